@@ -1,0 +1,1 @@
+"""robot-node: a Raspberry Pi's camera and face as MCP tools over MQTT, and its picture over WebRTC."""

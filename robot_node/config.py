@@ -1,0 +1,158 @@
+"""One settings tree: TOML file < environment < command line.
+
+Every setting, its default, unit and range stands here; ``config/robot-node.toml`` shows them all with comments.
+The environment names a setting as ``ROBOT_NODE_<SECTION>__<KEY>``, e.g. ``ROBOT_NODE_BROKER__PASSWORD``.
+"""
+
+from __future__ import annotations
+
+import platform
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    SettingsConfigDict,
+)
+
+from robot_node.mqtt import Broker
+
+ENV_PREFIX = "ROBOT_NODE_"
+
+
+def _hostname_id() -> str:
+    return re.sub(r"[^A-Za-z0-9_.-]", "-", platform.node().partition(".")[0]) or "robot"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class RobotSettings(_Section):
+    """Who the robot is (protocol: identifiers)."""
+
+    server_id: Annotated[str, Field(min_length=1, max_length=128)] = f"robot-node-{_hostname_id()}"
+    server_name: Annotated[str, Field(max_length=256)] = f"robot-node/{_hostname_id()}"
+    description: Annotated[str, Field(max_length=500)] = (
+        "A robot with a camera and a face: switch the camera, take a photo, show an emotion."
+    )
+
+    @field_validator("server_id")
+    @classmethod
+    def _id_without_wildcards(cls, value: str) -> str:
+        if re.search(r"[/+#\0]", value):
+            raise ValueError("must not contain '/', '+', '#' or NUL, because it is one level of an MQTT topic")
+        return value
+
+    @field_validator("server_name")
+    @classmethod
+    def _hierarchical_name(cls, value: str) -> str:
+        if re.search(r"[+#\0]", value) or value.startswith("/") or "/" not in value:
+            raise ValueError("must have the form 'group/name': at least one '/', not the first, and no '+' or '#'")
+        return value
+
+
+class BrokerSettings(_Section):
+    """Where the MQTT broker is."""
+
+    url: str = "mqtt://127.0.0.1:1883"
+    username: str | None = None
+    password: SecretStr | None = None
+    ca_file: Path | None = None
+    connect_timeout_s: Annotated[float, Field(gt=0, le=60)] = 4.0
+    reconnect_initial_s: Annotated[float, Field(gt=0, le=60)] = 1.0
+    reconnect_maximum_s: Annotated[float, Field(gt=0, le=600)] = 30.0
+
+    @field_validator("url")
+    @classmethod
+    def _readable(cls, value: str) -> str:
+        Broker.from_url(value)
+        return value
+
+    def broker(self) -> Broker:
+        """The address together with the credentials."""
+        from dataclasses import replace  # noqa: PLC0415
+
+        password = self.password.get_secret_value() if self.password else None
+        broker = Broker.from_url(self.url, username=self.username, password=password)
+        return replace(broker, ca_file=str(self.ca_file)) if self.ca_file else broker
+
+
+class McpSettings(_Section):
+    """Limits of the MCP server."""
+
+    qos: Literal[0, 1] = 0
+    max_sessions: Annotated[int, Field(ge=1, le=10_000)] = 64
+    max_message_bytes: Annotated[int, Field(ge=1024, le=64 * 1024 * 1024)] = 1024 * 1024
+    inbox_messages: Annotated[int, Field(ge=1, le=10_000)] = 64
+
+
+class CameraSettings(_Section):
+    """The camera and its video."""
+
+    number: Annotated[int, Field(ge=0, le=7)] = 0
+    on_at_start: bool = False
+    width: Annotated[int, Field(ge=64, le=1920, multiple_of=2)] = 1280
+    height: Annotated[int, Field(ge=64, le=1080, multiple_of=2)] = 720
+    frame_rate: Annotated[int, Field(ge=1, le=60)] = 30
+    bitrate: Annotated[int, Field(ge=100_000, le=25_000_000)] = 2_000_000
+    keyframe_interval_s: Annotated[float, Field(gt=0, le=60)] = 10.0
+    rotate: Literal[0, 180] = 0
+
+
+class DisplaySettings(_Section):
+    """The OLED that shows the face."""
+
+    driver: Literal["ssd1306", "sh1106", "none"] = "ssd1306"
+    bus: Annotated[int, Field(ge=0, le=32)] = 1
+    address: Annotated[int, Field(ge=0x08, le=0x77)] = 0x3C
+    width: Literal[128] = 128
+    height: Literal[32, 64] = 64
+    rotate: Literal[0, 180] = 0
+    contrast: Annotated[int, Field(ge=0, le=255)] = 255
+
+
+class WebRtcSettings(_Section):
+    """Streaming."""
+
+    enabled: bool = True
+    proxy: bool = False
+    ice_servers: tuple[str, ...] = ()
+    max_viewers: Annotated[int, Field(ge=1, le=64)] = 16
+    connect_timeout_s: Annotated[float, Field(gt=0, le=120)] = 15.0
+
+
+class SimulationSettings(_Section):
+    """What simulated hardware shows; ignored on a real robot."""
+
+    scene: str = "clock"
+    display_picture: Path | None = None
+
+
+class LogSettings(_Section):
+    """How much to say."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class Settings(BaseSettings):
+    """All settings of one robot."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX,
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        nested_model_default_partial_update=True,
+    )
+
+    robot: RobotSettings = RobotSettings()
+    broker: BrokerSettings = BrokerSettings()
+    mcp: McpSettings = McpSettings()
+    camera: CameraSettings = CameraSettings()
+    display: DisplaySettings = DisplaySettings()
+    webrtc: WebRtcSettings = WebRtcSettings()
+    simulation: SimulationSettings = SimulationSettings()
+    log: LogSettings = LogSettings()

@@ -1,0 +1,87 @@
+"""Platform: the one seam to the hardware. Drivers are handed the hardware's libraries; they import none themselves.
+
+:func:`raspberry_pi` gives the real libraries, ``hw_mocks.platform.simulated_platform()`` gives libraries of the
+same names and signatures over simulated hardware. What is simulated lies below our drivers, so that the driver
+code that runs in a test is the code that runs on a Pi.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from robot_node.errors import DeviceError
+
+
+@dataclass(frozen=True, slots=True)
+class CameraLibrary:
+    """The parts of the ``picamera2`` package that the camera driver uses.
+
+    Attributes:
+        Picamera2: The camera class.
+        H264Encoder: The board's H.264 encoder: V4L2 hardware on a Pi 4 and earlier, libx264 on a Pi 5.
+        LibavH264Encoder: Always libx264, by way of PyAV.
+        Output: Base class of what receives encoded frames.
+        version: Version of the package.
+    """
+
+    Picamera2: Any
+    H264Encoder: Any
+    LibavH264Encoder: Any
+    Output: Any
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """What the hardware is reached through.
+
+    Attributes:
+        name: ``"raspberry-pi"`` or ``"simulated"``, for people.
+        camera_library: Imports the camera library; raises DeviceError with the remedy when it is missing.
+        i2c: Opens ``(bus, address)`` and returns luma's serial interface for it; raises DeviceError.
+    """
+
+    name: str
+    camera_library: Callable[[], CameraLibrary]
+    i2c: Callable[[int, int], Any]
+
+
+def raspberry_pi() -> Platform:
+    """The real hardware, by the libraries that Raspberry Pi OS ships. Imports none of them yet."""
+    return Platform(name="raspberry-pi", camera_library=_picamera2, i2c=_i2c)
+
+
+def _picamera2() -> CameraLibrary:
+    try:
+        import picamera2  # noqa: PLC0415  # takes seconds on a Pi: only when the camera is first needed
+        from picamera2.encoders import H264Encoder, LibavH264Encoder  # noqa: PLC0415
+        from picamera2.outputs import Output  # noqa: PLC0415
+    except ImportError as error:
+        missing = (error.name or "picamera2").partition(".")[0]
+        package = {"libcamera": "python3-libcamera", "picamera2": "python3-picamera2"}.get(missing, "python3-picamera2")
+        raise DeviceError(
+            f"The camera library cannot be loaded: {error}.",
+            remedy=f"Install it: sudo apt install {package}; and create the venv with --system-site-packages.",
+        ) from error
+    return CameraLibrary(
+        Picamera2=picamera2.Picamera2,
+        H264Encoder=H264Encoder,
+        LibavH264Encoder=LibavH264Encoder,
+        Output=Output,
+        version=str(getattr(picamera2, "__version__", "")),
+    )
+
+
+def _i2c(bus: int, address: int) -> Any:  # noqa: ANN401  # luma ships no types
+    from luma.core.error import DeviceNotFoundError  # noqa: PLC0415  # loaded when the display is first needed
+    from luma.core.interface.serial import i2c  # noqa: PLC0415
+
+    try:
+        return i2c(port=bus, address=address)
+    except (DeviceNotFoundError, OSError) as error:
+        raise DeviceError(
+            f"I2C bus {bus} cannot be opened: {error}.",
+            remedy="Enable I2C with 'sudo raspi-config nonint do_i2c 0', and put the user into the group i2c.",
+        ) from error

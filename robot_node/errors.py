@@ -1,0 +1,47 @@
+"""The errors of robot-node: one root, few leaves, each with a remedy that a person or ``doctor`` can act on."""
+
+from __future__ import annotations
+
+
+class RobotNodeError(Exception):
+    """Root of every error that robot-node raises on purpose.
+
+    Args:
+        message: Names the thing and the reason, in one sentence without a trailing remedy.
+        remedy: What to do about it, as an instruction; empty when nothing can be done.
+    """
+
+    def __init__(self, message: str, *, remedy: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.remedy}".strip()
+
+
+class SettingsError(RobotNodeError, ValueError):
+    """A setting, identifier or address that cannot be used."""
+
+
+class BrokerError(RobotNodeError, ConnectionError):
+    """The MQTT broker cannot be reached, refused us, or the connection to it was lost."""
+
+
+class DeviceError(RobotNodeError, OSError):
+    """A piece of hardware, or the library that drives it, is missing, busy or failing."""
+
+    def __init__(self, message: str, *, remedy: str = "") -> None:
+        RobotNodeError.__init__(self, message, remedy=remedy)
+
+
+class NotReadyError(RobotNodeError, RuntimeError):
+    """The call is fine, but not in the present state: the remedy says what to call first."""
+
+
+class SignalingError(RobotNodeError, ValueError):
+    """A WebRTC signalling message or session description that cannot be used."""
+
+
+class RemoteError(RobotNodeError, RuntimeError):
+    """The other side of a session answered with an error, went offline, or did not answer in time."""

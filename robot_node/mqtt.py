@@ -1,0 +1,473 @@
+"""One reconnecting MQTT 5 connection, on aiomqtt. Knows no topic.
+
+Everything that depends on a connection (subscriptions, sessions) lives in the ``serve`` coroutine that
+:func:`keep_connected` starts anew for each connection: when the connection is lost, so is all of it, which is
+what MCP over MQTT demands (session expiry 0, clean start).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+import socket
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, Literal, cast
+from urllib.parse import unquote, urlsplit
+
+import aiomqtt
+import paho.mqtt.client as paho
+from paho.mqtt.enums import MQTTErrorCode
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+from robot_node.errors import BrokerError, RobotNodeError, SettingsError
+
+logger = logging.getLogger(__name__)
+
+UserProperties = tuple[tuple[str, str], ...]
+
+# Without it a round trip at QoS 1 takes 44 to 88 ms: Nagle's algorithm against delayed acknowledgement.
+_NO_DELAY = (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+_DEFAULT_PORTS = {"mqtt": 1883, "mqtts": 8883, "ws": 8083, "wss": 8084}
+_LARGEST_MQTT_PACKET = 268_435_455  # MQTT 5.0, 1.5.5: four length bytes
+# A connection that lives this long was a good one: the next loss is retried from the shortest delay again.
+_STABLE_AFTER_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """Where the broker is, and who we are to it.
+
+    Attributes:
+        host: Name or address.
+        port: TCP port.
+        transport: ``"tcp"``, or ``"websockets"`` (then at ``path``).
+        tls: Encrypt, and verify the broker's certificate.
+        ca_file: Certificate authorities to trust instead of the system's.
+    """
+
+    host: str
+    port: int
+    transport: Literal["tcp", "websockets"] = "tcp"
+    tls: bool = False
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    path: str = "/mqtt"
+    ca_file: str | None = None
+
+    @classmethod
+    def from_url(cls, url: str, *, username: str | None = None, password: str | None = None) -> Broker:
+        """Read ``mqtt[s]://user:password@host:port`` or ``ws[s]://user:password@host:port/path``.
+
+        Args:
+            url: The address; user and password may be percent-encoded.
+            username: Used when the address has none.
+            password: Used when the address has none.
+
+        Raises:
+            SettingsError: the address is not of that form. The text never repeats a password.
+        """
+        remedy = "Write it as mqtt://host:1883, mqtts://user:password@host:8883 or ws://host:8083/mqtt."
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError as error:
+            raise SettingsError(f"The broker address cannot be read: {error}.", remedy=remedy) from error
+        if parts.scheme not in _DEFAULT_PORTS:
+            raise SettingsError(f"The broker address has an unknown scheme {parts.scheme!r}.", remedy=remedy)
+        if not parts.hostname:
+            raise SettingsError("The broker address names no host.", remedy=remedy)
+        websockets = parts.scheme in {"ws", "wss"}
+        return cls(
+            host=parts.hostname,
+            port=_DEFAULT_PORTS[parts.scheme] if port is None else port,
+            transport="websockets" if websockets else "tcp",
+            tls=parts.scheme in {"mqtts", "wss"},
+            username=unquote(parts.username) if parts.username else username,
+            password=unquote(parts.password) if parts.password else password,
+            path=(parts.path or "/mqtt") if websockets else "/mqtt",
+        )
+
+    def __str__(self) -> str:
+        """The address without credentials, fit for a log."""
+        scheme = ("ws" if self.transport == "websockets" else "mqtt") + ("s" if self.tls else "")
+        return f"{scheme}://{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Will:
+    """What the broker publishes for us when the connection dies without a DISCONNECT."""
+
+    topic: str
+    payload: bytes = b""
+    qos: int = 1
+    retain: bool = False
+    user_properties: UserProperties = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectOptions:
+    """How one MQTT connection introduces itself.
+
+    Attributes:
+        client_id: MQTT client identifier.
+        connect_properties: User properties of CONNECT.
+        publish_properties: User properties of every PUBLISH.
+        max_packet_bytes: Largest packet that the broker may send us (it drops larger ones); 0 for no limit.
+        timeout_s: Limit for connecting, subscribing and acknowledged publishing, each.
+        keepalive_s: MQTT keep-alive interval.
+    """
+
+    client_id: str
+    will: Will | None = None
+    connect_properties: UserProperties = ()
+    publish_properties: UserProperties = ()
+    max_packet_bytes: int = 0
+    timeout_s: float = 4.0
+    keepalive_s: int = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """One PUBLISH that reached us."""
+
+    topic: str
+    payload: bytes
+    retain: bool = False
+    user_properties: UserProperties = ()
+
+    def user_property(self, name: str) -> str | None:
+        """The first value of the user property ``name``, or None."""
+        return next((value for key, value in self.user_properties if key == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """One topic filter of a SUBSCRIBE."""
+
+    topic_filter: str
+    qos: int = 0
+    no_local: bool = False
+
+
+OnMessage = Callable[[Incoming], None]
+"""Called on the event loop for every message, in order. Must not block; what it raises is logged and dropped."""
+
+
+class _DispatchingQueue:
+    """Stands where aiomqtt keeps its incoming queue: hands each message over at once instead of storing it.
+
+    aiomqtt's own iterator costs a task and a wait per message, and its bounded queue drops without telling
+    which. Whoever receives bounds its own inboxes.
+    """
+
+    def __init__(self, on_message: OnMessage) -> None:
+        self._on_message = on_message
+        self._never = asyncio.Event()
+
+    async def get(self) -> aiomqtt.Message:
+        await self._never.wait()
+        raise AssertionError("unreachable")
+
+    def qsize(self) -> int:
+        return 0
+
+    def put_nowait(self, message: aiomqtt.Message) -> None:
+        properties = getattr(message.properties, "UserProperty", None) or ()
+        incoming = Incoming(
+            message.topic.value, message.payload, retain=message.retain, user_properties=tuple(properties)
+        )
+        try:
+            self._on_message(incoming)
+        except Exception:  # the reader of the socket serves everybody: one bad message must not end it
+            logger.exception("A message on %s could not be handled", incoming.topic)
+
+
+class _Client(aiomqtt.Client):
+    """aiomqtt's client, plus what it keeps from us: the properties of CONNACK."""
+
+    connack_user_properties: UserProperties = ()
+
+    def _on_connect(
+        self,
+        client: paho.Client,
+        userdata: Any,  # noqa: ANN401  # paho's own signature
+        flags: paho.ConnectFlags,
+        reason_code: ReasonCode,
+        properties: Properties | None = None,
+    ) -> None:
+        self.connack_user_properties = tuple(getattr(properties, "UserProperty", None) or ())
+        super()._on_connect(client, userdata, flags, reason_code, properties)
+
+    def abandon(self) -> None:
+        """Close the socket of a connection attempt that failed or was cancelled; aiomqtt leaves it open."""
+        self._client.disconnect()
+
+
+class Connection:
+    """A live MQTT connection. Made by :func:`connect`."""
+
+    def __init__(self, client: _Client, options: ConnectOptions) -> None:
+        self._client = client
+        self._options = options
+        self._publish_properties = _user_properties(PacketTypes.PUBLISH, options.publish_properties)
+
+    @property
+    def client_id(self) -> str:
+        """Our MQTT client identifier."""
+        return self._options.client_id
+
+    @property
+    def connack_user_properties(self) -> UserProperties:
+        """User properties that the broker put into CONNACK."""
+        return self._client.connack_user_properties
+
+    async def subscribe(self, *subscriptions: Subscription) -> None:
+        """Subscribe to all given filters in one SUBSCRIBE packet; returns once the broker acknowledged them.
+
+        Raises:
+            BrokerError: the broker refused a filter, or the connection is gone.
+        """
+        filters = [(s.topic_filter, SubscribeOptions(qos=s.qos, noLocal=s.no_local)) for s in subscriptions]
+        with _broker_errors("subscribe"):
+            codes = await self._client.subscribe(filters)
+        for subscription, code in zip(subscriptions, codes, strict=True):
+            if isinstance(code, ReasonCode) and code.is_failure:
+                raise BrokerError(
+                    f"The broker refused the subscription to {subscription.topic_filter}: {code}.",
+                    remedy="Allow this topic for this client in the broker's access rules.",
+                )
+
+    async def unsubscribe(self, *topic_filters: str) -> None:
+        """Give up filters, in one UNSUBSCRIBE packet.
+
+        Raises:
+            BrokerError: the connection is gone.
+        """
+        with _broker_errors("unsubscribe"):
+            await self._client.unsubscribe(list(topic_filters))
+
+    async def publish(self, topic: str, payload: bytes, *, qos: int = 0, retain: bool = False) -> None:
+        """Publish; at QoS 0 returns once the packet was written, at QoS 1 once it was acknowledged.
+
+        Raises:
+            BrokerError: the connection is gone.
+        """
+        with _broker_errors("publish"):
+            await self._client.publish(topic, payload, qos, retain, self._publish_properties)
+
+    async def lost(self) -> None:
+        """Wait until the connection is lost.
+
+        Raises:
+            BrokerError: always, with the reason.
+        """
+        with _broker_errors("stay connected"):
+            async for _ in self._client.messages:
+                pass  # never: the dispatching queue holds nothing back
+
+
+@contextlib.asynccontextmanager
+async def connect(broker: Broker, options: ConnectOptions, on_message: OnMessage) -> AsyncIterator[Connection]:
+    """Connect; on leaving, send DISCONNECT (so that the will is not published).
+
+    Raises:
+        BrokerError: unreachable, refused, or no answer within ``options.timeout_s``.
+    """
+    properties = _user_properties(PacketTypes.CONNECT, options.connect_properties)
+    properties.SessionExpiryInterval = 0
+    if options.max_packet_bytes:
+        properties.MaximumPacketSize = min(options.max_packet_bytes, _LARGEST_MQTT_PACKET)
+    client = _Client(
+        broker.host,
+        broker.port,
+        username=broker.username,
+        password=broker.password,
+        identifier=options.client_id,
+        protocol=aiomqtt.ProtocolVersion.V5,
+        will=_paho_will(options.will),
+        clean_start=True,
+        properties=properties,
+        transport=broker.transport,
+        websocket_path=broker.path if broker.transport == "websockets" else None,
+        tls_context=await asyncio.to_thread(ssl.create_default_context, cafile=broker.ca_file) if broker.tls else None,
+        timeout=options.timeout_s,
+        keepalive=options.keepalive_s,
+        socket_options=[_NO_DELAY],
+        # aiomqtt only ever calls get, put_nowait and qsize of what it makes from this.
+        queue_type=cast("type[asyncio.Queue[aiomqtt.Message]]", lambda maxsize: _DispatchingQueue(on_message)),  # noqa: ARG005
+    )
+    client.pending_calls_threshold = 1000  # many sessions publish at once: that is no reason for a warning
+    try:
+        async with asyncio.timeout(options.timeout_s + 2):
+            await client.__aenter__()
+    except BaseException as error:
+        client.abandon()
+        if isinstance(error, aiomqtt.MqttError | TimeoutError | OSError):
+            raise _connect_error(broker, options.client_id, error) from error
+        raise
+    try:
+        yield Connection(client, options)
+    finally:
+        # A connection that broke meanwhile has nothing left to close.
+        with contextlib.suppress(aiomqtt.MqttError, OSError):
+            await client.__aexit__(None, None, None)
+
+
+@dataclass(slots=True)
+class Backoff:
+    """Growing, jittered delays between attempts to connect, in seconds."""
+
+    initial_s: float = 1.0
+    maximum_s: float = 30.0
+    random: random.Random = field(default_factory=random.Random)
+    _attempt: int = 0
+
+    def next_delay(self) -> float:
+        """The next delay: doubles up to the maximum, then varies by a quarter so that a fleet spreads out."""
+        delay = min(self.maximum_s, self.initial_s * 2.0 ** min(self._attempt, 16))
+        self._attempt += 1
+        return delay * self.random.uniform(0.75, 1.0)
+
+    def reset(self) -> None:
+        """Begin again with the shortest delay."""
+        self._attempt = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LinkStatus:
+    """Whether a connection is up, and why not."""
+
+    connected: bool
+    reason: str = ""
+
+
+Serve = Callable[[Connection], Awaitable[None]]
+
+
+async def keep_connected(
+    broker: Broker,
+    options: ConnectOptions,
+    on_message: OnMessage,
+    serve: Serve,
+    *,
+    name: str,
+    backoff: Backoff | None = None,
+    on_status: Callable[[LinkStatus], None] = lambda _: None,
+) -> None:
+    """Stay connected until cancelled: run ``serve`` on each connection, reconnect with backoff after each loss.
+
+    ``serve`` is cancelled when its connection is lost. When this coroutine is cancelled, ``serve`` is cancelled
+    while the connection still works, so that it can say goodbye; then DISCONNECT is sent.
+
+    Args:
+        broker: Where to connect.
+        options: How to introduce ourselves.
+        on_message: Receives every message of every connection.
+        serve: What to do while connected; a :class:`BrokerError` that it raises means "connect anew".
+        name: What to call the connection in the log, e.g. ``"MCP"``.
+        backoff: Delays between attempts.
+        on_status: Told of each change.
+    """
+    backoff = backoff or Backoff()
+    loop = asyncio.get_running_loop()
+    while True:
+        connected_at: float | None = None
+        try:
+            async with connect(broker, options, on_message) as connection:
+                connected_at = loop.time()
+                logger.info("%s connection to %s is up as %s", name, broker, options.client_id)
+                on_status(LinkStatus(connected=True))
+                await _serve_until_lost(connection, serve, name)
+        except BrokerError as error:
+            on_status(LinkStatus(connected=False, reason=error.message))
+            if connected_at is not None and loop.time() - connected_at >= _STABLE_AFTER_S:
+                backoff.reset()
+            delay = backoff.next_delay()
+            logger.warning("%s connection: %s Next attempt in %.1f s.", name, error, delay)
+        await asyncio.sleep(delay)
+
+
+async def _serve_until_lost(connection: Connection, serve: Serve, name: str) -> None:
+    async def work() -> None:
+        await serve(connection)
+        raise BrokerError(f"The {name} service ended by itself.")
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(connection.lost(), name=f"{name} connection watch")
+            group.create_task(work(), name=f"{name} service")
+    except* BrokerError as errors:
+        # Both tasks may notice the loss; whichever was first tells it best.
+        raise _first(errors) from None
+
+
+def _first(group: BaseExceptionGroup[RobotNodeError]) -> RobotNodeError:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return cast("RobotNodeError", error)
+
+
+def _user_properties(packet_type: int, pairs: Iterable[tuple[str, str]]) -> Properties:
+    properties = Properties(packet_type)  # type: ignore[no-untyped-call]  # paho leaves it untyped
+    for pair in pairs:
+        properties.UserProperty = pair
+    return properties
+
+
+def _paho_will(will: Will | None) -> aiomqtt.Will | None:
+    if will is None:
+        return None
+    properties = _user_properties(PacketTypes.WILLMESSAGE, will.user_properties)
+    return aiomqtt.Will(will.topic, will.payload, will.qos, will.retain, properties)
+
+
+@contextlib.contextmanager
+def _broker_errors(action: str) -> Any:  # noqa: ANN401  # a generator context manager; contextlib types it
+    try:
+        yield
+    except (aiomqtt.MqttError, OSError) as error:
+        reason = _reason_of(error.__cause__ if isinstance(error.__cause__, Exception) else error)
+        raise BrokerError(f"Cannot {action}: {reason}.") from error
+
+
+_REMEDIES = {
+    # CONNACK and DISCONNECT reason codes: MQTT 5.0, 3.2.2.2 and 3.14.2.1
+    0x84: "Use a broker that speaks MQTT 5.",
+    0x85: "Choose another client id.",
+    0x86: "Check the user name and password.",
+    0x87: "Check the user name and password, and the broker's access rules.",
+    0x8E: "Another client uses the same client id: give each its own.",
+}
+
+
+def _reason_of(error: BaseException) -> str:
+    code = getattr(error, "rc", None)
+    if isinstance(code, ReasonCode):
+        return str(code).lower()
+    if isinstance(code, int):
+        return paho.error_string(MQTTErrorCode(code)).rstrip(".").lower()
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    return (getattr(error, "strerror", None) or str(error) or type(error).__name__).rstrip(".")
+
+
+def _connect_error(broker: Broker, client_id: str, error: BaseException) -> BrokerError:
+    code = getattr(error, "rc", None)
+    value = code.value if isinstance(code, ReasonCode) else None
+    if value is None:
+        return BrokerError(
+            f"Cannot reach the MQTT broker at {broker}: {_reason_of(error)}.",
+            remedy="Check that it runs and that the address is right.",
+        )
+    return BrokerError(
+        f"The MQTT broker at {broker} refused the client {client_id}: {_reason_of(error)}.",
+        remedy=_REMEDIES.get(value, ""),
+    )

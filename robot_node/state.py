@@ -1,0 +1,88 @@
+"""What is true of the robot now: one immutable snapshot, and a stream of its changes.
+
+Devices and sessions report here; whoever shows something (tools, face, data channels, metrics) reads from here.
+Nobody calls sideways, and a new reader changes no writer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+
+class CameraState(enum.StrEnum):
+    """The camera's states. Only in ``ON`` is the sensor capturing, and only then is the indicator lit."""
+
+    OFF = "off"
+    STARTING = "starting"
+    ON = "on"
+    STOPPING = "stopping"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class RobotSnapshot:
+    """What is true at one moment.
+
+    Attributes:
+        camera: The camera's state.
+        camera_error: Why the camera failed; empty otherwise.
+        emotion: Name of the expression shown.
+        display_error: Why the display shows nothing; empty while it works or when there is none.
+        viewers: Number of WebRTC sessions that are connected.
+        mcp_connected: The MCP connection to the broker is up.
+        signaling_connected: The signalling connection to the broker is up.
+        link_error: Why a connection is down; empty while both are up.
+    """
+
+    camera: CameraState = CameraState.OFF
+    camera_error: str = ""
+    emotion: str = "neutral"
+    display_error: str = ""
+    viewers: int = 0
+    mcp_connected: bool = False
+    signaling_connected: bool = False
+    link_error: str = ""
+
+
+class RobotState:
+    """Holds the snapshot and tells listeners of each change. Used from the event loop only."""
+
+    def __init__(self, snapshot: RobotSnapshot | None = None) -> None:
+        self._snapshot = snapshot or RobotSnapshot()
+        self._listeners: list[Callable[[RobotSnapshot], None]] = []
+
+    @property
+    def snapshot(self) -> RobotSnapshot:
+        """What is true now."""
+        return self._snapshot
+
+    def update(self, **changes: Any) -> None:  # noqa: ANN401  # the fields of RobotSnapshot, each with its own type
+        """Change some fields; listeners are told only when something really changed."""
+        changed = replace(self._snapshot, **changes)
+        if changed == self._snapshot:
+            return
+        self._snapshot = changed
+        for listener in tuple(self._listeners):
+            listener(changed)
+
+    def listen(self, listener: Callable[[RobotSnapshot], None]) -> Callable[[], None]:
+        """Call ``listener`` at each change, until the returned function is called."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    async def changes(self) -> AsyncIterator[RobotSnapshot]:
+        """Yield the present snapshot, then the newest after each change. A slow reader skips what it missed."""
+        changed = asyncio.Event()
+        changed.set()
+        stop = self.listen(lambda _: changed.set())
+        try:
+            while True:
+                await changed.wait()
+                changed.clear()
+                yield self._snapshot
+        finally:
+            stop()

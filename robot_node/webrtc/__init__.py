@@ -1,0 +1,1 @@
+"""Streaming over WebRTC, signalled over MQTT. Knows video sources, not the hardware they come from."""
