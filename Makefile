@@ -1,0 +1,55 @@
+# make demo | make test | make setup | make format | make clean
+SHELL := /bin/bash
+PYTHON ?= python3
+SCENE ?= auto
+BIN := .venv/bin
+# The virtual environment is made anew when what it is made from has changed.
+MADE_FROM := pyproject.toml requirements-picamera2.txt
+
+.PHONY: help setup develop demo test lint format clean
+
+help:
+	@echo "make demo     a broker and a simulated robot on this machine; SCENE=clip.mp4 chooses what its camera sees"
+	@echo "make test     lint, types, import contracts and all tests"
+	@echo "make setup    the virtual environment .venv and the system packages that the demo needs"
+	@echo "make format   format the code"
+	@echo "make clean    remove what make made"
+
+setup: .venv/.ready
+
+.venv/.ready: pyproject.toml
+	@scripts/need mosquitto=mosquitto
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "robot-node needs Python 3.11 or later; PYTHON=... names another one." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || scripts/need no-such-command=python3-venv
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "Installing robot-node and its packages into .venv (a minute or two the first time) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[simulation]'
+	@touch $@
+
+develop: .venv/.ready-to-develop
+
+.venv/.ready-to-develop: .venv/.ready $(MADE_FROM)
+	@scripts/need mosquitto=mosquitto mosquitto_passwd=mosquitto chromium=chromium systemd-analyze=systemd ss=iproute2
+	@echo "Installing the development tools into .venv ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[simulation,dev]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement requirements-picamera2.txt
+	@touch $@
+
+demo: setup
+	@exec $(BIN)/robot-node demo --scene '$(SCENE)'
+
+lint: develop
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+test: lint
+	$(BIN)/python -m pytest
+
+format: develop
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf .venv dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,227 @@
+"""What a person types: ``robot-node run | demo | robots | call | watch``."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+from collections.abc import Coroutine
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from robot_node.config import BrokerSettings, Settings, load_settings
+from robot_node.errors import RobotNodeError, SettingsError
+from robot_node.logs import configure_logging
+from robot_node.mqtt import Broker
+from robot_node.run_until_signal import run_until_signal
+
+T = TypeVar("T")
+
+app = typer.Typer(
+    name="robot-node",
+    help="A body for an LLM agent: a Raspberry Pi's camera and face as MCP tools over MQTT, its picture over WebRTC.",
+    epilog="Every setting can come from the environment too: ROBOT_NODE_<SECTION>__<KEY>, e.g. ROBOT_NODE_BROKER__URL.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+BrokerOption = Annotated[
+    str | None,
+    typer.Option(
+        "--broker",
+        metavar="URL",
+        help="mqtt[s]://user:password@host:port, or ws[s]://host:port/path. From the environment: "
+        "ROBOT_NODE_BROKER__URL, ROBOT_NODE_BROKER__USERNAME, ROBOT_NODE_BROKER__PASSWORD.  "
+        "[default: mqtt://127.0.0.1:1883]",
+        show_default=False,
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else on stdout.")]
+RobotArgument = Annotated[
+    str, typer.Argument(metavar="ROBOT", help="The robot's server id or server name, as 'robot-node robots' lists it.")
+]
+
+
+def main() -> None:
+    """Entry point: errors that we raise on purpose are one clear line and exit status 1."""
+    try:
+        app()
+    except RobotNodeError as error:
+        typer.echo(f"robot-node: {error}", err=True)
+        sys.exit(1)
+
+
+@app.command()
+def run(
+    config: Annotated[Path | None, typer.Option("--config", "-c", metavar="FILE", help="Settings file (TOML).")] = None,
+    broker: BrokerOption = None,
+    simulated: Annotated[bool, typer.Option("--simulated", help="Run on simulated hardware: no Pi needed.")] = False,
+    scene: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SCENE",
+            help="What the simulated camera sees: a video file, 'webcam', 'clock' (moving, synthetic), or 'auto': "
+            "the webcam when there is one, else the clock. Needs --simulated.",
+        ),
+    ] = None,
+    server_id: Annotated[str | None, typer.Option(metavar="ID", help="MQTT client id of the robot.")] = None,
+    server_name: Annotated[
+        str | None, typer.Option(metavar="A/B", help="Name of the robot, with at least one '/'.")
+    ] = None,
+) -> None:
+    """Run the robot until SIGTERM or Ctrl-C."""
+    if scene is not None and not simulated:
+        raise SettingsError("--scene is for the simulated camera only.", remedy="Add --simulated.")
+    overrides = {
+        "broker": {"url": broker},
+        "robot": {"server_id": server_id, "server_name": server_name},
+        "simulation": {"scene": scene},
+    }
+    settings = load_settings(config, _given(overrides))
+    configure_logging(settings.log.level)
+    asyncio.run(run_until_signal(_run(settings, simulated=simulated)))
+
+
+async def _run(settings: Settings, *, simulated: bool) -> None:
+    from robot_node import hardware, node  # noqa: PLC0415  # --help and a wrong setting need not wait for the MCP SDK
+
+    await node.run(settings, hardware.choose(settings, simulated=simulated))
+
+
+@app.command()
+def demo(
+    scene: Annotated[
+        str, typer.Option(metavar="SCENE", help="A video file, 'webcam', 'clock' or 'auto'.", envvar="SCENE")
+    ] = "auto",
+) -> None:
+    """Start a private broker and a robot with simulated hardware, on loopback only. Ctrl-C stops both."""
+    from robot_node.demo import run_demo  # noqa: PLC0415
+
+    configure_logging("warning")
+    asyncio.run(run_until_signal(run_demo(scene or "auto")))
+
+
+@app.command()
+def robots(broker: BrokerOption = None, as_json: JsonOption = False) -> None:
+    """List the robots that are online."""
+    from robot_node import remote  # noqa: PLC0415
+
+    configure_logging("warning")
+    found = _visit(remote.online(_broker(broker)))
+    if as_json:
+        typer.echo(json.dumps([remote.as_json(robot) for robot in found], ensure_ascii=False))
+    elif found:
+        _print_table(found)
+    else:
+        typer.echo(f"No robot is online at {_broker(broker)}.")
+
+
+def _print_table(found: tuple[Any, ...]) -> None:
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
+    table = Table("SERVER ID", "SERVER NAME", "DESCRIPTION", box=None, pad_edge=False)
+    for robot in found:
+        table.add_row(robot.server_id, robot.server_name, robot.description)
+    console = Console()
+    # not a terminal: never wrap, so that grep and cut see one robot a line
+    console.print(table, markup=False) if console.is_terminal else Console(width=1000).print(table)
+
+
+@app.command()
+def call(
+    robot: RobotArgument,
+    tool: Annotated[str, typer.Argument(metavar="TOOL", help="Name of the tool, e.g. take_photo.")],
+    arguments: Annotated[
+        str, typer.Argument(metavar="[JSON]", help="The tool's arguments, e.g. '{\"enabled\": true}'.")
+    ] = "{}",
+    broker: BrokerOption = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Save the image of the result here.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Call a tool of a robot."""
+    from robot_node import remote  # noqa: PLC0415
+
+    configure_logging("warning")
+    try:
+        parsed = json.loads(arguments)
+    except ValueError as error:
+        raise SettingsError(f"The tool's arguments are not valid JSON: {error}.") from error
+    if not isinstance(parsed, dict):
+        raise SettingsError("The tool's arguments must be a JSON object.", remedy="For example '{\"enabled\": true}'.")
+    result = _visit(remote.call(_broker(broker), robot, tool, parsed))
+    saved = remote.save_image(result, output) if output and not result.is_error else None
+    if as_json:
+        typer.echo(json.dumps(remote.result_as_json(result), ensure_ascii=False))
+    else:
+        for line in remote.result_as_text(result, saved):
+            typer.echo(line, err=result.is_error)
+    if result.is_error:
+        raise typer.Exit(1)
+
+
+@app.command()
+def watch(
+    robot: RobotArgument,
+    broker: BrokerOption = None,
+    frames: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Stop after N decoded frames; default: until Ctrl-C.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE.mp4", help="Write the video here.")
+    ] = None,
+    ice_server: Annotated[
+        list[str] | None, typer.Option(metavar="URL", help="A STUN server, e.g. stun:host:3478; may be repeated.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Watch a robot's camera over WebRTC; report time to first frame, size and frame rate."""
+    from robot_node import remote  # noqa: PLC0415
+
+    configure_logging("warning")
+    progress = None if as_json else lambda line: typer.echo(line, err=True)
+    report = _visit(
+        remote.watch(_broker(broker), robot, frames=frames, output=output, ice_servers=ice_server or [], say=progress)
+    )
+    if as_json:
+        typer.echo(json.dumps(remote.report_as_json(report)))
+    else:
+        typer.echo(
+            f"first frame after {report.first_frame_ms:.0f} ms, {report.frames} frames of "
+            f"{report.width}x{report.height} at {report.fps:.1f} frames/s"
+        )
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(metadata.version("robot-node"))
+
+
+def _broker(url: str | None) -> Broker:
+    """Where to connect, for the commands that visit a broker: the command line, else the environment."""
+    settings: BrokerSettings = load_settings(None, _given({"broker": {"url": url}})).broker
+    return settings.broker()
+
+
+def _given(overrides: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Only what was really said on the command line."""
+    said = {section: {key: v for key, v in keys.items() if v is not None} for section, keys in overrides.items()}
+    return {section: keys for section, keys in said.items() if keys}
+
+
+def _visit(work: Coroutine[Any, Any, T]) -> T:
+    """Run a command that ends by itself; one that was interrupted ends with the status that a shell expects."""
+    result = asyncio.run(run_until_signal(work))
+    if result is None:
+        raise typer.Exit(128 + signal.SIGINT)
+    return result

@@ -1,0 +1,81 @@
+"""The demo: a private broker and a robot with simulated hardware, on loopback only."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from robot_node import hardware, node
+from robot_node.config import load_settings
+from robot_node.private_broker import PrivateBroker, free_port
+
+_MQTT_PORT = 1883
+_WEBSOCKET_PORT = 8083
+_SERVER_ID = "demo-robot"
+
+
+async def run_demo(scene: str) -> None:
+    """Run until cancelled: start the broker and the robot, say what to try; then stop both.
+
+    Args:
+        scene: What the simulated camera sees: a video file, ``webcam``, ``clock`` or ``auto``.
+
+    Raises:
+        BrokerError: mosquitto is missing or does not start.
+        SettingsError: the scene cannot be opened.
+    """
+    port = free_port(_MQTT_PORT)
+    with tempfile.TemporaryDirectory(prefix="robot-node-demo-") as folder:
+        face = Path(folder) / "face.png"
+        async with PrivateBroker(port, free_port(_WEBSOCKET_PORT)) as broker:
+            settings = load_settings(
+                None,
+                {
+                    "broker": {"url": broker.url},
+                    "robot": {"server_id": _SERVER_ID, "server_name": "demo/robot"},
+                    "webrtc": {"proxy": True},  # the only proxy of this broker
+                    "simulation": {"scene": scene, "display_picture": face},
+                },
+            )
+            platform = hardware.choose(settings, simulated=True)
+            online = asyncio.Event()
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(node.run(settings, platform, on_online=online.set), name="robot")
+                await online.wait()
+                _say(_what_to_try(broker, platform.name, face))
+    _say("Stopped: the robot has left, the broker is gone.")
+
+
+def _what_to_try(broker: PrivateBroker, hardware_name: str, face: Path) -> str:
+    command = _command()
+    where = "" if broker.port == _MQTT_PORT else f" --broker {broker.url}"
+    return f"""
+A robot is online: {_SERVER_ID} (demo/robot), on hardware that is {hardware_name}.
+Broker: {broker.url}, WebSocket ws://127.0.0.1:{broker.websocket_port}/mqtt; both on loopback only.
+
+In another terminal, try:
+  {command} robots{where}
+  {command} call {_SERVER_ID} control_camera '{{"enabled": true}}'{where}
+  {command} call {_SERVER_ID} change_emotion '{{"emotion": "happy"}}'{where}
+  {command} call {_SERVER_ID} take_photo --output photo.jpg{where}
+  {command} watch {_SERVER_ID} --frames 150 --output video.mp4{where}
+The face, as its display shows it, is always in {face}
+Ctrl-C stops everything."""
+
+
+def _command() -> str:
+    """How a person would start us again from the present folder."""
+    script = Path(sys.argv[0]).resolve()
+    if shutil.which(script.name) == str(script):
+        return script.name
+    relative = os.path.relpath(script)
+    return str(script) if relative.startswith("..") else relative
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()

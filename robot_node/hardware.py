@@ -1,0 +1,28 @@
+"""Choose the hardware: the real Pi, or the simulated one. The only place where robot_node knows hw_mocks."""
+
+from __future__ import annotations
+
+from robot_node.config import Settings
+from robot_node.devices.platform import Platform, raspberry_pi
+
+
+def choose(settings: Settings, *, simulated: bool) -> Platform:
+    """The platform that the robot runs on.
+
+    Args:
+        settings: The display and the simulation sections say what is simulated.
+        simulated: Simulated hardware instead of the Pi's.
+
+    Raises:
+        SettingsError: the simulated camera's scene cannot be opened.
+    """
+    if not simulated:
+        return raspberry_pi()
+    from hw_mocks.platform import simulated_platform  # noqa: PLC0415  # a robot needs neither it nor numpy
+
+    return simulated_platform(
+        scene=settings.simulation.scene,
+        controller="sh1106" if settings.display.driver == "sh1106" else "ssd1306",
+        display_height=settings.display.height,
+        display_picture=settings.simulation.display_picture,
+    ).platform

@@ -1,0 +1,120 @@
+"""The composition root: builds the devices and services of one robot, starts them and stops them in order."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import logging
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+
+from robot_node import systemd_notify
+from robot_node.config import Settings
+from robot_node.devices.camera import Camera
+from robot_node.devices.display import Display, Face
+from robot_node.devices.platform import Platform
+from robot_node.errors import DeviceError
+from robot_node.face.expressions import Emotion
+from robot_node.mcp_mqtt.server import ServerOptions, serve
+from robot_node.mqtt import Backoff, LinkStatus
+from robot_node.state import RobotState
+from robot_node.tools import Body, build_server
+
+logger = logging.getLogger(__name__)
+
+
+async def run(settings: Settings, platform: Platform, *, on_online: Callable[[], None] = lambda: None) -> None:
+    """Run one robot until cancelled.
+
+    The face and presence come up first; the media stack is loaded while the robot is already reachable. When
+    cancelled, presence is cleared and viewers are told, then the camera is switched off and the display goes dark.
+
+    Args:
+        settings: The robot's settings.
+        platform: The hardware, real or simulated.
+        on_online: Called each time the robot has become reachable.
+    """
+    state = RobotState()
+    async with AsyncExitStack() as devices:
+        display = Display(platform, settings.display, state)
+        devices.push_async_callback(display.close)
+        await display.open()
+        face = Face(display, state)
+        await face.show_emotion(Emotion.NEUTRAL)
+        camera = Camera(platform, settings.camera, state)
+        devices.push_async_callback(camera.close)
+        online = asyncio.Event()
+
+        def has_become_reachable() -> None:
+            systemd_notify.notify("READY=1", f"STATUS=online as {settings.robot.server_id}")
+            logger.info("Online as %s (%s)", settings.robot.server_id, settings.robot.server_name)
+            online.set()
+            on_online()
+
+        try:
+            async with asyncio.TaskGroup() as services:
+                body = Body(camera=camera, face=face, state=state)
+                services.create_task(_serve_mcp(settings, body, has_become_reachable), name="MCP")
+                if settings.webrtc.enabled:
+                    services.create_task(_stream(settings, camera, state, online), name="WebRTC")
+                if settings.camera.on_at_start:
+                    services.create_task(_switch_on(camera), name="camera at start")
+        finally:
+            systemd_notify.notify("STOPPING=1", "STATUS=leaving")
+            logger.info("Leaving: camera off, display dark")
+
+
+async def _serve_mcp(settings: Settings, body: Body, on_online: Callable[[], None]) -> None:
+    robot, mcp = settings.robot, settings.mcp
+    server = build_server(body, name=robot.server_name, description=robot.description)
+
+    def report(status: LinkStatus) -> None:
+        body.state.update(mcp_connected=status.connected, link_error=status.reason)
+
+    options = ServerOptions(
+        server_id=robot.server_id,
+        server_name=robot.server_name,
+        description=robot.description,
+        qos=mcp.qos,
+        max_sessions=mcp.max_sessions,
+        inbox_messages=mcp.inbox_messages,
+        max_message_bytes=mcp.max_message_bytes,
+    )
+    await serve(
+        settings.broker.broker(),
+        server._lowlevel_server,  # noqa: SLF001  # the SDK's own note says that it should be public
+        options,
+        backoff=_backoff(settings),
+        on_status=report,
+        on_online=on_online,
+    )
+
+
+async def _stream(settings: Settings, camera: Camera, state: RobotState, online: asyncio.Event) -> None:
+    """Serve viewers. Loading aiortc and av takes seconds on a Pi: in a thread, once the robot is reachable."""
+    await online.wait()
+    answerer = await asyncio.to_thread(importlib.import_module, "robot_node.webrtc.answerer")
+
+    def report(status: LinkStatus) -> None:
+        state.update(signaling_connected=status.connected)
+
+    await answerer.answer(
+        settings.broker.broker(),
+        settings.robot.server_id,
+        camera,
+        settings.webrtc,
+        state,
+        backoff=_backoff(settings),
+        on_status=report,
+    )
+
+
+async def _switch_on(camera: Camera) -> None:
+    try:
+        await camera.start()
+    except DeviceError as error:
+        logger.error("The camera could not be switched on at start: %s", error)  # noqa: TRY400  # the text says it all
+
+
+def _backoff(settings: Settings) -> Backoff:
+    return Backoff(initial_s=settings.broker.reconnect_initial_s, maximum_s=settings.broker.reconnect_maximum_s)

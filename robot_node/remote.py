@@ -1,0 +1,139 @@
+"""What the commands ``robots``, ``call`` and ``watch`` do: visit a robot over the broker, as any agent or viewer."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mcp import Client, MCPError
+from mcp_types import CallToolResult, ImageContent, TextContent
+
+from robot_node.errors import RemoteError
+from robot_node.mcp_mqtt.client import mqtt_transport
+from robot_node.mcp_mqtt.presence import OnlineServer, online_servers
+from robot_node.mqtt import Broker
+
+if TYPE_CHECKING:  # aiortc takes its time to load: only `watch` needs it
+    from robot_node.webrtc.viewer import WatchReport
+
+_CALL_LIMIT_S = 60.0  # MCP over MQTT, Time limits: tools/call
+
+
+async def online(broker: Broker) -> tuple[OnlineServer, ...]:
+    """Every robot that is online now, sorted by name and id.
+
+    Raises:
+        BrokerError: the broker cannot be reached.
+    """
+    return tuple(sorted(await online_servers(broker), key=lambda robot: (robot.server_name, robot.server_id)))
+
+
+async def find(broker: Broker, robot: str) -> OnlineServer:
+    """The robot with that server id, or the only one with that server name.
+
+    Raises:
+        RemoteError: none or several; the text says which are online.
+    """
+    everyone = await online(broker)
+    matches = [known for known in everyone if known.server_id == robot]
+    matches = matches or [known for known in everyone if known.server_name == robot]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        ids = ", ".join(known.server_id for known in matches)
+        raise RemoteError(f"{len(matches)} robots are called {robot}.", remedy=f"Name one by its server id: {ids}.")
+    names = ", ".join(f"{known.server_id} ({known.server_name})" for known in everyone[:10]) or "nobody"
+    raise RemoteError(f"No robot {robot} is online at {broker}.", remedy=f"Online now: {names}.")
+
+
+async def call(broker: Broker, robot: str, tool: str, arguments: dict[str, Any]) -> CallToolResult:
+    """Call a tool of a robot.
+
+    Raises:
+        RemoteError: the robot is not online, refused the call, or did not answer in time.
+        BrokerError: the broker cannot be reached.
+    """
+    server = await find(broker, robot)
+    transport = mqtt_transport(broker, server.server_id, server.server_name)
+    try:
+        async with Client(transport, read_timeout_seconds=_CALL_LIMIT_S, cache=False) as client:
+            return await client.call_tool(tool, arguments)
+    except MCPError as error:
+        raise RemoteError(f"{server.server_id} refused the call of {tool}: {error.error.message}.") from error
+
+
+async def watch(
+    broker: Broker,
+    robot: str,
+    *,
+    frames: int | None,
+    output: Path | None,
+    ice_servers: Sequence[str],
+    say: Callable[[str], None] | None,
+) -> WatchReport:
+    """Watch a robot's camera; see :func:`robot_node.webrtc.viewer.watch`."""
+    from robot_node.webrtc.viewer import watch as watch_camera  # noqa: PLC0415  # loads aiortc
+
+    server = await find(broker, robot)
+    return await watch_camera(
+        broker, server.server_id, frames=frames, output=output, ice_servers=tuple(ice_servers), on_progress=say
+    )
+
+
+def as_json(robot: OnlineServer) -> dict[str, Any]:
+    """One robot as ``robots --json`` prints it."""
+    return {
+        "server_id": robot.server_id,
+        "server_name": robot.server_name,
+        "description": robot.description,
+        "meta": dict(robot.meta),
+    }
+
+
+def result_as_json(result: CallToolResult) -> dict[str, Any]:
+    """A tool result as it is on the wire."""
+    return result.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def result_as_text(result: CallToolResult, saved: Path | None) -> list[str]:
+    """A tool result for people, line by line; an image only by its size."""
+    lines = []
+    for block in result.content:
+        if isinstance(block, TextContent):
+            lines.append(block.text)
+        elif isinstance(block, ImageContent):
+            size = len(base64.b64decode(block.data))
+            where = f"saved as {saved}" if saved else "save it with --output FILE"
+            lines.append(f"{block.mime_type}, {size} bytes; {where}")
+        else:
+            lines.append(f"({block.type})")
+    return lines
+
+
+def save_image(result: CallToolResult, output: Path) -> Path:
+    """Write the first image of a result to a file.
+
+    Raises:
+        RemoteError: the result holds no image, or the file cannot be written.
+    """
+    image = next((block for block in result.content if isinstance(block, ImageContent)), None)
+    if image is None:
+        raise RemoteError("The result holds no image to save.", remedy="Leave --output away.")
+    try:
+        output.write_bytes(base64.b64decode(image.data))
+    except OSError as error:
+        raise RemoteError(f"{output} cannot be written: {error.strerror}.") from error
+    return output
+
+
+def report_as_json(report: WatchReport) -> dict[str, Any]:
+    """What ``watch --json`` prints."""
+    return {
+        "first_frame_ms": round(report.first_frame_ms, 1),
+        "frames": report.frames,
+        "width": report.width,
+        "height": report.height,
+        "fps": round(report.fps, 2),
+    }
