@@ -1,0 +1,105 @@
+"""Settings: file < environment < command line; what is wrong is refused with source, key and reason."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from robot_node.config import Settings, load_settings
+from robot_node.errors import SettingsError
+
+SHIPPED = Path(__file__).parents[1] / "config" / "robot-node.toml"
+
+
+def write(folder: Path, text: str) -> Path:
+    file = folder / "robot.toml"
+    file.write_text(text)
+    return file
+
+
+def test_the_command_line_wins_over_the_environment_and_that_over_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = write(tmp_path, "[camera]\nwidth = 640\nheight = 480\nframe_rate = 15\n")
+    monkeypatch.setenv("ROBOT_NODE_CAMERA__HEIGHT", "360")
+    monkeypatch.setenv("ROBOT_NODE_CAMERA__FRAME_RATE", "10")
+    camera = load_settings(file, {"camera": {"frame_rate": 5}}).camera
+    assert (camera.width, camera.height, camera.frame_rate) == (640, 360, 5)
+
+
+def test_a_secret_comes_from_the_environment_and_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROBOT_NODE_BROKER__PASSWORD", "hunter2")
+    settings = load_settings()
+    assert settings.broker.broker().password == "hunter2"  # noqa: S105  # not a real one
+    assert "hunter2" not in repr(settings)
+    assert "hunter2" not in repr(settings.broker.broker())
+
+
+def test_an_unknown_key_is_refused_with_its_file(tmp_path: Path) -> None:
+    file = write(tmp_path, "[camera]\nheigth = 480\n")
+    with pytest.raises(SettingsError, match=rf"settings file {re.escape(str(file))}: camera\.heigth: there is no such"):
+        load_settings(file)
+
+
+def test_a_wrong_value_is_refused_with_its_reason(tmp_path: Path) -> None:
+    file = write(tmp_path, "[camera]\nframe_rate = 1000\n")
+    with pytest.raises(SettingsError, match=r"camera\.frame_rate: Input should be less than or equal to 60"):
+        load_settings(file)
+
+
+def test_a_wrong_value_from_the_environment_names_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROBOT_NODE_MCP__QOS", "2")
+    with pytest.raises(SettingsError, match=r"environment variable ROBOT_NODE_MCP__QOS: mcp\.qos: "):
+        load_settings()
+
+
+@pytest.mark.parametrize("name", ["ROBOT_NODE_BROKRE__URL", "ROBOT_NODE_BROKER__PASWORD"])
+def test_a_mistyped_variable_is_refused(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "x")
+    with pytest.raises(SettingsError, match=f"{name}"):
+        load_settings()
+
+
+def test_a_wrong_password_in_the_file_is_not_repeated(tmp_path: Path) -> None:
+    file = write(tmp_path, '[broker]\npassword = ["hunter2"]\n')
+    with pytest.raises(SettingsError) as caught:
+        load_settings(file)
+    assert "broker.password" in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_missing_file_and_broken_toml_are_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"nowhere\.toml cannot be read: No such file"):
+        load_settings(tmp_path / "nowhere.toml")
+    with pytest.raises(SettingsError, match=r"robot\.toml is not valid TOML: .*line 1"):
+        load_settings(write(tmp_path, "[camera\n"))
+
+
+@pytest.mark.parametrize("server_id", ["a/b", "a+b", "a#b", "", "a\0b"])
+def test_a_server_id_that_breaks_topics_is_refused(server_id: str) -> None:
+    with pytest.raises(SettingsError, match=r"command line: robot\.server_id"):
+        load_settings(None, {"robot": {"server_id": server_id}})
+
+
+@pytest.mark.parametrize("server_name", ["kitchen", "/kitchen", "robots/+", "robots/#"])
+def test_a_server_name_that_breaks_topics_is_refused(server_name: str) -> None:
+    with pytest.raises(SettingsError, match=r"command line: robot\.server_name"):
+        load_settings(None, {"robot": {"server_name": server_name}})
+
+
+def test_the_shipped_file_is_valid_and_shows_the_defaults() -> None:
+    assert load_settings(SHIPPED).model_dump() == load_settings().model_dump()
+
+
+def test_the_shipped_file_shows_every_setting() -> None:
+    text = SHIPPED.read_text()
+    shown = tomllib.loads(text)
+    for section, field in Settings.model_fields.items():
+        assert section in shown
+        for key in field.annotation.model_fields:  # type: ignore[union-attr]  # each section is a model
+            if (section, key) == ("broker", "password"):
+                continue  # a secret has no place in a file: the comment names its variable
+            assert re.search(rf"^(# )?{key} = ", text, re.MULTILINE), f"{section}.{key}"
