@@ -1,1 +1,7 @@
 """The face: emotions to pixels. Pure: no hardware, no clock of its own."""
+
+from robot_node.face.expressions import EXPRESSIONS, Emotion, Expression, parse_emotion
+from robot_node.face.gallery import gallery
+from robot_node.face.renderer import render
+
+__all__ = ["EXPRESSIONS", "Emotion", "Expression", "gallery", "parse_emotion", "render"]

@@ -1,0 +1,70 @@
+"""A pen for shapes in face units, on an enlarged canvas that is later reduced to one bit per pixel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from PIL import Image, ImageChops, ImageDraw
+
+Point = tuple[float, float]
+
+LIT = 255
+DARK = 0
+OVERSAMPLING = 4
+"""Canvas pixels per display pixel, each way: the edges of slanted and round shapes come out even."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pen:
+    """Draws on a canvas, in units around an origin.
+
+    Attributes:
+        canvas: A greyscale picture.
+        origin: Where (0, 0) is, in canvas pixels.
+        scale: Canvas pixels per unit.
+    """
+
+    canvas: Image.Image
+    origin: Point
+    scale: float
+
+    def at(self, point: Point) -> Pen:
+        """Return the same pen with ``point`` as its origin."""
+        return replace(self, origin=self._place(point))
+
+    def scaled(self, factor: float) -> Pen:
+        """Return the same pen with units ``factor`` times as large."""
+        return replace(self, scale=self.scale * factor)
+
+    def layer(self) -> Pen:
+        """Return the same pen on an empty canvas: what is darkened there leaves other features alone."""
+        return replace(self, canvas=Image.new(self.canvas.mode, self.canvas.size))
+
+    def add(self, layer: Pen) -> None:
+        """Light what is lit on a layer."""
+        self.canvas.paste(ImageChops.lighter(self.canvas, layer.canvas))
+
+    def polygon(self, points: Iterable[Point], fill: int = LIT) -> None:
+        """Fill a polygon."""
+        self._draw().polygon([self._place(point) for point in points], fill=fill)
+
+    def ellipse(self, centre: Point, radius_x: float, radius_y: float | None = None, fill: int = LIT) -> None:
+        """Fill an ellipse, or a disc when only one radius is given."""
+        x, y = self._place(centre)
+        across, down = radius_x * self.scale, (radius_x if radius_y is None else radius_y) * self.scale
+        self._draw().ellipse((x - across, y - down, x + across - 1, y + down - 1), fill=fill)
+
+    def stroke(self, points: Iterable[Point], thickness: float, fill: int = LIT) -> None:
+        """Draw a line of constant thickness with round ends and joints."""
+        path = list(points)
+        width = max(1, round(thickness * self.scale))
+        self._draw().line([self._place(point) for point in path], fill=fill, width=width)
+        for point in path:
+            self.ellipse(point, thickness / 2, fill=fill)
+
+    def _draw(self) -> ImageDraw.ImageDraw:
+        return ImageDraw.Draw(self.canvas)
+
+    def _place(self, point: Point) -> Point:
+        return self.origin[0] + point[0] * self.scale, self.origin[1] + point[1] * self.scale

@@ -1,0 +1,216 @@
+"""Draws expressions: shapes in face units to a picture of one bit per pixel. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from PIL import Image
+
+from robot_node.errors import SettingsError
+from robot_node.face.expressions import Anchor, Brow, Expression, Eye, Lid, Mouth
+from robot_node.face.marks import draw_mark
+from robot_node.face.pen import DARK, LIT, OVERSAMPLING, Pen, Point
+
+Size = tuple[int, int]
+Box = tuple[int, int, int, int]
+
+_CURVE_STEPS = 24
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """Where the features are on a display.
+
+    Attributes:
+        scale: Pixels per face unit.
+        eye_y: Height of the middle of the eyes, in pixels.
+        mouth_y: Height of the middle of the mouth, in pixels.
+        extra_spacing: Pixels added to the distance between the eyes.
+        mouth_scale: Pixels per face unit for the mouth.
+    """
+
+    scale: float
+    eye_y: float
+    mouth_y: float
+    mouth_scale: float
+    extra_spacing: float = 0.0
+
+
+_LAYOUTS: Mapping[Size, _Layout] = MappingProxyType(
+    {
+        (128, 64): _Layout(scale=1.0, eye_y=26.0, mouth_y=54.0, mouth_scale=1.0),
+        # Too low for a mouth below the eyes: it goes between them.
+        (128, 32): _Layout(scale=0.6, eye_y=16.0, mouth_y=18.0, mouth_scale=0.8, extra_spacing=43.0),
+    }
+)
+
+SIZES: tuple[Size, ...] = tuple(_LAYOUTS)
+"""The displays there is a layout for: width and height in pixels."""
+
+
+def render(expression: Expression, size: Size = (128, 64)) -> Image.Image:
+    """Draw an expression.
+
+    Args:
+        expression: What to draw.
+        size: Width and height of the display in pixels, one of :data:`SIZES`.
+
+    Returns:
+        A picture of mode ``"1"``; lit pixels are 1.
+
+    Raises:
+        SettingsError: There is no layout for this size.
+    """
+    return _draw(expression, size, margin=0)
+
+
+def extent(expression: Expression, size: Size = (128, 64)) -> Box:
+    """Return the box (left, top, right, bottom) that an expression would fill if the display had no borders.
+
+    It is inside the display when left and top are at least 0, and right and bottom at most its width and height.
+    """
+    margin = size[1]
+    box = _draw(expression, size, margin=margin).getbbox() or (margin, margin, margin, margin)
+    return box[0] - margin, box[1] - margin, box[2] - margin, box[3] - margin
+
+
+def _draw(expression: Expression, size: Size, *, margin: int) -> Image.Image:
+    layout = _LAYOUTS.get(size)
+    if layout is None:
+        known = ", ".join(f"{width}x{height}" for width, height in SIZES)
+        raise SettingsError(f"There is no face for a display of {size[0]}x{size[1]} pixels.", remedy=f"Use {known}.")
+    width, height = size[0] + 2 * margin, size[1] + 2 * margin
+    canvas = Image.new("L", (width * OVERSAMPLING, height * OVERSAMPLING))
+    pixels = Pen(canvas, origin=(margin * OVERSAMPLING, margin * OVERSAMPLING), scale=OVERSAMPLING)
+
+    middle = size[0] / 2
+    reach = (expression.spacing * layout.scale + layout.extra_spacing) / 2
+    anchors = {
+        Anchor.LEFT_EYE: (middle - reach, layout.eye_y),
+        Anchor.RIGHT_EYE: (middle + reach, layout.eye_y),
+        Anchor.MOUTH: (middle, layout.mouth_y),
+    }
+    for anchor, eye, inner in ((Anchor.LEFT_EYE, expression.left, 1), (Anchor.RIGHT_EYE, expression.right, -1)):
+        pen = pixels.at(anchors[anchor]).scaled(layout.scale)
+        _draw_eye(pen, eye, expression.gaze, inner)
+        if eye.brow is not None:
+            _draw_brow(pen, eye.brow, inner)
+    mouth = expression.mouth
+    beside = pixels.at(anchors[Anchor.MOUTH]).scaled(layout.mouth_scale)
+    _draw_mouth(beside.at((mouth.offset, -mouth.lift)), mouth)
+    for mark in expression.marks:
+        beside = pixels.at(anchors[mark.anchor]).scaled(layout.scale)
+        draw_mark(mark.shape, beside.at((mark.x, mark.y)).scaled(mark.size))
+
+    reduced = canvas.resize((width, height), Image.Resampling.BOX)
+    return reduced.point([255 if value > 127 else 0 for value in range(256)], mode="1")
+
+
+def _draw_eye(pen: Pen, eye: Eye, gaze: Point, inner: int) -> None:
+    """Draw an eye; ``inner`` is the direction of the nose: 1 for the left eye, -1 for the right one."""
+    layer = pen.layer()
+    layer.polygon(_eye_outline(eye))
+    if eye.pupil:
+        room_x, room_y = eye.width / 2 - eye.pupil - 3, eye.height / 2 - eye.pupil - 2
+        x, y = gaze[0] * room_x, gaze[1] * room_y
+        layer.ellipse((x, y), eye.pupil, fill=DARK)
+        layer.ellipse((x + eye.pupil * 0.35, y - eye.pupil * 0.4), eye.pupil * 0.32)
+    for lid, side in ((eye.upper, -1), (eye.lower, 1)):
+        if lid != Lid():
+            layer.polygon(_lid_outline(eye, lid, side, inner), fill=DARK)
+    pen.add(layer)
+
+
+def _eye_outline(eye: Eye) -> list[Point]:
+    half_width, half_height = eye.width / 2, eye.height / 2
+    radius = min(eye.radius, half_width, half_height)
+    corners = (
+        (half_width - radius, -half_height + radius, -90),
+        (half_width - radius, half_height - radius, 0),
+        (-half_width + radius, half_height - radius, 90),
+        (-half_width + radius, -half_height + radius, 180),
+    )
+    points: list[Point] = []
+    for centre_x, centre_y, start in corners:
+        if points:
+            points += _between(points[-1], _on_circle(centre_x, centre_y, radius, start))
+        points += [_on_circle(centre_x, centre_y, radius, start + degrees) for degrees in range(0, 91, 10)]
+    points += _between(points[-1], points[0])
+    return [_bent(point, half_width, eye.bend) for point in points]
+
+
+def _bent(point: Point, half_width: float, bend: float) -> Point:
+    """Move a point so that the horizontal axis becomes an arch; distances across the axis stay as they are."""
+    x, y = point
+    slope = 2 * bend * x / half_width**2
+    length = math.hypot(1, slope)
+    return x - y * slope / length, bend * ((x / half_width) ** 2 - 0.5) + y / length
+
+
+def _lid_outline(eye: Eye, lid: Lid, side: int, inner: int) -> list[Point]:
+    """The covered part: from the lid's edge outwards; ``side`` is -1 for the upper lid and 1 for the lower one."""
+    reach, far = eye.width / 2 + 1, eye.height
+    edge = []
+    for step in range(_CURVE_STEPS + 1):
+        across = 2 * step / _CURVE_STEPS - 1
+        covered = lid.cover + lid.slant / 2 * across * inner + lid.bow * (1 - across**2)
+        edge.append((across * reach, side * eye.height * (0.5 - covered)))
+    return [*edge, (reach, side * far), (-reach, side * far)]
+
+
+def _draw_brow(pen: Pen, brow: Brow, inner: int) -> None:
+    points = []
+    for step in range(_CURVE_STEPS + 1):
+        across = 2 * step / _CURVE_STEPS - 1
+        y = -brow.lift + brow.tilt / 2 * across * inner - brow.bend * (1 - across**2)
+        points.append((across * (brow.length - brow.thickness) / 2, y))
+    pen.stroke(points, brow.thickness)
+
+
+def _draw_mouth(pen: Pen, mouth: Mouth) -> None:
+    upper, lower = [], []
+    for step in range(_CURVE_STEPS + 1):
+        across = 2 * step / _CURVE_STEPS - 1
+        x = across * (mouth.width - mouth.thickness) / 2
+        middle = (
+            mouth.curve * (0.5 - across**2) + mouth.tilt / 2 * across + mouth.wave * math.sin(across * 1.5 * math.pi)
+        )
+        gap = mouth.opening / 2 * math.sqrt(1 - across**2)
+        upper.append((x, middle - gap))
+        lower.append((x, middle + gap))
+    if mouth.tongue:
+        _draw_tongue(pen, mouth, lower)
+    if mouth.opening:
+        pen.polygon([*upper, *reversed(lower)], fill=LIT if mouth.teeth else DARK)
+        pen.stroke([*upper, *reversed(lower)], mouth.thickness)
+    else:
+        pen.stroke(upper, mouth.thickness)
+
+
+def _draw_tongue(pen: Pen, mouth: Mouth, lip: list[Point]) -> None:
+    """Put a tongue out below the lower lip, set off from it by a dark line."""
+    half = mouth.tongue / 2
+    root_x, root_y = min(lip, key=lambda point: abs(point[0] - mouth.tongue_offset))
+    layer = pen.layer()
+    layer.ellipse((root_x, root_y + half * 0.7), half, half * 1.1)
+    layer.stroke([(root_x, root_y), (root_x, root_y + half)], mouth.tongue / 9, fill=DARK)
+    inside = [(x, y - mouth.tongue) for x, y in reversed(lip)]
+    layer.polygon([*lip, *inside], fill=DARK)
+    layer.stroke(lip, mouth.thickness + 2, fill=DARK)
+    pen.add(layer)
+
+
+def _on_circle(centre_x: float, centre_y: float, radius: float, degrees: float) -> Point:
+    angle = math.radians(degrees)
+    return centre_x + radius * math.cos(angle), centre_y + radius * math.sin(angle)
+
+
+def _between(start: Point, end: Point) -> list[Point]:
+    steps = _CURVE_STEPS // 2
+    return [
+        (start[0] + (end[0] - start[0]) * step / steps, start[1] + (end[1] - start[1]) * step / steps)
+        for step in range(1, steps)
+    ]
