@@ -348,12 +348,16 @@ class LinkStatus:
     reason: str = ""
 
 
+class ReconnectError(RobotNodeError):
+    """Raised by a ``serve`` coroutine that needs another connection, with options that have changed."""
+
+
 Serve = Callable[[Connection], Awaitable[None]]
 
 
 async def keep_connected(
     broker: Broker,
-    options: ConnectOptions,
+    options: ConnectOptions | Callable[[], ConnectOptions],
     on_message: OnMessage,
     serve: Serve,
     *,
@@ -368,27 +372,35 @@ async def keep_connected(
 
     Args:
         broker: Where to connect.
-        options: How to introduce ourselves.
+        options: How to introduce ourselves; a function is asked before each attempt.
         on_message: Receives every message of every connection.
-        serve: What to do while connected; a :class:`BrokerError` that it raises means "connect anew".
+        serve: What to do while connected; a :class:`BrokerError` that it raises means "connect anew", a
+            :class:`ReconnectError` the same without a delay.
         name: What to call the connection in the log, e.g. ``"MCP"``.
         backoff: Delays between attempts.
         on_status: Told of each change.
     """
     backoff = backoff or Backoff()
     loop = asyncio.get_running_loop()
+    reconnecting = False
     while True:
         connected_at: float | None = None
+        present = options() if callable(options) else options
         try:
-            async with connect(broker, options, on_message) as connection:
+            async with connect(broker, present, on_message) as connection:
                 connected_at = loop.time()
-                logger.info("%s connection to %s is up as %s", name, broker, options.client_id)
+                logger.info("%s connection to %s is up as %s", name, broker, present.client_id)
                 on_status(LinkStatus(connected=True))
                 await _serve_until_lost(connection, serve, name)
-        except BrokerError as error:
+        except (BrokerError, ReconnectError) as error:
             on_status(LinkStatus(connected=False, reason=error.message))
             if connected_at is not None and loop.time() - connected_at >= _STABLE_AFTER_S:
                 backoff.reset()
+            if isinstance(error, ReconnectError) and not reconnecting:
+                reconnecting = True
+                logger.info("%s connection: %s", name, error)
+                continue
+            reconnecting = False
             delay = backoff.next_delay()
             logger.warning("%s connection: %s Next attempt in %.1f s.", name, error, delay)
         await asyncio.sleep(delay)
@@ -403,16 +415,17 @@ async def _serve_until_lost(connection: Connection, serve: Serve, name: str) -> 
         async with asyncio.TaskGroup() as group:
             group.create_task(connection.lost(), name=f"{name} connection watch")
             group.create_task(work(), name=f"{name} service")
-    except* BrokerError as errors:
+    except ExceptionGroup as group:
+        expected, bugs = group.split((BrokerError, ReconnectError))
+        if expected is None or bugs is not None:
+            raise
         # Both tasks may notice the loss; whichever was first tells it best.
-        raise _first(errors) from None
+        raise _first(expected) from None
 
 
-def _first(group: BaseExceptionGroup[RobotNodeError]) -> RobotNodeError:
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return cast("RobotNodeError", error)
+def _first(group: ExceptionGroup[Exception]) -> Exception:
+    error = group.exceptions[0]
+    return _first(error) if isinstance(error, ExceptionGroup) else error
 
 
 def _user_properties(packet_type: int, pairs: Iterable[tuple[str, str]]) -> Properties:
@@ -434,10 +447,12 @@ def _broker_errors(action: str) -> Any:  # noqa: ANN401  # a generator context m
     try:
         yield
     except (aiomqtt.MqttError, OSError) as error:
-        reason = _reason_of(error.__cause__ if isinstance(error.__cause__, Exception) else error)
-        raise BrokerError(f"Cannot {action}: {reason}.") from error
+        cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
+        raise BrokerError(f"Cannot {action}: {_reason_of(cause)}.", remedy=_remedy_for(cause)) from error
 
 
+# What paho reports when the socket closed without a DISCONNECT packet.
+_UNSPECIFIED_ERROR = 0x80
 _REMEDIES = {
     # CONNACK and DISCONNECT reason codes: MQTT 5.0, 3.2.2.2 and 3.14.2.1
     0x84: "Use a broker that speaks MQTT 5.",
@@ -448,8 +463,19 @@ _REMEDIES = {
 }
 
 
+def _code_of(error: BaseException) -> int | None:
+    code = getattr(error, "rc", None)
+    return code.value if isinstance(code, ReasonCode) else None
+
+
+def _remedy_for(error: BaseException) -> str:
+    return _REMEDIES.get(_code_of(error) or 0, "")
+
+
 def _reason_of(error: BaseException) -> str:
     code = getattr(error, "rc", None)
+    if _code_of(error) == _UNSPECIFIED_ERROR:
+        return "the connection was lost"
     if isinstance(code, ReasonCode):
         return str(code).lower()
     if isinstance(code, int):
@@ -460,14 +486,11 @@ def _reason_of(error: BaseException) -> str:
 
 
 def _connect_error(broker: Broker, client_id: str, error: BaseException) -> BrokerError:
-    code = getattr(error, "rc", None)
-    value = code.value if isinstance(code, ReasonCode) else None
-    if value is None:
+    if _code_of(error) is None:
         return BrokerError(
             f"Cannot reach the MQTT broker at {broker}: {_reason_of(error)}.",
             remedy="Check that it runs and that the address is right.",
         )
     return BrokerError(
-        f"The MQTT broker at {broker} refused the client {client_id}: {_reason_of(error)}.",
-        remedy=_REMEDIES.get(value, ""),
+        f"The MQTT broker at {broker} refused the client {client_id}: {_reason_of(error)}.", remedy=_remedy_for(error)
     )

@@ -1,1 +1,7 @@
-"""MCP over MQTT for the official ``mcp`` SDK: a server, a client transport, presence. Knows nothing of robots."""
+"""MCP over MQTT for the official ``mcp`` SDK: a server, a client transport, presence. Knows nothing of robots.
+
+* :func:`robot_node.mcp_mqtt.server.serve` serves an ``mcp`` server to many clients over one connection.
+* :func:`robot_node.mcp_mqtt.client.mqtt_transport` is a transport for ``mcp.Client``.
+* :func:`robot_node.mcp_mqtt.presence.online_servers` and :func:`~robot_node.mcp_mqtt.presence.directory` tell who is
+  online.
+"""

@@ -1,0 +1,153 @@
+"""JSON-RPC messages as bytes, and what to answer to bytes that are none. Pure; never raises on a peer's bytes.
+
+Sources: JSON-RPC 2.0, sections 4 to 6; MCP, "Messages" (no batches, ids are strings or integers).
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import pydantic_core
+from mcp_types import (
+    INVALID_PARAMS,
+    INVALID_REQUEST,
+    PARSE_ERROR,
+    ErrorData,
+    JSONRPCError,
+    JSONRPCMessage,
+    JSONRPCNotification,
+    JSONRPCRequest,
+    JSONRPCResponse,
+    RequestId,
+)
+from pydantic import ValidationError
+
+DISCONNECTED = "notifications/disconnected"
+"""Method of the notification that ends a session (MCP over MQTT: "Life of a session", end)."""
+
+SERVER_ONLINE = "notifications/server/online"
+"""Method of the retained presence message."""
+
+
+class ErrorCode(enum.IntEnum):
+    """Error codes of this transport, in the band that MCP leaves to implementations (-32000 to -32019)."""
+
+    MESSAGE_TOO_LARGE = -32010
+    TOO_MANY_SESSIONS = -32011
+    TOO_MANY_REQUESTS = -32012
+    NO_SESSION = -32013
+
+
+@dataclass(frozen=True, slots=True)
+class Malformed:
+    """Bytes that are no JSON-RPC message.
+
+    Attributes:
+        reason: What is wrong, in one sentence.
+        answer: The error to send back; None where JSON-RPC forbids one (notifications and responses are not answered).
+    """
+
+    reason: str
+    answer: JSONRPCError | None
+
+
+def error_answer(request_id: RequestId | None, code: int, message: str) -> JSONRPCError:
+    """An error response."""
+    return JSONRPCError(jsonrpc="2.0", id=request_id, error=ErrorData(code=code, message=message))
+
+
+def parse(payload: bytes, max_bytes: int) -> JSONRPCMessage | Malformed:
+    """Read one message.
+
+    Args:
+        payload: As it came off the wire.
+        max_bytes: Larger payloads are not parsed.
+    """
+    if len(payload) > max_bytes:
+        reason = f"The message has {len(payload)} bytes; the limit is {max_bytes}."
+        return Malformed(reason, error_answer(_id_at_the_edge(payload), ErrorCode.MESSAGE_TOO_LARGE, reason))
+    try:
+        value = pydantic_core.from_json(payload, allow_inf_nan=False)
+    except ValueError as error:
+        return _malformed(None, PARSE_ERROR, f"The message is not valid JSON: {error}.")
+    if isinstance(value, list):
+        return _malformed(None, INVALID_REQUEST, "Batches are not part of MCP.")
+    if not isinstance(value, dict):
+        return _malformed(None, INVALID_REQUEST, "The message is not a JSON object.")
+    return _from_object(value)
+
+
+def _from_object(value: dict[str, Any]) -> JSONRPCMessage | Malformed:
+    request_id = value.get("id")
+    if not (isinstance(request_id, str) or (isinstance(request_id, int) and not isinstance(request_id, bool))):
+        request_id = None
+    if "method" not in value and ("result" in value or "error" in value):
+        return _response(value, request_id)
+    if value.get("jsonrpc") != "2.0":
+        return _malformed(request_id, INVALID_REQUEST, 'The member "jsonrpc" is not "2.0".')
+    if not isinstance(value.get("method"), str):
+        return _malformed(request_id, INVALID_REQUEST, 'The member "method" is missing or not a string.')
+    if "id" in value and request_id is None:
+        return _malformed(None, INVALID_REQUEST, 'The member "id" is neither a string nor an integer.')
+    return _call(value, request_id)
+
+
+def _call(value: dict[str, Any], request_id: RequestId | None) -> JSONRPCMessage | Malformed:
+    method, params = value["method"], value.get("params")
+    if params is not None and not isinstance(params, dict):
+        reason = 'The member "params" is not an object.'
+        return Malformed(reason, None if request_id is None else error_answer(request_id, INVALID_PARAMS, reason))
+    # Checked here and by the caller, so that nothing is left for pydantic to validate.
+    if request_id is None:
+        return JSONRPCNotification.model_construct(jsonrpc="2.0", method=method, params=params)
+    return JSONRPCRequest.model_construct(jsonrpc="2.0", id=request_id, method=method, params=params)
+
+
+def _response(value: dict[str, Any], request_id: RequestId | None) -> JSONRPCMessage | Malformed:
+    result = value.get("result")
+    if request_id is not None and value.get("jsonrpc") == "2.0" and "error" not in value and isinstance(result, dict):
+        return JSONRPCResponse.model_construct(jsonrpc="2.0", id=request_id, result=result)
+    try:
+        return JSONRPCError.model_validate(value, by_name=False)
+    except ValidationError:
+        # Answering a response could make two peers send errors to each other for ever.
+        return Malformed("The message is no valid JSON-RPC response.", None)
+
+
+def _malformed(request_id: RequestId | None, code: int, reason: str) -> Malformed:
+    return Malformed(reason, error_answer(request_id, code, reason))
+
+
+_ID = rb'"id"\s*:\s*(-?\d{1,18}|"[^"\\]{0,200}")\s*'
+_ID_FIRST = re.compile(rb'\s*\{\s*(?:"jsonrpc"\s*:\s*"2\.0"\s*,\s*)?' + _ID + rb",")
+_ID_LAST = re.compile(rb",\s*" + _ID + rb"\}\s*\Z")
+_EDGE_BYTES = 512
+
+
+def _id_at_the_edge(payload: bytes) -> RequestId | None:
+    """The id of a message that is too large to parse, where it stands first or last, as most libraries write it.
+
+    So that the caller's request fails at once instead of running into its time limit.
+    """
+    match = _ID_FIRST.match(payload[:_EDGE_BYTES]) or _ID_LAST.search(payload[-_EDGE_BYTES:])
+    if match is None:
+        return None
+    try:
+        request_id: RequestId = pydantic_core.from_json(match[1])
+    except ValueError:
+        return None
+    return request_id
+
+
+def dump(message: JSONRPCMessage) -> bytes:
+    """Write one message."""
+    return message.model_dump_json(by_alias=True, exclude_unset=True).encode()
+
+
+def dump_notification(method: str, params: dict[str, Any] | None = None) -> bytes:
+    """Write a notification; without ``params`` where there are none."""
+    value = {"jsonrpc": "2.0", "method": method} | ({} if params is None else {"params": params})
+    return pydantic_core.to_json(value)

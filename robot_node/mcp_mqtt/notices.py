@@ -1,0 +1,51 @@
+"""Log lines that strangers can cause: a few of each kind, however many they send."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class _Kind:
+    allowance: float
+    at: float
+    withheld: int = 0
+
+
+class Notices:
+    """Lets through the first few lines of each kind, then one per interval with the number of those withheld.
+
+    Args:
+        log: Receives a line.
+        now: The time, in seconds.
+        burst: Lines of one kind that pass at once.
+        interval_s: Seconds after which another one may pass.
+    """
+
+    def __init__(
+        self, log: Callable[[str], None], now: Callable[[], float], *, burst: int = 5, interval_s: float = 10.0
+    ) -> None:
+        self._log = log
+        self._now = now
+        self._burst = burst
+        self._interval_s = interval_s
+        self._kinds: dict[str, _Kind] = {}
+
+    def note(self, kind: str, text: str) -> None:
+        """Log ``text``, or count it.
+
+        Args:
+            kind: Of a small set, because each kind is remembered.
+            text: The line.
+        """
+        now = self._now()
+        state = self._kinds.setdefault(kind, _Kind(self._burst, now))
+        state.allowance = min(self._burst, state.allowance + (now - state.at) / self._interval_s)
+        state.at = now
+        if state.allowance < 1:
+            state.withheld += 1
+            return
+        state.allowance -= 1
+        self._log(f"{text} ({state.withheld} more of this kind were not logged.)" if state.withheld else text)
+        state.withheld = 0

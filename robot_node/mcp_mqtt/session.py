@@ -1,0 +1,155 @@
+"""One client's session: the SDK's server between a bounded inbox and the client's RPC topic."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import anyio
+from mcp.server import Server
+from mcp.shared.message import ServerMessageMetadata, SessionMessage
+from mcp_types import JSONRPCError, JSONRPCMessage, JSONRPCResponse
+
+from robot_node.errors import BrokerError
+from robot_node.mcp_mqtt.jsonrpc import dump
+from robot_node.mcp_mqtt.protocol import SessionKey, is_for_every_client
+from robot_node.mqtt import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class ClientIdentity:
+    """Who calls: what a handler finds in its request context.
+
+    Attributes:
+        client_id: MQTT client id. As trustworthy as the broker's access rules for the topics that contain it.
+    """
+
+    client_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLimits:
+    """Limits and delivery of one session.
+
+    Attributes:
+        inbox_messages: Messages that may wait.
+        qos: MQTT quality of service of what the server sends.
+    """
+
+    inbox_messages: int
+    qos: int
+
+
+class ServerSession:
+    """One client's session.
+
+    Args:
+        key: Which session it is.
+        server: The SDK's server.
+        connection: Where answers go.
+        rpc_topic: The client's RPC topic.
+        limits: Its limits.
+        on_answered: Called when a request needs no answer any more.
+        on_for_every_client: Given the notifications that belong on the server's capability topic.
+    """
+
+    def __init__(
+        self,
+        key: SessionKey,
+        server: Server[Any],
+        connection: Connection,
+        rpc_topic: str,
+        limits: SessionLimits,
+        *,
+        on_answered: Callable[[], None],
+        on_for_every_client: Callable[[bytes], None],
+    ) -> None:
+        self.key = key
+        self.task: asyncio.Task[None] | None = None
+        self._server = server
+        self._inbox, self._read = anyio.create_memory_object_stream[SessionMessage | Exception](limits.inbox_messages)
+        self._write = _RpcWriter(connection, rpc_topic, limits.qos, on_answered, on_for_every_client)
+        self._metadata = ServerMessageMetadata(
+            request_context=ClientIdentity(key.client_id), on_request_unanswered=self._unanswered
+        )
+        self._on_answered = on_answered
+
+    def deliver(self, message: JSONRPCMessage) -> bool:
+        """Put a message into the inbox; False when it is full."""
+        try:
+            self._inbox.send_nowait(SessionMessage(message, self._metadata))
+        except anyio.WouldBlock:
+            return False
+        except anyio.BrokenResourceError:
+            pass  # the session is ending
+        return True
+
+    async def run(self) -> None:
+        """Serve until cancelled."""
+        await self._server.run(self._read, self._write, self._server.create_initialization_options())
+
+    def close(self) -> None:
+        """Let nothing more out, and cancel what runs. Must not be awaited for: a handler may take its time."""
+        self._write.close()
+        self._inbox.close()
+        self._read.close()
+        if self.task is not None and self.task is not asyncio.current_task():
+            self.task.cancel()
+
+    async def _unanswered(self) -> None:
+        self._on_answered()
+
+
+class _RpcWriter:
+    """The write stream that the SDK's server is given: publishes at once, without a task or queue in between."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        topic: str,
+        qos: int,
+        on_answered: Callable[[], None],
+        on_for_every_client: Callable[[bytes], None],
+    ) -> None:
+        self._connection = connection
+        self._topic = topic
+        self._qos = qos
+        self._on_answered = on_answered
+        self._on_for_every_client = on_for_every_client
+        self._closed = False
+
+    async def send(self, item: SessionMessage, /) -> None:
+        if self._closed:
+            # Of a replaced session: its late answers must not reach the client's new one, whose ids start anew.
+            raise anyio.ClosedResourceError
+        message = item.message
+        payload = dump(message)
+        if is_for_every_client(message):
+            self._on_for_every_client(payload)
+            return
+        if isinstance(message, JSONRPCResponse | JSONRPCError):
+            self._on_answered()
+        try:
+            await self._connection.publish(self._topic, payload, qos=self._qos)
+        except BrokerError as error:
+            raise anyio.BrokenResourceError from error
+
+    def close(self) -> None:
+        self._closed = True
+
+    async def aclose(self) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_val: BaseException | None,
+        exc_tb: TracebackType | None,
+    ) -> None:
+        self.close()

@@ -1,0 +1,196 @@
+"""Topic names and identifiers of MCP over MQTT. Pure.
+
+Source: MCP over MQTT (EMQX specification, 2025-03-26 revision), "Topics" and "Identifiers".
+"""
+
+from __future__ import annotations
+
+import enum
+import unicodedata
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from robot_node.errors import SettingsError
+
+MAX_IDENTIFIER_BYTES = 1024
+"""Longest id or server name that we accept, in UTF-8 bytes: a topic made of three stays far below MQTT's 65535."""
+
+_PRESENCE = "$mcp-server/presence/"
+_CAPABILITY = "$mcp-server/capability/"
+_CLIENT_PRESENCE = "$mcp-client/presence/"
+_CLIENT_CAPABILITY = "$mcp-client/capability/"
+_RPC = "$mcp-rpc/"
+
+
+class Channel(enum.Enum):
+    """What a topic carries, as seen by a server."""
+
+    CONTROL = "control"
+    CLIENT_PRESENCE = "client presence"
+    CLIENT_CAPABILITY = "client capability"
+    RPC = "RPC"
+
+
+def is_client_id(value: str) -> bool:
+    """Whether ``value`` can be a client id or server id: one level of a topic, without wildcards."""
+    return bool(value) and "/" not in value and _is_topic_text(value)
+
+
+def is_server_name(value: str) -> bool:
+    """Whether ``value`` can be a server name: hierarchical, with at least one ``/`` which isn't the first character."""
+    return "/" in value and not value.startswith("/") and _is_topic_text(value)
+
+
+def check_client_id(value: str) -> str:
+    """Return ``value`` when it is a client id or server id.
+
+    Raises:
+        SettingsError: it is not.
+    """
+    if not is_client_id(value):
+        raise SettingsError(
+            f"{value[:80]!r} cannot be an MQTT client id or server id of MCP over MQTT.",
+            remedy="Use 1 to 1024 bytes without '/', '+', '#' and control characters.",
+        )
+    return value
+
+
+def check_server_name(value: str) -> str:
+    """Return ``value`` when it is a server name.
+
+    Raises:
+        SettingsError: it is not.
+    """
+    if not is_server_name(value):
+        raise SettingsError(
+            f"{value[:80]!r} cannot be a server name of MCP over MQTT.",
+            remedy="Write it as 'group/name': at least one '/', not the first character, and no '+' or '#'.",
+        )
+    return value
+
+
+def check_name_filter(value: str) -> str:
+    """Return ``value`` when it is a filter for server names: a server name, or one with ``+`` and ``#`` as in MQTT.
+
+    Raises:
+        SettingsError: it is not.
+    """
+    levels = value.split("/")
+    wildcards_alone = all(level in {"+", "#"} or not set(level) & {"+", "#"} for level in levels)
+    if not value or not wildcards_alone or "#" in levels[:-1] or not _is_topic_text(value.translate(_NO_WILDCARDS)):
+        raise SettingsError(
+            f"{value[:80]!r} cannot filter server names.",
+            remedy="Write it as an MQTT topic filter, e.g. '#', 'robot-node/#' or 'robot-node/+'.",
+        )
+    return value
+
+
+_NO_WILDCARDS = str.maketrans({"+": "x", "#": "x"})
+
+
+def _is_topic_text(value: str) -> bool:
+    # MQTT 5.0, 1.5.4: a broker may close the connection of whoever names a topic with control characters, unpaired
+    # surrogates or non-characters. An id that a stranger claims must not bring that upon us.
+    if "+" in value or "#" in value:
+        return False
+    if value.isascii():
+        return value.isprintable() and len(value) <= MAX_IDENTIFIER_BYTES
+    if any(unicodedata.category(char) in {"Cc", "Cs"} or _is_noncharacter(char) for char in value):
+        return False
+    return len(value.encode()) <= MAX_IDENTIFIER_BYTES
+
+
+def _is_noncharacter(char: str) -> bool:
+    code = ord(char)
+    # U+FEFF is legal, but paho-mqtt calls a packet that contains it malformed.
+    return 0xFDD0 <= code <= 0xFDEF or code & 0xFFFE == 0xFFFE or code == 0xFEFF
+
+
+class ServerName(NamedTuple):
+    """Which server a presence topic speaks of."""
+
+    server_id: str
+    server_name: str
+
+
+def presence_filter(name_filter: str) -> str:
+    """Topic filter for the presence of all servers whose name matches ``name_filter``."""
+    return f"{_PRESENCE}+/{name_filter}"
+
+
+def parse_presence(topic: str) -> ServerName | None:
+    """Which server the presence topic ``topic`` belongs to; None when it is no presence topic."""
+    if not topic.startswith(_PRESENCE):
+        return None
+    server_id, _, server_name = topic[len(_PRESENCE) :].partition("/")
+    return ServerName(server_id, server_name) if server_id and server_name else None
+
+
+def name_matches(name_filter: str, server_name: str) -> bool:
+    """Whether the server name matches an MQTT filter (MQTT 5.0, 4.7)."""
+    wanted, levels = name_filter.split("/"), server_name.split("/")
+    for index, level in enumerate(wanted):
+        if level == "#":
+            return True
+        if index >= len(levels) or level not in {"+", levels[index]}:
+            return False
+    return len(wanted) == len(levels)
+
+
+@dataclass(frozen=True, slots=True)
+class ServerTopics:
+    """The topics of one server.
+
+    Attributes:
+        server_id: MQTT client id of the server.
+        server_name: Its hierarchical name.
+    """
+
+    server_id: str
+    server_name: str
+
+    @property
+    def control(self) -> str:
+        """Where a client opens a session."""
+        return f"$mcp-server/{self.server_id}/{self.server_name}"
+
+    @property
+    def presence(self) -> str:
+        """Retained: the server is online; an empty payload means offline."""
+        return f"{_PRESENCE}{self.server_id}/{self.server_name}"
+
+    @property
+    def capability(self) -> str:
+        """Where the server tells all its clients of changes."""
+        return f"{_CAPABILITY}{self.server_id}/{self.server_name}"
+
+    def rpc(self, client_id: str) -> str:
+        """Where the server and one client talk."""
+        return f"{_RPC}{client_id}/{self.server_id}/{self.server_name}"
+
+    def parse(self, topic: str) -> tuple[Channel, str] | None:
+        """What reached the server on ``topic``, and the client id that the topic names (empty on the control topic).
+
+        Returns:
+            None for a topic that is none of this server's.
+        """
+        if topic.startswith(_RPC):
+            client_id, _, server = topic[len(_RPC) :].partition("/")
+            return (Channel.RPC, client_id) if server == f"{self.server_id}/{self.server_name}" else None
+        if topic == self.control:
+            return Channel.CONTROL, ""
+        if topic.startswith(_CLIENT_PRESENCE):
+            return Channel.CLIENT_PRESENCE, topic[len(_CLIENT_PRESENCE) :]
+        if topic.startswith(_CLIENT_CAPABILITY):
+            return Channel.CLIENT_CAPABILITY, topic[len(_CLIENT_CAPABILITY) :]
+        return None
+
+
+def client_presence(client_id: str) -> str:
+    """Where a client says that it leaves for good; also the topic of its will."""
+    return f"{_CLIENT_PRESENCE}{client_id}"
+
+
+def client_capability(client_id: str) -> str:
+    """Where a client tells its servers of changes."""
+    return f"{_CLIENT_CAPABILITY}{client_id}"
