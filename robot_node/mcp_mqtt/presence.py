@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import pydantic_core
+from pydantic import TypeAdapter
 
 from robot_node.errors import BrokerError, RemoteError
 from robot_node.mcp_mqtt import topics
@@ -122,15 +122,16 @@ def presence_filters(connection_properties: tuple[tuple[str, str], ...], name_fi
     if given is None:
         return (topics.presence_filter(name_filter),)
     try:
-        filters = json.loads(given)
-        if not isinstance(filters, list) or not all(isinstance(entry, str) for entry in filters):
-            raise ValueError("it is no array of strings")
+        filters = _STRINGS.validate_json(given)
         return tuple(topics.presence_filter(topics.check_name_filter(_name_part(entry))) for entry in filters)
     except ValueError as error:
         raise BrokerError(
-            f"The broker's MCP-SERVER-NAME-FILTERS cannot be used: {error}.",
+            f"The broker's MCP-SERVER-NAME-FILTERS cannot be used: {given[:80]!r}.",
             remedy="Correct it in the broker's settings: a JSON array of server name filters.",
         ) from error
+
+
+_STRINGS = TypeAdapter(list[str])
 
 
 def _name_part(name_filter: str) -> str:
@@ -181,13 +182,19 @@ async def online_servers(
         # A round trip that no access rule can forbid: a broker that delivers retained messages at once has sent
         # all of them before it answers.
         await connection.unsubscribe(topics.client_presence(own_id))
-        while True:
-            arrived.clear()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(settle_s):
-                    await arrived.wait()
-            if not arrived.is_set():
-                return servers.sorted()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(connect_timeout_s):
+                await _quiet(arrived, settle_s)
+        return servers.sorted()
+
+
+async def _quiet(arrived: asyncio.Event, settle_s: float) -> None:
+    arrived.set()
+    while arrived.is_set():
+        arrived.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(settle_s):
+                await arrived.wait()
 
 
 class Directory:
@@ -204,7 +211,7 @@ class Directory:
         """Who is online, ordered by name; empty while the broker is unreachable."""
         return self._servers.sorted()
 
-    async def changes(self) -> AsyncIterator[tuple[OnlineServer, ...]]:
+    async def changes(self) -> AsyncGenerator[tuple[OnlineServer, ...], None]:
         """Yield who is online, now and after each change. A slow reader skips what it missed."""
         changed = asyncio.Event()
         changed.set()
@@ -310,3 +317,5 @@ async def directory(
     finally:
         task.cancel()
         await asyncio.wait([task])
+        if not task.cancelled():
+            task.result()  # it only ends by a mistake of ours: say which
