@@ -1,0 +1,93 @@
+"""A WebRTC viewer that knows nothing of our code: aiortc, aiomqtt and the messages of the protocol."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+
+import aiomqtt
+import av
+from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc.mediastreams import MediaStreamTrack
+
+from robot_node.private_broker import PrivateBroker
+from tests.end_to_end.robot_process import DEADLINE_S, SERVER_ID, plain_client
+
+
+class PlainViewer:
+    """One viewer; see :func:`watching`."""
+
+    def __init__(self, client: aiomqtt.Client, client_id: str) -> None:
+        self.client_id = client_id
+        self.terminated = ""
+        self.frames_seen = 0
+        self._client = client
+        self._peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        self._track: MediaStreamTrack = self._peer.addTransceiver("video", "recvonly").receiver.track
+        self._frames: asyncio.Queue[av.VideoFrame] = asyncio.Queue(maxsize=300)
+
+    @property
+    def connection_state(self) -> str:
+        return self._peer.connectionState
+
+    async def offer(self) -> None:
+        await self._peer.setLocalDescription(await self._peer.createOffer())
+        description = {"type": "offer", "sdp": self._peer.localDescription.sdp}
+        await self.send({"type": "sdp_offer", "data": description})
+
+    async def send(self, message: dict[str, object]) -> None:
+        await self._client.publish(f"$webrtc/{self.client_id}/{SERVER_ID}", json.dumps(message))
+
+    async def read_signaling(self) -> None:
+        async for message in self._client.messages:
+            assert isinstance(message.payload, bytes)
+            said = json.loads(message.payload)
+            if said["type"] == "sdp_answer":
+                await self._peer.setRemoteDescription(RTCSessionDescription(said["data"]["sdp"], "answer"))
+            elif said["type"] == "webrtc_terminated":
+                self.terminated = said["reason"]
+
+    async def receive_frames(self) -> None:
+        while True:
+            frame = await self._track.recv()
+            assert isinstance(frame, av.VideoFrame)
+            self.frames_seen += 1
+            if self._frames.full():
+                self._frames.get_nowait()
+            self._frames.put_nowait(frame)
+
+    async def frames(self, count: int) -> list[av.VideoFrame]:
+        """The next so many decoded frames."""
+        async with asyncio.timeout(DEADLINE_S + count / 5):
+            return [await self._frames.get() for _ in range(count)]
+
+    async def quiet(self, seconds: float = 0.5) -> None:
+        """Wait until no frame arrives any more, and forget those that did."""
+        with contextlib.suppress(TimeoutError):
+            while True:
+                await asyncio.wait_for(self._frames.get(), seconds)
+
+    async def close(self) -> None:
+        await self._peer.close()
+
+
+@contextlib.asynccontextmanager
+async def watching(broker: PrivateBroker, client_id: str) -> AsyncIterator[PlainViewer]:
+    """A viewer that has sent its offer; its peer connection is closed at the end, without a goodbye."""
+    async with plain_client(broker, client_id) as client:
+        await client.subscribe(f"$webrtc/{client_id}")
+        viewer = PlainViewer(client, client_id)
+        tasks = [
+            asyncio.create_task(viewer.read_signaling(), name="signalling"),
+            asyncio.create_task(viewer.receive_frames(), name="frames"),
+        ]
+        try:
+            await viewer.offer()
+            yield viewer
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await viewer.close()

@@ -1,0 +1,171 @@
+"""A robot as a separate process, and what an outsider can see of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import aiomqtt
+from PIL import Image
+
+from robot_node.private_broker import PrivateBroker
+
+SERVER_ID = "robot-under-test"
+SERVER_NAME = "tests/robot"
+PRESENCE = f"$mcp-server/presence/{SERVER_ID}/{SERVER_NAME}"
+DEADLINE_S = 20.0
+
+
+async def eventually(condition: Callable[[], bool], what: str) -> None:
+    """Wait for something in another process that sends no event."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + DEADLINE_S
+    while not condition():
+        if loop.time() > deadline:
+            raise AssertionError(f"not within {DEADLINE_S:.0f} s: {what}")
+        await asyncio.sleep(0.02)
+
+
+@dataclass(frozen=True)
+class CommandResult:
+    """What a command printed, and its exit status."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+
+async def robot_node(*arguments: str, broker: PrivateBroker | None = None, stdin: str = "") -> CommandResult:
+    """Run ``robot-node ARGUMENTS`` as a person would."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "robot_node", *arguments),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=environment(broker),
+    )
+    try:
+        async with asyncio.timeout(60):
+            stdout, stderr = await process.communicate(stdin.encode())
+    finally:
+        if process.returncode is None:
+            process.kill()
+    return CommandResult(process.returncode or 0, stdout.decode(), stderr.decode())
+
+
+def environment(broker: PrivateBroker | None, extra: dict[str, str] | None = None) -> dict[str, str]:
+    """Our environment without settings of ours that lie around on the machine."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("ROBOT_NODE_")}
+    where = {"ROBOT_NODE_BROKER__URL": broker.url} if broker else {}
+    return {**clean, **where, "NO_COLOR": "1", "COLUMNS": "100", **(extra or {})}
+
+
+@dataclass
+class RobotProcess:
+    """``robot-node run --simulated`` in a process of its own.
+
+    Attributes:
+        broker: The broker that it uses.
+        folder: Where it logs, and where its simulated display draws.
+        scene: What its camera sees.
+        settings: Further environment variables.
+    """
+
+    broker: PrivateBroker
+    folder: Path
+    scene: str = "clock"
+    settings: dict[str, str] = field(default_factory=dict)
+    arguments: Sequence[str] = ()
+    process: asyncio.subprocess.Process | None = None
+
+    @property
+    def display(self) -> Image.Image:
+        """What a person sees on the display, mode ``"1"``."""
+        with Image.open(self.folder / "display.png") as picture:
+            return picture.convert("1")
+
+    @property
+    def log(self) -> str:
+        """What the robot has logged."""
+        return (self.folder / "log").read_text()
+
+    async def start(self) -> None:
+        """Start it; does not wait for it to be online."""
+        defaults = {
+            "ROBOT_NODE_SIMULATION__DISPLAY_PICTURE": str(self.folder / "display.png"),
+            "ROBOT_NODE_BROKER__RECONNECT_INITIAL_S": "0.2",
+            "ROBOT_NODE_BROKER__RECONNECT_MAXIMUM_S": "1",
+        }
+        with (self.folder / "log").open("ab") as log:
+            self.process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "robot_node", "run", "--simulated", "--scene", self.scene),
+                *("--server-id", SERVER_ID, "--server-name", SERVER_NAME, *self.arguments),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=environment(self.broker, {**defaults, **self.settings}),
+            )
+
+    async def stop(self) -> int:
+        """SIGTERM; returns the exit status."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+        return await asyncio.wait_for(self.process.wait(), DEADLINE_S)
+
+    async def kill(self) -> None:
+        """Make sure that nothing is left of it."""
+        if self.process is not None and self.process.returncode is None:
+            self.process.kill()
+            await self.process.wait()
+
+
+@contextlib.asynccontextmanager
+async def plain_client(broker: PrivateBroker, identifier: str) -> AsyncIterator[aiomqtt.Client]:
+    """An MQTT 5 client that knows nothing of our code."""
+    async with aiomqtt.Client(
+        "127.0.0.1", broker.port, identifier=identifier, protocol=aiomqtt.ProtocolVersion.V5
+    ) as client:
+        yield client
+
+
+async def presence(broker: PrivateBroker, *, retained: bool = True, empty: bool = False) -> aiomqtt.Message:
+    """The next presence message of the robot that is as asked for."""
+    async with plain_client(broker, f"watcher-{os.getpid()}-{id(object())}") as client, asyncio.timeout(DEADLINE_S):
+        await client.subscribe(PRESENCE)
+        async for message in client.messages:
+            if bool(message.payload) != empty and (message.retain or not retained):
+                return message
+    raise AssertionError("unreachable")
+
+
+async def wait_until_online(broker: PrivateBroker) -> dict[str, object]:
+    """Wait for the robot's presence; returns what it says of itself."""
+    message = await presence(broker, retained=False)
+    assert isinstance(message.payload, bytes)
+    said = json.loads(message.payload)
+    assert isinstance(said, dict)
+    return said
+
+
+async def is_retained(broker: PrivateBroker, topic: str) -> bool:
+    """Whether the broker holds a retained message on a topic.
+
+    The broker sends retained messages before it handles our next packet, so that our own message ends the wait.
+    """
+    async with plain_client(broker, f"asker-{os.getpid()}") as client, asyncio.timeout(DEADLINE_S):
+        await client.subscribe(topic)
+        await client.subscribe("tests/marker")
+        await client.publish("tests/marker", b"")
+        async for message in client.messages:
+            if message.topic.value == topic:
+                return True
+            if message.topic.value == "tests/marker":
+                return False
+    raise AssertionError("unreachable")

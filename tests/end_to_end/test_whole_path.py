@@ -1,0 +1,305 @@
+"""One robot on a real broker, from its presence to its last goodbye."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import io
+import json
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mcp import Client
+from mcp_types import CallToolResult, ImageContent, TextContent
+from PIL import Image, ImageChops
+
+from robot_node.face.expressions import EXPRESSIONS, Emotion
+from robot_node.face.renderer import render
+from robot_node.mcp_mqtt.client import mqtt_transport
+from robot_node.mqtt import Broker
+from robot_node.private_broker import PrivateBroker
+from tests.end_to_end.footage import Footage, frames_of
+from tests.end_to_end.plain_viewer import watching
+from tests.end_to_end.robot_process import (
+    PRESENCE,
+    SERVER_ID,
+    SERVER_NAME,
+    RobotProcess,
+    eventually,
+    is_retained,
+    presence,
+    robot_node,
+    wait_until_online,
+)
+
+
+@contextlib.asynccontextmanager
+async def agent(broker: PrivateBroker, mode: str = "auto") -> AsyncIterator[Client]:
+    """The official SDK's client, connected to the robot."""
+    transport = mqtt_transport(Broker.from_url(broker.url), SERVER_ID, SERVER_NAME)
+    async with Client(transport, mode=mode) as client:
+        yield client
+
+
+def text_of(result: CallToolResult) -> str:
+    return "".join(block.text for block in result.content if isinstance(block, TextContent))
+
+
+def photo_of(result: CallToolResult) -> Image.Image:
+    assert not result.is_error, text_of(result)
+    (block,) = result.content
+    assert isinstance(block, ImageContent)
+    assert block.mime_type == "image/jpeg"
+    return Image.open(io.BytesIO(base64.b64decode(block.data)))
+
+
+def shows(robot: RobotProcess, emotion: Emotion) -> bool:
+    expected = render(EXPRESSIONS[emotion])
+    return ImageChops.difference(robot.display.convert("L"), expected.convert("L")).getbbox() is None
+
+
+async def test_presence_is_retained_and_says_what_the_robot_can_do(robot: RobotProcess) -> None:
+    message = await presence(robot.broker)
+    assert message.retain
+    assert isinstance(message.payload, bytes)
+    said = json.loads(message.payload)
+    assert said["jsonrpc"] == "2.0"
+    assert said["method"] == "notifications/server/online"
+    assert said["params"]["server_name"] == SERVER_NAME
+    assert "camera" in said["params"]["description"]
+    properties = dict(getattr(message.properties, "UserProperty", []))
+    assert properties["MCP-COMPONENT-TYPE"] == "mcp-server"
+    assert properties["MCP-MQTT-CLIENT-ID"] == SERVER_ID
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_tools_from_the_official_client(robot: RobotProcess, mode: str) -> None:
+    async with agent(robot.broker, mode) as client:
+        tools = {tool.name: tool for tool in (await client.list_tools()).tools}
+        assert set(tools) == {"control_camera", "change_emotion", "take_photo", "get_status"}
+        for name, read_only in (("control_camera", False), ("take_photo", True), ("get_status", True)):
+            annotations = tools[name].annotations
+            assert annotations is not None
+            assert annotations.read_only_hint is read_only
+
+        refused = await client.call_tool("take_photo", {})
+        assert refused.is_error
+        assert "The camera is off. Call control_camera with enabled=true first." in text_of(refused)
+
+        on = await client.call_tool("control_camera", {"enabled": True})
+        assert on.structured_content == {"camera": "on"}
+        photo = photo_of(await client.call_tool("take_photo", {"quality": 0.5}))
+        assert photo.size == (640, 272)
+
+        wrong = await client.call_tool("take_photo", {"quality": 7})
+        assert wrong.is_error
+        assert "quality" in text_of(wrong)
+        unknown = await client.call_tool("change_emotion", {"emotion": "bored"})
+        assert unknown.is_error
+        assert "happy" in text_of(unknown)
+
+        status = (await client.call_tool("get_status", {})).structured_content
+        assert status is not None
+        assert (status["camera"], status["emotion"], status["viewers"]) == ("on", "neutral", 0)
+        assert status["uptime_s"] > 0
+        assert status["versions"]["robot-node"]
+
+        off = await client.call_tool("control_camera", {"enabled": False})
+        assert off.structured_content == {"camera": "off"}
+
+
+async def test_every_emotion_is_on_the_glass_before_the_tool_returns(robot: RobotProcess) -> None:
+    async with agent(robot.broker) as client:
+        for emotion in Emotion:
+            result = await client.call_tool("change_emotion", {"emotion": emotion.value})
+            assert result.structured_content == {"emotion": emotion.value}
+            assert shows(robot, emotion), emotion
+        result = await client.call_tool("change_emotion", {"emotion": "laug"})
+        assert result.structured_content == {"emotion": "laugh"}
+
+
+async def test_two_agents_at_once_never_corrupt_the_devices(robot: RobotProcess) -> None:
+    async with agent(robot.broker, "auto") as one, agent(robot.broker, "legacy") as other:
+
+        async def toggle(client: Client, *, first: bool) -> list[CallToolResult]:
+            calls: list[tuple[str, dict[str, Any]]] = []
+            for turn in range(6):
+                calls.append(("control_camera", {"enabled": first == (turn % 2 == 0)}))
+                calls.append(("change_emotion", {"emotion": "happy" if first else "sad"}))
+                calls.append(("get_status", {}))
+            return [await client.call_tool(name, arguments) for name, arguments in calls]
+
+        results = await asyncio.gather(toggle(one, first=True), toggle(other, first=False))
+        assert not [text_of(result) for side in results for result in side if result.is_error]
+        await one.call_tool("control_camera", {"enabled": True})
+        photos = await asyncio.gather(*(client.call_tool("take_photo", {}) for client in (one, other, one, other)))
+        assert all(photo_of(photo).size == (640, 272) for photo in photos)
+        status = (await other.call_tool("get_status", {})).structured_content
+        assert status is not None
+        assert shows(robot, Emotion(status["emotion"]))
+
+
+async def test_a_viewer_sees_the_clip_across_off_and_on_again(robot: RobotProcess, footage: Footage) -> None:
+    async with agent(robot.broker) as client, watching(robot.broker, "viewer-1") as viewer:
+        await client.call_tool("control_camera", {"enabled": True})
+        footage.assert_plays(await viewer.frames(60))
+        status = (await client.call_tool("get_status", {})).structured_content
+        assert status is not None
+        assert status["viewers"] == 1
+
+        photo = photo_of(await client.call_tool("take_photo", {}))
+        assert photo.size == (640, 272)
+        footage.assert_plays(await viewer.frames(25))
+
+        await client.call_tool("control_camera", {"enabled": False})
+        await viewer.quiet()
+        assert viewer.connection_state == "connected"
+
+        await client.call_tool("control_camera", {"enabled": True})
+        footage.assert_plays(await viewer.frames(60))
+        assert not viewer.terminated
+
+
+async def test_several_viewers_share_the_stream(robot: RobotProcess, footage: Footage) -> None:
+    async with agent(robot.broker) as client, contextlib.AsyncExitStack() as stack:
+        await client.call_tool("control_camera", {"enabled": True})
+        viewers = [await stack.enter_async_context(watching(robot.broker, f"viewer-{n}")) for n in range(3)]
+        for pictures in await asyncio.gather(*(viewer.frames(30) for viewer in viewers)):
+            footage.assert_plays(pictures)
+        await viewers[0].send({"type": "webrtc_terminated", "reason": "seen enough"})
+
+        async def number_of_viewers() -> int:
+            status = (await client.call_tool("get_status", {})).structured_content
+            assert status is not None
+            return int(status["viewers"])
+
+        async with asyncio.timeout(10):
+            while await number_of_viewers() != 2:  # noqa: ASYNC110  # only asking tells
+                await asyncio.sleep(0.05)
+        footage.assert_plays(await viewers[1].frames(10))
+
+
+async def test_the_commands(robot: RobotProcess, footage: Footage, tmp_path: Path) -> None:
+    listed = await robot_node("robots", "--json", broker=robot.broker)
+    assert listed.status == 0, listed.stderr
+    (entry,) = json.loads(listed.stdout)
+    assert (entry["server_id"], entry["server_name"]) == (SERVER_ID, SERVER_NAME)
+    assert entry["description"]
+    table = await robot_node("robots", "--broker", robot.broker.url)
+    assert SERVER_ID in table.stdout
+
+    refused = await robot_node("call", SERVER_ID, "take_photo", broker=robot.broker)
+    assert refused.status == 1
+    assert "Call control_camera with enabled=true first" in refused.stderr
+    assert refused.stdout == ""
+    on = await robot_node("call", SERVER_NAME, "control_camera", '{"enabled": true}', "--json", broker=robot.broker)
+    assert json.loads(on.stdout)["structuredContent"] == {"camera": "on"}
+    photo = tmp_path / "photo.jpg"
+    saved = await robot_node("call", SERVER_ID, "take_photo", "--output", str(photo), broker=robot.broker)
+    assert saved.status == 0, saved.stderr
+    with Image.open(photo) as picture:
+        assert (picture.format, picture.size) == ("JPEG", (640, 272))
+
+    video = tmp_path / "video.mp4"
+    watched = await robot_node(
+        "watch", SERVER_ID, "--frames", "60", "--output", str(video), "--json", broker=robot.broker
+    )
+    assert watched.status == 0, watched.stderr
+    report = json.loads(watched.stdout)
+    assert set(report) >= {"first_frame_ms", "frames", "width", "height", "fps"}
+    assert (report["frames"], report["width"], report["height"]) == (60, 640, 272)
+    assert report["first_frame_ms"] > 0
+    assert report["fps"] > 5
+    written = frames_of(video)
+    assert len(written) == 60
+    footage.assert_plays(written)
+
+
+async def test_a_broker_restart_is_survived(robot: RobotProcess, footage: Footage) -> None:
+    async with agent(robot.broker) as client:
+        await client.call_tool("control_camera", {"enabled": True})
+    robot.broker.signal(signal.SIGKILL)
+    await robot.broker.stop()
+    await robot.broker.start()
+    await wait_until_online(robot.broker)
+    async with agent(robot.broker) as client:
+        status = (await client.call_tool("get_status", {})).structured_content
+        assert status is not None
+        assert status["camera"] == "on"
+        async with asyncio.timeout(20):  # signalling comes back by itself too, on its own connection
+            await eventually_watchable(robot, footage)
+
+
+async def eventually_watchable(robot: RobotProcess, footage: Footage) -> None:
+    for attempt in range(20):
+        async with watching(robot.broker, f"after-restart-{attempt}") as viewer:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(3):
+                    pictures = await viewer.frames(10)
+                footage.assert_plays(pictures)
+                return
+
+
+async def test_sigterm_leaves_nothing_behind(robot: RobotProcess) -> None:
+    async with agent(robot.broker) as client:
+        await client.call_tool("control_camera", {"enabled": True})
+        await client.call_tool("change_emotion", {"emotion": "happy"})
+    async with watching(robot.broker, "viewer-1") as viewer:
+        await viewer.frames(5)
+        assert await robot.stop() == 0
+        await eventually(lambda: bool(viewer.terminated), "the viewer is told that the robot leaves")
+    assert not await is_retained(robot.broker, PRESENCE)
+    assert robot.display.getbbox() is None
+    assert "Traceback" not in robot.log
+
+
+async def test_a_killed_robot_does_not_look_alive(robot: RobotProcess) -> None:
+    await robot.kill()
+    await presence(robot.broker, retained=False, empty=True) if await is_retained(robot.broker, PRESENCE) else None
+    assert not await is_retained(robot.broker, PRESENCE)
+
+
+async def test_a_broker_that_is_down_at_start_is_waited_for(tmp_path: Path) -> None:
+    broker = PrivateBroker()
+    robot = RobotProcess(broker, tmp_path)
+    await robot.start()
+    try:
+        await eventually(lambda: "Cannot reach the MQTT broker" in robot.log, "the log says that the broker is down")
+        async with broker:
+            await wait_until_online(broker)
+            assert await robot.stop() == 0
+    finally:
+        await robot.kill()
+
+
+async def test_a_robot_that_cannot_reach_its_broker_still_stops_at_once(tmp_path: Path) -> None:
+    robot = RobotProcess(PrivateBroker(), tmp_path)
+    await robot.start()
+    try:
+        await eventually(lambda: "Cannot reach the MQTT broker" in robot.log, "the log says that the broker is down")
+        assert await robot.stop() == 0
+    finally:
+        await robot.kill()
+
+
+async def test_a_missing_robot_is_one_clear_line(broker: PrivateBroker) -> None:
+    missing = await robot_node("call", "nobody", "get_status", broker=broker)
+    assert missing.status == 1
+    assert missing.stderr == (
+        f"robot-node: No robot nobody is online at mqtt://127.0.0.1:{broker.port}. Online now: nobody.\n"
+    )
+    empty = await robot_node("robots", "--json", broker=broker)
+    assert (empty.status, json.loads(empty.stdout)) == (0, [])
+
+
+async def test_a_broker_that_is_down_is_one_clear_line() -> None:
+    for command in (("robots",), ("call", "x", "get_status"), ("watch", "x")):
+        failed = await robot_node(*command, "--broker", "mqtt://127.0.0.1:1")
+        assert failed.status == 1
+        assert failed.stdout == ""
+        assert failed.stderr.count("\n") == 1
+        assert "Cannot reach the MQTT broker at mqtt://127.0.0.1:1" in failed.stderr
