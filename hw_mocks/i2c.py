@@ -1,0 +1,95 @@
+"""A simulated I2C adapter: luma's own serial interface, on wires that end at simulated chips."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from errno import EREMOTEIO
+from os import strerror
+
+import smbus2
+from luma.core.interface.serial import i2c
+
+from hw_mocks.oled import SimulatedOled
+
+_SMBUS_BLOCK = 32
+
+
+@dataclass
+class SimulatedI2cAdapter:
+    """An I2C adapter of a Pi, with what is connected to it.
+
+    Attributes:
+        modules: What answers, by I2C address.
+        clock_hz: Clock of the bus; a Pi's default is 100 kHz.
+        timeout_s: How long a transfer waits for a chip that holds the clock; Linux's default.
+        transfers: Writes so far.
+        bytes_on_wire: Bytes so far, addresses and control bytes included.
+        open_interfaces: Interfaces that were opened and not closed.
+    """
+
+    modules: Mapping[int, SimulatedOled]
+    clock_hz: int = 100_000
+    timeout_s: float = 1.0
+    transfers: int = field(default=0, init=False)
+    bytes_on_wire: int = field(default=0, init=False)
+    open_interfaces: int = field(default=0, init=False)
+
+    @property
+    def bus_seconds(self) -> float:
+        """Time that the transfers took on the wire: nine clocks a byte, and two for start and stop."""
+        return (9 * self.bytes_on_wire + 2 * self.transfers) / self.clock_hz
+
+    def open(self, _bus: int, address: int) -> i2c:
+        """Return luma's interface to an address, as ``Platform.i2c`` does."""
+        self.open_interfaces += 1
+        return _LumaI2c(_SimulatedSmbus(self), address)
+
+    def write(self, address: int, message: bytes) -> None:
+        """Transfer one write.
+
+        Raises:
+            OSError: Nobody answers.
+        """
+        module = self.modules.get(address)
+        if module is None:
+            raise OSError(EREMOTEIO, strerror(EREMOTEIO))
+        module.receive(message, self.timeout_s)
+        self.transfers += 1
+        self.bytes_on_wire += 1 + len(message)
+
+
+class _SimulatedSmbus:
+    """The methods of ``smbus2.SMBus`` that luma calls."""
+
+    def __init__(self, adapter: SimulatedI2cAdapter) -> None:
+        self._adapter = adapter
+        self._open = True
+
+    def write_i2c_block_data(self, i2c_addr: int, register: int, data: list[int]) -> None:
+        if len(data) > _SMBUS_BLOCK:
+            raise ValueError(f"A block of SMBus has at most {_SMBUS_BLOCK} bytes, not {len(data)}.")
+        self._write(i2c_addr, [register, *data])
+
+    def i2c_rdwr(self, *i2c_msgs: smbus2.i2c_msg) -> None:
+        for message in i2c_msgs:
+            self._write(message.addr, list(message))  # type: ignore[call-overload]  # smbus2 declares __iter__ as int
+
+    def close(self) -> None:
+        if self._open:
+            self._open = False
+            self._adapter.open_interfaces -= 1
+
+    def _write(self, address: int, message: Iterable[int]) -> None:
+        if not self._open:
+            raise OSError("The I2C bus is closed.")
+        self._adapter.write(address, bytes(message))
+
+
+class _LumaI2c(i2c):  # type: ignore[misc]  # luma ships no types
+    """Luma's interface as it is when luma opened the bus itself: whole frames in one transfer, closed by cleanup."""
+
+    def __init__(self, bus: _SimulatedSmbus, address: int) -> None:
+        super().__init__(bus=bus, address=address)
+        self._managed = True
+        self._i2c_msg_write = smbus2.i2c_msg.write

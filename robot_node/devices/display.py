@@ -1,0 +1,281 @@
+"""The OLED that shows the face: a picture in, the newest one on the glass, whatever the wires do.
+
+The robot does not depend on its display. One that is missing, or comes off, is reported once and looked for again
+with growing delay; when it is back it is set up anew and shows what it should show.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+from luma.core.error import Error as LumaError
+from PIL import Image
+
+from robot_node.config import DisplaySettings
+from robot_node.devices.platform import Platform
+from robot_node.devices.worker import DeviceWorker
+from robot_node.errors import DeviceError
+from robot_node.face.expressions import EXPRESSIONS, Emotion
+from robot_node.face.renderer import render
+from robot_node.state import RobotState
+
+logger = logging.getLogger(__name__)
+
+_NO_OPERATION = 0xE3
+"""Changes nothing on either controller: that it is acknowledged tells that a display is there."""
+
+
+class Display:
+    """The robot's display. All its bus traffic is in a thread of its own.
+
+    Args:
+        platform: Gives the I2C bus.
+        settings: Which display, and where. With the driver ``"none"`` everything below does nothing, silently.
+        state: Told why the display shows nothing.
+        probe_interval_s: How often an idle display is asked whether it is still there.
+        retry_initial_s: How long to wait before the first new attempt to reach the display.
+        retry_maximum_s: How long this wait grows, by doubling.
+    """
+
+    def __init__(
+        self,
+        platform: Platform,
+        settings: DisplaySettings,
+        state: RobotState,
+        *,
+        probe_interval_s: float = 1.0,
+        retry_initial_s: float = 0.5,
+        retry_maximum_s: float = 5.0,
+    ) -> None:
+        self._platform = platform
+        self._settings = settings
+        self._state = state
+        self._probe_interval_s = probe_interval_s
+        self._retry_initial_s = retry_initial_s
+        self._retry_s = retry_initial_s
+        self._retry_maximum_s = retry_maximum_s
+        self._worker = DeviceWorker("display")
+        self._task: asyncio.Task[None] | None = None
+        self._wanted: Image.Image | None = None  # None: dark
+        self._asked = 0
+        self._changed = asyncio.Event()
+        self._waiting: dict[asyncio.Future[None], int] = {}
+        self._present = False
+        self._reported: bool | None = None
+        # Below: used in the worker's thread only.
+        self._serial: Any = None
+        self._device: Any = None
+        self._lit = False
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        return self._settings.width, self._settings.height
+
+    async def open(self) -> None:
+        """Start to look after the display; return when it is dark and ready, or found missing."""
+        if self._settings.driver == "none" or self._task is not None:
+            return
+        self._present = True
+        self._task = asyncio.create_task(self._look_after(), name="display")
+        await self._shown(self._asked)
+
+    async def show(self, image: Image.Image) -> None:
+        """Show a picture; return when it is on the glass, or was overtaken by a newer one.
+
+        Without a display it returns at once: the picture is shown when the display comes.
+
+        Args:
+            image: Of mode ``"1"`` and of the display's size.
+
+        Raises:
+            ValueError: The picture does not fit the display.
+        """
+        if image.mode != "1" or image.size != self.size:
+            raise ValueError(f"A picture of mode 1 and size {self.size} is needed, not {image.mode} and {image.size}.")
+        await self._put(image.copy())
+
+    async def dark(self) -> None:
+        """Blank the glass and switch the display off, until the next picture."""
+        await self._put(None)
+
+    async def close(self) -> None:
+        """Leave the glass dark, and free the bus. May be called twice."""
+        task, self._task = self._task, None
+        if task is None:
+            self._worker.close()
+            return
+        task.cancel()
+        try:
+            await asyncio.wait([task])
+            if not task.cancelled() and (error := task.exception()) is not None:
+                logger.error("The display's task had failed", exc_info=error)
+            await self._worker.run(self._shut_down)
+        finally:
+            self._worker.close()
+
+    async def _put(self, image: Image.Image | None) -> None:
+        self._wanted = image
+        self._asked += 1
+        self._changed.set()
+        await self._shown(self._asked)
+
+    async def _shown(self, number: int) -> None:
+        """Wait until this picture or a newer one was drawn, or there is no display."""
+        if not self._present:
+            return
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiting[waiter] = number
+        try:
+            await waiter
+        finally:
+            del self._waiting[waiter]
+
+    def _settle(self, number: int) -> None:
+        for waiter, waits_for in self._waiting.items():
+            if waits_for <= number and not waiter.done():
+                waiter.set_result(None)
+
+    async def _look_after(self) -> None:
+        try:
+            while True:
+                try:
+                    await self._worker.run(self._connect)
+                    await self._keep_up()
+                except DeviceError as error:
+                    self._report(error)
+                await asyncio.sleep(self._retry_s)
+                self._retry_s = min(2 * self._retry_s, self._retry_maximum_s)
+        finally:
+            self._present = False
+            self._settle(self._asked)
+
+    async def _keep_up(self) -> None:
+        """Draw the newest picture whenever there is one, and ask the display whether it is there meanwhile.
+
+        Raises:
+            DeviceError: The display does not answer.
+        """
+        drawn: int | None = None
+        while True:
+            number = self._asked
+            if number == drawn:
+                await self._worker.run(self._probe)
+            else:
+                await self._worker.run(self._draw, self._wanted)
+                drawn = number
+                self._settle(number)
+            self._retry_s = self._retry_initial_s
+            self._report(None)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._probe_interval_s):
+                    await self._changed.wait()
+            self._changed.clear()
+
+    def _report(self, error: DeviceError | None) -> None:
+        """Tell the state, those who wait and, when it is news, the log."""
+        self._present = error is None
+        self._state.update(display_error="" if error is None else error.message)
+        if error is not None:
+            self._settle(self._asked)
+        if self._reported is self._present:
+            return
+        if error is not None:
+            logger.warning("%s The robot goes on, and shows its face when the display answers.", error)
+        elif self._reported is not None:
+            logger.info("The display answers again and shows the face")
+        self._reported = self._present
+
+    # In the worker's thread
+
+    def _connect(self) -> None:
+        settings = self._settings
+        with self._bus_errors():
+            self._serial = self._platform.i2c(settings.bus, settings.address)
+            self._serial.command(_NO_OPERATION)
+            from robot_node.devices import oled  # noqa: PLC0415  # luma's drivers take long to load on a small Pi
+
+            self._device = oled.create(
+                "sh1106" if settings.driver == "sh1106" else "ssd1306",
+                self._serial,
+                width=settings.width,
+                height=settings.height,
+                rotate=settings.rotate,
+            )
+            self._device.contrast(settings.contrast)
+            self._lit = True
+
+    def _draw(self, image: Image.Image | None) -> None:
+        with self._bus_errors():
+            if image is None:
+                self._device.clear()
+                self._device.hide()
+            else:
+                self._device.display(image)
+                if not self._lit:
+                    self._device.show()
+            self._lit = image is not None
+
+    def _probe(self) -> None:
+        with self._bus_errors():
+            self._device.command(_NO_OPERATION)
+
+    def _shut_down(self) -> None:
+        if self._device is None:
+            return
+        try:
+            self._draw(None)
+        except DeviceError as error:
+            logger.debug("The display could not be darkened: %s", error)
+        self._disconnect()
+
+    def _disconnect(self) -> None:
+        # A display that was away has lost its set-up: nothing of the old device is of use.
+        serial, self._serial, self._device = self._serial, None, None
+        if serial is not None:
+            with contextlib.suppress(OSError):
+                serial.cleanup()
+
+    @contextlib.contextmanager
+    def _bus_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except DeviceError:
+            self._disconnect()
+            raise
+        except (LumaError, OSError) as error:  # luma translates some errors of the bus, and lets others through
+            self._disconnect()
+            settings = self._settings
+            raise DeviceError(
+                f"The {settings.driver} display at 0x{settings.address:02X} on I2C bus {settings.bus} "
+                f"does not answer: {error}.",
+                remedy=f"Check its wires; 'i2cdetect -y {settings.bus}' lists what answers.",
+            ) from error
+
+
+class Face:
+    """What the robot's face shows.
+
+    Args:
+        display: Where it shows.
+        state: Told which emotion is shown.
+    """
+
+    def __init__(self, display: Display, state: RobotState) -> None:
+        self._display = display
+        self._state = state
+        self._latest: Emotion | None = None
+
+    async def show_emotion(self, emotion: Emotion) -> None:
+        """Show an emotion; return when the display has it, or is absent."""
+        self._latest = emotion
+        try:
+            await self._display.show(render(EXPRESSIONS[emotion], self._display.size))
+        finally:
+            # Also when the caller went away: the display shows what it was given. Unless somebody else was later.
+            if self._latest is emotion:
+                self._state.update(emotion=emotion.value)
