@@ -7,11 +7,16 @@ code that runs in a test is the code that runs on a Pi.
 
 from __future__ import annotations
 
+import importlib.metadata
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from robot_node.errors import DeviceError
+
+_OLDEST_PICAMERA2 = (0, 3, 26)
+"""The first that makes JPEG stills from the YUV stream that the encoder reads; calls have time limits since 0.3.20."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +28,7 @@ class CameraLibrary:
         H264Encoder: The board's H.264 encoder: V4L2 hardware on a Pi 4 and earlier, libx264 on a Pi 5.
         LibavH264Encoder: Always libx264, by way of PyAV.
         Output: Base class of what receives encoded frames.
+        Transform: libcamera's ``Transform(hflip, vflip)``.
         version: Version of the package.
     """
 
@@ -30,6 +36,7 @@ class CameraLibrary:
     H264Encoder: Any
     LibavH264Encoder: Any
     Output: Any
+    Transform: Any
     version: str
 
 
@@ -56,6 +63,7 @@ def raspberry_pi() -> Platform:
 def _picamera2() -> CameraLibrary:
     try:
         import picamera2  # noqa: PLC0415  # takes seconds on a Pi: only when the camera is first needed
+        from libcamera import Transform  # noqa: PLC0415  # belongs to picamera2
         from picamera2.encoders import H264Encoder, LibavH264Encoder  # noqa: PLC0415
         from picamera2.outputs import Output  # noqa: PLC0415
     except ImportError as error:
@@ -65,13 +73,27 @@ def _picamera2() -> CameraLibrary:
             f"The camera library cannot be loaded: {error}.",
             remedy=f"Install it: sudo apt install {package}; and create the venv with --system-site-packages.",
         ) from error
+    version = _installed_version()
+    if version and tuple(map(int, re.findall(r"\d+", version)[:3])) < _OLDEST_PICAMERA2:
+        raise DeviceError(
+            f"picamera2 {version} is too old: {'.'.join(map(str, _OLDEST_PICAMERA2))} or later is needed.",
+            remedy="Update it: sudo apt update && sudo apt full-upgrade.",
+        )
     return CameraLibrary(
         Picamera2=picamera2.Picamera2,
         H264Encoder=H264Encoder,
         LibavH264Encoder=LibavH264Encoder,
         Output=Output,
-        version=str(getattr(picamera2, "__version__", "")),
+        Transform=Transform,
+        version=version,
     )
+
+
+def _installed_version() -> str:
+    try:
+        return importlib.metadata.version("picamera2")
+    except importlib.metadata.PackageNotFoundError:
+        return ""  # a source tree on the path: nothing says how old it is
 
 
 def _i2c(bus: int, address: int) -> Any:  # noqa: ANN401  # luma ships no types

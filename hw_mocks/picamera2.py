@@ -1,0 +1,412 @@
+"""A simulated picamera2: the part of its API that the camera driver uses, over a simulated sensor.
+
+Names, signatures and failures are those of picamera2 0.3.38; a contract test holds them against the real package.
+"""
+
+from __future__ import annotations
+
+import enum
+import io
+import logging
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import CancelledError, Future
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import av
+from PIL import Image
+
+from hw_mocks.encoders import Encoder, H264Encoder, LibavH264Encoder, Output
+from hw_mocks.scenes import Picture, Scene, rotated_180
+from hw_mocks.sensor import SimulatedSensor
+from robot_node.devices.platform import CameraLibrary
+
+_log = logging.getLogger(__name__)
+
+_VERSION = "0.3.38"
+_SHORTEST_FRAME_US = 8333
+
+
+class Board(enum.Enum):
+    """Which Raspberry Pi: a Pi 5 has no hardware encoder for H.264."""
+
+    PI_4 = "Raspberry Pi 4"
+    PI_5 = "Raspberry Pi 5"
+
+
+@dataclass(frozen=True)
+class Transform:
+    """libcamera's mirroring of the picture."""
+
+    hflip: int = 0
+    vflip: int = 0
+    transpose: int = 0
+
+
+class CompletedRequest:
+    """A buffer with a picture in it. It goes back to the camera when everyone has released it."""
+
+    def __init__(self, request: Picture, picam2: Picamera2, sensor_timestamp_ns: int = 0) -> None:
+        self.request = request
+        self.picam2 = picam2
+        self.sensor_timestamp_ns = sensor_timestamp_ns
+        self.ref_count = 1
+        self._lock = threading.Lock()
+
+    def acquire(self) -> None:
+        """Keep the buffer."""
+        with self._lock:
+            if self.ref_count == 0:
+                raise RuntimeError("CompletedRequest: acquiring lock with ref_count 0")
+            self.ref_count += 1
+
+    def release(self) -> None:
+        """Give the buffer back."""
+        with self._lock:
+            self.ref_count -= 1
+            if self.ref_count < 0:
+                raise RuntimeError("CompletedRequest: lock now has negative ref_count")
+            if self.ref_count == 0:
+                self.picam2.take_back_buffer()
+
+    def get_metadata(self) -> dict[str, Any]:
+        """What the sensor says of this picture."""
+        return {"SensorTimestamp": self.sensor_timestamp_ns, "ExposureTime": 20_000}
+
+    def make_array(self, name: str) -> Picture:
+        """The picture of a stream."""
+        if name != "main":
+            raise RuntimeError(f"Stream {name!r} is not defined")
+        return self.request
+
+    def save(
+        self,
+        name: str,
+        file_output: io.BytesIO,
+        format: str | None = None,
+        exif_data: dict[str, Any] | None = None,
+    ) -> None:
+        """Write the picture of a stream as JPEG."""
+        if format not in ("jpg", "jpeg"):
+            raise RuntimeError("Stream format YUV420 not supported for PIL images")
+        rgb = av.VideoFrame.from_ndarray(self.make_array(name), "yuv420p").to_ndarray(format="rgb24")
+        Image.fromarray(rgb).save(file_output, "JPEG", quality=self.picam2.options.get("quality", 90))
+
+
+class _Job:
+    def __init__(self, function: Callable[[], tuple[bool, Any]]) -> None:
+        self.function = function
+        self.future: Future[Any] = Future()
+
+
+class Picamera2:
+    """The camera. One thread is sensor and event loop in one: it captures, serves jobs, and feeds the encoders."""
+
+    sensor: ClassVar[SimulatedSensor]
+    _owners: ClassVar[set[int]] = set()
+
+    @staticmethod
+    def global_camera_info() -> list[dict[str, Any]]:
+        """One entry for each camera that is connected."""
+        raise NotImplementedError("the class made by camera_library() knows its sensor")
+
+    def __init__(
+        self,
+        camera_num: int = 0,
+        verbose_console: int | None = None,
+        tuning: Any = None,
+        allocator: Any = None,
+    ) -> None:
+        self.is_open = False
+        self.started = False
+        self.options: dict[str, Any] = {}
+        self.camera_config: dict[str, Any] = {}
+        self.encoders: set[Encoder] = set()
+        self.completed_requests: list[CompletedRequest] = []
+        self.lock = threading.Lock()
+        self._jobs: list[_Job] = []
+        self._immediate = False
+        self._abort = False
+        self._wakeup = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._scene: Scene | None = None
+        self._free_buffers = 0
+        if camera_num >= len(self.global_camera_info()):
+            raise RuntimeError(
+                f'No camera number {camera_num} found - use "rpicam-hello --list-cameras" to check connected cameras'
+            )
+        if self.sensor.busy or id(self.sensor) in self._owners:
+            reason = RuntimeError("Failed to acquire camera: Device or resource busy")
+            raise RuntimeError("Camera __init__ sequence did not complete.") from reason
+        self._owners.add(id(self.sensor))
+        self.is_open = True
+
+    def create_video_configuration(
+        self,
+        main: dict[str, Any] = {},
+        lores: dict[str, Any] | None = None,
+        raw: dict[str, Any] | None = {},
+        transform: Transform = Transform(),
+        colour_space: Any = None,
+        buffer_count: int = 6,
+        controls: dict[str, Any] = {},
+        display: str | None = "main",
+        encode: str | None = "main",
+        queue: bool = True,
+        sensor: dict[str, Any] | None = {},
+        use_case: str = "video",
+    ) -> dict[str, Any]:
+        """Make a configuration for video."""
+        return {
+            "use_case": use_case,
+            "transform": transform,
+            "colour_space": colour_space,
+            "buffer_count": buffer_count,
+            "queue": queue,
+            "main": {"format": "XBGR8888", "size": (1280, 720)} | main,
+            "lores": lores,
+            "raw": raw,
+            "controls": {"FrameDurationLimits": (33333, 33333)} | controls,
+            "sensor": sensor,
+            "display": display,
+            "encode": encode,
+        }
+
+    def configure(self, camera_config: dict[str, Any] | None = None) -> None:
+        """Choose a configuration."""
+        if self.started:
+            raise RuntimeError("Camera must be stopped before configuring")
+        config = camera_config or self.create_video_configuration(main={"format": "YUV420"})
+        if config["main"]["format"] != "YUV420":
+            raise RuntimeError(f"Bad format {config['main']['format']} in stream main: only YUV420 is simulated")
+        self.camera_config = config | {"main": config["main"] | {"stride": config["main"]["size"][0]}}
+
+    def camera_configuration(self) -> dict[str, Any]:
+        """The configuration in use."""
+        return self.camera_config
+
+    def start(self, config: dict[str, Any] | None = None, show_preview: bool = False) -> None:
+        """Start capturing."""
+        if config is not None:
+            self.configure(config)
+        if not self.camera_config:
+            raise RuntimeError("Camera has not been configured")
+        if self._thread is None:
+            self._abort = False
+            self._thread = threading.Thread(target=self._event_loop, name="simulated camera", daemon=True)
+            self._thread.start()
+        if self.started:
+            return
+        self._free_buffers = self.camera_config["buffer_count"]
+        self._scene = self.sensor.start(*self.camera_config["main"]["size"])
+        self.started = True
+
+    def stop(self) -> None:
+        """Stop capturing. As in picamera2, it waits for the event thread, for ever when that has died."""
+        if not self.started:
+            return
+        if self._thread is None:
+            self._stop()
+        else:
+            self._dispatch(self._stop, wait=True, immediate=True)
+
+    def stop_preview(self) -> None:
+        """End the event thread."""
+        if self._thread is None:
+            raise RuntimeError("No preview specified.")
+        with self._wakeup:
+            self._abort = True
+            self._wakeup.notify()
+        self._thread.join()
+        self._thread = None
+
+    def close(self) -> None:
+        """Give the camera back."""
+        if self._thread is not None:
+            self.stop_preview()
+        if self.is_open:
+            self.stop()
+            self.is_open = False
+            self._owners.discard(id(self.sensor))
+
+    def start_encoder(
+        self,
+        encoder: Encoder | None = None,
+        output: Output | None = None,
+        pts: Any = None,
+        quality: Any = None,
+        name: str | None = None,
+    ) -> None:
+        """Encode every frame from now on."""
+        if encoder is None:
+            raise RuntimeError("No encoder specified")
+        if output is not None:
+            encoder.output = output
+        if not self.camera_config:
+            raise RuntimeError("Camera has not been configured")
+        encoder.name = name or self.camera_config["encode"]
+        stream = self.camera_config[encoder.name]
+        encoder.width, encoder.height = stream["size"]
+        encoder.format, encoder.stride = stream["format"], stream["stride"]
+        if encoder.framerate is None:
+            encoder.framerate = 1_000_000 / max(_SHORTEST_FRAME_US, 33333)
+        encoder.start(quality=quality)
+        with self.lock:
+            self.encoders.add(encoder)
+
+    def stop_encoder(self, encoders: Encoder | None = None) -> None:
+        """Stop one encoder, or all."""
+        stopping = list(self.encoders) if encoders is None else [encoders]
+        for encoder in stopping:
+            encoder.stop()
+        with self.lock:
+            for encoder in stopping:
+                self.encoders.remove(encoder)
+
+    def capture_request(
+        self,
+        wait: bool | float | None = None,
+        signal_function: Any = None,
+        flush: bool | int | None = None,
+    ) -> Any:
+        """Take the next picture out of the camera, to be released by the caller."""
+        return self._dispatch(self._next_request, wait=wait)
+
+    def capture_file(
+        self,
+        file_output: io.BytesIO,
+        name: str = "main",
+        format: str | None = None,
+        wait: bool | float | None = None,
+        signal_function: Any = None,
+        exif_data: dict[str, Any] | None = None,
+    ) -> Any:
+        """Write the next picture as JPEG, in the event thread."""
+
+        def capture() -> tuple[bool, Any]:
+            done, request = self._next_request()
+            if not done:
+                return False, None
+            request.save(name, file_output, format=format, exif_data=exif_data)
+            metadata = request.get_metadata()
+            request.release()
+            return True, metadata
+
+        return self._dispatch(capture, wait=wait)
+
+    def cancel_all_and_flush(self) -> None:
+        """Cancel what waits for the camera."""
+        with self.lock:
+            for job in self._jobs:
+                job.future.set_exception(CancelledError())
+            self._jobs.clear()
+
+    def take_back_buffer(self) -> None:
+        """Let a buffer be filled anew."""
+        self._free_buffers += 1
+
+    def _dispatch(
+        self,
+        function: Callable[[], tuple[bool, Any]],
+        *,
+        wait: bool | float | None,
+        immediate: bool = False,
+    ) -> Any:
+        job = _Job(function)
+        with self.lock:
+            self._jobs.append(job)
+            prod = immediate or bool(self.completed_requests)
+        if prod:
+            with self._wakeup:
+                self._immediate = True
+                self._wakeup.notify()
+        if wait is False:
+            return job
+        return job.future.result(timeout=None if wait is None or wait is True else wait)
+
+    def _next_request(self) -> tuple[bool, Any]:
+        return (True, self.completed_requests.pop(0)) if self.completed_requests else (False, None)
+
+    def _stop(self) -> tuple[bool, Any]:
+        self.started = False
+        if self._scene is not None:
+            self.sensor.stop(self._scene)
+            self._scene = None
+        for request in self.completed_requests:
+            request.release()
+        self.completed_requests = []
+        return True, None
+
+    def _event_loop(self) -> None:
+        due = time.monotonic()
+        try:
+            while not self._abort:
+                with self._wakeup:
+                    self._wakeup.wait_for(lambda: self._abort or self._immediate, max(0.0, due - time.monotonic()))
+                    self._immediate = False
+                request = None
+                if time.monotonic() >= due:
+                    request = self._capture(due)
+                    due = max(due + self.camera_config["controls"]["FrameDurationLimits"][0] / 1e6, time.monotonic())
+                self._process(request)
+        except Exception:  # noqa: BLE001  # whatever it is, it ends this thread
+            # As picamera2's NullPreview does: a line in the log, and no more frames, jobs or stop() ever.
+            _log.exception("Exception during process_requests()")
+
+    def _capture(self, due: float) -> CompletedRequest | None:
+        if not self.started or self._scene is None or self.sensor.stalled or self._free_buffers == 0:
+            return None
+        self._free_buffers -= 1
+        picture = self._scene.picture(due)
+        if self.camera_config["transform"] == Transform(hflip=1, vflip=1):
+            picture = rotated_180(picture)
+        return CompletedRequest(picture, self, time.clock_gettime_ns(time.CLOCK_BOOTTIME))
+
+    def _process(self, request: CompletedRequest | None) -> None:
+        with self.lock:
+            if request is not None:
+                request.acquire()
+                self.completed_requests.append(request)
+            finished = []
+            while self._jobs:
+                done, result = self._jobs[0].function()
+                if not done:
+                    break
+                finished.append((self._jobs.pop(0), result))
+            if request is not None:
+                for encoder in self.encoders:
+                    encoder.encode(encoder.name, request)
+                request.release()
+            while len(self.completed_requests) > (1 if self.camera_config["queue"] else 0):
+                self.completed_requests.pop(0).release()
+        for job, result in finished:
+            if not job.future.done():
+                job.future.set_result(result)
+
+
+def camera_library(sensor: SimulatedSensor, board: Board) -> CameraLibrary:
+    """The simulated package, with one camera on it."""
+
+    class ConnectedPicamera2(Picamera2):
+        """The camera class, bound to the sensor."""
+
+        @staticmethod
+        def global_camera_info() -> list[dict[str, Any]]:
+            """One entry for each camera that is connected."""
+            if sensor.absent:
+                return []
+            return [
+                {"Model": "imx708", "Location": 2, "Rotation": 180, "Id": "/base/soc/i2c0mux/i2c@1/imx708@1a", "Num": 0}
+            ]
+
+    ConnectedPicamera2.sensor = sensor
+    return CameraLibrary(
+        Picamera2=ConnectedPicamera2,
+        H264Encoder=H264Encoder if board is Board.PI_4 else LibavH264Encoder,
+        LibavH264Encoder=LibavH264Encoder,
+        Output=Output,
+        Transform=Transform,
+        version=_VERSION,
+    )

@@ -1,0 +1,62 @@
+"""A whole simulated Raspberry Pi: a Platform for the robot, and handles for whoever tests or plays with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from hw_mocks.i2c import SimulatedI2cAdapter
+from hw_mocks.oled import SimulatedOled
+from hw_mocks.picamera2 import Board, camera_library
+from hw_mocks.scenes import check_scene
+from hw_mocks.sensor import SimulatedSensor
+from robot_node.devices.platform import Platform
+
+_OLED_ADDRESS = 0x3C
+
+
+@dataclass(frozen=True)
+class SimulatedPi:
+    """A simulated Raspberry Pi.
+
+    Attributes:
+        platform: What the robot is given.
+        sensor: The camera's image sensor, with its faults.
+        oled: The display: its picture, and its plug.
+        i2c: The adapter that it is wired to.
+    """
+
+    platform: Platform
+    sensor: SimulatedSensor
+    oled: SimulatedOled
+    i2c: SimulatedI2cAdapter
+
+
+def simulated_platform(
+    *,
+    scene: str = "auto",
+    board: Board = Board.PI_5,
+    controller: Literal["ssd1306", "sh1106"] = "ssd1306",
+    display_height: Literal[32, 64] = 64,
+    display_picture: Path | None = None,
+) -> SimulatedPi:
+    """Build a Raspberry Pi that is not there.
+
+    Args:
+        scene: What the camera sees: ``clock``, ``webcam``, ``auto``, or the path of a video file.
+        board: Which Pi: it decides upon the H.264 encoder.
+        controller: The display's controller.
+        display_height: Rows of the display.
+        display_picture: File that always holds the display's picture as PNG.
+
+    Raises:
+        SettingsError: The scene cannot be shown.
+    """
+    check_scene(scene)
+    sensor = SimulatedSensor(scene=scene)
+    library = camera_library(sensor, board)
+    oled = SimulatedOled(controller, display_height, display_picture)
+    i2c = SimulatedI2cAdapter({_OLED_ADDRESS: oled})
+    platform = Platform(name="simulated", camera_library=lambda: library, i2c=i2c.open)
+    return SimulatedPi(platform=platform, sensor=sensor, oled=oled, i2c=i2c)

@@ -1,0 +1,49 @@
+"""The simulated image sensor: what it sees, whether it captures, and how it fails."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from hw_mocks.scenes import Scene, open_scene
+
+
+@dataclass
+class SimulatedSensor:
+    """One camera module on its ribbon cable. Tests set the faults and read what it does.
+
+    Attributes:
+        scene: What it sees (:func:`hw_mocks.scenes.open_scene`).
+        absent: The cable is not plugged in: no camera is listed.
+        busy: Another program uses the camera.
+        stalled: The sensor delivers no more frames.
+        start_error: Why capturing cannot be started; empty when it can.
+        capturing: Light is turned into pictures now. The privacy promise is about this and nothing else.
+        starts: How often capturing was started.
+    """
+
+    scene: str = "clock"
+    absent: bool = False
+    busy: bool = False
+    stalled: bool = False
+    start_error: str = ""
+    capturing: bool = field(default=False, init=False)
+    starts: int = field(default=0, init=False)
+
+    def start(self, width: int, height: int) -> Scene:
+        """Begin to capture.
+
+        Raises:
+            RuntimeError: ``start_error`` is set.
+            RobotNodeError: The scene cannot be opened.
+        """
+        if self.start_error:
+            raise RuntimeError(self.start_error)
+        scene = open_scene(self.scene, width, height)
+        self.capturing = True
+        self.starts += 1
+        return scene
+
+    def stop(self, scene: Scene) -> None:
+        """Capture no more."""
+        self.capturing = False
+        scene.close()

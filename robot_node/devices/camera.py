@@ -1,0 +1,338 @@
+"""The camera: a state machine over picamera2. Off means that the sensor is off; the encoder runs only while watched."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, ParamSpec, TypeVar
+
+from robot_node.config import CameraSettings
+from robot_node.devices.capture import CaptureSession, Photo, StalledError
+from robot_node.devices.frames import FrameHandoff
+from robot_node.devices.platform import Platform
+from robot_node.devices.worker import DeviceWorker
+from robot_node.errors import DeviceError, NotReadyError, RobotNodeError
+from robot_node.media import EncodedFrame, FrameSink
+from robot_node.state import CameraState, RobotState
+
+__all__ = ["Camera", "CameraLimits", "Photo"]
+
+logger = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_LOWEST_BITRATE = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class CameraLimits:
+    """How long the camera library may take, in seconds, before the camera counts as failed.
+
+    Attributes:
+        load: Importing the library.
+        open: Opening the camera and starting the sensor.
+        picture: Delivering the next picture.
+        encoder: Starting, stopping or changing the encoder.
+        close: Stopping the sensor and closing the camera.
+    """
+
+    load: float = 60.0
+    open: float = 10.0
+    picture: float = 2.0
+    encoder: float = 5.0
+    close: float = 5.0
+
+
+class Camera:
+    """The robot's camera. Used from the event loop only; every blocking call runs in the camera's own thread.
+
+    It is also a :class:`robot_node.media.VideoSource`. Calls that change its state are served one after the other, and
+    each runs to its end even when its caller is cancelled, so that no half-opened camera is left behind.
+
+    Args:
+        platform: Gives the camera library.
+        settings: The camera's settings.
+        state: Where the camera's state is reported.
+        indicator: Called with True just before the sensor starts to capture, and with False when it has stopped.
+        limits: How long the library may take.
+    """
+
+    def __init__(
+        self,
+        platform: Platform,
+        settings: CameraSettings,
+        state: RobotState,
+        *,
+        indicator: Callable[[bool], None] | None = None,
+        limits: CameraLimits | None = None,
+    ) -> None:
+        self._platform = platform
+        self._settings = settings
+        self._state = state
+        self._indicator = indicator or (lambda _capturing: None)
+        self._limits = limits or CameraLimits()
+        self._worker = DeviceWorker("camera")
+        self._lock = asyncio.Lock()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._closed = False
+        self._session: CaptureSession | None = None
+        self._hanging_sessions = 0
+        self._lit = False
+
+        self._sink: FrameSink | None = None
+        self._watched = False
+        self._wanted_bitrate = settings.bitrate
+        self._frames: FrameHandoff | None = None
+        self._restart_wanted = False
+        self._encoder_broken = False
+        self._adjusting = False
+        self._last_timestamp_us = 0
+
+    async def start(self) -> None:
+        """Switch the camera on; returns when pictures come. Does nothing when it is on.
+
+        Raises:
+            DeviceError: There is no camera, it is busy, its library is missing, or it delivers no pictures.
+            NotReadyError: :meth:`close` was called.
+        """
+        if self._closed:
+            raise NotReadyError("The camera was closed because the robot is leaving.")
+        await self._in_turn("camera on", self._turn_on)
+
+    async def stop(self) -> None:
+        """Switch the camera off: the sensor captures no more. Does nothing when it is off.
+
+        Raises:
+            DeviceError: The camera could not be closed.
+        """
+        await self._in_turn("camera off", self._turn_off)
+
+    async def photo(self, quality: float = 0.9) -> Photo:
+        """Take a photo while the camera is on; the video goes on meanwhile.
+
+        Args:
+            quality: JPEG quality: 0 (smallest) to 1 (best).
+
+        Raises:
+            NotReadyError: The camera is off.
+            DeviceError: The camera delivers no pictures; it is switched off then.
+            ValueError: ``quality`` is out of range.
+        """
+        if not 0 <= quality <= 1:
+            raise ValueError(f"The quality of a photo is between 0 and 1, not {quality}.")
+        return await self._in_turn("photo", lambda: self._take_photo(quality))
+
+    async def close(self) -> None:
+        """Switch the camera off for good, and end its thread."""
+        self._closed = True
+        try:
+            await self.stop()
+        except RobotNodeError as error:
+            logger.error("%s", error)  # noqa: TRY400  # the text says it all
+        self._worker.close()
+        remaining = tuple(self._tasks)
+        for task in remaining:
+            task.cancel()
+        await asyncio.gather(*remaining, return_exceptions=True)
+
+    def set_sink(self, sink: FrameSink | None) -> None:
+        """Choose who receives the frames."""
+        self._sink = sink
+
+    def set_watched(self, watched: bool) -> None:  # noqa: FBT001  # VideoSource's signature
+        """Say whether anybody watches: the encoder runs only while the camera is on and watched."""
+        if watched and not self._watched:
+            self._encoder_broken = False
+        self._watched = watched
+        self._adjust_soon()
+
+    def request_keyframe(self) -> None:
+        """Make one of the next frames a keyframe; further requests before it comes are the same request."""
+        if self._frames is None or not self._frames.expect_keyframe():
+            return
+        if self._frames.stream is not None and self._frames.stream.can_force_keyframes:
+            self._frames.stream.request_keyframe()
+        else:
+            self._restart_wanted = True
+            self._adjust_soon()
+
+    def set_bitrate(self, bits_per_second: int) -> None:
+        """Change the target bitrate while running, in bit/s; at least 100 000. How: see :class:`H264Stream`."""
+        self._wanted_bitrate = max(_LOWEST_BITRATE, bits_per_second)
+        self._adjust_soon()
+
+    async def _in_turn(self, name: str, operation: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        async def wait_and_run() -> T:
+            async with self._lock:
+                return await operation()
+
+        return await asyncio.shield(self._task(name, wait_and_run()))
+
+    def _task(self, name: str, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _call(self, limit_s: float, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            async with asyncio.timeout(limit_s):
+                return await self._worker.run(function, *args, **kwargs)
+        except TimeoutError as error:
+            raise _HangingError(
+                f"The camera does not answer: a call took longer than {limit_s:g} seconds.",
+                remedy="Switch it on again; if that fails, restart the robot.",
+            ) from error
+
+    async def _turn_on(self) -> None:
+        if self._session is not None:
+            return
+        self._report(CameraState.STARTING)
+        session = CaptureSession(self._platform.camera_library, self._settings, picture_limit_s=self._limits.picture)
+        self._session = session
+        self._encoder_broken = False
+        try:
+            await self._call(self._limits.load, session.load)
+            self._indicate(capturing=True)
+            await self._call(self._limits.open, session.open)
+            await self._adjust_encoder()
+            await self._call(self._limits.picture + self._limits.encoder, session.wait_for_picture)
+        except Exception as error:
+            await self._give_up(session, error)
+            raise
+        self._report(CameraState.ON, self._state.snapshot.camera_error)
+
+    async def _turn_off(self) -> None:
+        session = self._session
+        if session is not None:
+            self._report(CameraState.STOPPING)
+            self._drop_frames()
+            try:
+                await self._call(self._limits.close, session.close)
+            except Exception as error:
+                await self._give_up(session, error)
+                raise
+            self._session = None
+            self._indicate(capturing=False)
+        self._report(CameraState.OFF)
+
+    async def _take_photo(self, quality: float) -> Photo:
+        session = self._session
+        if session is None:
+            raise NotReadyError("The camera is off.", remedy="Call control_camera with enabled=true first.")
+        try:
+            return await self._call(self._limits.picture + self._limits.encoder, session.photo, quality)
+        except (StalledError, _HangingError) as error:
+            await self._give_up(session, error)
+            raise
+
+    async def _give_up(self, session: CaptureSession, error: Exception) -> None:
+        """Close what can be closed; the indicator goes dark when the sensor is known to capture no more."""
+        self._session = None
+        self._drop_frames()
+        if isinstance(error, _HangingError):
+            hanging, self._worker = self._worker, DeviceWorker("camera")
+            self._hanging_sessions += 1
+            self._task("close hanging camera", self._close_hanging(hanging, session))
+        else:
+            try:
+                await self._call(self._limits.close, session.close)
+            except RobotNodeError as close_error:
+                logger.error("%s", close_error)  # noqa: TRY400  # the text says it all
+                if isinstance(close_error, _HangingError):
+                    await self._give_up(session, close_error)
+            else:
+                self._indicate(capturing=False)
+        logger.error("Camera failed: %s", error)
+        self._report(CameraState.FAILED, str(error))
+
+    async def _close_hanging(self, worker: DeviceWorker, session: CaptureSession) -> None:
+        try:
+            await worker.run(session.close)  # its turn comes when the call that hangs returns, if ever
+            self._hanging_sessions -= 1
+            self._indicate(capturing=self._session is not None)
+        except DeviceError as error:
+            logger.error("%s", error)  # noqa: TRY400  # the text says it all
+        finally:
+            worker.close()
+
+    def _adjust_soon(self) -> None:
+        if self._session is None or self._adjusting or self._closed:
+            return
+        self._adjusting = True
+
+        async def adjust() -> None:
+            async with self._lock:
+                self._adjusting = False
+                session = self._session
+                try:
+                    await self._adjust_encoder()
+                except DeviceError as error:
+                    if session is not None:
+                        await self._give_up(session, error)
+
+        self._task("adjust encoder", adjust())
+
+    async def _adjust_encoder(self) -> None:
+        """Bring the encoder to what is wanted, however often that changes meanwhile. The lock is held."""
+        while (session := self._session) is not None:
+            frames, wanted = self._frames, self._watched and not self._encoder_broken
+            try:
+                if wanted and frames is None:
+                    await self._start_encoder(session)
+                elif frames is not None and not wanted:
+                    self._drop_frames()
+                    await self._call(self._limits.encoder, session.stop_stream)
+                elif frames is not None and frames.stream is not None and self._restart_wanted:
+                    self._restart_wanted = False
+                    await self._call(self._limits.encoder, frames.stream.restart)
+                elif frames is not None and frames.stream is not None and frames.stream.bitrate != self._wanted_bitrate:
+                    await self._call(self._limits.encoder, frames.stream.set_bitrate, self._wanted_bitrate)
+                else:
+                    return
+            except _HangingError:
+                raise
+            except DeviceError as error:
+                self._drop_frames()
+                self._encoder_broken = True
+                logger.error("%s", error)  # noqa: TRY400  # the text says it all
+                self._report(self._state.snapshot.camera, str(error))
+
+    async def _start_encoder(self, session: CaptureSession) -> None:
+        frames = FrameHandoff(asyncio.get_running_loop(), self._deliver, self.request_keyframe)
+        self._frames, self._restart_wanted = frames, False
+        frames.stream = await self._call(
+            self._limits.encoder, session.start_stream, frames.receive, self._wanted_bitrate
+        )
+        if self._state.snapshot.camera is CameraState.ON:
+            self._report(CameraState.ON)
+
+    def _drop_frames(self) -> None:
+        if self._frames is not None:
+            self._frames.close()
+            self._frames = None
+
+    def _deliver(self, data: bytes, keyframe: bool, captured_us: int) -> None:  # noqa: FBT001  # as the encoder says it
+        self._last_timestamp_us = max(captured_us, self._last_timestamp_us + 1)
+        if self._sink is None:
+            return
+        try:
+            self._sink(EncodedFrame(data, keyframe, self._last_timestamp_us))
+        except Exception:
+            logger.exception("A frame could not be sent on")
+
+    def _indicate(self, *, capturing: bool) -> None:
+        lit = capturing or self._hanging_sessions > 0
+        if lit != self._lit:
+            self._lit = lit
+            self._indicator(lit)
+
+    def _report(self, camera: CameraState, error: str = "") -> None:
+        self._state.update(camera=camera, camera_error=error)
+
+
+class _HangingError(DeviceError):
+    """A call into the camera library has not returned."""

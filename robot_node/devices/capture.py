@@ -1,0 +1,195 @@
+"""The blocking half of the camera: opening, photographing and closing through picamera2, with errors explained."""
+
+from __future__ import annotations
+
+import io
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from robot_node.config import CameraSettings
+from robot_node.devices.h264 import FrameReceiver, H264Stream
+from robot_node.devices.platform import CameraLibrary
+from robot_node.errors import DeviceError, RobotNodeError
+
+logger = logging.getLogger(__name__)
+
+_LIST_CAMERAS = "Check the ribbon cable, with the power off, and run: rpicam-hello --list-cameras."
+
+
+class StalledError(DeviceError):
+    """The camera is open but delivers no pictures."""
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """A still picture.
+
+    Attributes:
+        jpeg: The JPEG file.
+        width: Width in pixels.
+        height: Height in pixels.
+    """
+
+    jpeg: bytes
+    width: int
+    height: int
+
+
+class CaptureSession:
+    """The camera from its opening to its closing. Every method blocks: call them in the camera's worker.
+
+    Args:
+        load: Imports the camera library.
+        settings: The camera's settings.
+        picture_limit_s: How long to wait for a picture, in seconds, before the camera counts as stalled.
+    """
+
+    def __init__(self, load: Callable[[], CameraLibrary], settings: CameraSettings, *, picture_limit_s: float) -> None:
+        self._load = load
+        self._settings = settings
+        self._picture_limit_s = picture_limit_s
+        self._library: CameraLibrary | None = None
+        self._picam2: Any = None
+        self._stream: H264Stream | None = None
+
+    def load(self) -> None:
+        """Import the library, which takes seconds on a Pi the first time.
+
+        Raises:
+            DeviceError: It is not installed, or too old.
+        """
+        self._library = self._load()
+
+    def open(self) -> None:
+        """Open the camera and start capturing.
+
+        Raises:
+            DeviceError: There is no camera, another program uses it, or it refuses to start.
+        """
+        assert self._library is not None, "load() comes first"  # noqa: S101  # a mistake in the driver itself
+        number, cameras = self._settings.number, self._library.Picamera2.global_camera_info()
+        if number >= len(cameras):
+            found = f"only {len(cameras)} found" if cameras else "none is connected"
+            raise DeviceError(f"There is no camera number {number}: {found}.", remedy=_LIST_CAMERAS)
+        try:
+            self._picam2 = self._library.Picamera2(number)
+            self._picam2.configure(self._configuration(self._library, self._picam2))
+            self._picam2.start()
+        except Exception as error:
+            raise _explain(error) from error
+
+    def wait_for_picture(self) -> None:
+        """Return when the camera has delivered a picture.
+
+        Raises:
+            StalledError: It delivers none.
+        """
+        self._next_request().release()
+
+    def photo(self, quality: float) -> Photo:
+        """Take the next picture of the running camera as JPEG; the video goes on meanwhile.
+
+        Args:
+            quality: 0 (smallest file) to 1 (best).
+
+        Raises:
+            StalledError: The camera delivers no picture.
+            DeviceError: The picture cannot be stored.
+        """
+        jpeg = io.BytesIO()
+        request = self._next_request()
+        try:
+            # Here and not by capture_file(), which would hold up the camera's event thread and so the video.
+            self._picam2.options["quality"] = max(1, round(quality * 100))
+            request.save("main", jpeg, format="jpeg")
+        except Exception as error:
+            raise DeviceError(f"The photo could not be stored as JPEG: {error}.") from error
+        finally:
+            request.release()
+        width, height = self._picam2.camera_configuration()["main"]["size"]
+        return Photo(jpeg.getvalue(), width, height)
+
+    def start_stream(self, receive: FrameReceiver, bitrate: int) -> H264Stream:
+        """Start to encode every picture.
+
+        Raises:
+            DeviceError: The encoder is missing or refuses.
+        """
+        assert self._library is not None, "load() comes first"  # noqa: S101  # a mistake in the driver itself
+        stream = H264Stream(self._library, self._picam2, self._settings, receive)
+        stream.set_bitrate(bitrate)
+        stream.start()
+        self._stream = stream
+        return stream
+
+    def stop_stream(self) -> None:
+        """Stop encoding. Does nothing when nothing is encoded."""
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.stop()
+
+    def close(self) -> None:
+        """Stop capturing and give the camera back, whatever state it is in. Does nothing when it is not open.
+
+        Raises:
+            DeviceError: The camera could not be closed.
+        """
+        try:
+            self.stop_stream()
+        except DeviceError as error:
+            logger.warning("%s The camera is closed all the same.", error)
+        picam2, self._picam2 = self._picam2, None
+        if picam2 is None:
+            return
+        try:
+            # A job that still waits for a frame would keep stop() waiting as well, for ever when the camera stalls.
+            picam2.cancel_all_and_flush()
+            # close() ends the event thread first and then stops the camera directly: unlike stop() it needs no help
+            # from that thread, which an exception may have ended.
+            picam2.close()
+        except Exception as error:
+            raise DeviceError(
+                f"The camera could not be closed: {error}.", remedy="Restart the service: the kernel then closes it."
+            ) from error
+
+    def _configuration(self, library: CameraLibrary, picam2: Any) -> Any:  # noqa: ANN401  # picamera2 ships no types
+        frame_us = round(1_000_000 / self._settings.frame_rate)
+        turned = self._settings.rotate == 180
+        return picam2.create_video_configuration(
+            main={"size": (self._settings.width, self._settings.height), "format": "YUV420"},
+            controls={"FrameDurationLimits": (frame_us, frame_us)},
+            transform=library.Transform(hflip=turned, vflip=turned),
+            queue=False,  # a photo shows what is seen after the call, not a picture kept from before
+        )
+
+    def _next_request(self) -> Any:  # noqa: ANN401  # picamera2 ships no types
+        try:
+            return self._picam2.capture_request(wait=self._picture_limit_s)
+        except TimeoutError as error:
+            raise StalledError(
+                f"The camera delivers no pictures: none came within {self._picture_limit_s:g} seconds.",
+                remedy=f"Switch it off and on again. {_LIST_CAMERAS}",
+            ) from error
+        except Exception as error:
+            raise StalledError(f"The camera gave no picture: {error}.", remedy="Switch it off and on again.") from error
+
+
+def _explain(error: Exception) -> RobotNodeError:
+    if isinstance(error, RobotNodeError):
+        return error
+    if any("busy" in str(cause).lower() for cause in _causes(error)):
+        return DeviceError(
+            "The camera is busy: another program uses it.",
+            remedy="End the other program; this lists it: sudo fuser -v /dev/media* /dev/video*.",
+        )
+    reason = " ".join(str(cause).rstrip(".") + "." for cause in _causes(error) if str(cause))
+    return DeviceError(f"The camera could not be started: {reason}", remedy=_LIST_CAMERAS)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__
