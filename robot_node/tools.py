@@ -78,7 +78,7 @@ def _canonical_emotion(value: object) -> object:
     try:
         return parse_emotion(value).value
     except SettingsError as error:
-        raise ValueError(error.message) from error
+        raise ValueError(str(error)) from error
 
 
 EmotionArgument = Annotated[Emotion, BeforeValidator(_canonical_emotion)]

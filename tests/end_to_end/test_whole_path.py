@@ -277,13 +277,15 @@ async def test_a_broker_that_is_down_at_start_is_waited_for(tmp_path: Path) -> N
 
 
 async def test_a_robot_that_cannot_reach_its_broker_still_stops_at_once(tmp_path: Path) -> None:
-    robot = RobotProcess(PrivateBroker(), tmp_path)
+    never_started = PrivateBroker()
+    robot = RobotProcess(never_started, tmp_path)
     await robot.start()
     try:
         await eventually(lambda: "Cannot reach the MQTT broker" in robot.log, "the log says that the broker is down")
         assert await robot.stop() == 0
     finally:
         await robot.kill()
+        never_started.close()
 
 
 async def test_a_missing_robot_is_one_clear_line(broker: PrivateBroker) -> None:
