@@ -16,6 +16,14 @@ from robot_node.private_broker import PrivateBroker, free_port
 _MQTT_PORT = 1883
 _WEBSOCKET_PORT = 8083
 _SERVER_ID = "demo-robot"
+COMMANDS = (
+    "robots",
+    f"call {_SERVER_ID} control_camera '{{\"enabled\": true}}'",
+    f'call {_SERVER_ID} change_emotion \'{{"emotion": "happy"}}\'',
+    f"call {_SERVER_ID} take_photo --output photo.jpg",
+    f"watch {_SERVER_ID} --frames 150 --output video.mp4",
+)
+"""What to try, as arguments of ``robot-node``."""
 
 
 async def run_demo(scene: str) -> None:
@@ -51,18 +59,15 @@ async def run_demo(scene: str) -> None:
 
 
 def _what_to_try(broker: PrivateBroker, hardware_name: str, face: Path) -> str:
-    command = _command()
+    prefix = _command()
     where = "" if broker.port == _MQTT_PORT else f" --broker {broker.url}"
+    commands = "\n".join(f"  {prefix} {command}{where}" for command in COMMANDS)
     return f"""
 A robot is online: {_SERVER_ID} (demo/robot), on hardware that is {hardware_name}.
 Broker: {broker.url}, WebSocket ws://127.0.0.1:{broker.websocket_port}/mqtt; both on loopback only.
 
 In another terminal, try:
-  {command} robots{where}
-  {command} call {_SERVER_ID} control_camera '{{"enabled": true}}'{where}
-  {command} call {_SERVER_ID} change_emotion '{{"emotion": "happy"}}'{where}
-  {command} call {_SERVER_ID} take_photo --output photo.jpg{where}
-  {command} watch {_SERVER_ID} --frames 150 --output video.mp4{where}
+{commands}
 The face, as its display shows it, is always in {face}
 Ctrl-C stops everything."""
 

@@ -1,0 +1,189 @@
+"""The demo does what it prints, listens on loopback only, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.robot_process import DEADLINE_S, environment, eventually
+
+README = Path(__file__).parents[2] / "README.md"
+
+
+class Demo:
+    """``robot-node demo``, and what it printed."""
+
+    def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
+        self.process = process
+        self.log = log
+
+    @property
+    def printed(self) -> str:
+        return self.log.read_text()
+
+    @property
+    def broker_url(self) -> str:
+        found = re.search(r"Broker: (mqtt://\S+),", self.printed)
+        assert found
+        return found[1]
+
+    def commands(self) -> list[list[str]]:
+        """The commands that it tells a person to try, as their arguments."""
+        lines = re.findall(r"^  (\S*robot-node .*)$", self.printed, re.MULTILINE)
+        return [shlex.split(line)[1:] for line in lines]
+
+    def processes(self) -> set[int]:
+        """Its process id and those of all it started."""
+        assert self.process.pid
+        found, fresh = {self.process.pid}, [self.process.pid]
+        while fresh:
+            parent = fresh.pop()
+            for task in Path(f"/proc/{parent}/task").glob("*/children"):
+                children = {int(child) for child in task.read_text().split()}
+                fresh.extend(children - found)
+                found |= children
+        return found
+
+    def sockets(self) -> Iterator[str]:
+        """The local addresses of every socket that its processes listen on, TCP and UDP."""
+        listed = subprocess.run(["ss", "-H", "-ltunp"], capture_output=True, text=True, check=True, timeout=10).stdout
+        for line in listed.splitlines():
+            if {int(pid) for pid in re.findall(r"pid=(\d+)", line)} & self.processes():
+                yield line.split()[4]
+
+    async def run(self, *arguments: str, folder: Path) -> str:
+        """Run a robot-node command in a folder; returns what it printed."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "robot_node", *arguments),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            cwd=folder,
+            env=environment(None, {"ROBOT_NODE_BROKER__URL": self.broker_url}),
+        )
+        async with asyncio.timeout(60):
+            printed, _ = await process.communicate()
+        assert process.returncode == 0, printed.decode()
+        return printed.decode()
+
+
+def is_alive(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()
+
+
+@pytest.fixture
+async def demo(tmp_path: Path) -> AsyncIterator[Demo]:
+    """A demo in a process group of its own, as a terminal would start it."""
+    log = tmp_path / "demo.log"
+    with log.open("wb") as out:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "robot_node", "demo", "--scene", "clock"),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=out,
+            stderr=asyncio.subprocess.STDOUT,
+            start_new_session=True,
+            env=environment(None),
+        )
+    running = Demo(process, log)
+    try:
+        await eventually(lambda: "Ctrl-C stops everything" in running.printed, "the demo says what to try")
+        yield running
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
+
+
+async def test_every_command_that_the_demo_prints_works(demo: Demo, tmp_path: Path) -> None:
+    commands = demo.commands()
+    assert [command[0] for command in commands] == ["robots", "call", "call", "call", "watch"]
+    printed = [await demo.run(*command, folder=tmp_path) for command in commands]
+    assert "demo-robot" in printed[0]
+    assert (tmp_path / "photo.jpg").read_bytes().startswith(b"\xff\xd8")
+    assert "150 frames of 1280x720" in printed[-1]
+    assert (tmp_path / "video.mp4").stat().st_size > 10_000
+    assert "Traceback" not in demo.printed
+
+
+async def test_nothing_listens_beyond_loopback_even_while_somebody_watches(demo: Demo, tmp_path: Path) -> None:
+    await demo.run("call", "demo-robot", "control_camera", '{"enabled": true}', folder=tmp_path)
+    watching = asyncio.create_task(demo.run("watch", "demo-robot", "--frames", "120", "--json", folder=tmp_path))
+
+    idle = set(demo.sockets())
+    await eventually(lambda: set(demo.sockets()) > idle, "the viewer's session opens its socket")
+    while not watching.done():
+        beyond = [address for address in demo.sockets() if not address.startswith(("127.", "[::1]"))]
+        assert not beyond
+        await asyncio.sleep(0.2)
+    assert json.loads(await watching)["frames"] == 120
+    assert len(idle) >= 2  # MQTT, and MQTT over WebSocket
+
+
+async def test_ctrl_c_leaves_no_process_behind(demo: Demo) -> None:
+    processes = demo.processes()
+    assert len(processes) >= 2  # the robot and its broker
+    assert demo.process.pid
+    os.killpg(demo.process.pid, signal.SIGINT)
+    assert await asyncio.wait_for(demo.process.wait(), DEADLINE_S) == 0
+    assert not [pid for pid in processes if is_alive(pid)]
+    assert demo.printed.rstrip().endswith("the broker is gone.")
+    assert "Traceback" not in demo.printed
+
+
+async def test_taken_ports_are_passed_over(demo: Demo, tmp_path: Path) -> None:
+    """A second demo beside the first: it takes the next free ports and says so in its commands."""
+    first = int(demo.broker_url.rpartition(":")[2])
+    log = tmp_path / "second.log"
+    with log.open("wb") as out:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "robot_node", "demo", "--scene", "clock"),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=out,
+            stderr=asyncio.subprocess.STDOUT,
+            start_new_session=True,
+            env=environment(None),
+        )
+    second = Demo(process, log)
+    try:
+        await eventually(lambda: "Ctrl-C stops everything" in second.printed, "the second demo is up")
+        assert int(second.broker_url.rpartition(":")[2]) > first
+        assert all(command[-2:] == ["--broker", second.broker_url] for command in second.commands())
+    finally:
+        os.killpg(process.pid, signal.SIGINT)
+        await asyncio.wait_for(process.wait(), DEADLINE_S)
+
+
+async def test_the_agent_of_the_readme_works(demo: Demo, tmp_path: Path) -> None:
+    found = re.search(r"<!-- tested: an agent -->\n```python\n(.*?)```", README.read_text(), re.DOTALL)
+    assert found
+    program = tmp_path / "agent.py"
+    program.write_text(found[1])
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, str(program)),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        env=environment(None, {"ROBOT_NODE_BROKER__URL": demo.broker_url}),
+    )
+    async with asyncio.timeout(60):
+        printed, _ = await process.communicate()
+    assert process.returncode == 0, printed.decode()
+    assert "take_photo - " in printed.decode()
+    assert printed.decode().rstrip().endswith("image/jpeg")
+
+
+def test_the_commands_of_the_readme_are_those_that_the_demo_prints() -> None:
+    from robot_node.demo import COMMANDS  # noqa: PLC0415  # imports the whole robot
+
+    readme = README.read_text()
+    for command in COMMANDS:
+        assert f".venv/bin/robot-node {command}\n" in readme
