@@ -20,6 +20,8 @@ from urllib.parse import unquote, urlsplit
 
 import aiomqtt
 import paho.mqtt.client as paho
+import paho.mqtt.properties as paho_properties
+from paho.mqtt import MQTTException
 from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
@@ -187,6 +189,28 @@ class _DispatchingQueue:
             self._on_message(incoming)
         except Exception:  # the reader of the socket serves everybody: one bad message must not end it
             logger.exception("A message on %s could not be handled", incoming.topic)
+
+
+_strict_read_utf = paho_properties.readUTF
+
+
+def _read_utf(buffer: bytes, limit: int) -> tuple[str, int]:
+    """Read a string property as paho does, but accept U+FEFF.
+
+    It is legal (MQTT 5.0, 1.5.4-3), yet paho takes the packet for malformed and drops the connection: one user
+    property of a stranger would cut off the whole robot.
+    """
+    try:
+        return cast("tuple[str, int]", _strict_read_utf(buffer, limit))  # type: ignore[no-untyped-call]  # paho's
+    except MQTTException:
+        length = int.from_bytes(buffer[:2], "big")
+        text = bytes(buffer[2 : 2 + length]).decode()
+        if length + 2 > limit or "\0" in text or "\ufeff" not in text:
+            raise
+        return text, length + 2
+
+
+paho_properties.readUTF = _read_utf
 
 
 class _Client(aiomqtt.Client):

@@ -108,11 +108,12 @@ class RawPeer:
         await self.client.subscribe([(name, SubscribeOptions(qos=1, noLocal=no_local)) for name in topic_filters])
 
     async def read(self) -> None:
-        async for message in self.client.messages:
-            pairs = getattr(message.properties, "UserProperty", ())
-            self._received.put_nowait(
-                Received(message.topic.value, message.payload, message.retain, message.qos, tuple(pairs))
-            )
+        with contextlib.suppress(aiomqtt.MqttError):
+            async for message in self.client.messages:
+                pairs = getattr(message.properties, "UserProperty", ())
+                self._received.put_nowait(
+                    Received(message.topic.value, message.payload, message.retain, message.qos, tuple(pairs))
+                )
 
     async def until(self, wanted: Callable[[Received], bool]) -> Received:
         """The first message that fits, of those kept from before or to come."""
@@ -148,35 +149,29 @@ class RawPeer:
         await self.rpc(INITIALIZED)
         return answer
 
-    async def vanish(self) -> None:
-        """Die without DISCONNECT: the broker publishes the will."""
-        socket = self.client._client.socket()
-        assert socket is not None
-        socket.close()
-
 
 @contextlib.asynccontextmanager
-async def raw_peer(broker: PrivateBroker, client_id: str, *, will: bytes | None = None) -> AsyncIterator[RawPeer]:
-    """A raw peer that listens on its RPC topic."""
+async def raw_peer(
+    broker: PrivateBroker | Broker, client_id: str, *, will: bytes | None = None
+) -> AsyncIterator[RawPeer]:
+    """A raw peer that listens on its RPC topic. It may lose its connection (through a :class:`Proxy`) unpunished."""
     testament = None
     if will is not None:
         testament = aiomqtt.Will(f"$mcp-client/presence/{client_id}", will, 1)
     client = aiomqtt.Client(
         "127.0.0.1", broker.port, identifier=client_id, protocol=aiomqtt.ProtocolVersion.V5, will=testament
     )
+    await client.__aenter__()
+    peer = RawPeer(client, client_id)
+    reader = asyncio.create_task(peer.read())
     try:
-        async with client:
-            peer = RawPeer(client, client_id)
-            reader = asyncio.create_task(peer.read())
-            try:
-                if not set(client_id) & set("/+#"):
-                    await peer.subscribe(rpc_topic(client_id))
-                yield peer
-            finally:
-                reader.cancel()
-                await asyncio.wait([reader])
-    except aiomqtt.MqttError:
-        pass  # it has vanished on purpose
+        await peer.subscribe(rpc_topic(client_id))
+        yield peer
+    finally:
+        reader.cancel()
+        await asyncio.wait([reader])
+        with contextlib.suppress(aiomqtt.MqttError):
+            await client.__aexit__(None, None, None)
 
 
 @dataclass

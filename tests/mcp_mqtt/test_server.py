@@ -1,0 +1,287 @@
+"""A server as its clients and the broker see it: what really crosses real mosquitto."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+from robot_node.mcp_mqtt.server import ServerOptions
+from robot_node.private_broker import PrivateBroker
+from tests.mcp_mqtt.peers import (
+    CAPABILITY,
+    CONTROL,
+    DISCONNECTED,
+    INITIALIZED,
+    PATIENCE_S,
+    PRESENCE,
+    SERVER_ID,
+    SERVER_NAME,
+    Proxy,
+    Toy,
+    call,
+    eventually,
+    in_packet,
+    initialize,
+    raw_peer,
+    request,
+    rpc_topic,
+    running,
+    until_true,
+)
+
+
+async def test_presence_is_retained_and_carries_what_the_server_says_of_itself(broker: PrivateBroker, toy: Toy) -> None:
+    async with (
+        running(broker, toy, description="a toy", meta={"rbac": {"roles": []}}),
+        raw_peer(broker, "observer") as observer,
+    ):
+        await observer.subscribe(PRESENCE)
+        message = await observer.until(lambda message: message.topic == PRESENCE)
+    assert message.retain
+    assert message.qos == 1
+    assert message.user_properties == (("MCP-COMPONENT-TYPE", "mcp-server"), ("MCP-MQTT-CLIENT-ID", SERVER_ID))
+    assert message.json == {
+        "jsonrpc": "2.0",
+        "method": "notifications/server/online",
+        "params": {"server_name": SERVER_NAME, "description": "a toy", "meta": {"rbac": {"roles": []}}},
+    }
+
+
+async def test_the_control_topic_is_subscribed_before_presence_is_published(broker: PrivateBroker, toy: Toy) -> None:
+    async with running(broker, toy):
+        log = broker.log
+    assert 0 < log.index(f"{SERVER_ID} 0 {CONTROL}") < log.index(f"Received PUBLISH from {SERVER_ID}")
+
+
+async def test_leaving_clears_the_presence_then_disconnects(broker: PrivateBroker, toy: Toy) -> None:
+    async with raw_peer(broker, "observer") as observer:
+        async with running(broker, toy):
+            await observer.subscribe(PRESENCE)
+            await observer.until(lambda message: message.topic == PRESENCE)
+        gone = await observer.until(lambda message: message.payload == b"")
+        assert gone.topic == PRESENCE
+    assert f"Received DISCONNECT from {SERVER_ID}" in broker.log
+    async with raw_peer(broker, "latecomer") as latecomer:
+        await latecomer.subscribe(PRESENCE)
+        assert latecomer.seen() == []
+
+
+async def test_a_server_that_dies_leaves_no_presence_behind(broker: PrivateBroker, toy: Toy) -> None:
+    async with Proxy(broker) as proxy, running(proxy.address, toy) as server, raw_peer(broker, "observer") as observer:
+        await observer.subscribe(PRESENCE)
+        await observer.until(lambda message: message.topic == PRESENCE)
+        server.online.clear()
+        proxy.cut()
+        gone = await observer.until(lambda message: message.payload == b"")
+        assert gone.user_properties == (("MCP-COMPONENT-TYPE", "mcp-server"), ("MCP-MQTT-CLIENT-ID", SERVER_ID))
+        await eventually(server.online)
+
+
+async def test_connect_says_what_connects(broker: PrivateBroker, toy: Toy) -> None:
+    async with Proxy(broker) as proxy, running(proxy.address, toy, location="kitchen shelf"):
+        (connect,) = proxy.connects
+    assert in_packet("MCP-COMPONENT-TYPE", "mcp-server") in connect
+    meta = {"version": "1.2.3", "implementation": "toy", "location": "kitchen shelf"}
+    assert in_packet("MCP-META", json.dumps(meta)) in connect
+    protocol_level, flags = connect[connect.index(b"MQTT") + 4 :][:2]
+    assert protocol_level == 5
+    clean_start, will, will_qos, will_retain = flags & 2, flags & 4, flags >> 3 & 3, flags & 32
+    assert clean_start
+    assert will
+    assert will_qos == 1
+    assert will_retain
+    assert b"\x11\x00\x00\x00\x00" in connect  # session expiry interval 0
+    # Maximum packet size: several times our own limit, so that what exceeds ours can still be answered.
+    assert (
+        b"\x27" + (8 * ServerOptions(server_id="a", server_name="a/b").max_message_bytes).to_bytes(4, "big") in connect
+    )
+
+
+async def test_the_brokers_name_for_the_server_is_used_instead_of_its_own(broker: PrivateBroker, toy: Toy) -> None:
+    given = f"$mcp-server/presence/{SERVER_ID}/site-7/robot"
+    async with Proxy(broker) as proxy, raw_peer(broker, "observer") as observer:
+        proxy.connack_properties = (("MCP-SERVER-NAME", "site-7/robot"),)
+        await observer.subscribe("$mcp-server/presence/#")
+        async with running(proxy.address, toy) as server:
+            online = await observer.until(lambda message: bool(message.payload))
+            assert online.topic == given
+            assert online.json["params"]["server_name"] == "site-7/robot"
+            assert [status.connected for status in server.statuses] == [True, False, True]
+            # The will, too: this name's presence is cleared when the server dies.
+            proxy.connack_properties = ()
+            server.online.clear()
+            proxy.cut()
+            gone = await observer.until(lambda message: message.payload == b"")
+            assert gone.topic == given
+            await eventually(server.online)
+            own = await observer.until(lambda message: bool(message.payload))
+            assert own.topic == PRESENCE
+
+
+async def test_a_session_from_initialize_to_disconnected(broker: PrivateBroker, toy: Toy) -> None:
+    async with running(broker, toy), raw_peer(broker, "agent") as agent:
+        answer = await agent.open_session()
+        assert answer["result"]["serverInfo"]["name"] == "toy"
+        await agent.rpc(request(1, "tools/list"))  # without params, as some clients send it
+        listed = await agent.answer(1)
+        assert "add" in {tool["name"] for tool in listed["result"]["tools"]}
+        await agent.rpc(call(2, "add", a=1, b=2))
+        assert (await agent.answer(2))["result"]["structuredContent"] == {"result": 3}
+        await agent.leave()
+        await until_true(lambda: f"Sending UNSUBACK to {SERVER_ID}" in broker.log)
+        unsubscribed = broker.log.partition(f"Received UNSUBSCRIBE from {SERVER_ID}")[2]
+        for topic in ("$mcp-client/presence/agent", "$mcp-client/capability/agent", rpc_topic("agent")):
+            assert topic in unsubscribed
+
+
+async def test_one_subscribe_with_all_three_topics_precedes_the_first_answer(broker: PrivateBroker, toy: Toy) -> None:
+    async with running(broker, toy), raw_peer(broker, "agent") as agent:
+        before = len(broker.log)
+        await agent.open_session()
+        log = broker.log[before:]
+    subscribe = log.index(f"Received SUBSCRIBE from {SERVER_ID}")
+    acknowledged = log.index(f"Sending SUBACK to {SERVER_ID}")
+    answered = log.index(f"Received PUBLISH from {SERVER_ID}")
+    assert subscribe < acknowledged < answered
+    assert log.count(f"Received SUBSCRIBE from {SERVER_ID}") == 1
+    for topic in ("$mcp-client/presence/agent", "$mcp-client/capability/agent", rpc_topic("agent")):
+        assert subscribe < log.index(f"{SERVER_ID} {int('presence' in topic)} {topic}", subscribe) < acknowledged
+
+
+async def test_answers_carry_the_servers_user_properties(broker: PrivateBroker, toy: Toy) -> None:
+    async with running(broker, toy), raw_peer(broker, "agent") as agent:
+        await agent.control(initialize())
+        answer = await agent.until(lambda message: message.topic == rpc_topic("agent"))
+    assert answer.user_properties == (("MCP-COMPONENT-TYPE", "mcp-server"), ("MCP-MQTT-CLIENT-ID", SERVER_ID))
+    assert not answer.retain
+
+
+async def test_a_server_does_not_hear_itself(broker: PrivateBroker, toy: Toy) -> None:
+    async with running(broker, toy), raw_peer(broker, "agent") as agent:
+        before = len(broker.log)
+        await agent.open_session()
+        await agent.rpc(call(1, "add", a=1, b=2))
+        await agent.answer(1)
+        sent_to_server = [
+            line for line in broker.log[before:].splitlines() if f"Sending PUBLISH to {SERVER_ID}" in line
+        ]
+    assert len(sent_to_server) == 3  # initialize, initialized, tools/call
+
+
+async def test_the_same_id_may_initialise_again_after_the_broker_restarted(broker: PrivateBroker, toy: Toy) -> None:
+    async with running(broker, toy) as server:
+        async with raw_peer(broker, "agent") as agent:
+            await agent.open_session()
+            server.online.clear()
+        await broker.stop()
+        await broker.start()
+        await eventually(server.online)
+        async with raw_peer(broker, "agent") as agent:
+            answer = await agent.open_session()
+            assert answer["result"]["serverInfo"]["name"] == "toy"
+
+
+async def test_a_replaced_sessions_late_answer_does_not_reach_the_new_one(broker: PrivateBroker, toy: Toy) -> None:
+    async with running(broker, toy), raw_peer(broker, "agent") as agent:
+        await agent.open_session()
+        await agent.rpc(call(1, "wait", name="first"))
+        async with asyncio.timeout(PATIENCE_S):
+            assert await toy.started.get() == "first"
+        await agent.open_session()
+        async with asyncio.timeout(PATIENCE_S):
+            assert await toy.ended.get() == "first cancelled"
+        await agent.rpc(call(1, "add", a=20, b=22))
+        assert (await agent.answer(1))["result"]["structuredContent"] == {"result": 42}
+        # Whatever the cancelled call had to say would have come before this answer.
+        await agent.rpc(call(2, "add", a=1, b=1))
+        await agent.answer(2)
+        assert [message.json for message in agent.seen()] == []
+
+
+async def test_messages_of_one_client_are_handled_in_order(broker: PrivateBroker, toy: Toy) -> None:
+    names = [str(number) for number in range(50)]
+    async with running(broker, toy), raw_peer(broker, "agent") as agent:
+        await agent.open_session()
+        for number, name in enumerate(names):
+            await agent.rpc(call(number + 1, "wait", name=name))
+        async with asyncio.timeout(PATIENCE_S):
+            assert [await toy.started.get() for _ in names] == names
+        toy.release.set()
+        for number in range(len(names)):
+            await agent.answer(number + 1)
+
+
+async def test_both_eras_are_served_at_once(broker: PrivateBroker, toy: Toy) -> None:
+    envelope = {
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientInfo": {"name": "raw", "version": "1"},
+        "io.modelcontextprotocol/clientCapabilities": {},
+    }
+    async with running(broker, toy), raw_peer(broker, "old") as old, raw_peer(broker, "new") as new:
+        await old.open_session()
+        await new.control(request(0, "server/discover", {"_meta": envelope}))
+        discovered = await new.answer(0)
+        assert "2026-07-28" in discovered["result"]["supportedVersions"]
+        params = {"name": "add", "arguments": {"a": 1, "b": 2}, "_meta": envelope}
+        await new.rpc(request(1, "tools/call", params))
+        await old.rpc(call(1, "add", a=3, b=4))
+        assert (await new.answer(1))["result"]["structuredContent"] == {"result": 3}
+        assert (await old.answer(1))["result"]["structuredContent"] == {"result": 7}
+
+
+async def test_a_call_is_cancelled_when_its_client_says_so(broker: PrivateBroker, toy: Toy) -> None:
+    async with running(broker, toy, inbox_messages=1), raw_peer(broker, "agent") as agent:
+        await agent.open_session()
+        await agent.rpc(call(1, "wait", name="call"))
+        async with asyncio.timeout(PATIENCE_S):
+            await toy.started.get()
+            cancelled = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}}
+            await agent.rpc(cancelled)
+            assert await toy.ended.get() == "call cancelled"
+        # It counts as unanswered no longer: with a limit of one request the next one is served.
+        await agent.rpc(call(2, "add", a=1, b=2))
+        assert "result" in await agent.answer(2)
+
+
+async def test_a_change_of_the_tools_is_published_once_on_the_capability_topic(broker: PrivateBroker, toy: Toy) -> None:
+    async with running(broker, toy), raw_peer(broker, "agent") as agent:
+        await agent.subscribe(CAPABILITY)
+        await agent.open_session()
+        await agent.rpc(call(1, "announce", times=3))
+        await agent.answer(1)
+        change = await agent.until(lambda message: message.topic == CAPABILITY)
+        assert change.json == {"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}
+        await agent.rpc(call(2, "add", a=1, b=2))
+        await agent.answer(2)
+        assert agent.seen() == []
+
+
+async def test_leaving_one_robot_ends_its_session_and_its_calls(broker: PrivateBroker, toy: Toy) -> None:
+    async with running(broker, toy), raw_peer(broker, "agent") as agent:
+        await agent.open_session()
+        await agent.rpc(call(1, "wait", name="call"))
+        async with asyncio.timeout(PATIENCE_S):
+            await toy.started.get()
+            await agent.rpc(DISCONNECTED)
+            assert await toy.ended.get() == "call cancelled"
+
+
+async def test_stopping_with_calls_in_flight_ends_them_and_every_task(broker: PrivateBroker, toy: Toy) -> None:
+    before = asyncio.all_tasks()
+    async with raw_peer(broker, "agent") as agent:
+        async with running(broker, toy):
+            await agent.open_session()
+            await agent.rpc(call(1, "wait", name="call"))
+            async with asyncio.timeout(PATIENCE_S):
+                await toy.started.get()
+        assert toy.ended.get_nowait() == "call cancelled"
+        assert (await agent.answer(1))["error"]["message"] == "Connection closed"
+    await until_true(lambda: asyncio.all_tasks() == before)
+
+
+async def test_initialized_on_the_control_topic_changes_nothing(broker: PrivateBroker, toy: Toy) -> None:
+    async with running(broker, toy), raw_peer(broker, "agent") as agent:
+        await agent.open_session()
+        await agent.control(INITIALIZED)
+        await agent.rpc(call(1, "add", a=1, b=2))
+        assert "result" in await agent.answer(1)
