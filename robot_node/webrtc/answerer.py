@@ -1,0 +1,364 @@
+"""The part of the answerer: whoever offers to the robot gets its picture.
+
+Signalling has an MQTT connection of its own, so that control and streaming cannot block or break each other. Media
+does not pass through the broker: sessions outlive a lost signalling connection, and go on playing meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from robot_node.config import WebRtcSettings
+from robot_node.errors import SignalingError
+from robot_node.media import VideoSource
+from robot_node.mqtt import (
+    Backoff,
+    Broker,
+    Connection,
+    ConnectOptions,
+    Incoming,
+    LinkStatus,
+    Subscription,
+    keep_connected,
+)
+from robot_node.state import RobotState
+from robot_node.webrtc.broadcast import Broadcast
+from robot_node.webrtc.session import MAX_CANDIDATES, Cause, Session, SessionEnd, ice_server
+from robot_node.webrtc.signaling import (
+    MAX_MESSAGE_BYTES,
+    PROXY_NAME,
+    Candidate,
+    Chat,
+    EndOfCandidates,
+    Message,
+    Offer,
+    Terminated,
+    answers_topic,
+    encode,
+    offering_client,
+    offers_filter,
+    parse,
+    username_fragments,
+)
+
+logger = logging.getLogger(__name__)
+
+# MQTT's own header and the topic, on top of the message.
+_PACKET_OVERHEAD_BYTES = 1024
+_OUTBOX_MESSAGES = 256
+# Clients whose candidates came before their offer.
+_MAX_WAITING_CLIENTS = 64
+_MAX_COMPLAINTS = 256
+_GOODBYE_LIMIT_S = 2.0
+
+
+async def answer(
+    broker: Broker,
+    server_id: str,
+    source: VideoSource,
+    settings: WebRtcSettings,
+    state: RobotState,
+    *,
+    backoff: Backoff | None = None,
+    on_status: Callable[[LinkStatus], None] = lambda _: None,
+    on_ready: Callable[[], None] = lambda: None,
+) -> None:
+    """Answer the offers to a robot until cancelled; then tell every viewer, and close everything.
+
+    Args:
+        broker: Where signalling happens; the MQTT client id there is ``{server_id}-webrtc``.
+        server_id: The robot's id: offers come to ``$webrtc/+/{server_id}``.
+        source: What viewers see.
+        settings: Limits and ICE servers; with ``proxy``, offers to ``multimedia_proxy`` are answered too.
+        state: Is told the number of connected viewers.
+        backoff: Delays between attempts to connect.
+        on_status: Told of each change of the signalling connection.
+        on_ready: Called each time that offers can arrive, after the broker acknowledged the subscription.
+    """
+    names = [server_id, PROXY_NAME] if settings.proxy else [server_id]
+    options = ConnectOptions(
+        client_id=f"{server_id}-webrtc", max_packet_bytes=MAX_MESSAGE_BYTES + _PACKET_OVERHEAD_BYTES
+    )
+    async with asyncio.TaskGroup() as group:
+        answerer = _Answerer(source, settings, state, group)
+
+        async def serve(connection: Connection) -> None:
+            # What waited for the old connection is stale: nobody waits for those answers any more.
+            answerer.outbox.clear()
+            await connection.subscribe(*(Subscription(offers_filter(name)) for name in names))
+            on_ready()
+            await answerer.outbox.send_through(connection)
+
+        link = group.create_task(
+            keep_connected(
+                broker, options, answerer.receive, serve, name="WebRTC", backoff=backoff, on_status=on_status
+            ),
+            name="WebRTC signalling",
+        )
+        try:
+            await asyncio.get_running_loop().create_future()  # until cancelled
+        finally:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_GOODBYE_LIMIT_S):
+                    await answerer.leave()
+            answerer.close()
+            link.cancel()
+
+
+class _Outbox:
+    """Messages on their way to the broker: bounded, in order, sent by one task while connected."""
+
+    def __init__(self) -> None:
+        self._messages: deque[tuple[str, bytes]] = deque()
+        self._changed = asyncio.Event()
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self._sending = False
+        self._overflowing = False
+
+    def put(self, client_id: str, message: Message) -> None:
+        if len(self._messages) >= _OUTBOX_MESSAGES:
+            if not self._overflowing:
+                logger.warning("Signalling messages are lost: %d wait for the broker.", _OUTBOX_MESSAGES)
+            self._overflowing = True
+            return
+        self._overflowing = False
+        self._messages.append((answers_topic(client_id), encode(message)))
+        self._empty.clear()
+        self._changed.set()
+
+    def clear(self) -> None:
+        self._messages.clear()
+        self._empty.set()
+
+    async def send_through(self, connection: Connection) -> None:
+        self._sending = True
+        try:
+            while True:
+                while self._messages:
+                    topic, payload = self._messages[0]
+                    await connection.publish(topic, payload)
+                    self._messages.popleft()
+                self._empty.set()
+                self._changed.clear()
+                await self._changed.wait()
+        finally:
+            self._sending = False
+            self._empty.set()
+
+    async def flush(self) -> None:
+        """Wait until everything is sent; while there is no connection, there is nothing to wait for."""
+        if self._sending:
+            await self._empty.wait()
+
+
+@dataclass(slots=True)
+class _Client:
+    """What is known of one client id: at most one session, and at most one offer that waits to replace it."""
+
+    id: str
+    candidates: deque[Candidate] = field(default_factory=lambda: deque(maxlen=MAX_CANDIDATES))
+    offer: Offer | None = None
+    session: Session | None = None
+    task: asyncio.Task[None] | None = None
+    forget: asyncio.TimerHandle | None = None
+
+
+class _Answerer:
+    """Finds the session that a message belongs to. Every message is handled at once; only sessions wait."""
+
+    def __init__(
+        self, source: VideoSource, settings: WebRtcSettings, state: RobotState, group: asyncio.TaskGroup
+    ) -> None:
+        self._group = group
+        self._settings = settings
+        self._state = state
+        self._ice_servers = [ice_server(url) for url in settings.ice_servers]
+        self._broadcast = Broadcast(source, asyncio.get_running_loop())
+        self._clients: dict[str, _Client] = {}
+        self._complaints: OrderedDict[str, None] = OrderedDict()
+        self._leaving = False
+        self.outbox = _Outbox()
+
+    def receive(self, incoming: Incoming) -> None:
+        """Handle one message from the broker."""
+        try:
+            client_id = offering_client(incoming.topic)
+        except SignalingError as error:
+            self._complain(incoming.topic, error)
+            return
+        try:
+            self._handle(client_id, parse(incoming.payload))
+        except SignalingError as error:
+            self._complain(client_id, error)
+            client = self._clients.get(client_id)
+            if client is None or client.task is None:
+                # Whoever has a session keeps it: one bad message changes nothing else.
+                self.outbox.put(client_id, Terminated(str(error)))
+
+    async def leave(self) -> None:
+        """Tell every viewer, and wait until its session is closed and it could be told."""
+        self._leaving = True
+        tasks = [client.task for client in self._clients.values() if client.task is not None]
+        for client in self._clients.values():
+            client.offer = None
+            if client.session is not None:
+                client.session.end(Cause.LEAVING)
+        if tasks:
+            await asyncio.wait(tasks)
+        await self.outbox.flush()
+
+    def close(self) -> None:
+        """Let the source go."""
+        for client in self._clients.values():
+            if client.forget is not None:
+                client.forget.cancel()
+        self._clients.clear()
+        self._broadcast.close()
+        self._count_viewers()
+
+    def _handle(self, client_id: str, message: Message) -> None:
+        if self._leaving:
+            return
+        match message:
+            case Offer():
+                self._take_offer(client_id, message)
+            case Candidate():
+                self._take_candidate(client_id, message)
+            case Terminated(reason):
+                self._take_termination(client_id, reason)
+            case EndOfCandidates() | Chat():
+                pass  # candidates never end for us (see Session.add_candidate); nobody reads chat yet
+            case _:
+                raise SignalingError("The robot answers offers; it has made none that could be answered.")
+
+    def _take_offer(self, client_id: str, offer: Offer) -> None:
+        client = self._clients.get(client_id)
+        if client is None or client.task is None:
+            serving = sum(client.task is not None for client in self._clients.values())
+            if serving >= self._settings.max_viewers:
+                raise SignalingError(
+                    f"The robot already has {self._settings.max_viewers} viewers, as many as it takes.",
+                    remedy="Try again later.",
+                )
+        client = client or self._add_client(client_id)
+        client.offer = offer
+        if client.task is None:
+            if client.forget is not None:
+                client.forget.cancel()
+            client.task = self._group.create_task(self._serve(client), name=f"WebRTC viewer {client_id}")
+        elif client.session is not None:
+            client.session.end(Cause.REPLACED)
+
+    def _take_candidate(self, client_id: str, candidate: Candidate) -> None:
+        client = self._clients.get(client_id) or self._add_client(client_id)
+        # Also kept for the next offer: it may belong to one that is still on its way.
+        client.candidates.append(candidate)
+        if client.session is not None and client.offer is None:
+            client.session.add_candidate(candidate)
+
+    def _take_termination(self, client_id: str, reason: str) -> None:
+        client = self._clients.get(client_id)
+        if client is None:
+            return
+        client.offer = None
+        client.candidates.clear()
+        if client.session is not None:
+            client.session.end(Cause.TERMINATED, reason and f"Terminated by the viewer: {reason[:200]!r}.")
+        elif client.task is None:
+            self._forget(client)
+
+    def _add_client(self, client_id: str) -> _Client:
+        waiting = [client for client in self._clients.values() if client.task is None]
+        if len(waiting) >= _MAX_WAITING_CLIENTS:
+            self._forget(waiting[0])
+        client = self._clients[client_id] = _Client(client_id)
+        self._wait_for_offer(client)
+        return client
+
+    def _wait_for_offer(self, client: _Client) -> None:
+        loop = asyncio.get_running_loop()
+        client.forget = loop.call_later(self._settings.connect_timeout_s, self._no_offer_came, client)
+
+    def _no_offer_came(self, client: _Client) -> None:
+        self._complain(client.id, SignalingError("Candidates came, but no offer that they could belong to."))
+        self._forget(client)
+
+    def _forget(self, client: _Client) -> None:
+        if client.forget is not None:
+            client.forget.cancel()
+        if self._clients.get(client.id) is client:
+            del self._clients[client.id]
+
+    async def _serve(self, client: _Client) -> None:
+        """Serve one client id, one session after the other, for as long as new offers replace the old."""
+        try:
+            while (offer := client.offer) is not None:
+                client.offer = None
+                end = await self._serve_offer(client, offer)
+                if end.cause is Cause.REFUSED:
+                    self._complain(client.id, SignalingError(end.reason))
+                else:
+                    logger.info("The session of viewer %r is over: %s", client.id, end.reason)
+                if end.cause not in {Cause.REPLACED, Cause.TERMINATED}:
+                    client.candidates.clear()
+                if end.worth_telling and client.offer is None:
+                    self.outbox.put(client.id, Terminated(end.reason))
+        finally:
+            client.task = None
+            if client.candidates and not self._leaving:
+                self._wait_for_offer(client)  # they came after the end, for an offer that is still on its way
+            else:
+                self._forget(client)
+
+    async def _serve_offer(self, client: _Client, offer: Offer) -> SessionEnd:
+        session = Session(
+            offer,
+            self._broadcast,
+            send=lambda message: self.outbox.put(client.id, message),
+            on_connected=lambda: self._viewer_connected(client),
+            ice_servers=self._ice_servers,
+            connect_timeout_s=self._settings.connect_timeout_s,
+        )
+        for candidate in self._candidates_for(client, offer):
+            session.add_candidate(candidate)
+        client.session = session
+        try:
+            return await session.run()
+        except Exception:  # one viewer's failure, of whatever kind, is no reason to stop serving the others
+            logger.exception("The session of viewer %r failed", client.id)
+            return SessionEnd(Cause.FAILED, "The session failed inside the robot.")
+        finally:
+            client.session = None
+            self._count_viewers()
+
+    def _candidates_for(self, client: _Client, offer: Offer) -> list[Candidate]:
+        """Take what came before the offer, without what belongs to an older one."""
+        fragments = username_fragments(offer.sdp)
+        fitting = [c for c in client.candidates if c.username_fragment is None or c.username_fragment in fragments]
+        client.candidates.clear()
+        return fitting
+
+    def _viewer_connected(self, client: _Client) -> None:
+        logger.info("Viewer %r is connected", client.id)
+        self._count_viewers()
+
+    def _count_viewers(self) -> None:
+        sessions = [client.session for client in self._clients.values() if client.session is not None]
+        self._state.update(viewers=sum(session.connected for session in sessions))
+
+    def _complain(self, about: str, error: SignalingError) -> None:
+        """Log what is wrong with a client once: whoever floods us must not flood the log."""
+        if about in self._complaints:
+            self._complaints.move_to_end(about)
+            logger.debug("Signalling from %r: %s", about, error)
+            return
+        self._complaints[about] = None
+        if len(self._complaints) > _MAX_COMPLAINTS:
+            self._complaints.popitem(last=False)
+        logger.warning("Signalling from %r: %s", about, error)

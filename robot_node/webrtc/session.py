@@ -1,0 +1,350 @@
+"""One viewer: one peer connection, from its offer to its end.
+
+:meth:`Session.run` is the session's life; the other methods hand it what arrives meanwhile and return at once.
+However it ends, by whom or by what error, the peer connection is closed when ``run`` is left.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import logging
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote
+
+from aiortc import (
+    MediaStreamTrack,
+    RTCConfiguration,
+    RTCIceCandidate,
+    RTCIceServer,
+    RTCIceTransport,
+    RTCPeerConnection,
+    RTCRtpSender,
+    RTCRtpTransceiver,
+    RTCSessionDescription,
+)
+from aiortc.exceptions import OperationError
+from aiortc.mediastreams import MediaStreamError
+from aiortc.sdp import candidate_from_sdp
+from aiortc.stats import RTCTransportStats
+
+from robot_node.errors import SignalingError
+from robot_node.webrtc import aiortc_hooks
+from robot_node.webrtc.broadcast import Broadcast, EncodedPacket, EndOfStreamError, Viewer, ViewerCounts
+from robot_node.webrtc.signaling import Answer, Candidate, Message, Offer, take_out_candidates
+
+logger = logging.getLogger(__name__)
+
+MAX_CANDIDATES = 64
+"""Per session: each one makes us send packets to an address that the peer chose."""
+
+# STUN and TURN servers that are slower than this are done without: the answer does not wait for them.
+_GATHERING_LIMIT_S = 0.5
+_CLOSE_LIMIT_S = 5.0
+# A viewer from whom nothing came for 7 intervals has vanished: freed within 5 s, while an outage of 2 s is survived.
+_WATCH_INTERVAL_S = 0.5
+_SILENT_INTERVALS = 7
+
+
+class Cause(enum.Enum):
+    """Why a session ended."""
+
+    TERMINATED = "terminated by the viewer"
+    CLOSED = "closed by the viewer"
+    VANISHED = "the viewer has vanished"
+    NOT_CONNECTED = "no connection came about"
+    FAILED = "the connection failed"
+    REFUSED = "the offer cannot be used"
+    REPLACED = "replaced by a new offer"
+    LEAVING = "the robot is leaving"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionEnd:
+    """How a session ended.
+
+    Attributes:
+        cause: Why.
+        reason: The same for people, as one sentence.
+        connected: It had been connected.
+        frames_sent: Frames handed to the network.
+        frames_dropped: Frames that this viewer lost because it was behind.
+    """
+
+    cause: Cause
+    reason: str
+    connected: bool = False
+    frames_sent: int = 0
+    frames_dropped: int = 0
+
+    @property
+    def worth_telling(self) -> bool:
+        """The viewer does not know yet; after a new offer, it would take the message for the new session's end."""
+        return self.cause not in {Cause.TERMINATED, Cause.CLOSED, Cause.REPLACED}
+
+
+class Session:
+    """A session with one viewer.
+
+    Args:
+        offer: What the viewer offered.
+        broadcast: Where its frames come from.
+        send: Sends a message to the viewer.
+        on_connected: Called once, when media can flow.
+        ice_servers: STUN and TURN servers; none means that only the robot's own addresses are offered.
+        connect_timeout_s: A session that is not connected after this time is closed.
+    """
+
+    def __init__(
+        self,
+        offer: Offer,
+        broadcast: Broadcast,
+        *,
+        send: Callable[[Message], None],
+        on_connected: Callable[[], None],
+        ice_servers: Sequence[RTCIceServer] = (),
+        connect_timeout_s: float = 15.0,
+    ) -> None:
+        self._offer = offer
+        self._send = send
+        self._on_connected = on_connected
+        self._connect_timeout_s = connect_timeout_s
+        # An empty list, never None: that would mean a public STUN server to aiortc.
+        self._connection = RTCPeerConnection(RTCConfiguration(iceServers=list(ice_servers)))
+        self._track = _BroadcastTrack(broadcast)
+        self._candidates_seen = 0
+        self._early_candidates: list[Candidate] | None = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._group: asyncio.TaskGroup | None = None
+        self._end: asyncio.Future[SessionEnd] = asyncio.get_running_loop().create_future()
+        self._connected = asyncio.Event()
+
+    @property
+    def connected(self) -> bool:
+        """Media can flow."""
+        return self._connected.is_set() and not self._end.done()
+
+    def add_candidate(self, candidate: Candidate) -> None:
+        """Take a candidate of the viewer's; before the description is in place it is kept until then.
+
+        The end of the candidates is never passed on: an ICE agent that sees it before it has resolved a name gives
+        up its only component, and then neither connects nor fails.
+
+        Raises:
+            SignalingError: there were too many.
+        """
+        if self._candidates_seen >= MAX_CANDIDATES:
+            raise SignalingError(f"More than {MAX_CANDIDATES} candidates for one session.")
+        self._candidates_seen += 1
+        if self._early_candidates is not None:
+            self._early_candidates.append(candidate)
+        else:
+            self._use_candidate(candidate)
+
+    def end(self, cause: Cause, reason: str = "") -> None:
+        """Make :meth:`run` end; only the first cause counts."""
+        if not self._end.done():
+            counts = self._track.counts
+            text = reason or f"{cause.value[:1].upper()}{cause.value[1:]}."
+            self._end.set_result(SessionEnd(cause, text, self._connected.is_set(), counts.sent, counts.dropped))
+
+    async def run(self) -> SessionEnd:
+        """Answer the offer, stream, and return how it ended, with everything closed."""
+        self._connection.on("connectionstatechange", self._connection_state_changed)
+        try:
+            async with asyncio.TaskGroup() as self._group:
+                self._spawn(self._live(), "session")
+                end = await self._end
+                for task in tuple(self._tasks):
+                    task.cancel()
+            return end
+        finally:
+            await self._close()
+
+    async def _live(self) -> None:
+        try:
+            async with asyncio.timeout(self._connect_timeout_s):
+                sender = await self._answer()
+                await self._connected.wait()
+        except SignalingError as error:
+            self.end(Cause.REFUSED, str(error))
+            return
+        except TimeoutError:
+            self.end(Cause.NOT_CONNECTED, f"No connection came about within {self._connect_timeout_s:g} s.")
+            return
+        self._on_connected()
+        await self._watch(sender)
+
+    async def _answer(self) -> RTCRtpSender:
+        connection = self._connection
+        transceiver = connection.addTransceiver(self._track, direction="sendonly")
+        _prefer_h264_with_retransmission(transceiver)
+        aiortc_hooks.on_keyframe_request(transceiver.sender, self._track.request_keyframe)
+        description, candidates = take_out_candidates(self._offer.sdp)
+        await _set_offer(connection, description)
+        if transceiver.mid is None:
+            raise SignalingError("The offer has no video section.", remedy="Offer to receive video.")
+        for other in connection.getTransceivers():
+            if other is not transceiver:
+                # What nobody here consumes must not be received: aiortc would decode and queue it without bound.
+                other.direction = "inactive"
+        for transport in aiortc_hooks.ice_transports(connection):
+            aiortc_hooks.limit_gathering(transport, _GATHERING_LIMIT_S)
+        await connection.setLocalDescription()
+        if transceiver.currentDirection != "sendonly":
+            raise SignalingError("The offer does not ask to receive video.", remedy="Offer to receive video.")
+        answer = connection.localDescription.sdp
+        if "a=candidate:" not in answer:
+            raise SignalingError(
+                "The robot has no network address that a viewer could reach.", remedy="Connect it to a network."
+            )
+        self._send(Answer(answer))
+        self._use_early_candidates(candidates)
+        return transceiver.sender
+
+    def _use_early_candidates(self, in_offer: Sequence[Candidate]) -> None:
+        early, self._early_candidates = self._early_candidates or [], None
+        for candidate in (*in_offer[:MAX_CANDIDATES], *early):
+            self._use_candidate(candidate)
+
+    def _use_candidate(self, candidate: Candidate) -> None:
+        # A task for each: resolving a hidden name may take a second, and nothing else has to wait for it.
+        self._spawn(self._resolve_and_add(candidate), "candidate")
+
+    async def _resolve_and_add(self, candidate: Candidate) -> None:
+        try:
+            await self._connection.addIceCandidate(_rtc_candidate(candidate))
+        except Exception as error:  # noqa: BLE001  # one address of several, chosen by the peer: anything can be wrong
+            logger.debug("A candidate cannot be used: %s", error)
+
+    async def _watch(self, sender: RTCRtpSender) -> None:
+        """Notice a viewer that vanished; aiortc alone takes about 30 s.
+
+        Receivers report once a second while they get video. While they get none, nothing but the answer to a
+        question of our own tells that they are still there.
+        """
+        transport = sender.transport.transport
+        received, silent, question = -1, 0, None
+        while silent < _SILENT_INTERVALS:
+            await asyncio.sleep(_WATCH_INTERVAL_S)
+            now_received = await _packets_received(sender)
+            # Intervals are counted, not seconds: when it was we who stood still, nothing is known about the viewer.
+            silent = silent + 1 if now_received == received else 0
+            received = now_received
+            if question is not None and question.done():
+                silent, question = 0 if question.result() else silent, None
+            if silent and question is None:
+                question = self._question(transport)
+        self.end(Cause.VANISHED)
+
+    def _question(self, transport: RTCIceTransport) -> asyncio.Future[bool]:
+        answered: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+        async def ask() -> None:
+            answered.set_result(await aiortc_hooks.answers_check(transport))
+
+        self._spawn(ask(), "ICE check")
+        return answered
+
+    def _connection_state_changed(self) -> None:
+        match self._connection.connectionState:
+            case "connected":
+                self._connected.set()
+            case "failed":
+                self.end(Cause.FAILED)
+            case "closed":
+                # aiortc's "closed" follows the peer's DTLS goodbye, and its own loss of consent.
+                self.end(Cause.CLOSED)
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, None], name: str) -> None:
+        if self._group is None or self._end.done():
+            coroutine.close()
+            return
+        task = self._group.create_task(coroutine, name=f"WebRTC {name}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _close(self) -> None:
+        self._track.stop()
+        try:
+            async with asyncio.timeout(_CLOSE_LIMIT_S):
+                await self._connection.close()
+        except TimeoutError:
+            logger.error("A peer connection did not close within %g s.", _CLOSE_LIMIT_S)  # noqa: TRY400  # no trace of use
+
+
+class _BroadcastTrack(MediaStreamTrack):
+    """A viewer's place in the broadcast, as aiortc wants it. Its packets are encoded: aiortc only cuts them up."""
+
+    kind = "video"
+
+    def __init__(self, broadcast: Broadcast) -> None:
+        super().__init__()
+        self._broadcast = broadcast
+        self._viewer: Viewer | None = None
+
+    @property
+    def counts(self) -> ViewerCounts:
+        return self._viewer.counts if self._viewer else ViewerCounts()
+
+    def request_keyframe(self) -> None:
+        if self._viewer is not None:
+            self._viewer.request_keyframe()
+
+    async def recv(self) -> EncodedPacket:
+        if self.readyState != "live":
+            raise MediaStreamError
+        if self._viewer is None:
+            # aiortc asks for the first packet when DTLS is up: a keyframe made earlier would be lost on the way.
+            self._viewer = self._broadcast.join()
+        try:
+            return await self._viewer.next_packet()
+        except EndOfStreamError:
+            raise MediaStreamError from None
+
+    def stop(self) -> None:
+        super().stop()
+        if self._viewer is not None:
+            self._viewer.leave()
+
+
+def ice_server(url: str) -> RTCIceServer:
+    """Read ``stun:host:port`` or ``turn:user:password@host:port?transport=udp`` (user and password percent-encoded)."""
+    scheme, _, rest = url.partition(":")
+    credentials, at, host = rest.rpartition("@")
+    if not at:
+        return RTCIceServer(urls=url)
+    username, _, credential = credentials.partition(":")
+    return RTCIceServer(urls=f"{scheme}:{host}", username=unquote(username), credential=unquote(credential))
+
+
+async def _set_offer(connection: RTCPeerConnection, sdp: str) -> None:
+    if "a=fingerprint:" not in sdp:
+        raise SignalingError("The session description of the offer has no certificate fingerprint.")
+    try:
+        await connection.setRemoteDescription(RTCSessionDescription(sdp=sdp, type="offer"))
+    except OperationError as error:
+        raise SignalingError(
+            "The offer has no video codec in common with the robot.",
+            remedy="Offer H.264 with packetization-mode 1.",
+        ) from error
+    except Exception as error:  # aiortc's parser lets through whatever a broken description makes it stumble over
+        raise SignalingError("The session description of the offer cannot be read.") from error
+
+
+def _prefer_h264_with_retransmission(transceiver: RTCRtpTransceiver) -> None:
+    codecs = RTCRtpSender.getCapabilities("video").codecs
+    transceiver.setCodecPreferences([codec for codec in codecs if codec.mimeType in {"video/H264", "video/rtx"}])
+
+
+def _rtc_candidate(candidate: Candidate) -> RTCIceCandidate:
+    parsed = candidate_from_sdp(candidate.candidate.removeprefix("candidate:"))
+    parsed.sdpMid, parsed.sdpMLineIndex = candidate.sdp_mid, candidate.sdp_mline_index
+    return parsed
+
+
+async def _packets_received(sender: RTCRtpSender) -> int:
+    report = await sender.getStats()
+    return sum(stats.packetsReceived for stats in report.values() if isinstance(stats, RTCTransportStats))

@@ -1,0 +1,241 @@
+"""The JSON messages of WebRTC over MQTT, and their topics. Pure: no connection, no clock, no aiortc.
+
+``{client-id}`` is always the offering side: it publishes to ``$webrtc/{client-id}/{answerer}`` and reads
+``$webrtc/{client-id}``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from robot_node.errors import SignalingError
+
+PROXY_NAME = "multimedia_proxy"
+"""The answerer's name on a broker with a single media proxy."""
+
+MAX_MESSAGE_BYTES = 128 * 1024
+"""No offer of a browser comes near; larger messages are refused."""
+
+_ROOT = "$webrtc"
+_MAX_REASON_CHARACTERS = 500
+_MAX_CANDIDATE_CHARACTERS = 1000
+# RFC 8839, 5.1: foundation, component, transport, priority, address, port, type.
+_CANDIDATE = re.compile(r"(candidate:)?\S+ \d{1,5} \S+ \d{1,10} \S+ \d{1,5} typ \S+", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """``sdp_offer``: a peer wants a session."""
+
+    sdp: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """``sdp_answer``: the other side agrees."""
+
+    sdp: str
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """``ice_candidate``: one address where the sender may be reached.
+
+    Attributes:
+        candidate: The candidate attribute, with or without its ``candidate:`` prefix.
+        sdp_mid: The media section it belongs to, by name.
+        sdp_mline_index: The media section it belongs to, by position. One of the two is given.
+        username_fragment: The ICE generation it belongs to, when the sender says so.
+    """
+
+    candidate: str
+    sdp_mid: str | None = None
+    sdp_mline_index: int | None = None
+    username_fragment: str | None = None
+
+    @property
+    def host(self) -> str:
+        """The address or name in the candidate; empty when there is none."""
+        fields = self.candidate.split()
+        return fields[4] if len(fields) > 4 else ""
+
+    @property
+    def hidden(self) -> bool:
+        """The address is an mDNS name (``<uuid>.local``), as browsers send without camera permission."""
+        return self.host.lower().rstrip(".").endswith(".local")
+
+
+@dataclass(frozen=True, slots=True)
+class EndOfCandidates:
+    """``ice_candidate`` with null data or an empty candidate: no more will come."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terminated:
+    """``webrtc_terminated``: the sender has ended, or refused, the session."""
+
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """``chat``: text typed by the person who watches."""
+
+    text: str
+
+
+Message = Offer | Answer | Candidate | EndOfCandidates | Terminated | Chat
+
+
+def offers_topic(client_id: str, answerer: str) -> str:
+    """Where the offering side publishes."""
+    return f"{_ROOT}/{client_id}/{answerer}"
+
+
+def answers_topic(client_id: str) -> str:
+    """Where the answering side publishes."""
+    return f"{_ROOT}/{client_id}"
+
+
+def offers_filter(answerer: str) -> str:
+    """What the answering side subscribes to: the offers of everybody."""
+    return f"{_ROOT}/+/{answerer}"
+
+
+def offering_client(topic: str) -> str:
+    """The client id in a topic that :func:`offers_filter` matched.
+
+    Raises:
+        SignalingError: the topic is not of that form, or its client id is empty.
+    """
+    parts = topic.split("/")
+    if len(parts) != 3 or parts[0] != _ROOT or not parts[1]:
+        raise SignalingError(f"The topic {topic!r} names no WebRTC client.")
+    return parts[1]
+
+
+def encode(message: Message) -> bytes:
+    """Write a message as it travels."""
+    return json.dumps(_document(message), separators=(",", ":")).encode()
+
+
+def parse(payload: bytes) -> Message:
+    """Read a message.
+
+    Raises:
+        SignalingError: not JSON in UTF-8, too large, of an unknown type, or with data of a wrong form.
+    """
+    if len(payload) > MAX_MESSAGE_BYTES:
+        raise SignalingError(f"A signalling message of {len(payload)} bytes is too large.")
+    try:
+        document = json.loads(payload)
+    # RecursionError: "[[[[..." nested deeper than the parser goes.
+    except (ValueError, RecursionError) as error:
+        raise SignalingError("A signalling message is not JSON in UTF-8.") from error
+    if not isinstance(document, dict):
+        raise SignalingError("A signalling message is not a JSON object.")
+    kind, data = document.get("type"), document.get("data")
+    match kind:
+        case "sdp_offer":
+            return Offer(_sdp(data, "offer"))
+        case "sdp_answer":
+            return Answer(_sdp(data, "answer"))
+        case "ice_candidate":
+            return _candidate(data)
+        case "webrtc_terminated":
+            return Terminated(_text(document.get("reason"))[:_MAX_REASON_CHARACTERS])
+        case "chat":
+            return Chat(_required_text(data, "chat text"))
+        case _:
+            raise SignalingError(f"A signalling message has the unknown type {str(kind)[:40]!r}.")
+
+
+def take_out_candidates(sdp: str) -> tuple[str, tuple[Candidate, ...]]:
+    """Split an offer into the description and the candidates it carries.
+
+    A hidden (``.local``) candidate inside a description would hold up the answer until its name is resolved. The
+    end-of-candidates mark is removed too: an ICE agent that sees it before it has resolved a single name gives up
+    the only component there is.
+
+    Returns:
+        The description without candidates, and the candidates in their order.
+    """
+    kept: list[str] = []
+    candidates: list[Candidate] = []
+    section = -1
+    for line in sdp.splitlines():
+        if line.startswith("m="):
+            section += 1
+        if line.startswith("a=candidate:"):
+            if section >= 0:
+                candidates.append(Candidate(line.removeprefix("a="), sdp_mline_index=section))
+        elif line != "a=end-of-candidates":
+            kept.append(line)
+    return "".join(f"{line}\r\n" for line in kept), tuple(candidates)
+
+
+def username_fragments(sdp: str) -> frozenset[str]:
+    """The ICE user name fragments of a description: the generation that its candidates belong to."""
+    return frozenset(re.findall(r"^a=ice-ufrag:(\S+)", sdp, re.MULTILINE))
+
+
+def _document(message: Message) -> dict[str, Any]:
+    match message:
+        case Offer(sdp):
+            return {"type": "sdp_offer", "data": {"type": "offer", "sdp": sdp}}
+        case Answer(sdp):
+            return {"type": "sdp_answer", "data": {"type": "answer", "sdp": sdp}}
+        case Candidate():
+            data: dict[str, Any] = {
+                "candidate": message.candidate,
+                "sdpMid": message.sdp_mid,
+                "sdpMLineIndex": message.sdp_mline_index,
+            }
+            if message.username_fragment is not None:
+                data["usernameFragment"] = message.username_fragment
+            return {"type": "ice_candidate", "data": data}
+        case EndOfCandidates():
+            return {"type": "ice_candidate", "data": None}
+        case Terminated(reason):
+            return {"type": "webrtc_terminated", "reason": reason}
+        case Chat(text):
+            return {"type": "chat", "data": text}
+
+
+def _sdp(data: object, kind: str) -> str:
+    if isinstance(data, dict):
+        if data.get("type", kind) != kind:
+            raise SignalingError(f"The session description of an {kind} says that it is something else.")
+        data = data.get("sdp")
+    return _required_text(data, f"session description of the {kind}")
+
+
+def _candidate(data: object) -> Candidate | EndOfCandidates:
+    if data is None:
+        return EndOfCandidates()
+    if not isinstance(data, dict):
+        raise SignalingError("An ICE candidate is neither an object nor null.")
+    text, mid, index = data.get("candidate"), data.get("sdpMid"), data.get("sdpMLineIndex")
+    if not text:
+        return EndOfCandidates()
+    if not isinstance(text, str) or len(text) > _MAX_CANDIDATE_CHARACTERS or not _CANDIDATE.match(text):
+        raise SignalingError("An ICE candidate is not of the form that RFC 8839 gives it.")
+    if not (mid is None or isinstance(mid, str)) or not (index is None or type(index) is int):
+        raise SignalingError("An ICE candidate names its media section wrongly.")
+    if mid is None and index is None:
+        raise SignalingError("An ICE candidate names no media section.")
+    fragment = data.get("usernameFragment")
+    return Candidate(text, mid, index, fragment if isinstance(fragment, str) else None)
+
+
+def _required_text(data: object, name: str) -> str:
+    if not isinstance(data, str) or not data.strip():
+        raise SignalingError(f"The {name} is missing.")
+    return data
+
+
+def _text(data: object) -> str:
+    return data if isinstance(data, str) else ""
