@@ -23,7 +23,7 @@ class SimulatedI2cAdapter:
         modules: What answers, by I2C address.
         clock_hz: Clock of the bus; a Pi's default is 100 kHz.
         timeout_s: How long a transfer waits for a chip that holds the clock; Linux's default.
-        transfers: Writes so far.
+        transfers: Writes and reads so far.
         bytes_on_wire: Bytes so far, addresses and control bytes included.
         open_interfaces: Interfaces that were opened and not closed.
     """
@@ -51,16 +51,32 @@ class SimulatedI2cAdapter:
         Raises:
             OSError: Nobody answers.
         """
+        self._module(address).receive(message, self.timeout_s)
+        self._count(1 + len(message))
+
+    def read(self, address: int) -> int:
+        """Transfer one byte from a module.
+
+        Raises:
+            OSError: Nobody answers.
+        """
+        value = self._module(address).status(self.timeout_s)
+        self._count(2)
+        return value
+
+    def _module(self, address: int) -> SimulatedOled:
         module = self.modules.get(address)
         if module is None:
             raise OSError(EREMOTEIO, strerror(EREMOTEIO))
-        module.receive(message, self.timeout_s)
+        return module
+
+    def _count(self, wire_bytes: int) -> None:
         self.transfers += 1
-        self.bytes_on_wire += 1 + len(message)
+        self.bytes_on_wire += wire_bytes
 
 
 class _SimulatedSmbus:
-    """The methods of ``smbus2.SMBus`` that luma calls."""
+    """The methods of ``smbus2.SMBus`` that luma and the display driver call."""
 
     def __init__(self, adapter: SimulatedI2cAdapter) -> None:
         self._adapter = adapter
@@ -75,15 +91,22 @@ class _SimulatedSmbus:
         for message in i2c_msgs:
             self._write(message.addr, list(message))  # type: ignore[call-overload]  # smbus2 declares __iter__ as int
 
+    def read_byte(self, i2c_addr: int) -> int:
+        self._check_open()
+        return self._adapter.read(i2c_addr)
+
     def close(self) -> None:
         if self._open:
             self._open = False
             self._adapter.open_interfaces -= 1
 
     def _write(self, address: int, message: Iterable[int]) -> None:
+        self._check_open()
+        self._adapter.write(address, bytes(message))
+
+    def _check_open(self) -> None:
         if not self._open:
             raise OSError("The I2C bus is closed.")
-        self._adapter.write(address, bytes(message))
 
 
 class _LumaI2c(i2c):  # type: ignore[misc]  # luma ships no types

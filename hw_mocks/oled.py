@@ -23,6 +23,9 @@ from hw_mocks.oled_controllers import Controller, Sh1106, Ssd1306
 
 logger = logging.getLogger(__name__)
 
+_FLOATING = 0xFF
+"""What is read when nobody drives the wires."""
+
 ControllerName = Literal["ssd1306", "sh1106"]
 
 
@@ -57,6 +60,11 @@ class SimulatedOled:
         controller: The chip on it.
         height: Rows of the glass, 32 or 64.
         picture_file: Always holds what the glass shows, as PNG, for those outside of this process.
+
+    Attributes:
+        controller: The chip, with its registers.
+        height: Rows of the glass.
+        answers_reads: The module's data line is wired both ways; cheap ones are not.
     """
 
     width = 128
@@ -73,6 +81,7 @@ class SimulatedOled:
         self._unplugged_error: int | None = None
         self._clock = threading.Event()
         self._clock.set()
+        self.answers_reads = True
         self._written: bytes | None = None
         if picture_file is not None:
             picture_file.parent.mkdir(parents=True, exist_ok=True)
@@ -115,18 +124,35 @@ class SimulatedOled:
         Raises:
             OSError: The module is unplugged, or the clock was held for longer than the adapter waits.
         """
-        if not self._clock.wait(timeout_s):
-            raise OSError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
+        self._wait(timeout_s)
         with self._lock:
-            if self._unplugged_error is not None:
-                raise OSError(self._unplugged_error, os.strerror(self._unplugged_error))
+            self._check_plug()
             self.controller.receive(message)
             self._picture_changed()
+
+    def status(self, timeout_s: float) -> int:
+        """Answer one I2C read.
+
+        Raises:
+            OSError: As for :meth:`receive`.
+        """
+        self._wait(timeout_s)
+        with self._lock:
+            self._check_plug()
+            return self.controller.status if self.answers_reads else _FLOATING
 
     def picture(self) -> Image.Image:
         """What a person sees: mode ``"1"``, 1 where the glass is lit."""
         with self._lock:
             return self._picture()
+
+    def _wait(self, timeout_s: float) -> None:
+        if not self._clock.wait(timeout_s):
+            raise OSError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
+
+    def _check_plug(self) -> None:
+        if self._unplugged_error is not None:
+            raise OSError(self._unplugged_error, os.strerror(self._unplugged_error))
 
     def _picture(self) -> Image.Image:
         glass = Image.new("1", (self.width, self.height))

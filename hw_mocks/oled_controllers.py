@@ -31,6 +31,7 @@ class Controller:
     """What the SSD1306 and the SH1106 have in common."""
 
     columns: int
+    chip_id: int
 
     def __init__(self) -> None:
         self.problems: deque[str] = deque(maxlen=_MAXIMUM_PROBLEMS)
@@ -116,6 +117,11 @@ class Controller:
 
     def _problem(self, text: str) -> None:
         self.problems.append(text)
+
+    @property
+    def status(self) -> int:
+        """What a read returns: bit 6 is set while the display is off."""
+        return self.chip_id | (0x00 if self.on else 0x40)
 
     # The glass's side
 
@@ -210,6 +216,7 @@ class Ssd1306(Controller):
     """128 columns; three ways to walk through the memory, two of them within a window."""
 
     columns = 128
+    chip_id = 0x03
 
     _HORIZONTAL, _VERTICAL, _BY_PAGE = range(3)
 
@@ -306,6 +313,7 @@ class Sh1106(Controller):
     """132 columns, of which modules use the middle 128; one page at a time."""
 
     columns = 132
+    chip_id = 0x08
 
     def __init__(self) -> None:
         super().__init__()

@@ -16,6 +16,7 @@ from luma.core.error import Error as LumaError
 from PIL import Image
 
 from robot_node.config import DisplaySettings
+from robot_node.devices import oled
 from robot_node.devices.platform import Platform
 from robot_node.devices.worker import DeviceWorker
 from robot_node.errors import DeviceError
@@ -70,6 +71,7 @@ class Display:
         self._serial: Any = None
         self._device: Any = None
         self._lit = False
+        self._tells_status = False
 
     @property
     def size(self) -> tuple[int, int]:
@@ -197,8 +199,6 @@ class Display:
         with self._bus_errors():
             self._serial = self._platform.i2c(settings.bus, settings.address)
             self._serial.command(_NO_OPERATION)
-            from robot_node.devices import oled  # noqa: PLC0415  # luma's drivers take long to load on a small Pi
-
             self._device = oled.create(
                 "sh1106" if settings.driver == "sh1106" else "ssd1306",
                 self._serial,
@@ -208,6 +208,7 @@ class Display:
             )
             self._device.contrast(settings.contrast)
             self._lit = True
+            self._tells_status = self._is_on()
 
     def _draw(self, image: Image.Image | None) -> None:
         with self._bus_errors():
@@ -221,8 +222,17 @@ class Display:
             self._lit = image is not None
 
     def _probe(self) -> None:
+        """Check that the display is there, and has not lost its set-up by a loose wire or a dip of its power."""
         with self._bus_errors():
             self._device.command(_NO_OPERATION)
+            if self._tells_status and self._lit and not self._is_on():
+                raise OSError("it was off by itself")
+
+    def _is_on(self) -> bool:
+        try:
+            return oled.is_on(self._serial)
+        except OSError:  # some modules answer to writes only
+            return False
 
     def _shut_down(self) -> None:
         if self._device is None:

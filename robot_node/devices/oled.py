@@ -61,6 +61,18 @@ def create(driver: Literal["ssd1306", "sh1106"], serial: Any, *, width: int, hei
     return kind(serial, width=width, height=height, rotate=rotate // 90)
 
 
+def is_on(serial: Any) -> bool:  # noqa: ANN401  # luma ships no types
+    """Ask a controller whether its display is on; one that has just got power says no.
+
+    SSD1306 table 9-2 and SH1106 "read status": bit 6 is set while the display is off. luma never reads.
+
+    Raises:
+        OSError: The display does not answer, or not to reads.
+    """
+    status = serial._bus.read_byte(serial._addr)  # noqa: SLF001  # a contract test holds these two names of luma
+    return not status & 0x40
+
+
 def pack(image: Image.Image) -> list[bytes]:
     """Return a picture of mode ``"1"`` as the controllers keep it.
 

@@ -219,7 +219,7 @@ EXPRESSIONS: Mapping[str, Expression] = MappingProxyType(
             Mouth(width=14, opening=13),
         ),
         Emotion.THINKING: Expression(
-            left=Eye(height=32, upper=Lid(cover=0.15), brow=Brow(lift=15, tilt=3)),
+            left=Eye(height=32, upper=Lid(cover=0.15), brow=Brow(lift=17, tilt=3)),
             right=Eye(height=34, brow=Brow(lift=20.5, tilt=-3, bend=3)),
             mouth=Mouth(width=20, tilt=-5, offset=-6),
             gaze=(0.8, -0.8),
@@ -236,8 +236,9 @@ EXPRESSIONS: Mapping[str, Expression] = MappingProxyType(
             Mouth(width=26, curve=5),
         ),
         Emotion.SERIOUS: _both(
-            Eye(height=30, radius=6, upper=Lid(cover=0.3), brow=Brow(lift=12, length=34, thickness=5)),
-            Mouth(width=30),
+            Eye(height=30, radius=5, upper=Lid(cover=0.42), brow=Brow(lift=9, length=40, thickness=6)),
+            Mouth(width=42),
+            gaze=(0, 0.4),
         ),
         Emotion.SHY: _both(
             Eye(
