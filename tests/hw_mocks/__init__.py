@@ -1,0 +1,1 @@
+"""The simulated hardware: it behaves as the real one does, faults included."""
