@@ -17,8 +17,8 @@ from robot_node.errors import BrokerError
 
 _START_TIMEOUT_S = 10.0
 _STOP_TIMEOUT_S = 5.0
-# mosquitto 2.0.11 opens a websockets listener on all interfaces whatever its address says: `bind_interface lo`
-# is what keeps it on loopback.
+# libwebsockets listens on an interface, not on an address: mosquitto 2.0.11 passes an address over, and so does
+# `bind_interface`, and opens the port to the network. Only the interface's name as the address keeps it on loopback.
 _SETTINGS = """\
 # Written anew at each start.
 per_listener_settings false
@@ -31,8 +31,7 @@ listener {port} 127.0.0.1
 {extra}
 """
 _WEBSOCKET_LISTENER = """\
-listener {port} 127.0.0.1
-bind_interface lo
+listener {port} lo
 protocol websockets"""
 
 
