@@ -348,21 +348,22 @@ class Picamera2:
                     self._immediate = False
                 request = None
                 if time.monotonic() >= due:
-                    request = self._capture(due)
+                    request = self._capture()
                     due = max(due + self.camera_config["controls"]["FrameDurationLimits"][0] / 1e6, time.monotonic())
                 self._process(request)
         except Exception:  # noqa: BLE001  # whatever it is, it ends this thread
             # As picamera2's NullPreview does: a line in the log, and no more frames, jobs or stop() ever.
             _log.exception("Exception during process_requests()")
 
-    def _capture(self, due: float) -> CompletedRequest | None:
+    def _capture(self) -> CompletedRequest | None:
         if not self.started or self._scene is None or self.sensor.stalled or self._free_buffers == 0:
             return None
         self._free_buffers -= 1
-        picture = self._scene.picture(due)
+        captured_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+        picture = self._scene.picture(time.monotonic())
         if self.camera_config["transform"] == Transform(hflip=1, vflip=1):
             picture = rotated_180(picture)
-        return CompletedRequest(picture, self, time.clock_gettime_ns(time.CLOCK_BOOTTIME))
+        return CompletedRequest(picture, self, captured_ns)
 
     def _process(self, request: CompletedRequest | None) -> None:
         with self.lock:

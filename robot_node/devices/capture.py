@@ -69,9 +69,13 @@ class CaptureSession:
             DeviceError: There is no camera, another program uses it, or it refuses to start.
         """
         assert self._library is not None, "load() comes first"  # noqa: S101  # a mistake in the driver itself
-        number, cameras = self._settings.number, self._library.Picamera2.global_camera_info()
-        if number >= len(cameras):
-            found = f"only {len(cameras)} found" if cameras else "none is connected"
+        number = self._settings.number
+        try:
+            cameras = len(self._library.Picamera2.global_camera_info())
+        except Exception as error:
+            raise _explain(error) from error
+        if number >= cameras:
+            found = f"only {cameras} found" if cameras else "none is connected"
             raise DeviceError(f"There is no camera number {number}: {found}.", remedy=_LIST_CAMERAS)
         try:
             self._picam2 = self._library.Picamera2(number)

@@ -1,0 +1,378 @@
+"""A simulated libcamera: just enough of its Python API for the real picamera2 to drive a camera that is not there.
+
+``hw_mocks.real_picamera2`` installs this module under the name ``libcamera``. The names here are therefore libcamera's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import os
+import threading
+import time
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any, ClassVar
+
+import numpy as np
+
+from hw_mocks.libcamera_types import (
+    ColorSpace,
+    ControlId,
+    ControlInfo,
+    ControlType,
+    Orientation,
+    PixelFormat,
+    Rectangle,
+    SensorConfiguration,
+    Size,
+    StreamRole,
+    Transform,
+    controls,
+    properties,
+)
+from hw_mocks.scenes import Picture, Scene, planes, rotated_180
+from hw_mocks.sensor import SimulatedSensor
+
+__all__ = [
+    "Camera",
+    "CameraConfiguration",
+    "CameraManager",
+    "ColorSpace",
+    "ControlId",
+    "ControlInfo",
+    "ControlType",
+    "FrameBuffer",
+    "FrameMetadata",
+    "Orientation",
+    "PixelFormat",
+    "Rectangle",
+    "Request",
+    "SensorConfiguration",
+    "Size",
+    "StreamConfiguration",
+    "StreamRole",
+    "Transform",
+    "controls",
+    "properties",
+]
+
+_STRIDE_ALIGNMENT = 64
+_SENSOR_MODES = ((1536, 864), (2304, 1296), (4608, 2592))
+_MODEL = "imx708"
+_RAW_FORMAT = "SRGGB10_CSI2P"
+_SHORTEST_FRAME_US = 8333
+_LONGEST_FRAME_US = 1_000_000
+
+
+class FrameMetadata:
+    """What is known of a filled buffer."""
+
+    class Status(enum.Enum):
+        """How the filling ended."""
+
+        Success = 0
+        Error = 1
+        Cancelled = 2
+
+    def __init__(self) -> None:
+        self.status = FrameMetadata.Status.Success
+
+
+class FrameBuffer:
+    """Memory for one picture."""
+
+    class Plane:
+        """A piece of memory, known by its file descriptor, of which libcamera keeps a copy of its own."""
+
+        offset = length = 0
+
+        def __init__(self) -> None:
+            self._fd = -1
+
+        @property
+        def fd(self) -> int:
+            """The copy."""
+            return self._fd
+
+        @fd.setter
+        def fd(self, value: int) -> None:
+            self._fd = os.dup(value)
+
+        def __del__(self) -> None:
+            if self._fd >= 0:
+                os.close(self._fd)
+
+    def __init__(self, planes: list[Plane]) -> None:
+        self.planes, self.metadata = planes, FrameMetadata()
+
+
+class StreamConfiguration:
+    """Size and format of one stream."""
+
+    def __init__(self, role: StreamRole) -> None:
+        self.stream = SimpleStream(self)
+        self.size = Size(640, 480)
+        self.pixel_format = PixelFormat(_RAW_FORMAT if role is StreamRole.Raw else "XBGR8888")
+        self.buffer_count = 4
+        self.color_space: ColorSpace | None = None
+        self.stride = 0
+
+    @property
+    def formats(self) -> Any:
+        """What the sensor can deliver."""
+        return SimpleNamespace(
+            pixel_formats=[PixelFormat(_RAW_FORMAT)], sizes=lambda _format: [Size(*mode) for mode in _SENSOR_MODES]
+        )
+
+    @property
+    def frame_size(self) -> int:
+        """Bytes of a picture."""
+        return self.stride * self.size.height * (3 if self.pixel_format.name == "YUV420" else 2) // 2
+
+    def validate(self) -> bool:
+        """Set the stride; False when there is no such picture."""
+        width, height = self.size.width, self.size.height
+        self.stride = -(-width // _STRIDE_ALIGNMENT) * _STRIDE_ALIGNMENT
+        if self.pixel_format.name == _RAW_FORMAT:
+            self.stride *= 2
+        elif self.pixel_format.name not in ("YUV420", "XBGR8888"):
+            return False
+        return width <= _SENSOR_MODES[-1][0] and height <= _SENSOR_MODES[-1][1]
+
+
+class SimpleStream:
+    """A stream of pictures."""
+
+    def __init__(self, configuration: StreamConfiguration) -> None:
+        self.configuration = configuration
+
+
+class CameraConfiguration:
+    """Configuration of all streams."""
+
+    class Status(enum.Enum):
+        """What the camera thinks of it."""
+
+        Valid = 0
+        Adjusted = 1
+        Invalid = 2
+
+    def __init__(self, roles: list[StreamRole]) -> None:
+        self._streams = [StreamConfiguration(role) for role in roles]
+        self.orientation = Orientation.Rotate0
+        self.sensor_config: SensorConfiguration | None = None
+
+    def at(self, index: int) -> StreamConfiguration:
+        """One stream's configuration."""
+        return self._streams[index]
+
+    def __iter__(self) -> Iterator[StreamConfiguration]:
+        return iter(self._streams)
+
+    def validate(self) -> CameraConfiguration.Status:
+        """Complete the configuration, and judge it."""
+        valid = [stream.validate() for stream in self._streams]
+        return self.Status.Valid if all(valid) else self.Status.Invalid
+
+
+class Request:
+    """One picture to be taken into buffers."""
+
+    class Status(enum.Enum):
+        """How far it is."""
+
+        Pending = 0
+        Complete = 1
+        Cancelled = 2
+
+    def __init__(self, cookie: int) -> None:
+        self.cookie = cookie
+        self.buffers: dict[SimpleStream, FrameBuffer] = {}
+        self.reuse()
+
+    def reuse(self) -> None:
+        """Get ready for another picture."""
+        self.metadata: dict[ControlId, Any] = {}
+        self.status = Request.Status.Pending
+
+    def add_buffer(self, stream: SimpleStream, buffer: FrameBuffer) -> None:
+        """Say where a stream's picture goes."""
+        self.buffers[stream] = buffer
+
+    def set_control(self, control: ControlId, value: Any) -> None:
+        """Take no notice: the simulated sensor is perfect as it is."""
+
+
+class Camera:
+    """The camera. While it runs, one thread fills a queued request per frame."""
+
+    id = "/base/soc/i2c0mux/i2c@1/imx708@1a"
+
+    def __init__(self, sensor: SimulatedSensor) -> None:
+        self._sensor = sensor
+        self._acquired = False
+        self._configuration: CameraConfiguration | None = None
+        self._queued: list[Request] = []
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._frame_us = 33333
+
+    @property
+    def properties(self) -> dict[ControlId, Any]:
+        """What the camera is."""
+        values = {"Model": _MODEL, "Location": 2, "Rotation": 180, "ColorFilterArrangement": 0}
+        return {ControlId(name): value for name, value in values.items()}
+
+    @property
+    def controls(self) -> dict[ControlId, ControlInfo]:
+        """What can be set."""
+        full = Rectangle(0, 0, *_SENSOR_MODES[-1])
+        return {
+            controls.FrameDurationLimits: ControlInfo(_SHORTEST_FRAME_US, _LONGEST_FRAME_US, 33333),
+            controls.ExposureTime: ControlInfo(9, 66666, 20000),
+            controls.AnalogueGain: ControlInfo(1.0, 16.0, 1.0),
+            controls.NoiseReductionMode: ControlInfo(0, 4, 0),
+            controls.ScalerCrop: ControlInfo(Rectangle(0, 0, 64, 64), full, full),
+        }
+
+    def acquire(self) -> None:
+        """Take the camera for this process."""
+        if self._acquired or self._sensor.busy:
+            raise RuntimeError("Failed to acquire camera: Device or resource busy")
+        self._acquired = True
+
+    def release(self) -> None:
+        """Give the camera back."""
+        self._acquired = False
+
+    def generate_configuration(self, roles: list[StreamRole]) -> CameraConfiguration:
+        """Make a configuration with a stream for each role."""
+        return CameraConfiguration(roles)
+
+    def configure(self, configuration: CameraConfiguration) -> None:
+        """Choose a configuration."""
+        self._configuration = configuration
+
+    def create_request(self, cookie: int) -> Request:
+        """Make a request."""
+        return Request(cookie)
+
+    def start(self, initial: dict[ControlId, Any] | None = None) -> None:
+        """Start capturing."""
+        assert self._configuration is not None, "not configured"  # noqa: S101  # as libcamera does
+        limits = (initial or {}).get(controls.FrameDurationLimits, (self._frame_us, self._frame_us))
+        self._frame_us = min(max(limits[0], _SHORTEST_FRAME_US), _LONGEST_FRAME_US)
+        size = self._configuration.at(0).size
+        scene = self._sensor.start(size.width, size.height)
+        self._stopping.clear()
+        self._thread = threading.Thread(target=self._run, args=(scene,), name="simulated sensor", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop capturing; what is queued is cancelled."""
+        if self._thread is None:
+            return
+        self._stopping.set()
+        self._thread.join()
+        self._thread = None
+        with self._lock:
+            cancelled, self._queued = self._queued, []
+        for request in cancelled:
+            request.status = Request.Status.Cancelled
+            CameraManager.singleton().complete(request)
+
+    def queue_request(self, request: Request) -> None:
+        """Let a request be filled."""
+        if self._thread is None:
+            raise RuntimeError("Camera in Configured state trying queueRequest() requiring state Running")
+        with self._lock:
+            self._queued.append(request)
+
+    def _run(self, scene: Scene) -> None:
+        due = time.monotonic()
+        try:
+            while not self._stopping.wait(max(0.0, due - time.monotonic())):
+                with self._lock:
+                    request = self._queued.pop(0) if self._queued and not self._sensor.stalled else None
+                if request is not None:
+                    captured_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+                    self._fill(request, scene.picture(time.monotonic()), captured_ns)
+                due = max(due + self._frame_us / 1e6, time.monotonic())
+        finally:
+            self._sensor.stop(scene)
+
+    def _fill(self, request: Request, picture: Picture, captured_ns: int) -> None:
+        if self._configuration is not None and self._configuration.orientation is Orientation.Rotate180:
+            picture = rotated_180(picture)
+        for stream, buffer in request.buffers.items():
+            if stream.configuration.pixel_format.name == "YUV420":
+                os.pwrite(buffer.planes[0].fd, _with_stride(picture, stream.configuration.stride), 0)
+        request.metadata = {
+            controls.SensorTimestamp: captured_ns,
+            controls.ExposureTime: 20_000,
+            controls.AnalogueGain: 2.0,
+            controls.DigitalGain: 1.0,
+            controls.FrameDuration: self._frame_us,
+        }
+        request.status = Request.Status.Complete
+        CameraManager.singleton().complete(request)
+
+
+class CameraManager:
+    """Knows the cameras, and tells by a file descriptor when requests are complete."""
+
+    version = "v0.7.1-simulated"
+    _singleton: ClassVar[CameraManager | None] = None
+
+    def __init__(self) -> None:
+        self.event_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._ready: list[Request] = []
+        self._lock = threading.Lock()
+        self._sensor: SimulatedSensor | None = None
+        self._camera: Camera | None = None
+
+    @classmethod
+    def singleton(cls) -> CameraManager:
+        """The one manager of the process."""
+        if cls._singleton is None:
+            cls._singleton = cls()
+        return cls._singleton
+
+    def attach(self, sensor: SimulatedSensor) -> None:
+        """Plug a sensor in, instead of the one before."""
+        self._sensor, self._camera = sensor, Camera(sensor)
+
+    @property
+    def cameras(self) -> list[Camera]:
+        """The cameras that are connected."""
+        return [] if self._camera is None or self._sensor is None or self._sensor.absent else [self._camera]
+
+    def get(self, camera_id: str) -> Camera:
+        """A camera by its id."""
+        return next(camera for camera in self.cameras if camera.id == camera_id)
+
+    def complete(self, request: Request) -> None:
+        """Report a request as done."""
+        with self._lock:
+            self._ready.append(request)
+        os.eventfd_write(self.event_fd, 1)
+
+    def get_ready_requests(self) -> list[Request]:
+        """Hand over what is done."""
+        with contextlib.suppress(BlockingIOError):
+            os.eventfd_read(self.event_fd)
+        with self._lock:
+            ready, self._ready = self._ready, []
+        return ready
+
+
+def _with_stride(picture: Picture, stride: int) -> bytes:
+    rows, width = picture.shape
+    if width == stride:
+        return picture.tobytes()
+    padded = np.zeros((rows, stride), np.uint8)
+    for target, source in zip(planes(padded), planes(picture), strict=True):
+        target[:, : source.shape[1]] = source
+    return padded.tobytes()

@@ -1,0 +1,76 @@
+"""The real picamera2 package over the simulated libcamera: for tests that the driver works with what people have."""
+
+from __future__ import annotations
+
+import os
+import sys
+import types
+from typing import Any
+
+from hw_mocks import libcamera
+from hw_mocks.picamera2 import Board
+from hw_mocks.sensor import SimulatedSensor
+from robot_node.devices.platform import CameraLibrary
+
+
+def real_camera_library(sensor: SimulatedSensor, board: Board) -> CameraLibrary:
+    """Import the real picamera2, and connect it to a sensor.
+
+    The modules stay in ``sys.modules``: picamera2 keeps one camera manager per process. So there is one sensor at a
+    time, the one given last.
+
+    Args:
+        sensor: What is on the camera's cable.
+        board: A Pi 5 has ``LibavH264Encoder`` under the name ``H264Encoder``; a Pi 4's encoder is V4L2 hardware, which
+            is not simulated: it is missing here.
+    """
+    _install()
+    libcamera.CameraManager.singleton().attach(sensor)
+
+    import picamera2  # noqa: PLC0415  # only after the module libcamera is in place
+    from picamera2.encoders import LibavH264Encoder  # noqa: PLC0415
+    from picamera2.encoders.h264_encoder import H264Encoder  # noqa: PLC0415
+    from picamera2.outputs import Output  # noqa: PLC0415
+
+    _patch_dma_heap()
+    return CameraLibrary(
+        Picamera2=picamera2.Picamera2,
+        H264Encoder=H264Encoder if board is Board.PI_4 else LibavH264Encoder,
+        LibavH264Encoder=LibavH264Encoder,
+        Output=Output,
+        Transform=libcamera.Transform,
+        version="",
+    )
+
+
+class _UnusedModule(types.ModuleType):
+    """Stands for a module that picamera2 imports for its previews, which a robot does not use."""
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  # anything
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return _UnusedModule(name)
+
+
+def _install() -> None:
+    module: Any = libcamera
+    module._libcamera = module  # noqa: SLF001  # picamera2 reaches for libcamera's extension module by this name
+    sys.modules.setdefault("libcamera", module)
+    for name in ("prctl", "pykms"):
+        sys.modules.setdefault(name, _UnusedModule(name))
+
+
+def _patch_dma_heap() -> None:
+    """Let picamera2's buffers be anonymous files: it opens ``/dev/dma_heap`` itself, past libcamera."""
+    from picamera2 import dma_heap  # noqa: PLC0415  # see above
+    from picamera2.allocators import dmaallocator  # noqa: PLC0415  # see above
+
+    def allocate(_heap: Any, name: str, size: int) -> Any:  # noqa: ANN401  # picamera2 ships no types
+        fd = os.memfd_create(name)
+        os.ftruncate(fd, size)
+        return dma_heap.UniqueFD(fd)
+
+    dma_heap.DmaHeap.__init__ = lambda _heap: None
+    dma_heap.DmaHeap.alloc = allocate
+    dma_heap.DmaHeap.close = lambda _heap: None
+    dmaallocator.fcntl = types.SimpleNamespace(ioctl=lambda *_arguments: 0)
