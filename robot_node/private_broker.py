@@ -112,17 +112,21 @@ class PrivateBroker:
             )
         try:
             async with asyncio.timeout(_START_TIMEOUT_S):
-                await self._listening()
+                for port in (self.port, self.websocket_port):
+                    await self._listening(port)
+        except TimeoutError as error:
+            await self.stop()
+            raise BrokerError(f"mosquitto does not listen: {self.log.strip()[-400:]}") from error
         except BaseException:
             await self.stop()
             raise
 
-    async def _listening(self) -> None:
-        while True:
+    async def _listening(self, port: int | None) -> None:
+        while port is not None:
             if self._process is None or self._process.poll() is not None:
                 raise BrokerError(f"mosquitto ended at once: {self.log.strip()[-400:]}")
             with contextlib.suppress(OSError):
-                _, writer = await asyncio.open_connection("127.0.0.1", self.port)
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
                 writer.close()
                 with contextlib.suppress(OSError):
                     await writer.wait_closed()
