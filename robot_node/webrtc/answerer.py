@@ -28,7 +28,8 @@ from robot_node.mqtt import (
 )
 from robot_node.state import RobotState
 from robot_node.webrtc.broadcast import Broadcast
-from robot_node.webrtc.session import MAX_CANDIDATES, Cause, Session, SessionEnd, ice_server
+from robot_node.webrtc.negotiation import MAX_CANDIDATES, ice_server
+from robot_node.webrtc.session import Cause, Session, SessionEnd
 from robot_node.webrtc.signaling import (
     MAX_MESSAGE_BYTES,
     PROXY_NAME,

@@ -12,36 +12,33 @@ import logging
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote
 
 from aiortc import (
     MediaStreamTrack,
     RTCConfiguration,
-    RTCIceCandidate,
     RTCIceServer,
     RTCIceTransport,
     RTCPeerConnection,
     RTCRtpSender,
-    RTCRtpTransceiver,
     RTCSessionDescription,
 )
 from aiortc.exceptions import OperationError
 from aiortc.mediastreams import MediaStreamError
-from aiortc.sdp import candidate_from_sdp
 from aiortc.stats import RTCTransportStats
 
 from robot_node.errors import SignalingError
 from robot_node.webrtc import aiortc_hooks
 from robot_node.webrtc.broadcast import Broadcast, EncodedPacket, EndOfStreamError, Viewer, ViewerCounts
+from robot_node.webrtc.negotiation import (
+    GATHERING_LIMIT_S,
+    MAX_CANDIDATES,
+    prefer_h264_with_retransmission,
+    rtc_candidate,
+)
 from robot_node.webrtc.signaling import Answer, Candidate, Message, Offer, take_out_candidates
 
 logger = logging.getLogger(__name__)
 
-MAX_CANDIDATES = 64
-"""Per session: each one makes us send packets to an address that the peer chose."""
-
-# STUN and TURN servers that are slower than this are done without: the answer does not wait for them.
-_GATHERING_LIMIT_S = 0.5
 _CLOSE_LIMIT_S = 5.0
 # A viewer from whom nothing came for 7 intervals has vanished: freed within 5 s, while an outage of 2 s is survived.
 _WATCH_INTERVAL_S = 0.5
@@ -180,7 +177,7 @@ class Session:
     async def _answer(self) -> RTCRtpSender:
         connection = self._connection
         transceiver = connection.addTransceiver(self._track, direction="sendonly")
-        _prefer_h264_with_retransmission(transceiver)
+        prefer_h264_with_retransmission(transceiver)
         aiortc_hooks.on_keyframe_request(transceiver.sender, self._track.request_keyframe)
         description, candidates = take_out_candidates(self._offer.sdp)
         await _set_offer(connection, description)
@@ -191,7 +188,7 @@ class Session:
                 # What nobody here consumes must not be received: aiortc would decode and queue it without bound.
                 other.direction = "inactive"
         for transport in aiortc_hooks.ice_transports(connection):
-            aiortc_hooks.limit_gathering(transport, _GATHERING_LIMIT_S)
+            aiortc_hooks.limit_gathering(transport, GATHERING_LIMIT_S)
         await connection.setLocalDescription()
         if transceiver.currentDirection != "sendonly":
             raise SignalingError("The offer does not ask to receive video.", remedy="Offer to receive video.")
@@ -215,7 +212,7 @@ class Session:
 
     async def _resolve_and_add(self, candidate: Candidate) -> None:
         try:
-            await self._connection.addIceCandidate(_rtc_candidate(candidate))
+            await self._connection.addIceCandidate(rtc_candidate(candidate))
         except Exception as error:  # noqa: BLE001  # one address of several, chosen by the peer: anything can be wrong
             logger.debug("A candidate cannot be used: %s", error)
 
@@ -310,16 +307,6 @@ class _BroadcastTrack(MediaStreamTrack):
             self._viewer.leave()
 
 
-def ice_server(url: str) -> RTCIceServer:
-    """Read ``stun:host:port`` or ``turn:user:password@host:port?transport=udp`` (user and password percent-encoded)."""
-    scheme, _, rest = url.partition(":")
-    credentials, at, host = rest.rpartition("@")
-    if not at:
-        return RTCIceServer(urls=url)
-    username, _, credential = credentials.partition(":")
-    return RTCIceServer(urls=f"{scheme}:{host}", username=unquote(username), credential=unquote(credential))
-
-
 async def _set_offer(connection: RTCPeerConnection, sdp: str) -> None:
     if "a=fingerprint:" not in sdp:
         raise SignalingError("The session description of the offer has no certificate fingerprint.")
@@ -332,17 +319,6 @@ async def _set_offer(connection: RTCPeerConnection, sdp: str) -> None:
         ) from error
     except Exception as error:  # aiortc's parser lets through whatever a broken description makes it stumble over
         raise SignalingError("The session description of the offer cannot be read.") from error
-
-
-def _prefer_h264_with_retransmission(transceiver: RTCRtpTransceiver) -> None:
-    codecs = RTCRtpSender.getCapabilities("video").codecs
-    transceiver.setCodecPreferences([codec for codec in codecs if codec.mimeType in {"video/H264", "video/rtx"}])
-
-
-def _rtc_candidate(candidate: Candidate) -> RTCIceCandidate:
-    parsed = candidate_from_sdp(candidate.candidate.removeprefix("candidate:"))
-    parsed.sdpMid, parsed.sdpMLineIndex = candidate.sdp_mid, candidate.sdp_mline_index
-    return parsed
 
 
 async def _packets_received(sender: RTCRtpSender) -> int:

@@ -1,0 +1,116 @@
+"""Decoded frames into an MP4 file, encoded in a thread of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import queue
+import threading
+from fractions import Fraction
+from pathlib import Path
+from typing import Self
+
+import av
+from av.container import OutputContainer
+from av.video.frame import PictureType
+from av.video.stream import VideoStream
+
+from robot_node.errors import SettingsError
+
+logger = logging.getLogger(__name__)
+
+_QUEUE_FRAMES = 60
+_NOMINAL_FRAME_RATE = 30
+_TIME_BASE = Fraction(1, 90_000)
+
+
+class Recording:
+    """An async context manager that writes an MP4 file; with no path it takes frames and writes nothing.
+
+    Frames keep their own times. A machine that encodes slower than frames come loses frames in the file, never
+    memory or the live picture.
+
+    Args:
+        path: The file, overwritten when it exists.
+
+    Raises:
+        SettingsError: on entering, when the file cannot be written; on leaving, when writing failed.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._frames: queue.Queue[av.VideoFrame | None] = queue.Queue(_QUEUE_FRAMES)
+        self._thread: threading.Thread | None = None
+        self._error: Exception | None = None
+        self.dropped = 0
+
+    def add(self, frame: av.VideoFrame) -> None:
+        """Write a frame; returns at once."""
+        if self._thread is None:
+            return
+        try:
+            self._frames.put_nowait(frame)
+        except queue.Full:
+            self.dropped += 1
+
+    async def __aenter__(self) -> Self:
+        if self._path is not None:
+            container = await asyncio.to_thread(self._open, self._path)
+            self._thread = threading.Thread(target=self._write, args=(container,), name="MP4 writer")
+            self._thread.start()
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self._thread is None:
+            return
+        await asyncio.to_thread(self._finish, self._thread)
+        if self.dropped:
+            logger.warning("%s lacks %d frames: this machine encodes too slowly.", self._path, self.dropped)
+        if self._error is not None and kind is None:
+            raise _cannot_write(self._path, self._error) from self._error
+
+    def _open(self, path: Path) -> OutputContainer:
+        try:
+            return av.open(str(path), "w", format="mp4")
+        except OSError as error:
+            raise _cannot_write(path, error) from error
+
+    def _finish(self, thread: threading.Thread) -> None:
+        self._frames.put(None)
+        thread.join()
+
+    def _write(self, container: OutputContainer) -> None:
+        try:
+            with container:
+                self._encode_all(container)
+        except Exception as error:  # noqa: BLE001  # told by __aexit__: a thread has nobody to raise to
+            self._error = error
+            while self._frames.get() is not None:
+                pass  # the other side must be able to leave its None
+
+    def _encode_all(self, container: OutputContainer) -> None:
+        stream: VideoStream | None = None
+        last_time = -1
+        while (frame := self._frames.get()) is not None:
+            if stream is None:
+                stream = container.add_stream("libx264", rate=_NOMINAL_FRAME_RATE, options={"preset": "veryfast"})
+                stream.width, stream.height, stream.pix_fmt = frame.width, frame.height, "yuv420p"
+                stream.codec_context.time_base = _TIME_BASE
+            picture = frame.reformat(width=stream.width, height=stream.height, format="yuv420p")
+            picture.pict_type = PictureType.NONE  # the camera's keyframes are not the file's
+            last_time = max(last_time + 1, _time_of(frame))
+            picture.pts, picture.time_base = last_time, _TIME_BASE
+            container.mux(stream.encode(picture))
+        if stream is not None:
+            container.mux(stream.encode(None))
+
+
+def _time_of(frame: av.VideoFrame) -> int:
+    if frame.pts is None or frame.time_base is None:
+        return 0
+    base = Fraction(frame.time_base.numerator, frame.time_base.denominator)
+    return int(frame.pts * base / _TIME_BASE)
+
+
+def _cannot_write(path: Path | None, error: Exception) -> SettingsError:
+    return SettingsError(f"The video file {path} cannot be written: {error}.", remedy="Choose another --output.")

@@ -1,0 +1,339 @@
+"""The viewing side, for the command line and for tests: offer, receive, count, and write to a file."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import av
+from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCRtpTransceiver, RTCSessionDescription
+from aiortc.mediastreams import MediaStreamError
+
+from robot_node.errors import BrokerError, RemoteError, SignalingError
+from robot_node.mqtt import Broker, Connection, ConnectOptions, Incoming, Subscription, Will, connect
+from robot_node.webrtc import aiortc_hooks
+from robot_node.webrtc.negotiation import (
+    GATHERING_LIMIT_S,
+    MAX_CANDIDATES,
+    ice_server,
+    prefer_h264_with_retransmission,
+    rtc_candidate,
+)
+from robot_node.webrtc.recording import Recording
+from robot_node.webrtc.signaling import (
+    MAX_MESSAGE_BYTES,
+    Answer,
+    Candidate,
+    Offer,
+    Terminated,
+    answers_topic,
+    encode,
+    offers_topic,
+    parse,
+)
+
+logger = logging.getLogger(__name__)
+
+_LAST_WORD_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class ViewerLimits:
+    """How long a viewer waits, in seconds.
+
+    Attributes:
+        answer_s: For the answer to its offer (protocol: one signalling step).
+        connect_s: For media to flow, after the answer.
+        frame_s: For the first frame and for each further one.
+    """
+
+    answer_s: float = 5.0
+    connect_s: float = 15.0
+    frame_s: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class WatchReport:
+    """What a viewer saw.
+
+    Attributes:
+        first_frame_ms: From sending the offer to the first decoded frame, in milliseconds.
+        frames: Number of decoded frames.
+        width: Of the last frame, in pixels.
+        height: Of the last frame, in pixels.
+        fps: Frames per second from the first to the last frame; 0 for a single frame.
+    """
+
+    first_frame_ms: float
+    frames: int
+    width: int
+    height: int
+    fps: float
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedFrame:
+    """One decoded frame.
+
+    Attributes:
+        image: The picture, with its RTP time.
+        arrived_at: When it was decoded, in seconds of the monotonic clock.
+    """
+
+    image: av.VideoFrame
+    arrived_at: float
+
+
+class Viewing:
+    """A session with a robot, as its viewer. Made by :func:`view`."""
+
+    def __init__(self, signaling: _Signaling, track: MediaStreamTrack, offered_at: float, limit_s: float) -> None:
+        self._signaling = signaling
+        self._track = track
+        self._limit_s = limit_s
+        self._count = 0
+        self.offered_at = offered_at
+
+    async def frame(self) -> ReceivedFrame:
+        """The next decoded frame.
+
+        Raises:
+            RemoteError: the robot ended the session, or no frame came in time.
+        """
+        received = asyncio.ensure_future(self._track.recv())
+        ended = self._signaling.ended
+        try:
+            done = await _first_of({received, ended}, self._limit_s)
+            if received in done and not _failed(received):
+                self._count += 1
+                return ReceivedFrame(cast("av.VideoFrame", received.result()), time.monotonic())
+            if done:
+                # The picture ends a moment before the message that says why.
+                done |= await _first_of({ended}, _LAST_WORD_S)
+        finally:
+            await _cancel(received)
+        if ended in done:
+            raise RemoteError(f"The robot ended the session after {self._count} frames: {ended.result()}")
+        if done:
+            raise RemoteError(f"The robot closed the connection after {self._count} frames.")
+        missing = "no" if self._count == 0 else f"after {self._count} frames no further"
+        raise RemoteError(
+            f"Connected to the robot, but {missing} frame came within {self._limit_s:g} s.",
+            remedy="Is the camera on? Call control_camera with enabled=true.",
+        )
+
+
+async def watch(
+    broker: Broker,
+    server_id: str,
+    *,
+    frames: int | None = None,
+    output: Path | None = None,
+    client_id: str | None = None,
+    ice_servers: Sequence[str] = (),
+    limits: ViewerLimits | None = None,
+    stop: asyncio.Event | None = None,
+    on_progress: Callable[[int], None] = lambda _: None,
+) -> WatchReport:
+    """Watch a robot over its broker, and report what came.
+
+    Args:
+        broker: Where the robot's signalling is.
+        server_id: The robot.
+        frames: How many frames to watch; None watches until ``stop`` is set.
+        output: An MP4 file to write the video to.
+        client_id: Our MQTT client id; a random one by default.
+        ice_servers: STUN and TURN servers, as in the settings.
+        limits: How long to wait for what.
+        stop: Set it to leave early with a report.
+        on_progress: Called with the number of frames after each.
+
+    Raises:
+        BrokerError: the broker cannot be reached.
+        SignalingError: no answer, or one that cannot be used.
+        RemoteError: the robot refused or ended the session, or no picture came.
+    """
+    stop = stop or asyncio.Event()
+    limits = limits or ViewerLimits()
+    async with (
+        view(broker, server_id, client_id=client_id, ice_servers=ice_servers, limits=limits) as viewing,
+        Recording(output) as recording,
+    ):
+        first = last = await viewing.frame()
+        count = 1
+        recording.add(first.image)
+        on_progress(count)
+        while not stop.is_set() and (frames is None or count < frames):
+            last = await viewing.frame()
+            count += 1
+            recording.add(last.image)
+            on_progress(count)
+    seconds = last.arrived_at - first.arrived_at
+    return WatchReport(
+        first_frame_ms=round((first.arrived_at - viewing.offered_at) * 1000, 1),
+        frames=count,
+        width=last.image.width,
+        height=last.image.height,
+        fps=round((count - 1) / seconds, 2) if seconds > 0 else 0.0,
+    )
+
+
+@contextlib.asynccontextmanager
+async def view(
+    broker: Broker,
+    server_id: str,
+    *,
+    client_id: str | None = None,
+    ice_servers: Sequence[str] = (),
+    limits: ViewerLimits | None = None,
+) -> AsyncIterator[Viewing]:
+    """Open a session with a robot as its viewer; on leaving, tell the robot and close everything.
+
+    A viewer that is killed is freed at once too: its MQTT will ends the session.
+
+    Raises:
+        BrokerError: the broker cannot be reached.
+        SignalingError: no answer, or one that cannot be used.
+        RemoteError: the robot refused the session.
+    """
+    limits = limits or ViewerLimits()
+    client_id = client_id or f"robot-node-viewer-{secrets.token_hex(6)}"
+    topic = offers_topic(client_id, server_id)
+    options = ConnectOptions(
+        client_id=client_id,
+        will=Will(topic, encode(Terminated("The viewer has lost its connection."))),
+        max_packet_bytes=2 * MAX_MESSAGE_BYTES,
+    )
+    signaling = _Signaling()
+    peer = RTCPeerConnection(RTCConfiguration(iceServers=[ice_server(url) for url in ice_servers]))
+    try:
+        async with connect(broker, options, signaling.receive) as connection:
+            await connection.subscribe(Subscription(answers_topic(client_id)))
+            transceiver = await _offer_to_receive(peer)
+            offered_at = time.monotonic()
+            await connection.publish(topic, encode(Offer(peer.localDescription.sdp)))
+            candidates: asyncio.Task[None] | None = None
+            try:
+                await _accept(peer, await signaling.wait_for_answer(connection, server_id, limits.answer_s))
+                candidates = asyncio.create_task(signaling.add_candidates(peer), name="WebRTC candidates")
+                await _connected(peer, signaling, limits.connect_s)
+                yield Viewing(signaling, transceiver.receiver.track, offered_at, limits.frame_s)
+            finally:
+                if candidates is not None:
+                    await _cancel(candidates)
+                with contextlib.suppress(BrokerError):
+                    await connection.publish(topic, encode(Terminated("The viewer has left.")))
+    finally:
+        await peer.close()
+
+
+class _Signaling:
+    """What the robot says, sorted as it arrives."""
+
+    def __init__(self) -> None:
+        loop = asyncio.get_running_loop()
+        self.answer: asyncio.Future[str] = loop.create_future()
+        self.ended: asyncio.Future[str] = loop.create_future()
+        self._candidates: asyncio.Queue[Candidate] = asyncio.Queue(MAX_CANDIDATES)
+
+    def receive(self, incoming: Incoming) -> None:
+        try:
+            message = parse(incoming.payload)
+        except SignalingError as error:
+            logger.warning("From the robot: %s", error)
+            return
+        match message:
+            case Answer(sdp) if not self.answer.done():
+                self.answer.set_result(sdp)
+            case Terminated(reason) if not self.ended.done():
+                self.ended.set_result(reason or "no reason given")
+            case Candidate() if not self._candidates.full():
+                self._candidates.put_nowait(message)
+            case _:
+                logger.debug("Not expected from the robot: %s", type(message).__name__)
+
+    async def wait_for_answer(self, connection: Connection, server_id: str, limit_s: float) -> str:
+        """Wait for the session description of the answer."""
+        lost = asyncio.ensure_future(connection.lost())
+        try:
+            done = await _first_of({self.answer, self.ended, lost}, limit_s)
+        finally:
+            await _cancel(lost)
+        if self.answer in done:
+            return self.answer.result()
+        if self.ended in done:
+            raise RemoteError(f"The robot {server_id} refused the session: {self.ended.result()}")
+        if done:
+            lost.result()  # raises
+        raise SignalingError(
+            f"The robot {server_id} did not answer within {limit_s:g} s.",
+            remedy="Is it online, and its id right? `robot-node robots` lists the robots.",
+        )
+
+    async def add_candidates(self, peer: RTCPeerConnection) -> None:
+        """Hand the robot's candidates on for as long as they come."""
+        while True:
+            candidate = await self._candidates.get()
+            try:
+                await peer.addIceCandidate(rtc_candidate(candidate))
+            except Exception as error:  # noqa: BLE001  # one address of several, chosen by the peer: anything can be wrong
+                logger.debug("A candidate cannot be used: %s", error)
+
+
+async def _offer_to_receive(peer: RTCPeerConnection) -> RTCRtpTransceiver:
+    transceiver = peer.addTransceiver("video", direction="recvonly")
+    prefer_h264_with_retransmission(transceiver)
+    for transport in aiortc_hooks.ice_transports(peer):
+        aiortc_hooks.limit_gathering(transport, GATHERING_LIMIT_S)
+    await peer.setLocalDescription()
+    return transceiver
+
+
+async def _accept(peer: RTCPeerConnection, sdp: str) -> None:
+    try:
+        await peer.setRemoteDescription(RTCSessionDescription(sdp=sdp, type="answer"))
+    except Exception as error:  # aiortc's parser lets through whatever a broken description makes it stumble over
+        raise SignalingError("The robot's answer cannot be read.") from error
+
+
+async def _connected(peer: RTCPeerConnection, signaling: _Signaling, limit_s: float) -> None:
+    decided: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    def look() -> None:
+        if peer.connectionState in {"connected", "failed", "closed"} and not decided.done():
+            decided.set_result(peer.connectionState)
+
+    peer.on("connectionstatechange", look)
+    look()
+    done = await _first_of({decided, signaling.ended}, limit_s)
+    if signaling.ended in done:
+        raise RemoteError(f"The robot ended the session before it was connected: {signaling.ended.result()}")
+    if decided not in done or decided.result() != "connected":
+        raise RemoteError(
+            f"The robot answered, but no connection came about within {limit_s:g} s.",
+            remedy="Both must reach each other over UDP; across networks, configure a TURN server.",
+        )
+
+
+async def _first_of(futures: set[asyncio.Future[Any]], limit_s: float) -> set[asyncio.Future[Any]]:
+    done, _ = await asyncio.wait(futures, timeout=limit_s, return_when=asyncio.FIRST_COMPLETED)
+    return done
+
+
+async def _cancel(future: asyncio.Future[Any]) -> None:
+    future.cancel()
+    await asyncio.wait({future})
+
+
+def _failed(received: asyncio.Future[Any]) -> bool:
+    error = received.exception()
+    if error is not None and not isinstance(error, MediaStreamError):
+        raise error
+    return error is not None

@@ -1,0 +1,85 @@
+"""A robot's streaming part on a real broker."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+
+import pytest
+
+from robot_node.config import WebRtcSettings
+from robot_node.mqtt import Backoff, Broker, LinkStatus
+from robot_node.private_broker import PrivateBroker
+from robot_node.state import RobotState
+from robot_node.webrtc.answerer import answer
+from tests.webrtc.scene import Scene
+
+SERVER_ID = "robot"
+
+
+@dataclass(slots=True)
+class Robot:
+    """The streaming part of a robot."""
+
+    broker: Broker
+    scene: Scene
+    state: RobotState
+    links: list[LinkStatus]
+    ready: asyncio.Event
+
+    @property
+    def viewers(self) -> int:
+        return self.state.snapshot.viewers
+
+    async def has_viewers(self, count: int, within_s: float = 15.0) -> None:
+        """Wait until that many are connected."""
+        async with asyncio.timeout(within_s):
+            async for snapshot in self.state.changes():
+                if snapshot.viewers == count:
+                    return
+
+
+@contextlib.asynccontextmanager
+async def running_robot(
+    private: PrivateBroker, settings: WebRtcSettings | None = None, *, camera_on: bool = True
+) -> AsyncIterator[Robot]:
+    """A robot that answers offers, until the block is left."""
+    scene = Scene(on=camera_on)
+    robot = Robot(Broker.from_url(private.url), scene, RobotState(), [], asyncio.Event())
+    task = asyncio.create_task(
+        answer(
+            robot.broker,
+            SERVER_ID,
+            scene,
+            settings or WebRtcSettings(),
+            robot.state,
+            backoff=Backoff(initial_s=0.05, maximum_s=0.2),
+            on_status=robot.links.append,
+            on_ready=robot.ready.set,
+        )
+    )
+    try:
+        async with asyncio.timeout(10):
+            await robot.ready.wait()
+        yield robot
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        scene.close()
+
+
+@pytest.fixture
+async def robot(broker: PrivateBroker) -> AsyncIterator[Robot]:
+    """A robot with its camera on."""
+    async with running_robot(broker) as running:
+        yield running
+
+
+async def until(condition: Callable[[], bool], within_s: float = 10.0) -> None:
+    """Wait until something that has no event of its own has become true."""
+    async with asyncio.timeout(within_s):
+        while not condition():  # noqa: ASYNC110  # what is waited for belongs to others, who set no event
+            await asyncio.sleep(0.02)
