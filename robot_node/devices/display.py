@@ -71,6 +71,7 @@ class Display:
         self._serial: Any = None
         self._device: Any = None
         self._lit = False
+        self._blank = False
         self._tells_status = False
 
     @property
@@ -207,26 +208,31 @@ class Display:
                 rotate=settings.rotate,
             )
             self._device.contrast(settings.contrast)
-            self._lit = True
+            self._lit = self._blank = True
             self._tells_status = self._is_on()
 
     def _draw(self, image: Image.Image | None) -> None:
         with self._bus_errors():
             if image is None:
-                self._device.clear()
+                if not self._blank:
+                    self._device.clear()
                 self._device.hide()
             else:
                 self._device.display(image)
                 if not self._lit:
                     self._device.show()
-            self._lit = image is not None
+            self._lit, self._blank = image is not None, image is None
+            self._check_power()
 
     def _probe(self) -> None:
-        """Check that the display is there, and has not lost its set-up by a loose wire or a dip of its power."""
         with self._bus_errors():
             self._device.command(_NO_OPERATION)
-            if self._tells_status and self._lit and not self._is_on():
-                raise OSError("it was off by itself")
+            self._check_power()
+
+    def _check_power(self) -> None:
+        """Raise OSError when the display answers but is off: a dip of its power has cost it its set-up."""
+        if self._tells_status and self._lit and not self._is_on():
+            raise OSError("it has lost its set-up")
 
     def _is_on(self) -> bool:
         try:

@@ -1,0 +1,1 @@
+"""The device drivers, over simulated hardware."""
