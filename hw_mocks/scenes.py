@@ -54,6 +54,8 @@ class VideoScene:
             self._container = av.open(str(path))
         except (OSError, av.error.FFmpegError) as error:
             raise _unreadable(path, str(error)) from error
+        for stream in self._container.streams.video:
+            stream.codec_context.thread_count = 1
         self._start_s: float | None = None
         self._round_starts_s = 0.0
         self._frames = self._decoded()
@@ -89,7 +91,6 @@ class VideoScene:
     def _decoded(self) -> Iterator[av.VideoFrame]:
         if not self._container.streams.video:
             return
-        self._container.streams.video[0].codec_context.thread_count = 1
         try:
             yield from self._container.decode(video=0)
         except av.error.FFmpegError:
