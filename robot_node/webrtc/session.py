@@ -116,12 +116,12 @@ class Session:
         self._tasks: set[asyncio.Task[None]] = set()
         self._group: asyncio.TaskGroup | None = None
         self._end: asyncio.Future[SessionEnd] = asyncio.get_running_loop().create_future()
-        self._connected = asyncio.Event()
+        self._connected = False
 
     @property
     def connected(self) -> bool:
         """Media can flow."""
-        return self._connected.is_set() and not self._end.done()
+        return self._connected and not self._end.done()
 
     def add_candidate(self, candidate: Candidate) -> None:
         """Take a candidate of the viewer's; before the description is in place it is kept until then.
@@ -145,36 +145,38 @@ class Session:
         if not self._end.done():
             counts = self._track.counts
             text = reason or f"{cause.value[:1].upper()}{cause.value[1:]}."
-            self._end.set_result(SessionEnd(cause, text, self._connected.is_set(), counts.sent, counts.dropped))
+            self._end.set_result(SessionEnd(cause, text, self._connected, counts.sent, counts.dropped))
 
     async def run(self) -> SessionEnd:
         """Answer the offer, stream, and return how it ended, with everything closed."""
         self._connection.on("connectionstatechange", self._connection_state_changed)
+        give_up = asyncio.get_running_loop().call_later(self._connect_timeout_s, self._give_up)
         try:
             async with asyncio.TaskGroup() as self._group:
-                self._spawn(self._live(), "session")
+                self._group.create_task(self._negotiate(), name="WebRTC negotiation")
                 end = await self._end
+                # Not the negotiation: aiortc leaves sockets open when it is cancelled there. It ends soon by itself.
                 for task in tuple(self._tasks):
                     task.cancel()
             return end
         finally:
+            give_up.cancel()
             await self._close()
 
-    async def _live(self) -> None:
+    def _give_up(self) -> None:
+        if not self._connected:
+            self.end(Cause.NOT_CONNECTED, f"No connection came about within {self._connect_timeout_s:g} s.")
+
+    async def _negotiate(self) -> None:
         try:
-            async with asyncio.timeout(self._connect_timeout_s):
-                sender = await self._answer()
-                await self._connected.wait()
+            answer = await self._answer()
         except SignalingError as error:
             self.end(Cause.REFUSED, str(error))
             return
-        except TimeoutError:
-            self.end(Cause.NOT_CONNECTED, f"No connection came about within {self._connect_timeout_s:g} s.")
-            return
-        self._on_connected()
-        await self._watch(sender)
+        if not self._end.done():
+            self._send(answer)
 
-    async def _answer(self) -> RTCRtpSender:
+    async def _answer(self) -> Answer:
         connection = self._connection
         transceiver = connection.addTransceiver(self._track, direction="sendonly")
         prefer_h264_with_retransmission(transceiver)
@@ -197,9 +199,8 @@ class Session:
             raise SignalingError(
                 "The robot has no network address that a viewer could reach.", remedy="Connect it to a network."
             )
-        self._send(Answer(answer))
         self._use_early_candidates(candidates)
-        return transceiver.sender
+        return Answer(answer)
 
     def _use_early_candidates(self, in_offer: Sequence[Candidate]) -> None:
         early, self._early_candidates = self._early_candidates or [], None
@@ -223,7 +224,8 @@ class Session:
         question of our own tells that they are still there.
         """
         transport = sender.transport.transport
-        received, silent, question = -1, 0, None
+        received, silent = -1, 0
+        question: asyncio.Future[bool] | None = None
         while silent < _SILENT_INTERVALS:
             await asyncio.sleep(_WATCH_INTERVAL_S)
             now_received = await _packets_received(sender)
@@ -247,8 +249,10 @@ class Session:
 
     def _connection_state_changed(self) -> None:
         match self._connection.connectionState:
-            case "connected":
-                self._connected.set()
+            case "connected" if not self._connected:
+                self._connected = True
+                self._spawn(self._watch(self._connection.getSenders()[0]), "watch")
+                self._on_connected()
             case "failed":
                 self.end(Cause.FAILED)
             case "closed":

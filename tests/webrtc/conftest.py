@@ -28,6 +28,7 @@ class Robot:
     state: RobotState
     links: list[LinkStatus]
     ready: asyncio.Event
+    task: asyncio.Task[None]
 
     @property
     def viewers(self) -> int:
@@ -47,23 +48,24 @@ async def running_robot(
 ) -> AsyncIterator[Robot]:
     """A robot that answers offers, until the block is left."""
     scene = Scene(on=camera_on)
-    robot = Robot(Broker.from_url(private.url), scene, RobotState(), [], asyncio.Event())
+    address, state, ready = Broker.from_url(private.url), RobotState(), asyncio.Event()
+    links: list[LinkStatus] = []
     task = asyncio.create_task(
         answer(
-            robot.broker,
+            address,
             SERVER_ID,
             scene,
             settings or WebRtcSettings(),
-            robot.state,
+            state,
             backoff=Backoff(initial_s=0.05, maximum_s=0.2),
-            on_status=robot.links.append,
-            on_ready=robot.ready.set,
+            on_status=links.append,
+            on_ready=ready.set,
         )
     )
     try:
         async with asyncio.timeout(10):
-            await robot.ready.wait()
-        yield robot
+            await ready.wait()
+        yield Robot(address, scene, state, links, ready, task)
     finally:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):

@@ -1,0 +1,93 @@
+"""A contract with the installed aiortc and aioice: their private names still do what we take them for."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import inspect
+from collections.abc import AsyncIterator
+
+import pytest
+from aioice import Connection
+from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpSender
+from aiortc.rtp import RTCP_PSFB_FIR, RtcpPsfbPacket
+
+from robot_node.webrtc import aiortc_hooks
+from robot_node.webrtc.broadcast import Broadcast
+from robot_node.webrtc.negotiation import prefer_h264_with_retransmission
+from robot_node.webrtc.session import _BroadcastTrack
+from tests.webrtc.conftest import until
+from tests.webrtc.scene import Scene
+
+
+@contextlib.asynccontextmanager
+async def connected_pair() -> AsyncIterator[tuple[RTCPeerConnection, RTCPeerConnection, Scene]]:
+    """A sender of the scene and a receiver, connected without a broker."""
+    scene = Scene()
+    broadcast = Broadcast(scene, asyncio.get_running_loop())
+    sending, receiving = (RTCPeerConnection(RTCConfiguration(iceServers=[])) for _ in range(2))
+    try:
+        for transceiver in (
+            receiving.addTransceiver("video", "recvonly"),
+            sending.addTransceiver(_BroadcastTrack(broadcast), "sendonly"),
+        ):
+            prefer_h264_with_retransmission(transceiver)
+        await receiving.setLocalDescription()
+        await sending.setRemoteDescription(receiving.localDescription)
+        await sending.setLocalDescription()
+        await receiving.setRemoteDescription(sending.localDescription)
+        await receiving.getTransceivers()[0].receiver.track.recv()
+        yield sending, receiving, scene
+    finally:
+        await sending.close()
+        await receiving.close()
+        broadcast.close()
+        scene.close()
+
+
+async def test_pli_and_fir_reach_the_callback_once_each() -> None:
+    async with connected_pair() as (sending, receiving, _):
+        sender, receiver = sending.getSenders()[0], receiving.getTransceivers()[0].receiver
+        asked: list[None] = []
+        aiortc_hooks.on_keyframe_request(sender, lambda: asked.append(None))
+        source = receiver.getSynchronizationSources()[0].source
+        await receiver._send_rtcp_pli(source)
+        await until(lambda: len(asked) == 1)
+        fir = RtcpPsfbPacket(fmt=RTCP_PSFB_FIR, ssrc=1, media_ssrc=source)
+        await receiver.transport._send_rtp(bytes(fir))
+        await until(lambda: len(asked) == 2)
+
+
+async def test_receiver_reports_still_reach_aiortc_behind_the_hook() -> None:
+    async with connected_pair() as (sending, _, _):
+        sender = sending.getSenders()[0]
+        aiortc_hooks.on_keyframe_request(sender, lambda: None)
+        report = await sender.getStats()  # filled as reports come
+        await until(lambda: "remote-inbound-rtp" in {stats.type for stats in report.values()})
+
+
+async def test_a_peer_that_is_there_answers_a_check_and_one_that_is_gone_does_not() -> None:
+    async with connected_pair() as (sending, receiving, _):
+        transport = next(iter(aiortc_hooks.ice_transports(sending)))
+        assert await aiortc_hooks.answers_check(transport)
+        # The network goes, without a word.
+        for protocol in receiving.getTransceivers()[0].receiver.transport.transport._connection._protocols:
+            protocol.transport.abort()
+        assert not await aiortc_hooks.answers_check(transport)
+
+
+async def test_a_closed_connection_answers_no_check() -> None:
+    async with connected_pair() as (sending, _, _):
+        transport = next(iter(aiortc_hooks.ice_transports(sending)))
+        await sending.close()
+        assert not await aiortc_hooks.answers_check(transport)
+
+
+def test_gathering_has_a_time_limit_that_can_be_set() -> None:
+    assert "timeout" in inspect.signature(Connection.get_component_candidates).parameters
+
+
+def test_an_aiortc_without_the_hook_is_an_error_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(RTCRtpSender, "_handle_rtcp_packet")
+    with pytest.raises(AttributeError, match="_handle_rtcp_packet"):
+        aiortc_hooks.on_keyframe_request(object.__new__(RTCRtpSender), lambda: None)

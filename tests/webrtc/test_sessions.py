@@ -1,0 +1,333 @@
+"""What a robot does with offers, candidates and farewells, good and bad, on a real broker."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import re
+
+import pytest
+
+from robot_node.config import WebRtcSettings
+from robot_node.private_broker import PrivateBroker
+from robot_node.webrtc.signaling import Answer, Candidate, EndOfCandidates, Offer, Terminated
+from tests.webrtc.conftest import SERVER_ID, Robot, running_robot, until
+from tests.webrtc.peer import peer
+from tests.webrtc.scene import difference, grey_of, read_number
+
+
+async def test_several_viewers_at_once_get_every_frame_of_one_encoder(robot: Robot) -> None:
+    async with peer(robot.broker, "a") as a, peer(robot.broker, "b") as b, peer(robot.broker, "c") as c:
+        viewers = (a, b, c)
+        for viewer in viewers:
+            await viewer.offer()
+        await robot.has_viewers(3)
+        before = robot.scene.encoded
+        numbers = [[read_number(grey_of(await viewer.frame())) for _ in range(30)] for viewer in viewers]
+        for seen in numbers:
+            assert seen == list(range(seen[0], seen[0] + 30))
+        assert robot.scene.starts == 1
+        # One encoder: what was encoded meanwhile is about what ONE viewer saw, not three times as much.
+        assert robot.scene.encoded - before < 80
+
+
+async def test_candidates_that_come_after_the_offer_are_used(robot: Robot) -> None:
+    async with peer(robot.broker) as viewer:
+        sdp, candidates = await viewer.make_offer()
+        await viewer.send(Offer(sdp))
+        for candidate in candidates:
+            await viewer.send(candidate)
+        await viewer.send(EndOfCandidates())
+        await viewer.take_answer()
+        assert difference(await viewer.frame()) < 8
+
+
+async def test_candidates_that_come_before_the_offer_are_used(robot: Robot) -> None:
+    async with peer(robot.broker) as viewer:
+        sdp, candidates = await viewer.make_offer()
+        for candidate in candidates:
+            await viewer.send(candidate)
+        await viewer.send(EndOfCandidates())
+        await viewer.send(Offer(sdp))
+        answer = await viewer.take_answer()
+        assert difference(await viewer.frame()) < 8
+        assert "rtx/90000" in answer  # retransmission was agreed upon
+
+
+async def test_the_robot_connects_to_candidates_alone(robot: Robot) -> None:
+    """The viewer knows no address of the robot's: only what came before its offer brings them together."""
+    async with peer(robot.broker) as viewer:
+        sdp, candidates = await viewer.make_offer()
+        for candidate in candidates:
+            await viewer.send(candidate)
+        await viewer.send(Offer(sdp))
+        await viewer.take_answer(with_addresses=False)
+        assert difference(await viewer.frame()) < 8
+
+
+async def test_the_camera_off_keeps_the_session_and_on_resumes_the_picture(robot: Robot) -> None:
+    async with peer(robot.broker) as viewer:
+        await viewer.offer()
+        await viewer.frame()
+        robot.scene.switch(on=False)
+        last = 0
+        with contextlib.suppress(TimeoutError):
+            while True:
+                last = read_number(grey_of(await viewer.frame(within_s=1)))
+        assert robot.viewers == 1
+        robot.scene.switch(on=True)
+        frame = await viewer.frame()
+        assert difference(frame) < 8
+        assert read_number(grey_of(frame)) > last
+        assert viewer.silent()
+
+
+async def test_a_viewer_may_come_while_the_camera_is_off(broker: PrivateBroker) -> None:
+    async with running_robot(broker, camera_on=False) as robot, peer(robot.broker) as viewer:
+        await viewer.offer()
+        await robot.has_viewers(1)
+        robot.scene.switch(on=True)
+        assert difference(await viewer.frame()) < 8
+
+
+async def test_a_session_ends_when_the_viewer_says_so(robot: Robot) -> None:
+    async with peer(robot.broker) as viewer:
+        await viewer.offer()
+        await robot.has_viewers(1)
+        await viewer.send(Terminated("seen enough"))
+        await robot.has_viewers(0)
+        await until(lambda: not robot.scene.encoding)
+        assert viewer.silent()
+
+
+async def test_a_session_ends_when_the_peer_connection_is_closed(robot: Robot) -> None:
+    async with peer(robot.broker) as viewer:
+        await viewer.offer()
+        await robot.has_viewers(1)
+        await viewer.rtc.close()
+        await robot.has_viewers(0)
+
+
+async def test_a_new_offer_replaces_the_session_of_its_client(robot: Robot) -> None:
+    async with peer(robot.broker) as viewer:
+        await viewer.offer()
+        await viewer.frame()
+        viewer.new_connection()
+        await viewer.offer()
+        assert difference(await viewer.frame()) < 8
+        assert robot.viewers == 1
+        assert viewer.silent()  # no webrtc_terminated, which the new session would take for its own
+
+
+async def test_two_viewers_with_one_client_id_end_with_the_newer_one(robot: Robot) -> None:
+    async with peer(robot.broker) as viewer:
+        for _ in range(5):
+            viewer.new_connection()
+            sdp, candidates = await viewer.make_offer()
+            await viewer.send(Offer(sdp))
+        await viewer.take_last_answer()
+        for candidate in candidates:
+            await viewer.send(candidate)
+        assert difference(await viewer.frame()) < 8
+        assert robot.viewers == 1
+
+
+@pytest.mark.parametrize(
+    ("sdp", "reason"),
+    [
+        ("this is no description", "fingerprint"),
+        ("v=0\r\nm=video x y z\r\na=fingerprint:sha-256 00\r\n", "cannot be read"),
+        ("v=0\r\na=fingerprint:\r\n", "cannot be read|no video"),
+    ],
+)
+async def test_a_broken_description_is_refused_with_a_reason(robot: Robot, sdp: str, reason: str) -> None:
+    async with peer(robot.broker) as viewer:
+        await viewer.send(Offer(sdp))
+        assert re.search(reason, (await viewer.receive(Terminated)).reason)
+        viewer.new_connection()
+        await viewer.offer()
+        assert difference(await viewer.frame()) < 8
+
+
+async def test_an_offer_with_packetization_mode_0_only_is_refused_with_a_reason(robot: Robot) -> None:
+    async with peer(robot.broker) as viewer:
+        sdp, _ = await viewer.make_offer()
+        await viewer.send(Offer(sdp.replace("packetization-mode=1", "packetization-mode=0")))
+        assert "H.264 with packetization-mode 1" in (await viewer.receive(Terminated)).reason
+
+
+async def test_an_offer_that_does_not_want_video_is_refused_with_a_reason(robot: Robot) -> None:
+    async with peer(robot.broker) as viewer:
+        viewer.rtc.createDataChannel("chat")
+        await viewer.rtc.setLocalDescription()
+        await viewer.send(Offer(viewer.rtc.localDescription.sdp))
+        assert "no video section" in (await viewer.receive(Terminated)).reason
+        viewer.new_connection()
+        sdp, _ = await viewer.make_offer()
+        await viewer.send(Offer(sdp.replace("a=recvonly", "a=sendonly")))
+        assert "does not ask to receive video" in (await viewer.receive(Terminated)).reason
+
+
+async def test_what_the_viewer_would_send_is_not_received(robot: Robot) -> None:
+    async with peer(robot.broker) as viewer:
+        viewer.rtc.addTransceiver("audio", direction="sendrecv")
+        viewer.rtc.createDataChannel("status")
+        sdp, candidates = await viewer.make_offer()
+        for candidate in candidates:
+            await viewer.send(candidate)
+        await viewer.send(Offer(sdp))
+        answer = await viewer.take_answer()
+        audio = answer[answer.index("m=audio") : answer.index("m=video")]
+        assert "a=inactive" in audio
+        assert "a=sendonly" in answer[answer.index("m=video") :]
+        assert difference(await viewer.frame()) < 8
+
+
+async def test_a_candidate_for_nobody_is_logged_once_and_forgotten(
+    broker: PrivateBroker, caplog: pytest.LogCaptureFixture
+) -> None:
+    candidate = Candidate("candidate:1 1 udp 1 192.0.2.9 9 typ host", "0")
+    async with running_robot(broker, WebRtcSettings(connect_timeout_s=0.3)) as robot, peer(robot.broker) as nobody:
+        for _ in range(3):
+            await nobody.send(candidate)
+            await nobody.send(EndOfCandidates())
+        await until(lambda: "no offer that they could belong to" in caplog.text)
+        await nobody.send(candidate)
+        await nobody.offer()
+        await robot.has_viewers(1)
+    assert caplog.text.count("no offer that they could belong to") == 1
+
+
+@pytest.mark.parametrize(
+    "payload", [b"{", b"\xff", b"123", b"null", b'{"type":"surprise"}', b'{"type":"sdp_offer","data":7}']
+)
+async def test_a_malformed_message_without_a_session_is_answered_and_logged_once(
+    robot: Robot, payload: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with peer(robot.broker) as stranger:
+        for _ in range(3):
+            await stranger.send_bytes(payload)
+            assert (await stranger.receive(Terminated)).reason
+    assert len([r for r in caplog.records if r.levelno >= logging.WARNING]) == 1
+
+
+async def test_a_malformed_message_changes_nothing_in_a_session(robot: Robot) -> None:
+    async with peer(robot.broker) as viewer:
+        await viewer.offer()
+        await viewer.frame()
+        for payload in (b"{", b"123", b'{"type":"surprise"}', b'{"type":"ice_candidate","data":{"candidate":"x"}}'):
+            await viewer.send_bytes(payload)
+        last = read_number(grey_of(await viewer.frame()))
+        for _ in range(10):
+            frame = await viewer.frame()
+        assert read_number(grey_of(frame)) > last
+        assert robot.viewers == 1
+        assert viewer.silent()
+
+
+async def test_a_message_that_is_too_large_never_arrives(robot: Robot) -> None:
+    async with peer(robot.broker) as viewer:
+        await viewer.send_bytes(b"x" * 5_000_000)
+        await viewer.offer()
+        assert difference(await viewer.frame()) < 8
+
+
+async def test_one_viewer_too_many_is_told_so_and_can_come_later(broker: PrivateBroker) -> None:
+    async with (
+        running_robot(broker, WebRtcSettings(max_viewers=1)) as robot,
+        peer(robot.broker, "first") as first,
+        peer(robot.broker, "second") as second,
+    ):
+        await first.offer()
+        await robot.has_viewers(1)
+        sdp, candidates = await second.make_offer()
+        await second.send(Offer(sdp))
+        assert "already has 1 viewers" in (await second.receive(Terminated)).reason
+        await first.send(Terminated())
+        await robot.has_viewers(0)
+        await second.send(Offer(sdp))
+        await second.take_answer()
+        for candidate in candidates:
+            await second.send(candidate)
+        assert difference(await second.frame()) < 8
+
+
+async def test_a_session_that_never_connects_is_closed_with_a_reason(broker: PrivateBroker) -> None:
+    async with running_robot(broker, WebRtcSettings(connect_timeout_s=0.5)) as robot, peer(robot.broker) as viewer:
+        sdp, _ = await viewer.make_offer()
+        await viewer.send(Offer(sdp))
+        await viewer.receive(Answer)
+        assert "No connection came about within 0.5 s" in (await viewer.receive(Terminated)).reason
+
+
+async def test_a_flood_of_offers_is_bounded(robot: Robot, caplog: pytest.LogCaptureFixture) -> None:
+    async with peer(robot.broker, "flood") as flood, peer(robot.broker) as viewer:
+        sdp, _ = await flood.make_offer()
+        await asyncio.gather(*(flood.send(Offer(sdp)) for _ in range(200)))
+        tasks = {task.get_name() for task in asyncio.all_tasks()}
+        assert len([name for name in tasks if name == "WebRTC viewer flood"]) <= 1
+        await viewer.offer()
+        assert difference(await viewer.frame()) < 8
+        await flood.send(Terminated())
+        await until(lambda: "WebRTC viewer flood" not in {task.get_name() for task in asyncio.all_tasks()})
+    assert len([r for r in caplog.records if r.levelno >= logging.WARNING]) <= 1
+
+
+async def test_a_flood_of_strangers_is_bounded(broker: PrivateBroker) -> None:
+    settings = WebRtcSettings(max_viewers=3, connect_timeout_s=1)
+    async with running_robot(broker, settings) as robot, peer(robot.broker, "template") as template:
+        sdp, candidates = await template.make_offer()
+        for number in range(50):
+            await template.send_as(f"stranger-{number}", Offer(sdp))
+        for number in range(200):
+            await template.send_as(f"candidate-{number}", candidates[0])
+        serving = [task for task in asyncio.all_tasks() if task.get_name().startswith("WebRTC viewer")]
+        assert len(serving) <= 3
+        await until(lambda: not any(task.get_name().startswith("WebRTC viewer") for task in asyncio.all_tasks()))
+        await template.send(Offer(sdp))
+        for candidate in candidates:
+            await template.send(candidate)
+        await template.take_answer()
+        assert difference(await template.frame()) < 8
+
+
+async def test_a_viewer_that_reports_loss_gets_one_keyframe(robot: Robot) -> None:
+    async with peer(robot.broker) as viewer:
+        await viewer.offer()
+        await viewer.frame()
+        receiver = viewer.rtc.getTransceivers()[0].receiver
+        source = receiver.getSynchronizationSources()[0].source
+        assert robot.scene.keyframe_requests == 1
+        await receiver._send_rtcp_pli(source)
+        await receiver._send_rtcp_pli(source)
+        async with asyncio.timeout(10):
+            while not (await viewer.frame()).key_frame:
+                pass
+        assert robot.scene.keyframe_requests == 2
+
+
+async def test_the_robot_says_good_bye_when_it_leaves(broker: PrivateBroker) -> None:
+    async with running_robot(broker) as robot, peer(robot.broker) as viewer:
+        await viewer.offer()
+        await robot.has_viewers(1)
+        robot.task.cancel()
+        assert "robot is leaving" in (await viewer.receive(Terminated)).reason
+        await until(robot.task.done)
+        assert robot.viewers == 0
+        assert not robot.scene.encoding
+
+
+async def test_a_proxy_answers_to_the_proxy_name_and_others_do_not(broker: PrivateBroker) -> None:
+    async with (
+        running_robot(broker, WebRtcSettings(proxy=True)) as robot,
+        peer(robot.broker, answerer="multimedia_proxy") as viewer,
+    ):
+        await viewer.offer()
+        assert difference(await viewer.frame()) < 8
+    async with running_robot(broker) as robot, peer(robot.broker, answerer="multimedia_proxy") as viewer:
+        sdp, _ = await viewer.make_offer()
+        await viewer.send(Offer(sdp))
+        async with peer(robot.broker, "other", answerer=SERVER_ID) as other:
+            await other.offer()
+        assert viewer.silent()
