@@ -418,13 +418,17 @@ async def keep_connected(
                 await _serve_until_lost(connection, serve, name)
         except (BrokerError, ReconnectError) as error:
             on_status(LinkStatus(connected=False, reason=error.message))
-            if connected_at is not None and loop.time() - connected_at >= _STABLE_AFTER_S:
-                backoff.reset()
+            lived_s = None if connected_at is None else loop.time() - connected_at
             if isinstance(error, ReconnectError) and not reconnecting:
                 reconnecting = True
                 logger.info("%s connection: %s", name, error)
                 continue
             reconnecting = False
+            if lived_s is not None and lived_s >= _STABLE_AFTER_S:
+                backoff.reset()
+            elif lived_s is not None and not error.remedy:
+                # mosquitto 2.0 doesn't say why when another client takes the id over.
+                error.remedy = f"Make sure that no other client uses the id {present.client_id}."
             delay = backoff.next_delay()
             logger.warning("%s connection: %s Next attempt in %.1f s.", name, error, delay)
         await asyncio.sleep(delay)
@@ -435,21 +439,38 @@ async def _serve_until_lost(connection: Connection, serve: Serve, name: str) -> 
         await serve(connection)
         raise BrokerError(f"The {name} service ended by itself.")
 
+    # No TaskGroup: one that is ending because of a child's error swallows the cancellation of its parent, so that a
+    # stop at the moment of a lost connection would go unheard.
+    watch = asyncio.create_task(connection.lost(), name=f"{name} connection watch")
+    service = asyncio.create_task(work(), name=f"{name} service")
     try:
-        async with asyncio.TaskGroup() as group:
-            group.create_task(connection.lost(), name=f"{name} connection watch")
-            group.create_task(work(), name=f"{name} service")
-    except ExceptionGroup as group:
-        expected, bugs = group.split((BrokerError, ReconnectError))
-        if expected is None or bugs is not None:
-            raise
-        # Both tasks may notice the loss; whichever was first tells it best.
-        raise _first(expected) from None
+        await asyncio.wait((watch, service), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        await cancel_and_wait(watch, service)
+    for task in (watch, service):
+        if not task.cancelled() and (error := task.exception()):
+            raise _expected(error)
 
 
-def _first(group: ExceptionGroup[Exception]) -> Exception:
-    error = group.exceptions[0]
-    return _first(error) if isinstance(error, ExceptionGroup) else error
+async def cancel_and_wait(*tasks: asyncio.Task[None]) -> None:
+    """Cancel tasks and wait for their end, even when we are cancelled meanwhile."""
+    for task in tasks:
+        task.cancel()
+    interrupted: asyncio.CancelledError | None = None
+    while pending := [task for task in tasks if not task.done()]:
+        try:
+            await asyncio.wait(pending)
+        except asyncio.CancelledError as cancellation:
+            interrupted = cancellation
+    if interrupted is not None:
+        raise interrupted
+
+
+def _expected(error: BaseException) -> BaseException:
+    """The BrokerError or ReconnectError inside a group that holds nothing else; other errors as they are."""
+    if isinstance(error, BaseExceptionGroup) and error.split((BrokerError, ReconnectError))[1] is None:
+        return _expected(error.exceptions[0])
+    return error
 
 
 def _user_properties(packet_type: int, pairs: Iterable[tuple[str, str]]) -> Properties:

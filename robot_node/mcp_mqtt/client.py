@@ -8,11 +8,11 @@ import json
 import logging
 import secrets
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
@@ -33,7 +33,17 @@ from robot_node.mcp_mqtt import topics
 from robot_node.mcp_mqtt.jsonrpc import DISCONNECTED, Malformed, dump, dump_notification, error_answer, parse
 from robot_node.mcp_mqtt.notices import Notices
 from robot_node.mcp_mqtt.topics import ServerTopics
-from robot_node.mqtt import Broker, Connection, ConnectOptions, Incoming, Subscription, UserProperties, Will, connect
+from robot_node.mqtt import (
+    Broker,
+    Connection,
+    ConnectOptions,
+    Incoming,
+    Subscription,
+    UserProperties,
+    Will,
+    cancel_and_wait,
+    connect,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -137,25 +147,25 @@ async def mqtt_transport(
     own_id = topics.check_client_id(client_id or new_client_id())
     options = client_options(own_id, timeout_s=connect_timeout_s, max_message_bytes=max_message_bytes)
     link = _Link(server_topics, own_id, qos, time_limits or TimeLimits(), max_message_bytes)
-    async with connect(broker, options, link.on_message) as connection:
-        link.connection = connection
-        watch = asyncio.create_task(link.watch(), name=f"MCP connection watch of {own_id}")
-        try:
-            # Everything before the first message: an answer must find its subscription.
-            await connection.subscribe(
-                Subscription(server_topics.presence, qos=1),
-                Subscription(server_topics.capability, qos=qos),
-                Subscription(server_topics.rpc(own_id), qos=qos, no_local=True),
-            )
-            await link.online(online_timeout_s)
-            yield link.read, _Writer(link)
-        finally:
-            watch.cancel()
-            await asyncio.wait([watch])
-            link.end("The client has closed the connection.")
-            link.read.close()
-            with contextlib.suppress(BrokerError):
-                await connection.publish(topics.client_presence(own_id), dump_notification(DISCONNECTED), qos=1)
+    try:
+        async with connect(broker, options, link.on_message) as connection:
+            link.attach(connection)
+            try:
+                # Everything before the first message: an answer must find its subscription.
+                await connection.subscribe(
+                    Subscription(server_topics.presence, qos=1),
+                    Subscription(server_topics.capability, qos=qos),
+                    Subscription(server_topics.rpc(own_id), qos=qos, no_local=True),
+                )
+                await link.online(online_timeout_s)
+                yield link.read, _Writer(link)
+            finally:
+                await link.detach()
+                with contextlib.suppress(BrokerError):
+                    await connection.publish(topics.client_presence(own_id), dump_notification(DISCONNECTED), qos=1)
+    finally:
+        link.end("The client has closed the connection.")
+        link.read.close()
 
 
 @dataclass(slots=True)
@@ -167,7 +177,7 @@ class _Pending:
 class _Link:
     """The state of one client's connection to one server."""
 
-    connection: Connection
+    _connection: Connection
 
     def __init__(
         self, server_topics: ServerTopics, client_id: str, qos: int, limits: TimeLimits, max_message_bytes: int
@@ -180,6 +190,7 @@ class _Link:
         self._loop = asyncio.get_running_loop()
         self._online = asyncio.Event()
         self._pending: dict[RequestId, _Pending] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
         self._opened = False
         self._ended = ""
         self._notices = Notices(logger.warning, time.monotonic)
@@ -190,10 +201,23 @@ class _Link:
     def __str__(self) -> str:
         return f"Server {self._topics.server_id} ({self._topics.server_name})"
 
-    async def watch(self) -> None:
-        """End everything when the connection is lost."""
+    def attach(self, connection: Connection) -> None:
+        """Use the connection, until :meth:`detach` or its loss."""
+        self._connection = connection
+        self._start(self._watch(), "MCP connection watch")
+
+    async def detach(self) -> None:
+        """End what runs beside the SDK's client."""
+        await cancel_and_wait(*self._tasks)
+
+    def _start(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = self._loop.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _watch(self) -> None:
         try:
-            await self.connection.lost()
+            await self._connection.lost()
         except BrokerError as error:
             self.end(f"The connection to the broker was lost: {error}")
 
@@ -274,7 +298,7 @@ class _Link:
             self._pending[message.id] = _Pending(message.method, None)
             self._restart_timer(message.id)
         try:
-            await self.connection.publish(topic, dump(message), qos=self._qos)
+            await self._connection.publish(topic, dump(message), qos=self._qos)
         except BrokerError as error:
             self.end(f"The connection to the broker was lost: {error}")
             raise anyio.BrokenResourceError from error
@@ -293,6 +317,13 @@ class _Link:
         if pending is not None:
             text = f"{self} did not answer {pending.method} within {limit_s:g} s."
             self._deliver(error_answer(request_id, REQUEST_TIMEOUT, text))
+            if pending.method != "initialize":  # which MCP forbids to cancel
+                self._start(self._cancel(request_id), "MCP cancellation")
+
+    async def _cancel(self, request_id: RequestId) -> None:
+        params = {"requestId": request_id, "reason": "it took too long"}
+        with contextlib.suppress(anyio.ClosedResourceError, anyio.BrokenResourceError):
+            await self.send(JSONRPCNotification(jsonrpc="2.0", method="notifications/cancelled", params=params))
 
     def _settle(self, request_id: RequestId) -> _Pending | None:
         pending = self._pending.pop(request_id, None)

@@ -22,7 +22,17 @@ from robot_node.mcp_mqtt.client import client_options, new_client_id
 from robot_node.mcp_mqtt.jsonrpc import SERVER_ONLINE
 from robot_node.mcp_mqtt.notices import Notices
 from robot_node.mcp_mqtt.topics import ServerName
-from robot_node.mqtt import Backoff, Broker, Connection, Incoming, LinkStatus, Subscription, connect, keep_connected
+from robot_node.mqtt import (
+    Backoff,
+    Broker,
+    Connection,
+    Incoming,
+    LinkStatus,
+    Subscription,
+    cancel_and_wait,
+    connect,
+    keep_connected,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -315,7 +325,6 @@ async def directory(
     try:
         yield followed
     finally:
-        task.cancel()
-        await asyncio.wait([task])
+        await cancel_and_wait(task)
         if not task.cancelled():
             task.result()  # it only ends by a mistake of ours: say which

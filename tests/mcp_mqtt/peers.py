@@ -12,6 +12,7 @@ from typing import Any, Self
 import aiomqtt
 from mcp.server import MCPServer
 from mcp.server.mcpserver import Context, Image
+from mcp.server.mcpserver.exceptions import ToolError
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
@@ -216,7 +217,7 @@ def toy_server() -> Toy:
     @server.tool()
     def fail() -> str:
         """Raise."""
-        raise ValueError("the toy is broken")
+        raise ToolError("the toy is broken")
 
     @server.tool()
     def picture() -> Image:

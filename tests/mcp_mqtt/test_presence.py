@@ -1,0 +1,157 @@
+"""Who is online."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from robot_node.errors import BrokerError, RemoteError, SettingsError
+from robot_node.mcp_mqtt.presence import OnlineServer, directory, online_servers, parse_presence, presence_filters
+from robot_node.mqtt import Broker
+from robot_node.private_broker import PrivateBroker
+from tests.mcp_mqtt.peers import (
+    PATIENCE_S,
+    PRESENCE,
+    SERVER_ID,
+    SERVER_NAME,
+    Proxy,
+    Toy,
+    eventually,
+    fast_backoff,
+    raw_peer,
+    running,
+    until_true,
+)
+
+TOY = OnlineServer(SERVER_ID, SERVER_NAME, "a toy", {"site": 7})
+
+
+def online_message(**params: object) -> dict[str, object]:
+    return {"jsonrpc": "2.0", "method": "notifications/server/online", "params": params}
+
+
+async def test_all_servers_are_listed_with_what_they_say(broker: PrivateBroker, address: Broker, toy: Toy) -> None:
+    async with (
+        running(broker, toy, description="a toy", meta={"site": 7}),
+        running(broker, toy, server_id="robot-2", server_name="barn/door"),
+    ):
+        listed = await online_servers(address)
+        filtered = await online_servers(address, name_filter="barn/+")
+    assert listed == (OnlineServer("robot-2", "barn/door"), TOY)
+    assert filtered == (OnlineServer("robot-2", "barn/door"),)
+    assert await online_servers(address) == ()
+
+
+async def test_many_servers_are_all_listed(broker: PrivateBroker, address: Broker) -> None:
+    async with raw_peer(broker, "fleet") as fleet:
+        for number in range(300):
+            await fleet.publish(f"$mcp-server/presence/r{number}/fleet/{number}", online_message(), retain=True)
+    assert len(await online_servers(address)) == 300
+
+
+async def test_malformed_presence_of_strangers_is_passed_over(
+    broker: PrivateBroker, address: Broker, toy: Toy, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running(broker, toy, description="a toy", meta={"site": 7}), raw_peer(broker, "stranger") as stranger:
+        for number, payload in enumerate((b"\xff", b"{", b"123", b"null", b"[]", b'{"method":"x"}')):
+            await stranger.publish(f"$mcp-server/presence/bad-{number}/a/b", payload, retain=True)
+        odd = online_message(description=["a", "list"], meta="text", server_name=5)
+        await stranger.publish("$mcp-server/presence/odd/a/b", odd, retain=True)
+        await stranger.publish("$mcp-server/presence/bare/a/b", {"method": "notifications/server/online"}, retain=True)
+        listed = await online_servers(address)
+    assert listed == (OnlineServer("bare", "a/b"), OnlineServer("odd", "a/b"), TOY)
+    lines = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert 1 <= len(lines) <= 6
+    assert all("$mcp-server/presence/bad-" in line for line in lines)
+
+
+@given(st.text(), st.binary() | st.recursive(st.none() | st.text() | st.integers(), st.lists).map(json.dumps))
+def test_no_presence_message_is_too_odd_to_look_at(topic: str, payload: bytes | str) -> None:
+    body = payload if isinstance(payload, bytes) else payload.encode()
+    assert isinstance(parse_presence(f"$mcp-server/presence/{topic}", body), OnlineServer | str)
+
+
+async def test_an_unreachable_broker_and_a_bad_filter_are_errors() -> None:
+    with pytest.raises(BrokerError, match="Cannot reach the MQTT broker"):
+        await online_servers(Broker("127.0.0.1", 1))
+    with pytest.raises(SettingsError, match="cannot filter server names"):
+        await online_servers(Broker("127.0.0.1", 1), name_filter="#/a")
+
+
+async def test_the_brokers_filters_are_used_instead_of_our_own(broker: PrivateBroker, toy: Toy) -> None:
+    async with Proxy(broker) as proxy, running(broker, toy), running(broker, toy, server_id="r2", server_name="b/c"):
+        proxy.connack_properties = (("MCP-SERVER-NAME-FILTERS", '["b/#", "x/+"]'),)
+        assert [server.server_id for server in await online_servers(proxy.address)] == ["r2"]
+        assert await online_servers(proxy.address, name_filter="robot-node/#") == ()
+        assert "$mcp-server/presence/+/b/# (QoS 0)" in broker.log
+        proxy.connack_properties = (("MCP-SERVER-NAME-FILTERS", "b/#"),)
+        with pytest.raises(BrokerError, match="MCP-SERVER-NAME-FILTERS cannot be used"):
+            await online_servers(proxy.address)
+
+
+def test_filters_may_be_given_as_whole_topics() -> None:
+    given_filters = (("MCP-SERVER-NAME-FILTERS", '["$mcp-server/presence/+/b/#"]'),)
+    assert presence_filters(given_filters, "#") == ("$mcp-server/presence/+/b/#",)
+    assert presence_filters((), "a/+") == ("$mcp-server/presence/+/a/+",)
+
+
+async def test_a_directory_follows_arrivals_and_departures(broker: PrivateBroker, address: Broker, toy: Toy) -> None:
+    seen: asyncio.Queue[tuple[str, ...]] = asyncio.Queue()
+
+    async with directory(address, backoff=fast_backoff()) as followed:
+
+        async def watch() -> None:
+            async for servers in followed.changes():
+                seen.put_nowait(tuple(server.server_id for server in servers))
+
+        watching = asyncio.create_task(watch())
+        async with asyncio.timeout(PATIENCE_S):
+            assert await seen.get() == ()
+            async with running(broker, toy):
+                assert await seen.get() == (SERVER_ID,)
+                async with running(broker, toy, server_id="robot-2", server_name="a/b"):
+                    assert await seen.get() == ("robot-2", SERVER_ID)
+                assert await seen.get() == (SERVER_ID,)
+            assert await seen.get() == ()
+        watching.cancel()
+        await asyncio.wait([watching])
+
+
+async def test_waiting_for_one_server(broker: PrivateBroker, address: Broker, toy: Toy) -> None:
+    async with directory(address, backoff=fast_backoff()) as followed:
+        with pytest.raises(RemoteError, match=r"No robot-1 came online within 0\.05 s"):
+            await followed.wait_for(SERVER_ID, timeout_s=0.05)
+        waiting = asyncio.create_task(followed.wait_for(server_name=SERVER_NAME, timeout_s=PATIENCE_S))
+        async with (
+            running(broker, toy, server_id="other", server_name="a/b"),
+            running(broker, toy, description="a toy", meta={"site": 7}),
+        ):
+            assert await waiting == TOY
+            assert await followed.wait_for(SERVER_ID) == TOY
+
+
+async def test_a_directory_comes_back_after_the_broker_did(broker: PrivateBroker, address: Broker, toy: Toy) -> None:
+    async with running(broker, toy) as server, directory(address, backoff=fast_backoff()) as followed:
+        await followed.wait_for(SERVER_ID, timeout_s=PATIENCE_S)
+        server.online.clear()
+        await broker.stop()
+        await until_true(lambda: not followed.connected)
+        assert followed.servers == ()
+        await broker.start()
+        await eventually(server.online)
+        await followed.wait_for(SERVER_ID, timeout_s=PATIENCE_S)
+
+
+async def test_presence_that_is_cleared_while_listing_is_not_listed(broker: PrivateBroker, address: Broker) -> None:
+    async with raw_peer(broker, "stranger") as stranger, contextlib.AsyncExitStack() as stack:
+        followed = await stack.enter_async_context(directory(address))
+        await stranger.publish(PRESENCE, online_message(), retain=True)
+        await followed.wait_for(SERVER_ID, timeout_s=PATIENCE_S)
+        await stranger.publish(PRESENCE, b"", retain=True)
+        await until_true(lambda: followed.servers == ())
