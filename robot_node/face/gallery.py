@@ -47,5 +47,5 @@ def gallery(
         draw.rounded_rectangle((left, top, right - 1, bottom - 1), radius=frame, fill=_GLASS)
         face = render(expression, size).resize((size[0] * zoom, size[1] * zoom), Image.Resampling.NEAREST)
         sheet.paste(_PIXEL, (left + frame, top + frame), face)
-        draw.text(((left + right) / 2, bottom + 1), str(name), fill=_INK, font=font, anchor="mt")
+        draw.text(((left + right) / 2, bottom + 8 * zoom), str(name), fill=_INK, font=font, anchor="ms")
     return sheet

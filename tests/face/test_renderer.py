@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import combinations
+from pathlib import Path
 
 import pytest
 from PIL import Image, ImageChops
@@ -90,10 +91,18 @@ def test_a_display_without_a_layout_is_refused() -> None:
     assert "128x64, 128x32" in refused.value.remedy
 
 
+def test_the_documentation_shows_the_faces_as_they_are() -> None:
+    drawn = Image.open(Path(__file__).parents[2] / "docs" / "images" / "expressions.png")
+    assert_shows_every_face(drawn.convert("RGB"), (128, 64))  # else: gallery(columns=5, zoom=2).save(...)
+
+
 @all_sizes
 def test_the_gallery_shows_every_face(size: Size) -> None:
+    assert_shows_every_face(gallery(size=size, columns=5, zoom=2), size)
+
+
+def assert_shows_every_face(sheet: Image.Image, size: Size) -> None:
     zoom = 2
-    sheet = gallery(size=size, columns=5, zoom=zoom)
     frame, gap, label = 4 * zoom, 6 * zoom, 11 * zoom
     for index, emotion in enumerate(EXPRESSIONS):
         left = gap + frame + index % 5 * (size[0] * zoom + 2 * frame + gap)
