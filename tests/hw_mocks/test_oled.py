@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import inspect
-import random
-from pathlib import Path
-from typing import Any
 
 import luma.oled.device
 import pytest
@@ -14,59 +10,27 @@ import smbus2
 from hypothesis import given
 from hypothesis import strategies as st
 from luma.core.interface.serial import i2c
-from PIL import Image, ImageChops, ImageDraw
+from PIL import Image, ImageChops
 
 from hw_mocks.i2c import SimulatedI2cAdapter, _SimulatedSmbus
 from hw_mocks.oled import ControllerName, SimulatedOled
 from robot_node.devices import oled as driver
-
-ADDRESS = 0x3C
-COMMANDS, DATA = 0x00, 0x40
-UPRIGHT = {  # what every driver sends first: power, direction, on
-    "ssd1306": (0x8D, 0x14, 0xA1, 0xC8, 0xAF),
-    "sh1106": (0xA1, 0xC8, 0xAF),
-}
+from tests.hw_mocks.oled_bench import (
+    ADDRESS,
+    COMMANDS,
+    DATA,
+    a_picture,
+    controllers,
+    lit_points,
+    same,
+    upright,
+    wired,
+)
 
 modules = pytest.mark.parametrize(
     ("controller", "height"), [("ssd1306", 64), ("ssd1306", 32), ("sh1106", 64), ("sh1106", 32)]
 )
-controllers = pytest.mark.parametrize("controller", ["ssd1306", "sh1106"])
 luma_still_uses_getdata = pytest.mark.filterwarnings("ignore:.*getdata is deprecated:DeprecationWarning")
-
-
-def a_picture(height: int = 64, seed: int = 1) -> Image.Image:
-    """Something without any symmetry, down to the corners."""
-    picture = Image.frombytes("1", (128, height), random.Random(seed).randbytes(16 * height))  # noqa: S311  # not a secret
-    draw = ImageDraw.Draw(picture)
-    draw.rectangle((5, 3, 40, 20), fill=1)
-    draw.rectangle((90, height - 12, 126, height - 2), fill=0)
-    return picture
-
-
-def same(one: Image.Image, other: Image.Image) -> bool:
-    return one.size == other.size and ImageChops.logical_xor(one, other).getbbox() is None
-
-
-def wired(module: SimulatedOled, clock_hz: int = 400_000) -> tuple[SimulatedI2cAdapter, Any]:
-    adapter = SimulatedI2cAdapter({ADDRESS: module}, clock_hz=clock_hz)
-    return adapter, adapter.open(1, ADDRESS)
-
-
-def upright(controller: ControllerName = "ssd1306") -> tuple[SimulatedOled, Any]:
-    """A module that is on, upright and blank."""
-    module = SimulatedOled(controller)
-    _, serial = wired(module)
-    serial.command(*UPRIGHT[controller])
-    for page in range(8):
-        serial.command(0xB0 + page, 0x00, 0x10)
-        serial.data([0] * module.controller.columns)
-    assert module.picture().getbbox() is None
-    return module, serial
-
-
-def lit_points(module: SimulatedOled) -> set[tuple[int, int]]:
-    pixels = module.picture().convert("L").tobytes()
-    return {(index % 128, index // 128) for index, value in enumerate(pixels) if value}
 
 
 class TestWithLuma:
@@ -339,82 +303,3 @@ class TestProblems:
         bus = _SimulatedSmbus(SimulatedI2cAdapter({ADDRESS: SimulatedOled()}))
         with pytest.raises(ValueError, match="at most 32"):
             bus.write_i2c_block_data(ADDRESS, DATA, [0] * 33)
-
-
-class TestPlugAndClock:
-    """The module's wires."""
-
-    def test_nobody_answers_at_another_address(self) -> None:
-        adapter = SimulatedI2cAdapter({ADDRESS: SimulatedOled()})
-        with pytest.raises(OSError, match="Remote I/O error"):
-            adapter.write(0x3D, b"\x00\xaf")
-
-    @pytest.mark.parametrize("code", [errno.EREMOTEIO, errno.EIO, errno.ENXIO, errno.ETIMEDOUT])
-    def test_an_unplugged_module_is_dark_and_does_not_answer(self, code: int) -> None:
-        module, _ = upright()
-        module.receive(bytes([COMMANDS, 0xA5]), timeout_s=1)
-        module.unplug(code)
-        assert module.picture().getbbox() is None
-        with pytest.raises(OSError, match=r".") as refused:
-            module.receive(bytes([COMMANDS, 0xE3]), timeout_s=1)
-        assert refused.value.errno == code
-        with pytest.raises(OSError, match=r"."):
-            module.status(timeout_s=1)
-
-    @controllers
-    def test_a_module_that_is_plugged_in_anew_has_lost_everything(self, controller: ControllerName) -> None:
-        module, serial = upright(controller)
-        assert module.status(timeout_s=1) & 0x40 == 0
-        module.unplug()
-        module.plug()
-        assert module.status(timeout_s=1) & 0x40
-        assert module.picture().getbbox() is None
-        serial.command(*UPRIGHT[controller])
-        assert 1000 < len(lit_points(module)) < 7000  # noise
-
-    def test_a_held_clock_ends_in_a_time_out(self) -> None:
-        module = SimulatedOled()
-        adapter = SimulatedI2cAdapter({ADDRESS: module}, timeout_s=0.01)
-        module.hold_clock()
-        with pytest.raises(TimeoutError):
-            adapter.write(ADDRESS, bytes([COMMANDS, 0xE3]))
-        module.release_clock()
-        adapter.write(ADDRESS, bytes([COMMANDS, 0xE3]))
-
-
-class TestPictureFile:
-    """The picture for those outside of the process."""
-
-    def test_it_always_holds_what_is_seen(self, tmp_path: Path) -> None:
-        file = tmp_path / "new" / "face.png"
-        module = SimulatedOled(picture_file=file)
-        assert Image.open(file).getbbox() is None
-        _, serial = wired(module)
-        device = driver.create("ssd1306", serial, width=128, height=64, rotate=0)
-        device.display(a_picture())
-        assert same(Image.open(file), a_picture())
-        module.unplug()
-        assert Image.open(file).getbbox() is None
-        assert [path.name for path in file.parent.iterdir()] == ["face.png"]
-
-    def test_it_is_written_only_when_something_changed(self, tmp_path: Path) -> None:
-        file = tmp_path / "face.png"
-        _, serial = wired(SimulatedOled(picture_file=file))
-        device = driver.create("ssd1306", serial, width=128, height=64, rotate=0)
-        device.display(a_picture())
-        written = file.stat().st_mtime_ns, file.stat().st_ino
-        device.display(a_picture())
-        assert (file.stat().st_mtime_ns, file.stat().st_ino) == written
-
-    def test_a_file_that_cannot_be_written_is_no_fault_of_the_display(
-        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        folder = tmp_path / "gone"
-        module = SimulatedOled(picture_file=folder / "face.png")
-        for path in folder.iterdir():
-            path.unlink()
-        folder.rmdir()
-        _, serial = wired(module)
-        driver.create("ssd1306", serial, width=128, height=64, rotate=0).display(a_picture())
-        assert same(module.picture(), a_picture())
-        assert "cannot be written" in caplog.text
