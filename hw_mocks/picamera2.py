@@ -25,7 +25,7 @@ from robot_node.devices.platform import CameraLibrary
 
 _log = logging.getLogger(__name__)
 
-_VERSION = "0.3.38"
+VERSION = "0.3.38"
 _SHORTEST_FRAME_US = 8333
 
 
@@ -409,5 +409,5 @@ def camera_library(sensor: SimulatedSensor, board: Board) -> CameraLibrary:
         LibavH264Encoder=LibavH264Encoder,
         Output=Output,
         Transform=Transform,
-        version=_VERSION,
+        version=VERSION,
     )
