@@ -190,6 +190,7 @@ async def test_a_caller_that_gives_up_leaves_the_camera_usable(pi: Pi) -> None:
         impatient.cancel()
         with pytest.raises(asyncio.CancelledError):
             await impatient
+        await eventually(lambda: robot.camera_state() is CameraState.ON)
         await robot.camera.stop()
         assert not pi.capturing()
         await robot.camera.start()

@@ -80,6 +80,27 @@ async def test_decoded_frames_show_the_scene_at_their_capture_time(pi: Pi) -> No
     assert [frame.keyframe for frame in frames] == [True] + [False] * 29
 
 
+async def test_each_picture_comes_out_of_the_encoder_before_the_next_goes_in(pi: Pi) -> None:
+    """picamera2 asks libx264 for frame threads, of which each holds one frame back."""
+    base = pi.library.H264Encoder
+    inside: list[int] = [0]
+    held_back: list[int] = []
+
+    def encode(encoder: Any, stream: Any, request: Any) -> None:  # noqa: ANN401  # picamera2 ships no types
+        inside[0] += 1
+        base._encode(encoder, stream, request)
+        held_back.append(inside[0])
+
+    def outputframe(encoder: Any, *frame: Any, **details: Any) -> None:  # noqa: ANN401  # picamera2 ships no types
+        inside[0] -= 1
+        base.outputframe(encoder, *frame, **details)
+
+    async with rig(pi, platform=pi.with_encoder(_encode=encode, outputframe=outputframe), watched=True) as robot:
+        await robot.camera.start()
+        await robot.frames.reach(10)
+    assert set(held_back) == {0}
+
+
 async def test_the_stream_is_constrained_baseline_as_webrtc_wants_it(pi: Pi) -> None:
     async with rig(pi, watched=True) as robot:
         await robot.camera.start()
@@ -112,9 +133,14 @@ async def test_switching_off_while_watched_stops_the_encoder_and_on_again_resume
     async with rig(pi, platform=pi.with_encoder(**CountingEncoder.attributes(pi)), watched=True) as robot:
         await robot.camera.start()
         await robot.frames.more(2)
+        on_its_way = robot.camera._frames
+        assert on_its_way is not None
         await robot.camera.stop()
         assert CountingEncoder.running_now == 0
         seen = len(robot.frames.received)
+        on_its_way.receive(b"late", True, 0)  # noqa: FBT003  # as the encoder says it
+        await asyncio.sleep(0.01)
+        assert len(robot.frames.received) == seen
         await robot.camera.start()
         await robot.frames.reach(seen + 2)
         assert robot.frames.received[seen].keyframe
