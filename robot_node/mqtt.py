@@ -13,6 +13,7 @@ import logging
 import random
 import socket
 import ssl
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
@@ -214,9 +215,19 @@ paho_properties.readUTF = _read_utf
 
 
 class _Client(aiomqtt.Client):
-    """aiomqtt's client, plus what it keeps from us: the properties of CONNACK."""
+    """aiomqtt's client, with two differences: CONNACK's properties are kept, and packets are written at once.
+
+    aiomqtt hands each packet to the event loop from another thread's point of view: a write to the loop's own pipe
+    and three turns of the loop before the packet is on the wire, which is a third of a round trip.
+    """
 
     connack_user_properties: UserProperties = ()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  # aiomqtt's own
+        super().__init__(*args, **kwargs)
+        self._loop_thread = threading.get_ident()
+        self._publishing = False
+        self._drained = asyncio.Event()
 
     def _on_connect(
         self,
@@ -228,6 +239,51 @@ class _Client(aiomqtt.Client):
     ) -> None:
         self.connack_user_properties = tuple(getattr(properties, "UserProperty", None) or ())
         super()._on_connect(client, userdata, flags, reason_code, properties)
+
+    def _on_socket_register_write(self, client: paho.Client, userdata: Any, sock: Any) -> None:  # noqa: ANN401  # paho's
+        if threading.get_ident() != self._loop_thread:  # CONNECT is sent from an executor's thread
+            super()._on_socket_register_write(client, userdata, sock)
+        elif not self._publishing:
+            self._loop.call_soon(self._flush)
+
+    def _on_socket_close(self, client: paho.Client, userdata: Any, sock: Any) -> None:  # noqa: ANN401  # paho's
+        super()._on_socket_close(client, userdata, sock)
+        self._loop.call_soon_threadsafe(self._drained.set)
+
+    async def publish_unacknowledged(self, topic: str, payload: bytes, properties: Properties) -> None:
+        """Publish at QoS 0; returns once the packet was written.
+
+        Raises:
+            MqttError: the connection is gone.
+        """
+        self._publishing = True
+        try:
+            info = self._client.publish(topic, payload, 0, False, properties)  # noqa: FBT003  # paho's retain
+        finally:
+            self._publishing = False
+        if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
+            raise aiomqtt.MqttCodeError(info.rc, "Could not publish message")
+        self._flush()
+        while self._client.want_write():
+            self._drained.clear()
+            await self._drained.wait()
+        if self._disconnected.done():
+            raise aiomqtt.MqttError("Disconnected while publishing") from self._disconnected.exception()
+
+    def _flush(self) -> None:
+        """Write what is queued, now and, where the socket takes no more, as soon as it does."""
+        sock = self._client.socket()
+        if sock is None:
+            return
+        try:
+            self._client.loop_write()
+        except Exception as error:  # noqa: BLE001  # as aiomqtt does: whatever it is, the connection is broken
+            if not self._disconnected.done():
+                self._disconnected.set_exception(error)
+        if not self._client.want_write():
+            self._drained.set()
+        elif sock.fileno() >= 0:
+            self._loop.add_writer(sock.fileno(), self._flush)
 
     def abandon(self) -> None:
         """Close the socket of a connection attempt that failed or was cancelled; aiomqtt leaves it open."""
@@ -284,7 +340,10 @@ class Connection:
             BrokerError: the connection is gone.
         """
         with _broker_errors("publish"):
-            await self._client.publish(topic, payload, qos, retain, self._publish_properties)
+            if qos == 0 and not retain:
+                await self._client.publish_unacknowledged(topic, payload, self._publish_properties)
+            else:
+                await self._client.publish(topic, payload, qos, retain, self._publish_properties)
 
     async def lost(self) -> None:
         """Wait until the connection is lost.

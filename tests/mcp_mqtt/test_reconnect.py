@@ -6,7 +6,6 @@ import asyncio
 import logging
 import re
 import signal
-import subprocess
 
 import pytest
 from mcp import Client
@@ -94,8 +93,8 @@ async def test_wrong_credentials_are_one_warning_per_attempt_with_growing_delay(
 
 async def test_right_credentials_are_accepted(tmp_path_factory: pytest.TempPathFactory, toy: Toy) -> None:
     passwords = tmp_path_factory.mktemp("broker") / "passwords"
-    command = ["mosquitto_passwd", "-b", "-c", passwords, "robot", "se:cr@t"]
-    await asyncio.to_thread(subprocess.run, command, check=True)
+    making = await asyncio.create_subprocess_exec("mosquitto_passwd", "-b", "-c", passwords, "robot", "se:cr@t")
+    assert await making.wait() == 0
     for part in (passwords, *passwords.parents[:3]):
         part.chmod(0o755)  # mosquitto, started as root, becomes another user
     async with PrivateBroker(anonymous=False, extra=f"password_file {passwords}") as guarded:
