@@ -13,16 +13,13 @@ import logging
 import random
 import socket
 import ssl
-import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Literal, cast
+from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
 import aiomqtt
 import paho.mqtt.client as paho
-import paho.mqtt.properties as paho_properties
-from paho.mqtt import MQTTException
 from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
@@ -30,10 +27,26 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from robot_node.errors import BrokerError, RobotNodeError, SettingsError
+from robot_node.mqtt_client import Incoming, MqttClient, OnMessage, PublishProperties, UserProperties
+
+__all__ = [
+    "Backoff",
+    "Broker",
+    "ConnectOptions",
+    "Connection",
+    "Incoming",
+    "LinkStatus",
+    "OnMessage",
+    "ReconnectError",
+    "Subscription",
+    "UserProperties",
+    "Will",
+    "cancel_and_wait",
+    "connect",
+    "keep_connected",
+]
 
 logger = logging.getLogger(__name__)
-
-UserProperties = tuple[tuple[str, str], ...]
 
 # Without it a round trip at QoS 1 takes 44 to 88 ms: Nagle's algorithm against delayed acknowledgement.
 _NO_DELAY = (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -137,20 +150,6 @@ class ConnectOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Incoming:
-    """One PUBLISH that reached us."""
-
-    topic: str
-    payload: bytes
-    retain: bool = False
-    user_properties: UserProperties = ()
-
-    def user_property(self, name: str) -> str | None:
-        """The first value of the user property ``name``, or None."""
-        return next((value for key, value in self.user_properties if key == name), None)
-
-
-@dataclass(frozen=True, slots=True)
 class Subscription:
     """One topic filter of a SUBSCRIBE."""
 
@@ -159,144 +158,13 @@ class Subscription:
     no_local: bool = False
 
 
-OnMessage = Callable[[Incoming], None]
-"""Called on the event loop for every message, in order. Must not block; what it raises is logged and dropped."""
-
-
-class _DispatchingQueue:
-    """Stands where aiomqtt keeps its incoming queue: hands each message over at once instead of storing it.
-
-    aiomqtt's own iterator costs a task and a wait per message, and its bounded queue drops without telling
-    which. Whoever receives bounds its own inboxes.
-    """
-
-    def __init__(self, on_message: OnMessage) -> None:
-        self._on_message = on_message
-        self._never = asyncio.Event()
-
-    async def get(self) -> aiomqtt.Message:
-        await self._never.wait()
-        raise AssertionError("unreachable")
-
-    def qsize(self) -> int:
-        return 0
-
-    def put_nowait(self, message: aiomqtt.Message) -> None:
-        properties = getattr(message.properties, "UserProperty", None) or ()
-        incoming = Incoming(
-            message.topic.value, message.payload, retain=message.retain, user_properties=tuple(properties)
-        )
-        try:
-            self._on_message(incoming)
-        except Exception:  # the reader of the socket serves everybody: one bad message must not end it
-            logger.exception("A message on %s could not be handled", incoming.topic)
-
-
-_strict_read_utf = paho_properties.readUTF
-
-
-def _read_utf(buffer: bytes, limit: int) -> tuple[str, int]:
-    """Read a string property as paho does, but accept U+FEFF.
-
-    It is legal (MQTT 5.0, 1.5.4-3), yet paho takes the packet for malformed and drops the connection: one user
-    property of a stranger would cut off the whole robot.
-    """
-    try:
-        return cast("tuple[str, int]", _strict_read_utf(buffer, limit))  # type: ignore[no-untyped-call]  # paho's
-    except MQTTException:
-        length = int.from_bytes(buffer[:2], "big")
-        text = bytes(buffer[2 : 2 + length]).decode()
-        if length + 2 > limit or "\0" in text or "\ufeff" not in text:
-            raise
-        return text, length + 2
-
-
-paho_properties.readUTF = _read_utf
-
-
-class _Client(aiomqtt.Client):
-    """aiomqtt's client, with two differences: CONNACK's properties are kept, and packets are written at once.
-
-    aiomqtt hands each packet to the event loop from another thread's point of view: a write to the loop's own pipe
-    and three turns of the loop before the packet is on the wire, which is a third of a round trip.
-    """
-
-    connack_user_properties: UserProperties = ()
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  # aiomqtt's own
-        super().__init__(*args, **kwargs)
-        self._loop_thread = threading.get_ident()
-        self._publishing = False
-        self._drained = asyncio.Event()
-
-    def _on_connect(
-        self,
-        client: paho.Client,
-        userdata: Any,  # noqa: ANN401  # paho's own signature
-        flags: paho.ConnectFlags,
-        reason_code: ReasonCode,
-        properties: Properties | None = None,
-    ) -> None:
-        self.connack_user_properties = tuple(getattr(properties, "UserProperty", None) or ())
-        super()._on_connect(client, userdata, flags, reason_code, properties)
-
-    def _on_socket_register_write(self, client: paho.Client, userdata: Any, sock: Any) -> None:  # noqa: ANN401  # paho's
-        if threading.get_ident() != self._loop_thread:  # CONNECT is sent from an executor's thread
-            super()._on_socket_register_write(client, userdata, sock)
-        elif not self._publishing:
-            self._loop.call_soon(self._flush)
-
-    def _on_socket_close(self, client: paho.Client, userdata: Any, sock: Any) -> None:  # noqa: ANN401  # paho's
-        super()._on_socket_close(client, userdata, sock)
-        self._loop.call_soon_threadsafe(self._drained.set)
-
-    async def publish_unacknowledged(self, topic: str, payload: bytes, properties: Properties) -> None:
-        """Publish at QoS 0; returns once the packet was written.
-
-        Raises:
-            MqttError: the connection is gone.
-        """
-        self._publishing = True
-        try:
-            info = self._client.publish(topic, payload, 0, False, properties)  # noqa: FBT003  # paho's retain
-        finally:
-            self._publishing = False
-        if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
-            raise aiomqtt.MqttCodeError(info.rc, "Could not publish message")
-        self._flush()
-        while self._client.want_write():
-            self._drained.clear()
-            await self._drained.wait()
-        if self._disconnected.done():
-            raise aiomqtt.MqttError("Disconnected while publishing") from self._disconnected.exception()
-
-    def _flush(self) -> None:
-        """Write what is queued, now and, where the socket takes no more, as soon as it does."""
-        sock = self._client.socket()
-        if sock is None:
-            return
-        try:
-            self._client.loop_write()
-        except Exception as error:  # noqa: BLE001  # as aiomqtt does: whatever it is, the connection is broken
-            if not self._disconnected.done():
-                self._disconnected.set_exception(error)
-        if not self._client.want_write():
-            self._drained.set()
-        elif sock.fileno() >= 0:
-            self._loop.add_writer(sock.fileno(), self._flush)
-
-    def abandon(self) -> None:
-        """Close the socket of a connection attempt that failed or was cancelled; aiomqtt leaves it open."""
-        self._client.disconnect()
-
-
 class Connection:
     """A live MQTT connection. Made by :func:`connect`."""
 
-    def __init__(self, client: _Client, options: ConnectOptions) -> None:
+    def __init__(self, client: MqttClient, options: ConnectOptions) -> None:
         self._client = client
         self._options = options
-        self._publish_properties = _user_properties(PacketTypes.PUBLISH, options.publish_properties)
+        self._publish_properties = PublishProperties(options.publish_properties)
 
     @property
     def client_id(self) -> str:
@@ -353,7 +221,7 @@ class Connection:
         """
         with _broker_errors("stay connected"):
             async for _ in self._client.messages:
-                pass  # never: the dispatching queue holds nothing back
+                pass  # never: messages go to on_message
 
 
 @contextlib.asynccontextmanager
@@ -367,7 +235,8 @@ async def connect(broker: Broker, options: ConnectOptions, on_message: OnMessage
     properties.SessionExpiryInterval = 0
     if options.max_packet_bytes:
         properties.MaximumPacketSize = min(options.max_packet_bytes, _LARGEST_MQTT_PACKET)
-    client = _Client(
+    client = MqttClient(
+        on_message,
         broker.host,
         broker.port,
         username=broker.username,
@@ -383,8 +252,6 @@ async def connect(broker: Broker, options: ConnectOptions, on_message: OnMessage
         timeout=options.timeout_s,
         keepalive=options.keepalive_s,
         socket_options=[_NO_DELAY],
-        # aiomqtt only ever calls get, put_nowait and qsize of what it makes from this.
-        queue_type=cast("type[asyncio.Queue[aiomqtt.Message]]", lambda maxsize: _DispatchingQueue(on_message)),  # noqa: ARG005
     )
     client.pending_calls_threshold = 1000  # many sessions publish at once: that is no reason for a warning
     try:

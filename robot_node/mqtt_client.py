@@ -1,0 +1,243 @@
+"""aiomqtt's client, adapted: CONNACK's properties kept, messages handed over, packets written at once.
+
+This is the one place that reaches below the public names of aiomqtt and paho-mqtt. ``tests/test_mqtt_client.py``
+holds what it relies on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import aiomqtt
+import paho.mqtt.client as paho
+from paho.mqtt import MQTTException
+from paho.mqtt.enums import MQTTErrorCode
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+logger = logging.getLogger(__name__)
+
+UserProperties = tuple[tuple[str, str], ...]
+
+# A packet whose properties are larger is taken as one without: nobody we talk to needs a tenth of it.
+_MAX_PROPERTY_BYTES = 16 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """One PUBLISH that reached us."""
+
+    topic: str
+    payload: bytes
+    retain: bool = False
+    user_properties: UserProperties = ()
+
+    def user_property(self, name: str) -> str | None:
+        """The first value of the user property ``name``, or None."""
+        for key, value in self.user_properties:
+            if key == name:
+                return value
+        return None
+
+
+OnMessage = Callable[[Incoming], None]
+"""Called on the event loop for every message, in order. Must not block; what it raises is logged and dropped."""
+
+
+class MqttClient(aiomqtt.Client):
+    """aiomqtt's client, with three differences.
+
+    * The user properties of CONNACK are kept.
+    * Messages go to ``on_message`` at once. aiomqtt's own iterator costs a task and a wait per message, and its
+      bounded queue drops without telling which. Whoever receives bounds its own inboxes.
+    * Packets are written at once. aiomqtt leaves each to the event loop as if from another thread: a write to the
+      loop's own pipe and three turns of the loop before the packet is on the wire, a third of a round trip.
+    """
+
+    connack_user_properties: UserProperties = ()
+
+    def __init__(self, on_message: OnMessage, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  # aiomqtt's own
+        super().__init__(*args, **kwargs)
+        self._hand_over = on_message
+        self._loop_thread = threading.get_ident()
+        self._publishing = False
+        self._drained = asyncio.Event()
+
+    async def publish_unacknowledged(self, topic: str, payload: bytes, properties: Properties) -> None:
+        """Publish at QoS 0; returns once the packet was written.
+
+        Raises:
+            MqttError: the connection is gone.
+        """
+        self._publishing = True
+        try:
+            info = self._client.publish(topic, payload, 0, False, properties)  # noqa: FBT003  # paho's retain
+        finally:
+            self._publishing = False
+        if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
+            raise aiomqtt.MqttCodeError(info.rc, "Could not publish message")
+        self._flush()
+        while self._client.want_write() and not self._disconnected.done():
+            self._drained.clear()
+            await self._drained.wait()
+        if self._disconnected.done():
+            raise aiomqtt.MqttError("Disconnected while publishing") from self._disconnected.exception()
+
+    def abandon(self) -> None:
+        """Close the socket of a connection attempt that failed or was cancelled; aiomqtt leaves it open."""
+        self._client.disconnect()
+
+    def _flush(self) -> None:
+        """Write what is queued, now and, where the socket takes no more, as soon as it does."""
+        sock = self._client.socket()
+        if sock is None:
+            return
+        try:
+            self._client.loop_write()
+        except Exception as error:  # noqa: BLE001  # as aiomqtt does: whatever it is, the connection is broken
+            if not self._disconnected.done():
+                self._disconnected.set_exception(error)
+        if not self._client.want_write() or self._disconnected.done():
+            self._drained.set()
+        elif sock.fileno() >= 0:
+            self._loop.add_writer(sock.fileno(), self._flush)
+
+    def _on_connect(
+        self,
+        client: paho.Client,
+        userdata: Any,  # noqa: ANN401  # paho's own signature, here and below
+        flags: paho.ConnectFlags,
+        reason_code: ReasonCode,
+        properties: Properties | None = None,
+    ) -> None:
+        self.connack_user_properties = tuple(getattr(properties, "UserProperty", None) or ())
+        super()._on_connect(client, userdata, flags, reason_code, properties)
+
+    def _on_message(self, client: paho.Client, userdata: Any, message: paho.MQTTMessage) -> None:  # noqa: ANN401, ARG002
+        pairs = getattr(message.properties, "UserProperty", None) or ()
+        # What is raised here would end the reading of the socket, which serves everybody.
+        try:
+            incoming = Incoming(message.topic, bytes(message.payload), message.retain, tuple(pairs))
+            self._hand_over(incoming)
+        except Exception:
+            logger.exception("A message could not be handled")
+
+    def _on_socket_register_write(self, client: paho.Client, userdata: Any, sock: Any) -> None:  # noqa: ANN401
+        if threading.get_ident() != self._loop_thread:  # CONNECT is sent from an executor's thread
+            super()._on_socket_register_write(client, userdata, sock)
+        elif not self._publishing:
+            self._loop.call_soon(self._flush)
+
+    def _on_socket_close(self, client: paho.Client, userdata: Any, sock: Any) -> None:  # noqa: ANN401
+        super()._on_socket_close(client, userdata, sock)
+        self._loop.call_soon_threadsafe(self._drained.set)
+
+
+class PublishProperties(Properties):
+    """User properties for PUBLISH, packed once instead of for each packet."""
+
+    def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
+        super().__init__(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho leaves it untyped, here and below
+        for pair in pairs:
+            self.UserProperty = pair
+        object.__setattr__(self, "_packed", super().pack())  # type: ignore[no-untyped-call]  # as above
+
+    def pack(self) -> bytes:
+        """The bytes that stand in the packet."""
+        packed: bytes = object.__getattribute__(self, "_packed")
+        return packed
+
+
+# Sizes of the other properties that PUBLISH may carry (MQTT 5.0, 3.3.2.3); 0 stands for a length in two bytes.
+_FIXED_SIZES = {0x01: 1, 0x02: 4, 0x23: 2, 0x03: 0, 0x08: 0, 0x09: 0}
+_SUBSCRIPTION_IDENTIFIER = 0x0B
+_USER_PROPERTY = 0x26
+
+
+def read_user_properties(buffer: bytes) -> tuple[list[tuple[str, str]], int]:
+    """Read the properties of a PUBLISH, of which only the user properties are kept.
+
+    Args:
+        buffer: The packet from its properties on.
+
+    Returns:
+        The user properties, and the number of bytes that all properties take. A pair that isn't UTF-8 is left out.
+
+    Raises:
+        MQTTException: the properties are malformed.
+    """
+    try:
+        length, start = _variable_byte_integer(buffer, 0)
+        end = start + length
+        pairs = [] if length > _MAX_PROPERTY_BYTES else _user_properties(buffer[:end], start)
+    except (IndexError, KeyError) as error:
+        raise MQTTException("Malformed properties") from error
+    if end > len(buffer):
+        raise MQTTException("Malformed properties: too short")
+    return pairs, end
+
+
+def _user_properties(buffer: bytes, position: int) -> list[tuple[str, str]]:
+    pairs: list[tuple[str, str]] = []
+    while position < len(buffer):
+        identifier = buffer[position]
+        position += 1
+        if identifier == _USER_PROPERTY:
+            name_end = _end_of_text(buffer, position)
+            value_end = _end_of_text(buffer, name_end)
+            try:
+                pairs.append((buffer[position + 2 : name_end].decode(), buffer[name_end + 2 : value_end].decode()))
+            except UnicodeDecodeError:
+                logger.debug("A user property that isn't UTF-8 was left out")
+            position = value_end
+        elif identifier == _SUBSCRIPTION_IDENTIFIER:
+            position = _variable_byte_integer(buffer, position)[1]
+        else:
+            position = (
+                position + _FIXED_SIZES[identifier] if _FIXED_SIZES[identifier] else _end_of_text(buffer, position)
+            )
+    return pairs
+
+
+def _end_of_text(buffer: bytes, position: int) -> int:
+    end = position + 2 + (buffer[position] << 8) + buffer[position + 1]
+    if end > len(buffer):
+        raise IndexError
+    return end
+
+
+def _variable_byte_integer(buffer: bytes, position: int) -> tuple[int, int]:
+    """Value and the position after it (MQTT 5.0, 1.5.5)."""
+    value = 0
+    for index in range(4):
+        digit = buffer[position + index]
+        value |= (digit & 0x7F) << (7 * index)
+        if not digit & 0x80:
+            return value, position + index + 1
+    raise IndexError
+
+
+_unpack_any = Properties.unpack
+
+
+def _unpack(self: Properties, buffer: bytes) -> tuple[Properties, int]:
+    if self.packetType != PacketTypes.PUBLISH:
+        unpacked: tuple[Properties, int] = _unpack_any(self, buffer)  # type: ignore[no-untyped-call]  # paho's
+        return unpacked
+    pairs, length = read_user_properties(buffer)
+    if pairs:
+        object.__setattr__(self, "UserProperty", pairs)
+    return self, length
+
+
+# paho copies the whole packet several times for each property, so that one PUBLISH of some megabytes with some
+# thousand properties stops the event loop for minutes; it drops the connection over U+FEFF, which is legal
+# (MQTT 5.0, 1.5.4-3), so that any stranger could cut off the robot; and it takes longer over two user properties
+# than a round trip through the broker.
+Properties.unpack = _unpack  # type: ignore[method-assign]  # see above
