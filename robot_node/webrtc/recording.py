@@ -6,9 +6,10 @@ import asyncio
 import logging
 import queue
 import threading
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Self
+from typing import BinaryIO, Self
 
 import av
 from av.container import OutputContainer
@@ -55,8 +56,8 @@ class Recording:
 
     async def __aenter__(self) -> Self:
         if self._path is not None:
-            container = await asyncio.to_thread(self._open, self._path)
-            self._thread = threading.Thread(target=self._write, args=(container,), name="MP4 writer")
+            file = await asyncio.to_thread(_open, self._path)
+            self._thread = threading.Thread(target=self._write, args=(file,), name="MP4 writer")
             self._thread.start()
         return self
 
@@ -67,42 +68,46 @@ class Recording:
         if self.dropped:
             logger.warning("%s lacks %d frames: this machine encodes too slowly.", self._path, self.dropped)
         if self._error is not None and kind is None:
-            raise _cannot_write(self._path, self._error) from self._error
-
-    def _open(self, path: Path) -> OutputContainer:
-        try:
-            return av.open(str(path), "w", format="mp4")
-        except OSError as error:
-            raise _cannot_write(path, error) from error
+            raise _cannot_write(self._path, str(self._error)) from self._error
 
     def _finish(self, thread: threading.Thread) -> None:
         self._frames.put(None)
         thread.join()
 
-    def _write(self, container: OutputContainer) -> None:
+    def _write(self, file: BinaryIO) -> None:
+        frames = iter(self._frames.get, None)
         try:
-            with container:
-                self._encode_all(container)
+            with file, av.open(file, "w", format="mp4") as container:
+                _encode(frames, container)
         except Exception as error:  # noqa: BLE001  # told by __aexit__: a thread has nobody to raise to
             self._error = error
-            while self._frames.get() is not None:
-                pass  # the other side must be able to leave its None
+        for _ in frames:
+            pass  # after an error: whoever adds frames must never find the queue full for ever
 
-    def _encode_all(self, container: OutputContainer) -> None:
-        stream: VideoStream | None = None
-        last_time = -1
-        while (frame := self._frames.get()) is not None:
-            if stream is None:
-                stream = container.add_stream("libx264", rate=_NOMINAL_FRAME_RATE, options={"preset": "veryfast"})
-                stream.width, stream.height, stream.pix_fmt = frame.width, frame.height, "yuv420p"
-                stream.codec_context.time_base = _TIME_BASE
-            picture = frame.reformat(width=stream.width, height=stream.height, format="yuv420p")
-            picture.pict_type = PictureType.NONE  # the camera's keyframes are not the file's
-            last_time = max(last_time + 1, _time_of(frame))
-            picture.pts, picture.time_base = last_time, _TIME_BASE
-            container.mux(stream.encode(picture))
-        if stream is not None:
-            container.mux(stream.encode(None))
+
+def _open(path: Path) -> BinaryIO:
+    # Opened here, because libav opens a path only when it first writes to it: too late to say so.
+    try:
+        return path.open("wb")
+    except OSError as error:
+        raise _cannot_write(path, error.strerror or str(error)) from error
+
+
+def _encode(frames: Iterator[av.VideoFrame], container: OutputContainer) -> None:
+    stream: VideoStream | None = None
+    last_time = -1
+    for frame in frames:
+        if stream is None:
+            stream = container.add_stream("libx264", rate=_NOMINAL_FRAME_RATE, options={"preset": "veryfast"})
+            stream.width, stream.height, stream.pix_fmt = frame.width, frame.height, "yuv420p"
+            stream.codec_context.time_base = _TIME_BASE
+        picture = frame.reformat(width=stream.width, height=stream.height, format="yuv420p")
+        picture.pict_type = PictureType.NONE  # the camera's keyframes are not the file's
+        last_time = max(last_time + 1, _time_of(frame))
+        picture.pts, picture.time_base = last_time, _TIME_BASE
+        container.mux(stream.encode(picture))
+    if stream is not None:
+        container.mux(stream.encode(None))
 
 
 def _time_of(frame: av.VideoFrame) -> int:
@@ -112,5 +117,5 @@ def _time_of(frame: av.VideoFrame) -> int:
     return int(frame.pts * base / _TIME_BASE)
 
 
-def _cannot_write(path: Path | None, error: Exception) -> SettingsError:
-    return SettingsError(f"The video file {path} cannot be written: {error}.", remedy="Choose another --output.")
+def _cannot_write(path: Path | None, reason: str) -> SettingsError:
+    return SettingsError(f"The video file {path} cannot be written: {reason}.", remedy="Choose another --output.")

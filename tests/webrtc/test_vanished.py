@@ -1,0 +1,100 @@
+"""Viewers that go without a word. aiortc alone needs 28 s and more to notice; the robot frees them within 5 s."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import AsyncIterator
+
+import pytest
+
+from robot_node.private_broker import PrivateBroker
+from tests.webrtc.conftest import Robot, running_robot, until
+from tests.webrtc.peer import peer
+from tests.webrtc.scene import grey_of, read_number
+
+# 5 s are promised; the rest is for a machine that does other things as well.
+_FREED_WITHIN_S = 8.0
+
+
+class ViewerProcess:
+    """A viewer in a process of its own."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    async def says(self, word: str) -> None:
+        assert self._process.stdout is not None
+        async with asyncio.timeout(30):
+            while (line := await self._process.stdout.readline()).strip() != word.encode():
+                assert line, "the viewer has ended"
+
+    def signal(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+
+@contextlib.asynccontextmanager
+async def viewer_process(broker: PrivateBroker, will: str) -> AsyncIterator[ViewerProcess]:
+    """Start it, and kill it in the end."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.webrtc.viewer_process", broker.url, "doomed", will),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        yield ViewerProcess(process)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        assert process.stdout is not None
+        await process.stdout.read()  # closes the pipe
+        await process.wait()
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "silent"])
+@pytest.mark.parametrize("camera_on", [True, False], ids=["camera on", "camera off"])
+async def test_a_viewer_without_a_will_is_missed(
+    broker: PrivateBroker, number: signal.Signals, *, camera_on: bool
+) -> None:
+    async with running_robot(broker, camera_on=camera_on) as robot, viewer_process(broker, "without-will") as viewer:
+        await viewer.says("frame" if camera_on else "connected")
+        await robot.has_viewers(1)
+        viewer.signal(number)
+        await robot.has_viewers(0, within_s=_FREED_WITHIN_S)
+        await until(lambda: not robot.scene.encoding)
+
+
+async def test_the_will_of_a_killed_viewer_frees_it_at_once(
+    broker: PrivateBroker, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="robot_node.webrtc")
+    async with running_robot(broker) as robot, viewer_process(broker, "with-will") as viewer:
+        await viewer.says("frame")
+        viewer.signal(signal.SIGKILL)
+        await robot.has_viewers(0, within_s=_FREED_WITHIN_S)
+    assert "'The viewer has lost its connection.'" in caplog.text
+
+
+async def test_the_others_go_on_when_one_vanishes(robot: Robot, broker: PrivateBroker) -> None:
+    async with peer(robot.broker) as healthy, viewer_process(broker, "without-will") as viewer:
+        await healthy.offer()
+        await viewer.says("frame")
+        await robot.has_viewers(2)
+        viewer.signal(signal.SIGKILL)
+        numbers = []
+        while robot.viewers > 1:
+            numbers.append(read_number(grey_of(await healthy.frame())))
+        assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+
+
+async def test_a_short_outage_ends_no_session(robot: Robot, broker: PrivateBroker) -> None:
+    async with viewer_process(broker, "without-will") as viewer:
+        await viewer.says("frame")
+        await robot.has_viewers(1)
+        viewer.signal(signal.SIGSTOP)
+        await asyncio.sleep(1.5)  # the length of the outage: there is nothing to wait for
+        viewer.signal(signal.SIGCONT)
+        encoded = robot.scene.encoded
+        await until(lambda: robot.scene.encoded > encoded + 150)
+        assert robot.viewers == 1

@@ -1,0 +1,79 @@
+"""What goes wrong for a viewer is said in words that help."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from robot_node.config import WebRtcSettings
+from robot_node.errors import BrokerError, RemoteError, SettingsError, SignalingError
+from robot_node.mqtt import Broker
+from robot_node.private_broker import PrivateBroker
+from robot_node.webrtc.viewer import ViewerLimits, Viewing, view, watch
+from tests.webrtc.conftest import SERVER_ID, Robot, running_robot
+
+
+async def test_no_broker(unused_tcp_port: int) -> None:
+    with pytest.raises(BrokerError, match="Cannot reach the MQTT broker"):
+        await watch(Broker.from_url(f"mqtt://127.0.0.1:{unused_tcp_port}"), SERVER_ID, frames=1)
+
+
+async def test_no_answer(broker: PrivateBroker) -> None:
+    with pytest.raises(SignalingError, match=r"nobody did not answer within 0\.2 s\. Is it online, and its id right\?"):
+        await watch(Broker.from_url(broker.url), "nobody", frames=1, limits=ViewerLimits(answer_s=0.2))
+
+
+async def test_the_viewer_limit(broker: PrivateBroker) -> None:
+    async with running_robot(broker, WebRtcSettings(max_viewers=1)) as robot, view(robot.broker, SERVER_ID):
+        with pytest.raises(RemoteError, match="refused the session: The robot already has 1 viewers"):
+            await watch(robot.broker, SERVER_ID, frames=1)
+
+
+async def test_no_picture(broker: PrivateBroker) -> None:
+    async with running_robot(broker, camera_on=False) as robot:
+        with pytest.raises(RemoteError, match=r"but no frame came within 0\.5 s\. Is the camera on\?"):
+            await watch(robot.broker, SERVER_ID, frames=1, limits=ViewerLimits(frame_s=0.5))
+        await robot.has_viewers(0)
+
+
+async def test_no_further_picture(robot: Robot) -> None:
+    async with view(robot.broker, SERVER_ID, limits=ViewerLimits(frame_s=1)) as viewing:
+        await viewing.frame()
+        robot.scene.switch(on=False)
+        with pytest.raises(RemoteError, match="no further frame came within 1 s"):
+            await _all_frames(viewing)
+
+
+async def test_the_robot_leaves(robot: Robot) -> None:
+    async with view(robot.broker, SERVER_ID) as viewing:
+        await viewing.frame()
+        robot.task.cancel()
+        with pytest.raises(RemoteError, match=r"ended the session after \d+ frames: The robot is leaving"):
+            await _all_frames(viewing)
+
+
+async def test_a_file_that_cannot_be_written(robot: Robot, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"seen\.mp4 cannot be written: .*No such file or directory"):
+        await watch(robot.broker, SERVER_ID, frames=1, output=tmp_path / "missing" / "seen.mp4")
+
+
+async def test_the_viewer_leaves_when_it_is_told_to(robot: Robot) -> None:
+    stop = asyncio.Event()
+    progress: list[int] = []
+
+    def count(frames: int) -> None:
+        progress.append(frames)
+        if frames == 5:
+            stop.set()
+
+    report = await watch(robot.broker, SERVER_ID, stop=stop, on_progress=count)
+    assert report.frames == 5
+    assert progress == [1, 2, 3, 4, 5]
+    await robot.has_viewers(0)
+
+
+async def _all_frames(viewing: Viewing) -> None:
+    while True:
+        await viewing.frame()
