@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import logging
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -78,7 +80,7 @@ class CaptureSession:
             found = f"only {cameras} found" if cameras else "none is connected"
             raise DeviceError(f"There is no camera number {number}: {found}.", remedy=_LIST_CAMERAS)
         try:
-            self._picam2 = self._library.Picamera2(number)
+            self._picam2 = _construct(self._library.Picamera2, number)
             self._picam2.configure(self._configuration(self._library, self._picam2))
             self._picam2.start()
         except Exception as error:
@@ -180,6 +182,20 @@ class CaptureSession:
             raise StalledError(f"The camera gave no picture: {error}.", remedy="Switch it off and on again.") from error
 
 
+def _construct(picamera2_class: Any, number: int) -> Any:  # noqa: ANN401  # picamera2 ships no types
+    picam2 = picamera2_class.__new__(picamera2_class)
+    try:
+        picam2.__init__(number)
+    except Exception:
+        # picamera2 leaves its pipe open when it cannot open the camera: descriptors would run out, attempt by attempt.
+        if not picam2.is_open:
+            with contextlib.suppress(AttributeError, OSError):
+                picam2.notifymeread.close()
+                os.close(picam2.notifyme_w)
+        raise
+    return picam2
+
+
 def _explain(error: Exception) -> RobotNodeError:
     if isinstance(error, RobotNodeError):
         return error
@@ -196,4 +212,4 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
     cause: BaseException | None = error
     while cause is not None:
         yield cause
-        cause = cause.__cause__
+        cause = cause.__cause__ or cause.__context__  # older picamera2 raises without "from"

@@ -20,12 +20,9 @@ from robot_node.devices.capture import StalledError
 from robot_node.devices.platform import CameraLibrary, raspberry_pi
 from robot_node.errors import DeviceError, NotReadyError
 from robot_node.state import CameraState
-from tests.devices.camera_rig import PIS, Pi, decode, eventually, make_pi, rig
+from tests.devices.camera_rig import PIS, Pi, decode, eventually, make_pi, open_files, rig
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:setDaemon:DeprecationWarning"),  # picamera2's own line
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),  # picamera2 leaves a pipe open when a constructor fails
-]
+pytestmark = pytest.mark.filterwarnings("ignore:setDaemon:DeprecationWarning")  # picamera2's own line
 
 IMPATIENT = CameraLimits(picture=0.4)
 
@@ -70,6 +67,22 @@ async def test_a_busy_camera_says_how_to_find_who_uses_it(pi: Pi) -> None:
         assert robot.camera_state() is CameraState.FAILED
         pi.sensor.busy = False
         await robot.camera.start()
+
+
+async def test_trying_in_vain_leaves_no_file_open(pi: Pi) -> None:
+    async def try_each_fault() -> None:
+        async with rig(pi, limits=CameraLimits(picture=0.1)) as robot:
+            for fault, value in (("busy", True), ("start_error", "no"), ("absent", True), ("stalled", True)):
+                setattr(pi.sensor, fault, value)
+                with pytest.raises(DeviceError):
+                    await robot.camera.start()
+                setattr(pi.sensor, fault, type(value)())
+
+    await try_each_fault()
+    before = open_files()
+    for _ in range(5):
+        await try_each_fault()
+    await eventually(lambda: open_files() <= before)
 
 
 async def test_two_robots_cannot_have_the_same_camera(pi: Pi) -> None:
