@@ -6,8 +6,7 @@ and not as a picture that never recovers.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from aioice.stun import TransactionError
@@ -43,14 +42,27 @@ def ice_transports(connection: RTCPeerConnection) -> set[RTCIceTransport]:
     return transports
 
 
-def limit_gathering(transport: RTCIceTransport, seconds: float) -> None:
-    """Wait no longer than this for STUN and TURN servers; aioice itself gives a dead one 5 s.
+def limit_gathering(
+    transport: RTCIceTransport, seconds: float, *, only: Sequence[str] = (), besides: Sequence[str] = ()
+) -> None:
+    """Bound the gathering of candidates in time and place.
+
+    Args:
+        transport: Whose candidates.
+        seconds: How long to wait for STUN and TURN servers; aioice itself gives a dead one 5 s.
+        only: Addresses of this machine to use instead of those that aioice finds: all but loopback.
+        besides: Addresses to use in addition.
 
     Raises:
         AttributeError: this aioice gathers candidates in another way.
     """
     agent = _agent(transport)
-    agent.get_component_candidates = partial(agent.get_component_candidates, timeout=seconds)
+    gather = agent.get_component_candidates
+
+    async def gather_within_limits(component: int, addresses: list[str]) -> Any:  # noqa: ANN401  # aioice's own
+        return await gather(component, [*(only or addresses), *besides], timeout=seconds)
+
+    agent.get_component_candidates = gather_within_limits
 
 
 async def answers_check(transport: RTCIceTransport) -> bool:

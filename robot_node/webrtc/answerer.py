@@ -324,6 +324,7 @@ class _Answerer:
             send=lambda message: self.outbox.put(client.id, message),
             on_connected=lambda: self._viewer_connected(client),
             ice_servers=self._ice_servers,
+            addresses=self._settings.addresses,
             connect_timeout_s=self._settings.connect_timeout_s,
         )
         for candidate in self._candidates_for(client, offer):

@@ -91,6 +91,7 @@ class Session:
         send: Sends a message to the viewer.
         on_connected: Called once, when media can flow.
         ice_servers: STUN and TURN servers; none means that only the robot's own addresses are offered.
+        addresses: The robot's own addresses to use; none means all but loopback.
         connect_timeout_s: A session that is not connected after this time is closed.
     """
 
@@ -102,11 +103,13 @@ class Session:
         send: Callable[[Message], None],
         on_connected: Callable[[], None],
         ice_servers: Sequence[RTCIceServer] = (),
+        addresses: Sequence[str] = (),
         connect_timeout_s: float = 15.0,
     ) -> None:
         self._offer = offer
         self._send = send
         self._on_connected = on_connected
+        self._addresses = addresses
         self._connect_timeout_s = connect_timeout_s
         # An empty list, never None: that would mean a public STUN server to aiortc.
         self._connection = RTCPeerConnection(RTCConfiguration(iceServers=list(ice_servers)))
@@ -190,7 +193,7 @@ class Session:
                 # What nobody here consumes must not be received: aiortc would decode and queue it without bound.
                 other.direction = "inactive"
         for transport in aiortc_hooks.ice_transports(connection):
-            aiortc_hooks.limit_gathering(transport, GATHERING_LIMIT_S)
+            aiortc_hooks.limit_gathering(transport, GATHERING_LIMIT_S, only=self._addresses)
         await connection.setLocalDescription()
         if transceiver.currentDirection != "sendonly":
             raise SignalingError("The offer does not ask to receive video.", remedy="Offer to receive video.")

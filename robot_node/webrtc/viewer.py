@@ -42,6 +42,9 @@ from robot_node.webrtc.signaling import (
 logger = logging.getLogger(__name__)
 
 _LAST_WORD_S = 1.0
+# A robot whose broker is on this machine may be reachable on loopback only, as that of the demo is.
+_LOOPBACK = ("127.0.0.1",)
+_LOOPBACK_NAMES = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +219,7 @@ async def view(
     try:
         async with connect(broker, options, signaling.receive) as connection:
             await connection.subscribe(Subscription(answers_topic(client_id)))
-            transceiver = await _offer_to_receive(peer)
+            transceiver = await _offer_to_receive(peer, _LOOPBACK if broker.host in _LOOPBACK_NAMES else ())
             offered_at = time.monotonic()
             await connection.publish(topic, encode(Offer(peer.localDescription.sdp)))
             candidates: asyncio.Task[None] | None = None
@@ -287,11 +290,11 @@ class _Signaling:
                 logger.debug("A candidate cannot be used: %s", error)
 
 
-async def _offer_to_receive(peer: RTCPeerConnection) -> RTCRtpTransceiver:
+async def _offer_to_receive(peer: RTCPeerConnection, besides: Sequence[str]) -> RTCRtpTransceiver:
     transceiver = peer.addTransceiver("video", direction="recvonly")
     prefer_h264_with_retransmission(transceiver)
     for transport in aiortc_hooks.ice_transports(peer):
-        aiortc_hooks.limit_gathering(transport, GATHERING_LIMIT_S)
+        aiortc_hooks.limit_gathering(transport, GATHERING_LIMIT_S, besides=besides)
     await peer.setLocalDescription()
     return transceiver
 

@@ -54,15 +54,23 @@ async def viewer_process(broker: PrivateBroker, will: str) -> AsyncIterator[View
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "silent"])
 @pytest.mark.parametrize("camera_on", [True, False], ids=["camera on", "camera off"])
-async def test_a_viewer_without_a_will_is_missed(
+async def test_a_viewer_without_a_will_is_missed_and_another_is_not(
     broker: PrivateBroker, number: signal.Signals, *, camera_on: bool
 ) -> None:
-    async with running_robot(broker, camera_on=camera_on) as robot, viewer_process(broker, "without-will") as viewer:
+    async with (
+        running_robot(broker, camera_on=camera_on) as robot,
+        viewer_process(broker, "without-will") as viewer,
+        peer(robot.broker, "healthy") as healthy,
+    ):
+        await healthy.offer()
         await viewer.says("frame" if camera_on else "connected")
-        await robot.has_viewers(1)
+        await robot.has_viewers(2)
         viewer.signal(number)
-        await robot.has_viewers(0, within_s=_FREED_WITHIN_S)
-        await until(lambda: not robot.scene.encoding)
+        await robot.has_viewers(1, within_s=_FREED_WITHIN_S)
+        assert healthy.silent()
+        await healthy.rtc.close()
+        await robot.has_viewers(0)
+        assert not robot.scene.encoding
 
 
 async def test_the_will_of_a_killed_viewer_frees_it_at_once(
