@@ -3,10 +3,12 @@
 ``python -m benchmarks.tool_call`` prints one JSON line; times in milliseconds:
 
 * ``p50_ms``, ``p99_ms``: a call of a trivial tool by the official SDK's client.
-* ``echo_p50_ms``: a payload of the same size sent to a peer and back, with the same MQTT client library.
+* ``echo_p50_ms``: a payload of the same size sent to a peer and back, with the same MQTT client library (aiomqtt) as
+  it comes, TCP_NODELAY set as we set it.
 * ``p50_ratio_to_echo``: how many echoes a tool call costs. Target: at most 3.
+* ``adapted_echo_p50_ms``: the same echo over our adaptation of that library (``robot_node.mqtt``), for comparison.
 
-The broker, the MCP server, the echoing peer and the caller are processes of their own; calls and echoes take turns.
+The broker, the MCP server, each echoing peer and the caller are processes of their own; calls and echoes take turns.
 """
 
 from __future__ import annotations
@@ -15,11 +17,13 @@ import argparse
 import asyncio
 import contextlib
 import json
+import socket
 import statistics
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 
+import aiomqtt
 from mcp import Client
 from mcp.server import MCPServer
 
@@ -30,6 +34,7 @@ from robot_node.private_broker import PrivateBroker
 
 _SERVER_ID, _SERVER_NAME = "benchmark", "robot-node/benchmark"
 _REQUEST, _RESPONSE = "benchmark/echo/request", "benchmark/echo/response"
+_ADAPTED = "adapted/"
 # As many bytes as the tool call puts on the wire, properties aside.
 _PAYLOAD = b"x" * 300
 _ROUNDS = 10
@@ -37,7 +42,7 @@ _WARM_UP = 50
 
 
 async def _serve_tool(broker: Broker) -> None:
-    server = MCPServer("benchmark")
+    server = MCPServer("benchmark", log_level="WARNING")
 
     @server.tool()
     def add(a: int, b: int) -> int:
@@ -46,14 +51,32 @@ async def _serve_tool(broker: Broker) -> None:
     await serve(broker, server, ServerOptions(server_id=_SERVER_ID, server_name=_SERVER_NAME), on_online=_say_ready)
 
 
+def _bare_client(broker: Broker, client_id: str) -> aiomqtt.Client:
+    return aiomqtt.Client(
+        broker.host,
+        broker.port,
+        identifier=client_id,
+        protocol=aiomqtt.ProtocolVersion.V5,
+        socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
+    )
+
+
 async def _serve_echo(broker: Broker) -> None:
+    async with _bare_client(broker, "echo") as client:
+        await client.subscribe(_REQUEST)
+        _say_ready()
+        async for message in client.messages:
+            await client.publish(_RESPONSE, message.payload)
+
+
+async def _serve_adapted_echo(broker: Broker) -> None:
     requests: asyncio.Queue[Incoming] = asyncio.Queue()
-    async with connect(broker, ConnectOptions(client_id="echo"), requests.put_nowait) as connection:
-        await connection.subscribe(Subscription(_REQUEST))
+    async with connect(broker, ConnectOptions(client_id="adapted-echo"), requests.put_nowait) as connection:
+        await connection.subscribe(Subscription(_ADAPTED + _REQUEST))
         _say_ready()
         while True:
             request = await requests.get()
-            await connection.publish(_RESPONSE, request.payload)
+            await connection.publish(_ADAPTED + _RESPONSE, request.payload)
 
 
 def _say_ready() -> None:
@@ -78,13 +101,26 @@ async def _peer(role: str, broker_url: str) -> AsyncIterator[None]:
 
 @contextlib.asynccontextmanager
 async def _echoing(broker: Broker) -> AsyncIterator[Callable[[], Awaitable[object]]]:
+    async with _bare_client(broker, "asker") as client:
+        await client.subscribe(_RESPONSE)
+        messages = aiter(client.messages)
+
+        async def echo() -> object:
+            await client.publish(_REQUEST, _PAYLOAD)
+            return await anext(messages)
+
+        yield echo
+
+
+@contextlib.asynccontextmanager
+async def _echoing_adapted(broker: Broker) -> AsyncIterator[Callable[[], Awaitable[object]]]:
     responses: asyncio.Queue[Incoming] = asyncio.Queue()
 
-    async with connect(broker, ConnectOptions(client_id="asker"), responses.put_nowait) as connection:
-        await connection.subscribe(Subscription(_RESPONSE))
+    async with connect(broker, ConnectOptions(client_id="adapted-asker"), responses.put_nowait) as connection:
+        await connection.subscribe(Subscription(_ADAPTED + _RESPONSE))
 
-        async def echo() -> Incoming:
-            await connection.publish(_REQUEST, _PAYLOAD)
+        async def echo() -> object:
+            await connection.publish(_ADAPTED + _REQUEST, _PAYLOAD)
             return await responses.get()
 
         yield echo
@@ -114,24 +150,34 @@ async def measure(calls: int) -> dict[str, float]:
     Returns:
         What is printed.
     """
-    async with PrivateBroker() as private, _peer("server", private.url), _peer("echo", private.url):
+    times: dict[str, list[float]] = {"echo": [], "adapted": [], "call": []}
+    async with contextlib.AsyncExitStack() as stack:
+        private = await stack.enter_async_context(PrivateBroker())
+        for role in _ROLES:
+            await stack.enter_async_context(_peer(role, private.url))
         broker = Broker.from_url(private.url)
-        async with _echoing(broker) as echo, _calling(broker) as call:
-            echoes: list[float] = []
-            called: list[float] = []
-            for action in (echo, call):
-                await _times_ms(action, _WARM_UP)
-            for _ in range(_ROUNDS):
-                echoes += await _times_ms(echo, -(-calls // _ROUNDS))
-                called += await _times_ms(call, -(-calls // _ROUNDS))
-    p50, echo_p50 = statistics.median(called), statistics.median(echoes)
+        actions = {
+            "echo": await stack.enter_async_context(_echoing(broker)),
+            "adapted": await stack.enter_async_context(_echoing_adapted(broker)),
+            "call": await stack.enter_async_context(_calling(broker)),
+        }
+        for action in actions.values():
+            await _times_ms(action, _WARM_UP)
+        for _ in range(_ROUNDS):
+            for name, action in actions.items():
+                times[name] += await _times_ms(action, -(-calls // _ROUNDS))
+    p50 = {name: statistics.median(values) for name, values in times.items()}
     return {
-        "calls": len(called),
-        "p50_ms": round(p50, 3),
-        "p99_ms": round(statistics.quantiles(called, n=100)[98], 3),
-        "echo_p50_ms": round(echo_p50, 3),
-        "p50_ratio_to_echo": round(p50 / echo_p50, 2),
+        "calls": len(times["call"]),
+        "p50_ms": round(p50["call"], 3),
+        "p99_ms": round(statistics.quantiles(times["call"], n=100)[98], 3),
+        "echo_p50_ms": round(p50["echo"], 3),
+        "p50_ratio_to_echo": round(p50["call"] / p50["echo"], 2),
+        "adapted_echo_p50_ms": round(p50["adapted"], 3),
     }
+
+
+_ROLES = {"server": _serve_tool, "echo": _serve_echo, "adapted-echo": _serve_adapted_echo}
 
 
 def main() -> None:
@@ -146,7 +192,7 @@ def main() -> None:
     if arguments.peer:
         role, url = arguments.peer
         with contextlib.suppress(KeyboardInterrupt):
-            asyncio.run({"server": _serve_tool, "echo": _serve_echo}[role](Broker.from_url(url)))
+            asyncio.run(_ROLES[role](Broker.from_url(url)))
     else:
         print(json.dumps(asyncio.run(measure(arguments.calls))))
 

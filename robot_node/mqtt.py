@@ -11,12 +11,10 @@ import asyncio
 import contextlib
 import logging
 import random
-import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Literal
-from urllib.parse import unquote, urlsplit
+from typing import Any
 
 import aiomqtt
 import paho.mqtt.client as paho
@@ -26,8 +24,9 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from robot_node.errors import BrokerError, RobotNodeError, SettingsError
-from robot_node.mqtt_client import Incoming, MqttClient, OnMessage, PublishProperties, UserProperties
+from robot_node.errors import BrokerError, RobotNodeError
+from robot_node.mqtt_client import MqttClient, OnMessage, PublishProperties
+from robot_node.mqtt_types import Broker, ConnectOptions, Incoming, Subscription, UserProperties, Will
 
 __all__ = [
     "Backoff",
@@ -48,114 +47,9 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-# Without it a round trip at QoS 1 takes 44 to 88 ms: Nagle's algorithm against delayed acknowledgement.
-_NO_DELAY = (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-_DEFAULT_PORTS = {"mqtt": 1883, "mqtts": 8883, "ws": 8083, "wss": 8084}
 _LARGEST_MQTT_PACKET = 268_435_455  # MQTT 5.0, 1.5.5: four length bytes
 # A connection that lives this long was a good one: the next loss is retried from the shortest delay again.
 _STABLE_AFTER_S = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class Broker:
-    """Where the broker is, and who we are to it.
-
-    Attributes:
-        host: Name or address.
-        port: TCP port.
-        transport: ``"tcp"``, or ``"websockets"`` (then at ``path``).
-        tls: Encrypt, and verify the broker's certificate.
-        ca_file: Certificate authorities to trust instead of the system's.
-    """
-
-    host: str
-    port: int
-    transport: Literal["tcp", "websockets"] = "tcp"
-    tls: bool = False
-    username: str | None = None
-    password: str | None = field(default=None, repr=False)
-    path: str = "/mqtt"
-    ca_file: str | None = None
-
-    @classmethod
-    def from_url(cls, url: str, *, username: str | None = None, password: str | None = None) -> Broker:
-        """Read ``mqtt[s]://user:password@host:port`` or ``ws[s]://user:password@host:port/path``.
-
-        Args:
-            url: The address; user and password may be percent-encoded.
-            username: Used when the address has none.
-            password: Used when the address has none.
-
-        Raises:
-            SettingsError: the address is not of that form. The text never repeats a password.
-        """
-        remedy = "Write it as mqtt://host:1883, mqtts://user:password@host:8883 or ws://host:8083/mqtt."
-        try:
-            parts = urlsplit(url)
-            port = parts.port
-        except ValueError as error:
-            raise SettingsError(f"The broker address cannot be read: {error}.", remedy=remedy) from error
-        if parts.scheme not in _DEFAULT_PORTS:
-            raise SettingsError(f"The broker address has an unknown scheme {parts.scheme!r}.", remedy=remedy)
-        if not parts.hostname:
-            raise SettingsError("The broker address names no host.", remedy=remedy)
-        websockets = parts.scheme in {"ws", "wss"}
-        return cls(
-            host=parts.hostname,
-            port=_DEFAULT_PORTS[parts.scheme] if port is None else port,
-            transport="websockets" if websockets else "tcp",
-            tls=parts.scheme in {"mqtts", "wss"},
-            username=unquote(parts.username) if parts.username else username,
-            password=unquote(parts.password) if parts.password else password,
-            path=(parts.path or "/mqtt") if websockets else "/mqtt",
-        )
-
-    def __str__(self) -> str:
-        """The address without credentials, fit for a log."""
-        scheme = ("ws" if self.transport == "websockets" else "mqtt") + ("s" if self.tls else "")
-        return f"{scheme}://{self.host}:{self.port}"
-
-
-@dataclass(frozen=True, slots=True)
-class Will:
-    """What the broker publishes for us when the connection dies without a DISCONNECT."""
-
-    topic: str
-    payload: bytes = b""
-    qos: int = 1
-    retain: bool = False
-    user_properties: UserProperties = ()
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectOptions:
-    """How one MQTT connection introduces itself.
-
-    Attributes:
-        client_id: MQTT client identifier.
-        connect_properties: User properties of CONNECT.
-        publish_properties: User properties of every PUBLISH.
-        max_packet_bytes: Largest packet that the broker may send us (it drops larger ones); 0 for no limit.
-        timeout_s: Limit for connecting, subscribing and acknowledged publishing, each.
-        keepalive_s: MQTT keep-alive interval.
-    """
-
-    client_id: str
-    will: Will | None = None
-    connect_properties: UserProperties = ()
-    publish_properties: UserProperties = ()
-    max_packet_bytes: int = 0
-    timeout_s: float = 4.0
-    keepalive_s: int = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Subscription:
-    """One topic filter of a SUBSCRIBE."""
-
-    topic_filter: str
-    qos: int = 0
-    no_local: bool = False
 
 
 class Connection:
@@ -208,8 +102,8 @@ class Connection:
             BrokerError: the connection is gone.
         """
         with _broker_errors("publish"):
-            if qos == 0 and not retain:
-                await self._client.publish_unacknowledged(topic, payload, self._publish_properties)
+            if qos == 0:
+                await self._client.publish_unacknowledged(topic, payload, self._publish_properties, retain=retain)
             else:
                 await self._client.publish(topic, payload, qos, retain, self._publish_properties)
 
@@ -251,12 +145,12 @@ async def connect(broker: Broker, options: ConnectOptions, on_message: OnMessage
         tls_context=await asyncio.to_thread(ssl.create_default_context, cafile=broker.ca_file) if broker.tls else None,
         timeout=options.timeout_s,
         keepalive=options.keepalive_s,
-        socket_options=[_NO_DELAY],
     )
     client.pending_calls_threshold = 1000  # many sessions publish at once: that is no reason for a warning
     try:
         async with asyncio.timeout(options.timeout_s + 2):
             await client.__aenter__()
+            client.set_no_delay()
     except BaseException as error:
         client.abandon()
         if isinstance(error, aiomqtt.MqttError | TimeoutError | OSError):
@@ -352,7 +246,7 @@ async def keep_connected(
             reconnecting = False
             if lived_s is not None and lived_s >= _STABLE_AFTER_S:
                 backoff.reset()
-            elif lived_s is not None and not error.remedy:
+            elif lived_s is not None and isinstance(error, BrokerError) and not error.remedy:
                 # mosquitto 2.0 doesn't say why when another client takes the id over.
                 error.remedy = f"Make sure that no other client uses the id {present.client_id}."
             delay = backoff.next_delay()

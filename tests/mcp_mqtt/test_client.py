@@ -180,7 +180,7 @@ async def test_leaving_says_disconnected_and_the_server_forgets(broker: PrivateB
         goodbye = await observer.until(lambda message: message.topic == "$mcp-client/presence/agent")
     assert goodbye.json == DISCONNECTED
     await until_true(lambda: "MCP session of agent" not in {task.get_name() for task in asyncio.all_tasks()})
-    assert "Received DISCONNECT from agent" in broker.log
+    await until_true(lambda: "Received DISCONNECT from agent" in broker.log)
 
 
 async def test_a_server_that_is_not_online_is_an_error_that_says_so(address: Broker) -> None:

@@ -255,3 +255,14 @@ async def test_odd_user_properties_do_not_break_the_connection(
         await attacker.publish(CONTROL, initialize(), extra=((odd, odd), ("MCP-MQTT-CLIENT-ID", odd)))
     await passed_by(bystander)
     assert broker.log.count("as robot-1") == 1
+
+
+async def test_a_packet_with_very_many_user_properties_costs_nobody_anything(
+    attacker: RawPeer, bystander: RawPeer
+) -> None:
+    # Read as paho reads properties, this one packet would stop the server for minutes.
+    many = tuple((str(number), "x" * 50) for number in range(20_000))
+    await attacker.open_session()
+    await attacker.publish(CONTROL, b"x" * 2_000_000, extra=many)
+    await passed_by(bystander)
+    await passed_by(attacker)

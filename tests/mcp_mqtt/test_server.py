@@ -60,7 +60,7 @@ async def test_leaving_clears_the_presence_then_disconnects(broker: PrivateBroke
             await observer.until(lambda message: message.topic == PRESENCE)
         gone = await observer.until(lambda message: message.payload == b"")
         assert gone.topic == PRESENCE
-    assert f"Received DISCONNECT from {SERVER_ID}" in broker.log
+    await until_true(lambda: f"Received DISCONNECT from {SERVER_ID}" in broker.log)
     async with raw_peer(broker, "latecomer") as latecomer:
         await latecomer.subscribe(PRESENCE)
         assert latecomer.seen() == []
