@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import threading
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import av
 import av.codec.context
 
-if TYPE_CHECKING:
-    from hw_mocks.picamera2 import CompletedRequest
+from hw_mocks.camera_requests import CompletedRequest
 
 _MICROSECOND = Fraction(1, 1_000_000)
 

@@ -12,14 +12,11 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import av
-from PIL import Image
-
+from hw_mocks.camera_requests import CompletedRequest, Transform
 from hw_mocks.encoders import Encoder, H264Encoder, LibavH264Encoder, Output
-from hw_mocks.scenes import Picture, Scene, rotated_180
+from hw_mocks.scenes import Scene, rotated_180
 from hw_mocks.sensor import SimulatedSensor
 from robot_node.devices.platform import CameraLibrary
 
@@ -34,65 +31,6 @@ class Board(enum.Enum):
 
     PI_4 = "Raspberry Pi 4"
     PI_5 = "Raspberry Pi 5"
-
-
-@dataclass(frozen=True)
-class Transform:
-    """libcamera's mirroring of the picture."""
-
-    hflip: int = 0
-    vflip: int = 0
-    transpose: int = 0
-
-
-class CompletedRequest:
-    """A buffer with a picture in it. It goes back to the camera when everyone has released it."""
-
-    def __init__(self, request: Picture, picam2: Picamera2, sensor_timestamp_ns: int = 0) -> None:
-        self.request = request
-        self.picam2 = picam2
-        self.sensor_timestamp_ns = sensor_timestamp_ns
-        self.ref_count = 1
-        self._lock = threading.Lock()
-
-    def acquire(self) -> None:
-        """Keep the buffer."""
-        with self._lock:
-            if self.ref_count == 0:
-                raise RuntimeError("CompletedRequest: acquiring lock with ref_count 0")
-            self.ref_count += 1
-
-    def release(self) -> None:
-        """Give the buffer back."""
-        with self._lock:
-            self.ref_count -= 1
-            if self.ref_count < 0:
-                raise RuntimeError("CompletedRequest: lock now has negative ref_count")
-            if self.ref_count == 0:
-                self.picam2.take_back_buffer()
-
-    def get_metadata(self) -> dict[str, Any]:
-        """What the sensor says of this picture."""
-        return {"SensorTimestamp": self.sensor_timestamp_ns, "ExposureTime": 20_000}
-
-    def make_array(self, name: str) -> Picture:
-        """The picture of a stream."""
-        if name != "main":
-            raise RuntimeError(f"Stream {name!r} is not defined")
-        return self.request
-
-    def save(
-        self,
-        name: str,
-        file_output: io.BytesIO,
-        format: str | None = None,
-        exif_data: dict[str, Any] | None = None,
-    ) -> None:
-        """Write the picture of a stream as JPEG."""
-        if format not in ("jpg", "jpeg"):
-            raise RuntimeError("Stream format YUV420 not supported for PIL images")
-        rgb = av.VideoFrame.from_ndarray(self.make_array(name), "yuv420p").to_ndarray(format="rgb24")
-        Image.fromarray(rgb).save(file_output, "JPEG", quality=self.picam2.options.get("quality", 90))
 
 
 class _Job:
@@ -133,6 +71,7 @@ class Picamera2:
         self._thread: threading.Thread | None = None
         self._scene: Scene | None = None
         self._free_buffers = 0
+        self._buffers_lock = threading.Lock()
         if camera_num >= len(self.global_camera_info()):
             raise RuntimeError(
                 f'No camera number {camera_num} found - use "rpicam-hello --list-cameras" to check connected cameras'
@@ -148,7 +87,7 @@ class Picamera2:
         main: dict[str, Any] = {},
         lores: dict[str, Any] | None = None,
         raw: dict[str, Any] | None = {},
-        transform: Transform = Transform(),
+        transform: Transform = Transform(),  # noqa: B008  # the package's signature
         colour_space: Any = None,
         buffer_count: int = 6,
         controls: dict[str, Any] = {},
@@ -305,7 +244,8 @@ class Picamera2:
 
     def take_back_buffer(self) -> None:
         """Let a buffer be filled anew."""
-        self._free_buffers += 1
+        with self._buffers_lock:
+            self._free_buffers += 1
 
     def _dispatch(
         self,
@@ -358,7 +298,8 @@ class Picamera2:
     def _capture(self) -> CompletedRequest | None:
         if not self.started or self._scene is None or self.sensor.stalled or self._free_buffers == 0:
             return None
-        self._free_buffers -= 1
+        with self._buffers_lock:
+            self._free_buffers -= 1
         captured_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
         picture = self._scene.picture(time.monotonic())
         if self.camera_config["transform"] == Transform(hflip=1, vflip=1):

@@ -79,7 +79,7 @@ class Camera:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._closed = False
         self._session: CaptureSession | None = None
-        self._hanging_sessions = 0
+        self._unclosed_sessions = 0
         self._lit = False
 
         self._sink: FrameSink | None = None
@@ -106,7 +106,7 @@ class Camera:
         """Switch the camera off: the sensor captures no more. Does nothing when it is off.
 
         Raises:
-            DeviceError: The camera could not be closed.
+            DeviceError: The camera could not be closed; it counts as failed then, and never as off.
         """
         await self._in_turn("camera off", self._turn_off)
 
@@ -217,6 +217,11 @@ class Camera:
                 raise
             self._session = None
             self._indicate(capturing=False)
+        if self._unclosed_sessions:
+            raise DeviceError(
+                "The camera could not be closed and may still be capturing.",
+                remedy="Restart the robot: the kernel then closes it.",
+            )
         self._report(CameraState.OFF)
 
     async def _take_photo(self, quality: float) -> Photo:
@@ -235,7 +240,7 @@ class Camera:
         self._drop_frames()
         if isinstance(error, _HangingError):
             hanging, self._worker = self._worker, DeviceWorker("camera")
-            self._hanging_sessions += 1
+            self._unclosed_sessions += 1
             self._task("close hanging camera", self._close_hanging(hanging, session))
         else:
             try:
@@ -244,6 +249,8 @@ class Camera:
                 logger.error("%s", close_error)  # noqa: TRY400  # the text says it all
                 if isinstance(close_error, _HangingError):
                     await self._give_up(session, close_error)
+                else:
+                    self._unclosed_sessions += 1
             else:
                 self._indicate(capturing=False)
         logger.error("Camera failed: %s", error)
@@ -252,7 +259,7 @@ class Camera:
     async def _close_hanging(self, worker: DeviceWorker, session: CaptureSession) -> None:
         try:
             await worker.run(session.close)  # its turn comes when the call that hangs returns, if ever
-            self._hanging_sessions -= 1
+            self._unclosed_sessions -= 1
             self._indicate(capturing=self._session is not None)
         except DeviceError as error:
             logger.error("%s", error)  # noqa: TRY400  # the text says it all
@@ -325,7 +332,7 @@ class Camera:
             logger.exception("A frame could not be sent on")
 
     def _indicate(self, *, capturing: bool) -> None:
-        lit = capturing or self._hanging_sessions > 0
+        lit = capturing or self._unclosed_sessions > 0
         if lit != self._lit:
             self._lit = lit
             self._indicator(lit)

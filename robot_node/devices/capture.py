@@ -146,7 +146,7 @@ class CaptureSession:
             self.stop_stream()
         except DeviceError as error:
             logger.warning("%s The camera is closed all the same.", error)
-        picam2, self._picam2 = self._picam2, None
+        picam2 = self._picam2
         if picam2 is None:
             return
         try:
@@ -157,8 +157,9 @@ class CaptureSession:
             picam2.close()
         except Exception as error:
             raise DeviceError(
-                f"The camera could not be closed: {error}.", remedy="Restart the service: the kernel then closes it."
+                f"The camera could not be closed: {error}.", remedy="Restart the robot: the kernel then closes it."
             ) from error
+        self._picam2 = None
 
     def _configuration(self, library: CameraLibrary, picam2: Any) -> Any:  # noqa: ANN401  # picamera2 ships no types
         frame_us = round(1_000_000 / self._settings.frame_rate)

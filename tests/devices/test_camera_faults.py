@@ -246,6 +246,9 @@ async def test_a_call_that_never_returns_fails_in_time_and_the_led_stays_lit_unt
         assert robot.camera_state() is CameraState.FAILED
         with pytest.raises(DeviceError, match="busy"):
             await robot.camera.start()
+        with pytest.raises(DeviceError, match="may still be capturing"):
+            await robot.camera.stop()
+        assert robot.camera_state() is CameraState.FAILED
         assert pi.capturing()
         assert robot.indicator == [True]
         release.set()
@@ -253,6 +256,31 @@ async def test_a_call_that_never_returns_fails_in_time_and_the_led_stays_lit_unt
         assert not pi.capturing()
         await robot.camera.start()
         assert (await robot.camera.photo()).jpeg
+
+
+async def test_a_camera_that_cannot_be_closed_never_counts_as_off_and_the_led_stays_lit(pi: Pi) -> None:
+    base = pi.library.Picamera2
+    stuck = [True]
+
+    def close(picam2: Any) -> None:  # noqa: ANN401  # picamera2 ships no types
+        if stuck[0]:
+            raise RuntimeError("Failed to release camera")
+        base.close(picam2)
+
+    library = replace(pi.library, Picamera2=type("StuckPicamera2", (base,), {"close": close}))
+    async with rig(pi, platform=replace(pi.platform, camera_library=lambda: library)) as robot:
+        await robot.camera.start()
+        assert robot.camera._session is not None
+        picam2 = robot.camera._session._picam2
+        with pytest.raises(DeviceError, match="could not be closed: Failed to release camera"):
+            await robot.camera.stop()
+        with pytest.raises(DeviceError, match="may still be capturing"):
+            await robot.camera.stop()
+        assert robot.camera_state() is CameraState.FAILED
+        assert robot.indicator == [True]
+    stuck[0] = False
+    picam2.close()
+    assert not pi.capturing()
 
 
 async def test_a_missing_library_is_reported_with_the_package_to_install() -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from hw_mocks import encoders
 from hw_mocks import picamera2 as simulated
+from hw_mocks.camera_requests import CompletedRequest
 from hw_mocks.picamera2 import Board
 from hw_mocks.real_picamera2 import real_camera_library
 from hw_mocks.sensor import SimulatedSensor
@@ -24,13 +25,13 @@ OWN_NAMES = {"sensor", "take_back_buffer", "sensor_timestamp_ns"}
 
 def pairs() -> dict[str, tuple[type, type]]:
     library = real_camera_library(SimulatedSensor(), Board.PI_5)
-    from picamera2 import CompletedRequest  # noqa: PLC0415  # only after libcamera is in place
+    from picamera2 import CompletedRequest as RealRequest  # noqa: PLC0415  # only after libcamera is in place
     from picamera2.encoders import Encoder  # noqa: PLC0415  # only after libcamera is in place
     from picamera2.encoders.h264_encoder import H264Encoder  # noqa: PLC0415  # only after libcamera is in place
 
     return {
         "Picamera2": (simulated.Picamera2, library.Picamera2),
-        "CompletedRequest": (simulated.CompletedRequest, CompletedRequest),
+        "CompletedRequest": (CompletedRequest, RealRequest),
         "Output": (encoders.Output, library.Output),
         "Encoder": (encoders.Encoder, Encoder),
         "LibavH264Encoder": (encoders.LibavH264Encoder, library.LibavH264Encoder),
@@ -39,11 +40,11 @@ def pairs() -> dict[str, tuple[type, type]]:
 
 
 def methods() -> Iterator[tuple[str, str]]:
-    classes = (simulated.Picamera2, simulated.CompletedRequest, encoders.Output, encoders.Encoder)
+    classes = (simulated.Picamera2, CompletedRequest, encoders.Output, encoders.Encoder)
     for owner in (*classes, encoders.LibavH264Encoder, encoders.H264Encoder):
         for name, member in vars(owner).items():
             called = inspect.isfunction(member) or isinstance(member, staticmethod)
-            if owner is simulated.CompletedRequest and name == "__init__":
+            if owner is CompletedRequest and name == "__init__":
                 continue  # only the library makes requests
             if called and (name == "__init__" or not name.startswith("_")) and name not in OWN_NAMES:
                 yield owner.__name__, name

@@ -1,0 +1,81 @@
+"""Pictures on their way through a simulated picamera2."""
+
+from __future__ import annotations
+
+import io
+import threading
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import av
+from PIL import Image
+
+from hw_mocks.scenes import Picture
+
+
+class RequestOwner(Protocol):
+    """The camera that a buffer belongs to."""
+
+    options: dict[str, Any]
+
+    def take_back_buffer(self) -> None:
+        """Let a buffer be filled anew."""
+
+
+@dataclass(frozen=True)
+class Transform:
+    """libcamera's mirroring of the picture."""
+
+    hflip: int = 0
+    vflip: int = 0
+    transpose: int = 0
+
+
+class CompletedRequest:
+    """A buffer with a picture in it. It goes back to the camera when everyone has released it."""
+
+    def __init__(self, request: Picture, picam2: RequestOwner, sensor_timestamp_ns: int = 0) -> None:
+        self.request = request
+        self.picam2 = picam2
+        self.sensor_timestamp_ns = sensor_timestamp_ns
+        self.ref_count = 1
+        self._lock = threading.Lock()
+
+    def acquire(self) -> None:
+        """Keep the buffer."""
+        with self._lock:
+            if self.ref_count == 0:
+                raise RuntimeError("CompletedRequest: acquiring lock with ref_count 0")
+            self.ref_count += 1
+
+    def release(self) -> None:
+        """Give the buffer back."""
+        with self._lock:
+            self.ref_count -= 1
+            if self.ref_count < 0:
+                raise RuntimeError("CompletedRequest: lock now has negative ref_count")
+            if self.ref_count == 0:
+                self.picam2.take_back_buffer()
+
+    def get_metadata(self) -> dict[str, Any]:
+        """What the sensor says of this picture."""
+        return {"SensorTimestamp": self.sensor_timestamp_ns, "ExposureTime": 20_000}
+
+    def make_array(self, name: str) -> Picture:
+        """The picture of a stream."""
+        if name != "main":
+            raise RuntimeError(f"Stream {name!r} is not defined")
+        return self.request
+
+    def save(
+        self,
+        name: str,
+        file_output: io.BytesIO,
+        format: str | None = None,  # noqa: A002  # picamera2's signature
+        exif_data: dict[str, Any] | None = None,  # noqa: ARG002  # picamera2's signature
+    ) -> None:
+        """Write the picture of a stream as JPEG."""
+        if format not in ("jpg", "jpeg"):
+            raise RuntimeError("Stream format YUV420 not supported for PIL images")
+        rgb = av.VideoFrame.from_ndarray(self.make_array(name), "yuv420p").to_ndarray(format="rgb24")
+        Image.fromarray(rgb).save(file_output, "JPEG", quality=self.picam2.options.get("quality", 90))
