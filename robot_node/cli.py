@@ -188,9 +188,15 @@ def watch(
     from robot_node import remote  # noqa: PLC0415
 
     configure_logging("warning")
-    progress = None if as_json else lambda line: typer.echo(line, err=True)
     report = _visit(
-        remote.watch(_broker(broker), robot, frames=frames, output=output, ice_servers=ice_server or [], say=progress)
+        remote.watch(
+            _broker(broker),
+            robot,
+            frames=frames,
+            output=output,
+            ice_servers=ice_server or [],
+            say=lambda line: typer.echo(line, err=True),
+        )
     )
     if as_json:
         typer.echo(json.dumps(remote.report_as_json(report)))
@@ -219,7 +225,7 @@ def _given(overrides: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return {section: keys for section, keys in said.items() if keys}
 
 
-def _visit(work: Coroutine[Any, Any, T]) -> T:
+def _visit(work: Coroutine[Any, Any, T | None]) -> T:
     """Run a command that ends by itself; one that was interrupted ends with the status that a shell expects."""
     result = asyncio.run(run_until_signal(work))
     if result is None:

@@ -126,6 +126,7 @@ class WebRtcSettings(_Section):
     enabled: bool = True
     proxy: bool = False
     ice_servers: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
     max_viewers: Annotated[int, Field(ge=1, le=64)] = 16
     connect_timeout_s: Annotated[float, Field(gt=0, le=120)] = 15.0
 

@@ -37,25 +37,28 @@ async def run_demo(scene: str) -> None:
         SettingsError: the scene cannot be opened.
     """
     port = free_port(_MQTT_PORT)
-    with tempfile.TemporaryDirectory(prefix="robot-node-demo-") as folder:
-        face = Path(folder) / "face.png"
-        async with PrivateBroker(port, free_port(_WEBSOCKET_PORT)) as broker:
-            settings = load_settings(
-                None,
-                {
-                    "broker": {"url": broker.url},
-                    "robot": {"server_id": _SERVER_ID, "server_name": "demo/robot"},
-                    "webrtc": {"proxy": True},  # the only proxy of this broker
-                    "simulation": {"scene": scene, "display_picture": face},
-                },
-            )
-            platform = hardware.choose(settings, simulated=True)
-            online = asyncio.Event()
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(node.run(settings, platform, on_online=online.set), name="robot")
-                await online.wait()
-                _say(_what_to_try(broker, platform.name, face))
-    _say("Stopped: the robot has left, the broker is gone.")
+    try:
+        with tempfile.TemporaryDirectory(prefix="robot-node-demo-") as folder:
+            face = Path(folder) / "face.png"
+            async with PrivateBroker(port, free_port(_WEBSOCKET_PORT)) as broker:
+                settings = load_settings(
+                    None,
+                    {
+                        "broker": {"url": broker.url},
+                        "robot": {"server_id": _SERVER_ID, "server_name": "demo/robot"},
+                        # the only proxy of this broker; and, as all of the demo, reachable from this machine only
+                        "webrtc": {"proxy": True, "addresses": ("127.0.0.1",)},
+                        "simulation": {"scene": scene, "display_picture": face},
+                    },
+                )
+                platform = hardware.choose(settings, simulated=True)
+                online = asyncio.Event()
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(node.run(settings, platform, on_online=online.set), name="robot")
+                    await online.wait()
+                    _say(_what_to_try(broker, platform.name, face))
+    finally:  # Ctrl-C comes as a cancellation
+        _say("Stopped: the robot has left, the broker is gone.")
 
 
 def _what_to_try(broker: PrivateBroker, hardware_name: str, face: Path) -> str:

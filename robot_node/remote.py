@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,7 +60,7 @@ async def call(broker: Broker, robot: str, tool: str, arguments: dict[str, Any])
     server = await find(broker, robot)
     transport = mqtt_transport(broker, server.server_id, server.server_name)
     try:
-        async with Client(transport, read_timeout_seconds=_CALL_LIMIT_S, cache=False) as client:
+        async with Client(transport, read_timeout_seconds=_CALL_LIMIT_S) as client:
             return await client.call_tool(tool, arguments)
     except MCPError as error:
         raise RemoteError(f"{server.server_id} refused the call of {tool}: {error.error.message}.") from error
@@ -71,15 +73,67 @@ async def watch(
     frames: int | None,
     output: Path | None,
     ice_servers: Sequence[str],
-    say: Callable[[str], None] | None,
-) -> WatchReport:
-    """Watch a robot's camera; see :func:`robot_node.webrtc.viewer.watch`."""
-    from robot_node.webrtc.viewer import watch as watch_camera  # noqa: PLC0415  # loads aiortc
+    say: Callable[[str], None],
+) -> WatchReport | None:
+    """Watch a robot's camera until enough frames have come; Ctrl-C ends it earlier, with a report.
+
+    Args:
+        broker: The robot's broker.
+        robot: Its server id or server name.
+        frames: How many frames to watch; None for as many as come.
+        output: An MP4 file to write.
+        ice_servers: STUN and TURN servers.
+        say: Told about once a second how far it has got.
+
+    Returns:
+        What was seen; None when it was interrupted before the first frame.
+
+    Raises:
+        RobotNodeError: see :func:`robot_node.webrtc.viewer.watch`.
+    """
+    from robot_node.webrtc import viewer  # noqa: PLC0415  # loads aiortc
+
+    loop, stop, interrupted = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
+    seen, told_at = 0, loop.time()
+
+    def progress(count: int) -> None:
+        nonlocal seen, told_at
+        seen = count
+        if loop.time() - told_at >= 1:
+            told_at = loop.time()
+            say(f"{count} frames")
 
     server = await find(broker, robot)
-    return await watch_camera(
-        broker, server.server_id, frames=frames, output=output, ice_servers=tuple(ice_servers), on_progress=say
+    watching = loop.create_task(
+        viewer.watch(
+            broker,
+            server.server_id,
+            frames=frames,
+            output=output,
+            ice_servers=tuple(ice_servers),
+            stop=stop,
+            on_progress=progress,
+        ),
+        name="watch",
     )
+
+    def interrupt() -> None:
+        interrupted.set()
+        if seen:
+            stop.set()
+        else:
+            watching.cancel()
+
+    loop.add_signal_handler(signal.SIGINT, interrupt)
+    try:
+        return await watching
+    except asyncio.CancelledError:
+        if interrupted.is_set():
+            return None
+        raise
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)
+        watching.cancel()
 
 
 def as_json(robot: OnlineServer) -> dict[str, Any]:

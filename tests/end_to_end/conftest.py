@@ -9,7 +9,7 @@ import pytest
 
 from robot_node.private_broker import PrivateBroker
 from tests.end_to_end.footage import Footage, clip_path
-from tests.end_to_end.robot_process import RobotProcess, wait_until_online
+from tests.end_to_end.robot_process import RobotProcess, eventually, wait_until_online
 
 
 @pytest.fixture(scope="session")
@@ -34,6 +34,7 @@ async def robot(broker: PrivateBroker, tmp_path: Path) -> AsyncIterator[RobotPro
     await process.start()
     try:
         await wait_until_online(broker)
+        await eventually(lambda: "WebRTC connection" in process.log, "signalling is up")
         yield process
     finally:
         await process.kill()

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 import aiomqtt
 import av
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
-from aiortc.mediastreams import MediaStreamTrack
+from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
 from robot_node.private_broker import PrivateBroker
 from tests.end_to_end.robot_process import DEADLINE_S, SERVER_ID, plain_client
@@ -25,7 +25,9 @@ class PlainViewer:
         self.frames_seen = 0
         self._client = client
         self._peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-        self._track: MediaStreamTrack = self._peer.addTransceiver("video", "recvonly").receiver.track
+        self._track: asyncio.Future[MediaStreamTrack] = asyncio.get_running_loop().create_future()
+        self._peer.addTransceiver("video", "recvonly")
+        self._peer.on("track", self._track.set_result)
         self._frames: asyncio.Queue[av.VideoFrame] = asyncio.Queue(maxsize=300)
 
     @property
@@ -50,8 +52,9 @@ class PlainViewer:
                 self.terminated = said["reason"]
 
     async def receive_frames(self) -> None:
+        track = await self._track
         while True:
-            frame = await self._track.recv()
+            frame = await track.recv()
             assert isinstance(frame, av.VideoFrame)
             self.frames_seen += 1
             if self._frames.full():
@@ -89,5 +92,7 @@ async def watching(broker: PrivateBroker, client_id: str) -> AsyncIterator[Plain
         finally:
             for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            ended = await asyncio.gather(*tasks, return_exceptions=True)
             await viewer.close()
+            unexpected = [error for error in ended if not isinstance(error, asyncio.CancelledError | MediaStreamError)]
+            assert not unexpected, unexpected
