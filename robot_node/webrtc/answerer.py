@@ -13,6 +13,8 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from aiortc import RTCIceServer
+
 from robot_node.config import WebRtcSettings
 from robot_node.errors import SignalingError
 from robot_node.media import VideoSource
@@ -29,6 +31,7 @@ from robot_node.mqtt import (
 from robot_node.state import RobotState
 from robot_node.webrtc.broadcast import Broadcast
 from robot_node.webrtc.negotiation import MAX_CANDIDATES, ice_server
+from robot_node.webrtc.outbox import Outbox
 from robot_node.webrtc.session import Cause, Session, SessionEnd
 from robot_node.webrtc.signaling import (
     MAX_MESSAGE_BYTES,
@@ -39,8 +42,6 @@ from robot_node.webrtc.signaling import (
     Message,
     Offer,
     Terminated,
-    answers_topic,
-    encode,
     offering_client,
     offers_filter,
     parse,
@@ -51,7 +52,6 @@ logger = logging.getLogger(__name__)
 
 # MQTT's own header and the topic, on top of the message.
 _PACKET_OVERHEAD_BYTES = 1024
-_OUTBOX_MESSAGES = 256
 # Clients whose candidates came before their offer.
 _MAX_WAITING_CLIENTS = 64
 _MAX_COMPLAINTS = 256
@@ -80,13 +80,17 @@ async def answer(
         backoff: Delays between attempts to connect.
         on_status: Told of each change of the signalling connection.
         on_ready: Called each time that offers can arrive, after the broker acknowledged the subscription.
+
+    Raises:
+        SettingsError: an ICE server's address cannot be used.
     """
     names = [server_id, PROXY_NAME] if settings.proxy else [server_id]
+    ice_servers = [ice_server(url) for url in settings.ice_servers]
     options = ConnectOptions(
         client_id=f"{server_id}-webrtc", max_packet_bytes=MAX_MESSAGE_BYTES + _PACKET_OVERHEAD_BYTES
     )
     async with asyncio.TaskGroup() as group:
-        answerer = _Answerer(source, settings, state, group)
+        answerer = _Answerer(source, settings, ice_servers, state, group)
 
         async def serve(connection: Connection) -> None:
             # What waited for the old connection is stale: nobody waits for those answers any more.
@@ -111,53 +115,6 @@ async def answer(
             link.cancel()
 
 
-class _Outbox:
-    """Messages on their way to the broker: bounded, in order, sent by one task while connected."""
-
-    def __init__(self) -> None:
-        self._messages: deque[tuple[str, bytes]] = deque()
-        self._changed = asyncio.Event()
-        self._empty = asyncio.Event()
-        self._empty.set()
-        self._sending = False
-        self._overflowing = False
-
-    def put(self, client_id: str, message: Message) -> None:
-        if len(self._messages) >= _OUTBOX_MESSAGES:
-            if not self._overflowing:
-                logger.warning("Signalling messages are lost: %d wait for the broker.", _OUTBOX_MESSAGES)
-            self._overflowing = True
-            return
-        self._overflowing = False
-        self._messages.append((answers_topic(client_id), encode(message)))
-        self._empty.clear()
-        self._changed.set()
-
-    def clear(self) -> None:
-        self._messages.clear()
-        self._empty.set()
-
-    async def send_through(self, connection: Connection) -> None:
-        self._sending = True
-        try:
-            while True:
-                while self._messages:
-                    topic, payload = self._messages[0]
-                    await connection.publish(topic, payload)
-                    self._messages.popleft()
-                self._empty.set()
-                self._changed.clear()
-                await self._changed.wait()
-        finally:
-            self._sending = False
-            self._empty.set()
-
-    async def flush(self) -> None:
-        """Wait until everything is sent; while there is no connection, there is nothing to wait for."""
-        if self._sending:
-            await self._empty.wait()
-
-
 @dataclass(slots=True)
 class _Client:
     """What is known of one client id: at most one session, and at most one offer that waits to replace it."""
@@ -174,17 +131,22 @@ class _Answerer:
     """Finds the session that a message belongs to. Every message is handled at once; only sessions wait."""
 
     def __init__(
-        self, source: VideoSource, settings: WebRtcSettings, state: RobotState, group: asyncio.TaskGroup
+        self,
+        source: VideoSource,
+        settings: WebRtcSettings,
+        ice_servers: list[RTCIceServer],
+        state: RobotState,
+        group: asyncio.TaskGroup,
     ) -> None:
         self._group = group
         self._settings = settings
         self._state = state
-        self._ice_servers = [ice_server(url) for url in settings.ice_servers]
+        self._ice_servers = ice_servers
         self._broadcast = Broadcast(source, asyncio.get_running_loop())
         self._clients: dict[str, _Client] = {}
         self._complaints: OrderedDict[str, None] = OrderedDict()
         self._leaving = False
-        self.outbox = _Outbox()
+        self.outbox = Outbox()
 
     def receive(self, incoming: Incoming) -> None:
         """Handle one message from the broker."""
@@ -302,10 +264,7 @@ class _Answerer:
             while (offer := client.offer) is not None:
                 client.offer = None
                 end = await self._serve_offer(client, offer)
-                if end.cause is Cause.REFUSED:
-                    self._complain(client.id, SignalingError(end.reason))
-                else:
-                    logger.info("The session of viewer %r is over: %s", client.id, end.reason)
+                self._log_end(client, end)
                 if end.cause not in {Cause.REPLACED, Cause.TERMINATED}:
                     client.candidates.clear()
                 if end.worth_telling and client.offer is None:
@@ -338,6 +297,14 @@ class _Answerer:
         finally:
             client.session = None
             self._count_viewers()
+
+    def _log_end(self, client: _Client, end: SessionEnd) -> None:
+        if end.cause is Cause.REFUSED:
+            self._complain(client.id, SignalingError(end.reason))
+            return
+        level = logging.DEBUG if end.cause is Cause.REPLACED else logging.INFO
+        text = "The session of viewer %r is over: %s (%d frames sent, %d dropped)"
+        logger.log(level, text, client.id, end.reason, end.frames_sent, end.frames_dropped)
 
     def _candidates_for(self, client: _Client, offer: Offer) -> list[Candidate]:
         """Take what came before the offer, without what belongs to an older one."""

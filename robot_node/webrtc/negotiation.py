@@ -5,8 +5,10 @@ from __future__ import annotations
 from urllib.parse import unquote
 
 from aiortc import RTCIceCandidate, RTCIceServer, RTCRtpSender, RTCRtpTransceiver
+from aiortc.rtcicetransport import parse_stun_turn_uri
 from aiortc.sdp import candidate_from_sdp
 
+from robot_node.errors import SettingsError
 from robot_node.webrtc.signaling import Candidate
 
 MAX_CANDIDATES = 64
@@ -17,12 +19,21 @@ GATHERING_LIMIT_S = 0.5
 
 
 def ice_server(url: str) -> RTCIceServer:
-    """Read ``stun:host:port`` or ``turn:user:password@host:port?transport=udp`` (user and password percent-encoded)."""
+    """Read ``stun:host:port`` or ``turn:user:password@host:port?transport=udp`` (user and password percent-encoded).
+
+    Raises:
+        SettingsError: it is not of that form. The text repeats no password.
+    """
     scheme, _, rest = url.partition(":")
-    credentials, at, host = rest.rpartition("@")
-    if not at:
-        return RTCIceServer(urls=url)
+    credentials, _, host = rest.rpartition("@")
     username, _, credential = credentials.partition(":")
+    try:
+        parse_stun_turn_uri(f"{scheme}:{host}")
+    except ValueError as error:
+        raise SettingsError(
+            f"The ICE server {scheme}:{host} cannot be used: {error}.",
+            remedy="Write it as stun:host:3478 or turn:user:password@host:3478.",
+        ) from error
     return RTCIceServer(urls=f"{scheme}:{host}", username=unquote(username), credential=unquote(credential))
 
 

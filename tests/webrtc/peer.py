@@ -67,10 +67,11 @@ class Peer:
         """Nothing was received that has not been looked at."""
         return self._inbox.empty()
 
-    async def make_offer(self) -> tuple[str, tuple[Candidate, ...]]:
+    async def make_offer(self, *, h264_only: bool = True) -> tuple[str, tuple[Candidate, ...]]:
         """An offer to receive video, without its candidates, and those."""
         transceiver = self.rtc.addTransceiver("video", direction="recvonly")
-        prefer_h264_with_retransmission(transceiver)
+        if h264_only:
+            prefer_h264_with_retransmission(transceiver)
         await self.rtc.setLocalDescription()
         return take_out_candidates(self.rtc.localDescription.sdp)
 

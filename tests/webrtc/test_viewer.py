@@ -12,7 +12,7 @@ from robot_node.errors import BrokerError, RemoteError, SettingsError, Signaling
 from robot_node.mqtt import Broker
 from robot_node.private_broker import PrivateBroker
 from robot_node.webrtc.viewer import ViewerLimits, Viewing, view, watch
-from tests.webrtc.conftest import SERVER_ID, Robot, running_robot
+from tests.webrtc.conftest import SERVER_ID, Robot, running_robot, until
 
 
 async def test_no_broker(unused_tcp_port: int) -> None:
@@ -59,7 +59,8 @@ async def test_a_file_that_cannot_be_written(robot: Robot, tmp_path: Path) -> No
         await watch(robot.broker, SERVER_ID, frames=1, output=tmp_path / "missing" / "seen.mp4")
 
 
-async def test_the_viewer_leaves_when_it_is_told_to(robot: Robot) -> None:
+async def test_the_viewer_leaves_when_it_is_told_to(robot: Robot, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", logger="robot_node.webrtc")
     stop = asyncio.Event()
     progress: list[int] = []
 
@@ -72,6 +73,7 @@ async def test_the_viewer_leaves_when_it_is_told_to(robot: Robot) -> None:
     assert report.frames == 5
     assert progress == [1, 2, 3, 4, 5]
     await robot.has_viewers(0)
+    await until(lambda: "'The viewer has left.'" in caplog.text)
 
 
 async def _all_frames(viewing: Viewing) -> None:

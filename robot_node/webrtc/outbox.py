@@ -1,0 +1,68 @@
+"""What the answering side has to say, on its way to the broker."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+
+from robot_node.mqtt import Connection
+from robot_node.webrtc.signaling import Message, answers_topic, encode
+
+logger = logging.getLogger(__name__)
+
+_CAPACITY = 256
+
+
+class Outbox:
+    """Messages on their way to the broker: bounded, in order, sent by one task while connected."""
+
+    def __init__(self) -> None:
+        self._messages: deque[tuple[str, bytes]] = deque()
+        self._changed = asyncio.Event()
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self._sending = False
+        self._overflowing = False
+
+    def put(self, client_id: str, message: Message) -> None:
+        """Send a message to a client as soon as possible; it is lost when too many wait."""
+        if len(self._messages) >= _CAPACITY:
+            if not self._overflowing:
+                logger.warning("Signalling messages are lost: %d wait for the broker.", _CAPACITY)
+            self._overflowing = True
+            return
+        self._overflowing = False
+        self._messages.append((answers_topic(client_id), encode(message)))
+        self._empty.clear()
+        self._changed.set()
+
+    def clear(self) -> None:
+        """Forget what has not been sent."""
+        self._messages.clear()
+        self._empty.set()
+
+    async def send_through(self, connection: Connection) -> None:
+        """Send what comes, until cancelled.
+
+        Raises:
+            BrokerError: the connection is lost.
+        """
+        self._sending = True
+        try:
+            while True:
+                while self._messages:
+                    topic, payload = self._messages[0]
+                    await connection.publish(topic, payload)
+                    self._messages.popleft()
+                self._empty.set()
+                self._changed.clear()
+                await self._changed.wait()
+        finally:
+            self._sending = False
+            self._empty.set()
+
+    async def flush(self) -> None:
+        """Wait until everything is sent; while there is no connection, there is nothing to wait for."""
+        if self._sending:
+            await self._empty.wait()

@@ -1,0 +1,55 @@
+"""ICE servers from the settings."""
+
+from __future__ import annotations
+
+import pytest
+from aiortc import RTCIceServer
+
+from robot_node.config import WebRtcSettings
+from robot_node.errors import SettingsError
+from robot_node.private_broker import PrivateBroker
+from robot_node.webrtc.negotiation import ice_server
+from robot_node.webrtc.signaling import Answer, Offer
+from tests.webrtc.conftest import running_robot
+from tests.webrtc.peer import peer
+
+
+@pytest.mark.parametrize(
+    ("url", "server"),
+    [
+        ("stun:example.org:3478", RTCIceServer("stun:example.org:3478", "", "")),
+        ("turn:me:p%40ss@example.org", RTCIceServer("turn:example.org", "me", "p@ss")),
+        (
+            "turns:me:secret@example.org:5349?transport=tcp",
+            RTCIceServer("turns:example.org:5349?transport=tcp", "me", "secret"),
+        ),
+    ],
+)
+def test_servers_are_read_with_their_credentials(url: str, server: RTCIceServer) -> None:
+    assert ice_server(url) == server
+
+
+@pytest.mark.parametrize("url", ["example.org", "http:example.org", "stun:", "turn:me:secret@"])
+def test_what_is_no_server_is_refused_without_its_password(url: str) -> None:
+    with pytest.raises(SettingsError, match="cannot be used") as caught:
+        ice_server(url)
+    assert "secret" not in str(caught.value)
+
+
+async def test_a_dead_stun_server_does_not_hold_up_the_answer(broker: PrivateBroker) -> None:
+    settings = WebRtcSettings(ice_servers=("stun:198.51.100.1:3478",))
+    async with running_robot(broker, settings) as robot, peer(robot.broker) as viewer:
+        sdp, _ = await viewer.make_offer()
+        await viewer.send(Offer(sdp))
+        # aioice alone waits 5 s for it.
+        await viewer.receive(Answer, within_s=4)
+
+
+async def test_no_server_is_asked_by_default(broker: PrivateBroker, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("a STUN server was asked")
+
+    monkeypatch.setattr("aioice.ice.server_reflexive_candidate", refuse)
+    async with running_robot(broker) as robot, peer(robot.broker) as viewer:
+        await viewer.offer()
+        await robot.has_viewers(1)
