@@ -1,4 +1,4 @@
-"""What a source of encoded video and those who send it on agree upon. Neither knows the other."""
+"""What sources and sinks of video and sound and those who carry them agree upon. Neither knows the other."""
 
 from __future__ import annotations
 
@@ -41,3 +41,51 @@ class VideoSource(Protocol):
 
     def set_bitrate(self, bits_per_second: int) -> None:
         """Change the target bitrate while running."""
+
+
+SAMPLE_RATE = 48_000
+"""Samples per second of all sound in the robot: what Opus and its RTP clock run at (RFC 7587 4.1)."""
+
+FRAME_SAMPLES = SAMPLE_RATE // 50
+"""Samples of one Opus packet: 20 ms."""
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedAudio:
+    """One Opus packet of 20 ms.
+
+    Attributes:
+        data: The packet.
+        timestamp: Samples of 48 kHz; increases by 960 from packet to packet, by more after a pause.
+    """
+
+    data: bytes
+    timestamp: int
+
+
+AudioPacketSink = Callable[[EncodedAudio], None]
+"""Receives packets on the event loop. Must not block."""
+
+
+class AudioSource(Protocol):
+    """A microphone that encodes on demand. Every method is called on the event loop and returns at once."""
+
+    def set_sink(self, sink: AudioPacketSink | None) -> None:
+        """Choose who receives the packets."""
+
+    def set_listened(self, listened: bool) -> None:  # noqa: FBT001  # it is the one thing said
+        """Say whether anybody listens: the microphone is open only then."""
+
+
+class AudioSink(Protocol):
+    """A loudspeaker. Every method is called on the event loop and returns at once."""
+
+    def play(self, samples: bytes) -> None:
+        """Play after what is queued; what is too much for the bounded queue is dropped, the oldest first.
+
+        Args:
+            samples: Signed 16 bit, machine byte order, 48 kHz, mono.
+        """
+
+    def flush(self) -> None:
+        """Forget what is queued and not played yet."""
