@@ -13,8 +13,6 @@ from hw_mocks.scenes import check_scene
 from hw_mocks.sensor import SimulatedSensor
 from robot_node.devices.platform import Platform
 
-_OLED_ADDRESS = 0x3C
-
 
 @dataclass(frozen=True)
 class SimulatedPi:
@@ -39,6 +37,7 @@ def simulated_platform(
     board: Board = Board.PI_5,
     controller: Literal["ssd1306", "sh1106"] = "ssd1306",
     display_height: Literal[32, 64] = 64,
+    display_address: int = 0x3C,
     display_picture: Path | None = None,
 ) -> SimulatedPi:
     """Build a Raspberry Pi that is not there.
@@ -48,6 +47,7 @@ def simulated_platform(
         board: Which Pi: it decides upon the H.264 encoder.
         controller: The display's controller.
         display_height: Rows of the display.
+        display_address: Where on the I2C bus it answers.
         display_picture: File that always holds the display's picture as PNG.
 
     Raises:
@@ -57,6 +57,6 @@ def simulated_platform(
     sensor = SimulatedSensor(scene=scene)
     library = camera_library(sensor, board)
     oled = SimulatedOled(controller, display_height, display_picture)
-    i2c = SimulatedI2cAdapter({_OLED_ADDRESS: oled})
+    i2c = SimulatedI2cAdapter({display_address: oled})
     platform = Platform(name="simulated", camera_library=lambda: library, i2c=i2c.open)
     return SimulatedPi(platform=platform, sensor=sensor, oled=oled, i2c=i2c)

@@ -45,7 +45,7 @@ BrokerOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else on stdout.")]
 RobotArgument = Annotated[
-    str, typer.Argument(metavar="ROBOT", help="The robot's server id or server name, as 'robot-node robots' lists it.")
+    str, typer.Argument(help="The robot's server id or server name, as 'robot-node robots' lists it.")
 ]
 
 
@@ -101,7 +101,10 @@ def demo(
         str, typer.Option(metavar="SCENE", help="A video file, 'webcam', 'clock' or 'auto'.", envvar="SCENE")
     ] = "auto",
 ) -> None:
-    """Start a private broker and a robot with simulated hardware, on loopback only. Ctrl-C stops both."""
+    """Try it here: a private broker and a simulated robot.
+
+    Both listen on loopback only. Ctrl-C stops both.
+    """
     from robot_node.demo import run_demo  # noqa: PLC0415
 
     configure_logging("warning")
@@ -138,9 +141,9 @@ def _print_table(found: tuple[Any, ...]) -> None:
 @app.command()
 def call(
     robot: RobotArgument,
-    tool: Annotated[str, typer.Argument(metavar="TOOL", help="Name of the tool, e.g. take_photo.")],
+    tool: Annotated[str, typer.Argument(help="Name of the tool, e.g. take_photo.")],
     arguments: Annotated[
-        str, typer.Argument(metavar="[JSON]", help="The tool's arguments, e.g. '{\"enabled\": true}'.")
+        str, typer.Argument(metavar="JSON", help="The tool's arguments, e.g. '{\"enabled\": true}'.")
     ] = "{}",
     broker: BrokerOption = None,
     output: Annotated[
@@ -184,7 +187,10 @@ def watch(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Watch a robot's camera over WebRTC; report time to first frame, size and frame rate."""
+    """Watch a robot's camera over WebRTC.
+
+    Reports time to first frame, size and frame rate.
+    """
     from robot_node import remote  # noqa: PLC0415
 
     configure_logging("warning")

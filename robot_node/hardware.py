@@ -24,5 +24,6 @@ def choose(settings: Settings, *, simulated: bool) -> Platform:
         scene=settings.simulation.scene,
         controller="sh1106" if settings.display.driver == "sh1106" else "ssd1306",
         display_height=settings.display.height,
+        display_address=settings.display.address,
         display_picture=settings.simulation.display_picture,
     ).platform

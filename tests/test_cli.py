@@ -1,0 +1,53 @@
+"""The commands: what they say of themselves, and of what is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.robot_process import robot_node
+
+
+async def test_help_lists_every_command_in_a_line_each() -> None:
+    shown = (await robot_node("--help")).stdout
+    for command in ("run", "demo", "robots", "call", "watch"):
+        (line,) = [line for line in shown.splitlines() if line.startswith(f"  {command} ")]
+        assert line.endswith("."), "the help of the command is cut off"
+
+
+@pytest.mark.parametrize("command", ["run", "robots", "call", "watch"])
+async def test_every_command_says_how_to_name_the_broker(command: str) -> None:
+    shown = " ".join((await robot_node(command, "--help")).stdout.split())
+    assert "--broker URL mqtt[s]://user:password@host:port" in shown
+    assert "ROBOT_NODE_BROKER__URL" in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("run", "--scene", "clock"), "--scene is for the simulated camera only. Add --simulated."),
+        (("run", "--simulated", "--scene", "nowhere.mp4"), "nowhere.mp4"),
+        (("run", "--config", "nowhere.toml"), "The settings file nowhere.toml cannot be read: No such file"),
+        (("run", "--server-id", "a/b"), "command line: robot.server_id: must not contain '/'"),
+        (("run", "--server-name", "kitchen"), "command line: robot.server_name: must have the form 'group/name'"),
+        (("robots", "--broker", "http://host"), "command line: broker.url: The broker address has an unknown scheme"),
+        (("call", "x", "y", "{"), "The tool's arguments are not valid JSON"),
+        (("call", "x", "y", "[1]"), "The tool's arguments must be a JSON object."),
+    ],
+)
+async def test_a_mistake_is_one_clear_line(arguments: tuple[str, ...], says: str) -> None:
+    failed = await robot_node(*arguments)
+    assert failed.status == 1
+    assert failed.stdout == ""
+    assert failed.stderr.startswith("robot-node: ")
+    assert failed.stderr.count("\n") == 1
+    assert says in failed.stderr
+
+
+async def test_an_unknown_setting_stops_the_robot_at_start(tmp_path: Path) -> None:
+    file = tmp_path / "robot.toml"
+    file.write_text("[camera]\nwitdh = 640\n")
+    failed = await robot_node("run", "--simulated", "--config", str(file))
+    assert failed.status == 1
+    assert f"settings file {file}: camera.witdh: there is no such setting" in failed.stderr
