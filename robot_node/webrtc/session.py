@@ -13,22 +13,13 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aiortc import (
-    MediaStreamTrack,
-    RTCConfiguration,
-    RTCIceServer,
-    RTCIceTransport,
-    RTCPeerConnection,
-    RTCRtpSender,
-    RTCSessionDescription,
-)
+from aiortc import RTCConfiguration, RTCIceServer, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
 from aiortc.exceptions import OperationError
-from aiortc.mediastreams import MediaStreamError
-from aiortc.stats import RTCTransportStats
 
 from robot_node.errors import SignalingError
 from robot_node.webrtc import aiortc_hooks
-from robot_node.webrtc.broadcast import Broadcast, EncodedPacket, EndOfStreamError, Viewer, ViewerCounts
+from robot_node.webrtc.broadcast import Broadcast
+from robot_node.webrtc.liveness import until_vanished
 from robot_node.webrtc.negotiation import (
     GATHERING_LIMIT_S,
     MAX_CANDIDATES,
@@ -36,13 +27,11 @@ from robot_node.webrtc.negotiation import (
     rtc_candidate,
 )
 from robot_node.webrtc.signaling import Answer, Candidate, Message, Offer, take_out_candidates
+from robot_node.webrtc.tracks import BroadcastTrack
 
 logger = logging.getLogger(__name__)
 
 _CLOSE_LIMIT_S = 5.0
-# A viewer from whom nothing came for 7 intervals has vanished: freed within 5 s, while an outage of 2 s is survived.
-_WATCH_INTERVAL_S = 0.5
-_SILENT_INTERVALS = 7
 
 
 class Cause(enum.Enum):
@@ -113,7 +102,7 @@ class Session:
         self._connect_timeout_s = connect_timeout_s
         # An empty list, never None: that would mean a public STUN server to aiortc.
         self._connection = RTCPeerConnection(RTCConfiguration(iceServers=list(ice_servers)))
-        self._track = _BroadcastTrack(broadcast)
+        self._track = BroadcastTrack(broadcast)
         self._candidates_seen = 0
         self._early_candidates: list[Candidate] | None = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -221,34 +210,8 @@ class Session:
             logger.debug("A candidate cannot be used: %s", error)
 
     async def _watch(self, sender: RTCRtpSender) -> None:
-        """Notice a viewer that vanished; aiortc alone takes about 30 s.
-
-        Receivers report once a second while they get video. While they get none, nothing but the answer to a
-        question of our own tells that they are still there.
-        """
-        transport = sender.transport.transport
-        received, silent = -1, 0
-        question: asyncio.Future[bool] | None = None
-        while silent < _SILENT_INTERVALS:
-            await asyncio.sleep(_WATCH_INTERVAL_S)
-            now_received = await _packets_received(sender)
-            # Intervals are counted, not seconds: when it was we who stood still, nothing is known about the viewer.
-            silent = silent + 1 if now_received == received else 0
-            received = now_received
-            if question is not None and question.done():
-                silent, question = 0 if question.result() else silent, None
-            if silent and question is None:
-                question = self._question(transport)
+        await until_vanished(sender)
         self.end(Cause.VANISHED)
-
-    def _question(self, transport: RTCIceTransport) -> asyncio.Future[bool]:
-        answered: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-
-        async def ask() -> None:
-            answered.set_result(await aiortc_hooks.answers_check(transport))
-
-        self._spawn(ask(), "ICE check")
-        return answered
 
     def _connection_state_changed(self) -> None:
         match self._connection.connectionState:
@@ -279,41 +242,6 @@ class Session:
             logger.error("A peer connection did not close within %g s.", _CLOSE_LIMIT_S)  # noqa: TRY400  # no trace of use
 
 
-class _BroadcastTrack(MediaStreamTrack):
-    """A viewer's place in the broadcast, as aiortc wants it. Its packets are encoded: aiortc only cuts them up."""
-
-    kind = "video"
-
-    def __init__(self, broadcast: Broadcast) -> None:
-        super().__init__()
-        self._broadcast = broadcast
-        self._viewer: Viewer | None = None
-
-    @property
-    def counts(self) -> ViewerCounts:
-        return self._viewer.counts if self._viewer else ViewerCounts()
-
-    def request_keyframe(self) -> None:
-        if self._viewer is not None:
-            self._viewer.request_keyframe()
-
-    async def recv(self) -> EncodedPacket:
-        if self.readyState != "live":
-            raise MediaStreamError
-        if self._viewer is None:
-            # aiortc asks for the first packet when DTLS is up: a keyframe made earlier would be lost on the way.
-            self._viewer = self._broadcast.join()
-        try:
-            return await self._viewer.next_packet()
-        except EndOfStreamError:
-            raise MediaStreamError from None
-
-    def stop(self) -> None:
-        super().stop()
-        if self._viewer is not None:
-            self._viewer.leave()
-
-
 async def _set_offer(connection: RTCPeerConnection, sdp: str) -> None:
     if "a=fingerprint:" not in sdp:
         raise SignalingError("The session description of the offer has no certificate fingerprint.")
@@ -326,8 +254,3 @@ async def _set_offer(connection: RTCPeerConnection, sdp: str) -> None:
         ) from error
     except Exception as error:  # aiortc's parser lets through whatever a broken description makes it stumble over
         raise SignalingError("The session description of the offer cannot be read.") from error
-
-
-async def _packets_received(sender: RTCRtpSender) -> int:
-    report = await sender.getStats()
-    return sum(stats.packetsReceived for stats in report.values() if isinstance(stats, RTCTransportStats))

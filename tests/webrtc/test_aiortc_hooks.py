@@ -15,7 +15,7 @@ from aiortc.rtp import RTCP_PSFB_FIR, RtcpPsfbPacket
 from robot_node.webrtc import aiortc_hooks
 from robot_node.webrtc.broadcast import Broadcast
 from robot_node.webrtc.negotiation import prefer_h264_with_retransmission
-from robot_node.webrtc.session import _BroadcastTrack
+from robot_node.webrtc.tracks import BroadcastTrack
 from tests.webrtc.conftest import until
 from tests.webrtc.scene import Scene
 
@@ -29,7 +29,7 @@ async def connected_pair() -> AsyncIterator[tuple[RTCPeerConnection, RTCPeerConn
     try:
         for transceiver in (
             receiving.addTransceiver("video", "recvonly"),
-            sending.addTransceiver(_BroadcastTrack(broadcast), "sendonly"),
+            sending.addTransceiver(BroadcastTrack(broadcast), "sendonly"),
         ):
             prefer_h264_with_retransmission(transceiver)
         await receiving.setLocalDescription()

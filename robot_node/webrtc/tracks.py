@@ -1,0 +1,51 @@
+"""The broadcast as tracks of aiortc's."""
+
+from __future__ import annotations
+
+from aiortc import MediaStreamTrack
+from aiortc.mediastreams import MediaStreamError
+
+from robot_node.webrtc.broadcast import Broadcast, EncodedPacket, EndOfStreamError, Viewer, ViewerCounts
+
+
+class BroadcastTrack(MediaStreamTrack):
+    """A viewer's place in the broadcast, as aiortc wants it. Its packets are encoded: aiortc only cuts them up."""
+
+    kind = "video"
+
+    def __init__(self, broadcast: Broadcast) -> None:
+        super().__init__()
+        self._broadcast = broadcast
+        self._viewer: Viewer | None = None
+
+    @property
+    def counts(self) -> ViewerCounts:
+        """What became of the frames."""
+        return self._viewer.counts if self._viewer else ViewerCounts()
+
+    def request_keyframe(self) -> None:
+        """Ask on behalf of the peer's decoder."""
+        if self._viewer is not None:
+            self._viewer.request_keyframe()
+
+    async def recv(self) -> EncodedPacket:
+        """The next frame.
+
+        Raises:
+            MediaStreamError: the track has ended.
+        """
+        if self.readyState != "live":
+            raise MediaStreamError
+        if self._viewer is None:
+            # aiortc asks for the first packet when DTLS is up: a keyframe made earlier would be lost on the way.
+            self._viewer = self._broadcast.join()
+        try:
+            return await self._viewer.next_packet()
+        except EndOfStreamError:
+            raise MediaStreamError from None
+
+    def stop(self) -> None:
+        """End the track and leave the broadcast."""
+        super().stop()
+        if self._viewer is not None:
+            self._viewer.leave()
