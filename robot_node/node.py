@@ -19,6 +19,7 @@ from robot_node.mcp_mqtt.server import ServerOptions, serve
 from robot_node.mqtt import Backoff, LinkStatus
 from robot_node.state import RobotState
 from robot_node.tools import Body, build_server
+from robot_node.webrtc.streams import Streams
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +44,8 @@ async def run(settings: Settings, platform: Platform, *, on_online: Callable[[],
         await face.show_emotion(Emotion.NEUTRAL)
         camera = Camera(platform, settings.camera, state)
         devices.push_async_callback(camera.close)
+        streams = Streams(camera)
+        devices.callback(streams.close)
         online = asyncio.Event()
 
         def has_become_reachable() -> None:
@@ -56,7 +59,7 @@ async def run(settings: Settings, platform: Platform, *, on_online: Callable[[],
                 body = Body(camera=camera, face=face, state=state)
                 services.create_task(_serve_mcp(settings, body, has_become_reachable), name="MCP")
                 if settings.webrtc.enabled:
-                    services.create_task(_stream(settings, camera, state, online), name="WebRTC")
+                    services.create_task(_stream(settings, streams, state, online), name="WebRTC")
                 if settings.camera.on_at_start:
                     services.create_task(_switch_on(camera), name="camera at start")
         finally:
@@ -90,7 +93,7 @@ async def _serve_mcp(settings: Settings, body: Body, on_online: Callable[[], Non
     )
 
 
-async def _stream(settings: Settings, camera: Camera, state: RobotState, online: asyncio.Event) -> None:
+async def _stream(settings: Settings, streams: Streams, state: RobotState, online: asyncio.Event) -> None:
     """Serve viewers. Loading aiortc and av takes seconds on a Pi: in a thread, once the robot is reachable."""
     await online.wait()
     answerer = await asyncio.to_thread(importlib.import_module, "robot_node.webrtc.answerer")
@@ -101,7 +104,7 @@ async def _stream(settings: Settings, camera: Camera, state: RobotState, online:
     await answerer.answer(
         settings.broker.broker(),
         settings.robot.server_id,
-        camera,
+        streams,
         settings.webrtc,
         state,
         backoff=_backoff(settings),

@@ -17,7 +17,6 @@ from aiortc import RTCIceServer
 
 from robot_node.config import WebRtcSettings
 from robot_node.errors import SignalingError
-from robot_node.media import VideoSource
 from robot_node.mqtt import (
     Backoff,
     Broker,
@@ -47,6 +46,7 @@ from robot_node.webrtc.signaling import (
     parse,
     username_fragments,
 )
+from robot_node.webrtc.streams import Streams
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ _GOODBYE_LIMIT_S = 2.0
 async def answer(
     broker: Broker,
     server_id: str,
-    source: VideoSource,
+    streams: Streams,
     settings: WebRtcSettings,
     state: RobotState,
     *,
@@ -74,7 +74,7 @@ async def answer(
     Args:
         broker: Where signalling happens; the MQTT client id there is ``{server_id}-webrtc``.
         server_id: The robot's id: offers come to ``$webrtc/+/{server_id}``.
-        source: What viewers see.
+        streams: What viewers see; stays open.
         settings: Limits and ICE servers; with ``proxy``, offers to ``multimedia_proxy`` are answered too.
         state: Is told the number of connected viewers.
         backoff: Delays between attempts to connect.
@@ -89,8 +89,9 @@ async def answer(
     options = ConnectOptions(
         client_id=f"{server_id}-webrtc", max_packet_bytes=MAX_MESSAGE_BYTES + _PACKET_OVERHEAD_BYTES
     )
+    broadcast = await streams.video()
     async with asyncio.TaskGroup() as group:
-        answerer = _Answerer(source, settings, ice_servers, state, group)
+        answerer = _Answerer(broadcast, settings, ice_servers, state, group)
 
         async def serve(connection: Connection) -> None:
             # What waited for the old connection is stale: nobody waits for those answers any more.
@@ -132,7 +133,7 @@ class _Answerer:
 
     def __init__(
         self,
-        source: VideoSource,
+        broadcast: Broadcast,
         settings: WebRtcSettings,
         ice_servers: list[RTCIceServer],
         state: RobotState,
@@ -142,7 +143,7 @@ class _Answerer:
         self._settings = settings
         self._state = state
         self._ice_servers = ice_servers
-        self._broadcast = Broadcast(source, asyncio.get_running_loop())
+        self._broadcast = broadcast
         self._clients: dict[str, _Client] = {}
         self._complaints: OrderedDict[str, None] = OrderedDict()
         self._leaving = False
@@ -177,12 +178,11 @@ class _Answerer:
         await self.outbox.flush()
 
     def close(self) -> None:
-        """Let the source go."""
+        """Forget every client."""
         for client in self._clients.values():
             if client.forget is not None:
                 client.forget.cancel()
         self._clients.clear()
-        self._broadcast.close()
         self._count_viewers()
 
     def _handle(self, client_id: str, message: Message) -> None:

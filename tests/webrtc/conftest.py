@@ -14,6 +14,7 @@ from robot_node.mqtt import Backoff, Broker, LinkStatus
 from robot_node.private_broker import PrivateBroker
 from robot_node.state import RobotState
 from robot_node.webrtc.answerer import answer
+from robot_node.webrtc.streams import Streams
 from tests.webrtc.scene import Scene
 
 SERVER_ID = "robot"
@@ -48,13 +49,14 @@ async def running_robot(
 ) -> AsyncIterator[Robot]:
     """A robot that answers offers, until the block is left."""
     scene = Scene(on=camera_on)
+    streams = Streams(scene)
     address, state, ready = Broker.from_url(private.url), RobotState(), asyncio.Event()
     links: list[LinkStatus] = []
     task = asyncio.create_task(
         answer(
             address,
             SERVER_ID,
-            scene,
+            streams,
             settings or WebRtcSettings(),
             state,
             backoff=Backoff(initial_s=0.05, maximum_s=0.2),
@@ -70,6 +72,7 @@ async def running_robot(
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
+        streams.close()
         scene.close()
 
 
