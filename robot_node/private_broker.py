@@ -21,6 +21,7 @@ _STOP_TIMEOUT_S = 5.0
 # `bind_interface`, and opens the port to the network. Only the interface's name as the address keeps it on loopback.
 _SETTINGS = """\
 # Written anew at each start.
+{user}
 per_listener_settings false
 allow_anonymous {anonymous}
 persistence false
@@ -98,13 +99,13 @@ class PrivateBroker:
                 websocket_listener=websocket,
                 extra=self._extra,
                 anonymous=str(self._anonymous).lower(),
+                # Started as root it would become another user, and the kernel then forgets the parent-death signal.
+                user="user root" if os.geteuid() == 0 else "",
             )
         )
-        # Started as root, mosquitto becomes the user `mosquitto`, who must be able to enter the folder.
-        self.directory.chmod(0o755)
         with (self.directory / "log").open("ab") as log:
             self._process = subprocess.Popen(  # noqa: ASYNC220, S603  # starts in a millisecond; our own settings file
-                [executable, "-v", "-c", str(settings)],
+                [*_dying_with_us(), executable, "-v", "-c", str(settings)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -161,3 +162,9 @@ class PrivateBroker:
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
         self.close()
+
+
+def _dying_with_us() -> list[str]:
+    """What to put before a command so that it does not outlive us, even if we are killed."""
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "TERM"] if setpriv else []
