@@ -8,6 +8,7 @@ import contextlib
 import io
 import json
 import signal
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -305,3 +306,25 @@ async def test_a_broker_that_is_down_is_one_clear_line() -> None:
         assert failed.stdout == ""
         assert failed.stderr.count("\n") == 1
         assert "Cannot reach the MQTT broker at mqtt://127.0.0.1:1" in failed.stderr
+
+
+async def test_systemd_is_told_ready_when_the_robot_is_reachable_and_not_before(tmp_path: Path) -> None:
+    broker = PrivateBroker()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.setblocking(False)  # noqa: FBT003  # the standard library asks for it so
+        robot = RobotProcess(broker, tmp_path, settings={"NOTIFY_SOCKET": str(tmp_path / "notify")})
+        await robot.start()
+        loop = asyncio.get_running_loop()
+        try:
+            await eventually(lambda: "Cannot reach the MQTT broker" in robot.log, "the log says that it is down")
+            with pytest.raises(BlockingIOError):
+                manager.recv(1000)
+            async with broker:
+                ready = await asyncio.wait_for(loop.sock_recv(manager, 1000), 20)
+                assert ready.startswith(b"READY=1")
+                assert await is_retained(broker, PRESENCE)
+                assert await robot.stop() == 0
+                assert (await loop.sock_recv(manager, 1000)).startswith(b"STOPPING=1")
+        finally:
+            await robot.kill()
