@@ -1,0 +1,136 @@
+"""Speech and text on ``$message/{client-id}``, beside a call. Pure: no connection, no clock.
+
+A media backend tells here what it heard and what it says.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from robot_node.errors import SignalingError
+
+MAX_TEXT_CHARACTERS = 16_000
+"""Of one message; longer ones are refused."""
+
+_MAX_MESSAGE_BYTES = 128 * 1024
+_MAX_TASK_ID_CHARACTERS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class AsrResponse:
+    """``asr_response``: what was heard (automatic speech recognition)."""
+
+    results: str
+
+
+@dataclass(frozen=True, slots=True)
+class TtsBegin:
+    """``tts_begin``: speech begins (text to speech)."""
+
+    task_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class TtsText:
+    """``tts_text``: the next piece of what is said."""
+
+    task_id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TtsComplete:
+    """``tts_complete``: everything is said."""
+
+    task_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class TtsTerminate:
+    """``tts_terminate``: speech was cut short."""
+
+    task_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class TextMessage:
+    """``message``: any other text."""
+
+    payload: str
+
+
+BackendMessage = AsrResponse | TtsBegin | TtsText | TtsComplete | TtsTerminate | TextMessage
+
+
+def messages_topic(client_id: str) -> str:
+    """Where the messages beside the calls of a WebRTC client are published, in both directions."""
+    return f"$message/{client_id}"
+
+
+def encode_message(message: BackendMessage) -> bytes:
+    """Write a message as it travels."""
+    return json.dumps(_document(message), separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def parse_message(payload: bytes) -> BackendMessage:
+    """Read a message.
+
+    Raises:
+        SignalingError: not JSON in UTF-8, too large, of an unknown type, or with fields of a wrong form.
+    """
+    if len(payload) > _MAX_MESSAGE_BYTES:
+        raise SignalingError(f"A message of {len(payload)} bytes is too large.")
+    try:
+        document = json.loads(payload)
+    # RecursionError: "[[[[..." nested deeper than the parser goes.
+    except (ValueError, RecursionError) as error:
+        raise SignalingError("A message is not JSON in UTF-8.") from error
+    if not isinstance(document, dict):
+        raise SignalingError("A message is not a JSON object.")
+    match document.get("type"):
+        case "asr_response":
+            return AsrResponse(_text(document, "results"))
+        case "tts_begin":
+            return TtsBegin(_task_id(document))
+        case "tts_text":
+            return TtsText(_task_id(document), _text(document, "text"))
+        case "tts_complete":
+            return TtsComplete(_task_id(document))
+        case "tts_terminate":
+            return TtsTerminate(_task_id(document))
+        case "message":
+            return TextMessage(_text(document, "payload"))
+        case kind:
+            raise SignalingError(f"A message has the unknown type {str(kind)[:40]!r}.")
+
+
+def _document(message: BackendMessage) -> dict[str, str]:
+    match message:
+        case AsrResponse(results):
+            return {"type": "asr_response", "results": results}
+        case TtsBegin(task_id):
+            return {"type": "tts_begin", "task_id": task_id}
+        case TtsText(task_id, text):
+            return {"type": "tts_text", "task_id": task_id, "text": text}
+        case TtsComplete(task_id):
+            return {"type": "tts_complete", "task_id": task_id}
+        case TtsTerminate(task_id):
+            return {"type": "tts_terminate", "task_id": task_id}
+        case TextMessage(payload):
+            return {"type": "message", "payload": payload}
+
+
+def _text(document: dict[str, Any], name: str) -> str:
+    text = document.get(name)
+    if not isinstance(text, str) or len(text) > MAX_TEXT_CHARACTERS:
+        raise SignalingError(f"The {name} of a message is not a text of at most {MAX_TEXT_CHARACTERS} characters.")
+    return text
+
+
+def _task_id(document: dict[str, Any]) -> str:
+    task_id = document.get("task_id")
+    if not isinstance(task_id, str) or not 0 < len(task_id) <= _MAX_TASK_ID_CHARACTERS:
+        raise SignalingError("The task_id of a message is missing or no text.")
+    return task_id

@@ -1,0 +1,66 @@
+"""Speech and text beside a call, as they travel."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from robot_node.errors import SignalingError
+from robot_node.webrtc.messages import (
+    MAX_TEXT_CHARACTERS,
+    AsrResponse,
+    BackendMessage,
+    TextMessage,
+    TtsBegin,
+    TtsComplete,
+    TtsTerminate,
+    TtsText,
+    encode_message,
+    messages_topic,
+    parse_message,
+)
+
+TRAVELLING: list[tuple[BackendMessage, dict[str, str]]] = [
+    (AsrResponse("hello"), {"type": "asr_response", "results": "hello"}),
+    (TtsBegin("t1"), {"type": "tts_begin", "task_id": "t1"}),
+    (TtsText("t1", "你好"), {"type": "tts_text", "task_id": "t1", "text": "你好"}),
+    (TtsComplete("t1"), {"type": "tts_complete", "task_id": "t1"}),
+    (TtsTerminate("t1"), {"type": "tts_terminate", "task_id": "t1"}),
+    (TextMessage("note"), {"type": "message", "payload": "note"}),
+]
+
+
+@pytest.mark.parametrize(("message", "document"), TRAVELLING, ids=lambda value: type(value).__name__)
+def test_every_message_is_written_and_read_as_the_protocol_says(
+    message: BackendMessage, document: dict[str, str]
+) -> None:
+    assert json.loads(encode_message(message)) == document
+    assert parse_message(json.dumps(document).encode()) == message
+
+
+@pytest.mark.parametrize(
+    ("payload", "reason"),
+    [
+        (b"\xff\xfe", "not JSON"),
+        (b"[" * 100_000, "not JSON"),
+        (b"123", "not a JSON object"),
+        (b'{"type":"sing"}', "unknown type 'sing'"),
+        (b'{"type":["tts_begin"]}', "unknown type"),
+        (b'{"type":"asr_response","results":7}', "results"),
+        (b'{"type":"asr_response"}', "results"),
+        (b'{"type":"tts_text","task_id":"t"}', "text"),
+        (b'{"type":"tts_begin"}', "task_id"),
+        (b'{"type":"tts_begin","task_id":""}', "task_id"),
+        (b'{"type":"tts_begin","task_id":"' + b"x" * 300 + b'"}', "task_id"),
+        (json.dumps({"type": "message", "payload": "x" * (MAX_TEXT_CHARACTERS + 1)}).encode(), "payload"),
+        (b" " * 200_000, "too large"),
+    ],
+)
+def test_what_is_malformed_is_refused_with_its_reason(payload: bytes, reason: str) -> None:
+    with pytest.raises(SignalingError, match=reason):
+        parse_message(payload)
+
+
+def test_the_topic_is_that_of_the_offering_client() -> None:
+    assert messages_topic("robot-dialer") == "$message/robot-dialer"
