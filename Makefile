@@ -33,6 +33,7 @@ develop: .venv/.ready-to-develop
 	@echo "Installing the development tools into .venv ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[simulation,dev]'
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement requirements-picamera2.txt
+	@$(BIN)/python -c 'import sounddevice' 2>/dev/null || scripts/need no-such-command=libportaudio2
 	@touch $@
 
 demo: setup

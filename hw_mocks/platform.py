@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from hw_mocks.audio import SimulatedLoudspeaker, SimulatedMicrophone, sound_library
 from hw_mocks.i2c import SimulatedI2cAdapter
 from hw_mocks.oled import SimulatedOled
 from hw_mocks.picamera2 import Board, camera_library
@@ -23,12 +24,16 @@ class SimulatedPi:
         sensor: The camera's image sensor, with its faults.
         oled: The display: its picture, and its plug.
         i2c: The adapter that it is wired to.
+        microphone: What is heard.
+        loudspeaker: What was played.
     """
 
     platform: Platform
     sensor: SimulatedSensor
     oled: SimulatedOled
     i2c: SimulatedI2cAdapter
+    microphone: SimulatedMicrophone
+    loudspeaker: SimulatedLoudspeaker
 
 
 def simulated_platform(
@@ -58,5 +63,9 @@ def simulated_platform(
     library = camera_library(sensor, board)
     oled = SimulatedOled(controller, display_height, display_picture)
     i2c = SimulatedI2cAdapter({display_address: oled})
-    platform = Platform(name="simulated", camera_library=lambda: library, i2c=i2c.open)
-    return SimulatedPi(platform=platform, sensor=sensor, oled=oled, i2c=i2c)
+    microphone, loudspeaker = SimulatedMicrophone(), SimulatedLoudspeaker()
+    sound = sound_library(microphone, loudspeaker)
+    platform = Platform(name="simulated", camera_library=lambda: library, i2c=i2c.open, sound_library=lambda: sound)
+    return SimulatedPi(
+        platform=platform, sensor=sensor, oled=oled, i2c=i2c, microphone=microphone, loudspeaker=loudspeaker
+    )

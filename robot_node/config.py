@@ -120,6 +120,16 @@ class DisplaySettings(_Section):
     contrast: Annotated[int, Field(ge=0, le=255)] = 255
 
 
+class AudioSettings(_Section):
+    """Microphone and loudspeaker. Without being asked for, nothing is heard and nothing is played."""
+
+    microphone: Annotated[str, Field(min_length=1)] = "none"
+    loudspeaker: Annotated[str, Field(min_length=1)] = "none"
+    volume: Annotated[int, Field(ge=0, le=100)] = 80
+    bitrate: Annotated[int, Field(ge=6_000, le=128_000)] = 32_000
+    viewer_may_speak: bool = False
+
+
 class WebRtcSettings(_Section):
     """Streaming."""
 
@@ -156,6 +166,7 @@ class Settings(BaseSettings):
     mcp: McpSettings = McpSettings()
     camera: CameraSettings = CameraSettings()
     display: DisplaySettings = DisplaySettings()
+    audio: AudioSettings = AudioSettings()
     webrtc: WebRtcSettings = WebRtcSettings()
     simulation: SimulationSettings = SimulationSettings()
     log: LogSettings = LogSettings()

@@ -32,6 +32,11 @@ class RobotSnapshot:
         camera_error: Why the camera failed; empty otherwise.
         emotion: Name of the expression shown.
         display_error: Why the display shows nothing; empty while it works or when there is none.
+        microphone_on: The microphone is open: somebody hears what is said near the robot.
+        microphone_error: Why the microphone cannot be used; empty while it can, and when none is wanted.
+        loudspeaker_error: The same for the loudspeaker.
+        volume: Of the loudspeaker, 0 to 100; None when there is none.
+        muted: The loudspeaker is silent, whatever its volume; None when there is none.
         viewers: Number of WebRTC sessions that are connected.
         mcp_connected: The MCP connection to the broker is up.
         signaling_connected: The signalling connection to the broker is up.
@@ -42,6 +47,11 @@ class RobotSnapshot:
     camera_error: str = ""
     emotion: str = "neutral"
     display_error: str = ""
+    microphone_on: bool = False
+    microphone_error: str = ""
+    loudspeaker_error: str = ""
+    volume: int | None = None
+    muted: bool | None = None
     viewers: int = 0
     mcp_connected: bool = False
     signaling_connected: bool = False

@@ -27,6 +27,7 @@ class CameraLibrary:
         Picamera2: The camera class.
         H264Encoder: The board's H.264 encoder: V4L2 hardware on a Pi 4 and earlier, libx264 on a Pi 5.
         LibavH264Encoder: Always libx264, by way of PyAV.
+        Encoder: Their base class, which gives out the pictures as they are.
         Output: Base class of what receives encoded frames.
         Transform: libcamera's ``Transform(hflip, vflip)``.
         version: Version of the package.
@@ -35,9 +36,34 @@ class CameraLibrary:
     Picamera2: Any
     H264Encoder: Any
     LibavH264Encoder: Any
+    Encoder: Any
     Output: Any
     Transform: Any
     version: str
+
+
+@dataclass(frozen=True, slots=True)
+class SoundLibrary:
+    """The parts of the ``sounddevice`` package that microphone and loudspeaker use.
+
+    Attributes:
+        RawInputStream: Records.
+        RawOutputStream: Plays.
+        PortAudioError: What both raise when a device fails.
+    """
+
+    RawInputStream: Any
+    RawOutputStream: Any
+    PortAudioError: type[Exception]
+
+
+def no_sound() -> SoundLibrary:
+    """A platform without any sound.
+
+    Raises:
+        DeviceError: always.
+    """
+    raise DeviceError("This hardware has no sound.", remedy='Set microphone and loudspeaker to "none" in [audio].')
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,23 +74,25 @@ class Platform:
         name: ``"raspberry-pi"`` or ``"simulated"``, for people.
         camera_library: Imports the camera library; raises DeviceError with the remedy when it is missing.
         i2c: Opens ``(bus, address)`` and returns luma's serial interface for it; raises DeviceError.
+        sound_library: Imports the sound library; raises DeviceError with the remedy when it is missing.
     """
 
     name: str
     camera_library: Callable[[], CameraLibrary]
     i2c: Callable[[int, int], Any]
+    sound_library: Callable[[], SoundLibrary] = no_sound
 
 
 def raspberry_pi() -> Platform:
     """The real hardware, by the libraries that Raspberry Pi OS ships. Imports none of them yet."""
-    return Platform(name="raspberry-pi", camera_library=_picamera2, i2c=_i2c)
+    return Platform(name="raspberry-pi", camera_library=_picamera2, i2c=_i2c, sound_library=_sounddevice)
 
 
 def _picamera2() -> CameraLibrary:
     try:
         import picamera2  # noqa: PLC0415  # takes seconds on a Pi: only when the camera is first needed
         from libcamera import Transform  # noqa: PLC0415  # belongs to picamera2
-        from picamera2.encoders import H264Encoder, LibavH264Encoder  # noqa: PLC0415
+        from picamera2.encoders import Encoder, H264Encoder, LibavH264Encoder  # noqa: PLC0415
         from picamera2.outputs import Output  # noqa: PLC0415
     except ImportError as error:
         missing = (error.name or "picamera2").partition(".")[0]
@@ -83,6 +111,7 @@ def _picamera2() -> CameraLibrary:
         Picamera2=picamera2.Picamera2,
         H264Encoder=H264Encoder,
         LibavH264Encoder=LibavH264Encoder,
+        Encoder=Encoder,
         Output=Output,
         Transform=Transform,
         version=version,
@@ -107,3 +136,18 @@ def _i2c(bus: int, address: int) -> Any:  # noqa: ANN401  # luma ships no types
             f"I2C bus {bus} cannot be opened: {error}.",
             remedy="Enable I2C with 'sudo raspi-config nonint do_i2c 0', and put the user into the group i2c.",
         ) from error
+
+
+def _sounddevice() -> SoundLibrary:
+    try:
+        import sounddevice  # noqa: PLC0415  # looks at every sound device: only when one is needed
+    except (ImportError, OSError) as error:  # OSError: PortAudio itself is missing
+        raise DeviceError(
+            f"The sound library cannot be loaded: {error}.",
+            remedy="Install it: sudo apt install libportaudio2; pip install 'robot-node[audio]'.",
+        ) from error
+    return SoundLibrary(
+        RawInputStream=sounddevice.RawInputStream,
+        RawOutputStream=sounddevice.RawOutputStream,
+        PortAudioError=sounddevice.PortAudioError,
+    )

@@ -1,0 +1,162 @@
+"""A simulated microphone that hears a tone, and a loudspeaker that keeps what it played, behind ``sounddevice``."""
+
+from __future__ import annotations
+
+import array
+import math
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any
+
+from robot_node.devices.platform import SoundLibrary
+
+SAMPLE_RATE = 48_000
+_BYTES_PER_SAMPLE = 2
+_KEPT_BYTES = 60 * SAMPLE_RATE * _BYTES_PER_SAMPLE
+# How much a sound card takes before it makes the writer wait.
+_CARD_BUFFER_S = 0.04
+
+
+class PortAudioError(Exception):
+    """A device fails."""
+
+
+@dataclass
+class SimulatedMicrophone:
+    """What is heard. Tests set the faults and read what it does.
+
+    Attributes:
+        frequency_hz: Pitch of the tone.
+        amplitude: Of the tone, 0 to 1.
+        absent: It is not plugged in, or has just been unplugged.
+        recording: Sound is turned into samples now. The privacy promise is about this and nothing else.
+        starts: How often recording was started.
+    """
+
+    frequency_hz: int = 440
+    amplitude: float = 0.5
+    absent: bool = False
+    recording: bool = field(default=False, init=False)
+    starts: int = field(default=0, init=False)
+
+    def samples(self, first: int, count: int) -> bytes:
+        """Samples of the tone, 16 bit, from the ``first`` one after the beginning."""
+        step = 2 * math.pi * self.frequency_hz / SAMPLE_RATE
+        peak = self.amplitude * 32767
+        return array.array("h", [round(peak * math.sin(step * (first + n))) for n in range(count)]).tobytes()
+
+
+class SimulatedLoudspeaker:
+    """What was played. Tests set the faults and read what it does.
+
+    Attributes:
+        absent: It is not plugged in, or has just been unplugged.
+        open: A program has it open.
+        starts: How often it was opened.
+    """
+
+    def __init__(self) -> None:
+        self.absent = False
+        self.open = False
+        self.starts = 0
+        self._lock = threading.Lock()
+        self._played: deque[bytes] = deque()
+        self._kept_bytes = 0
+
+    @property
+    def played(self) -> bytes:
+        """The last minute of what was played, 16 bit, without the pauses in which nothing was written."""
+        with self._lock:
+            return b"".join(self._played)
+
+    def record(self, samples: bytes) -> None:
+        """Make these samples heard."""
+        with self._lock:
+            self._played.append(samples)
+            self._kept_bytes += len(samples)
+            while self._kept_bytes > _KEPT_BYTES:
+                self._kept_bytes -= len(self._played.popleft())
+
+
+class _Stream:
+    """Time that passes at 48 000 samples per second, as a crystal on a sound card makes it."""
+
+    def __init__(
+        self,
+        plugged: SimulatedMicrophone | SimulatedLoudspeaker,
+        direction: str,
+        *,
+        samplerate: int,
+        blocksize: int,
+        device: str | None,
+        channels: int,
+        dtype: str,
+        latency: str,
+    ) -> None:
+        del blocksize, latency  # a simulated card takes any
+        if device not in {None, "hw:0"}:
+            raise ValueError(f"No {direction} device matching {device!r}")
+        if (samplerate, channels, dtype) != (SAMPLE_RATE, 1, "int16"):
+            raise PortAudioError("Invalid sample rate [PaErrorCode -9997]")
+        if plugged.absent:
+            raise PortAudioError("Error querying device -1")
+        self._plugged = plugged
+        self._moved = 0
+        self._started = 0.0
+
+    def start(self) -> None:
+        self._started = time.monotonic()
+
+    def close(self, ignore_errors: bool = True) -> None:
+        del ignore_errors
+
+    def _wait_until(self, samples: int) -> None:
+        time.sleep(max(0.0, self._started + samples / SAMPLE_RATE - time.monotonic()))
+        if self._plugged.absent:
+            raise PortAudioError("Unanticipated host error [PaErrorCode -9999]: 'No such device'")
+
+
+def sound_library(microphone: SimulatedMicrophone, loudspeaker: SimulatedLoudspeaker) -> SoundLibrary:
+    """The parts of ``sounddevice`` that the drivers use, over simulated devices named ``"default"`` and ``"hw:0"``."""
+
+    class RawInputStream(_Stream):
+        def __init__(self, **settings: Any) -> None:
+            super().__init__(microphone, "input", **settings)
+
+        def start(self) -> None:
+            super().start()
+            microphone.recording = True
+            microphone.starts += 1
+
+        def read(self, frames: int) -> tuple[bytes, bool]:
+            self._wait_until(self._moved + frames)
+            samples = microphone.samples(self._moved, frames)
+            self._moved += frames
+            return samples, False
+
+        def close(self, ignore_errors: bool = True) -> None:
+            super().close(ignore_errors)
+            microphone.recording = False
+
+    class RawOutputStream(_Stream):
+        def __init__(self, **settings: Any) -> None:
+            super().__init__(loudspeaker, "output", **settings)
+            loudspeaker.open = True
+            loudspeaker.starts += 1
+
+        def write(self, data: bytes) -> bool:
+            played = round((time.monotonic() - self._started) * SAMPLE_RATE)
+            underflowed = self._moved < played
+            self._moved = max(self._moved, played)
+            self._wait_until(self._moved - round(_CARD_BUFFER_S * SAMPLE_RATE))
+            loudspeaker.record(bytes(data))
+            self._moved += len(data) // _BYTES_PER_SAMPLE
+            return underflowed
+
+        def close(self, ignore_errors: bool = True) -> None:
+            super().close(ignore_errors)
+            loudspeaker.open = False
+
+    return SoundLibrary(RawInputStream=RawInputStream, RawOutputStream=RawOutputStream, PortAudioError=PortAudioError)

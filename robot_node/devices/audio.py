@@ -1,0 +1,361 @@
+"""Microphone and loudspeaker: each opened only while it is needed, and driven by a thread of its own.
+
+The robot does not depend on them. One that is asked for and cannot be opened is reported and tried again; what it
+should have recorded or played in the meantime is lost, and nothing else.
+"""
+
+from __future__ import annotations
+
+import array
+import asyncio
+import contextlib
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from typing import Any
+
+from robot_node.devices.platform import Platform, SoundLibrary
+from robot_node.devices.worker import DeviceWorker
+from robot_node.errors import DeviceError
+from robot_node.media import FRAME_SAMPLES, SAMPLE_RATE, AudioPacketSink, EncodedAudio
+from robot_node.state import RobotState
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_DEVICE = "default"
+_BYTES_PER_SAMPLE = 2
+_CLOSE_LIMIT_S = 3.0
+
+
+class Microphone:
+    """The robot's microphone: a :class:`robot_node.media.AudioSource`. It is open only while somebody listens.
+
+    Args:
+        platform: Gives the sound library.
+        device: Its name, or a part of it; ``"default"`` is the system's.
+        state: Told whether the microphone is open, and why it cannot be.
+        bitrate: Of the Opus stream, in bits per second.
+        retry_s: How long to wait before a device that failed is tried again.
+        clock: Monotonic time in seconds.
+    """
+
+    def __init__(
+        self,
+        platform: Platform,
+        device: str,
+        state: RobotState,
+        *,
+        bitrate: int = 32_000,
+        retry_s: float = 5.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._platform = platform
+        self._device = device
+        self._state = state
+        self._bitrate = bitrate
+        self._retry_s = retry_s
+        self._clock = clock
+        self._loop = asyncio.get_running_loop()
+        self._worker = DeviceWorker("microphone")
+        self._sink: AudioPacketSink | None = None
+        self._stop: threading.Event | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._closed = False
+        self._next_timestamp = 0  # used in the worker only
+
+    def set_sink(self, sink: AudioPacketSink | None) -> None:
+        """Choose who receives the packets."""
+        self._sink = sink
+
+    def set_listened(self, listened: bool) -> None:  # noqa: FBT001  # the protocol's signature
+        """Say whether anybody listens: the microphone is open only then."""
+        if listened and self._stop is None and not self._closed:
+            self._stop = threading.Event()
+            self._task = self._loop.create_task(self._listen(self._stop), name="microphone")
+        elif not listened and self._stop is not None and self._task is not None:
+            self._stop.set()
+            self._task.cancel()
+            self._stop = self._task = None
+
+    async def close(self) -> None:
+        """Close the microphone for good, and wait until it is closed."""
+        if self._closed:
+            return
+        self._closed = True
+        self.set_listened(False)
+        await _finish(self._worker)
+
+    async def _listen(self, stop: threading.Event) -> None:
+        while True:
+            try:
+                await self._worker.run(self._record, stop)
+            except DeviceError as error:
+                if self._state.snapshot.microphone_error != str(error):
+                    logger.error("The microphone cannot be used: %s", error)  # noqa: TRY400  # the text says it all
+                self._state.update(microphone_error=str(error))
+            await asyncio.sleep(self._retry_s)
+
+    def _record(self, stop: threading.Event) -> None:
+        """Record and encode until told to stop; runs in the worker."""
+        import av  # noqa: PLC0415  # takes seconds on a Pi: only when somebody listens
+
+        library = self._platform.sound_library()
+        encoder: Any = av.CodecContext.create("libopus", "w")
+        encoder.sample_rate, encoder.format, encoder.layout = SAMPLE_RATE, "s16", "mono"
+        encoder.time_base = Fraction(1, SAMPLE_RATE)
+        encoder.bit_rate = self._bitrate
+        encoder.options = {"application": "voip", "frame_duration": "20"}
+        with _opened(library, library.RawInputStream, "microphone", self._device) as stream:
+            self._report_open(is_open=True)
+            try:
+                # RFC 3550, 5.1: the timestamp goes on with the time when nothing was recorded in between.
+                timestamp = max(self._next_timestamp, int(self._clock() * SAMPLE_RATE))
+                while not stop.is_set():
+                    recorded, _overflowed = stream.read(FRAME_SAMPLES)
+                    frame = av.AudioFrame(format="s16", layout="mono", samples=FRAME_SAMPLES)
+                    frame.sample_rate, frame.pts = SAMPLE_RATE, timestamp
+                    frame.planes[0].update(bytes(recorded))
+                    for packet in encoder.encode(frame):
+                        self._loop.call_soon_threadsafe(self._deliver, EncodedAudio(bytes(packet), timestamp), stop)
+                        timestamp += FRAME_SAMPLES
+                        self._next_timestamp = timestamp
+            finally:
+                self._report_open(is_open=False)
+
+    def _report_open(self, *, is_open: bool) -> None:
+        changes: dict[str, Any] = {"microphone_on": is_open}
+        if is_open:
+            changes["microphone_error"] = ""
+        self._loop.call_soon_threadsafe(lambda: self._state.update(**changes))
+
+    def _deliver(self, packet: EncodedAudio, stop: threading.Event) -> None:
+        if self._sink is not None and not stop.is_set():
+            self._sink(packet)
+
+
+class Loudspeaker:
+    """The robot's loudspeaker: a :class:`robot_node.media.AudioSink` with a volume. Open only while it plays.
+
+    What comes unevenly from a network is played evenly: playing begins when ``prebuffer_s`` is there, and what is
+    more than ``queue_s`` behind is dropped, because speech that comes late talks over the answer to it.
+
+    Args:
+        platform: Gives the sound library.
+        device: Its name, or a part of it; ``"default"`` is the system's.
+        state: Told volume and mute, and why nothing can be heard.
+        volume: At start, 0 to 100.
+        queue_s: How much may wait to be played.
+        prebuffer_s: How much is collected before playing begins.
+        idle_s: The device is closed when there was nothing to play for this time.
+        retry_s: How long to wait before a device that failed is tried again.
+    """
+
+    def __init__(
+        self,
+        platform: Platform,
+        device: str,
+        state: RobotState,
+        *,
+        volume: int = 80,
+        queue_s: float = 0.5,
+        prebuffer_s: float = 0.06,
+        idle_s: float = 1.0,
+        retry_s: float = 5.0,
+    ) -> None:
+        self._platform = platform
+        self._device = device
+        self._state = state
+        self._idle_s = idle_s
+        self._retry_s = retry_s
+        self._loop = asyncio.get_running_loop()
+        self._worker = DeviceWorker("loudspeaker")
+        self._queue = _JitterQueue(queue_s, prebuffer_s)
+        self._task: asyncio.Task[None] | None = None
+        self._closed = False
+        self._volume = volume
+        self._muted = False
+        self.set_volume(volume)
+
+    @property
+    def volume(self) -> int:
+        """0 to 100."""
+        return self._volume
+
+    @property
+    def muted(self) -> bool:
+        """Nothing is heard, whatever the volume."""
+        return self._muted
+
+    def set_volume(self, volume: int | None = None, *, muted: bool | None = None) -> None:
+        """Change volume or mute or both; what is playing changes with it.
+
+        Args:
+            volume: 0 to 100. The amplitude grows with its square: half of it sounds about half as loud.
+            muted: Nothing is heard; the volume is kept.
+        """
+        self._volume = self._volume if volume is None else volume
+        self._muted = self._muted if muted is None else muted
+        self._state.update(volume=self._volume, muted=self._muted)
+
+    def play(self, samples: bytes) -> None:
+        """Play after what is queued; what is too much for the bounded queue is dropped, the oldest first."""
+        if self._closed or not samples:
+            return
+        self._queue.put(samples)
+        if self._task is None:
+            self._task = self._loop.create_task(self._play_out(), name="loudspeaker")
+
+    def flush(self) -> None:
+        """Forget what is queued and not played yet."""
+        self._queue.clear()
+
+    async def check(self) -> None:
+        """Open the device once, so that one which is missing is reported at start and not at the first word."""
+        try:
+            await self._worker.run(self._open_and_close)
+        except DeviceError as error:
+            self._report(error)
+
+    async def close(self) -> None:
+        """Close the loudspeaker for good, and wait until it is closed."""
+        if self._closed:
+            return
+        self._closed = True
+        self._queue.close()
+        if self._task is not None:
+            self._task.cancel()
+        await _finish(self._worker)
+
+    async def _play_out(self) -> None:
+        try:
+            while not self._queue.empty:
+                await self._worker.run(self._write_queue)
+        except DeviceError as error:
+            self._report(error)
+            await asyncio.sleep(self._retry_s)
+            self._queue.clear()
+        finally:
+            self._task = None
+
+    def _report(self, error: DeviceError) -> None:
+        if self._state.snapshot.loudspeaker_error != str(error):
+            logger.error("The loudspeaker cannot be used: %s", error)
+        self._state.update(loudspeaker_error=str(error))
+
+    def _open_and_close(self) -> None:
+        library = self._platform.sound_library()
+        with _opened(library, library.RawOutputStream, "loudspeaker", self._device):
+            pass
+
+    def _write_queue(self) -> None:
+        """Play until nothing has come for a while; runs in the worker."""
+        library = self._platform.sound_library()
+        with _opened(library, library.RawOutputStream, "loudspeaker", self._device) as stream:
+            self._loop.call_soon_threadsafe(lambda: self._state.update(loudspeaker_error=""))
+            while samples := self._queue.get(self._idle_s):
+                stream.write(self._adjusted(samples))
+
+    def _adjusted(self, samples: bytes) -> bytes:
+        if self._muted or self._volume == 0:
+            return bytes(len(samples))
+        if self._volume == 100:
+            return samples
+        # Integers, and no NumPy: a robot has no other need of it.
+        gain = round((self._volume / 100) ** 2 * 65536)
+        return array.array("h", [sample * gain >> 16 for sample in array.array("h", samples)]).tobytes()
+
+
+class _JitterQueue:
+    """What waits to be played. Filled on the event loop, emptied by the loudspeaker's thread."""
+
+    def __init__(self, limit_s: float, prebuffer_s: float) -> None:
+        self._limit_bytes = _bytes_of(limit_s)
+        self._prebuffer_bytes = _bytes_of(prebuffer_s)
+        self._prebuffer_s = prebuffer_s
+        self._changed = threading.Condition()
+        self._chunks: deque[bytes] = deque()
+        self._waiting_bytes = 0
+        self._closed = False
+
+    @property
+    def empty(self) -> bool:
+        with self._changed:
+            return not self._chunks
+
+    def put(self, samples: bytes) -> None:
+        with self._changed:
+            self._chunks.append(samples[-self._limit_bytes :])
+            self._waiting_bytes += len(self._chunks[-1])
+            while self._waiting_bytes > self._limit_bytes:
+                self._waiting_bytes -= len(self._chunks.popleft())
+            self._changed.notify()
+
+    def get(self, wait_s: float) -> bytes:
+        """The next samples; none when nothing came within ``wait_s`` or the queue is closed."""
+        with self._changed:
+            if not self._chunks and self._changed.wait_for(lambda: self._closed or self._chunks, wait_s):
+                # It begins, or it has run dry: collect again, unless there will not be more.
+                self._changed.wait_for(
+                    lambda: self._closed or self._waiting_bytes >= self._prebuffer_bytes, self._prebuffer_s
+                )
+            if self._closed or not self._chunks:
+                return b""
+            samples = self._chunks.popleft()
+            self._waiting_bytes -= len(samples)
+            return samples
+
+    def clear(self) -> None:
+        with self._changed:
+            self._chunks.clear()
+            self._waiting_bytes = 0
+
+    def close(self) -> None:
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+
+@contextlib.contextmanager
+def _opened(library: SoundLibrary, stream_class: Any, what: str, device: str) -> Iterator[Any]:  # noqa: ANN401  # sounddevice ships no types
+    """A running stream of the device, closed at the end; its errors name the device and say what to do."""
+
+    def explained(error: Exception) -> DeviceError:
+        reason = str(error).partition("\n")[0].rstrip(".")
+        return DeviceError(
+            f"The {what} {device!r} cannot be used: {reason}.",
+            remedy="Plug it in, check its name in [audio] against: python -m sounddevice; then restart robot-node.",
+        )
+
+    try:
+        stream = stream_class(
+            samplerate=SAMPLE_RATE,
+            blocksize=FRAME_SAMPLES,
+            device=None if device == DEFAULT_DEVICE else device,
+            channels=1,
+            dtype="int16",
+            latency="low",
+        )
+    except (library.PortAudioError, ValueError) as error:  # ValueError: no device of that name, or several
+        raise explained(error) from error
+    try:
+        stream.start()
+        yield stream
+    except library.PortAudioError as error:  # also one that was unplugged
+        raise explained(error) from error
+    finally:
+        stream.close()
+
+
+async def _finish(worker: DeviceWorker) -> None:
+    """Wait until what runs in the worker has ended, unless the library hangs."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_CLOSE_LIMIT_S):
+            await worker.run(lambda: None)
+    worker.close()
+
+
+def _bytes_of(seconds: float) -> int:
+    return round(seconds * SAMPLE_RATE) * _BYTES_PER_SAMPLE
