@@ -12,9 +12,8 @@ import contextlib
 import logging
 import random
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 import aiomqtt
 import paho.mqtt.client as paho
@@ -48,8 +47,6 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 _LARGEST_MQTT_PACKET = 268_435_455  # MQTT 5.0, 1.5.5: four length bytes
-# A connection that lives this long was a good one: the next loss is retried from the shortest delay again.
-_STABLE_AFTER_S = 10.0
 
 
 class Connection:
@@ -149,7 +146,8 @@ async def connect(broker: Broker, options: ConnectOptions, on_message: OnMessage
     client.pending_calls_threshold = 1000  # many sessions publish at once: that is no reason for a warning
     try:
         async with asyncio.timeout(options.timeout_s + 2):
-            await client.__aenter__()
+            with _cancellation_kept():
+                await client.__aenter__()
             client.set_no_delay()
     except BaseException as error:
         client.abandon()
@@ -160,18 +158,26 @@ async def connect(broker: Broker, options: ConnectOptions, on_message: OnMessage
         yield Connection(client, options)
     finally:
         # A connection that broke meanwhile has nothing left to close.
-        with contextlib.suppress(aiomqtt.MqttError, OSError):
+        with contextlib.suppress(aiomqtt.MqttError, OSError), _cancellation_kept():
             await client.__aexit__(None, None, None)
 
 
 @dataclass(slots=True)
 class Backoff:
-    """Growing, jittered delays between attempts to connect, in seconds."""
+    """Growing, jittered delays between attempts to connect.
+
+    Attributes:
+        initial_s: First delay, in seconds.
+        maximum_s: Longest delay, in seconds.
+        stable_after_s: After a connection that lived this long, in seconds, delays begin with the first again.
+        random: Where the jitter comes from.
+    """
 
     initial_s: float = 1.0
     maximum_s: float = 30.0
+    stable_after_s: float = 10.0
     random: random.Random = field(default_factory=random.Random)
-    _attempt: int = 0
+    _attempt: int = field(default=0, init=False)
 
     def next_delay(self) -> float:
         """The next delay: doubles up to the maximum, then varies by a quarter so that a fleet spreads out."""
@@ -244,7 +250,7 @@ async def keep_connected(
                 logger.info("%s connection: %s", name, error)
                 continue
             reconnecting = False
-            if lived_s is not None and lived_s >= _STABLE_AFTER_S:
+            if lived_s is not None and lived_s >= backoff.stable_after_s:
                 backoff.reset()
             elif lived_s is not None and isinstance(error, BrokerError) and not error.remedy:
                 # mosquitto 2.0 doesn't say why when another client takes the id over.
@@ -308,9 +314,26 @@ def _paho_will(will: Will | None) -> aiomqtt.Will | None:
 
 
 @contextlib.contextmanager
-def _broker_errors(action: str) -> Any:  # noqa: ANN401  # a generator context manager; contextlib types it
+def _cancellation_kept() -> Iterator[None]:
+    """Raise the cancellation that the block swallowed.
+
+    aiomqtt waits by ``asyncio.wait_for``, which before Python 3.12 forgets a cancellation that comes together with
+    the result: a stop in the moment of an acknowledgement would go unheard.
+    """
+    task = asyncio.current_task()
+    before = task.cancelling() if task else 0
     try:
         yield
+    finally:
+        if task and task.cancelling() > before:
+            raise asyncio.CancelledError
+
+
+@contextlib.contextmanager
+def _broker_errors(action: str) -> Iterator[None]:
+    try:
+        with _cancellation_kept():
+            yield
     except (aiomqtt.MqttError, OSError) as error:
         cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
         raise BrokerError(f"Cannot {action}: {_reason_of(cause)}.", remedy=_remedy_for(cause)) from error

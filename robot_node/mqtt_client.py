@@ -136,6 +136,14 @@ class MqttClient(aiomqtt.Client):
         except Exception:
             logger.exception("A message could not be handled")
 
+    def _on_subscribe(self, client: paho.Client, userdata: Any, mid: int, *answer: Any) -> None:  # noqa: ANN401
+        if mid in self._pending_subscribes:  # whoever waited may have been cancelled, for aiomqtt an error to log
+            super()._on_subscribe(client, userdata, mid, *answer)
+
+    def _on_unsubscribe(self, client: paho.Client, userdata: Any, mid: int, *answer: Any) -> None:  # noqa: ANN401
+        if mid in self._pending_unsubscribes:  # as above
+            super()._on_unsubscribe(client, userdata, mid, *answer)
+
     def _on_socket_register_write(self, client: paho.Client, userdata: Any, sock: Any) -> None:  # noqa: ANN401
         if threading.get_ident() != self._loop_thread:  # CONNECT is sent from an executor's thread
             super()._on_socket_register_write(client, userdata, sock)

@@ -12,6 +12,7 @@ import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import aiomqtt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -241,7 +242,9 @@ async def test_a_packet_beyond_our_limit_is_dropped_by_the_broker(broker: Privat
 class Recorder:
     """Runs keep_connected, and says what happened."""
 
-    def __init__(self, broker: PrivateBroker, serve: Callable[[Connection], Awaitable[None]]) -> None:
+    def __init__(
+        self, broker: PrivateBroker, serve: Callable[[Connection], Awaitable[None]], backoff: Backoff | None = None
+    ) -> None:
         self.client_ids: list[str] = []
         self._names = (f"client-{number}" for number in itertools.count())
 
@@ -256,7 +259,7 @@ class Recorder:
                 ignore,
                 work,
                 name="Test",
-                backoff=Backoff(initial_s=0.01, maximum_s=0.02),
+                backoff=backoff or Backoff(initial_s=0.01, maximum_s=0.02),
             )
         )
 
@@ -290,6 +293,20 @@ async def test_asking_to_reconnect_again_and_again_is_slowed_down(
     await cancel_and_wait(recorder.task)
 
 
+@pytest.mark.parametrize(("stable_after_s", "grows"), [(0.0, False), (60.0, True)])
+async def test_delays_begin_anew_after_a_connection_that_lived(
+    broker: PrivateBroker, caplog: pytest.LogCaptureFixture, stable_after_s: float, *, grows: bool
+) -> None:
+    async def serve(_: Connection) -> None:
+        raise BrokerError("This connection is of no use.")
+
+    backoff = Backoff(initial_s=0.01, maximum_s=10.0, stable_after_s=stable_after_s)
+    recorder = Recorder(broker, serve, backoff)
+    await eventually(lambda: caplog.text.count("Next attempt in") >= 4)
+    await cancel_and_wait(recorder.task)
+    assert (backoff.next_delay() > 0.1) == grows
+
+
 async def test_a_mistake_of_ours_is_not_retried(broker: PrivateBroker) -> None:
     async def serve(_: Connection) -> None:
         raise ZeroDivisionError
@@ -318,6 +335,22 @@ async def test_a_goodbye_is_said_while_the_connection_still_works(broker: Privat
     assert 0 < broker.log.index("'goodbye'") < broker.log.index("Received DISCONNECT from client-0")
 
 
+@pytest.mark.parametrize("succeeds", [True, False])
+async def test_a_stop_in_the_moment_of_an_answer_is_heard(broker: PrivateBroker, *, succeeds: bool) -> None:
+    async with connect(Broker.from_url(broker.url), ONE, ignore) as connection:
+        client = connection._client
+        subscribing = asyncio.create_task(connection.subscribe(Subscription("x")))
+        await asyncio.sleep(0)  # it has sent its packet now
+        (answer,) = client._pending_subscribes.values()
+        if succeeds:
+            answer.set_result([])
+        else:
+            answer.set_exception(aiomqtt.MqttError("refused"))
+        subscribing.cancel()
+        await asyncio.wait([subscribing])
+        assert subscribing.cancelled()
+
+
 async def test_cancelling_while_tasks_are_ended_waits_for_their_end() -> None:
     ended = asyncio.Event()
     cleaning = asyncio.Event()
@@ -336,6 +369,8 @@ async def test_cancelling_while_tasks_are_ended_waits_for_their_end() -> None:
     ending = asyncio.create_task(cancel_and_wait(task))
     await cleaning.wait()
     ending.cancel()
+    done, _ = await asyncio.wait([ending], timeout=0.05)
+    assert not done
     finish.set()
     await asyncio.wait([ending])
     assert ending.cancelled()

@@ -276,7 +276,9 @@ class _Service:
             self._notices.note("session failed", f"The session of client {client_id} failed: {error}")
             reason = "its topics cannot be subscribed"
         except Exception:  # one client's session must never end the others'
-            logger.exception("The session of client %s failed", client_id)
+            # The SDK may fail when it is cancelled before it has begun to serve: that session is over anyway.
+            level = logging.ERROR if self._protocol.is_current(session.key) and not self._leaving else logging.DEBUG
+            logger.log(level, "The session of client %s failed", client_id, exc_info=True)
             reason = "the session failed"
         finally:
             session.close()

@@ -168,13 +168,16 @@ async def test_a_client_that_vanishes_in_the_middle_of_a_call_is_forgotten(
     assert bystander.seen() == []
 
 
-async def test_a_client_that_leaves_before_its_session_is_up_is_served_the_next_time(attacker: RawPeer) -> None:
+async def test_a_client_that_leaves_before_its_session_is_up_is_served_the_next_time(
+    attacker: RawPeer, caplog: pytest.LogCaptureFixture
+) -> None:
     for _ in range(20):
         await attacker.control(initialize())
         await attacker.leave()
         await attacker.rpc(DISCONNECTED)
     await attacker.open_session()
     await passed_by(attacker)
+    assert warnings_in(caplog) == []
 
 
 async def test_more_requests_than_the_limit_are_refused_one_by_one(
