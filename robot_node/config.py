@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -141,6 +141,25 @@ class WebRtcSettings(_Section):
     connect_timeout_s: Annotated[float, Field(gt=0, le=120)] = 15.0
 
 
+class DialerSettings(_Section):
+    """The robot calls a media backend."""
+
+    enabled: bool = False
+    backend: Annotated[str, Field(min_length=1, max_length=128)] = "multimedia_proxy"
+    call_at_start: bool = True
+    answer_timeout_s: Annotated[float, Field(gt=0, le=60)] = 5.0
+    retry_initial_s: Annotated[float, Field(gt=0, le=60)] = 1.0
+    retry_maximum_s: Annotated[float, Field(gt=0, le=600)] = 30.0
+    max_attempts: Annotated[int, Field(ge=0, le=10_000)] = 0
+
+    @field_validator("backend")
+    @classmethod
+    def _name_without_wildcards(cls, value: str) -> str:
+        if re.search(r"[/+#\0]", value):
+            raise ValueError("must not contain '/', '+', '#' or NUL, because it is one level of an MQTT topic")
+        return value
+
+
 class SimulationSettings(_Section):
     """What simulated hardware shows; ignored on a real robot."""
 
@@ -168,8 +187,21 @@ class Settings(BaseSettings):
     display: DisplaySettings = DisplaySettings()
     audio: AudioSettings = AudioSettings()
     webrtc: WebRtcSettings = WebRtcSettings()
+    dialer: DialerSettings = DialerSettings()
     simulation: SimulationSettings = SimulationSettings()
     log: LogSettings = LogSettings()
+
+    @field_validator("dialer")
+    @classmethod
+    def _somebody_else_answers(cls, value: DialerSettings, info: ValidationInfo) -> DialerSettings:
+        robot, webrtc = info.data.get("robot"), info.data.get("webrtc")
+        if not value.enabled or robot is None or webrtc is None:
+            return value  # what is wrong with those is said where it stands
+        if not webrtc.enabled:
+            raise ValueError("the robot cannot call while webrtc.enabled is false")
+        if value.backend == robot.server_id or (webrtc.proxy and value.backend == "multimedia_proxy"):
+            raise ValueError(f"the robot would call itself: it answers offers to {value.backend} (webrtc.proxy)")
+        return value
 
 
 def load_settings(file: Path | None = None, overrides: Mapping[str, Mapping[str, Any]] | None = None) -> Settings:

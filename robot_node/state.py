@@ -23,6 +23,16 @@ class CameraState(enum.StrEnum):
     FAILED = "failed"
 
 
+class CallState(enum.StrEnum):
+    """What becomes of the robot's call to its media backend (protocol.md 2, connection states shown to people)."""
+
+    DISCONNECTED = "disconnected"
+    CONNECTING = "connecting"
+    CONNECTED = "connected"
+    FAILED = "failed"
+    CLOSED = "closed"
+
+
 @dataclass(frozen=True, slots=True)
 class RobotSnapshot:
     """What is true at one moment.
@@ -41,6 +51,8 @@ class RobotSnapshot:
         mcp_connected: The MCP connection to the broker is up.
         signaling_connected: The signalling connection to the broker is up.
         link_error: Why a connection is down; empty while both are up.
+        call: The robot's call to its media backend.
+        call_error: Why the last attempt to call failed, or who ended the call; empty while all is well.
     """
 
     camera: CameraState = CameraState.OFF
@@ -56,6 +68,8 @@ class RobotSnapshot:
     mcp_connected: bool = False
     signaling_connected: bool = False
     link_error: str = ""
+    call: CallState = CallState.DISCONNECTED
+    call_error: str = ""
 
 
 class RobotState:

@@ -103,3 +103,20 @@ def test_the_shipped_file_shows_every_setting() -> None:
             if (section, key) == ("broker", "password"):
                 continue  # a secret has no place in a file: the comment names its variable
             assert re.search(rf"^(# )?{key} = ", text, re.MULTILINE), f"{section}.{key}"
+
+
+def test_a_robot_that_would_call_itself_or_without_webrtc_is_refused(tmp_path: Path) -> None:
+    for text, reason in (
+        ("[webrtc]\nproxy = true\n[dialer]\nenabled = true\n", "would call itself"),
+        ('[robot]\nserver_id = "x"\n[dialer]\nenabled = true\nbackend = "x"\n', "would call itself"),
+        ("[webrtc]\nenabled = false\n[dialer]\nenabled = true\n", "webrtc.enabled is false"),
+        ('[dialer]\nbackend = "a/b"\n', "dialer.backend: must not contain '/'"),
+    ):
+        with pytest.raises(SettingsError, match=reason):
+            load_settings(write(tmp_path, text))
+    assert not load_settings(write(tmp_path, "[webrtc]\nproxy = true\n")).dialer.enabled
+
+
+def test_the_robot_may_call_a_backend_beside_its_own_proxy(tmp_path: Path) -> None:
+    file = write(tmp_path, '[webrtc]\nproxy = true\n[dialer]\nenabled = true\nbackend = "cloud"\n')
+    assert load_settings(file).dialer.backend == "cloud"
