@@ -28,7 +28,7 @@ def real_camera_library(sensor: SimulatedSensor, board: Board) -> CameraLibrary:
     libcamera.CameraManager.singleton().attach(sensor)
 
     import picamera2  # noqa: PLC0415  # only after the module libcamera is in place
-    from picamera2.encoders import LibavH264Encoder  # noqa: PLC0415
+    from picamera2.encoders import Encoder, LibavH264Encoder  # noqa: PLC0415
     from picamera2.encoders.h264_encoder import H264Encoder  # noqa: PLC0415
     from picamera2.outputs import Output  # noqa: PLC0415
 
@@ -37,6 +37,7 @@ def real_camera_library(sensor: SimulatedSensor, board: Board) -> CameraLibrary:
         Picamera2=picamera2.Picamera2,
         H264Encoder=H264Encoder if board is Board.PI_4 else LibavH264Encoder,
         LibavH264Encoder=LibavH264Encoder,
+        Encoder=Encoder,
         Output=Output,
         Transform=libcamera.Transform,
         version="",
@@ -44,7 +45,10 @@ def real_camera_library(sensor: SimulatedSensor, board: Board) -> CameraLibrary:
 
 
 class _UnusedModule(types.ModuleType):
-    """Stands for a module that picamera2 imports for its previews, which a robot does not use."""
+    """Stands for a module that picamera2 imports for previews and raw files, which a robot does not use.
+
+    They need a compiler, or libraries of the system, to be installed.
+    """
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401  # anything
         if name.startswith("__"):
@@ -56,7 +60,7 @@ def _install() -> None:
     module: Any = libcamera
     module._libcamera = module  # noqa: SLF001  # picamera2 reaches for libcamera's extension module by this name
     sys.modules.setdefault("libcamera", module)
-    for name in ("prctl", "pykms"):
+    for name in ("prctl", "pykms", "pidng", "pidng.camdefs", "pidng.core"):
         sys.modules.setdefault(name, _UnusedModule(name))
 
 
