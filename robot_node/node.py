@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 import logging
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -19,6 +18,7 @@ from robot_node.mcp_mqtt.server import ServerOptions, serve
 from robot_node.mqtt import Backoff, LinkStatus
 from robot_node.state import RobotState
 from robot_node.tools import Body, build_server
+from robot_node.webrtc.answerer import answer
 from robot_node.webrtc.streams import Streams
 
 logger = logging.getLogger(__name__)
@@ -94,19 +94,18 @@ async def _serve_mcp(settings: Settings, body: Body, on_online: Callable[[], Non
 
 
 async def _stream(settings: Settings, streams: Streams, state: RobotState, online: asyncio.Event) -> None:
-    """Serve viewers. Loading aiortc and av takes seconds on a Pi: in a thread, once the robot is reachable."""
-    await online.wait()
-    answerer = await asyncio.to_thread(importlib.import_module, "robot_node.webrtc.answerer")
+    """Serve viewers. Their offers are welcome at once; what it takes to answer them is loaded when all else is up."""
 
     def report(status: LinkStatus) -> None:
         state.update(signaling_connected=status.connected)
 
-    await answerer.answer(
+    await answer(
         settings.broker.broker(),
         settings.robot.server_id,
         streams,
         settings.webrtc,
         state,
+        load_after=online,
         backoff=_backoff(settings),
         on_status=report,
     )

@@ -2,18 +2,21 @@
 
 Signalling has an MQTT connection of its own, so that control and streaming cannot block or break each other. Media
 does not pass through the broker: sessions outlive a lost signalling connection, and go on playing meanwhile.
+
+Nothing here needs the media stack, which takes seconds to load on a Pi: signalling is up at once, and offers that
+come before the stack wait for it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import logging
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-
-from aiortc import RTCIceServer
+from typing import TYPE_CHECKING, Protocol
 
 from robot_node.config import WebRtcSettings
 from robot_node.errors import SignalingError
@@ -28,11 +31,11 @@ from robot_node.mqtt import (
     keep_connected,
 )
 from robot_node.state import RobotState
-from robot_node.webrtc.broadcast import Broadcast
-from robot_node.webrtc.negotiation import MAX_CANDIDATES, ice_server
+from robot_node.webrtc.ice_servers import parse_ice_server
 from robot_node.webrtc.outbox import Outbox
-from robot_node.webrtc.session import Cause, Session, SessionEnd
+from robot_node.webrtc.session_end import Cause, SessionEnd
 from robot_node.webrtc.signaling import (
+    MAX_CANDIDATES,
     MAX_MESSAGE_BYTES,
     PROXY_NAME,
     Candidate,
@@ -47,6 +50,9 @@ from robot_node.webrtc.signaling import (
     username_fragments,
 )
 from robot_node.webrtc.streams import Streams
+
+if TYPE_CHECKING:
+    from robot_node.webrtc.session import Session
 
 logger = logging.getLogger(__name__)
 
@@ -65,6 +71,7 @@ async def answer(
     settings: WebRtcSettings,
     state: RobotState,
     *,
+    load_after: asyncio.Event | None = None,
     backoff: Backoff | None = None,
     on_status: Callable[[LinkStatus], None] = lambda _: None,
     on_ready: Callable[[], None] = lambda: None,
@@ -77,6 +84,7 @@ async def answer(
         streams: What viewers see; stays open.
         settings: Limits and ICE servers; with ``proxy``, offers to ``multimedia_proxy`` are answered too.
         state: Is told the number of connected viewers.
+        load_after: The media stack is loaded, in a thread, once this is set; None for at once.
         backoff: Delays between attempts to connect.
         on_status: Told of each change of the signalling connection.
         on_ready: Called each time that offers can arrive, after the broker acknowledged the subscription.
@@ -85,13 +93,13 @@ async def answer(
         SettingsError: an ICE server's address cannot be used.
     """
     names = [server_id, PROXY_NAME] if settings.proxy else [server_id]
-    ice_servers = [ice_server(url) for url in settings.ice_servers]
+    for url in settings.ice_servers:
+        parse_ice_server(url)
     options = ConnectOptions(
         client_id=f"{server_id}-webrtc", max_packet_bytes=MAX_MESSAGE_BYTES + _PACKET_OVERHEAD_BYTES
     )
-    broadcast = await streams.video()
     async with asyncio.TaskGroup() as group:
-        answerer = _Answerer(broadcast, settings, ice_servers, state, group)
+        answerer = _Answerer(settings, state, group)
 
         async def serve(connection: Connection) -> None:
             # What waited for the old connection is stale: nobody waits for those answers any more.
@@ -107,6 +115,9 @@ async def answer(
             name="WebRTC signalling",
         )
         try:
+            if load_after is not None:
+                await load_after.wait()
+            answerer.open_sessions_with(await _load_sessions(streams, settings))
             await asyncio.get_running_loop().create_future()  # until cancelled
         finally:
             with contextlib.suppress(TimeoutError):
@@ -114,6 +125,34 @@ async def answer(
                     await answerer.leave()
             answerer.close()
             link.cancel()
+
+
+class _OpenSession(Protocol):
+    def __call__(
+        self, offer: Offer, *, send: Callable[[Message], None], on_connected: Callable[[], None]
+    ) -> Session: ...
+
+
+async def _load_sessions(streams: Streams, settings: WebRtcSettings) -> _OpenSession:
+    await asyncio.to_thread(importlib.import_module, "robot_node.webrtc.session")
+    from robot_node.webrtc.negotiation import ice_server  # noqa: PLC0415  # loaded by now, in a thread
+    from robot_node.webrtc.session import Session  # noqa: PLC0415  # loaded by now, in a thread
+
+    broadcast = await streams.video()
+    ice_servers = [ice_server(url) for url in settings.ice_servers]
+
+    def open_session(offer: Offer, *, send: Callable[[Message], None], on_connected: Callable[[], None]) -> Session:
+        return Session(
+            offer,
+            broadcast,
+            send=send,
+            on_connected=on_connected,
+            ice_servers=ice_servers,
+            addresses=settings.addresses,
+            connect_timeout_s=settings.connect_timeout_s,
+        )
+
+    return open_session
 
 
 @dataclass(slots=True)
@@ -133,21 +172,24 @@ class _Answerer:
 
     def __init__(
         self,
-        broadcast: Broadcast,
         settings: WebRtcSettings,
-        ice_servers: list[RTCIceServer],
         state: RobotState,
         group: asyncio.TaskGroup,
     ) -> None:
         self._group = group
         self._settings = settings
         self._state = state
-        self._ice_servers = ice_servers
-        self._broadcast = broadcast
+        self._open_session: _OpenSession | None = None
+        self._can_open = asyncio.Event()
         self._clients: dict[str, _Client] = {}
         self._complaints: OrderedDict[str, None] = OrderedDict()
         self._leaving = False
         self.outbox = Outbox()
+
+    def open_sessions_with(self, open_session: _OpenSession) -> None:
+        """Serve from now on, beginning with the offers that have waited for it."""
+        self._open_session = open_session
+        self._can_open.set()
 
     def receive(self, incoming: Incoming) -> None:
         """Handle one message from the broker."""
@@ -168,11 +210,14 @@ class _Answerer:
     async def leave(self) -> None:
         """Tell every viewer, and wait until its session is closed and it could be told."""
         self._leaving = True
+        self._can_open.set()  # nobody waits for it any more
         tasks = [client.task for client in self._clients.values() if client.task is not None]
         for client in self._clients.values():
-            client.offer = None
+            waited, client.offer = client.offer is not None, None
             if client.session is not None:
                 client.session.end(Cause.LEAVING)
+            elif waited:
+                self.outbox.put(client.id, Terminated("The robot is leaving."))
         if tasks:
             await asyncio.wait(tasks)
         await self.outbox.flush()
@@ -261,9 +306,10 @@ class _Answerer:
     async def _serve(self, client: _Client) -> None:
         """Serve one client id, one session after the other, for as long as new offers replace the old."""
         try:
-            while (offer := client.offer) is not None:
+            await self._can_open.wait()
+            while (offer := client.offer) is not None and self._open_session is not None:
                 client.offer = None
-                end = await self._serve_offer(client, offer)
+                end = await self._serve_offer(client, offer, self._open_session)
                 self._log_end(client, end)
                 if end.cause not in {Cause.REPLACED, Cause.TERMINATED}:
                     client.candidates.clear()
@@ -276,15 +322,11 @@ class _Answerer:
             else:
                 self._forget(client)
 
-    async def _serve_offer(self, client: _Client, offer: Offer) -> SessionEnd:
-        session = Session(
+    async def _serve_offer(self, client: _Client, offer: Offer, open_session: _OpenSession) -> SessionEnd:
+        session = open_session(
             offer,
-            self._broadcast,
             send=lambda message: self.outbox.put(client.id, message),
             on_connected=lambda: self._viewer_connected(client),
-            ice_servers=self._ice_servers,
-            addresses=self._settings.addresses,
-            connect_timeout_s=self._settings.connect_timeout_s,
         )
         for candidate in self._candidates_for(client, offer):
             session.add_candidate(candidate)

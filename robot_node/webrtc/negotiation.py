@@ -2,39 +2,24 @@
 
 from __future__ import annotations
 
-from urllib.parse import unquote
-
 from aiortc import RTCIceCandidate, RTCIceServer, RTCRtpSender, RTCRtpTransceiver
-from aiortc.rtcicetransport import parse_stun_turn_uri
 from aiortc.sdp import candidate_from_sdp
 
-from robot_node.errors import SettingsError
+from robot_node.webrtc.ice_servers import parse_ice_server
 from robot_node.webrtc.signaling import Candidate
-
-MAX_CANDIDATES = 64
-"""Per session: each one makes us send packets to an address that the peer chose."""
 
 GATHERING_LIMIT_S = 0.5
 """STUN and TURN servers that are slower than this are done without: offer and answer do not wait for them."""
 
 
 def ice_server(url: str) -> RTCIceServer:
-    """Read ``stun:host:port`` or ``turn:user:password@host:port?transport=udp`` (user and password percent-encoded).
+    """Read a server as :func:`parse_ice_server` does, for aiortc.
 
     Raises:
-        SettingsError: it is not of that form. The text repeats no password.
+        SettingsError: it cannot be read.
     """
-    scheme, _, rest = url.partition(":")
-    credentials, _, host = rest.rpartition("@")
-    username, _, credential = credentials.partition(":")
-    try:
-        parse_stun_turn_uri(f"{scheme}:{host}")
-    except ValueError as error:
-        raise SettingsError(
-            f"The ICE server {scheme}:{host} cannot be used: {error}.",
-            remedy="Write it as stun:host:3478 or turn:user:password@host:3478.",
-        ) from error
-    return RTCIceServer(urls=f"{scheme}:{host}", username=unquote(username), credential=unquote(credential))
+    server = parse_ice_server(url)
+    return RTCIceServer(urls=server.url, username=server.username, credential=server.credential)
 
 
 def prefer_h264_with_retransmission(transceiver: RTCRtpTransceiver) -> None:

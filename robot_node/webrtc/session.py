@@ -7,10 +7,8 @@ However it ends, by whom or by what error, the peer connection is closed when ``
 from __future__ import annotations
 
 import asyncio
-import enum
 import logging
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from aiortc import RTCConfiguration, RTCIceServer, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
@@ -20,55 +18,14 @@ from robot_node.errors import SignalingError
 from robot_node.webrtc import aiortc_hooks
 from robot_node.webrtc.broadcast import Broadcast
 from robot_node.webrtc.liveness import until_vanished
-from robot_node.webrtc.negotiation import (
-    GATHERING_LIMIT_S,
-    MAX_CANDIDATES,
-    prefer_h264_with_retransmission,
-    rtc_candidate,
-)
-from robot_node.webrtc.signaling import Answer, Candidate, Message, Offer, take_out_candidates
+from robot_node.webrtc.negotiation import GATHERING_LIMIT_S, prefer_h264_with_retransmission, rtc_candidate
+from robot_node.webrtc.session_end import Cause, SessionEnd
+from robot_node.webrtc.signaling import MAX_CANDIDATES, Answer, Candidate, Message, Offer, take_out_candidates
 from robot_node.webrtc.tracks import BroadcastTrack
 
 logger = logging.getLogger(__name__)
 
 _CLOSE_LIMIT_S = 5.0
-
-
-class Cause(enum.Enum):
-    """Why a session ended."""
-
-    TERMINATED = "terminated by the viewer"
-    CLOSED = "closed by the viewer"
-    VANISHED = "the viewer has vanished"
-    NOT_CONNECTED = "no connection came about"
-    FAILED = "the connection failed"
-    REFUSED = "the offer cannot be used"
-    REPLACED = "replaced by a new offer"
-    LEAVING = "the robot is leaving"
-
-
-@dataclass(frozen=True, slots=True)
-class SessionEnd:
-    """How a session ended.
-
-    Attributes:
-        cause: Why.
-        reason: The same for people, as one sentence.
-        connected: It had been connected.
-        frames_sent: Frames handed to the network.
-        frames_dropped: Frames that this viewer lost because it was behind.
-    """
-
-    cause: Cause
-    reason: str
-    connected: bool = False
-    frames_sent: int = 0
-    frames_dropped: int = 0
-
-    @property
-    def worth_telling(self) -> bool:
-        """The viewer does not know yet; after a new offer, it would take the message for the new session's end."""
-        return self.cause not in {Cause.TERMINATED, Cause.CLOSED, Cause.REPLACED}
 
 
 class Session:

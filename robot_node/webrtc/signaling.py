@@ -19,6 +19,9 @@ PROXY_NAME = "multimedia_proxy"
 MAX_MESSAGE_BYTES = 128 * 1024
 """No offer of a browser comes near; larger messages are refused."""
 
+MAX_CANDIDATES = 64
+"""Per session: each one makes the reader send packets to an address that the sender chose."""
+
 _ROOT = "$webrtc"
 _MAX_REASON_CHARACTERS = 500
 _MAX_CANDIDATE_CHARACTERS = 1000

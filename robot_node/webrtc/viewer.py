@@ -21,13 +21,13 @@ from robot_node.mqtt import Broker, Connection, ConnectOptions, Incoming, Subscr
 from robot_node.webrtc import aiortc_hooks
 from robot_node.webrtc.negotiation import (
     GATHERING_LIMIT_S,
-    MAX_CANDIDATES,
     ice_server,
     prefer_h264_with_retransmission,
     rtc_candidate,
 )
 from robot_node.webrtc.recording import Recording
 from robot_node.webrtc.signaling import (
+    MAX_CANDIDATES,
     MAX_MESSAGE_BYTES,
     Answer,
     Candidate,

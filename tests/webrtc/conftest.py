@@ -45,7 +45,11 @@ class Robot:
 
 @contextlib.asynccontextmanager
 async def running_robot(
-    private: PrivateBroker, settings: WebRtcSettings | None = None, *, camera_on: bool = True
+    private: PrivateBroker,
+    settings: WebRtcSettings | None = None,
+    *,
+    camera_on: bool = True,
+    load_after: asyncio.Event | None = None,
 ) -> AsyncIterator[Robot]:
     """A robot that answers offers, until the block is left."""
     scene = Scene(on=camera_on)
@@ -59,6 +63,7 @@ async def running_robot(
             streams,
             settings or WebRtcSettings(),
             state,
+            load_after=load_after,
             backoff=Backoff(initial_s=0.05, maximum_s=0.2),
             on_status=links.append,
             on_ready=ready.set,

@@ -1,0 +1,52 @@
+"""STUN and TURN servers as the settings name them. Pure: checked at start, long before the media stack is loaded."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+from robot_node.errors import SettingsError
+
+# RFC 7064 and RFC 7065; aiortc knows UDP and TCP, TLS over TCP only, and no STUN over TLS.
+_URL = re.compile(
+    r"(?P<scheme>stun|turns?):((?P<user>[^:@]+):(?P<password>[^@]+)@)?"
+    r"(?P<host>[^?:@]+)(?P<port>:[0-9]{1,5})?(?P<transport>\?transport=(udp|tcp))?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class IceServer:
+    """One server.
+
+    Attributes:
+        url: Its address without the credentials.
+        username: Empty for STUN.
+        credential: The password that belongs to it.
+    """
+
+    url: str
+    username: str = ""
+    credential: str = ""
+
+
+def parse_ice_server(text: str) -> IceServer:
+    """Read ``stun:host:port`` or ``turn:user:password@host:port?transport=udp`` (user and password percent-encoded).
+
+    Raises:
+        SettingsError: it is not of that form. The text repeats no password.
+    """
+    match = _URL.fullmatch(text)
+    if (
+        match is None
+        or (match["scheme"] == "stun" and (match["transport"] or match["user"]))
+        or (match["scheme"] == "turns" and match["transport"] == "?transport=udp")
+    ):
+        scheme, _, rest = text.partition(":")
+        shown = f"{scheme}:{rest.rpartition('@')[2]}"
+        raise SettingsError(
+            f"The ICE server {shown} cannot be used: it has not the form of one.",
+            remedy="Write it as stun:host:3478 or turn:user:password@host:3478.",
+        )
+    url = f"{match['scheme']}:{match['host']}{match['port'] or ''}{match['transport'] or ''}"
+    return IceServer(url, unquote(match["user"] or ""), unquote(match["password"] or ""))

@@ -1,0 +1,82 @@
+"""Offers that come before the media stack is loaded, which takes seconds on a Pi."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+
+from robot_node.config import WebRtcSettings
+from robot_node.private_broker import PrivateBroker
+from robot_node.webrtc.signaling import Offer, Terminated
+from tests.webrtc.conftest import running_robot, until
+from tests.webrtc.peer import peer
+
+
+def test_signalling_needs_no_media_stack() -> None:
+    code = "import sys, robot_node.node; print({'av', 'aiortc', 'aioice'} & set(sys.modules))"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "set()"  # our own code
+
+
+async def test_an_early_offer_is_answered_as_soon_as_the_robot_can(broker: PrivateBroker) -> None:
+    may_load = asyncio.Event()
+    async with running_robot(broker, load_after=may_load) as robot, peer(robot.broker) as viewer:
+        sdp, candidates = await viewer.make_offer()
+        for candidate in candidates:
+            await viewer.send(candidate)
+        await viewer.send(Offer(sdp))
+        await until(lambda: _waiting("peer"))
+        assert viewer.silent()
+        may_load.set()
+        await viewer.take_answer(with_addresses=False)
+        await viewer.frame()
+
+
+async def test_of_several_early_offers_the_last_is_answered(broker: PrivateBroker) -> None:
+    may_load = asyncio.Event()
+    async with running_robot(broker, load_after=may_load) as robot, peer(robot.broker) as viewer:
+        for _ in range(3):
+            viewer.new_connection()
+            sdp, candidates = await viewer.make_offer()
+            await viewer.send(Offer(sdp))
+        for candidate in candidates:
+            await viewer.send(candidate)
+        may_load.set()
+        await viewer.take_last_answer()
+        await viewer.frame()
+        assert robot.viewers == 1
+
+
+async def test_an_early_offer_that_is_taken_back_is_not_answered(broker: PrivateBroker) -> None:
+    may_load = asyncio.Event()
+    async with (
+        running_robot(broker, load_after=may_load) as robot,
+        peer(robot.broker) as viewer,
+        peer(robot.broker, "other") as other,
+    ):
+        await viewer.send(Offer((await viewer.make_offer())[0]))
+        await viewer.send(Terminated())
+        await other.send_bytes(b"{")
+        await other.receive(Terminated)  # the robot has read what came before
+        assert _waiting("peer")
+        may_load.set()
+        await until(lambda: not _waiting("peer"))
+        assert viewer.silent()
+
+
+async def test_early_offers_are_no_more_than_viewers(broker: PrivateBroker) -> None:
+    async with (
+        running_robot(broker, WebRtcSettings(max_viewers=1), load_after=asyncio.Event()) as robot,
+        peer(robot.broker, "first") as first,
+        peer(robot.broker, "second") as second,
+    ):
+        await first.send(Offer((await first.make_offer())[0]))
+        await until(lambda: _waiting("first"))
+        await second.send(Offer((await second.make_offer())[0]))
+        assert "as many as it takes" in (await second.receive(Terminated)).reason
+        robot.task.cancel()
+        assert "leaving" in (await first.receive(Terminated)).reason
+
+
+def _waiting(client_id: str) -> bool:
+    return f"WebRTC viewer {client_id}" in {task.get_name() for task in asyncio.all_tasks()}
