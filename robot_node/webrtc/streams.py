@@ -6,22 +6,39 @@ import asyncio
 import importlib
 from typing import TYPE_CHECKING
 
-from robot_node.media import VideoSource
+from robot_node.media import AudioSink, AudioSource, VideoSource
 
 if TYPE_CHECKING:  # PyAV takes seconds to load on a Pi: not before somebody needs it
+    from robot_node.webrtc.audio import Sound
     from robot_node.webrtc.broadcast import Broadcast
 
 
 class Streams:
-    """The one broadcast of a robot's camera, shared by the answerer and the dialer. Used from the event loop only.
+    """The one broadcast of a robot's camera, and its one sound, shared by the answerer and the dialer.
+
+    Used from the event loop only.
 
     Args:
         camera: Encodes once, and only while somebody watches.
+        microphone: Encodes once, and is open only while somebody listens; None without one.
+        loudspeaker: Where peers are heard; None without one.
+        viewer_may_speak: A viewer is heard too, not only a backend that the robot called.
     """
 
-    def __init__(self, camera: VideoSource) -> None:
+    def __init__(
+        self,
+        camera: VideoSource,
+        microphone: AudioSource | None = None,
+        loudspeaker: AudioSink | None = None,
+        *,
+        viewer_may_speak: bool = False,
+    ) -> None:
         self._camera = camera
+        self._microphone = microphone
+        self._loudspeaker = loudspeaker
+        self._viewer_may_speak = viewer_may_speak
         self._video: Broadcast | None = None
+        self._sound: Sound | None = None
 
     async def video(self) -> Broadcast:
         """The broadcast of the camera; made, and what it needs loaded in a thread, when first asked for."""
@@ -30,8 +47,19 @@ class Streams:
             self._video = module.Broadcast(self._camera, asyncio.get_running_loop())
         return self._video
 
+    async def sound(self) -> Sound:
+        """Microphone and loudspeaker for peers; made, and what they need loaded in a thread, when first asked for."""
+        module = await asyncio.to_thread(importlib.import_module, "robot_node.webrtc.audio")
+        if self._sound is None:
+            microphone = module.AudioBroadcast(self._microphone) if self._microphone is not None else None
+            self._sound = module.Sound(microphone, self._loudspeaker, viewer_may_speak=self._viewer_may_speak)
+        return self._sound
+
     def close(self) -> None:
-        """Let the camera go; peers that are left get no more frames."""
+        """Let camera and microphone go; peers that are left get nothing more."""
+        if self._sound is not None and self._sound.microphone is not None:
+            self._sound.microphone.close()
+        self._sound = None
         if self._video is not None:
             self._video.close()
             self._video = None
