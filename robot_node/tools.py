@@ -16,6 +16,7 @@ from mcp.server.mcpserver.utilities.types import Image
 from mcp_types import ToolAnnotations
 from pydantic import BaseModel, BeforeValidator, Field
 
+from robot_node.devices.audio import Loudspeaker
 from robot_node.devices.camera import Camera
 from robot_node.devices.display import Face
 from robot_node.errors import RobotNodeError, SettingsError
@@ -36,6 +37,7 @@ class Body:
         camera: The camera.
         face: The face.
         state: Where devices and sessions report to.
+        loudspeaker: The loudspeaker; None without one.
         clock: Monotonic time in seconds.
         started_at: When the robot started, by that clock.
     """
@@ -43,6 +45,7 @@ class Body:
     camera: Camera
     face: Face
     state: RobotState
+    loudspeaker: Loudspeaker | None = None
     clock: Callable[[], float] = time.monotonic
     started_at: float = field(default_factory=time.monotonic)
 
@@ -59,6 +62,13 @@ class EmotionShown(BaseModel):
     emotion: str = Field(description="The emotion that the face shows now.")
 
 
+class VolumeSet(BaseModel):
+    """Result of control_volume."""
+
+    volume: int = Field(description="Volume of the loudspeaker, 0 to 100.")
+    muted: bool = Field(description="Nothing is heard, whatever the volume.")
+
+
 class Status(BaseModel):
     """Result of get_status."""
 
@@ -66,6 +76,11 @@ class Status(BaseModel):
     camera_error: str = Field(description="Why the camera failed; empty otherwise.")
     emotion: str = Field(description="The emotion that the face shows.")
     display_error: str = Field(description="Why the face cannot be seen; empty while it can.")
+    microphone_on: bool = Field(description="The microphone is open: somebody hears what is said near the robot.")
+    microphone_error: str = Field(description="Why the microphone cannot be used; empty otherwise.")
+    volume: int | None = Field(description="Volume of the loudspeaker, 0 to 100; null when there is none.")
+    muted: bool | None = Field(description="The loudspeaker is muted; null when there is none.")
+    loudspeaker_error: str = Field(description="Why the loudspeaker cannot be used; empty otherwise.")
     viewers: int = Field(description="How many people or programs watch the video stream now.")
     uptime_s: float = Field(description="Seconds since the robot started.")
     versions: dict[str, str] = Field(description="Versions of robot-node and of what it stands on.")
@@ -159,12 +174,37 @@ def build_server(body: Body, *, name: str, description: str) -> MCPServer:
             camera_error=now.camera_error,
             emotion=now.emotion,
             display_error=now.display_error,
+            microphone_on=now.microphone_on,
+            microphone_error=now.microphone_error,
+            volume=now.volume,
+            muted=now.muted,
+            loudspeaker_error=now.loudspeaker_error,
             viewers=now.viewers,
             uptime_s=round(body.clock() - body.started_at, 3),
             versions=_versions(),
         )
 
+    if body.loudspeaker is not None:
+        _offer_volume(server, body.loudspeaker)
     return server
+
+
+def _offer_volume(server: MCPServer, loudspeaker: Loudspeaker) -> None:
+    @server.tool(
+        title="Set the volume",
+        annotations=ToolAnnotations(
+            read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=False
+        ),
+    )
+    async def control_volume(
+        volume: Annotated[int | None, Field(ge=0, le=100, description="0 silent, 100 loudest.")] = None,
+        muted: Annotated[bool | None, Field(description="true: nothing is heard, and the volume is kept.")] = None,
+    ) -> VolumeSet:
+        """Set the volume of the robot's loudspeaker, or mute it, or both. What is left out stays as it is."""
+        if volume is None and muted is None:
+            raise ToolError("Nothing to set. Give volume (0 to 100), or muted (true or false), or both.")
+        loudspeaker.set_volume(volume, muted=muted)
+        return VolumeSet(volume=loudspeaker.volume, muted=loudspeaker.muted)
 
 
 _SHOWN_VERSIONS = ("robot-node", "mcp", "aiomqtt", "aiortc", "av", "luma.oled", "picamera2")
