@@ -1,10 +1,11 @@
-"""What the answering side has to say, on its way to the broker."""
+"""What one side of the signalling has to say, on its way to the broker."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Callable
 
 from robot_node.mqtt import Connection
 from robot_node.webrtc.signaling import Message, answers_topic, encode
@@ -15,9 +16,14 @@ _CAPACITY = 256
 
 
 class Outbox:
-    """Messages on their way to the broker: bounded, in order, sent by one task while connected."""
+    """Messages on their way to the broker: bounded, in order, sent by one task while connected.
 
-    def __init__(self) -> None:
+    Args:
+        topic_for: The topic on which somebody is reached; that of the answering side by default.
+    """
+
+    def __init__(self, topic_for: Callable[[str], str] = answers_topic) -> None:
+        self._topic_for = topic_for
         self._messages: deque[tuple[str, bytes]] = deque()
         self._changed = asyncio.Event()
         self._empty = asyncio.Event()
@@ -25,15 +31,15 @@ class Outbox:
         self._sending = False
         self._overflowing = False
 
-    def put(self, client_id: str, message: Message) -> None:
-        """Send a message to a client as soon as possible; it is lost when too many wait."""
+    def put(self, peer: str, message: Message) -> None:
+        """Send a message to a peer as soon as possible; it is lost when too many wait."""
         if len(self._messages) >= _CAPACITY:
             if not self._overflowing:
                 logger.warning("Signalling messages are lost: %d wait for the broker.", _CAPACITY)
             self._overflowing = True
             return
         self._overflowing = False
-        self._messages.append((answers_topic(client_id), encode(message)))
+        self._messages.append((self._topic_for(peer), encode(message)))
         self._empty.clear()
         self._changed.set()
 

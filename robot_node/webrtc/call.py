@@ -1,0 +1,302 @@
+"""One call: the robot offers, a media backend answers. From the offer to the end of its peer connection.
+
+:meth:`Call.run` is the call's life; the other methods hand it what arrives meanwhile and return at once.
+However it ends, the peer connection is closed when ``run`` is left.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import logging
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aiortc import RTCConfiguration, RTCIceServer, RTCPeerConnection, RTCRtpTransceiver, RTCSessionDescription
+
+from robot_node.errors import SignalingError
+from robot_node.webrtc import aiortc_hooks
+from robot_node.webrtc.broadcast import Broadcast
+from robot_node.webrtc.liveness import until_vanished
+from robot_node.webrtc.negotiation import GATHERING_LIMIT_S, prefer_h264_with_retransmission, rtc_candidate
+from robot_node.webrtc.signaling import (
+    MAX_CANDIDATES,
+    Answer,
+    Candidate,
+    Message,
+    Offer,
+    Terminated,
+    take_out_candidates,
+)
+from robot_node.webrtc.tracks import BroadcastTrack
+
+logger = logging.getLogger(__name__)
+
+_CLOSE_LIMIT_S = 5.0
+_DIRECTIONS = {
+    "a=sendrecv": "a=recvonly",
+    "a=sendonly": "a=inactive",
+    "a=recvonly": "a=recvonly",
+    "a=inactive": "a=inactive",
+}
+
+
+class CallCause(enum.Enum):
+    """Why a call ended."""
+
+    HUNG_UP = "the robot has hung up"
+    LEAVING = "the robot is leaving"
+    TERMINATED = "ended by the backend"
+    CLOSED = "closed by the backend"
+    VANISHED = "the backend has vanished"
+    NOT_ANSWERED = "the backend did not answer"
+    UNUSABLE = "the backend's answer cannot be used"
+    NOT_CONNECTED = "no connection came about"
+    FAILED = "the connection failed"
+
+
+@dataclass(frozen=True, slots=True)
+class CallEnd:
+    """How a call ended.
+
+    Attributes:
+        cause: Why.
+        reason: The same for people, as one sentence.
+        connected_s: How long it was connected, in seconds; None when it never was.
+    """
+
+    cause: CallCause
+    reason: str
+    connected_s: float | None = None
+
+    @property
+    def worth_telling(self) -> bool:
+        """The backend does not know yet."""
+        return self.cause not in {CallCause.TERMINATED, CallCause.CLOSED}
+
+
+@dataclass(frozen=True, slots=True)
+class CallLimits:
+    """How long a call waits, in seconds.
+
+    Attributes:
+        answer_s: For the answer to the offer (one signalling step).
+        connect_s: For media to flow, after the answer.
+    """
+
+    answer_s: float = 5.0
+    connect_s: float = 15.0
+
+
+class Call:
+    """A call to a media backend.
+
+    Args:
+        broadcast: Where the video comes from.
+        send: Sends a message to the backend.
+        on_connected: Called once, when media can flow.
+        ice_servers: STUN and TURN servers; none means that only the robot's own addresses are offered.
+        addresses: The robot's own addresses to use; none means all but loopback.
+        limits: How long to wait for what.
+    """
+
+    def __init__(
+        self,
+        broadcast: Broadcast,
+        *,
+        send: Callable[[Message], None],
+        on_connected: Callable[[], None],
+        ice_servers: Sequence[RTCIceServer] = (),
+        addresses: Sequence[str] = (),
+        limits: CallLimits | None = None,
+    ) -> None:
+        self._send = send
+        self._on_connected = on_connected
+        self._addresses = addresses
+        self._limits = limits or CallLimits()
+        self._loop = asyncio.get_running_loop()
+        # An empty list, never None: that would mean a public STUN server to aiortc.
+        self._connection = RTCPeerConnection(RTCConfiguration(iceServers=list(ice_servers)))
+        self._track = BroadcastTrack(broadcast)
+        self._answer: asyncio.Future[Answer] = self._loop.create_future()
+        self._candidates_seen = 0
+        self._early_candidates: list[Candidate] | None = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._group: asyncio.TaskGroup | None = None
+        self._end: asyncio.Future[CallEnd] = self._loop.create_future()
+        self._connected_at: float | None = None
+
+    def receive(self, message: Message) -> None:
+        """Take a message of the backend's.
+
+        Raises:
+            SignalingError: it has no place in this call.
+        """
+        match message:
+            case Answer():
+                if self._answer.done():
+                    raise SignalingError("The backend has answered already.")
+                self._answer.set_result(message)
+            case Candidate():
+                self._take_candidate(message)
+            case Terminated(reason):
+                self.end(CallCause.TERMINATED, reason and f"Ended by the backend: {reason[:200]!r}.")
+            case Offer():
+                raise SignalingError("The robot calls the backend; offers go to the robot's own topic.")
+            case _:
+                pass  # candidates never end for us: see Session.add_candidate; a backend does not chat here
+
+    def end(self, cause: CallCause, reason: str = "") -> None:
+        """Make :meth:`run` end; only the first cause counts."""
+        if not self._end.done():
+            text = reason or f"{cause.value[:1].upper()}{cause.value[1:]}."
+            connected_s = None if self._connected_at is None else self._loop.time() - self._connected_at
+            self._end.set_result(CallEnd(cause, text, connected_s))
+
+    async def run(self) -> CallEnd:
+        """Offer, stream, and return how it ended, with everything closed."""
+        self._connection.on("connectionstatechange", self._connection_state_changed)
+        try:
+            async with asyncio.TaskGroup() as self._group:
+                self._group.create_task(self._negotiate(), name="WebRTC call negotiation")
+                end = await self._end
+                # Not the negotiation: aiortc leaves sockets open when it is cancelled there. It ends soon by itself.
+                for task in tuple(self._tasks):
+                    task.cancel()
+            return end
+        finally:
+            await self._close()
+
+    def _take_candidate(self, candidate: Candidate) -> None:
+        if self._candidates_seen >= MAX_CANDIDATES:
+            raise SignalingError(f"More than {MAX_CANDIDATES} candidates for one call.")
+        self._candidates_seen += 1
+        if self._early_candidates is not None:
+            self._early_candidates.append(candidate)
+        else:
+            self._use_candidate(candidate)
+
+    async def _negotiate(self) -> None:
+        try:
+            offer = await self._offer()
+            if not self._end.done():
+                self._send(offer)
+            either: set[asyncio.Future[Any]] = {self._answer, self._end}
+            await asyncio.wait(either, timeout=self._limits.answer_s, return_when=asyncio.FIRST_COMPLETED)
+            if self._end.done():
+                return
+            if not self._answer.done():
+                text = f"The backend did not answer within {self._limits.answer_s:g} s."
+                self.end(CallCause.NOT_ANSWERED, text)
+                return
+            await self._accept(self._answer.result())
+        except SignalingError as error:
+            self.end(CallCause.UNUSABLE, str(error))
+            return
+        self._spawn(self._limit_connecting(), "call limit")
+
+    async def _offer(self) -> Offer:
+        transceiver = self._connection.addTransceiver(self._track, direction="sendrecv")
+        prefer_h264_with_retransmission(transceiver)
+        aiortc_hooks.on_keyframe_request(transceiver.sender, self._track.request_keyframe)
+        for transport in aiortc_hooks.ice_transports(self._connection):
+            aiortc_hooks.limit_gathering(transport, GATHERING_LIMIT_S, only=self._addresses)
+        await self._connection.setLocalDescription()
+        return Offer(self._connection.localDescription.sdp)
+
+    async def _accept(self, answer: Answer) -> None:
+        if "a=fingerprint:" not in answer.sdp:
+            raise SignalingError("The session description of the answer has no certificate fingerprint.")
+        description, candidates = take_out_candidates(answer.sdp)
+        # What nobody here consumes must not be received: aiortc would decode and queue it without bound.
+        description = without_media_from_peer(description, {"video"})
+        try:
+            await self._connection.setRemoteDescription(RTCSessionDescription(sdp=description, type="answer"))
+        except Exception as error:  # aiortc's parser lets through whatever a broken description makes it stumble over
+            raise SignalingError(
+                "The session description of the answer cannot be used.",
+                remedy="Answer every section that was offered; H.264 with packetization-mode 1.",
+            ) from error
+        early, self._early_candidates = self._early_candidates or [], None
+        for candidate in (*candidates[:MAX_CANDIDATES], *early):
+            self._use_candidate(candidate)
+
+    def _use_candidate(self, candidate: Candidate) -> None:
+        # A task for each: resolving a hidden name may take a second, and nothing else has to wait for it.
+        self._spawn(self._resolve_and_add(candidate), "call candidate")
+
+    async def _resolve_and_add(self, candidate: Candidate) -> None:
+        try:
+            await self._connection.addIceCandidate(rtc_candidate(candidate))
+        except Exception as error:  # noqa: BLE001  # one address of several, chosen by the peer: anything can be wrong
+            logger.debug("A candidate cannot be used: %s", error)
+
+    async def _limit_connecting(self) -> None:
+        await asyncio.sleep(self._limits.connect_s)
+        if self._connected_at is None:
+            self.end(CallCause.NOT_CONNECTED, f"No connection came about within {self._limits.connect_s:g} s.")
+
+    async def _watch(self, transceiver: RTCRtpTransceiver) -> None:
+        await until_vanished(transceiver.sender)
+        self.end(CallCause.VANISHED)
+
+    def _connection_state_changed(self) -> None:
+        match self._connection.connectionState:
+            case "connected" if self._connected_at is None:
+                self._connected_at = self._loop.time()
+                self._spawn(self._watch(self._connection.getTransceivers()[0]), "call watch")
+                self._on_connected()
+            case "failed":
+                self.end(CallCause.FAILED)
+            case "closed":
+                # aiortc's "closed" follows the peer's DTLS goodbye, and its own loss of consent.
+                self.end(CallCause.CLOSED)
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, None], name: str) -> None:
+        if self._group is None or self._end.done():
+            coroutine.close()
+            return
+        task = self._group.create_task(coroutine, name=f"WebRTC {name}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _close(self) -> None:
+        self._track.stop()
+        try:
+            async with asyncio.timeout(_CLOSE_LIMIT_S):
+                await self._connection.close()
+        except TimeoutError:
+            logger.error("A peer connection did not close within %g s.", _CLOSE_LIMIT_S)  # noqa: TRY400  # no trace of use
+
+
+def without_media_from_peer(sdp: str, kinds: set[str]) -> str:
+    """Rewrite an answer so that it sends us nothing of the given kinds (RFC 8866, 6.7).
+
+    Args:
+        sdp: The answer.
+        kinds: ``"audio"``, ``"video"``.
+    """
+    session, *sections = _sections(sdp)
+    default = _direction(session, "a=sendrecv")
+    kept = [line for line in session if line not in _DIRECTIONS]
+    for section in sections:
+        direction = _direction(section, default)
+        if section[0].removeprefix("m=").partition(" ")[0] in kinds:
+            direction = _DIRECTIONS[direction]
+        kept += [line for line in section if line not in _DIRECTIONS]
+        kept.append(direction)
+    return "".join(f"{line}\r\n" for line in kept)
+
+
+def _sections(sdp: str) -> list[list[str]]:
+    sections: list[list[str]] = [[]]
+    for line in sdp.splitlines():
+        if line.startswith("m="):
+            sections.append([])
+        sections[-1].append(line)
+    return sections
+
+
+def _direction(lines: Sequence[str], default: str) -> str:
+    return next((line for line in lines if line in _DIRECTIONS), default)

@@ -1,0 +1,86 @@
+"""Whether the robot shall be in a call: between those who decide it (tools, settings) and the dialer that does it."""
+
+from __future__ import annotations
+
+import asyncio
+
+from robot_node.state import CallState, RobotState
+
+
+class CallControl:
+    """The wish to be in a call. Used from the event loop only; exists before the media stack is loaded.
+
+    Args:
+        state: Is told what becomes of the call.
+        wanted: Call as soon as possible.
+    """
+
+    def __init__(self, state: RobotState, *, wanted: bool = False) -> None:
+        self._state = state
+        self._wanted = asyncio.Event()
+        self._unwanted = asyncio.Event()
+        self._over = asyncio.Event()
+        self._over.set()
+        self._unwanted.set()
+        if wanted:
+            self.call()
+
+    @property
+    def wanted(self) -> bool:
+        """The robot shall be in a call."""
+        return self._wanted.is_set()
+
+    def call(self) -> None:
+        """Call the backend, and again whenever the call fails, until somebody hangs up."""
+        if self.wanted:
+            return
+        self._unwanted.clear()
+        self._wanted.set()
+        self._state.update(call=CallState.CONNECTING, call_error="")
+
+    async def hang_up(self) -> None:
+        """End the call or the attempts; returns when nothing is sent any more."""
+        self._give_up_wish()
+        if self._over.is_set():
+            self._note_closed()
+        await self._over.wait()
+
+    def ended(self, state: CallState, reason: str) -> None:
+        """The call has ended for good: the backend hung up, or too many attempts failed."""
+        self._give_up_wish()
+        self._state.update(call=state, call_error=reason)
+
+    def begins(self) -> None:
+        """An attempt begins: from now on there is something to hang up."""
+        self._over.clear()
+        self._state.update(call=CallState.CONNECTING)
+
+    def connected(self) -> None:
+        """Media can flow."""
+        self._state.update(call=CallState.CONNECTED, call_error="")
+
+    def failed(self, reason: str) -> None:
+        """An attempt, or the call, has failed; another attempt follows."""
+        self._state.update(call=CallState.CONNECTING, call_error=reason)
+
+    def is_over(self) -> None:
+        """The attempt has ended, and everything that belongs to it is closed."""
+        self._over.set()
+        if not self.wanted:
+            self._note_closed()
+
+    async def until_wanted(self) -> None:
+        """Wait until the robot shall be in a call."""
+        await self._wanted.wait()
+
+    async def until_unwanted(self) -> None:
+        """Wait until the robot shall not be in a call."""
+        await self._unwanted.wait()
+
+    def _note_closed(self) -> None:
+        if self._state.snapshot.call in {CallState.CONNECTING, CallState.CONNECTED}:
+            self._state.update(call=CallState.CLOSED, call_error="")
+
+    def _give_up_wish(self) -> None:
+        self._wanted.clear()
+        self._unwanted.set()

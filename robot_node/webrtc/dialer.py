@@ -1,0 +1,295 @@
+"""The part of the offerer: the robot calls a media backend, and calls again when the call fails.
+
+Signalling has an MQTT connection of its own. Media does not pass through the broker: a call outlives a lost
+signalling connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from aiortc import RTCIceServer
+
+from robot_node.config import DialerSettings, WebRtcSettings
+from robot_node.errors import SignalingError
+from robot_node.mqtt import (
+    Backoff,
+    Broker,
+    Connection,
+    ConnectOptions,
+    Incoming,
+    LinkStatus,
+    Subscription,
+    Will,
+    keep_connected,
+)
+from robot_node.state import CallState
+from robot_node.webrtc.broadcast import Broadcast
+from robot_node.webrtc.call import Call, CallCause, CallEnd, CallLimits
+from robot_node.webrtc.call_control import CallControl
+from robot_node.webrtc.messages import BackendMessage, messages_topic, parse_message
+from robot_node.webrtc.negotiation import ice_server
+from robot_node.webrtc.outbox import Outbox
+from robot_node.webrtc.signaling import (
+    MAX_MESSAGE_BYTES,
+    Terminated,
+    answers_topic,
+    encode,
+    offers_topic,
+    parse,
+)
+from robot_node.webrtc.streams import Streams
+
+logger = logging.getLogger(__name__)
+
+# MQTT's own header and the topic, on top of the message.
+_PACKET_OVERHEAD_BYTES = 1024
+_GOODBYE_LIMIT_S = 2.0
+_MAX_COMPLAINTS = 64
+
+
+def dialer_client_id(server_id: str) -> str:
+    """The MQTT client id of a robot's calls."""
+    return f"{server_id}-dialer"
+
+
+async def dial(
+    broker: Broker,
+    server_id: str,
+    streams: Streams,
+    settings: DialerSettings,
+    control: CallControl,
+    *,
+    webrtc: WebRtcSettings | None = None,
+    backoff: Backoff | None = None,
+    link_backoff: Backoff | None = None,
+    on_status: Callable[[LinkStatus], None] = lambda _: None,
+    on_message: Callable[[BackendMessage], None] = lambda _: None,
+) -> None:
+    """Call the media backend whenever ``control`` wants it, until cancelled; then tell the backend and close.
+
+    Args:
+        broker: Where signalling happens; the MQTT client id there is ``{server_id}-dialer``.
+        server_id: The robot's id.
+        streams: What the robot sends; stays open.
+        settings: Whom to call, and how patiently.
+        control: Whether to be in a call; is told what becomes of it.
+        webrtc: ICE servers, addresses, and how long a connection may take.
+        backoff: Delays between attempts to call; as the settings say by default.
+        link_backoff: Delays between attempts to connect to the broker.
+        on_status: Told of each change of the signalling connection.
+        on_message: Told what the backend says in speech and text.
+
+    Raises:
+        SettingsError: an ICE server's address cannot be used.
+    """
+    client_id = dialer_client_id(server_id)
+    outgoing = offers_topic(client_id, settings.backend)
+    options = ConnectOptions(
+        client_id=client_id,
+        will=Will(outgoing, encode(Terminated("The robot has lost its connection."))),
+        max_packet_bytes=MAX_MESSAGE_BYTES + _PACKET_OVERHEAD_BYTES,
+    )
+    backoff = backoff or Backoff(initial_s=settings.retry_initial_s, maximum_s=settings.retry_maximum_s)
+    webrtc = webrtc or WebRtcSettings()
+    ice_servers = [ice_server(url) for url in webrtc.ice_servers]
+    broadcast = await streams.video()
+
+    def receive(incoming: Incoming) -> None:
+        if incoming.retain:
+            return  # whoever it was meant for, it was said before we listened
+        try:
+            if incoming.topic == answers_topic(client_id):
+                dialer.receive(incoming.payload)
+            else:
+                on_message(parse_message(incoming.payload))
+        except SignalingError as error:
+            dialer.complain(error)
+
+    async def serve(connection: Connection) -> None:
+        # What waited for the old connection is stale: an offer among it has not been answered in time.
+        dialer.outbox.clear()
+        await connection.subscribe(
+            Subscription(answers_topic(client_id)),
+            Subscription(messages_topic(client_id), no_local=True),  # the topic of both directions
+        )
+        dialer.reachable.set()
+        try:
+            await dialer.outbox.send_through(connection)
+        finally:
+            dialer.reachable.clear()
+
+    async with asyncio.TaskGroup() as group:
+        dialer = _Dialer(
+            broadcast,
+            settings,
+            control,
+            backoff,
+            client_id=client_id,
+            ice_servers=ice_servers,
+            webrtc=webrtc,
+            group=group,
+        )
+        link = group.create_task(
+            keep_connected(broker, options, receive, serve, name="Dialer", backoff=link_backoff, on_status=on_status),
+            name="WebRTC dialer signalling",
+        )
+        try:
+            await dialer.run()
+        finally:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_GOODBYE_LIMIT_S):
+                    await dialer.leave()
+            link.cancel()
+
+
+class _Dialer:
+    """One call after the other, for as long as calls are wanted."""
+
+    def __init__(
+        self,
+        broadcast: Broadcast,
+        settings: DialerSettings,
+        control: CallControl,
+        backoff: Backoff,
+        *,
+        client_id: str,
+        ice_servers: list[RTCIceServer],
+        webrtc: WebRtcSettings,
+        group: asyncio.TaskGroup,
+    ) -> None:
+        self._group = group
+        self._broadcast = broadcast
+        self._settings = settings
+        self._webrtc = webrtc
+        self._ice_servers = ice_servers
+        self._control = control
+        self._backoff = backoff
+        self._call: Call | None = None
+        self._running: asyncio.Task[CallEnd] | None = None
+        self._failures = 0
+        self._complaints: set[str] = set()
+        self.reachable = asyncio.Event()
+        self.outbox = Outbox(lambda backend: offers_topic(client_id, backend))
+
+    def receive(self, payload: bytes) -> None:
+        """Handle one signalling message of the backend's.
+
+        Raises:
+            SignalingError: it cannot be used.
+        """
+        message = parse(payload)
+        if self._call is not None:
+            self._call.receive(message)
+
+    def complain(self, error: SignalingError) -> None:
+        """Log what is wrong with the backend once: whoever floods us must not flood the log."""
+        text = str(error)
+        known = text in self._complaints or len(self._complaints) >= _MAX_COMPLAINTS
+        self._complaints.add(text)
+        logger.log(logging.DEBUG if known else logging.WARNING, "From the media backend: %s", text)
+
+    async def run(self) -> None:
+        """Call whenever it is wanted, until cancelled."""
+        while True:
+            await self._control.until_wanted()
+            self._backoff.reset()
+            self._failures = 0
+            while self._control.wanted:
+                if await self._unless_unwanted(self.reachable.wait()):
+                    await self._call_once()
+
+    async def leave(self) -> None:
+        """End the call, and wait until the backend could be told."""
+        if self._call is not None:
+            self._call.end(CallCause.LEAVING)
+        if self._running is not None:
+            await asyncio.wait({self._running})
+            self._finish(self._running)
+        await self.outbox.flush()
+
+    async def _call_once(self) -> None:
+        self._control.begins()
+        call = self._call = Call(
+            self._broadcast,
+            send=lambda message: self.outbox.put(self._settings.backend, message),
+            on_connected=self._connected,
+            ice_servers=self._ice_servers,
+            addresses=self._webrtc.addresses,
+            limits=CallLimits(self._settings.answer_timeout_s, self._webrtc.connect_timeout_s),
+        )
+        # A task of its own: when we are cancelled, it still has to close its connection.
+        running = self._running = self._group.create_task(self._run(call), name="WebRTC call")
+        unwanted = asyncio.create_task(self._control.until_unwanted(), name="WebRTC call unwanted")
+        try:
+            await asyncio.wait({running, unwanted}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            unwanted.cancel()
+        if not running.done():
+            call.end(CallCause.HUNG_UP)
+            await asyncio.wait({running})
+        end = self._finish(running)
+        if self._control.wanted:
+            await self._after(end)
+
+    async def _run(self, call: Call) -> CallEnd:
+        try:
+            return await call.run()
+        except Exception:  # one call's failure, of whatever kind, is no reason to stop calling
+            logger.exception("The call to %s failed", self._settings.backend)
+            return CallEnd(CallCause.FAILED, "The call failed inside the robot.")
+
+    def _finish(self, running: asyncio.Task[CallEnd]) -> CallEnd:
+        self._call = self._running = None
+        self._control.is_over()
+        end = CallEnd(CallCause.LEAVING, "The robot is leaving.") if running.cancelled() else running.result()
+        logger.info("The call to %s is over: %s", self._settings.backend, end.reason)
+        if end.worth_telling:
+            self.outbox.put(self._settings.backend, Terminated(end.reason))
+        return end
+
+    async def _after(self, end: CallEnd) -> None:
+        """Decide what follows a call that was, and is, wanted."""
+        if end.cause is CallCause.HUNG_UP:
+            return  # somebody hung up, and somebody called at once
+        if end.cause is CallCause.TERMINATED and end.connected_s is not None:
+            self._control.ended(CallState.CLOSED, end.reason)
+            return
+        if end.connected_s is not None and end.connected_s >= self._backoff.stable_after_s:
+            self._backoff.reset()
+            self._failures = 0
+        self._failures += 1
+        if self._failures == self._settings.max_attempts:
+            reason = f"{end.reason} Given up after {self._failures} attempts."
+            logger.warning("Calling %s: %s", self._settings.backend, reason)
+            self._control.ended(CallState.FAILED, reason)
+            return
+        self._control.failed(end.reason)
+        delay = self._backoff.next_delay()
+        logger.log(
+            logging.WARNING if self._failures == 1 else logging.DEBUG,
+            "Calling %s: %s Next attempt in %.1f s.",
+            self._settings.backend,
+            end.reason,
+            delay,
+        )
+        await self._unless_unwanted(asyncio.sleep(delay))
+
+    async def _unless_unwanted(self, coroutine: Coroutine[Any, Any, object]) -> bool:
+        """Wait for something; False when meanwhile the robot shall not be in a call."""
+        wait = asyncio.create_task(coroutine, name="WebRTC dialer wait")
+        unwanted = asyncio.create_task(self._control.until_unwanted(), name="WebRTC call unwanted")
+        try:
+            await asyncio.wait({wait, unwanted}, return_when=asyncio.FIRST_COMPLETED)
+            return not unwanted.done()
+        finally:
+            wait.cancel()
+            unwanted.cancel()
+
+    def _connected(self) -> None:
+        logger.info("The call to %s is connected", self._settings.backend)
+        self._control.connected()
