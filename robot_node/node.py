@@ -8,7 +8,8 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 
 from robot_node import systemd_notify
-from robot_node.config import Settings
+from robot_node.config import AudioSettings, Settings
+from robot_node.devices.audio import Loudspeaker, Microphone
 from robot_node.devices.camera import Camera
 from robot_node.devices.display import Display, Face
 from robot_node.devices.platform import Platform
@@ -44,7 +45,8 @@ async def run(settings: Settings, platform: Platform, *, on_online: Callable[[],
         await face.show_emotion(Emotion.NEUTRAL)
         camera = Camera(platform, settings.camera, state)
         devices.push_async_callback(camera.close)
-        streams = Streams(camera)
+        microphone, loudspeaker = _sound(platform, settings.audio, state, devices)
+        streams = Streams(camera, microphone, loudspeaker, viewer_may_speak=settings.audio.viewer_may_speak)
         devices.callback(streams.close)
         online = asyncio.Event()
 
@@ -56,10 +58,12 @@ async def run(settings: Settings, platform: Platform, *, on_online: Callable[[],
 
         try:
             async with asyncio.TaskGroup() as services:
-                body = Body(camera=camera, face=face, state=state)
+                body = Body(camera=camera, face=face, state=state, loudspeaker=loudspeaker)
                 services.create_task(_serve_mcp(settings, body, has_become_reachable), name="MCP")
                 if settings.webrtc.enabled:
                     services.create_task(_stream(settings, streams, state, online), name="WebRTC")
+                if loudspeaker is not None:
+                    services.create_task(loudspeaker.check(), name="loudspeaker at start")
                 if settings.camera.on_at_start:
                     services.create_task(_switch_on(camera), name="camera at start")
         finally:
@@ -109,6 +113,20 @@ async def _stream(settings: Settings, streams: Streams, state: RobotState, onlin
         backoff=_backoff(settings),
         on_status=report,
     )
+
+
+def _sound(
+    platform: Platform, settings: AudioSettings, state: RobotState, devices: AsyncExitStack
+) -> tuple[Microphone | None, Loudspeaker | None]:
+    """The sound devices that are asked for."""
+    microphone = loudspeaker = None
+    if settings.microphone != "none":
+        microphone = Microphone(platform, settings.microphone, state, bitrate=settings.bitrate)
+        devices.push_async_callback(microphone.close)
+    if settings.loudspeaker != "none":
+        loudspeaker = Loudspeaker(platform, settings.loudspeaker, state, volume=settings.volume)
+        devices.push_async_callback(loudspeaker.close)
+    return microphone, loudspeaker
 
 
 async def _switch_on(camera: Camera) -> None:

@@ -11,16 +11,38 @@ import logging
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
-from aiortc import RTCConfiguration, RTCIceServer, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
+from aiortc import (
+    RTCConfiguration,
+    RTCIceServer,
+    RTCIceTransport,
+    RTCPeerConnection,
+    RTCRtpSender,
+    RTCSessionDescription,
+)
 from aiortc.exceptions import OperationError
 
 from robot_node.errors import SignalingError
 from robot_node.webrtc import aiortc_hooks
+from robot_node.webrtc.audio import Sound, ViewerSound
 from robot_node.webrtc.broadcast import Broadcast
 from robot_node.webrtc.liveness import until_vanished
-from robot_node.webrtc.negotiation import GATHERING_LIMIT_S, prefer_h264_with_retransmission, rtc_candidate
+from robot_node.webrtc.negotiation import (
+    GATHERING_LIMIT_S,
+    LATE_GATHERING_LIMIT_S,
+    prefer_h264_with_retransmission,
+    rtc_candidate,
+    section_positions,
+)
 from robot_node.webrtc.session_end import Cause, SessionEnd
-from robot_node.webrtc.signaling import MAX_CANDIDATES, Answer, Candidate, Message, Offer, take_out_candidates
+from robot_node.webrtc.signaling import (
+    MAX_CANDIDATES,
+    Answer,
+    Candidate,
+    EndOfCandidates,
+    Message,
+    Offer,
+    take_out_candidates,
+)
 from robot_node.webrtc.tracks import BroadcastTrack
 
 logger = logging.getLogger(__name__)
@@ -36,6 +58,7 @@ class Session:
         broadcast: Where its frames come from.
         send: Sends a message to the viewer.
         on_connected: Called once, when media can flow.
+        sound: What the viewer may hear, and where it may be heard.
         ice_servers: STUN and TURN servers; none means that only the robot's own addresses are offered.
         addresses: The robot's own addresses to use; none means all but loopback.
         connect_timeout_s: A session that is not connected after this time is closed.
@@ -48,6 +71,7 @@ class Session:
         *,
         send: Callable[[Message], None],
         on_connected: Callable[[], None],
+        sound: Sound | None = None,
         ice_servers: Sequence[RTCIceServer] = (),
         addresses: Sequence[str] = (),
         connect_timeout_s: float = 15.0,
@@ -60,12 +84,15 @@ class Session:
         # An empty list, never None: that would mean a public STUN server to aiortc.
         self._connection = RTCPeerConnection(RTCConfiguration(iceServers=list(ice_servers)))
         self._track = BroadcastTrack(broadcast)
+        self._sound = ViewerSound(sound or Sound())
         self._candidates_seen = 0
         self._early_candidates: list[Candidate] | None = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._group: asyncio.TaskGroup | None = None
         self._end: asyncio.Future[SessionEnd] = asyncio.get_running_loop().create_future()
         self._connected = False
+        self._held_back: dict[RTCIceTransport, aiortc_hooks.HeldBackServers] = {}
+        self._gathering: asyncio.Task[None] | None = None
 
     @property
     def connected(self) -> bool:
@@ -122,8 +149,11 @@ class Session:
         except SignalingError as error:
             self.end(Cause.REFUSED, str(error))
             return
-        if not self._end.done():
-            self._send(answer)
+        if self._end.done():
+            return
+        self._send(answer)
+        if self._held_back:
+            self._gathering = self._spawn(self._gather_from_servers(answer), "gathering")
 
     async def _answer(self) -> Answer:
         connection = self._connection
@@ -131,25 +161,47 @@ class Session:
         prefer_h264_with_retransmission(transceiver)
         aiortc_hooks.on_keyframe_request(transceiver.sender, self._track.request_keyframe)
         description, candidates = take_out_candidates(self._offer.sdp)
+        audio = self._sound.prepare(connection, description)
         await _set_offer(connection, description)
         if transceiver.mid is None:
             raise SignalingError("The offer has no video section.", remedy="Offer to receive video.")
         for other in connection.getTransceivers():
-            if other is not transceiver:
+            if other not in {transceiver, audio}:
                 # What nobody here consumes must not be received: aiortc would decode and queue it without bound.
                 other.direction = "inactive"
         for transport in aiortc_hooks.ice_transports(connection):
             aiortc_hooks.limit_gathering(transport, GATHERING_LIMIT_S, only=self._addresses)
+            if servers := aiortc_hooks.hold_back_servers(transport):
+                self._held_back[transport] = servers
         await connection.setLocalDescription()
         if transceiver.currentDirection != "sendonly":
             raise SignalingError("The offer does not ask to receive video.", remedy="Offer to receive video.")
         answer = connection.localDescription.sdp
-        if "a=candidate:" not in answer:
+        if self._held_back:
+            answer = answer.replace("a=end-of-candidates\r\n", "")
+        elif "a=candidate:" not in answer:
             raise SignalingError(
                 "The robot has no network address that a viewer could reach.", remedy="Connect it to a network."
             )
         self._use_early_candidates(candidates)
+        self._spawn(self._sound.play_received(), "sound of the viewer")
         return Answer(answer)
+
+    async def _gather_from_servers(self, answer: Answer) -> None:
+        """Send later what the answer did not wait for (trickle ICE, RFC 8838)."""
+        positions = section_positions(answer.sdp)
+        async with asyncio.TaskGroup() as group:
+            for transport, servers in self._held_back.items():
+                mid = aiortc_hooks.media_section(self._connection, transport)
+
+                def send(candidate: str, username_fragment: str, mid: str = mid) -> None:
+                    self._send(Candidate(candidate, mid, positions[mid], username_fragment))
+
+                group.create_task(
+                    aiortc_hooks.gather_from(servers, transport, send, limit_s=LATE_GATHERING_LIMIT_S),
+                    name="WebRTC ICE servers",
+                )
+        self._send(EndOfCandidates())
 
     def _use_early_candidates(self, in_offer: Sequence[Candidate]) -> None:
         early, self._early_candidates = self._early_candidates or [], None
@@ -174,6 +226,8 @@ class Session:
         match self._connection.connectionState:
             case "connected" if not self._connected:
                 self._connected = True
+                if self._gathering is not None:
+                    self._gathering.cancel()  # the way is found
                 self._spawn(self._watch(self._connection.getSenders()[0]), "watch")
                 self._on_connected()
             case "failed":
@@ -182,16 +236,18 @@ class Session:
                 # aiortc's "closed" follows the peer's DTLS goodbye, and its own loss of consent.
                 self.end(Cause.CLOSED)
 
-    def _spawn(self, coroutine: Coroutine[Any, Any, None], name: str) -> None:
+    def _spawn(self, coroutine: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None] | None:
         if self._group is None or self._end.done():
             coroutine.close()
-            return
+            return None
         task = self._group.create_task(coroutine, name=f"WebRTC {name}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _close(self) -> None:
         self._track.stop()
+        self._sound.stop()
         try:
             async with asyncio.timeout(_CLOSE_LIMIT_S):
                 await self._connection.close()
