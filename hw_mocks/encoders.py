@@ -1,7 +1,8 @@
-"""The H.264 encoders and the output base class of a simulated picamera2: same names, same signatures, real H.264.
+"""The encoders and the output base class of a simulated picamera2: same names, same signatures, real H.264.
 
-Both encode with libx264. ``LibavH264Encoder`` has picamera2's structure inside too, because the camera driver reaches
-into it; ``H264Encoder`` behaves as the V4L2 hardware of a Pi 4: settings are read when it starts, and never again.
+``Encoder`` gives out the pictures as they are. Both others encode with libx264. ``LibavH264Encoder`` has picamera2's
+structure inside too, because the camera driver reaches into it; ``H264Encoder`` behaves as the V4L2 hardware of a Pi 4:
+settings are read when it starts, and never again.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ class Output:
 
 
 class Encoder:
-    """What all encoders share."""
+    """What all encoders share. By itself it encodes nothing: it hands out the camera's own buffer."""
 
     def __init__(self, framerate: float = 30) -> None:
         self.width = 0
@@ -57,7 +58,9 @@ class Encoder:
         self.name = ""
         self.framerate: float | None = framerate
         self.firsttimestamp: int | None = None
+        self.frame_skip_count = 1
         self.frames_encoded = 0
+        self._skip_count = 0
         self._outputs: list[Output] = []
         self._running = False
         self._lock = threading.Lock()
@@ -104,14 +107,17 @@ class Encoder:
 
     def encode(self, stream: str, request: CompletedRequest) -> None:
         """Encode the request's picture."""
-        with self._lock:
-            if self._running:
+        if self._skip_count == 0:
+            with self._lock:
+                if not self._running:
+                    return
                 self._encode(stream, request)
-                self.frames_encoded += 1
+        self._skip_count = (self._skip_count + 1) % self.frame_skip_count
+        self.frames_encoded += 1
 
     def outputframe(
         self,
-        frame: bytes,
+        frame: Any,
         keyframe: bool = True,
         timestamp: int | None = None,
         packet: Any = None,
@@ -122,15 +128,16 @@ class Encoder:
             output.outputframe(frame, keyframe, timestamp, packet, audio)
 
     def _start(self) -> None:
-        raise NotImplementedError
+        """Nothing is needed to hand out pictures."""
 
     def _stop(self) -> None:
-        for packet in self._stream.encode():
-            self.outputframe(bytes(packet), packet.is_keyframe, packet.pts, packet)
-        self._container.close()
+        if self._stream is not None:
+            for packet in self._stream.encode():
+                self.outputframe(bytes(packet), packet.is_keyframe, packet.pts, packet)
+            self._container.close()
 
     def _encode(self, stream: str, request: CompletedRequest) -> None:
-        raise NotImplementedError
+        self.outputframe(request.make_array(stream).reshape(-1).data, keyframe=True, timestamp=self._timestamp(request))
 
     def _timestamp(self, request: CompletedRequest) -> int:
         sensor_us = request.sensor_timestamp_ns // 1000

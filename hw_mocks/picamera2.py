@@ -348,6 +348,7 @@ def camera_library(sensor: SimulatedSensor, board: Board) -> CameraLibrary:
         Picamera2=ConnectedPicamera2,
         H264Encoder=H264Encoder if board is Board.PI_4 else LibavH264Encoder,
         LibavH264Encoder=LibavH264Encoder,
+        Encoder=Encoder,
         Output=Output,
         Transform=Transform,
         version=VERSION,

@@ -43,6 +43,39 @@ class VideoSource(Protocol):
         """Change the target bitrate while running."""
 
 
+@dataclass(frozen=True, slots=True)
+class RawFrame:
+    """One picture as YUV 4:2:0: the Y plane, then U and V with half its rows and half its stride.
+
+    Attributes:
+        planes: The three planes, ``stride * height * 3 // 2`` bytes.
+        width: Width in pixels.
+        height: Height in pixels.
+        stride: Bytes from one row of Y to the next.
+        timestamp_us: Capture time in microseconds of the monotonic clock.
+    """
+
+    planes: bytes
+    width: int
+    height: int
+    stride: int
+    timestamp_us: int
+
+
+RawFrameSink = Callable[[RawFrame], None]
+"""Receives pictures in a thread of the camera's. Must return at once: the camera waits for it."""
+
+
+class RawVideoSource(Protocol):
+    """A camera that gives out pictures as they are. Every method is called on the event loop and returns at once."""
+
+    def set_raw_sink(self, sink: RawFrameSink | None) -> None:
+        """Choose who receives the pictures."""
+
+    def set_raw_watched(self, watched: bool) -> None:  # noqa: FBT001  # it is the one thing said
+        """Say whether anybody needs the pictures: only then are any copied, at most 30 a second."""
+
+
 SAMPLE_RATE = 48_000
 """Samples per second of all sound in the robot: what Opus and its RTP clock run at (RFC 7587 4.1)."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from robot_node.devices.frames import FrameHandoff
 from robot_node.devices.platform import Platform
 from robot_node.devices.worker import DeviceWorker
 from robot_node.errors import DeviceError, NotReadyError, RobotNodeError
-from robot_node.media import EncodedFrame, FrameSink
+from robot_node.media import EncodedFrame, FrameSink, RawFrame, RawFrameSink
 from robot_node.state import CameraState, RobotState
 
 __all__ = ["Camera", "CameraLimits", "Photo"]
@@ -49,8 +50,9 @@ class CameraLimits:
 class Camera:
     """The robot's camera. Used from the event loop only; every blocking call runs in the camera's own thread.
 
-    It is also a :class:`robot_node.media.VideoSource`. Calls that change its state are served one after the other, and
-    each runs to its end even when its caller is cancelled, so that no half-opened camera is left behind.
+    It is also a :class:`robot_node.media.VideoSource` and a :class:`robot_node.media.RawVideoSource`. Calls that change
+    its state are served one after the other, and each runs to its end even when its caller is cancelled, so that no
+    half-opened camera is left behind.
 
     Args:
         platform: Gives the camera library.
@@ -90,6 +92,10 @@ class Camera:
         self._encoder_broken = False
         self._adjusting = False
         self._last_timestamp_us = 0
+
+        self._raw_sink: RawFrameSink | None = None
+        self._raw_watched = False
+        self._raw_broken = False
 
     async def start(self) -> None:
         """Switch the camera on; returns when pictures come. Does nothing when it is on.
@@ -164,6 +170,17 @@ class Camera:
         self._wanted_bitrate = max(_LOWEST_BITRATE, bits_per_second)
         self._adjust_soon()
 
+    def set_raw_sink(self, sink: RawFrameSink | None) -> None:
+        """Choose who receives the pictures as they are, in a thread of the camera library."""
+        self._raw_sink = sink
+
+    def set_raw_watched(self, watched: bool) -> None:  # noqa: FBT001  # RawVideoSource's signature
+        """Say whether anybody needs the pictures as they are; they come while the camera is on."""
+        if watched and not self._raw_watched:
+            self._raw_broken = False
+        self._raw_watched = watched
+        self._adjust_soon()
+
     async def _in_turn(self, name: str, operation: Callable[[], Coroutine[Any, Any, T]]) -> T:
         async def wait_and_run() -> T:
             async with self._lock:
@@ -193,7 +210,7 @@ class Camera:
         self._report(CameraState.STARTING)
         session = CaptureSession(self._platform.camera_library, self._settings, picture_limit_s=self._limits.picture)
         self._session = session
-        self._encoder_broken = False
+        self._encoder_broken = self._raw_broken = False
         try:
             await self._call(self._limits.load, session.load)
             self._indicate(capturing=True)
@@ -286,6 +303,7 @@ class Camera:
     async def _adjust_encoder(self) -> None:
         """Bring the encoder to what is wanted, however often that changes meanwhile. The lock is held."""
         while (session := self._session) is not None:
+            await self._adjust_raw(session)
             frames, wanted = self._frames, self._watched and not self._encoder_broken
             try:
                 if wanted and frames is None:
@@ -307,6 +325,26 @@ class Camera:
                 self._encoder_broken = True
                 logger.error("%s", error)  # noqa: TRY400  # the text says it all
                 self._report(self._state.snapshot.camera, str(error))
+
+    async def _adjust_raw(self, session: CaptureSession) -> None:
+        wanted = self._raw_watched and not self._raw_broken
+        try:
+            if wanted and not session.gives_raw:
+                take = functools.partial(self._take_raw, session)
+                await self._call(self._limits.encoder, session.start_raw, take)
+            elif session.gives_raw and not wanted:
+                await self._call(self._limits.encoder, session.stop_raw)
+        except _HangingError:
+            raise
+        except DeviceError as error:
+            self._raw_broken = True
+            logger.error("%s", error)  # noqa: TRY400  # the text says it all
+
+    def _take_raw(self, session: CaptureSession, frame: RawFrame) -> None:
+        """Hand a picture on, in the camera library's thread, but not one of a camera that was given up."""
+        sink = self._raw_sink
+        if sink is not None and session is self._session:
+            sink(frame)
 
     async def _start_encoder(self, session: CaptureSession) -> None:
         frames = FrameHandoff(asyncio.get_running_loop(), self._deliver, self.request_keyframe)

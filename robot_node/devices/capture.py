@@ -13,7 +13,9 @@ from typing import Any
 from robot_node.config import CameraSettings
 from robot_node.devices.h264 import FrameReceiver, H264Stream
 from robot_node.devices.platform import CameraLibrary
+from robot_node.devices.raw import RawStream
 from robot_node.errors import DeviceError, RobotNodeError
+from robot_node.media import RawFrameSink
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +57,7 @@ class CaptureSession:
         self._library: CameraLibrary | None = None
         self._picam2: Any = None
         self._stream: H264Stream | None = None
+        self._raw: RawStream | None = None
 
     def load(self) -> None:
         """Import the library, which takes seconds on a Pi the first time.
@@ -136,16 +139,39 @@ class CaptureSession:
         if stream is not None:
             stream.stop()
 
+    @property
+    def gives_raw(self) -> bool:
+        """Pictures are handed out as they are."""
+        return self._raw is not None
+
+    def start_raw(self, receive: RawFrameSink) -> None:
+        """Start to hand out the pictures as they are.
+
+        Raises:
+            DeviceError: The camera library refuses.
+        """
+        assert self._library is not None, "load() comes first"  # noqa: S101  # a mistake in the driver itself
+        raw = RawStream(self._library, self._picam2, self._settings, receive)
+        raw.start()
+        self._raw = raw
+
+    def stop_raw(self) -> None:
+        """Stop to hand out pictures. Does nothing when none are handed out."""
+        raw, self._raw = self._raw, None
+        if raw is not None:
+            raw.stop()
+
     def close(self) -> None:
         """Stop capturing and give the camera back, whatever state it is in. Does nothing when it is not open.
 
         Raises:
             DeviceError: The camera could not be closed.
         """
-        try:
-            self.stop_stream()
-        except DeviceError as error:
-            logger.warning("%s The camera is closed all the same.", error)
+        for stop in (self.stop_stream, self.stop_raw):
+            try:
+                stop()
+            except DeviceError as error:
+                logger.warning("%s The camera is closed all the same.", error)
         picam2 = self._picam2
         if picam2 is None:
             return

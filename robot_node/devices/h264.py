@@ -59,7 +59,7 @@ class H264Stream:
         try:
             self._picam2.start_encoder(encoder, _make_output(self._library, encoder, self._receive), name="main")
         except Exception as error:
-            _throw_away(encoder)
+            throw_away(encoder)
             raise _explain(error) from error
         self._encoder = encoder
 
@@ -71,7 +71,7 @@ class H264Stream:
         try:
             self._picam2.stop_encoder(encoder)
         except Exception as error:
-            _throw_away(encoder)
+            throw_away(encoder)
             raise DeviceError(f"The video encoder could not be stopped: {error}.") from error
 
     def restart(self) -> None:
@@ -190,7 +190,7 @@ def _make_output(library: CameraLibrary, encoder: Any, receive: FrameReceiver) -
             audio: bool = False,  # noqa: ARG002, FBT001, FBT002  # picamera2's signature
         ) -> None:
             try:
-                receive(bytes(frame), bool(keyframe), _capture_time_us(encoder, timestamp))
+                receive(bytes(frame), bool(keyframe), capture_time_us(encoder, timestamp))
             except Exception:
                 if not self.failed:
                     logger.exception("Encoded frames cannot be handed on")
@@ -199,7 +199,8 @@ def _make_output(library: CameraLibrary, encoder: Any, receive: FrameReceiver) -
     return FrameOutput()
 
 
-def _capture_time_us(encoder: Any, timestamp_us: int | None) -> int:  # noqa: ANN401  # picamera2 ships no types
+def capture_time_us(encoder: Any, timestamp_us: int | None) -> int:  # noqa: ANN401  # picamera2 ships no types
+    """When a picture was taken, in microseconds of the monotonic clock; an encoder counts from its first picture."""
     first_us = getattr(encoder, "firsttimestamp", None)
     if first_us is None or timestamp_us is None:
         return time.monotonic_ns() // 1000
@@ -208,7 +209,8 @@ def _capture_time_us(encoder: Any, timestamp_us: int | None) -> int:  # noqa: AN
     return int(first_us) + timestamp_us - suspended_ns // 1000
 
 
-def _throw_away(encoder: Any) -> None:  # noqa: ANN401  # picamera2 ships no types
+def throw_away(encoder: Any) -> None:  # noqa: ANN401  # picamera2 ships no types
+    """Stop an encoder that has failed, if it can be stopped."""
     try:
         encoder.stop()  # one that failed to start still believes that it runs, and may have left a thread behind
     except Exception:  # it is broken already, and the reason is being reported

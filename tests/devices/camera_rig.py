@@ -21,7 +21,7 @@ from hw_mocks.sensor import SimulatedSensor
 from robot_node.config import CameraSettings
 from robot_node.devices.camera import Camera, CameraLimits
 from robot_node.devices.platform import CameraLibrary, Platform
-from robot_node.media import EncodedFrame
+from robot_node.media import EncodedFrame, RawFrame
 from robot_node.state import CameraState, RobotSnapshot, RobotState
 
 PIS: dict[str, Callable[[SimulatedSensor], CameraLibrary]] = {
@@ -102,6 +102,22 @@ class Frames:
             while not condition():
                 self._changed.clear()
                 await self._changed.wait()
+
+
+@dataclass
+class Pictures:
+    """Takes pictures as they are, in the camera's thread."""
+
+    received: list[RawFrame] = field(default_factory=list)
+
+    def __call__(self, frame: RawFrame) -> None:
+        self.received.append(frame)
+
+    async def more(self, count: int) -> list[RawFrame]:
+        """Wait for so many new pictures and return them."""
+        start = len(self.received)
+        await eventually(lambda: len(self.received) >= start + count)
+        return self.received[start : start + count]
 
 
 @dataclass

@@ -17,7 +17,7 @@ from hw_mocks.camera_requests import CompletedRequest
 from hw_mocks.picamera2 import Board
 from hw_mocks.real_picamera2 import real_camera_library
 from hw_mocks.sensor import SimulatedSensor
-from robot_node.devices import capture, h264
+from robot_node.devices import capture, h264, raw
 
 OWN_NAMES = {"sensor", "take_back_buffer", "sensor_timestamp_ns"}
 """What the simulation adds for itself. The driver uses none of it."""
@@ -90,9 +90,10 @@ def test_the_driver_reaches_for_nothing_but_what_both_have() -> None:
             "firsttimestamp",
             "stop",
         },
+        "Encoder": {"frame_skip_count", "width", "height", "stride", "firsttimestamp", "stop"},
         "H264Encoder": {"force_key_frame", "firsttimestamp", "stop"},
     }
-    source = inspect.getsource(h264) + inspect.getsource(capture)
+    source = "".join(map(inspect.getsource, (h264, raw, capture)))
     for owner, names in used.items():
         for side in pairs()[owner]:
             known = {name for base in side.__mro__[:-1] for name in (*_assigned(base), *vars(base))}
