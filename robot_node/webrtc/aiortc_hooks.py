@@ -6,12 +6,19 @@ and not as a picture that never recovers.
 
 from __future__ import annotations
 
+import asyncio
+import ipaddress
+import logging
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from aioice import Candidate, ice
 from aioice.stun import TransactionError
 from aiortc import RTCIceTransport, RTCPeerConnection, RTCRtpSender
 from aiortc.rtp import RTCP_PSFB_FIR, RTCP_PSFB_PLI, AnyRtcpPacket, RtcpPsfbPacket
+
+logger = logging.getLogger(__name__)
 
 _ICE_COMPONENT_RTP = 1
 
@@ -42,6 +49,14 @@ def ice_transports(connection: RTCPeerConnection) -> set[RTCIceTransport]:
     return transports
 
 
+def media_section(connection: RTCPeerConnection, transport: RTCIceTransport) -> str:
+    """The name (``mid``) of the first media section that uses a transport."""
+    for transceiver in connection.getTransceivers():
+        if transceiver.mid is not None and transceiver.receiver.transport.transport is transport:
+            return transceiver.mid
+    return connection.sctp.mid if connection.sctp is not None and connection.sctp.mid else "0"
+
+
 def limit_gathering(
     transport: RTCIceTransport, seconds: float, *, only: Sequence[str] = (), besides: Sequence[str] = ()
 ) -> None:
@@ -63,6 +78,99 @@ def limit_gathering(
         return await gather(component, [*(only or addresses), *besides], timeout=seconds)
 
     agent.get_component_candidates = gather_within_limits
+
+
+@dataclass(frozen=True, slots=True)
+class HeldBackServers:
+    """The STUN and TURN server that an ICE agent does not ask by itself."""
+
+    stun: tuple[str, int] | None
+    turn: tuple[str, int] | None
+
+    def __bool__(self) -> bool:
+        return bool(self.stun or self.turn)
+
+
+def hold_back_servers(transport: RTCIceTransport) -> HeldBackServers:
+    """Let gathering find host candidates only, which takes no time; :func:`gather_from` does the rest later.
+
+    Raises:
+        AttributeError: this aioice gathers candidates in another way.
+    """
+    agent = _agent(transport)
+    held_back = HeldBackServers(agent.stun_server, agent.turn_server)
+    agent.stun_server = agent.turn_server = None
+    return held_back
+
+
+async def gather_from(
+    servers: HeldBackServers,
+    transport: RTCIceTransport,
+    on_candidate: Callable[[str, str], None],
+    *,
+    limit_s: float,
+) -> None:
+    """Ask the servers that were held back, after the host candidates were gathered, and use what they give.
+
+    Args:
+        servers: Whom to ask.
+        transport: Who gets the candidates: relayed ones are checked at once with all remote candidates.
+        on_candidate: Told of each candidate as it comes: the candidate attribute, and the user name fragment.
+        limit_s: A server that has not answered after this time is done without.
+    """
+    agent = _agent(transport)
+    queries: list[Any] = []
+    if servers.stun:
+        queries += [
+            ice.server_reflexive_candidate(protocol, servers.stun)
+            for protocol in agent._protocols  # noqa: SLF001  # aioice itself asks while it gathers or not at all
+            if ipaddress.ip_address(protocol.local_candidate.host).version == 4  # as aioice does
+        ]
+    if servers.turn:
+        queries.append(_allocate(agent, servers.turn))
+
+    async def ask(query: Any) -> None:  # noqa: ANN401  # aioice's own
+        try:
+            candidate, relay = await query
+        except Exception as error:  # noqa: BLE001  # a server of whatever kind: there are the host candidates
+            logger.info("An ICE server gives no candidate: %s", str(error) or type(error).__name__)
+            return
+        _use_late_candidate(agent, candidate, relay)
+        on_candidate(f"candidate:{candidate.to_sdp()}", agent.local_username)
+
+    try:
+        async with asyncio.timeout(limit_s), asyncio.TaskGroup() as group:
+            for query in queries:
+                group.create_task(ask(query), name="WebRTC ICE server")
+    except TimeoutError:
+        logger.info("An ICE server has not answered within %g s.", limit_s)
+
+
+async def _allocate(agent: Any, server: tuple[str, int]) -> tuple[Candidate, Any]:  # noqa: ANN401  # aioice's own
+    return await ice.relayed_candidate(
+        component=_ICE_COMPONENT_RTP,
+        hide_related_address=False,
+        protocol_factory=lambda: ice.StunProtocol(agent),
+        turn_server=server,
+        turn_username=agent.turn_username,
+        turn_password=agent.turn_password,
+        turn_ssl=agent.turn_ssl,
+        turn_transport=agent.turn_transport,
+    )
+
+
+def _use_late_candidate(agent: Any, candidate: Candidate, relay: Any) -> None:  # noqa: ANN401  # aioice's own
+    if agent._closing:  # noqa: SLF001  # it closes only the sockets that it has by then
+        if relay is not None:
+            relay.transport.close()
+        return
+    agent._local_candidates.append(candidate)  # noqa: SLF001  # aioice takes no candidate after gathering
+    if relay is None:
+        return  # its socket is that of a host candidate, which is checked already
+    agent._protocols.append(relay)  # noqa: SLF001  # see above
+    for remote in agent.remote_candidates:
+        agent._pair_remote_candidate(remote)  # noqa: SLF001  # see above; what is paired already stays as it is
+    agent.sort_check_list()
 
 
 async def answers_check(transport: RTCIceTransport) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from aiortc import RTCIceCandidate, RTCIceServer, RTCRtpSender, RTCRtpTransceiver
 from aiortc.sdp import candidate_from_sdp
 
@@ -9,7 +11,10 @@ from robot_node.webrtc.ice_servers import parse_ice_server
 from robot_node.webrtc.signaling import Candidate
 
 GATHERING_LIMIT_S = 0.5
-"""STUN and TURN servers that are slower than this are done without: offer and answer do not wait for them."""
+"""Who makes an offer waits for STUN and TURN servers this long; the robot's answer never waits for them."""
+
+LATE_GATHERING_LIMIT_S = 5.0
+"""STUN and TURN servers whose candidates do not come within this time after the answer are done without."""
 
 
 def ice_server(url: str) -> RTCIceServer:
@@ -20,6 +25,11 @@ def ice_server(url: str) -> RTCIceServer:
     """
     server = parse_ice_server(url)
     return RTCIceServer(urls=server.url, username=server.username, credential=server.credential)
+
+
+def section_positions(sdp: str) -> dict[str, int]:
+    """The media sections of a description: name (``mid``) to position."""
+    return {mid: index for index, mid in enumerate(re.findall(r"^a=mid:(\S+)", sdp, re.MULTILINE))}
 
 
 def prefer_h264_with_retransmission(transceiver: RTCRtpTransceiver) -> None:

@@ -42,9 +42,13 @@ class Peer:
 
     def new_connection(self) -> RTCPeerConnection:
         """Begin anew, as a page does that was loaded again; the old connection is left as it is."""
-        self.rtc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-        self._connections.append(self.rtc)
-        return self.rtc
+        return self.use(RTCPeerConnection(RTCConfiguration(iceServers=[])))
+
+    def use(self, connection: RTCPeerConnection) -> RTCPeerConnection:
+        """Begin anew with this connection."""
+        self.rtc = connection
+        self._connections.append(connection)
+        return connection
 
     async def send(self, message: Message) -> None:
         await self.send_bytes(encode(message))
