@@ -82,10 +82,8 @@ def is_alive(pid: int) -> bool:
     return Path(f"/proc/{pid}").exists()
 
 
-@pytest.fixture
-async def demo(tmp_path: Path) -> AsyncIterator[Demo]:
-    """A demo in a process group of its own, as a terminal would start it."""
-    log = tmp_path / "demo.log"
+async def start_demo(log: Path) -> Demo:
+    """Start a demo in a process group of its own, as a terminal would."""
     with log.open("wb") as out:
         process = await asyncio.create_subprocess_exec(
             *(ROBOT_NODE, "demo", "--scene", "clock"),
@@ -95,14 +93,20 @@ async def demo(tmp_path: Path) -> AsyncIterator[Demo]:
             start_new_session=True,
             env=environment(None),
         )
-    running = Demo(process, log)
+    return Demo(process, log)
+
+
+@pytest.fixture
+async def demo(tmp_path: Path) -> AsyncIterator[Demo]:
+    """A demo that is up."""
+    running = await start_demo(tmp_path / "demo.log")
     try:
         await eventually(lambda: "Ctrl-C stops everything" in running.printed, "the demo says what to try")
         yield running
     finally:
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
+            os.killpg(running.process.pid, signal.SIGKILL)
+        await running.process.wait()
 
 
 async def test_every_command_that_the_demo_prints_works(demo: Demo, tmp_path: Path) -> None:
@@ -144,24 +148,14 @@ async def test_ctrl_c_leaves_no_process_behind(demo: Demo) -> None:
 async def test_taken_ports_are_passed_over(demo: Demo, tmp_path: Path) -> None:
     """A second demo beside the first: it takes the next free ports and says so in its commands."""
     first = int(demo.broker_url.rpartition(":")[2])
-    log = tmp_path / "second.log"
-    with log.open("wb") as out:
-        process = await asyncio.create_subprocess_exec(
-            *(ROBOT_NODE, "demo", "--scene", "clock"),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=out,
-            stderr=asyncio.subprocess.STDOUT,
-            start_new_session=True,
-            env=environment(None),
-        )
-    second = Demo(process, log)
+    second = await start_demo(tmp_path / "second.log")
     try:
         await eventually(lambda: "Ctrl-C stops everything" in second.printed, "the second demo is up")
         assert int(second.broker_url.rpartition(":")[2]) > first
         assert all(command[-2:] == ["--broker", second.broker_url] for command in second.commands())
     finally:
-        os.killpg(process.pid, signal.SIGINT)
-        await asyncio.wait_for(process.wait(), DEADLINE_S)
+        os.killpg(second.process.pid, signal.SIGINT)
+        await asyncio.wait_for(second.process.wait(), DEADLINE_S)
 
 
 async def test_the_agent_of_the_readme_works(demo: Demo, tmp_path: Path) -> None:
