@@ -1,0 +1,416 @@
+"""The robot calls a media backend, on a real broker and with real peers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import random
+import re
+import signal
+import threading
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+import pytest
+
+from robot_node.config import DialerSettings, WebRtcSettings
+from robot_node.mqtt import Backoff, Broker, LinkStatus
+from robot_node.private_broker import PrivateBroker
+from robot_node.state import CallState, RobotState
+from robot_node.webrtc.answerer import answer
+from robot_node.webrtc.call import without_media_from_peer
+from robot_node.webrtc.call_control import CallControl
+from robot_node.webrtc.dialer import dial, dialer_client_id
+from robot_node.webrtc.messages import AsrResponse, BackendMessage, TtsText
+from robot_node.webrtc.signaling import Answer, Candidate, EndOfCandidates, Offer, Terminated
+from robot_node.webrtc.streams import Streams
+from tests.webrtc.conftest import SERVER_ID, until
+from tests.webrtc.media_backend import MediaBackend, media_backend, without_candidates
+from tests.webrtc.peer import peer
+from tests.webrtc.scene import Scene, difference, grey_of, read_number
+
+
+class CountedBackoff(Backoff):
+    """Short delays that are written down."""
+
+    def __init__(self, initial_s: float = 0.02) -> None:
+        super().__init__(initial_s, maximum_s=60.0, random=random.Random(1))  # noqa: S311  # jitter
+        self.delays: list[float] = []
+
+    def next_delay(self) -> float:
+        self.delays.append(super().next_delay())
+        return self.delays[-1]
+
+
+@dataclass(slots=True)
+class Caller:
+    """The dialing part of a robot."""
+
+    broker: Broker
+    scene: Scene
+    streams: Streams
+    state: RobotState
+    control: CallControl
+    backoff: CountedBackoff
+    task: asyncio.Task[None]
+    links: list[LinkStatus] = field(default_factory=list)
+    messages: list[BackendMessage] = field(default_factory=list)
+
+    async def is_in(self, state: CallState, within_s: float = 15.0) -> None:
+        """Wait until the call is in this state."""
+        async with asyncio.timeout(within_s):
+            async for snapshot in self.state.changes():
+                if snapshot.call is state:
+                    return
+
+
+@contextlib.asynccontextmanager
+async def calling_robot(
+    private: PrivateBroker,
+    settings: DialerSettings | None = None,
+    webrtc: WebRtcSettings | None = None,
+    *,
+    wanted: bool = True,
+    initial_s: float = 0.02,
+) -> AsyncIterator[Caller]:
+    """A robot that calls, until the block is left."""
+    scene, state = Scene(), RobotState()
+    streams, control, backoff = Streams(scene), CallControl(state, wanted=wanted), CountedBackoff(initial_s)
+    address = Broker.from_url(private.url)
+    links: list[LinkStatus] = []
+    messages: list[BackendMessage] = []
+    task = asyncio.create_task(
+        dial(
+            address,
+            SERVER_ID,
+            streams,
+            settings or DialerSettings(),
+            control,
+            webrtc=webrtc,
+            backoff=backoff,
+            link_backoff=Backoff(initial_s=0.05, maximum_s=0.2),
+            on_status=links.append,
+            on_message=messages.append,
+        )
+    )
+    try:
+        yield Caller(address, scene, streams, state, control, backoff, task, links, messages)
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        streams.close()
+        scene.close()
+
+
+@pytest.fixture
+async def backend(broker: PrivateBroker) -> AsyncIterator[MediaBackend]:
+    """A backend that listens before anybody calls."""
+    async with media_backend(Broker.from_url(broker.url)) as running:
+        yield running
+
+
+@pytest.fixture
+async def caller(broker: PrivateBroker, backend: MediaBackend) -> AsyncIterator[Caller]:
+    """A robot that calls the backend."""
+    del backend  # first, so that no offer goes unheard
+    async with calling_robot(broker) as robot:
+        yield robot
+
+
+async def answer_until_connected(caller: Caller, backend: MediaBackend) -> None:
+    """Answer every offer: the first may be one that the robot has given up meanwhile."""
+    connected = asyncio.create_task(caller.is_in(CallState.CONNECTED))
+    while not connected.done():
+        with contextlib.suppress(AssertionError, TimeoutError):
+            await backend.answer(within_s=1)
+    await connected
+
+
+@pytest.mark.parametrize("bare", [True, False], ids=["bare text", "object"])
+async def test_the_backend_sees_what_the_camera_sees(caller: Caller, backend: MediaBackend, *, bare: bool) -> None:
+    await backend.answer(bare=bare)
+    assert backend.caller == dialer_client_id(SERVER_ID)
+    await caller.is_in(CallState.CONNECTED)
+    frames = [await backend.frame() for _ in range(30)]
+    numbers = [read_number(grey_of(frame)) for frame in frames]
+    assert numbers == list(range(numbers[0], numbers[0] + 30))
+    assert max(difference(frame) for frame in frames) < 8
+
+
+async def test_the_camera_is_offered_sendrecv_as_h264_with_retransmission(
+    caller: Caller, backend: MediaBackend
+) -> None:
+    offer = (await backend.receive(Offer)).sdp
+    assert re.findall(r"^m=(\w+)", offer, re.MULTILINE) == ["video"]
+    assert "a=sendrecv" in offer
+    assert re.findall(r"a=rtpmap:\d+ (\w+)/90000", offer)[:2] == ["H264", "rtx"]
+    assert caller.state.snapshot.call is CallState.CONNECTING
+
+
+async def test_candidates_may_come_after_the_answer(caller: Caller, backend: MediaBackend) -> None:
+    sdp, candidates = without_candidates(await backend.take_offer())
+    await backend.send_answer(sdp)
+    for candidate in candidates:
+        await backend.send(candidate)
+    await backend.send(EndOfCandidates())
+    assert difference(await backend.frame()) < 8
+    assert not caller.backoff.delays
+
+
+async def test_candidates_may_come_before_the_answer(caller: Caller, backend: MediaBackend) -> None:
+    sdp, candidates = without_candidates(await backend.take_offer())
+    for candidate in candidates:
+        await backend.send(candidate)
+    await backend.send(EndOfCandidates())
+    await backend.send_answer(sdp)
+    assert difference(await backend.frame()) < 8
+    assert not caller.backoff.delays
+
+
+async def test_one_encoder_for_a_viewer_and_the_backend(caller: Caller, backend: MediaBackend) -> None:
+    ready = asyncio.Event()
+    answering = asyncio.create_task(
+        answer(caller.broker, SERVER_ID, caller.streams, WebRtcSettings(), caller.state, on_ready=ready.set)
+    )
+    try:
+        await backend.answer()
+        await backend.frame()
+        async with asyncio.timeout(10):
+            await ready.wait()
+        async with peer(caller.broker, "viewer") as viewer:
+            await viewer.offer()
+            seen = [read_number(grey_of(await viewer.frame())) for _ in range(20)]
+            assert seen == list(range(seen[0], seen[0] + 20))
+            assert difference(await backend.frame()) < 8
+            assert caller.scene.starts == 1
+            assert caller.state.snapshot.viewers == 1
+            await caller.control.hang_up()
+            assert difference(await viewer.frame()) < 8
+    finally:
+        answering.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await answering
+
+
+async def test_a_keyframe_request_of_the_backend_reaches_the_encoder(caller: Caller, backend: MediaBackend) -> None:
+    await backend.answer()
+    await backend.frame()
+    await until(lambda: caller.scene.keyframe_requests == 1)
+    receiver = backend.rtc.getTransceivers()[0].receiver
+    await receiver._send_rtcp_pli(receiver.getSynchronizationSources()[0].source)
+    await until(lambda: caller.scene.keyframe_requests == 2)
+
+
+async def test_the_call_ends_when_the_backend_terminates_it(caller: Caller, backend: MediaBackend) -> None:
+    await backend.answer()
+    await caller.is_in(CallState.CONNECTED)
+    await backend.frame()
+    await backend.send(Terminated("enough seen"))
+    await caller.is_in(CallState.CLOSED)
+    assert "'enough seen'" in caller.state.snapshot.call_error
+    await until(lambda: not caller.scene.encoding)
+    assert not caller.control.wanted
+    assert not caller.backoff.delays
+    caller.control.call()  # somebody wants it again
+    await backend.answer()
+    assert difference(await backend.frame()) < 8
+
+
+async def test_hanging_up_tells_the_backend_and_calling_again_works(caller: Caller, backend: MediaBackend) -> None:
+    await backend.answer()
+    await caller.is_in(CallState.CONNECTED)
+    await backend.frame()
+    await caller.control.hang_up()
+    assert caller.state.snapshot.call is CallState.CLOSED
+    assert not caller.scene.encoding
+    assert "hung up" in (await backend.receive(Terminated)).reason
+    assert backend.silent()
+    caller.control.call()
+    await backend.answer()
+    assert difference(await backend.frame()) < 8
+
+
+async def test_hanging_up_while_the_backend_has_not_answered(caller: Caller, backend: MediaBackend) -> None:
+    await backend.receive(Offer)
+    await caller.control.hang_up()
+    assert caller.state.snapshot.call is CallState.CLOSED
+    await backend.receive(Terminated)
+    assert not caller.backoff.delays
+
+
+async def test_a_robot_that_leaves_tells_the_backend(caller: Caller, backend: MediaBackend) -> None:
+    await backend.answer()
+    await caller.is_in(CallState.CONNECTED)
+    caller.task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await caller.task
+    assert "leaving" in (await backend.receive(Terminated)).reason
+
+
+async def test_a_silent_backend_is_called_again_after_growing_delays(
+    broker: PrivateBroker, backend: MediaBackend
+) -> None:
+    async with calling_robot(broker, DialerSettings(answer_timeout_s=0.1)) as caller:
+        for _ in range(5):
+            await backend.receive(Offer)
+            assert "did not answer" in (await backend.receive(Terminated)).reason
+        assert "did not answer" in caller.state.snapshot.call_error
+        assert caller.state.snapshot.call is CallState.CONNECTING
+        delays = caller.backoff.delays
+        assert all(later > earlier for earlier, later in itertools.pairwise(delays))
+        await answer_until_connected(caller, backend)
+        assert difference(await backend.frame()) < 8
+
+
+async def test_attempts_are_limited_if_the_owner_wants_that(broker: PrivateBroker, backend: MediaBackend) -> None:
+    async with calling_robot(broker, DialerSettings(answer_timeout_s=0.05, max_attempts=3)) as caller:
+        await caller.is_in(CallState.FAILED)
+        assert "after 3 attempts" in caller.state.snapshot.call_error
+        assert len(caller.backoff.delays) == 2
+        for _ in range(3):
+            await backend.receive(Offer)
+            await backend.receive(Terminated)
+        assert backend.silent()
+        caller.control.call()
+        await backend.receive(Offer)
+
+
+async def test_hanging_up_ends_the_wait_for_the_next_attempt(broker: PrivateBroker, backend: MediaBackend) -> None:
+    async with calling_robot(broker, DialerSettings(answer_timeout_s=0.05), initial_s=60.0) as caller:
+        await until(lambda: len(caller.backoff.delays) == 1)
+        await caller.control.hang_up()
+        assert caller.state.snapshot.call is CallState.CLOSED
+        caller.control.call()
+        await backend.receive(Offer)
+        await backend.receive(Terminated)
+        await backend.receive(Offer)
+
+
+async def test_a_refused_call_is_made_again(caller: Caller, backend: MediaBackend) -> None:
+    await backend.receive(Offer)
+    await backend.send(Terminated("busy"))
+    await backend.answer()
+    await caller.is_in(CallState.CONNECTED)
+    assert len(caller.backoff.delays) == 1
+    assert caller.state.snapshot.call_error == ""
+
+
+@pytest.mark.parametrize("goodbye", [True, False], ids=["closed", "vanished"])
+async def test_a_backend_that_is_gone_is_called_again(caller: Caller, backend: MediaBackend, *, goodbye: bool) -> None:
+    await backend.answer()
+    await caller.is_in(CallState.CONNECTED)
+    await backend.frame()
+    if goodbye:
+        await backend.rtc.close()
+    else:
+        transport = backend.rtc.getTransceivers()[0].receiver.transport.transport
+        await transport._connection.close()  # its packets stop, and nobody says goodbye
+    await caller.is_in(CallState.CONNECTING)
+    if not goodbye:
+        assert "vanished" in (await backend.receive(Terminated)).reason
+    await backend.answer()
+    await caller.is_in(CallState.CONNECTED)
+    assert difference(await backend.frame()) < 8
+    assert len(caller.backoff.delays) == 1
+
+
+async def test_a_call_that_does_not_connect_is_made_again(broker: PrivateBroker, backend: MediaBackend) -> None:
+    async with calling_robot(broker, webrtc=WebRtcSettings(connect_timeout_s=0.5)):
+        sdp, _ = without_candidates(await backend.take_offer())
+        await backend.rtc.close()
+        await backend.send_answer(sdp)
+        assert "No connection came about" in (await backend.receive(Terminated)).reason
+        await backend.receive(Offer)
+
+
+@pytest.mark.parametrize("sdp", ["v=0", "a=fingerprint:nonsense", "m=video\r\na=fingerprint:"])
+async def test_an_answer_that_cannot_be_used_is_refused_with_a_reason_and_the_call_made_again(
+    caller: Caller, backend: MediaBackend, sdp: str
+) -> None:
+    await backend.receive(Offer)
+    await backend.send(Answer(sdp))
+    assert "answer" in (await backend.receive(Terminated)).reason
+    await backend.answer()
+    await caller.is_in(CallState.CONNECTED)
+
+
+async def test_malformed_messages_change_nothing_and_are_logged_once(
+    caller: Caller, backend: MediaBackend, caplog: pytest.LogCaptureFixture
+) -> None:
+    sdp = await backend.take_offer()
+    for _ in range(3):
+        for payload in (b"{", b"123", b'{"type":"dance"}', b'{"type":"sdp_answer"}'):
+            await backend.send_bytes(payload)
+        await backend.say_bytes(b'{"type":"dance"}')
+        await backend.send(Offer(sdp))
+    await backend.send_answer(sdp)
+    await backend.send_answer(sdp)  # an answer too many
+    for _ in range(100):
+        await backend.send(Candidate("candidate:1 1 udp 1 198.51.100.1 9 typ host", sdp_mid="0"))
+    assert difference(await backend.frame()) < 8
+    assert not caller.backoff.delays
+    warnings = [record.message for record in caplog.records if record.levelno >= logging.WARNING]
+    assert len(warnings) == len(set(warnings))
+    assert any("unknown type 'dance'" in text for text in warnings)
+
+
+async def test_the_backend_s_words_are_handed_on(caller: Caller, backend: MediaBackend) -> None:
+    await backend.receive(Offer)
+    words: list[BackendMessage] = [AsrResponse("hello robot"), TtsText("t1", "hello human")]
+    for word in words:
+        await backend.say(word)
+    await until(lambda: caller.messages == words)
+
+
+async def test_a_call_outlives_the_broker_and_the_next_one_comes_when_it_is_back(
+    caller: Caller, backend: MediaBackend, broker: PrivateBroker
+) -> None:
+    await backend.answer()
+    first = read_number(grey_of(await backend.frame()))
+    broker.signal(signal.SIGKILL)
+    await broker.stop()
+    await until(lambda: not caller.links[-1].connected)
+    for _ in range(30):
+        frame = await backend.frame()
+    assert read_number(grey_of(frame)) >= first + 30
+    assert caller.state.snapshot.call is CallState.CONNECTED
+    await backend.rtc.close()
+    await caller.is_in(CallState.CONNECTING)
+    await broker.start()
+    async with media_backend(caller.broker, "multimedia_proxy") as again:
+        await answer_until_connected(caller, again)
+        assert difference(await again.frame()) < 8
+
+
+async def test_who_does_not_want_a_call_publishes_nothing(broker: PrivateBroker, backend: MediaBackend) -> None:
+    async with calling_robot(broker, wanted=False) as caller:
+        await until(lambda: bool(caller.links) and caller.links[-1].connected)
+        assert caller.state.snapshot.call is CallState.DISCONNECTED
+        caller.control.call()
+        await backend.answer()  # the first message there is, is the offer
+        assert difference(await backend.frame()) < 8
+
+
+async def test_what_the_backend_would_send_and_nobody_wants_is_not_received(
+    caller: Caller, backend: MediaBackend
+) -> None:
+    answer_sdp = await backend.take_offer()
+    await backend.send_answer(answer_sdp.replace("a=recvonly", "a=sendrecv"))
+    assert difference(await backend.frame()) < 8
+    assert caller.state.snapshot.call is CallState.CONNECTED
+    threads = [thread.name for thread in threading.enumerate()]
+    assert threads.count("video-decoder") == 1  # the backend's own
+
+
+def test_only_the_named_kinds_lose_what_the_peer_sends() -> None:
+    head = "v=0\r\n"
+    audio, video = "m=audio 9 UDP/TLS/RTP/SAVPF 96\r\n", "m=video 9 UDP/TLS/RTP/SAVPF 97\r\n"
+    text = without_media_from_peer(f"{head}{audio}a=sendrecv\r\na=mid:0\r\n{video}a=sendrecv\r\n", {"video"})
+    assert text == f"{head}{audio}a=mid:0\r\na=sendrecv\r\n{video}a=recvonly\r\n"
+    # RFC 8866, 6.7: a direction before the sections is the default of all, and sendrecv the default of that.
+    text = without_media_from_peer(f"{head}a=sendonly\r\n{audio}{video}", {"video"})
+    assert text == f"{head}{audio}a=sendonly\r\n{video}a=inactive\r\n"
+    assert without_media_from_peer(f"{head}{video}", {"video"}) == f"{head}{video}a=recvonly\r\n"
