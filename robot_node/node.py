@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import logging
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -20,6 +21,7 @@ from robot_node.mqtt import Backoff, LinkStatus
 from robot_node.state import RobotState
 from robot_node.tools import Body, build_server
 from robot_node.webrtc.answerer import answer
+from robot_node.webrtc.call_control import CallControl
 from robot_node.webrtc.streams import Streams
 
 logger = logging.getLogger(__name__)
@@ -58,10 +60,13 @@ async def run(settings: Settings, platform: Platform, *, on_online: Callable[[],
 
         try:
             async with asyncio.TaskGroup() as services:
-                body = Body(camera=camera, face=face, state=state, loudspeaker=loudspeaker)
+                calls = CallControl(state, wanted=settings.dialer.call_at_start) if settings.dialer.enabled else None
+                body = Body(camera=camera, face=face, state=state, loudspeaker=loudspeaker, calls=calls)
                 services.create_task(_serve_mcp(settings, body, has_become_reachable), name="MCP")
                 if settings.webrtc.enabled:
                     services.create_task(_stream(settings, streams, state, online), name="WebRTC")
+                if calls is not None:
+                    services.create_task(_dial(settings, streams, calls, online), name="dialer")
                 if loudspeaker is not None:
                     services.create_task(loudspeaker.check(), name="loudspeaker at start")
                 if settings.camera.on_at_start:
@@ -112,6 +117,21 @@ async def _stream(settings: Settings, streams: Streams, state: RobotState, onlin
         load_after=online,
         backoff=_backoff(settings),
         on_status=report,
+    )
+
+
+async def _dial(settings: Settings, streams: Streams, calls: CallControl, online: asyncio.Event) -> None:
+    """Call the media backend. Loading aiortc and av takes seconds on a Pi: in a thread, once the robot is reachable."""
+    await online.wait()
+    dialer = await asyncio.to_thread(importlib.import_module, "robot_node.webrtc.dialer")
+    await dialer.dial(
+        settings.broker.broker(),
+        settings.robot.server_id,
+        streams,
+        settings.dialer,
+        calls,
+        webrtc=settings.webrtc,
+        link_backoff=_backoff(settings),
     )
 
 

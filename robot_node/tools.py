@@ -21,7 +21,8 @@ from robot_node.devices.camera import Camera
 from robot_node.devices.display import Face
 from robot_node.errors import RobotNodeError, SettingsError
 from robot_node.face.expressions import Emotion, parse_emotion
-from robot_node.state import CameraState, RobotState
+from robot_node.state import CallState, CameraState, RobotState
+from robot_node.webrtc.call_control import CallControl
 
 _INSTRUCTIONS = """\
 You have a body: a camera that is off until you switch it on, and a face that shows emotions.
@@ -38,6 +39,7 @@ class Body:
         face: The face.
         state: Where devices and sessions report to.
         loudspeaker: The loudspeaker; None without one.
+        calls: The robot's calls to its media backend; None when it may not call.
         clock: Monotonic time in seconds.
         started_at: When the robot started, by that clock.
     """
@@ -46,6 +48,7 @@ class Body:
     face: Face
     state: RobotState
     loudspeaker: Loudspeaker | None = None
+    calls: CallControl | None = None
     clock: Callable[[], float] = time.monotonic
     started_at: float = field(default_factory=time.monotonic)
 
@@ -69,6 +72,13 @@ class VolumeSet(BaseModel):
     muted: bool = Field(description="Nothing is heard, whatever the volume.")
 
 
+class CallStatus(BaseModel):
+    """Result of call_backend and hang_up."""
+
+    call: CallState = Field(description="disconnected, connecting, connected, failed or closed.")
+    call_error: str = Field(description="Why the last attempt failed, or who ended the call; empty otherwise.")
+
+
 class Status(BaseModel):
     """Result of get_status."""
 
@@ -82,6 +92,10 @@ class Status(BaseModel):
     muted: bool | None = Field(description="The loudspeaker is muted; null when there is none.")
     loudspeaker_error: str = Field(description="Why the loudspeaker cannot be used; empty otherwise.")
     viewers: int = Field(description="How many people or programs watch the video stream now.")
+    call: CallState = Field(
+        description="The robot's call to its media backend: disconnected, connecting, connected, failed or closed."
+    )
+    call_error: str = Field(description="Why the last attempt to call failed, or who ended the call; empty otherwise.")
     uptime_s: float = Field(description="Seconds since the robot started.")
     versions: dict[str, str] = Field(description="Versions of robot-node and of what it stands on.")
 
@@ -180,12 +194,16 @@ def build_server(body: Body, *, name: str, description: str) -> MCPServer:
             muted=now.muted,
             loudspeaker_error=now.loudspeaker_error,
             viewers=now.viewers,
+            call=now.call,
+            call_error=now.call_error,
             uptime_s=round(body.clock() - body.started_at, 3),
             versions=_versions(),
         )
 
     if body.loudspeaker is not None:
         _offer_volume(server, body.loudspeaker)
+    if body.calls is not None:
+        _offer_calls(server, body.state, body.calls)
     return server
 
 
@@ -205,6 +223,30 @@ def _offer_volume(server: MCPServer, loudspeaker: Loudspeaker) -> None:
             raise ToolError("Nothing to set. Give volume (0 to 100), or muted (true or false), or both.")
         loudspeaker.set_volume(volume, muted=muted)
         return VolumeSet(volume=loudspeaker.volume, muted=loudspeaker.muted)
+
+
+def _offer_calls(server: MCPServer, state: RobotState, calls: CallControl) -> None:
+    annotations = ToolAnnotations(
+        read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=True
+    )
+
+    def status() -> CallStatus:
+        return CallStatus(call=state.snapshot.call, call_error=state.snapshot.call_error)
+
+    @server.tool(title="Call the media backend", annotations=annotations)
+    async def call_backend() -> CallStatus:
+        """Call the robot's media backend, which then sees and hears what camera and microphone do.
+
+        Returns at once; get_status tells what becomes of the call. A call that fails is made again until hang_up.
+        """
+        calls.call()
+        return status()
+
+    @server.tool(title="Hang up", annotations=annotations)
+    async def hang_up() -> CallStatus:
+        """End the robot's call to its media backend, or the attempts to make one. Afterwards nothing is sent to it."""
+        await calls.hang_up()
+        return status()
 
 
 _SHOWN_VERSIONS = ("robot-node", "mcp", "aiomqtt", "aiortc", "av", "luma.oled", "picamera2")
