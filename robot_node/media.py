@@ -9,11 +9,11 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class EncodedFrame:
-    """One H.264 access unit.
+    """One encoded picture.
 
     Attributes:
-        data: Annex B byte stream; a keyframe begins with its SPS and PPS.
-        keyframe: The frame is an IDR: a decoder can start here.
+        data: H.264: an access unit as Annex B byte stream, a keyframe with its SPS and PPS in front. VP8: one frame.
+        keyframe: A decoder can start here.
         timestamp_us: Capture time in microseconds of the monotonic clock; increases from frame to frame, also
             when the source was switched off and on in between.
     """

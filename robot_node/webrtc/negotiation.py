@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import enum
 import re
 
 from aiortc import RTCIceCandidate, RTCIceServer, RTCRtpSender, RTCRtpTransceiver
-from aiortc.sdp import candidate_from_sdp
+from aiortc.rtcrtpparameters import RTCRtpCodecParameters
+from aiortc.sdp import H264Profile, SessionDescription, candidate_from_sdp, parse_h264_profile_level_id
 
 from robot_node.webrtc.ice_servers import parse_ice_server
 from robot_node.webrtc.signaling import Candidate
@@ -32,10 +34,48 @@ def section_positions(sdp: str) -> dict[str, int]:
     return {mid: index for index, mid in enumerate(re.findall(r"^a=mid:(\S+)", sdp, re.MULTILINE))}
 
 
+class VideoCodec(enum.Enum):
+    """What the robot can send, by its media type. RFC 7742, section 5: every browser decodes at least one."""
+
+    H264 = "video/H264"
+    VP8 = "video/VP8"
+
+
+def video_codec_for(offer: str) -> VideoCodec:
+    """H.264 for whoever decodes what the camera encodes; VP8 for who offers that instead.
+
+    An offer with neither, or one that cannot be read, is for H.264: setting it then says what is wrong with it.
+    """
+    try:
+        sections = [section for section in SessionDescription.parse(offer).media if section.kind == "video"]
+        codecs = sections[0].rtp.codecs if sections else []
+    except Exception:  # noqa: BLE001  # aiortc's parser lets through whatever a broken description makes it stumble over
+        return VideoCodec.H264
+    if any(_is_usable_h264(codec) for codec in codecs):
+        return VideoCodec.H264
+    vp8 = any(codec.mimeType.lower() == "video/vp8" for codec in codecs)
+    return VideoCodec.VP8 if vp8 else VideoCodec.H264
+
+
+def _is_usable_h264(codec: RTCRtpCodecParameters) -> bool:
+    if codec.mimeType.lower() != "video/h264" or str(codec.parameters.get("packetization-mode", 0)) != "1":
+        return False
+    try:
+        profile, _ = parse_h264_profile_level_id(str(codec.parameters.get("profile-level-id", "42e01f")))
+    except ValueError:
+        return False
+    return profile in {H264Profile.PROFILE_CONSTRAINED_BASELINE, H264Profile.PROFILE_BASELINE}
+
+
+def prefer_with_retransmission(transceiver: RTCRtpTransceiver, codec: VideoCodec) -> None:
+    """Negotiate one codec only, with RTX (RFC 4588): unless it is asked for before the offer is set, it stays off."""
+    capabilities = RTCRtpSender.getCapabilities("video").codecs
+    transceiver.setCodecPreferences([each for each in capabilities if each.mimeType in {codec.value, "video/rtx"}])
+
+
 def prefer_h264_with_retransmission(transceiver: RTCRtpTransceiver) -> None:
-    """Negotiate H.264 only, with RTX (RFC 4588): unless it is asked for before the offer is set, it stays off."""
-    codecs = RTCRtpSender.getCapabilities("video").codecs
-    transceiver.setCodecPreferences([codec for codec in codecs if codec.mimeType in {"video/H264", "video/rtx"}])
+    """Negotiate H.264 only, with RTX."""
+    prefer_with_retransmission(transceiver, VideoCodec.H264)
 
 
 def rtc_candidate(candidate: Candidate) -> RTCIceCandidate:

@@ -1,0 +1,261 @@
+"""VP8 for peers without H.264: encoded once for all of them, in a thread of its own, and only while there is one."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable
+from fractions import Fraction
+
+import av
+from av.video.codeccontext import VideoCodecContext
+from av.video.frame import PictureType
+
+from robot_node.media import EncodedFrame, FrameSink, RawFrame, RawVideoSource
+
+logger = logging.getLogger(__name__)
+
+_CODEC = "libvpx"
+_MICROSECOND = Fraction(1, 1_000_000)
+_LOWEST_BITRATE = 100_000
+# libvpx cannot change its bitrate by way of FFmpeg: a change costs a new encoder, and so a keyframe.
+_SMALLEST_CHANGE = 0.1
+_SHORTEST_TIME_BETWEEN_CHANGES_US = 1_000_000
+# Frames that the loop has not taken yet. The encoder waits then, and the camera's pictures are left out before they are
+# encoded: so nothing that a decoder needs is ever lost.
+_MOST_IN_FLIGHT = 2
+
+
+def can_encode_vp8() -> bool:
+    """The installed FFmpeg has libvpx."""
+    return _CODEC in av.codecs_available
+
+
+class Vp8Encoder:
+    """libvpx for live use. Blocks while it encodes: not for the event loop.
+
+    Args:
+        frame_rate: Frames per second that the camera gives.
+        keyframe_interval_s: Longest time between keyframes, in seconds.
+    """
+
+    def __init__(self, *, frame_rate: int, keyframe_interval_s: float) -> None:
+        self._frame_rate = frame_rate
+        self._gop_frames = max(1, round(frame_rate * keyframe_interval_s))
+        self._context: VideoCodecContext | None = None
+        self._begun_us = 0
+
+    def encode(self, frame: RawFrame, bitrate: int, *, keyframe: bool = False) -> EncodedFrame | None:
+        """Encode one picture; the first is a keyframe.
+
+        Args:
+            frame: The picture; later than those before.
+            bitrate: In bits per second. Followed when it differs by more than a tenth, at most once a second.
+            keyframe: Make a keyframe.
+
+        Returns:
+            The frame, or None when the encoder left it out.
+        """
+        context = self._context
+        if context is None or self._does_not_fit(context, frame, bitrate):
+            context = self._context = self._begin(frame, bitrate)
+        picture = _picture(frame)
+        picture.pts, picture.time_base = frame.timestamp_us, _MICROSECOND
+        if keyframe:
+            picture.pict_type = PictureType.I
+        packets = context.encode(picture)
+        if not packets:
+            return None
+        return EncodedFrame(b"".join(map(bytes, packets)), packets[0].is_keyframe, frame.timestamp_us)
+
+    def _does_not_fit(self, context: VideoCodecContext, frame: RawFrame, bitrate: int) -> bool:
+        if (context.width, context.height) != (frame.width, frame.height):
+            return True
+        current = context.bit_rate or 1
+        changed = abs(bitrate - current) > _SMALLEST_CHANGE * current
+        return changed and frame.timestamp_us - self._begun_us >= _SHORTEST_TIME_BETWEEN_CHANGES_US
+
+    def _begin(self, frame: RawFrame, bitrate: int) -> VideoCodecContext:
+        context = av.Codec(_CODEC, "w").create("video")
+        context.width, context.height, context.pix_fmt = frame.width, frame.height, "yuv420p"
+        context.time_base = _MICROSECOND
+        context.framerate = Fraction(self._frame_rate)
+        context.bit_rate = bitrate
+        context.gop_size = self._gop_frames
+        context.thread_count = 1
+        context.options = {
+            "deadline": "realtime",
+            "cpu-used": "12",  # of 16: libvpx gives up quality for the sake of time, down to a quarter of a frame's
+            "lag-in-frames": "0",
+            "minrate": str(bitrate),  # equal to maxrate and to the bitrate: a constant rate
+            "maxrate": str(bitrate),
+            "bufsize": str(bitrate // 2),
+            "max-intra-rate": "300",  # percent of a frame's share of the bitrate, for a keyframe
+            "static-thresh": "1",
+        }
+        self._begun_us = frame.timestamp_us
+        return context
+
+
+class Vp8Source:
+    """A :class:`robot_node.media.VideoSource` that encodes a camera's pictures as VP8. Used from the event loop only.
+
+    Args:
+        camera: Gives out pictures as they are, only while this source is watched.
+        bitrate: At first, in bits per second.
+        frame_rate: Frames per second that the camera gives.
+        keyframe_interval_s: Longest time between keyframes, in seconds.
+    """
+
+    def __init__(
+        self, camera: RawVideoSource, *, bitrate: int, frame_rate: int = 30, keyframe_interval_s: float = 10.0
+    ) -> None:
+        self._camera = camera
+        self._bitrate = bitrate
+        self._frame_rate = frame_rate
+        self._keyframe_interval_s = keyframe_interval_s
+        self._sink: FrameSink | None = None
+        self._encoding: _Encoding | None = None
+        self._last_timestamp_us = 0
+
+    @property
+    def encoding(self) -> bool:
+        """The encoder runs."""
+        return self._encoding is not None
+
+    def set_sink(self, sink: FrameSink | None) -> None:
+        """Choose who receives the frames."""
+        self._sink = sink
+
+    def set_watched(self, watched: bool) -> None:  # noqa: FBT001  # VideoSource's signature
+        """Say whether anybody watches: only then is there an encoder, and the camera gives out pictures."""
+        if watched == self.encoding:
+            return
+        if watched:
+            encoder = Vp8Encoder(frame_rate=self._frame_rate, keyframe_interval_s=self._keyframe_interval_s)
+            self._encoding = _Encoding(encoder, asyncio.get_running_loop(), self._deliver, self._bitrate)
+            self._camera.set_raw_sink(self._encoding.put)
+        elif self._encoding is not None:
+            self._camera.set_raw_sink(None)
+            self._encoding.stop()
+            self._encoding = None
+        self._camera.set_raw_watched(watched)
+
+    def request_keyframe(self) -> None:
+        """Make the next frame a keyframe."""
+        if self._encoding is not None:
+            self._encoding.request_keyframe()
+
+    def set_bitrate(self, bits_per_second: int) -> None:
+        """Change the target bitrate while running; at least 100 000. A change of more than a tenth costs a keyframe."""
+        self._bitrate = max(_LOWEST_BITRATE, bits_per_second)
+        if self._encoding is not None:
+            self._encoding.set_bitrate(self._bitrate)
+
+    def _deliver(self, encoding: _Encoding, frame: EncodedFrame) -> None:
+        if encoding is not self._encoding or self._sink is None or frame.timestamp_us <= self._last_timestamp_us:
+            return
+        self._last_timestamp_us = frame.timestamp_us
+        self._sink(frame)
+
+
+class _Encoding:
+    """One run of the encoder: its thread, and the newest picture that waits for it."""
+
+    def __init__(
+        self,
+        encoder: Vp8Encoder,
+        loop: asyncio.AbstractEventLoop,
+        deliver: Callable[[_Encoding, EncodedFrame], None],
+        bitrate: int,
+    ) -> None:
+        self._encoder = encoder
+        self._loop = loop
+        self._deliver = deliver
+        self._changed = threading.Condition()
+        self._bitrate = bitrate
+        self._waiting: RawFrame | None = None
+        self._keyframe_wanted = False
+        self._in_flight = 0
+        self._stopped = False
+        threading.Thread(target=self._work, name="VP8 encoder", daemon=True).start()
+
+    def put(self, frame: RawFrame) -> None:
+        """Take a picture, in the camera's thread; an older one that still waits is left out."""
+        with self._changed:
+            self._waiting = frame
+            self._changed.notify()
+
+    def request_keyframe(self) -> None:
+        with self._changed:
+            self._keyframe_wanted = True
+
+    def set_bitrate(self, bitrate: int) -> None:
+        with self._changed:
+            self._bitrate = bitrate
+
+    def stop(self) -> None:
+        """Let the thread end; does not wait for it."""
+        with self._changed:
+            self._stopped = True
+            self._waiting = None
+            self._changed.notify()
+
+    def _work(self) -> None:
+        failed = False
+        while (job := self._next_job()) is not None:
+            try:
+                encoded = self._encoder.encode(job[0], job[1], keyframe=job[2])
+            except Exception:
+                if not failed:
+                    logger.exception("A picture could not be encoded as VP8")
+                failed = True
+                continue
+            if encoded is not None and not self._hand_over(encoded):
+                return
+
+    def _next_job(self) -> tuple[RawFrame, int, bool] | None:
+        """Wait for a picture to encode, with the bitrate and whether as a keyframe; None at the end."""
+        with self._changed:
+            while not self._stopped:
+                frame = self._waiting
+                if frame is not None and self._in_flight < _MOST_IN_FLIGHT:
+                    self._waiting = None
+                    keyframe, self._keyframe_wanted = self._keyframe_wanted, False
+                    return frame, self._bitrate, keyframe
+                self._changed.wait()
+            return None
+
+    def _hand_over(self, frame: EncodedFrame) -> bool:
+        with self._changed:
+            self._in_flight += 1
+        try:
+            self._loop.call_soon_threadsafe(self._take, frame)
+        except RuntimeError:
+            return False  # the loop was closed: the process is ending
+        return True
+
+    def _take(self, frame: EncodedFrame) -> None:
+        with self._changed:
+            self._in_flight -= 1
+            self._changed.notify()
+        self._deliver(self, frame)
+
+
+def _picture(frame: RawFrame) -> av.VideoFrame:
+    picture = av.VideoFrame(frame.width, frame.height, "yuv420p")
+    data, start = memoryview(frame.planes), 0
+    for plane, share in zip(picture.planes, (1, 2, 2), strict=True):
+        stride, rows = frame.stride // share, frame.height // share
+        rows_of_plane = data[start : start + stride * rows]
+        start += stride * rows
+        same = stride == plane.line_size
+        plane.update(rows_of_plane if same else _with_stride(rows_of_plane, stride, plane.line_size))  # type: ignore[arg-type]  # PyAV takes any buffer
+    return picture
+
+
+def _with_stride(data: memoryview, stride: int, wanted: int) -> bytes:
+    length = min(stride, wanted)
+    rows = (bytes(data[at : at + length]) for at in range(0, len(data), stride))
+    return b"".join(row.ljust(wanted, b"\0") for row in rows)
