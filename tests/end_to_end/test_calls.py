@@ -1,0 +1,75 @@
+"""A robot in a process of its own calls a media backend because an agent says so."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from robot_node.mqtt import Broker, ConnectOptions, Incoming, Subscription, connect
+from robot_node.private_broker import PrivateBroker
+from robot_node.webrtc.signaling import Offer, Terminated
+from tests.end_to_end.footage import Footage, clip_path
+from tests.end_to_end.robot_process import SERVER_ID, RobotProcess, wait_until_online
+from tests.end_to_end.test_whole_path import agent
+from tests.webrtc.media_backend import media_backend
+
+
+def robot_process(broker: PrivateBroker, folder: Path, **dialer: str) -> RobotProcess:
+    settings = {f"ROBOT_NODE_DIALER__{name.upper()}": value for name, value in dialer.items()}
+    settings |= {
+        "ROBOT_NODE_CAMERA__WIDTH": "640",
+        "ROBOT_NODE_CAMERA__HEIGHT": "272",
+        "ROBOT_NODE_CAMERA__FRAME_RATE": "25",
+    }
+    return RobotProcess(broker, folder, scene=str(clip_path()), settings=settings)
+
+
+async def test_an_agent_makes_the_robot_call_and_hang_up(
+    broker: PrivateBroker, tmp_path: Path, footage: Footage
+) -> None:
+    robot = robot_process(broker, tmp_path, enabled="true", call_at_start="false")
+    async with media_backend(Broker.from_url(broker.url)) as backend:
+        await robot.start()
+        try:
+            await wait_until_online(broker)
+            async with agent(broker) as client:
+                await client.call_tool("control_camera", {"enabled": True})
+                assert backend.silent()
+                called = await client.call_tool("call_backend", {})
+                assert called.structured_content == {"call": "connecting", "call_error": ""}
+                await backend.answer(bare=True)
+                footage.assert_plays([await backend.frame() for _ in range(50)])
+                status = (await client.call_tool("get_status", {})).structured_content
+                assert status is not None
+                assert (status["call"], status["viewers"]) == ("connected", 0)
+                over = await client.call_tool("hang_up", {})
+                assert over.structured_content == {"call": "closed", "call_error": ""}
+                assert "hung up" in (await backend.receive(Terminated)).reason
+                assert backend.silent()
+        finally:
+            await robot.kill()
+
+
+async def test_a_robot_calls_at_start_and_a_killed_one_is_missed_at_once(broker: PrivateBroker, tmp_path: Path) -> None:
+    robot = robot_process(broker, tmp_path, enabled="true")
+    async with media_backend(Broker.from_url(broker.url)) as backend:
+        await robot.start()
+        try:
+            await backend.receive(Offer, within_s=30)
+            assert backend.caller == f"{SERVER_ID}-dialer"
+        finally:
+            await robot.kill()
+        assert (await backend.receive(Terminated)).reason == "The robot has lost its connection."
+
+
+async def test_a_robot_does_not_call_unless_its_owner_allows_it(robot: RobotProcess) -> None:
+    heard: asyncio.Queue[Incoming] = asyncio.Queue()
+    async with connect(Broker.from_url(robot.broker.url), ConnectOptions("listener"), heard.put_nowait) as connection:
+        await connection.subscribe(Subscription("$webrtc/#"))
+        async with agent(robot.broker) as client:
+            assert not {"call_backend", "hang_up"} & {tool.name for tool in (await client.list_tools()).tools}
+            status = (await client.call_tool("get_status", {})).structured_content
+        assert status is not None
+        assert status["call"] == "disconnected"
+        assert "dialer" not in robot.log.lower()
+        assert heard.empty()
