@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import pytest
 
 from robot_node.config import WebRtcSettings
+from robot_node.media import VideoSource
 from robot_node.mqtt import Backoff, Broker, LinkStatus
 from robot_node.private_broker import PrivateBroker
 from robot_node.state import RobotState
@@ -50,11 +51,12 @@ async def running_robot(
     *,
     camera_on: bool = True,
     load_after: asyncio.Event | None = None,
+    make_streams: Callable[[VideoSource, RobotState], Streams] = lambda camera, _: Streams(camera),
 ) -> AsyncIterator[Robot]:
     """A robot that answers offers, until the block is left."""
     scene = Scene(on=camera_on)
-    streams = Streams(scene)
     address, state, ready = Broker.from_url(private.url), RobotState(), asyncio.Event()
+    streams = make_streams(scene, state)
     links: list[LinkStatus] = []
     task = asyncio.create_task(
         answer(
