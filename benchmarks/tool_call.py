@@ -16,17 +16,15 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import json
 import socket
-import statistics
 import sys
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import aiomqtt
 from mcp import Client
 from mcp.server import MCPServer
 
+from benchmarks._report import BenchmarkError, command_line, percentile, positive, print_result, times_ms
 from robot_node.mcp_mqtt.client import mqtt_transport
 from robot_node.mcp_mqtt.server import ServerOptions, serve
 from robot_node.mqtt import Broker, ConnectOptions, Incoming, Subscription, connect
@@ -91,7 +89,7 @@ async def _peer(role: str, broker_url: str) -> AsyncIterator[None]:
     try:
         assert process.stdout is not None  # noqa: S101  # it is a PIPE: told to the type checker
         if await process.stdout.readline() != b"ready\n":
-            raise SystemExit(f"The {role} process ended before it was ready.")
+            raise BenchmarkError(f"The {role} process ended before it was ready.")
         yield
     finally:
         with contextlib.suppress(ProcessLookupError):
@@ -132,15 +130,6 @@ async def _calling(broker: Broker) -> AsyncIterator[Callable[[], Awaitable[objec
         yield lambda: client.call_tool("add", {"a": 40, "b": 2})
 
 
-async def _times_ms(action: Callable[[], Awaitable[object]], count: int) -> list[float]:
-    times = []
-    for _ in range(count):
-        start = time.perf_counter()
-        await action()
-        times.append((time.perf_counter() - start) * 1000)
-    return times
-
-
 async def measure(calls: int) -> dict[str, float]:
     """Measure in turn.
 
@@ -162,15 +151,15 @@ async def measure(calls: int) -> dict[str, float]:
             "call": await stack.enter_async_context(_calling(broker)),
         }
         for action in actions.values():
-            await _times_ms(action, _WARM_UP)
+            await times_ms(action, _WARM_UP)
         for _ in range(_ROUNDS):
             for name, action in actions.items():
-                times[name] += await _times_ms(action, -(-calls // _ROUNDS))
-    p50 = {name: statistics.median(values) for name, values in times.items()}
+                times[name] += await times_ms(action, -(-calls // _ROUNDS))
+    p50 = {name: percentile(values, 50) for name, values in times.items()}
     return {
         "calls": len(times["call"]),
         "p50_ms": round(p50["call"], 3),
-        "p99_ms": round(statistics.quantiles(times["call"], n=100)[98], 3),
+        "p99_ms": round(percentile(times["call"], 99), 3),
         "echo_p50_ms": round(p50["echo"], 3),
         "p50_ratio_to_echo": round(p50["call"] / p50["echo"], 2),
         "adapted_echo_p50_ms": round(p50["adapted"], 3),
@@ -182,19 +171,16 @@ _ROLES = {"server": _serve_tool, "echo": _serve_echo, "adapted-echo": _serve_ada
 
 def main() -> None:
     """Read the command line, measure, print one JSON line."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.tool_call", description=__doc__)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("--calls", type=int, default=1000, metavar="N", help="calls to measure (default: 1000)")
+    parser = command_line("benchmarks.tool_call", __doc__)
+    parser.add_argument("--calls", type=positive, default=1000, metavar="N", help="calls to measure (default: 1000)")
     parser.add_argument("--peer", nargs=2, metavar=("ROLE", "BROKER"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.calls < 1:
-        parser.error("--calls must be at least 1")
     if arguments.peer:
         role, url = arguments.peer
         with contextlib.suppress(KeyboardInterrupt):
             asyncio.run(_ROLES[role](Broker.from_url(url)))
     else:
-        print(json.dumps(asyncio.run(measure(arguments.calls))))
+        print_result(measure(arguments.calls))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,113 @@
+"""Whether an agent notices that people watch: tool calls beside 8 viewers, and beside none.
+
+``python -m benchmarks.control_under_load`` prints one JSON line; times in milliseconds:
+
+* ``p99_ratio``: p99 of a tool call with the viewers, over p99 without. Target: at most 2.
+* ``p50_ms``, ``p99_ms``: of a call with nobody watching; the camera is on, the encoder rests.
+* ``watched_p50_ms``, ``watched_p99_ms``: of a call with all of them watching.
+* ``min_fps``: frames per second of the worst off viewer during the calls; 30 are captured.
+
+The calls are of ``get_status``, by the official SDK's client, with a pause in between as an agent makes one. Blocks of
+calls with and without viewers take turns. Robot, broker, agent and the viewers are processes of their own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Any
+
+from mcp import Client
+
+from benchmarks._agent import agent, switch_camera
+from benchmarks._footage import busy_clip
+from benchmarks._processes import robot
+from benchmarks._report import BenchmarkError, command_line, percentile, positive, print_result, progress, times_ms
+from benchmarks._watching import viewers
+from robot_node.mqtt import Broker
+from robot_node.private_broker import PrivateBroker
+
+_ROBOT_ID = "robot"
+_WARM_UP_CALLS = 50
+_PAUSE_S = 0.005
+_SETTLE_S = 1.0
+
+
+async def _calls_ms(client: Client, count: int) -> list[float]:
+    async def call() -> None:
+        result = await client.call_tool("get_status", {})
+        if result.is_error:
+            raise BenchmarkError(f"The robot refused a call: {result.content}.")
+
+    times = []
+    for _ in range(count):
+        times += await times_ms(call, 1)
+        await asyncio.sleep(_PAUSE_S)
+    return times
+
+
+async def measure(calls: int, crowd_size: int, blocks: int) -> dict[str, Any]:
+    """Measure in turn.
+
+    Args:
+        calls: Calls with, and calls without viewers.
+        crowd_size: How many viewers.
+        blocks: In how many turns.
+
+    Returns:
+        What is printed.
+    """
+    alone: list[float] = []
+    watched: list[float] = []
+    fps: list[float] = []
+    per_block = -(-calls // blocks)
+    async with contextlib.AsyncExitStack() as stack:
+        clip = str(stack.enter_context(busy_clip()))
+        private = await stack.enter_async_context(PrivateBroker())
+        await stack.enter_async_context(robot(private, _ROBOT_ID, scene=clip))
+        crowd = await stack.enter_async_context(viewers(private))
+        client = await stack.enter_async_context(agent(Broker.from_url(private.url), _ROBOT_ID))
+        await switch_camera(client, enabled=True)
+        await _calls_ms(client, _WARM_UP_CALLS)
+        for number in range(blocks):
+            alone += await _calls_ms(client, per_block)
+            await crowd.join(_ROBOT_ID, crowd_size)
+            await asyncio.sleep(_SETTLE_S)
+            counting = await crowd.start_counting()
+            watched += await _calls_ms(client, per_block)
+            fps += (await counting.stop()).fps
+            await crowd.leave()
+            await asyncio.sleep(_SETTLE_S)
+            progress(
+                f"block {number + 1} of {blocks}: p99 {percentile(alone, 99):.2f} ms alone, "
+                f"{percentile(watched, 99):.2f} ms with {crowd_size} viewers"
+            )
+    return {
+        "p99_ratio": round(percentile(watched, 99) / percentile(alone, 99), 2),
+        "p50_ms": round(percentile(alone, 50), 3),
+        "p99_ms": round(percentile(alone, 99), 3),
+        "watched_p50_ms": round(percentile(watched, 50), 3),
+        "watched_p99_ms": round(percentile(watched, 99), 3),
+        "min_fps": round(min(fps), 2),
+        "viewers": crowd_size,
+        "calls": len(alone),
+    }
+
+
+def main() -> None:
+    """Read the command line, measure, print one JSON line."""
+    parser = command_line("benchmarks.control_under_load", __doc__)
+    parser.add_argument(
+        "--calls",
+        type=positive,
+        default=2000,
+        metavar="N",
+        help="how many with, and how many without (default: 2000)",
+    )
+    parser.add_argument("--quick", action="store_true", help="few calls and two viewers, to see that it works")
+    arguments = parser.parse_args()
+    print_result(measure(40, 2, blocks=1) if arguments.quick else measure(arguments.calls, 8, blocks=8))
+
+
+if __name__ == "__main__":
+    main()
