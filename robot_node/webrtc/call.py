@@ -9,15 +9,24 @@ from __future__ import annotations
 import asyncio
 import enum
 import logging
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aiortc import RTCConfiguration, RTCIceServer, RTCPeerConnection, RTCRtpTransceiver, RTCSessionDescription
+from aiortc import (
+    RTCConfiguration,
+    RTCIceServer,
+    RTCIceTransport,
+    RTCPeerConnection,
+    RTCRtpTransceiver,
+    RTCSessionDescription,
+)
 
 from robot_node.errors import SignalingError
 from robot_node.webrtc import aiortc_hooks
+from robot_node.webrtc.audio import Sound
 from robot_node.webrtc.broadcast import Broadcast
+from robot_node.webrtc.call_sound import CallSound
 from robot_node.webrtc.liveness import until_vanished
 from robot_node.webrtc.negotiation import GATHERING_LIMIT_S, prefer_h264_with_retransmission, rtc_candidate
 from robot_node.webrtc.signaling import (
@@ -30,6 +39,7 @@ from robot_node.webrtc.signaling import (
     take_out_candidates,
 )
 from robot_node.webrtc.tracks import BroadcastTrack
+from robot_node.webrtc.trickle import send_late_candidates
 
 logger = logging.getLogger(__name__)
 
@@ -96,6 +106,7 @@ class Call:
         broadcast: Where the video comes from.
         send: Sends a message to the backend.
         on_connected: Called once, when media can flow.
+        sound: What the backend hears, and where it is heard.
         ice_servers: STUN and TURN servers; none means that only the robot's own addresses are offered.
         addresses: The robot's own addresses to use; none means all but loopback.
         limits: How long to wait for what.
@@ -107,6 +118,7 @@ class Call:
         *,
         send: Callable[[Message], None],
         on_connected: Callable[[], None],
+        sound: Sound | None = None,
         ice_servers: Sequence[RTCIceServer] = (),
         addresses: Sequence[str] = (),
         limits: CallLimits | None = None,
@@ -119,6 +131,9 @@ class Call:
         # An empty list, never None: that would mean a public STUN server to aiortc.
         self._connection = RTCPeerConnection(RTCConfiguration(iceServers=list(ice_servers)))
         self._track = BroadcastTrack(broadcast)
+        self._sound = CallSound(sound or Sound())
+        self._held_back: dict[RTCIceTransport, aiortc_hooks.HeldBackServers] = {}
+        self._gathering: asyncio.Task[None] | None = None
         self._answer: asyncio.Future[Answer] = self._loop.create_future()
         self._candidates_seen = 0
         self._early_candidates: list[Candidate] | None = []
@@ -182,6 +197,7 @@ class Call:
             offer = await self._offer()
             if not self._end.done():
                 self._send(offer)
+                self._send_late_candidates(offer)
             either: set[asyncio.Future[Any]] = {self._answer, self._end}
             await asyncio.wait(either, timeout=self._limits.answer_s, return_when=asyncio.FIRST_COMPLETED)
             if self._end.done():
@@ -200,17 +216,26 @@ class Call:
         transceiver = self._connection.addTransceiver(self._track, direction="sendrecv")
         prefer_h264_with_retransmission(transceiver)
         aiortc_hooks.on_keyframe_request(transceiver.sender, self._track.request_keyframe)
+        self._sound.offer(self._connection)
         for transport in aiortc_hooks.ice_transports(self._connection):
             aiortc_hooks.limit_gathering(transport, GATHERING_LIMIT_S, only=self._addresses)
+            if servers := aiortc_hooks.hold_back_servers(transport):
+                self._held_back[transport] = servers
         await self._connection.setLocalDescription()
-        return Offer(self._connection.localDescription.sdp)
+        sdp = self._connection.localDescription.sdp
+        return Offer(sdp.replace("a=end-of-candidates\r\n", "") if self._held_back else sdp)
+
+    def _send_late_candidates(self, offer: Offer) -> None:
+        if self._held_back:
+            late = send_late_candidates(self._connection, self._held_back, offer.sdp, self._send)
+            self._gathering = self._spawn(late, "call gathering")
 
     async def _accept(self, answer: Answer) -> None:
         if "a=fingerprint:" not in answer.sdp:
             raise SignalingError("The session description of the answer has no certificate fingerprint.")
         description, candidates = take_out_candidates(answer.sdp)
         # What nobody here consumes must not be received: aiortc would decode and queue it without bound.
-        description = without_media_from_peer(description, {"video"})
+        description = without_media_from_peer(description, {"video", *self._sound.unheard})
         try:
             await self._connection.setRemoteDescription(RTCSessionDescription(sdp=description, type="answer"))
         except Exception as error:  # aiortc's parser lets through whatever a broken description makes it stumble over
@@ -221,6 +246,7 @@ class Call:
         early, self._early_candidates = self._early_candidates or [], None
         for candidate in (*candidates[:MAX_CANDIDATES], *early):
             self._use_candidate(candidate)
+        self._spawn(self._sound.play_received(), "call sound")
 
     def _use_candidate(self, candidate: Candidate) -> None:
         # A task for each: resolving a hidden name may take a second, and nothing else has to wait for it.
@@ -245,6 +271,8 @@ class Call:
         match self._connection.connectionState:
             case "connected" if self._connected_at is None:
                 self._connected_at = self._loop.time()
+                if self._gathering is not None:
+                    self._gathering.cancel()  # the way is found
                 self._spawn(self._watch(self._connection.getTransceivers()[0]), "call watch")
                 self._on_connected()
             case "failed":
@@ -253,16 +281,18 @@ class Call:
                 # aiortc's "closed" follows the peer's DTLS goodbye, and its own loss of consent.
                 self.end(CallCause.CLOSED)
 
-    def _spawn(self, coroutine: Coroutine[Any, Any, None], name: str) -> None:
+    def _spawn(self, coroutine: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None] | None:
         if self._group is None or self._end.done():
             coroutine.close()
-            return
+            return None
         task = self._group.create_task(coroutine, name=f"WebRTC {name}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _close(self) -> None:
         self._track.stop()
+        self._sound.stop()
         try:
             async with asyncio.timeout(_CLOSE_LIMIT_S):
                 await self._connection.close()
@@ -270,7 +300,7 @@ class Call:
             logger.error("A peer connection did not close within %g s.", _CLOSE_LIMIT_S)  # noqa: TRY400  # no trace of use
 
 
-def without_media_from_peer(sdp: str, kinds: set[str]) -> str:
+def without_media_from_peer(sdp: str, kinds: Collection[str]) -> str:
     """Rewrite an answer so that it sends us nothing of the given kinds (RFC 8866, 6.7).
 
     Args:

@@ -28,6 +28,7 @@ from robot_node.mqtt import (
     keep_connected,
 )
 from robot_node.state import CallState
+from robot_node.webrtc.audio import Sound
 from robot_node.webrtc.broadcast import Broadcast
 from robot_node.webrtc.call import Call, CallCause, CallEnd, CallLimits
 from robot_node.webrtc.call_control import CallControl
@@ -97,7 +98,7 @@ async def dial(
     backoff = backoff or Backoff(initial_s=settings.retry_initial_s, maximum_s=settings.retry_maximum_s)
     webrtc = webrtc or WebRtcSettings()
     ice_servers = [ice_server(url) for url in webrtc.ice_servers]
-    broadcast = await streams.video()
+    broadcast, sound = await streams.video(), await streams.sound()
 
     def receive(incoming: Incoming) -> None:
         if incoming.retain:
@@ -126,6 +127,7 @@ async def dial(
     async with asyncio.TaskGroup() as group:
         dialer = _Dialer(
             broadcast,
+            sound,
             settings,
             control,
             backoff,
@@ -153,6 +155,7 @@ class _Dialer:
     def __init__(
         self,
         broadcast: Broadcast,
+        sound: Sound,
         settings: DialerSettings,
         control: CallControl,
         backoff: Backoff,
@@ -164,6 +167,7 @@ class _Dialer:
     ) -> None:
         self._group = group
         self._broadcast = broadcast
+        self._sound = sound
         self._settings = settings
         self._webrtc = webrtc
         self._ice_servers = ice_servers
@@ -218,6 +222,7 @@ class _Dialer:
             self._broadcast,
             send=lambda message: self.outbox.put(self._settings.backend, message),
             on_connected=self._connected,
+            sound=self._sound,
             ice_servers=self._ice_servers,
             addresses=self._webrtc.addresses,
             limits=CallLimits(self._settings.answer_timeout_s, self._webrtc.connect_timeout_s),

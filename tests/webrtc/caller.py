@@ -1,0 +1,98 @@
+"""The dialing part of a robot on a real broker."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+from robot_node.config import DialerSettings, WebRtcSettings
+from robot_node.media import AudioSink, AudioSource
+from robot_node.mqtt import Backoff, Broker, LinkStatus
+from robot_node.private_broker import PrivateBroker
+from robot_node.state import CallState, RobotState
+from robot_node.webrtc.call_control import CallControl
+from robot_node.webrtc.dialer import dial
+from robot_node.webrtc.messages import BackendMessage
+from robot_node.webrtc.streams import Streams
+from tests.webrtc.conftest import SERVER_ID
+from tests.webrtc.scene import Scene
+
+
+class CountedBackoff(Backoff):
+    """Short delays that are written down."""
+
+    def __init__(self, initial_s: float = 0.02) -> None:
+        super().__init__(initial_s, maximum_s=60.0, random=random.Random(1))  # noqa: S311  # jitter
+        self.delays: list[float] = []
+
+    def next_delay(self) -> float:
+        self.delays.append(super().next_delay())
+        return self.delays[-1]
+
+
+@dataclass(slots=True)
+class Caller:
+    """The dialing part of a robot."""
+
+    broker: Broker
+    scene: Scene
+    streams: Streams
+    state: RobotState
+    control: CallControl
+    backoff: CountedBackoff
+    task: asyncio.Task[None]
+    links: list[LinkStatus] = field(default_factory=list)
+    messages: list[BackendMessage] = field(default_factory=list)
+
+    async def is_in(self, state: CallState, within_s: float = 15.0) -> None:
+        """Wait until the call is in this state."""
+        async with asyncio.timeout(within_s):
+            async for snapshot in self.state.changes():
+                if snapshot.call is state:
+                    return
+
+
+@contextlib.asynccontextmanager
+async def calling_robot(
+    private: PrivateBroker,
+    settings: DialerSettings | None = None,
+    webrtc: WebRtcSettings | None = None,
+    *,
+    wanted: bool = True,
+    initial_s: float = 0.02,
+    microphone: AudioSource | None = None,
+    loudspeaker: AudioSink | None = None,
+    viewer_may_speak: bool = False,
+) -> AsyncIterator[Caller]:
+    """A robot that calls, until the block is left."""
+    scene, state = Scene(), RobotState()
+    streams = Streams(scene, microphone, loudspeaker, viewer_may_speak=viewer_may_speak)
+    control, backoff = CallControl(state, wanted=wanted), CountedBackoff(initial_s)
+    address = Broker.from_url(private.url)
+    links: list[LinkStatus] = []
+    messages: list[BackendMessage] = []
+    task = asyncio.create_task(
+        dial(
+            address,
+            SERVER_ID,
+            streams,
+            settings or DialerSettings(),
+            control,
+            webrtc=webrtc,
+            backoff=backoff,
+            link_backoff=Backoff(initial_s=0.05, maximum_s=0.2),
+            on_status=links.append,
+            on_message=messages.append,
+        )
+    )
+    try:
+        yield Caller(address, scene, streams, state, control, backoff, task, links, messages)
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        streams.close()
+        scene.close()
