@@ -38,7 +38,8 @@ class MediaBackend:
         self._connection = connection
         self._inbox = inbox
         self._peers: list[RTCPeerConnection] = []
-        self.rtc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        self.configuration = RTCConfiguration(iceServers=[])
+        self.rtc = RTCPeerConnection(self.configuration)
         self.caller = ""
 
     async def receive(self, kind: type[M], within_s: float = 10.0) -> M:
@@ -54,10 +55,18 @@ class MediaBackend:
             assert isinstance(message, kind), message
             return message
 
+    async def next_about_candidates(self) -> Candidate | EndOfCandidates:
+        """The next message, which must be about candidates; a candidate is used."""
+        message = parse((await asyncio.wait_for(self._inbox.get(), 10)).payload)
+        assert isinstance(message, Candidate | EndOfCandidates), message
+        if isinstance(message, Candidate):
+            await self.rtc.addIceCandidate(rtc_candidate(message))
+        return message
+
     async def take_offer(self, *tracks: MediaStreamTrack, within_s: float = 10.0) -> str:
         """Wait for an offer, and make the answer to it."""
         offer = await self.receive(Offer, within_s)
-        self.rtc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        self.rtc = RTCPeerConnection(self.configuration)
         self._peers.append(self.rtc)
         for track in tracks:
             self.rtc.addTrack(track)

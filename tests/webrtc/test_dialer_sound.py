@@ -111,6 +111,21 @@ async def test_a_robot_with_a_loudspeaker_only_is_not_heard(broker: PrivateBroke
         assert pi.microphone.starts == 0
 
 
+async def test_the_backend_is_heard_when_the_viewer_who_had_the_floor_has_left(
+    broker: PrivateBroker, pi: SimulatedPi
+) -> None:
+    async with call_with_sound(broker, pi) as (caller, backend):
+        floor = (await caller.streams.sound()).floor
+        viewer = object()
+        assert floor.take(viewer)
+        await backend.answer(Voice(440))
+        await backend.frame()
+        await hear(sound_of(backend))
+        assert not pi.loudspeaker.played
+        floor.give_back(viewer)
+        await until(lambda: loudest_hz(audible(pi) or bytes(9600)) == pytest.approx(440, abs=10))
+
+
 async def test_a_viewer_has_the_floor_only_when_no_backend_has_it(broker: PrivateBroker, pi: SimulatedPi) -> None:
     async with call_with_sound(broker, pi) as (caller, backend):
         ready = asyncio.Event()
