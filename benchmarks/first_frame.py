@@ -30,7 +30,7 @@ from mcp import Client
 from benchmarks._agent import agent, switch_camera
 from benchmarks._footage import busy_clip
 from benchmarks._processes import LOOPBACK, robot
-from benchmarks._report import command_line, percentile, positive, print_result, progress
+from benchmarks._report import BenchmarkError, command_line, percentile, positive, print_result, progress
 from benchmarks._watching import Viewers, viewers
 from robot_node.mqtt import Broker
 from robot_node.private_broker import PrivateBroker
@@ -41,10 +41,18 @@ _ROBOT_ID, _DEAD_STUN_ID = "robot", "dead-stun"
 
 @contextlib.contextmanager
 def _silent_stun_server() -> Iterator[str]:
-    """An address where packets arrive, and nobody answers: a refused packet would be an answer of a kind."""
+    """An address where packets arrive, and nobody answers: a refused packet would be an answer of a kind.
+
+    Raises:
+        BenchmarkError: nobody ever asked.
+    """
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
         silent.bind((LOOPBACK, 0))
         yield f"stun:{LOOPBACK}:{silent.getsockname()[1]}"
+        try:
+            silent.recv(1, socket.MSG_DONTWAIT)
+        except BlockingIOError as error:
+            raise BenchmarkError("The robot never asked its STUN server: the case was not measured.") from error
 
 
 async def _join_ms(broker: Broker, server_id: str) -> float:

@@ -17,14 +17,14 @@ import argparse
 import asyncio
 import contextlib
 import socket
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import aiomqtt
 from mcp import Client
 from mcp.server import MCPServer
 
-from benchmarks._report import BenchmarkError, command_line, percentile, positive, print_result, times_ms
+from benchmarks._processes import READY, peer, reply
+from benchmarks._report import command_line, percentile, positive, print_result, times_ms
 from robot_node.mcp_mqtt.client import mqtt_transport
 from robot_node.mcp_mqtt.server import ServerOptions, serve
 from robot_node.mqtt import Broker, ConnectOptions, Incoming, Subscription, connect
@@ -78,23 +78,7 @@ async def _serve_adapted_echo(broker: Broker) -> None:
 
 
 def _say_ready() -> None:
-    print("ready", flush=True)
-
-
-@contextlib.asynccontextmanager
-async def _peer(role: str, broker_url: str) -> AsyncIterator[None]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "benchmarks.tool_call", "--peer", role, broker_url, stdout=asyncio.subprocess.PIPE
-    )
-    try:
-        assert process.stdout is not None  # noqa: S101  # it is a PIPE: told to the type checker
-        if await process.stdout.readline() != b"ready\n":
-            raise BenchmarkError(f"The {role} process ended before it was ready.")
-        yield
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
+    reply(READY)
 
 
 @contextlib.asynccontextmanager
@@ -143,7 +127,7 @@ async def measure(calls: int) -> dict[str, float]:
     async with contextlib.AsyncExitStack() as stack:
         private = await stack.enter_async_context(PrivateBroker())
         for role in _ROLES:
-            await stack.enter_async_context(_peer(role, private.url))
+            await stack.enter_async_context(peer("benchmarks.tool_call", "--peer", role, private.url))
         broker = Broker.from_url(private.url)
         actions = {
             "echo": await stack.enter_async_context(_echoing(broker)),

@@ -25,7 +25,7 @@ from typing import Any
 
 from benchmarks._footage import busy_clip
 from benchmarks._processes import Peer, peer, robot
-from benchmarks._report import command_line, positive, print_result, progress, slope
+from benchmarks._report import BenchmarkError, command_line, positive, print_result, progress, slope
 from benchmarks._stock_sender import STOCK_ID
 from benchmarks._watching import Delivered, viewers
 from robot_node.private_broker import PrivateBroker
@@ -88,6 +88,8 @@ async def measure(counts: list[int], stock_counts: list[int], seconds: float, ro
                 async with peer("benchmarks._stock_sender", private.url, str(clip)) as sender:
                     await _measure_sender(private, sender, STOCK_ID, counts=stock_counts, seconds=seconds, loads=stock)
     ours_slope, stock_slope = (_cores_per_viewer(loads) for loads in (ours, stock))
+    if stock_slope <= 0:
+        raise BenchmarkError("The stock sender did not work harder for more viewers: the machine is too busy.")
     most = max(counts)
     return {
         "marginal_cpu_ratio": round(ours_slope / stock_slope, 4),

@@ -1,0 +1,84 @@
+"""Each benchmark, as a person runs it, with small numbers: it measures and prints one line. No figure is judged."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+_REPOSITORY = Path(__file__).parents[2]
+_MODULES = ("viewers", "first_frame", "latency", "control_under_load", "tool_call")
+
+
+def run(module: str, *arguments: str) -> Any:  # noqa: ANN401  # each benchmark has a result of its own
+    """Run a benchmark; its standard output must be one JSON document."""
+    finished = subprocess.run(
+        [sys.executable, "-m", f"benchmarks.{module}", *arguments],
+        cwd=_REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stderr
+    assert finished.stdout.count("\n") == 1
+    return json.loads(finished.stdout)
+
+
+def test_viewers_counts_frames_of_both_senders_and_compares_what_a_viewer_costs() -> None:
+    result = run("viewers", "--quick")
+    assert result["viewers"] == 3
+    assert result["min_fps"] > 1
+    assert result["marginal_cpu_ratio"] == pytest.approx(
+        result["cores_per_viewer"] / result["stock_cores_per_viewer"], abs=0.001
+    )
+    assert set(result["robot"]) == {"1", "3"}
+    assert set(result["stock"]) == {"1", "2"}
+    for sender in (result["robot"], result["stock"]):
+        assert all(load["cores"] > 0 and load["min_fps"] > 1 and load["kbit_per_s"] > 100 for load in sender.values())
+
+
+def test_first_frame_times_joins_to_a_running_stream_with_a_dead_stun_server_and_to_a_cold_camera() -> None:
+    result = run("first_frame", "--quick")
+    assert result["joins"] == 2
+    for case in ("", "dead_stun_", "cold_"):
+        assert 0 < result[f"{case}p50_ms"] <= result[f"{case}p95_ms"]
+
+
+def test_latency_finds_every_frame_again_and_its_stages_make_up_the_whole() -> None:
+    result = run("latency", "--quick")
+    assert result["frames"] + result["unread_frames"] == 30
+    assert result["frames"] > result["unread_frames"]
+    assert sum(stage["share"] for stage in result["stages"].values()) == pytest.approx(1, abs=0.01)
+    assert all(stage["p50_ms"] > 0 for stage in result["stages"].values())
+    assert 0 < result["p50_without_jitter_buffer_ms"] < result["p50_ms"] <= result["p95_ms"]
+
+
+def test_control_under_load_calls_with_and_without_viewers_who_really_watch() -> None:
+    result = run("control_under_load", "--quick")
+    assert result["calls"] == 40
+    assert result["min_fps"] > 1
+    assert result["p99_ratio"] == pytest.approx(result["watched_p99_ms"] / result["p99_ms"], abs=0.01)
+
+
+def test_tool_call_compares_with_an_echo() -> None:
+    result = run("tool_call", "--calls", "10")
+    assert result["calls"] == 10
+    assert result["p50_ratio_to_echo"] == pytest.approx(result["p50_ms"] / result["echo_p50_ms"], abs=0.02)
+
+
+@pytest.mark.parametrize("module", _MODULES)
+def test_help_names_what_is_printed(module: str) -> None:
+    finished = subprocess.run(
+        [sys.executable, "-m", f"benchmarks.{module}", "--help"],
+        cwd=_REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert f"python -m benchmarks.{module}" in finished.stdout
+    assert "prints one JSON line" in finished.stdout
