@@ -139,6 +139,7 @@ class WebRtcSettings(_Section):
     addresses: tuple[str, ...] = ()
     max_viewers: Annotated[int, Field(ge=1, le=64)] = 16
     connect_timeout_s: Annotated[float, Field(gt=0, le=120)] = 15.0
+    min_bitrate: Annotated[int, Field(ge=50_000, le=25_000_000)] = 250_000
 
 
 class DialerSettings(_Section):

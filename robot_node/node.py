@@ -21,6 +21,7 @@ from robot_node.mqtt import Backoff, LinkStatus
 from robot_node.state import RobotState
 from robot_node.tools import Body, build_server
 from robot_node.webrtc.answerer import answer
+from robot_node.webrtc.bitrate import BitrateLimits
 from robot_node.webrtc.call_control import CallControl
 from robot_node.webrtc.streams import Streams
 
@@ -48,7 +49,17 @@ async def run(settings: Settings, platform: Platform, *, on_online: Callable[[],
         camera = Camera(platform, settings.camera, state)
         devices.push_async_callback(camera.close)
         microphone, loudspeaker = _sound(platform, settings.audio, state, devices)
-        streams = Streams(camera, microphone, loudspeaker, viewer_may_speak=settings.audio.viewer_may_speak)
+        streams = Streams(
+            camera,
+            microphone,
+            loudspeaker,
+            viewer_may_speak=settings.audio.viewer_may_speak,
+            pictures=camera,
+            camera_settings=settings.camera,
+            bitrate=BitrateLimits(
+                floor=min(settings.webrtc.min_bitrate, settings.camera.bitrate), ceiling=settings.camera.bitrate
+            ),
+        )
         devices.callback(streams.close)
         online = asyncio.Event()
 

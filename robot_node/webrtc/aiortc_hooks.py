@@ -16,7 +16,16 @@ from typing import Any
 from aioice import Candidate, ice
 from aioice.stun import TransactionError
 from aiortc import RTCIceTransport, RTCPeerConnection, RTCRtpSender
-from aiortc.rtp import RTCP_PSFB_FIR, RTCP_PSFB_PLI, AnyRtcpPacket, RtcpPsfbPacket
+from aiortc.rtp import (
+    RTCP_PSFB_APP,
+    RTCP_PSFB_FIR,
+    RTCP_PSFB_PLI,
+    AnyRtcpPacket,
+    RtcpPsfbPacket,
+    RtcpRrPacket,
+    RtcpSrPacket,
+    unpack_remb_fci,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +48,42 @@ def on_keyframe_request(sender: RTCRtpSender, callback: Callable[[], None]) -> N
         await handle(packet)
 
     sender._handle_rtcp_packet = handle_and_tell  # type: ignore[method-assign]  # noqa: SLF001  # of this one sender
+
+
+def on_receiver_report(
+    sender: RTCRtpSender, on_estimate: Callable[[int], None], on_loss: Callable[[float], None]
+) -> None:
+    """Tell what the receiver says of its network.
+
+    Args:
+        sender: Whose receiver.
+        on_estimate: Called with each estimate in bits per second (REMB: draft-alvestrand-rmcat-remb-03).
+        on_loss: Called with each share of packets lost, 0 to 1 (RFC 3550, 6.4.1: fraction lost).
+
+    Raises:
+        AttributeError: this aiortc handles RTCP in another way.
+    """
+    handle = sender._handle_rtcp_packet  # noqa: SLF001  # aiortc tells nobody of estimates
+
+    async def handle_and_tell(packet: AnyRtcpPacket) -> None:
+        if isinstance(packet, RtcpPsfbPacket) and packet.fmt == RTCP_PSFB_APP:
+            if (bits_per_second := _estimate_in(packet, sender._ssrc)) is not None:  # noqa: SLF001  # see above
+                on_estimate(bits_per_second)
+        elif isinstance(packet, RtcpRrPacket | RtcpSrPacket):
+            for report in packet.reports:
+                if report.ssrc == sender._ssrc:  # noqa: SLF001  # not that of the retransmissions
+                    on_loss(report.fraction_lost / 256)
+        await handle(packet)
+
+    sender._handle_rtcp_packet = handle_and_tell  # type: ignore[method-assign]  # noqa: SLF001  # of this one sender
+
+
+def _estimate_in(packet: RtcpPsfbPacket, ssrc: int) -> int | None:
+    try:
+        bits_per_second, ssrcs = unpack_remb_fci(packet.fci)
+    except ValueError:
+        return None  # another message of an application
+    return bits_per_second if ssrc in ssrcs else None
 
 
 def ice_transports(connection: RTCPeerConnection) -> set[RTCIceTransport]:

@@ -138,7 +138,7 @@ async def _load_sessions(streams: Streams, settings: WebRtcSettings) -> _OpenSes
     from robot_node.webrtc.negotiation import ice_server  # noqa: PLC0415  # loaded by now, in a thread
     from robot_node.webrtc.session import Session  # noqa: PLC0415  # loaded by now, in a thread
 
-    broadcast, sound = await streams.video(), await streams.sound()
+    broadcast, vp8, sound = await streams.video(), await streams.vp8(), await streams.sound()
     ice_servers = [ice_server(url) for url in settings.ice_servers]
 
     def open_session(offer: Offer, *, send: Callable[[Message], None], on_connected: Callable[[], None]) -> Session:
@@ -147,6 +147,7 @@ async def _load_sessions(streams: Streams, settings: WebRtcSettings) -> _OpenSes
             broadcast,
             send=send,
             on_connected=on_connected,
+            vp8=vp8,
             sound=sound,
             ice_servers=ice_servers,
             addresses=settings.addresses,

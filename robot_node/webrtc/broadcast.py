@@ -17,6 +17,7 @@ from typing import Any, Protocol, TypeAlias
 import av
 
 from robot_node.media import EncodedFrame, VideoSource
+from robot_node.webrtc.bitrate import BitrateControl, BitrateLimits
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +27,10 @@ EncodedPacket: TypeAlias = "av.Packet[Any]"
 # RFC 6184, 5.1: RTP carries H.264 with a 90 kHz clock. Converted here, once, instead of once per viewer.
 _RTP_CLOCK_HZ = 90_000
 _RTP_TIME_BASE = Fraction(1, _RTP_CLOCK_HZ)
+
+
+# A viewer whose network carries far less than the others' gets a picture now and then.
+_THINNED_INTERVAL = 2 * _RTP_CLOCK_HZ
 
 
 class EndOfStreamError(Exception):
@@ -127,6 +132,8 @@ class Viewer:
         self._arrived = asyncio.Event()
         self._left = False
         self._started = False
+        self._thinned = False
+        self._last_keyframe_pts = 0
         self.needs_keyframe = True
         self.counts = ViewerCounts()
 
@@ -149,6 +156,16 @@ class Viewer:
         if not self._left:
             self._broadcast.request_keyframe()
 
+    def estimate(self, bits_per_second: int) -> None:
+        """Tell what the receiver takes its network to carry (REMB)."""
+        if self._broadcast.bitrate is not None:
+            self._broadcast.bitrate.estimate(self, bits_per_second)
+
+    def report_loss(self, fraction_lost: float) -> None:
+        """Tell which share of the packets the receiver has lost since its last report, 0 to 1."""
+        if self._broadcast.bitrate is not None:
+            self._broadcast.bitrate.report(self, fraction_lost)
+
     def leave(self) -> None:
         """Leave the broadcast; a wait for the next frame ends."""
         if self._left:
@@ -159,13 +176,24 @@ class Viewer:
         self._broadcast.remove(self)
 
     def offer(self, packet: EncodedPacket) -> None:
-        """Take a frame, or drop it when it cannot be decoded or there is no room."""
+        """Take a frame, or drop it when it cannot be decoded, or there is no room for it, here or in the network."""
+        pts = packet.pts or 0
+        if self._started and self._broadcast.bitrate is not None and self._broadcast.bitrate.thinned(self):
+            self._thinned = True
+            self.needs_keyframe = pts >= self._last_keyframe_pts + _THINNED_INTERVAL
+            if not (packet.is_keyframe and self.needs_keyframe):
+                self.counts.dropped += 1
+                return
+        elif self._thinned:
+            self._thinned = False
+            self.needs_keyframe = True
         if packet.is_keyframe:
             # Whatever waits in front of a keyframe only delays it once there is no room for it.
             if len(self._queue) >= self._limit:
                 self._drop_queue()
             self.needs_keyframe = False
             self._started = True
+            self._last_keyframe_pts = pts
         elif len(self._queue) >= self._limit:
             self._drop_queue()
             self.needs_keyframe = True
@@ -186,15 +214,24 @@ class Broadcast:
     Args:
         source: Encodes once, and only while somebody watches.
         scheduler: The event loop, or a clock of a test's own.
+        bitrate: Between what the bitrate follows the receivers; None leaves it as it is.
         queue_frames: How many frames a viewer may be behind.
     """
 
-    def __init__(self, source: VideoSource, scheduler: Scheduler, *, queue_frames: int = 8) -> None:
+    def __init__(
+        self,
+        source: VideoSource,
+        scheduler: Scheduler,
+        *,
+        bitrate: BitrateLimits | None = None,
+        queue_frames: int = 8,
+    ) -> None:
         self._source = source
         self._queue_frames = queue_frames
         self._viewers: list[Viewer] = []
         self._last_pts = -1
         self.keyframes = KeyframeRequests(source.request_keyframe, scheduler)
+        self.bitrate = BitrateControl(bitrate, source.set_bitrate, scheduler.time) if bitrate else None
         source.set_sink(self._publish)
 
     @property
@@ -210,6 +247,8 @@ class Broadcast:
         """
         viewer = Viewer(self, self._queue_frames)
         self._viewers.append(viewer)
+        if self.bitrate is not None:
+            self.bitrate.join(viewer)
         if len(self._viewers) == 1:
             self._source.set_watched(True)
         self.request_keyframe()
@@ -218,6 +257,8 @@ class Broadcast:
     def remove(self, viewer: Viewer) -> None:
         """Take a viewer out; called by :meth:`Viewer.leave`."""
         self._viewers.remove(viewer)
+        if self.bitrate is not None:
+            self.bitrate.leave(viewer)
         if not self._viewers:
             self.keyframes.forget()
             self._source.set_watched(False)

@@ -28,22 +28,22 @@ from robot_node.webrtc.broadcast import Broadcast
 from robot_node.webrtc.liveness import until_vanished
 from robot_node.webrtc.negotiation import (
     GATHERING_LIMIT_S,
-    LATE_GATHERING_LIMIT_S,
-    prefer_h264_with_retransmission,
+    VideoCodec,
+    prefer_with_retransmission,
     rtc_candidate,
-    section_positions,
+    video_codec_for,
 )
 from robot_node.webrtc.session_end import Cause, SessionEnd
 from robot_node.webrtc.signaling import (
     MAX_CANDIDATES,
     Answer,
     Candidate,
-    EndOfCandidates,
     Message,
     Offer,
     take_out_candidates,
 )
 from robot_node.webrtc.tracks import BroadcastTrack
+from robot_node.webrtc.trickle import send_late_candidates
 
 logger = logging.getLogger(__name__)
 
@@ -55,9 +55,10 @@ class Session:
 
     Args:
         offer: What the viewer offered.
-        broadcast: Where its frames come from.
+        broadcast: Where its frames come from, as H.264.
         send: Sends a message to the viewer.
         on_connected: Called once, when media can flow.
+        vp8: Where the frames for a viewer without H.264 come from; None when such a viewer is refused.
         sound: What the viewer may hear, and where it may be heard.
         ice_servers: STUN and TURN servers; none means that only the robot's own addresses are offered.
         addresses: The robot's own addresses to use; none means all but loopback.
@@ -71,6 +72,7 @@ class Session:
         *,
         send: Callable[[Message], None],
         on_connected: Callable[[], None],
+        vp8: Broadcast | None = None,
         sound: Sound | None = None,
         ice_servers: Sequence[RTCIceServer] = (),
         addresses: Sequence[str] = (),
@@ -83,7 +85,8 @@ class Session:
         self._connect_timeout_s = connect_timeout_s
         # An empty list, never None: that would mean a public STUN server to aiortc.
         self._connection = RTCPeerConnection(RTCConfiguration(iceServers=list(ice_servers)))
-        self._track = BroadcastTrack(broadcast)
+        self._codec = VideoCodec.H264 if vp8 is None else video_codec_for(offer.sdp)
+        self._track = BroadcastTrack(vp8 if vp8 is not None and self._codec is VideoCodec.VP8 else broadcast)
         self._sound = ViewerSound(sound or Sound())
         self._candidates_seen = 0
         self._early_candidates: list[Candidate] | None = []
@@ -153,13 +156,15 @@ class Session:
             return
         self._send(answer)
         if self._held_back:
-            self._gathering = self._spawn(self._gather_from_servers(answer), "gathering")
+            late = send_late_candidates(self._connection, self._held_back, answer.sdp, self._send)
+            self._gathering = self._spawn(late, "gathering")
 
     async def _answer(self) -> Answer:
         connection = self._connection
         transceiver = connection.addTransceiver(self._track, direction="sendonly")
-        prefer_h264_with_retransmission(transceiver)
+        prefer_with_retransmission(transceiver, self._codec)
         aiortc_hooks.on_keyframe_request(transceiver.sender, self._track.request_keyframe)
+        aiortc_hooks.on_receiver_report(transceiver.sender, self._track.estimate, self._track.report_loss)
         description, candidates = take_out_candidates(self._offer.sdp)
         audio = self._sound.prepare(connection, description)
         await _set_offer(connection, description)
@@ -186,22 +191,6 @@ class Session:
         self._use_early_candidates(candidates)
         self._spawn(self._sound.play_received(), "sound of the viewer")
         return Answer(answer)
-
-    async def _gather_from_servers(self, answer: Answer) -> None:
-        """Send later what the answer did not wait for (trickle ICE, RFC 8838)."""
-        positions = section_positions(answer.sdp)
-        async with asyncio.TaskGroup() as group:
-            for transport, servers in self._held_back.items():
-                mid = aiortc_hooks.media_section(self._connection, transport)
-
-                def send(candidate: str, username_fragment: str, mid: str = mid) -> None:
-                    self._send(Candidate(candidate, mid, positions[mid], username_fragment))
-
-                group.create_task(
-                    aiortc_hooks.gather_from(servers, transport, send, limit_s=LATE_GATHERING_LIMIT_S),
-                    name="WebRTC ICE servers",
-                )
-        self._send(EndOfCandidates())
 
     def _use_early_candidates(self, in_offer: Sequence[Candidate]) -> None:
         early, self._early_candidates = self._early_candidates or [], None
@@ -263,7 +252,7 @@ async def _set_offer(connection: RTCPeerConnection, sdp: str) -> None:
     except OperationError as error:
         raise SignalingError(
             "The offer has no video codec in common with the robot.",
-            remedy="Offer H.264 with packetization-mode 1.",
+            remedy="Offer H.264 with packetization-mode 1, or VP8.",
         ) from error
     except Exception as error:  # aiortc's parser lets through whatever a broken description makes it stumble over
         raise SignalingError("The session description of the offer cannot be read.") from error

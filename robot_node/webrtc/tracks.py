@@ -28,6 +28,16 @@ class BroadcastTrack(MediaStreamTrack):
         if self._viewer is not None:
             self._viewer.request_keyframe()
 
+    def estimate(self, bits_per_second: int) -> None:
+        """Tell what the peer takes its network to carry (REMB)."""
+        if self._viewer is not None:
+            self._viewer.estimate(bits_per_second)
+
+    def report_loss(self, fraction_lost: float) -> None:
+        """Tell which share of the packets the peer has lost since its last report, 0 to 1."""
+        if self._viewer is not None:
+            self._viewer.report_loss(fraction_lost)
+
     async def recv(self) -> EncodedPacket:
         """The next frame.
 

@@ -15,6 +15,7 @@ from robot_node.mqtt import Backoff, Broker, LinkStatus
 from robot_node.private_broker import PrivateBroker
 from robot_node.state import RobotState
 from robot_node.webrtc.answerer import answer
+from robot_node.webrtc.bitrate import BitrateLimits
 from robot_node.webrtc.streams import Streams
 from tests.webrtc.scene import Scene
 
@@ -51,7 +52,9 @@ async def running_robot(
     *,
     camera_on: bool = True,
     load_after: asyncio.Event | None = None,
-    make_streams: Callable[[VideoSource, RobotState], Streams] = lambda camera, _: Streams(camera),
+    make_streams: Callable[[VideoSource, RobotState], Streams] = lambda camera, _: Streams(
+        camera, bitrate=BitrateLimits(floor=250_000, ceiling=1_000_000)
+    ),
 ) -> AsyncIterator[Robot]:
     """A robot that answers offers, until the block is left."""
     scene = Scene(on=camera_on)

@@ -9,10 +9,11 @@ from collections.abc import AsyncIterator
 from typing import TypeVar
 
 import av
-from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpReceiver, RTCSessionDescription
+from aiortc.rtp import RTCP_PSFB_APP, RtcpPsfbPacket, RtcpReceiverInfo, RtcpRrPacket, pack_remb_fci
 
 from robot_node.mqtt import Broker, Connection, ConnectOptions, Incoming, Subscription, connect
-from robot_node.webrtc.negotiation import prefer_h264_with_retransmission
+from robot_node.webrtc.negotiation import VideoCodec, prefer_with_retransmission
 from robot_node.webrtc.signaling import (
     Answer,
     Candidate,
@@ -71,19 +72,19 @@ class Peer:
         """Nothing was received that has not been looked at."""
         return self._inbox.empty()
 
-    async def make_offer(self, *, h264_only: bool = True) -> tuple[str, tuple[Candidate, ...]]:
-        """An offer to receive video, without its candidates, and those."""
+    async def make_offer(self, *, codec: VideoCodec | None = VideoCodec.H264) -> tuple[str, tuple[Candidate, ...]]:
+        """An offer to receive video in one codec, or in all, without its candidates, and those."""
         transceiver = self.rtc.addTransceiver("video", direction="recvonly")
-        if h264_only:
-            prefer_h264_with_retransmission(transceiver)
+        if codec is not None:
+            prefer_with_retransmission(transceiver, codec)
         await self.rtc.setLocalDescription()
         return take_out_candidates(self.rtc.localDescription.sdp)
 
-    async def offer(self) -> None:
+    async def offer(self, *, codec: VideoCodec | None = VideoCodec.H264) -> str:
         """Offer with the candidates inside, and take the answer."""
-        sdp, candidates = await self.make_offer()
+        sdp, candidates = await self.make_offer(codec=codec)
         await self.send(Offer(with_candidates(sdp, candidates)))
-        await self.take_answer()
+        return await self.take_answer()
 
     async def take_answer(self, *, with_addresses: bool = True) -> str:
         """Receive the answer and apply it, if need be without the addresses in it."""
@@ -117,6 +118,14 @@ def with_candidates(sdp: str, candidates: tuple[Candidate, ...]) -> str:
     """Put candidates into the first media section."""
     lines = "".join(f"a={candidate.candidate}\r\n" for candidate in candidates)
     return re.sub(r"(a=mid:[^\r\n]*\r\n)", lambda match: match[1] + lines, sdp, count=1)
+
+
+async def send_report(receiver: RTCRtpReceiver, *, estimate: int, lost: float) -> None:
+    """Tell the sender what a receiver in a bad network tells: an estimate in bits per second, and a share of loss."""
+    source = receiver.getSynchronizationSources()[0].source
+    report = RtcpReceiverInfo(source, int(lost * 256), packets_lost=0, highest_sequence=0, jitter=0, lsr=0, dlsr=0)
+    await receiver.transport._send_rtp(bytes(RtcpPsfbPacket(RTCP_PSFB_APP, 1, 0, pack_remb_fci(estimate, [source]))))
+    await receiver.transport._send_rtp(bytes(RtcpRrPacket(1, [report])))
 
 
 @contextlib.asynccontextmanager

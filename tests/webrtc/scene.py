@@ -71,6 +71,7 @@ class Scene:
         self.encoded = 0
         self.starts = 0
         self.keyframe_requests = 0
+        self.bitrates: list[int] = []
 
     def set_sink(self, sink: FrameSink | None) -> None:
         self._sink = sink
@@ -89,7 +90,7 @@ class Scene:
         self._force_keyframe.set()
 
     def set_bitrate(self, bits_per_second: int) -> None:
-        """Not needed here."""
+        self.bitrates.append(bits_per_second)
 
     def close(self) -> None:
         """Stop the thread."""

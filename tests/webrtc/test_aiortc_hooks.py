@@ -10,13 +10,14 @@ from collections.abc import AsyncIterator
 import pytest
 from aioice import Connection
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpSender
-from aiortc.rtp import RTCP_PSFB_FIR, RtcpPsfbPacket
+from aiortc.rtp import RTCP_PSFB_APP, RTCP_PSFB_FIR, RtcpPsfbPacket, pack_remb_fci
 
 from robot_node.webrtc import aiortc_hooks
 from robot_node.webrtc.broadcast import Broadcast
 from robot_node.webrtc.negotiation import prefer_h264_with_retransmission
 from robot_node.webrtc.tracks import BroadcastTrack
 from tests.webrtc.conftest import until
+from tests.webrtc.peer import send_report
 from tests.webrtc.scene import Scene
 
 
@@ -56,6 +57,22 @@ async def test_pli_and_fir_reach_the_callback_once_each() -> None:
         fir = RtcpPsfbPacket(fmt=RTCP_PSFB_FIR, ssrc=1, media_ssrc=source)
         await receiver.transport._send_rtp(bytes(fir))
         await until(lambda: len(asked) == 2)
+
+
+async def test_estimates_and_losses_reach_the_callbacks() -> None:
+    async with connected_pair() as (sending, receiving, _):
+        sender, receiver = sending.getSenders()[0], receiving.getTransceivers()[0].receiver
+        estimates: list[int] = []
+        losses: list[float] = []
+        aiortc_hooks.on_receiver_report(sender, estimates.append, losses.append)
+        await send_report(receiver, estimate=700_000, lost=0.25)
+        await until(lambda: 0.25 in losses and 700_000 in estimates)
+        source = receiver.getSynchronizationSources()[0].source
+        for fci in (b"APP?", pack_remb_fci(1, [source + 1])):
+            await receiver.transport._send_rtp(bytes(RtcpPsfbPacket(RTCP_PSFB_APP, 1, 0, fci)))
+        await send_report(receiver, estimate=800_000, lost=0.5)
+        await until(lambda: 800_000 in estimates)
+        assert 1 not in estimates
 
 
 async def test_receiver_reports_still_reach_aiortc_behind_the_hook() -> None:

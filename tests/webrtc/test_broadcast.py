@@ -9,6 +9,7 @@ from fractions import Fraction
 import pytest
 
 from robot_node.media import EncodedFrame, FrameSink
+from robot_node.webrtc.bitrate import BitrateLimits
 from robot_node.webrtc.broadcast import Broadcast, EndOfStreamError, Viewer
 
 
@@ -54,6 +55,7 @@ class Source:
         self.sink: FrameSink | None = None
         self.watched: list[bool] = []
         self.keyframes = 0
+        self.bitrates: list[int] = []
 
     def set_sink(self, sink: FrameSink | None) -> None:
         self.sink = sink
@@ -65,7 +67,7 @@ class Source:
         self.keyframes += 1
 
     def set_bitrate(self, bits_per_second: int) -> None:
-        raise AssertionError(f"Nobody asks for {bits_per_second} bit/s.")
+        self.bitrates.append(bits_per_second)
 
 
 class Studio:
@@ -74,7 +76,7 @@ class Studio:
     def __init__(self) -> None:
         self.clock = Clock()
         self.source = Source()
-        self.broadcast = Broadcast(self.source, self.clock, queue_frames=4)
+        self.broadcast = Broadcast(self.source, self.clock, queue_frames=4, bitrate=BitrateLimits(250_000, 2_000_000))
         self._count = 0
 
     def frame(self, *, key: bool = False, at_us: int | None = None) -> None:
@@ -231,3 +233,42 @@ async def test_closing_lets_the_source_go(studio: Studio) -> None:
     assert studio.source.watched == [True, False]
     with pytest.raises(EndOfStreamError):
         await viewer.next_packet()
+
+
+async def test_the_encoder_follows_the_viewers_networks(studio: Studio) -> None:
+    viewer = studio.broadcast.join()
+    viewer.estimate(700_000)
+    viewer.report_loss(0.1)
+    assert studio.source.bitrates == [700_000]
+    studio.clock.advance(2)
+    viewer.leave()
+    assert studio.source.bitrates == [700_000, 2_000_000]
+
+
+async def test_a_viewer_far_below_the_rest_gets_a_keyframe_now_and_then_and_later_all_again(studio: Studio) -> None:
+    quick, slow = studio.broadcast.join(), studio.broadcast.join()
+    studio.frame(key=True, at_us=0)
+    slow.estimate(250_000)
+    slow.report_loss(0.3)
+    for at_us in range(100_000, 2_000_000, 100_000):
+        studio.clock.advance(0.1)
+        studio.frame(key=at_us == 1_000_000, at_us=at_us)
+        quick._queue.clear()
+    assert waiting(slow) == [1]
+    assert studio.source.keyframes == 1  # what others need not is asked for only now and then
+    studio.clock.advance(0.1)
+    studio.frame(at_us=2_000_000)
+    assert studio.source.keyframes == 2
+    studio.frame(key=True, at_us=2_033_333)
+    studio.frame(at_us=2_066_666)
+    assert waiting(slow) == [1, 22]
+    assert quick.counts.dropped == 0
+    assert studio.source.bitrates == []
+    for _ in range(30):
+        studio.clock.advance(1)
+        slow.report_loss(0.0)
+    studio.frame(at_us=2_100_000)
+    assert waiting(slow) == [1, 22]
+    studio.frame(key=True, at_us=2_133_333)
+    studio.frame(at_us=2_166_666)
+    assert waiting(slow) == [1, 22, 25, 26]

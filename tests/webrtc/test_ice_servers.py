@@ -38,7 +38,7 @@ async def test_the_answer_waits_for_no_stun_server_and_its_candidate_follows(bro
 
 
 async def test_a_dead_stun_server_changes_nothing(broker: PrivateBroker, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("robot_node.webrtc.session.LATE_GATHERING_LIMIT_S", 0.2)
+    monkeypatch.setattr("robot_node.webrtc.trickle.LATE_GATHERING_LIMIT_S", 0.2)
     async with slow_stun_server() as (_, url):
         async with running_robot(broker, WebRtcSettings(ice_servers=(url,))) as robot, peer(robot.broker) as viewer:
             await viewer.send(Offer((await viewer.make_offer())[0]))

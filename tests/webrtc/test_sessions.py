@@ -69,7 +69,7 @@ async def test_candidates_for_a_new_offer_may_come_before_it(robot: Robot) -> No
 
 async def test_h264_with_retransmission_is_agreed_upon_whatever_else_is_offered(robot: Robot) -> None:
     async with peer(robot.broker) as viewer:
-        sdp, _ = await viewer.make_offer(h264_only=False)
+        sdp, _ = await viewer.make_offer(codec=None)
         assert sdp.index("VP8/90000") < sdp.index("H264/90000")
         await viewer.send(Offer(sdp))
         answer = await viewer.take_answer()
