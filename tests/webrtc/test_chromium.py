@@ -6,14 +6,14 @@ import asyncio
 import contextlib
 import os
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from playwright.async_api import Page, async_playwright
 
-from robot_node.mqtt import ConnectOptions, Incoming, Subscription, connect
+from robot_node.mqtt import Broker, ConnectOptions, Incoming, Subscription, connect
 from robot_node.webrtc.signaling import (
     Candidate,
     Message,
@@ -51,9 +51,12 @@ window.fromRobot = async (text) => {
   const message = JSON.parse(text);
   if (message.type === "sdp_answer") await peer.setRemoteDescription(message.data);
 };
-window.watch = async (trickles) => {
+window.watch = async (trickles, mimeTypes) => {
   trickle = trickles;
-  peer.addTransceiver("video", {direction: "recvonly"});
+  const transceiver = peer.addTransceiver("video", {direction: "recvonly"});
+  if (mimeTypes.length)
+    transceiver.setCodecPreferences(
+      RTCRtpReceiver.getCapabilities("video").codecs.filter((codec) => mimeTypes.includes(codec.mimeType)));
   await peer.setLocalDescription();
   if (!trickle && peer.iceGatheringState !== "complete")
     await new Promise((done) => {
@@ -119,11 +122,13 @@ class Watching:
 
 
 @contextlib.asynccontextmanager
-async def watching(robot: Robot, profile: Path, *, trickle: bool) -> AsyncIterator[Watching]:
-    """Open a page that offers to the robot; what either says is relayed over the broker."""
+async def watching(
+    broker: Broker, profile: Path, *, trickle: bool = True, codecs: Sequence[str] = ()
+) -> AsyncIterator[Watching]:
+    """Open a page that offers to the robot, all codecs or some; what either says is relayed over the broker."""
     to_page: asyncio.Queue[Incoming] = asyncio.Queue()
     async with (
-        connect(robot.broker, ConnectOptions(client_id="page"), to_page.put_nowait) as connection,
+        connect(broker, ConnectOptions(client_id="page"), to_page.put_nowait) as connection,
         chromium_page(profile) as page,
     ):
         await connection.subscribe(Subscription(answers_topic("page")))
@@ -142,7 +147,7 @@ async def watching(robot: Robot, profile: Path, *, trickle: bool) -> AsyncIterat
         await page.set_content(_PAGE)
         relaying = asyncio.create_task(relay(), name="relay to the page")
         try:
-            await page.evaluate("(trickle) => watch(trickle)", trickle)
+            await page.evaluate("([trickle, codecs]) => watch(trickle, codecs)", [trickle, list(codecs)])
             yield watched
         finally:
             relaying.cancel()
@@ -150,7 +155,7 @@ async def watching(robot: Robot, profile: Path, *, trickle: bool) -> AsyncIterat
 
 
 async def test_chromium_plays_the_picture_with_hidden_addresses(robot: Robot, tmp_path: Path) -> None:
-    async with watching(robot, tmp_path / "profile", trickle=True) as viewer:
+    async with watching(robot.broker, tmp_path / "profile", trickle=True) as viewer:
         await viewer.frames(30)
         assert_shows_the_scene(await look(viewer.page))
         robot.scene.switch(on=False)
@@ -168,7 +173,7 @@ async def test_chromium_plays_the_picture_with_hidden_addresses(robot: Robot, tm
 
 
 async def test_chromium_without_trickle_plays_the_picture_too(robot: Robot, tmp_path: Path) -> None:
-    async with watching(robot, tmp_path / "profile", trickle=False) as viewer:
+    async with watching(robot.broker, tmp_path / "profile", trickle=False) as viewer:
         await viewer.frames(30)
         assert_shows_the_scene(await look(viewer.page))
     (offer,) = viewer.sent
@@ -179,7 +184,7 @@ async def test_chromium_without_trickle_plays_the_picture_too(robot: Robot, tmp_
 
 
 async def test_a_browser_that_is_closed_is_missed(robot: Robot, tmp_path: Path) -> None:
-    async with watching(robot, tmp_path / "profile", trickle=True) as viewer:
+    async with watching(robot.broker, tmp_path / "profile", trickle=True) as viewer:
         await viewer.frames(1)
         assert robot.viewers == 1
     await robot.has_viewers(0, within_s=8)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import re
 import threading
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import av
 import numpy as np
@@ -31,6 +33,7 @@ from tests.end_to_end.footage import Footage, clip_path, frames_of
 from tests.webrtc.conftest import SERVER_ID, until
 from tests.webrtc.peer import Peer, peer
 from tests.webrtc.scene import HEIGHT, WIDTH, difference, grey_of, picture, read_number
+from tests.webrtc.test_chromium import watching
 
 VP8 = VideoCodec.VP8
 
@@ -194,6 +197,21 @@ async def test_the_picture_returns_when_the_camera_was_off(robot: Robot, footage
         await robot.camera.start()
         footage.positions(await frames(viewer, 10))
         assert robot.state.snapshot.viewers == 1
+
+
+async def test_chromium_without_h264_plays_the_picture(robot: Robot, footage: Footage, tmp_path: Path) -> None:
+    async with watching(robot.broker, tmp_path / "profile", codecs=["video/VP8", "video/rtx"]) as viewer:
+        await viewer.frames(30)
+        shown = await viewer.page.evaluate("""() => {
+          const canvas = document.createElement("canvas");
+          canvas.width = video.videoWidth; canvas.height = video.videoHeight;
+          canvas.getContext("2d").drawImage(video, 0, 0);
+          return canvas.toDataURL("image/png").split(",")[1];
+        }""")
+        assert vp8_threads() == 1
+    (picture_shown,) = av.CodecContext.create("png", "r").decode(av.Packet(base64.b64decode(shown)))
+    assert (picture_shown.width, picture_shown.height) == (640, 272)
+    footage.positions([picture_shown])
 
 
 async def test_packetization_mode_0_alone_is_no_usable_h264(robot: Robot, footage: Footage) -> None:
