@@ -1,0 +1,48 @@
+"""A program that plays and records through the real sound library: ALSA's configuration is read once per process."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+from robot_node.devices.audio import Loudspeaker, Microphone
+from robot_node.devices.platform import raspberry_pi
+from robot_node.media import EncodedAudio
+from robot_node.state import RobotState
+
+_PACKETS = 50
+
+
+async def _main(sound: bytes, played: Path, heard: Path) -> None:
+    state, platform = RobotState(), raspberry_pi()
+    loudspeaker = Loudspeaker(platform, "robot_out", state, volume=100, idle_s=0.1)
+    for begin in range(0, len(sound), 1920):
+        loudspeaker.play(sound[begin : begin + 1920])
+    microphone = Microphone(platform, "robot_in", state)
+    got: list[EncodedAudio] = []
+    enough = asyncio.Event()
+
+    def take(packet: EncodedAudio) -> None:
+        got.append(packet)
+        if len(got) >= _PACKETS:
+            enough.set()
+
+    microphone.set_sink(take)
+    microphone.set_listened(True)
+    try:
+        async with asyncio.timeout(10):
+            await enough.wait()
+            while not played.exists() or played.stat().st_size < len(sound):  # noqa: ASYNC110, ASYNC240  # ALSA writes it
+                await asyncio.sleep(0.01)
+    finally:
+        await microphone.close()
+        await loudspeaker.close()
+        print(state.snapshot.microphone_error, state.snapshot.loudspeaker_error)  # noqa: T201  # read by the test
+    with heard.open("wb") as file:
+        for packet in got[:_PACKETS]:
+            file.write(len(packet.data).to_bytes(2, "big") + packet.data)
+
+
+if __name__ == "__main__":
+    asyncio.run(_main(Path(sys.argv[1]).read_bytes(), Path(sys.argv[2]), Path(sys.argv[3])))

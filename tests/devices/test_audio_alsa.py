@@ -1,0 +1,53 @@
+"""The drivers on the real sounddevice, PortAudio and ALSA, with files in the place of a sound card."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from robot_node.media import EncodedAudio
+from tests.devices.test_audio import decoded
+from tests.sound import loudest_hz, tone
+
+_ALSA = """
+</usr/share/alsa/alsa.conf>
+pcm.robot_out {{
+  type plug
+  slave.pcm {{ type file slave.pcm "null" file "{played}" format "raw" }}
+}}
+pcm.robot_in {{
+  type plug
+  slave.pcm {{ type file slave.pcm "null" file "/dev/null" infile "{recorded}" format "raw" }}
+}}
+"""
+
+
+def test_what_is_played_arrives_and_what_is_recorded_is_heard(tmp_path: Path) -> None:
+    played, recorded, heard, sound = (tmp_path / name for name in ("played", "recorded", "heard", "sound"))
+    sound.write_bytes(tone(440, 0.4))
+    recorded.write_bytes(tone(1000, 1.0))
+    (tmp_path / "alsa.conf").write_text(_ALSA.format(played=played, recorded=recorded))
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.devices.sound_through_alsa", str(sound), str(played), str(heard)],
+        env={**os.environ, "ALSA_CONFIG_PATH": str(tmp_path / "alsa.conf")},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, ""), done.stderr
+    assert played.read_bytes() == tone(440, 0.4)
+    assert loudest_hz(decoded(packets(heard.read_bytes()))[:48_000]) == pytest.approx(1000, abs=10)
+
+
+def packets(written: bytes) -> list[EncodedAudio]:
+    found = []
+    while written:
+        size = int.from_bytes(written[:2], "big")
+        found.append(EncodedAudio(written[2 : 2 + size], 0))
+        written = written[2 + size :]
+    return found
