@@ -108,6 +108,8 @@ class Microphone:
         encoder.time_base = Fraction(1, SAMPLE_RATE)
         encoder.bit_rate = self._bitrate
         encoder.options = {"application": "voip", "frame_duration": "20"}
+        if stop.is_set():  # nobody listens any more: not even for a moment
+            return
         with _opened(library, library.RawInputStream, "microphone", self._device) as stream:
             self._report_open(is_open=True)
             try:

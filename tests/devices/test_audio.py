@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import asyncio
+import dataclasses
 import inspect
 import logging
 import threading
@@ -16,7 +17,7 @@ import sounddevice
 
 from hw_mocks.platform import SimulatedPi, simulated_platform
 from robot_node.devices.audio import Loudspeaker, Microphone
-from robot_node.devices.platform import raspberry_pi
+from robot_node.devices.platform import SoundLibrary, raspberry_pi
 from robot_node.media import FRAME_SAMPLES, SAMPLE_RATE, EncodedAudio
 from robot_node.state import RobotState
 from tests.sound import loudest_hz, tone
@@ -105,6 +106,23 @@ async def test_timestamps_go_on_when_the_microphone_is_opened_again(microphone: 
     after = (await packets(microphone, 1))[0]
     assert after.timestamp > before.timestamp
     assert pi.microphone.starts == 2
+
+
+async def test_a_listener_that_leaves_at_once_opens_nothing(pi: SimulatedPi, state: RobotState) -> None:
+    may_load = threading.Event()
+
+    def library_that_loads_slowly() -> SoundLibrary:
+        may_load.wait(10)
+        return pi.platform.sound_library()
+
+    platform = dataclasses.replace(pi.platform, sound_library=library_that_loads_slowly)
+    microphone = Microphone(platform, "default", state)
+    microphone.set_listened(True)
+    await asyncio.sleep(0)
+    microphone.set_listened(False)
+    may_load.set()
+    await microphone.close()
+    assert pi.microphone.starts == 0
 
 
 async def test_nothing_arrives_after_the_last_listener_left(microphone: Microphone) -> None:
