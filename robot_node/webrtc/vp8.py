@@ -83,6 +83,7 @@ class Vp8Encoder:
         context.framerate = Fraction(self._frame_rate)
         context.bit_rate = bitrate
         context.gop_size = self._gop_frames
+        context.qmax = 48  # of 63: without it, keyframes are so coarse that each one can be seen
         context.thread_count = 1
         context.options = {
             "deadline": "realtime",
@@ -90,7 +91,7 @@ class Vp8Encoder:
             "lag-in-frames": "0",
             "minrate": str(bitrate),  # equal to maxrate and to the bitrate: a constant rate
             "maxrate": str(bitrate),
-            "bufsize": str(bitrate // 2),
+            "bufsize": str(bitrate // 4),
             "max-intra-rate": "300",  # percent of a frame's share of the bitrate, for a keyframe
             "static-thresh": "1",
         }
