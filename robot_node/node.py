@@ -23,6 +23,7 @@ from robot_node.tools import Body, build_server
 from robot_node.webrtc.answerer import answer
 from robot_node.webrtc.bitrate import BitrateLimits
 from robot_node.webrtc.call_control import CallControl
+from robot_node.webrtc.stats import Statistics
 from robot_node.webrtc.streams import Streams
 
 logger = logging.getLogger(__name__)
@@ -71,11 +72,14 @@ async def run(settings: Settings, platform: Platform, *, on_online: Callable[[],
 
         try:
             async with asyncio.TaskGroup() as services:
+                statistics = Statistics()
                 calls = CallControl(state, wanted=settings.dialer.call_at_start) if settings.dialer.enabled else None
-                body = Body(camera=camera, face=face, state=state, loudspeaker=loudspeaker, calls=calls)
+                body = Body(
+                    camera=camera, face=face, state=state, loudspeaker=loudspeaker, calls=calls, statistics=statistics
+                )
                 services.create_task(_serve_mcp(settings, body, has_become_reachable), name="MCP")
                 if settings.webrtc.enabled:
-                    services.create_task(_stream(settings, streams, state, online), name="WebRTC")
+                    services.create_task(_stream(settings, streams, state, statistics, online), name="WebRTC")
                 if calls is not None:
                     services.create_task(_dial(settings, streams, calls, online), name="dialer")
                 if loudspeaker is not None:
@@ -113,7 +117,9 @@ async def _serve_mcp(settings: Settings, body: Body, on_online: Callable[[], Non
     )
 
 
-async def _stream(settings: Settings, streams: Streams, state: RobotState, online: asyncio.Event) -> None:
+async def _stream(
+    settings: Settings, streams: Streams, state: RobotState, statistics: Statistics, online: asyncio.Event
+) -> None:
     """Serve viewers. Their offers are welcome at once; what it takes to answer them is loaded when all else is up."""
 
     def report(status: LinkStatus) -> None:
@@ -125,6 +131,7 @@ async def _stream(settings: Settings, streams: Streams, state: RobotState, onlin
         streams,
         settings.webrtc,
         state,
+        statistics=statistics,
         load_after=online,
         backoff=_backoff(settings),
         on_status=report,

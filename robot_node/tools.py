@@ -23,6 +23,7 @@ from robot_node.errors import RobotNodeError, SettingsError
 from robot_node.face.expressions import Emotion, parse_emotion
 from robot_node.state import CallState, CameraState, RobotState
 from robot_node.webrtc.call_control import CallControl
+from robot_node.webrtc.stats import Statistics, StreamingStats
 
 _INSTRUCTIONS = """\
 You have a body: a camera that is off until you switch it on, and a face that shows emotions.
@@ -40,6 +41,7 @@ class Body:
         state: Where devices and sessions report to.
         loudspeaker: The loudspeaker; None without one.
         calls: The robot's calls to its media backend; None when it may not call.
+        statistics: What happened in streaming.
         clock: Monotonic time in seconds.
         started_at: When the robot started, by that clock.
     """
@@ -49,6 +51,7 @@ class Body:
     state: RobotState
     loudspeaker: Loudspeaker | None = None
     calls: CallControl | None = None
+    statistics: Statistics = field(default_factory=Statistics)
     clock: Callable[[], float] = time.monotonic
     started_at: float = field(default_factory=time.monotonic)
 
@@ -96,6 +99,9 @@ class Status(BaseModel):
         description="The robot's call to its media backend: disconnected, connecting, connected, failed or closed."
     )
     call_error: str = Field(description="Why the last attempt to call failed, or who ended the call; empty otherwise.")
+    streaming: StreamingStats = Field(
+        description="What happened in video streaming: totals since the start, open sessions, the last that ended."
+    )
     uptime_s: float = Field(description="Seconds since the robot started.")
     versions: dict[str, str] = Field(description="Versions of robot-node and of what it stands on.")
 
@@ -181,7 +187,7 @@ def build_server(body: Body, *, name: str, description: str) -> MCPServer:
         title="Get the robot's status", annotations=ToolAnnotations(read_only_hint=True, open_world_hint=False)
     )
     async def get_status() -> Status:
-        """Tell what is true of the robot now: camera, emotion, viewers, uptime, versions."""
+        """Tell what is true of the robot now: camera, emotion, viewers, how streaming goes, uptime, versions."""
         now = body.state.snapshot
         return Status(
             camera=now.camera,
@@ -196,6 +202,7 @@ def build_server(body: Body, *, name: str, description: str) -> MCPServer:
             viewers=now.viewers,
             call=now.call,
             call_error=now.call_error,
+            streaming=body.statistics.snapshot(),
             uptime_s=round(body.clock() - body.started_at, 3),
             versions=_versions(),
         )

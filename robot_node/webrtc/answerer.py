@@ -38,6 +38,7 @@ from robot_node.webrtc.signaling import (
     MAX_CANDIDATES,
     MAX_MESSAGE_BYTES,
     PROXY_NAME,
+    Answer,
     Candidate,
     Chat,
     EndOfCandidates,
@@ -49,6 +50,7 @@ from robot_node.webrtc.signaling import (
     parse,
     username_fragments,
 )
+from robot_node.webrtc.stats import TOO_MANY_VIEWERS, Statistics
 from robot_node.webrtc.streams import Streams
 
 if TYPE_CHECKING:
@@ -71,6 +73,7 @@ async def answer(
     settings: WebRtcSettings,
     state: RobotState,
     *,
+    statistics: Statistics | None = None,
     load_after: asyncio.Event | None = None,
     backoff: Backoff | None = None,
     on_status: Callable[[LinkStatus], None] = lambda _: None,
@@ -84,6 +87,7 @@ async def answer(
         streams: What viewers see; stays open.
         settings: Limits and ICE servers; with ``proxy``, offers to ``multimedia_proxy`` are answered too.
         state: Is told the number of connected viewers.
+        statistics: Counts what happens.
         load_after: The media stack is loaded, in a thread, once this is set; None for at once.
         backoff: Delays between attempts to connect.
         on_status: Told of each change of the signalling connection.
@@ -98,8 +102,10 @@ async def answer(
     options = ConnectOptions(
         client_id=f"{server_id}-webrtc", max_packet_bytes=MAX_MESSAGE_BYTES + _PACKET_OVERHEAD_BYTES
     )
+    statistics = statistics or Statistics()
+    statistics.count_keyframes_with(streams.keyframes_forced)
     async with asyncio.TaskGroup() as group:
-        answerer = _Answerer(settings, state, group)
+        answerer = _Answerer(settings, state, statistics, group)
 
         async def serve(connection: Connection) -> None:
             # What waited for the old connection is stale: nobody waits for those answers any more.
@@ -176,8 +182,10 @@ class _Answerer:
         self,
         settings: WebRtcSettings,
         state: RobotState,
+        statistics: Statistics,
         group: asyncio.TaskGroup,
     ) -> None:
+        self._statistics = statistics
         self._group = group
         self._settings = settings
         self._state = state
@@ -248,10 +256,12 @@ class _Answerer:
                 raise SignalingError("The robot answers offers; it has made none that could be answered.")
 
     def _take_offer(self, client_id: str, offer: Offer) -> None:
+        self._statistics.offer()
         client = self._clients.get(client_id)
         if client is None or client.task is None:
             serving = sum(client.task is not None for client in self._clients.values())
             if serving >= self._settings.max_viewers:
+                self._statistics.refused(TOO_MANY_VIEWERS)
                 raise SignalingError(
                     f"The robot already has {self._settings.max_viewers} viewers, as many as it takes.",
                     remedy="Try again later.",
@@ -327,20 +337,29 @@ class _Answerer:
     async def _serve_offer(self, client: _Client, offer: Offer, open_session: _OpenSession) -> SessionEnd:
         session = open_session(
             offer,
-            send=lambda message: self.outbox.put(client.id, message),
+            send=lambda message: self._send(client.id, message),
             on_connected=lambda: self._viewer_connected(client),
         )
         for candidate in self._candidates_for(client, offer):
             session.add_candidate(candidate)
         client.session = session
+        counted = self._statistics.begin(lambda: session.stats(client.id))
+        end = SessionEnd(Cause.LEAVING, "The robot is leaving.")
         try:
-            return await session.run()
+            end = await session.run()
         except Exception:  # one viewer's failure, of whatever kind, is no reason to stop serving the others
             logger.exception("The session of viewer %r failed", client.id)
-            return SessionEnd(Cause.FAILED, "The session failed inside the robot.")
+            end = SessionEnd(Cause.FAILED, "The session failed inside the robot.")
         finally:
+            counted.end(end)
             client.session = None
             self._count_viewers()
+        return end
+
+    def _send(self, client_id: str, message: Message) -> None:
+        if isinstance(message, Answer):
+            self._statistics.answer()
+        self.outbox.put(client_id, message)
 
     def _log_end(self, client: _Client, end: SessionEnd) -> None:
         if end.cause is Cause.REFUSED:
@@ -359,6 +378,7 @@ class _Answerer:
 
     def _viewer_connected(self, client: _Client) -> None:
         logger.info("Viewer %r is connected", client.id)
+        self._statistics.connected()
         self._count_viewers()
 
     def _count_viewers(self) -> None:

@@ -120,6 +120,7 @@ class ViewerCounts:
 
     sent: int = 0
     dropped: int = 0
+    keyframes_asked: int = 0
 
 
 class Viewer:
@@ -154,6 +155,7 @@ class Viewer:
     def request_keyframe(self) -> None:
         """Ask on behalf of a decoder that reports loss."""
         if not self._left:
+            self.counts.keyframes_asked += 1
             self._broadcast.request_keyframe()
 
     def estimate(self, bits_per_second: int) -> None:

@@ -33,6 +33,7 @@ from robot_node.webrtc.negotiation import (
     rtc_candidate,
     video_codec_for,
 )
+from robot_node.webrtc.network_stats import NetworkStats
 from robot_node.webrtc.session_end import Cause, SessionEnd
 from robot_node.webrtc.signaling import (
     MAX_CANDIDATES,
@@ -42,6 +43,7 @@ from robot_node.webrtc.signaling import (
     Offer,
     take_out_candidates,
 )
+from robot_node.webrtc.stats import SessionStats
 from robot_node.webrtc.tracks import BroadcastTrack
 from robot_node.webrtc.trickle import send_late_candidates
 
@@ -94,6 +96,8 @@ class Session:
         self._group: asyncio.TaskGroup | None = None
         self._end: asyncio.Future[SessionEnd] = asyncio.get_running_loop().create_future()
         self._connected = False
+        self._offered_at = asyncio.get_running_loop().time()
+        self._network = NetworkStats()
         self._held_back: dict[RTCIceTransport, aiortc_hooks.HeldBackServers] = {}
         self._gathering: asyncio.Task[None] | None = None
 
@@ -101,6 +105,27 @@ class Session:
     def connected(self) -> bool:
         """Media can flow."""
         return self._connected and not self._end.done()
+
+    def stats(self, viewer: str) -> SessionStats:
+        """How it is doing.
+
+        Args:
+            viewer: Its client id.
+        """
+        counts, first_packet_at = self._track.counts, self._track.first_packet_at
+        return SessionStats(
+            viewer=viewer,
+            codec=self._codec.name,
+            connected=self._connected,
+            duration_s=round(asyncio.get_running_loop().time() - self._offered_at, 3),
+            first_packet_ms=None if first_packet_at is None else round((first_packet_at - self._offered_at) * 1000, 1),
+            bitrate=self._network.bitrate,
+            packet_loss=self._network.packet_loss,
+            round_trip_ms=self._network.round_trip_ms,
+            frames_sent=counts.sent,
+            frames_dropped=counts.dropped,
+            keyframes_asked=counts.keyframes_asked,
+        )
 
     def add_candidate(self, candidate: Candidate) -> None:
         """Take a candidate of the viewer's; before the description is in place it is kept until then.
@@ -217,7 +242,9 @@ class Session:
                 self._connected = True
                 if self._gathering is not None:
                     self._gathering.cancel()  # the way is found
-                self._spawn(self._watch(self._connection.getSenders()[0]), "watch")
+                sender = self._connection.getSenders()[0]
+                self._spawn(self._watch(sender), "watch")
+                self._spawn(self._network.follow(sender), "statistics")
                 self._on_connected()
             case "failed":
                 self.end(Cause.FAILED)

@@ -85,6 +85,10 @@ class Streams:
             self._sound = module.Sound(microphone, self._loudspeaker, viewer_may_speak=self._viewer_may_speak)
         return self._sound
 
+    def keyframes_forced(self) -> int:
+        """How many keyframes the encoders were asked for."""
+        return sum(broadcast.keyframes.forwarded for broadcast in (self._video, self._vp8) if broadcast is not None)
+
     def close(self) -> None:
         """Let camera and microphone go; peers that are left get nothing more."""
         if self._sound is not None and self._sound.microphone is not None:

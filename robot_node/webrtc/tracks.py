@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
 
@@ -17,6 +19,7 @@ class BroadcastTrack(MediaStreamTrack):
         super().__init__()
         self._broadcast = broadcast
         self._viewer: Viewer | None = None
+        self.first_packet_at: float | None = None
 
     @property
     def counts(self) -> ViewerCounts:
@@ -50,9 +53,12 @@ class BroadcastTrack(MediaStreamTrack):
             # aiortc asks for the first packet when DTLS is up: a keyframe made earlier would be lost on the way.
             self._viewer = self._broadcast.join()
         try:
-            return await self._viewer.next_packet()
+            packet = await self._viewer.next_packet()
         except EndOfStreamError:
             raise MediaStreamError from None
+        if self.first_packet_at is None:
+            self.first_packet_at = asyncio.get_running_loop().time()
+        return packet
 
     def stop(self) -> None:
         """End the track and leave the broadcast."""

@@ -150,6 +150,10 @@ async def test_a_viewer_sees_the_clip_across_off_and_on_again(robot: RobotProces
         footage.assert_plays(await viewer.frames(60))
         status = (await client.call_tool("get_status", {})).structured_content
         assert status is not None
+        streaming = status["streaming"]
+        assert (streaming["totals"]["offers"], streaming["totals"]["connected"]) == (1, 1)
+        assert [(session["viewer"], session["codec"]) for session in streaming["sessions"]] == [("viewer-1", "H264")]
+        assert streaming["sessions"][0]["frames_sent"] >= 60
         assert status["viewers"] == 1
 
         photo = photo_of(await client.call_tool("take_photo", {}))

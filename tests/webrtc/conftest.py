@@ -16,6 +16,7 @@ from robot_node.private_broker import PrivateBroker
 from robot_node.state import RobotState
 from robot_node.webrtc.answerer import answer
 from robot_node.webrtc.bitrate import BitrateLimits
+from robot_node.webrtc.stats import Statistics
 from robot_node.webrtc.streams import Streams
 from tests.webrtc.scene import Scene
 
@@ -29,6 +30,7 @@ class Robot:
     broker: Broker
     scene: Scene
     state: RobotState
+    statistics: Statistics
     links: list[LinkStatus]
     ready: asyncio.Event
     task: asyncio.Task[None]
@@ -60,6 +62,7 @@ async def running_robot(
     scene = Scene(on=camera_on)
     address, state, ready = Broker.from_url(private.url), RobotState(), asyncio.Event()
     streams = make_streams(scene, state)
+    statistics = Statistics()
     links: list[LinkStatus] = []
     task = asyncio.create_task(
         answer(
@@ -68,6 +71,7 @@ async def running_robot(
             streams,
             settings or WebRtcSettings(),
             state,
+            statistics=statistics,
             load_after=load_after,
             backoff=Backoff(initial_s=0.05, maximum_s=0.2),
             on_status=links.append,
@@ -77,7 +81,7 @@ async def running_robot(
     try:
         async with asyncio.timeout(10):
             await ready.wait()
-        yield Robot(address, scene, state, links, ready, task)
+        yield Robot(address, scene, state, statistics, links, ready, task)
     finally:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):

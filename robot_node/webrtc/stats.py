@@ -1,0 +1,166 @@
+"""What happened in streaming: totals since the start, the open sessions, the last ones that ended. Without aiortc.
+
+Counted here, shown elsewhere: by ``get_status``, by whoever exports metrics.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from robot_node.webrtc.session_end import SessionEnd
+
+_KEPT_SESSIONS = 16
+
+TOO_MANY_VIEWERS = "too_many_viewers"
+"""The one reason for which an offer does not become a session."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionStats:
+    """One viewer's session.
+
+    Attributes:
+        viewer: The client id.
+        codec: Of the video.
+        connected: Media can flow, or could while the session lasted.
+        duration_s: Since the offer, or from offer to end.
+        first_packet_ms: From the offer to the first RTP packet; None before that.
+        bitrate: Of the video as sent lately, in bits per second.
+        packet_loss: Share of the packets that the viewer has missed, 0 to 1.
+        round_trip_ms: To the viewer and back; None before it is known.
+        frames_sent: Frames handed to the network.
+        frames_dropped: Frames that this viewer lost because it, or its network, was behind.
+        keyframes_asked: How often it asked for a keyframe.
+        end: How it ended; empty while it is open.
+    """
+
+    viewer: str
+    codec: str = ""
+    connected: bool = False
+    duration_s: float = 0.0
+    first_packet_ms: float | None = None
+    bitrate: int = 0
+    packet_loss: float = 0.0
+    round_trip_ms: float | None = None
+    frames_sent: int = 0
+    frames_dropped: int = 0
+    keyframes_asked: int = 0
+    end: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamingTotals:
+    """Everything since the robot started.
+
+    Attributes:
+        offers: Offers that came.
+        answers: Offers that were answered.
+        connected: Sessions that came to be connected.
+        ended: Offers and sessions that are over, by reason.
+        frames_sent: Frames handed to the network, once for each viewer.
+        frames_dropped: Frames that viewers lost because they were behind.
+        keyframes_forced: Keyframes that the encoders were asked for.
+    """
+
+    offers: int = 0
+    answers: int = 0
+    connected: int = 0
+    ended: dict[str, int] = field(default_factory=dict)
+    frames_sent: int = 0
+    frames_dropped: int = 0
+    keyframes_forced: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StreamingStats:
+    """What happened, at one moment.
+
+    Attributes:
+        totals: Since the start.
+        sessions: Those that are open.
+        ended: The last ones that ended, the newest last.
+    """
+
+    totals: StreamingTotals = StreamingTotals()
+    sessions: tuple[SessionStats, ...] = ()
+    ended: tuple[SessionStats, ...] = ()
+
+
+class OpenSession:
+    """One session in the statistics, from its offer to its end. Made by :meth:`Statistics.begin`."""
+
+    def __init__(self, statistics: Statistics, number: int, measure: Callable[[], SessionStats]) -> None:
+        self._statistics = statistics
+        self._number = number
+        self.measure = measure
+
+    def end(self, end: SessionEnd) -> None:
+        """It is over."""
+        self._statistics._ended(self._number, self.measure(), end)  # noqa: SLF001  # the two are one thing
+
+
+class Statistics:
+    """Counts. Used from the event loop only; bounded, however many viewers come and go."""
+
+    def __init__(self) -> None:
+        self._numbers = itertools.count()
+        self._open: dict[int, OpenSession] = {}
+        self._last: deque[SessionStats] = deque(maxlen=_KEPT_SESSIONS)
+        self._reasons: Counter[str] = Counter()
+        self._offers = self._answers = self._connected = self._sent = self._dropped = 0
+        self._keyframes_forced: Callable[[], int] = lambda: 0
+
+    def count_keyframes_with(self, forced: Callable[[], int]) -> None:
+        """Choose who knows how many keyframes the encoders were asked for."""
+        self._keyframes_forced = forced
+
+    def offer(self) -> None:
+        """An offer came."""
+        self._offers += 1
+
+    def refused(self, reason: str) -> None:
+        """An offer became no session."""
+        self._reasons[reason] += 1
+
+    def answer(self) -> None:
+        """An offer was answered."""
+        self._answers += 1
+
+    def connected(self) -> None:
+        """A session came to be connected."""
+        self._connected += 1
+
+    def begin(self, measure: Callable[[], SessionStats]) -> OpenSession:
+        """A session begins.
+
+        Args:
+            measure: Tells how it is doing; called until it has ended.
+        """
+        number = next(self._numbers)
+        session = self._open[number] = OpenSession(self, number, measure)
+        return session
+
+    def snapshot(self) -> StreamingStats:
+        """What happened until now."""
+        sessions = tuple(session.measure() for session in self._open.values())
+        totals = StreamingTotals(
+            offers=self._offers,
+            answers=self._answers,
+            connected=self._connected,
+            ended=dict(self._reasons),
+            frames_sent=self._sent + sum(session.frames_sent for session in sessions),
+            frames_dropped=self._dropped + sum(session.frames_dropped for session in sessions),
+            keyframes_forced=self._keyframes_forced(),
+        )
+        return StreamingStats(totals, sessions, tuple(self._last))
+
+    def _ended(self, number: int, last: SessionStats, end: SessionEnd) -> None:
+        if self._open.pop(number, None) is None:
+            return
+        self._reasons[end.cause.name.lower()] += 1
+        self._sent += last.frames_sent
+        self._dropped += last.frames_dropped
+        self._last.append(replace(last, end=end.reason))
