@@ -144,7 +144,7 @@ def _sounddevice() -> SoundLibrary:
     except (ImportError, OSError) as error:  # OSError: PortAudio itself is missing
         raise DeviceError(
             f"The sound library cannot be loaded: {error}.",
-            remedy="Install it: sudo apt install libportaudio2; and, in robot-node's virtual environment: pip install sounddevice.",
+            remedy="Install it: sudo apt install libportaudio2; and into robot-node's venv: pip install sounddevice.",
         ) from error
     return SoundLibrary(
         RawInputStream=sounddevice.RawInputStream,

@@ -7,6 +7,7 @@ import asyncio
 import dataclasses
 import inspect
 import logging
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable
 
@@ -254,6 +255,17 @@ async def test_a_machine_without_sound_says_so_through_the_real_library(state: R
     loudspeaker = Loudspeaker(raspberry_pi(), "No Such Card", state)
     await loudspeaker.check()
     assert "The loudspeaker 'No Such Card' cannot be used: No output device" in state.snapshot.loudspeaker_error
+    await loudspeaker.close()
+
+
+async def test_a_missing_sound_library_is_reported_with_what_to_install(
+    state: RobotState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "sounddevice", None)
+    loudspeaker = Loudspeaker(raspberry_pi(), "default", state)
+    await loudspeaker.check()
+    assert "The sound library cannot be loaded" in state.snapshot.loudspeaker_error
+    assert "apt install libportaudio2" in state.snapshot.loudspeaker_error
     await loudspeaker.close()
 
 
