@@ -28,7 +28,13 @@ from robot_node.webrtc.audio import Sound
 from robot_node.webrtc.broadcast import Broadcast
 from robot_node.webrtc.call_sound import CallSound
 from robot_node.webrtc.liveness import until_vanished
-from robot_node.webrtc.negotiation import GATHERING_LIMIT_S, prefer_h264_with_retransmission, rtc_candidate
+from robot_node.webrtc.negotiation import (
+    GATHERING_LIMIT_S,
+    VideoCodec,
+    prefer_with_retransmission,
+    rtc_candidate,
+    video_codec_for,
+)
 from robot_node.webrtc.signaling import (
     MAX_CANDIDATES,
     Answer,
@@ -103,9 +109,10 @@ class Call:
     """A call to a media backend.
 
     Args:
-        broadcast: Where the video comes from.
+        broadcast: Where the video comes from, as H.264.
         send: Sends a message to the backend.
         on_connected: Called once, when media can flow.
+        vp8: Where the video for a backend without H.264 comes from; None when such a backend cannot be called.
         sound: What the backend hears, and where it is heard.
         ice_servers: STUN and TURN servers; none means that only the robot's own addresses are offered.
         addresses: The robot's own addresses to use; none means all but loopback.
@@ -118,6 +125,7 @@ class Call:
         *,
         send: Callable[[Message], None],
         on_connected: Callable[[], None],
+        vp8: Broadcast | None = None,
         sound: Sound | None = None,
         ice_servers: Sequence[RTCIceServer] = (),
         addresses: Sequence[str] = (),
@@ -131,6 +139,7 @@ class Call:
         # An empty list, never None: that would mean a public STUN server to aiortc.
         self._connection = RTCPeerConnection(RTCConfiguration(iceServers=list(ice_servers)))
         self._track = BroadcastTrack(broadcast)
+        self._vp8 = vp8
         self._sound = CallSound(sound or Sound())
         self._held_back: dict[RTCIceTransport, aiortc_hooks.HeldBackServers] = {}
         self._gathering: asyncio.Task[None] | None = None
@@ -214,8 +223,8 @@ class Call:
 
     async def _offer(self) -> Offer:
         transceiver = self._connection.addTransceiver(self._track, direction="sendrecv")
-        prefer_h264_with_retransmission(transceiver)
-        aiortc_hooks.on_keyframe_request(transceiver.sender, self._track.request_keyframe)
+        codecs = (VideoCodec.H264,) if self._vp8 is None else (VideoCodec.H264, VideoCodec.VP8)
+        prefer_with_retransmission(transceiver, *codecs)
         self._sound.offer(self._connection)
         for transport in aiortc_hooks.ice_transports(self._connection):
             aiortc_hooks.limit_gathering(transport, GATHERING_LIMIT_S, only=self._addresses)
@@ -236,6 +245,13 @@ class Call:
         description, candidates = take_out_candidates(answer.sdp)
         # What nobody here consumes must not be received: aiortc would decode and queue it without bound.
         description = without_media_from_peer(description, {"video", *self._sound.unheard})
+        sender = self._connection.getSenders()[0]
+        if self._vp8 is not None and video_codec_for(description) is VideoCodec.VP8:
+            self._track.stop()
+            self._track = BroadcastTrack(self._vp8)
+            sender.replaceTrack(self._track)
+        aiortc_hooks.on_keyframe_request(sender, self._track.request_keyframe)
+        aiortc_hooks.on_receiver_report(sender, self._track.estimate, self._track.report_loss)
         try:
             await self._connection.setRemoteDescription(RTCSessionDescription(sdp=description, type="answer"))
         except Exception as error:  # aiortc's parser lets through whatever a broken description makes it stumble over

@@ -98,7 +98,7 @@ async def dial(
     backoff = backoff or Backoff(initial_s=settings.retry_initial_s, maximum_s=settings.retry_maximum_s)
     webrtc = webrtc or WebRtcSettings()
     ice_servers = [ice_server(url) for url in webrtc.ice_servers]
-    broadcast, sound = await streams.video(), await streams.sound()
+    broadcast, vp8, sound = await streams.video(), await streams.vp8(), await streams.sound()
 
     def receive(incoming: Incoming) -> None:
         if incoming.retain:
@@ -127,10 +127,11 @@ async def dial(
     async with asyncio.TaskGroup() as group:
         dialer = _Dialer(
             broadcast,
-            sound,
             settings,
             control,
             backoff,
+            vp8=vp8,
+            sound=sound,
             client_id=client_id,
             ice_servers=ice_servers,
             webrtc=webrtc,
@@ -155,11 +156,12 @@ class _Dialer:
     def __init__(
         self,
         broadcast: Broadcast,
-        sound: Sound,
         settings: DialerSettings,
         control: CallControl,
         backoff: Backoff,
         *,
+        vp8: Broadcast | None,
+        sound: Sound,
         client_id: str,
         ice_servers: list[RTCIceServer],
         webrtc: WebRtcSettings,
@@ -167,6 +169,7 @@ class _Dialer:
     ) -> None:
         self._group = group
         self._broadcast = broadcast
+        self._vp8 = vp8
         self._sound = sound
         self._settings = settings
         self._webrtc = webrtc
@@ -222,6 +225,7 @@ class _Dialer:
             self._broadcast,
             send=lambda message: self.outbox.put(self._settings.backend, message),
             on_connected=self._connected,
+            vp8=self._vp8,
             sound=self._sound,
             ice_servers=self._ice_servers,
             addresses=self._webrtc.addresses,

@@ -67,10 +67,14 @@ def _is_usable_h264(codec: RTCRtpCodecParameters) -> bool:
     return profile in {H264Profile.PROFILE_CONSTRAINED_BASELINE, H264Profile.PROFILE_BASELINE}
 
 
-def prefer_with_retransmission(transceiver: RTCRtpTransceiver, codec: VideoCodec) -> None:
-    """Negotiate one codec only, with RTX (RFC 4588): unless it is asked for before the offer is set, it stays off."""
+def prefer_with_retransmission(transceiver: RTCRtpTransceiver, *codecs: VideoCodec) -> None:
+    """Negotiate these codecs only, the best first, with RTX (RFC 4588).
+
+    Unless it is asked for before the offer is set, RTX stays off.
+    """
     capabilities = RTCRtpSender.getCapabilities("video").codecs
-    transceiver.setCodecPreferences([each for each in capabilities if each.mimeType in {codec.value, "video/rtx"}])
+    types = [*(codec.value for codec in codecs), "video/rtx"]
+    transceiver.setCodecPreferences([each for wanted in types for each in capabilities if each.mimeType == wanted])
 
 
 def prefer_h264_with_retransmission(transceiver: RTCRtpTransceiver) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
 from robot_node.config import DialerSettings, WebRtcSettings
-from robot_node.media import AudioSink, AudioSource
+from robot_node.media import VideoSource
 from robot_node.mqtt import Backoff, Broker, LinkStatus
 from robot_node.private_broker import PrivateBroker
 from robot_node.state import CallState, RobotState
@@ -63,13 +63,11 @@ async def calling_robot(
     *,
     wanted: bool = True,
     initial_s: float = 0.02,
-    microphone: AudioSource | None = None,
-    loudspeaker: AudioSink | None = None,
-    viewer_may_speak: bool = False,
+    make_streams: Callable[[VideoSource], Streams] = Streams,
 ) -> AsyncIterator[Caller]:
     """A robot that calls, until the block is left."""
     scene, state = Scene(), RobotState()
-    streams = Streams(scene, microphone, loudspeaker, viewer_may_speak=viewer_may_speak)
+    streams = make_streams(scene)
     control, backoff = CallControl(state, wanted=wanted), CountedBackoff(initial_s)
     address = Broker.from_url(private.url)
     links: list[LinkStatus] = []

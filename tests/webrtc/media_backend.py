@@ -41,6 +41,7 @@ class MediaBackend:
         self.configuration = RTCConfiguration(iceServers=[])
         self.rtc = RTCPeerConnection(self.configuration)
         self.caller = ""
+        self.decodes_h264 = True
 
     async def receive(self, kind: type[M], within_s: float = 10.0) -> M:
         """The next message that is no candidate; it must be of this kind."""
@@ -70,7 +71,8 @@ class MediaBackend:
         self._peers.append(self.rtc)
         for track in tracks:
             self.rtc.addTrack(track)
-        await self.rtc.setRemoteDescription(RTCSessionDescription(offer.sdp, "offer"))
+        sdp = offer.sdp if self.decodes_h264 else offer.sdp.replace("packetization-mode=1", "packetization-mode=0")
+        await self.rtc.setRemoteDescription(RTCSessionDescription(sdp, "offer"))
         await self.rtc.setLocalDescription()
         return self.rtc.localDescription.sdp
 

@@ -21,6 +21,7 @@ from robot_node.private_broker import PrivateBroker
 from robot_node.state import CallState, RobotState
 from robot_node.webrtc.answerer import answer
 from robot_node.webrtc.signaling import Terminated
+from robot_node.webrtc.streams import Streams
 from tests.sound import loudest_hz
 from tests.webrtc.caller import Caller, calling_robot
 from tests.webrtc.conftest import SERVER_ID, until
@@ -41,7 +42,9 @@ async def call_with_sound(
     try:
         async with (
             media_backend(Broker.from_url(broker.url)) as backend,
-            calling_robot(broker, microphone=ears, loudspeaker=mouth, viewer_may_speak=True) as caller,
+            calling_robot(
+                broker, make_streams=lambda camera: Streams(camera, ears, mouth, viewer_may_speak=True)
+            ) as caller,
         ):
             yield caller, backend
     finally:
