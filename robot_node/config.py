@@ -106,6 +106,7 @@ class CameraSettings(_Section):
     bitrate: Annotated[int, Field(ge=100_000, le=25_000_000)] = 2_000_000
     keyframe_interval_s: Annotated[float, Field(gt=0, le=60)] = 10.0
     rotate: Literal[0, 180] = 0
+    off_when_unwatched_s: Annotated[float, Field(ge=0, le=86_400)] = 0.0
 
 
 class DisplaySettings(_Section):
@@ -139,7 +140,7 @@ class WebRtcSettings(_Section):
     addresses: tuple[str, ...] = ()
     max_viewers: Annotated[int, Field(ge=1, le=64)] = 16
     connect_timeout_s: Annotated[float, Field(gt=0, le=120)] = 15.0
-    min_bitrate: Annotated[int, Field(ge=50_000, le=25_000_000)] = 250_000
+    min_bitrate: Annotated[int, Field(ge=100_000, le=25_000_000)] = 250_000
 
 
 class DialerSettings(_Section):

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import logging
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
 from robot_node.config import CameraSettings
-from robot_node.devices.capture import CaptureSession, Photo, StalledError
+from robot_node.devices.capture import CameraLimits, CaptureSession, Photo, StalledError
 from robot_node.devices.frames import FrameHandoff
+from robot_node.devices.idle import IdleTimer
 from robot_node.devices.platform import Platform
 from robot_node.devices.worker import DeviceWorker
 from robot_node.errors import DeviceError, NotReadyError, RobotNodeError
@@ -26,25 +27,6 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _LOWEST_BITRATE = 100_000
-
-
-@dataclass(frozen=True, slots=True)
-class CameraLimits:
-    """How long the camera library may take, in seconds, before the camera counts as failed.
-
-    Attributes:
-        load: Importing the library.
-        open: Opening the camera and starting the sensor.
-        picture: Delivering the next picture.
-        encoder: Starting, stopping or changing the encoder.
-        close: Stopping the sensor and closing the camera.
-    """
-
-    load: float = 60.0
-    open: float = 10.0
-    picture: float = 2.0
-    encoder: float = 5.0
-    close: float = 5.0
 
 
 class Camera:
@@ -97,6 +79,9 @@ class Camera:
         self._raw_watched = False
         self._raw_broken = False
 
+        loop = asyncio.get_running_loop()
+        self._idle = IdleTimer(settings.off_when_unwatched_s, self._nobody_looks, loop.call_later)
+
     async def start(self) -> None:
         """Switch the camera on; returns when pictures come. Does nothing when it is on.
 
@@ -129,11 +114,13 @@ class Camera:
         """
         if not 0 <= quality <= 1:
             raise ValueError(f"The quality of a photo is between 0 and 1, not {quality}.")
+        self._idle.looked()
         return await self._in_turn("photo", lambda: self._take_photo(quality))
 
     async def close(self) -> None:
         """Switch the camera off for good, and end its thread."""
         self._closed = True
+        self._idle.stop()
         try:
             await self.stop()
         except RobotNodeError as error:
@@ -153,6 +140,7 @@ class Camera:
         if watched and not self._watched:
             self._encoder_broken = False
         self._watched = watched
+        self._idle.set_watched(self._watched or self._raw_watched)
         self._adjust_soon()
 
     def request_keyframe(self) -> None:
@@ -179,7 +167,18 @@ class Camera:
         if watched and not self._raw_watched:
             self._raw_broken = False
         self._raw_watched = watched
+        self._idle.set_watched(self._watched or self._raw_watched)
         self._adjust_soon()
+
+    def _nobody_looks(self) -> None:
+        async def turn_off() -> None:
+            async with self._lock:
+                if self._idle.idle:  # nobody came while others had their turn
+                    logger.info("Nobody has looked for %g s: camera off", self._settings.off_when_unwatched_s)
+                    with contextlib.suppress(DeviceError):  # reported and logged already
+                        await self._turn_off()
+
+        self._task("camera off when unwatched", turn_off())
 
     async def _in_turn(self, name: str, operation: Callable[[], Coroutine[Any, Any, T]]) -> T:
         async def wait_and_run() -> T:
@@ -246,10 +245,12 @@ class Camera:
         if session is None:
             raise NotReadyError("The camera is off.", remedy="Call control_camera with enabled=true first.")
         try:
-            return await self._call(self._limits.picture + self._limits.encoder, session.photo, quality)
+            photo = await self._call(self._limits.picture + self._limits.encoder, session.photo, quality)
         except (StalledError, _HangingError) as error:
             await self._give_up(session, error)
             raise
+        self._idle.looked()
+        return photo
 
     async def _give_up(self, session: CaptureSession, error: Exception) -> None:
         """Close what can be closed; the indicator goes dark when the sensor is known to capture no more."""
@@ -376,6 +377,10 @@ class Camera:
             self._indicator(lit)
 
     def _report(self, camera: CameraState, error: str = "") -> None:
+        if camera is not CameraState.ON:
+            self._idle.stop()
+        elif self._state.snapshot.camera is not CameraState.ON:
+            self._idle.start()
         self._state.update(camera=camera, camera_error=error)
 
 

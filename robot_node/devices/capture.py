@@ -27,6 +27,25 @@ class StalledError(DeviceError):
 
 
 @dataclass(frozen=True, slots=True)
+class CameraLimits:
+    """How long the camera library may take, in seconds, before the camera counts as failed.
+
+    Attributes:
+        load: Importing the library.
+        open: Opening the camera and starting the sensor.
+        picture: Delivering the next picture.
+        encoder: Starting, stopping or changing the encoder.
+        close: Stopping the sensor and closing the camera.
+    """
+
+    load: float = 60.0
+    open: float = 10.0
+    picture: float = 2.0
+    encoder: float = 5.0
+    close: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
 class Photo:
     """A still picture.
 

@@ -1,0 +1,131 @@
+"""The camera switches itself off when nobody looks, if its owner wants that."""
+
+from __future__ import annotations
+
+import asyncio
+
+from robot_node.devices.camera import Camera
+from robot_node.devices.idle import IdleTimer
+from robot_node.state import CameraState, RobotState
+from tests.devices.camera_rig import SETTINGS, eventually, make_pi
+
+
+class Clock:
+    """Time that a test moves on."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.calls: list[Call] = []
+
+    def call_later(self, delay: float, callback: object) -> Call:
+        assert callable(callback)
+        call = Call(self.now + delay, callback)
+        self.calls.append(call)
+        return call
+
+    def advance(self, seconds: float) -> None:
+        self.now += seconds
+        due = [call for call in self.calls if call.at <= self.now and not call.cancelled]
+        self.calls = [call for call in self.calls if call not in due and not call.cancelled]
+        for call in due:
+            assert callable(call.callback)
+            call.callback()
+
+
+class Call:
+    """A call at a later time."""
+
+    def __init__(self, at: float, callback: object) -> None:
+        self.at, self.callback, self.cancelled = at, callback, False
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+
+class Timer:
+    """An idle timer on such a clock, and how often it called."""
+
+    def __init__(self, limit_s: float = 60.0) -> None:
+        self.clock = Clock()
+        self.fired = 0
+        self.timer = IdleTimer(limit_s, self._fire, self.clock.call_later)
+
+    def _fire(self) -> None:
+        self.fired += 1
+
+
+def test_it_calls_once_after_the_time() -> None:
+    it = Timer()
+    it.timer.start()
+    it.clock.advance(59)
+    assert it.fired == 0
+    it.clock.advance(1)
+    assert it.fired == 1
+    assert it.timer.idle
+    it.clock.advance(1000)
+    assert it.fired == 1
+
+
+def test_a_look_begins_the_time_anew() -> None:
+    it = Timer()
+    it.timer.start()
+    for _ in range(5):
+        it.clock.advance(59)
+        it.timer.looked()
+    assert it.fired == 0
+    it.clock.advance(60)
+    assert it.fired == 1
+
+
+def test_who_watches_holds_it_and_the_time_begins_when_the_last_one_leaves() -> None:
+    it = Timer()
+    it.timer.set_watched(True)
+    it.timer.start()
+    it.clock.advance(1000)
+    it.timer.looked()
+    it.clock.advance(1000)
+    assert it.fired == 0
+    it.timer.set_watched(False)
+    it.clock.advance(59)
+    it.timer.set_watched(False)
+    assert it.fired == 0
+    it.clock.advance(1)
+    assert it.fired == 1
+
+
+def test_neither_before_the_start_nor_after_the_stop_nor_with_0() -> None:
+    it = Timer()
+    it.timer.looked()
+    it.timer.set_watched(True)
+    it.timer.set_watched(False)
+    it.clock.advance(1000)
+    it.timer.start()
+    it.timer.stop()
+    it.clock.advance(1000)
+    never = Timer(0.0)
+    never.timer.start()
+    never.clock.advance(1e6)
+    assert (it.fired, never.fired) == (0, 0)
+    assert not it.timer.idle
+    assert not never.timer.idle
+
+
+async def test_the_camera_goes_off_when_nobody_looks_and_not_while_somebody_does() -> None:
+    pi, state = make_pi("simulated Pi 5"), RobotState()
+    camera = Camera(pi.platform, SETTINGS.model_copy(update={"off_when_unwatched_s": 0.5}), state)
+    try:
+        camera.set_watched(True)
+        await camera.start()
+        await asyncio.sleep(0.8)  # longer than it would take unwatched: there is nothing to wait for
+        assert pi.capturing()
+        camera.set_watched(False)
+        await eventually(lambda: state.snapshot.camera is CameraState.OFF)
+        assert not pi.capturing()
+        await camera.start()
+        for _ in range(8):
+            await camera.photo()
+            await asyncio.sleep(0.1)  # see above
+        assert pi.capturing()
+        await eventually(lambda: not pi.capturing())
+    finally:
+        await camera.close()
