@@ -64,14 +64,15 @@ class MediaBackend:
             await self.rtc.addIceCandidate(rtc_candidate(message))
         return message
 
-    async def take_offer(self, *tracks: MediaStreamTrack, within_s: float = 10.0) -> str:
-        """Wait for an offer, and make the answer to it."""
+    async def take_offer(self, *tracks: MediaStreamTrack, with_addresses: bool = True, within_s: float = 10.0) -> str:
+        """Wait for an offer, and make the answer to it, if need be without looking at the addresses in the offer."""
         offer = await self.receive(Offer, within_s)
         self.rtc = RTCPeerConnection(self.configuration)
         self._peers.append(self.rtc)
         for track in tracks:
             self.rtc.addTrack(track)
         sdp = offer.sdp if self.decodes_h264 else offer.sdp.replace("packetization-mode=1", "packetization-mode=0")
+        sdp = sdp if with_addresses else take_out_candidates(sdp)[0]
         await self.rtc.setRemoteDescription(RTCSessionDescription(sdp, "offer"))
         await self.rtc.setLocalDescription()
         return self.rtc.localDescription.sdp
