@@ -7,8 +7,9 @@
 * ``watched_p50_ms``, ``watched_p99_ms``: of a call with all of them watching.
 * ``min_fps``: frames per second of the worst off viewer during the calls; 30 are captured.
 
-The calls are of ``get_status``, by the official SDK's client, with a pause in between as an agent makes one. Blocks of
-calls with and without viewers take turns. Robot, broker, agent and the viewers are processes of their own.
+The calls are of ``control_camera`` with the camera on already, so that little but the way there and back is measured,
+by the official SDK's client, with a pause in between as an agent makes one. Blocks of calls with and without viewers
+take turns. Robot, broker, agent and the viewers are processes of their own.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from mcp import Client
 from benchmarks._agent import agent, switch_camera
 from benchmarks._footage import busy_clip
 from benchmarks._processes import robot
-from benchmarks._report import BenchmarkError, command_line, percentile, positive, print_result, progress, times_ms
+from benchmarks._report import command_line, percentile, positive, print_result, progress, times_ms
 from benchmarks._watching import viewers
 from robot_node.mqtt import Broker
 from robot_node.private_broker import PrivateBroker
@@ -34,14 +35,9 @@ _SETTLE_S = 1.0
 
 
 async def _calls_ms(client: Client, count: int) -> list[float]:
-    async def call() -> None:
-        result = await client.call_tool("get_status", {})
-        if result.is_error:
-            raise BenchmarkError(f"The robot refused a call: {result.content}.")
-
     times = []
     for _ in range(count):
-        times += await times_ms(call, 1)
+        times += await times_ms(lambda: switch_camera(client, enabled=True), 1)
         await asyncio.sleep(_PAUSE_S)
     return times
 
