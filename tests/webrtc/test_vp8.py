@@ -66,7 +66,7 @@ class Robot:
 @contextlib.asynccontextmanager
 async def running_robot(private: PrivateBroker, pi: str = "simulated Pi 5") -> AsyncIterator[Robot]:
     """A robot whose camera sees the clip."""
-    settings = CameraSettings(width=640, height=272, bitrate=1_500_000)
+    settings = CameraSettings(width=640, height=272, bitrate=1_500_000, keyframe_interval_s=60)
     state, ready = RobotState(), asyncio.Event()
     camera = Camera(make_pi(pi, str(clip_path())).platform, settings, state)
     streams = Streams(camera, pictures=camera, camera_settings=settings)
@@ -325,10 +325,11 @@ def test_changes_of_the_bitrate_cost_at_most_one_keyframe_a_second() -> None:
 def test_a_keyframe_is_no_burst() -> None:
     encoder = Vp8Encoder(frame_rate=25, keyframe_interval_s=60)
     encoded = [
-        encoder.encode(frame, 800_000, keyframe=number % 20 == 0) for number, frame in enumerate(clip_frames(100))
+        encoder.encode(frame, 300_000, keyframe=number % 20 == 0) for number, frame in enumerate(clip_frames(100))
     ]
-    largest = max(len(frame.data) for frame in encoded if frame is not None and frame.keyframe)
-    assert largest * 8 < 800_000 / 4, "a quarter of a second's bits"
+    keyframes = [len(frame.data) for frame in encoded if frame is not None and frame.keyframe]
+    assert len(keyframes) == 5
+    assert max(keyframes) * 8 <= 3 * 300_000 / 25, "three frames' share of the bitrate"
 
 
 def test_a_picture_of_another_size_begins_anew() -> None:
