@@ -196,9 +196,10 @@ class _Dialer:
     def complain(self, error: SignalingError) -> None:
         """Log what is wrong with the backend once: whoever floods us must not flood the log."""
         text = str(error)
-        known = text in self._complaints or len(self._complaints) >= _MAX_COMPLAINTS
-        self._complaints.add(text)
-        logger.log(logging.DEBUG if known else logging.WARNING, "From the media backend: %s", text)
+        new = text not in self._complaints and len(self._complaints) < _MAX_COMPLAINTS
+        if new:
+            self._complaints.add(text)
+        logger.log(logging.WARNING if new else logging.DEBUG, "From the media backend: %s", text)
 
     async def run(self) -> None:
         """Call whenever it is wanted, until cancelled."""
