@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 
 import aiomqtt
 import av
-from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpReceiver, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
 from robot_node.private_broker import PrivateBroker
@@ -19,14 +19,18 @@ from tests.end_to_end.robot_process import DEADLINE_S, SERVER_ID, plain_client
 class PlainViewer:
     """One viewer; see :func:`watching`."""
 
-    def __init__(self, client: aiomqtt.Client, client_id: str) -> None:
+    def __init__(self, client: aiomqtt.Client, client_id: str, codec: str = "") -> None:
         self.client_id = client_id
         self.terminated = ""
         self.frames_seen = 0
         self._client = client
         self._peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self._track: asyncio.Future[MediaStreamTrack] = asyncio.get_running_loop().create_future()
-        self._peer.addTransceiver("video", "recvonly")
+        transceiver = self._peer.addTransceiver("video", "recvonly")
+        if codec:
+            known = RTCRtpReceiver.getCapabilities("video")
+            assert known is not None
+            transceiver.setCodecPreferences([each for each in known.codecs if each.mimeType == codec])
         self._peer.on("track", self._track.set_result)
         self._frames: asyncio.Queue[av.VideoFrame] = asyncio.Queue(maxsize=300)
 
@@ -77,11 +81,17 @@ class PlainViewer:
 
 
 @contextlib.asynccontextmanager
-async def watching(broker: PrivateBroker, client_id: str) -> AsyncIterator[PlainViewer]:
-    """A viewer that has sent its offer; its peer connection is closed at the end, without a goodbye."""
+async def watching(broker: PrivateBroker, client_id: str, *, codec: str = "") -> AsyncIterator[PlainViewer]:
+    """A viewer that has sent its offer; its peer connection is closed at the end, without a goodbye.
+
+    Args:
+        broker: The robot's.
+        client_id: The viewer's.
+        codec: The only one that the viewer has; empty for all that aiortc has.
+    """
     async with plain_client(broker, client_id) as client:
         await client.subscribe(f"$webrtc/{client_id}")
-        viewer = PlainViewer(client, client_id)
+        viewer = PlainViewer(client, client_id, codec)
         tasks = [
             asyncio.create_task(viewer.read_signaling(), name="signalling"),
             asyncio.create_task(viewer.receive_frames(), name="frames"),
