@@ -177,3 +177,15 @@ async def test_coming_and_going_leaves_no_thread_and_no_file_behind(pi: Pi) -> N
         assert session is not None
         await eventually(lambda: session.gives_raw)
         assert (open_files(), threads()) == before
+
+
+async def test_who_needs_pictures_keeps_the_camera_on() -> None:
+    async with rig(make_pi("simulated Pi 5"), off_when_unwatched_s=0.3) as robot:
+        pictures = Pictures()
+        robot.camera.set_raw_sink(pictures)
+        robot.camera.set_raw_watched(True)
+        await robot.camera.start()
+        await pictures.more(30)
+        assert robot.camera_state() is CameraState.ON
+        robot.camera.set_raw_watched(False)
+        await eventually(lambda: robot.camera_state() is CameraState.OFF)
