@@ -123,7 +123,7 @@ async def answer(
         try:
             if load_after is not None:
                 await load_after.wait()
-            answerer.open_sessions_with(await _load_sessions(streams, settings))
+            answerer.open_sessions_with(await _load_sessions(streams, settings, state))
             await asyncio.get_running_loop().create_future()  # until cancelled
         finally:
             with contextlib.suppress(TimeoutError):
@@ -139,7 +139,7 @@ class _OpenSession(Protocol):
     ) -> Session: ...
 
 
-async def _load_sessions(streams: Streams, settings: WebRtcSettings) -> _OpenSession:
+async def _load_sessions(streams: Streams, settings: WebRtcSettings, state: RobotState) -> _OpenSession:
     await asyncio.to_thread(importlib.import_module, "robot_node.webrtc.session")
     from robot_node.webrtc.negotiation import ice_server  # noqa: PLC0415  # loaded by now, in a thread
     from robot_node.webrtc.session import Session  # noqa: PLC0415  # loaded by now, in a thread
@@ -155,6 +155,7 @@ async def _load_sessions(streams: Streams, settings: WebRtcSettings) -> _OpenSes
             on_connected=on_connected,
             vp8=vp8,
             sound=sound,
+            state=state,
             ice_servers=ice_servers,
             addresses=settings.addresses,
             connect_timeout_s=settings.connect_timeout_s,

@@ -232,6 +232,7 @@ class Broadcast:
         self._queue_frames = queue_frames
         self._viewers: list[Viewer] = []
         self._last_pts = -1
+        self.captured_us: int | None = None
         self.keyframes = KeyframeRequests(source.request_keyframe, scheduler)
         self.bitrate = BitrateControl(bitrate, source.set_bitrate, scheduler.time) if bitrate else None
         source.set_sink(self._publish)
@@ -279,6 +280,7 @@ class Broadcast:
     def _publish(self, frame: EncodedFrame) -> None:
         if frame.keyframe:
             self.keyframes.keyframe_came()
+        self.captured_us = frame.timestamp_us
         packet = self._packet(frame)
         for viewer in self._viewers:
             viewer.offer(packet)

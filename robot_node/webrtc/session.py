@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from aiortc import (
     RTCConfiguration,
+    RTCDataChannel,
     RTCIceServer,
     RTCIceTransport,
     RTCPeerConnection,
@@ -22,7 +24,8 @@ from aiortc import (
 from aiortc.exceptions import OperationError
 
 from robot_node.errors import SignalingError
-from robot_node.webrtc import aiortc_hooks
+from robot_node.state import RobotState
+from robot_node.webrtc import aiortc_hooks, status_channel
 from robot_node.webrtc.audio import Sound, ViewerSound
 from robot_node.webrtc.broadcast import Broadcast
 from robot_node.webrtc.liveness import until_vanished
@@ -62,6 +65,7 @@ class Session:
         on_connected: Called once, when media can flow.
         vp8: Where the frames for a viewer without H.264 come from; None when such a viewer is refused.
         sound: What the viewer may hear, and where it may be heard.
+        state: What the viewer is told on its data channel ``status``; None leaves such a channel silent.
         ice_servers: STUN and TURN servers; none means that only the robot's own addresses are offered.
         addresses: The robot's own addresses to use; none means all but loopback.
         connect_timeout_s: A session that is not connected after this time is closed.
@@ -76,6 +80,7 @@ class Session:
         on_connected: Callable[[], None],
         vp8: Broadcast | None = None,
         sound: Sound | None = None,
+        state: RobotState | None = None,
         ice_servers: Sequence[RTCIceServer] = (),
         addresses: Sequence[str] = (),
         connect_timeout_s: float = 15.0,
@@ -98,6 +103,8 @@ class Session:
         self._connected = False
         self._offered_at = asyncio.get_running_loop().time()
         self._network = NetworkStats()
+        self._state = state
+        self._status_channel: RTCDataChannel | None = None
         self._held_back: dict[RTCIceTransport, aiortc_hooks.HeldBackServers] = {}
         self._gathering: asyncio.Task[None] | None = None
 
@@ -154,6 +161,7 @@ class Session:
     async def run(self) -> SessionEnd:
         """Answer the offer, stream, and return how it ended, with everything closed."""
         self._connection.on("connectionstatechange", self._connection_state_changed)
+        self._connection.on("datachannel", self._data_channel_opened)
         give_up = asyncio.get_running_loop().call_later(self._connect_timeout_s, self._give_up)
         try:
             async with asyncio.TaskGroup() as self._group:
@@ -251,6 +259,17 @@ class Session:
             case "closed":
                 # aiortc's "closed" follows the peer's DTLS goodbye, and its own loss of consent.
                 self.end(Cause.CLOSED)
+
+    def _data_channel_opened(self, channel: RTCDataChannel) -> None:
+        # One of them is enough, however many the viewer opens.
+        if channel.label == status_channel.LABEL and self._state is not None and self._status_channel is None:
+            self._status_channel = channel
+            self._spawn(status_channel.report_status(channel, self._state, self._stream_figures), "status")
+
+    def _stream_figures(self) -> status_channel.StreamFigures:
+        captured_us = self._track.captured_us
+        age_ms = None if captured_us is None else max(0, time.monotonic_ns() // 1000 - captured_us) // 1000
+        return status_channel.StreamFigures(self._network.bitrate, age_ms)
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None] | None:
         if self._group is None or self._end.done():

@@ -26,6 +26,11 @@ class BroadcastTrack(MediaStreamTrack):
         """What became of the frames."""
         return self._viewer.counts if self._viewer else ViewerCounts()
 
+    @property
+    def captured_us(self) -> int | None:
+        """When the newest frame was captured, in microseconds of the monotonic clock; None before there is one."""
+        return self._broadcast.captured_us
+
     def request_keyframe(self) -> None:
         """Ask on behalf of the peer's decoder."""
         if self._viewer is not None:

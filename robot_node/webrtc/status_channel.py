@@ -1,0 +1,70 @@
+"""A viewer's data channel ``status``: what is true of the robot now, so that a page needs no polling."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from aiortc import RTCDataChannel
+
+from robot_node.state import RobotState
+
+LABEL = "status"
+
+_SHORTEST_S = 0.2  # between two messages
+_FIGURES_EVERY_S = 1.0
+# What a viewer that reads nothing may keep us from having sent; messages are below 200 bytes.
+_MAX_WAITING_BYTES = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class StreamFigures:
+    """How the stream to one viewer is doing.
+
+    Attributes:
+        bitrate: Of the video as sent lately, in bits per second.
+        frame_age_ms: Since the newest frame was captured; None before there is one.
+    """
+
+    bitrate: int
+    frame_age_ms: int | None
+
+
+async def report_status(channel: RTCDataChannel, state: RobotState, figures: Callable[[], StreamFigures]) -> None:
+    """Send the status when the channel opens and at each change, five times a second at most, until it closes.
+
+    Figures of the stream alone are sent once a second. What a viewer does not read in time, it never gets.
+    """
+    changed = asyncio.Event()
+    stop = state.listen(lambda _: changed.set())
+    last = ""
+    try:
+        while channel.readyState not in {"closing", "closed"}:
+            changed.clear()
+            status = _status(state, figures())
+            if status != last and channel.readyState == "open" and channel.bufferedAmount < _MAX_WAITING_BYTES:
+                channel.send(status)
+                last = status
+            await asyncio.sleep(_SHORTEST_S)
+            try:
+                async with asyncio.timeout(_FIGURES_EVERY_S - _SHORTEST_S):
+                    await changed.wait()
+            except TimeoutError:
+                pass
+    finally:
+        stop()
+
+
+def _status(state: RobotState, figures: StreamFigures) -> str:
+    now = state.snapshot
+    return json.dumps(
+        {
+            "type": "status",
+            "camera": now.camera,
+            "emotion": now.emotion,
+            "bitrate": figures.bitrate,
+            "frame_age_ms": figures.frame_age_ms,
+        }
+    )
