@@ -5,8 +5,8 @@
 * ``marginal_cpu_ratio``: processor time that each further viewer costs the robot, over what it costs a sender with
   aiortc's ``MediaRelay``, which encodes for each viewer. Target: at most 1/40 (0.025).
 * ``min_fps``: frames per second of the worst off among the most viewers (16), over all rounds; 30 are captured.
-* ``cores_per_viewer``, ``stock_cores_per_viewer``: slopes, by least squares, of the sender's processor time in cores over
-  the frames delivered, in viewers at the full rate: a sender that loses frames shall not seem to be cheap.
+* ``cores_per_viewer``, ``stock_cores_per_viewer``: slopes, by least squares, of the sender's processor time in cores
+  over the frames delivered, in viewers at the full rate: a sender that loses frames shall not seem to be cheap.
 * ``robot``, ``stock``: for each number of viewers the sender's ``cores``, the worst viewer's ``min_fps`` and the
   ``kbit_per_s`` that it received, each the median of the rounds (``min_fps``: the lowest).
 
