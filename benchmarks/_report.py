@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 from robot_node.errors import RobotNodeError
+from robot_node.run_until_signal import run_until_signal
 
 
 class BenchmarkError(RuntimeError):
@@ -39,13 +40,16 @@ def positive(text: str) -> int:
 
 
 def print_result(work: Coroutine[Any, Any, Mapping[str, Any]]) -> None:
-    """Carry out the benchmark and print its result as one JSON line; say in one line on stderr why it failed."""
+    """Carry out the benchmark and print its result as one JSON line; say in one line on stderr why it failed.
+
+    Ctrl-C and SIGTERM end it without a result, and everything that it started.
+    """
     try:
-        result = asyncio.run(work)
+        result = asyncio.run(run_until_signal(work))
     except (BenchmarkError, RobotNodeError) as error:
         sys.exit(f"The benchmark failed: {error}")
-    except KeyboardInterrupt:
-        sys.exit(130)
+    if result is None:
+        sys.exit("The benchmark was interrupted.")
     print(json.dumps(result))
 
 
