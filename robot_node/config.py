@@ -83,7 +83,8 @@ class BrokerSettings(_Section):
         """The address together with the credentials."""
         password = self.password.get_secret_value() if self.password else None
         broker = Broker.from_url(self.url, username=self.username, password=password)
-        return replace(broker, ca_file=str(self.ca_file)) if self.ca_file else broker
+        ca_file = str(self.ca_file) if self.ca_file else None
+        return replace(broker, ca_file=ca_file, timeout_s=self.connect_timeout_s)
 
 
 class McpSettings(_Section):

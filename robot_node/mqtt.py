@@ -120,12 +120,13 @@ async def connect(broker: Broker, options: ConnectOptions, on_message: OnMessage
     """Connect; on leaving, send DISCONNECT (so that the will is not published).
 
     Raises:
-        BrokerError: unreachable, refused, or no answer within ``options.timeout_s``.
+        BrokerError: unreachable, refused, or no answer within the time limit.
     """
     properties = _user_properties(PacketTypes.CONNECT, options.connect_properties)
     properties.SessionExpiryInterval = 0
     if options.max_packet_bytes:
         properties.MaximumPacketSize = min(options.max_packet_bytes, _LARGEST_MQTT_PACKET)
+    timeout_s = options.timeout_s or broker.timeout_s
     client = MqttClient(
         on_message,
         broker.host,
@@ -140,12 +141,12 @@ async def connect(broker: Broker, options: ConnectOptions, on_message: OnMessage
         transport=broker.transport,
         websocket_path=broker.path if broker.transport == "websockets" else None,
         tls_context=await asyncio.to_thread(ssl.create_default_context, cafile=broker.ca_file) if broker.tls else None,
-        timeout=options.timeout_s,
+        timeout=timeout_s,
         keepalive=options.keepalive_s,
     )
     client.pending_calls_threshold = 1000  # many sessions publish at once: that is no reason for a warning
     try:
-        async with asyncio.timeout(options.timeout_s + 2):
+        async with asyncio.timeout(timeout_s + 2):
             with _cancellation_kept():
                 await client.__aenter__()
             client.set_no_delay()

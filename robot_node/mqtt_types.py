@@ -23,6 +23,7 @@ class Broker:
         transport: ``"tcp"``, or ``"websockets"`` (then at ``path``).
         tls: Encrypt, and verify the broker's certificate.
         ca_file: Certificate authorities to trust instead of the system's.
+        timeout_s: Limit for connecting, subscribing and acknowledged publishing, each.
     """
 
     host: str
@@ -33,6 +34,7 @@ class Broker:
     password: str | None = field(default=None, repr=False)
     path: str = "/mqtt"
     ca_file: str | None = None
+    timeout_s: float = 4.0
 
     @classmethod
     def from_url(cls, url: str, *, username: str | None = None, password: str | None = None) -> Broker:
@@ -94,7 +96,7 @@ class ConnectOptions:
         connect_properties: User properties of CONNECT.
         publish_properties: User properties of every PUBLISH.
         max_packet_bytes: Largest packet that the broker may send us (it drops larger ones); 0 for no limit.
-        timeout_s: Limit for connecting, subscribing and acknowledged publishing, each.
+        timeout_s: Instead of the broker's limit.
         keepalive_s: MQTT keep-alive interval.
     """
 
@@ -103,7 +105,7 @@ class ConnectOptions:
     connect_properties: UserProperties = ()
     publish_properties: UserProperties = ()
     max_packet_bytes: int = 0
-    timeout_s: float = 4.0
+    timeout_s: float | None = None
     keepalive_s: int = 20
 
 

@@ -106,6 +106,7 @@ async def _serve_mcp(settings: Settings, body: Body, on_online: Callable[[], Non
         max_sessions=mcp.max_sessions,
         inbox_messages=mcp.inbox_messages,
         max_message_bytes=mcp.max_message_bytes,
+        connect_timeout_s=settings.broker.connect_timeout_s,
     )
     await serve(
         settings.broker.broker(),

@@ -38,6 +38,11 @@ def test_a_secret_comes_from_the_environment_and_is_never_shown(monkeypatch: pyt
     assert "hunter2" not in repr(settings.broker.broker())
 
 
+def test_the_brokers_time_limit_and_certificate_are_used() -> None:
+    broker = load_settings(None, {"broker": {"connect_timeout_s": 1.5, "ca_file": "/ca.crt"}}).broker.broker()
+    assert (broker.timeout_s, broker.ca_file) == (1.5, "/ca.crt")
+
+
 def test_an_unknown_key_is_refused_with_its_file(tmp_path: Path) -> None:
     file = write(tmp_path, "[camera]\nheigth = 480\n")
     with pytest.raises(SettingsError, match=rf"settings file {re.escape(str(file))}: camera\.heigth: there is no such"):
