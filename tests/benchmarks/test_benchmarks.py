@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import subprocess
 import sys
@@ -72,27 +71,23 @@ def test_tool_call_compares_with_an_echo() -> None:
     assert result["p50_ratio_to_echo"] == pytest.approx(result["p50_ms"] / result["echo_p50_ms"], abs=0.02)
 
 
-async def test_a_benchmark_that_is_interrupted_ends_everything_that_it_started() -> None:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "benchmarks.latency"),
-        cwd=_REPOSITORY,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    try:
-        assert process.stderr is not None
-        assert b"watching" in await process.stderr.readline()
-        started = [int(pid) for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
-        assert len(started) == 2  # the broker and the robot
-        process.terminate()
-        stdout, stderr = await process.communicate()
-    finally:
-        if process.returncode is None:
+def test_a_benchmark_that_is_interrupted_ends_everything_that_it_started() -> None:
+    command = [sys.executable, "-m", "benchmarks.latency"]
+    with subprocess.Popen(
+        command, cwd=_REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stderr is not None
+            assert "watching" in process.stderr.readline()
+            started = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+            assert len(started) == 2  # the broker and the robot
+            process.terminate()
+            stdout, stderr = process.communicate(timeout=30)
+        finally:
             process.kill()
-            await process.wait()
     assert process.returncode == 1
     assert not stdout
-    assert b"interrupted" in stderr
+    assert "interrupted" in stderr
     assert not [pid for pid in started if Path(f"/proc/{pid}").exists()]
 
 
