@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import platform
 import time
 from collections.abc import Callable, Iterator
@@ -259,6 +260,7 @@ def _offer_calls(server: MCPServer, state: RobotState, calls: CallControl) -> No
 _SHOWN_VERSIONS = ("robot-node", "mcp", "aiomqtt", "aiortc", "av", "luma.oled", "picamera2")
 
 
+@functools.cache  # it reads files: too slow for the event loop at every call, and it never changes
 def _versions() -> dict[str, str]:
     found = {name: version for name in _SHOWN_VERSIONS if (version := _version(name))}
     return {**found, "python": platform.python_version()}
