@@ -29,7 +29,7 @@ async def online(broker: Broker) -> tuple[OnlineServer, ...]:
     Raises:
         BrokerError: the broker cannot be reached.
     """
-    return tuple(sorted(await online_servers(broker), key=lambda robot: (robot.server_name, robot.server_id)))
+    return await online_servers(broker)
 
 
 async def find(broker: Broker, robot: str) -> OnlineServer:

@@ -68,11 +68,6 @@ class AudioBroadcast:
         self._listeners: list[Listener] = []
         source.set_sink(self._publish)
 
-    @property
-    def listener_count(self) -> int:
-        """How many receive packets."""
-        return len(self._listeners)
-
     def join(self) -> Listener:
         """Add a listener."""
         listener = Listener(self, self._queue_packets)
