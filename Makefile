@@ -45,8 +45,9 @@ lint: develop
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
+# The tests wait more than they compute: three at once keep two cores busy.
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 3 --dist loadfile
 
 format: develop
 	$(BIN)/ruff check --fix .

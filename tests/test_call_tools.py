@@ -57,8 +57,9 @@ async def test_hanging_up_returns_when_the_call_is_over() -> None:
     control = CallControl(state, wanted=True)
     control.begins()
     control.connected()
+    given_up = await control.until_wanted()
     hanging_up = asyncio.create_task(control.hang_up())
-    await control.until_unwanted()
+    await given_up.wait()
     assert not hanging_up.done()
     assert str(state.snapshot.call) == "connected"
     control.is_over()

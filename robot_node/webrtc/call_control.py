@@ -18,10 +18,9 @@ class CallControl:
     def __init__(self, state: RobotState, *, wanted: bool = False) -> None:
         self._state = state
         self._wanted = asyncio.Event()
-        self._unwanted = asyncio.Event()
+        self._given_up = asyncio.Event()
         self._over = asyncio.Event()
         self._over.set()
-        self._unwanted.set()
         if wanted:
             self.call()
 
@@ -34,7 +33,8 @@ class CallControl:
         """Call the backend, and again whenever the call fails, until somebody hangs up."""
         if self.wanted:
             return
-        self._unwanted.clear()
+        # A new one for each wish: whoever hangs up and calls again at once ends what belonged to the first.
+        self._given_up = asyncio.Event()
         self._wanted.set()
         self._state.update(call=CallState.CONNECTING, call_error="")
 
@@ -69,13 +69,10 @@ class CallControl:
         if not self.wanted:
             self._note_closed()
 
-    async def until_wanted(self) -> None:
-        """Wait until the robot shall be in a call."""
+    async def until_wanted(self) -> asyncio.Event:
+        """Wait until the robot shall be in a call; the event returned is set when that wish is given up."""
         await self._wanted.wait()
-
-    async def until_unwanted(self) -> None:
-        """Wait until the robot shall not be in a call."""
-        await self._unwanted.wait()
+        return self._given_up
 
     def _note_closed(self) -> None:
         if self._state.snapshot.call in {CallState.CONNECTING, CallState.CONNECTED}:
@@ -83,4 +80,4 @@ class CallControl:
 
     def _give_up_wish(self) -> None:
         self._wanted.clear()
-        self._unwanted.set()
+        self._given_up.set()

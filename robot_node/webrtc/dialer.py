@@ -204,12 +204,12 @@ class _Dialer:
     async def run(self) -> None:
         """Call whenever it is wanted, until cancelled."""
         while True:
-            await self._control.until_wanted()
+            given_up = await self._control.until_wanted()
             self._backoff.reset()
             self._failures = 0
-            while self._control.wanted:
-                if await self._unless_unwanted(self.reachable.wait()):
-                    await self._call_once()
+            while not given_up.is_set():
+                if await _unless(given_up, self.reachable.wait()):
+                    await self._call_once(given_up)
 
     async def leave(self) -> None:
         """End the call, and wait until the backend could be told."""
@@ -220,7 +220,7 @@ class _Dialer:
             self._finish(self._running)
         await self.outbox.flush()
 
-    async def _call_once(self) -> None:
+    async def _call_once(self, given_up: asyncio.Event) -> None:
         self._control.begins()
         call = self._call = Call(
             self._broadcast,
@@ -234,17 +234,13 @@ class _Dialer:
         )
         # A task of its own: when we are cancelled, it still has to close its connection.
         running = self._running = self._group.create_task(self._run(call), name="WebRTC call")
-        unwanted = asyncio.create_task(self._control.until_unwanted(), name="WebRTC call unwanted")
-        try:
-            await asyncio.wait({running, unwanted}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            unwanted.cancel()
+        await _unless(given_up, asyncio.wait({running}))
         if not running.done():
             call.end(CallCause.HUNG_UP)
             await asyncio.wait({running})
         end = self._finish(running)
-        if self._control.wanted:
-            await self._after(end)
+        if not given_up.is_set():
+            await self._after(end, given_up)
 
     async def _run(self, call: Call) -> CallEnd:
         try:
@@ -262,10 +258,8 @@ class _Dialer:
             self.outbox.put(self._settings.backend, Terminated(end.reason))
         return end
 
-    async def _after(self, end: CallEnd) -> None:
+    async def _after(self, end: CallEnd, given_up: asyncio.Event) -> None:
         """Decide what follows a call that was, and is, wanted."""
-        if end.cause is CallCause.HUNG_UP:
-            return  # somebody hung up, and somebody called at once
         if end.cause is CallCause.TERMINATED and end.connected_s is not None:
             self._control.ended(CallState.CLOSED, end.reason)
             return
@@ -287,19 +281,20 @@ class _Dialer:
             end.reason,
             delay,
         )
-        await self._unless_unwanted(asyncio.sleep(delay))
-
-    async def _unless_unwanted(self, coroutine: Coroutine[Any, Any, object]) -> bool:
-        """Wait for something; False when meanwhile the robot shall not be in a call."""
-        wait = asyncio.create_task(coroutine, name="WebRTC dialer wait")
-        unwanted = asyncio.create_task(self._control.until_unwanted(), name="WebRTC call unwanted")
-        try:
-            await asyncio.wait({wait, unwanted}, return_when=asyncio.FIRST_COMPLETED)
-            return not unwanted.done()
-        finally:
-            wait.cancel()
-            unwanted.cancel()
+        await _unless(given_up, asyncio.sleep(delay))
 
     def _connected(self) -> None:
         logger.info("The call to %s is connected", self._settings.backend)
         self._control.connected()
+
+
+async def _unless(given_up: asyncio.Event, coroutine: Coroutine[Any, Any, object]) -> bool:
+    """Wait for something; False when meanwhile the wish for a call was given up."""
+    wait = asyncio.create_task(coroutine, name="WebRTC dialer wait")
+    giving_up = asyncio.create_task(given_up.wait(), name="WebRTC call given up")
+    try:
+        await asyncio.wait({wait, giving_up}, return_when=asyncio.FIRST_COMPLETED)
+        return not giving_up.done()
+    finally:
+        wait.cancel()
+        giving_up.cancel()

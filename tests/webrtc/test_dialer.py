@@ -16,7 +16,7 @@ import pytest
 from robot_node.config import DialerSettings, WebRtcSettings
 from robot_node.mqtt import Broker, ConnectOptions, connect
 from robot_node.private_broker import PrivateBroker
-from robot_node.state import CallState
+from robot_node.state import CallState, RobotSnapshot
 from robot_node.webrtc.answerer import answer
 from robot_node.webrtc.call import without_media_from_peer
 from robot_node.webrtc.dialer import dialer_client_id
@@ -214,6 +214,26 @@ async def test_hanging_up_ends_the_wait_for_the_next_attempt(broker: PrivateBrok
         await backend.receive(Offer)
         await backend.receive(Terminated)
         await backend.receive(Offer)
+
+
+async def test_hanging_up_and_calling_at_once_begins_anew(broker: PrivateBroker, backend: MediaBackend) -> None:
+    async with calling_robot(broker, DialerSettings(answer_timeout_s=0.05), initial_s=60.0) as caller:
+
+        async def call_anew() -> None:
+            await caller.control.hang_up()
+            caller.control.call()
+
+        calls_anew: list[asyncio.Task[None]] = []
+
+        def when_it_fails_first(snapshot: RobotSnapshot) -> None:
+            # Before the dialer has begun to wait for its next attempt, which is a minute away.
+            if snapshot.call_error and not calls_anew:
+                calls_anew.append(asyncio.create_task(call_anew()))
+
+        caller.state.listen(when_it_fails_first)
+        for _ in range(2):
+            await backend.receive(Offer)
+            await backend.receive(Terminated)
 
 
 async def test_a_refused_call_is_made_again(caller: Caller, backend: MediaBackend) -> None:
