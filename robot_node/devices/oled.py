@@ -1,4 +1,4 @@
-"""OLED controllers by way of luma.oled: its set-up and commands, with a faster way to send a picture."""
+"""OLED controllers by way of luma.oled: its set-up and commands, sending only what has changed of the picture."""
 
 from __future__ import annotations
 
@@ -7,6 +7,14 @@ from typing import Any, Literal
 from luma.core.device import device
 from luma.oled.device import sh1106, ssd1306
 from PIL import Image
+
+from robot_node.devices.oled_windows import Window, changed_windows, pack
+
+_SSD1306_WINDOW = 10
+"""What a window costs on the bus: address, control byte and six bytes of command; address and control byte of data."""
+
+_SH1106_WINDOW = 7
+"""The same with three bytes of command."""
 
 
 class _Device(device):  # type: ignore[misc]  # luma ships no types
@@ -21,26 +29,52 @@ class _Device(device):  # type: ignore[misc]  # luma ships no types
         self._serial_interface = serial_interface
 
 
-class Ssd1306(ssd1306, _Device):  # type: ignore[misc]  # luma ships no types
-    """An SSD1306, by luma's driver."""
+class _Windowed:
+    """Sends what has changed since the last picture, and remembers what the display holds."""
+
+    _held: list[bytes] | None = None
 
     def display(self, image: Image.Image) -> None:
-        """Send a whole picture of mode ``"1"``."""
-        pages = pack(self.preprocess(image))
-        columns = (self._const.COLUMNADDR, self._colstart, self._colend - 1)
-        self.command(*columns, self._const.PAGEADDR, 0, len(pages) - 1)
-        self.data(list(b"".join(pages)))
+        """Make the display show a picture of mode ``"1"``."""
+        wanted = pack(self.preprocess(image))  # type: ignore[attr-defined]  # luma's mixin
+        held, self._held = self._held, None  # unknown until the bus has taken all of it
+        self._send(wanted, held)
+        self._held = wanted
+
+    def _send(self, wanted: list[bytes], held: list[bytes] | None) -> None:
+        raise NotImplementedError
 
 
-class Sh1106(sh1106, _Device):  # type: ignore[misc]  # luma ships no types
-    """An SH1106, by luma's driver."""
+def _whole(pages: list[bytes]) -> Window:
+    return Window(0, len(pages) - 1, 0, len(pages[0]) - 1)
 
-    def display(self, image: Image.Image) -> None:
-        """Send a whole picture of mode ``"1"``."""
-        low, high = self._page_address_offset & 0x0F, self._page_address_offset >> 4
-        for number, page in enumerate(pack(self.preprocess(image))):
-            self.command(0xB0 + number, self._const.SETLOWCOLUMN | low, self._const.SETHIGHCOLUMN | high)
-            self.data(list(page))
+
+class Ssd1306(_Windowed, ssd1306, _Device):  # type: ignore[misc]  # luma ships no types
+    """An SSD1306, by luma's driver. Its memory can be filled window by window (data sheet, 10.1.3 to 10.1.5)."""
+
+    def _send(self, wanted: list[bytes], held: list[bytes] | None) -> None:
+        windows = [_whole(wanted)]
+        if held is not None:
+            windows = list(changed_windows(held, wanted, cost=_SSD1306_WINDOW, across_pages=True))
+        for window in windows:
+            first, last = self._colstart + window.first_column, self._colstart + window.last_column
+            columns = (self._const.COLUMNADDR, first, last)
+            self.command(*columns, self._const.PAGEADDR, window.first_page, window.last_page)
+            self.data(list(window.cut_from(wanted)))
+
+
+class Sh1106(_Windowed, sh1106, _Device):  # type: ignore[misc]  # luma ships no types
+    """An SH1106, by luma's driver. Its memory is filled along one page at a time."""
+
+    def _send(self, wanted: list[bytes], held: list[bytes] | None) -> None:
+        windows = [Window(page, page, 0, len(wanted[page]) - 1) for page in range(len(wanted))]
+        if held is not None:
+            windows = list(changed_windows(held, wanted, cost=_SH1106_WINDOW, across_pages=False))
+        for window in windows:
+            column = self._page_address_offset + window.first_column
+            low, high = self._const.SETLOWCOLUMN | column & 0x0F, self._const.SETHIGHCOLUMN | column >> 4
+            self.command(0xB0 + window.first_page, low, high)
+            self.data(list(window.cut_from(wanted)))
 
 
 def create(driver: Literal["ssd1306", "sh1106"], serial: Any, *, width: int, height: int, rotate: int) -> Any:  # noqa: ANN401  # luma ships no types
@@ -71,15 +105,3 @@ def is_on(serial: Any) -> bool:  # noqa: ANN401  # luma ships no types
     """
     status = serial._bus.read_byte(serial._addr)  # noqa: SLF001  # a contract test holds these two names of luma
     return not status & 0x40
-
-
-def pack(image: Image.Image) -> list[bytes]:
-    """Return a picture of mode ``"1"`` as the controllers keep it.
-
-    One ``bytes`` for each page of eight rows, in it a byte for each column, whose lowest bit is the top row.
-    """
-    width, height = image.size
-    return [
-        image.crop((0, top, width, top + 8)).transpose(Image.Transpose.ROTATE_270).tobytes()
-        for top in range(0, height, 8)
-    ]
