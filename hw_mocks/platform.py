@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from gpiozero.pins.mock import MockFactory
+
 from hw_mocks.audio import SimulatedLoudspeaker, SimulatedMicrophone, sound_library
 from hw_mocks.i2c import SimulatedI2cAdapter
 from hw_mocks.oled import SimulatedOled
 from hw_mocks.picamera2 import Board, camera_library
 from hw_mocks.scenes import check_scene
 from hw_mocks.sensor import SimulatedSensor
+from hw_mocks.spi import SimulatedSpiBus, simulated_pins
 from robot_node.devices.platform import Platform
 
 
@@ -24,6 +27,8 @@ class SimulatedPi:
         sensor: The camera's image sensor, with its faults.
         oled: The display: its picture, and its plug.
         i2c: The adapter that it is wired to.
+        spi: The bus that it is wired to as well: one of both is used.
+        pins: gpiozero's mock pins.
         microphone: What is heard.
         loudspeaker: What was played.
     """
@@ -32,6 +37,8 @@ class SimulatedPi:
     sensor: SimulatedSensor
     oled: SimulatedOled
     i2c: SimulatedI2cAdapter
+    spi: SimulatedSpiBus
+    pins: MockFactory
     microphone: SimulatedMicrophone
     loudspeaker: SimulatedLoudspeaker
 
@@ -65,7 +72,23 @@ def simulated_platform(
     i2c = SimulatedI2cAdapter({display_address: oled})
     microphone, loudspeaker = SimulatedMicrophone(), SimulatedLoudspeaker()
     sound = sound_library(microphone, loudspeaker)
-    platform = Platform(name="simulated", camera_library=lambda: library, i2c=i2c.open, sound_library=lambda: sound)
+    pins = simulated_pins()
+    spi = SimulatedSpiBus(oled, pins)
+    platform = Platform(
+        name="simulated",
+        camera_library=lambda: library,
+        i2c=i2c.open,
+        sound_library=lambda: sound,
+        pin_factory=lambda: pins,
+        spidev=spi.spidev,
+    )
     return SimulatedPi(
-        platform=platform, sensor=sensor, oled=oled, i2c=i2c, microphone=microphone, loudspeaker=loudspeaker
+        platform=platform,
+        sensor=sensor,
+        oled=oled,
+        i2c=i2c,
+        spi=spi,
+        pins=pins,
+        microphone=microphone,
+        loudspeaker=loudspeaker,
     )

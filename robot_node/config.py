@@ -114,8 +114,14 @@ class DisplaySettings(_Section):
     """The OLED that shows the face."""
 
     driver: Literal["ssd1306", "sh1106", "none"] = "ssd1306"
+    interface: Literal["i2c", "spi"] = "i2c"
     bus: Annotated[int, Field(ge=0, le=32)] = 1
     address: Annotated[int, Field(ge=0x08, le=0x77)] = 0x3C
+    spi_port: Annotated[int, Field(ge=0, le=7)] = 0
+    spi_device: Annotated[int, Field(ge=0, le=7)] = 0
+    spi_hz: Literal[500_000, 1_000_000, 2_000_000, 4_000_000, 8_000_000, 16_000_000] = 8_000_000
+    dc_pin: Annotated[int, Field(ge=0, le=27)] = 24
+    reset_pin: Annotated[int, Field(ge=0, le=27)] = 25
     width: Literal[128] = 128
     height: Literal[32, 64] = 64
     rotate: Literal[0, 180] = 0

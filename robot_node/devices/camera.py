@@ -17,7 +17,7 @@ from robot_node.devices.platform import Platform
 from robot_node.devices.worker import DeviceWorker
 from robot_node.errors import DeviceError, NotReadyError, RobotNodeError
 from robot_node.media import EncodedFrame, FrameSink, RawFrame, RawFrameSink
-from robot_node.state import CameraState, RobotState
+from robot_node.state import CameraState, RobotState, act_for
 
 __all__ = ["Camera", "CameraLimits", "Photo"]
 
@@ -175,7 +175,8 @@ class Camera:
             async with self._lock:
                 if self._idle.idle:  # nobody came while others had their turn
                     logger.info("Nobody has looked for %g s: camera off", self._settings.off_when_unwatched_s)
-                    with contextlib.suppress(DeviceError):  # reported and logged already
+                    # reported and logged already; and not for the agent whose call started the timer
+                    with contextlib.suppress(DeviceError), act_for(""):
                         await self._turn_off()
 
         self._task("camera off when unwatched", turn_off())

@@ -34,7 +34,7 @@ class Display:
     """The robot's display. All its bus traffic is in a thread of its own.
 
     Args:
-        platform: Gives the I2C bus.
+        platform: Gives the bus. An SPI bus has no way back: a display that comes off it is not missed.
         settings: Which display, and where. With the driver ``"none"`` everything below does nothing, silently.
         state: Told why the display shows nothing.
         probe_interval_s: How often an idle display is asked whether it is still there.
@@ -198,7 +198,7 @@ class Display:
     def _connect(self) -> None:
         settings = self._settings
         with self._bus_errors():
-            self._serial = self._platform.i2c(settings.bus, settings.address)
+            self._serial = self._open_serial()
             self._serial.command(_NO_OPERATION)
             self._device = oled.create(
                 "sh1106" if settings.driver == "sh1106" else "ssd1306",
@@ -210,6 +210,13 @@ class Display:
             self._device.contrast(settings.contrast)
             self._lit = self._blank = True
             self._tells_status = self._is_on()
+
+    def _open_serial(self) -> Any:  # noqa: ANN401  # luma ships no types
+        if self._settings.interface == "i2c":
+            return self._platform.i2c(self._settings.bus, self._settings.address)
+        from robot_node.devices.spi import open_spi  # noqa: PLC0415  # needs gpiozero: only when it is wired so
+
+        return open_spi(self._platform, self._settings)
 
     def _draw(self, image: Image.Image | None) -> None:
         with self._bus_errors():
@@ -236,7 +243,7 @@ class Display:
 
     def _is_on(self) -> bool:
         try:
-            return oled.is_on(self._serial)
+            return self._settings.interface == "i2c" and oled.is_on(self._serial)
         except OSError:  # some modules answer to writes only
             return False
 
@@ -266,10 +273,12 @@ class Display:
         except (LumaError, OSError) as error:  # luma translates some errors of the bus, and lets others through
             self._disconnect()
             settings = self._settings
+            where, look = f"0x{settings.address:02X} on I2C bus {settings.bus}", f"i2cdetect -y {settings.bus}"
+            if settings.interface == "spi":
+                where, look = f"SPI {settings.spi_port}.{settings.spi_device}", "ls /dev/spidev*"
             raise DeviceError(
-                f"The {settings.driver} display at 0x{settings.address:02X} on I2C bus {settings.bus} "
-                f"does not answer: {error}.",
-                remedy=f"Check its wires; 'i2cdetect -y {settings.bus}' lists what answers.",
+                f"The {settings.driver} display at {where} does not answer: {error}.",
+                remedy=f"Check its wires; '{look}' lists what is there.",
             ) from error
 
 

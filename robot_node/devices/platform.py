@@ -66,6 +66,24 @@ def no_sound() -> SoundLibrary:
     raise DeviceError("This hardware has no sound.", remedy='Set microphone and loudspeaker to "none" in [audio].')
 
 
+def no_pins() -> Any:  # noqa: ANN401  # gpiozero ships no types
+    """A platform without pins.
+
+    Raises:
+        DeviceError: always.
+    """
+    raise DeviceError("This hardware has no pins.", remedy="Leave everything that needs a pin out of the settings.")
+
+
+def no_spi() -> Any:  # noqa: ANN401  # as spidev's
+    """A platform without an SPI bus.
+
+    Raises:
+        DeviceError: always.
+    """
+    raise DeviceError("This hardware has no SPI bus.", remedy='Set interface to "i2c" in [display].')
+
+
 @dataclass(frozen=True, slots=True)
 class Platform:
     """What the hardware is reached through.
@@ -75,17 +93,28 @@ class Platform:
         camera_library: Imports the camera library; raises DeviceError with the remedy when it is missing.
         i2c: Opens ``(bus, address)`` and returns luma's serial interface for it; raises DeviceError.
         sound_library: Imports the sound library; raises DeviceError with the remedy when it is missing.
+        pin_factory: Returns gpiozero's pin factory; raises DeviceError with the remedy when there is none.
+        spidev: Returns an SPI bus that is not open yet, as ``spidev.SpiDev``; raises DeviceError.
     """
 
     name: str
     camera_library: Callable[[], CameraLibrary]
     i2c: Callable[[int, int], Any]
     sound_library: Callable[[], SoundLibrary] = no_sound
+    pin_factory: Callable[[], Any] = no_pins
+    spidev: Callable[[], Any] = no_spi
 
 
 def raspberry_pi() -> Platform:
     """The real hardware, by the libraries that Raspberry Pi OS ships. Imports none of them yet."""
-    return Platform(name="raspberry-pi", camera_library=_picamera2, i2c=_i2c, sound_library=_sounddevice)
+    return Platform(
+        name="raspberry-pi",
+        camera_library=_picamera2,
+        i2c=_i2c,
+        sound_library=_sounddevice,
+        pin_factory=_pin_factory,
+        spidev=_spidev,
+    )
 
 
 def _picamera2() -> CameraLibrary:
@@ -151,3 +180,28 @@ def _sounddevice() -> SoundLibrary:
         RawOutputStream=sounddevice.RawOutputStream,
         PortAudioError=sounddevice.PortAudioError,
     )
+
+
+def _pin_factory() -> Any:  # noqa: ANN401  # gpiozero ships no types
+    from gpiozero import BadPinFactory, Device  # noqa: PLC0415  # needed only by who has something on the pins
+
+    try:
+        Device.ensure_pin_factory()
+    except BadPinFactory as error:
+        raise DeviceError(
+            f"The pins cannot be used: {error}.",
+            remedy="Install the pin library: sudo apt install python3-lgpio; and create the venv with "
+            "--system-site-packages. Put the user into the group gpio.",
+        ) from error
+    return Device.pin_factory
+
+
+def _spidev() -> Any:  # noqa: ANN401  # as spidev's
+    try:
+        import spidev  # noqa: PLC0415  # needed only by who has a display on SPI
+    except ImportError as error:
+        raise DeviceError(
+            f"The SPI library cannot be loaded: {error}.",
+            remedy="Install it: sudo apt install python3-spidev; and create the venv with --system-site-packages.",
+        ) from error
+    return spidev.SpiDev()
