@@ -7,8 +7,10 @@ Nobody calls sideways, and a new reader changes no writer.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import enum
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -70,6 +72,24 @@ class RobotSnapshot:
     link_error: str = ""
     call: CallState = CallState.DISCONNECTED
     call_error: str = ""
+
+
+_ACTOR: ContextVar[str] = ContextVar("actor", default="")
+
+
+@contextlib.contextmanager
+def act_for(client_id: str) -> Iterator[None]:
+    """Whatever changes in this block, and in tasks begun in it, was asked for by that agent; empty: by nobody."""
+    token = _ACTOR.set(client_id)
+    try:
+        yield
+    finally:
+        _ACTOR.reset(token)
+
+
+def acting_for() -> str:
+    """Client id of the agent for which the state is being changed; empty when none asked for it."""
+    return _ACTOR.get()
 
 
 class RobotState:
