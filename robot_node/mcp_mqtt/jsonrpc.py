@@ -39,6 +39,7 @@ class ErrorCode(enum.IntEnum):
     TOO_MANY_SESSIONS = -32011
     TOO_MANY_REQUESTS = -32012
     NO_SESSION = -32013
+    TOO_MANY_SUBSCRIPTIONS = -32014
 
 
 @dataclass(frozen=True, slots=True)

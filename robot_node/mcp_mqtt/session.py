@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import anyio
-from mcp.server import Server
+from anyio.streams.memory import MemoryObjectReceiveStream
 from mcp.shared.message import ServerMessageMetadata, SessionMessage
 from mcp_types import JSONRPCError, JSONRPCMessage, JSONRPCResponse
 
 from robot_node.errors import BrokerError
 from robot_node.mcp_mqtt.jsonrpc import dump
 from robot_node.mcp_mqtt.protocol import SessionKey, is_for_every_client
+from robot_node.mcp_mqtt.subscriptions import SessionSubscriptions
 from robot_node.mqtt import Connection
+
+ServeStreams = Callable[["MemoryObjectReceiveStream[SessionMessage | Exception]", "RpcWriter"], Awaitable[None]]
+"""Serves one client over the streams that it is given, until it is cancelled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +29,11 @@ class ClientIdentity:
 
     Attributes:
         client_id: MQTT client id. As trustworthy as the broker's access rules for the topics that contain it.
+        subscriptions: The resources that its session has subscribed to.
     """
 
     client_id: str
+    subscriptions: SessionSubscriptions = field(repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +54,11 @@ class ServerSession:
 
     Args:
         key: Which session it is.
-        server: The SDK's server.
+        serve: Runs the SDK's server over the session's streams.
         connection: Where answers go.
         rpc_topic: The client's RPC topic.
         limits: Its limits.
+        subscriptions: Where its subscriptions to resources are kept, until it is closed.
         on_answered: Called when a request needs no answer any more.
         on_for_every_client: Given the notifications that belong on the server's capability topic.
     """
@@ -59,21 +66,23 @@ class ServerSession:
     def __init__(
         self,
         key: SessionKey,
-        server: Server[Any],
+        serve: ServeStreams,
         connection: Connection,
         rpc_topic: str,
-        limits: SessionLimits,
         *,
+        limits: SessionLimits,
+        subscriptions: SessionSubscriptions,
         on_answered: Callable[[], None],
         on_for_every_client: Callable[[bytes], None],
     ) -> None:
         self.key = key
         self.task: asyncio.Task[None] | None = None
-        self._server = server
+        self._serve = serve
+        self._subscriptions = subscriptions
         self._inbox, self._read = anyio.create_memory_object_stream[SessionMessage | Exception](limits.inbox_messages)
-        self._write = _RpcWriter(connection, rpc_topic, limits.qos, on_answered, on_for_every_client)
+        self._write = RpcWriter(connection, rpc_topic, limits.qos, on_answered, on_for_every_client)
         self._metadata = ServerMessageMetadata(
-            request_context=ClientIdentity(key.client_id), on_request_unanswered=self._unanswered
+            request_context=ClientIdentity(key.client_id, subscriptions), on_request_unanswered=self._unanswered
         )
         self._on_answered = on_answered
 
@@ -89,11 +98,12 @@ class ServerSession:
 
     async def run(self) -> None:
         """Serve until cancelled."""
-        await self._server.run(self._read, self._write, self._server.create_initialization_options())
+        await self._serve(self._read, self._write)
 
     def close(self) -> None:
         """Let nothing more out, and cancel what runs. Must not be awaited for: a handler may take its time."""
         self._write.close()
+        self._subscriptions.close()
         self._inbox.close()
         self._read.close()
         if self.task is not None and self.task is not asyncio.current_task():
@@ -103,7 +113,7 @@ class ServerSession:
         self._on_answered()
 
 
-class _RpcWriter:
+class RpcWriter:
     """The write stream that the SDK's server is given: publishes at once, without a task or queue in between."""
 
     def __init__(
@@ -122,6 +132,7 @@ class _RpcWriter:
         self._closed = False
 
     async def send(self, item: SessionMessage, /) -> None:
+        """Publish one message of the SDK's server."""
         if self._closed:
             # Of a replaced session: its late answers must not reach the client's new one, whose ids start anew.
             raise anyio.ClosedResourceError
@@ -138,9 +149,11 @@ class _RpcWriter:
             raise anyio.BrokenResourceError from error
 
     def close(self) -> None:
+        """Let nothing more out."""
         self._closed = True
 
     async def aclose(self) -> None:
+        """The same, as the SDK asks for it."""
         self.close()
 
     async def __aenter__(self) -> Self:

@@ -1,0 +1,194 @@
+"""One connection's worth of serving: carries out what :mod:`robot_node.mcp_mqtt.protocol` decides."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+
+from mcp.shared.subscriptions import ResourceUpdated, ServerEvent
+
+from robot_node.errors import BrokerError
+from robot_node.mcp_mqtt import topics
+from robot_node.mcp_mqtt.jsonrpc import DISCONNECTED, SERVER_ONLINE, dump, dump_notification
+from robot_node.mcp_mqtt.notices import Notices
+from robot_node.mcp_mqtt.options import ServerOptions
+from robot_node.mcp_mqtt.protocol import Action, Answer, Close, Deliver, Note, Open, Packet, ServerProtocol, SessionKey
+from robot_node.mcp_mqtt.session import ServerSession, ServeStreams, SessionLimits
+from robot_node.mcp_mqtt.subscriptions import SessionSubscriptions, Subscriptions, as_notification
+from robot_node.mcp_mqtt.topics import ServerTopics
+from robot_node.mqtt import Connection, Incoming, Subscription
+
+logger = logging.getLogger(__name__)
+
+_OUTBOX_MESSAGES = 256
+
+
+class Service:
+    """One connection's worth of serving: when the connection goes, so do all sessions.
+
+    Args:
+        connection: The connection.
+        serve: Runs the SDK's server over one session's streams.
+        options: How the server presents itself, and its limits.
+        server_topics: Its topics.
+        notices: Where to tell of what strangers do.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        serve: ServeStreams,
+        options: ServerOptions,
+        server_topics: ServerTopics,
+        notices: Notices,
+    ) -> None:
+        self._connection = connection
+        self._serve = serve
+        self._options = options
+        self._topics = server_topics
+        self._notices = notices
+        self._protocol = ServerProtocol(
+            server_topics,
+            max_sessions=options.max_sessions,
+            max_requests=options.inbox_messages,
+            max_message_bytes=options.max_message_bytes,
+        )
+        self._sessions: dict[SessionKey, ServerSession] = {}
+        self._subscriptions = Subscriptions(options.max_subscriptions)
+        self._outbox: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue(_OUTBOX_MESSAGES)
+        self._capability_queued: set[bytes] = set()
+        self._group = asyncio.TaskGroup()
+        self._leaving = False
+
+    async def run(self, on_online: Callable[[], None]) -> None:
+        """Be online until cancelled; ``on_online`` is called as soon as clients can reach the server."""
+        async with self._group:
+            self._group.create_task(self._send_outbox(), name="MCP outbox")
+            await self._connection.subscribe(Subscription(self._topics.control, qos=self._options.qos))
+            try:
+                await self._publish_presence()
+                on_online()
+                await asyncio.Event().wait()
+            finally:
+                self._leaving = True
+                # Before the sessions end: no new client shall come. On a lost connection the broker does it (will).
+                with contextlib.suppress(BrokerError):
+                    await self._connection.publish(self._topics.presence, b"", qos=1, retain=True)
+
+    async def _publish_presence(self) -> None:
+        params = {
+            "server_name": self._topics.server_name,
+            "description": self._options.description,
+            "meta": dict(self._options.meta),
+        }
+        payload = dump_notification(SERVER_ONLINE, params)
+        await self._connection.publish(self._topics.presence, payload, qos=1, retain=True)
+
+    def receive(self, incoming: Incoming) -> None:
+        """Handle a message from the broker."""
+        if self._leaving:
+            return
+        sender = incoming.user_property("MCP-MQTT-CLIENT-ID")
+        self._perform(self._protocol.receive(Packet(incoming.topic, incoming.payload, sender, incoming.retain)))
+
+    def _perform(self, actions: tuple[Action, ...]) -> None:
+        for action in actions:
+            match action:
+                case Deliver(key, message):
+                    if not self._sessions[key].deliver(message):
+                        self._perform(self._protocol.refused(key, message))
+                case Open(key):
+                    self._open(key)
+                case Close():
+                    self._close(action)
+                case Answer(client_id, error):
+                    self._send_later(self._topics.rpc(client_id), dump(error))
+                case Note(kind, text):
+                    self._notices.note(kind, text)
+
+    def _open(self, key: SessionKey) -> None:
+        session = ServerSession(
+            key,
+            self._serve,
+            self._connection,
+            self._topics.rpc(key.client_id),
+            limits=SessionLimits(self._options.inbox_messages, self._options.qos),
+            subscriptions=SessionSubscriptions(self._subscriptions),
+            on_answered=lambda: self._protocol.answered(key),
+            on_for_every_client=self._tell_every_client,
+        )
+        self._sessions[key] = session
+        session.task = self._group.create_task(self._serve_session(session), name=f"MCP session of {key.client_id}")
+        logger.debug("Client %s opened a session", key.client_id)
+
+    async def _serve_session(self, session: ServerSession) -> None:
+        client_id = session.key.client_id
+        try:
+            # All three in one SUBSCRIBE, and nothing is answered before it is acknowledged.
+            await self._connection.subscribe(
+                Subscription(topics.client_presence(client_id), qos=1),
+                Subscription(topics.client_capability(client_id), qos=self._options.qos),
+                Subscription(self._topics.rpc(client_id), qos=self._options.qos, no_local=True),
+            )
+            await session.run()
+            reason = "the session ended by itself"
+        except BrokerError as error:
+            self._notices.note("session failed", f"The session of client {client_id} failed: {error}")
+            reason = "its topics cannot be subscribed"
+        except Exception:  # one client's session must never end the others'
+            # The SDK may fail when it is cancelled before it has begun to serve: that session is over anyway.
+            level = logging.ERROR if self._protocol.is_current(session.key) and not self._leaving else logging.DEBUG
+            logger.log(level, "The session of client %s failed", client_id, exc_info=True)
+            reason = "the session failed"
+        finally:
+            session.close()
+        if not self._leaving:
+            self._perform(self._protocol.ended(session.key, reason))
+
+    def _close(self, action: Close) -> None:
+        session = self._sessions.pop(action.session)
+        logger.debug("Session of client %s ended: %s", session.key.client_id, action.reason)
+        session.close()
+        if session.task is asyncio.current_task():
+            # It ended by itself: the client doesn't know.
+            self._send_later(self._topics.rpc(session.key.client_id), dump_notification(DISCONNECTED))
+        if action.unsubscribe:
+            # Tasks start in the order of their creation: a SUBSCRIBE of a later session of this client comes after.
+            self._group.create_task(
+                self._unsubscribe(session.key.client_id), name=f"MCP unsubscribe {session.key.client_id}"
+            )
+
+    async def _unsubscribe(self, client_id: str) -> None:
+        with contextlib.suppress(BrokerError):
+            await self._connection.unsubscribe(
+                topics.client_presence(client_id), topics.client_capability(client_id), self._topics.rpc(client_id)
+            )
+
+    def on_change(self, event: ServerEvent) -> None:
+        """Tell of a change on the capability topic, if there is anybody who wants to know."""
+        wanted = event.uri in self._subscriptions if isinstance(event, ResourceUpdated) else bool(self._sessions)
+        if wanted and not self._leaving:
+            self._tell_every_client(as_notification(event))
+
+    def _tell_every_client(self, payload: bytes) -> None:
+        if payload not in self._capability_queued and self._send_later(self._topics.capability, payload):
+            self._capability_queued.add(payload)
+
+    def _send_later(self, topic: str, payload: bytes) -> bool:
+        try:
+            self._outbox.put_nowait((topic, payload))
+        except asyncio.QueueFull:
+            self._notices.note("full outbox", "The broker takes messages too slowly: a message is lost.")
+            return False
+        return True
+
+    async def _send_outbox(self) -> None:
+        while True:
+            topic, payload = await self._outbox.get()
+            self._capability_queued.discard(payload)
+            try:
+                await self._connection.publish(topic, payload, qos=self._options.qos)
+            except BrokerError as error:
+                self._notices.note("publish failed", str(error))
