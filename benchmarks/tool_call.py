@@ -1,14 +1,23 @@
-"""What a tool call over MQTT costs, beside a bare request/response echo through the same broker.
+"""What a tool call over MQTT costs, beside a bare echo through the same broker and beside the official SDK's own ways.
 
-``python -m benchmarks.tool_call`` prints one JSON line; times in milliseconds:
+``python -m benchmarks.tool_call`` prints one JSON line; times in milliseconds, ``p50_ms`` and ``p99_ms`` being those
+of a call over MQTT at QoS 0:
 
-* ``p50_ms``, ``p99_ms``: a call of a trivial tool by the official SDK's client.
+* ``p50_ratio_to_floor``: p50 over the sum of what nothing can save, an echo through the broker and a call in memory.
+  Target: at most 1.25.
+* ``p50_ratio_to_stdio``: p50 over that of a call over stdio. Target: below 1.
+* ``qos1_ratio``: p50 at QoS 1, on both sides, over p50 at QoS 0. Target: at most 1.5.
+* ``p50_ratio_to_echo``: how many echoes a call costs. Target: at most 3.
 * ``echo_p50_ms``: a payload of the same size sent to a peer and back, with the same MQTT client library (aiomqtt) as
-  it comes, TCP_NODELAY set as we set it.
-* ``p50_ratio_to_echo``: how many echoes a tool call costs. Target: at most 3.
-* ``adapted_echo_p50_ms``: the same echo over our adaptation of that library (``robot_node.mqtt``), for comparison.
+  it comes, TCP_NODELAY set as we set it; ``adapted_echo_p50_ms``: the same over our adaptation of that library.
+* ``memory_p50_ms``, ``stdio_p50_ms``, ``http_p50_ms``, ``qos1_p50_ms``: the same call of the same tool, in one process
+  with the server, over stdio, over streamable HTTP, and over MQTT at QoS 1.
+* ``at_once_ms``: for each of these ways the p50 of 16 calls at once, until the last is answered.
+* ``first_result_ms``: for each way of calling the median time from opening a connection to the result of its first
+  call. Over stdio that starts the server, which the other ways find running.
 
-The broker, the MCP server, each echoing peer and the caller are processes of their own; calls and echoes take turns.
+The broker, each server, each echoing peer and the caller are processes of their own; all ways take turns, in rounds,
+after a warm-up.
 """
 
 from __future__ import annotations
@@ -16,153 +25,167 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+import statistics
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from functools import partial
+from typing import Any
 
-import aiomqtt
-from mcp import Client
-from mcp.server import MCPServer
+from mcp import Client, StdioServerParameters
 
-from benchmarks._processes import READY, peer, reply
-from benchmarks._report import command_line, percentile, positive, print_result, times_ms
+from benchmarks._add import ADD, ARGUMENTS, server_with_add
+from benchmarks._echo import Ask, echoing, echoing_adapted, serve_adapted_echo, serve_echo
+from benchmarks._processes import LOOPBACK, READY, peer, reply
+from benchmarks._report import command_line, percentile, positive, print_result, progress, times_ms
 from robot_node.mcp_mqtt.client import mqtt_transport
 from robot_node.mcp_mqtt.server import ServerOptions, serve
-from robot_node.mqtt import Broker, ConnectOptions, Incoming, Subscription, connect
-from robot_node.private_broker import PrivateBroker
+from robot_node.mqtt import Broker
+from robot_node.private_broker import PrivateBroker, free_port
 
-_SERVER_ID, _SERVER_NAME = "benchmark", "robot-node/benchmark"
-_REQUEST, _RESPONSE = "benchmark/echo/request", "benchmark/echo/response"
-_ADAPTED = "adapted/"
-# As many bytes as the tool call puts on the wire, properties aside.
-_PAYLOAD = b"x" * 300
+_SERVER_NAME = "robot-node/benchmark"
+_SERVER_IDS = ("qos0", "qos1")
+_AT_ONCE = 16
 _ROUNDS = 10
 _WARM_UP = 50
+_MOST_CONNECTIONS = 5
+_CALLS_PER_CONNECTION = 200
 
 
-async def _serve_tool(broker: Broker) -> None:
-    server = MCPServer("benchmark", log_level="WARNING")
-
-    @server.tool()
-    def add(a: int, b: int) -> int:
-        return a + b
-
-    await serve(broker, server, ServerOptions(server_id=_SERVER_ID, server_name=_SERVER_NAME), on_online=_say_ready)
+async def _serve_mqtt(qos: int, url: str) -> None:
+    options = ServerOptions(server_id=_SERVER_IDS[qos], server_name=_SERVER_NAME, qos=qos)
+    await serve(Broker.from_url(url), server_with_add(), options, on_online=_say_ready)
 
 
-def _bare_client(broker: Broker, client_id: str) -> aiomqtt.Client:
-    return aiomqtt.Client(
-        broker.host,
-        broker.port,
-        identifier=client_id,
-        protocol=aiomqtt.ProtocolVersion.V5,
-        socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
-    )
-
-
-async def _serve_echo(broker: Broker) -> None:
-    async with _bare_client(broker, "echo") as client:
-        await client.subscribe(_REQUEST)
-        _say_ready()
-        async for message in client.messages:
-            await client.publish(_RESPONSE, message.payload)
-
-
-async def _serve_adapted_echo(broker: Broker) -> None:
-    requests: asyncio.Queue[Incoming] = asyncio.Queue()
-    async with connect(broker, ConnectOptions(client_id="adapted-echo"), requests.put_nowait) as connection:
-        await connection.subscribe(Subscription(_ADAPTED + _REQUEST))
-        _say_ready()
-        while True:
-            request = await requests.get()
-            await connection.publish(_ADAPTED + _RESPONSE, request.payload)
+async def _serve_http(port: str) -> None:
+    serving = asyncio.create_task(server_with_add().run_streamable_http_async(host=LOOPBACK, port=int(port)))
+    while not serving.done():
+        with contextlib.suppress(ConnectionRefusedError):
+            _, writer = await asyncio.open_connection(LOOPBACK, int(port))
+            writer.close()
+            break
+        await asyncio.sleep(0.02)
+    _say_ready()
+    await serving
 
 
 def _say_ready() -> None:
     reply(READY)
 
 
-@contextlib.asynccontextmanager
-async def _echoing(broker: Broker) -> AsyncIterator[Callable[[], Awaitable[object]]]:
-    async with _bare_client(broker, "asker") as client:
-        await client.subscribe(_RESPONSE)
-        messages = aiter(client.messages)
-
-        async def echo() -> object:
-            await client.publish(_REQUEST, _PAYLOAD)
-            return await anext(messages)
-
-        yield echo
+_ROLES: dict[str, Callable[[str], Coroutine[Any, Any, None]]] = {
+    "echo": lambda url: serve_echo(Broker.from_url(url)),
+    "adapted-echo": lambda url: serve_adapted_echo(Broker.from_url(url)),
+    "http": _serve_http,
+    "mqtt": partial(_serve_mqtt, 0),
+    "mqtt-qos1": partial(_serve_mqtt, 1),
+}
 
 
-@contextlib.asynccontextmanager
-async def _echoing_adapted(broker: Broker) -> AsyncIterator[Callable[[], Awaitable[object]]]:
-    responses: asyncio.Queue[Incoming] = asyncio.Queue()
+def _clients(broker: Broker, http_port: int) -> dict[str, Callable[[], Client]]:
+    """For each way of calling, what makes a client."""
+    stdio = StdioServerParameters(command=sys.executable, args=["-m", "benchmarks._add"])
 
-    async with connect(broker, ConnectOptions(client_id="adapted-asker"), responses.put_nowait) as connection:
-        await connection.subscribe(Subscription(_ADAPTED + _RESPONSE))
+    def over_mqtt(qos: int) -> Client:
+        return Client(mqtt_transport(broker, _SERVER_IDS[qos], _SERVER_NAME, qos=qos))
 
-        async def echo() -> object:
-            await connection.publish(_ADAPTED + _REQUEST, _PAYLOAD)
-            return await responses.get()
-
-        yield echo
+    return {
+        "memory": lambda: Client(server_with_add()),
+        "stdio": lambda: Client(stdio),
+        "http": lambda: Client(f"http://{LOOPBACK}:{http_port}/mcp"),
+        "mqtt": lambda: over_mqtt(0),
+        "mqtt_qos1": lambda: over_mqtt(1),
+    }
 
 
 @contextlib.asynccontextmanager
-async def _calling(broker: Broker) -> AsyncIterator[Callable[[], Awaitable[object]]]:
-    async with Client(mqtt_transport(broker, _SERVER_ID, _SERVER_NAME)) as client:
-        yield lambda: client.call_tool("add", {"a": 40, "b": 2})
+async def _calling(client: Client) -> AsyncIterator[Ask]:
+    async with client:
+
+        async def ask(at_once: int) -> None:
+            await asyncio.gather(*(client.call_tool(ADD, ARGUMENTS) for _ in range(at_once)))
+
+        yield ask
 
 
-async def measure(calls: int) -> dict[str, float]:
+async def _first_result(make_client: Callable[[], Client]) -> None:
+    async with make_client() as client:
+        await client.call_tool(ADD, ARGUMENTS)
+
+
+async def measure(calls: int) -> dict[str, Any]:
     """Measure in turn.
 
     Args:
-        calls: Tool calls, and echoes, to measure.
+        calls: Calls, and echoes, to measure, and as many again 16 at once.
 
     Returns:
         What is printed.
     """
-    times: dict[str, list[float]] = {"echo": [], "adapted": [], "call": []}
+    connections = min(_MOST_CONNECTIONS, -(-calls // _CALLS_PER_CONNECTION))
     async with contextlib.AsyncExitStack() as stack:
         private = await stack.enter_async_context(PrivateBroker())
+        http_port = free_port()
         for role in _ROLES:
-            await stack.enter_async_context(peer("benchmarks.tool_call", "--peer", role, private.url))
+            where = str(http_port) if role == "http" else private.url
+            await stack.enter_async_context(peer("benchmarks.tool_call", "--peer", role, where))
         broker = Broker.from_url(private.url)
-        actions = {
-            "echo": await stack.enter_async_context(_echoing(broker)),
-            "adapted": await stack.enter_async_context(_echoing_adapted(broker)),
-            "call": await stack.enter_async_context(_calling(broker)),
+        clients = _clients(broker, http_port)
+        first = {way: await _first_results(make, connections) for way, make in clients.items()}
+        asks = {
+            "echo": await stack.enter_async_context(echoing(broker)),
+            "adapted_echo": await stack.enter_async_context(echoing_adapted(broker)),
+            **{way: await stack.enter_async_context(_calling(make())) for way, make in clients.items()},
         }
-        for action in actions.values():
-            await times_ms(action, _WARM_UP)
-        for _ in range(_ROUNDS):
-            for name, action in actions.items():
-                times[name] += await times_ms(action, -(-calls // _ROUNDS))
-    p50 = {name: percentile(values, 50) for name, values in times.items()}
+        single = await _in_turn(asks, calls, at_once=1)
+        progress("16 at once")
+        together = await _in_turn(asks, -(-calls // _AT_ONCE), at_once=_AT_ONCE)
+    p50 = {way: percentile(times, 50) for way, times in single.items()}
     return {
-        "calls": len(times["call"]),
-        "p50_ms": round(p50["call"], 3),
-        "p99_ms": round(percentile(times["call"], 99), 3),
+        "calls": len(single["mqtt"]),
+        "p50_ms": round(p50["mqtt"], 3),
+        "p99_ms": round(percentile(single["mqtt"], 99), 3),
+        "p50_ratio_to_floor": round(p50["mqtt"] / (p50["echo"] + p50["memory"]), 2),
+        "p50_ratio_to_stdio": round(p50["mqtt"] / p50["stdio"], 2),
+        "qos1_ratio": round(p50["mqtt_qos1"] / p50["mqtt"], 2),
+        "p50_ratio_to_echo": round(p50["mqtt"] / p50["echo"], 2),
         "echo_p50_ms": round(p50["echo"], 3),
-        "p50_ratio_to_echo": round(p50["call"] / p50["echo"], 2),
-        "adapted_echo_p50_ms": round(p50["adapted"], 3),
+        "adapted_echo_p50_ms": round(p50["adapted_echo"], 3),
+        "memory_p50_ms": round(p50["memory"], 3),
+        "stdio_p50_ms": round(p50["stdio"], 3),
+        "http_p50_ms": round(p50["http"], 3),
+        "qos1_p50_ms": round(p50["mqtt_qos1"], 3),
+        "at_once": _AT_ONCE,
+        "at_once_ms": {way: round(percentile(times, 50), 2) for way, times in together.items()},
+        "first_result_ms": {way: round(time, 1) for way, time in first.items()},
     }
 
 
-_ROLES = {"server": _serve_tool, "echo": _serve_echo, "adapted-echo": _serve_adapted_echo}
+async def _first_results(make_client: Callable[[], Client], connections: int) -> float:
+    return statistics.median(await times_ms(lambda: _first_result(make_client), connections))
+
+
+async def _in_turn(asks: Mapping[str, Ask], count: int, *, at_once: int) -> dict[str, list[float]]:
+    """Times in milliseconds of each way."""
+    times: dict[str, list[float]] = {way: [] for way in asks}
+    for ask in asks.values():
+        await times_ms(partial(ask, at_once), -(-_WARM_UP // at_once))
+    for number in range(_ROUNDS):
+        progress(f"round {number + 1} of {_ROUNDS}")
+        for way, ask in asks.items():
+            times[way] += await times_ms(partial(ask, at_once), -(-count // _ROUNDS))
+    return times
 
 
 def main() -> None:
     """Read the command line, measure, print one JSON line."""
     parser = command_line("benchmarks.tool_call", __doc__)
     parser.add_argument("--calls", type=positive, default=1000, metavar="N", help="calls to measure (default: 1000)")
-    parser.add_argument("--peer", nargs=2, metavar=("ROLE", "BROKER"), help=argparse.SUPPRESS)
+    parser.add_argument("--peer", nargs=2, metavar=("ROLE", "WHERE"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.peer:
-        role, url = arguments.peer
+        role, where = arguments.peer
         with contextlib.suppress(KeyboardInterrupt):
-            asyncio.run(_ROLES[role](Broker.from_url(url)))
+            asyncio.run(_ROLES[role](where))
     else:
         print_result(measure(arguments.calls))
 

@@ -65,10 +65,20 @@ def test_control_under_load_calls_with_and_without_viewers_who_really_watch() ->
     assert result["p99_ratio"] == pytest.approx(result["watched_p99_ms"] / result["p99_ms"], abs=0.01)
 
 
-def test_tool_call_compares_with_an_echo() -> None:
+def test_tool_call_compares_with_an_echo_and_with_the_other_ways_of_calling() -> None:
     result = run("tool_call", "--calls", "10")
     assert result["calls"] == 10
-    assert result["p50_ratio_to_echo"] == pytest.approx(result["p50_ms"] / result["echo_p50_ms"], abs=0.02)
+    p50 = result["p50_ms"]
+    assert result["p50_ratio_to_echo"] == pytest.approx(p50 / result["echo_p50_ms"], abs=0.02)
+    floor = result["echo_p50_ms"] + result["memory_p50_ms"]
+    assert result["p50_ratio_to_floor"] == pytest.approx(p50 / floor, abs=0.02)
+    assert result["p50_ratio_to_stdio"] == pytest.approx(p50 / result["stdio_p50_ms"], abs=0.02)
+    assert result["qos1_ratio"] == pytest.approx(result["qos1_p50_ms"] / p50, abs=0.02)
+    ways = {"memory", "stdio", "http", "mqtt", "mqtt_qos1"}
+    assert set(result["first_result_ms"]) == ways
+    assert set(result["at_once_ms"]) == ways | {"echo", "adapted_echo"}
+    assert result["at_once"] == 16
+    assert all(0 < time for time in (*result["first_result_ms"].values(), *result["at_once_ms"].values()))
 
 
 def test_a_benchmark_that_is_interrupted_ends_everything_that_it_started() -> None:
