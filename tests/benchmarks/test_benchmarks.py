@@ -78,7 +78,7 @@ def test_tool_call_compares_with_an_echo_and_with_the_other_ways_of_calling() ->
     assert set(result["first_result_ms"]) == ways
     assert set(result["at_once_ms"]) == ways | {"echo", "adapted_echo"}
     assert result["at_once"] == 16
-    assert all(0 < time for time in (*result["first_result_ms"].values(), *result["at_once_ms"].values()))
+    assert all(time > 0 for time in (*result["first_result_ms"].values(), *result["at_once_ms"].values()))
 
 
 def test_a_benchmark_that_is_interrupted_ends_everything_that_it_started() -> None:
