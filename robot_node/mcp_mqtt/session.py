@@ -9,17 +9,17 @@ from types import TracebackType
 from typing import Self
 
 import anyio
-from anyio.streams.memory import MemoryObjectReceiveStream
 from mcp.shared.message import ServerMessageMetadata, SessionMessage
 from mcp_types import JSONRPCError, JSONRPCMessage, JSONRPCResponse
 
 from robot_node.errors import BrokerError
+from robot_node.mcp_mqtt.inbox import Inbox
 from robot_node.mcp_mqtt.jsonrpc import dump
 from robot_node.mcp_mqtt.protocol import SessionKey, is_for_every_client
 from robot_node.mcp_mqtt.subscriptions import SessionSubscriptions
 from robot_node.mqtt import Connection
 
-ServeStreams = Callable[["MemoryObjectReceiveStream[SessionMessage | Exception]", "RpcWriter"], Awaitable[None]]
+ServeStreams = Callable[["Inbox[SessionMessage | Exception]", "RpcWriter"], Awaitable[None]]
 """Serves one client over the streams that it is given, until it is cancelled."""
 
 
@@ -79,7 +79,7 @@ class ServerSession:
         self.task: asyncio.Task[None] | None = None
         self._serve = serve
         self._subscriptions = subscriptions
-        self._inbox, self._read = anyio.create_memory_object_stream[SessionMessage | Exception](limits.inbox_messages)
+        self._inbox: Inbox[SessionMessage | Exception] = Inbox(limits.inbox_messages)
         self._write = RpcWriter(connection, rpc_topic, limits.qos, on_answered, on_for_every_client)
         self._metadata = ServerMessageMetadata(
             request_context=ClientIdentity(key.client_id, subscriptions), on_request_unanswered=self._unanswered
@@ -88,24 +88,17 @@ class ServerSession:
 
     def deliver(self, message: JSONRPCMessage) -> bool:
         """Put a message into the inbox; False when it is full."""
-        try:
-            self._inbox.send_nowait(SessionMessage(message, self._metadata))
-        except anyio.WouldBlock:
-            return False
-        except anyio.BrokenResourceError:
-            pass  # the session is ending
-        return True
+        return self._inbox.put(SessionMessage(message, self._metadata))
 
     async def run(self) -> None:
         """Serve until cancelled."""
-        await self._serve(self._read, self._write)
+        await self._serve(self._inbox, self._write)
 
     def close(self) -> None:
         """Let nothing more out, and cancel what runs. Must not be awaited for: a handler may take its time."""
         self._write.close()
         self._subscriptions.close()
         self._inbox.close()
-        self._read.close()
         if self.task is not None and self.task is not asyncio.current_task():
             self.task.cancel()
 
