@@ -2,6 +2,7 @@
 
 * :func:`robot_node.mcp_mqtt.server.serve` serves an ``mcp`` server to many clients over one connection.
 * :func:`robot_node.mcp_mqtt.client.mqtt_transport` is a transport for ``mcp.Client``.
-* :func:`robot_node.mcp_mqtt.presence.online_servers` and :func:`~robot_node.mcp_mqtt.presence.directory` tell who is
-  online.
+* :func:`robot_node.mcp_mqtt.presence.online_servers` tells who is online.
+* :func:`robot_node.mcp_mqtt.presence.directory` follows who is online, and talks to any number of servers over one
+  connection.
 """

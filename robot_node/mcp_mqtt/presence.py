@@ -1,6 +1,6 @@
-"""Who is online: list the servers of a broker once, or follow them.
+"""Who is online: list the servers of a broker once, or follow them and talk to them over the same connection.
 
-Source: MCP over MQTT (EMQX specification, 2025-03-26 revision), "Life of a session" 1 and 2.
+Source: MCP over MQTT (EMQX specification, 2025-03-26 revision), "Service Discovery".
 """
 
 from __future__ import annotations
@@ -9,19 +9,19 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
-import pydantic_core
-from pydantic import TypeAdapter
+import anyio
 
-from robot_node.errors import BrokerError, RemoteError
+from robot_node.errors import BrokerError, NotReadyError, RemoteError
 from robot_node.mcp_mqtt import topics
-from robot_node.mcp_mqtt.client import client_options, new_client_id
-from robot_node.mcp_mqtt.jsonrpc import SERVER_ONLINE
+from robot_node.mcp_mqtt.broker_hints import presence_filters, roles
+from robot_node.mcp_mqtt.client import MAX_MESSAGE_BYTES, client_options, new_client_id
+from robot_node.mcp_mqtt.jsonrpc import DISCONNECTED, dump_notification
+from robot_node.mcp_mqtt.link import ServerLink, Streams, TimeLimits
 from robot_node.mcp_mqtt.notices import Notices
-from robot_node.mcp_mqtt.topics import ServerName
+from robot_node.mcp_mqtt.online import OnlineServer, Servers, parse_presence, pick
+from robot_node.mcp_mqtt.topics import ServerTopics
 from robot_node.mqtt import (
     Backoff,
     Broker,
@@ -34,118 +34,9 @@ from robot_node.mqtt import (
     keep_connected,
 )
 
+__all__ = ["Directory", "OnlineServer", "directory", "online_servers", "parse_presence", "pick", "presence_filters"]
+
 logger = logging.getLogger(__name__)
-
-_MAX_PRESENCE_BYTES = 256 * 1024
-_MAX_SERVERS = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class OnlineServer:
-    """A server, as its presence describes it.
-
-    Attributes:
-        server_id: Its MQTT client id.
-        server_name: Its hierarchical name.
-        description: What it can do, in short; empty when it doesn't say.
-        meta: Further facts, e.g. ``rbac.roles``.
-    """
-
-    server_id: str
-    server_name: str
-    description: str = ""
-    meta: Mapping[str, Any] = field(default_factory=dict, hash=False)
-
-
-def parse_presence(topic: str, payload: bytes) -> OnlineServer | str:
-    """Read a presence message that isn't empty.
-
-    The topic decides who is online: a broker's access rules protect it, not what the payload says of names.
-
-    Returns:
-        The server, or why it cannot be one. A description or meta of the wrong kind counts as absent.
-    """
-    name = topics.parse_presence(topic)
-    if name is None:
-        return "the topic is no presence topic"
-    if len(payload) > _MAX_PRESENCE_BYTES:
-        return f"it has {len(payload)} bytes"
-    try:
-        message = pydantic_core.from_json(payload)
-    except ValueError as error:
-        return f"it is not valid JSON: {error}"
-    if not isinstance(message, dict) or message.get("method") != SERVER_ONLINE:
-        return f"it is no {SERVER_ONLINE} notification"
-    params = message.get("params")
-    params = params if isinstance(params, dict) else {}
-    description, meta = params.get("description"), params.get("meta")
-    return OnlineServer(
-        name.server_id,
-        name.server_name,
-        description if isinstance(description, str) else "",
-        meta if isinstance(meta, dict) else {},
-    )
-
-
-class _Servers:
-    """The servers seen so far. Pure."""
-
-    def __init__(self, name_filter: str) -> None:
-        self._name_filter = name_filter
-        self._online: dict[ServerName, OnlineServer] = {}
-
-    def receive(self, topic: str, payload: bytes) -> str:
-        """Take in a presence message; returns what is wrong with it, or nothing."""
-        name = topics.parse_presence(topic)
-        if name is None or not topics.name_matches(self._name_filter, name.server_name):
-            return ""  # a filter that the broker gave may be wider than what was asked for
-        if not payload:
-            self._online.pop(name, None)
-            return ""
-        server = parse_presence(topic, payload)
-        if isinstance(server, str):
-            return f"Ignored the presence message on {topic}: {server}."
-        if name not in self._online and len(self._online) >= _MAX_SERVERS:
-            return f"Ignored the presence message on {topic}: {_MAX_SERVERS} servers are online already."
-        self._online[name] = server
-        return ""
-
-    def clear(self) -> None:
-        self._online.clear()
-
-    def sorted(self) -> tuple[OnlineServer, ...]:
-        return tuple(sorted(self._online.values(), key=lambda server: (server.server_name, server.server_id)))
-
-
-def presence_filters(connection_properties: tuple[tuple[str, str], ...], name_filter: str) -> tuple[str, ...]:
-    """The topic filters by which a client finds servers.
-
-    Args:
-        connection_properties: User properties of CONNACK. When they hold ``MCP-SERVER-NAME-FILTERS``, a JSON array of
-            filters, these must be used.
-        name_filter: Used otherwise.
-
-    Raises:
-        BrokerError: what the broker gave cannot be used.
-    """
-    given = next((value for key, value in connection_properties if key == "MCP-SERVER-NAME-FILTERS"), None)
-    if given is None:
-        return (topics.presence_filter(name_filter),)
-    try:
-        filters = _STRINGS.validate_json(given)
-        return tuple(topics.presence_filter(topics.check_name_filter(_name_part(entry))) for entry in filters)
-    except ValueError as error:
-        raise BrokerError(
-            f"The broker's MCP-SERVER-NAME-FILTERS cannot be used: {given[:80]!r}.",
-            remedy="Correct it in the broker's settings: a JSON array of server name filters.",
-        ) from error
-
-
-_STRINGS = TypeAdapter(list[str])
-
-
-def _name_part(name_filter: str) -> str:
-    return name_filter.removeprefix(topics.presence_filter(""))
 
 
 async def _subscribe(connection: Connection, name_filter: str) -> None:
@@ -177,7 +68,7 @@ async def online_servers(
         SettingsError: ``name_filter`` or ``client_id`` cannot be used.
         BrokerError: the broker is unreachable or refuses us.
     """
-    servers = _Servers(topics.check_name_filter(name_filter))
+    servers = Servers(topics.check_name_filter(name_filter))
     notices = Notices(logger.warning, time.monotonic)
     arrived = asyncio.Event()
 
@@ -188,6 +79,7 @@ async def online_servers(
 
     own_id = topics.check_client_id(client_id or new_client_id())
     async with connect(broker, client_options(own_id, timeout_s=connect_timeout_s), on_message) as connection:
+        servers.roles = roles(connection.connack_user_properties)
         await _subscribe(connection, name_filter)
         # A round trip that no access rule can forbid: a broker that delivers retained messages at once has sent
         # all of them before it answers.
@@ -208,12 +100,15 @@ async def _quiet(arrived: asyncio.Event, settle_s: float) -> None:
 
 
 class Directory:
-    """The servers that are online now. Made by :func:`directory`."""
+    """The servers that are online now, and sessions with them over one connection. Made by :func:`directory`."""
 
     def __init__(self, name_filter: str) -> None:
-        self._servers = _Servers(name_filter)
+        self._servers = Servers(name_filter)
         self._notices = Notices(logger.warning, time.monotonic)
         self._listeners: list[asyncio.Event] = []
+        self._connection: Connection | None = None
+        self._links: dict[ServerTopics, ServerLink] = {}
+        self._link_by_topic: dict[str, ServerLink] = {}
         self.connected = False
 
     @property
@@ -267,17 +162,111 @@ class Directory:
             ) from None
         raise AssertionError("unreachable: changes never ends")
 
+    @contextlib.asynccontextmanager
+    async def transport(
+        self,
+        server: OnlineServer,
+        *,
+        qos: int = 0,
+        time_limits: TimeLimits | None = None,
+        max_message_bytes: int = MAX_MESSAGE_BYTES,
+    ) -> AsyncIterator[Streams]:
+        """Talk to a server over the directory's connection; what it yields is a ``Transport`` of the SDK.
+
+        It ends as that of :func:`robot_node.mcp_mqtt.client.mqtt_transport` does. The directory then comes back by
+        itself, its sessions don't: wait for the server, and open another one.
+
+        Args:
+            server: One that is online.
+            qos: Of everything but the goodbye, which is 1.
+            time_limits: How long a request may stay unanswered.
+            max_message_bytes: Largest message to read.
+
+        Raises:
+            SettingsError: the server has an id or name that cannot be used.
+            BrokerError: the broker refuses the subscriptions, or the connection is gone.
+            NotReadyError: a session with this server is open already, or the directory has been left.
+            RemoteError: the server is not online.
+        """
+        server_topics = ServerTopics(
+            topics.check_client_id(server.server_id), topics.check_server_name(server.server_name)
+        )
+        connection = self._connection
+        if connection is None or not self._servers.is_online(server):
+            raise RemoteError(
+                f"Server {server.server_id} ({server.server_name}) is not online.", remedy="Wait until it is."
+            )
+        if server_topics in self._links:
+            raise NotReadyError(
+                f"A session with server {server.server_id} ({server.server_name}) is open already.",
+                remedy="Use that one, or end it first: a client id has one session with a server.",
+            )
+        link = ServerLink(
+            server_topics,
+            connection,
+            qos=qos,
+            limits=time_limits or TimeLimits(),
+            max_message_bytes=max_message_bytes,
+        )
+        link.on_presence(online=True)
+        subscribed = [subscription.topic_filter for subscription in link.subscriptions]
+        self._links[server_topics] = link
+        self._link_by_topic.update(dict.fromkeys([server_topics.presence, *subscribed], link))
+        try:
+            await connection.subscribe(*link.subscriptions)
+            yield link.streams
+        finally:
+            try:
+                # The SDK is at home in anyio, whose cancelled scopes let nothing be awaited any more.
+                with anyio.CancelScope(shield=True), contextlib.suppress(BrokerError):
+                    await link.leave(server_topics.rpc(connection.client_id))
+                    await connection.unsubscribe(*subscribed)
+            finally:
+                # Only now may another session with this server begin: a late answer must not reach it.
+                del self._links[server_topics]
+                for topic in (server_topics.presence, *subscribed):
+                    del self._link_by_topic[topic]
+
     def receive(self, incoming: Incoming) -> None:
-        """Take in a presence message."""
+        """Take in a message of the connection."""
+        link = self._link_by_topic.get(incoming.topic)
+        if topics.parse_presence(incoming.topic) is None:
+            if link is not None:
+                link.on_message(incoming)
+            return
         if problem := self._servers.receive(incoming.topic, incoming.payload):
             self._notices.note("presence", problem)
+        if link is not None:
+            link.on_presence(online=bool(incoming.payload))
         self._tell()
+
+    async def serve(self, connection: Connection, name_filter: str) -> None:
+        """Follow the servers, until cancelled."""
+        self._connection = connection
+        self._servers.roles = roles(connection.connack_user_properties)
+        await _subscribe(connection, name_filter)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            if self._links:
+                # A session that is still open: the client leaves for good.
+                with contextlib.suppress(BrokerError):
+                    goodbye = topics.client_presence(connection.client_id)
+                    await connection.publish(goodbye, dump_notification(DISCONNECTED), qos=1)
 
     def on_status(self, status: LinkStatus) -> None:
         """Follow the connection: without it nobody is known to be online."""
         self.connected = status.connected
+        if not status.connected:
+            self.close(f"The connection to the broker was lost: {status.reason}")
         self._servers.clear()
         self._tell()
+
+    def close(self, reason: str) -> None:
+        """End all sessions."""
+        self._connection = None
+        for link in self._links.values():
+            link.end(reason)
 
     def _tell(self) -> None:
         for changed in self._listeners:
@@ -293,6 +282,7 @@ async def directory(
     connect_timeout_s: float = 4.0,
     backoff: Backoff | None = None,
     on_status: Callable[[LinkStatus], None] = lambda _: None,
+    max_message_bytes: int = MAX_MESSAGE_BYTES,
 ) -> AsyncIterator[Directory]:
     """Follow who is online, over a connection of its own that comes back by itself.
 
@@ -303,16 +293,17 @@ async def directory(
         connect_timeout_s: Limit for connecting and subscribing, each, in seconds.
         backoff: Delays between attempts to connect.
         on_status: Told when the connection comes up or goes down.
+        max_message_bytes: Largest message to receive.
 
     Raises:
         SettingsError: ``name_filter`` or ``client_id`` cannot be used.
     """
     followed = Directory(topics.check_name_filter(name_filter))
-    options = client_options(topics.check_client_id(client_id or new_client_id()), timeout_s=connect_timeout_s)
+    own_id = topics.check_client_id(client_id or new_client_id())
+    options = client_options(own_id, timeout_s=connect_timeout_s, max_message_bytes=max_message_bytes)
 
     async def follow(connection: Connection) -> None:
-        await _subscribe(connection, name_filter)
-        await asyncio.Event().wait()
+        await followed.serve(connection, name_filter)
 
     def status(status: LinkStatus) -> None:
         followed.on_status(status)
@@ -326,5 +317,6 @@ async def directory(
         yield followed
     finally:
         await cancel_and_wait(task)
+        followed.close("The directory has been left.")
         if not task.cancelled():
             task.result()  # it only ends by a mistake of ours: say which

@@ -1,0 +1,103 @@
+"""What a broker tells an MCP client when it connects: which servers it may look for, and its role there. Pure.
+
+Source: MCP over MQTT (EMQX specification, 2025-03-26 revision), "User Property", user properties of CONNACK.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import pydantic_core
+from pydantic import TypeAdapter
+
+from robot_node.errors import BrokerError, SettingsError
+from robot_node.mcp_mqtt import topics
+
+logger = logging.getLogger(__name__)
+
+_SERVER_NAME_FILTERS = "MCP-SERVER-NAME-FILTERS"
+_RBAC = "MCP-RBAC"
+_STRINGS = TypeAdapter(list[str])
+
+UserProperties = tuple[tuple[str, str], ...]
+
+
+def name_filters(connack: UserProperties) -> tuple[str, ...] | None:
+    """The server name filters that the broker gave; None when it gave none.
+
+    Args:
+        connack: User properties of CONNACK.
+
+    Raises:
+        BrokerError: what it gave cannot be used: a client must use it, and so cannot go on.
+    """
+    given = _first(connack, _SERVER_NAME_FILTERS)
+    if given is None:
+        return None
+    try:
+        return tuple(topics.check_name_filter(_name_part(entry)) for entry in _STRINGS.validate_json(given))
+    except (ValueError, SettingsError) as error:
+        raise BrokerError(
+            f"The broker's {_SERVER_NAME_FILTERS} cannot be used: {given[:80]!r}.",
+            remedy="Correct it in the broker's settings: a JSON array of server name filters.",
+        ) from error
+
+
+def presence_filters(connack: UserProperties, name_filter: str) -> tuple[str, ...]:
+    """The topic filters by which a client finds servers: the broker's, or else that of ``name_filter``.
+
+    Raises:
+        BrokerError: what the broker gave cannot be used.
+    """
+    given = name_filters(connack)
+    return tuple(topics.presence_filter(entry) for entry in ((name_filter,) if given is None else given))
+
+
+def may_see(connack: UserProperties, server_name: str) -> bool:
+    """Whether the broker lets us look for the server.
+
+    Raises:
+        BrokerError: what the broker gave cannot be used.
+    """
+    given = name_filters(connack)
+    return given is None or any(topics.name_matches(entry, server_name) for entry in given)
+
+
+def roles(connack: UserProperties) -> Mapping[str, str]:
+    """Our role at each server, by server name, where the broker says it.
+
+    What cannot be used is logged and counts as not said: the roles inform us, they don't bind us.
+    """
+    given = _first(connack, _RBAC)
+    if given is None:
+        return {}
+    try:
+        entries: Any = pydantic_core.from_json(given)
+    except ValueError:
+        entries = None
+    if not isinstance(entries, list) or not all(_is_role(entry) for entry in entries):
+        logger.warning(
+            "The broker's %s cannot be used: %.80r. It should be a JSON array of {server_name, role_name}.",
+            _RBAC,
+            given,
+        )
+        return {}
+    return {entry["server_name"]: entry["role_name"] for entry in entries}
+
+
+def _is_role(entry: object) -> bool:
+    return (
+        isinstance(entry, dict)
+        and isinstance(entry.get("server_name"), str)
+        and isinstance(entry.get("role_name"), str)
+    )
+
+
+def _first(properties: UserProperties, name: str) -> str | None:
+    return next((value for key, value in properties if key == name), None)
+
+
+def _name_part(name_filter: str) -> str:
+    return name_filter.removeprefix(topics.presence_filter(""))

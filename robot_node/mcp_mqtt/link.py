@@ -1,0 +1,288 @@
+"""One client's session with one server: between the streams of the SDK's client and an MQTT connection."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+import anyio
+from mcp.shared.message import SessionMessage
+from mcp_types import (
+    CONNECTION_CLOSED,
+    REQUEST_TIMEOUT,
+    JSONRPCError,
+    JSONRPCMessage,
+    JSONRPCNotification,
+    JSONRPCRequest,
+    JSONRPCResponse,
+    RequestId,
+)
+
+from robot_node.errors import BrokerError, RemoteError
+from robot_node.mcp_mqtt import topics
+from robot_node.mcp_mqtt.inbox import Inbox
+from robot_node.mcp_mqtt.jsonrpc import DISCONNECTED, Malformed, dump, dump_notification, error_answer, parse
+from robot_node.mcp_mqtt.notices import Notices
+from robot_node.mcp_mqtt.topics import ServerTopics
+from robot_node.mqtt import Connection, Incoming, Subscription, cancel_and_wait
+
+logger = logging.getLogger(__name__)
+
+# A request that lives as long as its client wants it to (2026-07-28) has no time limit.
+_UNLIMITED = frozenset({"subscriptions/listen"})
+# MCP over MQTT, "Topics": a client's list changes go out once, for all its servers.
+_FOR_EVERY_SERVER = frozenset({"notifications/roots/list_changed"})
+_INBOX_MESSAGES = 1024
+_LEFT = "The client has closed the connection."
+
+
+@dataclass(frozen=True, slots=True)
+class TimeLimits:
+    """How long a request may stay unanswered, in seconds. Progress starts the time anew.
+
+    Source: MCP over MQTT, "Time limits".
+
+    Attributes:
+        default_s: Of a method that ``by_method`` doesn't name.
+        by_method: Of single methods.
+    """
+
+    default_s: float = 30.0
+    by_method: Mapping[str, float] = field(
+        default_factory=lambda: {
+            "ping": 10.0,
+            "tools/call": 60.0,
+            "completion/complete": 60.0,
+            "sampling/createMessage": 60.0,
+        }
+    )
+
+    def of(self, method: str) -> float | None:
+        """The limit for a method; None where there is none."""
+        return None if method in _UNLIMITED else self.by_method.get(method, self.default_s)
+
+
+@dataclass(slots=True)
+class _Pending:
+    method: str
+    timer: asyncio.TimerHandle | None
+
+
+Streams = tuple["Inbox[SessionMessage | Exception]", "_Writer"]
+
+
+class ServerLink:
+    """One client's session with one server. Whoever owns the connection hands it what comes on its topics.
+
+    Args:
+        server_topics: The server's topics.
+        connection: Where messages go; the subscriptions are in place when the first one does.
+        qos: Of what is sent.
+        limits: How long a request may stay unanswered.
+        max_message_bytes: Largest message that is read.
+    """
+
+    def __init__(
+        self,
+        server_topics: ServerTopics,
+        connection: Connection,
+        *,
+        qos: int,
+        limits: TimeLimits,
+        max_message_bytes: int,
+    ) -> None:
+        self._topics = server_topics
+        self._connection = connection
+        self._rpc = server_topics.rpc(connection.client_id)
+        self._qos = qos
+        self._limits = limits
+        self._max_message_bytes = max_message_bytes
+        self._loop = asyncio.get_running_loop()
+        self._online = asyncio.Event()
+        self._pending: dict[RequestId, _Pending] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._opened = False
+        self._ended = ""
+        self._notices = Notices(logger.warning, time.monotonic)
+        self._inbox: Inbox[SessionMessage | Exception] = Inbox(_INBOX_MESSAGES)
+
+    def __str__(self) -> str:
+        return f"Server {self._topics.server_id} ({self._topics.server_name})"
+
+    @property
+    def streams(self) -> Streams:
+        """What the SDK calls a transport's streams."""
+        return self._inbox, _Writer(self)
+
+    @property
+    def subscriptions(self) -> tuple[Subscription, ...]:
+        """What must be subscribed before the first message goes out: an answer must find its subscription."""
+        return (
+            Subscription(self._topics.capability, qos=self._qos),
+            Subscription(self._rpc, qos=self._qos, no_local=True),
+        )
+
+    async def online(self, timeout_s: float) -> None:
+        """Wait for the server's presence, which is retained.
+
+        Raises:
+            RemoteError: it doesn't come.
+        """
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._online.wait()
+        except TimeoutError:
+            raise RemoteError(
+                f"{self} is not online.", remedy="Check its id and name, and that it is connected to this broker."
+            ) from None
+
+    def on_presence(self, *, online: bool) -> None:
+        """Take in what the server's presence topic says."""
+        if online:
+            self._online.set()
+        elif self._online.is_set():
+            self.end(f"{self} went offline.")
+
+    def on_message(self, incoming: Incoming) -> None:
+        """Take in a message from one of the topics in :attr:`subscriptions`."""
+        sender = incoming.user_property("MCP-MQTT-CLIENT-ID")
+        if sender not in {None, self._topics.server_id}:
+            self._notices.note("wrong sender", f"Ignored a message of {(sender or '')[:80]!r} on {incoming.topic}.")
+        elif incoming.retain:
+            self._notices.note("retained", f"Ignored a retained message on {incoming.topic}.")
+        else:
+            message = parse(incoming.payload, self._max_message_bytes)
+            if isinstance(message, Malformed):
+                self._notices.note("malformed", f"{self} sent: {message.reason}")
+            else:
+                self._on_rpc(message)
+
+    def _on_rpc(self, message: JSONRPCMessage) -> None:
+        match message:
+            case JSONRPCResponse() | JSONRPCError():
+                if message.id is not None:
+                    self._settle(message.id)
+                elif isinstance(message, JSONRPCError):
+                    self._notices.note("rejected", f"{self} rejected a message of ours: {message.error.message}")
+            case JSONRPCNotification(method=method) if method == DISCONNECTED:
+                self.end(f"{self} ended the session.")
+                return
+            case JSONRPCNotification(method="notifications/progress", params={"progressToken": int() | str() as token}):
+                self._restart_timer(token)
+            case _:
+                pass
+        self._deliver(message)
+
+    def _deliver(self, message: JSONRPCMessage) -> None:
+        if not self._inbox.put(SessionMessage(message)):
+            self.end(f"{self} sends faster than this client reads.")
+
+    async def send(self, message: JSONRPCMessage) -> None:
+        """Send one message of the SDK's client."""
+        if self._ended:
+            raise anyio.ClosedResourceError
+        topic = self._rpc
+        if isinstance(message, JSONRPCRequest):
+            # The message that opens a session travels on the control topic. A fall-back from server/discover to
+            # initialize opens another one.
+            if not self._opened or message.method == "initialize":
+                topic = self._topics.control
+                self._opened = True
+            self._pending[message.id] = _Pending(message.method, None)
+            self._restart_timer(message.id)
+        elif isinstance(message, JSONRPCNotification) and message.method in _FOR_EVERY_SERVER:
+            topic = topics.client_capability(self._connection.client_id)
+        try:
+            await self._connection.publish(topic, dump(message), qos=self._qos)
+        except BrokerError as error:
+            self.lost(error)
+            raise anyio.BrokenResourceError from error
+
+    def _restart_timer(self, request_id: RequestId) -> None:
+        pending = self._pending.get(request_id)
+        limit_s = None if pending is None else self._limits.of(pending.method)
+        if pending is None or limit_s is None:
+            return
+        if pending.timer is not None:
+            pending.timer.cancel()
+        pending.timer = self._loop.call_later(limit_s, self._time_out, request_id, limit_s)
+
+    def _time_out(self, request_id: RequestId, limit_s: float) -> None:
+        pending = self._settle(request_id)
+        if pending is not None:
+            text = f"{self} did not answer {pending.method} within {limit_s:g} s."
+            self._deliver(error_answer(request_id, REQUEST_TIMEOUT, text))
+            if pending.method != "initialize":  # which MCP forbids to cancel
+                self._start(self._cancel(request_id), "MCP cancellation")
+
+    def _start(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = self._loop.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _cancel(self, request_id: RequestId) -> None:
+        params = {"requestId": request_id, "reason": "it took too long"}
+        with contextlib.suppress(anyio.ClosedResourceError, anyio.BrokenResourceError):
+            await self.send(JSONRPCNotification(jsonrpc="2.0", method="notifications/cancelled", params=params))
+
+    def _settle(self, request_id: RequestId) -> _Pending | None:
+        pending = self._pending.pop(request_id, None)
+        if pending is not None and pending.timer is not None:
+            pending.timer.cancel()
+        return pending
+
+    def lost(self, error: BrokerError) -> None:
+        """The connection to the broker was lost: see :meth:`end`."""
+        self.end(f"The connection to the broker was lost: {error}")
+
+    def end(self, reason: str) -> None:
+        """Let every pending request fail with ``reason``, then close the stream. Does nothing the second time."""
+        if self._ended:
+            return
+        self._ended = reason
+        if reason != _LEFT:
+            # The SDK says no more than "Connection closed" of later calls. Its message handler and the log say why.
+            logger.warning("MCP session: %s", reason)
+            self._inbox.put(RemoteError(reason))
+        for request_id in tuple(self._pending):
+            self._settle(request_id)
+            self._inbox.put(SessionMessage(error_answer(request_id, CONNECTION_CLOSED, reason)))
+        self._inbox.end()
+
+    async def leave(self, goodbye_topic: str) -> None:
+        """Say goodbye, then let nothing more in or out."""
+        await cancel_and_wait(*self._tasks)
+        with contextlib.suppress(BrokerError):  # a connection that was lost: the broker says goodbye for us
+            await self._connection.publish(goodbye_topic, dump_notification(DISCONNECTED), qos=1)
+        self.end(_LEFT)
+        self._inbox.close()
+
+
+class _Writer:
+    """The write stream that the SDK's client is given: publishes at once."""
+
+    def __init__(self, link: ServerLink) -> None:
+        self._link = link
+
+    async def send(self, item: SessionMessage, /) -> None:
+        await self._link.send(item.message)
+
+    async def aclose(self) -> None:
+        self._link.end(_LEFT)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_val: BaseException | None,
+        exc_tb: TracebackType | None,
+    ) -> None:
+        await self.aclose()
