@@ -15,9 +15,12 @@ from robot_node.devices.camera import Camera
 from robot_node.devices.display import Display, Face
 from robot_node.devices.platform import Platform
 from robot_node.errors import DeviceError
+from robot_node.events import EventLog, record
 from robot_node.face.expressions import Emotion
+from robot_node.mcp_mqtt.notifier import Notifier
 from robot_node.mcp_mqtt.server import ServerOptions, serve
 from robot_node.mqtt import Backoff, LinkStatus
+from robot_node.resources import announce
 from robot_node.state import RobotState
 from robot_node.tools import Body, build_server
 from robot_node.webrtc.answerer import answer
@@ -40,7 +43,9 @@ async def run(settings: Settings, platform: Platform, *, on_online: Callable[[],
         platform: The hardware, real or simulated.
         on_online: Called each time the robot has become reachable.
     """
-    state = RobotState()
+    state, events = RobotState(), EventLog()
+    events.add("robot", "The robot has started.")
+    record(state, events)
     async with AsyncExitStack() as devices:
         display = Display(platform, settings.display, state)
         devices.push_async_callback(display.close)
@@ -75,9 +80,17 @@ async def run(settings: Settings, platform: Platform, *, on_online: Callable[[],
                 statistics = Statistics()
                 calls = CallControl(state, wanted=settings.dialer.call_at_start) if settings.dialer.enabled else None
                 body = Body(
-                    camera=camera, face=face, state=state, loudspeaker=loudspeaker, calls=calls, statistics=statistics
+                    camera=camera,
+                    face=face,
+                    state=state,
+                    loudspeaker=loudspeaker,
+                    calls=calls,
+                    statistics=statistics,
+                    events=events,
                 )
-                services.create_task(_serve_mcp(settings, body, has_become_reachable), name="MCP")
+                notifier = Notifier()
+                services.create_task(announce(body, notifier.resource_updated), name="resource updates")
+                services.create_task(_serve_mcp(settings, body, notifier, has_become_reachable), name="MCP")
                 if settings.webrtc.enabled:
                     services.create_task(_stream(settings, streams, state, statistics, online), name="WebRTC")
                 if calls is not None:
@@ -91,9 +104,9 @@ async def run(settings: Settings, platform: Platform, *, on_online: Callable[[],
             logger.info("Leaving: camera off, display dark")
 
 
-async def _serve_mcp(settings: Settings, body: Body, on_online: Callable[[], None]) -> None:
+async def _serve_mcp(settings: Settings, body: Body, notifier: Notifier, on_online: Callable[[], None]) -> None:
     robot, mcp = settings.robot, settings.mcp
-    server = build_server(body, name=robot.server_name, description=robot.description)
+    server = build_server(body, name=robot.server_name, description=robot.description, notifier=notifier)
 
     def report(status: LinkStatus) -> None:
         body.state.update(mcp_connected=status.connected, link_error=status.reason)
@@ -110,8 +123,9 @@ async def _serve_mcp(settings: Settings, body: Body, on_online: Callable[[], Non
     )
     await serve(
         settings.broker.broker(),
-        server._lowlevel_server,  # noqa: SLF001  # the SDK's own note says that it should be public
+        server,
         options,
+        notifier=notifier,
         backoff=_backoff(settings),
         on_status=report,
         on_online=on_online,

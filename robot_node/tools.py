@@ -2,59 +2,34 @@
 
 from __future__ import annotations
 
-import functools
-import platform
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from importlib import metadata
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.mcpserver.utilities.types import Image
 from mcp_types import ToolAnnotations
 from pydantic import BaseModel, BeforeValidator, Field
 
+from robot_node.body import Body
 from robot_node.devices.audio import Loudspeaker
-from robot_node.devices.camera import Camera
-from robot_node.devices.display import Face
 from robot_node.errors import RobotNodeError, SettingsError
 from robot_node.face.expressions import Emotion, parse_emotion
-from robot_node.state import CallState, CameraState, RobotState
+from robot_node.mcp_mqtt.notifier import Notifier
+from robot_node.mcp_mqtt.server import ClientIdentity
+from robot_node.resources import offer_resources
+from robot_node.state import CallState, CameraState, RobotState, act_for
+from robot_node.status import Status, status_of, version_of
 from robot_node.webrtc.call_control import CallControl
-from robot_node.webrtc.stats import Statistics, StreamingStats
+
+__all__ = ["Body", "build_server"]
 
 _INSTRUCTIONS = """\
 You have a body: a camera that is off until you switch it on, and a face that shows emotions.
 Call control_camera with enabled=true before take_photo, and switch the camera off when you need it no longer:
 people see that it is on. Use change_emotion to show how you feel about what is said or seen."""
-
-
-@dataclass(frozen=True, slots=True)
-class Body:
-    """The devices that tools act upon, and the state that they report to.
-
-    Attributes:
-        camera: The camera.
-        face: The face.
-        state: Where devices and sessions report to.
-        loudspeaker: The loudspeaker; None without one.
-        calls: The robot's calls to its media backend; None when it may not call.
-        statistics: What happened in streaming.
-        clock: Monotonic time in seconds.
-        started_at: When the robot started, by that clock.
-    """
-
-    camera: Camera
-    face: Face
-    state: RobotState
-    loudspeaker: Loudspeaker | None = None
-    calls: CallControl | None = None
-    statistics: Statistics = field(default_factory=Statistics)
-    clock: Callable[[], float] = time.monotonic
-    started_at: float = field(default_factory=time.monotonic)
 
 
 class CameraSwitched(BaseModel):
@@ -83,30 +58,6 @@ class CallStatus(BaseModel):
     call_error: str = Field(description="Why the last attempt failed, or who ended the call; empty otherwise.")
 
 
-class Status(BaseModel):
-    """Result of get_status."""
-
-    camera: CameraState = Field(description="off, starting, on, stopping or failed.")
-    camera_error: str = Field(description="Why the camera failed; empty otherwise.")
-    emotion: str = Field(description="The emotion that the face shows.")
-    display_error: str = Field(description="Why the face cannot be seen; empty while it can.")
-    microphone_on: bool = Field(description="The microphone is open: somebody hears what is said near the robot.")
-    microphone_error: str = Field(description="Why the microphone cannot be used; empty otherwise.")
-    volume: int | None = Field(description="Volume of the loudspeaker, 0 to 100; null when there is none.")
-    muted: bool | None = Field(description="The loudspeaker is muted; null when there is none.")
-    loudspeaker_error: str = Field(description="Why the loudspeaker cannot be used; empty otherwise.")
-    viewers: int = Field(description="How many people or programs watch the video stream now.")
-    call: CallState = Field(
-        description="The robot's call to its media backend: disconnected, connecting, connected, failed or closed."
-    )
-    call_error: str = Field(description="Why the last attempt to call failed, or who ended the call; empty otherwise.")
-    streaming: StreamingStats = Field(
-        description="What happened in video streaming: totals since the start, open sessions, the last that ended."
-    )
-    uptime_s: float = Field(description="Seconds since the robot started.")
-    versions: dict[str, str] = Field(description="Versions of robot-node and of what it stands on.")
-
-
 def _canonical_emotion(value: object) -> object:
     """Accept other spellings of an emotion; leave what is unknown to the schema's own error."""
     if not isinstance(value, str):
@@ -129,17 +80,22 @@ def _readable_errors() -> Iterator[None]:
         raise ToolError(str(error)) from error
 
 
-def build_server(body: Body, *, name: str, description: str) -> MCPServer:
+def build_server(body: Body, *, name: str, description: str, notifier: Notifier | None = None) -> MCPServer:
     """Make the MCP server of a robot.
 
     Args:
         body: What the tools act upon.
         name: The robot's server name.
         description: What the robot can do, in a sentence.
+        notifier: Through which changes of resources are told; without it nobody can subscribe to them.
     """
-    # resources and their subscriptions are not served yet, so that nothing is advertised that never comes
     server = MCPServer(
-        name, description=description, instructions=_INSTRUCTIONS, version=_version("robot-node"), subscriptions=False
+        name,
+        description=description,
+        instructions=_INSTRUCTIONS,
+        version=version_of("robot-node"),
+        subscriptions=notifier or False,
+        middleware=[_note_who_asks],
     )
 
     @server.tool(
@@ -189,25 +145,9 @@ def build_server(body: Body, *, name: str, description: str) -> MCPServer:
     )
     async def get_status() -> Status:
         """Tell what is true of the robot now: camera, emotion, viewers, how streaming goes, uptime, versions."""
-        now = body.state.snapshot
-        return Status(
-            camera=now.camera,
-            camera_error=now.camera_error,
-            emotion=now.emotion,
-            display_error=now.display_error,
-            microphone_on=now.microphone_on,
-            microphone_error=now.microphone_error,
-            volume=now.volume,
-            muted=now.muted,
-            loudspeaker_error=now.loudspeaker_error,
-            viewers=now.viewers,
-            call=now.call,
-            call_error=now.call_error,
-            streaming=body.statistics.snapshot(),
-            uptime_s=round(body.clock() - body.started_at, 3),
-            versions=_versions(),
-        )
+        return status_of(body)
 
+    offer_resources(server, body)
     if body.loudspeaker is not None:
         _offer_volume(server, body.loudspeaker)
     if body.calls is not None:
@@ -257,17 +197,7 @@ def _offer_calls(server: MCPServer, state: RobotState, calls: CallControl) -> No
         return status()
 
 
-_SHOWN_VERSIONS = ("robot-node", "mcp", "aiomqtt", "aiortc", "av", "luma.oled", "picamera2")
-
-
-@functools.cache  # it reads files: too slow for the event loop at every call, and it never changes
-def _versions() -> dict[str, str]:
-    found = {name: version for name in _SHOWN_VERSIONS if (version := _version(name))}
-    return {**found, "python": platform.python_version()}
-
-
-def _version(distribution: str) -> str:
-    try:
-        return metadata.version(distribution)
-    except metadata.PackageNotFoundError:
-        return ""
+async def _note_who_asks(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+    """Whatever a request changes is put down to the agent that made it."""
+    with act_for(ctx.request.client_id if isinstance(ctx.request, ClientIdentity) else ""):
+        return await call_next(ctx)

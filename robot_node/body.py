@@ -1,0 +1,42 @@
+"""What one robot consists of, for whatever shows or moves it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from robot_node.devices.audio import Loudspeaker
+from robot_node.devices.camera import Camera
+from robot_node.devices.display import Face
+from robot_node.events import EventLog
+from robot_node.state import RobotState
+from robot_node.webrtc.call_control import CallControl
+from robot_node.webrtc.stats import Statistics
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """The devices that tools act upon, and the state that they report to.
+
+    Attributes:
+        camera: The camera.
+        face: The face.
+        state: Where devices and sessions report to.
+        loudspeaker: The loudspeaker; None without one.
+        calls: The robot's calls to its media backend; None when it may not call.
+        statistics: What happened in streaming.
+        events: What happened to the robot.
+        clock: Monotonic time in seconds.
+        started_at: When the robot started, by that clock.
+    """
+
+    camera: Camera
+    face: Face
+    state: RobotState
+    loudspeaker: Loudspeaker | None = None
+    calls: CallControl | None = None
+    statistics: Statistics = field(default_factory=Statistics)
+    events: EventLog = field(default_factory=EventLog)
+    clock: Callable[[], float] = time.monotonic
+    started_at: float = field(default_factory=time.monotonic)

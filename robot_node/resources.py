@@ -1,0 +1,125 @@
+"""What an agent may read and follow: the MCP resources of a robot. They never touch MQTT."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+from mcp.server.mcpserver import MCPServer
+from pydantic import BaseModel, Field
+
+from robot_node.body import Body
+from robot_node.events import Event
+from robot_node.state import CameraState
+from robot_node.status import COUNTERS, status_of
+
+STATUS = "robot://status"
+CAMERA = "robot://camera"
+FACE = "robot://face"
+EVENTS = "robot://events"
+
+_JSON = "application/json"
+_SHORTEST_S = 0.1  # between two announcements
+
+
+class CameraNow(BaseModel):
+    """What ``robot://camera`` holds."""
+
+    camera: CameraState = Field(description="off, starting, on, stopping or failed.")
+    camera_error: str = Field(description="Why the camera failed; empty otherwise.")
+    viewers: int = Field(description="How many people or programs watch the video stream now.")
+
+
+class FaceNow(BaseModel):
+    """What ``robot://face`` holds."""
+
+    emotion: str = Field(description="The emotion that the face shows.")
+    display_error: str = Field(description="Why the face cannot be seen; empty while it can.")
+
+
+class Events(BaseModel):
+    """What ``robot://events`` holds."""
+
+    last: int = Field(description="Sequence number of the newest event: read robot://events?after=... next time.")
+    events: tuple[Event, ...] = Field(description="The latest events, the newest last.")
+
+
+def _camera(body: Body) -> CameraNow:
+    now = body.state.snapshot
+    return CameraNow(camera=now.camera, camera_error=now.camera_error, viewers=now.viewers)
+
+
+def _face(body: Body) -> FaceNow:
+    now = body.state.snapshot
+    return FaceNow(emotion=now.emotion, display_error=now.display_error)
+
+
+def _events(body: Body, after: int) -> Events:
+    return Events(last=body.events.last, events=body.events.after(after))
+
+
+def offer_resources(server: MCPServer, body: Body) -> None:
+    """Let agents read what is true of the robot and what happened to it."""
+
+    # Coroutines: the SDK would call functions in a thread, and the robot's state belongs to the event loop.
+    @server.resource(STATUS, name="status", title="The robot's status", mime_type=_JSON)
+    async def status() -> str:
+        """What get_status returns. An update is announced when more than counters changed."""
+        return status_of(body).model_dump_json()
+
+    @server.resource(CAMERA, name="camera", title="The camera", mime_type=_JSON)
+    async def camera() -> str:
+        """Whether the camera is on, why it failed, and how many watch."""
+        return _camera(body).model_dump_json()
+
+    @server.resource(FACE, name="face", title="The face", mime_type=_JSON)
+    async def face() -> str:
+        """The emotion shown, and why nobody can see it."""
+        return _face(body).model_dump_json()
+
+    @server.resource(EVENTS, name="events", title="What happened", mime_type=_JSON)
+    async def events() -> str:
+        """The latest events: camera, face, viewers, calls, faults and their end, links. Each has a sequence number."""
+        return _events(body, 0).model_dump_json()
+
+    @server.resource(EVENTS + "{?after}", name="events_after", title="What happened since", mime_type=_JSON)
+    async def events_after(after: int = 0) -> str:
+        """The events after a sequence number."""
+        return _events(body, after).model_dump_json()
+
+
+async def announce(body: Body, tell: Callable[[str], object], *, shortest_s: float = _SHORTEST_S) -> None:
+    """Tell of each resource that has changed, until cancelled.
+
+    What changes in a burst is told once, and the last of it always; what changed and changed back is not told.
+
+    Args:
+        body: Whose resources.
+        tell: Given the URI of a resource that may be read again.
+        shortest_s: How long a burst is waited for, in seconds: no resource is told more often.
+    """
+    changed = asyncio.Event()
+    stops = (body.state.listen(lambda _: changed.set()), body.events.listen(lambda _: changed.set()))
+    known = _contents(body)
+    try:
+        while True:
+            await changed.wait()
+            await asyncio.sleep(shortest_s)
+            changed.clear()
+            before, known = known, _contents(body)
+            for uri, content in known.items():
+                if content != before[uri]:
+                    tell(uri)
+    finally:
+        for stop in stops:
+            stop()
+
+
+def _contents(body: Body) -> Mapping[str, object]:
+    """What must differ for a resource to have changed."""
+    return {
+        STATUS: status_of(body).model_dump(exclude=set(COUNTERS)),
+        CAMERA: _camera(body),
+        FACE: _face(body),
+        EVENTS: body.events.last,
+    }
