@@ -1,0 +1,259 @@
+"""What a server must do, read off what crosses the broker. docs/conformance.md says which sentence each test holds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from robot_node.private_broker import PrivateBroker
+from tests.mcp_mqtt.packets import Connack, Connect, Disconnect, Packet, Publish, Suback, Subscribe, Unsubscribe
+from tests.mcp_mqtt.peers import (
+    CAPABILITY,
+    CONTROL,
+    DISCONNECTED,
+    INITIALIZED,
+    PRESENCE,
+    SERVER_ID,
+    SERVER_NAME,
+    RawPeer,
+    Toy,
+    call,
+    initialize,
+    raw_peer,
+    request,
+    rpc_topic,
+    running,
+)
+from tests.mcp_mqtt.tap import Seen, Tap
+
+CLIENT_TOPICS = {"$mcp-client/presence/agent", "$mcp-client/capability/agent", rpc_topic("agent")}
+IDENTITY = (("MCP-COMPONENT-TYPE", "mcp-server"), ("MCP-MQTT-CLIENT-ID", SERVER_ID))
+
+
+@pytest.fixture
+async def tap(broker: PrivateBroker) -> AsyncIterator[Tap]:
+    """Between the server and its broker; the test's own clients use the broker directly."""
+    async with Tap(broker) as tap:
+        yield tap
+
+
+@pytest.fixture
+async def agent(broker: PrivateBroker, tap: Tap, toy: Toy) -> AsyncIterator[RawPeer]:
+    """A client that can say anything, of a server that is online."""
+    async with running(tap.address, toy), raw_peer(broker, "agent") as peer:
+        yield peer
+
+
+async def after_a_life(tap: Tap, broker: PrivateBroker, toy: Toy) -> Tap:
+    """The record of a server that came online, served two clients of both eras, and left."""
+    async with running(tap.address, toy), raw_peer(broker, "agent") as agent, raw_peer(broker, "other") as other:
+        await agent.open_session()
+        await agent.rpc(call(1, "count", to=2))
+        await agent.rpc(call(2, "fail"))
+        await agent.rpc(request(3, "no/such/method"))
+        await agent.rpc(b"{")
+        await agent.rpc(call(4, "announce", times=1))
+        for request_id in (1, 2, 3, None, 4):
+            await agent.answer(request_id)
+        await other.control(request("a", "server/discover"))
+        await other.answer("a")
+        await agent.leave()
+        await tap.until(lambda seen: isinstance(seen.packet, Unsubscribe))
+    await tap.until(lambda seen: isinstance(seen.packet, Disconnect))
+    return tap
+
+
+def connect_of(tap: Tap) -> Connect:
+    return tap.sent_by(SERVER_ID, Connect)[0]
+
+
+def only(kind: type[Packet], seen: list[Seen]) -> list[Any]:
+    return [each.packet for each in seen if isinstance(each.packet, kind)]
+
+
+def index_of(seen: list[Seen], wanted: object) -> int:
+    """Where the only such packet stands in the record."""
+    (index,) = (index for index, each in enumerate(seen) if each.packet == wanted)
+    return index
+
+
+def is_answer(packet: Packet, request_id: object) -> bool:
+    if not isinstance(packet, Publish) or packet.topic != rpc_topic("agent"):
+        return False
+    message = json.loads(packet.payload)
+    return "method" not in message and message["id"] == request_id
+
+
+@pytest.mark.usefixtures("agent")
+def test_a_server_speaks_mqtt_5_and_leaves_no_mqtt_session_behind(tap: Tap) -> None:
+    connect = connect_of(tap)
+    assert connect.protocol == 5
+    assert connect.session_expiry_s == 0
+    assert connect.clean_start
+
+
+@pytest.mark.usefixtures("agent")
+def test_a_servers_connect_says_what_it_is(tap: Tap) -> None:
+    component, (name, meta) = connect_of(tap).user_properties
+    assert component == ("MCP-COMPONENT-TYPE", "mcp-server")
+    assert name == "MCP-META"
+    assert json.loads(meta) == {"version": "1.2.3", "implementation": "toy", "location": ""}
+
+
+async def test_everything_that_a_server_publishes_says_who_sent_it(tap: Tap, broker: PrivateBroker, toy: Toy) -> None:
+    await after_a_life(tap, broker, toy)
+    published = tap.sent_by(SERVER_ID, Publish)
+    assert {each.topic for each in published} == {PRESENCE, CAPABILITY, rpc_topic("agent"), rpc_topic("other")}
+    assert {each.user_properties for each in published} == {IDENTITY}
+    will = connect_of(tap).will
+    assert will is not None
+    assert will.user_properties == IDENTITY
+
+
+@pytest.mark.usefixtures("agent")
+def test_the_will_of_a_server_clears_its_presence(tap: Tap) -> None:
+    will = connect_of(tap).will
+    assert will is not None
+    assert (will.topic, will.payload) == (PRESENCE, b"")
+    assert will.retain, "else the broker keeps the presence of a dead server"
+    assert will.delay_s == 0
+
+
+@pytest.mark.usefixtures("agent")
+def test_a_server_announces_itself_once_it_can_be_reached(tap: Tap) -> None:
+    seen = tap.packets_of(SERVER_ID)
+    subscribe, online = only(Subscribe, seen)[0], only(Publish, seen)[0]
+    assert subscribe.topics == (CONTROL,)
+    assert (online.topic, online.retain) == (PRESENCE, True)
+    assert json.loads(online.payload) == {
+        "jsonrpc": "2.0",
+        "method": "notifications/server/online",
+        "params": {"server_name": SERVER_NAME, "description": "", "meta": {}},
+    }
+    assert index_of(seen, subscribe) < index_of(seen, Suback(subscribe.identifier, (0,))) < index_of(seen, online)
+
+
+async def test_a_server_retains_its_presence_and_nothing_else(tap: Tap, broker: PrivateBroker, toy: Toy) -> None:
+    await after_a_life(tap, broker, toy)
+    assert all(each.retain == (each.topic == PRESENCE) for each in tap.sent_by(SERVER_ID, Publish))
+
+
+async def test_a_server_that_leaves_clears_its_presence_first(tap: Tap, broker: PrivateBroker, toy: Toy) -> None:
+    await after_a_life(tap, broker, toy)
+    *_, goodbye, disconnect = (
+        each for each in tap.packets_of(SERVER_ID) if isinstance(each.packet, Publish | Disconnect)
+    )
+    assert disconnect.packet == Disconnect(0)
+    assert isinstance(goodbye.packet, Publish)
+    assert (goodbye.packet.topic, goodbye.packet.payload, goodbye.packet.retain) == (PRESENCE, b"", True)
+
+
+@pytest.mark.parametrize("opening", [initialize(7), request(7, "server/discover")], ids=["legacy", "2026-07-28"])
+async def test_a_server_subscribes_a_clients_topics_before_it_answers(
+    tap: Tap, agent: RawPeer, opening: dict[str, Any]
+) -> None:
+    await agent.control(opening)
+    await agent.answer(7)
+    seen = tap.packets_of(SERVER_ID)
+    subscribe = only(Subscribe, seen)[1]
+    assert set(subscribe.topics) == CLIENT_TOPICS
+    (suback,) = (each for each in only(Suback, seen) if each.identifier == subscribe.identifier)
+    assert all(reason < 0x80 for reason in suback.reasons)
+    answer = next(index for index, each in enumerate(seen) if each.to_broker and is_answer(each.packet, 7))
+    assert index_of(seen, subscribe) < index_of(seen, suback) < answer
+
+
+async def test_a_server_subscribes_rpc_topics_with_no_local(tap: Tap, agent: RawPeer) -> None:
+    await agent.open_session()
+    (options,) = (each for each in tap.sent_by(SERVER_ID, Subscribe)[1].filters if each.topic == rpc_topic("agent"))
+    assert options.no_local
+    await agent.rpc(call(1, "add", a=1, b=1))
+    await agent.answer(1)
+    heard = [each.packet for each in tap.packets_of(SERVER_ID) if not each.to_broker]
+    assert not [packet for packet in heard if isinstance(packet, Publish) and packet.user_properties == IDENTITY]
+
+
+async def test_a_server_answers_initialize_on_the_rpc_topic_with_what_it_can_do(tap: Tap, agent: RawPeer) -> None:
+    await agent.control(initialize(7))
+    await agent.answer(7)
+    (answer,) = (each for each in tap.publishes_on(rpc_topic("agent")) if is_answer(each.packet, 7))
+    assert isinstance(answer.packet, Publish)
+    result = json.loads(answer.packet.payload)["result"]
+    assert result["protocolVersion"] == "2025-03-26"
+    assert result["serverInfo"] == {"name": "toy", "version": "1.2.3"}
+    assert "tools" in result["capabilities"]
+
+
+async def test_nothing_but_the_opening_of_a_session_is_served_before_it(tap: Tap, agent: RawPeer) -> None:
+    await agent.rpc(call(1, "add", a=1, b=1))  # nobody listens there yet
+    await agent.control(request(2, "tools/list"))
+    assert "error" in await agent.answer(2)
+    assert len(tap.sent_by(SERVER_ID, Subscribe)) == 1
+    await agent.open_session()
+    await agent.rpc(call(3, "add", a=1, b=1))
+    assert "result" in await agent.answer(3)
+    assert not [each for each in tap.publishes_on(rpc_topic("agent")) if is_answer(each.packet, 1)]
+
+
+async def test_a_client_id_may_open_another_session(tap: Tap, agent: RawPeer) -> None:
+    await agent.open_session()
+    await agent.control(initialize(8))
+    await agent.answer(8)
+    await agent.rpc(INITIALIZED)
+    await agent.rpc(call(1, "add", a=1, b=1))
+    assert "result" in await agent.answer(1)
+    assert not tap.sent_by(SERVER_ID, Unsubscribe)
+
+
+@pytest.mark.parametrize("where", ["presence", "rpc", "will"])
+async def test_a_server_gives_up_the_topics_of_a_client_that_left(
+    tap: Tap, broker: PrivateBroker, toy: Toy, where: str
+) -> None:
+    async with Tap(broker) as network, running(tap.address, toy):
+        async with raw_peer(network.address, "agent", will=json.dumps(DISCONNECTED).encode()) as agent:
+            await agent.open_session()
+            if where == "presence":
+                await agent.leave()
+            elif where == "rpc":
+                await agent.rpc(DISCONNECTED)
+            else:
+                network.cut()
+            await tap.until(lambda seen: isinstance(seen.packet, Unsubscribe))
+        (unsubscribe,) = tap.sent_by(SERVER_ID, Unsubscribe)
+        assert set(unsubscribe.topics) == CLIENT_TOPICS
+        assert len(unsubscribe.topics) == 3
+
+
+async def test_a_server_tells_all_its_clients_of_changed_tools_once(
+    tap: Tap, broker: PrivateBroker, agent: RawPeer
+) -> None:
+    async with raw_peer(broker, "other") as other:
+        await agent.open_session()
+        await other.open_session()
+        await agent.rpc(call(1, "announce", times=1))
+        await agent.answer(1)
+        await tap.until(lambda seen: isinstance(seen.packet, Publish) and seen.packet.topic == CAPABILITY)
+        await other.rpc(call(2, "add", a=1, b=1))
+        await other.answer(2)
+    (notification,) = tap.publishes_on(CAPABILITY)
+    assert isinstance(notification.packet, Publish)
+    assert json.loads(notification.packet.payload)["method"] == "notifications/tools/list_changed"
+    everywhere = [each.packet.payload for each in tap.seen if each.to_broker and isinstance(each.packet, Publish)]
+    assert len([payload for payload in everywhere if b"list_changed" in payload]) == 1
+
+
+async def test_a_server_uses_the_name_that_the_broker_gives_it(broker: PrivateBroker, toy: Toy) -> None:
+    async with Tap(broker, connack_properties=(("MCP-SERVER-NAME", "given/by/broker"),)) as tap:
+        given_presence = f"$mcp-server/presence/{SERVER_ID}/given/by/broker"
+        async with running(tap.address, toy):
+            assert any(isinstance(each.packet, Connack) and each.packet.user_properties for each in tap.seen)
+            assert [each.topic for each in tap.sent_by(SERVER_ID, Publish)] == [given_presence]
+            assert json.loads(tap.sent_by(SERVER_ID, Publish)[0].payload)["params"]["server_name"] == "given/by/broker"
+            assert tap.sent_by(SERVER_ID, Subscribe)[-1].topics == (f"$mcp-server/{SERVER_ID}/given/by/broker",)
+            will = tap.sent_by(SERVER_ID, Connect)[-1].will
+            assert will is not None
+            assert will.topic == given_presence
+        assert [each.payload for each in tap.sent_by(SERVER_ID, Publish)][1:] == [b""]
