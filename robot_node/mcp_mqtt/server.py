@@ -11,12 +11,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from anyio.streams.memory import MemoryObjectReceiveStream
 from mcp.server import MCPServer, NotificationOptions, Server
 from mcp.shared.message import SessionMessage
 
 from robot_node.errors import BrokerError
 from robot_node.mcp_mqtt import topics
+from robot_node.mcp_mqtt.inbox import Inbox
 from robot_node.mcp_mqtt.notices import Notices
 from robot_node.mcp_mqtt.notifier import Notifier
 from robot_node.mcp_mqtt.options import ServerOptions
@@ -126,9 +126,7 @@ class _Link:
             forget()
             self._service = None
 
-    async def _serve_streams(
-        self, read: MemoryObjectReceiveStream[SessionMessage | Exception], write: RpcWriter
-    ) -> None:
+    async def _serve_streams(self, read: Inbox[SessionMessage | Exception], write: RpcWriter) -> None:
         changes = self._notifier is not None
         notifications = NotificationOptions(prompts_changed=changes, resources_changed=changes, tools_changed=changes)
         await self._server.run(read, write, self._server.create_initialization_options(notifications))
