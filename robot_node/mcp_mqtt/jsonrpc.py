@@ -40,6 +40,7 @@ class ErrorCode(enum.IntEnum):
     TOO_MANY_REQUESTS = -32012
     NO_SESSION = -32013
     TOO_MANY_SUBSCRIPTIONS = -32014
+    INBOX_FULL = -32015
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +147,11 @@ def _id_at_the_edge(payload: bytes) -> RequestId | None:
 def dump(message: JSONRPCMessage) -> bytes:
     """Write one message."""
     return message.model_dump_json(by_alias=True, exclude_unset=True).encode()
+
+
+def dump_request(request_id: RequestId, method: str) -> bytes:
+    """Write a request without ``params``."""
+    return pydantic_core.to_json({"jsonrpc": "2.0", "id": request_id, "method": method})
 
 
 def dump_notification(method: str, params: dict[str, Any] | None = None) -> bytes:

@@ -21,9 +21,16 @@ class ServerOptions:
         location: Where it is; part of ``MCP-META`` in CONNECT.
         qos: Of everything but presence and will, which are 1.
         max_sessions: Clients served at once; further ones get an error.
-        inbox_messages: Messages of one client that may wait, and requests of one that may be unanswered, at once.
-        max_subscriptions: Resources that one client may have subscribed to at once.
-        max_message_bytes: Largest message that is read; a larger one is answered with an error.
+        max_requests: Requests of one client that may be unanswered at once, streams of ``subscriptions/listen``
+            included; further ones get an error.
+        inbox_messages: Messages of one client that may wait to be read; further requests get an error.
+        max_subscriptions: Resources that one client may have subscribed to at once; further ones get an error.
+        max_message_bytes: Largest message that is read; a larger one gets an error. The broker is told a maximum
+            packet size of several times that, above which it drops what comes for us.
+        idle_limit_s: A session from which nothing came for so long, and that waits for no answer, ends, with
+            ``notifications/disconnected``; 0 for never. Clients that a ping can reach are asked before.
+        ping_interval_s: After so much silence a client of the handshake era gets a ping; when it does not answer
+            within 10 s its session ends. 0 for never.
         connect_timeout_s: Limit for connecting, subscribing and acknowledged publishing, each.
         keepalive_s: MQTT keep-alive interval.
     """
@@ -35,9 +42,12 @@ class ServerOptions:
     location: str = ""
     qos: int = 0
     max_sessions: int = 64
+    max_requests: int = 64
     inbox_messages: int = 64
     max_subscriptions: int = 64
     max_message_bytes: int = 1024 * 1024
+    idle_limit_s: float = 3600.0
+    ping_interval_s: float = 300.0
     connect_timeout_s: float = 4.0
     keepalive_s: int = 20
 

@@ -8,7 +8,6 @@ topic, whichever it is; every later one on the RPC topic.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from mcp.shared.subscriptions import SUBSCRIPTION_ID_META_KEY
 from mcp_types import (
@@ -18,86 +17,14 @@ from mcp_types import (
     JSONRPCMessage,
     JSONRPCNotification,
     JSONRPCRequest,
+    JSONRPCResponse,
 )
 
 from robot_node.mcp_mqtt import topics
+from robot_node.mcp_mqtt.actions import Action, Answer, Close, Deliver, Note, Open, Packet, Ping, SessionKey
 from robot_node.mcp_mqtt.jsonrpc import DISCONNECTED, ErrorCode, Malformed, error_answer, parse
+from robot_node.mcp_mqtt.liveness import Liveness, SilenceLimits, Verdict
 from robot_node.mcp_mqtt.topics import Channel, ServerTopics
-
-
-@dataclass(frozen=True, slots=True)
-class Packet:
-    """A PUBLISH that reached the server.
-
-    Attributes:
-        sender: User property ``MCP-MQTT-CLIENT-ID``; None when the packet has none.
-        retain: The broker kept the message and delivers it late.
-    """
-
-    topic: str
-    payload: bytes
-    sender: str | None
-    retain: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class SessionKey:
-    """One session: a client id, and a number that tells it from earlier sessions of that id."""
-
-    client_id: str
-    number: int
-
-
-@dataclass(frozen=True, slots=True)
-class Open:
-    """Subscribe the client's topics, then serve the session; ``Deliver`` of its first message follows."""
-
-    session: SessionKey
-
-
-@dataclass(frozen=True, slots=True)
-class Deliver:
-    """Put the message into the session's inbox."""
-
-    session: SessionKey
-    message: JSONRPCMessage
-
-
-@dataclass(frozen=True, slots=True)
-class Close:
-    """Cancel the session and let nothing more of it out.
-
-    Attributes:
-        unsubscribe: Give up the client's topics too; False when another session of this client takes them over.
-    """
-
-    session: SessionKey
-    reason: str
-    unsubscribe: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """Publish an error on the client's RPC topic."""
-
-    client_id: str
-    error: JSONRPCError
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """Something to log, once in a while.
-
-    Attributes:
-        kind: Short and of a small set: notes of one kind are thinned out together.
-        text: The whole sentence.
-    """
-
-    kind: str
-    text: str
-
-
-Action = Open | Deliver | Close | Answer | Note
 
 
 class ServerProtocol:
@@ -108,10 +35,17 @@ class ServerProtocol:
         max_sessions: Clients served at once.
         max_requests: Requests of one client that may be unanswered at once.
         max_message_bytes: Largest payload that is parsed.
+        silence: How long a session may be silent.
     """
 
     def __init__(
-        self, server_topics: ServerTopics, *, max_sessions: int, max_requests: int, max_message_bytes: int
+        self,
+        server_topics: ServerTopics,
+        *,
+        max_sessions: int,
+        max_requests: int,
+        max_message_bytes: int,
+        silence: SilenceLimits,
     ) -> None:
         self._topics = server_topics
         self._max_sessions = max_sessions
@@ -120,6 +54,8 @@ class ServerProtocol:
         self._sessions: dict[str, SessionKey] = {}
         self._unanswered: dict[SessionKey, int] = {}
         self._opened = 0
+        self._pings = 0
+        self._liveness: Liveness[SessionKey] = Liveness(silence)
 
     @property
     def sessions(self) -> tuple[SessionKey, ...]:
@@ -130,9 +66,27 @@ class ServerProtocol:
         """Whether the session lives: what a closed or replaced one still says must not reach the client."""
         return self._sessions.get(session.client_id) == session
 
-    def receive(self, packet: Packet) -> tuple[Action, ...]:
-        """What to do about a packet, in order."""
-        return tuple(self._receive(packet))
+    @property
+    def next_tick(self) -> float | None:
+        """When :meth:`tick` is to be called at the latest; None while nobody's silence is limited."""
+        return self._liveness.next_deadline
+
+    def receive(self, packet: Packet, now: float) -> tuple[Action, ...]:
+        """What to do about a packet, in order.
+
+        Args:
+            packet: What came.
+            now: When, in seconds of a clock that never goes back; the same one for :meth:`tick`.
+        """
+        return tuple(self._receive(packet, now))
+
+    def tick(self, now: float) -> tuple[Action, ...]:
+        """What to do about sessions that are silent for too long."""
+        return tuple(self._tick(now))
+
+    def not_asked(self, session: SessionKey, now: float) -> None:
+        """A ping could not be sent: the client need not answer it."""
+        self._liveness.heard(session, now)
 
     def answered(self, session: SessionKey) -> None:
         """A request of the session was answered, or will never be because the client cancelled it."""
@@ -143,14 +97,27 @@ class ServerProtocol:
         """The session's inbox had no room for a message that was to be delivered."""
         if isinstance(message, JSONRPCRequest):
             self.answered(session)
-            return self._too_many_requests(session, message)
+            text = "The inbox of this client is full: it sends faster than it is served."
+            answer = Answer(session.client_id, error_answer(message.id, ErrorCode.INBOX_FULL, text))
+            return (Note("full inbox", f"Refused a request of client {session.client_id}. {text}"), answer)
         return (Note("full inbox", f"Client {session.client_id} sends faster than it is served: a message is lost."),)
 
     def ended(self, session: SessionKey, reason: str) -> tuple[Action, ...]:
         """The session ended by itself, or must end for a reason of ours."""
-        return (self._close(session, reason, unsubscribe=True),) if self.is_current(session) else ()
+        return (self._close(session, reason, unsubscribe=True, tell=True),) if self.is_current(session) else ()
 
-    def _receive(self, packet: Packet) -> Iterator[Action]:
+    def _tick(self, now: float) -> Iterator[Action]:
+        for session, verdict in self._liveness.due(now):
+            if verdict is Verdict.ASK:
+                self._pings += 1
+                yield Ping(session, f"{_PING_ID}{self._pings}")
+            elif verdict is Verdict.GONE:
+                yield self._close(session, "the client did not answer a ping", unsubscribe=True, tell=True)
+            elif not self._unanswered[session]:
+                # A client that waits for an answer, or listens to a stream of changes, has nothing to say meanwhile.
+                yield self._close(session, "the client was idle for too long", unsubscribe=True, tell=True)
+
+    def _receive(self, packet: Packet, now: float) -> Iterator[Action]:
         if packet.retain:
             # MCP over MQTT retains nothing but a server's presence: a kept request is somebody's mistake of long ago.
             yield Note("retained", f"Ignored a retained message on {packet.topic}: it should not be there.")
@@ -173,9 +140,11 @@ class ServerProtocol:
                 f"Ignored a message of {(packet.sender or '')[:80]!r} on the {channel.value} topic of {client_id}.",
             )
             return
-        yield from self._from_client(channel, client_id, packet.payload)
+        yield from self._from_client(channel, client_id, packet.payload, now)
 
-    def _from_client(self, channel: Channel, client_id: str, payload: bytes) -> Iterator[Action]:
+    def _from_client(self, channel: Channel, client_id: str, payload: bytes, now: float) -> Iterator[Action]:
+        if channel is not Channel.CONTROL and (speaking := self._sessions.get(client_id)):
+            self._liveness.heard(speaking, now)
         message = parse(payload, self._max_message_bytes)
         if isinstance(message, Malformed):
             yield Note("malformed", f"Client {client_id} sent on its {channel.value} topic: {message.reason}")
@@ -183,7 +152,7 @@ class ServerProtocol:
             if message.answer is not None and channel in {Channel.CONTROL, Channel.RPC}:
                 yield Answer(client_id, message.answer)
         elif channel is Channel.CONTROL:
-            yield from self._on_control(client_id, message)
+            yield from self._on_control(client_id, message, now)
         elif channel is Channel.RPC:
             yield from self._on_rpc(client_id, message)
         elif not isinstance(message, JSONRPCNotification):
@@ -194,7 +163,7 @@ class ServerProtocol:
         elif session := self._sessions.get(client_id):
             yield Deliver(session, message)
 
-    def _on_control(self, client_id: str, message: JSONRPCMessage) -> Iterator[Action]:
+    def _on_control(self, client_id: str, message: JSONRPCMessage, now: float) -> Iterator[Action]:
         if not isinstance(message, JSONRPCRequest):
             yield Note("wrong topic", f"Client {client_id} sent no request on the control topic: ignored.")
         elif not opens_session(message):
@@ -213,6 +182,8 @@ class ServerProtocol:
             session = SessionKey(client_id, self._opened)
             self._sessions[client_id] = session
             self._unanswered[session] = 1
+            # The 2026-07-28 era knows no requests of a server to its client, not even a ping.
+            self._liveness.opened(session, now, can_be_asked=message.method == "initialize")
             yield Open(session)
             yield Deliver(session, message)
 
@@ -225,7 +196,8 @@ class ServerProtocol:
                 text = "There is no session of this client: open one on the control topic."
                 yield Answer(client_id, error_answer(message.id, ErrorCode.NO_SESSION, text))
         elif not isinstance(message, JSONRPCRequest):
-            yield Deliver(session, message)
+            if not _answers_ping(message):
+                yield Deliver(session, message)
         elif self._unanswered[session] >= self._max_requests:
             yield from self._too_many_requests(session, message)
         else:
@@ -244,10 +216,21 @@ class ServerProtocol:
         if session := self._sessions.get(client_id):
             yield self._close(session, "the client left", unsubscribe=True)
 
-    def _close(self, session: SessionKey, reason: str, *, unsubscribe: bool) -> Close:
+    def _close(self, session: SessionKey, reason: str, *, unsubscribe: bool, tell: bool = False) -> Close:
         del self._sessions[session.client_id]
         del self._unanswered[session]
-        return Close(session, reason, unsubscribe)
+        self._liveness.closed(session)
+        return Close(session, reason, unsubscribe, tell)
+
+
+_PING_ID = "mcp-mqtt-ping-"
+
+
+def _answers_ping(message: JSONRPCMessage) -> bool:
+    """Whether it answers a ping of ours: the SDK's session knows nothing of it."""
+    if not isinstance(message, JSONRPCResponse | JSONRPCError):
+        return False
+    return isinstance(message.id, str) and message.id.startswith(_PING_ID)
 
 
 def opens_session(message: JSONRPCRequest) -> bool:

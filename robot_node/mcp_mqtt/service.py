@@ -11,10 +11,12 @@ from mcp.shared.subscriptions import ResourceUpdated, ServerEvent
 
 from robot_node.errors import BrokerError
 from robot_node.mcp_mqtt import topics
-from robot_node.mcp_mqtt.jsonrpc import DISCONNECTED, SERVER_ONLINE, dump, dump_notification
+from robot_node.mcp_mqtt.actions import Action, Answer, Close, Deliver, Note, Open, Packet, Ping, SessionKey
+from robot_node.mcp_mqtt.jsonrpc import DISCONNECTED, SERVER_ONLINE, dump, dump_notification, dump_request
+from robot_node.mcp_mqtt.liveness import SilenceLimits
 from robot_node.mcp_mqtt.notices import Notices
 from robot_node.mcp_mqtt.options import ServerOptions
-from robot_node.mcp_mqtt.protocol import Action, Answer, Close, Deliver, Note, Open, Packet, ServerProtocol, SessionKey
+from robot_node.mcp_mqtt.protocol import ServerProtocol
 from robot_node.mcp_mqtt.session import ServerSession, ServeStreams, SessionLimits
 from robot_node.mcp_mqtt.subscriptions import SessionSubscriptions, Subscriptions, as_notification
 from robot_node.mcp_mqtt.topics import ServerTopics
@@ -52,8 +54,9 @@ class Service:
         self._protocol = ServerProtocol(
             server_topics,
             max_sessions=options.max_sessions,
-            max_requests=options.inbox_messages,
+            max_requests=options.max_requests,
             max_message_bytes=options.max_message_bytes,
+            silence=SilenceLimits(idle_s=options.idle_limit_s, ping_s=options.ping_interval_s),
         )
         self._sessions: dict[SessionKey, ServerSession] = {}
         self._subscriptions = Subscriptions(options.max_subscriptions)
@@ -61,6 +64,8 @@ class Service:
         self._capability_queued: set[bytes] = set()
         self._group = asyncio.TaskGroup()
         self._leaving = False
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
 
     async def run(self, on_online: Callable[[], None]) -> None:
         """Be online until cancelled; ``on_online`` is called as soon as clients can reach the server."""
@@ -73,6 +78,8 @@ class Service:
                 await asyncio.Event().wait()
             finally:
                 self._leaving = True
+                if self._timer is not None:
+                    self._timer.cancel()
                 # Before the sessions end: no new client shall come. On a lost connection the broker does it (will).
                 with contextlib.suppress(BrokerError):
                     await self._connection.publish(self._topics.presence, b"", qos=1, retain=True)
@@ -91,7 +98,8 @@ class Service:
         if self._leaving:
             return
         sender = incoming.user_property("MCP-MQTT-CLIENT-ID")
-        self._perform(self._protocol.receive(Packet(incoming.topic, incoming.payload, sender, incoming.retain)))
+        packet = Packet(incoming.topic, incoming.payload, sender, incoming.retain)
+        self._perform(self._protocol.receive(packet, self._loop.time()))
 
     def _perform(self, actions: tuple[Action, ...]) -> None:
         for action in actions:
@@ -105,8 +113,25 @@ class Service:
                     self._close(action)
                 case Answer(client_id, error):
                     self._send_later(self._topics.rpc(client_id), dump(error))
+                case Ping(key, request_id):
+                    if not self._send_later(self._topics.rpc(key.client_id), dump_request(request_id, "ping")):
+                        self._protocol.not_asked(key, self._loop.time())
                 case Note(kind, text):
                     self._notices.note(kind, text)
+
+    def _set_timer(self) -> None:
+        """One timer for the silence of all sessions; what was heard meanwhile makes it early, never late."""
+        at = self._protocol.next_tick
+        if at is None or (self._timer is not None and self._timer.when() <= at):
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(at, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        self._perform(self._protocol.tick(self._loop.time()))
+        self._set_timer()
 
     def _open(self, key: SessionKey) -> None:
         session = ServerSession(
@@ -122,6 +147,7 @@ class Service:
         self._sessions[key] = session
         session.task = self._group.create_task(self._serve_session(session), name=f"MCP session of {key.client_id}")
         logger.debug("Client %s opened a session", key.client_id)
+        self._set_timer()
 
     async def _serve_session(self, session: ServerSession) -> None:
         client_id = session.key.client_id
@@ -151,8 +177,7 @@ class Service:
         session = self._sessions.pop(action.session)
         logger.debug("Session of client %s ended: %s", session.key.client_id, action.reason)
         session.close()
-        if session.task is asyncio.current_task():
-            # It ended by itself: the client doesn't know.
+        if action.tell:
             self._send_later(self._topics.rpc(session.key.client_id), dump_notification(DISCONNECTED))
         if action.unsubscribe:
             # Tasks start in the order of their creation: a SUBSCRIBE of a later session of this client comes after.

@@ -13,9 +13,10 @@ from mcp.shared.message import ServerMessageMetadata, SessionMessage
 from mcp_types import JSONRPCError, JSONRPCMessage, JSONRPCResponse
 
 from robot_node.errors import BrokerError
+from robot_node.mcp_mqtt.actions import SessionKey
 from robot_node.mcp_mqtt.inbox import Inbox
 from robot_node.mcp_mqtt.jsonrpc import dump
-from robot_node.mcp_mqtt.protocol import SessionKey, is_for_every_client
+from robot_node.mcp_mqtt.protocol import is_for_every_client
 from robot_node.mcp_mqtt.subscriptions import SessionSubscriptions
 from robot_node.mqtt import Connection
 

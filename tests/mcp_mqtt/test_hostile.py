@@ -33,7 +33,7 @@ pytestmark = pytest.mark.usefixtures("bystander")
 async def bystander(broker: PrivateBroker, toy: Toy) -> AsyncIterator[RawPeer]:
     """A well-behaved client that is served before, and after, whatever the test does."""
     async with (
-        running(broker, toy, max_sessions=3, inbox_messages=4),
+        running(broker, toy, max_sessions=3, max_requests=4),
         raw_peer(broker, "bystander") as peer,
     ):
         await peer.open_session()

@@ -9,19 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mcp_types import JSONRPCNotification, JSONRPCRequest, JSONRPCResponse
 
-from robot_node.mcp_mqtt.protocol import (
-    Action,
-    Answer,
-    Close,
-    Deliver,
-    Note,
-    Open,
-    Packet,
-    ServerProtocol,
-    SessionKey,
-    is_for_every_client,
-    opens_session,
-)
+from robot_node.mcp_mqtt.actions import Action, Answer, Close, Deliver, Note, Open, Packet, Ping, SessionKey
+from robot_node.mcp_mqtt.liveness import SilenceLimits
+from robot_node.mcp_mqtt.protocol import ServerProtocol, is_for_every_client, opens_session
 from robot_node.mcp_mqtt.topics import ServerTopics
 from tests.mcp_mqtt.peers import (
     CAPABILITY,
@@ -40,12 +30,20 @@ ENVELOPE = {"_meta": {"io.modelcontextprotocol/protocolVersion": "2026-07-28"}}
 ROOTS_CHANGED = {"jsonrpc": "2.0", "method": "notifications/roots/list_changed"}
 
 
-def protocol(*, max_sessions: int = 3, max_requests: int = 3) -> ServerProtocol:
-    return ServerProtocol(
+class Protocol(ServerProtocol):
+    """A server's rules, at a time of which most tests make nothing."""
+
+    def receive(self, packet: Packet, now: float = 0.0) -> tuple[Action, ...]:
+        return super().receive(packet, now)
+
+
+def protocol(*, max_sessions: int = 3, max_requests: int = 3, idle_s: float = 0.0, ping_s: float = 0.0) -> Protocol:
+    return Protocol(
         ServerTopics(SERVER_ID, SERVER_NAME),
         max_sessions=max_sessions,
         max_requests=max_requests,
         max_message_bytes=10_000,
+        silence=SilenceLimits(idle_s=idle_s, ping_s=ping_s),
     )
 
 
@@ -62,7 +60,7 @@ def rpc(client_id: str, message: object, *, sender: str | None = None) -> Packet
     return packet(rpc_topic(client_id), message, sender=sender)
 
 
-def opened(core: ServerProtocol, client_id: str = "agent") -> SessionKey:
+def opened(core: Protocol, client_id: str = "agent") -> SessionKey:
     action = core.receive(control(client_id, initialize()))[0]
     if isinstance(action, Close):
         action = core.receive(control(client_id, initialize()))[1]
@@ -248,7 +246,7 @@ def test_a_message_for_a_full_inbox_is_answered_or_noted() -> None:
     session = opened(core)
     (delivery,) = core.receive(rpc("agent", call(5, "add")))
     assert isinstance(delivery, Deliver)
-    assert error_of(core.refused(session, delivery.message)[1]) == ("agent", 5, -32012)
+    assert error_of(core.refused(session, delivery.message)[1]) == ("agent", 5, -32015)
     assert kinds(core.receive(rpc("agent", call(6, "add")))) == ["Deliver"]
     assert kinds(core.refused(session, JSONRPCNotification(jsonrpc="2.0", method="x"))) == ["Note"]
 
@@ -256,7 +254,7 @@ def test_a_message_for_a_full_inbox_is_answered_or_noted() -> None:
 def test_a_session_that_ends_by_itself_is_closed_once() -> None:
     core = protocol()
     session = opened(core)
-    assert core.ended(session, "why") == (Close(session, "why", unsubscribe=True),)
+    assert core.ended(session, "why") == (Close(session, "why", unsubscribe=True, tell=True),)
     assert core.ended(session, "why") == ()
     core.answered(session)
 
@@ -315,7 +313,7 @@ def test_no_sequence_of_packets_breaks_the_rules(sequence: list[Packet]) -> None
                     alive.remove(session)
                 case Deliver(session):
                     assert session in alive
-                case Answer() | Note():
+                case Answer() | Note() | Ping():
                     pass
         assert set(core.sessions) == alive
         assert len(alive) <= 2

@@ -230,7 +230,7 @@ async def test_both_eras_are_served_at_once(broker: PrivateBroker, toy: Toy) -> 
 
 
 async def test_a_call_is_cancelled_when_its_client_says_so(broker: PrivateBroker, toy: Toy) -> None:
-    async with running(broker, toy, inbox_messages=1), raw_peer(broker, "agent") as agent:
+    async with running(broker, toy, max_requests=1), raw_peer(broker, "agent") as agent:
         await agent.open_session()
         await agent.rpc(call(1, "wait", name="call"))
         async with asyncio.timeout(PATIENCE_S):
