@@ -1,17 +1,13 @@
-"""The expressions of the face: one table of shapes, as data.
-
-All lengths are in face units: one pixel of a 128x64 display. The renderer scales them to other displays.
-Where a figure has a direction, positive means right and down, as in an image; "inner" is the side of the nose.
-"""
+"""The expressions of the face: one table of shapes and manners of moving, as data; units as in shapes.py."""
 
 from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 
 from robot_node.errors import SettingsError
+from robot_node.face.shapes import Anchor, Brow, Expression, Eye, Lid, Mark, MarkShape, Motion, Mouth
 
 
 class Emotion(enum.StrEnum):
@@ -32,156 +28,6 @@ class Emotion(enum.StrEnum):
     LAUGH = "laugh"
 
 
-@dataclass(frozen=True, slots=True)
-class Lid:
-    """An eyelid, given by the edge that it draws across the eye.
-
-    Attributes:
-        cover: Share of the eye's height that is covered, 0 to 1.
-        slant: How much more is covered at the inner end than at the outer one, as a share of the height.
-        bow: How much more is covered in the middle than at the ends, as a share of the height.
-    """
-
-    cover: float = 0.0
-    slant: float = 0.0
-    bow: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Brow:
-    """An eyebrow.
-
-    Attributes:
-        lift: Height of its middle above the middle of the eye.
-        tilt: How much lower the inner end is than the outer one; negative is worried.
-        bend: How much the middle arches above the ends.
-        length: From end to end.
-        thickness: Of the stroke.
-    """
-
-    lift: float
-    tilt: float = 0.0
-    bend: float = 0.0
-    length: float = 28.0
-    thickness: float = 4.0
-
-
-@dataclass(frozen=True, slots=True)
-class Eye:
-    """One eye: a lit rounded rectangle with a dark pupil, cut by two lids.
-
-    Attributes:
-        width: Of the open eye.
-        height: Of the open eye. A few units make a closed one.
-        radius: Of the corners.
-        bend: How much the middle arches above the ends: a closed eye smiles upwards or rests downwards.
-        pupil: Radius of the pupil; 0 for none.
-        upper: The upper lid.
-        lower: The lower lid.
-        brow: The eyebrow, if it shows.
-    """
-
-    width: float = 34.0
-    height: float = 34.0
-    radius: float = 13.0
-    bend: float = 0.0
-    pupil: float = 8.0
-    upper: Lid = Lid()
-    lower: Lid = Lid()
-    brow: Brow | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Mouth:
-    """The mouth: a stroke, or two lips with an opening between them.
-
-    Attributes:
-        width: From corner to corner.
-        curve: How far the middle is below the corners: positive smiles, negative frowns.
-        opening: Greatest distance between the lips; 0 is a closed mouth.
-        tilt: How much lower the right corner is than the left one.
-        wave: Height of a wave along the lips.
-        thickness: Of the lips' stroke.
-        teeth: The opening is lit instead of dark.
-        offset: How far the mouth is from the middle, to the right.
-        lift: How far the mouth is above its usual place; large ones need the room.
-        tongue: Width of a tongue that is put out; 0 for none.
-        tongue_offset: How far the tongue is from the middle of the mouth, to the right.
-    """
-
-    width: float
-    curve: float = 0.0
-    opening: float = 0.0
-    tilt: float = 0.0
-    wave: float = 0.0
-    thickness: float = 4.0
-    teeth: bool = False
-    offset: float = 0.0
-    lift: float = 0.0
-    tongue: float = 0.0
-    tongue_offset: float = 0.0
-
-
-class MarkShape(enum.StrEnum):
-    """Small signs beside the features, as comics use them."""
-
-    TEAR = "tear"
-    SWEAT = "sweat"
-    ANGER = "anger"
-    BLUSH = "blush"
-    THOUGHT = "thought"
-    SLEEP = "sleep"
-    SPARKLE = "sparkle"
-
-
-class Anchor(enum.StrEnum):
-    """The feature that a mark keeps its place beside. Left and right are the picture's."""
-
-    LEFT_EYE = "left_eye"
-    RIGHT_EYE = "right_eye"
-    MOUTH = "mouth"
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """One sign.
-
-    Attributes:
-        shape: What it is.
-        anchor: The feature it belongs to.
-        x: To the right of the anchor's middle.
-        y: Below the anchor's middle.
-        size: Its height, roughly.
-    """
-
-    shape: MarkShape
-    anchor: Anchor
-    x: float
-    y: float
-    size: float
-
-
-@dataclass(frozen=True, slots=True)
-class Expression:
-    """A whole face.
-
-    Attributes:
-        left: The eye on the picture's left.
-        right: The eye on the picture's right.
-        mouth: The mouth.
-        gaze: Where the pupils look, each coordinate from -1 to 1; (1, 0) is to the picture's right.
-        spacing: Distance between the middles of the eyes.
-        marks: Signs beside the features.
-    """
-
-    left: Eye
-    right: Eye
-    mouth: Mouth
-    gaze: tuple[float, float] = (0.0, 0.0)
-    spacing: float = 52.0
-    marks: tuple[Mark, ...] = ()
-
-
 def _both(eye: Eye, mouth: Mouth, **rest: object) -> Expression:
     return Expression(left=eye, right=eye, mouth=mouth, **rest)  # type: ignore[arg-type]  # Expression's own fields
 
@@ -197,7 +43,7 @@ EXPRESSIONS: Mapping[str, Expression] = MappingProxyType(
         ),
         Emotion.HAPPY: _both(
             Eye(height=36, pupil=8.5, lower=Lid(cover=0.1, bow=0.12)),
-            Mouth(width=44, curve=9, opening=11, teeth=True, lift=3),
+            Mouth(width=44, curve=9, opening=11, teeth=1, lift=3),
             gaze=(0, -0.6),
             marks=(Mark(MarkShape.SPARKLE, Anchor.RIGHT_EYE, x=28, y=-15, size=14),),
         ),
@@ -269,7 +115,7 @@ EXPRESSIONS: Mapping[str, Expression] = MappingProxyType(
         ),
         Emotion.LAUGH: _both(
             _SMILING_EYE,
-            Mouth(width=50, curve=10, opening=17, teeth=True, lift=6),
+            Mouth(width=50, curve=10, opening=17, teeth=1, lift=6),
             marks=(
                 Mark(MarkShape.TEAR, Anchor.LEFT_EYE, x=-25, y=9, size=13),
                 Mark(MarkShape.TEAR, Anchor.RIGHT_EYE, x=25, y=9, size=13),

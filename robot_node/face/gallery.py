@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 from PIL import Image, ImageDraw, ImageFont
 
-from robot_node.face.expressions import EXPRESSIONS, Expression
+from robot_node.face.expressions import EXPRESSIONS
 from robot_node.face.renderer import Size, render
+from robot_node.face.shapes import Expression
 
 _GLASS = (8, 10, 14)
 _PIXEL = (150, 220, 255)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from robot_node.face.expressions import MarkShape
+from robot_node.face.shapes import MarkShape
 from robot_node.face.pen import DARK, Pen
 
 

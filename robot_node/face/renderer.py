@@ -10,9 +10,9 @@ from types import MappingProxyType
 from PIL import Image
 
 from robot_node.errors import SettingsError
-from robot_node.face.expressions import Anchor, Brow, Expression, Eye, Lid, Mouth
 from robot_node.face.marks import draw_mark
 from robot_node.face.pen import DARK, LIT, OVERSAMPLING, Pen, Point
+from robot_node.face.shapes import Anchor, Brow, Expression, Eye, Lid, Mouth
 
 Size = tuple[int, int]
 Box = tuple[int, int, int, int]
