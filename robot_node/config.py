@@ -92,8 +92,12 @@ class McpSettings(_Section):
 
     qos: Literal[0, 1] = 0
     max_sessions: Annotated[int, Field(ge=1, le=10_000)] = 64
-    max_message_bytes: Annotated[int, Field(ge=1024, le=64 * 1024 * 1024)] = 1024 * 1024
+    max_requests: Annotated[int, Field(ge=1, le=10_000)] = 64
     inbox_messages: Annotated[int, Field(ge=1, le=10_000)] = 64
+    max_subscriptions: Annotated[int, Field(ge=1, le=10_000)] = 64
+    max_message_bytes: Annotated[int, Field(ge=1024, le=64 * 1024 * 1024)] = 1024 * 1024
+    idle_limit_s: Annotated[float, Field(ge=0, le=604_800)] = 3600.0
+    ping_interval_s: Annotated[float, Field(ge=0, le=86_400)] = 300.0
 
 
 class CameraSettings(_Section):

@@ -117,8 +117,12 @@ async def _serve_mcp(settings: Settings, body: Body, notifier: Notifier, on_onli
         description=robot.description,
         qos=mcp.qos,
         max_sessions=mcp.max_sessions,
+        max_requests=mcp.max_requests,
         inbox_messages=mcp.inbox_messages,
+        max_subscriptions=mcp.max_subscriptions,
         max_message_bytes=mcp.max_message_bytes,
+        idle_limit_s=mcp.idle_limit_s,
+        ping_interval_s=mcp.ping_interval_s,
         connect_timeout_s=settings.broker.connect_timeout_s,
     )
     await serve(
