@@ -41,6 +41,8 @@ class ErrorCode(enum.IntEnum):
     NO_SESSION = -32013
     TOO_MANY_SUBSCRIPTIONS = -32014
     INBOX_FULL = -32015
+    FORBIDDEN = -32016
+    REPLACED_TOO_OFTEN = -32017
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ topic, whichever it is; every later one on the RPC topic.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from mcp.shared.subscriptions import SUBSCRIPTION_ID_META_KEY
@@ -24,7 +25,11 @@ from robot_node.mcp_mqtt import topics
 from robot_node.mcp_mqtt.actions import Action, Answer, Close, Deliver, Note, Open, Packet, Ping, SessionKey
 from robot_node.mcp_mqtt.jsonrpc import DISCONNECTED, ErrorCode, Malformed, error_answer, parse
 from robot_node.mcp_mqtt.liveness import Liveness, SilenceLimits, Verdict
+from robot_node.mcp_mqtt.rate_limit import RateLimiter
 from robot_node.mcp_mqtt.topics import Channel, ServerTopics
+
+_REPLACEMENTS_PER_MINUTE = 6
+_REPLACEMENTS_AT_ONCE = 20
 
 
 class ServerProtocol:
@@ -56,6 +61,8 @@ class ServerProtocol:
         self._opened = 0
         self._pings = 0
         self._liveness: Liveness[SessionKey] = Liveness(silence)
+        # Anybody may claim to be anybody on the control topic: this limits how often a stranger ends another's session.
+        self._replacements = RateLimiter(_REPLACEMENTS_PER_MINUTE, burst=_REPLACEMENTS_AT_ONCE)
 
     @property
     def sessions(self) -> tuple[SessionKey, ...]:
@@ -177,6 +184,12 @@ class ServerProtocol:
                 yield Answer(client_id, error_answer(message.id, ErrorCode.TOO_MANY_SESSIONS, text))
                 return
             if previous is not None:
+                if wait_s := self._replacements.wait_s(client_id, now):
+                    text = f"The session of this client was replaced too often. Try again in {math.ceil(wait_s)} s."
+                    yield Note("replaced too often", f"Kept the session of client {client_id}. {text}")
+                    yield Answer(client_id, error_answer(message.id, ErrorCode.REPLACED_TOO_OFTEN, text))
+                    return
+                self._replacements.count(client_id, now)
                 yield self._close(previous, "the client opened a new session", unsubscribe=False)
             self._opened += 1
             session = SessionKey(client_id, self._opened)

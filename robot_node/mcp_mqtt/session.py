@@ -31,10 +31,13 @@ class ClientIdentity:
     Attributes:
         client_id: MQTT client id. As trustworthy as the broker's access rules for the topics that contain it.
         subscriptions: The resources that its session has subscribed to.
+        proven: Whether the topic of this message contains the client id, so that the broker's rules vouch for it. The
+            message that opens a session came on the control topic, where anybody can claim to be anybody.
     """
 
     client_id: str
     subscriptions: SessionSubscriptions = field(repr=False, compare=False)
+    proven: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +85,15 @@ class ServerSession:
         self._subscriptions = subscriptions
         self._inbox: Inbox[SessionMessage | Exception] = Inbox(limits.inbox_messages)
         self._write = RpcWriter(connection, rpc_topic, limits.qos, on_answered, on_for_every_client)
-        self._metadata = ServerMessageMetadata(
-            request_context=ClientIdentity(key.client_id, subscriptions), on_request_unanswered=self._unanswered
-        )
+        claimed, proven = (ClientIdentity(key.client_id, subscriptions, proven=proven) for proven in (False, True))
+        self._metadata = ServerMessageMetadata(request_context=claimed, on_request_unanswered=self._unanswered)
+        self._proven = ServerMessageMetadata(request_context=proven, on_request_unanswered=self._unanswered)
         self._on_answered = on_answered
 
     def deliver(self, message: JSONRPCMessage) -> bool:
-        """Put a message into the inbox; False when it is full."""
-        return self._inbox.put(SessionMessage(message, self._metadata))
+        """Put a message into the inbox; False when it is full. The first is the one from the control topic."""
+        metadata, self._metadata = self._metadata, self._proven
+        return self._inbox.put(SessionMessage(message, metadata))
 
     async def run(self) -> None:
         """Serve until cancelled."""

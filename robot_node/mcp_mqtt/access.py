@@ -1,0 +1,237 @@
+"""Who may do what: roles, and which client has which. Pure; :mod:`robot_node.mcp_mqtt.guard` carries it out.
+
+A role is given by the MCP client id. That is worth as much as the broker's access rules: see docs/access.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any, Literal
+
+from mcp_types import ErrorData
+
+from robot_node.errors import SettingsError
+from robot_node.mcp_mqtt.jsonrpc import ErrorCode
+
+Allowed = Literal["all"] | frozenset[str]
+
+HANDSHAKE = frozenset({"initialize", "server/discover", "ping"})
+"""Methods that every client may use: whoever may not even connect is the broker's business."""
+
+# They change nothing, and the answer reaches only whom the message claims to come from.
+_WITHOUT_PROOF = HANDSHAKE | {
+    "tools/list",
+    "resources/list",
+    "resources/templates/list",
+    "resources/read",
+    "prompts/list",
+    "prompts/get",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Role:
+    """What clients of one kind may do.
+
+    Attributes:
+        name: What errors and presence call it.
+        description: What it is for, in short.
+        allowed_methods: MCP methods beside the handshake and ping.
+        allowed_tools: Tools that may be called. ``"all"`` leaves out those that are for people only.
+        allowed_resources: URIs; one that ends with ``*`` stands for all that begin so.
+    """
+
+    name: str
+    description: str = ""
+    allowed_methods: Allowed = "all"
+    allowed_tools: Allowed = "all"
+    allowed_resources: Allowed = "all"
+
+    def may_use(self, method: str) -> bool:
+        """Whether requests of this method are allowed."""
+        return method in HANDSHAKE or self.allowed_methods == "all" or method in self.allowed_methods
+
+    def may_call(self, tool: str, *, people_only: bool = False) -> bool:
+        """Whether the tool may be called."""
+        if self.allowed_tools == "all":
+            return not people_only
+        return tool in self.allowed_tools
+
+    def may_read(self, uri: str) -> bool:
+        """Whether the resource, or the resource template, may be read and subscribed to."""
+        if self.allowed_resources == "all" or uri in self.allowed_resources:
+            return True
+        # A template's handler could undo the escapes, and climb out of what the prefix stands for.
+        if ".." in uri or "%" in uri:
+            return False
+        return any(entry.endswith("*") and uri.startswith(entry[:-1]) for entry in self.allowed_resources)
+
+    def as_meta(self) -> dict[str, Any]:
+        """The role as a server's presence describes it (MCP over MQTT: ``meta.rbac.roles``)."""
+        return {
+            "name": self.name,
+            "description": self.description,
+            "allowed_methods": _as_meta(self.allowed_methods),
+            "allowed_tools": _as_meta(self.allowed_tools),
+            "allowed_resources": _as_meta(self.allowed_resources),
+        }
+
+
+def _as_meta(allowed: Allowed) -> str | list[str]:
+    return allowed if isinstance(allowed, str) else sorted(allowed)
+
+
+ADMIN = Role(name="admin", description="Everything.")
+
+
+class AccessPolicy:
+    """Which client has which role. Without arguments everybody is an admin.
+
+    Args:
+        roles: The roles.
+        clients: Patterns of client ids (``*``, ``?``, ``[seq]``; upper and lower case differ), each with a role's
+            name. The first that fits counts.
+        default_role: The role of a client that fits none.
+        people_only: Tools that a role must allow by name.
+
+    Raises:
+        SettingsError: there is no such role.
+    """
+
+    def __init__(
+        self,
+        roles: Iterable[Role] = (ADMIN,),
+        clients: Iterable[tuple[str, str]] = (),
+        default_role: str = ADMIN.name,
+        *,
+        people_only: Iterable[str] = (),
+    ) -> None:
+        by_name = {role.name: role for role in roles}
+        self._clients = tuple((pattern, _find(by_name, name)) for pattern, name in clients)
+        self._default = _find(by_name, default_role)
+        self.people_only = frozenset(people_only)
+
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        """The roles that a client may find itself in, each once."""
+        return tuple(dict.fromkeys((*(role for _, role in self._clients), self._default)))
+
+    @property
+    def allows_everything(self) -> bool:
+        """Whether nothing is forbidden to anybody."""
+        everything = ("all", "all", "all")
+        return not self.people_only and all(
+            (role.allowed_methods, role.allowed_tools, role.allowed_resources) == everything for role in self.roles
+        )
+
+    def role_of(self, client_id: str) -> Role:
+        """The role of a client."""
+        return next((role for pattern, role in self._clients if fnmatchcase(client_id, pattern)), self._default)
+
+    def meta(self) -> dict[str, Any]:
+        """What presence says of it: the ``meta`` of a server; nothing where nothing is forbidden."""
+        return {} if self.allows_everything else {"rbac": {"roles": [role.as_meta() for role in self.roles]}}
+
+    def check(self, role: Role, method: str, params: Mapping[str, Any] | None, *, proven: bool) -> ErrorData | None:
+        """Whether a client in that role may send this request.
+
+        A role with a list is told the same of a tool that it may not call and of one that does not exist: the check
+        looks at the list only.
+
+        Args:
+            role: The client's role.
+            method: The request's method.
+            params: Its parameters, as they came.
+            proven: The broker's rules for the topic vouch for the sender.
+
+        Returns:
+            None when it may; else the error to answer.
+        """
+        values = params or {}
+        if not proven and method not in _WITHOUT_PROOF:
+            return _forbidden(
+                role,
+                f"{method} cannot open a session here: on the control topic anybody can claim to be anybody. "
+                "The session is open now, send it again; or begin with server/discover.",
+            )
+        if not role.may_use(method):
+            return _forbidden(role, f"The role {role.name} may not use {method}.")
+        if method == "tools/call":
+            return self._check_call(role, values.get("name"))
+        uris = _uris(method, values)
+        forbidden = next((uri for uri in uris if not role.may_read(uri)), None)
+        if forbidden is not None:
+            return _forbidden(role, f"The role {role.name} may not read {forbidden[:200]}.")
+        return None
+
+    def _check_call(self, role: Role, tool: object) -> ErrorData | None:
+        if not isinstance(tool, str):
+            return None  # the SDK says what is wrong with it
+        for_people = tool in self.people_only
+        if role.may_call(tool, people_only=for_people):
+            return None
+        if for_people and role.allowed_tools == "all":
+            text = f"{tool} is for people only: the role {role.name} would have to allow it by name."
+        else:
+            text = f"The role {role.name} may not call {tool[:200]}."
+        return _forbidden(role, text)
+
+    def visible(self, role: Role, method: str, result: Mapping[str, Any]) -> dict[str, Any]:
+        """The part of a list's page that the role may know of. A page may become empty; its cursor stays."""
+        shown = dict(result)
+        if method == "tools/list":
+            shown["tools"] = [
+                tool for tool in result["tools"] if role.may_call(tool["name"], people_only=self._for_people(tool))
+            ]
+        elif method == "resources/list":
+            shown["resources"] = [entry for entry in result["resources"] if role.may_read(entry["uri"])]
+        elif method == "resources/templates/list":
+            shown["resourceTemplates"] = [
+                entry for entry in result["resourceTemplates"] if role.may_read(entry["uriTemplate"])
+            ]
+        if "cacheScope" in shown:
+            shown["cacheScope"] = "private"  # another client's list may differ
+        return shown
+
+    def _for_people(self, tool: Mapping[str, Any]) -> bool:
+        return tool["name"] in self.people_only or is_for_people(tool.get("_meta"))
+
+
+LISTS = frozenset({"tools/list", "resources/list", "resources/templates/list"})
+"""Methods whose answers depend on the role."""
+
+AUDIENCE_META_KEY = "robot-node/audience"
+FOR_PEOPLE = {AUDIENCE_META_KEY: "people"}
+"""A tool's ``_meta`` that marks it as for people only."""
+
+
+def is_for_people(meta: Mapping[str, Any] | None) -> bool:
+    """Whether a tool's ``_meta`` marks it as for people only."""
+    return meta is not None and meta.get(AUDIENCE_META_KEY) == "people"
+
+
+def _uris(method: str, params: Mapping[str, Any]) -> list[str]:
+    """The resources that a request asks for; what is malformed is left to the SDK."""
+    found: list[Any] = []
+    if method in {"resources/read", "resources/subscribe"}:
+        found = [params.get("uri")]
+    elif method == "subscriptions/listen":
+        wanted = params.get("notifications")
+        listed = wanted.get("resourceSubscriptions") if isinstance(wanted, Mapping) else None
+        found = listed if isinstance(listed, list) else []
+    elif method == "completion/complete":
+        ref = params.get("ref")
+        found = [ref.get("uri")] if isinstance(ref, Mapping) and ref.get("type") == "ref/resource" else []
+    return [uri for uri in found if isinstance(uri, str)]
+
+
+def _forbidden(role: Role, text: str) -> ErrorData:
+    return ErrorData(code=ErrorCode.FORBIDDEN, message=text, data={"role": role.name})
+
+
+def _find(roles: Mapping[str, Role], name: str) -> Role:
+    if name not in roles:
+        raise SettingsError(f"There is no role {name!r}.", remedy=f"The roles are: {', '.join(sorted(roles))}.")
+    return roles[name]

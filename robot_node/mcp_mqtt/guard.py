@@ -1,0 +1,178 @@
+"""Stands before an MCP server, and lets through what a client may do: roles, limits on calls, confirmation.
+
+A middleware of the SDK: ``MCPServer(..., middleware=[guard])``, together with ``ServerOptions(meta=policy.meta())``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mcp import MCPError
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+from mcp_types import MISSING_REQUIRED_CLIENT_CAPABILITY
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+
+from robot_node.mcp_mqtt.access import LISTS, AccessPolicy, Role
+from robot_node.mcp_mqtt.notices import Notices
+from robot_node.mcp_mqtt.rate_limit import CallLimits
+from robot_node.mcp_mqtt.session import ClientIdentity
+
+logger = logging.getLogger(__name__)
+
+_QUESTION = "confirm"
+_ASKED = "robot-node: a person was asked"
+_MAX_SHOWN_ARGUMENTS = 500
+# Without a field the form has nothing but its buttons: to accept it is the answer.
+_FORM: dict[str, Any] = {"type": "object", "properties": {}}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confirmation:
+    """Tools that a person must confirm, each call of them, by MCP elicitation.
+
+    Attributes:
+        tools: Their names.
+        timeout_s: How long a person may take, in seconds. Below the client's time limit for calls, which goes on. A
+            client of the 2026-07-28 era calls anew with the answer: there the SDK's limit of 10 minutes counts.
+    """
+
+    tools: frozenset[str] = frozenset()
+    timeout_s: float = 50.0
+
+
+class Guard:
+    """Middleware that enforces a policy and limits, for every client and both protocol eras.
+
+    Add it last: what comes after it is not guarded against those before.
+
+    Args:
+        policy: Who may do what.
+        limits: How often.
+        confirmation: What a person must confirm.
+        clock: Monotonic time in seconds.
+    """
+
+    def __init__(
+        self,
+        policy: AccessPolicy | None = None,
+        *,
+        limits: CallLimits | None = None,
+        confirmation: Confirmation | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._policy = policy or AccessPolicy()
+        self._limits = limits or CallLimits()
+        self._confirmation = confirmation or Confirmation()
+        self._clock = clock
+        self._notices = Notices(logger.warning, clock)
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether there is anything that it would refuse, limit or ask for."""
+        return not self._policy.allows_everything or bool(self._limits) or bool(self._confirmation.tools)
+
+    async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+        """Let a message through, or answer it with an error."""
+        if ctx.request_id is None:
+            return await call_next(ctx)
+        caller = ctx.request if isinstance(ctx.request, ClientIdentity) else None
+        client_id, proven = (caller.client_id, caller.proven) if caller else ("", True)
+        role = self._policy.role_of(client_id)
+        error = self._policy.check(role, ctx.method, ctx.params, proven=proven)
+        if error is not None:
+            self._notices.note("forbidden", f"Refused {ctx.method} of client {client_id}: {error.message}")
+            raise MCPError.from_error_data(error)
+        if ctx.method == "tools/call":
+            return await self._call(ctx, call_next, client_id)
+        result = await call_next(ctx)
+        return self._visible(role, ctx.method, result)
+
+    def _visible(self, role: Role, method: str, result: HandlerResult) -> HandlerResult:
+        if method not in LISTS or not isinstance(result, dict):
+            return result
+        return self._policy.visible(role, method, result)
+
+    async def _call(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext, client_id: str) -> HandlerResult:
+        params = ctx.params or {}
+        tool = params.get("name")
+        if not isinstance(tool, str):
+            return await call_next(ctx)  # the SDK says what is wrong with it
+        wait_s = self._limits.take(client_id, tool, self._clock())
+        if wait_s:
+            text = f"{client_id} calls too often. Try again in {math.ceil(wait_s)} s."
+            self._notices.note("too often", f"Refused a call of {tool}: {text}")
+            return _tool_error(ctx, text)
+        if tool not in self._confirmation.tools:
+            return await call_next(ctx)
+        _require_elicitation(ctx, tool)
+        if ctx.protocol_version in MODERN_PROTOCOL_VERSIONS:
+            if params.get("requestState") != _ASKED:
+                return _ask(tool, params)
+            action = _answer(params)
+        else:
+            action = await self._elicit(ctx, tool, params)
+        if action != "accept":
+            why = "nobody answered in time" if action == "timeout" else "the person who was asked did not agree"
+            return _tool_error(ctx, f"{tool} was not carried out: {why}.")
+        return await call_next(ctx)
+
+    async def _elicit(self, ctx: ServerRequestContext[Any, Any], tool: str, params: Mapping[str, Any]) -> str:
+        try:
+            async with asyncio.timeout(self._confirmation.timeout_s):
+                result = await ctx.session.elicit_form(
+                    _question(tool, params), _FORM, related_request_id=ctx.request_id
+                )
+        except TimeoutError:
+            return "timeout"
+        return result.action
+
+
+def _question(tool: str, params: Mapping[str, Any]) -> str:
+    arguments = params.get("arguments")
+    listed = arguments.items() if isinstance(arguments, Mapping) else ()
+    shown = ", ".join(f"{name}: {value!r}" for name, value in listed)
+    detail = f" with {shown[:_MAX_SHOWN_ARGUMENTS]}" if shown else ""
+    return f"May the robot carry out {tool}{detail}?"
+
+
+def _ask(tool: str, params: Mapping[str, Any]) -> dict[str, Any]:
+    """The interim result that asks: in the 2026-07-28 era the client calls anew, with the answer.
+
+    MCPServer seals the state, bound to tool and arguments: nobody can skip the question, or answer another one.
+    """
+    question = {"mode": "form", "message": _question(tool, params), "requestedSchema": _FORM}
+    return {
+        "resultType": "input_required",
+        "inputRequests": {_QUESTION: {"method": "elicitation/create", "params": question}},
+        "requestState": _ASKED,
+    }
+
+
+def _answer(params: Mapping[str, Any]) -> str:
+    answers = params.get("inputResponses")
+    answer = answers.get(_QUESTION) if isinstance(answers, Mapping) else None
+    return str(answer.get("action")) if isinstance(answer, Mapping) else "cancel"
+
+
+def _require_elicitation(ctx: ServerRequestContext[Any, Any], tool: str) -> None:
+    capabilities = ctx.session.client_capabilities
+    elicitation = capabilities.elicitation if capabilities is not None else None
+    # MCP: an empty capability is the one for forms, which is older than the other kind.
+    if elicitation is None or (elicitation.form is None and elicitation.url is not None):
+        raise MCPError(
+            MISSING_REQUIRED_CLIENT_CAPABILITY,
+            f"A person must confirm {tool}, and this client cannot ask one: it lacks MCP's elicitation capability.",
+            {"requiredCapabilities": {"elicitation": {"form": {}}}},
+        )
+
+
+def _tool_error(ctx: ServerRequestContext[Any, Any], text: str) -> dict[str, Any]:
+    """A result rather than a JSON-RPC error: the model reads it, and can act upon it."""
+    result: dict[str, Any] = {"content": [{"type": "text", "text": text}], "isError": True}
+    return result | {"resultType": "complete"} if ctx.protocol_version in MODERN_PROTOCOL_VERSIONS else result
