@@ -115,6 +115,7 @@ async def mqtt_transport(
         link = ServerLink(
             server_topics,
             connection,
+            goodbye_topic=topics.client_presence(own_id),
             qos=qos,
             limits=time_limits or TimeLimits(),
             max_message_bytes=max_message_bytes,
@@ -133,7 +134,7 @@ async def mqtt_transport(
             # The SDK is at home in anyio, whose cancelled scopes let nothing be awaited any more.
             with anyio.CancelScope(shield=True):
                 await cancel_and_wait(watch)
-                await link.leave(topics.client_presence(own_id))
+                await link.leave()
 
 
 async def _watch(connection: Connection, link: ServerLink) -> None:

@@ -86,6 +86,7 @@ class ServerLink:
         qos: Of what is sent.
         limits: How long a request may stay unanswered.
         max_message_bytes: Largest message that is read.
+        goodbye_topic: Where to say that we leave: this server, or all of the connection's.
     """
 
     def __init__(
@@ -93,6 +94,7 @@ class ServerLink:
         server_topics: ServerTopics,
         connection: Connection,
         *,
+        goodbye_topic: str,
         qos: int,
         limits: TimeLimits,
         max_message_bytes: int,
@@ -100,6 +102,7 @@ class ServerLink:
         self._topics = server_topics
         self._connection = connection
         self._rpc = server_topics.rpc(connection.client_id)
+        self._goodbye_topic = goodbye_topic
         self._qos = qos
         self._limits = limits
         self._max_message_bytes = max_message_bytes
@@ -147,7 +150,7 @@ class ServerLink:
         if online:
             self._online.set()
         elif self._online.is_set():
-            self.end(f"{self} went offline.")
+            self._server_left(f"{self} went offline.")
 
     def on_message(self, incoming: Incoming) -> None:
         """Take in a message from one of the topics in :attr:`subscriptions`."""
@@ -171,7 +174,7 @@ class ServerLink:
                 elif isinstance(message, JSONRPCError):
                     self._notices.note("rejected", f"{self} rejected a message of ours: {message.error.message}")
             case JSONRPCNotification(method=method) if method == DISCONNECTED:
-                self.end(f"{self} ended the session.")
+                self._server_left(f"{self} ended the session.")
                 return
             case JSONRPCNotification(method="notifications/progress", params={"progressToken": int() | str() as token}):
                 self._restart_timer(token)
@@ -218,7 +221,9 @@ class ServerLink:
         if pending is not None:
             text = f"{self} did not answer {pending.method} within {limit_s:g} s."
             self._deliver(error_answer(request_id, REQUEST_TIMEOUT, text))
-            if pending.method != "initialize":  # which MCP forbids to cancel
+            if pending.method == "ping":  # MCP over MQTT, "Health Checks": then the client is to leave
+                self._give_up(text)
+            elif pending.method != "initialize":  # which MCP forbids to cancel
                 self._start(self._cancel(request_id), "MCP cancellation")
 
     def _start(self, work: Coroutine[Any, Any, None], name: str) -> None:
@@ -255,11 +260,29 @@ class ServerLink:
             self._inbox.put(SessionMessage(error_answer(request_id, CONNECTION_CLOSED, reason)))
         self._inbox.end()
 
-    async def leave(self, goodbye_topic: str) -> None:
+    def _server_left(self, reason: str) -> None:
+        # MCP over MQTT, "Server Disconnect": the client gives up the server's topics.
+        if not self._ended:
+            self.end(reason)
+            self._start(self._unsubscribe(), "MCP unsubscribe")
+
+    async def _unsubscribe(self) -> None:
+        with contextlib.suppress(BrokerError):
+            await self._connection.unsubscribe(*(each.topic_filter for each in self.subscriptions))
+
+    def _give_up(self, reason: str) -> None:
+        if not self._ended:
+            self.end(reason)
+            self._start(self._say_goodbye(), "MCP goodbye")
+
+    async def _say_goodbye(self) -> None:
+        with contextlib.suppress(BrokerError):  # a connection that was lost: the broker says goodbye for us
+            await self._connection.publish(self._goodbye_topic, dump_notification(DISCONNECTED), qos=1)
+
+    async def leave(self) -> None:
         """Say goodbye, then let nothing more in or out."""
         await cancel_and_wait(*self._tasks)
-        with contextlib.suppress(BrokerError):  # a connection that was lost: the broker says goodbye for us
-            await self._connection.publish(goodbye_topic, dump_notification(DISCONNECTED), qos=1)
+        await self._say_goodbye()
         self.end(_LEFT)
         self._inbox.close()
 

@@ -204,6 +204,7 @@ class Directory:
         link = ServerLink(
             server_topics,
             connection,
+            goodbye_topic=server_topics.rpc(connection.client_id),
             qos=qos,
             limits=time_limits or TimeLimits(),
             max_message_bytes=max_message_bytes,
@@ -219,7 +220,7 @@ class Directory:
             try:
                 # The SDK is at home in anyio, whose cancelled scopes let nothing be awaited any more.
                 with anyio.CancelScope(shield=True), contextlib.suppress(BrokerError):
-                    await link.leave(server_topics.rpc(connection.client_id))
+                    await link.leave()
                     await connection.unsubscribe(*subscribed)
             finally:
                 # Only now may another session with this server begin: a late answer must not reach it.
