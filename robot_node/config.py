@@ -98,6 +98,7 @@ class McpSettings(_Section):
     max_message_bytes: Annotated[int, Field(ge=1024, le=64 * 1024 * 1024)] = 1024 * 1024
     idle_limit_s: Annotated[float, Field(ge=0, le=604_800)] = 3600.0
     ping_interval_s: Annotated[float, Field(ge=0, le=86_400)] = 300.0
+    ping_timeout_s: Annotated[float, Field(gt=0, le=600)] = 10.0
 
 
 class CameraSettings(_Section):

@@ -123,6 +123,7 @@ async def _serve_mcp(settings: Settings, body: Body, notifier: Notifier, on_onli
         max_message_bytes=mcp.max_message_bytes,
         idle_limit_s=mcp.idle_limit_s,
         ping_interval_s=mcp.ping_interval_s,
+        ping_timeout_s=mcp.ping_timeout_s,
         connect_timeout_s=settings.broker.connect_timeout_s,
     )
     await serve(

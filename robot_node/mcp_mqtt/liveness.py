@@ -12,9 +12,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-PING_TIME_LIMIT_S = 10.0
-"""How long a client may take to answer a ping (MCP over MQTT: "Time limits")."""
-
 Session = TypeVar("Session")
 
 
@@ -25,10 +22,12 @@ class SilenceLimits:
     Attributes:
         idle_s: Before it ends, where the client cannot be asked.
         ping_s: Before the client is asked.
+        answer_s: While it is asked; more than 0.
     """
 
     idle_s: float
     ping_s: float
+    answer_s: float
 
 
 class Verdict(enum.Enum):
@@ -52,7 +51,7 @@ class Liveness(Generic[Session]):
     def __init__(self, limits: SilenceLimits) -> None:
         ask_after_s = min(filter(None, (limits.ping_s, limits.idle_s))) if limits.ping_s else 0.0
         self._ask: _Queue[Session] = _Queue(ask_after_s)
-        self._asked: _Queue[Session] = _Queue(PING_TIME_LIMIT_S)
+        self._asked: _Queue[Session] = _Queue(limits.answer_s)
         self._unasked: _Queue[Session] = _Queue(limits.idle_s)
 
     @property

@@ -29,8 +29,8 @@ class ServerOptions:
             packet size of several times that, above which it drops what comes for us.
         idle_limit_s: A session from which nothing came for so long, and that waits for no answer, ends, with
             ``notifications/disconnected``; 0 for never. Clients that a ping can reach are asked before.
-        ping_interval_s: After so much silence a client of the handshake era gets a ping; when it does not answer
-            within 10 s its session ends. 0 for never.
+        ping_interval_s: After so much silence a client of the handshake era gets a ping; 0 for never.
+        ping_timeout_s: A client that takes longer to answer has vanished: its session ends.
         connect_timeout_s: Limit for connecting, subscribing and acknowledged publishing, each.
         keepalive_s: MQTT keep-alive interval.
     """
@@ -48,6 +48,7 @@ class ServerOptions:
     max_message_bytes: int = 1024 * 1024
     idle_limit_s: float = 3600.0
     ping_interval_s: float = 300.0
+    ping_timeout_s: float = 10.0
     connect_timeout_s: float = 4.0
     keepalive_s: int = 20
 

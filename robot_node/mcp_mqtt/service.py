@@ -56,7 +56,9 @@ class Service:
             max_sessions=options.max_sessions,
             max_requests=options.max_requests,
             max_message_bytes=options.max_message_bytes,
-            silence=SilenceLimits(idle_s=options.idle_limit_s, ping_s=options.ping_interval_s),
+            silence=SilenceLimits(
+                idle_s=options.idle_limit_s, ping_s=options.ping_interval_s, answer_s=options.ping_timeout_s
+            ),
         )
         self._sessions: dict[SessionKey, ServerSession] = {}
         self._subscriptions = Subscriptions(options.max_subscriptions)

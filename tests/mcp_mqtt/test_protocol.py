@@ -43,7 +43,7 @@ def protocol(*, max_sessions: int = 3, max_requests: int = 3, idle_s: float = 0.
         max_sessions=max_sessions,
         max_requests=max_requests,
         max_message_bytes=10_000,
-        silence=SilenceLimits(idle_s=idle_s, ping_s=ping_s),
+        silence=SilenceLimits(idle_s=idle_s, ping_s=ping_s, answer_s=10),
     )
 
 
@@ -286,6 +286,89 @@ def test_changes_for_everybody_belong_on_the_capability_topic() -> None:
 
 def test_an_envelope_opens_a_session_with_any_method() -> None:
     assert opens_session(JSONRPCRequest(jsonrpc="2.0", id=1, method="tools/call", params=ENVELOPE))
+
+
+def test_a_silent_client_gets_a_ping_and_is_let_go_without_an_answer() -> None:
+    core = protocol(ping_s=30)
+    session = opened(core)
+    assert core.next_tick == 30
+    assert core.tick(29) == ()
+    (ping,) = core.tick(30)
+    assert isinstance(ping, Ping)
+    assert ping.session == session
+    reason = "the client did not answer a ping"
+    assert core.tick(40) == (Close(session, reason, unsubscribe=True, tell=True),)
+    assert core.sessions == ()
+    assert core.next_tick is None
+
+
+def test_the_answer_to_a_ping_keeps_the_session_and_goes_no_further() -> None:
+    core = protocol(ping_s=30)
+    opened(core)
+    answers: list[dict[str, Any]] = [{"result": {}}, {"error": {"code": -32601, "message": "Method not found"}}]
+    for answer in answers:
+        started = core.next_tick or 0
+        (ping,) = core.tick(started)
+        assert isinstance(ping, Ping)
+        reply = {"jsonrpc": "2.0", "id": ping.request_id} | answer
+        assert core.receive(rpc("agent", reply), started + 5) == ()
+        assert core.tick(started + 10) == ()
+        assert core.next_tick == started + 35
+
+
+def test_any_message_of_the_client_shows_that_it_lives() -> None:
+    core = protocol(ping_s=30)
+    opened(core)
+    now = 0.0
+    for message in (
+        rpc("agent", call(1, "add")),
+        rpc("agent", b"{"),
+        packet("$mcp-client/capability/agent", ROOTS_CHANGED),
+    ):
+        core.tick(now + 30)
+        core.receive(message, now + 31)
+        now += 31
+        assert core.tick(now + 10) == ()
+    core.tick(now + 30)
+    core.receive(rpc("agent", call(1, "add"), sender="somebody else"), now + 31)
+    assert kinds(core.tick(now + 40)) == ["Close"]
+
+
+def test_a_client_of_2026_is_not_asked_but_ends_when_idle() -> None:
+    core = protocol(ping_s=30, idle_s=100)
+    session = core.receive(control("agent", request(1, "server/discover", ENVELOPE)))[0]
+    assert isinstance(session, Open)
+    core.answered(session.session)
+    assert core.tick(99) == ()
+    reason = "the client was idle for too long"
+    assert core.tick(100) == (Close(session.session, reason, unsubscribe=True, tell=True),)
+
+
+def test_a_client_that_waits_for_an_answer_is_not_idle() -> None:
+    core = protocol(idle_s=100)
+    opening = core.receive(control("agent", request(1, "subscriptions/listen", ENVELOPE)))[0]
+    assert isinstance(opening, Open)
+    assert core.tick(100) == ()
+    core.answered(opening.session)
+    assert core.next_tick == 200
+    assert kinds(core.tick(200)) == ["Close"]
+
+
+def test_a_client_whose_ping_could_not_be_sent_need_not_answer() -> None:
+    core = protocol(ping_s=30)
+    session = opened(core)
+    core.tick(30)
+    core.not_asked(session, 30)
+    assert core.tick(59) == ()
+    assert kinds(core.tick(60)) == ["Ping"]
+
+
+def test_a_replaced_session_is_not_asked() -> None:
+    core = protocol(ping_s=30)
+    opened(core)
+    core.receive(control("agent", initialize()), 20)
+    assert core.tick(49) == ()
+    assert kinds(core.tick(50)) == ["Ping"]
 
 
 topics_of_packets = st.sampled_from(

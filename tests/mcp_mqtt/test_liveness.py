@@ -1,0 +1,118 @@
+"""Silence, by a clock that the tests turn."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from robot_node.mcp_mqtt.liveness import Liveness, SilenceLimits, Verdict
+
+LIMITS = SilenceLimits(idle_s=100, ping_s=30, answer_s=10)
+
+
+def due(liveness: Liveness[str], now: float) -> list[tuple[str, Verdict]]:
+    return list(liveness.due(now))
+
+
+def test_nobody_is_due_where_nobody_is() -> None:
+    liveness: Liveness[str] = Liveness(LIMITS)
+    assert liveness.next_deadline is None
+    assert due(liveness, 1e9) == []
+
+
+def test_a_silent_client_is_asked_and_then_gone() -> None:
+    liveness: Liveness[str] = Liveness(LIMITS)
+    liveness.opened("a", 0, can_be_asked=True)
+    assert liveness.next_deadline == 30
+    assert due(liveness, 29) == []
+    assert due(liveness, 30) == [("a", Verdict.ASK)]
+    assert liveness.next_deadline == 40
+    assert due(liveness, 39) == []
+    assert due(liveness, 40) == [("a", Verdict.GONE)]
+    assert liveness.next_deadline is None
+
+
+def test_a_client_that_answers_is_asked_again_after_the_next_silence() -> None:
+    liveness: Liveness[str] = Liveness(LIMITS)
+    liveness.opened("a", 0, can_be_asked=True)
+    assert due(liveness, 30) == [("a", Verdict.ASK)]
+    liveness.heard("a", 35)
+    assert due(liveness, 64) == []
+    assert due(liveness, 65) == [("a", Verdict.ASK)]
+
+
+def test_a_client_that_cannot_be_asked_is_idle_again_and_again() -> None:
+    liveness: Liveness[str] = Liveness(LIMITS)
+    liveness.opened("a", 0, can_be_asked=False)
+    assert due(liveness, 99) == []
+    assert due(liveness, 100) == [("a", Verdict.IDLE)]
+    assert due(liveness, 199) == []
+    assert due(liveness, 200) == [("a", Verdict.IDLE)]
+
+
+def test_zero_is_never() -> None:
+    never: Liveness[str] = Liveness(SilenceLimits(idle_s=0, ping_s=0, answer_s=10))
+    for asked in (True, False):
+        never.opened("a", 0, can_be_asked=asked)
+        assert never.next_deadline is None
+        assert due(never, 1e9) == []
+    no_pings: Liveness[str] = Liveness(SilenceLimits(idle_s=100, ping_s=0, answer_s=10))
+    no_pings.opened("a", 0, can_be_asked=True)
+    assert due(no_pings, 100) == [("a", Verdict.IDLE)]
+
+
+def test_who_can_be_asked_is_asked_before_it_is_idle() -> None:
+    liveness: Liveness[str] = Liveness(SilenceLimits(idle_s=20, ping_s=30, answer_s=10))
+    liveness.opened("a", 0, can_be_asked=True)
+    assert due(liveness, 20) == [("a", Verdict.ASK)]
+
+
+def test_a_closed_session_is_never_due() -> None:
+    liveness: Liveness[str] = Liveness(LIMITS)
+    for name in ("a", "b"):
+        liveness.opened(name, 0, can_be_asked=name == "a")
+        liveness.closed(name)
+        liveness.heard(name, 1)
+    assert liveness.next_deadline is None
+
+
+steps = st.lists(
+    st.tuples(
+        st.sampled_from(["open", "open modern", "heard", "close", "tick"]), st.sampled_from("abc"), st.integers(0, 60)
+    ),
+    max_size=60,
+)
+
+
+@given(steps)
+def test_the_order_of_events_makes_no_difference_to_the_deadlines(sequence: list[tuple[str, str, int]]) -> None:
+    """The queues agree with the simple rule: each session's own deadline."""
+    liveness: Liveness[str] = Liveness(LIMITS)
+    deadlines: dict[str, tuple[float, Verdict]] = {}
+    now = 0.0
+    for action, name, later in sequence:
+        now += later
+        # First what became due meanwhile, as a timer would.
+        expected = [(key, verdict) for key, (at, verdict) in deadlines.items() if at <= now]
+        assert sorted(due(liveness, now), key=lambda pair: pair[0]) == sorted(expected, key=lambda pair: pair[0])
+        for key, verdict in expected:
+            match verdict:
+                case Verdict.ASK:
+                    deadlines[key] = (now + 10, Verdict.GONE)
+                case Verdict.IDLE:
+                    deadlines[key] = (now + 100, Verdict.IDLE)
+                case Verdict.GONE:
+                    del deadlines[key]
+        if action.startswith("open") and name not in deadlines:
+            modern = action == "open modern"
+            liveness.opened(name, now, can_be_asked=not modern)
+            deadlines[name] = (now + 100, Verdict.IDLE) if modern else (now + 30, Verdict.ASK)
+        elif action == "heard":
+            liveness.heard(name, now)
+            if name in deadlines:
+                idle = deadlines[name][1] is Verdict.IDLE
+                deadlines[name] = (now + 100, Verdict.IDLE) if idle else (now + 30, Verdict.ASK)
+        elif action == "close":
+            liveness.closed(name)
+            deadlines.pop(name, None)
+        assert liveness.next_deadline == min((at for at, _ in deadlines.values()), default=None)
