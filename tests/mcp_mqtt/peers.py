@@ -14,7 +14,7 @@ from mcp.server import MCPServer
 from mcp.server.mcpserver import Context, Image
 from mcp.server.mcpserver.exceptions import ToolError
 from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
+from paho.mqtt.properties import Properties, VariableByteIntegers
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from robot_node.mcp_mqtt.server import ServerOptions, serve
@@ -371,8 +371,8 @@ class Proxy:
             properties.UserProperty = pair
         packed: bytes = properties.pack()  # type: ignore[no-untyped-call]  # as above
         body = connack[2:4] + packed
-        assert len(body) < 128
-        return connack[:1] + bytes([len(body)]) + body
+        length: bytes = VariableByteIntegers.encode(len(body))  # type: ignore[no-untyped-call]  # as above
+        return connack[:1] + length + body
 
     async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
