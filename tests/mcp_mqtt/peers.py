@@ -17,6 +17,8 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties, VariableByteIntegers
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from robot_node.mcp_mqtt.notifier import Notifier
+from robot_node.mcp_mqtt.notifier import Notifier
 from robot_node.mcp_mqtt.server import ServerOptions, serve
 from robot_node.mqtt import Backoff, Broker, LinkStatus
 from robot_node.private_broker import PrivateBroker
@@ -183,12 +185,13 @@ class Toy:
     started: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
     ended: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
     release: asyncio.Event = field(default_factory=asyncio.Event)
+    notifier: Notifier | None = None
 
 
-def toy_server() -> Toy:
+def toy_server(notifier: Notifier | None = None) -> Toy:
     """Tools: add, wait (until released or cancelled), count (with progress), fail, picture, who."""
-    server = MCPServer("toy", version="1.2.3")
-    toy = Toy(server)
+    server = MCPServer("toy", version="1.2.3", subscriptions=notifier)
+    toy = Toy(server, notifier=notifier)
 
     @server.tool()
     def add(a: int, b: int) -> int:
@@ -260,7 +263,13 @@ def fast_backoff() -> Backoff:
 
 @contextlib.asynccontextmanager
 async def running(
-    broker: PrivateBroker | Broker, toy: Toy, *, backoff: Backoff | None = None, wait: bool = True, **options: object
+    broker: PrivateBroker | Broker,
+    toy: Toy,
+    *,
+    backoff: Backoff | None = None,
+    wait: bool = True,
+    notifier: Notifier | None = None,
+    **options: object,
 ) -> AsyncIterator[Running]:
     """Serve the toy, as robot-1, until the block ends."""
     address = broker if isinstance(broker, Broker) else Broker.from_url(broker.url)
@@ -272,9 +281,11 @@ async def running(
             address,
             toy.server,
             ServerOptions(**settings),
+            notifier=toy.notifier,
             backoff=backoff or fast_backoff(),
             on_online=online.set,
             on_status=statuses.append,
+            notifier=notifier,
         )
     )
     server = Running(task, online, statuses)
