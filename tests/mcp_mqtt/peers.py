@@ -18,7 +18,6 @@ from paho.mqtt.properties import Properties, VariableByteIntegers
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from robot_node.mcp_mqtt.notifier import Notifier
-from robot_node.mcp_mqtt.notifier import Notifier
 from robot_node.mcp_mqtt.server import ServerOptions, serve
 from robot_node.mqtt import Backoff, Broker, LinkStatus
 from robot_node.private_broker import PrivateBroker
@@ -263,13 +262,7 @@ def fast_backoff() -> Backoff:
 
 @contextlib.asynccontextmanager
 async def running(
-    broker: PrivateBroker | Broker,
-    toy: Toy,
-    *,
-    backoff: Backoff | None = None,
-    wait: bool = True,
-    notifier: Notifier | None = None,
-    **options: object,
+    broker: PrivateBroker | Broker, toy: Toy, *, backoff: Backoff | None = None, wait: bool = True, **options: object
 ) -> AsyncIterator[Running]:
     """Serve the toy, as robot-1, until the block ends."""
     address = broker if isinstance(broker, Broker) else Broker.from_url(broker.url)
@@ -281,11 +274,10 @@ async def running(
             address,
             toy.server,
             ServerOptions(**settings),
-            notifier=toy.notifier,
             backoff=backoff or fast_backoff(),
             on_online=online.set,
             on_status=statuses.append,
-            notifier=notifier,
+            notifier=notifier or toy.notifier,
         )
     )
     server = Running(task, online, statuses)
