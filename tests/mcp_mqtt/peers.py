@@ -277,7 +277,7 @@ async def running(
             backoff=backoff or fast_backoff(),
             on_online=online.set,
             on_status=statuses.append,
-            notifier=notifier or toy.notifier,
+            notifier=toy.notifier,
         )
     )
     server = Running(task, online, statuses)
