@@ -24,6 +24,7 @@ from pydantic_settings import (
 )
 from pydantic_settings import SettingsError as PydanticSettingsError
 
+from robot_node.access_settings import AccessSettings
 from robot_node.errors import SettingsError
 from robot_node.mqtt import Broker
 
@@ -197,6 +198,7 @@ class Settings(BaseSettings):
     robot: RobotSettings = RobotSettings()
     broker: BrokerSettings = BrokerSettings()
     mcp: McpSettings = McpSettings()
+    access: AccessSettings = AccessSettings()
     camera: CameraSettings = CameraSettings()
     display: DisplaySettings = DisplaySettings()
     audio: AudioSettings = AudioSettings()

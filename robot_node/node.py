@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 
 from robot_node import systemd_notify
+from robot_node.access import guarded
 from robot_node.config import AudioSettings, Settings
 from robot_node.devices.audio import Loudspeaker, Microphone
 from robot_node.devices.camera import Camera
@@ -107,6 +108,7 @@ async def run(settings: Settings, platform: Platform, *, on_online: Callable[[],
 async def _serve_mcp(settings: Settings, body: Body, notifier: Notifier, on_online: Callable[[], None]) -> None:
     robot, mcp = settings.robot, settings.mcp
     server = build_server(body, name=robot.server_name, description=robot.description, notifier=notifier)
+    policy = await guarded(server, settings.access)
 
     def report(status: LinkStatus) -> None:
         body.state.update(mcp_connected=status.connected, link_error=status.reason)
@@ -115,6 +117,7 @@ async def _serve_mcp(settings: Settings, body: Body, notifier: Notifier, on_onli
         server_id=robot.server_id,
         server_name=robot.server_name,
         description=robot.description,
+        meta=policy.meta(),
         qos=mcp.qos,
         max_sessions=mcp.max_sessions,
         max_requests=mcp.max_requests,

@@ -1,0 +1,57 @@
+"""From the settings of a robot to the guard before its tools."""
+
+from __future__ import annotations
+
+from mcp.server.mcpserver import MCPServer
+
+from robot_node.access_settings import AccessSettings, Names, RoleSettings
+from robot_node.mcp_mqtt.access import AccessPolicy, Allowed, Role, is_for_people
+from robot_node.mcp_mqtt.guard import Confirmation, Guard
+from robot_node.mcp_mqtt.rate_limit import CallLimits
+
+
+def policy_of(settings: AccessSettings, *, people_only: frozenset[str] = frozenset()) -> AccessPolicy:
+    """The policy that the settings describe.
+
+    Args:
+        settings: The settings.
+        people_only: Tools that are for people only whatever the settings say.
+    """
+    return AccessPolicy(
+        (_role(name, role) for name, role in settings.all_roles().items()),
+        ((client.client_id, client.role) for client in settings.clients),
+        settings.default_role,
+        people_only=people_only | set(settings.people_only_tools),
+    )
+
+
+async def guarded(server: MCPServer, settings: AccessSettings) -> AccessPolicy:
+    """Put a guard before a server whose tools are complete; none when there is nothing to guard.
+
+    Returns:
+        The policy, whose ``meta()`` belongs into the server's presence.
+    """
+    marked = frozenset(tool.name for tool in await server.list_tools() if is_for_people(tool.meta))
+    policy = policy_of(settings, people_only=marked)
+    guard = Guard(
+        policy,
+        limits=CallLimits(settings.calls_per_minute, settings.tool_calls_per_minute),
+        confirmation=Confirmation(tools=frozenset(settings.confirm_tools), timeout_s=settings.confirm_timeout_s),
+    )
+    if guard.is_needed:
+        server.middleware.append(guard)
+    return policy
+
+
+def _role(name: str, settings: RoleSettings) -> Role:
+    return Role(
+        name=name,
+        description=settings.description,
+        allowed_methods=_allowed(settings.allowed_methods),
+        allowed_tools=_allowed(settings.allowed_tools),
+        allowed_resources=_allowed(settings.allowed_resources),
+    )
+
+
+def _allowed(names: Names) -> Allowed:
+    return names if isinstance(names, str) else frozenset(names)
