@@ -1,4 +1,4 @@
-"""What a person types: ``robot-node run | demo | robots | call | watch``."""
+"""What a person types: ``robot-node run | demo | robots | call | watch | bridge``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import typer
 from robot_node.config import BrokerSettings, Settings, load_settings
 from robot_node.errors import RobotNodeError, SettingsError
 from robot_node.logs import configure_logging
-from robot_node.mqtt import Broker
+from robot_node.mqtt import Backoff, Broker
 from robot_node.run_until_signal import run_until_signal
 
 T = TypeVar("T")
@@ -211,6 +211,81 @@ def watch(
             f"first frame after {report.first_frame_ms:.0f} ms, {report.frames} frames of "
             f"{report.width}x{report.height} at {report.fps:.1f} frames/s"
         )
+
+
+@app.command()
+def bridge(
+    broker: BrokerOption = None,
+    robot: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME_OR_ID", help="Offer this robot only; may be repeated.  [default: all]", show_default=False
+        ),
+    ] = None,
+    http: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="Serve MCP over streamable HTTP at http://HOST:PORT/mcp, not on stdio."),
+    ] = None,
+    client_id: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="How the bridge's MQTT client ids begin, for the robots' and broker's rules."),
+    ] = None,
+    print_config: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PROGRAM",
+            help="Print what to paste into the settings of claude-desktop, claude-code, cursor or vscode, and end.",
+        ),
+    ] = None,
+    log_level: Annotated[
+        str, typer.Option(metavar="LEVEL", help="debug, info, warning or error; to stderr.")
+    ] = "warning",
+) -> None:
+    """Give a desktop agent all robots of a broker, as one MCP server.
+
+    A desktop agent starts this itself and speaks MCP with it on stdin and stdout. Robots may come and go, and so may
+    the broker.
+    """
+    from robot_node.bridge import run as bridge_run  # noqa: PLC0415
+    from robot_node.bridge.http import HttpAddress  # noqa: PLC0415
+
+    settings: BrokerSettings = load_settings(
+        None, _given({"broker": {"url": broker}, "log": {"level": log_level}})
+    ).broker
+    address = None if http is None else HttpAddress.parse(http)
+    if print_config is not None:
+        _print_snippet(print_config, settings, robot or [], None if address is None else address.url())
+        return
+    configure_logging(log_level)
+    asyncio.run(
+        run_until_signal(
+            bridge_run.run_bridge(
+                settings.broker(),
+                wanted=robot or (),
+                http=address,
+                client_id=client_id,
+                backoff=Backoff(settings.reconnect_initial_s, settings.reconnect_maximum_s),
+            )
+        )
+    )
+
+
+def _print_snippet(program: str, settings: BrokerSettings, wanted: list[str], url: str | None) -> None:
+    from robot_node.bridge import snippets  # noqa: PLC0415
+
+    desktop = snippets.desktop(program)
+    if url is None:
+        snippet = snippets.stdio_snippet(desktop, _own_path(), settings, wanted)
+    else:
+        snippet = snippets.http_snippet(desktop, url)
+    typer.echo(snippet.advice, err=True)
+    typer.echo(snippet.text)
+
+
+def _own_path() -> str:
+    """The command ``robot-node``, next to the Python that runs us."""
+    beside = Path(sys.executable).with_name("robot-node")
+    return str(beside if beside.exists() else Path(sys.argv[0]).absolute())
 
 
 @app.command()

@@ -1,0 +1,151 @@
+"""What the tools and resources of several robots are called. Pure.
+
+One robot's tools keep their names. Of several robots, each gets a prefix: the last level of its server name, else its
+server id. The names depend on nothing but who is online and what they offer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple, TypeVar
+
+from robot_node.errors import RemoteError
+from robot_node.mcp_mqtt.topics import ServerName
+
+MAX_NAME = 64
+"""Longest tool name that desktop clients accept."""
+_MAX_PREFIXED_NAME = 50  # several clients put a prefix of their own before it, e.g. mcp__robots__
+_MAX_PREFIX = 24
+_URI_SCHEME = "bridge://"
+
+
+class Offer(NamedTuple):
+    """A tool of a robot.
+
+    Attributes:
+        robot: Who offers it.
+        tool: What the robot calls it.
+    """
+
+    robot: ServerName
+    tool: str
+
+
+_Key = TypeVar("_Key", ServerName, Offer)
+
+
+def prefixes(robots: Iterable[ServerName]) -> dict[ServerName, str]:
+    """A short name for each robot, different from all others, of letters, digits, ``_`` and ``-``."""
+    robots = sorted(set(robots))
+    wanted = {robot: _slug(robot.server_name.rpartition("/")[2]) or _slug(robot.server_id) for robot in robots}
+    count = Counter(wanted.values())
+    wanted = {robot: name if count[name] == 1 else _slug(robot.server_id) for robot, name in wanted.items()}
+    return _distinct({robot: name or "robot" for robot, name in wanted.items()}, _MAX_PREFIX)
+
+
+class ToolNames:
+    """What an agent calls the tools of all robots.
+
+    Args:
+        offered: The tools of each robot that is there.
+        reserved: Names that no robot's tool may have.
+    """
+
+    def __init__(self, offered: Mapping[ServerName, Sequence[str]], *, reserved: frozenset[str] = frozenset()) -> None:
+        self.prefixes = prefixes(offered)
+        offers = [Offer(robot, tool) for robot in offered for tool in dict.fromkeys(offered[robot])]
+        with_prefix = {offer: f"{self.prefixes[offer.robot]}__{_valid(offer.tool)}" for offer in offers}
+        self._prefixed = _distinct(with_prefix, _MAX_PREFIXED_NAME, reserved)
+        if len(offered) > 1:
+            self.shown = self._prefixed
+        else:
+            self.shown = _distinct({offer: _valid(offer.tool) for offer in offers}, MAX_NAME, reserved)
+        self._by_name = {name: offer for offer, name in self._prefixed.items()}
+        self._by_name |= {name: offer for offer, name in self.shown.items()}
+
+    def resolve(self, name: str) -> Offer:
+        """Which tool an agent means.
+
+        An agent may hold a list of names from before a robot came or went. So a name with a prefix always works, and
+        one without does as long as a single robot offers that tool.
+
+        Raises:
+            RemoteError: none, or several.
+        """
+        if (offer := self._by_name.get(name)) is not None:
+            return offer
+        same = [offer for offer in self.shown if offer.tool == name]
+        if len(same) == 1:
+            return same[0]
+        if same:
+            choice = ", ".join(self.shown[offer] for offer in same[:10])
+            raise RemoteError(f"{len(same)} robots offer {name}.", remedy=f"Name one of them: {choice}.")
+        raise RemoteError(
+            f"No robot that is online offers {name[:80]!r}.", remedy="List the tools anew, or call list_robots."
+        )
+
+
+class ResourceUris:
+    """What an agent calls the resources of all robots.
+
+    Args:
+        offered: The URIs of each robot that is there.
+    """
+
+    def __init__(self, offered: Mapping[ServerName, Sequence[str]]) -> None:
+        self.prefixes = prefixes(offered)
+        self._offered = offered
+
+    def shown(self, robot: ServerName, uri: str) -> str:
+        """What the agent sees."""
+        return uri if len(self._offered) == 1 else f"{_URI_SCHEME}{self.prefixes[robot]}/{uri}"
+
+    def resolve(self, uri: str) -> Offer:
+        """Which resource an agent means.
+
+        Raises:
+            RemoteError: none, or several.
+        """
+        for robot, prefix in self.prefixes.items():
+            if uri.startswith(start := f"{_URI_SCHEME}{prefix}/"):
+                return Offer(robot, uri.removeprefix(start))
+        if len(self._offered) == 1:  # it may come from a template of this robot
+            return Offer(next(iter(self._offered)), uri)
+        same = [robot for robot, uris in self._offered.items() if uri in uris]
+        if len(same) == 1:
+            return Offer(same[0], uri)
+        if same:
+            choice = ", ".join(self.shown(robot, uri) for robot in same[:10])
+            raise RemoteError(f"{len(same)} robots offer {uri}.", remedy=f"Name one of them: {choice}.")
+        raise RemoteError(f"No robot that is online offers {uri[:200]}.", remedy="List the resources anew.")
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9]+", "-", text).strip("-")
+
+
+def _valid(tool: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_-]", "_", tool) or "tool"
+
+
+def _distinct(wanted: Mapping[_Key, str], limit: int, reserved: frozenset[str] = frozenset()) -> dict[_Key, str]:
+    """The wanted names; those that are too long, reserved or not unique end in a digest of what they name."""
+    count = Counter(wanted.values())
+    unfit = {name for name in wanted.values() if count[name] > 1 or len(name) > limit} | reserved
+    # A robot may have chosen a name that looks like another one's with a digest: then longer digests.
+    for digits in (6, 10, 15, 20):
+        names = {
+            key: f"{name[: limit - digits - 1]}-{_digest(key)[:digits]}" if name in unfit else name
+            for key, name in wanted.items()
+        }
+        if len(set(names.values())) == len(names):
+            return names
+    raise AssertionError("unreachable: nobody finds 80 bits of a digest that collide")
+
+
+def _digest(key: ServerName | Offer) -> str:
+    parts = (*key.robot, key.tool) if isinstance(key, Offer) else key
+    return hashlib.sha256("\0".join(parts).encode(errors="surrogatepass")).hexdigest()

@@ -1,0 +1,295 @@
+"""The robots of a broker that the bridge is connected to, and what each of them offers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+from mcp.shared.exceptions import MCPError
+from mcp.shared.subscriptions import (
+    ResourcesListChanged,
+    ResourceUpdated,
+    ServerEvent,
+    ToolsListChanged,
+    event_from_wire,
+)
+
+from robot_node.bridge.session import Params, RobotSession, open_session
+from robot_node.errors import RemoteError, RobotNodeError
+from robot_node.mcp_mqtt.presence import OnlineServer, directory
+from robot_node.mcp_mqtt.topics import ServerName
+from robot_node.mqtt import Backoff, Broker, LinkStatus, cancel_and_wait
+
+logger = logging.getLogger(__name__)
+
+MAX_ROBOTS = 64
+"""How many robots one bridge serves: each costs a connection, and an agent's patience with long lists of tools."""
+MAX_SUBSCRIPTIONS = 256
+"""How many resources of one robot can be subscribed to."""
+_OPENING_AT_ONCE = 8
+# Retained presence comes with the subscription, in one burst.
+_PRESENCE_S = 0.3
+_SESSION_WAIT_S = 5.0
+
+OnEvent = Callable[[ServerName, ServerEvent], Awaitable[None]]
+
+
+@dataclass(eq=False)
+class Robot:
+    """A robot that is online.
+
+    Attributes:
+        server: What it says of itself.
+        tools: Its tools, as it describes them.
+        resources: Its resources, likewise.
+        templates: Its templates of resources, likewise.
+        known: Whether its tools have been read.
+        problem: Why there is no session with it; empty when there is one.
+        subscribed: The resources whose changes it is to tell of, also in its next session.
+        tried: Set when the first attempt to open a session has succeeded or failed.
+        stale: Set when it says that its lists have changed.
+    """
+
+    server: OnlineServer
+    tools: list[Params] = field(default_factory=list)
+    resources: list[Params] = field(default_factory=list)
+    templates: list[Params] = field(default_factory=list)
+    known: bool = False
+    problem: str = "the session is being opened"
+    subscribed: set[str] = field(default_factory=set)
+    _session: RobotSession | None = None
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+    tried: asyncio.Event = field(default_factory=asyncio.Event)
+    stale: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def name(self) -> ServerName:
+        """Which robot it is."""
+        return ServerName(self.server.server_id, self.server.server_name)
+
+    def use(self, session: RobotSession | None, problem: str = "") -> None:
+        """Take a new session, or none and the reason."""
+        self._session, self.problem = session, problem
+        self.tried.set()
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+
+    async def session(self) -> RobotSession:
+        """The session with it; waits a little for one that is being opened.
+
+        Raises:
+            RemoteError: there is none.
+        """
+        try:
+            async with asyncio.timeout(_SESSION_WAIT_S):
+                while self._session is None:
+                    await self._changed.wait()
+        except TimeoutError:
+            raise RemoteError(f"There is no session with {self.server.server_id}: {self.problem}.") from None
+        return self._session
+
+    async def read_lists(self, session: RobotSession) -> set[ServerEvent]:
+        """Ask for its tools and resources.
+
+        Returns:
+            What has changed.
+        """
+        self.stale.clear()
+        before = self.tools, self.resources, self.templates
+        if "tools" in session.capabilities:
+            self.tools = _named(await session.list_all("tools/list", "tools"), "name")
+        if "resources" in session.capabilities:
+            self.resources = _named(await session.list_all("resources/list", "resources"), "uri")
+            with contextlib.suppress(MCPError):  # templates are optional even where resources are not
+                templates = await session.list_all("resources/templates/list", "resourceTemplates")
+                self.templates = _named(templates, "uriTemplate")
+        changed: set[ServerEvent] = set()
+        if self.tools != before[0] or not self.known:
+            changed.add(ToolsListChanged())
+        if (self.resources, self.templates) != before[1:]:
+            changed.add(ResourcesListChanged())
+        self.known = True
+        return changed
+
+
+def _named(items: list[Params], key: str) -> list[Params]:
+    return [item for item in items if isinstance(item.get(key), str)]
+
+
+class Robots:
+    """Follows who is online, and keeps a session with each. Made by :func:`robots`."""
+
+    def __init__(self, broker: Broker, wanted: Sequence[str], client_id: str, on_event: OnEvent) -> None:
+        self.broker = broker
+        self.status = LinkStatus(connected=False, reason="the bridge has only just started")
+        self.left_out = 0
+        self._wanted = frozenset(wanted)
+        self._client_id = client_id
+        self._on_event = on_event
+        self._online: dict[ServerName, tuple[Robot, asyncio.Task[None]]] = {}
+        self._gate = asyncio.Semaphore(_OPENING_AT_ONCE)
+        self._answered = asyncio.Event()
+        self._number = 0
+
+    @property
+    def online(self) -> list[Robot]:
+        """Who is online, in the order of their names."""
+        return [self._online[name][0] for name in sorted(self._online, key=lambda name: (name.server_name, name))]
+
+    @property
+    def known(self) -> list[Robot]:
+        """Those of them whose tools are known."""
+        return [robot for robot in self.online if robot.known]
+
+    def get(self, name: ServerName) -> Robot:
+        """The robot with that id and name.
+
+        Raises:
+            RemoteError: it is not online.
+        """
+        if (found := self._online.get(name)) is None:
+            raise RemoteError(f"{name.server_id} ({name.server_name}) is not online.")
+        return found[0]
+
+    async def settled(self, limit_s: float) -> None:
+        """Wait until it is known, for the first time, who is there and what they offer; or why nobody is.
+
+        Args:
+            limit_s: How long at most, in seconds.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(limit_s):
+                await self._answered.wait()
+                for robot in self.online:
+                    await robot.tried.wait()
+
+    def on_status(self, status: LinkStatus) -> None:
+        """Follow the connection to the broker."""
+        self.status = status
+        if not status.connected:
+            self._answered.set()
+        elif not self._answered.is_set():
+            asyncio.get_running_loop().call_later(_PRESENCE_S, self._answered.set)
+
+    async def follow(self, servers: Sequence[OnlineServer]) -> None:
+        """Take in who is online now."""
+        wanted = {
+            ServerName(server.server_id, server.server_name): server
+            for server in servers
+            if not self._wanted or self._wanted & {server.server_id, server.server_name}
+        }
+        gone = [self._online.pop(name) for name in list(self._online) if name not in wanted]
+        self.left_out = 0
+        for name, server in wanted.items():
+            if name in self._online:
+                self._online[name][0].server = server
+            elif len(self._online) < MAX_ROBOTS:
+                robot = Robot(server)
+                self._number += 1
+                task = asyncio.create_task(
+                    self._serve(robot, f"{self._client_id}-{self._number}"), name=f"bridge to {server.server_id}"
+                )
+                self._online[name] = (robot, task)
+            else:
+                self.left_out += 1
+        for robot, task in gone:
+            robot.use(None, "it went offline")
+            await cancel_and_wait(task)
+            if robot.known:
+                await self._on_event(robot.name, ToolsListChanged())
+                await self._on_event(robot.name, ResourcesListChanged())
+
+    async def close(self) -> None:
+        """End all sessions."""
+        await cancel_and_wait(*(task for _, task in self._online.values()))
+        self._online.clear()
+
+    async def _serve(self, robot: Robot, client_id: str) -> None:
+        backoff = Backoff(initial_s=0.5, maximum_s=30.0)
+        while True:
+            try:
+                await self._keep_session(robot, client_id, backoff)
+            except (RobotNodeError, MCPError) as error:
+                robot.use(None, str(error).rstrip("."))
+                logger.info("%s: %s", robot.server.server_id, error)
+            await asyncio.sleep(backoff.next_delay())
+
+    async def _keep_session(self, robot: Robot, client_id: str, backoff: Backoff) -> None:
+        loop = asyncio.get_running_loop()
+        updates: asyncio.Queue[ServerEvent] = asyncio.Queue(MAX_SUBSCRIPTIONS)
+
+        def on_change(method: str, params: Params) -> None:
+            event = event_from_wire(method, params)
+            if isinstance(event, ToolsListChanged | ResourcesListChanged):
+                robot.stale.set()
+            elif isinstance(event, ResourceUpdated) and not updates.full():
+                updates.put_nowait(event)
+
+        async with contextlib.AsyncExitStack() as stack:
+            async with self._gate:
+                session, ended = await stack.enter_async_context(
+                    open_session(self.broker, robot.name, client_id=client_id, on_change=on_change)
+                )
+                changed = await robot.read_lists(session)
+            for uri in sorted(robot.subscribed):
+                with contextlib.suppress(MCPError):
+                    await session.subscribe(uri)
+                updates.put_nowait(ResourceUpdated(uri))  # it may have changed while there was no session
+            robot.use(session)
+            opened_at = loop.time()
+            telling = asyncio.create_task(self._tell(robot.name, updates), name="bridge updates")
+            try:
+                while not ended.done():
+                    for event in changed:
+                        await self._on_event(robot.name, event)
+                    await _either(ended, robot.stale)
+                    changed = set() if ended.done() else await robot.read_lists(session)
+            finally:
+                if loop.time() - opened_at >= backoff.stable_after_s:
+                    backoff.reset()
+                robot.use(None, "the session ended")
+                await cancel_and_wait(telling)
+
+    async def _tell(self, name: ServerName, updates: asyncio.Queue[ServerEvent]) -> None:
+        while True:
+            await self._on_event(name, await updates.get())
+
+
+async def _either(ended: asyncio.Task[None], stale: asyncio.Event) -> None:
+    waiting = asyncio.create_task(stale.wait())
+    try:
+        await asyncio.wait((ended, waiting), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waiting.cancel()
+
+
+@contextlib.asynccontextmanager
+async def robots(
+    broker: Broker, *, wanted: Sequence[str], client_id: str, on_event: OnEvent, backoff: Backoff | None = None
+) -> AsyncIterator[Robots]:
+    """Be connected to the robots of a broker, as they come and go; the broker itself may come and go.
+
+    Args:
+        broker: Where they are.
+        wanted: Server ids and server names; none for all robots.
+        client_id: How our MQTT client ids begin.
+        on_event: Told what changes: the robot, and what.
+        backoff: Delays between attempts to connect to the broker.
+    """
+    pool = Robots(broker, wanted, client_id, on_event)
+
+    async def follow() -> None:
+        async with contextlib.aclosing(servers.changes()) as changes:
+            async for online in changes:
+                await pool.follow(online)
+
+    async with directory(broker, client_id=f"{client_id}-0", backoff=backoff, on_status=pool.on_status) as servers:
+        following = asyncio.create_task(follow(), name="bridge directory")
+        try:
+            yield pool
+        finally:
+            await cancel_and_wait(following)
+            await pool.close()
