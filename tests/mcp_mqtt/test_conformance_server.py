@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from robot_node.mcp_mqtt.notifier import Notifier
 from robot_node.private_broker import PrivateBroker
 from tests.mcp_mqtt.packets import Connack, Connect, Disconnect, Packet, Publish, Suback, Subscribe, Unsubscribe
 from tests.mcp_mqtt.peers import (
@@ -26,6 +27,7 @@ from tests.mcp_mqtt.peers import (
     request,
     rpc_topic,
     running,
+    toy_server,
 )
 from tests.mcp_mqtt.tap import Seen, Tap
 
@@ -257,3 +259,80 @@ async def test_a_server_uses_the_name_that_the_broker_gives_it(broker: PrivateBr
             assert will is not None
             assert will.topic == given_presence
         assert [each.payload for each in tap.sent_by(SERVER_ID, Publish)][1:] == [b""]
+
+
+async def test_a_server_tells_of_a_changed_resource_on_the_capability_topic_once(
+    tap: Tap, broker: PrivateBroker
+) -> None:
+    notifier = Notifier()
+    uri = "robot://door"
+    async with (
+        running(tap.address, toy_server(notifier)),
+        raw_peer(broker, "agent") as agent,
+        raw_peer(broker, "other") as other,
+    ):
+        for peer in (agent, other):
+            await peer.open_session()
+            await peer.rpc(request(1, "resources/subscribe", {"uri": uri}))
+            assert (await peer.answer(1))["result"] == {}
+        notifier.resource_updated(uri)
+        await tap.until(lambda seen: isinstance(seen.packet, Publish) and seen.packet.topic == CAPABILITY)
+        await other.rpc(call(2, "add", a=1, b=1))
+        await other.answer(2)
+    (notification,) = tap.publishes_on(CAPABILITY)
+    assert isinstance(notification.packet, Publish)
+    message = json.loads(notification.packet.payload)
+    assert message["method"] == "notifications/resources/updated"
+    assert message["params"]["uri"] == uri
+
+
+async def test_a_server_that_ends_a_session_says_so_and_gives_up_its_topics(
+    tap: Tap, broker: PrivateBroker, toy: Toy
+) -> None:
+    async with (
+        running(tap.address, toy, ping_interval_s=0.1, ping_timeout_s=0.1),
+        raw_peer(broker, "agent") as agent,
+    ):
+        await agent.open_session()
+        asked = await agent.until(lambda message: b'"ping"' in message.payload)
+        assert asked.topic == rpc_topic("agent")  # and is not answered
+        await tap.until(lambda seen: isinstance(seen.packet, Unsubscribe))
+    (unsubscribe,) = tap.sent_by(SERVER_ID, Unsubscribe)
+    assert set(unsubscribe.topics) == CLIENT_TOPICS
+    said = [json.loads(each.payload) for each in tap.sent_by(SERVER_ID, Publish) if each.topic == rpc_topic("agent")]
+    assert [message["method"] for message in said if "method" in message] == ["ping", "notifications/disconnected"]
+    seen = [each.packet for each in tap.packets_of(SERVER_ID) if each.to_broker]
+    (goodbye,) = (each for each in seen if isinstance(each, Publish) and b"disconnected" in each.payload)
+    assert seen.index(goodbye) < seen.index(unsubscribe)
+
+
+async def test_a_client_that_answers_pings_stays(tap: Tap, broker: PrivateBroker, toy: Toy) -> None:
+    async with (
+        running(tap.address, toy, ping_interval_s=0.1, ping_timeout_s=5.0),
+        raw_peer(broker, "agent") as agent,
+    ):
+        await agent.open_session()
+        for _ in range(3):
+            asked = await agent.until(lambda message: b'"ping"' in message.payload)
+            await agent.rpc({"jsonrpc": "2.0", "id": asked.json["id"], "result": {}})
+        await agent.rpc(call(1, "add", a=1, b=1))
+        assert "result" in await agent.answer(1)
+        assert not tap.sent_by(SERVER_ID, Unsubscribe)
+
+
+async def test_a_server_hears_nothing_that_is_meant_for_others(tap: Tap, broker: PrivateBroker, toy: Toy) -> None:
+    async with running(tap.address, toy), raw_peer(broker, "agent") as agent, raw_peer(broker, "stranger") as stranger:
+        await agent.open_session()
+        for topic in (
+            "$mcp-server/robot-2/robot-node/kitchen",
+            "$mcp-server/presence/robot-2/robot-node/kitchen",
+            "$mcp-server/capability/robot-2/robot-node/kitchen",
+            "$mcp-rpc/agent/robot-2/robot-node/kitchen",
+            "$mcp-client/presence/stranger",
+            "$mcp-client/capability/stranger",
+        ):
+            await stranger.publish(topic, DISCONNECTED)
+        await agent.rpc(call(1, "add", a=1, b=1))
+        await agent.answer(1)
+    heard = [each.packet for each in tap.packets_of(SERVER_ID) if not each.to_broker]
+    assert {each.topic for each in heard if isinstance(each, Publish)} == {CONTROL, rpc_topic("agent")}
