@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import base64
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +17,8 @@ from mcp_types import CallToolResult, ImageContent, TextContent
 
 from robot_node.errors import RemoteError
 from robot_node.mcp_mqtt.client import mqtt_transport
-from robot_node.mcp_mqtt.presence import OnlineServer, online_servers
-from robot_node.mqtt import Broker
+from robot_node.mcp_mqtt.presence import OnlineServer, directory, online_servers
+from robot_node.mqtt import Backoff, Broker, LinkStatus
 
 if TYPE_CHECKING:  # aiortc takes its time to load: only `watch` needs it
     from robot_node.webrtc.viewer import WatchReport
@@ -48,6 +51,74 @@ async def find(broker: Broker, robot: str) -> OnlineServer:
         raise RemoteError(f"{len(matches)} robots are called {robot}.", remedy=f"Name one by its server id: {ids}.")
     names = ", ".join(f"{known.server_id} ({known.server_name})" for known in everyone[:10]) or "nobody"
     raise RemoteError(f"No robot {robot} is online at {broker}.", remedy=f"Online now: {names}.")
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """A robot has come or gone.
+
+    Attributes:
+        online: It has come.
+        robot: As it described itself last.
+    """
+
+    online: bool
+    robot: OnlineServer
+
+
+def movements(before: Sequence[OnlineServer], now: Sequence[OnlineServer]) -> Iterator[Movement]:
+    """Who has gone, then who has come. One that describes itself anew comes again."""
+    present, earlier = {(robot.server_id, robot.server_name) for robot in now}, set(before)
+    for robot in before:
+        if (robot.server_id, robot.server_name) not in present:
+            yield Movement(online=False, robot=robot)
+    for robot in now:
+        if robot not in earlier:
+            yield Movement(online=True, robot=robot)
+
+
+async def follow(
+    broker: Broker, *, show: Callable[[Movement], None], say: Callable[[str], None], backoff: Backoff | None = None
+) -> None:
+    """Tell who comes and goes until cancelled; first who is online already.
+
+    While the broker is out of reach nobody is known to be online: all go, and come again with it.
+
+    Args:
+        broker: Where to look.
+        show: Told of each movement.
+        say: Told when the broker is reached and when it is lost.
+        backoff: Delays between attempts to connect.
+    """
+    connected: bool | None = None
+
+    def report(status: LinkStatus) -> None:
+        nonlocal connected
+        if status.connected is not connected:
+            connected = status.connected
+            say(f"Connected to {broker}." if connected else f"{status.reason} Trying again until it works.")
+
+    before: tuple[OnlineServer, ...] = ()
+    async with directory(broker, on_status=report, backoff=backoff) as followed, aclosing(followed.changes()) as all_:
+        async for now in all_:
+            for movement in movements(before, now):
+                show(movement)
+            before = now
+
+
+def movement_as_json(movement: Movement, at: datetime) -> dict[str, Any]:
+    """One line of ``robots --watch --json``."""
+    event = "online" if movement.online else "offline"
+    return {"time": at.isoformat(timespec="milliseconds"), "event": event, **as_json(movement.robot)}
+
+
+def movement_as_text(movement: Movement, at: datetime) -> str:
+    """One line of ``robots --watch``: strangers wrote parts of it, so that it must not move a terminal's cursor."""
+    robot = movement.robot
+    words = (robot.server_id, robot.server_name, robot.description)
+    sign = "+" if movement.online else "-"
+    line = "  ".join([f"{at:%H:%M:%S} {sign}", *(" ".join(word.split()) for word in words if word)])
+    return "".join(char if char.isprintable() else "?" for char in line)
 
 
 async def call(broker: Broker, robot: str, tool: str, arguments: dict[str, Any]) -> CallToolResult:
