@@ -1,0 +1,72 @@
+"""A robot in a process of its own tells an agent what happens to it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+from typing import Any
+
+from mcp import Client
+from mcp.client.subscriptions import Subscription
+from mcp.shared.subscriptions import ResourceUpdated
+from mcp_types import TextResourceContents
+
+from robot_node.mcp_mqtt.client import mqtt_transport
+from robot_node.mqtt import Broker
+from robot_node.private_broker import PrivateBroker
+from tests.end_to_end.plain_viewer import watching
+from tests.end_to_end.robot_process import DEADLINE_S, SERVER_ID, SERVER_NAME, RobotProcess, wait_until_online
+
+EVENTS = "robot://events"
+
+
+def agent(broker: PrivateBroker, client_id: str) -> Client:
+    return Client(mqtt_transport(Broker.from_url(broker.url), SERVER_ID, SERVER_NAME, client_id=client_id))
+
+
+async def events(client: Client, after: int = 0) -> list[dict[str, Any]]:
+    (content,) = (await client.read_resource(f"{EVENTS}?after={after}")).contents
+    assert isinstance(content, TextResourceContents)
+    found: list[dict[str, Any]] = json.loads(content.text)["events"]
+    return found
+
+
+async def until_told(client: Client, updates: Subscription, text: str) -> None:
+    """Read whenever an update says so, and not otherwise, until that event is there."""
+    async with asyncio.timeout(DEADLINE_S):
+        assert await anext(updates) == ResourceUpdated(EVENTS)
+        while text not in [event["text"] for event in await events(client)]:
+            assert await anext(updates) == ResourceUpdated(EVENTS)
+
+
+async def test_an_agent_follows_what_happens(robot: RobotProcess) -> None:
+    async with agent(robot.broker, "follower") as client, agent(robot.broker, "mover") as mover:
+        async with client.listen(resource_subscriptions=[EVENTS]) as updates:
+            (first, *_) = await events(client)
+            assert (first["sequence"], first["text"]) == (1, "The robot has started.")
+
+            await mover.call_tool("control_camera", {"enabled": True})
+            await until_told(client, updates, "The camera was switched on.")
+            async with watching(robot.broker, "viewer-1"):
+                await until_told(client, updates, "A viewer came: 1 now.")
+            await until_told(client, updates, "A viewer left: 0 now.")
+
+        story = await events(client)
+        assert [event["sequence"] for event in story] == list(range(1, len(story) + 1))
+        assert [(event["kind"], event["by"]) for event in story if event["kind"] in {"camera", "viewers"}] == [
+            ("camera", "mover"),
+            ("viewers", ""),
+            ("viewers", ""),
+        ]
+
+
+async def test_a_broker_that_was_lost_is_told_afterwards(robot: RobotProcess) -> None:
+    robot.broker.signal(signal.SIGKILL)
+    await robot.broker.stop()
+    await robot.broker.start()
+    await wait_until_online(robot.broker)
+    async with agent(robot.broker, "follower") as client:
+        links = [event["text"] for event in await events(client) if "broker" in event["text"]]
+        assert links[0] == links[-1] == "Connected to the broker: agents can reach the robot."
+        assert links[1].startswith("The connection to the broker is lost: ")
