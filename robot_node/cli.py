@@ -7,6 +7,7 @@ import json
 import signal
 import sys
 from collections.abc import Coroutine
+from datetime import datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -112,10 +113,30 @@ def demo(
 
 
 @app.command()
-def robots(broker: BrokerOption = None, as_json: JsonOption = False) -> None:
+def robots(
+    broker: BrokerOption = None,
+    watch_: Annotated[
+        bool,
+        typer.Option(
+            "--watch", "-w", help="Show who comes (+) and goes (-), a line each, until Ctrl-C. With --json: JSON lines."
+        ),
+    ] = False,
+    as_json: Annotated[
+        bool,
+        typer.Option(
+            "--json",
+            help="Print one JSON document and nothing else on stdout; with --watch one JSON object a line, "
+            'whose "event" is "online" or "offline".',
+        ),
+    ] = False,
+) -> None:
     """List the robots that are online."""
     from robot_node import remote  # noqa: PLC0415
 
+    if watch_:
+        configure_logging("error")
+        _watch_robots(_broker(broker), as_json=as_json)
+        return
     configure_logging("warning")
     found = _visit(remote.online(_broker(broker)))
     if as_json:
@@ -124,6 +145,22 @@ def robots(broker: BrokerOption = None, as_json: JsonOption = False) -> None:
         _print_table(found)
     else:
         typer.echo(f"No robot is online at {_broker(broker)}.")
+
+
+def _watch_robots(broker: Broker, *, as_json: bool) -> None:
+    from robot_node import remote  # noqa: PLC0415
+
+    def show(movement: remote.Movement) -> None:
+        at = datetime.now().astimezone()
+        if as_json:
+            typer.echo(json.dumps(remote.movement_as_json(movement, at), ensure_ascii=False))
+        else:
+            typer.echo(remote.movement_as_text(movement, at))
+
+    def say(line: str) -> None:
+        typer.echo(line, err=True)
+
+    asyncio.run(run_until_signal(remote.follow(broker, show=show, say=say)))
 
 
 def _print_table(found: tuple[Any, ...]) -> None:
