@@ -40,7 +40,9 @@ def new_client_id() -> str:
     return f"mcp-client-{secrets.token_hex(8)}"
 
 
-def client_options(client_id: str, *, timeout_s: float, max_message_bytes: int = 0) -> ConnectOptions:
+def client_options(
+    client_id: str, *, timeout_s: float, max_message_bytes: int = 0, keepalive_s: int = 20
+) -> ConnectOptions:
     """How an MCP client introduces itself to the broker.
 
     Source: MCP over MQTT, "Connection".
@@ -49,6 +51,7 @@ def client_options(client_id: str, *, timeout_s: float, max_message_bytes: int =
         client_id: MQTT client id.
         timeout_s: Limit for connecting, subscribing and acknowledged publishing, each.
         max_message_bytes: Largest packet to receive; 0 for no limit.
+        keepalive_s: MQTT keep-alive interval.
     """
     component = ("MCP-COMPONENT-TYPE", "mcp-client")
     identity: UserProperties = (component, ("MCP-MQTT-CLIENT-ID", client_id))
@@ -60,6 +63,7 @@ def client_options(client_id: str, *, timeout_s: float, max_message_bytes: int =
         publish_properties=identity,
         max_packet_bytes=max_message_bytes,
         timeout_s=timeout_s,
+        keepalive_s=keepalive_s,
     )
 
 
@@ -74,6 +78,7 @@ async def mqtt_transport(
     time_limits: TimeLimits | None = None,
     connect_timeout_s: float = 4.0,
     online_timeout_s: float = 2.0,
+    keepalive_s: int = 20,
     max_message_bytes: int = MAX_MESSAGE_BYTES,
 ) -> AsyncIterator[Streams]:
     """Connect to one server; what it yields is a ``Transport`` of the SDK, for one ``mcp.Client``.
@@ -94,6 +99,7 @@ async def mqtt_transport(
         time_limits: How long a request may stay unanswered.
         connect_timeout_s: Limit for connecting, subscribing and acknowledged publishing, each, in seconds.
         online_timeout_s: How long to wait for the server's presence, in seconds.
+        keepalive_s: MQTT keep-alive interval: a connection that is dead without a sign is noticed within twice that.
         max_message_bytes: Largest message to receive.
 
     Raises:
@@ -103,7 +109,9 @@ async def mqtt_transport(
     """
     server_topics = ServerTopics(topics.check_client_id(server_id), topics.check_server_name(server_name))
     own_id = topics.check_client_id(client_id or new_client_id())
-    options = client_options(own_id, timeout_s=connect_timeout_s, max_message_bytes=max_message_bytes)
+    options = client_options(
+        own_id, timeout_s=connect_timeout_s, max_message_bytes=max_message_bytes, keepalive_s=keepalive_s
+    )
 
     def on_message(incoming: Incoming) -> None:
         if incoming.topic == server_topics.presence:

@@ -281,6 +281,7 @@ async def directory(
     name_filter: str = "#",
     client_id: str | None = None,
     connect_timeout_s: float = 4.0,
+    keepalive_s: int = 20,
     backoff: Backoff | None = None,
     on_status: Callable[[LinkStatus], None] = lambda _: None,
     max_message_bytes: int = MAX_MESSAGE_BYTES,
@@ -292,6 +293,7 @@ async def directory(
         name_filter: MQTT filter for server names.
         client_id: Our MQTT client id; random by default.
         connect_timeout_s: Limit for connecting and subscribing, each, in seconds.
+        keepalive_s: MQTT keep-alive interval: a connection that is dead without a sign is noticed within twice that.
         backoff: Delays between attempts to connect.
         on_status: Told when the connection comes up or goes down.
         max_message_bytes: Largest message to receive.
@@ -301,7 +303,9 @@ async def directory(
     """
     followed = Directory(topics.check_name_filter(name_filter))
     own_id = topics.check_client_id(client_id or new_client_id())
-    options = client_options(own_id, timeout_s=connect_timeout_s, max_message_bytes=max_message_bytes)
+    options = client_options(
+        own_id, timeout_s=connect_timeout_s, max_message_bytes=max_message_bytes, keepalive_s=keepalive_s
+    )
 
     async def follow(connection: Connection) -> None:
         await followed.serve(connection, name_filter)
