@@ -16,18 +16,16 @@ from typing import Any
 
 import aiomqtt
 import paho.mqtt.client as paho
-from paho.mqtt import MQTTException
 from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from robot_node.mqtt_packets import Publish, read_user_properties, write_publish
+from robot_node.mqtt_paho import PahoClient
 from robot_node.mqtt_types import Incoming, UserProperties
 
 logger = logging.getLogger(__name__)
-
-# A packet whose properties are larger is taken as one without: nobody we talk to needs a tenth of it.
-_MAX_PROPERTY_BYTES = 16 * 1024
 
 
 OnMessage = Callable[[Incoming], None]
@@ -35,13 +33,14 @@ OnMessage = Callable[[Incoming], None]
 
 
 class MqttClient(aiomqtt.Client):
-    """aiomqtt's client, with three differences.
+    """aiomqtt's client, with four differences.
 
     * The user properties of CONNACK are kept.
     * Messages go to ``on_message`` at once. aiomqtt's own iterator costs a task and a wait per message, and its
       bounded queue drops without telling which. Whoever receives bounds its own inboxes.
     * Packets are written at once. aiomqtt leaves each to the event loop as if from another thread: a write to the
       loop's own pipe and three turns of the loop before the packet is on the wire, a third of a round trip.
+    * Packets at QoS 0 take a shorter way: see :class:`PahoClient`.
     """
 
     connack_user_properties: UserProperties = ()
@@ -54,6 +53,8 @@ class MqttClient(aiomqtt.Client):
         self._abandoned = False
         self._drained = asyncio.Event()
         self._client.connect_timeout = self.timeout
+        # aiomqtt makes its paho client itself.
+        self._paho = PahoClient.adopt(self._client, self._on_publish_packet)
 
     async def publish_unacknowledged(self, topic: str, payload: bytes, properties: Properties, *, retain: bool) -> None:
         """Publish at QoS 0; returns once the packet was written.
@@ -61,13 +62,16 @@ class MqttClient(aiomqtt.Client):
         Raises:
             MqttError: the connection is gone.
         """
+        packet = write_publish(topic, payload, properties.pack(), retain=retain)  # type: ignore[no-untyped-call]  # paho's
+        if self._paho.socket() is None or self._disconnected.done():
+            raise aiomqtt.MqttCodeError(MQTTErrorCode.MQTT_ERR_NO_CONN, "Could not publish message")
         self._publishing = True
         try:
-            info = self._client.publish(topic, payload, 0, retain, properties)
+            self._paho.write(packet)
         finally:
             self._publishing = False
-        if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
-            raise aiomqtt.MqttCodeError(info.rc, "Could not publish message")
+        if not self._paho.want_write():
+            return
         self._flush()
         while self._client.want_write() and not self._disconnected.done():
             self._drained.clear()
@@ -102,15 +106,11 @@ class MqttClient(aiomqtt.Client):
         sock = self._client.socket()
         if sock is None:
             return
-        # For each packet of QoS 0 that it writes, paho would build a reason and properties for a callback in vain.
-        on_publish, self._client.on_publish = self._client.on_publish, None
         try:
             self._client.loop_write()
         except Exception as error:  # noqa: BLE001  # as aiomqtt does: whatever it is, the connection is broken
             if not self._disconnected.done():
                 self._disconnected.set_exception(error)
-        finally:
-            self._client.on_publish = on_publish
         if not self._client.want_write() or self._disconnected.done():
             self._drained.set()
         elif sock.fileno() >= 0:
@@ -131,8 +131,14 @@ class MqttClient(aiomqtt.Client):
         pairs = getattr(message.properties, "UserProperty", None) or ()
         # What is raised here would end the reading of the socket, which serves everybody.
         try:
-            incoming = Incoming(message.topic, bytes(message.payload), message.retain, tuple(pairs))
-            self._hand_over(incoming)
+            self._hand_over(Incoming(message.topic, bytes(message.payload), message.retain, tuple(pairs)))
+        except Exception:
+            logger.exception("A message could not be handled")
+
+    def _on_publish_packet(self, publish: Publish) -> None:
+        try:  # as above
+            topic, pairs = publish.topic.decode(), tuple(publish.user_properties)
+            self._hand_over(Incoming(topic, publish.payload, publish.retain, pairs))
         except Exception:
             logger.exception("A message could not be handled")
 
@@ -168,75 +174,6 @@ class PublishProperties(Properties):
         """The bytes that stand in the packet."""
         packed: bytes = object.__getattribute__(self, "_packed")
         return packed
-
-
-# Sizes of the other properties that PUBLISH may carry (MQTT 5.0, 3.3.2.3); 0 stands for a length in two bytes.
-_FIXED_SIZES = {0x01: 1, 0x02: 4, 0x23: 2, 0x03: 0, 0x08: 0, 0x09: 0}
-_SUBSCRIPTION_IDENTIFIER = 0x0B
-_USER_PROPERTY = 0x26
-
-
-def read_user_properties(buffer: bytes) -> tuple[list[tuple[str, str]], int]:
-    """Read the properties of a PUBLISH, of which only the user properties are kept.
-
-    Args:
-        buffer: The packet from its properties on.
-
-    Returns:
-        The user properties, and the number of bytes that all properties take. A pair that isn't UTF-8 is left out.
-
-    Raises:
-        MQTTException: the properties are malformed.
-    """
-    try:
-        length, start = _variable_byte_integer(buffer, 0)
-        end = start + length
-        pairs = [] if length > _MAX_PROPERTY_BYTES else _user_properties(buffer[:end], start)
-    except (IndexError, KeyError) as error:
-        raise MQTTException("Malformed properties") from error
-    if end > len(buffer):
-        raise MQTTException("Malformed properties: too short")
-    return pairs, end
-
-
-def _user_properties(buffer: bytes, position: int) -> list[tuple[str, str]]:
-    pairs: list[tuple[str, str]] = []
-    while position < len(buffer):
-        identifier = buffer[position]
-        position += 1
-        if identifier == _USER_PROPERTY:
-            name_end = _end_of_text(buffer, position)
-            value_end = _end_of_text(buffer, name_end)
-            try:
-                pairs.append((buffer[position + 2 : name_end].decode(), buffer[name_end + 2 : value_end].decode()))
-            except UnicodeDecodeError:
-                logger.debug("A user property that isn't UTF-8 was left out")
-            position = value_end
-        elif identifier == _SUBSCRIPTION_IDENTIFIER:
-            position = _variable_byte_integer(buffer, position)[1]
-        else:
-            position = (
-                position + _FIXED_SIZES[identifier] if _FIXED_SIZES[identifier] else _end_of_text(buffer, position)
-            )
-    return pairs
-
-
-def _end_of_text(buffer: bytes, position: int) -> int:
-    end = position + 2 + (buffer[position] << 8) + buffer[position + 1]
-    if end > len(buffer):
-        raise IndexError
-    return end
-
-
-def _variable_byte_integer(buffer: bytes, position: int) -> tuple[int, int]:
-    """Value and the position after it (MQTT 5.0, 1.5.5)."""
-    value = 0
-    for index in range(4):
-        digit = buffer[position + index]
-        value |= (digit & 0x7F) << (7 * index)
-        if not digit & 0x80:
-            return value, position + index + 1
-    raise IndexError
 
 
 _unpack_any = Properties.unpack

@@ -1,0 +1,85 @@
+"""paho-mqtt's client, reading and writing the packets of a tool call without its detours."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+
+import paho.mqtt.client as paho
+from paho.mqtt.enums import MQTTErrorCode
+
+from robot_node.mqtt_packets import Publish, read_publish
+
+# What is read of a socket at once: as much as is handled before the event loop has its next turn.
+_CHUNK_BYTES = 32 * 1024
+# A kind of packet that paho doesn't know: it is written and forgotten.
+_NO_COMMAND = 0
+
+
+class PahoClient(paho.Client):
+    """What a client of paho's becomes by :meth:`adopt`.
+
+    paho reads each packet in at least four pieces and handles one per turn of the event loop; between the socket and
+    a callback it takes longer than the packet takes through the broker. So a PUBLISH at QoS 0 that came in one piece
+    is handled here; everything else, and every error, is left to paho. It doesn't hear of those packets, and so may
+    send a ping that nothing but it needs.
+    """
+
+    on_publish_packet: Callable[[Publish], None]
+    _chunk = b""
+    _position = 0
+
+    @classmethod
+    def adopt(cls, client: paho.Client, on_publish_packet: Callable[[Publish], None]) -> PahoClient:
+        """Make one of a client that somebody else has made.
+
+        Args:
+            client: What is changed.
+            on_publish_packet: Given each PUBLISH at QoS 0 that came in one piece. Must not raise.
+        """
+        client.__class__ = cls
+        assert isinstance(client, cls)  # noqa: S101  # for mypy
+        client.on_publish_packet = on_publish_packet
+        return client
+
+    def loop_read(self, max_packets: int = 1) -> MQTTErrorCode:
+        """Read once from the socket, and handle what came."""
+        if self._transport != "tcp":
+            return super().loop_read(max_packets)
+        try:
+            self._chunk, self._position = super()._sock_recv(_CHUNK_BYTES), 0
+        except OSError:
+            self._chunk = b""
+        if not self._chunk:
+            return super().loop_read(max_packets)  # which finds out why
+        result = MQTTErrorCode.MQTT_ERR_SUCCESS
+        while self._position < len(self._chunk) and result == MQTTErrorCode.MQTT_ERR_SUCCESS:
+            between_packets = not self._in_packet["command"]
+            publish = read_publish(self._chunk, self._position) if between_packets else None
+            if publish is None:
+                result = super().loop_read(max_packets)
+            else:
+                self._position = publish.end
+                self.on_publish_packet(publish)
+        self._chunk = b""
+        return result
+
+    def _sock_recv(self, bufsize: int) -> bytes:
+        """Where paho reads from: what :meth:`loop_read` has read, and nothing more before its next turn."""
+        if not self._chunk:
+            return super()._sock_recv(bufsize)
+        start = self._position
+        if start == len(self._chunk):
+            raise BlockingIOError
+        self._position = min(start + bufsize, len(self._chunk))
+        return self._chunk[start : self._position]
+
+    def write(self, packet: bytes) -> None:
+        """Write a packet that nobody answers; queue what the socket doesn't take (see ``want_write``)."""
+        written = 0
+        if self._transport == "tcp" and self._sock is not None and not self.want_write():
+            # An error shows again, and is dealt with, when paho writes.
+            with contextlib.suppress(OSError):
+                written = self._sock.send(packet)
+        if written < len(packet):
+            self._packet_queue(_NO_COMMAND, packet[written:], 0, 0)
