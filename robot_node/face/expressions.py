@@ -46,12 +46,14 @@ EXPRESSIONS: Mapping[str, Expression] = MappingProxyType(
             Mouth(width=44, curve=9, opening=11, teeth=1, lift=3),
             gaze=(0, -0.6),
             marks=(Mark(MarkShape.SPARKLE, Anchor.RIGHT_EYE, x=28, y=-15, size=14),),
+            motion=Motion(transition=0.25, blink=(2, 5), glance=0.3, bob=1, bob_period=1.8),
         ),
         Emotion.SAD: _both(
             Eye(height=32, upper=Lid(cover=0.22, slant=-0.44), brow=Brow(lift=18, tilt=-10, length=26)),
             Mouth(width=26, curve=-9),
             gaze=(0, 0.8),
-            marks=(Mark(MarkShape.TEAR, Anchor.LEFT_EYE, x=-13, y=19, size=14),),
+            marks=(Mark(MarkShape.TEAR, Anchor.LEFT_EYE, x=-13, y=18, size=14, sway=2, period=1.6),),
+            motion=Motion(transition=0.5, blink=(2, 5), blink_length=1.5, glance=0.2, breath_period=5),
         ),
         Emotion.ANGRY: _both(
             Eye(height=30, pupil=6, upper=Lid(cover=0.28, slant=0.56), brow=Brow(lift=15, tilt=14, thickness=6)),
@@ -59,10 +61,14 @@ EXPRESSIONS: Mapping[str, Expression] = MappingProxyType(
             gaze=(0, 0.3),
             spacing=48,
             marks=(Mark(MarkShape.ANGER, Anchor.RIGHT_EYE, x=30, y=-14, size=16),),
+            motion=Motion(
+                transition=0.18, blink=(2.5, 5), glance=0.15, shake=1, shake_period=0.16, burst=0.5, bursts=1.8
+            ),
         ),
         Emotion.SURPRISED: _both(
             Eye(width=36, height=36, radius=18, pupil=5, brow=Brow(lift=20.5, bend=4, length=26, thickness=3)),
             Mouth(width=14, opening=13),
+            motion=Motion(transition=0.12, blink=(2, 5), blink_length=0.8, glance=0.15),
         ),
         Emotion.THINKING: Expression(
             left=Eye(height=32, upper=Lid(cover=0.15), brow=Brow(lift=17, tilt=3)),
@@ -70,21 +76,25 @@ EXPRESSIONS: Mapping[str, Expression] = MappingProxyType(
             mouth=Mouth(width=20, tilt=-5, offset=-6),
             gaze=(0.8, -0.8),
             spacing=50,
-            marks=(Mark(MarkShape.THOUGHT, Anchor.RIGHT_EYE, x=30, y=-8, size=28),),
+            marks=(Mark(MarkShape.THOUGHT, Anchor.RIGHT_EYE, x=30, y=-8, size=28, sway=1, period=2.4),),
+            motion=Motion(transition=0.35, glance=0.35, glances=(0.8, 2.4)),
         ),
         Emotion.PLAYFUL: Expression(
-            left=Eye(height=34, pupil=9, brow=Brow(lift=21, tilt=-2, bend=3)),
+            left=Eye(height=34, pupil=9, brow=Brow(lift=20, tilt=-2, bend=3)),
             right=_SMILING_EYE,
-            mouth=Mouth(width=36, curve=6, lift=4, tongue=13, tongue_offset=7),
+            mouth=Mouth(width=36, curve=6, lift=5, tongue=13, tongue_offset=7),
+            motion=Motion(transition=0.25, glance=0.4, bob=1, bob_period=1.2),
         ),
         Emotion.RELAXED: _both(
             _RESTING_EYE,
             Mouth(width=26, curve=5),
+            motion=Motion(transition=0.6, bob=1, bob_period=4),
         ),
         Emotion.SERIOUS: _both(
             Eye(height=30, radius=5, upper=Lid(cover=0.42), brow=Brow(lift=9, length=40, thickness=6)),
             Mouth(width=42),
             gaze=(0, 0.4),
+            motion=Motion(transition=0.4, blink=(3, 5), glance=0.2, breath=0),
         ),
         Emotion.SHY: _both(
             Eye(
@@ -97,21 +107,24 @@ EXPRESSIONS: Mapping[str, Expression] = MappingProxyType(
             gaze=(-0.8, 0.9),
             spacing=44,
             marks=(
-                Mark(MarkShape.BLUSH, Anchor.LEFT_EYE, x=-8, y=22, size=8),
-                Mark(MarkShape.BLUSH, Anchor.RIGHT_EYE, x=8, y=22, size=8),
+                Mark(MarkShape.BLUSH, Anchor.LEFT_EYE, x=-8, y=20.5, size=8),
+                Mark(MarkShape.BLUSH, Anchor.RIGHT_EYE, x=8, y=20.5, size=8),
             ),
+            motion=Motion(transition=0.35, blink=(1, 3), glance=0.4, glances=(0.5, 1.8), bob=1, bob_period=2.2),
         ),
         Emotion.TIRED: _both(
             Eye(height=32, pupil=7, upper=Lid(cover=0.5, slant=-0.34)),
             Mouth(width=13, opening=10, thickness=3),
             gaze=(0, 0.7),
-            marks=(Mark(MarkShape.SLEEP, Anchor.RIGHT_EYE, x=25, y=-14, size=20),),
+            marks=(Mark(MarkShape.SLEEP, Anchor.RIGHT_EYE, x=25, y=-11.5, size=20, sway=2, period=2.4),),
+            motion=Motion(transition=0.7, blink=(1.5, 4), blink_length=2.4, glance=0.1, bob=1, bob_period=5),
         ),
         Emotion.DISAPPOINTED: _both(
             Eye(width=32, height=32, upper=Lid(cover=0.45)),
             Mouth(width=28, curve=-5, tilt=4),
             gaze=(0.7, 0.8),
-            marks=(Mark(MarkShape.SWEAT, Anchor.LEFT_EYE, x=-26, y=-8, size=17),),
+            marks=(Mark(MarkShape.SWEAT, Anchor.LEFT_EYE, x=-24, y=-8, size=17, sway=2, period=2),),
+            motion=Motion(transition=0.5, blink=(2, 5), blink_length=1.6, glance=0.2, breath_period=5),
         ),
         Emotion.LAUGH: _both(
             _SMILING_EYE,
@@ -120,6 +133,7 @@ EXPRESSIONS: Mapping[str, Expression] = MappingProxyType(
                 Mark(MarkShape.TEAR, Anchor.LEFT_EYE, x=-25, y=9, size=13),
                 Mark(MarkShape.TEAR, Anchor.RIGHT_EYE, x=25, y=9, size=13),
             ),
+            motion=Motion(transition=0.2, bounce=3, shake_period=0.24, burst=1.0, bursts=1.8),
         ),
     }
 )

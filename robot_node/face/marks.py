@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from robot_node.face.shapes import MarkShape
 from robot_node.face.pen import DARK, Pen
+from robot_node.face.shapes import MarkShape
 
 
 def draw_mark(shape: MarkShape, pen: Pen) -> None:
@@ -58,6 +58,23 @@ def _sparkle(pen: Pen) -> None:
     pen.polygon(points)
 
 
+def _heart(pen: Pen) -> None:
+    for x in (-0.22, 0.22):
+        pen.ellipse((x, -0.2), 0.26)
+    pen.polygon([(-0.46, -0.1), (0.46, -0.1), (0, 0.48)])
+
+
+def _steam(pen: Pen) -> None:
+    for x in (-0.3, 0.15):
+        points = [(x + 0.12 * math.sin(step * math.pi / 4), 0.45 - step * 0.11) for step in range(9)]
+        pen.stroke(points, 0.16)
+
+
+def _dots(pen: Pen) -> None:
+    for x in (-0.7, 0.0, 0.7):
+        pen.ellipse((x, 0), 0.24)
+
+
 _DRAWINGS: Mapping[MarkShape, Callable[[Pen], None]] = MappingProxyType(
     {
         MarkShape.TEAR: _drop,
@@ -67,5 +84,8 @@ _DRAWINGS: Mapping[MarkShape, Callable[[Pen], None]] = MappingProxyType(
         MarkShape.THOUGHT: _thought,
         MarkShape.SLEEP: _sleep,
         MarkShape.SPARKLE: _sparkle,
+        MarkShape.HEART: _heart,
+        MarkShape.STEAM: _steam,
+        MarkShape.DOTS: _dots,
     }
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -23,11 +24,13 @@ class Pen:
         canvas: A greyscale picture.
         origin: Where (0, 0) is, in canvas pixels.
         scale: Canvas pixels per unit.
+        corner: Where a layer lies on the canvas below it.
     """
 
     canvas: Image.Image
     origin: Point
     scale: float
+    corner: tuple[int, int] = (0, 0)
 
     def at(self, point: Point) -> Pen:
         """Return the same pen with ``point`` as its origin."""
@@ -37,13 +40,24 @@ class Pen:
         """Return the same pen with units ``factor`` times as large."""
         return replace(self, scale=self.scale * factor)
 
-    def layer(self) -> Pen:
-        """Return the same pen on an empty canvas: what is darkened there leaves other features alone."""
-        return replace(self, canvas=Image.new(self.canvas.mode, self.canvas.size))
+    def layer(self, across: float, down: float) -> Pen:
+        """Return the same pen on an empty canvas: what is darkened there leaves other features alone.
+
+        Args:
+            across: How far the canvas reaches to the left and right of the origin, in units.
+            down: Likewise up and down.
+        """
+        left, top = math.floor(self.origin[0] - across * self.scale), math.floor(self.origin[1] - down * self.scale)
+        size = math.ceil(2 * across * self.scale) + 1, math.ceil(2 * down * self.scale) + 1
+        origin = self.origin[0] - left, self.origin[1] - top
+        return replace(self, canvas=Image.new(self.canvas.mode, size), origin=origin, corner=(left, top))
 
     def add(self, layer: Pen) -> None:
-        """Light what is lit on a layer."""
-        self.canvas.paste(ImageChops.lighter(self.canvas, layer.canvas))
+        """Light what is lit on a layer of this pen."""
+        left, top = layer.corner
+        width, height = layer.canvas.size
+        below = self.canvas.crop((left, top, left + width, top + height))
+        self.canvas.paste(ImageChops.lighter(below, layer.canvas), layer.corner)
 
     def polygon(self, points: Iterable[Point], fill: int = LIT) -> None:
         """Fill a polygon."""
@@ -53,7 +67,8 @@ class Pen:
         """Fill an ellipse, or a disc when only one radius is given."""
         x, y = self._place(centre)
         across, down = radius_x * self.scale, (radius_x if radius_y is None else radius_y) * self.scale
-        self._draw().ellipse((x - across, y - down, x + across - 1, y + down - 1), fill=fill)
+        if min(across, down) >= 0.5:  # canvas pixels
+            self._draw().ellipse((x - across, y - down, x + across - 1, y + down - 1), fill=fill)
 
     def stroke(self, points: Iterable[Point], thickness: float, fill: int = LIT) -> None:
         """Draw a line of constant thickness with round ends and joints."""

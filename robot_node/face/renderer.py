@@ -17,7 +17,12 @@ from robot_node.face.shapes import Anchor, Brow, Expression, Eye, Lid, Mouth
 Size = tuple[int, int]
 Box = tuple[int, int, int, int]
 
+TEXT_ROWS = 13
+"""Rows at the bottom that a raised face leaves free."""
+
 _CURVE_STEPS = 24
+_FAINT = 0.5
+_TO_BITS = [255 if value > 127 else 0 for value in range(256)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +33,8 @@ class _Layout:
         scale: Pixels per face unit.
         eye_y: Height of the middle of the eyes, in pixels.
         mouth_y: Height of the middle of the mouth, in pixels.
-        extra_spacing: Pixels added to the distance between the eyes.
         mouth_scale: Pixels per face unit for the mouth.
+        extra_spacing: Pixels added to the distance between the eyes.
     """
 
     scale: float
@@ -39,11 +44,18 @@ class _Layout:
     extra_spacing: float = 0.0
 
 
-_LAYOUTS: Mapping[Size, _Layout] = MappingProxyType(
+# With the whole display to itself, and above a line of text.
+_LAYOUTS: Mapping[Size, tuple[_Layout, _Layout]] = MappingProxyType(
     {
-        (128, 64): _Layout(scale=1.0, eye_y=26.0, mouth_y=54.0, mouth_scale=1.0),
+        (128, 64): (
+            _Layout(scale=1.0, eye_y=26.0, mouth_y=54.0, mouth_scale=1.0),
+            _Layout(scale=0.76, eye_y=20.0, mouth_y=41.5, mouth_scale=0.8, extra_spacing=8.0),
+        ),
         # Too low for a mouth below the eyes: it goes between them.
-        (128, 32): _Layout(scale=0.6, eye_y=16.0, mouth_y=18.0, mouth_scale=0.8, extra_spacing=43.0),
+        (128, 32): (
+            _Layout(scale=0.6, eye_y=15.8, mouth_y=18.0, mouth_scale=0.8, extra_spacing=43.0),
+            _Layout(scale=0.36, eye_y=9.4, mouth_y=10.5, mouth_scale=0.5, extra_spacing=43.0),
+        ),
     }
 )
 
@@ -51,12 +63,13 @@ SIZES: tuple[Size, ...] = tuple(_LAYOUTS)
 """The displays there is a layout for: width and height in pixels."""
 
 
-def render(expression: Expression, size: Size = (128, 64)) -> Image.Image:
+def render(expression: Expression, size: Size = (128, 64), *, raised: float = 0.0) -> Image.Image:
     """Draw an expression.
 
     Args:
         expression: What to draw.
         size: Width and height of the display in pixels, one of :data:`SIZES`.
+        raised: From 0, the face fills the display, to 1, it leaves :data:`TEXT_ROWS` free below.
 
     Returns:
         A picture of mode ``"1"``; lit pixels are 1.
@@ -64,27 +77,48 @@ def render(expression: Expression, size: Size = (128, 64)) -> Image.Image:
     Raises:
         SettingsError: There is no layout for this size.
     """
-    return _draw(expression, size, margin=0)
+    return _draw(expression, size, raised, margin=0)
 
 
-def extent(expression: Expression, size: Size = (128, 64)) -> Box:
+def extent(expression: Expression, size: Size = (128, 64), *, raised: float = 0.0) -> Box:
     """Return the box (left, top, right, bottom) that an expression would fill if the display had no borders.
 
     It is inside the display when left and top are at least 0, and right and bottom at most its width and height.
     """
     margin = size[1]
-    box = _draw(expression, size, margin=margin).getbbox() or (margin, margin, margin, margin)
+    box = _draw(expression, size, raised, margin=margin).getbbox() or (margin, margin, margin, margin)
     return box[0] - margin, box[1] - margin, box[2] - margin, box[3] - margin
 
 
-def _draw(expression: Expression, size: Size, *, margin: int) -> Image.Image:
-    layout = _LAYOUTS.get(size)
-    if layout is None:
+def _layout(size: Size, raised: float) -> _Layout:
+    if size not in _LAYOUTS:
         known = ", ".join(f"{width}x{height}" for width, height in SIZES)
         raise SettingsError(f"There is no face for a display of {size[0]}x{size[1]} pixels.", remedy=f"Use {known}.")
+    whole, above_text = _LAYOUTS[size]
+    if not raised:
+        return whole
+    if raised == 1:
+        return above_text
+
+    def between(start: float, end: float) -> float:
+        return start + (end - start) * raised
+
+    return _Layout(
+        scale=between(whole.scale, above_text.scale),
+        eye_y=between(whole.eye_y, above_text.eye_y),
+        mouth_y=between(whole.mouth_y, above_text.mouth_y),
+        mouth_scale=between(whole.mouth_scale, above_text.mouth_scale),
+        extra_spacing=between(whole.extra_spacing, above_text.extra_spacing),
+    )
+
+
+def _draw(expression: Expression, size: Size, raised: float, *, margin: int) -> Image.Image:
+    layout = _layout(size, raised)
     width, height = size[0] + 2 * margin, size[1] + 2 * margin
     canvas = Image.new("L", (width * OVERSAMPLING, height * OVERSAMPLING))
-    pixels = Pen(canvas, origin=(margin * OVERSAMPLING, margin * OVERSAMPLING), scale=OVERSAMPLING)
+    # Whole pixels: a face that sways keeps its outlines, and few bytes of the display change.
+    right, down = (round(along * layout.scale) + margin for along in expression.shift)
+    pixels = Pen(canvas, origin=(right * OVERSAMPLING, down * OVERSAMPLING), scale=OVERSAMPLING)
 
     middle = size[0] / 2
     reach = (expression.spacing * layout.scale + layout.extra_spacing) / 2
@@ -96,25 +130,29 @@ def _draw(expression: Expression, size: Size, *, margin: int) -> Image.Image:
     for anchor, eye, inner in ((Anchor.LEFT_EYE, expression.left, 1), (Anchor.RIGHT_EYE, expression.right, -1)):
         pen = pixels.at(anchors[anchor]).scaled(layout.scale)
         _draw_eye(pen, eye, expression.gaze, inner)
-        if eye.brow is not None:
+        if eye.brow is not None and eye.brow.thickness > _FAINT:
             _draw_brow(pen, eye.brow, inner)
     mouth = expression.mouth
     beside = pixels.at(anchors[Anchor.MOUTH]).scaled(layout.mouth_scale)
     _draw_mouth(beside.at((mouth.offset, -mouth.lift)), mouth)
     for mark in expression.marks:
-        beside = pixels.at(anchors[mark.anchor]).scaled(layout.scale)
-        draw_mark(mark.shape, beside.at((mark.x, mark.y)).scaled(mark.size))
+        if mark.size > _FAINT:
+            beside = pixels.at(anchors[mark.anchor]).scaled(layout.scale)
+            draw_mark(mark.shape, beside.at((mark.x, mark.y)).scaled(mark.size))
 
-    reduced = canvas.resize((width, height), Image.Resampling.BOX)
-    return reduced.point([255 if value > 127 else 0 for value in range(256)], mode="1")
+    reduced = canvas.reduce(OVERSAMPLING)
+    return reduced.point(_TO_BITS, mode="1")
 
 
 def _draw_eye(pen: Pen, eye: Eye, gaze: Point, inner: int) -> None:
     """Draw an eye; ``inner`` is the direction of the nose: 1 for the left eye, -1 for the right one."""
-    layer = pen.layer()
+    if min(eye.width, eye.height) < _FAINT:
+        return
+    # The bend moves the outline up and down, and its ends outwards.
+    layer = pen.layer((eye.width + min(abs(eye.bend), eye.height)) / 2 + 1, (eye.height + abs(eye.bend)) / 2 + 1)
     layer.polygon(_eye_outline(eye))
-    if eye.pupil:
-        room_x, room_y = eye.width / 2 - eye.pupil - 3, eye.height / 2 - eye.pupil - 2
+    if eye.pupil > _FAINT:
+        room_x, room_y = max(eye.width / 2 - eye.pupil - 3, 0), max(eye.height / 2 - eye.pupil - 2, 0)
         x, y = gaze[0] * room_x, gaze[1] * room_y
         layer.ellipse((x, y), eye.pupil, fill=DARK)
         layer.ellipse((x + eye.pupil * 0.35, y - eye.pupil * 0.4), eye.pupil * 0.32)
@@ -181,20 +219,33 @@ def _draw_mouth(pen: Pen, mouth: Mouth) -> None:
         gap = mouth.opening / 2 * math.sqrt(1 - across**2)
         upper.append((x, middle - gap))
         lower.append((x, middle + gap))
-    if mouth.tongue:
+    if mouth.tongue > _FAINT:
         _draw_tongue(pen, mouth, lower)
-    if mouth.opening:
-        pen.polygon([*upper, *reversed(lower)], fill=LIT if mouth.teeth else DARK)
-        pen.stroke([*upper, *reversed(lower)], mouth.thickness)
+    if mouth.opening > _FAINT:
+        inside = [*upper, *reversed(lower)]
+        pen.polygon(inside, fill=LIT if mouth.teeth else DARK)
+        if 0 < mouth.teeth < 1:
+            pen.polygon(_shrunk(upper, lower, 1 - mouth.teeth), fill=DARK)
+        pen.stroke(inside, mouth.thickness)
     else:
         pen.stroke(upper, mouth.thickness)
+
+
+def _shrunk(upper: list[Point], lower: list[Point], factor: float) -> list[Point]:
+    """The shape between two lips, smaller, in its own middle."""
+    upper_edge, lower_edge = [], []
+    for (x, top), (_, bottom) in zip(upper, lower, strict=True):
+        middle, half = (top + bottom) / 2, (bottom - top) / 2 * factor
+        upper_edge.append((x * factor, middle - half))
+        lower_edge.append((x * factor, middle + half))
+    return [*upper_edge, *reversed(lower_edge)]
 
 
 def _draw_tongue(pen: Pen, mouth: Mouth, lip: list[Point]) -> None:
     """Put a tongue out below the lower lip, set off from it by a dark line."""
     half = mouth.tongue / 2
     root_x, root_y = min(lip, key=lambda point: abs(point[0] - mouth.tongue_offset))
-    layer = pen.layer()
+    layer = pen.layer(mouth.width, mouth.width)
     layer.ellipse((root_x, root_y + half * 0.7), half, half * 1.1)
     layer.stroke([(root_x, root_y), (root_x, root_y + half)], mouth.tongue / 9, fill=DARK)
     inside = [(x, y - mouth.tongue) for x, y in reversed(lip)]

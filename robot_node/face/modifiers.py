@@ -1,0 +1,169 @@
+"""Changes to a face that can be combined: each takes an expression and returns another one. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import fields, replace
+from itertools import chain
+from typing import TypeVar
+
+from robot_node.face.shapes import Brow, Expression, Eye, Lid, Mark, Mouth
+
+Weighed = Sequence[tuple[Expression, float]]
+"""Expressions, each with its share of the whole; the shares add up to 1."""
+
+_Part = TypeVar("_Part", Lid, Brow, Mouth)
+
+_LID = ("cover", "slant", "bow")
+_BROW = ("lift", "tilt", "bend", "length", "thickness")
+_EYE = ("width", "height", "radius", "bend", "pupil")
+_MOUTH = tuple(field.name for field in fields(Mouth))
+_CLOSED = 8.0
+"""Eyes lower than this are drawn closed."""
+
+
+def blend(parts: Weighed) -> Expression:
+    """Return the expression between some others; it has no manner of moving of its own."""
+    if len(parts) == 1:
+        return parts[0][0]
+    return Expression(
+        left=_eye([(face.left, share) for face, share in parts]),
+        right=_eye([(face.right, share) for face, share in parts]),
+        mouth=_mean(Mouth, _MOUTH, [(face.mouth, share) for face, share in parts]),
+        gaze=(
+            _sum((face.gaze[0], share) for face, share in parts),
+            _sum((face.gaze[1], share) for face, share in parts),
+        ),
+        spacing=_sum((face.spacing, share) for face, share in parts),
+        marks=_marks(parts),
+    )
+
+
+def glance(face: Expression, across: float, down: float) -> Expression:
+    """Look elsewhere: both are added to the gaze, which stays from -1 to 1."""
+    if not across and not down:
+        return face
+    gaze = (max(-1.0, min(1.0, face.gaze[0] + across)), max(-1.0, min(1.0, face.gaze[1] + down)))
+    # The eye on the side that is looked at comes nearer, and seems a little larger.
+    nearer = 1 + 0.05 * abs(across)
+    if across > 0:
+        return replace(face, gaze=gaze, right=_taller(face.right, nearer))
+    return replace(face, gaze=gaze, left=_taller(face.left, nearer))
+
+
+def breathe(face: Expression, taller: float) -> Expression:
+    """Make the open eyes taller by some units."""
+    if not taller:
+        return face
+    return replace(
+        face,
+        left=_taller(face.left, 1 + taller / max(face.left.height, 1)),
+        right=_taller(face.right, 1 + taller / max(face.right.height, 1)),
+    )
+
+
+def blink(face: Expression, closed: float) -> Expression:
+    """Close the eyes: 0 leaves them, 1 leaves a line."""
+    if not closed:
+        return face
+    return replace(face, left=_closed(face.left, closed), right=_closed(face.right, closed))
+
+
+def speak(face: Expression, presence: float, level: float) -> Expression:
+    """Open the mouth for speech.
+
+    Args:
+        face: The expression that speaks.
+        presence: From 0, its own mouth, to 1, a speaking one.
+        level: Loudness, 0 to 1.
+    """
+    if not presence:
+        return face
+    mouth = face.mouth
+    speaking = replace(
+        mouth,
+        width=max(16.0, mouth.width * (0.85 - 0.2 * level)),
+        curve=mouth.curve * (0.7 - 0.4 * level),
+        opening=(0.35 + 0.65 * level) * mouth.opening if mouth.opening > 10 else 1.5 + 9.0 * level,
+        wave=mouth.wave * (1 - level),
+        thickness=min(mouth.thickness, 3.5),
+        tongue=0.0,
+    )
+    return replace(face, mouth=_mean(Mouth, _MOUTH, [(mouth, 1 - presence), (speaking, presence)]))
+
+
+def sway(face: Expression, wave: Callable[[float], float]) -> Expression:
+    """Move the marks up and down.
+
+    Args:
+        face: The expression whose marks they are.
+        wave: Where something with that period is, from -1 to 1.
+    """
+    if not any(mark.sway for mark in face.marks):
+        return face
+    swayed = (replace(mark, y=mark.y + round(mark.sway * wave(mark.period))) for mark in face.marks)
+    return replace(face, marks=tuple(swayed))
+
+
+def move(face: Expression, across: float, down: float) -> Expression:
+    """Move the whole face, to the right and down."""
+    if not across and not down:
+        return face
+    return replace(face, shift=(face.shift[0] + across, face.shift[1] + down))
+
+
+def _taller(eye: Eye, factor: float) -> Eye:
+    return eye if eye.height < _CLOSED else replace(eye, height=eye.height * factor)
+
+
+def _closed(eye: Eye, closed: float) -> Eye:
+    if eye.height < _CLOSED or not eye.pupil:
+        return eye
+    # A line as thick as a closed eye's, drawn where the lids meet: below the middle.
+    line = max(0.0, 1 - eye.lower.cover - eye.lower.bow - 5 / eye.height)
+    upper, share = eye.upper, 1 - closed
+    cover = upper.cover * share + max(line, upper.cover) * closed
+    return replace(eye, upper=Lid(cover, upper.slant * share, upper.bow * share))
+
+
+def _sum(weighed: Iterable[tuple[float, float]]) -> float:
+    return sum(value * share for value, share in weighed)
+
+
+def _mean(kind: type[_Part], names: tuple[str, ...], parts: Sequence[tuple[_Part, float]]) -> _Part:
+    return kind(*[sum(getattr(part, name) * share for part, share in parts) for name in names])
+
+
+def _eye(parts: Sequence[tuple[Eye, float]]) -> Eye:
+    first = parts[0][0]
+    if all(eye is first for eye, _ in parts):
+        return first
+    width, height, radius, bend, pupil = (_sum((getattr(eye, name), share) for eye, share in parts) for name in _EYE)
+    return Eye(
+        width=width,
+        height=height,
+        radius=radius,
+        bend=bend,
+        pupil=pupil,
+        upper=_mean(Lid, _LID, [(eye.upper, share) for eye, share in parts]),
+        lower=_mean(Lid, _LID, [(eye.lower, share) for eye, share in parts]),
+        brow=_brow([(eye.brow, share) for eye, share in parts]),
+    )
+
+
+def _brow(parts: Sequence[tuple[Brow | None, float]]) -> Brow | None:
+    """A brow that only some have grows out of nothing where they have it."""
+    there = [(brow, share) for brow, share in parts if brow is not None]
+    whole = sum(share for _, share in there)
+    if not there or whole <= 0:
+        return None
+    brow = _mean(Brow, _BROW, [(brow, share / whole) for brow, share in there])
+    return brow if whole >= 1 else replace(brow, length=brow.length * whole, thickness=brow.thickness * whole)
+
+
+def _marks(parts: Weighed) -> tuple[Mark, ...]:
+    """Marks grow out of nothing, and shrink to nothing, where they are; those of equal kind and place are one."""
+    shares: dict[Mark, float] = {}
+    for mark, share in chain.from_iterable(((mark, share) for mark in face.marks) for face, share in parts):
+        shares[mark] = shares.get(mark, 0.0) + share
+    return tuple(replace(mark, size=mark.size * share) for mark, share in shares.items())

@@ -1,0 +1,251 @@
+"""All that a face's picture depends on, as one immutable value: what it shows at any time follows from it. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from robot_node.face import modifiers, signs, timing
+from robot_node.face.modifiers import Weighed
+from robot_node.face.shapes import Expression, Motion
+from robot_node.face.signs import Signs
+from robot_node.face.speech import Speech
+from robot_node.face.text import Caption
+from robot_node.face.timing import BLINK_LENGTH, RESTING, Ramp, Schedule
+
+_BLINKS, _DOUBLE, _GLANCES, _ACROSS, _DOWN, _BACK = range(6)
+_DOUBLE_SHARE = 0.15
+_GLANCE_BACK_SHARE = 0.5
+_SACCADE = 0.08
+"""Seconds in which the eyes turn."""
+
+_RAISE = 0.25
+"""Seconds in which the face makes room for text."""
+
+_FRAME = 0.02
+_MOST_BLENDED = 6
+_ERROR_PAGE = 3.0
+"""Seconds for which each line of an error shows."""
+
+NO_CAPTION = Caption((), (), 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What is drawn at one time. Equal moments have equal pictures.
+
+    Attributes:
+        face: The expression with all its motion.
+        raised: How far the face has made room for text, 0 to 1.
+        text: The line below the face.
+        signs: The signs at the edge.
+        signs_frame: Which of their pictures.
+    """
+
+    face: Expression
+    raised: float
+    text: str
+    signs: Signs
+    signs_frame: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A face's state. Methods that change it return another one.
+
+    Attributes:
+        target: The expression that is shown, or on its way.
+        origin: What was seen when that was asked for: some expressions with their shares.
+        turn: How much of the target is seen.
+        seed: Decides about the times of blinks and glances.
+        speech: What the robot says, as levels.
+        caption: Text below the face.
+        error: Lines of the signs' error.
+        room: The room for text as it was asked for last.
+        signs: Signs at the edge.
+    """
+
+    target: Expression
+    origin: Weighed = ()
+    turn: Ramp = Ramp(1.0, 1.0)  # noqa: RUF009  # frozen
+    seed: int = 0
+    speech: Speech = Speech()  # noqa: RUF009  # frozen
+    caption: Caption = NO_CAPTION
+    error: tuple[str, ...] = ()
+    room: Ramp = RESTING
+    signs: Signs = Signs()  # noqa: RUF009  # frozen
+
+    def showing(self, expression: Expression, time: float) -> Scene:
+        """Return the scene that turns from what is seen at a time to an expression."""
+        if expression == self.target:
+            return self
+        turn = Ramp(0.0, 1.0, time, expression.motion.transition)
+        return replace(self, target=expression, origin=self.shares(time), turn=turn)
+
+    def speaking(self, samples: Iterable[tuple[float, float]]) -> Scene:
+        """Return the scene that also plays speech."""
+        return replace(self, speech=self.speech.heard(samples))
+
+    def silent(self, time: float) -> Scene:
+        """Return the scene in which speech ends at a time."""
+        return replace(self, speech=self.speech.hushed(time))
+
+    def captioned(self, caption: Caption, time: float) -> Scene:
+        """Return the scene with another text below the face."""
+        return self._with_room(caption, self.error, time)
+
+    def signed(self, shown: Signs, error: tuple[str, ...], time: float) -> Scene:
+        """Return the scene with other signs; ``error`` has the lines of their error."""
+        if shown == self.signs:
+            return self
+        return replace(self._with_room(self.caption, error, time), signs=shown)
+
+    def moment(self, time: float) -> Moment:
+        """Return what is to be drawn at a time."""
+        return Moment(self.face(time), self.raised(time), self.text(time), self.signs, signs.frame(self.signs, time))
+
+    def face(self, time: float) -> Expression:
+        """Return the expression at a time, in motion."""
+        shares = self.shares(time)
+        face = modifiers.blend(shares)
+        blink = across = down = right = low = breath = 0.0
+        for expression, share in shares:
+            motion = expression.motion
+            blink += share * self._blink(motion, time)
+            look = self._glance(motion, time)
+            across += share * look[0]
+            down += share * look[1]
+            right += share * _trembling(motion, time)
+            low += share * _hopping(motion, time)
+            breath += share * (motion.breath * timing.slow_wave(time, motion.breath_period) if motion.breath else 0.0)
+        face = modifiers.glance(face, across, down)
+        face = modifiers.breathe(face, round(breath))
+        face = modifiers.blink(face, blink)
+        face = modifiers.speak(face, self.speech.presence(time), self.speech.level(time))
+        face = modifiers.sway(face, lambda period: timing.slow_wave(time, period))
+        return modifiers.move(face, round(right), round(low))
+
+    def shares(self, time: float) -> Weighed:
+        """Return which expressions are seen at a time, and how much of each."""
+        arrived = self.turn.at(time)
+        if arrived >= 1 or not self.origin:
+            return ((self.target, 1.0),)
+        shares = {expression: share * (1 - arrived) for expression, share in self.origin}
+        shares[self.target] = shares.get(self.target, 0.0) + arrived
+        # Whoever changes the expression again and again leaves traces too faint to be seen: they are forgotten.
+        strongest = sorted(shares.items(), key=lambda item: -item[1])[:_MOST_BLENDED]
+        whole = sum(share for _, share in strongest)
+        return tuple((expression, share / whole) for expression, share in strongest)
+
+    def raised(self, time: float) -> float:
+        """Return how far the face has made room for text, 0 to 1."""
+        raised = self.room.at(time)
+        if self.error or not self.caption.lines:
+            return raised
+        return raised * (1 - timing.ease((time - self.caption.until) / _RAISE))
+
+    def text(self, time: float) -> str:
+        """Return the line below the face: what was said, or else the error."""
+        line = self.caption.line(time)
+        if line or not self.error:
+            return line
+        return self.error[math.floor(time / _ERROR_PAGE) % len(self.error)]
+
+    def next_change(self, time: float) -> float:
+        """Return when the picture may next differ from that at a time; infinity when it will stay."""
+        if self._is_lively(time):
+            return time + _FRAME
+        changes = [self.caption.next_change(time), signs.next_change(self.signs, time), self.speech.next_change(time)]
+        if self.turn.moves(time):
+            changes.append(self.turn.since)
+        if len(self.error) > 1:
+            changes.append((math.floor(time / _ERROR_PAGE) + 1) * _ERROR_PAGE)
+        for expression in {self.target, *(face for face, _ in self.origin if self.turn.moves(time))}:
+            changes += self._next_motions(expression, time)
+        return min(changes)
+
+    def _with_room(self, caption: Caption, error: tuple[str, ...], time: float) -> Scene:
+        kept = caption if time < caption.until else NO_CAPTION
+        room = Ramp(self.raised(time), 1.0 if error or kept.lines else 0.0, time, _RAISE)
+        return replace(self, caption=kept, error=error, room=room)
+
+    def _is_lively(self, time: float) -> bool:
+        if self.turn.since <= time and self.turn.moves(time):
+            return True
+        leaving = self.caption.lines and not self.error and self.caption.until <= time < self.caption.until + _RAISE
+        if leaving or self.room.moves(time) or self.speech.next_change(time) <= time:
+            return True
+        motion = self.target.motion
+        if (motion.shake or motion.bounce) and timing.burst(time, motion.burst, motion.bursts):
+            return True
+        if not _has_pupils(self.target):
+            return False
+        blinks, glances = self._schedules(motion)
+        since_blink = time - blinks.time_of(blinks.last(time))
+        turning = motion.glance and time - glances.time_of(glances.last(time)) <= _SACCADE
+        return bool(turning) or since_blink <= 2 * BLINK_LENGTH * motion.blink_length + _FRAME
+
+    def _next_motions(self, expression: Expression, time: float) -> list[float]:
+        motion = expression.motion
+        changes = []
+        if motion.bob or motion.breath or any(mark.sway for mark in expression.marks):
+            changes.append(timing.next_slow_tick(time))
+        if motion.shake or motion.bounce:
+            changes.append((math.floor(time / motion.bursts) + 1) * motion.bursts)
+        if _has_pupils(expression):
+            blinks, glances = self._schedules(motion)
+            changes.append(blinks.time_of(blinks.last(time) + 1))
+            if motion.glance:
+                changes.append(glances.time_of(glances.last(time) + 1))
+        return changes
+
+    def _schedules(self, motion: Motion) -> tuple[Schedule, Schedule]:
+        return Schedule(self.seed, _BLINKS, *motion.blink), Schedule(self.seed, _GLANCES, *motion.glances)
+
+    def _blink(self, motion: Motion, time: float) -> float:
+        schedule, _ = self._schedules(motion)
+        index = schedule.last(time)
+        since = time - schedule.time_of(index)
+        again = BLINK_LENGTH * motion.blink_length
+        if since >= again and timing.chance(self.seed, _DOUBLE, index) < _DOUBLE_SHARE:
+            since -= again
+        return timing.blink(since, motion.blink_length)
+
+    def _glance(self, motion: Motion, time: float) -> tuple[float, float]:
+        if not motion.glance:
+            return 0.0, 0.0
+        _, schedule = self._schedules(motion)
+        index = schedule.last(time)
+        turned = timing.ease((time - schedule.time_of(index)) / _SACCADE)
+        after = self._look(motion, index)
+        if turned >= 1:
+            return after
+        before = self._look(motion, index - 1)
+        return before[0] + (after[0] - before[0]) * turned, before[1] + (after[1] - before[1]) * turned
+
+    def _look(self, motion: Motion, index: int) -> tuple[float, float]:
+        if timing.chance(self.seed, _BACK, index) < _GLANCE_BACK_SHARE:
+            return 0.0, 0.0
+        across, down = (2 * timing.chance(self.seed, purpose, index) - 1 for purpose in (_ACROSS, _DOWN))
+        return motion.glance * across, motion.glance * down * 0.5
+
+
+def _has_pupils(expression: Expression) -> bool:
+    return bool(expression.left.pupil or expression.right.pupil)
+
+
+def _trembling(motion: Motion, time: float) -> float:
+    if not motion.shake:
+        return 0.0
+    strength = timing.burst(time, motion.burst, motion.bursts)
+    return motion.shake * strength * math.sin(2 * math.pi * time / motion.shake_period)
+
+
+def _hopping(motion: Motion, time: float) -> float:
+    """How far down a face is that bobs slowly, or hops up in bursts."""
+    low = motion.bob * timing.slow_wave(time, motion.bob_period) if motion.bob else 0.0
+    if motion.bounce:
+        hop = timing.burst(time, motion.burst, motion.bursts) * math.sin(math.pi * time / motion.shake_period)
+        low -= motion.bounce * abs(hop)
+    return low

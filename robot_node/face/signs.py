@@ -1,0 +1,109 @@
+"""Small signs at the display's edge: whether the robot is connected, sees, is watched, hears or has a problem. Pure."""
+
+from __future__ import annotations
+
+import enum
+import math
+from dataclasses import dataclass
+
+from PIL import Image
+
+from robot_node.face.timing import chance
+
+COLUMN = 8
+"""Width in pixels of the column at the left edge that belongs to the signs; no face reaches into it."""
+
+_ROWS = 6
+_PERIOD = 0.4
+"""Seconds between two pictures of a sign that moves."""
+
+
+class Link(enum.StrEnum):
+    """Whether the robot has a broker."""
+
+    ONLINE = "online"
+    CONNECTING = "connecting"
+    OFFLINE = "offline"
+
+
+@dataclass(frozen=True, slots=True)
+class Signs:
+    """What the owner sees at a glance. By default there is nothing to be told.
+
+    Attributes:
+        link: Connection to the broker; no sign while online.
+        camera: The camera is on: a dot.
+        watched: Somebody is watching: an eye, with the camera's dot for its pupil.
+        microphone: The microphone is on.
+        listening: The robot listens to somebody: bars that move.
+        error: A problem's short reason, written below the face; empty for none.
+    """
+
+    link: Link = Link.ONLINE
+    camera: bool = False
+    watched: bool = False
+    microphone: bool = False
+    listening: bool = False
+    error: str = ""
+
+
+_DOT = ("       ", "  ###  ", " ##### ", " ##### ", "  ###  ", "       ")
+_EYE = ("  ###  ", "##   ##", "#     #", "#     #", "##   ##", "  ###  ")
+_SEEING_EYE = ("  ###  ", "##   ##", "# ### #", "# ### #", "##   ##", "  ###  ")
+_MICROPHONE = ("  ###  ", "  ###  ", "# ### #", "#  #  #", " ##### ", "   #   ")
+_OFFLINE = ("#     #", " ## ## ", "  ###  ", "  ###  ", " ## ## ", "#     #")
+_ERROR = ("  ###  ", "  ###  ", "  ###  ", "   #   ", "       ", "   #   ")
+_CONNECTING = (
+    ("       ", "       ", "       ", "       ", "       ", "   #   "),
+    ("       ", "       ", "  ###  ", " #   # ", "       ", "   #   "),
+    (" ##### ", "#     #", "  ###  ", " #   # ", "       ", "   #   "),
+)
+
+
+def draw_signs(picture: Image.Image, signs: Signs, time: float) -> None:
+    """Draw signs onto a display's picture, one below the other from the top left corner."""
+    pitch = _ROWS + (3 if picture.height >= 64 else 1)
+    for place, rows in enumerate(_bitmaps(signs, time)):
+        for y, row in enumerate(rows):
+            for x, pixel in enumerate(row):
+                if pixel == "#":
+                    picture.putpixel((x, place * pitch + y), 1)
+
+
+def frame(signs: Signs, time: float) -> int:
+    """Return the number of the picture of those signs that move; 0 when none does."""
+    return math.floor(time / _PERIOD) if _moves(signs) else 0
+
+
+def next_change(signs: Signs, time: float) -> float:
+    """Return when the signs look different, or infinity."""
+    return (math.floor(time / _PERIOD) + 1) * _PERIOD if _moves(signs) else math.inf
+
+
+def _moves(signs: Signs) -> bool:
+    return signs.listening or signs.link is Link.CONNECTING
+
+
+def _bitmaps(signs: Signs, time: float) -> list[tuple[str, ...]]:
+    # At most three, so that they fit beside a raised face on the lower display; an error also tells its reason.
+    shown: list[tuple[str, ...]] = []
+    if signs.link is Link.CONNECTING:
+        shown.append(_CONNECTING[math.floor(time / _PERIOD) % len(_CONNECTING)])
+    elif signs.link is Link.OFFLINE:
+        shown.append(_OFFLINE)
+    elif signs.error:
+        shown.append(_ERROR)
+    if signs.watched:
+        shown.append(_SEEING_EYE if signs.camera else _EYE)
+    elif signs.camera:
+        shown.append(_DOT)
+    if signs.listening:
+        shown.append(_bars(math.floor(time / _PERIOD)))
+    elif signs.microphone:
+        shown.append(_MICROPHONE)
+    return shown
+
+
+def _bars(number: int) -> tuple[str, ...]:
+    heights = [1 + round(5 * chance(0, bar, number)) for bar in range(4)]
+    return tuple(" ".join("#" if height >= _ROWS - row else " " for height in heights) for row in range(_ROWS))
