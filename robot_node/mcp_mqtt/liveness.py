@@ -53,12 +53,17 @@ class Liveness(Generic[Session]):
         self._ask: _Queue[Session] = _Queue(ask_after_s)
         self._asked: _Queue[Session] = _Queue(limits.answer_s)
         self._unasked: _Queue[Session] = _Queue(limits.idle_s)
+        self._queues = (self._ask, self._asked, self._unasked)
 
     @property
     def next_deadline(self) -> float | None:
         """When :meth:`due` will have something to say at the earliest; None while it won't."""
-        deadlines = [queue.next_deadline for queue in (self._ask, self._asked, self._unasked)]
-        return min((deadline for deadline in deadlines if deadline is not None), default=None)
+        earliest = None
+        for queue in self._queues:
+            deadline = queue.next_deadline
+            if deadline is not None and (earliest is None or deadline < earliest):
+                earliest = deadline
+        return earliest
 
     def opened(self, session: Session, now: float, *, can_be_asked: bool) -> None:
         """Follow a session."""
@@ -76,7 +81,7 @@ class Liveness(Generic[Session]):
 
     def closed(self, session: Session) -> None:
         """Follow the session no longer."""
-        for queue in (self._ask, self._asked, self._unasked):
+        for queue in self._queues:
             queue.remove(session)
 
     def due(self, now: float) -> Iterator[tuple[Session, Verdict]]:

@@ -102,6 +102,7 @@ class Service:
         sender = incoming.user_property("MCP-MQTT-CLIENT-ID")
         packet = Packet(incoming.topic, incoming.payload, sender, incoming.retain)
         self._perform(self._protocol.receive(packet, self._loop.time()))
+        self._set_timer()
 
     def _perform(self, actions: tuple[Action, ...]) -> None:
         for action in actions:
@@ -122,7 +123,7 @@ class Service:
                     self._notices.note(kind, text)
 
     def _set_timer(self) -> None:
-        """One timer for the silence of all sessions; what was heard meanwhile makes it early, never late."""
+        """One timer for the silence of all sessions: it may come early, because of what was heard meanwhile."""
         at = self._protocol.next_tick
         if at is None or (self._timer is not None and self._timer.when() <= at):
             return
@@ -149,7 +150,6 @@ class Service:
         self._sessions[key] = session
         session.task = self._group.create_task(self._serve_session(session), name=f"MCP session of {key.client_id}")
         logger.debug("Client %s opened a session", key.client_id)
-        self._set_timer()
 
     async def _serve_session(self, session: ServerSession) -> None:
         client_id = session.key.client_id

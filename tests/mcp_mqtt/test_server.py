@@ -6,6 +6,7 @@ import asyncio
 import json
 
 from robot_node.mcp_mqtt.server import ServerOptions
+from robot_node.mqtt import Backoff
 from robot_node.private_broker import PrivateBroker
 from tests.mcp_mqtt.peers import (
     CAPABILITY,
@@ -17,6 +18,8 @@ from tests.mcp_mqtt.peers import (
     SERVER_ID,
     SERVER_NAME,
     Proxy,
+    RawPeer,
+    Received,
     Toy,
     call,
     eventually,
@@ -28,6 +31,16 @@ from tests.mcp_mqtt.peers import (
     running,
     until_true,
 )
+
+
+async def kept_of(peer: RawPeer, topic: str) -> list[Received]:
+    """What the broker has kept of a topic."""
+    marker = "$mcp-server/presence/marker/a/b"
+    await peer.publish(marker, b"{}", retain=True)
+    await peer.subscribe(topic)
+    await peer.subscribe(marker)
+    await peer.until(lambda message: message.topic == marker)
+    return peer.seen()
 
 
 async def test_presence_is_retained_and_carries_what_the_server_says_of_itself(broker: PrivateBroker, toy: Toy) -> None:
@@ -62,8 +75,7 @@ async def test_leaving_clears_the_presence_then_disconnects(broker: PrivateBroke
         assert gone.topic == PRESENCE
     await until_true(lambda: f"Received DISCONNECT from {SERVER_ID}" in broker.log)
     async with raw_peer(broker, "latecomer") as latecomer:
-        await latecomer.subscribe(PRESENCE)
-        assert latecomer.seen() == []
+        assert await kept_of(latecomer, PRESENCE) == []
 
 
 async def test_a_server_that_dies_leaves_no_presence_behind(broker: PrivateBroker, toy: Toy) -> None:
@@ -75,6 +87,24 @@ async def test_a_server_that_dies_leaves_no_presence_behind(broker: PrivateBroke
         gone = await observer.until(lambda message: message.payload == b"")
         assert gone.user_properties == (("MCP-COMPONENT-TYPE", "mcp-server"), ("MCP-MQTT-CLIENT-ID", SERVER_ID))
         await eventually(server.online)
+
+
+async def test_the_presence_of_a_server_that_died_is_not_kept_for_those_who_come_later(
+    broker: PrivateBroker, toy: Toy
+) -> None:
+    slow = Backoff(initial_s=PATIENCE_S, maximum_s=PATIENCE_S)  # it stays dead while we look
+    async with (
+        Proxy(broker) as proxy,
+        running(proxy.address, toy, backoff=slow),
+        raw_peer(broker, "observer") as observer,
+    ):
+        await observer.subscribe(PRESENCE)
+        kept = await observer.until(lambda message: message.topic == PRESENCE)
+        assert kept.retain
+        proxy.cut()
+        await observer.until(lambda message: message.payload == b"")
+        async with raw_peer(broker, "latecomer") as latecomer:
+            assert await kept_of(latecomer, PRESENCE) == []
 
 
 async def test_connect_says_what_connects(broker: PrivateBroker, toy: Toy) -> None:
