@@ -29,7 +29,8 @@ __all__ = ["Body", "build_server"]
 _INSTRUCTIONS = """\
 You have a body: a camera that is off until you switch it on, and a face that shows emotions.
 Call control_camera with enabled=true before take_photo, and switch the camera off when you need it no longer:
-people see that it is on. Use change_emotion to show how you feel about what is said or seen."""
+people see that it is on. Use change_emotion to show how you feel about what is said or seen.
+The resource robot://events tells what happened to you, robot://status what is true now."""
 
 
 class CameraSwitched(BaseModel):

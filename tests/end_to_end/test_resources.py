@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import signal
+import sys
+from pathlib import Path
 from typing import Any
 
 from mcp import Client
@@ -16,9 +19,18 @@ from robot_node.mcp_mqtt.client import mqtt_transport
 from robot_node.mqtt import Broker
 from robot_node.private_broker import PrivateBroker
 from tests.end_to_end.plain_viewer import watching
-from tests.end_to_end.robot_process import DEADLINE_S, SERVER_ID, SERVER_NAME, RobotProcess, wait_until_online
+from tests.end_to_end.robot_process import (
+    DEADLINE_S,
+    SERVER_ID,
+    SERVER_NAME,
+    RobotProcess,
+    environment,
+    robot_node,
+    wait_until_online,
+)
 
 EVENTS = "robot://events"
+GUIDE = Path(__file__).parents[2] / "docs" / "resources.md"
 
 
 def agent(broker: PrivateBroker, client_id: str) -> Client:
@@ -70,3 +82,25 @@ async def test_a_broker_that_was_lost_is_told_afterwards(robot: RobotProcess) ->
         links = [event["text"] for event in await events(client) if "broker" in event["text"]]
         assert links[0] == links[-1] == "Connected to the broker: agents can reach the robot."
         assert links[1].startswith("The connection to the broker is lost: ")
+
+
+async def test_the_example_of_the_guide_prints_what_happens(robot: RobotProcess) -> None:
+    found = re.search(r"<!-- tested: follow -->\n```python\n(.*?)```", GUIDE.read_text(), re.DOTALL)
+    assert found
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", found[1]),
+        stdout=asyncio.subprocess.PIPE,
+        env=environment(robot.broker),
+    )
+    try:
+        assert process.stdout is not None
+        async with asyncio.timeout(60):
+            assert "The robot has started." in (await process.stdout.readline()).decode()
+            moved = await robot_node("call", SERVER_ID, "change_emotion", '{"emotion": "happy"}', broker=robot.broker)
+            assert moved.status == 0, moved.stderr
+            while b"The face shows happy." not in (line := await process.stdout.readline()):
+                assert line, "the example has ended"
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
