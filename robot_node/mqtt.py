@@ -358,6 +358,8 @@ def _code_of(error: BaseException) -> int | None:
 
 
 def _remedy_for(error: BaseException) -> str:
+    if getattr(error, "rc", None) == MQTTErrorCode.MQTT_ERR_KEEPALIVE:
+        return "The broker has fallen silent: check that it runs, and the network in between."
     return _REMEDIES.get(_code_of(error) or 0, "")
 
 

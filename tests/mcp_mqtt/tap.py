@@ -46,7 +46,8 @@ class Tap:
         self._broker = broker
         self._connections = 0
         self._server: asyncio.Server | None = None
-        self._writers: set[asyncio.StreamWriter] = set()
+        self._lines: set[tuple[asyncio.StreamWriter, asyncio.StreamWriter]] = set()
+        self._kept: set[asyncio.StreamWriter] = set()
         self._passing = asyncio.Event()
         self._passing.set()
         self._news = asyncio.Condition()
@@ -88,17 +89,25 @@ class Tap:
             await self._news.wait_for(lambda: len(found()) >= count)
         return found()[count - 1]
 
-    def cut(self) -> None:
-        """Break every connection; new ones are let through."""
-        for writer in self._writers:
-            writer.transport.abort()
+    def cut(self, *, broker_side: bool = True) -> None:
+        """Break every connection; new ones are let through.
+
+        Args:
+            broker_side: False keeps the broker in the belief that its clients are still connected.
+        """
+        for client_writer, broker_writer in tuple(self._lines):
+            if broker_side:
+                broker_writer.transport.abort()
+            else:
+                self._kept.add(broker_writer)
+            client_writer.transport.abort()
 
     def silence(self) -> None:
-        """Let nothing pass any more, in either direction, while every connection stays open; new ones are, too."""
+        """Let nothing pass any more, in either direction, while every connection stays open. New ones hang."""
         self._passing.clear()
 
     def heal(self) -> None:
-        """Let everything pass again, beginning with what was held back."""
+        """Let everything pass again, beginning with what was held back; what tried to connect meanwhile is sent off."""
         self._passing.set()
 
     async def __aenter__(self) -> Self:
@@ -109,6 +118,8 @@ class Tap:
         assert self._server is not None
         self._server.close()
         self.cut()
+        for writer in self._kept:
+            writer.transport.abort()
         self.heal()
         await self._server.wait_closed()
         if self._unread is not None:
@@ -124,16 +135,13 @@ class Tap:
             writer.close()
 
     async def _connect_to_broker(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        connect = await _read_packet(reader)
-        await self._passing.wait()
-        if reader.at_eof():
-            return  # given up while the network was silent: the broker never hears of it
+        if not self._passing.is_set():
+            await self._passing.wait()
+            return
         broker_reader, broker_writer = await asyncio.open_connection("127.0.0.1", self._broker.port)
-        both = {writer, broker_writer}
-        self._writers |= both
+        self._lines.add((writer, broker_writer))
         self._connections += 1
         client = _Client(self._connections)
-        await self._pass(client, connect, broker_writer, to_broker=True)
         ways = [
             asyncio.create_task(self._pass_on(client, reader, broker_writer, to_broker=True)),
             asyncio.create_task(self._pass_on(client, broker_reader, writer, to_broker=False)),
@@ -144,8 +152,9 @@ class Tap:
             for way in ways:
                 way.cancel()
             await asyncio.wait(ways)
-            broker_writer.close()
-            self._writers -= both
+            self._lines.discard((writer, broker_writer))
+            if broker_writer not in self._kept:
+                broker_writer.close()
         for way in ways:
             if not way.cancelled():
                 way.result()

@@ -308,7 +308,7 @@ async def test_a_server_that_ends_a_session_says_so_and_gives_up_its_topics(
 
 async def test_a_client_that_answers_pings_stays(tap: Tap, broker: PrivateBroker, toy: Toy) -> None:
     async with (
-        running(tap.address, toy, ping_interval_s=0.1, ping_timeout_s=5.0),
+        running(tap.address, toy, ping_interval_s=0.1, ping_timeout_s=1.0),
         raw_peer(broker, "agent") as agent,
     ):
         await agent.open_session()
