@@ -1,12 +1,14 @@
-"""A picture of all expressions side by side, as on the displays' glass. Pure."""
+"""Pictures of expressions, as on the displays' glass: all side by side, or one that moves. Pure."""
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 
 from PIL import Image, ImageDraw, ImageFont
 
-from robot_node.face.expressions import EXPRESSIONS
+from robot_node.face.animator import Animator
+from robot_node.face.expressions import EXPRESSIONS, Emotion
 from robot_node.face.renderer import Size, render
 from robot_node.face.shapes import Expression
 
@@ -14,6 +16,7 @@ _GLASS = (8, 10, 14)
 _PIXEL = (150, 220, 255)
 _PAPER = (32, 36, 44)
 _INK = (220, 226, 234)
+_GIF_FRAME_MS = 40
 
 
 def gallery(
@@ -50,3 +53,54 @@ def gallery(
         sheet.paste(_PIXEL, (left + frame, top + frame), face)
         draw.text(((left + right) / 2, bottom + 8 * zoom), str(name), fill=_INK, font=font, anchor="ms")
     return sheet
+
+
+def filmed(
+    expression: Expression, *, seconds: float = 8.0, size: Size = (128, 64), seed: int = 0
+) -> list[tuple[Image.Image, int]]:
+    """Return the pictures, with milliseconds, in which a face turns from neutral to an expression, moves, and returns.
+
+    Args:
+        expression: What it turns to after half a second.
+        seconds: Length of the whole; the last second turns back.
+        size: Width and height of the display in pixels.
+        seed: Decides about blinks and glances.
+    """
+    neutral = EXPRESSIONS[Emotion.NEUTRAL]
+    animator = Animator(size, seed=seed, expression=neutral)
+    film: list[tuple[Image.Image, int]] = []
+    for frame in range(round(seconds * 1000 / _GIF_FRAME_MS)):
+        time = frame * _GIF_FRAME_MS / 1000
+        if time >= seconds - 1:
+            animator.show(neutral, seconds - 1)
+        elif time >= 0.5:
+            animator.show(expression, 0.5)
+        picture = animator.picture(time)
+        if film and film[-1][0] is picture:
+            film[-1] = picture, film[-1][1] + _GIF_FRAME_MS
+        else:
+            film.append((picture, _GIF_FRAME_MS))
+    return film
+
+
+def gif(expression: Expression, *, seconds: float = 8.0, size: Size = (128, 64), seed: int = 0, zoom: int = 3) -> bytes:
+    """Return an animated GIF of :func:`filmed`, which begins again for ever.
+
+    Args:
+        expression: What it shows.
+        seconds: Length of the whole.
+        size: Width and height of the display in pixels.
+        seed: Decides about blinks and glances.
+        zoom: Pixels of the picture per pixel of the display, each way.
+    """
+    film = filmed(expression, seconds=seconds, size=size, seed=seed)
+    pictures = []
+    for picture, _ in film:
+        glass = picture.convert("L").resize((size[0] * zoom, size[1] * zoom), Image.Resampling.NEAREST)
+        colours = glass.point([0] * 128 + [1] * 128).convert("P")
+        colours.putpalette([*_GLASS, *_PIXEL])
+        pictures.append(colours)
+    file = io.BytesIO()
+    durations = [milliseconds for _, milliseconds in film]
+    pictures[0].save(file, "GIF", save_all=True, append_images=pictures[1:], duration=durations, loop=0)
+    return file.getvalue()

@@ -84,7 +84,7 @@ def speak(face: Expression, presence: float, level: float) -> Expression:
         mouth,
         width=max(16.0, mouth.width * (0.85 - 0.2 * level)),
         curve=mouth.curve * (0.7 - 0.4 * level),
-        opening=(0.35 + 0.65 * level) * mouth.opening if mouth.opening > 10 else 1.5 + 9.0 * level,
+        opening=(0.35 + 0.65 * level) * mouth.opening if mouth.opening > 10 else 2 + 10 * level,
         wave=mouth.wave * (1 - level),
         thickness=min(mouth.thickness, 3.5),
         tongue=0.0,
@@ -119,11 +119,18 @@ def _taller(eye: Eye, factor: float) -> Eye:
 def _closed(eye: Eye, closed: float) -> Eye:
     if eye.height < _CLOSED or not eye.pupil:
         return eye
-    # A line as thick as a closed eye's, drawn where the lids meet: below the middle.
-    line = max(0.0, 1 - eye.lower.cover - eye.lower.bow - 5 / eye.height)
+    # What stays is a line as thick as a closed eye's, along the lower lid or the rounded lower border.
+    bow = -eye.lower.bow if eye.lower.bow else 0.6 * min(eye.radius, 14) / eye.height
+    line = max(0.0, 1 - eye.lower.cover - max(bow, 0.0) - 5 / eye.height)
     upper, share = eye.upper, 1 - closed
-    cover = upper.cover * share + max(line, upper.cover) * closed
-    return replace(eye, upper=Lid(cover, upper.slant * share, upper.bow * share))
+    return replace(
+        eye,
+        upper=Lid(
+            cover=upper.cover * share + line * closed,
+            slant=upper.slant * share,
+            bow=upper.bow * share + bow * closed,
+        ),
+    )
 
 
 def _sum(weighed: Iterable[tuple[float, float]]) -> float:
@@ -158,7 +165,10 @@ def _brow(parts: Sequence[tuple[Brow | None, float]]) -> Brow | None:
     if not there or whole <= 0:
         return None
     brow = _mean(Brow, _BROW, [(brow, share / whole) for brow, share in there])
-    return brow if whole >= 1 else replace(brow, length=brow.length * whole, thickness=brow.thickness * whole)
+    if whole >= 1:
+        return brow
+    length, thickness = brow.length * whole, brow.thickness * whole
+    return replace(brow, tilt=brow.tilt * whole, bend=brow.bend * whole, length=length, thickness=thickness)
 
 
 def _marks(parts: Weighed) -> tuple[Mark, ...]:

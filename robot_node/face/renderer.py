@@ -151,11 +151,12 @@ def _draw_eye(pen: Pen, eye: Eye, gaze: Point, inner: int) -> None:
     # The bend moves the outline up and down, and its ends outwards.
     layer = pen.layer((eye.width + min(abs(eye.bend), eye.height)) / 2 + 1, (eye.height + abs(eye.bend)) / 2 + 1)
     layer.polygon(_eye_outline(eye))
-    if eye.pupil > _FAINT:
-        room_x, room_y = max(eye.width / 2 - eye.pupil - 3, 0), max(eye.height / 2 - eye.pupil - 2, 0)
+    pupil = min(eye.pupil, eye.height / 2 - 4)
+    if pupil > _FAINT:
+        room_x, room_y = max(eye.width / 2 - pupil - 3, 0), max(eye.height / 2 - pupil - 2, 0)
         x, y = gaze[0] * room_x, gaze[1] * room_y
-        layer.ellipse((x, y), eye.pupil, fill=DARK)
-        layer.ellipse((x + eye.pupil * 0.35, y - eye.pupil * 0.4), eye.pupil * 0.32)
+        layer.ellipse((x, y), pupil, fill=DARK)
+        layer.ellipse((x + pupil * 0.35, y - pupil * 0.4), pupil * 0.32)
     for lid, side in ((eye.upper, -1), (eye.lower, 1)):
         if lid != Lid():
             layer.polygon(_lid_outline(eye, lid, side, inner), fill=DARK)
@@ -190,12 +191,12 @@ def _bent(point: Point, half_width: float, bend: float) -> Point:
 
 def _lid_outline(eye: Eye, lid: Lid, side: int, inner: int) -> list[Point]:
     """The covered part: from the lid's edge outwards; ``side`` is -1 for the upper lid and 1 for the lower one."""
-    reach, far = eye.width / 2 + 1, eye.height
+    reach, far = eye.width / 2 + 1, eye.height + abs(eye.bend)
     edge = []
     for step in range(_CURVE_STEPS + 1):
         across = 2 * step / _CURVE_STEPS - 1
         covered = lid.cover + lid.slant / 2 * across * inner + lid.bow * (1 - across**2)
-        edge.append((across * reach, side * eye.height * (0.5 - covered)))
+        edge.append((across * reach, side * eye.height * (0.5 - covered) + eye.bend * (across**2 - 0.5)))
     return [*edge, (reach, side * far), (-reach, side * far)]
 
 
