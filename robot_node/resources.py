@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from collections.abc import Callable, Mapping
 
 from mcp.server.mcpserver import MCPServer
@@ -16,6 +17,7 @@ from robot_node.status import COUNTERS, status_of
 STATUS = "robot://status"
 CAMERA = "robot://camera"
 FACE = "robot://face"
+FACE_PICTURE = "robot://face.png"
 EVENTS = "robot://events"
 
 _JSON = "application/json"
@@ -77,6 +79,13 @@ def offer_resources(server: MCPServer, body: Body) -> None:
         """The emotion shown, and why nobody can see it."""
         return _face(body).model_dump_json()
 
+    @server.resource(FACE_PICTURE, name="face_picture", title="A picture of the face", mime_type="image/png")
+    async def face_picture() -> bytes:
+        """What the face looks like now, one bit a pixel. An update is announced when the emotion changes."""
+        png = io.BytesIO()
+        body.face.picture.save(png, "PNG")
+        return png.getvalue()
+
     @server.resource(EVENTS, name="events", title="What happened", mime_type=_JSON)
     async def events() -> str:
         """The latest events: camera, face, viewers, calls, faults and their end, links. Each has a sequence number."""
@@ -121,5 +130,6 @@ def _contents(body: Body) -> Mapping[str, object]:
         STATUS: status_of(body).model_dump(exclude=set(COUNTERS)),
         CAMERA: _camera(body),
         FACE: _face(body),
+        FACE_PICTURE: body.state.snapshot.emotion,
         EVENTS: body.events.last,
     }

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
+import io
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -13,7 +15,8 @@ import aiomqtt
 import pytest
 from mcp import Client, MCPDeprecationWarning, MCPError
 from mcp.shared.subscriptions import ResourceUpdated
-from mcp_types import ResourceUpdatedNotification, TextResourceContents
+from mcp_types import BlobResourceContents, ResourceUpdatedNotification, TextResourceContents
+from PIL import Image, ImageChops
 
 from hw_mocks.platform import simulated_platform
 from robot_node.body import Body
@@ -21,6 +24,8 @@ from robot_node.config import CameraSettings, DisplaySettings
 from robot_node.devices.camera import Camera
 from robot_node.devices.display import Display, Face
 from robot_node.events import record
+from robot_node.face.expressions import EXPRESSIONS, Emotion
+from robot_node.face.renderer import render
 from robot_node.mcp_mqtt.client import mqtt_transport
 from robot_node.mcp_mqtt.notifier import Notifier
 from robot_node.mcp_mqtt.server import ServerOptions, serve
@@ -148,6 +153,8 @@ async def robot(broker: PrivateBroker, body: Body) -> AsyncIterator[Robot]:
 async def test_the_resources_are_listed_and_what_they_hold_is_json(robot: Robot, mode: str) -> None:
     async with robot.agent(mode) as agent:
         listed = {str(resource.uri): resource for resource in (await agent.client.list_resources()).resources}
+        picture = listed.pop("robot://face.png")
+        assert picture.mime_type == "image/png"
         assert set(listed) == {"robot://status", "robot://camera", "robot://face", "robot://events"}
         for resource in listed.values():
             assert resource.mime_type == "application/json"
@@ -173,6 +180,17 @@ async def test_the_server_says_that_resources_can_be_subscribed_to(robot: Robot,
         capabilities = agent.client.server_capabilities
         assert capabilities.resources is not None
         assert capabilities.resources.subscribe
+
+
+@MODES
+async def test_the_picture_of_the_face_is_what_the_display_is_given(robot: Robot, mode: str) -> None:
+    async with robot.agent(mode) as agent:
+        await agent.call("change_emotion", emotion="laugh")
+        (content,) = (await agent.client.read_resource("robot://face.png")).contents
+        assert isinstance(content, BlobResourceContents)
+        assert content.mime_type == "image/png"
+        with Image.open(io.BytesIO(base64.b64decode(content.blob))) as picture:
+            assert ImageChops.difference(picture, render(EXPRESSIONS[Emotion.LAUGH])).getbbox() is None
 
 
 async def test_what_another_agent_does_is_one_update_of_each_resource_it_changes(robot: Robot) -> None:
@@ -292,7 +310,9 @@ async def test_a_burst_is_told_once_with_its_last_state(body: Body) -> None:
         for _ in range(3):
             await asyncio.sleep(0)
     async with asyncio.timeout(PATIENCE_S):
-        assert {await told.get() for _ in range(3)} == {"robot://status", "robot://face", "robot://events"}
+        assert {await told.get() for _ in range(4)} == {
+            *("robot://status", "robot://face", "robot://face.png", "robot://events")
+        }
     assert body.state.snapshot.emotion == "tired"
     body.state.update(camera=CameraState.ON)
     async with asyncio.timeout(PATIENCE_S):

@@ -79,6 +79,11 @@ class Display:
         """Width and height in pixels."""
         return self._settings.width, self._settings.height
 
+    @property
+    def picture(self) -> Image.Image:
+        """What it shows, or would show if it answered; mode ``"1"``."""
+        return Image.new("1", self.size) if self._wanted is None else self._wanted.copy()
+
     async def open(self) -> None:
         """Start to look after the display; return when it is dark and ready, or found missing."""
         if self._settings.driver == "none" or self._task is not None:
@@ -294,6 +299,11 @@ class Face:
         self._display = display
         self._state = state
         self._latest: Emotion | None = None
+
+    @property
+    def picture(self) -> Image.Image:
+        """What the display shows, or would show if there were one that answers; mode ``"1"``."""
+        return self._display.picture
 
     async def show_emotion(self, emotion: Emotion) -> None:
         """Show an emotion; return when the display has it, or is absent."""
