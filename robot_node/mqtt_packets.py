@@ -17,7 +17,8 @@ logger = logging.getLogger(__name__)
 # A packet whose properties are larger is taken as one without: nobody we talk to needs a tenth of it.
 _MAX_PROPERTY_BYTES = 16 * 1024
 _LARGEST_REMAINING_LENGTH = 268_435_455
-_PUBLISH_QOS_0, _RETAIN = 0x30, 0x01
+_PUBLISH, _RETAIN, _QOS_1 = 0x30, 0x01, 0x02
+_PUBLISH_AT_QOS_0_OR_1 = frozenset({0x30, 0x31, 0x32, 0x33, 0x3A, 0x3B})
 
 # Sizes of the other properties that PUBLISH may carry (MQTT 5.0, 3.3.2.3); 0 stands for a length in two bytes.
 _FIXED_SIZES = {0x01: 1, 0x02: 4, 0x23: 2, 0x03: 0, 0x08: 0, 0x09: 0}
@@ -26,10 +27,11 @@ _USER_PROPERTY = 0x26
 
 
 class Publish(NamedTuple):
-    """A PUBLISH at QoS 0.
+    """A PUBLISH at QoS 0 or 1.
 
     Attributes:
         topic: Not yet decoded.
+        packet_id: What is to be acknowledged; 0 at QoS 0.
         user_properties: A pair that isn't UTF-8 is left out.
         end: Where the next packet begins.
     """
@@ -38,6 +40,7 @@ class Publish(NamedTuple):
     payload: bytes
     retain: bool
     user_properties: list[tuple[str, str]]
+    packet_id: int
     end: int
 
 
@@ -59,7 +62,7 @@ def write_publish(topic: str, payload: bytes, properties: bytes, *, retain: bool
     length = 2 + len(name) + len(properties) + len(payload)
     if length > _LARGEST_REMAINING_LENGTH:
         raise ValueError("The payload is too large for MQTT.")
-    head = bytearray((_PUBLISH_QOS_0 | retain,))
+    head = bytearray((_PUBLISH | retain,))
     while length > 0x7F:
         head.append(length & 0x7F | 0x80)
         length >>= 7
@@ -69,20 +72,29 @@ def write_publish(topic: str, payload: bytes, properties: bytes, *, retain: bool
 
 def read_publish(buffer: bytes, start: int) -> Publish | None:
     """Read the packet that begins at ``start``; None when it is another one, incomplete or malformed."""
-    if buffer[start] | _RETAIN != _PUBLISH_QOS_0 | _RETAIN:
+    head = buffer[start]
+    if head not in _PUBLISH_AT_QOS_0_OR_1:
         return None
     try:
         length, body_start = _variable_byte_integer(buffer, start + 1)
         end = body_start + length
-        name_end = _end_of_text(buffer, body_start)
-        if end > len(buffer) or name_end > end:
+        name_end = position = _end_of_text(buffer, body_start)
+        packet_id = 0
+        if head & _QOS_1:
+            packet_id = buffer[position] << 8 | buffer[position + 1]
+            position += 2
+        if end > len(buffer) or position > end:
             return None
-        rest = buffer[name_end:end]
+        rest = buffer[position:end]
         pairs, size = read_user_properties(rest)
     except (IndexError, MQTTException):
         return None
-    retain = bool(buffer[start] & _RETAIN)
-    return Publish(buffer[body_start + 2 : name_end], rest[size:], retain, pairs, end)
+    return Publish(buffer[body_start + 2 : name_end], rest[size:], bool(head & _RETAIN), pairs, packet_id, end)
+
+
+def write_acknowledgement(packet_id: int) -> bytes:
+    """Write a PUBACK that says that all is well (MQTT 5.0, 3.4)."""
+    return bytes((0x40, 2, packet_id >> 8, packet_id & 0xFF))
 
 
 def read_user_properties(buffer: bytes) -> tuple[list[tuple[str, str]], int]:

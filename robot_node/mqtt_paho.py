@@ -8,7 +8,7 @@ from collections.abc import Callable
 import paho.mqtt.client as paho
 from paho.mqtt.enums import MQTTErrorCode
 
-from robot_node.mqtt_packets import Publish, read_publish
+from robot_node.mqtt_packets import Publish, read_publish, write_acknowledgement
 
 # What is read of a socket at once: as much as is handled before the event loop has its next turn.
 _CHUNK_BYTES = 32 * 1024
@@ -20,9 +20,9 @@ class PahoClient(paho.Client):
     """What a client of paho's becomes by :meth:`adopt`.
 
     paho reads each packet in at least four pieces and handles one per turn of the event loop; between the socket and
-    a callback it takes longer than the packet takes through the broker. So a PUBLISH at QoS 0 that came in one piece
-    is handled here; everything else, and every error, is left to paho. It doesn't hear of those packets, and so may
-    send a ping that nothing but it needs.
+    a callback it takes longer than the packet takes through the broker. So a PUBLISH at QoS 0 or 1 that came in one
+    piece is handled here; everything else, and every error, is left to paho. It doesn't hear of those packets, and so
+    may send a ping that nothing but it needs.
     """
 
     on_publish_packet: Callable[[Publish], None]
@@ -35,7 +35,7 @@ class PahoClient(paho.Client):
 
         Args:
             client: What is changed.
-            on_publish_packet: Given each PUBLISH at QoS 0 that came in one piece. Must not raise.
+            on_publish_packet: Given each PUBLISH at QoS 0 or 1 that came in one piece. Must not raise.
         """
         client.__class__ = cls
         assert isinstance(client, cls)  # noqa: S101  # for mypy
@@ -61,6 +61,8 @@ class PahoClient(paho.Client):
             else:
                 self._position = publish.end
                 self.on_publish_packet(publish)
+                if publish.packet_id:
+                    self.write(write_acknowledgement(publish.packet_id))
         self._chunk = b""
         return result
 
