@@ -100,6 +100,7 @@ class McpSettings(_Section):
     idle_limit_s: Annotated[float, Field(ge=0, le=604_800)] = 3600.0
     ping_interval_s: Annotated[float, Field(ge=0, le=86_400)] = 300.0
     ping_timeout_s: Annotated[float, Field(gt=0, le=600)] = 10.0
+    presence_expiry_s: Annotated[int, Field(ge=0, le=604_800)] = 600
 
 
 class CameraSettings(_Section):

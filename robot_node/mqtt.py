@@ -92,17 +92,30 @@ class Connection:
         with _broker_errors("unsubscribe"):
             await self._client.unsubscribe(list(topic_filters))
 
-    async def publish(self, topic: str, payload: bytes, *, qos: int = 0, retain: bool = False) -> None:
+    async def publish(
+        self, topic: str, payload: bytes, *, qos: int = 0, retain: bool = False, expiry_s: int = 0
+    ) -> None:
         """Publish; at QoS 0 returns once the packet was written, at QoS 1 once it was acknowledged.
+
+        Args:
+            topic: Topic name.
+            payload: What it carries.
+            qos: 0 or 1.
+            retain: Whether the broker keeps it for those who subscribe later.
+            expiry_s: After how many seconds the broker forgets it; 0 for never.
 
         Raises:
             BrokerError: the connection is gone.
         """
+        properties: Properties = self._publish_properties
+        if expiry_s:
+            properties = _user_properties(PacketTypes.PUBLISH, self._options.publish_properties)
+            properties.MessageExpiryInterval = expiry_s
         with _broker_errors("publish"):
             if qos == 0:
-                await self._client.publish_unacknowledged(topic, payload, self._publish_properties, retain=retain)
+                await self._client.publish_unacknowledged(topic, payload, properties, retain=retain)
             else:
-                await self._client.publish(topic, payload, qos, retain, self._publish_properties)
+                await self._client.publish(topic, payload, qos, retain, properties)
 
     async def lost(self) -> None:
         """Wait until the connection is lost.

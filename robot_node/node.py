@@ -127,6 +127,7 @@ async def _serve_mcp(settings: Settings, body: Body, notifier: Notifier, on_onli
         idle_limit_s=mcp.idle_limit_s,
         ping_interval_s=mcp.ping_interval_s,
         ping_timeout_s=mcp.ping_timeout_s,
+        presence_expiry_s=mcp.presence_expiry_s,
         connect_timeout_s=settings.broker.connect_timeout_s,
     )
     await serve(

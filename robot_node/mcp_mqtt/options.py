@@ -31,6 +31,9 @@ class ServerOptions:
             ``notifications/disconnected``; 0 for never. Clients that a ping can reach are asked before.
         ping_interval_s: After so much silence a client of the handshake era gets a ping; 0 for never.
         ping_timeout_s: A client that takes longer to answer has vanished: its session ends.
+        presence_expiry_s: After how many seconds the broker forgets the server's presence unless it is renewed, which
+            the server does three times as often; 0 for never. For when the broker crashes together with the server,
+            and comes back with a presence that no will clears any more.
         connect_timeout_s: Limit for connecting, subscribing and acknowledged publishing, each.
         keepalive_s: MQTT keep-alive interval.
     """
@@ -49,6 +52,7 @@ class ServerOptions:
     idle_limit_s: float = 3600.0
     ping_interval_s: float = 300.0
     ping_timeout_s: float = 10.0
+    presence_expiry_s: int = 600
     connect_timeout_s: float = 4.0
     keepalive_s: int = 20
 

@@ -25,6 +25,7 @@ from robot_node.mqtt import Connection, Incoming, Subscription
 logger = logging.getLogger(__name__)
 
 _OUTBOX_MESSAGES = 256
+_RENEWALS = 3
 
 
 class Service:
@@ -77,7 +78,7 @@ class Service:
             try:
                 await self._publish_presence()
                 on_online()
-                await asyncio.Event().wait()
+                await self._renew_presence()
             finally:
                 self._leaving = True
                 if self._timer is not None:
@@ -93,7 +94,16 @@ class Service:
             "meta": dict(self._options.meta),
         }
         payload = dump_notification(SERVER_ONLINE, params)
-        await self._connection.publish(self._topics.presence, payload, qos=1, retain=True)
+        expiry_s = self._options.presence_expiry_s
+        await self._connection.publish(self._topics.presence, payload, qos=1, retain=True, expiry_s=expiry_s)
+
+    async def _renew_presence(self) -> None:
+        expiry_s = self._options.presence_expiry_s
+        while expiry_s:
+            await asyncio.sleep(expiry_s / _RENEWALS)
+            with contextlib.suppress(BrokerError):  # there is another chance; a lost connection is noticed elsewhere
+                await self._publish_presence()
+        await asyncio.Event().wait()
 
     def receive(self, incoming: Incoming) -> None:
         """Handle a message from the broker."""

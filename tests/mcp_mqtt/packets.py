@@ -49,13 +49,14 @@ class Connack:
 
 @dataclass(frozen=True, slots=True)
 class Publish:
-    """A message."""
+    """A message; ``expiry_s`` is after how long the broker forgets it, None for never."""
 
     topic: str
     payload: bytes
     qos: int
     retain: bool
     user_properties: UserProperties
+    expiry_s: int | None = None
 
     def user_property(self, name: str) -> str | None:
         """The first value of a user property."""
@@ -160,7 +161,7 @@ class _Properties(NamedTuple):
     user: UserProperties
 
 
-_SESSION_EXPIRY, _WILL_DELAY, _USER, _MAXIMUM_PACKET = 0x11, 0x18, 0x26, 0x27
+_MESSAGE_EXPIRY, _SESSION_EXPIRY, _WILL_DELAY, _USER, _MAXIMUM_PACKET = 0x02, 0x11, 0x18, 0x26, 0x27
 _BYTES: dict[int, Callable[[_Cursor], int | bytes]] = {
     **dict.fromkeys((0x01, 0x17, 0x19, 0x24, 0x25, 0x28, 0x29, 0x2A), lambda cursor: cursor.integer(1)),
     **dict.fromkeys((0x13, 0x21, 0x22, 0x23), lambda cursor: cursor.integer(2)),
@@ -236,8 +237,9 @@ def _publish(flags: int, cursor: _Cursor) -> Publish:
     topic, qos = cursor.text(), flags >> 1 & 3
     if qos:
         cursor.take(2)
-    user = _properties(cursor).user
-    return Publish(topic, cursor.rest(), qos, bool(flags & 1), user)
+    properties = _properties(cursor)
+    expiry_s = _number(properties, _MESSAGE_EXPIRY)
+    return Publish(topic, cursor.rest(), qos, bool(flags & 1), properties.user, expiry_s)
 
 
 def _subscribe(_flags: int, cursor: _Cursor) -> Subscribe:

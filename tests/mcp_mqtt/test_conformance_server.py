@@ -138,6 +138,18 @@ def test_a_server_announces_itself_once_it_can_be_reached(tap: Tap) -> None:
     assert index_of(seen, subscribe) < index_of(seen, Suback(subscribe.identifier, (0,))) < index_of(seen, online)
 
 
+async def test_a_server_renews_its_presence_before_the_broker_forgets_it(
+    tap: Tap, broker: PrivateBroker, toy: Toy
+) -> None:
+    async with running(tap.address, toy, presence_expiry_s=1), raw_peer(broker, "observer") as observer:
+        await tap.until(lambda seen: isinstance(seen.packet, Publish) and seen.packet.topic == PRESENCE, count=6)
+        await observer.subscribe(PRESENCE)
+        assert (await observer.until(lambda message: message.topic == PRESENCE)).retain
+        announcements = tap.sent_by(SERVER_ID, Publish)
+        assert {(each.topic, each.retain, each.expiry_s) for each in announcements} == {(PRESENCE, True, 1)}
+        assert len({each.payload for each in announcements}) == 1
+
+
 async def test_a_server_retains_its_presence_and_nothing_else(tap: Tap, broker: PrivateBroker, toy: Toy) -> None:
     await after_a_life(tap, broker, toy)
     assert all(each.retain == (each.topic == PRESENCE) for each in tap.sent_by(SERVER_ID, Publish))

@@ -156,7 +156,7 @@ async def test_a_client_in_a_silent_network_fails_its_calls_instead_of_hanging(b
 
 
 def persistent(folder: Any) -> PrivateBroker:  # noqa: ANN401
-    return PrivateBroker(extra=f"persistence true\npersistence_location {folder}/\nautosave_interval 1")
+    return PrivateBroker(extra=f"persistence true\npersistence_location {folder}/\nautosave_interval 3600")
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL], ids=["stopped", "killed"])
@@ -172,6 +172,30 @@ async def test_a_restarted_broker_without_persistence_learns_anew_who_is_online(
         assert await names_online(address) == {SERVER_ID}
         await works(address)
     assert await names_online(address) == set()
+
+
+async def test_a_presence_that_a_killed_broker_brings_back_from_its_disk_goes_by_itself(
+    tmp_path_factory: Any,  # noqa: ANN401  # pytest's own
+    toy: Toy,
+) -> None:
+    async with persistent(tmp_path_factory.mktemp("broker")) as broker:
+        address = Broker.from_url(broker.url)
+        async with running(broker, toy, presence_expiry_s=3) as alive:
+            async with running(broker, toy_server(), server_id="mortal", presence_expiry_s=3):
+                broker.signal(signal.SIGUSR1)  # makes mosquitto write its file
+                await until_true(lambda: "Saving in-memory database" in broker.log)
+                assert await names_online(address) == {SERVER_ID, "mortal"}  # the file is complete then
+                alive.online.clear()
+                broker.signal(signal.SIGKILL)  # power cut: of the broker and of one of the servers
+                await broker.stop()
+            await broker.start()
+            assert "mortal" in await names_online(address)
+            await eventually(alive.online)
+            async with asyncio.timeout(PATIENCE_S):
+                while "mortal" in await names_online(address):  # noqa: ASYNC110  # another asks again, too
+                    await asyncio.sleep(0.1)
+            assert await names_online(address) == {SERVER_ID}  # which lives on, and renews its presence
+            await works(address)
 
 
 async def test_a_stopped_broker_with_persistence_brings_back_no_dead_server(tmp_path_factory: Any, toy: Toy) -> None:  # noqa: ANN401
