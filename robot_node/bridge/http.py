@@ -45,12 +45,11 @@ class HttpAddress:
         host = host.removeprefix("[").removesuffix("]") or "127.0.0.1"
         if not (port.isascii() and port.isdigit() and int(port) < 65536):
             raise SettingsError(f"{text!r} is no address to listen at.", remedy="Write it as 127.0.0.1:8765.")
-        with contextlib.suppress(ValueError):
-            if ipaddress.ip_address(host).is_unspecified:
-                raise SettingsError(
-                    f"{host} means every address of this machine, so that requests cannot be checked for theirs.",
-                    remedy="Name the one address or host name that agents will use.",
-                )
+        if _is_unspecified(host):
+            raise SettingsError(
+                f"{host} means every address of this machine, so that requests cannot be checked for theirs.",
+                remedy="Name the one address or host name that agents will use.",
+            )
         return cls(host, int(port))
 
     @property
@@ -62,6 +61,13 @@ class HttpAddress:
         """Where agents connect to."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"http://{host}:{self.port if port is None else port}{PATH}"
+
+
+def _is_unspecified(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_unspecified
+    except ValueError:
+        return False
 
 
 class _Server(uvicorn.Server):
@@ -83,6 +89,7 @@ def listen(address: HttpAddress) -> socket.socket:
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(where)
+            listener.listen()
         except OSError:
             listener.close()
             raise

@@ -73,9 +73,8 @@ def _as_text(facts: Params, left_out: int) -> str:
     for robot in facts["robots"]:
         state = f" Not usable now: {robot['problem']}." if robot["problem"] else ""
         tools = ", ".join(robot["tools"]) or "none"
-        lines.append(
-            f"- {robot['server_id']} ({robot['server_name']}): {robot['description']}{state} Its tools: {tools}."
-        )
+        said = f" {robot['description']}" if robot["description"] else ""
+        lines.append(f"- {robot['server_id']} ({robot['server_name']}):{said}{state} Its tools: {tools}.")
     if left_out:
         lines.append(f"{left_out} more are online. The bridge serves {MAX_ROBOTS}: choose them by --robot.")
     return "\n".join(lines)

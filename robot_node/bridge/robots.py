@@ -132,6 +132,7 @@ class Robots:
         self._online: dict[ServerName, tuple[Robot, asyncio.Task[None]]] = {}
         self._gate = asyncio.Semaphore(_OPENING_AT_ONCE)
         self._answered = asyncio.Event()
+        self._settled = False
         self._number = 0
 
     @property
@@ -157,14 +158,19 @@ class Robots:
     async def settled(self, limit_s: float) -> None:
         """Wait until it is known, for the first time, who is there and what they offer; or why nobody is.
 
+        Whoever asks later need not wait: agents are told of what comes after.
+
         Args:
             limit_s: How long at most, in seconds.
         """
+        if self._settled:
+            return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(limit_s):
                 await self._answered.wait()
                 for robot in self.online:
                     await robot.tried.wait()
+        self._settled = True
 
     def on_status(self, status: LinkStatus) -> None:
         """Follow the connection to the broker."""

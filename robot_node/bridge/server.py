@@ -36,7 +36,7 @@ is online its tools have their own names; of several, each tool begins with the 
 list_robots tells who is online, or why nobody is."""
 # Of a result, what belongs to our connection with the agent.
 _ENVELOPE = ("resultType", "ttlMs", "cacheScope")
-_FIRST_LOOK_S = 4.0
+_FIRST_LOOK_S = 3.0
 
 
 class _AnnouncingServer(Server[Any]):

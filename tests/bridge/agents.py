@@ -253,6 +253,7 @@ class ScriptedRobot:
         self.tools = tools
         self.received: asyncio.Queue[Message] = asyncio.Queue()
         self.on_call: Callable[[Message], list[Message]] = lambda _: []
+        self.deaf = False
         self._where = f"{server_id}/{server_name}"
         self._id = server_id
         self._agent = ""
@@ -288,6 +289,8 @@ class ScriptedRobot:
 
     def _answers(self, message: Message) -> list[Message]:
         match message.get("method"):
+            case _ if self.deaf:
+                return []
             case "initialize":
                 info = {"name": "scripted", "version": "1"}
                 known = {"protocolVersion": "2025-03-26", "capabilities": {"tools": {}}, "serverInfo": info}
