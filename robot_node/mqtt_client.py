@@ -127,6 +127,10 @@ class MqttClient(aiomqtt.Client):
         self.connack_user_properties = tuple(getattr(properties, "UserProperty", None) or ())
         super()._on_connect(client, userdata, flags, reason_code, properties)
 
+    def _on_disconnect(self, client: paho.Client, userdata: Any, *details: Any) -> None:  # noqa: ANN401
+        if not self._connected.cancelled():  # the attempt to connect was given up, for aiomqtt a reason to raise
+            super()._on_disconnect(client, userdata, *details)
+
     def _on_message(self, client: paho.Client, userdata: Any, message: paho.MQTTMessage) -> None:  # noqa: ANN401, ARG002
         pairs = getattr(message.properties, "UserProperty", None) or ()
         # What is raised here would end the reading of the socket, which serves everybody.
