@@ -66,7 +66,7 @@ EXPRESSIONS: Mapping[str, Expression] = MappingProxyType(
             ),
         ),
         Emotion.SURPRISED: _both(
-            Eye(width=36, height=36, radius=18, pupil=5, brow=Brow(lift=20.5, bend=4, length=26, thickness=3)),
+            Eye(width=38, height=37, radius=18.5, pupil=4.5, brow=Brow(lift=20.5, bend=4, length=26, thickness=3)),
             Mouth(width=14, opening=13),
             motion=Motion(transition=0.12, blink=(2, 5), blink_length=0.8, glance=0.15),
         ),

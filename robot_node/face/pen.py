@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from PIL import Image, ImageChops, ImageDraw
 
@@ -22,23 +22,31 @@ class Pen:
 
     Attributes:
         canvas: A greyscale picture.
+        brush: What draws on it: making one costs more than most strokes.
         origin: Where (0, 0) is, in canvas pixels.
         scale: Canvas pixels per unit.
         corner: Where a layer lies on the canvas below it.
     """
 
     canvas: Image.Image
+    brush: ImageDraw.ImageDraw
     origin: Point
     scale: float
     corner: tuple[int, int] = (0, 0)
 
+    @classmethod
+    def on_canvas(cls, size: tuple[int, int], origin: Point, scale: float, corner: tuple[int, int] = (0, 0)) -> Pen:
+        """Return a pen on a new, dark canvas."""
+        canvas = Image.new("L", size)
+        return cls(canvas, ImageDraw.Draw(canvas), origin, scale, corner)
+
     def at(self, point: Point) -> Pen:
         """Return the same pen with ``point`` as its origin."""
-        return replace(self, origin=self._place(point))
+        return Pen(self.canvas, self.brush, self._place(point), self.scale, self.corner)
 
     def scaled(self, factor: float) -> Pen:
         """Return the same pen with units ``factor`` times as large."""
-        return replace(self, scale=self.scale * factor)
+        return Pen(self.canvas, self.brush, self.origin, self.scale * factor, self.corner)
 
     def layer(self, across: float, down: float) -> Pen:
         """Return the same pen on an empty canvas: what is darkened there leaves other features alone.
@@ -50,7 +58,7 @@ class Pen:
         left, top = math.floor(self.origin[0] - across * self.scale), math.floor(self.origin[1] - down * self.scale)
         size = math.ceil(2 * across * self.scale) + 1, math.ceil(2 * down * self.scale) + 1
         origin = self.origin[0] - left, self.origin[1] - top
-        return replace(self, canvas=Image.new(self.canvas.mode, size), origin=origin, corner=(left, top))
+        return Pen.on_canvas(size, origin, self.scale, corner=(left, top))
 
     def add(self, layer: Pen) -> None:
         """Light what is lit on a layer of this pen."""
@@ -61,25 +69,22 @@ class Pen:
 
     def polygon(self, points: Iterable[Point], fill: int = LIT) -> None:
         """Fill a polygon."""
-        self._draw().polygon([self._place(point) for point in points], fill=fill)
+        self.brush.polygon([self._place(point) for point in points], fill=fill)
 
     def ellipse(self, centre: Point, radius_x: float, radius_y: float | None = None, fill: int = LIT) -> None:
         """Fill an ellipse, or a disc when only one radius is given."""
         x, y = self._place(centre)
         across, down = radius_x * self.scale, (radius_x if radius_y is None else radius_y) * self.scale
         if min(across, down) >= 0.5:  # canvas pixels
-            self._draw().ellipse((x - across, y - down, x + across - 1, y + down - 1), fill=fill)
+            self.brush.ellipse((x - across, y - down, x + across - 1, y + down - 1), fill=fill)
 
-    def stroke(self, points: Iterable[Point], thickness: float, fill: int = LIT) -> None:
-        """Draw a line of constant thickness with round ends and joints."""
+    def stroke(self, points: Iterable[Point], thickness: float, fill: int = LIT, *, smooth: bool = False) -> None:
+        """Draw a line of constant thickness with round ends and, unless its bends are slight, round joints."""
         path = list(points)
         width = max(1, round(thickness * self.scale))
-        self._draw().line([self._place(point) for point in path], fill=fill, width=width)
-        for point in path:
+        self.brush.line([self._place(point) for point in path], fill=fill, width=width)
+        for point in (path[0], path[-1]) if smooth else path:
             self.ellipse(point, thickness / 2, fill=fill)
-
-    def _draw(self) -> ImageDraw.ImageDraw:
-        return ImageDraw.Draw(self.canvas)
 
     def _place(self, point: Point) -> Point:
         return self.origin[0] + point[0] * self.scale, self.origin[1] + point[1] * self.scale

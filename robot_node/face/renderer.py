@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from types import MappingProxyType
 
 from PIL import Image
@@ -115,10 +116,10 @@ def _layout(size: Size, raised: float) -> _Layout:
 def _draw(expression: Expression, size: Size, raised: float, *, margin: int) -> Image.Image:
     layout = _layout(size, raised)
     width, height = size[0] + 2 * margin, size[1] + 2 * margin
-    canvas = Image.new("L", (width * OVERSAMPLING, height * OVERSAMPLING))
     # Whole pixels: a face that sways keeps its outlines, and few bytes of the display change.
     right, down = (round(along * layout.scale) + margin for along in expression.shift)
-    pixels = Pen(canvas, origin=(right * OVERSAMPLING, down * OVERSAMPLING), scale=OVERSAMPLING)
+    origin = (right * OVERSAMPLING, down * OVERSAMPLING)
+    pixels = Pen.on_canvas((width * OVERSAMPLING, height * OVERSAMPLING), origin, OVERSAMPLING)
 
     middle = size[0] / 2
     reach = (expression.spacing * layout.scale + layout.extra_spacing) / 2
@@ -140,7 +141,7 @@ def _draw(expression: Expression, size: Size, raised: float, *, margin: int) -> 
             beside = pixels.at(anchors[mark.anchor]).scaled(layout.scale)
             draw_mark(mark.shape, beside.at((mark.x, mark.y)).scaled(mark.size))
 
-    reduced = canvas.reduce(OVERSAMPLING)
+    reduced = pixels.canvas.reduce(OVERSAMPLING)
     return reduced.point(_TO_BITS, mode="1")
 
 
@@ -167,18 +168,25 @@ def _eye_outline(eye: Eye) -> list[Point]:
     half_width, half_height = eye.width / 2, eye.height / 2
     radius = min(eye.radius, half_width, half_height)
     corners = (
-        (half_width - radius, -half_height + radius, -90),
-        (half_width - radius, half_height - radius, 0),
-        (-half_width + radius, half_height - radius, 90),
-        (-half_width + radius, -half_height + radius, 180),
+        (half_width - radius, -half_height + radius, _quarter(-90)),
+        (half_width - radius, half_height - radius, _quarter(0)),
+        (-half_width + radius, half_height - radius, _quarter(90)),
+        (-half_width + radius, -half_height + radius, _quarter(180)),
     )
     points: list[Point] = []
-    for centre_x, centre_y, start in corners:
+    for centre_x, centre_y, arc in corners:
         if points:
-            points += _between(points[-1], _on_circle(centre_x, centre_y, radius, start))
-        points += [_on_circle(centre_x, centre_y, radius, start + degrees) for degrees in range(0, 91, 10)]
+            points += _between(points[-1], (centre_x + radius * arc[0][0], centre_y + radius * arc[0][1]))
+        points += [(centre_x + radius * x, centre_y + radius * y) for x, y in arc]
     points += _between(points[-1], points[0])
-    return [_bent(point, half_width, eye.bend) for point in points]
+    return [_bent(point, half_width, eye.bend) for point in points] if eye.bend else points
+
+
+@cache
+def _quarter(start: int) -> list[Point]:
+    """Return points of a quarter of the circle of radius 1 from an angle on, in degrees."""
+    angles = [math.radians(start + degrees) for degrees in range(0, 91, 10)]
+    return [(math.cos(angle), math.sin(angle)) for angle in angles]
 
 
 def _bent(point: Point, half_width: float, bend: float) -> Point:
@@ -206,18 +214,18 @@ def _draw_brow(pen: Pen, brow: Brow, inner: int) -> None:
         across = 2 * step / _CURVE_STEPS - 1
         y = -brow.lift + brow.tilt / 2 * across * inner - brow.bend * (1 - across**2)
         points.append((across * (brow.length - brow.thickness) / 2, y))
-    pen.stroke(points, brow.thickness)
+    pen.stroke(points, brow.thickness, smooth=True)
 
 
 def _draw_mouth(pen: Pen, mouth: Mouth) -> None:
     upper, lower = [], []
     for step in range(_CURVE_STEPS + 1):
-        across = 2 * step / _CURVE_STEPS - 1
+        across = -math.cos(math.pi * step / _CURVE_STEPS)  # closer at the corners, where open lips turn
         x = across * (mouth.width - mouth.thickness) / 2
         middle = (
             mouth.curve * (0.5 - across**2) + mouth.tilt / 2 * across + mouth.wave * math.sin(across * 1.5 * math.pi)
         )
-        gap = mouth.opening / 2 * math.sqrt(1 - across**2)
+        gap = mouth.opening / 2 * math.sin(math.pi * step / _CURVE_STEPS)
         upper.append((x, middle - gap))
         lower.append((x, middle + gap))
     if mouth.tongue > _FAINT:
@@ -227,9 +235,10 @@ def _draw_mouth(pen: Pen, mouth: Mouth) -> None:
         pen.polygon(inside, fill=LIT if mouth.teeth else DARK)
         if 0 < mouth.teeth < 1:
             pen.polygon(_shrunk(upper, lower, 1 - mouth.teeth), fill=DARK)
-        pen.stroke(inside, mouth.thickness)
+        pen.stroke(upper, mouth.thickness, smooth=True)
+        pen.stroke(lower, mouth.thickness, smooth=True)
     else:
-        pen.stroke(upper, mouth.thickness)
+        pen.stroke(upper, mouth.thickness, smooth=not mouth.wave)
 
 
 def _shrunk(upper: list[Point], lower: list[Point], factor: float) -> list[Point]:
@@ -251,13 +260,8 @@ def _draw_tongue(pen: Pen, mouth: Mouth, lip: list[Point]) -> None:
     layer.stroke([(root_x, root_y), (root_x, root_y + half)], mouth.tongue / 9, fill=DARK)
     inside = [(x, y - mouth.tongue) for x, y in reversed(lip)]
     layer.polygon([*lip, *inside], fill=DARK)
-    layer.stroke(lip, mouth.thickness + 2, fill=DARK)
+    layer.stroke(lip, mouth.thickness + 2, fill=DARK, smooth=True)
     pen.add(layer)
-
-
-def _on_circle(centre_x: float, centre_y: float, radius: float, degrees: float) -> Point:
-    angle = math.radians(degrees)
-    return centre_x + radius * math.cos(angle), centre_y + radius * math.sin(angle)
 
 
 def _between(start: Point, end: Point) -> list[Point]:
