@@ -100,6 +100,7 @@ class Servers:
     def __init__(self, name_filter: str) -> None:
         self._name_filter = name_filter
         self._online: dict[ServerName, OnlineServer] = {}
+        self._doubted: set[ServerName] = set()
         self.roles: Mapping[str, str] = {}
 
     def receive(self, topic: str, payload: bytes) -> str:
@@ -107,6 +108,7 @@ class Servers:
         name = topics.parse_presence(topic)
         if name is None or not topics.name_matches(self._name_filter, name.server_name):
             return ""  # a filter that the broker gave may be wider than what was asked for
+        self._doubted.discard(name)
         if not payload:
             self._online.pop(name, None)
             return ""
@@ -118,6 +120,16 @@ class Servers:
         role = self.roles.get(name.server_name)
         self._online[name] = server if role is None else replace(server, role=role)
         return ""
+
+    def doubt(self) -> None:
+        """Take every server for gone unless it is heard of before :meth:`drop_doubted`."""
+        self._doubted = set(self._online)
+
+    def drop_doubted(self) -> tuple[ServerName, ...]:
+        """Forget the servers that were not heard of since :meth:`doubt`; returns them."""
+        gone = tuple(name for name in self._doubted if self._online.pop(name, None))
+        self._doubted.clear()
+        return gone
 
     def is_online(self, server: OnlineServer) -> bool:
         """Whether the server has come and not gone."""

@@ -38,6 +38,9 @@ __all__ = ["Directory", "OnlineServer", "directory", "online_servers", "parse_pr
 
 logger = logging.getLogger(__name__)
 
+_RELIST_SETTLE_S = 0.5
+_RELIST_TIMEOUT_S = 10.0
+
 
 async def _subscribe(connection: Connection, name_filter: str) -> None:
     filters = presence_filters(connection.connack_user_properties, name_filter)
@@ -102,8 +105,10 @@ async def _quiet(arrived: asyncio.Event, settle_s: float) -> None:
 class Directory:
     """The servers that are online now, and sessions with them over one connection. Made by :func:`directory`."""
 
-    def __init__(self, name_filter: str) -> None:
+    def __init__(self, name_filter: str, relist_s: float) -> None:
         self._servers = Servers(name_filter)
+        self._relist_s = relist_s
+        self._arrived = asyncio.Event()
         self._notices = Notices(logger.warning, time.monotonic)
         self._listeners: list[asyncio.Event] = []
         self._connection: Connection | None = None
@@ -235,6 +240,7 @@ class Directory:
             if link is not None:
                 link.on_message(incoming)
             return
+        self._arrived.set()
         if problem := self._servers.receive(incoming.topic, incoming.payload):
             self._notices.note("presence", problem)
         if link is not None:
@@ -247,13 +253,28 @@ class Directory:
         self._servers.roles = roles(connection.connack_user_properties)
         await _subscribe(connection, name_filter)
         try:
-            await asyncio.Event().wait()
+            while True:
+                await asyncio.sleep(self._relist_s)
+                with contextlib.suppress(BrokerError, TimeoutError):  # the next time, then
+                    await self._list_again(connection, name_filter)
         finally:
             if self._links:
                 # A session that is still open: the client leaves for good.
                 with contextlib.suppress(BrokerError):
                     goodbye = topics.client_presence(connection.client_id)
                     await connection.publish(goodbye, dump_notification(DISCONNECTED), qos=1)
+
+    async def _list_again(self, connection: Connection, name_filter: str) -> None:
+        """Drop the servers that the broker has forgotten: it says nothing when a retained message expires."""
+        self._servers.doubt()
+        await _subscribe(connection, name_filter)  # sends all that it has retained once more
+        await connection.unsubscribe(topics.client_presence(connection.client_id))  # a round trip, as above
+        async with asyncio.timeout(_RELIST_TIMEOUT_S):
+            await _quiet(self._arrived, _RELIST_SETTLE_S)
+        for name in self._servers.drop_doubted():
+            if link := self._links.get(ServerTopics(*name)):
+                link.on_presence(online=False)
+        self._tell()
 
     def on_status(self, status: LinkStatus) -> None:
         """Follow the connection: without it nobody is known to be online."""
@@ -285,6 +306,7 @@ async def directory(
     backoff: Backoff | None = None,
     on_status: Callable[[LinkStatus], None] = lambda _: None,
     max_message_bytes: int = MAX_MESSAGE_BYTES,
+    relist_s: float = 600.0,
 ) -> AsyncIterator[Directory]:
     """Follow who is online, over a connection of its own that comes back by itself.
 
@@ -296,15 +318,17 @@ async def directory(
         keepalive_s: MQTT keep-alive interval: a connection that is dead without a sign is noticed within twice that.
         backoff: Delays between attempts to connect.
         on_status: Told when the connection comes up or goes down.
-        max_message_bytes: Largest message to receive.
+        max_message_bytes: Largest message to receive; the broker drops what is twice that.
+        relist_s: How often to ask the broker anew who is online, in seconds: a presence that expires there makes no
+            message.
 
     Raises:
         SettingsError: ``name_filter`` or ``client_id`` cannot be used.
     """
-    followed = Directory(topics.check_name_filter(name_filter))
+    followed = Directory(topics.check_name_filter(name_filter), relist_s)
     own_id = topics.check_client_id(client_id or new_client_id())
     options = client_options(
-        own_id, timeout_s=connect_timeout_s, max_message_bytes=max_message_bytes, keepalive_s=keepalive_s
+        own_id, timeout_s=connect_timeout_s, max_packet_bytes=2 * max_message_bytes, keepalive_s=keepalive_s
     )
 
     async def follow(connection: Connection) -> None:

@@ -16,8 +16,9 @@ from mcp import Client, MCPError
 
 from robot_node.errors import BrokerError
 from robot_node.mcp_mqtt.client import mqtt_transport
-from robot_node.mcp_mqtt.presence import online_servers
-from robot_node.mqtt import Broker
+from robot_node.mcp_mqtt.jsonrpc import SERVER_ONLINE, dump_notification
+from robot_node.mcp_mqtt.presence import directory, online_servers
+from robot_node.mqtt import Broker, ConnectOptions, connect
 from robot_node.private_broker import PrivateBroker
 from tests.mcp_mqtt.packets import Publish
 from tests.mcp_mqtt.peers import (
@@ -196,6 +197,28 @@ async def test_a_presence_that_a_killed_broker_brings_back_from_its_disk_goes_by
                     await asyncio.sleep(0.1)
             assert await names_online(address) == {SERVER_ID}  # which lives on, and renews its presence
             await works(address)
+
+
+async def test_a_directory_forgets_whom_the_broker_has_forgotten(
+    broker: PrivateBroker, address: Broker, toy: Toy
+) -> None:
+    # What a broker brings back from its disk and lets expire later: nobody tells those who saw it.
+    expiring = ConnectOptions("ghostwriter", publish_properties=(("MCP-COMPONENT-TYPE", "mcp-server"),))
+    async with (
+        running(broker, toy),
+        directory(address, relist_s=0.3) as known,
+        connect(address, expiring, lambda _: None) as ghostwriter,
+    ):
+        ghost = f"$mcp-server/presence/ghost/{SERVER_NAME}"
+        await ghostwriter.publish(ghost, dump_notification(SERVER_ONLINE), qos=1, retain=True, expiry_s=1)
+        seen = []
+        async with asyncio.timeout(PATIENCE_S):
+            await known.wait_for("ghost")
+            async for servers in known.changes():
+                seen.append({server.server_id for server in servers})
+                if seen[-1] == {SERVER_ID}:
+                    break
+        assert seen == [{"ghost", SERVER_ID}, {SERVER_ID}]
 
 
 async def test_a_stopped_broker_with_persistence_brings_back_no_dead_server(tmp_path_factory: Any, toy: Toy) -> None:  # noqa: ANN401
