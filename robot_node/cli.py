@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import signal
 import sys
@@ -45,6 +46,15 @@ BrokerOption = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else on stdout.")]
+ClientIdOption = Annotated[
+    str | None,
+    typer.Option(
+        "--client-id",
+        metavar="ID",
+        help="Our MQTT client id. A broker with access rules wants the user name here.  [default: a random one]",
+        show_default=False,
+    ),
+]
 RobotArgument = Annotated[
     str, typer.Argument(help="The robot's server id or server name, as 'robot-node robots' lists it.")
 ]
@@ -186,6 +196,7 @@ def call(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Save the image of the result here.")
     ] = None,
+    client_id: ClientIdOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Call a tool of a robot."""
@@ -198,7 +209,8 @@ def call(
         raise SettingsError(f"The tool's arguments are not valid JSON: {error}.") from error
     if not isinstance(parsed, dict):
         raise SettingsError("The tool's arguments must be a JSON object.", remedy="For example '{\"enabled\": true}'.")
-    result = _visit(remote.call(_broker(broker), robot, tool, parsed))
+    ask = functools.partial(typer.confirm, err=True) if sys.stdin.isatty() and not as_json else None
+    result = _visit(remote.call(_broker(broker), robot, tool, parsed, client_id=client_id, ask=ask))
     saved = remote.save_image(result, output) if output and not result.is_error else None
     if as_json:
         typer.echo(json.dumps(remote.result_as_json(result), ensure_ascii=False))
@@ -222,6 +234,7 @@ def watch(
     ice_server: Annotated[
         list[str] | None, typer.Option(metavar="URL", help="A STUN server, e.g. stun:host:3478; may be repeated.")
     ] = None,
+    client_id: ClientIdOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Watch a robot's camera over WebRTC.
@@ -239,6 +252,7 @@ def watch(
             output=output,
             ice_servers=ice_server or [],
             say=lambda line: typer.echo(line, err=True),
+            client_id=client_id,
         )
     )
     if as_json:
@@ -291,7 +305,9 @@ def bridge(
     ).broker
     address = None if http is None else HttpAddress.parse(http)
     if print_config is not None:
-        _print_snippet(print_config, settings, robot or [], None if address is None else address.url())
+        options = [word for name in robot or () for word in ("--robot", name)]
+        options += ["--client-id", client_id] if client_id else []
+        _print_snippet(print_config, settings, options, None if address is None else address.url())
         return
     configure_logging(log_level)
     asyncio.run(
@@ -307,12 +323,12 @@ def bridge(
     )
 
 
-def _print_snippet(program: str, settings: BrokerSettings, wanted: list[str], url: str | None) -> None:
+def _print_snippet(program: str, settings: BrokerSettings, options: list[str], url: str | None) -> None:
     from robot_node.bridge import snippets  # noqa: PLC0415
 
     desktop = snippets.desktop(program)
     if url is None:
-        snippet = snippets.stdio_snippet(desktop, _own_path(), settings, wanted)
+        snippet = snippets.stdio_snippet(desktop, _own_path(), settings, options)
     else:
         snippet = snippets.http_snippet(desktop, url)
     typer.echo(snippet.advice, err=True)

@@ -13,9 +13,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mcp import Client, MCPError
-from mcp_types import CallToolResult, ImageContent, TextContent
+from mcp.client import ClientRequestContext
+from mcp.client.session import ElicitationFnT
+from mcp_types import (
+    CallToolResult,
+    ElicitRequestFormParams,
+    ElicitRequestParams,
+    ElicitResult,
+    ImageContent,
+    TextContent,
+)
 
-from robot_node.errors import RemoteError
+from robot_node.errors import RemoteError, RobotNodeError
 from robot_node.mcp_mqtt.client import mqtt_transport
 from robot_node.mcp_mqtt.presence import OnlineServer, directory, online_servers
 from robot_node.mqtt import Backoff, Broker, LinkStatus
@@ -121,20 +130,62 @@ def movement_as_text(movement: Movement, at: datetime) -> str:
     return "".join(char if char.isprintable() else "?" for char in line)
 
 
-async def call(broker: Broker, robot: str, tool: str, arguments: dict[str, Any]) -> CallToolResult:
+async def call(
+    broker: Broker,
+    robot: str,
+    tool: str,
+    arguments: dict[str, Any],
+    *,
+    client_id: str | None = None,
+    ask: Callable[[str], bool] | None = None,
+) -> CallToolResult:
     """Call a tool of a robot.
+
+    Args:
+        broker: The robot's broker.
+        robot: Its server id or server name.
+        tool: The tool's name.
+        arguments: The tool's arguments.
+        client_id: Our MQTT client id; a random one by default.
+        ask: Puts a robot's question to a person, in a thread; True when the person agrees. None when nobody is there.
 
     Raises:
         RemoteError: the robot is not online, refused the call, or did not answer in time.
         BrokerError: the broker cannot be reached.
     """
     server = await find(broker, robot)
-    transport = mqtt_transport(broker, server.server_id, server.server_name)
+    transport = mqtt_transport(broker, server.server_id, server.server_name, client_id=client_id)
+    asking = None if ask is None else _asking(ask)
     try:
-        async with Client(transport, read_timeout_seconds=_CALL_LIMIT_S) as client:
+        async with Client(transport, read_timeout_seconds=_CALL_LIMIT_S, elicitation_callback=asking) as client:
             return await client.call_tool(tool, arguments)
-    except MCPError as error:
-        raise RemoteError(f"{server.server_id} refused the call of {tool}: {error.error.message}.") from error
+    except (MCPError, ExceptionGroup) as error:
+        cause = _unwrapped(error)
+        if isinstance(cause, RobotNodeError):
+            raise cause from None
+        if not isinstance(cause, MCPError):
+            raise
+        reason = cause.error.message.removesuffix(".")
+        raise RemoteError(f"{server.server_id} refused the call of {tool}: {reason}.") from error
+
+
+def _unwrapped(error: Exception) -> Exception:
+    """The SDK's client runs in a task group, which wraps what leaves it."""
+    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
+def _asking(ask: Callable[[str], bool]) -> ElicitationFnT:
+    async def answer(context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult:
+        del context
+        # Only a question with nothing to fill in can be answered by yes or no.
+        if not isinstance(params, ElicitRequestFormParams) or params.requested_schema.get("properties"):
+            return ElicitResult(action="cancel")
+        agreed = await asyncio.to_thread(ask, params.message)
+        return ElicitResult(action="accept", content={}) if agreed else ElicitResult(action="decline")
+
+    return answer
 
 
 async def watch(
@@ -145,6 +196,7 @@ async def watch(
     output: Path | None,
     ice_servers: Sequence[str],
     say: Callable[[str], None],
+    client_id: str | None = None,
 ) -> WatchReport | None:
     """Watch a robot's camera until enough frames have come; Ctrl-C ends it earlier, with a report.
 
@@ -155,6 +207,7 @@ async def watch(
         output: An MP4 file to write.
         ice_servers: STUN and TURN servers.
         say: Told about once a second how far it has got.
+        client_id: Our MQTT client id; a random one by default.
 
     Returns:
         What was seen; None when it was interrupted before the first frame.
@@ -179,6 +232,7 @@ async def watch(
         viewer.watch(
             broker,
             server.server_id,
+            client_id=client_id,
             frames=frames,
             output=output,
             ice_servers=tuple(ice_servers),
