@@ -115,7 +115,7 @@ class Connection:
             if qos == 0:
                 await self._client.publish_unacknowledged(topic, payload, properties, retain=retain)
             else:
-                await self._client.publish(topic, payload, qos, retain, properties)
+                await self._client.publish_acknowledged(topic, payload, properties, retain=retain)
 
     async def lost(self) -> None:
         """Wait until the connection is lost.
@@ -155,7 +155,7 @@ async def connect(broker: Broker, options: ConnectOptions, on_message: OnMessage
         websocket_path=broker.path if broker.transport == "websockets" else None,
         tls_context=await asyncio.to_thread(ssl.create_default_context, cafile=broker.ca_file) if broker.tls else None,
         timeout=timeout_s,
-        keepalive=options.keepalive_s,
+        keepalive=options.keepalive_s or broker.keepalive_s,
     )
     client.pending_calls_threshold = 1000  # many sessions publish at once: that is no reason for a warning
     try:

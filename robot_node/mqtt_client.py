@@ -55,6 +55,7 @@ class MqttClient(aiomqtt.Client):
         self._client.connect_timeout = self.timeout
         # aiomqtt makes its paho client itself.
         self._paho = PahoClient.adopt(self._client, self._on_publish_packet)
+        self._disconnected.add_done_callback(self._release_publishers)
 
     async def publish_unacknowledged(self, topic: str, payload: bytes, properties: Properties, *, retain: bool) -> None:
         """Publish at QoS 0; returns once the packet was written.
@@ -78,6 +79,36 @@ class MqttClient(aiomqtt.Client):
             await self._drained.wait()
         if self._disconnected.done():
             raise aiomqtt.MqttError("Disconnected while publishing") from self._disconnected.exception()
+
+    async def publish_acknowledged(self, topic: str, payload: bytes, properties: Properties, *, retain: bool) -> None:
+        """Publish at QoS 1; returns once the broker has acknowledged it.
+
+        aiomqtt's own way makes a task for each, and waits for the time limit when the connection is lost.
+
+        Raises:
+            MqttError: the connection is gone, or the broker does not answer in time.
+        """
+        self._publishing = True
+        try:
+            info = self._client.publish(topic, payload, 1, retain, properties)
+        finally:
+            self._publishing = False
+        if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS or self._disconnected.done():
+            raise aiomqtt.MqttCodeError(info.rc, "Could not publish message")
+        self._flush()
+        acknowledged = asyncio.Event()
+        with self._pending_call(info.mid, acknowledged, self._pending_publishes):
+            try:
+                async with asyncio.timeout(self.timeout):
+                    await acknowledged.wait()
+            except TimeoutError:
+                raise aiomqtt.MqttError("Operation timed out") from None
+        if not info.is_published():
+            raise aiomqtt.MqttError("Disconnected while publishing")
+
+    def _release_publishers(self, _disconnected: asyncio.Future[None]) -> None:
+        for waiting in self._pending_publishes.values():
+            waiting.set()
 
     def abandon(self) -> None:
         """Close the socket of a connection attempt that failed or was cancelled; aiomqtt leaves it open."""

@@ -16,6 +16,7 @@ logger = logging.getLogger(__name__)
 
 # A packet whose properties are larger is taken as one without: nobody we talk to needs a tenth of it.
 _MAX_PROPERTY_BYTES = 16 * 1024
+_ACKNOWLEDGEMENT = b"\x40\x02"
 _LARGEST_REMAINING_LENGTH = 268_435_455
 _PUBLISH, _RETAIN, _QOS_1 = 0x30, 0x01, 0x02
 _PUBLISH_AT_QOS_0_OR_1 = frozenset({0x30, 0x31, 0x32, 0x33, 0x3A, 0x3B})
@@ -92,9 +93,16 @@ def read_publish(buffer: bytes, start: int) -> Publish | None:
     return Publish(buffer[body_start + 2 : name_end], rest[size:], bool(head & _RETAIN), pairs, packet_id, end)
 
 
+def read_acknowledgement(buffer: bytes, start: int) -> int:
+    """The packet id of a PUBACK of four bytes, which says that all is well; 0 when another packet begins there."""
+    if buffer[start : start + 2] != _ACKNOWLEDGEMENT or len(buffer) < start + 4:
+        return 0
+    return buffer[start + 2] << 8 | buffer[start + 3]
+
+
 def write_acknowledgement(packet_id: int) -> bytes:
     """Write a PUBACK that says that all is well (MQTT 5.0, 3.4)."""
-    return bytes((0x40, 2, packet_id >> 8, packet_id & 0xFF))
+    return _ACKNOWLEDGEMENT + packet_id.to_bytes(2, "big")
 
 
 def read_user_properties(buffer: bytes) -> tuple[list[tuple[str, str]], int]:

@@ -7,13 +7,19 @@ from collections.abc import Callable
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import MQTTErrorCode
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
 
-from robot_node.mqtt_packets import Publish, read_publish, write_acknowledgement
+from robot_node.mqtt_packets import Publish, read_acknowledgement, read_publish, write_acknowledgement
 
 # What is read of a socket at once: as much as is handled before the event loop has its next turn.
 _CHUNK_BYTES = 32 * 1024
 # A kind of packet that paho doesn't know: it is written and forgotten.
 _NO_COMMAND = 0
+# What a PUBACK that says no more stands for; paho makes anew, for each one, what it calls them.
+_SUCCESS = ReasonCode(PacketTypes.PUBACK)
+_NO_PROPERTIES = Properties(PacketTypes.PUBACK)  # type: ignore[no-untyped-call]  # paho leaves it untyped
 
 
 class PahoClient(paho.Client):
@@ -21,8 +27,8 @@ class PahoClient(paho.Client):
 
     paho reads each packet in at least four pieces and handles one per turn of the event loop; between the socket and
     a callback it takes longer than the packet takes through the broker. So a PUBLISH at QoS 0 or 1 that came in one
-    piece is handled here; everything else, and every error, is left to paho. It doesn't hear of those packets, and so
-    may send a ping that nothing but it needs.
+    piece, and a PUBACK, are handled here; everything else, and every error, is left to paho. It doesn't hear of these
+    packets, and so may send a ping that nothing but it needs.
     """
 
     on_publish_packet: Callable[[Publish], None]
@@ -54,17 +60,26 @@ class PahoClient(paho.Client):
             return super().loop_read(max_packets)  # which finds out why
         result = MQTTErrorCode.MQTT_ERR_SUCCESS
         while self._position < len(self._chunk) and result == MQTTErrorCode.MQTT_ERR_SUCCESS:
-            between_packets = not self._in_packet["command"]
-            publish = read_publish(self._chunk, self._position) if between_packets else None
-            if publish is None:
+            # With a command, paho is in the middle of a packet.
+            if self._in_packet["command"] or not self._take_packet():
                 result = super().loop_read(max_packets)
-            else:
-                self._position = publish.end
-                self.on_publish_packet(publish)
-                if publish.packet_id:
-                    self.write(write_acknowledgement(publish.packet_id))
         self._chunk = b""
         return result
+
+    def _take_packet(self) -> bool:
+        """Handle the next packet of the chunk; False when it is for paho to read."""
+        if publish := read_publish(self._chunk, self._position):
+            self._position = publish.end
+            self.on_publish_packet(publish)
+            if publish.packet_id:
+                self.write(write_acknowledgement(publish.packet_id))
+            return True
+        packet_id = read_acknowledgement(self._chunk, self._position)
+        if packet_id not in self._out_messages:
+            return False
+        self._position += 4
+        self._do_on_publish(packet_id, _SUCCESS, _NO_PROPERTIES)
+        return True
 
     def _sock_recv(self, bufsize: int) -> bytes:
         """Where paho reads from: what :meth:`loop_read` has read, and nothing more before its next turn."""

@@ -218,6 +218,45 @@ async def test_publishing_to_a_slow_broker_fails_when_it_dies(broker: PrivateBro
             await asyncio.wait_for(sending, PATIENCE_S)
 
 
+async def test_what_is_not_acknowledged_fails_when_the_broker_dies_and_not_at_the_time_limit(
+    broker: PrivateBroker,
+) -> None:
+    patient = ConnectOptions(client_id="one", timeout_s=1000)
+    async with connect(Broker.from_url(broker.url), patient, ignore) as connection:
+        await connection.publish("a/b", b"", qos=1)
+        broker.signal(signal.SIGSTOP)
+        publishing = asyncio.create_task(connection.publish("a/b", b"", qos=1))
+        await asyncio.sleep(0)
+        broker.signal(signal.SIGKILL)
+        with pytest.raises(BrokerError, match="Cannot publish"):
+            await asyncio.wait_for(publishing, PATIENCE_S)
+
+
+async def test_what_is_never_acknowledged_fails_at_the_time_limit(broker: PrivateBroker) -> None:
+    options = ConnectOptions(client_id="one", timeout_s=0.2)
+    async with connect(Broker.from_url(broker.url), options, ignore) as connection:
+        broker.signal(signal.SIGSTOP)
+        try:
+            with pytest.raises(BrokerError, match="Cannot publish"):
+                await connection.publish("a/b", b"", qos=1)
+        finally:
+            broker.signal(signal.SIGCONT)
+
+
+async def test_very_many_acknowledged_messages_at_once_all_arrive(broker: PrivateBroker) -> None:
+    received: asyncio.Queue[Incoming] = asyncio.Queue()
+    address = Broker.from_url(broker.url)
+    async with (
+        connect(address, ConnectOptions(client_id="one"), received.put_nowait) as listener,
+        connect(address, ConnectOptions(client_id="two"), ignore) as connection,
+    ):
+        await listener.subscribe(Subscription("a/b", qos=1))
+        # More than the broker takes unacknowledged (MQTT 5.0, 3.2.2.3.3).
+        await asyncio.gather(*(connection.publish("a/b", str(number).encode(), qos=1) for number in range(200)))
+        payloads = [(await asyncio.wait_for(received.get(), PATIENCE_S)).payload for _ in range(200)]
+    assert payloads == [str(number).encode() for number in range(200)]
+
+
 @pytest.mark.parametrize("transport", ["tcp", "websockets"])
 async def test_nagles_algorithm_is_off(broker: PrivateBroker, transport: str) -> None:
     address = Broker.from_url(broker.url if transport == "tcp" else f"ws://127.0.0.1:{broker.websocket_port}")
