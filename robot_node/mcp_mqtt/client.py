@@ -41,7 +41,7 @@ def new_client_id() -> str:
 
 
 def client_options(
-    client_id: str, *, timeout_s: float, max_message_bytes: int = 0, keepalive_s: int = 20
+    client_id: str, *, timeout_s: float, max_packet_bytes: int = 0, keepalive_s: int = 20
 ) -> ConnectOptions:
     """How an MCP client introduces itself to the broker.
 
@@ -50,7 +50,7 @@ def client_options(
     Args:
         client_id: MQTT client id.
         timeout_s: Limit for connecting, subscribing and acknowledged publishing, each.
-        max_message_bytes: Largest packet to receive; 0 for no limit.
+        max_packet_bytes: Largest packet to receive, which the broker is told; 0 for no limit.
         keepalive_s: MQTT keep-alive interval.
     """
     component = ("MCP-COMPONENT-TYPE", "mcp-client")
@@ -61,7 +61,7 @@ def client_options(
         will=Will(topics.client_presence(client_id), dump_notification(DISCONNECTED), user_properties=identity),
         connect_properties=(component, ("MCP-META", json.dumps(meta))),
         publish_properties=identity,
-        max_packet_bytes=max_message_bytes,
+        max_packet_bytes=max_packet_bytes,
         timeout_s=timeout_s,
         keepalive_s=keepalive_s,
     )
@@ -100,7 +100,7 @@ async def mqtt_transport(
         connect_timeout_s: Limit for connecting, subscribing and acknowledged publishing, each, in seconds.
         online_timeout_s: How long to wait for the server's presence, in seconds.
         keepalive_s: MQTT keep-alive interval: a connection that is dead without a sign is noticed within twice that.
-        max_message_bytes: Largest message to receive.
+        max_message_bytes: Largest message to read; a larger answer is an error. The broker drops what is twice that.
 
     Raises:
         SettingsError: an identifier cannot be used.
@@ -110,7 +110,7 @@ async def mqtt_transport(
     server_topics = ServerTopics(topics.check_client_id(server_id), topics.check_server_name(server_name))
     own_id = topics.check_client_id(client_id or new_client_id())
     options = client_options(
-        own_id, timeout_s=connect_timeout_s, max_message_bytes=max_message_bytes, keepalive_s=keepalive_s
+        own_id, timeout_s=connect_timeout_s, max_packet_bytes=2 * max_message_bytes, keepalive_s=keepalive_s
     )
 
     def on_message(incoming: Incoming) -> None:

@@ -15,6 +15,7 @@ import anyio
 from mcp.shared.message import SessionMessage
 from mcp_types import (
     CONNECTION_CLOSED,
+    PROTOCOL_VERSION_META_KEY,
     REQUEST_TIMEOUT,
     JSONRPCError,
     JSONRPCMessage,
@@ -27,7 +28,15 @@ from mcp_types import (
 from robot_node.errors import BrokerError, RemoteError
 from robot_node.mcp_mqtt import topics
 from robot_node.mcp_mqtt.inbox import Inbox
-from robot_node.mcp_mqtt.jsonrpc import DISCONNECTED, Malformed, dump, dump_notification, error_answer, parse
+from robot_node.mcp_mqtt.jsonrpc import (
+    DISCONNECTED,
+    ErrorCode,
+    Malformed,
+    dump,
+    dump_notification,
+    error_answer,
+    parse,
+)
 from robot_node.mcp_mqtt.notices import Notices
 from robot_node.mcp_mqtt.topics import ServerTopics
 from robot_node.mqtt import Connection, Incoming, Subscription, cancel_and_wait
@@ -38,6 +47,11 @@ logger = logging.getLogger(__name__)
 _UNLIMITED = frozenset({"subscriptions/listen"})
 # MCP over MQTT, "Topics": a client's list changes go out once, for all its servers.
 _FOR_EVERY_SERVER = frozenset({"notifications/roots/list_changed"})
+# Of these, a session begins with one; whoever sends another request first (a client that is pinned to 2026-07-28)
+# has one opened for it.
+_OPENING = frozenset({"initialize", "server/discover"})
+_OPENING_ID = "robot-node/open"
+_ENVELOPE_PREFIX = PROTOCOL_VERSION_META_KEY.partition("/")[0] + "/"
 _INBOX_MESSAGES = 1024
 _LEFT = "The client has closed the connection."
 
@@ -111,6 +125,8 @@ class ServerLink:
         self._pending: dict[RequestId, _Pending] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._opened = False
+        self._opening = asyncio.Lock()
+        self._welcome: asyncio.Future[JSONRPCMessage | None] | None = None
         self._ended = ""
         self._notices = Notices(logger.warning, time.monotonic)
         self._inbox: Inbox[SessionMessage | Exception] = Inbox(_INBOX_MESSAGES)
@@ -162,12 +178,22 @@ class ServerLink:
         else:
             message = parse(incoming.payload, self._max_message_bytes)
             if isinstance(message, Malformed):
-                self._notices.note("malformed", f"{self} sent: {message.reason}")
+                self._on_malformed(message)
             else:
                 self._on_rpc(message)
 
+    def _on_malformed(self, message: Malformed) -> None:
+        self._notices.note("malformed", f"{self} sent: {message.reason}")
+        error = message.answer
+        if error is not None and error.error.code == ErrorCode.MESSAGE_TOO_LARGE and self._settle(error.id):
+            # An answer, most likely: whoever waits for it need not wait for the time limit.
+            self._deliver(error)
+
     def _on_rpc(self, message: JSONRPCMessage) -> None:
         match message:
+            case JSONRPCResponse(id=request_id) | JSONRPCError(id=request_id) if request_id == _OPENING_ID:
+                self._welcomed(message)
+                return
             case JSONRPCResponse() | JSONRPCError():
                 if message.id is not None:
                     self._settle(message.id)
@@ -192,15 +218,46 @@ class ServerLink:
             raise anyio.ClosedResourceError
         topic = self._rpc
         if isinstance(message, JSONRPCRequest):
-            # The message that opens a session travels on the control topic. A fall-back from server/discover to
-            # initialize opens another one.
-            if not self._opened or message.method == "initialize":
-                topic = self._topics.control
-                self._opened = True
             self._pending[message.id] = _Pending(message.method, None)
             self._restart_timer(message.id)
-        elif isinstance(message, JSONRPCNotification) and message.method in _FOR_EVERY_SERVER:
-            topic = topics.client_capability(self._connection.client_id)
+            # The message that opens a session travels on the control topic. A fall-back from server/discover to
+            # initialize opens another one.
+            if message.method in _OPENING:
+                topic = self._topics.control
+                self._opened = True
+            elif not self._opened:
+                await self._open_for(message)
+                if message.id not in self._pending:
+                    return  # it has its answer already: an error
+        elif isinstance(message, JSONRPCNotification):
+            if message.method in _FOR_EVERY_SERVER:
+                topic = topics.client_capability(self._connection.client_id)
+            elif message.method == "notifications/cancelled" and message.params:
+                self._settle(message.params["requestId"])  # which will not be answered
+        await self._publish(topic, message)
+
+    async def _open_for(self, message: JSONRPCRequest) -> None:
+        async with self._opening:  # others that are sent meanwhile would reach a server that doesn't listen yet
+            if self._opened:
+                return
+            meta = (message.params or {}).get("_meta", {})
+            envelope = {key: value for key, value in meta.items() if key.startswith(_ENVELOPE_PREFIX)}
+            params = {"_meta": envelope}
+            self._welcome = self._loop.create_future()
+            await self._publish(
+                self._topics.control,
+                JSONRPCRequest(jsonrpc="2.0", id=_OPENING_ID, method="server/discover", params=params),
+            )
+            answer = await self._welcome
+            self._opened = isinstance(answer, JSONRPCResponse)
+            if isinstance(answer, JSONRPCError) and self._settle(message.id) is not None:
+                self._deliver(JSONRPCError(jsonrpc="2.0", id=message.id, error=answer.error))
+
+    def _welcomed(self, answer: JSONRPCMessage | None) -> None:
+        if self._welcome is not None and not self._welcome.done():
+            self._welcome.set_result(answer)
+
+    async def _publish(self, topic: str, message: JSONRPCMessage) -> None:
         try:
             await self._connection.publish(topic, dump(message), qos=self._qos)
         except BrokerError as error:
@@ -217,6 +274,7 @@ class ServerLink:
         pending.timer = self._loop.call_later(limit_s, self._time_out, request_id, limit_s)
 
     def _time_out(self, request_id: RequestId, limit_s: float) -> None:
+        self._welcomed(None)
         pending = self._settle(request_id)
         if pending is not None:
             text = f"{self} did not answer {pending.method} within {limit_s:g} s."
@@ -236,8 +294,8 @@ class ServerLink:
         with contextlib.suppress(anyio.ClosedResourceError, anyio.BrokenResourceError):
             await self.send(JSONRPCNotification(jsonrpc="2.0", method="notifications/cancelled", params=params))
 
-    def _settle(self, request_id: RequestId) -> _Pending | None:
-        pending = self._pending.pop(request_id, None)
+    def _settle(self, request_id: RequestId | None) -> _Pending | None:
+        pending = None if request_id is None else self._pending.pop(request_id, None)
         if pending is not None and pending.timer is not None:
             pending.timer.cancel()
         return pending
@@ -251,6 +309,7 @@ class ServerLink:
         if self._ended:
             return
         self._ended = reason
+        self._welcomed(None)
         if reason != _LEFT:
             # The SDK says no more than "Connection closed" of later calls. Its message handler and the log say why.
             logger.warning("MCP session: %s", reason)
