@@ -24,6 +24,7 @@ class Broker:
         tls: Encrypt, and verify the broker's certificate.
         ca_file: Certificate authorities to trust instead of the system's.
         timeout_s: Limit for connecting, subscribing and acknowledged publishing, each.
+        keepalive_s: MQTT keep-alive interval: a connection that is dead without a sign is noticed within twice that.
     """
 
     host: str
@@ -35,6 +36,7 @@ class Broker:
     path: str = "/mqtt"
     ca_file: str | None = None
     timeout_s: float = 4.0
+    keepalive_s: int = 20
 
     @classmethod
     def from_url(cls, url: str, *, username: str | None = None, password: str | None = None) -> Broker:
@@ -97,7 +99,7 @@ class ConnectOptions:
         publish_properties: User properties of every PUBLISH.
         max_packet_bytes: Largest packet that the broker may send us (it drops larger ones); 0 for no limit.
         timeout_s: Instead of the broker's limit.
-        keepalive_s: MQTT keep-alive interval.
+        keepalive_s: Instead of the broker's interval.
     """
 
     client_id: str
@@ -106,7 +108,7 @@ class ConnectOptions:
     publish_properties: UserProperties = ()
     max_packet_bytes: int = 0
     timeout_s: float | None = None
-    keepalive_s: int = 20
+    keepalive_s: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
