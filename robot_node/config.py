@@ -74,6 +74,7 @@ class BrokerSettings(_Section):
     reconnect_initial_s: Annotated[float, Field(gt=0, le=60)] = 1.0
     reconnect_maximum_s: Annotated[float, Field(gt=0, le=600)] = 30.0
 
+    keepalive_s: Annotated[int, Field(ge=1, le=3600)] = 20
     @field_validator("url")
     @classmethod
     def _readable(cls, value: str) -> str:
@@ -85,7 +86,7 @@ class BrokerSettings(_Section):
         password = self.password.get_secret_value() if self.password else None
         broker = Broker.from_url(self.url, username=self.username, password=password)
         ca_file = str(self.ca_file) if self.ca_file else None
-        return replace(broker, ca_file=ca_file, timeout_s=self.connect_timeout_s)
+        return replace(broker, ca_file=ca_file, timeout_s=self.connect_timeout_s, keepalive_s=self.keepalive_s)
 
 
 class McpSettings(_Section):

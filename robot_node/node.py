@@ -136,6 +136,7 @@ async def _serve_mcp(settings: Settings, body: Body, notifier: Notifier, on_onli
         options,
         notifier=notifier,
         backoff=_backoff(settings),
+        keepalive_s=settings.broker.keepalive_s,
         on_status=report,
         on_online=on_online,
     )
