@@ -24,7 +24,7 @@ from robot_node.mcp_mqtt.guard import Guard
 from robot_node.mcp_mqtt.presence import directory, online_servers
 from robot_node.mqtt import Broker
 from robot_node.private_broker import PrivateBroker, free_port
-from tests.end_to_end.robot_process import DEADLINE_S, RobotProcess, eventually
+from tests.end_to_end.robot_process import DEADLINE_S, RobotProcess, eventually, robot_node
 from tests.mcp_mqtt.peers import DISCONNECTED, Toy, initialize, running
 
 CONFIG = Path(__file__).parents[2] / "config"
@@ -233,6 +233,33 @@ async def test_nobody_but_the_robot_can_speak_as_the_robot(site: PrivateBroker) 
         assert len(alice.heard) == len(before) + 1
 
 
+async def test_nobody_can_watch_in_the_others_name_or_end_its_watching(site: PrivateBroker) -> None:
+    chat = {"type": "chat", "data": "x"}
+    async with (
+        peer(site, SERVER_ID, f"{SERVER_ID}-webrtc") as robot,
+        peer(site, "alice") as alice,
+        peer(site, "bob") as bob,
+    ):
+        await robot.subscribe(f"$webrtc/+/{SERVER_ID}")
+        await alice.subscribe("$webrtc/alice")
+        await bob.subscribe("$webrtc/alice", "$webrtc/+", f"$webrtc/+/{SERVER_ID}", "$webrtc/#")
+        await bob.publish(f"$webrtc/alice/{SERVER_ID}", {"type": "webrtc_terminated", "reason": "bob"})
+        await bob.publish("$webrtc/alice", {"type": "webrtc_terminated", "reason": "bob"})
+        await bob.publish(f"$webrtc/bob/{SERVER_ID}", chat)
+        await robot.until(f"$webrtc/bob/{SERVER_ID}", b"chat")
+        await alice.publish(f"$webrtc/alice/{SERVER_ID}", chat)
+        await robot.until(f"$webrtc/alice/{SERVER_ID}", b"chat")
+        await robot.publish("$webrtc/alice", chat)
+        await alice.until("$webrtc/alice", b"chat")
+        await robot.publish("$webrtc/bob", chat)
+        await bob.subscribe("$webrtc/bob")
+        await robot.publish("$webrtc/bob", chat)
+        await bob.until("$webrtc/bob", b"chat")
+        assert len(robot.heard) == 2
+        assert len(alice.heard) == 1
+        assert {topic for topic, _ in bob.heard} == {"$webrtc/bob"}
+
+
 async def test_one_user_can_push_the_other_off_the_broker_but_not_speak_for_it(site: PrivateBroker) -> None:
     """What mosquitto cannot prevent on a plain listener; see the next test for one that does."""
     kitchen = Kitchen()
@@ -296,5 +323,11 @@ async def test_a_whole_robot_follows_its_settings_under_these_rules(site: Privat
             status = (await bob.call_tool("get_status", {})).structured_content
             assert status is not None
             assert status["emotion"] == "happy"
+        urls = {user: f"mqtt://{user}:{user}@127.0.0.1:{site.port}" for user in ("alice", "bob")}
+        smile = ("call", SERVER_ID, "change_emotion", '{"emotion": "sad"}')
+        assert (await robot_node(*smile, "--broker", urls["alice"], "--client-id", "alice")).status == 0
+        refused = await robot_node(*smile, "--broker", urls["bob"], "--client-id", "bob")
+        said = "robot-kitchen refused the call of change_emotion: The role viewer may not call change_emotion."
+        assert (refused.status, refused.stderr.strip()) == (1, f"robot-node: {said}")
     finally:
         await robot.kill()
