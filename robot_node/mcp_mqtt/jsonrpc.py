@@ -31,6 +31,9 @@ DISCONNECTED = "notifications/disconnected"
 SERVER_ONLINE = "notifications/server/online"
 """Method of the retained presence message."""
 
+MAX_ID_CHARACTERS = 512
+"""Longest id of a request that we accept: each answer repeats it."""
+
 
 class ErrorCode(enum.IntEnum):
     """Error codes of this transport, in the band that MCP leaves to implementations (-32000 to -32019)."""
@@ -90,6 +93,8 @@ def _from_object(value: dict[str, Any]) -> JSONRPCMessage | Malformed:
         request_id = None
     if "method" not in value and ("result" in value or "error" in value):
         return _response(value, request_id)
+    if isinstance(request_id, str) and len(request_id) > MAX_ID_CHARACTERS:
+        return _malformed(None, INVALID_REQUEST, f'The member "id" is longer than {MAX_ID_CHARACTERS} characters.')
     if value.get("jsonrpc") != "2.0":
         return _malformed(request_id, INVALID_REQUEST, 'The member "jsonrpc" is not "2.0".')
     if not isinstance(value.get("method"), str):

@@ -174,7 +174,7 @@ class ServerProtocol:
         if not isinstance(message, JSONRPCRequest):
             yield Note("wrong topic", f"Client {client_id} sent no request on the control topic: ignored.")
         elif not opens_session(message):
-            text = f"{message.method} is not available on the control topic: it opens no session."
+            text = f"{message.method[:80]} is not available on the control topic: it opens no session."
             yield Answer(client_id, error_answer(message.id, METHOD_NOT_FOUND, text))
         else:
             previous = self._sessions.get(client_id)

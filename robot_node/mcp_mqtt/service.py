@@ -229,3 +229,4 @@ class Service:
                 await self._connection.publish(topic, payload, qos=self._options.qos)
             except BrokerError as error:
                 self._notices.note("publish failed", str(error))
+            del payload  # it may be large, and the next one may be long in coming

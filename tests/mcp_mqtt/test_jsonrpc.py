@@ -58,6 +58,9 @@ def test_json_that_is_no_single_object_is_an_invalid_request(payload: bytes) -> 
         ({"jsonrpc": "2.0", "id": None, "method": "x"}, (None, -32600)),
         ({"jsonrpc": "2.0", "id": True, "method": "x"}, (None, -32600)),
         ({"jsonrpc": "2.0", "id": 1.5, "method": "x"}, (None, -32600)),
+        ({"jsonrpc": "2.0", "id": "x" * 512, "method": 5}, ("x" * 512, -32600)),
+        ({"jsonrpc": "2.0", "id": "x" * 513, "method": "x"}, (None, -32600)),
+        ({"id": "x" * 513, "method": "x"}, (None, -32600)),
         ({"jsonrpc": "2.0", "id": 7, "method": "x", "params": [1]}, (7, -32602)),
     ],
 )
