@@ -112,7 +112,7 @@ class ResourceUris:
         for robot, prefix in self.prefixes.items():
             if uri.startswith(start := f"{_URI_SCHEME}{prefix}/"):
                 return Offer(robot, uri.removeprefix(start))
-        if len(self._offered) == 1:  # it may come from a template of this robot
+        if len(self._offered) == 1 and not uri.startswith(_URI_SCHEME):  # it may come from a template of this robot
             return Offer(next(iter(self._offered)), uri)
         same = [robot for robot, uris in self._offered.items() if uri in uris]
         if len(same) == 1:

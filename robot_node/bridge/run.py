@@ -54,6 +54,8 @@ async def run_bridge(
 
 
 async def _serve_stdio(bridge: Bridge) -> None:
+    if sys.stdin.isatty():
+        sys.stderr.write("Waiting for an agent on stdin. Agents start this command themselves: see --print-config.\n")
     descriptor = os.dup(sys.stdin.fileno())
     lines = cast("anyio.AsyncFile[str]", stdin_lines(descriptor))  # the transport only iterates over it
     async with stdio_server(stdin=lines) as (read, write):

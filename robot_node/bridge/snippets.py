@@ -67,20 +67,19 @@ _REFERENCES = {
 }
 
 
-def stdio_snippet(desktop: Desktop, executable: str, settings: BrokerSettings, wanted: Sequence[str]) -> Snippet:
+def stdio_snippet(desktop: Desktop, executable: str, settings: BrokerSettings, options: Sequence[str]) -> Snippet:
     """For a program that starts the bridge itself.
 
     Args:
         desktop: Which program.
         executable: Absolute path of robot-node.
         settings: The broker.
-        wanted: As ``--robot``.
+        options: Further ones of ``robot-node bridge``.
     """
     broker = settings.broker()
     environment = _environment(settings, broker)
     if broker.password is not None:
         environment[_PASSWORD] = _REFERENCES[desktop]
-    options = [option for robot in wanted for option in ("--robot", robot)]
     server = {"command": executable, "args": ["bridge", *options], "env": environment}
     if desktop in {Desktop.CLAUDE_CODE, Desktop.VSCODE}:
         server = {"type": "stdio", **server}

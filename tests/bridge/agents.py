@@ -254,6 +254,8 @@ class ScriptedRobot:
         self.received: asyncio.Queue[Message] = asyncio.Queue()
         self.on_call: Callable[[Message], list[Message]] = lambda _: []
         self.deaf = False
+        self.capabilities: Message = {"tools": {}}
+        self.results: dict[str, Message] = {}
         self._where = f"{server_id}/{server_name}"
         self._id = server_id
         self._agent = ""
@@ -267,6 +269,12 @@ class ScriptedRobot:
     async def say(self, message: Message) -> None:
         """Send a message to the bridge."""
         await self.publish(f"$mcp-rpc/{self._agent}/{self._where}", {"jsonrpc": "2.0"} | message)
+
+    async def announce(self, method: str, params: Message) -> None:
+        """Tell all clients of a change."""
+        await self.publish(
+            f"$mcp-server/capability/{self._where}", {"jsonrpc": "2.0", "method": method, "params": params}
+        )
 
     async def online(self) -> None:
         await self.client.subscribe([(f"$mcp-server/{self._where}", 1), (f"$mcp-rpc/+/{self._where}", 1)])
@@ -293,12 +301,14 @@ class ScriptedRobot:
                 return []
             case "initialize":
                 info = {"name": "scripted", "version": "1"}
-                known = {"protocolVersion": "2025-03-26", "capabilities": {"tools": {}}, "serverInfo": info}
+                known = {"protocolVersion": "2025-03-26", "capabilities": self.capabilities, "serverInfo": info}
                 return [{"result": known}]
             case "tools/list":
                 return [{"result": {"tools": self.tools}}]
             case "tools/call":
                 return self.on_call(message)
+            case str(method) if method in self.results:
+                return [{"result": self.results[method]}]
             case _:
                 return []
 
@@ -311,13 +321,29 @@ class ScriptedRobot:
 
 @contextlib.asynccontextmanager
 async def scripted_robot(
-    broker: PrivateBroker, tools: list[Message], *, server_id: str = "scripted", server_name: str = "tests/scripted"
+    broker: PrivateBroker,
+    tools: list[Message],
+    *,
+    server_id: str = "scripted",
+    server_name: str = "tests/scripted",
+    results: dict[str, Message] | None = None,
 ) -> AsyncIterator[ScriptedRobot]:
-    """A scripted robot that is online."""
+    """A scripted robot that is online.
+
+    Args:
+        broker: Where.
+        tools: What it offers.
+        server_id: Its id.
+        server_name: Its name.
+        results: What it answers to further methods.
+    """
     async with aiomqtt.Client(
         "127.0.0.1", broker.port, identifier=server_id, protocol=aiomqtt.ProtocolVersion.V5
     ) as client:
         robot = ScriptedRobot(client, server_id, server_name, tools)
+        if results is not None:
+            robot.results = results
+            robot.capabilities = {"tools": {}, "resources": {"subscribe": True}}
         serving = asyncio.create_task(robot.serve())
         await robot.online()
         try:
