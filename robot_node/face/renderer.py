@@ -199,12 +199,17 @@ def _bent(point: Point, half_width: float, bend: float) -> Point:
 
 def _lid_outline(eye: Eye, lid: Lid, side: int, inner: int) -> list[Point]:
     """The covered part: from the lid's edge outwards; ``side`` is -1 for the upper lid and 1 for the lower one."""
-    reach, far = eye.width / 2 + 1, eye.height + abs(eye.bend)
+    half_width = eye.width / 2
+    reach, far = half_width + 1 + min(abs(eye.bend), eye.height) / 2, eye.height + abs(eye.bend)
     edge = []
     for step in range(_CURVE_STEPS + 1):
         across = 2 * step / _CURVE_STEPS - 1
         covered = lid.cover + lid.slant / 2 * across * inner + lid.bow * (1 - across**2)
-        edge.append((across * reach, side * eye.height * (0.5 - covered) + eye.bend * (across**2 - 0.5)))
+        x = across * reach
+        # A bent eye has its height across the arch, which is more from top to bottom where the arch is steep.
+        steep = math.hypot(1, 2 * eye.bend * x / half_width**2)
+        arch = eye.bend * ((x / half_width) ** 2 - 0.5)
+        edge.append((x, side * eye.height * (0.5 - covered) * steep + arch))
     return [*edge, (reach, side * far), (-reach, side * far)]
 
 
@@ -233,7 +238,7 @@ def _draw_mouth(pen: Pen, mouth: Mouth) -> None:
     if mouth.opening > _FAINT:
         inside = [*upper, *reversed(lower)]
         pen.polygon(inside, fill=LIT if mouth.teeth else DARK)
-        if 0 < mouth.teeth < 1:
+        if mouth.teeth and (1 - mouth.teeth) * mouth.opening > _FAINT:
             pen.polygon(_shrunk(upper, lower, 1 - mouth.teeth), fill=DARK)
         pen.stroke(upper, mouth.thickness, smooth=True)
         pen.stroke(lower, mouth.thickness, smooth=True)

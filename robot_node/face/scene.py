@@ -184,7 +184,7 @@ class Scene:
         blinks, glances = self._schedules(motion)
         since_blink = time - blinks.time_of(blinks.last(time))
         turning = motion.glance and time - glances.time_of(glances.last(time)) <= _SACCADE
-        return bool(turning) or since_blink <= 2 * BLINK_LENGTH * motion.blink_length + _FRAME
+        return bool(turning) or since_blink <= 2.3 * BLINK_LENGTH * motion.blink_length + _FRAME
 
     def _next_motions(self, expression: Expression, time: float) -> list[float]:
         motion = expression.motion
@@ -207,7 +207,7 @@ class Scene:
         schedule, _ = self._schedules(motion)
         index = schedule.last(time)
         since = time - schedule.time_of(index)
-        again = BLINK_LENGTH * motion.blink_length
+        again = 1.3 * BLINK_LENGTH * motion.blink_length
         if since >= again and timing.chance(self.seed, _DOUBLE, index) < _DOUBLE_SHARE:
             since -= again
         return timing.blink(since, motion.blink_length)
