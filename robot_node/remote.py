@@ -156,11 +156,19 @@ async def call(
     server = await find(broker, robot)
     transport = mqtt_transport(broker, server.server_id, server.server_name, client_id=client_id)
     asking = None if ask is None else _asking(ask)
+    ended: list[RobotNodeError] = []
+
+    async def on_message(message: object) -> None:
+        if isinstance(message, RobotNodeError):  # why the transport ended, of which the SDK says "Connection closed"
+            ended.append(message)
+
     try:
-        async with Client(transport, read_timeout_seconds=_CALL_LIMIT_S, elicitation_callback=asking) as client:
+        async with Client(
+            transport, read_timeout_seconds=_CALL_LIMIT_S, elicitation_callback=asking, message_handler=on_message
+        ) as client:
             return await client.call_tool(tool, arguments)
     except (MCPError, ExceptionGroup) as error:
-        cause = _unwrapped(error)
+        cause = ended[0] if ended else _unwrapped(error)
         if isinstance(cause, RobotNodeError):
             raise cause from None
         if not isinstance(cause, MCPError):

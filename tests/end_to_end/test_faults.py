@@ -1,0 +1,142 @@
+"""A robot as a process, and a broker or a network that fails it: docs/conformance.md, "What happens when"."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import signal
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from robot_node.private_broker import PrivateBroker
+from tests.end_to_end.robot_process import (
+    DEADLINE_S,
+    PRESENCE,
+    SERVER_ID,
+    RobotProcess,
+    environment,
+    eventually,
+    is_retained,
+    presence,
+    robot_node,
+    wait_until_online,
+)
+
+QUICK = {"ROBOT_NODE_BROKER__KEEPALIVE_S": "1", "ROBOT_NODE_BROKER__CONNECT_TIMEOUT_S": "1"}
+
+
+@contextlib.asynccontextmanager
+async def running_robot(broker: PrivateBroker, folder: Path, settings: dict[str, str]) -> AsyncIterator[RobotProcess]:
+    """A robot that is being started."""
+    await asyncio.to_thread(folder.mkdir)
+    robot = RobotProcess(broker, folder, settings=settings)
+    await robot.start()
+    try:
+        yield robot
+    finally:
+        await robot.kill()
+        print(robot.log)  # noqa: T201  # pytest shows it when the test failed
+
+
+async def answers(broker: PrivateBroker) -> None:
+    called = await robot_node("call", SERVER_ID, "get_status", broker=broker)
+    assert called.status == 0, called.stderr
+
+
+async def test_a_robot_that_stood_still_is_missed_and_comes_back(broker: PrivateBroker, tmp_path: Path) -> None:
+    async with running_robot(broker, tmp_path / "robot", QUICK) as robot:
+        await wait_until_online(broker)
+        assert robot.process is not None
+        robot.process.send_signal(signal.SIGSTOP)  # as a machine that sleeps, or a network that is gone
+        await presence(broker, retained=False, empty=True)
+        assert not await is_retained(broker, PRESENCE)
+        robot.process.send_signal(signal.SIGCONT)
+        await wait_until_online(broker)
+        await answers(broker)
+        assert robot.log.count("Next attempt in") <= 4  # of two connections
+
+
+async def test_a_call_in_flight_fails_at_once_when_the_broker_is_killed(broker: PrivateBroker, tmp_path: Path) -> None:
+    async with running_robot(broker, tmp_path / "robot", {}) as robot:
+        await wait_until_online(broker)
+        assert robot.process is not None
+        robot.process.send_signal(signal.SIGSTOP)  # so that it answers nothing
+        call = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "robot_node", "call", SERVER_ID, "get_status"),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=environment(broker),
+        )
+        try:
+            await eventually(lambda: f"$mcp-server/{SERVER_ID}/" in received(broker), "the session is being opened")
+            broker.signal(signal.SIGKILL)
+            async with asyncio.timeout(DEADLINE_S):  # the time limit of the call itself is longer
+                stdout, stderr = await call.communicate()
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                call.kill()
+        assert (call.returncode, stdout) == (1, b"")
+        assert stderr.decode().splitlines()[-1].startswith("robot-node: The connection to the broker was lost: ")
+        assert "Traceback" not in stderr.decode()
+        await broker.stop()
+        await broker.start()
+        robot.process.send_signal(signal.SIGCONT)
+        await wait_until_online(broker)
+        await answers(broker)
+
+
+def received(broker: PrivateBroker) -> str:
+    """What the broker got from the command's connection."""
+    return "\n".join(line for line in broker.log.splitlines() if "Received PUBLISH" in line and SERVER_ID in line)
+
+
+async def test_a_robot_survives_a_killed_broker_with_persistence(
+    tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
+) -> None:
+    store = tmp_path_factory.mktemp("store")
+    broker = PrivateBroker(extra=f"persistence true\npersistence_location {store}/")
+    async with broker, running_robot(broker, tmp_path / "robot", {}) as robot:
+        await wait_until_online(broker)
+        broker.signal(signal.SIGKILL)
+        await broker.stop()
+        await broker.start()
+        await eventually(lambda: broker.log.count(f"Received PUBLISH from {SERVER_ID} ") >= 2, "the robot is back")
+        await answers(broker)
+        assert await robot.stop() == 0
+        assert not await is_retained(broker, PRESENCE)
+
+
+async def test_two_robots_with_one_id_say_so_and_do_not_fight(broker: PrivateBroker, tmp_path: Path) -> None:
+    slow = {"ROBOT_NODE_BROKER__RECONNECT_INITIAL_S": "0.5", "ROBOT_NODE_BROKER__RECONNECT_MAXIMUM_S": "30"}
+    async with running_robot(broker, tmp_path / "one", slow) as one:
+        await wait_until_online(broker)
+        async with running_robot(broker, tmp_path / "two", slow) as two:
+            advice = f"Make sure that no other client uses the id {SERVER_ID}."
+            await eventually(lambda: advice in flat(one.log), "the first one says what is wrong")
+            await eventually(lambda: advice in flat(two.log), "the second one as well")
+            before = connections(broker)
+            await asyncio.sleep(2)
+            assert connections(broker) - before <= 4
+            assert "Traceback" not in one.log + two.log
+            assert await two.stop() == 0
+        await eventually(lambda: last_connected(broker), "the first one is back")
+        await answers(broker)
+
+
+def flat(log: str) -> str:
+    """A log without its line breaks."""
+    return re.sub(r"\s+(\w+\.py:\d+\s+)?", " ", log)
+
+
+def connections(broker: PrivateBroker) -> int:
+    return broker.log.count(f"as {SERVER_ID} (")
+
+
+def last_connected(broker: PrivateBroker) -> bool:
+    """Whether the last that happened to the id's connections is that one was made."""
+    lines = [line for line in broker.log.splitlines() if re.search(rf"(as|from|Client) {SERVER_ID}\b(?!-)", line)]
+    return bool(lines) and not any(word in lines[-1] for word in ("DISCONNECT", "closed"))
