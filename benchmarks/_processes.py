@@ -70,7 +70,12 @@ class Peer:
 
 
 @contextlib.asynccontextmanager
-async def peer(module: str, *arguments: str, environment: Mapping[str, str] | None = None) -> AsyncIterator[Peer]:
+async def peer(
+    module: str,
+    *arguments: str,
+    environment: Mapping[str, str] | None = None,
+    start_limit_s: float = _START_LIMIT_S,
+) -> AsyncIterator[Peer]:
     """Run ``python -m module arguments`` for as long as the block lasts, from when it has said that it is ready.
 
     Raises:
@@ -78,7 +83,7 @@ async def peer(module: str, *arguments: str, environment: Mapping[str, str] | No
     """
     async with _python(module, *arguments, environment=environment, pipe=asyncio.subprocess.PIPE) as process:
         started = Peer(module.rpartition(".")[2].strip("_").replace("_", " ") + " process", process)
-        if await started.answer(_START_LIMIT_S) != READY:
+        if await started.answer(start_limit_s) != READY:
             raise BenchmarkError(f"{module} {' '.join(arguments)} is not ready.")
         yield started
 

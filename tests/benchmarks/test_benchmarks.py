@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 _REPOSITORY = Path(__file__).parents[2]
-_MODULES = ("viewers", "first_frame", "latency", "control_under_load", "tool_call")
+_MODULES = ("viewers", "first_frame", "latency", "control_under_load", "tool_call", "fleet")
 
 
 def run(module: str, *arguments: str) -> Any:  # noqa: ANN401  # each benchmark has a result of its own
@@ -79,6 +79,18 @@ def test_tool_call_compares_with_an_echo_and_with_the_other_ways_of_calling() ->
     assert set(result["at_once_ms"]) == ways | {"echo", "adapted_echo"}
     assert result["at_once"] == 16
     assert all(time > 0 for time in (*result["first_result_ms"].values(), *result["at_once_ms"].values()))
+
+
+def test_fleet_sees_every_robot_and_calls_one_among_the_others_and_one_alone() -> None:
+    result = run("fleet", "--robots", "10", "--calls", "40", "--seconds", "1")
+    assert result["robots"] == 10
+    assert result["calls"] == 40
+    assert result["discover_all_ms"] > 0
+    assert result["start_s"] > 0
+    assert abs(result["idle_bytes_per_s"]) < 100  # a ping, if at all; announcing itself takes a robot some hundreds
+    assert result["p99_ratio"] == pytest.approx(result["p99_ms"] / result["alone_p99_ms"], abs=0.01)
+    assert 0 < result["p50_ms"] <= result["p99_ms"]
+    assert 0 < result["alone_p50_ms"] <= result["alone_p99_ms"]
 
 
 def test_a_benchmark_that_is_interrupted_ends_everything_that_it_started() -> None:
