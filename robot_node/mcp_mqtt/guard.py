@@ -6,6 +6,7 @@ A middleware of the SDK: ``MCPServer(..., middleware=[guard])``, together with `
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import math
 import time
@@ -136,7 +137,7 @@ class Guard:
 def _question(tool: str, params: Mapping[str, Any]) -> str:
     arguments = params.get("arguments")
     listed = arguments.items() if isinstance(arguments, Mapping) else ()
-    shown = ", ".join(f"{name}: {value!r}" for name, value in listed)
+    shown = ", ".join(f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in listed)
     detail = f" with {shown[:_MAX_SHOWN_ARGUMENTS]}" if shown else ""
     return f"May the robot carry out {tool}{detail}?"
 

@@ -211,7 +211,7 @@ async def test_a_listed_tool_is_carried_out_only_when_a_person_agrees(broker: Pr
             assert text(await client.call_tool("look", {})) == "done"
             assert asked == []
             assert text(await client.call_tool("move", {"how": "fast"})) == "done"
-            assert asked == ["May the robot carry out move with how: 'fast'?"]
+            assert asked == ['May the robot carry out move with how: "fast"?']
         for action in ("decline", "cancel"):
             async with visit(broker, action, mode, elicitation_callback=person(action, asked)) as client:
                 await client.list_tools()
