@@ -238,7 +238,7 @@ class ServerLink:
 
     async def _open_for(self, message: JSONRPCRequest) -> None:
         async with self._opening:  # others that are sent meanwhile would reach a server that doesn't listen yet
-            if self._opened:
+            if self._opened or message.id not in self._pending:  # it may have waited too long for its turn
                 return
             meta = (message.params or {}).get("_meta", {})
             envelope = {key: value for key, value in meta.items() if key.startswith(_ENVELOPE_PREFIX)}
