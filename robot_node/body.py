@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from robot_node.devices.audio import Loudspeaker
 from robot_node.devices.camera import Camera
-from robot_node.devices.display import Face
+from robot_node.devices.face import Face
 from robot_node.events import EventLog
 from robot_node.state import RobotState
 from robot_node.webrtc.call_control import CallControl

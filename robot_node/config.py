@@ -26,6 +26,9 @@ from pydantic_settings import SettingsError as PydanticSettingsError
 
 from robot_node.access_settings import AccessSettings
 from robot_node.errors import SettingsError
+from robot_node.face.care import Care, Night
+from robot_node.face.custom import with_custom
+from robot_node.face.shapes import Expression
 from robot_node.mqtt import Broker
 
 ENV_PREFIX = "ROBOT_NODE_"
@@ -71,10 +74,10 @@ class BrokerSettings(_Section):
     password: SecretStr | None = None
     ca_file: Path | None = None
     connect_timeout_s: Annotated[float, Field(gt=0, le=60)] = 4.0
+    keepalive_s: Annotated[int, Field(ge=1, le=3600)] = 20
     reconnect_initial_s: Annotated[float, Field(gt=0, le=60)] = 1.0
     reconnect_maximum_s: Annotated[float, Field(gt=0, le=600)] = 30.0
 
-    keepalive_s: Annotated[int, Field(ge=1, le=3600)] = 20
     @field_validator("url")
     @classmethod
     def _readable(cls, value: str) -> str:
@@ -134,6 +137,44 @@ class DisplaySettings(_Section):
     height: Literal[32, 64] = 64
     rotate: Literal[0, 180] = 0
     contrast: Annotated[int, Field(ge=0, le=255)] = 255
+    night: str = ""
+    night_contrast: Annotated[int, Field(ge=0, le=255)] = 0
+    off_after_s: Annotated[float, Field(ge=0, le=86_400)] = 0.0
+    shift_every_s: Annotated[float, Field(ge=0, le=86_400)] = 120.0
+
+    @field_validator("night")
+    @classmethod
+    def _two_times_of_day(cls, value: str) -> str:
+        if value:
+            Night.parse(value)
+        return value
+
+    def care(self) -> Care:
+        """How the display is spared."""
+        return Care(
+            contrast=self.contrast,
+            night=Night.parse(self.night) if self.night else None,
+            night_contrast=self.night_contrast,
+            off_after_s=self.off_after_s,
+            shift_every_s=self.shift_every_s,
+        )
+
+
+class FaceSettings(_Section):
+    """What the face can show beside, or instead of, what it brings."""
+
+    expressions: dict[str, dict[str, Any]] = {}
+
+    def known(self, display: DisplaySettings) -> Mapping[str, Expression]:
+        """Everything that the face can show.
+
+        Args:
+            display: What it must fit.
+
+        Raises:
+            SettingsError: an expression cannot be used; says which, and why.
+        """
+        return with_custom(self.expressions, size=(display.width, display.height))
 
 
 class AudioSettings(_Section):
@@ -203,11 +244,19 @@ class Settings(BaseSettings):
     access: AccessSettings = AccessSettings()
     camera: CameraSettings = CameraSettings()
     display: DisplaySettings = DisplaySettings()
+    face: FaceSettings = FaceSettings()
     audio: AudioSettings = AudioSettings()
     webrtc: WebRtcSettings = WebRtcSettings()
     dialer: DialerSettings = DialerSettings()
     simulation: SimulationSettings = SimulationSettings()
     log: LogSettings = LogSettings()
+
+    @field_validator("face")
+    @classmethod
+    def _drawable(cls, value: FaceSettings, info: ValidationInfo) -> FaceSettings:
+        if isinstance(display := info.data.get("display"), DisplaySettings):
+            value.known(display)
+        return value
 
     @field_validator("dialer")
     @classmethod

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import logging
+import zlib
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 
@@ -13,11 +14,11 @@ from robot_node.access import guarded
 from robot_node.config import AudioSettings, Settings
 from robot_node.devices.audio import Loudspeaker, Microphone
 from robot_node.devices.camera import Camera
-from robot_node.devices.display import Display, Face
+from robot_node.devices.display import Display
+from robot_node.devices.face import Face
 from robot_node.devices.platform import Platform
 from robot_node.errors import DeviceError
 from robot_node.events import EventLog, record
-from robot_node.face.expressions import Emotion
 from robot_node.mcp_mqtt.notifier import Notifier
 from robot_node.mcp_mqtt.server import ServerOptions, serve
 from robot_node.mqtt import Backoff, LinkStatus
@@ -51,8 +52,13 @@ async def run(settings: Settings, platform: Platform, *, on_online: Callable[[],
         display = Display(platform, settings.display, state)
         devices.push_async_callback(display.close)
         await display.open()
-        face = Face(display, state)
-        await face.show_emotion(Emotion.NEUTRAL)
+        face = Face(
+            display,
+            state,
+            expressions=settings.face.known(settings.display),
+            care=settings.display.care(),
+            seed=zlib.crc32(settings.robot.server_id.encode()),  # two robots side by side don't blink together
+        )
         camera = Camera(platform, settings.camera, state)
         devices.push_async_callback(camera.close)
         microphone, loudspeaker = _sound(platform, settings.audio, state, devices)
@@ -89,6 +95,7 @@ async def run(settings: Settings, platform: Platform, *, on_online: Callable[[],
                     statistics=statistics,
                     events=events,
                 )
+                services.create_task(face.live(), name="face")
                 notifier = Notifier()
                 services.create_task(announce(body, notifier.resource_updated), name="resource updates")
                 services.create_task(_serve_mcp(settings, body, notifier, has_become_reachable), name="MCP")
@@ -129,6 +136,7 @@ async def _serve_mcp(settings: Settings, body: Body, notifier: Notifier, on_onli
         ping_timeout_s=mcp.ping_timeout_s,
         presence_expiry_s=mcp.presence_expiry_s,
         connect_timeout_s=settings.broker.connect_timeout_s,
+        keepalive_s=settings.broker.keepalive_s,
     )
     await serve(
         settings.broker.broker(),
@@ -136,7 +144,6 @@ async def _serve_mcp(settings: Settings, body: Body, notifier: Notifier, on_onli
         options,
         notifier=notifier,
         backoff=_backoff(settings),
-        keepalive_s=settings.broker.keepalive_s,
         on_status=report,
         on_online=on_online,
     )

@@ -124,7 +124,7 @@ def build_server(body: Body, *, name: str, description: str, notifier: Notifier 
     ) -> EmotionShown:
         """Show an emotion on the robot's face."""
         with _readable_errors():
-            await body.face.show_emotion(emotion)
+            body.face.show_emotion(emotion)
         return EmotionShown(emotion=body.state.snapshot.emotion)
 
     @server.tool(

@@ -13,7 +13,8 @@ from hw_mocks.platform import SimulatedPi, simulated_platform
 from robot_node.config import CameraSettings, DisplaySettings
 from robot_node.devices.audio import Loudspeaker
 from robot_node.devices.camera import Camera
-from robot_node.devices.display import Display, Face
+from robot_node.devices.display import Display
+from robot_node.devices.face import Face
 from robot_node.state import RobotState
 from robot_node.tools import Body, build_server
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,14 +21,15 @@ from robot_node.devices import oled
 from robot_node.devices.platform import Platform
 from robot_node.devices.worker import DeviceWorker
 from robot_node.errors import DeviceError
-from robot_node.face.expressions import EXPRESSIONS, Emotion
-from robot_node.face.renderer import render
 from robot_node.state import RobotState
 
 logger = logging.getLogger(__name__)
 
 _NO_OPERATION = 0xE3
 """Changes nothing on either controller: that it is acknowledged tells that a display is there."""
+
+_SLOW_S = 0.06
+"""A picture at 400 kHz takes 26 ms, at the Pi's default of 100 kHz 93 ms."""
 
 
 class Display:
@@ -67,12 +69,15 @@ class Display:
         self._waiting: dict[asyncio.Future[None], int] = {}
         self._present = False
         self._reported: bool | None = None
+        self._contrast = settings.contrast
+        self._picture_s = 0.0
         # Below: used in the worker's thread only.
         self._serial: Any = None
         self._device: Any = None
         self._lit = False
         self._blank = False
         self._tells_status = False
+        self._set_contrast = settings.contrast
 
     @property
     def size(self) -> tuple[int, int]:
@@ -83,6 +88,16 @@ class Display:
     def picture(self) -> Image.Image:
         """What it shows, or would show if it answered; mode ``"1"``."""
         return Image.new("1", self.size) if self._wanted is None else self._wanted.copy()
+
+    @property
+    def answers(self) -> bool:
+        """There is a display, and it answers."""
+        return self._present
+
+    @property
+    def picture_s(self) -> float:
+        """Seconds that the bus needs for a whole picture, as measured when the display was set up."""
+        return self._picture_s
 
     async def open(self) -> None:
         """Start to look after the display; return when it is dark and ready, or found missing."""
@@ -106,6 +121,13 @@ class Display:
         if image.mode != "1" or image.size != self.size:
             raise ValueError(f"A picture of mode 1 and size {self.size} is needed, not {image.mode} and {image.size}.")
         await self._put(image.copy())
+
+    def set_contrast(self, contrast: int) -> None:
+        """Change the contrast, 0 to 255."""
+        if contrast != self._contrast:
+            self._contrast = contrast
+            self._asked += 1
+            self._changed.set()
 
     async def dark(self) -> None:
         """Blank the glass and switch the display off, until the next picture."""
@@ -196,6 +218,12 @@ class Display:
             logger.warning("%s The robot goes on, and shows its face when the display answers.", error)
         elif self._reported is not None:
             logger.info("The display answers again and shows the face")
+        elif self._picture_s > _SLOW_S:
+            logger.info(
+                "The display's bus needs %.0f ms for a whole picture. The face moves more smoothly with a faster one: "
+                "dtparam=i2c_arm=on,i2c_baudrate=400000 in /boot/firmware/config.txt.",
+                1000 * self._picture_s,
+            )
         self._reported = self._present
 
     # In the worker's thread
@@ -205,6 +233,7 @@ class Display:
         with self._bus_errors():
             self._serial = self._open_serial()
             self._serial.command(_NO_OPERATION)
+            began = time.monotonic()
             self._device = oled.create(
                 "sh1106" if settings.driver == "sh1106" else "ssd1306",
                 self._serial,
@@ -212,7 +241,8 @@ class Display:
                 height=settings.height,
                 rotate=settings.rotate,
             )
-            self._device.contrast(settings.contrast)
+            self._picture_s = time.monotonic() - began  # little more than the blank picture that it ends with
+            self._apply_contrast()
             self._lit = self._blank = True
             self._tells_status = self._is_on()
 
@@ -231,10 +261,16 @@ class Display:
                 self._device.hide()
             else:
                 self._device.display(image)
+                if self._contrast != self._set_contrast:
+                    self._apply_contrast()
                 if not self._lit:
                     self._device.show()
             self._lit, self._blank = image is not None, image is None
             self._check_power()
+
+    def _apply_contrast(self) -> None:
+        self._set_contrast = self._contrast
+        self._device.contrast(self._set_contrast)
 
     def _probe(self) -> None:
         with self._bus_errors():
@@ -285,32 +321,3 @@ class Display:
                 f"The {settings.driver} display at {where} does not answer: {error}.",
                 remedy=f"Check its wires; '{look}' lists what is there.",
             ) from error
-
-
-class Face:
-    """What the robot's face shows.
-
-    Args:
-        display: Where it shows.
-        state: Told which emotion is shown.
-    """
-
-    def __init__(self, display: Display, state: RobotState) -> None:
-        self._display = display
-        self._state = state
-        self._latest: Emotion | None = None
-
-    @property
-    def picture(self) -> Image.Image:
-        """What the display shows, or would show if there were one that answers; mode ``"1"``."""
-        return self._display.picture
-
-    async def show_emotion(self, emotion: Emotion) -> None:
-        """Show an emotion; return when the display has it, or is absent."""
-        self._latest = emotion
-        try:
-            await self._display.show(render(EXPRESSIONS[emotion], self._display.size))
-        finally:
-            # Also when the caller went away: the display shows what it was given. Unless somebody else was later.
-            if self._latest is emotion:
-                self._state.update(emotion=emotion.value)

@@ -12,7 +12,7 @@ from PIL import Image
 
 from hw_mocks.platform import simulated_platform
 from robot_node.config import DisplaySettings
-from robot_node.devices.display import Display, Face
+from robot_node.devices.display import Display
 from robot_node.devices.oled_windows import pack
 from robot_node.errors import DeviceError
 from robot_node.face.expressions import EXPRESSIONS, Emotion
@@ -27,10 +27,10 @@ async def test_emotions_are_on_the_glass(driver: Literal["ssd1306", "sh1106"], h
     state = RobotState()
     display = Display(pi.platform, DisplaySettings(interface="spi", driver=driver, height=height, contrast=9), state)
     await display.open()
-    face = Face(display, state)
     for emotion in Emotion:
-        await face.show_emotion(emotion)
-        assert pack(pi.oled.picture()) == pack(render(EXPRESSIONS[emotion], (128, height))), emotion
+        picture = render(EXPRESSIONS[emotion], (128, height))
+        await display.show(picture)
+        assert pack(pi.oled.picture()) == pack(picture), emotion
     assert state.snapshot.display_error == ""
     assert pi.oled.controller.contrast == 9
     assert pi.i2c.transfers == 0

@@ -1,0 +1,246 @@
+"""The living face on a simulated display: what a person sees, and what it costs on the bus."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import pytest
+from PIL import Image, ImageChops
+
+from hw_mocks.platform import SimulatedPi, simulated_platform
+from robot_node.config import DisplaySettings
+from robot_node.devices.display import Display
+from robot_node.devices.face import Face, signs_of
+from robot_node.errors import SettingsError
+from robot_node.face.animator import Animator
+from robot_node.face.care import Care, Night
+from robot_node.face.custom import with_custom
+from robot_node.face.expressions import Emotion
+from robot_node.face.signs import Link, Signs
+from robot_node.state import CameraState, RobotSnapshot, RobotState
+from tests.faces import emotion_in
+
+ONLINE = RobotSnapshot(mcp_connected=True)
+
+
+@dataclass
+class Stage:
+    """A living face, the display in front of it, and what it should look like."""
+
+    pi: SimulatedPi
+    state: RobotState
+    face: Face
+    local: dt.time = dt.time(12)
+
+    def shows(self, emotion: Emotion) -> bool:
+        return emotion_in(self.pi.oled.picture()) is emotion
+
+    @property
+    def dark(self) -> bool:
+        return self.pi.oled.picture().getbbox() is None
+
+
+@contextlib.asynccontextmanager
+async def living(
+    *,
+    driver: Literal["ssd1306", "sh1106"] = "ssd1306",
+    height: Literal[32, 64] = 64,
+    care: Care = Care(),  # noqa: B008  # frozen
+    expressions: dict[str, dict[str, object]] | None = None,
+) -> AsyncIterator[Stage]:
+    pi = simulated_platform(controller=driver, display_height=height)
+    state = RobotState(ONLINE)
+    settings = DisplaySettings(driver=driver, height=height)
+    display = Display(pi.platform, settings, state, probe_interval_s=0.02, retry_initial_s=0.01, retry_maximum_s=0.02)
+    await display.open()
+    known = with_custom(expressions or {}, size=(128, height))
+    face = Face(display, state, expressions=known, care=care, local_time=lambda: stage.local)
+    stage = Stage(pi, state, face)
+    task = asyncio.create_task(face.live())
+    try:
+        yield stage
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+        await display.close()
+    assert not pi.oled.problems
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110  # it comes true in another thread
+            await asyncio.sleep(0.005)
+
+
+@pytest.mark.parametrize(("driver", "height"), [("ssd1306", 64), ("sh1106", 64), ("ssd1306", 32), ("sh1106", 32)])
+async def test_every_emotion_is_seen(driver: Literal["ssd1306", "sh1106"], height: Literal[32, 64]) -> None:
+    async with living(driver=driver, height=height) as stage:
+        for emotion in (*Emotion, Emotion.NEUTRAL):
+            stage.face.show_emotion(emotion)
+            assert stage.state.snapshot.emotion == emotion
+            await until(lambda wanted=emotion: stage.shows(wanted))  # type: ignore[misc]  # a lambda's default
+
+
+async def test_it_moves_by_itself_and_an_idle_one_costs_little() -> None:
+    async with living() as stage:
+        await until(lambda: stage.shows(Emotion.NEUTRAL))
+        first = stage.pi.oled.picture()
+        stage.pi.i2c.bytes_on_wire = 0
+        await until(lambda: ImageChops.logical_xor(first, stage.pi.oled.picture()).getbbox() is not None)
+        assert stage.pi.i2c.bytes_on_wire < 1034  # a blink, a glance or a breath: not a whole picture
+
+
+async def test_aliases_and_own_expressions() -> None:
+    async with living(expressions={"wink": {"like": "playful", "mouth": {"width": 12}}}) as stage:
+        stage.face.show_emotion("crying")
+        await until(lambda: stage.shows(Emotion.SAD))
+        assert "wink" in stage.face.names
+        stage.face.show_emotion("wink")
+        assert stage.state.snapshot.emotion == "wink"
+        with pytest.raises(SettingsError, match="hungry") as refused:
+            stage.face.show_emotion("hungry")
+        assert "wink" in str(refused.value)
+        assert stage.state.snapshot.emotion == "wink"
+
+
+def text_rows(picture: Image.Image) -> Image.Image:
+    return picture.crop((10, picture.height - 10, 48, picture.height))  # left of any mouth at rest
+
+
+async def test_text_shows_below_the_face_and_goes() -> None:
+    async with living() as stage:
+        await until(lambda: stage.shows(Emotion.NEUTRAL))
+        shown_s = stage.face.show_text("Hello there, how are you", 0.3)
+        assert shown_s == pytest.approx(0.3)
+        await until(lambda: text_rows(stage.pi.oled.picture()).getbbox() is not None)
+        await until(lambda: stage.shows(Emotion.NEUTRAL) and text_rows(stage.pi.oled.picture()).getbbox() is None)
+
+
+async def test_the_mouth_moves_with_speech_and_the_expression_comes_back() -> None:
+    async with living() as stage:
+        stage.face.show_emotion(Emotion.HAPPY)
+        await until(lambda: stage.shows(Emotion.HAPPY))
+        mouths = set()
+
+        def mouth() -> bytes:
+            return stage.pi.oled.picture().crop((30, 40, 98, 64)).tobytes()
+
+        stage.face.speak([(0.05 * step, abs((step % 8) - 4) / 4) for step in range(40)])
+
+        def many() -> bool:
+            mouths.add(mouth())
+            return len(mouths) >= 5
+
+        await until(many)
+        stage.face.hush()
+        await until(lambda: stage.shows(Emotion.HAPPY))
+
+
+@pytest.mark.parametrize(
+    ("change", "signs"),
+    [
+        ({}, Signs()),
+        ({"mcp_connected": False}, Signs(link=Link.CONNECTING)),
+        (
+            {"mcp_connected": False, "link_error": "Connection refused. Check the broker."},
+            Signs(link=Link.OFFLINE, error="Connection refused"),
+        ),
+        ({"camera": CameraState.ON}, Signs(camera=True)),
+        ({"camera": CameraState.STARTING}, Signs()),
+        ({"viewers": 2}, Signs(watched=True)),
+        ({"microphone_on": True}, Signs(microphone=True)),
+        ({"camera_error": "No camera was found."}, Signs(error="No camera was found")),
+    ],
+)
+async def test_what_is_true_of_the_robot_is_seen_at_a_glance(change: dict[str, object], signs: Signs) -> None:
+    state = RobotState(ONLINE)
+    state.update(**change)
+    assert signs_of(state.snapshot) == signs
+    expected = Animator(seed=1)
+    expected.sign(signs, 0.0)
+    plain = Animator(seed=1)
+    async with living() as stage:
+        stage.state.update(**change)
+
+        def corner(picture: Image.Image) -> bytes:
+            return picture.crop((0, 0, 8, 8)).tobytes()
+
+        if signs.link is Link.CONNECTING:  # it moves
+            await until(lambda: corner(stage.pi.oled.picture()) != corner(plain.picture(2.0)))
+        else:
+            await until(lambda: corner(stage.pi.oled.picture()) == corner(expected.picture(2.0)))
+
+
+async def test_it_listens() -> None:
+    async with living() as stage:
+        await until(lambda: stage.shows(Emotion.NEUTRAL))
+        stage.face.listen(listening=True)
+        await until(lambda: stage.pi.oled.picture().crop((0, 0, 8, 8)).getbbox() is not None)
+        stage.face.listen(listening=False)
+        await until(lambda: stage.pi.oled.picture().crop((0, 0, 8, 8)).getbbox() is None)
+
+
+async def test_a_face_comes_back_by_itself() -> None:
+    async with living() as stage:
+        await until(lambda: stage.shows(Emotion.NEUTRAL))
+        stage.pi.oled.unplug()
+        await until(lambda: stage.state.snapshot.display_error != "")
+        stage.face.show_emotion(Emotion.ANGRY)
+        stage.pi.oled.plug()
+        await until(lambda: stage.shows(Emotion.ANGRY))
+        assert stage.state.snapshot.display_error == ""
+
+
+async def test_night_dims_and_morning_does_not() -> None:
+    care = Care(contrast=200, night=Night.parse("22:00-07:00"), night_contrast=5)
+    async with living(care=care) as stage:
+        await until(lambda: stage.pi.oled.controller.contrast == 200)
+        stage.local = dt.time(23, 30)
+        stage.face.show_emotion(Emotion.TIRED)
+        await until(lambda: stage.pi.oled.controller.contrast == 5)
+        stage.local = dt.time(7)
+        stage.face.show_emotion(Emotion.HAPPY)
+        await until(lambda: stage.pi.oled.controller.contrast == 200)
+
+
+async def test_it_goes_dark_when_nothing_happens_and_wakes() -> None:
+    async with living(care=Care(off_after_s=0.2)) as stage:
+        await until(lambda: not stage.dark)
+        await until(lambda: stage.dark)
+        assert not stage.pi.oled.controller.on
+        stage.face.show_emotion(Emotion.SURPRISED)
+        await until(lambda: stage.shows(Emotion.SURPRISED))
+
+
+async def test_the_picture_shifts() -> None:
+    async with living(care=Care(shift_every_s=0.1)) as stage:
+        seen = set()
+
+        def moved() -> bool:
+            box = stage.pi.oled.picture().getbbox()
+            seen.add(box and box[0])
+            return len(seen - {None}) >= 2
+
+        await until(moved)
+
+
+async def test_without_a_display_there_is_a_picture_all_the_same() -> None:
+    pi = simulated_platform()
+    state = RobotState(ONLINE)
+    display = Display(pi.platform, DisplaySettings(driver="none"), state)
+    await display.open()
+    face = Face(display, state)
+    before = face.picture.tobytes()
+    task = asyncio.create_task(face.live())
+    face.show_emotion(Emotion.LAUGH)
+    await until(lambda: face.picture.tobytes() != before)
+    assert state.snapshot.emotion == "laugh"
+    assert pi.i2c.transfers == 0
+    task.cancel()
+    await asyncio.wait({task})
+    await display.close()

@@ -1,0 +1,67 @@
+"""When the display is dimmed, dark or shifted."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+
+import pytest
+from PIL import Image
+
+from robot_node.face.care import Care, Night, shifted
+
+NOON = dt.time(12)
+
+
+@pytest.mark.parametrize(
+    ("night", "time", "holds"),
+    [
+        ("22:00-07:00", dt.time(23), True),
+        ("22:00-07:00", dt.time(0), True),
+        ("22:00-07:00", dt.time(6, 59), True),
+        ("22:00-07:00", dt.time(7), False),
+        ("22:00-07:00", NOON, False),
+        ("01:00-05:30", dt.time(5), True),
+        ("01:00-05:30", dt.time(0, 59), False),
+    ],
+)
+def test_a_night_may_hold_midnight(night: str, time: dt.time, *, holds: bool) -> None:
+    assert Night.parse(night).holds(time) is holds
+
+
+@pytest.mark.parametrize("text", ["22:00", "22-7", "25:00-07:00", "08:00-08:00", "a-b", "22:00-07:00-08:00"])
+def test_what_is_no_night_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"times of day|begins"):
+        Night.parse(text)
+
+
+def test_without_wishes_nothing_is_done() -> None:
+    care = Care(contrast=9)
+    look = care.look(1e6, since=0, started=0, local=dt.time(3))
+    assert (look.lit, look.contrast, look.shift) == (True, 9, (0, 0))
+    assert care.next_change(5.0, since=0, started=0) == math.inf
+
+
+def test_it_goes_dark_after_a_while() -> None:
+    care = Care(off_after_s=10)
+    assert care.look(12.9, since=3, started=0, local=NOON).lit
+    assert not care.look(13, since=3, started=0, local=NOON).lit
+    assert care.next_change(5, since=3, started=0) == 13
+    assert care.next_change(14, since=3, started=0) == math.inf
+
+
+def test_the_picture_goes_round() -> None:
+    care = Care(shift_every_s=60)
+    places = [care.look(60 * turn + 1, since=0, started=0, local=NOON).shift for turn in range(5)]
+    assert places == [(0, 0), (1, 0), (1, 1), (0, 1), (0, 0)]
+    assert care.next_change(61, since=0, started=0) == 120
+
+
+def test_shifting_keeps_the_size() -> None:
+    picture = Image.new("1", (8, 4))
+    picture.putpixel((7, 1), 1)
+    picture.putpixel((2, 2), 1)
+    moved = shifted(picture, (1, 1))
+    assert moved.size == (8, 4)
+    assert [(x, y) for y in range(4) for x in range(8) if moved.getpixel((x, y))] == [(3, 3)]
+    assert shifted(picture, (0, 0)) is picture
