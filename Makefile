@@ -26,7 +26,9 @@ setup: .venv/.ready
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[simulation]'
 	@touch $@
 
+# A font of twelve pixels with Chinese letters; its package brings no command that could be looked for.
 develop: .venv/.ready-to-develop
+	@ls /usr/share/fonts/X11/misc/wenquanyi_9pt.pcf* >/dev/null 2>&1 || scripts/need no-such-command=xfonts-wqy
 
 .venv/.ready-to-develop: .venv/.ready $(MADE_FROM)
 	@scripts/need mosquitto=mosquitto mosquitto_passwd=mosquitto chromium=chromium systemd-analyze=systemd ss=iproute2 libatomic.so.1=libatomic1 turnserver=coturn

@@ -11,6 +11,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 
 from robot_node.errors import SettingsError
+from robot_node.face import modifiers
 from robot_node.face.expressions import ALIASES, EXPRESSIONS, Emotion
 from robot_node.face.renderer import Size, extent
 from robot_node.face.shapes import Expression
@@ -109,14 +110,18 @@ def _changed(name: str, table: Mapping[str, Any], known: Mapping[str, Expression
 
 def _check_extent(name: str, expression: Expression, size: Size) -> None:
     """Refuse what the display's borders, or the signs at its left one, would cut at some moment of its motion."""
-    left, top, right, bottom = extent(expression, size)
     motion = expression.motion
-    across, up = round(motion.shake), round(max(motion.bob, motion.bounce))
-    down = round(motion.bob)
-    if left - across < COLUMN or top - up < 0 or right + across > size[0] or bottom + down > size[1]:
+    boxes = []
+    for side in (-1, 1):
+        face = modifiers.breathe(modifiers.glance(expression, side * motion.glance, 0), round(motion.breath))
+        face = modifiers.sway(face, lambda _, side=side: side)  # type: ignore[misc]  # bound to this turn of the loop
+        low = motion.bob if side > 0 else -max(motion.bob, motion.bounce)
+        boxes.append(extent(modifiers.move(face, side * motion.shake, low), size))
+    (left, top, *_), (*_, right, bottom) = boxes
+    if left < COLUMN or top < 0 or right > size[0] or bottom > size[1]:
         raise SettingsError(
             f"Expression {name} does not stay inside the display of {size[0]}x{size[1]}: it reaches from "
-            f"({left - across}, {top - up}) to ({right + across}, {bottom + down}).",
+            f"({left}, {top}) to ({right}, {bottom}).",
             remedy=f"Keep it between ({COLUMN}, 0) and ({size[0]}, {size[1]}).",
         )
 

@@ -82,7 +82,7 @@ EXPRESSIONS: Mapping[str, Expression] = MappingProxyType(
         Emotion.PLAYFUL: Expression(
             left=Eye(height=34, pupil=9, brow=Brow(lift=20, tilt=-2, bend=3)),
             right=_SMILING_EYE,
-            mouth=Mouth(width=36, curve=6, lift=5, tongue=13, tongue_offset=7),
+            mouth=Mouth(width=36, curve=6, lift=5, tongue=13, tongue_offset=6.5),
             motion=Motion(transition=0.25, glance=0.4, bob=1, bob_period=1.2),
         ),
         Emotion.RELAXED: _both(

@@ -259,13 +259,13 @@ def _shrunk(upper: list[Point], lower: list[Point], factor: float) -> list[Point
 def _draw_tongue(pen: Pen, mouth: Mouth, lip: list[Point]) -> None:
     """Put a tongue out below the lower lip, set off from it by a dark line."""
     half = mouth.tongue / 2
-    root_x, root_y = min(lip, key=lambda point: abs(point[0] - mouth.tongue_offset))
+    root_x, root_y = mouth.tongue_offset, min((abs(x - mouth.tongue_offset), y) for x, y in lip)[1]
     layer = pen.layer(mouth.width, mouth.width)
     layer.ellipse((root_x, root_y + half * 0.7), half, half * 1.1)
-    layer.stroke([(root_x, root_y), (root_x, root_y + half)], mouth.tongue / 9, fill=DARK)
+    layer.stroke([(root_x, root_y), (root_x, root_y + half)], mouth.tongue / 11, fill=DARK)
     inside = [(x, y - mouth.tongue) for x, y in reversed(lip)]
     layer.polygon([*lip, *inside], fill=DARK)
-    layer.stroke(lip, mouth.thickness + 2, fill=DARK, smooth=True)
+    layer.stroke(lip, mouth.thickness + 2.5, fill=DARK)
     pen.add(layer)
 
 

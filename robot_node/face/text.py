@@ -15,7 +15,7 @@ from robot_node.errors import SettingsError
 
 logger = logging.getLogger(__name__)
 
-LONGEST = 1000
+LONGEST = 500
 """Characters of a text that are shown; the rest is left away."""
 
 _FONT_SIZE = 12
@@ -88,7 +88,7 @@ def wrap(text: str, font: Font, width: int) -> tuple[str, ...]:
             line = ""
         line = (line + word) if line else word.lstrip()
         while font.width(line.rstrip()) > width:
-            fitting = next(cut for cut in range(len(line) - 1, 0, -1) if cut == 1 or font.width(line[:cut]) <= width)
+            fitting = next(cut for cut in range(1, len(line)) if font.width(line[: cut + 1]) > width)
             lines.append(line[:fitting])
             line = line[fitting:]
     if line.strip():
@@ -156,7 +156,7 @@ def _drawable(text: str, font: Font) -> str:
         elif unicodedata.category(character) not in _UNDRAWN and ord(character) < 0x10000:
             known = font.chinese or ord(character) < 0x250 or 0x2010 <= ord(character) < 0x2040
             kept.append(character if known else "?")
-    return " ".join("".join(kept).split(" "))
+    return " ".join("".join(kept).split())
 
 
 def _words(text: str) -> list[str]:

@@ -1,0 +1,95 @@
+"""Small signs: whether the robot is connected, sees, is watched, hears or has a problem."""
+
+from __future__ import annotations
+
+import math
+from itertools import combinations, product
+
+import pytest
+from PIL import Image
+
+from robot_node.face.animator import Animator
+from robot_node.face.expressions import EXPRESSIONS, Emotion
+from robot_node.face.renderer import SIZES, TEXT_ROWS, Size
+from robot_node.face.signs import COLUMN, Link, Signs, draw_signs, next_change
+
+EVERY = [
+    Signs(link, camera=camera, watched=watched, microphone=microphone, listening=listening)
+    for link in Link
+    for camera, watched, microphone, listening in product((False, True), repeat=4)
+]
+
+
+def column(signs: Signs, size: Size = (128, 64), time: float = 0.5) -> Image.Image:
+    picture = Image.new("1", size)
+    draw_signs(picture, signs, time)
+    return picture
+
+
+def test_nothing_to_tell_shows_nothing() -> None:
+    assert column(Signs()).getbbox() is None
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_each_state_looks_different(size: Size) -> None:
+    for one, other in combinations(EVERY, 2):
+        # Whoever listens has the microphone on.
+        if (
+            one.listening
+            and other.listening
+            and (one.link, one.camera, one.watched)
+            == (
+                other.link,
+                other.camera,
+                other.watched,
+            )
+        ):
+            continue
+        assert column(one, size).tobytes() != column(other, size).tobytes(), (one, other)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_signs_keep_to_their_column_and_out_of_the_text(size: Size) -> None:
+    for signs in [*EVERY, Signs(camera=True, watched=True, listening=True, error="no camera")]:
+        box = column(signs, size).getbbox() or (0, 0, 0, 0)
+        assert box[2] < COLUMN
+        assert box[3] <= size[1] - TEXT_ROWS + 1  # text has its own ink one row lower
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("emotion", Emotion)
+def test_signs_and_the_face_leave_each_other_alone(emotion: Emotion, size: Size) -> None:
+    signs = Signs(Link.OFFLINE, camera=True, microphone=True)
+    plain, signed = (Animator(size, expression=EXPRESSIONS[emotion]) for _ in range(2))
+    signed.sign(signs, 0.0)
+    right = (COLUMN, 0, *size)
+    assert signed.picture(7.0).crop(right).tobytes() == plain.picture(7.0).crop(right).tobytes()
+    left = (0, 0, COLUMN, size[1])
+    assert signed.picture(7.0).crop(left).tobytes() == column(signs, size).crop(left).tobytes()
+
+
+@pytest.mark.parametrize("signs", [Signs(Link.CONNECTING), Signs(listening=True)], ids=["connecting", "listening"])
+def test_what_is_going_on_moves(signs: Signs) -> None:
+    pictures = [column(signs, time=step * 0.1).tobytes() for step in range(30)]
+    assert len(set(pictures)) >= 3
+    for step in range(29):
+        if next_change(signs, step * 0.1) > (step + 1) * 0.1:
+            assert pictures[step] == pictures[step + 1]
+
+
+def test_what_is_so_does_not_move() -> None:
+    signs = Signs(Link.OFFLINE, camera=True, watched=True, microphone=True)
+    assert next_change(signs, 5.0) == math.inf
+
+
+def test_an_error_tells_its_reason_until_it_is_over() -> None:
+    animator, plain = Animator(), Animator()
+    animator.sign(Signs(error="The camera's cable is loose or it is not enabled"), 10.0)
+    assert {animator.scene.text(10.0 + second) for second in range(12)} == set(animator.scene.error)
+    assert len(animator.scene.error) > 1
+    animator.caption("Hello", 20.0)
+    assert animator.scene.text(20.5) == "Hello"  # what is said comes first
+    assert animator.scene.text(24.0) in animator.scene.error
+    assert animator.scene.raised(24.0) == 1
+    animator.sign(Signs(), 30.0)
+    assert animator.picture(30.3).tobytes() == plain.picture(30.3).tobytes()
