@@ -13,6 +13,7 @@ import pydantic_core
 
 from robot_node.errors import RemoteError
 from robot_node.mcp_mqtt import topics
+from robot_node.mcp_mqtt.access import Allowed, Role
 from robot_node.mcp_mqtt.jsonrpc import SERVER_ONLINE
 from robot_node.mcp_mqtt.topics import ServerName
 
@@ -37,6 +38,39 @@ class OnlineServer:
     description: str = ""
     meta: Mapping[str, Any] = field(default_factory=dict, hash=False)
     role: str | None = None
+
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        """The roles that the server knows (``meta.rbac.roles``), as far as they can be read."""
+        rbac = self.meta.get("rbac")
+        entries = rbac.get("roles") if isinstance(rbac, dict) else None
+        read = (_role(entry) for entry in entries) if isinstance(entries, list) else ()
+        return tuple(role for role in read if role is not None)
+
+
+def _role(entry: object) -> Role | None:
+    if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
+        return None
+    methods, tools, resources = (
+        _allowed(entry.get(key)) for key in ("allowed_methods", "allowed_tools", "allowed_resources")
+    )
+    if methods is None or tools is None or resources is None:
+        return None
+    return Role(
+        name=entry["name"],
+        description=str(entry.get("description", "")),
+        allowed_methods=methods,
+        allowed_tools=tools,
+        allowed_resources=resources,
+    )
+
+
+def _allowed(value: object) -> Allowed | None:
+    if value == "all":
+        return "all"
+    if isinstance(value, list) and all(isinstance(entry, str) for entry in value):
+        return frozenset(value)
+    return None
 
 
 def pick(

@@ -7,11 +7,14 @@ import logging
 import random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from mcp import Client
 from mcp.shared.exceptions import MCPError
 from mcp_types import TextContent
 
 from robot_node.errors import BrokerError, NotReadyError, RemoteError
+from robot_node.mcp_mqtt.access import ADMIN, AccessPolicy, Role
 from robot_node.mcp_mqtt.broker_hints import may_see, name_filters, roles
 from robot_node.mcp_mqtt.client import mqtt_transport
 from robot_node.mcp_mqtt.online import OnlineServer, pick
@@ -36,6 +39,10 @@ from tests.mcp_mqtt.peers import (
 )
 
 MODES = ["auto", "legacy", "2026-07-28"]
+ENTRIES = st.fixed_dictionaries(
+    {"name": st.text()},
+    optional={key: st.just("all") | st.lists(st.text() | st.none()) for key in ("allowed_methods", "allowed_tools")},
+)
 
 
 async def robot(followed: Directory, server_id: str = SERVER_ID) -> OnlineServer:
@@ -222,6 +229,20 @@ async def test_the_broker_says_which_role_we_have_where(broker: PrivateBroker, t
         assert [(server.server_id, server.role) for server in listed] == [("r2", None), (SERVER_ID, "viewer")]
         async with directory(proxy.address) as followed:
             assert (await robot(followed)).role == "viewer"
+
+
+async def test_a_server_says_which_roles_it_knows(broker: PrivateBroker, address: Broker, toy: Toy) -> None:
+    viewer = Role(name="viewer", description="Looks.", allowed_tools=frozenset({"who"}), allowed_resources=frozenset())
+    policy = AccessPolicy((ADMIN, viewer), [("agent-*", "viewer")])
+    async with running(broker, toy, meta=policy.meta()):
+        (listed,) = await online_servers(address)
+    assert listed.roles == (viewer, ADMIN)
+
+
+@given(st.recursive(st.none() | st.integers() | st.text() | st.just("all"), lambda inner: st.lists(inner) | ENTRIES))
+def test_no_roles_are_too_odd_to_look_at(roles: object) -> None:
+    for meta in ({"rbac": roles}, {"rbac": {"roles": roles}}, {"rbac": {"roles": [roles]}}):
+        assert all(isinstance(role, Role) for role in OnlineServer("a", "b/c", meta=meta).roles)
 
 
 async def test_filters_that_the_broker_gives_bind_a_transport_too(broker: PrivateBroker, toy: Toy) -> None:
