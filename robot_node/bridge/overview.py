@@ -46,7 +46,7 @@ def describe(robots: Robots, names: ToolNames) -> Params:
             "server_id": robot.server.server_id,
             "server_name": robot.server.server_name,
             "description": robot.server.description[:_MAX_DESCRIPTION],
-            "problem": robot.problem,
+            "problem": robot.problem or robot.refusal,
             "tools": [name for offer, name in names.shown.items() if offer.robot == robot.name],
         }
         for robot in robots.online

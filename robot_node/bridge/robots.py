@@ -16,6 +16,7 @@ from mcp.shared.subscriptions import (
     ToolsListChanged,
     event_from_wire,
 )
+from mcp_types import CONNECTION_CLOSED, REQUEST_TIMEOUT
 
 from robot_node.bridge.session import Params, RobotSession, open_session
 from robot_node.errors import RemoteError, RobotNodeError
@@ -48,6 +49,7 @@ class Robot:
         templates: Its templates of resources, likewise.
         known: Whether its tools have been read.
         problem: Why there is no session with it; empty when there is one.
+        refusal: Why it has not told its tools, in a session; empty when it has.
         subscribed: The resources whose changes it is to tell of, also in its next session.
         tried: Set when the first attempt to open a session has succeeded or failed.
         stale: Set when it says that its lists have changed.
@@ -59,6 +61,7 @@ class Robot:
     templates: list[Params] = field(default_factory=list)
     known: bool = False
     problem: str = "the session is being opened"
+    refusal: str = ""
     subscribed: set[str] = field(default_factory=set)
     _session: RobotSession | None = None
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -99,13 +102,12 @@ class Robot:
         """
         self.stale.clear()
         before = self.tools, self.resources, self.templates
+        self.refusal = ""
         if "tools" in session.capabilities:
-            self.tools = _named(await session.list_all("tools/list", "tools"), "name")
+            self.tools = await self._list(session, "tools/list", "tools", "name")
         if "resources" in session.capabilities:
-            self.resources = _named(await session.list_all("resources/list", "resources"), "uri")
-            with contextlib.suppress(MCPError):  # templates are optional even where resources are not
-                templates = await session.list_all("resources/templates/list", "resourceTemplates")
-                self.templates = _named(templates, "uriTemplate")
+            self.resources = await self._list(session, "resources/list", "resources", "uri")
+            self.templates = await self._list(session, "resources/templates/list", "resourceTemplates", "uriTemplate")
         changed: set[ServerEvent] = set()
         if self.tools != before[0] or not self.known:
             changed.add(ToolsListChanged())
@@ -114,9 +116,16 @@ class Robot:
         self.known = True
         return changed
 
-
-def _named(items: list[Params], key: str) -> list[Params]:
-    return [item for item in items if isinstance(item.get(key), str)]
+    async def _list(self, session: RobotSession, method: str, member: str, key: str) -> list[Params]:
+        try:
+            items = await session.list_all(method, member)
+        except MCPError as error:
+            if error.code in {CONNECTION_CLOSED, REQUEST_TIMEOUT}:
+                raise
+            if method == "tools/list":  # resources are not for everybody, and templates are optional
+                self.refusal = str(error).rstrip(".")
+            return []
+        return [item for item in items if isinstance(item.get(key), str)]
 
 
 class Robots:

@@ -256,6 +256,7 @@ class ScriptedRobot:
         self.deaf = False
         self.capabilities: Message = {"tools": {}}
         self.results: dict[str, Message] = {}
+        self.refusals: dict[str, Message] = {}
         self._where = f"{server_id}/{server_name}"
         self._id = server_id
         self._agent = ""
@@ -296,21 +297,17 @@ class ScriptedRobot:
                 await self.say({"id": message["id"]} | answer if "method" not in answer else answer)
 
     def _answers(self, message: Message) -> list[Message]:
-        match message.get("method"):
-            case _ if self.deaf:
-                return []
-            case "initialize":
-                info = {"name": "scripted", "version": "1"}
-                known = {"protocolVersion": "2025-03-26", "capabilities": self.capabilities, "serverInfo": info}
-                return [{"result": known}]
-            case "tools/list":
-                return [{"result": {"tools": self.tools}}]
-            case "tools/call":
-                return self.on_call(message)
-            case str(method) if method in self.results:
-                return [{"result": self.results[method]}]
-            case _:
-                return []
+        method = str(message.get("method"))
+        if self.deaf or "id" not in message:
+            return []
+        if method in self.refusals:
+            return [self.refusals[method]]
+        if method == "tools/call":
+            return self.on_call(message)
+        info = {"name": "scripted", "version": "1"}
+        known = {"protocolVersion": "2025-03-26", "capabilities": self.capabilities, "serverInfo": info}
+        results = {"initialize": known, "tools/list": {"tools": self.tools}} | self.results
+        return [{"result": results[method]}] if method in results else []
 
     async def until(self, wanted: Callable[[Message], bool]) -> Message:
         async with asyncio.timeout(PATIENCE_S):

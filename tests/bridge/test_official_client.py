@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 from mcp import Client
+from mcp.client.session import ClientRequestContext
 from mcp.shared.exceptions import MCPDeprecationWarning, MCPError
 from mcp.shared.subscriptions import ResourceUpdated, ServerEvent, ToolsListChanged, event_from_wire
-from mcp_types import ImageContent, TextResourceContents
+from mcp_types import ElicitRequestParams, ElicitResult, ImageContent, TextResourceContents
 
 from robot_node.private_broker import PrivateBroker
 from tests.bridge.agents import official_client, text_of
@@ -126,3 +127,42 @@ async def use_the_toy(client: Client) -> None:
     assert "the toy is broken" in text_of(failed)
     with pytest.raises(MCPError, match="No robot that is online offers 'kitchen__dance'"):
         await client.call_tool("kitchen__dance", {})
+
+
+@pytest.fixture
+async def guarded(broker: PrivateBroker, tmp_path: Path) -> AsyncIterator[RobotProcess]:
+    settings = {
+        "ROBOT_NODE_ACCESS__CLIENTS": '[{"client_id": "desk-*", "role": "operator"}]',
+        "ROBOT_NODE_ACCESS__DEFAULT_ROLE": "viewer",
+        "ROBOT_NODE_ACCESS__CONFIRM_TOOLS": '["change_emotion"]',
+    }
+    process = RobotProcess(broker, tmp_path, settings=settings)
+    await process.start()
+    try:
+        await wait_until_online(broker)
+        yield process
+    finally:
+        await process.kill()
+        print(process.log)  # noqa: T201  # pytest shows it when the test failed
+
+
+@pytest.mark.usefixtures("guarded")
+async def test_a_robot_knows_the_bridge_by_its_client_id_and_asks_its_person(broker: PrivateBroker) -> None:
+    async with official_client(broker, mode="legacy") as viewer:
+        names = {tool.name for tool in (await viewer.list_tools()).tools}
+        assert names == {"list_robots", "get_status", "take_photo"}
+    answers = ["accept", "decline"]
+    questions = []
+
+    async def answer(context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult:  # noqa: ARG001  # the SDK names it
+        questions.append(params.message)
+        accepted = answers[len(questions) - 1] == "accept"
+        return ElicitResult(action="accept", content={}) if accepted else ElicitResult(action="decline")
+
+    async with official_client(broker, "--client-id", "desk", mode="legacy", elicitation_callback=answer) as operator:
+        assert "change_emotion" in {tool.name for tool in (await operator.list_tools()).tools}
+        happy = await operator.call_tool("change_emotion", {"emotion": "happy"})
+        assert not happy.is_error
+        assert (await operator.call_tool("change_emotion", {"emotion": "sad"})).is_error
+    assert len(questions) == 2
+    assert "change_emotion" in questions[0]

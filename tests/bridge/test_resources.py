@@ -108,3 +108,16 @@ async def test_a_new_session_with_the_robot_keeps_the_subscriptions(agent: RawAg
 async def test_what_nobody_offers_is_an_error(agent: RawAgent, method: str) -> None:
     refused = (await agent.request(method, {"uri": "bridge://nobody/room://light"}))["error"]
     assert refused["message"].startswith("No robot that is online offers bridge://nobody/room://light.")
+
+
+async def test_a_robot_that_refuses_a_list_still_offers_the_others(broker: PrivateBroker) -> None:
+    nod: Message = {"name": "nod", "inputSchema": {"type": "object"}}
+    refusal = {"error": {"code": -32014, "message": "The role viewer may not use this."}}
+    async with scripted_robot(broker, [nod], results={}) as robot, raw_agent(broker) as agent:
+        robot.refusals = {"resources/list": refusal, "resources/templates/list": refusal}
+        assert set(await agent.tools()) == {"nod", "list_robots"}
+        robot.refusals |= {"tools/list": refusal}
+        await robot.say({"method": "notifications/tools/list_changed"})
+        await agent.until_tools(set())
+        (told,) = (await agent.call("list_robots"))["result"]["structuredContent"]["robots"]
+        assert told["problem"] == "The role viewer may not use this"
