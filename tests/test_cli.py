@@ -11,12 +11,12 @@ from tests.end_to_end.robot_process import robot_node
 
 async def test_help_lists_every_command_in_a_line_each() -> None:
     shown = (await robot_node("--help")).stdout
-    for command in ("run", "demo", "robots", "call", "watch"):
+    for command in ("run", "demo", "robots", "call", "watch", "bridge"):
         (line,) = [line for line in shown.splitlines() if line.startswith(f"  {command} ")]
         assert line.endswith("."), "the help of the command is cut off"
 
 
-@pytest.mark.parametrize("command", ["run", "robots", "call", "watch"])
+@pytest.mark.parametrize("command", ["run", "robots", "call", "watch", "bridge"])
 async def test_every_command_says_how_to_name_the_broker(command: str) -> None:
     shown = " ".join((await robot_node(command, "--help")).stdout.split())
     assert "--broker URL mqtt[s]://user:password@host:port" in shown

@@ -30,7 +30,9 @@ MAX_ROBOTS = 64
 """How many robots one bridge serves: each costs a connection, and an agent's patience with long lists of tools."""
 MAX_SUBSCRIPTIONS = 256
 """How many resources of one robot can be subscribed to."""
-_OPENING_AT_ONCE = 8
+_OPENING_AT_ONCE = 32
+# Some servers leave a retained presence behind when they die: such a ghost must not keep the others waiting.
+_OPENING_S = 10.0
 # Retained presence comes with the subscription, in one burst.
 _PRESENCE_S = 0.3
 _SESSION_WAIT_S = 5.0
@@ -244,7 +246,7 @@ class Robots:
                 updates.put_nowait(event)
 
         async with contextlib.AsyncExitStack() as stack:
-            async with self._gate:
+            async with self._gate, _time_to_answer(robot):
                 session, ended = await stack.enter_async_context(
                     open_session(self.broker, robot.name, client_id=client_id, on_change=on_change)
                 )
@@ -271,6 +273,15 @@ class Robots:
     async def _tell(self, name: ServerName, updates: asyncio.Queue[ServerEvent]) -> None:
         while True:
             await self._on_event(name, await updates.get())
+
+
+@contextlib.asynccontextmanager
+async def _time_to_answer(robot: Robot) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(_OPENING_S):
+            yield
+    except TimeoutError:
+        raise RemoteError(f"{robot.server.server_id} did not answer within {_OPENING_S:g} s.") from None
 
 
 async def _either(ended: asyncio.Task[None], stale: asyncio.Event) -> None:

@@ -6,6 +6,7 @@ the robot, not rebuilt from the SDK's models, which would drop what they don't k
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -172,8 +173,7 @@ class Bridge:
         ]
 
     def _names(self) -> ToolNames:
-        offered = {robot.name: [tool["name"] for tool in robot.tools] for robot in self._robots.known}
-        return ToolNames(offered, reserved=frozenset({LIST_ROBOTS["name"]}))
+        return _tool_names(tuple((robot.name, *(tool["name"] for tool in robot.tools)) for robot in self._robots.known))
 
     def _uris(self) -> ResourceUris:
         return ResourceUris({robot.name: [item["uri"] for item in robot.resources] for robot in self._robots.known})
@@ -213,6 +213,11 @@ class Bridge:
             await self._watches.start(who, uri, offer, self._robots.get(offer.robot))
         except RemoteError as error:
             raise MCPError(types.INVALID_PARAMS, str(error)) from error
+
+
+@functools.lru_cache(maxsize=1)  # each call of a tool asks anew, while who is online changes rarely
+def _tool_names(offered: tuple[tuple[Any, ...], ...]) -> ToolNames:
+    return ToolNames({robot: tools for robot, *tools in offered}, reserved=frozenset({LIST_ROBOTS["name"]}))
 
 
 def _placeholder(result: Any) -> Any:  # noqa: ANN401  # a handler of whichever request the result belongs to

@@ -7,6 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from robot_node.bridge.naming import ToolNames
+from robot_node.bridge.overview import describe
+from robot_node.bridge.robots import MAX_ROBOTS, Robots
+from robot_node.mcp_mqtt.presence import OnlineServer
+from robot_node.mqtt import Broker, LinkStatus
 from robot_node.private_broker import PrivateBroker
 from tests.bridge.agents import Message, bridge_process, raw_agent, scripted_robot
 from tests.mcp_mqtt.peers import Toy, running, toy_server
@@ -175,3 +180,16 @@ async def test_an_agent_that_is_gone_at_once_leaves_nothing_behind(broker: Priva
     async with bridge_process(broker, tmp_path) as bridge:
         assert await bridge.leave() == 0
     assert bridge.log == ""
+
+
+async def test_there_is_a_limit_to_how_many_robots_one_bridge_serves(broker: PrivateBroker) -> None:
+    async def ignore(*_: object) -> None:
+        pass
+
+    pool = Robots(Broker.from_url(broker.url), [], "bridge", ignore)
+    await pool.follow([OnlineServer(f"robot-{number}", f"many/{number}") for number in range(MAX_ROBOTS + 2)])
+    pool.on_status(LinkStatus(connected=True))
+    said = describe(pool, ToolNames({}))["content"][0]["text"]
+    assert said.startswith("64 online at ")
+    assert said.endswith("2 more are online. The bridge serves 64: choose them by --robot.")
+    await pool.close()
