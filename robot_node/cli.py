@@ -1,4 +1,4 @@
-"""What a person types: ``robot-node run | demo | robots | call | watch | bridge``."""
+"""What a person types: ``robot-node run | demo | robots | call | watch | bridge | face``."""
 
 from __future__ import annotations
 
@@ -339,6 +339,37 @@ def _own_path() -> str:
     """The command ``robot-node``, next to the Python that runs us."""
     beside = Path(sys.executable).with_name("robot-node")
     return str(beside if beside.exists() else Path(sys.argv[0]).absolute())
+
+
+@app.command()
+def face(
+    emotion: Annotated[str, typer.Argument(metavar="EMOTION", help="What it shows.")] = "neutral",
+    gallery: Annotated[
+        Path | None, typer.Option(metavar="FILE.png", help="Draw all expressions into a file instead.")
+    ] = None,
+    gif: Annotated[
+        tuple[str, Path] | None, typer.Option(metavar="EMOTION FILE.gif", help="Film one into a file instead.")
+    ] = None,
+    seconds: Annotated[
+        float | None, typer.Option(metavar="S", min=0, help="Stop after so long; default: until Ctrl-C.")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", "-c", metavar="FILE", help="Settings file: its display and expressions.")
+    ] = None,
+) -> None:
+    """Show the robot's face here, in the terminal."""
+    from robot_node import face_command  # noqa: PLC0415
+
+    configure_logging("warning")
+    settings = load_settings(config)
+    size = (settings.display.width, settings.display.height)
+    expressions = settings.face.known(settings.display)
+    if gallery is not None:
+        face_command.save_gallery(gallery, expressions=expressions, size=size)
+    if gif is not None:
+        face_command.save_gif(*gif, expressions=expressions, size=size)
+    if gallery is None and gif is None:
+        asyncio.run(run_until_signal(face_command.play(emotion, expressions=expressions, size=size, seconds=seconds)))
 
 
 @app.command()
