@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 TOOLS = (
     "control_camera",
     "change_emotion",
+    "show_text",
     "take_photo",
     "get_status",
     "control_volume",
@@ -84,7 +85,7 @@ BUILT_IN_ROLES = {
     ),
     "operator": RoleSettings(
         description="Uses camera, face and loudspeaker, but does not connect the robot to others.",
-        allowed_tools=("get_status", "take_photo", "control_camera", "change_emotion", "control_volume"),
+        allowed_tools=("get_status", "take_photo", "control_camera", "change_emotion", "show_text", "control_volume"),
         allowed_resources="all",
     ),
     "admin": RoleSettings(
