@@ -19,7 +19,7 @@ from robot_node.face.shapes import Expression
 from robot_node.face.terminal import braille
 
 _FRAME_S = 1 / 25
-_BEGIN_S = 0.5
+_BEGIN_S = 0.2
 """Seconds for which it is neutral at first."""
 
 _HIDE_CURSOR, _SHOW_CURSOR, _UP = "\x1b[?25l", "\x1b[?25h", "\x1b[{}A"

@@ -25,9 +25,9 @@ class Terminal(io.StringIO):
 @pytest.mark.parametrize(("size", "lines"), [((128, 64), 16), ((128, 32), 8)])
 async def test_a_terminal_shows_it_moving_in_its_place(size: Size, lines: int) -> None:
     terminal = Terminal()
-    await face_command.play("laughing", size=size, seconds=0.6, output=terminal)
+    await face_command.play("laughing", size=size, seconds=1.0, output=terminal)
     pictures = terminal.getvalue().split(f"\x1b[{lines}A\r")
-    assert len(pictures) > 4
+    assert len(pictures) >= 3
     assert all(picture.count("\n") == lines for picture in pictures)
     assert terminal.getvalue().endswith("\x1b[?25h"), "the cursor stays hidden"
 
