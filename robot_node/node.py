@@ -24,6 +24,7 @@ from robot_node.mcp_mqtt.server import ServerOptions, serve
 from robot_node.mqtt import Backoff, LinkStatus
 from robot_node.resources import announce
 from robot_node.state import RobotState
+from robot_node.subtitles import Subtitles
 from robot_node.tools import Body, build_server
 from robot_node.webrtc.answerer import answer
 from robot_node.webrtc.bitrate import BitrateLimits
@@ -62,6 +63,8 @@ async def run(settings: Settings, platform: Platform, *, on_online: Callable[[],
         camera = Camera(platform, settings.camera, state)
         devices.push_async_callback(camera.close)
         microphone, loudspeaker = _sound(platform, settings.audio, state, devices)
+        if loudspeaker is not None:
+            loudspeaker.on_level(lambda level: face.speak([(0.0, level)]))
         streams = Streams(
             camera,
             microphone,
@@ -102,7 +105,7 @@ async def run(settings: Settings, platform: Platform, *, on_online: Callable[[],
                 if settings.webrtc.enabled:
                     services.create_task(_stream(settings, streams, state, statistics, online), name="WebRTC")
                 if calls is not None:
-                    services.create_task(_dial(settings, streams, calls, online), name="dialer")
+                    services.create_task(_dial(settings, streams, calls, face, online), name="dialer")
                 if loudspeaker is not None:
                     services.create_task(loudspeaker.check(), name="loudspeaker at start")
                 if settings.camera.on_at_start:
@@ -170,7 +173,7 @@ async def _stream(
     )
 
 
-async def _dial(settings: Settings, streams: Streams, calls: CallControl, online: asyncio.Event) -> None:
+async def _dial(settings: Settings, streams: Streams, calls: CallControl, face: Face, online: asyncio.Event) -> None:
     """Call the media backend. Loading aiortc and av takes seconds on a Pi: in a thread, once the robot is reachable."""
     await online.wait()
     dialer = await asyncio.to_thread(importlib.import_module, "robot_node.webrtc.dialer")
@@ -182,6 +185,7 @@ async def _dial(settings: Settings, streams: Streams, calls: CallControl, online
         calls,
         webrtc=settings.webrtc,
         link_backoff=_backoff(settings),
+        on_message=Subtitles(face.show_text).receive,
     )
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
-from mcp.server.mcpserver import MCPServer
-from pydantic import BaseModel, Field
+from mcp.server.lowlevel.helper_types import ReadResourceContents
+from mcp.server.mcpserver import Context, MCPServer
+from mcp_types import InputRequiredResult
+from pydantic import AnyUrl, BaseModel, Field
 
 from robot_node.body import Body
 from robot_node.events import Event
@@ -21,6 +24,7 @@ FACE_PICTURE = "robot://face.png"
 EVENTS = "robot://events"
 
 _JSON = "application/json"
+_PNG = "image/png"
 _SHORTEST_S = 0.1  # between two announcements
 
 
@@ -46,6 +50,28 @@ class Events(BaseModel):
     events: tuple[Event, ...] = Field(description="The latest events, the newest last.")
 
 
+class RobotServer(MCPServer):
+    """An MCP server whose resource ``robot://face`` has two contents, where the SDK's functions return one.
+
+    Args:
+        body: Whose face.
+        name: As of MCPServer, and so are the other arguments.
+    """
+
+    def __init__(self, body: Body, name: str, **options: Any) -> None:  # noqa: ANN401  # MCPServer's own
+        super().__init__(name, **options)
+        self._body = body
+
+    async def read_resource(
+        self, uri: AnyUrl | str, context: Context[Any, Any] | None = None
+    ) -> Iterable[ReadResourceContents] | InputRequiredResult:
+        """Return what a resource holds."""
+        contents = await super().read_resource(uri, context)
+        if str(uri) != FACE or isinstance(contents, InputRequiredResult):
+            return contents
+        return [*contents, ReadResourceContents(content=_picture(self._body), mime_type=_PNG)]
+
+
 def _camera(body: Body) -> CameraNow:
     now = body.state.snapshot
     return CameraNow(camera=now.camera, camera_error=now.camera_error, viewers=now.viewers)
@@ -54,6 +80,12 @@ def _camera(body: Body) -> CameraNow:
 def _face(body: Body) -> FaceNow:
     now = body.state.snapshot
     return FaceNow(emotion=now.emotion, display_error=now.display_error)
+
+
+def _picture(body: Body) -> bytes:
+    png = io.BytesIO()
+    body.face.picture.save(png, "PNG")
+    return png.getvalue()
 
 
 def _events(body: Body, after: int) -> Events:
@@ -76,15 +108,13 @@ def offer_resources(server: MCPServer, body: Body) -> None:
 
     @server.resource(FACE, name="face", title="The face", mime_type=_JSON)
     async def face() -> str:
-        """The emotion shown, and why nobody can see it."""
+        """The emotion shown, and why nobody can see it; after it, the picture now shown as PNG."""
         return _face(body).model_dump_json()
 
-    @server.resource(FACE_PICTURE, name="face_picture", title="A picture of the face", mime_type="image/png")
+    @server.resource(FACE_PICTURE, name="face_picture", title="A picture of the face", mime_type=_PNG)
     async def face_picture() -> bytes:
         """What the face looks like now, one bit a pixel. An update is announced when the emotion changes."""
-        png = io.BytesIO()
-        body.face.picture.save(png, "PNG")
-        return png.getvalue()
+        return _picture(body)
 
     @server.resource(EVENTS, name="events", title="What happened", mime_type=_JSON)
     async def events() -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated, Any, Literal
 
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
@@ -11,17 +9,17 @@ from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.mcpserver.utilities.types import Image
 from mcp_types import ToolAnnotations
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, Field
 
 from robot_node.body import Body
 from robot_node.devices.audio import Loudspeaker
-from robot_node.errors import RobotNodeError, SettingsError
-from robot_node.face.expressions import Emotion, parse_emotion
+from robot_node.face_tools import offer_face
 from robot_node.mcp_mqtt.notifier import Notifier
 from robot_node.mcp_mqtt.server import ClientIdentity
-from robot_node.resources import offer_resources
+from robot_node.resources import RobotServer, offer_resources
 from robot_node.state import CallState, CameraState, RobotState, act_for
 from robot_node.status import Status, status_of, version_of
+from robot_node.tool_errors import readable_errors
 from robot_node.webrtc.call_control import CallControl
 
 __all__ = ["Body", "build_server"]
@@ -29,7 +27,8 @@ __all__ = ["Body", "build_server"]
 _INSTRUCTIONS = """\
 You have a body: a camera that is off until you switch it on, and a face that shows emotions.
 Call control_camera with enabled=true before take_photo, and switch the camera off when you need it no longer:
-people see that it is on. Use change_emotion to show how you feel about what is said or seen.
+people see that it is on. Use change_emotion to show how you feel about what is said or seen, and show_text to write
+below the eyes.
 The resource robot://events tells what happened to you, robot://status what is true now."""
 
 
@@ -37,12 +36,6 @@ class CameraSwitched(BaseModel):
     """Result of control_camera."""
 
     camera: CameraState = Field(description="State of the camera after the call.")
-
-
-class EmotionShown(BaseModel):
-    """Result of change_emotion."""
-
-    emotion: str = Field(description="The emotion that the face shows now.")
 
 
 class VolumeSet(BaseModel):
@@ -59,28 +52,6 @@ class CallStatus(BaseModel):
     call_error: str = Field(description="Why the last attempt failed, or who ended the call; empty otherwise.")
 
 
-def _canonical_emotion(value: object) -> object:
-    """Accept other spellings of an emotion; leave what is unknown to the schema's own error."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return parse_emotion(value).value
-    except SettingsError as error:
-        raise ValueError(str(error)) from error
-
-
-EmotionArgument = Annotated[Emotion, BeforeValidator(_canonical_emotion)]
-
-
-@contextmanager
-def _readable_errors() -> Iterator[None]:
-    """Turn our own errors into texts that a model can act upon: the reason, then what to call or check."""
-    try:
-        yield
-    except RobotNodeError as error:
-        raise ToolError(str(error)) from error
-
-
 def build_server(body: Body, *, name: str, description: str, notifier: Notifier | None = None) -> MCPServer:
     """Make the MCP server of a robot.
 
@@ -90,7 +61,8 @@ def build_server(body: Body, *, name: str, description: str, notifier: Notifier 
         description: What the robot can do, in a sentence.
         notifier: Through which changes of resources are told; without it nobody can subscribe to them.
     """
-    server = MCPServer(
+    server = RobotServer(
+        body,
         name,
         description=description,
         instructions=_INSTRUCTIONS,
@@ -109,23 +81,9 @@ def build_server(body: Body, *, name: str, description: str, notifier: Notifier 
         enabled: Annotated[bool, Field(description="true switches the camera on, false off.")],
     ) -> CameraSwitched:
         """Switch the robot's camera on or off. While it is off nothing is captured and photos are refused."""
-        with _readable_errors():
+        with readable_errors():
             await (body.camera.start() if enabled else body.camera.stop())
         return CameraSwitched(camera=body.state.snapshot.camera)
-
-    @server.tool(
-        title="Change the face",
-        annotations=ToolAnnotations(
-            read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=False
-        ),
-    )
-    async def change_emotion(
-        emotion: Annotated[EmotionArgument, Field(description="What the face shall show.")],
-    ) -> EmotionShown:
-        """Show an emotion on the robot's face."""
-        with _readable_errors():
-            body.face.show_emotion(emotion)
-        return EmotionShown(emotion=body.state.snapshot.emotion)
 
     @server.tool(
         title="Take a photo",
@@ -137,7 +95,7 @@ def build_server(body: Body, *, name: str, description: str, notifier: Notifier 
         source: Annotated[Literal["local"], Field(description="Which camera: the robot's own.")] = "local",  # noqa: ARG001  # part of the protocol
     ) -> Image:
         """Take a photo with the robot's camera and return it as a JPEG image. The camera must be on."""
-        with _readable_errors():
+        with readable_errors():
             photo = await body.camera.photo(quality)
         return Image(data=photo.jpeg, format="jpeg")
 
@@ -148,6 +106,7 @@ def build_server(body: Body, *, name: str, description: str, notifier: Notifier 
         """Tell what is true of the robot now: camera, emotion, viewers, how streaming goes, uptime, versions."""
         return status_of(body)
 
+    offer_face(server, body.face)
     offer_resources(server, body)
     if body.loudspeaker is not None:
         _offer_volume(server, body.loudspeaker)

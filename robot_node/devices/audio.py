@@ -10,6 +10,7 @@ import array
 import asyncio
 import contextlib
 import logging
+import math
 import threading
 import time
 from collections import deque
@@ -179,7 +180,12 @@ class Loudspeaker:
         self._closed = False
         self._volume = volume
         self._muted = False
+        self._listener: Callable[[float], None] | None = None
         self.set_volume(volume)
+
+    def on_level(self, listener: Callable[[float], None]) -> None:
+        """Have ``listener`` told on the event loop, for each piece that is played, how loud it is: 0 to 1."""
+        self._listener = listener
 
     @property
     def volume(self) -> int:
@@ -258,7 +264,10 @@ class Loudspeaker:
         with _opened(library, library.RawOutputStream, "loudspeaker", self._device) as stream:
             self._loop.call_soon_threadsafe(lambda: self._state.update(loudspeaker_error=""))
             while samples := self._queue.get(self._idle_s):
-                stream.write(self._adjusted(samples))
+                played = self._adjusted(samples)
+                if self._listener is not None:
+                    self._loop.call_soon_threadsafe(self._listener, level_of(played))
+                stream.write(played)
 
     def _adjusted(self, samples: bytes) -> bytes:
         if self._muted or self._volume == 0:
@@ -268,6 +277,17 @@ class Loudspeaker:
         # Integers, and no NumPy: a robot has no other need of it.
         gain = round((self._volume / 100) ** 2 * 65536)
         return array.array("h", [sample * gain >> 16 for sample in array.array("h", samples)]).tobytes()
+
+
+def level_of(samples: bytes) -> float:
+    """How loud samples are as it is heard, 0 to 1: half the amplitude is nearly as loud."""
+    values = array.array("h", samples)
+    peak = max((max(values), -min(values))) if values else 0
+    return math.sqrt(min(peak, _LOUD) / _LOUD)
+
+
+_LOUD = 16384
+"""Peak of samples that count as loud: half of what they could be, which speech rarely exceeds."""
 
 
 class _JitterQueue:

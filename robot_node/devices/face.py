@@ -81,19 +81,31 @@ class Face:
         """The face as it is now, whether or not there is a display; of mode ``"1"``, not to be drawn on."""
         return self._animator.picture(self._clock())
 
-    def show_emotion(self, name: str) -> None:
+    def known_as(self, name: str) -> str:
+        """Return which of :attr:`names` is meant by a name in another spelling, or by an alias.
+
+        Raises:
+            SettingsError: there is no such expression; the remedy lists those there are.
+        """
+        return find(name, self._expressions)
+
+    def show_emotion(self, name: str) -> str:
         """Turn to an expression.
 
         Args:
             name: One of :attr:`names`, or an alias.
 
+        Returns:
+            Its name among :attr:`names`.
+
         Raises:
             SettingsError: there is no such expression.
         """
-        name = find(name, self._expressions)
+        name = self.known_as(name)
         self._animator.show(self._expressions[name], self._clock())
         self._state.update(emotion=name)
         self._tell()
+        return name
 
     def show_text(self, text: str, duration_s: float | None = None) -> float:
         """Write a text below the face, line after line; an empty one takes away what shows.
