@@ -214,10 +214,12 @@ class Robots:
                 self.left_out += 1
         for robot, task in gone:
             robot.use(None, "it went offline")
-            await cancel_and_wait(task)
+            task.cancel()  # calls under way fail now; the goodbye may take longer
+        for robot, _ in gone:
             if robot.known:
                 await self._on_event(robot.name, ToolsListChanged())
                 await self._on_event(robot.name, ResourcesListChanged())
+        await cancel_and_wait(*(task for _, task in gone))
 
     async def close(self) -> None:
         """End all sessions."""
@@ -242,7 +244,11 @@ class Robots:
             event = event_from_wire(method, params)
             if isinstance(event, ToolsListChanged | ResourcesListChanged):
                 robot.stale.set()
-            elif isinstance(event, ResourceUpdated) and not updates.full():
+            elif isinstance(event, ResourceUpdated):
+                updated(event)
+
+        def updated(event: ResourceUpdated) -> None:
+            if not updates.full():
                 updates.put_nowait(event)
 
         async with contextlib.AsyncExitStack() as stack:
@@ -254,7 +260,7 @@ class Robots:
             for uri in sorted(robot.subscribed):
                 with contextlib.suppress(MCPError):
                     await session.subscribe(uri)
-                updates.put_nowait(ResourceUpdated(uri))  # it may have changed while there was no session
+                updated(ResourceUpdated(uri))  # it may have changed while there was no session
             robot.use(session)
             opened_at = loop.time()
             telling = asyncio.create_task(self._tell(robot.name, updates), name="bridge updates")
