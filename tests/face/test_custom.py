@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+import re
+import tomllib
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
+from typing import Any, get_type_hints
 
 import pytest
 from hypothesis import given
@@ -11,9 +15,9 @@ from hypothesis import strategies as st
 
 from robot_node.errors import SettingsError
 from robot_node.face.animator import Animator
-from robot_node.face.custom import MOST, find, with_custom
+from robot_node.face.custom import MOST, _bounds, find, with_custom
 from robot_node.face.expressions import ALIASES, EXPRESSIONS, Emotion
-from robot_node.face.shapes import MarkShape
+from robot_node.face.shapes import Brow, Expression, Eye, Lid, Mark, MarkShape, Motion, Mouth
 
 HEART = {"shape": "heart", "anchor": "right_eye", "x": 26, "y": -12, "size": 9}
 
@@ -123,3 +127,23 @@ def test_whatever_is_in_the_file_it_is_used_or_refused(table: dict[str, Any]) ->
         assert "mine" in str(refused)  # noqa: PT017  # either way is fine
     else:
         Animator(expression=mine).picture(1.0)
+
+
+@pytest.mark.parametrize("part", [Expression, Eye, Lid, Brow, Mouth, Mark, Motion])
+def test_the_documentation_has_every_key_with_its_range(part: type) -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "face.md").read_text()
+    for field in dataclasses.fields(part):
+        if field.name == "shift":
+            continue
+        limits = _bounds(get_type_hints(part, include_extras=True)[field.name])
+        assert f"`{field.name}`" in guide
+        if limits is not None:
+            assert f"| `{field.name}` | {limits[0]:g} to {limits[1]:g} |" in guide
+
+
+def test_the_documented_example_can_be_used() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "face.md").read_text()
+    (example,) = re.findall(r"```toml\n(.*?)```", guide, re.DOTALL)
+    known = with_custom(tomllib.loads(example)["face"]["expressions"])
+    assert "in-love" in known
+    assert known["sad"].left.brow is None
