@@ -6,6 +6,7 @@ import asyncio
 import logging
 import random
 
+import anyio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -104,6 +105,25 @@ async def test_leaving_one_server_tells_it_and_leaves_the_others_alone(
         await until_true(lambda: all(f"agent {topic}\n" in broker.log for topic in (CAPABILITY, rpc_topic("agent"))))
         # And again, at once: the same client id, another session.
         async with Client(followed.transport(await robot(followed)), mode="legacy") as client:
+            assert await who(client) == "agent"
+
+
+async def test_a_client_that_is_cancelled_leaves_its_server_all_the_same(
+    broker: PrivateBroker, address: Broker, toy: Toy
+) -> None:
+    async with (
+        raw_peer(broker, "observer") as observer,
+        running(broker, toy),
+        directory(address, client_id="agent") as followed,
+    ):
+        known = await robot(followed)
+        await observer.subscribe(rpc_topic("agent"))
+        with anyio.move_on_after(0.2) as scope:
+            async with Client(followed.transport(known)) as client:
+                await client.call_tool("wait", {})
+        assert scope.cancelled_caught
+        await observer.until(lambda message: b"notifications/disconnected" in message.payload)
+        async with Client(followed.transport(known)) as client:
             assert await who(client) == "agent"
 
 
