@@ -123,6 +123,7 @@ async def test_a_client_that_is_cancelled_leaves_its_server_all_the_same(
                 await client.call_tool("wait", {})
         assert scope.cancelled_caught
         await observer.until(lambda message: b"notifications/disconnected" in message.payload)
+        await until_true(lambda: f"agent {rpc_topic('agent')}\n" in broker.log)  # given up
         async with Client(followed.transport(known)) as client:
             assert await who(client) == "agent"
 
