@@ -1,4 +1,4 @@
-"""What a person types: ``robot-node run | demo | robots | call | watch | bridge | face``."""
+"""What a person types: ``robot-node run | demo | robots | call | watch | bridge | face | doctor``."""
 
 from __future__ import annotations
 
@@ -370,6 +370,38 @@ def face(
         face_command.save_gif(*gif, expressions=expressions, size=size)
     if gallery is None and gif is None:
         asyncio.run(run_until_signal(face_command.play(emotion, expressions=expressions, size=size, seconds=seconds)))
+
+
+@app.command()
+def doctor(
+    config: Annotated[Path | None, typer.Option("--config", "-c", metavar="FILE", help="Settings file (TOML).")] = None,
+    broker: BrokerOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check whether robots will work well on this broker.
+
+    Changes nothing. The exit status is 1 when something is not ok.
+    """
+    from robot_node.doctor import Finding, check_broker  # noqa: PLC0415
+
+    configure_logging("error")
+    address = load_settings(config, _given({"broker": {"url": broker}})).broker.broker()
+    findings: list[Finding] = []
+
+    def tell(finding: Finding) -> None:
+        findings.append(finding)
+        if not as_json:
+            typer.echo(str(finding))
+
+    async def check() -> list[Finding]:
+        await check_broker(address, tell)
+        return findings
+
+    _visit(check())
+    if as_json:
+        typer.echo(json.dumps([finding.as_json() for finding in findings]))
+    if not all(finding.ok for finding in findings):
+        raise typer.Exit(1)
 
 
 @app.command()

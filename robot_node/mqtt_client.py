@@ -104,7 +104,7 @@ class MqttClient(aiomqtt.Client):
             except TimeoutError:
                 raise aiomqtt.MqttError("Operation timed out") from None
         if not info.is_published():
-            raise aiomqtt.MqttError("Disconnected while publishing")
+            raise aiomqtt.MqttError("Disconnected while publishing") from self._disconnected.exception()
 
     def _release_publishers(self, _disconnected: asyncio.Future[None]) -> None:
         for waiting in self._pending_publishes.values():
