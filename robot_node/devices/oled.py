@@ -10,7 +10,7 @@ from PIL import Image
 
 from robot_node.devices.oled_windows import Window, changed_windows, pack
 
-_SSD1306_WINDOW = 10
+SSD1306_WINDOW = 10
 """What a window costs on the bus: address, control byte and six bytes of command; address and control byte of data."""
 
 _SH1106_WINDOW = 7
@@ -55,7 +55,7 @@ class Ssd1306(_Windowed, ssd1306, _Device):  # type: ignore[misc]  # luma ships 
     def _send(self, wanted: list[bytes], held: list[bytes] | None) -> None:
         windows = [_whole(wanted)]
         if held is not None:
-            windows = list(changed_windows(held, wanted, cost=_SSD1306_WINDOW, across_pages=True))
+            windows = list(changed_windows(held, wanted, cost=SSD1306_WINDOW, across_pages=True))
         for window in windows:
             first, last = self._colstart + window.first_column, self._colstart + window.last_column
             columns = (self._const.COLUMNADDR, first, last)

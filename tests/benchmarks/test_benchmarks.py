@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 _REPOSITORY = Path(__file__).parents[2]
-_MODULES = ("viewers", "first_frame", "latency", "control_under_load", "tool_call", "fleet")
+_MODULES = ("viewers", "first_frame", "latency", "control_under_load", "tool_call", "fleet", "face")
 
 
 def run(module: str, *arguments: str) -> Any:  # noqa: ANN401  # each benchmark has a result of its own
@@ -91,6 +91,15 @@ def test_fleet_sees_every_robot_and_calls_one_among_the_others_and_one_alone() -
     assert result["p99_ratio"] == pytest.approx(result["p99_ms"] / result["alone_p99_ms"], abs=0.01)
     assert 0 < result["p50_ms"] <= result["p99_ms"]
     assert 0 < result["alone_p50_ms"] <= result["alone_p99_ms"]
+
+
+def test_face_sends_less_than_whole_pictures_and_the_slow_bus_carries_fewer() -> None:
+    result = run("face", "--quick")
+    assert set(result["ratios"]) == {"idle", "transitions", "talking"}
+    assert 0 < result["bytes_ratio"] < 1
+    assert 0 < result["fps_100khz"] <= result["fps_400khz"] <= 30
+    assert result["whole_fps_100khz"] == pytest.approx(result["whole_fps_400khz"] / 4, abs=0.1)
+    assert result["cpu_ms"] > 0
 
 
 def test_a_benchmark_that_is_interrupted_ends_everything_that_it_started() -> None:
