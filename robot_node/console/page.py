@@ -1,0 +1,109 @@
+"""The files of the built page, the faces on its buttons, and the headers that they are sent with."""
+
+from __future__ import annotations
+
+import io
+import mimetypes
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+
+from PIL import Image
+
+from robot_node.errors import NotReadyError
+from robot_node.face.expressions import EXPRESSIONS
+from robot_node.face.renderer import render
+
+BUILT = Path(__file__).with_name("dist")
+"""Where Vite puts the page: into the wheel, and with ``make setup``."""
+
+HEADERS: Mapping[str, str] = MappingProxyType(
+    {
+        # The broker may be anywhere: its address is a setting of the page.
+        "Content-Security-Policy": "; ".join(
+            (
+                "default-src 'none'",
+                "script-src 'self'",
+                "style-src 'self'",
+                "img-src 'self' data: blob:",
+                "media-src 'self' blob:",
+                "connect-src 'self' ws: wss:",
+                "base-uri 'none'",
+                "form-action 'none'",
+                "frame-ancestors 'none'",
+                "require-trusted-types-for 'script'",
+            )
+        ),
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Permissions-Policy": "microphone=(self), camera=(self), geolocation=()",
+    }
+)
+"""Nothing is loaded from elsewhere, and no code runs but that of the page."""
+
+_FOREVER = "public, max-age=31536000, immutable"
+_ASK_AGAIN = "no-cache"
+
+
+@dataclass(frozen=True, slots=True)
+class PageFile:
+    """One file as it is sent.
+
+    Attributes:
+        content: Its bytes.
+        compressed: The same for browsers that take gzip; None when it gains nothing.
+        media_type: What it is.
+        cache_control: How long a browser may keep it.
+    """
+
+    content: bytes
+    compressed: bytes | None
+    media_type: str
+    cache_control: str
+
+
+def page_files(folder: Path = BUILT) -> dict[str, PageFile]:
+    """The built page, by path from ``/``; it is small, and read once.
+
+    Raises:
+        NotReadyError: it has not been built.
+    """
+    if not (folder / "index.html").is_file():
+        raise NotReadyError(
+            "The console's page has not been built.",
+            remedy="Install Node 18 or later and run 'make setup', or install robot-node from a wheel, which carries it.",
+        )
+    files = {
+        f"/{path.relative_to(folder).as_posix()}": _read(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.suffix != ".gz"
+    }
+    return {"/": files["/index.html"], **files}
+
+
+def _read(path: Path) -> PageFile:
+    packed = path.with_name(f"{path.name}.gz")
+    return PageFile(
+        content=path.read_bytes(),
+        compressed=packed.read_bytes() if packed.is_file() else None,
+        media_type=mimetypes.guess_type(path.name)[0] or "application/octet-stream",
+        # Vite puts a hash of the content into the names of what is in "assets".
+        cache_control=_FOREVER if path.parent.name == "assets" else _ASK_AGAIN,
+    )
+
+
+@cache
+def face_picture(emotion: str) -> bytes | None:
+    """A PNG of the face with an emotion, lit pixels on nothing; None when there is no such emotion."""
+    expression = EXPRESSIONS.get(emotion)
+    if expression is None:
+        return None
+    lit = render(expression, (128, 64)).convert("L")
+    picture = Image.new("LA", lit.size, (255, 0))
+    picture.putalpha(lit)
+    png = io.BytesIO()
+    picture.save(png, "PNG", optimize=True)
+    return png.getvalue()

@@ -1,0 +1,328 @@
+/** One MCP connection to a broker: who is online, and a session with the robot that is asked for. Without React. */
+
+import "./strictCsp";
+
+import { Client } from "@modelcontextprotocol/sdk/client/index.js";
+import {
+  ElicitRequestSchema,
+  ResourceUpdatedNotificationSchema,
+  ToolListChangedNotificationSchema,
+  type CallToolResult,
+  type ElicitRequest,
+  type ElicitResult,
+  type ReadResourceResult,
+  type Tool,
+} from "@modelcontextprotocol/sdk/types.js";
+
+import { Link, randomId, type LinkError, type LinkStatus, type UserProperties } from "../mqtt/link";
+import { Store } from "../mqtt/store";
+import {
+  clientPresenceTopic,
+  DISCONNECTED,
+  nameFilters,
+  parseAnnouncement,
+  parsePresenceTopic,
+  presenceFilter,
+  type OnlineServer,
+  type ServerAddress,
+} from "./topics";
+import { MqttTransport } from "./transport";
+
+export type ConnectionState = "disconnected" | "connecting" | "connected" | "failed";
+
+/** `offline`: the robot that is asked for is not there; the session opens by itself when it comes. */
+export type SessionState = "none" | "offline" | "opening" | "open" | "failed";
+
+export interface McpState {
+  connectionState: ConnectionState;
+  /** Why there is no connection to the broker; tried again by itself. */
+  error: LinkError | null;
+  /** Robots online now, ordered by name. */
+  robots: OnlineServer[];
+  sessionState: SessionState;
+  /** Why the last session could not be opened; tried again by itself. */
+  sessionError: Error | null;
+  tools: Tool[];
+}
+
+export interface BrokerAccess {
+  brokerUrl: string;
+  username?: string | undefined;
+  password?: string | undefined;
+}
+
+export interface CallOptions {
+  /** Limit in milliseconds; 60 s, as a person may have to confirm. */
+  timeoutMs?: number;
+  signal?: AbortSignal;
+}
+
+/** Asked when the robot wants a person's answer, e.g. to confirm a call. */
+export type Elicit = (params: ElicitRequest["params"]) => Promise<ElicitResult>;
+
+const REQUEST_MS = 30_000;
+const CALL_MS = 60_000;
+const OPEN_MS = 10_000;
+const RETRY_MS = 1000;
+const RETRY_MAXIMUM_MS = 15_000;
+
+const EMPTY: McpState = {
+  connectionState: "disconnected",
+  error: null,
+  robots: [],
+  sessionState: "none",
+  sessionError: null,
+  tools: [],
+};
+
+interface Session {
+  key: string;
+  client: Client;
+  transport: MqttTransport;
+  over: boolean;
+}
+
+const keyOf = ({ serverId, serverName }: ServerAddress) => `${serverId}/${serverName}`;
+
+export class McpMqtt extends Store<McpState> {
+  private onElicit: Elicit | null = null;
+  private link: Link | null = null;
+  private readonly online = new Map<string, OnlineServer>();
+  private target: ServerAddress | null = null;
+  private session: Session | null = null;
+  private steps: Promise<void> = Promise.resolve();
+  private retry: ReturnType<typeof setTimeout> | undefined;
+  private delay = RETRY_MS;
+  private readonly watchers = new Map<string, Set<() => void>>();
+
+  constructor() {
+    super(EMPTY);
+  }
+
+  /** Connect to a broker, instead of the one before. */
+  start({ brokerUrl, username, password }: BrokerAccess): void {
+    this.stop();
+    const clientId = randomId("mcp-client-");
+    const component = { "MCP-COMPONENT-TYPE": "mcp-client" };
+    const link: Link = new Link(
+      {
+        url: brokerUrl,
+        username,
+        password,
+        clientId,
+        will: { topic: clientPresenceTopic(clientId), payload: DISCONNECTED },
+        connectProperties: {
+          ...component,
+          "MCP-META": JSON.stringify({ version: "0.1.0", implementation: "robot-node console", location: "" }),
+        },
+        publishProperties: { ...component, "MCP-MQTT-CLIENT-ID": clientId },
+      },
+      {
+        onStatus: (status) => this.link === link && this.follow(status),
+        onConnected: (properties) => this.link === link && void this.look(link, properties),
+        onMessage: (topic, payload) => this.link === link && this.receive(topic, payload),
+      },
+    );
+    this.link = link;
+    this.update({ connectionState: "connecting", error: null });
+    link.start();
+  }
+
+  /** Leave the robot and the broker. */
+  stop(): void {
+    const { link, session } = this;
+    this.link = null;
+    this.session = null;
+    clearTimeout(this.retry);
+    this.online.clear();
+    if (session) {
+      session.over = true;
+      void session.client.close().catch(() => undefined);
+    }
+    if (link) {
+      // The broker forgets our subscriptions with the connection.
+      if (link.connected) link.publish(clientPresenceTopic(link.clientId), DISCONNECTED, { qos: 1 }).catch(() => undefined);
+      link.close();
+    }
+    this.update({ ...EMPTY, sessionState: this.target ? "offline" : "none" });
+  }
+
+  /** Whom to ask when a robot wants a person's answer; sessions opened from now on say that somebody is there. */
+  setElicit(onElicit: Elicit | null): void {
+    this.onElicit = onElicit;
+  }
+
+  retryNow(): void {
+    this.link?.retryNow();
+    this.delay = RETRY_MS;
+    if (this.link?.connected) this.reconcile();
+  }
+
+  /** Have a session with this robot, whenever it is online; with none for null. */
+  use(target: ServerAddress | null): void {
+    if ((target && keyOf(target)) === (this.target && keyOf(this.target))) return;
+    this.target = target;
+    this.delay = RETRY_MS;
+    this.update({ sessionState: target ? "offline" : "none", sessionError: null, tools: [] });
+    this.reconcile();
+  }
+
+  async callTool(name: string, args: Record<string, unknown> = {}, options: CallOptions = {}): Promise<CallToolResult> {
+    const result = await this.open().client.callTool({ name, arguments: args }, undefined, {
+      timeout: options.timeoutMs ?? CALL_MS,
+      ...(options.signal ? { signal: options.signal } : {}),
+    });
+    return result as CallToolResult;
+  }
+
+  readResource(uri: string): Promise<ReadResourceResult> {
+    return this.open().client.readResource({ uri }, { timeout: REQUEST_MS });
+  }
+
+  /**
+   * Call `changed` at each new session, and whenever the robot says that the resource has changed.
+   * Returns a function that ends it.
+   */
+  watchResource(uri: string, changed: () => void): () => void {
+    const watchers = this.watchers.get(uri) ?? new Set();
+    this.watchers.set(uri, watchers.add(changed));
+    if (this.getSnapshot().sessionState === "open" && this.session) {
+      if (watchers.size === 1) this.subscribeTo(this.session, uri);
+      changed();
+    }
+    return () => {
+      watchers.delete(changed);
+      if (watchers.size > 0 || this.watchers.get(uri) !== watchers) return;
+      this.watchers.delete(uri);
+      if (this.session && !this.session.over) this.session.client.unsubscribeResource({ uri }).catch(() => undefined);
+    };
+  }
+
+  private open(): Session {
+    if (!this.session || this.session.over || this.getSnapshot().sessionState !== "open") {
+      throw new Error("There is no session with the robot.");
+    }
+    return this.session;
+  }
+
+  private follow({ state, error }: LinkStatus): void {
+    if (state === "connected") {
+      this.update({ connectionState: "connected", error: null });
+      return;
+    }
+    this.session?.transport.lost();
+    this.online.clear();
+    const connectionState = state === "connecting" ? (error ? "failed" : "connecting") : state === "waiting" ? "failed" : "disconnected";
+    this.update({ connectionState, error, robots: [] });
+    this.reconcile();
+  }
+
+  private async look(link: Link, properties: UserProperties): Promise<void> {
+    try {
+      const filters = nameFilters(properties);
+      if (filters.length) await link.subscribe(...filters.map((filter) => ({ topic: presenceFilter(filter), qos: 1 as const })));
+    } catch (error) {
+      if (this.link === link) this.update({ sessionError: error as Error });
+    }
+  }
+
+  private receive(topic: string, payload: Uint8Array): void {
+    if (this.session?.transport.receive(topic, payload)) return;
+    const server = parsePresenceTopic(topic);
+    if (!server) return;
+    const key = keyOf(server);
+    const description = payload.length ? parseAnnouncement(new TextDecoder().decode(payload)) : null;
+    if (description === null) {
+      this.online.delete(key);
+      if (this.session?.key === key) this.session.transport.lost();
+    } else {
+      this.online.set(key, { ...server, description });
+    }
+    const robots = [...this.online.values()].sort((a, b) => a.serverName.localeCompare(b.serverName));
+    this.update({ robots });
+    this.reconcile();
+  }
+
+  /** Bring the session to what is asked for and possible; one step after the other. */
+  private reconcile(): void {
+    clearTimeout(this.retry);
+    this.steps = this.steps.then(() => this.step());
+  }
+
+  private async step(): Promise<void> {
+    const { link, target } = this;
+    const key = link?.connected && target && this.online.has(keyOf(target)) ? keyOf(target) : null;
+    const current = this.session;
+    if (current && (current.over || current.key !== key)) {
+      this.session = null;
+      current.over = true;
+      this.update({ sessionState: target ? "offline" : "none", tools: [] });
+      await current.client.close().catch(() => undefined);
+    }
+    if (!link || !target || !key) {
+      if (!this.session && link) this.update({ sessionState: target ? "offline" : "none" });
+      return;
+    }
+    if (this.session) return;
+    await this.openSession(link, target);
+  }
+
+  private async openSession(link: Link, target: ServerAddress): Promise<void> {
+    const client = new Client(
+      { name: "robot-node console", version: "0.1.0" },
+      { capabilities: this.onElicit ? { elicitation: {} } : {} },
+    );
+    const session: Session = { key: keyOf(target), client, transport: new MqttTransport(link, target), over: false };
+    this.session = session;
+    this.update({ sessionState: "opening" });
+    client.onclose = () => {
+      if (session.over) return;
+      session.over = true;
+      if (this.session === session) this.reconcile();
+    };
+    client.setNotificationHandler(ToolListChangedNotificationSchema, () => this.listTools(session));
+    client.setNotificationHandler(ResourceUpdatedNotificationSchema, ({ params }) => {
+      for (const changed of this.watchers.get(params.uri) ?? []) changed();
+    });
+    if (this.onElicit) client.setRequestHandler(ElicitRequestSchema, ({ params }) => this.onElicit?.(params) ?? Promise.resolve({ action: "cancel" }));
+    try {
+      await client.connect(session.transport, { timeout: OPEN_MS });
+      await this.listTools(session);
+      if (this.session !== session || session.over) return;
+      this.delay = RETRY_MS;
+      this.update({ sessionState: "open", sessionError: null });
+      for (const [uri, watchers] of this.watchers) {
+        this.subscribeTo(session, uri);
+        for (const changed of watchers) changed();
+      }
+    } catch (error) {
+      if (this.session !== session) return;
+      session.over = true;
+      this.session = null;
+      await client.close().catch(() => undefined);
+      if (this.target !== target || this.link !== link || !link.connected || !this.online.has(session.key)) return;
+      this.update({ sessionState: "failed", sessionError: error as Error });
+      this.retry = setTimeout(() => this.reconcile(), this.delay);
+      this.delay = Math.min(2 * this.delay, RETRY_MAXIMUM_MS);
+    }
+  }
+
+  private async listTools(session: Session): Promise<void> {
+    const tools: Tool[] = [];
+    if (session.client.getServerCapabilities()?.tools) {
+      let cursor: string | undefined;
+      do {
+        const page = await session.client.listTools(cursor ? { cursor } : {}, { timeout: REQUEST_MS });
+        tools.push(...page.tools);
+        cursor = page.nextCursor;
+      } while (cursor && tools.length < 1000);
+    }
+    if (this.session === session) this.update({ tools });
+  }
+
+  private subscribeTo(session: Session, uri: string): void {
+    if (!session.client.getServerCapabilities()?.resources?.subscribe) return;
+    // Refused, e.g. to a role that may not: then it is only read.
+    session.client.subscribeResource({ uri }, { timeout: REQUEST_MS }).catch(() => undefined);
+  }
+}

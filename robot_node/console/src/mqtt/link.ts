@@ -1,0 +1,262 @@
+/** One MQTT 5 connection over WebSocket that comes back by itself. It knows no topic. */
+
+import mqtt, { type IConnackPacket, type MqttClient } from "mqtt";
+
+export type UserProperties = Record<string, string | string[]>;
+
+export interface LinkOptions {
+  /** `ws://host:port/path` or `wss://...`. */
+  url: string;
+  username?: string | undefined;
+  password?: string | undefined;
+  clientId: string;
+  will?: { topic: string; payload: string; retain?: boolean };
+  /** User properties of CONNECT. */
+  connectProperties?: UserProperties;
+  /** User properties of the will and of every PUBLISH. */
+  publishProperties?: UserProperties;
+  /** Limit for connecting, in milliseconds. */
+  connectTimeoutMs?: number;
+  /** Limit for subscribing and acknowledged publishing, each, in milliseconds. */
+  stepTimeoutMs?: number;
+  /** First delay before another attempt; doubles each time. */
+  reconnectInitialMs?: number;
+  reconnectMaximumMs?: number;
+}
+
+/** Why there is no connection. */
+export type LinkProblem = "address" | "unreachable" | "credentials" | "refused" | "lost" | "timeout";
+
+export class LinkError extends Error {
+  constructor(
+    readonly problem: LinkProblem,
+    message: string,
+  ) {
+    super(message);
+    this.name = "LinkError";
+  }
+}
+
+export type LinkState = "connecting" | "connected" | "waiting" | "closed";
+
+export interface LinkStatus {
+  state: LinkState;
+  /** Why the last attempt or connection ended; null while connected. */
+  error: LinkError | null;
+}
+
+export interface LinkEvents {
+  onStatus?: (status: LinkStatus) => void;
+  /** Called each time that the connection is up, before anything else is received. */
+  onConnected?: (connackProperties: UserProperties) => void;
+  onMessage?: (topic: string, payload: Uint8Array) => void;
+}
+
+export interface Subscription {
+  topic: string;
+  qos?: 0 | 1;
+  noLocal?: boolean;
+}
+
+// MQTT 5.0, 3.2.2.2: bad user name or password, not authorized; and the same of MQTT 3.1.1.
+const CREDENTIALS = new Set([0x86, 0x87, 4, 5]);
+
+export class Link {
+  private client: MqttClient | null = null;
+  private retry: ReturnType<typeof setTimeout> | undefined;
+  private delay: number;
+  private closed = false;
+  private status: LinkStatus = { state: "connecting", error: null };
+
+  constructor(
+    private readonly options: LinkOptions,
+    private readonly events: LinkEvents,
+  ) {
+    this.delay = options.reconnectInitialMs ?? 1000;
+  }
+
+  /** Connect, and again whenever the connection is lost, until {@link close}. */
+  start(): void {
+    globalThis.addEventListener?.("online", this.retryNow);
+    this.open();
+  }
+
+  get clientId(): string {
+    return this.options.clientId;
+  }
+
+  get connected(): boolean {
+    return this.status.state === "connected";
+  }
+
+  /** Don't wait any longer for the next attempt. */
+  readonly retryNow = (): void => {
+    if (this.status.state !== "waiting") return;
+    clearTimeout(this.retry);
+    this.open();
+  };
+
+  async subscribe(...subscriptions: Subscription[]): Promise<void> {
+    const client = this.live();
+    const wanted = Object.fromEntries(
+      subscriptions.map(({ topic, qos = 0, noLocal = false }) => [topic, { qos, nl: noLocal }]),
+    );
+    await this.limited(
+      new Promise<void>((resolve, reject) => {
+        client.subscribe(wanted, (error, granted) => {
+          const refused = granted?.find(({ qos }) => qos >= 0x80);
+          if (error || refused) reject(new LinkError("refused", `The broker refuses the subscription${refused ? ` of ${refused.topic}` : ""}.`));
+          else resolve();
+        });
+      }),
+    );
+  }
+
+  async unsubscribe(...topics: string[]): Promise<void> {
+    const client = this.live();
+    await this.limited(new Promise<void>((resolve) => client.unsubscribe(topics, () => resolve())));
+  }
+
+  async publish(topic: string, payload: string, { qos = 0 }: { qos?: 0 | 1 } = {}): Promise<void> {
+    const client = this.live();
+    const properties = this.options.publishProperties ? { userProperties: this.options.publishProperties } : {};
+    await this.limited(
+      new Promise<void>((resolve, reject) => {
+        client.publish(topic, payload, { qos, properties }, (error) => {
+          if (error) reject(new LinkError("lost", error.message));
+          else resolve();
+        });
+      }),
+    );
+  }
+
+  /** End for good, with a DISCONNECT: the broker does not publish the will. */
+  close(): void {
+    if (this.closed) return;
+    this.closed = true;
+    clearTimeout(this.retry);
+    globalThis.removeEventListener?.("online", this.retryNow);
+    const client = this.client;
+    this.client = null;
+    if (client) {
+      const connected = client.connected;
+      client.removeAllListeners("message");
+      client.end(!connected);
+    }
+    this.tell({ state: "closed", error: null });
+  }
+
+  private open(): void {
+    this.tell({ state: "connecting", error: this.status.error });
+    let problem: LinkError | null = null;
+    let wasConnected = false;
+    let client: MqttClient;
+    try {
+      client = this.connect();
+    } catch (error) {
+      this.wait(new LinkError("address", error instanceof Error ? error.message : String(error)));
+      return;
+    }
+    this.client = client;
+    client.on("connect", (packet: IConnackPacket) => {
+      if (this.client !== client) return;
+      wasConnected = true;
+      this.delay = this.options.reconnectInitialMs ?? 1000;
+      this.tell({ state: "connected", error: null });
+      this.events.onConnected?.((packet.properties?.userProperties as UserProperties | undefined) ?? {});
+    });
+    client.on("message", (topic, payload) => {
+      if (this.client === client) this.events.onMessage?.(topic, payload);
+    });
+    client.on("error", (error) => {
+      const code = "code" in error && typeof error.code === "number" ? error.code : 0;
+      if (CREDENTIALS.has(code)) problem = new LinkError("credentials", error.message);
+      else if (code > 0) problem = new LinkError("refused", error.message);
+      if (problem) client.end(true);
+    });
+    client.on("disconnect", (packet) => {
+      problem = new LinkError("lost", `The broker ended the connection (reason ${packet.reasonCode ?? 0}).`);
+    });
+    client.on("close", () => {
+      if (this.client !== client) return;
+      this.client = null;
+      client.end(true);
+      const where = this.options.url;
+      this.wait(
+        problem ??
+          (wasConnected
+            ? new LinkError("lost", `The connection to ${where} was lost.`)
+            : new LinkError("unreachable", `No broker answers at ${where}.`)),
+      );
+    });
+  }
+
+  private connect(): MqttClient {
+    const { url, username, password, clientId, will, connectProperties, publishProperties } = this.options;
+    const { protocol } = new URL(url);
+    if (protocol !== "ws:" && protocol !== "wss:") throw new Error(`${url} does not begin with ws:// or wss://.`);
+    return mqtt.connect(url, {
+      protocolVersion: 5,
+      clientId,
+      ...(username ? { username } : {}),
+      ...(username && password ? { password } : {}),
+      clean: true,
+      keepalive: 30,
+      reconnectPeriod: 0,
+      resubscribe: false,
+      queueQoSZero: false,
+      connectTimeout: this.options.connectTimeoutMs ?? 4000,
+      // Its other timers come from a worker made of a blob, which the Content-Security-Policy forbids.
+      timerVariant: "native",
+      properties: {
+        sessionExpiryInterval: 0,
+        ...(connectProperties ? { userProperties: connectProperties } : {}),
+      },
+      ...(will
+        ? {
+            will: {
+              topic: will.topic,
+              payload: will.payload as unknown as Buffer,
+              qos: 1 as const,
+              retain: will.retain ?? false,
+              ...(publishProperties ? { properties: { userProperties: publishProperties } } : {}),
+            },
+          }
+        : {}),
+    });
+  }
+
+  private wait(error: LinkError): void {
+    if (this.closed) return;
+    this.retry = setTimeout(() => this.open(), this.delay);
+    this.delay = Math.min(this.delay * 2, this.options.reconnectMaximumMs ?? 15_000);
+    this.tell({ state: "waiting", error });
+  }
+
+  private tell(status: LinkStatus): void {
+    if (this.closed && status.state !== "closed") return;
+    this.status = status;
+    this.events.onStatus?.(status);
+  }
+
+  private live(): MqttClient {
+    if (!this.client || !this.connected) throw new LinkError("lost", "There is no connection to the broker.");
+    return this.client;
+  }
+
+  private limited<T>(work: Promise<T>): Promise<T> {
+    const limit = this.options.stepTimeoutMs ?? 5000;
+    let timer: ReturnType<typeof setTimeout>;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new LinkError("timeout", `The broker did not answer within ${limit / 1000} s.`)), limit);
+    });
+    return Promise.race([work, late]).finally(() => clearTimeout(timer));
+  }
+}
+
+/** `prefix` and random characters: a client id of its own for each page and mount. */
+export function randomId(prefix: string): string {
+  // Not crypto.randomUUID: browsers offer that to https and localhost only.
+  const bytes = crypto.getRandomValues(new Uint8Array(8));
+  return prefix + Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

@@ -1,0 +1,366 @@
+/** A WebRTC session with a robot or a media backend, signalled over an MQTT connection of its own. Without React. */
+
+import { Link, randomId, type LinkError } from "../mqtt/link";
+import { Store } from "../mqtt/store";
+import {
+  answersTopic,
+  messagesTopic,
+  offersTopic,
+  parseBackendMessage,
+  parseSignal,
+  PROXY_NAME,
+  type BackendMessage,
+  type Outgoing,
+} from "./signaling";
+
+/** As protocol and page name them. */
+export type CallConnectionState = "disconnected" | "connecting" | "connected" | "failed" | "closed";
+
+/** Why a session failed. */
+export type CallProblem = "broker" | "no-answer" | "no-path" | "lost" | "refused" | "limit" | "media";
+
+export class CallError extends Error {
+  constructor(
+    readonly problem: CallProblem,
+    message: string,
+  ) {
+    super(message);
+    this.name = "CallError";
+  }
+}
+
+export interface CallState {
+  connectionState: CallConnectionState;
+  /** The signalling connection is up. Pictures and sound go on without it. */
+  mqttConnected: boolean;
+  error: CallError | null;
+  /** Our microphone and camera, while one of them is on. */
+  localStream: MediaStream | null;
+  remoteStream: MediaStream | null;
+  isAudioEnabled: boolean;
+  isVideoEnabled: boolean;
+  /** We hear the other side. */
+  isListening: boolean;
+  /** The other side takes our sound. */
+  isHeard: boolean;
+}
+
+export interface CallOptions {
+  brokerUrl: string;
+  username?: string | undefined;
+  password?: string | undefined;
+  /** Who answers: a robot's server id; `multimedia_proxy` when left out. */
+  answerer?: string | undefined;
+  iceServers?: RTCIceServer[] | undefined;
+  /** Limits and delays in milliseconds. */
+  connectTimeoutMs?: number | undefined;
+  stepTimeoutMs?: number | undefined;
+  reconnectInitialMs?: number | undefined;
+  reconnectMaximumMs?: number | undefined;
+}
+
+export interface CallEvents {
+  onMessage?: ((message: BackendMessage) => void) | undefined;
+}
+
+const IDLE: CallState = {
+  connectionState: "disconnected",
+  mqttConnected: false,
+  error: null,
+  localStream: null,
+  remoteStream: null,
+  isAudioEnabled: false,
+  isVideoEnabled: false,
+  isListening: false,
+  isHeard: false,
+};
+
+const decoder = new TextDecoder();
+
+export class Call extends Store<CallState> {
+  private events: CallEvents = {};
+  private options: CallOptions | null = null;
+  private link: Link | null = null;
+  private peer: RTCPeerConnection | null = null;
+  private early: (RTCIceCandidateInit | null)[] = [];
+  private step: ReturnType<typeof setTimeout> | undefined;
+  private retry: ReturnType<typeof setTimeout> | undefined;
+  private delay = 1000;
+
+  constructor() {
+    super(IDLE);
+  }
+
+  setEvents(events: CallEvents): void {
+    this.events = events;
+  }
+
+  /** The browser's connection, for its statistics. */
+  get peerConnection(): RTCPeerConnection | null {
+    return this.peer;
+  }
+
+  /** Call, and call again whenever the session is lost, until {@link disconnect}. */
+  connect(options: CallOptions): void {
+    this.disconnect();
+    const clientId = randomId("webrtc_client_");
+    this.options = options;
+    this.delay = options.reconnectInitialMs ?? 1000;
+    const answerer = options.answerer ?? PROXY_NAME;
+    const link: Link = new Link(
+      {
+        url: options.brokerUrl,
+        username: options.username,
+        password: options.password,
+        clientId,
+        // The other side notices at once when this page vanishes.
+        will: { topic: offersTopic(clientId, answerer), payload: terminated("The page is gone.") },
+        ...(options.connectTimeoutMs ? { connectTimeoutMs: options.connectTimeoutMs } : {}),
+        ...(options.stepTimeoutMs ? { stepTimeoutMs: options.stepTimeoutMs } : {}),
+        ...(options.reconnectInitialMs ? { reconnectInitialMs: options.reconnectInitialMs } : {}),
+        ...(options.reconnectMaximumMs ? { reconnectMaximumMs: options.reconnectMaximumMs } : {}),
+      },
+      {
+        onStatus: ({ state, error }) => {
+          if (this.link !== link) return;
+          this.update({ mqttConnected: state === "connected" });
+          if (error) this.brokerFailed(error);
+        },
+        onConnected: () => this.link === link && void this.signalling(link),
+        onMessage: (topic, payload) => {
+          if (this.link === link) this.receive(topic, decoder.decode(payload));
+        },
+      },
+    );
+    this.link = link;
+    this.update({ connectionState: "connecting", error: null });
+    link.start();
+  }
+
+  /** Hang up: everything is closed, and microphone and camera are released. */
+  disconnect(): void {
+    const { link } = this;
+    const was = this.getSnapshot().connectionState;
+    this.link = null;
+    clearTimeout(this.retry);
+    this.dropPeer();
+    this.release();
+    if (link) {
+      if (link.connected && this.options) {
+        const topic = offersTopic(link.clientId, this.options.answerer ?? PROXY_NAME);
+        link.publish(topic, terminated("The viewer has left.")).catch(() => undefined);
+      }
+      link.close();
+    }
+    this.update({ ...IDLE, connectionState: was === "disconnected" ? "disconnected" : "closed" });
+  }
+
+  /** Try again now, instead of when the delay is over. */
+  retryNow(): void {
+    const { link } = this;
+    if (!link || this.getSnapshot().connectionState !== "failed") return;
+    link.retryNow();
+    if (link.connected) void this.offer(link);
+  }
+
+  /** Our microphone on or off. The browser asks the person the first time. */
+  toggleAudio(): Promise<void> {
+    const { isAudioEnabled, isVideoEnabled } = this.getSnapshot();
+    return this.capture(!isAudioEnabled, isVideoEnabled);
+  }
+
+  /** Our camera on or off. */
+  toggleVideo(): Promise<void> {
+    const { isAudioEnabled, isVideoEnabled } = this.getSnapshot();
+    return this.capture(isAudioEnabled, !isVideoEnabled);
+  }
+
+  /** The other side's sound on or off. */
+  toggleListening(): void {
+    this.update({ isListening: !this.getSnapshot().isListening });
+    this.offerAnew();
+  }
+
+  sendChatMessage(text: string): void {
+    this.send({ type: "chat", data: text });
+  }
+
+  private async capture(audio: boolean, video: boolean): Promise<void> {
+    const { link } = this;
+    let stream: MediaStream | null = null;
+    if (audio || video) {
+      try {
+        // Undefined on pages that are neither https nor of this machine.
+        if (!navigator.mediaDevices) throw new Error("The browser gives microphone and camera to https pages only.");
+        stream = await navigator.mediaDevices.getUserMedia({ audio, video });
+      } catch (error) {
+        throw new CallError("media", error instanceof Error ? error.message : String(error));
+      }
+    }
+    if (this.link !== link || !link) {
+      stopTracks(stream);
+      return;
+    }
+    stopTracks(this.getSnapshot().localStream);
+    this.update({ localStream: stream, isAudioEnabled: audio, isVideoEnabled: video });
+    this.offerAnew();
+  }
+
+  private release(): void {
+    stopTracks(this.getSnapshot().localStream);
+  }
+
+  private brokerFailed(error: LinkError): void {
+    // Media does not pass through the broker: a session that is up goes on.
+    if (this.getSnapshot().connectionState === "connected") return;
+    clearTimeout(this.retry);
+    this.dropPeer();
+    this.update({ connectionState: "failed", error: new CallError("broker", error.message) });
+  }
+
+  private async signalling(link: Link): Promise<void> {
+    try {
+      await link.subscribe({ topic: answersTopic(link.clientId) }, { topic: messagesTopic(link.clientId) });
+    } catch (error) {
+      if (this.link === link) this.fail(new CallError("broker", (error as Error).message));
+      return;
+    }
+    if (this.link === link && this.getSnapshot().connectionState !== "connected") await this.offer(link);
+  }
+
+  /** What is sent and received has changed: negotiate a new session. The last picture stays until the next comes. */
+  private offerAnew(): void {
+    if (this.link?.connected && ["connecting", "connected"].includes(this.getSnapshot().connectionState)) {
+      void this.offer(this.link);
+    }
+  }
+
+  private async offer(link: Link): Promise<void> {
+    clearTimeout(this.retry);
+    this.dropPeer();
+    const { localStream, isListening } = this.getSnapshot();
+    const peer = new RTCPeerConnection({ iceServers: this.options?.iceServers ?? [], bundlePolicy: "max-bundle" });
+    this.peer = peer;
+    const [voice] = localStream?.getAudioTracks() ?? [];
+    const [camera] = localStream?.getVideoTracks() ?? [];
+    peer.addTransceiver(camera ?? "video", { direction: camera ? "sendrecv" : "recvonly", streams: localStream ? [localStream] : [] });
+    const audio =
+      voice || isListening
+        ? peer.addTransceiver(voice ?? "audio", {
+            direction: voice ? (isListening ? "sendrecv" : "sendonly") : "recvonly",
+            streams: localStream ? [localStream] : [],
+          })
+        : null;
+    const stream = new MediaStream();
+    peer.ontrack = ({ track }) => {
+      stream.addTrack(track);
+      // The old stream shows its last picture until there is a new one.
+      const show = () => this.peer === peer && this.update({ remoteStream: stream });
+      if (track.kind === "video") track.onunmute = show;
+      if (!this.getSnapshot().remoteStream) show();
+    };
+    const candidates: Promise<void>[] = [];
+    let offered = () => undefined as void;
+    const offerSent = new Promise<void>((resolve) => (offered = resolve));
+    peer.onicecandidate = ({ candidate }) => {
+      candidates.push(offerSent.then(() => this.peer === peer && this.send({ type: "ice_candidate", data: candidate?.toJSON() ?? null })).then(() => undefined));
+    };
+    peer.onconnectionstatechange = () => {
+      if (this.peer === peer) this.peerChanged(peer, Boolean(voice && audio?.currentDirection?.includes("send")));
+    };
+    this.update({ connectionState: "connecting", isHeard: false });
+    this.limit("no-answer", "Nobody answers.");
+    try {
+      await peer.setLocalDescription();
+      if (this.peer !== peer) return;
+      this.send({ type: "sdp_offer", data: { type: "offer", sdp: peer.localDescription?.sdp ?? "" } });
+      offered();
+    } catch (error) {
+      if (this.peer === peer) this.fail(new CallError("media", (error as Error).message));
+    }
+    if (this.link !== link) peer.close();
+  }
+
+  private peerChanged(peer: RTCPeerConnection, isHeard: boolean): void {
+    if (peer.connectionState === "connected") {
+      clearTimeout(this.step);
+      this.delay = this.options?.reconnectInitialMs ?? 1000;
+      this.update({ connectionState: "connected", error: null, isHeard });
+    } else if (peer.connectionState === "disconnected") {
+      this.limit("lost", "The robot no longer sends anything.");
+    } else if (peer.connectionState === "failed") {
+      this.fail(new CallError("no-path", "No network path leads to the robot."));
+    }
+  }
+
+  private receive(topic: string, payload: string): void {
+    if (this.link && topic === messagesTopic(this.link.clientId)) {
+      const message = parseBackendMessage(payload);
+      if (message) this.events.onMessage?.(message);
+      return;
+    }
+    const signal = parseSignal(payload);
+    const { peer } = this;
+    if (!signal || !peer) return;
+    if (signal.type === "sdp_answer") {
+      if (peer.signalingState !== "have-local-offer") return;
+      this.limit("no-path", "No network path leads to the robot.");
+      peer
+        .setRemoteDescription({ type: "answer", sdp: signal.sdp })
+        .then(() => {
+          for (const candidate of this.early.splice(0)) this.addCandidate(peer, candidate);
+        })
+        .catch((error: Error) => this.peer === peer && this.fail(new CallError("media", error.message)));
+    } else if (signal.type === "ice_candidate") {
+      if (peer.remoteDescription) this.addCandidate(peer, signal.candidate);
+      else if (this.early.length < 64) this.early.push(signal.candidate);
+    } else {
+      const limit = /\bviewers\b/.test(signal.reason);
+      this.fail(new CallError(limit ? "limit" : "refused", signal.reason || "The robot ended the session."));
+    }
+  }
+
+  private addCandidate(peer: RTCPeerConnection, candidate: RTCIceCandidateInit | null): void {
+    // One that cannot be used leaves the others.
+    peer.addIceCandidate(candidate ?? undefined).catch(() => undefined);
+  }
+
+  private send(message: Outgoing): void {
+    const { link, options } = this;
+    if (!link?.connected || !options) return;
+    link.publish(offersTopic(link.clientId, options.answerer ?? PROXY_NAME), JSON.stringify(message)).catch(() => undefined);
+  }
+
+  private limit(problem: CallProblem, message: string): void {
+    clearTimeout(this.step);
+    this.step = setTimeout(() => this.fail(new CallError(problem, message)), this.options?.stepTimeoutMs ?? 5000);
+  }
+
+  private fail(error: CallError): void {
+    const { link } = this;
+    if (!link) return;
+    this.dropPeer();
+    this.update({ connectionState: "failed", error, isHeard: false });
+    clearTimeout(this.retry);
+    // Without the broker, signalling() offers when it is back.
+    if (link.connected) this.retry = setTimeout(() => void this.offer(link), this.delay);
+    this.delay = Math.min(2 * this.delay, this.options?.reconnectMaximumMs ?? 15_000);
+  }
+
+  private dropPeer(): void {
+    clearTimeout(this.step);
+    this.early = [];
+    const { peer } = this;
+    this.peer = null;
+    if (!peer) return;
+    peer.ontrack = peer.onicecandidate = peer.onconnectionstatechange = null;
+    for (const receiver of peer.getReceivers()) receiver.track.onunmute = null;
+    peer.close();
+  }
+}
+
+const terminated = (reason: string) => JSON.stringify({ type: "webrtc_terminated", reason } satisfies Outgoing);
+
+function stopTracks(stream: MediaStream | null): void {
+  for (const track of stream?.getTracks() ?? []) track.stop();
+}

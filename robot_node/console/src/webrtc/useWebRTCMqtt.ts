@@ -1,0 +1,100 @@
+import { useCallback, useEffect, useState, useSyncExternalStore } from "react";
+
+import { Call, type CallOptions, type CallState } from "./call";
+import type { BackendMessage } from "./signaling";
+
+export interface UseWebRTCMqttOptions extends Omit<CallOptions, "answerer"> {
+  /** Whom to call: a robot's server id; without it the broker's `multimedia_proxy`. */
+  serverId?: string | undefined;
+  /** Call when mounted; false by default. */
+  autoConnect?: boolean;
+  /** What the other side heard. */
+  onASRResponse?: (results: string) => void;
+  /** The next piece of what the other side says. */
+  onTTSText?: (text: string, taskId: string) => void;
+  /** Every message of `$message/...`. */
+  onMessage?: (message: BackendMessage) => void;
+}
+
+export interface UseWebRTCMqtt extends CallState {
+  isConnecting: boolean;
+  isConnected: boolean;
+  connect: () => void;
+  disconnect: () => void;
+  retryNow: () => void;
+  /** Our microphone on or off; rejects when the browser or the person refuses it. */
+  toggleAudio: () => Promise<void>;
+  /** Our camera on or off; rejects when the browser or the person refuses it. */
+  toggleVideo: () => Promise<void>;
+  /** The other side's sound on or off. */
+  toggleListening: () => void;
+  sendChatMessage: (text: string) => void;
+  /** The browser's own statistics of the session; null without one. */
+  getStats: () => Promise<RTCStatsReport> | null;
+}
+
+/**
+ * Watch a robot, and talk to it, in a React page. Signalling has an MQTT connection of its own, as client
+ * `webrtc_client_<random>`. A lost session is called again after 1 s, then 2, 4, ... On unmount tracks are stopped,
+ * the session is closed, the other side is told, and the MQTT client disconnects.
+ */
+export function useWebRTCMqtt(options: UseWebRTCMqttOptions): UseWebRTCMqtt {
+  const { brokerUrl, username, password, serverId, autoConnect = false, iceServers } = options;
+  const { connectTimeoutMs, stepTimeoutMs, reconnectInitialMs, reconnectMaximumMs } = options;
+  const { onASRResponse, onTTSText, onMessage } = options;
+  const [call] = useState(() => new Call());
+  const state = useSyncExternalStore(call.subscribe, call.getSnapshot);
+  // Compared by value: a list written in the caller's render is a new one each time.
+  const iceKey = JSON.stringify(iceServers ?? []);
+
+  const connect = useCallback(
+    () =>
+      call.connect({
+        brokerUrl,
+        username,
+        password,
+        answerer: serverId,
+        iceServers: JSON.parse(iceKey) as RTCIceServer[],
+        connectTimeoutMs,
+        stepTimeoutMs,
+        reconnectInitialMs,
+        reconnectMaximumMs,
+      }),
+    [call, brokerUrl, username, password, serverId, iceKey, connectTimeoutMs, stepTimeoutMs, reconnectInitialMs, reconnectMaximumMs],
+  );
+  const disconnect = useCallback(() => call.disconnect(), [call]);
+  const retryNow = useCallback(() => call.retryNow(), [call]);
+  const toggleAudio = useCallback(() => call.toggleAudio(), [call]);
+  const toggleVideo = useCallback(() => call.toggleVideo(), [call]);
+  const toggleListening = useCallback(() => call.toggleListening(), [call]);
+  const sendChatMessage = useCallback((text: string) => call.sendChatMessage(text), [call]);
+  const getStats = useCallback(() => call.peerConnection?.getStats() ?? null, [call]);
+
+  useEffect(() => {
+    call.setEvents({
+      onMessage: (message) => {
+        if (message.type === "asr_response") onASRResponse?.(message.results);
+        if (message.type === "tts_text") onTTSText?.(message.text, message.task_id);
+        onMessage?.(message);
+      },
+    });
+  }, [call, onASRResponse, onTTSText, onMessage]);
+  useEffect(() => {
+    if (autoConnect) connect();
+    return disconnect;
+  }, [autoConnect, connect, disconnect]);
+
+  return {
+    ...state,
+    isConnecting: state.connectionState === "connecting",
+    isConnected: state.connectionState === "connected",
+    connect,
+    disconnect,
+    retryNow,
+    toggleAudio,
+    toggleVideo,
+    toggleListening,
+    sendChatMessage,
+    getStats,
+  };
+}

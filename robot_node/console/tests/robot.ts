@@ -1,0 +1,32 @@
+/** A real broker and a real simulated robot for all tests: what `robot-node demo` starts. */
+
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { createInterface } from "node:readline";
+import type { TestProject } from "vitest/node";
+
+declare module "vitest" {
+  export interface ProvidedContext {
+    brokerUrl: string;
+  }
+}
+
+export default async function setup({ provide }: TestProject): Promise<() => Promise<void>> {
+  const own = new URL("../../../.venv/bin/robot-node", import.meta.url).pathname;
+  const command = process.env["ROBOT_NODE"] ?? (existsSync(own) ? own : "robot-node");
+  const demo = spawn(command, ["demo", "--scene", "clock"], { stdio: ["ignore", "pipe", "inherit"] });
+  const ended = new Promise<void>((resolve) => demo.on("exit", () => resolve()));
+  const url = await new Promise<string>((resolve, reject) => {
+    demo.on("error", reject);
+    demo.on("exit", () => reject(new Error("robot-node demo ended before it was up")));
+    createInterface({ input: demo.stdout }).on("line", (line) => {
+      const found = /WebSocket (ws:\S+\/mqtt)/.exec(line);
+      if (found?.[1]) resolve(found[1]);
+    });
+  });
+  provide("brokerUrl", url);
+  return async () => {
+    demo.kill("SIGINT");
+    await ended;
+  };
+}
