@@ -248,7 +248,15 @@ class ServerLink:
                 self._topics.control,
                 JSONRPCRequest(jsonrpc="2.0", id=_OPENING_ID, method="server/discover", params=params),
             )
-            answer = await self._welcome
+            limits = (self._limits.of("server/discover"), self._limits.of(message.method))
+            limit_s = min(limit for limit in limits if limit is not None)
+            timer = self._loop.call_later(limit_s, self._welcomed, None)
+            try:
+                answer = await self._welcome
+            finally:
+                timer.cancel()
+            if answer is None:
+                self._time_out(message.id, limit_s)
             self._opened = isinstance(answer, JSONRPCResponse)
             if isinstance(answer, JSONRPCError) and self._settle(message.id) is not None:
                 self._deliver(JSONRPCError(jsonrpc="2.0", id=message.id, error=answer.error))
@@ -274,7 +282,6 @@ class ServerLink:
         pending.timer = self._loop.call_later(limit_s, self._time_out, request_id, limit_s)
 
     def _time_out(self, request_id: RequestId, limit_s: float) -> None:
-        self._welcomed(None)
         pending = self._settle(request_id)
         if pending is not None:
             text = f"{self} did not answer {pending.method} within {limit_s:g} s."

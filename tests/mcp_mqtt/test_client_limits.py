@@ -126,6 +126,16 @@ async def test_a_pinned_client_whose_server_is_silent_reaches_its_time_limits(
             assert "did not answer tools/call within 0.1 s" in str(error)
 
 
+async def test_a_pinned_client_that_only_listens_does_not_wait_for_ever(broker: PrivateBroker, address: Broker) -> None:
+    async with (
+        odd_server(broker, lambda _: []),
+        Client(kitchen(address, **{"server/discover": 0.1}), mode="2026-07-28") as client,
+    ):
+        with pytest.raises(MCPError, match=r"did not answer subscriptions/listen within 0\.1 s"):
+            async with asyncio.timeout(PATIENCE_S), client.listen(tools_list_changed=True):
+                pass
+
+
 async def test_an_answer_that_is_too_large_is_an_error_at_once(broker: PrivateBroker, address: Broker) -> None:
     def answer(request: dict[str, Any]) -> list[bytes]:
         if request["method"] == "initialize":
