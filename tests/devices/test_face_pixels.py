@@ -1,0 +1,54 @@
+"""What is on the glass is what was drawn, pixel by pixel, at each step of the face's motion."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+import pytest
+
+from hw_mocks.i2c import SimulatedI2cAdapter
+from hw_mocks.oled import ControllerName, SimulatedOled
+from robot_node.devices import oled
+from robot_node.face.animator import Animator
+from robot_node.face.expressions import EXPRESSIONS, Emotion
+from robot_node.face.signs import Link, Signs
+
+FRAME_S = 1 / 30
+
+
+def changes(size: tuple[int, int]) -> Iterator[tuple[Animator, float]]:
+    """Every emotion turns to the next; in between signs and text come and go."""
+    animator, now = Animator(size, seed=3), 0.0
+    for turn, emotion in enumerate((*Emotion, Emotion.NEUTRAL)):
+        animator.show(EXPRESSIONS[emotion], now)
+        animator.sign(Signs(link=list(Link)[turn % 3], camera=turn % 2 == 0, watched=turn % 4 == 0), now)
+        if turn % 3 == 0:
+            animator.caption(f"This is {emotion}", now, 0.4)
+        for _ in range(round((EXPRESSIONS[emotion].motion.transition + 0.3) / FRAME_S)):
+            yield animator, now
+            now += FRAME_S
+
+
+def idle_minute(size: tuple[int, int]) -> Iterator[tuple[Animator, float]]:
+    animator, now = Animator(size, seed=4), 0.0
+    while now < 60:
+        yield animator, now
+        now = max(animator.next_change(now), now + FRAME_S)
+
+
+@pytest.mark.parametrize("driver", ["ssd1306", "sh1106"])
+@pytest.mark.parametrize("height", [32, 64])
+def test_the_glass_shows_what_was_drawn(driver: ControllerName, height: int) -> None:
+    glass = SimulatedOled(driver, height)
+    adapter = SimulatedI2cAdapter({0x3C: glass})
+    device = oled.create(driver, adapter.open(1, 0x3C), width=128, height=height, rotate=0)
+    seen = set()
+    for animator, now in itertools.chain(changes((128, height)), idle_minute((128, height))):
+        picture = animator.picture(now)
+        device.display(picture)
+        drawn = glass.picture().tobytes()
+        assert drawn == picture.tobytes(), now
+        seen.add(drawn)
+    assert len(seen) > 200  # it did move
+    assert not glass.problems
