@@ -13,10 +13,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mcp import Client
+from mcp.server import MCPServer
 from mcp.shared.exceptions import MCPError
 
 from robot_node.errors import RemoteError
+from robot_node.mcp_mqtt.access import ADMIN, AccessPolicy, Role
 from robot_node.mcp_mqtt.client import mqtt_transport
+from robot_node.mcp_mqtt.guard import Guard
 from robot_node.mcp_mqtt.jsonrpc import ErrorCode
 from robot_node.mcp_mqtt.link import ServerLink, Streams, TimeLimits
 from robot_node.mcp_mqtt.topics import ServerTopics
@@ -97,6 +100,22 @@ async def test_the_first_requests_of_a_pinned_client_may_come_at_once(
         assert [answer.structured_content for answer in answers] == [{"result": number + 1} for number in range(20)]
         openings = [message.json["method"] for message in observer.seen()]
     assert openings == ["server/discover"]
+
+
+async def test_a_pinned_client_may_begin_with_a_call_where_roles_are_in_force(
+    broker: PrivateBroker, address: Broker
+) -> None:
+    viewer = Role(name="viewer", allowed_tools=frozenset())
+    policy = AccessPolicy((ADMIN, viewer), [("agent", ADMIN.name)], viewer.name)
+    server = MCPServer("guarded", middleware=[Guard(policy)])
+
+    @server.tool()
+    def act() -> str:
+        """Act."""
+        return "done"
+
+    async with running(broker, Toy(server)), Client(kitchen(address), mode="2026-07-28") as client:
+        assert (await client.call_tool("act", {})).structured_content == {"result": "done"}
 
 
 async def test_a_pinned_client_that_is_refused_is_told_why(broker: PrivateBroker, address: Broker, toy: Toy) -> None:
