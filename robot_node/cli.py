@@ -279,7 +279,9 @@ def bridge(
     ] = None,
     client_id: Annotated[
         str | None,
-        typer.Option(metavar="ID", help="How the bridge's MQTT client ids begin, for the robots' and broker's rules."),
+        typer.Option(
+            metavar="ID", help="The bridge's MQTT client id, for the robots' and broker's rules: the user name."
+        ),
     ] = None,
     print_config: Annotated[
         str | None,

@@ -20,7 +20,7 @@ from mcp_types import CONNECTION_CLOSED, REQUEST_TIMEOUT
 
 from robot_node.bridge.session import Params, RobotSession, open_session
 from robot_node.errors import RemoteError, RobotNodeError
-from robot_node.mcp_mqtt.presence import OnlineServer, directory
+from robot_node.mcp_mqtt.presence import Directory, OnlineServer, directory
 from robot_node.mcp_mqtt.topics import ServerName
 from robot_node.mqtt import Backoff, Broker, LinkStatus, cancel_and_wait
 
@@ -133,18 +133,18 @@ class Robot:
 class Robots:
     """Follows who is online, and keeps a session with each. Made by :func:`robots`."""
 
-    def __init__(self, broker: Broker, wanted: Sequence[str], client_id: str, on_event: OnEvent) -> None:
+    servers: Directory
+
+    def __init__(self, broker: Broker, wanted: Sequence[str], on_event: OnEvent) -> None:
         self.broker = broker
         self.status = LinkStatus(connected=False, reason="the bridge has only just started")
         self.left_out = 0
         self._wanted = frozenset(wanted)
-        self._client_id = client_id
         self._on_event = on_event
         self._online: dict[ServerName, tuple[Robot, asyncio.Task[None]]] = {}
         self._gate = asyncio.Semaphore(_OPENING_AT_ONCE)
         self._answered = asyncio.Event()
         self._settled = False
-        self._number = 0
 
     @property
     def online(self) -> list[Robot]:
@@ -205,10 +205,7 @@ class Robots:
                 self._online[name][0].server = server
             elif len(self._online) < MAX_ROBOTS:
                 robot = Robot(server)
-                self._number += 1
-                task = asyncio.create_task(
-                    self._serve(robot, f"{self._client_id}-{self._number}"), name=f"bridge to {server.server_id}"
-                )
+                task = asyncio.create_task(self._serve(robot), name=f"bridge to {server.server_id}")
                 self._online[name] = (robot, task)
             else:
                 self.left_out += 1
@@ -226,17 +223,17 @@ class Robots:
         await cancel_and_wait(*(task for _, task in self._online.values()))
         self._online.clear()
 
-    async def _serve(self, robot: Robot, client_id: str) -> None:
+    async def _serve(self, robot: Robot) -> None:
         backoff = Backoff(initial_s=0.5, maximum_s=30.0)
         while True:
             try:
-                await self._keep_session(robot, client_id, backoff)
+                await self._keep_session(robot, backoff)
             except (RobotNodeError, MCPError) as error:
                 robot.use(None, str(error).rstrip("."))
                 logger.info("%s: %s", robot.server.server_id, error)
             await asyncio.sleep(backoff.next_delay())
 
-    async def _keep_session(self, robot: Robot, client_id: str, backoff: Backoff) -> None:
+    async def _keep_session(self, robot: Robot, backoff: Backoff) -> None:
         loop = asyncio.get_running_loop()
         updates: asyncio.Queue[ServerEvent] = asyncio.Queue(MAX_SUBSCRIPTIONS)
 
@@ -253,9 +250,7 @@ class Robots:
 
         async with contextlib.AsyncExitStack() as stack:
             async with self._gate, _time_to_answer(robot):
-                session, ended = await stack.enter_async_context(
-                    open_session(self.broker, robot.name, client_id=client_id, on_change=on_change)
-                )
+                session, ended = await stack.enter_async_context(open_session(self.servers, robot.server, on_change))
                 changed = await robot.read_lists(session)
             for uri in sorted(robot.subscribed):
                 with contextlib.suppress(MCPError):
@@ -307,18 +302,19 @@ async def robots(
     Args:
         broker: Where they are.
         wanted: Server ids and server names; none for all robots.
-        client_id: How our MQTT client ids begin.
+        client_id: Our MQTT client id.
         on_event: Told what changes: the robot, and what.
         backoff: Delays between attempts to connect to the broker.
     """
-    pool = Robots(broker, wanted, client_id, on_event)
+    pool = Robots(broker, wanted, on_event)
 
     async def follow() -> None:
         async with contextlib.aclosing(servers.changes()) as changes:
             async for online in changes:
                 await pool.follow(online)
 
-    async with directory(broker, client_id=f"{client_id}-0", backoff=backoff, on_status=pool.on_status) as servers:
+    async with directory(broker, client_id=client_id, backoff=backoff, on_status=pool.on_status) as servers:
+        pool.servers = servers
         following = asyncio.create_task(follow(), name="bridge directory")
         try:
             yield pool

@@ -34,7 +34,7 @@ async def run_bridge(
         broker: Where the robots are. It need not be reachable.
         wanted: Server ids and server names of the robots to offer; all by default.
         http: Listen here, instead of reading stdin.
-        client_id: How our MQTT client ids begin; ``robot-node-bridge-`` and random digits by default.
+        client_id: Our MQTT client id; ``robot-node-bridge-`` and random digits by default.
         backoff: Delays between attempts to connect to the broker.
 
     Raises:

@@ -29,9 +29,8 @@ from mcp_types import (
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, LATEST_HANDSHAKE_VERSION
 
 from robot_node.errors import RemoteError
-from robot_node.mcp_mqtt.client import mqtt_transport
-from robot_node.mcp_mqtt.topics import ServerName
-from robot_node.mqtt import Broker, cancel_and_wait
+from robot_node.mcp_mqtt.presence import Directory, OnlineServer
+from robot_node.mqtt import cancel_and_wait
 
 logger = logging.getLogger(__name__)
 
@@ -228,14 +227,13 @@ class _Started(asyncio.Event):
 
 @contextlib.asynccontextmanager
 async def open_session(
-    broker: Broker, robot: ServerName, *, client_id: str, on_change: Callable[[str, Params], None]
+    servers: Directory, robot: OnlineServer, on_change: Callable[[str, Params], None]
 ) -> AsyncIterator[tuple[RobotSession, asyncio.Task[None]]]:
     """Connect to a robot.
 
     Args:
-        broker: Where it is.
+        servers: The connection to its broker.
         robot: Which one.
-        client_id: Our MQTT client id.
         on_change: Told every notification of the robot but progress: method and parameters.
 
     Yields:
@@ -247,7 +245,7 @@ async def open_session(
         MCPError: it refused.
     """
     label = f"{robot.server_id} ({robot.server_name})"
-    async with mqtt_transport(broker, robot.server_id, robot.server_name, client_id=client_id) as (read, write):
+    async with servers.transport(robot) as (read, write):
         dispatcher: JSONRPCDispatcher[TransportContext] = JSONRPCDispatcher(read, write)
         session = RobotSession(dispatcher, label, on_change)
         started = _Started()

@@ -10,7 +10,7 @@ import pytest
 from robot_node.bridge.naming import ToolNames
 from robot_node.bridge.overview import describe
 from robot_node.bridge.robots import MAX_ROBOTS, Robots
-from robot_node.mcp_mqtt.presence import OnlineServer
+from robot_node.mcp_mqtt.presence import OnlineServer, directory
 from robot_node.mqtt import Broker, LinkStatus
 from robot_node.private_broker import PrivateBroker
 from tests.bridge.agents import Message, bridge_process, raw_agent, scripted_robot
@@ -186,10 +186,11 @@ async def test_there_is_a_limit_to_how_many_robots_one_bridge_serves(broker: Pri
     async def ignore(*_: object) -> None:
         pass
 
-    pool = Robots(Broker.from_url(broker.url), [], "bridge", ignore)
-    await pool.follow([OnlineServer(f"robot-{number}", f"many/{number}") for number in range(MAX_ROBOTS + 2)])
-    pool.on_status(LinkStatus(connected=True))
-    said = describe(pool, ToolNames({}))["content"][0]["text"]
-    assert said.startswith("64 online at ")
-    assert said.endswith("2 more are online. The bridge serves 64: choose them by --robot.")
-    await pool.close()
+    pool = Robots(Broker.from_url(broker.url), [], ignore)
+    async with directory(Broker.from_url(broker.url)) as pool.servers:
+        await pool.follow([OnlineServer(f"robot-{number}", f"many/{number}") for number in range(MAX_ROBOTS + 2)])
+        pool.on_status(LinkStatus(connected=True))
+        said = describe(pool, ToolNames({}))["content"][0]["text"]
+        assert said.startswith("64 online at ")
+        assert said.endswith("2 more are online. The bridge serves 64: choose them by --robot.")
+        await pool.close()

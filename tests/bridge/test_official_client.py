@@ -132,7 +132,7 @@ async def use_the_toy(client: Client) -> None:
 @pytest.fixture
 async def guarded(broker: PrivateBroker, tmp_path: Path) -> AsyncIterator[RobotProcess]:
     settings = {
-        "ROBOT_NODE_ACCESS__CLIENTS": '[{"client_id": "desk-*", "role": "operator"}]',
+        "ROBOT_NODE_ACCESS__CLIENTS": '[{"client_id": "desk", "role": "operator"}]',
         "ROBOT_NODE_ACCESS__DEFAULT_ROLE": "viewer",
         "ROBOT_NODE_ACCESS__CONFIRM_TOOLS": '["change_emotion"]',
     }

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +14,8 @@ from typing import Any
 
 import aiomqtt
 import pytest
-from mcp import Client, MCPError
+from mcp import Client, MCPError, StdioServerParameters
+from mcp.client.stdio import stdio_client
 from mcp.server import MCPServer
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
@@ -24,7 +26,7 @@ from robot_node.mcp_mqtt.guard import Guard
 from robot_node.mcp_mqtt.presence import directory, online_servers
 from robot_node.mqtt import Broker
 from robot_node.private_broker import PrivateBroker, free_port
-from tests.end_to_end.robot_process import DEADLINE_S, RobotProcess, eventually, robot_node
+from tests.end_to_end.robot_process import DEADLINE_S, RobotProcess, environment, eventually, robot_node
 from tests.mcp_mqtt.peers import DISCONNECTED, Toy, initialize, running
 
 CONFIG = Path(__file__).parents[2] / "config"
@@ -231,6 +233,24 @@ async def test_nobody_but_the_robot_can_speak_as_the_robot(site: PrivateBroker) 
         await alice.publish(CONTROL, initialize(5), claims="alice")
         await alice.until(ALICES_RPC, b'"id":5')
         assert len(alice.heard) == len(before) + 1
+
+
+async def test_a_bridge_speaks_as_its_user_with_all_robots(site: PrivateBroker) -> None:
+    kitchen = Kitchen()
+    async with kitchen.online(site):
+        for user, moved in (("alice", True), ("bob", False)):
+            command = StdioServerParameters(
+                command=sys.executable,
+                args=["-m", "robot_node", "bridge", "--client-id", user],
+                env=environment(site) | {"ROBOT_NODE_BROKER__USERNAME": user, "ROBOT_NODE_BROKER__PASSWORD": user},
+            )
+            async with Client(stdio_client(command), mode="legacy") as desktop:
+                tools = {tool.name for tool in (await desktop.list_tools()).tools}
+                assert ("move" in tools) == moved
+                assert not (await desktop.call_tool("look", {})).is_error
+                if moved:
+                    assert not (await desktop.call_tool("move", {"who": user})).is_error
+    assert kitchen.moved_by == ["alice"]
 
 
 async def test_nobody_can_watch_in_the_others_name_or_end_its_watching(site: PrivateBroker) -> None:
