@@ -165,7 +165,7 @@ class Servers:
         self._doubted.clear()
         return gone
 
-    def is_online(self, server: OnlineServer) -> bool:
+    def is_online(self, server: OnlineServer | ServerName) -> bool:
         """Whether the server has come and not gone."""
         return ServerName(server.server_id, server.server_name) in self._online
 

@@ -21,7 +21,7 @@ from robot_node.mcp_mqtt.jsonrpc import DISCONNECTED, dump_notification
 from robot_node.mcp_mqtt.link import ServerLink, Streams, TimeLimits
 from robot_node.mcp_mqtt.notices import Notices
 from robot_node.mcp_mqtt.online import OnlineServer, Servers, parse_presence, pick
-from robot_node.mcp_mqtt.topics import ServerTopics
+from robot_node.mcp_mqtt.topics import ServerName, ServerTopics
 from robot_node.mqtt import (
     Backoff,
     Broker,
@@ -170,7 +170,7 @@ class Directory:
     @contextlib.asynccontextmanager
     async def transport(
         self,
-        server: OnlineServer,
+        server: OnlineServer | ServerName,
         *,
         qos: int = 0,
         time_limits: TimeLimits | None = None,
