@@ -298,7 +298,7 @@ class ScriptedRobot:
 
     def _answers(self, message: Message) -> list[Message]:
         method = str(message.get("method"))
-        if self.deaf or "id" not in message:
+        if self.deaf or not {"id", "method"} <= message.keys():
             return []
         if method in self.refusals:
             return [self.refusals[method]]
@@ -307,7 +307,7 @@ class ScriptedRobot:
         info = {"name": "scripted", "version": "1"}
         known = {"protocolVersion": "2025-03-26", "capabilities": self.capabilities, "serverInfo": info}
         results = {"initialize": known, "tools/list": {"tools": self.tools}} | self.results
-        return [{"result": results[method]}] if method in results else []
+        return [{"result": results[method]} if method in results else {"error": {"code": -32601, "message": "No."}}]
 
     async def until(self, wanted: Callable[[Message], bool]) -> Message:
         async with asyncio.timeout(PATIENCE_S):

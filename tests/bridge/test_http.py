@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 from mcp import Client
-from mcp.client.session import ClientRequestContext, IncomingMessage
+from mcp.client.session import ClientRequestContext, IncomingMessage, MessageHandlerFnT
+from mcp.shared.exceptions import MCPDeprecationWarning
 from mcp_types import ElicitRequestParams, ElicitResult
 
 from robot_node.bridge.http import HttpAddress
@@ -97,6 +98,42 @@ async def test_each_agent_is_asked_about_its_own_call_only(broker: PrivateBroker
         for each in (number, other):
             await robot.say({"id": each, "result": {"content": []}})
         await asyncio.gather(*calls)
+
+
+async def test_only_those_who_subscribed_are_told_of_an_update(broker: PrivateBroker, tmp_path: Path) -> None:
+    told: dict[str, asyncio.Queue[str]] = {"first": asyncio.Queue(), "second": asyncio.Queue()}
+
+    def handler(name: str) -> MessageHandlerFnT:
+        async def on_message(message: IncomingMessage) -> None:
+            told[name].put_nowait(str(getattr(message, "method", message)))
+
+        return on_message
+
+    async def until(name: str, method: str) -> list[str]:
+        seen: list[str] = []
+        async with asyncio.timeout(PATIENCE_S):
+            while not seen or seen[-1] != method:
+                seen.append(await told[name].get())
+        return seen
+
+    light: Message = {"resources": [{"uri": "room://light", "name": "light"}]}
+    results: dict[str, Message] = {"resources/list": light, "resources/subscribe": {}}
+    async with (
+        scripted_robot(broker, [], results=results) as robot,
+        over_http(broker, tmp_path) as (_, url),
+        Client(url, mode="legacy", message_handler=handler("first")) as first,
+        Client(url, mode="legacy", message_handler=handler("second")) as second,
+    ):
+        await second.list_tools()
+        with pytest.warns(MCPDeprecationWarning):
+            await first.subscribe_resource("room://light")
+        await robot.announce("notifications/resources/updated", {"uri": "room://light"})
+        await until("first", "notifications/resources/updated")
+        while not told["second"].empty():
+            assert told["second"].get_nowait() != "notifications/resources/updated"
+        robot.tools = [{"name": "nod", "inputSchema": {"type": "object"}}]
+        await robot.announce("notifications/tools/list_changed", {})
+        assert "notifications/resources/updated" not in await until("second", "notifications/tools/list_changed")
 
 
 async def test_requests_of_web_pages_are_refused(broker: PrivateBroker, tmp_path: Path) -> None:

@@ -62,6 +62,13 @@ async def test_arguments_and_results_are_not_touched(agent: RawAgent, robot: Scr
     assert call["params"] == {"name": "act", "arguments": arguments, "_meta": {"robot.example/why": "because"}}
 
 
+async def test_a_large_picture_passes(agent: RawAgent, robot: ScriptedRobot) -> None:
+    picture = {"type": "image", "data": "Zm9v" * 1_500_000, "mimeType": "image/jpeg"}
+    robot.on_call = lambda _: [{"result": {"content": [picture]}}]
+    (received,) = (await agent.call("act"))["result"]["content"]
+    assert received == picture
+
+
 async def test_an_error_keeps_its_code_text_and_data(agent: RawAgent, robot: ScriptedRobot) -> None:
     error = {"code": -32042, "message": "Not while I sleep.", "data": {"until": "07:00", "x": None}}
     robot.on_call = lambda _: [{"error": error}]
@@ -75,7 +82,8 @@ async def test_progress_comes_complete_in_order_and_before_the_result(
     steps: list[Message] = [
         {"progress": 1, "total": 3, "message": "one", "x-own": True},
         {"progress": 2.5},
-        {"progress": 3, "_meta": {"last": True}},
+        *({"progress": step} for step in range(3, 200)),
+        {"progress": 200, "_meta": {"last": True}},
     ]
 
     def on_call(message: Message) -> list[Message]:
