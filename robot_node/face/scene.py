@@ -161,7 +161,7 @@ class Scene:
             changes.append(self.turn.since)
         if len(self.error) > 1:
             changes.append((math.floor(time / _ERROR_PAGE) + 1) * _ERROR_PAGE)
-        for expression in {self.target, *(face for face, _ in self.origin if self.turn.moves(time))}:
+        for expression in self._seen(time):
             changes += self._next_motions(expression, time)
         return min(changes)
 
@@ -170,16 +170,22 @@ class Scene:
         room = Ramp(self.raised(time), 1.0 if error or kept.lines else 0.0, time, _RAISE)
         return replace(self, caption=kept, error=error, room=room)
 
+    def _seen(self, time: float) -> list[Expression]:
+        return [expression for expression, share in self.shares(time) if share > 0]
+
     def _is_lively(self, time: float) -> bool:
         if self.turn.since <= time and self.turn.moves(time):
             return True
         leaving = self.caption.lines and not self.error and self.caption.until <= time < self.caption.until + _RAISE
         if leaving or self.room.moves(time) or self.speech.next_change(time) <= time:
             return True
-        motion = self.target.motion
-        if (motion.shake or motion.bounce) and timing.burst(time, motion.burst, motion.bursts):
+        return any(self._moves(expression, time) for expression in self._seen(time))
+
+    def _moves(self, expression: Expression, time: float) -> bool:
+        motion = expression.motion
+        if (motion.shake or motion.bounce) and time % motion.bursts < motion.burst:
             return True
-        if not _has_pupils(self.target):
+        if not _has_pupils(expression):
             return False
         blinks, glances = self._schedules(motion)
         since_blink = time - blinks.time_of(blinks.last(time))

@@ -8,8 +8,6 @@ _FIRST_PATTERN = 0x2800
 _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 """Of each dot in a pattern, by row and column, its bit (Unicode, Braille Patterns)."""
 
-_HALF_BLOCKS = " ▀▄█"
-
 
 def braille(picture: Image.Image) -> str:
     """Return a picture of mode ``"1"`` in braille patterns: two pixels wide and four high to a letter."""
@@ -26,15 +24,6 @@ def braille(picture: Image.Image) -> str:
             letters.append(chr(_FIRST_PATTERN + pattern))
         lines.append("".join(letters))
     return "\n".join(lines)
-
-
-def half_blocks(picture: Image.Image) -> str:
-    """Return a picture of mode ``"1"`` as lines of half blocks: two pixels to a letter, one above the other."""
-    width, height = picture.size
-    return "\n".join(
-        "".join(_HALF_BLOCKS[_is_lit(picture, x, y) + 2 * _is_lit(picture, x, y + 1)] for x in range(width))
-        for y in range(0, height, 2)
-    )
 
 
 def _is_lit(picture: Image.Image, x: int, y: int) -> bool:

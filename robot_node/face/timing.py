@@ -44,10 +44,6 @@ class Ramp:
             return self.end
         return self.start + (self.end - self.start) * ease((time - self.since) / self.duration)
 
-    def to(self, end: float, time: float, duration: float = 0.2) -> Ramp:
-        """Return a ramp from what this one has reached at a time."""
-        return self if end == self.end else Ramp(self.at(time), end, time, duration)
-
     def moves(self, time: float) -> bool:
         """Tell whether the value changes at or after a time."""
         return self.start != self.end and time < self.since + self.duration

@@ -10,7 +10,7 @@ from PIL import Image
 from robot_node.face.expressions import EXPRESSIONS, Emotion
 from robot_node.face.gallery import filmed, gif
 from robot_node.face.renderer import render
-from robot_node.face.terminal import braille, half_blocks
+from robot_node.face.terminal import braille
 
 
 @pytest.mark.parametrize("emotion", [Emotion.LAUGH, Emotion.TIRED])
@@ -51,10 +51,3 @@ def test_braille_patterns_have_their_dots_where_unicode_says() -> None:
     for x, y in ((0, 0), (1, 1), (0, 3)):
         picture.putpixel((x, y), 1)
     assert braille(picture) == "⡑"  # dots 1, 5 and 7
-
-
-def test_half_blocks_show_two_rows_in_a_line() -> None:
-    picture = Image.new("1", (4, 3))
-    for x, y in ((1, 0), (2, 1), (3, 0), (3, 1), (0, 2)):
-        picture.putpixel((x, y), 1)
-    assert half_blocks(picture) == " ▀▄█\n▀   "
