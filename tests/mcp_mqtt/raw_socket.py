@@ -72,6 +72,11 @@ class RawSocket:
         while await self._next() != 0xD0:
             pass
 
+    async def published(self, count: int) -> None:
+        """Wait until so many messages came to what was subscribed."""
+        while count:
+            count -= await self._next() & 0xF0 == 0x30
+
     async def _next(self) -> int:
         head = (await self._reader.readexactly(1))[0]
         length = shift = 0

@@ -102,7 +102,7 @@ async def mutated_messages(attacker: RawSocket) -> None:
     chance = random.Random(4)  # noqa: S311  # a test that repeats itself
     seeds = [json.dumps(message).encode() for message in (initialize(), INITIALIZED, call(1, "add", a=1), DISCONNECTED)]
     topics = [CONTROL, RPC, f"$mcp-client/presence/{ATTACKER}", f"$mcp-client/capability/{ATTACKER}"]
-    for _ in range(2000):
+    for _ in range(1000):
         message = bytearray(chance.choice(seeds))
         for _ in range(chance.randrange(4)):
             at = chance.randrange(len(message))
@@ -112,7 +112,7 @@ async def mutated_messages(attacker: RawSocket) -> None:
 
 async def unknown_methods(attacker: RawSocket) -> None:
     await open_session(attacker)
-    for number in range(1000):
+    for number in range(300):
         method = ("no/such", "", "rpc.x", "notifications/initialized", "\u0000", "é" * 100)[number % 6]
         await attacker.send(rpc(request(number, method)), control(request(number, method)))
         await attacker.send(rpc({"jsonrpc": "2.0", "method": method}))
@@ -120,8 +120,8 @@ async def unknown_methods(attacker: RawSocket) -> None:
 
 async def flood_of_calls(attacker: RawSocket) -> None:
     await open_session(attacker)
-    await attacker.send_all(rpc(call(number, "add", a=1, b=2)) for number in range(2000))
-    await attacker.send_all(rpc(call(number, "wait")) for number in range(2000))
+    await attacker.send_all(rpc(call(number, "add", a=1, b=2)) for number in range(1500))
+    await attacker.send_all(rpc(call(number, "wait")) for number in range(1500))
 
 
 async def flood_of_notifications(attacker: RawSocket) -> None:
@@ -129,12 +129,12 @@ async def flood_of_notifications(attacker: RawSocket) -> None:
     cancelled = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 9}}
     progress = {"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progressToken": 9, "progress": 1}}
     answer = {"jsonrpc": "2.0", "id": "mcp-mqtt-ping-1", "result": {}}
-    await attacker.send_all(rpc(message) for _ in range(2000) for message in (cancelled, progress, answer, b"{"))
+    await attacker.send_all(rpc(message) for _ in range(1000) for message in (cancelled, progress, answer, b"{"))
 
 
 async def flood_of_subscriptions(attacker: RawSocket) -> None:
     await open_session(attacker)
-    for number in range(2000):
+    for number in range(1000):
         uri = f"toy://{number}/" + "x" * 1000
         await attacker.send(rpc(request(number, "resources/subscribe", {"uri": uri})))
 
@@ -144,10 +144,13 @@ async def ten_thousand_clients(attacker: RawSocket) -> None:
 
 
 async def clients_that_come_and_go(attacker: RawSocket) -> None:
-    for number in range(1000):
-        who = f"guest-{number}"
-        goodbye = publish(f"$mcp-client/presence/{who}", DISCONNECTED, sender=who)
-        await attacker.send(control(initialize(), sender=who), goodbye)
+    await attacker.send(subscribe(rpc_topic("+")))
+    guests = [f"guest-{number}" for number in range(10)]
+    for _ in range(20):
+        await attacker.send_all(control(initialize(), sender=guest) for guest in guests)
+        await attacker.published(len(guests))
+        for guest in guests:
+            await attacker.send(publish(f"$mcp-client/presence/{guest}", DISCONNECTED, sender=guest))
 
 
 async def one_client_a_thousand_times(attacker: RawSocket) -> None:
@@ -270,7 +273,8 @@ async def bystander(broker: PrivateBroker) -> AsyncIterator[Bystander]:
 @pytest.mark.parametrize("attack", ATTACKS)
 async def test_afterwards_everything_is_as_it_was(victim: PrivateBroker, attack: Attack) -> None:
     async with bystander(victim) as client:
-        await attacked(victim, attack)  # what is made once and kept for good is no leak: the second time counts
+        if attack is not ten_thousand_clients:
+            await attacked(victim, attack)  # what is made once and kept for good is no leak: the second time counts
         usual_s, memory = await client.median_s(), await client.allocated()
         await attacked(victim, attack)
         await settled(client, memory)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 
 from robot_node.mcp_mqtt.server import ServerOptions
 from robot_node.mqtt import Backoff
@@ -31,6 +32,7 @@ from tests.mcp_mqtt.peers import (
     running,
     until_true,
 )
+from tests.mcp_mqtt.raw_socket import publish, raw_socket
 
 
 async def kept_of(peer: RawPeer, topic: str) -> list[Received]:
@@ -315,3 +317,30 @@ async def test_initialized_on_the_control_topic_changes_nothing(broker: PrivateB
         await agent.control(INITIALIZED)
         await agent.rpc(call(1, "add", a=1, b=2))
         assert "result" in await agent.answer(1)
+
+
+async def test_requests_that_find_the_inbox_full_are_errors_and_the_next_ones_are_served(
+    broker: PrivateBroker, toy: Toy
+) -> None:
+    @toy.server.tool()
+    async def block() -> None:
+        """Keep the server from reading until the broker has sent it everything."""
+        deadline = time.monotonic() + PATIENCE_S
+        while broker.log.count(f"Sending PUBLISH to {SERVER_ID}") < 23 and time.monotonic() < deadline:
+            time.sleep(0.01)  # noqa: ASYNC251  # that is its purpose
+
+    async with (
+        running(broker, toy, inbox_messages=5),
+        raw_peer(broker, "agent") as agent,
+        raw_socket(broker.port, "fast") as fast,
+    ):
+        await agent.open_session()
+        burst = [call(0, "block"), *(call(number, "add", a=number, b=0) for number in range(1, 21))]
+        await fast.send_all(publish(rpc_topic("agent"), message, sender="agent") for message in burst)
+        answers = [await agent.answer(number) for number in range(1, 21)]
+        refused = [answer["error"]["code"] for answer in answers if "error" in answer]
+        assert refused
+        assert set(refused) == {-32015}
+        assert len(refused) < 20
+        await agent.rpc(call(21, "add", a=1, b=2))
+        assert "result" in await agent.answer(21)
