@@ -13,8 +13,8 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from robot_node.mqtt_packets import Publish, read_acknowledgement, read_publish, write_acknowledgement
 
-# What is read of a socket at once: as much as is handled before the event loop has its next turn.
-_CHUNK_BYTES = 32 * 1024
+# What is read at once, and so handled before the event loop has its next turn: some two dozen calls or answers.
+_CHUNK_BYTES = 8 * 1024
 # A kind of packet that paho doesn't know: it is written and forgotten.
 _NO_COMMAND = 0
 # What a PUBACK that says no more stands for; paho makes anew, for each one, what it calls them.
@@ -50,7 +50,8 @@ class PahoClient(paho.Client):
 
     def loop_read(self, max_packets: int = 1) -> MQTTErrorCode:
         """Read once from the socket, and handle what came."""
-        if self._transport != "tcp":
+        # Of a packet that has begun, paho reads the rest itself: it may be large.
+        if self._is_in_a_packet() or self._transport != "tcp":
             return super().loop_read(max_packets)
         try:
             self._chunk, self._position = super()._sock_recv(_CHUNK_BYTES), 0
@@ -60,11 +61,14 @@ class PahoClient(paho.Client):
             return super().loop_read(max_packets)  # which finds out why
         result = MQTTErrorCode.MQTT_ERR_SUCCESS
         while self._position < len(self._chunk) and result == MQTTErrorCode.MQTT_ERR_SUCCESS:
-            # With a command, paho is in the middle of a packet.
-            if self._in_packet["command"] or not self._take_packet():
+            if self._is_in_a_packet() or not self._take_packet():
                 result = super().loop_read(max_packets)
         self._chunk = b""
         return result
+
+    def _is_in_a_packet(self) -> bool:
+        """Whether paho has read the beginning of a packet and not its end."""
+        return bool(self._in_packet["command"])
 
     def _take_packet(self) -> bool:
         """Handle the next packet of the chunk; False when it is for paho to read."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import select
 import socket
 from typing import Any
 
@@ -145,7 +146,8 @@ def test_packets_of_all_kinds_cut_anywhere_arrive_whole_and_in_order(pieces: lis
         for size in (*pieces, len(stream)):
             broker.send(stream[:size])
             stream = stream[size:]
-            assert adopted.loop_read() == MQTTErrorCode.MQTT_ERR_SUCCESS
+            while select.select([ours], [], [], 0)[0]:  # as an event loop calls it
+                assert adopted.loop_read() == MQTTErrorCode.MQTT_ERR_SUCCESS
         while adopted.want_write():
             adopted.loop_write()
         assert received == sent
@@ -197,6 +199,7 @@ def test_paho_reads_publish_properties_by_our_reader() -> None:
         "_on_unsubscribe",
         "_on_socket_register_write",
         "_on_socket_close",
+        "_on_socket_open",
         "_client_connect",
     ],
 )
