@@ -61,6 +61,8 @@ class RawAgent:
 
     def __init__(self, write: Callable[[bytes], Awaitable[None]]) -> None:
         self.answer_to: Callable[[Message], Message | None] = lambda _: None
+        self.reads = asyncio.Event()
+        self.reads.set()
         self._write = write
         self._ids = itertools.count(1)
         self._messages: list[Message] = []
@@ -72,6 +74,7 @@ class RawAgent:
 
     async def take(self, line: str | bytes) -> None:
         """Receive a line; an empty one is the end."""
+        await self.reads.wait()
         message = json.loads(line) if line else {}
         if "method" in message and "id" in message and (answer := self.answer_to(message)) is not None:
             await self.send({"id": message["id"]} | answer)

@@ -92,7 +92,13 @@ async def test_progress_comes_complete_in_order_and_before_the_result(
         return [*told, {"result": {"content": []}}]
 
     robot.on_call = on_call
+    await agent.tools()
+    agent.reads.clear()  # so that all of it waits at the bridge
     number = await agent.start("tools/call", {"name": "act", "arguments": {}, "_meta": {"progressToken": token}})
+    await robot.until(lambda message: message["method"] == "tools/call")
+    await robot.say({"method": "ping", "id": "all of it has arrived"})
+    await robot.until(lambda message: message.get("id") == "all of it has arrived")
+    agent.reads.set()
     seen: list[Message] = []
     while not seen or seen[-1].get("id") != number:
         seen.append(await agent.until(lambda _: True))
