@@ -44,6 +44,7 @@ class MqttClient(aiomqtt.Client):
     """
 
     connack_user_properties: UserProperties = ()
+    connack_packet_bytes: int = 0
 
     def __init__(self, on_message: OnMessage, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  # aiomqtt's own
         super().__init__(*args, **kwargs)
@@ -131,6 +132,10 @@ class MqttClient(aiomqtt.Client):
             # It was slow, in a thread that cannot be stopped. Left alone, it would later throw out, by the same
             # client id, whoever took its place.
             self._loop.call_soon_threadsafe(self.abandon)
+
+    def _on_socket_open(self, client: paho.Client, userdata: Any, sock: Any) -> None:  # noqa: ANN401  # paho's own
+        if not self._abandoned:  # else nobody reads, and the loop may be about to close
+            super()._on_socket_open(client, userdata, sock)
 
     def _flush(self) -> None:
         """Write what is queued, now and, where the socket takes no more, as soon as it does."""
