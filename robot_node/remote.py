@@ -16,6 +16,7 @@ from mcp import Client, MCPError
 from mcp.client import ClientRequestContext
 from mcp.client.session import ElicitationFnT
 from mcp_types import (
+    REQUEST_TIMEOUT,
     CallToolResult,
     ElicitRequestFormParams,
     ElicitRequestParams,
@@ -174,7 +175,11 @@ async def call(
         if not isinstance(cause, MCPError):
             raise
         reason = cause.error.message.removesuffix(".")
-        raise RemoteError(f"{server.server_id} refused the call of {tool}: {reason}.") from error
+        unheard = cause.error.code == REQUEST_TIMEOUT and broker.username not in {None, client_id}
+        raise RemoteError(
+            f"{server.server_id} refused the call of {tool}: {reason}.",
+            remedy="A broker with access rules wants the user name as --client-id." if unheard else "",
+        ) from error
 
 
 def _unwrapped(error: Exception) -> Exception:
