@@ -56,6 +56,8 @@ class Connection:
         self._client = client
         self._options = options
         self._publish_properties = PublishProperties(options.publish_properties)
+        self.max_packet_bytes = client.connack_packet_bytes
+        """Largest packet that the broker takes, which ends the connection over a larger one; 0 for any."""
 
     @property
     def client_id(self) -> str:

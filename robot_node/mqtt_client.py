@@ -161,6 +161,7 @@ class MqttClient(aiomqtt.Client):
         properties: Properties | None = None,
     ) -> None:
         self.connack_user_properties = tuple(getattr(properties, "UserProperty", None) or ())
+        self.connack_packet_bytes = getattr(properties, "MaximumPacketSize", 0)
         super()._on_connect(client, userdata, flags, reason_code, properties)
 
     def _on_disconnect(self, client: paho.Client, userdata: Any, *details: Any) -> None:  # noqa: ANN401

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -15,13 +16,17 @@ from mcp_types import JSONRPCError, JSONRPCMessage, JSONRPCResponse
 from robot_node.errors import BrokerError
 from robot_node.mcp_mqtt.actions import SessionKey
 from robot_node.mcp_mqtt.inbox import Inbox
-from robot_node.mcp_mqtt.jsonrpc import dump
+from robot_node.mcp_mqtt.jsonrpc import ErrorCode, dump, error_answer
 from robot_node.mcp_mqtt.protocol import is_for_every_client
 from robot_node.mcp_mqtt.subscriptions import SessionSubscriptions
 from robot_node.mqtt import Connection
 
 ServeStreams = Callable[["Inbox[SessionMessage | Exception]", "RpcWriter"], Awaitable[None]]
 """Serves one client over the streams that it is given, until it is cancelled."""
+
+logger = logging.getLogger(__name__)
+
+_PACKET_FRAME_BYTES = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +133,9 @@ class RpcWriter:
         self._on_answered = on_answered
         self._on_for_every_client = on_for_every_client
         self._closed = False
+        packet_bytes = connection.max_packet_bytes
+        # Besides the payload a packet holds the topic and, as a user property, our client id, part of the topic too.
+        self._max_bytes = packet_bytes and max(1, packet_bytes - 2 * len(topic.encode()) - _PACKET_FRAME_BYTES)
 
     async def send(self, item: SessionMessage, /) -> None:
         """Publish one message of the SDK's server."""
@@ -136,6 +144,8 @@ class RpcWriter:
             raise anyio.ClosedResourceError
         message = item.message
         payload = dump(message)
+        if self._max_bytes and len(payload) > self._max_bytes:
+            payload = self._instead_of(message, len(payload))
         if is_for_every_client(message):
             self._on_for_every_client(payload)
             return
@@ -145,6 +155,14 @@ class RpcWriter:
             await self._connection.publish(self._topic, payload, qos=self._qos)
         except BrokerError as error:
             raise anyio.BrokenResourceError from error
+
+    def _instead_of(self, message: JSONRPCMessage, size: int) -> bytes:
+        """What to send instead of a message over which the broker would end the connection, and so all sessions."""
+        text = f"The server's message has {size} bytes; its broker takes at most {self._max_bytes}."
+        if isinstance(message, JSONRPCResponse | JSONRPCError):
+            return dump(error_answer(message.id, ErrorCode.MESSAGE_TOO_LARGE, text))
+        logger.warning("%s was not sent to a client. %s", message.method, text)
+        raise anyio.BrokenResourceError
 
     def close(self) -> None:
         """Let nothing more out."""

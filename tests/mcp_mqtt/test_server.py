@@ -30,6 +30,7 @@ from tests.mcp_mqtt.peers import (
     request,
     rpc_topic,
     running,
+    toy_server,
     until_true,
 )
 from tests.mcp_mqtt.raw_socket import publish, raw_socket
@@ -344,3 +345,26 @@ async def test_requests_that_find_the_inbox_full_are_errors_and_the_next_ones_ar
         assert len(refused) < 20
         await agent.rpc(call(21, "add", a=1, b=2))
         assert "result" in await agent.answer(21)
+
+
+async def test_an_answer_that_is_too_large_for_the_broker_is_an_error_and_ends_nothing() -> None:
+    async with PrivateBroker(extra="max_packet_size 20000") as broker:
+        toy = toy_server()
+
+        @toy.server.tool()
+        def text(size: int) -> str:
+            """A long text."""
+            return "x" * size
+
+        async with running(broker, toy) as server, raw_peer(broker, "agent") as agent:
+            await agent.open_session()
+            for number, size in enumerate((9_000, 30_000, 10_000_000), 1):
+                await agent.rpc(call(number, "text", size=size))
+            assert "result" in await agent.answer(1)  # the text is in it twice
+            for number in (2, 3):
+                error = (await agent.answer(number))["error"]
+                assert error["code"] == -32010
+                assert "its broker takes at most" in error["message"]
+            await agent.rpc(call(4, "add", a=1, b=2))
+            assert "result" in await agent.answer(4)
+            assert [status.connected for status in server.statuses] == [True]
