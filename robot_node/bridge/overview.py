@@ -64,8 +64,7 @@ def describe(robots: Robots, names: ToolNames) -> Params:
 def _as_text(facts: Params, left_out: int) -> str:
     if not facts["connected"]:
         return (
-            f"No robot can be reached, because the MQTT broker at {facts['broker']} cannot: {facts['reason']} "
-            "The bridge goes on trying; nothing needs to be restarted."
+            f"No robot can be reached through {facts['broker']}. {facts['reason']} The bridge goes on trying by itself."
         )
     if not facts["robots"]:
         return f"No robot is online at {facts['broker']}. The broker itself answers."

@@ -137,7 +137,7 @@ class Robots:
 
     def __init__(self, broker: Broker, wanted: Sequence[str], on_event: OnEvent) -> None:
         self.broker = broker
-        self.status = LinkStatus(connected=False, reason="the bridge has only just started")
+        self.status = LinkStatus(connected=False, reason="The bridge has only just started.")
         self.left_out = 0
         self._wanted = frozenset(wanted)
         self._on_event = on_event

@@ -7,6 +7,7 @@ import contextlib
 import itertools
 import json
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -338,7 +339,11 @@ async def scripted_robot(
         results: What it answers to further methods.
     """
     async with aiomqtt.Client(
-        "127.0.0.1", broker.port, identifier=server_id, protocol=aiomqtt.ProtocolVersion.V5
+        "127.0.0.1",
+        broker.port,
+        identifier=server_id,
+        protocol=aiomqtt.ProtocolVersion.V5,
+        socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
     ) as client:
         robot = ScriptedRobot(client, server_id, server_name, tools)
         if results is not None:
