@@ -20,6 +20,8 @@ from mcp.server import MCPServer
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from robot_node import remote
+from robot_node.errors import RemoteError
 from robot_node.mcp_mqtt.access import ADMIN, AccessPolicy, Role
 from robot_node.mcp_mqtt.client import mqtt_transport
 from robot_node.mcp_mqtt.guard import Guard
@@ -251,6 +253,17 @@ async def test_a_bridge_speaks_as_its_user_with_all_robots(site: PrivateBroker) 
                 if moved:
                     assert not (await desktop.call_tool("move", {"who": user})).is_error
     assert kitchen.moved_by == ["alice"]
+
+
+async def test_who_calls_under_another_client_id_is_told_what_to_do(
+    site: PrivateBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Kitchen().online(site):
+        monkeypatch.setattr(remote, "_CALL_LIMIT_S", 0.2)
+        with pytest.raises(RemoteError, match="wants the user name as --client-id"):
+            await remote.call(as_user(site, "alice"), SERVER_ID, "look", {})
+        monkeypatch.undo()
+        assert not (await remote.call(as_user(site, "alice"), SERVER_ID, "look", {}, client_id="alice")).is_error
 
 
 async def test_nobody_can_watch_in_the_others_name_or_end_its_watching(site: PrivateBroker) -> None:
