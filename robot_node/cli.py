@@ -1,4 +1,4 @@
-"""What a person types: ``robot-node run | demo | robots | call | watch | bridge | face | doctor``."""
+"""What a person types: ``robot-node run | demo | console | robots | call | watch | bridge | face | doctor``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import typer
 from robot_node.config import BrokerSettings, Settings, load_settings
 from robot_node.errors import RobotNodeError, SettingsError
 from robot_node.logs import configure_logging
-from robot_node.mqtt import Backoff, Broker
+from robot_node.mqtt import Backoff, Broker, cancel_and_wait
 from robot_node.run_until_signal import run_until_signal
 
 T = TypeVar("T")
@@ -103,7 +103,17 @@ def run(
 async def _run(settings: Settings, *, simulated: bool) -> None:
     from robot_node import hardware, node  # noqa: PLC0415  # --help and a wrong setting need not wait for the MCP SDK
 
-    await node.run(settings, hardware.choose(settings, simulated=simulated))
+    platform = hardware.choose(settings, simulated=simulated)
+    if not settings.console.enabled:
+        await node.run(settings, platform)
+        return
+    from robot_node.console.beside import serve_beside_robot  # noqa: PLC0415  # only robots that are asked load it
+
+    serving = asyncio.create_task(serve_beside_robot(settings), name="console")
+    try:
+        await node.run(settings, platform)
+    finally:
+        await cancel_and_wait(serving)
 
 
 @app.command()
@@ -120,6 +130,43 @@ def demo(
 
     configure_logging("warning")
     asyncio.run(run_until_signal(run_demo(scene or "auto")))
+
+
+@app.command()
+def console(
+    config: Annotated[Path | None, typer.Option("--config", "-c", metavar="FILE", help="Settings file (TOML).")] = None,
+    host: Annotated[
+        str | None, typer.Option(metavar="HOST", help="Address of this machine to listen at.  [default: 127.0.0.1]")
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(metavar="PORT", min=0, max=65535, help="0 for any free one.  [default: 8088]")
+    ] = None,
+    broker: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="The broker's address for browsers: ws://host:port/path or wss://...  "
+            "[default: the page's own host, port 8083, or 8084 for https]",
+        ),
+    ] = None,
+    open_: Annotated[bool, typer.Option("--open", help="Open the page in this machine's browser.")] = False,
+) -> None:
+    """Serve the console: a web page for the robots of a broker.
+
+    Browsers talk to the broker themselves, by MQTT over WebSocket. Ctrl-C ends it.
+    """
+    from robot_node.console.beside import console_of, open_browser  # noqa: PLC0415
+    from robot_node.console.server import serve_console  # noqa: PLC0415
+
+    settings = load_settings(config, _given({"console": {"host": host, "port": port, "broker_url": broker}}))
+    configure_logging(settings.log.level)
+
+    def listening(url: str) -> None:
+        typer.echo(f"The console is at {url}")
+        if open_ and not open_browser(url):
+            typer.echo("No browser can be opened from here: open this address yourself.", err=True)
+
+    asyncio.run(run_until_signal(serve_console(console_of(settings), on_listening=listening)))
 
 
 @app.command()

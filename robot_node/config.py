@@ -218,6 +218,16 @@ class DialerSettings(_Section):
         return value
 
 
+class ConsoleSettings(_Section):
+    """The web page, served by the robot itself."""
+
+    enabled: bool = False
+    host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8088
+    broker_url: Annotated[str, Field(pattern=r"^(wss?://.+)?$")] = ""
+    username: str = ""
+
+
 class SimulationSettings(_Section):
     """What simulated hardware shows; ignored on a real robot."""
 
@@ -248,6 +258,7 @@ class Settings(BaseSettings):
     audio: AudioSettings = AudioSettings()
     webrtc: WebRtcSettings = WebRtcSettings()
     dialer: DialerSettings = DialerSettings()
+    console: ConsoleSettings = ConsoleSettings()
     simulation: SimulationSettings = SimulationSettings()
     log: LogSettings = LogSettings()
 

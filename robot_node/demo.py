@@ -1,4 +1,4 @@
-"""The demo: a private broker and a robot with simulated hardware, on loopback only."""
+"""The demo: a private broker, a robot with simulated hardware and the console, on loopback only."""
 
 from __future__ import annotations
 
@@ -10,11 +10,15 @@ import tempfile
 from pathlib import Path
 
 from robot_node import hardware, node
-from robot_node.config import load_settings
+from robot_node.config import Settings, load_settings
+from robot_node.console.beside import console_of, open_browser
+from robot_node.console.server import serve_console
+from robot_node.errors import RobotNodeError
 from robot_node.private_broker import PrivateBroker, free_port
 
 _MQTT_PORT = 1883
 _WEBSOCKET_PORT = 8083
+_CONSOLE_PORT = 8088
 _SERVER_ID = "demo-robot"
 COMMANDS = (
     "robots",
@@ -27,7 +31,7 @@ COMMANDS = (
 
 
 async def run_demo(scene: str) -> None:
-    """Run until cancelled: start the broker and the robot, say what to try; then stop both.
+    """Run until cancelled: start the broker, the robot and the console, say what to try; then stop them all.
 
     Args:
         scene: What the simulated camera sees: a video file, ``webcam``, ``clock`` or ``auto``.
@@ -49,6 +53,10 @@ async def run_demo(scene: str) -> None:
                         # the only proxy of this broker; and, as all of the demo, reachable from this machine only
                         "webrtc": {"proxy": True, "addresses": ("127.0.0.1",)},
                         "simulation": {"scene": scene, "display_picture": face},
+                        "console": {
+                            "port": free_port(_CONSOLE_PORT),
+                            "broker_url": f"ws://127.0.0.1:{broker.websocket_port}/mqtt",
+                        },
                     },
                 )
                 platform = hardware.choose(settings, simulated=True)
@@ -56,12 +64,28 @@ async def run_demo(scene: str) -> None:
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(node.run(settings, platform, on_online=online.set), name="robot")
                     await online.wait()
-                    _say(_what_to_try(broker, platform.name, face))
+                    console: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+                    tasks.create_task(_serve_console(settings, console), name="console")
+                    _say(_what_to_try(broker, platform.name, face, await console))
     finally:  # Ctrl-C comes as a cancellation
         _say("Stopped: the robot has left, the broker is gone.")
 
 
-def _what_to_try(broker: PrivateBroker, hardware_name: str, face: Path) -> str:
+async def _serve_console(settings: Settings, says: asyncio.Future[str]) -> None:
+    """Serve the page, and open it for a person at this machine; ``says`` becomes what to tell of it."""
+
+    def listening(url: str) -> None:
+        says.set_result(f"See and steer it in a browser: {url}")
+        if sys.stdin is not None and sys.stdin.isatty():
+            open_browser(url)
+
+    try:
+        await serve_console(console_of(settings), on_listening=listening)
+    except RobotNodeError as error:
+        says.set_result(str(error))
+
+
+def _what_to_try(broker: PrivateBroker, hardware_name: str, face: Path, console: str) -> str:
     prefix = _command()
     where = "" if broker.port == _MQTT_PORT else f" --broker {broker.url}"
     commands = "\n".join(f"  {prefix} {command}{where}" for command in COMMANDS)
@@ -69,7 +93,9 @@ def _what_to_try(broker: PrivateBroker, hardware_name: str, face: Path) -> str:
 A robot is online: {_SERVER_ID} (demo/robot), on hardware that is {hardware_name}.
 Broker: {broker.url}, WebSocket ws://127.0.0.1:{broker.websocket_port}/mqtt; both on loopback only.
 
-In another terminal, try:
+{console}
+
+Or, in another terminal, try:
 {commands}
 The face, as its display shows it, is always in {face}
 Ctrl-C stops everything."""

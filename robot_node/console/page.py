@@ -74,7 +74,7 @@ def page_files(folder: Path = BUILT) -> dict[str, PageFile]:
     if not (folder / "index.html").is_file():
         raise NotReadyError(
             "The console's page has not been built.",
-            remedy="Install Node 18 or later and run 'make setup', or install robot-node from a wheel, which carries it.",
+            remedy="Install Node 18 or later and run 'make setup'; a wheel carries it.",
         )
     files = {
         f"/{path.relative_to(folder).as_posix()}": _read(path)

@@ -1,10 +1,8 @@
-import { useMcpMqtt } from "./mcp/useMcpMqtt";
-import { useWebRTCMqtt } from "./webrtc/useWebRTCMqtt";
 import { createRoot } from "react-dom/client";
 
-function Page() {
-  const a = useMcpMqtt({ brokerUrl: "ws://x" });
-  const b = useWebRTCMqtt({ brokerUrl: "ws://x" });
-  return <p>{a.connectionState}{b.connectionState}</p>;
-}
-createRoot(document.getElementById("page")!).render(<Page />);
+import { App } from "./page/App";
+import { fetchConfig } from "./page/settings";
+import "./page/style.css";
+
+const place = document.getElementById("page");
+if (place) void fetchConfig().then((served) => createRoot(place).render(<App served={served} />));

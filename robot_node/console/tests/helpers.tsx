@@ -39,7 +39,7 @@ export async function renderHook<R, P>(hook: (props: P) => R, props: P) {
     result.current = hook(value);
     return null;
   }
-  const rerender = (value: P) => act(async () => root.render(<Component value={value} />));
+  const rerender = (value: P) => act(() => Promise.resolve(root.render(<Component value={value} />)));
   await rerender(props);
-  return { result, rerender, unmount: () => act(async () => root.unmount()) };
+  return { result, rerender, unmount: () => act(() => Promise.resolve(root.unmount())) };
 }

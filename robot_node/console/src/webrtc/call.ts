@@ -43,6 +43,8 @@ export interface CallState {
   isListening: boolean;
   /** The other side takes our sound. */
   isHeard: boolean;
+  /** The other side sends sound. */
+  isHearing: boolean;
 }
 
 export interface CallOptions {
@@ -73,6 +75,7 @@ const IDLE: CallState = {
   isVideoEnabled: false,
   isListening: false,
   isHeard: false,
+  isHearing: false,
 };
 
 const decoder = new TextDecoder();
@@ -266,9 +269,9 @@ export class Call extends Store<CallState> {
       candidates.push(offerSent.then(() => this.peer === peer && this.send({ type: "ice_candidate", data: candidate?.toJSON() ?? null })).then(() => undefined));
     };
     peer.onconnectionstatechange = () => {
-      if (this.peer === peer) this.peerChanged(peer, Boolean(voice && audio?.currentDirection?.includes("send")));
+      if (this.peer === peer) this.peerChanged(peer, audio?.currentDirection ?? "");
     };
-    this.update({ connectionState: "connecting", isHeard: false });
+    this.update({ connectionState: "connecting", isHeard: false, isHearing: false });
     this.limit("no-answer", "Nobody answers.");
     try {
       await peer.setLocalDescription();
@@ -281,11 +284,16 @@ export class Call extends Store<CallState> {
     if (this.link !== link) peer.close();
   }
 
-  private peerChanged(peer: RTCPeerConnection, isHeard: boolean): void {
+  private peerChanged(peer: RTCPeerConnection, sound: string): void {
     if (peer.connectionState === "connected") {
       clearTimeout(this.step);
       this.delay = this.options?.reconnectInitialMs ?? 1000;
-      this.update({ connectionState: "connected", error: null, isHeard });
+      this.update({
+        connectionState: "connected",
+        error: null,
+        isHeard: sound.startsWith("send"),
+        isHearing: sound.includes("recv"),
+      });
     } else if (peer.connectionState === "disconnected") {
       this.limit("lost", "The robot no longer sends anything.");
     } else if (peer.connectionState === "failed") {
@@ -340,7 +348,7 @@ export class Call extends Store<CallState> {
     const { link } = this;
     if (!link) return;
     this.dropPeer();
-    this.update({ connectionState: "failed", error, isHeard: false });
+    this.update({ connectionState: "failed", error, isHeard: false, isHearing: false });
     clearTimeout(this.retry);
     // Without the broker, signalling() offers when it is back.
     if (link.connected) this.retry = setTimeout(() => void this.offer(link), this.delay);

@@ -1,0 +1,146 @@
+import { useId, useState } from "react";
+import type { CallToolResult, Tool } from "@modelcontextprotocol/sdk/types.js";
+
+import { useText } from "../i18n/text";
+import { argumentsOf, fieldsOf, initialValue, type Field, type Schema } from "./schema";
+
+type Run = (name: string, args: Record<string, unknown>) => Promise<CallToolResult>;
+
+/** Every tool that has no place of its own on the page, as a form made from its input schema. */
+export function Tools({ tools, run }: { tools: Tool[]; run: Run }) {
+  const t = useText();
+  return (
+    <section className="card tools" aria-label={t("tools")}>
+      <h2>{t("tools")}</h2>
+      {tools.length === 0 && <p className="empty-text">{t("noTools")}</p>}
+      {tools.map((tool) => (
+        <details key={tool.name}>
+          <summary>
+            {tool.title ?? tool.name} <code>{tool.name}</code>
+          </summary>
+          <ToolForm tool={tool} run={run} />
+        </details>
+      ))}
+    </section>
+  );
+}
+
+function ToolForm({ tool, run }: { tool: Tool; run: Run }) {
+  const t = useText();
+  const fields = fieldsOf(tool.inputSchema as Schema);
+  const [values, setValues] = useState<Record<string, string>>({});
+  const [running, setRunning] = useState(false);
+  const [result, setResult] = useState<CallToolResult | null>(null);
+  const filled = Object.fromEntries(fields.map((field) => [field.name, values[field.name] ?? initialValue(field)]));
+
+  const submit = async () => {
+    let args: Record<string, unknown>;
+    try {
+      args = argumentsOf(fields, filled);
+    } catch {
+      setResult({ isError: true, content: [{ type: "text", text: t("wrongJson") }] });
+      return;
+    }
+    setRunning(true);
+    setResult(null);
+    setResult(await run(tool.name, args));
+    setRunning(false);
+  };
+
+  return (
+    <form
+      onSubmit={(event) => {
+        event.preventDefault();
+        void submit();
+      }}
+    >
+      <p>{tool.description}</p>
+      {fields.map((field) => (
+        <FieldInput
+          key={field.name}
+          field={field}
+          value={filled[field.name] ?? ""}
+          set={(value) => setValues((before) => ({ ...before, [field.name]: value }))}
+        />
+      ))}
+      <button type="submit" disabled={running}>
+        {running ? t("running") : t("run")}
+      </button>
+      <div role="status">{result && <Result result={result} />}</div>
+    </form>
+  );
+}
+
+function FieldInput({ field, value, set }: { field: Field; value: string; set: (value: string) => void }) {
+  const t = useText();
+  const id = useId();
+  const { name, kind, required, description, choices, minimum, maximum, maxLength } = field;
+  const common = { id, required, "aria-describedby": `${id}-hint`, value };
+  let input;
+  if (kind === "choice" || kind === "boolean") {
+    const options: [string, string][] =
+      kind === "boolean"
+        ? [
+            ["true", t("yes")],
+            ["false", t("no")],
+          ]
+        : choices.map((choice, index) => [String(index), String(choice)]);
+    input = (
+      <select {...common} onChange={(event) => set(event.target.value)}>
+        {!required && <option value="">{t("notSet")}</option>}
+        {options.map(([key, label]) => (
+          <option key={key} value={key}>
+            {label}
+          </option>
+        ))}
+      </select>
+    );
+  } else if (kind === "integer" || kind === "number") {
+    input = (
+      <input
+        {...common}
+        type="number"
+        step={kind === "integer" ? 1 : "any"}
+        min={minimum}
+        max={maximum}
+        onChange={(event) => set(event.target.value)}
+      />
+    );
+  } else if (kind === "json") {
+    input = <textarea {...common} rows={3} spellCheck={false} onChange={(event) => set(event.target.value)} />;
+  } else {
+    input = <input {...common} maxLength={maxLength} onChange={(event) => set(event.target.value)} />;
+  }
+  return (
+    <div className="field">
+      <label htmlFor={id}>
+        {name} {!required && <small>({t("optional")})</small>}
+      </label>
+      {input}
+      <small id={`${id}-hint`}>{description}</small>
+    </div>
+  );
+}
+
+function Result({ result }: { result: CallToolResult }) {
+  const t = useText();
+  const { content, structuredContent, isError } = result;
+  if (structuredContent && !isError) {
+    return (
+      <pre className="result" tabIndex={0}>
+        {JSON.stringify(structuredContent, null, 2)}
+      </pre>
+    );
+  }
+  if (content.length === 0) return <p>{t("done")}</p>;
+  return content.map((block, index) => {
+    if (block.type === "image") {
+      return <img key={index} className="result" src={`data:${block.mimeType};base64,${block.data}`} alt={t("photo")} />;
+    }
+    return (
+      <pre key={index} className={isError ? "result problem-text" : "result"} tabIndex={0}>
+        {block.type === "text" ? block.text : JSON.stringify(block, null, 2)}
+      </pre>
+    );
+  });
+}
