@@ -61,6 +61,13 @@ class Close:
 
 
 @dataclass(frozen=True, slots=True)
+class Forget:
+    """Give up the topics of a client whose session ended before."""
+
+    client_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """Publish an error on the client's RPC topic."""
 
@@ -89,4 +96,4 @@ class Note:
     text: str
 
 
-Action = Open | Deliver | Close | Answer | Ping | Note
+Action = Open | Deliver | Close | Forget | Answer | Ping | Note

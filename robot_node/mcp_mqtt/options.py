@@ -27,8 +27,9 @@ class ServerOptions:
         max_subscriptions: Resources that one client may have subscribed to at once; further ones get an error.
         max_message_bytes: Largest message that is read; a larger one gets an error. The broker is told a maximum
             packet size of several times that, above which it drops what comes for us.
-        idle_limit_s: A session from which nothing came for so long, and that waits for no answer, ends, with
-            ``notifications/disconnected``; 0 for never. Clients that a ping can reach are asked before.
+        idle_limit_s: A session from which nothing came for so long, and that waits for no answer, ends: its client is
+            told so by ``notifications/disconnected``, and by an error if it asks nevertheless; 0 for never. Clients
+            that a ping can reach are asked before.
         ping_interval_s: After so much silence a client of the handshake era gets a ping; 0 for never.
         ping_timeout_s: A client that takes longer to answer has vanished: its session ends.
         presence_expiry_s: After how many seconds the broker forgets the server's presence unless it is renewed, which

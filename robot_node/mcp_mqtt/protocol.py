@@ -8,6 +8,7 @@ topic, whichever it is; every later one on the RPC topic.
 from __future__ import annotations
 
 import math
+from collections import OrderedDict
 from collections.abc import Iterator
 
 from mcp.shared.subscriptions import SUBSCRIPTION_ID_META_KEY
@@ -22,7 +23,7 @@ from mcp_types import (
 )
 
 from robot_node.mcp_mqtt import topics
-from robot_node.mcp_mqtt.actions import Action, Answer, Close, Deliver, Note, Open, Packet, Ping, SessionKey
+from robot_node.mcp_mqtt.actions import Action, Answer, Close, Deliver, Forget, Note, Open, Packet, Ping, SessionKey
 from robot_node.mcp_mqtt.jsonrpc import DISCONNECTED, ErrorCode, Malformed, error_answer, parse
 from robot_node.mcp_mqtt.liveness import Liveness, SilenceLimits, Verdict
 from robot_node.mcp_mqtt.rate_limit import RateLimiter
@@ -58,6 +59,8 @@ class ServerProtocol:
         self._max_message_bytes = max_message_bytes
         self._sessions: dict[str, SessionKey] = {}
         self._unanswered: dict[SessionKey, int] = {}
+        # Clients whose idle session ended, and whose topics are kept so that their next request gets an error.
+        self._lapsed: OrderedDict[str, None] = OrderedDict()
         self._opened = 0
         self._pings = 0
         self._liveness: Liveness[SessionKey] = Liveness(silence)
@@ -122,7 +125,10 @@ class ServerProtocol:
                 yield self._close(session, "the client did not answer a ping", unsubscribe=True, tell=True)
             elif not self._unanswered[session]:
                 # A client that waits for an answer, or listens to a stream of changes, has nothing to say meanwhile.
-                yield self._close(session, "the client was idle for too long", unsubscribe=True, tell=True)
+                yield self._close(session, "the client was idle for too long", unsubscribe=False, tell=True)
+                self._lapsed[session.client_id] = None
+                if len(self._lapsed) > self._max_sessions:
+                    yield Forget(self._lapsed.popitem(last=False)[0])
 
     def _receive(self, packet: Packet, now: float) -> Iterator[Action]:
         if packet.retain:
@@ -191,6 +197,7 @@ class ServerProtocol:
                     return
                 self._replacements.count(client_id, now)
                 yield self._close(previous, "the client opened a new session", unsubscribe=False)
+            self._lapsed.pop(client_id, None)
             self._opened += 1
             session = SessionKey(client_id, self._opened)
             self._sessions[client_id] = session
@@ -206,8 +213,10 @@ class ServerProtocol:
             yield from self._disconnected(client_id)
         elif session is None:
             if isinstance(message, JSONRPCRequest):
-                text = "There is no session of this client: open one on the control topic."
+                why = "It was idle for too long" if client_id in self._lapsed else "There is none"
+                text = f"No session of this client. {why}: open one on the control topic."
                 yield Answer(client_id, error_answer(message.id, ErrorCode.NO_SESSION, text))
+                yield from self._forget(client_id)
         elif not isinstance(message, JSONRPCRequest):
             if not _answers_ping(message):
                 yield Deliver(session, message)
@@ -228,6 +237,12 @@ class ServerProtocol:
         # A client may say it on two topics, and its will may say it again.
         if session := self._sessions.get(client_id):
             yield self._close(session, "the client left", unsubscribe=True)
+        yield from self._forget(client_id)
+
+    def _forget(self, client_id: str) -> Iterator[Action]:
+        if client_id in self._lapsed:
+            del self._lapsed[client_id]
+            yield Forget(client_id)
 
     def _close(self, session: SessionKey, reason: str, *, unsubscribe: bool, tell: bool = False) -> Close:
         del self._sessions[session.client_id]

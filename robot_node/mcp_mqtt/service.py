@@ -11,7 +11,7 @@ from mcp.shared.subscriptions import ResourceUpdated, ServerEvent
 
 from robot_node.errors import BrokerError
 from robot_node.mcp_mqtt import topics
-from robot_node.mcp_mqtt.actions import Action, Answer, Close, Deliver, Note, Open, Packet, Ping, SessionKey
+from robot_node.mcp_mqtt.actions import Action, Answer, Close, Deliver, Forget, Note, Open, Packet, Ping, SessionKey
 from robot_node.mcp_mqtt.jsonrpc import DISCONNECTED, SERVER_ONLINE, dump, dump_notification, dump_request
 from robot_node.mcp_mqtt.liveness import SilenceLimits
 from robot_node.mcp_mqtt.notices import Notices
@@ -124,6 +124,8 @@ class Service:
                     self._open(key)
                 case Close():
                     self._close(action)
+                case Forget(client_id):
+                    self._unsubscribe_later(client_id)
                 case Answer(client_id, error):
                     self._send_later(self._topics.rpc(client_id), dump(error))
                 case Ping(key, request_id):
@@ -192,10 +194,11 @@ class Service:
         if action.tell:
             self._send_later(self._topics.rpc(session.key.client_id), dump_notification(DISCONNECTED))
         if action.unsubscribe:
-            # Tasks start in the order of their creation: a SUBSCRIBE of a later session of this client comes after.
-            self._group.create_task(
-                self._unsubscribe(session.key.client_id), name=f"MCP unsubscribe {session.key.client_id}"
-            )
+            self._unsubscribe_later(session.key.client_id)
+
+    def _unsubscribe_later(self, client_id: str) -> None:
+        # Tasks start in the order of their creation: a SUBSCRIBE of a later session of this client comes after.
+        self._group.create_task(self._unsubscribe(client_id), name=f"MCP unsubscribe {client_id}")
 
     async def _unsubscribe(self, client_id: str) -> None:
         with contextlib.suppress(BrokerError):

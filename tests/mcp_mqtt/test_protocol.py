@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mcp_types import JSONRPCNotification, JSONRPCRequest, JSONRPCResponse
 
-from robot_node.mcp_mqtt.actions import Action, Answer, Close, Deliver, Note, Open, Packet, Ping, SessionKey
+from robot_node.mcp_mqtt.actions import Action, Answer, Close, Deliver, Forget, Note, Open, Packet, Ping, SessionKey
 from robot_node.mcp_mqtt.liveness import SilenceLimits
 from robot_node.mcp_mqtt.protocol import ServerProtocol, is_for_every_client, opens_session
 from robot_node.mcp_mqtt.topics import ServerTopics
@@ -341,7 +341,47 @@ def test_a_client_of_2026_is_not_asked_but_ends_when_idle() -> None:
     core.answered(session.session)
     assert core.tick(99) == ()
     reason = "the client was idle for too long"
-    assert core.tick(100) == (Close(session.session, reason, unsubscribe=True, tell=True),)
+    assert core.tick(100) == (Close(session.session, reason, unsubscribe=False, tell=True),)
+
+
+def idle(core: Protocol, client_id: str, now: float) -> None:
+    """Have an idle session end."""
+    opening = core.receive(control(client_id, request(1, "server/discover", ENVELOPE)), now)[0]
+    assert isinstance(opening, Open)
+    core.answered(opening.session)
+    assert "Close" in kinds(core.tick(now + 100))
+
+
+def test_the_next_request_of_a_client_that_was_idle_is_an_error_that_says_so() -> None:
+    core = protocol(idle_s=100)
+    idle(core, "agent", 0)
+    answer, forget = core.receive(rpc("agent", call(1, "add")), 200)
+    assert isinstance(answer, Answer)
+    assert error_of(answer) == ("agent", 1, -32013)
+    assert "idle" in answer.error.error.message
+    assert forget == Forget("agent")
+    (answer,) = core.receive(rpc("agent", call(2, "add")), 200)
+    assert isinstance(answer, Answer)
+    assert "idle" not in answer.error.error.message
+
+
+def test_the_topics_of_a_client_that_was_idle_are_given_up_when_it_leaves_and_kept_when_it_returns() -> None:
+    core = protocol(idle_s=100)
+    idle(core, "agent", 0)
+    assert core.receive(packet("$mcp-client/presence/agent", DISCONNECTED), 150) == (Forget("agent"),)
+    idle(core, "agent", 200)
+    assert kinds(core.receive(control("agent", initialize()), 350)) == ["Open", "Deliver"]
+    assert kinds(core.receive(rpc("agent", DISCONNECTED), 350)) == ["Close"]
+
+
+def test_the_topics_of_only_so_many_idle_clients_are_kept() -> None:
+    core = protocol(max_sessions=2, idle_s=100)
+    for number in range(2):
+        idle(core, f"agent-{number}", 1000 * number)
+    opening = core.receive(control("last", request(1, "server/discover", ENVELOPE)), 5000)[0]
+    assert isinstance(opening, Open)
+    core.answered(opening.session)
+    assert core.tick(5100)[1:] == (Forget("agent-0"),)
 
 
 def test_a_client_that_waits_for_an_answer_is_not_idle() -> None:
@@ -396,7 +436,7 @@ def test_no_sequence_of_packets_breaks_the_rules(sequence: list[Packet]) -> None
                     alive.remove(session)
                 case Deliver(session):
                     assert session in alive
-                case Answer() | Note() | Ping():
+                case Answer() | Note() | Ping() | Forget():
                     pass
         assert set(core.sessions) == alive
         assert len(alive) <= 2

@@ -119,6 +119,12 @@ async def test_an_idle_client_of_2026_is_let_go_without_a_ping(broker: PrivateBr
         await discover(agent)
         await agent.until(is_goodbye)
         assert agent.seen() == []
+        # One that didn't listen gets an error, instead of waiting in vain.
+        await agent.rpc(request(1, "tools/list", {"_meta": ENVELOPE}))
+        error = (await agent.answer(1))["error"]
+        assert error["code"] == -32013
+        assert "idle for too long" in error["message"]
+        await until_true(lambda: f"Sending UNSUBACK to {SERVER_ID}" in broker.log)
         await discover(agent)  # and may come again
         await agent.rpc(request(1, "tools/list", {"_meta": ENVELOPE}))
         assert "result" in await agent.answer(1)
