@@ -36,6 +36,7 @@ from robot_node.mqtt import Broker, ConnectOptions, Incoming, Subscription, conn
 from robot_node.private_broker import PrivateBroker
 
 _PROCESSES = 4
+_LEAST_SHARE = 25
 _BLOCKS = 8
 _WARM_UP = 50
 _DISCOVERIES = 5
@@ -76,7 +77,7 @@ async def _robots(private: PrivateBroker, first: int, count: int) -> AsyncIterat
 @contextlib.asynccontextmanager
 async def _fleet(private: PrivateBroker, count: int) -> AsyncIterator[None]:
     """That many robots, in a few processes that start at once."""
-    share = -(-count // _PROCESSES)
+    share = max(_LEAST_SHARE, -(-count // _PROCESSES))
     async with contextlib.AsyncExitStack() as stack:
         async with asyncio.TaskGroup() as group:
             for first in range(0, count, share):
