@@ -20,8 +20,8 @@ class Event:
     Attributes:
         sequence: 1 for the first since the robot started; later ones have greater numbers, whatever the clock does.
         time: When, in ISO 8601 with milliseconds, in UTC. A Pi without network may have it wrong.
-        kind: What it is about: ``robot``, ``link``, ``camera``, ``microphone``, ``emotion``, ``viewers``, ``call``,
-            ``volume``, ``fault``, ``recovered``; devices that are added bring their own.
+        kind: What it is about: ``robot``, ``link``, ``camera``, ``privacy``, ``microphone``, ``emotion``, ``viewers``,
+            ``call``, ``volume``, ``fault``, ``recovered``; devices that are added bring their own.
         text: What happened, in a sentence.
         by: Client id of the agent that asked for it; empty when nobody did, or when it isn't known.
     """
@@ -100,7 +100,13 @@ def record(state: RobotState, log: EventLog) -> Callable[[], None]:
 # What agents do. A fault may come to light while an agent acts, but no agent asked for it.
 _ASKED_FOR = frozenset({"camera", "emotion", "call", "volume"})
 
+_PRIVACY = {
+    True: "The privacy switch was engaged: the camera cannot be switched on.",
+    False: "The privacy switch was disengaged: the camera may be switched on.",
+}
+
 _DEVICES = {
+    "privacy_error": "The privacy switch",
     "display_error": "The display",
     "microphone_error": "The microphone",
     "loudspeaker_error": "The loudspeaker",
@@ -116,6 +122,8 @@ _CALLS = {
 
 def _happened(before: RobotSnapshot, now: RobotSnapshot) -> Iterator[tuple[str, str]]:
     yield from _links(before, now)
+    if now.privacy != before.privacy:
+        yield "privacy", _PRIVACY[now.privacy]
     yield from _camera(before, now)
     for field, device in _DEVICES.items():
         was, error = getattr(before, field), getattr(now, field)

@@ -33,6 +33,9 @@ class CameraNow(BaseModel):
 
     camera: CameraState = Field(description="off, starting, on, stopping or failed.")
     camera_error: str = Field(description="Why the camera failed; empty otherwise.")
+    privacy: bool = Field(
+        description="The privacy switch is engaged: the camera is off until a hand disengages it."
+    )
     viewers: int = Field(description="How many people or programs watch the video stream now.")
 
 
@@ -74,7 +77,7 @@ class RobotServer(MCPServer):
 
 def _camera(body: Body) -> CameraNow:
     now = body.state.snapshot
-    return CameraNow(camera=now.camera, camera_error=now.camera_error, viewers=now.viewers)
+    return CameraNow(camera=now.camera, camera_error=now.camera_error, privacy=now.privacy, viewers=now.viewers)
 
 
 def _face(body: Body) -> FaceNow:

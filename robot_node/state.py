@@ -42,6 +42,8 @@ class RobotSnapshot:
     Attributes:
         camera: The camera's state.
         camera_error: Why the camera failed; empty otherwise.
+        privacy: The privacy switch is engaged: the camera is off, and nobody can switch it on from afar.
+        privacy_error: Why the privacy switch cannot be read, which counts as engaged; empty otherwise.
         emotion: Name of the expression shown.
         display_error: Why the display shows nothing; empty while it works or when there is none.
         microphone_on: The microphone is open: somebody hears what is said near the robot.
@@ -49,6 +51,8 @@ class RobotSnapshot:
         loudspeaker_error: The same for the loudspeaker.
         volume: Of the loudspeaker, 0 to 100; None when there is none.
         muted: The loudspeaker is silent, whatever its volume; None when there is none.
+        speaking: The robot says something.
+        voice_error: Why it cannot speak; empty while it can, and when it has no voice.
         viewers: Number of WebRTC sessions that are connected.
         mcp_connected: The MCP connection to the broker is up.
         signaling_connected: The signalling connection to the broker is up.
@@ -59,6 +63,8 @@ class RobotSnapshot:
 
     camera: CameraState = CameraState.OFF
     camera_error: str = ""
+    privacy: bool = False
+    privacy_error: str = ""
     emotion: str = "neutral"
     display_error: str = ""
     microphone_on: bool = False
@@ -66,6 +72,8 @@ class RobotSnapshot:
     loudspeaker_error: str = ""
     volume: int | None = None
     muted: bool | None = None
+    speaking: bool = False
+    voice_error: str = ""
     viewers: int = 0
     mcp_connected: bool = False
     signaling_connected: bool = False

@@ -18,6 +18,8 @@ class Status(BaseModel):
 
     camera: CameraState = Field(description="off, starting, on, stopping or failed.")
     camera_error: str = Field(description="Why the camera failed; empty otherwise.")
+    privacy: bool = Field(description="The privacy switch is engaged: the camera is off until a hand disengages it.")
+    privacy_error: str = Field(description="Why the privacy switch cannot be read; the camera stays off then.")
     emotion: str = Field(description="The emotion that the face shows.")
     display_error: str = Field(description="Why the face cannot be seen; empty while it can.")
     microphone_on: bool = Field(description="The microphone is open: somebody hears what is said near the robot.")
@@ -25,6 +27,8 @@ class Status(BaseModel):
     volume: int | None = Field(description="Volume of the loudspeaker, 0 to 100; null when there is none.")
     muted: bool | None = Field(description="The loudspeaker is muted; null when there is none.")
     loudspeaker_error: str = Field(description="Why the loudspeaker cannot be used; empty otherwise.")
+    speaking: bool = Field(description="The robot says something.")
+    voice_error: str = Field(description="Why the robot cannot speak; empty while it can, or when it has no voice.")
     viewers: int = Field(description="How many people or programs watch the video stream now.")
     call: CallState = Field(
         description="The robot's call to its media backend: disconnected, connecting, connected, failed or closed."
@@ -47,6 +51,8 @@ def status_of(body: Body) -> Status:
     return Status(
         camera=now.camera,
         camera_error=now.camera_error,
+        privacy=now.privacy,
+        privacy_error=now.privacy_error,
         emotion=now.emotion,
         display_error=now.display_error,
         microphone_on=now.microphone_on,
@@ -54,6 +60,8 @@ def status_of(body: Body) -> Status:
         volume=now.volume,
         muted=now.muted,
         loudspeaker_error=now.loudspeaker_error,
+        speaking=now.speaking,
+        voice_error=now.voice_error,
         viewers=now.viewers,
         call=now.call,
         call_error=now.call_error,

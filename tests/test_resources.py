@@ -168,7 +168,12 @@ async def test_the_resources_are_listed_and_what_they_hold_is_json(robot: Robot,
         read = await agent.read("robot://status")
         assert set(read) == set(status)
         assert (read["camera"], read["emotion"], read["versions"]) == ("off", "neutral", status["versions"])
-        assert await agent.read("robot://camera") == {"camera": "off", "camera_error": "", "viewers": 0}
+        assert await agent.read("robot://camera") == {
+            "camera": "off",
+            "camera_error": "",
+            "privacy": False,
+            "viewers": 0,
+        }
         assert await agent.read("robot://face") == {"emotion": "neutral", "display_error": ""}
         assert await agent.read("robot://events") == {"last": 0, "events": []}
         with pytest.raises(MCPError, match="robot://nothing"):

@@ -13,8 +13,10 @@ from robot_node.config import CameraSettings
 from robot_node.devices.capture import CameraLimits, CaptureSession, Photo, StalledError
 from robot_node.devices.frames import FrameHandoff
 from robot_node.devices.idle import IdleTimer
+from robot_node.devices.indicator import Indicator, NoIndicator
 from robot_node.devices.platform import Platform
-from robot_node.devices.worker import DeviceWorker
+from robot_node.devices.privacy import NoPrivacySwitch, Privacy
+from robot_node.devices.worker import DeviceWorker, HangingError
 from robot_node.errors import DeviceError, NotReadyError, RobotNodeError
 from robot_node.media import EncodedFrame, FrameSink, RawFrame, RawFrameSink
 from robot_node.state import CameraState, RobotState, act_for
@@ -40,7 +42,8 @@ class Camera:
         platform: Gives the camera library.
         settings: The camera's settings.
         state: Where the camera's state is reported.
-        indicator: Called with True just before the sensor starts to capture, and with False when it has stopped.
+        indicator: Lit just before the sensor starts to capture, dark when it has stopped; if it fails, no start.
+        privacy: While it is engaged the sensor is off.
         limits: How long the library may take.
     """
 
@@ -50,13 +53,16 @@ class Camera:
         settings: CameraSettings,
         state: RobotState,
         *,
-        indicator: Callable[[bool], None] | None = None,
+        indicator: Indicator | None = None,
+        privacy: Privacy | None = None,
         limits: CameraLimits | None = None,
     ) -> None:
         self._platform = platform
         self._settings = settings
         self._state = state
-        self._indicator = indicator or (lambda _capturing: None)
+        self._indicator = indicator or NoIndicator()
+        self._privacy = privacy or NoPrivacySwitch()
+        self._privacy.on_engaged(self._hide)
         self._limits = limits or CameraLimits()
         self._worker = DeviceWorker("camera")
         self._lock = asyncio.Lock()
@@ -87,7 +93,7 @@ class Camera:
 
         Raises:
             DeviceError: There is no camera, it is busy, its library is missing, or it delivers no pictures.
-            NotReadyError: :meth:`close` was called.
+            NotReadyError: :meth:`close` was called, or the privacy switch is engaged.
         """
         if self._closed:
             raise NotReadyError("The camera was closed because the robot is leaving.")
@@ -170,6 +176,20 @@ class Camera:
         self._idle.set_watched(self._watched or self._raw_watched)
         self._adjust_soon()
 
+    def _hide(self) -> None:
+        """The privacy switch was engaged: nobody gets another picture, and the sensor goes off in its turn."""
+        self._drop_frames()
+        if self._session is None and not self._lock.locked():
+            return
+
+        async def turn_off() -> None:
+            async with self._lock:
+                if self._privacy.engaged:
+                    with contextlib.suppress(DeviceError):  # reported and logged already
+                        await self._turn_off()
+
+        self._task("camera off for privacy", turn_off())
+
     def _nobody_looks(self) -> None:
         async def turn_off() -> None:
             async with self._lock:
@@ -195,16 +215,10 @@ class Camera:
         return task
 
     async def _call(self, limit_s: float, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        try:
-            async with asyncio.timeout(limit_s):
-                return await self._worker.run(function, *args, **kwargs)
-        except TimeoutError as error:
-            raise _HangingError(
-                f"The camera does not answer: a call took longer than {limit_s:g} seconds.",
-                remedy="Switch it on again; if that fails, restart the robot.",
-            ) from error
+        return await self._worker.run_within(limit_s, function, *args, **kwargs)
 
     async def _turn_on(self) -> None:
+        await self._privacy.check()
         if self._session is not None:
             return
         self._report(CameraState.STARTING)
@@ -213,8 +227,9 @@ class Camera:
         self._encoder_broken = self._raw_broken = False
         try:
             await self._call(self._limits.load, session.load)
-            self._indicate(capturing=True)
+            await self._indicate(capturing=True)
             await self._call(self._limits.open, session.open)
+            await self._privacy.check()  # it may have been engaged while the camera was being opened
             await self._adjust_encoder()
             await self._call(self._limits.picture + self._limits.encoder, session.wait_for_picture)
         except Exception as error:
@@ -233,7 +248,7 @@ class Camera:
                 await self._give_up(session, error)
                 raise
             self._session = None
-            self._indicate(capturing=False)
+            await self._indicate(capturing=False)
         if self._unclosed_sessions:
             raise DeviceError(
                 "The camera could not be closed and may still be capturing.",
@@ -243,13 +258,17 @@ class Camera:
 
     async def _take_photo(self, quality: float) -> Photo:
         session = self._session
+        if self._privacy.engaged:
+            await self._privacy.check()
         if session is None:
             raise NotReadyError("The camera is off.", remedy="Call control_camera with enabled=true first.")
         try:
             photo = await self._call(self._limits.picture + self._limits.encoder, session.photo, quality)
-        except (StalledError, _HangingError) as error:
+        except (StalledError, HangingError) as error:
             await self._give_up(session, error)
             raise
+        if self._privacy.engaged:  # meanwhile
+            await self._privacy.check()
         self._idle.looked()
         return photo
 
@@ -257,7 +276,7 @@ class Camera:
         """Close what can be closed; the indicator goes dark when the sensor is known to capture no more."""
         self._session = None
         self._drop_frames()
-        if isinstance(error, _HangingError):
+        if isinstance(error, HangingError):
             hanging, self._worker = self._worker, DeviceWorker("camera")
             self._unclosed_sessions += 1
             self._task("close hanging camera", self._close_hanging(hanging, session))
@@ -266,12 +285,15 @@ class Camera:
                 await self._call(self._limits.close, session.close)
             except RobotNodeError as close_error:
                 logger.error("%s", close_error)  # noqa: TRY400  # the text says it all
-                if isinstance(close_error, _HangingError):
+                if isinstance(close_error, HangingError):
                     await self._give_up(session, close_error)
                 else:
                     self._unclosed_sessions += 1
             else:
-                self._indicate(capturing=False)
+                await self._indicate(capturing=False)
+        if isinstance(error, NotReadyError) and not self._unclosed_sessions:
+            self._report(CameraState.OFF)
+            return
         logger.error("Camera failed: %s", error)
         self._report(CameraState.FAILED, str(error))
 
@@ -279,7 +301,7 @@ class Camera:
         try:
             await worker.run(session.close)  # its turn comes when the call that hangs returns, if ever
             self._unclosed_sessions -= 1
-            self._indicate(capturing=self._session is not None)
+            await self._indicate(capturing=self._session is not None)
         except DeviceError as error:
             logger.error("%s", error)  # noqa: TRY400  # the text says it all
         finally:
@@ -320,7 +342,7 @@ class Camera:
                     await self._call(self._limits.encoder, frames.stream.set_bitrate, self._wanted_bitrate)
                 else:
                     return
-            except _HangingError:
+            except HangingError:
                 raise
             except DeviceError as error:
                 self._drop_frames()
@@ -336,7 +358,7 @@ class Camera:
                 await self._call(self._limits.encoder, session.start_raw, take)
             elif session.gives_raw and not wanted:
                 await self._call(self._limits.encoder, session.stop_raw)
-        except _HangingError:
+        except HangingError:
             raise
         except DeviceError as error:
             self._raw_broken = True
@@ -345,7 +367,7 @@ class Camera:
     def _take_raw(self, session: CaptureSession, frame: RawFrame) -> None:
         """Hand a picture on, in the camera library's thread, but not one of a camera that was given up."""
         sink = self._raw_sink
-        if sink is not None and session is self._session:
+        if sink is not None and session is self._session and not self._privacy.engaged:
             sink(frame)
 
     async def _start_encoder(self, session: CaptureSession) -> None:
@@ -364,18 +386,24 @@ class Camera:
 
     def _deliver(self, data: bytes, keyframe: bool, captured_us: int) -> None:  # noqa: FBT001  # as the encoder says it
         self._last_timestamp_us = max(captured_us, self._last_timestamp_us + 1)
-        if self._sink is None:
+        if self._sink is None or self._privacy.engaged:
             return
         try:
             self._sink(EncodedFrame(data, keyframe, self._last_timestamp_us))
         except Exception:
             logger.exception("A frame could not be sent on")
 
-    def _indicate(self, *, capturing: bool) -> None:
+    async def _indicate(self, *, capturing: bool) -> None:
         lit = capturing or self._unclosed_sessions > 0
-        if lit != self._lit:
-            self._lit = lit
-            self._indicator(lit)
+        if lit == self._lit:
+            return
+        self._lit = lit
+        try:
+            await self._indicator.light(lit=lit)
+        except DeviceError as error:
+            if lit:
+                raise
+            logger.error("%s", error)  # noqa: TRY400  # the text says it all
 
     def _report(self, camera: CameraState, error: str = "") -> None:
         if camera is not CameraState.ON:
@@ -383,7 +411,3 @@ class Camera:
         elif self._state.snapshot.camera is not CameraState.ON:
             self._idle.start()
         self._state.update(camera=camera, camera_error=error)
-
-
-class _HangingError(DeviceError):
-    """A call into the camera library has not returned."""

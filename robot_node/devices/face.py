@@ -193,12 +193,19 @@ class Face:
 def signs_of(snapshot: RobotSnapshot) -> Signs:
     """What the owner is to see at a glance of what is true of the robot."""
     link = Link.ONLINE if snapshot.mcp_connected else Link.OFFLINE if snapshot.link_error else Link.CONNECTING
-    errors = (snapshot.link_error, snapshot.camera_error, snapshot.microphone_error, snapshot.loudspeaker_error)
+    errors = (
+        snapshot.link_error,
+        snapshot.privacy_error,
+        snapshot.camera_error,
+        snapshot.microphone_error,
+        snapshot.loudspeaker_error,
+    )
     error = next(filter(None, errors), "")
     return Signs(
         link=link,
         camera=snapshot.camera is CameraState.ON,
         watched=snapshot.viewers > 0,
+        privacy=snapshot.privacy,
         microphone=snapshot.microphone_on,
         error=error.partition(". ")[0].rstrip("."),
     )

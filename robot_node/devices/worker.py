@@ -10,8 +10,14 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, ParamSpec, TypeVar
 
+from robot_node.errors import DeviceError
+
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+class HangingError(DeviceError):
+    """A call into a device's library has not returned."""
 
 
 class DeviceWorker:
@@ -46,6 +52,21 @@ class DeviceWorker:
         future: Future[T] = Future()
         self._calls.put((functools.partial(function, *args, **kwargs), future))
         return await asyncio.shield(asyncio.wrap_future(future))
+
+    async def run_within(self, limit_s: float, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """As :meth:`run`, but wait no longer than that many seconds.
+
+        Raises:
+            HangingError: It took longer, and may still be running.
+        """
+        try:
+            async with asyncio.timeout(limit_s):
+                return await self.run(function, *args, **kwargs)
+        except TimeoutError as error:
+            raise HangingError(
+                f"The {self._name} does not answer: a call took longer than {limit_s:g} seconds.",
+                remedy="Switch it on again; if that fails, restart the robot.",
+            ) from error
 
     def close(self) -> None:
         """Let the thread end after the calls that were asked for; does not wait for them."""

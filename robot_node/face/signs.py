@@ -34,6 +34,7 @@ class Signs:
         link: Connection to the broker; no sign while online.
         camera: The camera is on: a dot.
         watched: Somebody is watching: an eye, with the camera's dot for its pupil.
+        privacy: The privacy switch is engaged: a closed eye.
         microphone: The microphone is on.
         listening: The robot listens to somebody: bars that move.
         error: A problem's short reason, written below the face; empty for none.
@@ -42,6 +43,7 @@ class Signs:
     link: Link = Link.ONLINE
     camera: bool = False
     watched: bool = False
+    privacy: bool = False
     microphone: bool = False
     listening: bool = False
     error: str = ""
@@ -50,6 +52,7 @@ class Signs:
 _DOT = ("       ", "  ###  ", " ##### ", " ##### ", "  ###  ", "       ")
 _EYE = ("  ###  ", "##   ##", "#     #", "#     #", "##   ##", "  ###  ")
 _SEEING_EYE = ("  ###  ", "##   ##", "# ### #", "# ### #", "##   ##", "  ###  ")
+_CLOSED_EYE = ("       ", "#     #", " ##### ", " # # # ", "#  #  #", "       ")
 _MICROPHONE = ("  ###  ", "  ###  ", "# ### #", "#  #  #", " ##### ", "   #   ")
 _OFFLINE = ("#     #", " ## ## ", "  ###  ", "  ###  ", " ## ## ", "#     #")
 _ERROR = ("  ###  ", "  ###  ", "  ###  ", "   #   ", "       ", "   #   ")
@@ -93,7 +96,9 @@ def _bitmaps(signs: Signs, time: float) -> list[tuple[str, ...]]:
         shown.append(_OFFLINE)
     elif signs.error:
         shown.append(_ERROR)
-    if signs.watched:
+    if signs.privacy:
+        shown.append(_CLOSED_EYE)
+    elif signs.watched:
         shown.append(_SEEING_EYE if signs.camera else _EYE)
     elif signs.camera:
         shown.append(_DOT)

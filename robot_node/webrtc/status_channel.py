@@ -63,6 +63,7 @@ def _status(state: RobotState, figures: StreamFigures) -> str:
         {
             "type": "status",
             "camera": now.camera,
+            "privacy": now.privacy,
             "emotion": now.emotion,
             "bitrate": figures.bitrate,
             "frame_age_ms": figures.frame_age_ms,

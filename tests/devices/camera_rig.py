@@ -121,6 +121,24 @@ class Pictures:
 
 
 @dataclass
+class IndicatorLog:
+    """An indicator that remembers what it was told.
+
+    Attributes:
+        told: Lit or dark, each time.
+        look: Called each time.
+    """
+
+    told: list[bool] = field(default_factory=list)
+    look: Callable[[], None] = lambda: None
+
+    async def light(self, *, lit: bool) -> None:
+        """Take note."""
+        self.told.append(lit)
+        self.look()
+
+
+@dataclass
 class Rig:
     """A camera under test."""
 
@@ -146,7 +164,7 @@ async def rig(
 ) -> AsyncIterator[Rig]:
     """Give a camera, switched off at first and closed at the end."""
     state, states, frames = RobotState(), [CameraState.OFF], Frames()
-    indicator: list[bool] = []
+    indicator = IndicatorLog()
 
     def note(snapshot: RobotSnapshot) -> None:
         if snapshot.camera is not states[-1]:
@@ -157,13 +175,13 @@ async def rig(
         platform or pi.platform,
         SETTINGS.model_copy(update=settings),
         state,
-        indicator=indicator.append,
+        indicator=indicator,
         limits=limits,
     )
     camera.set_sink(frames)
     camera.set_watched(watched)
     try:
-        yield Rig(camera, frames, state, states, indicator)
+        yield Rig(camera, frames, state, states, indicator.told)
     finally:
         await camera.close()
 

@@ -17,6 +17,7 @@ from tests.devices.camera_rig import (
     DEADLINE_S,
     PIS,
     SETTINGS,
+    IndicatorLog,
     Pi,
     decode_jpeg,
     eventually,
@@ -61,19 +62,16 @@ async def test_off_means_that_the_sensor_is_off(pi: Pi) -> None:
 
 
 async def test_the_indicator_is_lit_whenever_the_sensor_captures(pi: Pi) -> None:
-    capturing_when_told: list[tuple[bool, bool]] = []
-    camera = Camera(
-        pi.platform,
-        SETTINGS,
-        RobotState(),
-        indicator=lambda lit: capturing_when_told.append((lit, pi.capturing())),
-    )
+    capturing_when_told: list[bool] = []
+    indicator = IndicatorLog(look=lambda: capturing_when_told.append(pi.capturing()))
+    camera = Camera(pi.platform, SETTINGS, RobotState(), indicator=indicator)
     try:
         await camera.start()
         await camera.stop()
     finally:
         await camera.close()
-    assert capturing_when_told == [(True, False), (False, False)], "lit before the sensor starts, dark after it stopped"
+    assert indicator.told == [True, False]
+    assert capturing_when_told == [False, False], "lit before the sensor starts, dark after it stopped"
 
 
 async def test_eight_restarts_each_begin_with_a_keyframe_and_time_goes_on(pi: Pi) -> None:

@@ -33,12 +33,14 @@ async def test_the_status_comes_at_once_and_at_each_change(robot: Robot) -> None
         channel = Channel(viewer)
         await viewer.offer()
         first = await asyncio.wait_for(channel.received.get(), 10)
-        assert set(first) == {"type", "camera", "emotion", "bitrate", "frame_age_ms"}
+        assert set(first) == {"type", "camera", "privacy", "emotion", "bitrate", "frame_age_ms"}
         assert (first["type"], first["camera"], first["emotion"]) == ("status", "off", "neutral")
         robot.state.update(emotion="happy")
         await channel.until(emotion="happy", camera="off")
         robot.state.update(camera=CameraState.ON)
-        await channel.until(emotion="happy", camera="on")
+        await channel.until(emotion="happy", camera="on", privacy=False)
+        robot.state.update(privacy=True)
+        await channel.until(privacy=True)
         await viewer.frame()
         async with asyncio.timeout(15):
             while not (status := await channel.received.get())["bitrate"]:

@@ -1,0 +1,88 @@
+"""The robot's pins by way of gpiozero: everything on them is made, used and closed in one thread of their own."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import logging
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from robot_node.devices.platform import Platform
+from robot_node.devices.worker import DeviceWorker
+from robot_node.errors import DeviceError, RobotNodeError
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+Build = Callable[[Any, Any], T]
+"""Makes something on the pins, given gpiozero's module and the pin factory. Called in the pins' thread."""
+
+_REMEDY = "Check pin and wiring, and that no other program or setting uses the pin."
+
+
+class PinBoard:
+    """The pins, shared by whoever has something on them. Used from the event loop only.
+
+    Args:
+        platform: Gives gpiozero's pin factory.
+        limit_s: How long one call may take, in seconds.
+    """
+
+    def __init__(self, platform: Platform, *, limit_s: float = 5.0) -> None:
+        self._platform = platform
+        self._limit_s = limit_s
+        self._worker = DeviceWorker("thread of the pins")
+        self._factory: Any = None
+        self._made: list[Any] = []
+
+    async def make(self, what: str, build: Build[T]) -> T:
+        """Make something on the pins; it is closed with the board.
+
+        Args:
+            what: What it is, to name it in errors, e.g. ``"The indicator LED on GPIO17"``.
+            build: Makes it.
+
+        Raises:
+            DeviceError: The pin library is missing, or the pin cannot be used.
+        """
+
+        def make() -> T:
+            if self._factory is None:
+                self._factory = self._platform.pin_factory()
+            # Here and not above: importing it takes time that a robot with nothing on its pins need not spend.
+            made = build(importlib.import_module("gpiozero"), self._factory)
+            self._made.append(made)
+            return made
+
+        return await self.call(what, make)
+
+    async def call(self, what: str, function: Callable[..., T], *args: Any) -> T:  # noqa: ANN401  # as the function has
+        """Call a function in the pins' thread.
+
+        Raises:
+            DeviceError: It failed, or took too long.
+        """
+        try:
+            return await self._worker.run_within(self._limit_s, function, *args)
+        except RobotNodeError:
+            raise
+        except Exception as error:
+            reason = str(error).rstrip(".") or type(error).__name__
+            raise DeviceError(f"{what} cannot be used: {reason}.", remedy=_REMEDY) from error
+
+    async def discard(self, made: Any) -> None:  # noqa: ANN401  # whatever was made
+        """Close one thing that was made; what fails at it is logged."""
+        with contextlib.suppress(ValueError):
+            self._made.remove(made)
+        try:
+            await self.call("A pin", made.close)
+        except DeviceError as error:
+            logger.error("%s", error)  # noqa: TRY400  # the text says it all
+
+    async def close(self) -> None:
+        """Close everything on the pins: LEDs go dark, motors stop, servos are let go. Ends the thread."""
+        while self._made:
+            await self.discard(self._made.pop())
+        self._worker.close()
