@@ -33,9 +33,7 @@ class CameraNow(BaseModel):
 
     camera: CameraState = Field(description="off, starting, on, stopping or failed.")
     camera_error: str = Field(description="Why the camera failed; empty otherwise.")
-    privacy: bool = Field(
-        description="The privacy switch is engaged: the camera is off until a hand disengages it."
-    )
+    privacy: bool = Field(description="The privacy switch is engaged: the camera is off until a hand disengages it.")
     viewers: int = Field(description="How many people or programs watch the video stream now.")
 
 
