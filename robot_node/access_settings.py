@@ -15,6 +15,8 @@ TOOLS = (
     "take_photo",
     "get_status",
     "control_volume",
+    "say",
+    "stop_speaking",
     "call_backend",
     "hang_up",
 )
@@ -85,7 +87,16 @@ BUILT_IN_ROLES = {
     ),
     "operator": RoleSettings(
         description="Uses camera, face and loudspeaker, but does not connect the robot to others.",
-        allowed_tools=("get_status", "take_photo", "control_camera", "change_emotion", "show_text", "control_volume"),
+        allowed_tools=(
+            "get_status",
+            "take_photo",
+            "control_camera",
+            "change_emotion",
+            "show_text",
+            "control_volume",
+            "say",
+            "stop_speaking",
+        ),
         allowed_resources="all",
     ),
     "admin": RoleSettings(

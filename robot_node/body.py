@@ -11,6 +11,7 @@ from robot_node.devices.camera import Camera
 from robot_node.devices.face import Face
 from robot_node.events import EventLog
 from robot_node.state import RobotState
+from robot_node.voice.speaker import Speaker
 from robot_node.webrtc.call_control import CallControl
 from robot_node.webrtc.stats import Statistics
 
@@ -24,6 +25,7 @@ class Body:
         face: The face.
         state: Where devices and sessions report to.
         loudspeaker: The loudspeaker; None without one.
+        speaker: The voice; None without one.
         calls: The robot's calls to its media backend; None when it may not call.
         statistics: What happened in streaming.
         events: What happened to the robot.
@@ -35,6 +37,7 @@ class Body:
     face: Face
     state: RobotState
     loudspeaker: Loudspeaker | None = None
+    speaker: Speaker | None = None
     calls: CallControl | None = None
     statistics: Statistics = field(default_factory=Statistics)
     events: EventLog = field(default_factory=EventLog)

@@ -30,6 +30,8 @@ from robot_node.face.care import Care, Night
 from robot_node.face.custom import with_custom
 from robot_node.face.shapes import Expression
 from robot_node.mqtt import Broker
+from robot_node.pin_settings import Claims, PinsSettings, PrivacySettings, refuse_pins_used_twice
+from robot_node.reaction_settings import ReactionSettings
 
 ENV_PREFIX = "ROBOT_NODE_"
 
@@ -149,6 +151,20 @@ class DisplaySettings(_Section):
             Night.parse(value)
         return value
 
+    def claims(self) -> Claims:
+        """The GPIOs that the display is wired to."""
+        if self.driver == "none":
+            return
+        if self.interface == "spi":
+            yield "display.dc_pin", self.dc_pin
+            yield "display.reset_pin", self.reset_pin
+            if self.spi_port == 0:
+                for gpio in (7 if self.spi_device else 8, 9, 10, 11):
+                    yield "the SPI bus of [display]", gpio
+        elif self.bus == 1:
+            for gpio in (2, 3):
+                yield "the I2C bus of [display]", gpio
+
     def care(self) -> Care:
         """How the display is spared."""
         return Care(
@@ -185,6 +201,15 @@ class AudioSettings(_Section):
     volume: Annotated[int, Field(ge=0, le=100)] = 80
     bitrate: Annotated[int, Field(ge=6_000, le=128_000)] = 32_000
     viewer_may_speak: bool = False
+
+
+class VoiceSettings(_Section):
+    """Speech. Without being asked for, the robot says nothing."""
+
+    engine: Annotated[str, Field(min_length=1, max_length=64)] = "none"
+    language: Annotated[str, Field(pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$", max_length=64)] = "en"
+    rate: Annotated[int, Field(ge=80, le=450)] = 175
+    pitch: Annotated[int, Field(ge=0, le=99)] = 50
 
 
 class WebRtcSettings(_Section):
@@ -228,6 +253,19 @@ class ConsoleSettings(_Section):
     username: str = ""
 
 
+class DevicesSettings(BaseModel):
+    """Devices that other packages bring: a table for each, with the device's own settings. See docs/add-a-device.md."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    __pydantic_extra__: dict[str, dict[str, Any]]
+
+    @property
+    def wanted(self) -> Mapping[str, Mapping[str, Any]]:
+        """The settings of each device that is asked for."""
+        return self.__pydantic_extra__
+
+
 class SimulationSettings(_Section):
     """What simulated hardware shows; ignored on a real robot."""
 
@@ -256,9 +294,14 @@ class Settings(BaseSettings):
     display: DisplaySettings = DisplaySettings()
     face: FaceSettings = FaceSettings()
     audio: AudioSettings = AudioSettings()
+    voice: VoiceSettings = VoiceSettings()
     webrtc: WebRtcSettings = WebRtcSettings()
     dialer: DialerSettings = DialerSettings()
     console: ConsoleSettings = ConsoleSettings()
+    privacy: PrivacySettings = PrivacySettings()
+    pins: PinsSettings = PinsSettings()
+    reactions: ReactionSettings = ReactionSettings()
+    devices: DevicesSettings = DevicesSettings()
     simulation: SimulationSettings = SimulationSettings()
     log: LogSettings = LogSettings()
 
@@ -267,6 +310,22 @@ class Settings(BaseSettings):
     def _drawable(cls, value: FaceSettings, info: ValidationInfo) -> FaceSettings:
         if isinstance(display := info.data.get("display"), DisplaySettings):
             value.known(display)
+        return value
+
+    @field_validator("pins")
+    @classmethod
+    def _one_user_for_each_pin(cls, value: PinsSettings, info: ValidationInfo) -> PinsSettings:
+        display, privacy = info.data.get("display"), info.data.get("privacy")
+        if isinstance(display, DisplaySettings) and isinstance(privacy, PrivacySettings):
+            refuse_pins_used_twice([*display.claims(), *privacy.claims(), *value.claims()])
+        return value
+
+    @field_validator("reactions")
+    @classmethod
+    def _possible(cls, value: ReactionSettings, info: ValidationInfo) -> ReactionSettings:
+        face, display, pins = (info.data.get(section) for section in ("face", "display", "pins"))
+        if isinstance(face, FaceSettings) and isinstance(display, DisplaySettings) and isinstance(pins, PinsSettings):
+            value.check(tuple(face.known(display)), pins)
         return value
 
     @field_validator("dialer")

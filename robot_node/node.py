@@ -26,6 +26,7 @@ from robot_node.resources import announce
 from robot_node.state import RobotState
 from robot_node.subtitles import Subtitles
 from robot_node.tools import Body, build_server
+from robot_node.voice.assembly import Voice, make_voice
 from robot_node.webrtc.answerer import answer
 from robot_node.webrtc.bitrate import BitrateLimits
 from robot_node.webrtc.call_control import CallControl
@@ -63,12 +64,11 @@ async def run(settings: Settings, platform: Platform, *, on_online: Callable[[],
         camera = Camera(platform, settings.camera, state)
         devices.push_async_callback(camera.close)
         microphone, loudspeaker = _sound(platform, settings.audio, state, devices)
-        if loudspeaker is not None:
-            loudspeaker.on_level(lambda level: face.speak([(0.0, level)]))
+        voice = make_voice(settings.voice, face, state, microphone=microphone, loudspeaker=loudspeaker, events=events)
         streams = Streams(
             camera,
-            microphone,
-            loudspeaker,
+            voice.microphone,
+            voice.loudspeaker,
             viewer_may_speak=settings.audio.viewer_may_speak,
             pictures=camera,
             camera_settings=settings.camera,
@@ -94,6 +94,7 @@ async def run(settings: Settings, platform: Platform, *, on_online: Callable[[],
                     face=face,
                     state=state,
                     loudspeaker=loudspeaker,
+                    speaker=voice.speaker,
                     calls=calls,
                     statistics=statistics,
                     events=events,
@@ -103,11 +104,14 @@ async def run(settings: Settings, platform: Platform, *, on_online: Callable[[],
                 services.create_task(announce(body, notifier.resource_updated), name="resource updates")
                 services.create_task(_serve_mcp(settings, body, notifier, has_become_reachable), name="MCP")
                 if settings.webrtc.enabled:
-                    services.create_task(_stream(settings, streams, state, statistics, online), name="WebRTC")
+                    services.create_task(_stream(settings, streams, body, voice, online), name="WebRTC")
                 if calls is not None:
-                    services.create_task(_dial(settings, streams, calls, face, online), name="dialer")
+                    services.create_task(_dial(settings, streams, calls, face, online, voice=voice), name="dialer")
                 if loudspeaker is not None:
                     services.create_task(loudspeaker.check(), name="loudspeaker at start")
+                if voice.speaker is not None:
+                    services.create_task(voice.speaker.run(), name="voice")
+                    services.create_task(voice.speaker.check(), name="voice at start")
                 if settings.camera.on_at_start:
                     services.create_task(_switch_on(camera), name="camera at start")
         finally:
@@ -152,28 +156,29 @@ async def _serve_mcp(settings: Settings, body: Body, notifier: Notifier, on_onli
     )
 
 
-async def _stream(
-    settings: Settings, streams: Streams, state: RobotState, statistics: Statistics, online: asyncio.Event
-) -> None:
+async def _stream(settings: Settings, streams: Streams, body: Body, voice: Voice, online: asyncio.Event) -> None:
     """Serve viewers. Their offers are welcome at once; what it takes to answer them is loaded when all else is up."""
 
     def report(status: LinkStatus) -> None:
-        state.update(signaling_connected=status.connected)
+        body.state.update(signaling_connected=status.connected)
 
     await answer(
         settings.broker.broker(),
         settings.robot.server_id,
         streams,
         settings.webrtc,
-        state,
-        statistics=statistics,
+        body.state,
+        statistics=body.statistics,
         load_after=online,
         backoff=_backoff(settings),
         on_status=report,
+        announcements=voice.announcements,
     )
 
 
-async def _dial(settings: Settings, streams: Streams, calls: CallControl, face: Face, online: asyncio.Event) -> None:
+async def _dial(
+    settings: Settings, streams: Streams, calls: CallControl, face: Face, online: asyncio.Event, *, voice: Voice
+) -> None:
     """Call the media backend. Loading aiortc and av takes seconds on a Pi: in a thread, once the robot is reachable."""
     await online.wait()
     dialer = await asyncio.to_thread(importlib.import_module, "robot_node.webrtc.dialer")
@@ -186,6 +191,7 @@ async def _dial(settings: Settings, streams: Streams, calls: CallControl, face: 
         webrtc=settings.webrtc,
         link_backoff=_backoff(settings),
         on_message=Subtitles(face.show_text).receive,
+        announcements=voice.announcements,
     )
 
 

@@ -20,6 +20,7 @@ from robot_node.resources import RobotServer, offer_resources
 from robot_node.state import CallState, CameraState, RobotState, act_for
 from robot_node.status import Status, status_of, version_of
 from robot_node.tool_errors import readable_errors
+from robot_node.voice_tools import offer_voice
 from robot_node.webrtc.call_control import CallControl
 
 __all__ = ["Body", "build_server"]
@@ -110,6 +111,8 @@ def build_server(body: Body, *, name: str, description: str, notifier: Notifier 
     offer_resources(server, body)
     if body.loudspeaker is not None:
         _offer_volume(server, body.loudspeaker)
+    if body.speaker is not None:
+        offer_voice(server, body.speaker, body.state)
     if body.calls is not None:
         _offer_calls(server, body.state, body.calls)
     return server

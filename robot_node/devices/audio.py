@@ -216,6 +216,11 @@ class Loudspeaker:
         if self._task is None:
             self._task = self._loop.create_task(self._play_out(), name="loudspeaker")
 
+    @property
+    def queued_s(self) -> float:
+        """Seconds of sound that wait to be played."""
+        return self._queue.waiting_s
+
     def flush(self) -> None:
         """Forget what is queued and not played yet."""
         self._queue.clear()
@@ -306,6 +311,11 @@ class _JitterQueue:
     def empty(self) -> bool:
         with self._changed:
             return not self._chunks
+
+    @property
+    def waiting_s(self) -> float:
+        with self._changed:
+            return self._waiting_bytes / (SAMPLE_RATE * _BYTES_PER_SAMPLE)
 
     def put(self, samples: bytes) -> None:
         with self._changed:

@@ -31,7 +31,9 @@ from robot_node.mqtt import (
     keep_connected,
 )
 from robot_node.state import RobotState
+from robot_node.webrtc.announcements import Announcements
 from robot_node.webrtc.ice_servers import parse_ice_server
+from robot_node.webrtc.messages import BackendMessage, encode_message, messages_topic
 from robot_node.webrtc.outbox import Outbox
 from robot_node.webrtc.session_end import Cause, SessionEnd
 from robot_node.webrtc.signaling import (
@@ -78,6 +80,7 @@ async def answer(
     backoff: Backoff | None = None,
     on_status: Callable[[LinkStatus], None] = lambda _: None,
     on_ready: Callable[[], None] = lambda: None,
+    announcements: Announcements | None = None,
 ) -> None:
     """Answer the offers to a robot until cancelled; then tell every viewer, and close everything.
 
@@ -92,6 +95,7 @@ async def answer(
         backoff: Delays between attempts to connect.
         on_status: Told of each change of the signalling connection.
         on_ready: Called each time that offers can arrive, after the broker acknowledged the subscription.
+        announcements: What every connected viewer is told.
 
     Raises:
         SettingsError: an ICE server's address cannot be used.
@@ -106,6 +110,7 @@ async def answer(
     statistics.count_keyframes_with(streams.keyframes_forced)
     async with asyncio.TaskGroup() as group:
         answerer = _Answerer(settings, state, statistics, group)
+        stop_announcing = announcements.listen(answerer.announce) if announcements else lambda: None
 
         async def serve(connection: Connection) -> None:
             # What waited for the old connection is stale: nobody waits for those answers any more.
@@ -129,6 +134,7 @@ async def answer(
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_GOODBYE_LIMIT_S):
                     await answerer.leave()
+            stop_announcing()
             answerer.close()
             link.cancel()
 
@@ -217,6 +223,13 @@ class _Answerer:
             if client is None or client.task is None:
                 # Whoever has a session keeps it: one bad message changes nothing else.
                 self.outbox.put(client_id, Terminated(str(error)))
+
+    def announce(self, message: BackendMessage) -> None:
+        """Tell every connected viewer what the robot says."""
+        payload = encode_message(message)
+        for client in self._clients.values():
+            if client.session is not None and client.session.connected:
+                self.outbox.publish(messages_topic(client.id), payload)
 
     async def leave(self) -> None:
         """Tell every viewer, and wait until its session is closed and it could be told."""

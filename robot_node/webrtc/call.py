@@ -178,6 +178,11 @@ class Call:
             connected_s = None if self._connected_at is None else self._loop.time() - self._connected_at
             self._end.set_result(CallEnd(cause, text, connected_s))
 
+    @property
+    def connected(self) -> bool:
+        """Media can flow, or could until the call ended."""
+        return self._connected_at is not None
+
     async def run(self) -> CallEnd:
         """Offer, stream, and return how it ended, with everything closed."""
         self._connection.on("connectionstatechange", self._connection_state_changed)

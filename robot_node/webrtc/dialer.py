@@ -28,11 +28,12 @@ from robot_node.mqtt import (
     keep_connected,
 )
 from robot_node.state import CallState
+from robot_node.webrtc.announcements import Announcements
 from robot_node.webrtc.audio import Sound
 from robot_node.webrtc.broadcast import Broadcast
 from robot_node.webrtc.call import Call, CallCause, CallEnd, CallLimits
 from robot_node.webrtc.call_control import CallControl
-from robot_node.webrtc.messages import BackendMessage, messages_topic, parse_message
+from robot_node.webrtc.messages import BackendMessage, encode_message, messages_topic, parse_message
 from robot_node.webrtc.negotiation import ice_server
 from robot_node.webrtc.outbox import Outbox
 from robot_node.webrtc.signaling import (
@@ -70,6 +71,7 @@ async def dial(
     link_backoff: Backoff | None = None,
     on_status: Callable[[LinkStatus], None] = lambda _: None,
     on_message: Callable[[BackendMessage], None] = lambda _: None,
+    announcements: Announcements | None = None,
 ) -> None:
     """Call the media backend whenever ``control`` wants it, until cancelled; then tell the backend and close.
 
@@ -84,6 +86,7 @@ async def dial(
         link_backoff: Delays between attempts to connect to the broker.
         on_status: Told of each change of the signalling connection.
         on_message: Told what the backend says in speech and text.
+        announcements: What the backend is told during a call.
 
     Raises:
         SettingsError: an ICE server's address cannot be used.
@@ -137,6 +140,7 @@ async def dial(
             webrtc=webrtc,
             group=group,
         )
+        stop_announcing = announcements.listen(dialer.announce) if announcements else lambda: None
         link = group.create_task(
             keep_connected(broker, options, receive, serve, name="Dialer", backoff=link_backoff, on_status=on_status),
             name="WebRTC dialer signalling",
@@ -147,6 +151,7 @@ async def dial(
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_GOODBYE_LIMIT_S):
                     await dialer.leave()
+            stop_announcing()
             link.cancel()
 
 
@@ -167,6 +172,7 @@ class _Dialer:
         webrtc: WebRtcSettings,
         group: asyncio.TaskGroup,
     ) -> None:
+        self._client_id = client_id
         self._group = group
         self._broadcast = broadcast
         self._vp8 = vp8
@@ -192,6 +198,11 @@ class _Dialer:
         message = parse(payload)
         if self._call is not None:
             self._call.receive(message)
+
+    def announce(self, message: BackendMessage) -> None:
+        """Tell the backend, if the call is connected, what the robot says."""
+        if self._call is not None and self._call.connected:
+            self.outbox.publish(messages_topic(self._client_id), encode_message(message))
 
     def complain(self, error: SignalingError) -> None:
         """Log what is wrong with the backend once: whoever floods us must not flood the log."""

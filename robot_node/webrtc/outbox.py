@@ -33,13 +33,17 @@ class Outbox:
 
     def put(self, peer: str, message: Message) -> None:
         """Send a message to a peer as soon as possible; it is lost when too many wait."""
+        self.publish(self._topic_for(peer), encode(message))
+
+    def publish(self, topic: str, payload: bytes) -> None:
+        """Send whatever else, in its turn; it is lost when too many wait."""
         if len(self._messages) >= _CAPACITY:
             if not self._overflowing:
                 logger.warning("Signalling messages are lost: %d wait for the broker.", _CAPACITY)
             self._overflowing = True
             return
         self._overflowing = False
-        self._messages.append((self._topic_for(peer), encode(message)))
+        self._messages.append((topic, payload))
         self._empty.clear()
         self._changed.set()
 

@@ -1,0 +1,1 @@
+"""Speech: from a text to the loudspeaker, to viewers, to the face."""
