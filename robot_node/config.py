@@ -15,7 +15,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -258,12 +267,17 @@ class DevicesSettings(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
-    __pydantic_extra__: dict[str, dict[str, Any]]
-
     @property
     def wanted(self) -> Mapping[str, Mapping[str, Any]]:
         """The settings of each device that is asked for."""
-        return self.__pydantic_extra__
+        return self.model_extra or {}
+
+    @model_validator(mode="after")
+    def _tables(self) -> DevicesSettings:
+        for name, settings in (self.model_extra or {}).items():
+            if not isinstance(settings, dict):
+                raise ValueError(f"{name} must be a table: [devices.{name}]")
+        return self
 
 
 class SimulationSettings(_Section):
