@@ -194,7 +194,7 @@ def _cpu_ms(size: Size) -> float:
         animator.show(EXPRESSIONS[emotion], float(steps))
         for step in range(30):
             wanted = pack(animator.picture(steps + step / 30))
-            changed_windows(pages, wanted, cost=oled.SSD1306_WINDOW, across_pages=True)
+            changed_windows(pages, wanted, cost=oled.WINDOW)
             pages = wanted
         steps += 1
     return 1000 * (time.process_time() - began) / (30 * steps)

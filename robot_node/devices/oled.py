@@ -10,11 +10,12 @@ from PIL import Image
 
 from robot_node.devices.oled_windows import Window, changed_windows, pack
 
-SSD1306_WINDOW = 10
-"""What a window costs on the bus: address, control byte and six bytes of command; address and control byte of data."""
+WINDOW = 8
+"""What a window costs on the bus beside its content, in bytes.
 
-_SH1106_WINDOW = 7
-"""The same with three bytes of command."""
+Address and control byte, three bytes of command, address and control byte of the data, start and stop bits; three more
+for the first of a page of the SSD1306.
+"""
 
 
 class _Device(device):  # type: ignore[misc]  # luma ships no types
@@ -38,43 +39,40 @@ class _Windowed:
         """Make the display show a picture of mode ``"1"``."""
         wanted = pack(self.preprocess(image))  # type: ignore[attr-defined]  # luma's mixin
         held, self._held = self._held, None  # unknown until the bus has taken all of it
-        self._send(wanted, held)
+        if held is None:
+            windows = tuple(Window(page, 0, len(content) - 1) for page, content in enumerate(wanted))
+        else:
+            windows = changed_windows(held, wanted, cost=WINDOW)
+        page = None
+        for window in windows:
+            self._aim(window, new_page=window.page != page)
+            self.data(list(window.cut_from(wanted)))  # type: ignore[attr-defined]  # luma's device
+            page = window.page
         self._held = wanted
 
-    def _send(self, wanted: list[bytes], held: list[bytes] | None) -> None:
+    def _aim(self, window: Window, *, new_page: bool) -> None:
+        """Let the data that follows fill a window; the one before was filled, on another page if ``new_page``."""
         raise NotImplementedError
-
-
-def _whole(pages: list[bytes]) -> Window:
-    return Window(0, len(pages) - 1, 0, len(pages[0]) - 1)
 
 
 class Ssd1306(_Windowed, ssd1306, _Device):  # type: ignore[misc]  # luma ships no types
     """An SSD1306, by luma's driver. Its memory can be filled window by window (data sheet, 10.1.3 to 10.1.5)."""
 
-    def _send(self, wanted: list[bytes], held: list[bytes] | None) -> None:
-        windows = [_whole(wanted)]
-        if held is not None:
-            windows = list(changed_windows(held, wanted, cost=SSD1306_WINDOW, across_pages=True))
-        for window in windows:
-            first, last = self._colstart + window.first_column, self._colstart + window.last_column
-            columns = (self._const.COLUMNADDR, first, last)
-            self.command(*columns, self._const.PAGEADDR, window.first_page, window.last_page)
-            self.data(list(window.cut_from(wanted)))
+    def _aim(self, window: Window, *, new_page: bool) -> None:
+        first, last = self._colstart + window.first_column, self._colstart + window.last_column
+        # A page window of one page stays where it is when it is full (data sheet, 10.1.3).
+        page = (self._const.PAGEADDR, window.page, window.page) if new_page else ()
+        self.command(self._const.COLUMNADDR, first, last, *page)
 
 
 class Sh1106(_Windowed, sh1106, _Device):  # type: ignore[misc]  # luma ships no types
     """An SH1106, by luma's driver. Its memory is filled along one page at a time."""
 
-    def _send(self, wanted: list[bytes], held: list[bytes] | None) -> None:
-        windows = [Window(page, page, 0, len(wanted[page]) - 1) for page in range(len(wanted))]
-        if held is not None:
-            windows = list(changed_windows(held, wanted, cost=_SH1106_WINDOW, across_pages=False))
-        for window in windows:
-            column = self._page_address_offset + window.first_column
-            low, high = self._const.SETLOWCOLUMN | column & 0x0F, self._const.SETHIGHCOLUMN | column >> 4
-            self.command(0xB0 + window.first_page, low, high)
-            self.data(list(window.cut_from(wanted)))
+    def _aim(self, window: Window, *, new_page: bool) -> None:
+        column = self._page_address_offset + window.first_column
+        low, high = self._const.SETLOWCOLUMN | column & 0x0F, self._const.SETHIGHCOLUMN | column >> 4
+        page = (0xB0 + window.page,) if new_page else ()
+        self.command(*page, low, high)
 
 
 def create(driver: Literal["ssd1306", "sh1106"], serial: Any, *, width: int, height: int, rotate: int) -> Any:  # noqa: ANN401  # luma ships no types

@@ -1,48 +1,29 @@
 """Which part of a display's memory has to be sent for the next picture. Pure.
 
 The memory is kept in pages of eight rows, a byte a column. A window costs some bytes on the bus for itself, so that
-two near ones are cheaper as one, and two far ones are not.
+two near ones are cheaper as one, and two far ones are not. No window is more than a page high: to join windows of
+neighbouring pages saves fewer bytes than it sends in vain.
 """
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from PIL import Image
 
-_MANY = 16
-"""To find the best way to join more windows than this takes longer than sending a few bytes too many."""
-
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A rectangle of a display's memory; all four edges belong to it."""
+    """A piece of one page of a display's memory; both columns belong to it."""
 
-    first_page: int
-    last_page: int
+    page: int
     first_column: int
     last_column: int
 
-    @property
-    def size(self) -> int:
-        """In bytes."""
-        return (self.last_page - self.first_page + 1) * (self.last_column - self.first_column + 1)
-
-    def together_with(self, other: Window) -> Window:
-        """The smallest window that holds both."""
-        return Window(
-            min(self.first_page, other.first_page),
-            max(self.last_page, other.last_page),
-            min(self.first_column, other.first_column),
-            max(self.last_column, other.last_column),
-        )
-
     def cut_from(self, pages: Sequence[bytes]) -> bytes:
-        """What it shows of a picture, page after page."""
-        columns = slice(self.first_column, self.last_column + 1)
-        return b"".join(page[columns] for page in pages[self.first_page : self.last_page + 1])
+        """What it shows of a picture."""
+        return pages[self.page][self.first_column : self.last_column + 1]
 
 
 def pack(image: Image.Image) -> list[bytes]:
@@ -57,26 +38,20 @@ def pack(image: Image.Image) -> list[bytes]:
     ]
 
 
-def changed_windows(
-    shown: Sequence[bytes], wanted: Sequence[bytes], *, cost: int, across_pages: bool
-) -> tuple[Window, ...]:
-    """The windows that turn one picture into another.
+def changed_windows(shown: Sequence[bytes], wanted: Sequence[bytes], *, cost: int) -> tuple[Window, ...]:
+    """The windows that turn one picture into another, page by page.
 
     Args:
         shown: Pages that the display holds.
         wanted: Pages that it shall hold; as many, of the same width.
         cost: What a window costs on the bus beside its content, in bytes.
-        across_pages: The controller can fill a window of several pages in one go.
     """
-    spans = [
-        (number, _changed_spans(before, after, cost))
+    return tuple(
+        Window(number, first, last)
         for number, (before, after) in enumerate(zip(shown, wanted, strict=True))
         if before != after
-    ]
-    if across_pages and sum(len(in_page) for _, in_page in spans) > _MANY:
-        spans = [(number, [(in_page[0][0], in_page[-1][1])]) for number, in_page in spans]
-    windows = [Window(number, number, first, last) for number, in_page in spans for first, last in in_page]
-    return tuple(_joined(windows, cost) if across_pages else windows)
+        for first, last in _changed_spans(before, after, cost)
+    )
 
 
 def _changed_spans(before: bytes, after: bytes, cost: int) -> list[tuple[int, int]]:
@@ -89,20 +64,3 @@ def _changed_spans(before: bytes, after: bytes, cost: int) -> list[tuple[int, in
         else:
             spans.append((column, column))
     return spans
-
-
-def _joined(windows: list[Window], cost: int) -> list[Window]:
-    """Join windows as long as that saves bytes."""
-    while len(windows) > 1:
-        saving, one, other = max(
-            (
-                (one.size + other.size + cost - one.together_with(other).size, one, other)
-                for one, other in itertools.combinations(windows, 2)
-            ),
-            key=lambda candidate: candidate[0],
-        )
-        if saving < 0:
-            break
-        windows = [window for window in windows if window not in {one, other}]
-        windows.append(one.together_with(other))
-    return windows
