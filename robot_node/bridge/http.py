@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import ipaddress
 import socket
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Self
 
-import uvicorn
 from mcp.server.lowlevel.server import Server
 from mcp.server.transport_security import TransportSecuritySettings
 
 from robot_node.errors import SettingsError
+from robot_node.web_server import serve_app
 
 PATH = "/mcp"
 _MAX_SESSIONS = 256
-_GOODBYE_S = 1
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -70,37 +66,6 @@ def _is_unspecified(host: str) -> bool:
         return False
 
 
-class _Server(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave signals to the one who started us."""
-        yield
-
-
-def listen(address: HttpAddress) -> socket.socket:
-    """Take the port.
-
-    Raises:
-        SettingsError: it cannot be had.
-    """
-    try:
-        family, _, _, _, where = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, socket.SOCK_STREAM)
-        try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind(where)
-            listener.listen()
-        except OSError:
-            listener.close()
-            raise
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise SettingsError(
-            f"Cannot listen at {address.host}:{address.port}: {reason}.", remedy="Choose another address or port."
-        ) from error
-    return listener
-
-
 async def serve_http(server: Server[Any], address: HttpAddress, listener: socket.socket) -> None:
     """Serve until cancelled.
 
@@ -110,7 +75,7 @@ async def serve_http(server: Server[Any], address: HttpAddress, listener: socket
     Args:
         server: What to serve.
         address: Where we were asked to listen.
-        listener: From :func:`listen`.
+        listener: From :func:`robot_node.web_server.listen`.
     """
     hosts = {f"[{host}]" if ":" in host else host for host in (*_LOOPBACK, address.host)}
     security = TransportSecuritySettings(
@@ -119,11 +84,4 @@ async def serve_http(server: Server[Any], address: HttpAddress, listener: socket
         allowed_origins=[f"http://{host}:*" for host in sorted(hosts)],
     )
     app = server.streamable_http_app(streamable_http_path=PATH, transport_security=security, max_sessions=_MAX_SESSIONS)
-    config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=_GOODBYE_S, ws="none")
-    web = _Server(config)
-    serving = asyncio.create_task(web.serve([listener]), name="bridge over HTTP")
-    try:
-        await asyncio.shield(serving)
-    finally:
-        web.should_exit = True
-        await asyncio.wait([serving])
+    await serve_app(app, listener, name="bridge over HTTP")

@@ -12,12 +12,13 @@ from typing import cast
 import anyio
 from mcp.server.stdio import stdio_server
 
-from robot_node.bridge.http import HttpAddress, listen, serve_http
+from robot_node.bridge.http import HttpAddress, serve_http
 from robot_node.bridge.robots import robots
 from robot_node.bridge.server import Bridge
 from robot_node.bridge.stdio import stdin_lines
 from robot_node.mcp_mqtt.topics import check_client_id
 from robot_node.mqtt import Backoff, Broker
+from robot_node.web_server import listen
 
 
 async def run_bridge(
@@ -43,7 +44,8 @@ async def run_bridge(
     own_id = check_client_id(client_id or f"robot-node-bridge-{secrets.token_hex(4)}")
     bridge = Bridge()
     with contextlib.ExitStack() as stack:
-        listener = stack.enter_context(listen(http)) if http else None
+        remedy = "Choose another address or port."
+        listener = stack.enter_context(listen(http.host, http.port, remedy=remedy)) if http else None
         async with robots(broker, wanted=wanted, client_id=own_id, on_event=bridge.on_event, backoff=backoff) as pool:
             bridge.serve(pool)
             if http is None or listener is None:

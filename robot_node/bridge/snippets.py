@@ -116,7 +116,7 @@ def _snippet(desktop: Desktop, server: dict[str, Any], *, with_password: bool) -
 
 
 def _environment(settings: BrokerSettings, broker: Broker) -> dict[str, str]:
-    """The settings of the broker but for the password, as variables; also what a TOML file had said."""
+    """The settings of the broker but for the password: the program will not have our environment."""
     path = broker.path if broker.transport == "websockets" else ""
     environment = {f"{ENV_PREFIX}BROKER__URL": f"{broker}{path}"}
     if broker.username is not None:

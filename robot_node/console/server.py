@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from robot_node.console.page import HEADERS, PageFile, face_picture, page_files
-from robot_node.errors import SettingsError
-
-_GOODBYE_S = 1
+from robot_node.web_server import listen, serve_app
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +77,6 @@ def build_app(console: Console, files: Mapping[str, PageFile]) -> Starlette:
     )
 
 
-class _Server(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave signals to the one who started us."""
-        yield
-
-
 async def serve_console(console: Console, *, on_listening: Callable[[str], None] = lambda _: None) -> None:
     """Serve the page until cancelled.
 
@@ -102,35 +89,8 @@ async def serve_console(console: Console, *, on_listening: Callable[[str], None]
         SettingsError: the address cannot be listened at.
     """
     app = build_app(console, page_files())
-    with _listen(console.host, console.port) as listener:
-        config = uvicorn.Config(
-            app, log_config=None, access_log=False, timeout_graceful_shutdown=_GOODBYE_S, ws="none", lifespan="off"
-        )
-        web = _Server(config)
-        serving = asyncio.create_task(web.serve([listener]), name="console")
+    remedy = "Choose another address or port: --host, --port, or [console] of the settings."
+    with listen(console.host, console.port, remedy=remedy) as listener:
         host = f"[{console.host}]" if ":" in console.host else console.host
         on_listening(f"http://{host}:{listener.getsockname()[1]}/")
-        try:
-            await asyncio.shield(serving)
-        finally:
-            web.should_exit = True
-            await asyncio.wait([serving])
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    try:
-        family, _, _, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, socket.SOCK_STREAM)
-        try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind(where)
-            listener.listen()
-        except OSError:
-            listener.close()
-            raise
-    except OSError as error:
-        raise SettingsError(
-            f"The console cannot listen at {host}:{port}: {error.strerror or error}.",
-            remedy="Choose another address or port: --host, --port, or [console] of the settings.",
-        ) from error
-    return listener
+        await serve_app(app, listener, name="console", lifespan="off")

@@ -1,0 +1,76 @@
+"""Serve a web application until cancelled: what the bridge and the console share."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import uvicorn
+
+from robot_node.errors import SettingsError
+
+_GOODBYE_S = 1
+
+
+def listen(host: str, port: int, *, remedy: str) -> socket.socket:
+    """Take a port.
+
+    Args:
+        host: A host name or address of this machine.
+        port: A TCP port; 0 for any free one.
+        remedy: How to choose another one.
+
+    Raises:
+        SettingsError: it cannot be had.
+    """
+    try:
+        family, _, _, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(where)
+            listener.listen()
+        except OSError:
+            listener.close()
+            raise
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise SettingsError(f"Cannot listen at {host}:{port}: {reason}.", remedy=remedy) from error
+    return listener
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to the one who started us."""
+        yield
+
+
+async def serve_app(
+    app: Any,  # noqa: ANN401  # uvicorn's own type for ASGI applications is as wide
+    listener: socket.socket,
+    *,
+    name: str,
+    lifespan: Literal["auto", "off"] = "auto",
+) -> None:
+    """Serve until cancelled; requests under way then have a second to end.
+
+    Args:
+        app: An ASGI application.
+        listener: From :func:`listen`.
+        name: Of the task.
+        lifespan: Whether to tell the application when serving begins and ends.
+    """
+    config = uvicorn.Config(
+        app, log_config=None, access_log=False, timeout_graceful_shutdown=_GOODBYE_S, ws="none", lifespan=lifespan
+    )
+    server = _Server(config)
+    serving = asyncio.create_task(server.serve([listener]), name=name)
+    try:
+        await asyncio.shield(serving)
+    finally:
+        server.should_exit = True
+        await asyncio.wait([serving])
