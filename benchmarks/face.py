@@ -91,14 +91,14 @@ class _Theatre:
         # The first picture is what showed before: it is no part of the scene.
         shown = self._send(animator, begins - _FASTEST_S)
         ours, lumas = self._ours.adapter.bytes_on_wire, self._lumas.adapter.bytes_on_wire
-        now, pictures = begins, 0
+        now, earliest, pictures = begins, begins, 0
         while now < ends:
             before = self._ours.adapter.bus_seconds
             picture = self._send(animator, now, shown)
-            pictures += picture is not shown
-            shown = picture
-            took = self._ours.adapter.bus_seconds - before
-            now = max(animator.next_change(now), now + max(took, _FASTEST_S))
+            if picture != shown:
+                took = self._ours.adapter.bus_seconds - before
+                shown, earliest, pictures = picture, now + max(took, _FASTEST_S), pictures + 1
+            now = max(animator.next_change(now), earliest)
         return _Played(
             pictures,
             now - begins,
@@ -108,7 +108,7 @@ class _Theatre:
 
     def _send(self, animator: Animator, now: float, shown: object = None) -> object:
         picture = animator.picture(now)
-        if picture is not shown:
+        if picture != shown:
             self._ours.device.display(picture)
             self._lumas.device.display(picture)
         return picture

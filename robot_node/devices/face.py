@@ -70,6 +70,8 @@ class Face:
         self._listening = False
         self._started = self._since = clock()
         self._told = asyncio.Event()
+        self._shown: tuple[Image.Image, tuple[int, int]] | None = None  # None: dark
+        self._shown_at = -math.inf
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -158,15 +160,19 @@ class Face:
     async def _draw(self, now: float) -> None:
         look = self._care.look(now, since=self._since, started=self._started, local=self._local_time())
         self._display.set_contrast(look.contrast)
-        if look.lit:
-            await self._display.show(shifted(self._animator.picture(now), look.shift))
-        else:
+        shown = (self._animator.picture(now), look.shift) if look.lit else None
+        if shown == self._shown:
+            return
+        self._shown, self._shown_at = shown, now
+        if shown is None:
             await self._display.dark()
+        else:
+            await self._display.show(shifted(*shown))
 
     async def _rest(self, began: float) -> None:
         """Wait until there is something else to be seen, and not less than the display's pace."""
         pace = max(_FASTEST_S, _SHARE * self._display.picture_s) if self._display.answers else _UNSEEN_S
-        await asyncio.sleep(max(0.0, began + pace - self._clock()))
+        await asyncio.sleep(max(0.0, self._shown_at + pace - self._clock()))
         until = self._care.next_change(began, since=self._since, started=self._started)
         if self._display.answers and self._is_lit(began):
             until = min(until, self._animator.next_change(began))

@@ -16,6 +16,9 @@ from robot_node.face.timing import BLINK_LENGTH, RESTING, Ramp, Schedule
 
 _BLINKS, _DOUBLE, _GLANCES, _ACROSS, _DOWN, _BACK = range(6)
 _DOUBLE_SHARE = 0.15
+_AGAIN = 1.3
+"""Lengths of a blink after which a double one begins again."""
+
 _GLANCE_BACK_SHARE = 0.5
 _SACCADE = 0.08
 """Seconds in which the eyes turn."""
@@ -188,9 +191,10 @@ class Scene:
         if not _has_pupils(expression):
             return False
         blinks, glances = self._schedules(motion)
-        since_blink = time - blinks.time_of(blinks.last(time))
+        index = blinks.last(time)
+        lasts = (_AGAIN + 1 if self._is_double(index) else 1) * BLINK_LENGTH * motion.blink_length
         turning = motion.glance and time - glances.time_of(glances.last(time)) <= _SACCADE
-        return bool(turning) or since_blink <= 2.3 * BLINK_LENGTH * motion.blink_length + _FRAME
+        return bool(turning) or time - blinks.time_of(index) <= lasts + _FRAME
 
     def _next_motions(self, expression: Expression, time: float) -> list[float]:
         motion = expression.motion
@@ -213,10 +217,13 @@ class Scene:
         schedule, _ = self._schedules(motion)
         index = schedule.last(time)
         since = time - schedule.time_of(index)
-        again = 1.3 * BLINK_LENGTH * motion.blink_length
-        if since >= again and timing.chance(self.seed, _DOUBLE, index) < _DOUBLE_SHARE:
+        again = _AGAIN * BLINK_LENGTH * motion.blink_length
+        if since >= again and self._is_double(index):
             since -= again
         return timing.blink(since, motion.blink_length)
+
+    def _is_double(self, index: int) -> bool:
+        return timing.chance(self.seed, _DOUBLE, index) < _DOUBLE_SHARE
 
     def _glance(self, motion: Motion, time: float) -> tuple[float, float]:
         if not motion.glance:
