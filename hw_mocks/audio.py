@@ -8,6 +8,7 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from robot_node.devices.platform import SoundLibrary
@@ -15,6 +16,7 @@ from robot_node.devices.platform import SoundLibrary
 SAMPLE_RATE = 48_000
 _BYTES_PER_SAMPLE = 2
 _KEPT_BYTES = 60 * SAMPLE_RATE * _BYTES_PER_SAMPLE
+_RECORDED_BYTES = 10 * _KEPT_BYTES
 # How much a sound card takes before it makes the writer wait.
 _CARD_BUFFER_S = 0.04
 
@@ -51,13 +53,21 @@ class SimulatedMicrophone:
 class SimulatedLoudspeaker:
     """What was played. Tests set the faults and read what it does.
 
+    Args:
+        recording: File that gets what is played, 16 bit, mono, 48 kHz, without a header. It begins anew after ten
+            minutes of sound.
+
     Attributes:
         absent: It is not plugged in, or has just been unplugged.
         open: A program has it open.
         starts: How often it was opened.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, recording: Path | None = None) -> None:
+        self._recording = recording
+        self._recorded_bytes = 0
+        if recording is not None:
+            recording.write_bytes(b"")
         self.absent = False
         self.open = False
         self.starts = 0
@@ -78,6 +88,11 @@ class SimulatedLoudspeaker:
             self._kept_bytes += len(samples)
             while self._kept_bytes > _KEPT_BYTES:
                 self._kept_bytes -= len(self._played.popleft())
+            if self._recording is not None:
+                begins = self._recorded_bytes + len(samples) > _RECORDED_BYTES
+                with self._recording.open("wb" if begins else "ab") as file:
+                    file.write(samples)
+                self._recorded_bytes = len(samples) + (0 if begins else self._recorded_bytes)
 
 
 class _Stream:

@@ -51,6 +51,7 @@ def simulated_platform(
     display_height: Literal[32, 64] = 64,
     display_address: int = 0x3C,
     display_picture: Path | None = None,
+    loudspeaker_recording: Path | None = None,
 ) -> SimulatedPi:
     """Build a Raspberry Pi that is not there.
 
@@ -61,6 +62,7 @@ def simulated_platform(
         display_height: Rows of the display.
         display_address: Where on the I2C bus it answers.
         display_picture: File that always holds the display's picture as PNG.
+        loudspeaker_recording: File that gets what the loudspeaker plays, 16 bit, mono, 48 kHz, without a header.
 
     Raises:
         SettingsError: The scene cannot be shown.
@@ -70,7 +72,7 @@ def simulated_platform(
     library = camera_library(sensor, board)
     oled = SimulatedOled(controller, display_height, display_picture)
     i2c = SimulatedI2cAdapter({display_address: oled})
-    microphone, loudspeaker = SimulatedMicrophone(), SimulatedLoudspeaker()
+    microphone, loudspeaker = SimulatedMicrophone(), SimulatedLoudspeaker(loudspeaker_recording)
     sound = sound_library(microphone, loudspeaker)
     pins = simulated_pins()
     spi = SimulatedSpiBus(oled, pins)

@@ -276,7 +276,7 @@ class DevicesSettings(BaseModel):
     def _tables(self) -> DevicesSettings:
         for name, settings in (self.model_extra or {}).items():
             if not isinstance(settings, dict):
-                raise ValueError(f"{name} must be a table: [devices.{name}]")
+                raise ValueError(f"{name} must be a table: [devices.{name}]")  # noqa: TRY004  # pydantic wants it
         return self
 
 
@@ -285,6 +285,7 @@ class SimulationSettings(_Section):
 
     scene: str = "clock"
     display_picture: Path | None = None
+    loudspeaker_recording: Path | None = None
 
 
 class LogSettings(_Section):

@@ -26,4 +26,5 @@ def choose(settings: Settings, *, simulated: bool) -> Platform:
         display_height=settings.display.height,
         display_address=settings.display.address,
         display_picture=settings.simulation.display_picture,
+        loudspeaker_recording=settings.simulation.loudspeaker_recording,
     ).platform
