@@ -95,6 +95,18 @@ async def test_a_robot_is_not_followed_when_nobody_wants_it_any_longer(agent: Ra
     await agent.notified(UPDATED)
 
 
+async def test_what_nobody_wants_any_longer_does_not_use_up_the_subscriptions_that_a_robot_grants(
+    agent: RawAgent, robot: ScriptedRobot
+) -> None:
+    for number in range(3):
+        uri = f"room://history?after={number}"
+        await agent.request("resources/subscribe", {"uri": uri})
+        await agent.request("resources/unsubscribe", {"uri": uri})
+    for number in range(2):
+        given_up = await robot.until(lambda message: message["method"] == "resources/unsubscribe")
+        assert given_up["params"] == {"uri": f"room://history?after={number}"}
+
+
 async def test_a_new_session_with_the_robot_keeps_the_subscriptions(agent: RawAgent, robot: ScriptedRobot) -> None:
     await agent.request("resources/subscribe", {"uri": LIGHT})
     await robot.until(lambda message: message["method"] == "resources/subscribe")
