@@ -201,8 +201,8 @@ class Speaker:
                     frames = await preparation.next_piece()
                     if self._said is None:
                         self._begin(utterance)
-                    self._tell(TtsText(utterance.task_id, piece))
                     self._face.show_text(piece, len(frames) * FRAME_S + _SHOWN_FOR_LONGER_S)
+                    self._tell(TtsText(utterance.task_id, piece))
                     await self._play(frames)
             await asyncio.sleep(max(0.0, self._due - self._clock()))
             await self._until_queued_is_less_than(FRAME_S)
