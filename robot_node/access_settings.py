@@ -19,6 +19,12 @@ TOOLS = (
     "stop_speaking",
     "call_backend",
     "hang_up",
+    "set_led",
+    "beep",
+    "move_servo",
+    "look_at",
+    "drive_motor",
+    "stop_all",
 )
 """Every tool that a robot may have; which of them it has depends on its hardware and settings."""
 
@@ -86,7 +92,7 @@ BUILT_IN_ROLES = {
         allowed_resources="all",
     ),
     "operator": RoleSettings(
-        description="Uses camera, face and loudspeaker, but does not connect the robot to others.",
+        description="Uses camera, face, loudspeaker and pins, but does not connect the robot to others.",
         allowed_tools=(
             "get_status",
             "take_photo",
@@ -96,6 +102,12 @@ BUILT_IN_ROLES = {
             "control_volume",
             "say",
             "stop_speaking",
+            "set_led",
+            "beep",
+            "move_servo",
+            "look_at",
+            "drive_motor",
+            "stop_all",
         ),
         allowed_resources="all",
     ),

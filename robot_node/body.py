@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from robot_node.devices.audio import Loudspeaker
 from robot_node.devices.camera import Camera
 from robot_node.devices.face import Face
+from robot_node.devices.outputs import Outputs
+from robot_node.devices.plugin import DevicePlugin
 from robot_node.events import EventLog
 from robot_node.state import RobotState
 from robot_node.voice.speaker import Speaker
@@ -27,6 +29,8 @@ class Body:
         loudspeaker: The loudspeaker; None without one.
         speaker: The voice; None without one.
         calls: The robot's calls to its media backend; None when it may not call.
+        outputs: What is shown and moved by the pins; None when there are no pins.
+        plugins: Devices of other packages, with tools of their own.
         statistics: What happened in streaming.
         events: What happened to the robot.
         clock: Monotonic time in seconds.
@@ -39,6 +43,8 @@ class Body:
     loudspeaker: Loudspeaker | None = None
     speaker: Speaker | None = None
     calls: CallControl | None = None
+    outputs: Outputs | None = None
+    plugins: tuple[DevicePlugin, ...] = ()
     statistics: Statistics = field(default_factory=Statistics)
     events: EventLog = field(default_factory=EventLog)
     clock: Callable[[], float] = time.monotonic

@@ -16,12 +16,16 @@ from robot_node.devices.audio import Loudspeaker, Microphone
 from robot_node.devices.camera import Camera
 from robot_node.devices.display import Display
 from robot_node.devices.face import Face
+from robot_node.devices.on_pins import open_pins
 from robot_node.devices.platform import Platform
-from robot_node.errors import DeviceError
-from robot_node.events import EventLog, record
+from robot_node.devices.plugin import DeviceContext
+from robot_node.errors import RobotNodeError
+from robot_node.events import Event, EventLog, record
 from robot_node.mcp_mqtt.notifier import Notifier
 from robot_node.mcp_mqtt.server import ServerOptions, serve
 from robot_node.mqtt import Backoff, LinkStatus
+from robot_node.plugins import open_plugins
+from robot_node.reactions import react
 from robot_node.resources import announce
 from robot_node.state import RobotState
 from robot_node.subtitles import Subtitles
@@ -50,6 +54,7 @@ async def run(settings: Settings, platform: Platform, *, on_online: Callable[[],
     state, events = RobotState(), EventLog()
     events.add("robot", "The robot has started.")
     record(state, events)
+    events.listen(_write_down)
     async with AsyncExitStack() as devices:
         display = Display(platform, settings.display, state)
         devices.push_async_callback(display.close)
@@ -61,7 +66,8 @@ async def run(settings: Settings, platform: Platform, *, on_online: Callable[[],
             care=settings.display.care(),
             seed=zlib.crc32(settings.robot.server_id.encode()),  # two robots side by side don't blink together
         )
-        camera = Camera(platform, settings.camera, state)
+        on_pins = await open_pins(platform, settings, state, events, devices)
+        camera = Camera(platform, settings.camera, state, indicator=on_pins.indicator, privacy=on_pins.privacy)
         devices.push_async_callback(camera.close)
         microphone, loudspeaker = _sound(platform, settings.audio, state, devices)
         voice = make_voice(settings.voice, face, state, microphone=microphone, loudspeaker=loudspeaker, events=events)
@@ -77,6 +83,14 @@ async def run(settings: Settings, platform: Platform, *, on_online: Callable[[],
             ),
         )
         devices.callback(streams.close)
+        notifier = Notifier()
+        plugins = await open_plugins(
+            (
+                DeviceContext(name, table, platform, state, events, notifier.resource_updated)
+                for name, table in settings.devices.wanted.items()
+            ),
+            devices,
+        )
         online = asyncio.Event()
 
         def has_become_reachable() -> None:
@@ -96,11 +110,14 @@ async def run(settings: Settings, platform: Platform, *, on_online: Callable[[],
                     loudspeaker=loudspeaker,
                     speaker=voice.speaker,
                     calls=calls,
+                    outputs=on_pins.outputs,
+                    plugins=plugins,
                     statistics=statistics,
                     events=events,
                 )
                 services.create_task(face.live(), name="face")
-                notifier = Notifier()
+                services.create_task(on_pins.inputs.watch(), name="inputs")
+                services.create_task(react(body, settings.reactions.rules), name="reactions")
                 services.create_task(announce(body, notifier.resource_updated), name="resource updates")
                 services.create_task(_serve_mcp(settings, body, notifier, has_become_reachable), name="MCP")
                 if settings.webrtc.enabled:
@@ -209,10 +226,16 @@ def _sound(
     return microphone, loudspeaker
 
 
+def _write_down(event: Event) -> None:
+    """Who switched the camera, and what hands did at the robot, is kept in the journal too."""
+    if event.kind in {"camera", "privacy", "input"}:
+        logger.info("%s%s", event.text, f" By {event.by!r}." if event.by else "")
+
+
 async def _switch_on(camera: Camera) -> None:
     try:
         await camera.start()
-    except DeviceError as error:
+    except RobotNodeError as error:
         logger.error("The camera could not be switched on at start: %s", error)  # noqa: TRY400  # the text says it all
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator, model_validator
 
 Gpio = Annotated[int, Field(ge=0, le=27)]
 """Number of a GPIO, not of a pin on the header."""
@@ -145,18 +145,24 @@ class SwitchInputSettings(_Section):
     kind: Literal["button", "switch", "motion_sensor", "line_sensor", "touch_sensor"]
     pin: Gpio
     pull: Literal["up", "down", "none"] | None = None
-    active_high: bool | None = None
+    active_high: bool = True
     bounce_s: Annotated[float, Field(ge=0, le=10)] = 0.02
 
     @property
-    def pull_in_use(self) -> str:
+    def pull_in_use(self) -> Literal["up", "down", "none"]:
         """The pull resistor: up for what is wired to ground, none for what drives the pin itself."""
         return self.pull or ("up" if self.kind in {"button", "switch"} else "none")
 
     @property
     def active_level(self) -> bool:
-        """The level that means active: low when pulled up, unless the settings say otherwise."""
-        return self.pull_in_use != "up" if self.active_high is None else self.active_high
+        """The level that means active."""
+        return self.active_high if self.pull_in_use == "none" else self.pull_in_use == "down"
+
+    @model_validator(mode="after")
+    def _pulled_to_what_is_not_active(self) -> SwitchInputSettings:
+        if not self.active_high and self.pull_in_use != "none":
+            raise ValueError('active_high = false is for pull = "none"; what is pulled up is active when low anyway')
+        return self
 
     def gpios(self) -> Iterable[int]:
         """The GPIOs in use."""

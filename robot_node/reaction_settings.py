@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from robot_node.pin_settings import PinsSettings
+from robot_node.pin_settings import MotorSettings, OutputSettings, PinsSettings, ServoSettings
 
 
 class _Section(BaseModel):
@@ -41,6 +41,7 @@ class Then(_Section):
 
     emotion: str | None = None
     text: Annotated[str, Field(max_length=400)] | None = None
+    say: Annotated[str, Field(max_length=400)] | None = None
     output: str | None = None
     on: bool | None = None
     brightness: Annotated[float, Field(ge=0, le=1)] | None = None
@@ -52,8 +53,8 @@ class Then(_Section):
 
     @model_validator(mode="after")
     def _something(self) -> Then:
-        if not (self.emotion or self.text is not None or self.output or self.stop_all):
-            raise ValueError("must say at least one of: emotion, text, output, stop_all")
+        if not (self.emotion or self.text is not None or self.say or self.output or self.stop_all):
+            raise ValueError("must say at least one of: emotion, text, say, output, stop_all")
         details = (self.on, self.brightness, self.colour, self.angle, self.speed, self.duration_s)
         if self.output is None and any(detail is not None for detail in details):
             raise ValueError("on, brightness, colour, angle, speed and duration_s need an output")
@@ -85,4 +86,39 @@ class ReactionSettings(_Section):
                 ("output", rule.then.output, pins.outputs),
             ):
                 if name is not None and name not in known:
-                    raise ValueError(f"rule {number}: there is no {kind} {name!r}; there are: {', '.join(known)}")
+                    there_are = f"there are: {', '.join(known)}" if known else "there are none"
+                    raise ValueError(f"rule {number}: there is no {kind} {name!r}; {there_are}")
+            if rule.then.output is not None:
+                _check_output(number, rule.then, pins.outputs[rule.then.output])
+
+
+def _check_output(number: int, then: Then, output: OutputSettings) -> None:
+    details = ("on", "brightness", "colour", "angle", "speed", "duration_s")
+    given = {key for key in details if getattr(then, key) is not None}
+    needed, allowed = _DETAILS[output.kind]
+    if not needed <= given or not given <= allowed or not given:
+        raise ValueError(
+            f"rule {number}: the {output.kind} {then.output!r} is told {' and '.join(sorted(needed or allowed))}"
+        )
+    if isinstance(output, ServoSettings) and then.angle is not None:
+        low, high = output.range
+        if not low <= then.angle <= high:
+            raise ValueError(f"rule {number}: the servo {then.output!r} turns from {low:g} to {high:g} degrees")
+    if isinstance(output, MotorSettings) and (
+        abs(then.speed or 0) > output.max_speed or (then.duration_s or 0) > output.max_duration_s
+    ):
+        raise ValueError(
+            f"rule {number}: the motor {then.output!r} drives at {output.max_speed:g} and for "
+            f"{output.max_duration_s:g} s at most"
+        )
+
+
+_DETAILS = {
+    "led": (frozenset[str](), frozenset({"on"})),
+    "pwm_led": (frozenset[str](), frozenset({"on", "brightness"})),
+    "rgb_led": (frozenset[str](), frozenset({"on", "brightness", "colour"})),
+    "buzzer": (frozenset({"duration_s"}), frozenset({"duration_s"})),
+    "servo": (frozenset({"angle"}), frozenset({"angle", "duration_s"})),
+    "motor": (frozenset({"speed", "duration_s"}), frozenset({"speed", "duration_s"})),
+}
+"""What a rule must and may tell each kind of output."""

@@ -14,7 +14,7 @@ from pydantic import AnyUrl, BaseModel, Field
 
 from robot_node.body import Body
 from robot_node.events import Event
-from robot_node.state import CameraState
+from robot_node.state import CameraState, InputState
 from robot_node.status import COUNTERS, status_of
 
 STATUS = "robot://status"
@@ -22,6 +22,7 @@ CAMERA = "robot://camera"
 FACE = "robot://face"
 FACE_PICTURE = "robot://face.png"
 EVENTS = "robot://events"
+PINS = "robot://pins/"
 
 _JSON = "application/json"
 _PNG = "image/png"
@@ -42,6 +43,21 @@ class FaceNow(BaseModel):
 
     emotion: str = Field(description="The emotion that the face shows.")
     display_error: str = Field(description="Why the face cannot be seen; empty while it can.")
+
+
+class InputNow(BaseModel):
+    """What ``robot://pins/NAME`` holds."""
+
+    name: str = Field(description="The input's name in the robot's settings.")
+    kind: str = Field(description="button, switch, motion_sensor, line_sensor, touch_sensor or distance_sensor.")
+    active: bool | None = Field(description="It is pressed, sees something or has something near; null: not known.")
+    distance_m: float | None = Field(description="Of a distance sensor: metres. Changes of 2 cm and more are told.")
+    error: str = Field(description="Why it cannot be read; empty otherwise.")
+
+    @classmethod
+    def of(cls, name: str, now: InputState) -> InputNow:
+        """What an input says now."""
+        return cls(name=name, kind=now.kind, active=now.active, distance_m=now.distance_m, error=now.error)
 
 
 class Events(BaseModel):
@@ -127,6 +143,23 @@ def offer_resources(server: MCPServer, body: Body) -> None:
         """The events after a sequence number."""
         return _events(body, after).model_dump_json()
 
+    for name in body.state.snapshot.inputs:
+        _offer_input(server, body, name)
+
+
+def _offer_input(server: MCPServer, body: Body, name: str) -> None:
+    kind = body.state.snapshot.inputs[name].kind
+
+    @server.resource(
+        PINS + name,
+        name=f"pins_{name}",
+        title=f"{kind.replace('_', ' ').capitalize()} {name}",
+        description=f"Whether the {kind.replace('_', ' ')} {name!r} is active. An update is announced when it changes.",
+        mime_type=_JSON,
+    )
+    async def read() -> str:
+        return InputNow.of(name, body.state.snapshot.inputs[name]).model_dump_json()
+
 
 async def announce(body: Body, tell: Callable[[str], object], *, shortest_s: float = _SHORTEST_S) -> None:
     """Tell of each resource that has changed, until cancelled.
@@ -148,7 +181,7 @@ async def announce(body: Body, tell: Callable[[str], object], *, shortest_s: flo
             changed.clear()
             before, known = known, _contents(body)
             for uri, content in known.items():
-                if content != before[uri]:
+                if content != before.get(uri):
                     tell(uri)
     finally:
         for stop in stops:
@@ -163,4 +196,5 @@ def _contents(body: Body) -> Mapping[str, object]:
         FACE: _face(body),
         FACE_PICTURE: body.state.snapshot.emotion,
         EVENTS: body.events.last,
+        **{PINS + name: now for name, now in body.state.snapshot.inputs.items()},
     }

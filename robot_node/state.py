@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import enum
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 
@@ -33,6 +33,23 @@ class CallState(enum.StrEnum):
     CONNECTED = "connected"
     FAILED = "failed"
     CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class InputState:
+    """What an input on the pins says.
+
+    Attributes:
+        kind: ``"button"``, ``"motion_sensor"``, ``"distance_sensor"`` and so on.
+        active: It is pressed, sees something or has something near; None before it was read.
+        distance_m: Of a distance sensor, in metres; None of others.
+        error: Why it cannot be read; empty while it can.
+    """
+
+    kind: str
+    active: bool | None = None
+    distance_m: float | None = None
+    error: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +76,7 @@ class RobotSnapshot:
         link_error: Why a connection is down; empty while both are up.
         call: The robot's call to its media backend.
         call_error: Why the last attempt to call failed, or who ended the call; empty while all is well.
+        inputs: What is on the robot's pins, by name.
     """
 
     camera: CameraState = CameraState.OFF
@@ -80,6 +98,7 @@ class RobotSnapshot:
     link_error: str = ""
     call: CallState = CallState.DISCONNECTED
     call_error: str = ""
+    inputs: Mapping[str, InputState] = field(default_factory=dict)
 
 
 _ACTOR: ContextVar[str] = ContextVar("actor", default="")

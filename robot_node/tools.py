@@ -16,6 +16,7 @@ from robot_node.devices.audio import Loudspeaker
 from robot_node.face_tools import offer_face
 from robot_node.mcp_mqtt.notifier import Notifier
 from robot_node.mcp_mqtt.server import ClientIdentity
+from robot_node.pin_tools import offer_outputs, stopped_with_session
 from robot_node.resources import RobotServer, offer_resources
 from robot_node.state import CallState, CameraState, RobotState, act_for
 from robot_node.status import Status, status_of, version_of
@@ -70,6 +71,7 @@ def build_server(body: Body, *, name: str, description: str, notifier: Notifier 
         version=version_of("robot-node"),
         subscriptions=notifier or False,
         middleware=[_note_who_asks],
+        lifespan=None if (outputs := body.outputs) is None else lambda _: stopped_with_session(outputs),
     )
 
     @server.tool(
@@ -109,6 +111,10 @@ def build_server(body: Body, *, name: str, description: str, notifier: Notifier 
 
     offer_face(server, body.face)
     offer_resources(server, body)
+    if body.outputs is not None:
+        offer_outputs(server, body.outputs)
+    for plugin in body.plugins:
+        plugin.offer(server)
     if body.loudspeaker is not None:
         _offer_volume(server, body.loudspeaker)
     if body.speaker is not None:

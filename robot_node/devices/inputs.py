@@ -1,0 +1,128 @@
+"""What the robot feels by its pins: buttons, switches and sensors, each by its name."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from robot_node.devices.pins import PinBoard
+from robot_node.errors import DeviceError
+from robot_node.events import EventLog
+from robot_node.pin_settings import DistanceInputSettings, InputSettings, PinsSettings, SwitchInputSettings
+from robot_node.state import InputState, RobotState, act_for
+
+_TEXTS = {
+    "button": ("The button {} was pressed.", "The button {} was released."),
+    "switch": ("The switch {} was closed.", "The switch {} was opened."),
+    "motion_sensor": ("The motion sensor {} sees motion.", "The motion sensor {} sees no motion any more."),
+    "line_sensor": ("The line sensor {} sees a line.", "The line sensor {} sees no line any more."),
+    "touch_sensor": ("The touch sensor {} is touched.", "The touch sensor {} is touched no more."),
+    "distance_sensor": (
+        "Something is near the distance sensor {}.",
+        "Nothing is near the distance sensor {} any more.",
+    ),
+}
+
+_DISTANCE_EVERY_S = 0.25
+_SMALLEST_CHANGE_M = 0.02
+"""A distance that changes by less is not told: the sensor itself is no better."""
+
+
+class Inputs:
+    """All inputs of a robot; reports them to the state, and what changes to the events. Used from the loop only.
+
+    Args:
+        board: The pins.
+        settings: What there is.
+        state: Told of each change.
+        events: Told of each change between active and not active.
+    """
+
+    def __init__(self, board: PinBoard, settings: PinsSettings, state: RobotState, events: EventLog) -> None:
+        self._board = board
+        self._settings = settings.inputs
+        self._state = state
+        self._events = events
+        self._loop = asyncio.get_running_loop()
+        self._closed = False
+        self._distances: dict[str, Any] = {}
+        if self._settings:
+            state.update(inputs={name: InputState(entry.kind) for name, entry in self._settings.items()})
+
+    async def open(self) -> tuple[DeviceError, ...]:
+        """Take all pins and look at them; returns what cannot be used."""
+        failed = []
+        for name, settings in self._settings.items():
+            what = f"The {settings.kind} {name!r} on {', '.join(f'GPIO{gpio}' for gpio in settings.gpios())}"
+            try:
+                made = await self._board.make(what, partial(self._build, name, settings))
+                self._changed(name, await self._board.call(what, lambda made=made: bool(made.is_active)))
+            except DeviceError as error:
+                failed.append(error)
+                self._update(name, error=str(error))
+                continue
+            if isinstance(settings, DistanceInputSettings):
+                self._distances[name] = made
+        return tuple(failed)
+
+    async def watch(self) -> None:
+        """Measure distances until cancelled."""
+        while self._distances:
+            for name, sensor in self._distances.items():
+                try:
+                    metres = await self._board.call(f"The distance sensor {name!r}", lambda made=sensor: made.distance)
+                except DeviceError as error:
+                    self._update(name, error=str(error))
+                    continue
+                known = self._state.snapshot.inputs[name].distance_m
+                if known is None or abs(metres - known) >= _SMALLEST_CHANGE_M:
+                    self._update(name, distance_m=round(metres, 2), error="")
+            await asyncio.sleep(_DISTANCE_EVERY_S)
+
+    def close(self) -> None:
+        """Tell of no more changes."""
+        self._closed = True
+
+    def _build(self, name: str, settings: InputSettings, gpiozero: Any, factory: Any) -> Any:  # noqa: ANN401
+        if isinstance(settings, SwitchInputSettings):
+            pull = {"up": True, "down": False, "none": None}[settings.pull_in_use]
+            made = gpiozero.DigitalInputDevice(
+                settings.pin,
+                pull_up=pull,
+                active_state=settings.active_level if pull is None else None,
+                bounce_time=settings.bounce_s or None,
+                pin_factory=factory,
+            )
+        else:
+            made = gpiozero.DistanceSensor(
+                echo=settings.echo_pin,
+                trigger=settings.trigger_pin,
+                max_distance=settings.max_distance_m,
+                threshold_distance=min(settings.near_m, settings.max_distance_m),
+                pin_factory=factory,
+            )
+        # gpiozero calls these in threads of its own.
+        made.when_activated = lambda: self._from_thread(name, active=True)
+        made.when_deactivated = lambda: self._from_thread(name, active=False)
+        return made
+
+    def _from_thread(self, name: str, *, active: bool) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._changed, name, active)
+
+    def _changed(self, name: str, active: bool) -> None:  # noqa: FBT001  # call_soon_threadsafe passes no keywords
+        before = self._state.snapshot.inputs[name].active
+        if self._closed or active == before:
+            return
+        with act_for(""):  # nobody asked for it
+            self._update(name, active=active, error="")
+            if before is not None:
+                kind = self._settings[name].kind
+                self._events.add("input", _TEXTS[kind][not active].format(name))
+
+    def _update(self, name: str, **changes: Any) -> None:  # noqa: ANN401  # the fields of InputState
+        inputs = dict(self._state.snapshot.inputs)
+        inputs[name] = replace(inputs[name], **changes)
+        self._state.update(inputs=inputs)

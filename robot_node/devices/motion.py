@@ -1,0 +1,193 @@
+"""A value that may change only so fast and so far: a servo's angle, a motor's speed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from robot_node.errors import DeviceError
+
+logger = logging.getLogger(__name__)
+
+STEP_S = 0.02
+"""Between two steps: a servo gets one pulse in that time."""
+
+_LONGEST_STEP_S = 2 * STEP_S
+"""A step that comes late moves no further than this allows: the motion takes longer instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How far and how fast a value may change.
+
+    Attributes:
+        low: Lowest value.
+        high: Highest value.
+        rate: Highest change in a second.
+    """
+
+    low: float
+    high: float
+    rate: float
+
+    def clamp(self, value: float) -> float:
+        """The nearest value that is allowed."""
+        return min(max(value, self.low), self.high)
+
+
+def advance(value: float, target: float, rate: float, elapsed_s: float) -> float:
+    """Where a value is after a step towards its target."""
+    reach = rate * min(max(elapsed_s, 0.0), _LONGEST_STEP_S)
+    return target if abs(target - value) <= reach else value + (reach if target > value else -reach)
+
+
+@dataclass(eq=False, slots=True)
+class _Order:
+    """What somebody asked for last."""
+
+    target: float
+    rate: float
+    until: float | None
+    owner: object
+    done: asyncio.Future[bool]
+
+
+class Mover:
+    """Brings a value to where it is wanted, step by step. Used from the event loop only.
+
+    The last order counts. It ends when the target is reached, when another one replaces it, or by :meth:`stop`.
+
+    Args:
+        name: What moves, for errors.
+        write: Sets the value; raises DeviceError.
+        bounds: How far and how fast.
+        start: The value at first.
+        rest: What :meth:`stop` and the end of an order's time set at once; None stays where it is.
+        clock: Monotonic time in seconds.
+        sleep: Waits for some seconds.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        write: Callable[[float], Awaitable[None]],
+        bounds: Bounds,
+        *,
+        start: float,
+        rest: float | None,
+        clock: Callable[[], float],
+        sleep: Callable[[float], Awaitable[None]],
+    ) -> None:
+        self.name = name
+        self.bounds = bounds
+        self._write = write
+        self._value = bounds.clamp(start)
+        self._written = False
+        self._rest = rest
+        self._clock = clock
+        self._sleep = sleep
+        self._order: _Order | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def value(self) -> float:
+        """The value that was set last."""
+        return self._value
+
+    @property
+    def moving(self) -> bool:
+        """An order is being carried out, or its end is."""
+        return self._task is not None
+
+    def order(
+        self, target: float, *, owner: object = None, rate: float | None = None, hold_s: float | None = None
+    ) -> asyncio.Future[bool]:
+        """Begin to bring the value to a target; replaces the order before.
+
+        Args:
+            target: Where to; what is out of bounds is taken as the bound.
+            owner: On whose behalf: :meth:`stop` can stop one owner's orders only.
+            rate: Slower than the bounds allow, in units a second.
+            hold_s: After how many seconds the value goes back to rest; by default it stays.
+
+        Returns:
+            Whether the target was reached, or held for its time; False when the order was replaced or stopped.
+            DeviceError when the value could not be set.
+        """
+        self._finish(reached=False)
+        done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        allowed = self.bounds.rate if rate is None else min(rate, self.bounds.rate)
+        until = None if hold_s is None else self._clock() + hold_s
+        self._order = _Order(self.bounds.clamp(target), allowed, until, owner, done)
+        if self._task is None:
+            self._task = asyncio.create_task(self._run(), name=f"motion of {self.name}")
+        return done
+
+    def stop(self, owner: object = None) -> bool:
+        """Stop at once; the value goes to rest without its rate being heeded.
+
+        Args:
+            owner: Stop only what was ordered on its behalf; None stops whatever moves.
+
+        Returns:
+            Whether there was anything to stop.
+        """
+        if self._order is None or (owner is not None and self._order.owner is not owner):
+            return False
+        self._finish(reached=False)
+        return True
+
+    async def close(self) -> None:
+        """Stop, and wait until it has stopped."""
+        self.stop()
+        if self._task is not None:
+            await asyncio.wait((self._task,))
+
+    def _finish(self, *, reached: bool, error: DeviceError | None = None) -> None:
+        order, self._order = self._order, None
+        if order is None or order.done.done():
+            return
+        if error is None:
+            order.done.set_result(reached)
+        else:
+            order.done.set_exception(error)
+            order.done.exception()  # told to whoever waits, and logged: nobody need wait
+
+    async def _run(self) -> None:
+        last = self._clock() - STEP_S
+        try:
+            while True:
+                if (order := self._order) is None:
+                    if self._rest is not None:
+                        await self._set(self._rest)
+                    if self._order is None:  # and nobody has ordered anything meanwhile
+                        return
+                    continue
+                now = self._clock()
+                over = order.until is not None and now >= order.until
+                target = self._rest if over and self._rest is not None else order.target
+                await self._set(advance(self._value, target, order.rate, now - last))
+                last = now
+                if order is not self._order:
+                    continue
+                if self._value == target and (over or order.until is None):
+                    self._finish(reached=True)
+                else:
+                    await self._sleep(STEP_S)
+        except DeviceError as error:
+            logger.error("%s", error)  # noqa: TRY400  # the text says it all
+            self._finish(reached=False, error=error)
+            if self._rest is not None:
+                with contextlib.suppress(DeviceError):
+                    await self._write(self._rest)
+        finally:
+            self._finish(reached=False)
+            self._task = None
+
+    async def _set(self, value: float) -> None:
+        if value != self._value or not self._written:
+            await self._write(value)
+            self._value, self._written = value, True

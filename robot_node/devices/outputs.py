@@ -1,0 +1,377 @@
+"""What the robot shows, sounds and moves by its pins: LEDs, buzzers, servos and motors, each by its name."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any
+
+from robot_node.devices.motion import Bounds, Mover
+from robot_node.devices.pins import PinBoard
+from robot_node.errors import DeviceError, SettingsError
+from robot_node.pin_settings import (
+    BuzzerSettings,
+    LedSettings,
+    MotorSettings,
+    OutputSettings,
+    PinsSettings,
+    RgbLedSettings,
+    ServoSettings,
+)
+
+logger = logging.getLogger(__name__)
+
+Clock = Callable[[], float]
+Sleep = Callable[[float], Awaitable[None]]
+
+
+class _Output:
+    """Something on the pins that is made when it is first used, and again when that failed."""
+
+    def __init__(self, board: PinBoard, name: str, settings: OutputSettings) -> None:
+        self.name = name
+        pins = ", ".join(f"GPIO{gpio}" for gpio in settings.gpios())
+        self._what = f"The {settings.kind} {name!r} on {pins}"
+        self._board = board
+        self._made: Any = None
+
+    async def open(self) -> None:
+        """Take the pins; nothing lights, sounds or moves yet.
+
+        Raises:
+            DeviceError: They cannot be used.
+        """
+        if self._made is None:
+            self._made = await self._board.make(self._what, self._build)
+
+    def _build(self, gpiozero: Any, factory: Any) -> Any:  # noqa: ANN401  # gpiozero ships no types
+        raise NotImplementedError
+
+    async def _set(self, attribute: str, value: object) -> None:
+        await self.open()
+        await self._board.call(self._what, setattr, self._made, attribute, value)
+
+
+class Led(_Output):
+    """An LED, on or off or dimmed.
+
+    Args:
+        board: The pins.
+        name: What it is called.
+        settings: Its pin.
+    """
+
+    def __init__(self, board: PinBoard, name: str, settings: LedSettings) -> None:
+        super().__init__(board, name, settings)
+        self._settings = settings
+
+    @property
+    def dims(self) -> bool:
+        """It can be neither on nor off."""
+        return self._settings.kind == "pwm_led"
+
+    async def light(self, brightness: float) -> None:
+        """Light it.
+
+        Args:
+            brightness: 0 dark, 1 brightest; without dimming, whatever is not 0 is 1.
+
+        Raises:
+            DeviceError: The pin cannot be used.
+        """
+        await self._set("value", brightness if self.dims else brightness > 0)
+
+    def _build(self, gpiozero: Any, factory: Any) -> Any:  # noqa: ANN401
+        settings, kind = self._settings, gpiozero.PWMLED if self.dims else gpiozero.LED
+        return kind(settings.pin, active_high=settings.active_high, pin_factory=factory)
+
+
+class RgbLed(_Output):
+    """An LED of three colours.
+
+    Args:
+        board: The pins.
+        name: What it is called.
+        settings: Its pins.
+    """
+
+    dims = True
+
+    def __init__(self, board: PinBoard, name: str, settings: RgbLedSettings) -> None:
+        super().__init__(board, name, settings)
+        self._settings = settings
+        self._colour = (1.0, 1.0, 1.0)
+
+    async def light(self, brightness: float, colour: tuple[float, float, float] | None = None) -> None:
+        """Light it.
+
+        Args:
+            brightness: 0 dark, 1 brightest.
+            colour: Red, green and blue, 0 to 1; by default the last.
+
+        Raises:
+            DeviceError: A pin cannot be used.
+        """
+        self._colour = colour or self._colour
+        await self._set("value", tuple(part * brightness for part in self._colour))
+
+    def _build(self, gpiozero: Any, factory: Any) -> Any:  # noqa: ANN401
+        red, green, blue = self._settings.pins
+        return gpiozero.RGBLED(red, green, blue, active_high=self._settings.active_high, pin_factory=factory)
+
+
+class Buzzer(_Output):
+    """A buzzer.
+
+    Args:
+        board: The pins.
+        name: What it is called.
+        settings: Its pin.
+        sleep: Waits for some seconds.
+    """
+
+    def __init__(self, board: PinBoard, name: str, settings: BuzzerSettings, *, sleep: Sleep) -> None:
+        super().__init__(board, name, settings)
+        self.settings = settings
+        self._sleep = sleep
+        self._sounding: asyncio.Task[None] | None = None
+        self._owner: object = None
+
+    async def beep(self, duration_s: float, times: int = 1, *, owner: object = None) -> None:
+        """Begin to sound some times, with pauses as long; replaces what sounds.
+
+        Raises:
+            DeviceError: The pin cannot be used.
+        """
+        await self.open()
+        await self._silence()
+        self._owner = owner
+        self._sounding = asyncio.create_task(self._sound(duration_s, times), name=f"buzzer {self.name}")
+
+    def stop(self, owner: object = None) -> bool:
+        """Be silent at once; returns whether it sounded.
+
+        Args:
+            owner: Stop only what sounds on its behalf; None stops whatever sounds.
+        """
+        task = self._sounding
+        if task is None or task.done() or (owner is not None and self._owner is not owner):
+            return False
+        return task.cancel()
+
+    async def close(self) -> None:
+        """Be silent."""
+        await self._silence()
+
+    async def _silence(self) -> None:
+        self.stop()
+        if self._sounding is not None:
+            await asyncio.wait((self._sounding,))
+
+    async def _sound(self, duration_s: float, times: int) -> None:
+        try:
+            for number in range(times):
+                if number:
+                    await self._sleep(duration_s)
+                await self._set("value", True)  # noqa: FBT003  # gpiozero's property
+                await self._sleep(min(duration_s, self.settings.max_duration_s))
+                await self._set("value", False)  # noqa: FBT003
+        except DeviceError as error:
+            logger.error("%s", error)  # noqa: TRY400  # the text says it all
+        except asyncio.CancelledError:
+            await self._set("value", False)  # noqa: FBT003
+            raise
+
+    def _build(self, gpiozero: Any, factory: Any) -> Any:  # noqa: ANN401
+        return gpiozero.Buzzer(self.settings.pin, active_high=self.settings.active_high, pin_factory=factory)
+
+
+class Servo(_Output):
+    """A servo. It is without power until it is first moved, and turns from ``start_angle`` then.
+
+    Args:
+        board: The pins.
+        name: What it is called.
+        settings: Its pin and limits.
+        clock: Monotonic time in seconds.
+        sleep: Waits for some seconds.
+    """
+
+    def __init__(self, board: PinBoard, name: str, settings: ServoSettings, *, clock: Clock, sleep: Sleep) -> None:
+        super().__init__(board, name, settings)
+        self.settings = settings
+        bounds = Bounds(*settings.range, rate=settings.max_speed)
+        self.mover = Mover(name, self._turn, bounds, start=settings.start_angle, rest=None, clock=clock, sleep=sleep)
+
+    async def turn(self, angle: float, duration_s: float | None = None, *, owner: object = None) -> bool:
+        """Turn to an angle, no faster than the settings allow.
+
+        Args:
+            angle: In degrees, within the settings' limits.
+            duration_s: How long it takes, if that is possible; by default as fast as allowed.
+            owner: On whose behalf.
+
+        Returns:
+            Whether it got there; False when somebody else moved or stopped it.
+
+        Raises:
+            SettingsError: The angle is out of the limits.
+            DeviceError: The pin cannot be used.
+        """
+        return await asyncio.shield(await self.begin(angle, duration_s, owner=owner))
+
+    async def begin(
+        self, angle: float, duration_s: float | None = None, *, owner: object = None
+    ) -> asyncio.Future[bool]:
+        """As :meth:`turn`, but return at once what it will return."""
+        self.check(angle)
+        await self.open()
+        way = abs(angle - self.mover.value)
+        rate = way / duration_s if duration_s and way else None
+        return self.mover.order(angle, owner=owner, rate=rate)
+
+    def check(self, angle: float) -> None:
+        """See that an angle is within the limits.
+
+        Raises:
+            SettingsError: It is not.
+        """
+        low, high = self.settings.range
+        if not low <= angle <= high:
+            raise SettingsError(f"The servo {self.name!r} turns from {low:g} to {high:g} degrees, not to {angle:g}.")
+
+    async def _turn(self, angle: float) -> None:
+        await self._set("angle", angle)
+
+    def _build(self, gpiozero: Any, factory: Any) -> Any:  # noqa: ANN401
+        settings = self.settings
+        return gpiozero.AngularServo(
+            settings.pin,
+            initial_angle=None,
+            min_angle=settings.angles[0],
+            max_angle=settings.angles[1],
+            min_pulse_width=settings.pulses_ms[0] / 1000,
+            max_pulse_width=settings.pulses_ms[1] / 1000,
+            pin_factory=factory,
+        )
+
+
+class Motor(_Output):
+    """A motor. It always stops by itself.
+
+    Args:
+        board: The pins.
+        name: What it is called.
+        settings: Its pins and limits.
+        clock: Monotonic time in seconds.
+        sleep: Waits for some seconds.
+    """
+
+    def __init__(self, board: PinBoard, name: str, settings: MotorSettings, *, clock: Clock, sleep: Sleep) -> None:
+        super().__init__(board, name, settings)
+        self.settings = settings
+        bounds = Bounds(-settings.max_speed, settings.max_speed, rate=settings.max_acceleration)
+        self.mover = Mover(name, self._drive, bounds, start=0.0, rest=0.0, clock=clock, sleep=sleep)
+
+    async def drive(self, speed: float, duration_s: float, *, owner: object = None) -> asyncio.Future[bool]:
+        """Begin to drive; afterwards it slows down and stops.
+
+        Args:
+            speed: -1 full speed back, 1 full speed ahead, within the settings' limit.
+            duration_s: For how many seconds, within the settings' limit.
+            owner: On whose behalf.
+
+        Returns:
+            Whether it drove so long; False when somebody else drove or stopped it.
+
+        Raises:
+            SettingsError: A limit is exceeded.
+            DeviceError: The pins cannot be used.
+        """
+        if abs(speed) > self.settings.max_speed:
+            raise SettingsError(f"The motor {self.name!r} drives at {self.settings.max_speed:g} at most.")
+        if not 0 < duration_s <= self.settings.max_duration_s:
+            raise SettingsError(f"The motor {self.name!r} drives for {self.settings.max_duration_s:g} s at most.")
+        await self.open()
+        return self.mover.order(speed, owner=owner, hold_s=duration_s)
+
+    async def _drive(self, speed: float) -> None:
+        await self._set("value", speed)
+
+    def _build(self, gpiozero: Any, factory: Any) -> Any:  # noqa: ANN401
+        ahead, back = self.settings.pins
+        return gpiozero.Motor(ahead, back, enable=self.settings.enable_pin, pwm=True, pin_factory=factory)
+
+
+class Outputs:
+    """All outputs of a robot. Used from the event loop only.
+
+    Args:
+        board: The pins.
+        settings: What there is.
+        clock: Monotonic time in seconds.
+        sleep: Waits for some seconds.
+    """
+
+    def __init__(
+        self, board: PinBoard, settings: PinsSettings, *, clock: Clock = time.monotonic, sleep: Sleep = asyncio.sleep
+    ) -> None:
+        self.leds: dict[str, Led | RgbLed] = {}
+        self.buzzers: dict[str, Buzzer] = {}
+        self.servos: dict[str, Servo] = {}
+        self.motors: dict[str, Motor] = {}
+        for name, output in settings.outputs.items():
+            match output:
+                case LedSettings():
+                    self.leds[name] = Led(board, name, output)
+                case RgbLedSettings():
+                    self.leds[name] = RgbLed(board, name, output)
+                case BuzzerSettings():
+                    self.buzzers[name] = Buzzer(board, name, output, sleep=sleep)
+                case ServoSettings():
+                    self.servos[name] = Servo(board, name, output, clock=clock, sleep=sleep)
+                case MotorSettings():
+                    self.motors[name] = Motor(board, name, output, clock=clock, sleep=sleep)
+        self.pan_tilt = (self.servos[settings.pan], self.servos[settings.tilt]) if settings.pan else None
+
+    async def open(self) -> tuple[DeviceError, ...]:
+        """Take all pins; returns what cannot be used, which is tried again when it is asked for."""
+        failed = []
+        for output in itertools.chain(*self._all()):
+            try:
+                await output.open()
+            except DeviceError as error:
+                failed.append(error)
+        return tuple(failed)
+
+    def stop_all(self, owner: object = None) -> tuple[str, ...]:
+        """Stop at once whatever moves or sounds; LEDs stay as they are.
+
+        Args:
+            owner: Stop only what was begun on its behalf.
+
+        Returns:
+            The names of what was stopped.
+        """
+        moving: Iterable[tuple[str, Mover | Buzzer]] = (
+            *((name, servo.mover) for name, servo in self.servos.items()),
+            *((name, motor.mover) for name, motor in self.motors.items()),
+            *self.buzzers.items(),
+        )
+        return tuple(name for name, mover in moving if mover.stop(owner))
+
+    async def close(self) -> None:
+        """Stop whatever moves or sounds, and wait until it has stopped."""
+        for servo in self.servos.values():
+            await servo.mover.close()
+        for motor in self.motors.values():
+            await motor.mover.close()
+        for buzzer in self.buzzers.values():
+            await buzzer.close()
+
+    def _all(self) -> Iterable[Iterable[_Output]]:
+        kinds: tuple[Mapping[str, _Output], ...] = (self.leds, self.buzzers, self.servos, self.motors)
+        return (kind.values() for kind in kinds)
