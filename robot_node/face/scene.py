@@ -11,7 +11,7 @@ from robot_node.face.modifiers import Weighed
 from robot_node.face.shapes import Expression, Motion
 from robot_node.face.signs import Signs
 from robot_node.face.speech import Speech
-from robot_node.face.text import Caption
+from robot_node.face.text import Caption, Notice
 from robot_node.face.timing import BLINK_LENGTH, RESTING, Ramp, Schedule
 
 _BLINKS, _DOUBLE, _GLANCES, _ACROSS, _DOWN, _BACK = range(6)
@@ -28,8 +28,6 @@ _RAISE = 0.25
 
 _FRAME = 0.02
 _MOST_BLENDED = 6
-_ERROR_PAGE = 3.0
-"""Seconds for which each line of an error shows."""
 
 NO_CAPTION = Caption((), (), 0.0)
 
@@ -64,8 +62,9 @@ class Scene:
         seed: Decides about the times of blinks and glances.
         speech: What the robot says, as levels.
         caption: Text below the face.
-        error: Lines of the signs' error.
+        error: The signs' error as text.
         room: The room for text as it was asked for last.
+        room_until: When the text goes for which that was.
         signs: Signs at the edge.
     """
 
@@ -75,8 +74,9 @@ class Scene:
     seed: int = 0
     speech: Speech = Speech()  # noqa: RUF009  # frozen
     caption: Caption = NO_CAPTION
-    error: tuple[str, ...] = ()
+    error: Notice = Notice()  # noqa: RUF009  # frozen
     room: Ramp = RESTING
+    room_until: float = 0.0
     signs: Signs = Signs()  # noqa: RUF009  # frozen
 
     def showing(self, expression: Expression, time: float) -> Scene:
@@ -102,7 +102,8 @@ class Scene:
         """Return the scene with other signs; ``error`` has the lines of their error."""
         if shown == self.signs:
             return self
-        return replace(self._with_room(self.caption, error, time), signs=shown)
+        notice = self.error if error == self.error.lines else Notice(error, time)
+        return replace(self._with_room(self.caption, notice, time), signs=shown)
 
     def moment(self, time: float) -> Moment:
         """Return what is to be drawn at a time."""
@@ -143,35 +144,36 @@ class Scene:
 
     def raised(self, time: float) -> float:
         """Return how far the face has made room for text, 0 to 1."""
-        raised = self.room.at(time)
-        if self.error or not self.caption.lines:
-            return raised
-        return raised * (1 - timing.ease((time - self.caption.until) / _RAISE))
+        asked_for = self.room.at(time) * (1 - timing.ease((time - self.room_until) / _RAISE))
+        since = self.error.within(time)
+        again = timing.ease(since / _RAISE) * (1 - timing.ease((since - self.error.duration) / _RAISE))
+        return max(asked_for, again)
 
     def text(self, time: float) -> str:
         """Return the line below the face: what was said, or else the error."""
-        line = self.caption.line(time)
-        if line or not self.error:
-            return line
-        return self.error[math.floor(time / _ERROR_PAGE) % len(self.error)]
+        return self.caption.line(time) or self.error.line(time)
 
     def next_change(self, time: float) -> float:
         """Return when the picture may next differ from that at a time; infinity when it will stay."""
         if self._is_lively(time):
             return time + _FRAME
-        changes = [self.caption.next_change(time), signs.next_change(self.signs, time), self.speech.next_change(time)]
+        changes = [
+            self.caption.next_change(time),
+            self.error.next_change(time),
+            signs.next_change(self.signs, time),
+            self.speech.next_change(time),
+        ]
         if self.turn.moves(time):
             changes.append(self.turn.since)
-        if len(self.error) > 1:
-            changes.append((math.floor(time / _ERROR_PAGE) + 1) * _ERROR_PAGE)
         for expression in self._seen(time):
             changes += self._next_motions(expression, time)
         return min(changes)
 
-    def _with_room(self, caption: Caption, error: tuple[str, ...], time: float) -> Scene:
+    def _with_room(self, caption: Caption, error: Notice, time: float) -> Scene:
         kept = caption if time < caption.until else NO_CAPTION
-        room = Ramp(self.raised(time), 1.0 if error or kept.lines else 0.0, time, _RAISE)
-        return replace(self, caption=kept, error=error, room=room)
+        until = max(kept.until, error.until(time))
+        room = Ramp(self.raised(time), 1.0 if until > time else 0.0, time, _RAISE)
+        return replace(self, caption=kept, error=error, room=room, room_until=until)
 
     def _seen(self, time: float) -> list[Expression]:
         return [expression for expression, share in self.shares(time) if share > 0]
@@ -179,8 +181,11 @@ class Scene:
     def _is_lively(self, time: float) -> bool:
         if self.turn.since <= time and self.turn.moves(time):
             return True
-        leaving = self.caption.lines and not self.error and self.caption.until <= time < self.caption.until + _RAISE
+        shown = self.error.within(time)
+        leaving = self.room_until <= time < self.room_until + _RAISE
         if leaving or self.room.moves(time) or self.speech.next_change(time) <= time:
+            return True
+        if shown < _RAISE or self.error.duration <= shown < self.error.duration + _RAISE:
             return True
         return any(self._moves(expression, time) for expression in self._seen(time))
 

@@ -37,7 +37,7 @@ class Signs:
         privacy: The privacy switch is engaged: a closed eye.
         microphone: The microphone is on.
         listening: The robot listens to somebody: bars that move.
-        error: A problem's short reason, written below the face; empty for none.
+        error: A problem's short reason, written below the face from time to time; empty for none.
     """
 
     link: Link = Link.ONLINE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,6 +27,12 @@ _PACKAGED = (
     # WenQuanYi Zen Hei (apt: fonts-wqy-zenhei) carries bitmaps of this height.
     Path("/usr/share/fonts/truetype/wqy/wqy-zenhei.ttc"),
 )
+_NOTICE_LINE_S = 3.0
+"""For how long each line of a notice shows."""
+
+_NOTICE_EVERY_S = 60.0
+"""After which a notice shows again: in between, the face has the display to itself."""
+
 _NOT_AT_START = frozenset({"Pe", "Pf", "Po"})
 _WIDE = frozenset("WF")
 _UNDRAWN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "So", "Sk", "Mn", "Me"})
@@ -140,6 +147,50 @@ class Caption:
     def next_change(self, time: float) -> float:
         """Return when another line shows, or none; infinity when nothing is left."""
         return next((change for change in (*self.begins, self.until) if change > time), float("inf"))
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Lines that show once when they are news, and from time to time as long as they are true.
+
+    Attributes:
+        lines: The text.
+        since: When it became true, in seconds.
+    """
+
+    lines: tuple[str, ...] = ()
+    since: float = 0.0
+
+    @property
+    def duration(self) -> float:
+        """Seconds for which it shows each time."""
+        return _NOTICE_LINE_S * len(self.lines)
+
+    @property
+    def period(self) -> float:
+        """Seconds from one time to the next."""
+        return max(_NOTICE_EVERY_S, 2 * self.duration)
+
+    def within(self, time: float) -> float:
+        """Return for how many seconds it has been shown, or was, when last it was; infinity when it never was."""
+        return (time - self.since) % self.period if self.lines and time >= self.since else math.inf
+
+    def line(self, time: float) -> str:
+        """Return what shows at a time, if anything."""
+        within = self.within(time)
+        return self.lines[math.floor(within / _NOTICE_LINE_S)] if within < self.duration else ""
+
+    def until(self, time: float) -> float:
+        """Return when what shows at a time goes; the time itself when nothing does."""
+        return time + max(0.0, self.duration - self.within(time))
+
+    def next_change(self, time: float) -> float:
+        """Return when another line shows, or none; infinity when there is none."""
+        if not self.lines or time < self.since:
+            return self.since if self.lines else math.inf
+        begins = time - self.within(time)
+        lines = (begins + number * _NOTICE_LINE_S for number in range(1, len(self.lines) + 1))
+        return next(change for change in (*lines, begins + self.period, begins + 2 * self.period) if change > time)
 
 
 def _reading_time(line: str) -> float:

@@ -42,6 +42,7 @@ def story(draw_from: list[tuple[float, int, Emotion]], size: Size = (128, 64)) -
             lambda: animator.caption(f"It feels {emotion}, 你好", at),  # noqa: B023
             lambda: animator.speak([(at + step / 30, step % 7 / 6) for step in range(20)]),  # noqa: B023
             lambda: animator.sign(Signs(Link.CONNECTING, camera=True, listening=True), at),  # noqa: B023
+            lambda: animator.sign(Signs(error="No camera was found, or it is in use"), at),  # noqa: B023
         ]
         tell[kind]()
     return animator
@@ -49,7 +50,7 @@ def story(draw_from: list[tuple[float, int, Emotion]], size: Size = (128, 64)) -
 
 @settings(max_examples=25, deadline=None)
 @given(
-    st.lists(st.tuples(times, st.integers(0, 3), emotions), max_size=6),
+    st.lists(st.tuples(times, st.integers(0, 4), emotions), max_size=6),
     st.lists(times, max_size=8),
     times,
 )
@@ -140,7 +141,7 @@ def test_any_two_expressions_differ_while_they_move(size: Size) -> None:
 
 
 @settings(max_examples=30, deadline=None)
-@given(emotions, st.lists(st.tuples(times, st.integers(0, 3), emotions), max_size=4), times, st.floats(0, 0.999))
+@given(emotions, st.lists(st.tuples(times, st.integers(0, 4), emotions), max_size=4), times, st.floats(0, 0.999))
 def test_nothing_changes_before_it_is_announced(
     emotion: Emotion, told: list[tuple[float, int, Emotion]], time: float, share: float
 ) -> None:

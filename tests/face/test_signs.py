@@ -6,6 +6,8 @@ import math
 from itertools import combinations, product
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from robot_node.face.animator import Animator
@@ -24,6 +26,14 @@ def column(signs: Signs, size: Size = (128, 64), time: float = 0.5) -> Image.Ima
     picture = Image.new("1", size)
     draw_signs(picture, signs, time)
     return picture
+
+
+def corner(picture: Image.Image) -> bytes:
+    return picture.crop((0, 0, COLUMN, COLUMN)).tobytes()
+
+
+def bottom(picture: Image.Image) -> bytes:
+    return picture.crop((0, picture.height - TEXT_ROWS, *picture.size)).tobytes()
 
 
 def test_nothing_to_tell_shows_nothing() -> None:
@@ -82,14 +92,61 @@ def test_what_is_so_does_not_move() -> None:
     assert next_change(signs, 5.0) == math.inf
 
 
-def test_an_error_tells_its_reason_until_it_is_over() -> None:
+def test_an_error_tells_its_reason_and_then_leaves_the_display_to_the_face() -> None:
     animator, plain = Animator(), Animator()
     animator.sign(Signs(error="The camera's cable is loose or it is not enabled"), 10.0)
-    assert {animator.scene.text(10.0 + second) for second in range(12)} == set(animator.scene.error)
-    assert len(animator.scene.error) > 1
-    animator.caption("Hello", 20.0)
-    assert animator.scene.text(20.5) == "Hello"  # what is said comes first
-    assert animator.scene.text(24.0) in animator.scene.error
-    assert animator.scene.raised(24.0) == 1
-    animator.sign(Signs(), 30.0)
-    assert animator.picture(30.3).tobytes() == plain.picture(30.3).tobytes()
+    lines = animator.scene.error.lines
+    assert len(lines) > 1
+    assert [animator.scene.text(10.0 + 3 * number) for number in range(len(lines))] == list(lines)
+    assert animator.scene.raised(12.0) == 1
+    gone = 10.0 + 3 * len(lines) + 0.3
+    assert bottom(animator.picture(gone)) == bottom(plain.picture(gone))
+    assert corner(animator.picture(gone)) != corner(plain.picture(gone))  # the sign stays
+    assert animator.scene.text(69.9) == ""
+    assert animator.scene.text(70.1) == lines[0]  # and so again each minute
+    assert animator.scene.raised(71.0) == 1
+    animator.sign(Signs(), 71.0)
+    assert animator.picture(71.3).tobytes() == plain.picture(71.3).tobytes()
+
+
+def test_what_is_said_comes_before_an_error() -> None:
+    animator = Animator()
+    animator.sign(Signs(error="The camera's cable is loose or it is not enabled"), 10.0)
+    animator.caption("Hello", 11.0, 4.0)
+    assert animator.scene.text(12.0) == "Hello"
+    assert animator.scene.text(15.5) == animator.scene.error.lines[1]
+    assert animator.scene.raised(15.5) == 1
+
+
+def test_another_sign_does_not_make_an_old_error_new() -> None:
+    animator = Animator()
+    animator.sign(Signs(error="No camera"), 10.0)
+    animator.sign(Signs(error="No camera", microphone=True), 30.0)
+    assert animator.scene.text(31.0) == ""
+
+
+def told(*texts: str) -> st.SearchStrategy[list[tuple[float, str]]]:
+    return st.lists(st.tuples(st.floats(0, 90), st.sampled_from(texts)), max_size=4)
+
+
+@given(told("", "No camera", "A long reason of several lines " * 2), told("", "Hello", "How are you, and who are you"))
+@settings(max_examples=40, deadline=None)
+def test_the_face_never_jumps_when_texts_come_and_go(
+    errors: list[tuple[float, str]], texts: list[tuple[float, str]]
+) -> None:
+    animator = Animator()
+    coming = sorted([(at, "error", text) for at, text in errors] + [(at, "text", text) for at, text in texts])
+    raised = 0.0
+    for step in range(100 * 50):
+        time = step / 50
+        while coming and coming[0][0] <= time:
+            at, kind, text = coming.pop(0)
+            if kind == "error":
+                animator.sign(Signs(error=text), at)
+            else:
+                animator.caption(text, at)
+        assert abs(animator.scene.raised(time) - raised) < 0.3, time
+        raised = animator.scene.raised(time)
+    animator.sign(Signs(), 100.0)
+    animator.caption("", 100.0)
+    assert animator.scene.raised(100.3) == 0
