@@ -104,20 +104,21 @@ class Guard:
         tool = params.get("name")
         if not isinstance(tool, str):
             return await call_next(ctx)  # the SDK says what is wrong with it
-        wait_s = self._limits.take(client_id, tool, self._clock())
-        if wait_s:
+        confirm = tool in self._confirmation.tools
+        calls_anew = ctx.protocol_version in MODERN_PROTOCOL_VERSIONS
+        only_asks = confirm and calls_anew and params.get("requestState") != _ASKED
+        # The question and the answer are one call: it counts when it is to be carried out.
+        limit = self._limits.wait_s if only_asks else self._limits.take
+        if wait_s := limit(client_id, tool, self._clock()):
             text = f"{client_id} calls too often. Try again in {math.ceil(wait_s)} s."
             self._notices.note("too often", f"Refused a call of {tool}: {text}")
             return _tool_error(ctx, text)
-        if tool not in self._confirmation.tools:
+        if not confirm:
             return await call_next(ctx)
         _require_elicitation(ctx, tool)
-        if ctx.protocol_version in MODERN_PROTOCOL_VERSIONS:
-            if params.get("requestState") != _ASKED:
-                return _ask(tool, params)
-            action = _answer(params)
-        else:
-            action = await self._elicit(ctx, tool, params)
+        if only_asks:
+            return _ask(tool, params)
+        action = _answer(params) if calls_anew else await self._elicit(ctx, tool, params)
         if action != "accept":
             why = "nobody answered in time" if action == "timeout" else "the person who was asked did not agree"
             return _tool_error(ctx, f"{tool} was not carried out: {why}.")

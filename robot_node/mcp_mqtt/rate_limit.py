@@ -72,15 +72,21 @@ class CallLimits:
     def __bool__(self) -> bool:
         return self._all is not None or bool(self._tools)
 
+    def wait_s(self, client_id: str, tool: str, now: float) -> float:
+        """Seconds after which a call may be made; 0 when it may be made now."""
+        return max((limiter.wait_s(client_id, now) for limiter in self._limiters(tool)), default=0.0)
+
     def take(self, client_id: str, tool: str, now: float) -> float:
         """Count a call, unless it is one too many.
 
         Returns:
-            0 when the call may be made; else the seconds after which it may, and nothing is counted.
+            As :meth:`wait_s`; when it isn't 0, nothing was counted.
         """
-        limiters = [limiter for limiter in (self._all, self._tools.get(tool)) if limiter is not None]
-        wait_s = max((limiter.wait_s(client_id, now) for limiter in limiters), default=0.0)
+        wait_s = self.wait_s(client_id, tool, now)
         if not wait_s:
-            for limiter in limiters:
+            for limiter in self._limiters(tool):
                 limiter.count(client_id, now)
         return wait_s
+
+    def _limiters(self, tool: str) -> list[RateLimiter]:
+        return [limiter for limiter in (self._all, self._tools.get(tool)) if limiter is not None]

@@ -223,6 +223,21 @@ async def test_a_listed_tool_is_carried_out_only_when_a_person_agrees(broker: Pr
 
 
 @MODES
+async def test_a_call_that_a_person_confirms_counts_once(broker: PrivateBroker, mode: str) -> None:
+    limits = CallLimits(0, {"move": 6})  # of which one may come at once
+    robot = Robot(policy=AccessPolicy(), limits=limits, confirmation=Confirmation(tools=frozenset({"move"})))
+    asked: list[str] = []
+    async with (
+        served(broker, robot),
+        visit(broker, "bot", mode, elicitation_callback=person("accept", asked)) as client,
+    ):
+        await client.list_tools()
+        assert text(await client.call_tool("move", {})) == "done"
+        assert text(await client.call_tool("move", {})) == "bot calls too often. Try again in 10 s."
+    assert (robot.done, len(asked)) == (["move"], 1)
+
+
+@MODES
 async def test_a_client_that_cannot_ask_a_person_is_told_so(broker: PrivateBroker, mode: str) -> None:
     robot = confirming()
     async with served(broker, robot), visit(broker, "mute", mode) as client:
