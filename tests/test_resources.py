@@ -108,7 +108,7 @@ class Agent:
     heard: asyncio.Queue[str]
 
     async def read(self, uri: str) -> Any:  # noqa: ANN401  # JSON may be anything
-        content, *_ = (await self.client.read_resource(uri)).contents
+        content, *_ = (await self.client.read_resource(uri)).contents  # robot://face has its picture, too
         assert isinstance(content, TextResourceContents)
         assert content.mime_type == "application/json"
         return json.loads(content.text)
