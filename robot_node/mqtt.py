@@ -16,8 +16,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterat
 from dataclasses import dataclass, field
 
 import aiomqtt
-import paho.mqtt.client as paho
-from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
@@ -25,6 +23,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from robot_node.errors import BrokerError, RobotNodeError
 from robot_node.mqtt_client import MqttClient, OnMessage, PublishProperties
+from robot_node.mqtt_errors import connect_error, reason_of, remedy_for
 from robot_node.mqtt_types import Broker, ConnectOptions, Incoming, Subscription, UserProperties, Will
 
 __all__ = [
@@ -168,7 +167,7 @@ async def connect(broker: Broker, options: ConnectOptions, on_message: OnMessage
     except BaseException as error:
         client.abandon()
         if isinstance(error, aiomqtt.MqttError | TimeoutError | OSError):
-            raise _connect_error(broker, options.client_id, error) from error
+            raise connect_error(broker, options.client_id, error) from error
         raise
     try:
         yield Connection(client, options)
@@ -352,51 +351,4 @@ def _broker_errors(action: str) -> Iterator[None]:
             yield
     except (aiomqtt.MqttError, OSError) as error:
         cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
-        raise BrokerError(f"Cannot {action}: {_reason_of(cause)}.", remedy=_remedy_for(cause)) from error
-
-
-# What paho reports when the socket closed without a DISCONNECT packet.
-_UNSPECIFIED_ERROR = 0x80
-_REMEDIES = {
-    # CONNACK and DISCONNECT reason codes: MQTT 5.0, 3.2.2.2 and 3.14.2.1
-    0x84: "Use a broker that speaks MQTT 5.",
-    0x85: "Choose another client id.",
-    0x86: "Check the user name and password.",
-    0x87: "Check the user name and password, and the broker's access rules.",
-    0x8E: "Another client uses the same client id: give each its own.",
-}
-
-
-def _code_of(error: BaseException) -> int | None:
-    code = getattr(error, "rc", None)
-    return code.value if isinstance(code, ReasonCode) else None
-
-
-def _remedy_for(error: BaseException) -> str:
-    if getattr(error, "rc", None) == MQTTErrorCode.MQTT_ERR_KEEPALIVE:
-        return "The broker has fallen silent: check that it runs, and the network in between."
-    return _REMEDIES.get(_code_of(error) or 0, "")
-
-
-def _reason_of(error: BaseException) -> str:
-    code = getattr(error, "rc", None)
-    if _code_of(error) == _UNSPECIFIED_ERROR:
-        return "the connection was lost"
-    if isinstance(code, ReasonCode):
-        return str(code).lower()
-    if isinstance(code, int):
-        return paho.error_string(MQTTErrorCode(code)).rstrip(".").lower()
-    if isinstance(error, TimeoutError):
-        return "no answer in time"
-    return (getattr(error, "strerror", None) or str(error) or type(error).__name__).rstrip(".")
-
-
-def _connect_error(broker: Broker, client_id: str, error: BaseException) -> BrokerError:
-    if _code_of(error) is None:
-        return BrokerError(
-            f"Cannot reach the MQTT broker at {broker}: {_reason_of(error)}.",
-            remedy="Check that it runs and that the address is right.",
-        )
-    return BrokerError(
-        f"The MQTT broker at {broker} refused the client {client_id}: {_reason_of(error)}.", remedy=_remedy_for(error)
-    )
+        raise BrokerError(f"Cannot {action}: {reason_of(cause)}.", remedy=remedy_for(cause)) from error

@@ -195,6 +195,7 @@ def test_paho_reads_publish_properties_by_our_reader() -> None:
     [
         "_on_connect",
         "_on_message",
+        "_on_disconnect",
         "_on_subscribe",
         "_on_unsubscribe",
         "_on_socket_register_write",
@@ -206,9 +207,9 @@ def test_paho_reads_publish_properties_by_our_reader() -> None:
 def test_what_is_overridden_exists_with_the_same_parameters(name: str) -> None:
     theirs = list(inspect.signature(getattr(aiomqtt.Client, name)).parameters)
     ours = list(inspect.signature(getattr(MqttClient, name)).parameters)
-    named = [parameter for parameter in ours if parameter != "answer"]
+    named = [parameter for parameter in ours if parameter not in {"answer", "details"}]
     assert named == theirs[: len(named)]
-    assert ours == named + (["answer"] if len(theirs) > len(named) else [])
+    assert len(ours) == len(named) + (len(theirs) > len(named))
 
 
 async def test_what_is_used_of_aiomqtt_exists() -> None:
@@ -217,6 +218,26 @@ async def test_what_is_used_of_aiomqtt_exists() -> None:
     assert isinstance(client._disconnected, asyncio.Future)
     assert client._pending_subscribes == {}
     assert client._pending_unsubscribes == {}
+    assert client._pending_publishes == {}
+    assert list(inspect.signature(client._pending_call).parameters) == ["mid", "value", "pending_dict"]
+    assert isinstance(client._connected, asyncio.Future)
     assert client._loop is asyncio.get_running_loop()
     assert client._client.connect_timeout > 0
     assert not client._client.want_write()
+
+
+def test_what_is_used_of_paho_exists() -> None:
+    client = paho.Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
+    assert client._in_packet["command"] == 0
+    assert client._out_messages == {}
+    assert client._transport == "tcp"
+    assert client._sock is None
+    for method, parameters in {
+        "_sock_recv": ["bufsize"],
+        "_do_on_publish": ["mid", "reason_code", "properties"],
+        "_packet_queue": ["command", "packet", "mid", "qos", "info"],
+        "loop_read": ["max_packets"],
+        "loop_write": [],
+        "want_write": [],
+    }.items():
+        assert list(inspect.signature(getattr(client, method)).parameters) == parameters

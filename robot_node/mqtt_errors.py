@@ -1,0 +1,59 @@
+"""What an error of aiomqtt or paho-mqtt means, for people: the reason, and what to do about it."""
+
+from __future__ import annotations
+
+import paho.mqtt.client as paho
+from paho.mqtt.enums import MQTTErrorCode
+from paho.mqtt.reasoncodes import ReasonCode
+
+from robot_node.errors import BrokerError
+from robot_node.mqtt_types import Broker
+
+# What paho reports when the socket closed without a DISCONNECT packet.
+_UNSPECIFIED_ERROR = 0x80
+_REMEDIES = {
+    # CONNACK and DISCONNECT reason codes: MQTT 5.0, 3.2.2.2 and 3.14.2.1
+    0x84: "Use a broker that speaks MQTT 5.",
+    0x85: "Choose another client id.",
+    0x86: "Check the user name and password.",
+    0x87: "Check the user name and password, and the broker's access rules.",
+    0x8E: "Another client uses the same client id: give each its own.",
+}
+
+
+def reason_of(error: BaseException) -> str:
+    """What went wrong, without a full stop."""
+    code = getattr(error, "rc", None)
+    if _code_of(error) == _UNSPECIFIED_ERROR:
+        return "the connection was lost"
+    if isinstance(code, ReasonCode):
+        return str(code).lower()
+    if isinstance(code, int):
+        return paho.error_string(MQTTErrorCode(code)).rstrip(".").lower()
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    return (getattr(error, "strerror", None) or str(error) or type(error).__name__).rstrip(".")
+
+
+def remedy_for(error: BaseException) -> str:
+    """What to do about it; empty when that isn't known."""
+    if getattr(error, "rc", None) == MQTTErrorCode.MQTT_ERR_KEEPALIVE:
+        return "The broker has fallen silent: check that it runs, and the network in between."
+    return _REMEDIES.get(_code_of(error) or 0, "")
+
+
+def connect_error(broker: Broker, client_id: str, error: BaseException) -> BrokerError:
+    """The error for an attempt to connect that failed."""
+    if _code_of(error) is None:
+        return BrokerError(
+            f"Cannot reach the MQTT broker at {broker}: {reason_of(error)}.",
+            remedy="Check that it runs and that the address is right.",
+        )
+    return BrokerError(
+        f"The MQTT broker at {broker} refused the client {client_id}: {reason_of(error)}.", remedy=remedy_for(error)
+    )
+
+
+def _code_of(error: BaseException) -> int | None:
+    code = getattr(error, "rc", None)
+    return code.value if isinstance(code, ReasonCode) else None
