@@ -33,7 +33,7 @@ from robot_node.mqtt import (
 from robot_node.private_broker import PrivateBroker
 
 ONE = ConnectOptions(client_id="one")
-PATIENCE_S = 20.0
+PATIENCE_S = 45.0
 
 
 def ignore(_: Incoming) -> None:

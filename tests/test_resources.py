@@ -38,7 +38,7 @@ from tests.faces import emotion_in
 
 SERVER_ID, SERVER_NAME = "robot-1", "tests/robot"
 CAPABILITY = f"$mcp-server/capability/{SERVER_ID}/{SERVER_NAME}"
-PATIENCE_S = 20.0
+PATIENCE_S = 45.0
 MODES = pytest.mark.parametrize("mode", ["legacy", "auto"])
 
 

@@ -19,7 +19,7 @@ from robot_node.private_broker import PrivateBroker
 from robot_node.remote import Movement, movement_as_text, movements
 from tests.end_to_end.robot_process import environment, robot_node
 
-PATIENCE_S = 20.0
+PATIENCE_S = 45.0
 KITCHEN = "$mcp-server/presence/robot-1/tests/kitchen"
 CELLAR = "$mcp-server/presence/robot-2/tests/cellar"
 AT = datetime(2026, 7, 28, 12, 30, 15, tzinfo=UTC)

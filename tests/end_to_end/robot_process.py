@@ -20,7 +20,7 @@ from robot_node.private_broker import PrivateBroker
 SERVER_ID = "robot-under-test"
 SERVER_NAME = "tests/robot"
 PRESENCE = f"$mcp-server/presence/{SERVER_ID}/{SERVER_NAME}"
-DEADLINE_S = 20.0
+DEADLINE_S = 45.0
 
 
 async def eventually(condition: Callable[[], bool], what: str) -> None:

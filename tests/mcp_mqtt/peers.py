@@ -27,7 +27,7 @@ SERVER_NAME = "robot-node/kitchen"
 CONTROL = f"$mcp-server/{SERVER_ID}/{SERVER_NAME}"
 PRESENCE = f"$mcp-server/presence/{SERVER_ID}/{SERVER_NAME}"
 CAPABILITY = f"$mcp-server/capability/{SERVER_ID}/{SERVER_NAME}"
-PATIENCE_S = 20.0
+PATIENCE_S = 45.0
 """How long a test waits for what must come; never how long it takes."""
 
 
