@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import datetime as dt
 import math
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -29,6 +30,9 @@ _SHARE = 0.3
 
 _UNSEEN_S = 1.0
 """Between two pictures while there is no display: it is asked for by nobody."""
+
+_TECHNICAL = re.compile(r"\[Errno -?\d+\] | at \w+://\S+?(?=:? |:?$)")
+"""What the display has no room for: the log has it."""
 
 
 def _local_time() -> dt.time:
@@ -213,5 +217,5 @@ def signs_of(snapshot: RobotSnapshot) -> Signs:
         watched=snapshot.viewers > 0,
         privacy=snapshot.privacy,
         microphone=snapshot.microphone_on,
-        error=error.partition(". ")[0].rstrip("."),
+        error=_TECHNICAL.sub("", error.partition(". ")[0].rstrip(".")),
     )

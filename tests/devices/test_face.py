@@ -150,6 +150,13 @@ async def test_the_mouth_moves_with_speech_and_the_expression_comes_back() -> No
             {"mcp_connected": False, "link_error": "Connection refused. Check the broker."},
             Signs(link=Link.OFFLINE, error="Connection refused"),
         ),
+        (
+            {
+                "mcp_connected": False,
+                "link_error": "Cannot reach the MQTT broker at mqtt://r5:1883: [Errno 111] Connection refused. Wait.",
+            },
+            Signs(link=Link.OFFLINE, error="Cannot reach the MQTT broker: Connection refused"),
+        ),
         ({"camera": CameraState.ON}, Signs(camera=True)),
         ({"camera": CameraState.STARTING}, Signs()),
         ({"viewers": 2}, Signs(watched=True)),
