@@ -192,7 +192,7 @@ async def test_the_server_says_that_resources_can_be_subscribed_to(robot: Robot,
 async def test_the_picture_of_the_face_is_what_it_looks_like_now(robot: Robot, mode: str) -> None:
     async with robot.agent(mode) as agent:
         await agent.call("change_emotion", emotion="laugh")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while emotion_in(await picture_of_the_face(agent)) is not Emotion.LAUGH:  # it takes its time to turn
                 pass
 

@@ -64,19 +64,19 @@ async def test_every_packet_is_shown_as_it_was_sent(broker: PrivateBroker) -> No
         assert suback == Suback(1, (1, 0))
 
 
-def impatient_client(tap: Tap, identifier: str) -> aiomqtt.Client:
+def client_of(tap: Tap, identifier: str, timeout_s: float) -> aiomqtt.Client:
     port, protocol = tap.address.port, aiomqtt.ProtocolVersion.V5
-    return aiomqtt.Client("127.0.0.1", port, identifier=identifier, protocol=protocol, timeout=0.3)
+    return aiomqtt.Client("127.0.0.1", port, identifier=identifier, protocol=protocol, timeout=timeout_s)
 
 
 async def test_a_silent_network_carries_nothing_and_loses_nothing(broker: PrivateBroker) -> None:
-    async with Tap(broker) as tap, impatient_client(tap, "peer") as client:
+    async with Tap(broker) as tap, client_of(tap, "peer", 20) as client:
         await client.subscribe("x")
         tap.silence()
         with pytest.raises(aiomqtt.MqttError):
-            await client.publish("x", b"late", 1)
+            await client.publish("x", b"late", 1, timeout=0.3)
         with pytest.raises(aiomqtt.MqttError):
-            await impatient_client(tap, "late").__aenter__()
+            await client_of(tap, "late", 0.3).__aenter__()
         tap.heal()
         message = await asyncio.wait_for(anext(aiter(client.messages)), 20)
         assert message.payload == b"late"
