@@ -12,9 +12,10 @@ from hw_mocks.audio import SimulatedLoudspeaker, SimulatedMicrophone, sound_libr
 from hw_mocks.i2c import SimulatedI2cAdapter
 from hw_mocks.oled import SimulatedOled
 from hw_mocks.picamera2 import Board, camera_library
+from hw_mocks.pins import SimulatedPins
 from hw_mocks.scenes import check_scene
 from hw_mocks.sensor import SimulatedSensor
-from hw_mocks.spi import SimulatedSpiBus, simulated_pins
+from hw_mocks.spi import SimulatedSpiBus
 from robot_node.devices.platform import Platform
 
 
@@ -29,6 +30,7 @@ class SimulatedPi:
         i2c: The adapter that it is wired to.
         spi: The bus that it is wired to as well: one of both is used.
         pins: gpiozero's mock pins.
+        gpio: The same, to press buttons, to look at LEDs, and to break them.
         microphone: What is heard.
         loudspeaker: What was played.
     """
@@ -39,6 +41,7 @@ class SimulatedPi:
     i2c: SimulatedI2cAdapter
     spi: SimulatedSpiBus
     pins: MockFactory
+    gpio: SimulatedPins
     microphone: SimulatedMicrophone
     loudspeaker: SimulatedLoudspeaker
 
@@ -74,7 +77,8 @@ def simulated_platform(
     i2c = SimulatedI2cAdapter({display_address: oled})
     microphone, loudspeaker = SimulatedMicrophone(), SimulatedLoudspeaker(loudspeaker_recording)
     sound = sound_library(microphone, loudspeaker)
-    pins = simulated_pins()
+    gpio = SimulatedPins()
+    pins = gpio.factory
     spi = SimulatedSpiBus(oled, pins)
     platform = Platform(
         name="simulated",
@@ -82,6 +86,7 @@ def simulated_platform(
         i2c=i2c.open,
         sound_library=lambda: sound,
         pin_factory=lambda: pins,
+        drive_pin=lambda pin, high: gpio.drive(pin, high=high),
         spidev=spi.spidev,
     )
     return SimulatedPi(
@@ -91,6 +96,7 @@ def simulated_platform(
         i2c=i2c,
         spi=spi,
         pins=pins,
+        gpio=gpio,
         microphone=microphone,
         loudspeaker=loudspeaker,
     )

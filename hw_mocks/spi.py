@@ -1,4 +1,4 @@
-"""A simulated SPI bus with a display on it, and the pins of a Pi: gpiozero's own mock factory."""
+"""A simulated SPI bus with a display on it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from gpiozero.pins.mock import MockFactory, MockPWMPin
+from gpiozero.pins.mock import MockFactory
 
 from hw_mocks.oled import SimulatedOled
 
@@ -66,8 +66,3 @@ class SimulatedSpidev:
         if self._open:
             self._open = False
             self._bus.open_devices -= 1
-
-
-def simulated_pins() -> MockFactory:
-    """The pins of a Pi 5, all of them able to do PWM."""
-    return MockFactory(revision="d04170", pin_class=MockPWMPin)

@@ -94,6 +94,7 @@ class Platform:
         i2c: Opens ``(bus, address)`` and returns luma's serial interface for it; raises DeviceError.
         sound_library: Imports the sound library; raises DeviceError with the remedy when it is missing.
         pin_factory: Returns gpiozero's pin factory; raises DeviceError with the remedy when there is none.
+        drive_pin: Of simulated hardware only: puts a level on an input, as a button does; given GPIO and whether high.
         spidev: Returns an SPI bus that is not open yet, as ``spidev.SpiDev``; raises DeviceError.
     """
 
@@ -103,6 +104,7 @@ class Platform:
     sound_library: Callable[[], SoundLibrary] = no_sound
     pin_factory: Callable[[], Any] = no_pins
     spidev: Callable[[], Any] = no_spi
+    drive_pin: Callable[[int, bool], None] | None = None
 
 
 def raspberry_pi() -> Platform:

@@ -1,0 +1,78 @@
+"""The pins of a Pi: gpiozero's own mock factory, with pins that can fail and fingers that press buttons."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from gpiozero.pins.mock import MockFactory, MockPWMPin
+
+
+class SimulatedPin(MockPWMPin):  # type: ignore[misc]  # gpiozero ships no types
+    """A pin that tests can watch and break.
+
+    Attributes:
+        broken: Using it is an error, as when the kernel refuses.
+        stuck: It does not follow what is set.
+        on_level: Called with each new level of an output, in the thread that sets it.
+    """
+
+    broken = False
+    stuck = False
+    on_level: Callable[[float], None] | None = None
+
+    def _set_state(self, value: float) -> None:
+        self._check()
+        if self.stuck:
+            return
+        super()._set_state(value)
+        if self.on_level is not None:
+            self.on_level(float(value))
+
+    def _get_state(self) -> float:
+        self._check()
+        return float(super()._get_state())
+
+    def _check(self) -> None:
+        if self.broken:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+@dataclass
+class SimulatedPins:
+    """All pins of a Pi 5, each able to do PWM.
+
+    Attributes:
+        factory: What gpiozero is given.
+    """
+
+    factory: MockFactory = field(default_factory=lambda: MockFactory(revision="d04170", pin_class=SimulatedPin))
+
+    def pin(self, gpio: int) -> SimulatedPin:
+        """The pin of a GPIO."""
+        pin: SimulatedPin = self.factory.pin(f"GPIO{gpio}")
+        return pin
+
+    def level(self, gpio: int) -> float:
+        """What is on a pin: 0 low, 1 high, in between the duty cycle."""
+        return float(self.pin(gpio)._state)  # noqa: SLF001  # as a meter sees it, also when the pin is broken
+
+    def pulse_ms(self, gpio: int) -> float:
+        """Length of the pulses on a pin, in milliseconds; 0 without pulses."""
+        frequency = self.pin(gpio).frequency
+        return 1000 * self.level(gpio) / frequency if frequency else 0.0
+
+    def drive(self, gpio: int, *, high: bool) -> None:
+        """Put a level on an input, as a button or a sensor does."""
+        pin = self.pin(gpio)
+        (pin.drive_high if high else pin.drive_low)()
+
+    def press(self, gpio: int) -> None:
+        """Press a button between the pin and ground, or close such a switch."""
+        self.drive(gpio, high=False)
+
+    def release(self, gpio: int) -> None:
+        """Let it go, or open it."""
+        self.drive(gpio, high=True)
