@@ -33,6 +33,8 @@ people see that it is on. Use change_emotion to show how you feel about what is 
 below the eyes.
 The resource robot://events tells what happened to you, robot://status what is true now."""
 
+_VOICE = "\nWith say you speak aloud, with your mouth moving; with stop_speaking you fall silent at once."
+
 
 class CameraSwitched(BaseModel):
     """Result of control_camera."""
@@ -67,7 +69,7 @@ def build_server(body: Body, *, name: str, description: str, notifier: Notifier 
         body,
         name,
         description=description,
-        instructions=_INSTRUCTIONS,
+        instructions=_INSTRUCTIONS + (_VOICE if body.speaker is not None else ""),
         version=version_of("robot-node"),
         subscriptions=notifier or False,
         middleware=[_note_who_asks],
