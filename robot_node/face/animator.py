@@ -99,7 +99,7 @@ class Animator:
         return picture
 
     def _lines(self, text: str) -> tuple[str, ...]:
-        return wrap(text, self._any_font(), self.size[0])
+        return wrap(text, self._any_font(), self.size[0] - 1)  # a pixel less: the picture may be shifted (care.py)
 
     def _any_font(self) -> Font:
         if self._font is None:
