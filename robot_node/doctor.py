@@ -23,7 +23,7 @@ _NOT_LET_IN = frozenset({0x86, 0x87, 0x8C})
 # "MQTT", version 3.1.1, clean session, no keep-alive, an empty client id.
 _CONNECT_3 = bytes.fromhex("100c 0004 4d515454 04 02 0000 0000")
 _CONNACK = 0x20
-_PRESENCE_OF_ALL = "$mcp-server/presence/+/#"
+_PRESENCE_OF_ALL = topics.presence_filter("#")
 _ROUND_TRIPS = 7
 # Delayed acknowledgement takes 40 ms on Linux; a network that is merely slow is as slow at QoS 0.
 _NAGLE_MS = 25.0
@@ -103,7 +103,8 @@ class _Ids:
         """
         client = f"doctor-{secrets.token_hex(4)}"
         speaker = username if username and topics.is_client_id(username) else client
-        return cls(client, f"{client}-server", f"$mcp-rpc/{speaker}/{client}-server/robot-node/doctor")
+        server = f"{client}-server"
+        return cls(client, server, topics.ServerTopics(server, "robot-node/doctor").rpc(speaker))
 
 
 def _ignore(_: Incoming) -> None:

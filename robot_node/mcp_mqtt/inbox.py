@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from types import TracebackType
 from typing import Generic, Self, TypeVar
 
 import anyio
 
+from robot_node.mcp_mqtt.streams import SdkStream
+
 T = TypeVar("T")
 
 
-class Inbox(Generic[T]):
+class Inbox(SdkStream, Generic[T]):
     """Messages on their way to one reader, a ``ReadStream`` of the SDK.
 
     Args:
@@ -73,10 +74,6 @@ class Inbox(Generic[T]):
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_result(None)
 
-    async def aclose(self) -> None:
-        """Close it, as the SDK does."""
-        self.close()
-
     def __aiter__(self) -> Self:
         return self
 
@@ -85,14 +82,3 @@ class Inbox(Generic[T]):
             return await self.receive()
         except anyio.EndOfStream:
             raise StopAsyncIteration from None
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_val: BaseException | None,
-        exc_tb: TracebackType | None,
-    ) -> None:
-        self.close()

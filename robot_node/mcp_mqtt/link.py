@@ -8,8 +8,7 @@ import logging
 import time
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import anyio
 from mcp.shared.message import SessionMessage
@@ -38,6 +37,7 @@ from robot_node.mcp_mqtt.jsonrpc import (
     parse,
 )
 from robot_node.mcp_mqtt.notices import Notices
+from robot_node.mcp_mqtt.streams import SdkStream
 from robot_node.mcp_mqtt.topics import ServerTopics
 from robot_node.mqtt import Connection, Incoming, Subscription, cancel_and_wait
 
@@ -353,7 +353,7 @@ class ServerLink:
         self._inbox.close()
 
 
-class _Writer:
+class _Writer(SdkStream):
     """The write stream that the SDK's client is given: publishes at once."""
 
     def __init__(self, link: ServerLink) -> None:
@@ -362,16 +362,5 @@ class _Writer:
     async def send(self, item: SessionMessage, /) -> None:
         await self._link.send(item.message)
 
-    async def aclose(self) -> None:
+    def close(self) -> None:
         self._link.end(_LEFT)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_val: BaseException | None,
-        exc_tb: TracebackType | None,
-    ) -> None:
-        await self.aclose()

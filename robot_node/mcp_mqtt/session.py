@@ -6,8 +6,6 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Self
 
 import anyio
 from mcp.shared.message import ServerMessageMetadata, SessionMessage
@@ -18,6 +16,7 @@ from robot_node.mcp_mqtt.actions import SessionKey
 from robot_node.mcp_mqtt.inbox import Inbox
 from robot_node.mcp_mqtt.jsonrpc import ErrorCode, dump, error_answer
 from robot_node.mcp_mqtt.protocol import is_for_every_client
+from robot_node.mcp_mqtt.streams import SdkStream
 from robot_node.mcp_mqtt.subscriptions import SessionSubscriptions
 from robot_node.mqtt import Connection
 
@@ -116,7 +115,7 @@ class ServerSession:
         self._on_answered()
 
 
-class RpcWriter:
+class RpcWriter(SdkStream):
     """The write stream that the SDK's server is given: publishes at once, without a task or queue in between."""
 
     def __init__(
@@ -167,18 +166,3 @@ class RpcWriter:
     def close(self) -> None:
         """Let nothing more out."""
         self._closed = True
-
-    async def aclose(self) -> None:
-        """The same, as the SDK asks for it."""
-        self.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_val: BaseException | None,
-        exc_tb: TracebackType | None,
-    ) -> None:
-        self.close()
