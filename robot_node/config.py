@@ -221,6 +221,16 @@ class VoiceSettings(_Section):
     pitch: Annotated[int, Field(ge=0, le=99)] = 50
 
 
+class HearingSettings(_Section):
+    """Speech recognition. Without being asked for, nothing that is said is understood."""
+
+    engine: Annotated[str, Field(min_length=1, max_length=64)] = "none"
+    source: Literal["microphone", "viewer", "both"] = "microphone"
+    language: Annotated[str, Field(pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$", max_length=64)] = "en"
+    phrases: Annotated[tuple[Annotated[str, Field(min_length=1, max_length=200)], ...], Field(max_length=1000)] = ()
+    model: Path | None = None
+
+
 class WebRtcSettings(_Section):
     """Streaming."""
 
@@ -311,6 +321,7 @@ class Settings(BaseSettings):
     audio: AudioSettings = AudioSettings()
     voice: VoiceSettings = VoiceSettings()
     webrtc: WebRtcSettings = WebRtcSettings()
+    hearing: HearingSettings = HearingSettings()
     dialer: DialerSettings = DialerSettings()
     console: ConsoleSettings = ConsoleSettings()
     privacy: PrivacySettings = PrivacySettings()
@@ -341,6 +352,18 @@ class Settings(BaseSettings):
         face, display, pins = (info.data.get(section) for section in ("face", "display", "pins"))
         if isinstance(face, FaceSettings) and isinstance(display, DisplaySettings) and isinstance(pins, PinsSettings):
             value.check(tuple(face.known(display)), pins)
+        return value
+
+    @field_validator("hearing")
+    @classmethod
+    def _something_to_hear(cls, value: HearingSettings, info: ValidationInfo) -> HearingSettings:
+        audio, webrtc = info.data.get("audio"), info.data.get("webrtc")
+        if value.engine == "none" or not isinstance(audio, AudioSettings) or not isinstance(webrtc, WebRtcSettings):
+            return value
+        if value.source != "viewer" and audio.microphone == "none":
+            raise ValueError('the microphone is to be heard, but there is none: set audio.microphone, e.g. "default"')
+        if value.source != "microphone" and not (audio.viewer_may_speak and webrtc.enabled):
+            raise ValueError("viewers are to be heard: set audio.viewer_may_speak and webrtc.enabled to true")
         return value
 
     @field_validator("dialer")

@@ -21,7 +21,8 @@ class Event:
         sequence: 1 for the first since the robot started; later ones have greater numbers, whatever the clock does.
         time: When, in ISO 8601 with milliseconds, in UTC. A Pi without network may have it wrong.
         kind: What it is about: ``robot``, ``link``, ``camera``, ``privacy``, ``microphone``, ``speech``, ``heard``,
-            ``emotion``, ``viewers``, ``call``, ``volume``, ``fault``, ``recovered``; devices that are added bring their own.
+            ``emotion``, ``viewers``, ``call``, ``volume``, ``fault``, ``recovered``; devices that are added bring
+            their own.
         text: What happened, in a sentence.
         by: Client id of the agent that asked for it; empty when nobody did, or when it isn't known.
     """

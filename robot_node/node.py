@@ -21,6 +21,8 @@ from robot_node.devices.platform import Platform
 from robot_node.devices.plugin import DeviceContext
 from robot_node.errors import RobotNodeError
 from robot_node.events import Event, EventLog, record
+from robot_node.hearing.assembly import make_ears
+from robot_node.hearing.ears import Ears
 from robot_node.mcp_mqtt.notifier import Notifier
 from robot_node.mcp_mqtt.server import ServerOptions, serve
 from robot_node.mqtt import Backoff, LinkStatus
@@ -31,6 +33,7 @@ from robot_node.state import RobotState
 from robot_node.subtitles import Subtitles
 from robot_node.tools import Body, build_server
 from robot_node.voice.assembly import Voice, make_voice
+from robot_node.voice.speaker import Speaker
 from robot_node.webrtc.answerer import answer
 from robot_node.webrtc.bitrate import BitrateLimits
 from robot_node.webrtc.call_control import CallControl
@@ -71,11 +74,15 @@ async def run(settings: Settings, platform: Platform, *, on_online: Callable[[],
         devices.push_async_callback(camera.close)
         microphone, loudspeaker = _sound(platform, settings.audio, state, devices)
         voice = make_voice(settings.voice, face, state, microphone=microphone, loudspeaker=loudspeaker, events=events)
+        ears = make_ears(
+            settings.hearing, face, state, microphone=microphone, tell=voice.announcements.send, events=events
+        )
         streams = Streams(
             camera,
             voice.microphone,
-            voice.loudspeaker,
+            voice.loudspeaker if ears is None else ears.beside(voice.loudspeaker),
             viewer_may_speak=settings.audio.viewer_may_speak,
+            ears=None if ears is None else ears.viewers,
             pictures=camera,
             camera_settings=settings.camera,
             bitrate=BitrateLimits(
@@ -124,11 +131,7 @@ async def run(settings: Settings, platform: Platform, *, on_online: Callable[[],
                     services.create_task(_stream(settings, streams, body, voice, online), name="WebRTC")
                 if calls is not None:
                     services.create_task(_dial(settings, streams, calls, face, online, voice=voice), name="dialer")
-                if loudspeaker is not None:
-                    services.create_task(loudspeaker.check(), name="loudspeaker at start")
-                if voice.speaker is not None:
-                    services.create_task(voice.speaker.run(), name="voice")
-                    services.create_task(voice.speaker.check(), name="voice at start")
+                _speak_and_hear(services, loudspeaker, voice.speaker, ears)
                 if settings.camera.on_at_start:
                     services.create_task(_switch_on(camera), name="camera at start")
         finally:
@@ -230,6 +233,18 @@ def _write_down(event: Event) -> None:
     """Who switched the camera, and what hands did at the robot, is kept in the journal too."""
     if event.kind in {"camera", "privacy", "input"}:
         logger.info("%s%s", event.text, f" By {event.by!r}." if event.by else "")
+
+
+def _speak_and_hear(
+    services: asyncio.TaskGroup, loudspeaker: Loudspeaker | None, speaker: Speaker | None, ears: Ears | None
+) -> None:
+    if loudspeaker is not None:
+        services.create_task(loudspeaker.check(), name="loudspeaker at start")
+    if speaker is not None:
+        services.create_task(speaker.run(), name="voice")
+        services.create_task(speaker.check(), name="voice at start")
+    if ears is not None:
+        services.create_task(ears.run(), name="hearing")
 
 
 async def _switch_on(camera: Camera) -> None:

@@ -70,6 +70,7 @@ class RobotSnapshot:
         muted: The loudspeaker is silent, whatever its volume; None when there is none.
         speaking: The robot says something.
         voice_error: Why it cannot speak; empty while it can, and when it has no voice.
+        hearing_error: Why speech is not recognised; empty while it is, and when it is not wanted.
         viewers: Number of WebRTC sessions that are connected.
         mcp_connected: The MCP connection to the broker is up.
         signaling_connected: The signalling connection to the broker is up.
@@ -92,6 +93,7 @@ class RobotSnapshot:
     muted: bool | None = None
     speaking: bool = False
     voice_error: str = ""
+    hearing_error: str = ""
     viewers: int = 0
     mcp_connected: bool = False
     signaling_connected: bool = False

@@ -29,6 +29,7 @@ class Status(BaseModel):
     loudspeaker_error: str = Field(description="Why the loudspeaker cannot be used; empty otherwise.")
     speaking: bool = Field(description="The robot says something.")
     voice_error: str = Field(description="Why the robot cannot speak; empty while it can, or when it has no voice.")
+    hearing_error: str = Field(description="Why speech is not recognised; empty while it is, or when it is not wanted.")
     viewers: int = Field(description="How many people or programs watch the video stream now.")
     call: CallState = Field(
         description="The robot's call to its media backend: disconnected, connecting, connected, failed or closed."
@@ -62,6 +63,7 @@ def status_of(body: Body) -> Status:
         loudspeaker_error=now.loudspeaker_error,
         speaking=now.speaking,
         voice_error=now.voice_error,
+        hearing_error=now.hearing_error,
         viewers=now.viewers,
         call=now.call,
         call_error=now.call_error,

@@ -62,6 +62,8 @@ class Microphone:
         self._loop = asyncio.get_running_loop()
         self._worker = DeviceWorker("microphone")
         self._sink: AudioPacketSink | None = None
+        self._listened = False
+        self._hear: Callable[[bytes], None] | None = None
         self._stop: threading.Event | None = None
         self._task: asyncio.Task[None] | None = None
         self._closed = False
@@ -73,10 +75,20 @@ class Microphone:
 
     def set_listened(self, listened: bool) -> None:  # noqa: FBT001  # the protocol's signature
         """Say whether anybody listens: the microphone is open only then."""
-        if listened and self._stop is None and not self._closed:
+        self._listened = listened
+        self._open_or_close()
+
+    def set_heard(self, hear: Callable[[bytes], None] | None) -> None:
+        """Give what is recorded to ``hear`` as well, on the event loop; as samples, 20 ms at a time. None: no more."""
+        self._hear = hear
+        self._open_or_close()
+
+    def _open_or_close(self) -> None:
+        wanted = not self._closed and (self._listened or self._hear is not None)
+        if wanted and self._stop is None:
             self._stop = threading.Event()
             self._task = self._loop.create_task(self._listen(self._stop), name="microphone")
-        elif not listened and self._stop is not None and self._task is not None:
+        elif not wanted and self._stop is not None and self._task is not None:
             self._stop.set()
             self._task.cancel()
             self._stop = self._task = None
@@ -86,7 +98,7 @@ class Microphone:
         if self._closed:
             return
         self._closed = True
-        self.set_listened(False)
+        self._open_or_close()
         await _finish(self._worker)
 
     async def _listen(self, stop: threading.Event) -> None:
@@ -114,10 +126,18 @@ class Microphone:
         with _opened(library, library.RawInputStream, "microphone", self._device) as stream:
             self._report_open(is_open=True)
             try:
-                # RFC 3550, 5.1: the timestamp goes on with the time when nothing was recorded in between.
-                timestamp = max(self._next_timestamp, int(self._clock() * SAMPLE_RATE))
+                continues = False
                 while not stop.is_set():
                     recorded, _overflowed = stream.read(FRAME_SAMPLES)
+                    if self._hear is not None:
+                        self._loop.call_soon_threadsafe(self._deliver_samples, bytes(recorded), stop)
+                    if not self._listened:
+                        continues = False
+                        continue
+                    if not continues:
+                        # RFC 3550, 5.1: the timestamp goes on with the time when nothing was sent in between.
+                        timestamp = max(self._next_timestamp, int(self._clock() * SAMPLE_RATE))
+                        continues = True
                     frame = av.AudioFrame(format="s16", layout="mono", samples=FRAME_SAMPLES)
                     frame.sample_rate, frame.pts = SAMPLE_RATE, timestamp
                     frame.planes[0].update(bytes(recorded))
@@ -137,6 +157,10 @@ class Microphone:
     def _deliver(self, packet: EncodedAudio, stop: threading.Event) -> None:
         if self._sink is not None and not stop.is_set():
             self._sink(packet)
+
+    def _deliver_samples(self, samples: bytes, stop: threading.Event) -> None:
+        if self._hear is not None and not stop.is_set():
+            self._hear(samples)
 
 
 class Loudspeaker:

@@ -155,13 +155,39 @@ class Sound:
         microphone: What peers hear; None without a microphone.
         loudspeaker: Where a peer is heard; None without a loudspeaker.
         viewer_may_speak: A viewer is heard too, not only a backend that the robot called.
+        ears: Where a viewer is heard besides: what it says is recognised; None when it is not.
         floor: Who is heard.
     """
 
     microphone: AudioBroadcast | None = None
     loudspeaker: AudioSink | None = None
     viewer_may_speak: bool = False
+    ears: AudioSink | None = None
     floor: Floor = field(default_factory=Floor)
+
+    @property
+    def for_viewers(self) -> AudioSink | None:
+        """Where a viewer who has the floor is heard; None when nowhere."""
+        if not self.viewer_may_speak:
+            return None
+        if self.loudspeaker is None or self.ears is None:
+            return self.loudspeaker or self.ears
+        return _Both(self.ears, self.loudspeaker)
+
+
+class _Both:
+    """Two sinks as one."""
+
+    def __init__(self, first: AudioSink, second: AudioSink) -> None:
+        self._sinks = (first, second)
+
+    def play(self, samples: bytes) -> None:
+        for sink in self._sinks:
+            sink.play(samples)
+
+    def flush(self) -> None:
+        for sink in self._sinks:
+            sink.flush()
 
 
 class ViewerSound:
@@ -186,8 +212,7 @@ class ViewerSound:
         hears, speaks = direction in {"recvonly", "sendrecv"}, direction in {"sendonly", "sendrecv"}
         if hears and self._sound.microphone is not None:
             self._track = MicrophoneTrack(self._sound.microphone)
-        sink_is_free = self._sound.loudspeaker is not None and self._sound.viewer_may_speak
-        has_floor = speaks and sink_is_free and self._sound.floor.take(self)
+        has_floor = speaks and self._sound.for_viewers is not None and self._sound.floor.take(self)
         if self._track is not None:
             answered = "sendrecv" if has_floor else "sendonly"
             self._transceiver = connection.addTransceiver(self._track, direction=answered)
@@ -200,7 +225,7 @@ class ViewerSound:
 
     async def play_received(self) -> None:
         """Let the viewer be heard, if it has the floor, until it ends."""
-        sink = self._sound.loudspeaker
+        sink = self._sound.for_viewers
         if sink is not None and self._transceiver is not None and "recv" in (self._transceiver.currentDirection or ""):
             await play(self._transceiver.receiver.track, sink)
 

@@ -25,6 +25,7 @@ class Streams:
         microphone: Encodes once, and is open only while somebody listens; None without one.
         loudspeaker: Where peers are heard; None without one.
         viewer_may_speak: A viewer is heard too, not only a backend that the robot called.
+        ears: Where a viewer is heard besides: what it says is recognised; None when it is not.
         bitrate: Between what the bitrate of the video follows the receivers; None leaves it as it is.
         pictures: The camera's pictures as they are, for peers without H.264; None when such peers are refused.
         camera_settings: The bitrate, frame rate and keyframe interval that peers without H.264 get as well.
@@ -37,6 +38,7 @@ class Streams:
         loudspeaker: AudioSink | None = None,
         *,
         viewer_may_speak: bool = False,
+        ears: AudioSink | None = None,
         bitrate: BitrateLimits | None = None,
         pictures: RawVideoSource | None = None,
         camera_settings: CameraSettings | None = None,
@@ -46,6 +48,7 @@ class Streams:
         self._microphone = microphone
         self._loudspeaker = loudspeaker
         self._viewer_may_speak = viewer_may_speak
+        self._ears = ears
         self._pictures = pictures
         self._camera_settings = camera_settings or CameraSettings()
         self._video: Broadcast | None = None
@@ -82,7 +85,9 @@ class Streams:
         module = await asyncio.to_thread(importlib.import_module, "robot_node.webrtc.audio")
         if self._sound is None:
             microphone = module.AudioBroadcast(self._microphone) if self._microphone is not None else None
-            self._sound = module.Sound(microphone, self._loudspeaker, viewer_may_speak=self._viewer_may_speak)
+            self._sound = module.Sound(
+                microphone, self._loudspeaker, viewer_may_speak=self._viewer_may_speak, ears=self._ears
+            )
         return self._sound
 
     def keyframes_forced(self) -> int:

@@ -1,0 +1,1 @@
+"""Hearing: from sound to text, on the robot itself."""

@@ -1,0 +1,73 @@
+"""The process in which an engine runs: ``python -m robot_node.hearing.child ENGINE WANTED``.
+
+A process, because PocketSphinx holds Python's global lock while it works, up to a second: video and speech would stop.
+It reads pieces of sound from stdin, each behind its length, and writes JSON lines to stdout.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+from robot_node.errors import RobotNodeError
+from robot_node.hearing.engine import Recognizer, Wanted, make_recognizer
+
+LENGTH_BYTES = 4
+"""In front of each piece of sound, little endian; a length of 0 means: forget."""
+
+_LESS_URGENT = 5
+
+
+def main(engine: str, wanted: str) -> int:
+    """Recognise until stdin ends.
+
+    Args:
+        engine: Name of the engine.
+        wanted: The fields of :class:`Wanted` as JSON.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):  # meant for the robot, which then closes stdin
+        signal.signal(number, signal.SIG_IGN)
+    os.nice(_LESS_URGENT)
+    # Whatever a library prints goes to stderr, not between our lines.
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+
+    def tell(**message: object) -> None:
+        answers.write(json.dumps(message) + "\n")
+        answers.flush()
+
+    try:
+        fields: dict[str, Any] = json.loads(wanted)
+        recognizer = make_recognizer(engine, Wanted(**{**fields, "phrases": tuple(fields["phrases"])}))
+        tell(ready=True)
+        for message in _recognized(recognizer, sys.stdin.buffer):
+            tell(**message)
+    except BrokenPipeError:  # the robot is gone
+        pass
+    except RobotNodeError as error:
+        tell(error=error.message, remedy=error.remedy)
+        return 1
+    return 0
+
+
+def _recognized(recognizer: Recognizer, sound: BinaryIO) -> Iterator[dict[str, object]]:
+    listening = False
+    while len(head := sound.read(LENGTH_BYTES)) == LENGTH_BYTES:
+        text = ""
+        if length := int.from_bytes(head, "little"):
+            text = recognizer.hear(sound.read(length))
+        else:
+            recognizer.forget()
+        if recognizer.listening != listening:
+            listening = recognizer.listening
+            yield {"listening": listening}
+        if text:
+            yield {"heard": text}
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
