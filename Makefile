@@ -5,17 +5,31 @@ SCENE ?= auto
 BIN := .venv/bin
 # The virtual environment is made anew when what it is made from has changed.
 MADE_FROM := pyproject.toml requirements-picamera2.txt
+CONSOLE := robot_node/console
+PAGE := $(CONSOLE)/dist/index.html
+PAGE_FROM := $(shell find $(CONSOLE)/src $(CONSOLE)/public -type f) $(CONSOLE)/index.html $(CONSOLE)/vite.config.ts $(CONSOLE)/tsconfig.json
 
 .PHONY: help setup develop demo test lint format clean
 
 help:
 	@echo "make demo     a broker and a simulated robot on this machine; SCENE=clip.mp4 chooses what its camera sees"
 	@echo "make test     lint, types, import contracts and all tests"
-	@echo "make setup    the virtual environment .venv and the system packages that the demo needs"
+	@echo "make setup    the virtual environment .venv, the console, and the system packages that the demo needs"
 	@echo "make format   format the code"
 	@echo "make clean    remove what make made"
 
-setup: .venv/.ready
+setup: .venv/.ready $(PAGE)
+
+$(CONSOLE)/node_modules/.ready: $(CONSOLE)/package.json $(CONSOLE)/package-lock.json
+	@scripts/need node=nodejs npm=npm
+	@echo "Installing the packages of the console's page ..."
+	@cd $(CONSOLE) && npm install --no-save --silent
+	@touch $@
+
+$(PAGE): $(CONSOLE)/node_modules/.ready $(PAGE_FROM)
+	@echo "Building the console's page ..."
+	@cd $(CONSOLE) && npm run --silent build -- --logLevel error
+	@touch $@
 
 .venv/.ready: pyproject.toml
 	@scripts/need mosquitto=mosquitto
@@ -27,7 +41,7 @@ setup: .venv/.ready
 	@touch $@
 
 # A font of twelve pixels with Chinese letters; its package brings no command that could be looked for.
-develop: .venv/.ready-to-develop
+develop: .venv/.ready-to-develop $(PAGE)
 	@ls /usr/share/fonts/X11/misc/wenquanyi_9pt.pcf* >/dev/null 2>&1 || scripts/need no-such-command=xfonts-wqy
 
 .venv/.ready-to-develop: .venv/.ready $(MADE_FROM)
@@ -46,9 +60,11 @@ lint: develop
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	cd $(CONSOLE) && npm run --silent lint
 
 # The tests wait more than they compute: three at once keep two cores busy.
 test: lint
+	cd $(CONSOLE) && ROBOT_NODE='$(CURDIR)/$(BIN)/robot-node' npm run --silent test
 	$(BIN)/python -m pytest -n 3 --dist loadfile
 
 format: develop
@@ -56,4 +72,4 @@ format: develop
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf .venv dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv dist build $(CONSOLE)/dist $(CONSOLE)/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis

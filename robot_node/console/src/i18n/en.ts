@@ -99,6 +99,8 @@ export const en = {
   userLabel: "User name",
   passwordLabel: "Password",
   rememberPassword: "Keep the password in this browser",
+  clientIdLabel: "Client id",
+  clientIdHint: "random; some brokers want the user name here",
   iceLabel: "ICE servers, one a line",
   iceHint: "stun:host:3478 or turn:user:password@host:3478",
   defaults: "Back to defaults",

@@ -100,6 +100,8 @@ export const zh: Record<TextKey, string> = {
   userLabel: "用户名",
   passwordLabel: "密码",
   rememberPassword: "在此浏览器中保存密码",
+  clientIdLabel: "客户端 ID",
+  clientIdHint: "随机；部分服务器要求填写用户名",
   iceLabel: "ICE 服务器，每行一个",
   iceHint: "stun:host:3478 或 turn:user:password@host:3478",
   defaults: "恢复默认",

@@ -49,6 +49,8 @@ export interface BrokerAccess {
   brokerUrl: string;
   username?: string | undefined;
   password?: string | undefined;
+  /** MQTT client id, where the broker's rules want a certain one; random by default. */
+  clientId?: string | undefined;
 }
 
 export interface CallOptions {
@@ -100,9 +102,9 @@ export class McpMqtt extends Store<McpState> {
   }
 
   /** Connect to a broker, instead of the one before. */
-  start({ brokerUrl, username, password }: BrokerAccess): void {
+  start({ brokerUrl, username, password, clientId: wantedId }: BrokerAccess): void {
     this.stop();
-    const clientId = randomId("mcp-client-");
+    const clientId = wantedId || randomId("mcp-client-");
     const component = { "MCP-COMPONENT-TYPE": "mcp-client" };
     const link: Link = new Link(
       {

@@ -28,11 +28,11 @@ export interface UseMcpMqtt extends McpState {
  * Connection and session come back by themselves. On unmount the session is ended and the client disconnects.
  */
 export function useMcpMqtt(options: UseMcpMqttOptions): UseMcpMqtt {
-  const { brokerUrl, username, password, serverId, serverName, autoConnect = true, onElicit } = options;
+  const { brokerUrl, username, password, clientId, serverId, serverName, autoConnect = true, onElicit } = options;
   const [mcp] = useState(() => new McpMqtt());
   const state = useSyncExternalStore(mcp.subscribe, mcp.getSnapshot);
 
-  const connect = useCallback(() => mcp.start({ brokerUrl, username, password }), [mcp, brokerUrl, username, password]);
+  const connect = useCallback(() => mcp.start({ brokerUrl, username, password, clientId }), [mcp, brokerUrl, username, password, clientId]);
   const disconnect = useCallback(() => mcp.stop(), [mcp]);
   const retryNow = useCallback(() => mcp.retryNow(), [mcp]);
   const callTool = useCallback(

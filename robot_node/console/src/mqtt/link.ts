@@ -10,7 +10,7 @@ export interface LinkOptions {
   username?: string | undefined;
   password?: string | undefined;
   clientId: string;
-  will?: { topic: string; payload: string; retain?: boolean };
+  will?: { topic: string; payload: string };
   /** User properties of CONNECT. */
   connectProperties?: UserProperties;
   /** User properties of the will and of every PUBLISH. */
@@ -218,7 +218,7 @@ export class Link {
               topic: will.topic,
               payload: will.payload as unknown as Buffer,
               qos: 1 as const,
-              retain: will.retain ?? false,
+              retain: false,
               ...(publishProperties ? { properties: { userProperties: publishProperties } } : {}),
             },
           }

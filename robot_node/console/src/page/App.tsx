@@ -52,11 +52,12 @@ export function App({ served }: { served: ServedConfig }) {
     [],
   );
 
-  const { brokerUrl, username, password, iceServers } = settings;
+  const { brokerUrl, username, password, clientId, iceServers } = settings;
   const mcp = useMcpMqtt({
     brokerUrl,
     username,
     password,
+    clientId,
     serverId: chosen?.serverId,
     serverName: chosen?.serverName,
     onElicit,
@@ -91,6 +92,7 @@ export function App({ served }: { served: ServedConfig }) {
     brokerUrl,
     username,
     password,
+    clientId,
     serverId: chosen?.serverId,
     iceServers,
     autoConnect: wanted,
@@ -173,7 +175,7 @@ export function App({ served }: { served: ServedConfig }) {
           <Video
             call={call}
             status={status}
-            starting={asked}
+            isOn={wanted}
             hasCamera={has("control_camera")}
             switchCamera={(enabled) => void switchCamera(enabled)}
             takePhoto={() => void takePhoto()}

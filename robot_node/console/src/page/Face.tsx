@@ -18,14 +18,16 @@ export function Face({ status, picture, emotions, show }: Props) {
   return (
     <section className="card face" aria-label={t("face")}>
       <h2>{t("face")}</h2>
-      <div className="oled">
+      <div className="oled glass">
         {source && <img src={source} alt={t("faceNow", { emotion: label(now ?? "") })} width="256" height="128" data-emotion={now} />}
       </div>
       {status?.display_error && <p className="problem-text">{t("noDisplay", { reason: status.display_error })}</p>}
       <div className="emotions" role="group" aria-label={t("emotions")}>
         {emotions.map((emotion) => (
-          <button key={emotion} type="button" aria-pressed={emotion === now} onClick={() => show(emotion)}>
-            <img src={`faces/${encodeURIComponent(emotion)}.png`} alt="" width="64" height="32" />
+          <button key={emotion} type="button" className={emotion} aria-pressed={emotion === now} onClick={() => show(emotion)}>
+            <span className="glass">
+              <img src={`faces/${encodeURIComponent(emotion)}.png`} alt="" width="64" height="32" />
+            </span>
             <span>{label(emotion)}</span>
           </button>
         ))}

@@ -56,6 +56,16 @@ function SettingsForm({ settings, standard, save, close }: Omit<Props, "ref"> & 
         {t("rememberPassword")}
       </label>
       <label>
+        {t("clientIdLabel")}
+        <input
+          value={draft.clientId}
+          pattern="[^\/+#]*"
+          spellCheck={false}
+          placeholder={t("clientIdHint")}
+          onChange={(event) => change({ clientId: event.target.value })}
+        />
+      </label>
+      <label>
         {t("iceLabel")}
         <textarea rows={2} spellCheck={false} placeholder={t("iceHint")} value={ice} onChange={(event) => setIce(event.target.value)} />
       </label>

@@ -10,8 +10,8 @@ import type { RobotStatus } from "./useRobot";
 interface Props {
   call: UseWebRTCMqtt;
   status: RobotStatus | null;
-  /** The person has asked for the camera, and it is not on yet. */
-  starting: boolean;
+  /** The camera is on, or soon will be, as far as is known: the broker may be gone, and the picture goes on. */
+  isOn: boolean;
   hasCamera: boolean;
   switchCamera: (enabled: boolean) => void;
   takePhoto: () => void;
@@ -31,12 +31,11 @@ const PROBLEMS: Record<CallError["problem"], TextKey> = {
 
 /** The live picture, what is known of it, and what a person can do with camera and sound. */
 export function Video(props: Props) {
-  const { call, status, starting, hasCamera, switchCamera, takePhoto, takingPhoto, reportMicrophone } = props;
+  const { call, status, isOn, hasCamera, switchCamera, takePhoto, takingPhoto, reportMicrophone } = props;
   const t = useText();
   const video = useRef<HTMLVideoElement>(null);
   const [painted, setPainted] = useState<MediaStream | null>(null);
   const { remoteStream } = call;
-  const isOn = starting || status?.camera === "on" || status?.camera === "starting";
 
   useEffect(() => {
     const element = video.current;
@@ -73,7 +72,7 @@ export function Video(props: Props) {
           <span className="track" aria-hidden="true" />
           {t("camera")}
         </button>
-        <button type="button" className="primary" disabled={!isOn || takingPhoto} onClick={takePhoto}>
+        <button type="button" className="primary" disabled={!isOn || !hasCamera || takingPhoto} onClick={takePhoto}>
           <Icon name="photo" /> {t("photo")}
         </button>
         <span className="spring" />

@@ -106,5 +106,5 @@ export function initialValue(field: Field): string {
   if (field.kind === "boolean" && field.required) return String(field.default === true);
   const { default: preset } = field;
   if (preset === undefined || preset === null) return "";
-  return field.kind !== "json" && typeof preset !== "object" ? String(preset) : JSON.stringify(preset);
+  return field.kind !== "json" && typeof preset === "string" ? preset : JSON.stringify(preset);
 }

@@ -7,6 +7,8 @@ export interface Settings {
   username: string;
   password: string;
   rememberPassword: boolean;
+  /** Empty for random ones. */
+  clientId: string;
   iceServers: RTCIceServer[];
   language: Language;
 }
@@ -32,6 +34,7 @@ export function defaults(served: ServedConfig): Settings {
     username: served.username ?? "",
     password: "",
     rememberPassword: false,
+    clientId: "",
     iceServers: served.iceServers ?? [],
     language: preferredLanguage(),
   };

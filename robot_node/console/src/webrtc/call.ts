@@ -53,6 +53,8 @@ export interface CallOptions {
   password?: string | undefined;
   /** Who answers: a robot's server id; `multimedia_proxy` when left out. */
   answerer?: string | undefined;
+  /** Our name in topics, where the broker's rules want a certain one; else our random MQTT client id. */
+  clientId?: string | undefined;
   iceServers?: RTCIceServer[] | undefined;
   /** Limits and delays in milliseconds. */
   connectTimeoutMs?: number | undefined;
@@ -83,6 +85,7 @@ const decoder = new TextDecoder();
 export class Call extends Store<CallState> {
   private events: CallEvents = {};
   private options: CallOptions | null = null;
+  private id = "";
   private link: Link | null = null;
   private peer: RTCPeerConnection | null = null;
   private early: (RTCIceCandidateInit | null)[] = [];
@@ -108,16 +111,16 @@ export class Call extends Store<CallState> {
     this.disconnect();
     const clientId = randomId("webrtc_client_");
     this.options = options;
+    this.id = options.clientId || clientId;
     this.delay = options.reconnectInitialMs ?? 1000;
-    const answerer = options.answerer ?? PROXY_NAME;
     const link: Link = new Link(
       {
         url: options.brokerUrl,
         username: options.username,
         password: options.password,
         clientId,
-        // The other side notices at once when this page vanishes.
-        will: { topic: offersTopic(clientId, answerer), payload: terminated("The page is gone.") },
+        // No will: media does not pass through the broker, and a broker that restarts must not end a session. The
+        // other side misses whoever vanishes by its silence.
         ...(options.connectTimeoutMs ? { connectTimeoutMs: options.connectTimeoutMs } : {}),
         ...(options.stepTimeoutMs ? { stepTimeoutMs: options.stepTimeoutMs } : {}),
         ...(options.reconnectInitialMs ? { reconnectInitialMs: options.reconnectInitialMs } : {}),
@@ -150,7 +153,7 @@ export class Call extends Store<CallState> {
     this.release();
     if (link) {
       if (link.connected && this.options) {
-        const topic = offersTopic(link.clientId, this.options.answerer ?? PROXY_NAME);
+        const topic = offersTopic(this.id, this.options.answerer ?? PROXY_NAME);
         link.publish(topic, terminated("The viewer has left.")).catch(() => undefined);
       }
       link.close();
@@ -223,7 +226,9 @@ export class Call extends Store<CallState> {
 
   private async signalling(link: Link): Promise<void> {
     try {
-      await link.subscribe({ topic: answersTopic(link.clientId) }, { topic: messagesTopic(link.clientId) });
+      await link.subscribe({ topic: answersTopic(this.id) });
+      // The broker's rules may keep it from viewers, who can do without.
+      link.subscribe({ topic: messagesTopic(this.id) }).catch(() => undefined);
     } catch (error) {
       if (this.link === link) this.fail(new CallError("broker", (error as Error).message));
       return;
@@ -302,7 +307,7 @@ export class Call extends Store<CallState> {
   }
 
   private receive(topic: string, payload: string): void {
-    if (this.link && topic === messagesTopic(this.link.clientId)) {
+    if (topic === messagesTopic(this.id)) {
       const message = parseBackendMessage(payload);
       if (message) this.events.onMessage?.(message);
       return;
@@ -336,7 +341,7 @@ export class Call extends Store<CallState> {
   private send(message: Outgoing): void {
     const { link, options } = this;
     if (!link?.connected || !options) return;
-    link.publish(offersTopic(link.clientId, options.answerer ?? PROXY_NAME), JSON.stringify(message)).catch(() => undefined);
+    link.publish(offersTopic(this.id, options.answerer ?? PROXY_NAME), JSON.stringify(message)).catch(() => undefined);
   }
 
   private limit(problem: CallProblem, message: string): void {

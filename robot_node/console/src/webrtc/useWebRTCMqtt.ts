@@ -39,7 +39,7 @@ export interface UseWebRTCMqtt extends CallState {
  * the session is closed, the other side is told, and the MQTT client disconnects.
  */
 export function useWebRTCMqtt(options: UseWebRTCMqttOptions): UseWebRTCMqtt {
-  const { brokerUrl, username, password, serverId, autoConnect = false, iceServers } = options;
+  const { brokerUrl, username, password, serverId, clientId, autoConnect = false, iceServers } = options;
   const { connectTimeoutMs, stepTimeoutMs, reconnectInitialMs, reconnectMaximumMs } = options;
   const { onASRResponse, onTTSText, onMessage } = options;
   const [call] = useState(() => new Call());
@@ -54,13 +54,14 @@ export function useWebRTCMqtt(options: UseWebRTCMqttOptions): UseWebRTCMqtt {
         username,
         password,
         answerer: serverId,
+        clientId,
         iceServers: JSON.parse(iceKey) as RTCIceServer[],
         connectTimeoutMs,
         stepTimeoutMs,
         reconnectInitialMs,
         reconnectMaximumMs,
       }),
-    [call, brokerUrl, username, password, serverId, iceKey, connectTimeoutMs, stepTimeoutMs, reconnectInitialMs, reconnectMaximumMs],
+    [call, brokerUrl, username, password, serverId, clientId, iceKey, connectTimeoutMs, stepTimeoutMs, reconnectInitialMs, reconnectMaximumMs],
   );
   const disconnect = useCallback(() => call.disconnect(), [call]);
   const retryNow = useCallback(() => call.retryNow(), [call]);
@@ -81,7 +82,12 @@ export function useWebRTCMqtt(options: UseWebRTCMqttOptions): UseWebRTCMqtt {
   }, [call, onASRResponse, onTTSText, onMessage]);
   useEffect(() => {
     if (autoConnect) connect();
-    return disconnect;
+    // A tab that is closed unmounts nothing: the other side should not have to miss us first.
+    addEventListener("pagehide", disconnect);
+    return () => {
+      removeEventListener("pagehide", disconnect);
+      disconnect();
+    };
   }, [autoConnect, connect, disconnect]);
 
   return {

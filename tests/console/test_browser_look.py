@@ -1,0 +1,168 @@
+"""The page is usable by everybody: axe finds nothing, keyboard alone suffices, a phone shows all of it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, Locator, Page
+
+from robot_node.console.page import BUILT
+from robot_node.private_broker import PrivateBroker
+from tests.console.browser import ConsolePage, visit
+
+_AXE = BUILT.parent / "node_modules" / "axe-core" / "axe.min.js"
+_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+_PHONE = {
+    "viewport": {"width": 390, "height": 844},
+    "device_scale_factor": 2,
+    "is_mobile": True,
+    "has_touch": True,
+}
+SCREENSHOTS = "CONSOLE_SCREENSHOTS"
+"""The environment variable with the folder where pictures of the page are kept."""
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """Where to keep pictures of the page."""
+    folder = Path(os.environ.get(SCREENSHOTS) or tmp_path / "screenshots")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+async def assert_accessible(page: Page) -> None:
+    """No finding of axe, as the page is now."""
+    if not await page.evaluate("() => 'axe' in window"):
+        await page.evaluate(_AXE.read_text())
+    found: list[dict[str, Any]] = await page.evaluate(
+        """async (tags) => {
+          const {violations} = await axe.run({runOnly: {type: "tag", values: tags}});
+          return violations.map(({id, impact, help, nodes}) =>
+            ({id, impact, help, places: nodes.map(({target, failureSummary}) => `${target} ${failureSummary}`)}));
+        }""",
+        _RULES,
+    )
+    assert found == []
+
+
+async def assert_fits(page: Page) -> None:
+    """Nothing is wider than the screen."""
+    width = await page.evaluate("() => document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert width <= 0, f"the page is {width} px too wide"
+
+
+async def focused(page: Page) -> str:
+    """The name of what has the keyboard."""
+    name: str = await page.evaluate(
+        "() => { const {activeElement: at} = document; return at.ariaLabel || at.innerText.trim() || at.tagName; }"
+    )
+    return name
+
+
+async def tab_to(page: Page, wanted: Locator, *, limit: int = 60) -> None:
+    """Press the tab key until something has the keyboard, and shows it."""
+    passed = []
+    for _ in range(limit):
+        await page.keyboard.press("Tab")
+        if await wanted.evaluate("(element) => element === document.activeElement"):
+            outline = await wanted.evaluate("(element) => parseFloat(getComputedStyle(element).outlineWidth)")
+            assert outline >= 2, "the keyboard's place is not seen"
+            return
+        passed.append(await focused(page))
+    raise AssertionError(f"the tab key does not lead there, only to {passed}")
+
+
+async def show_everything(page: ConsolePage) -> None:
+    """Open what is folded."""
+    for summary in await page.page.locator("summary").all():
+        await summary.click()
+    await page.page.evaluate("() => scrollTo(0, 0)")
+
+
+@pytest.mark.usefixtures("robot")
+@pytest.mark.parametrize("device", ["desktop", "phone"])
+async def test_nobody_is_left_out_in_light_and_dark(
+    browser: Browser, address: str, tmp_path: Path, pictures: Path, device: str
+) -> None:
+    options: dict[str, Any] = _PHONE if device == "phone" else {}
+    async with visit(browser, address, tmp_path, **options) as page:
+        await page.ready()
+        await assert_accessible(page.page)
+        await page.camera.click()
+        await page.button("happy").click()
+        await page.page.wait_for_selector(".oled img[data-emotion=happy]")
+        await page.moving_pictures()
+        for _ in range(2):
+            await page.button("Photo").click()
+            await page.page.get_by_role("img", name="Photo taken").first.wait_for()
+        await page.moving_pictures(30)
+        for scheme in ("light", "dark"):
+            await page.page.emulate_media(color_scheme="dark" if scheme == "dark" else "light", reduced_motion="reduce")
+            await page.page.screenshot(path=pictures / f"{device}-{scheme}.png")
+            await page.page.screenshot(path=pictures / f"{device}-{scheme}-whole.png", full_page=True)
+            await assert_accessible(page.page)
+            await assert_fits(page.page)
+        await show_everything(page)
+        await assert_accessible(page.page)
+        await assert_fits(page.page)
+        await page.page.screenshot(path=pictures / f"{device}-dark-unfolded.png", full_page=True)
+        await page.button("Settings").click()
+        await page.page.get_by_role("dialog", name="Settings").wait_for()
+        await assert_accessible(page.page)
+        await page.page.screenshot(path=pictures / f"{device}-dark-settings.png")
+        await page.page.emulate_media(color_scheme="light")
+        await assert_accessible(page.page)
+        await page.page.screenshot(path=pictures / f"{device}-light-settings.png")
+
+
+async def test_keyboard_alone_is_enough(page: ConsolePage) -> None:
+    keyboard = page.page.keyboard
+    await tab_to(page.page, page.camera)
+    await keyboard.press("Space")
+    await page.moving_pictures()
+    await tab_to(page.page, page.button("Photo"))
+    await keyboard.press("Enter")
+    photo = page.page.get_by_role("button", name="Photo taken")
+    await photo.wait_for()
+    await tab_to(page.page, photo)
+    await keyboard.press("Enter")
+    await page.page.get_by_role("dialog", name="Photo").wait_for()
+    await keyboard.press("Escape")
+    await page.page.get_by_role("dialog", name="Photo").wait_for(state="hidden")
+    assert await photo.evaluate("(element) => element === document.activeElement"), "the keyboard is lost"
+    await tab_to(page.page, page.button("laugh"))
+    await keyboard.press("Space")
+    await page.page.get_by_role("img", name="The robot’s face now: laugh").wait_for()  # noqa: RUF001  # typography
+    await tab_to(page.page, page.button("Settings"))
+    await keyboard.press("Enter")
+    await page.page.get_by_role("dialog", name="Settings").wait_for()
+    await keyboard.press("Escape")
+    assert await focused(page.page) == "Settings"
+
+
+async def test_the_page_speaks_chinese(page: ConsolePage, pictures: Path) -> None:
+    await page.button("Settings").click()
+    await page.page.get_by_label("Language").select_option("中文")
+    await page.button("Save").click()
+    await page.page.get_by_role("switch", name="摄像头").click()
+    await page.moving_pictures()
+    assert await page.page.locator("html").get_attribute("lang") == "zh"
+    await page.page.screenshot(path=pictures / "desktop-light-chinese.png")
+    await page.page.reload()
+    await page.page.get_by_role("switch", name="摄像头", checked=True).wait_for()
+    await page.page.get_by_role("button", name="设置").wait_for()
+
+
+async def test_what_is_wrong_is_said_accessibly(page: ConsolePage, broker: PrivateBroker, pictures: Path) -> None:
+    await broker.stop()
+    await page.sees(page.page.get_by_role("status"), "The broker cannot be reached")
+    await assert_accessible(page.page)
+    await page.page.screenshot(path=pictures / "desktop-light-no-broker.png")
+    await page.page.emulate_media(color_scheme="dark")
+    await page.page.set_viewport_size({"width": 390, "height": 844})
+    await assert_accessible(page.page)
+    await assert_fits(page.page)
+    await page.page.screenshot(path=pictures / "phone-dark-no-broker.png")
