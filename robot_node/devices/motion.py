@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -86,6 +87,7 @@ class Mover:
         self._write = write
         self._value = bounds.clamp(start)
         self._written = False
+        self._stepped_at = -math.inf
         self._rest = rest
         self._clock = clock
         self._sleep = sleep
@@ -157,7 +159,6 @@ class Mover:
             order.done.exception()  # told to whoever waits, and logged: nobody need wait
 
     async def _run(self) -> None:
-        last = self._clock() - STEP_S
         try:
             while True:
                 if (order := self._order) is None:
@@ -169,8 +170,9 @@ class Mover:
                 now = self._clock()
                 over = order.until is not None and now >= order.until
                 target = self._rest if over and self._rest is not None else order.target
-                await self._set(advance(self._value, target, order.rate, now - last))
-                last = now
+                # Since the last step, whoever's order it was: many short orders are not faster than a long one.
+                elapsed_s, self._stepped_at = now - self._stepped_at, now
+                await self._set(advance(self._value, target, order.rate, elapsed_s))
                 if order is not self._order:
                     continue
                 if self._value == target and (over or order.until is None):
