@@ -113,7 +113,7 @@ async def test_nobody_is_left_out_in_light_and_dark(
         await page.page.get_by_role("dialog", name="Settings").wait_for()
         await assert_accessible(page.page)
         await page.page.screenshot(path=pictures / f"{device}-dark-settings.png")
-        await page.page.emulate_media(color_scheme="light")
+        await page.page.emulate_media(color_scheme="light", reduced_motion="reduce")
         await assert_accessible(page.page)
         await page.page.screenshot(path=pictures / f"{device}-light-settings.png")
 
@@ -161,7 +161,7 @@ async def test_what_is_wrong_is_said_accessibly(page: ConsolePage, broker: Priva
     await page.sees(page.page.get_by_role("status"), "The broker cannot be reached")
     await assert_accessible(page.page)
     await page.page.screenshot(path=pictures / "desktop-light-no-broker.png")
-    await page.page.emulate_media(color_scheme="dark")
+    await page.page.emulate_media(color_scheme="dark", reduced_motion="reduce")
     await page.page.set_viewport_size({"width": 390, "height": 844})
     await assert_accessible(page.page)
     await assert_fits(page.page)
