@@ -229,22 +229,25 @@ class Display:
     # In the worker's thread
 
     def _connect(self) -> None:
-        settings = self._settings
         with self._bus_errors():
             self._serial = self._open_serial()
             self._serial.command(_NO_OPERATION)
-            began = time.monotonic()
-            self._device = oled.create(
-                "sh1106" if settings.driver == "sh1106" else "ssd1306",
-                self._serial,
-                width=settings.width,
-                height=settings.height,
-                rotate=settings.rotate,
-            )
-            self._picture_s = time.monotonic() - began  # little more than the blank picture that it ends with
-            self._apply_contrast()
-            self._lit = self._blank = True
+            self._set_up()
             self._tells_status = self._is_on()
+
+    def _set_up(self) -> None:
+        settings = self._settings
+        began = time.monotonic()
+        self._device = oled.create(
+            "sh1106" if settings.driver == "sh1106" else "ssd1306",
+            self._serial,
+            width=settings.width,
+            height=settings.height,
+            rotate=settings.rotate,
+        )
+        self._picture_s = time.monotonic() - began  # little more than the blank picture that it ends with
+        self._apply_contrast()
+        self._lit = self._blank = True
 
     def _open_serial(self) -> Any:  # noqa: ANN401  # luma ships no types
         if self._settings.interface == "i2c":
@@ -260,11 +263,11 @@ class Display:
                     self._device.clear()
                 self._device.hide()
             else:
+                if not self._lit:  # a dip of its power was not noticed while it was off
+                    self._set_up()
                 self._device.display(image)
                 if self._contrast != self._set_contrast:
                     self._apply_contrast()
-                if not self._lit:
-                    self._device.show()
             self._lit, self._blank = image is not None, image is None
             self._check_power()
 

@@ -126,6 +126,7 @@ class Face:
         now = self._clock()
         until = self._animator.caption(text, now, duration_s)
         self._tell()
+        self._since = until
         return until - now
 
     def speak(self, levels: Iterable[tuple[float, float]]) -> None:
@@ -162,7 +163,7 @@ class Face:
             stop()
 
     async def _draw(self, now: float) -> None:
-        look = self._care.look(now, since=self._since, started=self._started, local=self._local_time())
+        look = self._care.look(now, since=self._news(now), started=self._started, local=self._local_time())
         self._display.set_contrast(look.contrast)
         shown = (self._animator.picture(now), look.shift) if look.lit else None
         if shown == self._shown:
@@ -177,7 +178,7 @@ class Face:
         """Wait until there is something else to be seen, and not less than the display's pace."""
         pace = max(_FASTEST_S, _SHARE * self._display.picture_s) if self._display.answers else _UNSEEN_S
         await asyncio.sleep(max(0.0, self._shown_at + pace - self._clock()))
-        until = self._care.next_change(began, since=self._since, started=self._started)
+        until = self._care.next_change(began, since=self._news(began), started=self._started)
         if self._display.answers and self._is_lit(began):
             until = min(until, self._animator.next_change(began))
         wait = None if math.isinf(until) else max(0.0, until - self._clock())
@@ -185,8 +186,13 @@ class Face:
             async with asyncio.timeout(wait):
                 await self._told.wait()
 
+    def _news(self, now: float) -> float:
+        """When there was something new last: as long as the robot sees or hears, that has to be seen."""
+        seen = self._signs.camera or self._signs.watched or self._signs.microphone or self._signs.listening
+        return now if seen else self._since
+
     def _is_lit(self, now: float) -> bool:
-        return not self._care.off_after_s or now - self._since < self._care.off_after_s
+        return not self._care.off_after_s or now - self._news(now) < self._care.off_after_s
 
     def _see(self, snapshot: RobotSnapshot) -> None:
         signs = replace(signs_of(snapshot), listening=self._listening)

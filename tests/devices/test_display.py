@@ -237,6 +237,19 @@ async def test_a_loose_wire_that_cuts_the_power_for_a_moment() -> None:
         await until(lambda: table.state.snapshot.display_error == "")
 
 
+async def test_a_loose_wire_while_it_is_dark() -> None:
+    table = bench()
+    async with opened(table) as (display, face):
+        await face.show_emotion(Emotion.PLAYFUL)
+        await display.dark()
+        table.oled.unplug()
+        table.oled.plug()  # nobody can tell: it is off, as it should be
+        await face.show_emotion(Emotion.ANGRY)
+        assert table.shows(Emotion.ANGRY)
+        assert table.oled.controller.contrast == 77
+    assert table.adapter.open_interfaces == 0
+
+
 async def test_a_module_that_cannot_be_read_is_left_in_peace(caplog: pytest.LogCaptureFixture) -> None:
     table = bench()
     table.oled.answers_reads = False

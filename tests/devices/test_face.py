@@ -224,6 +224,33 @@ async def test_it_goes_dark_when_nothing_happens_and_wakes() -> None:
         await until(lambda: stage.shows(Emotion.SURPRISED))
 
 
+async def test_while_the_robot_sees_it_does_not_go_dark() -> None:
+    async with living(care=Care(off_after_s=0.2)) as stage:
+        stage.state.update(camera=CameraState.ON)
+        await until(lambda: not stage.dark)
+        began = stage.pi.i2c.transfers
+        await until(lambda: stage.pi.i2c.transfers > began + 100)
+        assert not stage.dark
+        stage.state.update(camera=CameraState.OFF)
+        await until(lambda: stage.dark)
+
+
+async def test_a_text_is_shown_to_its_end_before_it_goes_dark() -> None:
+    async with living(care=Care(off_after_s=0.1)) as stage:
+        await until(lambda: stage.dark)
+        stage.face.show_text("Here is one whole line; and another whole line of text", 1.5)
+        seen = set()
+
+        def ends() -> bool:
+            rows = text_rows(stage.pi.oled.picture())
+            if rows.getbbox() is not None:
+                seen.add(rows.tobytes())
+            return len(seen) >= 2
+
+        await until(ends)
+        await until(lambda: stage.dark)
+
+
 async def test_the_picture_shifts() -> None:
     async with living(care=Care(shift_every_s=0.1)) as stage:
         seen = set()
