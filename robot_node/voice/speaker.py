@@ -248,7 +248,7 @@ class Speaker:
             await asyncio.sleep(max(0.0, self._due - _LEAD_S - self._clock()))
             now = self._clock()
             if self._due < now:  # at the beginning, or we were held up: what comes later is heard later
-                self._due = now + _LEAD_S
+                self._due = now
                 if self._outgoing is not None:
                     self._outgoing.begin_speech()
             if self._loudspeaker is not None:

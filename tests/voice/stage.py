@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import math
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
@@ -78,6 +79,10 @@ class Stage:
         """How far the mouth is open at many times between two."""
         scene = self.face._animator.scene
         return [scene.face(float(at)).mouth.opening for at in np.arange(since, to, 0.03)]
+
+    def mouth_rests(self, since: float) -> bool:
+        """From a time on it is not a speaking one."""
+        return math.isinf(self.face._animator.scene.speech.next_change(since))
 
     @property
     def heard_s(self) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from robot_node.voice.espeak import EspeakEngine
 from robot_node.voice.speaker import QUEUE
 from robot_node.voice.waveform import FRAME_S, Waveform
 from robot_node.webrtc.messages import TtsBegin, TtsComplete, TtsTerminate, TtsText
-from tests.sound import tone
+from tests.sound import loudest_hz, tone
 from tests.voice.stage import Stage, on_stage, until
 
 HELLO = "Hello there. I am a robot."
@@ -27,6 +28,7 @@ class Hum:
 
     def __init__(self, *, fails_at: str = "") -> None:
         self.fails_at = fails_at
+        self.on_made: Callable[[], None] = lambda: None
         self.made: list[str] = []
 
     async def check(self, language: str) -> None:
@@ -38,6 +40,7 @@ class Hum:
         self.made.append(text)
         if self.fails_at and self.fails_at in text:
             raise DeviceError("The hum is broken.")
+        self.on_made()
         return Waveform(tone(300, 0.1 * len(text)), SAMPLE_RATE)
 
 
@@ -57,6 +60,20 @@ async def test_the_loudspeaker_plays_the_speech_whole() -> None:
         assert loudness(stage.pi.loudspeaker.played) == pytest.approx(
             loudness(b"".join(speech.samples for speech in made)), rel=0.1
         )
+
+
+async def test_what_was_playing_before_is_heard_to_its_end_first() -> None:
+    engine = Hum()
+    async with on_stage(engine) as stage:
+        loudspeaker = stage.loudspeaker
+        assert loudspeaker is not None
+        engine.on_made = lambda: loudspeaker.play(tone(1000, 0.48))
+        said = await stage.speaker.say("12345")
+        await stage.is_over(said.task_id)
+        assert stage.heard_s == pytest.approx(0.98, abs=0.05)
+        samples = stage.pi.loudspeaker.played
+        assert loudest_hz(samples[: SAMPLE_RATE // 2]) == pytest.approx(1000, abs=10)
+        assert loudest_hz(samples[-SAMPLE_RATE // 2 :]) == pytest.approx(300, abs=10)
 
 
 async def test_viewers_hear_as_much_without_gaps() -> None:
@@ -176,6 +193,7 @@ async def test_a_stop_is_heard_within_a_fifth_of_a_second_of_sound() -> None:
         waiting = await stage.speaker.say("Never heard")
         heard_s, seen = stage.heard_s, len(stage.packets)
         assert stage.speaker.stop() == 2
+        stopped_at = asyncio.get_running_loop().time()
         assert not stage.state.snapshot.speaking
         assert stage.caption == ""
         assert stage.loudspeaker is not None
@@ -186,13 +204,12 @@ async def test_a_stop_is_heard_within_a_fifth_of_a_second_of_sound() -> None:
         (task_id,) = stage.tasks
         assert stage.story_of(task_id) == ["TtsBegin", "TtsText", "TtsTerminate"]
         assert waiting.task_id not in stage.tasks
-        now = asyncio.get_running_loop().time()
-        assert max(stage.openings(now + 1, now + 2)) < 3
+        assert stage.mouth_rests(stopped_at + 0.41)
         assert stage.speaker.stop() == 0
 
 
 async def test_viewers_were_not_sent_more_than_a_fifth_of_a_second_in_advance() -> None:
-    async with on_stage() as stage:
+    async with on_stage(with_loudspeaker=False) as stage:  # which would hold us back
         said = await stage.speaker.say(LONG)
         await stage.begins(said.task_id)
         loop = asyncio.get_running_loop()
@@ -281,10 +298,12 @@ async def test_a_missing_engine_is_reported_once_at_start_and_refuses_to_speak(
 
 async def test_an_engine_that_fails_midway_ends_the_text_and_the_next_one_is_said() -> None:
     async with on_stage(Hum(fails_at="broken")) as stage:
+        errors: list[str] = []
+        stage.state.listen(lambda snapshot: errors.append(snapshot.voice_error))
         bad = await stage.speaker.say("Fine. This is broken. Never.")
         good = await stage.speaker.say("Good")
         await stage.is_over(bad.task_id)
-        assert stage.state.snapshot.voice_error == "The hum is broken."
+        assert "The hum is broken." in errors
         assert stage.story_of(bad.task_id) == ["TtsBegin", "TtsText", "TtsTerminate"]
         assert stage.text_of(bad.task_id) == "Fine. "
         await stage.is_over(good.task_id)
