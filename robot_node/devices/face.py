@@ -200,6 +200,7 @@ class Face:
             self._signs = signs
             self._animator.sign(signs, self._clock())
             self._tell()
+        self._told.set()  # perhaps it is the display that answers again
 
     def _tell(self) -> None:
         self._since = self._clock()

@@ -203,6 +203,19 @@ async def test_a_face_comes_back_by_itself() -> None:
         assert stage.state.snapshot.display_error == ""
 
 
+async def test_unplugged_while_the_face_turns() -> None:
+    async with living() as stage:
+        await until(lambda: stage.shows(Emotion.NEUTRAL))
+        for emotion in (Emotion.TIRED, Emotion.SURPRISED):
+            before = stage.pi.oled.picture().tobytes()
+            stage.face.show_emotion(emotion)
+            await until(lambda before=before: stage.pi.oled.picture().tobytes() != before)  # type: ignore[misc]  # a lambda's default
+            stage.pi.oled.unplug()
+            await until(lambda: stage.state.snapshot.display_error != "")
+            stage.pi.oled.plug()
+            await until(lambda emotion=emotion: stage.shows(emotion))  # type: ignore[misc]  # a lambda's default
+
+
 async def test_night_dims_and_morning_does_not() -> None:
     care = Care(contrast=200, night=Night.parse("22:00-07:00"), night_contrast=5)
     async with living(care=care) as stage:

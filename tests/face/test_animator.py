@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import pickle
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import combinations, pairwise
@@ -224,3 +225,20 @@ def test_showing_what_is_shown_changes_nothing() -> None:
     before = animator.scene
     animator.show(EXPRESSIONS[Emotion.HAPPY], 3.0)
     assert animator.scene is before
+
+
+def test_half_a_day_of_company_leaves_nothing_behind() -> None:
+    animator, sizes = Animator(), []
+    for minute in range(12 * 60):
+        time = 60.0 * minute
+        animator.show(EXPRESSIONS[list(Emotion)[minute % len(Emotion)]], time)
+        animator.speak([(time + step / 50, step % 8 / 7) for step in range(50)])
+        animator.caption(f"This is minute {minute % 60}", time)
+        animator.sign(Signs(error="No camera" if minute % 7 == 0 else "", watched=minute % 2 == 0), time)
+        if minute % 10 == 9:
+            animator.picture(time + 0.1)
+            sizes.append(len(pickle.dumps(animator.scene)))
+    assert max(sizes[6:]) <= 1.1 * max(sizes[:6])
+    fresh = alive(list(Emotion)[(12 * 60 - 1) % len(Emotion)])
+    end = 12 * 3600.0
+    assert animator.picture(end).tobytes() == fresh.picture(end).tobytes()
