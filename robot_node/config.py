@@ -295,6 +295,7 @@ class SimulationSettings(_Section):
 
     scene: str = "clock"
     display_picture: Path | None = None
+    microphone_sound: Path | None = None
     loudspeaker_recording: Path | None = None
 
 
@@ -336,6 +337,13 @@ class Settings(BaseSettings):
     def _drawable(cls, value: FaceSettings, info: ValidationInfo) -> FaceSettings:
         if isinstance(display := info.data.get("display"), DisplaySettings):
             value.known(display)
+        return value
+
+    @field_validator("privacy")
+    @classmethod
+    def _free_pins(cls, value: PrivacySettings, info: ValidationInfo) -> PrivacySettings:
+        if isinstance(display := info.data.get("display"), DisplaySettings):
+            refuse_pins_used_twice([*display.claims(), *value.claims()])
         return value
 
     @field_validator("pins")

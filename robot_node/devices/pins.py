@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import logging
+import traceback
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -52,7 +54,11 @@ class PinBoard:
             if self._factory is None:
                 self._factory = self._platform.pin_factory()
             # Here and not above: importing it takes time that a robot with nothing on its pins need not spend.
-            made = build(importlib.import_module("gpiozero"), self._factory)
+            try:
+                made = build(importlib.import_module("gpiozero"), self._factory)
+            except Exception as error:
+                _let_go(error)
+                raise
             self._made.append(made)
             return made
 
@@ -86,3 +92,13 @@ class PinBoard:
         while self._made:
             await self.discard(self._made.pop())
         self._worker.close()
+
+
+def _let_go(error: BaseException) -> None:
+    """Free what a failed attempt has made: gpiozero keeps a pin reserved for as long as such an object lives."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if cause.__traceback__ is not None:
+            traceback.clear_frames(cause.__traceback__)
+        cause = cause.__cause__ or cause.__context__
+    gc.collect()

@@ -36,6 +36,7 @@ class PrivateRobot(RuleBasedStateMachine):
         self.devices = AsyncExitStack()
         self.closed = False  # the switch: closed, the camera may be on
         self.watched = False
+        self.at_once = False  # a hand may engage privacy after the camera has looked at the switch
         self.robot: Robot
         self._watch_hardware()
 
@@ -46,6 +47,8 @@ class PrivateRobot(RuleBasedStateMachine):
         def starts(width: int, height: int) -> Any:  # noqa: ANN401
             if not self.lit:
                 self.violations.append("the sensor starts in the dark")
+            if self.robot.state.snapshot.privacy and not self.at_once:
+                self.violations.append("the sensor starts while privacy is engaged")
             return start(width, height)
 
         def goes(level: float) -> None:
@@ -97,6 +100,7 @@ class PrivateRobot(RuleBasedStateMachine):
             await asyncio.sleep(0.002)
             self._move()
 
+        self.at_once = True
         self.run(
             self._tools(
                 lambda: self._tool("control_camera", {"enabled": True}),
@@ -105,6 +109,7 @@ class PrivateRobot(RuleBasedStateMachine):
                 lambda: self._tool("control_camera", {"enabled": True}),
             )
         )
+        self.at_once = False
 
     @rule()
     def hand_moves_the_switch(self) -> None:
