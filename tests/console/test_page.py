@@ -6,11 +6,20 @@ import asyncio
 from pathlib import Path
 
 import numpy as np
-from playwright.async_api import Browser
+import pytest
 
 from tests.console.browser import ConsolePage, frame_of, picture_of, visit
+from tests.console.conftest import Site
 from tests.end_to_end.footage import Footage
-from tests.end_to_end.robot_process import SERVER_ID, RobotProcess, eventually, robot_node
+from tests.end_to_end.robot_process import SERVER_ID, eventually
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest.fixture(name="page")
+def _page(shared_page: ConsolePage) -> ConsolePage:
+    """A fresh page; broker, robot and browser serve all tests of this module."""
+    return shared_page
 
 
 async def test_the_camera_is_switched_on_and_the_clip_is_seen(page: ConsolePage, footage: Footage) -> None:
@@ -21,7 +30,7 @@ async def test_the_camera_is_switched_on_and_the_clip_is_seen(page: ConsolePage,
     await page.moving_pictures()
     footage.assert_plays(await page.frames(20))
     assert await places(page) == before, "the page jumps when the video starts"
-    for figure, text in (("statSize", "640 × 272"), ("statRate", "fps"), ("statBitrate", "Mbit/s")):
+    for figure, text in (("statSize", "640 \u00d7 272"), ("statRate", "fps"), ("statBitrate", "Mbit/s")):
         await page.sees(page.page.locator(f"[data-figure={figure}] dd"), text)
     for figure, text in (("statLatency", "ms"), ("statLoss", "%"), ("viewers", "1")):
         await page.sees(page.page.locator(f"[data-figure={figure}] dd"), text)
@@ -39,26 +48,25 @@ async def places(page: ConsolePage) -> list[object]:
     return [await card.bounding_box() for card in await cards.all()]
 
 
-async def test_an_emotion_changes_the_display_and_the_face_on_the_page(page: ConsolePage, robot: RobotProcess) -> None:
-    before = np.asarray(robot.display)
+async def test_an_emotion_changes_the_display_and_the_face_on_the_page(page: ConsolePage, site: Site) -> None:
+    before = np.asarray(site.robot.display)
     await page.button("surprised").click()
     await page.page.wait_for_selector(".oled img[data-emotion=surprised]")
     assert await page.button("surprised").get_attribute("aria-pressed") == "true"
-    await eventually(lambda: np.mean(np.asarray(robot.display) != before) > 0.02, "another face on the display")
+    await eventually(lambda: np.mean(np.asarray(site.robot.display) != before) > 0.02, "another face on the display")
 
-    async def shows_the_display() -> bool:
+    for _ in range(200):
         source = await page.face.get_attribute("src") or ""
-        if not source.startswith("data:image/png"):
-            return False
-        seen = np.asarray(picture_of(source).convert("1"))
-        return bool(np.mean(seen != np.asarray(robot.display)) < 0.02)  # it blinks meanwhile
-
-    async with asyncio.timeout(20):
-        while not await shows_the_display():
-            await asyncio.sleep(0.05)
+        if source.startswith("data:image/png"):
+            seen = np.asarray(picture_of(source).convert("1"))
+            if np.mean(seen != np.asarray(site.robot.display)) < 0.02:  # it blinks meanwhile
+                break
+        await asyncio.sleep(0.05)
+    else:
+        pytest.fail("the page's face is not the display's")
 
     # changed by somebody else
-    await robot_node("call", SERVER_ID, "change_emotion", '{"emotion": "tired"}', broker=robot.broker)
+    await site.call("change_emotion", {"emotion": "tired"})
     await page.page.wait_for_selector(".oled img[data-emotion=tired]")
 
 
@@ -79,30 +87,30 @@ async def test_a_photo_appears_and_can_be_looked_at(page: ConsolePage, footage: 
 
 
 async def test_two_pages_see_the_same_and_a_third_is_told_that_there_is_no_room(
-    page: ConsolePage, browser: Browser, address: str, footage: Footage, tmp_path: Path
+    page: ConsolePage, site: Site, footage: Footage, tmp_path: Path
 ) -> None:
-    async with visit(browser, address, tmp_path) as other:
+    async with visit(site.browser, site.address, tmp_path) as other:
         await other.ready()
         await page.camera.click()
         await asyncio.gather(page.moving_pictures(), other.moving_pictures())
         footage.assert_plays(await other.frames(5))
         await page.sees(page.page.locator("[data-figure=viewers] dd"), "2")
-        async with visit(browser, address, tmp_path) as third:
+        async with visit(site.browser, site.address, tmp_path) as third:
             await third.sees(third.overlay, "Viewer limit reached")
             await other.page.goto("about:blank")
             await third.moving_pictures()
         footage.assert_plays(await page.frames(5))
 
 
-async def test_every_other_tool_is_a_form_and_what_is_said_is_written(page: ConsolePage, robot: RobotProcess) -> None:
+async def test_every_other_tool_is_a_form_and_what_is_said_is_written(page: ConsolePage, site: Site) -> None:
     await page.page.get_by_text("Get the robot's status").click()
     await page.button("Run").click()
     await page.sees(page.page.locator("pre.result"), '"camera": "off"')
 
-    dark = np.asarray(robot.display)
+    dark = np.asarray(site.robot.display)
     await page.page.get_by_placeholder("What shall it show or say?").fill("Hello there")
     await page.button("Show a text").click()
-    await eventually(lambda: bool((np.asarray(robot.display) != dark)[-10:].any()), "the text on the display")
+    await eventually(lambda: bool((np.asarray(site.robot.display) != dark)[-10:].any()), "the text on the display")
 
 
 async def test_the_volume_is_set_when_the_person_confirms_it(page: ConsolePage) -> None:

@@ -5,14 +5,21 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from playwright.async_api import Browser
+import pytest
 
 from robot_node.console.server import Console
 from robot_node.private_broker import PrivateBroker
 from tests.console.browser import ConsolePage, serving, visit
-from tests.console.conftest import websocket_url
+from tests.console.conftest import Site, websocket_url
 from tests.end_to_end.footage import Footage
-from tests.end_to_end.robot_process import SERVER_ID, RobotProcess, robot_node
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest.fixture(name="page")
+def _page(shared_page: ConsolePage) -> ConsolePage:
+    """A fresh page; broker, robot and browser serve all tests of this module."""
+    return shared_page
 
 
 async def test_a_reload_finds_the_picture_again(page: ConsolePage, footage: Footage) -> None:
@@ -24,14 +31,14 @@ async def test_a_reload_finds_the_picture_again(page: ConsolePage, footage: Foot
 
 
 async def test_a_broker_that_restarts_costs_neither_picture_nor_control(
-    page: ConsolePage, robot: RobotProcess, footage: Footage
+    page: ConsolePage, site: Site, footage: Footage
 ) -> None:
     await page.camera.click()
     await page.moving_pictures()
-    await robot.broker.stop()
+    await site.robot.broker.stop()
     await page.sees(page.banner, "broker")
     await page.moving_pictures()  # media does not pass through the broker
-    await robot.broker.start()
+    await site.robot.broker.start()
     await page.ready()
     await page.banner.wait_for(state="detached")
     await page.button("shy").click()
@@ -39,13 +46,13 @@ async def test_a_broker_that_restarts_costs_neither_picture_nor_control(
     footage.assert_plays(await page.frames(5))
 
 
-async def test_a_robot_that_is_killed_and_comes_back(page: ConsolePage, robot: RobotProcess, footage: Footage) -> None:
+async def test_a_robot_that_is_killed_and_comes_back(page: ConsolePage, site: Site, footage: Footage) -> None:
     await page.camera.click()
     await page.moving_pictures()
-    await robot.kill()
+    await site.robot.kill()
     await page.sees(page.banner, "tests/robot is offline.")
     await page.sees(page.overlay, "Waiting for a robot")
-    await robot.start()
+    await site.robot.start()
     await page.ready()
     await page.sees(page.overlay, "The camera is off")
     await page.camera.click()
@@ -53,24 +60,23 @@ async def test_a_robot_that_is_killed_and_comes_back(page: ConsolePage, robot: R
     footage.assert_plays(await page.frames(5))
 
 
-async def test_a_camera_that_somebody_else_switches(page: ConsolePage, robot: RobotProcess) -> None:
-    for enabled, expected in (("true", "true"), ("false", "false")):
-        done = await robot_node("call", SERVER_ID, "control_camera", f'{{"enabled": {enabled}}}', broker=robot.broker)
-        assert done.status == 0
-        await page.page.wait_for_selector(f".switch[aria-checked={expected}]")
-        if enabled == "true":
-            await page.moving_pictures()
+async def test_a_camera_that_somebody_else_switches(page: ConsolePage, site: Site) -> None:
+    await site.call("control_camera", {"enabled": True})
+    await page.moving_pictures()
+    assert await page.camera.get_attribute("aria-checked") == "true"
+    await site.call("control_camera", {"enabled": False})
     await page.sees(page.overlay, "The camera is off")
+    assert await page.camera.get_attribute("aria-checked") == "false"
 
 
-async def test_a_wrong_password_is_said_and_put_right(browser: Browser, tmp_path: Path) -> None:
+async def test_a_wrong_password_is_said_and_put_right(site: Site, tmp_path: Path) -> None:
     passwords = tmp_path / "passwords"
     passwords.touch(mode=0o600)
     subprocess.run(["mosquitto_passwd", "-b", passwords, "anna", "secret"], check=True)  # noqa: ASYNC221  # short
     async with (
         PrivateBroker(websocket_port=0, anonymous=False, extra=f"password_file {passwords}") as broker,
         serving(Console(port=0, broker_url=websocket_url(broker), username="anna")) as url,
-        visit(browser, url, tmp_path) as page,
+        visit(site.browser, url, tmp_path) as page,
     ):
         await page.sees(page.banner, "Wrong password")
         await page.banner.get_by_role("button", name="Settings").click()
@@ -82,9 +88,12 @@ async def test_a_wrong_password_is_said_and_put_right(browser: Browser, tmp_path
         assert "secret" not in str(await page.page.evaluate("JSON.stringify(localStorage)"))
 
 
-async def test_a_broker_that_is_not_there_yet(browser: Browser, tmp_path: Path) -> None:
+async def test_a_broker_that_is_not_there_yet(site: Site, tmp_path: Path) -> None:
     broker = PrivateBroker(websocket_port=0)
-    async with serving(Console(port=0, broker_url=websocket_url(broker))) as url, visit(browser, url, tmp_path) as page:
+    async with (
+        serving(Console(port=0, broker_url=websocket_url(broker))) as url,
+        visit(site.browser, url, tmp_path) as page,
+    ):
         await page.sees(page.banner, "cannot be reached")
         async with broker:
             await page.sees(page.banner, "No robot is online")

@@ -78,7 +78,6 @@ export const en = {
   noConversation: "What is heard and said appears here.",
 
   tools: "More tools",
-  noTools: "This robot offers no further tools.",
   run: "Run",
   running: "Running …",
   optional: "optional",

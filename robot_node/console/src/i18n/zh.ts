@@ -79,7 +79,6 @@ export const zh: Record<TextKey, string> = {
   noConversation: "听到和说出的内容会显示在这里。",
 
   tools: "更多工具",
-  noTools: "该机器人没有其他工具。",
   run: "运行",
   running: "运行中 …",
   optional: "可选",

@@ -42,6 +42,7 @@ export interface McpState {
   sessionState: SessionState;
   /** Why the last session could not be opened; tried again by itself. */
   sessionError: Error | null;
+  /** Of the robot that is asked for, as of the last session with it. */
   tools: Tool[];
 }
 
@@ -146,7 +147,7 @@ export class McpMqtt extends Store<McpState> {
       if (link.connected) link.publish(clientPresenceTopic(link.clientId), DISCONNECTED, { qos: 1 }).catch(() => undefined);
       link.close();
     }
-    this.update({ ...EMPTY, sessionState: this.target ? "offline" : "none" });
+    this.update({ ...EMPTY, sessionState: this.target ? "offline" : "none", tools: this.getSnapshot().tools });
   }
 
   /** Whom to ask when a robot wants a person's answer; sessions opened from now on say that somebody is there. */
@@ -258,7 +259,7 @@ export class McpMqtt extends Store<McpState> {
     if (current && (current.over || current.key !== key)) {
       this.session = null;
       current.over = true;
-      this.update({ sessionState: target ? "offline" : "none", tools: [] });
+      this.update({ sessionState: target ? "offline" : "none" });
       await current.client.close().catch(() => undefined);
     }
     if (!link || !target || !key) {

@@ -63,12 +63,13 @@ export function App({ served }: { served: ServedConfig }) {
     onElicit,
   });
   const { robots, sessionState, connectionState, callTool } = mcp;
+  const serverId = chosen?.serverId;
   if (!chosen && robots[0]) setChosen({ serverId: robots[0].serverId, serverName: robots[0].serverName });
   const choose = ({ serverId, serverName }: ServerAddress) => {
     setChosen({ serverId, serverName });
     write(localStorage, ROBOT_KEY, { serverId, serverName });
   };
-  const { status, face, applied } = useRobot(mcp);
+  const { status, isLive, face, applied } = useRobot(chosen?.serverId, mcp);
 
   const [lines, setLines] = useState<Line[]>([]);
   const addLine = useCallback((line: Line) => setLines((before) => joined(before, line)), []);
@@ -84,7 +85,7 @@ export function App({ served }: { served: ServedConfig }) {
   const [asked, setAsked] = useState(false);
   const [watching, setWatching] = useState(false);
   const cameraOn = asked || status?.camera === "on" || status?.camera === "starting";
-  const known = sessionState === "open" && (status !== null || asked);
+  const known = sessionState === "open" && (isLive || asked);
   const gone = connectionState === "connected" && (sessionState === "offline" || sessionState === "none");
   const wanted = known ? cameraOn : gone ? false : watching;
   if (wanted !== watching) setWatching(wanted);
@@ -152,16 +153,20 @@ export function App({ served }: { served: ServedConfig }) {
     log.add("mqtt", `${connectionState} ${brokerUrl}${isError && mcp.error ? `: ${mcp.error.message}` : ""}`, { isError });
   }, [log, connectionState, brokerUrl, mcp.error]);
   useEffect(() => {
-    if (sessionState !== "none") log.add("mcp", `session ${sessionState}${mcp.sessionError ? `: ${mcp.sessionError.message}` : ""}`, { isError: sessionState === "failed" });
-  }, [log, sessionState, mcp.sessionError]);
+    if (sessionState === "open") log.add("mcp", `session open: ${serverId}`);
+    if (sessionState === "failed") log.add("mcp", `session failed: ${mcp.sessionError?.message ?? ""}`, { isError: true });
+  }, [log, sessionState, serverId, mcp.sessionError]);
   useEffect(() => {
     log.add("webrtc", `${call.connectionState}${call.error ? `: ${call.error.message}` : ""}`, { isError: call.error !== null });
   }, [log, call.connectionState, call.error]);
+  const seen = useRef("");
+  const online = connectionState === "connected" ? robots.map((robot) => robot.serverId).join(", ") : "";
   useEffect(() => {
-    log.add("app", robots.length ? `online: ${robots.map(({ serverId }) => serverId).join(", ")}` : "no robot online");
-  }, [log, robots]);
+    if (online !== seen.current) log.add("app", online ? `online: ${online}` : "no robot is known to be online");
+    seen.current = online;
+  }, [log, online]);
 
-  const has = (name: string) => sessionState === "open" && mcp.tools.some((tool) => tool.name === name);
+  const offers = (name: string) => mcp.tools.some((tool) => tool.name === name);
   const emotions = emotionsOf(mcp.tools.find(({ name }) => name === "change_emotion")?.inputSchema as Schema | undefined);
   const textTools = mcp.tools.filter(({ inputSchema }) => isTextTool(inputSchema as Schema));
   const otherTools = mcp.tools.filter(({ name }) => !PLACED.has(name));
@@ -174,9 +179,9 @@ export function App({ served }: { served: ServedConfig }) {
         <div className="column">
           <Video
             call={call}
-            status={status}
+            status={isLive ? status : null}
             isOn={wanted}
-            hasCamera={has("control_camera")}
+            hasCamera={sessionState === "open" && offers("control_camera")}
             switchCamera={(enabled) => void switchCamera(enabled)}
             takePhoto={() => void takePhoto()}
             takingPhoto={takingPhoto}
@@ -211,16 +216,23 @@ export function App({ served }: { served: ServedConfig }) {
             status={status}
             picture={face}
             emotions={emotions}
+            disabled={sessionState !== "open"}
             show={(emotion) => void act("change_emotion", { emotion })}
           />
-          {has("control_volume") && status && status.volume !== null && (
-            <Volume volume={status.volume} muted={status.muted ?? false} set={(changes) => void act("control_volume", changes)} />
+          {offers("control_volume") && status && status.volume !== null && (
+            <Volume
+              volume={status.volume}
+              muted={status.muted ?? false}
+              disabled={sessionState !== "open"}
+              set={(changes) => void act("control_volume", changes)}
+            />
           )}
           <TextBox
             tools={textTools.map(({ name, title }) => ({ name, title: title ?? name }))}
+            disabled={sessionState !== "open"}
             send={(tool, text) => void act(tool, { text })}
           />
-          <Tools key={chosen?.serverId} tools={otherTools} run={run} />
+          <Tools key={chosen?.serverId} tools={otherTools} disabled={sessionState !== "open"} run={run} />
         </div>
         <LogPanel log={log} />
       </main>

@@ -6,15 +6,18 @@ interface Props {
   status: RobotStatus | null;
   picture: string | null;
   emotions: string[];
+  disabled: boolean;
   show: (emotion: string) => void;
 }
 
 /** The face as it is now, and the emotions as faces to press. */
-export function Face({ status, picture, emotions, show }: Props) {
+export function Face({ status, picture, emotions, disabled, show }: Props) {
   const t = useText();
   const label = (emotion: string) => (`emotion_${emotion}` in en ? t(`emotion_${emotion}` as TextKey) : emotion);
   const now = status?.emotion;
-  const source = picture ?? (now ? `faces/${now}.png` : null);
+  // The server has pictures of the standard emotions only; a robot may know others.
+  const pictureOf = (emotion: string) => (`emotion_${emotion}` in en ? `faces/${emotion}.png` : null);
+  const source = picture ?? (now ? pictureOf(now) : null);
   return (
     <section className="card face" aria-label={t("face")}>
       <h2>{t("face")}</h2>
@@ -24,9 +27,9 @@ export function Face({ status, picture, emotions, show }: Props) {
       {status?.display_error && <p className="problem-text">{t("noDisplay", { reason: status.display_error })}</p>}
       <div className="emotions" role="group" aria-label={t("emotions")}>
         {emotions.map((emotion) => (
-          <button key={emotion} type="button" className={emotion} aria-pressed={emotion === now} onClick={() => show(emotion)}>
+          <button key={emotion} type="button" className={emotion} aria-pressed={emotion === now} disabled={disabled} onClick={() => show(emotion)}>
             <span className="glass">
-              <img src={`faces/${encodeURIComponent(emotion)}.png`} alt="" width="64" height="32" />
+              {pictureOf(emotion) && <img src={pictureOf(emotion) ?? ""} alt="" width="64" height="32" />}
             </span>
             <span>{label(emotion)}</span>
           </button>

@@ -15,7 +15,7 @@ interface TextTool {
 }
 
 /** A text for the robot's tools that take one, e.g. to show or to say. */
-export function TextBox({ tools, send }: { tools: TextTool[]; send: (tool: string, text: string) => void }) {
+export function TextBox({ tools, disabled, send }: { tools: TextTool[]; disabled: boolean; send: (tool: string, text: string) => void }) {
   const t = useText();
   const [text, setText] = useState("");
   if (tools.length === 0) return null;
@@ -38,7 +38,7 @@ export function TextBox({ tools, send }: { tools: TextTool[]; send: (tool: strin
           onChange={(event) => setText(event.target.value)}
         />
         {tools.map(({ name, title }) => (
-          <button key={name} type="submit" value={name}>
+          <button key={name} type="submit" value={name} disabled={disabled}>
             {title}
           </button>
         ))}

@@ -7,25 +7,25 @@ import { argumentsOf, fieldsOf, initialValue, type Field, type Schema } from "./
 type Run = (name: string, args: Record<string, unknown>) => Promise<CallToolResult>;
 
 /** Every tool that has no place of its own on the page, as a form made from its input schema. */
-export function Tools({ tools, run }: { tools: Tool[]; run: Run }) {
+export function Tools({ tools, disabled, run }: { tools: Tool[]; disabled: boolean; run: Run }) {
   const t = useText();
+  if (tools.length === 0) return null;
   return (
     <section className="card tools" aria-label={t("tools")}>
       <h2>{t("tools")}</h2>
-      {tools.length === 0 && <p className="empty-text">{t("noTools")}</p>}
       {tools.map((tool) => (
         <details key={tool.name}>
           <summary>
             {tool.title ?? tool.name} <code>{tool.name}</code>
           </summary>
-          <ToolForm tool={tool} run={run} />
+          <ToolForm tool={tool} disabled={disabled} run={run} />
         </details>
       ))}
     </section>
   );
 }
 
-function ToolForm({ tool, run }: { tool: Tool; run: Run }) {
+function ToolForm({ tool, disabled, run }: { tool: Tool; disabled: boolean; run: Run }) {
   const t = useText();
   const fields = fieldsOf(tool.inputSchema as Schema);
   const [values, setValues] = useState<Record<string, string>>({});
@@ -63,7 +63,7 @@ function ToolForm({ tool, run }: { tool: Tool; run: Run }) {
           set={(value) => setValues((before) => ({ ...before, [field.name]: value }))}
         />
       ))}
-      <button type="submit" disabled={running}>
+      <button type="submit" disabled={disabled || running}>
         {running ? t("running") : t("run")}
       </button>
       <div role="status">{result && <Result result={result} />}</div>

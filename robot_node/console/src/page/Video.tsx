@@ -48,6 +48,10 @@ export function Video(props: Props) {
     return () => element.cancelVideoFrameCallback(handle);
   }, [remoteStream]);
 
+  const soundNotes = [
+    call.isConnected && call.isAudioEnabled && !call.isHeard && t("notHeard"),
+    call.isConnected && call.isListening && !call.isHearing && t("nothingToHear"),
+  ].filter(Boolean);
   const showsPicture = isOn && painted !== null && painted === remoteStream;
   return (
     <section className="card video" aria-label={t("camera")}>
@@ -104,8 +108,7 @@ export function Video(props: Props) {
         </button>
       </div>
       <p className="note" role="status">
-        {call.isConnected && call.isAudioEnabled && !call.isHeard && t("notHeard")}{" "}
-        {call.isConnected && call.isListening && !call.isHearing && t("nothingToHear")}
+        {soundNotes.join(" ")}
       </p>
     </section>
   );

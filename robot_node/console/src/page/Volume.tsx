@@ -5,13 +5,14 @@ import { useText } from "../i18n/text";
 interface Props {
   volume: number;
   muted: boolean;
+  disabled: boolean;
   set: (changes: { volume?: number; muted?: boolean }) => void;
 }
 
 const SETTLED_MS = 150;
 
 /** The robot's loudspeaker. */
-export function Volume({ volume, muted, set }: Props) {
+export function Volume({ volume, muted, disabled, set }: Props) {
   const t = useText();
   const [dragged, setDragged] = useState<number | null>(null);
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
@@ -25,6 +26,7 @@ export function Volume({ volume, muted, set }: Props) {
           type="range"
           min={0}
           max={100}
+          disabled={disabled}
           aria-label={t("volume")}
           value={shown}
           onChange={(event) => {
@@ -38,7 +40,7 @@ export function Volume({ volume, muted, set }: Props) {
           }}
         />
         <output>{shown}</output>
-        <button type="button" aria-pressed={muted} onClick={() => set({ muted: !muted })}>
+        <button type="button" aria-pressed={muted} disabled={disabled} onClick={() => set({ muted: !muted })}>
           {t("mute")}
         </button>
       </div>

@@ -18,8 +18,10 @@ const FACE_EVERY_MS = 1000;
 const AFTER_CHANGE_MS = [0, 200, 500];
 
 export interface Robot {
-  /** Null without a session. */
+  /** As far as is known: without a session what was true last; null when nothing was ever known. */
   status: RobotStatus | null;
+  /** The status is true now. */
+  isLive: boolean;
   /** A picture of the face now, as a data URL; null when it is not known. */
   face: string | null;
   /** The result of a tool says what is true now, before the robot announces it. */
@@ -28,10 +30,18 @@ export interface Robot {
 
 type Mcp = Pick<UseMcpMqtt, "sessionState" | "readResource" | "watchResource" | "callTool">;
 
-/** Follow what is true of the robot. */
-export function useRobot({ sessionState, readResource, watchResource, callTool }: Mcp): Robot {
+/** Follow what is true of a robot. */
+export function useRobot(serverId: string | undefined, { sessionState, readResource, watchResource, callTool }: Mcp): Robot {
   const [status, setStatus] = useState<RobotStatus | null>(null);
+  const [isLive, setLive] = useState(false);
   const [face, setFace] = useState<string | null>(null);
+  const [of, setOf] = useState(serverId);
+  if (of !== serverId) {
+    setOf(serverId);
+    setStatus(null);
+    setLive(false);
+    setFace(null);
+  }
   const open = sessionState === "open";
 
   useEffect(() => {
@@ -39,13 +49,15 @@ export function useRobot({ sessionState, readResource, watchResource, callTool }
     let current = true;
     const read = async () => {
       const found = await readStatus(readResource, callTool);
-      if (current && found) setStatus(found);
+      if (!current || !found) return;
+      setStatus(found);
+      setLive(true);
     };
     const stop = watchResource("robot://status", () => void read());
     return () => {
       current = false;
       stop();
-      setStatus(null);
+      setLive(false);
     };
   }, [open, readResource, watchResource, callTool]);
 
@@ -72,7 +84,6 @@ export function useRobot({ sessionState, readResource, watchResource, callTool }
       stop();
       for (const timer of timers) clearTimeout(timer);
       clearInterval(regularly);
-      setFace(null);
     };
   }, [open, readResource, watchResource]);
 
@@ -80,7 +91,7 @@ export function useRobot({ sessionState, readResource, watchResource, callTool }
     (changes: Partial<RobotStatus>) => setStatus((before) => (before ? { ...before, ...changes } : before)),
     [],
   );
-  return { status, face, applied };
+  return { status, isLive, face, applied };
 }
 
 async function readStatus(
