@@ -63,8 +63,9 @@ class PrivateBroker:
     def __init__(
         self, port: int = 0, websocket_port: int | None = None, *, extra: str = "", anonymous: bool = True
     ) -> None:
-        self.port = port or free_port()
-        self.websocket_port = free_port() if websocket_port == 0 else websocket_port
+        self._held: list[socket.socket] = []
+        self.port = port or self._hold_port()
+        self.websocket_port = self._hold_port() if websocket_port == 0 else websocket_port
         self._extra = extra
         self._anonymous = anonymous
         self._directory = tempfile.TemporaryDirectory(prefix="robot-node-broker-")
@@ -85,6 +86,18 @@ class PrivateBroker:
         """What mosquitto has said so far."""
         path = self.directory / "log"
         return path.read_text(errors="replace") if path.exists() else ""
+
+    def _hold_port(self) -> int:
+        """A free port that nobody else is given, also while mosquitto doesn't run.
+
+        Linux hands out no port to which a socket is bound, and yet lets mosquitto listen there: both say
+        SO_REUSEADDR, and ours does not listen.
+        """
+        holder = socket.socket()
+        self._held.append(holder)
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("127.0.0.1", 0))
+        return int(holder.getsockname()[1])
 
     async def start(self) -> None:
         """Start it, and return when it accepts connections."""
@@ -140,7 +153,7 @@ class PrivateBroker:
             self._process.send_signal(number)
 
     async def stop(self) -> None:
-        """Stop mosquitto; its port stays ours for another :meth:`start`."""
+        """Stop mosquitto; ports that it chose stay ours for another :meth:`start`."""
         if self._process is None:
             return
         process, self._process = self._process, None
@@ -152,8 +165,10 @@ class PrivateBroker:
             await asyncio.to_thread(process.wait)
 
     def close(self) -> None:
-        """Remove the private folder."""
+        """Remove the private folder, and give up the ports."""
         self._directory.cleanup()
+        for holder in self._held:
+            holder.close()
 
     async def __aenter__(self) -> Self:
         await self.start()

@@ -38,6 +38,17 @@ async def test_it_listens_while_it_runs(broker: PrivateBroker) -> None:
     assert not is_listening(broker.port)
 
 
+async def test_its_ports_stay_its_own_while_it_is_stopped(broker: PrivateBroker) -> None:
+    assert broker.websocket_port
+    await broker.stop()
+    for port in (broker.port, broker.websocket_port):
+        with socket.socket() as other, pytest.raises(OSError, match="Address already in use"):
+            other.bind(("127.0.0.1", port))
+    await broker.start()
+    assert is_listening(broker.port)
+    assert is_listening(broker.websocket_port)
+
+
 async def test_it_dies_with_the_program_that_started_it() -> None:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", STARTS_A_BROKER_AND_IS_KILLED), stdout=asyncio.subprocess.PIPE
