@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import json
-import signal
 import sys
-from collections.abc import Coroutine
-from datetime import datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated
 
 import typer
 
+from robot_node.cli_options import BrokerOption, JsonOption, given, visit
+from robot_node.cli_visits import call, robots, watch
 from robot_node.config import BrokerSettings, Settings, load_settings
 from robot_node.errors import RobotNodeError, SettingsError
 from robot_node.logs import configure_logging
-from robot_node.mqtt import Backoff, Broker, cancel_and_wait
+from robot_node.mqtt import Backoff, cancel_and_wait
 from robot_node.run_until_signal import run_until_signal
-
-T = TypeVar("T")
 
 app = typer.Typer(
     name="robot-node",
@@ -33,31 +29,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-BrokerOption = Annotated[
-    str | None,
-    typer.Option(
-        "--broker",
-        metavar="URL",
-        help="mqtt[s]://user:password@host:port, or ws[s]://host:port/path. From the environment: "
-        "ROBOT_NODE_BROKER__URL, ROBOT_NODE_BROKER__USERNAME, ROBOT_NODE_BROKER__PASSWORD.  "
-        "[default: mqtt://127.0.0.1:1883]",
-        show_default=False,
-    ),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else on stdout.")]
-ClientIdOption = Annotated[
-    str | None,
-    typer.Option(
-        "--client-id",
-        metavar="ID",
-        help="Our MQTT client id. A broker with access rules wants the user name here.  [default: a random one]",
-        show_default=False,
-    ),
-]
-RobotArgument = Annotated[
-    str, typer.Argument(help="The robot's server id or server name, as 'robot-node robots' lists it.")
-]
 
 
 def main() -> None:
@@ -95,7 +66,7 @@ def run(
         "robot": {"server_id": server_id, "server_name": server_name},
         "simulation": {"scene": scene},
     }
-    settings = load_settings(config, _given(overrides))
+    settings = load_settings(config, given(overrides))
     configure_logging(settings.log.level)
     asyncio.run(run_until_signal(_run(settings, simulated=simulated)))
 
@@ -158,7 +129,7 @@ def console(
     from robot_node.console.beside import console_of, open_browser  # noqa: PLC0415
     from robot_node.console.server import serve_console  # noqa: PLC0415
 
-    settings = load_settings(config, _given({"console": {"host": host, "port": port, "broker_url": broker}}))
+    settings = load_settings(config, given({"console": {"host": host, "port": port, "broker_url": broker}}))
     configure_logging(settings.log.level)
 
     def listening(url: str) -> None:
@@ -169,146 +140,8 @@ def console(
     asyncio.run(run_until_signal(serve_console(console_of(settings), on_listening=listening)))
 
 
-@app.command()
-def robots(
-    broker: BrokerOption = None,
-    watch_: Annotated[
-        bool,
-        typer.Option(
-            "--watch", "-w", help="Show who comes (+) and goes (-), a line each, until Ctrl-C. With --json: JSON lines."
-        ),
-    ] = False,
-    as_json: Annotated[
-        bool,
-        typer.Option(
-            "--json",
-            help="Print one JSON document and nothing else on stdout; with --watch one JSON object a line, "
-            'whose "event" is "online" or "offline".',
-        ),
-    ] = False,
-) -> None:
-    """List the robots that are online."""
-    from robot_node import remote  # noqa: PLC0415
-
-    if watch_:
-        configure_logging("error")
-        _watch_robots(_broker(broker), as_json=as_json)
-        return
-    configure_logging("warning")
-    found = _visit(remote.online(_broker(broker)))
-    if as_json:
-        typer.echo(json.dumps([remote.as_json(robot) for robot in found], ensure_ascii=False))
-    elif found:
-        _print_table(found)
-    else:
-        typer.echo(f"No robot is online at {_broker(broker)}.")
-
-
-def _watch_robots(broker: Broker, *, as_json: bool) -> None:
-    from robot_node import remote  # noqa: PLC0415
-
-    def show(movement: remote.Movement) -> None:
-        at = datetime.now().astimezone()
-        if as_json:
-            typer.echo(json.dumps(remote.movement_as_json(movement, at), ensure_ascii=False))
-        else:
-            typer.echo(remote.movement_as_text(movement, at))
-
-    def say(line: str) -> None:
-        typer.echo(line, err=True)
-
-    asyncio.run(run_until_signal(remote.follow(broker, show=show, say=say)))
-
-
-def _print_table(found: tuple[Any, ...]) -> None:
-    from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-
-    table = Table("SERVER ID", "SERVER NAME", "DESCRIPTION", box=None, pad_edge=False)
-    for robot in found:
-        table.add_row(robot.server_id, robot.server_name, robot.description)
-    console = Console()
-    # not a terminal: never wrap, so that grep and cut see one robot a line
-    console.print(table, markup=False) if console.is_terminal else Console(width=1000).print(table)
-
-
-@app.command()
-def call(
-    robot: RobotArgument,
-    tool: Annotated[str, typer.Argument(help="Name of the tool, e.g. take_photo.")],
-    arguments: Annotated[
-        str, typer.Argument(metavar="JSON", help="The tool's arguments, e.g. '{\"enabled\": true}'.")
-    ] = "{}",
-    broker: BrokerOption = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Save the image of the result here.")
-    ] = None,
-    client_id: ClientIdOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Call a tool of a robot."""
-    from robot_node import remote  # noqa: PLC0415
-
-    configure_logging("warning")
-    try:
-        parsed = json.loads(arguments)
-    except ValueError as error:
-        raise SettingsError(f"The tool's arguments are not valid JSON: {error}.") from error
-    if not isinstance(parsed, dict):
-        raise SettingsError("The tool's arguments must be a JSON object.", remedy="For example '{\"enabled\": true}'.")
-    ask = functools.partial(typer.confirm, err=True) if sys.stdin.isatty() and not as_json else None
-    result = _visit(remote.call(_broker(broker), robot, tool, parsed, client_id=client_id, ask=ask))
-    saved = remote.save_image(result, output) if output and not result.is_error else None
-    if as_json:
-        typer.echo(json.dumps(remote.result_as_json(result), ensure_ascii=False))
-    else:
-        for line in remote.result_as_text(result, saved):
-            typer.echo(line, err=result.is_error)
-    if result.is_error:
-        raise typer.Exit(1)
-
-
-@app.command()
-def watch(
-    robot: RobotArgument,
-    broker: BrokerOption = None,
-    frames: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="Stop after N decoded frames; default: until Ctrl-C.")
-    ] = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE.mp4", help="Write the video here.")
-    ] = None,
-    ice_server: Annotated[
-        list[str] | None, typer.Option(metavar="URL", help="A STUN server, e.g. stun:host:3478; may be repeated.")
-    ] = None,
-    client_id: ClientIdOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Watch a robot's camera over WebRTC.
-
-    Reports time to first frame, size and frame rate.
-    """
-    from robot_node import remote  # noqa: PLC0415
-
-    configure_logging("warning")
-    report = _visit(
-        remote.watch(
-            _broker(broker),
-            robot,
-            frames=frames,
-            output=output,
-            ice_servers=ice_server or [],
-            say=lambda line: typer.echo(line, err=True),
-            client_id=client_id,
-        )
-    )
-    if as_json:
-        typer.echo(json.dumps(remote.report_as_json(report)))
-    else:
-        typer.echo(
-            f"first frame after {report.first_frame_ms:.0f} ms, {report.frames} frames of "
-            f"{report.width}x{report.height} at {report.fps:.1f} frames/s"
-        )
+for _command in (robots, call, watch):
+    app.command()(_command)
 
 
 @app.command()
@@ -350,7 +183,7 @@ def bridge(
     from robot_node.bridge.http import HttpAddress  # noqa: PLC0415
 
     settings: BrokerSettings = load_settings(
-        None, _given({"broker": {"url": broker}, "log": {"level": log_level}})
+        None, given({"broker": {"url": broker}, "log": {"level": log_level}})
     ).broker
     address = None if http is None else HttpAddress.parse(http)
     if print_config is not None:
@@ -434,7 +267,7 @@ def doctor(
     from robot_node.doctor import Finding, check_broker  # noqa: PLC0415
 
     configure_logging("error")
-    address = load_settings(config, _given({"broker": {"url": broker}})).broker.broker()
+    address = load_settings(config, given({"broker": {"url": broker}})).broker.broker()
     findings: list[Finding] = []
 
     def tell(finding: Finding) -> None:
@@ -446,7 +279,7 @@ def doctor(
         await check_broker(address, tell)
         return findings
 
-    _visit(check())
+    visit(check())
     if as_json:
         typer.echo(json.dumps([finding.as_json() for finding in findings]))
     if not all(finding.ok for finding in findings):
@@ -457,23 +290,3 @@ def doctor(
 def version() -> None:
     """Print the version."""
     typer.echo(metadata.version("robot-node"))
-
-
-def _broker(url: str | None) -> Broker:
-    """Where to connect, for the commands that visit a broker: the command line, else the environment."""
-    settings: BrokerSettings = load_settings(None, _given({"broker": {"url": url}})).broker
-    return settings.broker()
-
-
-def _given(overrides: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Only what was really said on the command line."""
-    said = {section: {key: v for key, v in keys.items() if v is not None} for section, keys in overrides.items()}
-    return {section: keys for section, keys in said.items() if keys}
-
-
-def _visit(work: Coroutine[Any, Any, T | None]) -> T:
-    """Run a command that ends by itself; one that was interrupted ends with the status that a shell expects."""
-    result = asyncio.run(run_until_signal(work))
-    if result is None:
-        raise typer.Exit(128 + signal.SIGINT)
-    return result
