@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from gpiozero.pins.mock import MockFactory, MockPWMPin
+
+_SPEED_OF_SOUND = 343.0
+"""In metres a second, at 20 degrees."""
 
 
 class SimulatedPin(MockPWMPin):  # type: ignore[misc]  # gpiozero ships no types
@@ -76,3 +81,19 @@ class SimulatedPins:
     def release(self, gpio: int) -> None:
         """Let it go, or open it."""
         self.drive(gpio, high=True)
+
+    def wire_distance_sensor(self, trigger: int, echo: int, metres: Callable[[], float]) -> None:
+        """Put an ultrasonic sensor on two pins, as the HC-SR04: it answers with a pulse as long as the way of sound."""
+
+        def answer() -> None:
+            time.sleep(0.0005)
+            pin.drive_high()
+            time.sleep(2 * metres() / _SPEED_OF_SOUND)
+            pin.drive_low()
+
+        def triggered(level: float) -> None:
+            if level:
+                threading.Thread(target=answer, name="echo", daemon=True).start()
+
+        pin = self.pin(echo)
+        self.pin(trigger).on_level = triggered

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import warnings
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -26,6 +27,9 @@ _TEXTS = {
 }
 
 _DISTANCE_EVERY_S = 0.25
+_ECHOES = 5
+"""Of so many the median counts."""
+
 _SMALLEST_CHANGE_M = 0.02
 """A distance that changes by less is not told: the sensor itself is no better."""
 
@@ -47,7 +51,7 @@ class Inputs:
         self._events = events
         self._loop = asyncio.get_running_loop()
         self._closed = False
-        self._distances: dict[str, Any] = {}
+        self._distances: dict[str, tuple[Any, float]] = {}
         if self._settings:
             state.update(inputs={name: InputState(entry.kind) for name, entry in self._settings.items()})
 
@@ -58,28 +62,34 @@ class Inputs:
             what = f"The {settings.kind} {name!r} on {', '.join(f'GPIO{gpio}' for gpio in settings.gpios())}"
             try:
                 made = await self._board.make(what, partial(self._build, name, settings))
-                self._changed(name, await self._board.call(what, lambda made=made: bool(made.is_active)))
+                if isinstance(settings, DistanceInputSettings):
+                    self._distances[name] = (made, settings.near_m)
+                else:
+                    self._changed(name, await self._board.call(what, lambda made=made: bool(made.is_active)))
             except DeviceError as error:
                 failed.append(error)
                 self._update(name, error=str(error))
-                continue
-            if isinstance(settings, DistanceInputSettings):
-                self._distances[name] = made
         return tuple(failed)
 
     async def watch(self) -> None:
         """Measure distances until cancelled."""
         while self._distances:
-            for name, sensor in self._distances.items():
+            for name, (sensor, near_m) in self._distances.items():
                 try:
                     metres = await self._board.call(f"The distance sensor {name!r}", lambda made=sensor: made.distance)
                 except DeviceError as error:
                     self._update(name, error=str(error))
-                    continue
-                known = self._state.snapshot.inputs[name].distance_m
-                if known is None or abs(metres - known) >= _SMALLEST_CHANGE_M:
-                    self._update(name, distance_m=round(metres, 2), error="")
+                else:
+                    self._measured(name, metres, near_m)
             await asyncio.sleep(_DISTANCE_EVERY_S)
+
+    def _measured(self, name: str, metres: float, near_m: float) -> None:
+        if metres == 0:  # gpiozero's way to say that nothing came back yet
+            return
+        known = self._state.snapshot.inputs[name].distance_m
+        if known is None or abs(metres - known) >= _SMALLEST_CHANGE_M:
+            self._update(name, distance_m=round(metres, 2), error="")
+        self._changed(name, metres < near_m)
 
     def close(self) -> None:
         """Tell of no more changes."""
@@ -95,18 +105,22 @@ class Inputs:
                 bounce_time=settings.bounce_s or None,
                 pin_factory=factory,
             )
-        else:
-            made = gpiozero.DistanceSensor(
-                echo=settings.echo_pin,
-                trigger=settings.trigger_pin,
-                max_distance=settings.max_distance_m,
-                threshold_distance=min(settings.near_m, settings.max_distance_m),
-                pin_factory=factory,
-            )
-        # gpiozero calls these in threads of its own.
-        made.when_activated = lambda: self._from_thread(name, active=True)
-        made.when_deactivated = lambda: self._from_thread(name, active=False)
-        return made
+            # gpiozero calls these in threads of its own.
+            made.when_activated = lambda: self._from_thread(name, active=True)
+            made.when_deactivated = lambda: self._from_thread(name, active=False)
+            return made
+        # That another pin library would measure better, and each echo that was missed: nothing that anybody can act on.
+        for told in (gpiozero.PWMSoftwareFallback, gpiozero.DistanceSensorNoEcho):
+            warnings.filterwarnings("ignore", category=told)
+        # "partial": reading never waits for echoes, since everything else on the pins would wait as well.
+        return gpiozero.DistanceSensor(
+            echo=settings.echo_pin,
+            trigger=settings.trigger_pin,
+            max_distance=settings.max_distance_m,
+            queue_len=_ECHOES,
+            partial=True,
+            pin_factory=factory,
+        )
 
     def _from_thread(self, name: str, *, active: bool) -> None:
         if not self._loop.is_closed():
