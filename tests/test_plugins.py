@@ -1,0 +1,129 @@
+"""Devices of other packages: the example of the guide, installed and run, and what is said when one does not work."""
+
+from __future__ import annotations
+
+import re
+import sys
+import tomllib
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mcp import Client
+from mcp_types import TextResourceContents
+
+from hw_mocks.platform import simulated_platform
+from robot_node.devices.plugin import ENTRY_POINTS, DeviceContext
+from robot_node.errors import SettingsError
+from robot_node.events import EventLog
+from robot_node.plugins import open_plugins
+from robot_node.state import RobotState
+from tests.pins.rig import eventually, robot
+
+EXAMPLE = Path(__file__).parents[1] / "docs" / "device-example"
+
+
+def install(folder: Path, code: str, entry_points: dict[str, str]) -> None:
+    """What pip does with a package of one module."""
+    (folder / "robot_node_thermometer.py").write_text(code)
+    info = folder / "robot_node_thermometer-1.0.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: robot-node-thermometer\nVersion: 1.0.0\n")
+    lines = "".join(f"{name} = {value}\n" for name, value in entry_points.items())
+    (info / "entry_points.txt").write_text(f"[{ENTRY_POINTS}]\n{lines}")
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of installed packages."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.delitem(sys.modules, "robot_node_thermometer", raising=False)
+    return folder
+
+
+@pytest.fixture
+def example(site: Path) -> None:
+    """The example of the guide is installed."""
+    project = tomllib.loads((EXAMPLE / "pyproject.toml").read_text())["project"]
+    install(site, (EXAMPLE / "robot_node_thermometer.py").read_text(), project["entry-points"][ENTRY_POINTS])
+
+
+def context(name: str = "thermometer", told: list[str] | None = None, **settings: Any) -> DeviceContext:  # noqa: ANN401
+    platform = simulated_platform(scene="clock").platform
+    return DeviceContext(name, settings, platform, RobotState(), EventLog(), (told if told is not None else []).append)
+
+
+@pytest.mark.usefixtures("example")
+async def test_the_example_gives_a_tool_a_resource_updates_and_events(tmp_path: Path) -> None:
+    file, told = tmp_path / "temp", list[str]()
+    file.write_text("41500\n")
+    given = context(told=told, file=str(file), every_s=0.01, limit=70)
+    async with AsyncExitStack() as devices, robot() as it:
+        for plugin in await open_plugins([given], devices):
+            plugin.offer(it.server)
+        async with Client(it.server) as client:
+            result = await client.call_tool("get_temperature", {})
+            assert result.structured_content == {"result": 41.5}
+            file.write_text("71000\n")
+            await eventually(lambda: told == ["robot://thermometer"])
+            (content,) = (await client.read_resource("robot://thermometer")).contents
+            assert isinstance(content, TextResourceContents)
+            assert content.text == "71.0"
+        await eventually(
+            lambda: [event.text for event in given.events.after()] == ["The processor is hot: 71 degrees."]
+        )
+
+
+def test_the_guide_says_what_the_example_does() -> None:
+    guide = (EXAMPLE.parent / "add-a-device.md").read_text()
+    entry = re.search(r"```toml\n# pyproject\.toml\n(.*?)```", guide, re.DOTALL)
+    assert entry
+    assert entry[1] in (EXAMPLE / "pyproject.toml").read_text()
+    lines = (EXAMPLE / "robot_node_thermometer.py").read_text().splitlines()
+    assert len([line for line in lines if line.strip()]) <= 45
+
+
+@pytest.mark.usefixtures("example")
+async def test_a_device_that_nobody_brings_is_refused_with_those_there_are() -> None:
+    async with AsyncExitStack() as devices:
+        with pytest.raises(SettingsError, match=r"devices\.nose: no installed .* Installed devices: thermometer\."):
+            await open_plugins([context("nose")], devices)
+
+
+@pytest.mark.usefixtures("example")
+async def test_a_device_that_does_not_work_is_an_event_and_the_robot_goes_on(tmp_path: Path) -> None:
+    given = context(file=str(tmp_path / "nothing"))
+    async with AsyncExitStack() as devices:
+        assert len(await open_plugins([given], devices)) == 1
+        (event,) = given.events.after()
+        assert event.kind == "fault"
+        assert "'thermometer' does not work" in event.text
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("import no_such_package\n", "cannot be loaded: No module named 'no_such_package'"),
+        ("def Thermometer(robot):\n    raise ValueError('too cold')\n", "cannot be loaded: too cold"),
+        (
+            (
+                "from robot_node.errors import SettingsError\n"
+                "def Thermometer(robot):\n    raise SettingsError('limit must be a number.')\n"
+            ),
+            "limit must be a number",
+        ),
+    ],
+)
+async def test_what_cannot_be_loaded_is_refused_with_the_reason(site: Path, code: str, reason: str) -> None:
+    install(site, code, {"thermometer": "robot_node_thermometer:Thermometer"})
+    async with AsyncExitStack() as devices:
+        with pytest.raises(SettingsError, match=reason):
+            await open_plugins([context()], devices)
+
+
+async def test_without_devices_in_the_settings_nothing_is_loaded() -> None:
+    async with AsyncExitStack() as devices:
+        assert await open_plugins([], devices) == ()
