@@ -8,9 +8,11 @@ from statistics import median
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser
 
 from tests.console.browser import visit
+from tests.console.conftest import Site
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 _LIMIT_BYTES = 300_000
 _CLICKS = 5
@@ -30,15 +32,11 @@ new PerformanceObserver((list) => {
 """
 
 
-@pytest.mark.usefixtures("robot")
 async def test_the_page_is_light_and_soon_there(
-    browser: Browser,
-    address: str,
-    tmp_path: Path,
-    record_property: Callable[[str, object], None],
+    site: Site, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     loaded: dict[str, int] = {}
-    async with visit(browser, address, tmp_path) as page:
+    async with visit(site.browser, site.address, tmp_path) as page:
         network = await page.page.context.new_cdp_session(page.page)
         urls: dict[str, str] = {}
 
@@ -64,10 +62,8 @@ async def test_the_page_is_light_and_soon_there(
             clicks_ms.append(await page.page.evaluate("() => window.paintedAt - window.clickedAt"))
             await page.camera.click()
             await page.sees(page.overlay, "The camera is off")
-        shifts = [
-            shift["value"] for shift in await page.page.evaluate("window.shifts") if shift["startTime"] > began_ms
-        ]
-    here = {url.removeprefix(address): size for url, size in loaded.items() if url.startswith(address)}
+        shifts = [shift["value"] for shift in await page.page.evaluate("window.shifts") if shift["at"] > began_ms]
+    here = {url.removeprefix(site.address): size for url, size in loaded.items() if url.startswith(site.address)}
     assert {"", "config.json", "faces/happy.png"} <= set(here)
     assert len([name for name in here if name.startswith("assets/")]) >= 2
     assert sum(here.values()) < _LIMIT_BYTES, here

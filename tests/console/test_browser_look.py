@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
-from playwright.async_api import Browser, Locator, Page
+from playwright.async_api import Locator, Page
 
 from robot_node.console.page import BUILT
-from robot_node.private_broker import PrivateBroker
 from tests.console.browser import ConsolePage, visit
+from tests.console.conftest import Site
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 _AXE = BUILT.parent / "node_modules" / "axe-core" / "axe.min.js"
 _RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -75,6 +77,11 @@ async def tab_to(page: Page, wanted: Locator, *, limit: int = 60) -> None:
     raise AssertionError(f"the tab key does not lead there, only to {passed}")
 
 
+async def wear(page: ConsolePage, scheme: Literal["light", "dark"]) -> None:
+    """Be light or dark, at once: colours that fade have no contrast yet."""
+    await page.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+
+
 async def show_everything(page: ConsolePage) -> None:
     """Open what is folded."""
     for summary in await page.page.locator("summary").all():
@@ -82,43 +89,40 @@ async def show_everything(page: ConsolePage) -> None:
     await page.page.evaluate("() => scrollTo(0, 0)")
 
 
-@pytest.mark.usefixtures("robot")
 @pytest.mark.parametrize("device", ["desktop", "phone"])
-async def test_nobody_is_left_out_in_light_and_dark(
-    browser: Browser, address: str, tmp_path: Path, pictures: Path, device: str
-) -> None:
+async def test_nobody_is_left_out_in_light_and_dark(site: Site, tmp_path: Path, pictures: Path, device: str) -> None:
     options: dict[str, Any] = _PHONE if device == "phone" else {}
-    async with visit(browser, address, tmp_path, **options) as page:
+    await site.call("control_camera", {"enabled": False})
+    async with visit(site.browser, site.address, tmp_path, **options) as page:
         await page.ready()
         await assert_accessible(page.page)
         await page.camera.click()
         await page.button("happy").click()
         await page.page.wait_for_selector(".oled img[data-emotion=happy]")
         await page.moving_pictures()
-        for _ in range(2):
-            await page.button("Photo").click()
-            await page.page.get_by_role("img", name="Photo taken").first.wait_for()
-        await page.moving_pictures(30)
-        for scheme in ("light", "dark"):
-            await page.page.emulate_media(color_scheme="dark" if scheme == "dark" else "light", reduced_motion="reduce")
-            await page.page.screenshot(path=pictures / f"{device}-{scheme}.png")
-            await page.page.screenshot(path=pictures / f"{device}-{scheme}-whole.png", full_page=True)
-            await assert_accessible(page.page)
-            await assert_fits(page.page)
-        await show_everything(page)
+        await page.button("Photo").click()
+        await page.page.get_by_role("img", name="Photo taken").wait_for()
+        await page.sees(page.page.locator("[data-figure=statRate] dd"), "fps")
+        await wear(page, "light")
+        await page.page.screenshot(path=pictures / f"{device}-light.png")
         await assert_accessible(page.page)
         await assert_fits(page.page)
+        await wear(page, "dark")
+        await page.page.screenshot(path=pictures / f"{device}-dark.png")
+        await show_everything(page)
         await page.page.screenshot(path=pictures / f"{device}-dark-unfolded.png", full_page=True)
+        await assert_accessible(page.page)
+        await assert_fits(page.page)
         await page.button("Settings").click()
         await page.page.get_by_role("dialog", name="Settings").wait_for()
         await assert_accessible(page.page)
-        await page.page.screenshot(path=pictures / f"{device}-dark-settings.png")
-        await page.page.emulate_media(color_scheme="light", reduced_motion="reduce")
-        await assert_accessible(page.page)
+        await wear(page, "light")
         await page.page.screenshot(path=pictures / f"{device}-light-settings.png")
+        await assert_accessible(page.page)
 
 
-async def test_keyboard_alone_is_enough(page: ConsolePage) -> None:
+async def test_keyboard_alone_is_enough(shared_page: ConsolePage) -> None:
+    page = shared_page
     keyboard = page.page.keyboard
     await tab_to(page.page, page.camera)
     await keyboard.press("Space")
@@ -143,7 +147,8 @@ async def test_keyboard_alone_is_enough(page: ConsolePage) -> None:
     assert await focused(page.page) == "Settings"
 
 
-async def test_the_page_speaks_chinese(page: ConsolePage, pictures: Path) -> None:
+async def test_the_page_speaks_chinese(shared_page: ConsolePage, pictures: Path) -> None:
+    page = shared_page
     await page.button("Settings").click()
     await page.page.get_by_label("Language").select_option("中文")
     await page.button("Save").click()
@@ -156,13 +161,16 @@ async def test_the_page_speaks_chinese(page: ConsolePage, pictures: Path) -> Non
     await page.page.get_by_role("button", name="设置").wait_for()
 
 
-async def test_what_is_wrong_is_said_accessibly(page: ConsolePage, broker: PrivateBroker, pictures: Path) -> None:
-    await broker.stop()
+async def test_what_is_wrong_is_said_accessibly(shared_page: ConsolePage, site: Site, pictures: Path) -> None:
+    page = shared_page
+    await site.broker.stop()
     await page.sees(page.page.get_by_role("status"), "The broker cannot be reached")
     await assert_accessible(page.page)
     await page.page.screenshot(path=pictures / "desktop-light-no-broker.png")
-    await page.page.emulate_media(color_scheme="dark", reduced_motion="reduce")
+    await wear(page, "dark")
     await page.page.set_viewport_size({"width": 390, "height": 844})
     await assert_accessible(page.page)
     await assert_fits(page.page)
     await page.page.screenshot(path=pictures / "phone-dark-no-broker.png")
+    await site.broker.start()
+    await page.ready()

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.async_api import Browser
 
 from robot_node.media import SAMPLE_RATE
-from robot_node.private_broker import PrivateBroker
 from tests.console.browser import ConsolePage, visit
-from tests.end_to_end.footage import clip_path
-from tests.end_to_end.robot_process import RobotProcess, eventually, wait_until_online
+from tests.console.conftest import Site
+from tests.end_to_end.robot_process import eventually
 from tests.sound import loudest_hz
 
-_RECORDING = "said.raw"
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 # What Chromium's fake microphone hears.
 _BEEP_HZ = 400
 _BEEPS_EVERY_S = 0.5
@@ -43,38 +41,6 @@ async () => {
 """
 
 
-@pytest.fixture
-async def robot(broker: PrivateBroker, tmp_path: Path) -> AsyncIterator[RobotProcess]:
-    """A robot that is online, has microphone and loudspeaker, and lets people talk."""
-    process = RobotProcess(
-        broker,
-        tmp_path,
-        scene=str(clip_path()),
-        settings={
-            "ROBOT_NODE_CAMERA__WIDTH": "640",
-            "ROBOT_NODE_CAMERA__HEIGHT": "272",
-            "ROBOT_NODE_AUDIO__MICROPHONE": "default",
-            "ROBOT_NODE_AUDIO__LOUDSPEAKER": "default",
-            "ROBOT_NODE_AUDIO__VOLUME": "100",
-            "ROBOT_NODE_AUDIO__VIEWER_MAY_SPEAK": "true",
-            "ROBOT_NODE_SIMULATION__LOUDSPEAKER_RECORDING": str(tmp_path / _RECORDING),
-        },
-    )
-    await process.start()
-    try:
-        await wait_until_online(broker)
-        await eventually(lambda: "WebRTC connection" in process.log, "signalling is up")
-        yield process
-    finally:
-        await process.kill()
-        print(process.log)  # noqa: T201  # pytest shows it when the test failed
-
-
-def said(robot: RobotProcess) -> bytes:
-    """What the robot's loudspeaker has played so far, 16 bit."""
-    return (robot.folder / _RECORDING).read_bytes()
-
-
 def beeps_at_s(samples: bytes) -> list[float]:
     """When each beep begins, in seconds."""
     every = SAMPLE_RATE // 100
@@ -91,25 +57,26 @@ def steady_beeps(samples: bytes) -> bool:
 
 
 async def test_who_presses_talk_is_heard_by_the_robot_and_who_presses_listen_hears_it(
-    page: ConsolePage, robot: RobotProcess, browser: Browser, address: str, tmp_path: Path
+    shared_page: ConsolePage, site: Site, tmp_path: Path
 ) -> None:
+    page = shared_page
     await page.camera.click()
     await page.moving_pictures()
     assert await page.button("Talk").get_attribute("aria-pressed") == "false"
-    assert said(robot) == b"", "heard without being asked"
+    assert site.said == b"", "heard without being asked"
 
     await page.button("Talk").click()
-    await eventually(lambda: steady_beeps(said(robot)), "beeps from the robot's loudspeaker")
-    assert loudest_hz(said(robot)) == pytest.approx(_BEEP_HZ, abs=20)
+    await eventually(lambda: steady_beeps(site.said), "beeps from the robot's loudspeaker")
+    assert loudest_hz(site.said) == pytest.approx(_BEEP_HZ, abs=20)
     await page.moving_pictures()
     assert await page.button("Talk").get_attribute("aria-pressed") == "true"
 
-    async with visit(browser, address, tmp_path) as other:
+    async with visit(site.browser, site.address, tmp_path) as other:
         await other.moving_pictures()
         await other.button("Talk").click()
         await other.sees(other.page.get_by_role("status"), "The robot does not take your sound")
         await other.moving_pictures()
-    await eventually(lambda: steady_beeps(said(robot)), "the first one is still heard")
+    await eventually(lambda: steady_beeps(site.said), "the first one is still heard")
 
     await page.button("Listen").click()
     await page.page.wait_for_function("() => document.querySelector('video').srcObject.getAudioTracks().length > 0")
@@ -119,6 +86,6 @@ async def test_who_presses_talk_is_heard_by_the_robot_and_who_presses_listen_hea
     await page.button("Talk").click()
     await page.page.get_by_role("button", name="Talk", pressed=False).wait_for()
     await page.moving_pictures()
-    before = len(said(robot))
+    before = len(site.said)
     await page.moving_pictures(40)
-    assert beeps_at_s(said(robot)[before:]) == []
+    assert beeps_at_s(site.said[before:]) == []
