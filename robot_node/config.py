@@ -461,7 +461,7 @@ def _explain(
             source = f"settings file {file}"
         else:
             source = "defaults"
-        reason = problem["msg"].removeprefix("Value error, ")
+        reason = problem["msg"].removeprefix("Value error, ").rstrip(".")
         if problem["type"] == "extra_forbidden":
             reason = "there is no such setting"
         explanations.append(f"{source}: {key}: {reason}")
