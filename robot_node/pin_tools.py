@@ -30,7 +30,7 @@ class Beeping(BaseModel):
     """Result of beep."""
 
     name: str = Field(description="Which buzzer.")
-    seconds: float = Field(description="For how long it sounds, with the pauses.")
+    seconds: float = Field(description="For how long it was to sound, with the pauses.")
 
 
 class Turned(BaseModel):
@@ -156,12 +156,13 @@ def _offer_buzzers(server: MCPServer, buzzers: dict[str, Buzzer]) -> None:
         duration: float = 0.2,
         times: Annotated[int, Field(ge=1, le=10, description="How often, with pauses as long.")] = 1,
     ) -> Beeping:
-        """Sound a buzzer. Returns at once."""
+        """Sound a buzzer. Returns when it is silent again."""
         limit = buzzers[name].settings.max_duration_s
         if duration > limit:
             raise ToolError(f"The buzzer {name!r} sounds for {limit:g} s at most.")
         with readable_errors():
             await buzzers[name].beep(duration, times, owner=_owner(ctx))
+        await buzzers[name].finished()
         return Beeping(name=name, seconds=round(duration * (2 * times - 1), 3))
 
     beep.__annotations__["duration"] = Annotated[float, Field(gt=0, le=longest, description="Seconds of each beep.")]
@@ -229,7 +230,10 @@ def _offer_look(server: MCPServer, pan: Servo, tilt: Servo) -> None:
 
 def _offer_motors(server: MCPServer, motors: dict[str, Motor]) -> None:
     async def drive_motor(name: str, speed: float, duration: float, ctx: Context[Any, Any]) -> Driving:
-        """Drive a motor for some seconds; then it stops by itself. Returns at once, so that two can drive together."""
+        """Drive a motor for some seconds; then it stops by itself.
+
+        Returns at once, so that two can drive together. It stops too when the session of whoever drives it ends.
+        """
         with readable_errors():
             await motors[name].drive(speed, duration, owner=_owner(ctx))
         return Driving(name=name, speed=speed, seconds=duration)

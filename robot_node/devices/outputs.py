@@ -151,6 +151,11 @@ class Buzzer(_Output):
         self._owner = owner
         self._sounding = asyncio.create_task(self._sound(duration_s, times), name=f"buzzer {self.name}")
 
+    async def finished(self) -> None:
+        """Return when it is silent again, or sounds for somebody else."""
+        if self._sounding is not None:
+            await asyncio.wait((self._sounding,))
+
     def stop(self, owner: object = None) -> bool:
         """Be silent at once; returns whether it sounded.
 
@@ -168,8 +173,7 @@ class Buzzer(_Output):
 
     async def _silence(self) -> None:
         self.stop()
-        if self._sounding is not None:
-            await asyncio.wait((self._sounding,))
+        await self.finished()
 
     async def _sound(self, duration_s: float, times: int) -> None:
         try:

@@ -178,9 +178,10 @@ async def test_a_buzzer_sounds_in_beeps() -> None:
         assert await it.call("beep", name="beeper", duration=0.02, times=3) == {"name": "beeper", "seconds": 0.1}
         await eventually(lambda: len(levels) == 6)
         assert levels == [1, 0] * 3
-        await it.call("beep", name="beeper", duration=1.5)
+        sounding = asyncio.create_task(it.call("beep", name="beeper", duration=1.5, times=10))
         await eventually(lambda: it.level(BEEPER) == 1)
         assert await it.call("stop_all") == {"stopped": ["beeper"]}
+        await sounding
         await eventually(lambda: it.level(BEEPER) == 0)
 
 
@@ -211,7 +212,7 @@ async def test_at_shutdown_all_is_still_and_dark() -> None:
         await it.call("set_led", name="lamp", on=True)
         await it.call("move_servo", name="pan", angle=10)
         await it.call("drive_motor", name="wheel", speed=0.5, duration=30)
-        await it.call("beep", name="beeper", duration=1.5)
+        await it.robot.on_pins.outputs.buzzers["beeper"].beep(1.5)
         await eventually(lambda: it.level(AHEAD) == 0.5)
     assert [gpio.level(pin) for pin in (LAMP, AHEAD, BACK, BEEPER)] == [0, 0, 0, 0]
     assert gpio.pulse_ms(PAN) == 0
