@@ -1,4 +1,7 @@
-"""A simulated microphone that hears a tone, and a loudspeaker that keeps what it played, behind ``sounddevice``."""
+"""A simulated microphone that hears a tone or a file, and a loudspeaker that keeps what it played.
+
+Both are behind the interface of ``sounddevice``.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from robot_node.devices.platform import SoundLibrary
+from robot_node.errors import SettingsError
 
 SAMPLE_RATE = 48_000
 _BYTES_PER_SAMPLE = 2
 _KEPT_BYTES = 60 * SAMPLE_RATE * _BYTES_PER_SAMPLE
 _RECORDED_BYTES = 10 * _KEPT_BYTES
+_PAUSE_BYTES = 4 * SAMPLE_RATE * _BYTES_PER_SAMPLE
 # How much a sound card takes before it makes the writer wait.
 _CARD_BUFFER_S = 0.04
 
@@ -32,6 +37,7 @@ class SimulatedMicrophone:
     Attributes:
         frequency_hz: Pitch of the tone.
         amplitude: Of the tone, 0 to 1.
+        repeated: Heard instead of the tone, 16 bit: from the moment when it is opened, and again after pauses.
         absent: It is not plugged in, or has just been unplugged.
         recording: Sound is turned into samples now. The privacy promise is about this and nothing else.
         starts: How often recording was started.
@@ -39,15 +45,47 @@ class SimulatedMicrophone:
 
     frequency_hz: int = 440
     amplitude: float = 0.5
+    repeated: bytes = b""
     absent: bool = False
     recording: bool = field(default=False, init=False)
     starts: int = field(default=0, init=False)
+    _once: bytearray = field(default_factory=bytearray, init=False)
+
+    def hear(self, samples: bytes) -> None:
+        """Have these samples, 16 bit, heard once, after those that wait, before whatever else there is."""
+        self._once += samples
 
     def samples(self, first: int, count: int) -> bytes:
-        """Samples of the tone, 16 bit, from the ``first`` one after the beginning."""
+        """What is heard, 16 bit, from the ``first`` sample after the beginning."""
+        size = count * _BYTES_PER_SAMPLE
+        if self._once:
+            heard = bytes(self._once[:size])
+            del self._once[:size]
+            return heard.ljust(size, b"\0")
+        if self.repeated:
+            begin = first * _BYTES_PER_SAMPLE % (len(self.repeated) + _PAUSE_BYTES)
+            return self.repeated[begin : begin + size].ljust(size, b"\0")
         step = 2 * math.pi * self.frequency_hz / SAMPLE_RATE
         peak = self.amplitude * 32767
         return array.array("h", [round(peak * math.sin(step * (first + n))) for n in range(count)]).tobytes()
+
+
+def sound_of(file: Path) -> bytes:
+    """Decode a sound file: 16 bit, mono, 48 kHz.
+
+    Raises:
+        SettingsError: it cannot be decoded.
+    """
+    import av  # noqa: PLC0415  # takes seconds on a Pi
+
+    to_mono = av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE)
+    try:
+        with av.open(str(file)) as container:
+            frames = [mono for frame in container.decode(audio=0) for mono in to_mono.resample(frame)]
+    except (OSError, ValueError, IndexError) as error:  # IndexError: there is no sound in it
+        raise SettingsError(f"The sound {file} cannot be heard: {error}.") from error
+    frames += to_mono.resample(None)
+    return b"".join(bytes(frame.planes[0])[: frame.samples * _BYTES_PER_SAMPLE] for frame in frames)
 
 
 class SimulatedLoudspeaker:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from gpiozero.pins.mock import MockFactory
 
-from hw_mocks.audio import SimulatedLoudspeaker, SimulatedMicrophone, sound_library
+from hw_mocks.audio import SimulatedLoudspeaker, SimulatedMicrophone, sound_library, sound_of
 from hw_mocks.i2c import SimulatedI2cAdapter
 from hw_mocks.oled import SimulatedOled
 from hw_mocks.picamera2 import Board, camera_library
@@ -54,6 +54,7 @@ def simulated_platform(
     display_height: Literal[32, 64] = 64,
     display_address: int = 0x3C,
     display_picture: Path | None = None,
+    microphone_sound: Path | None = None,
     loudspeaker_recording: Path | None = None,
 ) -> SimulatedPi:
     """Build a Raspberry Pi that is not there.
@@ -65,10 +66,11 @@ def simulated_platform(
         display_height: Rows of the display.
         display_address: Where on the I2C bus it answers.
         display_picture: File that always holds the display's picture as PNG.
+        microphone_sound: File that the microphone hears, again and again; None for a tone.
         loudspeaker_recording: File that gets what the loudspeaker plays, 16 bit, mono, 48 kHz, without a header.
 
     Raises:
-        SettingsError: The scene cannot be shown.
+        SettingsError: The scene cannot be shown, or the sound not be heard.
     """
     check_scene(scene)
     sensor = SimulatedSensor(scene=scene)
@@ -76,6 +78,8 @@ def simulated_platform(
     oled = SimulatedOled(controller, display_height, display_picture)
     i2c = SimulatedI2cAdapter({display_address: oled})
     microphone, loudspeaker = SimulatedMicrophone(), SimulatedLoudspeaker(loudspeaker_recording)
+    if microphone_sound is not None:
+        microphone.repeated = sound_of(microphone_sound)
     sound = sound_library(microphone, loudspeaker)
     gpio = SimulatedPins()
     pins = gpio.factory

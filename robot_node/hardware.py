@@ -26,5 +26,6 @@ def choose(settings: Settings, *, simulated: bool) -> Platform:
         display_height=settings.display.height,
         display_address=settings.display.address,
         display_picture=settings.simulation.display_picture,
+        microphone_sound=settings.simulation.microphone_sound,
         loudspeaker_recording=settings.simulation.loudspeaker_recording,
     ).platform

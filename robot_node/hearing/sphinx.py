@@ -15,6 +15,9 @@ _SEARCH = "phrases"
 _BEFORE_S = 0.6
 """What is kept of the sound before somebody is noticed to speak: a beginning such as "st" is not noticed itself."""
 
+_FITS = 0.6
+"""Score of a phrase, 0 to 1: in our measurements, those that were said had 0.62 or more, nearly all others less."""
+
 _LONGEST_S = 12.0
 """Of what is said at a stretch. What goes on for longer is no speech to the robot, and is not listened to until it
 ends: a vacuum cleaner must not keep a processor busy."""
@@ -40,6 +43,7 @@ class SphinxRecognizer:
                 remedy="Install it into robot-node's venv: pip install pocketsphinx.",
             ) from error
         self._rest = b""  # of what was heard: less than a frame
+        self._used_to = ""
         self._decoding = self._too_long = False
         self._phrases = tuple(" ".join(_words(phrase)) for phrase in wanted.phrases)
         self._decoder = self._loaded(pocketsphinx, wanted)
@@ -92,6 +96,7 @@ class SphinxRecognizer:
 
     def _begin(self, frame: bytes) -> None:
         self._decoding, self._frames = True, 0
+        self._used_to = self._decoder.get_cmn()
         self._decoder.start_utt()
         self._decoder.process_raw(b"".join(self._before) + frame)
         self._before.clear()
@@ -101,8 +106,12 @@ class SphinxRecognizer:
         self._decoder.end_utt()
         found = self._decoder.hyp()
         text = " ".join(found.hypstr.split()) if found is not None else ""
-        # A beginning of a phrase is what remains of something else that was said.
-        return "" if self._too_long or (self._phrases and text not in self._phrases) else text
+        # A beginning of a phrase is what remains of something else that was said, and so is a phrase that fits badly.
+        if self._too_long or (self._phrases and (text not in self._phrases or found.score < _FITS)):
+            text = ""
+        if not text:  # the decoder adapts itself to voice and room, but must not do so to noise
+            self._decoder.set_cmn(self._used_to)
+        return text
 
     def _loaded(self, library: Any, wanted: Wanted) -> Any:  # noqa: ANN401  # pocketsphinx ships no types
         model = _model(Path(wanted.model)) if wanted.model else {}
@@ -115,13 +124,13 @@ class SphinxRecognizer:
             model["lm"] = None
         try:
             decoder = library.Decoder(samprate=_RATE, loglevel="FATAL", **model)
-            if self._phrases:
-                self._restrict(decoder)
-        except (RuntimeError, ValueError) as error:
+        except RuntimeError as error:
             raise DeviceError(
                 f"The model of the speech recognition cannot be loaded: {error}.",
                 remedy="Install pocketsphinx again, or check the folder hearing.model.",
             ) from error
+        if self._phrases:
+            self._restrict(decoder)
         return decoder
 
     def _restrict(self, decoder: Any) -> None:  # noqa: ANN401  # pocketsphinx ships no types
