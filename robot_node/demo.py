@@ -13,6 +13,7 @@ from robot_node import hardware, node
 from robot_node.config import Settings, load_settings
 from robot_node.console.beside import console_of, open_browser
 from robot_node.console.server import serve_console
+from robot_node.demo_buttons import ON_THE_PINS, Buttons, obey_terminal
 from robot_node.errors import RobotNodeError
 from robot_node.private_broker import PrivateBroker, free_port
 
@@ -52,7 +53,10 @@ async def run_demo(scene: str) -> None:
                         "robot": {"server_id": _SERVER_ID, "server_name": "demo/robot"},
                         # the only proxy of this broker; and, as all of the demo, reachable from this machine only
                         "webrtc": {"proxy": True, "addresses": ("127.0.0.1",)},
+                        # it is heard by who watches
+                        "voice": {"engine": "espeak-ng" if shutil.which("espeak-ng") else "none"},
                         "simulation": {"scene": scene, "display_picture": face},
+                        **ON_THE_PINS,
                         "console": {
                             "port": free_port(_CONSOLE_PORT),
                             "broker_url": f"ws://127.0.0.1:{broker.websocket_port}/mqtt",
@@ -67,6 +71,9 @@ async def run_demo(scene: str) -> None:
                     console: asyncio.Future[str] = asyncio.get_running_loop().create_future()
                     tasks.create_task(_serve_console(settings, console), name="console")
                     _say(_what_to_try(broker, platform.name, face, await console))
+                    buttons = Buttons(settings, platform)
+                    _say(f"Press its buttons: type 'press NAME' and Enter here. There are: {', '.join(buttons.names)}.")
+                    tasks.create_task(obey_terminal(buttons, _say), name="buttons")
     finally:  # Ctrl-C comes as a cancellation
         _say("Stopped: the robot has left, the broker is gone.")
 
