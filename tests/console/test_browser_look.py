@@ -104,6 +104,7 @@ async def test_nobody_is_left_out_in_light_and_dark(site: Site, tmp_path: Path, 
         await page.page.get_by_role("img", name="Photo taken").wait_for()
         await page.sees(page.page.locator("[data-figure=statRate] dd"), "fps")
         await wear(page, "light")
+        await page.page.evaluate("() => scrollTo(0, 0)")
         await page.page.screenshot(path=pictures / f"{device}-light.png")
         await assert_accessible(page.page)
         await assert_fits(page.page)
@@ -165,6 +166,7 @@ async def test_what_is_wrong_is_said_accessibly(shared_page: ConsolePage, site: 
     page = shared_page
     await site.broker.stop()
     await page.sees(page.page.get_by_role("status"), "The broker cannot be reached")
+    await page.page.get_by_role("img", name="The robot’s face when it was last seen").wait_for()  # noqa: RUF001  # typography
     await assert_accessible(page.page)
     await page.page.screenshot(path=pictures / "desktop-light-no-broker.png")
     await wear(page, "dark")

@@ -66,8 +66,7 @@ async def test_who_presses_talk_is_heard_by_the_robot_and_who_presses_listen_hea
     assert site.said == b"", "heard without being asked"
 
     await page.button("Talk").click()
-    await eventually(lambda: steady_beeps(site.said), "beeps from the robot's loudspeaker")
-    assert loudest_hz(site.said) == pytest.approx(_BEEP_HZ, abs=20)
+    await eventually(lambda: bool(beeps_at_s(site.said)), "a beep from the robot's loudspeaker")
     await page.moving_pictures()
     assert await page.button("Talk").get_attribute("aria-pressed") == "true"
 
@@ -76,7 +75,8 @@ async def test_who_presses_talk_is_heard_by_the_robot_and_who_presses_listen_hea
         await other.button("Talk").click()
         await other.sees(other.page.get_by_role("status"), "The robot does not take your sound")
         await other.moving_pictures()
-    await eventually(lambda: steady_beeps(site.said), "the first one is still heard")
+    await eventually(lambda: steady_beeps(site.said), "every beep from the robot's loudspeaker")
+    assert loudest_hz(site.said) == pytest.approx(_BEEP_HZ, abs=20)
 
     await page.button("Listen").click()
     await page.page.wait_for_function("() => document.querySelector('video').srcObject.getAudioTracks().length > 0")
@@ -87,5 +87,5 @@ async def test_who_presses_talk_is_heard_by_the_robot_and_who_presses_listen_hea
     await page.page.get_by_role("button", name="Talk", pressed=False).wait_for()
     await page.moving_pictures()
     before = len(site.said)
-    await page.moving_pictures(40)
+    await page.moving_pictures(25)
     assert beeps_at_s(site.said[before:]) == []

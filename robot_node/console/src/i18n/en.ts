@@ -62,6 +62,7 @@ export const en = {
 
   face: "Face",
   faceNow: "The robot’s face now: {emotion}",
+  faceThen: "The robot’s face when it was last seen: {emotion}",
   noDisplay: "The face cannot be seen: {reason}",
   emotions: "Emotions",
   volume: "Volume",
@@ -99,7 +100,7 @@ export const en = {
   passwordLabel: "Password",
   rememberPassword: "Keep the password in this browser",
   clientIdLabel: "Client id",
-  clientIdHint: "random; some brokers want the user name here",
+  clientIdHint: "random; sometimes the user name",
   iceLabel: "ICE servers, one a line",
   iceHint: "stun:host:3478 or turn:user:password@host:3478",
   defaults: "Back to defaults",

@@ -63,6 +63,7 @@ export const zh: Record<TextKey, string> = {
 
   face: "表情",
   faceNow: "机器人当前的表情：{emotion}",
+  faceThen: "机器人离线前的表情：{emotion}",
   noDisplay: "看不到表情：{reason}",
   emotions: "情绪",
   volume: "音量",

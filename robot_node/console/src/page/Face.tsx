@@ -17,12 +17,15 @@ export function Face({ status, picture, emotions, disabled, show }: Props) {
   const now = status?.emotion;
   // The server has pictures of the standard emotions only; a robot may know others.
   const pictureOf = (emotion: string) => (`emotion_${emotion}` in en ? `faces/${emotion}.png` : null);
+  const name = label(now ?? "");
   const source = picture ?? (now ? pictureOf(now) : null);
   return (
     <section className="card face" aria-label={t("face")}>
       <h2>{t("face")}</h2>
-      <div className="oled glass">
-        {source && <img src={source} alt={t("faceNow", { emotion: label(now ?? "") })} width="256" height="128" data-emotion={now} />}
+      <div className={disabled ? "oled glass past" : "oled glass"}>
+        {source && (
+          <img src={source} alt={t(disabled ? "faceThen" : "faceNow", { emotion: name })} width="256" height="128" data-emotion={now} />
+        )}
       </div>
       {status?.display_error && <p className="problem-text">{t("noDisplay", { reason: status.display_error })}</p>}
       <div className="emotions" role="group" aria-label={t("emotions")}>
