@@ -1,5 +1,5 @@
 import mqtt, { type IPublishPacket, type MqttClient } from "mqtt";
-import { act } from "react";
+import { flushSync } from "react-dom";
 import { createRoot } from "react-dom/client";
 
 /** Wait until a condition holds: something in another process has no event for us. */
@@ -9,7 +9,7 @@ export async function until<T>(condition: () => T | undefined | null | false, wh
     const found = condition();
     if (found) return found;
     if (Date.now() > deadline) throw new Error(`not within ${withinMs} ms: ${what}`);
-    await act(() => new Promise((resolve) => setTimeout(resolve, 10)));
+    await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
 
@@ -31,15 +31,14 @@ export async function outsider(url: string, ...topics: string[]): Promise<{ clie
 }
 
 /** Use a hook as a component would. */
-export async function renderHook<R, P>(hook: (props: P) => R, props: P) {
-  (globalThis as { IS_REACT_ACT_ENVIRONMENT?: boolean }).IS_REACT_ACT_ENVIRONMENT = true;
+export function renderHook<R, P>(hook: (props: P) => R, props: P) {
   const result: { current: R } = { current: undefined as R };
   const root = createRoot(document.createElement("div"));
   function Component({ value }: { value: P }) {
     result.current = hook(value);
     return null;
   }
-  const rerender = (value: P) => act(() => Promise.resolve(root.render(<Component value={value} />)));
-  await rerender(props);
-  return { result, rerender, unmount: () => act(() => Promise.resolve(root.unmount())) };
+  const rerender = (value: P) => flushSync(() => root.render(<Component value={value} />));
+  rerender(props);
+  return { result, rerender, unmount: () => flushSync(() => root.unmount()) };
 }

@@ -12,14 +12,14 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0)) await cleanup();
 });
 
-async function mcp(options: Partial<UseMcpMqttOptions> = {}) {
-  const hook = await renderHook((props: UseMcpMqttOptions) => useMcpMqtt(props), { brokerUrl, ...options });
+function mcp(options: Partial<UseMcpMqttOptions> = {}) {
+  const hook = renderHook((props: UseMcpMqttOptions) => useMcpMqtt(props), { brokerUrl, ...options });
   cleanups.push(hook.unmount);
   return hook;
 }
 
 test("tells which robots are online, live", async () => {
-  const { result } = await mcp();
+  const { result } = mcp();
   await until(() => result.current.robots.length === 1, "the robot appears");
   expect(result.current.connectionState).toBe("connected");
   expect(result.current.robots[0]).toMatchObject(ROBOT);
@@ -36,7 +36,7 @@ test("tells which robots are online, live", async () => {
 });
 
 test("calls tools of a real robot, and reads and follows its resources", async () => {
-  const { result } = await mcp(ROBOT);
+  const { result } = mcp(ROBOT);
   await until(() => result.current.sessionState === "open", "the session is open");
   expect(result.current.tools.map(({ name }) => name)).toContain("change_emotion");
   let changes = 0;
@@ -52,9 +52,9 @@ test("calls tools of a real robot, and reads and follows its resources", async (
 test("speaks as the specification says, and leaves nothing behind when unmounted", async () => {
   const { client, heard } = await outsider(brokerUrl, "$mcp-server/demo-robot/#", "$mcp-rpc/#", "$mcp-client/presence/#");
   cleanups.push(() => client.endAsync());
-  const { result, unmount } = await mcp(ROBOT);
+  const { result, unmount } = mcp(ROBOT);
   await until(() => result.current.sessionState === "open", "the session is open");
-  await unmount();
+  unmount();
   const goodbye = await until(() => heard.find(({ topic }) => topic.startsWith("$mcp-client/presence/")), "the goodbye");
   const clientId = goodbye.topic.split("/")[2];
   expect(clientId).toMatch(/^mcp-client-[0-9a-f]{16}$/);
@@ -71,7 +71,7 @@ test("speaks as the specification says, and leaves nothing behind when unmounted
 test("a session that the robot ends is opened again", async () => {
   const { client, heard } = await outsider(brokerUrl, "$mcp-server/demo-robot/#");
   cleanups.push(() => client.endAsync());
-  const { result } = await mcp(ROBOT);
+  const { result } = mcp(ROBOT);
   await until(() => result.current.sessionState === "open", "the session is open");
   const clientId = String(heard[0]?.properties["MCP-MQTT-CLIENT-ID"]);
   const ended = JSON.stringify({ jsonrpc: "2.0", method: "notifications/disconnected" });
@@ -82,21 +82,21 @@ test("a session that the robot ends is opened again", async () => {
 });
 
 test("a robot that is not there is offline; a broker that is not there is said to be unreachable", async () => {
-  const { result, rerender } = await mcp({ serverId: "nobody", serverName: "no/body" });
+  const { result, rerender } = mcp({ serverId: "nobody", serverName: "no/body" });
   await until(() => result.current.connectionState === "connected", "connected");
   expect(result.current.sessionState).toBe("offline");
   await expect(async () => result.current.callTool("get_status")).rejects.toThrow("no session");
-  await rerender({ brokerUrl: "ws://127.0.0.1:1/mqtt" });
+  rerender({ brokerUrl: "ws://127.0.0.1:1/mqtt" });
   await until(() => result.current.error, "the error");
   expect(result.current.connectionState).toBe("failed");
   expect(result.current.error?.problem).toBe("unreachable");
   expect(result.current.robots).toEqual([]);
-  await rerender({ brokerUrl });
+  rerender({ brokerUrl });
   await until(() => result.current.robots.length === 1, "the robot is back");
 });
 
 test("an address that is none is said to be one", async () => {
-  const { result } = await mcp({ brokerUrl: "http://127.0.0.1/" });
+  const { result } = mcp({ brokerUrl: "http://127.0.0.1/" });
   await until(() => result.current.error, "the error");
   expect(result.current.error?.problem).toBe("address");
 });

@@ -1,0 +1,97 @@
+import { describe, expect, test } from "vitest";
+
+import { preferredLanguage, translator } from "../src/i18n/text";
+import { Log } from "../src/page/log";
+import { argumentsOf, fieldsOf, initialValue, type Schema } from "../src/page/schema";
+import { formatIceServers, parseIceServers } from "../src/page/settings";
+import { VideoMeter } from "../src/webrtc/stats";
+
+describe("a tool's schema becomes a form", () => {
+  const schema: Schema = {
+    $defs: { Emotion: { type: "string", enum: ["happy", "sad"], description: "A feeling." } },
+    properties: {
+      emotion: { $ref: "#/$defs/Emotion", default: "sad" },
+      enabled: { type: "boolean" },
+      volume: { anyOf: [{ type: "integer", minimum: 0, maximum: 100 }, { type: "null" }], default: null, description: "Loudness." },
+      quality: { type: "number", default: 0.9 },
+      text: { type: "string" },
+      points: { type: "array" },
+      source: { const: "local", default: "local" },
+    },
+    required: ["enabled", "text"],
+  };
+  const fields = fieldsOf(schema);
+
+  test("with a kind of field for each property", () => {
+    expect(fields.map(({ name, kind }) => [name, kind])).toEqual([
+      ["emotion", "choice"],
+      ["enabled", "boolean"],
+      ["volume", "integer"],
+      ["quality", "number"],
+      ["text", "text"],
+      ["points", "json"],
+      ["source", "choice"],
+    ]);
+    expect(fields[2]).toMatchObject({ minimum: 0, maximum: 100, required: false, description: "Loudness." });
+    expect(fields.map(initialValue)).toEqual(["1", "false", "", "0.9", "", "", "0"]);
+  });
+
+  test("whose values become arguments; what is empty is left out", () => {
+    const values = { emotion: "0", enabled: "true", volume: "7", quality: "", text: "", points: "[1, 2]", source: "" };
+    expect(argumentsOf(fields, values)).toEqual({ emotion: "happy", enabled: true, volume: 7, text: "", points: [1, 2] });
+    expect(() => argumentsOf(fields, { points: "[1" })).toThrow();
+  });
+});
+
+test("ICE servers are written as in the robot's settings", () => {
+  const lines = "stun:a.example:3478\nturn:user:p%40ss@b.example:3478?transport=tcp";
+  const servers = parseIceServers(`\n ${lines} \n`);
+  expect(servers).toEqual([
+    { urls: "stun:a.example:3478" },
+    { urls: "turn:b.example:3478?transport=tcp", username: "user", credential: "p@ss" },
+  ]);
+  expect(formatIceServers(servers)).toBe(lines);
+});
+
+test("the language is the first of the browser's that we have", () => {
+  expect(preferredLanguage(["fr", "zh-TW", "en"])).toBe("zh");
+  expect(preferredLanguage(["fr"])).toBe("en");
+  expect(translator("en")("robotOffline", { robot: "a/b" })).toBe("a/b is offline.");
+});
+
+test("the log is bounded, and silent when switched off", () => {
+  const log = new Log();
+  for (let index = 0; index < 600; index += 1) log.add("app", String(index));
+  expect(log.getSnapshot().entries.length).toBe(500);
+  expect(log.getSnapshot().entries.at(-1)?.text).toBe("599");
+  log.record(false);
+  log.add("app", "unheard");
+  expect(log.getSnapshot().entries.at(-1)?.text).toBe("599");
+});
+
+test("figures of the video are those of the time between two reports", () => {
+  const meter = new VideoMeter();
+  const report = (second: number) => [
+    {
+      id: "v",
+      type: "inbound-rtp",
+      kind: "video",
+      timestamp: second * 1000,
+      bytesReceived: second * 125_000,
+      packetsReceived: second * 90,
+      packetsLost: second * 10,
+      framesDecoded: second * 30,
+      jitterBufferDelay: second * 0.3,
+      jitterBufferEmittedCount: second * 30,
+      frameWidth: 1280,
+      frameHeight: 720,
+    },
+    { id: "p", type: "candidate-pair", nominated: true, state: "succeeded", currentRoundTripTime: 0.01 },
+  ];
+  expect(meter.measure(report(1))).toBeNull();
+  const stats = meter.measure(report(3));
+  expect(stats).toMatchObject({ width: 1280, height: 720, framesPerSecond: 30, bitsPerSecond: 1_000_000, loss: 0.1 });
+  expect(stats?.latencyMs).toBeCloseTo(15);
+  expect(meter.measure(report(1))).toBeNull();
+  expect(meter.measure([])).toBeNull();
+});

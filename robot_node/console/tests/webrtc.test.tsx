@@ -1,0 +1,185 @@
+// @vitest-environment jsdom
+import { afterEach, beforeEach, expect, inject, test, vi } from "vitest";
+import type { MqttClient } from "mqtt";
+
+import { useWebRTCMqtt, type UseWebRTCMqttOptions } from "../src/webrtc/useWebRTCMqtt";
+import { outsider, renderHook, until, type Heard } from "./helpers";
+
+const brokerUrl = inject("brokerUrl");
+const cleanups: (() => unknown)[] = [];
+
+/** What jsdom lacks: a browser's peer connection, as far as signalling sees it. Real ones: tests/console. */
+class Peer {
+  static all: Peer[] = [];
+  connectionState = "new";
+  signalingState = "stable";
+  localDescription: { type: string; sdp: string } | null = null;
+  remoteDescription: unknown = null;
+  candidates: unknown[] = [];
+  closed = false;
+  onicecandidate: ((event: { candidate: { toJSON: () => object } | null }) => void) | null = null;
+  onconnectionstatechange: (() => void) | null = null;
+
+  constructor() {
+    Peer.all.push(this);
+  }
+
+  addTransceiver = () => ({ currentDirection: "recvonly" });
+  getReceivers = () => [];
+
+  setLocalDescription(): Promise<void> {
+    this.localDescription = { type: "offer", sdp: "v=0 offer" };
+    this.signalingState = "have-local-offer";
+    this.onicecandidate?.({ candidate: { toJSON: () => ({ candidate: "candidate:1", sdpMid: "0" }) } });
+    this.onicecandidate?.({ candidate: null });
+    return Promise.resolve();
+  }
+
+  setRemoteDescription(description: unknown): Promise<void> {
+    this.remoteDescription = description;
+    this.signalingState = "stable";
+    return Promise.resolve();
+  }
+
+  addIceCandidate(candidate: unknown): Promise<void> {
+    this.candidates.push(candidate);
+    return Promise.resolve();
+  }
+
+  close(): void {
+    this.closed = true;
+  }
+
+  becomes(state: string): void {
+    this.connectionState = state;
+    this.onconnectionstatechange?.();
+  }
+}
+
+beforeEach(() => {
+  Peer.all = [];
+  vi.stubGlobal("RTCPeerConnection", Peer);
+  vi.stubGlobal("MediaStream", class {});
+});
+
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0)) await cleanup();
+  vi.unstubAllGlobals();
+});
+
+const typeOf = ({ text }: Heard) => (JSON.parse(text) as { type: string }).type;
+
+/** Somebody who answers calls to an id, and the hook that calls it. */
+async function calling(answerer: string, options: Partial<UseWebRTCMqttOptions> = {}) {
+  const { client, heard } = await outsider(brokerUrl, `$webrtc/+/${answerer}`);
+  cleanups.push(() => client.endAsync());
+  const hook = renderHook((props: UseWebRTCMqttOptions) => useWebRTCMqtt(props), {
+    brokerUrl,
+    serverId: answerer,
+    autoConnect: true,
+    reconnectInitialMs: 20,
+    ...options,
+  });
+  cleanups.push(hook.unmount);
+  const offer = await until(() => heard.find((message) => typeOf(message) === "sdp_offer"), "the offer");
+  return { ...hook, client, heard, clientId: offer.topic.split("/")[1] ?? "" };
+}
+
+const tell = (client: MqttClient, topic: string, message: object) => client.publishAsync(topic, JSON.stringify(message));
+
+test("offers, trickles after the offer, and takes early candidates after the answer", async () => {
+  const { result, client, heard, clientId } = await calling("answerer-1");
+  expect(clientId).toMatch(/^webrtc_client_[0-9a-f]{16}$/);
+  await until(() => heard.length === 3, "offer and candidates");
+  expect(heard.map(({ text }) => JSON.parse(text) as unknown)).toEqual([
+    { type: "sdp_offer", data: { type: "offer", sdp: "v=0 offer" } },
+    { type: "ice_candidate", data: { candidate: "candidate:1", sdpMid: "0" } },
+    { type: "ice_candidate", data: null },
+  ]);
+  expect(result.current.isConnecting).toBe(true);
+  const topic = `$webrtc/${clientId}`;
+  const candidate = { candidate: "candidate:2", sdpMid: "0" };
+  await tell(client, topic, { type: "ice_candidate", data: candidate });
+  await tell(client, topic, { type: "sdp_answer", data: "v=0 answer" });
+  const peer = Peer.all[0];
+  await until(() => peer?.candidates.length, "the candidate");
+  expect(peer?.remoteDescription).toEqual({ type: "answer", sdp: "v=0 answer" });
+  expect(peer?.candidates).toEqual([candidate]);
+  peer?.becomes("connected");
+  await until(() => result.current.isConnected, "connected");
+  expect(result.current.mqttConnected).toBe(true);
+});
+
+test("what is heard and said reaches the callbacks, what is typed the other side", async () => {
+  const said: unknown[] = [];
+  const { result, client, heard, clientId } = await calling("answerer-2", {
+    onASRResponse: (results) => said.push(results),
+    onTTSText: (text, taskId) => said.push([text, taskId]),
+  });
+  const topic = `$message/${clientId}`;
+  // The hook's subscription to this topic may still be on its way.
+  const again = setInterval(() => void tell(client, topic, { type: "asr_response", results: "hello" }), 20);
+  await until(() => said.includes("hello"), "what was heard").finally(() => clearInterval(again));
+  await tell(client, topic, { type: "tts_text", task_id: "t", text: "hi" });
+  await until(() => said.some((item) => Array.isArray(item)), "the text");
+  expect(said).toContainEqual(["hi", "t"]);
+  result.current.sendChatMessage("typed");
+  await until(() => heard.some(({ text }) => text === '{"type":"chat","data":"typed"}'), "the chat message");
+});
+
+test("silence, a refusal and a lost path are told apart, and each is tried again", async () => {
+  const { result, client, heard, clientId } = await calling("answerer-3", { stepTimeoutMs: 150, reconnectMaximumMs: 50 });
+  await until(() => result.current.error?.problem === "no-answer", "nobody answers");
+  const offers = () => heard.filter((message) => typeOf(message) === "sdp_offer").length;
+  await until(() => offers() >= 2, "another offer");
+  const refuse = { type: "webrtc_terminated", reason: "The robot already has 2 viewers, as many as it takes." };
+  await tell(client, `$webrtc/${clientId}`, refuse);
+  await until(() => result.current.error?.problem === "limit", "the limit");
+  const before = offers();
+  await until(() => offers() > before, "another offer after the limit");
+  expect(Peer.all.slice(0, -1).every(({ closed }) => closed)).toBe(true);
+});
+
+test("unmounting tells the other side, closes the peer and ends the client", async () => {
+  const { client, heard, unmount, clientId } = await calling("answerer-4");
+  unmount();
+  const goodbye = await until(() => heard.find((message) => typeOf(message) === "webrtc_terminated"), "the goodbye");
+  expect(goodbye.topic).toBe(`$webrtc/${clientId}/answerer-4`);
+  expect(Peer.all.every(({ closed }) => closed)).toBe(true);
+  const count = heard.length;
+  await tell(client, `$webrtc/${clientId}`, { type: "sdp_answer", data: "v=0" });
+  await client.publishAsync(`$webrtc/marker/answerer-4`, '{"type":"marker"}');
+  await until(() => heard.some((message) => typeOf(message) === "marker"), "the marker");
+  expect(heard.length).toBe(count + 1);
+});
+
+test("a microphone that may not be used is an error that can be shown, and nothing changes", async () => {
+  const { result } = await calling("answerer-5");
+  await expect(result.current.toggleAudio()).rejects.toMatchObject({ problem: "media" });
+  expect(result.current.isAudioEnabled).toBe(false);
+});
+
+test("microphone tracks are released when switched off and when unmounted", async () => {
+  const stops: string[] = [];
+  let opened = 0;
+  const track = () => ({ kind: "audio", stop: () => stops.push(`track ${(opened += 1)}`) });
+  const stream = () => {
+    const own = track();
+    return { getTracks: () => [own], getAudioTracks: () => [own], getVideoTracks: () => [] };
+  };
+  Object.defineProperty(navigator, "mediaDevices", {
+    configurable: true,
+    value: { getUserMedia: () => Promise.resolve(stream()) },
+  });
+  cleanups.push(() => Reflect.deleteProperty(navigator, "mediaDevices"));
+  const { result, unmount } = await calling("answerer-6");
+  await result.current.toggleAudio();
+  await until(() => result.current.isAudioEnabled, "on");
+  await result.current.toggleAudio();
+  await until(() => !result.current.isAudioEnabled, "off");
+  expect(stops.length).toBe(1);
+  await result.current.toggleAudio();
+  await until(() => result.current.isAudioEnabled, "on again");
+  unmount();
+  expect(stops.length).toBe(2);
+});
