@@ -13,11 +13,11 @@ import logging
 import math
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from typing import Any
 
+from robot_node.devices.jitter_queue import JitterQueue
 from robot_node.devices.platform import Platform, SoundLibrary
 from robot_node.devices.worker import DeviceWorker
 from robot_node.errors import DeviceError
@@ -199,7 +199,7 @@ class Loudspeaker:
         self._retry_s = retry_s
         self._loop = asyncio.get_running_loop()
         self._worker = DeviceWorker("loudspeaker")
-        self._queue = _JitterQueue(queue_s, prebuffer_s)
+        self._queue = JitterQueue(queue_s, prebuffer_s)
         self._task: asyncio.Task[None] | None = None
         self._closed = False
         self._volume = volume
@@ -319,61 +319,6 @@ _LOUD = 16384
 """Peak of samples that count as loud: half of what they could be, which speech rarely exceeds."""
 
 
-class _JitterQueue:
-    """What waits to be played. Filled on the event loop, emptied by the loudspeaker's thread."""
-
-    def __init__(self, limit_s: float, prebuffer_s: float) -> None:
-        self._limit_bytes = _bytes_of(limit_s)
-        self._prebuffer_bytes = _bytes_of(prebuffer_s)
-        self._prebuffer_s = prebuffer_s
-        self._changed = threading.Condition()
-        self._chunks: deque[bytes] = deque()
-        self._waiting_bytes = 0
-        self._closed = False
-
-    @property
-    def empty(self) -> bool:
-        with self._changed:
-            return not self._chunks
-
-    @property
-    def waiting_s(self) -> float:
-        with self._changed:
-            return self._waiting_bytes / (SAMPLE_RATE * _BYTES_PER_SAMPLE)
-
-    def put(self, samples: bytes) -> None:
-        with self._changed:
-            self._chunks.append(samples[-self._limit_bytes :])
-            self._waiting_bytes += len(self._chunks[-1])
-            while self._waiting_bytes > self._limit_bytes:
-                self._waiting_bytes -= len(self._chunks.popleft())
-            self._changed.notify()
-
-    def get(self, wait_s: float) -> bytes:
-        """The next samples; none when nothing came within ``wait_s`` or the queue is closed."""
-        with self._changed:
-            if not self._chunks and self._changed.wait_for(lambda: self._closed or self._chunks, wait_s):
-                # It begins, or it has run dry: collect again, unless there will not be more.
-                self._changed.wait_for(
-                    lambda: self._closed or self._waiting_bytes >= self._prebuffer_bytes, self._prebuffer_s
-                )
-            if self._closed or not self._chunks:
-                return b""
-            samples = self._chunks.popleft()
-            self._waiting_bytes -= len(samples)
-            return samples
-
-    def clear(self) -> None:
-        with self._changed:
-            self._chunks.clear()
-            self._waiting_bytes = 0
-
-    def close(self) -> None:
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
-
-
 @contextlib.contextmanager
 def _opened(library: SoundLibrary, stream_class: Any, what: str, device: str) -> Iterator[Any]:  # noqa: ANN401  # sounddevice ships no types
     """A running stream of the device, closed at the end; its errors name the device and say what to do."""
@@ -411,7 +356,3 @@ async def _finish(worker: DeviceWorker) -> None:
         async with asyncio.timeout(_CLOSE_LIMIT_S):
             await worker.run(lambda: None)
     worker.close()
-
-
-def _bytes_of(seconds: float) -> int:
-    return round(seconds * SAMPLE_RATE) * _BYTES_PER_SAMPLE
