@@ -123,30 +123,34 @@ class Microphone:
         encoder.options = {"application": "voip", "frame_duration": "20"}
         if stop.is_set():  # nobody listens any more: not even for a moment
             return
-        with _opened(library, library.RawInputStream, "microphone", self._device) as stream:
-            self._report_open(is_open=True)
-            try:
+        with contextlib.ExitStack() as closed:
+            with _opened(library, library.RawInputStream, "microphone", self._device) as stream:
+                self._report_open(is_open=True)
+                closed.callback(self._report_open, is_open=False)  # not before it is
+                self._encode(stream, encoder, stop)
+
+    def _encode(self, stream: Any, encoder: Any, stop: threading.Event) -> None:  # noqa: ANN401  # sounddevice's, PyAV's
+        import av  # noqa: PLC0415  # loaded already
+
+        continues, timestamp = False, 0
+        while not stop.is_set():
+            recorded, _overflowed = stream.read(FRAME_SAMPLES)
+            if self._hear is not None:
+                self._loop.call_soon_threadsafe(self._deliver_samples, bytes(recorded), stop)
+            if not self._listened:
                 continues = False
-                while not stop.is_set():
-                    recorded, _overflowed = stream.read(FRAME_SAMPLES)
-                    if self._hear is not None:
-                        self._loop.call_soon_threadsafe(self._deliver_samples, bytes(recorded), stop)
-                    if not self._listened:
-                        continues = False
-                        continue
-                    if not continues:
-                        # RFC 3550, 5.1: the timestamp goes on with the time when nothing was sent in between.
-                        timestamp = max(self._next_timestamp, int(self._clock() * SAMPLE_RATE))
-                        continues = True
-                    frame = av.AudioFrame(format="s16", layout="mono", samples=FRAME_SAMPLES)
-                    frame.sample_rate, frame.pts = SAMPLE_RATE, timestamp
-                    frame.planes[0].update(bytes(recorded))
-                    for packet in encoder.encode(frame):
-                        self._loop.call_soon_threadsafe(self._deliver, EncodedAudio(bytes(packet), timestamp), stop)
-                        timestamp += FRAME_SAMPLES
-                        self._next_timestamp = timestamp
-            finally:
-                self._report_open(is_open=False)
+                continue
+            if not continues:
+                # RFC 3550, 5.1: the timestamp goes on with the time when nothing was sent in between.
+                timestamp = max(self._next_timestamp, int(self._clock() * SAMPLE_RATE))
+                continues = True
+            frame = av.AudioFrame(format="s16", layout="mono", samples=FRAME_SAMPLES)
+            frame.sample_rate, frame.pts = SAMPLE_RATE, timestamp
+            frame.planes[0].update(bytes(recorded))
+            for packet in encoder.encode(frame):
+                self._loop.call_soon_threadsafe(self._deliver, EncodedAudio(bytes(packet), timestamp), stop)
+                timestamp += FRAME_SAMPLES
+                self._next_timestamp = timestamp
 
     def _report_open(self, *, is_open: bool) -> None:
         changes: dict[str, Any] = {"microphone_on": is_open}
