@@ -23,7 +23,7 @@ setup: .venv/.ready $(PAGE)
 $(CONSOLE)/node_modules/.ready: $(CONSOLE)/package.json $(CONSOLE)/package-lock.json
 	@scripts/need node=nodejs npm=npm
 	@echo "Installing the packages of the console's page ..."
-	@cd $(CONSOLE) && npm install --no-save --silent
+	@cd $(CONSOLE) && npm install --no-save --loglevel error
 	@touch $@
 
 $(PAGE): $(CONSOLE)/node_modules/.ready $(PAGE_FROM)
