@@ -123,11 +123,11 @@ class Microphone:
         encoder.options = {"application": "voip", "frame_duration": "20"}
         if stop.is_set():  # nobody listens any more: not even for a moment
             return
-        with contextlib.ExitStack() as closed:
-            with _opened(library, library.RawInputStream, "microphone", self._device) as stream:
-                self._report_open(is_open=True)
-                closed.callback(self._report_open, is_open=False)  # not before it is
-                self._encode(stream, encoder, stop)
+        opened = _opened(library, library.RawInputStream, "microphone", self._device)
+        with contextlib.ExitStack() as closed, opened as stream:
+            self._report_open(is_open=True)
+            closed.callback(self._report_open, is_open=False)  # not before it is
+            self._encode(stream, encoder, stop)
 
     def _encode(self, stream: Any, encoder: Any, stop: threading.Event) -> None:  # noqa: ANN401  # sounddevice's, PyAV's
         import av  # noqa: PLC0415  # loaded already
