@@ -85,7 +85,7 @@ async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def shared_page(site: Site, tmp_path: Path) -> AsyncIterator[ConsolePage]:
+async def page(site: Site, tmp_path: Path) -> AsyncIterator[ConsolePage]:
     """The page of a robot that is online and whose camera is off, ready for use."""
     await site.call("control_camera", {"enabled": False})
     async with visit(site.browser, site.address, tmp_path) as console:
@@ -94,40 +94,10 @@ async def shared_page(site: Site, tmp_path: Path) -> AsyncIterator[ConsolePage]:
 
 
 @pytest.fixture
-async def robot(broker: PrivateBroker, tmp_path: Path) -> AsyncIterator[RobotProcess]:
-    """A robot that is online, with sound, and whose camera sees real footage."""
-    process = RobotProcess(broker, tmp_path, scene=str(clip_path()), settings=SETTINGS)
-    await process.start()
-    try:
-        await wait_until_online(broker)
-        await eventually(lambda: "WebRTC connection" in process.log, "signalling is up")
-        yield process
-    finally:
-        await process.kill()
-        print(process.log)  # noqa: T201  # pytest shows it when the test failed
-
-
-@pytest.fixture
 async def address(broker: PrivateBroker) -> AsyncIterator[str]:
     """Where the page of the broker is."""
     async with serving(Console(port=0, broker_url=websocket_url(broker))) as url:
         yield url
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    """A browser of this test's own."""
-    async with chromium() as running:
-        yield running
-
-
-@pytest.fixture
-async def page(browser: Browser, robot: RobotProcess, address: str, tmp_path: Path) -> AsyncIterator[ConsolePage]:
-    """The page of a robot that is online, ready for use."""
-    assert robot.process is not None
-    async with visit(browser, address, tmp_path) as console:
-        await console.ready()
-        yield console
 
 
 def websocket_url(broker: PrivateBroker) -> str:

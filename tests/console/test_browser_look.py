@@ -122,8 +122,7 @@ async def test_nobody_is_left_out_in_light_and_dark(site: Site, tmp_path: Path, 
         await assert_accessible(page.page)
 
 
-async def test_keyboard_alone_is_enough(shared_page: ConsolePage) -> None:
-    page = shared_page
+async def test_keyboard_alone_is_enough(page: ConsolePage) -> None:
     keyboard = page.page.keyboard
     await tab_to(page.page, page.camera)
     await keyboard.press("Space")
@@ -135,6 +134,7 @@ async def test_keyboard_alone_is_enough(shared_page: ConsolePage) -> None:
     await tab_to(page.page, photo)
     await keyboard.press("Enter")
     await page.page.get_by_role("dialog", name="Photo").wait_for()
+    await assert_accessible(page.page)
     await keyboard.press("Escape")
     await page.page.get_by_role("dialog", name="Photo").wait_for(state="hidden")
     assert await photo.evaluate("(element) => element === document.activeElement"), "the keyboard is lost"
@@ -148,8 +148,7 @@ async def test_keyboard_alone_is_enough(shared_page: ConsolePage) -> None:
     assert await focused(page.page) == "Settings"
 
 
-async def test_the_page_speaks_chinese(shared_page: ConsolePage, pictures: Path) -> None:
-    page = shared_page
+async def test_the_page_speaks_chinese(page: ConsolePage, pictures: Path) -> None:
     await page.button("Settings").click()
     await page.page.get_by_label("Language").select_option("中文")
     await page.button("Save").click()
@@ -162,8 +161,7 @@ async def test_the_page_speaks_chinese(shared_page: ConsolePage, pictures: Path)
     await page.page.get_by_role("button", name="设置").wait_for()
 
 
-async def test_what_is_wrong_is_said_accessibly(shared_page: ConsolePage, site: Site, pictures: Path) -> None:
-    page = shared_page
+async def test_what_is_wrong_is_said_accessibly(page: ConsolePage, site: Site, pictures: Path) -> None:
     await site.broker.stop()
     await page.sees(page.page.get_by_role("status"), "The broker cannot be reached")
     await page.page.get_by_role("img", name="The robot’s face when it was last seen").wait_for()  # noqa: RUF001  # typography

@@ -57,9 +57,8 @@ def steady_beeps(samples: bytes) -> bool:
 
 
 async def test_who_presses_talk_is_heard_by_the_robot_and_who_presses_listen_hears_it(
-    shared_page: ConsolePage, site: Site, tmp_path: Path
+    page: ConsolePage, site: Site, tmp_path: Path
 ) -> None:
-    page = shared_page
     await page.camera.click()
     await page.moving_pictures()
     assert await page.button("Talk").get_attribute("aria-pressed") == "false"

@@ -16,12 +16,6 @@ from tests.end_to_end.robot_process import SERVER_ID, eventually
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-@pytest.fixture(name="page")
-def _page(shared_page: ConsolePage) -> ConsolePage:
-    """A fresh page; broker, robot and browser serve all tests of this module."""
-    return shared_page
-
-
 async def test_the_camera_is_switched_on_and_the_clip_is_seen(page: ConsolePage, footage: Footage) -> None:
     await page.sees(page.overlay, "The camera is off")
     assert await page.page.locator(".robot[aria-pressed=true]").inner_text() == f"tests/robot\n{SERVER_ID}\nonline"

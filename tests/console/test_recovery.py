@@ -16,12 +16,6 @@ from tests.end_to_end.footage import Footage
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-@pytest.fixture(name="page")
-def _page(shared_page: ConsolePage) -> ConsolePage:
-    """A fresh page; broker, robot and browser serve all tests of this module."""
-    return shared_page
-
-
 async def test_a_reload_finds_the_picture_again(page: ConsolePage, footage: Footage) -> None:
     await page.camera.click()
     await page.moving_pictures()
