@@ -19,11 +19,11 @@ from hw_mocks.camera_requests import CompletedRequest
 from hw_mocks.encoders import LibavH264Encoder
 from hw_mocks.platform import simulated_platform
 from robot_node import node
-from robot_node.config import load_settings
 from robot_node.devices.camera import Camera
 from robot_node.devices.platform import CameraLibrary
 from robot_node.logs import configure_logging
 from robot_node.media import EncodedFrame, FrameSink
+from robot_node.settings_file import load_settings
 
 _MOST_FRAMES = 10_000
 

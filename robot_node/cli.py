@@ -13,11 +13,12 @@ import typer
 
 from robot_node.cli_options import BrokerOption, JsonOption, given, visit
 from robot_node.cli_visits import call, robots, watch
-from robot_node.config import BrokerSettings, Settings, load_settings
+from robot_node.config import BrokerSettings, Settings
 from robot_node.errors import RobotNodeError, SettingsError
 from robot_node.logs import configure_logging
 from robot_node.mqtt import Backoff, cancel_and_wait
 from robot_node.run_until_signal import run_until_signal
+from robot_node.settings_file import load_settings
 
 app = typer.Typer(
     name="robot-node",

@@ -9,9 +9,10 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from robot_node.config import BrokerSettings, load_settings
+from robot_node.config import BrokerSettings
 from robot_node.mqtt import Broker
 from robot_node.run_until_signal import run_until_signal
+from robot_node.settings_file import load_settings
 
 T = TypeVar("T")
 

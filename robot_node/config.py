@@ -6,10 +6,8 @@ The environment names a setting as ``ROBOT_NODE_<SECTION>__<KEY>``, e.g. ``ROBOT
 
 from __future__ import annotations
 
-import os
 import platform
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -20,21 +18,16 @@ from pydantic import (
     ConfigDict,
     Field,
     SecretStr,
-    ValidationError,
     ValidationInfo,
     field_validator,
     model_validator,
 )
 from pydantic_settings import (
     BaseSettings,
-    InitSettingsSource,
-    PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
-from pydantic_settings import SettingsError as PydanticSettingsError
 
 from robot_node.access_settings import AccessSettings
-from robot_node.errors import SettingsError
 from robot_node.face.care import Care, Night
 from robot_node.face.custom import with_custom
 from robot_node.face.shapes import Expression
@@ -385,87 +378,3 @@ class Settings(BaseSettings):
         if value.backend == robot.server_id or (webrtc.proxy and value.backend == "multimedia_proxy"):
             raise ValueError(f"the robot would call itself: it answers offers to {value.backend} (webrtc.proxy)")
         return value
-
-
-def load_settings(file: Path | None = None, overrides: Mapping[str, Mapping[str, Any]] | None = None) -> Settings:
-    """Read the settings.
-
-    Args:
-        file: A TOML file; None for the defaults.
-        overrides: What the command line says, by section and key; wins over the environment and the file.
-
-    Raises:
-        SettingsError: the file cannot be read; a key is unknown; a value is wrong. Names source, key and reason.
-    """
-    from_file = _read(file) if file else {}
-
-    class _Sourced(Settings):
-        @classmethod
-        def settings_customise_sources(
-            cls,
-            settings_cls: type[BaseSettings],
-            init_settings: PydanticBaseSettingsSource,
-            env_settings: PydanticBaseSettingsSource,
-            dotenv_settings: PydanticBaseSettingsSource,
-            file_secret_settings: PydanticBaseSettingsSource,
-        ) -> tuple[PydanticBaseSettingsSource, ...]:
-            del dotenv_settings, file_secret_settings
-            return init_settings, env_settings, InitSettingsSource(settings_cls, init_kwargs=dict(from_file))
-
-    _refuse_unknown_environment(os.environ)
-    from_command_line: dict[str, Any] = {section: dict(keys) for section, keys in (overrides or {}).items()}
-    try:
-        return _Sourced(**from_command_line)
-    except ValidationError as error:
-        raise _explain(error, file, from_file, overrides or {}) from error
-    except PydanticSettingsError as error:  # a section given as one variable that is no JSON
-        raise SettingsError(
-            f"The environment cannot be read: {error}.", remedy=f"Name one key: {ENV_PREFIX}<SECTION>__<KEY>."
-        ) from error
-
-
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SettingsError(f"The settings file {file} cannot be read: {error.strerror}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"The settings file {file} is not valid TOML: {error}.") from error
-
-
-def _refuse_unknown_environment(environment: Mapping[str, str]) -> None:
-    """pydantic-settings passes over variables whose section it does not know: a typing error would go unseen."""
-    for name in environment:
-        section = name.upper().removeprefix(ENV_PREFIX).partition("__")[0].lower()
-        if name.upper().startswith(ENV_PREFIX) and section not in Settings.model_fields:
-            raise SettingsError(
-                f"The environment variable {name} names no settings section.",
-                remedy=f"The sections are: {', '.join(Settings.model_fields)}.",
-            )
-
-
-def _explain(
-    error: ValidationError, file: Path | None, from_file: Mapping[str, Any], overrides: Mapping[str, Mapping[str, Any]]
-) -> SettingsError:
-    """Say for each wrong value where it stands, its key, and the reason. Values are not repeated: one is a password."""
-    explanations = []
-    for problem in error.errors(include_input=False, include_url=False):
-        path = [str(part) for part in problem["loc"]]
-        key = ".".join(path)
-        variable = ENV_PREFIX + "__".join(path).upper()
-        if path[-1] in overrides.get(path[0], {}):
-            source = "command line"
-        elif variable in {name.upper() for name in os.environ}:
-            source = f"environment variable {variable}"
-        elif path[0] in from_file:
-            source = f"settings file {file}"
-        else:
-            source = "defaults"
-        reason = problem["msg"].removeprefix("Value error, ").rstrip(".")
-        if problem["type"] == "extra_forbidden":
-            reason = "there is no such setting"
-        explanations.append(f"{source}: {key}: {reason}")
-    return SettingsError(
-        "Wrong settings: " + "; ".join(explanations) + ".",
-        remedy="config/robot-node.toml lists every setting with its range.",
-    )

@@ -10,12 +10,13 @@ import tempfile
 from pathlib import Path
 
 from robot_node import hardware, node
-from robot_node.config import Settings, load_settings
+from robot_node.config import Settings
 from robot_node.console.beside import console_of, open_browser
 from robot_node.console.server import serve_console
 from robot_node.demo_buttons import ON_THE_PINS, Buttons, obey_terminal
 from robot_node.errors import RobotNodeError
 from robot_node.private_broker import PrivateBroker, free_port
+from robot_node.settings_file import load_settings
 
 _MQTT_PORT = 1883
 _WEBSOCKET_PORT = 8083

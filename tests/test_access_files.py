@@ -11,8 +11,8 @@ from mcp.server import MCPServer
 
 from robot_node.access import guarded, policy_of
 from robot_node.access_settings import AccessSettings
-from robot_node.config import load_settings
 from robot_node.mcp_mqtt.access import FOR_PEOPLE
+from robot_node.settings_file import load_settings
 
 ROOT = Path(__file__).parents[1]
 GUIDE = (ROOT / "docs" / "access.md").read_text()

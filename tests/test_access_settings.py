@@ -13,9 +13,9 @@ from mcp_types.methods import SPEC_CLIENT_METHODS
 
 from robot_node.access import guarded, policy_of
 from robot_node.access_settings import METHODS, TOOLS, AccessSettings
-from robot_node.config import load_settings
 from robot_node.errors import SettingsError
 from robot_node.mcp_mqtt.access import HANDSHAKE
+from robot_node.settings_file import load_settings
 from robot_node.tools import Body, build_server
 from robot_node.webrtc.call_control import CallControl
 from tests.test_volume_tool import body, pi, silent_body

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from robot_node.config import Settings, load_settings
+from robot_node.config import Settings
 from robot_node.errors import SettingsError
+from robot_node.settings_file import load_settings
 
 SHIPPED = Path(__file__).parents[1] / "config" / "robot-node.toml"
 

@@ -13,7 +13,7 @@ from mcp import Client
 from mcp_types import BlobResourceContents, TextResourceContents
 
 from hw_mocks.platform import simulated_platform
-from robot_node.config import CameraSettings, DisplaySettings, load_settings
+from robot_node.config import CameraSettings, DisplaySettings
 from robot_node.devices.audio import Loudspeaker, level_of
 from robot_node.devices.camera import Camera
 from robot_node.devices.display import Display
@@ -21,6 +21,7 @@ from robot_node.devices.face import Face
 from robot_node.errors import SettingsError
 from robot_node.face.custom import with_custom
 from robot_node.face.text import LONGEST
+from robot_node.settings_file import load_settings
 from robot_node.state import RobotState
 from robot_node.subtitles import Subtitles
 from robot_node.tools import Body, build_server

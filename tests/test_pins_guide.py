@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from robot_node.access_settings import TOOLS
-from robot_node.config import load_settings
 from robot_node.demo_buttons import ON_THE_PINS
+from robot_node.settings_file import load_settings
 
 GUIDE = (Path(__file__).parents[1] / "docs" / "pins.md").read_text()
 

@@ -17,11 +17,11 @@ from mcp_types import ResourceUpdatedNotification, TextResourceContents
 
 from hw_mocks.platform import SimulatedPi, simulated_platform
 from robot_node import node
-from robot_node.config import load_settings
 from robot_node.mcp_mqtt.client import mqtt_transport
 from robot_node.media import SAMPLE_RATE
 from robot_node.mqtt import Broker
 from robot_node.private_broker import PrivateBroker
+from robot_node.settings_file import load_settings
 from tests.end_to_end.robot_process import SERVER_ID, SERVER_NAME, eventually
 from tests.sound import loudest_hz
 from tests.webrtc.peer import peer

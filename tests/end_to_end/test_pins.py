@@ -13,10 +13,10 @@ from mcp_types import ResourceUpdatedNotification
 
 from hw_mocks.platform import SimulatedPi, simulated_platform
 from robot_node import node
-from robot_node.config import load_settings
 from robot_node.mcp_mqtt.client import mqtt_transport
 from robot_node.mqtt import Broker
 from robot_node.private_broker import PrivateBroker
+from robot_node.settings_file import load_settings
 from tests.pins.rig import eventually
 
 SERVER_ID, SERVER_NAME = "robot-with-pins", "tests/pins"

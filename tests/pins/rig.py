@@ -12,7 +12,7 @@ from mcp.server.mcpserver import MCPServer
 
 from hw_mocks.platform import SimulatedPi, simulated_platform
 from robot_node.body import Body
-from robot_node.config import Settings, load_settings
+from robot_node.config import Settings
 from robot_node.devices.camera import Camera
 from robot_node.devices.display import Display
 from robot_node.devices.face import Face
@@ -21,6 +21,7 @@ from robot_node.devices.platform import Platform
 from robot_node.errors import DeviceError
 from robot_node.events import EventLog, record
 from robot_node.media import EncodedFrame
+from robot_node.settings_file import load_settings
 from robot_node.state import RobotState
 from robot_node.tools import build_server
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from robot_node.config import load_settings
 from robot_node.reaction_settings import ReactionSettings, When
 from robot_node.reactions import happened, react
+from robot_node.settings_file import load_settings
 from robot_node.state import CallState, CameraState, InputState, RobotSnapshot
 from tests.pins.rig import Robot, eventually, robot
 

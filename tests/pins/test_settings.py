@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from robot_node.config import load_settings
 from robot_node.errors import SettingsError
+from robot_node.settings_file import load_settings
 
 
 def refused(tmp_path: Path, text: str) -> str:

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from robot_node.config import VoiceSettings, load_settings
+from robot_node.config import VoiceSettings
 from robot_node.media import SAMPLE_RATE
+from robot_node.settings_file import load_settings
 from robot_node.voice.speaker import QUEUE
 from robot_node.voice.waveform import FRAME_S
 from tests.sound import loudest_hz
