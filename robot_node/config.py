@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -31,6 +32,7 @@ from robot_node.access_settings import AccessSettings
 from robot_node.face.care import Care, Night
 from robot_node.face.custom import with_custom
 from robot_node.face.shapes import Expression
+from robot_node.identifiers import is_client_id, is_server_name
 from robot_node.mqtt import Broker
 from robot_node.pin_settings import Claims, PinsSettings, PrivacySettings, refuse_pins_used_twice
 from robot_node.reaction_settings import ReactionSettings
@@ -46,27 +48,31 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
 
+def _one_level(value: str) -> str:
+    if not is_client_id(value):
+        raise ValueError("must not contain '/', '+', '#' or control characters: it is one level of an MQTT topic")
+    return value
+
+
+TopicLevel = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_one_level)]
+
+
 class RobotSettings(_Section):
     """Who the robot is (protocol: identifiers)."""
 
-    server_id: Annotated[str, Field(min_length=1, max_length=128)] = f"robot-node-{_hostname_id()}"
+    server_id: TopicLevel = f"robot-node-{_hostname_id()}"
     server_name: Annotated[str, Field(max_length=256)] = f"robot-node/{_hostname_id()}"
     description: Annotated[str, Field(max_length=500)] = (
         "A robot with a camera and a face: switch the camera, take a photo, show an emotion."
     )
 
-    @field_validator("server_id")
-    @classmethod
-    def _id_without_wildcards(cls, value: str) -> str:
-        if re.search(r"[/+#\0]", value):
-            raise ValueError("must not contain '/', '+', '#' or NUL, because it is one level of an MQTT topic")
-        return value
-
     @field_validator("server_name")
     @classmethod
     def _hierarchical_name(cls, value: str) -> str:
-        if re.search(r"[+#\0]", value) or value.startswith("/") or "/" not in value:
-            raise ValueError("must have the form 'group/name': at least one '/', not the first, and no '+' or '#'")
+        if not is_server_name(value):
+            raise ValueError(
+                "must have the form 'group/name': at least one '/', not the first, no '+', '#' or control character"
+            )
         return value
 
 
@@ -240,19 +246,12 @@ class DialerSettings(_Section):
     """The robot calls a media backend."""
 
     enabled: bool = False
-    backend: Annotated[str, Field(min_length=1, max_length=128)] = "multimedia_proxy"
+    backend: TopicLevel = "multimedia_proxy"
     call_at_start: bool = True
     answer_timeout_s: Annotated[float, Field(gt=0, le=60)] = 5.0
     retry_initial_s: Annotated[float, Field(gt=0, le=60)] = 1.0
     retry_maximum_s: Annotated[float, Field(gt=0, le=600)] = 30.0
     max_attempts: Annotated[int, Field(ge=0, le=10_000)] = 0
-
-    @field_validator("backend")
-    @classmethod
-    def _name_without_wildcards(cls, value: str) -> str:
-        if re.search(r"[/+#\0]", value):
-            raise ValueError("must not contain '/', '+', '#' or NUL, because it is one level of an MQTT topic")
-        return value
 
 
 class ConsoleSettings(_Section):

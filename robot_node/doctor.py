@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from robot_node.errors import BrokerError
+from robot_node.identifiers import is_client_id
 from robot_node.mcp_mqtt import topics
 from robot_node.mqtt import Broker, ConnectOptions, Incoming, Subscription, connect
 
@@ -102,7 +103,7 @@ class _Ids:
             username: Whose access rules hold: those that we ship let a user speak below its own name, whatever its id.
         """
         client = f"doctor-{secrets.token_hex(4)}"
-        speaker = username if username and topics.is_client_id(username) else client
+        speaker = username if username and is_client_id(username) else client
         server = f"{client}-server"
         return cls(client, server, topics.ServerTopics(server, "robot-node/doctor").rpc(speaker))
 

@@ -117,6 +117,8 @@ def test_a_robot_that_would_call_itself_or_without_webrtc_is_refused(tmp_path: P
         ('[robot]\nserver_id = "x"\n[dialer]\nenabled = true\nbackend = "x"\n', "would call itself"),
         ("[webrtc]\nenabled = false\n[dialer]\nenabled = true\n", "webrtc.enabled is false"),
         ('[dialer]\nbackend = "a/b"\n', "dialer.backend: must not contain '/'"),
+        ('[robot]\nserver_id = "a\\nb"\n', "robot.server_id: must not contain '/'"),
+        ('[robot]\nserver_name = "a/\\ufeffb"\n', "robot.server_name: must have the form"),
     ):
         with pytest.raises(SettingsError, match=reason):
             load_settings(write(tmp_path, text))

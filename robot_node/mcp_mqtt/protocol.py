@@ -22,7 +22,7 @@ from mcp_types import (
     JSONRPCResponse,
 )
 
-from robot_node.mcp_mqtt import topics
+from robot_node.identifiers import is_client_id
 from robot_node.mcp_mqtt.actions import Action, Answer, Close, Deliver, Forget, Note, Open, Packet, Ping, SessionKey
 from robot_node.mcp_mqtt.jsonrpc import DISCONNECTED, ErrorCode, Malformed, error_answer, parse
 from robot_node.mcp_mqtt.liveness import Liveness, SilenceLimits, Verdict
@@ -143,7 +143,7 @@ class ServerProtocol:
         if channel is Channel.CONTROL:
             # "Life of a session" 3: on the control topic the user property is what names the client.
             client_id = packet.sender or ""
-            if not topics.is_client_id(client_id):
+            if not is_client_id(client_id):
                 who = "no client id" if packet.sender is None else f"the client id {client_id[:80]!r}"
                 yield Note("unknown sender", f"Ignored a message on the control topic with {who}: nobody to answer to.")
                 return

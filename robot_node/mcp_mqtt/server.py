@@ -15,7 +15,7 @@ from mcp.server import MCPServer, NotificationOptions, Server
 from mcp.shared.message import SessionMessage
 
 from robot_node.errors import BrokerError
-from robot_node.mcp_mqtt import topics
+from robot_node.identifiers import is_server_name
 from robot_node.mcp_mqtt.inbox import Inbox
 from robot_node.mcp_mqtt.notices import Notices
 from robot_node.mcp_mqtt.notifier import Notifier
@@ -134,7 +134,7 @@ class _Link:
     def _use_name(self, name: str) -> None:
         if name == self._topics.server_name:
             return
-        if not topics.is_server_name(name):
+        if not is_server_name(name):
             raise BrokerError(
                 f"The broker gives us the server name {name[:80]!r}, which cannot be used.",
                 remedy="Correct it in the broker's settings: 'group/name', without '+' and '#'.",

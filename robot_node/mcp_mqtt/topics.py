@@ -6,14 +6,11 @@ Source: MCP over MQTT (EMQX specification, 2025-03-26 revision), "Topics" and "I
 from __future__ import annotations
 
 import enum
-import unicodedata
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from robot_node.errors import SettingsError
-
-MAX_IDENTIFIER_BYTES = 1024
-"""Longest id or server name that we accept, in UTF-8 bytes: a topic made of three stays far below MQTT's 65535."""
+from robot_node.identifiers import is_client_id, is_server_name, is_topic_text
 
 _PRESENCE = "$mcp-server/presence/"
 _CAPABILITY = "$mcp-server/capability/"
@@ -29,16 +26,6 @@ class Channel(enum.Enum):
     CLIENT_PRESENCE = "client presence"
     CLIENT_CAPABILITY = "client capability"
     RPC = "RPC"
-
-
-def is_client_id(value: str) -> bool:
-    """Whether ``value`` can be a client id or server id: one level of a topic, without wildcards."""
-    return bool(value) and "/" not in value and _is_topic_text(value)
-
-
-def is_server_name(value: str) -> bool:
-    """Whether ``value`` can be a server name: hierarchical, with at least one ``/`` which isn't the first character."""
-    return "/" in value and not value.startswith("/") and _is_topic_text(value)
 
 
 def check_client_id(value: str) -> str:
@@ -77,7 +64,7 @@ def check_name_filter(value: str) -> str:
     """
     levels = value.split("/")
     wildcards_alone = all(level in {"+", "#"} or not set(level) & {"+", "#"} for level in levels)
-    if not value or not wildcards_alone or "#" in levels[:-1] or not _is_topic_text(value.translate(_NO_WILDCARDS)):
+    if not value or not wildcards_alone or "#" in levels[:-1] or not is_topic_text(value.translate(_NO_WILDCARDS)):
         raise SettingsError(
             f"{value[:80]!r} cannot filter server names.",
             remedy="Write it as an MQTT topic filter, e.g. '#', 'robot-node/#' or 'robot-node/+'.",
@@ -86,24 +73,6 @@ def check_name_filter(value: str) -> str:
 
 
 _NO_WILDCARDS = str.maketrans({"+": "x", "#": "x"})
-
-
-def _is_topic_text(value: str) -> bool:
-    # MQTT 5.0, 1.5.4: a broker may close the connection of whoever names a topic with control characters, unpaired
-    # surrogates or non-characters. An id that a stranger claims must not bring that upon us.
-    if "+" in value or "#" in value:
-        return False
-    if value.isascii():
-        return value.isprintable() and len(value) <= MAX_IDENTIFIER_BYTES
-    if any(unicodedata.category(char) in {"Cc", "Cs"} or _is_noncharacter(char) for char in value):
-        return False
-    return len(value.encode()) <= MAX_IDENTIFIER_BYTES
-
-
-def _is_noncharacter(char: str) -> bool:
-    code = ord(char)
-    # U+FEFF is legal, but paho-mqtt calls a packet that contains it malformed.
-    return 0xFDD0 <= code <= 0xFDEF or code & 0xFFFE == 0xFFFE or code == 0xFEFF
 
 
 class ServerName(NamedTuple):

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from paho.mqtt.client import topic_matches_sub
 
 from robot_node.errors import SettingsError
+from robot_node.identifiers import is_client_id, is_server_name
 from robot_node.mcp_mqtt import topics
 from robot_node.mcp_mqtt.topics import Channel, ServerName, ServerTopics
 
@@ -39,7 +40,7 @@ def test_a_topic_tells_what_it_carries_and_whose_it_is() -> None:
     "bad", ["", "a/b", "a+", "#", "a\0", "a\nb", "x" * 1025, "\ud800", "\ufffe", "\ufeff", "é" * 513]
 )
 def test_an_id_that_is_no_topic_level_is_refused(bad: str) -> None:
-    assert not topics.is_client_id(bad)
+    assert not is_client_id(bad)
     with pytest.raises(SettingsError, match="cannot be an MQTT client id"):
         topics.check_client_id(bad)
 
@@ -79,7 +80,7 @@ def test_names_match_filters_as_in_mqtt(name_filter: str, name: str) -> None:
 
 @given(st.text(), st.text(), st.text())
 def test_what_is_accepted_survives_its_topic(client_id: str, server_id: str, server_name: str) -> None:
-    if not (topics.is_client_id(client_id) and topics.is_client_id(server_id) and topics.is_server_name(server_name)):
+    if not (is_client_id(client_id) and is_client_id(server_id) and is_server_name(server_name)):
         return
     server = ServerTopics(server_id, server_name)
     assert server.parse(server.rpc(client_id)) == (Channel.RPC, client_id)
