@@ -1,4 +1,4 @@
-# make demo | make test | make setup | make format | make clean
+# make demo | make test | make docs | make setup | make format | make clean
 SHELL := /bin/bash
 PYTHON ?= python3
 SCENE ?= auto
@@ -9,11 +9,12 @@ CONSOLE := robot_node/console
 PAGE := $(CONSOLE)/dist/index.html
 PAGE_FROM := $(shell find $(CONSOLE)/src $(CONSOLE)/public -type f) $(CONSOLE)/index.html $(CONSOLE)/vite.config.ts $(CONSOLE)/tsconfig.json
 
-.PHONY: help setup develop demo test lint format clean
+.PHONY: help setup develop demo test lint docs format clean
 
 help:
 	@echo "make demo     a broker and a simulated robot on this machine; SCENE=clip.mp4 chooses what its camera sees"
-	@echo "make test     lint, types, import contracts and all tests"
+	@echo "make test     lint, types, import contracts, the documentation, and all tests"
+	@echo "make docs     the documentation as a site: build/docs/index.html"
 	@echo "make setup    the virtual environment .venv, the console, and the system packages that the demo needs"
 	@echo "make format   format the code"
 	@echo "make clean    remove what make made"
@@ -61,6 +62,13 @@ lint: develop
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	cd $(CONSOLE) && npm run --silent lint
+	@$(MAKE) --no-print-directory docs
+
+# A link or an image that leads nowhere and a page without a place in the navigation are errors. All pages are read
+# anew each time: those that have not changed would keep silent about theirs.
+docs: develop
+	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --fresh-env -d build/doctrees docs build/docs
+	@echo "The documentation is in build/docs/index.html"
 
 # The tests wait more than they compute: three at once keep two cores busy.
 test: lint
