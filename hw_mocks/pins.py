@@ -21,11 +21,13 @@ class SimulatedPin(MockPWMPin):  # type: ignore[misc]  # gpiozero ships no types
     Attributes:
         broken: Using it is an error, as when the kernel refuses.
         stuck: It does not follow what is set.
+        held: The level at which it is held, whatever is set, as by a short circuit; None: by nothing.
         on_level: Called with each new level of an output, in the thread that sets it.
     """
 
     broken = False
     stuck = False
+    held: float | None = None
     on_level: Callable[[float], None] | None = None
 
     def _set_state(self, value: float) -> None:
@@ -38,7 +40,7 @@ class SimulatedPin(MockPWMPin):  # type: ignore[misc]  # gpiozero ships no types
 
     def _get_state(self) -> float:
         self._check()
-        return float(super()._get_state())
+        return float(super()._get_state()) if self.held is None else self.held
 
     def _check(self) -> None:
         if self.broken:
@@ -62,7 +64,9 @@ class SimulatedPins:
 
     def level(self, gpio: int) -> float:
         """What is on a pin: 0 low, 1 high, in between the duty cycle."""
-        return float(self.pin(gpio)._state)  # noqa: SLF001  # as a meter sees it, also when the pin is broken
+        pin = self.pin(gpio)
+        # As a meter sees it, also when the pin is broken.
+        return float(pin._state) if pin.held is None else pin.held  # noqa: SLF001
 
     def pulse_ms(self, gpio: int) -> float:
         """Length of the pulses on a pin, in milliseconds; 0 without pulses."""

@@ -25,6 +25,7 @@ class PrivacySettings(_Section):
 
     led_pin: Gpio | None = None
     led_active_high: bool = True
+    led_check_s: Annotated[float, Field(gt=0, le=60)] = 1.0
     switch_pin: Gpio | None = None
     switch_kind: Literal["switch", "button"] = "switch"
     engaged_when: Literal["open", "closed"] = "open"

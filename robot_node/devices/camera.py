@@ -42,7 +42,8 @@ class Camera:
         platform: Gives the camera library.
         settings: The camera's settings.
         state: Where the camera's state is reported.
-        indicator: Lit just before the sensor starts to capture, dark when it has stopped; if it fails, no start.
+        indicator: Lit just before the sensor starts to capture, dark when it has stopped; if it fails, no start. One
+            that goes dark by itself switches the camera off.
         privacy: While it is engaged the sensor is off.
         limits: How long the library may take.
     """
@@ -61,6 +62,7 @@ class Camera:
         self._settings = settings
         self._state = state
         self._indicator = indicator or NoIndicator()
+        self._indicator.on_dark(self._went_dark)
         self._privacy = privacy or NoPrivacySwitch()
         self._privacy.on_engaged(self._hide)
         self._limits = limits or CameraLimits()
@@ -189,6 +191,18 @@ class Camera:
                         await self._turn_off()
 
         self._task("camera off for privacy", turn_off())
+
+    def _went_dark(self, error: DeviceError) -> None:
+        """Nobody can see any more that the sensor captures: it goes off in its turn."""
+        session = self._session
+
+        async def turn_off() -> None:
+            async with self._lock:
+                if session is not None and session is self._session:
+                    with act_for(""):  # not for the agent that switched it on
+                        await self._give_up(session, error)
+
+        self._task("camera off without indicator", turn_off())
 
     def _nobody_looks(self) -> None:
         async def turn_off() -> None:

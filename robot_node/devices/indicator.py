@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from robot_node.devices.pins import PinBoard
 from robot_node.errors import DeviceError
+
+_CHECK_LED = "Check the LED, its resistor and its wiring."
 
 
 class Indicator(Protocol):
@@ -18,6 +22,9 @@ class Indicator(Protocol):
             DeviceError: It cannot be lit: the sensor must not be started.
         """
 
+    def on_dark(self, hide: Callable[[DeviceError], None]) -> None:
+        """Call ``hide`` when it is found dark, or cannot be read any more, while it should be lit."""
+
 
 class NoIndicator:
     """A robot without indicator LED."""
@@ -25,21 +32,31 @@ class NoIndicator:
     async def light(self, *, lit: bool) -> None:
         """Show nothing."""
 
+    def on_dark(self, hide: Callable[[DeviceError], None]) -> None:
+        """Never call."""
+
 
 class IndicatorLed:
-    """An LED on a pin.
+    """An LED on a pin. While it is lit, the pin is read again and again.
+
+    A pin that drives an LED can tell that it is held at the other level (a short circuit, another program) or that it
+    cannot be read; not that the LED burnt out.
 
     Args:
         board: The pins.
         pin: Number of its GPIO.
         active_high: A high level lights it.
+        check_s: How often it is read while it is lit, in seconds.
     """
 
-    def __init__(self, board: PinBoard, pin: int, *, active_high: bool = True) -> None:
+    def __init__(self, board: PinBoard, pin: int, *, active_high: bool = True, check_s: float = 1.0) -> None:
         self._board = board
         self._pin = pin
         self._active_high = active_high
+        self._check_s = check_s
         self._led: Any = None
+        self._hide: list[Callable[[DeviceError], None]] = []
+        self._watching: asyncio.Task[None] | None = None
         self._name = f"The indicator LED on GPIO{pin}"
 
     async def open(self) -> None:
@@ -54,19 +71,45 @@ class IndicatorLed:
                 lambda gpiozero, factory: gpiozero.LED(self._pin, active_high=self._active_high, pin_factory=factory),
             )
 
+    async def close(self) -> None:
+        """Watch it no more; the pin is closed with the board."""
+        self._watch_no_more()
+
+    def on_dark(self, hide: Callable[[DeviceError], None]) -> None:
+        """Call ``hide`` when it is found dark, or cannot be read any more, while it should be lit."""
+        self._hide.append(hide)
+
     async def light(self, *, lit: bool) -> None:
         """Light it, or let it go dark, and read the pin back.
 
         Raises:
             DeviceError: The pin cannot be used, or does not follow.
         """
+        self._watch_no_more()
         await self.open()
         if not await self._board.call(self._name, self._switch, lit):
             raise DeviceError(
                 f"{self._name} cannot be {'lit' if lit else 'switched off'}: the pin does not follow.",
-                remedy="Check the LED, its resistor and its wiring.",
+                remedy=_CHECK_LED,
             )
+        if lit:
+            self._watching = asyncio.create_task(self._watch(), name="indicator LED")
 
     def _switch(self, lit: bool) -> bool:  # noqa: FBT001  # in the pins' thread
         self._led.value = lit
         return bool(self._led.value) == lit
+
+    def _watch_no_more(self) -> None:
+        if self._watching is not None:
+            self._watching.cancel()
+            self._watching = None
+
+    async def _watch(self) -> None:
+        try:
+            while await self._board.call(self._name, lambda led: bool(led.value), self._led):  # noqa: ASYNC110  # a pin tells nothing
+                await asyncio.sleep(self._check_s)
+            fault = DeviceError(f"{self._name} has gone dark while the camera is on.", remedy=_CHECK_LED)
+        except DeviceError as error:
+            fault = DeviceError(f"Nobody knows whether it is lit: {error.message}", remedy=error.remedy)
+        for hide in self._hide:
+            hide(fault)

@@ -61,7 +61,10 @@ async def open_pins(
         await switch.open()
     indicator: Indicator = NoIndicator()
     if privacy.led_pin is not None:
-        indicator = led = IndicatorLed(board, privacy.led_pin, active_high=privacy.led_active_high)
+        indicator = led = IndicatorLed(
+            board, privacy.led_pin, active_high=privacy.led_active_high, check_s=privacy.led_check_s
+        )
+        devices.push_async_callback(led.close)
         try:
             await led.open()
         except DeviceError as error:

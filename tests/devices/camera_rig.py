@@ -21,6 +21,7 @@ from hw_mocks.sensor import SimulatedSensor
 from robot_node.config import CameraSettings
 from robot_node.devices.camera import Camera, CameraLimits
 from robot_node.devices.platform import CameraLibrary, Platform
+from robot_node.errors import DeviceError
 from robot_node.media import EncodedFrame, RawFrame
 from robot_node.state import CameraState, RobotSnapshot, RobotState
 
@@ -136,6 +137,9 @@ class IndicatorLog:
         """Take note."""
         self.told.append(lit)
         self.look()
+
+    def on_dark(self, hide: Callable[[DeviceError], None]) -> None:
+        """Never call: it stays lit."""
 
 
 @dataclass

@@ -26,7 +26,7 @@ from robot_node.state import RobotState
 from robot_node.tools import build_server
 
 LED, SWITCH = 17, 27
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 PRIVACY = {"led_pin": LED, "switch_pin": SWITCH}
 
 

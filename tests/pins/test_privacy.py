@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import json
 from dataclasses import replace
@@ -71,6 +72,35 @@ async def test_without_the_led_the_camera_does_not_come_on(fault: str) -> None:
         setattr(it.pi.gpio.pin(LED), fault, False)
         await it.body.camera.start()
         assert it.pi.gpio.level(LED) == 1
+
+
+@pytest.mark.parametrize(("fault", "value"), [("held", 0.0), ("broken", True)])
+async def test_an_led_that_goes_dark_while_the_camera_is_on_switches_it_off(fault: str, value: object) -> None:
+    async with robot(privacy={"led_pin": LED, "led_check_s": 0.01}) as it:
+        await control_camera(it, enabled=True)
+        setattr(it.pi.gpio.pin(LED), fault, value)
+        await eventually(lambda: camera(it) is CameraState.FAILED)
+        assert not capturing(it)
+        assert f"GPIO{LED}" in it.state.snapshot.camera_error
+        (reason,) = [event for event in it.body.events.after() if event.kind == "fault"]
+        assert f"The indicator LED on GPIO{LED}" in reason.text
+        with pytest.raises(ToolError, match=f"GPIO{LED} cannot be"):
+            await control_camera(it, enabled=True)
+        setattr(it.pi.gpio.pin(LED), fault, type(it.pi.gpio.pin(LED)).__dict__[fault])
+        await control_camera(it, enabled=True)
+        assert capturing(it)
+        assert it.pi.gpio.level(LED) == 1
+
+
+async def test_an_led_that_was_switched_off_is_watched_no_more() -> None:
+    def watchers() -> list[str]:
+        return [task.get_name() for task in asyncio.all_tasks() if task.get_name() == "indicator LED"]
+
+    async with robot(privacy={"led_pin": LED, "led_check_s": 0.01}) as it:
+        await it.body.camera.start()
+        assert watchers()
+        await it.body.camera.stop()
+        await eventually(lambda: not watchers())
 
 
 async def test_a_missing_pin_library_is_explained_at_start_and_keeps_the_camera_off() -> None:

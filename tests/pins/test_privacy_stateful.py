@@ -1,6 +1,7 @@
 """The camera is never on with the LED dark, nor while privacy is engaged: whatever happens, in whatever order.
 
 The LED is looked at whenever the sensor starts or stops and whenever its pin changes, not only between the steps.
+An LED that fails by itself is another matter: the camera then goes off as soon as it is noticed.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ class PrivateRobot(RuleBasedStateMachine):
                 self.violations.append("the LED goes dark while the sensor captures")
 
         def stops(scene: Any) -> None:  # noqa: ANN401
-            if not self.lit:
+            if not self.lit and led.held is None:
                 self.violations.append("the sensor still captured in the dark")
             stop(scene)
 
@@ -74,7 +75,7 @@ class PrivateRobot(RuleBasedStateMachine):
         self.run(self._begin())
 
     async def _begin(self) -> None:
-        self.robot = await self.devices.enter_async_context(robot(self.pi, privacy=PRIVACY))
+        self.robot = await self.devices.enter_async_context(robot(self.pi, privacy={**PRIVACY, "led_check_s": 0.01}))
         self.robot.body.camera.set_sink(self._frame)
         self.robot.body.camera.set_watched(self.watched)
         self.closed = False  # the pull-up of a pin that is taken anew
@@ -141,21 +142,43 @@ class PrivateRobot(RuleBasedStateMachine):
 
     @rule(fault=st.sampled_from(["broken", "stuck"]), pin=st.sampled_from([LED, SWITCH]), now=st.booleans())
     def pin_fails(self, fault: str, pin: int, now: bool) -> None:  # noqa: FBT001
-        # A wire that breaks while the camera is on is beyond what a pin can tell.
-        if pin == SWITCH or not self.pi.sensor.capturing:
-            setattr(self.pi.gpio.pin(pin), fault, now)
+        self._break(pin, fault, now)
+
+    @rule(dark=st.booleans())
+    def led_goes_dark(self, dark: bool) -> None:  # noqa: FBT001
+        self._break(LED, "held", 0.0 if dark else None)
+
+    def _break(self, pin: int, fault: str, value: object) -> None:
+        was_on = self.pi.sensor.capturing
+        setattr(self.pi.gpio.pin(pin), fault, value)
+
+        async def nothing() -> None: ...
+
+        self.run(self._tools(nothing))
+        if was_on and not self.led_can_be_seen:
+            assert self.robot.state.snapshot.camera is CameraState.FAILED
+            assert f"GPIO{LED}" in self.robot.state.snapshot.camera_error
+
+    @property
+    def led_can_be_seen(self) -> bool:
+        led = self.pi.gpio.pin(LED)
+        return led.held is None and not led.broken
 
     @rule()
     def robot_restarts(self) -> None:
         async def restart() -> None:
             for pin in (LED, SWITCH):
-                self.pi.gpio.pin(pin).broken = self.pi.gpio.pin(pin).stuck = False
+                self._mend(pin)
             await self.devices.aclose()
             assert not self.pi.sensor.capturing
             assert not self.lit
             await self._begin()
 
         self.run(restart())
+
+    def _mend(self, gpio: int) -> None:
+        pin = self.pi.gpio.pin(gpio)
+        pin.broken, pin.stuck, pin.held = False, False, None
 
     async def _tool(self, name: str, arguments: dict[str, Any]) -> None:
         with contextlib.suppress(ToolError, RobotNodeError):
@@ -175,7 +198,8 @@ class PrivateRobot(RuleBasedStateMachine):
     def _at_rest(self) -> bool:
         snapshot = self.robot.state.snapshot
         passing = snapshot.camera in {CameraState.STARTING, CameraState.STOPPING}
-        return not passing and not (snapshot.privacy and self.pi.sensor.capturing)
+        must_be_off = snapshot.privacy or not self.led_can_be_seen
+        return not passing and not (must_be_off and self.pi.sensor.capturing)
 
     @invariant()
     def promise(self) -> None:
@@ -186,8 +210,9 @@ class PrivateRobot(RuleBasedStateMachine):
         assert self.pi.sensor.capturing is (status["camera"] == "on")
         if self.pi.sensor.capturing:
             assert self.lit
+            assert self.led_can_be_seen
             assert not status["privacy"]
-        elif not self.pi.gpio.pin(LED).broken and not self.pi.gpio.pin(LED).stuck:
+        elif self.led_can_be_seen and not self.pi.gpio.pin(LED).stuck:
             assert not self.lit
         if not self.closed:
             assert status["privacy"]
@@ -202,7 +227,7 @@ class PrivateRobot(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         for pin in (LED, SWITCH):
-            self.pi.gpio.pin(pin).broken = False
+            self._mend(pin)
         self.run(self.devices.aclose())
         self.runner.close()
         assert not self.pi.sensor.capturing
