@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated
@@ -16,7 +17,7 @@ from robot_node.cli_visits import call, robots, watch
 from robot_node.config import BrokerSettings, Settings
 from robot_node.errors import RobotNodeError, SettingsError
 from robot_node.logs import configure_logging
-from robot_node.mqtt import Backoff, cancel_and_wait
+from robot_node.mqtt import Backoff
 from robot_node.run_until_signal import run_until_signal
 from robot_node.settings_file import load_settings
 
@@ -81,11 +82,7 @@ async def _run(settings: Settings, *, simulated: bool) -> None:
         return
     from robot_node.console.beside import serve_beside_robot  # noqa: PLC0415  # only robots that are asked load it
 
-    serving = asyncio.create_task(serve_beside_robot(settings), name="console")
-    try:
-        await node.run(settings, platform)
-    finally:
-        await cancel_and_wait(serving)
+    await node.run(settings, platform, beside={"console": partial(serve_beside_robot, settings)})
 
 
 @app.command()

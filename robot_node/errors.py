@@ -45,3 +45,7 @@ class SignalingError(RobotNodeError, ValueError):
 
 class RemoteError(RobotNodeError, RuntimeError):
     """The other side of a session answered with an error, went offline, or did not answer in time."""
+
+
+class ServiceError(RobotNodeError, RuntimeError):
+    """A part of the robot crashes again and again: only a new process may help."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -133,6 +133,7 @@ def _happened(before: RobotSnapshot, now: RobotSnapshot) -> Iterator[tuple[str, 
             yield "fault", f"{device} failed: {error}"
         elif was and not error:
             yield "recovered", f"{device} works again."
+    yield from _faults(before.faults, now.faults)
     if now.emotion != before.emotion:
         yield "emotion", f"The face shows {now.emotion}."
     if now.microphone_on != before.microphone_on:
@@ -144,6 +145,14 @@ def _happened(before: RobotSnapshot, now: RobotSnapshot) -> Iterator[tuple[str, 
         yield "viewers", f"{what}: {now.viewers} now."
     if now.call is not before.call and now.call in _CALLS:
         yield "call", _CALLS[now.call] + (f": {now.call_error}" if now.call_error else ".")
+
+
+def _faults(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    for name, error in now.items():
+        if error != before.get(name):
+            yield "fault", error
+    for name in before.keys() - now.keys():
+        yield "recovered", f"{name[:1].upper()}{name[1:]}: works again."
 
 
 def _links(before: RobotSnapshot, now: RobotSnapshot) -> Iterator[tuple[str, str]]:

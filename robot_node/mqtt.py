@@ -10,10 +10,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import random
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import aiomqtt
 from paho.mqtt.packettypes import PacketTypes
@@ -21,6 +20,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from robot_node.backoff import Backoff
 from robot_node.errors import BrokerError, RobotNodeError
 from robot_node.mqtt_client import MqttClient, OnMessage, PublishProperties
 from robot_node.mqtt_errors import connect_error, reason_of, remedy_for
@@ -177,34 +177,6 @@ async def connect(broker: Broker, options: ConnectOptions, on_message: OnMessage
             await client.__aexit__(None, None, None)
 
 
-@dataclass(slots=True)
-class Backoff:
-    """Growing, jittered delays between attempts to connect.
-
-    Attributes:
-        initial_s: First delay, in seconds.
-        maximum_s: Longest delay, in seconds.
-        stable_after_s: After a connection that lived this long, in seconds, delays begin with the first again.
-        random: Where the jitter comes from.
-    """
-
-    initial_s: float = 1.0
-    maximum_s: float = 30.0
-    stable_after_s: float = 10.0
-    random: random.Random = field(default_factory=random.Random)
-    _attempt: int = field(default=0, init=False)
-
-    def next_delay(self) -> float:
-        """The next delay: doubles up to the maximum, then varies by a quarter so that a fleet spreads out."""
-        delay = min(self.maximum_s, self.initial_s * 2.0 ** min(self._attempt, 16))
-        self._attempt += 1
-        return delay * self.random.uniform(0.75, 1.0)
-
-    def reset(self) -> None:
-        """Begin again with the shortest delay."""
-        self._attempt = 0
-
-
 @dataclass(frozen=True, slots=True)
 class LinkStatus:
     """Whether a connection is up, and why not."""
@@ -272,6 +244,9 @@ async def keep_connected(
                 error.remedy = f"Make sure that no other client uses the id {present.client_id}."
             delay = backoff.next_delay()
             logger.warning("%s connection: %s Next attempt in %.1f s.", name, error, delay)
+        except Exception as error:  # whoever runs us decides what to do about it
+            on_status(LinkStatus(connected=False, reason=f"The {name} service crashed: {type(error).__name__}."))
+            raise
         await asyncio.sleep(delay)
 
 

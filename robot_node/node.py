@@ -6,8 +6,10 @@ import asyncio
 import importlib
 import logging
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
+from functools import partial
+from types import MappingProxyType
 
 from robot_node import systemd_notify
 from robot_node.access import guarded
@@ -31,6 +33,7 @@ from robot_node.reactions import react
 from robot_node.resources import announce
 from robot_node.state import RobotState
 from robot_node.subtitles import Subtitles
+from robot_node.supervisor import RestartPolicy, Service, Supervisor
 from robot_node.tools import Body, build_server
 from robot_node.voice.assembly import Voice, make_voice
 from robot_node.voice.speaker import Speaker
@@ -43,16 +46,30 @@ from robot_node.webrtc.streams import Streams
 logger = logging.getLogger(__name__)
 
 
-async def run(settings: Settings, platform: Platform, *, on_online: Callable[[], None] = lambda: None) -> None:
+async def run(
+    settings: Settings,
+    platform: Platform,
+    *,
+    on_online: Callable[[], None] = lambda: None,
+    beside: Mapping[str, Service] = MappingProxyType({}),
+    restarts: RestartPolicy = RestartPolicy(),  # noqa: B008  # frozen
+) -> None:
     """Run one robot until cancelled.
 
     The face and presence come up first; the media stack is loaded while the robot is already reachable. When
     cancelled, presence is cleared and viewers are told, then the camera is switched off and the display goes dark.
+    A service that crashes is started again (see :mod:`robot_node.supervisor`).
 
     Args:
         settings: The robot's settings.
         platform: The hardware, real or simulated.
         on_online: Called each time the robot has become reachable.
+        beside: Further services to run as long as the robot does, by name.
+        restarts: When a service that crashed is started again.
+
+    Raises:
+        SettingsError: a setting cannot be used.
+        ServiceError: a service crashed too often.
     """
     state, events = RobotState(), EventLog()
     events.add("robot", "The robot has started.")
@@ -107,7 +124,7 @@ async def run(settings: Settings, platform: Platform, *, on_online: Callable[[],
             on_online()
 
         try:
-            async with asyncio.TaskGroup() as services:
+            async with Supervisor(state, policy=restarts) as services:
                 statistics = Statistics()
                 calls = CallControl(state, wanted=settings.dialer.call_at_start) if settings.dialer.enabled else None
                 body = Body(
@@ -122,18 +139,20 @@ async def run(settings: Settings, platform: Platform, *, on_online: Callable[[],
                     statistics=statistics,
                     events=events,
                 )
-                services.create_task(face.live(), name="face")
-                services.create_task(on_pins.inputs.watch(), name="inputs")
-                services.create_task(react(body, settings.reactions.rules), name="reactions")
-                services.create_task(announce(body, notifier.resource_updated), name="resource updates")
-                services.create_task(_serve_mcp(settings, body, notifier, has_become_reachable), name="MCP")
+                services.run("face", face.live)
+                services.run("inputs", on_pins.inputs.watch)
+                services.run("reactions", partial(react, body, settings.reactions.rules))
+                services.run("resource updates", partial(announce, body, notifier.resource_updated))
+                services.run("MCP", partial(_serve_mcp, settings, body, notifier, has_become_reachable))
                 if settings.webrtc.enabled:
-                    services.create_task(_stream(settings, streams, body, voice, online), name="WebRTC")
+                    services.run("WebRTC", partial(_stream, settings, streams, body, voice, online))
                 if calls is not None:
-                    services.create_task(_dial(settings, streams, calls, face, online, voice=voice), name="dialer")
+                    services.run("dialer", partial(_dial, settings, streams, calls, face, online, voice=voice))
                 _speak_and_hear(services, loudspeaker, voice.speaker, ears)
                 if settings.camera.on_at_start:
-                    services.create_task(_switch_on(camera), name="camera at start")
+                    services.run("camera at start", partial(_switch_on, camera))
+                for name, service in beside.items():
+                    services.run(name, service)
         finally:
             systemd_notify.notify("STOPPING=1", "STATUS=leaving")
             logger.info("Leaving: camera off, display dark")
@@ -236,15 +255,15 @@ def _write_down(event: Event) -> None:
 
 
 def _speak_and_hear(
-    services: asyncio.TaskGroup, loudspeaker: Loudspeaker | None, speaker: Speaker | None, ears: Ears | None
+    services: Supervisor, loudspeaker: Loudspeaker | None, speaker: Speaker | None, ears: Ears | None
 ) -> None:
     if loudspeaker is not None:
-        services.create_task(loudspeaker.check(), name="loudspeaker at start")
+        services.run("loudspeaker at start", loudspeaker.check)
     if speaker is not None:
-        services.create_task(speaker.run(), name="voice")
-        services.create_task(speaker.check(), name="voice at start")
+        services.run("voice", speaker.run)
+        services.run("voice at start", speaker.check)
     if ears is not None:
-        services.create_task(ears.run(), name="hearing")
+        services.run("hearing", ears.run)
 
 
 async def _switch_on(camera: Camera) -> None:

@@ -78,6 +78,8 @@ class RobotSnapshot:
         call: The robot's call to its media backend.
         call_error: Why the last attempt to call failed, or who ended the call; empty while all is well.
         inputs: What is on the robot's pins, by name.
+        faults: What else does not work now, by its name: a service that crashed and is being restarted. Each says what
+            happened, in a sentence.
     """
 
     camera: CameraState = CameraState.OFF
@@ -101,6 +103,7 @@ class RobotSnapshot:
     call: CallState = CallState.DISCONNECTED
     call_error: str = ""
     inputs: Mapping[str, InputState] = field(default_factory=dict)
+    faults: Mapping[str, str] = field(default_factory=dict)
 
 
 _ACTOR: ContextVar[str] = ContextVar("actor", default="")
@@ -141,6 +144,16 @@ class RobotState:
         self._snapshot = changed
         for listener in tuple(self._listeners):
             listener(changed)
+
+    def set_fault(self, name: str, error: str) -> None:
+        """Say that something does not work, or, with an empty ``error``, that it works again.
+
+        Args:
+            name: What, in a word or two, e.g. ``"reactions"``.
+            error: What happened, in a sentence.
+        """
+        others = {known: text for known, text in self._snapshot.faults.items() if known != name}
+        self.update(faults={**others, name: error} if error else others)
 
     def listen(self, listener: Callable[[RobotSnapshot], None]) -> Callable[[], None]:
         """Call ``listener`` at each change, until the returned function is called."""

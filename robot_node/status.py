@@ -30,6 +30,9 @@ class Status(BaseModel):
     speaking: bool = Field(description="The robot says something.")
     voice_error: str = Field(description="Why the robot cannot speak; empty while it can, or when it has no voice.")
     hearing_error: str = Field(description="Why speech is not recognised; empty while it is, or when it is not wanted.")
+    faults: dict[str, str] = Field(
+        description="What else does not work now, by name, and why: a part of the robot that is being restarted."
+    )
     viewers: int = Field(description="How many people or programs watch the video stream now.")
     call: CallState = Field(
         description="The robot's call to its media backend: disconnected, connecting, connected, failed or closed."
@@ -64,6 +67,7 @@ def status_of(body: Body) -> Status:
         speaking=now.speaking,
         voice_error=now.voice_error,
         hearing_error=now.hearing_error,
+        faults=dict(now.faults),
         viewers=now.viewers,
         call=now.call,
         call_error=now.call_error,

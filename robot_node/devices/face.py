@@ -216,6 +216,7 @@ def signs_of(snapshot: RobotSnapshot) -> Signs:
         snapshot.camera_error,
         snapshot.microphone_error,
         snapshot.loudspeaker_error,
+        *snapshot.faults.values(),
     )
     error = next(filter(None, errors), "")
     return Signs(

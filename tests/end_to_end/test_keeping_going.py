@@ -1,0 +1,128 @@
+"""A robot whose parts fail: what agents, viewers and the owner see of it. docs/faults.md has them all."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from mcp import Client
+from mcp_types import TextResourceContents
+
+from hw_mocks.platform import SimulatedPi, simulated_platform
+from robot_node import node
+from robot_node.errors import ServiceError
+from robot_node.mcp_mqtt.client import mqtt_transport
+from robot_node.mqtt import Broker
+from robot_node.private_broker import PrivateBroker
+from robot_node.settings_file import load_settings
+from robot_node.supervisor import RestartPolicy
+from tests.end_to_end.robot_process import DEADLINE_S, PRESENCE, SERVER_ID, SERVER_NAME, plain_client, wait_until_online
+
+
+@contextlib.asynccontextmanager
+async def a_robot(
+    broker: PrivateBroker,
+    pi: SimulatedPi,
+    overrides: dict[str, Any] | None = None,
+    **options: Any,  # noqa: ANN401  # of node.run
+) -> AsyncIterator[asyncio.Task[None]]:
+    """A robot in this process, being started."""
+    settings = load_settings(
+        None,
+        {
+            "broker": {"url": broker.url, "reconnect_initial_s": 0.2},
+            "robot": {"server_id": SERVER_ID, "server_name": SERVER_NAME},
+            **(overrides or {}),
+        },
+    )
+    task = asyncio.create_task(node.run(settings, pi.platform, **options))
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+@contextlib.asynccontextmanager
+async def an_agent(broker: PrivateBroker) -> AsyncIterator[Client]:
+    transport = mqtt_transport(Broker.from_url(broker.url), SERVER_ID, SERVER_NAME)
+    async with asyncio.timeout(2 * DEADLINE_S), Client(transport) as client:
+        yield client
+
+
+async def status(client: Client) -> dict[str, Any]:
+    found = (await client.call_tool("get_status", {})).structured_content
+    assert isinstance(found, dict)
+    return found
+
+
+async def told(client: Client) -> list[tuple[str, str]]:
+    """Kind and text of the events."""
+    (content,) = (await client.read_resource("robot://events")).contents
+    assert isinstance(content, TextResourceContents)
+    return [(event["kind"], event["text"]) for event in json.loads(content.text)["events"]]
+
+
+async def test_a_service_that_crashes_is_told_to_agents_and_everything_else_goes_on(broker: PrivateBroker) -> None:
+    begun, crash = asyncio.Event(), asyncio.Event()
+
+    async def clockwork() -> None:
+        begun.set()
+        await crash.wait()
+        crash.clear()
+        raise RuntimeError("the spring broke")
+
+    async with a_robot(broker, simulated_platform(scene="clock"), beside={"clockwork": clockwork}):
+        await wait_until_online(broker)
+        async with an_agent(broker) as agent:
+            await begun.wait()
+            begun.clear()
+            assert (await status(agent))["faults"] == {}
+            crash.set()
+            await begun.wait()  # again
+            fault = "The service clockwork crashed: RuntimeError: the spring broke."
+            assert (await status(agent))["faults"] == {"clockwork": fault}
+            assert ("fault", fault) in await told(agent)
+            await agent.call_tool("change_emotion", {"emotion": "happy"})
+            assert (await status(agent))["emotion"] == "happy"
+
+
+async def test_an_mcp_service_that_crashes_takes_its_presence_back_and_comes_again(broker: PrivateBroker) -> None:
+    online = asyncio.Event()
+
+    def crash_once() -> None:
+        if not online.is_set():
+            online.set()
+            raise RuntimeError("in the middle of MCP")
+
+    async with plain_client(broker, "watcher") as watcher, asyncio.timeout(2 * DEADLINE_S):
+        await watcher.subscribe(PRESENCE)
+        async with a_robot(broker, simulated_platform(scene="clock"), on_online=crash_once):
+            seen = [bool((await anext(aiter(watcher.messages))).payload) for _ in range(3)]
+            assert seen == [True, False, True]
+            async with an_agent(broker) as agent:
+                now = await status(agent)
+                assert now["faults"] == {"MCP": "The service MCP crashed: RuntimeError: in the middle of MCP."}
+                assert ("link", "The connection to the broker is lost: The MCP service crashed: ExceptionGroup.") in (
+                    await told(agent)
+                )
+
+
+async def test_a_service_that_crashes_for_ever_ends_the_robot_in_order_and_with_an_error(
+    broker: PrivateBroker,
+) -> None:
+    async def clockwork() -> None:
+        raise RuntimeError("the spring broke")
+
+    pi = simulated_platform(scene="clock")
+    camera = {"camera": {"on_at_start": True}}
+    restarts = RestartPolicy(initial_s=0.01, maximum_s=0.01)
+    async with a_robot(broker, pi, camera, beside={"clockwork": clockwork}, restarts=restarts) as robot:
+        async with asyncio.timeout(DEADLINE_S):
+            with pytest.raises(ServiceError, match="The service clockwork crashed 10 times"):
+                await robot
+        assert not pi.sensor.capturing
