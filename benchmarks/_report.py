@@ -39,8 +39,8 @@ def positive(text: str) -> int:
     return number
 
 
-def print_result(work: Coroutine[Any, Any, Mapping[str, Any]]) -> None:
-    """Carry out the benchmark and print its result as one JSON line; say in one line on stderr why it failed.
+def print_result(work: Coroutine[Any, Any, Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Carry out the benchmark, print its result as one JSON line and return it; if it fails, say why in one line.
 
     Ctrl-C and SIGTERM end it without a result, and everything that it started.
     """
@@ -51,6 +51,7 @@ def print_result(work: Coroutine[Any, Any, Mapping[str, Any]]) -> None:
     if result is None:
         sys.exit("The benchmark was interrupted.")
     print(json.dumps(result))
+    return result
 
 
 def progress(text: str) -> None:
