@@ -107,7 +107,9 @@ class MqttClient(aiomqtt.Client):
         if not info.is_published():
             raise aiomqtt.MqttError("Disconnected while publishing") from self._disconnected.exception()
 
-    def _release_publishers(self, _disconnected: asyncio.Future[None]) -> None:
+    def _release_publishers(self, disconnected: asyncio.Future[None]) -> None:
+        if not disconnected.cancelled():
+            disconnected.exception()  # else asyncio complains when nobody was waiting for the loss
         for waiting in self._pending_publishes.values():
             waiting.set()
 
