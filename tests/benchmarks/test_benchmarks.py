@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 _REPOSITORY = Path(__file__).parents[2]
-_MODULES = ("viewers", "first_frame", "latency", "control_under_load", "tool_call", "fleet", "face")
+_MODULES = ("viewers", "first_frame", "latency", "control_under_load", "tool_call", "fleet", "face", "soak")
 
 
 def run(module: str, *arguments: str) -> Any:  # noqa: ANN401  # each benchmark has a result of its own
