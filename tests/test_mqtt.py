@@ -375,16 +375,20 @@ async def test_a_goodbye_is_said_while_the_connection_still_works(broker: Privat
     assert 0 < broker.log.index("'goodbye'") < broker.log.index("Received DISCONNECT from client-0")
 
 
+async def _publish_until_lost(connection: Connection) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            await connection.publish("x", b"")
+            await asyncio.sleep(0.01)  # a kill is noticed when the socket says so
+
+
 async def test_a_loss_for_which_nobody_waits_is_not_complained_of(broker: PrivateBroker) -> None:
     complaints: list[str] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context["message"]))
     async with connect(Broker.from_url(broker.url), ONE, ignore) as connection:
         broker.signal(signal.SIGKILL)
         with pytest.raises(BrokerError):
-            async with asyncio.timeout(PATIENCE_S):
-                while True:
-                    await connection.publish("x", b"")
-                    await asyncio.sleep(0.01)  # a kill is noticed when the socket says so
+            await _publish_until_lost(connection)
     del connection
     gc.collect()
     assert not complaints

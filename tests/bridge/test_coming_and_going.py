@@ -171,7 +171,7 @@ async def test_a_signal_ends_the_bridge_also_while_it_waits_for_its_agent(
         waiting = asyncio.create_task(bridge.agent.call("wait"))
         await toy.started.get()
         assert await bridge.terminate() == 0
-        assert await asyncio.wait_for(toy.ended.get(), 10) == " cancelled"
+        assert await asyncio.wait_for(toy.ended.get(), 45) == " cancelled"
         waiting.cancel()
     assert "Traceback" not in bridge.log
 

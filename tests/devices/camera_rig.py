@@ -33,7 +33,7 @@ PIS: dict[str, Callable[[SimulatedSensor], CameraLibrary]] = {
 
 SETTINGS = CameraSettings(width=640, height=360, frame_rate=30, bitrate=2_000_000, keyframe_interval_s=60)
 
-DEADLINE_S = 20.0
+DEADLINE_S = 45.0
 
 
 @dataclass

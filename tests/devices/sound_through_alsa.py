@@ -31,7 +31,7 @@ async def _main(sound: bytes, played: Path, heard: Path) -> None:
     microphone.set_sink(take)
     microphone.set_listened(True)
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(45):
             await enough.wait()
             while not played.exists() or played.stat().st_size < len(sound):  # noqa: ASYNC110, ASYNC240  # ALSA writes it
                 await asyncio.sleep(0.01)

@@ -68,7 +68,7 @@ async def packets(microphone: Microphone, count: int) -> list[EncodedAudio]:
 
     microphone.set_sink(take)
     microphone.set_listened(True)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(45):
         await enough.wait()
     return got
 
@@ -231,7 +231,7 @@ async def test_an_absent_loudspeaker_is_reported_at_the_check_and_plays_when_it_
     assert "The loudspeaker 'default' cannot be used" in state.snapshot.loudspeaker_error
     play(loudspeaker, tone(440, 0.2))
     pi.loudspeaker.absent = False
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(45):
         while not pi.loudspeaker.played:
             play(loudspeaker, tone(440, 0.02))
             await asyncio.sleep(0.02)

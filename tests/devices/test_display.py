@@ -24,7 +24,7 @@ from robot_node.face.expressions import EXPRESSIONS, Emotion
 from robot_node.face.renderer import render
 from robot_node.state import RobotState
 
-DEADLINE_S = 10.0
+DEADLINE_S = 45.0
 
 modules = pytest.mark.parametrize(
     ("driver", "height"), [("ssd1306", 64), ("ssd1306", 32), ("sh1106", 64), ("sh1106", 32)]

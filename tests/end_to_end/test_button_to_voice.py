@@ -53,7 +53,7 @@ async def pi(broker: PrivateBroker) -> AsyncIterator[SimulatedPi]:
     online = asyncio.Event()
     robot = asyncio.create_task(node.run(settings, simulated.platform, on_online=online.set))
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(45):
             await online.wait()
         yield simulated
     finally:
@@ -120,7 +120,7 @@ async def test_a_pressed_bell_makes_an_agent_greet_and_a_viewer_hears_it(
         assert not await pressed(client)
 
         pi.gpio.press(BELL_PIN)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(45):
             await told.wait()
         assert await pressed(client)
         result = await client.call_tool("say", {"text": "Hello! Nice to see you. Please come in.", "emotion": "happy"})

@@ -136,7 +136,7 @@ async def test_a_viewer_hears_what_an_agent_says_and_reads_along(broker: Private
 
 
 async def until_status(client: Client, **expected: object) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(45):
         while not expected.items() <= (await status(client)).items():  # noqa: ASYNC110  # another process
             await asyncio.sleep(0.05)
 

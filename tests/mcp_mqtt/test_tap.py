@@ -40,7 +40,7 @@ async def test_every_packet_is_shown_as_it_was_sent(broker: PrivateBroker) -> No
             await client.subscribe([("x/+", SubscribeOptions(qos=1, noLocal=True)), ("y", SubscribeOptions(qos=0))])
             said = properties_of(PacketTypes.PUBLISH, UserProperty=[("a", "1"), ("a", "2")], ContentType="text")
             await client.publish("y", b"z" * 3000, 1, False, said)  # noqa: FBT003  # as above
-            await asyncio.wait_for(anext(aiter(client.messages)), 20)
+            await asyncio.wait_for(anext(aiter(client.messages)), 45)
             await client.unsubscribe(["x/+", "y"])
         await tap.until(lambda seen: isinstance(seen.packet, Disconnect))
         sent = [each.packet for each in tap.packets_of("peer") if each.to_broker and each.packet != Other("PUBACK")]
@@ -78,5 +78,5 @@ async def test_a_silent_network_carries_nothing_and_loses_nothing(broker: Privat
         with pytest.raises(aiomqtt.MqttError):
             await client_of(tap, "late", 0.3).__aenter__()
         tap.heal()
-        message = await asyncio.wait_for(anext(aiter(client.messages)), 20)
+        message = await asyncio.wait_for(anext(aiter(client.messages)), 45)
         assert message.payload == b"late"

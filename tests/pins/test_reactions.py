@@ -120,4 +120,4 @@ def test_the_first_look_at_an_input_is_no_change() -> None:
 
 async def test_without_rules_nothing_waits() -> None:
     async with robot() as it:
-        await asyncio.wait_for(react(it.body, ReactionSettings().rules), 10)
+        await asyncio.wait_for(react(it.body, ReactionSettings().rules), 45)

@@ -79,7 +79,7 @@ async def running_robot(
         )
     )
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(45):
             await ready.wait()
         yield Robot(address, scene, state, statistics, links, ready, task)
     finally:

@@ -89,7 +89,7 @@ async def _answers(port: int) -> None:
     loop = asyncio.get_running_loop()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
         client.settimeout(0)
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(45):
             while True:
                 with contextlib.suppress(TimeoutError, ConnectionRefusedError):
                     await loop.sock_sendto(client, question, ("127.0.0.1", port))

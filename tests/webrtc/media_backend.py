@@ -58,7 +58,7 @@ class MediaBackend:
 
     async def next_about_candidates(self) -> Candidate | EndOfCandidates:
         """The next message, which must be about candidates; a candidate is used."""
-        message = parse((await asyncio.wait_for(self._inbox.get(), 10)).payload)
+        message = parse((await asyncio.wait_for(self._inbox.get(), 45)).payload)
         assert isinstance(message, Candidate | EndOfCandidates), message
         if isinstance(message, Candidate):
             await self.rtc.addIceCandidate(rtc_candidate(message))

@@ -116,7 +116,7 @@ def sound_of(viewer: Peer) -> RemoteStreamTrack:
 async def hear(viewer: Peer, seconds: float = 0.5) -> bytes:
     """What the viewer hears: 16 bit, one of the two channels."""
     track, samples = sound_of(viewer), b""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(45):
         while len(samples) < seconds * SAMPLE_RATE * 2:
             frame = await track.recv()
             assert isinstance(frame, av.AudioFrame)

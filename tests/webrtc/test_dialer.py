@@ -104,7 +104,7 @@ async def test_one_encoder_for_a_viewer_and_the_backend(caller: Caller, backend:
     try:
         await backend.answer()
         await backend.frame()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(45):
             await ready.wait()
         async with peer(caller.broker, "viewer") as viewer:
             await viewer.offer()

@@ -26,7 +26,7 @@ async def test_the_offer_waits_for_no_stun_server_and_its_candidate_follows(brok
             assert "typ host" in offer
             assert "srflx" not in offer
             assert "end-of-candidates" not in offer
-            await asyncio.wait_for(server.asked.wait(), 10)
+            await asyncio.wait_for(server.asked.wait(), 45)
             server.answer(("203.0.113.7", 4711))
             candidate = await backend.next_about_candidates()
             assert isinstance(candidate, Candidate)

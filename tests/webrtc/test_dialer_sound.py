@@ -63,7 +63,7 @@ def pi() -> SimulatedPi:
 async def hear(track: MediaStreamTrack, seconds: float = 0.5) -> bytes:
     """What the backend hears: 16 bit, one of the two channels."""
     samples = b""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(45):
         while len(samples) < seconds * SAMPLE_RATE * 2:
             frame = await track.recv()
             assert isinstance(frame, av.AudioFrame)
@@ -139,7 +139,7 @@ async def test_a_viewer_has_the_floor_only_when_no_backend_has_it(broker: Privat
             await backend.answer(Voice(440))
             await caller.is_in(CallState.CONNECTED)
             await until(lambda: bool(audible(pi)))
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(45):
                 await ready.wait()
             async with peer(caller.broker, "late") as late:
                 late.rtc.addTransceiver(Voice(2000), direction="sendonly")

@@ -27,7 +27,7 @@ async def test_the_answer_waits_for_no_stun_server_and_its_candidate_follows(bro
             assert "typ host" in answer
             assert "srflx" not in answer
             assert "end-of-candidates" not in answer
-            await asyncio.wait_for(server.asked.wait(), 10)
+            await asyncio.wait_for(server.asked.wait(), 45)
             server.answer(("203.0.113.7", 4711))
             candidate = await viewer.receive(Candidate)
             assert " 203.0.113.7 4711 typ srflx " in candidate.candidate

@@ -83,7 +83,7 @@ async def running_robot(private: PrivateBroker, pi: str = "simulated Pi 5") -> A
     task = asyncio.create_task(answering)
     try:
         await camera.start()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(45):
             await ready.wait()
         yield Robot(broker, camera, streams, state)
     finally:
