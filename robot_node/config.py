@@ -81,8 +81,12 @@ class BrokerSettings(_Section):
 
     url: str = "mqtt://127.0.0.1:1883"
     username: str | None = None
+    password_file: Path | None = None
     password: SecretStr | None = None
     ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+    key_password: SecretStr | None = None
     connect_timeout_s: Annotated[float, Field(gt=0, le=60)] = 4.0
     keepalive_s: Annotated[int, Field(ge=1, le=3600)] = 20
     reconnect_initial_s: Annotated[float, Field(gt=0, le=60)] = 1.0
@@ -94,12 +98,51 @@ class BrokerSettings(_Section):
         Broker.from_url(value)
         return value
 
+    @field_validator("password")
+    @classmethod
+    def _from_file(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        """The password's file is read once, with the settings: never while the robot runs."""
+        file = info.data.get("password_file")
+        if value is not None or file is None:
+            return value
+        try:
+            return SecretStr(file.read_text(encoding="utf-8").strip("\r\n"))
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is no text"
+            raise ValueError(f"{file} (broker.password_file) cannot be read: {reason}") from error
+
+    @field_validator("cert_file")
+    @classmethod
+    def _only_with_tls(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        if value is not None and "url" in info.data and not Broker.from_url(info.data["url"]).tls:
+            raise ValueError(
+                "a client certificate is shown over TLS only: broker.url must begin with mqtts:// or wss://"
+            )
+        return value
+
+    @field_validator("key_file", "key_password")
+    @classmethod
+    def _of_a_certificate(cls, value: Path | SecretStr | None, info: ValidationInfo) -> Path | SecretStr | None:
+        if value is not None and info.data.get("cert_file", value) is None:
+            raise ValueError("is the key of a certificate: set broker.cert_file too")
+        return value
+
     def broker(self) -> Broker:
         """The address together with the credentials."""
-        password = self.password.get_secret_value() if self.password else None
-        broker = Broker.from_url(self.url, username=self.username, password=password)
-        ca_file = str(self.ca_file) if self.ca_file else None
-        return replace(broker, ca_file=ca_file, timeout_s=self.connect_timeout_s, keepalive_s=self.keepalive_s)
+        broker = Broker.from_url(self.url, username=self.username, password=_said(self.password))
+        return replace(
+            broker,
+            ca_file=_said(self.ca_file),
+            cert_file=_said(self.cert_file),
+            key_file=_said(self.key_file),
+            key_password=_said(self.key_password),
+            timeout_s=self.connect_timeout_s,
+            keepalive_s=self.keepalive_s,
+        )
+
+
+def _said(value: SecretStr | Path | None) -> str | None:
+    return value.get_secret_value() if isinstance(value, SecretStr) else str(value) if value else None
 
 
 class McpSettings(_Section):

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -24,6 +23,7 @@ from robot_node.backoff import Backoff
 from robot_node.errors import BrokerError, RobotNodeError
 from robot_node.mqtt_client import MqttClient, OnMessage, PublishProperties
 from robot_node.mqtt_errors import connect_error, reason_of, remedy_for
+from robot_node.mqtt_tls import tls_context
 from robot_node.mqtt_types import Broker, ConnectOptions, Incoming, Subscription, UserProperties, Will
 
 __all__ = [
@@ -154,7 +154,7 @@ async def connect(broker: Broker, options: ConnectOptions, on_message: OnMessage
         properties=properties,
         transport=broker.transport,
         websocket_path=broker.path if broker.transport == "websockets" else None,
-        tls_context=await asyncio.to_thread(ssl.create_default_context, cafile=broker.ca_file) if broker.tls else None,
+        tls_context=await asyncio.to_thread(tls_context, broker) if broker.tls else None,
         timeout=timeout_s,
         keepalive=options.keepalive_s or broker.keepalive_s,
     )

@@ -167,8 +167,17 @@ class MqttClient(aiomqtt.Client):
         super()._on_connect(client, userdata, flags, reason_code, properties)
 
     def _on_disconnect(self, client: paho.Client, userdata: Any, *details: Any) -> None:  # noqa: ANN401
-        if not self._connected.cancelled():  # the attempt to connect was given up, for aiomqtt a reason to raise
+        if not self._connected.done():
+            # aiomqtt would wait for CONNACK until the time limit. It may be the executor's thread that we are in.
+            self._loop.call_soon_threadsafe(self._give_up_connecting)
+        elif not self._connected.cancelled():  # the attempt to connect was given up, for aiomqtt a reason to raise
             super()._on_disconnect(client, userdata, *details)
+
+    def _give_up_connecting(self) -> None:
+        if not self._connected.done() and not self._abandoned:
+            error = aiomqtt.MqttError("it hung up before it had answered")
+            error.__cause__ = self._paho.read_error
+            self._connected.set_exception(error)
 
     def _on_message(self, client: paho.Client, userdata: Any, message: paho.MQTTMessage) -> None:  # noqa: ANN401, ARG002
         pairs = getattr(message.properties, "UserProperty", None) or ()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ssl
+
 import paho.mqtt.client as paho
 from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.reasoncodes import ReasonCode
@@ -44,10 +46,19 @@ def remedy_for(error: BaseException) -> str:
 
 def connect_error(broker: Broker, client_id: str, error: BaseException) -> BrokerError:
     """The error for an attempt to connect that failed."""
+    if isinstance(alert := error.__cause__, ssl.SSLError):
+        # RFC 8446, 6.2: with TLS 1.3 we learn only now what the broker thinks of our certificate, or of its absence.
+        reason = (alert.reason or str(alert)).lower().replace("_", " ")
+        return BrokerError(
+            f"The MQTT broker at {broker} refused our side of TLS: {reason}.",
+            remedy="Set broker.cert_file and broker.key_file to a certificate that the broker's authority has signed."
+            if "cert" in reason or "ca" in reason.split()
+            else "See what the broker's log says.",
+        )
     if _code_of(error) is None:
         return BrokerError(
             f"Cannot reach the MQTT broker at {broker}: {reason_of(error)}.",
-            remedy="Check that it runs and that the address is right.",
+            remedy="Check that it runs and that the address is right. 'robot-node doctor' looks closer.",
         )
     return BrokerError(
         f"The MQTT broker at {broker} refused the client {client_id}: {reason_of(error)}.", remedy=remedy_for(error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ssl
 from collections.abc import Callable
 
 import paho.mqtt.client as paho
@@ -32,6 +33,8 @@ class PahoClient(paho.Client):
     """
 
     on_publish_packet: Callable[[Publish], None]
+    read_error: ssl.SSLError | None = None
+    """Why the other side ended the encrypted connection, where it said so."""
     _chunk = b""
     _position = 0
 
@@ -55,8 +58,10 @@ class PahoClient(paho.Client):
             return super().loop_read(max_packets)
         try:
             self._chunk, self._position = super()._sock_recv(_CHUNK_BYTES), 0
-        except OSError:
+        except OSError as error:
             self._chunk = b""
+            if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLWantReadError | ssl.SSLWantWriteError):
+                self.read_error = error  # asked again, OpenSSL only says that it is over
         if not self._chunk:
             return super().loop_read(max_packets)  # which finds out why
         result = MQTTErrorCode.MQTT_ERR_SUCCESS

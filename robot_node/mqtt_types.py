@@ -23,6 +23,9 @@ class Broker:
         transport: ``"tcp"``, or ``"websockets"`` (then at ``path``).
         tls: Encrypt, and verify the broker's certificate.
         ca_file: Certificate authorities to trust instead of the system's.
+        cert_file: Our own certificate in PEM form, for brokers that ask for one; None for none.
+        key_file: Its private key; None when it is in the same file.
+        key_password: What the key is encrypted with.
         timeout_s: Limit for connecting, subscribing and acknowledged publishing, each.
         keepalive_s: MQTT keep-alive interval: a connection that is dead without a sign is noticed within twice that.
     """
@@ -37,6 +40,9 @@ class Broker:
     ca_file: str | None = None
     timeout_s: float = 4.0
     keepalive_s: int = 20
+    cert_file: str | None = None
+    key_file: str | None = None
+    key_password: str | None = field(default=None, repr=False)
 
     @classmethod
     def from_url(cls, url: str, *, username: str | None = None, password: str | None = None) -> Broker:

@@ -44,6 +44,32 @@ def test_the_brokers_time_limit_and_certificate_are_used() -> None:
     assert (broker.timeout_s, broker.ca_file) == (1.5, "/ca.crt")
 
 
+def test_a_password_may_stand_in_a_file_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "password").write_text("hunter2\n")
+    file = write(tmp_path, f'[broker]\npassword_file = "{tmp_path}/password"\n')
+    assert load_settings(file).broker.broker().password == "hunter2"  # noqa: S105  # not a real one
+    monkeypatch.setenv("ROBOT_NODE_BROKER__PASSWORD", "hunter3")
+    assert load_settings(file).broker.broker().password == "hunter3"  # noqa: S105  # as above
+    monkeypatch.delenv("ROBOT_NODE_BROKER__PASSWORD")
+    (tmp_path / "password").unlink()
+    with pytest.raises(SettingsError, match=r"password_file\) cannot be read: No such file"):
+        load_settings(file)
+
+
+@pytest.mark.parametrize(
+    ("keys", "reason"),
+    [
+        ({"url": "mqtt://pi", "cert_file": "/x"}, r"broker\.cert_file: a client certificate is shown over TLS only"),
+        ({"url": "mqtts://pi", "key_file": "/x"}, r"broker\.key_file: is the key of a certificate: set broker\.cert"),
+        ({"url": "mqtts://pi", "key_password": "hunter2"}, r"broker\.key_password: is the key of a certificate"),
+    ],
+)
+def test_a_client_certificate_that_would_never_be_used_is_refused(keys: dict[str, str], reason: str) -> None:
+    with pytest.raises(SettingsError, match=reason) as caught:
+        load_settings(None, {"broker": keys})
+    assert "hunter2" not in str(caught.value)
+
+
 def test_an_unknown_key_is_refused_with_its_file(tmp_path: Path) -> None:
     file = write(tmp_path, "[camera]\nheigth = 480\n")
     with pytest.raises(SettingsError, match=rf"settings file {re.escape(str(file))}: camera\.heigth: there is no such"):
@@ -106,8 +132,8 @@ def test_the_shipped_file_shows_every_setting() -> None:
     for section, field in Settings.model_fields.items():
         assert section in shown
         for key in field.annotation.model_fields:  # type: ignore[union-attr]  # each section is a model
-            if (section, key) == ("broker", "password"):
-                continue  # a secret has no place in a file: the comment names its variable
+            if (section, key) in {("broker", "password"), ("broker", "key_password")}:
+                continue  # a secret has no place in this file: the comment names its variable
             assert re.search(rf"^(# )?{key} = ", text, re.MULTILINE), f"{section}.{key}"
 
 

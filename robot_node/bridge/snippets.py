@@ -78,12 +78,13 @@ def stdio_snippet(desktop: Desktop, executable: str, settings: BrokerSettings, o
     """
     broker = settings.broker()
     environment = _environment(settings, broker)
-    if broker.password is not None:
+    asks = broker.password is not None and settings.password_file is None
+    if asks:
         environment[_PASSWORD] = _REFERENCES[desktop]
     server = {"command": executable, "args": ["bridge", *options], "env": environment}
     if desktop in {Desktop.CLAUDE_CODE, Desktop.VSCODE}:
         server = {"type": "stdio", **server}
-    return _snippet(desktop, server, with_password=broker.password is not None)
+    return _snippet(desktop, server, with_password=asks)
 
 
 def http_snippet(desktop: Desktop, url: str) -> Snippet:
@@ -109,7 +110,10 @@ def _snippet(desktop: Desktop, server: dict[str, Any], *, with_password: bool) -
         prompt = {"type": "promptString", "id": _INPUT, "description": "Password of the MQTT broker", "password": True}
         config = {"inputs": [prompt], **config}
     elif with_password and desktop is Desktop.CLAUDE_DESKTOP:
-        advice += f" Claude Desktop has no other place for the password than {_PASSWORD} in this file."
+        advice += (
+            f" Claude Desktop has no other place for the password than {_PASSWORD} in this file; or set "
+            f"{_PASSWORD}_FILE and print this again: the file's name takes its place."
+        )
     elif with_password:
         advice += f" Start the program with {_PASSWORD} in its environment."
     return Snippet(json.dumps(config, indent=2, ensure_ascii=False), advice)
@@ -121,6 +125,7 @@ def _environment(settings: BrokerSettings, broker: Broker) -> dict[str, str]:
     environment = {f"{ENV_PREFIX}BROKER__URL": f"{broker}{path}"}
     if broker.username is not None:
         environment[f"{ENV_PREFIX}BROKER__USERNAME"] = broker.username
-    if settings.ca_file is not None:
-        environment[f"{ENV_PREFIX}BROKER__CA_FILE"] = str(settings.ca_file.absolute())
+    for key in ("password_file", "ca_file", "cert_file", "key_file"):
+        if (file := getattr(settings, key)) is not None:
+            environment[f"{ENV_PREFIX}BROKER__{key.upper()}"] = str(file.absolute())
     return environment

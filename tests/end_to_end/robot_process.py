@@ -42,14 +42,16 @@ class CommandResult:
     stderr: str
 
 
-async def robot_node(*arguments: str, broker: PrivateBroker | None = None, stdin: str = "") -> CommandResult:
-    """Run ``robot-node ARGUMENTS`` as a person would."""
+async def robot_node(
+    *arguments: str, broker: PrivateBroker | None = None, stdin: str = "", settings: dict[str, str] | None = None
+) -> CommandResult:
+    """Run ``robot-node ARGUMENTS`` as a person would, with ``settings`` in the environment."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "robot_node", *arguments),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        env=environment(broker),
+        env=environment(broker, settings),
     )
     try:
         async with asyncio.timeout(60):
@@ -72,7 +74,7 @@ class RobotProcess:
     """``robot-node run --simulated`` in a process of its own.
 
     Attributes:
-        broker: The broker that it uses.
+        broker: The broker that it uses, unless the settings name another.
         folder: Where it logs, and where its simulated display draws.
         scene: What its camera sees.
         settings: Further environment variables.
