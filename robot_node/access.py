@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from mcp.server.mcpserver import MCPServer
 
-from robot_node.access_settings import AccessSettings, Names, RoleSettings
+from robot_node.access_settings import TOOLS, AccessSettings, Names, RoleSettings
+from robot_node.errors import SettingsError
 from robot_node.mcp_mqtt.access import AccessPolicy, Allowed, Role, is_for_people
 from robot_node.mcp_mqtt.guard import Confirmation, Guard
 from robot_node.mcp_mqtt.rate_limit import CallLimits
@@ -30,8 +31,13 @@ async def guarded(server: MCPServer, settings: AccessSettings) -> AccessPolicy:
 
     Returns:
         The policy, whose ``meta()`` belongs into the server's presence.
+
+    Raises:
+        SettingsError: The settings name a tool that neither a robot nor a device of this one has.
     """
-    marked = frozenset(tool.name for tool in await server.list_tools() if is_for_people(tool.meta))
+    tools = await server.list_tools()
+    _refuse_unknown(settings, [tool.name for tool in tools])
+    marked = frozenset(tool.name for tool in tools if is_for_people(tool.meta))
     policy = policy_of(settings, people_only=marked)
     guard = Guard(
         policy,
@@ -41,6 +47,17 @@ async def guarded(server: MCPServer, settings: AccessSettings) -> AccessPolicy:
     if guard.is_needed:
         server.middleware.append(guard)
     return policy
+
+
+def _refuse_unknown(settings: AccessSettings, offered: list[str]) -> None:
+    known = dict.fromkeys((*TOOLS, *offered))
+    for key, tool in settings.named_tools():
+        if tool not in known:
+            raise SettingsError(
+                f"{key}: there is no tool {tool[:80]!r}; there are: {', '.join(known)}.",
+                remedy="Correct the name. A tool of a device that a package brings is there when the settings have "
+                "the device's table in [devices].",
+            )
 
 
 def _role(name: str, settings: RoleSettings) -> Role:

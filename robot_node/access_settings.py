@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
@@ -26,7 +26,10 @@ TOOLS = (
     "drive_motor",
     "stop_all",
 )
-"""Every tool that a robot may have; which of them it has depends on its hardware and settings."""
+"""Every tool that a robot may have by itself; which of them it has depends on its hardware and settings.
+
+Devices of other packages bring more, which are known only when they are loaded (:func:`robot_node.access.guarded`).
+"""
 
 METHODS = (
     "tools/list",
@@ -78,11 +81,6 @@ class RoleSettings(_Section):
     @classmethod
     def _known_methods(cls, value: Names) -> Names:
         return value if value == "all" else _known(value, METHODS, "method")
-
-    @field_validator("allowed_tools")
-    @classmethod
-    def _known_tools(cls, value: Names) -> Names:
-        return value if value == "all" else _known(value, TOOLS, "tool")
 
 
 BUILT_IN_ROLES = {
@@ -157,20 +155,18 @@ class AccessSettings(_Section):
         _known((client.role for client in value), _role_names(info), "role")
         return value
 
-    @field_validator("people_only_tools", "confirm_tools")
-    @classmethod
-    def _known_tools(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        return _known(value, TOOLS, "tool")
-
-    @field_validator("tool_calls_per_minute")
-    @classmethod
-    def _limits_of_known_tools(cls, value: dict[str, float]) -> dict[str, float]:
-        _known(value, TOOLS, "tool")
-        return value
-
     def all_roles(self) -> dict[str, RoleSettings]:
         """The roles by name, built-in ones included."""
         return BUILT_IN_ROLES | self.roles
+
+    def named_tools(self) -> Iterator[tuple[str, str]]:
+        """Every tool that is named somewhere, behind the key of the setting."""
+        for name, role in self.roles.items():
+            if role.allowed_tools != "all":
+                yield from ((f"access.roles.{name}.allowed_tools", tool) for tool in role.allowed_tools)
+        yield from (("access.people_only_tools", tool) for tool in self.people_only_tools)
+        yield from (("access.confirm_tools", tool) for tool in self.confirm_tools)
+        yield from (("access.tool_calls_per_minute", tool) for tool in self.tool_calls_per_minute)
 
 
 def _role_names(info: ValidationInfo) -> tuple[str, ...]:

@@ -10,6 +10,9 @@ from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
 from types import MappingProxyType
+from typing import Any
+
+from mcp.server import MCPServer
 
 from robot_node import systemd_notify
 from robot_node.access import guarded
@@ -40,7 +43,6 @@ from robot_node.voice.speaker import Speaker
 from robot_node.webrtc.answerer import answer
 from robot_node.webrtc.bitrate import BitrateLimits
 from robot_node.webrtc.call_control import CallControl
-from robot_node.webrtc.stats import Statistics
 from robot_node.webrtc.streams import Streams
 
 logger = logging.getLogger(__name__)
@@ -115,6 +117,22 @@ async def run(
             ),
             devices,
         )
+        calls = CallControl(state, wanted=settings.dialer.call_at_start) if settings.dialer.enabled else None
+        body = Body(
+            camera=camera,
+            face=face,
+            state=state,
+            loudspeaker=loudspeaker,
+            speaker=voice.speaker,
+            calls=calls,
+            outputs=on_pins.outputs,
+            plugins=plugins,
+            events=events,
+        )
+        server = build_server(
+            body, name=settings.robot.server_name, description=settings.robot.description, notifier=notifier
+        )
+        meta = (await guarded(server, settings.access)).meta()
         online = asyncio.Event()
 
         def has_become_reachable() -> None:
@@ -125,25 +143,12 @@ async def run(
 
         try:
             async with Supervisor(state, policy=restarts) as services:
-                statistics = Statistics()
-                calls = CallControl(state, wanted=settings.dialer.call_at_start) if settings.dialer.enabled else None
-                body = Body(
-                    camera=camera,
-                    face=face,
-                    state=state,
-                    loudspeaker=loudspeaker,
-                    speaker=voice.speaker,
-                    calls=calls,
-                    outputs=on_pins.outputs,
-                    plugins=plugins,
-                    statistics=statistics,
-                    events=events,
-                )
                 services.run("face", face.live)
                 services.run("inputs", on_pins.inputs.watch)
                 services.run("reactions", partial(react, body, settings.reactions.rules))
                 services.run("resource updates", partial(announce, body, notifier.resource_updated))
-                services.run("MCP", partial(_serve_mcp, settings, body, notifier, has_become_reachable))
+                serve_mcp = partial(_serve_mcp, settings, server, state, notifier, has_become_reachable, meta=meta)
+                services.run("MCP", serve_mcp)
                 if settings.webrtc.enabled:
                     services.run("WebRTC", partial(_stream, settings, streams, body, voice, online))
                 if calls is not None:
@@ -158,19 +163,25 @@ async def run(
             logger.info("Leaving: camera off, display dark")
 
 
-async def _serve_mcp(settings: Settings, body: Body, notifier: Notifier, on_online: Callable[[], None]) -> None:
+async def _serve_mcp(
+    settings: Settings,
+    server: MCPServer,
+    state: RobotState,
+    notifier: Notifier,
+    on_online: Callable[[], None],
+    *,
+    meta: Mapping[str, Any],
+) -> None:
     robot, mcp = settings.robot, settings.mcp
-    server = build_server(body, name=robot.server_name, description=robot.description, notifier=notifier)
-    policy = await guarded(server, settings.access)
 
     def report(status: LinkStatus) -> None:
-        body.state.update(mcp_connected=status.connected, link_error=status.reason)
+        state.update(mcp_connected=status.connected, link_error=status.reason)
 
     options = ServerOptions(
         server_id=robot.server_id,
         server_name=robot.server_name,
         description=robot.description,
-        meta=policy.meta(),
+        meta=meta,
         qos=mcp.qos,
         max_sessions=mcp.max_sessions,
         max_requests=mcp.max_requests,

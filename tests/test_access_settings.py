@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from mcp import Client
+from mcp.server import MCPServer
 from mcp_types.methods import SPEC_CLIENT_METHODS
 
 from robot_node.access import guarded, policy_of
@@ -69,12 +70,8 @@ def test_the_environment_can_describe_it_too(monkeypatch: pytest.MonkeyPatch) ->
         ('default_role = "boss"', "access.default_role: there is no role 'boss'; there are: viewer, operator, admin"),
         ('clients = [{ client_id = "x", role = "boss" }]', "access.clients: there is no role 'boss'"),
         ('clients = [{ client_id = "", role = "admin" }]', "access.clients.0.client_id: String should have at least 1"),
-        ('people_only_tools = ["dance"]', "access.people_only_tools: there is no tool 'dance'; there are: control"),
-        ('confirm_tools = ["dance"]', "access.confirm_tools: there is no tool 'dance'"),
-        ("tool_calls_per_minute = { dance = 1 }", "access.tool_calls_per_minute: there is no tool 'dance'"),
         ("calls_per_minute = -1", "access.calls_per_minute: Input should be greater than or equal to 0"),
         ("[access.roles.kid]\nallowed_tools = 'some'", 'access.roles.kid.allowed_tools: must be "all" or a list'),
-        ("[access.roles.kid]\nallowed_tools = ['dance']", "access.roles.kid.allowed_tools: there is no tool 'dance'"),
         ("[access.roles.kid]\nallowed_methods = ['call']", "access.roles.kid.allowed_methods: there is no method"),
         ("[access.roles.kid]\ntools = 'all'", "access.roles.kid.tools: there is no such setting"),
         ("[access.roles.'k d']\nallowed_tools = 'all'", "access.roles: 'k d' cannot be a role's name"),
@@ -85,6 +82,38 @@ def test_what_is_wrong_is_refused_with_file_key_and_reason(tmp_path: Path, text:
     file.write_text(f"[access]\n{text}\n")
     with pytest.raises(SettingsError, match=re.escape(f"settings file {file}: {complaint}")):
         load_settings(file)
+
+
+DANCING = [
+    ("people_only_tools", ["dance"]),
+    ("confirm_tools", ["dance"]),
+    ("tool_calls_per_minute", {"dance": 1}),
+    ("roles", {"kid": {"allowed_tools": ["dance"]}}),
+]
+
+
+@pytest.mark.parametrize(("key", "value"), DANCING)
+async def test_a_tool_that_nobody_offers_is_refused_at_start(silent_body: Body, key: str, value: object) -> None:
+    server = build_server(silent_body, name="test/robot", description="A robot.")
+    settings = AccessSettings.model_validate({key: value})
+    with pytest.raises(SettingsError, match=rf"access\.{key}.*: there is no tool 'dance'; there are: control_camera, "):
+        await guarded(server, settings)
+
+
+@pytest.mark.parametrize(("key", "value"), DANCING)
+async def test_a_tool_that_a_device_brings_can_be_named(silent_body: Body, key: str, value: object) -> None:
+    class Dancer:
+        async def open(self) -> None: ...
+
+        async def close(self) -> None: ...
+
+        def offer(self, server: MCPServer) -> None:
+            server.add_tool(lambda: "done", name="dance")
+
+    body = dataclasses.replace(silent_body, plugins=(Dancer(),))
+    await guarded(
+        build_server(body, name="test/robot", description="A robot."), AccessSettings.model_validate({key: value})
+    )
 
 
 def test_the_settings_know_every_method_of_mcp() -> None:

@@ -51,3 +51,12 @@ async def test_an_unknown_setting_stops_the_robot_at_start(tmp_path: Path) -> No
     failed = await robot_node("run", "--simulated", "--config", str(file))
     assert failed.status == 1
     assert f"settings file {file}: camera.witdh: there is no such setting" in failed.stderr
+
+
+async def test_a_tool_that_no_device_offers_stops_the_robot_at_start(tmp_path: Path) -> None:
+    file = tmp_path / "robot.toml"
+    file.write_text('[access]\nconfirm_tools = ["get_temperature"]\n')
+    failed = await robot_node("run", "--simulated", "--config", str(file))
+    assert failed.status == 1
+    (said,) = [line for line in failed.stderr.splitlines() if line.startswith("robot-node: ")]
+    assert "access.confirm_tools: there is no tool 'get_temperature'; there are: control_camera" in said

@@ -14,10 +14,12 @@ from mcp import Client
 from mcp_types import TextResourceContents
 
 from hw_mocks.platform import simulated_platform
+from robot_node.access import guarded
 from robot_node.devices.plugin import ENTRY_POINTS, DeviceContext
 from robot_node.errors import SettingsError
 from robot_node.events import EventLog
 from robot_node.plugins import open_plugins
+from robot_node.settings_file import load_settings
 from robot_node.state import RobotState
 from tests.pins.rig import eventually, robot
 
@@ -75,6 +77,31 @@ async def test_the_example_gives_a_tool_a_resource_updates_and_events(tmp_path: 
         await eventually(
             lambda: [event.text for event in given.events.after()] == ["The processor is hot: 71 degrees."]
         )
+
+
+@pytest.mark.usefixtures("example")
+async def test_a_role_names_the_tool_and_the_resource_of_a_device(tmp_path: Path) -> None:
+    (tmp_path / "temp").write_text("41500\n")
+    (tmp_path / "robot.toml").write_text(
+        """
+        [access]
+        default_role = "nurse"
+        confirm_tools = ["get_temperature"]
+        tool_calls_per_minute = { get_temperature = 6 }
+        [access.roles.nurse]
+        allowed_tools = ["get_temperature"]
+        allowed_resources = ["robot://thermometer"]
+        """
+    )
+    async with AsyncExitStack() as devices, robot() as it:
+        for plugin in await open_plugins([context(file=str(tmp_path / "temp"))], devices):
+            plugin.offer(it.server)
+        policy = await guarded(it.server, load_settings(tmp_path / "robot.toml").access)
+        nurse = policy.role_of("anybody")
+        assert nurse.may_call("get_temperature")
+        assert not nurse.may_call("take_photo")
+        assert nurse.may_read("robot://thermometer")
+        assert not nurse.may_read("robot://status")
 
 
 def test_the_guide_says_what_the_example_does() -> None:
