@@ -24,7 +24,8 @@ class Event:
             ``emotion``, ``viewers``, ``call``, ``volume``, ``fault``, ``recovered``; devices that are added bring
             their own.
         text: What happened, in a sentence.
-        by: Client id of the agent that asked for it; empty when nobody did, or when it isn't known.
+        by: Client id of the agent that asked for it, or of the viewer who was heard; empty when nobody did, when it was
+            heard near the robot, or when it isn't known.
     """
 
     sequence: int

@@ -101,7 +101,7 @@ async def run(
             voice.microphone,
             voice.loudspeaker if ears is None else ears.beside(voice.loudspeaker),
             viewer_may_speak=settings.audio.viewer_may_speak,
-            ears=None if ears is None else ears.viewers,
+            ears=None if ears is None else ears.viewer,
             pictures=camera,
             camera_settings=settings.camera,
             bitrate=BitrateLimits(

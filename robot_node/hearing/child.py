@@ -1,7 +1,7 @@
 """The process in which an engine runs: ``python -m robot_node.hearing.child ENGINE WANTED``.
 
 A process, because PocketSphinx holds Python's global lock while it works, up to a second: video and speech would stop.
-It reads pieces of sound from stdin, each behind its length, and writes JSON lines to stdout.
+It reads pieces of sound from stdin, each behind its length and who makes it, and writes JSON lines to stdout.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import struct
 import sys
 from collections.abc import Iterator
 from typing import Any, BinaryIO
@@ -16,8 +17,8 @@ from typing import Any, BinaryIO
 from robot_node.errors import RobotNodeError
 from robot_node.hearing.engine import Recognizer, Wanted, make_recognizer
 
-LENGTH_BYTES = 4
-"""In front of each piece of sound, little endian; a length of 0 means: forget."""
+HEAD = struct.Struct("<IH")
+"""In front of each piece: the length of the sound, where 0 means to forget; and that of the name before the sound."""
 
 _LESS_URGENT = 5
 
@@ -55,10 +56,13 @@ def main(engine: str, wanted: str) -> int:
 
 
 def _recognized(recognizer: Recognizer, sound: BinaryIO) -> Iterator[dict[str, object]]:
-    listening = False
-    while len(head := sound.read(LENGTH_BYTES)) == LENGTH_BYTES:
-        text = ""
-        if length := int.from_bytes(head, "little"):
+    listening, speaker = False, ""
+    while len(head := sound.read(HEAD.size)) == HEAD.size:
+        text, (length, name_length) = "", HEAD.unpack(head)
+        name = sound.read(name_length).decode()
+        if not listening:
+            speaker = name  # of what begins now; its end may be heard when another makes sound already
+        if length:
             text = recognizer.hear(sound.read(length))
         else:
             recognizer.forget()
@@ -66,7 +70,7 @@ def _recognized(recognizer: Recognizer, sound: BinaryIO) -> Iterator[dict[str, o
             listening = recognizer.listening
             yield {"listening": listening}
         if text:
-            yield {"heard": text}
+            yield {"heard": text, "by": speaker}
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import enum
+import functools
 import logging
 import time
 from collections.abc import Callable
@@ -54,7 +55,7 @@ class Ears:
         source: Whom it hears.
         microphone: None when it is not heard.
         tell: Given the messages for peers.
-        events: Told what was heard: kind ``heard``, and as text nothing but that.
+        events: Told what was heard: kind ``heard``, as text nothing but that, and by which viewer.
         retry_initial_s: How long to wait before an engine that failed is started again; doubles each time.
         retry_maximum_s: The longest wait.
         clock: Monotonic time in seconds.
@@ -80,7 +81,7 @@ class Ears:
         self._face = face
         self._state = state
         self._microphone = None if source is Source.VIEWER else microphone
-        self._viewers = _Tap(self._from_viewer, self._end_of_viewer) if source is not Source.MICROPHONE else None
+        self._hears_viewers = source is not Source.MICROPHONE
         self._tell = tell
         self._events = events or EventLog()
         self._retry_initial_s = retry_initial_s
@@ -94,9 +95,15 @@ class Ears:
         self._behind = False
 
     @property
-    def viewers(self) -> AudioSink | None:
-        """Where a viewer who may speak is to be heard besides the loudspeaker; None when viewers are not recognised."""
-        return self._viewers
+    def viewer(self) -> Callable[[str], AudioSink] | None:
+        """Where a viewer who may speak is to be heard besides the loudspeaker, given its client id.
+
+        None when viewers are not recognised.
+        """
+        return self._tap if self._hears_viewers else None
+
+    def _tap(self, client_id: str) -> AudioSink:
+        return _Tap(functools.partial(self._from_viewer, client_id), functools.partial(self._end_of_viewer, client_id))
 
     def beside(self, loudspeaker: AudioSink | None) -> AudioSink | None:
         """A loudspeaker for peers that makes the microphone unheard while it plays something loud."""
@@ -137,15 +144,15 @@ class Ears:
                     self._microphone.set_heard(self._from_microphone)
             case Listening(begun):
                 self._face.listen(listening=begun and not self._deaf)
-            case Heard(text):
+            case Heard(text, by):
                 self._retry_s = self._retry_initial_s
                 if not self._deaf:  # what was understood in the moment in which the robot began to speak is its own
-                    self._has_heard(text)
+                    self._has_heard(text, by)
 
-    def _has_heard(self, text: str) -> None:
+    def _has_heard(self, text: str, by: str) -> None:
         self._face.show_text(f"\u201c{text}\u201d")
-        self._events.add("heard", text)
-        self._tell(AsrResponse(text))
+        self._events.add("heard", text, by=by)
+        self._tell(AsrResponse(text, by))
 
     def _check_own_speech(self) -> None:
         speaking = self._state.snapshot.speaking
@@ -165,28 +172,28 @@ class Ears:
             self._recognizer.forget()  # what comes later does not continue it
         self._was_heard = is_heard
 
-    def _from_viewer(self, samples: bytes) -> None:
+    def _from_viewer(self, client_id: str, samples: bytes) -> None:
         now = self._clock()
         if level_of(samples) > _LOUD:
             if now >= self._viewer_until and self._recognizer is not None:
                 self._recognizer.forget()  # the microphone's
             self._viewer_until = now + _VIEWER_PAUSE_S
         if now < self._viewer_until:
-            self._hear(samples)
+            self._hear(samples, client_id)
 
-    def _end_of_viewer(self) -> None:
+    def _end_of_viewer(self, client_id: str) -> None:
         if self._clock() < self._viewer_until:
-            self._hear(_SILENCE)  # nothing follows by which the end of what was said could be noticed
+            self._hear(_SILENCE, client_id)  # nothing follows by which the end of what was said could be noticed
         self._viewer_until = 0.0
 
     def _played(self, samples: bytes) -> None:
         if level_of(samples) > _LOUD:
             self._echo_until = self._clock() + _ECHO_S
 
-    def _hear(self, samples: bytes) -> None:
+    def _hear(self, samples: bytes, by: str = "") -> None:
         if self._recognizer is None or self._deaf:
             return
-        behind = not self._recognizer.hear(samples)
+        behind = not self._recognizer.hear(samples, by)
         if behind and not self._behind:
             logger.warning("Speech recognition is slower than speech: parts are not heard. Set hearing.phrases.")
         self._behind = behind

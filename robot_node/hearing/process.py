@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from robot_node.errors import DeviceError
-from robot_node.hearing.child import LENGTH_BYTES
+from robot_node.hearing.child import HEAD
 from robot_node.hearing.engine import Wanted
 from robot_node.media import SAMPLE_RATE
 
@@ -34,9 +34,15 @@ class Listening:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """Something was understood."""
+    """Something was understood.
+
+    Attributes:
+        text: What was said.
+        by: Who said it: the ``by`` of the sound in which it began.
+    """
 
     text: str
+    by: str
 
 
 Recognized = Ready | Listening | Heard
@@ -52,17 +58,23 @@ class RecognizerProcess:
     def __init__(self, process: Process) -> None:
         self._process = process
 
-    def hear(self, samples: bytes) -> bool:
-        """Let it hear what comes next; False when so much waits already that this is not heard."""
+    def hear(self, samples: bytes, by: str = "") -> bool:
+        """Let it hear what comes next; False when so much waits already that this is not heard.
+
+        Args:
+            samples: See :meth:`robot_node.hearing.engine.Recognizer.hear`.
+            by: Who makes this sound; at most 64 KiB.
+        """
         stdin = self._process.stdin
         if stdin is not None and stdin.transport.get_write_buffer_size() > _WAITING_BYTES:
             return False
-        self._write(len(samples).to_bytes(LENGTH_BYTES, "little") + samples)
+        name = by.encode()
+        self._write(HEAD.pack(len(samples), len(name)) + name + samples)
         return True
 
     def forget(self) -> None:
         """Let it forget what it heard so far."""
-        self._write(bytes(LENGTH_BYTES))
+        self._write(HEAD.pack(0, 0))
 
     async def recognized(self) -> AsyncIterator[Recognized]:
         """What it tells, until the block is left.
@@ -79,8 +91,8 @@ class RecognizerProcess:
                     yield Ready()
                 case {"listening": bool(begun)}:
                     yield Listening(begun)
-                case {"heard": str(text)}:
-                    yield Heard(text)
+                case {"heard": str(text), "by": str(by)}:
+                    yield Heard(text, by)
         status = await self._process.wait()
         raise DeviceError(f"The speech recognition has ended (exit status {status}).")
 

@@ -141,7 +141,7 @@ async def answer(
 
 class _OpenSession(Protocol):
     def __call__(
-        self, offer: Offer, *, send: Callable[[Message], None], on_connected: Callable[[], None]
+        self, offer: Offer, *, client_id: str, send: Callable[[Message], None], on_connected: Callable[[], None]
     ) -> Session: ...
 
 
@@ -153,10 +153,13 @@ async def _load_sessions(streams: Streams, settings: WebRtcSettings, state: Robo
     broadcast, vp8, sound = await streams.video(), await streams.vp8(), await streams.sound()
     ice_servers = [ice_server(url) for url in settings.ice_servers]
 
-    def open_session(offer: Offer, *, send: Callable[[Message], None], on_connected: Callable[[], None]) -> Session:
+    def open_session(
+        offer: Offer, *, client_id: str, send: Callable[[Message], None], on_connected: Callable[[], None]
+    ) -> Session:
         return Session(
             offer,
             broadcast,
+            client_id=client_id,
             send=send,
             on_connected=on_connected,
             vp8=vp8,
@@ -351,6 +354,7 @@ class _Answerer:
     async def _serve_offer(self, client: _Client, offer: Offer, open_session: _OpenSession) -> SessionEnd:
         session = open_session(
             offer,
+            client_id=client.id,
             send=lambda message: self._send(client.id, message),
             on_connected=lambda: self._viewer_connected(client),
         )

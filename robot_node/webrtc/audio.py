@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, TypeAlias
@@ -155,24 +156,24 @@ class Sound:
         microphone: What peers hear; None without a microphone.
         loudspeaker: Where a peer is heard; None without a loudspeaker.
         viewer_may_speak: A viewer is heard too, not only a backend that the robot called.
-        ears: Where a viewer is heard besides: what it says is recognised; None when it is not.
+        ears: Where the viewer of a client id is heard besides: what it says is recognised; None when it is not.
         floor: Who is heard.
     """
 
     microphone: AudioBroadcast | None = None
     loudspeaker: AudioSink | None = None
     viewer_may_speak: bool = False
-    ears: AudioSink | None = None
+    ears: Callable[[str], AudioSink] | None = None
     floor: Floor = field(default_factory=Floor)
 
-    @property
-    def for_viewers(self) -> AudioSink | None:
+    def for_viewer(self, client_id: str) -> AudioSink | None:
         """Where a viewer who has the floor is heard; None when nowhere."""
         if not self.viewer_may_speak:
             return None
-        if self.loudspeaker is None or self.ears is None:
-            return self.loudspeaker or self.ears
-        return _Both(self.ears, self.loudspeaker)
+        if self.ears is None:
+            return self.loudspeaker
+        ears = self.ears(client_id)
+        return ears if self.loudspeaker is None else _Both(ears, self.loudspeaker)
 
 
 class _Both:
@@ -195,10 +196,12 @@ class ViewerSound:
 
     Args:
         sound: The robot's.
+        client_id: The viewer's.
     """
 
-    def __init__(self, sound: Sound) -> None:
+    def __init__(self, sound: Sound, client_id: str) -> None:
         self._sound = sound
+        self._sink = sound.for_viewer(client_id)
         self._track: MicrophoneTrack | None = None
         self._transceiver: RTCRtpTransceiver | None = None
 
@@ -212,7 +215,7 @@ class ViewerSound:
         hears, speaks = direction in {"recvonly", "sendrecv"}, direction in {"sendonly", "sendrecv"}
         if hears and self._sound.microphone is not None:
             self._track = MicrophoneTrack(self._sound.microphone)
-        has_floor = speaks and self._sound.for_viewers is not None and self._sound.floor.take(self)
+        has_floor = speaks and self._sink is not None and self._sound.floor.take(self)
         if self._track is not None:
             answered = "sendrecv" if has_floor else "sendonly"
             self._transceiver = connection.addTransceiver(self._track, direction=answered)
@@ -225,9 +228,9 @@ class ViewerSound:
 
     async def play_received(self) -> None:
         """Let the viewer be heard, if it has the floor, until it ends."""
-        sink = self._sound.for_viewers
-        if sink is not None and self._transceiver is not None and "recv" in (self._transceiver.currentDirection or ""):
-            await play(self._transceiver.receiver.track, sink)
+        transceiver = self._transceiver
+        if self._sink is not None and transceiver is not None and "recv" in (transceiver.currentDirection or ""):
+            await play(transceiver.receiver.track, self._sink)
 
     def stop(self) -> None:
         """Send nothing more, and give the floor back."""

@@ -20,9 +20,15 @@ _MAX_TASK_ID_CHARACTERS = 200
 
 @dataclass(frozen=True, slots=True)
 class AsrResponse:
-    """``asr_response``: what was heard (automatic speech recognition)."""
+    """``asr_response``: what was heard (automatic speech recognition).
+
+    Attributes:
+        results: What was said.
+        by: Client id of the viewer who said it; empty: it was said near the robot; None: whoever heard it does not say.
+    """
 
     results: str
+    by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +97,7 @@ def parse_message(payload: bytes) -> BackendMessage:
         raise SignalingError("A message is not a JSON object.")
     match document.get("type"):
         case "asr_response":
-            return AsrResponse(_text(document, "results"))
+            return AsrResponse(_text(document, "results"), _text(document, "by") if "by" in document else None)
         case "tts_begin":
             return TtsBegin(_task_id(document))
         case "tts_text":
@@ -108,8 +114,8 @@ def parse_message(payload: bytes) -> BackendMessage:
 
 def _document(message: BackendMessage) -> dict[str, str]:
     match message:
-        case AsrResponse(results):
-            return {"type": "asr_response", "results": results}
+        case AsrResponse(results, by):
+            return {"type": "asr_response", "results": results} | ({} if by is None else {"by": by})
         case TtsBegin(task_id):
             return {"type": "tts_begin", "task_id": task_id}
         case TtsText(task_id, text):

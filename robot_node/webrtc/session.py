@@ -63,6 +63,7 @@ class Session:
         broadcast: Where its frames come from, as H.264.
         send: Sends a message to the viewer.
         on_connected: Called once, when media can flow.
+        client_id: The viewer's.
         vp8: Where the frames for a viewer without H.264 come from; None when such a viewer is refused.
         sound: What the viewer may hear, and where it may be heard.
         state: What the viewer is told on its data channel ``status``; None leaves such a channel silent.
@@ -78,6 +79,7 @@ class Session:
         *,
         send: Callable[[Message], None],
         on_connected: Callable[[], None],
+        client_id: str,
         vp8: Broadcast | None = None,
         sound: Sound | None = None,
         state: RobotState | None = None,
@@ -94,7 +96,7 @@ class Session:
         self._connection = RTCPeerConnection(RTCConfiguration(iceServers=list(ice_servers)))
         self._codec = VideoCodec.H264 if vp8 is None else video_codec_for(offer.sdp)
         self._track = BroadcastTrack(vp8 if vp8 is not None and self._codec is VideoCodec.VP8 else broadcast)
-        self._sound = ViewerSound(sound or Sound())
+        self._sound = ViewerSound(sound or Sound(), client_id)
         self._candidates_seen = 0
         self._early_candidates: list[Candidate] | None = []
         self._tasks: set[asyncio.Task[None]] = set()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from robot_node.config import CameraSettings
@@ -25,7 +26,7 @@ class Streams:
         microphone: Encodes once, and is open only while somebody listens; None without one.
         loudspeaker: Where peers are heard; None without one.
         viewer_may_speak: A viewer is heard too, not only a backend that the robot called.
-        ears: Where a viewer is heard besides: what it says is recognised; None when it is not.
+        ears: Where the viewer of a client id is heard besides: what it says is recognised; None when it is not.
         bitrate: Between what the bitrate of the video follows the receivers; None leaves it as it is.
         pictures: The camera's pictures as they are, for peers without H.264; None when such peers are refused.
         camera_settings: The bitrate, frame rate and keyframe interval that peers without H.264 get as well.
@@ -38,7 +39,7 @@ class Streams:
         loudspeaker: AudioSink | None = None,
         *,
         viewer_may_speak: bool = False,
-        ears: AudioSink | None = None,
+        ears: Callable[[str], AudioSink] | None = None,
         bitrate: BitrateLimits | None = None,
         pictures: RawVideoSource | None = None,
         camera_settings: CameraSettings | None = None,

@@ -63,7 +63,7 @@ async def test_an_agent_and_a_viewer_are_told_what_is_said_near_the_robot(
             async with watching(broker, "viewer-1"):
                 message = await anext(aiter(reader.messages))
                 assert isinstance(message.payload, bytes)
-                assert json.loads(message.payload) == {"type": "asr_response", "results": "hello robot"}
+                assert json.loads(message.payload) == {"type": "asr_response", "results": "hello robot", "by": ""}
         assert len(processes_of(robot)) == 1
         assert await robot.stop() == 0
     finally:

@@ -91,6 +91,11 @@ class HearingRobot:
         return [event.text for event in self.events.after() if event.kind == "heard"]
 
     @property
+    def heard_by(self) -> list[str]:
+        """Who said it, as agents are told."""
+        return [event.by for event in self.events.after() if event.kind == "heard"]
+
+    @property
     def caption(self) -> str:
         """The line below the face now."""
         return self.face._animator.scene.text(self.face._clock())

@@ -44,7 +44,7 @@ async def test_what_is_said_near_the_robot_is_told_to_agents_peers_and_on_the_fa
         await until(robot.listens_to_somebody)
         await until(lambda: robot.heard)
         assert robot.heard == ["hello robot"]
-        assert robot.messages == [AsrResponse("hello robot")]
+        assert robot.messages == [AsrResponse("hello robot", by="")]
         assert robot.caption == "\u201chello robot\u201d"
         await until(lambda: not robot.listens_to_somebody())
         assert robot.state.snapshot.hearing_error == ""
@@ -86,8 +86,8 @@ async def test_it_does_not_hear_what_its_loudspeaker_plays() -> None:
 async def test_a_viewer_is_heard_and_one_who_is_silent_leaves_the_microphone_open() -> None:
     async with hearing_robot(source=Source.BOTH) as robot:
         await until(robot.hears_microphone)
-        viewer = robot.ears.viewers
-        assert viewer is not None
+        assert robot.ears.viewer is not None
+        viewer = robot.ears.viewer("anna")
         for piece in pieces(spoken("hello robot")):
             viewer.play(piece)
         viewer.flush()
@@ -96,20 +96,39 @@ async def test_a_viewer_is_heard_and_one_who_is_silent_leaves_the_microphone_ope
         for piece in pieces(silence(1)):
             viewer.play(piece)
         await hears_again(robot)
+        assert robot.heard_by == ["anna", ""]
+        assert robot.messages == [AsrResponse("hello robot", by="anna"), AsrResponse("take a photo", by="")]
+
+
+async def test_who_speaks_next_is_not_taken_for_who_spoke_before() -> None:
+    async with hearing_robot(source=Source.VIEWER) as robot:
+        await until(lambda: robot.ears._recognizer)
+        assert robot.ears.viewer is not None
+        for client_id, phrase in (("anna", "hello robot"), ("bert", "take a photo")):
+            viewer = robot.ears.viewer(client_id)
+            for piece in pieces(spoken(phrase)):
+                viewer.play(piece)
+            viewer.flush()  # and the next begins before the engine has said what it understood
+        await until(lambda: len(robot.heard) == 2)
+        assert list(zip(robot.heard_by, robot.heard, strict=True)) == [
+            ("anna", "hello robot"),
+            ("bert", "take a photo"),
+        ]
 
 
 async def test_for_viewers_alone_no_microphone_is_opened() -> None:
     async with hearing_robot(source=Source.VIEWER) as robot:
         await until(lambda: robot.ears._recognizer)
-        assert robot.ears.viewers is not None
+        assert robot.ears.viewer is not None
+        viewer = robot.ears.viewer("anna")
         for piece in pieces(spoken("take a photo")):
-            robot.ears.viewers.play(piece)
-        robot.ears.viewers.flush()
+            viewer.play(piece)
+        viewer.flush()
         await until(lambda: robot.heard)
         assert robot.heard == ["take a photo"]
         assert robot.pi.microphone.starts == 0
     async with hearing_robot() as robot:
-        assert robot.ears.viewers is None
+        assert robot.ears.viewer is None
 
 
 async def test_an_engine_that_cannot_work_is_told_once_and_opens_no_microphone(

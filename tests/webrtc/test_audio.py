@@ -52,10 +52,27 @@ class Voice(MediaStreamTrack):
 
 @dataclass
 class SoundRobot:
-    """A robot with sound."""
+    """A robot with sound.
+
+    Attributes:
+        recognised: What the speech recognition was given, by the client id of the viewer who said it.
+    """
 
     robot: Robot
     pi: SimulatedPi
+    recognised: dict[str, bytearray]
+
+
+@dataclass
+class Ear:
+    """Keeps what it is given."""
+
+    heard: bytearray
+
+    def play(self, samples: bytes) -> None:
+        self.heard += samples
+
+    def flush(self) -> None: ...
 
 
 @contextlib.asynccontextmanager
@@ -64,6 +81,7 @@ async def robot_with_sound(
 ) -> AsyncIterator[SoundRobot]:
     pi = simulated_platform(scene="clock")
     pi.microphone.frequency_hz = 1000
+    recognised: dict[str, bytearray] = {}
     async with contextlib.AsyncExitStack() as devices:
 
         def make_streams(camera: VideoSource, state: RobotState) -> Streams:
@@ -72,9 +90,16 @@ async def robot_with_sound(
             heard = Microphone(pi.platform, "default", state, retry_s=0.05) if microphone else None
             if heard is not None:
                 devices.push_async_callback(heard.close)
-            return Streams(camera, heard, loudspeaker, viewer_may_speak=viewer_may_speak)
+            return Streams(
+                camera,
+                heard,
+                loudspeaker,
+                viewer_may_speak=viewer_may_speak,
+                ears=lambda client_id: Ear(recognised.setdefault(client_id, bytearray())),
+            )
 
-        yield SoundRobot(await devices.enter_async_context(running_robot(private, make_streams=make_streams)), pi)
+        robot = await devices.enter_async_context(running_robot(private, make_streams=make_streams))
+        yield SoundRobot(robot, pi, recognised)
     assert not pi.microphone.recording
     assert not pi.loudspeaker.open
 
@@ -225,12 +250,14 @@ async def test_one_viewer_has_the_floor_until_it_leaves(talking: SoundRobot) -> 
             await hear(second)
             await until(lambda: len(loudspeaker.played) >= SAMPLE_RATE)
             assert loudest_hz(loudspeaker.played[-SAMPLE_RATE:]) == pytest.approx(440, abs=10)
+            assert {who for who, heard in talking.recognised.items() if heard} == {"first"}
         await robot.has_viewers(1)
         second.new_connection()
         assert await offer(second, Voice(2000), direction="sendrecv") == "sendrecv"
         before = len(loudspeaker.played)
         await until(lambda: len(loudspeaker.played) >= before + SAMPLE_RATE)
         assert loudest_hz(loudspeaker.played[-SAMPLE_RATE:]) == pytest.approx(2000, abs=10)
+        await until(lambda: len(talking.recognised["second"]) > 0)
 
 
 async def test_who_only_speaks_is_heard_by_a_robot_without_a_microphone(broker: PrivateBroker) -> None:

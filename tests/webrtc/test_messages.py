@@ -23,6 +23,7 @@ from robot_node.webrtc.messages import (
 
 TRAVELLING: list[tuple[BackendMessage, dict[str, str]]] = [
     (AsrResponse("hello"), {"type": "asr_response", "results": "hello"}),
+    (AsrResponse("hello", by="anna"), {"type": "asr_response", "results": "hello", "by": "anna"}),
     (TtsBegin("t1"), {"type": "tts_begin", "task_id": "t1"}),
     (TtsText("t1", "你好"), {"type": "tts_text", "task_id": "t1", "text": "你好"}),
     (TtsComplete("t1"), {"type": "tts_complete", "task_id": "t1"}),
@@ -49,6 +50,7 @@ def test_every_message_is_written_and_read_as_the_protocol_says(
         (b'{"type":["tts_begin"]}', "unknown type"),
         (b'{"type":"asr_response","results":7}', "results"),
         (b'{"type":"asr_response"}', "results"),
+        (b'{"type":"asr_response","results":"hello","by":7}', "by"),
         (b'{"type":"tts_text","task_id":"t"}', "text"),
         (b'{"type":"tts_begin"}', "task_id"),
         (b'{"type":"tts_begin","task_id":""}', "task_id"),

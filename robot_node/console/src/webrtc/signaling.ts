@@ -22,7 +22,7 @@ export type Incoming =
 
 /** What a media backend tells beside a call. */
 export type BackendMessage =
-  | { type: "asr_response"; results: string }
+  | { type: "asr_response"; results: string; by?: string }
   | { type: "tts_begin"; task_id: string }
   | { type: "tts_text"; task_id: string; text: string }
   | { type: "tts_complete"; task_id: string }
