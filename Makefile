@@ -9,13 +9,14 @@ CONSOLE := robot_node/console
 PAGE := $(CONSOLE)/dist/index.html
 PAGE_FROM := $(shell find $(CONSOLE)/src $(CONSOLE)/public -type f) $(CONSOLE)/index.html $(CONSOLE)/vite.config.ts $(CONSOLE)/tsconfig.json
 
-.PHONY: help setup develop demo test lint docs format clean
+.PHONY: help setup develop demo test lint docs reference format clean
 
 help:
 	@echo "make demo     a broker and a simulated robot on this machine; SCENE=clip.mp4 chooses what its camera sees"
 	@echo "make test     lint, types, import contracts, the documentation, and all tests"
 	@echo "make docs     the documentation as a site: build/docs/index.html"
 	@echo "make setup    the virtual environment .venv, the console, and the system packages that the demo needs"
+	@echo "make reference  the pages in docs/reference, from the code"
 	@echo "make format   format the code"
 	@echo "make clean    remove what make made"
 
@@ -74,6 +75,9 @@ docs: develop
 test: lint
 	cd $(CONSOLE) && ROBOT_NODE='$(CURDIR)/$(BIN)/robot-node' npm run --silent test
 	$(BIN)/python -m pytest -n 3 --dist loadfile
+
+reference: develop
+	$(BIN)/python -m scripts.reference
 
 format: develop
 	$(BIN)/ruff check --fix .

@@ -13,6 +13,8 @@ exclude_patterns = ["device-example"]
 # Links may name a heading down to this level, as on GitHub; one that names none is a warning, and so an error.
 myst_heading_anchors = 4
 
+smartquotes = False  # quotes are there to be copied
+
 html_theme = "furo"
 html_title = "robot-node"
 html_use_index = False

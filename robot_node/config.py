@@ -82,11 +82,11 @@ class BrokerSettings(_Section):
     url: str = "mqtt://127.0.0.1:1883"
     username: str | None = None
     password_file: Path | None = None
-    password: SecretStr | None = None
+    password: Annotated[SecretStr | None, Field(description="A secret: it belongs into the environment.")] = None
     ca_file: Path | None = None
     cert_file: Path | None = None
     key_file: Path | None = None
-    key_password: SecretStr | None = None
+    key_password: Annotated[SecretStr | None, Field(description="Of the key file; a secret as well.")] = None
     connect_timeout_s: Annotated[float, Field(gt=0, le=60)] = 4.0
     keepalive_s: Annotated[int, Field(ge=1, le=3600)] = 20
     reconnect_initial_s: Annotated[float, Field(gt=0, le=60)] = 1.0
@@ -308,7 +308,7 @@ class ConsoleSettings(_Section):
 
 
 class DevicesSettings(BaseModel):
-    """Devices that other packages bring: a table for each, with the device's own settings. See docs/add-a-device.md."""
+    """Devices that other packages bring: a table for each, with the device's own settings."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
