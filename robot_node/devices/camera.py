@@ -220,7 +220,12 @@ class Camera:
             async with self._lock:
                 return await operation()
 
-        return await asyncio.shield(self._task(name, wait_and_run()))
+        task = self._task(name, wait_and_run())
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            task.add_done_callback(_nobody_asks_any_more)
+            raise
 
     def _task(self, name: str, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         task = asyncio.create_task(work, name=name)
@@ -425,3 +430,10 @@ class Camera:
         elif self._state.snapshot.camera is not CameraState.ON:
             self._idle.start()
         self._state.update(camera=camera, camera_error=error)
+
+
+def _nobody_asks_any_more(task: asyncio.Task[Any]) -> None:
+    """Whoever asked was cancelled. That the camera failed has been reported and logged; anything else is a mistake."""
+    error = None if task.cancelled() else task.exception()
+    if error is not None and not isinstance(error, RobotNodeError):
+        logger.error("%s went wrong", task.get_name(), exc_info=error)

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.timeout(240)  # each starts several processes
+
 _REPOSITORY = Path(__file__).parents[2]
 _MODULES = ("viewers", "first_frame", "latency", "control_under_load", "tool_call", "fleet", "face", "soak")
 
@@ -21,7 +23,7 @@ def run(module: str, *arguments: str) -> Any:  # noqa: ANN401  # each benchmark 
         cwd=_REPOSITORY,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=200,
         check=False,
     )
     assert finished.returncode == 0, finished.stderr

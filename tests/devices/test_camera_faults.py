@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import io
 import subprocess
 import sys
@@ -128,6 +129,20 @@ async def test_a_camera_that_gives_no_picture_at_the_start_is_not_on(pi: Pi) -> 
         pi.sensor.stalled = False
         await robot.camera.start()
         await robot.frames.reach(2)
+
+
+async def test_a_start_that_fails_when_nobody_waits_for_it_any_more_is_told_by_the_state_alone(pi: Pi) -> None:
+    complaints: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context["message"]))
+    pi.sensor.stalled = True
+    async with rig(pi, limits=IMPATIENT) as robot:
+        starting = asyncio.create_task(robot.camera.start())
+        await eventually(lambda: robot.camera_state() is CameraState.STARTING)
+        starting.cancel()
+        await asyncio.wait([starting])
+        await eventually(lambda: robot.camera_state() is CameraState.FAILED)
+    gc.collect()
+    assert not complaints
 
 
 async def test_a_photo_from_a_stalled_camera_is_an_error_in_time_and_never_an_old_picture(pi: Pi) -> None:
