@@ -1,4 +1,4 @@
-"""What a person types: ``robot-node run | demo | console | robots | call | watch | bridge | face | doctor``."""
+"""What a person types: ``robot-node run | demo | console | robots | call | watch | bridge | face | doctor | setup``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from typing import Annotated
 
 import typer
 
-from robot_node.cli_options import BrokerOption, JsonOption, given, visit
+from robot_node.cli_options import BrokerOption, JsonOption, given, own_path, visit
+from robot_node.cli_setup import setup
 from robot_node.cli_visits import call, robots, watch
 from robot_node.config import BrokerSettings, Settings
 from robot_node.errors import RobotNodeError, SettingsError
@@ -138,7 +139,7 @@ def console(
     asyncio.run(run_until_signal(serve_console(console_of(settings), on_listening=listening)))
 
 
-for _command in (robots, call, watch):
+for _command in (robots, call, watch, setup):
     app.command()(_command)
 
 
@@ -208,17 +209,11 @@ def _print_snippet(program: str, settings: BrokerSettings, options: list[str], u
 
     desktop = snippets.desktop(program)
     if url is None:
-        snippet = snippets.stdio_snippet(desktop, _own_path(), settings, options)
+        snippet = snippets.stdio_snippet(desktop, own_path(), settings, options)
     else:
         snippet = snippets.http_snippet(desktop, url)
     typer.echo(snippet.advice, err=True)
     typer.echo(snippet.text)
-
-
-def _own_path() -> str:
-    """The command ``robot-node``, next to the Python that runs us."""
-    beside = Path(sys.executable).with_name("robot-node")
-    return str(beside if beside.exists() else Path(sys.argv[0]).absolute())
 
 
 @app.command()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 from collections.abc import Coroutine
+from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -61,3 +63,9 @@ def visit(work: Coroutine[Any, Any, T | None]) -> T:
     if result is None:
         raise typer.Exit(128 + signal.SIGINT)
     return result
+
+
+def own_path() -> str:
+    """The command ``robot-node``, next to the Python that runs us."""
+    beside = Path(sys.executable).with_name("robot-node")
+    return str(beside if beside.exists() else Path(sys.argv[0]).absolute())

@@ -28,6 +28,10 @@ class BrokerError(RobotNodeError, ConnectionError):
     """The MQTT broker cannot be reached, refused us, or the connection to it was lost."""
 
 
+class SetupError(RobotNodeError, RuntimeError):
+    """``robot-node setup`` cannot go on: it lacks a right, a command, or one of its steps failed."""
+
+
 class DeviceError(RobotNodeError, OSError):
     """A piece of hardware, or the library that drives it, is missing, busy or failing."""
 

@@ -1,0 +1,165 @@
+"""What is on the machine already."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+
+from robot_node.errors import SetupError
+
+USER = "robot-node"
+UNIT = "robot-node.service"
+SETTINGS_FOLDER = "/etc/robot-node"
+SETTINGS = f"{SETTINGS_FOLDER}/robot-node.toml"
+CREDENTIALS = f"{SETTINGS_FOLDER}/credentials"
+PASSWORD = f"{CREDENTIALS}/broker-password"
+UNIT_FILE = f"/etc/systemd/system/{UNIT}"
+DROP_INS = f"{UNIT_FILE}.d"
+DROP_IN = f"{DROP_INS}/setup.conf"
+LINK = "/usr/local/bin/robot-node"
+STATE = "/var/lib/robot-node"
+PROGRAM_FOLDER = "/opt/robot-node"
+PROGRAM = f"{PROGRAM_FOLDER}/.venv/bin/robot-node"
+GROUPS = ("video", "render", "i2c", "spi", "gpio", "audio")
+"""Groups that own a Pi's devices."""
+
+_PATHS = (
+    SETTINGS_FOLDER,
+    SETTINGS,
+    CREDENTIALS,
+    PASSWORD,
+    UNIT_FILE,
+    DROP_INS,
+    DROP_IN,
+    LINK,
+    STATE,
+    PROGRAM_FOLDER,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A file, folder or link.
+
+    Attributes:
+        mode: Its permissions.
+        owner: Its user's number.
+        group: Its group's number.
+        text: What is in a file, or where a link points; empty for a folder.
+    """
+
+    mode: int
+    owner: int
+    group: int
+    text: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What setup must know of a machine.
+
+    Attributes:
+        entries: By path, what is there of what setup makes.
+        groups: All groups, with their numbers.
+        users: All users.
+        members: The groups that our user has been added to.
+        interfaces: Which of ``"i2c"`` and ``"spi"`` can be switched on, and are off.
+        enabled: Whether the unit starts with the machine.
+        active: Whether it runs now.
+    """
+
+    entries: Mapping[str, Entry] = field(default_factory=dict)
+    groups: Mapping[str, int] = field(default_factory=dict)
+    users: frozenset[str] = frozenset()
+    members: frozenset[str] = frozenset()
+    interfaces: frozenset[str] = frozenset()
+    enabled: bool = False
+    active: bool = False
+
+    def text(self, path: str) -> str | None:
+        """What is in a file, or None when it isn't there."""
+        entry = self.entries.get(path)
+        return None if entry is None else entry.text
+
+
+def carried(name: str) -> str:
+    """A file that comes with the package: ``robot-node.toml`` or ``robot-node.service``."""
+    return (resources.files("robot_node.setup") / "carried" / name).read_text(encoding="utf-8")
+
+
+def runs_systemd() -> bool:
+    """Whether systemd is this machine's service manager (sd_booted(3))."""
+    return Path("/run/systemd/system").is_dir()
+
+
+def survey(root: Path) -> Machine:
+    """Look at a machine; changes nothing.
+
+    Args:
+        root: Its root folder: ``/``, or where an image is mounted, of which nothing runs.
+
+    Raises:
+        SetupError: we may not read what is there.
+    """
+    try:
+        entries = {path: entry for path in _PATHS if (entry := _entry(_below(root, path))) is not None}
+        group_lines = _table(root / "etc/group")
+        users = frozenset(line[0] for line in _table(root / "etc/passwd"))
+    except PermissionError as error:
+        raise SetupError(f"{error.filename} cannot be read.", remedy="Run setup as root, with sudo.") from error
+    return Machine(
+        entries=entries,
+        groups={line[0]: int(line[2]) for line in group_lines},
+        users=users,
+        members=frozenset(line[0] for line in group_lines if USER in line[3].split(",")),
+        interfaces=_interfaces_off() if root == Path("/") else frozenset(),
+        enabled=(_below(root, "/etc/systemd/system/multi-user.target.wants") / UNIT).is_symlink(),
+        active=root == Path("/") and _is_active(),
+    )
+
+
+def _interfaces_off() -> frozenset[str]:
+    devices = {"i2c": Path("/dev/i2c-1"), "spi": Path("/dev/spidev0.0")}
+    if shutil.which("raspi-config") is None:
+        return frozenset()
+    return frozenset(name for name, device in devices.items() if not device.exists())
+
+
+def _is_active() -> bool:
+    if (systemctl := shutil.which("systemctl")) is None:
+        return False
+    asked = [systemctl, "is-active", "--quiet", UNIT]
+    return subprocess.run(asked, check=False, capture_output=True, timeout=30).returncode == 0  # noqa: S603  # fixed words
+
+
+def _below(root: Path, path: str) -> Path:
+    return root / path.lstrip("/")
+
+
+def _entry(path: Path) -> Entry | None:
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return None
+    if stat.S_ISLNK(status.st_mode):
+        text = os.readlink(path)  # noqa: PTH115  # as it was written, not as a path
+    elif stat.S_ISREG(status.st_mode):
+        text = path.read_text(encoding="utf-8")
+    else:
+        text = ""
+    return Entry(stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid, text)
+
+
+def _table(path: Path) -> list[list[str]]:
+    """passwd(5) or group(5); an image without one has no users yet."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return []
+    return [line.split(":") for line in text.splitlines() if line.count(":") >= 3]
