@@ -13,7 +13,7 @@ import typer
 
 from robot_node.bridge import snippets
 from robot_node.cli_options import given, own_path
-from robot_node.config import Settings
+from robot_node.config import ENV_PREFIX, Settings
 from robot_node.errors import BrokerError, SettingsError, SetupError
 from robot_node.logs import configure_logging
 from robot_node.mqtt import Broker, ConnectOptions, connect
@@ -100,13 +100,17 @@ def setup(
         return
     desktop = snippets.desktop(agent)
     options: dict[str, dict[str, Any]] = {
-        "broker": {"url": broker, "password": _password(password_file)},
+        "broker": {"url": broker},
         "camera": {"number": camera, "rotate": None if upside_down is None else 180 if upside_down else 0},
         "display": {"driver": display, "interface": interface},
     }
     file = root / survey.SETTINGS.lstrip("/")
     known = file if file.exists() else None
-    answers = Answers.of(load_settings(known, given(options)), kept_password=machine.text(survey.PASSWORD))
+    answers = Answers.of(
+        load_settings(known, given(options)),
+        password=_password(password_file),
+        kept_password=machine.text(survey.PASSWORD),
+    )
     if username is not None:
         answers = answers.known_as(None if username == "none" else username, answers.password)
     if name is not None and name != answers.name:
@@ -153,8 +157,9 @@ def _program(root: Path) -> str:
 
 
 def _password(file: Path | None) -> str | None:
+    """A password that is new: from a file, else from the environment."""
     if file is None:
-        return None
+        return os.environ.get(f"{ENV_PREFIX}BROKER__PASSWORD")
     try:
         text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
     except OSError as error:

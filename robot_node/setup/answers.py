@@ -43,23 +43,25 @@ class Answers:
     upside_down: bool
 
     @classmethod
-    def of(cls, settings: Settings, *, kept_password: str | None = None) -> Self:
-        """The answers that settings amount to.
+    def of(cls, settings: Settings, *, password: str | None = None, kept_password: str | None = None) -> Self:
+        """The answers that settings amount to. A password that has a file of the person's own stays there.
 
         Args:
             settings: What is known: file, environment and command line.
+            password: A new one.
             kept_password: The one that an earlier setup has stored; used when the settings bring none.
         """
         broker = settings.broker.broker()
         robot = settings.robot
         name = robot.server_name.rpartition("/")[2]
+        stored = None if settings.broker.password_file else broker.password or kept_password
         chosen = "server_id" in robot.model_fields_set
         return cls(
             server_id=robot.server_id if chosen else _id(name, broker.username),
             server_name=robot.server_name,
             url=address(broker),
             username=broker.username,
-            password=broker.password or kept_password,
+            password=password or Broker.from_url(settings.broker.url).password or stored,
             driver=settings.display.driver,
             interface=settings.display.interface,
             camera=settings.camera.number,
@@ -108,7 +110,9 @@ class Answers:
 
     def values(self) -> dict[Key, Value | None]:
         """The settings to write; None for what must not stand in the file. The password never does."""
+        elsewhere: dict[Key, Value | None] = {("broker", "password_file"): None} if self.password else {}
         return {
+            **elsewhere,
             ("robot", "server_id"): self.server_id,
             ("robot", "server_name"): self.server_name,
             ("broker", "url"): self.url,

@@ -128,6 +128,24 @@ async def test_run_again_it_keeps_what_was_changed_by_hand(image: Path) -> None:
     assert load_settings(file).robot.server_id == "robot-node-hall"
 
 
+async def test_a_password_in_a_file_of_the_persons_own_stays_there_until_another_is_given(
+    image: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "own").write_text("hunter2\n")
+    assert (await setup("--non-interactive", "--username", "anna", image=image)).status == 0
+    file, stored = (image / "etc/robot-node" / name for name in ("robot-node.toml", "credentials/broker-password"))
+    with_own = file.read_text().replace("[broker]\n", f'[broker]\npassword_file = "{tmp_path / "own"}"\n')
+    file.write_text(with_own)
+
+    assert "Nothing is to be done" in (await setup("--non-interactive", image=image)).stdout
+    assert (file.read_text(), stored.exists()) == (with_own, False)
+
+    env = {"ROBOT_NODE_BROKER__PASSWORD": "hunter3"}
+    await setup("--non-interactive", image=image, env=env)
+    assert "\npassword_file" not in file.read_text()
+    assert stored.read_text() == "hunter3"
+
+
 async def test_a_dry_run_says_what_would_be_done_and_does_nothing(image: Path) -> None:
     before = listing(image)
     said = await setup("--non-interactive", "--dry-run", image=image)
