@@ -32,13 +32,16 @@ def test_a_value_changes_and_nothing_else_does() -> None:
 
 
 def test_a_setting_that_stands_commented_out_is_set_in_its_place() -> None:
+    text = '[robot]\n# its id\n# server_id = "x"   # unique\ndescription = "d"\n\n[broker]\n# username = "y"\n'
+    assert edited(text, {("robot", "server_id"): "kitchen", ("broker", "username"): "anna"}) == (
+        '[robot]\n# its id\nserver_id = "kitchen"   # unique\ndescription = "d"\n\n[broker]\nusername = "anna"\n'
+    )
+
+
+def test_in_the_file_that_comes_with_the_package_nothing_has_to_be_added() -> None:
     template = carried("robot-node.toml")
     text = edited(template, {("robot", "server_id"): "kitchen", ("broker", "username"): "anna"})
-    differing = [(old, new) for old, new in zip(template.splitlines(), text.splitlines(), strict=True) if old != new]
-    assert differing == [
-        ('# server_id = "robot-node-kitchen"', 'server_id = "kitchen"'),
-        ('# username = "robot-kitchen"', 'username = "anna"'),
-    ]
+    assert len(text.splitlines()) == len(template.splitlines())
 
 
 def test_a_comment_that_only_looks_like_a_setting_stays() -> None:
