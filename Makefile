@@ -16,7 +16,7 @@ help:
 	@echo "make test     lint, types, import contracts, the documentation, and all tests"
 	@echo "make docs     the documentation as a site: build/docs/index.html"
 	@echo "make setup    the virtual environment .venv, the console, and the system packages that the demo needs"
-	@echo "make reference  the pages in docs/reference, from the code"
+	@echo "make reference  the pages in docs/reference and the drawings of docs/wiring.md, from the code"
 	@echo "make format   format the code"
 	@echo "make clean    remove what make made"
 
@@ -78,6 +78,7 @@ test: lint
 
 reference: develop
 	$(BIN)/python -m scripts.reference
+	$(BIN)/python -m scripts.wiring
 
 format: develop
 	$(BIN)/ruff check --fix .

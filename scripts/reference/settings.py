@@ -29,7 +29,7 @@ export ROBOT_NODE_WEBRTC__ICE_SERVERS='["stun:stun.example.org:3478"]'
 
 An unknown key or a value out of its range is refused at start, with its place and the reason. Keys that end with `_s`
 are seconds, with `_ms` milliseconds, with `_m` metres; bitrates are bits per second; pins are numbers of GPIOs, not of
-pins on the header.
+pins on the header ([wiring](../wiring.md) shows both).
 """
 _SECTION = re.compile(r"^\[(\w+)\](?: +# (.*))?")
 _KEY = re.compile(r"^(?:# )?(\w+) = ")
