@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 import secrets
 import time
@@ -38,6 +39,7 @@ from robot_node.webrtc.signaling import (
     offers_topic,
     parse,
 )
+from robot_node.webrtc.status_channel import LABEL
 
 logger = logging.getLogger(__name__)
 
@@ -97,8 +99,11 @@ class ReceivedFrame:
 class Viewing:
     """A session with a robot, as its viewer. Made by :func:`view`."""
 
-    def __init__(self, signaling: _Signaling, track: MediaStreamTrack, offered_at: float, limit_s: float) -> None:
+    def __init__(
+        self, signaling: _Signaling, status: _Status, track: MediaStreamTrack, offered_at: float, limit_s: float
+    ) -> None:
         self._signaling = signaling
+        self._status = status
         self._track = track
         self._limit_s = limit_s
         self._count = 0
@@ -108,20 +113,26 @@ class Viewing:
         """The next decoded frame.
 
         Raises:
-            RemoteError: the robot ended the session, or no frame came in time.
+            RemoteError: the robot ended the session, its privacy switch is engaged, or no frame came in time.
         """
         received = asyncio.ensure_future(self._track.recv())
-        ended = self._signaling.ended
+        ended, private = self._signaling.ended, self._status.private
         try:
-            done = await _first_of({received, ended}, self._limit_s)
+            done = await _first_of({received, ended, private}, self._limit_s)
             if received in done and not _failed(received):
                 self._count += 1
                 return ReceivedFrame(cast("av.VideoFrame", received.result()), time.monotonic())
-            if done:
+            if done - {private}:
                 # The picture ends a moment before the message that says why.
                 done |= await _first_of({ended}, _LAST_WORD_S)
         finally:
             await _cancel(received)
+        if private in done:
+            after = f" after {self._count} frames" if self._count else ""
+            raise RemoteError(
+                f"There is no picture{after}: the privacy switch of the robot is engaged.",
+                remedy="Only a person at the robot can disengage it; then switch the camera on and watch again.",
+            )
         if ended in done:
             raise RemoteError(f"The robot ended the session after {self._count} frames: {ended.result()}")
         if done:
@@ -216,6 +227,7 @@ async def view(
     )
     signaling = _Signaling()
     peer = RTCPeerConnection(RTCConfiguration(iceServers=[ice_server(url) for url in ice_servers]))
+    status = _Status(peer)
     try:
         async with connect(broker, options, signaling.receive) as connection:
             await connection.subscribe(Subscription(answers_topic(client_id)))
@@ -227,7 +239,7 @@ async def view(
                 await _accept(peer, await signaling.wait_for_answer(connection, server_id, limits.answer_s))
                 candidates = asyncio.create_task(signaling.add_candidates(peer), name="WebRTC candidates")
                 await _connected(peer, signaling, limits.connect_s)
-                yield Viewing(signaling, transceiver.receiver.track, offered_at, limits.frame_s)
+                yield Viewing(signaling, status, transceiver.receiver.track, offered_at, limits.frame_s)
             finally:
                 if candidates is not None:
                     await _cancel(candidates)
@@ -235,6 +247,26 @@ async def view(
                     await connection.publish(topic, encode(Terminated("The viewer has left.")))
     finally:
         await peer.close()
+
+
+class _Status:
+    """What the robot says of itself on the data channel ``status``, which must be there before the offer.
+
+    Attributes:
+        private: Done when the privacy switch is engaged.
+    """
+
+    def __init__(self, peer: RTCPeerConnection) -> None:
+        self.private: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        peer.createDataChannel(LABEL).on("message", self._receive)
+
+    def _receive(self, message: object) -> None:
+        try:
+            status = json.loads(message) if isinstance(message, str) else None
+        except (ValueError, RecursionError):  # RecursionError: "[[[[..." nested deeper than the parser goes
+            status = None
+        if isinstance(status, dict) and status.get("privacy") is True and not self.private.done():
+            self.private.set_result(None)
 
 
 class _Signaling:
