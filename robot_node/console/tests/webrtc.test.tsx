@@ -16,6 +16,7 @@ class Peer {
   localDescription: { type: string; sdp: string } | null = null;
   remoteDescription: unknown = null;
   candidates: unknown[] = [];
+  channels = new Map<string, { onmessage: ((event: { data: unknown }) => void) | null }>();
   closed = false;
   onicecandidate: ((event: { candidate: { toJSON: () => object } | null }) => void) | null = null;
   onconnectionstatechange: (() => void) | null = null;
@@ -26,6 +27,12 @@ class Peer {
 
   addTransceiver = () => ({ currentDirection: "recvonly" });
   getReceivers = () => [];
+
+  createDataChannel(label: string) {
+    const channel = { onmessage: null };
+    this.channels.set(label, channel);
+    return channel;
+  }
 
   setLocalDescription(): Promise<void> {
     this.localDescription = { type: "offer", sdp: "v=0 offer" };
@@ -125,6 +132,19 @@ test("what is heard and said reaches the callbacks, what is typed the other side
   expect(said).toContainEqual(["hi", "t"]);
   result.current.sendChatMessage("typed");
   await until(() => heard.some(({ text }) => text === '{"type":"chat","data":"typed"}'), "the chat message");
+});
+
+test("what the robot says beside the picture is told, until the session ends", async () => {
+  const { result, client, clientId } = await calling("answerer-7", { reconnectInitialMs: 60_000 });
+  const say = (data: unknown) => Peer.all[0]?.channels.get("status")?.onmessage?.({ data });
+  expect(result.current.robot).toBeNull();
+  for (const nonsense of ["{", "[]", '{"type":"status"}', '{"camera":1,"privacy":0}', new ArrayBuffer(2)]) say(nonsense);
+  expect(result.current.robot).toBeNull();
+  say('{"type":"status","camera":"off","privacy":true,"emotion":"shy","bitrate":0,"frame_age_ms":null}');
+  await until(() => result.current.robot?.privacy, "privacy");
+  expect(result.current.robot).toEqual({ camera: "off", privacy: true });
+  await tell(client, `$webrtc/${clientId}`, { type: "webrtc_terminated", reason: "The robot is leaving." });
+  await until(() => result.current.robot === null, "the end");
 });
 
 test("silence, a refusal and a lost path are told apart, and each is tried again", async () => {

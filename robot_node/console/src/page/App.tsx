@@ -19,7 +19,7 @@ import { defaults, loadSettings, read, saveSettings, write, type ServedConfig } 
 import { SettingsDialog } from "./SettingsDialog";
 import { Conversation, TextBox, type Line } from "./Speech";
 import { Tools } from "./Tools";
-import { useRobot } from "./useRobot";
+import { useRobot, type RobotStatus } from "./useRobot";
 import { Video } from "./Video";
 import { Volume } from "./Volume";
 
@@ -84,7 +84,7 @@ export function App({ served }: { served: ServedConfig }) {
   // The picture is wanted while the camera is on. Without the broker nobody knows better: it goes on.
   const [asked, setAsked] = useState(false);
   const [watching, setWatching] = useState(false);
-  const cameraOn = asked || status?.camera === "on" || status?.camera === "starting";
+  const cameraOn = !status?.privacy && (asked || isCapturing(status?.camera));
   const known = sessionState === "open" && (isLive || asked);
   const gone = connectionState === "connected" && (sessionState === "offline" || sessionState === "none");
   const wanted = known ? cameraOn : gone ? false : watching;
@@ -99,6 +99,10 @@ export function App({ served }: { served: ServedConfig }) {
     autoConnect: wanted,
     onMessage,
   });
+
+  // While the broker is away, the robot itself still says beside the picture what is true.
+  const told = isLive || !call.robot || !status ? null : { ...status, camera_error: "", privacy_error: "", ...call.robot };
+  const isOn = wanted && (told === null || (isCapturing(told.camera) && !told.privacy));
 
   const run = useCallback(
     async (name: string, args: Record<string, unknown>): Promise<CallToolResult> => {
@@ -179,8 +183,8 @@ export function App({ served }: { served: ServedConfig }) {
         <div className="column">
           <Video
             call={call}
-            status={isLive ? status : null}
-            isOn={wanted}
+            status={isLive ? status : told}
+            isOn={isOn}
             hasCamera={sessionState === "open" && offers("control_camera")}
             switchCamera={(enabled) => void switchCamera(enabled)}
             takePhoto={() => void takePhoto()}
@@ -251,6 +255,8 @@ export function App({ served }: { served: ServedConfig }) {
 }
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+const isCapturing = (camera: RobotStatus["camera"] | undefined): boolean => camera === "on" || camera === "starting";
 
 /** The emotions that the robot knows, neutral last. */
 function emotionsOf(schema: Schema | undefined): string[] {

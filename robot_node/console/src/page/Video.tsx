@@ -70,7 +70,7 @@ export function Video(props: Props) {
           role="switch"
           aria-checked={isOn}
           className="switch"
-          disabled={!hasCamera}
+          disabled={!hasCamera || status?.privacy === true}
           onClick={() => switchCamera(!isOn)}
         >
           <span className="track" aria-hidden="true" />
@@ -145,6 +145,17 @@ function overlay(
     );
   }
   if (!status) return <p>{t("waitingForRobot")}</p>;
+  if (status.privacy) {
+    return (
+      <>
+        <Icon name="privacy" />
+        <strong>{t("privacyEngaged")}</strong>
+        <p>
+          {t("privacyHint")} {status.privacy_error}
+        </p>
+      </>
+    );
+  }
   const failed = status.camera === "failed";
   return (
     <>

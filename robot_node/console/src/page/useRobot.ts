@@ -6,6 +6,8 @@ import type { UseMcpMqtt } from "../mcp/useMcpMqtt";
 export interface RobotStatus {
   camera: "off" | "starting" | "on" | "stopping" | "failed";
   camera_error: string;
+  privacy: boolean;
+  privacy_error: string;
   emotion: string;
   display_error: string;
   volume: number | null;

@@ -8,9 +8,12 @@ import {
   offersTopic,
   parseBackendMessage,
   parseSignal,
+  parseViewerStatus,
   PROXY_NAME,
+  STATUS_CHANNEL,
   type BackendMessage,
   type Outgoing,
+  type ViewerStatus,
 } from "./signaling";
 
 /** As protocol and page name them. */
@@ -45,6 +48,8 @@ export interface CallState {
   isHeard: boolean;
   /** The other side sends sound. */
   isHearing: boolean;
+  /** What a robot says of itself beside the picture; null before, and where a media backend says nothing. */
+  robot: ViewerStatus | null;
 }
 
 export interface CallOptions {
@@ -78,6 +83,7 @@ const IDLE: CallState = {
   isListening: false,
   isHeard: false,
   isHearing: false,
+  robot: null,
 };
 
 const decoder = new TextDecoder();
@@ -259,6 +265,9 @@ export class Call extends Store<CallState> {
             streams: localStream ? [localStream] : [],
           })
         : null;
+    peer.createDataChannel(STATUS_CHANNEL).onmessage = ({ data }) => {
+      if (this.peer === peer) this.told(parseViewerStatus(data));
+    };
     const stream = new MediaStream();
     peer.ontrack = ({ track }) => {
       stream.addTrack(track);
@@ -333,6 +342,11 @@ export class Call extends Store<CallState> {
     }
   }
 
+  private told(robot: ViewerStatus | null): void {
+    const before = this.getSnapshot().robot;
+    if (robot && (robot.camera !== before?.camera || robot.privacy !== before.privacy)) this.update({ robot });
+  }
+
   private addCandidate(peer: RTCPeerConnection, candidate: RTCIceCandidateInit | null): void {
     // One that cannot be used leaves the others.
     peer.addIceCandidate(candidate ?? undefined).catch(() => undefined);
@@ -353,7 +367,7 @@ export class Call extends Store<CallState> {
     const { link } = this;
     if (!link) return;
     this.dropPeer();
-    this.update({ connectionState: "failed", error, isHeard: false, isHearing: false });
+    this.update({ connectionState: "failed", error, isHeard: false, isHearing: false, robot: null });
     clearTimeout(this.retry);
     // Without the broker, signalling() offers when it is back.
     if (link.connected) this.retry = setTimeout(() => void this.offer(link), this.delay);

@@ -29,6 +29,15 @@ export type BackendMessage =
   | { type: "tts_terminate"; task_id: string }
   | { type: "message"; payload: string };
 
+/** What a robot tells its viewers on the data channel `status`: also while the broker is away. */
+export interface ViewerStatus {
+  camera: "off" | "starting" | "on" | "stopping" | "failed";
+  /** The privacy switch is engaged: no picture until a person at the robot disengages it. */
+  privacy: boolean;
+}
+
+export const STATUS_CHANNEL = "status";
+
 type Document = Record<string, unknown>;
 
 function read(payload: string): Document | null {
@@ -57,6 +66,13 @@ export function parseSignal(payload: string): Incoming | null {
     return { type, candidate: candidate.candidate ? candidate : null };
   }
   return null;
+}
+
+/** Read a message of the data channel `status`; null when it is none that we know. */
+export function parseViewerStatus(text: unknown): ViewerStatus | null {
+  const document = typeof text === "string" ? read(text) : null;
+  const { camera, privacy } = document ?? {};
+  return typeof camera === "string" && typeof privacy === "boolean" ? ({ camera, privacy } as ViewerStatus) : null;
 }
 
 const TEXT_FIELDS: Record<BackendMessage["type"], string[]> = {
