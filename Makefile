@@ -1,4 +1,4 @@
-# make demo | make test | make docs | make setup | make format | make clean
+# make demo | make test | make docs | make dist | make setup | make format | make clean
 SHELL := /bin/bash
 PYTHON ?= python3
 SCENE ?= auto
@@ -17,6 +17,7 @@ help:
 	@echo "make docs     the documentation as a site: build/docs/index.html"
 	@echo "make setup    the virtual environment .venv, the console, and the system packages that the demo needs"
 	@echo "make reference  the pages in docs/reference and the drawings of docs/wiring.md, from the code"
+	@echo "make dist     a wheel and an sdist in dist/"
 	@echo "make format   format the code"
 	@echo "make clean    remove what make made"
 
@@ -79,6 +80,9 @@ test: lint
 reference: develop
 	$(BIN)/python -m scripts.reference
 	$(BIN)/python -m scripts.wiring
+
+dist: develop
+	$(BIN)/python -m build --no-isolation
 
 format: develop
 	$(BIN)/ruff check --fix .

@@ -1,4 +1,4 @@
-"""Builds the console's page when a wheel is built: a wheel carries it, so that a Pi needs no Node."""
+"""Builds the console's page before a package is built: both kinds carry it, so that a Pi needs no Node."""
 
 from __future__ import annotations
 
@@ -14,18 +14,26 @@ class ConsoleBuildHook(BuildHookInterface[Any]):
     """Runs npm in ``robot_node/console``."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Build the page, unless the install is editable: 'make setup' builds it there.
+        """Build the page, unless the install is editable ('make setup' builds it there) or the page is there already.
 
-        Without npm a page that was built before is taken, or the wheel goes without, and says so.
+        Without npm an older page is taken, or the package goes without, and says so.
         """
         del build_data
-        if version == "editable":
-            return
         folder = Path(self.root, "robot_node", "console")
+        page = folder / "dist" / "index.html"
+        if version == "editable" or _is_up_to_date(page, folder):
+            return
         npm = shutil.which("npm")
         if npm is not None:
             # Not "npm ci": npm 11.16 to 12.0 refuse a lock file that lacks optional packages of other platforms.
             for command in (["install", "--no-save"], ["run", "build"]):
                 subprocess.run([npm, *command], cwd=folder, check=True)  # noqa: S603  # found on the path by name
-        elif not (folder / "dist" / "index.html").is_file():
-            self.app.display_warning("npm is not installed: this wheel is without the console's page.")
+        elif not page.is_file():
+            self.app.display_warning("npm is not installed: this package is without the console's page.")
+
+
+def _is_up_to_date(page: Path, folder: Path) -> bool:
+    """Whether the page was built after what it is made from was changed, as make would ask. So it is in an sdist."""
+    made_from = [path for name in ("src", "public") for path in (folder / name).rglob("*") if path.is_file()]
+    made_from += [path for path in folder.glob("*.*") if path.suffix in {".json", ".ts", ".html"}]
+    return page.is_file() and all(path.stat().st_mtime <= page.stat().st_mtime for path in made_from)
