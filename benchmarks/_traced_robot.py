@@ -21,7 +21,7 @@ from hw_mocks.platform import simulated_platform
 from robot_node import node
 from robot_node.devices.camera import Camera
 from robot_node.devices.platform import CameraLibrary
-from robot_node.logs import configure_logging
+from robot_node.logs.setup import configure_logging
 from robot_node.media import EncodedFrame, FrameSink
 from robot_node.settings_file import load_settings
 
@@ -75,7 +75,7 @@ def _traced_camera(trace: Trace) -> type[Camera]:
 
 async def _run(server_id: str) -> None:
     settings = load_settings(None, {"robot": {"server_id": server_id}})
-    configure_logging(settings.log.level)
+    configure_logging(settings.log)
     simulated = simulated_platform(scene=settings.simulation.scene).platform
     trace = Trace()
 

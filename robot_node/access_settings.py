@@ -25,6 +25,7 @@ TOOLS = (
     "look_at",
     "drive_motor",
     "stop_all",
+    "set_log_level",
 )
 """Every tool that a robot may have by itself; which of them it has depends on its hardware and settings.
 
@@ -154,6 +155,10 @@ class AccessSettings(_Section):
     def _known_roles(cls, value: tuple[ClientRole, ...], info: ValidationInfo) -> tuple[ClientRole, ...]:
         _known((client.role for client in value), _role_names(info), "role")
         return value
+
+    def gives_by_name(self, tool: str) -> bool:
+        """Whether some role has that tool because it is named, and not because it has all."""
+        return any(role.allowed_tools != "all" and tool in role.allowed_tools for role in self.all_roles().values())
 
     def all_roles(self) -> dict[str, RoleSettings]:
         """The roles by name, built-in ones included."""

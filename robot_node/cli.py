@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from collections.abc import Callable
 from functools import partial
 from importlib import metadata
 from pathlib import Path
@@ -17,7 +18,9 @@ from robot_node.cli_setup import setup
 from robot_node.cli_visits import call, robots, watch
 from robot_node.config import BrokerSettings, Settings
 from robot_node.errors import RobotNodeError, SettingsError
-from robot_node.logs import configure_logging
+from robot_node.log_settings import LogSettings
+from robot_node.logs.reload import reloaded_on_hangup
+from robot_node.logs.setup import configure_logging
 from robot_node.mqtt import Backoff
 from robot_node.run_until_signal import run_until_signal
 from robot_node.settings_file import load_settings
@@ -69,12 +72,21 @@ def run(
         "robot": {"server_id": server_id, "server_name": server_name},
         "simulation": {"scene": scene},
     }
-    settings = load_settings(config, given(overrides))
-    configure_logging(settings.log.level)
-    asyncio.run(run_until_signal(_run(settings, simulated=simulated)))
+
+    def load() -> Settings:
+        return load_settings(config, given(overrides))
+
+    settings = load()
+    configure_logging(settings.log)
+    asyncio.run(run_until_signal(_run(settings, simulated=simulated, log_settings=lambda: load().log)))
 
 
-async def _run(settings: Settings, *, simulated: bool) -> None:
+async def _run(settings: Settings, *, simulated: bool, log_settings: Callable[[], LogSettings]) -> None:
+    async with reloaded_on_hangup(log_settings):
+        await _run_with_console(settings, simulated=simulated)
+
+
+async def _run_with_console(settings: Settings, *, simulated: bool) -> None:
     from robot_node import hardware, node  # noqa: PLC0415  # --help and a wrong setting need not wait for the MCP SDK
 
     platform = hardware.choose(settings, simulated=simulated)
@@ -98,7 +110,7 @@ def demo(
     """
     from robot_node.demo import run_demo  # noqa: PLC0415
 
-    configure_logging("warning")
+    configure_logging(LogSettings(level="warning"))
     asyncio.run(run_until_signal(run_demo(scene or "auto")))
 
 
@@ -129,7 +141,7 @@ def console(
     from robot_node.console.server import serve_console  # noqa: PLC0415
 
     settings = load_settings(config, given({"console": {"host": host, "port": port, "broker_url": broker}}))
-    configure_logging(settings.log.level)
+    configure_logging(settings.log)
 
     def listening(url: str) -> None:
         typer.echo(f"The console is at {url}")
@@ -181,16 +193,15 @@ def bridge(
     from robot_node.bridge import run as bridge_run  # noqa: PLC0415
     from robot_node.bridge.http import HttpAddress  # noqa: PLC0415
 
-    settings: BrokerSettings = load_settings(
-        None, given({"broker": {"url": broker}, "log": {"level": log_level}})
-    ).broker
+    given_settings = load_settings(None, given({"broker": {"url": broker}, "log": {"level": log_level}}))
+    settings: BrokerSettings = given_settings.broker
     address = None if http is None else HttpAddress.parse(http)
     if print_config is not None:
         options = [word for name in robot or () for word in ("--robot", name)]
         options += ["--client-id", client_id] if client_id else []
         _print_snippet(print_config, settings, options, None if address is None else address.url())
         return
-    configure_logging(log_level)
+    configure_logging(given_settings.log)
     asyncio.run(
         run_until_signal(
             bridge_run.run_bridge(
@@ -235,7 +246,7 @@ def face(
     """Show the robot's face here, in the terminal."""
     from robot_node import face_command  # noqa: PLC0415
 
-    configure_logging("warning")
+    configure_logging(LogSettings(level="warning"))
     settings = load_settings(config)
     size = (settings.display.width, settings.display.height)
     expressions = settings.face.known(settings.display)
@@ -259,7 +270,7 @@ def doctor(
     """
     from robot_node.doctor import Finding, check_broker  # noqa: PLC0415
 
-    configure_logging("error")
+    configure_logging(LogSettings(level="error"))
     address = load_settings(config, given({"broker": {"url": broker}})).broker.broker()
     findings: list[Finding] = []
 

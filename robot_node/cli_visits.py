@@ -14,7 +14,8 @@ import typer
 
 from robot_node.cli_options import BrokerOption, ClientIdOption, JsonOption, RobotArgument, broker_at, visit
 from robot_node.errors import SettingsError
-from robot_node.logs import configure_logging
+from robot_node.log_settings import LogSettings
+from robot_node.logs.setup import configure_logging
 from robot_node.mqtt import Broker
 from robot_node.run_until_signal import run_until_signal
 
@@ -40,10 +41,10 @@ def robots(
     from robot_node import remote  # noqa: PLC0415
 
     if watch_:
-        configure_logging("error")
+        configure_logging(LogSettings(level="error"))
         _watch_robots(broker_at(broker), as_json=as_json)
         return
-    configure_logging("warning")
+    configure_logging(LogSettings(level="warning"))
     found = visit(remote.online(broker_at(broker)))
     if as_json:
         typer.echo(json.dumps([remote.as_json(robot) for robot in found], ensure_ascii=False))
@@ -97,7 +98,7 @@ def call(
     """Call a tool of a robot."""
     from robot_node import remote  # noqa: PLC0415
 
-    configure_logging("warning")
+    configure_logging(LogSettings(level="warning"))
     try:
         parsed = json.loads(arguments)
     except ValueError as error:
@@ -137,7 +138,7 @@ def watch(
     """
     from robot_node import remote  # noqa: PLC0415
 
-    configure_logging("warning")
+    configure_logging(LogSettings(level="warning"))
     report = visit(
         remote.watch(
             broker_at(broker),

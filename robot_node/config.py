@@ -33,6 +33,7 @@ from robot_node.face.care import Care, Night
 from robot_node.face.custom import with_custom
 from robot_node.face.shapes import Expression
 from robot_node.identifiers import is_client_id, is_server_name
+from robot_node.log_settings import LogSettings
 from robot_node.mqtt import Broker
 from robot_node.pin_settings import Claims, PinsSettings, PrivacySettings, refuse_pins_used_twice
 from robot_node.reaction_settings import ReactionSettings
@@ -332,12 +333,6 @@ class SimulationSettings(_Section):
     display_picture: Path | None = None
     microphone_sound: Path | None = None
     loudspeaker_recording: Path | None = None
-
-
-class LogSettings(_Section):
-    """How much to say."""
-
-    level: Literal["debug", "info", "warning", "error"] = "info"
 
 
 class Settings(BaseSettings):

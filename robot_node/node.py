@@ -28,6 +28,7 @@ from robot_node.errors import RobotNodeError
 from robot_node.events import Event, EventLog, record
 from robot_node.hearing.assembly import make_ears
 from robot_node.hearing.ears import Ears
+from robot_node.log_tools import SET_LOG_LEVEL, offer_log_levels
 from robot_node.mcp_mqtt.notifier import Notifier
 from robot_node.mcp_mqtt.server import ServerOptions, serve
 from robot_node.mqtt import Backoff, LinkStatus
@@ -132,6 +133,8 @@ async def run(
         server = build_server(
             body, name=settings.robot.server_name, description=settings.robot.description, notifier=notifier
         )
+        if settings.access.gives_by_name(SET_LOG_LEVEL):
+            offer_log_levels(server)
         meta = (await guarded(server, settings.access)).meta()
         online = asyncio.Event()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import functools
 import queue
 import threading
@@ -50,7 +51,8 @@ class DeviceWorker:
             self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
             self._thread.start()
         future: Future[T] = Future()
-        self._calls.put((functools.partial(function, *args, **kwargs), future))
+        # In the caller's context: what the library's call logs belongs to the caller's session.
+        self._calls.put((functools.partial(contextvars.copy_context().run, function, *args, **kwargs), future))
         return await asyncio.shield(asyncio.wrap_future(future))
 
     async def run_within(self, limit_s: float, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from mcp.shared.subscriptions import ResourceUpdated, ServerEvent
 
 from robot_node.errors import BrokerError
+from robot_node.log_context import in_session
 from robot_node.mcp_mqtt import topics
 from robot_node.mcp_mqtt.actions import Action, Answer, Close, Deliver, Forget, Note, Open, Packet, Ping, SessionKey
 from robot_node.mcp_mqtt.jsonrpc import DISCONNECTED, SERVER_ONLINE, dump, dump_notification, dump_request
@@ -160,8 +161,9 @@ class Service:
             on_for_every_client=self._tell_every_client,
         )
         self._sessions[key] = session
-        session.task = self._group.create_task(self._serve_session(session), name=f"MCP session of {key.client_id}")
-        logger.debug("Client %s opened a session", key.client_id)
+        with in_session(session.log_name):
+            logger.info("Client %s opened a session", key.client_id)
+            session.task = self._group.create_task(self._serve_session(session), name=f"MCP session of {key.client_id}")
 
     async def _serve_session(self, session: ServerSession) -> None:
         client_id = session.key.client_id
@@ -184,12 +186,15 @@ class Service:
             reason = "the session failed"
         finally:
             session.close()
+            if self._leaving and session.key in self._sessions:
+                logger.info("The session of client %s ended with the connection", client_id)
         if not self._leaving:
             self._perform(self._protocol.ended(session.key, reason))
 
     def _close(self, action: Close) -> None:
         session = self._sessions.pop(action.session)
-        logger.debug("Session of client %s ended: %s", session.key.client_id, action.reason)
+        with in_session(session.log_name):
+            logger.info("The session of client %s ended: %s", session.key.client_id, action.reason)
         session.close()
         if action.tell:
             self._send_later(self._topics.rpc(session.key.client_id), dump_notification(DISCONNECTED))

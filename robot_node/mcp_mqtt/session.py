@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -12,10 +13,12 @@ from mcp.shared.message import ServerMessageMetadata, SessionMessage
 from mcp_types import JSONRPCError, JSONRPCMessage, JSONRPCResponse
 
 from robot_node.errors import BrokerError
+from robot_node.log_context import new_session
 from robot_node.mcp_mqtt.actions import SessionKey
 from robot_node.mcp_mqtt.inbox import Inbox
 from robot_node.mcp_mqtt.jsonrpc import ErrorCode, dump, error_answer
 from robot_node.mcp_mqtt.protocol import is_for_every_client
+from robot_node.mcp_mqtt.request_log import RequestLog
 from robot_node.mcp_mqtt.streams import SdkStream
 from robot_node.mcp_mqtt.subscriptions import SessionSubscriptions
 from robot_node.mqtt import Connection
@@ -84,11 +87,16 @@ class ServerSession:
         on_for_every_client: Callable[[bytes], None],
     ) -> None:
         self.key = key
+        self.log_name = new_session("mcp", key.client_id)
+        """What its log records carry."""
         self.task: asyncio.Task[None] | None = None
         self._serve = serve
         self._subscriptions = subscriptions
         self._inbox: Inbox[SessionMessage | Exception] = Inbox(limits.inbox_messages)
-        self._write = RpcWriter(connection, rpc_topic, limits.qos, on_answered, on_for_every_client)
+        self._requests = RequestLog(self.log_name, time.monotonic)
+        self._write = RpcWriter(
+            connection, rpc_topic, limits.qos, on_answered, on_for_every_client, on_sent=self._requests.sent
+        )
         claimed, proven = (ClientIdentity(key.client_id, subscriptions, proven=proven) for proven in (False, True))
         self._metadata = ServerMessageMetadata(request_context=claimed, on_request_unanswered=self._unanswered)
         self._proven = ServerMessageMetadata(request_context=proven, on_request_unanswered=self._unanswered)
@@ -97,6 +105,7 @@ class ServerSession:
     def deliver(self, message: JSONRPCMessage) -> bool:
         """Put a message into the inbox; False when it is full. The first is the one from the control topic."""
         metadata, self._metadata = self._metadata, self._proven
+        self._requests.received(message)
         return self._inbox.put(SessionMessage(message, metadata))
 
     async def run(self) -> None:
@@ -125,8 +134,11 @@ class RpcWriter(SdkStream):
         qos: int,
         on_answered: Callable[[], None],
         on_for_every_client: Callable[[bytes], None],
+        *,
+        on_sent: Callable[[JSONRPCMessage], None] = lambda _: None,
     ) -> None:
         self._connection = connection
+        self._on_sent = on_sent
         self._topic = topic
         self._qos = qos
         self._on_answered = on_answered
@@ -142,6 +154,7 @@ class RpcWriter(SdkStream):
             # Of a replaced session: its late answers must not reach the client's new one, whose ids start anew.
             raise anyio.ClosedResourceError
         message = item.message
+        self._on_sent(message)
         payload = dump(message)
         if self._max_bytes and len(payload) > self._max_bytes:
             payload = self._instead_of(message, len(payload))

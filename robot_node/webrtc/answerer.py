@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from robot_node.config import WebRtcSettings
 from robot_node.errors import SignalingError
+from robot_node.log_context import in_session, new_session
 from robot_node.mqtt import (
     Backoff,
     Broker,
@@ -180,6 +181,8 @@ class _Client:
     id: str
     candidates: deque[Candidate] = field(default_factory=lambda: deque(maxlen=MAX_CANDIDATES))
     offer: Offer | None = None
+    offer_log_name: str = ""
+    log_name: str = ""
     session: Session | None = None
     task: asyncio.Task[None] | None = None
     forget: asyncio.TimerHandle | None = None
@@ -284,7 +287,9 @@ class _Answerer:
                     remedy="Try again later.",
                 )
         client = client or self._add_client(client_id)
-        client.offer = offer
+        client.offer, client.offer_log_name = offer, new_session("webrtc", client_id)
+        with in_session(client.offer_log_name):
+            logger.debug("Viewer %r offers", client_id)
         if client.task is None:
             if client.forget is not None:
                 client.forget.cancel()
@@ -297,7 +302,8 @@ class _Answerer:
         # Also kept for the next offer: it may belong to one that is still on its way.
         client.candidates.append(candidate)
         if client.session is not None and client.offer is None:
-            client.session.add_candidate(candidate)
+            with in_session(client.log_name):
+                client.session.add_candidate(candidate)
 
     def _take_termination(self, client_id: str, reason: str) -> None:
         client = self._clients.get(client_id)
@@ -337,9 +343,10 @@ class _Answerer:
         try:
             await self._can_open.wait()
             while (offer := client.offer) is not None and self._open_session is not None:
-                client.offer = None
-                end = await self._serve_offer(client, offer, self._open_session)
-                self._log_end(client, end)
+                client.offer, client.log_name = None, client.offer_log_name
+                with in_session(client.log_name):
+                    end = await self._serve_offer(client, offer, self._open_session)
+                    self._log_end(client, end)
                 if end.cause not in {Cause.REPLACED, Cause.TERMINATED}:
                     client.candidates.clear()
                 if end.worth_telling and client.offer is None:

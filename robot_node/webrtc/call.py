@@ -44,6 +44,7 @@ from robot_node.webrtc.signaling import (
     Terminated,
     take_out_candidates,
 )
+from robot_node.webrtc.steps import log_steps
 from robot_node.webrtc.tracks import BroadcastTrack
 from robot_node.webrtc.trickle import send_late_candidates
 
@@ -210,6 +211,7 @@ class Call:
         try:
             offer = await self._offer()
             if not self._end.done():
+                logger.debug("The offer is sent")
                 self._send(offer)
                 self._send_late_candidates(offer)
             either: set[asyncio.Future[Any]] = {self._answer, self._end}
@@ -220,6 +222,7 @@ class Call:
                 text = f"The backend did not answer within {self._limits.answer_s:g} s."
                 self.end(CallCause.NOT_ANSWERED, text)
                 return
+            logger.debug("The answer has come")
             await self._accept(self._answer.result())
         except SignalingError as error:
             self.end(CallCause.UNUSABLE, str(error))
@@ -235,6 +238,7 @@ class Call:
             aiortc_hooks.limit_gathering(transport, GATHERING_LIMIT_S, only=self._addresses)
             if servers := aiortc_hooks.hold_back_servers(transport):
                 self._held_back[transport] = servers
+        log_steps(self._connection, transceiver.sender)
         await self._connection.setLocalDescription()
         sdp = self._connection.localDescription.sdp
         return Offer(sdp.replace("a=end-of-candidates\r\n", "") if self._held_back else sdp)

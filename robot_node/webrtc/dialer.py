@@ -16,6 +16,7 @@ from aiortc import RTCIceServer
 
 from robot_node.config import DialerSettings, WebRtcSettings
 from robot_node.errors import SignalingError
+from robot_node.log_context import in_session, new_session
 from robot_node.mqtt import (
     Backoff,
     Broker,
@@ -184,6 +185,7 @@ class _Dialer:
         self._backoff = backoff
         self._call: Call | None = None
         self._running: asyncio.Task[CallEnd] | None = None
+        self._log_name = ""
         self._failures = 0
         self._complaints: set[str] = set()
         self.reachable = asyncio.Event()
@@ -197,7 +199,8 @@ class _Dialer:
         """
         message = parse(payload)
         if self._call is not None:
-            self._call.receive(message)
+            with in_session(self._log_name):
+                self._call.receive(message)
 
     def announce(self, message: BackendMessage) -> None:
         """Tell the backend, if the call is connected, what the robot says."""
@@ -243,8 +246,11 @@ class _Dialer:
             addresses=self._webrtc.addresses,
             limits=CallLimits(self._settings.answer_timeout_s, self._webrtc.connect_timeout_s),
         )
-        # A task of its own: when we are cancelled, it still has to close its connection.
-        running = self._running = self._group.create_task(self._run(call), name="WebRTC call")
+        self._log_name = new_session("call", self._settings.backend)
+        with in_session(self._log_name):
+            logger.debug("Calling %s", self._settings.backend)
+            # A task of its own: when we are cancelled, it still has to close its connection.
+            running = self._running = self._group.create_task(self._run(call), name="WebRTC call")
         await _unless(given_up, asyncio.wait({running}))
         if not running.done():
             call.end(CallCause.HUNG_UP)
@@ -264,7 +270,8 @@ class _Dialer:
         self._call = self._running = None
         self._control.is_over()
         end = CallEnd(CallCause.LEAVING, "The robot is leaving.") if running.cancelled() else running.result()
-        logger.info("The call to %s is over: %s", self._settings.backend, end.reason)
+        with in_session(self._log_name):
+            logger.info("The call to %s is over: %s", self._settings.backend, end.reason)
         if end.worth_telling:
             self.outbox.put(self._settings.backend, Terminated(end.reason))
         return end

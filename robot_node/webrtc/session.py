@@ -47,6 +47,7 @@ from robot_node.webrtc.signaling import (
     take_out_candidates,
 )
 from robot_node.webrtc.stats import SessionStats
+from robot_node.webrtc.steps import log_steps
 from robot_node.webrtc.tracks import BroadcastTrack
 from robot_node.webrtc.trickle import send_late_candidates
 
@@ -189,6 +190,7 @@ class Session:
             return
         if self._end.done():
             return
+        logger.debug("The answer is sent: %s", self._codec.name)
         self._send(answer)
         if self._held_back:
             late = send_late_candidates(self._connection, self._held_back, answer.sdp, self._send)
@@ -213,6 +215,7 @@ class Session:
             aiortc_hooks.limit_gathering(transport, GATHERING_LIMIT_S, only=self._addresses)
             if servers := aiortc_hooks.hold_back_servers(transport):
                 self._held_back[transport] = servers
+        log_steps(connection, transceiver.sender)
         await connection.setLocalDescription()
         if transceiver.currentDirection != "sendonly":
             raise SignalingError("The offer does not ask to receive video.", remedy="Offer to receive video.")

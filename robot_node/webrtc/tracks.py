@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
 
 from robot_node.webrtc.broadcast import Broadcast, EncodedPacket, EndOfStreamError, Viewer, ViewerCounts
+
+logger = logging.getLogger(__name__)
 
 
 class BroadcastTrack(MediaStreamTrack):
@@ -63,6 +66,7 @@ class BroadcastTrack(MediaStreamTrack):
             raise MediaStreamError from None
         if self.first_packet_at is None:
             self.first_packet_at = asyncio.get_running_loop().time()
+            logger.debug("The first frame is sent")
         return packet
 
     def stop(self) -> None:

@@ -1,0 +1,91 @@
+"""Records for systemd's journal, with fields to look for: ``journalctl ROBOT_NODE_SESSION=mcp/agent-7/3``.
+
+Source: systemd's JOURNAL_NATIVE_PROTOCOL and systemd.journal-fields(7).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from logging_journald import JournaldTransport
+
+from robot_node.logs.categories import category_of
+from robot_node.logs.formats import TextFormatter, session_of, trace_of
+from robot_node.logs.text import one_line
+
+JOURNAL_SOCKET = Path("/run/systemd/journal/socket")
+_IDENTIFIER = "robot-node"
+
+
+def stderr_is_journal() -> bool:
+    """Whether systemd connected our stderr with its journal (systemd.exec(5), ``$JOURNAL_STREAM``)."""
+    try:
+        status = os.fstat(sys.stderr.fileno())
+    except (OSError, ValueError):  # closed
+        return False
+    return os.environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
+
+
+class JournalHandler(logging.Handler):
+    """Sends records with their fields to the journal; by way of stderr, as plain lines, when that cannot be done.
+
+    Args:
+        socket: Where the journal listens.
+    """
+
+    def __init__(self, socket: Path = JOURNAL_SOCKET) -> None:
+        super().__init__()
+        # Not connected: the socket is another one after journald was restarted.
+        self._transport = JournaldTransport(socket, connected=False)
+        self._transport.socket.setblocking(False)  # noqa: FBT003  # socket's own signature
+        self._lost = 0
+        self._plain = TextFormatter(stamped=False)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Send a record. One that a journal under load does not take at once is lost, and counted: nobody waits."""
+        try:
+            self._transport.send(self._fields(record))
+        except BlockingIOError:
+            self._lost += 1
+        except OSError:
+            priority = _priority(record.levelno)
+            lines = self._plain.format(record).splitlines()
+            print(*(f"<{priority}>{line}" for line in lines), sep="\n", file=sys.stderr, flush=True)  # noqa: T201  # sd-daemon(3): the level as a prefix
+        except Exception:  # noqa: BLE001  # logging's rule: what is wrong with a record never reaches who logs it
+            self.handleError(record)
+        else:
+            self._lost = 0
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._transport.socket.close()
+        super().close()
+
+    def _fields(self, record: logging.LogRecord) -> Iterator[tuple[str, str | int]]:
+        trace = trace_of(record)
+        lost = f" ({self._lost} lines before it were lost: the journal was busy.)" if self._lost else ""
+        message = one_line(record.getMessage()) + lost
+        yield "MESSAGE", f"{message}\n{trace}" if trace else message
+        yield "PRIORITY", _priority(record.levelno)
+        yield "SYSLOG_IDENTIFIER", _IDENTIFIER
+        yield "LOGGER", record.name
+        yield "CODE_FILE", one_line(record.pathname)
+        yield "CODE_LINE", record.lineno
+        yield "CODE_FUNC", record.funcName or ""
+        yield "ROBOT_NODE_CATEGORY", str(category_of(record.name))
+        if session := session_of(record):
+            yield "ROBOT_NODE_SESSION", session
+        if repeated := getattr(record, "repeated", 0):
+            yield "ROBOT_NODE_REPEATED", int(repeated)
+
+
+def _priority(level: int) -> int:
+    """The level as syslog counts (syslog(3))."""
+    for least, priority in ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6)):
+        if level >= least:
+            return priority
+    return 7

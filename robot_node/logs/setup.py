@@ -1,0 +1,27 @@
+"""Sets logging up: for a person at a terminal, for a file or a collector, or for systemd's journal."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+from robot_node.log_settings import LogSettings
+from robot_node.logs.categories import set_levels
+from robot_node.logs.formats import JsonFormatter, TextFormatter
+from robot_node.logs.journal import JournalHandler, stderr_is_journal
+from robot_node.logs.limited import LimitedHandler
+
+
+def configure_logging(settings: LogSettings) -> None:
+    """Write the log as the settings say, to the journal or to stderr; what was set up before is closed."""
+    handler = LimitedHandler(_writer(settings), fold_s=settings.fold_s, lines_per_s=settings.lines_per_s)
+    logging.basicConfig(handlers=[handler], force=True)
+    set_levels(settings)
+
+
+def _writer(settings: LogSettings) -> logging.Handler:
+    if settings.format == "text" and stderr_is_journal():
+        return JournalHandler()
+    writer = logging.StreamHandler(sys.stderr)
+    writer.setFormatter(JsonFormatter() if settings.format == "json" else TextFormatter(stamped=True))
+    return writer

@@ -1,0 +1,166 @@
+"""The log of a real robot: the story of one connection, levels at run time, and what strangers write into it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import re
+import signal
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+from robot_node.private_broker import PrivateBroker
+from tests.end_to_end.robot_process import (
+    SERVER_ID,
+    RobotProcess,
+    environment,
+    eventually,
+    robot_node,
+    wait_until_online,
+)
+
+KEEPER = {
+    "ROBOT_NODE_ACCESS__ROLES": json.dumps({"keeper": {"allowed_tools": ["set_log_level"]}}),
+    "ROBOT_NODE_ACCESS__CLIENTS": json.dumps([{"client_id": "anna", "role": "keeper"}]),
+}
+
+
+@contextlib.asynccontextmanager
+async def running(broker: PrivateBroker, folder: Path, **log: str) -> AsyncIterator[RobotProcess]:
+    """A robot that is online, with log settings."""
+    settings = {f"ROBOT_NODE_LOG__{name.upper()}": value for name, value in log.items()}
+    robot = RobotProcess(broker, folder, settings={"ROBOT_NODE_CAMERA__ON_AT_START": "true", **KEEPER, **settings})
+    await robot.start()
+    try:
+        await wait_until_online(broker)
+        yield robot
+    finally:
+        await robot.kill()
+        print(robot.log)  # noqa: T201  # pytest shows it when the test failed
+
+
+def records(robot: RobotProcess) -> list[dict[str, Any]]:
+    """The complete lines of a log in JSON."""
+    return [json.loads(line) for line in robot.log.split("\n")[:-1]]
+
+
+def story(robot: RobotProcess, kind: str, peer: str) -> str:
+    """What happened in all sessions with a peer, a line each."""
+    ours = [record for record in records(robot) if record["logger"].startswith("robot_node.")]
+    told = [record for record in ours if record.get("session", "").startswith(f"{kind}/{peer}/")]
+    assert len({record["session"] for record in told}) <= 1
+    return "\n".join(record["message"] for record in told)
+
+
+async def test_the_steps_of_a_connection_are_found_by_its_session(broker: PrivateBroker, tmp_path: Path) -> None:
+    async with running(broker, tmp_path, level="debug", format="json") as robot:
+        called = await robot_node("call", SERVER_ID, "get_status", "--client-id", "bob", broker=broker)
+        assert called.status == 0, called.stderr
+        await eventually(lambda: "ended: the client left" in story(robot, "mcp", "bob"), "the session's end")
+        assert re.search(
+            r"^Client bob opened a session\n"
+            r"The client asks: (server/discover|initialize)\n"
+            r"(.*\n)*The client asks: tools/call get_status\n"
+            r"(.*\n)*Answered after [0-9.]+ ms: tools/call get_status: ok\n"
+            r"(.*\n)*The session of client bob ended: the client left$",
+            story(robot, "mcp", "bob"),
+        )
+        video = str(tmp_path / "video.mp4")
+        watched = await robot_node(
+            *("watch", SERVER_ID, "--frames", "5", "--output", video, "--client-id", "tablet"), broker=broker
+        )
+        assert watched.status == 0, watched.stderr
+        await eventually(lambda: "is over" in story(robot, "webrtc", "tablet"), "the session's end")
+        told = story(robot, "webrtc", "tablet")
+        steps = (
+            "Viewer 'tablet' offers",
+            "ICE gathering: complete",
+            "The answer is sent: H264",
+            "ICE: completed",
+            "DTLS: connected",
+            "Viewer 'tablet' is connected",
+            "The first frame is sent",
+            "The session of viewer 'tablet' is over: ",
+        )
+        assert [step for step in steps if step not in told] == []
+        assert told.index("offers") < told.index("answer is sent") < told.index("DTLS: connected")
+        assert told.index("DTLS: connected") < told.index("first frame") < told.index("is over")
+
+
+async def test_a_level_is_set_over_mqtt_by_whom_the_owner_lets(broker: PrivateBroker, tmp_path: Path) -> None:
+    debug = json.dumps({"category": "mcp", "level": "debug"})
+    async with running(broker, tmp_path) as robot:
+        refused = await robot_node("call", SERVER_ID, "set_log_level", debug, "--client-id", "bob", broker=broker)
+        assert refused.status == 1
+        assert "set_log_level is for people only" in refused.stderr
+        assert "The client asks" not in robot.log
+        called = await robot_node("call", SERVER_ID, "set_log_level", debug, "--client-id", "anna", broker=broker)
+        assert called.status == 0, called.stderr
+        assert json.loads(called.stdout)["levels"] == {"mqtt": "info", "mcp": "debug", "webrtc": "info", "app": "info"}
+        await robot_node("call", SERVER_ID, "get_status", "--client-id", "bob", broker=broker)
+        await eventually(lambda: "The client asks: tools/call get_status" in robot.log, "what agents ask")
+        assert "The log level of mcp is now debug, as 'anna' asked" in robot.log
+
+
+async def test_a_reload_reads_the_levels_again_and_a_wrong_file_changes_nothing(
+    broker: PrivateBroker, tmp_path: Path
+) -> None:
+    file, log = tmp_path / "robot.toml", tmp_path / "log"
+    file.write_text("[log]\nlevel = 'warning'\n")
+    with log.open("wb") as output:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "robot_node", "run", "--simulated", "--config", str(file)),
+            *("--server-id", SERVER_ID, "--server-name", "tests/robot"),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env=environment(broker),
+            start_new_session=True,  # without a terminal, as a service
+        )
+    try:
+        await wait_until_online(broker)
+        assert log.read_text() == ""
+        file.write_text("[log]\nmcp = 'debug'\nformat = 'json'\n")
+        process.send_signal(signal.SIGHUP)
+        await eventually(lambda: "settings were read again" in log.read_text(), "the reload")
+        assert json.loads(log.read_text().splitlines()[0])["message"].startswith(
+            "The log settings were read again; levels: mqtt info, mcp debug, webrtc info, app info."
+        )
+        file.write_text("[log]\nmcp = 'loud'\n")
+        process.send_signal(signal.SIGHUP)
+        await eventually(lambda: "The log stays as it is." in log.read_text(), "the refusal")
+        assert "log.mcp: Input should be 'debug', 'info', 'warning' or 'error'" in log.read_text()
+        await robot_node("call", SERVER_ID, "get_status", broker=broker)
+        await eventually(lambda: "The client asks: tools/call get_status" in log.read_text(), "the level is kept")
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(process.wait(), 45) == 0
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+
+
+async def test_closing_its_terminal_ends_a_robot(broker: PrivateBroker) -> None:
+    """A robot that somebody started in a terminal must not go on watching when that is closed."""
+    controller, terminal = os.openpty()
+    command = ("setsid", "--ctty", sys.executable, "-m", "robot_node", "run", "--simulated")
+    process = await asyncio.create_subprocess_exec(
+        *(*command, "--server-id", SERVER_ID, "--server-name", "tests/robot"),
+        stdin=terminal,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+        env=environment(broker),
+    )
+    os.close(terminal)
+    try:
+        await wait_until_online(broker)
+        os.close(controller)
+        assert await asyncio.wait_for(process.wait(), 45) != 0
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
