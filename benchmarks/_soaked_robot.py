@@ -19,7 +19,7 @@ from pathlib import Path
 from benchmarks._processes import reply, requests
 from hw_mocks.platform import SimulatedPi, simulated_platform
 from robot_node import node
-from robot_node.logs import configure_logging
+from robot_node.logs.setup import configure_logging
 from robot_node.settings_file import load_settings
 
 
@@ -79,7 +79,7 @@ def _figures(tracebacks: _Tracebacks) -> dict[str, object]:
 
 async def _run(server_id: str) -> None:
     settings = load_settings(None, {"robot": {"server_id": server_id}})
-    configure_logging(settings.log.level)
+    configure_logging(settings.log)
     tracebacks = _Tracebacks()
     logging.getLogger().addHandler(tracebacks)
     pi = simulated_platform(scene=settings.simulation.scene)

@@ -130,12 +130,7 @@ async def run(
             plugins=plugins,
             events=events,
         )
-        server = build_server(
-            body, name=settings.robot.server_name, description=settings.robot.description, notifier=notifier
-        )
-        if settings.access.gives_by_name(SET_LOG_LEVEL):
-            offer_log_levels(server)
-        meta = (await guarded(server, settings.access)).meta()
+        server, meta = await _make_server(settings, body, notifier)
         online = asyncio.Event()
 
         def has_become_reachable() -> None:
@@ -164,6 +159,15 @@ async def run(
         finally:
             systemd_notify.notify("STOPPING=1", "STATUS=leaving")
             logger.info("Leaving: camera off, display dark")
+
+
+async def _make_server(settings: Settings, body: Body, notifier: Notifier) -> tuple[MCPServer, Mapping[str, Any]]:
+    """The server that agents see, guarded as the settings say, and what its presence says of that."""
+    robot = settings.robot
+    server = build_server(body, name=robot.server_name, description=robot.description, notifier=notifier)
+    if settings.access.gives_by_name(SET_LOG_LEVEL):
+        offer_log_levels(server)
+    return server, (await guarded(server, settings.access)).meta()
 
 
 async def _serve_mcp(
