@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
-from robot_node.logs import configure_logging
+from robot_node.log_settings import LogSettings
+from robot_node.logs.setup import configure_logging
 from scripts.reference import FOLDER, pages
 
 
 def main() -> None:
     """Write all pages."""
-    configure_logging("error")
+    configure_logging(LogSettings(level="error"))
     FOLDER.mkdir(exist_ok=True)
     for name, text in asyncio.run(pages()).items():
         FOLDER.joinpath(name).write_text(text, encoding="utf-8")

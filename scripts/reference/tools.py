@@ -15,7 +15,8 @@ from mcp_types import TextContent, Tool, ToolAnnotations
 from pydantic import BaseModel
 
 from robot_node import hardware, node, resources
-from robot_node.access_settings import BUILT_IN_ROLES
+from robot_node.access_settings import BUILT_IN_ROLES, TOOLS
+from robot_node.mcp_mqtt.access import is_for_people
 from robot_node.mcp_mqtt.client import mqtt_transport
 from robot_node.private_broker import PrivateBroker
 from robot_node.settings_file import load_settings
@@ -39,6 +40,11 @@ names, angles and durations are those of its settings, and the tools are those t
 """
 
 _EVERYTHING: dict[str, Any] = {
+    # some tools are offered only when a role names them
+    "access": {
+        "roles": {"everybody": {"allowed_tools": list(TOOLS), "allowed_resources": "all"}},
+        "default_role": "everybody",
+    },
     "camera": {"width": 320, "height": 240},
     "audio": {"loudspeaker": "default"},
     "voice": {"engine": "espeak-ng"},
@@ -70,6 +76,7 @@ _NEEDS = {
     "look_at": "`pins.pan` and `pins.tilt`",
     "drive_motor": "a motor in `pins.outputs`",
     "stop_all": "anything in `pins.outputs`",
+    "set_log_level": "a role in `access` that names it",
 }
 """The settings without which a robot does not have a tool; every robot has those that are not named."""
 
@@ -140,11 +147,14 @@ async def _refusal(client: Client, tool: str, arguments: dict[str, Any]) -> str:
 
 
 def _tool(tool: Tool, needs: str, refusals: list[tuple[dict[str, Any], str]]) -> Iterator[str]:
-    may = (
-        name for name, role in BUILT_IN_ROLES.items() if role.allowed_tools == "all" or tool.name in role.allowed_tools
-    )
+    for_all = "none" if is_for_people(tool.meta) else "all"
+    may = [
+        f"`{name}`"
+        for name, role in BUILT_IN_ROLES.items()
+        if role.allowed_tools == for_all or tool.name in role.allowed_tools
+    ]
     yield from ("", f"## {tool.name}", "", inspect.cleandoc(tool.description or ""), "")
-    yield f"{needs} {_hints(tool.annotations)} Roles: {', '.join(f'`{name}`' for name in may)}."
+    yield f"{needs} {_hints(tool.annotations)} Roles: {', '.join(may) or 'only those that name it'}."
     definitions = tool.input_schema.get("$defs", {})
     rows = [
         (f"`{key.name}`", key.kind, "(needed)" if key.required else _default(key.default), key.meaning)
