@@ -15,7 +15,8 @@ from robot_node.bridge import snippets
 from robot_node.cli_options import given, own_path
 from robot_node.config import ENV_PREFIX, Settings
 from robot_node.errors import BrokerError, SettingsError, SetupError
-from robot_node.logs import configure_logging
+from robot_node.log_settings import LogSettings
+from robot_node.logs.setup import configure_logging
 from robot_node.mqtt import Broker, ConnectOptions, connect
 from robot_node.settings_file import load_settings
 from robot_node.setup import plan, questions, survey
@@ -87,7 +88,7 @@ def setup(
     Asks for name, broker, display and camera; writes the settings, the user and the systemd unit; starts the robot.
     Run it again to change an answer: what you changed in the settings by hand stays.
     """
-    configure_logging("error")
+    configure_logging(LogSettings(level="error"))
     root = root.resolve()
     _refuse_impossible(root, dry_run=dry_run)
     machine = survey.survey(root)
