@@ -212,4 +212,16 @@ def sound_library(microphone: SimulatedMicrophone, loudspeaker: SimulatedLoudspe
             super().close(ignore_errors)
             loudspeaker.open = False
 
-    return SoundLibrary(RawInputStream=RawInputStream, RawOutputStream=RawOutputStream, PortAudioError=PortAudioError)
+    def query_devices(device: int | str | None = None, kind: str | None = None) -> dict[str, Any]:
+        if device not in {None, "hw:0"}:
+            raise ValueError(f"No {kind} device matching {device!r}")
+        if (microphone if kind == "input" else loudspeaker).absent:
+            raise PortAudioError("Error querying device -1")
+        return {"name": f"simulated {kind}"}
+
+    return SoundLibrary(
+        RawInputStream=RawInputStream,
+        RawOutputStream=RawOutputStream,
+        query_devices=query_devices,
+        PortAudioError=PortAudioError,
+    )

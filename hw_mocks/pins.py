@@ -53,9 +53,11 @@ class SimulatedPins:
 
     Attributes:
         factory: What gpiozero is given.
+        other_users: Who else uses a pin, by GPIO: what the kernel would say.
     """
 
     factory: MockFactory = field(default_factory=lambda: MockFactory(revision="d04170", pin_class=SimulatedPin))
+    other_users: dict[int, str] = field(default_factory=dict)
 
     def pin(self, gpio: int) -> SimulatedPin:
         """The pin of a GPIO."""

@@ -92,6 +92,7 @@ def simulated_platform(
         pin_factory=lambda: pins,
         drive_pin=lambda pin, high: gpio.drive(pin, high=high),
         spidev=spi.spidev,
+        pin_users=lambda: gpio.other_users,
     )
     return SimulatedPi(
         platform=platform,

@@ -262,16 +262,19 @@ def face(
 def doctor(
     config: Annotated[Path | None, typer.Option("--config", "-c", metavar="FILE", help="Settings file (TOML).")] = None,
     broker: BrokerOption = None,
+    simulated: Annotated[bool, typer.Option("--simulated", help="Check the simulated hardware.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Check whether robots will work well on this broker.
+    """Check broker, hardware and machine: what is wrong, why it matters, and what to do.
 
-    Changes nothing. The exit status is 1 when something is not ok.
+    Changes nothing. Each line begins with "ok", "note" (worth knowing), "not ok" or "n/a" (does not apply). The exit
+    status is 1 when something is not ok.
     """
-    from robot_node.doctor import Finding, check_broker  # noqa: PLC0415
+    from robot_node import hardware  # noqa: PLC0415
+    from robot_node.doctor.examination import examine  # noqa: PLC0415
+    from robot_node.doctor.findings import Finding  # noqa: PLC0415
 
     configure_logging(LogSettings(level="error"))
-    address = load_settings(config, given({"broker": {"url": broker}})).broker.broker()
     findings: list[Finding] = []
 
     def tell(finding: Finding) -> None:
@@ -280,10 +283,16 @@ def doctor(
             typer.echo(str(finding))
 
     async def check() -> list[Finding]:
-        await check_broker(address, tell)
+        await examine(settings, platform, tell, has_robot=config is not None)
         return findings
 
-    visit(check())
+    try:
+        settings = load_settings(config, given({"broker": {"url": broker}}))
+        platform = hardware.choose(settings, simulated=simulated)
+    except SettingsError as error:
+        tell(Finding.bad("settings", error.message, why="The robot does not start.", remedy=error.remedy))
+    else:
+        visit(check())
     if as_json:
         typer.echo(json.dumps([finding.as_json() for finding in findings]))
     if not all(finding.ok for finding in findings):

@@ -45,6 +45,7 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
+_TOLD_REFUSALS = 20  # topics of one connection
 _LARGEST_MQTT_PACKET = 268_435_455  # MQTT 5.0, 1.5.5: four length bytes
 
 
@@ -55,6 +56,7 @@ class Connection:
         self._client = client
         self._options = options
         self._publish_properties = PublishProperties(options.publish_properties)
+        self._refused_topics: set[str] = set()
         self.max_packet_bytes = client.connack_packet_bytes
         """Largest packet that the broker takes, which ends the connection over a larger one; 0 for any."""
 
@@ -95,8 +97,10 @@ class Connection:
 
     async def publish(
         self, topic: str, payload: bytes, *, qos: int = 0, retain: bool = False, expiry_s: int = 0
-    ) -> None:
+    ) -> bool:
         """Publish; at QoS 0 returns once the packet was written, at QoS 1 once it was acknowledged.
+
+        What the broker's access rules forbid is logged, once for each topic, and no error: the rest goes on.
 
         Args:
             topic: Topic name.
@@ -104,6 +108,9 @@ class Connection:
             qos: 0 or 1.
             retain: Whether the broker keeps it for those who subscribe later.
             expiry_s: After how many seconds the broker forgets it; 0 for never.
+
+        Returns:
+            False when the broker refused it, which it says at QoS 1 only.
 
         Raises:
             BrokerError: the connection is gone.
@@ -115,8 +122,20 @@ class Connection:
         with _broker_errors("publish"):
             if qos == 0:
                 await self._client.publish_unacknowledged(topic, payload, properties, retain=retain)
-            else:
-                await self._client.publish_acknowledged(topic, payload, properties, retain=retain)
+                return True
+            refusal = await self._client.publish_acknowledged(topic, payload, properties, retain=retain)
+        if refusal is not None:
+            self._tell_refused(topic, refusal)
+        return refusal is None
+
+    def _tell_refused(self, topic: str, reason: ReasonCode) -> None:
+        if topic not in self._refused_topics and len(self._refused_topics) < _TOLD_REFUSALS:
+            self._refused_topics.add(topic)
+            logger.warning(
+                "The broker refused what %s published on %s: %s. Allow it in the broker's access rules; 'robot-node "
+                "doctor' looks closer.",
+                *(self.client_id, topic, str(reason).lower()),
+            )
 
     async def lost(self) -> None:
         """Wait until the connection is lost.

@@ -52,6 +52,7 @@ class MqttClient(aiomqtt.Client):
         self._loop_thread = threading.get_ident()
         self._publishing = False
         self._abandoned = False
+        self._refused: dict[int, ReasonCode] = {}
         self._drained = asyncio.Event()
         self._client.connect_timeout = self.timeout
         # aiomqtt makes its paho client itself.
@@ -81,10 +82,16 @@ class MqttClient(aiomqtt.Client):
         if self._disconnected.done():
             raise aiomqtt.MqttError("Disconnected while publishing") from self._disconnected.exception()
 
-    async def publish_acknowledged(self, topic: str, payload: bytes, properties: Properties, *, retain: bool) -> None:
+    async def publish_acknowledged(
+        self, topic: str, payload: bytes, properties: Properties, *, retain: bool
+    ) -> ReasonCode | None:
         """Publish at QoS 1; returns once the broker has acknowledged it.
 
-        aiomqtt's own way makes a task for each, and waits for the time limit when the connection is lost.
+        aiomqtt's own way makes a task for each, waits for the time limit when the connection is lost, and doesn't say
+        when the broker refuses.
+
+        Returns:
+            Why the broker did not take it (MQTT 5.0, 3.4.2.1); None when it did.
 
         Raises:
             MqttError: the connection is gone, or the broker does not answer in time.
@@ -98,6 +105,7 @@ class MqttClient(aiomqtt.Client):
             raise aiomqtt.MqttCodeError(info.rc, "Could not publish message")
         self._flush()
         acknowledged = asyncio.Event()
+        self._refused.pop(info.mid, None)  # of somebody who was cancelled before looking
         with self._pending_call(info.mid, acknowledged, self._pending_publishes):
             try:
                 async with asyncio.timeout(self.timeout):
@@ -106,6 +114,19 @@ class MqttClient(aiomqtt.Client):
                 raise aiomqtt.MqttError("Operation timed out") from None
         if not info.is_published():
             raise aiomqtt.MqttError("Disconnected while publishing") from self._disconnected.exception()
+        return self._refused.pop(info.mid, None)
+
+    def _on_publish(
+        self,
+        client: paho.Client,
+        userdata: Any,  # noqa: ANN401  # paho's own
+        mid: int,
+        reason_code: ReasonCode,
+        properties: Properties,
+    ) -> None:
+        if reason_code.is_failure and mid in self._pending_publishes:
+            self._refused[mid] = reason_code
+        super()._on_publish(client, userdata, mid, reason_code, properties)
 
     def _release_publishers(self, disconnected: asyncio.Future[None]) -> None:
         if not disconnected.cancelled():

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,11 +49,13 @@ class SoundLibrary:
     Attributes:
         RawInputStream: Records.
         RawOutputStream: Plays.
-        PortAudioError: What both raise when a device fails.
+        query_devices: Describes the device of a name and kind without opening it; raises ValueError when there is none.
+        PortAudioError: What all raise when a device fails.
     """
 
     RawInputStream: Any
     RawOutputStream: Any
+    query_devices: Any
     PortAudioError: type[Exception]
 
 
@@ -75,6 +77,11 @@ def no_pins() -> Any:  # noqa: ANN401  # gpiozero ships no types
     raise DeviceError("This hardware has no pins.", remedy="Leave everything that needs a pin out of the settings.")
 
 
+def no_pin_users() -> Mapping[int, str]:
+    """A platform whose pins nobody but the robot can use."""
+    return {}
+
+
 def no_spi() -> Any:  # noqa: ANN401  # as spidev's
     """A platform without an SPI bus.
 
@@ -94,6 +101,7 @@ class Platform:
         i2c: Opens ``(bus, address)`` and returns luma's serial interface for it; raises DeviceError.
         sound_library: Imports the sound library; raises DeviceError with the remedy when it is missing.
         pin_factory: Returns gpiozero's pin factory; raises DeviceError with the remedy when there is none.
+        pin_users: Who uses which GPIO now, as the kernel knows it, without touching one; raises DeviceError.
         drive_pin: Of simulated hardware only: puts a level on an input, as a button does; given GPIO and whether high.
         spidev: Returns an SPI bus that is not open yet, as ``spidev.SpiDev``; raises DeviceError.
     """
@@ -104,6 +112,7 @@ class Platform:
     sound_library: Callable[[], SoundLibrary] = no_sound
     pin_factory: Callable[[], Any] = no_pins
     spidev: Callable[[], Any] = no_spi
+    pin_users: Callable[[], Mapping[int, str]] = no_pin_users
     drive_pin: Callable[[int, bool], None] | None = None
 
 
@@ -116,6 +125,7 @@ def raspberry_pi() -> Platform:
         sound_library=_sounddevice,
         pin_factory=_pin_factory,
         spidev=_spidev,
+        pin_users=_pin_users,
     )
 
 
@@ -180,6 +190,7 @@ def _sounddevice() -> SoundLibrary:
     return SoundLibrary(
         RawInputStream=sounddevice.RawInputStream,
         RawOutputStream=sounddevice.RawOutputStream,
+        query_devices=sounddevice.query_devices,
         PortAudioError=sounddevice.PortAudioError,
     )
 
@@ -207,3 +218,33 @@ def _spidev() -> Any:  # noqa: ANN401  # as spidev's
             remedy="Install it: sudo apt install python3-spidev; and create the venv with --system-site-packages.",
         ) from error
     return spidev.SpiDev()
+
+
+_GPIO_CHIPS = (0, 4)
+"""The header's is the first; on a Pi 5 it was the fifth before Linux 6.6.45."""
+_HEADER_GPIOS = 28
+_LINE_IS_USED = 1
+"""Bit 0 of lgpio's line flags: the line is in use, by the kernel or by a program."""
+
+
+def _pin_users() -> Mapping[int, str]:
+    try:
+        import lgpio  # noqa: PLC0415  # opens files when it is loaded
+    except ImportError as error:
+        raise DeviceError(
+            f"Who uses the pins cannot be told: {error}.",
+            remedy="Install the pin library: sudo apt install python3-lgpio.",
+        ) from error
+    for chip in _GPIO_CHIPS:
+        try:
+            handle = lgpio.gpiochip_open(chip)
+        except lgpio.error:
+            continue
+        try:
+            *_, label = lgpio.gpio_get_chip_info(handle)
+            if label.startswith("pinctrl-"):  # bcm2835, bcm2711, rp1: the header's, and not an expander's
+                lines = [lgpio.gpio_get_line_info(handle, gpio) for gpio in range(_HEADER_GPIOS)]
+                return {gpio: user for _, gpio, flags, _, user in lines if flags & _LINE_IS_USED}
+        finally:
+            lgpio.gpiochip_close(handle)
+    raise DeviceError("The header's GPIO chip cannot be opened.", remedy="Put the user into the group gpio.")
