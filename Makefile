@@ -48,7 +48,7 @@ develop: .venv/.ready-to-develop $(PAGE)
 	@ls /usr/share/fonts/X11/misc/wenquanyi_9pt.pcf* >/dev/null 2>&1 || scripts/need no-such-command=xfonts-wqy
 
 .venv/.ready-to-develop: .venv/.ready $(MADE_FROM)
-	@scripts/need mosquitto=mosquitto mosquitto_passwd=mosquitto chromium=chromium systemd-analyze=systemd ss=iproute2 espeak-ng=espeak-ng libatomic.so.1=libatomic1 turnserver=coturn
+	@scripts/need mosquitto=mosquitto mosquitto_passwd=mosquitto chromium=chromium systemd-analyze=systemd ss=iproute2 espeak-ng=espeak-ng libatomic.so.1=libatomic1 turnserver=coturn mosquitto_sub=mosquitto-clients curl=curl
 	@echo "Installing the development tools into .venv ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[simulation,dev]'
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement requirements-picamera2.txt
