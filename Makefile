@@ -44,7 +44,7 @@ $(PAGE): $(CONSOLE)/node_modules/.ready $(PAGE_FROM)
 	@touch $@
 
 # A font of twelve pixels with Chinese letters; its package brings no command that could be looked for.
-develop: .venv/.ready-to-develop $(PAGE)
+develop: .venv/.ready-to-develop $(BIN)/promtool $(PAGE)
 	@ls /usr/share/fonts/X11/misc/wenquanyi_9pt.pcf* >/dev/null 2>&1 || scripts/need no-such-command=xfonts-wqy
 
 .venv/.ready-to-develop: .venv/.ready $(MADE_FROM)
@@ -54,6 +54,9 @@ develop: .venv/.ready-to-develop $(PAGE)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement requirements-picamera2.txt
 	@$(BIN)/python -c 'import sounddevice' 2>/dev/null || scripts/need no-such-command=libportaudio2
 	@touch $@
+
+$(BIN)/promtool: | .venv/.ready-to-develop
+	@scripts/promtool $(BIN)
 
 demo: setup
 	@exec $(BIN)/robot-node demo --scene '$(SCENE)'

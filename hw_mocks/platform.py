@@ -9,6 +9,7 @@ from typing import Literal
 from gpiozero.pins.mock import MockFactory
 
 from hw_mocks.audio import SimulatedLoudspeaker, SimulatedMicrophone, sound_library, sound_of
+from hw_mocks.board import SimulatedBoard
 from hw_mocks.i2c import SimulatedI2cAdapter
 from hw_mocks.oled import SimulatedOled
 from hw_mocks.picamera2 import Board, camera_library
@@ -33,6 +34,7 @@ class SimulatedPi:
         gpio: The same, to press buttons, to look at LEDs, and to break them.
         microphone: What is heard.
         loudspeaker: What was played.
+        computer: The temperature of the board itself, and what slows it down.
     """
 
     platform: Platform
@@ -44,6 +46,7 @@ class SimulatedPi:
     gpio: SimulatedPins
     microphone: SimulatedMicrophone
     loudspeaker: SimulatedLoudspeaker
+    computer: SimulatedBoard
 
 
 def simulated_platform(
@@ -84,6 +87,7 @@ def simulated_platform(
     gpio = SimulatedPins()
     pins = gpio.factory
     spi = SimulatedSpiBus(oled, pins)
+    computer = SimulatedBoard()
     platform = Platform(
         name="simulated",
         camera_library=lambda: library,
@@ -93,6 +97,8 @@ def simulated_platform(
         drive_pin=lambda pin, high: gpio.drive(pin, high=high),
         spidev=spi.spidev,
         pin_users=lambda: gpio.other_users,
+        board_temperature=computer.temperature,
+        board_throttling=computer.throttling,
     )
     return SimulatedPi(
         platform=platform,
@@ -104,4 +110,5 @@ def simulated_platform(
         gpio=gpio,
         microphone=microphone,
         loudspeaker=loudspeaker,
+        computer=computer,
     )

@@ -12,6 +12,7 @@ from robot_node.devices.face import Face
 from robot_node.devices.outputs import Outputs
 from robot_node.devices.plugin import DevicePlugin
 from robot_node.events import EventLog
+from robot_node.measurements import Measurements
 from robot_node.state import RobotState
 from robot_node.voice.speaker import Speaker
 from robot_node.webrtc.call_control import CallControl
@@ -33,6 +34,7 @@ class Body:
         plugins: Devices of other packages, with tools of their own.
         statistics: What happened in streaming.
         events: What happened to the robot.
+        measurements: What is counted.
         clock: Monotonic time in seconds.
         started_at: When the robot started, by that clock.
     """
@@ -47,5 +49,6 @@ class Body:
     plugins: tuple[DevicePlugin, ...] = ()
     statistics: Statistics = field(default_factory=Statistics)
     events: EventLog = field(default_factory=EventLog)
+    measurements: Measurements = field(default_factory=Measurements)
     clock: Callable[[], float] = time.monotonic
     started_at: float = field(default_factory=time.monotonic)

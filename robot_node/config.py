@@ -308,6 +308,35 @@ class ConsoleSettings(_Section):
     username: str = ""
 
 
+class MetricsSettings(_Section):
+    """Figures for Prometheus, at a port of the robot's own. Whoever reaches the port can read them."""
+
+    enabled: bool = False
+    host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 9464
+
+
+class HealthSettings(_Section):
+    """The same figures as a retained message on the broker."""
+
+    enabled: bool = False
+    interval_s: Annotated[float, Field(ge=1, le=86_400)] = 60.0
+
+
+class HomeAssistantSettings(_Section):
+    """The robot as a device in Home Assistant, to look at."""
+
+    enabled: bool = False
+    prefix: Annotated[str, Field(pattern=r"^[^/+#$\x00][^+#\x00]*$", max_length=128)] = "homeassistant"
+    remove: bool = False
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> HomeAssistantSettings:
+        if self.enabled and self.remove:
+            raise ValueError("remove takes the robot out of Home Assistant: set enabled to false for that")
+        return self
+
+
 class DevicesSettings(BaseModel):
     """Devices that other packages bring: a table for each, with the device's own settings."""
 
@@ -358,6 +387,9 @@ class Settings(BaseSettings):
     privacy: PrivacySettings = PrivacySettings()
     pins: PinsSettings = PinsSettings()
     reactions: ReactionSettings = ReactionSettings()
+    metrics: MetricsSettings = MetricsSettings()
+    health: HealthSettings = HealthSettings()
+    home_assistant: HomeAssistantSettings = HomeAssistantSettings()
     devices: DevicesSettings = DevicesSettings()
     simulation: SimulationSettings = SimulationSettings()
     log: LogSettings = LogSettings()

@@ -30,7 +30,9 @@ from robot_node.hearing.assembly import make_ears
 from robot_node.hearing.ears import Ears
 from robot_node.log_tools import SET_LOG_LEVEL, offer_log_levels
 from robot_node.mcp_mqtt.notifier import Notifier
-from robot_node.mcp_mqtt.server import ServerOptions, serve
+from robot_node.mcp_mqtt.server import Beside, ServerOptions, serve
+from robot_node.measurements import Measurements, count_changes
+from robot_node.monitoring.assembly import Monitoring
 from robot_node.mqtt import Backoff, LinkStatus
 from robot_node.plugins import open_plugins
 from robot_node.reactions import react
@@ -74,12 +76,10 @@ async def run(
         SettingsError: a setting cannot be used.
         ServiceError: a service crashed too often.
     """
-    state, events = RobotState(), EventLog()
-    events.add("robot", "The robot has started.")
-    record(state, events)
-    events.listen(_write_down)
+    state = RobotState()
+    events, measurements = _follow(state)
     async with AsyncExitStack() as devices:
-        display = Display(platform, settings.display, state)
+        display = Display(platform, settings.display, state, measurements=measurements)
         devices.push_async_callback(display.close)
         await display.open()
         face = Face(
@@ -129,8 +129,11 @@ async def run(
             outputs=on_pins.outputs,
             plugins=plugins,
             events=events,
+            measurements=measurements,
         )
         server, meta = await _make_server(settings, body, notifier)
+        monitoring = Monitoring(settings, body, platform)
+        devices.callback(monitoring.close)
         online = asyncio.Event()
 
         def has_become_reachable() -> None:
@@ -145,7 +148,16 @@ async def run(
                 services.run("inputs", on_pins.inputs.watch)
                 services.run("reactions", partial(react, body, settings.reactions.rules))
                 services.run("resource updates", partial(announce, body, notifier.resource_updated))
-                serve_mcp = partial(_serve_mcp, settings, server, state, notifier, has_become_reachable, meta=meta)
+                serve_mcp = partial(
+                    _serve_mcp,
+                    settings,
+                    server,
+                    state,
+                    notifier,
+                    has_become_reachable,
+                    meta=meta,
+                    beside=monitoring.publish,
+                )
                 services.run("MCP", serve_mcp)
                 if settings.webrtc.enabled:
                     services.run("WebRTC", partial(_stream, settings, streams, body, voice, online))
@@ -154,6 +166,7 @@ async def run(
                 _speak_and_hear(services, loudspeaker, voice.speaker, ears)
                 if settings.camera.on_at_start:
                     services.run("camera at start", partial(_switch_on, camera))
+                services.run("monitoring", partial(monitoring.run, online))
                 for name, service in beside.items():
                     services.run(name, service)
         finally:
@@ -178,6 +191,7 @@ async def _serve_mcp(
     on_online: Callable[[], None],
     *,
     meta: Mapping[str, Any],
+    beside: Beside,
 ) -> None:
     robot, mcp = settings.robot, settings.mcp
 
@@ -210,6 +224,8 @@ async def _serve_mcp(
         backoff=_backoff(settings),
         on_status=report,
         on_online=on_online,
+        on_sessions=lambda count: state.update(sessions=count),
+        beside=beside,
     )
 
 
@@ -264,6 +280,16 @@ def _sound(
         loudspeaker = Loudspeaker(platform, settings.loudspeaker, state, volume=settings.volume)
         devices.push_async_callback(loudspeaker.close)
     return microphone, loudspeaker
+
+
+def _follow(state: RobotState) -> tuple[EventLog, Measurements]:
+    """Log and count, from the first moment, what the changes of the state mean."""
+    events, measurements = EventLog(), Measurements()
+    events.add("robot", "The robot has started.")
+    record(state, events)
+    events.listen(_write_down)
+    count_changes(state, measurements)
+    return events, measurements
 
 
 def _write_down(event: Event) -> None:

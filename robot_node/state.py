@@ -72,6 +72,7 @@ class RobotSnapshot:
         voice_error: Why it cannot speak; empty while it can, and when it has no voice.
         hearing_error: Why speech is not recognised; empty while it is, and when it is not wanted.
         viewers: Number of WebRTC sessions that are connected.
+        sessions: Number of agents that have an MCP session.
         mcp_connected: The MCP connection to the broker is up.
         signaling_connected: The signalling connection to the broker is up.
         link_error: Why a connection is down; empty while both are up.
@@ -97,6 +98,7 @@ class RobotSnapshot:
     voice_error: str = ""
     hearing_error: str = ""
     viewers: int = 0
+    sessions: int = 0
     mcp_connected: bool = False
     signaling_connected: bool = False
     link_error: str = ""

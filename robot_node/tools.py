@@ -21,6 +21,7 @@ from robot_node.resources import RobotServer, offer_resources
 from robot_node.state import CallState, CameraState, RobotState, act_for
 from robot_node.status import Status, status_of, version_of
 from robot_node.tool_errors import readable_errors
+from robot_node.tool_meter import ToolMeter
 from robot_node.voice_tools import offer_voice
 from robot_node.webrtc.call_control import CallControl
 
@@ -72,7 +73,7 @@ def build_server(body: Body, *, name: str, description: str, notifier: Notifier 
         instructions=_INSTRUCTIONS + (_VOICE if body.speaker is not None else ""),
         version=version_of("robot-node"),
         subscriptions=notifier or False,
-        middleware=[_note_who_asks],
+        middleware=[ToolMeter(body.measurements), _note_who_asks],
         lifespan=None if (outputs := body.outputs) is None else lambda _: stopped_with_session(outputs),
     )
 

@@ -21,6 +21,7 @@ from robot_node.devices import oled
 from robot_node.devices.platform import Platform
 from robot_node.devices.worker import DeviceWorker
 from robot_node.errors import DeviceError
+from robot_node.measurements import Measurements
 from robot_node.state import RobotState
 
 logger = logging.getLogger(__name__)
@@ -39,6 +40,7 @@ class Display:
         platform: Gives the bus. An SPI bus has no way back: a display that comes off it is not missed.
         settings: Which display, and where. With the driver ``"none"`` everything below does nothing, silently.
         state: Told why the display shows nothing.
+        measurements: Told of each error on the bus.
         probe_interval_s: How often an idle display is asked whether it is still there.
         retry_initial_s: How long to wait before the first new attempt to reach the display.
         retry_maximum_s: How long this wait grows, by doubling.
@@ -50,6 +52,7 @@ class Display:
         settings: DisplaySettings,
         state: RobotState,
         *,
+        measurements: Measurements | None = None,
         probe_interval_s: float = 1.0,
         retry_initial_s: float = 0.5,
         retry_maximum_s: float = 5.0,
@@ -57,6 +60,7 @@ class Display:
         self._platform = platform
         self._settings = settings
         self._state = state
+        self._measurements = measurements or Measurements()
         self._probe_interval_s = probe_interval_s
         self._retry_initial_s = retry_initial_s
         self._retry_s = retry_initial_s
@@ -177,6 +181,7 @@ class Display:
                     await self._worker.run(self._connect)
                     await self._keep_up()
                 except DeviceError as error:
+                    self._measurements.bus_failed(self._settings.interface)
                     self._report(error)
                 await asyncio.sleep(self._retry_s)
                 self._retry_s = min(2 * self._retry_s, self._retry_maximum_s)

@@ -9,14 +9,18 @@ from __future__ import annotations
 
 import importlib.metadata
 import re
+import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from robot_node.errors import DeviceError
 
 _OLDEST_PICAMERA2 = (0, 3, 26)
 """The first that makes JPEG stills from the YUV stream that the encoder reads; calls have time limits since 0.3.20."""
+
+_VCGENCMD_LIMIT_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,15 @@ def no_pin_users() -> Mapping[int, str]:
     return {}
 
 
+def no_board() -> str:
+    """A platform that is no Raspberry Pi.
+
+    Raises:
+        OSError: always.
+    """
+    raise OSError("This hardware is no Raspberry Pi.")
+
+
 def no_spi() -> Any:  # noqa: ANN401  # as spidev's
     """A platform without an SPI bus.
 
@@ -102,6 +115,9 @@ class Platform:
         sound_library: Imports the sound library; raises DeviceError with the remedy when it is missing.
         pin_factory: Returns gpiozero's pin factory; raises DeviceError with the remedy when there is none.
         pin_users: Who uses which GPIO now, as the kernel knows it, without touching one; raises DeviceError.
+        board_temperature: Returns what the kernel says of the processor's temperature: thousandths of a degree Celsius,
+            as text; raises OSError. May block.
+        board_throttling: Returns what ``vcgencmd get_throttled`` prints; raises OSError. May block.
         drive_pin: Of simulated hardware only: puts a level on an input, as a button does; given GPIO and whether high.
         spidev: Returns an SPI bus that is not open yet, as ``spidev.SpiDev``; raises DeviceError.
     """
@@ -113,6 +129,8 @@ class Platform:
     pin_factory: Callable[[], Any] = no_pins
     spidev: Callable[[], Any] = no_spi
     pin_users: Callable[[], Mapping[int, str]] = no_pin_users
+    board_temperature: Callable[[], str] = no_board
+    board_throttling: Callable[[], str] = no_board
     drive_pin: Callable[[int, bool], None] | None = None
 
 
@@ -126,6 +144,8 @@ def raspberry_pi() -> Platform:
         pin_factory=_pin_factory,
         spidev=_spidev,
         pin_users=_pin_users,
+        board_temperature=_board_temperature,
+        board_throttling=_board_throttling,
     )
 
 
@@ -248,3 +268,18 @@ def _pin_users() -> Mapping[int, str]:
         finally:
             lgpio.gpiochip_close(handle)
     raise DeviceError("The header's GPIO chip cannot be opened.", remedy="Put the user into the group gpio.")
+
+
+def _board_temperature() -> str:
+    # Zone 0 is the processor on every Raspberry Pi.
+    return Path("/sys/class/thermal/thermal_zone0/temp").read_text(encoding="ascii")
+
+
+def _board_throttling() -> str:
+    # The kernel's own file get_throttled is deprecated: reading it writes a warning with a trace into the kernel's log.
+    command = ["vcgencmd", "get_throttled"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_VCGENCMD_LIMIT_S, check=True)  # noqa: S603  # constant words
+    except subprocess.SubprocessError as error:
+        raise OSError(f"vcgencmd cannot tell: {error}") from error
+    return done.stdout

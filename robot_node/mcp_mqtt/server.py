@@ -20,7 +20,7 @@ from robot_node.mcp_mqtt.inbox import Inbox
 from robot_node.mcp_mqtt.notices import Notices
 from robot_node.mcp_mqtt.notifier import Notifier
 from robot_node.mcp_mqtt.options import ServerOptions
-from robot_node.mcp_mqtt.service import Service
+from robot_node.mcp_mqtt.service import Beside, Service
 from robot_node.mcp_mqtt.session import ClientIdentity, RpcWriter
 from robot_node.mcp_mqtt.subscriptions import accept_subscriptions
 from robot_node.mcp_mqtt.topics import ServerTopics
@@ -36,7 +36,7 @@ from robot_node.mqtt import (
     keep_connected,
 )
 
-__all__ = ["ClientIdentity", "ServerOptions", "serve"]
+__all__ = ["Beside", "ClientIdentity", "ServerOptions", "serve"]
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +53,8 @@ async def serve(
     backoff: Backoff | None = None,
     on_status: Callable[[LinkStatus], None] = lambda _: None,
     on_online: Callable[[], None] = lambda: None,
+    on_sessions: Callable[[int], None] = lambda _: None,
+    beside: Beside | None = None,
 ) -> None:
     """Serve until cancelled; reconnect whenever the connection is lost.
 
@@ -67,10 +69,13 @@ async def serve(
         backoff: Delays between attempts to connect.
         on_status: Told when the connection comes up or goes down.
         on_online: Called each time the broker has accepted the server's presence: clients can reach it now.
+        on_sessions: Told how many sessions there are, each time that one begins or ends.
+        beside: What else the server publishes on its connection while it is online. Cancelled while the connection
+            still works, so that it can clean up. Whatever becomes of it, the sessions go on.
     """
     # The SDK keeps the low-level server of an MCPServer private, and says that it should be public.
     low_level = server._lowlevel_server if isinstance(server, MCPServer) else server  # noqa: SLF001  # see above
-    link = _Link(low_level, options, notifier, on_online)
+    link = _Link(low_level, options, notifier, on_online, on_sessions=on_sessions, beside=beside)
     await keep_connected(
         broker, link.connect_options, link.on_message, link.serve, name="MCP", backoff=backoff, on_status=on_status
     )
@@ -80,7 +85,14 @@ class _Link:
     """What outlives a connection: the name in use, and which connection's service gets the messages."""
 
     def __init__(
-        self, server: Server[Any], options: ServerOptions, notifier: Notifier | None, on_online: Callable[[], None]
+        self,
+        server: Server[Any],
+        options: ServerOptions,
+        notifier: Notifier | None,
+        on_online: Callable[[], None],
+        *,
+        on_sessions: Callable[[int], None],
+        beside: Beside | None,
     ) -> None:
         self._server = server
         self._options = options
@@ -88,6 +100,8 @@ class _Link:
         if notifier is not None:
             accept_subscriptions(server)
         self._on_online = on_online
+        self._on_sessions = on_sessions
+        self._beside = beside
         self._topics = ServerTopics(options.server_id, options.server_name)
         self._notices = Notices(logger.warning, time.monotonic)
         self._service: Service | None = None
@@ -118,13 +132,22 @@ class _Link:
 
     async def serve(self, connection: Connection) -> None:
         self._use_name(_given_name(connection) or self._options.server_name)
-        self._service = Service(connection, self._serve_streams, self._options, self._topics, self._notices)
+        self._service = Service(
+            connection,
+            self._serve_streams,
+            self._options,
+            self._topics,
+            self._notices,
+            on_sessions=self._on_sessions,
+            beside=self._beside,
+        )
         forget = self._notifier.subscribe(self._service.on_change) if self._notifier else lambda: None
         try:
             await self._service.run(self._on_online)
         finally:
             forget()
             self._service = None
+            self._on_sessions(0)
 
     async def _serve_streams(self, read: Inbox[SessionMessage | Exception], write: RpcWriter) -> None:
         changes = self._notifier is not None

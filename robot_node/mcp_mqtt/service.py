@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from mcp.shared.subscriptions import ResourceUpdated, ServerEvent
 
@@ -25,6 +25,9 @@ from robot_node.mqtt import Connection, Incoming, Subscription
 
 logger = logging.getLogger(__name__)
 
+Beside = Callable[[Connection, ServerTopics], Awaitable[None]]
+"""What else a server publishes while it is online, on its own connection."""
+
 _OUTBOX_MESSAGES = 256
 _RENEWALS = 3
 
@@ -38,6 +41,8 @@ class Service:
         options: How the server presents itself, and its limits.
         server_topics: Its topics.
         notices: Where to tell of what strangers do.
+        on_sessions: Told how many sessions there are.
+        beside: What else is published meanwhile.
     """
 
     def __init__(
@@ -47,12 +52,17 @@ class Service:
         options: ServerOptions,
         server_topics: ServerTopics,
         notices: Notices,
+        *,
+        on_sessions: Callable[[int], None] = lambda _: None,
+        beside: Beside | None = None,
     ) -> None:
         self._connection = connection
         self._serve = serve
         self._options = options
         self._topics = server_topics
         self._notices = notices
+        self._on_sessions = on_sessions
+        self._beside = beside
         self._protocol = ServerProtocol(
             server_topics,
             max_sessions=options.max_sessions,
@@ -79,6 +89,8 @@ class Service:
             try:
                 await self._publish_presence()
                 on_online()
+                if self._beside is not None:
+                    self._group.create_task(self._run_beside(self._beside), name="MCP beside")
                 await self._renew_presence()
             finally:
                 self._leaving = True
@@ -87,6 +99,14 @@ class Service:
                 # Before the sessions end: no new client shall come. On a lost connection the broker does it (will).
                 with contextlib.suppress(BrokerError):
                     await self._connection.publish(self._topics.presence, b"", qos=1, retain=True)
+
+    async def _run_beside(self, beside: Beside) -> None:
+        try:
+            await beside(self._connection, self._topics)
+        except BrokerError as error:  # a lost connection is noticed elsewhere
+            self._notices.note("beside", f"What the server publishes besides is not published: {error}")
+        except Exception:  # whatever its owner got wrong: the sessions go on
+            logger.exception("What the server publishes besides failed")
 
     async def _publish_presence(self) -> None:
         params = {
@@ -161,6 +181,7 @@ class Service:
             on_for_every_client=self._tell_every_client,
         )
         self._sessions[key] = session
+        self._on_sessions(len(self._sessions))
         with in_session(session.log_name):
             logger.info("Client %s opened a session", key.client_id)
             session.task = self._group.create_task(self._serve_session(session), name=f"MCP session of {key.client_id}")
@@ -193,6 +214,7 @@ class Service:
 
     def _close(self, action: Close) -> None:
         session = self._sessions.pop(action.session)
+        self._on_sessions(len(self._sessions))
         with in_session(session.log_name):
             logger.info("The session of client %s ended: %s", session.key.client_id, action.reason)
         session.close()

@@ -1,0 +1,90 @@
+"""The Raspberry Pi itself: how hot it is, and whether it was slowed down because of heat or a weak power supply."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import enum
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from robot_node.devices.platform import Platform
+from robot_node.devices.worker import DeviceWorker
+
+_LIMIT_S = 6.0
+_FRESH_S = 5.0
+_SINCE_BOOT = 16
+
+
+class Throttling(enum.IntFlag):
+    """Why a Raspberry Pi slows down: the bits of ``vcgencmd get_throttled``, and 16 higher those since boot.
+
+    Source: Raspberry Pi documentation, "vcgencmd", get_throttled.
+    """
+
+    UNDER_VOLTAGE = 1
+    FREQUENCY_CAPPED = 2
+    THROTTLED = 4
+    SOFT_TEMPERATURE_LIMIT = 8
+
+
+@dataclass(frozen=True, slots=True)
+class BoardReadings:
+    """What the board says of itself; None each for what it doesn't tell.
+
+    Attributes:
+        temperature_c: Of the processor, in degrees Celsius.
+        throttling: What slows it down now.
+        throttled_since_boot: What has slowed it down since it was switched on.
+    """
+
+    temperature_c: float | None = None
+    throttling: Throttling | None = None
+    throttled_since_boot: Throttling | None = None
+
+
+class Board:
+    """Asks the board, in a thread of its own.
+
+    Args:
+        platform: Where the figures come from.
+        clock: Monotonic time in seconds.
+    """
+
+    def __init__(self, platform: Platform, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._platform = platform
+        self._clock = clock
+        self._worker = DeviceWorker("board")
+        self._readings = BoardReadings()
+        self._read_at = float("-inf")
+        self._asking: asyncio.Task[BoardReadings] | None = None
+
+    async def read(self) -> BoardReadings:
+        """What it says now, or said a few seconds ago: however often it is asked, it is not asked more often."""
+        if self._asking is None and self._clock() >= self._read_at + _FRESH_S:
+            self._read_at = self._clock()
+            self._asking = asyncio.create_task(self._worker.run(self._ask), name="board")
+        if self._asking is not None:
+            # One that hangs stays the only one: nothing piles up behind it.
+            done, _ = await asyncio.wait({self._asking}, timeout=_LIMIT_S)
+            self._readings = self._asking.result() if done else BoardReadings()
+            self._asking = None if done else self._asking
+        return self._readings
+
+    def close(self) -> None:
+        """Ask no more."""
+        if self._asking is not None:
+            self._asking.cancel()
+        self._worker.close()
+
+    def _ask(self) -> BoardReadings:
+        temperature_c, now, since_boot = None, None, None
+        with contextlib.suppress(OSError, ValueError):
+            temperature_c = int(self._platform.board_temperature()) / 1000
+        with contextlib.suppress(OSError):
+            if found := re.search(r"0x([0-9a-fA-F]+)", self._platform.board_throttling()):
+                bits, known = int(found[1], 16), sum(Throttling)
+                now, since_boot = Throttling(bits & known), Throttling(bits >> _SINCE_BOOT & known)
+        return BoardReadings(temperature_c, now, since_boot)
