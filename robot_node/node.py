@@ -175,12 +175,14 @@ async def run(
 
 
 async def _make_server(settings: Settings, body: Body, notifier: Notifier) -> tuple[MCPServer, Mapping[str, Any]]:
-    """The server that agents see, guarded as the settings say, and what its presence says of that."""
+    """The robot's MCP server, guarded and measured, and what its presence says of its rules."""
     robot = settings.robot
     server = build_server(body, name=robot.server_name, description=robot.description, notifier=notifier)
     if settings.access.gives_by_name(SET_LOG_LEVEL):
         offer_log_levels(server)
-    return server, (await guarded(server, settings.access)).meta()
+    policy = await guarded(server, settings.access)
+    body.measurements.know_tools(tool.name for tool in await server.list_tools())
+    return server, policy.meta()
 
 
 async def _serve_mcp(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from scripts.reference.command_line import command_line_page
+from scripts.reference.monitoring import monitoring_page
 from scripts.reference.settings import settings_page
 from scripts.reference.tools import tools_page
 
@@ -14,4 +15,9 @@ FOLDER = Path(__file__).parents[2] / "docs" / "reference"
 
 async def pages() -> dict[str, str]:
     """All pages, by file name."""
-    return {"settings.md": settings_page(), "command-line.md": command_line_page(), "tools.md": await tools_page()}
+    return {
+        "settings.md": settings_page(),
+        "command-line.md": command_line_page(),
+        "tools.md": await tools_page(),
+        "monitoring.md": await monitoring_page(),
+    }

@@ -23,11 +23,13 @@ from hw_mocks.platform import SimulatedPi, simulated_platform
 from robot_node.measurements import Link
 from robot_node.monitoring.figures import Figures
 from robot_node.private_broker import PrivateBroker
+from tests.end_to_end import test_two_users as two_users
 from tests.end_to_end.plain_viewer import watching
 from tests.end_to_end.robot_process import (
     DEADLINE_S,
     SERVER_ID,
     RobotProcess,
+    eventually,
     is_retained,
     plain_client,
     wait_until_online,
@@ -298,3 +300,34 @@ async def test_without_being_asked_a_robot_tells_nothing(broker: PrivateBroker) 
             await agent.call_tool("change_emotion", {"emotion": "happy"})
             await client.publish("tests/marker", b"")
             assert (await anext(aiter(client.messages))).topic.value == "tests/marker"
+
+
+async def test_with_the_rules_that_we_ship_a_monitor_and_home_assistant_hear_and_others_do_not(tmp_path: Path) -> None:
+    kitchen, name = two_users.SERVER_ID, two_users.SERVER_NAME
+    health, state, discovered = (
+        f"robot-node/{kitchen}/health",
+        f"robot-node/{kitchen}/state",
+        f"homeassistant/device/{kitchen}/config",
+    )
+    users = (kitchen, "monitor", "home-assistant", "alice")
+    async with PrivateBroker(extra=two_users.rules(tmp_path, users), anonymous=False) as broker:
+        settings = {
+            "broker": {"url": broker.url, "username": kitchen, "password": kitchen},
+            "robot": {"server_id": kitchen, "server_name": name},
+            "health": {"enabled": True},
+            "home_assistant": {"enabled": True},
+        }
+        async with contextlib.AsyncExitStack() as peers:
+            heard = {user: await peers.enter_async_context(two_users.peer(broker, user)) for user in users[1:]}
+            for peer in heard.values():
+                await peer.subscribe(health, state, discovered, f"$mcp-server/presence/{kitchen}/{name}")
+            async with a_robot(broker, simulated_platform(scene="clock"), settings):
+                await heard["monitor"].until(health, b"uptime_s")
+                await heard["home-assistant"].until(discovered, b"components")
+                await heard["home-assistant"].until(state, b"emotion")
+            everything = {user: {topic for topic, _ in peer.heard} for user, peer in heard.items()}
+            presence = f"$mcp-server/presence/{kitchen}/{name}"
+            await eventually(lambda: (presence, b"") in heard["alice"].heard, "alice hears that the robot has left")
+            assert everything["monitor"] & {health, state, discovered} == {health}
+            assert everything["home-assistant"] & {health, state, discovered} == {state, discovered}
+            assert not {topic for topic, _ in heard["alice"].heard} & {health, state, discovered}
