@@ -21,6 +21,7 @@ from robot_node.settings_file import load_settings
 from tests.end_to_end.robot_process import DEADLINE_S, environment
 
 DOCS = Path(__file__).parents[1] / "docs"
+_FROM_COMMAND_LINE = {"bash": "-euc", "node": "-e"}
 _BLOCK = re.compile(r"^<!-- tested: ([a-z0-9 -]+) -->\n```(?:\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
@@ -88,6 +89,7 @@ class Terminal:
         self.folder = folder
         self._broker = broker
         (folder / ".venv").symlink_to(sys.prefix)
+        (folder / "robot-node").symlink_to(folder)
         for program in ("mosquitto_sub", "mosquitto_pub"):
             (folder / program).write_text(f"-p {broker.port}\n")
 
@@ -96,10 +98,9 @@ class Terminal:
         """Run a script, and end it and whatever it has started at the end of the block."""
         output = self.folder / f"output-{len(list(self.folder.iterdir()))}"
         environ = {"XDG_CONFIG_HOME": str(self.folder), "PYTHONUNBUFFERED": "1", **extra}
-        flags = ("-euc",) if program == "bash" else ("-c",)
         with output.open("wb") as file:
             process = await asyncio.create_subprocess_exec(
-                *(program, *flags, script),
+                *(program, _FROM_COMMAND_LINE.get(program, "-c"), script),
                 cwd=self.folder,
                 env=environment(self._broker, environ),
                 stdin=asyncio.subprocess.DEVNULL,
