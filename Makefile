@@ -43,12 +43,14 @@ $(PAGE): $(CONSOLE)/node_modules/.ready $(PAGE_FROM)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[simulation]'
 	@touch $@
 
-# A font of twelve pixels with Chinese letters; its package brings no command that could be looked for.
+# A font of twelve pixels with Chinese letters, and a mixer without a sound card: their packages bring no command that
+# could be looked for.
 develop: .venv/.ready-to-develop $(BIN)/promtool $(PAGE)
 	@ls /usr/share/fonts/X11/misc/wenquanyi_9pt.pcf* >/dev/null 2>&1 || scripts/need no-such-command=xfonts-wqy
+	@ls /usr/lib/*/alsa-lib/libasound_module_ctl_equal.so >/dev/null 2>&1 || scripts/need no-such-command=libasound2-plugin-equal
 
 .venv/.ready-to-develop: .venv/.ready $(MADE_FROM)
-	@scripts/need mosquitto=mosquitto mosquitto_passwd=mosquitto chromium=chromium systemd-analyze=systemd ss=iproute2 espeak-ng=espeak-ng libatomic.so.1=libatomic1 turnserver=coturn mosquitto_sub=mosquitto-clients curl=curl
+	@scripts/need mosquitto=mosquitto mosquitto_passwd=mosquitto chromium=chromium systemd-analyze=systemd ss=iproute2 espeak-ng=espeak-ng libatomic.so.1=libatomic1 turnserver=coturn mosquitto_sub=mosquitto-clients curl=curl amixer=alsa-utils
 	@echo "Installing the development tools into .venv ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[simulation,dev]'
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement requirements-picamera2.txt

@@ -133,6 +133,11 @@ class SimulatedLoudspeaker:
                 self._recorded_bytes = len(samples) + (0 if begins else self._recorded_bytes)
 
 
+def _check_name(device: int | str | None, direction: str) -> None:
+    if device not in {None, "hw:0"}:
+        raise ValueError(f"No {direction} device matching {device!r}")
+
+
 class _Stream:
     """Time that passes at 48 000 samples per second, as a crystal on a sound card makes it."""
 
@@ -149,8 +154,7 @@ class _Stream:
         latency: str,
     ) -> None:
         del blocksize, latency  # a simulated card takes any
-        if device not in {None, "hw:0"}:
-            raise ValueError(f"No {direction} device matching {device!r}")
+        _check_name(device, direction)
         if (samplerate, channels, dtype) != (SAMPLE_RATE, 1, "int16"):
             raise PortAudioError("Invalid sample rate [PaErrorCode -9997]")
         if plugged.absent:
@@ -213,11 +217,10 @@ def sound_library(microphone: SimulatedMicrophone, loudspeaker: SimulatedLoudspe
             loudspeaker.open = False
 
     def query_devices(device: int | str | None = None, kind: str | None = None) -> dict[str, Any]:
-        if device not in {None, "hw:0"}:
-            raise ValueError(f"No {kind} device matching {device!r}")
+        _check_name(device, kind or "")
         if (microphone if kind == "input" else loudspeaker).absent:
             raise PortAudioError("Error querying device -1")
-        return {"name": f"simulated {kind}"}
+        return {"name": f"simulated {kind}: - (hw:0,0)"}
 
     return SoundLibrary(
         RawInputStream=RawInputStream,

@@ -11,6 +11,7 @@ from gpiozero.pins.mock import MockFactory
 from hw_mocks.audio import SimulatedLoudspeaker, SimulatedMicrophone, sound_library, sound_of
 from hw_mocks.board import SimulatedBoard
 from hw_mocks.i2c import SimulatedI2cAdapter
+from hw_mocks.mixer import SimulatedMixer
 from hw_mocks.oled import SimulatedOled
 from hw_mocks.picamera2 import Board, camera_library
 from hw_mocks.pins import SimulatedPins
@@ -35,6 +36,7 @@ class SimulatedPi:
         microphone: What is heard.
         loudspeaker: What was played.
         computer: The temperature of the board itself, and what slows it down.
+        mixer: The volume controls of the sound card; none at first.
     """
 
     platform: Platform
@@ -47,6 +49,7 @@ class SimulatedPi:
     microphone: SimulatedMicrophone
     loudspeaker: SimulatedLoudspeaker
     computer: SimulatedBoard
+    mixer: SimulatedMixer
 
 
 def simulated_platform(
@@ -84,6 +87,7 @@ def simulated_platform(
     if microphone_sound is not None:
         microphone.repeated = sound_of(microphone_sound)
     sound = sound_library(microphone, loudspeaker)
+    mixer = SimulatedMixer()
     gpio = SimulatedPins()
     pins = gpio.factory
     spi = SimulatedSpiBus(oled, pins)
@@ -93,6 +97,7 @@ def simulated_platform(
         camera_library=lambda: library,
         i2c=i2c.open,
         sound_library=lambda: sound,
+        amixer=mixer.amixer,
         pin_factory=lambda: pins,
         drive_pin=lambda pin, high: gpio.drive(pin, high=high),
         spidev=spi.spidev,
@@ -111,4 +116,5 @@ def simulated_platform(
         microphone=microphone,
         loudspeaker=loudspeaker,
         computer=computer,
+        mixer=mixer,
     )

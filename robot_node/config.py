@@ -251,6 +251,7 @@ class AudioSettings(_Section):
     microphone: Annotated[str, Field(min_length=1)] = "none"
     loudspeaker: Annotated[str, Field(min_length=1)] = "none"
     volume: Annotated[int, Field(ge=0, le=100)] = 80
+    volume_control: Annotated[str, Field(min_length=1, max_length=64)] = "auto"
     bitrate: Annotated[int, Field(ge=6_000, le=128_000)] = 32_000
     viewer_may_speak: bool = False
 

@@ -279,7 +279,9 @@ def _sound(
         microphone = Microphone(platform, settings.microphone, state, bitrate=settings.bitrate)
         devices.push_async_callback(microphone.close)
     if settings.loudspeaker != "none":
-        loudspeaker = Loudspeaker(platform, settings.loudspeaker, state, volume=settings.volume)
+        loudspeaker = Loudspeaker(
+            platform, settings.loudspeaker, state, volume=settings.volume, volume_control=settings.volume_control
+        )
         devices.push_async_callback(loudspeaker.close)
     return microphone, loudspeaker
 

@@ -141,7 +141,7 @@ def _offer_volume(server: MCPServer, loudspeaker: Loudspeaker) -> None:
         """Set the volume of the robot's loudspeaker, or mute it, or both. What is left out stays as it is."""
         if volume is None and muted is None:
             raise ToolError("Nothing to set. Give volume (0 to 100), or muted (true or false), or both.")
-        loudspeaker.set_volume(volume, muted=muted)
+        await loudspeaker.set_volume(volume, muted=muted)
         return VolumeSet(volume=loudspeaker.volume, muted=loudspeaker.muted)
 
 

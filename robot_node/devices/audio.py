@@ -19,6 +19,7 @@ from typing import Any
 
 from robot_node.devices.jitter_queue import JitterQueue
 from robot_node.devices.platform import Platform, SoundLibrary
+from robot_node.devices.volume import AUTO, Volume
 from robot_node.devices.worker import DeviceWorker
 from robot_node.errors import DeviceError
 from robot_node.media import FRAME_SAMPLES, SAMPLE_RATE, AudioPacketSink, EncodedAudio
@@ -178,6 +179,7 @@ class Loudspeaker:
         device: Its name, or a part of it; ``"default"`` is the system's.
         state: Told volume and mute, and why nothing can be heard.
         volume: At start, 0 to 100.
+        volume_control: Of its sound card: see :class:`robot_node.devices.volume.Volume`.
         queue_s: How much may wait to be played.
         prebuffer_s: How much is collected before playing begins.
         idle_s: The device is closed when there was nothing to play for this time.
@@ -191,6 +193,7 @@ class Loudspeaker:
         state: RobotState,
         *,
         volume: int = 80,
+        volume_control: str = AUTO,
         queue_s: float = 0.5,
         prebuffer_s: float = 0.06,
         idle_s: float = 1.0,
@@ -205,11 +208,11 @@ class Loudspeaker:
         self._worker = DeviceWorker("loudspeaker")
         self._queue = JitterQueue(queue_s, prebuffer_s)
         self._task: asyncio.Task[None] | None = None
+        self._applying: asyncio.Task[None] | None = None
         self._closed = False
-        self._volume = volume
-        self._muted = False
+        self._volume = Volume(platform, _named(device), volume=volume, control=volume_control)
         self._listener: Callable[[float], None] | None = None
-        self.set_volume(volume)
+        self._state.update(volume=volume, muted=False)
 
     def on_level(self, listener: Callable[[float], None]) -> None:
         """Have ``listener`` told on the event loop, for each piece that is played, how loud it is: 0 to 1."""
@@ -218,23 +221,24 @@ class Loudspeaker:
     @property
     def volume(self) -> int:
         """0 to 100."""
-        return self._volume
+        return self._volume.volume
 
     @property
     def muted(self) -> bool:
         """Nothing is heard, whatever the volume."""
-        return self._muted
+        return self._volume.muted
 
-    def set_volume(self, volume: int | None = None, *, muted: bool | None = None) -> None:
+    async def set_volume(self, volume: int | None = None, *, muted: bool | None = None) -> None:
         """Change volume or mute or both; what is playing changes with it.
 
         Args:
-            volume: 0 to 100. The amplitude grows with its square: half of it sounds about half as loud.
+            volume: 0 to 100; half of it sounds about half as loud.
             muted: Nothing is heard; the volume is kept.
         """
-        self._volume = self._volume if volume is None else volume
-        self._muted = self._muted if muted is None else muted
-        self._state.update(volume=self._volume, muted=self._muted)
+        self._volume.volume = self.volume if volume is None else volume
+        self._volume.muted = self.muted if muted is None else muted
+        self._state.update(volume=self.volume, muted=self.muted)
+        await self._volume.apply()
 
     def play(self, samples: bytes) -> None:
         """Play after what is queued; what is too much for the bounded queue is dropped, the oldest first."""
@@ -254,11 +258,15 @@ class Loudspeaker:
         self._queue.clear()
 
     async def check(self) -> None:
-        """Open the device once, so that one which is missing is reported at start and not at the first word."""
+        """Open the device once, so that one which is missing is reported at start and not at the first word.
+
+        Its card gets the volume, too.
+        """
         try:
             await self._worker.run(self._open_and_close)
         except DeviceError as error:
             self._report(error)
+        await self._volume.apply()
 
     async def close(self) -> None:
         """Close the loudspeaker for good, and wait until it is closed."""
@@ -266,8 +274,10 @@ class Loudspeaker:
             return
         self._closed = True
         self._queue.close()
-        if self._task is not None:
-            self._task.cancel()
+        for task in (self._task, self._applying):
+            if task is not None:
+                task.cancel()
+        self._volume.close()
         await _finish(self._worker)
 
     async def _play_out(self) -> None:
@@ -286,6 +296,12 @@ class Loudspeaker:
             logger.error("The loudspeaker cannot be used: %s", error)
         self._state.update(loudspeaker_error=str(error))
 
+    def _works(self) -> None:
+        if self._state.snapshot.loudspeaker_error and not self._closed:
+            self._state.update(loudspeaker_error="")
+            # A card that was plugged in again has forgotten its volume.
+            self._applying = self._loop.create_task(self._volume.apply(), name="volume")
+
     def _open_and_close(self) -> None:
         library = self._platform.sound_library()
         with _opened(library, library.RawOutputStream, "loudspeaker", self._device):
@@ -295,21 +311,12 @@ class Loudspeaker:
         """Play until nothing has come for a while; runs in the worker."""
         library = self._platform.sound_library()
         with _opened(library, library.RawOutputStream, "loudspeaker", self._device) as stream:
-            self._loop.call_soon_threadsafe(lambda: self._state.update(loudspeaker_error=""))
+            self._loop.call_soon_threadsafe(self._works)
             while samples := self._queue.get(self._idle_s):
-                played = self._adjusted(samples)
+                played = self._volume.adjusted(samples)
                 if self._listener is not None:
                     self._loop.call_soon_threadsafe(self._listener, level_of(played))
                 stream.write(played)
-
-    def _adjusted(self, samples: bytes) -> bytes:
-        if self._muted or self._volume == 0:
-            return bytes(len(samples))
-        if self._volume == 100:
-            return samples
-        # Integers, and no NumPy: a robot has no other need of it.
-        gain = round((self._volume / 100) ** 2 * 65536)
-        return array.array("h", [sample * gain >> 16 for sample in array.array("h", samples)]).tobytes()
 
 
 def level_of(samples: bytes) -> float:
@@ -321,6 +328,11 @@ def level_of(samples: bytes) -> float:
 
 _LOUD = 16384
 """Peak of samples that count as loud: half of what they could be, which speech rarely exceeds."""
+
+
+def _named(device: str) -> str | None:
+    """The device as the sound library wants it."""
+    return None if device == DEFAULT_DEVICE else device
 
 
 @contextlib.contextmanager
@@ -338,7 +350,7 @@ def _opened(library: SoundLibrary, stream_class: Any, what: str, device: str) ->
         stream = stream_class(
             samplerate=SAMPLE_RATE,
             blocksize=FRAME_SAMPLES,
-            device=None if device == DEFAULT_DEVICE else device,
+            device=_named(device),
             channels=1,
             dtype="int16",
             latency="low",

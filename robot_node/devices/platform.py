@@ -8,9 +8,10 @@ code that runs in a test is the code that runs on a Pi.
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import re
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ _OLDEST_PICAMERA2 = (0, 3, 26)
 """The first that makes JPEG stills from the YUV stream that the encoder reads; calls have time limits since 0.3.20."""
 
 _VCGENCMD_LIMIT_S = 5.0
+_AMIXER_LIMIT_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,16 @@ def no_sound() -> SoundLibrary:
     raise DeviceError("This hardware has no sound.", remedy='Set microphone and loudspeaker to "none" in [audio].')
 
 
+def no_mixer(arguments: Sequence[str]) -> str:
+    """A platform without a mixer.
+
+    Raises:
+        DeviceError: always.
+    """
+    del arguments
+    raise DeviceError("This hardware has no mixer.")
+
+
 def no_pins() -> Any:  # noqa: ANN401  # gpiozero ships no types
     """A platform without pins.
 
@@ -113,6 +125,7 @@ class Platform:
         camera_library: Imports the camera library; raises DeviceError with the remedy when it is missing.
         i2c: Opens ``(bus, address)`` and returns luma's serial interface for it; raises DeviceError.
         sound_library: Imports the sound library; raises DeviceError with the remedy when it is missing.
+        amixer: Runs the program amixer with these arguments and returns what it prints; raises DeviceError. Blocks.
         pin_factory: Returns gpiozero's pin factory; raises DeviceError with the remedy when there is none.
         pin_users: Who uses which GPIO now, as the kernel knows it, without touching one; raises DeviceError.
         board_temperature: Returns what the kernel says of the processor's temperature: thousandths of a degree Celsius,
@@ -126,6 +139,7 @@ class Platform:
     camera_library: Callable[[], CameraLibrary]
     i2c: Callable[[int, int], Any]
     sound_library: Callable[[], SoundLibrary] = no_sound
+    amixer: Callable[[Sequence[str]], str] = no_mixer
     pin_factory: Callable[[], Any] = no_pins
     spidev: Callable[[], Any] = no_spi
     pin_users: Callable[[], Mapping[int, str]] = no_pin_users
@@ -141,6 +155,7 @@ def raspberry_pi() -> Platform:
         camera_library=_picamera2,
         i2c=_i2c,
         sound_library=_sounddevice,
+        amixer=_amixer,
         pin_factory=_pin_factory,
         spidev=_spidev,
         pin_users=_pin_users,
@@ -213,6 +228,29 @@ def _sounddevice() -> SoundLibrary:
         query_devices=sounddevice.query_devices,
         PortAudioError=sounddevice.PortAudioError,
     )
+
+
+def _amixer(arguments: Sequence[str]) -> str:
+    try:
+        done = subprocess.run(  # noqa: S603  # a fixed program, and no shell
+            ("amixer", *arguments),  # noqa: S607  # wherever the system has it
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            timeout=_AMIXER_LIMIT_S,
+            env={**os.environ, "LC_ALL": "C"},
+        )
+    except FileNotFoundError as error:
+        raise DeviceError(
+            "The program amixer is missing.", remedy="Install it: sudo apt install alsa-utils."
+        ) from error
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise DeviceError(f"amixer cannot be run: {error}.") from error
+    if done.returncode != 0:
+        complaint = done.stderr.strip().rpartition("\n")[2].removeprefix("amixer: ").rstrip(".")
+        raise DeviceError(f"amixer failed: {complaint or f'exit status {done.returncode}'}.")
+    return done.stdout
 
 
 def _pin_factory() -> Any:  # noqa: ANN401  # gpiozero ships no types

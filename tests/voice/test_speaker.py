@@ -141,7 +141,7 @@ async def test_the_mouth_moves_while_it_speaks_and_rests_after() -> None:
 async def test_viewers_hear_and_see_it_also_without_a_loudspeaker(trouble: str) -> None:
     async with on_stage(Hum(), with_loudspeaker=trouble != "none") as stage:
         if stage.loudspeaker is not None:
-            stage.loudspeaker.set_volume(muted=trouble == "muted")
+            await stage.loudspeaker.set_volume(muted=trouble == "muted")
         stage.pi.loudspeaker.absent = trouble == "absent"
         clock = asyncio.get_running_loop().time
         said = await stage.speaker.say("1234567890")
