@@ -173,6 +173,7 @@ class CameraSettings(_Section):
     keyframe_interval_s: Annotated[float, Field(gt=0, le=60)] = 10.0
     rotate: Literal[0, 180] = 0
     off_when_unwatched_s: Annotated[float, Field(ge=0, le=86_400)] = 0.0
+    restart_after_s: Annotated[float, Field(ge=1, le=600)] = 5.0
 
 
 class DisplaySettings(_Section):

@@ -24,6 +24,7 @@ from robot_node.devices.face import Face
 from robot_node.devices.on_pins import open_pins
 from robot_node.devices.platform import Platform
 from robot_node.devices.plugin import DeviceContext
+from robot_node.devices.stalls import restart_when_stalled
 from robot_node.errors import RobotNodeError
 from robot_node.events import Event, EventLog, record
 from robot_node.hearing.assembly import make_ears
@@ -164,6 +165,7 @@ async def run(
                 if calls is not None:
                     services.run("dialer", partial(_dial, settings, streams, calls, face, online, voice=voice))
                 _speak_and_hear(services, loudspeaker, voice.speaker, ears)
+                services.run("camera", partial(restart_when_stalled, camera, settings.camera.restart_after_s))
                 if settings.camera.on_at_start:
                     services.run("camera at start", partial(_switch_on, camera))
                 services.run("monitoring", partial(monitoring.run, online))

@@ -90,7 +90,8 @@ class Supervisor:
     """Runs services until it is cancelled or all have done their work: ``async with Supervisor(state) as services:``.
 
     Whatever crash of a service is ours to mend: every ``Exception``, and a cancellation that nobody asked for. Wrong
-    settings are not: a :class:`SettingsError` ends all services at once.
+    settings are not: a :class:`SettingsError` ends all services at once. So does a :class:`ServiceError`, by which a
+    service says that it has tried by itself in vain.
 
     Args:
         state: Told of what crashed, in ``faults``, until it has run for ``policy.stable_after_s``.
@@ -100,7 +101,7 @@ class Supervisor:
         sleep: Waits for some seconds.
 
     Raises:
-        ServiceError: at the end of the block: a service crashed too often.
+        ServiceError: at the end of the block: a service crashed too often, or raised it.
         SettingsError: at the end of the block: a service cannot run with these settings.
     """
 
@@ -178,6 +179,7 @@ def _crash(name: str, error: BaseException) -> BaseException:
     Raises:
         CancelledError: we are to stop, whatever the service said to that.
         SettingsError: another start would change nothing.
+        ServiceError: the service has tried by itself, and only a new process may help.
     """
     task = asyncio.current_task()
     if task is not None and task.cancelling():
@@ -185,7 +187,7 @@ def _crash(name: str, error: BaseException) -> BaseException:
             logger.error("The service %s failed while it was stopped", name, exc_info=error)
         raise asyncio.CancelledError
     cause = _leaf(error)
-    if isinstance(cause, SettingsError):
+    if isinstance(cause, SettingsError | ServiceError):
         raise cause
     return error
 

@@ -73,6 +73,8 @@ class Camera:
         self._session: CaptureSession | None = None
         self._unclosed_sessions = 0
         self._lit = False
+        self._failed_while_on = False
+        self._counted = (0, 0)
 
         self._sink: FrameSink | None = None
         self._watched = False
@@ -124,6 +126,25 @@ class Camera:
             raise ValueError(f"The quality of a photo is between 0 and 1, not {quality}.")
         self._idle.looked()
         return await self._in_turn("photo", lambda: self._take_photo(quality))
+
+    async def delivers(self) -> bool | None:
+        """Whether pictures have come since the last call, or come now; None when nobody expects them.
+
+        Raises:
+            HangingError: The camera library does not answer.
+        """
+        if self._state.snapshot.camera is CameraState.FAILED and self._failed_while_on:
+            return False
+        return await self._in_turn("camera check", self._look)
+
+    async def restart(self) -> None:
+        """Restart a camera that was on and delivers no pictures, or has failed since. Does nothing to others.
+
+        Raises:
+            DeviceError: It could not be switched on again; it may be tried again.
+            NotReadyError: The privacy switch is engaged.
+        """
+        await self._in_turn("camera restart", self._restart)
 
     async def close(self) -> None:
         """Switch the camera off for good, and end its thread."""
@@ -181,6 +202,7 @@ class Camera:
     def _hide(self) -> None:
         """The privacy switch was engaged: nobody gets another picture, and the sensor goes off in its turn."""
         self._drop_frames()
+        self._failed_while_on = False
         if self._session is None and not self._lock.locked():
             return
 
@@ -254,10 +276,11 @@ class Camera:
         except Exception as error:
             await self._give_up(session, error)
             raise
+        self._failed_while_on = False
         self._report(CameraState.ON, self._state.snapshot.camera_error)
 
     async def _turn_off(self) -> None:
-        session = self._session
+        session, self._failed_while_on = self._session, False
         if session is not None:
             self._report(CameraState.STOPPING)
             self._drop_frames()
@@ -291,8 +314,28 @@ class Camera:
         self._idle.looked()
         return photo
 
+    async def _look(self) -> bool | None:
+        session, frames = self._session, self._frames
+        if session is None:
+            return None
+        before, self._counted = self._counted, (0, 0) if frames is None else (id(frames), frames.received)
+        if frames is not None:
+            return self._counted != before
+        try:
+            await self._call(self._limits.picture + self._limits.encoder, session.wait_for_picture)
+        except StalledError:
+            return False
+        return True
+
+    async def _restart(self) -> None:
+        if (session := self._session) is not None:
+            await self._give_up(session, StalledError("The camera delivers no pictures. It is restarted."))
+        if self._failed_while_on and not self._closed:
+            await self._turn_on()
+
     async def _give_up(self, session: CaptureSession, error: Exception) -> None:
         """Close what can be closed; the indicator goes dark when the sensor is known to capture no more."""
+        self._failed_while_on |= self._state.snapshot.camera is CameraState.ON
         self._session = None
         self._drop_frames()
         if isinstance(error, HangingError):

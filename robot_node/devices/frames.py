@@ -48,6 +48,11 @@ class FrameHandoff:
         except RuntimeError:
             self._open = False  # the loop was closed: the process is ending
 
+    @property
+    def received(self) -> int:
+        """How many frames the encoder has given; read on the loop."""
+        return self._handed_over + self._lost
+
     def expect_keyframe(self) -> bool:
         """Say that a keyframe is wanted; False when one is under way already."""
         now = self._loop.time()

@@ -107,6 +107,7 @@ class PrivateRobot(RuleBasedStateMachine):
                 lambda: self._tool("control_camera", {"enabled": True}),
                 lambda: self._tool("control_camera", {"enabled": False}),
                 hand,
+                self._restart_camera,
                 lambda: self._tool("control_camera", {"enabled": True}),
             )
         )
@@ -163,6 +164,14 @@ class PrivateRobot(RuleBasedStateMachine):
     def led_can_be_seen(self) -> bool:
         led = self.pi.gpio.pin(LED)
         return led.held is None and not led.broken
+
+    @rule()
+    def camera_is_restarted_as_if_it_had_stalled(self) -> None:
+        self.run(self._tools(self._restart_camera))
+
+    async def _restart_camera(self) -> None:
+        with contextlib.suppress(RobotNodeError):
+            await self.robot.body.camera.restart()
 
     @rule()
     def robot_restarts(self) -> None:

@@ -1,0 +1,118 @@
+"""A camera that is on and delivers no pictures is restarted; if that does not help, the robot has to be."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from robot_node.errors import DeviceError, NotReadyError, ServiceError
+from robot_node.supervisor import Crashes, RestartPolicy
+
+logger = logging.getLogger(__name__)
+
+RESTARTS = RestartPolicy(initial_s=1.0, maximum_s=10.0, stable_after_s=60.0, most_crashes=5, window_s=300.0)
+"""Of a camera that stalls, or cannot be switched on again: at the fifth time within five minutes it is given up."""
+
+_LOOKS = 3
+"""Within the time without a picture: one look alone may have come too early, e.g. after the machine slept."""
+
+
+class Restartable(Protocol):
+    """What is asked of a camera, see :class:`robot_node.devices.camera.Camera`."""
+
+    async def delivers(self) -> bool | None:
+        """Whether pictures have come since the last call."""
+
+    async def restart(self) -> None:
+        """Restart it."""
+
+
+class Pictures:
+    """Whether the camera has stalled, from what was seen at each look.
+
+    Args:
+        limit_s: For how long no picture must have come, in seconds.
+    """
+
+    def __init__(self, limit_s: float) -> None:
+        self._limit_s = limit_s
+        self._since: float | None = None
+        self._missed = 0
+
+    def looked(self, now: float, *, came: bool | None) -> bool:
+        """Return whether the camera has stalled.
+
+        Args:
+            now: In seconds of a monotonic clock.
+            came: Whether pictures came; None when none were expected.
+        """
+        if came is not False or self._since is None:
+            self._since, self._missed = now, 0
+            return False
+        self._missed += 1
+        return self._missed >= 2 and now - self._since >= self._limit_s
+
+
+async def restart_when_stalled(
+    camera: Restartable,
+    limit_s: float,
+    *,
+    policy: RestartPolicy = RESTARTS,
+    clock: Callable[[], float] | None = None,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> None:
+    """Look after a camera until cancelled.
+
+    Args:
+        camera: The camera.
+        limit_s: After how many seconds without a picture it is restarted.
+        policy: How often, and with which delays after a restart that failed.
+        clock: Monotonic time in seconds; the event loop's by default.
+        sleep: Waits for some seconds.
+
+    Raises:
+        ServiceError: It stalls again and again, or cannot be switched on again.
+    """
+    clock = clock or asyncio.get_running_loop().time
+    crashes = Crashes(policy)
+    while True:
+        began = clock()
+        reason = await _stall(camera, limit_s, clock, sleep)
+        while True:
+            delay = crashes.next_delay(began=began, now=clock())
+            if delay is None:
+                raise _given_up(policy.most_crashes - 1, reason)
+            logger.warning("The camera is restarted: %s", reason)
+            try:
+                await camera.restart()
+                break
+            except NotReadyError as error:
+                logger.info("The camera is not restarted: %s", error)
+                break
+            except DeviceError as error:  # the camera has logged and reported it
+                reason = str(error)
+                await sleep(delay)
+
+
+async def _stall(
+    camera: Restartable, limit_s: float, clock: Callable[[], float], sleep: Callable[[float], Awaitable[None]]
+) -> str:
+    """Return why the camera has to be restarted, when it has to."""
+    pictures = Pictures(limit_s)
+    while True:
+        await sleep(limit_s / _LOOKS)
+        try:
+            if pictures.looked(clock(), came=await camera.delivers()):
+                return f"It has delivered no picture for {limit_s:g} s."
+        except DeviceError as error:  # its library hangs
+            return str(error)
+
+
+def _given_up(restarts: int, reason: str) -> ServiceError:
+    return ServiceError(
+        f"The camera was restarted {restarts} times and still does not work. {reason}",
+        remedy="The robot ends, so that its service manager starts it anew. If that does not help: check the ribbon "
+        "cable, with the power off.",
+    )

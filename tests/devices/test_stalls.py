@@ -1,0 +1,246 @@
+"""A camera that delivers no pictures while it is on: it is restarted, and if that does not help, the robot is."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from robot_node.devices.camera import CameraLimits
+from robot_node.devices.capture import StalledError
+from robot_node.devices.stalls import Pictures, restart_when_stalled
+from robot_node.errors import DeviceError, ServiceError
+from robot_node.state import CameraState
+from robot_node.supervisor import RestartPolicy
+from tests.devices.camera_rig import DEADLINE_S, PIS, Pi, Rig, eventually, make_pi, rig
+
+pytestmark = pytest.mark.filterwarnings("ignore:setDaemon:DeprecationWarning")  # picamera2's own line
+
+LIMIT_S = 0.6
+IMPATIENT = CameraLimits(picture=0.8)
+OFTEN = RestartPolicy(initial_s=0.05, maximum_s=0.05, most_crashes=100)
+
+
+@pytest.fixture
+def pi() -> Pi:
+    return make_pi("simulated Pi 5")
+
+
+@asynccontextmanager
+async def looked_after(robot: Rig, policy: RestartPolicy = OFTEN) -> AsyncIterator[asyncio.Task[None]]:
+    task = asyncio.create_task(restart_when_stalled(robot.camera, LIMIT_S, policy=policy))
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+def judged(*looks: tuple[float, bool | None]) -> list[bool]:
+    pictures = Pictures(5.0)
+    return [pictures.looked(now, came=came) for now, came in looks]
+
+
+def test_a_stall_is_no_picture_for_the_whole_time() -> None:
+    assert judged((0, True), (2, False), (4, False), (4.9, False), (5, False)) == [False] * 4 + [True]
+    assert judged((0, True), (2, False), (4, True), (6, False), (8, False)) == [False] * 5
+
+
+def test_one_look_after_a_long_sleep_is_no_stall() -> None:
+    assert judged((0, True), (3600, False), (3602, True)) == [False] * 3
+    assert judged((0, True), (3600, False), (3602, False)) == [False, False, True]
+
+
+def test_nothing_is_expected_of_a_camera_that_is_off() -> None:
+    assert judged((0, None), (100, None), (101, False), (103, False)) == [False] * 4
+
+
+@pytest.mark.parametrize("name", PIS)
+async def test_a_stalled_camera_is_restarted_and_its_viewers_get_pictures_again(name: str) -> None:
+    pi = make_pi(name)
+    async with rig(pi, limits=IMPATIENT, watched=True) as robot, looked_after(robot):
+        await robot.camera.start()
+        await robot.frames.more(3)
+        pi.sensor.stalled = True
+        await eventually(lambda: CameraState.FAILED in robot.states)
+        before = len(robot.frames.received)
+        pi.sensor.stalled = False
+        await robot.frames.more(3)
+        assert robot.frames.received[before].keyframe
+        stamps = [frame.timestamp_us for frame in robot.frames.received]
+        assert stamps == sorted(set(stamps))
+        await eventually(lambda: robot.camera_state() is CameraState.ON)
+        assert not robot.state.snapshot.camera_error
+        assert (await robot.camera.photo()).jpeg
+
+
+async def test_a_stall_that_nobody_watches_is_noticed_too(pi: Pi) -> None:
+    async with rig(pi, limits=IMPATIENT) as robot, looked_after(robot):
+        await robot.camera.start()
+        pi.sensor.stalled = True
+        await eventually(lambda: CameraState.FAILED in robot.states)
+        pi.sensor.stalled = False
+        await eventually(lambda: robot.camera_state() is CameraState.ON)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize("name", ["simulated Pi 5", "real picamera2"])
+async def test_a_camera_whose_event_thread_died_is_restarted(name: str) -> None:
+    pi = make_pi(name)
+    broken = threading.Event()
+    base = pi.library.H264Encoder
+
+    def encode(encoder: Any, stream: Any, request: Any) -> None:  # noqa: ANN401  # picamera2 ships no types
+        if broken.is_set():
+            broken.clear()
+            raise OSError("the encoder's driver failed")
+        base._encode(encoder, stream, request)
+
+    async with (
+        rig(pi, platform=pi.with_encoder(_encode=encode), limits=IMPATIENT, watched=True) as robot,
+        looked_after(robot),
+    ):
+        await robot.camera.start()
+        await robot.frames.more(2)
+        broken.set()
+        await eventually(lambda: CameraState.FAILED in robot.states)
+        await robot.frames.more(10)
+        assert robot.camera_state() is CameraState.ON
+
+
+async def test_an_encoder_that_gives_nothing_while_the_camera_works_is_a_stall_too(pi: Pi) -> None:
+    stuck = threading.Event()
+    base = pi.library.H264Encoder
+
+    def encode(encoder: Any, stream: Any, request: Any) -> None:  # noqa: ANN401  # picamera2 ships no types
+        if not stuck.is_set():
+            base._encode(encoder, stream, request)
+
+    async with (
+        rig(pi, platform=pi.with_encoder(_encode=encode), limits=IMPATIENT, watched=True) as robot,
+        looked_after(robot),
+    ):
+        await robot.camera.start()
+        await robot.frames.more(2)
+        stuck.set()
+        await eventually(lambda: CameraState.FAILED in robot.states)
+        stuck.clear()
+        await robot.frames.more(10)
+
+
+async def test_a_camera_that_works_is_known_to_and_nothing_is_expected_while_it_is_off(pi: Pi) -> None:
+    async with rig(pi, limits=CameraLimits(picture=DEADLINE_S), watched=True) as robot:
+        assert await robot.camera.delivers() is None
+        await robot.camera.start()
+        for _ in range(3):
+            await robot.frames.more(1)
+            assert await robot.camera.delivers() is True
+        robot.camera.set_watched(False)
+        await robot.camera.photo()  # it comes after the end of the encoder
+        assert await robot.camera.delivers() is True
+        await robot.camera.stop()
+        assert await robot.camera.delivers() is None
+        await robot.camera.restart()
+        assert robot.camera_state() is CameraState.OFF
+
+
+async def test_a_photo_that_finds_the_stall_out_first_does_not_keep_the_camera_from_coming_back(pi: Pi) -> None:
+    async with rig(pi, limits=IMPATIENT) as robot, looked_after(robot):
+        await robot.camera.start()
+        pi.sensor.stalled = True
+        with pytest.raises(DeviceError):
+            await robot.camera.photo()
+        pi.sensor.stalled = False
+        await eventually(lambda: robot.camera_state() is CameraState.ON)
+        assert (await robot.camera.photo()).jpeg
+
+
+async def test_whoever_switches_a_failed_camera_off_keeps_it_off(pi: Pi) -> None:
+    async with rig(pi, limits=IMPATIENT) as robot:
+        await robot.camera.start()
+        pi.sensor.stalled = True
+        with pytest.raises(StalledError):
+            await robot.camera.photo()
+        assert await robot.camera.delivers() is False
+        pi.sensor.stalled = False
+        await robot.camera.stop()
+        assert await robot.camera.delivers() is None
+        await robot.camera.restart()
+        assert robot.camera_state() is CameraState.OFF
+        assert not pi.capturing()
+
+
+async def test_a_camera_that_could_never_be_switched_on_is_not_tried_by_itself(pi: Pi) -> None:
+    pi.sensor.absent = True
+    async with rig(pi) as robot:
+        with pytest.raises(DeviceError):
+            await robot.camera.start()
+        pi.sensor.absent = False
+        assert await robot.camera.delivers() is None
+        await robot.camera.restart()
+        assert robot.camera_state() is CameraState.FAILED
+
+
+@pytest.mark.parametrize("fault", ["stalled", "absent"])
+async def test_a_camera_that_stays_broken_is_given_up_after_some_restarts(pi: Pi, fault: str) -> None:
+    policy = replace(OFTEN, most_crashes=4)
+    async with rig(pi, limits=IMPATIENT, watched=True) as robot, looked_after(robot, policy) as task:
+        await robot.camera.start()
+        await robot.frames.more(1)
+        pi.sensor.stalled = True
+        setattr(pi.sensor, fault, True)
+        async with asyncio.timeout(DEADLINE_S):
+            with pytest.raises(ServiceError, match="The camera was restarted 3 times and still does not work"):
+                await task
+        assert robot.camera_state() is CameraState.FAILED
+        assert not pi.capturing()
+        assert robot.indicator[-1] is False
+
+
+async def test_a_camera_that_stalls_again_and_again_is_given_up_even_if_each_restart_works(pi: Pi) -> None:
+    policy = replace(OFTEN, most_crashes=3)
+    async with rig(pi, limits=IMPATIENT, watched=True) as robot, looked_after(robot, policy) as task:
+        await robot.camera.start()
+
+        def stall_whenever_it_is_on(_: object) -> None:
+            pi.sensor.stalled = robot.camera_state() is CameraState.ON
+
+        robot.state.listen(stall_whenever_it_is_on)
+        pi.sensor.stalled = True
+        async with asyncio.timeout(DEADLINE_S):
+            with pytest.raises(ServiceError, match="restarted 2 times"):
+                await task
+
+
+async def test_a_library_that_hangs_is_given_up_with_the_led_lit_as_long_as_the_sensor_may_capture(
+    pi: Pi,
+) -> None:
+    hang, release = threading.Event(), threading.Event()
+    base = pi.library.Picamera2
+
+    def capture_request(picam2: Any, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401  # picamera2 ships no types
+        if hang.is_set():
+            release.wait()
+        return base.capture_request(picam2, *arguments, **options)
+
+    library = replace(pi.library, Picamera2=type("HangingPicamera2", (base,), {"capture_request": capture_request}))
+    platform = replace(pi.platform, camera_library=lambda: library)
+    limits = CameraLimits(picture=0.2, encoder=0.2, close=0.2)
+    policy = replace(OFTEN, most_crashes=3)
+    async with rig(pi, platform=platform, limits=limits) as robot, looked_after(robot, policy) as task:
+        await robot.camera.start()
+        hang.set()
+        async with asyncio.timeout(DEADLINE_S):
+            with pytest.raises(ServiceError):
+                await task
+        assert robot.camera_state() is CameraState.FAILED
+        assert robot.indicator == [True]
+        assert pi.capturing()
+        release.set()
+        await eventually(lambda: robot.indicator == [True, False])
+        assert not pi.capturing()
