@@ -16,7 +16,7 @@ from mcp.server import MCPServer
 
 from robot_node import systemd_notify
 from robot_node.access import guarded
-from robot_node.config import AudioSettings, Settings
+from robot_node.config import AudioSettings, CameraSettings, Settings
 from robot_node.devices.audio import Loudspeaker, Microphone
 from robot_node.devices.camera import Camera
 from robot_node.devices.display import Display
@@ -165,9 +165,7 @@ async def run(
                 if calls is not None:
                     services.run("dialer", partial(_dial, settings, streams, calls, face, online, voice=voice))
                 _speak_and_hear(services, loudspeaker, voice.speaker, ears)
-                services.run("camera", partial(restart_when_stalled, camera, settings.camera.restart_after_s))
-                if settings.camera.on_at_start:
-                    services.run("camera at start", partial(_switch_on, camera))
+                _look_after_camera(services, camera, settings.camera)
                 services.run("monitoring", partial(monitoring.run, online))
                 for name, service in beside.items():
                     services.run(name, service)
@@ -314,6 +312,12 @@ def _speak_and_hear(
         services.run("voice at start", speaker.check)
     if ears is not None:
         services.run("hearing", ears.run)
+
+
+def _look_after_camera(services: Supervisor, camera: Camera, settings: CameraSettings) -> None:
+    services.run("camera", partial(restart_when_stalled, camera, settings.restart_after_s))
+    if settings.on_at_start:
+        services.run("camera at start", partial(_switch_on, camera))
 
 
 async def _switch_on(camera: Camera) -> None:

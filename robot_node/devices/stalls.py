@@ -12,8 +12,11 @@ from robot_node.supervisor import Crashes, RestartPolicy
 
 logger = logging.getLogger(__name__)
 
-RESTARTS = RestartPolicy(initial_s=1.0, maximum_s=10.0, stable_after_s=60.0, most_crashes=5, window_s=300.0)
-"""Of a camera that stalls, or cannot be switched on again: at the fifth time within five minutes it is given up."""
+ATTEMPTS = 10
+"""To switch a camera on again that has stalled. If all of them fail, it is given up."""
+
+RESTARTS = RestartPolicy(initial_s=1.0, maximum_s=10.0, stable_after_s=60.0, most_crashes=20, window_s=300.0)
+"""Of a camera that stalls again after it was restarted: at the twentieth time within five minutes it is given up."""
 
 _LOOKS = 3
 """Within the time without a picture: one look alone may have come too early, e.g. after the machine slept."""
@@ -59,6 +62,7 @@ async def restart_when_stalled(
     camera: Restartable,
     limit_s: float,
     *,
+    attempts: int = ATTEMPTS,
     policy: RestartPolicy = RESTARTS,
     clock: Callable[[], float] | None = None,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -68,7 +72,8 @@ async def restart_when_stalled(
     Args:
         camera: The camera.
         limit_s: After how many seconds without a picture it is restarted.
-        policy: How often, and with which delays after a restart that failed.
+        attempts: How often it is tried to bring it back.
+        policy: How often it may stall, and the delays after a restart that failed.
         clock: Monotonic time in seconds; the event loop's by default.
         sleep: Waits for some seconds.
 
@@ -80,10 +85,10 @@ async def restart_when_stalled(
     while True:
         began = clock()
         reason = await _stall(camera, limit_s, clock, sleep)
-        while True:
+        for attempt in range(1, attempts + 1):
             delay = crashes.next_delay(began=began, now=clock())
             if delay is None:
-                raise _given_up(policy.most_crashes - 1, reason)
+                raise _given_up(f"It stalled {policy.most_crashes} times within {policy.window_s:g} s.", reason)
             logger.warning("The camera is restarted: %s", reason)
             try:
                 await camera.restart()
@@ -93,6 +98,8 @@ async def restart_when_stalled(
                 break
             except DeviceError as error:  # the camera has logged and reported it
                 reason = str(error)
+                if attempt == attempts:
+                    raise _given_up(f"It was restarted {attempts} times in vain.", reason) from error
                 await sleep(delay)
 
 
@@ -110,9 +117,9 @@ async def _stall(
             return str(error)
 
 
-def _given_up(restarts: int, reason: str) -> ServiceError:
+def _given_up(history: str, reason: str) -> ServiceError:
     return ServiceError(
-        f"The camera was restarted {restarts} times and still does not work. {reason}",
+        f"The camera does not work any more. {history} {reason}",
         remedy="The robot ends, so that its service manager starts it anew. If that does not help: check the ribbon "
         "cable, with the power off.",
     )
