@@ -196,9 +196,7 @@ async def test_a_camera_that_stays_broken_is_given_up_after_some_restarts(pi: Pi
         pi.sensor.stalled = True
         setattr(pi.sensor, fault, True)
         async with asyncio.timeout(DEADLINE_S):
-            with pytest.raises(
-                ServiceError, match=r"The camera does not work any more\. It was restarted 3 times in vain\."
-            ):
+            with pytest.raises(ServiceError, match=r"It was restarted 3 times in vain\."):
                 await task
         assert robot.camera_state() is CameraState.FAILED
         assert not pi.capturing()
@@ -216,7 +214,7 @@ async def test_a_camera_that_stalls_again_and_again_is_given_up_even_if_each_res
         robot.state.listen(stall_whenever_it_is_on)
         pi.sensor.stalled = True
         async with asyncio.timeout(DEADLINE_S):
-            with pytest.raises(ServiceError, match=r"It stalled 3 times within 300 s\."):
+            with pytest.raises(ServiceError, match=r"It stalled 3 times within 600 s\."):
                 await task
 
 
