@@ -1,5 +1,17 @@
-"""``python -m robot_node`` is ``robot-node``."""
+"""``robot-node``, and ``python -m robot_node``."""
 
-from robot_node.cli import main
+import sys
 
-main()
+from robot_node import process_list
+
+
+def main() -> None:
+    """Entry point. A password on the command line leaves it before anything else is loaded."""
+    process_list.hide_password(sys.argv, sys.orig_argv)
+    from robot_node.cli import main as run  # noqa: PLC0415  # takes its time
+
+    run()
+
+
+if __name__ == "__main__":
+    main()

@@ -80,7 +80,7 @@ class RobotSettings(_Section):
 class BrokerSettings(_Section):
     """Where the MQTT broker is."""
 
-    url: str = "mqtt://127.0.0.1:1883"
+    url: Annotated[str, Field(repr=False)] = "mqtt://127.0.0.1:1883"  # may hold a password
     username: str | None = None
     password_file: Path | None = None
     password: Annotated[SecretStr | None, Field(description="A secret: it belongs into the environment.")] = None
@@ -281,7 +281,7 @@ class WebRtcSettings(_Section):
 
     enabled: bool = True
     proxy: bool = False
-    ice_servers: tuple[str, ...] = ()
+    ice_servers: Annotated[tuple[str, ...], Field(repr=False)] = ()  # may hold passwords
     addresses: tuple[str, ...] = ()
     max_viewers: Annotated[int, Field(ge=1, le=64)] = 16
     connect_timeout_s: Annotated[float, Field(gt=0, le=120)] = 15.0
@@ -308,6 +308,13 @@ class ConsoleSettings(_Section):
     port: Annotated[int, Field(ge=0, le=65535)] = 8088
     broker_url: Annotated[str, Field(pattern=r"^(wss?://.+)?$")] = ""
     username: str = ""
+
+    @field_validator("broker_url")
+    @classmethod
+    def _without_password(cls, value: str) -> str:
+        if "@" in value:
+            raise ValueError("must hold neither user nor password: everybody who loads the page can read it")
+        return value
 
 
 class MetricsSettings(_Section):

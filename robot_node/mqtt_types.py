@@ -61,7 +61,13 @@ class Broker:
             parts = urlsplit(url)
             port = parts.port
         except ValueError as error:
-            raise SettingsError(f"The broker address cannot be read: {error}.", remedy=remedy) from error
+            if "@" not in url:
+                raise SettingsError(f"The broker address cannot be read: {error}.", remedy=remedy) from error
+            # The reason would repeat what it takes for the port: a piece of the password.
+            raise SettingsError(
+                "The broker address cannot be read.",
+                remedy=f"{remedy} In user and password / ? # [ and ] are written %2F %3F %23 %5B and %5D.",
+            ) from None
         if parts.scheme not in _DEFAULT_PORTS:
             raise SettingsError(f"The broker address has an unknown scheme {parts.scheme!r}.", remedy=remedy)
         if not parts.hostname:

@@ -78,6 +78,8 @@ class RobotProcess:
         folder: Where it logs, and where its simulated display draws.
         scene: What its camera sees.
         settings: Further environment variables.
+        arguments: Further arguments.
+        names_broker: Whether the environment says where the broker is.
     """
 
     broker: PrivateBroker
@@ -85,6 +87,7 @@ class RobotProcess:
     scene: str = "clock"
     settings: dict[str, str] = field(default_factory=dict)
     arguments: Sequence[str] = ()
+    names_broker: bool = True
     process: asyncio.subprocess.Process | None = None
 
     @property
@@ -112,7 +115,7 @@ class RobotProcess:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=environment(self.broker, {**defaults, **self.settings}),
+                env=environment(self.broker if self.names_broker else None, {**defaults, **self.settings}),
             )
 
     async def stop(self) -> int:
