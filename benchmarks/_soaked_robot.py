@@ -12,9 +12,11 @@ import gc
 import logging
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from benchmarks._processes import reply, requests
 from hw_mocks.platform import SimulatedPi, simulated_platform
@@ -70,11 +72,17 @@ def _figures(tracebacks: _Tracebacks) -> dict[str, object]:
     return {
         "memory_mb": round(int(status["VmRSS"].split()[0]) / 1024, 1),
         "tasks": len(asyncio.all_tasks()),
+        "kinds_of_tasks": Counter(_kind(task) for task in asyncio.all_tasks()),
         "threads": threading.active_count(),
         "descriptors": len(list(Path("/proc/self/fd").iterdir())),
         "tracebacks": tracebacks.count,
         "first_traceback": tracebacks.first,
     }
+
+
+def _kind(task: asyncio.Task[Any]) -> str:
+    """What a task does: the name that it was given, or the function that it runs."""
+    return getattr(task.get_coro(), "__qualname__", "?") if task.get_name().startswith("Task-") else task.get_name()
 
 
 async def _run(server_id: str) -> None:

@@ -22,6 +22,7 @@ import contextlib
 import secrets
 import statistics
 import sys
+from collections import Counter
 from collections.abc import Coroutine
 from random import Random
 from typing import Any
@@ -98,6 +99,8 @@ async def soak(minutes: float, seed: int) -> dict[str, Any]:
         ghosts = await _present(private)
     growth = {name: round(after[name] - before[name], 1) for name in _ALLOWED}
     failures += [f"{name} grew by {growth[name]}" for name, most in _ALLOWED.items() if growth[name] > most]
+    more = Counter(after["kinds_of_tasks"]) - Counter(before["kinds_of_tasks"])
+    failures += [f"{count} more of the task {kind}" for kind, count in more.items()]
     failures += [f"{account.calls['lost']} calls got neither answer nor error"] if account.calls["lost"] else []
     failures += [f"presence of {ghost} is left behind" for ghost in ghosts]
     failures += [f"{after['tracebacks']} tracebacks, the first: {after['first_traceback']}"] * bool(after["tracebacks"])

@@ -14,10 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from aiortc import (
-    RTCConfiguration,
     RTCIceServer,
     RTCIceTransport,
-    RTCPeerConnection,
     RTCRtpTransceiver,
     RTCSessionDescription,
 )
@@ -35,6 +33,7 @@ from robot_node.webrtc.negotiation import (
     rtc_candidate,
     video_codec_for,
 )
+from robot_node.webrtc.peer_connection import PeerConnection
 from robot_node.webrtc.signaling import (
     MAX_CANDIDATES,
     Answer,
@@ -137,8 +136,7 @@ class Call:
         self._addresses = addresses
         self._limits = limits or CallLimits()
         self._loop = asyncio.get_running_loop()
-        # An empty list, never None: that would mean a public STUN server to aiortc.
-        self._connection = RTCPeerConnection(RTCConfiguration(iceServers=list(ice_servers)))
+        self._connection = PeerConnection(ice_servers)
         self._track = BroadcastTrack(broadcast)
         self._vp8 = vp8
         self._sound = CallSound(sound or Sound())

@@ -13,7 +13,6 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from aiortc import (
-    RTCConfiguration,
     RTCDataChannel,
     RTCIceServer,
     RTCIceTransport,
@@ -37,6 +36,7 @@ from robot_node.webrtc.negotiation import (
     video_codec_for,
 )
 from robot_node.webrtc.network_stats import NetworkStats
+from robot_node.webrtc.peer_connection import PeerConnection
 from robot_node.webrtc.session_end import Cause, SessionEnd
 from robot_node.webrtc.signaling import (
     MAX_CANDIDATES,
@@ -93,8 +93,7 @@ class Session:
         self._on_connected = on_connected
         self._addresses = addresses
         self._connect_timeout_s = connect_timeout_s
-        # An empty list, never None: that would mean a public STUN server to aiortc.
-        self._connection = RTCPeerConnection(RTCConfiguration(iceServers=list(ice_servers)))
+        self._connection = PeerConnection(ice_servers)
         self._codec = VideoCodec.H264 if vp8 is None else video_codec_for(offer.sdp)
         self._track = BroadcastTrack(vp8 if vp8 is not None and self._codec is VideoCodec.VP8 else broadcast)
         self._sound = ViewerSound(sound or Sound(), client_id)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import av
-from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCRtpTransceiver, RTCSessionDescription
+from aiortc import MediaStreamTrack, RTCPeerConnection, RTCRtpTransceiver, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError
 
 from robot_node.errors import BrokerError, RemoteError, SignalingError
@@ -26,6 +26,7 @@ from robot_node.webrtc.negotiation import (
     prefer_h264_with_retransmission,
     rtc_candidate,
 )
+from robot_node.webrtc.peer_connection import PeerConnection
 from robot_node.webrtc.recording import Recording
 from robot_node.webrtc.signaling import (
     MAX_CANDIDATES,
@@ -226,7 +227,7 @@ async def view(
         max_packet_bytes=2 * MAX_MESSAGE_BYTES,
     )
     signaling = _Signaling()
-    peer = RTCPeerConnection(RTCConfiguration(iceServers=[ice_server(url) for url in ice_servers]))
+    peer = PeerConnection([ice_server(url) for url in ice_servers])
     status = _Status(peer)
     try:
         async with connect(broker, options, signaling.receive) as connection:

@@ -1,0 +1,42 @@
+"""aiortc's peer connection, which can be closed at any moment."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from aiortc import RTCConfiguration, RTCIceServer, RTCPeerConnection
+
+from robot_node.mqtt import cancel_and_wait
+
+
+class PeerConnection(RTCPeerConnection):
+    """aiortc's peer connection; closing it ends what is still connecting.
+
+    aiortc connects in a task of its own, which goes on when the connection is closed meanwhile: it then starts ICE's
+    consent checks and the sender's RTCP after those were to be stopped, for ever, or fails where nobody hears it.
+
+    Args:
+        ice_servers: STUN and TURN servers; without any, none is asked. (To aiortc, None means a public one.)
+
+    Raises:
+        AttributeError: when it connects: this aiortc connects in another way.
+    """
+
+    def __init__(self, ice_servers: Sequence[RTCIceServer] = ()) -> None:
+        super().__init__(RTCConfiguration(iceServers=list(ice_servers)))
+        self._connecting: set[asyncio.Task[None]] = set()
+
+    async def _RTCPeerConnection__connect(self) -> None:  # noqa: N802  # the name that Python gives to aiortc's own
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101  # a coroutine runs in a task
+        self._connecting.add(task)
+        try:
+            await super()._RTCPeerConnection__connect()  # type: ignore[misc]  # see above
+        finally:
+            self._connecting.discard(task)
+
+    async def close(self) -> None:
+        """End it, whatever it is doing."""
+        await cancel_and_wait(*self._connecting)
+        await super().close()

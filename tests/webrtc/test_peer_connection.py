@@ -1,0 +1,43 @@
+"""A peer connection that is closed while it connects: nothing of it goes on, and nothing is complained of."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+
+from aiortc import RTCPeerConnection, VideoStreamTrack
+
+from robot_node.webrtc.peer_connection import PeerConnection
+
+
+async def test_closing_at_any_moment_of_connecting_ends_everything() -> None:
+    complaints: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(repr(context)))
+    before = asyncio.all_tasks()
+    for moment in range(60):  # half a millisecond apart: connecting takes some ten
+        async with asyncio.timeout(60):
+            await _connect_and_close(moment * 0.0005)
+    deadline = asyncio.get_running_loop().time() + 30
+    while (left := asyncio.all_tasks() - before) and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110  # sockets of ICE say late that they are closed
+        await asyncio.sleep(0.05)
+    gc.collect()
+    assert not left
+    assert not complaints
+
+
+async def _connect_and_close(after_s: float) -> None:
+    robot, viewer = PeerConnection(), PeerConnection()
+    viewer.addTransceiver("video", direction="recvonly")
+    viewer.createDataChannel("status")
+    await viewer.setLocalDescription(await viewer.createOffer())
+    await robot.setRemoteDescription(viewer.localDescription)
+    robot.addTrack(VideoStreamTrack())
+    await robot.setLocalDescription(await robot.createAnswer())
+    await viewer.setRemoteDescription(robot.localDescription)
+    await asyncio.sleep(after_s)
+    await robot.close()
+    await viewer.close()
+
+
+def test_what_is_overridden_exists() -> None:
+    assert callable(RTCPeerConnection._RTCPeerConnection__connect)  # type: ignore[attr-defined]  # aiortc's private name
