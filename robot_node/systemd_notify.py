@@ -18,4 +18,18 @@ def notify(*assignments: str) -> None:
     if address.startswith("@"):  # the abstract namespace (unix(7))
         address = "\0" + address[1:]
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as out:
+        out.setblocking(False)  # a manager that does not read must not hold up the robot
         out.sendto("\n".join(assignments).encode(), address)
+
+
+def watchdog_period_s() -> float | None:
+    """After how many seconds without ``WATCHDOG=1`` systemd restarts us; None when it does not watch us.
+
+    Source: sd_watchdog_enabled(3).
+    """
+    microseconds, watched = os.environ.get("WATCHDOG_USEC", ""), os.environ.get("WATCHDOG_PID", "")
+    if not microseconds.isdecimal() or int(microseconds) == 0:
+        return None
+    if watched and watched != str(os.getpid()):  # a child of the watched process has inherited its environment
+        return None
+    return int(microseconds) / 1_000_000

@@ -135,6 +135,7 @@ class Microphone:
 
         continues, timestamp = False, 0
         while not stop.is_set():
+            self._worker.getting_on()
             recorded, _overflowed = stream.read(FRAME_SAMPLES)
             if self._hear is not None:
                 self._loop.call_soon_threadsafe(self._deliver_samples, bytes(recorded), stop)
@@ -313,6 +314,7 @@ class Loudspeaker:
         with _opened(library, library.RawOutputStream, "loudspeaker", self._device) as stream:
             self._loop.call_soon_threadsafe(self._works)
             while samples := self._queue.get(self._idle_s):
+                self._worker.getting_on()
                 played = self._volume.adjusted(samples)
                 if self._listener is not None:
                     self._loop.call_soon_threadsafe(self._listener, level_of(played))

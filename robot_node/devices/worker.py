@@ -7,8 +7,10 @@ import contextvars
 import functools
 import queue
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import dataclass, replace
 from typing import Any, ParamSpec, TypeVar
 
 from robot_node.errors import DeviceError
@@ -17,8 +19,46 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
+_LIMIT_S = 30.0
+"""Of a call that names no limit of its own: the first one into a library imports it, which takes seconds on a Pi."""
+
+
 class HangingError(DeviceError):
     """A call into a device's library has not returned."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunningCall:
+    """A blocking call into a device's library.
+
+    Attributes:
+        device: Name of the device's worker.
+        since: When it began, or last told that it gets on; in seconds of the worker's clock.
+        limit_s: How long it may take, in seconds.
+    """
+
+    device: str
+    since: float
+    limit_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    function: Callable[[], Any]
+    future: Future[Any]
+    limit_s: float
+
+
+class _WorkerThread(threading.Thread):
+    """A thread that says what it does. One whose call hangs stays alive, whatever became of its worker."""
+
+    call: RunningCall | None = None
+
+
+def running_calls() -> list[RunningCall]:
+    """The calls that run now in the workers of all devices, those that were given up included."""
+    threads = [thread for thread in threading.enumerate() if isinstance(thread, _WorkerThread)]
+    return [call for thread in threads if (call := thread.call) is not None]
 
 
 class DeviceWorker:
@@ -28,12 +68,14 @@ class DeviceWorker:
 
     Args:
         name: Name of the thread, e.g. ``"camera"``.
+        clock: Monotonic time in seconds.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._name = name
-        self._calls: queue.SimpleQueue[tuple[Callable[[], Any], Future[Any]] | None] = queue.SimpleQueue()
-        self._thread: threading.Thread | None = None
+        self._clock = clock
+        self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
+        self._thread: _WorkerThread | None = None
         self._closed = False
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -45,15 +87,7 @@ class DeviceWorker:
         Raises:
             RuntimeError: The worker was closed.
         """
-        if self._closed:
-            raise RuntimeError(f"The worker {self._name!r} is closed.")
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
-            self._thread.start()
-        future: Future[T] = Future()
-        # In the caller's context: what the library's call logs belongs to the caller's session.
-        self._calls.put((functools.partial(contextvars.copy_context().run, function, *args, **kwargs), future))
-        return await asyncio.shield(asyncio.wrap_future(future))
+        return await self._run(_LIMIT_S, functools.partial(function, *args, **kwargs))
 
     async def run_within(self, limit_s: float, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """As :meth:`run`, but wait no longer than that many seconds.
@@ -63,27 +97,48 @@ class DeviceWorker:
         """
         try:
             async with asyncio.timeout(limit_s):
-                return await self.run(function, *args, **kwargs)
+                return await self._run(limit_s, functools.partial(function, *args, **kwargs))
         except TimeoutError as error:
             raise HangingError(
                 f"The {self._name} does not answer: a call took longer than {limit_s:g} seconds.",
                 remedy="Switch it on again; if that fails, restart the robot.",
             ) from error
 
+    def getting_on(self) -> None:
+        """Say, from within a call that lasts as long as its device is in use, that it does not hang."""
+        thread = self._thread
+        if thread is not None and thread.call is not None:
+            thread.call = replace(thread.call, since=self._clock())
+
     def close(self) -> None:
         """Let the thread end after the calls that were asked for; does not wait for them."""
         self._closed = True
         self._calls.put(None)
 
+    async def _run(self, limit_s: float, function: Callable[[], T]) -> T:
+        if self._closed:
+            raise RuntimeError(f"The worker {self._name!r} is closed.")
+        if self._thread is None:
+            self._thread = _WorkerThread(target=self._work, name=self._name, daemon=True)
+            self._thread.start()
+        future: Future[T] = Future()
+        # In the caller's context: what the library's call logs belongs to the caller's session.
+        self._calls.put(_Call(functools.partial(contextvars.copy_context().run, function), future, limit_s))
+        return await asyncio.shield(asyncio.wrap_future(future))
+
     def _work(self) -> None:
+        thread = self._thread
+        assert thread is not None, "it runs this"  # noqa: S101  # a mistake in this module itself
         while (call := self._calls.get()) is not None:
-            function, future = call
-            if not future.set_running_or_notify_cancel():
+            if not call.future.set_running_or_notify_cancel():
                 continue
+            thread.call = RunningCall(self._name, self._clock(), call.limit_s)
             try:
-                result = function()
+                result = call.function()
             except BaseException as error:  # noqa: BLE001  # whatever it is belongs to the caller, who gets it
-                future.set_exception(error)
+                thread.call = None
+                call.future.set_exception(error)
             else:
-                future.set_result(result)
-            del call, function, future  # a thread that waits must not keep a device alive
+                thread.call = None
+                call.future.set_result(result)
+            del call  # a thread that waits must not keep a device alive
