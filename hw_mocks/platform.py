@@ -60,6 +60,7 @@ def simulated_platform(
     display_height: Literal[32, 64] = 64,
     display_address: int = 0x3C,
     display_picture: Path | None = None,
+    camera_hangs_while: Path | None = None,
     microphone_sound: Path | None = None,
     loudspeaker_recording: Path | None = None,
 ) -> SimulatedPi:
@@ -72,6 +73,7 @@ def simulated_platform(
         display_height: Rows of the display.
         display_address: Where on the I2C bus it answers.
         display_picture: File that always holds the display's picture as PNG.
+        camera_hangs_while: File; while it exists, a call that switches the camera on does not return.
         microphone_sound: File that the microphone hears, again and again; None for a tone.
         loudspeaker_recording: File that gets what the loudspeaker plays, 16 bit, mono, 48 kHz, without a header.
 
@@ -79,7 +81,7 @@ def simulated_platform(
         SettingsError: The scene cannot be shown, or the sound not be heard.
     """
     check_scene(scene)
-    sensor = SimulatedSensor(scene=scene)
+    sensor = SimulatedSensor(scene=scene, hangs_while=camera_hangs_while)
     library = camera_library(sensor, board)
     oled = SimulatedOled(controller, display_height, display_picture)
     i2c = SimulatedI2cAdapter({display_address: oled})

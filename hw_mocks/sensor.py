@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from hw_mocks.scenes import Scene, open_scene
+
+_LOOK_S = 0.05
 
 
 @dataclass
@@ -16,6 +20,7 @@ class SimulatedSensor:
         absent: The cable is not plugged in: no camera is listed.
         busy: Another program uses the camera.
         stalled: The sensor delivers no more frames.
+        hangs_while: File; while it exists, the call that starts to capture does not return, as of a driver that hangs.
         start_error: Why capturing cannot be started; empty when it can.
         capturing: Light is turned into pictures now. The privacy promise is about this and nothing else.
         starts: How often capturing was started.
@@ -25,6 +30,7 @@ class SimulatedSensor:
     absent: bool = False
     busy: bool = False
     stalled: bool = False
+    hangs_while: Path | None = None
     start_error: str = ""
     capturing: bool = field(default=False, init=False)
     starts: int = field(default=0, init=False)
@@ -36,6 +42,8 @@ class SimulatedSensor:
             RuntimeError: ``start_error`` is set.
             RobotNodeError: The scene cannot be opened.
         """
+        while self.hangs_while is not None and self.hangs_while.exists():
+            time.sleep(_LOOK_S)
         if self.start_error:
             raise RuntimeError(self.start_error)
         scene = open_scene(self.scene, width, height)

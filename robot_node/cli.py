@@ -25,6 +25,9 @@ from robot_node.mqtt import Backoff
 from robot_node.run_until_signal import run_until_signal
 from robot_node.settings_file import load_settings
 
+_STOP_WITHIN_S = 4.5
+"""The unit gives the robot 5 s before it is killed (TimeoutStopSec=)."""
+
 app = typer.Typer(
     name="robot-node",
     help="A body for an LLM agent: a Raspberry Pi's camera and face as MCP tools over MQTT, its picture over WebRTC.",
@@ -78,7 +81,8 @@ def run(
 
     settings = load()
     configure_logging(settings.log)
-    asyncio.run(run_until_signal(_run(settings, simulated=simulated, log_settings=lambda: load().log)))
+    running = _run(settings, simulated=simulated, log_settings=lambda: load().log)
+    asyncio.run(run_until_signal(running, stop_within_s=_STOP_WITHIN_S))
 
 
 async def _run(settings: Settings, *, simulated: bool, log_settings: Callable[[], LogSettings]) -> None:

@@ -1,4 +1,4 @@
-"""One settings tree: TOML file < environment < command line.
+"""One settings tree: TOML file < systemd's credentials < environment < command line.
 
 Every setting, its default, unit and range stands here; ``config/robot-node.toml`` shows them all with comments.
 The environment names a setting as ``ROBOT_NODE_<SECTION>__<KEY>``, e.g. ``ROBOT_NODE_BROKER__PASSWORD``.
@@ -369,6 +369,7 @@ class SimulationSettings(_Section):
 
     scene: str = "clock"
     display_picture: Path | None = None
+    camera_hangs_while: Path | None = None
     microphone_sound: Path | None = None
     loudspeaker_recording: Path | None = None
 

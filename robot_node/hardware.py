@@ -26,6 +26,7 @@ def choose(settings: Settings, *, simulated: bool) -> Platform:
         display_height=settings.display.height,
         display_address=settings.display.address,
         display_picture=settings.simulation.display_picture,
+        camera_hangs_while=settings.simulation.camera_hangs_while,
         microphone_sound=settings.simulation.microphone_sound,
         loudspeaker_recording=settings.simulation.loudspeaker_recording,
     ).platform

@@ -14,8 +14,9 @@ from typing import Any
 
 from mcp.server import MCPServer
 
-from robot_node import systemd_notify
+from robot_node import systemd_notify, watchdog
 from robot_node.access import guarded
+from robot_node.closing import DeviceStack
 from robot_node.config import AudioSettings, CameraSettings, Settings
 from robot_node.devices.audio import Loudspeaker, Microphone
 from robot_node.devices.camera import Camera
@@ -44,6 +45,7 @@ from robot_node.supervisor import RestartPolicy, Service, Supervisor
 from robot_node.tools import Body, build_server
 from robot_node.voice.assembly import Voice, make_voice
 from robot_node.voice.speaker import Speaker
+from robot_node.watchdog import LinkCheck
 from robot_node.webrtc.answerer import answer
 from robot_node.webrtc.bitrate import BitrateLimits
 from robot_node.webrtc.call_control import CallControl
@@ -77,9 +79,9 @@ async def run(
         SettingsError: a setting cannot be used.
         ServiceError: a service crashed too often.
     """
-    state = RobotState()
+    state, links = RobotState(), _link_checks(settings)
     events, measurements = _follow(state)
-    async with AsyncExitStack() as devices:
+    async with watchdog.fed([watchdog.no_call_hangs, *links.values()]), DeviceStack() as devices:
         display = Display(platform, settings.display, state, measurements=measurements)
         devices.push_async_callback(display.close)
         await display.open()
@@ -158,10 +160,13 @@ async def run(
                     has_become_reachable,
                     meta=meta,
                     beside=monitoring.publish,
+                    link=links["MCP"],
                 )
                 services.run("MCP", serve_mcp)
                 if settings.webrtc.enabled:
-                    services.run("WebRTC", partial(_stream, settings, streams, body, voice, online))
+                    services.run(
+                        "WebRTC", partial(_stream, settings, streams, body, links["WebRTC"], online, voice=voice)
+                    )
                 if calls is not None:
                     services.run("dialer", partial(_dial, settings, streams, calls, face, online, voice=voice))
                 _speak_and_hear(services, loudspeaker, voice.speaker, ears)
@@ -194,10 +199,12 @@ async def _serve_mcp(
     *,
     meta: Mapping[str, Any],
     beside: Beside,
+    link: LinkCheck,
 ) -> None:
     robot, mcp = settings.robot, settings.mcp
 
     def report(status: LinkStatus) -> None:
+        link.report(status)
         state.update(mcp_connected=status.connected, link_error=status.reason)
 
     options = ServerOptions(
@@ -231,10 +238,13 @@ async def _serve_mcp(
     )
 
 
-async def _stream(settings: Settings, streams: Streams, body: Body, voice: Voice, online: asyncio.Event) -> None:
+async def _stream(
+    settings: Settings, streams: Streams, body: Body, link: LinkCheck, online: asyncio.Event, *, voice: Voice
+) -> None:
     """Serve viewers. Their offers are welcome at once; what it takes to answer them is loaded when all else is up."""
 
     def report(status: LinkStatus) -> None:
+        link.report(status)
         body.state.update(signaling_connected=status.connected)
 
     await answer(
@@ -325,6 +335,13 @@ async def _switch_on(camera: Camera) -> None:
         await camera.start()
     except RobotNodeError as error:
         logger.error("The camera could not be switched on at start: %s", error)  # noqa: TRY400  # the text says it all
+
+
+def _link_checks(settings: Settings) -> dict[str, LinkCheck]:
+    # Between two attempts to connect: the delay, the attempt, and the restart of a service that crashed.
+    silence_s = settings.broker.reconnect_maximum_s + settings.broker.connect_timeout_s + 60.0
+    names = ["MCP", "WebRTC"] if settings.webrtc.enabled else ["MCP"]
+    return {name: LinkCheck(name, silence_s) for name in names}
 
 
 def _backoff(settings: Settings) -> Backoff:

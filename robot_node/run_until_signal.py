@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
 import signal
+import threading
 from collections.abc import Coroutine
 from typing import Any, TypeVar
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
 
-async def run_until_signal(work: Coroutine[Any, Any, T]) -> T | None:
+async def run_until_signal(work: Coroutine[Any, Any, T], *, stop_within_s: float | None = None) -> T | None:
     """Run ``work``; SIGTERM or SIGINT cancels it once and lets it clean up.
+
+    Args:
+        work: What to run.
+        stop_within_s: So many seconds after the signal the process is ended by force, if it still lives: a library
+            call that hangs in a thread can keep ``work``, and after it the interpreter, from ending.
 
     Returns:
         What ``work`` returned, or None when a signal ended it.
@@ -24,6 +34,8 @@ async def run_until_signal(work: Coroutine[Any, Any, T]) -> T | None:
         nonlocal stopped
         if not stopped:  # a second signal must not interrupt the goodbye
             stopped = True
+            if stop_within_s is not None:
+                _end_by_force(task, stop_within_s)
             task.cancel()
 
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -37,3 +49,15 @@ async def run_until_signal(work: Coroutine[Any, Any, T]) -> T | None:
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
+
+
+def _end_by_force(task: asyncio.Task[Any], after_s: float) -> None:
+    def end() -> None:
+        if task.done():  # all is in order but for a thread that waits for something, e.g. a name server
+            os._exit(0)
+        logger.error("The goodbye is not over after %g s: the process ends all the same", after_s)
+        os._exit(1)
+
+    timer = threading.Timer(after_s, end)
+    timer.daemon = True  # it must not keep a process alive that has ended in time
+    timer.start()

@@ -1,4 +1,4 @@
-"""Settings from a TOML file, the environment and the command line; what is wrong is said with its place and reason."""
+"""Settings from a file, credentials, the environment and the command line; what is wrong is said with its place."""
 
 from __future__ import annotations
 
@@ -13,20 +13,25 @@ from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSett
 from pydantic_settings import SettingsError as PydanticSettingsError
 
 from robot_node.config import ENV_PREFIX, Settings
+from robot_node.credentials import credential_name, read_credentials
 from robot_node.errors import SettingsError
 
 
 def load_settings(file: Path | None = None, overrides: Mapping[str, Mapping[str, Any]] | None = None) -> Settings:
     """Read the settings.
 
+    The command line wins over the environment, that over systemd's credentials, those over the file.
+
     Args:
         file: A TOML file; None for the defaults.
-        overrides: What the command line says, by section and key; wins over the environment and the file.
+        overrides: What the command line says, by section and key.
 
     Raises:
-        SettingsError: the file cannot be read; a key is unknown; a value is wrong. Names source, key and reason.
+        SettingsError: the file or a credential cannot be read; a key is unknown; a value is wrong. Names source, key
+            and reason.
     """
     from_file = _read(file) if file else {}
+    from_credentials = read_credentials()
 
     class _Sourced(Settings):
         @classmethod
@@ -39,14 +44,15 @@ def load_settings(file: Path | None = None, overrides: Mapping[str, Mapping[str,
             file_secret_settings: PydanticBaseSettingsSource,
         ) -> tuple[PydanticBaseSettingsSource, ...]:
             del dotenv_settings, file_secret_settings
-            return init_settings, env_settings, InitSettingsSource(settings_cls, init_kwargs=dict(from_file))
+            lower = (InitSettingsSource(settings_cls, dict(source)) for source in (from_credentials, from_file))
+            return init_settings, env_settings, *lower
 
     _refuse_unknown_environment(os.environ)
     from_command_line: dict[str, Any] = {section: dict(keys) for section, keys in (overrides or {}).items()}
     try:
         return _Sourced(**from_command_line)
     except ValidationError as error:
-        raise _explain(error, file, from_file, overrides or {}) from error
+        raise _explain(error, file, from_file, from_credentials, overrides or {}) from error
     except PydanticSettingsError as error:  # a section given as one variable that is no JSON
         raise SettingsError(
             f"The environment cannot be read: {error}.", remedy=f"Name one key: {ENV_PREFIX}<SECTION>__<KEY>."
@@ -74,7 +80,11 @@ def _refuse_unknown_environment(environment: Mapping[str, str]) -> None:
 
 
 def _explain(
-    error: ValidationError, file: Path | None, from_file: Mapping[str, Any], overrides: Mapping[str, Mapping[str, Any]]
+    error: ValidationError,
+    file: Path | None,
+    from_file: Mapping[str, Any],
+    from_credentials: Mapping[str, Mapping[str, Any]],
+    overrides: Mapping[str, Mapping[str, Any]],
 ) -> SettingsError:
     """Say for each wrong value where it stands, its key, and the reason. Values are not repeated: one is a password."""
     explanations = []
@@ -86,6 +96,8 @@ def _explain(
             source = "command line"
         elif variable in {name.upper() for name in os.environ}:
             source = f"environment variable {variable}"
+        elif path[-1] in from_credentials.get(path[0], {}):
+            source = f"credential {credential_name(path[0], path[-1])}"
         elif path[0] in from_file:
             source = f"settings file {file}"
         else:

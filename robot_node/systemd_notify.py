@@ -18,7 +18,7 @@ def notify(*assignments: str) -> None:
     if address.startswith("@"):  # the abstract namespace (unix(7))
         address = "\0" + address[1:]
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as out:
-        out.setblocking(False)  # a manager that does not read must not hold up the robot
+        out.settimeout(0)  # a manager that does not read must not hold up the robot
         out.sendto("\n".join(assignments).encode(), address)
 
 

@@ -30,6 +30,7 @@ Beside = Callable[[Connection, ServerTopics], Awaitable[None]]
 
 _OUTBOX_MESSAGES = 256
 _RENEWALS = 3
+_GOODBYE_LIMIT_S = 1.5  # a broker that does not answer must not keep the robot from stopping
 
 
 class Service:
@@ -97,8 +98,9 @@ class Service:
                 if self._timer is not None:
                     self._timer.cancel()
                 # Before the sessions end: no new client shall come. On a lost connection the broker does it (will).
-                with contextlib.suppress(BrokerError):
-                    await self._connection.publish(self._topics.presence, b"", qos=1, retain=True)
+                with contextlib.suppress(BrokerError, TimeoutError):
+                    async with asyncio.timeout(_GOODBYE_LIMIT_S):
+                        await self._connection.publish(self._topics.presence, b"", qos=1, retain=True)
 
     async def _run_beside(self, beside: Beside) -> None:
         try:

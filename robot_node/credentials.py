@@ -1,0 +1,68 @@
+"""Secrets that systemd hands to the service as files, which no other user can read (systemd.exec(5), "Credentials")."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from robot_node.errors import SettingsError
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A setting that may come as a credential.
+
+    Attributes:
+        name: The credential's, which is that of its file.
+        section: The setting's section.
+        key: The setting's key.
+        is_path: The setting is the path of a file, and not what the file holds.
+    """
+
+    name: str
+    section: str
+    key: str
+    is_path: bool = False
+
+
+CREDENTIALS = (
+    Credential("broker-password", "broker", "password"),
+    Credential("client-key", "broker", "key_file", is_path=True),
+)
+"""Those that the unit loads (``LoadCredential=`` in systemd/robot-node.service)."""
+
+
+def credential_name(section: str, key: str) -> str:
+    """Name of the credential that gives a setting; empty when there is none."""
+    return next((known.name for known in CREDENTIALS if (known.section, known.key) == (section, key)), "")
+
+
+def read_credentials(environment: Mapping[str, str] = os.environ) -> dict[str, dict[str, str]]:
+    """Read the settings that come as credentials, by section and key.
+
+    An empty one counts as not given: the unit falls back to that when there is no such secret.
+
+    Args:
+        environment: Where systemd names the directory, ``CREDENTIALS_DIRECTORY``; without it there are none.
+
+    Raises:
+        SettingsError: a credential cannot be read.
+    """
+    settings: dict[str, dict[str, str]] = {}
+    directory = environment.get("CREDENTIALS_DIRECTORY", "")
+    for credential in CREDENTIALS if directory else ():
+        file = Path(directory, credential.name)
+        try:
+            # What an editor or echo has written ends with a line feed, which belongs to no secret.
+            secret = file.read_text(encoding="utf-8").removesuffix("\n")
+        except FileNotFoundError:
+            continue
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+            raise SettingsError(f"The credential {file} cannot be read: {reason}.") from error
+        if secret:
+            value = str(file) if credential.is_path else secret
+            settings.setdefault(credential.section, {})[credential.key] = value
+    return settings
