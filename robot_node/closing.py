@@ -24,7 +24,7 @@ class DeviceStack(AsyncExitStack):
         least_s: For each of those whose turn comes late, in seconds.
     """
 
-    def __init__(self, *, limit_s: float = 2.5, least_s: float = 0.3) -> None:
+    def __init__(self, *, limit_s: float = 2.0, least_s: float = 0.2) -> None:
         super().__init__()
         self._limit_s = limit_s
         self._least_s = least_s

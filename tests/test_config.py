@@ -39,6 +39,36 @@ def test_a_secret_comes_from_the_environment_and_is_never_shown(monkeypatch: pyt
     assert "hunter2" not in repr(settings.broker.broker())
 
 
+def test_systemds_credentials_win_over_the_file_and_the_environment_over_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tls = 'url = "mqtts://broker"\ncert_file = "/robot.crt"\nkey_file = "/robot.key"\n'
+    file = write(tmp_path, f'[broker]\npassword = "from the file"\n{tls}')
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    for content in ("", "\n"):  # the unit's own fallback for a secret that is not there
+        (tmp_path / "broker-password").write_text(content)
+        (tmp_path / "client-key").write_text(content)
+        broker = load_settings(file).broker.broker()
+        assert (broker.password, broker.key_file) == ("from the file", "/robot.key")
+    (tmp_path / "broker-password").write_text("hunter2\n")
+    (tmp_path / "client-key").write_text("-----BEGIN PRIVATE KEY-----\n")
+    broker = load_settings(file).broker.broker()
+    assert (broker.password, broker.key_file) == ("hunter2", str(tmp_path / "client-key"))
+    monkeypatch.setenv("ROBOT_NODE_BROKER__PASSWORD", "hunter3")
+    assert load_settings(file).broker.broker().password == "hunter3"  # noqa: S105  # not a real one
+
+
+def test_a_credential_that_cannot_be_read_or_used_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    (tmp_path / "broker-password").write_bytes(b"\xff")
+    with pytest.raises(SettingsError, match=r"credential .*broker-password cannot be read: it is not UTF-8"):
+        load_settings()
+    (tmp_path / "broker-password").unlink()
+    (tmp_path / "client-key").write_text("a key without a certificate")
+    with pytest.raises(SettingsError, match=r"^Wrong settings: credential client-key: broker\.key_file: is the key of"):
+        load_settings(None, {"broker": {"cert_file": None}})
+
+
 def test_the_brokers_time_limit_and_certificate_are_used() -> None:
     broker = load_settings(None, {"broker": {"connect_timeout_s": 1.5, "ca_file": "/ca.crt"}}).broker.broker()
     assert (broker.timeout_s, broker.ca_file) == (1.5, "/ca.crt")

@@ -1,0 +1,1 @@
+"""The service unit, and the service under a real systemd."""
