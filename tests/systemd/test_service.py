@@ -17,6 +17,8 @@ from robot_node.webrtc.viewer import watch
 from tests.end_to_end.robot_process import eventually, is_retained
 from tests.systemd.machine import Machine, Service
 
+pytestmark = pytest.mark.timeout(300)  # what systemd waits for adds up, and the machine may be busy
+
 SETTINGS = """
 [robot]
 server_id = "{name}"
