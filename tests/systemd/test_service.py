@@ -152,9 +152,17 @@ async def test_a_broker_that_is_down_at_boot_is_waited_for_and_the_watchdog_does
     machine: Machine, broker: PrivateBroker
 ) -> None:
     await broker.stop()
+    attempts = 0
+
+    def hang_up(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal attempts
+        attempts += 1
+        writer.close()
+
     service = Service(machine, "robot-early", settings("robot-early", broker), further="WatchdogSec=1")
-    service.systemctl("start", "--no-block")
-    await eventually(lambda: service.log.count("MCP connection: ") >= 6, "several attempts to connect")
+    async with await asyncio.start_server(hang_up, "127.0.0.1", broker.port):
+        service.systemctl("start", "--no-block")
+        await eventually(lambda: attempts >= 12, "attempts to connect, for longer than the watchdog waits")
     assert (service.show("ActiveState"), service.show("NRestarts")) == ("activating", "0")
     service.drop_in("WatchdogSec=60")
     await broker.start()
