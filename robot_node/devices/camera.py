@@ -223,6 +223,7 @@ class Camera:
                 if session is not None and session is self._session:
                     with act_for(""):  # not for the agent that switched it on
                         await self._give_up(session, error)
+                    self._failed_while_on = False  # it is not for us to switch it on again
 
         self._task("camera off without indicator", turn_off())
 

@@ -75,7 +75,6 @@ _NEEDS = {
     "move_servo": "a servo in `pins.outputs`",
     "look_at": "`pins.pan` and `pins.tilt`",
     "drive_motor": "a motor in `pins.outputs`",
-    "stop_all": "anything in `pins.outputs`",
     "set_log_level": "a role in `access` that names it",
 }
 """The settings without which a robot does not have a tool; every robot has those that are not named."""

@@ -84,6 +84,8 @@ async def test_an_led_that_goes_dark_while_the_camera_is_on_switches_it_off(faul
         assert f"GPIO{LED}" in it.state.snapshot.camera_error
         (reason,) = [event for event in it.body.events.after() if event.kind == "fault"]
         assert f"The indicator LED on GPIO{LED}" in reason.text
+        await it.body.camera.restart()  # a hand must see to the LED first
+        assert await it.body.camera.delivers() is None
         with pytest.raises(ToolError, match=f"GPIO{LED} cannot be"):
             await control_camera(it, enabled=True)
         setattr(it.pi.gpio.pin(LED), fault, type(it.pi.gpio.pin(LED)).__dict__[fault])
