@@ -20,9 +20,9 @@ class Event:
     Attributes:
         sequence: 1 for the first since the robot started; later ones have greater numbers, whatever the clock does.
         time: When, in ISO 8601 with milliseconds, in UTC. A Pi without network may have it wrong.
-        kind: What it is about: ``robot``, ``link``, ``camera``, ``privacy``, ``microphone``, ``speech``, ``heard``,
-            ``emotion``, ``viewers``, ``call``, ``volume``, ``fault``, ``recovered``; devices that are added bring
-            their own.
+        kind: What it is about: ``robot``, ``link``, ``camera``, ``privacy``, ``input``, ``microphone``, ``speech``,
+            ``heard``, ``emotion``, ``viewers``, ``call``, ``volume``, ``fault``, ``recovered``; devices that are added
+            bring their own.
         text: What happened, in a sentence.
         by: Client id of the agent that asked for it, or of the viewer who was heard; empty when nobody did, when it was
             heard near the robot, or when it isn't known.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from robot_node.access_settings import TOOLS
@@ -39,3 +41,15 @@ def test_a_setting_without_a_comment_is_refused(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(settings, "comments", lambda _: said)
     with pytest.raises(SettingsError, match=r"camera\.rotate has no comment\. Write one beside it in robot-node\.toml"):
         settings.settings_page()
+
+
+def test_every_setting_that_a_page_names_exists() -> None:
+    keys = {section: field.annotation.model_fields for section, field in Settings.model_fields.items()}  # type: ignore[union-attr]  # each section is a model
+    named = [("README.md", (FOLDER.parents[1] / "README.md").read_text())]
+    named += [(page.name, page.read_text()) for page in FOLDER.parent.rglob("*.md")]
+    wrong = []
+    for page, text in named:
+        said = re.findall(r"`([a-z_]+)\.([a-z_]+)(?: = [^`]*)?`", text)
+        said += [(a.lower(), b.lower()) for a, b in re.findall(r"ROBOT_NODE_([A-Z_]+?)__([A-Z][A-Z_]+)", text)]
+        wrong += [(page, section, key) for section, key in said if section in keys and key not in keys[section]]
+    assert [entry for entry in wrong if entry[2] not in {"local", "example"}] == []  # hosts' names
