@@ -67,6 +67,8 @@ class RobotSettings(_Section):
         "A robot with a camera and a face: switch the camera, take a photo, show an emotion."
     )
 
+    state_file: Path | None = None
+
     @field_validator("server_name")
     @classmethod
     def _hierarchical_name(cls, value: str) -> str:
@@ -166,6 +168,7 @@ class CameraSettings(_Section):
 
     number: Annotated[int, Field(ge=0, le=7)] = 0
     on_at_start: bool = False
+    on_after_restart: bool = False
     width: Annotated[int, Field(ge=64, le=1920, multiple_of=2)] = 1280
     height: Annotated[int, Field(ge=64, le=1080, multiple_of=2)] = 720
     frame_rate: Annotated[int, Field(ge=1, le=60)] = 30

@@ -51,5 +51,12 @@ class RemoteError(RobotNodeError, RuntimeError):
     """The other side of a session answered with an error, went offline, or did not answer in time."""
 
 
+class StateFileError(RobotNodeError, OSError):
+    """What the robot is to remember over a restart cannot be read or written."""
+
+    def __init__(self, message: str, *, remedy: str = "") -> None:
+        RobotNodeError.__init__(self, message, remedy=remedy)
+
+
 class ServiceError(RobotNodeError, RuntimeError):
     """A part of the robot crashes again and again: only a new process may help."""

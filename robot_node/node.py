@@ -30,6 +30,8 @@ from robot_node.errors import RobotNodeError
 from robot_node.events import Event, EventLog, record
 from robot_node.hearing.assembly import make_ears
 from robot_node.hearing.ears import Ears
+from robot_node.keeper import Keeper, state_file
+from robot_node.kept import Kept, camera_comes_on
 from robot_node.log_tools import SET_LOG_LEVEL, offer_log_levels
 from robot_node.mcp_mqtt.notifier import Notifier
 from robot_node.mcp_mqtt.server import Beside, ServerOptions, serve
@@ -82,6 +84,8 @@ async def run(
     state, links = RobotState(), _link_checks(settings)
     events, measurements = _follow(state)
     async with watchdog.fed([watchdog.no_call_hangs, *links.values()]), DeviceStack() as devices:
+        keeper = Keeper(state_file(settings.robot.state_file), state)
+        devices.push_async_callback(keeper.close)
         display = Display(platform, settings.display, state, measurements=measurements)
         devices.push_async_callback(display.close)
         await display.open()
@@ -96,6 +100,7 @@ async def run(
         camera = Camera(platform, settings.camera, state, indicator=on_pins.indicator, privacy=on_pins.privacy)
         devices.push_async_callback(camera.close)
         microphone, loudspeaker = _sound(platform, settings.audio, state, devices)
+        kept = await keeper.restore(face, loudspeaker)
         voice = make_voice(settings.voice, face, state, microphone=microphone, loudspeaker=loudspeaker, events=events)
         ears = make_ears(
             settings.hearing, face, state, microphone=microphone, tell=voice.announcements.send, events=events
@@ -147,10 +152,16 @@ async def run(
 
         try:
             async with Supervisor(state, policy=restarts) as services:
-                services.run("face", face.live)
-                services.run("inputs", on_pins.inputs.watch)
-                services.run("reactions", partial(react, body, settings.reactions.rules))
-                services.run("resource updates", partial(announce, body, notifier.resource_updated))
+                always: dict[str, Service] = {
+                    "face": face.live,
+                    "inputs": on_pins.inputs.watch,
+                    "reactions": partial(react, body, settings.reactions.rules),
+                    "resource updates": partial(announce, body, notifier.resource_updated),
+                    "state file": keeper.run,
+                    "monitoring": partial(monitoring.run, online),
+                }
+                for name, service in {**always, **beside}.items():
+                    services.run(name, service)
                 serve_mcp = partial(
                     _serve_mcp,
                     settings,
@@ -170,10 +181,7 @@ async def run(
                 if calls is not None:
                     services.run("dialer", partial(_dial, settings, streams, calls, face, online, voice=voice))
                 _speak_and_hear(services, loudspeaker, voice.speaker, ears)
-                _look_after_camera(services, camera, settings.camera)
-                services.run("monitoring", partial(monitoring.run, online))
-                for name, service in beside.items():
-                    services.run(name, service)
+                _look_after_camera(services, camera, settings.camera, kept)
         finally:
             systemd_notify.notify("STOPPING=1", "STATUS=leaving")
             logger.info("Leaving: camera off, display dark")
@@ -324,9 +332,11 @@ def _speak_and_hear(
         services.run("hearing", ears.run)
 
 
-def _look_after_camera(services: Supervisor, camera: Camera, settings: CameraSettings) -> None:
+def _look_after_camera(services: Supervisor, camera: Camera, settings: CameraSettings, kept: Kept) -> None:
     services.run("camera", partial(restart_when_stalled, camera, settings.restart_after_s))
-    if settings.on_at_start:
+    if settings.on_at_start and kept.camera is False:
+        logger.info("The camera stays off, although camera.on_at_start is set: it was switched off before the restart")
+    if camera_comes_on(kept, on_at_start=settings.on_at_start, on_after_restart=settings.on_after_restart):
         services.run("camera at start", partial(_switch_on, camera))
 
 

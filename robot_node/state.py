@@ -59,6 +59,8 @@ class RobotSnapshot:
     Attributes:
         camera: The camera's state.
         camera_error: Why the camera failed; empty otherwise.
+        camera_wanted: True: somebody has switched it on, and nobody off since then; False: somebody has switched it
+            off, from afar or by the privacy switch; None: neither, or the robot itself has switched it off.
         privacy: The privacy switch is engaged: the camera is off, and nobody can switch it on from afar.
         privacy_error: Why the privacy switch cannot be read, which counts as engaged; empty otherwise.
         emotion: Name of the expression shown.
@@ -85,6 +87,7 @@ class RobotSnapshot:
 
     camera: CameraState = CameraState.OFF
     camera_error: str = ""
+    camera_wanted: bool | None = None
     privacy: bool = False
     privacy_error: str = ""
     emotion: str = "neutral"

@@ -20,7 +20,7 @@ from typing import Any
 from robot_node.devices.jitter_queue import JitterQueue
 from robot_node.devices.platform import Platform, SoundLibrary
 from robot_node.devices.volume import AUTO, Volume
-from robot_node.devices.worker import DeviceWorker
+from robot_node.devices.worker import DeviceWorker, as_device_error
 from robot_node.errors import DeviceError
 from robot_node.media import FRAME_SAMPLES, SAMPLE_RATE, AudioPacketSink, EncodedAudio
 from robot_node.state import RobotState
@@ -106,7 +106,8 @@ class Microphone:
         while True:
             try:
                 await self._worker.run(self._record, stop)
-            except DeviceError as error:
+            except Exception as crash:  # noqa: BLE001  # whatever it is, the microphone is tried again
+                error = as_device_error(crash, "microphone")
                 if self._state.snapshot.microphone_error != str(error):
                     logger.error("The microphone cannot be used: %s", error)  # noqa: TRY400  # the text says it all
                 self._state.update(microphone_error=str(error))
@@ -236,10 +237,14 @@ class Loudspeaker:
             volume: 0 to 100; half of it sounds about half as loud.
             muted: Nothing is heard; the volume is kept.
         """
+        self.begin_with(volume, muted=muted)
+        await self._volume.apply()
+
+    def begin_with(self, volume: int | None = None, *, muted: bool | None = None) -> None:
+        """As :meth:`set_volume`, before :meth:`check` tells the card."""
         self._volume.volume = self.volume if volume is None else volume
         self._volume.muted = self.muted if muted is None else muted
         self._state.update(volume=self.volume, muted=self.muted)
-        await self._volume.apply()
 
     def play(self, samples: bytes) -> None:
         """Play after what is queued; what is too much for the bounded queue is dropped, the oldest first."""
@@ -285,8 +290,8 @@ class Loudspeaker:
         try:
             while not self._queue.empty:
                 await self._worker.run(self._write_queue)
-        except DeviceError as error:
-            self._report(error)
+        except Exception as error:  # noqa: BLE001  # whatever it is, the loudspeaker is tried again
+            self._report(as_device_error(error, "loudspeaker"))
             await asyncio.sleep(self._retry_s)
             self._queue.clear()
         finally:

@@ -101,7 +101,7 @@ class Camera:
         """
         if self._closed:
             raise NotReadyError("The camera was closed because the robot is leaving.")
-        await self._in_turn("camera on", self._turn_on)
+        await self._in_turn("camera on", self._switch_on)
 
     async def stop(self) -> None:
         """Switch the camera off: the sensor captures no more. Does nothing when it is off.
@@ -109,7 +109,7 @@ class Camera:
         Raises:
             DeviceError: The camera could not be closed; it counts as failed then, and never as off.
         """
-        await self._in_turn("camera off", self._turn_off)
+        await self._in_turn("camera off", self._switch_off)
 
     async def photo(self, quality: float = 0.9) -> Photo:
         """Take a photo while the camera is on; the video goes on meanwhile.
@@ -151,7 +151,7 @@ class Camera:
         self._closed = True
         self._idle.stop()
         try:
-            await self.stop()
+            await self._in_turn("camera off", self._turn_off)
         except RobotNodeError as error:
             logger.error("%s", error)  # noqa: TRY400  # the text says it all
         self._worker.close()
@@ -205,6 +205,7 @@ class Camera:
         self._failed_while_on = False
         if self._session is None and not self._lock.locked():
             return
+        self._state.update(camera_wanted=False)
 
         async def turn_off() -> None:
             async with self._lock:
@@ -212,7 +213,7 @@ class Camera:
                     with contextlib.suppress(DeviceError):  # reported and logged already
                         await self._turn_off()
 
-        self._task("camera off for privacy", turn_off())
+        self._in_background("camera off for privacy", turn_off())
 
     def _went_dark(self, error: DeviceError) -> None:
         """Nobody can see any more that the sensor captures: it goes off in its turn."""
@@ -225,18 +226,19 @@ class Camera:
                         await self._give_up(session, error)
                     self._failed_while_on = False  # it is not for us to switch it on again
 
-        self._task("camera off without indicator", turn_off())
+        self._in_background("camera off without indicator", turn_off())
 
     def _nobody_looks(self) -> None:
         async def turn_off() -> None:
             async with self._lock:
                 if self._idle.idle:  # nobody came while others had their turn
                     logger.info("Nobody has looked for %g s: camera off", self._settings.off_when_unwatched_s)
+                    self._state.update(camera_wanted=None)
                     # reported and logged already; and not for the agent whose call started the timer
                     with contextlib.suppress(DeviceError), act_for(""):
                         await self._turn_off()
 
-        self._task("camera off when unwatched", turn_off())
+        self._in_background("camera off when unwatched", turn_off())
 
     async def _in_turn(self, name: str, operation: Callable[[], Coroutine[Any, Any, T]]) -> T:
         async def wait_and_run() -> T:
@@ -256,8 +258,19 @@ class Camera:
         task.add_done_callback(self._tasks.discard)
         return task
 
+    def _in_background(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        self._task(name, work).add_done_callback(_nobody_asks_any_more)
+
     async def _call(self, limit_s: float, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await self._worker.run_within(limit_s, function, *args, **kwargs)
+
+    async def _switch_on(self) -> None:
+        await self._turn_on()
+        self._state.update(camera_wanted=True)
+
+    async def _switch_off(self) -> None:
+        self._state.update(camera_wanted=False)  # whatever becomes of it
+        await self._turn_off()
 
     async def _turn_on(self) -> None:
         await self._privacy.check()
@@ -336,13 +349,14 @@ class Camera:
 
     async def _give_up(self, session: CaptureSession, error: Exception) -> None:
         """Close what can be closed; the indicator goes dark when the sensor is known to capture no more."""
-        self._failed_while_on |= self._state.snapshot.camera is CameraState.ON
+        if self._state.snapshot.camera is CameraState.ON:  # for any other reason it must not come back by itself
+            self._failed_while_on = isinstance(error, StalledError | HangingError)
         self._session = None
         self._drop_frames()
         if isinstance(error, HangingError):
             hanging, self._worker = self._worker, DeviceWorker("camera")
             self._unclosed_sessions += 1
-            self._task("close hanging camera", self._close_hanging(hanging, session))
+            self._in_background("close hanging camera", self._close_hanging(hanging, session))
         else:
             try:
                 await self._call(self._limits.close, session.close)
@@ -385,7 +399,7 @@ class Camera:
                     if session is not None:
                         await self._give_up(session, error)
 
-        self._task("adjust encoder", adjust())
+        self._in_background("adjust encoder", adjust())
 
     async def _adjust_encoder(self) -> None:
         """Bring the encoder to what is wanted, however often that changes meanwhile. The lock is held."""
@@ -465,6 +479,7 @@ class Camera:
             await self._indicator.light(lit=lit)
         except DeviceError as error:
             if lit:
+                self._failed_while_on = False  # nobody would see that it is on: not again by itself
                 raise
             logger.error("%s", error)  # noqa: TRY400  # the text says it all
 

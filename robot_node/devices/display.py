@@ -19,7 +19,7 @@ from PIL import Image
 from robot_node.config import DisplaySettings
 from robot_node.devices import oled
 from robot_node.devices.platform import Platform
-from robot_node.devices.worker import DeviceWorker
+from robot_node.devices.worker import DeviceWorker, as_device_error
 from robot_node.errors import DeviceError
 from robot_node.measurements import Measurements
 from robot_node.state import RobotState
@@ -180,9 +180,9 @@ class Display:
                 try:
                     await self._worker.run(self._connect)
                     await self._keep_up()
-                except DeviceError as error:
+                except Exception as error:  # noqa: BLE001  # whatever it is, the display is tried again
                     self._measurements.bus_failed(self._settings.interface)
-                    self._report(error)
+                    self._report(as_device_error(error, "display"))
                 await asyncio.sleep(self._retry_s)
                 self._retry_s = min(2 * self._retry_s, self._retry_maximum_s)
         finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import functools
+import logging
 import queue
 import threading
 import time
@@ -14,6 +15,8 @@ from dataclasses import dataclass, replace
 from typing import Any, ParamSpec, TypeVar
 
 from robot_node.errors import DeviceError
+
+logger = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -59,6 +62,19 @@ def running_calls() -> list[RunningCall]:
     """The calls that run now in the workers of all devices, those that were given up included."""
     threads = [thread for thread in threading.enumerate() if isinstance(thread, _WorkerThread)]
     return [call for thread in threads if (call := thread.call) is not None]
+
+
+def as_device_error(error: Exception, what: str) -> DeviceError:
+    """Return a device's error as it is; any other, a mistake of ours or of a library, is logged with its traceback.
+
+    Args:
+        error: What ended the work with a device.
+        what: The device, e.g. ``"display"``.
+    """
+    if isinstance(error, DeviceError):
+        return error
+    logger.error("The %s's driver crashed", what, exc_info=error)
+    return DeviceError(f"The {what}'s driver crashed: {type(error).__name__}: {str(error).rstrip('.')}.")
 
 
 class DeviceWorker:

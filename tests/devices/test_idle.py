@@ -121,6 +121,7 @@ async def test_the_camera_goes_off_when_nobody_looks_and_not_while_somebody_does
         camera.set_watched(False)
         await eventually(lambda: state.snapshot.camera is CameraState.OFF)
         assert not pi.capturing()
+        assert state.snapshot.camera_wanted is None, "nobody switched it off: the robot did"
         await camera.start()
         for _ in range(8):
             await camera.photo()

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,7 +21,16 @@ from robot_node.mqtt import Broker
 from robot_node.private_broker import PrivateBroker
 from robot_node.settings_file import load_settings
 from robot_node.supervisor import RestartPolicy
-from tests.end_to_end.robot_process import DEADLINE_S, PRESENCE, SERVER_ID, SERVER_NAME, plain_client, wait_until_online
+from tests.end_to_end.robot_process import (
+    DEADLINE_S,
+    PRESENCE,
+    SERVER_ID,
+    SERVER_NAME,
+    RobotProcess,
+    eventually,
+    plain_client,
+    wait_until_online,
+)
 
 
 @contextlib.asynccontextmanager
@@ -28,6 +38,8 @@ async def a_robot(
     broker: PrivateBroker,
     pi: SimulatedPi,
     overrides: dict[str, Any] | None = None,
+    *,
+    state_file: Path | None = None,
     **options: Any,  # noqa: ANN401  # of node.run
 ) -> AsyncIterator[asyncio.Task[None]]:
     """A robot in this process, being started."""
@@ -35,7 +47,7 @@ async def a_robot(
         None,
         {
             "broker": {"url": broker.url, "reconnect_initial_s": 0.2},
-            "robot": {"server_id": SERVER_ID, "server_name": SERVER_NAME},
+            "robot": {"server_id": SERVER_ID, "server_name": SERVER_NAME, "state_file": state_file},
             **(overrides or {}),
         },
     )
@@ -126,3 +138,49 @@ async def test_a_service_that_crashes_for_ever_ends_the_robot_in_order_and_with_
             with pytest.raises(ServiceError, match="The service clockwork crashed 10 times"):
                 await robot
         assert not pi.sensor.capturing
+
+
+@pytest.mark.parametrize("on_after_restart", [True, False])
+async def test_a_camera_that_was_on_before_a_restart_comes_back_only_where_its_owner_allows_it(
+    broker: PrivateBroker, tmp_path: Path, *, on_after_restart: bool
+) -> None:
+    kept = tmp_path / "state.json"
+    kept.write_text('{"version": 1, "camera": true}')
+    settings = {"camera": {"on_after_restart": on_after_restart}}
+    pi = simulated_platform(scene="clock")
+    async with a_robot(broker, pi, settings, state_file=kept), an_agent(broker) as agent:
+        await eventually(lambda: pi.sensor.capturing or not on_after_restart, "the camera is on again")
+        assert (await status(agent))["camera"] in ({"starting", "on"} if on_after_restart else {"off"})
+        assert pi.sensor.capturing is on_after_restart
+
+
+async def test_what_somebody_chose_survives_a_power_cut(broker: PrivateBroker, tmp_path: Path) -> None:
+    settings = {
+        "STATE_DIRECTORY": str(tmp_path),  # as systemd has it
+        "ROBOT_NODE_CAMERA__ON_AT_START": "true",
+        "ROBOT_NODE_AUDIO__LOUDSPEAKER": "default",
+    }
+    robot = RobotProcess(broker, tmp_path, settings=settings)
+    await robot.start()
+    try:
+        await wait_until_online(broker)
+        async with an_agent(broker) as agent:
+            await agent.call_tool("change_emotion", {"emotion": "happy"})
+            await agent.call_tool("control_volume", {"volume": 30, "muted": True})
+            await agent.call_tool("control_camera", {"enabled": False})
+            await eventually(lambda: camera_is_off_in(tmp_path / "state.json"), "that is written down")
+        await robot.kill()
+        await robot.start()
+        await wait_until_online(broker)
+        async with an_agent(broker) as agent:
+            now = await status(agent)
+        chosen = {"emotion": "happy", "volume": 30, "muted": True, "camera": "off"}
+        assert {name: now[name] for name in chosen} == chosen
+        assert "The camera stays off, although camera.on_at_start is set" in robot.log
+        assert await robot.stop() == 0
+    finally:
+        await robot.kill()
+
+
+def camera_is_off_in(file: Path) -> bool:
+    return file.exists() and json.loads(file.read_text()).get("camera") is False

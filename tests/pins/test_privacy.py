@@ -86,6 +86,7 @@ async def test_an_led_that_goes_dark_while_the_camera_is_on_switches_it_off(faul
         assert f"The indicator LED on GPIO{LED}" in reason.text
         await it.body.camera.restart()  # a hand must see to the LED first
         assert await it.body.camera.delivers() is None
+        assert camera(it) is CameraState.FAILED
         with pytest.raises(ToolError, match=f"GPIO{LED} cannot be"):
             await control_camera(it, enabled=True)
         setattr(it.pi.gpio.pin(LED), fault, type(it.pi.gpio.pin(LED)).__dict__[fault])
@@ -224,3 +225,23 @@ async def test_status_and_the_camera_s_resource_say_so() -> None:
         (content,) = (await client.read_resource("robot://camera")).contents
         assert isinstance(content, TextResourceContents)
         assert json.loads(content.text)["privacy"] is True
+
+
+async def test_whoever_switches_the_camera_last_is_remembered_and_the_robot_itself_is_not_asked() -> None:
+    async with robot(privacy=PRIVACY) as it:
+        wanted: list[bool | None] = []
+        await ready(it)
+        assert it.state.snapshot.camera_wanted is None
+        await control_camera(it, enabled=True)
+        wanted.append(it.state.snapshot.camera_wanted)
+        await control_camera(it, enabled=False)
+        wanted.append(it.state.snapshot.camera_wanted)
+        await control_camera(it, enabled=True)
+        it.pi.gpio.release(SWITCH)  # a hand engages privacy
+        await eventually(lambda: camera(it) is CameraState.OFF)
+        wanted.append(it.state.snapshot.camera_wanted)
+        assert wanted == [True, False, False]
+        await ready(it)
+        await control_camera(it, enabled=True)
+    assert camera(it) is CameraState.OFF
+    assert it.state.snapshot.camera_wanted is True, "a robot that leaves was not told to switch its camera off"

@@ -1,0 +1,95 @@
+"""A driver, or a library below it, that makes a mistake of whatever kind: it is logged, reported, and tried again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from hw_mocks.platform import simulated_platform
+from robot_node.config import DisplaySettings
+from robot_node.devices.audio import Loudspeaker, Microphone
+from robot_node.devices.display import Display
+from robot_node.devices.platform import SoundLibrary
+from robot_node.media import FRAME_SAMPLES
+from robot_node.state import RobotSnapshot, RobotState
+
+DEADLINE_S = 30.0
+
+
+class Clumsy:
+    """Something of a library's that makes a mistake the first time, as no driver expects."""
+
+    def __init__(self, real: Callable[..., Any]) -> None:
+        self.real = real
+        self.crashed = False
+
+    def __call__(self, *arguments: Any) -> Any:  # noqa: ANN401  # as the real one
+        if not self.crashed:
+            self.crashed = True
+            raise ZeroDivisionError("a mistake")
+        return self.real(*arguments)
+
+
+async def until(state: RobotState, condition: Callable[[RobotSnapshot], bool]) -> None:
+    async with asyncio.timeout(DEADLINE_S):
+        async for snapshot in state.changes():
+            if condition(snapshot):
+                return
+
+
+def told(what: str) -> str:
+    return f"The {what}'s driver crashed: ZeroDivisionError: a mistake."
+
+
+async def test_the_display(caplog: pytest.LogCaptureFixture) -> None:
+    pi, state, reported = simulated_platform(scene="clock"), RobotState(), list[str]()
+    state.listen(lambda snapshot: reported.append(snapshot.display_error))
+    platform = replace(pi.platform, i2c=Clumsy(pi.platform.i2c))
+    display = Display(platform, DisplaySettings(), state, retry_initial_s=0.01)
+    try:
+        await display.open()
+        await until(state, lambda snapshot: reported != [] and not snapshot.display_error)
+        assert reported == [told("display"), ""]
+        assert display.answers
+    finally:
+        await display.close()
+    assert caplog.text.count("ZeroDivisionError: a mistake\n") == 1
+
+
+def clumsy_sound(library: SoundLibrary) -> Callable[[], SoundLibrary]:
+    return Clumsy(lambda: library)
+
+
+async def test_the_microphone() -> None:
+    pi, state = simulated_platform(scene="clock"), RobotState()
+    platform = replace(pi.platform, sound_library=clumsy_sound(pi.platform.sound_library()))
+    microphone = Microphone(platform, "default", state, retry_s=0.01)
+    heard = asyncio.Event()
+    try:
+        microphone.set_sink(lambda _: heard.set())
+        microphone.set_listened(True)
+        await until(state, lambda snapshot: snapshot.microphone_error == told("microphone"))
+        async with asyncio.timeout(DEADLINE_S):
+            await heard.wait()
+        assert state.snapshot.microphone_error == ""
+    finally:
+        await microphone.close()
+
+
+async def test_the_loudspeaker() -> None:
+    pi, state = simulated_platform(scene="clock"), RobotState()
+    platform = replace(pi.platform, sound_library=clumsy_sound(pi.platform.sound_library()))
+    loudspeaker = Loudspeaker(platform, "default", state, retry_s=0.01, volume_control="none")
+    try:
+        loudspeaker.play(bytes(2 * FRAME_SAMPLES * 10))
+        await until(state, lambda snapshot: snapshot.loudspeaker_error == told("loudspeaker"))
+        async with asyncio.timeout(DEADLINE_S):
+            while state.snapshot.loudspeaker_error:
+                loudspeaker.play(bytes(2 * FRAME_SAMPLES * 10))
+                await asyncio.sleep(0.02)
+    finally:
+        await loudspeaker.close()
