@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 LOADED = re.compile(r"""<(?:script|img|iframe|source|link rel="stylesheet")[^>]*(?:src|href)=["']([^"']+)""")
 IMPORTED = re.compile(r"""(?:url\(|@import )["']?([a-z]+:)?//""")
@@ -39,3 +41,16 @@ def test_a_dead_link_a_missing_picture_and_a_page_that_is_in_no_list_are_errors(
     assert built.returncode == 1
     for complaint in ("'b.md'", "'c'", "d.png", "'e'", "lost.md"):
         assert complaint in built.stderr
+
+
+@pytest.mark.parametrize("page", ["README.md", "CHANGELOG.md", "CONTRIBUTING.md"])
+def test_a_page_outside_the_site_leads_somewhere(page: str) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)", (ROOT / page).read_text())
+    assert links
+    for file, anchor in links:
+        target = ROOT / (file or page)
+        assert target.exists(), file
+        if anchor:
+            headings = re.findall(r"^#+ (.+)$", target.read_text(), re.MULTILINE)
+            slugs = [re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings]
+            assert anchor in slugs, f"{file}#{anchor}"
