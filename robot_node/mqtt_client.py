@@ -47,7 +47,8 @@ class MqttClient(aiomqtt.Client):
     connack_packet_bytes: int = 0
 
     def __init__(self, on_message: OnMessage, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  # aiomqtt's own
-        super().__init__(*args, **kwargs)
+        aside: Any = _Aside(logging.getLogger("mqtt"))  # it is not a Logger, but all that aiomqtt and paho use of one
+        super().__init__(*args, logger=aside, **kwargs)
         self._hand_over = on_message
         self._loop_thread = threading.get_ident()
         self._publishing = False
@@ -232,6 +233,13 @@ class MqttClient(aiomqtt.Client):
     def _on_socket_close(self, client: paho.Client, userdata: Any, sock: Any) -> None:  # noqa: ANN401
         super()._on_socket_close(client, userdata, sock)
         self._loop.call_soon_threadsafe(self._drained.set)
+
+
+class _Aside(logging.LoggerAdapter[logging.Logger]):
+    """aiomqtt and paho tell of a lost connection in their own words, beside ours: only a traceback is worth a line."""
+
+    def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:  # noqa: ANN401  # as the base has it
+        super().log(level if kwargs.get("exc_info") else logging.DEBUG, msg, *args, **kwargs)
 
 
 class PublishProperties(Properties):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import logging
 import select
 import socket
 from typing import Any
@@ -210,6 +211,20 @@ def test_what_is_overridden_exists_with_the_same_parameters(name: str) -> None:
     named = [parameter for parameter in ours if parameter not in {"answer", "details"}]
     assert named == theirs[: len(named)]
     assert len(ours) == len(named) + (len(theirs) > len(named))
+
+
+async def test_of_a_broken_socket_only_we_tell(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    ours, peer = socket.socketpair()
+    with ours, peer:
+        client = MqttClient(lambda _: None, "127.0.0.1")
+        client._client._sock = ours
+        ours.shutdown(socket.SHUT_WR)  # a write fails: EPIPE
+        client._client._packet_queue(0xC0, b"\xc0\x00", 0, 0)  # PINGREQ (MQTT 5.0, 3.12)
+        client._client.loop_write()
+        assert not caplog.records
+        with pytest.raises(aiomqtt.MqttError):
+            await client._connected
 
 
 async def test_what_is_used_of_aiomqtt_exists() -> None:
