@@ -21,6 +21,9 @@ from robot_node.settings_file import load_settings
 from tests.end_to_end.robot_process import DEADLINE_S, environment
 
 DOCS = Path(__file__).parents[1] / "docs"
+_SCRIPT_DEADLINE_S = 4 * DEADLINE_S
+"""A script may start several programs, one after the other, on a busy machine."""
+
 _FROM_COMMAND_LINE = {"bash": "-euc", "node": "-e"}
 _BLOCK = re.compile(r"^<!-- tested: ([a-z0-9 -]+) -->\n```(?:\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
@@ -118,7 +121,7 @@ class Terminal:
     async def run(self, script: str, *, program: str = "bash", extra: Mapping[str, str] | None = None) -> str:
         """Run a script to its end; returns what it printed."""
         async with self.running(script, program=program, **(extra or {})) as running:
-            async with asyncio.timeout(DEADLINE_S):
+            async with asyncio.timeout(_SCRIPT_DEADLINE_S):
                 status = await running.process.wait()
             assert status == 0, running.printed
             return running.printed

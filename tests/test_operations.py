@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import pytest
+
 from robot_node.private_broker import PrivateBroker
 from tests.end_to_end.robot_process import is_retained, plain_client
 from tests.guide import Terminal, blocks, robot
@@ -20,6 +22,7 @@ mosquitto_passwd() { command mosquitto_passwd "${@/#\\//$root/}"; }
 robot-node() { .venv/bin/robot-node "$@" --root "$root"; }
 systemctl() { echo "systemctl $*"; }
 """
+pytestmark = pytest.mark.timeout(400)  # each starts several programs, on a busy machine
 
 
 async def test_all_robots_are_asked(broker: PrivateBroker, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from tests.guide import DOCS, Terminal, blocks, robot
 
 RECIPES = blocks("recipes.md")
 QUICK_SLEEP = "sleep() { command sleep 0.1; }\n"
+pytestmark = pytest.mark.timeout(400)  # each starts several programs, on a busy machine
 
 
 @pytest.fixture
