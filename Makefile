@@ -9,7 +9,7 @@ CONSOLE := robot_node/console
 PAGE := $(CONSOLE)/dist/index.html
 PAGE_FROM := $(shell find $(CONSOLE)/src $(CONSOLE)/public -type f) $(CONSOLE)/index.html $(CONSOLE)/vite.config.ts $(CONSOLE)/tsconfig.json
 
-.PHONY: help setup develop demo test lint docs reference format clean
+.PHONY: help setup develop demo test lint docs reference audit format clean
 
 help:
 	@echo "make demo     a broker and a simulated robot on this machine; SCENE=clip.mp4 chooses what its camera sees"
@@ -18,6 +18,7 @@ help:
 	@echo "make setup    the virtual environment .venv, the console, and the system packages that the demo needs"
 	@echo "make reference  the pages in docs/reference and the drawings of docs/wiring.md, from the code"
 	@echo "make dist     a wheel and an sdist in dist/"
+	@echo "make audit    known vulnerabilities of the packages; needs services that know them"
 	@echo "make format   format the code"
 	@echo "make clean    remove what make made"
 
@@ -88,6 +89,11 @@ reference: develop
 
 dist: develop
 	$(BIN)/python -m build --no-isolation
+
+# In an environment of its own: it audits ours.
+audit: develop
+	@test -x build/audit/bin/pip-audit || { $(PYTHON) -m venv build/audit && build/audit/bin/python -m pip install --quiet --disable-pip-version-check 'pip-audit>=2.9,<3'; }
+	@$(BIN)/python -m scripts.audit
 
 format: develop
 	$(BIN)/ruff check --fix .

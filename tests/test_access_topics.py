@@ -163,7 +163,7 @@ async def test_nobody_hears_what_is_not_meant_for_it(site: PrivateBroker) -> Non
 
 
 async def test_a_user_name_that_could_stand_for_others_gets_nothing(site: PrivateBroker) -> None:
-    """Mosquitto keeps patterns from names with '+' or '#'. One with '/' it cannot know to be wrong: the files say so."""
+    """Mosquitto keeps patterns from names with '+' or '#'. One with '/' it takes for a good one: the files say so."""
     async with visitor(site, "+", []) as connection:
         for topic in ("$mcp-rpc/anna/robot-kitchen/robot-node/kitchen", "$mcp-client/presence/anna"):
             assert not await connection.publish(topic, b"", qos=1)

@@ -1,0 +1,135 @@
+"""What we stand on: the lock file is whole, licences are known, and the audit tells "none known" from "not asked"."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml  # type: ignore[import-untyped]  # ships no type information
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from scripts.audit import NONE, SOME, UNKNOWN, of_npm, of_pip_audit, report_on
+
+ROOT = Path(__file__).parents[1]
+CONSOLE = ROOT / "robot_node" / "console"
+PERMISSIVE = re.compile(
+    r"\b(MIT|MIT-0|MIT-CMU|BSD|0BSD|ISC|ISCL|Apache|PSF|Zlib|Python-2\.0|BlueOak-1\.0\.0|CC0-1\.0)\b"
+)
+DEV_ONLY = {"MPL-2.0", "CC-BY-4.0"}
+"""Licences of tools that build the page and are no part of it."""
+
+
+def locked() -> dict[str, dict[str, Any]]:
+    packages: dict[str, dict[str, Any]] = json.loads((CONSOLE / "package-lock.json").read_text())["packages"]
+    return {name.rpartition("node_modules/")[2]: entry for name, entry in packages.items() if name}
+
+
+def test_every_package_of_the_page_is_locked_to_one_file_wherever_it_comes_from() -> None:
+    for name, entry in locked().items():
+        assert re.fullmatch(r"sha512-[A-Za-z0-9+/]{86}==", entry["integrity"]), name
+        assert "resolved" not in entry, f"{name}: the lock file names a registry"
+
+
+def test_the_lock_file_belongs_to_package_json() -> None:
+    command = ["npm", "ls", "--package-lock-only", "--all", "--json"]
+    done = subprocess.run(command, cwd=CONSOLE, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, json.loads(done.stdout).get("problems")
+
+
+def test_the_licences_of_the_page_are_permissive() -> None:
+    for name, entry in locked().items():
+        assert PERMISSIVE.search(entry["license"]) or (entry.get("dev") and entry["license"] in DEV_ONLY), name
+
+
+def installed_for_a_robot() -> Iterator[metadata.Distribution]:
+    """robot-node with its extras for robots, and all that these bring."""
+    waiting, seen = [Requirement("robot-node[audio,hearing,simulation]")], set()
+    while waiting:
+        requirement = waiting.pop()
+        extras = requirement.extras or {""}
+        if (key := (canonicalize_name(requirement.name), *extras)) in seen:
+            continue
+        seen.add(key)
+        found = metadata.distribution(requirement.name)
+        for text in found.requires or ():
+            needed = Requirement(text)
+            if needed.marker is None or any(needed.marker.evaluate({"extra": extra}) for extra in extras):
+                waiting.append(needed)
+        yield found
+
+
+def test_the_licences_of_the_python_packages_are_permissive() -> None:
+    distributions = list(installed_for_a_robot())
+    assert len(distributions) > 40
+    for found in distributions:
+        about = found.metadata
+        classifiers = [each for each in about.get_all("Classifier") or () if each.startswith("License")]
+        licence = about["License-Expression"] or " ".join((*classifiers, about["License"] or ""))
+        assert PERMISSIVE.search(licence.replace("Python Software Foundation", "PSF")), f"{found.name}: {licence[:200]}"
+
+
+def test_every_requirement_names_the_oldest_version_that_it_is_for() -> None:
+    requirements = [Requirement(text) for text in metadata.requires("robot-node") or ()]
+    assert len(requirements) > 10
+    without = [each.name for each in requirements if not {"<", ">="} & {part.operator for part in each.specifier}]
+    assert not without
+
+
+OURSELVES = {"name": "robot-node", "skip_reason": "distribution marked as editable"}
+CHECKED = {"name": "aiortc", "version": "1.16.0", "vulns": []}
+SKIPPED = {"name": "av", "skip_reason": "Dependency not found on PyPI and could not be audited: av (18.1.0)"}
+KNOWN = {"name": "pillow", "version": "10.0", "vulns": [{"id": "PYSEC-1", "fix_versions": ["10.2"], "aliases": []}]}
+
+
+@pytest.mark.parametrize(
+    ("packages", "status", "says"),
+    [
+        ([CHECKED, OURSELVES], NONE, "1 packages checked, 0 known vulnerabilities."),
+        ([CHECKED, KNOWN], SOME, "pillow 10.0: PYSEC-1, mended in 10.2"),
+        ([CHECKED, SKIPPED], UNKNOWN, "could not be made for 1"),
+        ([SKIPPED], UNKNOWN, "could not be made for any of them:\n    Dependency not found on PyPI"),
+        ([], UNKNOWN, "0 packages checked"),
+        ([KNOWN, SKIPPED], SOME, "PYSEC-1"),
+    ],
+)
+def test_what_pip_audit_could_not_ask_is_no_good_news(packages: list[dict[str, Any]], status: int, says: str) -> None:
+    verdict = of_pip_audit(json.dumps({"dependencies": packages, "fixes": []}), "")
+    assert verdict.status == status
+    assert says in report_on("Python", verdict)
+
+
+def test_an_audit_that_failed_says_why() -> None:
+    assert of_pip_audit("", "Traceback: no network").unknown == ("Traceback: no network",)
+    refused = {"message": "405 Method Not Allowed", "method": "POST", "statusCode": 405, "error": {"summary": ""}}
+    assert of_npm(json.dumps(refused), "npm error").unknown == ("405 Method Not Allowed",)
+    for nonsense in ("", "[]", "null", "{"):
+        assert of_npm(nonsense, "npm error").unknown == ("npm error",)
+
+
+@pytest.mark.parametrize(
+    ("vulnerabilities", "status"), [({}, NONE), ({"vite": {"severity": "high", "range": "<6.4.1"}}, SOME)]
+)
+def test_what_npm_knows(vulnerabilities: dict[str, Any], status: int) -> None:
+    report = {"vulnerabilities": vulnerabilities, "metadata": {"dependencies": {"total": 400}}}
+    verdict = of_npm(json.dumps(report), "")
+    assert verdict.status == status
+    assert verdict.vulnerable == tuple(f"{name} <6.4.1: high" for name in vulnerabilities)
+
+
+def test_the_forge_runs_what_everybody_runs() -> None:
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())
+    runs = {name: [step.get("run") for step in job["steps"]] for name, job in workflow["jobs"].items()}
+    assert ".ci/run" in runs["test"]
+    assert "make audit" in runs["audit"]
+    assert "\naudit:" in (ROOT / "Makefile").read_text()
+    matrix = workflow["jobs"]["test"]["strategy"]["matrix"]["include"]
+    assert {(each["system"], each["python"]) for each in matrix} == {("bookworm", "3.11"), ("trixie", "3.13")}
+    assert workflow[True]["schedule"], "YAML 1.1 reads the key 'on' as true"
+    assert workflow["permissions"] == {"contents": "read"}
