@@ -28,10 +28,10 @@ def check_system(case: Case) -> None:
         case.tell(_groups(case))
     case.tell(_clock(case))
     case.tell(_disk(case))
-    if case.service.is_installed:
+    if case.service.is_installed or case.settings.robot.state_file is not None:
         case.tell(_state_folder(case))
     else:
-        case.tell(Finding.left_out("state folder", "There is no service on this machine."))
+        case.tell(Finding.left_out("state folder", "There is no service on this machine, and no state_file."))
 
 
 def _needed_groups(case: Case) -> dict[str, str]:
@@ -108,9 +108,14 @@ def _nearest(folder: Path) -> Path:
 
 def _state_folder(case: Case) -> Finding:
     """Whether the service may write there; told from owner and mode, since writing would change something."""
-    name = f"/{case.service.state_folder}"
-    folder = case.machine.path(case.service.state_folder)
+    chosen = case.settings.robot.state_file
+    name = str(chosen.absolute().parent) if chosen else f"/{case.service.state_folder}"
+    folder = case.machine.path(name.lstrip("/"))
     why = "What should survive a restart is forgotten."
+    if not folder.exists() and chosen:
+        detail = f"{name}, where robot.state_file is, does not exist."
+        remedy = f"Make it: sudo install -d -o {case.service.user} {name}; or leave state_file out."
+        return Finding.bad("state folder", detail, why=why, remedy=remedy)
     if not folder.exists():
         return Finding.good("state folder", f"{name} does not exist yet; systemd makes it when the service starts.")
     remedy = f"sudo chown -R {case.service.user}: {name} && sudo chmod u+rwx {name}"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from robot_node.config import RobotSettings, Settings
 from robot_node.doctor.case import Case
 from robot_node.doctor.findings import Finding, Level
 from robot_node.doctor.machine import Machine
@@ -63,6 +64,10 @@ def state_of_another(pi: Pi) -> None:
     (pi.machine.root / STATE).mkdir(parents=True, mode=0o755)
 
 
+def state_nowhere(pi: Pi) -> None:
+    pi.settings = Settings(robot=RobotSettings(state_file=Path("/srv/robot/state.json")))
+
+
 def old_system(pi: Pi) -> None:
     pi.write("etc/os-release", 'PRETTY_NAME="Raspbian 11"\nVERSION_ID="11"\n')
 
@@ -100,6 +105,13 @@ def another_package(pi: Pi) -> None:
             Level.NOT_OK,
             "robot-node may not write to /var/lib",
             "chown -R robot-node:",
+        ),
+        (
+            state_nowhere,
+            "state folder",
+            Level.NOT_OK,
+            "/srv/robot, where robot.state_file is",
+            "sudo install -d -o robot",
         ),
         (old_system, "system", Level.NOTE, "Raspbian 11", "Raspberry Pi Imager"),
         (old_python, "versions", Level.NOT_OK, "Python 3.9.2", "Raspberry Pi OS"),
