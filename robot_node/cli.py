@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -277,6 +278,7 @@ def doctor(
     from robot_node import hardware  # noqa: PLC0415
     from robot_node.doctor.examination import examine  # noqa: PLC0415
     from robot_node.doctor.findings import Finding  # noqa: PLC0415
+    from robot_node.doctor.secrets import use_credentials  # noqa: PLC0415
 
     configure_logging(LogSettings(level="error"))
     findings: list[Finding] = []
@@ -290,6 +292,8 @@ def doctor(
         await examine(settings, platform, tell, has_robot=config is not None)
         return findings
 
+    if config is not None and (kept := use_credentials(config, os.environ)) is not None:
+        tell(kept)
     try:
         settings = load_settings(config, given({"broker": {"url": broker}}))
         platform = hardware.choose(settings, simulated=simulated)

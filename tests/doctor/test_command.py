@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from robot_node.doctor.examination import examine
-from robot_node.doctor.findings import Finding
+from robot_node.doctor.findings import Finding, Level
+from robot_node.doctor.secrets import use_credentials
 from robot_node.mqtt import Broker, ConnectOptions, Incoming, Subscription, connect
 from robot_node.private_broker import PrivateBroker, free_port
 from tests.doctor.pi import Pi
@@ -71,6 +73,30 @@ def begin(line: str) -> str:
     """Level and check of a line; of the clock, which is not right everywhere, the check."""
     level_and_check = line.partition(": ")[0]
     return "clock" if level_and_check.endswith(" clock") else level_and_check
+
+
+async def test_the_robots_password_is_found_beside_its_settings(tmp_path: Path) -> None:
+    (tmp_path / "passwords").touch(mode=0o600)
+    add = ["mosquitto_passwd", "-b", str(tmp_path / "passwords"), "robot-kitchen", "secret"]
+    subprocess.run(add, check=True)  # noqa: ASYNC221  # is quick
+    (tmp_path / "credentials").mkdir()
+    (tmp_path / "credentials" / "broker-password").write_text("secret\n")
+    file = tmp_path / "robot.toml"
+    async with PrivateBroker(anonymous=False, extra=f"password_file {tmp_path / 'passwords'}") as broker:
+        file.write_text(f'[broker]\nurl = "{broker.url}"\nusername = "robot-kitchen"\n')
+        found = await robot_node("doctor", "--config", str(file))
+    assert "ok      credentials: The broker lets us in as robot-kitchen." in found.stdout.splitlines()
+
+
+def test_secrets_that_we_may_not_read_are_no_riddle(tmp_path: Path) -> None:
+    (tmp_path / "credentials").mkdir()
+    environment: dict[str, str] = {}
+    kept = use_credentials(tmp_path / "robot.toml", environment, lambda _folder: False)
+    assert kept is not None
+    assert kept.level is Level.NOTE
+    assert "sudo robot-node doctor" in kept.remedy
+    assert not environment
+    assert use_credentials(tmp_path / "elsewhere" / "robot.toml", environment) is None
 
 
 def snapshot(folder: Path) -> dict[str, tuple[int, int, bytes]]:
