@@ -9,12 +9,15 @@ import numpy as np
 import pytest
 
 from robot_node.errors import DeviceError, NotReadyError, SettingsError
+from robot_node.hearing.engine import Wanted
+from robot_node.hearing.sphinx import SphinxRecognizer
 from robot_node.media import FRAME_SAMPLES, SAMPLE_RATE
 from robot_node.state import act_for
 from robot_node.voice.espeak import EspeakEngine
 from robot_node.voice.speaker import QUEUE
 from robot_node.voice.waveform import FRAME_S, Waveform
 from robot_node.webrtc.messages import TtsBegin, TtsComplete, TtsTerminate, TtsText
+from tests.hearing.spoken import pieces, silence
 from tests.sound import loudest_hz, tone
 from tests.voice.stage import Stage, on_stage, until
 
@@ -60,6 +63,17 @@ async def test_the_loudspeaker_plays_the_speech_whole() -> None:
         assert loudness(stage.pi.loudspeaker.played) == pytest.approx(
             loudness(b"".join(speech.samples for speech in made)), rel=0.1
         )
+
+
+async def test_what_the_loudspeaker_plays_can_be_understood() -> None:
+    said = "please look happy"
+    async with on_stage() as stage:
+        utterance = await stage.speaker.say(said, language="en-us")
+        await stage.is_over(utterance.task_id)
+        await until(lambda: not stage.pi.loudspeaker.open)
+    recognizer = SphinxRecognizer(Wanted(phrases=("hello robot", "take a photo", said)))
+    samples = silence(0.5) + stage.pi.loudspeaker.played + silence(1.5)
+    assert [text for piece in pieces(samples) if (text := recognizer.hear(piece))] == [said]
 
 
 async def test_what_was_playing_before_is_heard_to_its_end_first() -> None:
