@@ -181,7 +181,7 @@ async def test_an_engine_that_does_not_exist_is_refused_at_start(broker: Private
     await robot.start()
     try:
         assert robot.process is not None
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(90):
             assert await robot.process.wait() != 0
         assert "There is no speech engine 'festival'" in robot.log
         assert "Traceback" not in robot.log
