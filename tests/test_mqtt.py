@@ -96,6 +96,22 @@ def test_delays_double_up_to_the_maximum_and_vary() -> None:
     assert backoff.next_delay() <= 1.0
 
 
+async def test_what_the_brokers_rules_forbid_is_told_once_and_the_rest_goes_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "acl").write_text("topic readwrite open\n")
+    async with (
+        PrivateBroker(extra=f"acl_file {tmp_path / 'acl'}") as private,
+        connect(Broker.from_url(private.url), ConnectOptions("one"), lambda _: None) as connection,
+    ):
+        for _ in range(3):
+            assert not await connection.publish("closed", b"x", qos=1)
+        assert await connection.publish("open", b"x", qos=1)
+    (warning,) = [record.getMessage() for record in caplog.records if "refused" in record.getMessage()]
+    assert warning.startswith("The broker refused what one published on closed: not authorized. Allow it")
+    assert "robot-node doctor" in warning
+
+
 async def test_a_message_arrives_with_its_user_properties(broker: PrivateBroker) -> None:
     arrived: asyncio.Queue[Incoming] = asyncio.Queue()
     address = Broker.from_url(broker.url)

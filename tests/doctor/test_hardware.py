@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from robot_node.devices.platform import no_pins
+from robot_node.devices.platform import no_pins, raspberry_pi
 from robot_node.doctor.camera import check_camera
 from robot_node.doctor.case import Case
 from robot_node.doctor.display import check_display
@@ -222,6 +222,13 @@ async def test_each_fault_is_found_with_its_remedy(  # noqa: PLR0917  # the colu
     assert detail in found[check].detail
     assert remedy in found[check].remedy
     assert "hunter2" not in str(found[check])
+
+
+async def test_the_real_sound_library_is_asked_in_the_same_way(tmp_path: Path) -> None:
+    pi = Pi.in_good_health(tmp_path, audio={"microphone": "no such device"})
+    pi.platform = replace(pi.platform, sound_library=raspberry_pi().sound_library)
+    found = await examined(pi)
+    assert "There is no 'no such device': No input device matching" in found["microphone"].detail
 
 
 async def test_what_the_robot_itself_uses_is_not_in_the_way(tmp_path: Path) -> None:
