@@ -105,9 +105,9 @@ class Service:
     async def _run_beside(self, beside: Beside) -> None:
         try:
             await beside(self._connection, self._topics)
-        except BrokerError as error:  # a lost connection is noticed elsewhere
-            self._notices.note("beside", f"What the server publishes besides is not published: {error}")
-        except Exception:  # whatever its owner got wrong: the sessions go on
+        except* BrokerError as errors:  # alone or in a group of tasks; a lost connection is noticed elsewhere
+            self._notices.note("beside", f"What the server publishes besides is not published: {errors.exceptions[0]}")
+        except* Exception:  # whatever its owner got wrong: the sessions go on
             logger.exception("What the server publishes besides failed")
 
     async def _publish_presence(self) -> None:

@@ -18,7 +18,7 @@ from paho.mqtt.properties import Properties, VariableByteIntegers
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from robot_node.mcp_mqtt.notifier import Notifier
-from robot_node.mcp_mqtt.server import ServerOptions, serve
+from robot_node.mcp_mqtt.server import Beside, ServerOptions, serve
 from robot_node.mqtt import Backoff, Broker, LinkStatus
 from robot_node.private_broker import PrivateBroker
 
@@ -262,7 +262,14 @@ def fast_backoff() -> Backoff:
 
 @contextlib.asynccontextmanager
 async def running(
-    broker: PrivateBroker | Broker, toy: Toy, *, backoff: Backoff | None = None, wait: bool = True, **options: object
+    broker: PrivateBroker | Broker,
+    toy: Toy,
+    *,
+    backoff: Backoff | None = None,
+    wait: bool = True,
+    on_sessions: Callable[[int], None] = lambda _: None,
+    beside: Beside | None = None,
+    **options: object,
 ) -> AsyncIterator[Running]:
     """Serve the toy, as robot-1, until the block ends."""
     address = broker if isinstance(broker, Broker) else Broker.from_url(broker.url)
@@ -278,6 +285,8 @@ async def running(
             on_online=online.set,
             on_status=statuses.append,
             notifier=toy.notifier,
+            on_sessions=on_sessions,
+            beside=beside,
         )
     )
     server = Running(task, online, statuses)

@@ -6,8 +6,12 @@ import asyncio
 import json
 import time
 
+import pytest
+
+from robot_node.errors import BrokerError
 from robot_node.mcp_mqtt.server import ServerOptions
-from robot_node.mqtt import Backoff
+from robot_node.mcp_mqtt.topics import ServerTopics
+from robot_node.mqtt import Backoff, Connection
 from robot_node.private_broker import PrivateBroker
 from tests.mcp_mqtt.peers import (
     CAPABILITY,
@@ -368,3 +372,54 @@ async def test_an_answer_that_is_too_large_for_the_broker_is_an_error_and_ends_n
             await agent.rpc(call(4, "add", a=1, b=2))
             assert "result" in await agent.answer(4)
             assert [status.connected for status in server.statuses] == [True]
+
+
+async def test_what_is_published_beside_can_be_taken_back_at_the_end(broker: PrivateBroker, toy: Toy) -> None:
+    async def beside(connection: Connection, topics: ServerTopics) -> None:
+        await connection.publish("tests/beside", topics.presence.encode(), retain=True)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await connection.publish("tests/beside", b"", retain=True)
+
+    async with raw_peer(broker, "observer") as observer:
+        await observer.subscribe("tests/beside")
+        async with running(broker, toy, beside=beside):
+            told = await observer.until(lambda message: message.topic == "tests/beside")
+            assert told.payload == PRESENCE.encode()
+            assert told.user_properties == (("MCP-COMPONENT-TYPE", "mcp-server"), ("MCP-MQTT-CLIENT-ID", SERVER_ID))
+        assert (await observer.until(lambda message: message.topic == "tests/beside")).payload == b""
+
+
+async def test_what_is_published_beside_may_fail_and_sessions_go_on(
+    broker: PrivateBroker, toy: Toy, caplog: pytest.LogCaptureFixture
+) -> None:
+    failed = asyncio.Event()
+
+    async def beside(_connection: Connection, _topics: ServerTopics) -> None:
+        failed.set()
+        async with asyncio.TaskGroup():
+            raise BrokerError("The broker takes nothing more.")
+
+    async with running(broker, toy, beside=beside), raw_peer(broker, "agent-1") as agent:
+        await failed.wait()
+        await agent.open_session()
+        await agent.rpc(call(1, "add", a=1, b=2))
+        assert "result" in await agent.answer(1)
+    assert "The broker takes nothing more." in caplog.text
+    assert "failed" not in caplog.text
+
+
+async def test_the_number_of_sessions_is_told_as_it_changes(broker: PrivateBroker, toy: Toy) -> None:
+    told: list[int] = []
+    async with (
+        running(broker, toy, on_sessions=told.append) as server,
+        raw_peer(broker, "agent-1") as one,
+        raw_peer(broker, "agent-2") as other,
+    ):
+        await one.open_session()
+        await other.open_session()
+        await one.leave()
+        await until_true(lambda: told == [1, 2, 1])
+        await server.stop()
+    assert told == [1, 2, 1, 0]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Annotated, Literal
 
+import jinja2
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
@@ -114,6 +116,32 @@ def test_the_state_is_what_the_templates_read() -> None:
         for name in re.findall(r"value_json\.(\w+)", entity.value_template)
     }
     assert read == {"camera", "emotion", "viewers", "faults"}
+
+
+@pytest.mark.parametrize(
+    ("presence", "state", "shown"),
+    [
+        (
+            '{"jsonrpc": "2.0"}',
+            '{"camera": "on", "emotion": "shy", "viewers": 2, "faults": ["display"]}',
+            "ON ON shy 2 ON",
+        ),
+        ('{"jsonrpc": "2.0"}', '{"camera": "off", "emotion": "sad", "viewers": 0, "faults": []}', "ON OFF sad 0 OFF"),
+        ("", "", "OFF    "),  # an entity whose template is empty stays as it was
+    ],
+)
+def test_the_templates_make_of_it_what_home_assistant_shows(presence: str, state: str, shown: str) -> None:
+    """Home Assistant gives a template ``value`` and, when that is JSON, ``value_json``."""
+    payloads = {"online": presence}
+    values = []
+    for name, entity in told().components.items():
+        value = payloads.get(name, state)
+        given = {"value": value, **({"value_json": json.loads(value)} if value else {})}
+        values.append(jinja2.Template(entity.value_template, undefined=jinja2.StrictUndefined).render(given))
+        if entity.availability is not None:
+            available = jinja2.Template(entity.availability.value_template).render(value=presence)
+            assert available == ("online" if presence else "offline")
+    assert " ".join(values) == shown
 
 
 @pytest.mark.parametrize("prefix", ["", "/homeassistant", "home+", "home/#", "$home"])
