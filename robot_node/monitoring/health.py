@@ -44,11 +44,11 @@ async def publish_health(
         BrokerError: the connection is lost.
     """
     changed = asyncio.Event()
-    told = _worth_telling(state.snapshot)
+    told = worth_telling(state.snapshot)
 
     def see(now: RobotSnapshot) -> None:
         nonlocal told
-        before, told = told, _worth_telling(now)
+        before, told = told, worth_telling(now)
         if told != before:
             changed.set()
 
@@ -67,6 +67,6 @@ async def publish_health(
         stop()
 
 
-def _worth_telling(now: RobotSnapshot) -> RobotSnapshot:
-    """What changes all the time, or is over before anybody reads it, is left to the next message."""
+def worth_telling(now: RobotSnapshot) -> RobotSnapshot:
+    """What a message comes early for: what changes all the time, or is soon over, is left to the next one."""
     return replace(now, inputs={}, speaking=False, emotion="", sessions=0)

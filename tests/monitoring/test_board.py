@@ -13,10 +13,10 @@ from robot_node.devices.platform import raspberry_pi
 
 async def test_temperature_and_throttling_are_read() -> None:
     pi = simulated_platform(scene="clock")
-    pi.computer.temperature_c, pi.computer.throttled = 81.2, 0x50005
+    pi.computer.temperature_c, pi.computer.throttled = 81.2, 0x50008
     board = Board(pi.platform)
-    under_voltage_and_throttled = Throttling.UNDER_VOLTAGE | Throttling.THROTTLED
-    assert await board.read() == BoardReadings(81.2, under_voltage_and_throttled, under_voltage_and_throttled)
+    before = Throttling.UNDER_VOLTAGE | Throttling.THROTTLED
+    assert await board.read() == BoardReadings(81.2, Throttling.SOFT_TEMPERATURE_LIMIT, before)
     board.close()
 
 

@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from typing import Any
 
 import aiomqtt
+import pytest
 
 from robot_node.body import Body
 from robot_node.config import HealthSettings
 from robot_node.devices.board import BoardReadings
 from robot_node.monitoring.figures import Figures, figures_of
-from robot_node.monitoring.health import health_topic, publish_health
+from robot_node.monitoring.health import health_topic, publish_health, worth_telling
 from robot_node.monitoring.retained import Pace, keep_retained
 from robot_node.mqtt import Broker, Connection, ConnectOptions, connect
 from robot_node.private_broker import PrivateBroker
-from robot_node.state import CameraState
+from robot_node.state import CameraState, InputState, RobotState
 from tests.end_to_end.robot_process import DEADLINE_S, plain_client
 from tests.test_volume_tool import pi, silent_body
 
@@ -92,9 +94,29 @@ async def test_however_much_changes_messages_keep_their_distance(broker: Private
         await asyncio.wait([task])
 
 
-async def test_health_comes_early_for_what_a_person_would_ask_about_only(
-    broker: PrivateBroker, silent_body: Body
-) -> None:
+@pytest.mark.parametrize(
+    ("change", "early"),
+    [
+        ({"emotion": "happy"}, False),
+        ({"sessions": 1}, False),
+        ({"speaking": True}, False),
+        ({"inputs": {"bumper": InputState("button", active=True)}}, False),
+        ({"camera": CameraState.STARTING}, True),
+        ({"privacy": True}, True),
+        ({"viewers": 1}, True),
+        ({"signaling_connected": True}, True),
+        ({"display_error": "It is unplugged."}, True),
+        ({"faults": {"face": "The service face crashed."}}, True),
+    ],
+)
+def test_what_health_comes_early_for(change: dict[str, Any], early: bool) -> None:  # noqa: FBT001  # a table's column
+    state = RobotState()
+    before = worth_telling(state.snapshot)
+    state.update(**change)
+    assert (worth_telling(state.snapshot) != before) is early
+
+
+async def test_health_comes_early_for_what_a_person_would_ask_about(broker: PrivateBroker, silent_body: Body) -> None:
     async def figures() -> Figures:
         return figures_of(silent_body, BoardReadings(), "robot-1")
 
