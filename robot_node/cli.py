@@ -23,7 +23,7 @@ from robot_node.log_settings import LogSettings
 from robot_node.logs.reload import reloaded_on_hangup
 from robot_node.logs.setup import configure_logging
 from robot_node.mqtt import Backoff
-from robot_node.run_until_signal import run_until_signal
+from robot_node.run_until_signal import end_process, run_until_signal
 from robot_node.settings_file import load_settings
 
 _STOP_WITHIN_S = 4.5
@@ -84,6 +84,7 @@ def run(
     configure_logging(settings.log)
     running = _run(settings, simulated=simulated, log_settings=lambda: load().log)
     asyncio.run(run_until_signal(running, stop_within_s=_STOP_WITHIN_S))
+    end_process()
 
 
 async def _run(settings: Settings, *, simulated: bool, log_settings: Callable[[], LogSettings]) -> None:
