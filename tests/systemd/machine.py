@@ -134,19 +134,14 @@ class Service:
     def __init__(self, machine: Machine, name: str, settings: str, *, further: str = "") -> None:
         self._machine = machine
         self.name = name
-        self._units = machine.root / "etc/systemd/system"
+        units = machine.root / "etc/systemd/system"
         settings_file = machine.root / "etc/robot-node" / f"{name}.toml"
-        for folder in (self._units / f"{name}.service.d", settings_file.parent):
+        for folder in (units / f"{name}.service.d", settings_file.parent):
             folder.mkdir(parents=True, exist_ok=True)
-        (self._units / f"{name}.service").write_text(UNIT.read_text())
+        (units / f"{name}.service").write_text(UNIT.read_text())
         settings_file.write_text(settings)
-        self.drop_in(further)
-
-    def drop_in(self, further: str) -> None:
-        """Put lines into the drop-in, in place of those that were given before."""
-        drop_in = self._units / f"{self.name}.service.d/tests.conf"
-        drop_in.write_text(_DROP_IN.format(name=self.name, further=further))
-        self._machine.run("systemctl", "daemon-reload")
+        (units / f"{name}.service.d/tests.conf").write_text(_DROP_IN.format(name=name, further=further))
+        machine.run("systemctl", "daemon-reload")
 
     @property
     def state_folder(self) -> Path:

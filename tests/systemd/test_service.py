@@ -107,30 +107,39 @@ async def test_it_logs_in_with_its_credential_streams_survives_sigkill_and_stops
         assert not await is_present(broker, "robot-node")
 
 
-async def test_a_process_that_hangs_and_a_call_into_a_device_that_hangs_are_ended_by_the_watchdog(
+async def test_the_watchdog_ends_what_hangs_and_not_what_waits_for_a_broker(
     machine: Machine, broker: PrivateBroker
 ) -> None:
     soon = "WatchdogSec=10"  # instead of half a minute
     stopped = Service(machine, "robot-stopped", settings("robot-stopped", broker), further=soon)
     hung = Service(machine, "robot-hung", settings("robot-hung", broker, HANG), further=soon)
-    await start(stopped, hung)
+    async with PrivateBroker() as late:
+        await late.stop()
+        waiting = Service(machine, "robot-waiting", settings("robot-waiting", late), further=soon)
+        waiting.systemctl("start", "--no-block")
+        await start(stopped, hung)
 
-    stopped.kill(signal.SIGSTOP)
-    hang_camera(hung)
-    assert "does not answer" in await switch_on(broker, "robot-hung")
-    for service in (stopped, hung):
-        await asyncio.to_thread(service.wait_until_restarted)
-        assert "Watchdog timeout" in service.log
-        assert await is_present(broker, service.name)
-    assert "A call into the camera has not returned" in hung.log
-    assert "hw_mocks/sensor.py" in hung.log, "the traceback of the thread that hung"
-    await asyncio.gather(*(asyncio.to_thread(service.systemctl, "stop") for service in (stopped, hung)))
+        stopped.kill(signal.SIGSTOP)
+        hang_camera(hung)
+        assert "does not answer" in await switch_on(broker, "robot-hung")
+        for service in (stopped, hung):
+            await asyncio.to_thread(service.wait_until_restarted)
+            assert "Watchdog timeout" in service.log
+            assert await is_present(broker, service.name)
+        assert "A call into the camera has not returned" in hung.log
+        assert "hw_mocks/sensor.py" in hung.log, "the traceback of the thread that hung"
+
+        assert (waiting.show("ActiveState"), waiting.show("NRestarts")) == ("activating", "0")
+        await late.start()
+        await eventually(lambda: waiting.show("ActiveState") == "active", "the robot is ready")
+        assert await is_present(late, "robot-waiting")
+        await asyncio.gather(*(asyncio.to_thread(each.systemctl, "stop") for each in (stopped, hung, waiting)))
 
 
 async def test_neither_a_camera_nor_a_broker_that_hangs_nor_a_viewer_keeps_it_from_stopping(
     machine: Machine, broker: PrivateBroker
 ) -> None:
-    # More than the unit has, for a busy machine; the camera alone would take longer to be given up.
+    # More than the unit has, for a busy machine.
     service = Service(machine, "robot-stuck", settings("robot-stuck", broker, HANG), further="TimeoutStopSec=12")
     await start(service)
     async with contextlib.AsyncExitStack() as visitors:
@@ -146,26 +155,3 @@ async def test_neither_a_camera_nor_a_broker_that_hangs_nor_a_viewer_keeps_it_fr
     # It has ended by itself: else it says "timeout", and systemd has killed it.
     assert service.show("Result") in {"success", "exit-code"}, service.log
     assert not await is_present(broker, "robot-stuck")
-
-
-async def test_a_broker_that_is_down_at_boot_is_waited_for_and_the_watchdog_does_not_mind(
-    machine: Machine, broker: PrivateBroker
-) -> None:
-    await broker.stop()
-    attempts = 0
-
-    def hang_up(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal attempts
-        attempts += 1
-        writer.close()
-
-    service = Service(machine, "robot-early", settings("robot-early", broker), further="WatchdogSec=1")
-    async with await asyncio.start_server(hang_up, "127.0.0.1", broker.port):
-        service.systemctl("start", "--no-block")
-        await eventually(lambda: attempts >= 12, "attempts to connect, for longer than the watchdog waits")
-    assert (service.show("ActiveState"), service.show("NRestarts")) == ("activating", "0")
-    service.drop_in("WatchdogSec=60")
-    await broker.start()
-    await eventually(lambda: service.show("ActiveState") == "active", "the robot is ready")
-    assert await is_present(broker, "robot-early")
-    await asyncio.to_thread(service.systemctl, "stop")
