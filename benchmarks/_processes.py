@@ -35,9 +35,7 @@ class Peer:
     @property
     def cpu_s(self) -> float:
         """Processor time that it has used so far, in seconds: all its threads, user and system."""
-        # proc_pid_stat(5): the name, field 2, may hold blanks; utime and stime are fields 14 and 15.
-        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / _CLOCK_TICKS_PER_S
+        return processor_s(self._process.pid)
 
     async def ask(self, do: str, **details: Any) -> Any:  # noqa: ANN401  # whatever the process answers
         """Send a request and return the answer.
@@ -86,6 +84,19 @@ async def peer(
         if await started.answer(start_limit_s) != READY:
             raise BenchmarkError(f"{module} {' '.join(arguments)} is not ready.")
         yield started
+
+
+def processor_s(pid: int) -> float:
+    """Processor time that a process has used so far, in seconds: all its threads, user and system."""
+    # proc_pid_stat(5): the name, field 2, may hold blanks; utime and stime are fields 14 and 15.
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _CLOCK_TICKS_PER_S
+
+
+def resident_mib(pid: int) -> float:
+    """Memory that a process holds now, in MiB: the resident set, with what it shares with others."""
+    status = Path(f"/proc/{pid}/status").read_text()  # proc_pid_status(5)
+    return int(status.partition("VmRSS:")[2].split()[0]) / 1024
 
 
 async def requests() -> AsyncIterator[dict[str, Any]]:
@@ -141,11 +152,20 @@ async def robot(
     Raises:
         BenchmarkError: it did not come online.
     """
+    async with starting_robot(private, server_id, scene=scene, **settings) as process:
+        await watchable(private, server_id, process)
+        yield Peer("robot", process)
+
+
+@contextlib.asynccontextmanager
+async def starting_robot(
+    private: PrivateBroker, server_id: str, *, scene: str = "clock", **settings: str
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """The same, from when its process begins."""
     arguments = ("run", "--simulated", "--scene", scene, "--server-id", server_id)
     environment = robot_settings(private, **settings)
     async with _python("robot_node", *arguments, environment=environment, pipe=asyncio.subprocess.DEVNULL) as process:
-        await watchable(private, server_id, process)
-        yield Peer("robot", process)
+        yield process
 
 
 def server_of(server_id: str) -> ServerTopics:

@@ -5,7 +5,6 @@ Names, signatures and failures are those of picamera2 0.3.38; a contract test ho
 
 from __future__ import annotations
 
-import enum
 import io
 import logging
 import threading
@@ -17,20 +16,13 @@ from typing import Any, ClassVar
 from hw_mocks.camera_requests import CompletedRequest, Transform
 from hw_mocks.encoders import Encoder, H264Encoder, LibavH264Encoder, Output
 from hw_mocks.scenes import Scene, rotated_180
-from hw_mocks.sensor import SimulatedSensor
+from hw_mocks.sensor import Board, SimulatedSensor
 from robot_node.devices.platform import CameraLibrary
 
 _log = logging.getLogger(__name__)
 
 VERSION = "0.3.38"
 _SHORTEST_FRAME_US = 8333
-
-
-class Board(enum.Enum):
-    """Which Raspberry Pi: a Pi 5 has no hardware encoder for H.264."""
-
-    PI_4 = "Raspberry Pi 4"
-    PI_5 = "Raspberry Pi 5"
 
 
 class _Job:

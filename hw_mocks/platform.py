@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -13,12 +14,10 @@ from hw_mocks.board import SimulatedBoard
 from hw_mocks.i2c import SimulatedI2cAdapter
 from hw_mocks.mixer import SimulatedMixer
 from hw_mocks.oled import SimulatedOled
-from hw_mocks.picamera2 import Board, camera_library
 from hw_mocks.pins import SimulatedPins
-from hw_mocks.scenes import check_scene
-from hw_mocks.sensor import SimulatedSensor
+from hw_mocks.sensor import Board, SimulatedSensor
 from hw_mocks.spi import SimulatedSpiBus
-from robot_node.devices.platform import Platform
+from robot_node.devices.platform import CameraLibrary, Platform
 
 
 @dataclass(frozen=True)
@@ -80,9 +79,18 @@ def simulated_platform(
     Raises:
         SettingsError: The scene cannot be shown, or the sound not be heard.
     """
-    check_scene(scene)
+    if scene != "clock":
+        from hw_mocks.scenes import check_scene  # noqa: PLC0415  # numpy and av: only when there is something to check
+
+        check_scene(scene)
     sensor = SimulatedSensor(scene=scene, hangs_while=camera_hangs_while)
-    library = camera_library(sensor, board)
+
+    @functools.cache
+    def library() -> CameraLibrary:
+        from hw_mocks.picamera2 import camera_library  # noqa: PLC0415  # as the real one: when the camera is needed
+
+        return camera_library(sensor, board)
+
     oled = SimulatedOled(controller, display_height, display_picture)
     i2c = SimulatedI2cAdapter({display_address: oled})
     microphone, loudspeaker = SimulatedMicrophone(), SimulatedLoudspeaker(loudspeaker_recording)
@@ -96,7 +104,7 @@ def simulated_platform(
     computer = SimulatedBoard()
     platform = Platform(
         name="simulated",
-        camera_library=lambda: library,
+        camera_library=library,
         i2c=i2c.open,
         sound_library=lambda: sound,
         amixer=mixer.amixer,

@@ -8,8 +8,7 @@ import types
 from typing import Any
 
 from hw_mocks import libcamera
-from hw_mocks.picamera2 import Board
-from hw_mocks.sensor import SimulatedSensor
+from hw_mocks.sensor import Board, SimulatedSensor
 from robot_node.devices.platform import CameraLibrary
 
 

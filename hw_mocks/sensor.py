@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import enum
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from hw_mocks.scenes import Scene, open_scene
+if TYPE_CHECKING:
+    from hw_mocks.scenes import Scene
 
 _LOOK_S = 0.05
+
+
+class Board(enum.Enum):
+    """Which Raspberry Pi: a Pi 5 has no hardware encoder for H.264."""
+
+    PI_4 = "Raspberry Pi 4"
+    PI_5 = "Raspberry Pi 5"
 
 
 @dataclass
@@ -46,6 +56,8 @@ class SimulatedSensor:
             time.sleep(_LOOK_S)
         if self.start_error:
             raise RuntimeError(self.start_error)
+        from hw_mocks.scenes import open_scene  # noqa: PLC0415  # numpy and av: only when the camera is needed
+
         scene = open_scene(self.scene, width, height)
         self.capturing = True
         self.starts += 1

@@ -23,6 +23,7 @@ from robot_node.log_settings import LogSettings
 from robot_node.logs.reload import reloaded_on_hangup
 from robot_node.logs.setup import configure_logging
 from robot_node.mqtt import Backoff
+from robot_node.quick_imports import without_collector
 from robot_node.run_until_signal import end_process, run_until_signal
 from robot_node.settings_file import load_settings
 
@@ -93,7 +94,8 @@ async def _run(settings: Settings, *, simulated: bool, log_settings: Callable[[]
 
 
 async def _run_with_console(settings: Settings, *, simulated: bool) -> None:
-    from robot_node import hardware, node  # noqa: PLC0415  # --help and a wrong setting need not wait for the MCP SDK
+    with without_collector():
+        from robot_node import hardware, node  # noqa: PLC0415  # --help and a wrong setting need not wait for the SDK
 
     platform = hardware.choose(settings, simulated=simulated)
     if not settings.console.enabled:

@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from hw_mocks.clock_scene import read_stamp
-from hw_mocks.picamera2 import Board, camera_library
+from hw_mocks.picamera2 import camera_library
 from hw_mocks.real_picamera2 import real_camera_library
-from hw_mocks.sensor import SimulatedSensor
+from hw_mocks.sensor import Board, SimulatedSensor
 from robot_node.config import CameraSettings
 from robot_node.devices.camera import Camera, CameraLimits
 from robot_node.devices.platform import CameraLibrary, Platform

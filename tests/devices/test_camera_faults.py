@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from hw_mocks.picamera2 import Board
 from hw_mocks.real_picamera2 import real_camera_library
+from hw_mocks.sensor import Board
 from robot_node.devices.camera import CameraLimits
 from robot_node.devices.capture import StalledError
 from robot_node.devices.platform import CameraLibrary, raspberry_pi

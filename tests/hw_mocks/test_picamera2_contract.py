@@ -14,9 +14,8 @@ import pytest
 from hw_mocks import encoders
 from hw_mocks import picamera2 as simulated
 from hw_mocks.camera_requests import CompletedRequest
-from hw_mocks.picamera2 import Board
 from hw_mocks.real_picamera2 import real_camera_library
-from hw_mocks.sensor import SimulatedSensor
+from hw_mocks.sensor import Board, SimulatedSensor
 from robot_node.devices import capture, h264, raw
 
 OWN_NAMES = {"sensor", "take_back_buffer", "sensor_timestamp_ns"}
