@@ -125,25 +125,26 @@ async def _first_photo(broker: Broker, server_id: str) -> float:
         return time.monotonic()
 
 
-async def measure(starts: int, memories: int) -> dict[str, Any]:
+async def measure(starts: int, memories: int, *, warm_up: bool) -> dict[str, Any]:
     """Measure in turn.
 
     Args:
-        starts: How often to start; one more goes before, and does not count.
+        starts: How often to start.
         memories: How often to look at memory.
+        warm_up: Start once more before, which does not count.
 
     Returns:
         What is printed.
     """
     figures: dict[str, list[float]] = collections.defaultdict(list)
     async with PrivateBroker() as private:
-        for number in range(starts + memories + 1):
-            of_memory = number > starts
-            measured = await (_memory if of_memory else _start)(private, f"robot-{number}")
+        if warm_up:
+            await _start(private, "warm-up")
+        for number, look in enumerate((*[_start] * starts, *[_memory] * memories)):
+            measured = await look(private, f"robot-{number}")
             progress(", ".join(f"{name} {value:.2f}" for name, value in measured.items()))
             for name, value in measured.items():
-                if number:
-                    figures[name].append(value)
+                figures[name].append(value)
     median = {name: statistics.median(values) for name, values in figures.items()}
     return {
         "presence_ratio": round(median["presence_s"] / median["import_mcp_s"], 3),
@@ -183,7 +184,7 @@ def main() -> None:
     parser.add_argument("--starts", type=positive, default=9, metavar="N", help="how often to start (default: 9)")
     parser.add_argument("--quick", action="store_true", help="start once, to see that it works")
     arguments = parser.parse_args()
-    print_result(measure(1, memories=1) if arguments.quick else measure(arguments.starts, memories=3))
+    print_result(measure(1, 1, warm_up=False) if arguments.quick else measure(arguments.starts, 3, warm_up=True))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import pytest
 pytestmark = pytest.mark.timeout(240)  # each starts several processes
 
 _REPOSITORY = Path(__file__).parents[2]
-_MODULES = ("viewers", "first_frame", "latency", "control_under_load", "tool_call", "fleet", "face", "soak")
+_MODULES = ("viewers", "first_frame", "latency", "control_under_load", "tool_call", "fleet", "face", "soak", "startup")
 
 
 def run(module: str, *arguments: str) -> Any:  # noqa: ANN401  # each benchmark has a result of its own
@@ -102,6 +102,15 @@ def test_face_sends_less_than_whole_pictures_and_the_slow_bus_carries_fewer() ->
     assert 0 < result["fps_100khz"] <= result["fps_400khz"] <= 30
     assert result["whole_fps_100khz"] == pytest.approx(result["whole_fps_400khz"] / 4, abs=0.1)
     assert result["cpu_ms"] > 0
+
+
+def test_startup_compares_times_and_memory_with_what_only_imports() -> None:
+    result = run("startup", "--quick")
+    assert result["starts"] == 1
+    assert result["presence_ratio"] == pytest.approx(result["presence_s"] / result["import_mcp_s"], abs=0.01)
+    assert 0 < result["presence_s"] < result["first_photo_s"]
+    assert result["idle_memory_ratio"] == pytest.approx(result["idle_mib"] / result["imports_mib"], abs=0.01)
+    assert 0 < result["idle_mib"] < result["viewer_mib"]
 
 
 def test_a_benchmark_that_is_interrupted_ends_everything_that_it_started() -> None:
