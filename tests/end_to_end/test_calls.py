@@ -38,7 +38,7 @@ async def test_an_agent_makes_the_robot_call_and_hang_up(
                 called = await client.call_tool("call_backend", {})
                 assert called.structured_content == {"call": "connecting", "call_error": ""}
                 await backend.answer(bare=True)
-                footage.assert_plays([await backend.frame() for _ in range(50)])
+                await asyncio.to_thread(footage.assert_plays, [await backend.frame() for _ in range(50)])
                 status = (await client.call_tool("get_status", {})).structured_content
                 assert status is not None
                 assert (status["call"], status["viewers"]) == ("connected", 0)

@@ -16,4 +16,4 @@ async def test_viewers_with_one_codec_each_see_the_clip_at_once(robot: RobotProc
     ):
         await client.call_tool("control_camera", {"enabled": True})
         for viewer in (h264, vp8):
-            footage.assert_plays(await viewer.frames(25))
+            await asyncio.to_thread(footage.assert_plays, await viewer.frames(25))

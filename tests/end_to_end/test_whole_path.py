@@ -149,7 +149,7 @@ async def test_two_agents_at_once_never_corrupt_the_devices(robot: RobotProcess)
 async def test_a_viewer_sees_the_clip_across_off_and_on_again(robot: RobotProcess, footage: Footage) -> None:
     async with agent(robot.broker) as client, watching(robot.broker, "viewer-1") as viewer:
         await client.call_tool("control_camera", {"enabled": True})
-        footage.assert_plays(await viewer.frames(60))
+        await asyncio.to_thread(footage.assert_plays, await viewer.frames(60))
         status = (await client.call_tool("get_status", {})).structured_content
         assert status is not None
         streaming = status["streaming"]
@@ -160,14 +160,14 @@ async def test_a_viewer_sees_the_clip_across_off_and_on_again(robot: RobotProces
 
         photo = photo_of(await client.call_tool("take_photo", {}))
         assert photo.size == (640, 272)
-        footage.assert_plays(await viewer.frames(25))
+        await asyncio.to_thread(footage.assert_plays, await viewer.frames(25))
 
         await client.call_tool("control_camera", {"enabled": False})
         await viewer.quiet()
         assert viewer.connection_state == "connected"
 
         await client.call_tool("control_camera", {"enabled": True})
-        footage.assert_plays(await viewer.frames(60))
+        await asyncio.to_thread(footage.assert_plays, await viewer.frames(60))
         assert not viewer.terminated
 
 
@@ -176,7 +176,7 @@ async def test_several_viewers_share_the_stream(robot: RobotProcess, footage: Fo
         await client.call_tool("control_camera", {"enabled": True})
         viewers = [await stack.enter_async_context(watching(robot.broker, f"viewer-{n}")) for n in range(3)]
         for pictures in await asyncio.gather(*(viewer.frames(30) for viewer in viewers)):
-            footage.assert_plays(pictures)
+            await asyncio.to_thread(footage.assert_plays, pictures)
         await viewers[0].send({"type": "webrtc_terminated", "reason": "seen enough"})
 
         async def number_of_viewers() -> int:
@@ -187,7 +187,7 @@ async def test_several_viewers_share_the_stream(robot: RobotProcess, footage: Fo
         async with asyncio.timeout(45):
             while await number_of_viewers() != 2:  # noqa: ASYNC110  # only asking tells
                 await asyncio.sleep(0.05)
-        footage.assert_plays(await viewers[1].frames(10))
+        await asyncio.to_thread(footage.assert_plays, await viewers[1].frames(10))
 
 
 async def test_the_commands(robot: RobotProcess, footage: Footage, tmp_path: Path) -> None:
@@ -223,7 +223,7 @@ async def test_the_commands(robot: RobotProcess, footage: Footage, tmp_path: Pat
     assert report["fps"] > 5
     written = frames_of(video)
     assert len(written) == 60
-    footage.assert_plays(written)
+    await asyncio.to_thread(footage.assert_plays, written)
 
 
 async def test_a_broker_restart_is_survived(robot: RobotProcess, footage: Footage) -> None:
@@ -247,7 +247,7 @@ async def eventually_watchable(robot: RobotProcess, footage: Footage) -> None:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(10):
                     pictures = await viewer.frames(10)
-                footage.assert_plays(pictures)
+                await asyncio.to_thread(footage.assert_plays, pictures)
                 return
 
 

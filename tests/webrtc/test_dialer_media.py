@@ -43,7 +43,7 @@ async def test_a_backend_without_h264_gets_vp8(broker: PrivateBroker) -> None:
             backend.decodes_h264 = False
             answer = await backend.answer()
             assert re.findall(r"a=rtpmap:\d+ (\w+)/90000", answer) == ["VP8", "rtx"]
-            Footage.of(clip_path()).assert_plays([await backend.frame() for _ in range(30)])
+            await asyncio.to_thread(Footage.of(clip_path()).assert_plays, [await backend.frame() for _ in range(30)])
             assert vp8_threads() == 1
             assert caller.state.snapshot.call is CallState.CONNECTED
             await caller.control.hang_up()

@@ -208,7 +208,7 @@ async def test_a_candidate_for_nobody_is_logged_once_and_forgotten(
     broker: PrivateBroker, caplog: pytest.LogCaptureFixture
 ) -> None:
     candidate = Candidate("candidate:1 1 udp 1 192.0.2.9 9 typ host", "0")
-    async with running_robot(broker, WebRtcSettings(connect_timeout_s=0.3)) as robot, peer(robot.broker) as nobody:
+    async with running_robot(broker, WebRtcSettings(connect_timeout_s=3)) as robot, peer(robot.broker) as nobody:
         for _ in range(3):
             await nobody.send(candidate)
             await nobody.send(EndOfCandidates())
