@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from tests.end_to_end.footage import Footage
 from tests.end_to_end.plain_viewer import watching
 from tests.end_to_end.robot_process import RobotProcess
