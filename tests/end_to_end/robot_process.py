@@ -33,6 +33,22 @@ async def eventually(condition: Callable[[], bool], what: str) -> None:
         await asyncio.sleep(0.02)
 
 
+def family(pid: int) -> set[int]:
+    """A process and all that it has started, with what these have started."""
+    found, fresh = {pid}, [pid]
+    while fresh:
+        for task in Path(f"/proc/{fresh.pop()}/task").glob("*/children"):
+            children = {int(child) for child in task.read_text().split()}
+            fresh.extend(children - found)
+            found |= children
+    return found
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process is there."""
+    return Path(f"/proc/{pid}").exists()
+
+
 @dataclass(frozen=True)
 class CommandResult:
     """What a command printed, and its exit status."""

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.robot_process import DEADLINE_S, environment, eventually
+from tests.end_to_end.robot_process import DEADLINE_S, environment, eventually, family, is_alive
 
 ROBOT_NODE = str(Path(sys.executable).with_name("robot-node"))
 README = Path(__file__).parents[2] / "README.md"
@@ -47,14 +47,7 @@ class Demo:
     def processes(self) -> set[int]:
         """Its process id and those of all it started."""
         assert self.process.pid
-        found, fresh = {self.process.pid}, [self.process.pid]
-        while fresh:
-            parent = fresh.pop()
-            for task in Path(f"/proc/{parent}/task").glob("*/children"):
-                children = {int(child) for child in task.read_text().split()}
-                fresh.extend(children - found)
-                found |= children
-        return found
+        return family(self.process.pid)
 
     def sockets(self) -> Iterator[str]:
         """The local addresses of every socket that its processes listen on, TCP and UDP."""
@@ -76,10 +69,6 @@ class Demo:
             printed, _ = await process.communicate()
         assert process.returncode == 0, printed.decode()
         return printed.decode()
-
-
-def is_alive(pid: int) -> bool:
-    return Path(f"/proc/{pid}").exists()
 
 
 async def start_demo(log: Path) -> Demo:

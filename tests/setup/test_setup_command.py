@@ -18,22 +18,12 @@ from robot_node.private_broker import PrivateBroker
 from robot_node.settings_file import load_settings
 from robot_node.setup import survey
 from tests.end_to_end.robot_process import CommandResult, environment
+from tests.setup.system_image import make_image
 
 
 @pytest.fixture
 def image(tmp_path: Path) -> Path:
-    """A system with root and the groups of a Pi, all but the one for SPI."""
-    root = tmp_path / "image"
-    (root / "etc").mkdir(parents=True)
-    (root / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/bash\n")
-    (root / "etc/shadow").write_text("root:*:19000:0:99999:7:::\n")
-    (root / "etc/gshadow").write_text("")
-    groups = {"root": 0, "video": 44, "audio": 29, "render": 904, "i2c": 994, "gpio": 993}
-    (root / "etc/group").write_text("".join(f"{name}:x:{number}:\n" for name, number in groups.items()))
-    for folder in ("etc/systemd/system/multi-user.target.wants", "usr/local/bin", "var/lib"):
-        (root / folder).mkdir(parents=True)
-    (root / "etc/systemd/system/multi-user.target.wants/cron.service").symlink_to("/lib/systemd/system/cron.service")
-    return root
+    return make_image(tmp_path / "image")
 
 
 async def setup(*arguments: str, image: Path, stdin: str = "", env: dict[str, str] | None = None) -> CommandResult:
