@@ -23,13 +23,13 @@ PRESENCE = f"$mcp-server/presence/{SERVER_ID}/{SERVER_NAME}"
 DEADLINE_S = 45.0
 
 
-async def eventually(condition: Callable[[], bool], what: str) -> None:
+async def eventually(condition: Callable[[], bool], what: str, *, deadline_s: float = DEADLINE_S) -> None:
     """Wait for something in another process that sends no event."""
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + DEADLINE_S
+    deadline = loop.time() + deadline_s
     while not condition():
         if loop.time() > deadline:
-            raise AssertionError(f"not within {DEADLINE_S:.0f} s: {what}")
+            raise AssertionError(f"not within {deadline_s:.0f} s: {what}")
         await asyncio.sleep(0.02)
 
 

@@ -41,10 +41,11 @@ class Background:
 
     async def says(self, words: str) -> None:
         """Wait for it to print something, a regular expression."""
-        said = eventually(
-            lambda: re.search(words, self.said) is not None or self._process.returncode is not None, f"it says {words}"
+        await eventually(
+            lambda: re.search(words, self.said) is not None or self._process.returncode is not None,
+            f"it says {words}",
+            deadline_s=COMMAND_TIMEOUT_S,
         )
-        await said
         assert re.search(words, self.said), self.said
 
     async def interrupt(self) -> None:
