@@ -87,6 +87,20 @@ class Stranger:
             env={**self.environment, "GIT_CONFIG_GLOBAL": str(settings)},
         )
 
+    def does(self, command: str) -> None:
+        """Run a command in the clone until it ends well, as :meth:`types` does; for fixtures of a whole module."""
+        done = subprocess.run(
+            ["bash", "-c", command],
+            cwd=self.clone,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=COMMAND_TIMEOUT_S,
+        )
+        assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+
     async def types(self, command: str) -> str:
         """Run a command in the clone until it ends well; returns what it printed."""
         process = await self._start(command, asyncio.subprocess.PIPE)

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import re
-import subprocess
+import shlex
 import sys
 import tarfile
-import urllib.request
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.stranger import Background, Stranger, commands_of
-from tests.end_to_end.walk_steps import GET_STARTED, README, Step
+from tests.end_to_end.walk_steps import ENVIRONMENT_OF_THE_PI, GET_STARTED, INSTALLED_ON_THE_PI, README, Step
 from tests.setup.system_image import make_image
 
 pytestmark = pytest.mark.timeout(900)  # packages are fetched, installed and built
@@ -32,14 +31,8 @@ def stranger(tmp_path_factory: pytest.TempPathFactory) -> Stranger:
     return newcomer
 
 
-@pytest.mark.parametrize(
-    ("page", "steps"), [("README.md", README), ("docs/get-started.md", GET_STARTED)], ids=["README", "get-started"]
-)
-async def test_every_command_of_the_page_does_what_the_page_says(
-    stranger: Stranger, tmp_path: Path, page: str, steps: Sequence[Step]
-) -> None:
-    image = make_image(tmp_path / "image")
-    as_it_was = sorted(image.rglob("*"))
+async def walk(stranger: Stranger, page: str, steps: Sequence[Step], image: Path) -> None:
+    """Type the commands of a page, one after the other, and see that each does what it should."""
     assert commands_of((stranger.clone / page).read_text()) == [step.command for step in steps], (
         f"{page} has another command than walk_steps.py"
     )
@@ -65,7 +58,6 @@ async def test_every_command_of_the_page_does_what_the_page_says(
                 await running[-1].says("Online as")
         while running:
             await running.pop().interrupt()
-    assert [path for path in sorted(image.rglob("*")) if not path.name.endswith("-")] == as_it_was
 
 
 def tell_where_the_broker_is(stranger: Stranger, said: str) -> str:
@@ -74,6 +66,10 @@ def tell_where_the_broker_is(stranger: Stranger, said: str) -> str:
     assert found
     stranger.environment["ROBOT_NODE_BROKER__URL"] = found[1]
     return found[1]
+
+
+async def test_every_command_of_the_readme_does_what_it_says(stranger: Stranger, tmp_path: Path) -> None:
+    await walk(stranger, "README.md", README, tmp_path)
 
 
 @dataclass(frozen=True)
@@ -87,11 +83,7 @@ class Packages:
 @pytest.fixture(scope="module")
 def packages(stranger: Stranger) -> Packages:
     """Built as 'make dist' does, the wheel out of the sdist, with the tools of our own environment."""
-    build = [sys.executable, "-m", "build", "--no-isolation", "--outdir", "packages"]
-    done = subprocess.run(
-        build, cwd=stranger.clone, env=stranger.environment, capture_output=True, text=True, check=False, timeout=600
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    stranger.does(f"{shlex.quote(sys.executable)} -m build --no-isolation --outdir packages")
     folder = stranger.clone / "packages"
     (wheel,), (sdist,) = folder.glob("*.whl"), folder.glob("*.tar.gz")
     return Packages(wheel, sdist)
@@ -118,22 +110,52 @@ def test_a_wheel_and_an_sdist_carry_what_a_robot_needs_and_nothing_else(stranger
     assert not [name for name in names if re.search(r"(^|/)(node_modules|\.venv|\.git)/", name)]
 
 
-async def test_the_wheel_in_a_bare_environment_runs_the_demo(
-    stranger: Stranger, packages: Packages, tmp_path: Path
-) -> None:
-    bare = tmp_path / "bare"
-    await stranger.types(f"python3 -m venv {bare}")
-    await stranger.types(f"{bare}/bin/pip install '{packages.wheel}[simulation]'")
-    robot_node = f"cd {tmp_path} && exec {bare}/bin/robot-node"
-    async with stranger.starts(f"{robot_node} demo --scene clock") as demo:
+@dataclass(frozen=True)
+class Pi:
+    """A system image with robot-node in it, installed from the wheel.
+
+    Attributes:
+        root: Its folder.
+        fresh: What was in it before.
+        robot_node: How to call the command, far from the clone.
+    """
+
+    root: Path
+    fresh: Sequence[Path]
+    robot_node: str
+
+
+@pytest.fixture(scope="module")
+def pi(stranger: Stranger, packages: Packages, tmp_path_factory: pytest.TempPathFactory) -> Pi:
+    root = make_image(tmp_path_factory.mktemp("pi") / "image")
+    fresh = files_of(root)
+    for command in (ENVIRONMENT_OF_THE_PI, INSTALLED_ON_THE_PI):
+        stranger.does(command.format(root=root, wheel=packages.wheel))
+    return Pi(root, fresh, f"cd {root} && exec {root}/opt/robot-node/.venv/bin/robot-node")
+
+
+def files_of(root: Path) -> Sequence[Path]:
+    """All that is there, without the copies that useradd keeps of what it changes."""
+    return sorted(path for path in root.rglob("*") if not path.name.endswith("-"))
+
+
+async def test_the_wheel_in_a_bare_environment_runs_the_demo(stranger: Stranger, pi: Pi) -> None:
+    async with stranger.starts(f"{pi.robot_node} demo --scene clock") as demo:
         await demo.says("Ctrl-C stops everything")
         tell_where_the_broker_is(stranger, demo.said)
-        assert "demo-robot" in await stranger.types(f"{robot_node} robots")
-        said = await stranger.types(f'{robot_node} call demo-robot change_emotion \'{{"emotion": "happy"}}\'')
+        assert "demo-robot" in await stranger.types(f"{pi.robot_node} robots")
+        said = await stranger.types(f'{pi.robot_node} call demo-robot change_emotion \'{{"emotion": "happy"}}\'')
         assert '"emotion": "happy"' in said
         page = re.search(r"in a browser: (http://\S+)", demo.said)
         assert page
-        with urllib.request.urlopen(page[1], timeout=30) as answer:  # noqa: S310, ASYNC210  # the demo's own, on loopback
-            assert b'<script type="module"' in answer.read()
+        fetch = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1]).read().decode())"
+        assert '<script type="module"' in await stranger.types(f"python3 -c '{fetch}' {page[1]}")
         await demo.interrupt()
         assert "the broker is gone" in demo.said
+
+
+async def test_every_command_of_get_started_does_what_it_says_and_uninstalling_leaves_nothing(
+    stranger: Stranger, pi: Pi
+) -> None:
+    await walk(stranger, "docs/get-started.md", GET_STARTED, pi.root)
+    assert files_of(pi.root) == pi.fresh

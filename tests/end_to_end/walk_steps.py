@@ -53,6 +53,11 @@ _ON_A_PI = (
 _OF_THE_IMAGE = "{root}/opt/robot-node/.venv/bin/robot-node"
 _IMAGE = "this machine's own system stays as it is: a system image in a folder stands for the Pi"
 
+ENVIRONMENT_OF_THE_PI = "sudo python3 -m venv {root}/opt/robot-node/.venv"
+"""A bare one: what the wheel needs comes with it."""
+INSTALLED_ON_THE_PI = "sudo {root}/opt/robot-node/.venv/bin/pip install '{wheel}[simulation]'"
+"""For a robot on simulated hardware."""
+
 README = (
     _DEMO,
     _ROBOTS,
@@ -84,18 +89,14 @@ GET_STARTED = (
     ),
     Step(".venv/bin/robot-node bridge --print-config claude-code", says=r'"mcpServers"(?s:.*)"bridge"'),
     Step(_ON_A_PI[0], not_run=True, why="python3-picamera2 is in the archive of Raspberry Pi OS only"),
-    Step(
-        _ON_A_PI[1],
-        instead="sudo python3 -m venv --system-site-packages {root}/opt/robot-node/.venv",
-        why=_IMAGE,
-    ),
-    Step(_ON_A_PI[2], instead="sudo {root}/opt/robot-node/.venv/bin/pip install .", why=_IMAGE),
+    Step(_ON_A_PI[1], not_run=True, why="ENVIRONMENT_OF_THE_PI was run: the system's packages here are not a Pi's"),
+    Step(_ON_A_PI[2], not_run=True, why="INSTALLED_ON_THE_PI was run: the wheel that pip would build from this folder"),
     Step(
         _ON_A_PI[3],
         instead=f"sudo {_OF_THE_IMAGE} setup --non-interactive --name kitchen --broker {{broker}} --root {{root}}",
         why=f"{_IMAGE}; nobody is there to answer, and no systemd to start the service",
         says=r"robot-node-kitchen \(robot-node/kitchen\) is set up(?s:.*)mcpServers",
-        service=".venv/bin/robot-node run --simulated --config {root}/etc/robot-node/robot-node.toml",
+        service=f"{_OF_THE_IMAGE} run --simulated --config {{root}}/etc/robot-node/robot-node.toml",
     ),
     Step("robot-node robots", instead=f"{_OF_THE_IMAGE} robots", why=_IMAGE, says="robot-node-kitchen"),
     Step(

@@ -13,7 +13,7 @@ def make_image(root: Path) -> Path:
     (root / "etc/gshadow").write_text("")
     groups = {"root": 0, "video": 44, "audio": 29, "render": 904, "i2c": 994, "gpio": 993}
     (root / "etc/group").write_text("".join(f"{name}:x:{number}:\n" for name, number in groups.items()))
-    for folder in ("etc/systemd/system/multi-user.target.wants", "usr/local/bin", "var/lib"):
+    for folder in ("etc/systemd/system/multi-user.target.wants", "usr/local/bin", "var/lib", "opt"):
         (root / folder).mkdir(parents=True)
     (root / "etc/systemd/system/multi-user.target.wants/cron.service").symlink_to("/lib/systemd/system/cron.service")
     return root
