@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.stranger import Background, Stranger, commands_of
+from tests.end_to_end.stranger import REPOSITORY, Background, Stranger, commands_of
 from tests.end_to_end.walk_steps import ENVIRONMENT_OF_THE_PI, GET_STARTED, INSTALLED_ON_THE_PI, README, Step
 from tests.setup.system_image import make_image
 
@@ -31,11 +31,18 @@ def stranger(tmp_path_factory: pytest.TempPathFactory) -> Stranger:
     return newcomer
 
 
-async def walk(stranger: Stranger, page: str, steps: Sequence[Step], image: Path) -> None:
-    """Type the commands of a page, one after the other, and see that each does what it should."""
-    assert commands_of((stranger.clone / page).read_text()) == [step.command for step in steps], (
-        f"{page} has another command than walk_steps.py"
-    )
+@pytest.mark.parametrize(("page", "steps"), [("README.md", README), ("docs/get-started.md", GET_STARTED)])
+def test_the_walk_knows_every_command_of_the_page(page: str, steps: Sequence[Step]) -> None:
+    """A new one belongs into walk_steps.py, with what it does."""
+    assert commands_of((REPOSITORY / page).read_text()) == [step.command for step in steps]
+
+
+def test_what_the_walk_does_not_run_has_its_reason() -> None:
+    assert not [step for step in (*README, *GET_STARTED) if (step.not_run or step.instead) and not step.why]
+
+
+async def walk(stranger: Stranger, steps: Sequence[Step], image: Path) -> None:
+    """Type commands, one after the other, and see that each does what it should."""
     words = {"root": str(image), "broker": ""}
     async with contextlib.AsyncExitStack() as terminals:
         running: list[Background] = []
@@ -69,7 +76,7 @@ def tell_where_the_broker_is(stranger: Stranger, said: str) -> str:
 
 
 async def test_every_command_of_the_readme_does_what_it_says(stranger: Stranger, tmp_path: Path) -> None:
-    await walk(stranger, "README.md", README, tmp_path)
+    await walk(stranger, README, tmp_path)
 
 
 @dataclass(frozen=True)
@@ -130,7 +137,7 @@ def pi(stranger: Stranger, packages: Packages, tmp_path_factory: pytest.TempPath
     root = make_image(tmp_path_factory.mktemp("pi") / "image")
     fresh = files_of(root)
     for command in (ENVIRONMENT_OF_THE_PI, INSTALLED_ON_THE_PI):
-        stranger.does(command.format(root=root, wheel=packages.wheel))
+        stranger.does(command.format(root=root, wheel=packages.wheel, python=shlex.quote(sys.executable)))
     return Pi(root, fresh, f"cd {root} && exec {root}/opt/robot-node/.venv/bin/robot-node")
 
 
@@ -157,5 +164,5 @@ async def test_the_wheel_in_a_bare_environment_runs_the_demo(stranger: Stranger,
 async def test_every_command_of_get_started_does_what_it_says_and_uninstalling_leaves_nothing(
     stranger: Stranger, pi: Pi
 ) -> None:
-    await walk(stranger, "docs/get-started.md", GET_STARTED, pi.root)
+    await walk(stranger, GET_STARTED, pi.root)
     assert files_of(pi.root) == pi.fresh

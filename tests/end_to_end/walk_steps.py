@@ -53,9 +53,9 @@ _ON_A_PI = (
 _OF_THE_IMAGE = "{root}/opt/robot-node/.venv/bin/robot-node"
 _IMAGE = "this machine's own system stays as it is: a system image in a folder stands for the Pi"
 
-ENVIRONMENT_OF_THE_PI = "sudo python3 -m venv {root}/opt/robot-node/.venv"
-"""A bare one: what the wheel needs comes with it."""
-INSTALLED_ON_THE_PI = "sudo {root}/opt/robot-node/.venv/bin/pip install '{wheel}[simulation]'"
+ENVIRONMENT_OF_THE_PI = "sudo python3 -m venv --without-pip {root}/opt/robot-node/.venv"
+"""A bare one: what the wheel needs comes with it, and pip, which takes its time, from elsewhere."""
+INSTALLED_ON_THE_PI = "sudo {python} -m pip --python {root}/opt/robot-node/.venv install '{wheel}[simulation]'"
 """For a robot on simulated hardware."""
 
 README = (
