@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import stat
 import sys
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
-from robot_node.cli import app
-from robot_node.errors import SetupError
 from robot_node.private_broker import PrivateBroker
 from robot_node.settings_file import load_settings
 from robot_node.setup import survey
@@ -211,39 +207,46 @@ async def test_settings_that_are_wrong_are_refused_before_anything_is_done(image
     assert listing(image) == before
 
 
-def test_who_is_not_root_is_told_so_before_a_question_is_asked(image: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    refused = CliRunner().invoke(app, ["setup", "--root", str(image)])
-    assert isinstance(refused.exception, SetupError)
-    assert "takes the rights of root. Type: sudo /" in str(refused.exception)
-    assert refused.output == ""
+A_USER = "import os; os.geteuid = lambda: 1000"
+WITHOUT_SYSTEMD = "from robot_node.setup import survey; survey.runs_systemd = lambda: False"
+WITH_SYSTEMD = "from robot_node.setup import survey; survey.runs_systemd = lambda: True"
 
 
-def test_a_machine_without_systemd_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(survey, "runs_systemd", lambda: False)
-    refused = CliRunner().invoke(app, ["setup"])
-    assert isinstance(refused.exception, SetupError)
-    assert "does not run systemd" in str(refused.exception)
+async def setup_where(machine: str, *arguments: str) -> CommandResult:
+    """Run it on a machine that is, in one respect, another one than ours."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", f"{machine}; from robot_node.cli import main; main()", "setup", *arguments),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=environment(None),
+    )
+    async with asyncio.timeout(60):
+        stdout, stderr = await process.communicate()
+    return CommandResult(process.returncode or 0, stdout.decode(), stderr.decode())
 
 
-def test_a_broker_that_is_away_is_a_warning_and_one_that_is_there_is_none(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_who_is_not_root_is_told_so_before_a_question_is_asked(image: Path) -> None:
+    refused = await setup_where(A_USER, "--root", str(image))
+    assert refused.status == 1
+    assert "takes the rights of root. Type: sudo /" in refused.stderr
+    assert refused.stdout == ""
+
+
+async def test_a_machine_without_systemd_is_refused() -> None:
+    refused = await setup_where(WITHOUT_SYSTEMD)
+    assert refused.status == 1
+    assert "does not run systemd" in refused.stderr
+    assert refused.stdout == ""
+
+
+async def test_a_broker_that_is_away_is_a_warning_and_one_that_is_there_is_none() -> None:
     """Only shown, nothing done: on the machine that runs the tests."""
-    monkeypatch.setattr(survey, "runs_systemd", lambda: True)
-
-    async def planned() -> tuple[str, str]:
-        async with PrivateBroker() as broker:
-            there = await asyncio.to_thread(dry_run, broker.url)
-        return there, await asyncio.to_thread(dry_run, broker.url)
-
-    there, away = asyncio.run(planned())
-    assert "Warning" not in there
-    assert "Warning: " in away
-    assert "The robot will keep trying." in away
-
-
-def dry_run(broker: str) -> str:
-    """What would be done here with that broker."""
-    said = CliRunner().invoke(app, ["setup", "--non-interactive", "--dry-run", "--broker", broker])
-    return said.output
+    async with PrivateBroker() as broker:
+        asked = ("--non-interactive", "--dry-run", "--broker", broker.url)
+        there = await setup_where(WITH_SYSTEMD, *asked)
+        await broker.stop()
+        away = await setup_where(WITH_SYSTEMD, *asked)
+    assert "Warning" not in there.stderr
+    assert "Warning: Cannot reach the MQTT broker" in away.stderr
+    assert "The robot will keep trying." in away.stderr
