@@ -159,7 +159,7 @@ async def test_pictures_of_a_camera_that_was_given_up_are_not_handed_on(pi: Pi) 
         assert given_up is not None
         await robot.camera.stop()
         seen = len(pictures.received)
-        robot.camera._take_raw(given_up, frame)
+        robot.camera._video._take_raw(given_up, frame)
         assert len(pictures.received) == seen
 
 

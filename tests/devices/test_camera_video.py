@@ -133,7 +133,7 @@ async def test_switching_off_while_watched_stops_the_encoder_and_on_again_resume
     async with rig(pi, platform=pi.with_encoder(**CountingEncoder.attributes(pi)), watched=True) as robot:
         await robot.camera.start()
         await robot.frames.more(2)
-        on_its_way = robot.camera._frames
+        on_its_way = robot.camera._video._frames
         assert on_its_way is not None
         await robot.camera.stop()
         assert CountingEncoder.running_now == 0
@@ -156,7 +156,7 @@ async def test_viewers_who_come_and_go_quickly_leave_the_encoder_as_the_last_wan
                 robot.camera.set_watched(chance.random() < 0.5)
                 await asyncio.sleep(chance.choice((0, 0, 0.001, 0.005)))
             robot.camera.set_watched(last)
-            await eventually(lambda: CountingEncoder.running_now == int(robot.camera._watched))
+            await eventually(lambda: CountingEncoder.running_now == int(robot.camera._video._watched))
             if last:
                 await robot.frames.more(2)
         assert not robot.state.snapshot.camera_error
@@ -228,9 +228,9 @@ async def test_a_bitrate_set_while_nobody_watches_is_used_later(pi: Pi) -> None:
         robot.camera.set_bitrate(5)
         robot.camera.set_watched(True)
         await robot.frames.more(3)
-        assert robot.camera._frames is not None
-        assert robot.camera._frames.stream is not None
-        assert robot.camera._frames.stream.bitrate == 100_000, "no lower than an encoder can use"
+        assert robot.camera._video._frames is not None
+        assert robot.camera._video._frames.stream is not None
+        assert robot.camera._video._frames.stream.bitrate == 100_000, "no lower than an encoder can use"
 
 
 @pytest.mark.parametrize("name", ["simulated Pi 5", "real picamera2"])

@@ -60,7 +60,7 @@ class Robot:
         return self.camera._session is not None and self.camera._session.gives_raw
 
     def encodes_h264(self) -> bool:
-        return self.camera._frames is not None
+        return self.camera._video._frames is not None
 
 
 @contextlib.asynccontextmanager
