@@ -22,6 +22,7 @@ from robot_node.errors import RobotNodeError, SettingsError
 from robot_node.log_settings import LogSettings
 from robot_node.logs.reload import reloaded_on_hangup
 from robot_node.logs.setup import configure_logging
+from robot_node.logs.text import escaped
 from robot_node.mqtt import Backoff
 from robot_node.quick_imports import without_collector
 from robot_node.run_until_signal import end_process, run_until_signal
@@ -47,7 +48,7 @@ def main() -> None:
     try:
         app()
     except RobotNodeError as error:
-        typer.echo(f"robot-node: {error}", err=True)
+        typer.echo(f"robot-node: {escaped(str(error))}", err=True)  # a robot or a broker may have words in it
         sys.exit(1)
 
 

@@ -41,7 +41,8 @@ ClientIdOption = Annotated[
     ),
 ]
 RobotArgument = Annotated[
-    str, typer.Argument(help="The robot's server id or server name, as 'robot-node robots' lists it.")
+    str,
+    typer.Argument(metavar="ROBOT", help="The robot's server id or server name, as 'robot-node robots' lists it."),
 ]
 
 

@@ -164,7 +164,9 @@ def _password(file: Path | None) -> str | None:
     try:
         text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
     except OSError as error:
-        raise SettingsError(f"The password file {file} cannot be read: {error.strerror}.") from error
+        raise SettingsError(
+            f"The password file {file} cannot be read: {error.strerror}.", remedy="Name one that you may read, or '-'."
+        ) from error
     return text.rstrip("\n")
 
 

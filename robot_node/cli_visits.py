@@ -16,8 +16,11 @@ from robot_node.cli_options import BrokerOption, ClientIdOption, JsonOption, Rob
 from robot_node.errors import SettingsError
 from robot_node.log_settings import LogSettings
 from robot_node.logs.setup import configure_logging
+from robot_node.logs.text import one_line
 from robot_node.mqtt import Broker
 from robot_node.run_until_signal import run_until_signal
+
+_ARGUMENTS = "Write them like '{\"enabled\": true}', in quotes for the shell."
 
 
 def robots(
@@ -73,18 +76,21 @@ def _watch_robots(broker: Broker, *, as_json: bool) -> None:
 def _print_table(found: tuple[Any, ...]) -> None:
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
 
     table = Table("SERVER ID", "SERVER NAME", "DESCRIPTION", box=None, pad_edge=False)
     for robot in found:
-        table.add_row(robot.server_id, robot.server_name, robot.description)
+        # Strangers wrote them: neither rich's markup nor what a terminal obeys.
+        words = (robot.server_id, robot.server_name, robot.description)
+        table.add_row(*(Text(one_line(" ".join(word.split()))) for word in words))
     console = Console()
     # not a terminal: never wrap, so that grep and cut see one robot a line
-    console.print(table, markup=False) if console.is_terminal else Console(width=1000).print(table)
+    console.print(table) if console.is_terminal else Console(width=1000).print(table)
 
 
 def call(
     robot: RobotArgument,
-    tool: Annotated[str, typer.Argument(help="Name of the tool, e.g. take_photo.")],
+    tool: Annotated[str, typer.Argument(metavar="TOOL", help="Name of the tool, e.g. take_photo.")],
     arguments: Annotated[
         str, typer.Argument(metavar="JSON", help="The tool's arguments, e.g. '{\"enabled\": true}'.")
     ] = "{}",
@@ -102,15 +108,15 @@ def call(
     try:
         parsed = json.loads(arguments)
     except ValueError as error:
-        raise SettingsError(f"The tool's arguments are not valid JSON: {error}.") from error
+        raise SettingsError(f"The tool's arguments are not valid JSON: {error}.", remedy=_ARGUMENTS) from error
     if not isinstance(parsed, dict):
-        raise SettingsError("The tool's arguments must be a JSON object.", remedy="For example '{\"enabled\": true}'.")
+        raise SettingsError("The tool's arguments must be a JSON object.", remedy=_ARGUMENTS)
     ask = functools.partial(typer.confirm, err=True) if sys.stdin.isatty() and not as_json else None
     result = visit(remote.call(broker_at(broker), robot, tool, parsed, client_id=client_id, ask=ask))
-    saved = remote.save_image(result, output) if output and not result.is_error else None
-    if as_json:
+    if as_json:  # first: what the tool has done is told, whatever becomes of the file
         typer.echo(json.dumps(remote.result_as_json(result), ensure_ascii=False))
-    else:
+    saved = remote.save_image(result, output) if output and not result.is_error else None
+    if not as_json:
         for line in remote.result_as_text(result, saved):
             typer.echo(line, err=result.is_error)
     if result.is_error:
@@ -127,7 +133,11 @@ def watch(
         Path | None, typer.Option("--output", "-o", metavar="FILE.mp4", help="Write the video here.")
     ] = None,
     ice_server: Annotated[
-        list[str] | None, typer.Option(metavar="URL", help="A STUN server, e.g. stun:host:3478; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            metavar="URL",
+            help="A STUN or TURN server, e.g. stun:host:3478 or turn:user:password@host:3478; may be repeated.",
+        ),
     ] = None,
     client_id: ClientIdOption = None,
     as_json: JsonOption = False,

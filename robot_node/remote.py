@@ -26,6 +26,7 @@ from mcp_types import (
 )
 
 from robot_node.errors import RemoteError, RobotNodeError
+from robot_node.logs.text import escaped
 from robot_node.mcp_mqtt.client import mqtt_transport
 from robot_node.mcp_mqtt.presence import OnlineServer, directory, online_servers
 from robot_node.mqtt import Backoff, Broker, LinkStatus
@@ -294,7 +295,7 @@ def result_as_text(result: CallToolResult, saved: Path | None) -> list[str]:
     lines = []
     for block in result.content:
         if isinstance(block, TextContent):
-            lines.append(block.text)
+            lines += [escaped(line) for line in block.text.splitlines() or [""]]
         elif isinstance(block, ImageContent):
             size = len(base64.b64decode(block.data))
             where = f"saved as {saved}" if saved else "save it with --output FILE"
@@ -316,7 +317,9 @@ def save_image(result: CallToolResult, output: Path) -> Path:
     try:
         output.write_bytes(base64.b64decode(image.data))
     except OSError as error:
-        raise RemoteError(f"{output} cannot be written: {error.strerror}.") from error
+        raise RemoteError(
+            f"{output} cannot be written: {error.strerror}.", remedy="Choose another --output."
+        ) from error
     return output
 
 

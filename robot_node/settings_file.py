@@ -63,9 +63,15 @@ def _read(file: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise SettingsError(f"The settings file {file} cannot be read: {error.strerror}.") from error
+        raise SettingsError(
+            f"The settings file {file} cannot be read: {error.strerror}.",
+            remedy="'robot-node setup' makes one; config/robot-node.toml is one to begin with.",
+        ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"The settings file {file} is not valid TOML: {error}.") from error
+        raise SettingsError(
+            f"The settings file {file} is not valid TOML: {error}.",
+            remedy="config/robot-node.toml shows how each setting is written.",
+        ) from error
 
 
 def _refuse_unknown_environment(environment: Mapping[str, str]) -> None:

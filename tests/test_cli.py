@@ -24,16 +24,33 @@ async def test_every_command_says_how_to_name_the_broker(command: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("command", "usage"),
+    [("call", "ROBOT TOOL [JSON]"), ("watch", "ROBOT"), ("robots", ""), ("run", "")],
+)
+async def test_the_help_shows_how_a_command_is_written(command: str, usage: str) -> None:
+    first_line = (await robot_node(command, "--help")).stdout.splitlines()[0]
+    written = first_line.replace("{", "").replace("}", "")  # typer's way to say that it has to be there
+    assert written.endswith(f" {command} [OPTIONS] {usage}".rstrip())
+
+
+@pytest.mark.parametrize(
     ("arguments", "says"),
     [
         (("run", "--scene", "clock"), "--scene is for the simulated camera only. Add --simulated."),
         (("run", "--simulated", "--scene", "nowhere.mp4"), "nowhere.mp4"),
-        (("run", "--config", "nowhere.toml"), "The settings file nowhere.toml cannot be read: No such file"),
+        (
+            ("run", "--config", "nowhere.toml"),
+            "nowhere.toml cannot be read: No such file or directory. 'robot-node setup' makes one;",
+        ),
+        (("run", "--config", "README.md"), "README.md is not valid TOML: "),
+        (("run", "--config", "README.md"), ". config/robot-node.toml shows how each setting is written."),
         (("run", "--server-id", "a/b"), "command line: robot.server_id: must not contain '/'"),
         (("run", "--server-name", "kitchen"), "command line: robot.server_name: must have the form 'group/name'"),
         (("robots", "--broker", "http://host"), "command line: broker.url: The broker address has an unknown scheme"),
         (("call", "x", "y", "{"), "The tool's arguments are not valid JSON"),
-        (("call", "x", "y", "[1]"), "The tool's arguments must be a JSON object."),
+        (("call", "x", "y", "{", "--json"), "Write them like '{\"enabled\": true}', in quotes for the shell."),
+        (("call", "x", "y", "[1]"), "The tool's arguments must be a JSON object. Write them like"),
+        (("run", "--config", "no\nwhere\x1b[2J"), r"The settings file no\nwhere\x1b[2J cannot be read"),
     ],
 )
 async def test_a_mistake_is_one_clear_line(arguments: tuple[str, ...], says: str) -> None:

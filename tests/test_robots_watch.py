@@ -89,6 +89,14 @@ async def test_a_line_for_each_that_is_there_that_comes_and_that_goes(broker: Pr
         assert await watch.line() == await watch.complaint() == ""
 
 
+async def test_the_table_shows_a_description_as_it_is_and_keeps_it_in_its_line(broker: PrivateBroker) -> None:
+    await publish(broker, KITCHEN, "[/b] [bold]two\n\x1b[2Jlines[/bold]")
+    listed = await robot_node("robots", broker=broker)
+    assert listed.status == 0, listed.stderr
+    _, line = listed.stdout.splitlines()
+    assert line.split(maxsplit=2) == ["robot-1", "tests/kitchen", r"[/b] [bold]two \x1b[2Jlines[/bold]"]
+
+
 async def test_json_lines(broker: PrivateBroker) -> None:
     await publish(broker, KITCHEN, "A robot in the kitchen.")
     async with watching(broker, "--json") as watch:

@@ -210,6 +210,12 @@ async def test_the_commands(robot: RobotProcess, footage: Footage, tmp_path: Pat
     assert saved.status == 0, saved.stderr
     with Image.open(photo) as picture:
         assert (picture.format, picture.size) == ("JPEG", (640, 272))
+    unsaved = await robot_node(
+        "call", SERVER_ID, "take_photo", "--json", "--output", str(tmp_path / "no" / "photo.jpg"), broker=robot.broker
+    )
+    assert unsaved.status == 1
+    assert json.loads(unsaved.stdout)["content"][0]["mimeType"] == "image/jpeg"
+    assert unsaved.stderr.endswith("photo.jpg cannot be written: No such file or directory. Choose another --output.\n")
 
     video = tmp_path / "video.mp4"
     watched = await robot_node(

@@ -32,6 +32,7 @@ def test_what_is_no_server_is_refused_without_its_password(url: str) -> None:
     with pytest.raises(SettingsError, match="cannot be used") as caught:
         ice_server(url)
     assert "secret" not in str(caught.value)
+    assert f"The ICE server {url.replace('me:secret@', '').removesuffix(':')} cannot be used" in str(caught.value)
 
 
 async def test_no_server_is_asked_by_default(broker: PrivateBroker, monkeypatch: pytest.MonkeyPatch) -> None:
