@@ -43,7 +43,8 @@ def parse_ice_server(text: str) -> IceServer:
         or (match["scheme"] == "turns" and match["transport"] == "?transport=udp")
     ):
         scheme, _, rest = text.partition(":")
-        shown = f"{scheme}:{rest.rpartition('@')[2]}" if rest else scheme.rpartition("@")[2]
+        address = rest.rpartition("@")[2]
+        shown = f"{scheme}:{address}" if address else scheme.rpartition("@")[2]
         raise SettingsError(
             f"The ICE server {shown} cannot be used: it has not the form of one.",
             remedy="Write it as stun:host:3478 or turn:user:password@host:3478.",
