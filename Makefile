@@ -51,7 +51,7 @@ develop: .venv/.ready-to-develop $(BIN)/promtool $(PAGE)
 	@ls /usr/lib/*/alsa-lib/libasound_module_ctl_equal.so >/dev/null 2>&1 || scripts/need no-such-command=libasound2-plugin-equal
 
 .venv/.ready-to-develop: .venv/.ready $(MADE_FROM)
-	@scripts/need mosquitto=mosquitto mosquitto_passwd=mosquitto chromium=chromium systemd-analyze=systemd ss=iproute2 espeak-ng=espeak-ng libatomic.so.1=libatomic1 turnserver=coturn mosquitto_sub=mosquitto-clients curl=curl amixer=alsa-utils openssl=openssl git=git
+	@scripts/need mosquitto=mosquitto mosquitto_passwd=mosquitto chromium=chromium systemd-analyze=systemd ss=iproute2 espeak-ng=espeak-ng libatomic.so.1=libatomic1 turnserver=coturn mosquitto_sub=mosquitto-clients curl=curl amixer=alsa-utils openssl=openssl git=git faketime=faketime
 	@echo "Installing the development tools into .venv ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[simulation,dev]'
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement requirements-picamera2.txt

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from robot_node.state import CallState, CameraState, RobotSnapshot, RobotState, acting_for
+
+logger = logging.getLogger(__name__)
 
 _KEPT = 200
 _LONGEST_TEXT = 500
@@ -67,7 +70,10 @@ class EventLog:
         event = Event(self._last, time, kind, text[:_LONGEST_TEXT], by)
         self._events.append(event)
         for listener in tuple(self._listeners):
-            listener(event)
+            try:
+                listener(event)
+            except Exception:  # a reader's mistake is neither the writer's nor the other readers'
+                logger.exception("A listener failed at an event")
         return event
 
     def after(self, sequence: int = 0) -> tuple[Event, ...]:

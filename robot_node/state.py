@@ -9,10 +9,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import enum
+import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from typing import Any
+
+logger = logging.getLogger(__name__)
 
 
 class CameraState(enum.StrEnum):
@@ -148,7 +151,10 @@ class RobotState:
             return
         self._snapshot = changed
         for listener in tuple(self._listeners):
-            listener(changed)
+            try:
+                listener(changed)
+            except Exception:  # a reader's mistake is neither the writer's nor the other readers'
+                logger.exception("A listener failed at a change of the robot's state")
 
     def set_fault(self, name: str, error: str) -> None:
         """Say that something does not work, or, with an empty ``error``, that it works again.

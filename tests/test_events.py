@@ -197,3 +197,21 @@ def test_nothing_is_recorded_after_the_end() -> None:
     record(state, log)()
     state.update(emotion="happy")
     assert log.after() == ()
+
+
+def test_a_listener_that_fails_harms_neither_the_writer_nor_the_other_listeners(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    state, log, heard = RobotState(), EventLog(), list[str]()
+
+    def fail(_: object) -> None:
+        raise ZeroDivisionError("a mistake")
+
+    state.listen(fail)
+    log.listen(fail)
+    record(state, log)
+    log.listen(lambda event: heard.append(event.text))
+    state.update(emotion="happy")
+    assert state.snapshot.emotion == "happy"
+    assert heard == ["The face shows happy."]
+    assert caplog.text.count("ZeroDivisionError: a mistake") == 2

@@ -72,11 +72,16 @@ async def status(client: Client) -> dict[str, Any]:
     return found
 
 
-async def told(client: Client) -> list[tuple[str, str]]:
-    """Kind and text of the events."""
+async def events(client: Client) -> list[dict[str, Any]]:
     (content,) = (await client.read_resource("robot://events")).contents
     assert isinstance(content, TextResourceContents)
-    return [(event["kind"], event["text"]) for event in json.loads(content.text)["events"]]
+    found: list[dict[str, Any]] = json.loads(content.text)["events"]
+    return found
+
+
+async def told(client: Client) -> list[tuple[str, str]]:
+    """Kind and text of the events."""
+    return [(event["kind"], event["text"]) for event in await events(client)]
 
 
 async def test_a_service_that_crashes_is_told_to_agents_and_everything_else_goes_on(broker: PrivateBroker) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
+from collections.abc import AsyncIterator
 
 import pytest
+from mcp.server.mcpserver import MCPServer
 
 from robot_node.errors import BrokerError
 from robot_node.mcp_mqtt.server import ServerOptions
@@ -423,3 +426,26 @@ async def test_the_number_of_sessions_is_told_as_it_changes(broker: PrivateBroke
         await until_true(lambda: told == [1, 2, 1])
         await server.stop()
     assert told == [1, 2, 1, 0]
+
+
+async def test_a_session_that_crashes_ends_alone(broker: PrivateBroker, caplog: pytest.LogCaptureFixture) -> None:
+    crashing = asyncio.Event()
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: MCPServer) -> AsyncIterator[None]:
+        if crashing.is_set():
+            raise ZeroDivisionError("a mistake")
+        yield
+
+    server = MCPServer("clumsy", lifespan=lifespan)
+    async with running(broker, Toy(server)), raw_peer(broker, "steady") as steady, raw_peer(broker, "unlucky") as it:
+        await steady.open_session()
+        crashing.set()
+        await it.control(initialize())
+        gone = await it.until(lambda message: message.topic == rpc_topic(it.client_id))
+        assert gone.json["method"] == DISCONNECTED["method"]
+        await steady.rpc(request("after", "ping"))
+        await steady.answer("after")
+        crashing.clear()
+        await it.open_session()
+    assert "The session of client unlucky failed" in caplog.text

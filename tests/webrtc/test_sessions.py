@@ -8,6 +8,7 @@ import logging
 import re
 
 import pytest
+from aiortc import RTCPeerConnection
 
 from robot_node.config import WebRtcSettings
 from robot_node.private_broker import PrivateBroker
@@ -351,3 +352,25 @@ async def test_a_proxy_answers_to_the_proxy_name_and_others_do_not(broker: Priva
         async with peer(robot.broker, "other", answerer=SERVER_ID) as other:
             await other.offer()
         assert viewer.silent()
+
+
+async def test_a_session_that_crashes_ends_alone_and_its_viewer_is_told(
+    robot: Robot, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def crash(_: RTCPeerConnection) -> None:
+        raise ZeroDivisionError("a mistake")
+
+    async with peer(robot.broker, "steady") as steady, peer(robot.broker, "unlucky") as unlucky:
+        await steady.offer()
+        await robot.has_viewers(1)
+        with monkeypatch.context() as broken:
+            broken.setattr(RTCPeerConnection, "createAnswer", crash)
+            sdp, _ = await unlucky.make_offer()
+            await unlucky.send(Offer(sdp))
+            told = await unlucky.receive(Terminated, within_s=45)
+        assert told == Terminated("The session failed inside the robot.")
+        assert "The session of viewer 'unlucky' failed" in caplog.text
+        assert difference(await steady.frame()) < 8
+        async with peer(robot.broker, "unlucky") as again:
+            await again.offer()
+            await robot.has_viewers(2, within_s=45)

@@ -1,0 +1,62 @@
+"""A clock that jumps by years, back and forth, as that of a Pi without battery does: nobody loses the robot."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from robot_node.private_broker import PrivateBroker
+from tests.end_to_end.plain_viewer import watching
+from tests.end_to_end.robot_process import DEADLINE_S, SERVER_ID, RobotProcess, wait_until_online
+from tests.end_to_end.test_keeping_going import an_agent, events, status
+
+YEARS = 365
+
+
+def faked_time(offset: Path) -> dict[str, str]:
+    """Environment of a process whose clock is off by what that file says; durations are measured as ever."""
+    (library,) = Path("/usr/lib").glob("*/faketime/libfaketime.so.1")
+    return {
+        "LD_PRELOAD": str(library),
+        "FAKETIME_TIMESTAMP_FILE": str(offset),
+        "FAKETIME_CACHE_DURATION": "1",  # it is read again after one second
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }
+
+
+async def test_a_clock_that_jumps_by_years_costs_nobody_anything(broker: PrivateBroker, tmp_path: Path) -> None:
+    offset = tmp_path / "offset"
+
+    def jump(days: int) -> None:
+        offset.write_text(f"{days:+}d")
+
+    jump(-50 * YEARS)  # a Pi wakes up in the past
+    settings = {
+        "ROBOT_NODE_BROKER__KEEPALIVE_S": "5",
+        "ROBOT_NODE_CAMERA__ON_AT_START": "true",
+        "ROBOT_NODE_CAMERA__WIDTH": "320",
+        "ROBOT_NODE_CAMERA__HEIGHT": "180",
+        "ROBOT_NODE_CAMERA__FRAME_RATE": "15",
+    }
+    robot = RobotProcess(broker, tmp_path, settings={**settings, **faked_time(offset)})
+    await robot.start()
+    try:
+        await wait_until_online(broker)
+        async with an_agent(broker) as agent, watching(broker, "viewer-1") as viewer:
+            await viewer.frames(5)
+            uptime = (await status(agent))["uptime_s"]
+            for number, days in enumerate((0, 10 * YEARS, -20 * YEARS, 0)):
+                await asyncio.to_thread(jump, days)
+                emotion = ("happy", "sad")[number % 2]
+                await agent.call_tool("change_emotion", {"emotion": emotion})
+                await viewer.frames(30)  # two seconds: whatever looks at the clock has done so by now
+                now = await status(agent)
+                assert (now["emotion"], now["viewers"], now["faults"]) == (emotion, 1, {})
+                assert uptime <= now["uptime_s"] < uptime + 10 * DEADLINE_S
+            years = {int(event["time"][:4]) for event in await events(agent)}
+            assert max(years) - min(years) > 50, "its clock did jump"
+        assert broker.log.count(f"as {SERVER_ID} (") == 1, "it was never away"
+        assert "Traceback" not in robot.log
+        assert await robot.stop() == 0
+    finally:
+        await robot.kill()
