@@ -13,7 +13,8 @@ from robot_node.state import CallState, CameraState, RobotSnapshot, RobotState, 
 logger = logging.getLogger(__name__)
 
 _KEPT = 200
-_LONGEST_TEXT = 500
+LONGEST_TEXT = 500
+"""Characters of an event's text; what is longer is cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +25,11 @@ class Event:
         sequence: 1 for the first since the robot started; later ones have greater numbers, whatever the clock does.
         time: When, in ISO 8601 with milliseconds, in UTC. A Pi without network may have it wrong.
         kind: What it is about: ``robot``, ``link``, ``camera``, ``privacy``, ``input``, ``microphone``, ``speech``,
-            ``heard``, ``emotion``, ``viewers``, ``call``, ``volume``, ``fault``, ``recovered``; devices that are added
-            bring their own.
+            ``heard``, ``chat``, ``emotion``, ``viewers``, ``call``, ``volume``, ``fault``, ``recovered``; devices that
+            are added bring their own.
         text: What happened, in a sentence.
-        by: Client id of the agent that asked for it, or of the viewer who was heard; empty when nobody did, when it was
-            heard near the robot, or when it isn't known.
+        by: Client id of the agent that asked for it, or of the viewer who was heard or wrote; empty when nobody did,
+            when it was heard near the robot, or when it isn't known.
     """
 
     sequence: int
@@ -67,7 +68,7 @@ class EventLog:
         """
         self._last += 1
         time = self._clock().astimezone(UTC).isoformat(timespec="milliseconds")
-        event = Event(self._last, time, kind, text[:_LONGEST_TEXT], by)
+        event = Event(self._last, time, kind, text[:LONGEST_TEXT], by)
         self._events.append(event)
         for listener in tuple(self._listeners):
             try:

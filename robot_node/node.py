@@ -16,6 +16,7 @@ from mcp.server import MCPServer
 
 from robot_node import systemd_notify, watchdog
 from robot_node.access import guarded
+from robot_node.chat import Chat
 from robot_node.closing import DeviceStack
 from robot_node.config import AudioSettings, CameraSettings, Settings
 from robot_node.devices.audio import Loudspeaker, Microphone
@@ -266,6 +267,7 @@ async def _stream(
         backoff=_backoff(settings),
         on_status=report,
         announcements=voice.announcements,
+        on_chat=Chat(body.events).receive,
     )
 
 

@@ -34,7 +34,7 @@ from robot_node.mqtt import (
 from robot_node.state import RobotState
 from robot_node.webrtc.announcements import Announcements
 from robot_node.webrtc.ice_servers import parse_ice_server
-from robot_node.webrtc.messages import BackendMessage, encode_message, messages_topic
+from robot_node.webrtc.messages import BackendMessage, TextMessage, encode_message, messages_topic
 from robot_node.webrtc.outbox import Outbox
 from robot_node.webrtc.session_end import Cause, SessionEnd
 from robot_node.webrtc.signaling import (
@@ -82,6 +82,7 @@ async def answer(
     on_status: Callable[[LinkStatus], None] = lambda _: None,
     on_ready: Callable[[], None] = lambda: None,
     announcements: Announcements | None = None,
+    on_chat: Callable[[str, str], str] = lambda _client_id, _text: "",
 ) -> None:
     """Answer the offers to a robot until cancelled; then tell every viewer, and close everything.
 
@@ -97,6 +98,7 @@ async def answer(
         on_status: Told of each change of the signalling connection.
         on_ready: Called each time that offers can arrive, after the broker acknowledged the subscription.
         announcements: What every connected viewer is told.
+        on_chat: Given a viewer's client id and what it typed; returns what it is told about that, or nothing.
 
     Raises:
         SettingsError: an ICE server's address cannot be used.
@@ -110,7 +112,7 @@ async def answer(
     statistics = statistics or Statistics()
     statistics.count_keyframes_with(streams.keyframes_forced)
     async with asyncio.TaskGroup() as group:
-        answerer = _Answerer(settings, state, statistics, group)
+        answerer = _Answerer(settings, state, statistics, group, on_chat)
         stop_announcing = announcements.listen(answerer.announce) if announcements else lambda: None
 
         async def serve(connection: Connection) -> None:
@@ -197,9 +199,11 @@ class _Answerer:
         state: RobotState,
         statistics: Statistics,
         group: asyncio.TaskGroup,
+        on_chat: Callable[[str, str], str],
     ) -> None:
         self._statistics = statistics
         self._group = group
+        self._on_chat = on_chat
         self._settings = settings
         self._state = state
         self._open_session: _OpenSession | None = None
@@ -270,8 +274,10 @@ class _Answerer:
                 self._take_candidate(client_id, message)
             case Terminated(reason):
                 self._take_termination(client_id, reason)
-            case EndOfCandidates() | Chat():
-                pass  # candidates never end for us (see Session.add_candidate); nobody reads chat yet
+            case Chat(text):
+                self._take_chat(client_id, text)
+            case EndOfCandidates():
+                pass  # candidates never end for us: see Session.add_candidate
             case _:
                 raise SignalingError("The robot answers offers; it has made none that could be answered.")
 
@@ -315,6 +321,13 @@ class _Answerer:
             client.session.end(Cause.TERMINATED, reason and f"Terminated by the viewer: {reason[:200]!r}.")
         elif client.task is None:
             self._forget(client)
+
+    def _take_chat(self, client_id: str, text: str) -> None:
+        client = self._clients.get(client_id)
+        if client is None or client.session is None or not client.session.connected:
+            return  # only who watches may write: there are never more of them than max_viewers
+        if reply := self._on_chat(client_id, text):
+            self.outbox.publish(messages_topic(client_id), encode_message(TextMessage(reply)))
 
     def _add_client(self, client_id: str) -> _Client:
         waiting = [client for client in self._clients.values() if client.task is None]

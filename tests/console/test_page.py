@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from mcp import Client
+from mcp_types import TextResourceContents
 
+from robot_node.mcp_mqtt.client import mqtt_transport
+from robot_node.mqtt import Broker
+from robot_node.resources import EVENTS
 from tests.console.browser import ConsolePage, frame_of, picture_of, visit
 from tests.console.conftest import Site
 from tests.end_to_end.footage import Footage
-from tests.end_to_end.robot_process import SERVER_ID, eventually
+from tests.end_to_end.robot_process import SERVER_ID, SERVER_NAME, eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -119,6 +126,50 @@ async def test_the_volume_is_set_when_the_person_confirms_it(page: ConsolePage) 
     await page.button("Mute").click()
     await page.button("Allow").click()
     await page.page.wait_for_selector("button[aria-pressed=true] >> text=Mute")
+
+
+async def test_two_calls_that_ask_at_once_are_both_answered(page: ConsolePage) -> None:
+    await page.page.locator(".log summary").click()
+    log = page.page.locator(".log ol")
+    # Two clicks before the first question is there: after that, the dialog keeps everything else from being pressed.
+    await page.button("Mute").evaluate("(button) => { button.click(); button.click(); }")
+    for _ in range(2):
+        await page.page.get_by_role("dialog", name="asks").wait_for()
+        await page.button("Decline").click()
+    await page.page.get_by_role("dialog", name="asks").wait_for(state="hidden")
+    await page.page.wait_for_function(
+        "(log) => log.innerText.split('did not agree').length === 3", arg=await log.element_handle()
+    )
+
+
+async def test_what_is_typed_reaches_agents_and_their_answer_the_page(page: ConsolePage, site: Site) -> None:
+    line = page.page.get_by_placeholder("Write to the robot")
+    assert await line.is_disabled(), "there is nobody who could be written to"
+    await page.camera.click()
+    await page.moving_pictures()
+    await line.fill("Where is the cat?")
+    await line.press("Enter")
+    lines = page.page.locator(".conversation li")
+    await page.sees(lines, "You Where is the cat?")
+    robot = mqtt_transport(Broker.from_url(site.broker.url), SERVER_ID, SERVER_NAME)
+    async with Client(robot) as agent, agent.listen(resource_subscriptions=[EVENTS]) as updates:
+        while not (chat := [event for event in await events_of(agent) if event["kind"] == "chat"]):
+            await anext(updates)
+    assert [event["text"] for event in chat] == ["Where is the cat?"]
+    assert chat[0]["by"].startswith("webrtc_client_")
+
+    for number in range(9):
+        await line.fill(f"Quick {number}")
+        await line.press("Enter")
+    await page.sees(lines, "Said Not told to anybody: you write too fast.")
+
+
+async def events_of(agent: Client) -> list[dict[str, Any]]:
+    """What happened to the robot, as an agent reads it."""
+    (content,) = (await agent.read_resource(EVENTS)).contents
+    assert isinstance(content, TextResourceContents)
+    events: list[dict[str, Any]] = json.loads(content.text)["events"]
+    return events
 
 
 async def test_the_log_is_filtered_copied_and_switched_off(page: ConsolePage) -> None:

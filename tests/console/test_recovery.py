@@ -43,7 +43,11 @@ async def test_a_broker_that_restarts_costs_neither_picture_nor_control(
 async def test_a_robot_that_is_killed_and_comes_back(page: ConsolePage, site: Site, footage: Footage) -> None:
     await page.camera.click()
     await page.moving_pictures()
+    question = page.page.get_by_role("dialog", name="asks")
+    await page.button("Mute").click()
+    await question.wait_for()
     await site.robot.kill()
+    await question.wait_for(state="hidden")  # nobody waits for the answer any more
     await page.sees(page.banner, "tests/robot is offline.")
     await page.sees(page.overlay, "Waiting for a robot")
     await site.robot.start()

@@ -26,6 +26,18 @@ def test_the_spelling_of_one_document_is_accepted() -> None:
     assert parse_emotion("laug") is Emotion.LAUGH
 
 
+# What xiaozhi calls its faces; those that are called as ours are left out.
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("laughing", "funny", "crying", "loving", "embarrassed", "shocked", "winking", "confident"),
+        *("delicious", "sleepy", "silly", "confused", "cool", "kissy"),
+    ],
+)
+def test_the_vocabulary_of_another_robot_is_understood(name: str) -> None:
+    assert parse_emotion(name) in EXPRESSIONS
+
+
 @given(st.sampled_from([*Emotion, *ALIASES]), st.sampled_from([str.lower, str.upper, str.title, "  {}\n".format]))
 def test_case_and_blanks_do_not_matter(name: str, written: Callable[[str], str]) -> None:
     assert parse_emotion(written(str(name))) is parse_emotion(name)

@@ -108,6 +108,14 @@ def test_a_servers_connect_says_what_it_is(tap: Tap) -> None:
     assert json.loads(meta) == {"version": "1.2.3", "implementation": "toy", "location": ""}
 
 
+async def test_a_server_tells_the_broker_how_large_a_packet_may_be(tap: Tap, toy: Toy) -> None:
+    async with running(tap.address, toy, max_message_bytes=4000):
+        told = connect_of(tap).maximum_packet_bytes
+    assert told is not None
+    assert told > 4000, "the broker would drop what is to be answered with an error"
+    assert told < 100_000
+
+
 async def test_everything_that_a_server_publishes_says_who_sent_it(tap: Tap, broker: PrivateBroker, toy: Toy) -> None:
     await after_a_life(tap, broker, toy)
     published = tap.sent_by(SERVER_ID, Publish)

@@ -57,6 +57,7 @@ async def running_robot(
     make_streams: Callable[[VideoSource, RobotState], Streams] = lambda camera, _: Streams(
         camera, bitrate=BitrateLimits(floor=250_000, ceiling=1_000_000)
     ),
+    on_chat: Callable[[str, str], str] = lambda _client_id, _text: "",
 ) -> AsyncIterator[Robot]:
     """A robot that answers offers, until the block is left."""
     scene = Scene(on=camera_on)
@@ -76,6 +77,7 @@ async def running_robot(
             backoff=Backoff(initial_s=0.05, maximum_s=0.2),
             on_status=links.append,
             on_ready=ready.set,
+            on_chat=on_chat,
         )
     )
     try:

@@ -76,7 +76,7 @@ export const en = {
   heard: "Heard",
   said: "Said",
   you: "You",
-  chatPlaceholder: "Write to whoever answers the call",
+  chatPlaceholder: "Write to the robot’s agents",
   send: "Send",
   noConversation: "What is heard and said appears here.",
 

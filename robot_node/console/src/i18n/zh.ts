@@ -77,7 +77,7 @@ export const zh: Record<TextKey, string> = {
   heard: "听到",
   said: "说出",
   you: "您",
-  chatPlaceholder: "给接听方写消息",
+  chatPlaceholder: "给机器人的智能体写消息",
   send: "发送",
   noConversation: "听到和说出的内容会显示在这里。",
 

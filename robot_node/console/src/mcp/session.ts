@@ -60,8 +60,8 @@ export interface CallOptions {
   signal?: AbortSignal;
 }
 
-/** Asked when the robot wants a person's answer, e.g. to confirm a call. */
-export type Elicit = (params: ElicitRequest["params"]) => Promise<ElicitResult>;
+/** Asked when the robot wants a person's answer, e.g. to confirm a call; the signal says that it no longer waits for it. */
+export type Elicit = (params: ElicitRequest["params"], signal: AbortSignal) => Promise<ElicitResult>;
 
 const REQUEST_MS = 30_000;
 const CALL_MS = 60_000;
@@ -287,7 +287,12 @@ export class McpMqtt extends Store<McpState> {
     client.setNotificationHandler(ResourceUpdatedNotificationSchema, ({ params }) => {
       for (const changed of this.watchers.get(params.uri) ?? []) changed();
     });
-    if (this.onElicit) client.setRequestHandler(ElicitRequestSchema, ({ params }) => this.onElicit?.(params) ?? Promise.resolve({ action: "cancel" }));
+    if (this.onElicit) {
+      client.setRequestHandler(
+        ElicitRequestSchema,
+        ({ params }, { signal }) => this.onElicit?.(params, signal) ?? Promise.resolve({ action: "cancel" }),
+      );
+    }
     try {
       await client.connect(session.transport, { timeout: OPEN_MS });
       await this.listTools(session);

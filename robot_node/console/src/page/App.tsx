@@ -1,5 +1,5 @@
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
-import type { CallToolResult } from "@modelcontextprotocol/sdk/types.js";
+import type { CallToolResult, ElicitResult } from "@modelcontextprotocol/sdk/types.js";
 
 import type { Elicit } from "../mcp/session";
 import type { ServerAddress } from "../mcp/topics";
@@ -37,17 +37,21 @@ export function App({ served }: { served: ServedConfig }) {
   const settingsDialog = useRef<HTMLDialogElement>(null);
   const openSettings = () => settingsDialog.current?.showModal();
 
-  const [question, setQuestion] = useState<Question | null>(null);
+  // Two calls may ask at once: one question after the other.
+  const [questions, setQuestions] = useState<Question[]>([]);
   const onElicit = useCallback<Elicit>(
-    ({ message }) =>
+    ({ message }, signal) =>
       new Promise((resolve) => {
-        setQuestion({
+        const end = (result: ElicitResult) => {
+          setQuestions((before) => before.filter((each) => each !== question));
+          resolve(result);
+        };
+        const question: Question = {
           message,
-          answer: (accepted) => {
-            setQuestion(null);
-            resolve(accepted ? { action: "accept", content: {} } : { action: "decline" });
-          },
-        });
+          answer: (accepted) => end(accepted ? { action: "accept", content: {} } : { action: "decline" }),
+        };
+        setQuestions((before) => [...before, question]);
+        signal.addEventListener("abort", () => end({ action: "cancel" }));
       }),
     [],
   );
@@ -249,7 +253,7 @@ export function App({ served }: { served: ServedConfig }) {
           setSettings(changed);
         }}
       />
-      <Confirm question={question} robot={chosen?.serverName ?? ""} />
+      <Confirm question={questions[0] ?? null} robot={chosen?.serverName ?? ""} />
     </TextContext>
   );
 }
