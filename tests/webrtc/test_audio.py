@@ -27,6 +27,7 @@ from robot_node.webrtc.signaling import Offer
 from robot_node.webrtc.streams import Streams
 from tests.sound import loudest_hz, tone
 from tests.webrtc.conftest import Robot, running_robot, until
+from tests.webrtc.counts import counts
 from tests.webrtc.peer import Peer, peer, with_candidates
 
 
@@ -288,15 +289,13 @@ async def test_talkers_come_and_go_without_a_trace(talking: SoundRobot) -> None:
             await talking.robot.has_viewers(0)
         await until(lambda: not talking.pi.microphone.recording and not talking.pi.loudspeaker.open)
 
-    def counts() -> tuple[int, int]:
-        gc.collect()
-        return len(asyncio.all_tasks()), threading.active_count()
-
     await come_and_go(2)
     await until(lambda: not any(task.get_name().startswith("WebRTC viewer") for task in asyncio.all_tasks()))
+    gc.collect()
     before = counts()
     await come_and_go(8)
-    await until(lambda: counts() <= before)
+    gc.collect()
+    await until(lambda: counts().no_more_than(before))
 
 
 async def test_a_listener_that_is_behind_loses_the_oldest_and_holds_up_nobody() -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import re
-import threading
-from pathlib import Path
 
 import pytest
 
@@ -22,6 +20,7 @@ from tests.devices.camera_rig import make_pi
 from tests.end_to_end.footage import Footage, clip_path
 from tests.webrtc.caller import Caller, calling_robot
 from tests.webrtc.conftest import until
+from tests.webrtc.counts import counts
 from tests.webrtc.media_backend import MediaBackend, media_backend
 from tests.webrtc.peer import send_report
 from tests.webrtc.test_vp8 import vp8_threads
@@ -82,15 +81,12 @@ async def test_calls_that_come_and_go_leave_no_trace(broker: PrivateBroker) -> N
                     await backend.receive(Terminated)
                 await backend.close()
 
-        def counts() -> tuple[int, int, int]:
-            return len(asyncio.all_tasks()), threading.active_count(), len(list(Path("/proc/self/fd").iterdir()))
-
         await call_and_hang_up(3)  # whatever is made once and kept, is made now
         gc.collect()
         before = counts()
         await call_and_hang_up(18)
         gc.collect()
-        await until(lambda: counts() <= before)
+        await until(lambda: counts().no_more_than(before))
         assert not caller.scene.encoding
 
 

@@ -5,20 +5,16 @@ from __future__ import annotations
 import asyncio
 import gc
 import resource
-import threading
 from pathlib import Path
 
 from robot_node.webrtc.signaling import Offer, Terminated
 from tests.webrtc.conftest import Robot, until
+from tests.webrtc.counts import counts
 from tests.webrtc.peer import peer
 from tests.webrtc.scene import difference, grey_of, read_number
 
 # Fragments and caches of the allocator, on both sides; 200 sessions that stayed would take several times as much.
 _MEMORY_BOUND_BYTES = 16 * 1024 * 1024
-
-
-def _counts() -> tuple[int, int, int]:
-    return len(asyncio.all_tasks()), threading.active_count(), len(list(Path("/proc/self/fd").iterdir()))
 
 
 def _memory_in_use() -> int:
@@ -44,11 +40,11 @@ async def test_200_viewers_come_and_go_without_a_trace(robot: Robot) -> None:
     await _come_and_go(robot, 20)  # whatever is made once and kept, is made now
     await until(_nobody_is_served)
     gc.collect()
-    before, memory_before = _counts(), _memory_in_use()
+    before, memory_before = counts(), _memory_in_use()
     await _come_and_go(robot, 200)
     await until(_nobody_is_served)
     gc.collect()
-    await until(lambda: _counts() <= before)
+    await until(lambda: counts().no_more_than(before))
     assert not robot.scene.encoding
     assert _memory_in_use() - memory_before < _MEMORY_BOUND_BYTES
     assert robot.statistics.snapshot().totals.connected == 220
@@ -58,7 +54,7 @@ async def test_sessions_cut_off_at_any_stage_leave_no_trace(robot: Robot) -> Non
     async with peer(robot.broker, "hasty") as viewer:
         sdp, candidates = await viewer.make_offer()
         gc.collect()
-        before = _counts()
+        before = counts()
         for turns in range(40):
             await viewer.send(Offer(sdp))
             for candidate in candidates:
@@ -66,7 +62,7 @@ async def test_sessions_cut_off_at_any_stage_leave_no_trace(robot: Robot) -> Non
             for _ in range(turns):
                 await asyncio.sleep(0)
             await viewer.send(Terminated())
-        await until(lambda: _counts() <= before)
+        await until(lambda: counts().no_more_than(before))
 
 
 async def test_a_camera_toggled_50_times_while_watched_leaves_no_trace(robot: Robot) -> None:
@@ -74,7 +70,7 @@ async def test_a_camera_toggled_50_times_while_watched_leaves_no_trace(robot: Ro
         await viewer.offer()
         last = read_number(grey_of(await viewer.frame()))
         gc.collect()
-        before = _counts()
+        before = counts()
         for _ in range(50):
             robot.scene.switch(on=False)
             encoded = robot.scene.encoded
@@ -88,4 +84,4 @@ async def test_a_camera_toggled_50_times_while_watched_leaves_no_trace(robot: Ro
         assert robot.viewers == 1
         assert viewer.silent()
         assert robot.scene.starts == 51
-        await until(lambda: _counts() <= before)
+        await until(lambda: counts().no_more_than(before))
