@@ -11,12 +11,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib
 import logging
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from robot_node.config import WebRtcSettings
 from robot_node.errors import SignalingError
@@ -34,6 +33,7 @@ from robot_node.mqtt import (
 from robot_node.state import RobotState
 from robot_node.webrtc.announcements import Announcements
 from robot_node.webrtc.ice_servers import parse_ice_server
+from robot_node.webrtc.media_stack import OpenSession, load_media_stack
 from robot_node.webrtc.messages import BackendMessage, TextMessage, encode_message, messages_topic
 from robot_node.webrtc.outbox import Outbox
 from robot_node.webrtc.session_end import Cause, SessionEnd
@@ -131,7 +131,7 @@ async def answer(
         try:
             if load_after is not None:
                 await load_after.wait()
-            answerer.open_sessions_with(await _load_sessions(streams, settings, state))
+            answerer.open_sessions_with(await load_media_stack(streams, settings, state))
             await asyncio.get_running_loop().create_future()  # until cancelled
         finally:
             with contextlib.suppress(TimeoutError):
@@ -140,40 +140,6 @@ async def answer(
             stop_announcing()
             answerer.close()
             link.cancel()
-
-
-class _OpenSession(Protocol):
-    def __call__(
-        self, offer: Offer, *, client_id: str, send: Callable[[Message], None], on_connected: Callable[[], None]
-    ) -> Session: ...
-
-
-async def _load_sessions(streams: Streams, settings: WebRtcSettings, state: RobotState) -> _OpenSession:
-    await asyncio.to_thread(importlib.import_module, "robot_node.webrtc.session")
-    from robot_node.webrtc.negotiation import ice_server  # noqa: PLC0415  # loaded by now, in a thread
-    from robot_node.webrtc.session import Session  # noqa: PLC0415  # loaded by now, in a thread
-
-    broadcast, vp8, sound = await streams.video(), await streams.vp8(), await streams.sound()
-    ice_servers = [ice_server(url) for url in settings.ice_servers]
-
-    def open_session(
-        offer: Offer, *, client_id: str, send: Callable[[Message], None], on_connected: Callable[[], None]
-    ) -> Session:
-        return Session(
-            offer,
-            broadcast,
-            client_id=client_id,
-            send=send,
-            on_connected=on_connected,
-            vp8=vp8,
-            sound=sound,
-            state=state,
-            ice_servers=ice_servers,
-            addresses=settings.addresses,
-            connect_timeout_s=settings.connect_timeout_s,
-        )
-
-    return open_session
 
 
 @dataclass(slots=True)
@@ -206,14 +172,14 @@ class _Answerer:
         self._on_chat = on_chat
         self._settings = settings
         self._state = state
-        self._open_session: _OpenSession | None = None
+        self._open_session: OpenSession | None = None
         self._can_open = asyncio.Event()
         self._clients: dict[str, _Client] = {}
         self._complaints: OrderedDict[str, None] = OrderedDict()
         self._leaving = False
         self.outbox = Outbox()
 
-    def open_sessions_with(self, open_session: _OpenSession) -> None:
+    def open_sessions_with(self, open_session: OpenSession) -> None:
         """Serve from now on, beginning with the offers that have waited for it."""
         self._open_session = open_session
         self._can_open.set()
@@ -371,7 +337,7 @@ class _Answerer:
             else:
                 self._forget(client)
 
-    async def _serve_offer(self, client: _Client, offer: Offer, open_session: _OpenSession) -> SessionEnd:
+    async def _serve_offer(self, client: _Client, offer: Offer, open_session: OpenSession) -> SessionEnd:
         session = open_session(
             offer,
             client_id=client.id,

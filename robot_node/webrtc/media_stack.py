@@ -1,0 +1,60 @@
+"""Loads the media stack, which takes seconds on a Pi, without holding up the event loop, and opens sessions with it."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+from robot_node.config import WebRtcSettings
+from robot_node.state import RobotState
+from robot_node.webrtc.signaling import Message, Offer
+from robot_node.webrtc.streams import Streams
+
+if TYPE_CHECKING:  # aiortc takes seconds to load
+    from robot_node.webrtc.session import Session
+
+
+class OpenSession(Protocol):
+    """Opens the session that an offer asks for."""
+
+    def __call__(
+        self, offer: Offer, *, client_id: str, send: Callable[[Message], None], on_connected: Callable[[], None]
+    ) -> Session:
+        """Return a session that has not begun yet; its arguments are those of :class:`Session`."""
+
+
+async def load_media_stack(streams: Streams, settings: WebRtcSettings, state: RobotState) -> OpenSession:
+    """Load it in a thread; returns when sessions can be opened.
+
+    Args:
+        streams: What viewers see and hear.
+        settings: ICE servers, addresses and time limits of each session.
+        state: What viewers are told on their data channel.
+    """
+    await asyncio.to_thread(importlib.import_module, "robot_node.webrtc.session")
+    from robot_node.webrtc.negotiation import ice_server  # noqa: PLC0415  # loaded by now, in a thread
+    from robot_node.webrtc.session import Session  # noqa: PLC0415  # loaded by now, in a thread
+
+    broadcast, vp8, sound = await streams.video(), await streams.vp8(), await streams.sound()
+    ice_servers = [ice_server(url) for url in settings.ice_servers]
+
+    def open_session(
+        offer: Offer, *, client_id: str, send: Callable[[Message], None], on_connected: Callable[[], None]
+    ) -> Session:
+        return Session(
+            offer,
+            broadcast,
+            client_id=client_id,
+            send=send,
+            on_connected=on_connected,
+            vp8=vp8,
+            sound=sound,
+            state=state,
+            ice_servers=ice_servers,
+            addresses=settings.addresses,
+            connect_timeout_s=settings.connect_timeout_s,
+        )
+
+    return open_session
