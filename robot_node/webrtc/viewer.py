@@ -101,8 +101,16 @@ class Viewing:
     """A session with a robot, as its viewer. Made by :func:`view`."""
 
     def __init__(
-        self, signaling: _Signaling, status: _Status, track: MediaStreamTrack, offered_at: float, limit_s: float
+        self,
+        connection: Connection,
+        signaling: _Signaling,
+        status: _Status,
+        track: MediaStreamTrack,
+        *,
+        offered_at: float,
+        limit_s: float,
     ) -> None:
+        self._connection = connection
         self._signaling = signaling
         self._status = status
         self._track = track
@@ -136,6 +144,11 @@ class Viewing:
             )
         if ended in done:
             raise RemoteError(f"The robot ended the session after {self._count} frames: {ended.result()}")
+        if done and await self._broker_lost():
+            raise RemoteError(
+                f"The session is over after {self._count} frames; the connection to the broker was lost before.",
+                remedy="Watch again, with a client id that nobody else uses.",
+            )
         if done:
             raise RemoteError(f"The robot closed the connection after {self._count} frames.")
         missing = "no" if self._count == 0 else f"after {self._count} frames no further"
@@ -143,6 +156,13 @@ class Viewing:
             f"Connected to the robot, but {missing} frame came within {self._limit_s:g} s.",
             remedy="Is the camera on? Call control_camera with enabled=true.",
         )
+
+    async def _broker_lost(self) -> bool:
+        """The session then ends by our own will, which the broker publishes: nobody is left who could tell us."""
+        lost = asyncio.ensure_future(self._connection.lost())
+        await _first_of({lost}, _LAST_WORD_S)
+        await _cancel(lost)
+        return not lost.cancelled() and isinstance(lost.exception(), BrokerError)
 
 
 async def watch(
@@ -240,7 +260,14 @@ async def view(
                 await _accept(peer, await signaling.wait_for_answer(connection, server_id, limits.answer_s))
                 candidates = asyncio.create_task(signaling.add_candidates(peer), name="WebRTC candidates")
                 await _connected(peer, signaling, limits.connect_s)
-                yield Viewing(signaling, status, transceiver.receiver.track, offered_at, limits.frame_s)
+                yield Viewing(
+                    connection,
+                    signaling,
+                    status,
+                    transceiver.receiver.track,
+                    offered_at=offered_at,
+                    limit_s=limits.frame_s,
+                )
             finally:
                 if candidates is not None:
                     await _cancel(candidates)

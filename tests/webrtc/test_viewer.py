@@ -54,6 +54,16 @@ async def test_the_robot_leaves(robot: Robot) -> None:
             await _all_frames(viewing)
 
 
+async def test_another_viewer_with_the_same_client_id(robot: Robot) -> None:
+    async with view(robot.broker, SERVER_ID, client_id="same") as first:
+        await first.frame()
+        async with view(robot.broker, SERVER_ID, client_id="same") as second:
+            await second.frame()
+            with pytest.raises(RemoteError, match=r"over after \d+ frames; .* with a client id that nobody else uses"):
+                await _all_frames(first)
+            await second.frame()
+
+
 async def test_a_file_that_cannot_be_written(robot: Robot, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"seen\.mp4 cannot be written: .*No such file or directory"):
         await watch(robot.broker, SERVER_ID, frames=1, output=tmp_path / "missing" / "seen.mp4")
