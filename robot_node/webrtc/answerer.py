@@ -224,10 +224,8 @@ class _Answerer:
 
     def close(self) -> None:
         """Forget every client."""
-        for client in self._clients.values():
-            if client.forget is not None:
-                client.forget.cancel()
-        self._clients.clear()
+        for client in tuple(self._clients.values()):
+            self._forget(client)
         self._count_viewers()
 
     def _handle(self, client_id: str, message: Message) -> None:

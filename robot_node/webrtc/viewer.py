@@ -260,14 +260,8 @@ async def view(
                 await _accept(peer, await signaling.wait_for_answer(connection, server_id, limits.answer_s))
                 candidates = asyncio.create_task(signaling.add_candidates(peer), name="WebRTC candidates")
                 await _connected(peer, signaling, limits.connect_s)
-                yield Viewing(
-                    connection,
-                    signaling,
-                    status,
-                    transceiver.receiver.track,
-                    offered_at=offered_at,
-                    limit_s=limits.frame_s,
-                )
+                track = transceiver.receiver.track
+                yield Viewing(connection, signaling, status, track, offered_at=offered_at, limit_s=limits.frame_s)
             finally:
                 if candidates is not None:
                     await _cancel(candidates)
