@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import glob
+import json
 import subprocess
 from pathlib import Path
 
@@ -14,6 +16,10 @@ from tests.console.conftest import Site, websocket_url
 from tests.end_to_end.footage import Footage
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+# Rules of mosquitto's plugin for dynamic security, with which it refuses subscriptions; access files only filter.
+_MAY = {"subscribe": False, "unsubscribe": True, "publishClientSend": True, "publishClientReceive": True}
+_NOBODY_SUBSCRIBES = json.dumps({"defaultACLAccess": _MAY, "clients": [], "groups": [], "roles": []})
 
 
 async def test_a_reload_finds_the_picture_again(page: ConsolePage, footage: Footage) -> None:
@@ -32,6 +38,7 @@ async def test_a_broker_that_restarts_costs_neither_picture_nor_control(
     await site.robot.broker.stop()
     await page.sees(page.banner, "broker")
     await page.moving_pictures()  # media does not pass through the broker
+    await page.page.wait_for_selector(".conversation input:disabled")  # what is typed does
     await site.robot.broker.start()
     await page.ready()
     await page.banner.wait_for(state="detached")
@@ -84,6 +91,23 @@ async def test_a_wrong_password_is_said_and_put_right(site: Site, tmp_path: Path
         await page.page.reload()
         await page.sees(page.banner, "No robot is online")  # kept for the session
         assert "secret" not in str(await page.page.evaluate("JSON.stringify(localStorage)"))
+
+
+async def test_a_broker_that_does_not_tell_who_is_online(site: Site, tmp_path: Path) -> None:
+    (plugin,) = glob.glob("/usr/lib/*/mosquitto_dynamic_security.so")  # noqa: PTH207  # short
+    rules = tmp_path / "rules.json"
+    rules.write_text(_NOBODY_SUBSCRIBES)
+    extra = f"plugin {plugin}\nplugin_opt_config_file {rules}"
+    async with (
+        PrivateBroker(websocket_port=0, extra=extra) as broker,
+        serving(Console(port=0, broker_url=websocket_url(broker))) as url,
+        visit(site.browser, url, tmp_path) as page,
+    ):
+        await page.sees(page.banner, "refuses the subscription")
+        await page.button("Settings").first.click()
+        await page.page.get_by_label("Broker address").fill(websocket_url(site.broker))
+        await page.button("Save").click()
+        await page.ready()
 
 
 async def test_a_broker_that_is_not_there_yet(site: Site, tmp_path: Path) -> None:

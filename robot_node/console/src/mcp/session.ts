@@ -35,7 +35,7 @@ export type SessionState = "none" | "offline" | "opening" | "open" | "failed";
 
 export interface McpState {
   connectionState: ConnectionState;
-  /** Why there is no connection to the broker; tried again by itself. */
+  /** Why there is no connection to the broker, or why it does not tell who is online; tried again by itself. */
   error: LinkError | null;
   /** Robots online now, ordered by name. */
   robots: OnlineServer[];
@@ -95,6 +95,7 @@ export class McpMqtt extends Store<McpState> {
   private session: Session | null = null;
   private steps: Promise<void> = Promise.resolve();
   private retry: ReturnType<typeof setTimeout> | undefined;
+  private lookAgain: { timer: ReturnType<typeof setTimeout>; look: () => void } | null = null;
   private delay = RETRY_MS;
   private readonly watchers = new Map<string, Set<() => void>>();
 
@@ -137,6 +138,7 @@ export class McpMqtt extends Store<McpState> {
     this.link = null;
     this.session = null;
     clearTimeout(this.retry);
+    this.stopLooking();
     this.online.clear();
     if (session) {
       session.over = true;
@@ -158,6 +160,7 @@ export class McpMqtt extends Store<McpState> {
   retryNow(): void {
     this.link?.retryNow();
     this.delay = RETRY_MS;
+    this.lookAgain?.look();
     if (this.link?.connected) this.reconcile();
   }
 
@@ -214,19 +217,30 @@ export class McpMqtt extends Store<McpState> {
       return;
     }
     this.session?.transport.lost();
+    this.stopLooking();
     this.online.clear();
     const connectionState = state === "connecting" ? (error ? "failed" : "connecting") : state === "waiting" ? "failed" : "disconnected";
     this.update({ connectionState, error, robots: [] });
     this.reconcile();
   }
 
-  private async look(link: Link, properties: UserProperties): Promise<void> {
+  private async look(link: Link, properties: UserProperties, delay = RETRY_MS): Promise<void> {
+    this.stopLooking();
     try {
       const filters = nameFilters(properties);
       if (filters.length) await link.subscribe(...filters.map((filter) => ({ topic: presenceFilter(filter), qos: 1 as const })));
+      if (this.link === link && link.connected) this.update({ error: null });
     } catch (error) {
-      if (this.link === link) this.update({ sessionError: error as Error });
+      if (this.link !== link || !link.connected) return;
+      this.update({ error: error as LinkError });
+      const look = () => void this.look(link, properties, Math.min(2 * delay, RETRY_MAXIMUM_MS));
+      this.lookAgain = { timer: setTimeout(look, delay), look };
     }
+  }
+
+  private stopLooking(): void {
+    clearTimeout(this.lookAgain?.timer);
+    this.lookAgain = null;
   }
 
   private receive(topic: string, payload: Uint8Array): void {

@@ -157,8 +157,7 @@ export function App({ served }: { served: ServedConfig }) {
     document.title = chosen ? `${chosen.serverName} – robot-node` : "robot-node";
   }, [chosen]);
   useEffect(() => {
-    const isError = connectionState === "failed";
-    log.add("mqtt", `${connectionState} ${brokerUrl}${isError && mcp.error ? `: ${mcp.error.message}` : ""}`, { isError });
+    log.add("mqtt", `${connectionState} ${brokerUrl}${mcp.error ? `: ${mcp.error.message}` : ""}`, { isError: mcp.error !== null });
   }, [log, connectionState, brokerUrl, mcp.error]);
   useEffect(() => {
     if (sessionState === "open") log.add("mcp", `session open: ${serverId}`);
@@ -212,7 +211,7 @@ export function App({ served }: { served: ServedConfig }) {
           <Photos photos={photos} />
           <Conversation
             lines={lines}
-            canSend={call.isConnected}
+            canSend={call.isConnected && call.mqttConnected}
             send={(text) => {
               call.sendChatMessage(text);
               addLine({ id: crypto.getRandomValues(new Uint32Array(2)).join("-"), who: "you", text });

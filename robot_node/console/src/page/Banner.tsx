@@ -28,7 +28,7 @@ export function Banner({ mcp, brokerUrl, robot, retry, openSettings }: Props) {
   let hint = "";
   let settings = false;
   const canRetry = mcp.error !== null || mcp.sessionState === "failed";
-  if (mcp.connectionState !== "connected") {
+  if (mcp.connectionState !== "connected" || mcp.error) {
     if (mcp.error) {
       tone = "problem";
       text = t(BROKER_PROBLEMS[mcp.error.problem] ?? "brokerUnreachable", { url: brokerUrl, reason: mcp.error.message });
