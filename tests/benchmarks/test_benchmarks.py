@@ -13,7 +13,18 @@ import pytest
 pytestmark = pytest.mark.timeout(240)  # each starts several processes
 
 _REPOSITORY = Path(__file__).parents[2]
-_MODULES = ("viewers", "first_frame", "latency", "control_under_load", "tool_call", "fleet", "face", "soak", "startup")
+_MODULES = (
+    "viewers",
+    "first_frame",
+    "latency",
+    "control_under_load",
+    "tool_call",
+    "fleet",
+    "face",
+    "soak",
+    "startup",
+    "recovery",
+)
 
 
 def run(module: str, *arguments: str) -> Any:  # noqa: ANN401  # each benchmark has a result of its own

@@ -21,6 +21,7 @@ from robot_node.mqtt import Broker
 from robot_node.private_broker import PrivateBroker
 from robot_node.settings_file import load_settings
 from robot_node.supervisor import RestartPolicy
+from tests.end_to_end.plain_viewer import watching
 from tests.end_to_end.robot_process import (
     DEADLINE_S,
     PRESENCE,
@@ -189,3 +190,24 @@ async def test_what_somebody_chose_survives_a_power_cut(broker: PrivateBroker, t
 
 def camera_is_off_in(file: Path) -> bool:
     return file.exists() and json.loads(file.read_text()).get("camera") is False
+
+
+async def test_a_viewer_stays_in_its_session_while_the_camera_is_restarted(broker: PrivateBroker) -> None:
+    pi, online = simulated_platform(scene="clock"), asyncio.Event()
+    camera = {"on_at_start": True, "restart_after_s": 1, "width": 320, "height": 180}
+    async with a_robot(broker, pi, {"camera": camera}, on_online=online.set):
+        async with asyncio.timeout(DEADLINE_S):
+            await online.wait()
+        async with an_agent(broker) as agent, watching(broker, "viewer-1") as viewer:
+            await viewer.frames(5)
+            pi.sensor.stalled = True
+            while (await status(agent))["camera"] == "on":  # noqa: ASYNC110  # as an agent sees it
+                await asyncio.sleep(0.05)
+            await viewer.quiet()
+            pi.sensor.stalled = False
+            await viewer.frames(5)
+            assert (viewer.connection_state, viewer.terminated) == ("connected", "")
+            while ("recovered", "The camera works again.") not in await told(agent):  # noqa: ASYNC110  # as above
+                await asyncio.sleep(0.05)
+            now = await status(agent)
+            assert (now["camera"], now["camera_error"], now["viewers"]) == ("on", "", 1)
