@@ -8,7 +8,6 @@ import pytest
 
 from robot_node.private_broker import PrivateBroker
 
-
 _LONGEST = ("end_to_end/test_strangers_walk.py", "benchmarks/test_soak.py", "systemd/test_service.py")
 """Minutes each: begun last, one of them would keep one process busy while the others had nothing left to do."""
 
