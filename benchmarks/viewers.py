@@ -29,7 +29,7 @@ from benchmarks._processes import Peer, peer, robot
 from benchmarks._report import BenchmarkError, command_line, positive, print_result, progress, slope
 from benchmarks._stock_sender import STOCK_ID
 from benchmarks._watching import Delivered, viewers
-from robot_node.config import CameraSettings
+from robot_node.device_settings import CameraSettings
 from robot_node.private_broker import PrivateBroker
 
 _ROBOT_ID = "robot"

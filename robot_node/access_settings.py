@@ -6,7 +6,9 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator
+
+from robot_node.settings_section import Section
 
 TOOLS = (
     "control_camera",
@@ -59,11 +61,7 @@ def _known(names: Iterable[str], known: tuple[str, ...], kind: str) -> tuple[str
     return given
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
-
-
-class RoleSettings(_Section):
+class RoleSettings(Section):
     """What clients in a role may do."""
 
     description: Annotated[str, Field(max_length=500)] = ""
@@ -117,24 +115,24 @@ BUILT_IN_ROLES = {
 """The roles that exist without being configured. A configured one of the same name takes the place of a built-in."""
 
 
-class ClientRole(_Section):
+class ClientRole(Section):
     """The role of the clients whose id fits a pattern."""
 
     client_id: Annotated[str, Field(min_length=1, max_length=256)]
     role: str
 
 
-class AccessSettings(_Section):
+class AccessSettings(Section):
     """Who may do what, and how often. Without being configured everybody may do everything."""
 
-    roles: dict[str, RoleSettings] = {}
+    roles: dict[str, RoleSettings] = Field(default={})
     default_role: str = "admin"
     clients: tuple[ClientRole, ...] = ()
     people_only_tools: tuple[str, ...] = ()
     confirm_tools: tuple[str, ...] = ()
     confirm_timeout_s: Annotated[float, Field(gt=0, le=600)] = 50.0
     calls_per_minute: Annotated[float, Field(ge=0, le=100_000)] = 0.0
-    tool_calls_per_minute: dict[str, Annotated[float, Field(ge=0, le=100_000)]] = {}
+    tool_calls_per_minute: dict[str, Annotated[float, Field(ge=0, le=100_000)]] = Field(default={})
 
     @field_validator("roles")
     @classmethod

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from robot_node.settings_section import Section
 
 Level = Literal["debug", "info", "warning", "error"]
 
 
-class LogSettings(BaseModel):
+class LogSettings(Section):
     """How much to say of what, and how."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
     level: Level = "info"
     mqtt: Level | None = None

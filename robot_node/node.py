@@ -18,7 +18,8 @@ from robot_node import systemd_notify, watchdog
 from robot_node.access import guarded
 from robot_node.chat import Chat
 from robot_node.closing import DeviceStack
-from robot_node.config import AudioSettings, CameraSettings, Settings
+from robot_node.config import Settings
+from robot_node.device_settings import AudioSettings, CameraSettings
 from robot_node.devices.audio import Loudspeaker, Microphone
 from robot_node.devices.camera import Camera
 from robot_node.devices.display import Display

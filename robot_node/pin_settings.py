@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator, model_validator
+from pydantic import Field, StringConstraints, ValidationInfo, field_validator, model_validator
+
+from robot_node.settings_section import Section
 
 Gpio = Annotated[int, Field(ge=0, le=27)]
 """Number of a GPIO, not of a pin on the header."""
@@ -16,11 +18,7 @@ Claims = Iterator[tuple[str, int]]
 """Who uses a GPIO, and which."""
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
-
-
-class PrivacySettings(_Section):
+class PrivacySettings(Section):
     """The indicator LED and the privacy switch; none by default."""
 
     led_pin: Gpio | None = None
@@ -37,7 +35,7 @@ class PrivacySettings(_Section):
                 yield f"privacy.{key}", pin
 
 
-class LedSettings(_Section):
+class LedSettings(Section):
     """One LED: on or off, or dimmed."""
 
     kind: Literal["led", "pwm_led"]
@@ -49,7 +47,7 @@ class LedSettings(_Section):
         return (self.pin,)
 
 
-class RgbLedSettings(_Section):
+class RgbLedSettings(Section):
     """An LED of three colours."""
 
     kind: Literal["rgb_led"]
@@ -61,7 +59,7 @@ class RgbLedSettings(_Section):
         return self.pins
 
 
-class BuzzerSettings(_Section):
+class BuzzerSettings(Section):
     """A buzzer that sounds while it has power."""
 
     kind: Literal["buzzer"]
@@ -74,7 +72,7 @@ class BuzzerSettings(_Section):
         return (self.pin,)
 
 
-class ServoSettings(_Section):
+class ServoSettings(Section):
     """A servo: what its pulses mean, how far and how fast it may turn."""
 
     kind: Literal["servo"]
@@ -125,7 +123,7 @@ class ServoSettings(_Section):
         return value
 
 
-class MotorSettings(_Section):
+class MotorSettings(Section):
     """A motor behind an H-bridge with an input for each direction."""
 
     kind: Literal["motor"]
@@ -140,7 +138,7 @@ class MotorSettings(_Section):
         return self.pins if self.enable_pin is None else (*self.pins, self.enable_pin)
 
 
-class SwitchInputSettings(_Section):
+class SwitchInputSettings(Section):
     """Something that is either active or not."""
 
     kind: Literal["button", "switch", "motion_sensor", "line_sensor", "touch_sensor"]
@@ -170,7 +168,7 @@ class SwitchInputSettings(_Section):
         return (self.pin,)
 
 
-class DistanceInputSettings(_Section):
+class DistanceInputSettings(Section):
     """An ultrasonic distance sensor, as the HC-SR04."""
 
     kind: Literal["distance_sensor"]
@@ -190,11 +188,11 @@ OutputSettings = Annotated[
 InputSettings = Annotated[SwitchInputSettings | DistanceInputSettings, Field(discriminator="kind")]
 
 
-class PinsSettings(_Section):
+class PinsSettings(Section):
     """What is on the pins, by name; nothing by default."""
 
-    outputs: dict[Name, OutputSettings] = {}
-    inputs: dict[Name, InputSettings] = {}
+    outputs: dict[Name, OutputSettings] = Field(default={})
+    inputs: dict[Name, InputSettings] = Field(default={})
     pan: str = ""
     tilt: str = ""
 

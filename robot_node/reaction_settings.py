@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from robot_node.pin_settings import MotorSettings, OutputSettings, PinsSettings, ServoSettings
+from robot_node.settings_section import Section
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, populate_by_name=True)
+class _Part(Section):
+    model_config = ConfigDict(populate_by_name=True)
 
 
-class When(_Section):
+class When(_Part):
     """One thing that happens: an input, the camera, the privacy switch, viewers, the broker or a call changes."""
 
     input: str | None = None
@@ -36,7 +37,7 @@ class When(_Section):
 _THINGS = ("input", "camera", "privacy", "viewers", "connected", "call")
 
 
-class Then(_Section):
+class Then(_Part):
     """What the robot does about it."""
 
     emotion: str | None = None
@@ -61,14 +62,14 @@ class Then(_Section):
         return self
 
 
-class ReactionRule(_Section):
+class ReactionRule(_Part):
     """When this happens, then do that."""
 
     when: When
     then: Then
 
 
-class ReactionSettings(_Section):
+class ReactionSettings(_Part):
     """The robot's reactions; none by default."""
 
     rules: Annotated[tuple[ReactionRule, ...], Field(max_length=100)] = ()

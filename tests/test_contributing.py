@@ -10,7 +10,7 @@ from mcp import Client
 from mcp.server import MCPServer
 
 from hw_mocks.platform import simulated_platform
-from robot_node.config import DisplaySettings
+from robot_node.device_settings import DisplaySettings
 from robot_node.devices.display import Display
 from robot_node.devices.face import Face
 from robot_node.private_broker import PrivateBroker

@@ -13,7 +13,7 @@ from mcp import Client
 from mcp_types import BlobResourceContents, TextResourceContents
 
 from hw_mocks.platform import simulated_platform
-from robot_node.config import CameraSettings, DisplaySettings
+from robot_node.device_settings import CameraSettings, DisplaySettings
 from robot_node.devices.audio import Loudspeaker, level_of
 from robot_node.devices.camera import Camera
 from robot_node.devices.display import Display

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from hw_mocks.platform import simulated_platform
 from robot_node.atomic_file import write_atomically
-from robot_node.config import DisplaySettings
+from robot_node.device_settings import DisplaySettings
 from robot_node.devices.display import Display
 from robot_node.devices.face import Face
 from robot_node.errors import StateFileError

@@ -20,7 +20,7 @@ from PIL import Image
 
 from hw_mocks.platform import simulated_platform
 from robot_node.body import Body
-from robot_node.config import CameraSettings, DisplaySettings
+from robot_node.device_settings import CameraSettings, DisplaySettings
 from robot_node.devices.camera import Camera
 from robot_node.devices.display import Display
 from robot_node.devices.face import Face

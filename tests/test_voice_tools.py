@@ -11,7 +11,7 @@ import pytest
 from mcp import Client
 
 from hw_mocks.platform import SimulatedPi, simulated_platform
-from robot_node.config import CameraSettings, DisplaySettings, VoiceSettings
+from robot_node.device_settings import CameraSettings, DisplaySettings, VoiceSettings
 from robot_node.devices.audio import Loudspeaker
 from robot_node.devices.camera import Camera
 from robot_node.devices.display import Display

@@ -10,7 +10,7 @@ import pytest
 from mcp import Client
 
 from hw_mocks.platform import SimulatedPi, simulated_platform
-from robot_node.config import CameraSettings, DisplaySettings
+from robot_node.device_settings import CameraSettings, DisplaySettings
 from robot_node.devices.audio import Loudspeaker
 from robot_node.devices.camera import Camera
 from robot_node.devices.display import Display

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from robot_node.config import DisplaySettings
+from robot_node.device_settings import DisplaySettings
 from robot_node.settings_file import load_settings
 from scripts.wiring import DRAWINGS, FOLDER, HEADER, draw
 

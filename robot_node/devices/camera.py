@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
-from robot_node.config import CameraSettings
+from robot_node.device_settings import CameraSettings
 from robot_node.devices.capture import CameraLimits, CaptureSession, Photo, StalledError
 from robot_node.devices.idle import IdleTimer
 from robot_node.devices.indicator import Indicator, NoIndicator

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from robot_node.config import CameraSettings
+from robot_node.device_settings import CameraSettings
 from robot_node.devices.h264 import FrameReceiver, H264Stream
 from robot_node.devices.platform import CameraLibrary
 from robot_node.devices.raw import RawStream

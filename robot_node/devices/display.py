@@ -16,7 +16,7 @@ from typing import Any
 from luma.core.error import Error as LumaError
 from PIL import Image
 
-from robot_node.config import DisplaySettings
+from robot_node.device_settings import DisplaySettings
 from robot_node.devices import oled
 from robot_node.devices.platform import Platform
 from robot_node.devices.worker import DeviceWorker, as_device_error

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from robot_node.config import CameraSettings
+from robot_node.device_settings import CameraSettings
 from robot_node.devices.platform import CameraLibrary
 from robot_node.errors import DeviceError
 

@@ -6,7 +6,7 @@ import logging
 import math
 from typing import Any
 
-from robot_node.config import CameraSettings
+from robot_node.device_settings import CameraSettings
 from robot_node.devices.h264 import capture_time_us, throw_away
 from robot_node.devices.platform import CameraLibrary
 from robot_node.errors import DeviceError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from robot_node.config import HearingSettings
+from robot_node.device_settings import HearingSettings
 from robot_node.devices.audio import Microphone
 from robot_node.devices.face import Face
 from robot_node.events import EventLog

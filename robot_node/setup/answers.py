@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Self
 
-from robot_node.config import DisplaySettings, Settings
+from robot_node.config import Settings
+from robot_node.device_settings import DisplaySettings
 from robot_node.errors import SettingsError
 from robot_node.identifiers import is_client_id, is_server_name
 from robot_node.mqtt import Broker

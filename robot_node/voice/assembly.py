@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from robot_node.config import VoiceSettings
+from robot_node.device_settings import VoiceSettings
 from robot_node.devices.audio import Loudspeaker
 from robot_node.devices.face import Face
 from robot_node.events import EventLog

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.metadata import entry_points
 from typing import Protocol
 
-from robot_node.config import VoiceSettings
+from robot_node.device_settings import VoiceSettings
 from robot_node.errors import SettingsError
 from robot_node.voice.espeak import EspeakEngine
 from robot_node.voice.waveform import Waveform

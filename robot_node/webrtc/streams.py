@@ -7,7 +7,7 @@ import importlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from robot_node.config import CameraSettings
+from robot_node.device_settings import CameraSettings
 from robot_node.media import AudioSink, AudioSource, RawVideoSource, VideoSource
 
 if TYPE_CHECKING:  # PyAV takes seconds to load on a Pi: not before somebody needs it

@@ -8,7 +8,7 @@ from prometheus_client import Metric
 
 from hw_mocks.platform import simulated_platform
 from robot_node.body import Body
-from robot_node.config import CameraSettings, DisplaySettings
+from robot_node.device_settings import CameraSettings, DisplaySettings
 from robot_node.devices.board import BoardReadings, Throttling
 from robot_node.devices.camera import Camera
 from robot_node.devices.display import Display

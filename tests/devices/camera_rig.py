@@ -18,7 +18,7 @@ from hw_mocks.clock_scene import read_stamp
 from hw_mocks.picamera2 import camera_library
 from hw_mocks.real_picamera2 import real_camera_library
 from hw_mocks.sensor import Board, SimulatedSensor
-from robot_node.config import CameraSettings
+from robot_node.device_settings import CameraSettings
 from robot_node.devices.camera import Camera, CameraLimits
 from robot_node.devices.platform import CameraLibrary, Platform
 from robot_node.errors import DeviceError

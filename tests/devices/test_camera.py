@@ -9,7 +9,7 @@ import time
 import numpy as np
 import pytest
 
-from robot_node.config import CameraSettings
+from robot_node.device_settings import CameraSettings
 from robot_node.devices.camera import Camera
 from robot_node.errors import NotReadyError
 from robot_node.state import CameraState, RobotState

@@ -11,7 +11,7 @@ from gpiozero.pins.mock import MockFactory
 from PIL import Image
 
 from hw_mocks.platform import simulated_platform
-from robot_node.config import DisplaySettings
+from robot_node.device_settings import DisplaySettings
 from robot_node.devices.display import Display
 from robot_node.devices.oled_windows import pack
 from robot_node.errors import DeviceError

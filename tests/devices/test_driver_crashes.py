@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from hw_mocks.platform import simulated_platform
-from robot_node.config import DisplaySettings
+from robot_node.device_settings import DisplaySettings
 from robot_node.devices.audio import Loudspeaker, Microphone
 from robot_node.devices.display import Display
 from robot_node.devices.platform import SoundLibrary

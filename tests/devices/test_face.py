@@ -13,7 +13,7 @@ import pytest
 from PIL import Image, ImageChops
 
 from hw_mocks.platform import SimulatedPi, simulated_platform
-from robot_node.config import DisplaySettings
+from robot_node.device_settings import DisplaySettings
 from robot_node.devices.display import Display
 from robot_node.devices.face import Face, signs_of
 from robot_node.errors import SettingsError

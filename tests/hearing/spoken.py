@@ -15,7 +15,7 @@ import numpy as np
 
 from hw_mocks.audio import sound_of
 from hw_mocks.platform import SimulatedPi, simulated_platform
-from robot_node.config import DisplaySettings
+from robot_node.device_settings import DisplaySettings
 from robot_node.devices.audio import Microphone
 from robot_node.devices.display import Display
 from robot_node.devices.face import Face

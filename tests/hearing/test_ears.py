@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from robot_node.config import DisplaySettings, HearingSettings
+from robot_node.device_settings import DisplaySettings, HearingSettings
 from robot_node.devices.display import Display
 from robot_node.devices.face import Face
 from robot_node.events import EventLog

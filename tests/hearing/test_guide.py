@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from robot_node.config import HearingSettings
+from robot_node.device_settings import HearingSettings
 from robot_node.settings_file import load_settings
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "hearing.md").read_text()

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from hw_mocks.platform import SimulatedPi, simulated_platform
-from robot_node.config import DisplaySettings
+from robot_node.device_settings import DisplaySettings
 from robot_node.devices.audio import Loudspeaker
 from robot_node.devices.display import Display
 from robot_node.devices.face import Face

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from robot_node.config import VoiceSettings
+from robot_node.device_settings import VoiceSettings
 from robot_node.errors import DeviceError, SettingsError
 from robot_node.voice import espeak
 from robot_node.voice.engine import make_engine

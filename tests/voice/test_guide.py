@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from robot_node.config import VoiceSettings
+from robot_node.device_settings import VoiceSettings
 from robot_node.media import SAMPLE_RATE
 from robot_node.settings_file import load_settings
 from robot_node.voice.speaker import QUEUE

@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from robot_node.config import CameraSettings
+from robot_node.device_settings import CameraSettings
 from robot_node.devices.camera import Camera
 from robot_node.mqtt import Broker
 from robot_node.private_broker import PrivateBroker

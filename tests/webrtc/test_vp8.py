@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 from aiortc import RTCPeerConnection
 
-from robot_node.config import CameraSettings, WebRtcSettings
+from robot_node.config import WebRtcSettings
+from robot_node.device_settings import CameraSettings
 from robot_node.devices.camera import Camera
 from robot_node.media import EncodedFrame, RawFrame, RawFrameSink
 from robot_node.mqtt import Backoff, Broker
