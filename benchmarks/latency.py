@@ -8,6 +8,8 @@
 * ``stages``: for each stage its ``p50_ms``, ``p95_ms`` and its ``share`` of the whole: ``encode``; ``hand_over`` from
   the encoder's thread to the event loop; ``network``, until the last packet of the frame has come; ``jitter_buffer``;
   ``decode``; ``deliver`` from the decoder's thread to the program.
+* ``frames``: how many were measured; ``unread_frames``: how many were not, because the capture time could not be read,
+  or the camera took so long over one that it cannot be told from the next.
 * ``camera_p50_ms``: from the capture time, burnt into the picture, to the encoder: the scene is drawn. Not counted.
 
 Robot, broker and viewer are processes of their own, and share the monotonic clock. The capture time is read back from
@@ -24,7 +26,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks._processes import peer, robot_settings, watchable
-from benchmarks._report import BenchmarkError, command_line, percentile, positive, print_result, progress
+from benchmarks._report import command_line, percentile, positive, print_result, progress
 from benchmarks._traced_viewer import SeenFrame, traced
 from robot_node.mqtt import Broker
 from robot_node.private_broker import PrivateBroker
@@ -53,14 +55,20 @@ class _Stages:
 
 
 def _join(seen: list[SeenFrame], robot: dict[str, list[list[float]]]) -> tuple[list[_Stages], list[float]]:
-    """Find for each frame that was seen what the robot noted of it; also how long each took in the camera."""
+    """Find for each frame that was seen what the robot noted of it; also how long each took in the camera.
+
+    Frames that cannot be told from their neighbours are left out.
+    """
     encoded = sorted((handed_over, done) for handed_over, done in robot["encoded"])
     on_loop = sorted((captured, reached) for captured, reached in robot["on_loop"])
     stages, camera_ms = [], []
     for frame in seen:
         captured = _captured_s(frame)
-        handed_over, encoded_at = _first_after(encoded, captured)
-        _, reached = _first_after(on_loop, captured - 0.002)  # the stamp is cut to milliseconds, and drawn just after
+        noted = _first_after(encoded, captured)
+        arrival = _first_after(on_loop, captured - 0.002)  # the stamp is cut to milliseconds, and drawn just after
+        if noted is None or arrival is None:
+            continue
+        (handed_over, encoded_at), (_, reached) = noted, arrival
         moments = (handed_over, encoded_at, reached, frame.arrived, frame.decoding, frame.decoded, frame.received)
         intervals = [(later - earlier) * 1000 for earlier, later in itertools.pairwise(moments)]
         stages.append(_Stages(*intervals))
@@ -73,10 +81,10 @@ def _captured_s(frame: SeenFrame) -> float:
     return (int(frame.received * 1000) - age_ms) / 1000
 
 
-def _first_after(moments: list[tuple[float, float]], captured_s: float) -> tuple[float, float]:
+def _first_after(moments: list[tuple[float, float]], captured_s: float) -> tuple[float, float] | None:
     index = bisect.bisect_left(moments, (captured_s, 0.0))
     if index == len(moments) or moments[index][0] > captured_s + _LONGEST_CAMERA_S:
-        raise BenchmarkError("A frame was seen that the robot knows nothing of.")
+        return None
     return moments[index]
 
 
@@ -118,8 +126,8 @@ async def measure(frames: int) -> dict[str, Any]:
         "p95_without_jitter_buffer_ms": round(percentile(without, 95), 2),
         "stages": {name: _summary([getattr(one, name) for one in stages], totals) for name in _Stages.__slots__},
         "camera_p50_ms": round(percentile(camera_ms, 50), 2),
-        "frames": len(seen),
-        "unread_frames": unread,
+        "frames": len(stages),
+        "unread_frames": unread + len(seen) - len(stages),
     }
 
 

@@ -47,7 +47,7 @@ class Caller:
     links: list[LinkStatus] = field(default_factory=list)
     messages: list[BackendMessage] = field(default_factory=list)
 
-    async def is_in(self, state: CallState, within_s: float = 15.0) -> None:
+    async def is_in(self, state: CallState, within_s: float = 45.0) -> None:
         """Wait until the call is in this state."""
         async with asyncio.timeout(within_s):
             async for snapshot in self.state.changes():

@@ -39,7 +39,7 @@ class Robot:
     def viewers(self) -> int:
         return self.state.snapshot.viewers
 
-    async def has_viewers(self, count: int, within_s: float = 15.0) -> None:
+    async def has_viewers(self, count: int, within_s: float = 45.0) -> None:
         """Wait until that many are connected."""
         async with asyncio.timeout(within_s):
             async for snapshot in self.state.changes():
@@ -99,7 +99,7 @@ async def robot(broker: PrivateBroker) -> AsyncIterator[Robot]:
         yield running
 
 
-async def until(condition: Callable[[], bool], within_s: float = 10.0) -> None:
+async def until(condition: Callable[[], bool], within_s: float = 45.0) -> None:
     """Wait until something that has no event of its own has become true."""
     async with asyncio.timeout(within_s):
         while not condition():  # noqa: ASYNC110  # what is waited for belongs to others, who set no event

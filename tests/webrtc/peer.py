@@ -61,7 +61,7 @@ class Peer:
         """Send in somebody else's name, as a broker without access rules allows."""
         await self._connection.publish(offers_topic(client_id, self._answerer), encode(message), qos=1)
 
-    async def receive(self, kind: type[M], within_s: float = 10.0) -> M:
+    async def receive(self, kind: type[M], within_s: float = 45.0) -> M:
         """The next message, which must be of this kind."""
         incoming = await asyncio.wait_for(self._inbox.get(), within_s)
         message = parse(incoming.payload)
@@ -102,7 +102,7 @@ class Peer:
                 answer = await self.receive(Answer, quiet_s)
         await self.rtc.setRemoteDescription(RTCSessionDescription(answer.sdp, "answer"))
 
-    async def frame(self, within_s: float = 10.0) -> av.VideoFrame:
+    async def frame(self, within_s: float = 45.0) -> av.VideoFrame:
         """The next decoded frame of the newest connection."""
         track = next(t.receiver.track for t in self.rtc.getTransceivers() if t.kind == "video")
         frame = await asyncio.wait_for(track.recv(), within_s)
