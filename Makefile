@@ -78,10 +78,10 @@ docs: develop
 	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --fresh-env -d build/doctrees docs build/docs
 	@echo "The documentation is in build/docs/index.html"
 
-# The tests wait more than they compute: three at once keep two cores busy. They begin with the longest.
+# The tests wait more than they compute: four at once keep two cores busy. They begin with the longest.
 test: lint
 	cd $(CONSOLE) && ROBOT_NODE='$(CURDIR)/$(BIN)/robot-node' npm run --silent test
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 reference: develop
 	$(BIN)/python -m scripts.reference
