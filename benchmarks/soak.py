@@ -80,12 +80,12 @@ async def soak(minutes: float, seed: int) -> dict[str, Any]:
     account = Account()
     async with contextlib.AsyncExitStack() as stack:
         private = await stack.enter_async_context(PrivateBroker())
-        # Small pictures: the robot is to be kept busy by events, not by pixels.
+        # Small pictures: the robot is to be kept busy by events, not by pixels. Memory is handed out as to the service.
         settings = robot_settings(
             private, camera__width="320", camera__height="240", camera__frame_rate="15", mcp__max_requests="256"
         )
         robot = await stack.enter_async_context(
-            peer("benchmarks._soaked_robot", _ROBOT_ID, environment={**settings, "ROBOT_NODE_LOG__LEVEL": "error"})
+            peer("benchmarks._soaked_robot", _ROBOT_ID, environment={**settings, "MALLOC_ARENA_MAX": "2"})
         )
         await watchable(private, _ROBOT_ID)
         await _act(Account(), private, robot, seed, _WARM_UP_S)
