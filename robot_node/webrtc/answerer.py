@@ -241,7 +241,7 @@ class _Answerer:
             case Chat(text):
                 self._take_chat(client_id, text)
             case EndOfCandidates():
-                pass  # candidates never end for us: see Session.add_candidate
+                pass  # candidates never end for us: see Trickle.take
             case _:
                 raise SignalingError("The robot answers offers; it has made none that could be answered.")
 

@@ -9,47 +9,27 @@ from __future__ import annotations
 import asyncio
 import enum
 import logging
-from collections.abc import Callable, Collection, Coroutine, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from aiortc import (
-    RTCIceServer,
-    RTCIceTransport,
-    RTCRtpTransceiver,
-    RTCSessionDescription,
-)
+from aiortc import RTCIceServer, RTCRtpSender, RTCSessionDescription
 
 from robot_node.errors import SignalingError
 from robot_node.webrtc import aiortc_hooks
 from robot_node.webrtc.audio import Sound
 from robot_node.webrtc.broadcast import Broadcast
 from robot_node.webrtc.call_sound import CallSound
+from robot_node.webrtc.lifetime import Lifetime
 from robot_node.webrtc.liveness import until_vanished
-from robot_node.webrtc.negotiation import (
-    GATHERING_LIMIT_S,
-    VideoCodec,
-    prefer_with_retransmission,
-    rtc_candidate,
-    video_codec_for,
-)
+from robot_node.webrtc.negotiation import VideoCodec, prefer_with_retransmission, video_codec_for
 from robot_node.webrtc.peer_connection import PeerConnection
-from robot_node.webrtc.signaling import (
-    MAX_CANDIDATES,
-    Answer,
-    Candidate,
-    Message,
-    Offer,
-    Terminated,
-    take_out_candidates,
-)
+from robot_node.webrtc.signaling import Answer, Candidate, Message, Offer, Terminated, take_out_candidates
 from robot_node.webrtc.steps import log_steps
 from robot_node.webrtc.tracks import BroadcastTrack
-from robot_node.webrtc.trickle import send_late_candidates
+from robot_node.webrtc.trickle import Trickle
 
 logger = logging.getLogger(__name__)
 
-_CLOSE_LIMIT_S = 5.0
 _DIRECTIONS = {
     "a=sendrecv": "a=recvonly",
     "a=sendonly": "a=inactive",
@@ -137,17 +117,12 @@ class Call:
         self._limits = limits or CallLimits()
         self._loop = asyncio.get_running_loop()
         self._connection = PeerConnection(ice_servers)
+        self._life: Lifetime[CallEnd] = Lifetime()
+        self._trickle = Trickle(self._connection, send=send, spawn=self._life.spawn)
         self._track = BroadcastTrack(broadcast)
         self._vp8 = vp8
         self._sound = CallSound(sound or Sound())
-        self._held_back: dict[RTCIceTransport, aiortc_hooks.HeldBackServers] = {}
-        self._gathering: asyncio.Task[None] | None = None
         self._answer: asyncio.Future[Answer] = self._loop.create_future()
-        self._candidates_seen = 0
-        self._early_candidates: list[Candidate] | None = []
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._group: asyncio.TaskGroup | None = None
-        self._end: asyncio.Future[CallEnd] = self._loop.create_future()
         self._connected_at: float | None = None
 
     def receive(self, message: Message) -> None:
@@ -162,20 +137,19 @@ class Call:
                     raise SignalingError("The backend has answered already.")
                 self._answer.set_result(message)
             case Candidate():
-                self._take_candidate(message)
+                self._trickle.take(message)
             case Terminated(reason):
                 self.end(CallCause.TERMINATED, reason and f"Ended by the backend: {reason[:200]!r}.")
             case Offer():
                 raise SignalingError("The robot calls the backend; offers go to the robot's own topic.")
             case _:
-                pass  # candidates never end for us: see Session.add_candidate; a backend does not chat here
+                pass  # candidates never end for us: see Trickle.take; a backend does not chat here
 
     def end(self, cause: CallCause, reason: str = "") -> None:
         """Make :meth:`run` end; only the first cause counts."""
-        if not self._end.done():
-            text = reason or f"{cause.value[:1].upper()}{cause.value[1:]}."
-            connected_s = None if self._connected_at is None else self._loop.time() - self._connected_at
-            self._end.set_result(CallEnd(cause, text, connected_s))
+        text = reason or f"{cause.value[:1].upper()}{cause.value[1:]}."
+        connected_s = None if self._connected_at is None else self._loop.time() - self._connected_at
+        self._life.end(CallEnd(cause, text, connected_s))
 
     @property
     def connected(self) -> bool:
@@ -186,35 +160,21 @@ class Call:
         """Offer, stream, and return how it ended, with everything closed."""
         self._connection.on("connectionstatechange", self._connection_state_changed)
         try:
-            async with asyncio.TaskGroup() as self._group:
-                self._group.create_task(self._negotiate(), name="WebRTC call negotiation")
-                end = await self._end
-                # Not the negotiation: aiortc leaves sockets open when it is cancelled there. It ends soon by itself.
-                for task in tuple(self._tasks):
-                    task.cancel()
-            return end
+            return await self._life.run(self._negotiate())
         finally:
-            await self._close()
-
-    def _take_candidate(self, candidate: Candidate) -> None:
-        if self._candidates_seen >= MAX_CANDIDATES:
-            raise SignalingError(f"More than {MAX_CANDIDATES} candidates for one call.")
-        self._candidates_seen += 1
-        if self._early_candidates is not None:
-            self._early_candidates.append(candidate)
-        else:
-            self._use_candidate(candidate)
+            self._track.stop()
+            self._sound.stop()
+            await self._connection.close()
 
     async def _negotiate(self) -> None:
         try:
             offer = await self._offer()
-            if not self._end.done():
+            if not self._life.over:
                 logger.debug("The offer is sent")
                 self._send(offer)
-                self._send_late_candidates(offer)
-            either: set[asyncio.Future[Any]] = {self._answer, self._end}
-            await asyncio.wait(either, timeout=self._limits.answer_s, return_when=asyncio.FIRST_COMPLETED)
-            if self._end.done():
+                self._trickle.send_late(offer.sdp)
+            await self._life.wait_for(self._answer, self._limits.answer_s)
+            if self._life.over:
                 return
             if not self._answer.done():
                 text = f"The backend did not answer within {self._limits.answer_s:g} s."
@@ -225,26 +185,15 @@ class Call:
         except SignalingError as error:
             self.end(CallCause.UNUSABLE, str(error))
             return
-        self._spawn(self._limit_connecting(), "call limit")
+        self._life.spawn(self._limit_connecting(), "call limit")
 
     async def _offer(self) -> Offer:
         transceiver = self._connection.addTransceiver(self._track, direction="sendrecv")
         codecs = (VideoCodec.H264,) if self._vp8 is None else (VideoCodec.H264, VideoCodec.VP8)
         prefer_with_retransmission(transceiver, *codecs)
         self._sound.offer(self._connection)
-        for transport in aiortc_hooks.ice_transports(self._connection):
-            aiortc_hooks.limit_gathering(transport, GATHERING_LIMIT_S, only=self._addresses)
-            if servers := aiortc_hooks.hold_back_servers(transport):
-                self._held_back[transport] = servers
         log_steps(self._connection, transceiver.sender)
-        await self._connection.setLocalDescription()
-        sdp = self._connection.localDescription.sdp
-        return Offer(sdp.replace("a=end-of-candidates\r\n", "") if self._held_back else sdp)
-
-    def _send_late_candidates(self, offer: Offer) -> None:
-        if self._held_back:
-            late = send_late_candidates(self._connection, self._held_back, offer.sdp, self._send)
-            self._gathering = self._spawn(late, "call gathering")
+        return Offer(await self._trickle.describe(self._addresses))
 
     async def _accept(self, answer: Answer) -> None:
         if "a=fingerprint:" not in answer.sdp:
@@ -266,61 +215,30 @@ class Call:
                 "The session description of the answer cannot be used.",
                 remedy="Answer every section that was offered; H.264 with packetization-mode 1.",
             ) from error
-        early, self._early_candidates = self._early_candidates or [], None
-        for candidate in (*candidates[:MAX_CANDIDATES], *early):
-            self._use_candidate(candidate)
-        self._spawn(self._sound.play_received(), "call sound")
-
-    def _use_candidate(self, candidate: Candidate) -> None:
-        # A task for each: resolving a hidden name may take a second, and nothing else has to wait for it.
-        self._spawn(self._resolve_and_add(candidate), "call candidate")
-
-    async def _resolve_and_add(self, candidate: Candidate) -> None:
-        try:
-            await self._connection.addIceCandidate(rtc_candidate(candidate))
-        except Exception as error:  # noqa: BLE001  # one address of several, chosen by the peer: anything can be wrong
-            logger.debug("A candidate cannot be used: %s", error)
+        self._trickle.use_early(candidates)
+        self._life.spawn(self._sound.play_received(), "call sound")
 
     async def _limit_connecting(self) -> None:
         await asyncio.sleep(self._limits.connect_s)
         if self._connected_at is None:
             self.end(CallCause.NOT_CONNECTED, f"No connection came about within {self._limits.connect_s:g} s.")
 
-    async def _watch(self, transceiver: RTCRtpTransceiver) -> None:
-        await until_vanished(transceiver.sender)
+    async def _watch(self, sender: RTCRtpSender) -> None:
+        await until_vanished(sender)
         self.end(CallCause.VANISHED)
 
     def _connection_state_changed(self) -> None:
         match self._connection.connectionState:
             case "connected" if self._connected_at is None:
                 self._connected_at = self._loop.time()
-                if self._gathering is not None:
-                    self._gathering.cancel()  # the way is found
-                self._spawn(self._watch(self._connection.getTransceivers()[0]), "call watch")
+                self._trickle.stop_gathering()
+                self._life.spawn(self._watch(self._connection.getSenders()[0]), "call watch")
                 self._on_connected()
             case "failed":
                 self.end(CallCause.FAILED)
             case "closed":
                 # aiortc's "closed" follows the peer's DTLS goodbye, and its own loss of consent.
                 self.end(CallCause.CLOSED)
-
-    def _spawn(self, coroutine: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None] | None:
-        if self._group is None or self._end.done():
-            coroutine.close()
-            return None
-        task = self._group.create_task(coroutine, name=f"WebRTC {name}")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
-
-    async def _close(self) -> None:
-        self._track.stop()
-        self._sound.stop()
-        try:
-            async with asyncio.timeout(_CLOSE_LIMIT_S):
-                await self._connection.close()
-        except TimeoutError:
-            logger.error("A peer connection did not close within %g s.", _CLOSE_LIMIT_S)  # noqa: TRY400  # no trace of use
 
 
 def without_media_from_peer(sdp: str, kinds: Collection[str]) -> str:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 
 from aiortc import RTCConfiguration, RTCIceServer, RTCPeerConnection
 
 from robot_node.mqtt import cancel_and_wait
+
+logger = logging.getLogger(__name__)
+
+_CLOSE_LIMIT_S = 5.0
 
 
 class PeerConnection(RTCPeerConnection):
@@ -37,6 +42,10 @@ class PeerConnection(RTCPeerConnection):
             self._connecting.discard(task)
 
     async def close(self) -> None:
-        """End it, whatever it is doing."""
-        await cancel_and_wait(*self._connecting)
-        await super().close()
+        """End it, whatever it is doing; what has not ended after 5 s is logged as an error, and left."""
+        try:
+            async with asyncio.timeout(_CLOSE_LIMIT_S):
+                await cancel_and_wait(*self._connecting)
+                await super().close()
+        except TimeoutError:
+            logger.error("A peer connection did not close within %g s.", _CLOSE_LIMIT_S)  # noqa: TRY400  # no trace of use

@@ -1,42 +1,130 @@
-"""Candidates that a description does not wait for: they follow it by themselves (trickle ICE, RFC 8838)."""
+"""Candidates that no description waits for: both sides tell theirs as they come (trickle ICE, RFC 8838)."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
 
 from aiortc import RTCIceTransport, RTCPeerConnection
 
+from robot_node.errors import SignalingError
 from robot_node.webrtc import aiortc_hooks
-from robot_node.webrtc.negotiation import LATE_GATHERING_LIMIT_S, section_positions
-from robot_node.webrtc.signaling import Candidate, EndOfCandidates, Message
+from robot_node.webrtc.negotiation import (
+    GATHERING_LIMIT_S,
+    LATE_GATHERING_LIMIT_S,
+    rtc_candidate,
+    section_positions,
+)
+from robot_node.webrtc.signaling import MAX_CANDIDATES, Candidate, EndOfCandidates, Message
+
+logger = logging.getLogger(__name__)
 
 
-async def send_late_candidates(
-    connection: RTCPeerConnection,
-    held_back: Mapping[RTCIceTransport, aiortc_hooks.HeldBackServers],
-    sdp: str,
-    send: Callable[[Message], None],
-) -> None:
-    """Ask the servers that were held back, and send each candidate as it comes, then the end of the candidates.
+class Trickle:
+    """The candidates of one peer connection: the peer's and the robot's own.
 
     Args:
-        connection: Whose candidates.
-        held_back: The servers of each of its transports.
-        sdp: The description that was sent.
+        connection: The connection.
         send: Sends a message to the peer.
+        spawn: Starts a task that ends with the connection; None when that is over already.
     """
-    positions = section_positions(sdp)
-    sections = {transport: aiortc_hooks.media_section(connection, transport) for transport in held_back}
-    async with asyncio.TaskGroup() as group:
-        for transport, servers in held_back.items():
-            mid = sections[transport]
 
-            def send_candidate(candidate: str, username_fragment: str, mid: str = mid) -> None:
-                send(Candidate(candidate, mid, positions[mid], username_fragment))
+    def __init__(
+        self,
+        connection: RTCPeerConnection,
+        *,
+        send: Callable[[Message], None],
+        spawn: Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None] | None],
+    ) -> None:
+        self._connection = connection
+        self._send = send
+        self._spawn = spawn
+        self._taken = 0
+        self._early: list[Candidate] | None = []
+        self._held_back: dict[RTCIceTransport, aiortc_hooks.HeldBackServers] = {}
+        self._gathering: asyncio.Task[None] | None = None
 
-            group.create_task(
-                aiortc_hooks.gather_from(servers, transport, send_candidate, limit_s=LATE_GATHERING_LIMIT_S),
-                name="WebRTC ICE servers",
-            )
-    send(EndOfCandidates())
+    def take(self, candidate: Candidate) -> None:
+        """Take a candidate of the peer's; before its description is in place it is kept until then.
+
+        The end of the candidates is never passed on: an ICE agent that sees it before it has resolved a name gives
+        up its only component, and then neither connects nor fails.
+
+        Raises:
+            SignalingError: there were too many.
+        """
+        if self._taken >= MAX_CANDIDATES:
+            raise SignalingError(f"More than {MAX_CANDIDATES} candidates for one connection.")
+        self._taken += 1
+        if self._early is not None:
+            self._early.append(candidate)
+        else:
+            self._use(candidate)
+
+    def use_early(self, described: Sequence[Candidate]) -> None:
+        """The peer's description is in place: use the candidates that came in it, and those that came before it."""
+        early, self._early = self._early or [], None
+        for candidate in (*described[:MAX_CANDIDATES], *early):
+            self._use(candidate)
+
+    async def describe(self, addresses: Sequence[str]) -> str:
+        """Set the robot's own description, and return it with the candidates that take no time.
+
+        Args:
+            addresses: The robot's own addresses to use; none means all but loopback.
+        """
+        for transport in aiortc_hooks.ice_transports(self._connection):
+            aiortc_hooks.limit_gathering(transport, GATHERING_LIMIT_S, only=addresses)
+            if servers := aiortc_hooks.hold_back_servers(transport):
+                self._held_back[transport] = servers
+        await self._connection.setLocalDescription()
+        sdp = self._connection.localDescription.sdp
+        return sdp.replace("a=end-of-candidates\r\n", "") if self._held_back else sdp
+
+    @property
+    def more_to_come(self) -> bool:
+        """STUN and TURN servers are still to be asked."""
+        return bool(self._held_back)
+
+    def send_late(self, sdp: str) -> None:
+        """Begin to ask the servers that the description did not wait for; call after it is sent.
+
+        Args:
+            sdp: The description.
+        """
+        if self._held_back:
+            self._gathering = self._spawn(self._gather_late(sdp), "gathering")
+
+    def stop_gathering(self) -> None:
+        """Ask the servers no longer: the way is found."""
+        if self._gathering is not None:
+            self._gathering.cancel()
+
+    def _use(self, candidate: Candidate) -> None:
+        # A task for each: resolving a hidden name may take a second, and nothing else has to wait for it.
+        self._spawn(self._resolve_and_add(candidate), "candidate")
+
+    async def _resolve_and_add(self, candidate: Candidate) -> None:
+        try:
+            await self._connection.addIceCandidate(rtc_candidate(candidate))
+        except Exception as error:  # noqa: BLE001  # one address of several, chosen by the peer: anything can be wrong
+            logger.debug("A candidate cannot be used: %s", error)
+
+    async def _gather_late(self, sdp: str) -> None:
+        """Send each candidate as it comes, then the end of the candidates."""
+        positions = section_positions(sdp)
+        sections = {transport: aiortc_hooks.media_section(self._connection, transport) for transport in self._held_back}
+        async with asyncio.TaskGroup() as group:
+            for transport, servers in self._held_back.items():
+                mid = sections[transport]
+
+                def send_candidate(candidate: str, username_fragment: str, mid: str = mid) -> None:
+                    self._send(Candidate(candidate, mid, positions[mid], username_fragment))
+
+                group.create_task(
+                    aiortc_hooks.gather_from(servers, transport, send_candidate, limit_s=LATE_GATHERING_LIMIT_S),
+                    name="WebRTC ICE servers",
+                )
+        self._send(EndOfCandidates())
