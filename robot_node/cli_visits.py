@@ -19,6 +19,7 @@ from robot_node.logs.setup import configure_logging
 from robot_node.logs.text import one_line
 from robot_node.mqtt import Broker
 from robot_node.run_until_signal import run_until_signal
+from robot_node.settings_file import load_settings
 
 _ARGUMENTS = "Write them like '{\"enabled\": true}', in quotes for the shell."
 
@@ -136,7 +137,9 @@ def watch(
         list[str] | None,
         typer.Option(
             metavar="URL",
-            help="A STUN or TURN server, e.g. stun:host:3478 or turn:user:password@host:3478; may be repeated.",
+            help="A STUN or TURN server, e.g. stun:host:3478 or turn:user:password@host:3478; may be repeated.  "
+            "[default: ROBOT_NODE_WEBRTC__ICE_SERVERS]",
+            show_default=False,
         ),
     ] = None,
     client_id: ClientIdOption = None,
@@ -155,7 +158,7 @@ def watch(
             robot,
             frames=frames,
             output=output,
-            ice_servers=ice_server or [],
+            ice_servers=ice_server or load_settings().webrtc.ice_servers,
             say=lambda line: typer.echo(line, err=True),
             client_id=client_id,
         )

@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import Self
 
+from robot_node.child_environment import child_environment
 from robot_node.errors import BrokerError
 
 _START_TIMEOUT_S = 10.0
@@ -122,6 +123,7 @@ class PrivateBroker:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                env=child_environment(),
                 start_new_session=True,  # a Ctrl-C in the terminal is for us: we stop it, after the robot has left
             )
         try:

@@ -8,7 +8,6 @@ code that runs in a test is the code that runs on a Pi.
 from __future__ import annotations
 
 import importlib.metadata
-import os
 import re
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from robot_node.child_environment import child_environment
 from robot_node.errors import DeviceError
 
 _OLDEST_PICAMERA2 = (0, 3, 26)
@@ -239,7 +239,7 @@ def _amixer(arguments: Sequence[str]) -> str:
             errors="replace",
             check=False,
             timeout=_AMIXER_LIMIT_S,
-            env={**os.environ, "LC_ALL": "C"},
+            env=child_environment() | {"LC_ALL": "C"},
         )
     except FileNotFoundError as error:
         raise DeviceError(
@@ -317,7 +317,14 @@ def _board_throttling() -> str:
     # The kernel's own file get_throttled is deprecated: reading it writes a warning with a trace into the kernel's log.
     command = ["vcgencmd", "get_throttled"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_VCGENCMD_LIMIT_S, check=True)  # noqa: S603  # constant words
+        done = subprocess.run(  # noqa: S603  # constant words
+            command,
+            capture_output=True,
+            text=True,
+            timeout=_VCGENCMD_LIMIT_S,
+            check=True,
+            env=child_environment(),
+        )
     except subprocess.SubprocessError as error:
         raise OSError(f"vcgencmd cannot tell: {error}") from error
     return done.stdout

@@ -11,6 +11,7 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
+from robot_node.child_environment import child_environment
 from robot_node.errors import DeviceError
 from robot_node.hearing.child import HEAD
 from robot_node.hearing.engine import Wanted
@@ -117,6 +118,7 @@ async def running(engine: str, wanted: Wanted) -> AsyncIterator[RecognizerProces
             *(sys.executable, "-m", "robot_node.hearing.child", engine, json.dumps(dataclasses.asdict(wanted))),
             stdin=PIPE,
             stdout=PIPE,
+            env=child_environment(),
         )
     except OSError as error:
         raise DeviceError(f"The speech recognition cannot be started: {error.strerror}.") from error

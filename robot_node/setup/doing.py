@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from robot_node.child_environment import child_environment
 from robot_node.errors import SetupError
 from robot_node.setup.actions import (
     Action,
@@ -174,6 +175,7 @@ class Doer:
             text=True,
             check=False,
             timeout=timeout_s,
+            env=child_environment(),
         )
         if said.returncode:
             raise SetupError(

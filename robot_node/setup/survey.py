@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 
+from robot_node.child_environment import child_environment
 from robot_node.errors import SetupError
 
 USER = "robot-node"
@@ -135,7 +136,10 @@ def _is_active() -> bool:
     if (systemctl := shutil.which("systemctl")) is None:
         return False
     asked = [systemctl, "is-active", "--quiet", UNIT]
-    return subprocess.run(asked, check=False, capture_output=True, timeout=30).returncode == 0  # noqa: S603  # fixed words
+    done = subprocess.run(  # noqa: S603  # fixed words
+        asked, check=False, capture_output=True, timeout=30, env=child_environment()
+    )
+    return done.returncode == 0
 
 
 def _below(root: Path, path: str) -> Path:

@@ -11,6 +11,7 @@ import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 
+from robot_node.child_environment import child_environment
 from robot_node.errors import DeviceError, SettingsError
 from robot_node.voice.waveform import Waveform
 
@@ -94,7 +95,12 @@ class EspeakEngine:
         arguments = ("-v", voice, *self._options, "-b", "1", "--stdin", "--stdout")
         try:
             process = await asyncio.create_subprocess_exec(
-                self._program, *arguments, stdin=PIPE, stdout=PIPE, stderr=PIPE, limit=_CHUNK
+                *(self._program, *arguments),
+                stdin=PIPE,
+                stdout=PIPE,
+                stderr=PIPE,
+                limit=_CHUNK,
+                env=child_environment(),
             )
         except FileNotFoundError as error:
             raise DeviceError(

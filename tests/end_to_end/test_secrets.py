@@ -19,13 +19,14 @@ from mcp.client.stdio import stdio_client
 from robot_node.errors import SettingsError
 from robot_node.mqtt import Broker
 from robot_node.private_broker import PrivateBroker
-from robot_node.process_list import without_password
+from robot_node.process_list import without_passwords
 from robot_node.settings_file import load_settings
 from tests.end_to_end.robot_process import SERVER_ID, RobotProcess, environment, eventually, robot_node
 
 TELLTALE = "tell/tale@7f3c"
 FORMS = (TELLTALE, quote(TELLTALE, safe=""), base64.b64encode(TELLTALE.encode()).decode())
 TURN = f"turn:turner:{quote(TELLTALE, safe='')}@127.0.0.1:3478"
+URL = "mqtt://u:p@h"
 SOURCES = ("command line", "environment", "settings file")
 
 
@@ -196,16 +197,30 @@ def test_an_ice_servers_password_is_not_shown_with_the_settings() -> None:
 @pytest.mark.parametrize(
     ("arguments", "left"),
     [
-        (["run", "--broker", "mqtt://u:p@h", "--simulated"], (["run", "--simulated"], "mqtt://u:p@h")),
-        (["call", "r", "t", "--broker=mqtts://u:p@h"], (["call", "r", "t"], "mqtts://u:p@h")),
-        (["run", "--broker", "mqtt://h"], None),
-        (["run", "--broker"], None),
-        (["console", "--broker", "ws://u:p@h"], None),
-        (["call", "r", "t", "--", "--broker", "mqtt://u:p@h"], None),
-        ([], None),
+        (["run", "--broker", URL, "--simulated"], (["run", "--simulated"], {"ROBOT_NODE_BROKER__URL": URL})),
+        (["call", "r", "t", f"--broker={URL}"], (["call", "r", "t"], {"ROBOT_NODE_BROKER__URL": URL})),
+        (["setup", "--broker", "mqtt://h", "--broker", URL], (["setup"], {"ROBOT_NODE_BROKER__URL": URL})),
+        (
+            ["watch", "r", "--ice-server", "stun:h", f"--ice-server={TURN}", "--broker", "mqtt://h"],
+            (
+                ["watch", "r", "--broker", "mqtt://h"],
+                {"ROBOT_NODE_WEBRTC__ICE_SERVERS": json.dumps(["stun:h", TURN])},
+            ),
+        ),
+        *(
+            (untouched, (untouched, {}))
+            for untouched in (
+                ["run", "--broker", "mqtt://h"],
+                ["run", "--broker"],
+                ["watch", "r", "--ice-server", "stun:h"],
+                ["console", "--broker", "ws://u:p@h"],
+                ["call", "r", "t", "--", "--broker", "mqtt://u:p@h"],
+                [],
+            )
+        ),
     ],
 )
 def test_only_an_address_with_a_password_leaves_the_command_line(
-    arguments: list[str], left: tuple[list[str], str] | None
+    arguments: list[str], left: tuple[list[str], dict[str, str]]
 ) -> None:
-    assert without_password(arguments) == left
+    assert without_passwords(arguments) == left
