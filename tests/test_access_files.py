@@ -60,10 +60,10 @@ async def test_a_tool_whose_code_marks_it_is_for_people_only() -> None:
 
 
 def emqx_rules() -> list[tuple[str, str, str, tuple[str, ...]]]:
-    """The rules of the EMQX file: permission, who, action, topics."""
+    """The rules of the EMQX file: permission, who (behind ``~`` a pattern for user names), action, topics."""
     text = "\n".join(line for line in EMQX.splitlines() if not line.startswith("%%"))
     rule = re.compile(
-        r'\{(allow|deny), (all|\{username, "([^"]+)"\})'
+        r'\{(allow|deny), (?:all|\{username, (?:"([^"]+)"|\{re, "([^"]+)"\})\})'
         r"(?:, (publish|subscribe|all), \[([^\]]*)\])?\}\.\s*"
     )
     rules, at = [], 0
@@ -73,7 +73,8 @@ def emqx_rules() -> list[tuple[str, str, str, tuple[str, ...]]]:
         assert match, f"no rule of EMQX's: {text[at : at + 80]!r}"
         topics = tuple(re.findall(r'"([^"]+)"', match[5] or ""))
         assert re.fullmatch(r'\s*("[^"]+"(,\s*"[^"]+")*)?\s*', match[5] or "")
-        rules.append((match[1], match[3] or "%everybody", match[4] or "all", topics))
+        who = match[2] or (f"~{match[3]}" if match[3] else "%everybody")
+        rules.append((match[1], who, match[4] or "all", topics))
         at = match.end()
     return rules
 
