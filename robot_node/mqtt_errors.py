@@ -21,6 +21,12 @@ _REMEDIES = {
     0x87: "Check the user name and password, and the broker's access rules.",
     0x8E: "Another client uses the same client id: give each its own.",
 }
+# OpenSSL, X509_STORE_CTX_get_error(3): X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED.
+_UNTRUSTED = {
+    9: "This machine's clock is behind, as that of a Raspberry Pi without network is: 'timedatectl' shows it, 'sudo "
+    "timedatectl set-ntp true' lets a time server set it.",
+    10: "Make a new certificate for the broker, if this machine's clock is right: 'timedatectl' shows it.",
+}
 
 
 def reason_of(error: BaseException) -> str:
@@ -46,6 +52,16 @@ def remedy_for(error: BaseException) -> str:
 
 def connect_error(broker: Broker, client_id: str, error: BaseException) -> BrokerError:
     """The error for an attempt to connect that failed."""
+    # aiomqtt raises its own error "from None".
+    if isinstance(untrusted := error.__context__, ssl.SSLCertVerificationError):
+        return BrokerError(
+            f"The certificate of the MQTT broker at {broker} cannot be trusted: "
+            f"{untrusted.verify_message.rstrip('.')}.",
+            remedy=_UNTRUSTED.get(
+                untrusted.verify_code,
+                "Set broker.ca_file to the authority that signed it, and broker.url to a name that stands in it.",
+            ),
+        )
     if isinstance(alert := error.__cause__, ssl.SSLError):
         # RFC 8446, 6.2: with TLS 1.3 we learn only now what the broker thinks of our certificate, or of its absence.
         reason = (alert.reason or str(alert)).lower().replace("_", " ")

@@ -9,12 +9,13 @@ from pathlib import Path
 GUIDE = Path(__file__).parents[1] / "docs" / "tls.md"
 
 
-def run_recipe(name: str, folder: Path, **variables: str) -> None:
-    """Run the commands that the guide gives under a name, in a folder."""
+def run_recipe(name: str, folder: Path, *, days: int = 0, **variables: str) -> None:
+    """Run the commands that the guide gives under a name, in a folder, as if so many days from now."""
     found = re.search(rf"<!-- tested: {name} -->\n```sh\n(.*?)^```", GUIDE.read_text(), re.MULTILINE | re.DOTALL)
     assert found, f"no recipe {name!r} in {GUIDE.name}"
     environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": str(folder), **variables}
-    subprocess.run(["bash", "-euc", found[1]], cwd=folder, check=True, capture_output=True, env=environment)
+    then = ["faketime", "-f", f"{days:+}d"] if days else []
+    subprocess.run([*then, "bash", "-euc", found[1]], cwd=folder, check=True, capture_output=True, env=environment)
 
 
 def tls_listener(folder: Path, port: int, *, ask_for_client: bool = True) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -101,9 +102,32 @@ async def test_the_broker_is_verified_with_and_without_a_certificate_of_ours(
 ) -> None:
     anna = as_("anna", secured, certificates)
     for broker in (anna, secured):
-        assert "certificate verify failed" in await try_to_connect(replace(broker, ca_file=None))
+        unknown = await try_to_connect(replace(broker, ca_file=None))
+        assert "cannot be trusted: " in unknown
+        assert "broker.ca_file" in unknown
         wrong_name = await try_to_connect(replace(broker, host="127.0.0.1"))
         assert "IP address mismatch" in wrong_name
+
+
+@pytest.mark.parametrize(
+    ("made", "reason", "remedy"),
+    [
+        (400, "certificate is not yet valid", "This machine's clock is behind"),
+        (-1000, "certificate has expired", "Make a new certificate for the broker"),
+    ],
+)
+async def test_a_certificate_of_another_time_speaks_of_the_clock(
+    certificates: Path, tmp_path: Path, made: int, reason: str, remedy: str
+) -> None:
+    for name in ("ca.crt", "ca.key"):
+        shutil.copy(certificates / name, tmp_path)
+    run_recipe("broker", tmp_path, days=made, BROKER="localhost")
+    port = free_port()
+    async with PrivateBroker(extra=tls_listener(tmp_path, port, ask_for_client=False)):
+        said = await try_to_connect(Broker("localhost", port, tls=True, ca_file=str(tmp_path / "ca.crt")))
+    assert f"cannot be trusted: {reason}." in said
+    assert remedy in said
+    assert "timedatectl" in said
 
 
 @pytest.mark.parametrize(
