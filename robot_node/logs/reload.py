@@ -45,10 +45,13 @@ async def _reload_whenever(asked: asyncio.Event, load: Callable[[], LogSettings]
         asked.clear()
         try:
             settings = await asyncio.to_thread(load)
+            configure_logging(settings)
         except SettingsError as error:
             logger.error("The log stays as it is. %s", error)  # noqa: TRY400  # the text says it all
             continue
-        configure_logging(settings)
+        except Exception:  # a mistake of ours must not make the next signal go unheard
+            logger.exception("The log stays as it is: its settings could not be read again")
+            continue
         now = ", ".join(f"{category} {level}" for category, level in levels().items())
         # A warning, so that the log itself tells why it says more or less from here on.
         logger.warning("The log settings were read again; levels: %s. Other settings need a restart.", now)

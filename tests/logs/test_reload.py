@@ -1,0 +1,32 @@
+"""What becomes of SIGHUP when the settings cannot be read; with a whole robot: test_robot.py."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from robot_node.errors import SettingsError
+from robot_node.log_settings import LogSettings
+from robot_node.logs.reload import _reload_whenever
+
+
+async def test_a_mistake_at_one_signal_does_not_make_the_next_one_go_unheard(caplog: pytest.LogCaptureFixture) -> None:
+    loop, asked, read = asyncio.get_running_loop(), asyncio.Event(), asyncio.Queue[None]()
+    mistakes: list[Exception] = [LookupError("ours"), SettingsError("The file is wrong.")]
+
+    def load() -> LogSettings:
+        loop.call_soon_threadsafe(read.put_nowait, None)
+        raise mistakes.pop(0)
+
+    task = asyncio.create_task(_reload_whenever(asked, load))
+    async with asyncio.timeout(30):
+        while mistakes:
+            asked.set()
+            await read.get()
+        while "The log stays as it is. The file is wrong." not in caplog.text:  # noqa: ASYNC110  # a log sends no event
+            await asyncio.sleep(0.01)
+    task.cancel()
+    await asyncio.wait([task])
+    assert "could not be read again" in caplog.text
+    assert "LookupError: ours" in caplog.text
