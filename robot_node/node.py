@@ -27,8 +27,7 @@ from robot_node.devices.face import Face
 from robot_node.devices.on_pins import open_pins
 from robot_node.devices.platform import Platform
 from robot_node.devices.plugin import DeviceContext
-from robot_node.devices.stalls import restart_when_stalled
-from robot_node.errors import RobotNodeError
+from robot_node.devices.stalls import restart_when_stalled, switch_on_at_start
 from robot_node.events import Event, EventLog, record
 from robot_node.hearing.assembly import make_ears
 from robot_node.hearing.ears import Ears
@@ -160,7 +159,7 @@ async def run(
                     "reactions": partial(react, body, settings.reactions.rules),
                     "resource updates": partial(announce, body, notifier.resource_updated),
                     "state file": keeper.run,
-                    "monitoring": partial(monitoring.run, online),
+                    **monitoring.services(online),
                 }
                 for name, service in {**always, **beside}.items():
                     services.run(name, service)
@@ -183,7 +182,7 @@ async def run(
                 if calls is not None:
                     services.run("dialer", partial(_dial, settings, streams, calls, face, online, voice=voice))
                 _speak_and_hear(services, loudspeaker, voice.speaker, ears)
-                _look_after_camera(services, camera, settings.camera, kept)
+                _look_after_camera(services, camera, settings.camera, state, kept)
         finally:
             systemd_notify.notify("STOPPING=1", "STATUS=leaving")
             logger.info("Leaving: camera off, display dark")
@@ -335,19 +334,14 @@ def _speak_and_hear(
         services.run("hearing", ears.run)
 
 
-def _look_after_camera(services: Supervisor, camera: Camera, settings: CameraSettings, kept: Kept) -> None:
+def _look_after_camera(
+    services: Supervisor, camera: Camera, settings: CameraSettings, state: RobotState, kept: Kept
+) -> None:
     services.run("camera", partial(restart_when_stalled, camera, settings.restart_after_s))
     if settings.on_at_start and kept.camera is False:
         logger.info("The camera stays off, although camera.on_at_start is set: it was switched off before the restart")
     if camera_comes_on(kept, on_at_start=settings.on_at_start, on_after_restart=settings.on_after_restart):
-        services.run("camera at start", partial(_switch_on, camera))
-
-
-async def _switch_on(camera: Camera) -> None:
-    try:
-        await camera.start()
-    except RobotNodeError as error:
-        logger.error("The camera could not be switched on at start: %s", error)  # noqa: TRY400  # the text says it all
+        services.run("camera at start", partial(switch_on_at_start, camera, state))
 
 
 def _link_checks(settings: Settings) -> dict[str, LinkCheck]:

@@ -1,7 +1,8 @@
 """Keeps the robot's services running: one that crashes is reported and started again, and the others don't notice.
 
 A service that keeps crashing ends them all with an error, and so the process with a status other than 0: a service
-manager then starts it anew (``Restart=`` in systemd.service(5)). That is the last resort.
+manager then starts it anew (``Restart=`` in systemd.service(5)). That is the last resort. A service that something
+outside stands in the way of, such as a port that is taken, is tried for as long as it takes.
 """
 
 from __future__ import annotations
@@ -71,18 +72,20 @@ class Crashes:
         self._backoff = Backoff(self.policy.initial_s, self.policy.maximum_s, random=self.random)
         self._times = deque(maxlen=self.policy.most_crashes)
 
-    def next_delay(self, *, began: float, now: float) -> float | None:
+    def next_delay(self, *, began: float, now: float, counted: bool = True) -> float | None:
         """After another crash: how long to wait before the next start, in seconds; None: it crashes too often.
 
         Args:
             began: When the service was started, in seconds of a monotonic clock.
             now: When it crashed, by the same clock.
+            counted: It is one of those of which there may be too many.
         """
         if now - began >= self.policy.stable_after_s:
             self._backoff.reset()
-        self._times.append(now)
-        if len(self._times) == self.policy.most_crashes and now - self._times[0] < self.policy.window_s:
-            return None
+        if counted:
+            self._times.append(now)
+            if len(self._times) == self.policy.most_crashes and now - self._times[0] < self.policy.window_s:
+                return None
         return self._backoff.next_delay()
 
 
@@ -91,7 +94,8 @@ class Supervisor:
 
     Whatever crash of a service is ours to mend: every ``Exception``, and a cancellation that nobody asked for. Wrong
     settings are not: a :class:`SettingsError` ends all services at once. So does a :class:`ServiceError`, by which a
-    service says that it has tried by itself in vain.
+    service says that it has tried by itself in vain. Any other :class:`RobotNodeError` names what stands in the way:
+    a new process would find it there as well, so that it never is one crash too many.
 
     Args:
         state: Told of what crashed, in ``faults``, until it has run for ``policy.stable_after_s``.
@@ -151,26 +155,52 @@ class Supervisor:
         last = ""
         while True:
             began = self._clock()
-            recovered = self._loop.call_later(self._policy.stable_after_s, self._state.set_fault, name, "")
+            recovered = self._loop.call_later(self._policy.stable_after_s, self._works, name)
             try:
                 await service()
             except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  # whatever it is: see the class
                 crash = _crash(name, error)
             else:
-                self._state.set_fault(name, "")
+                self._works(name)
                 return
             finally:
                 recovered.cancel()
-            reason = _reason(crash)
-            delay = crashes.next_delay(began=began, now=self._clock())
+            reason, hindered = _reason(crash), _is_hindrance(crash)
+            delay = crashes.next_delay(began=began, now=self._clock(), counted=not hindered)
             if delay is None:
                 raise _too_often(name, reason, self._policy) from crash
-            # The same crash again says nothing new: its traceback is in the log already.
-            trace = None if reason == last else crash
-            last = reason
-            logger.error("The service %s crashed: %s. Next start in %.1f s.", name, reason, delay, exc_info=trace)
-            self._state.set_fault(name, f"The service {name} crashed: {reason}.")
+            is_news, last = reason != last, reason
+            if hindered:
+                self._tell_hindered(name, str(_leaf(crash)), is_news=is_news)
+            else:
+                # The same crash again says nothing new: its traceback is in the log already.
+                trace = crash if is_news else None
+                logger.error("The service %s crashed: %s. Next start in %.1f s.", name, reason, delay, exc_info=trace)
+                self._state.set_fault(name, f"{_begin(name)}crashed: {reason}.")
             await self._sleep(delay)
+
+    def _tell_hindered(self, name: str, why: str, *, is_news: bool) -> None:
+        fault = f"{_begin(name)}does not work: {why}"
+        if is_news:
+            logger.error("%s It is tried again.", fault)
+        self._state.set_fault(name, fault)
+
+    def _works(self, name: str) -> None:
+        """Take back what we have said of it; the service itself may have a fault of the same name to tell."""
+        if self._state.snapshot.faults.get(name, "").startswith(_begin(name)):
+            self._state.set_fault(name, "")
+
+
+def _is_hindrance(crash: BaseException) -> bool:
+    """Nothing but errors that name what stands in the way; no mistake of ours is among them."""
+    if isinstance(crash, BaseExceptionGroup):
+        return crash.split(RobotNodeError)[1] is None
+    return isinstance(crash, RobotNodeError)
+
+
+def _begin(name: str) -> str:
+    """How what we say of a service begins."""
+    return f"The service {name} "
 
 
 def _crash(name: str, error: BaseException) -> BaseException:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import uvicorn
 
-from robot_node.errors import SettingsError
+from robot_node.errors import NotReadyError, SettingsError
 
 _GOODBYE_S = 1
 
@@ -40,6 +40,19 @@ def listen(host: str, port: int, *, remedy: str) -> socket.socket:
         reason = error.strerror or str(error)
         raise SettingsError(f"Cannot listen at {host}:{port}: {reason}.", remedy=remedy) from error
     return listener
+
+
+@contextlib.contextmanager
+def not_for_good() -> Iterator[None]:
+    """Let an address that cannot be had be tried again: a network may come up later, another program may end.
+
+    Raises:
+        NotReadyError: in place of a :class:`SettingsError`, with which a robot would end.
+    """
+    try:
+        yield
+    except SettingsError as error:
+        raise NotReadyError(error.message, remedy=error.remedy) from error
 
 
 class _Server(uvicorn.Server):

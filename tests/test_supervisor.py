@@ -6,10 +6,11 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
-from robot_node.errors import DeviceError, ServiceError, SettingsError
+from robot_node.errors import NotReadyError, ServiceError, SettingsError
 from robot_node.events import EventLog, record
 from robot_node.state import RobotState
 from robot_node.supervisor import Crashes, RestartPolicy, Supervisor
@@ -156,16 +157,59 @@ async def test_a_service_that_crashes_for_ever_ends_all_of_them_with_an_error_th
             await asyncio.sleep(0)  # a goodbye
             ended.set()
 
-    broken = Flaky(*(DeviceError(f"Number {number}.") for number in range(20)))
+    broken = Flaky(*(RuntimeError(f"Number {number}.") for number in range(20)))
     policy = RestartPolicy(initial_s=0.001, maximum_s=0.001, most_crashes=4)
     with pytest.raises(ServiceError) as failed:
         async with asyncio.timeout(DEADLINE_S):
             await supervised(RobotState(), policy, broken=broken, steady=last_words)
-    assert "The service broken crashed 4 times within 600 s, the last time by DeviceError: Number 3." in str(
+    assert "The service broken crashed 4 times within 600 s, the last time by RuntimeError: Number 3." in str(
         failed.value
     )
     assert broken.starts == 4
     assert ended.is_set()
+
+
+async def test_what_something_outside_hinders_is_tried_for_as_long_as_it_takes(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    state = RobotState()
+    taken = NotReadyError("The port is taken.", remedy="Choose another one.")
+    web = Flaky(*(ExceptionGroup("its tasks", [taken]) for _ in range(20)))
+    task = supervised(state, replace(AT_ONCE, most_crashes=4), web=web)
+    async with asyncio.timeout(DEADLINE_S):
+        await web.runs.wait()
+    fault = "The service web does not work: The port is taken. Choose another one."
+    assert state.snapshot.faults == {"web": fault}
+    await stop(task)
+    (line,) = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert line.getMessage() == f"{fault} It is tried again."
+    assert line.exc_info is None
+
+
+async def test_a_mistake_of_ours_beside_what_hinders_it_counts() -> None:
+    mixed = ExceptionGroup("its tasks", [NotReadyError("The port is taken."), KeyError("name")])
+    with pytest.raises(ServiceError):
+        async with asyncio.timeout(DEADLINE_S):
+            await supervised(RobotState(), replace(AT_ONCE, most_crashes=4), web=Flaky(*(mixed for _ in range(20))))
+
+
+async def test_a_fault_that_a_service_tells_by_itself_is_not_taken_back_for_it() -> None:
+    state, told = RobotState(), asyncio.Event()
+
+    async def keep() -> None:
+        state.set_fault("keep", "The disk is full.")
+        told.set()
+        await asyncio.Event().wait()
+
+    flaky = Flaky(RuntimeError("once"))
+    task = supervised(state, RestartPolicy(initial_s=0.001, stable_after_s=0.05), keep=keep, flaky=flaky)
+    async with asyncio.timeout(DEADLINE_S):
+        await told.wait()
+        async for snapshot in state.changes():  # until the other one has run for longer than stable_after_s
+            if flaky.runs.is_set() and "flaky" not in snapshot.faults:
+                break
+    assert state.snapshot.faults == {"keep": "The disk is full."}
+    await stop(task)
 
 
 async def test_wrong_settings_end_it_at_once() -> None:

@@ -9,7 +9,7 @@ import webbrowser
 
 from robot_node.config import Settings
 from robot_node.console.server import Console, serve_console
-from robot_node.errors import RobotNodeError
+from robot_node.web_server import not_for_good
 from robot_node.webrtc.ice_servers import parse_ice_server
 
 logger = logging.getLogger(__name__)
@@ -38,11 +38,13 @@ def console_of(settings: Settings) -> Console:
 
 
 async def serve_beside_robot(settings: Settings) -> None:
-    """Serve the page until cancelled. A page that cannot be served is logged, and no reason for the robot to end."""
-    try:
+    """Serve the page until cancelled.
+
+    Raises:
+        NotReadyError: it cannot be served now, which is no reason for the robot to end.
+    """
+    with not_for_good():
         await serve_console(console_of(settings), on_listening=lambda url: logger.info("Console at %s", url))
-    except RobotNodeError as error:
-        logger.error("There is no console: %s", error)  # noqa: TRY400  # the text says it all
 
 
 def open_browser(url: str) -> bool:

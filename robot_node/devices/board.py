@@ -68,9 +68,11 @@ class Board:
             self._asking = asyncio.create_task(self._worker.run(self._ask), name="board")
         if self._asking is not None:
             # One that hangs stays the only one: nothing piles up behind it.
-            done, _ = await asyncio.wait({self._asking}, timeout=_LIMIT_S)
-            self._readings = self._asking.result() if done else BoardReadings()
-            self._asking = None if done else self._asking
+            asking = self._asking
+            done, _ = await asyncio.wait({asking}, timeout=_LIMIT_S)
+            if done and self._asking is asking:  # even if it failed: else nobody would ask anew
+                self._asking = None
+            self._readings = asking.result() if done else BoardReadings()
         return self._readings
 
     def close(self) -> None:

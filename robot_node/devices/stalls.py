@@ -1,4 +1,4 @@
-"""A camera that is on and delivers no pictures is restarted; if that does not help, the robot has to be."""
+"""A camera that is to be on and delivers no pictures is tried again; if that does not help, the robot has to be."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
+from robot_node.backoff import Backoff
 from robot_node.errors import DeviceError, NotReadyError, ServiceError
+from robot_node.state import CameraState, RobotState
 from robot_node.supervisor import Crashes, RestartPolicy
 
 logger = logging.getLogger(__name__)
@@ -22,8 +24,15 @@ _LOOKS = 3
 """Within the time without a picture: one look alone may have come too early, e.g. after the machine slept."""
 
 
+class Startable(Protocol):
+    """A camera that can be switched on, see :class:`robot_node.devices.camera.Camera`."""
+
+    async def start(self) -> None:
+        """Switch it on."""
+
+
 class Restartable(Protocol):
-    """What is asked of a camera, see :class:`robot_node.devices.camera.Camera`."""
+    """What is asked of a camera that is on, see :class:`robot_node.devices.camera.Camera`."""
 
     async def delivers(self) -> bool | None:
         """Whether pictures have come since the last call."""
@@ -101,6 +110,42 @@ async def restart_when_stalled(
                 if attempt == attempts:
                     raise _given_up(f"It was restarted {attempts} times in vain.", reason) from error
                 await sleep(delay)
+
+
+async def switch_on_at_start(
+    camera: Startable,
+    state: RobotState,
+    *,
+    backoff: Backoff | None = None,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> None:
+    """Switch a camera on that is to be on from the robot's start.
+
+    After a power cut its driver may be later than we are, and a cable be put right while nobody looks: it is tried
+    again until it is on, or somebody has switched it on or off.
+
+    Args:
+        camera: The camera, which nobody has switched on yet.
+        state: What became of it.
+        backoff: Delays between the attempts.
+        sleep: Waits for some seconds.
+    """
+    backoff = backoff or Backoff(initial_s=5.0, maximum_s=600.0)
+    last = ""
+    while True:
+        try:
+            await camera.start()
+        except NotReadyError as error:  # privacy: a hand decides
+            logger.warning("The camera stays off at start: %s", error)
+            return
+        except DeviceError as error:  # it is in the state, too
+            if last != (last := str(error)):
+                logger.error("The camera cannot be switched on at start, and is tried again: %s", error)  # noqa: TRY400  # the text says it all
+        else:
+            return
+        await sleep(backoff.next_delay())
+        if state.snapshot.camera is not CameraState.FAILED or state.snapshot.camera_wanted is False:
+            return
 
 
 async def _stall(

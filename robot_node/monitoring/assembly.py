@@ -5,17 +5,21 @@ from __future__ import annotations
 import asyncio
 import importlib
 import logging
+from collections.abc import Awaitable, Callable
+from functools import partial
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from robot_node.backoff import Backoff
 from robot_node.body import Body
 from robot_node.config import Settings
 from robot_node.devices.board import Board
 from robot_node.devices.platform import Platform
-from robot_node.errors import RobotNodeError
+from robot_node.errors import BrokerError
 from robot_node.mcp_mqtt.topics import ServerTopics
 from robot_node.measurements import Measurements
 from robot_node.mqtt import Connection
+from robot_node.supervisor import RestartPolicy, Service, Supervisor
 
 if TYPE_CHECKING:  # what makes the figures and shows them is loaded when it is asked for, and after presence
     from robot_node.monitoring.figures import Figures
@@ -23,6 +27,9 @@ if TYPE_CHECKING:  # what makes the figures and shows them is loaded when it is 
 logger = logging.getLogger(__name__)
 
 _LATENESS_INTERVAL_S = 1.0
+
+_FOR_EVER = RestartPolicy(maximum_s=300.0, window_s=0.0)
+"""Nobody loses an agent's session because the robot's health cannot be told."""
 
 
 class Monitoring:
@@ -39,24 +46,18 @@ class Monitoring:
         self._body = body
         self._board = Board(platform)
 
-    @property
-    def wanted(self) -> bool:
-        """There is anything to do."""
-        return self._settings.metrics.enabled or self._settings.health.enabled
-
-    async def run(self, online: asyncio.Event) -> None:
-        """Serve the metrics, and watch the event loop, until cancelled. Does nothing when nothing is wanted.
+    def services(self, online: asyncio.Event) -> dict[str, Service]:
+        """What is to run as long as the robot does, by name; nothing when nothing is wanted.
 
         Args:
             online: Set when the robot is reachable: nothing is loaded before.
         """
-        if not self.wanted:
-            return
-        await online.wait()
-        async with asyncio.TaskGroup() as group:
-            group.create_task(watch_lateness(self._body.measurements), name="event loop lateness")
-            if self._settings.metrics.enabled:
-                group.create_task(self._serve_metrics(), name="metrics")
+        services: dict[str, Service] = {}
+        if self._settings.metrics.enabled or self._settings.health.enabled:
+            services["event loop lateness"] = partial(self._watch_lateness, online)
+        if self._settings.metrics.enabled:
+            services["metrics"] = partial(self._serve_metrics, online)
+        return services
 
     def close(self) -> None:
         """Ask the board no more."""
@@ -78,17 +79,16 @@ class Monitoring:
             return
         health = await _module("health") if settings.health.enabled else None
         home_assistant = await _module("home_assistant") if home.enabled or home.remove else None
-        async with asyncio.TaskGroup() as group:
+        state = self._body.state
+        async with Supervisor(state, policy=_FOR_EVER) as services:
             if health is not None:
-                told = health.publish_health(
-                    connection, robot.server_id, settings.health, self._body.state, self._figures
+                told = partial(
+                    health.publish_health, connection, robot.server_id, settings.health, state, self._figures
                 )
-                group.create_task(told, name="health")
+                services.run("health", partial(_publish_again_and_again, told))
             if home_assistant is not None and home.enabled:
-                shown = home_assistant.show_in_home_assistant(
-                    connection, robot, home, self._body.state, topics.presence
-                )
-                group.create_task(shown, name="Home Assistant")
+                shown = partial(home_assistant.show_in_home_assistant, connection, robot, home, state, topics.presence)
+                services.run("Home Assistant", partial(_publish_again_and_again, shown))
             elif home_assistant is not None:
                 await home_assistant.remove_from_home_assistant(connection, robot, home)
 
@@ -97,14 +97,27 @@ class Monitoring:
         now: Figures = figures.figures_of(self._body, await self._board.read(), self._settings.robot.server_id)
         return now
 
-    async def _serve_metrics(self) -> None:
+    async def _watch_lateness(self, online: asyncio.Event) -> None:
+        await online.wait()  # until then modules are loaded, which is no fault
+        await watch_lateness(self._body.measurements)
+
+    async def _serve_metrics(self, online: asyncio.Event) -> None:
+        await online.wait()
         metrics = await _module("metrics")
+        await metrics.serve_metrics(
+            self._settings.metrics, self._figures, on_listening=lambda url: logger.info("Metrics at %s", url)
+        )
+
+
+async def _publish_again_and_again(publish: Callable[[], Awaitable[None]]) -> None:
+    """Publish until cancelled, as a lost connection does; a broker that does not take something is tried again."""
+    backoff = Backoff(maximum_s=300.0)
+    while True:
         try:
-            await metrics.serve_metrics(
-                self._settings.metrics, self._figures, on_listening=lambda url: logger.info("Metrics at %s", url)
-            )
-        except RobotNodeError as error:  # no reason for the robot to end
-            logger.error("There are no metrics: %s", error)  # noqa: TRY400  # the text says it all
+            await publish()
+        except BrokerError as error:
+            logger.info("What the robot publishes besides is not published: %s", error)
+        await asyncio.sleep(backoff.next_delay())
 
 
 async def _module(name: str) -> ModuleType:

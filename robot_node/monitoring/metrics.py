@@ -17,7 +17,7 @@ from robot_node.config import MetricsSettings
 from robot_node.devices.board import Throttling
 from robot_node.monitoring.figures import Figures, Timing
 from robot_node.state import CallState, CameraState
-from robot_node.web_server import listen, serve_app
+from robot_node.web_server import listen, not_for_good, serve_app
 
 PATH = "/metrics"
 _PREFIX = "robot_node_"
@@ -215,10 +215,12 @@ async def serve_metrics(
         on_listening: Called with the address once Prometheus can ask.
 
     Raises:
-        SettingsError: the address cannot be listened at.
+        NotReadyError: the address cannot be listened at now.
     """
     remedy = "Choose another address or port in [metrics] of the settings."
-    with listen(settings.host, settings.port, remedy=remedy) as listener:
+    with not_for_good():
+        listener = listen(settings.host, settings.port, remedy=remedy)
+    with listener:
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         on_listening(f"http://{host}:{listener.getsockname()[1]}{PATH}")
         await serve_app(build_app(figures), listener, name="metrics", lifespan="off")

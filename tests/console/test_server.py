@@ -134,7 +134,10 @@ async def test_the_command_serves_the_page() -> None:
 async def test_a_robot_serves_the_page_when_asked_and_lives_without_it(broker: PrivateBroker, tmp_path: Path) -> None:
     async with serving(Console(port=0)) as taken:
         port = taken.rstrip("/").rpartition(":")[2]
-        for wanted, said in (("0", r"Console at (http://127\.0\.0\.1:\d+/)"), (port, "There is no console")):
+        for wanted, said in (
+            ("0", r"Console at (http://127\.0\.0\.1:\d+/)"),
+            (port, "The service console does not work: Cannot"),
+        ):
             log = tmp_path / f"log-{wanted}"
             console = {"ROBOT_NODE_CONSOLE__ENABLED": "true", "ROBOT_NODE_CONSOLE__PORT": wanted}
             with log.open("wb") as out:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -13,7 +13,7 @@ import pytest
 
 from robot_node.devices.camera import CameraLimits
 from robot_node.devices.capture import StalledError
-from robot_node.devices.stalls import Pictures, restart_when_stalled
+from robot_node.devices.stalls import Pictures, restart_when_stalled, switch_on_at_start
 from robot_node.errors import DeviceError, ServiceError
 from robot_node.state import CameraState
 from robot_node.supervisor import RestartPolicy
@@ -186,6 +186,50 @@ async def test_a_camera_that_could_never_be_switched_on_is_not_tried_by_itself(p
         assert await robot.camera.delivers() is None
         await robot.camera.restart()
         assert robot.camera_state() is CameraState.FAILED
+
+
+class Impatient:
+    """Sleeps in place of :func:`asyncio.sleep`: tells how long it should be, and lets something happen meanwhile."""
+
+    def __init__(self, *meanwhile: Callable[[], Awaitable[None]]) -> None:
+        self.slept: list[float] = []
+        self._meanwhile = list(meanwhile)
+
+    async def __call__(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        if self._meanwhile:
+            await self._meanwhile.pop(0)()
+
+
+async def test_a_camera_that_comes_late_at_start_is_waited_for(pi: Pi, caplog: pytest.LogCaptureFixture) -> None:
+    async def nothing() -> None:
+        pass
+
+    async def plug_in() -> None:
+        pi.sensor.absent = False
+
+    pi.sensor.absent = True
+    sleep = Impatient(nothing, plug_in)
+    async with rig(pi) as robot, asyncio.timeout(DEADLINE_S):
+        await switch_on_at_start(robot.camera, robot.state, sleep=sleep)
+        assert robot.camera_state() is CameraState.ON
+        assert robot.state.snapshot.camera_wanted is True
+    first, second = sleep.slept
+    assert first < second
+    assert caplog.text.count("cannot be switched on at start") == 1
+
+
+async def test_whoever_switches_it_off_meanwhile_ends_the_waiting(pi: Pi) -> None:
+    pi.sensor.absent = True
+    async with rig(pi) as robot, asyncio.timeout(DEADLINE_S):
+
+        async def switch_off() -> None:
+            pi.sensor.absent = False
+            await robot.camera.stop()
+
+        await switch_on_at_start(robot.camera, robot.state, sleep=Impatient(switch_off))
+        assert robot.camera_state() is CameraState.OFF
+        assert not pi.capturing()
 
 
 @pytest.mark.parametrize("fault", ["stalled", "absent"])

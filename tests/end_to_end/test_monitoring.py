@@ -10,6 +10,7 @@ import re
 import socket
 import urllib.request
 from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from hw_mocks.platform import SimulatedPi, simulated_platform
 from robot_node.measurements import Link
 from robot_node.monitoring.figures import Figures
 from robot_node.private_broker import PrivateBroker
+from robot_node.supervisor import RestartPolicy
 from tests.end_to_end import test_two_users as two_users
 from tests.end_to_end.plain_viewer import watching
 from tests.end_to_end.robot_process import (
@@ -34,7 +36,7 @@ from tests.end_to_end.robot_process import (
     plain_client,
     wait_until_online,
 )
-from tests.end_to_end.test_keeping_going import a_robot, an_agent
+from tests.end_to_end.test_keeping_going import a_robot, an_agent, status
 from tests.mcp_mqtt.packets import Publish
 from tests.mcp_mqtt.peers import raw_peer
 from tests.mcp_mqtt.raw_socket import raw_socket
@@ -189,17 +191,40 @@ async def test_reconnects_are_counted_for_each_connection(
         assert of_both(after, "robot_node_mqtt_reconnects_total")[1] == 0
 
 
-async def test_a_port_that_is_taken_is_no_reason_to_end(
+async def test_a_port_that_is_taken_is_told_and_tried_again(
     broker: PrivateBroker, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO, "robot_node")
+    soon = RestartPolicy(initial_s=0.05, maximum_s=0.05)
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        metrics = {"enabled": True, "port": taken.getsockname()[1]}
-        async with a_robot(broker, simulated_platform(scene="clock"), {"metrics": metrics}) as robot:
-            reason = await logged(caplog, r"There are no metrics: (.*)")
-            assert "Address already in use" in reason
-            assert "[metrics]" in reason
+        metrics = {"metrics": {"enabled": True, "port": taken.getsockname()[1]}}
+        async with a_robot(broker, simulated_platform(scene="clock"), metrics, restarts=soon):
             await wait_until_online(broker)
-            assert not robot.done()
+            async with an_agent(broker) as agent:
+                reason = await logged(caplog, r"The service metrics does not work: (.*) It is tried again")
+                assert "Address already in use" in reason
+                assert "[metrics]" in reason
+                assert reason in (await status(agent))["faults"]["metrics"]
+                taken.close()
+                await Scraper(await logged(caplog, r"Metrics at (\S+)")).scrape()
+
+
+async def test_health_that_crashes_is_told_and_comes_again(broker: PrivateBroker) -> None:
+    def break_once() -> str:
+        mistakes.pop()()
+        return simulated.platform.board_temperature()
+
+    def crash() -> None:
+        mistakes.append(lambda: None)
+        raise LookupError("in the middle of the figures")
+
+    simulated, mistakes = simulated_platform(scene="clock"), [crash]
+    pi = replace(simulated, platform=replace(simulated.platform, board_temperature=break_once))
+    async with a_robot(broker, pi, {"health": {"enabled": True}}):
+        message = await message_on(broker, HEALTH)
+        assert isinstance(message.payload, bytes)
+        fault = "The service health crashed: LookupError: in the middle of the figures."
+        assert json.loads(message.payload)["faults"]["now"] == {"services": fault}
 
 
 async def message_on(
