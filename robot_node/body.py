@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from robot_node.devices.audio import Loudspeaker
@@ -31,7 +31,7 @@ class Body:
         speaker: The voice; None without one.
         calls: The robot's calls to its media backend; None when it may not call.
         outputs: What is shown and moved by the pins; None when there are no pins.
-        plugins: Devices of other packages, with tools of their own.
+        plugins: Devices of other packages, with tools of their own, by their names in the settings.
         statistics: What happened in streaming.
         events: What happened to the robot.
         measurements: What is counted.
@@ -46,7 +46,7 @@ class Body:
     speaker: Speaker | None = None
     calls: CallControl | None = None
     outputs: Outputs | None = None
-    plugins: tuple[DevicePlugin, ...] = ()
+    plugins: Mapping[str, DevicePlugin] = field(default_factory=dict)
     statistics: Statistics = field(default_factory=Statistics)
     events: EventLog = field(default_factory=EventLog)
     measurements: Measurements = field(default_factory=Measurements)

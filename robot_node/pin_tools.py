@@ -55,12 +55,6 @@ class Driving(BaseModel):
     seconds: float = Field(description="After so long it stops by itself.")
 
 
-class Stopped(BaseModel):
-    """Result of stop_all."""
-
-    stopped: tuple[str, ...] = Field(description="What was moving or sounding.")
-
-
 class SessionOwner:
     """On whose behalf something moves: one agent's session."""
 
@@ -87,12 +81,6 @@ def offer_outputs(server: MCPServer, outputs: Outputs) -> None:
         _offer_look(server, *outputs.pan_tilt)
     if outputs.motors:
         _offer_motors(server, outputs.motors)
-
-    # Also where nothing can move: who wants to be sure need not look first what there is.
-    @server.tool(title="Stop everything", annotations=_SETS)
-    async def stop_all() -> Stopped:
-        """Stop at once whatever moves or sounds on the pins, whoever set it in motion. LEDs stay as they are."""
-        return Stopped(stopped=outputs.stop_all())
 
 
 def _offer_leds(server: MCPServer, leds: dict[str, Led | RgbLed]) -> None:

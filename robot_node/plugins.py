@@ -13,17 +13,20 @@ from robot_node.errors import RobotNodeError, SettingsError
 logger = logging.getLogger(__name__)
 
 
-async def open_plugins(contexts: Iterable[DeviceContext], devices: AsyncExitStack) -> tuple[DevicePlugin, ...]:
+async def open_plugins(contexts: Iterable[DeviceContext], devices: AsyncExitStack) -> dict[str, DevicePlugin]:
     """Load and open the devices that the settings ask for. One that does not work is an event: the robot goes on.
 
     Args:
         contexts: What each is given.
         devices: Where closing is put.
 
+    Returns:
+        The devices by their names, those that do not work too.
+
     Raises:
         SettingsError: No installed package brings such a device, it cannot be loaded, or its settings are wrong.
     """
-    plugins = []
+    plugins = {}
     for context in contexts:
         plugin = _make(context)
         devices.push_async_callback(_close, context.name, plugin)
@@ -32,8 +35,8 @@ async def open_plugins(contexts: Iterable[DeviceContext], devices: AsyncExitStac
         except Exception as error:  # whatever a stranger's device raises
             logger.exception("The device %s does not work", context.name)
             context.events.add("fault", f"The device {context.name!r} does not work: {error}")
-        plugins.append(plugin)
-    return tuple(plugins)
+        plugins[context.name] = plugin
+    return plugins
 
 
 def _make(context: DeviceContext) -> DevicePlugin:

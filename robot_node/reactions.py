@@ -12,6 +12,7 @@ from robot_node.errors import RobotNodeError
 from robot_node.pin_tools import light
 from robot_node.reaction_settings import ReactionRule, Then, When
 from robot_node.state import RobotSnapshot
+from robot_node.stopping import stop_all
 
 logger = logging.getLogger(__name__)
 
@@ -76,8 +77,8 @@ async def react(body: Body, rules: Iterable[ReactionRule]) -> None:
 
 
 async def _do(body: Body, then: Then) -> None:
-    if then.stop_all and body.outputs is not None:
-        body.outputs.stop_all()
+    if then.stop_all:
+        await stop_all(body)
     if then.emotion is not None:
         body.face.show_emotion(then.emotion)
     if then.text is not None:

@@ -20,6 +20,7 @@ from robot_node.pin_tools import offer_outputs, stopped_with_session
 from robot_node.resources import RobotServer, offer_resources
 from robot_node.state import CallState, CameraState, RobotState, act_for
 from robot_node.status import Status, status_of, version_of
+from robot_node.stopping import stop_all
 from robot_node.tool_errors import readable_errors
 from robot_node.tool_meter import ToolMeter
 from robot_node.voice_tools import offer_voice
@@ -41,6 +42,12 @@ class CameraSwitched(BaseModel):
     """Result of control_camera."""
 
     camera: CameraState = Field(description="State of the camera after the call.")
+
+
+class Stopped(BaseModel):
+    """Result of stop_all."""
+
+    stopped: tuple[str, ...] = Field(description="What was moving or sounding.")
 
 
 class VolumeSet(BaseModel):
@@ -116,7 +123,8 @@ def build_server(body: Body, *, name: str, description: str, notifier: Notifier 
     offer_resources(server, body)
     if body.outputs is not None:
         offer_outputs(server, body.outputs)
-    for plugin in body.plugins:
+    _offer_stop(server, body)
+    for plugin in body.plugins.values():
         plugin.offer(server)
     if body.loudspeaker is not None:
         _offer_volume(server, body.loudspeaker)
@@ -125,6 +133,21 @@ def build_server(body: Body, *, name: str, description: str, notifier: Notifier 
     if body.calls is not None:
         _offer_calls(server, body.state, body.calls)
     return server
+
+
+def _offer_stop(server: MCPServer, body: Body) -> None:
+    # Also where nothing can move: who wants to be sure need not look first what there is.
+    @server.tool(
+        name="stop_all",
+        title="Stop everything",
+        annotations=ToolAnnotations(
+            read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=False
+        ),
+    )
+    async def stop_everything() -> Stopped:
+        """Stop whatever moves or sounds, on pins and in other devices, whoever began it. LEDs stay as they are."""
+        with readable_errors():
+            return Stopped(stopped=await stop_all(body))
 
 
 def _offer_volume(server: MCPServer, loudspeaker: Loudspeaker) -> None:

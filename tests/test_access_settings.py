@@ -110,7 +110,7 @@ async def test_a_tool_that_a_device_brings_can_be_named(silent_body: Body, key: 
         def offer(self, server: MCPServer) -> None:
             server.add_tool(lambda: "done", name="dance")
 
-    body = dataclasses.replace(silent_body, plugins=(Dancer(),))
+    body = dataclasses.replace(silent_body, plugins={"dancer": Dancer()})
     await guarded(
         build_server(body, name="test/robot", description="A robot."), AccessSettings.model_validate({key: value})
     )

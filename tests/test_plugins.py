@@ -2,36 +2,45 @@
 
 from __future__ import annotations
 
+import asyncio
+import dataclasses
 import re
 import sys
 import tomllib
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from mcp import Client
-from mcp_types import TextResourceContents
+from mcp.server.mcpserver import MCPServer
+from mcp_types import TextContent, TextResourceContents
 
 from hw_mocks.platform import simulated_platform
+from robot_node import stopping
 from robot_node.access import guarded
-from robot_node.devices.plugin import ENTRY_POINTS, DeviceContext
+from robot_node.devices.plugin import ENTRY_POINTS, DeviceContext, DevicePlugin
 from robot_node.errors import SettingsError
 from robot_node.events import EventLog
 from robot_node.plugins import open_plugins
+from robot_node.reaction_settings import ReactionSettings
+from robot_node.reactions import react
 from robot_node.settings_file import load_settings
 from robot_node.state import RobotState
-from tests.pins.rig import eventually, robot
+from robot_node.tools import build_server
+from tests.guide import blocks
+from tests.pins.rig import Robot, eventually, robot
 
 EXAMPLE = Path(__file__).parents[1] / "docs" / "device-example"
 
 
-def install(folder: Path, code: str, entry_points: dict[str, str]) -> None:
+def install(folder: Path, code: str, entry_points: dict[str, str], module: str = "robot_node_thermometer") -> None:
     """What pip does with a package of one module."""
-    (folder / "robot_node_thermometer.py").write_text(code)
-    info = folder / "robot_node_thermometer-1.0.0.dist-info"
+    (folder / f"{module}.py").write_text(code)
+    info = folder / f"{module}-1.0.0.dist-info"
     info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: robot-node-thermometer\nVersion: 1.0.0\n")
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {module}\nVersion: 1.0.0\n")
     lines = "".join(f"{name} = {value}\n" for name, value in entry_points.items())
     (info / "entry_points.txt").write_text(f"[{ENTRY_POINTS}]\n{lines}")
 
@@ -42,7 +51,8 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "site"
     folder.mkdir()
     monkeypatch.syspath_prepend(folder)
-    monkeypatch.delitem(sys.modules, "robot_node_thermometer", raising=False)
+    for module in ("robot_node_thermometer", "robot_node_pump"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
     return folder
 
 
@@ -64,7 +74,7 @@ async def test_the_example_gives_a_tool_a_resource_updates_and_events(tmp_path: 
     file.write_text("41500\n")
     given = context(told=told, file=str(file), every_s=0.01, limit=70)
     async with AsyncExitStack() as devices, robot() as it:
-        for plugin in await open_plugins([given], devices):
+        for plugin in (await open_plugins([given], devices)).values():
             plugin.offer(it.server)
         async with Client(it.server) as client:
             result = await client.call_tool("get_temperature", {})
@@ -94,7 +104,7 @@ async def test_a_role_names_the_tool_and_the_resource_of_a_device(tmp_path: Path
         """
     )
     async with AsyncExitStack() as devices, robot() as it:
-        for plugin in await open_plugins([context(file=str(tmp_path / "temp"))], devices):
+        for plugin in (await open_plugins([context(file=str(tmp_path / "temp"))], devices)).values():
             plugin.offer(it.server)
         policy = await guarded(it.server, load_settings(tmp_path / "robot.toml").access)
         nurse = policy.role_of("anybody")
@@ -111,6 +121,89 @@ def test_the_guide_says_what_the_example_does() -> None:
     assert entry[1] in (EXAMPLE / "pyproject.toml").read_text()
     lines = (EXAMPLE / "robot_node_thermometer.py").read_text().splitlines()
     assert len([line for line in lines if line.strip()]) <= 45
+
+
+PUMP, WHEEL = 23, {"kind": "motor", "pins": [20, 21]}
+
+
+@asynccontextmanager
+async def watered(site: Path, **others: DevicePlugin) -> AsyncIterator[Robot]:
+    """A robot with a motor on its pins, and the pump of the guide."""
+    install(site, blocks("add-a-device.md")["a pump"], {"pump": "robot_node_pump:Pump"}, "robot_node_pump")
+    async with AsyncExitStack() as devices, robot(pins={"outputs": {"wheel": WHEEL}}) as it:
+        given = dataclasses.replace(context("pump", pin=PUMP), platform=it.pi.platform)
+        body = dataclasses.replace(it.body, plugins={**await open_plugins([given], devices), **others})
+        yield dataclasses.replace(it, body=body, server=build_server(body, name="tests/robot", description="A robot."))
+
+
+class Still:
+    """A device that cannot move: it has no ``stop``."""
+
+    async def open(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+    def offer(self, server: MCPServer) -> None: ...
+
+
+class Stuck(Still):
+    """A device that answers ``stop`` with an error, or not at all."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error = error
+
+    async def stop(self) -> bool:
+        if self.error is not None:
+            raise self.error
+        await asyncio.get_running_loop().create_future()
+        return True
+
+
+async def test_stop_all_stops_a_device_that_moves_and_says_so(site: Path) -> None:
+    async with watered(site, still=Still()) as it, Client(it.server) as client:
+        await client.call_tool("drive_motor", {"name": "wheel", "speed": 0.5, "duration": 5})
+        watering = asyncio.create_task(client.call_tool("water", {"seconds": 60}))
+        await eventually(lambda: it.pi.gpio.level(PUMP) == 1)
+        assert (await client.call_tool("stop_all", {})).structured_content == {"stopped": ["wheel", "pump"]}
+        assert it.pi.gpio.level(PUMP) == 0
+        assert (await client.call_tool("stop_all", {})).structured_content == {"stopped": []}
+        watering.cancel()
+
+
+async def test_a_device_stops_when_its_caller_has_gone_as_the_guide_says(site: Path) -> None:
+    async with watered(site) as it:
+        async with Client(it.server) as client:
+            watering = asyncio.create_task(client.call_tool("water", {"seconds": 60}))
+            await eventually(lambda: it.pi.gpio.level(PUMP) == 1)
+            watering.cancel()
+        await eventually(lambda: it.pi.gpio.level(PUMP) == 0)
+
+
+async def test_a_reaction_stops_a_device_that_moves(site: Path) -> None:
+    rule = {"when": {"camera": "on"}, "then": {"stop_all": True}}
+    async with watered(site) as it, Client(it.server) as client:
+        reacting = asyncio.create_task(react(it.body, ReactionSettings.model_validate({"rules": [rule]}).rules))
+        watering = asyncio.create_task(client.call_tool("water", {"seconds": 60}))
+        await eventually(lambda: it.pi.gpio.level(PUMP) == 1)
+        await it.body.camera.start()
+        await eventually(lambda: it.pi.gpio.level(PUMP) == 0)
+        watering.cancel()
+        reacting.cancel()
+
+
+async def test_a_device_that_cannot_be_stopped_is_told_of_and_holds_up_no_other(
+    site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stopping, "_LIMIT_S", 0.1)
+    async with watered(site, crane=Stuck(OSError("no answer")), door=Stuck()) as it, Client(it.server) as client:
+        watering = asyncio.create_task(client.call_tool("water", {"seconds": 60}))
+        await eventually(lambda: it.pi.gpio.level(PUMP) == 1)
+        result = await client.call_tool("stop_all", {})
+        assert result.is_error
+        assert isinstance(result.content[0], TextContent)
+        assert "Could not be stopped: crane (no answer), door (TimeoutError). Everything else" in result.content[0].text
+        assert it.pi.gpio.level(PUMP) == 0
+        watering.cancel()
 
 
 @pytest.mark.usefixtures("example")
@@ -153,4 +246,4 @@ async def test_what_cannot_be_loaded_is_refused_with_the_reason(site: Path, code
 
 async def test_without_devices_in_the_settings_nothing_is_loaded() -> None:
     async with AsyncExitStack() as devices:
-        assert await open_plugins([], devices) == ()
+        assert await open_plugins([], devices) == {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from mcp.server.mcpserver import MCPServer
 
@@ -44,10 +44,22 @@ class DevicePlugin(Protocol):
         """Take the hardware. What is raised is logged and told as an event, and the robot goes on."""
 
     async def close(self) -> None:
-        """Give the hardware back; called once, also when :meth:`open` has failed."""
+        """Stop what moves, and give the hardware back; called once, also when :meth:`open` has failed."""
 
     def offer(self, server: MCPServer) -> None:
         """Add the device's tools and resources, before the server is online."""
+
+
+@runtime_checkable
+class Stoppable(Protocol):
+    """What a device that moves or sounds has besides: ``stop_all`` reaches it."""
+
+    async def stop(self) -> bool:
+        """Stop at once, and say whether anything moved or sounded.
+
+        Called whenever somebody asks, also when :meth:`DevicePlugin.open` has failed, also while a tool of the device
+        is at work. Whoever asked is told what is raised, and when it takes longer than 5 s.
+        """
 
 
 DeviceFactory = Callable[[DeviceContext], DevicePlugin]
