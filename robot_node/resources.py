@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import io
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -68,7 +69,7 @@ class Events(BaseModel):
 
 
 class RobotServer(MCPServer):
-    """An MCP server whose resource ``robot://face`` has two contents, where the SDK's functions return one.
+    """The SDK's MCP server, but that ``robot://face`` has two contents, and no tool's description is indented.
 
     Args:
         body: Whose face.
@@ -78,6 +79,18 @@ class RobotServer(MCPServer):
     def __init__(self, body: Body, name: str, **options: Any) -> None:  # noqa: ANN401  # MCPServer's own
         super().__init__(name, **options)
         self._body = body
+
+    def add_tool(
+        self,
+        fn: Callable[..., Any],
+        name: str | None = None,
+        title: str | None = None,
+        description: str | None = None,
+        *args: Any,  # noqa: ANN401  # MCPServer's own
+        **options: Any,  # noqa: ANN401  # MCPServer's own
+    ) -> None:
+        """Add a tool. A docstring that describes it loses its indentation, which Python keeps before 3.13."""
+        super().add_tool(fn, name, title, description or inspect.getdoc(fn), *args, **options)
 
     async def read_resource(
         self, uri: AnyUrl | str, context: Context[Any, Any] | None = None

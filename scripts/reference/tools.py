@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import json
 import re
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -152,7 +151,7 @@ def _tool(tool: Tool, needs: str, refusals: list[tuple[dict[str, Any], str]]) ->
         for name, role in BUILT_IN_ROLES.items()
         if role.allowed_tools == for_all or tool.name in role.allowed_tools
     ]
-    yield from ("", f"## {tool.name}", "", inspect.cleandoc(tool.description or ""), "")
+    yield from ("", f"## {tool.name}", "", tool.description or "", "")
     yield f"{needs} {_hints(tool.annotations)} Roles: {', '.join(may) or 'only those that name it'}."
     definitions = tool.input_schema.get("$defs", {})
     rows = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -82,6 +83,13 @@ async def test_each_kind_has_a_tool_whose_schema_states_names_and_ranges() -> No
         assert arguments["drive_motor"]["duration"]["maximum"] == 30
         assert arguments["beep"]["duration"]["maximum"] == 1.5
         assert "ctx" not in str(arguments)
+
+
+async def test_no_line_of_a_description_is_indented() -> None:
+    async with agent() as it:
+        described = {name: tool.description or "" for name, tool in (await it.tools()).items()}
+        assert described["drive_motor"].count("\n\n") == 1
+        assert not [name for name, text in described.items() if re.search(r"^\s", text) or re.search(r"\n[ \t]", text)]
 
 
 async def test_there_are_tools_for_what_there_is_and_stop_all_always() -> None:
