@@ -80,7 +80,7 @@ def _unusable(case: Case, model: str, error: Exception) -> Finding:
 def _packages_match(machine: Machine) -> Finding:
     """python3-libcamera is built for one libcamera exactly; both come from one source package."""
     check = "libcamera packages"
-    installed = _installed_of_source(machine, "libcamera")
+    installed = _without_superseded(_installed_of_source(machine, "libcamera"))
     versions = set(installed.values())
     upgrade = "sudo apt update && sudo apt full-upgrade"
     if not installed:
@@ -91,6 +91,18 @@ def _packages_match(machine: Machine) -> Finding:
         why = "Parts of different versions don't fit together: the camera library cannot be loaded, or crashes."
         return Finding.bad(check, f"They differ: {named}.", why=why, remedy=f"Bring them to one level: {upgrade}")
     return Finding.good(check, f"All are of one version, {versions.pop()}.")
+
+
+def _without_superseded(installed: dict[str, str]) -> dict[str, str]:
+    """Leave out libraries that apt keeps beside a newer one until somebody types autoremove: nothing loads them.
+
+    Each incompatible release has a package name of its own, libcamera0.3 and then libcamera0.5.
+    """
+    libraries = {name: version for name, version in installed.items() if re.match(r"libcamera\d", name)}
+    present = installed.get("python3-libcamera")
+    if present not in libraries.values():
+        return installed
+    return {name: version for name, version in installed.items() if name not in libraries or version == present}
 
 
 def _installed_of_source(machine: Machine, source: str) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -200,7 +201,7 @@ def no_pocketsphinx(pi: Pi) -> None:
         ({}, no_encoder, "video encoder", "not there", "sudo modprobe bcm2835-codec"),
         (WITH_LAMP, no_pin_library, "pin library", "no pins", "Leave everything"),
         (WITH_LAMP, pin_of_somebody, "pins", "GPIO22 (pins.outputs.lamp) by w1-gpio.", "gpioinfo"),
-        (WITH_SOUND, no_microphone, "microphone", "There is no 'default'", "python -m sounddevice"),
+        (WITH_SOUND, no_microphone, "microphone", "There is no 'default'", f"{sys.executable} -m sounddevice"),
         (WITH_SOUND, another_loudspeaker, "loudspeaker", "There is no 'Jabra'", "Plug it in"),
         ({"voice": {"engine": "espeak-ng"}}, no_espeak, "voice", "espeak-ng is not", "sudo apt install espeak-ng"),
         (
@@ -208,7 +209,7 @@ def no_pocketsphinx(pi: Pi) -> None:
             no_pocketsphinx,
             "hearing",
             "pocketsphinx is not",
-            "pip install pocketsphinx",
+            f"{sys.executable} -m pip install pocketsphinx",
         ),
     ],
 )
@@ -239,6 +240,16 @@ async def test_what_the_robot_itself_uses_is_not_in_the_way(tmp_path: Path) -> N
     found = await examined(pi)
     assert all(finding.ok for finding in found.values())
     assert "in use by the robot itself: python (process 99)" in found["camera"].detail
+
+
+async def test_a_library_that_an_upgrade_left_behind_is_in_nobodys_way(tmp_path: Path) -> None:
+    pi = Pi.in_good_health(tmp_path)
+    present = [package(name) for name in ("libcamera0.5", "python3-libcamera", "libcamera-ipa")]
+    pi.write("var/lib/dpkg/status", "\n".join([*present, package("libcamera0.3", "0.3.2+rpt1")]))
+    assert (await examined(pi))["libcamera packages"].level is Level.OK
+
+    pi.write("var/lib/dpkg/status", "\n".join([*present, package("libcamera-tools", "0.3.2+rpt1")]))
+    assert (await examined(pi))["libcamera packages"].level is Level.NOT_OK
 
 
 async def test_a_pi_5_needs_no_encoder_in_hardware(tmp_path: Path) -> None:
