@@ -27,6 +27,7 @@ from robot_node.mqtt import Backoff
 from robot_node.quick_imports import without_collector
 from robot_node.run_until_signal import end_process, run_until_signal
 from robot_node.settings_file import load_settings
+from robot_node.setup.survey import SETTINGS, is_there
 
 _STOP_WITHIN_S = 4.5
 """The unit gives the robot 5 s before it is killed (TimeoutStopSec=)."""
@@ -269,7 +270,15 @@ def face(
 
 @app.command()
 def doctor(
-    config: Annotated[Path | None, typer.Option("--config", "-c", metavar="FILE", help="Settings file (TOML).")] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            "-c",
+            metavar="FILE",
+            help=f"Settings file (TOML).  [default: {SETTINGS}, if there is one and no --broker]",
+        ),
+    ] = None,
     broker: BrokerOption = None,
     simulated: Annotated[bool, typer.Option("--simulated", help="Check the simulated hardware.")] = False,
     as_json: JsonOption = False,
@@ -296,13 +305,17 @@ def doctor(
         await examine(settings, platform, tell, has_robot=config is not None)
         return findings
 
+    if config is None and broker is None and is_there(Path(SETTINGS)):
+        config = Path(SETTINGS)
     if config is not None and (kept := use_credentials(config, os.environ)) is not None:
         tell(kept)
     try:
         settings = load_settings(config, given({"broker": {"url": broker}}))
         platform = hardware.choose(settings, simulated=simulated)
     except SettingsError as error:
-        tell(Finding.bad("settings", error.message, why="The robot does not start.", remedy=error.remedy))
+        kept_from_us = isinstance(error.__cause__, PermissionError)
+        why = "What is to be checked is not known." if kept_from_us else "The robot does not start."
+        tell(Finding.bad("settings", error.message, why=why, remedy=error.remedy))
     else:
         visit(check())
     if as_json:

@@ -225,7 +225,7 @@ def _say_what_next(settings: Settings, snippet: snippets.Snippet) -> None:
 Its settings: {survey.SETTINGS}; after a change: sudo systemctl restart robot-node
 What it says: journalctl -u robot-node -f
 Is it online? robot-node robots --broker {settings.broker.broker()}
-Is all well?  sudo robot-node doctor --config {survey.SETTINGS}
+Is all well?  sudo robot-node doctor
 
 For an agent on this machine. {snippet.advice}
 On another one: robot-node bridge --print-config, see docs/bridge.md.

@@ -63,10 +63,10 @@ def _read(file: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise SettingsError(
-            f"The settings file {file} cannot be read: {error.strerror}.",
-            remedy="'robot-node setup' makes one; config/robot-node.toml is one to begin with.",
-        ) from error
+        remedy = "'robot-node setup' makes one; config/robot-node.toml is one to begin with."
+        if isinstance(error, PermissionError):
+            remedy = "Type the same as root, with sudo in front of it."
+        raise SettingsError(f"The settings file {file} cannot be read: {error.strerror}.", remedy=remedy) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(
             f"The settings file {file} is not valid TOML: {error}.",

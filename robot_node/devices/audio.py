@@ -23,6 +23,7 @@ from robot_node.devices.volume import AUTO, Volume
 from robot_node.devices.worker import DeviceWorker, as_device_error
 from robot_node.errors import DeviceError
 from robot_node.media import FRAME_SAMPLES, SAMPLE_RATE, AudioPacketSink, EncodedAudio
+from robot_node.own_python import run_module
 from robot_node.state import RobotState
 
 logger = logging.getLogger(__name__)
@@ -350,7 +351,7 @@ def _opened(library: SoundLibrary, stream_class: Any, what: str, device: str) ->
         reason = str(error).partition("\n")[0].rstrip(".")
         return DeviceError(
             f"The {what} {device!r} cannot be used: {reason}.",
-            remedy="Plug it in, check its name in [audio] against: python -m sounddevice; then restart robot-node.",
+            remedy=f"Plug it in, and restart robot-node. The names for [audio]: {run_module('sounddevice')}",
         )
 
     try:

@@ -17,6 +17,7 @@ from typing import Any
 
 from robot_node.child_environment import child_environment
 from robot_node.errors import DeviceError
+from robot_node.own_python import run_pip
 
 _OLDEST_PICAMERA2 = (0, 3, 26)
 """The first that makes JPEG stills from the YUV stream that the encoder reads; calls have time limits since 0.3.20."""
@@ -220,7 +221,7 @@ def _sounddevice() -> SoundLibrary:
     except (ImportError, OSError) as error:  # OSError: PortAudio itself is missing
         raise DeviceError(
             f"The sound library cannot be loaded: {error}.",
-            remedy="Install it: sudo apt install libportaudio2; and into robot-node's venv: pip install sounddevice.",
+            remedy=f"Install it: sudo apt install libportaudio2; {run_pip('install sounddevice')}",
         ) from error
     return SoundLibrary(
         RawInputStream=sounddevice.RawInputStream,

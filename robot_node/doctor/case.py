@@ -13,6 +13,7 @@ from robot_node.doctor.findings import Finding, Tell
 from robot_node.doctor.machine import Machine
 from robot_node.doctor.service import Service
 from robot_node.errors import DeviceError
+from robot_node.own_python import run_pip
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -70,7 +71,7 @@ class Case:
             detail = f"It fails while it is loaded: {type(error).__name__}: {error}."
             remedy = (
                 "Bring the system's packages to one level: sudo apt update && sudo apt full-upgrade. A second numpy in "
-                "robot-node's venv is another cause: pip list --local shows it, pip uninstall numpy removes it."
+                f"robot-node's own environment is another cause; this removes it: {run_pip('uninstall numpy')}"
             )
             self.tell(Finding.bad(check, detail, why=why, remedy=remedy))
         return None

@@ -7,6 +7,7 @@ from robot_node.devices.platform import SoundLibrary
 from robot_node.devices.worker import HangingError
 from robot_node.doctor.case import Case
 from robot_node.doctor.findings import Finding
+from robot_node.own_python import run_module, run_pip
 
 _WHY = "It was asked for in [audio]."
 
@@ -35,8 +36,8 @@ async def _device(case: Case, library: SoundLibrary, name: str, device: str, kin
         return Finding.bad(name, error.message, why=_WHY, remedy="Unplug it and plug it in again.")
     except (ValueError, library.PortAudioError) as error:
         remedy = (
-            f"Plug it in, or set {name} in [audio] to a part of a name that this lists: python -m sounddevice. The "
-            "robot's user must be in the group audio."
+            f"Plug it in, or set {name} in [audio] to a part of a name that this lists: {run_module('sounddevice')} . "
+            "The robot's user must be in the group audio."
         )
         return Finding.bad(name, f"There is no {device!r}: {error}.", why=_WHY, remedy=remedy)
     return Finding.good(name, f"{found['name']} is there.")
@@ -53,4 +54,4 @@ def _package(case: Case, check: str, package: str, *, why: str) -> Finding:
     if version := case.machine.version_of(package):
         return Finding.good(check, f"{package} {version} is installed.")
     detail = f"The Python package {package} is not installed."
-    return Finding.bad(check, detail, why=why, remedy=f"Into robot-node's venv: pip install {package}")
+    return Finding.bad(check, detail, why=why, remedy=f"Install it: {run_pip(f'install {package}')}")

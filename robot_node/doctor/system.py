@@ -12,6 +12,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from robot_node.doctor.case import Case
 from robot_node.doctor.findings import Finding
 from robot_node.doctor.pins import pins_in_question
+from robot_node.own_python import run_pip
 
 _FULL_BYTES = 50 * 1024**2
 _SHORT_BYTES = 500 * 1024**2
@@ -184,5 +185,5 @@ def _packages(case: Case) -> Finding:
         "packages",
         f"{'; '.join(wrong)}.",
         why="Other versions behave differently: robot-node may fail anywhere.",
-        remedy=f"Into robot-node's venv: pip install {' '.join(wanted)}",
+        remedy=f"Install these: {run_pip(' '.join(['install', *wanted]))}",
     )

@@ -9,6 +9,7 @@ from typing import Any
 
 from robot_node.errors import DeviceError, SettingsError
 from robot_node.hearing.engine import Wanted
+from robot_node.own_python import run_pip
 
 _RATE = 48_000
 _SEARCH = "phrases"
@@ -40,7 +41,7 @@ class SphinxRecognizer:
         except ImportError as error:
             raise DeviceError(
                 f"The speech recognition cannot be loaded: {error}.",
-                remedy="Install it into robot-node's venv: pip install pocketsphinx.",
+                remedy=f"Install it: {run_pip('install pocketsphinx')}",
             ) from error
         self._rest = b""  # of what was heard: less than a frame
         self._used_to = ""

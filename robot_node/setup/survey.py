@@ -94,6 +94,17 @@ def carried(name: str) -> str:
     return (resources.files("robot_node.setup") / "carried" / name).read_text(encoding="utf-8")
 
 
+def is_there(file: Path) -> bool:
+    """Whether a file is there; one that we may not even look at is."""
+    try:
+        file.stat()
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
 def runs_systemd() -> bool:
     """Whether systemd is this machine's service manager (sd_booted(3))."""
     return Path("/run/systemd/system").is_dir()

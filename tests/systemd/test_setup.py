@@ -64,6 +64,10 @@ async def test_setup_starts_a_robot_that_answers_changes_it_and_takes_it_away(
     setup("--name", "kitchen", "--broker", locked.url, "--username", "kitchen", "--password-file", "/root/password")
     assert await online() == [("kitchen", "robot-node/kitchen")]  # and its password came by systemd
     assert machine.run("systemctl", "is-enabled", "robot-node") == "enabled\n"
+    examined = machine.run("sh", "-c", f"{_INSTALLED} doctor; true")
+    assert "ok      credentials: The broker lets us in as kitchen." in examined.splitlines(), (
+        "it finds the settings itself"
+    )
     main_process = machine.run("systemctl", "show", "--value", "--property=MainPID", "robot-node")
 
     assert "Nothing is to be done" in setup()
