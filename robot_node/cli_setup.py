@@ -117,7 +117,7 @@ def setup(
     if name is not None and name != answers.name:
         answers = answers.named(name)
     if not non_interactive:
-        answers = questions.ask(answers)
+        answers = _asked(answers)
     settings = _settings(known, answers)
     reachable = root != _THIS_MACHINE or _is_reachable(settings.broker.broker())
     installation = plan.installation(
@@ -132,6 +132,19 @@ def setup(
     if _agreed(installation, "Do this?", dry_run=dry_run, ask=not non_interactive):
         _carry_out(installation, doer)
         _say_what_next(settings, snippets.stdio_snippet(desktop, survey.LINK, settings.broker, ()))
+
+
+def _asked(known: Answers) -> Answers:
+    try:
+        return questions.ask(known)
+    except typer.Abort:
+        if sys.stdin.isatty():
+            raise
+        typer.echo()
+        raise SetupError(
+            "There is nobody to answer the questions.",
+            remedy="--non-interactive asks none: see --help for what answers them.",
+        ) from None
 
 
 def _refuse_impossible(root: Path, *, dry_run: bool) -> None:
@@ -163,9 +176,10 @@ def _password(file: Path | None) -> str | None:
         return os.environ.get(f"{ENV_PREFIX}BROKER__PASSWORD")
     try:
         text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise SettingsError(
-            f"The password file {file} cannot be read: {error.strerror}.", remedy="Name one that you may read, or '-'."
+            f"The password file {file} cannot be read: {reason}.", remedy="Name one that you may read, or '-'."
         ) from error
     return text.rstrip("\n")
 

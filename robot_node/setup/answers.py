@@ -15,6 +15,8 @@ from robot_node.setup.settings_text import Key, Value
 DISPLAY_DRIVERS = ("ssd1306", "sh1106", "none")
 DISPLAY_INTERFACES = ("i2c", "spi")
 _ID_PREFIX = "robot-node-"
+_NAME_LENGTH = 100
+"""An id of up to 128 characters begins with the prefix."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +92,13 @@ class Answers:
         Raises:
             SettingsError: the name cannot be part of an MQTT topic.
         """
+        name = name.strip()
         group = self.server_name.rpartition("/")[0]
-        if not is_client_id(name) or not is_server_name(f"{group}/{name}"):
-            raise SettingsError(f"{name!r} cannot be a robot's name.", remedy="Use no '/', '+', '#' and no controls.")
+        if not is_client_id(name) or not is_server_name(f"{group}/{name}") or len(name) > _NAME_LENGTH:
+            raise SettingsError(
+                f"{name!r} cannot be a robot's name.",
+                remedy=f"Use one to {_NAME_LENGTH} characters, no '/', '+', '#' and no controls.",
+            )
         return replace(self, server_name=f"{group}/{name}", server_id=_id(name, self.username))
 
     def at(self, url: str) -> Self:

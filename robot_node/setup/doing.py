@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -74,6 +75,8 @@ class Doer:
                 case StopUnit(unit):
                     now = [] if self._is_image else ["--now"]
                     self._run("systemctl", *self._image_option(), "disable", "--quiet", *now, unit)
+                    if now:
+                        self._forget_failure(unit)
                 case ReloadUnits():
                     self._run("systemctl", "daemon-reload")
                 case Remove(path):
@@ -145,6 +148,11 @@ class Doer:
         groups = self._below("/etc/group").read_text(encoding="utf-8")
         if any(line.startswith(f"{name}:") for line in groups.splitlines()):
             self._run("groupdel", *self._prefix(), name)
+
+    def _forget_failure(self, unit: str) -> None:
+        """A unit that did not stop well would stay in systemctl's lists, although its file is gone."""
+        with contextlib.suppress(SetupError):  # it is forgotten already: not loaded
+            self._run("systemctl", "reset-failed", unit)
 
     def _start(self, unit: str, *, wait: bool) -> str:
         if not wait:

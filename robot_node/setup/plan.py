@@ -89,11 +89,11 @@ def installation(
     actions: list[Action] = [*kept, *units]
     if machine.text(survey.LINK) != program and program != survey.LINK:
         actions.append(MakeLink(survey.LINK, program))
-    if units and start:
+    if start and (units or machine.outdated):
         actions.append(ReloadUnits())
     if not machine.enabled:
         actions.append(EnableUnit(survey.UNIT))
-    if start and (kept or units or not machine.active):
+    if start and (kept or units or machine.outdated or not machine.active):
         actions.append(StartUnit(survey.UNIT, wait=wait))
     return Plan(tuple(actions), () if before is None else tuple(settings_text.changes(before, answers.values())))
 

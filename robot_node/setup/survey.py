@@ -6,11 +6,13 @@ import os
 import shutil
 import stat
 import subprocess
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 
+import robot_node
 from robot_node.child_environment import child_environment
 from robot_node.errors import SetupError
 
@@ -73,6 +75,7 @@ class Machine:
         interfaces: Which of ``"i2c"`` and ``"spi"`` can be switched on, and are off.
         enabled: Whether the unit starts with the machine.
         active: Whether it runs now.
+        outdated: Whether it runs with other settings, another password, unit or program than are there now.
     """
 
     entries: Mapping[str, Entry] = field(default_factory=dict)
@@ -82,6 +85,7 @@ class Machine:
     interfaces: frozenset[str] = frozenset()
     enabled: bool = False
     active: bool = False
+    outdated: bool = False
 
     def text(self, path: str) -> str | None:
         """What is in a file, or None when it isn't there."""
@@ -125,6 +129,7 @@ def survey(root: Path) -> Machine:
         users = frozenset(line[0] for line in _table(root / "etc/passwd"))
     except PermissionError as error:
         raise SetupError(f"{error.filename} cannot be read.", remedy="Run setup as root, with sudo.") from error
+    started = _started_at() if root == Path("/") else None
     return Machine(
         entries=entries,
         groups={line[0]: int(line[2]) for line in group_lines},
@@ -132,7 +137,8 @@ def survey(root: Path) -> Machine:
         members=frozenset(line[0] for line in group_lines if USER in line[3].split(",")),
         interfaces=_interfaces_off() if root == Path("/") else frozenset(),
         enabled=(_below(root, "/etc/systemd/system/multi-user.target.wants") / UNIT).is_symlink(),
-        active=root == Path("/") and _is_active(),
+        active=started is not None,
+        outdated=started is not None and _changed_at() > started,
     )
 
 
@@ -143,14 +149,25 @@ def _interfaces_off() -> frozenset[str]:
     return frozenset(name for name, device in devices.items() if not device.exists())
 
 
-def _is_active() -> bool:
+def _started_at() -> float | None:
+    """When the service was started that runs now, in seconds since the epoch; None when none runs."""
     if (systemctl := shutil.which("systemctl")) is None:
-        return False
-    asked = [systemctl, "is-active", "--quiet", UNIT]
-    done = subprocess.run(  # noqa: S603  # fixed words
-        asked, check=False, capture_output=True, timeout=30, env=child_environment()
-    )
-    return done.returncode == 0
+        return None
+    # A Pi has no clock of its own: what it showed when the service started may have been wrong by days.
+    asked = [systemctl, "show", "--property=ActiveState,ExecMainStartTimestampMonotonic", UNIT]
+    said = subprocess.run(  # noqa: S603  # fixed words
+        asked, check=False, capture_output=True, text=True, timeout=30, env=child_environment()
+    ).stdout
+    shown = dict(line.split("=", 1) for line in said.splitlines() if "=" in line)
+    if shown.get("ActiveState") != "active":
+        return None
+    return time.time() - (time.monotonic() - int(shown["ExecMainStartTimestampMonotonic"]) / 1e6)
+
+
+def _changed_at() -> float:
+    """When the latest change was made to what a service that starts now would use, in seconds since the epoch."""
+    files = [Path(path) for path in (SETTINGS, PASSWORD, UNIT_FILE, DROP_IN)]
+    return max(path.stat().st_mtime for path in (*files, Path(robot_node.__file__)) if path.exists())
 
 
 def _below(root: Path, path: str) -> Path:
@@ -165,7 +182,7 @@ def _entry(path: Path) -> Entry | None:
     if stat.S_ISLNK(status.st_mode):
         text = os.readlink(path)  # noqa: PTH115  # as it was written, not as a path
     elif stat.S_ISREG(status.st_mode):
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8", errors="replace")  # whoever needs every letter reads it himself
     else:
         text = ""
     return Entry(stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid, text)

@@ -45,7 +45,7 @@ _PHOTO = Step(
     leaves={"photo.jpg": b"\xff\xd8\xff"},
 )
 _ON_A_PI = (
-    "sudo apt install -y python3-venv python3-picamera2 python3-lgpio mosquitto",
+    "sudo apt update && sudo apt install -y python3-venv python3-picamera2 python3-lgpio mosquitto",
     "sudo python3 -m venv --system-site-packages /opt/robot-node/.venv",
     "sudo /opt/robot-node/.venv/bin/pip install .",
     "sudo /opt/robot-node/.venv/bin/robot-node setup",

@@ -89,6 +89,8 @@ def test_a_second_time_there_is_nothing_to_do() -> None:
 
 def test_a_robot_that_does_not_run_is_started() -> None:
     assert actions(ANSWERS, replace(done(ANSWERS), active=False)) == [StartUnit(survey.UNIT, wait=True)]
+    outdated = [ReloadUnits(), StartUnit(survey.UNIT, wait=True)]
+    assert actions(ANSWERS, replace(done(ANSWERS), outdated=True)) == outdated
 
 
 def test_another_answer_changes_the_file_and_starts_the_robot_anew() -> None:

@@ -186,17 +186,23 @@ async def test_uninstalling_leaves_nothing(image: Path) -> None:
     assert "remove /etc/robot-node\n" in refused.stdout
     assert listing(image) == installed, "it asks first, and Enter means no"
 
+    # What was written in another encoding can be removed too.
+    (image / "etc/robot-node/robot-node.toml").write_bytes("# Küche".encode("latin-1"))
     assert (await setup("--uninstall", "--yes", image=image)).status == 0
     assert listing(image) == before
     assert "Nothing is installed." in (await setup("--uninstall", image=image)).stdout
 
 
-async def test_settings_that_are_wrong_are_refused_before_anything_is_done(image: Path) -> None:
+async def test_settings_that_are_wrong_are_refused_before_anything_is_done(image: Path, tmp_path: Path) -> None:
     before = listing(image)
+    (tmp_path / "latin").write_bytes("hünter".encode("latin-1"))
     for arguments, says in (
         (("--display", "lcd"), "command line: display.driver:"),
         (("--broker", "http://x"), "unknown scheme 'http'"),
         (("--name", "a/b"), "cannot be a robot's name"),
+        (("--name", " "), "'' cannot be a robot's name"),
+        (("--name", "x" * 101), "Use one to 100 characters"),
+        (("--password-file", str(tmp_path / "latin")), "latin cannot be read: it is not UTF-8"),
         (("--password-file", "nowhere"), "The password file nowhere cannot be read: No such file"),
         (("--agent", "emacs"), "'emacs' is no program whose settings are known. Known: claude-desktop"),
     ):
@@ -231,6 +237,14 @@ async def test_who_is_not_root_is_told_so_before_a_question_is_asked(image: Path
     assert refused.status == 1
     assert "takes the rights of root. Type: sudo /" in refused.stderr
     assert refused.stdout == ""
+
+
+async def test_where_nobody_answers_it_says_how_to_do_without(image: Path) -> None:
+    before = listing(image)
+    said = await setup(image=image, stdin="kitchen\n")
+    assert said.status == 1
+    assert "nobody to answer the questions. --non-interactive asks none" in said.stderr
+    assert listing(image) == before
 
 
 async def test_a_machine_without_systemd_is_refused() -> None:

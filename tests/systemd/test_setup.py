@@ -76,6 +76,11 @@ async def test_setup_starts_a_robot_that_answers_changes_it_and_takes_it_away(
     setup("--name", "hall")
     assert await online() == [("kitchen", "robot-node/hall")]
 
+    settings = machine.root / "etc/robot-node/robot-node.toml"
+    settings.write_text(settings.read_text().replace("robot-node/hall", "robot-node/cellar"))
+    setup()  # what was changed by hand takes effect
+    assert await online() == [("kitchen", "robot-node/cellar")]
+
     setup("--uninstall", "--yes")
     assert await online() == []
     assert left_overs(machine) == before
