@@ -19,7 +19,7 @@ def new_session(kind: str, peer: str) -> str:
 
     Args:
         kind: What it is a session of, e.g. ``"mcp"``.
-        peer: The client id of the other side, which holds no ``/``.
+        peer: The client id of the other side, which holds no ``/``; of a connection to the broker, ours.
     """
     return f"{kind}/{peer}/{next(_numbers)}"
 

@@ -21,6 +21,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from robot_node.backoff import Backoff
 from robot_node.errors import BrokerError, RobotNodeError
+from robot_node.log_context import in_session, new_session
 from robot_node.mqtt_client import MqttClient, OnMessage, PublishProperties
 from robot_node.mqtt_errors import connect_error, reason_of, remedy_for
 from robot_node.mqtt_tls import tls_context
@@ -242,13 +243,17 @@ async def keep_connected(
     while True:
         connected_at: float | None = None
         present = options() if callable(options) else options
+        session = new_session("mqtt", present.client_id)
         try:
-            async with connect(broker, present, on_message) as connection:
-                connected_at = loop.time()
-                logger.info("%s connection to %s is up as %s", name, broker, present.client_id)
-                on_status(LinkStatus(connected=True))
-                await _serve_until_lost(connection, serve, name)
+            with in_session(session):
+                async with connect(broker, present, on_message) as connection:
+                    connected_at = loop.time()
+                    logger.info("%s connection to %s is up as %s", name, broker, present.client_id)
+                    on_status(LinkStatus(connected=True))
+                    await _serve_until_lost(connection, serve, name)
         except (BrokerError, ReconnectError) as error:
+            with in_session(session):  # the warning below has none: that of each attempt would be another, never folded
+                logger.debug("%s connection is over: %s", name, error.message)
             on_status(LinkStatus(connected=False, reason=error.message))
             lived_s = None if connected_at is None else loop.time() - connected_at
             if isinstance(error, ReconnectError) and not reconnecting:

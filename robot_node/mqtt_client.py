@@ -11,7 +11,7 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, MutableMapping
 from typing import Any
 
 import aiomqtt
@@ -21,6 +21,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from robot_node.log_context import current_session
 from robot_node.mqtt_packets import Publish, read_user_properties, write_publish
 from robot_node.mqtt_paho import PahoClient
 from robot_node.mqtt_types import Incoming, UserProperties
@@ -47,7 +48,10 @@ class MqttClient(aiomqtt.Client):
     connack_packet_bytes: int = 0
 
     def __init__(self, on_message: OnMessage, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  # aiomqtt's own
-        aside: Any = _Aside(logging.getLogger("mqtt"))  # it is not a Logger, but all that aiomqtt and paho use of one
+        # The packets that come are read outside of any session: by the event loop itself.
+        aside: Any = _Aside(
+            logging.getLogger("mqtt"), {"session": current_session()}
+        )  # it is not a Logger, but all that aiomqtt and paho use of one
         super().__init__(*args, logger=aside, **kwargs)
         self._hand_over = on_message
         self._loop_thread = threading.get_ident()
@@ -240,6 +244,9 @@ class _Aside(logging.LoggerAdapter[logging.Logger]):
 
     def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:  # noqa: ANN401  # as the base has it
         super().log(level if kwargs.get("exc_info") else logging.DEBUG, msg, *args, **kwargs)
+
+    def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:  # noqa: ANN401  # as the base has it
+        return (msg, kwargs) if current_session() else super().process(msg, kwargs)
 
 
 class PublishProperties(Properties):

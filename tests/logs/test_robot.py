@@ -58,6 +58,11 @@ def story(robot: RobotProcess, kind: str, peer: str) -> str:
 
 async def test_the_steps_of_a_connection_are_found_by_its_session(broker: PrivateBroker, tmp_path: Path) -> None:
     async with running(broker, tmp_path, level="debug", format="json") as robot:
+        for client_id in (SERVER_ID, f"{SERVER_ID}-webrtc"):
+            await eventually(lambda: "connection to" in story(robot, "mqtt", client_id), "a story of each connection")  # noqa: B023  # called at once
+        packets = [record for record in records(robot) if record["logger"] == "mqtt"]
+        assert "Received CONNACK" in "".join(record["message"] for record in packets)
+        assert [record for record in packets if not record.get("session")] == []
         called = await robot_node("call", SERVER_ID, "get_status", "--client-id", "bob", broker=broker)
         assert called.status == 0, called.stderr
         await eventually(lambda: "ended: the client left" in story(robot, "mcp", "bob"), "the session's end")
