@@ -8,8 +8,10 @@ MADE_FROM := pyproject.toml requirements-picamera2.txt
 CONSOLE := robot_node/console
 PAGE := $(CONSOLE)/dist/index.html
 PAGE_FROM := $(shell find $(CONSOLE)/src $(CONSOLE)/public -type f) $(CONSOLE)/index.html $(CONSOLE)/vite.config.ts $(CONSOLE)/tsconfig.json
+# What needs no quiet machine, two at a time; the longest first.
+CHECKS := check-console check-types docs check-style check-imports
 
-.PHONY: help setup develop demo test lint docs reference audit format clean
+.PHONY: help setup develop demo test lint docs reference dist audit format clean test-console $(CHECKS)
 
 help:
 	@echo "make demo     a broker and a simulated robot on this machine; SCENE=clip.mp4 chooses what its camera sees"
@@ -65,12 +67,23 @@ demo: setup
 	@exec $(BIN)/robot-node demo --scene '$(SCENE)'
 
 lint: develop
+	@$(MAKE) --no-print-directory --jobs 2 $(CHECKS)
+
+check-style:
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+check-types:
 	$(BIN)/mypy
+
+check-imports:
 	$(BIN)/lint-imports --no-cache
+
+check-console:
 	cd $(CONSOLE) && npm run --silent lint
-	@$(MAKE) --no-print-directory docs
+
+test-console:
+	cd $(CONSOLE) && ROBOT_NODE='$(CURDIR)/$(BIN)/robot-node' npm run --silent test
 
 # A link or an image that leads nowhere and a page without a place in the navigation are errors. All pages are read
 # anew each time: those that have not changed would keep silent about theirs.
@@ -79,8 +92,8 @@ docs: develop
 	@echo "The documentation is in build/docs/index.html"
 
 # The tests wait more than they compute: four at once keep two cores busy. They begin with the longest.
-test: lint
-	cd $(CONSOLE) && ROBOT_NODE='$(CURDIR)/$(BIN)/robot-node' npm run --silent test
+test: develop
+	@$(MAKE) --no-print-directory --jobs 2 $(CHECKS) test-console
 	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 reference: develop
