@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import gc
 import logging
 import sys
@@ -21,7 +20,7 @@ from typing import Any
 
 from benchmarks._processes import reply, requests
 from hw_mocks.platform import SimulatedPi, simulated_platform
-from robot_node import node
+from robot_node import memory, node
 from robot_node.logs.setup import configure_logging
 from robot_node.settings_file import load_settings
 
@@ -69,7 +68,7 @@ class _Tracebacks(logging.Handler):
 
 def _figures(tracebacks: _Tracebacks) -> dict[str, object]:
     gc.collect()
-    ctypes.CDLL(None).malloc_trim(0)  # malloc_trim(3): what the allocator keeps for the next time is not in use
+    memory.give_back()  # what the allocator keeps for the next time is not in use
     status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     return {
         "memory_mb": round(int(status["VmRSS"].split()[0]) / 1024, 1),

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from robot_node import memory
 from robot_node.device_settings import CameraSettings
 from robot_node.devices.h264 import FrameReceiver, H264Stream
 from robot_node.devices.platform import CameraLibrary
@@ -205,6 +206,7 @@ class CaptureSession:
                 f"The camera could not be closed: {error}.", remedy="Restart the robot: the kernel then closes it."
             ) from error
         self._picam2 = None
+        memory.give_back()
 
     def _configuration(self, library: CameraLibrary, picam2: Any) -> Any:  # noqa: ANN401  # picamera2 ships no types
         frame_us = round(1_000_000 / self._settings.frame_rate)

@@ -29,6 +29,7 @@ from tests.devices.camera_rig import (
     stamp_of,
     threads,
 )
+from tests.memory import resident_bytes
 
 pytestmark = pytest.mark.filterwarnings("ignore:setDaemon:DeprecationWarning")  # picamera2's own line
 
@@ -235,3 +236,18 @@ def test_a_frame_that_comes_when_the_loop_is_gone_hurts_nobody(pi: Pi) -> None:
     camera._session.close()
     camera._worker.close()
     assert not pi.capturing()
+
+
+async def test_a_camera_that_goes_off_leaves_no_memory_with_the_robot(pi: Pi) -> None:
+    """Here it is the test that frees it; what lies between keeps the allocator from giving it back by itself."""
+    async with rig(pi) as robot:
+        await robot.camera.start()
+        pictures, between = [], []
+        for _ in range(1000):
+            pictures.append(bytes(64 * 1024))
+            between.append(bytearray(1024))
+        in_use = resident_bytes()
+        pictures.clear()
+        await robot.camera.stop()
+        assert resident_bytes() < in_use - 32 * 1024 * 1024
+        assert between

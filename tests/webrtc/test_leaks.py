@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import resource
-from pathlib import Path
 
 from robot_node.webrtc.signaling import Offer, Terminated
+from tests.memory import resident_bytes
 from tests.webrtc.conftest import Robot, until
 from tests.webrtc.counts import counts
 from tests.webrtc.peer import peer
@@ -15,11 +14,6 @@ from tests.webrtc.scene import difference, grey_of, read_number
 
 # Fragments and caches of the allocator, on both sides; 200 sessions that stayed would take several times as much.
 _MEMORY_BOUND_BYTES = 16 * 1024 * 1024
-
-
-def _memory_in_use() -> int:
-    """Bytes of this process that are in memory: robot and viewers together."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
 def _nobody_is_served() -> bool:
@@ -40,13 +34,13 @@ async def test_200_viewers_come_and_go_without_a_trace(robot: Robot) -> None:
     await _come_and_go(robot, 20)  # whatever is made once and kept, is made now
     await until(_nobody_is_served)
     gc.collect()
-    before, memory_before = counts(), _memory_in_use()
+    before, memory_before = counts(), resident_bytes()
     await _come_and_go(robot, 200)
     await until(_nobody_is_served)
     gc.collect()
     await until(lambda: counts().no_more_than(before))
     assert not robot.scene.encoding
-    assert _memory_in_use() - memory_before < _MEMORY_BOUND_BYTES
+    assert resident_bytes() - memory_before < _MEMORY_BOUND_BYTES
     assert robot.statistics.snapshot().totals.connected == 220
 
 
