@@ -18,6 +18,7 @@ help:
 	@echo "make test     lint, types, import contracts, the documentation, and all tests"
 	@echo "make docs     the documentation as a site: build/docs/index.html"
 	@echo "make setup    the virtual environment .venv, the console, and the system packages that the demo needs"
+	@echo "make develop  the same, and what tests, documentation and benchmarks need"
 	@echo "make reference  the pages in docs/reference and the drawings of docs/wiring.md, from the code"
 	@echo "make dist     a wheel and an sdist in dist/"
 	@echo "make audit    known vulnerabilities of the packages; needs services that know them"

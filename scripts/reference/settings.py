@@ -50,7 +50,8 @@ def settings_page() -> str:
     lines = [_HEAD]
     for section in Settings.model_fields:
         described = definitions[schema["properties"][section]["$ref"].rpartition("/")[2]]
-        lines += ["", f"## [{section}]", "", summary(described), *_linked(_sentence(meanings[section, ""])), ""]
+        said = summary(described)
+        lines += ["", f"## [{section}]", "", said, *_linked(_sentence(_beyond(said, meanings[section, ""]))), ""]
         rows = [_row(section, key, meanings) for key in properties(described, definitions)]
         if rows:
             lines += table(("key", "may be", "default", "meaning"), rows)
@@ -71,8 +72,15 @@ def _row(section: str, key: Property, meanings: Mapping[tuple[str, str], str]) -
     return f"`{key.name}`<br>`{variable}`", key.kind, _default(section, key), *_linked(meaning)
 
 
+def _beyond(summary: str, comment: str) -> str:
+    """What a section's comment says beyond its summary."""
+    begin, _, rest = comment.partition("; ")
+    return rest if rest and begin.lower() in summary.lower() else comment
+
+
 def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:].rstrip('.')}." if text else ""
+    begin = text[:1] if _GUIDE.match(text) else text[:1].upper()
+    return f"{begin}{text[1:].rstrip('.')}." if text else ""
 
 
 def _linked(text: str) -> list[str]:
