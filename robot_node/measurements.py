@@ -36,10 +36,11 @@ class Outcome(enum.StrEnum):
 
 
 class Link(enum.StrEnum):
-    """The robot's two MQTT connections."""
+    """The robot's MQTT connections: for agents, for viewers, and, when it may call, for its calls."""
 
     MCP = "mcp"
     SIGNALING = "signaling"
+    DIALER = "dialer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +110,10 @@ class Measurements:
         self.sessions_opened = 0
         self.faults: Counter[str] = Counter()
         self.bus_errors: Counter[str] = Counter()
+        self.calls = self.calls_connected = 0
+        self.call_ends: Counter[str] = Counter()
+        self.dialer_connected: bool | None = None
+        """The connection for calls is up; None when the robot may not call."""
 
     @property
     def tools(self) -> Mapping[str, ToolCalls]:
@@ -150,6 +155,11 @@ class Measurements:
             bus: ``"i2c"`` or ``"spi"``.
         """
         self.bus_errors[bus] += 1
+
+    def dialer_is(self, *, connected: bool) -> None:
+        """The connection for calls came up, or went down."""
+        self.connects[Link.DIALER] += connected and not self.dialer_connected
+        self.dialer_connected = connected
 
     def loop_was_late(self, seconds: float) -> None:
         """The event loop did something so much later than it should."""

@@ -180,7 +180,7 @@ async def run(
                         "WebRTC", partial(_stream, settings, streams, body, links["WebRTC"], online, voice=voice)
                     )
                 if calls is not None:
-                    services.run("dialer", partial(_dial, settings, streams, calls, face, online, voice=voice))
+                    services.run("dialer", partial(_dial, settings, streams, calls, body, online, voice=voice))
                 _speak_and_hear(services, loudspeaker, voice.speaker, ears)
                 _look_after_camera(services, camera, settings.camera, state, kept)
         finally:
@@ -272,9 +272,13 @@ async def _stream(
 
 
 async def _dial(
-    settings: Settings, streams: Streams, calls: CallControl, face: Face, online: asyncio.Event, *, voice: Voice
+    settings: Settings, streams: Streams, calls: CallControl, body: Body, online: asyncio.Event, *, voice: Voice
 ) -> None:
     """Call the media backend. Loading aiortc and av takes seconds on a Pi: in a thread, once the robot is reachable."""
+
+    def report(status: LinkStatus) -> None:
+        body.measurements.dialer_is(connected=status.connected)
+
     await online.wait()
     dialer = await asyncio.to_thread(importlib.import_module, "robot_node.webrtc.dialer")
     await dialer.dial(
@@ -284,8 +288,10 @@ async def _dial(
         settings.dialer,
         calls,
         webrtc=settings.webrtc,
+        measurements=body.measurements,
         link_backoff=_backoff(settings),
-        on_message=Subtitles(face.show_text).receive,
+        on_status=report,
+        on_message=Subtitles(body.face.show_text).receive,
         announcements=voice.announcements,
     )
 

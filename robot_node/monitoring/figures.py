@@ -17,11 +17,15 @@ from robot_node.body import Body
 from robot_node.devices.board import BoardReadings, Throttling
 from robot_node.measurements import Distribution, Link, Measurements, Outcome, faults_of
 from robot_node.state import CallState, CameraState
+from robot_node.webrtc.call_end import CallCause
 from robot_node.webrtc.session_end import Cause
 from robot_node.webrtc.stats import TOO_MANY_VIEWERS, StreamingStats
 
 END_REASONS = (*(cause.name.lower() for cause in Cause), TOO_MANY_VIEWERS)
 """Every reason for which a viewer's offer or session is over."""
+
+CALL_END_REASONS = tuple(cause.name.lower() for cause in CallCause)
+"""Every reason for which a call is over."""
 
 
 class _Figures(BaseModel):
@@ -43,7 +47,7 @@ class Timing(_Figures):
 
 
 class ConnectionFigures(_Figures):
-    """One of the two connections to the broker."""
+    """One of the connections to the broker."""
 
     connected: bool = Field(description="It is up.")
     reconnects: int = Field(description="How often it was made again since the start.")
@@ -80,6 +84,14 @@ class WebRtcFigures(_Figures):
     frames_sent: int = Field(description="Video frames handed to the network, once for each viewer.")
     frames_dropped: int = Field(description="Video frames that viewers lost because they were behind.")
     keyframes_forced: int = Field(description="Keyframes that the encoders were asked for.")
+
+
+class CallFigures(_Figures):
+    """The robot's own calls to its media backend."""
+
+    attempts: int = Field(description="Calls that were begun since the start.")
+    connected: int = Field(description="Calls that came to be connected.")
+    ended: dict[str, int] = Field(description="Calls that are over, by reason.")
 
 
 class BoardFigures(_Figures):
@@ -130,10 +142,13 @@ class Figures(_Figures):
     python: str = Field(description="Version of Python.")
     time: str = Field(description="When, by the robot's clock, in UTC.")
     uptime_s: float = Field(description="Seconds since the robot started.")
-    connections: dict[Link, ConnectionFigures] = Field(description="The MQTT connections, `mcp` and `signaling`.")
+    connections: dict[Link, ConnectionFigures] = Field(
+        description="The MQTT connections: `mcp`, `signaling`, and `dialer` if it may call."
+    )
     sessions: SessionFigures = Field(description="Agents that came and went.")
     tools: dict[str, ToolFigures] = Field(description="Tools that were called, by name; `other`: not the robot's.")
     webrtc: WebRtcFigures = Field(description="Viewers, how their connections went, and what they get.")
+    calls: CallFigures = Field(description="How the robot's calls to its media backend went.")
     board: BoardFigures = Field(description="How the Raspberry Pi itself is.")
     process: ProcessFigures = Field(description="What the robot's process needs, and how late it is.")
     state: StateFigures = Field(description="What the robot does.")
@@ -145,6 +160,8 @@ def figures_of(body: Body, board: BoardReadings, server_id: str) -> Figures:
     """Read them all. From the event loop only."""
     now, counted = body.state.snapshot, body.measurements
     connected = {Link.MCP: now.mcp_connected, Link.SIGNALING: now.signaling_connected}
+    if counted.dialer_connected is not None:
+        connected[Link.DIALER] = counted.dialer_connected
     return Figures(
         server_id=server_id,
         version=metadata.version("robot-node"),
@@ -152,7 +169,7 @@ def figures_of(body: Body, board: BoardReadings, server_id: str) -> Figures:
         time=datetime.now(UTC).isoformat(timespec="seconds"),
         uptime_s=round(body.clock() - body.started_at, 3),
         connections={
-            link: ConnectionFigures(connected=connected[link], reconnects=counted.reconnects(link)) for link in Link
+            link: ConnectionFigures(connected=up, reconnects=counted.reconnects(link)) for link, up in connected.items()
         },
         sessions=SessionFigures(open=now.sessions, opened=counted.sessions_opened),
         tools={
@@ -160,6 +177,11 @@ def figures_of(body: Body, board: BoardReadings, server_id: str) -> Figures:
             for name, calls in counted.tools.items()
         },
         webrtc=_webrtc(body.statistics.snapshot(), now.viewers),
+        calls=CallFigures(
+            attempts=counted.calls,
+            connected=counted.calls_connected,
+            ended=_counted(counted.call_ends, CALL_END_REASONS),
+        ),
         board=BoardFigures(
             temperature_c=board.temperature_c,
             throttling=_names(board.throttling),

@@ -50,7 +50,7 @@ def _broker(now: Figures) -> Iterator[Metric]:
     links = now.connections
     yield _gauge(
         "mqtt_connected",
-        "1 while the connection to the broker is up: mcp for agents, signaling for viewers.",
+        "1 while the connection to the broker is up: mcp for agents, signaling for viewers, dialer for calls.",
         {link.value: figures.connected for link, figures in links.items()},
         label="connection",
     )
@@ -99,6 +99,9 @@ def _webrtc(now: Figures) -> Iterator[Metric]:
     yield _counter("video_frames_sent", "Frames handed to the network, once for each viewer.", webrtc.frames_sent)
     yield _counter("video_frames_dropped", "Frames that viewers lost because they were behind.", webrtc.frames_dropped)
     yield _counter("video_keyframes_forced", "Keyframes that the encoders were asked for.", webrtc.keyframes_forced)
+    yield _counter("call_attempts", "Calls to the backend that were begun.", now.calls.attempts)
+    yield _counter("call_connected", "Calls to the backend that came to be connected.", now.calls.connected)
+    yield _counter("call_ended", "Calls to the backend that are over, by reason.", now.calls.ended, label="reason")
 
 
 def _state(now: Figures) -> Iterator[Metric]:

@@ -7,7 +7,6 @@ However it ends, the peer connection is closed when ``run`` is left.
 from __future__ import annotations
 
 import asyncio
-import enum
 import logging
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from robot_node.errors import SignalingError
 from robot_node.webrtc import aiortc_hooks
 from robot_node.webrtc.audio import Sound
 from robot_node.webrtc.broadcast import Broadcast
+from robot_node.webrtc.call_end import CallCause, CallEnd
 from robot_node.webrtc.call_sound import CallSound
 from robot_node.webrtc.lifetime import Lifetime
 from robot_node.webrtc.liveness import until_vanished
@@ -36,40 +36,6 @@ _DIRECTIONS = {
     "a=recvonly": "a=recvonly",
     "a=inactive": "a=inactive",
 }
-
-
-class CallCause(enum.Enum):
-    """Why a call ended."""
-
-    HUNG_UP = "the robot has hung up"
-    LEAVING = "the robot is leaving"
-    TERMINATED = "ended by the backend"
-    CLOSED = "closed by the backend"
-    VANISHED = "the backend has vanished"
-    NOT_ANSWERED = "the backend did not answer"
-    UNUSABLE = "the backend's answer cannot be used"
-    NOT_CONNECTED = "no connection came about"
-    FAILED = "the connection failed"
-
-
-@dataclass(frozen=True, slots=True)
-class CallEnd:
-    """How a call ended.
-
-    Attributes:
-        cause: Why.
-        reason: The same for people, as one sentence.
-        connected_s: How long it was connected, in seconds; None when it never was.
-    """
-
-    cause: CallCause
-    reason: str
-    connected_s: float | None = None
-
-    @property
-    def worth_telling(self) -> bool:
-        """The backend does not know yet."""
-        return self.cause not in {CallCause.TERMINATED, CallCause.CLOSED}
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from aiortc import RTCIceServer
 from robot_node.config import DialerSettings, WebRtcSettings
 from robot_node.errors import SignalingError
 from robot_node.log_context import in_session, new_session
+from robot_node.measurements import Measurements
 from robot_node.mqtt import (
     Backoff,
     Broker,
@@ -32,8 +33,9 @@ from robot_node.state import CallState
 from robot_node.webrtc.announcements import Announcements
 from robot_node.webrtc.audio import Sound
 from robot_node.webrtc.broadcast import Broadcast
-from robot_node.webrtc.call import Call, CallCause, CallEnd, CallLimits
+from robot_node.webrtc.call import Call, CallLimits
 from robot_node.webrtc.call_control import CallControl
+from robot_node.webrtc.call_end import CallCause, CallEnd
 from robot_node.webrtc.messages import BackendMessage, encode_message, messages_topic, parse_message
 from robot_node.webrtc.negotiation import ice_server
 from robot_node.webrtc.outbox import Outbox
@@ -68,6 +70,7 @@ async def dial(
     control: CallControl,
     *,
     webrtc: WebRtcSettings | None = None,
+    measurements: Measurements | None = None,
     backoff: Backoff | None = None,
     link_backoff: Backoff | None = None,
     on_status: Callable[[LinkStatus], None] = lambda _: None,
@@ -83,6 +86,7 @@ async def dial(
         settings: Whom to call, and how patiently.
         control: Whether to be in a call; is told what becomes of it.
         webrtc: ICE servers, addresses, and how long a connection may take.
+        measurements: Where calls are counted.
         backoff: Delays between attempts to call; as the settings say by default.
         link_backoff: Delays between attempts to connect to the broker.
         on_status: Told of each change of the signalling connection.
@@ -139,6 +143,7 @@ async def dial(
             client_id=client_id,
             ice_servers=ice_servers,
             webrtc=webrtc,
+            measurements=measurements or Measurements(),
             group=group,
         )
         stop_announcing = announcements.listen(dialer.announce) if announcements else lambda: None
@@ -171,6 +176,7 @@ class _Dialer:
         client_id: str,
         ice_servers: list[RTCIceServer],
         webrtc: WebRtcSettings,
+        measurements: Measurements,
         group: asyncio.TaskGroup,
     ) -> None:
         self._client_id = client_id
@@ -181,6 +187,7 @@ class _Dialer:
         self._settings = settings
         self._webrtc = webrtc
         self._ice_servers = ice_servers
+        self._measurements = measurements
         self._control = control
         self._backoff = backoff
         self._call: Call | None = None
@@ -236,6 +243,7 @@ class _Dialer:
 
     async def _call_once(self, given_up: asyncio.Event) -> None:
         self._control.begins()
+        self._measurements.calls += 1
         call = self._call = Call(
             self._broadcast,
             send=lambda message: self.outbox.put(self._settings.backend, message),
@@ -270,6 +278,7 @@ class _Dialer:
         self._call = self._running = None
         self._control.is_over()
         end = CallEnd(CallCause.LEAVING, "The robot is leaving.") if running.cancelled() else running.result()
+        self._measurements.call_ends[end.cause.name.lower()] += 1
         with in_session(self._log_name):
             logger.info("The call to %s is over: %s", self._settings.backend, end.reason)
         if end.worth_telling:
@@ -304,6 +313,7 @@ class _Dialer:
     def _connected(self) -> None:
         logger.info("The call to %s is connected", self._settings.backend)
         self._control.connected()
+        self._measurements.calls_connected += 1
 
 
 async def _unless(given_up: asyncio.Event, coroutine: Coroutine[Any, Any, object]) -> bool:

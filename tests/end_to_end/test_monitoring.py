@@ -101,10 +101,10 @@ async def logged(caplog: pytest.LogCaptureFixture, pattern: str) -> str:
 
 @contextlib.asynccontextmanager
 async def a_scraped_robot(
-    broker: PrivateBroker, pi: SimulatedPi, caplog: pytest.LogCaptureFixture
+    broker: PrivateBroker, pi: SimulatedPi, caplog: pytest.LogCaptureFixture, **settings: Mapping[str, object]
 ) -> AsyncIterator[Scraper]:
     caplog.set_level(logging.INFO, "robot_node")
-    async with a_robot(broker, pi, {"metrics": {"enabled": True, "port": 0}}):
+    async with a_robot(broker, pi, {"metrics": {"enabled": True, "port": 0}, **settings}):
         yield Scraper(await logged(caplog, r"Metrics at (\S+)"))
 
 
@@ -189,6 +189,18 @@ async def test_reconnects_are_counted_for_each_connection(
         async with raw_socket(broker.port, SERVER_ID):  # takes the robot's id over, once
             after = await prometheus.until(lambda now: of_both(now, "robot_node_mqtt_reconnects_total")[0] >= 1)
         assert of_both(after, "robot_node_mqtt_reconnects_total")[1] == 0
+
+
+async def test_calls_to_a_backend_that_is_not_there_are_counted_by_reason(
+    broker: PrivateBroker, caplog: pytest.LogCaptureFixture
+) -> None:
+    dialer = {"enabled": True, "answer_timeout_s": 0.1, "retry_initial_s": 0.1}
+    ended = ("robot_node_call_ended_total", frozenset({("reason", "not_answered")}))
+    async with a_scraped_robot(broker, simulated_platform(scene="clock"), caplog, dialer=dialer) as prometheus:
+        now = await prometheus.until(lambda now: now[ended] >= 2)
+        assert (value(now, "robot_node_call_attempts_total") or 0) >= 2
+        assert value(now, "robot_node_call_connected_total") == 0
+        assert value(now, "robot_node_mqtt_connected", connection="dialer") == 1
 
 
 async def test_a_port_that_is_taken_is_told_and_tried_again(

@@ -47,6 +47,14 @@ def test_only_a_connection_that_was_made_before_is_made_again() -> None:
     assert (measurements.reconnects(Link.MCP), measurements.reconnects(Link.SIGNALING)) == (2, 0)
 
 
+def test_the_connection_for_calls_is_one_that_may_be_made_again() -> None:
+    measurements = Measurements()
+    for connected in (False, True, False, False, True):
+        measurements.dialer_is(connected=connected)
+    assert measurements.dialer_connected
+    assert measurements.reconnects(Link.DIALER) == 1
+
+
 def test_sessions_and_faults_are_counted_when_they_begin() -> None:
     state, measurements = counted_state()
     for sessions in (1, 2, 1, 2, 0):

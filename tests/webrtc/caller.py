@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
 from robot_node.config import DialerSettings, WebRtcSettings
+from robot_node.measurements import Measurements
 from robot_node.media import VideoSource
 from robot_node.mqtt import Backoff, Broker, LinkStatus
 from robot_node.private_broker import PrivateBroker
@@ -44,6 +45,7 @@ class Caller:
     control: CallControl
     backoff: CountedBackoff
     task: asyncio.Task[None]
+    measurements: Measurements
     links: list[LinkStatus] = field(default_factory=list)
     messages: list[BackendMessage] = field(default_factory=list)
 
@@ -72,6 +74,7 @@ async def calling_robot(
     address = Broker.from_url(private.url)
     links: list[LinkStatus] = []
     messages: list[BackendMessage] = []
+    measurements = Measurements()
     task = asyncio.create_task(
         dial(
             address,
@@ -83,11 +86,12 @@ async def calling_robot(
             backoff=backoff,
             link_backoff=Backoff(initial_s=0.05, maximum_s=0.2),
             on_status=links.append,
+            measurements=measurements,
             on_message=messages.append,
         )
     )
     try:
-        yield Caller(address, scene, streams, state, control, backoff, task, links, messages)
+        yield Caller(address, scene, streams, state, control, backoff, task, measurements, links, messages)
     finally:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
