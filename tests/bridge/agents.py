@@ -26,7 +26,8 @@ from robot_node.bridge.server import Bridge
 from robot_node.mqtt import Broker
 from robot_node.private_broker import PrivateBroker
 from tests.end_to_end.robot_process import environment
-from tests.mcp_mqtt.peers import PATIENCE_S, fast_backoff
+from tests.mcp_mqtt.peers import PATIENCE_S
+from tests.mcp_mqtt.toys import fast_backoff
 
 Message = dict[str, Any]
 

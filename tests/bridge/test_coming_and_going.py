@@ -14,7 +14,7 @@ from robot_node.mcp_mqtt.presence import OnlineServer, directory
 from robot_node.mqtt import Broker, LinkStatus
 from robot_node.private_broker import PrivateBroker
 from tests.bridge.agents import Message, bridge_process, raw_agent, scripted_robot
-from tests.mcp_mqtt.peers import Toy, running, toy_server
+from tests.mcp_mqtt.toys import Toy, running, toy_server
 
 TOYS = {"add", "wait", "count", "fail", "picture", "who", "announce"}
 KITCHEN = {f"kitchen__{name}" for name in TOYS}

@@ -20,7 +20,8 @@ from robot_node.errors import SettingsError
 from robot_node.private_broker import PrivateBroker
 from tests.bridge.agents import BridgeProcess, Message, bridge_process, scripted_robot, text_of
 from tests.end_to_end.robot_process import eventually, robot_node
-from tests.mcp_mqtt.peers import PATIENCE_S, Toy, running, toy_server
+from tests.mcp_mqtt.peers import PATIENCE_S
+from tests.mcp_mqtt.toys import Toy, running, toy_server
 
 
 @pytest.fixture

@@ -18,7 +18,8 @@ from mcp_types import ElicitRequestParams, ElicitResult, ImageContent, TextResou
 from robot_node.private_broker import PrivateBroker
 from tests.bridge.agents import official_client, text_of
 from tests.end_to_end.robot_process import RobotProcess, wait_until_online
-from tests.mcp_mqtt.peers import PATIENCE_S, Toy, running, toy_server
+from tests.mcp_mqtt.peers import PATIENCE_S
+from tests.mcp_mqtt.toys import Toy, running, toy_server
 
 
 @pytest.fixture

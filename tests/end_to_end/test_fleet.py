@@ -12,8 +12,8 @@ from robot_node.mqtt import Broker
 from robot_node.private_broker import PrivateBroker
 from tests.end_to_end.robot_process import PRESENCE, SERVER_ID, SERVER_NAME, RobotProcess, plain_client
 from tests.mcp_mqtt.packets import Other, Publish, Suback
-from tests.mcp_mqtt.peers import running, toy_server
 from tests.mcp_mqtt.tap import Seen, Tap
+from tests.mcp_mqtt.toys import running, toy_server
 
 OTHER_ID, OTHER_NAME = "other-robot", "tests/other"
 PINGS = (Other("PINGREQ"), Other("PINGRESP"))

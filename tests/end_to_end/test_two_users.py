@@ -30,7 +30,8 @@ from robot_node.mcp_mqtt.presence import directory, online_servers
 from robot_node.mqtt import Broker
 from robot_node.private_broker import PrivateBroker, free_port
 from tests.end_to_end.robot_process import DEADLINE_S, RobotProcess, environment, eventually, robot_node
-from tests.mcp_mqtt.peers import DISCONNECTED, Toy, initialize, running
+from tests.mcp_mqtt.peers import DISCONNECTED, initialize
+from tests.mcp_mqtt.toys import Toy, running
 
 CONFIG = Path(__file__).parents[2] / "config"
 SERVER_ID, SERVER_NAME = "robot-kitchen", "robot-node/kitchen"

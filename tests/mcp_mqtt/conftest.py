@@ -6,7 +6,7 @@ import pytest
 
 from robot_node.mqtt import Broker
 from robot_node.private_broker import PrivateBroker
-from tests.mcp_mqtt.peers import Toy, toy_server
+from tests.mcp_mqtt.toys import Toy, toy_server
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What the tests put around the code under test: raw MQTT peers, a recording proxy, toy tools."""
+"""Raw MQTT peers, which can say anything, and the words that they say it with."""
 
 from __future__ import annotations
 
@@ -6,20 +6,15 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import Any
 
 import aiomqtt
-from mcp.server import MCPServer
-from mcp.server.mcpserver import Context, Image
-from mcp.server.mcpserver.exceptions import ToolError
 from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties, VariableByteIntegers
+from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from robot_node.mcp_mqtt.notifier import Notifier
-from robot_node.mcp_mqtt.server import Beside, ServerOptions, serve
-from robot_node.mqtt import Backoff, Broker, LinkStatus
+from robot_node.mqtt import Broker
 from robot_node.private_broker import PrivateBroker
 
 SERVER_ID = "robot-1"
@@ -176,128 +171,6 @@ async def raw_peer(
             await client.__aexit__(None, None, None)
 
 
-@dataclass
-class Toy:
-    """An MCP server with toy tools, and what a test sees of it from inside."""
-
-    server: MCPServer
-    started: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
-    ended: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
-    release: asyncio.Event = field(default_factory=asyncio.Event)
-    notifier: Notifier | None = None
-
-
-def toy_server(notifier: Notifier | None = None) -> Toy:
-    """Tools: add, wait (until released or cancelled), count (with progress), fail, picture, who."""
-    server = MCPServer("toy", version="1.2.3", subscriptions=notifier)
-    toy = Toy(server, notifier=notifier)
-
-    @server.tool()
-    def add(a: int, b: int) -> int:
-        """Add."""
-        return a + b
-
-    @server.tool()
-    async def wait(name: str = "") -> str:
-        """Wait until released."""
-        toy.started.put_nowait(name)
-        try:
-            await toy.release.wait()
-        except asyncio.CancelledError:
-            toy.ended.put_nowait(f"{name} cancelled")
-            raise
-        toy.ended.put_nowait(f"{name} done")
-        return "released"
-
-    @server.tool()
-    async def count(ctx: Context, to: int) -> int:
-        """Report progress."""
-        for step in range(1, to + 1):
-            await ctx.report_progress(step, to, f"step {step}")
-        return to
-
-    @server.tool()
-    def fail() -> str:
-        """Raise."""
-        raise ToolError("the toy is broken")
-
-    @server.tool()
-    def picture() -> Image:
-        """A picture."""
-        return Image(data=b"\x89PNG not really", format="png")
-
-    @server.tool()
-    def who(ctx: Context) -> str:
-        """Who calls."""
-        caller: Any = ctx.request_context.request
-        return str(caller.client_id)
-
-    @server.tool()
-    async def announce(ctx: Context, times: int) -> None:
-        """Tell that the tools changed."""
-        for _ in range(times):
-            await ctx.session.send_tool_list_changed()
-
-    return toy
-
-
-@dataclass
-class Running:
-    """A server that is online, and what it reported."""
-
-    task: asyncio.Task[None]
-    online: asyncio.Event
-    statuses: list[LinkStatus]
-
-    async def stop(self) -> None:
-        self.task.cancel()
-        await asyncio.wait([self.task])
-        if not self.task.cancelled():
-            self.task.result()
-
-
-def fast_backoff() -> Backoff:
-    return Backoff(initial_s=0.05, maximum_s=0.2)
-
-
-@contextlib.asynccontextmanager
-async def running(
-    broker: PrivateBroker | Broker,
-    toy: Toy,
-    *,
-    backoff: Backoff | None = None,
-    wait: bool = True,
-    on_sessions: Callable[[int], None] = lambda _: None,
-    beside: Beside | None = None,
-    **options: object,
-) -> AsyncIterator[Running]:
-    """Serve the toy, as robot-1, until the block ends."""
-    address = broker if isinstance(broker, Broker) else Broker.from_url(broker.url)
-    online = asyncio.Event()
-    statuses: list[LinkStatus] = []
-    settings: dict[str, Any] = {"server_id": SERVER_ID, "server_name": SERVER_NAME} | options
-    task = asyncio.create_task(
-        serve(
-            address,
-            toy.server,
-            ServerOptions(**settings),
-            backoff=backoff or fast_backoff(),
-            on_online=online.set,
-            on_status=statuses.append,
-            notifier=toy.notifier,
-            on_sessions=on_sessions,
-            beside=beside,
-        )
-    )
-    server = Running(task, online, statuses)
-    try:
-        if wait:
-            await eventually(online)
-        yield server
-    finally:
-        await server.stop()
-
-
 async def eventually(event: asyncio.Event) -> None:
     async with asyncio.timeout(PATIENCE_S):
         await event.wait()
@@ -308,95 +181,3 @@ async def until_true(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(PATIENCE_S):
         while not condition():  # noqa: ASYNC110  # used only for what has no event, such as a broker's log
             await asyncio.sleep(0.01)
-
-
-class Proxy:
-    """Stands between a client and the broker: records CONNECT, and can add user properties to CONNACK."""
-
-    def __init__(self, broker: PrivateBroker) -> None:
-        self._broker = broker
-        self.connects: list[bytes] = []
-        self.connack_properties: tuple[tuple[str, str], ...] = ()
-        self._server: asyncio.Server | None = None
-        self._writers: set[asyncio.StreamWriter] = set()
-
-    @property
-    def address(self) -> Broker:
-        assert self._server is not None
-        return Broker("127.0.0.1", self._server.sockets[0].getsockname()[1])
-
-    def cut(self) -> None:
-        """Break every connection."""
-        for writer in self._writers:
-            writer.transport.abort()
-
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        assert self._server is not None
-        self._server.close()
-        self.cut()
-        await self._server.wait_closed()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        broker_reader, broker_writer = await asyncio.open_connection("127.0.0.1", self._broker.port)
-        both = {writer, broker_writer}
-        self._writers |= both
-        try:
-            self.connects.append(await self._packet(reader, broker_writer))
-            connack = await self._packet(broker_reader, None)
-            writer.write(self._with_properties(connack))
-            await asyncio.wait(
-                [
-                    asyncio.create_task(self._copy(reader, broker_writer)),
-                    asyncio.create_task(self._copy(broker_reader, writer)),
-                ],
-                return_when=asyncio.FIRST_COMPLETED,
-            )
-        except (OSError, asyncio.IncompleteReadError):
-            pass
-        finally:
-            for each in both:
-                each.close()
-            self._writers -= both
-
-    async def _packet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter | None) -> bytes:
-        head = await reader.readexactly(2)
-        length, shift = head[1] & 0x7F, 7
-        while head[-1] & 0x80:
-            head += await reader.readexactly(1)
-            length |= (head[-1] & 0x7F) << shift
-            shift += 7
-        packet = head + await reader.readexactly(length)
-        if writer is not None:
-            writer.write(packet)
-        return packet
-
-    def _with_properties(self, connack: bytes) -> bytes:
-        if not self.connack_properties:
-            return connack
-        properties = Properties(PacketTypes.CONNACK)  # type: ignore[no-untyped-call]  # paho leaves it untyped
-        properties.unpack(connack[4:])  # type: ignore[no-untyped-call]  # after type, length, flags and reason code
-        for pair in self.connack_properties:
-            properties.UserProperty = pair
-        packed: bytes = properties.pack()  # type: ignore[no-untyped-call]  # as above
-        body = connack[2:4] + packed
-        length: bytes = VariableByteIntegers.encode(len(body))  # type: ignore[no-untyped-call]  # as above
-        return connack[:1] + length + body
-
-    async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError):
-            while data := await reader.read(65536):
-                writer.write(data)
-                await writer.drain()
-
-
-def in_packet(name: str, value: str) -> bytes:
-    """A user property as it stands in a packet (MQTT 5.0, 2.2.2.2)."""
-
-    def text(string: str) -> bytes:
-        return len(string.encode()).to_bytes(2, "big") + string.encode()
-
-    return b"\x26" + text(name) + text(value)

@@ -11,7 +11,8 @@ from typing import NamedTuple, Self, TypeVar
 from robot_node.mqtt import Broker
 from robot_node.private_broker import PrivateBroker
 from tests.mcp_mqtt.packets import Connack, Connect, Packet, Publish, UserProperties, decode
-from tests.mcp_mqtt.peers import PATIENCE_S, in_packet
+from tests.mcp_mqtt.peers import PATIENCE_S
+from tests.mcp_mqtt.proxy import in_packet
 
 P = TypeVar("P")
 

@@ -26,7 +26,8 @@ from robot_node.mcp_mqtt.presence import online_servers
 from robot_node.mcp_mqtt.rate_limit import CallLimits
 from robot_node.mqtt import Broker
 from robot_node.private_broker import PrivateBroker
-from tests.mcp_mqtt.peers import SERVER_ID, SERVER_NAME, Toy, call, initialize, raw_peer, request, running
+from tests.mcp_mqtt.peers import SERVER_ID, SERVER_NAME, call, initialize, raw_peer, request
+from tests.mcp_mqtt.toys import Toy, running
 
 MODES = pytest.mark.parametrize("mode", ["legacy", "auto", "2026-07-28"])
 VIEWER = Role(

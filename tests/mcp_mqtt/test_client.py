@@ -24,14 +24,12 @@ from tests.mcp_mqtt.peers import (
     PRESENCE,
     SERVER_ID,
     SERVER_NAME,
-    Proxy,
-    Toy,
-    in_packet,
     raw_peer,
     rpc_topic,
-    running,
     until_true,
 )
+from tests.mcp_mqtt.proxy import Proxy, in_packet
+from tests.mcp_mqtt.toys import Toy, running
 
 MODES = ["auto", "legacy", "2026-07-28"]
 ONLINE = {"jsonrpc": "2.0", "method": "notifications/server/online", "params": {"server_name": SERVER_NAME}}

@@ -42,14 +42,13 @@ from tests.mcp_mqtt.peers import (
     PATIENCE_S,
     SERVER_ID,
     SERVER_NAME,
-    Proxy,
-    Toy,
     eventually,
     raw_peer,
     rpc_topic,
-    running,
     until_true,
 )
+from tests.mcp_mqtt.proxy import Proxy
+from tests.mcp_mqtt.toys import Toy, running
 
 # Ping, roots and resources/subscribe belong to the handshake era, which most clients still speak.
 pytestmark = pytest.mark.filterwarnings("ignore::mcp.shared.exceptions.MCPDeprecationWarning")

@@ -32,12 +32,11 @@ from tests.mcp_mqtt.peers import (
     SERVER_ID,
     SERVER_NAME,
     RawPeer,
-    Toy,
     raw_peer,
     rpc_topic,
-    running,
     until_true,
 )
+from tests.mcp_mqtt.toys import Toy, running
 
 RPC = rpc_topic("agent")
 ONLINE = {"jsonrpc": "2.0", "method": "notifications/server/online", "params": {"server_name": SERVER_NAME}}

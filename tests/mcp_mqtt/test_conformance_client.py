@@ -24,12 +24,11 @@ from tests.mcp_mqtt.peers import (
     SERVER_ID,
     SERVER_NAME,
     RawPeer,
-    Toy,
     raw_peer,
     rpc_topic,
-    running,
 )
 from tests.mcp_mqtt.tap import Seen, Tap
+from tests.mcp_mqtt.toys import Toy, running
 
 MODES = ["auto", "legacy", "2026-07-28"]
 OWN_PRESENCE = "$mcp-client/presence/agent"

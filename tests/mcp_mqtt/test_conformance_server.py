@@ -23,16 +23,14 @@ from tests.mcp_mqtt.peers import (
     SERVER_ID,
     SERVER_NAME,
     RawPeer,
-    Toy,
     call,
     initialize,
     raw_peer,
     request,
     rpc_topic,
-    running,
-    toy_server,
 )
 from tests.mcp_mqtt.tap import Seen, Tap
+from tests.mcp_mqtt.toys import Toy, running, toy_server
 
 CLIENT_TOPICS = {"$mcp-client/presence/agent", "$mcp-client/capability/agent", rpc_topic("agent")}
 IDENTITY = (("MCP-COMPONENT-TYPE", "mcp-server"), ("MCP-MQTT-CLIENT-ID", SERVER_ID))

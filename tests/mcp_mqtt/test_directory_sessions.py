@@ -28,16 +28,13 @@ from tests.mcp_mqtt.peers import (
     PATIENCE_S,
     SERVER_ID,
     SERVER_NAME,
-    Proxy,
-    Toy,
     eventually,
-    fast_backoff,
     raw_peer,
     rpc_topic,
-    running,
-    toy_server,
     until_true,
 )
+from tests.mcp_mqtt.proxy import Proxy
+from tests.mcp_mqtt.toys import Toy, fast_backoff, running, toy_server
 
 MODES = ["auto", "legacy", "2026-07-28"]
 ENTRIES = st.fixed_dictionaries(

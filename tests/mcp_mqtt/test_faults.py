@@ -21,20 +21,9 @@ from robot_node.mcp_mqtt.presence import directory, online_servers
 from robot_node.mqtt import Broker, ConnectOptions, connect
 from robot_node.private_broker import PrivateBroker
 from tests.mcp_mqtt.packets import Publish
-from tests.mcp_mqtt.peers import (
-    PATIENCE_S,
-    PRESENCE,
-    SERVER_ID,
-    SERVER_NAME,
-    RawPeer,
-    Toy,
-    eventually,
-    raw_peer,
-    running,
-    toy_server,
-    until_true,
-)
+from tests.mcp_mqtt.peers import PATIENCE_S, PRESENCE, SERVER_ID, SERVER_NAME, RawPeer, eventually, raw_peer, until_true
 from tests.mcp_mqtt.tap import Seen, Tap
+from tests.mcp_mqtt.toys import Toy, running, toy_server
 
 
 async def works(address: Broker, server_id: str = SERVER_ID) -> None:

@@ -11,9 +11,10 @@ from robot_node.mcp_mqtt.client import mqtt_transport
 from robot_node.mcp_mqtt.presence import directory
 from robot_node.mqtt import Broker
 from robot_node.private_broker import PrivateBroker
-from tests.mcp_mqtt.peers import PATIENCE_S, SERVER_NAME, eventually, running, toy_server
+from tests.mcp_mqtt.peers import PATIENCE_S, SERVER_NAME, eventually
 from tests.mcp_mqtt.tap import Tap
 from tests.mcp_mqtt.test_faults import names_online, works
+from tests.mcp_mqtt.toys import running, toy_server
 
 
 async def test_a_broker_that_is_paused_for_30_s_loses_nobody_and_keeps_no_ghost(

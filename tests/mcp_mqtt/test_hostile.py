@@ -13,17 +13,16 @@ from tests.mcp_mqtt.peers import (
     CONTROL,
     DISCONNECTED,
     PATIENCE_S,
-    Proxy,
     RawPeer,
-    Toy,
     call,
     initialize,
     raw_peer,
     request,
     rpc_topic,
-    running,
     until_true,
 )
+from tests.mcp_mqtt.proxy import Proxy
+from tests.mcp_mqtt.toys import Toy, running
 
 WILL = b'{"jsonrpc":"2.0","method":"notifications/disconnected","params":null}'
 pytestmark = pytest.mark.usefixtures("bystander")

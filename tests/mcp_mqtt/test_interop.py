@@ -25,16 +25,14 @@ from tests.mcp_mqtt.peers import (
     PRESENCE,
     SERVER_ID,
     SERVER_NAME,
-    Proxy,
     RawPeer,
-    Toy,
     eventually,
     raw_peer,
     rpc_topic,
-    running,
-    toy_server,
     until_true,
 )
+from tests.mcp_mqtt.proxy import Proxy
+from tests.mcp_mqtt.toys import Toy, running, toy_server
 
 # What its client says, in the order of its keys.
 WILL = b'{"method":"notifications/disconnected","params":null,"jsonrpc":"2.0"}'

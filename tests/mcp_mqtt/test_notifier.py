@@ -23,14 +23,12 @@ from tests.mcp_mqtt.peers import (
     SERVER_NAME,
     RawPeer,
     Received,
-    Toy,
     initialize,
     raw_peer,
     request,
-    running,
-    toy_server,
     until_true,
 )
+from tests.mcp_mqtt.toys import Toy, running, toy_server
 
 CAMERA = "toy://camera"
 FACE = "toy://face"

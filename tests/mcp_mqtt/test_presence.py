@@ -15,19 +15,9 @@ from robot_node.errors import BrokerError, RemoteError, SettingsError
 from robot_node.mcp_mqtt.presence import OnlineServer, directory, online_servers, parse_presence, presence_filters
 from robot_node.mqtt import Broker
 from robot_node.private_broker import PrivateBroker
-from tests.mcp_mqtt.peers import (
-    PATIENCE_S,
-    PRESENCE,
-    SERVER_ID,
-    SERVER_NAME,
-    Proxy,
-    Toy,
-    eventually,
-    fast_backoff,
-    raw_peer,
-    running,
-    until_true,
-)
+from tests.mcp_mqtt.peers import PATIENCE_S, PRESENCE, SERVER_ID, SERVER_NAME, eventually, raw_peer, until_true
+from tests.mcp_mqtt.proxy import Proxy
+from tests.mcp_mqtt.toys import Toy, fast_backoff, running
 
 TOY = OnlineServer(SERVER_ID, SERVER_NAME, "a toy", {"site": 7})
 

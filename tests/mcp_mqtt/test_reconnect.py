@@ -13,19 +13,9 @@ from mcp import Client
 from robot_node.mcp_mqtt.client import mqtt_transport
 from robot_node.mqtt import Backoff, Broker
 from robot_node.private_broker import PrivateBroker
-from tests.mcp_mqtt.peers import (
-    PRESENCE,
-    SERVER_ID,
-    SERVER_NAME,
-    Proxy,
-    Toy,
-    call,
-    eventually,
-    raw_peer,
-    running,
-    toy_server,
-    until_true,
-)
+from tests.mcp_mqtt.peers import PRESENCE, SERVER_ID, SERVER_NAME, call, eventually, raw_peer, until_true
+from tests.mcp_mqtt.proxy import Proxy
+from tests.mcp_mqtt.toys import Toy, running, toy_server
 
 
 def retry_lines(caplog: pytest.LogCaptureFixture) -> list[str]:

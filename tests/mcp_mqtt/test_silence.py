@@ -18,16 +18,14 @@ from tests.mcp_mqtt.peers import (
     SERVER_NAME,
     RawPeer,
     Received,
-    Toy,
     call,
     initialize,
     raw_peer,
     request,
     rpc_topic,
-    running,
-    toy_server,
     until_true,
 )
+from tests.mcp_mqtt.toys import Toy, running, toy_server
 
 ENVELOPE = {
     "io.modelcontextprotocol/protocolVersion": "2026-07-28",

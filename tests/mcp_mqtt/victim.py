@@ -16,7 +16,8 @@ import tracemalloc
 from robot_node.mcp_mqtt.notifier import Notifier
 from robot_node.mcp_mqtt.server import ServerOptions, serve
 from robot_node.mqtt import Broker
-from tests.mcp_mqtt.peers import SERVER_ID, SERVER_NAME, toy_server
+from tests.mcp_mqtt.peers import SERVER_ID, SERVER_NAME
+from tests.mcp_mqtt.toys import toy_server
 
 MAX_SESSIONS = 16
 

@@ -24,3 +24,8 @@ def counts() -> Counts:
     """Those of this process, now."""
     files = len(list(Path("/proc/self/fd").iterdir()))
     return Counts(len(asyncio.all_tasks()), threading.active_count(), files)
+
+
+def vp8_threads() -> int:
+    """How many VP8 encoders run."""
+    return sum(thread.name == "VP8 encoder" for thread in threading.enumerate())

@@ -20,10 +20,9 @@ from tests.devices.camera_rig import make_pi
 from tests.end_to_end.footage import Footage, clip_path
 from tests.webrtc.caller import Caller, calling_robot
 from tests.webrtc.conftest import until
-from tests.webrtc.counts import counts
+from tests.webrtc.counts import counts, vp8_threads
 from tests.webrtc.media_backend import MediaBackend, media_backend
 from tests.webrtc.peer import send_report
-from tests.webrtc.test_vp8 import vp8_threads
 
 
 # picamera2's own line

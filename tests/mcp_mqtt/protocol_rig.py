@@ -1,0 +1,62 @@
+"""What the tests of a server's rules share: the rules, and packets to give them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from robot_node.mcp_mqtt.actions import Action, Answer, Close, Open, Packet, SessionKey
+from robot_node.mcp_mqtt.liveness import SilenceLimits
+from robot_node.mcp_mqtt.protocol import ServerProtocol
+from robot_node.mcp_mqtt.topics import ServerTopics
+from tests.mcp_mqtt.peers import CONTROL, SERVER_ID, SERVER_NAME, initialize, rpc_topic
+
+ENVELOPE = {"_meta": {"io.modelcontextprotocol/protocolVersion": "2026-07-28"}}
+ROOTS_CHANGED = {"jsonrpc": "2.0", "method": "notifications/roots/list_changed"}
+
+
+class Protocol(ServerProtocol):
+    """A server's rules, at a time of which most tests make nothing."""
+
+    def receive(self, packet: Packet, now: float = 0.0) -> tuple[Action, ...]:
+        return super().receive(packet, now)
+
+
+def protocol(*, max_sessions: int = 3, max_requests: int = 3, idle_s: float = 0.0, ping_s: float = 0.0) -> Protocol:
+    return Protocol(
+        ServerTopics(SERVER_ID, SERVER_NAME),
+        max_sessions=max_sessions,
+        max_requests=max_requests,
+        max_message_bytes=10_000,
+        silence=SilenceLimits(idle_s=idle_s, ping_s=ping_s, answer_s=10),
+    )
+
+
+def packet(topic: str, message: object, *, sender: str | None = None, retain: bool = False) -> Packet:
+    payload = message if isinstance(message, bytes) else json.dumps(message).encode()
+    return Packet(topic, payload, sender, retain)
+
+
+def control(client_id: str | None, message: object) -> Packet:
+    return packet(CONTROL, message, sender=client_id)
+
+
+def rpc(client_id: str, message: object, *, sender: str | None = None) -> Packet:
+    return packet(rpc_topic(client_id), message, sender=sender)
+
+
+def opened(core: Protocol, client_id: str = "agent") -> SessionKey:
+    action = core.receive(control(client_id, initialize()))[0]
+    if isinstance(action, Close):
+        action = core.receive(control(client_id, initialize()))[1]
+    assert isinstance(action, Open)
+    return action.session
+
+
+def kinds(actions: tuple[Action, ...]) -> list[str]:
+    return [type(action).__name__ for action in actions]
+
+
+def error_of(action: Action) -> tuple[str, Any, int]:
+    assert isinstance(action, Answer)
+    return action.client_id, action.error.id, action.error.error.code
