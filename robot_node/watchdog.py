@@ -79,7 +79,7 @@ class Watchdog:
 
     def tick(self, now: float) -> tuple[str, ...]:
         """What to send to systemd now (sd_notify(3)): food, or why there is none, once."""
-        reason = next((reason for check in self._checks if (reason := check(now))), "")
+        reason = next((reason for check in self._checks if (reason := _ask(check, now))), "")
         before, self._reason = self._reason, reason
         if not reason:
             if not before:
@@ -93,6 +93,13 @@ class Watchdog:
             return (f"STATUS={reason}",)
         # systemd counts from READY=1 on only, which may not come because of what hangs.
         return ("WATCHDOG=trigger",) if now - self._since >= self._period_s else ()
+
+
+def _ask(check: Check, now: float) -> str:
+    try:
+        return check(now)
+    except Exception as error:  # noqa: BLE001  # who cannot look cannot say that all is well
+        return f"A check of the watchdog crashed: {type(error).__name__}: {str(error).rstrip('.')}."
 
 
 @contextlib.asynccontextmanager

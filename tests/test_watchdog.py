@@ -31,6 +31,15 @@ def test_the_reason_is_told_and_logged_once_and_so_is_the_recovery(caplog: pytes
     assert caplog.text.count("All is well again") == 1
 
 
+def test_a_check_that_crashes_is_no_food_and_says_why() -> None:
+    def check(_now: float) -> str:
+        raise LookupError("no such thread")
+
+    watchdog = Watchdog([check], 30.0)
+    said = "STATUS=A check of the watchdog crashed: LookupError: no such thread."
+    assert [watchdog.tick(now) for now in (0.0, 15.0)] == [(said,), ()]
+
+
 def test_before_the_robot_is_ready_systemd_does_not_count_so_that_it_is_asked_for_the_restart() -> None:
     watchdog = Watchdog([lambda _: "The display hangs."], 30.0)
     assert [watchdog.tick(now) for now in (100.0, 115.0)] == [("STATUS=The display hangs.",), ()]

@@ -214,8 +214,8 @@ class Robots:
             task.cancel()  # calls under way fail now; the goodbye may take longer
         for robot, _ in gone:
             if robot.known:
-                await self._on_event(robot.name, ToolsListChanged())
-                await self._on_event(robot.name, ResourcesListChanged())
+                await self._tell_agents(robot.name, ToolsListChanged())
+                await self._tell_agents(robot.name, ResourcesListChanged())
         await cancel_and_wait(*(task for _, task in gone))
 
     async def close(self) -> None:
@@ -231,6 +231,9 @@ class Robots:
             except (RobotNodeError, MCPError) as error:
                 robot.use(None, str(error).rstrip("."))
                 logger.info("%s: %s", robot.server.server_id, error)
+            except Exception:  # a mistake of ours at one robot must not lose it for as long as it is online
+                robot.use(None, "the bridge stumbled over it: see its log")
+                logger.exception("The session with %s failed", robot.server.server_id)
             await asyncio.sleep(backoff.next_delay())
 
     async def _keep_session(self, robot: Robot, backoff: Backoff) -> None:
@@ -262,7 +265,7 @@ class Robots:
             try:
                 while not ended.done():
                     for event in changed:
-                        await self._on_event(robot.name, event)
+                        await self._tell_agents(robot.name, event)
                     await _either(ended, robot.stale)
                     changed = set() if ended.done() else await robot.read_lists(session)
             finally:
@@ -271,9 +274,15 @@ class Robots:
                 robot.use(None, "the session ended")
                 await cancel_and_wait(telling)
 
+    async def _tell_agents(self, name: ServerName, event: ServerEvent) -> None:
+        try:
+            await self._on_event(name, event)
+        except Exception:  # an agent that cannot be told must end neither the session nor the following of others
+            logger.exception("Agents could not be told what changed at %s", name.server_id)
+
     async def _tell(self, name: ServerName, updates: asyncio.Queue[ServerEvent]) -> None:
         while True:
-            await self._on_event(name, await updates.get())
+            await self._tell_agents(name, await updates.get())
 
 
 @contextlib.asynccontextmanager

@@ -6,11 +6,13 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from mcp.shared.subscriptions import ServerEvent
 
 from robot_node.bridge.naming import ToolNames
 from robot_node.bridge.overview import describe
-from robot_node.bridge.robots import MAX_ROBOTS, Robots
+from robot_node.bridge.robots import MAX_ROBOTS, Robots, robots
 from robot_node.mcp_mqtt.presence import OnlineServer, directory
+from robot_node.mcp_mqtt.topics import ServerName
 from robot_node.mqtt import Broker, LinkStatus
 from robot_node.private_broker import PrivateBroker
 from tests.bridge.agents import Message, bridge_process, raw_agent, scripted_robot
@@ -44,6 +46,29 @@ async def test_tools_have_prefixes_only_while_there_are_several_robots(broker: P
             }
         await agent.until_tools(TOYS)
         assert sum_in(await agent.call("kitchen__add", ADD)) == 3
+
+
+async def test_an_agent_that_cannot_be_told_costs_neither_the_session_nor_what_comes_later(
+    broker: PrivateBroker, toy: Toy, caplog: pytest.LogCaptureFixture
+) -> None:
+    told: asyncio.Queue[ServerName] = asyncio.Queue()
+
+    async def tell(robot: ServerName, _event: ServerEvent) -> None:
+        told.put_nowait(robot)
+        raise LookupError("nobody listens")
+
+    address = Broker.from_url(broker.url)
+    async with robots(address, wanted=(), client_id="bridge", on_event=tell) as pool, asyncio.timeout(60):
+        for _ in range(2):  # it comes, goes, and comes again
+            async with running(broker, toy):
+                name = await told.get()
+                session = await pool.get(name).session()
+                assert "tools" in session.capabilities
+            while pool.online:
+                await told.get()
+            while not told.empty():
+                told.get_nowait()
+    assert caplog.text.count("LookupError: nobody listens") >= 3
 
 
 async def test_at_the_moment_when_a_second_robot_arrives_old_names_go_on_working(
