@@ -156,7 +156,8 @@ async def _answers_at_once(broker: Broker, probe: Probe) -> Finding:
         "TCP_NODELAY",
         f"{figures}: the broker waits for acknowledgements before it sends (Nagle's algorithm).",
         why="Every call at QoS 1 is that much slower, and so is the way to the first picture.",
-        remedy="Put set_tcp_nodelay true into mosquitto.conf, or nodelay = true into EMQX's listener, and restart it.",
+        remedy="Where mosquitto runs: echo 'set_tcp_nodelay true' | sudo tee /etc/mosquitto/conf.d/nodelay.conf && "
+        "sudo systemctl restart mosquitto. For EMQX: nodelay = true in the settings of its listener.",
     )
 
 
@@ -236,8 +237,8 @@ async def _websocket(broker: Broker, probe: Probe, console: ConsoleSettings) -> 
     except (BrokerError, SettingsError) as error:
         detail = error.message
     remedy = (
-        "Give the broker a listener for it (mosquitto: 'listener 8083' and 'protocol websockets'), or say where it is: "
-        "broker_url in [console]."
+        "Give the broker a listener for it, as docs/console.md shows (a mosquitto without any loses port 1883 to the "
+        "first), or say where it is: broker_url in [console]."
     )
     if console.enabled:
         return Finding.bad(check, detail, why=why, remedy=remedy)

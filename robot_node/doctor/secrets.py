@@ -30,7 +30,8 @@ def use_credentials(
         What is to be told: that they are there, and that we may not read them.
     """
     folder = config.absolute().parent / _FOLDER
-    if _VARIABLE in environment or not folder.is_dir():
+    # os.path: where we may not even look at it, we may not read the settings either, which is told by itself.
+    if _VARIABLE in environment or not os.path.isdir(folder):  # noqa: PTH112
         return None
     if may_be_read(folder):
         environment[_VARIABLE] = str(folder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import subprocess
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -22,6 +23,7 @@ from robot_node.private_broker import PrivateBroker, free_port
 from tests.certificates import run_recipe, tls_listener
 
 ACL = Path(__file__).parents[2] / "config" / "mosquitto" / "acl"
+DOCS = Path(__file__).parents[2] / "docs"
 ALL = ["reachable", "MQTT 5", "credentials", "retained messages", "TCP_NODELAY", "presence", "access rules"]
 
 
@@ -126,7 +128,29 @@ async def test_the_consoles_way_to_the_broker_is_tried(broker: PrivateBroker) ->
         nobody = ConsoleSettings(enabled=enabled, broker_url=f"ws://127.0.0.1:{free_port()}/mqtt")
         found = await findings(address, console=nobody)
         assert found["WebSocket"].level is level
-        assert "protocol websockets" in found["WebSocket"].remedy
+        assert "docs/console.md shows" in found["WebSocket"].remedy
+
+
+def listening_hosts(port: int) -> set[str]:
+    """The addresses of this machine at which somebody listens on a TCP port (proc(5))."""
+    tables = "".join(Path(f"/proc/net/{name}").read_text() for name in ("tcp", "tcp6"))
+    rows = (line.split() for line in tables.splitlines())
+    return {row[1].partition(":")[0] for row in rows if row[1].endswith(f":{port:04X}") and row[3] == "0A"}
+
+
+async def test_the_listeners_of_the_consoles_guide_keep_that_of_robots_and_open_none_to_the_network() -> None:
+    shown = re.search(r"^    listener 1883.*\n(?:    .+\n)+", (DOCS / "console.md").read_text(), re.MULTILINE)
+    assert shown
+    port, websocket_port = free_port(), free_port()
+    settings = shown[0].replace("1883", str(port)).replace("8083", str(websocket_port))
+    async with PrivateBroker(extra=settings):
+        for url in (f"mqtt://127.0.0.1:{port}", f"ws://127.0.0.1:{websocket_port}/mqtt"):
+            found = await findings(Broker.from_url(url))
+            assert not problems(found)
+        hosts = listening_hosts(websocket_port)
+    # As the kernel writes them: 127.0.0.1, the same as an IPv6 address, ::1.
+    assert hosts
+    assert hosts <= {"0100007F", "0000000000000000FFFF00000100007F", "00000000000000000000000001000000"}
 
 
 @pytest.mark.parametrize(

@@ -65,9 +65,12 @@ async def test_setup_starts_a_robot_that_answers_changes_it_and_takes_it_away(
     assert await online() == [("kitchen", "robot-node/kitchen")]  # and its password came by systemd
     assert machine.run("systemctl", "is-enabled", "robot-node") == "enabled\n"
     examined = machine.run("sh", "-c", f"{_INSTALLED} doctor; true")
-    assert "ok      credentials: The broker lets us in as kitchen." in examined.splitlines(), (
-        "it finds the settings itself"
-    )
+    # It finds the settings itself.
+    assert "ok      credentials: The broker lets us in as kitchen." in examined.splitlines()
+    as_anybody = f"setpriv --reuid=nobody --regid=nogroup --clear-groups {_INSTALLED} doctor 2>&1; true"
+    (told,) = machine.run("sh", "-c", as_anybody).splitlines()
+    assert told.startswith("not ok  settings: "), told
+    assert told.endswith("with sudo in front of it."), told
     main_process = machine.run("systemctl", "show", "--value", "--property=MainPID", "robot-node")
 
     assert "Nothing is to be done" in setup()
