@@ -23,6 +23,7 @@ from robot_node.log_settings import LogSettings
 from robot_node.logs.reload import reloaded_on_hangup
 from robot_node.logs.setup import configure_logging
 from robot_node.logs.text import escaped
+from robot_node.logs.uncaught import log_uncaught
 from robot_node.mqtt import Backoff
 from robot_node.quick_imports import without_collector
 from robot_node.run_until_signal import end_process, run_until_signal
@@ -85,6 +86,7 @@ def run(
 
     settings = load()
     configure_logging(settings.log)
+    log_uncaught()
     running = _run(settings, simulated=simulated, log_settings=lambda: load().log)
     asyncio.run(run_until_signal(running, stop_within_s=_STOP_WITHIN_S))
     end_process()

@@ -62,7 +62,8 @@ def connect_error(broker: Broker, client_id: str, error: BaseException) -> Broke
                 "Set broker.ca_file to the authority that signed it, and broker.url to a name that stands in it.",
             ),
         )
-    if isinstance(alert := error.__cause__, ssl.SSLError):
+    alert = error.__cause__ or error.__context__  # the latter over WebSocket
+    if isinstance(alert, ssl.SSLError) and (error.__cause__ or "_ALERT_" in (alert.reason or "")):
         # RFC 8446, 6.2: with TLS 1.3 we learn only now what the broker thinks of our certificate, or of its absence.
         reason = (alert.reason or str(alert)).lower().replace("_", " ")
         return BrokerError(

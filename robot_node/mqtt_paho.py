@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import ssl
 from collections.abc import Callable
+from typing import Any
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import MQTTErrorCode
@@ -35,6 +37,7 @@ class PahoClient(paho.Client):
     on_publish_packet: Callable[[Publish], None]
     read_error: ssl.SSLError | None = None
     """Why the other side ended the encrypted connection, where it said so."""
+    _connecting: socket.socket | None = None
     _chunk = b""
     _position = 0
 
@@ -50,6 +53,25 @@ class PahoClient(paho.Client):
         assert isinstance(client, cls)  # noqa: S101  # for mypy
         client.on_publish_packet = on_publish_packet
         return client
+
+    def _create_socket(self) -> Any:  # noqa: ANN401  # one of several kinds, to paho alike
+        """Connect. paho forgets a socket over which no WebSocket comes about."""
+        try:
+            return super()._create_socket()
+        except BaseException:
+            if self._connecting is not None:
+                self._connecting.close()
+            raise
+        finally:
+            self._connecting = None
+
+    def _create_socket_connection(self) -> socket.socket:
+        self._connecting = super()._create_socket_connection()
+        return self._connecting
+
+    def _ssl_wrap_socket(self, tcp_sock: socket.socket) -> ssl.SSLSocket:
+        self._connecting = wrapped = super()._ssl_wrap_socket(tcp_sock)
+        return wrapped
 
     def loop_read(self, max_packets: int = 1) -> MQTTErrorCode:
         """Read once from the socket, and handle what came."""

@@ -91,6 +91,23 @@ async def test_the_name_in_the_certificate_is_the_user_name(secured: Broker, cer
             assert (await heard.get()).topic == "notes/anna"
 
 
+async def test_over_websockets_the_broker_and_we_are_verified_the_same(certificates: Path) -> None:
+    # The lines follow those of the listener for websockets.
+    lines = tls_listener(certificates, 0).partition("\n")[2]
+    async with PrivateBroker(websocket_port=0, extra=lines) as private:
+        assert private.websocket_port
+        ca_file = str(certificates / "ca.crt")
+        secured = Broker("localhost", private.websocket_port, transport="websockets", tls=True, ca_file=ca_file)
+        anna = as_("anna", secured, certificates)
+        async with connect(anna, ConnectOptions("desk", timeout_s=DEADLINE_S), lambda _: None):
+            pass
+        assert "self-signed certificate" in await try_to_connect(replace(anna, ca_file=None))
+        assert "IP address mismatch" in await try_to_connect(replace(anna, host="127.0.0.1"))
+        said = await try_to_connect(secured)
+        assert "refused our side of TLS: tlsv13 alert certificate required" in said
+        assert "broker.cert_file" in said
+
+
 async def test_without_a_certificate_nobody_gets_in(secured: Broker) -> None:
     said = await try_to_connect(secured)
     assert "refused our side of TLS: tlsv13 alert certificate required" in said
