@@ -147,7 +147,8 @@ class Buzzer(_Output):
             DeviceError: The pin cannot be used.
         """
         await self.open()
-        await self._silence()
+        while self.stop():  # again when somebody else has begun meanwhile
+            await self.finished()
         self._owner = owner
         self._sounding = asyncio.create_task(self._sound(duration_s, times), name=f"buzzer {self.name}")
 
@@ -169,9 +170,6 @@ class Buzzer(_Output):
 
     async def close(self) -> None:
         """Be silent."""
-        await self._silence()
-
-    async def _silence(self) -> None:
         self.stop()
         await self.finished()
 

@@ -194,6 +194,16 @@ async def test_a_buzzer_sounds_in_beeps() -> None:
         await eventually(lambda: it.level(BEEPER) == 0)
 
 
+async def test_of_two_who_beep_at_once_one_sounds_and_stop_all_silences_it() -> None:
+    async with agent() as it:
+        buzzer = it.robot.on_pins.outputs.buzzers["beeper"]
+        await buzzer.beep(1.5)
+        await asyncio.gather(buzzer.beep(1.5, 10), buzzer.beep(1.5, 10))
+        assert await it.call("stop_all") == {"stopped": ["beeper"]}
+        await buzzer.finished()
+        assert not [task for task in asyncio.all_tasks() if task.get_name() == "buzzer beeper"]
+
+
 @pytest.mark.parametrize("mode", ["legacy", "auto"])
 async def test_what_an_agent_set_in_motion_stops_when_its_session_ends_and_nothing_else(mode: str) -> None:
     leaves = asyncio.Event()
