@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from robot_node.errors import SignalingError
 
@@ -25,6 +25,8 @@ MAX_CANDIDATES = 64
 _ROOT = "$webrtc"
 _MAX_REASON_CHARACTERS = 500
 _MAX_CANDIDATE_CHARACTERS = 1000
+# RFC 8839, 5.4: of a user name fragment. Media sections have names of a few characters.
+_MAX_NAME_CHARACTERS = 256
 # RFC 8839, 5.1: foundation, component, transport, priority, address, port, type.
 _CANDIDATE = re.compile(r"(candidate:)?\S+ \d{1,5} \S+ \d{1,10} \S+ \d{1,5} typ \S+", re.ASCII)
 
@@ -226,12 +228,16 @@ def _candidate(data: object) -> Candidate | EndOfCandidates:
         return EndOfCandidates()
     if not isinstance(text, str) or len(text) > _MAX_CANDIDATE_CHARACTERS or not _CANDIDATE.match(text):
         raise SignalingError("An ICE candidate is not of the form that RFC 8839 gives it.")
-    if not (mid is None or isinstance(mid, str)) or not (index is None or type(index) is int):
+    if not (mid is None or _is_name(mid)) or not (index is None or type(index) is int):
         raise SignalingError("An ICE candidate names its media section wrongly.")
     if mid is None and index is None:
         raise SignalingError("An ICE candidate names no media section.")
     fragment = data.get("usernameFragment")
-    return Candidate(text, mid, index, fragment if isinstance(fragment, str) else None)
+    return Candidate(text, mid, index, fragment if _is_name(fragment) else None)
+
+
+def _is_name(data: object) -> TypeGuard[str]:
+    return isinstance(data, str) and len(data) <= _MAX_NAME_CHARACTERS
 
 
 def _required_text(data: object, name: str) -> str:

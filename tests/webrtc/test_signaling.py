@@ -123,12 +123,18 @@ def test_candidates_end_with_null_or_an_empty_text(data: str) -> None:
         (b'{"type":"ice_candidate","data":{"candidate":"nonsense","sdpMid":"0"}}', "RFC 8839"),
         (f'{{"type":"ice_candidate","data":{{"candidate":"{HOST}"}}}}'.encode(), "no media section"),
         (f'{{"type":"ice_candidate","data":{{"candidate":"{HOST}","sdpMid":1}}}}'.encode(), "wrongly"),
+        (f'{{"type":"ice_candidate","data":{{"candidate":"{HOST}","sdpMid":"{"m" * 257}"}}}}'.encode(), "wrongly"),
         (b"x" * (MAX_MESSAGE_BYTES + 1), "too large"),
     ],
 )
 def test_what_is_wrong_is_said(payload: bytes, says: str) -> None:
     with pytest.raises(SignalingError, match=says):
         parse(payload)
+
+
+def test_a_fragment_that_is_too_long_to_be_one_is_not_kept() -> None:
+    data = {"candidate": HOST, "sdpMid": "0", "usernameFragment": "f" * 257}
+    assert parse(json.dumps({"type": "ice_candidate", "data": data}).encode()) == Candidate(HOST, "0")
 
 
 def test_hidden_addresses_are_recognised() -> None:
