@@ -40,9 +40,10 @@ from benchmarks._processes import LOOPBACK, robot, server_of
 from benchmarks._report import command_line, positive, print_result, progress
 from hw_mocks.platform import SimulatedPi, simulated_platform
 from robot_node import node
+from robot_node.cancellation import cancel_and_wait
 from robot_node.errors import RobotNodeError
 from robot_node.keeper import FAULT
-from robot_node.mqtt import Broker, cancel_and_wait
+from robot_node.mqtt import Broker
 from robot_node.private_broker import PrivateBroker
 from robot_node.settings_file import load_settings
 from robot_node.webrtc.viewer import Viewing, view

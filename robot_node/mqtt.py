@@ -20,6 +20,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from robot_node.backoff import Backoff
+from robot_node.cancellation import cancel_and_wait
 from robot_node.errors import BrokerError, RobotNodeError
 from robot_node.log_context import in_session, new_session
 from robot_node.mqtt_client import MqttClient, OnMessage, PublishProperties
@@ -39,7 +40,6 @@ __all__ = [
     "Subscription",
     "UserProperties",
     "Will",
-    "cancel_and_wait",
     "connect",
     "keep_connected",
 ]
@@ -287,23 +287,11 @@ async def _serve_until_lost(connection: Connection, serve: Serve, name: str) -> 
         await asyncio.wait((watch, service), return_when=asyncio.FIRST_COMPLETED)
     finally:
         await cancel_and_wait(watch, service)
-    for task in (watch, service):
-        if not task.cancelled() and (error := task.exception()):
-            raise _expected(error)
-
-
-async def cancel_and_wait(*tasks: asyncio.Task[None]) -> None:
-    """Cancel tasks and wait for their end, even when we are cancelled meanwhile."""
-    for task in tasks:
-        task.cancel()
-    interrupted: asyncio.CancelledError | None = None
-    while pending := [task for task in tasks if not task.done()]:
-        try:
-            await asyncio.wait(pending)
-        except asyncio.CancelledError as cancellation:
-            interrupted = cancellation
-    if interrupted is not None:
-        raise interrupted
+    # Both are asked, or asyncio complains of an error that nobody has looked at.
+    errors = [_expected(error) for task in (watch, service) if not task.cancelled() and (error := task.exception())]
+    if errors:
+        # A mistake of ours counts more than the loss of the connection beside which it came to light.
+        raise min(errors, key=_is_expected)
 
 
 def _expected(error: BaseException) -> BaseException:
@@ -311,6 +299,10 @@ def _expected(error: BaseException) -> BaseException:
     if isinstance(error, BaseExceptionGroup) and error.split((BrokerError, ReconnectError))[1] is None:
         return _expected(error.exceptions[0])
     return error
+
+
+def _is_expected(error: BaseException) -> bool:
+    return isinstance(error, BrokerError | ReconnectError)
 
 
 def _user_properties(packet_type: int, pairs: Iterable[tuple[str, str]]) -> Properties:

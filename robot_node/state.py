@@ -84,8 +84,8 @@ class RobotSnapshot:
         call: The robot's call to its media backend.
         call_error: Why the last attempt to call failed, or who ended the call; empty while all is well.
         inputs: What is on the robot's pins, by name.
-        faults: What else does not work now, by its name: a service that crashed and is being restarted. Each says what
-            happened, in a sentence.
+        faults: What else does not work now, by its name: a service that crashed and is being restarted, or the file in
+            which the state is kept. Each says what happened, in a sentence.
     """
 
     camera: CameraState = CameraState.OFF

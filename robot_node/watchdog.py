@@ -13,8 +13,9 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
 from robot_node import systemd_notify
+from robot_node.cancellation import cancel_and_wait
 from robot_node.devices.worker import RunningCall, running_calls
-from robot_node.mqtt import LinkStatus, cancel_and_wait
+from robot_node.mqtt import LinkStatus
 
 logger = logging.getLogger(__name__)
 

@@ -12,8 +12,9 @@ from pathlib import Path
 import aiomqtt
 import pytest
 
+from robot_node.cancellation import cancel_and_wait
 from robot_node.errors import BrokerError
-from robot_node.mqtt import Broker, Connection, ConnectOptions, Subscription, cancel_and_wait, connect
+from robot_node.mqtt import Broker, Connection, ConnectOptions, Subscription, connect
 from robot_node.private_broker import PrivateBroker
 from tests.mqtt_rig import ONE, PATIENCE_S, eventually, ignore
 
@@ -119,32 +120,6 @@ async def test_a_stop_in_the_moment_of_an_answer_is_heard(broker: PrivateBroker,
         subscribing.cancel()
         await asyncio.wait([subscribing])
         assert subscribing.cancelled()
-
-
-async def test_cancelling_while_tasks_are_ended_waits_for_their_end() -> None:
-    ended = asyncio.Event()
-    cleaning = asyncio.Event()
-    finish = asyncio.Event()
-
-    async def slow_to_end() -> None:
-        try:
-            await asyncio.Event().wait()
-        finally:
-            cleaning.set()
-            await finish.wait()
-            ended.set()
-
-    task = asyncio.create_task(slow_to_end())
-    await asyncio.sleep(0)
-    ending = asyncio.create_task(cancel_and_wait(task))
-    await cleaning.wait()
-    ending.cancel()
-    done, _ = await asyncio.wait([ending], timeout=0.05)
-    assert not done
-    finish.set()
-    await asyncio.wait([ending])
-    assert ending.cancelled()
-    assert ended.is_set()
 
 
 async def test_connections_leave_no_task_or_descriptor(broker: PrivateBroker) -> None:

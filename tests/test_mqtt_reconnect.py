@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
 import logging
 import random
+import signal
 from collections.abc import Awaitable, Callable
 
 import pytest
 
+from robot_node.cancellation import cancel_and_wait
 from robot_node.errors import BrokerError
-from robot_node.mqtt import Backoff, Broker, Connection, ConnectOptions, ReconnectError, cancel_and_wait, keep_connected
+from robot_node.mqtt import Backoff, Broker, Connection, ConnectOptions, ReconnectError, keep_connected
 from robot_node.private_broker import PrivateBroker
 from tests.mqtt_rig import PATIENCE_S, eventually, ignore
 
@@ -30,7 +33,11 @@ class Recorder:
     """Runs keep_connected, and says what happened."""
 
     def __init__(
-        self, broker: PrivateBroker, serve: Callable[[Connection], Awaitable[None]], backoff: Backoff | None = None
+        self,
+        broker: PrivateBroker,
+        serve: Callable[[Connection], Awaitable[None]],
+        backoff: Backoff | None = None,
+        on_lost: Callable[[], None] = lambda: None,
     ) -> None:
         self.client_ids: list[str] = []
         self._names = (f"client-{number}" for number in itertools.count())
@@ -47,6 +54,7 @@ class Recorder:
                 work,
                 name="Test",
                 backoff=backoff or Backoff(initial_s=0.01, maximum_s=0.02),
+                on_status=lambda status: None if status.connected else on_lost(),
             )
         )
 
@@ -97,6 +105,39 @@ async def test_delays_begin_anew_after_a_connection_that_lived(
 async def test_a_mistake_of_ours_is_not_retried(broker: PrivateBroker) -> None:
     async def serve(_: Connection) -> None:
         raise ZeroDivisionError
+
+    recorder = Recorder(broker, serve)
+    with pytest.raises(ZeroDivisionError):
+        await asyncio.wait_for(recorder.task, PATIENCE_S)
+
+
+async def test_a_goodbye_that_a_lost_connection_cuts_short_is_no_complaint(broker: PrivateBroker) -> None:
+    complaints: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context["message"]))
+
+    async def serve(connection: Connection) -> None:
+        try:
+            broker.signal(signal.SIGKILL)
+            await asyncio.Event().wait()
+        finally:
+            await connection.publish("goodbye", b"", qos=1)
+
+    lost = asyncio.Event()
+    recorder = Recorder(broker, serve, on_lost=lost.set)
+    await asyncio.wait_for(lost.wait(), PATIENCE_S)
+    await cancel_and_wait(recorder.task)
+    del recorder
+    gc.collect()
+    assert not complaints
+
+
+async def test_a_mistake_that_a_lost_connection_brings_to_light_is_not_retried(broker: PrivateBroker) -> None:
+    async def serve(_: Connection) -> None:
+        try:
+            broker.signal(signal.SIGKILL)
+            await asyncio.Event().wait()
+        finally:
+            raise ZeroDivisionError
 
     recorder = Recorder(broker, serve)
     with pytest.raises(ZeroDivisionError):

@@ -19,10 +19,11 @@ from mcp.shared.subscriptions import (
 from mcp_types import CONNECTION_CLOSED, REQUEST_TIMEOUT
 
 from robot_node.bridge.session import Params, RobotSession, open_session
+from robot_node.cancellation import cancel_and_wait
 from robot_node.errors import RemoteError, RobotNodeError
 from robot_node.mcp_mqtt.presence import Directory, OnlineServer, directory
 from robot_node.mcp_mqtt.topics import ServerName
-from robot_node.mqtt import Backoff, Broker, LinkStatus, cancel_and_wait
+from robot_node.mqtt import Backoff, Broker, LinkStatus
 
 logger = logging.getLogger(__name__)
 

@@ -28,9 +28,9 @@ from mcp_types import (
 )
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, LATEST_HANDSHAKE_VERSION
 
+from robot_node.cancellation import cancel_and_wait
 from robot_node.errors import RemoteError
 from robot_node.mcp_mqtt.presence import Directory, OnlineServer
-from robot_node.mqtt import cancel_and_wait
 
 logger = logging.getLogger(__name__)
 

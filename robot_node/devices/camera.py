@@ -80,7 +80,6 @@ class Camera:
             on_change=self._adjust_soon,
             report=self._report_video,
         )
-
         loop = asyncio.get_running_loop()
         self._idle = IdleTimer(settings.off_when_unwatched_s, self._nobody_looks, loop.call_later)
 

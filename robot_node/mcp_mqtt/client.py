@@ -11,23 +11,14 @@ from importlib.metadata import version
 
 import anyio
 
+from robot_node.cancellation import cancel_and_wait
 from robot_node.errors import BrokerError, RemoteError
 from robot_node.mcp_mqtt import topics
 from robot_node.mcp_mqtt.broker_hints import may_see
 from robot_node.mcp_mqtt.jsonrpc import DISCONNECTED, dump_notification
 from robot_node.mcp_mqtt.link import ServerLink, Streams, TimeLimits
 from robot_node.mcp_mqtt.topics import ServerTopics
-from robot_node.mqtt import (
-    Broker,
-    Connection,
-    ConnectOptions,
-    Incoming,
-    Subscription,
-    UserProperties,
-    Will,
-    cancel_and_wait,
-    connect,
-)
+from robot_node.mqtt import Broker, Connection, ConnectOptions, Incoming, Subscription, UserProperties, Will, connect
 
 __all__ = ["MAX_MESSAGE_BYTES", "TimeLimits", "client_options", "mqtt_transport", "new_client_id"]
 

@@ -24,6 +24,7 @@ from mcp_types import (
     RequestId,
 )
 
+from robot_node.cancellation import cancel_and_wait
 from robot_node.errors import BrokerError, RemoteError
 from robot_node.mcp_mqtt import topics
 from robot_node.mcp_mqtt.inbox import Inbox
@@ -39,7 +40,7 @@ from robot_node.mcp_mqtt.jsonrpc import (
 from robot_node.mcp_mqtt.notices import Notices
 from robot_node.mcp_mqtt.streams import SdkStream
 from robot_node.mcp_mqtt.topics import ServerTopics
-from robot_node.mqtt import Connection, Incoming, Subscription, cancel_and_wait
+from robot_node.mqtt import Connection, Incoming, Subscription
 
 logger = logging.getLogger(__name__)
 

@@ -13,6 +13,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
 import anyio
 
+from robot_node.cancellation import cancel_and_wait
 from robot_node.errors import BrokerError, NotReadyError, RemoteError
 from robot_node.mcp_mqtt import topics
 from robot_node.mcp_mqtt.broker_hints import presence_filters, roles
@@ -22,17 +23,7 @@ from robot_node.mcp_mqtt.link import ServerLink, Streams, TimeLimits
 from robot_node.mcp_mqtt.notices import Notices
 from robot_node.mcp_mqtt.online import OnlineServer, Servers, parse_presence, pick
 from robot_node.mcp_mqtt.topics import ServerName, ServerTopics
-from robot_node.mqtt import (
-    Backoff,
-    Broker,
-    Connection,
-    Incoming,
-    LinkStatus,
-    Subscription,
-    cancel_and_wait,
-    connect,
-    keep_connected,
-)
+from robot_node.mqtt import Backoff, Broker, Connection, Incoming, LinkStatus, Subscription, connect, keep_connected
 
 __all__ = ["Directory", "OnlineServer", "directory", "online_servers", "parse_presence", "pick", "presence_filters"]
 

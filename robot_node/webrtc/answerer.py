@@ -33,7 +33,7 @@ from robot_node.mqtt import (
 from robot_node.state import RobotState
 from robot_node.webrtc.announcements import Announcements
 from robot_node.webrtc.ice_servers import parse_ice_server
-from robot_node.webrtc.media_stack import OpenSession, load_media_stack
+from robot_node.webrtc.media_stack import SessionOpener, load_media_stack
 from robot_node.webrtc.messages import BackendMessage, TextMessage, encode_message, messages_topic
 from robot_node.webrtc.outbox import Outbox
 from robot_node.webrtc.session_end import Cause, SessionEnd
@@ -172,14 +172,14 @@ class _Answerer:
         self._on_chat = on_chat
         self._settings = settings
         self._state = state
-        self._open_session: OpenSession | None = None
+        self._open_session: SessionOpener | None = None
         self._can_open = asyncio.Event()
         self._clients: dict[str, _Client] = {}
         self._complaints: OrderedDict[str, None] = OrderedDict()
         self._leaving = False
         self.outbox = Outbox()
 
-    def open_sessions_with(self, open_session: OpenSession) -> None:
+    def open_sessions_with(self, open_session: SessionOpener) -> None:
         """Serve from now on, beginning with the offers that have waited for it."""
         self._open_session = open_session
         self._can_open.set()
@@ -335,7 +335,7 @@ class _Answerer:
             else:
                 self._forget(client)
 
-    async def _serve_offer(self, client: _Client, offer: Offer, open_session: OpenSession) -> SessionEnd:
+    async def _serve_offer(self, client: _Client, offer: Offer, open_session: SessionOpener) -> SessionEnd:
         session = open_session(
             offer,
             client_id=client.id,

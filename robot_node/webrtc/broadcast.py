@@ -27,10 +27,8 @@ EncodedPacket: TypeAlias = "av.Packet[Any]"
 # RFC 6184, 5.1: RTP carries H.264 with a 90 kHz clock. Converted here, once, instead of once per viewer.
 _RTP_CLOCK_HZ = 90_000
 _RTP_TIME_BASE = Fraction(1, _RTP_CLOCK_HZ)
-
-
-# A viewer whose network carries far less than the others' gets a picture now and then.
-_THINNED_INTERVAL = 2 * _RTP_CLOCK_HZ
+# A viewer whose network carries far less than the others' gets a picture every 2 s.
+_THINNED_INTERVAL_TICKS = 2 * _RTP_CLOCK_HZ
 
 
 class EndOfStreamError(Exception):
@@ -182,7 +180,7 @@ class Viewer:
         pts = packet.pts or 0
         if self._started and self._broadcast.bitrate is not None and self._broadcast.bitrate.thinned(self):
             self._thinned = True
-            self.needs_keyframe = pts >= self._last_keyframe_pts + _THINNED_INTERVAL
+            self.needs_keyframe = pts >= self._last_keyframe_pts + _THINNED_INTERVAL_TICKS
             if not (packet.is_keyframe and self.needs_keyframe):
                 self.counts.dropped += 1
                 return

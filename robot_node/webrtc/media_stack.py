@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # aiortc takes seconds to load
     from robot_node.webrtc.session import Session
 
 
-class OpenSession(Protocol):
+class SessionOpener(Protocol):
     """Opens the session that an offer asks for."""
 
     def __call__(
@@ -25,7 +25,7 @@ class OpenSession(Protocol):
         """Return a session that has not begun yet; its arguments are those of :class:`Session`."""
 
 
-async def load_media_stack(streams: Streams, settings: WebRtcSettings, state: RobotState) -> OpenSession:
+async def load_media_stack(streams: Streams, settings: WebRtcSettings, state: RobotState) -> SessionOpener:
     """Load it in a thread; returns when sessions can be opened.
 
     Args:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from aiortc import RTCConfiguration, RTCIceServer, RTCPeerConnection
 
-from robot_node.mqtt import cancel_and_wait
+from robot_node.cancellation import cancel_and_wait
 
 logger = logging.getLogger(__name__)
 
