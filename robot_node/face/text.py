@@ -17,7 +17,7 @@ from robot_node.errors import SettingsError
 logger = logging.getLogger(__name__)
 
 LONGEST = 500
-"""Characters of a text that are shown; the rest is left away."""
+"""Characters of a text that are shown; the rest is left out."""
 
 _FONT_SIZE = 12
 _PACKAGED = (
