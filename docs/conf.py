@@ -16,6 +16,8 @@ myst_heading_anchors = 4
 smartquotes = False  # quotes are there to be copied
 
 html_theme = "furo"
+html_static_path = ["_static"]
+html_css_files = ["tables.css"]
 html_title = "robot-node"
 html_use_index = False
 html_show_sphinx = False
