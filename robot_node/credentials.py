@@ -19,17 +19,21 @@ class Credential:
         section: The setting's section.
         key: The setting's key.
         is_path: The setting is the path of a file, and not what the file holds.
+        is_list: The setting is a list: each line of the file is one of its values.
     """
 
     name: str
     section: str
     key: str
     is_path: bool = False
+    is_list: bool = False
 
 
 CREDENTIALS = (
     Credential("broker-password", "broker", "password"),
     Credential("client-key", "broker", "key_file", is_path=True),
+    Credential("client-key-password", "broker", "key_password"),
+    Credential("ice-servers", "webrtc", "ice_servers", is_list=True),
 )
 """Those that the unit loads (``LoadCredential=`` in systemd/robot-node.service)."""
 
@@ -39,7 +43,7 @@ def credential_name(section: str, key: str) -> str:
     return next((known.name for known in CREDENTIALS if (known.section, known.key) == (section, key)), "")
 
 
-def read_credentials(environment: Mapping[str, str] = os.environ) -> dict[str, dict[str, str]]:
+def read_credentials(environment: Mapping[str, str] = os.environ) -> dict[str, dict[str, str | list[str]]]:
     """Read the settings that come as credentials, by section and key.
 
     An empty one counts as not given: the unit falls back to that when there is no such secret.
@@ -50,7 +54,7 @@ def read_credentials(environment: Mapping[str, str] = os.environ) -> dict[str, d
     Raises:
         SettingsError: a credential cannot be read.
     """
-    settings: dict[str, dict[str, str]] = {}
+    settings: dict[str, dict[str, str | list[str]]] = {}
     directory = environment.get("CREDENTIALS_DIRECTORY", "")
     for credential in CREDENTIALS if directory else ():
         file = Path(directory, credential.name)
@@ -63,6 +67,7 @@ def read_credentials(environment: Mapping[str, str] = os.environ) -> dict[str, d
             reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
             raise SettingsError(f"The credential {file} cannot be read: {reason}.") from error
         if secret:
-            value = str(file) if credential.is_path else secret
+            lines = [line.strip() for line in secret.splitlines() if line.strip()]
+            value = str(file) if credential.is_path else lines if credential.is_list else secret
             settings.setdefault(credential.section, {})[credential.key] = value
     return settings

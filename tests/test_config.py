@@ -54,6 +54,11 @@ def test_systemds_credentials_win_over_the_file_and_the_environment_over_them(
     (tmp_path / "client-key").write_text("-----BEGIN PRIVATE KEY-----\n")
     broker = load_settings(file).broker.broker()
     assert (broker.password, broker.key_file) == ("hunter2", str(tmp_path / "client-key"))
+    assert load_settings(file).webrtc.ice_servers == ()
+    (tmp_path / "client-key-password").write_text("hunter4\n")
+    (tmp_path / "ice-servers").write_text("stun:pi:3478\n\nturn:robot:hunter5@pi:3478\n")
+    assert load_settings(file).broker.broker().key_password == "hunter4"  # noqa: S105  # not a real one
+    assert load_settings(file).webrtc.ice_servers == ("stun:pi:3478", "turn:robot:hunter5@pi:3478")
     monkeypatch.setenv("ROBOT_NODE_BROKER__PASSWORD", "hunter3")
     assert load_settings(file).broker.broker().password == "hunter3"  # noqa: S105  # not a real one
 
