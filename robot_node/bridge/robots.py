@@ -296,7 +296,7 @@ async def _time_to_answer(robot: Robot) -> AsyncIterator[None]:
 
 
 async def _either(ended: asyncio.Task[None], stale: asyncio.Event) -> None:
-    waiting = asyncio.create_task(stale.wait())
+    waiting = asyncio.create_task(stale.wait(), name="bridge stale lists")
     try:
         await asyncio.wait((ended, waiting), return_when=asyncio.FIRST_COMPLETED)
     finally:

@@ -345,7 +345,7 @@ class _Answerer:
         for candidate in self._candidates_for(client, offer):
             session.add_candidate(candidate)
         client.session = session
-        counted = self._statistics.begin(lambda: session.stats(client.id))
+        counted = self._statistics.begin(session.stats)
         end = SessionEnd(Cause.LEAVING, "The robot is leaving.")
         try:
             end = await session.run()

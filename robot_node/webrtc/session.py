@@ -69,6 +69,7 @@ class Session:
         self._offer = offer
         self._send = send
         self._on_connected = on_connected
+        self._client_id = client_id
         self._addresses = addresses
         self._connect_timeout_s = connect_timeout_s
         self._connection = PeerConnection(ice_servers)
@@ -88,15 +89,11 @@ class Session:
         """Media can flow."""
         return self._connected and not self._life.over
 
-    def stats(self, viewer: str) -> SessionStats:
-        """How it is doing.
-
-        Args:
-            viewer: Its client id.
-        """
+    def stats(self) -> SessionStats:
+        """How it is doing."""
         counts, first_packet_at = self._track.counts, self._track.first_packet_at
         return SessionStats(
-            viewer=viewer,
+            viewer=self._client_id,
             codec=self._codec.name,
             connected=self._connected,
             duration_s=round(asyncio.get_running_loop().time() - self._offered_at, 3),

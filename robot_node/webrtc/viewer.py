@@ -124,7 +124,7 @@ class Viewing:
         Raises:
             RemoteError: the robot ended the session, its privacy switch is engaged, or no frame came in time.
         """
-        received = asyncio.ensure_future(self._track.recv())
+        received = asyncio.create_task(self._track.recv(), name="WebRTC next frame")
         ended, private = self._signaling.ended, self._status.private
         try:
             done = await _first_of({received, ended, private}, self._limit_s)
@@ -159,7 +159,7 @@ class Viewing:
 
     async def _broker_lost(self) -> bool:
         """The session then ends by our own will, which the broker publishes: nobody is left who could tell us."""
-        lost = asyncio.ensure_future(self._connection.lost())
+        lost = asyncio.create_task(self._connection.lost(), name="WebRTC connection watch")
         await _first_of({lost}, _LAST_WORD_S)
         await _cancel(lost)
         return not lost.cancelled() and isinstance(lost.exception(), BrokerError)
@@ -318,7 +318,7 @@ class _Signaling:
 
     async def wait_for_answer(self, connection: Connection, server_id: str, limit_s: float) -> str:
         """Wait for the session description of the answer."""
-        lost = asyncio.ensure_future(connection.lost())
+        lost = asyncio.create_task(connection.lost(), name="WebRTC connection watch")
         try:
             done = await _first_of({self.answer, self.ended, lost}, limit_s)
         finally:
