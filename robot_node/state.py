@@ -80,7 +80,7 @@ class RobotSnapshot:
         sessions: Number of agents that have an MCP session.
         mcp_connected: The MCP connection to the broker is up.
         signaling_connected: The signalling connection to the broker is up.
-        link_error: Why a connection is down; empty while both are up.
+        link_error: Why the MCP connection is down; empty while it is up, and before the first attempt has failed.
         call: The robot's call to its media backend.
         call_error: Why the last attempt to call failed, or who ended the call; empty while all is well.
         inputs: What is on the robot's pins, by name.
