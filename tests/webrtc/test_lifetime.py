@@ -42,7 +42,8 @@ async def test_the_negotiation_is_never_cancelled_by_the_end() -> None:
     running = asyncio.create_task(life.run(negotiate()))
     await began.wait()
     life.end("over")
-    assert not running.done()
+    done, _ = await asyncio.wait({running}, timeout=0.05)
+    assert not done
     may_go_on.set()
     assert await running == "over"
     assert went_on.is_set()
