@@ -10,6 +10,9 @@ from robot_node.mcp_mqtt.access import AccessPolicy, Allowed, Role, is_for_peopl
 from robot_node.mcp_mqtt.guard import Confirmation, Guard
 from robot_node.mcp_mqtt.rate_limit import CallLimits
 
+_STOPPING = frozenset({"stop_all", "stop_speaking"})
+"""Whoever wants something to stop, an agent in a loop most of all, is not told to try again later."""
+
 
 def policy_of(settings: AccessSettings, *, people_only: frozenset[str] = frozenset()) -> AccessPolicy:
     """The policy that the settings describe.
@@ -41,7 +44,7 @@ async def guarded(server: MCPServer, settings: AccessSettings) -> AccessPolicy:
     policy = policy_of(settings, people_only=marked)
     guard = Guard(
         policy,
-        limits=CallLimits(settings.calls_per_minute, settings.tool_calls_per_minute),
+        limits=CallLimits(settings.calls_per_minute, settings.tool_calls_per_minute, free=_STOPPING),
         confirmation=Confirmation(tools=frozenset(settings.confirm_tools), timeout_s=settings.confirm_timeout_s),
     )
     if guard.is_needed:

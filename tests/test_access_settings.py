@@ -127,6 +127,15 @@ async def test_the_settings_know_every_tool_of_a_robot(body: Body) -> None:
     assert not offered - set(TOOLS), "add it to TOOLS, and to the built-in roles that may call it"
 
 
+async def test_who_has_called_too_often_may_still_stop_everything(silent_body: Body) -> None:
+    server = build_server(silent_body, name="test/robot", description="A robot.")
+    await guarded(server, AccessSettings(calls_per_minute=1))
+    async with Client(server) as client:
+        assert not (await client.call_tool("get_status", {})).is_error
+        assert (await client.call_tool("get_status", {})).is_error
+        assert not (await client.call_tool("stop_all", {})).is_error
+
+
 async def test_without_configuration_nothing_stands_before_the_tools(silent_body: Body) -> None:
     server = build_server(silent_body, name="test/robot", description="A robot.")
     before = len(server.middleware)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable, Mapping
+from collections.abc import Container, Hashable, Mapping
 from dataclasses import dataclass
 
 _MAX_KEYS = 4096
@@ -63,9 +63,13 @@ class CallLimits:
     Args:
         per_minute: Calls of one client; 0 for no limit.
         per_tool: Calls of one client by the tool's name; 0 for no limit.
+        free: Tools whose calls do not count towards ``per_minute``, and are not refused because of it.
     """
 
-    def __init__(self, per_minute: float = 0, per_tool: Mapping[str, float] | None = None) -> None:
+    def __init__(
+        self, per_minute: float = 0, per_tool: Mapping[str, float] | None = None, *, free: Container[str] = ()
+    ) -> None:
+        self._free = free
         self._all = RateLimiter(per_minute) if per_minute else None
         self._tools = {tool: RateLimiter(limit) for tool, limit in (per_tool or {}).items() if limit}
 
@@ -89,4 +93,5 @@ class CallLimits:
         return wait_s
 
     def _limiters(self, tool: str) -> list[RateLimiter]:
-        return [limiter for limiter in (self._all, self._tools.get(tool)) if limiter is not None]
+        of_all = None if tool in self._free else self._all
+        return [limiter for limiter in (of_all, self._tools.get(tool)) if limiter is not None]

@@ -32,6 +32,15 @@ def test_a_tool_may_have_a_limit_of_its_own_and_refused_calls_do_not_count() -> 
     assert limits.take("a", "free", 0.0) == 5.0
 
 
+def test_calls_of_a_free_tool_are_neither_counted_nor_refused() -> None:
+    limits = CallLimits(6, {"rare": 6}, free={"stop", "rare"})
+    assert [limits.take("a", "stop", 0.0) for _ in range(9)] == [0.0] * 9
+    assert limits.take("a", "other", 0.0) == 0.0
+    assert limits.take("a", "other", 0.0) == 10.0
+    assert limits.take("a", "stop", 0.0) == 0.0
+    assert [limits.take("a", "rare", 0.0) for _ in range(2)] == [0.0, 10.0]  # a limit of its own holds
+
+
 def test_without_limits_there_is_nothing_to_count() -> None:
     assert not CallLimits()
     assert not CallLimits(0, {"photo": 0})
