@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from pydantic import SecretStr
 
 from robot_node.bridge import snippets
 from robot_node.cli_options import given, own_path
@@ -24,6 +25,7 @@ from robot_node.setup.answers import Answers
 from robot_node.setup.doing import Doer
 
 _THIS_MACHINE = Path("/")
+_AGENT = "YOUR_AGENT"
 
 
 def setup(
@@ -131,7 +133,7 @@ def setup(
     )
     if _agreed(installation, "Do this?", dry_run=dry_run, ask=not non_interactive):
         _carry_out(installation, doer)
-        _say_what_next(settings, snippets.stdio_snippet(desktop, survey.LINK, settings.broker, ()))
+        _say_what_next(settings, desktop)
 
 
 def _asked(known: Answers) -> Answers:
@@ -233,7 +235,18 @@ def _carry_out(todo: plan.Plan, doer: Doer) -> None:
             typer.echo(said)
 
 
-def _say_what_next(settings: Settings, snippet: snippets.Snippet) -> None:
+def _say_what_next(settings: Settings, desktop: snippets.Desktop) -> None:
+    # The robot's account is the robot's alone: it must not do what others do, and root alone can read its secrets.
+    locked = settings.broker.username is not None or settings.broker.cert_file is not None
+    nobodys = {"username": None, "password": None, "password_file": None, "cert_file": None, "key_file": None}
+    way = settings.broker.model_copy(update=nobodys)
+    options: tuple[str, ...] = ()
+    account = ""
+    if locked:
+        way = way.model_copy(update={"username": _AGENT, "password": SecretStr("is not printed")})
+        options = ("--client-id", _AGENT)
+        account = f"It needs an account of its own at the broker, in place of {_AGENT}: docs/access.md, docs/tls.md.\n"
+    snippet = snippets.stdio_snippet(desktop, survey.LINK, way, options)
     typer.echo(f"""
 {settings.robot.server_id} ({settings.robot.server_name}) is set up, for the broker {settings.broker.broker()}.
 Its settings: {survey.SETTINGS}; after a change: sudo systemctl restart robot-node
@@ -242,5 +255,5 @@ Is it online? robot-node robots --broker {settings.broker.broker()}
 Is all well?  sudo robot-node doctor
 
 For an agent on this machine. {snippet.advice}
-On another one: robot-node bridge --print-config, see docs/bridge.md.
+{account}On another one: robot-node bridge --print-config, see docs/bridge.md.
 {snippet.text}""")

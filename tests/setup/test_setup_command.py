@@ -94,7 +94,10 @@ async def test_what_it_writes_is_complete_and_nobody_reads_what_he_must_not(imag
     assert (image / "usr/local/bin/robot-node").readlink() == Path(survey.PROGRAM)
 
     snippet = json.loads(said.stdout[said.stdout.index("\n{\n") :])
-    assert snippet["mcpServers"]["robots"]["env"]["ROBOT_NODE_BROKER__URL"] == "mqtt://broker.local:1883"
+    agent = snippet["mcpServers"]["robots"]
+    assert agent["env"]["ROBOT_NODE_BROKER__URL"] == "mqtt://broker.local:1883"
+    assert agent["env"]["ROBOT_NODE_BROKER__USERNAME"] == agent["args"][-1] == "YOUR_AGENT", "not the robot's own"
+    assert "an account of its own at the broker, in place of YOUR_AGENT" in said.stdout
 
 
 async def test_run_again_it_keeps_what_was_changed_by_hand(image: Path) -> None:
