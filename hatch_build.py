@@ -16,7 +16,8 @@ class ConsoleBuildHook(BuildHookInterface[Any]):
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Build the page, unless the install is editable ('make setup' builds it there) or the page is there already.
 
-        Without npm an older page is taken, or the package goes without, and says so.
+        Without npm, or with one that fails, an older page is taken, or the package goes without, and says so: a robot
+        needs none, and a small Pi with an old Node should not be left without robot-node.
         """
         del build_data
         folder = Path(self.root, "robot_node", "console")
@@ -27,9 +28,11 @@ class ConsoleBuildHook(BuildHookInterface[Any]):
         if npm is not None:
             # Not "npm ci": npm 11.16 to 12.0 refuse a lock file that lacks optional packages of other platforms.
             for command in (["install", "--no-save"], ["run", "build"]):
-                subprocess.run([npm, *command], cwd=folder, check=True)  # noqa: S603  # found on the path by name
-        elif not page.is_file():
-            self.app.display_warning("npm is not installed: this package is without the console's page.")
+                if subprocess.run([npm, *command], cwd=folder, check=False).returncode:  # noqa: S603  # found by name
+                    self.app.display_warning(f"'npm {' '.join(command)}' failed in {folder}.")
+                    break
+        if not page.is_file():
+            self.app.display_warning("This package is without the console's page, which npm would have built.")
 
 
 def _is_up_to_date(page: Path, folder: Path) -> bool:
