@@ -28,6 +28,7 @@ _CONNECT_3 = bytes.fromhex("100c 0004 4d515454 04 02 0000 0000")
 _CONNACK = 0x20
 _PRESENCE_OF_ALL = topics.presence_filter("#")
 _ROUND_TRIPS = 7
+_PROBE_EXPIRY_S = 60
 # Delayed acknowledgement takes 40 ms on Linux; a network that is merely slow is as slow at QoS 0.
 _NAGLE_MS = 25.0
 
@@ -119,7 +120,8 @@ async def _retains(broker: Broker, probe: Probe) -> Finding:
     detail = "The broker does not keep them."
     try:
         async with connect(broker, ConnectOptions(client_id=probe.client), came.put_nowait) as connection:
-            await connection.publish(probe.topic, b"kept", qos=1, retain=True)
+            # Nothing stays of it either when somebody ends us before we take it back.
+            await connection.publish(probe.topic, b"kept", qos=1, retain=True, expiry_s=_PROBE_EXPIRY_S)
             try:
                 await connection.subscribe(Subscription(probe.topic))
                 with contextlib.suppress(TimeoutError):
