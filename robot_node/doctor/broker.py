@@ -14,7 +14,7 @@ from robot_node.config import ConsoleSettings
 from robot_node.doctor import rights
 from robot_node.doctor.findings import Finding, Tell
 from robot_node.doctor.probe import Probe, ignore
-from robot_node.doctor.transport import close, is_reachable, is_trusted, user_of
+from robot_node.doctor.transport import close, is_reachable, is_trusted, speaks_tls, user_of
 from robot_node.errors import BrokerError, SettingsError
 from robot_node.mcp_mqtt import topics
 from robot_node.mqtt import Broker, ConnectOptions, Incoming, Subscription, connect
@@ -28,6 +28,8 @@ _CONNECT_3 = bytes.fromhex("100c 0004 4d515454 04 02 0000 0000")
 _CONNACK = 0x20
 _PRESENCE_OF_ALL = topics.presence_filter("#")
 _ROUND_TRIPS = 7
+_LOG = "sudo tail /var/log/mosquitto/mosquitto.log"
+"""Where Debian's mosquitto keeps it."""
 _PROBE_EXPIRY_S = 60
 # Delayed acknowledgement takes 40 ms on Linux; a network that is merely slow is as slow at QoS 0.
 _NAGLE_MS = 25.0
@@ -81,7 +83,8 @@ async def _refused(broker: Broker, error: BrokerError) -> Finding:
             "credentials",
             error.message,
             why="A broker that lets nobody in serves nobody.",
-            remedy="Set broker.username and broker.password to an account of the broker's (see mosquitto_passwd).",
+            remedy="Type the robot's account again: sudo robot-node setup asks for it. To make one, at the broker: "
+            "sudo mosquitto_passwd FILE USER, with the password_file of its settings; sudo systemctl reload mosquitto.",
         )
     if code == _UNSUPPORTED or await _speaks_mqtt_3(broker):
         return Finding.bad(
@@ -90,12 +93,20 @@ async def _refused(broker: Broker, error: BrokerError) -> Finding:
             why="MCP over MQTT tells clients apart by user properties, which only MQTT 5 has.",
             remedy="Use mosquitto 2, EMQX 5 or another broker with MQTT 5, and allow that version in its settings.",
         )
+    if not broker.tls and await speaks_tls(broker):
+        return Finding.bad(
+            "connection",
+            f"The broker at {broker} speaks TLS at this port, and we don't.",
+            why="Robots and agents need a connection that stays.",
+            remedy=f"Write the address with {'wss' if broker.transport == 'websockets' else 'mqtts'}://, or name the "
+            "port without TLS: 1883 or 8083 by custom.",
+        )
     refused_by_tls = error.__cause__ is not None and isinstance(error.__cause__.__cause__, ssl.SSLError)
     return Finding.bad(
         "client certificate" if refused_by_tls else "connection",
         error.message,
         why="Robots and agents need a connection that stays.",
-        remedy=error.remedy or "See what the broker's log says: journalctl -u mosquitto",
+        remedy=error.remedy if refused_by_tls else f"See what the broker says of it: {_LOG}",
     )
 
 

@@ -77,6 +77,20 @@ async def is_trusted(broker: Broker, now: datetime, tell: Tell) -> bool:
     return False
 
 
+async def speaks_tls(broker: Broker) -> bool:
+    """Whether the broker answers a TLS handshake, with whatever certificate."""
+    try:
+        context = await asyncio.to_thread(ssl.create_default_context)
+        async with asyncio.timeout(broker.timeout_s):
+            _, writer = await asyncio.open_connection(broker.host, broker.port, ssl=context)
+    except ssl.SSLCertVerificationError:
+        return True
+    except OSError:
+        return False
+    await close(writer)
+    return True
+
+
 async def _own_certificate(broker: Broker, file: str, now: datetime, tell: Tell) -> bool:
     check = "client certificate"
     try:

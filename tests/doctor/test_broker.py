@@ -211,8 +211,10 @@ async def test_a_broker_that_speaks_only_mqtt_3_is_recognised() -> None:
 @contextlib.asynccontextmanager
 async def silent_broker(answer: bytes) -> AsyncIterator[Broker]:
     """Says one thing and hangs up; or, without an answer, says nothing."""
+    visits: set[asyncio.Task[Any] | None] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        visits.add(asyncio.current_task())
         with contextlib.suppress(OSError):
             while await reader.read(1000):
                 if answer:
@@ -220,9 +222,12 @@ async def silent_broker(answer: bytes) -> AsyncIterator[Broker]:
                     await writer.drain()
                     break
         writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
         yield Broker("127.0.0.1", server.sockets[0].getsockname()[1], timeout_s=0.3)
+        await asyncio.gather(*filter(None, visits))
 
 
 @pytest.fixture(scope="module")
@@ -280,6 +285,14 @@ async def test_a_client_certificate_is_examined_too(certificates: Path) -> None:
         found = await findings(encrypted)
         assert problems(found) == ["client certificate"]
         assert "certificate required" in found["client certificate"].detail
+
+
+async def test_a_port_with_tls_is_recognised_by_who_does_without(certificates: Path) -> None:
+    async with tls_broker(certificates) as encrypted:
+        found = await findings(replace(encrypted, tls=False, ca_file=None))
+    assert problems(found) == ["connection"]
+    assert "speaks TLS at this port" in found["connection"].detail
+    assert "mqtts://" in found["connection"].remedy
 
 
 async def test_tls_at_a_port_without_it_is_recognised(broker: PrivateBroker) -> None:
