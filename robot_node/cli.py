@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import sys
@@ -52,6 +53,11 @@ def main() -> None:
     except RobotNodeError as error:
         typer.echo(f"robot-node: {escaped(str(error))}", err=True)  # a robot or a broker may have words in it
         sys.exit(1)
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+            raise
+        typer.echo(f"robot-node: {error.strerror}. Make room where the output goes.", err=True)
+        os._exit(1)  # else what is left of it would be tried to be written again, and reported as ignored
 
 
 @app.command()

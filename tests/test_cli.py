@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -60,6 +62,15 @@ async def test_a_mistake_is_one_clear_line(arguments: tuple[str, ...], says: str
     assert failed.stderr.startswith("robot-node: ")
     assert failed.stderr.count("\n") == 1
     assert says in failed.stderr
+
+
+def test_an_output_on_a_full_disk_is_one_clear_line() -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "robot_node", "version"], stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    assert done.stderr.decode() == "robot-node: No space left on device. Make room where the output goes.\n"
+    assert done.returncode == 1
 
 
 async def test_an_unknown_setting_stops_the_robot_at_start(tmp_path: Path) -> None:
