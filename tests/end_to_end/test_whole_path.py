@@ -190,6 +190,7 @@ async def test_several_viewers_share_the_stream(robot: RobotProcess, footage: Fo
         await asyncio.to_thread(footage.assert_plays, await viewers[1].frames(10))
 
 
+@pytest.mark.timeout(400)  # it starts a program seven times, and the machine may be busy
 async def test_the_commands(robot: RobotProcess, footage: Footage, tmp_path: Path) -> None:
     listed = await robot_node("robots", "--json", broker=robot.broker)
     assert listed.status == 0, listed.stderr
