@@ -14,7 +14,15 @@ from robot_node.config import ConsoleSettings
 from robot_node.doctor import rights
 from robot_node.doctor.findings import Finding, Tell
 from robot_node.doctor.probe import Probe, ignore
-from robot_node.doctor.transport import close, is_reachable, is_trusted, speaks_tls, user_of
+from robot_node.doctor.transport import (
+    close,
+    in_clear,
+    is_reachable,
+    is_this_machine,
+    is_trusted,
+    speaks_tls,
+    user_of,
+)
 from robot_node.errors import BrokerError, SettingsError
 from robot_node.mcp_mqtt import topics
 from robot_node.mqtt import Broker, ConnectOptions, Incoming, Subscription, connect
@@ -57,6 +65,8 @@ async def check_broker(
     now = now or datetime.now(UTC)
     if not await is_reachable(broker, tell) or (broker.tls and not await is_trusted(broker, now, tell)):
         return
+    if not broker.tls and not is_this_machine(broker.host):
+        tell(in_clear(broker))
     probe = Probe.new(await asyncio.to_thread(user_of, broker))
     try:
         async with connect(broker, ConnectOptions(client_id=probe.client), ignore):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import os
 import socket
 import ssl
@@ -42,6 +43,25 @@ async def is_reachable(broker: Broker, tell: Tell) -> bool:
     await close(writer)
     tell(Finding.good("reachable", f"Something listens at {broker}."))
     return True
+
+
+def is_this_machine(host: str) -> bool:
+    """Whether messages to a host never leave the machine."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:  # a name
+        return host == "localhost"
+
+
+def in_clear(broker: Broker) -> Finding:
+    """That there is no TLS."""
+    what = "the password and every message" if broker.password else "every message"
+    return Finding.note(
+        "encryption",
+        f"There is none on the way to {broker.host}.",
+        why=f"Whoever listens in that network reads {what}, and can pass for the broker.",
+        remedy="If you don't trust everybody in it: docs/tls.md.",
+    )
 
 
 async def is_trusted(broker: Broker, now: datetime, tell: Tell) -> bool:

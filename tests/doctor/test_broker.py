@@ -51,6 +51,14 @@ async def test_a_good_broker_passes_every_check_and_keeps_nothing_of_them(broker
     assert [message.topic for message in kept] == ["own"]
 
 
+async def test_messages_in_clear_that_leave_the_machine_are_worth_knowing(broker: PrivateBroker) -> None:
+    # That address is this machine, too, and does not look so.
+    found = await findings(Broker("0.0.0.0", broker.port))  # noqa: S104  # to connect to
+    assert list(found) == [ALL[0], "encryption", *ALL[1:]]
+    assert found["encryption"].level is Level.NOTE
+    assert "reads every message" in str(found["encryption"])
+
+
 async def test_a_good_broker_over_websockets_passes_too(broker: PrivateBroker) -> None:
     found = await findings(Broker.from_url(f"ws://127.0.0.1:{broker.websocket_port}"))
     assert list(found) == ALL
