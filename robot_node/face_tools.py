@@ -5,16 +5,12 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from mcp.server.mcpserver import MCPServer
-from mcp_types import ToolAnnotations
 from pydantic import BaseModel, BeforeValidator, Field
 
 from robot_node.devices.face import Face
 from robot_node.errors import SettingsError
 from robot_node.face.text import LONGEST
-
-_ANNOTATIONS = ToolAnnotations(
-    read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=False
-)
+from robot_node.tool_hints import SETS
 
 
 class EmotionShown(BaseModel):
@@ -38,9 +34,9 @@ def offer_face(server: MCPServer, face: Face) -> None:
 
     # Which emotions there are is known only now: the settings may add some.
     change_emotion.__annotations__["emotion"] = _emotion_argument(face)
-    server.tool(title="Change the face", annotations=_ANNOTATIONS)(change_emotion)
+    server.tool(title="Change the face", annotations=SETS)(change_emotion)
 
-    @server.tool(title="Show a text", annotations=_ANNOTATIONS)
+    @server.tool(title="Show a text", annotations=SETS)
     async def show_text(
         text: Annotated[str, Field(max_length=LONGEST, description="Empty takes away what shows.")],
         duration: Annotated[

@@ -6,13 +6,13 @@ import logging
 from typing import Annotated
 
 from mcp.server.mcpserver import MCPServer
-from mcp_types import ToolAnnotations
 from pydantic import BaseModel, Field
 
 from robot_node.log_settings import Level
 from robot_node.logs.categories import Category, levels, set_level
 from robot_node.mcp_mqtt.access import FOR_PEOPLE
 from robot_node.state import acting_for
+from robot_node.tool_hints import SETS
 
 logger = logging.getLogger(__name__)
 
@@ -31,9 +31,7 @@ def offer_log_levels(server: MCPServer) -> None:
     @server.tool(
         name=SET_LOG_LEVEL,
         title="Set a log level",
-        annotations=ToolAnnotations(
-            read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=False
-        ),
+        annotations=SETS,
         meta=FOR_PEOPLE,
     )
     async def set_log_level(

@@ -9,14 +9,11 @@ from typing import Annotated, Any, Literal
 
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
-from mcp_types import ToolAnnotations
 from pydantic import BaseModel, Field
 
 from robot_node.devices.outputs import Buzzer, Led, Motor, Outputs, RgbLed, Servo
 from robot_node.tool_errors import readable_errors
-
-_SETS = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
-_MOVES = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=False)
+from robot_node.tool_hints import ACTS, SETS
 
 
 class LedSet(BaseModel):
@@ -98,7 +95,7 @@ def _offer_leds(server: MCPServer, leds: dict[str, Led | RgbLed]) -> None:
 
     kinds = "; ".join(f"{name}: {_led_can(led)}" for name, led in leds.items())
     _name_one_of(set_led, leds, f"Which LED. {kinds}.")
-    server.tool(title="Set an LED", annotations=_SETS)(set_led)
+    server.tool(title="Set an LED", annotations=SETS)(set_led)
 
 
 def _led_can(led: Led | RgbLed) -> str:
@@ -155,7 +152,7 @@ def _offer_buzzers(server: MCPServer, buzzers: dict[str, Buzzer]) -> None:
 
     beep.__annotations__["duration"] = Annotated[float, Field(gt=0, le=longest, description="Seconds of each beep.")]
     _name_one_of(beep, buzzers, f"Which buzzer. {_each(buzzers, lambda b: f'up to {b.settings.max_duration_s:g} s')}.")
-    server.tool(title="Beep", annotations=_MOVES)(beep)
+    server.tool(title="Beep", annotations=ACTS)(beep)
 
 
 def _offer_servos(server: MCPServer, servos: dict[str, Servo]) -> None:
@@ -176,7 +173,7 @@ def _offer_servos(server: MCPServer, servos: dict[str, Servo]) -> None:
     high = max(servo.settings.range[1] for servo in servos.values())
     move_servo.__annotations__["angle"] = Annotated[float, Field(ge=low, le=high, description="In degrees.")]
     _name_one_of(move_servo, servos, f"Which servo. {_each(servos, _range)}.")
-    server.tool(title="Move a servo", annotations=_SETS)(move_servo)
+    server.tool(title="Move a servo", annotations=SETS)(move_servo)
 
 
 def _range(servo: Servo) -> str:
@@ -213,7 +210,7 @@ def _offer_look(server: MCPServer, pan: Servo, tilt: Servo) -> None:
         look_at.__annotations__[name] = Annotated[
             float, Field(ge=low, le=high, description=f"Angle of {name}, degrees.")
         ]
-    server.tool(title="Look at", annotations=_SETS)(look_at)
+    server.tool(title="Look at", annotations=SETS)(look_at)
 
 
 def _offer_motors(server: MCPServer, motors: dict[str, Motor]) -> None:
@@ -233,7 +230,7 @@ def _offer_motors(server: MCPServer, motors: dict[str, Motor]) -> None:
     ]
     drive_motor.__annotations__["duration"] = Annotated[float, Field(gt=0, le=longest, description="Seconds.")]
     _name_one_of(drive_motor, motors, f"Which motor. {_each(motors, _motor_limits)}.")
-    server.tool(title="Drive a motor", annotations=_MOVES)(drive_motor)
+    server.tool(title="Drive a motor", annotations=ACTS)(drive_motor)
 
 
 def _motor_limits(motor: Motor) -> str:

@@ -8,7 +8,6 @@ from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.mcpserver.utilities.types import Image
-from mcp_types import ToolAnnotations
 from pydantic import BaseModel, Field
 
 from robot_node.body import Body
@@ -22,6 +21,7 @@ from robot_node.state import CallState, CameraState, RobotState, act_for
 from robot_node.status import Status, status_of, version_of
 from robot_node.stopping import stop_all
 from robot_node.tool_errors import readable_errors
+from robot_node.tool_hints import CONNECTS, READS, SETS
 from robot_node.tool_meter import ToolMeter
 from robot_node.voice_tools import offer_voice
 from robot_node.webrtc.call_control import CallControl
@@ -84,12 +84,7 @@ def build_server(body: Body, *, name: str, description: str, notifier: Notifier 
         lifespan=None if (outputs := body.outputs) is None else lambda _: stopped_with_session(outputs),
     )
 
-    @server.tool(
-        title="Switch the camera",
-        annotations=ToolAnnotations(
-            read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=False
-        ),
-    )
+    @server.tool(title="Switch the camera", annotations=SETS)
     async def control_camera(
         enabled: Annotated[bool, Field(description="true switches the camera on, false off.")],
     ) -> CameraSwitched:
@@ -100,7 +95,7 @@ def build_server(body: Body, *, name: str, description: str, notifier: Notifier 
 
     @server.tool(
         title="Take a photo",
-        annotations=ToolAnnotations(read_only_hint=True, open_world_hint=False),
+        annotations=READS,
         structured_output=False,
     )
     async def take_photo(
@@ -112,9 +107,7 @@ def build_server(body: Body, *, name: str, description: str, notifier: Notifier 
             photo = await body.camera.photo(quality)
         return Image(data=photo.jpeg, format="jpeg")
 
-    @server.tool(
-        title="Get the robot's status", annotations=ToolAnnotations(read_only_hint=True, open_world_hint=False)
-    )
+    @server.tool(title="Get the robot's status", annotations=READS)
     async def get_status() -> Status:
         """Tell what is true of the robot now: camera, emotion, viewers, how streaming goes, uptime, versions."""
         return status_of(body)
@@ -137,13 +130,7 @@ def build_server(body: Body, *, name: str, description: str, notifier: Notifier 
 
 def _offer_stop(server: MCPServer, body: Body) -> None:
     # Also where nothing can move: who wants to be sure need not look first what there is.
-    @server.tool(
-        name="stop_all",
-        title="Stop everything",
-        annotations=ToolAnnotations(
-            read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=False
-        ),
-    )
+    @server.tool(name="stop_all", title="Stop everything", annotations=SETS)
     async def stop_everything() -> Stopped:
         """Stop whatever moves or sounds, on pins and in other devices, whoever began it. LEDs stay as they are."""
         with readable_errors():
@@ -151,12 +138,7 @@ def _offer_stop(server: MCPServer, body: Body) -> None:
 
 
 def _offer_volume(server: MCPServer, loudspeaker: Loudspeaker) -> None:
-    @server.tool(
-        title="Set the volume",
-        annotations=ToolAnnotations(
-            read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=False
-        ),
-    )
+    @server.tool(title="Set the volume", annotations=SETS)
     async def control_volume(
         volume: Annotated[int | None, Field(ge=0, le=100, description="0 silent, 100 loudest.")] = None,
         muted: Annotated[bool | None, Field(description="true: nothing is heard, and the volume is kept.")] = None,
@@ -169,14 +151,10 @@ def _offer_volume(server: MCPServer, loudspeaker: Loudspeaker) -> None:
 
 
 def _offer_calls(server: MCPServer, state: RobotState, calls: CallControl) -> None:
-    annotations = ToolAnnotations(
-        read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=True
-    )
-
     def status() -> CallStatus:
         return CallStatus(call=state.snapshot.call, call_error=state.snapshot.call_error)
 
-    @server.tool(title="Call the media backend", annotations=annotations)
+    @server.tool(title="Call the media backend", annotations=CONNECTS)
     async def call_backend() -> CallStatus:
         """Call the robot's media backend, which then sees and hears what camera and microphone do.
 
@@ -185,7 +163,7 @@ def _offer_calls(server: MCPServer, state: RobotState, calls: CallControl) -> No
         calls.call()
         return status()
 
-    @server.tool(title="Hang up", annotations=annotations)
+    @server.tool(title="Hang up", annotations=CONNECTS)
     async def hang_up() -> CallStatus:
         """End the robot's call to its media backend, or the attempts to make one. Afterwards nothing is sent to it."""
         await calls.hang_up()

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Annotated
 
 from mcp.server.mcpserver import MCPServer
-from mcp_types import ToolAnnotations
 from pydantic import BaseModel, Field
 
 from robot_node.state import RobotState
 from robot_node.tool_errors import readable_errors
+from robot_node.tool_hints import ACTS, SETS
 from robot_node.voice.pieces import LONGEST_TEXT
 from robot_node.voice.speaker import QUEUE, Speaker
 
@@ -37,9 +37,7 @@ def offer_voice(server: MCPServer, speaker: Speaker, state: RobotState) -> None:
             "Say a text aloud, from the robot's loudspeaker and to its viewers, with its mouth moving and subtitles. "
             f"Returns at once; get_status tells whether it is still speaking. At most {QUEUE} texts wait."
         ),
-        annotations=ToolAnnotations(
-            read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=False
-        ),
+        annotations=ACTS,
     )
     async def say(
         text: Annotated[str, Field(min_length=1, max_length=LONGEST_TEXT, description="Plain text, no markup.")],
@@ -58,12 +56,7 @@ def offer_voice(server: MCPServer, speaker: Speaker, state: RobotState) -> None:
         error = state.snapshot.loudspeaker_error
         return Saying(task_id=utterance.task_id, waiting=speaker.ahead, loudspeaker_error=error)
 
-    @server.tool(
-        title="Stop speaking",
-        annotations=ToolAnnotations(
-            read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=False
-        ),
-    )
+    @server.tool(title="Stop speaking", annotations=SETS)
     async def stop_speaking() -> Stopped:
         """Fall silent at once, and forget what waits to be said."""
         return Stopped(stopped=speaker.stop())
