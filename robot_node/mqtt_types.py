@@ -62,7 +62,9 @@ class Broker:
             port = parts.port
         except ValueError as error:
             if "@" not in url:
-                raise SettingsError(f"The broker address cannot be read: {error}.", remedy=remedy) from error
+                # What is taken for the port is not repeated: it is a password if what follows that was forgotten.
+                reason = str(error).partition(" as ")[0]
+                raise SettingsError(f"The broker address cannot be read: {reason}.", remedy=remedy) from None
             # The reason would repeat what it takes for the port: a piece of the password.
             raise SettingsError(
                 "The broker address cannot be read.",

@@ -13,6 +13,7 @@ _URL = re.compile(
     r"(?P<scheme>stun|turns?):((?P<user>[^:@]+):(?P<password>[^@]+)@)?"
     r"(?P<host>[^?:@]+)(?P<port>:[0-9]{1,5})?(?P<transport>\?transport=(udp|tcp))?"
 )
+_HOST = re.compile(r"[^:?]*(:[0-9]*)?(\?.*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,8 @@ def parse_ice_server(text: str) -> IceServer:
     ):
         scheme, _, rest = text.partition(":")
         address = rest.rpartition("@")[2]
+        if "@" not in rest and not _HOST.fullmatch(rest):  # somebody may have forgotten what follows the password
+            address = "..."
         shown = f"{scheme}:{address}" if address else scheme.rpartition("@")[2]
         raise SettingsError(
             f"The ICE server {shown} cannot be used: it has not the form of one.",

@@ -21,6 +21,7 @@ from robot_node.mqtt import Broker
 from robot_node.private_broker import PrivateBroker
 from robot_node.process_list import without_passwords
 from robot_node.settings_file import load_settings
+from robot_node.webrtc.ice_servers import parse_ice_server
 from tests.end_to_end.robot_process import SERVER_ID, RobotProcess, environment, eventually, robot_node
 
 TELLTALE = "tell/tale@7f3c"
@@ -187,6 +188,20 @@ def test_an_address_that_cannot_be_read_is_not_repeated(piece: str, form: str) -
         except SettingsError as error:
             texts.append(str(error))
     assert not [text for text in texts if "tell" in text or "tale" in text]
+
+
+def test_an_address_whose_host_was_forgotten_is_not_repeated() -> None:
+    for read in (
+        lambda: Broker.from_url("mqtt://user:telltale"),
+        lambda: load_settings(None, {"broker": {"url": "mqtt://user:telltale"}}),
+        lambda: parse_ice_server("turn:user:telltale"),
+        lambda: parse_ice_server("turn:user:telltale:3478"),
+    ):
+        with pytest.raises(SettingsError) as caught:
+            read()
+        assert "telltale" not in str(caught.value)
+    with pytest.raises(SettingsError, match=r"turn:example\.org:port cannot be used"):
+        parse_ice_server("turn:user:telltale@example.org:port")
 
 
 def test_an_ice_servers_password_is_not_shown_with_the_settings() -> None:
