@@ -26,9 +26,11 @@ from robot_node.setup.actions import (
     StopUnit,
     WriteFile,
 )
+from robot_node.setup.survey import INTERFACES
 
 _COMMAND_TIMEOUT_S = 120.0
 _START_TIMEOUT_S = 60.0
+_AGAIN = "Mend that, and run setup again: it goes on where it stopped."
 _SYSTEM_FOLDERS = ":/usr/sbin:/sbin:/usr/bin:/bin"  # su leaves a root without sbin
 
 
@@ -67,7 +69,7 @@ class Doer:
                 case MakeLink(path, target):
                     self._link(self._below(path), target)
                 case EnableInterface(name):
-                    self._run("raspi-config", "nonint", f"do_{name}", "0")
+                    return self._enable(name)
                 case EnableUnit(unit):
                     self._run("systemctl", *self._image_option(), "enable", "--quiet", unit)
                 case StartUnit(unit, wait):
@@ -84,9 +86,10 @@ class Doer:
                 case RemoveUser(name):
                     self._remove_user(name)
         except OSError as error:
-            raise SetupError(f"Could not {action}: {error.strerror or error}.") from error
+            raise SetupError(f"Could not {action}: {error.strerror or error}.", remedy=_AGAIN) from error
         except subprocess.TimeoutExpired as error:
-            raise SetupError(f"Could not {action}: it did not end within {error.timeout:.0f} s.") from error
+            reason = f"it did not end within {error.timeout:.0f} s"
+            raise SetupError(f"Could not {action}: {reason}.", remedy=_AGAIN) from error
         return ""
 
     def _below(self, path: str) -> Path:
@@ -149,6 +152,17 @@ class Doer:
         if any(line.startswith(f"{name}:") for line in groups.splitlines()):
             self._run("groupdel", *self._prefix(), name)
 
+    def _enable(self, name: str) -> str:
+        """A bus that cannot be switched on now is no reason to be without a robot, only without its display."""
+        try:
+            self._run("raspi-config", "nonint", f"do_{name}", "0")
+            self._run("udevadm", "settle")  # the device appears in the end
+        except SetupError as error:
+            return f"{error.message} Restart the Pi, and run setup again: sudo reboot"
+        if Path(INTERFACES[name]).exists():
+            return ""
+        return f"{name.upper()} will be there when the Pi has restarted: sudo reboot"
+
     def _forget_failure(self, unit: str) -> None:
         """A unit that did not stop well would stay in systemctl's lists, although its file is gone."""
         with contextlib.suppress(SetupError):  # it is forgotten already: not loaded
@@ -186,6 +200,5 @@ class Doer:
             env=child_environment(),
         )
         if said.returncode:
-            raise SetupError(
-                f"{' '.join([command, *arguments])} failed: {' '.join(said.stderr.split()) or said.returncode}."
-            )
+            reason = " ".join(said.stderr.split()).rstrip(".") or f"exit status {said.returncode}"
+            raise SetupError(f"{' '.join([command, *arguments])} failed: {reason}.", remedy=_AGAIN)

@@ -31,6 +31,8 @@ PROGRAM_FOLDER = "/opt/robot-node"
 PROGRAM = f"{PROGRAM_FOLDER}/.venv/bin/robot-node"
 GROUPS = ("video", "render", "i2c", "spi", "gpio", "audio")
 """Groups that own a Pi's devices."""
+INTERFACES = {"i2c": "/dev/i2c-1", "spi": "/dev/spidev0.0"}
+"""Those that a display may be on; each with the device that is there when it is switched on."""
 
 _PATHS = (
     SETTINGS_FOLDER,
@@ -143,10 +145,9 @@ def survey(root: Path) -> Machine:
 
 
 def _interfaces_off() -> frozenset[str]:
-    devices = {"i2c": Path("/dev/i2c-1"), "spi": Path("/dev/spidev0.0")}
     if shutil.which("raspi-config") is None:
         return frozenset()
-    return frozenset(name for name, device in devices.items() if not device.exists())
+    return frozenset(name for name, device in INTERFACES.items() if not Path(device).exists())
 
 
 def _started_at() -> float | None:

@@ -1,0 +1,40 @@
+"""What becomes of a step that fails."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from robot_node.errors import SetupError
+from robot_node.setup import survey
+from robot_node.setup.actions import EnableInterface, MakeFolder
+from robot_node.setup.doing import Doer
+
+
+@pytest.mark.parametrize(
+    ("exit_status", "device", "told"),
+    [
+        (0, "there", ""),
+        (0, "missing", "I2C will be there when the Pi has restarted: sudo reboot"),
+        (1, "missing", "raspi-config nonint do_i2c 0 failed: no module. Restart the Pi, and run setup again"),
+    ],
+)
+def test_a_bus_that_cannot_be_switched_on_is_no_reason_to_be_without_a_robot(
+    exit_status: int, device: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for command, status in (("raspi-config", exit_status), ("udevadm", 0)):
+        (tmp_path / command).write_text(f"#!/bin/sh\necho no module >&2\nexit {status}\n")
+        (tmp_path / command).chmod(0o755)
+    (tmp_path / "there").touch()
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin")
+    monkeypatch.setitem(survey.INTERFACES, "i2c", str(tmp_path / device))
+    said = Doer(Path("/")).perform(EnableInterface("i2c"))
+    assert said.startswith(told)
+    assert bool(said) == bool(told)
+
+
+def test_a_step_that_fails_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "etc").touch()
+    with pytest.raises(SetupError, match=r"Could not make the folder /etc/x .*: File exists\. Mend that, and run"):
+        Doer(tmp_path).perform(MakeFolder("/etc/x", 0o755))
