@@ -58,7 +58,7 @@ def _check_sensor(case: Case, library: CameraLibrary) -> None:
 
 
 def _unusable(case: Case, model: str, error: Exception) -> Finding:
-    reason = str(error.__cause__ or error)
+    reason = str(error.__cause__ or error.__context__ or error)  # older picamera2 raises without "from"
     if "busy" not in reason.lower():
         remedy = "Restart the machine; if it happens again: rpicam-hello --list-cameras, and sudo dmesg | tail."
         return Finding.bad("camera", f"{model} cannot be opened: {reason}.", why=_WHY, remedy=remedy)

@@ -128,6 +128,19 @@ def camera_of_somebody(pi: Pi) -> None:
     pi.run_program(4711, "/usr/bin/rpicam-vid -t 0 --secret hunter2", "/dev/null", "/dev/video0")
 
 
+def camera_of_somebody_under_an_older_picamera2(pi: Pi) -> None:
+    camera_of_somebody(pi)
+    library = pi.platform.camera_library()
+
+    class Older(library.Picamera2):  # type: ignore[misc,name-defined]  # the class is a value
+        def __init__(self, *_: int) -> None:
+            error = RuntimeError("Camera __init__ sequence did not complete.")
+            error.__context__ = RuntimeError("Failed to acquire camera: Device or resource busy")
+            raise error  # without "from", as up to 2024
+
+    pi.platform = replace(pi.platform, camera_library=lambda: replace(library, Picamera2=Older))
+
+
 def camera_of_nobody_known(pi: Pi) -> None:
     pi.hardware.sensor.busy = True
 
@@ -193,6 +206,7 @@ def no_pocketsphinx(pi: Pi) -> None:
         ({}, no_camera, "camera", "none is found", "rpicam-hello --list-cameras"),
         ({"camera": {"number": 1}}, lambda _: None, "camera", "only 1 found", "Set number in [camera]"),
         ({}, camera_of_somebody, "camera", "in use by rpicam-vid (process 4711).", "sudo kill 4711"),
+        ({}, camera_of_somebody_under_an_older_picamera2, "camera", "in use by rpicam-vid", "sudo kill 4711"),
         ({}, camera_of_nobody_known, "camera", "in use by another program", "sudo fuser -v /dev/video*"),
         ({}, no_library, "camera library", "cannot be loaded", "sudo apt install python3-picamera2"),
         ({}, broken_library, "camera library", "numpy.dtype size changed", "pip uninstall numpy"),
