@@ -121,6 +121,7 @@ def setup(
     if not non_interactive:
         answers = _asked(answers)
     settings = _settings(known, answers)
+    _say_what_is_not_written(answers)
     reachable = root != _THIS_MACHINE or _is_reachable(settings.broker.broker())
     installation = plan.installation(
         answers,
@@ -193,6 +194,17 @@ def _settings(file: Path | None, answers: Answers) -> Settings:
         if (section, key) != ("broker", "password"):
             overrides.setdefault(section, {})[key] = value
     return load_settings(file, overrides)
+
+
+def _say_what_is_not_written(answers: Answers) -> None:
+    """The service has an environment of its own: what only ours says would be missed, and nobody would know why."""
+    written = {f"{ENV_PREFIX}{section}__{key}".upper() for section, key in answers.values()}
+    for name in sorted(os.environ):
+        if name.upper().startswith(ENV_PREFIX) and name.upper() not in written:
+            typer.echo(
+                f"Warning: {name} holds for this command only. For the robot, write it into {survey.SETTINGS}.",
+                err=True,
+            )
 
 
 def _is_reachable(broker: Broker) -> bool:

@@ -170,7 +170,10 @@ async def test_it_asks_few_questions_and_asks_again_what_cannot_be_used(image: P
 async def test_the_environment_answers_too_and_who_says_no_is_left_alone(image: Path) -> None:
     before = listing(image)
     env = {"ROBOT_NODE_BROKER__URL": "mqtts://cloud", "ROBOT_NODE_BROKER__PASSWORD": "hunter2"}
+    env["ROBOT_NODE_BROKER__CA_FILE"] = "/nowhere/ca.crt"
     said = await setup(image=image, stdin="kitchen\n\nanna\n\nnone\n0\nn\nn\n", env=env)
+    (warning,) = [line for line in said.stderr.splitlines() if line.startswith("Warning: ROBOT_NODE_")]
+    assert warning.startswith("Warning: ROBOT_NODE_BROKER__CA_FILE holds for this command only.")
     assert said.status == 1
     assert "[mqtts://cloud:8883]" in said.stdout
     assert listing(image) == before
