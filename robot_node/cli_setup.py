@@ -112,7 +112,7 @@ def setup(
     answers = Answers.of(
         load_settings(known, given(options)),
         password=_password(password_file),
-        kept_password=machine.text(survey.PASSWORD),
+        kept_password=machine.password,
     )
     if username is not None:
         answers = answers.known_as(None if username == "none" else username, answers.password)

@@ -63,13 +63,18 @@ def installation(
         wait: Whether to wait until the robot is on its broker.
 
     Raises:
-        SetupError: the service could not read the program where it is.
+        SetupError: the service could not read the program where it is, or its user is a person already.
         SettingsError: the settings file that is there is no TOML.
     """
     if any(folder in PurePosixPath(program).parents for folder in _HIDDEN):
         raise SetupError(
             f"robot-node is installed as {program}, which its service may not see: homes are hidden from it.",
             remedy=f"Install it into {survey.PROGRAM_FOLDER}, as docs/get-started.md shows, and run setup from there.",
+        )
+    if machine.user_is_a_person:
+        raise SetupError(
+            f"There is a person called {survey.USER} on this machine: the service needs that name for its own user.",
+            remedy=f"Rename the person, logged in as somebody else: sudo usermod -l NEW {survey.USER}",
         )
     before = machine.text(survey.SETTINGS)
     text = template if before is None else before
@@ -116,7 +121,7 @@ def removal(machine: Machine, *, program: str, running: bool) -> Plan:
     if (target := machine.text(survey.LINK)) is not None and target.endswith("/bin/robot-node"):
         actions.append(Remove(survey.LINK))
     actions += [Remove(path) for path in (survey.SETTINGS_FOLDER, survey.STATE) if path in machine.entries]
-    if survey.USER in machine.users:
+    if survey.USER in machine.users and not machine.user_is_a_person:
         actions.append(RemoveUser(survey.USER))
     if program.startswith(f"{survey.PROGRAM_FOLDER}/") and survey.PROGRAM_FOLDER in machine.entries:
         actions.append(Remove(survey.PROGRAM_FOLDER))
@@ -148,7 +153,8 @@ def _is_as_wanted(machine: Machine, entry: Entry | None, wanted: MakeFolder | Wr
 
 def _password(machine: Machine, password: str | None) -> list[Action]:
     if password is not None:
-        return _file(machine, WriteFile(survey.PASSWORD, password, 0o600))
+        text = machine.text(survey.PASSWORD) if password == machine.password else password
+        return _file(machine, WriteFile(survey.PASSWORD, text or password, 0o600))
     return [Remove(survey.PASSWORD)] if survey.PASSWORD in machine.entries else []
 
 

@@ -29,6 +29,7 @@ LINK = "/usr/local/bin/robot-node"
 STATE = "/var/lib/robot-node"
 PROGRAM_FOLDER = "/opt/robot-node"
 PROGRAM = f"{PROGRAM_FOLDER}/.venv/bin/robot-node"
+_FIRST_PERSON = 1000
 GROUPS = ("video", "render", "i2c", "spi", "gpio", "audio")
 """Groups that own a Pi's devices."""
 INTERFACES = {"i2c": "/dev/i2c-1", "spi": "/dev/spidev0.0"}
@@ -72,7 +73,7 @@ class Machine:
     Attributes:
         entries: By path, what is there of what setup makes.
         groups: All groups, with their numbers.
-        users: All users.
+        users: All users, with their numbers.
         members: The groups that our user has been added to.
         interfaces: Which of ``"i2c"`` and ``"spi"`` can be switched on, and are off.
         enabled: Whether the unit starts with the machine.
@@ -82,12 +83,22 @@ class Machine:
 
     entries: Mapping[str, Entry] = field(default_factory=dict)
     groups: Mapping[str, int] = field(default_factory=dict)
-    users: frozenset[str] = frozenset()
+    users: Mapping[str, int] = field(default_factory=dict)
     members: frozenset[str] = frozenset()
     interfaces: frozenset[str] = frozenset()
     enabled: bool = False
     active: bool = False
     outdated: bool = False
+
+    @property
+    def user_is_a_person(self) -> bool:
+        """Whether somebody is called like our user: on Debian, people have numbers from 1000 on."""
+        return self.users.get(USER, 0) >= _FIRST_PERSON
+
+    @property
+    def password(self) -> str | None:
+        """The broker's password that is stored. The line feed that echo or an editor leaves belongs to none."""
+        return (self.text(PASSWORD) or "").removesuffix("\n") or None
 
     def text(self, path: str) -> str | None:
         """What is in a file, or None when it isn't there."""
@@ -128,7 +139,7 @@ def survey(root: Path) -> Machine:
     try:
         entries = {path: entry for path in _PATHS if (entry := _entry(_below(root, path))) is not None}
         group_lines = _table(root / "etc/group")
-        users = frozenset(line[0] for line in _table(root / "etc/passwd"))
+        users = {line[0]: int(line[2]) for line in _table(root / "etc/passwd")}
     except PermissionError as error:
         raise SetupError(f"{error.filename} cannot be read.", remedy="Run setup as root, with sudo.") from error
     started = _started_at() if root == Path("/") else None

@@ -16,11 +16,12 @@ from robot_node.setup.actions import (
     MakeUser,
     ReloadUnits,
     Remove,
+    RemoveUser,
     StartUnit,
     WriteFile,
 )
 from robot_node.setup.answers import Answers
-from robot_node.setup.plan import installation
+from robot_node.setup.plan import installation, removal
 from robot_node.setup.survey import Entry, Machine, carried
 
 UNIT = carried(survey.UNIT)
@@ -67,7 +68,7 @@ def done(answers: Answers) -> Machine:
             survey.LINK: Entry(0o777, 0, 0, survey.PROGRAM),
         },
         groups={**GROUPS, survey.USER: 990},
-        users=frozenset({survey.USER}),
+        users={survey.USER: 990},
         members=frozenset(survey.GROUPS),
         enabled=True,
         active=True,
@@ -117,6 +118,23 @@ def test_a_password_goes_into_a_file_that_root_alone_reads() -> None:
     )
     assert "hunter2" not in files[survey.SETTINGS].text
     assert not [action for action in actions(with_password, A_PI) if "hunter2" in f"{action} {action!r}"]
+
+
+def test_a_password_that_was_written_with_echo_is_the_same() -> None:
+    locked = ANSWERS.known_as("kitchen", "hunter2")
+    machine = done(locked)
+    echoed = {**machine.entries, survey.PASSWORD: replace(machine.entries[survey.PASSWORD], text="hunter2\n")}
+    machine = replace(machine, entries=echoed)
+    assert machine.password == locked.password
+    assert actions(locked, machine) == []
+
+
+def test_a_person_who_is_called_like_our_user_is_neither_used_nor_removed() -> None:
+    machine = replace(done(ANSWERS), users={survey.USER: 1000})
+    with pytest.raises(SetupError, match="a person called robot-node"):
+        actions(ANSWERS, machine)
+    removed = removal(machine, program=survey.PROGRAM, running=True).actions
+    assert not [action for action in removed if isinstance(action, RemoveUser)]
 
 
 def test_a_password_that_is_needed_no_more_is_removed() -> None:
