@@ -45,7 +45,10 @@ def _check_sensor(case: Case, library: CameraLibrary) -> None:
             "/boot/firmware/config.txt stands camera_auto_detect=1, or the dtoverlay of a module that needs one."
         )
         if cameras:
-            remedy = "Set number in [camera] to one of those that rpicam-hello --list-cameras shows."
+            remedy = (
+                "Choose one of those that rpicam-hello --list-cameras shows: sudo robot-node setup --non-interactive "
+                "--camera N"
+            )
         case.tell(Finding.bad("camera", detail, why=_WHY, remedy=remedy))
         return
     model = cameras[number].get("Model", "camera")

@@ -52,12 +52,14 @@ async def _check_i2c(case: Case) -> None:
     elif found:
         other = f"0x{found[0]:02x}"
         detail = f"Nobody answers at {where}, but somebody does at {other}."
-        case.tell(Finding.bad("display", detail, why=_WHY, remedy=f"Set address = {other} in [display]."))
+        remedy = f"Set address = {other} in [display] of the settings file; then sudo systemctl restart robot-node"
+        case.tell(Finding.bad("display", detail, why=_WHY, remedy=remedy))
     else:
         detail = f"Nobody answers at {where}, nor at {' or '.join(f'0x{other:02x}' for other in others)}."
         remedy = (
             "Check its four wires, with the power off: docs/install-on-a-pi.md. What is on the bus: "
-            f'i2cdetect -y {display.bus}. A robot without a display has driver = "none" in [display].'
+            f"i2cdetect -y {display.bus} (sudo apt install i2c-tools). A robot without a display: sudo robot-node "
+            "setup --non-interactive --display none"
         )
         case.tell(Finding.bad("display", detail, why=_WHY, remedy=remedy))
 

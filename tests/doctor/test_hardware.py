@@ -90,7 +90,7 @@ async def test_only_addresses_of_displays_are_asked(tmp_path: Path) -> None:
     pi.platform = replace(pi.platform, i2c=open_and_note)
     found = await examined(pi)
     assert found["display"].detail == "Nobody answers at 0x20, but somebody does at 0x3c."
-    assert found["display"].remedy == "Set address = 0x3c in [display]."
+    assert found["display"].remedy.startswith("Set address = 0x3c in [display] of the settings file; then sudo")
     assert set(asked) <= {0x20, 0x3C, 0x3D}
     assert pi.hardware.i2c.open_interfaces == 0
 
@@ -204,7 +204,7 @@ def no_pocketsphinx(pi: Pi) -> None:
         (ON_SPI, no_spi, "SPI bus", "There is no /dev/spidev0.0", "sudo raspi-config nonint do_spi 0"),
         (ON_SPI, other_spi_device, "SPI bus", "/dev/spidev0.1 cannot be opened: No such file", "group spi"),
         ({}, no_camera, "camera", "none is found", "rpicam-hello --list-cameras"),
-        ({"camera": {"number": 1}}, lambda _: None, "camera", "only 1 found", "Set number in [camera]"),
+        ({"camera": {"number": 1}}, lambda _: None, "camera", "only 1 found", "--camera N"),
         ({}, camera_of_somebody, "camera", "in use by rpicam-vid (process 4711).", "sudo kill 4711"),
         ({}, camera_of_somebody_under_an_older_picamera2, "camera", "in use by rpicam-vid", "sudo kill 4711"),
         ({}, camera_of_nobody_known, "camera", "in use by another program", "sudo fuser -v /dev/video*"),
