@@ -101,6 +101,13 @@ def test_another_answer_changes_the_file_and_starts_the_robot_anew() -> None:
     assert 'server_name = "robot-node/hall"' in planned[0].text
 
 
+def test_a_name_has_no_blanks_around_it_and_is_neither_empty_nor_endless() -> None:
+    assert ANSWERS.named(" Küche 2 ").server_id == "robot-node-Küche 2"
+    for name in (" ", "x" * 101):
+        with pytest.raises(SettingsError, match="Use one to 100 characters"):
+            ANSWERS.named(name)
+
+
 def test_a_mode_that_somebody_changed_is_put_right() -> None:
     machine = done(ANSWERS)
     loose = {**machine.entries, survey.SETTINGS: replace(machine.entries[survey.SETTINGS], mode=0o666)}

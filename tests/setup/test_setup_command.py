@@ -206,8 +206,6 @@ async def test_settings_that_are_wrong_are_refused_before_anything_is_done(image
         (("--display", "lcd"), "command line: display.driver:"),
         (("--broker", "http://x"), "unknown scheme 'http'"),
         (("--name", "a/b"), "cannot be a robot's name"),
-        (("--name", " "), "'' cannot be a robot's name"),
-        (("--name", "x" * 101), "Use one to 100 characters"),
         (("--password-file", str(tmp_path / "latin")), "latin cannot be read: it is not UTF-8"),
         (("--password-file", "nowhere"), "The password file nowhere cannot be read: No such file"),
         (("--agent", "emacs"), "'emacs' is no program whose settings are known. Known: claude-desktop"),
