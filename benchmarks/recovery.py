@@ -21,6 +21,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import os
 import signal
 import statistics
@@ -46,7 +47,7 @@ from robot_node.keeper import FAULT
 from robot_node.mqtt import Broker
 from robot_node.private_broker import PrivateBroker
 from robot_node.settings_file import load_settings
-from robot_node.webrtc.viewer import Viewing, view
+from robot_node.webrtc.viewer import ViewerLimits, Viewing, view
 
 _ROBOT_ID = "recovering-robot"
 _POLL_S = 0.02
@@ -97,29 +98,55 @@ async def _service(stage: Stage) -> float:
 async def _camera(stage: Stage, *, unplugged: bool) -> float:
     async with agent(stage.broker, _ROBOT_ID) as client:
         await switch_camera(client, enabled=True)
-        async with view(stage.broker, _ROBOT_ID) as viewing:
-            await viewing.frame()
+        async with _watching(stage.broker) as frames:
+            await frames.first_after(0.0)
             stage.pi.sensor.stalled, stage.pi.sensor.absent = True, unplugged
             began = time.monotonic()
 
-            async def failed() -> bool:
-                return str((await _status(client))["camera"]) == "failed"
+            async def noticed() -> bool:  # it fails for a moment only: then it is being restarted
+                return str((await _status(client))["camera"]) != "on"
 
-            noticed = await _until(failed)
+            over = await _until(noticed)
             if unplugged:
                 await asyncio.sleep(4)  # some attempts fail
-                began = time.monotonic()
+                began = over = time.monotonic()
             stage.pi.sensor.stalled = stage.pi.sensor.absent = False
             async with asyncio.timeout(_LIMIT_S):
-                arrived = await _next_frame(viewing, noticed)
+                arrived = await frames.first_after(over)
         await switch_camera(client, enabled=False)
     return arrived - began
 
 
-async def _next_frame(viewing: Viewing, after: float) -> float:
-    while (frame := await viewing.frame()).arrived_at < after:  # what was under way arrives first
-        pass
-    return frame.arrived_at
+class _Frames:
+    """When a viewer's newest frame arrived. Each is taken as it comes: one that waits to be taken tells nothing."""
+
+    def __init__(self) -> None:
+        self._newest = -math.inf
+        self._came = asyncio.Event()
+
+    async def take(self, viewing: Viewing) -> None:
+        """Take them until cancelled."""
+        while True:
+            self._newest = (await viewing.frame()).arrived_at
+            self._came.set()
+
+    async def first_after(self, moment: float) -> float:
+        """Wait for a frame that arrives later; returns when it did."""
+        while self._newest < moment:
+            self._came.clear()
+            await self._came.wait()
+        return self._newest
+
+
+@contextlib.asynccontextmanager
+async def _watching(broker: Broker) -> AsyncIterator[_Frames]:
+    frames, patient = _Frames(), ViewerLimits(frame_s=_LIMIT_S)
+    async with view(broker, _ROBOT_ID, limits=patient) as viewing, asyncio.TaskGroup() as group:
+        taking = group.create_task(frames.take(viewing), name="frames")
+        try:
+            yield frames
+        finally:
+            taking.cancel()
 
 
 async def _display(stage: Stage) -> float:
