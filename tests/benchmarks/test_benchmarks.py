@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import subprocess
 import sys
@@ -145,13 +146,13 @@ def test_a_benchmark_that_is_interrupted_ends_everything_that_it_started() -> No
 
 
 @pytest.mark.parametrize("module", _MODULES)
-def test_help_names_what_is_printed(module: str) -> None:
-    finished = subprocess.run(
-        [sys.executable, "-m", f"benchmarks.{module}", "--help"],
-        cwd=_REPOSITORY,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert f"python -m benchmarks.{module}" in finished.stdout
-    assert "prints one JSON line" in finished.stdout
+def test_help_names_what_is_printed(
+    module: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["", "--help"])
+    with pytest.raises(SystemExit) as ended:
+        importlib.import_module(f"benchmarks.{module}").main()
+    assert not ended.value.code
+    shown = capsys.readouterr().out
+    assert f"python -m benchmarks.{module}" in shown
+    assert "prints one JSON line" in shown
