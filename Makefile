@@ -8,7 +8,8 @@ MADE_FROM := pyproject.toml requirements-picamera2.txt
 CONSOLE := robot_node/console
 PAGE := $(CONSOLE)/dist/index.html
 PAGE_FROM := $(shell find $(CONSOLE)/src $(CONSOLE)/public -type f) $(CONSOLE)/index.html $(CONSOLE)/vite.config.ts $(CONSOLE)/tsconfig.json
-# What needs no quiet machine, two at a time; the longest first.
+# Two things at a time: Python's packages and the page's need nothing of each other, nor do the checks; the longest first.
+MAKEFLAGS += --jobs=2
 CHECKS := check-console check-types docs check-style check-imports
 
 .PHONY: help setup develop demo test lint docs reference dist audit format clean test-console $(CHECKS)
@@ -67,23 +68,22 @@ $(BIN)/promtool: | .venv/.ready-to-develop
 demo: setup
 	@exec $(BIN)/robot-node demo --scene '$(SCENE)'
 
-lint: develop
-	@$(MAKE) --no-print-directory --jobs 2 $(CHECKS)
+lint: $(CHECKS)
 
-check-style:
+check-style: develop
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-check-types:
+check-types: develop
 	$(BIN)/mypy
 
-check-imports:
+check-imports: develop
 	$(BIN)/lint-imports --no-cache
 
-check-console:
+check-console: develop
 	cd $(CONSOLE) && npm run --silent lint
 
-test-console:
+test-console: develop
 	cd $(CONSOLE) && ROBOT_NODE='$(CURDIR)/$(BIN)/robot-node' npm run --silent test
 
 # A link or an image that leads nowhere and a page without a place in the navigation are errors. All pages are read
@@ -93,8 +93,7 @@ docs: develop
 	@echo "The documentation is in build/docs/index.html"
 
 # The tests wait more than they compute: four at once keep two cores busy. They begin with the longest.
-test: develop
-	@$(MAKE) --no-print-directory --jobs 2 $(CHECKS) test-console
+test: $(CHECKS) test-console
 	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 reference: develop
