@@ -43,11 +43,13 @@ class DeviceStack(AsyncExitStack):
                 async with asyncio.timeout_at(max(self._deadline, now + self._least_s)):
                     await callback(*args, **kwds)
             except TimeoutError:
-                logger.error("%s did not end in time: it is left as it is", _name(callback))  # noqa: TRY400  # says it all
+                logger.error("%s did not end in time: it is left as it is", _name(callback, args))  # noqa: TRY400  # says it all
 
         super().push_async_callback(close)
         return callback
 
 
-def _name(callback: Callable[..., object]) -> str:
-    return getattr(callback, "__qualname__", type(callback).__name__)
+def _name(callback: Callable[..., object], arguments: tuple[object, ...]) -> str:
+    """The callback, and the words that it is called with, such as a device's name."""
+    words = (argument for argument in arguments if isinstance(argument, str))
+    return " ".join((getattr(callback, "__qualname__", type(callback).__name__), *words))

@@ -90,17 +90,21 @@ class EventLog:
 def record(state: RobotState, log: EventLog) -> Callable[[], None]:
     """Add to the log what each change of the state means, until the returned function is called."""
     before, camera_has_failed = state.snapshot, state.snapshot.camera is CameraState.FAILED
+    told_failure = _camera_failure(state.snapshot)
 
     def changed(now: RobotSnapshot) -> None:
-        nonlocal before, camera_has_failed
+        nonlocal before, camera_has_failed, told_failure
         previous, before = before, now
         for kind, text in _happened(previous, now):
-            log.add(kind, text, by=acting_for() if kind in _ASKED_FOR else "")
+            if text != told_failure:  # else the camera was tried again in vain, perhaps for days
+                log.add(kind, text, by=acting_for() if kind in _ASKED_FOR else "")
         # Switching a failed camera on clears its error, but only a picture shows that it works again.
         if now.camera is CameraState.FAILED:
-            camera_has_failed = True
+            camera_has_failed, told_failure = True, _camera_failure(now)
+        elif now.camera is CameraState.OFF:
+            told_failure = ""
         elif camera_has_failed and now.camera is CameraState.ON:
-            camera_has_failed = False
+            camera_has_failed, told_failure = False, ""
             log.add("recovered", "The camera works again.")
 
     return state.listen(changed)
@@ -173,12 +177,16 @@ def _links(before: RobotSnapshot, now: RobotSnapshot) -> Iterator[tuple[str, str
         yield "link", f"The connection for signalling is {what}."
 
 
+def _camera_failure(now: RobotSnapshot) -> str:
+    return f"The camera failed: {now.camera_error}" if now.camera is CameraState.FAILED else ""
+
+
 def _camera(before: RobotSnapshot, now: RobotSnapshot) -> Iterator[tuple[str, str]]:
     if now.camera is not before.camera and now.camera in {CameraState.ON, CameraState.OFF}:
         yield "camera", f"The camera was switched {now.camera}."
     if now.camera is CameraState.FAILED:
         if before.camera is not CameraState.FAILED or now.camera_error != before.camera_error:
-            yield "fault", f"The camera failed: {now.camera_error}"
+            yield "fault", _camera_failure(now)
     # Otherwise an error means an encoder that failed: there are photos and no video.
     elif now.camera_error and now.camera_error != before.camera_error:
         yield "fault", f"The camera gives no video: {now.camera_error}"

@@ -15,15 +15,16 @@ async def test_one_that_hangs_does_not_cost_the_others_their_turn(caplog: pytest
     async def close(name: str) -> None:
         closed.append(name)
 
-    async def hang() -> None:
+    async def hang(name: str) -> None:
+        del name
         await asyncio.Event().wait()
 
     async with DeviceStack(limit_s=0.0, least_s=0.1) as devices:
         devices.push_async_callback(close, "display")
-        devices.push_async_callback(hang)
+        devices.push_async_callback(hang, "pump")
         devices.push_async_callback(close, "camera")
     assert closed == ["camera", "display"]
-    assert "hang did not end in time" in caplog.text
+    assert "hang pump did not end in time" in caplog.text
 
 
 async def test_an_error_at_closing_one_leaves_none_open() -> None:

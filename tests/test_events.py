@@ -91,9 +91,20 @@ def test_a_camera_that_failed_works_again_when_it_is_on() -> None:
     starting = {"camera": CameraState.STARTING, "camera_error": ""}
     assert after(failed, starting, failed, starting, {"camera": CameraState.ON}) == [
         ("fault", "The camera failed: It is busy."),
-        ("fault", "The camera failed: It is busy."),
         ("camera", "The camera was switched on."),
         ("recovered", "The camera works again."),
+    ]
+
+
+def test_a_camera_that_is_tried_again_in_vain_is_told_once_for_each_reason() -> None:
+    failed, starting = {"camera": CameraState.FAILED}, {"camera": CameraState.STARTING, "camera_error": ""}
+    busy, gone = {**failed, "camera_error": "It is busy."}, {**failed, "camera_error": "It is gone."}
+    off = {"camera": CameraState.OFF, "camera_error": ""}
+    assert after(busy, starting, busy, starting, gone, starting, gone, off, starting, gone) == [
+        ("fault", "The camera failed: It is busy."),
+        ("fault", "The camera failed: It is gone."),
+        ("camera", "The camera was switched off."),
+        ("fault", "The camera failed: It is gone."),
     ]
 
 
