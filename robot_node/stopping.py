@@ -31,7 +31,10 @@ async def stop_all(body: Body) -> tuple[str, ...]:
             async with asyncio.timeout(_LIMIT_S):
                 if await device.stop():
                     stopped.append(name)
-        except Exception as error:  # whatever a stranger's device raises
+        except (Exception, asyncio.CancelledError) as error:  # whatever a stranger's device raises
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():  # it is us who are to stop
+                raise
             logger.exception("The device %s could not be stopped", name)
             failed.append(f"{name} ({str(error) or type(error).__name__})")
 

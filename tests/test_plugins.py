@@ -159,6 +159,16 @@ class Stuck(Still):
         return True
 
 
+class Forgetful(Still):
+    """A device whose ``stop`` ends the task that moves it, and then fails because that has been cancelled."""
+
+    async def stop(self) -> bool:
+        moving = asyncio.create_task(asyncio.Event().wait())
+        moving.cancel()
+        await moving
+        return True
+
+
 async def test_stop_all_stops_a_device_that_moves_and_says_so(site: Path) -> None:
     async with watered(site, still=Still()) as it, Client(it.server) as client:
         await client.call_tool("drive_motor", {"name": "wheel", "speed": 0.5, "duration": 5})
@@ -195,13 +205,15 @@ async def test_a_device_that_cannot_be_stopped_is_told_of_and_holds_up_no_other(
     site: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stopping, "_LIMIT_S", 0.1)
-    async with watered(site, crane=Stuck(OSError("no answer")), door=Stuck()) as it, Client(it.server) as client:
+    others = {"crane": Stuck(OSError("no answer")), "arm": Forgetful(), "door": Stuck()}
+    async with watered(site, **others) as it, Client(it.server) as client:
         watering = asyncio.create_task(client.call_tool("water", {"seconds": 60}))
         await eventually(lambda: it.pi.gpio.level(PUMP) == 1)
         result = await client.call_tool("stop_all", {})
         assert result.is_error
         assert isinstance(result.content[0], TextContent)
-        assert "Could not be stopped: crane (no answer), door (TimeoutError). Everything else" in result.content[0].text
+        failed = "crane (no answer), arm (CancelledError), door (TimeoutError)"
+        assert f"Could not be stopped: {failed}. Everything else" in result.content[0].text
         assert it.pi.gpio.level(PUMP) == 0
         watering.cancel()
 

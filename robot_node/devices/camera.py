@@ -178,9 +178,12 @@ class Camera:
         """The privacy switch was engaged: nobody gets another picture, and the sensor goes off in its turn."""
         self._video.drop_frames()
         self._failed_while_on = False
-        if self._session is None and not self._turns.busy:
+        off = self._session is None and not self._turns.busy
+        # One that has failed is off, too, but may be waited for: see switch_on_at_start.
+        if not off or self._state.snapshot.camera is CameraState.FAILED:
+            self._state.update(camera_wanted=False)
+        if off:
             return
-        self._state.update(camera_wanted=False)
 
         async def turn_off() -> None:
             if self._privacy.engaged:

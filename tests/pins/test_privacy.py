@@ -15,6 +15,7 @@ from mcp_types import TextResourceContents
 
 from hw_mocks.platform import simulated_platform
 from robot_node.devices.face import signs_of
+from robot_node.devices.stalls import switch_on_at_start
 from robot_node.errors import DeviceError, NotReadyError
 from robot_node.state import CameraState
 from tests.pins.rig import LED, PRIVACY, SWITCH, Robot, eventually, robot, without_library
@@ -153,6 +154,22 @@ async def test_engaging_it_switches_the_camera_off_and_what_is_off_stays_off() -
             "The privacy switch was engaged: the camera cannot be switched on.",
             "The privacy switch was disengaged: the camera may be switched on.",
         ]
+
+
+async def test_a_camera_that_is_waited_for_at_start_stays_off_once_privacy_was_engaged() -> None:
+    async with robot(privacy=PRIVACY) as it:
+
+        async def engage_and_release(_: float) -> None:
+            it.pi.gpio.release(SWITCH)
+            await eventually(lambda: engaged(it))
+            it.pi.sensor.absent = False
+            await ready(it)
+
+        await ready(it)
+        it.pi.sensor.absent = True
+        await switch_on_at_start(it.body.camera, it.state, sleep=engage_and_release)
+        assert it.pi.sensor.starts == 0
+        assert it.state.snapshot.camera_wanted is False  # after a restart, too
 
 
 async def test_it_is_engaged_while_the_camera_is_being_opened() -> None:
