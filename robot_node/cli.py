@@ -18,7 +18,7 @@ import typer
 from robot_node.cli_options import BrokerOption, JsonOption, given, own_path, visit
 from robot_node.cli_setup import setup
 from robot_node.cli_visits import call, robots, watch
-from robot_node.config import BrokerSettings, Settings
+from robot_node.config import ENV_PREFIX, BrokerSettings, Settings
 from robot_node.errors import RobotNodeError, SettingsError
 from robot_node.log_settings import LogSettings
 from robot_node.logs.reload import reloaded_on_hangup
@@ -284,7 +284,7 @@ def doctor(
             "--config",
             "-c",
             metavar="FILE",
-            help=f"Settings file (TOML).  [default: {SETTINGS}, if there is one and no --broker]",
+            help=f"Settings file (TOML).  [default: {SETTINGS}, if there is one and no broker is named]",
         ),
     ] = None,
     broker: BrokerOption = None,
@@ -313,7 +313,9 @@ def doctor(
         await examine(settings, platform, tell, has_robot=config is not None)
         return findings
 
-    if config is None and broker is None and is_there(Path(SETTINGS)):
+    # A --broker with a password is in the environment by now: see robot_node/process_list.py.
+    broker_alone = broker is not None or f"{ENV_PREFIX}BROKER__URL" in os.environ
+    if config is None and not broker_alone and is_there(Path(SETTINGS)):
         config = Path(SETTINGS)
     if config is not None and (kept := use_credentials(config, os.environ)) is not None:
         tell(kept)

@@ -313,7 +313,7 @@ def save_image(result: CallToolResult, output: Path) -> Path:
     """
     image = next((block for block in result.content if isinstance(block, ImageContent)), None)
     if image is None:
-        raise RemoteError("The result holds no image to save.", remedy="Leave --output away.")
+        raise RemoteError("The result holds no image to save.", remedy="Leave --output out.")
     try:
         output.write_bytes(base64.b64decode(image.data))
     except OSError as error:

@@ -55,7 +55,8 @@ def load_settings(file: Path | None = None, overrides: Mapping[str, Mapping[str,
         raise _explain(error, file, from_file, from_credentials, overrides or {}) from error
     except PydanticSettingsError as error:  # a section given as one variable that is no JSON
         raise SettingsError(
-            f"The environment cannot be read: {error}.", remedy=f"Name one key: {ENV_PREFIX}<SECTION>__<KEY>."
+            f"The environment cannot be read: {error}.",
+            remedy=f'Name one key, {ENV_PREFIX}<SECTION>__<KEY>; write a list as JSON: \'["a", "b"]\'.',
         ) from error
 
 
@@ -94,16 +95,18 @@ def _explain(
 ) -> SettingsError:
     """Say for each wrong value where it stands, its key, and the reason. Values are not repeated: one is a password."""
     explanations = []
+    environment = {name.upper() for name in os.environ}
     for problem in error.errors(include_input=False, include_url=False):
         path = [str(part) for part in problem["loc"]]
         key = ".".join(path)
-        variable = ENV_PREFIX + "__".join(path).upper()
-        if path[-1] in overrides.get(path[0], {}):
+        setting = path[1] if len(path) > 1 else ""  # what follows is a place in its value
+        variables = [ENV_PREFIX + "__".join(path[:length]).upper() for length in range(len(path), 1, -1)]
+        if setting in overrides.get(path[0], {}):
             source = "command line"
-        elif variable in {name.upper() for name in os.environ}:
-            source = f"environment variable {variable}"
-        elif path[-1] in from_credentials.get(path[0], {}):
-            source = f"credential {credential_name(path[0], path[-1])}"
+        elif named := [variable for variable in variables if variable in environment]:
+            source = f"environment variable {named[0]}"
+        elif setting in from_credentials.get(path[0], {}):
+            source = f"credential {credential_name(path[0], setting)}"
         elif path[0] in from_file:
             source = f"settings file {file}"
         else:

@@ -121,6 +121,13 @@ def test_a_wrong_value_from_the_environment_names_the_variable(monkeypatch: pyte
     monkeypatch.setenv("ROBOT_NODE_MCP__QOS", "2")
     with pytest.raises(SettingsError, match=r"environment variable ROBOT_NODE_MCP__QOS: mcp\.qos: "):
         load_settings()
+    monkeypatch.setenv("ROBOT_NODE_MCP__QOS", "1")
+    monkeypatch.setenv("ROBOT_NODE_WEBRTC__ADDRESSES", "[1]")
+    with pytest.raises(SettingsError, match=r"variable ROBOT_NODE_WEBRTC__ADDRESSES: webrtc\.addresses\.0: "):
+        load_settings()
+    monkeypatch.setenv("ROBOT_NODE_WEBRTC__ADDRESSES", "192.0.2.1")
+    with pytest.raises(SettingsError, match="write a list as JSON"):
+        load_settings()
 
 
 @pytest.mark.parametrize("name", ["ROBOT_NODE_BROKRE__URL", "ROBOT_NODE_BROKER__PASWORD"])

@@ -95,7 +95,7 @@ def http_snippet(desktop: Desktop, url: str) -> Snippet:
     """
     if desktop is Desktop.CLAUDE_DESKTOP:
         raise SettingsError(
-            "The settings file of Claude Desktop takes servers on stdio only.", remedy="Leave --http away."
+            "The settings file of Claude Desktop takes servers on stdio only.", remedy="Leave --http out."
         )
     server: dict[str, Any] = {"url": url}
     if desktop is not Desktop.CURSOR:

@@ -199,7 +199,7 @@ def _reading_time(line: str) -> float:
 
 
 def _drawable(text: str, font: Font) -> str:
-    """Leave away what the font has no picture for: control characters, emoji, and letters of other scripts."""
+    """Leave out what the font has no picture for: control characters, emoji, and letters of other scripts."""
     kept = []
     for character in unicodedata.normalize("NFC", text[:LONGEST]):
         if character.isspace():

@@ -74,7 +74,8 @@ def installation(
     if machine.user_is_a_person:
         raise SetupError(
             f"There is a person called {survey.USER} on this machine: the service needs that name for its own user.",
-            remedy=f"Rename the person, logged in as somebody else: sudo usermod -l NEW {survey.USER}",
+            remedy="Rename the person and his group, logged in as somebody else: "
+            f"sudo usermod -l NEW {survey.USER}; sudo groupmod -n NEW {survey.USER}",
         )
     before = machine.text(survey.SETTINGS)
     text = template if before is None else before

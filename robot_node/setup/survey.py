@@ -78,7 +78,7 @@ class Machine:
         interfaces: Which of ``"i2c"`` and ``"spi"`` can be switched on, and are off.
         enabled: Whether the unit starts with the machine.
         active: Whether it runs now.
-        outdated: Whether it runs with other settings, another password, unit or program than are there now.
+        outdated: Whether it runs with other settings, credentials, unit or program than are there now.
     """
 
     entries: Mapping[str, Entry] = field(default_factory=dict)
@@ -178,8 +178,8 @@ def _started_at() -> float | None:
 
 def _changed_at() -> float:
     """When the latest change was made to what a service that starts now would use, in seconds since the epoch."""
-    files = [Path(path) for path in (SETTINGS, PASSWORD, UNIT_FILE, DROP_IN)]
-    return max(path.stat().st_mtime for path in (*files, Path(robot_node.__file__)) if path.exists())
+    files = [Path(path) for path in (SETTINGS, UNIT_FILE, DROP_IN, robot_node.__file__)]
+    return max(path.stat().st_mtime for path in (*files, *Path(CREDENTIALS).glob("*")) if path.exists())
 
 
 def _below(root: Path, path: str) -> Path:

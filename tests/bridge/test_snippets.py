@@ -83,7 +83,7 @@ def test_a_bridge_that_runs_already_is_named_by_its_address() -> None:
     assert entry(http_snippet(Desktop.VSCODE, url).text) == {"type": "http", "url": url}
     assert entry(http_snippet(Desktop.CLAUDE_CODE, url).text) == {"type": "http", "url": url}
     assert entry(http_snippet(Desktop.CURSOR, url).text) == {"url": url}
-    with pytest.raises(SettingsError, match=r"takes servers on stdio only\. Leave --http away"):
+    with pytest.raises(SettingsError, match=r"takes servers on stdio only\. Leave --http out"):
         http_snippet(Desktop.CLAUDE_DESKTOP, url)
 
 

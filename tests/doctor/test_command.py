@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,7 @@ from robot_node.doctor.secrets import use_credentials
 from robot_node.mqtt import Broker, ConnectOptions, Incoming, Subscription, connect
 from robot_node.private_broker import PrivateBroker, free_port
 from tests.doctor.pi import Pi
-from tests.end_to_end.robot_process import eventually, robot_node
+from tests.end_to_end.robot_process import environment, eventually, robot_node
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "doctor.md").read_text()
 LEVELS = {"ok", "note", "not ok", "n/a"}
@@ -39,9 +41,23 @@ async def test_what_is_wrong_comes_with_status_1_for_people_and_programs() -> No
     assert (ill.status, ill.stderr) == (1, "")
     assert ill.stdout.startswith(f"not ok  reachable: Nothing answers at {nobody}: Connection refused.")
 
-    as_json = await robot_node("doctor", "--broker", nobody, "--json")
-    assert as_json.status == 1
-    findings = json.loads(as_json.stdout)
+
+async def test_with_a_broker_alone_the_robots_settings_do_not_matter_and_a_program_can_read_it(tmp_path: Path) -> None:
+    settings = tmp_path / "robot-node.toml"
+    settings.write_text("[brokre]\n")
+    command = (
+        f"from robot_node import cli; cli.SETTINGS = {str(settings)!r}; from robot_node.__main__ import main; main()"
+    )
+    process = await asyncio.create_subprocess_exec(
+        # With a password: the option has moved into the environment when it is read.
+        *(sys.executable, "-c", command, "doctor", "--broker", f"mqtt://u:p@127.0.0.1:{free_port()}", "--json"),
+        stdout=asyncio.subprocess.PIPE,
+        env=environment(None),
+    )
+    async with asyncio.timeout(60):
+        said, _ = await process.communicate()
+    assert process.returncode == 1
+    findings = json.loads(said)
     assert all(set(finding) == {"check", "ok", "level", "detail", "why", "remedy"} for finding in findings)
     assert {finding["level"] for finding in findings} <= LEVELS
     assert [finding["check"] for finding in findings if not finding["ok"]] == ["reachable"]

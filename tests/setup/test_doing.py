@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from robot_node.errors import SetupError
+from robot_node.settings_file import load_settings
 from robot_node.setup import survey
-from robot_node.setup.actions import EnableInterface, MakeFolder
+from robot_node.setup.actions import EnableInterface, MakeFolder, MakeUser
+from robot_node.setup.answers import Answers
 from robot_node.setup.doing import Doer
+from robot_node.setup.plan import installation
+from tests.setup.system_image import make_image
 
 
 @pytest.mark.parametrize(
@@ -32,6 +37,21 @@ def test_a_bus_that_cannot_be_switched_on_is_no_reason_to_be_without_a_robot(
     said = Doer(Path("/")).perform(EnableInterface("i2c"))
     assert said.startswith(told)
     assert bool(said) == bool(told)
+
+
+def test_a_person_called_like_our_user_is_renamed_by_what_the_refusal_says(tmp_path: Path) -> None:
+    image = make_image(tmp_path / "image")
+    subprocess.run(["useradd", "--prefix", image, "--user-group", survey.USER], check=True)
+    answers = Answers.of(load_settings())
+    with pytest.raises(SetupError, match="a person called") as caught:
+        installation(
+            answers, survey.survey(image), template="", unit="", program=survey.PROGRAM, start=False, wait=False
+        )
+    for command in caught.value.remedy.partition(": sudo ")[2].replace("NEW", "anna").split("; sudo "):
+        program, *words = command.split()
+        subprocess.run([program, "--prefix", image, *words], check=True)
+    Doer(image).perform(MakeUser(survey.USER, (), survey.STATE))
+    assert {"anna", survey.USER} <= set(survey.survey(image).users)
 
 
 def test_a_step_that_fails_says_what_to_do(tmp_path: Path) -> None:

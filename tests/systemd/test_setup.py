@@ -83,6 +83,8 @@ async def test_setup_starts_a_robot_that_answers_changes_it_and_takes_it_away(
     settings.write_text(settings.read_text().replace("robot-node/hall", "robot-node/cellar"))
     setup()  # what was changed by hand takes effect
     assert await online() == [("kitchen", "robot-node/cellar")]
+    (machine.root / "etc/robot-node/credentials/client-key").touch()
+    assert "systemctl restart robot-node" in setup("--dry-run")
 
     setup("--uninstall", "--yes")
     assert await online() == []
