@@ -206,4 +206,5 @@ def _table(path: Path) -> list[list[str]]:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return []
-    return [line.split(":") for line in text.splitlines() if line.count(":") >= 3]
+    fields = [line.split(":") for line in text.splitlines()]
+    return [entry for entry in fields if len(entry) > 3 and entry[2].isdecimal()]  # NIS has "+::::::"

@@ -54,6 +54,14 @@ def test_a_person_called_like_our_user_is_renamed_by_what_the_refusal_says(tmp_p
     assert {"anna", survey.USER} <= set(survey.survey(image).users)
 
 
+def test_a_machine_whose_users_come_from_elsewhere_too_can_be_looked_at(tmp_path: Path) -> None:
+    image = make_image(tmp_path / "image")
+    for name, line in (("passwd", "+::::::\n"), ("group", "+:::\n")):
+        with (image / "etc" / name).open("a") as file:
+            file.write(line)
+    assert set(survey.survey(image).users) == {"root"}
+
+
 def test_a_step_that_fails_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "etc").touch()
     with pytest.raises(SetupError, match=r"Could not make the folder /etc/x .*: File exists\. Mend that, and run"):
