@@ -8,11 +8,10 @@ from collections.abc import Sequence
 
 from aiortc import RTCConfiguration, RTCIceServer, RTCPeerConnection
 
-from robot_node.cancellation import cancel_and_wait
-
 logger = logging.getLogger(__name__)
 
 _CLOSE_LIMIT_S = 5.0
+_CONNECTING_SHARE = 0.2
 
 
 class PeerConnection(RTCPeerConnection):
@@ -45,7 +44,13 @@ class PeerConnection(RTCPeerConnection):
         """End it, whatever it is doing; what has not ended after 5 s is logged as an error, and left."""
         try:
             async with asyncio.timeout(_CLOSE_LIMIT_S):
-                await cancel_and_wait(*self._connecting)
+                connecting = tuple(self._connecting)
+                for task in connecting:
+                    task.cancel()
+                if connecting:
+                    # Not for ever: wait_for, in aiortc, may lose a cancellation (Python before 3.12). To such a one
+                    # the transports tell that they are closed.
+                    await asyncio.wait(connecting, timeout=_CONNECTING_SHARE * _CLOSE_LIMIT_S)
                 await super().close()
         except TimeoutError:
             logger.error("A peer connection did not close within %g s.", _CLOSE_LIMIT_S)  # noqa: TRY400  # no trace of use

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import gc
 
+import pytest
 from aiortc import RTCPeerConnection, VideoStreamTrack
 
+from robot_node.webrtc import peer_connection
 from robot_node.webrtc.peer_connection import PeerConnection
 
 
@@ -23,6 +25,26 @@ async def test_closing_at_any_moment_of_connecting_ends_everything() -> None:
     gc.collect()
     assert not left
     assert not complaints
+
+
+async def test_closing_does_not_wait_for_a_connecting_that_overhears_its_cancellation(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    may_end, deaf = asyncio.Event(), set[RTCPeerConnection]()
+
+    async def connect(connection: RTCPeerConnection) -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            deaf.add(connection)
+            await may_end.wait()
+
+    monkeypatch.setattr(RTCPeerConnection, "_RTCPeerConnection__connect", connect)
+    monkeypatch.setattr(peer_connection, "_CONNECTING_SHARE", 0.01)
+    async with asyncio.timeout(60):
+        await _connect_and_close(0)
+    assert [connection.connectionState for connection in deaf] == ["closed", "closed"]
+    may_end.set()
 
 
 async def _connect_and_close(after_s: float) -> None:
