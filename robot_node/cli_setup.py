@@ -6,6 +6,7 @@ import asyncio
 import os
 import secrets
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +16,7 @@ from pydantic import SecretStr
 from robot_node.bridge import snippets
 from robot_node.cli_options import given, own_path
 from robot_node.config import ENV_PREFIX, Settings
+from robot_node.credentials import read_credentials
 from robot_node.errors import BrokerError, SettingsError, SetupError
 from robot_node.log_settings import LogSettings
 from robot_node.logs.setup import configure_logging
@@ -122,7 +124,7 @@ def setup(
         answers = _asked(answers)
     settings = _settings(known, answers)
     _say_what_is_not_written(answers)
-    reachable = root != _THIS_MACHINE or _is_reachable(settings.broker.broker())
+    reachable = root != _THIS_MACHINE or _is_reachable(_as_handed_over(settings.broker.broker()))
     installation = plan.installation(
         answers,
         machine,
@@ -205,6 +207,13 @@ def _say_what_is_not_written(answers: Answers) -> None:
                 f"Warning: {name} holds for this command only. For the robot, write it into {survey.SETTINGS}.",
                 err=True,
             )
+
+
+def _as_handed_over(broker: Broker) -> Broker:
+    """The broker as the service sees it, which systemd hands the key of a client certificate (docs/tls.md)."""
+    handed = read_credentials({"CREDENTIALS_DIRECTORY": survey.CREDENTIALS}).get("broker", {})
+    key: dict[str, Any] = {name: handed[name] for name in ("key_file", "key_password") if name in handed}
+    return replace(broker, **key) if broker.cert_file else broker
 
 
 def _is_reachable(broker: Broker) -> bool:

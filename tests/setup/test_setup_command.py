@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from robot_node.private_broker import PrivateBroker
+from robot_node.private_broker import PrivateBroker, free_port
 from robot_node.settings_file import load_settings
 from robot_node.setup import survey
+from tests.certificates import run_recipe, tls_listener
 from tests.end_to_end.robot_process import CommandResult, environment
 from tests.setup.system_image import make_image
 
@@ -258,13 +259,22 @@ async def test_a_machine_without_systemd_is_refused() -> None:
     assert refused.stdout == ""
 
 
-async def test_a_broker_that_is_away_is_a_warning_and_one_that_is_there_is_none() -> None:
-    """Only shown, nothing done: on the machine that runs the tests."""
-    async with PrivateBroker() as broker:
-        asked = ("--non-interactive", "--dry-run", "--broker", broker.url)
-        there = await setup_where(WITH_SYSTEMD, *asked)
+async def test_a_broker_that_is_away_is_a_warning_and_one_that_is_there_is_none(tmp_path: Path) -> None:
+    """Only shown, nothing done: on the machine that runs the tests. Its broker wants a certificate (docs/tls.md)."""
+    run_recipe("authority", tmp_path)
+    run_recipe("broker", tmp_path, BROKER="localhost")
+    run_recipe("client", tmp_path, NAME="robot")
+    (tmp_path / "credentials").mkdir()
+    (tmp_path / "robot.key").rename(tmp_path / "credentials/client-key")
+    settings = tmp_path / "robot-node.toml"
+    settings.write_text(f'[broker]\nca_file = "{tmp_path}/ca.crt"\ncert_file = "{tmp_path}/robot.crt"\n')
+    machine = f"{WITH_SYSTEMD}; survey.SETTINGS, survey.CREDENTIALS = {str(settings)!r}, '{tmp_path}/credentials'"
+    port = free_port()
+    async with PrivateBroker(extra=tls_listener(tmp_path, port)) as broker:
+        asked = ("--non-interactive", "--dry-run", "--broker", f"mqtts://localhost:{port}")
+        there = await setup_where(machine, *asked)
         await broker.stop()
-        away = await setup_where(WITH_SYSTEMD, *asked)
+        away = await setup_where(machine, *asked)
     assert "Warning" not in there.stderr
     assert "Warning: Cannot reach the MQTT broker" in away.stderr
     assert "The robot will keep trying." in away.stderr
