@@ -42,6 +42,7 @@ __all__ = [
     "Will",
     "connect",
     "keep_connected",
+    "tell_crash",
 ]
 
 logger = logging.getLogger(__name__)
@@ -269,9 +270,28 @@ async def keep_connected(
             delay = backoff.next_delay()
             logger.warning("%s connection: %s Next attempt in %.1f s.", name, error, delay)
         except Exception as error:  # whoever runs us decides what to do about it
-            on_status(LinkStatus(connected=False, reason=f"The {name} service crashed: {type(error).__name__}."))
+            on_status(_crashed(name, error))
             raise
         await asyncio.sleep(delay)
+
+
+@contextlib.asynccontextmanager
+async def tell_crash(on_status: Callable[[LinkStatus], None], name: str) -> AsyncIterator[None]:
+    """Tell that a connection is down when something beside it fails: :func:`keep_connected` is cancelled then.
+
+    Args:
+        on_status: Told so.
+        name: What to call the connection.
+    """
+    try:
+        yield
+    except Exception as error:
+        on_status(_crashed(name, error))
+        raise
+
+
+def _crashed(name: str, error: Exception) -> LinkStatus:
+    return LinkStatus(connected=False, reason=f"The {name} service crashed: {type(error).__name__}.")
 
 
 async def _serve_until_lost(connection: Connection, serve: Serve, name: str) -> None:

@@ -29,6 +29,7 @@ from robot_node.mqtt import (
     LinkStatus,
     Subscription,
     keep_connected,
+    tell_crash,
 )
 from robot_node.state import RobotState
 from robot_node.webrtc.announcements import Announcements
@@ -111,7 +112,7 @@ async def answer(
     )
     statistics = statistics or Statistics()
     statistics.count_keyframes_with(streams.keyframes_forced)
-    async with asyncio.TaskGroup() as group:
+    async with tell_crash(on_status, "WebRTC"), asyncio.TaskGroup() as group:
         answerer = _Answerer(settings, state, statistics, group, on_chat)
         stop_announcing = announcements.listen(answerer.announce) if announcements else lambda: None
 

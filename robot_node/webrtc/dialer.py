@@ -28,6 +28,7 @@ from robot_node.mqtt import (
     Subscription,
     Will,
     keep_connected,
+    tell_crash,
 )
 from robot_node.state import CallState
 from robot_node.webrtc.announcements import Announcements
@@ -132,7 +133,7 @@ async def dial(
         finally:
             dialer.reachable.clear()
 
-    async with asyncio.TaskGroup() as group:
+    async with tell_crash(on_status, "Dialer"), asyncio.TaskGroup() as group:
         dialer = _Dialer(
             broadcast,
             settings,

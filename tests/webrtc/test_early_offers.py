@@ -6,9 +6,14 @@ import asyncio
 import subprocess
 import sys
 
+import pytest
+
 from robot_node.config import WebRtcSettings
+from robot_node.mqtt import LinkStatus
 from robot_node.private_broker import PrivateBroker
+from robot_node.webrtc.broadcast import Broadcast
 from robot_node.webrtc.signaling import Offer, Terminated
+from robot_node.webrtc.streams import Streams
 from tests.webrtc.conftest import running_robot, until
 from tests.webrtc.peer import peer
 
@@ -30,6 +35,28 @@ async def test_an_early_offer_is_answered_as_soon_as_the_robot_can(broker: Priva
         may_load.set()
         await viewer.take_answer(with_addresses=False)
         await viewer.frame()
+
+
+class Unloadable(Streams):
+    """Has no picture, because a library is missing."""
+
+    async def video(self) -> Broadcast:
+        raise ImportError("libav is missing")
+
+
+async def test_while_there_is_no_media_stack_nobody_is_told_that_viewers_can_come(broker: PrivateBroker) -> None:
+    may_load, links = asyncio.Event(), list[LinkStatus]()
+
+    async def load() -> None:
+        async with running_robot(broker, load_after=may_load, make_streams=lambda it, _: Unloadable(it)) as robot:
+            may_load.set()
+            await asyncio.wait([robot.task])
+            links.extend(robot.links)
+
+    with pytest.raises(ExceptionGroup) as crash:
+        await load()
+    assert crash.group_contains(ImportError, match="libav is missing")
+    assert [link.connected for link in links] == [True, False]
 
 
 async def test_of_several_early_offers_the_last_is_answered(broker: PrivateBroker) -> None:
