@@ -183,18 +183,20 @@ def faults_of(now: RobotSnapshot) -> dict[str, str]:
 
 def count_changes(state: RobotState, measurements: Measurements) -> Callable[[], None]:
     """Count what the changes of the state mean, until the returned function is called."""
-    before = state.snapshot
+    before, faults = state.snapshot, faults_of(state.snapshot)
 
     def changed(now: RobotSnapshot) -> None:
-        nonlocal before
+        nonlocal before, faults
         previous, before = before, now
         measurements.connects[Link.MCP] += now.mcp_connected and not previous.mcp_connected
         measurements.connects[Link.SIGNALING] += now.signaling_connected and not previous.signaling_connected
         measurements.sessions_opened += max(0, now.sessions - previous.sessions)
-        was, new_services = faults_of(previous), now.faults.keys() - previous.faults.keys()
+        was, faults = faults, faults_of(now)
+        if now.camera is CameraState.STARTING:  # its error is cleared, but only a picture shows that it works again
+            faults["camera"] = faults["camera"] or was["camera"]
         measurements.faults.update(
-            part for part, error in faults_of(now).items() if error and not was[part] and part != SERVICES
+            part for part, error in faults.items() if error and not was[part] and part != SERVICES
         )
-        measurements.faults[SERVICES] += len(new_services)
+        measurements.faults[SERVICES] += len(now.faults.keys() - previous.faults.keys())
 
     return state.listen(changed)

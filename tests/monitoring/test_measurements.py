@@ -62,6 +62,9 @@ def test_sessions_and_faults_are_counted_when_they_begin() -> None:
     assert measurements.sessions_opened == 3
     state.update(camera=CameraState.FAILED, camera_error="It is unplugged.")
     state.update(camera_error="It is still unplugged.")
+    for _ in range(3):  # it is tried again by itself
+        state.update(camera=CameraState.STARTING, camera_error="")
+        state.update(camera=CameraState.FAILED, camera_error="It is still unplugged.")
     state.update(camera=CameraState.ON, camera_error="")
     state.update(camera_error="The encoder failed.")
     state.set_fault("reactions", "The service reactions crashed.")
