@@ -33,7 +33,7 @@ async def guarded(server: MCPServer, settings: AccessSettings) -> AccessPolicy:
     """Put a guard before a server whose tools are complete; none when there is nothing to guard.
 
     Returns:
-        The policy, whose ``meta()`` belongs into the server's presence.
+        The policy, whose ``meta()`` belongs in the server's presence.
 
     Raises:
         SettingsError: The settings name a tool that neither a robot nor a device of this one has.

@@ -87,7 +87,7 @@ class BrokerSettings(Section):
     url: Annotated[str, Field(repr=False)] = "mqtt://127.0.0.1:1883"  # may hold a password
     username: str | None = None
     password_file: Path | None = None
-    password: Annotated[SecretStr | None, Field(description="A secret: it belongs into the environment.")] = None
+    password: Annotated[SecretStr | None, Field(description="A secret: it belongs in the environment.")] = None
     ca_file: Path | None = None
     cert_file: Path | None = None
     key_file: Path | None = None

@@ -1,4 +1,4 @@
-"""The Python that runs us, in commands for a person to type: the packages that we need belong into its environment.
+"""The Python that runs us, in commands for a person to type: the packages that we need belong in its environment.
 
 A Raspberry Pi's own ``pip`` refuses ("externally managed", PEP 668), and would install them elsewhere.
 """

@@ -156,7 +156,7 @@ class Doer:
         """A bus that cannot be switched on now is no reason to be without a robot, only without its display."""
         try:
             self._run("raspi-config", "nonint", f"do_{name}", "0")
-            self._run("udevadm", "settle")  # the device appears in the end
+            self._run("udevadm", "settle", "--timeout=10")  # the device appears in the end
         except SetupError as error:
             return f"{error.message} Restart the Pi, and run setup again: sudo reboot"
         if Path(INTERFACES[name]).exists():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -24,7 +25,7 @@ from robot_node.settings_file import load_settings
 from robot_node.webrtc.ice_servers import parse_ice_server
 from tests.end_to_end.robot_process import SERVER_ID, RobotProcess, environment, eventually, robot_node
 
-TELLTALE = "tell/tale@7f3c"
+TELLTALE = f"tell/tale@{os.getpid():x}"  # these tests look at all processes; others may run them at the same time
 FORMS = (TELLTALE, quote(TELLTALE, safe=""), base64.b64encode(TELLTALE.encode()).decode())
 TURN = f"turn:turner:{quote(TELLTALE, safe='')}@127.0.0.1:3478"
 URL = "mqtt://u:p@h"

@@ -33,7 +33,7 @@ def stranger(tmp_path_factory: pytest.TempPathFactory) -> Stranger:
 
 @pytest.mark.parametrize(("page", "steps"), [("README.md", README), ("docs/get-started.md", GET_STARTED)])
 def test_the_walk_knows_every_command_of_the_page(page: str, steps: Sequence[Step]) -> None:
-    """A new one belongs into walk_steps.py, with what it does."""
+    """A new one belongs in walk_steps.py, with what it does."""
     assert commands_of((REPOSITORY / page).read_text()) == [step.command for step in steps]
 
 
