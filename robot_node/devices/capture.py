@@ -83,9 +83,17 @@ class CaptureSession:
         """Import the library, which takes seconds on a Pi the first time.
 
         Raises:
-            DeviceError: It is not installed, or too old.
+            DeviceError: It is not installed, too old, or broken.
         """
-        self._library = self._load()
+        try:
+            self._library = self._load()
+        except RobotNodeError:
+            raise
+        except Exception as error:  # it may raise anything, e.g. ValueError beside a numpy that it was not built with
+            reason = f"{type(error).__name__}: {str(error).rstrip('.')}"
+            raise DeviceError(
+                f"The camera library fails while it is loaded: {reason}.", remedy="'robot-node doctor' looks closer."
+            ) from error
 
     def open(self) -> None:
         """Open the camera and start capturing.

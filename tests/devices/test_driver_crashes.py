@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 
 from hw_mocks.platform import simulated_platform
-from robot_node.device_settings import DisplaySettings
+from robot_node.device_settings import CameraSettings, DisplaySettings
 from robot_node.devices.audio import Loudspeaker, Microphone
+from robot_node.devices.camera import Camera
 from robot_node.devices.display import Display
 from robot_node.devices.platform import SoundLibrary
+from robot_node.errors import DeviceError
 from robot_node.media import FRAME_SAMPLES
-from robot_node.state import RobotSnapshot, RobotState
+from robot_node.state import CameraState, RobotSnapshot, RobotState
 
 DEADLINE_S = 30.0
 
@@ -93,3 +95,18 @@ async def test_the_loudspeaker() -> None:
                 await asyncio.sleep(0.02)
     finally:
         await loudspeaker.close()
+
+
+async def test_the_camera_s_library_while_it_is_loaded() -> None:
+    pi, state, seen = simulated_platform(scene="clock"), RobotState(), list[CameraState]()
+    state.listen(lambda snapshot: seen.append(snapshot.camera))
+    platform = replace(pi.platform, camera_library=Clumsy(pi.platform.camera_library))
+    camera = Camera(platform, CameraSettings(), state)
+    try:
+        with pytest.raises(DeviceError, match=r"library fails .*: ZeroDivisionError: a mistake\. 'robot-node doctor'"):
+            await camera.start()
+        assert seen.pop() is CameraState.FAILED
+        await camera.start()
+        assert seen.pop() is CameraState.ON
+    finally:
+        await camera.close()
