@@ -48,6 +48,8 @@ app = typer.Typer(
 
 def main() -> None:
     """Entry point: errors that we raise on purpose are one clear line and exit status 1."""
+    if sys.stdin is None:  # closed by whoever started us
+        sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115  # as long as we live
     try:
         app()
     except RobotNodeError as error:

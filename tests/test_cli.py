@@ -73,6 +73,15 @@ def test_an_output_on_a_full_disk_is_one_clear_line() -> None:
     assert done.returncode == 1
 
 
+def test_who_closes_the_standard_input_just_answers_nothing() -> None:
+    command = ("-m", "robot_node", "call", "x", "y", "--broker", "mqtt://127.0.0.1:1")
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$@" <&-', "sh", sys.executable, *command], capture_output=True, text=True, check=False
+    )
+    assert done.stderr.startswith("robot-node: Cannot reach the MQTT broker"), done.stderr
+    assert done.returncode == 1
+
+
 async def test_an_unknown_setting_stops_the_robot_at_start(tmp_path: Path) -> None:
     file = tmp_path / "robot.toml"
     file.write_text("[camera]\nwitdh = 640\n")
