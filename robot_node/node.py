@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 import logging
 import zlib
 from collections.abc import Callable, Mapping
@@ -52,6 +51,7 @@ from robot_node.watchdog import LinkCheck
 from robot_node.webrtc.answerer import answer
 from robot_node.webrtc.bitrate import BitrateLimits
 from robot_node.webrtc.call_control import CallControl
+from robot_node.webrtc.media_stack import load_module
 from robot_node.webrtc.streams import Streams
 
 logger = logging.getLogger(__name__)
@@ -280,7 +280,7 @@ async def _dial(
         body.measurements.dialer_is(connected=status.connected)
 
     await online.wait()
-    dialer = await asyncio.to_thread(importlib.import_module, "robot_node.webrtc.dialer")
+    dialer = await load_module("dialer")
     await dialer.dial(
         settings.broker.broker(),
         settings.robot.server_id,

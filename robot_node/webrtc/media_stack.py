@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import importlib
 from collections.abc import Callable
+from types import ModuleType
 from typing import TYPE_CHECKING, Protocol
 
 from robot_node.config import WebRtcSettings
+from robot_node.errors import NotReadyError
+from robot_node.own_python import run_pip
 from robot_node.state import RobotState
 from robot_node.webrtc.signaling import Message, Offer
 from robot_node.webrtc.streams import Streams
@@ -25,6 +28,24 @@ class SessionOpener(Protocol):
         """Return a session that has not begun yet; its arguments are those of :class:`Session`."""
 
 
+async def load_module(name: str) -> ModuleType:
+    """Load a module of ours that needs the media stack, in a thread.
+
+    Args:
+        name: Of the module in this package.
+
+    Raises:
+        NotReadyError: aiortc, or a library that it stands on, cannot be loaded.
+    """
+    try:
+        return await asyncio.to_thread(importlib.import_module, f"robot_node.webrtc.{name}")
+    except (ImportError, OSError) as error:  # OSError: a shared library
+        raise NotReadyError(
+            f"The media stack cannot be loaded: {error}.",
+            remedy=f"Install it anew: {run_pip('install --force-reinstall av aiortc')}",
+        ) from error
+
+
 async def load_media_stack(streams: Streams, settings: WebRtcSettings, state: RobotState) -> SessionOpener:
     """Load it in a thread; returns when sessions can be opened.
 
@@ -32,8 +53,11 @@ async def load_media_stack(streams: Streams, settings: WebRtcSettings, state: Ro
         streams: What viewers see and hear.
         settings: ICE servers, addresses and time limits of each session.
         state: What viewers are told on their data channel.
+
+    Raises:
+        NotReadyError: it cannot be loaded.
     """
-    await asyncio.to_thread(importlib.import_module, "robot_node.webrtc.session")
+    await load_module("session")
     from robot_node.webrtc.negotiation import ice_server  # noqa: PLC0415  # loaded by now, in a thread
     from robot_node.webrtc.session import Session  # noqa: PLC0415  # loaded by now, in a thread
 

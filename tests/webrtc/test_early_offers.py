@@ -9,11 +9,10 @@ import sys
 import pytest
 
 from robot_node.config import WebRtcSettings
+from robot_node.errors import NotReadyError
 from robot_node.mqtt import LinkStatus
 from robot_node.private_broker import PrivateBroker
-from robot_node.webrtc.broadcast import Broadcast
 from robot_node.webrtc.signaling import Offer, Terminated
-from robot_node.webrtc.streams import Streams
 from tests.webrtc.conftest import running_robot, until
 from tests.webrtc.peer import peer
 
@@ -37,25 +36,21 @@ async def test_an_early_offer_is_answered_as_soon_as_the_robot_can(broker: Priva
         await viewer.frame()
 
 
-class Unloadable(Streams):
-    """Has no picture, because a library is missing."""
-
-    async def video(self) -> Broadcast:
-        raise ImportError("libav is missing")
-
-
-async def test_while_there_is_no_media_stack_nobody_is_told_that_viewers_can_come(broker: PrivateBroker) -> None:
+async def test_without_the_media_stack_it_is_told_why_no_viewer_can_come(
+    broker: PrivateBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
     may_load, links = asyncio.Event(), list[LinkStatus]()
 
     async def load() -> None:
-        async with running_robot(broker, load_after=may_load, make_streams=lambda it, _: Unloadable(it)) as robot:
+        async with running_robot(broker, load_after=may_load) as robot:
             may_load.set()
             await asyncio.wait([robot.task])
             links.extend(robot.links)
 
+    monkeypatch.setitem(sys.modules, "robot_node.webrtc.session", None)  # Python then fails to import it
     with pytest.raises(ExceptionGroup) as crash:
         await load()
-    assert crash.group_contains(ImportError, match="libav is missing")
+    assert crash.group_contains(NotReadyError, match="media stack cannot be loaded: .* --force-reinstall av aiortc")
     assert [link.connected for link in links] == [True, False]
 
 
