@@ -17,6 +17,8 @@ _LIMIT_S = 5.0
 async def stop_all(body: Body) -> tuple[str, ...]:
     """Stop at once whatever moves or sounds, whoever set it in motion; LEDs stay as they are.
 
+    A caller that is cancelled stops waiting; the devices stop.
+
     Returns:
         The names of what was moving or sounding.
 
@@ -38,10 +40,14 @@ async def stop_all(body: Body) -> tuple[str, ...]:
             logger.exception("The device %s could not be stopped", name)
             failed.append(f"{name} ({str(error) or type(error).__name__})")
 
-    async with asyncio.TaskGroup() as group:
-        for name, device in body.plugins.items():
-            if isinstance(device, Stoppable):
-                group.create_task(stop(name, device), name=f"stop {name}")
+    tasks = [
+        asyncio.create_task(stop(name, device), name=f"stop {name}")
+        for name, device in body.plugins.items()
+        if isinstance(device, Stoppable)
+    ]
+    if tasks:
+        # No TaskGroup: whoever asked may leave meanwhile, and what is to stop stops all the same.
+        await asyncio.wait(tasks)
     if failed:
         raise DeviceError(
             f"Could not be stopped: {', '.join(failed)}. Everything else that moves or sounds is.",

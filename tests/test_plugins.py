@@ -159,6 +159,30 @@ class Stuck(Still):
         return True
 
 
+class Slow(Still):
+    """A device that takes its time to stop."""
+
+    def __init__(self) -> None:
+        self.stopping, self.may_stop, self.stopped = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def stop(self) -> bool:
+        self.stopping.set()
+        await self.may_stop.wait()
+        self.stopped.set()
+        return True
+
+
+async def test_a_device_stops_even_if_whoever_asked_for_it_has_gone() -> None:
+    async with robot() as it, asyncio.timeout(30):
+        arm = Slow()
+        asking = asyncio.create_task(stopping.stop_all(dataclasses.replace(it.body, plugins={"arm": arm})))
+        await arm.stopping.wait()
+        asking.cancel()
+        await asyncio.wait([asking])
+        arm.may_stop.set()
+        await arm.stopped.wait()
+
+
 async def test_stop_all_stops_a_device_that_moves_and_says_so(site: Path) -> None:
     async with watered(site, still=Still()) as it, Client(it.server) as client:
         await client.call_tool("drive_motor", {"name": "wheel", "speed": 0.5, "duration": 5})
