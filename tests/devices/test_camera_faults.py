@@ -25,7 +25,7 @@ from tests.devices.camera_rig import PIS, Pi, decode, eventually, make_pi, open_
 
 pytestmark = pytest.mark.filterwarnings("ignore:setDaemon:DeprecationWarning")  # picamera2's own line
 
-IMPATIENT = CameraLimits(picture=0.4)
+IMPATIENT = CameraLimits(picture=1.5)  # on a busy machine a camera that works takes some of it
 
 
 @pytest.fixture(params=PIS)
@@ -121,7 +121,7 @@ async def test_switching_off_a_failed_camera_clears_the_failure(pi: Pi) -> None:
 async def test_a_camera_that_gives_no_picture_at_the_start_is_not_on(pi: Pi) -> None:
     pi.sensor.stalled = True
     async with rig(pi, limits=IMPATIENT, watched=True) as robot:
-        with pytest.raises(StalledError, match=r"delivers no pictures: none came within 0\.4 seconds"):
+        with pytest.raises(StalledError, match=r"delivers no pictures: none came within 1\.5 seconds"):
             await robot.camera.start()
         assert not pi.capturing()
         assert robot.camera_state() is CameraState.FAILED

@@ -22,7 +22,7 @@ from tests.devices.camera_rig import DEADLINE_S, PIS, Pi, Rig, eventually, make_
 pytestmark = pytest.mark.filterwarnings("ignore:setDaemon:DeprecationWarning")  # picamera2's own line
 
 LIMIT_S = 0.6
-IMPATIENT = CameraLimits(picture=0.8)
+IMPATIENT = CameraLimits(picture=1.5)  # on a busy machine a camera that works takes some of it
 OFTEN = RestartPolicy(initial_s=0.05, maximum_s=0.05, most_crashes=100)
 
 
