@@ -255,8 +255,8 @@ async def test_a_call_that_never_returns_fails_in_time_and_the_led_stays_lit_unt
 
     library = replace(pi.library, Picamera2=type("HangingPicamera2", (base,), {"start": start}))
     platform = replace(pi.platform, camera_library=lambda: library)
-    async with rig(pi, platform=platform, limits=CameraLimits(open=0.2)) as robot:
-        with pytest.raises(DeviceError, match=r"does not answer: a call took longer than 0\.2 seconds"):
+    async with rig(pi, platform=platform, limits=CameraLimits(open=1.5)) as robot:
+        with pytest.raises(DeviceError, match=r"does not answer: a call took longer than 1\.5 seconds"):
             await robot.camera.start()
         assert robot.camera_state() is CameraState.FAILED
         with pytest.raises(DeviceError, match="busy"):

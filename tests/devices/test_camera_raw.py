@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from hw_mocks.scenes import planes
-from robot_node.devices.camera import CameraLimits
 from robot_node.media import RawFrame
 from robot_node.state import CameraState
 from tests.devices.camera_rig import (
@@ -149,7 +148,7 @@ async def test_a_library_that_refuses_leaves_camera_and_video_as_they_are(
 
 
 async def test_pictures_of_a_camera_that_was_given_up_are_not_handed_on(pi: Pi) -> None:
-    async with rig(pi, limits=CameraLimits(picture=0.5, encoder=0.2)) as robot:
+    async with rig(pi) as robot:
         pictures = Pictures()
         robot.camera.set_raw_sink(pictures)
         robot.camera.set_raw_watched(True)

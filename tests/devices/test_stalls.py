@@ -275,7 +275,7 @@ async def test_a_library_that_hangs_is_given_up_with_the_led_lit_as_long_as_the_
 
     library = replace(pi.library, Picamera2=type("HangingPicamera2", (base,), {"capture_request": capture_request}))
     platform = replace(pi.platform, camera_library=lambda: library)
-    limits = CameraLimits(picture=0.2, encoder=0.2, close=0.2)
+    limits = CameraLimits(picture=1.0, encoder=0.5, close=1.0)
     async with rig(pi, platform=platform, limits=limits) as robot, looked_after(robot, attempts=2) as task:
         await robot.camera.start()
         hang.set()
