@@ -35,7 +35,7 @@ class Thermometer:
     async def watch(self) -> None:
         while True:
             await asyncio.sleep(self.robot.settings.get("every_s", 5))
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, ValueError):  # the next reading, then
                 before, self.degrees = self.degrees, await asyncio.to_thread(self.read)
                 if before != self.degrees:
                     self.robot.resource_updated(URI)

@@ -30,14 +30,17 @@ _MODULES = (
 
 def run(module: str, *arguments: str) -> Any:  # noqa: ANN401  # each benchmark has a result of its own
     """Run a benchmark; its standard output must be one JSON document."""
-    finished = subprocess.run(
-        [sys.executable, "-m", f"benchmarks.{module}", *arguments],
-        cwd=_REPOSITORY,
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
-    )
+    for _ in range(3):
+        finished = subprocess.run(
+            [sys.executable, "-m", f"benchmarks.{module}", *arguments],
+            cwd=_REPOSITORY,
+            capture_output=True,
+            text=True,
+            timeout=200,
+            check=False,
+        )
+        if "the machine is too busy" not in finished.stderr:  # then it refuses to judge
+            break
     assert finished.returncode == 0, finished.stderr
     assert finished.stdout.count("\n") == 1
     return json.loads(finished.stdout)

@@ -54,7 +54,7 @@ async def test_a_clock_that_jumps_by_years_costs_nobody_anything(broker: Private
                 assert (now["emotion"], now["viewers"], now["faults"]) == (emotion, 1, {})
                 assert uptime <= now["uptime_s"] < uptime + 10 * DEADLINE_S
             years = {int(event["time"][:4]) for event in await events(agent)}
-            assert max(years) - min(years) > 50, "its clock did jump"
+            assert max(years) - min(years) > 40, "its clock did jump"
         assert broker.log.count(f"as {SERVER_ID} (") == 1, "it was never away"
         assert "Traceback" not in robot.log
         assert await robot.stop() == 0
