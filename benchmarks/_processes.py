@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks._report import BenchmarkError
+from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mcp_mqtt.topics import ServerTopics
-from robot_node.private_broker import PrivateBroker
 from robot_node.webrtc.signaling import offers_filter
 
 LOOPBACK = "127.0.0.1"

@@ -11,8 +11,8 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
+from robot_node.core.run_until_signal import run_until_signal
 from robot_node.errors import RobotNodeError
-from robot_node.run_until_signal import run_until_signal
 
 
 class BenchmarkError(RuntimeError):

@@ -23,9 +23,9 @@ from benchmarks._agent import agent
 from benchmarks._processes import Peer
 from benchmarks._report import progress
 from benchmarks._soaked_robot import FAULTS
+from robot_node.apps.private_broker import PrivateBroker
 from robot_node.errors import RobotNodeError
 from robot_node.mqtt import Broker
-from robot_node.private_broker import PrivateBroker
 from robot_node.webrtc.viewer import view
 
 CALL_LIMIT_S = 75.0

@@ -20,9 +20,10 @@ from typing import Any
 
 from benchmarks._processes import reply, requests
 from hw_mocks.platform import SimulatedPi, simulated_platform
-from robot_node import memory, node
+from robot_node import daemon
+from robot_node.core import memory
 from robot_node.logs.setup import configure_logging
-from robot_node.settings_file import load_settings
+from robot_node.settings.loading import load_settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,7 @@ async def _run(server_id: str) -> None:
     tracebacks = _Tracebacks()
     logging.getLogger().addHandler(tracebacks)
     pi = simulated_platform(scene=settings.simulation.scene)
-    running = asyncio.create_task(node.run(settings, pi.platform), name="robot")
+    running = asyncio.create_task(daemon.run(settings, pi.platform), name="robot")
     try:
         async for request in requests():
             match request:

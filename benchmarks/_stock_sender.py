@@ -17,8 +17,8 @@ from aiortc.contrib.media import MediaRelay
 
 from benchmarks._processes import LOOPBACK, requests
 from hw_mocks.scenes import Scene, open_scene
-from robot_node.device_settings import CameraSettings
 from robot_node.mqtt import Broker, ConnectOptions, Incoming, Subscription, connect
+from robot_node.settings.devices import CameraSettings
 from robot_node.webrtc import aiortc_hooks
 from robot_node.webrtc.negotiation import GATHERING_LIMIT_S
 from robot_node.webrtc.signaling import (

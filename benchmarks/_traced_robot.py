@@ -18,12 +18,12 @@ from benchmarks._processes import reply, requests
 from hw_mocks.camera_requests import CompletedRequest
 from hw_mocks.encoders import LibavH264Encoder
 from hw_mocks.platform import simulated_platform
-from robot_node import node
+from robot_node import daemon
+from robot_node.core.media import EncodedFrame, FrameSink
 from robot_node.devices.camera import Camera
 from robot_node.devices.platform import CameraLibrary
 from robot_node.logs.setup import configure_logging
-from robot_node.media import EncodedFrame, FrameSink
-from robot_node.settings_file import load_settings
+from robot_node.settings.loading import load_settings
 
 _MOST_FRAMES = 10_000
 
@@ -84,8 +84,8 @@ async def _run(server_id: str) -> None:
         return dataclasses.replace(simulated.camera_library(), H264Encoder=encoder, LibavH264Encoder=LibavH264Encoder)
 
     platform = dataclasses.replace(simulated, camera_library=traced_library)
-    with mock.patch.object(node, "Camera", _traced_camera(trace)):
-        running = asyncio.create_task(node.run(settings, platform), name="robot")
+    with mock.patch.object(daemon, "Camera", _traced_camera(trace)):
+        running = asyncio.create_task(daemon.run(settings, platform), name="robot")
         try:
             async for _ in requests():
                 reply({"encoded": list(trace.encoded), "on_loop": list(trace.on_loop)})

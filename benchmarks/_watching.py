@@ -19,8 +19,8 @@ from aiortc import rtcrtpreceiver
 from aiortc.jitterbuffer import JitterFrame
 
 from benchmarks._processes import Peer, peer, reply, requests
+from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mqtt import Broker
-from robot_node.private_broker import PrivateBroker
 from robot_node.webrtc.viewer import view
 
 

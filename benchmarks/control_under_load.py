@@ -27,8 +27,8 @@ from benchmarks._footage import busy_clip
 from benchmarks._processes import robot
 from benchmarks._report import command_line, percentile, positive, print_result, progress, times_ms
 from benchmarks._watching import viewers
+from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mqtt import Broker
-from robot_node.private_broker import PrivateBroker
 
 _ROBOT_ID = "robot"
 _WARM_UP_CALLS = 50

@@ -32,8 +32,8 @@ from benchmarks._footage import busy_clip
 from benchmarks._processes import LOOPBACK, robot
 from benchmarks._report import BenchmarkError, command_line, percentile, positive, print_result, progress
 from benchmarks._watching import Viewers, viewers
+from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mqtt import Broker
-from robot_node.private_broker import PrivateBroker
 from robot_node.webrtc.viewer import view
 
 _ROBOT_ID, _DEAD_STUN_ID = "robot", "dead-stun"

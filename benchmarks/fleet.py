@@ -29,11 +29,11 @@ from mcp import Client
 from benchmarks._add import ADD, ARGUMENTS, server_with_add
 from benchmarks._processes import READY, peer, reply
 from benchmarks._report import BenchmarkError, command_line, percentile, positive, print_result, progress, times_ms
+from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mcp_mqtt.client import mqtt_transport
 from robot_node.mcp_mqtt.presence import online_servers
 from robot_node.mcp_mqtt.server import ServerOptions, serve
 from robot_node.mqtt import Broker, ConnectOptions, Incoming, Subscription, connect
-from robot_node.private_broker import PrivateBroker
 
 _PROCESSES = 4
 _LEAST_SHARE = 25

@@ -28,8 +28,8 @@ from typing import Any
 from benchmarks._processes import peer, robot_settings, watchable
 from benchmarks._report import command_line, percentile, positive, print_result, progress
 from benchmarks._traced_viewer import SeenFrame, traced
+from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mqtt import Broker
-from robot_node.private_broker import PrivateBroker
 from robot_node.webrtc.viewer import view
 
 _ROBOT_ID = "robot"

@@ -40,13 +40,13 @@ from benchmarks._agent import agent, switch_camera
 from benchmarks._processes import LOOPBACK, robot, server_of
 from benchmarks._report import command_line, positive, print_result, progress
 from hw_mocks.platform import SimulatedPi, simulated_platform
-from robot_node import node
-from robot_node.cancellation import cancel_and_wait
+from robot_node import daemon
+from robot_node.apps.private_broker import PrivateBroker
+from robot_node.core.cancellation import cancel_and_wait
 from robot_node.errors import RobotNodeError
-from robot_node.keeper import FAULT
 from robot_node.mqtt import Broker
-from robot_node.private_broker import PrivateBroker
-from robot_node.settings_file import load_settings
+from robot_node.robot.state_store import FAULT
+from robot_node.settings.loading import load_settings
 from robot_node.webrtc.viewer import ViewerLimits, Viewing, view
 
 _ROBOT_ID = "recovering-robot"
@@ -250,7 +250,7 @@ async def _stage(private: PrivateBroker, disk: Path | None) -> AsyncIterator[Sta
         },
     )
     running = asyncio.create_task(
-        node.run(settings, pi.platform, on_online=online.set, beside={"clumsy": clumsy}), name="robot"
+        daemon.run(settings, pi.platform, on_online=online.set, beside={"clumsy": clumsy}), name="robot"
     )
     try:
         async with asyncio.timeout(_LIMIT_S):

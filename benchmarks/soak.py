@@ -41,10 +41,10 @@ from benchmarks._soak_actors import (
     viewers_are_killed,
     viewers_come_and_go,
 )
+from robot_node.apps.private_broker import PrivateBroker
 from robot_node.errors import RobotNodeError
 from robot_node.mcp_mqtt import topics
 from robot_node.mqtt import Broker, ConnectOptions, Incoming, Subscription, connect
-from robot_node.private_broker import PrivateBroker
 
 _ROBOT_ID = "soaked-robot"
 _AGENTS = 3

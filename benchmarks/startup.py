@@ -33,13 +33,13 @@ from typing import Any
 from benchmarks._agent import agent, switch_camera
 from benchmarks._processes import processor_s, resident_mib, server_of, starting_robot
 from benchmarks._report import BenchmarkError, command_line, positive, print_result, progress
+from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mqtt import Broker, ConnectOptions, Incoming, Subscription, connect
-from robot_node.private_broker import PrivateBroker
 from robot_node.webrtc.viewer import view
 
 _BASELINE = "import mcp"
 # What a robot has loaded when nobody uses it; the camera's library is loaded when somebody does.
-_IMPORTS = "import robot_node.cli, robot_node.node, robot_node.webrtc.session, hw_mocks.platform"
+_IMPORTS = "import robot_node.cli.main, robot_node.daemon, robot_node.webrtc.session, hw_mocks.platform"
 _LIMIT_S = 120.0
 _FRAMES = 60
 

@@ -37,10 +37,10 @@ from benchmarks._add import ADD, ARGUMENTS, server_with_add
 from benchmarks._echo import Ask, echoing, echoing_adapted, serve_adapted_echo, serve_echo
 from benchmarks._processes import LOOPBACK, READY, peer, reply
 from benchmarks._report import command_line, percentile, positive, print_result, progress, times_ms
+from robot_node.apps.private_broker import PrivateBroker, free_port
 from robot_node.mcp_mqtt.client import mqtt_transport
 from robot_node.mcp_mqtt.server import ServerOptions, serve
 from robot_node.mqtt import Broker
-from robot_node.private_broker import PrivateBroker, free_port
 
 _SERVER_NAME = "robot-node/benchmark"
 _SERVER_IDS = ("qos0", "qos1")

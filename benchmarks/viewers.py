@@ -29,8 +29,8 @@ from benchmarks._processes import Peer, peer, robot
 from benchmarks._report import BenchmarkError, command_line, positive, print_result, progress, slope
 from benchmarks._stock_sender import STOCK_ID
 from benchmarks._watching import Delivered, viewers
-from robot_node.device_settings import CameraSettings
-from robot_node.private_broker import PrivateBroker
+from robot_node.apps.private_broker import PrivateBroker
+from robot_node.settings.devices import CameraSettings
 
 _ROBOT_ID = "robot"
 _SETTLE_S = 1.0

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from robot_node.config import Settings
 from robot_node.devices.platform import Platform, raspberry_pi
+from robot_node.settings.root import Settings
 
 
 def choose(settings: Settings, *, simulated: bool) -> Platform:

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from robot_node import hardware, node
-from robot_node.config import Settings
+from robot_node import daemon, hardware
+from robot_node.apps.private_broker import PrivateBroker
 from robot_node.devices.platform import Platform
-from robot_node.private_broker import PrivateBroker
-from robot_node.settings_file import load_settings
+from robot_node.settings.loading import load_settings
+from robot_node.settings.root import Settings
 from tests.end_to_end.robot_process import DEADLINE_S, environment
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -49,7 +49,7 @@ async def robot(
     platform = hardware.choose(settings, simulated=True)
     online = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
-        running = tasks.create_task(node.run(settings, platform, on_online=online.set), name=server_id)
+        running = tasks.create_task(daemon.run(settings, platform, on_online=online.set), name=server_id)
         async with asyncio.timeout(DEADLINE_S):
             await online.wait()
         yield settings, platform

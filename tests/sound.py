@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from robot_node.media import SAMPLE_RATE
+from robot_node.core.media import SAMPLE_RATE
 
 
 def tone(frequency_hz: float, seconds: float, *, amplitude: float = 0.5) -> bytes:

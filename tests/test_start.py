@@ -8,19 +8,19 @@ import json
 import sys
 from pathlib import Path
 
-from robot_node.private_broker import PrivateBroker
+from robot_node.apps.private_broker import PrivateBroker
 from tests.end_to_end.robot_process import DEADLINE_S, environment, eventually
 
 # The whole command; the moment that it tells systemd of is when presence is on the broker.
 _TELLING = """
 import gc, json, sys
-from robot_node import systemd_notify
-tell = systemd_notify.notify
+from robot_node.robot import systemd
+tell = systemd.notify
 def notify(*said):
     tell(*said)
     if "READY=1" in said:
         print(json.dumps({"modules": sorted(sys.modules), "collects": gc.isenabled()}), flush=True)
-systemd_notify.notify = notify
+systemd.notify = notify
 sys.argv[1:] = ["run", "--simulated"]
 from robot_node.__main__ import main
 main()

@@ -7,9 +7,9 @@ import os
 import sys
 import webbrowser
 
-from robot_node.config import Settings
 from robot_node.console.server import Console, serve_console
-from robot_node.web_server import not_for_good
+from robot_node.core.web_server import not_for_good
+from robot_node.settings.root import Settings
 from robot_node.webrtc.ice_servers import parse_ice_server
 
 logger = logging.getLogger(__name__)

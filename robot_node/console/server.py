@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from robot_node.console.page import HEADERS, PageFile, face_picture, page_files
-from robot_node.web_server import listen, serve_app
+from robot_node.core.web_server import listen, serve_app
 
 
 @dataclass(frozen=True, slots=True)

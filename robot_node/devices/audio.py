@@ -17,14 +17,14 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 from typing import Any
 
+from robot_node.core.media import FRAME_SAMPLES, SAMPLE_RATE, AudioPacketSink, EncodedAudio
+from robot_node.core.pip_hint import run_module
+from robot_node.core.state import RobotState
 from robot_node.devices.jitter_queue import JitterQueue
 from robot_node.devices.platform import Platform, SoundLibrary
 from robot_node.devices.volume import AUTO, Volume
 from robot_node.devices.worker import DeviceWorker, as_device_error
 from robot_node.errors import DeviceError
-from robot_node.media import FRAME_SAMPLES, SAMPLE_RATE, AudioPacketSink, EncodedAudio
-from robot_node.own_python import run_module
-from robot_node.state import RobotState
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ _CLOSE_LIMIT_S = 3.0
 
 
 class Microphone:
-    """The robot's microphone: a :class:`robot_node.media.AudioSource`. It is open only while somebody listens.
+    """The robot's microphone: a :class:`robot_node.core.media.AudioSource`. It is open only while somebody listens.
 
     Args:
         platform: Gives the sound library.
@@ -172,7 +172,7 @@ class Microphone:
 
 
 class Loudspeaker:
-    """The robot's loudspeaker: a :class:`robot_node.media.AudioSink` with a volume. Open only while it plays.
+    """The robot's loudspeaker: a :class:`robot_node.core.media.AudioSink` with a volume. Open only while it plays.
 
     What comes unevenly from a network is played evenly: playing begins when ``prebuffer_s`` is there, and what is
     more than ``queue_s`` behind is dropped, because speech that comes late talks over the answer to it.

@@ -9,7 +9,8 @@ import logging
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
-from robot_node.device_settings import CameraSettings
+from robot_node.core.media import FrameSink, RawFrameSink
+from robot_node.core.state import CameraState, RobotState, act_for
 from robot_node.devices.capture import CameraLimits, CaptureSession, Photo, StalledError
 from robot_node.devices.idle import IdleTimer
 from robot_node.devices.indicator import Indicator, NoIndicator
@@ -19,8 +20,7 @@ from robot_node.devices.turns import Turns
 from robot_node.devices.video import CameraVideo
 from robot_node.devices.worker import DeviceWorker, HangingError
 from robot_node.errors import DeviceError, NotReadyError, RobotNodeError
-from robot_node.media import FrameSink, RawFrameSink
-from robot_node.state import CameraState, RobotState, act_for
+from robot_node.settings.devices import CameraSettings
 
 __all__ = ["Camera", "CameraLimits", "Photo"]
 
@@ -33,9 +33,9 @@ T = TypeVar("T")
 class Camera:
     """The robot's camera. Used from the event loop only; every blocking call runs in the camera's own thread.
 
-    It is also a :class:`robot_node.media.VideoSource` and a :class:`robot_node.media.RawVideoSource`. Calls that change
-    its state are served one after the other, and each runs to its end even when its caller is cancelled, so that no
-    half-opened camera is left behind.
+    It is also a :class:`robot_node.core.media.VideoSource` and a :class:`robot_node.core.media.RawVideoSource`.
+    Calls that change its state are served one after the other, and each runs to its end even when its caller is
+    cancelled, so that no half-opened camera is left behind.
 
     Args:
         platform: Gives the camera library.

@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from robot_node import memory
-from robot_node.device_settings import CameraSettings
+from robot_node.core import memory
+from robot_node.core.media import RawFrameSink
 from robot_node.devices.h264 import FrameReceiver, H264Stream
 from robot_node.devices.platform import CameraLibrary
 from robot_node.devices.raw import RawStream
 from robot_node.errors import DeviceError, RobotNodeError
-from robot_node.media import RawFrameSink
+from robot_node.settings.devices import CameraSettings
 
 logger = logging.getLogger(__name__)
 

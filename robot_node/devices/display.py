@@ -16,13 +16,13 @@ from typing import Any
 from luma.core.error import Error as LumaError
 from PIL import Image
 
-from robot_node.device_settings import DisplaySettings
+from robot_node.core.counters import Measurements
+from robot_node.core.state import RobotState
 from robot_node.devices import oled
 from robot_node.devices.platform import Platform
 from robot_node.devices.worker import DeviceWorker, as_device_error
 from robot_node.errors import DeviceError
-from robot_node.measurements import Measurements
-from robot_node.state import RobotState
+from robot_node.settings.devices import DisplaySettings
 
 logger = logging.getLogger(__name__)
 

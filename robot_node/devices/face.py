@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from PIL import Image
 
+from robot_node.core.state import CameraState, RobotSnapshot, RobotState
 from robot_node.devices.display import Display
 from robot_node.face.animator import Animator
 from robot_node.face.care import Care, shifted
@@ -20,7 +21,6 @@ from robot_node.face.custom import find
 from robot_node.face.expressions import EXPRESSIONS, Emotion
 from robot_node.face.shapes import Expression
 from robot_node.face.signs import Link, Signs
-from robot_node.state import CameraState, RobotSnapshot, RobotState
 
 _FASTEST_S = 1 / 30
 """Between two pictures: more are not seen."""

@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from robot_node.device_settings import CameraSettings
 from robot_node.devices.platform import CameraLibrary
 from robot_node.errors import DeviceError
+from robot_node.settings.devices import CameraSettings
 
 logger = logging.getLogger(__name__)
 

@@ -8,11 +8,11 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from robot_node.core.events import EventLog
+from robot_node.core.state import InputState, RobotState, act_for
 from robot_node.devices.pins import PinBoard
 from robot_node.errors import DeviceError
-from robot_node.events import EventLog
-from robot_node.pin_settings import DistanceInputSettings, InputSettings, PinsSettings, SwitchInputSettings
-from robot_node.state import InputState, RobotState, act_for
+from robot_node.settings.pins import DistanceInputSettings, InputSettings, PinsSettings, SwitchInputSettings
 
 _TEXTS = {
     "button": ("The button {} was pressed.", "The button {} was released."),

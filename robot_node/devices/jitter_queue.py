@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 
-from robot_node.media import SAMPLE_RATE
+from robot_node.core.media import SAMPLE_RATE
 
 _BYTES_PER_SAMPLE = 2
 

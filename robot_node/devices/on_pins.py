@@ -6,7 +6,8 @@ import logging
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
-from robot_node.config import Settings
+from robot_node.core.events import EventLog
+from robot_node.core.state import RobotState
 from robot_node.devices.indicator import Indicator, IndicatorLed, NoIndicator
 from robot_node.devices.inputs import Inputs
 from robot_node.devices.outputs import Outputs
@@ -14,8 +15,7 @@ from robot_node.devices.pins import PinBoard
 from robot_node.devices.platform import Platform
 from robot_node.devices.privacy import NoPrivacySwitch, Privacy, PrivacySwitch
 from robot_node.errors import DeviceError
-from robot_node.events import EventLog
-from robot_node.state import RobotState
+from robot_node.settings.root import Settings
 
 logger = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from typing import Any
 from robot_node.devices.motion import Bounds, Mover
 from robot_node.devices.pins import PinBoard
 from robot_node.errors import DeviceError, SettingsError
-from robot_node.pin_settings import (
+from robot_node.settings.pins import (
     BuzzerSettings,
     LedSettings,
     MotorSettings,

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from robot_node.child_environment import child_environment
+from robot_node.core.child_environment import child_environment
+from robot_node.core.pip_hint import run_pip
 from robot_node.errors import DeviceError
-from robot_node.own_python import run_pip
 
 _OLDEST_PICAMERA2 = (0, 3, 26)
 """The first that makes JPEG stills from the YUV stream that the encoder reads; calls have time limits since 0.3.20."""

@@ -8,9 +8,9 @@ from typing import Any, Protocol, runtime_checkable
 
 from mcp.server.mcpserver import MCPServer
 
+from robot_node.core.events import EventLog
+from robot_node.core.state import RobotState
 from robot_node.devices.platform import Platform
-from robot_node.events import EventLog
-from robot_node.state import RobotState
 
 ENTRY_POINTS = "robot_node.devices"
 """Group of the entry points; each gives a :data:`DeviceFactory`."""

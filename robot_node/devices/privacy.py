@@ -7,9 +7,9 @@ import logging
 from collections.abc import Callable
 from typing import Any, Literal, Protocol
 
+from robot_node.core.state import RobotState, act_for
 from robot_node.devices.pins import PinBoard
 from robot_node.errors import DeviceError, NotReadyError
-from robot_node.state import RobotState, act_for
 
 logger = logging.getLogger(__name__)
 

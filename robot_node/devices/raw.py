@@ -6,11 +6,11 @@ import logging
 import math
 from typing import Any
 
-from robot_node.device_settings import CameraSettings
+from robot_node.core.media import RawFrame, RawFrameSink
 from robot_node.devices.h264 import capture_time_us, throw_away
 from robot_node.devices.platform import CameraLibrary
 from robot_node.errors import DeviceError
-from robot_node.media import RawFrame, RawFrameSink
+from robot_node.settings.devices import CameraSettings
 
 logger = logging.getLogger(__name__)
 

@@ -11,9 +11,9 @@ from typing import Any
 from gpiozero import DigitalOutputDevice, GPIOZeroError
 from luma.core.interface.serial import spi
 
-from robot_node.device_settings import DisplaySettings
 from robot_node.devices.platform import Platform
 from robot_node.errors import DeviceError
+from robot_node.settings.devices import DisplaySettings
 
 
 class _Pins:

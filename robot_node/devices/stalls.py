@@ -7,10 +7,10 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from robot_node.backoff import Backoff
+from robot_node.core.backoff import Backoff
+from robot_node.core.state import CameraState, RobotState
 from robot_node.errors import DeviceError, NotReadyError, ServiceError
-from robot_node.state import CameraState, RobotState
-from robot_node.supervisor import Crashes, RestartPolicy
+from robot_node.robot.supervisor import Crashes, RestartPolicy
 
 logger = logging.getLogger(__name__)
 

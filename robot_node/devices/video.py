@@ -8,11 +8,11 @@ import logging
 from collections.abc import Callable
 from typing import ParamSpec, Protocol, TypeVar
 
+from robot_node.core.media import EncodedFrame, FrameSink, RawFrame, RawFrameSink
 from robot_node.devices.capture import CaptureSession
 from robot_node.devices.frames import FrameHandoff
 from robot_node.devices.worker import HangingError
 from robot_node.errors import DeviceError
-from robot_node.media import EncodedFrame, FrameSink, RawFrame, RawFrameSink
 
 logger = logging.getLogger(__name__)
 

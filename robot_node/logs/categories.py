@@ -6,7 +6,7 @@ import enum
 import logging
 from collections.abc import Mapping
 
-from robot_node.log_settings import Level, LogSettings
+from robot_node.settings.logs import Level, LogSettings
 
 
 class Category(enum.StrEnum):
@@ -25,13 +25,10 @@ class Category(enum.StrEnum):
 # By logger, which stands for those below it too.
 _CATEGORIES: Mapping[str, Category] = {
     "robot_node.mqtt": Category.MQTT,
-    "robot_node.mqtt_client": Category.MQTT,
-    "robot_node.mqtt_packets": Category.MQTT,
-    "robot_node.mqtt_paho": Category.MQTT,
     "mqtt": Category.MQTT,  # aiomqtt's
     "paho": Category.MQTT,
     "robot_node.mcp_mqtt": Category.MCP,
-    "robot_node.bridge": Category.MCP,
+    "robot_node.apps.bridge": Category.MCP,
     "mcp": Category.MCP,
     "robot_node.webrtc": Category.WEBRTC,
     "aioice": Category.WEBRTC,

@@ -7,7 +7,7 @@ import logging
 from datetime import UTC, datetime
 from typing import Any
 
-from robot_node.log_context import current_session
+from robot_node.core.log_context import current_session
 from robot_node.logs.categories import category_of
 from robot_node.logs.text import MESSAGE_CHARACTERS, bounded, indented_trace, one_line
 

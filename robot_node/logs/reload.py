@@ -10,9 +10,9 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from robot_node.errors import SettingsError
-from robot_node.log_settings import LogSettings
 from robot_node.logs.categories import levels
 from robot_node.logs.setup import configure_logging
+from robot_node.settings.logs import LogSettings
 
 logger = logging.getLogger(__name__)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import sys
 
-from robot_node.log_settings import LogSettings
 from robot_node.logs.categories import set_levels
 from robot_node.logs.formats import JsonFormatter, TextFormatter
 from robot_node.logs.journal import JournalHandler, stderr_is_journal
 from robot_node.logs.limited import LimitedHandler
+from robot_node.settings.logs import LogSettings
 
 
 def configure_logging(settings: LogSettings) -> None:

@@ -22,12 +22,12 @@ from mcp_types import (
     JSONRPCResponse,
 )
 
-from robot_node.identifiers import is_client_id
 from robot_node.mcp_mqtt.actions import Action, Answer, Close, Deliver, Forget, Note, Open, Packet, Ping, SessionKey
 from robot_node.mcp_mqtt.jsonrpc import DISCONNECTED, ErrorCode, Malformed, error_answer, parse
 from robot_node.mcp_mqtt.liveness import Liveness, SilenceLimits, Verdict
 from robot_node.mcp_mqtt.rate_limit import RateLimiter
 from robot_node.mcp_mqtt.topics import Channel, ServerTopics
+from robot_node.mqtt.identifiers import is_client_id
 
 _REPLACEMENTS_PER_MINUTE = 6
 _REPLACEMENTS_AT_ONCE = 20

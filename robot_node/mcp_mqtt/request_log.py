@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from mcp_types import JSONRPCError, JSONRPCMessage, JSONRPCNotification, JSONRPCRequest, JSONRPCResponse, RequestId
 
-from robot_node.log_context import in_session
+from robot_node.core.log_context import in_session
 
 logger = logging.getLogger(__name__)
 

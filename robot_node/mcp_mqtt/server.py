@@ -15,7 +15,6 @@ from mcp.server import MCPServer, NotificationOptions, Server
 from mcp.shared.message import SessionMessage
 
 from robot_node.errors import BrokerError
-from robot_node.identifiers import is_server_name
 from robot_node.mcp_mqtt.inbox import Inbox
 from robot_node.mcp_mqtt.notices import Notices
 from robot_node.mcp_mqtt.notifier import Notifier
@@ -35,6 +34,7 @@ from robot_node.mqtt import (
     Will,
     keep_connected,
 )
+from robot_node.mqtt.identifiers import is_server_name
 
 __all__ = ["Beside", "ClientIdentity", "ServerOptions", "serve"]
 

@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable
 
 from mcp.shared.subscriptions import ResourceUpdated, ServerEvent
 
+from robot_node.core.log_context import in_session
 from robot_node.errors import BrokerError
-from robot_node.log_context import in_session
 from robot_node.mcp_mqtt import topics
 from robot_node.mcp_mqtt.actions import Action, Answer, Close, Deliver, Forget, Note, Open, Packet, Ping, SessionKey
 from robot_node.mcp_mqtt.jsonrpc import DISCONNECTED, SERVER_ONLINE, dump, dump_notification, dump_request

@@ -12,8 +12,8 @@ import anyio
 from mcp.shared.message import ServerMessageMetadata, SessionMessage
 from mcp_types import JSONRPCError, JSONRPCMessage, JSONRPCResponse
 
+from robot_node.core.log_context import new_session
 from robot_node.errors import BrokerError
-from robot_node.log_context import new_session
 from robot_node.mcp_mqtt.actions import SessionKey
 from robot_node.mcp_mqtt.inbox import Inbox
 from robot_node.mcp_mqtt.jsonrpc import ErrorCode, dump, error_answer

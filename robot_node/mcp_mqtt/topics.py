@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from robot_node.errors import SettingsError
-from robot_node.identifiers import is_client_id, is_server_name, is_topic_text
+from robot_node.mqtt.identifiers import is_client_id, is_server_name, is_topic_text
 
 _PRESENCE = "$mcp-server/presence/"
 _CAPABILITY = "$mcp-server/capability/"

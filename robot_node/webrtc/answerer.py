@@ -17,9 +17,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from robot_node.config import WebRtcSettings
+from robot_node.core.log_context import in_session, new_session
+from robot_node.core.state import RobotState
 from robot_node.errors import SignalingError
-from robot_node.log_context import in_session, new_session
 from robot_node.mqtt import (
     Backoff,
     Broker,
@@ -31,7 +31,7 @@ from robot_node.mqtt import (
     keep_connected,
     tell_crash,
 )
-from robot_node.state import RobotState
+from robot_node.settings.root import WebRtcSettings
 from robot_node.webrtc.announcements import Announcements
 from robot_node.webrtc.ice_servers import parse_ice_server
 from robot_node.webrtc.media_stack import SessionOpener, load_media_stack

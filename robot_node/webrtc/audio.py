@@ -14,7 +14,7 @@ from aiortc import MediaStreamTrack, RTCPeerConnection, RTCRtpSender, RTCRtpTran
 from aiortc.mediastreams import MediaStreamError
 from aiortc.sdp import SessionDescription
 
-from robot_node.media import SAMPLE_RATE, AudioSink, AudioSource, EncodedAudio
+from robot_node.core.media import SAMPLE_RATE, AudioSink, AudioSource, EncodedAudio
 
 AudioPacket: TypeAlias = "av.Packet[Any]"
 """One Opus packet, as aiortc takes it; shared by all listeners and never changed."""

@@ -16,7 +16,7 @@ from typing import Any, Protocol, TypeAlias
 
 import av
 
-from robot_node.media import EncodedFrame, VideoSource
+from robot_node.core.media import EncodedFrame, VideoSource
 from robot_node.webrtc.bitrate import BitrateControl, BitrateLimits
 
 logger = logging.getLogger(__name__)

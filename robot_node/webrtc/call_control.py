@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from robot_node.state import CallState, RobotState
+from robot_node.core.state import CallState, RobotState
 
 
 class CallControl:

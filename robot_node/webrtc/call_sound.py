@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiortc import RTCPeerConnection, RTCRtpSender, RTCRtpTransceiver
 
-from robot_node.media import AudioSink
+from robot_node.core.media import AudioSink
 from robot_node.webrtc.audio import Floor, MicrophoneTrack, Sound, play
 
 

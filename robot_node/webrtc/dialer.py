@@ -14,10 +14,10 @@ from typing import Any
 
 from aiortc import RTCIceServer
 
-from robot_node.config import DialerSettings, WebRtcSettings
+from robot_node.core.counters import Measurements
+from robot_node.core.log_context import in_session, new_session
+from robot_node.core.state import CallState
 from robot_node.errors import SignalingError
-from robot_node.log_context import in_session, new_session
-from robot_node.measurements import Measurements
 from robot_node.mqtt import (
     Backoff,
     Broker,
@@ -30,7 +30,7 @@ from robot_node.mqtt import (
     keep_connected,
     tell_crash,
 )
-from robot_node.state import CallState
+from robot_node.settings.root import DialerSettings, WebRtcSettings
 from robot_node.webrtc.announcements import Announcements
 from robot_node.webrtc.audio import Sound
 from robot_node.webrtc.broadcast import Broadcast

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import TYPE_CHECKING, Protocol
 
-from robot_node.config import WebRtcSettings
+from robot_node.core.pip_hint import run_pip
+from robot_node.core.state import RobotState
 from robot_node.errors import NotReadyError
-from robot_node.own_python import run_pip
-from robot_node.state import RobotState
+from robot_node.settings.root import WebRtcSettings
 from robot_node.webrtc.signaling import Message, Offer
 from robot_node.webrtc.streams import Streams
 

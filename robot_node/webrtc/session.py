@@ -14,8 +14,8 @@ from collections.abc import Callable, Sequence
 from aiortc import RTCDataChannel, RTCIceServer, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
 from aiortc.exceptions import OperationError
 
+from robot_node.core.state import RobotState
 from robot_node.errors import SignalingError
-from robot_node.state import RobotState
 from robot_node.webrtc import aiortc_hooks, status_channel
 from robot_node.webrtc.audio import Sound, ViewerSound
 from robot_node.webrtc.broadcast import Broadcast

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from aiortc import RTCDataChannel
 
-from robot_node.state import RobotState
+from robot_node.core.state import RobotState
 
 LABEL = "status"
 

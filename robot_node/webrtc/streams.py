@@ -7,8 +7,8 @@ import importlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from robot_node.device_settings import CameraSettings
-from robot_node.media import AudioSink, AudioSource, RawVideoSource, VideoSource
+from robot_node.core.media import AudioSink, AudioSource, RawVideoSource, VideoSource
+from robot_node.settings.devices import CameraSettings
 
 if TYPE_CHECKING:  # PyAV takes seconds to load on a Pi: not before somebody needs it
     from robot_node.webrtc.audio import Sound

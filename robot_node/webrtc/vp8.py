@@ -12,7 +12,7 @@ import av
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType
 
-from robot_node.media import EncodedFrame, FrameSink, RawFrame, RawVideoSource
+from robot_node.core.media import EncodedFrame, FrameSink, RawFrame, RawVideoSource
 
 logger = logging.getLogger(__name__)
 
@@ -100,7 +100,9 @@ class Vp8Encoder:
 
 
 class Vp8Source:
-    """A :class:`robot_node.media.VideoSource` that encodes a camera's pictures as VP8. Used from the event loop only.
+    """A :class:`robot_node.core.media.VideoSource` that encodes a camera's pictures as VP8.
+
+    Used from the event loop only.
 
     Args:
         camera: Gives out pictures as they are, only while this source is watched.

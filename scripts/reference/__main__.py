@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from robot_node.log_settings import LogSettings
 from robot_node.logs.setup import configure_logging
+from robot_node.settings.logs import LogSettings
 from scripts.reference import FOLDER, pages
 
 

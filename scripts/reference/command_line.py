@@ -8,7 +8,7 @@ from typing import Any
 
 import typer.main
 
-from robot_node.cli import app
+from robot_node.cli.main import app
 from scripts.reference.schema import table
 
 _HEAD = """\

@@ -7,16 +7,16 @@ from collections.abc import Iterator, Mapping
 from prometheus_client import Metric
 
 from hw_mocks.platform import simulated_platform
-from robot_node.body import Body
-from robot_node.device_settings import CameraSettings, DisplaySettings
+from robot_node.core.counters import Outcome
+from robot_node.core.state import RobotState
 from robot_node.devices.board import BoardReadings, Throttling
 from robot_node.devices.camera import Camera
 from robot_node.devices.display import Display
 from robot_node.devices.face import Face
-from robot_node.measurements import Outcome
-from robot_node.monitoring.figures import Figures, figures_of
-from robot_node.monitoring.metrics import RobotCollector
-from robot_node.state import RobotState
+from robot_node.robot.monitoring.figures import Figures, figures_of
+from robot_node.robot.monitoring.metrics import RobotCollector
+from robot_node.robot.robot import Body
+from robot_node.settings.devices import CameraSettings, DisplaySettings
 from scripts.reference.schema import Property, Schema, named_below, properties, summary, table
 
 _HEAD = """\

@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from robot_node.config import ENV_PREFIX, Settings
 from robot_node.errors import SettingsError
+from robot_node.settings.root import ENV_PREFIX, Settings
 from scripts.reference.schema import Property, Schema, named_below, properties, summary, table
 
 SHIPPED = Path(__file__).parents[2] / "config" / "robot-node.toml"

@@ -13,13 +13,14 @@ from mcp import Client
 from mcp_types import TextContent, Tool, ToolAnnotations
 from pydantic import BaseModel
 
-from robot_node import hardware, node, resources
-from robot_node.access_settings import BUILT_IN_ROLES, TOOLS
+from robot_node import daemon, hardware
+from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mcp_mqtt.access import is_for_people
 from robot_node.mcp_mqtt.client import mqtt_transport
-from robot_node.private_broker import PrivateBroker
-from robot_node.settings_file import load_settings
-from robot_node.status import Status
+from robot_node.robot.status import Status
+from robot_node.settings.access import BUILT_IN_ROLES, TOOLS
+from robot_node.settings.loading import load_settings
+from robot_node.tools import resources
 from scripts.reference.schema import Schema, named_below, properties, summary, table
 
 _HEAD = """\
@@ -128,7 +129,7 @@ async def _robot(broker_url: str, sections: Mapping[str, Any]) -> AsyncIterator[
     platform = hardware.choose(settings, simulated=True)
     online = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
-        running = tasks.create_task(node.run(settings, platform, on_online=online.set), name=name)
+        running = tasks.create_task(daemon.run(settings, platform, on_online=online.set), name=name)
         await online.wait()
         async with Client(mqtt_transport(settings.broker.broker(), name, f"reference/{name}")) as client:
             yield client

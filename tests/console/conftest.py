@@ -11,10 +11,10 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser
 
-from robot_node import remote
+from robot_node.apps import remote
+from robot_node.apps.private_broker import PrivateBroker
 from robot_node.console.server import Console
 from robot_node.mqtt import Broker
-from robot_node.private_broker import PrivateBroker
 from tests.console.browser import ConsolePage, chromium, serving, visit
 from tests.end_to_end.footage import Footage, clip_path
 from tests.end_to_end.robot_process import SERVER_ID, RobotProcess, eventually, wait_until_online

@@ -12,10 +12,10 @@ import pytest
 from playwright.async_api import Browser
 
 from hw_mocks.platform import SimulatedPi, simulated_platform
-from robot_node import node
+from robot_node import daemon
+from robot_node.apps.private_broker import PrivateBroker
 from robot_node.console.server import Console
-from robot_node.private_broker import PrivateBroker
-from robot_node.settings_file import load_settings
+from robot_node.settings.loading import load_settings
 from tests.console.browser import chromium, serving, visit
 from tests.console.conftest import websocket_url
 from tests.end_to_end.robot_process import DEADLINE_S, SERVER_ID, SERVER_NAME
@@ -56,7 +56,7 @@ async def robot() -> AsyncIterator[Robot]:
             },
         )
         online = asyncio.Event()
-        running = asyncio.create_task(node.run(settings, pi.platform, on_online=online.set))
+        running = asyncio.create_task(daemon.run(settings, pi.platform, on_online=online.set))
         try:
             async with asyncio.timeout(DEADLINE_S):
                 await online.wait()

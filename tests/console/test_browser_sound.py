@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from robot_node.media import SAMPLE_RATE
+from robot_node.core.media import SAMPLE_RATE
 from tests.console.browser import ConsolePage, visit
 from tests.console.conftest import Site
 from tests.end_to_end.robot_process import eventually

@@ -14,7 +14,7 @@ from mcp_types import TextResourceContents
 
 from robot_node.mcp_mqtt.client import mqtt_transport
 from robot_node.mqtt import Broker
-from robot_node.resources import EVENTS
+from robot_node.tools.resources import EVENTS
 from tests.console.browser import ConsolePage, frame_of, picture_of, visit
 from tests.console.conftest import Site
 from tests.end_to_end.footage import Footage

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from robot_node.apps.private_broker import PrivateBroker
 from robot_node.console.server import Console
-from robot_node.private_broker import PrivateBroker
 from tests.console.browser import ConsolePage, serving, visit
 from tests.console.conftest import Site, websocket_url
 from tests.end_to_end.footage import Footage

@@ -18,13 +18,13 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from robot_node.apps.private_broker import PrivateBroker
 from robot_node.console.beside import console_of
 from robot_node.console.page import BUILT, page_files
 from robot_node.console.server import Console, serve_console
 from robot_node.errors import NotReadyError, SettingsError
 from robot_node.face.expressions import EXPRESSIONS
-from robot_node.private_broker import PrivateBroker
-from robot_node.settings_file import load_settings
+from robot_node.settings.loading import load_settings
 from tests.console.browser import serving
 from tests.end_to_end.robot_process import environment, wait_until_online
 

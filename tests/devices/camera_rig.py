@@ -18,12 +18,12 @@ from hw_mocks.clock_scene import read_stamp
 from hw_mocks.picamera2 import camera_library
 from hw_mocks.real_picamera2 import real_camera_library
 from hw_mocks.sensor import Board, SimulatedSensor
-from robot_node.device_settings import CameraSettings
+from robot_node.core.media import EncodedFrame, RawFrame
+from robot_node.core.state import CameraState, RobotSnapshot, RobotState
 from robot_node.devices.camera import Camera, CameraLimits
 from robot_node.devices.platform import CameraLibrary, Platform
 from robot_node.errors import DeviceError
-from robot_node.media import EncodedFrame, RawFrame
-from robot_node.state import CameraState, RobotSnapshot, RobotState
+from robot_node.settings.devices import CameraSettings
 
 PIS: dict[str, Callable[[SimulatedSensor], CameraLibrary]] = {
     "simulated Pi 5": lambda sensor: camera_library(sensor, Board.PI_5),

@@ -6,10 +6,10 @@ import asyncio
 import sys
 from pathlib import Path
 
+from robot_node.core.media import EncodedAudio
+from robot_node.core.state import RobotState
 from robot_node.devices.audio import Loudspeaker, Microphone
 from robot_node.devices.platform import raspberry_pi
-from robot_node.media import EncodedAudio
-from robot_node.state import RobotState
 
 _PACKETS = 50
 

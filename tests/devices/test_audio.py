@@ -17,10 +17,10 @@ import pytest
 import sounddevice
 
 from hw_mocks.platform import SimulatedPi, simulated_platform
+from robot_node.core.media import FRAME_SAMPLES, SAMPLE_RATE, EncodedAudio
+from robot_node.core.state import RobotState
 from robot_node.devices.audio import Loudspeaker, Microphone
 from robot_node.devices.platform import SoundLibrary, raspberry_pi
-from robot_node.media import FRAME_SAMPLES, SAMPLE_RATE, EncodedAudio
-from robot_node.state import RobotState
 from tests.sound import loudest_hz, tone
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from robot_node.media import EncodedAudio
+from robot_node.core.media import EncodedAudio
 from tests.devices.test_audio import decoded, peak
 from tests.sound import loudest_hz, tone
 

@@ -9,10 +9,10 @@ import time
 import numpy as np
 import pytest
 
-from robot_node.device_settings import CameraSettings
+from robot_node.core.state import CameraState, RobotState
 from robot_node.devices.camera import Camera
 from robot_node.errors import NotReadyError
-from robot_node.state import CameraState, RobotState
+from robot_node.settings.devices import CameraSettings
 from tests.devices.camera_rig import (
     DEADLINE_S,
     PIS,

@@ -16,11 +16,11 @@ import pytest
 
 from hw_mocks.real_picamera2 import real_camera_library
 from hw_mocks.sensor import Board
+from robot_node.core.state import CameraState
 from robot_node.devices.camera import CameraLimits
 from robot_node.devices.capture import StalledError
 from robot_node.devices.platform import CameraLibrary, raspberry_pi
 from robot_node.errors import DeviceError, NotReadyError
-from robot_node.state import CameraState
 from tests.devices.camera_rig import PIS, Pi, decode, eventually, make_pi, open_files, rig
 
 pytestmark = pytest.mark.filterwarnings("ignore:setDaemon:DeprecationWarning")  # picamera2's own line

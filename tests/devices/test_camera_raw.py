@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from hw_mocks.scenes import planes
-from robot_node.media import RawFrame
-from robot_node.state import CameraState
+from robot_node.core.media import RawFrame
+from robot_node.core.state import CameraState
 from tests.devices.camera_rig import (
     PIS,
     Pi,

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from robot_node.core.media import EncodedFrame
 from robot_node.devices.frames import FrameHandoff
-from robot_node.media import EncodedFrame
 from tests.devices.camera_rig import (
     PIS,
     Frames,

@@ -17,12 +17,12 @@ from PIL import Image, ImageChops
 
 from hw_mocks.i2c import SimulatedI2cAdapter
 from hw_mocks.oled import SimulatedOled
-from robot_node.device_settings import DisplaySettings
+from robot_node.core.state import RobotState
 from robot_node.devices.display import Display
 from robot_node.devices.platform import CameraLibrary, Platform, raspberry_pi
 from robot_node.face.expressions import EXPRESSIONS, Emotion
 from robot_node.face.renderer import render
-from robot_node.state import RobotState
+from robot_node.settings.devices import DisplaySettings
 
 DEADLINE_S = 45.0
 

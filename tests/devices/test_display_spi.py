@@ -11,13 +11,13 @@ from gpiozero.pins.mock import MockFactory
 from PIL import Image
 
 from hw_mocks.platform import simulated_platform
-from robot_node.device_settings import DisplaySettings
+from robot_node.core.state import RobotState
 from robot_node.devices.display import Display
 from robot_node.devices.oled_windows import pack
 from robot_node.errors import DeviceError
 from robot_node.face.expressions import EXPRESSIONS, Emotion
 from robot_node.face.renderer import render
-from robot_node.state import RobotState
+from robot_node.settings.devices import DisplaySettings
 
 
 @pytest.mark.parametrize("driver", ["ssd1306", "sh1106"])

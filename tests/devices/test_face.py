@@ -13,7 +13,7 @@ import pytest
 from PIL import Image, ImageChops
 
 from hw_mocks.platform import SimulatedPi, simulated_platform
-from robot_node.device_settings import DisplaySettings
+from robot_node.core.state import CameraState, RobotSnapshot, RobotState
 from robot_node.devices.display import Display
 from robot_node.devices.face import Face, signs_of
 from robot_node.errors import SettingsError
@@ -22,7 +22,7 @@ from robot_node.face.care import Care, Night
 from robot_node.face.custom import with_custom
 from robot_node.face.expressions import Emotion
 from robot_node.face.signs import Link, Signs
-from robot_node.state import CameraState, RobotSnapshot, RobotState
+from robot_node.settings.devices import DisplaySettings
 from tests.faces import emotion_in
 
 ONLINE = RobotSnapshot(mcp_connected=True)

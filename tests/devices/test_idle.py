@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
+from robot_node.core.state import CameraState, RobotState
 from robot_node.devices.camera import Camera
 from robot_node.devices.idle import IdleTimer
-from robot_node.state import CameraState, RobotState
 from tests.devices.camera_rig import SETTINGS, eventually, make_pi
 
 

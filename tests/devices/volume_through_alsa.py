@@ -6,9 +6,9 @@ import asyncio
 import sys
 from pathlib import Path
 
+from robot_node.core.state import RobotState
 from robot_node.devices.audio import Loudspeaker
 from robot_node.devices.platform import raspberry_pi
-from robot_node.state import RobotState
 
 
 async def _main(sound: bytes, played: Path, control: str) -> None:

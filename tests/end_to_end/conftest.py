@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from robot_node.private_broker import PrivateBroker
+from robot_node.apps.private_broker import PrivateBroker
 from tests.end_to_end.footage import Footage, clip_path
 from tests.end_to_end.robot_process import RobotProcess, eventually, wait_until_online
 

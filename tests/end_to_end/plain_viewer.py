@@ -12,7 +12,7 @@ import av
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpReceiver, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
-from robot_node.private_broker import PrivateBroker
+from robot_node.apps.private_broker import PrivateBroker
 from tests.end_to_end.robot_process import DEADLINE_S, SERVER_ID, plain_client
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import aiomqtt
 from PIL import Image
 
-from robot_node.private_broker import PrivateBroker
+from robot_node.apps.private_broker import PrivateBroker
 
 SERVER_ID = "robot-under-test"
 SERVER_NAME = "tests/robot"

@@ -16,12 +16,12 @@ from mcp import Client, MCPDeprecationWarning
 from mcp_types import ResourceUpdatedNotification, TextResourceContents
 
 from hw_mocks.platform import SimulatedPi, simulated_platform
-from robot_node import node
+from robot_node import daemon
+from robot_node.apps.private_broker import PrivateBroker
+from robot_node.core.media import SAMPLE_RATE
 from robot_node.mcp_mqtt.client import mqtt_transport
-from robot_node.media import SAMPLE_RATE
 from robot_node.mqtt import Broker
-from robot_node.private_broker import PrivateBroker
-from robot_node.settings_file import load_settings
+from robot_node.settings.loading import load_settings
 from tests.end_to_end.robot_process import SERVER_ID, SERVER_NAME, eventually
 from tests.sound import loudest_hz
 from tests.webrtc.peer import peer
@@ -51,7 +51,7 @@ async def pi(broker: PrivateBroker) -> AsyncIterator[SimulatedPi]:
         },
     )
     online = asyncio.Event()
-    robot = asyncio.create_task(node.run(settings, simulated.platform, on_online=online.set))
+    robot = asyncio.create_task(daemon.run(settings, simulated.platform, on_online=online.set))
     try:
         async with asyncio.timeout(45):
             await online.wait()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mqtt import Broker, ConnectOptions, Incoming, Subscription, connect
-from robot_node.private_broker import PrivateBroker
 from robot_node.webrtc.signaling import Offer, Terminated
 from tests.end_to_end.footage import Footage, clip_path
 from tests.end_to_end.robot_process import SERVER_ID, RobotProcess, wait_until_online

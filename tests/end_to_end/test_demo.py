@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from robot_node.config import BrokerSettings
+from robot_node.settings.root import BrokerSettings
 from tests.end_to_end.robot_process import DEADLINE_S, environment, eventually, family, is_alive
 
 ROBOT_NODE = str(Path(sys.executable).with_name("robot-node"))
@@ -168,7 +168,7 @@ async def test_the_agent_of_the_readme_works(demo: Demo, tmp_path: Path) -> None
 
 
 def test_the_commands_of_the_readme_are_those_that_the_demo_prints() -> None:
-    from robot_node.demo import COMMANDS  # noqa: PLC0415  # imports the whole robot
+    from robot_node.apps.demo import COMMANDS  # noqa: PLC0415  # imports the whole robot
 
     readme = README.read_text()
     for command in COMMANDS:

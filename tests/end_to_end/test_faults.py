@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from robot_node.private_broker import PrivateBroker
+from robot_node.apps.private_broker import PrivateBroker
 from tests.end_to_end.robot_process import (
     DEADLINE_S,
     PRESENCE,

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from mcp import Client
 
+from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mcp_mqtt.client import mqtt_transport
 from robot_node.mcp_mqtt.presence import online_servers
 from robot_node.mqtt import Broker
-from robot_node.private_broker import PrivateBroker
 from tests.end_to_end.robot_process import PRESENCE, SERVER_ID, SERVER_NAME, RobotProcess, plain_client
 from tests.mcp_mqtt.packets import Other, Publish, Suback
 from tests.mcp_mqtt.tap import Seen, Tap

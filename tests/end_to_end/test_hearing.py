@@ -11,9 +11,9 @@ import pytest
 from mcp import Client
 from mcp_types import TextResourceContents
 
+from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mcp_mqtt.client import mqtt_transport
 from robot_node.mqtt import Broker
-from robot_node.private_broker import PrivateBroker
 from tests.end_to_end.plain_viewer import watching
 from tests.end_to_end.robot_process import (
     DEADLINE_S,
@@ -23,7 +23,7 @@ from tests.end_to_end.robot_process import (
     plain_client,
     wait_until_online,
 )
-from tests.hearing.spoken import spoken_file
+from tests.speech.spoken import spoken_file
 
 EVENTS = "robot://events"
 

@@ -14,13 +14,13 @@ from mcp import Client
 from mcp_types import TextResourceContents
 
 from hw_mocks.platform import SimulatedPi, simulated_platform
-from robot_node import node
+from robot_node import daemon
+from robot_node.apps.private_broker import PrivateBroker
 from robot_node.errors import ServiceError
 from robot_node.mcp_mqtt.client import mqtt_transport
 from robot_node.mqtt import Broker
-from robot_node.private_broker import PrivateBroker
-from robot_node.settings_file import load_settings
-from robot_node.supervisor import RestartPolicy
+from robot_node.robot.supervisor import RestartPolicy
+from robot_node.settings.loading import load_settings
 from tests.end_to_end.plain_viewer import watching
 from tests.end_to_end.robot_process import (
     DEADLINE_S,
@@ -41,7 +41,7 @@ async def a_robot(
     overrides: dict[str, Any] | None = None,
     *,
     state_file: Path | None = None,
-    **options: Any,  # noqa: ANN401  # of node.run
+    **options: Any,  # noqa: ANN401  # of daemon.run
 ) -> AsyncIterator[asyncio.Task[None]]:
     """A robot in this process, being started."""
     settings = load_settings(
@@ -52,7 +52,7 @@ async def a_robot(
             **(overrides or {}),
         },
     )
-    task = asyncio.create_task(node.run(settings, pi.platform, **options))
+    task = asyncio.create_task(daemon.run(settings, pi.platform, **options))
     try:
         yield task
     finally:

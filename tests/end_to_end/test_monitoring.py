@@ -21,10 +21,10 @@ from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
 from hw_mocks.platform import SimulatedPi, simulated_platform
-from robot_node.measurements import Link
-from robot_node.monitoring.figures import Figures
-from robot_node.private_broker import PrivateBroker
-from robot_node.supervisor import RestartPolicy
+from robot_node.apps.private_broker import PrivateBroker
+from robot_node.core.counters import Link
+from robot_node.robot.monitoring.figures import Figures
+from robot_node.robot.supervisor import RestartPolicy
 from tests.end_to_end import test_two_users as two_users
 from tests.end_to_end.plain_viewer import watching
 from tests.end_to_end.robot_process import (
@@ -41,8 +41,8 @@ from tests.mcp_mqtt.packets import Publish
 from tests.mcp_mqtt.peers import raw_peer
 from tests.mcp_mqtt.raw_socket import raw_socket
 from tests.mcp_mqtt.tap import Tap
-from tests.monitoring.queries import MADE_BY_PROMETHEUS, asked_for, dashboard_queries, rule_queries
-from tests.monitoring.test_prometheus_files import promtool
+from tests.robot.monitoring.queries import MADE_BY_PROMETHEUS, asked_for, dashboard_queries, rule_queries
+from tests.robot.monitoring.test_prometheus_files import promtool
 
 HEALTH = f"robot-node/{SERVER_ID}/health"
 STATE = f"robot-node/{SERVER_ID}/state"

@@ -12,12 +12,12 @@ from mcp import Client, MCPDeprecationWarning
 from mcp_types import ResourceUpdatedNotification
 
 from hw_mocks.platform import SimulatedPi, simulated_platform
-from robot_node import node
+from robot_node import daemon
+from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mcp_mqtt.client import mqtt_transport
 from robot_node.mqtt import Broker
-from robot_node.private_broker import PrivateBroker
-from robot_node.settings_file import load_settings
-from tests.pins.rig import eventually
+from robot_node.settings.loading import load_settings
+from tests.devices.pins.rig import eventually
 
 SERVER_ID, SERVER_NAME = "robot-with-pins", "tests/pins"
 AHEAD, BACK, NECK, BUTTON, LED, SWITCH = 20, 21, 18, 22, 17, 27
@@ -60,7 +60,7 @@ async def pi(broker: PrivateBroker) -> AsyncIterator[SimulatedPi]:
             "reactions": {"rules": [{"when": {"input": "button"}, "then": {"emotion": "surprised"}}]},
         },
     )
-    task = asyncio.create_task(node.run(settings, pi.platform, on_online=online.set))
+    task = asyncio.create_task(daemon.run(settings, pi.platform, on_online=online.set))
     async with asyncio.timeout(30):
         await online.wait()
     yield pi

@@ -15,9 +15,9 @@ from mcp.client.subscriptions import Subscription
 from mcp.shared.subscriptions import ResourceUpdated
 from mcp_types import TextResourceContents
 
+from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mcp_mqtt.client import mqtt_transport
 from robot_node.mqtt import Broker
-from robot_node.private_broker import PrivateBroker
 from tests.end_to_end.plain_viewer import watching
 from tests.end_to_end.robot_process import (
     DEADLINE_S,

@@ -17,11 +17,11 @@ import pytest
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
+from robot_node.apps.private_broker import PrivateBroker
+from robot_node.cli.hide_passwords import without_passwords
 from robot_node.errors import SettingsError
 from robot_node.mqtt import Broker
-from robot_node.private_broker import PrivateBroker
-from robot_node.process_list import without_passwords
-from robot_node.settings_file import load_settings
+from robot_node.settings.loading import load_settings
 from robot_node.webrtc.ice_servers import parse_ice_server
 from tests.end_to_end.robot_process import SERVER_ID, RobotProcess, environment, eventually, robot_node
 

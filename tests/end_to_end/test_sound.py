@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mqtt import Broker
-from robot_node.private_broker import PrivateBroker
 from tests.end_to_end.robot_process import SERVER_ID, RobotProcess, eventually, robot_node, wait_until_online
 from tests.sound import loudest_hz
 from tests.webrtc.peer import peer

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.apps.setup.system_image import make_image
 from tests.end_to_end.stranger import REPOSITORY, Background, Stranger, commands_of
 from tests.end_to_end.walk_steps import ENVIRONMENT_OF_THE_PI, GET_STARTED, INSTALLED_ON_THE_PI, README, Step
-from tests.setup.system_image import make_image
 
 pytestmark = pytest.mark.timeout(900)  # packages are fetched, installed and built
 
@@ -99,12 +99,12 @@ def packages(stranger: Stranger) -> Packages:
 def test_a_wheel_and_an_sdist_carry_what_a_robot_needs_and_nothing_else(stranger: Stranger, packages: Packages) -> None:
     with zipfile.ZipFile(packages.wheel) as archive:
         carried = {name for name in archive.namelist() if ".dist-info/" not in name}
-        unit = archive.read("robot_node/setup/carried/robot-node.service")
-        settings = archive.read("robot_node/setup/carried/robot-node.toml")
+        unit = archive.read("robot_node/apps/setup/carried/robot-node.service")
+        settings = archive.read("robot_node/apps/setup/carried/robot-node.toml")
     assert unit == (stranger.clone / "systemd/robot-node.service").read_bytes()
     assert settings == (stranger.clone / "config/robot-node.toml").read_bytes()
     assert {name.partition("/")[0] for name in carried} == {"robot_node", "hw_mocks"}
-    assert {"robot_node/cli.py", "hw_mocks/platform.py", "robot_node/console/dist/index.html"} <= carried
+    assert {"robot_node/cli/main.py", "hw_mocks/platform.py", "robot_node/console/dist/index.html"} <= carried
     assert [name for name in carried if re.fullmatch(r"robot_node/console/dist/assets/index-.*\.js", name)]
     needless = re.compile(r"(^|/)(tests|node_modules|src|__pycache__)/|\.(ts|tsx|map)$|package.*\.json$")
     assert not [name for name in carried if needless.search(name)]

@@ -21,14 +21,14 @@ from mcp.server import MCPServer
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from robot_node import remote
+from robot_node.apps import remote
+from robot_node.apps.private_broker import PrivateBroker, free_port
 from robot_node.errors import RemoteError
 from robot_node.mcp_mqtt.access import ADMIN, AccessPolicy, Role
 from robot_node.mcp_mqtt.client import mqtt_transport
 from robot_node.mcp_mqtt.guard import Guard
 from robot_node.mcp_mqtt.presence import directory, online_servers
 from robot_node.mqtt import Broker
-from robot_node.private_broker import PrivateBroker, free_port
 from tests.end_to_end.robot_process import DEADLINE_S, RobotProcess, environment, eventually, robot_node
 from tests.mcp_mqtt.peers import DISCONNECTED, initialize
 from tests.mcp_mqtt.toys import Toy, running

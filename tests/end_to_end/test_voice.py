@@ -14,9 +14,9 @@ from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
 from mcp import Client
 
-from robot_node.media import SAMPLE_RATE
+from robot_node.apps.private_broker import PrivateBroker
+from robot_node.core.media import SAMPLE_RATE
 from robot_node.mqtt import Broker, ConnectOptions, Subscription, connect
-from robot_node.private_broker import PrivateBroker
 from robot_node.webrtc.messages import (
     BackendMessage,
     TtsBegin,

@@ -18,10 +18,10 @@ from mcp import Client
 from mcp_types import CallToolResult, ImageContent, TextContent
 from PIL import Image
 
+from robot_node.apps.private_broker import PrivateBroker
 from robot_node.face.expressions import Emotion
 from robot_node.mcp_mqtt.client import mqtt_transport
 from robot_node.mqtt import Broker
-from robot_node.private_broker import PrivateBroker
 from tests.end_to_end.footage import Footage, frames_of
 from tests.end_to_end.plain_viewer import watching
 from tests.end_to_end.robot_process import (

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import robot_node
-from robot_node.log_settings import LogSettings
 from robot_node.logs.categories import Category, category_of, levels, set_level, set_levels
+from robot_node.settings.logs import LogSettings
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +29,7 @@ def levels_as_before() -> Iterator[None]:
     ("logger", "category"),
     [
         ("robot_node.mqtt", Category.MQTT),
-        ("robot_node.mqtt_client", Category.MQTT),
+        ("robot_node.mqtt.client", Category.MQTT),
         ("robot_node.mcp_mqtt.service", Category.MCP),
         ("mcp.server.lowlevel", Category.MCP),
         ("robot_node.webrtc.answerer", Category.WEBRTC),

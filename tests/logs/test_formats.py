@@ -7,7 +7,7 @@ import json
 import logging
 import threading
 
-from robot_node.log_context import current_session, in_session, new_session
+from robot_node.core.log_context import current_session, in_session, new_session
 from robot_node.logs.formats import JsonFormatter, TextFormatter, note_session
 
 

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from robot_node.log_context import in_session
-from robot_node.log_settings import LogSettings
+from robot_node.core.log_context import in_session
 from robot_node.logs import setup
 from robot_node.logs.formats import note_session
 from robot_node.logs.journal import JournalHandler, stderr_is_journal
 from robot_node.logs.limited import LimitedHandler
+from robot_node.settings.logs import LogSettings
 
 
 def fields_of(datagram: bytes) -> dict[str, str]:
@@ -198,5 +198,5 @@ def test_the_real_journal_finds_a_robots_lines_by_their_fields() -> None:
     assert "Cannot reach the MQTT broker" in found["MESSAGE"]
     assert found["_TRANSPORT"] == "journal"
     assert found["SYSLOG_IDENTIFIER"] == "robot-node"
-    assert found["LOGGER"] == "robot_node.mqtt"
+    assert found["LOGGER"] == "robot_node.mqtt.connection"
     assert Path(found["CODE_FILE"]).name == "mqtt.py"

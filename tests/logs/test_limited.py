@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from robot_node.log_context import in_session
+from robot_node.core.log_context import in_session
 from robot_node.logs.limited import LimitedHandler
 
 

@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from robot_node.errors import SettingsError
-from robot_node.log_settings import LogSettings
 from robot_node.logs.reload import _reload_whenever
+from robot_node.settings.logs import LogSettings
 
 
 async def test_a_mistake_at_one_signal_does_not_make_the_next_one_go_unheard(caplog: pytest.LogCaptureFixture) -> None:

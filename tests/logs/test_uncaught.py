@@ -8,7 +8,7 @@ import sys
 
 PROGRAM = """
 import sys, threading, warnings
-from robot_node.log_settings import LogSettings
+from robot_node.settings.logs import LogSettings
 from robot_node.logs.setup import configure_logging
 from robot_node.logs.uncaught import log_uncaught
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mqtt import Broker
-from robot_node.private_broker import PrivateBroker
 from tests.mcp_mqtt.toys import Toy, toy_server
 
 

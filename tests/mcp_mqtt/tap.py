@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple, Self, TypeVar
 
+from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mqtt import Broker
-from robot_node.private_broker import PrivateBroker
 from tests.mcp_mqtt.packets import Connack, Connect, Packet, Publish, UserProperties, decode
 from tests.mcp_mqtt.peers import PATIENCE_S
 from tests.mcp_mqtt.proxy import in_packet

@@ -18,6 +18,7 @@ from mcp_types import (
     ElicitResult,
 )
 
+from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mcp_mqtt.access import ADMIN, FOR_PEOPLE, AccessPolicy, Role
 from robot_node.mcp_mqtt.client import mqtt_transport
 from robot_node.mcp_mqtt.guard import Confirmation, Guard
@@ -25,7 +26,6 @@ from robot_node.mcp_mqtt.jsonrpc import ErrorCode
 from robot_node.mcp_mqtt.presence import online_servers
 from robot_node.mcp_mqtt.rate_limit import CallLimits
 from robot_node.mqtt import Broker
-from robot_node.private_broker import PrivateBroker
 from tests.mcp_mqtt.peers import SERVER_ID, SERVER_NAME, call, initialize, raw_peer, request
 from tests.mcp_mqtt.toys import Toy, running
 

@@ -12,10 +12,10 @@ from mcp import Client
 from mcp.shared.exceptions import MCPError
 from mcp_types import ImageContent, TextContent
 
+from robot_node.apps.private_broker import PrivateBroker
 from robot_node.errors import BrokerError, RemoteError, SettingsError
 from robot_node.mcp_mqtt.client import TimeLimits, mqtt_transport
 from robot_node.mqtt import Broker
-from robot_node.private_broker import PrivateBroker
 from tests.mcp_mqtt.peers import (
     CAPABILITY,
     CONTROL,

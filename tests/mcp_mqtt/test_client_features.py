@@ -29,13 +29,13 @@ from mcp_types import (
 )
 from pydantic import BaseModel, FileUrl
 
+from robot_node.apps.private_broker import PrivateBroker
 from robot_node.errors import RemoteError
 from robot_node.mcp_mqtt.client import mqtt_transport
 from robot_node.mcp_mqtt.link import Streams, TimeLimits
 from robot_node.mcp_mqtt.notifier import Notifier
 from robot_node.mcp_mqtt.server import ServerOptions, serve
 from robot_node.mqtt import Broker
-from robot_node.private_broker import PrivateBroker
 from tests.mcp_mqtt.peers import (
     CAPABILITY,
     DISCONNECTED,

@@ -16,6 +16,7 @@ from mcp import Client
 from mcp.server import MCPServer
 from mcp.shared.exceptions import MCPError
 
+from robot_node.apps.private_broker import PrivateBroker
 from robot_node.errors import RemoteError
 from robot_node.mcp_mqtt.access import ADMIN, AccessPolicy, Role
 from robot_node.mcp_mqtt.client import mqtt_transport
@@ -24,7 +25,6 @@ from robot_node.mcp_mqtt.jsonrpc import ErrorCode
 from robot_node.mcp_mqtt.link import ServerLink, Streams, TimeLimits
 from robot_node.mcp_mqtt.topics import ServerTopics
 from robot_node.mqtt import Broker, ConnectOptions, Incoming, connect
-from robot_node.private_broker import PrivateBroker
 from tests.mcp_mqtt.peers import (
     CONTROL,
     PATIENCE_S,

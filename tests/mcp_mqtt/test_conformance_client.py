@@ -11,9 +11,9 @@ import pytest
 from mcp import Client, MCPError
 from mcp_types import EmptyResult, PingRequest
 
+from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mcp_mqtt.client import TimeLimits, mqtt_transport
 from robot_node.mcp_mqtt.presence import directory
-from robot_node.private_broker import PrivateBroker
 from tests.mcp_mqtt.packets import Connect, Disconnect, Publish, Suback, Subscribe, Unsubscribe
 from tests.mcp_mqtt.peers import (
     CAPABILITY,

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mcp_mqtt.notifier import Notifier
 from robot_node.mcp_mqtt.presence import online_servers
 from robot_node.mqtt import Broker
-from robot_node.private_broker import PrivateBroker
 from tests.mcp_mqtt.packets import Connack, Connect, Disconnect, Packet, Publish, Suback, Subscribe, Unsubscribe
 from tests.mcp_mqtt.peers import (
     CAPABILITY,

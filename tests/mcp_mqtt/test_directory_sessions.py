@@ -14,6 +14,7 @@ from mcp import Client
 from mcp.shared.exceptions import MCPError
 from mcp_types import TextContent
 
+from robot_node.apps.private_broker import PrivateBroker
 from robot_node.errors import BrokerError, NotReadyError, RemoteError
 from robot_node.mcp_mqtt.access import ADMIN, AccessPolicy, Role
 from robot_node.mcp_mqtt.broker_hints import may_see, name_filters, roles
@@ -21,7 +22,6 @@ from robot_node.mcp_mqtt.client import mqtt_transport
 from robot_node.mcp_mqtt.online import OnlineServer, pick
 from robot_node.mcp_mqtt.presence import Directory, directory, online_servers
 from robot_node.mqtt import Broker
-from robot_node.private_broker import PrivateBroker
 from tests.mcp_mqtt.peers import (
     CAPABILITY,
     DISCONNECTED,

@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 from mcp import Client, MCPError
 
+from robot_node.apps.private_broker import PrivateBroker
 from robot_node.errors import BrokerError
 from robot_node.mcp_mqtt.client import mqtt_transport
 from robot_node.mcp_mqtt.jsonrpc import SERVER_ONLINE, dump_notification
 from robot_node.mcp_mqtt.presence import directory, online_servers
 from robot_node.mqtt import Broker, ConnectOptions, connect
-from robot_node.private_broker import PrivateBroker
 from tests.mcp_mqtt.packets import Publish
 from tests.mcp_mqtt.peers import PATIENCE_S, PRESENCE, SERVER_ID, SERVER_NAME, RawPeer, eventually, raw_peer, until_true
 from tests.mcp_mqtt.tap import Seen, Tap

@@ -7,10 +7,10 @@ import signal
 
 from mcp import Client
 
+from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mcp_mqtt.client import mqtt_transport
 from robot_node.mcp_mqtt.presence import directory
 from robot_node.mqtt import Broker
-from robot_node.private_broker import PrivateBroker
 from tests.mcp_mqtt.peers import PATIENCE_S, SERVER_NAME, eventually
 from tests.mcp_mqtt.tap import Tap
 from tests.mcp_mqtt.test_faults import names_online, works

@@ -9,11 +9,11 @@ import re
 import sys
 from pathlib import Path
 
+from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mcp_mqtt.jsonrpc import ErrorCode
 from robot_node.mcp_mqtt.options import ServerOptions
 from robot_node.mcp_mqtt.presence import online_servers
 from robot_node.mqtt import Broker
-from robot_node.private_broker import PrivateBroker
 from tests.mcp_mqtt.peers import PATIENCE_S
 
 ROOT = Path(__file__).parents[2]

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from robot_node.private_broker import PrivateBroker
+from robot_node.apps.private_broker import PrivateBroker
 from tests.mcp_mqtt.peers import (
     CONTROL,
     DISCONNECTED,

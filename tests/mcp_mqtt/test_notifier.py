@@ -12,10 +12,10 @@ from mcp.client.subscriptions import ResourceUpdated, ToolsListChanged
 from mcp.server.mcpserver import Context
 from mcp_types import ResourceUpdatedNotification, ServerNotification
 
+from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mcp_mqtt.client import mqtt_transport
 from robot_node.mcp_mqtt.notifier import Notifier
 from robot_node.mqtt import Broker
-from robot_node.private_broker import PrivateBroker
 from tests.mcp_mqtt.peers import (
     CAPABILITY,
     PATIENCE_S,

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from robot_node.apps.private_broker import PrivateBroker
 from robot_node.errors import BrokerError, RemoteError, SettingsError
 from robot_node.mcp_mqtt.presence import OnlineServer, directory, online_servers, parse_presence, presence_filters
 from robot_node.mqtt import Broker
-from robot_node.private_broker import PrivateBroker
 from tests.mcp_mqtt.peers import PATIENCE_S, PRESENCE, SERVER_ID, SERVER_NAME, eventually, raw_peer, until_true
 from tests.mcp_mqtt.proxy import Proxy
 from tests.mcp_mqtt.toys import Toy, fast_backoff, running

@@ -10,9 +10,9 @@ import signal
 import pytest
 from mcp import Client
 
+from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mcp_mqtt.client import mqtt_transport
 from robot_node.mqtt import Backoff, Broker
-from robot_node.private_broker import PrivateBroker
 from tests.mcp_mqtt.peers import PRESENCE, SERVER_ID, SERVER_NAME, call, eventually, raw_peer, until_true
 from tests.mcp_mqtt.proxy import Proxy
 from tests.mcp_mqtt.toys import Toy, running, toy_server

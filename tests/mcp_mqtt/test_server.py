@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 import pytest
 from mcp.server.mcpserver import MCPServer
 
-from robot_node.private_broker import PrivateBroker
+from robot_node.apps.private_broker import PrivateBroker
 from tests.mcp_mqtt.peers import (
     CAPABILITY,
     DISCONNECTED,

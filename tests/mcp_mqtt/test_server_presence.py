@@ -7,11 +7,11 @@ import json
 
 import pytest
 
+from robot_node.apps.private_broker import PrivateBroker
 from robot_node.errors import BrokerError
 from robot_node.mcp_mqtt.server import ServerOptions
 from robot_node.mcp_mqtt.topics import ServerTopics
 from robot_node.mqtt import Backoff, Connection
-from robot_node.private_broker import PrivateBroker
 from tests.mcp_mqtt.peers import (
     CONTROL,
     PATIENCE_S,

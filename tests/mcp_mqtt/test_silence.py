@@ -7,10 +7,10 @@ import asyncio
 import pytest
 from mcp import Client
 
+from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mcp_mqtt.client import mqtt_transport
 from robot_node.mcp_mqtt.notifier import Notifier
 from robot_node.mqtt import Broker
-from robot_node.private_broker import PrivateBroker
 from tests.mcp_mqtt.peers import (
     DISCONNECTED,
     PATIENCE_S,

@@ -10,7 +10,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from robot_node.private_broker import PrivateBroker
+from robot_node.apps.private_broker import PrivateBroker
 from tests.mcp_mqtt.packets import Connack, Connect, Disconnect, Filter, Other, Publish, Suback, Subscribe, Unsubscribe
 from tests.mcp_mqtt.tap import Tap
 

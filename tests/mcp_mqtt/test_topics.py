@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from paho.mqtt.client import topic_matches_sub
 
 from robot_node.errors import SettingsError
-from robot_node.identifiers import is_client_id, is_server_name
 from robot_node.mcp_mqtt import topics
 from robot_node.mcp_mqtt.topics import Channel, ServerName, ServerTopics
+from robot_node.mqtt.identifiers import is_client_id, is_server_name
 
 KITCHEN = ServerTopics("robot-1", "robot-node/kitchen")
 

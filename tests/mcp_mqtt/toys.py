@@ -12,10 +12,10 @@ from mcp.server import MCPServer
 from mcp.server.mcpserver import Context, Image
 from mcp.server.mcpserver.exceptions import ToolError
 
+from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mcp_mqtt.notifier import Notifier
 from robot_node.mcp_mqtt.server import Beside, ServerOptions, serve
 from robot_node.mqtt import Backoff, Broker, LinkStatus
-from robot_node.private_broker import PrivateBroker
 from tests.mcp_mqtt.peers import SERVER_ID, SERVER_NAME, eventually
 
 

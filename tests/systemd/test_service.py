@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from robot_node import remote
+from robot_node.apps import remote
+from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mqtt import Broker
-from robot_node.private_broker import PrivateBroker
 from robot_node.webrtc.viewer import watch
 from tests.end_to_end.robot_process import eventually, is_retained
 from tests.systemd.machine import Machine, Service

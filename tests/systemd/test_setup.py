@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from robot_node import remote
+from robot_node.apps import remote
+from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mqtt import Broker
-from robot_node.private_broker import PrivateBroker
 from tests.systemd.machine import Machine
 
 pytestmark = pytest.mark.timeout(300)  # the machine boots, and may be busy
@@ -21,7 +21,8 @@ _COMMAND = f"""\
 # As pip would have installed it, but always on simulated hardware.
 export LD_LIBRARY_PATH=/opt/python/lib PYTHONPATH=/opt/robot-node:/opt/packages
 [ "$1" != run ] || {{ shift; set -- run --simulated "$@"; }}
-exec /opt/python/bin/python3 -c 'import sys; sys.argv[0] = "{_INSTALLED}"; from robot_node.cli import main; main()' "$@"
+exec /opt/python/bin/python3 -c 'import sys; sys.argv[0] = "{_INSTALLED}"
+from robot_node.cli.main import main; main()' "$@"
 """
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from robot_node.credentials import CREDENTIALS
-from robot_node.systemd_notify import notify, watchdog_period_s
+from robot_node.robot.systemd import notify, watchdog_period_s
+from robot_node.settings.credentials import CREDENTIALS
 from tests.systemd.machine import UNIT
 
 

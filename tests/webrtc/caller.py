@@ -8,12 +8,12 @@ import random
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
-from robot_node.config import DialerSettings, WebRtcSettings
-from robot_node.measurements import Measurements
-from robot_node.media import VideoSource
+from robot_node.apps.private_broker import PrivateBroker
+from robot_node.core.counters import Measurements
+from robot_node.core.media import VideoSource
+from robot_node.core.state import CallState, RobotState
 from robot_node.mqtt import Backoff, Broker, LinkStatus
-from robot_node.private_broker import PrivateBroker
-from robot_node.state import CallState, RobotState
+from robot_node.settings.root import DialerSettings, WebRtcSettings
 from robot_node.webrtc.call_control import CallControl
 from robot_node.webrtc.dialer import dial
 from robot_node.webrtc.messages import BackendMessage

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 import pytest
 
-from robot_node.config import WebRtcSettings
-from robot_node.media import VideoSource
+from robot_node.apps.private_broker import PrivateBroker
+from robot_node.core.media import VideoSource
+from robot_node.core.state import RobotState
 from robot_node.mqtt import Backoff, Broker, LinkStatus
-from robot_node.private_broker import PrivateBroker
-from robot_node.state import RobotState
+from robot_node.settings.root import WebRtcSettings
 from robot_node.webrtc.answerer import answer
 from robot_node.webrtc.bitrate import BitrateLimits
 from robot_node.webrtc.stats import Statistics

@@ -11,7 +11,7 @@ import av
 import numpy as np
 from av.video.frame import PictureType
 
-from robot_node.media import EncodedFrame, FrameSink
+from robot_node.core.media import EncodedFrame, FrameSink
 
 WIDTH, HEIGHT = 320, 240
 BITS = 16
@@ -53,7 +53,7 @@ def difference(frame: av.VideoFrame) -> float:
 
 
 class Scene:
-    """A :class:`robot_node.media.VideoSource` on libx264, in a paced thread as a camera has one.
+    """A :class:`robot_node.core.media.VideoSource` on libx264, in a paced thread as a camera has one.
 
     Encodes only while it is switched on and watched, as a camera does.
     """

@@ -18,10 +18,10 @@ from aiortc import AudioStreamTrack, MediaStreamTrack, RTCRtpSender
 from aiortc.rtcrtpreceiver import RemoteStreamTrack
 
 from hw_mocks.platform import SimulatedPi, simulated_platform
+from robot_node.apps.private_broker import PrivateBroker
+from robot_node.core.media import FRAME_SAMPLES, SAMPLE_RATE, VideoSource
+from robot_node.core.state import RobotState
 from robot_node.devices.audio import Loudspeaker, Microphone
-from robot_node.media import FRAME_SAMPLES, SAMPLE_RATE, VideoSource
-from robot_node.private_broker import PrivateBroker
-from robot_node.state import RobotState
 from robot_node.webrtc.audio import AudioBroadcast, Floor
 from robot_node.webrtc.signaling import Offer
 from robot_node.webrtc.streams import Streams

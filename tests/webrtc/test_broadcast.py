@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import pytest
 
-from robot_node.media import EncodedFrame, FrameSink
+from robot_node.core.media import EncodedFrame, FrameSink
 from robot_node.webrtc.bitrate import BitrateLimits
 from robot_node.webrtc.broadcast import Broadcast, EndOfStreamError, Viewer
 

@@ -8,8 +8,8 @@ import gc
 import av
 import pytest
 
-from robot_node.private_broker import PrivateBroker
-from robot_node.state import CameraState
+from robot_node.apps.private_broker import PrivateBroker
+from robot_node.core.state import CameraState
 from tests.end_to_end.footage import Footage, clip_path
 from tests.webrtc.conftest import until
 from tests.webrtc.counts import counts

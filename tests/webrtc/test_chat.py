@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mqtt import ConnectOptions, Incoming, Subscription, connect
-from robot_node.private_broker import PrivateBroker
 from robot_node.webrtc.messages import TextMessage, messages_topic, parse_message
 from robot_node.webrtc.signaling import Chat, Terminated
 from tests.webrtc.conftest import running_robot, until

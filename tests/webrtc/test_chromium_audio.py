@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mqtt import ConnectOptions, Incoming, Subscription, connect
-from robot_node.private_broker import PrivateBroker
 from robot_node.webrtc.signaling import answers_topic, offers_topic
 from tests.sound import loudest_hz
 from tests.webrtc.conftest import SERVER_ID, until

@@ -13,10 +13,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from robot_node.config import DialerSettings, WebRtcSettings
+from robot_node.apps.private_broker import PrivateBroker
+from robot_node.core.state import CallState, RobotSnapshot
 from robot_node.mqtt import Broker, ConnectOptions, connect
-from robot_node.private_broker import PrivateBroker
-from robot_node.state import CallState, RobotSnapshot
+from robot_node.settings.root import DialerSettings, WebRtcSettings
 from robot_node.webrtc.answerer import answer
 from robot_node.webrtc.call import without_media_from_peer
 from robot_node.webrtc.dialer import dialer_client_id

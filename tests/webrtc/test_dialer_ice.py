@@ -7,10 +7,10 @@ from urllib.parse import quote
 
 from aiortc import RTCConfiguration, RTCIceServer, RTCIceTransportPolicy
 
-from robot_node.config import WebRtcSettings
+from robot_node.apps.private_broker import PrivateBroker
+from robot_node.core.state import CallState
 from robot_node.mqtt import Broker
-from robot_node.private_broker import PrivateBroker
-from robot_node.state import CallState
+from robot_node.settings.root import WebRtcSettings
 from robot_node.webrtc.signaling import Candidate, EndOfCandidates, Offer
 from tests.webrtc.caller import calling_robot
 from tests.webrtc.ice_helpers import PASSWORD, USER, slow_stun_server, turn_server

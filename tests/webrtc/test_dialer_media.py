@@ -8,11 +8,11 @@ import re
 
 import pytest
 
-from robot_node.device_settings import CameraSettings
+from robot_node.apps.private_broker import PrivateBroker
+from robot_node.core.state import CallState, RobotState
 from robot_node.devices.camera import Camera
 from robot_node.mqtt import Broker
-from robot_node.private_broker import PrivateBroker
-from robot_node.state import CallState, RobotState
+from robot_node.settings.devices import CameraSettings
 from robot_node.webrtc.bitrate import BitrateLimits
 from robot_node.webrtc.signaling import Offer, Terminated
 from robot_node.webrtc.streams import Streams

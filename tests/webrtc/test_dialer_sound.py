@@ -13,12 +13,12 @@ import pytest
 from aiortc import MediaStreamTrack
 
 from hw_mocks.platform import SimulatedPi, simulated_platform
-from robot_node.config import WebRtcSettings
+from robot_node.apps.private_broker import PrivateBroker
+from robot_node.core.media import SAMPLE_RATE
+from robot_node.core.state import CallState, RobotState
 from robot_node.devices.audio import Loudspeaker, Microphone
-from robot_node.media import SAMPLE_RATE
 from robot_node.mqtt import Broker
-from robot_node.private_broker import PrivateBroker
-from robot_node.state import CallState, RobotState
+from robot_node.settings.root import WebRtcSettings
 from robot_node.webrtc.answerer import answer
 from robot_node.webrtc.signaling import Terminated
 from robot_node.webrtc.streams import Streams

@@ -8,17 +8,17 @@ import sys
 
 import pytest
 
-from robot_node.config import WebRtcSettings
+from robot_node.apps.private_broker import PrivateBroker
 from robot_node.errors import NotReadyError
 from robot_node.mqtt import LinkStatus
-from robot_node.private_broker import PrivateBroker
+from robot_node.settings.root import WebRtcSettings
 from robot_node.webrtc.signaling import Offer, Terminated
 from tests.webrtc.conftest import running_robot, until
 from tests.webrtc.peer import peer
 
 
 def test_signalling_needs_no_media_stack() -> None:
-    code = "import sys, robot_node.node; print({'av', 'aiortc', 'aioice'} & set(sys.modules))"
+    code = "import sys, robot_node.daemon; print({'av', 'aiortc', 'aioice'} & set(sys.modules))"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "set()"  # our own code
 
 

@@ -8,8 +8,8 @@ from urllib.parse import quote
 import pytest
 from aiortc import RTCConfiguration, RTCIceServer, RTCIceTransportPolicy, RTCPeerConnection
 
-from robot_node.config import WebRtcSettings
-from robot_node.private_broker import PrivateBroker
+from robot_node.apps.private_broker import PrivateBroker
+from robot_node.settings.root import WebRtcSettings
 from robot_node.webrtc.negotiation import rtc_candidate
 from robot_node.webrtc.signaling import Answer, Candidate, EndOfCandidates, Offer, Terminated
 from tests.webrtc.conftest import running_robot, until

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from aiortc import RTCIceServer
 
+from robot_node.apps.private_broker import PrivateBroker
 from robot_node.errors import SettingsError
-from robot_node.private_broker import PrivateBroker
 from robot_node.webrtc.negotiation import ice_server
 from tests.webrtc.conftest import running_robot
 from tests.webrtc.peer import peer

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import signal
 
+from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mqtt import ConnectOptions, connect
-from robot_node.private_broker import PrivateBroker
 from tests.webrtc.conftest import SERVER_ID, Robot, until
 from tests.webrtc.peer import peer
 from tests.webrtc.scene import difference, grey_of, read_number

@@ -10,8 +10,8 @@ import re
 import pytest
 from aiortc import RTCPeerConnection
 
-from robot_node.config import WebRtcSettings
-from robot_node.private_broker import PrivateBroker
+from robot_node.apps.private_broker import PrivateBroker
+from robot_node.settings.root import WebRtcSettings
 from robot_node.webrtc.signaling import Answer, Candidate, EndOfCandidates, Offer, Terminated
 from tests.webrtc.conftest import SERVER_ID, Robot, running_robot, until
 from tests.webrtc.peer import peer

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from robot_node.config import WebRtcSettings
-from robot_node.private_broker import PrivateBroker
+from robot_node.apps.private_broker import PrivateBroker
+from robot_node.settings.root import WebRtcSettings
 from robot_node.webrtc.session_end import Cause, SessionEnd
 from robot_node.webrtc.signaling import Offer, Terminated
 from robot_node.webrtc.stats import SessionStats, Statistics, StreamingStats

@@ -6,7 +6,7 @@ import asyncio
 import json
 from typing import Any
 
-from robot_node.state import CameraState
+from robot_node.core.state import CameraState
 from tests.webrtc.conftest import Robot
 from tests.webrtc.peer import Peer, peer
 

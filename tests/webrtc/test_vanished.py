@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from robot_node.private_broker import PrivateBroker
+from robot_node.apps.private_broker import PrivateBroker
 from tests.webrtc.conftest import Robot, running_robot, until
 from tests.webrtc.peer import peer
 from tests.webrtc.scene import difference, grey_of, read_number

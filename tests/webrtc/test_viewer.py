@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from robot_node.config import WebRtcSettings
+from robot_node.apps.private_broker import PrivateBroker
 from robot_node.errors import BrokerError, RemoteError, SettingsError, SignalingError
 from robot_node.mqtt import Broker
-from robot_node.private_broker import PrivateBroker
+from robot_node.settings.root import WebRtcSettings
 from robot_node.webrtc.viewer import ViewerLimits, Viewing, view, watch
 from tests.webrtc.conftest import SERVER_ID, Robot, running_robot, until
 

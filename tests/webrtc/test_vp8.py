@@ -14,12 +14,12 @@ import av
 import pytest
 from aiortc import RTCPeerConnection
 
-from robot_node.config import WebRtcSettings
-from robot_node.device_settings import CameraSettings
+from robot_node.apps.private_broker import PrivateBroker
+from robot_node.core.state import RobotState
 from robot_node.devices.camera import Camera
 from robot_node.mqtt import Backoff, Broker
-from robot_node.private_broker import PrivateBroker
-from robot_node.state import RobotState
+from robot_node.settings.devices import CameraSettings
+from robot_node.settings.root import WebRtcSettings
 from robot_node.webrtc.answerer import answer
 from robot_node.webrtc.broadcast import EndOfStreamError
 from robot_node.webrtc.negotiation import VideoCodec, prefer_with_retransmission, video_codec_for

@@ -9,7 +9,7 @@ import av
 import numpy as np
 import pytest
 
-from robot_node.media import EncodedFrame, RawFrame, RawFrameSink
+from robot_node.core.media import EncodedFrame, RawFrame, RawFrameSink
 from robot_node.webrtc.vp8 import Vp8Encoder, Vp8Source
 from tests.end_to_end.footage import clip_path, frames_of
 from tests.webrtc.conftest import until

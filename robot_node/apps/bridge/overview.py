@@ -1,0 +1,79 @@
+"""The bridge's own tool: who is online, or why nobody is."""
+
+from __future__ import annotations
+
+from robot_node.apps.bridge.naming import ToolNames
+from robot_node.apps.bridge.robots import MAX_ROBOTS, Robots
+from robot_node.apps.bridge.session import Params
+
+LIST_ROBOTS: Params = {
+    "name": "list_robots",
+    "title": "List the robots",
+    "description": "Which robots are online and what their tools are called; or why none is.",
+    "inputSchema": {"type": "object", "properties": {}, "additionalProperties": False},
+    "outputSchema": {
+        "type": "object",
+        "properties": {
+            "broker": {"type": "string"},
+            "connected": {"type": "boolean"},
+            "reason": {"type": "string", "description": "why the broker is not connected"},
+            "robots": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "properties": {
+                        "server_id": {"type": "string"},
+                        "server_name": {"type": "string"},
+                        "description": {"type": "string"},
+                        "problem": {"type": "string", "description": "why it cannot be used; empty if it can"},
+                        "tools": {"type": "array", "items": {"type": "string"}},
+                    },
+                    "required": ["server_id", "server_name", "description", "problem", "tools"],
+                },
+            },
+        },
+        "required": ["broker", "connected", "reason", "robots"],
+    },
+    "annotations": {"readOnlyHint": True, "openWorldHint": False},
+}
+_MAX_DESCRIPTION = 300
+
+
+def describe(robots: Robots, names: ToolNames) -> Params:
+    """The result of ``list_robots``."""
+    listed = [
+        {
+            "server_id": robot.server.server_id,
+            "server_name": robot.server.server_name,
+            "description": robot.server.description[:_MAX_DESCRIPTION],
+            "problem": robot.problem or robot.refusal,
+            "tools": [name for offer, name in names.shown.items() if offer.robot == robot.name],
+        }
+        for robot in robots.online
+    ]
+    status = robots.status
+    facts: Params = {
+        "broker": str(robots.broker),
+        "connected": status.connected,
+        "reason": "" if status.connected else status.reason,
+        "robots": listed,
+    }
+    return {"content": [{"type": "text", "text": _as_text(facts, robots.left_out)}], "structuredContent": facts}
+
+
+def _as_text(facts: Params, left_out: int) -> str:
+    if not facts["connected"]:
+        return (
+            f"No robot can be reached through {facts['broker']}. {facts['reason']} The bridge goes on trying by itself."
+        )
+    if not facts["robots"]:
+        return f"No robot is online at {facts['broker']}. The broker itself answers."
+    lines = [f"{len(facts['robots'])} online at {facts['broker']}:"]
+    for robot in facts["robots"]:
+        state = f" Not usable now: {robot['problem']}." if robot["problem"] else ""
+        tools = ", ".join(robot["tools"]) or "none"
+        said = f" {robot['description']}" if robot["description"] else ""
+        lines.append(f"- {robot['server_id']} ({robot['server_name']}):{said}{state} Its tools: {tools}.")
+    if left_out:
+        lines.append(f"{left_out} more are online. The bridge serves {MAX_ROBOTS}: choose them by --robot.")
+    return "\n".join(lines)

@@ -1,0 +1,333 @@
+"""The robots of a broker that the bridge is connected to, and what each of them offers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+from mcp.shared.exceptions import MCPError
+from mcp.shared.subscriptions import (
+    ResourcesListChanged,
+    ResourceUpdated,
+    ServerEvent,
+    ToolsListChanged,
+    event_from_wire,
+)
+from mcp_types import CONNECTION_CLOSED, REQUEST_TIMEOUT
+
+from robot_node.apps.bridge.session import Params, RobotSession, open_session
+from robot_node.core.cancellation import cancel_and_wait
+from robot_node.errors import RemoteError, RobotNodeError
+from robot_node.mcp_mqtt.presence import Directory, OnlineServer, directory
+from robot_node.mcp_mqtt.topics import ServerName
+from robot_node.mqtt import Backoff, Broker, LinkStatus
+
+logger = logging.getLogger(__name__)
+
+MAX_ROBOTS = 64
+"""How many robots one bridge serves: each costs a connection, and an agent's patience with long lists of tools."""
+MAX_SUBSCRIPTIONS = 256
+"""How many resources of one robot can be subscribed to."""
+_OPENING_AT_ONCE = 32
+# Some servers leave a retained presence behind when they die: such a ghost must not keep the others waiting.
+_OPENING_S = 10.0
+# Retained presence comes with the subscription, in one burst.
+_PRESENCE_S = 0.3
+_SESSION_WAIT_S = 5.0
+
+OnEvent = Callable[[ServerName, ServerEvent], Awaitable[None]]
+
+
+@dataclass(eq=False)
+class Robot:
+    """A robot that is online.
+
+    Attributes:
+        server: What it says of itself.
+        tools: Its tools, as it describes them.
+        resources: Its resources, likewise.
+        templates: Its templates of resources, likewise.
+        known: Whether its tools have been read.
+        problem: Why there is no session with it; empty when there is one.
+        refusal: Why it has not told its tools, in a session; empty when it has.
+        subscribed: The resources whose changes it is to tell of, also in its next session.
+        tried: Set when the first attempt to open a session has succeeded or failed.
+        stale: Set when it says that its lists have changed.
+    """
+
+    server: OnlineServer
+    tools: list[Params] = field(default_factory=list)
+    resources: list[Params] = field(default_factory=list)
+    templates: list[Params] = field(default_factory=list)
+    known: bool = False
+    problem: str = "the session is being opened"
+    refusal: str = ""
+    subscribed: set[str] = field(default_factory=set)
+    _session: RobotSession | None = None
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+    tried: asyncio.Event = field(default_factory=asyncio.Event)
+    stale: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def name(self) -> ServerName:
+        """Which robot it is."""
+        return ServerName(self.server.server_id, self.server.server_name)
+
+    def use(self, session: RobotSession | None, problem: str = "") -> None:
+        """Take a new session, or none and the reason."""
+        self._session, self.problem = session, problem
+        self.tried.set()
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+
+    async def session(self) -> RobotSession:
+        """The session with it; waits a little for one that is being opened.
+
+        Raises:
+            RemoteError: there is none.
+        """
+        try:
+            async with asyncio.timeout(_SESSION_WAIT_S):
+                while self._session is None:
+                    await self._changed.wait()
+        except TimeoutError:
+            raise RemoteError(f"There is no session with {self.server.server_id}: {self.problem}.") from None
+        return self._session
+
+    async def read_lists(self, session: RobotSession) -> set[ServerEvent]:
+        """Ask for its tools and resources.
+
+        Returns:
+            What has changed.
+        """
+        self.stale.clear()
+        before = self.tools, self.resources, self.templates
+        self.refusal = ""
+        if "tools" in session.capabilities:
+            self.tools = await self._list(session, "tools/list", "tools", "name")
+        if "resources" in session.capabilities:
+            self.resources = await self._list(session, "resources/list", "resources", "uri")
+            self.templates = await self._list(session, "resources/templates/list", "resourceTemplates", "uriTemplate")
+        changed: set[ServerEvent] = set()
+        if self.tools != before[0] or not self.known:
+            changed.add(ToolsListChanged())
+        if (self.resources, self.templates) != before[1:]:
+            changed.add(ResourcesListChanged())
+        self.known = True
+        return changed
+
+    async def _list(self, session: RobotSession, method: str, member: str, key: str) -> list[Params]:
+        try:
+            items = await session.list_all(method, member)
+        except MCPError as error:
+            if error.code in {CONNECTION_CLOSED, REQUEST_TIMEOUT}:
+                raise
+            if method == "tools/list":  # resources are not for everybody, and templates are optional
+                self.refusal = str(error).rstrip(".")
+            return []
+        return [item for item in items if isinstance(item.get(key), str)]
+
+
+class Robots:
+    """Follows who is online, and keeps a session with each. Made by :func:`robots`."""
+
+    servers: Directory
+
+    def __init__(self, broker: Broker, wanted: Sequence[str], on_event: OnEvent) -> None:
+        self.broker = broker
+        self.status = LinkStatus(connected=False, reason="The bridge has only just started.")
+        self.left_out = 0
+        self._wanted = frozenset(wanted)
+        self._on_event = on_event
+        self._online: dict[ServerName, tuple[Robot, asyncio.Task[None]]] = {}
+        self._gate = asyncio.Semaphore(_OPENING_AT_ONCE)
+        self._answered = asyncio.Event()
+        self._settled = False
+
+    @property
+    def online(self) -> list[Robot]:
+        """Who is online, in the order of their names."""
+        return [self._online[name][0] for name in sorted(self._online, key=lambda name: (name.server_name, name))]
+
+    @property
+    def known(self) -> list[Robot]:
+        """Those of them whose tools are known."""
+        return [robot for robot in self.online if robot.known]
+
+    def get(self, name: ServerName) -> Robot:
+        """The robot with that id and name.
+
+        Raises:
+            RemoteError: it is not online.
+        """
+        if (found := self._online.get(name)) is None:
+            raise RemoteError(f"{name.server_id} ({name.server_name}) is not online.")
+        return found[0]
+
+    async def settled(self, limit_s: float) -> None:
+        """Wait until it is known, for the first time, who is there and what they offer; or why nobody is.
+
+        Whoever asks later need not wait: agents are told of what comes after.
+
+        Args:
+            limit_s: How long at most, in seconds.
+        """
+        if self._settled:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(limit_s):
+                await self._answered.wait()
+                for robot in self.online:
+                    await robot.tried.wait()
+        self._settled = True
+
+    def on_status(self, status: LinkStatus) -> None:
+        """Follow the connection to the broker."""
+        self.status = status
+        if not status.connected:
+            self._answered.set()
+        elif not self._answered.is_set():
+            asyncio.get_running_loop().call_later(_PRESENCE_S, self._answered.set)
+
+    async def follow(self, servers: Sequence[OnlineServer]) -> None:
+        """Take in who is online now."""
+        wanted = {
+            ServerName(server.server_id, server.server_name): server
+            for server in servers
+            if not self._wanted or self._wanted & {server.server_id, server.server_name}
+        }
+        gone = [self._online.pop(name) for name in list(self._online) if name not in wanted]
+        self.left_out = 0
+        for name, server in wanted.items():
+            if name in self._online:
+                self._online[name][0].server = server
+            elif len(self._online) < MAX_ROBOTS:
+                robot = Robot(server)
+                task = asyncio.create_task(self._serve(robot), name=f"bridge to {server.server_id}")
+                self._online[name] = (robot, task)
+            else:
+                self.left_out += 1
+        for robot, task in gone:
+            robot.use(None, "it went offline")
+            task.cancel()  # calls under way fail now; the goodbye may take longer
+        for robot, _ in gone:
+            if robot.known:
+                await self._tell_agents(robot.name, ToolsListChanged())
+                await self._tell_agents(robot.name, ResourcesListChanged())
+        await cancel_and_wait(*(task for _, task in gone))
+
+    async def close(self) -> None:
+        """End all sessions."""
+        await cancel_and_wait(*(task for _, task in self._online.values()))
+        self._online.clear()
+
+    async def _serve(self, robot: Robot) -> None:
+        backoff = Backoff(initial_s=0.5, maximum_s=30.0)
+        while True:
+            try:
+                await self._keep_session(robot, backoff)
+            except (RobotNodeError, MCPError) as error:
+                robot.use(None, str(error).rstrip("."))
+                logger.info("%s: %s", robot.server.server_id, error)
+            except Exception:  # a mistake of ours at one robot must not lose it for as long as it is online
+                robot.use(None, "the bridge stumbled over it: see its log")
+                logger.exception("The session with %s failed", robot.server.server_id)
+            await asyncio.sleep(backoff.next_delay())
+
+    async def _keep_session(self, robot: Robot, backoff: Backoff) -> None:
+        loop = asyncio.get_running_loop()
+        updates: asyncio.Queue[ServerEvent] = asyncio.Queue(MAX_SUBSCRIPTIONS)
+
+        def on_change(method: str, params: Params) -> None:
+            event = event_from_wire(method, params)
+            if isinstance(event, ToolsListChanged | ResourcesListChanged):
+                robot.stale.set()
+            elif isinstance(event, ResourceUpdated):
+                updated(event)
+
+        def updated(event: ResourceUpdated) -> None:
+            if not updates.full():
+                updates.put_nowait(event)
+
+        async with contextlib.AsyncExitStack() as stack:
+            async with self._gate, _time_to_answer(robot):
+                session, ended = await stack.enter_async_context(open_session(self.servers, robot.server, on_change))
+                changed = await robot.read_lists(session)
+            for uri in sorted(robot.subscribed):
+                with contextlib.suppress(MCPError):
+                    await session.subscribe(uri)
+                updated(ResourceUpdated(uri))  # it may have changed while there was no session
+            robot.use(session)
+            opened_at = loop.time()
+            telling = asyncio.create_task(self._tell(robot.name, updates), name="bridge updates")
+            try:
+                while not ended.done():
+                    for event in changed:
+                        await self._tell_agents(robot.name, event)
+                    await _either(ended, robot.stale)
+                    changed = set() if ended.done() else await robot.read_lists(session)
+            finally:
+                if loop.time() - opened_at >= backoff.stable_after_s:
+                    backoff.reset()
+                robot.use(None, "the session ended")
+                await cancel_and_wait(telling)
+
+    async def _tell_agents(self, name: ServerName, event: ServerEvent) -> None:
+        try:
+            await self._on_event(name, event)
+        except Exception:  # an agent that cannot be told must end neither the session nor the following of others
+            logger.exception("Agents could not be told what changed at %s", name.server_id)
+
+    async def _tell(self, name: ServerName, updates: asyncio.Queue[ServerEvent]) -> None:
+        while True:
+            await self._tell_agents(name, await updates.get())
+
+
+@contextlib.asynccontextmanager
+async def _time_to_answer(robot: Robot) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(_OPENING_S):
+            yield
+    except TimeoutError:
+        raise RemoteError(f"{robot.server.server_id} did not answer within {_OPENING_S:g} s.") from None
+
+
+async def _either(ended: asyncio.Task[None], stale: asyncio.Event) -> None:
+    waiting = asyncio.create_task(stale.wait(), name="bridge stale lists")
+    try:
+        await asyncio.wait((ended, waiting), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waiting.cancel()
+
+
+@contextlib.asynccontextmanager
+async def robots(
+    broker: Broker, *, wanted: Sequence[str], client_id: str, on_event: OnEvent, backoff: Backoff | None = None
+) -> AsyncIterator[Robots]:
+    """Be connected to the robots of a broker, as they come and go; the broker itself may come and go.
+
+    Args:
+        broker: Where they are.
+        wanted: Server ids and server names; none for all robots.
+        client_id: Our MQTT client id.
+        on_event: Told what changes: the robot, and what.
+        backoff: Delays between attempts to connect to the broker.
+    """
+    pool = Robots(broker, wanted, on_event)
+
+    async def follow() -> None:
+        async with contextlib.aclosing(servers.changes()) as changes:
+            async for online in changes:
+                await pool.follow(online)
+
+    async with directory(broker, client_id=client_id, backoff=backoff, on_status=pool.on_status) as servers:
+        pool.servers = servers
+        following = asyncio.create_task(follow(), name="bridge directory")
+        try:
+            yield pool
+        finally:
+            await cancel_and_wait(following)
+            await pool.close()

@@ -1,0 +1,240 @@
+"""The bridge as an MCP server: every message to or from a robot passes as it is, but for names.
+
+The SDK checks what an agent sends (era, handshake, parameters) and wraps the answer; the result itself is taken from
+the robot, not rebuilt from the SDK's models, which would drop what they don't know.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any, cast
+
+import mcp_types as types
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+from mcp.server.lowlevel.server import NotificationOptions, Server
+from mcp.server.models import InitializationOptions
+from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler
+from mcp.shared.exceptions import MCPError
+from mcp.shared.subscriptions import ResourcesListChanged, ResourceUpdated, ServerEvent, ToolsListChanged
+
+from robot_node.apps.bridge.agent import Agent, Follower
+from robot_node.apps.bridge.naming import Offer, ResourceUris, ToolNames
+from robot_node.apps.bridge.overview import LIST_ROBOTS, describe
+from robot_node.apps.bridge.robots import Robot, Robots
+from robot_node.apps.bridge.session import Params
+from robot_node.apps.bridge.watches import Watches
+from robot_node.errors import RemoteError
+from robot_node.mcp_mqtt.topics import ServerName
+
+Context = ServerRequestContext[Any, Any]
+
+_INSTRUCTIONS = """\
+The tools of robots that are online. Robots come and go, and the list of tools changes with them. While a single robot \
+is online its tools have their own names; of several, each tool begins with the name of its robot and two underscores. \
+list_robots tells who is online, or why nobody is."""
+# Of a result, what belongs to our connection with the agent.
+_ENVELOPE = ("resultType", "ttlMs", "cacheScope")
+_FIRST_LOOK_S = 3.0
+
+
+class _AnnouncingServer(Server[Any]):
+    """A server that tells agents of the handshake era that its lists change."""
+
+    def create_initialization_options(
+        self,
+        notification_options: NotificationOptions | None = None,
+        experimental_capabilities: dict[str, dict[str, Any]] | None = None,
+        extensions: dict[str, dict[str, Any]] | None = None,
+    ) -> InitializationOptions:
+        changes = notification_options or NotificationOptions(tools_changed=True, resources_changed=True)
+        return super().create_initialization_options(changes, experimental_capabilities, extensions)
+
+
+class Bridge:
+    """What agents connect to.
+
+    Attributes:
+        server: For any transport of the SDK.
+    """
+
+    _robots: Robots
+
+    def __init__(self) -> None:
+        self._bus = InMemorySubscriptionBus()
+        self._listen = ListenHandler(self._bus)
+        self._watches = Watches()
+        self._shown: list[Params] = []
+        self._numbers = itertools.count(1)
+        self.server: Server[Any] = _AnnouncingServer(
+            "robot-node-bridge",
+            version=version("robot-node"),
+            title="Robots",
+            instructions=_INSTRUCTIONS,
+            # The SDK answers with these, and _pass_on puts the robots' words in their place.
+            on_list_tools=_placeholder(types.ListToolsResult(tools=[])),
+            on_call_tool=_placeholder(types.CallToolResult(content=[])),
+            on_list_resources=_placeholder(types.ListResourcesResult(resources=[])),
+            on_list_resource_templates=_placeholder(types.ListResourceTemplatesResult(resource_templates=[])),
+            on_read_resource=_placeholder(types.ReadResourceResult(contents=[])),
+            on_subscribe_resource=self._subscribe,
+            on_unsubscribe_resource=self._unsubscribe,
+            on_subscriptions_listen=self._serve_listen,
+        )
+        self.server.add_notification_handler("notifications/initialized", types.NotificationParams, self._follow)
+        self.server.middleware[:] = [self._pass_on]
+
+    def serve(self, robots: Robots) -> None:
+        """Offer these robots."""
+        self._robots = robots
+
+    async def on_event(self, robot: ServerName, event: ServerEvent) -> None:
+        """Tell agents what changed at a robot."""
+        if isinstance(event, ToolsListChanged):
+            before, self._shown = self._shown, self._tools()
+            if before != self._shown:
+                await self._bus.publish(event)
+                await self._bus.publish(ResourcesListChanged())  # their URIs change with the number of robots
+        elif isinstance(event, ResourceUpdated):
+            offer = Offer(robot, event.uri)
+            for uri in self._watches.uris(offer):
+                await self._bus.publish(ResourceUpdated(uri))
+            if not self._watches.uris(offer):
+                await self._watches.stop(offer, self._robots.get(robot))
+        else:
+            await self._bus.publish(event)
+
+    async def _follow(self, ctx: Context, _: types.NotificationParams) -> None:
+        """Tell an agent of the handshake era of changes, until its connection ends, which cancels this."""
+        agent = Agent(ctx)
+        follower = Follower()
+        unsubscribe = self._bus.subscribe(follower.take)
+        try:
+            async for event in follower.events():
+                if not isinstance(event, ResourceUpdated) or self._watches.has(agent.agent, event.uri):
+                    await agent.tell_event(event)
+        finally:
+            unsubscribe()
+            self._watches.forget(agent.agent)
+
+    async def _pass_on(self, ctx: Context, call_next: CallNext) -> HandlerResult:
+        answer = await call_next(ctx)
+        if ctx.request_id is None or not isinstance(answer, dict):
+            return answer
+        params = dict(ctx.params or {})
+        try:
+            match ctx.method:
+                case "tools/list":
+                    await self._robots.settled(_FIRST_LOOK_S)
+                    self._shown = self._tools()
+                    result: Params = {"tools": [LIST_ROBOTS, *self._shown]}
+                case "tools/call":
+                    result = await self._call(ctx, params)
+                case "resources/list":
+                    result = {"resources": await self._list("resources", "uri")}
+                case "resources/templates/list":
+                    result = {"resourceTemplates": await self._list("templates", "uriTemplate")}
+                case "resources/read":
+                    result = await self._read(ctx, params)
+                case _:
+                    return answer
+        except RemoteError as error:
+            raise MCPError(types.INVALID_PARAMS, str(error)) from error
+        return _in_envelope(answer, result)
+
+    async def _call(self, ctx: Context, params: Params) -> Params:
+        await self._robots.settled(_FIRST_LOOK_S)
+        if params["name"] == LIST_ROBOTS["name"]:
+            return describe(self._robots, self._names())
+        offer = self._names().resolve(params["name"])
+        session = await self._robots.get(offer.robot).session()
+        return await session.request(ctx.method, params | {"name": offer.tool}, Agent(ctx))
+
+    async def _read(self, ctx: Context, params: Params) -> Params:
+        await self._robots.settled(_FIRST_LOOK_S)
+        offer = self._uris().resolve(params["uri"])
+        session = await self._robots.get(offer.robot).session()
+        result = await session.request(ctx.method, params | {"uri": offer.tool}, Agent(ctx))
+        if params["uri"] == offer.tool or not isinstance(result.get("contents"), list):
+            return result
+        prefix = params["uri"].removesuffix(offer.tool)
+        return result | {"contents": [content | {"uri": f"{prefix}{content['uri']}"} for content in result["contents"]]}
+
+    async def _list(self, kind: str, key: str) -> list[Params]:
+        await self._robots.settled(_FIRST_LOOK_S)
+        uris, several = self._uris(), len(self._robots.known) > 1
+        return [
+            (_labelled(item, uris.prefixes[robot.name], robot) if several else item)
+            | {key: uris.shown(robot.name, item[key])}
+            for robot in self._robots.known
+            for item in getattr(robot, kind)
+        ]
+
+    def _names(self) -> ToolNames:
+        return _tool_names(tuple((robot.name, *(tool["name"] for tool in robot.tools)) for robot in self._robots.known))
+
+    def _uris(self) -> ResourceUris:
+        return ResourceUris({robot.name: [item["uri"] for item in robot.resources] for robot in self._robots.known})
+
+    def _tools(self) -> list[Params]:
+        names, known = self._names(), self._robots.known
+        return [
+            (_labelled(tool, names.prefixes[robot.name], robot) if len(known) > 1 else tool)
+            | {"name": names.shown[Offer(robot.name, tool["name"])]}
+            for robot in known
+            for tool in robot.tools
+        ]
+
+    async def _subscribe(self, ctx: Context, params: types.SubscribeRequestParams) -> types.EmptyResult:
+        await self._watch(Agent(ctx).agent, params.uri)
+        return types.EmptyResult()
+
+    async def _unsubscribe(self, ctx: Context, params: types.UnsubscribeRequestParams) -> types.EmptyResult:
+        self._watches.forget(Agent(ctx).agent, params.uri)
+        return types.EmptyResult()
+
+    async def _serve_listen(
+        self, ctx: Context, params: types.SubscriptionsListenRequestParams
+    ) -> types.SubscriptionsListenResult:
+        who = f"listener {next(self._numbers)}"
+        try:
+            for uri in params.notifications.resource_subscriptions or ():
+                await self._watch(who, uri)
+            return await self._listen(ctx, params)
+        finally:
+            self._watches.forget(who)
+
+    async def _watch(self, who: str, uri: str) -> None:
+        await self._robots.settled(_FIRST_LOOK_S)
+        try:
+            offer = self._uris().resolve(uri)
+            await self._watches.start(who, uri, offer, self._robots.get(offer.robot))
+        except RemoteError as error:
+            raise MCPError(types.INVALID_PARAMS, str(error)) from error
+
+
+@functools.lru_cache(maxsize=1)  # each call of a tool asks anew, while who is online changes rarely
+def _tool_names(offered: tuple[tuple[Any, ...], ...]) -> ToolNames:
+    return ToolNames({robot: tools for robot, *tools in offered}, reserved=frozenset({LIST_ROBOTS["name"]}))
+
+
+def _placeholder(result: Any) -> Any:  # noqa: ANN401  # a handler of whichever request the result belongs to
+    async def handler(_ctx: Context, _params: object) -> Any:  # noqa: ANN401  # as above; the SDK awaits it
+        return result
+
+    return handler
+
+
+def _in_envelope(answer: Mapping[str, Any], result: Params) -> Params:
+    envelope = {key: answer[key] for key in _ENVELOPE if key in answer}
+    meta = cast("Params", answer.get("_meta") or {}) | cast("Params", result.get("_meta") or {})
+    return envelope | result | ({"_meta": meta} if meta else {})
+
+
+def _labelled(item: Params, label: str, robot: Robot) -> Params:
+    title = item.get("title") or item.get("name")
+    said = item.get("description")
+    where = f"On the robot {label} ({robot.server.server_id})."
+    return item | {"title": f"{title} ({label})", "description": f"{where} {said}" if said else where}

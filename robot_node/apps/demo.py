@@ -1,0 +1,123 @@
+"""The demo: a private broker, a robot with simulated hardware and the console, on loopback only."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from robot_node import daemon, hardware
+from robot_node.apps.demo_buttons import ON_THE_PINS, Buttons, obey_terminal
+from robot_node.apps.private_broker import PrivateBroker, free_port
+from robot_node.console.beside import console_of, open_browser
+from robot_node.console.server import serve_console
+from robot_node.errors import RobotNodeError
+from robot_node.settings.loading import load_settings
+from robot_node.settings.root import Settings
+
+_MQTT_PORT = 1883
+_WEBSOCKET_PORT = 8083
+_CONSOLE_PORT = 8088
+_SERVER_ID = "demo-robot"
+COMMANDS = (
+    "robots",
+    f"call {_SERVER_ID} control_camera '{{\"enabled\": true}}'",
+    f'call {_SERVER_ID} change_emotion \'{{"emotion": "happy"}}\'',
+    f"call {_SERVER_ID} take_photo --output photo.jpg",
+    f"watch {_SERVER_ID} --frames 150 --output video.mp4",
+)
+"""What to try, as arguments of ``robot-node``."""
+
+
+async def run_demo(scene: str) -> None:
+    """Run until cancelled: start the broker, the robot and the console, say what to try; then stop them all.
+
+    Args:
+        scene: What the simulated camera sees: a video file, ``webcam``, ``clock`` or ``auto``.
+
+    Raises:
+        BrokerError: mosquitto is missing or does not start.
+        SettingsError: the scene cannot be opened.
+    """
+    port = free_port(_MQTT_PORT)
+    try:
+        with tempfile.TemporaryDirectory(prefix="robot-node-demo-") as folder:
+            face = Path(folder) / "face.png"
+            async with PrivateBroker(port, free_port(_WEBSOCKET_PORT)) as broker:
+                settings = load_settings(
+                    None,
+                    {
+                        "broker": {"url": broker.url},
+                        "robot": {"server_id": _SERVER_ID, "server_name": "demo/robot"},
+                        # the only proxy of this broker; and, as all of the demo, reachable from this machine only
+                        "webrtc": {"proxy": True, "addresses": ("127.0.0.1",)},
+                        # it is heard by who watches
+                        "voice": {"engine": "espeak-ng" if shutil.which("espeak-ng") else "none"},
+                        "simulation": {"scene": scene, "display_picture": face},
+                        **ON_THE_PINS,
+                        "console": {
+                            "port": free_port(_CONSOLE_PORT),
+                            "broker_url": f"ws://127.0.0.1:{broker.websocket_port}/mqtt",
+                        },
+                    },
+                )
+                platform = hardware.choose(settings, simulated=True)
+                online = asyncio.Event()
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(daemon.run(settings, platform, on_online=online.set), name="robot")
+                    await online.wait()
+                    console: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+                    tasks.create_task(_serve_console(settings, console), name="console")
+                    _say(_what_to_try(broker, platform.name, face, await console))
+                    buttons = Buttons(settings, platform)
+                    _say(f"Press its buttons: type 'press NAME' and Enter here. There are: {', '.join(buttons.names)}.")
+                    tasks.create_task(obey_terminal(buttons, _say), name="buttons")
+    finally:  # Ctrl-C comes as a cancellation
+        _say("Stopped: the robot has left, the broker is gone.")
+
+
+async def _serve_console(settings: Settings, says: asyncio.Future[str]) -> None:
+    """Serve the page, and open it for a person at this machine; ``says`` becomes what to tell of it."""
+
+    def listening(url: str) -> None:
+        says.set_result(f"See and steer it in a browser: {url}")
+        if sys.stdin is not None and sys.stdin.isatty():
+            open_browser(url)
+
+    try:
+        await serve_console(console_of(settings), on_listening=listening)
+    except RobotNodeError as error:
+        says.set_result(str(error))
+
+
+def _what_to_try(broker: PrivateBroker, hardware_name: str, face: Path, console: str) -> str:
+    prefix = _command()
+    where = "" if broker.port == _MQTT_PORT else f" --broker {broker.url}"
+    commands = "\n".join(f"  {prefix} {command}{where}" for command in COMMANDS)
+    return f"""
+A robot is online: {_SERVER_ID} (demo/robot), on hardware that is {hardware_name}.
+Broker: {broker.url}, WebSocket ws://127.0.0.1:{broker.websocket_port}/mqtt; both on loopback only.
+
+{console}
+
+Or, in another terminal, try:
+{commands}
+The face, as its display shows it, is always in {face}
+Ctrl-C stops everything."""
+
+
+def _command() -> str:
+    """How a person would start us again from the present folder."""
+    script = Path(sys.argv[0]).resolve()
+    if shutil.which(script.name) == str(script):
+        return script.name
+    relative = os.path.relpath(script)
+    return str(script) if relative.startswith("..") else relative
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,105 @@
+"""The display: is its bus there, and does anybody answer at the address."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from robot_node.apps.doctor.case import Case
+from robot_node.apps.doctor.findings import Finding
+from robot_node.devices import oled
+from robot_node.devices.worker import HangingError
+from robot_node.errors import DeviceError
+
+_COMMON_ADDRESSES = (0x3C, 0x3D)
+"""The two that modules with an SSD1306 or SH1106 can have; nobody else's address is touched."""
+_WHY = "Without a display nobody sees the robot's face."
+
+
+async def check_display(case: Case) -> None:
+    """Check the display that is configured. It is asked for its status only, on I2C; on SPI nothing is sent."""
+    if case.settings.display.driver == "none":
+        case.tell(Finding.left_out("display", "No display is configured."))
+    elif case.settings.display.interface == "spi":
+        await _check_spi(case)
+    else:
+        await _check_i2c(case)
+
+
+async def _check_i2c(case: Case) -> None:
+    display = case.settings.display
+    node = f"/dev/i2c-{display.bus}"
+    if case.on_a_pi and not case.machine.path(node[1:]).exists():
+        remedy = "Enable I2C, and restart: sudo raspi-config nonint do_i2c 0 && sudo reboot"
+        if display.bus != 1:
+            remedy = f"Add dtparam=i2c{display.bus}=on or its overlay to /boot/firmware/config.txt; or set bus = 1."
+        case.tell(Finding.bad("I2C bus", f"There is no {node}.", why=_WHY, remedy=remedy))
+        return
+    try:
+        answers = await case.call("I2C bus", case.limit_s, _answers, case, display.address)
+        others = [address for address in _COMMON_ADDRESSES if address != display.address]
+        found = [] if answers else [a for a in others if await case.call("I2C bus", case.limit_s, _answers, case, a)]
+    except HangingError as error:
+        remedy = "Check the display's wires, with the power off: a module without power holds the bus."
+        case.tell(Finding.bad("I2C bus", error.message, why=_WHY, remedy=remedy))
+        return
+    except DeviceError as error:
+        case.tell(Finding.bad("I2C bus", error.message, why=_WHY, remedy=error.remedy))
+        return
+    case.tell(Finding.good("I2C bus", f"{node} can be used."))
+    where = f"0x{display.address:02x}"
+    if answers:
+        case.tell(Finding.good("display", f"Somebody answers at {where}."))
+    elif found:
+        other = f"0x{found[0]:02x}"
+        detail = f"Nobody answers at {where}, but somebody does at {other}."
+        remedy = f"Set address = {other} in [display] of the settings file; then sudo systemctl restart robot-node"
+        case.tell(Finding.bad("display", detail, why=_WHY, remedy=remedy))
+    else:
+        detail = f"Nobody answers at {where}, nor at {' or '.join(f'0x{other:02x}' for other in others)}."
+        remedy = (
+            "Check its four wires, with the power off: docs/install-on-a-pi.md. What is on the bus: "
+            f"i2cdetect -y {display.bus} (sudo apt install i2c-tools). A robot without a display: sudo robot-node "
+            "setup --non-interactive --display none"
+        )
+        case.tell(Finding.bad("display", detail, why=_WHY, remedy=remedy))
+
+
+def _answers(case: Case, address: int) -> bool:
+    """Ask for the status byte, which changes nothing.
+
+    Raises:
+        DeviceError: the bus cannot be opened.
+    """
+    serial: Any = case.platform.i2c(case.settings.display.bus, address)
+    try:
+        oled.is_on(serial)
+    except OSError:
+        return False
+    finally:
+        serial.cleanup()
+    return True
+
+
+async def _check_spi(case: Case) -> None:
+    display = case.settings.display
+    node = f"/dev/spidev{display.spi_port}.{display.spi_device}"
+    enable = "Enable SPI, and restart: sudo raspi-config nonint do_spi 0 && sudo reboot"
+    if case.on_a_pi and not case.machine.path(node[1:]).exists():
+        case.tell(Finding.bad("SPI bus", f"There is no {node}.", why=_WHY, remedy=enable))
+        return
+    try:
+        await case.call("SPI bus", case.limit_s, _open_spi, case)
+    except DeviceError as error:
+        case.tell(Finding.bad("SPI bus", error.message, why=_WHY, remedy=error.remedy))
+    except OSError as error:
+        detail = f"{node} cannot be opened: {error.strerror or error}."
+        remedy = f"{enable}. The robot's user must be in the group spi."
+        case.tell(Finding.bad("SPI bus", detail, why=_WHY, remedy=remedy))
+    else:
+        case.tell(Finding.good("SPI bus", f"{node} can be used; whether a display is on it cannot be told."))
+
+
+def _open_spi(case: Case) -> None:
+    bus = case.platform.spidev()
+    bus.open(case.settings.display.spi_port, case.settings.display.spi_device)
+    bus.close()

@@ -1,0 +1,94 @@
+"""The pins: can they be used, and are those that the settings name free."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from robot_node.apps.doctor.case import Case
+from robot_node.apps.doctor.findings import Finding
+from robot_node.devices.worker import HangingError
+from robot_node.errors import DeviceError
+from robot_node.settings.root import Settings
+
+_WHY = "LEDs, buttons, servos and the privacy switch are on them."
+_OURS = ("lg", "robot-node")
+"""What lgpio calls itself to the kernel."""
+
+
+def pins_in_question(settings: Settings) -> dict[int, str]:
+    """The GPIOs that the robot itself drives or reads, each with the setting that names it.
+
+    Those of the I2C and SPI buses are the kernel's.
+    """
+    claims = [*settings.display.claims(), *settings.privacy.claims(), *settings.pins.claims()]
+    return {gpio: user for user, gpio in claims if not user.startswith("the ")}
+
+
+async def check_pins(case: Case) -> None:
+    """Check the pins without touching one: who uses which is asked of the kernel."""
+    wanted = pins_in_question(case.settings)
+    if not wanted:
+        case.tell(Finding.left_out("pins", "Nothing is configured on them."))
+        return
+    with _scratch_folder():
+        if await case.load("pin library", case.platform.pin_factory, why=_WHY) is None:
+            return
+        case.tell(Finding.good("pin library", "It can be loaded."))
+        try:
+            users = await case.call("pins", case.limit_s, case.platform.pin_users)
+        except HangingError as error:
+            case.tell(Finding.bad("pins", error.message, why=_WHY, remedy="Restart the machine."))
+            return
+        except DeviceError as error:
+            case.tell(Finding.bad("pins", error.message, why=_WHY, remedy=error.remedy))
+            return
+    case.tell(_free(case, wanted, users))
+
+
+def _free(case: Case, wanted: Mapping[int, str], users: Mapping[int, str]) -> Finding:
+    taken = {gpio: users[gpio] for gpio in sorted(wanted) if gpio in users}
+    if taken and any(process.is_robot for process in case.machine.processes()):
+        taken = {gpio: user for gpio, user in taken.items() if user not in _OURS}
+    if not taken:
+        return Finding.good("pins", f"{_names(wanted)}: free, or in use by the robot itself.")
+    named = ", ".join(f"GPIO{gpio} ({wanted[gpio]}) by {user or 'somebody'}" for gpio, user in taken.items())
+    return Finding.bad(
+        "pins",
+        f"In use already: {named}.",
+        why="A pin has one user: what is wired to it cannot be used.",
+        remedy="End that program, or take its dtoverlay out of /boot/firmware/config.txt; or use another pin. "
+        "All users: gpioinfo (sudo apt install gpiod)",
+    )
+
+
+def _names(gpios: Mapping[int, Any]) -> str:
+    return ", ".join(f"GPIO{gpio}" for gpio in sorted(gpios))
+
+
+@contextlib.contextmanager
+def _scratch_folder() -> Iterator[None]:
+    """A folder that goes away again: lgpio leaves files in $LG_WD, and makes it the working directory."""
+    before = Path.cwd()
+    with tempfile.TemporaryDirectory(prefix="robot-node-doctor-") as folder, _environment("LG_WD", folder):
+        try:
+            yield
+        finally:
+            os.chdir(before)
+
+
+@contextlib.contextmanager
+def _environment(name: str, value: str) -> Iterator[None]:
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before

@@ -1,0 +1,67 @@
+"""Who runs the robot on this machine: the service's user with its groups, or whoever started the doctor."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from robot_node.apps.doctor.machine import Machine
+
+UNIT = "robot-node.service"
+_UNIT_FOLDERS = ("etc/systemd/system", "usr/local/lib/systemd/system", "usr/lib/systemd/system", "lib/systemd/system")
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """Who runs the robot.
+
+    Attributes:
+        is_installed: There is a unit.
+        user: Its user's name.
+        uid: The user's number; None when there is no such user.
+        groups: Names of the groups that it is in while it runs.
+        state_folder: Where it may keep what it must not forget, below the root.
+    """
+
+    is_installed: bool
+    user: str
+    uid: int | None
+    groups: frozenset[str]
+    state_folder: str
+
+    @property
+    def may_do_everything(self) -> bool:
+        """Whether it is root."""
+        return self.uid == 0
+
+
+def service_of(machine: Machine) -> Service:
+    """Read the unit, and what belongs to its user."""
+    unit = next((text for folder in _UNIT_FOLDERS if (text := machine.text(f"{folder}/{UNIT}"))), "")
+    for drop_in in sorted(machine.path(f"etc/systemd/system/{UNIT}.d").glob("*.conf")):
+        unit += "\n" + machine.text(str(drop_in.relative_to(machine.root)))
+    user = (_values(unit, "User") or ["root"])[-1] if unit else machine.user_in_question
+    uid, gid = _ids(machine, user)
+    named = {name for value in _values(unit, "SupplementaryGroups") for name in value.split()}
+    groups = frozenset(
+        name for name, number, members in _groups(machine) if number == gid or user in members or name in named
+    )
+    state = (_values(unit, "StateDirectory") or ["robot-node"])[-1].split()[0]
+    return Service(bool(unit), user, uid, groups, f"var/lib/{state}")
+
+
+def _values(unit: str, key: str) -> list[str]:
+    return [value.strip() for value in re.findall(rf"^{key}=(.+)$", unit, re.MULTILINE)]
+
+
+def _ids(machine: Machine, user: str) -> tuple[int | None, int | None]:
+    for line in machine.text("etc/passwd").splitlines():
+        fields = line.split(":")
+        if len(fields) > 3 and fields[0] == user and fields[2].isdigit() and fields[3].isdigit():
+            return int(fields[2]), int(fields[3])
+    return None, None
+
+
+def _groups(machine: Machine) -> list[tuple[str, int, set[str]]]:
+    lines = (line.split(":") for line in machine.text("etc/group").splitlines())
+    return [(f[0], int(f[2]), set(f[3].split(","))) for f in lines if len(f) > 3 and f[2].isdigit()]

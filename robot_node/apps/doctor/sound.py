@@ -1,0 +1,57 @@
+"""Microphone, loudspeaker, voice and hearing: is there what the settings ask for."""
+
+from __future__ import annotations
+
+from robot_node.apps.doctor.case import Case
+from robot_node.apps.doctor.findings import Finding
+from robot_node.core.pip_hint import run_module, run_pip
+from robot_node.devices.audio import DEFAULT_DEVICE
+from robot_node.devices.platform import SoundLibrary
+from robot_node.devices.worker import HangingError
+
+_WHY = "It was asked for in [audio]."
+
+
+async def check_sound(case: Case) -> None:
+    """Check the sound devices that are configured; nothing is recorded or played."""
+    audio = case.settings.audio
+    wanted = {"microphone": (audio.microphone, "input"), "loudspeaker": (audio.loudspeaker, "output")}
+    wanted = {name: what for name, what in wanted.items() if what[0] != "none"}
+    if not wanted:
+        case.tell(Finding.left_out("sound", "Neither microphone nor loudspeaker is configured."))
+    elif (library := await case.load("sound library", case.platform.sound_library, why=_WHY)) is not None:
+        for name, (device, kind) in wanted.items():
+            case.tell(await _device(case, library, name, device, kind))
+    if case.settings.voice.engine == "espeak-ng":
+        case.tell(_program(case, "voice", "espeak-ng", why="The robot cannot speak."))
+    if case.settings.hearing.engine == "pocketsphinx":
+        case.tell(_package(case, "hearing", "pocketsphinx", why="The robot understands nothing that is said."))
+
+
+async def _device(case: Case, library: SoundLibrary, name: str, device: str, kind: str) -> Finding:
+    asked = None if device == DEFAULT_DEVICE else device
+    try:
+        found = await case.call(name, case.limit_s, library.query_devices, asked, kind)
+    except HangingError as error:
+        return Finding.bad(name, error.message, why=_WHY, remedy="Unplug it and plug it in again.")
+    except (ValueError, library.PortAudioError) as error:
+        remedy = (
+            f"Plug it in, or set {name} in [audio] to a part of a name that this lists: {run_module('sounddevice')} . "
+            "The robot's user must be in the group audio."
+        )
+        return Finding.bad(name, f"There is no {device!r}: {error}.", why=_WHY, remedy=remedy)
+    return Finding.good(name, f"{found['name']} is there.")
+
+
+def _program(case: Case, check: str, program: str, *, why: str) -> Finding:
+    if case.machine.find_program(program):
+        return Finding.good(check, f"{program} is installed.")
+    detail = f"The program {program} is not installed."
+    return Finding.bad(check, detail, why=why, remedy=f"Install it: sudo apt install {program}")
+
+
+def _package(case: Case, check: str, package: str, *, why: str) -> Finding:
+    if version := case.machine.version_of(package):
+        return Finding.good(check, f"{package} {version} is installed.")
+    detail = f"The Python package {package} is not installed."
+    return Finding.bad(check, detail, why=why, remedy=f"Install it: {run_pip(f'install {package}')}")

@@ -1,0 +1,189 @@
+"""The machine itself: groups of the robot's user, clock, disk, state folder, versions."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+
+from packaging.requirements import InvalidRequirement, Requirement
+
+from robot_node.apps.doctor.case import Case
+from robot_node.apps.doctor.findings import Finding
+from robot_node.apps.doctor.pins import pins_in_question
+from robot_node.core.pip_hint import run_pip
+
+_FULL_BYTES = 50 * 1024**2
+_SHORT_BYTES = 500 * 1024**2
+_OLDEST_PYTHON = (3, 11)
+_KNOWN_SYSTEMS = {"12": "bookworm", "13": "trixie"}
+
+
+def check_system(case: Case) -> None:
+    """Check the machine."""
+    case.tell(_system(case))
+    case.tell(_python(case))
+    case.tell(_packages(case))
+    if case.on_a_pi:
+        case.tell(_groups(case))
+    case.tell(_clock(case))
+    case.tell(_disk(case))
+    if case.service.is_installed or case.settings.robot.state_file is not None:
+        case.tell(_state_folder(case))
+    else:
+        case.tell(Finding.left_out("state folder", "There is no service on this machine, and no state_file."))
+
+
+def _needed_groups(case: Case) -> dict[str, str]:
+    settings = case.settings
+    needed = {"video": "the camera", "render": "the camera"}
+    if settings.display.driver != "none":
+        needed[settings.display.interface] = "the display"
+    if pins_in_question(settings):
+        needed["gpio"] = "the pins"
+    if {settings.audio.microphone, settings.audio.loudspeaker} != {"none"}:
+        needed["audio"] = "the sound"
+    return needed
+
+
+def _groups(case: Case) -> Finding:
+    user = case.service.user
+    if case.service.uid is None:
+        remedy = f"Create it: sudo useradd --system --groups {','.join(_needed_groups(case))} {user}"
+        return Finding.bad("groups", f"There is no user {user}.", why="The service cannot start.", remedy=remedy)
+    if case.service.may_do_everything:
+        return Finding.note(
+            "groups",
+            "The robot runs as root, who needs no group.",
+            why="Whoever finds a hole in it has the whole machine.",
+            remedy="Give it a user of its own, as docs/install-on-a-pi.md does.",
+        )
+    missing = {name: what for name, what in _needed_groups(case).items() if name not in case.service.groups}
+    if not missing:
+        return Finding.good("groups", f"{user} is in all that it needs: {', '.join(_needed_groups(case))}.")
+    named = ", ".join(f"{name} for {what}" for name, what in missing.items())
+    return Finding.bad(
+        "groups",
+        f"{user} is not in: {named}.",
+        why="Devices belong to groups: they cannot be opened.",
+        remedy=f"sudo usermod -aG {','.join(missing)} {user} && sudo systemctl restart robot-node",
+    )
+
+
+def _clock(case: Case) -> Finding:
+    synchronised = case.machine.clock_is_synchronised()
+    if synchronised is None:
+        return Finding.left_out("clock", "Whether it is kept right cannot be told here.")
+    now = case.machine.now()
+    if synchronised:
+        return Finding.good("clock", f"It is kept right: {now:%Y-%m-%d %H:%M} UTC.")
+    return Finding.note(
+        "clock",
+        f"Nobody keeps it right; it shows {now:%Y-%m-%d %H:%M} UTC.",
+        why="With a wrong clock certificates seem invalid, and logs lie.",
+        remedy="sudo timedatectl set-ntp true, and let the machine reach a time server; timedatectl shows the state.",
+    )
+
+
+def _disk(case: Case) -> Finding:
+    folder = _nearest(case.machine.path(case.service.state_folder))
+    free = case.machine.free_bytes(folder)
+    detail = f"{free / 1024**2:,.0f} MiB are free."
+    why = "On a full disk nothing is remembered, and the system itself fails in odd ways."
+    remedy = (
+        "Make room: sudo journalctl --vacuum-size=100M; sudo apt clean. What is large: sudo du -xh / | sort -h | tail"
+    )
+    if free < _FULL_BYTES:
+        return Finding.bad("disk", f"Only {detail}", why=why, remedy=remedy)
+    if free < _SHORT_BYTES:
+        return Finding.note("disk", f"Only {detail}", why=why, remedy=remedy)
+    return Finding.good("disk", detail)
+
+
+def _nearest(folder: Path) -> Path:
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return folder
+
+
+def _state_folder(case: Case) -> Finding:
+    """Whether the service may write there; told from owner and mode, since writing would change something."""
+    chosen = case.settings.robot.state_file
+    name = str(chosen.absolute().parent) if chosen else f"/{case.service.state_folder}"
+    folder = case.machine.path(name.lstrip("/"))
+    why = "What should survive a restart is forgotten."
+    if not folder.exists() and chosen:
+        detail = f"{name}, where robot.state_file is, does not exist."
+        remedy = f"Make it: sudo install -d -o {case.service.user} {name}; or leave state_file out."
+        return Finding.bad("state folder", detail, why=why, remedy=remedy)
+    if not folder.exists():
+        return Finding.good("state folder", f"{name} does not exist yet; systemd makes it when the service starts.")
+    remedy = f"sudo chown -R {case.service.user}: {name} && sudo chmod u+rwx {name}"
+    if os.statvfs(folder).f_flag & os.ST_RDONLY:
+        remedy = "Switch the overlay off (sudo raspi-config, Performance Options), or check the card: sudo dmesg | tail"
+        return Finding.bad("state folder", f"{name} is on a read-only file system.", why=why, remedy=remedy)
+    about = folder.stat()
+    owned = about.st_uid == case.service.uid and about.st_mode & stat.S_IWUSR
+    if owned or about.st_mode & stat.S_IWOTH or case.service.may_do_everything:
+        return Finding.good("state folder", f"{case.service.user} may write to {name}.")
+    return Finding.bad("state folder", f"{case.service.user} may not write to {name}.", why=why, remedy=remedy)
+
+
+def _system(case: Case) -> Finding:
+    release = _os_release(case)
+    named = release.get("PRETTY_NAME", "an unknown system")
+    if not case.on_a_pi:
+        return Finding.good("system", f"{named}; no Raspberry Pi.")
+    detail = f"{named} on a {case.machine.model}."
+    if release.get("VERSION_ID") in _KNOWN_SYSTEMS:
+        return Finding.good("system", detail)
+    return Finding.note(
+        "system",
+        detail,
+        why=f"robot-node is made for Raspberry Pi OS {' and '.join(_KNOWN_SYSTEMS.values())}: elsewhere libcamera and "
+        "picamera2 may be too old, or missing.",
+        remedy="Install the present Raspberry Pi OS with the Raspberry Pi Imager.",
+    )
+
+
+def _os_release(case: Case) -> Mapping[str, str]:
+    lines = (line.partition("=") for line in case.machine.text("etc/os-release").splitlines())
+    return {key: value.strip('"') for key, _, value in lines}
+
+
+def _python(case: Case) -> Finding:
+    version = tuple(int(part) for part in case.machine.python.split(".")[:2])
+    detail = f"Python {case.machine.python}, robot-node {case.machine.version_of('robot-node') or 'from its source'}."
+    if version >= _OLDEST_PYTHON:
+        return Finding.good("versions", detail)
+    remedy = "Install the present Raspberry Pi OS, or another Python for the venv."
+    return Finding.bad("versions", detail, why="robot-node needs Python 3.11 or later.", remedy=remedy)
+
+
+def _packages(case: Case) -> Finding:
+    """Whether each package that robot-node requires is there in a version that it is made for."""
+    wrong: list[str] = []
+    wanted: list[str] = []
+    requirements = case.machine.requirements()
+    for text in requirements:
+        try:
+            requirement = Requirement(text)
+        except InvalidRequirement:
+            continue
+        if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
+            continue
+        version = case.machine.version_of(requirement.name)
+        if version is None or not requirement.specifier.contains(version, prereleases=True):
+            wrong.append(f"{requirement.name} {version or 'is missing'} (needed: {requirement.specifier or 'any'})")
+            wanted.append(f"'{requirement.name}{requirement.specifier}'")
+    if not requirements:
+        return Finding.left_out("packages", "robot-node is not installed: what it needs is not known.")
+    if not wrong:
+        return Finding.good("packages", "All that robot-node needs are there, in versions that it is made for.")
+    return Finding.bad(
+        "packages",
+        f"{'; '.join(wrong)}.",
+        why="Other versions behave differently: robot-node may fail anywhere.",
+        remedy=f"Install these: {run_pip(' '.join(['install', *wanted]))}",
+    )

@@ -1,0 +1,172 @@
+"""The commands that visit a robot: ``robot-node robots | call | watch``."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import json
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from robot_node.cli.options import BrokerOption, ClientIdOption, JsonOption, RobotArgument, broker_at, visit
+from robot_node.core.run_until_signal import run_until_signal
+from robot_node.errors import SettingsError
+from robot_node.logs.setup import configure_logging
+from robot_node.logs.text import one_line
+from robot_node.mqtt import Broker
+from robot_node.settings.loading import load_settings
+from robot_node.settings.logs import LogSettings
+
+_ARGUMENTS = "Write them like '{\"enabled\": true}', in quotes for the shell."
+
+
+def robots(
+    broker: BrokerOption = None,
+    watch_: Annotated[
+        bool,
+        typer.Option(
+            "--watch", "-w", help="Show who comes (+) and goes (-), a line each, until Ctrl-C. With --json: JSON lines."
+        ),
+    ] = False,
+    as_json: Annotated[
+        bool,
+        typer.Option(
+            "--json",
+            help="Print one JSON document and nothing else on stdout; with --watch one JSON object a line, "
+            'whose "event" is "online" or "offline".',
+        ),
+    ] = False,
+) -> None:
+    """List the robots that are online."""
+    from robot_node.apps import remote  # noqa: PLC0415
+
+    if watch_:
+        configure_logging(LogSettings(level="error"))
+        _watch_robots(broker_at(broker), as_json=as_json)
+        return
+    configure_logging(LogSettings(level="warning"))
+    found = visit(remote.online(broker_at(broker)))
+    if as_json:
+        typer.echo(json.dumps([remote.as_json(robot) for robot in found], ensure_ascii=False))
+    elif found:
+        _print_table(found)
+    else:
+        typer.echo(f"No robot is online at {broker_at(broker)}.")
+
+
+def _watch_robots(broker: Broker, *, as_json: bool) -> None:
+    from robot_node.apps import remote  # noqa: PLC0415
+
+    def show(movement: remote.Movement) -> None:
+        at = datetime.now().astimezone()
+        if as_json:
+            typer.echo(json.dumps(remote.movement_as_json(movement, at), ensure_ascii=False))
+        else:
+            typer.echo(remote.movement_as_text(movement, at))
+
+    def say(line: str) -> None:
+        typer.echo(line, err=True)
+
+    asyncio.run(run_until_signal(remote.follow(broker, show=show, say=say)))
+
+
+def _print_table(found: tuple[Any, ...]) -> None:
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    table = Table("SERVER ID", "SERVER NAME", "DESCRIPTION", box=None, pad_edge=False)
+    for robot in found:
+        # Strangers wrote them: neither rich's markup nor what a terminal obeys.
+        words = (robot.server_id, robot.server_name, robot.description)
+        table.add_row(*(Text(one_line(" ".join(word.split()))) for word in words))
+    console = Console()
+    # not a terminal: never wrap, so that grep and cut see one robot a line
+    console.print(table) if console.is_terminal else Console(width=1000).print(table)
+
+
+def call(
+    robot: RobotArgument,
+    tool: Annotated[str, typer.Argument(metavar="TOOL", help="Name of the tool, e.g. take_photo.")],
+    arguments: Annotated[
+        str, typer.Argument(metavar="JSON", help="The tool's arguments, e.g. '{\"enabled\": true}'.")
+    ] = "{}",
+    broker: BrokerOption = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Save the image of the result here.")
+    ] = None,
+    client_id: ClientIdOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Call a tool of a robot."""
+    from robot_node.apps import remote  # noqa: PLC0415
+
+    configure_logging(LogSettings(level="warning"))
+    try:
+        parsed = json.loads(arguments)
+    except ValueError as error:
+        raise SettingsError(f"The tool's arguments are not valid JSON: {error}.", remedy=_ARGUMENTS) from error
+    if not isinstance(parsed, dict):
+        raise SettingsError("The tool's arguments must be a JSON object.", remedy=_ARGUMENTS)
+    ask = functools.partial(typer.confirm, err=True) if sys.stdin.isatty() and not as_json else None
+    result = visit(remote.call(broker_at(broker), robot, tool, parsed, client_id=client_id, ask=ask))
+    if as_json:  # first: what the tool has done is told, whatever becomes of the file
+        typer.echo(json.dumps(remote.result_as_json(result), ensure_ascii=False))
+    saved = remote.save_image(result, output) if output and not result.is_error else None
+    if not as_json:
+        for line in remote.result_as_text(result, saved):
+            typer.echo(line, err=result.is_error)
+    if result.is_error:
+        raise typer.Exit(1)
+
+
+def watch(
+    robot: RobotArgument,
+    broker: BrokerOption = None,
+    frames: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Stop after N decoded frames; default: until Ctrl-C.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE.mp4", help="Write the video here.")
+    ] = None,
+    ice_server: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="URL",
+            help="A STUN or TURN server, e.g. stun:host:3478 or turn:user:password@host:3478; may be repeated.  "
+            "[default: ROBOT_NODE_WEBRTC__ICE_SERVERS]",
+            show_default=False,
+        ),
+    ] = None,
+    client_id: ClientIdOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Watch a robot's camera over WebRTC.
+
+    Reports time to first frame, size and frame rate.
+    """
+    from robot_node.apps import remote  # noqa: PLC0415
+
+    configure_logging(LogSettings(level="warning"))
+    report = visit(
+        remote.watch(
+            broker_at(broker),
+            robot,
+            frames=frames,
+            output=output,
+            ice_servers=ice_server or load_settings().webrtc.ice_servers,
+            say=lambda line: typer.echo(line, err=True),
+            client_id=client_id,
+        )
+    )
+    if as_json:
+        typer.echo(json.dumps(remote.report_as_json(report)))
+    else:
+        typer.echo(
+            f"first frame after {report.first_frame_ms:.0f} ms, {report.frames} frames of "
+            f"{report.width}x{report.height} at {report.fps:.1f} frames/s"
+        )

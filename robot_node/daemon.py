@@ -1,0 +1,361 @@
+"""The composition root: builds the devices and services of one robot, starts them and stops them in order."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import zlib
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from functools import partial
+from types import MappingProxyType
+from typing import Any
+
+from mcp.server import MCPServer
+
+from robot_node.core.counters import Measurements, count_changes
+from robot_node.core.events import Event, EventLog, record
+from robot_node.core.state import RobotState
+from robot_node.devices.audio import Loudspeaker, Microphone
+from robot_node.devices.camera import Camera
+from robot_node.devices.display import Display
+from robot_node.devices.face import Face
+from robot_node.devices.on_pins import open_pins
+from robot_node.devices.platform import Platform
+from robot_node.devices.plugin import DeviceContext
+from robot_node.devices.stalls import restart_when_stalled, switch_on_at_start
+from robot_node.mcp_mqtt.notifier import Notifier
+from robot_node.mcp_mqtt.server import Beside, ServerOptions, serve
+from robot_node.mqtt import Backoff, LinkStatus
+from robot_node.robot import systemd, watchdog
+from robot_node.robot.chat import Chat
+from robot_node.robot.monitoring.factory import Monitoring
+from robot_node.robot.plugins import open_plugins
+from robot_node.robot.reactions import react
+from robot_node.robot.saved_state import Kept, camera_comes_on
+from robot_node.robot.shutdown import DeviceStack
+from robot_node.robot.state_store import Keeper, state_file
+from robot_node.robot.subtitles import Subtitles
+from robot_node.robot.supervisor import RestartPolicy, Service, Supervisor
+from robot_node.robot.watchdog import LinkCheck
+from robot_node.settings.devices import AudioSettings, CameraSettings
+from robot_node.settings.root import Settings
+from robot_node.speech.recognizer import Ears
+from robot_node.speech.recognizer_factory import make_ears
+from robot_node.speech.speaker import Speaker
+from robot_node.speech.voice_factory import Voice, make_voice
+from robot_node.tools.access import guarded
+from robot_node.tools.logs import SET_LOG_LEVEL, offer_log_levels
+from robot_node.tools.resources import announce
+from robot_node.tools.server import Body, build_server
+from robot_node.webrtc.answerer import answer
+from robot_node.webrtc.bitrate import BitrateLimits
+from robot_node.webrtc.call_control import CallControl
+from robot_node.webrtc.media_stack import load_module
+from robot_node.webrtc.streams import Streams
+
+logger = logging.getLogger(__name__)
+
+
+async def run(
+    settings: Settings,
+    platform: Platform,
+    *,
+    on_online: Callable[[], None] = lambda: None,
+    beside: Mapping[str, Service] = MappingProxyType({}),
+    restarts: RestartPolicy = RestartPolicy(),  # noqa: B008  # frozen
+) -> None:
+    """Run one robot until cancelled.
+
+    The face and presence come up first; the media stack is loaded while the robot is already reachable. When
+    cancelled, presence is cleared and viewers are told, then the camera is switched off and the display goes dark.
+    A service that crashes is started again (see :mod:`robot_node.robot.supervisor`).
+
+    Args:
+        settings: The robot's settings.
+        platform: The hardware, real or simulated.
+        on_online: Called each time the robot has become reachable.
+        beside: Further services to run as long as the robot does, by name.
+        restarts: When a service that crashed is started again.
+
+    Raises:
+        SettingsError: a setting cannot be used.
+        ServiceError: a service crashed too often.
+    """
+    state, links = RobotState(), _link_checks(settings)
+    events, measurements = _follow(state)
+    async with watchdog.fed([watchdog.no_call_hangs, *links.values()]), DeviceStack() as devices:
+        keeper = Keeper(state_file(settings.robot.state_file), state)
+        devices.push_async_callback(keeper.close)
+        display = Display(platform, settings.display, state, measurements=measurements)
+        devices.push_async_callback(display.close)
+        await display.open()
+        face = Face(
+            display,
+            state,
+            expressions=settings.face.known(settings.display),
+            care=settings.display.care(),
+            seed=zlib.crc32(settings.robot.server_id.encode()),  # two robots side by side don't blink together
+        )
+        on_pins = await open_pins(platform, settings, state, events, devices)
+        camera = Camera(platform, settings.camera, state, indicator=on_pins.indicator, privacy=on_pins.privacy)
+        devices.push_async_callback(camera.close)
+        microphone, loudspeaker = _sound(platform, settings.audio, state, devices)
+        kept = await keeper.restore(face, loudspeaker)
+        voice = make_voice(settings.voice, face, state, microphone=microphone, loudspeaker=loudspeaker, events=events)
+        ears = make_ears(
+            settings.hearing, face, state, microphone=microphone, tell=voice.announcements.send, events=events
+        )
+        streams = Streams(
+            camera,
+            voice.microphone,
+            voice.loudspeaker if ears is None else ears.beside(voice.loudspeaker),
+            viewer_may_speak=settings.audio.viewer_may_speak,
+            ears=None if ears is None else ears.viewer,
+            pictures=camera,
+            camera_settings=settings.camera,
+            bitrate=BitrateLimits(
+                floor=min(settings.webrtc.min_bitrate, settings.camera.bitrate), ceiling=settings.camera.bitrate
+            ),
+        )
+        devices.callback(streams.close)
+        notifier = Notifier()
+        plugins = await open_plugins(
+            (
+                DeviceContext(name, table, platform, state, events, notifier.resource_updated)
+                for name, table in settings.devices.wanted.items()
+            ),
+            devices,
+        )
+        calls = CallControl(state, wanted=settings.dialer.call_at_start) if settings.dialer.enabled else None
+        body = Body(
+            camera=camera,
+            face=face,
+            state=state,
+            loudspeaker=loudspeaker,
+            speaker=voice.speaker,
+            calls=calls,
+            outputs=on_pins.outputs,
+            plugins=plugins,
+            events=events,
+            measurements=measurements,
+        )
+        server, meta = await _make_server(settings, body, notifier)
+        monitoring = Monitoring(settings, body, platform)
+        devices.callback(monitoring.close)
+        online = asyncio.Event()
+
+        def has_become_reachable() -> None:
+            systemd.notify("READY=1", f"STATUS=online as {settings.robot.server_id}")
+            logger.info("Online as %s (%s)", settings.robot.server_id, settings.robot.server_name)
+            online.set()
+            on_online()
+
+        try:
+            async with Supervisor(state, policy=restarts) as services:
+                always: dict[str, Service] = {
+                    "face": face.live,
+                    "inputs": on_pins.inputs.watch,
+                    "reactions": partial(react, body, settings.reactions.rules),
+                    "resource updates": partial(announce, body, notifier.resource_updated),
+                    "state file": keeper.run,
+                    **monitoring.services(online),
+                }
+                for name, service in {**always, **beside}.items():
+                    services.run(name, service)
+                serve_mcp = partial(
+                    _serve_mcp,
+                    settings,
+                    server,
+                    state,
+                    notifier,
+                    has_become_reachable,
+                    meta=meta,
+                    beside=monitoring.publish,
+                    link=links["MCP"],
+                )
+                services.run("MCP", serve_mcp)
+                if settings.webrtc.enabled:
+                    services.run(
+                        "WebRTC", partial(_stream, settings, streams, body, links["WebRTC"], online, voice=voice)
+                    )
+                if calls is not None:
+                    services.run("dialer", partial(_dial, settings, streams, calls, body, online, voice=voice))
+                _speak_and_hear(services, loudspeaker, voice.speaker, ears)
+                _look_after_camera(services, camera, settings.camera, state, kept)
+        finally:
+            systemd.notify("STOPPING=1", "STATUS=leaving")
+            logger.info("Leaving: camera off, display dark")
+
+
+async def _make_server(settings: Settings, body: Body, notifier: Notifier) -> tuple[MCPServer, Mapping[str, Any]]:
+    """The robot's MCP server, guarded and measured, and what its presence says of its rules."""
+    robot = settings.robot
+    server = build_server(body, name=robot.server_name, description=robot.description, notifier=notifier)
+    if settings.access.gives_by_name(SET_LOG_LEVEL):
+        offer_log_levels(server)
+    policy = await guarded(server, settings.access)
+    body.measurements.know_tools(tool.name for tool in await server.list_tools())
+    return server, policy.meta()
+
+
+async def _serve_mcp(
+    settings: Settings,
+    server: MCPServer,
+    state: RobotState,
+    notifier: Notifier,
+    on_online: Callable[[], None],
+    *,
+    meta: Mapping[str, Any],
+    beside: Beside,
+    link: LinkCheck,
+) -> None:
+    robot, mcp = settings.robot, settings.mcp
+
+    def report(status: LinkStatus) -> None:
+        link.report(status)
+        state.update(mcp_connected=status.connected, link_error=status.reason)
+
+    options = ServerOptions(
+        server_id=robot.server_id,
+        server_name=robot.server_name,
+        description=robot.description,
+        meta=meta,
+        qos=mcp.qos,
+        max_sessions=mcp.max_sessions,
+        max_requests=mcp.max_requests,
+        inbox_messages=mcp.inbox_messages,
+        max_subscriptions=mcp.max_subscriptions,
+        max_message_bytes=mcp.max_message_bytes,
+        idle_limit_s=mcp.idle_limit_s,
+        ping_interval_s=mcp.ping_interval_s,
+        ping_timeout_s=mcp.ping_timeout_s,
+        presence_expiry_s=mcp.presence_expiry_s,
+        connect_timeout_s=settings.broker.connect_timeout_s,
+        keepalive_s=settings.broker.keepalive_s,
+    )
+    await serve(
+        settings.broker.broker(),
+        server,
+        options,
+        notifier=notifier,
+        backoff=_backoff(settings),
+        on_status=report,
+        on_online=on_online,
+        on_sessions=lambda count: state.update(sessions=count),
+        beside=beside,
+    )
+
+
+async def _stream(
+    settings: Settings, streams: Streams, body: Body, link: LinkCheck, online: asyncio.Event, *, voice: Voice
+) -> None:
+    """Serve viewers. Their offers are welcome at once; what it takes to answer them is loaded when all else is up."""
+
+    def report(status: LinkStatus) -> None:
+        link.report(status)
+        body.state.update(signaling_connected=status.connected)
+
+    await answer(
+        settings.broker.broker(),
+        settings.robot.server_id,
+        streams,
+        settings.webrtc,
+        body.state,
+        statistics=body.statistics,
+        load_after=online,
+        backoff=_backoff(settings),
+        on_status=report,
+        announcements=voice.announcements,
+        on_chat=Chat(body.events).receive,
+    )
+
+
+async def _dial(
+    settings: Settings, streams: Streams, calls: CallControl, body: Body, online: asyncio.Event, *, voice: Voice
+) -> None:
+    """Call the media backend. Loading aiortc and av takes seconds on a Pi: in a thread, once the robot is reachable."""
+
+    def report(status: LinkStatus) -> None:
+        body.measurements.dialer_is(connected=status.connected)
+
+    await online.wait()
+    dialer = await load_module("dialer")
+    await dialer.dial(
+        settings.broker.broker(),
+        settings.robot.server_id,
+        streams,
+        settings.dialer,
+        calls,
+        webrtc=settings.webrtc,
+        measurements=body.measurements,
+        link_backoff=_backoff(settings),
+        on_status=report,
+        on_message=Subtitles(body.face.show_text).receive,
+        announcements=voice.announcements,
+    )
+
+
+def _sound(
+    platform: Platform, settings: AudioSettings, state: RobotState, devices: AsyncExitStack
+) -> tuple[Microphone | None, Loudspeaker | None]:
+    """The sound devices that are asked for."""
+    microphone = loudspeaker = None
+    if settings.microphone != "none":
+        microphone = Microphone(platform, settings.microphone, state, bitrate=settings.bitrate)
+        devices.push_async_callback(microphone.close)
+    if settings.loudspeaker != "none":
+        loudspeaker = Loudspeaker(
+            platform, settings.loudspeaker, state, volume=settings.volume, volume_control=settings.volume_control
+        )
+        devices.push_async_callback(loudspeaker.close)
+    return microphone, loudspeaker
+
+
+def _follow(state: RobotState) -> tuple[EventLog, Measurements]:
+    """Log and count, from the first moment, what the changes of the state mean."""
+    events, measurements = EventLog(), Measurements()
+    events.add("robot", "The robot has started.")
+    record(state, events)
+    events.listen(_write_down)
+    count_changes(state, measurements)
+    return events, measurements
+
+
+def _write_down(event: Event) -> None:
+    """Who switched the camera, and what hands did at the robot, is kept in the journal too."""
+    if event.kind in {"camera", "privacy", "input"}:
+        logger.info("%s%s", event.text, f" By {event.by!r}." if event.by else "")
+
+
+def _speak_and_hear(
+    services: Supervisor, loudspeaker: Loudspeaker | None, speaker: Speaker | None, ears: Ears | None
+) -> None:
+    if loudspeaker is not None:
+        services.run("loudspeaker at start", loudspeaker.check)
+    if speaker is not None:
+        services.run("voice", speaker.run)
+        services.run("voice at start", speaker.check)
+    if ears is not None:
+        services.run("hearing", ears.run)
+
+
+def _look_after_camera(
+    services: Supervisor, camera: Camera, settings: CameraSettings, state: RobotState, kept: Kept
+) -> None:
+    services.run("camera", partial(restart_when_stalled, camera, settings.restart_after_s))
+    if settings.on_at_start and kept.camera is False:
+        logger.info("The camera stays off, although camera.on_at_start is set: it was switched off before the restart")
+    if camera_comes_on(kept, on_at_start=settings.on_at_start, on_after_restart=settings.on_after_restart):
+        services.run("camera at start", partial(switch_on_at_start, camera, state))
+
+
+def _link_checks(settings: Settings) -> dict[str, LinkCheck]:
+    # Between two attempts to connect: the delay, the attempt, and the restart of a service that crashed.
+    silence_s = settings.broker.reconnect_maximum_s + settings.broker.connect_timeout_s + 60.0
+    names = ["MCP", "WebRTC"] if settings.webrtc.enabled else ["MCP"]
+    return {name: LinkCheck(name, silence_s) for name in names}
+
+
+def _backoff(settings: Settings) -> Backoff:
+    return Backoff(initial_s=settings.broker.reconnect_initial_s, maximum_s=settings.broker.reconnect_maximum_s)

@@ -1,1 +1,0 @@
-"""Hearing: from sound to text, on the robot itself."""

@@ -1,0 +1,133 @@
+"""paho-mqtt's client, reading and writing the packets of a tool call without its detours."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+from collections.abc import Callable
+from typing import Any
+
+import paho.mqtt.client as paho
+from paho.mqtt.enums import MQTTErrorCode
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from robot_node.mqtt.packets import Publish, read_acknowledgement, read_publish, write_acknowledgement
+
+# What is read at once, and so handled before the event loop has its next turn: some two dozen calls or answers.
+_CHUNK_BYTES = 8 * 1024
+# A kind of packet that paho doesn't know: it is written and forgotten.
+_NO_COMMAND = 0
+# What a PUBACK that says no more stands for; paho makes anew, for each one, what it calls them.
+_SUCCESS = ReasonCode(PacketTypes.PUBACK)
+_NO_PROPERTIES = Properties(PacketTypes.PUBACK)  # type: ignore[no-untyped-call]  # paho leaves it untyped
+
+
+class PahoClient(paho.Client):
+    """What a client of paho's becomes by :meth:`adopt`.
+
+    paho reads each packet in at least four pieces and handles one per turn of the event loop; between the socket and
+    a callback it takes longer than the packet takes through the broker. So a PUBLISH at QoS 0 or 1 that came in one
+    piece, and a PUBACK, are handled here; everything else, and every error, is left to paho. It doesn't hear of these
+    packets, and so may send a ping that nothing but it needs.
+    """
+
+    on_publish_packet: Callable[[Publish], None]
+    read_error: ssl.SSLError | None = None
+    """Why the other side ended the encrypted connection, where it said so."""
+    _connecting: socket.socket | None = None
+    _chunk = b""
+    _position = 0
+
+    @classmethod
+    def adopt(cls, client: paho.Client, on_publish_packet: Callable[[Publish], None]) -> PahoClient:
+        """Make one of a client that somebody else has made.
+
+        Args:
+            client: What is changed.
+            on_publish_packet: Given each PUBLISH at QoS 0 or 1 that came in one piece. Must not raise.
+        """
+        client.__class__ = cls
+        assert isinstance(client, cls)  # noqa: S101  # for mypy
+        client.on_publish_packet = on_publish_packet
+        return client
+
+    def _create_socket(self) -> Any:  # noqa: ANN401  # one of several kinds, to paho alike
+        """Connect. paho forgets a socket over which no WebSocket comes about."""
+        try:
+            return super()._create_socket()
+        except BaseException:
+            if self._connecting is not None:
+                self._connecting.close()
+            raise
+        finally:
+            self._connecting = None
+
+    def _create_socket_connection(self) -> socket.socket:
+        self._connecting = super()._create_socket_connection()
+        return self._connecting
+
+    def _ssl_wrap_socket(self, tcp_sock: socket.socket) -> ssl.SSLSocket:
+        self._connecting = wrapped = super()._ssl_wrap_socket(tcp_sock)
+        return wrapped
+
+    def loop_read(self, max_packets: int = 1) -> MQTTErrorCode:
+        """Read once from the socket, and handle what came."""
+        # Of a packet that has begun, paho reads the rest itself: it may be large.
+        if self._is_in_a_packet() or self._transport != "tcp":
+            return super().loop_read(max_packets)
+        try:
+            self._chunk, self._position = super()._sock_recv(_CHUNK_BYTES), 0
+        except OSError as error:
+            self._chunk = b""
+            if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLWantReadError | ssl.SSLWantWriteError):
+                self.read_error = error  # asked again, OpenSSL only says that it is over
+        if not self._chunk:
+            return super().loop_read(max_packets)  # which finds out why
+        result = MQTTErrorCode.MQTT_ERR_SUCCESS
+        while self._position < len(self._chunk) and result == MQTTErrorCode.MQTT_ERR_SUCCESS:
+            if self._is_in_a_packet() or not self._take_packet():
+                result = super().loop_read(max_packets)
+        self._chunk = b""
+        return result
+
+    def _is_in_a_packet(self) -> bool:
+        """Whether paho has read the beginning of a packet and not its end."""
+        return bool(self._in_packet["command"])
+
+    def _take_packet(self) -> bool:
+        """Handle the next packet of the chunk; False when it is for paho to read."""
+        if publish := read_publish(self._chunk, self._position):
+            self._position = publish.end
+            self.on_publish_packet(publish)
+            if publish.packet_id:
+                self.write(write_acknowledgement(publish.packet_id))
+            return True
+        packet_id = read_acknowledgement(self._chunk, self._position)
+        if packet_id not in self._out_messages:
+            return False
+        self._position += 4
+        self._do_on_publish(packet_id, _SUCCESS, _NO_PROPERTIES)
+        return True
+
+    def _sock_recv(self, bufsize: int) -> bytes:
+        """Where paho reads from: what :meth:`loop_read` has read, and nothing more before its next turn."""
+        if not self._chunk:
+            return super()._sock_recv(bufsize)
+        start = self._position
+        if start == len(self._chunk):
+            raise BlockingIOError
+        self._position = min(start + bufsize, len(self._chunk))
+        return self._chunk[start : self._position]
+
+    def write(self, packet: bytes) -> None:
+        """Write a packet that nobody answers; queue what the socket doesn't take (see ``want_write``)."""
+        written = 0
+        if self._transport == "tcp" and self._sock is not None and not self.want_write():
+            # An error shows again, and is dealt with, when paho writes.
+            with contextlib.suppress(OSError):
+                written = self._sock.send(packet)
+        if written < len(packet):
+            self._packet_queue(_NO_COMMAND, packet[written:], 0, 0)

@@ -1,0 +1,151 @@
+"""Shows a robot in Home Assistant: as a device with a few entities that can be looked at and not be operated.
+
+Source: Home Assistant, MQTT integration, "MQTT discovery", device discovery; "MQTT binary sensor"; "MQTT sensor".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import zlib
+from importlib import metadata
+from typing import Any
+
+from robot_node.core.counters import faults_of
+from robot_node.core.state import RobotState
+from robot_node.mqtt import Connection
+from robot_node.robot.monitoring.retained import Pace, keep_retained
+from robot_node.settings.root import HomeAssistantSettings, RobotSettings
+
+_ORIGIN = "robot-node"
+_PACE = Pace(shortest_s=0.5, longest_s=200.0, expiry_s=600)
+
+# Presence is empty once the robot is gone, said by the robot itself or by its will; so is a state that was taken back.
+_ONLINE = "{{ 'ON' if value else 'OFF' }}"
+_AVAILABILITY = "{{ 'online' if value else 'offline' }}"
+
+
+def _value(expression: str) -> str:
+    """A template that leaves an entity as it is when the state was taken back."""
+    return f"{{{{ {expression} if value_json is defined else '' }}}}"
+
+
+def state_topic(server_id: str) -> str:
+    """Where the state that Home Assistant shows is told."""
+    return f"robot-node/{server_id}/state"
+
+
+def discovery_id(server_id: str) -> str:
+    """The robot's id as Home Assistant takes it: letters, digits, ``_`` and ``-``, and still different from others."""
+    plain = re.sub(r"[^A-Za-z0-9_-]", "_", server_id)
+    return plain if plain == server_id else f"{plain}_{zlib.crc32(server_id.encode()):08x}"
+
+
+def discovery_topic(prefix: str, server_id: str) -> str:
+    """Where Home Assistant looks for the device."""
+    return f"{prefix}/device/{discovery_id(server_id)}/config"
+
+
+def discovery(robot: RobotSettings, presence_topic: str) -> dict[str, Any]:
+    """What Home Assistant is told of the device.
+
+    Args:
+        robot: Who the robot is.
+        presence_topic: Where its presence is retained.
+    """
+    device_id = discovery_id(robot.server_id)
+    availability = {"topic": presence_topic, "value_template": _AVAILABILITY}
+
+    def entity(name: str, platform: str, **more: object) -> dict[str, object]:
+        return {"platform": platform, "unique_id": f"{device_id}_{name.lower()}", "name": name, **more}
+
+    def from_state(name: str, platform: str, expression: str, **more: object) -> dict[str, object]:
+        return entity(name, platform, value_template=_value(expression), availability=availability, **more)
+
+    return {
+        "device": {
+            "identifiers": [device_id],
+            "name": robot.server_name,
+            "manufacturer": _ORIGIN,
+            "model": "Robot",
+            "sw_version": metadata.version("robot-node"),
+        },
+        "origin": {"name": _ORIGIN, "sw_version": metadata.version("robot-node")},
+        "state_topic": state_topic(robot.server_id),
+        "components": {
+            "online": entity(
+                "Online",
+                "binary_sensor",
+                device_class="connectivity",
+                entity_category="diagnostic",
+                state_topic=presence_topic,
+                value_template=_ONLINE,
+            ),
+            "camera": from_state(
+                "Camera", "binary_sensor", "('ON' if value_json.camera == 'on' else 'OFF')", icon="mdi:camera"
+            ),
+            "emotion": from_state("Emotion", "sensor", "value_json.emotion", icon="mdi:emoticon-outline"),
+            "viewers": from_state("Viewers", "sensor", "value_json.viewers", icon="mdi:eye", state_class="measurement"),
+            "problem": from_state(
+                "Problem",
+                "binary_sensor",
+                "('ON' if value_json.faults else 'OFF')",
+                device_class="problem",
+                entity_category="diagnostic",
+            ),
+        },
+    }
+
+
+def state_message(state: RobotState) -> bytes:
+    """What Home Assistant shows, as JSON."""
+    now = state.snapshot
+    faults = sorted(part for part, error in faults_of(now).items() if error)
+    return json.dumps({"camera": now.camera, "emotion": now.emotion, "viewers": now.viewers, "faults": faults}).encode()
+
+
+async def show_in_home_assistant(
+    connection: Connection,
+    robot: RobotSettings,
+    settings: HomeAssistantSettings,
+    state: RobotState,
+    presence_topic: str,
+) -> None:
+    """Tell Home Assistant of the robot, and of each change, until cancelled.
+
+    The device stays known when the robot leaves, because Home Assistant forgets the names and rooms that its owner has
+    given to a device whose discovery is taken back: it is shown as offline meanwhile.
+
+    Raises:
+        BrokerError: the connection is lost.
+    """
+    message = json.dumps(discovery(robot, presence_topic)).encode()
+    await connection.publish(discovery_topic(settings.prefix, robot.server_id), message, qos=1, retain=True)
+    changed, told = asyncio.Event(), state_message(state)
+
+    def see(_: object) -> None:
+        nonlocal told
+        before, told = told, state_message(state)
+        if told != before:
+            changed.set()
+
+    async def content() -> bytes:
+        return state_message(state)
+
+    stop = state.listen(see)
+    try:
+        await keep_retained(connection, state_topic(robot.server_id), content, changed, _PACE)
+    finally:
+        stop()
+
+
+async def remove_from_home_assistant(
+    connection: Connection, robot: RobotSettings, settings: HomeAssistantSettings
+) -> None:
+    """Take back what Home Assistant was told: it forgets the device.
+
+    Raises:
+        BrokerError: the connection is lost.
+    """
+    await connection.publish(discovery_topic(settings.prefix, robot.server_id), b"", qos=1, retain=True)

@@ -1,0 +1,131 @@
+"""Settings of the robot's devices: camera, display and face, sound, voice and hearing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator
+
+from robot_node.face.care import Care, Night
+from robot_node.face.custom import with_custom
+from robot_node.face.shapes import Expression
+from robot_node.settings.pins import Claims
+from robot_node.settings.section import Section
+
+
+class CameraSettings(Section):
+    """The camera and its video."""
+
+    number: Annotated[int, Field(ge=0, le=7)] = 0
+    on_at_start: bool = False
+    on_after_restart: bool = False
+    width: Annotated[int, Field(ge=64, le=1920, multiple_of=2)] = 1280
+    height: Annotated[int, Field(ge=64, le=1080, multiple_of=2)] = 720
+    frame_rate: Annotated[int, Field(ge=1, le=60)] = 30
+    bitrate: Annotated[int, Field(ge=100_000, le=25_000_000)] = 2_000_000
+    keyframe_interval_s: Annotated[float, Field(gt=0, le=60)] = 10.0
+    rotate: Literal[0, 180] = 0
+    off_when_unwatched_s: Annotated[float, Field(ge=0, le=86_400)] = 0.0
+    restart_after_s: Annotated[float, Field(ge=1, le=600)] = 5.0
+
+
+class DisplaySettings(Section):
+    """The OLED that shows the face."""
+
+    driver: Literal["ssd1306", "sh1106", "none"] = "ssd1306"
+    interface: Literal["i2c", "spi"] = "i2c"
+    bus: Annotated[int, Field(ge=0, le=32)] = 1
+    address: Annotated[int, Field(ge=0x08, le=0x77)] = 0x3C
+    spi_port: Annotated[int, Field(ge=0, le=7)] = 0
+    spi_device: Annotated[int, Field(ge=0, le=7)] = 0
+    spi_hz: Literal[500_000, 1_000_000, 2_000_000, 4_000_000, 8_000_000, 16_000_000] = 8_000_000
+    dc_pin: Annotated[int, Field(ge=0, le=27)] = 24
+    reset_pin: Annotated[int, Field(ge=0, le=27)] = 25
+    width: Literal[128] = 128
+    height: Literal[32, 64] = 64
+    rotate: Literal[0, 180] = 0
+    contrast: Annotated[int, Field(ge=0, le=255)] = 255
+    night: str = ""
+    night_contrast: Annotated[int, Field(ge=0, le=255)] = 0
+    off_after_s: Annotated[float, Field(ge=0, le=86_400)] = 0.0
+    shift_every_s: Annotated[float, Field(ge=0, le=86_400)] = 120.0
+
+    @field_validator("night")
+    @classmethod
+    def _two_times_of_day(cls, value: str) -> str:
+        if value:
+            Night.parse(value)
+        return value
+
+    def claims(self) -> Claims:
+        """The GPIOs that the display is wired to."""
+        if self.driver == "none":
+            return
+        if self.interface == "spi":
+            yield "display.dc_pin", self.dc_pin
+            yield "display.reset_pin", self.reset_pin
+            if self.spi_port == 0:
+                for gpio in (7 if self.spi_device else 8, 9, 10, 11):
+                    yield "the SPI bus of [display]", gpio
+        elif self.bus == 1:
+            for gpio in (2, 3):
+                yield "the I2C bus of [display]", gpio
+
+    def care(self) -> Care:
+        """How the display is spared."""
+        return Care(
+            contrast=self.contrast,
+            night=Night.parse(self.night) if self.night else None,
+            night_contrast=self.night_contrast,
+            off_after_s=self.off_after_s,
+            shift_every_s=self.shift_every_s,
+        )
+
+
+class FaceSettings(Section):
+    """What the face can show beside, or instead of, what it brings."""
+
+    expressions: dict[str, dict[str, Any]] = Field(default={})
+
+    def known(self, display: DisplaySettings) -> Mapping[str, Expression]:
+        """Everything that the face can show.
+
+        Args:
+            display: What it must fit.
+
+        Raises:
+            SettingsError: an expression cannot be used; says which, and why.
+        """
+        return with_custom(self.expressions, size=(display.width, display.height))
+
+
+class AudioSettings(Section):
+    """Microphone and loudspeaker. Without being asked for, nothing is heard and nothing is played."""
+
+    microphone: Annotated[str, Field(min_length=1)] = "none"
+    loudspeaker: Annotated[str, Field(min_length=1)] = "none"
+    volume: Annotated[int, Field(ge=0, le=100)] = 80
+    volume_control: Annotated[str, Field(min_length=1, max_length=64)] = "auto"
+    bitrate: Annotated[int, Field(ge=6_000, le=128_000)] = 32_000
+    viewer_may_speak: bool = False
+
+
+class VoiceSettings(Section):
+    """Speech. Without being asked for, the robot says nothing."""
+
+    engine: Annotated[str, Field(min_length=1, max_length=64)] = "none"
+    language: Annotated[str, Field(pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$", max_length=64)] = "en"
+    rate: Annotated[int, Field(ge=80, le=450)] = 175
+    pitch: Annotated[int, Field(ge=0, le=99)] = 50
+
+
+class HearingSettings(Section):
+    """Speech recognition. Without being asked for, nothing that is said is understood."""
+
+    engine: Annotated[str, Field(min_length=1, max_length=64)] = "none"
+    source: Literal["microphone", "viewer", "both"] = "microphone"
+    language: Annotated[str, Field(pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$", max_length=64)] = "en"
+    phrases: Annotated[tuple[Annotated[str, Field(min_length=1, max_length=200)], ...], Field(max_length=1000)] = ()
+    model: Path | None = None

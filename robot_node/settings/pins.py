@@ -1,0 +1,243 @@
+"""The settings of what is on the robot's pins: privacy, outputs, inputs. See docs/pins.md."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints, ValidationInfo, field_validator, model_validator
+
+from robot_node.settings.section import Section
+
+Gpio = Annotated[int, Field(ge=0, le=27)]
+"""Number of a GPIO, not of a pin on the header."""
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+
+Claims = Iterator[tuple[str, int]]
+"""Who uses a GPIO, and which."""
+
+
+class PrivacySettings(Section):
+    """The indicator LED and the privacy switch; none by default."""
+
+    led_pin: Gpio | None = None
+    led_active_high: bool = True
+    led_check_s: Annotated[float, Field(gt=0, le=60)] = 1.0
+    switch_pin: Gpio | None = None
+    switch_kind: Literal["switch", "button"] = "switch"
+    engaged_when: Literal["open", "closed"] = "open"
+
+    def claims(self) -> Claims:
+        """The GPIOs in use."""
+        for key in ("led_pin", "switch_pin"):
+            if (pin := getattr(self, key)) is not None:
+                yield f"privacy.{key}", pin
+
+
+class LedSettings(Section):
+    """One LED: on or off, or dimmed."""
+
+    kind: Literal["led", "pwm_led"]
+    pin: Gpio
+    active_high: bool = True
+
+    def gpios(self) -> Iterable[int]:
+        """The GPIOs in use."""
+        return (self.pin,)
+
+
+class RgbLedSettings(Section):
+    """An LED of three colours."""
+
+    kind: Literal["rgb_led"]
+    pins: tuple[Gpio, Gpio, Gpio]
+    active_high: bool = True
+
+    def gpios(self) -> Iterable[int]:
+        """The GPIOs in use."""
+        return self.pins
+
+
+class BuzzerSettings(Section):
+    """A buzzer that sounds while it has power."""
+
+    kind: Literal["buzzer"]
+    pin: Gpio
+    active_high: bool = True
+    max_duration_s: Annotated[float, Field(gt=0, le=60)] = 2.0
+
+    def gpios(self) -> Iterable[int]:
+        """The GPIOs in use."""
+        return (self.pin,)
+
+
+class ServoSettings(Section):
+    """A servo: what its pulses mean, how far and how fast it may turn."""
+
+    kind: Literal["servo"]
+    pin: Gpio
+    angles: tuple[float, float] = (-90.0, 90.0)
+    pulses_ms: tuple[Annotated[float, Field(gt=0, le=10)], Annotated[float, Field(gt=0, le=10)]] = (1.0, 2.0)
+    limits: tuple[float, float] | None = None
+    max_speed: Annotated[float, Field(gt=0, le=2000)] = 60.0
+    start_angle: float = 0.0
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """The lowest and the highest angle that are allowed, in degrees."""
+        return self.limits or (min(self.angles), max(self.angles))
+
+    def gpios(self) -> Iterable[int]:
+        """The GPIOs in use."""
+        return (self.pin,)
+
+    @field_validator("angles")
+    @classmethod
+    def _two_angles(cls, value: tuple[float, float]) -> tuple[float, float]:
+        if value[0] == value[1]:
+            raise ValueError("the two angles must differ")
+        return value
+
+    @field_validator("pulses_ms")
+    @classmethod
+    def _rising(cls, value: tuple[float, float]) -> tuple[float, float]:
+        if value[0] >= value[1]:
+            raise ValueError("the shorter pulse comes first; to turn the other way round, swap the angles")
+        return value
+
+    @field_validator("limits")
+    @classmethod
+    def _within_angles(cls, value: tuple[float, float] | None, info: ValidationInfo) -> tuple[float, float] | None:
+        angles = info.data.get("angles")
+        if value and angles and not min(angles) <= value[0] < value[1] <= max(angles):
+            raise ValueError(f"must be two rising angles within {min(angles):g} to {max(angles):g}")
+        return value
+
+    @field_validator("start_angle")
+    @classmethod
+    def _within_limits(cls, value: float, info: ValidationInfo) -> float:
+        limits = info.data.get("limits") or info.data.get("angles")
+        if limits and not min(limits) <= value <= max(limits):
+            raise ValueError(f"must be within {min(limits):g} to {max(limits):g}")
+        return value
+
+
+class MotorSettings(Section):
+    """A motor behind an H-bridge with an input for each direction."""
+
+    kind: Literal["motor"]
+    pins: tuple[Gpio, Gpio]
+    enable_pin: Gpio | None = None
+    max_speed: Annotated[float, Field(gt=0, le=1)] = 1.0
+    max_acceleration: Annotated[float, Field(gt=0, le=1000)] = 2.0
+    max_duration_s: Annotated[float, Field(gt=0, le=600)] = 5.0
+
+    def gpios(self) -> Iterable[int]:
+        """The GPIOs in use."""
+        return self.pins if self.enable_pin is None else (*self.pins, self.enable_pin)
+
+
+class SwitchInputSettings(Section):
+    """Something that is either active or not."""
+
+    kind: Literal["button", "switch", "motion_sensor", "line_sensor", "touch_sensor"]
+    pin: Gpio
+    pull: Literal["up", "down", "none"] | None = None
+    active_high: bool = True
+    bounce_s: Annotated[float, Field(ge=0, le=10)] = 0.02
+
+    @property
+    def pull_in_use(self) -> Literal["up", "down", "none"]:
+        """The pull resistor: up for what is wired to ground, none for what drives the pin itself."""
+        return self.pull or ("up" if self.kind in {"button", "switch"} else "none")
+
+    @property
+    def active_level(self) -> bool:
+        """The level that means active."""
+        return self.active_high if self.pull_in_use == "none" else self.pull_in_use == "down"
+
+    @model_validator(mode="after")
+    def _pulled_to_what_is_not_active(self) -> SwitchInputSettings:
+        if not self.active_high and self.pull_in_use != "none":
+            raise ValueError('active_high = false is for pull = "none"; what is pulled up is active when low anyway')
+        return self
+
+    def gpios(self) -> Iterable[int]:
+        """The GPIOs in use."""
+        return (self.pin,)
+
+
+class DistanceInputSettings(Section):
+    """An ultrasonic distance sensor, as the HC-SR04."""
+
+    kind: Literal["distance_sensor"]
+    trigger_pin: Gpio
+    echo_pin: Gpio
+    max_distance_m: Annotated[float, Field(gt=0, le=10)] = 2.0
+    near_m: Annotated[float, Field(gt=0, le=10)] = 0.3
+
+    def gpios(self) -> Iterable[int]:
+        """The GPIOs in use."""
+        return (self.trigger_pin, self.echo_pin)
+
+
+OutputSettings = Annotated[
+    LedSettings | RgbLedSettings | BuzzerSettings | ServoSettings | MotorSettings, Field(discriminator="kind")
+]
+InputSettings = Annotated[SwitchInputSettings | DistanceInputSettings, Field(discriminator="kind")]
+
+
+class PinsSettings(Section):
+    """What is on the pins, by name; nothing by default."""
+
+    outputs: dict[Name, OutputSettings] = Field(default={})
+    inputs: dict[Name, InputSettings] = Field(default={})
+    pan: str = ""
+    tilt: str = ""
+
+    @field_validator("inputs")
+    @classmethod
+    def _one_name_each(cls, value: dict[str, InputSettings], info: ValidationInfo) -> dict[str, InputSettings]:
+        if both := sorted(set(value) & set(info.data.get("outputs", ()))):
+            raise ValueError(f"an input and an output have the same name: {', '.join(both)}")
+        return value
+
+    @field_validator("pan", "tilt")
+    @classmethod
+    def _servo(cls, value: str, info: ValidationInfo) -> str:
+        if value and not isinstance(info.data.get("outputs", {}).get(value), ServoSettings):
+            raise ValueError(f"there is no servo {value!r} in pins.outputs")
+        return value
+
+    @field_validator("tilt")
+    @classmethod
+    def _both_or_none(cls, value: str, info: ValidationInfo) -> str:
+        pan = info.data.get("pan", "")
+        if bool(value) != bool(pan) or (value and value == pan):
+            raise ValueError("pan and tilt name two different servos, or none")
+        return value
+
+    def claims(self) -> Claims:
+        """The GPIOs in use."""
+        sections: tuple[tuple[str, Mapping[str, OutputSettings | InputSettings]], ...] = (
+            ("outputs", self.outputs),
+            ("inputs", self.inputs),
+        )
+        for section, described in sections:
+            for name, settings in described.items():
+                for gpio in settings.gpios():
+                    yield f"pins.{section}.{name}", gpio
+
+
+def refuse_pins_used_twice(claims: Iterable[tuple[str, int]]) -> None:
+    """Check that each GPIO has one user.
+
+    Raises:
+        ValueError: One has two; names both.
+    """
+    users: dict[int, str] = {}
+    for user, gpio in claims:
+        if gpio in users:
+            raise ValueError(f"GPIO{gpio} is used twice: by {users[gpio]} and by {user}")
+        users[gpio] = user

@@ -1,0 +1,348 @@
+"""One settings tree: TOML file < systemd's credentials < environment < command line.
+
+Every setting, its default, unit and range stands here; ``config/robot-node.toml`` shows them all with comments.
+The environment names a setting as ``ROBOT_NODE_<SECTION>__<KEY>``, e.g. ``ROBOT_NODE_BROKER__PASSWORD``.
+"""
+
+from __future__ import annotations
+
+import platform
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import (
+    BaseSettings,
+    SettingsConfigDict,
+)
+
+from robot_node.mqtt import Broker
+from robot_node.mqtt.identifiers import is_client_id, is_server_name
+from robot_node.settings.access import AccessSettings
+from robot_node.settings.devices import (
+    AudioSettings,
+    CameraSettings,
+    DisplaySettings,
+    FaceSettings,
+    HearingSettings,
+    VoiceSettings,
+)
+from robot_node.settings.logs import LogSettings
+from robot_node.settings.pins import PinsSettings, PrivacySettings, refuse_pins_used_twice
+from robot_node.settings.reactions import ReactionSettings
+from robot_node.settings.section import Section
+
+ENV_PREFIX = "ROBOT_NODE_"
+
+
+def _hostname_id() -> str:
+    return re.sub(r"[^A-Za-z0-9_.-]", "-", platform.node().partition(".")[0]) or "robot"
+
+
+def _one_level(value: str) -> str:
+    if not is_client_id(value):
+        raise ValueError("must not contain '/', '+', '#' or control characters: it is one level of an MQTT topic")
+    return value
+
+
+TopicLevel = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_one_level)]
+
+
+class RobotSettings(Section):
+    """Who the robot is (protocol: identifiers)."""
+
+    server_id: TopicLevel = f"robot-node-{_hostname_id()}"
+    server_name: Annotated[str, Field(max_length=256)] = f"robot-node/{_hostname_id()}"
+    description: Annotated[str, Field(max_length=500)] = (
+        "A robot with a camera and a face: switch the camera, take a photo, show an emotion."
+    )
+
+    state_file: Path | None = None
+
+    @field_validator("server_name")
+    @classmethod
+    def _hierarchical_name(cls, value: str) -> str:
+        if not is_server_name(value):
+            raise ValueError(
+                "must have the form 'group/name': at least one '/', not the first, no '+', '#' or control character"
+            )
+        return value
+
+
+class BrokerSettings(Section):
+    """Where the MQTT broker is."""
+
+    url: Annotated[str, Field(repr=False)] = "mqtt://127.0.0.1:1883"  # may hold a password
+    username: str | None = None
+    password_file: Path | None = None
+    password: Annotated[SecretStr | None, Field(description="A secret: it belongs in the environment.")] = None
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+    key_password: Annotated[SecretStr | None, Field(description="Of the key file; a secret as well.")] = None
+    connect_timeout_s: Annotated[float, Field(gt=0, le=60)] = 4.0
+    keepalive_s: Annotated[int, Field(ge=1, le=3600)] = 20
+    reconnect_initial_s: Annotated[float, Field(gt=0, le=60)] = 1.0
+    reconnect_maximum_s: Annotated[float, Field(gt=0, le=600)] = 30.0
+
+    @field_validator("url")
+    @classmethod
+    def _readable(cls, value: str) -> str:
+        Broker.from_url(value)
+        return value
+
+    @field_validator("password")
+    @classmethod
+    def _from_file(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        """The password's file is read once, with the settings: never while the robot runs."""
+        file = info.data.get("password_file")
+        if value is not None or file is None:
+            return value
+        try:
+            return SecretStr(file.read_text(encoding="utf-8").strip("\r\n"))
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is no text"
+            raise ValueError(f"{file} (broker.password_file) cannot be read: {reason}") from error
+
+    @field_validator("cert_file")
+    @classmethod
+    def _only_with_tls(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        if value is not None and "url" in info.data and not Broker.from_url(info.data["url"]).tls:
+            raise ValueError(
+                "a client certificate is shown over TLS only: broker.url must begin with mqtts:// or wss://"
+            )
+        return value
+
+    @field_validator("key_file", "key_password")
+    @classmethod
+    def _of_a_certificate(cls, value: Path | SecretStr | None, info: ValidationInfo) -> Path | SecretStr | None:
+        if value is not None and info.data.get("cert_file", value) is None:
+            raise ValueError("is the key of a certificate: set broker.cert_file too")
+        return value
+
+    def broker(self) -> Broker:
+        """The address together with the credentials."""
+        broker = Broker.from_url(self.url, username=self.username, password=_said(self.password))
+        return replace(
+            broker,
+            ca_file=_said(self.ca_file),
+            cert_file=_said(self.cert_file),
+            key_file=_said(self.key_file),
+            key_password=_said(self.key_password),
+            timeout_s=self.connect_timeout_s,
+            keepalive_s=self.keepalive_s,
+        )
+
+
+def _said(value: SecretStr | Path | None) -> str | None:
+    return value.get_secret_value() if isinstance(value, SecretStr) else str(value) if value else None
+
+
+class McpSettings(Section):
+    """Limits of the MCP server."""
+
+    qos: Literal[0, 1] = 0
+    max_sessions: Annotated[int, Field(ge=1, le=10_000)] = 64
+    max_requests: Annotated[int, Field(ge=1, le=10_000)] = 64
+    inbox_messages: Annotated[int, Field(ge=1, le=10_000)] = 64
+    max_subscriptions: Annotated[int, Field(ge=1, le=10_000)] = 64
+    max_message_bytes: Annotated[int, Field(ge=1024, le=64 * 1024 * 1024)] = 1024 * 1024
+    idle_limit_s: Annotated[float, Field(ge=0, le=604_800)] = 3600.0
+    ping_interval_s: Annotated[float, Field(ge=0, le=86_400)] = 300.0
+    ping_timeout_s: Annotated[float, Field(gt=0, le=600)] = 10.0
+    presence_expiry_s: Annotated[int, Field(ge=0, le=604_800)] = 600
+
+
+class WebRtcSettings(Section):
+    """Streaming."""
+
+    enabled: bool = True
+    proxy: bool = False
+    ice_servers: Annotated[tuple[str, ...], Field(repr=False)] = ()  # may hold passwords
+    addresses: tuple[str, ...] = ()
+    max_viewers: Annotated[int, Field(ge=1, le=64)] = 16
+    connect_timeout_s: Annotated[float, Field(gt=0, le=120)] = 15.0
+    min_bitrate: Annotated[int, Field(ge=100_000, le=25_000_000)] = 250_000
+
+
+class DialerSettings(Section):
+    """The robot calls a media backend."""
+
+    enabled: bool = False
+    backend: TopicLevel = "multimedia_proxy"
+    call_at_start: bool = True
+    answer_timeout_s: Annotated[float, Field(gt=0, le=60)] = 5.0
+    retry_initial_s: Annotated[float, Field(gt=0, le=60)] = 1.0
+    retry_maximum_s: Annotated[float, Field(gt=0, le=600)] = 30.0
+    max_attempts: Annotated[int, Field(ge=0, le=10_000)] = 0
+
+
+class ConsoleSettings(Section):
+    """The web page, served by the robot itself."""
+
+    enabled: bool = False
+    host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8088
+    broker_url: Annotated[str, Field(pattern=r"^(wss?://.+)?$")] = ""
+    username: str = ""
+
+    @field_validator("broker_url")
+    @classmethod
+    def _without_password(cls, value: str) -> str:
+        if "@" in value:
+            raise ValueError("must hold neither user nor password: everybody who loads the page can read it")
+        return value
+
+
+class MetricsSettings(Section):
+    """Figures for Prometheus, at a port of the robot's own. Whoever reaches the port can read them."""
+
+    enabled: bool = False
+    host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 9464
+
+
+class HealthSettings(Section):
+    """The same figures as a retained message on the broker."""
+
+    enabled: bool = False
+    interval_s: Annotated[float, Field(ge=1, le=86_400)] = 60.0
+
+
+class HomeAssistantSettings(Section):
+    """The robot as a device in Home Assistant, to look at."""
+
+    enabled: bool = False
+    prefix: Annotated[str, Field(pattern=r"^[^/+#$\x00][^+#\x00]*$", max_length=128)] = "homeassistant"
+    remove: bool = False
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> HomeAssistantSettings:
+        if self.enabled and self.remove:
+            raise ValueError("remove takes the robot out of Home Assistant: set enabled to false for that")
+        return self
+
+
+class DevicesSettings(BaseModel):
+    """Devices that other packages bring: a table for each, with the device's own settings."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    @property
+    def wanted(self) -> Mapping[str, Mapping[str, Any]]:
+        """The settings of each device that is asked for."""
+        return self.model_extra or {}
+
+    @model_validator(mode="after")
+    def _tables(self) -> DevicesSettings:
+        for name, settings in (self.model_extra or {}).items():
+            if not isinstance(settings, dict):
+                raise ValueError(f"{name} must be a table: [devices.{name}]")  # noqa: TRY004  # pydantic wants it
+        return self
+
+
+class SimulationSettings(Section):
+    """What simulated hardware shows; ignored on a real robot."""
+
+    scene: str = "clock"
+    display_picture: Path | None = None
+    camera_hangs_while: Path | None = None
+    microphone_sound: Path | None = None
+    loudspeaker_recording: Path | None = None
+
+
+class Settings(BaseSettings):
+    """All settings of one robot."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, case_sensitive=False
+    )
+
+    robot: RobotSettings = RobotSettings()
+    broker: BrokerSettings = BrokerSettings()
+    mcp: McpSettings = McpSettings()
+    access: AccessSettings = AccessSettings()
+    camera: CameraSettings = CameraSettings()
+    display: DisplaySettings = DisplaySettings()
+    face: FaceSettings = FaceSettings()
+    audio: AudioSettings = AudioSettings()
+    voice: VoiceSettings = VoiceSettings()
+    webrtc: WebRtcSettings = WebRtcSettings()
+    hearing: HearingSettings = HearingSettings()
+    dialer: DialerSettings = DialerSettings()
+    console: ConsoleSettings = ConsoleSettings()
+    privacy: PrivacySettings = PrivacySettings()
+    pins: PinsSettings = PinsSettings()
+    reactions: ReactionSettings = ReactionSettings()
+    metrics: MetricsSettings = MetricsSettings()
+    health: HealthSettings = HealthSettings()
+    home_assistant: HomeAssistantSettings = HomeAssistantSettings()
+    devices: DevicesSettings = DevicesSettings()
+    simulation: SimulationSettings = SimulationSettings()
+    log: LogSettings = LogSettings()
+
+    @field_validator("face")
+    @classmethod
+    def _drawable(cls, value: FaceSettings, info: ValidationInfo) -> FaceSettings:
+        if isinstance(display := info.data.get("display"), DisplaySettings):
+            value.known(display)
+        return value
+
+    @field_validator("privacy")
+    @classmethod
+    def _free_pins(cls, value: PrivacySettings, info: ValidationInfo) -> PrivacySettings:
+        if isinstance(display := info.data.get("display"), DisplaySettings):
+            refuse_pins_used_twice([*display.claims(), *value.claims()])
+        return value
+
+    @field_validator("pins")
+    @classmethod
+    def _one_user_for_each_pin(cls, value: PinsSettings, info: ValidationInfo) -> PinsSettings:
+        display, privacy = info.data.get("display"), info.data.get("privacy")
+        if isinstance(display, DisplaySettings) and isinstance(privacy, PrivacySettings):
+            refuse_pins_used_twice([*display.claims(), *privacy.claims(), *value.claims()])
+        return value
+
+    @field_validator("reactions")
+    @classmethod
+    def _possible(cls, value: ReactionSettings, info: ValidationInfo) -> ReactionSettings:
+        face, display, pins = (info.data.get(section) for section in ("face", "display", "pins"))
+        if isinstance(face, FaceSettings) and isinstance(display, DisplaySettings) and isinstance(pins, PinsSettings):
+            value.check(tuple(face.known(display)), pins)
+        return value
+
+    @field_validator("hearing")
+    @classmethod
+    def _something_to_hear(cls, value: HearingSettings, info: ValidationInfo) -> HearingSettings:
+        audio, webrtc = info.data.get("audio"), info.data.get("webrtc")
+        if value.engine == "none" or not isinstance(audio, AudioSettings) or not isinstance(webrtc, WebRtcSettings):
+            return value
+        if value.source != "viewer" and audio.microphone == "none":
+            raise ValueError('the microphone is to be heard, but there is none: set audio.microphone, e.g. "default"')
+        if value.source != "microphone" and not (audio.viewer_may_speak and webrtc.enabled):
+            raise ValueError("viewers are to be heard: set audio.viewer_may_speak and webrtc.enabled to true")
+        return value
+
+    @field_validator("dialer")
+    @classmethod
+    def _somebody_else_answers(cls, value: DialerSettings, info: ValidationInfo) -> DialerSettings:
+        robot, webrtc = info.data.get("robot"), info.data.get("webrtc")
+        if not value.enabled or robot is None or webrtc is None:
+            return value  # what is wrong with those is said where it stands
+        if not webrtc.enabled:
+            raise ValueError("the robot cannot call while webrtc.enabled is false")
+        if value.backend == robot.server_id or (webrtc.proxy and value.backend == "multimedia_proxy"):
+            raise ValueError(f"the robot would call itself: it answers offers to {value.backend} (webrtc.proxy)")
+        return value

@@ -1,0 +1,154 @@
+"""espeak-ng: speaks a hundred languages, without a network, in milliseconds; a process for each piece of text."""
+
+from __future__ import annotations
+
+import array
+import asyncio
+import contextlib
+import logging
+import re
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+
+from robot_node.core.child_environment import child_environment
+from robot_node.errors import DeviceError, SettingsError
+from robot_node.speech.waveform import Waveform
+
+logger = logging.getLogger(__name__)
+
+_LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,16}){0,3}")
+"""It also keeps file names out of what espeak-ng takes for a voice."""
+
+_LIMIT_S = 10.0
+_LONGEST_S = 60
+_KNOWN_LANGUAGES = 64
+_CHUNK = 64 * 1024
+_COMMAND = "espeak-ng"
+
+
+class EspeakEngine:
+    """Speech by the program ``espeak-ng``: a :class:`robot_node.speech.synthesis_engine.SpeechEngine`.
+
+    Args:
+        rate: Words per minute, 80 to 450.
+        pitch: 0 to 99.
+        program: Name or path of the program.
+    """
+
+    NAME = _COMMAND
+
+    def __init__(self, *, rate: int = 175, pitch: int = 50, program: str = _COMMAND) -> None:
+        self._program = program
+        self._options = ("-s", str(rate), "-p", str(pitch))
+        self._voices: dict[str, str] = {}
+
+    async def check(self, language: str) -> None:
+        """Make sure that a text in this language can be spoken.
+
+        Raises:
+            DeviceError: espeak-ng is missing or does not work.
+            SettingsError: it does not speak this language.
+        """
+        await self._voice(language)
+
+    async def synthesize(self, text: str, language: str) -> Waveform:
+        """Make speech of a text, of at most a minute; what is longer is cut.
+
+        Raises:
+            DeviceError: espeak-ng is missing, or failed.
+            SettingsError: it does not speak this language.
+        """
+        voice = await self._voice(language)
+        status, sound, complaint = await self._run(voice, text)
+        if status != 0 or not sound:
+            raise DeviceError(f"espeak-ng failed: {complaint or f'exit status {status}'}.")
+        return _waveform(sound)
+
+    async def _voice(self, language: str) -> str:
+        """The voice for a language: its own, or that of the language without its region."""
+        if language in self._voices:
+            return self._voices[language]
+        if _LANGUAGE.fullmatch(language):
+            for voice in dict.fromkeys((language.lower(), language.lower().partition("-")[0])):
+                status, _, _ = await self._run(voice, "")
+                if status == 0:
+                    if len(self._voices) < _KNOWN_LANGUAGES:
+                        self._voices[language] = voice
+                    return voice
+        raise SettingsError(
+            f"espeak-ng has no voice for the language {language[:40]!r}.",
+            remedy="Use a language tag such as en, de or zh; espeak-ng --voices lists them.",
+        )
+
+    async def _run(self, voice: str, text: str) -> tuple[int, bytes, str]:
+        """Exit status, WAV file and complaint of espeak-ng for a text."""
+        try:
+            async with asyncio.timeout(_LIMIT_S), self._process(voice) as process:
+                return await _converse(process, text.encode())
+        except TimeoutError as error:
+            raise DeviceError(f"espeak-ng gave no speech within {_LIMIT_S:.0f} s.") from error
+
+    @contextlib.asynccontextmanager
+    async def _process(self, voice: str) -> AsyncIterator[Process]:
+        """espeak-ng, gone at the end."""
+        arguments = ("-v", voice, *self._options, "-b", "1", "--stdin", "--stdout")
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *(self._program, *arguments),
+                stdin=PIPE,
+                stdout=PIPE,
+                stderr=PIPE,
+                limit=_CHUNK,
+                env=child_environment(),
+            )
+        except FileNotFoundError as error:
+            raise DeviceError(
+                "The speech program espeak-ng is missing.", remedy="Install it: sudo apt install espeak-ng."
+            ) from error
+        except OSError as error:
+            raise DeviceError(f"The speech program {self._program} cannot be started: {error.strerror}.") from error
+        try:
+            yield process
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await asyncio.shield(process.wait())
+
+
+async def _converse(process: Process, text: bytes) -> tuple[int, bytes, str]:
+    """Give espeak-ng the text and take what it makes of it, up to a limit."""
+    assert process.stdin is not None  # noqa: S101  # for mypy: they are pipes
+    assert process.stdout is not None  # noqa: S101  # the same
+    assert process.stderr is not None  # noqa: S101  # the same
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # one that has no such voice does not read on
+        process.stdin.write(text)
+        await process.stdin.drain()
+    process.stdin.close()
+    sound = bytearray()
+    while chunk := await process.stdout.read(_CHUNK):
+        sound += chunk
+        if len(sound) > _LONGEST_S * _WAV_RATE * 2:
+            logger.warning("What was to be said at once takes longer than %d s, and is cut.", _LONGEST_S)
+            return 0, bytes(sound), ""
+    complaint = (await process.stderr.read(_CHUNK)).decode(errors="replace").strip().partition("\n")[0]
+    return await process.wait(), bytes(sound), complaint.rstrip(".")
+
+
+_WAV_RATE = 22_050
+_WAV_HEADER_BYTES = 44
+_WAV_RATE_AT = 24
+
+
+def _waveform(wav: bytes) -> Waveform:
+    """Read what espeak-ng wrote: a header whose lengths mean nothing, because it was written first, and samples.
+
+    Raises:
+        DeviceError: it is no WAV file.
+    """
+    if wav[:4] != b"RIFF" or wav[36:40] != b"data":
+        raise DeviceError("espeak-ng failed: what it wrote is no WAV file.")
+    samples = array.array("h", wav[_WAV_HEADER_BYTES : len(wav) - len(wav) % 2])
+    if sys.byteorder == "big":
+        samples.byteswap()
+    return Waveform(samples.tobytes(), int.from_bytes(wav[_WAV_RATE_AT : _WAV_RATE_AT + 4], "little"))

@@ -1,0 +1,77 @@
+"""From the settings of a robot to the guard before its tools."""
+
+from __future__ import annotations
+
+from mcp.server.mcpserver import MCPServer
+
+from robot_node.errors import SettingsError
+from robot_node.mcp_mqtt.access import AccessPolicy, Allowed, Role, is_for_people
+from robot_node.mcp_mqtt.guard import Confirmation, Guard
+from robot_node.mcp_mqtt.rate_limit import CallLimits
+from robot_node.settings.access import TOOLS, AccessSettings, Names, RoleSettings
+
+_STOPPING = frozenset({"stop_all", "stop_speaking"})
+"""Whoever wants something to stop, an agent in a loop most of all, is not told to try again later."""
+
+
+def policy_of(settings: AccessSettings, *, people_only: frozenset[str] = frozenset()) -> AccessPolicy:
+    """The policy that the settings describe.
+
+    Args:
+        settings: The settings.
+        people_only: Tools that are for people only whatever the settings say.
+    """
+    return AccessPolicy(
+        (_role(name, role) for name, role in settings.all_roles().items()),
+        ((client.client_id, client.role) for client in settings.clients),
+        settings.default_role,
+        people_only=people_only | set(settings.people_only_tools),
+    )
+
+
+async def guarded(server: MCPServer, settings: AccessSettings) -> AccessPolicy:
+    """Put a guard before a server whose tools are complete; none when there is nothing to guard.
+
+    Returns:
+        The policy, whose ``meta()`` belongs in the server's presence.
+
+    Raises:
+        SettingsError: The settings name a tool that neither a robot nor a device of this one has.
+    """
+    tools = await server.list_tools()
+    _refuse_unknown(settings, [tool.name for tool in tools])
+    marked = frozenset(tool.name for tool in tools if is_for_people(tool.meta))
+    policy = policy_of(settings, people_only=marked)
+    guard = Guard(
+        policy,
+        limits=CallLimits(settings.calls_per_minute, settings.tool_calls_per_minute, free=_STOPPING),
+        confirmation=Confirmation(tools=frozenset(settings.confirm_tools), timeout_s=settings.confirm_timeout_s),
+    )
+    if guard.is_needed:
+        server.middleware.append(guard)
+    return policy
+
+
+def _refuse_unknown(settings: AccessSettings, offered: list[str]) -> None:
+    known = dict.fromkeys((*TOOLS, *offered))
+    for key, tool in settings.named_tools():
+        if tool not in known:
+            raise SettingsError(
+                f"{key}: there is no tool {tool[:80]!r}; there are: {', '.join(known)}.",
+                remedy="Correct the name. A tool of a device that a package brings is there when the settings have "
+                "the device's table in [devices].",
+            )
+
+
+def _role(name: str, settings: RoleSettings) -> Role:
+    return Role(
+        name=name,
+        description=settings.description,
+        allowed_methods=_allowed(settings.allowed_methods),
+        allowed_tools=_allowed(settings.allowed_tools),
+        allowed_resources=_allowed(settings.allowed_resources),
+    )
+
+
+def _allowed(names: Names) -> Allowed:
+    return names if isinstance(names, str) else frozenset(names)

@@ -1,0 +1,64 @@
+"""The tools of the face: an emotion, and text below it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from mcp.server.mcpserver import MCPServer
+from pydantic import BaseModel, BeforeValidator, Field
+
+from robot_node.devices.face import Face
+from robot_node.errors import SettingsError
+from robot_node.face.text import LONGEST
+from robot_node.tools.hints import SETS
+
+
+class EmotionShown(BaseModel):
+    """Result of change_emotion."""
+
+    emotion: str = Field(description="The emotion that the face turns to now.")
+
+
+class TextShown(BaseModel):
+    """Result of show_text."""
+
+    seconds: float = Field(description="For how long the text shows.")
+
+
+def offer_face(server: MCPServer, face: Face) -> None:
+    """Let agents change what the face shows."""
+
+    async def change_emotion(emotion: Any) -> EmotionShown:  # noqa: ANN401  # replaced below
+        """Show an emotion on the robot's face."""
+        return EmotionShown(emotion=face.show_emotion(emotion))
+
+    # Which emotions there are is known only now: the settings may add some.
+    change_emotion.__annotations__["emotion"] = _emotion_argument(face)
+    server.tool(title="Change the face", annotations=SETS)(change_emotion)
+
+    @server.tool(title="Show a text", annotations=SETS)
+    async def show_text(
+        text: Annotated[str, Field(max_length=LONGEST, description="Empty takes away what shows.")],
+        duration: Annotated[
+            float | None, Field(gt=0, le=600, description="Seconds in all; left out: as long as it takes to read.")
+        ] = None,
+    ) -> TextShown:
+        """Write a text below the robot's eyes, line after line, e.g. what it says. A new text replaces the old one."""
+        return TextShown(seconds=round(face.show_text(text, duration), 2))
+
+
+def _emotion_argument(face: Face) -> Any:  # noqa: ANN401  # a type
+    def canonical(value: object) -> object:
+        """Accept other spellings of an emotion; leave what is no text to the schema's own error."""
+        if not isinstance(value, str):
+            return value
+        try:
+            return face.known_as(value)
+        except SettingsError as error:
+            raise ValueError(str(error)) from error
+
+    return Annotated[
+        Literal[face.names],
+        BeforeValidator(canonical),
+        Field(description="What the face shall show."),
+    ]

@@ -1,0 +1,252 @@
+"""The tools of what is on the pins: LEDs, buzzers, servos and motors. There is one for each kind that the robot has."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from typing import Annotated, Any, Literal
+
+from mcp.server.mcpserver import Context, MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
+from pydantic import BaseModel, Field
+
+from robot_node.devices.outputs import Buzzer, Led, Motor, Outputs, RgbLed, Servo
+from robot_node.tools.errors import readable_errors
+from robot_node.tools.hints import ACTS, SETS
+
+
+class LedSet(BaseModel):
+    """Result of set_led."""
+
+    name: str = Field(description="Which LED.")
+    brightness: float = Field(description="0 dark, 1 brightest.")
+
+
+class Beeping(BaseModel):
+    """Result of beep."""
+
+    name: str = Field(description="Which buzzer.")
+    seconds: float = Field(description="For how long it was to sound, with the pauses.")
+
+
+class Turned(BaseModel):
+    """Result of move_servo, and of each servo of look_at."""
+
+    angle: float = Field(description="Where it is now, in degrees.")
+    reached: bool = Field(description="false: somebody else moved or stopped it on its way.")
+
+
+class Looked(BaseModel):
+    """Result of look_at."""
+
+    pan: Turned
+    tilt: Turned
+
+
+class Driving(BaseModel):
+    """Result of drive_motor."""
+
+    name: str = Field(description="Which motor.")
+    speed: float = Field(description="The speed that it goes to.")
+    seconds: float = Field(description="After so long it stops by itself.")
+
+
+class SessionOwner:
+    """On whose behalf something moves: one agent's session."""
+
+
+@asynccontextmanager
+async def stopped_with_session(outputs: Outputs) -> AsyncIterator[SessionOwner]:
+    """Stop, when an agent's session ends, what it set in motion: nobody watches over it any more."""
+    owner = SessionOwner()
+    try:
+        yield owner
+    finally:
+        outputs.stop_all(owner)
+
+
+def offer_outputs(server: MCPServer, outputs: Outputs) -> None:
+    """Let agents use the outputs that there are. ``server``'s lifespan is :func:`stopped_with_session`."""
+    if outputs.leds:
+        _offer_leds(server, outputs.leds)
+    if outputs.buzzers:
+        _offer_buzzers(server, outputs.buzzers)
+    if outputs.servos:
+        _offer_servos(server, outputs.servos)
+    if outputs.pan_tilt is not None:
+        _offer_look(server, *outputs.pan_tilt)
+    if outputs.motors:
+        _offer_motors(server, outputs.motors)
+
+
+def _offer_leds(server: MCPServer, leds: dict[str, Led | RgbLed]) -> None:
+    async def set_led(
+        name: str,
+        on: Annotated[bool | None, Field(description="true: on, false: dark.")] = None,
+        brightness: Annotated[float | None, Field(ge=0, le=1, description="0 dark, 1 brightest.")] = None,
+        colour: Annotated[
+            str | None, Field(pattern="^#[0-9a-fA-F]{6}$", description='As "#ff8000". Kept until it is changed.')
+        ] = None,
+    ) -> LedSet:
+        """Light an LED, or let it go dark."""
+        with readable_errors():
+            return LedSet(name=name, brightness=await light(leds[name], on=on, brightness=brightness, colour=colour))
+
+    kinds = "; ".join(f"{name}: {_led_can(led)}" for name, led in leds.items())
+    _name_one_of(set_led, leds, f"Which LED. {kinds}.")
+    server.tool(title="Set an LED", annotations=SETS)(set_led)
+
+
+def _led_can(led: Led | RgbLed) -> str:
+    if isinstance(led, RgbLed):
+        return "brightness and colour"
+    return "brightness" if led.dims else "on or dark"
+
+
+async def light(
+    led: Led | RgbLed, *, on: bool | None = None, brightness: float | None = None, colour: str | None = None
+) -> float:
+    """Light an LED as it is asked for; returns its brightness.
+
+    Raises:
+        ToolError: Nothing is asked for, or what the LED cannot do.
+        DeviceError: A pin cannot be used.
+    """
+    if on is None and brightness is None and colour is None:
+        raise ToolError("Nothing to set. Give on (true or false), brightness (0 to 1) or colour.")
+    if brightness not in {None, 0.0, 1.0} and not led.dims:
+        raise ToolError(f"The LED {led.name!r} cannot be dimmed: its brightness is 0 or 1.")
+    wanted = 0.0 if on is False else 1.0 if brightness is None else brightness
+    if isinstance(led, RgbLed):
+        await led.light(wanted, None if colour is None else _parts(colour))
+    elif colour is not None:
+        raise ToolError(f"The LED {led.name!r} has one colour only.")
+    else:
+        await led.light(wanted)
+    return wanted
+
+
+def _parts(colour: str) -> tuple[float, float, float]:
+    red, green, blue = bytes.fromhex(colour[1:])
+    return red / 255, green / 255, blue / 255
+
+
+def _offer_buzzers(server: MCPServer, buzzers: dict[str, Buzzer]) -> None:
+    longest = max(buzzer.settings.max_duration_s for buzzer in buzzers.values())
+
+    async def beep(
+        name: str,
+        ctx: Context[Any, Any],
+        duration: float = 0.2,
+        times: Annotated[int, Field(ge=1, le=10, description="How often, with pauses as long.")] = 1,
+    ) -> Beeping:
+        """Sound a buzzer. Returns when it is silent again."""
+        limit = buzzers[name].settings.max_duration_s
+        if duration > limit:
+            raise ToolError(f"The buzzer {name!r} sounds for {limit:g} s at most.")
+        with readable_errors():
+            await buzzers[name].beep(duration, times, owner=_owner(ctx))
+        await buzzers[name].finished()
+        return Beeping(name=name, seconds=round(duration * (2 * times - 1), 3))
+
+    beep.__annotations__["duration"] = Annotated[float, Field(gt=0, le=longest, description="Seconds of each beep.")]
+    _name_one_of(beep, buzzers, f"Which buzzer. {_each(buzzers, lambda b: f'up to {b.settings.max_duration_s:g} s')}.")
+    server.tool(title="Beep", annotations=ACTS)(beep)
+
+
+def _offer_servos(server: MCPServer, servos: dict[str, Servo]) -> None:
+    async def move_servo(
+        name: str,
+        angle: float,
+        ctx: Context[Any, Any],
+        duration: Annotated[
+            float | None,
+            Field(gt=0, le=30, description="Seconds that it takes; left out, or too short: as fast as is allowed."),
+        ] = None,
+    ) -> Turned:
+        """Turn a servo. Returns when it is there, or when somebody else moved or stopped it."""
+        with readable_errors():
+            return await _turn(servos[name], angle, duration, ctx)
+
+    low = min(servo.settings.range[0] for servo in servos.values())
+    high = max(servo.settings.range[1] for servo in servos.values())
+    move_servo.__annotations__["angle"] = Annotated[float, Field(ge=low, le=high, description="In degrees.")]
+    _name_one_of(move_servo, servos, f"Which servo. {_each(servos, _range)}.")
+    server.tool(title="Move a servo", annotations=SETS)(move_servo)
+
+
+def _range(servo: Servo) -> str:
+    low, high = servo.settings.range
+    return f"{low:g} to {high:g} degrees, at most {servo.settings.max_speed:g} a second"
+
+
+async def _turn(servo: Servo, angle: float, duration: float | None, ctx: Context[Any, Any]) -> Turned:
+    reached = await servo.turn(angle, duration, owner=_owner(ctx))
+    return Turned(angle=round(servo.mover.value, 2), reached=reached)
+
+
+def _offer_look(server: MCPServer, pan: Servo, tilt: Servo) -> None:
+    async def look_at(
+        pan: float,
+        tilt: float,
+        ctx: Context[Any, Any],
+        duration: Annotated[
+            float | None, Field(gt=0, le=30, description="Seconds; left out: as fast as allowed.")
+        ] = None,
+    ) -> Looked:
+        """Turn the robot's head or camera. Returns when it is there, or when somebody else moved or stopped it."""
+        with readable_errors():
+            for servo, angle in zip(servos, (pan, tilt), strict=True):
+                servo.check(angle)  # neither moves when one of them cannot
+            turned = await asyncio.gather(
+                *(_turn(s, a, duration, ctx) for s, a in zip(servos, (pan, tilt), strict=True))
+            )
+        return Looked(pan=turned[0], tilt=turned[1])
+
+    servos = (pan, tilt)
+    for name, servo in zip(("pan", "tilt"), servos, strict=True):
+        low, high = servo.settings.range
+        look_at.__annotations__[name] = Annotated[
+            float, Field(ge=low, le=high, description=f"Angle of {name}, degrees.")
+        ]
+    server.tool(title="Look at", annotations=SETS)(look_at)
+
+
+def _offer_motors(server: MCPServer, motors: dict[str, Motor]) -> None:
+    async def drive_motor(name: str, speed: float, duration: float, ctx: Context[Any, Any]) -> Driving:
+        """Drive a motor for some seconds; then it stops by itself.
+
+        Returns at once, so that two can drive together. It stops too when the session of whoever drives it ends.
+        """
+        with readable_errors():
+            await motors[name].drive(speed, duration, owner=_owner(ctx))
+        return Driving(name=name, speed=speed, seconds=duration)
+
+    fastest = max(motor.settings.max_speed for motor in motors.values())
+    longest = max(motor.settings.max_duration_s for motor in motors.values())
+    drive_motor.__annotations__["speed"] = Annotated[
+        float, Field(ge=-fastest, le=fastest, description="Share of full speed; negative: backwards.")
+    ]
+    drive_motor.__annotations__["duration"] = Annotated[float, Field(gt=0, le=longest, description="Seconds.")]
+    _name_one_of(drive_motor, motors, f"Which motor. {_each(motors, _motor_limits)}.")
+    server.tool(title="Drive a motor", annotations=ACTS)(drive_motor)
+
+
+def _motor_limits(motor: Motor) -> str:
+    return f"speed up to {motor.settings.max_speed:g}, for up to {motor.settings.max_duration_s:g} s"
+
+
+def _owner(ctx: Context[Any, Any]) -> object:
+    """The session that asks; what it moves stops with it."""
+    owner = ctx.request_context.lifespan_context
+    return owner if isinstance(owner, SessionOwner) else None
+
+
+def _name_one_of(tool: Any, known: Iterable[str], description: str) -> None:  # noqa: ANN401  # any function
+    """Let the schema list the names; what there is is known only now."""
+    tool.__annotations__["name"] = Annotated[Literal[tuple(known)], Field(description=description)]
+
+
+def _each(devices: dict[str, Any], limits: Any) -> str:  # noqa: ANN401  # a function of the device
+    return "; ".join(f"{name}: {limits(device)}" for name, device in devices.items())

@@ -1,1 +1,0 @@
-"""Speech: from a text to the loudspeaker, to viewers, to the face."""

@@ -1,0 +1,173 @@
+"""The bridge over streamable HTTP, with official clients."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import http.client
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from mcp import Client
+from mcp.client.session import ClientRequestContext, IncomingMessage, MessageHandlerFnT
+from mcp.shared.exceptions import MCPDeprecationWarning
+from mcp_types import ElicitRequestParams, ElicitResult
+
+from robot_node.apps.bridge.http import HttpAddress
+from robot_node.apps.private_broker import PrivateBroker
+from robot_node.errors import SettingsError
+from tests.apps.bridge.agents import BridgeProcess, Message, bridge_process, scripted_robot, text_of
+from tests.end_to_end.robot_process import eventually, robot_node
+from tests.mcp_mqtt.peers import PATIENCE_S
+from tests.mcp_mqtt.toys import Toy, running, toy_server
+
+
+@pytest.fixture
+def toy() -> Toy:
+    return toy_server()
+
+
+@contextlib.asynccontextmanager
+async def over_http(broker: PrivateBroker, folder: Path) -> AsyncIterator[tuple[BridgeProcess, str]]:
+    async with bridge_process(broker, folder, "--http", "127.0.0.1:0") as bridge:
+        await eventually(lambda: "/mcp\n" in bridge.log, "the bridge says where it listens")
+        found = re.search(r"http://127\.0\.0\.1:\d+/mcp", bridge.log)
+        assert found
+        yield bridge, found[0]
+        assert await bridge.terminate() == 0
+
+
+@pytest.mark.parametrize("mode", ["legacy", "auto"])
+async def test_agents_over_http_use_the_robots_and_are_told_of_changes(
+    broker: PrivateBroker, tmp_path: Path, toy: Toy, mode: str
+) -> None:
+    async with running(broker, toy), over_http(broker, tmp_path) as (_, url):
+        changed = asyncio.Event()
+
+        async def on_message(message: IncomingMessage) -> None:  # noqa: ARG001  # the SDK names it
+            changed.set()
+
+        async with Client(url, mode=mode, message_handler=on_message) as first, Client(url, mode=mode) as second:
+            assert {"add", "list_robots"} <= {tool.name for tool in (await first.list_tools()).tools}
+            assert (await first.call_tool("picture", {})).content[0].type == "image"
+            assert (await second.call_tool("add", {"a": 1, "b": 2})).structured_content == {"result": 3}
+            waiting = asyncio.create_task(first.call_tool("wait", {}))
+            await toy.started.get()
+            async with contextlib.AsyncExitStack() as stack:
+                if mode == "auto":
+                    events = await stack.enter_async_context(first.listen(tools_list_changed=True))
+                nod: Message = {"name": "nod", "inputSchema": {"type": "object"}}
+                await stack.enter_async_context(scripted_robot(broker, [nod]))
+                if mode == "auto":
+                    await asyncio.wait_for(anext(aiter(events)), PATIENCE_S)
+                while "scripted__nod" not in {tool.name for tool in (await first.list_tools()).tools}:
+                    assert mode == "legacy"  # where it may have been told of the first robot only now
+                    await asyncio.wait_for(changed.wait(), PATIENCE_S)
+                    changed.clear()
+            toy.release.set()
+            assert text_of(await waiting) == "released"
+
+
+async def test_each_agent_is_asked_about_its_own_call_only(broker: PrivateBroker, tmp_path: Path) -> None:
+    ask: Message = {"method": "elicitation/create", "id": "q", "params": {"message": "?", "requestedSchema": {}}}
+    ask["params"]["requestedSchema"] = {"type": "object", "properties": {}}
+    tool: Message = {"name": "act", "inputSchema": {"type": "object"}}
+
+    async def agree(context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult:  # noqa: ARG001  # the SDK names them
+        asked.put_nowait(params.message)
+        return ElicitResult(action="accept", content={})
+
+    asked: asyncio.Queue[str] = asyncio.Queue()
+    async with (
+        scripted_robot(broker, [tool]) as robot,
+        over_http(broker, tmp_path) as (_, url),
+        Client(url, mode="legacy", elicitation_callback=agree) as first,
+        Client(url, mode="legacy") as second,
+    ):
+        calls = [asyncio.create_task(first.call_tool("act", {}))]
+        number = (await robot.until(lambda message: message["method"] == "tools/call"))["id"]
+        await robot.say(ask)
+        assert (await robot.until(lambda message: message.get("id") == "q"))["result"]["action"] == "accept"
+        assert await asked.get() == "?"
+        calls.append(asyncio.create_task(second.call_tool("act", {})))
+        other = (await robot.until(lambda message: message["method"] == "tools/call"))["id"]
+        await robot.say(ask)
+        refused = (await robot.until(lambda message: message.get("id") == "q"))["error"]["message"]
+        assert "cannot tell whom elicitation/create is for: 2 agents" in refused
+        for each in (number, other):
+            await robot.say({"id": each, "result": {"content": []}})
+        await asyncio.gather(*calls)
+
+
+async def test_only_those_who_subscribed_are_told_of_an_update(broker: PrivateBroker, tmp_path: Path) -> None:
+    told: dict[str, asyncio.Queue[str]] = {"first": asyncio.Queue(), "second": asyncio.Queue()}
+
+    def handler(name: str) -> MessageHandlerFnT:
+        async def on_message(message: IncomingMessage) -> None:
+            told[name].put_nowait(str(getattr(message, "method", message)))
+
+        return on_message
+
+    async def until(name: str, method: str) -> list[str]:
+        seen: list[str] = []
+        async with asyncio.timeout(PATIENCE_S):
+            while not seen or seen[-1] != method:
+                seen.append(await told[name].get())
+        return seen
+
+    light: Message = {"resources": [{"uri": "room://light", "name": "light"}]}
+    results: dict[str, Message] = {"resources/list": light, "resources/subscribe": {}}
+    async with (
+        scripted_robot(broker, [], results=results) as robot,
+        over_http(broker, tmp_path) as (_, url),
+        Client(url, mode="legacy", message_handler=handler("first")) as first,
+        Client(url, mode="legacy", message_handler=handler("second")) as second,
+    ):
+        await second.list_tools()
+        with pytest.warns(MCPDeprecationWarning):
+            await first.subscribe_resource("room://light")
+        await robot.announce("notifications/resources/updated", {"uri": "room://light"})
+        await until("first", "notifications/resources/updated")
+        while not told["second"].empty():
+            assert told["second"].get_nowait() != "notifications/resources/updated"
+        robot.tools = [{"name": "nod", "inputSchema": {"type": "object"}}]
+        await robot.announce("notifications/tools/list_changed", {})
+        assert "notifications/resources/updated" not in await until("second", "notifications/tools/list_changed")
+
+
+async def test_requests_of_web_pages_are_refused(broker: PrivateBroker, tmp_path: Path) -> None:
+    async with over_http(broker, tmp_path) as (_, url):
+        port = int(url.split(":")[2].split("/")[0])
+
+        def status(**headers: str) -> int:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
+            said = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
+            connection.request("POST", "/mcp", b"{}", said | headers)
+            answer = connection.getresponse()
+            connection.close()
+            return answer.status
+
+        assert await asyncio.to_thread(status) == 400  # let in, to be told that {} is no message
+        assert await asyncio.to_thread(status, Host="robots.attacker.example") == 421
+        assert await asyncio.to_thread(status, Origin="https://attacker.example") == 403
+
+
+async def test_a_port_that_is_taken_is_one_clear_line(broker: PrivateBroker) -> None:
+    failed = await robot_node("bridge", "--http", f"127.0.0.1:{broker.port}", broker=broker)
+    assert failed.status == 1
+    assert failed.stderr.count("\n") == 1
+    assert f"Cannot listen at 127.0.0.1:{broker.port}: Address already in use. Choose another" in failed.stderr
+
+
+def test_where_to_listen() -> None:
+    assert HttpAddress.parse("8765") == HttpAddress("127.0.0.1", 8765)
+    assert HttpAddress.parse("[::1]:80").url() == "http://[::1]:80/mcp"
+    assert not HttpAddress.parse("pi.local:80").is_loopback
+    for wrong in ("host", "host:port", "host:99999", ""):
+        with pytest.raises(SettingsError, match="is no address to listen at"):
+            HttpAddress.parse(wrong)
+    for everywhere in ("0.0.0.0:80", "[::]:80"):  # which is what is refused
+        with pytest.raises(SettingsError, match="means every address of this machine"):
+            HttpAddress.parse(everywhere)

@@ -1,0 +1,309 @@
+"""The doctor on brokers that are as they should be, and on such that are not."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import subprocess
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from robot_node.apps.doctor.broker import check_broker, console_broker
+from robot_node.apps.doctor.findings import Finding, Level
+from robot_node.apps.private_broker import PrivateBroker, free_port
+from robot_node.mcp_mqtt.topics import ServerTopics
+from robot_node.mqtt import Broker, ConnectOptions, Incoming, Subscription, connect
+from robot_node.settings.root import ConsoleSettings
+from tests.certificates import run_recipe, tls_listener
+
+ACL = Path(__file__).parents[3] / "config" / "mosquitto" / "acl"
+DOCS = Path(__file__).parents[3] / "docs"
+ALL = ["reachable", "MQTT 5", "credentials", "retained messages", "TCP_NODELAY", "presence", "access rules"]
+
+
+async def findings(broker: Broker, **options: Any) -> dict[str, Finding]:  # noqa: ANN401  # those of check_broker
+    found: list[Finding] = []
+    await check_broker(broker, found.append, **options)
+    return {finding.check: finding for finding in found}
+
+
+def problems(found: dict[str, Finding]) -> list[str]:
+    """The checks that failed, each with its reason and a remedy."""
+    failed = [finding for finding in found.values() if not finding.ok]
+    assert all(finding.why and finding.remedy for finding in failed)
+    return [finding.check for finding in failed]
+
+
+async def test_a_good_broker_passes_every_check_and_keeps_nothing_of_them(broker: PrivateBroker) -> None:
+    found = await findings(Broker.from_url(broker.url))
+    assert list(found) == ALL
+    assert not problems(found)
+    kept: list[Incoming] = []
+    async with connect(Broker.from_url(broker.url), ConnectOptions(client_id="newcomer"), kept.append) as connection:
+        await connection.subscribe(Subscription("$mcp-rpc/#"), Subscription("$mcp-server/#"), Subscription("#"))
+        await connection.publish("own", b"", qos=1)
+    assert [message.topic for message in kept] == ["own"]
+
+
+async def test_messages_in_clear_that_leave_the_machine_are_worth_knowing(broker: PrivateBroker) -> None:
+    # That address is this machine, too, and does not look so.
+    found = await findings(Broker("0.0.0.0", broker.port))  # noqa: S104  # to connect to
+    assert list(found) == [ALL[0], "encryption", *ALL[1:]]
+    assert found["encryption"].level is Level.NOTE
+    assert "reads every message" in str(found["encryption"])
+
+
+async def test_a_good_broker_over_websockets_passes_too(broker: PrivateBroker) -> None:
+    found = await findings(Broker.from_url(f"ws://127.0.0.1:{broker.websocket_port}"))
+    assert list(found) == ALL
+    assert not problems(found)
+
+
+@pytest.fixture
+def passwords(tmp_path: Path) -> Path:
+    """A password file in which alice's and a robot's is "secret"."""
+    file = tmp_path / "passwords"
+    file.touch(mode=0o600)
+    for user in ("alice", "robot-kitchen"):
+        subprocess.run(["mosquitto_passwd", "-b", file, user, "secret"], check=True)
+    return file
+
+
+async def test_the_rules_that_we_ship_pass_for_a_user(passwords: Path) -> None:
+    async with PrivateBroker(anonymous=False, extra=f"password_file {passwords}\nacl_file {ACL}") as private:
+        found = await findings(Broker.from_url(private.url, username="alice", password="secret"))
+        assert list(found) == ALL
+        assert not problems(found)
+
+        found = await findings(Broker.from_url(private.url, username="alice", password="wrong"))
+        assert problems(found) == ["credentials"]
+        assert "wrong" not in str(found["credentials"])
+
+
+async def test_a_robots_account_without_its_block_of_rules_is_found(passwords: Path) -> None:
+    kitchen = ServerTopics("robot-kitchen", "robot-node/kitchen")
+    async with PrivateBroker(anonymous=False, extra=f"password_file {passwords}\nacl_file {ACL}") as private:
+        robot = Broker.from_url(
+            private.url,
+            username="robot-kitchen",
+            password="secret",
+        )
+        found = await findings(robot, robot=kitchen)
+        assert not problems(found)
+        assert found["the robot's topics"].detail == "robot-kitchen may speak and hear as robot-kitchen."
+        found = await findings(replace(robot, username="alice"), robot=kitchen)
+        assert problems(found) == ["the robot's topics"]
+
+
+async def test_rules_that_let_one_user_speak_or_hear_as_another_are_found(passwords: Path, tmp_path: Path) -> None:
+    rules = tmp_path / "acl"
+    alice = {"username": "alice", "password": "secret"}
+    for hole, what in (
+        ("pattern write $mcp-rpc/#", "answer as any robot"),
+        ("pattern write $mcp-server/presence/#", "announce and remove robots"),
+        ("pattern write $mcp-client/presence/+", "end other clients' sessions"),
+        ("pattern write $webrtc/+/+", "watch, and steer video"),
+        ("pattern write robot-node/+/health", "tell of any robot's health"),
+        ("pattern read $mcp-server/+/robot-node/+", "hear what is said to any robot"),
+    ):
+        rules.write_text(f"{ACL.read_text()}\n{hole}\n")
+        async with PrivateBroker(anonymous=False, extra=f"password_file {passwords}\nacl_file {rules}") as private:
+            found = await findings(Broker.from_url(private.url, **alice))
+        assert problems(found) == ["access rules"]
+        assert found["access rules"].detail.startswith(f"alice can {what}")
+        assert ";" not in found["access rules"].detail
+
+
+async def test_an_open_broker_is_worth_knowing(broker: PrivateBroker) -> None:
+    found = (await findings(Broker.from_url(broker.url)))["access rules"]
+    assert found.level is Level.NOTE
+    assert found.detail.startswith("Everybody, without a password, can answer as any robot")
+    assert "docs/access.md" in found.remedy
+
+
+async def test_the_consoles_way_to_the_broker_is_tried(broker: PrivateBroker) -> None:
+    address = Broker.from_url(broker.url)
+    works = f"ws://127.0.0.1:{broker.websocket_port}"
+    found = await findings(address, console=ConsoleSettings(broker_url=f"{works}/mqtt"))
+    assert found["WebSocket"].detail == f"MQTT over WebSocket works at {works}/mqtt."
+    for enabled, level in ((False, Level.NOTE), (True, Level.NOT_OK)):
+        nobody = ConsoleSettings(enabled=enabled, broker_url=f"ws://127.0.0.1:{free_port()}/mqtt")
+        found = await findings(address, console=nobody)
+        assert found["WebSocket"].level is level
+        assert "docs/console.md shows" in found["WebSocket"].remedy
+
+
+def listening_hosts(port: int) -> set[str]:
+    """The addresses of this machine at which somebody listens on a TCP port (proc(5))."""
+    tables = "".join(Path(f"/proc/net/{name}").read_text() for name in ("tcp", "tcp6"))
+    rows = (line.split() for line in tables.splitlines())
+    return {row[1].partition(":")[0] for row in rows if row[1].endswith(f":{port:04X}") and row[3] == "0A"}
+
+
+async def test_the_listeners_of_the_consoles_guide_keep_that_of_robots_and_open_none_to_the_network() -> None:
+    shown = re.search(r"^    listener 1883.*\n(?:    .+\n)+", (DOCS / "console.md").read_text(), re.MULTILINE)
+    assert shown
+    port, websocket_port = free_port(), free_port()
+    settings = shown[0].replace("1883", str(port)).replace("8083", str(websocket_port))
+    async with PrivateBroker(extra=settings):
+        for url in (f"mqtt://127.0.0.1:{port}", f"ws://127.0.0.1:{websocket_port}/mqtt"):
+            found = await findings(Broker.from_url(url))
+            assert not problems(found)
+        hosts = listening_hosts(websocket_port)
+    # As the kernel writes them: 127.0.0.1, the same as an IPv6 address, ::1.
+    assert hosts
+    assert hosts <= {"0100007F", "0000000000000000FFFF00000100007F", "00000000000000000000000001000000"}
+
+
+@pytest.mark.parametrize(
+    ("url", "tls", "there"),
+    [
+        ("", False, "ws://pi:8083/mqtt"),
+        ("", True, "wss://pi:8084/mqtt"),
+        ("wss://other:9000/way", False, "wss://other:9000/way"),
+    ],
+)
+def test_the_page_looks_where_it_is_told_or_beside_the_broker(url: str, tls: bool, there: str) -> None:  # noqa: FBT001  # a parameter
+    found = console_broker(Broker("pi", 1234, tls=tls, password="x"), ConsoleSettings(broker_url=url))
+    assert (f"{found}{found.path}", found.password) == (there, "x")
+
+
+async def test_a_broker_with_nagles_algorithm_is_told_from_one_without() -> None:
+    async with PrivateBroker(extra="set_tcp_nodelay false") as private:
+        found = await findings(Broker.from_url(private.url))
+    assert problems(found) == ["TCP_NODELAY"]
+    assert "set_tcp_nodelay true" in found["TCP_NODELAY"].remedy
+
+
+async def test_a_broker_that_retains_nothing_hides_every_robot() -> None:
+    async with PrivateBroker(extra="retain_available false") as private:
+        found = await findings(Broker.from_url(private.url))
+    assert problems(found) == ["retained messages"]
+    assert "retain not supported" in found["retained messages"].detail
+
+
+async def test_rules_that_let_nothing_through_are_found(tmp_path: Path) -> None:
+    rules = tmp_path / "acl"
+    rules.write_text("topic read $mcp-server/#\n")
+    async with PrivateBroker(extra=f"acl_file {rules}") as private:
+        found = await findings(Broker("127.0.0.1", private.port, timeout_s=1.0))
+    assert problems(found) == ["retained messages", "round trip"]
+    assert "$mcp-rpc/" in found["round trip"].remedy
+
+
+async def test_nothing_listening_is_one_problem_with_a_command() -> None:
+    found = await findings(Broker("127.0.0.1", free_port()))
+    assert problems(found) == list(found) == ["reachable"]
+    assert "systemctl status mosquitto" in found["reachable"].remedy
+
+
+async def test_a_broker_that_never_answers_does_not_hang_the_doctor() -> None:
+    async with silent_broker(b"") as broker:
+        found = await findings(broker)
+    assert problems(found) == ["connection"]
+
+
+async def test_a_broker_that_speaks_only_mqtt_3_is_recognised() -> None:
+    # CONNACK of MQTT 3.1.1, "unacceptable protocol version".
+    async with silent_broker(bytes([0x20, 2, 0, 1])) as broker:
+        found = await findings(broker)
+    assert problems(found) == ["MQTT 5"]
+
+
+@contextlib.asynccontextmanager
+async def silent_broker(answer: bytes) -> AsyncIterator[Broker]:
+    """Says one thing and hangs up; or, without an answer, says nothing."""
+    visits: set[asyncio.Task[Any] | None] = set()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        visits.add(asyncio.current_task())
+        with contextlib.suppress(OSError):
+            while await reader.read(1000):
+                if answer:
+                    writer.write(answer)
+                    await writer.drain()
+                    break
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        yield Broker("127.0.0.1", server.sockets[0].getsockname()[1], timeout_s=0.3)
+        await asyncio.gather(*filter(None, visits))
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An authority, the broker's certificate and anna's, as docs/tls.md has them made."""
+    folder = tmp_path_factory.mktemp("certificates")
+    run_recipe("authority", folder)
+    run_recipe("broker", folder, BROKER="localhost")
+    run_recipe("client", folder, NAME="anna")
+    return folder
+
+
+@contextlib.asynccontextmanager
+async def tls_broker(certificates: Path, *, ask_for_client: bool = False, extra: str = "") -> AsyncIterator[Broker]:
+    port = free_port()
+    lines = tls_listener(certificates, port, ask_for_client=ask_for_client)
+    async with PrivateBroker(extra=lines + extra):
+        yield Broker("localhost", port, tls=True, ca_file=str(certificates / "ca.crt"))
+
+
+async def test_tls_is_verified_and_its_end_foretold(certificates: Path) -> None:
+    async with tls_broker(certificates) as encrypted:
+        found = await findings(encrypted)
+        assert list(found) == [ALL[0], "certificate", *ALL[1:]]
+        assert found["certificate"].level is Level.OK
+
+        found = await findings(encrypted, now=datetime.now(UTC) + timedelta(days=800))
+        assert found["certificate"].level is Level.NOTE
+        assert "24 days are left" in found["certificate"].detail
+
+        found = await findings(replace(encrypted, ca_file=None))
+        assert problems(found) == list(found)[1:] == ["certificate"]
+        assert "self" in found["certificate"].detail  # "self-signed certificate", or "self signed"
+        assert "broker.ca_file" in found["certificate"].remedy
+
+        found = await findings(replace(encrypted, ca_file="/nowhere.crt"))
+        assert problems(found) == ["certificate"]
+        assert "/nowhere.crt" in found["certificate"].detail
+
+
+async def test_a_client_certificate_is_examined_too(certificates: Path) -> None:
+    cert, key = str(certificates / "anna.crt"), str(certificates / "anna.key")
+    async with tls_broker(certificates, ask_for_client=True, extra=f"acl_file {ACL}\n") as encrypted:
+        anna = replace(encrypted, cert_file=cert, key_file=key)
+        found = await findings(anna)
+        assert not problems(found)
+        assert found["client certificate"].detail.startswith(f"{cert} is for anna, until 20")
+        assert found["credentials"].detail == "The broker lets us in as anna."
+
+        assert problems(await findings(replace(anna, key_file="/nowhere.key"))) == ["client certificate"]
+        found = await findings(anna, now=datetime.now(UTC) + timedelta(days=900))
+        assert problems(found) == ["client certificate"]
+        assert "ran out on 20" in found["client certificate"].detail
+
+        found = await findings(encrypted)
+        assert problems(found) == ["client certificate"]
+        assert "certificate required" in found["client certificate"].detail
+
+
+async def test_a_port_with_tls_is_recognised_by_who_does_without(certificates: Path) -> None:
+    async with tls_broker(certificates) as encrypted:
+        found = await findings(replace(encrypted, tls=False, ca_file=None))
+    assert problems(found) == ["connection"]
+    assert "speaks TLS at this port" in found["connection"].detail
+    assert "mqtts://" in found["connection"].remedy
+
+
+async def test_tls_at_a_port_without_it_is_recognised(broker: PrivateBroker) -> None:
+    found = await findings(Broker("127.0.0.1", broker.port, tls=True))
+    assert problems(found) == ["certificate"]
+    assert "does not speak TLS" in found["certificate"].detail

@@ -1,0 +1,58 @@
+"""A person presses the demo's buttons in the terminal."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import pytest
+
+from robot_node.apps.demo_buttons import ON_THE_PINS, Buttons, obey_terminal
+from robot_node.core.state import CameraState
+from tests.devices.pins.rig import Robot, eventually, robot, settings_with
+
+
+def buttons_of(robot: Robot) -> Buttons:
+    return Buttons(settings_with(**ON_THE_PINS), robot.pi.platform)
+
+
+async def test_pressing_a_button_is_what_the_robot_feels() -> None:
+    async with robot(**ON_THE_PINS) as it:
+        buttons = buttons_of(it)
+        assert buttons.names == ("button", "motion", "privacy")
+        assert buttons.obey("press button") == "button was pressed."
+        await eventually(lambda: it.state.snapshot.inputs["button"].active is True)
+        await eventually(lambda: it.state.snapshot.inputs["button"].active is False)
+        buttons.obey(" press  motion ")
+        await eventually(lambda: it.state.snapshot.inputs["motion"].active is True)
+        await eventually(lambda: it.state.snapshot.inputs["motion"].active is False)
+
+
+async def test_the_privacy_switch_stays_as_it_is_put() -> None:
+    async with robot(**ON_THE_PINS) as it:
+        buttons = buttons_of(it)
+        await it.body.camera.start()
+        assert "engaged: the camera is off" in buttons.obey("press privacy")
+        await eventually(lambda: it.state.snapshot.camera is CameraState.OFF)
+        assert "disengaged" in buttons.obey("press privacy")
+        await eventually(lambda: not it.state.snapshot.privacy)
+
+
+@pytest.mark.parametrize("line", ["press", "press nose", "kick button", "press button button"])
+async def test_other_lines_are_answered_with_what_can_be_pressed(line: str) -> None:
+    async with robot(**ON_THE_PINS) as it:
+        assert buttons_of(it).obey(line) == "Type 'press NAME'. There are: button, motion, privacy."
+        assert buttons_of(it).obey("  ") == ""
+
+
+async def test_lines_come_from_the_terminal_until_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    read, write = os.pipe()
+    with os.fdopen(read) as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        os.write(write, b"press button\npress nose\n")
+        os.close(write)
+        said: list[str] = []
+        async with robot(**ON_THE_PINS) as it:
+            await obey_terminal(buttons_of(it), said.append)
+            await eventually(lambda: it.state.snapshot.inputs["button"].active is False)
+    assert said == ["button was pressed.", "Type 'press NAME'. There are: button, motion, privacy."]

@@ -1,0 +1,228 @@
+"""What happened to the robot: the log, and what each change of the state means in it."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+from robot_node.core.events import Event, EventLog, record
+from robot_node.core.state import CallState, CameraState, RobotSnapshot, RobotState, act_for
+
+NOON = datetime(2026, 7, 28, 12, tzinfo=UTC)
+
+
+def log_at(*times: datetime, kept: int = 200) -> EventLog:
+    clock = iter(times)
+    return EventLog(lambda: next(clock), kept=kept)
+
+
+def told(log: EventLog) -> list[tuple[str, str]]:
+    return [(event.kind, event.text) for event in log.after()]
+
+
+def after(*changes: dict[str, Any], start: RobotSnapshot | None = None) -> list[tuple[str, str]]:
+    """What the log says after these changes of the state."""
+    state, log = RobotState(start), EventLog()
+    record(state, log)
+    for change in changes:
+        state.update(**change)
+    return told(log)
+
+
+def test_events_have_a_number_a_time_a_kind_and_a_text() -> None:
+    log = log_at(NOON, NOON + timedelta(milliseconds=1500))
+    log.add("button", "The button 'left' was pressed.")
+    log.add("camera", "The camera was switched on.", by="agent-1")
+    assert log.after() == (
+        Event(1, "2026-07-28T12:00:00.000+00:00", "button", "The button 'left' was pressed."),
+        Event(2, "2026-07-28T12:00:01.500+00:00", "camera", "The camera was switched on.", "agent-1"),
+    )
+
+
+def test_their_order_survives_a_clock_that_is_set_back() -> None:
+    log = log_at(NOON, NOON - timedelta(days=9000), NOON)
+    events = [log.add("robot", "x") for _ in range(3)]
+    assert [event.sequence for event in log.after()] == [1, 2, 3]
+    assert events[1].time < events[0].time
+
+
+def test_times_are_in_utc_wherever_the_robot_is() -> None:
+    log = log_at(NOON.astimezone(timezone(timedelta(hours=9))))
+    assert log.add("robot", "x").time == "2026-07-28T12:00:00.000+00:00"
+
+
+def test_only_the_latest_are_kept_and_their_numbers_go_on() -> None:
+    log = EventLog(kept=3)
+    assert log.last == 0
+    for number in range(10):
+        log.add("robot", f"event {number}")
+    assert [event.sequence for event in log.after()] == [8, 9, 10]
+    assert [event.sequence for event in log.after(9)] == [10]
+    assert log.after(10) == ()
+    assert log.last == 10
+
+
+def test_a_text_without_end_is_cut() -> None:
+    assert len(EventLog().add("fault", "x" * 10_000).text) == 500
+
+
+def test_listeners_are_told_until_they_stop() -> None:
+    log, heard = EventLog(), list[int]()
+    stop = log.listen(lambda event: heard.append(event.sequence))
+    log.add("robot", "one")
+    stop()
+    log.add("robot", "two")
+    assert heard == [1]
+
+
+def test_the_camera_is_told_when_it_is_on_or_off_and_not_on_its_way_there() -> None:
+    way = [CameraState.STARTING, CameraState.ON, CameraState.STOPPING, CameraState.OFF]
+    assert after(*({"camera": step} for step in way)) == [
+        ("camera", "The camera was switched on."),
+        ("camera", "The camera was switched off."),
+    ]
+
+
+def test_a_camera_that_failed_works_again_when_it_is_on() -> None:
+    failed = {"camera": CameraState.FAILED, "camera_error": "It is busy."}
+    starting = {"camera": CameraState.STARTING, "camera_error": ""}
+    assert after(failed, starting, failed, starting, {"camera": CameraState.ON}) == [
+        ("fault", "The camera failed: It is busy."),
+        ("camera", "The camera was switched on."),
+        ("recovered", "The camera works again."),
+    ]
+
+
+def test_a_camera_that_is_tried_again_in_vain_is_told_once_for_each_reason() -> None:
+    failed, starting = {"camera": CameraState.FAILED}, {"camera": CameraState.STARTING, "camera_error": ""}
+    busy, gone = {**failed, "camera_error": "It is busy."}, {**failed, "camera_error": "It is gone."}
+    off = {"camera": CameraState.OFF, "camera_error": ""}
+    assert after(busy, starting, busy, starting, gone, starting, gone, off, starting, gone) == [
+        ("fault", "The camera failed: It is busy."),
+        ("fault", "The camera failed: It is gone."),
+        ("camera", "The camera was switched off."),
+        ("fault", "The camera failed: It is gone."),
+    ]
+
+
+def test_a_camera_without_encoder_is_a_fault_of_its_own() -> None:
+    assert after(
+        {"camera": CameraState.STARTING, "camera_error": "No encoder."},
+        {"camera": CameraState.ON},
+        {"camera_error": ""},
+    ) == [
+        ("fault", "The camera gives no video: No encoder."),
+        ("camera", "The camera was switched on."),
+        ("recovered", "The camera gives video again."),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("field", "device"),
+    [
+        ("display_error", "The display"),
+        ("microphone_error", "The microphone"),
+        ("loudspeaker_error", "The loudspeaker"),
+    ],
+)
+def test_a_device_fails_and_works_again(field: str, device: str) -> None:
+    assert after({field: "Unplugged."}, {field: "Unplugged."}, {field: ""}) == [
+        ("fault", f"{device} failed: Unplugged."),
+        ("recovered", f"{device} works again."),
+    ]
+
+
+def test_links_are_lost_and_come_back() -> None:
+    up, down = {"mcp_connected": True, "link_error": ""}, {"mcp_connected": False, "link_error": "The broker is gone."}
+    still_down = {"link_error": "Connection refused."}
+    told_of = after(up, {"signaling_connected": True}, down, still_down, {"signaling_connected": False}, up)
+    assert told_of == [
+        ("link", "Connected to the broker: agents can reach the robot."),
+        ("link", "The connection for signalling is up: viewers can come."),
+        ("link", "The connection to the broker is lost: The broker is gone."),
+        ("link", "The connection for signalling is lost: no viewer can come."),
+        ("link", "Connected to the broker: agents can reach the robot."),
+    ]
+
+
+def test_viewers_come_and_go() -> None:
+    assert after({"viewers": 1}, {"viewers": 2}, {"viewers": 0}) == [
+        ("viewers", "A viewer came: 1 now."),
+        ("viewers", "A viewer came: 2 now."),
+        ("viewers", "A viewer left: 0 now."),
+    ]
+
+
+def test_face_microphone_volume_and_calls() -> None:
+    start = RobotSnapshot(volume=80, muted=False)
+    assert after(
+        {"emotion": "happy"},
+        {"microphone_on": True},
+        {"microphone_on": False},
+        {"volume": 30},
+        {"muted": True},
+        {"call": CallState.CONNECTING},
+        {"call": CallState.FAILED, "call_error": "Nobody answered."},
+        start=start,
+    ) == [
+        ("emotion", "The face shows happy."),
+        ("microphone", "The microphone was opened."),
+        ("microphone", "The microphone was closed."),
+        ("volume", "The loudspeaker's volume is 30 of 100."),
+        ("volume", "The loudspeaker's volume is 30 of 100, muted."),
+        ("call", "The robot calls its media backend."),
+        ("call", "The call to the media backend failed: Nobody answered."),
+    ]
+
+
+def test_a_loudspeaker_that_is_made_ready_is_no_event() -> None:
+    assert after({"volume": 80, "muted": False}) == []
+
+
+async def test_an_event_names_the_agent_that_asked_for_it_and_a_fault_names_nobody() -> None:
+    state, log = RobotState(), EventLog()
+    record(state, log)
+
+    async def switch_on() -> None:
+        state.update(camera=CameraState.ON)
+        with act_for(""):
+            state.update(camera=CameraState.OFF)
+        state.update(display_error="Unplugged.")
+
+    with act_for("agent-1"):
+        await asyncio.create_task(switch_on())
+    state.update(emotion="happy")
+    assert [(event.kind, event.by) for event in log.after()] == [
+        ("camera", "agent-1"),
+        ("camera", ""),
+        ("fault", ""),
+        ("emotion", ""),
+    ]
+
+
+def test_nothing_is_recorded_after_the_end() -> None:
+    state, log = RobotState(), EventLog()
+    record(state, log)()
+    state.update(emotion="happy")
+    assert log.after() == ()
+
+
+def test_a_listener_that_fails_harms_neither_the_writer_nor_the_other_listeners(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    state, log, heard = RobotState(), EventLog(), list[str]()
+
+    def fail(_: object) -> None:
+        raise ZeroDivisionError("a mistake")
+
+    state.listen(fail)
+    log.listen(fail)
+    record(state, log)
+    log.listen(lambda event: heard.append(event.text))
+    state.update(emotion="happy")
+    assert state.snapshot.emotion == "happy"
+    assert heard == ["The face shows happy."]
+    assert caplog.text.count("ZeroDivisionError: a mistake") == 2

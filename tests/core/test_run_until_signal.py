@@ -1,0 +1,55 @@
+"""A stop ends the process, whatever hangs in it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+import asyncio, os, signal, threading
+from robot_node.core.run_until_signal import end_process, run_until_signal
+
+async def goodbye_that_hangs():
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.sleep(600)
+    finally:
+        await asyncio.Event().wait()
+
+async def thread_that_hangs():
+    asyncio.get_running_loop().run_in_executor(None, threading.Event().wait)
+    os.kill(os.getpid(), signal.SIGTERM)
+    await asyncio.sleep(600)
+
+async def orderly():
+    os.kill(os.getpid(), signal.SIGTERM)
+    try:
+        await asyncio.sleep(600)
+    finally:
+        print("goodbye")
+
+asyncio.run(run_until_signal({work}(), stop_within_s={limit}))
+end_process()
+"""
+
+
+@pytest.mark.parametrize(
+    ("work", "limit", "status", "said"),
+    [
+        ("goodbye_that_hangs", 0.2, 1, "The goodbye is not over after 0.2 s"),
+        ("thread_that_hangs", 0.2, 0, ""),  # all else is in order
+        ("orderly", 600.0, 0, "goodbye"),
+    ],
+)
+def test_a_stop_ends_the_process(work: str, limit: float, status: int, said: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM.replace("{work}", work).replace("{limit}", str(limit))],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=90,
+    )
+    assert done.returncode == status, done.stderr
+    assert said in done.stdout + done.stderr

@@ -1,0 +1,94 @@
+"""A simulated robot with something on its pins."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from mcp.server.mcpserver import MCPServer
+
+from hw_mocks.platform import SimulatedPi, simulated_platform
+from robot_node.core.events import EventLog, record
+from robot_node.core.media import EncodedFrame
+from robot_node.core.state import RobotState
+from robot_node.devices.camera import Camera
+from robot_node.devices.display import Display
+from robot_node.devices.face import Face
+from robot_node.devices.on_pins import OnPins, open_pins
+from robot_node.devices.platform import Platform
+from robot_node.errors import DeviceError
+from robot_node.robot.robot import Body
+from robot_node.settings.loading import load_settings
+from robot_node.settings.root import Settings
+from robot_node.tools.server import build_server
+
+LED, SWITCH = 17, 27
+DEADLINE_S = 60.0
+PRIVACY = {"led_pin": LED, "switch_pin": SWITCH}
+
+
+@dataclass
+class Robot:
+    """A robot, from its hardware to its tools."""
+
+    pi: SimulatedPi
+    body: Body
+    on_pins: OnPins
+    server: MCPServer
+    frames: list[EncodedFrame]
+
+    @property
+    def state(self) -> RobotState:
+        """What the robot says of itself."""
+        return self.body.state
+
+    @property
+    def told(self) -> list[tuple[str, str]]:
+        """Kind and text of each event."""
+        return [(event.kind, event.text) for event in self.body.events.after()]
+
+
+def settings_with(**sections: Any) -> Settings:  # noqa: ANN401  # as a settings file has them
+    """Settings of a robot without display, with some sections."""
+    small = {"width": 320, "height": 240}
+    return load_settings(None, {"display": {"driver": "none"}, "camera": small, **sections})
+
+
+@asynccontextmanager
+async def robot(
+    pi: SimulatedPi | None = None,
+    *,
+    platform: Platform | None = None,
+    **sections: Any,  # noqa: ANN401
+) -> AsyncIterator[Robot]:
+    """Give a robot with these sections of settings."""
+    pi = pi or simulated_platform(scene="clock")
+    platform = platform or pi.platform
+    settings = settings_with(**sections)
+    state, events, frames = RobotState(), EventLog(), list[EncodedFrame]()
+    stop = record(state, events)
+    async with AsyncExitStack() as devices:
+        on_pins = await open_pins(platform, settings, state, events, devices)
+        camera = Camera(platform, settings.camera, state, indicator=on_pins.indicator, privacy=on_pins.privacy)
+        devices.push_async_callback(camera.close)
+        camera.set_sink(frames.append)
+        face = Face(Display(platform, settings.display, state), state)
+        body = Body(camera=camera, face=face, state=state, events=events, outputs=on_pins.outputs)
+        server = build_server(body, name="tests/robot", description="A robot.")
+        yield Robot(pi, body, on_pins, server, frames)
+    stop()
+
+
+def without_library() -> Any:  # noqa: ANN401  # never returns
+    """As a Pi without the pin library."""
+    raise DeviceError("The pins cannot be used: no library.", remedy="Install the pin library.")
+
+
+async def eventually(condition: Callable[[], bool]) -> None:
+    """Wait until a condition holds that no event announces."""
+    async with asyncio.timeout(DEADLINE_S):
+        while not condition():  # noqa: ASYNC110  # what is waited for knows no events
+            await asyncio.sleep(0.005)

@@ -1,0 +1,120 @@
+"""Inputs as an agent reads and follows them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from mcp import Client
+from mcp_types import TextResourceContents
+
+from hw_mocks.platform import simulated_platform
+from robot_node.tools.resources import announce
+from tests.devices.pins.rig import DEADLINE_S, Robot, eventually, robot, without_library
+
+BUTTON, MOTION, LINE, TRIGGER, ECHO = 22, 23, 24, 25, 8
+
+PINS: dict[str, Any] = {
+    "inputs": {
+        "button": {"kind": "button", "pin": BUTTON},
+        "motion": {"kind": "motion_sensor", "pin": MOTION},
+        "line": {"kind": "line_sensor", "pin": LINE, "active_high": False},
+    }
+}
+
+
+async def read(robot: Robot, name: str) -> dict[str, Any]:
+    async with Client(robot.server) as client:
+        (content,) = (await client.read_resource(f"robot://pins/{name}")).contents
+    assert isinstance(content, TextResourceContents)
+    assert content.mime_type == "application/json"
+    now = json.loads(content.text)
+    assert isinstance(now, dict)
+    return now
+
+
+def active(robot: Robot, name: str) -> bool | None:
+    return robot.state.snapshot.inputs[name].active
+
+
+async def test_each_input_is_a_resource_and_its_changes_are_events() -> None:
+    async with robot(pins=PINS) as it:
+        async with Client(it.server) as client:
+            listed = {str(resource.uri) for resource in (await client.list_resources()).resources}
+        assert {"robot://pins/button", "robot://pins/motion", "robot://pins/line"} <= listed
+        assert await read(it, "button") == {
+            "name": "button",
+            "kind": "button",
+            "active": False,
+            "distance_m": None,
+            "error": "",
+        }
+        it.pi.gpio.press(BUTTON)
+        await eventually(lambda: active(it, "button") is True)
+        assert (await read(it, "button"))["active"] is True
+        it.pi.gpio.release(BUTTON)
+        await eventually(lambda: active(it, "button") is False)
+        it.pi.gpio.drive(MOTION, high=True)
+        await eventually(lambda: active(it, "motion") is True)
+        it.pi.gpio.drive(LINE, high=True)
+        await eventually(lambda: active(it, "line") is False)
+        assert [text for kind, text in it.told if kind == "input"] == [
+            "The button button was pressed.",
+            "The button button was released.",
+            "The motion sensor motion sees motion.",
+            "The line sensor line sees no line any more.",
+        ]
+
+
+async def test_whoever_follows_an_input_is_told_of_its_changes_only() -> None:
+    async with robot(pins=PINS) as it:
+        told: asyncio.Queue[str] = asyncio.Queue()
+        task = asyncio.create_task(announce(it.body, told.put_nowait, shortest_s=0.02))
+        await asyncio.sleep(0)
+        it.pi.gpio.press(BUTTON)
+        async with asyncio.timeout(DEADLINE_S):
+            assert {await told.get(), await told.get()} == {"robot://pins/button", "robot://events"}
+        task.cancel()
+
+
+async def test_an_input_that_cannot_be_read_says_why_and_the_others_work() -> None:
+    pi = simulated_platform(scene="clock")
+    async with robot(pi, platform=replace(pi.platform, pin_factory=without_library), pins=PINS) as it:
+        now = await read(it, "button")
+        assert now["active"] is None
+        assert "Install the pin library" in now["error"]
+        assert [text for kind, text in it.told if kind == "fault" and "Install the pin library" in text]
+    pi.gpio.pin(BUTTON).broken = True
+    async with robot(pi, pins=PINS) as it:
+        assert "GPIO22" in (await read(it, "button"))["error"]
+        it.pi.gpio.drive(MOTION, high=True)
+        await eventually(lambda: active(it, "motion") is True)
+        pi.gpio.pin(BUTTON).broken = False
+
+
+@pytest.mark.parametrize("metres", [0.2, 1.0])
+async def test_a_distance_is_measured_and_something_near_is_told(metres: float) -> None:
+    pi = simulated_platform(scene="clock")
+    pi.gpio.wire_distance_sensor(TRIGGER, ECHO, lambda: metres)
+    sensor = {"kind": "distance_sensor", "trigger_pin": TRIGGER, "echo_pin": ECHO, "near_m": 0.5}
+    async with robot(pi, pins={"inputs": {"eyes": sensor}}) as it:
+        watching = asyncio.create_task(it.on_pins.inputs.watch())
+        # Time is real here, and a busy machine hears the echo late: it may only seem further away.
+        await eventually(lambda: (it.state.snapshot.inputs["eyes"].distance_m or 0) >= metres * 0.9)
+        if metres > 0.5:
+            await eventually(lambda: active(it, "eyes") is False)
+        else:
+            metres = 1.5
+            await eventually(lambda: (it.state.snapshot.inputs["eyes"].distance_m or 0) >= 1.4)
+            assert active(it, "eyes") is False
+        watching.cancel()
+
+
+async def test_without_inputs_nothing_is_watched() -> None:
+    async with robot() as it:
+        async with asyncio.timeout(DEADLINE_S):
+            await it.on_pins.inputs.watch()
+        assert it.state.snapshot.inputs == {}

@@ -1,0 +1,59 @@
+"""docs/contributing.md: its map is of this house, and what it shows works."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from mcp import Client
+from mcp.server import MCPServer
+
+from hw_mocks.platform import simulated_platform
+from robot_node.apps.private_broker import PrivateBroker
+from robot_node.core.state import RobotState
+from robot_node.devices.display import Display
+from robot_node.devices.face import Face
+from robot_node.settings.devices import DisplaySettings
+from tests.guide import DOCS, Terminal, blocks
+
+ROOT = DOCS.parent
+PAGE = (DOCS / "contributing.md").read_text()
+
+
+def test_the_map_is_of_this_house() -> None:
+    rooms = set[Path]()
+    for row in re.findall(r"^\| (`.+`) \| .+ \|$", PAGE, re.MULTILINE):
+        folder = ROOT
+        for path in re.findall(r"`([^`]+)`", row):
+            folder = (ROOT / path).parent if path.startswith("robot_node/") else folder
+            found = set(folder.glob(path.removeprefix("robot_node/")))
+            assert found, path
+            rooms |= found
+    packages = {file.parent for file in (ROOT / "robot_node").glob("*/__init__.py")}
+    assert packages - rooms == set()
+    for path in re.findall(r"`((?:robot_node|tests)/\S+?)`", PAGE):
+        assert list(ROOT.glob(path)) or path == "robot_node/wink_tools.py", path
+
+
+async def test_the_tool_can_be_called() -> None:
+    names: dict[str, Any] = {"__name__": "wink_tools"}
+    exec(compile(blocks("contributing.md")["a tool"], "wink_tools.py", "exec"), names)  # noqa: S102  # our own page
+    state = RobotState()
+    face = Face(Display(simulated_platform().platform, DisplaySettings(driver="none"), state), state)
+    server = MCPServer("tests/robot")
+    names["offer_wink"](server, face)
+    async with Client(server) as client:
+        (tool,) = (await client.list_tools()).tools
+        assert tool.description == "Wink at whoever looks."
+        result = await client.call_tool("wink", {"text": "Psst"})
+        assert result.structured_content == {"emotion": "playful"}
+    assert state.snapshot.emotion == "playful"
+
+
+async def test_the_faces_are_drawn(broker: PrivateBroker, tmp_path: Path) -> None:
+    terminal = Terminal(tmp_path, broker)
+    (tmp_path / "docs" / "images").mkdir(parents=True)
+    (script,) = re.findall(r"<!-- tested: faces -->\n +```sh\n(.*?) +```", PAGE, re.DOTALL)
+    await terminal.run("PATH=$PWD/.venv/bin:$PATH\n" + script.replace("--seconds 3", "--seconds 0.1"))
+    assert (tmp_path / "docs" / "images" / "expressions.png").read_bytes().startswith(b"\x89PNG")

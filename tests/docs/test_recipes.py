@@ -1,0 +1,122 @@
+"""docs/recipes.md: each recipe is carried out as it is written, and does what it says."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from robot_node.apps.demo_buttons import ON_THE_PINS, Buttons
+from robot_node.apps.private_broker import PrivateBroker, free_port
+from robot_node.settings.loading import load_settings
+from tests.end_to_end.robot_process import DEADLINE_S
+from tests.guide import DOCS, Terminal, blocks, robot
+
+RECIPES = blocks("recipes.md")
+QUICK_SLEEP = "sleep() { command sleep 0.1; }\n"
+pytestmark = pytest.mark.timeout(400)  # each starts several programs, on a busy machine
+
+
+@pytest.fixture
+def terminal(tmp_path: Path, broker: PrivateBroker) -> Terminal:
+    return Terminal(tmp_path, broker)
+
+
+@pytest.fixture
+async def buttons(broker: PrivateBroker) -> AsyncIterator[Buttons]:
+    """The demo's robot is online; what is typed into its terminal."""
+    async with robot(broker, **ON_THE_PINS) as (settings, platform):
+        yield Buttons(settings, platform)
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(DEADLINE_S):
+        while not condition():  # noqa: ASYNC110  # files of another process
+            await asyncio.sleep(0.05)
+
+
+def test_every_recipe_is_tried_here() -> None:
+    tests = Path(__file__).read_text()
+    assert [name for name in RECIPES if f'RECIPES["{name}"]' not in tests] == []
+    page = (DOCS / "recipes.md").read_text()
+    untried = re.findall(r"(?<!-->\n)^```(?:sh|toml|js|python)\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    assert all(block.startswith("export ROBOT_NODE_BROKER__") for block in untried)
+
+
+@pytest.mark.usefixtures("buttons")
+async def test_a_photo_every_minute(terminal: Terminal) -> None:
+    async with terminal.running(QUICK_SLEEP + RECIPES["every minute"]):
+        await until(lambda: len(list(terminal.folder.glob("photo-*.jpg"))) > 1)
+    for photo in terminal.folder.glob("photo-*.jpg"):
+        with Image.open(photo) as picture:
+            assert picture.size == (320, 240)
+
+
+@pytest.mark.usefixtures("buttons")
+async def test_the_schedule(terminal: Terminal) -> None:
+    entries = [re.split(r"\s+", line, maxsplit=5) for line in RECIPES["schedule"].splitlines()]
+    assert [(hour, weekdays) for _, hour, _, _, weekdays, _ in entries] == [("8", "1-5"), ("18", "1-5")]
+    assert '"camera": "on"' in await terminal.run(entries[0][-1])
+    assert '"camera": "off"' in await terminal.run(entries[1][-1])
+
+
+@pytest.mark.parametrize(
+    "settings", [RECIPES["off by itself"], RECIPES["reactions"]], ids=["off by itself", "reactions"]
+)
+def test_the_settings(tmp_path: Path, settings: str) -> None:
+    file = tmp_path / "robot.toml"
+    file.write_text(settings)
+    load_settings(file)
+
+
+async def test_the_agent_reacts(terminal: Terminal, buttons: Buttons) -> None:
+    async with terminal.running(RECIPES["button agent"], program=sys.executable) as agent:
+        await agent.until("Waiting for what happens.")
+        buttons.obey("press button")
+        await agent.until("The button button was pressed.")
+        await agent.until("The face shows laugh.")
+        buttons.obey("press motion")
+        await agent.until("The motion sensor motion sees motion.")
+        with Image.open(terminal.folder / "visitor.jpg") as picture:
+            assert picture.size == (320, 240)
+
+
+@pytest.mark.usefixtures("buttons")
+async def test_two_robots(terminal: Terminal) -> None:
+    log = terminal.folder / "robots.log"
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(terminal.running(RECIPES["coming and going"]))
+        async with terminal.running(RECIPES["second robot"]) as second:
+            await second.until("WebRTC connection to")
+            await until(lambda: log.exists() and "robot-two" in log.read_text())
+            await terminal.run(RECIPES["watch both"].replace("--frames 90", "--frames 15"))
+            for name in ("demo-robot", "robot-two"):
+                assert (terminal.folder / f"{name}.mp4").stat().st_size > 0
+            said = await terminal.run(RECIPES["all robots"], program=sys.executable)
+            assert "demo/two shows neutral and has 0 viewers" in said
+            assert "demo/robot shows neutral and has" in said
+        await until(lambda: '"offline"' in log.read_text())
+    told = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [(line["event"], line["server_id"]) for line in told if line["server_id"] == "robot-two"] == [
+        ("online", "robot-two"),
+        ("offline", "robot-two"),
+    ]
+
+
+@pytest.mark.usefixtures("buttons")
+async def test_http(terminal: Terminal) -> None:
+    port = str(free_port())
+    async with terminal.running(RECIPES["bridge"].replace("8765", port)) as bridge:
+        await bridge.until(f":{port}/mcp")
+        answer = json.loads(await terminal.run(RECIPES["curl"].replace("8765", port)))
+        assert answer["result"]["structuredContent"] == {"emotion": "surprised"}
+        assert await terminal.run(RECIPES["node"].replace("8765", port), program="node") == "image/jpeg\n"
+        with Image.open(terminal.folder / "photo.jpg") as picture:
+            assert picture.size == (320, 240)

@@ -1,0 +1,1 @@
+"""MCP over MQTT, against real mosquitto and the official SDK."""

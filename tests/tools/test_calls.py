@@ -1,0 +1,67 @@
+"""call_backend and hang_up: where the owner allows calls, an agent can make the robot call and hang up."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+
+from mcp import Client
+
+from robot_node.core.state import CallState, RobotState
+from robot_node.tools.server import Body, build_server
+from robot_node.webrtc.call_control import CallControl
+from tests.tools.test_volume import call, pi, silent_body, tools
+
+__all__ = ["pi", "silent_body"]  # fixtures
+
+
+def with_calls(body: Body) -> tuple[Body, CallControl]:
+    control = CallControl(body.state)
+    return dataclasses.replace(body, calls=control), control
+
+
+async def test_they_are_offered_only_where_calls_are_allowed(silent_body: Body) -> None:
+    assert not {"call_backend", "hang_up"} & await tools(silent_body)
+    assert {"call_backend", "hang_up"} <= await tools(with_calls(silent_body)[0])
+
+
+async def test_they_are_not_harmless_but_may_be_repeated(silent_body: Body) -> None:
+    async with Client(build_server(with_calls(silent_body)[0], name="test/robot", description="A robot.")) as client:
+        found = {tool.name: tool.annotations for tool in (await client.list_tools()).tools}
+    for name in ("call_backend", "hang_up"):
+        annotations = found[name]
+        assert annotations is not None
+        assert (annotations.read_only_hint, annotations.idempotent_hint) == (False, True)
+
+
+async def test_calling_asks_for_a_call_and_the_status_shows_it(silent_body: Body) -> None:
+    body, control = with_calls(silent_body)
+    for _ in range(2):
+        assert await call(body, "call_backend") == {"call": "connecting", "call_error": ""}
+    assert control.wanted
+    body.state.update(call=CallState.CONNECTING, call_error="The backend did not answer within 5 s.")
+    status = await call(body, "get_status")
+    assert (status["call"], status["call_error"]) == ("connecting", "The backend did not answer within 5 s.")
+
+
+async def test_hanging_up_without_a_call_is_no_error(silent_body: Body) -> None:
+    body, control = with_calls(silent_body)
+    assert await call(body, "hang_up") == {"call": "disconnected", "call_error": ""}
+    control.call()
+    assert await call(body, "hang_up") == {"call": "closed", "call_error": ""}
+    assert not control.wanted
+
+
+async def test_hanging_up_returns_when_the_call_is_over() -> None:
+    state = RobotState()
+    control = CallControl(state, wanted=True)
+    control.begins()
+    control.connected()
+    given_up = await control.until_wanted()
+    hanging_up = asyncio.create_task(control.hang_up())
+    await given_up.wait()
+    assert not hanging_up.done()
+    assert str(state.snapshot.call) == "connected"
+    control.is_over()
+    await hanging_up
+    assert str(state.snapshot.call) == "closed"

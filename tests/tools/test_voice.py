@@ -1,0 +1,138 @@
+"""What agents can say with the robot's voice, and what they are told of it."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from mcp import Client
+
+from hw_mocks.platform import SimulatedPi, simulated_platform
+from robot_node.core.events import EventLog
+from robot_node.core.state import RobotState
+from robot_node.devices.audio import Loudspeaker
+from robot_node.devices.camera import Camera
+from robot_node.devices.display import Display
+from robot_node.devices.face import Face
+from robot_node.settings.devices import CameraSettings, DisplaySettings, VoiceSettings
+from robot_node.speech.voice_factory import make_voice
+from robot_node.tools.server import Body, build_server
+from tests.speech.stage import until
+
+
+@pytest.fixture
+def pi() -> SimulatedPi:
+    return simulated_platform()
+
+
+@pytest.fixture
+async def mute_body(pi: SimulatedPi) -> AsyncIterator[Body]:
+    """A body without a voice."""
+    state = RobotState()
+    camera = Camera(pi.platform, CameraSettings(), state)
+    face = Face(Display(pi.platform, DisplaySettings(driver="none"), state), state)
+    yield Body(camera=camera, face=face, state=state, events=EventLog())
+    await camera.close()
+
+
+@pytest.fixture
+async def body(pi: SimulatedPi, mute_body: Body) -> AsyncIterator[Body]:
+    loudspeaker = Loudspeaker(pi.platform, "default", mute_body.state, idle_s=0.1)
+    voice = make_voice(
+        VoiceSettings(engine="espeak-ng"),
+        mute_body.face,
+        mute_body.state,
+        loudspeaker=loudspeaker,
+        events=mute_body.events,
+    )
+    assert voice.speaker is not None
+    running = asyncio.create_task(voice.speaker.run())
+    yield dataclasses.replace(mute_body, loudspeaker=loudspeaker, speaker=voice.speaker)
+    running.cancel()
+    await asyncio.wait({running})
+    await loudspeaker.close()
+
+
+async def call(body: Body, tool: str, **arguments: object) -> Any:  # noqa: ANN401  # JSON
+    async with Client(build_server(body, name="test/robot", description="A robot.")) as client:
+        result = await client.call_tool(tool, arguments)
+        return (
+            "".join(getattr(part, "text", "") for part in result.content)
+            if result.is_error
+            else result.structured_content
+        )
+
+
+async def tools(body: Body) -> set[str]:
+    async with Client(build_server(body, name="test/robot", description="A robot.")) as client:
+        return {tool.name for tool in (await client.list_tools()).tools}
+
+
+async def test_they_are_offered_only_where_there_is_a_voice(body: Body, mute_body: Body) -> None:
+    assert {"say", "stop_speaking"} <= await tools(body)
+    assert not {"say", "stop_speaking"} & await tools(mute_body)
+
+
+def test_without_being_asked_for_there_is_no_voice(mute_body: Body) -> None:
+    voice = make_voice(VoiceSettings(), mute_body.face, mute_body.state)
+    assert (voice.speaker, voice.microphone, voice.loudspeaker) == (None, None, None)
+
+
+async def test_what_is_said_is_heard_at_the_volume_that_is_set(body: Body, pi: SimulatedPi) -> None:
+    await call(body, "control_volume", volume=50)
+    said = await call(body, "say", text="Hello", emotion="happy")
+    assert said["waiting"] == 0
+    assert said["loudspeaker_error"] == ""
+    await until(lambda: body.state.snapshot.speaking)
+    assert (await call(body, "get_status"))["speaking"]
+    await until(lambda: not body.state.snapshot.speaking)
+    status = await call(body, "get_status")
+    assert (status["speaking"], status["emotion"], status["voice_error"]) == (False, "happy", "")
+    await until(lambda: not pi.loudspeaker.open)
+    assert 0.2 < len(pi.loudspeaker.played) / 2 / 48_000 < 2
+    half = max(memoryview(pi.loudspeaker.played).cast("h"))
+    assert 500 < half < 32767 // 4 + 1
+
+
+async def test_texts_wait_for_their_turn_until_they_are_stopped(body: Body) -> None:
+    assert (await call(body, "say", text="One. " * 30))["waiting"] == 0
+    assert (await call(body, "say", text="Two"))["waiting"] == 1
+    assert (await call(body, "say", text="Three"))["waiting"] == 2
+    assert (await call(body, "say", text="Four", interrupt=True))["waiting"] == 0
+    assert (await call(body, "say", text="Five"))["waiting"] == 1
+    assert await call(body, "stop_speaking") == {"stopped": 2}
+    assert await call(body, "stop_speaking") == {"stopped": 0}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ({"text": ""}, "text"),
+        ({"text": "x" * 2001}, "2000"),
+        ({"text": "?!"}, "nothing to be said"),
+        ({"text": "Hi", "language": "xx"}, "espeak-ng --voices lists them"),
+        ({"text": "Hi", "emotion": "hungry"}, "neutral"),
+    ],
+)
+async def test_what_cannot_be_said_is_an_error_with_the_reason(
+    body: Body, arguments: dict[str, object], reason: str
+) -> None:
+    assert reason in await call(body, "say", **arguments)
+    assert await call(body, "stop_speaking") == {"stopped": 0}
+
+
+async def test_a_loudspeaker_that_is_missing_is_told(body: Body, pi: SimulatedPi) -> None:
+    pi.loudspeaker.absent = True
+    assert body.loudspeaker is not None
+    await body.loudspeaker.check()
+    assert "'default'" in (await call(body, "say", text="Hello"))["loudspeaker_error"]
+
+
+async def test_what_others_play_moves_the_mouth_as_well(body: Body) -> None:
+    assert body.loudspeaker is not None
+    loop = asyncio.get_running_loop()
+    body.loudspeaker.play(b"\x00\x40" * 4800)
+    await until(lambda: body.face._animator.scene.speech.level(loop.time()) > 0.5)
