@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
-from robot_node.core.run_until_signal import run_until_signal
+from robot_node.core.asyncio_tools import run_until_signal
 from robot_node.errors import RobotNodeError
 
 

@@ -42,7 +42,7 @@ from benchmarks._report import command_line, positive, print_result, progress
 from hw_mocks.platform import SimulatedPi, simulated_platform
 from robot_node import daemon
 from robot_node.apps.private_broker import PrivateBroker
-from robot_node.core.cancellation import cancel_and_wait
+from robot_node.core.asyncio_tools import cancel_and_wait
 from robot_node.errors import RobotNodeError
 from robot_node.mqtt import Broker
 from robot_node.robot.state_store import FAULT

@@ -13,6 +13,7 @@ from typing import Any
 
 from mcp.server import MCPServer
 
+from robot_node.core.backoff import RestartPolicy
 from robot_node.core.counters import Measurements, count_changes
 from robot_node.core.events import Event, EventLog, record
 from robot_node.core.state import RobotState
@@ -36,7 +37,7 @@ from robot_node.robot.saved_state import Kept, camera_comes_on
 from robot_node.robot.shutdown import DeviceStack
 from robot_node.robot.state_store import Keeper, state_file
 from robot_node.robot.subtitles import Subtitles
-from robot_node.robot.supervisor import RestartPolicy, Service, Supervisor
+from robot_node.robot.supervisor import Service, Supervisor
 from robot_node.robot.watchdog import LinkCheck
 from robot_node.settings.devices import AudioSettings, CameraSettings
 from robot_node.settings.root import Settings
@@ -63,7 +64,7 @@ async def run(
     *,
     on_online: Callable[[], None] = lambda: None,
     beside: Mapping[str, Service] = MappingProxyType({}),
-    restarts: RestartPolicy = RestartPolicy(),  # noqa: B008  # frozen
+    restarts: RestartPolicy = RestartPolicy(),
 ) -> None:
     """Run one robot until cancelled.
 

@@ -24,6 +24,10 @@ class SettingsError(RobotNodeError, ValueError):
     """A setting, identifier or address that cannot be used."""
 
 
+class ArgumentError(RobotNodeError, ValueError):
+    """A call asks for something that this device cannot do."""
+
+
 class BrokerError(RobotNodeError, ConnectionError):
     """The MQTT broker cannot be reached, refused us, or the connection to it was lost."""
 

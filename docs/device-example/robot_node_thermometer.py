@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mcp.server.mcpserver import MCPServer
 
-from robot_node.devices.plugin import DeviceContext
+from robot_node.plugin import DeviceContext
 
 URI = "robot://thermometer"
 

@@ -19,8 +19,8 @@ from robot_node.apps.setup.survey import SETTINGS, is_there
 from robot_node.cli.options import BrokerOption, JsonOption, given, own_path, visit
 from robot_node.cli.remote import call, robots, watch
 from robot_node.cli.setup import setup
+from robot_node.core.asyncio_tools import end_process, run_until_signal
 from robot_node.core.imports import without_collector
-from robot_node.core.run_until_signal import end_process, run_until_signal
 from robot_node.errors import RobotNodeError, SettingsError
 from robot_node.logs.reload import reloaded_on_hangup
 from robot_node.logs.setup import configure_logging

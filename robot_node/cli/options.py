@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from robot_node.core.run_until_signal import run_until_signal
+from robot_node.core.asyncio_tools import run_until_signal
 from robot_node.mqtt import Broker
 from robot_node.settings.loading import load_settings
 from robot_node.settings.root import BrokerSettings

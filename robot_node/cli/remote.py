@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from robot_node.cli.options import BrokerOption, ClientIdOption, JsonOption, RobotArgument, broker_at, visit
-from robot_node.core.run_until_signal import run_until_signal
+from robot_node.core.asyncio_tools import run_until_signal
 from robot_node.errors import SettingsError
 from robot_node.logs.setup import configure_logging
 from robot_node.logs.text import one_line

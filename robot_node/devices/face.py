@@ -58,7 +58,7 @@ class Face:
         state: RobotState,
         *,
         expressions: Mapping[str, Expression] = EXPRESSIONS,
-        care: Care = Care(),  # noqa: B008  # frozen
+        care: Care = Care(),
         seed: int = 0,
         clock: Callable[[], float] = time.monotonic,
         local_time: Callable[[], dt.time] = _local_time,

@@ -9,14 +9,15 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
+from robot_node.devices.leds import Led, RgbLed
 from robot_node.devices.motion import Bounds, Mover
+from robot_node.devices.pin_output import PinOutput
 from robot_node.devices.pins import PinBoard
 from robot_node.errors import DeviceError, SettingsError
 from robot_node.settings.pins import (
     BuzzerSettings,
     LedSettings,
     MotorSettings,
-    OutputSettings,
     PinsSettings,
     RgbLedSettings,
     ServoSettings,
@@ -28,102 +29,7 @@ Clock = Callable[[], float]
 Sleep = Callable[[float], Awaitable[None]]
 
 
-class _Output:
-    """Something on the pins that is made when it is first used, and again when that failed."""
-
-    def __init__(self, board: PinBoard, name: str, settings: OutputSettings) -> None:
-        self.name = name
-        pins = ", ".join(f"GPIO{gpio}" for gpio in settings.gpios())
-        self._what = f"The {settings.kind} {name!r} on {pins}"
-        self._board = board
-        self._made: Any = None
-
-    async def open(self) -> None:
-        """Take the pins; nothing lights, sounds or moves yet.
-
-        Raises:
-            DeviceError: They cannot be used.
-        """
-        if self._made is None:
-            self._made = await self._board.make(self._what, self._build)
-
-    def _build(self, gpiozero: Any, factory: Any) -> Any:  # noqa: ANN401  # gpiozero ships no types
-        raise NotImplementedError
-
-    async def _set(self, attribute: str, value: object) -> None:
-        await self.open()
-        await self._board.call(self._what, setattr, self._made, attribute, value)
-
-
-class Led(_Output):
-    """An LED, on or off or dimmed.
-
-    Args:
-        board: The pins.
-        name: What it is called.
-        settings: Its pin.
-    """
-
-    def __init__(self, board: PinBoard, name: str, settings: LedSettings) -> None:
-        super().__init__(board, name, settings)
-        self._settings = settings
-
-    @property
-    def dims(self) -> bool:
-        """It can be neither on nor off."""
-        return self._settings.kind == "pwm_led"
-
-    async def light(self, brightness: float) -> None:
-        """Light it.
-
-        Args:
-            brightness: 0 dark, 1 brightest; without dimming, whatever is not 0 is 1.
-
-        Raises:
-            DeviceError: The pin cannot be used.
-        """
-        await self._set("value", brightness if self.dims else brightness > 0)
-
-    def _build(self, gpiozero: Any, factory: Any) -> Any:  # noqa: ANN401
-        settings, kind = self._settings, gpiozero.PWMLED if self.dims else gpiozero.LED
-        return kind(settings.pin, active_high=settings.active_high, pin_factory=factory)
-
-
-class RgbLed(_Output):
-    """An LED of three colours.
-
-    Args:
-        board: The pins.
-        name: What it is called.
-        settings: Its pins.
-    """
-
-    dims = True
-
-    def __init__(self, board: PinBoard, name: str, settings: RgbLedSettings) -> None:
-        super().__init__(board, name, settings)
-        self._settings = settings
-        self._colour = (1.0, 1.0, 1.0)
-
-    async def light(self, brightness: float, colour: tuple[float, float, float] | None = None) -> None:
-        """Light it.
-
-        Args:
-            brightness: 0 dark, 1 brightest.
-            colour: Red, green and blue, 0 to 1; by default the last.
-
-        Raises:
-            DeviceError: A pin cannot be used.
-        """
-        self._colour = colour or self._colour
-        await self._set("value", tuple(part * brightness for part in self._colour))
-
-    def _build(self, gpiozero: Any, factory: Any) -> Any:  # noqa: ANN401
-        red, green, blue = self._settings.pins
-        return gpiozero.RGBLED(red, green, blue, active_high=self._settings.active_high, pin_factory=factory)
-
-
-class Buzzer(_Output):
+class Buzzer(PinOutput):
     """A buzzer.
 
     Args:
@@ -191,7 +97,7 @@ class Buzzer(_Output):
         return gpiozero.Buzzer(self.settings.pin, active_high=self.settings.active_high, pin_factory=factory)
 
 
-class Servo(_Output):
+class Servo(PinOutput):
     """A servo. It is without power until it is first moved, and turns from ``start_angle`` then.
 
     Args:
@@ -261,7 +167,7 @@ class Servo(_Output):
         )
 
 
-class Motor(_Output):
+class Motor(PinOutput):
     """A motor. It always stops by itself.
 
     Args:
@@ -374,6 +280,6 @@ class Outputs:
         for buzzer in self.buzzers.values():
             await buzzer.close()
 
-    def _all(self) -> Iterable[Iterable[_Output]]:
-        kinds: tuple[Mapping[str, _Output], ...] = (self.leds, self.buzzers, self.servos, self.motors)
+    def _all(self) -> Iterable[Iterable[PinOutput]]:
+        kinds: tuple[Mapping[str, PinOutput], ...] = (self.leds, self.buzzers, self.servos, self.motors)
         return (kind.values() for kind in kinds)

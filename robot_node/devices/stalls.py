@@ -7,10 +7,9 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from robot_node.core.backoff import Backoff
+from robot_node.core.backoff import Backoff, Crashes, RestartPolicy
 from robot_node.core.state import CameraState, RobotState
 from robot_node.errors import DeviceError, NotReadyError, ServiceError
-from robot_node.robot.supervisor import Crashes, RestartPolicy
 
 logger = logging.getLogger(__name__)
 

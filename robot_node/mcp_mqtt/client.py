@@ -11,7 +11,7 @@ from importlib.metadata import version
 
 import anyio
 
-from robot_node.core.cancellation import cancel_and_wait
+from robot_node.core.asyncio_tools import cancel_and_wait
 from robot_node.errors import BrokerError, RemoteError
 from robot_node.mcp_mqtt import topics
 from robot_node.mcp_mqtt.broker_hints import may_see

@@ -24,7 +24,7 @@ from mcp_types import (
     RequestId,
 )
 
-from robot_node.core.cancellation import cancel_and_wait
+from robot_node.core.asyncio_tools import cancel_and_wait
 from robot_node.errors import BrokerError, RemoteError
 from robot_node.mcp_mqtt import topics
 from robot_node.mcp_mqtt.inbox import Inbox

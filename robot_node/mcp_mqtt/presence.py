@@ -13,7 +13,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
 import anyio
 
-from robot_node.core.cancellation import cancel_and_wait
+from robot_node.core.asyncio_tools import cancel_and_wait
 from robot_node.errors import BrokerError, NotReadyError, RemoteError
 from robot_node.mcp_mqtt import topics
 from robot_node.mcp_mqtt.broker_hints import presence_filters, roles

@@ -19,8 +19,8 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from robot_node.core.asyncio_tools import cancel_and_wait
 from robot_node.core.backoff import Backoff
-from robot_node.core.cancellation import cancel_and_wait
 from robot_node.core.log_context import in_session, new_session
 from robot_node.errors import BrokerError, RobotNodeError
 from robot_node.mqtt.client import MqttClient, OnMessage, PublishProperties

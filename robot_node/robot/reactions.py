@@ -7,12 +7,12 @@ import logging
 from collections.abc import Iterable
 
 from robot_node.core.state import RobotSnapshot
+from robot_node.devices.leds import set_led
 from robot_node.devices.outputs import Outputs
 from robot_node.errors import RobotNodeError
 from robot_node.robot.robot import Body
 from robot_node.robot.stop_all import stop_all
 from robot_node.settings.reactions import ReactionRule, Then, When
-from robot_node.tools.pins import light
 
 logger = logging.getLogger(__name__)
 
@@ -91,7 +91,7 @@ async def _do(body: Body, then: Then) -> None:
 
 async def _set(outputs: Outputs, name: str, then: Then) -> None:
     if name in outputs.leds:
-        await light(outputs.leds[name], on=then.on, brightness=then.brightness, colour=then.colour)
+        await set_led(outputs.leds[name], on=then.on, brightness=then.brightness, colour=then.colour)
     elif name in outputs.buzzers:
         await outputs.buzzers[name].beep(min(then.duration_s or 0.0, outputs.buzzers[name].settings.max_duration_s))
     elif name in outputs.servos and then.angle is not None:

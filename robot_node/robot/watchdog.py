@@ -12,7 +12,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
-from robot_node.core.cancellation import cancel_and_wait
+from robot_node.core.asyncio_tools import cancel_and_wait
 from robot_node.devices.worker import RunningCall, running_calls
 from robot_node.mqtt import LinkStatus
 from robot_node.robot import systemd

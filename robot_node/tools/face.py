@@ -10,7 +10,7 @@ from pydantic import BaseModel, BeforeValidator, Field
 from robot_node.devices.face import Face
 from robot_node.errors import SettingsError
 from robot_node.face.text import LONGEST
-from robot_node.tools.hints import SETS
+from robot_node.tools.common import SETS
 
 
 class EmotionShown(BaseModel):

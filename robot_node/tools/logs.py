@@ -12,7 +12,7 @@ from robot_node.core.state import acting_for
 from robot_node.logs.categories import Category, levels, set_level
 from robot_node.mcp_mqtt.access import FOR_PEOPLE
 from robot_node.settings.logs import Level
-from robot_node.tools.hints import SETS
+from robot_node.tools.common import SETS
 
 logger = logging.getLogger(__name__)
 

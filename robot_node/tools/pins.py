@@ -11,9 +11,10 @@ from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import BaseModel, Field
 
-from robot_node.devices.outputs import Buzzer, Led, Motor, Outputs, RgbLed, Servo
-from robot_node.tools.errors import readable_errors
-from robot_node.tools.hints import ACTS, SETS
+from robot_node.devices import leds as led_driver
+from robot_node.devices.leds import Led, RgbLed
+from robot_node.devices.outputs import Buzzer, Motor, Outputs, Servo
+from robot_node.tools.common import ACTS, SETS, readable_errors
 
 
 class LedSet(BaseModel):
@@ -91,7 +92,9 @@ def _offer_leds(server: MCPServer, leds: dict[str, Led | RgbLed]) -> None:
     ) -> LedSet:
         """Light an LED, or let it go dark."""
         with readable_errors():
-            return LedSet(name=name, brightness=await light(leds[name], on=on, brightness=brightness, colour=colour))
+            return LedSet(
+                name=name, brightness=await led_driver.set_led(leds[name], on=on, brightness=brightness, colour=colour)
+            )
 
     kinds = "; ".join(f"{name}: {_led_can(led)}" for name, led in leds.items())
     _name_one_of(set_led, leds, f"Which LED. {kinds}.")
@@ -102,34 +105,6 @@ def _led_can(led: Led | RgbLed) -> str:
     if isinstance(led, RgbLed):
         return "brightness and colour"
     return "brightness" if led.dims else "on or dark"
-
-
-async def light(
-    led: Led | RgbLed, *, on: bool | None = None, brightness: float | None = None, colour: str | None = None
-) -> float:
-    """Light an LED as it is asked for; returns its brightness.
-
-    Raises:
-        ToolError: Nothing is asked for, or what the LED cannot do.
-        DeviceError: A pin cannot be used.
-    """
-    if on is None and brightness is None and colour is None:
-        raise ToolError("Nothing to set. Give on (true or false), brightness (0 to 1) or colour.")
-    if brightness not in {None, 0.0, 1.0} and not led.dims:
-        raise ToolError(f"The LED {led.name!r} cannot be dimmed: its brightness is 0 or 1.")
-    wanted = 0.0 if on is False else 1.0 if brightness is None else brightness
-    if isinstance(led, RgbLed):
-        await led.light(wanted, None if colour is None else _parts(colour))
-    elif colour is not None:
-        raise ToolError(f"The LED {led.name!r} has one colour only.")
-    else:
-        await led.light(wanted)
-    return wanted
-
-
-def _parts(colour: str) -> tuple[float, float, float]:
-    red, green, blue = bytes.fromhex(colour[1:])
-    return red / 255, green / 255, blue / 255
 
 
 def _offer_buzzers(server: MCPServer, buzzers: dict[str, Buzzer]) -> None:

@@ -17,9 +17,8 @@ from robot_node.mcp_mqtt.server import ClientIdentity
 from robot_node.robot.robot import Body
 from robot_node.robot.status import Status, status_of, version_of
 from robot_node.robot.stop_all import stop_all
-from robot_node.tools.errors import readable_errors
+from robot_node.tools.common import CONNECTS, READS, SETS, readable_errors
 from robot_node.tools.face import offer_face
-from robot_node.tools.hints import CONNECTS, READS, SETS
 from robot_node.tools.meter import ToolMeter
 from robot_node.tools.pins import offer_outputs, stopped_with_session
 from robot_node.tools.resources import RobotServer, offer_resources

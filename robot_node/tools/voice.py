@@ -10,8 +10,7 @@ from pydantic import BaseModel, Field
 from robot_node.core.state import RobotState
 from robot_node.speech.speaker import QUEUE, Speaker
 from robot_node.speech.text_chunks import LONGEST_TEXT
-from robot_node.tools.errors import readable_errors
-from robot_node.tools.hints import ACTS, SETS
+from robot_node.tools.common import ACTS, SETS, readable_errors
 
 
 class Saying(BaseModel):

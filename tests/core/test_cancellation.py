@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from robot_node.core.cancellation import cancel_and_wait
+from robot_node.core.asyncio_tools import cancel_and_wait
 
 
 async def test_cancelling_while_tasks_are_ended_waits_for_their_end() -> None:

@@ -50,7 +50,7 @@ async def living(
     *,
     driver: Literal["ssd1306", "sh1106"] = "ssd1306",
     height: Literal[32, 64] = 64,
-    care: Care = Care(),  # noqa: B008  # frozen
+    care: Care = Care(),
     expressions: dict[str, dict[str, object]] | None = None,
 ) -> AsyncIterator[Stage]:
     pi = simulated_platform(controller=driver, display_height=height)

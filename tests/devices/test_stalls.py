@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
+from robot_node.core.backoff import RestartPolicy
 from robot_node.core.state import CameraState
 from robot_node.devices.camera import CameraLimits
 from robot_node.devices.capture import StalledError
 from robot_node.devices.stalls import Pictures, restart_when_stalled, switch_on_at_start
 from robot_node.errors import DeviceError, ServiceError
-from robot_node.robot.supervisor import RestartPolicy
 from tests.devices.camera_rig import DEADLINE_S, PIS, Pi, Rig, eventually, make_pi, rig
 
 pytestmark = pytest.mark.filterwarnings("ignore:setDaemon:DeprecationWarning")  # picamera2's own line

@@ -33,12 +33,12 @@ def test_the_map_is_of_this_house() -> None:
     packages = {file.parent for file in (ROOT / "robot_node").glob("*/__init__.py")}
     assert packages - rooms == set()
     for path in re.findall(r"`((?:robot_node|tests)/\S+?)`", PAGE):
-        assert list(ROOT.glob(path)) or path == "robot_node/wink_tools.py", path
+        assert list(ROOT.glob(path)) or path == "robot_node/tools/wink.py", path
 
 
 async def test_the_tool_can_be_called() -> None:
-    names: dict[str, Any] = {"__name__": "wink_tools"}
-    exec(compile(blocks("contributing.md")["a tool"], "wink_tools.py", "exec"), names)  # noqa: S102  # our own page
+    names: dict[str, Any] = {"__name__": "wink"}
+    exec(compile(blocks("contributing.md")["a tool"], "wink.py", "exec"), names)  # noqa: S102  # our own page
     state = RobotState()
     face = Face(Display(simulated_platform().platform, DisplaySettings(driver="none"), state), state)
     server = MCPServer("tests/robot")

@@ -45,7 +45,7 @@ def test_a_setting_without_a_comment_is_refused(monkeypatch: pytest.MonkeyPatch)
 
 def test_every_setting_that_a_page_names_exists() -> None:
     keys = {section: field.annotation.model_fields for section, field in Settings.model_fields.items()}  # type: ignore[union-attr]  # each section is a model
-    named = [("README.md", (FOLDER.parents[2] / "README.md").read_text())]
+    named = [("README.md", (FOLDER.parents[1] / "README.md").read_text())]
     named += [(page.name, page.read_text()) for page in FOLDER.parent.rglob("*.md")]
     wrong = []
     for page, text in named:

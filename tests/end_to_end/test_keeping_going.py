@@ -16,10 +16,10 @@ from mcp_types import TextResourceContents
 from hw_mocks.platform import SimulatedPi, simulated_platform
 from robot_node import daemon
 from robot_node.apps.private_broker import PrivateBroker
+from robot_node.core.backoff import RestartPolicy
 from robot_node.errors import ServiceError
 from robot_node.mcp_mqtt.client import mqtt_transport
 from robot_node.mqtt import Broker
-from robot_node.robot.supervisor import RestartPolicy
 from robot_node.settings.loading import load_settings
 from tests.end_to_end.plain_viewer import watching
 from tests.end_to_end.robot_process import (

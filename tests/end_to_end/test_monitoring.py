@@ -22,9 +22,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from hw_mocks.platform import SimulatedPi, simulated_platform
 from robot_node.apps.private_broker import PrivateBroker
+from robot_node.core.backoff import RestartPolicy
 from robot_node.core.counters import Link
 from robot_node.robot.monitoring.figures import Figures
-from robot_node.robot.supervisor import RestartPolicy
 from tests.end_to_end import test_two_users as two_users
 from tests.end_to_end.plain_viewer import watching
 from tests.end_to_end.robot_process import (

@@ -13,7 +13,7 @@ import aiomqtt
 import pytest
 
 from robot_node.apps.private_broker import PrivateBroker
-from robot_node.core.cancellation import cancel_and_wait
+from robot_node.core.asyncio_tools import cancel_and_wait
 from robot_node.errors import BrokerError
 from robot_node.mqtt import Broker, Connection, ConnectOptions, Subscription, connect
 from tests.mqtt.rig import ONE, PATIENCE_S, eventually, ignore

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from robot_node.apps.private_broker import PrivateBroker
-from robot_node.core.cancellation import cancel_and_wait
+from robot_node.core.asyncio_tools import cancel_and_wait
 from robot_node.errors import BrokerError
 from robot_node.mqtt import Backoff, Broker, Connection, ConnectOptions, ReconnectError, keep_connected
 from tests.mqtt.rig import PATIENCE_S, eventually, ignore

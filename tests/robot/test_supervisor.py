@@ -10,10 +10,11 @@ from dataclasses import replace
 
 import pytest
 
+from robot_node.core.backoff import Crashes, RestartPolicy
 from robot_node.core.events import EventLog, record
 from robot_node.core.state import RobotState
 from robot_node.errors import NotReadyError, ServiceError, SettingsError
-from robot_node.robot.supervisor import Crashes, RestartPolicy, Supervisor
+from robot_node.robot.supervisor import Supervisor
 
 DEADLINE_S = 30.0
 SEEDED = random.Random(1)  # noqa: S311  # jitter

@@ -19,7 +19,7 @@ from mcp.shared.subscriptions import (
 from mcp_types import CONNECTION_CLOSED, REQUEST_TIMEOUT
 
 from robot_node.apps.bridge.session import Params, RobotSession, open_session
-from robot_node.core.cancellation import cancel_and_wait
+from robot_node.core.asyncio_tools import cancel_and_wait
 from robot_node.errors import RemoteError, RobotNodeError
 from robot_node.mcp_mqtt.presence import Directory, OnlineServer, directory
 from robot_node.mcp_mqtt.topics import ServerName

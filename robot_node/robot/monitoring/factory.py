@@ -10,7 +10,7 @@ from functools import partial
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from robot_node.core.backoff import Backoff
+from robot_node.core.backoff import Backoff, RestartPolicy
 from robot_node.core.counters import Measurements
 from robot_node.devices.board import Board
 from robot_node.devices.platform import Platform
@@ -18,7 +18,7 @@ from robot_node.errors import BrokerError
 from robot_node.mcp_mqtt.topics import ServerTopics
 from robot_node.mqtt import Connection
 from robot_node.robot.robot import Body
-from robot_node.robot.supervisor import RestartPolicy, Service, Supervisor
+from robot_node.robot.supervisor import Service, Supervisor
 from robot_node.settings.root import Settings
 
 if TYPE_CHECKING:  # what makes the figures and shows them is loaded when it is asked for, and after presence

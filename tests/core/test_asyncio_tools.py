@@ -9,7 +9,7 @@ import pytest
 
 PROGRAM = """
 import asyncio, os, signal, threading
-from robot_node.core.run_until_signal import end_process, run_until_signal
+from robot_node.core.asyncio_tools import end_process, run_until_signal
 
 async def goodbye_that_hangs():
     try:

@@ -1,4 +1,4 @@
-"""End a coroutine in an orderly way on SIGTERM and Ctrl-C."""
+"""Ending things in order: tasks, a coroutine on SIGTERM and Ctrl-C, the process."""
 
 from __future__ import annotations
 
@@ -14,6 +14,20 @@ from typing import Any, NoReturn, TypeVar
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+
+async def cancel_and_wait(*tasks: asyncio.Task[None]) -> None:
+    """Cancel tasks and wait for their end, even when we are cancelled meanwhile."""
+    for task in tasks:
+        task.cancel()
+    interrupted: asyncio.CancelledError | None = None
+    while pending := [task for task in tasks if not task.done()]:
+        try:
+            await asyncio.wait(pending)
+        except asyncio.CancelledError as cancellation:
+            interrupted = cancellation
+    if interrupted is not None:
+        raise interrupted
 
 
 async def run_until_signal(work: Coroutine[Any, Any, T], *, stop_within_s: float | None = None) -> T | None:

@@ -1,8 +1,14 @@
-"""What a tool does to the robot, as MCP tells it to clients: hints by which they decide whether a person is asked."""
+"""What all tools share: hints for clients, and errors as texts that a model can act upon."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import ToolAnnotations
+
+from robot_node.errors import RobotNodeError
 
 READS = ToolAnnotations(read_only_hint=True, open_world_hint=False)
 """It changes nothing."""
@@ -15,3 +21,12 @@ ACTS = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_
 
 CONNECTS = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=True)
 """It connects the robot to others, or ends that."""
+
+
+@contextmanager
+def readable_errors() -> Iterator[None]:
+    """Turn our own errors into tool errors: the reason, then what to call or check."""
+    try:
+        yield
+    except RobotNodeError as error:
+        raise ToolError(str(error)) from error

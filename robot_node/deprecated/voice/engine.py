@@ -1,0 +1,6 @@
+"""Moved to :mod:`robot_node.speech.synthesis_engine`."""
+
+from robot_node.deprecated import moved
+from robot_node.speech.synthesis_engine import *  # noqa: F403  # a re-export
+
+moved("voice.engine", "speech.synthesis_engine")

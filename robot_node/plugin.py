@@ -1,0 +1,33 @@
+"""All that the author of another package imports: a device's interface, what it is given, and helpers.
+
+See docs/add-a-device.md. Nothing is defined here, and robot-node itself imports none of it from here.
+"""
+
+from robot_node.core.events import EventLog
+from robot_node.core.state import RobotSnapshot, RobotState
+from robot_node.devices.platform import Platform
+from robot_node.devices.plugin import DeviceContext, DeviceFactory, DevicePlugin, Stoppable
+from robot_node.devices.worker import DeviceWorker
+from robot_node.errors import DeviceError, NotReadyError, RobotNodeError, SettingsError
+from robot_node.tools.common import ACTS, CONNECTS, READS, SETS, readable_errors
+
+__all__ = [
+    "ACTS",
+    "CONNECTS",
+    "READS",
+    "SETS",
+    "DeviceContext",
+    "DeviceError",
+    "DeviceFactory",
+    "DevicePlugin",
+    "DeviceWorker",
+    "EventLog",
+    "NotReadyError",
+    "Platform",
+    "RobotNodeError",
+    "RobotSnapshot",
+    "RobotState",
+    "SettingsError",
+    "Stoppable",
+    "readable_errors",
+]
