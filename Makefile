@@ -20,7 +20,7 @@ help:
 	@echo "make docs     the documentation as a site: build/docs/index.html"
 	@echo "make setup    the virtual environment .venv, the console, and the system packages that the demo needs"
 	@echo "make develop  the same, and what tests, documentation and benchmarks need"
-	@echo "make reference  the pages in docs/reference and the drawings of docs/wiring.md, from the code"
+	@echo "make reference  the pages in docs/reference, the drawings of docs/wiring.md and the picture of the rooms, from the code"
 	@echo "make dist     a wheel and an sdist in dist/"
 	@echo "make audit    known vulnerabilities of the packages; needs services that know them"
 	@echo "make format   format the code"
@@ -99,6 +99,7 @@ test: $(CHECKS) test-console
 reference: develop
 	$(BIN)/python -m scripts.reference
 	$(BIN)/python -m scripts.wiring
+	$(BIN)/python -m scripts.rooms
 
 dist: develop
 	$(BIN)/python -m build --no-isolation

@@ -15,6 +15,7 @@ from robot_node.core.state import RobotState
 from robot_node.devices.display import Display
 from robot_node.devices.face import Face
 from robot_node.settings.devices import DisplaySettings
+from scripts import rooms
 from tests.guide import DOCS, Terminal, blocks
 
 ROOT = DOCS.parent
@@ -34,6 +35,19 @@ def test_the_map_is_of_this_house() -> None:
     assert packages - rooms == set()
     for path in re.findall(r"`((?:robot_node|tests)/\S+?)`", PAGE):
         assert list(ROOT.glob(path)) or path == "robot_node/tools/wink.py", path
+
+
+def test_the_picture_shows_the_rooms_and_imports_that_there_are() -> None:
+    assert rooms.PICTURE.read_text() == rooms.picture(), "docs/images/rooms.svg is stale: run 'make reference'"
+
+
+def test_no_import_runs_upwards_and_every_room_has_a_layer() -> None:
+    order = [room for layer in rooms.layers() for room in layer]
+    assert len(order) <= 20
+    assert set(rooms.imports()) - set(order) == rooms.LEFT_OUT
+    for room, used in rooms.imports().items():
+        if room not in rooms.LEFT_OUT:
+            assert all(order.index(other) > order.index(room) for other in used), room
 
 
 async def test_the_tool_can_be_called() -> None:
