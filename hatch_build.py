@@ -28,7 +28,7 @@ class ConsoleBuildHook(BuildHookInterface[Any]):
         if npm is not None:
             # Not "npm ci": npm 11.16 to 12.0 refuse a lock file that lacks optional packages of other platforms.
             for command in (["install", "--no-save"], ["run", "build"]):
-                if subprocess.run([npm, *command], cwd=folder, check=False).returncode:  # noqa: S603  # found by name
+                if subprocess.run([npm, *command], cwd=folder, check=False).returncode:
                     self.app.display_warning(f"'npm {' '.join(command)}' failed in {folder}.")
                     break
         if not page.is_file():

@@ -37,7 +37,7 @@ class Peer:
         """Processor time that it has used so far, in seconds: all its threads, user and system."""
         return processor_s(self._process.pid)
 
-    async def ask(self, do: str, **details: Any) -> Any:  # noqa: ANN401  # whatever the process answers
+    async def ask(self, do: str, **details: Any) -> Any:
         """Send a request and return the answer.
 
         Raises:
@@ -50,7 +50,7 @@ class Peer:
             await self._process.stdin.drain()
         return await self.answer(_ANSWER_LIMIT_S)
 
-    async def answer(self, limit_s: float) -> Any:  # noqa: ANN401  # whatever the process answers
+    async def answer(self, limit_s: float) -> Any:
         """Read one line.
 
         Raises:

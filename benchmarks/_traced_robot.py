@@ -51,7 +51,7 @@ def _traced_encoder(trace: Trace) -> type[LibavH264Encoder]:
             self.handed_over = time.monotonic()
             super().encode(stream, request)
 
-        def outputframe(self, *arguments: Any, **keywords: Any) -> None:  # noqa: ANN401  # passed through
+        def outputframe(self, *arguments: Any, **keywords: Any) -> None:
             trace.encoded.append((self.handed_over, time.monotonic()))
             super().outputframe(*arguments, **keywords)
 

@@ -56,7 +56,7 @@ def _silent_stun_server() -> Iterator[str]:
 
 
 async def _join_ms(broker: Broker, server_id: str) -> float:
-    await asyncio.sleep(random.uniform(0.4, 0.6))  # noqa: S311  # irregular: no moment of the stream is preferred
+    await asyncio.sleep(random.uniform(0.4, 0.6))
     async with view(broker, server_id) as viewing:
         first = await viewing.frame()
     return (first.arrived_at - viewing.offered_at) * 1000

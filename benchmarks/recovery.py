@@ -187,7 +187,7 @@ async def _robot(stage: Stage) -> float:
 
 
 async def _disk(stage: Stage) -> float:
-    assert stage.disk is not None, "left out without"  # noqa: S101  # a mistake in the benchmark itself
+    assert stage.disk is not None, "left out without"
     filler = stage.disk / "filler"
     async with agent(stage.broker, _ROBOT_ID) as client:
 
@@ -218,11 +218,11 @@ def _small_disk(folder: Path) -> Iterator[Path | None]:
         yield None
         return
     # By name: both belong to every Linux.
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "recovery", folder], check=True)  # noqa: S603, S607
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "recovery", folder], check=True)
     try:
         yield folder
     finally:
-        subprocess.run(["umount", "--lazy", folder], check=True)  # noqa: S603, S607  # as above
+        subprocess.run(["umount", "--lazy", folder], check=True)
 
 
 @contextlib.asynccontextmanager

@@ -128,11 +128,11 @@ async def _act(account: Account, private: PrivateBroker, robot: Peer, seed: int,
     """Let everybody act for some time; returns when all have ended."""
     stage = Stage(private, _ROBOT_ID, account, asyncio.Event())
     actors: list[tuple[str, Coroutine[Any, Any, None]]] = [
-        *((f"agent {n}", agents_come_and_go(stage, Random(f"{seed} agent {n}"))) for n in range(_AGENTS)),  # noqa: S311  # repeatable, not secret
-        *((f"viewer {n}", viewers_come_and_go(stage, Random(f"{seed} viewer {n}"))) for n in range(_VIEWERS)),  # noqa: S311  # as above
-        ("killer", viewers_are_killed(stage, Random(f"{seed} killer"))),  # noqa: S311  # as above
-        ("hardware", hardware_fails(stage, Random(f"{seed} hardware"), robot)),  # noqa: S311  # as above
-        ("broker", broker_fails(stage, Random(f"{seed} broker"))),  # noqa: S311  # as above
+        *((f"agent {n}", agents_come_and_go(stage, Random(f"{seed} agent {n}"))) for n in range(_AGENTS)),
+        *((f"viewer {n}", viewers_come_and_go(stage, Random(f"{seed} viewer {n}"))) for n in range(_VIEWERS)),
+        ("killer", viewers_are_killed(stage, Random(f"{seed} killer"))),
+        ("hardware", hardware_fails(stage, Random(f"{seed} hardware"), robot)),
+        ("broker", broker_fails(stage, Random(f"{seed} broker"))),
     ]
     async with asyncio.TaskGroup() as group:
         for name, actor in actors:

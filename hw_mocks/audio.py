@@ -76,7 +76,7 @@ def sound_of(file: Path) -> bytes:
     Raises:
         SettingsError: it cannot be decoded.
     """
-    import av  # noqa: PLC0415  # takes seconds on a Pi
+    import av  # takes seconds on a Pi
 
     to_mono = av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE)
     try:

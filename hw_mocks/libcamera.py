@@ -261,7 +261,7 @@ class Camera:
 
     def start(self, initial: dict[ControlId, Any] | None = None) -> None:
         """Start capturing."""
-        assert self._configuration is not None, "not configured"  # noqa: S101  # as libcamera does
+        assert self._configuration is not None, "not configured"
         limits = (initial or {}).get(controls.FrameDurationLimits, (self._frame_us, self._frame_us))
         self._frame_us = min(max(limits[0], _SHORTEST_FRAME_US), _LONGEST_FRAME_US)
         size = self._configuration.at(0).size

@@ -53,22 +53,22 @@ class ColorSpace:
         return self.primaries
 
     @staticmethod
-    def Raw() -> ColorSpace:  # noqa: N802  # libcamera's name
+    def Raw() -> ColorSpace:
         """As the sensor gives it."""
         return ColorSpace("Raw")
 
     @staticmethod
-    def Sycc() -> ColorSpace:  # noqa: N802  # libcamera's name
+    def Sycc() -> ColorSpace:
         """As JPEG has it."""
         return ColorSpace("Sycc")
 
     @staticmethod
-    def Smpte170m() -> ColorSpace:  # noqa: N802  # libcamera's name
+    def Smpte170m() -> ColorSpace:
         """Standard-definition television."""
         return ColorSpace("Smpte170m")
 
     @staticmethod
-    def Rec709() -> ColorSpace:  # noqa: N802  # libcamera's name
+    def Rec709() -> ColorSpace:
         """High-definition television."""
         return ColorSpace("Rec709")
 

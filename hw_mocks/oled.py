@@ -76,7 +76,7 @@ class SimulatedOled:
         self.height = height
         self.controller: Controller = Ssd1306() if controller == "ssd1306" else Sh1106()
         self._picture_file = picture_file
-        self._noise = random.Random(controller)  # noqa: S311  # what RAM holds at power-on, not a secret
+        self._noise = random.Random(controller)
         self._lock = threading.Lock()
         self._unplugged_error: int | None = None
         self._clock = threading.Event()

@@ -54,7 +54,7 @@ class Controller:
         self._define(0xDA, 0xDA, 1, self._com_pins)
         self._define(0xDB, 0xDB, 1, self._nothing_to_see)  # VCOMH level
         self._define(0xE3, 0xE3, 0, self._nothing_to_see)  # no operation
-        self.power_on(random.Random(0))  # noqa: S311  # what RAM holds at power-on, not a secret
+        self.power_on(random.Random(0))
 
     def power_on(self, noise: random.Random) -> None:
         """Set every register to its reset value, and fill the memory with noise."""

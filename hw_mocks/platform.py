@@ -80,14 +80,14 @@ def simulated_platform(
         SettingsError: The scene cannot be shown, or the sound not be heard.
     """
     if scene != "clock":
-        from hw_mocks.scenes import check_scene  # noqa: PLC0415  # numpy and av: only when there is something to check
+        from hw_mocks.scenes import check_scene  # numpy and av: only when there is something to check
 
         check_scene(scene)
     sensor = SimulatedSensor(scene=scene, hangs_while=camera_hangs_while)
 
     @functools.cache
     def library() -> CameraLibrary:
-        from hw_mocks.picamera2 import camera_library  # noqa: PLC0415  # as the real one: when the camera is needed
+        from hw_mocks.picamera2 import camera_library  # as the real one: when the camera is needed
 
         return camera_library(sensor, board)
 

@@ -26,10 +26,10 @@ def real_camera_library(sensor: SimulatedSensor, board: Board) -> CameraLibrary:
     _install()
     libcamera.CameraManager.singleton().attach(sensor)
 
-    import picamera2  # noqa: PLC0415  # only after the module libcamera is in place
-    from picamera2.encoders import Encoder, LibavH264Encoder  # noqa: PLC0415
-    from picamera2.encoders.h264_encoder import H264Encoder  # noqa: PLC0415
-    from picamera2.outputs import Output  # noqa: PLC0415
+    import picamera2  # only after the module libcamera is in place
+    from picamera2.encoders import Encoder, LibavH264Encoder
+    from picamera2.encoders.h264_encoder import H264Encoder
+    from picamera2.outputs import Output
 
     _patch_dma_heap()
     return CameraLibrary(
@@ -49,7 +49,7 @@ class _UnusedModule(types.ModuleType):
     They need a compiler, or libraries of the system, to be installed.
     """
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  # anything
+    def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
         return _UnusedModule(name)
@@ -65,10 +65,10 @@ def _install() -> None:
 
 def _patch_dma_heap() -> None:
     """Let picamera2's buffers be anonymous files: it opens ``/dev/dma_heap`` itself, past libcamera."""
-    from picamera2 import dma_heap  # noqa: PLC0415  # see above
-    from picamera2.allocators import dmaallocator  # noqa: PLC0415  # see above
+    from picamera2 import dma_heap
+    from picamera2.allocators import dmaallocator
 
-    def allocate(_heap: Any, name: str, size: int) -> Any:  # noqa: ANN401  # picamera2 ships no types
+    def allocate(_heap: Any, name: str, size: int) -> Any:
         fd = os.memfd_create(name)
         os.ftruncate(fd, size)
         return dma_heap.UniqueFD(fd)

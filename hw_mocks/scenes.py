@@ -141,7 +141,7 @@ class WebcamScene:
 
     def picture(self, monotonic_s: float) -> Picture:  # noqa: ARG002  # a live picture is always of now
         """Return the newest frame."""
-        assert self._newest is not None  # noqa: S101  # the constructor waited for one
+        assert self._newest is not None
         return fitted(self._newest, *self._size)
 
     def close(self) -> None:

@@ -56,7 +56,7 @@ class SimulatedSensor:
             time.sleep(_LOOK_S)
         if self.start_error:
             raise RuntimeError(self.start_error)
-        from hw_mocks.scenes import open_scene  # noqa: PLC0415  # numpy and av: only when the camera is needed
+        from hw_mocks.scenes import open_scene  # numpy and av: only when the camera is needed
 
         scene = open_scene(self.scene, width, height)
         self.capturing = True

@@ -85,7 +85,7 @@ def report_on(what: str, verdict: Verdict) -> str:
 
 
 def _run(command: Sequence[str | Path], folder: Path) -> tuple[str, str]:
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)  # noqa: S603  # our own
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     return done.stdout, done.stderr
 
 

@@ -40,7 +40,7 @@ async def robot(
     broker: PrivateBroker,
     server_id: str = "demo-robot",
     server_name: str = "demo/robot",
-    **sections: Any,  # noqa: ANN401  # as a settings file has them
+    **sections: Any,
 ) -> AsyncIterator[tuple[Settings, Platform]]:
     """A simulated robot that is online, in this process."""
     who = {"server_id": server_id, "server_name": server_name}

@@ -65,7 +65,7 @@ class Buttons:
             self._platform.drive_pin(self._settings.privacy.switch_pin or 0, not self._switched)
             return f"The privacy switch is {'engaged: the camera is off' if self._switched else 'disengaged'}."
         entry = self._settings.pins.inputs[name]
-        assert isinstance(entry, SwitchInputSettings), "it is among the names"  # noqa: S101  # for mypy
+        assert isinstance(entry, SwitchInputSettings), "it is among the names"
         self._platform.drive_pin(entry.pin, entry.active_level)
         asyncio.get_running_loop().call_later(_PRESSED_S, self._platform.drive_pin, entry.pin, not entry.active_level)
         return f"{name} was pressed."

@@ -118,7 +118,7 @@ class PrivateBroker:
             )
         )
         with (self.directory / "log").open("ab") as log:
-            self._process = subprocess.Popen(  # noqa: ASYNC220, S603  # starts in a millisecond; our own settings file
+            self._process = subprocess.Popen(  # noqa: ASYNC220  # starts in a millisecond; our own settings file
                 [*_dying_with_us(), executable, "-v", "-c", str(settings)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -107,13 +107,13 @@ async def _run(settings: Settings, *, simulated: bool, log_settings: Callable[[]
 
 async def _run_with_console(settings: Settings, *, simulated: bool) -> None:
     with without_collector():
-        from robot_node import daemon, hardware  # noqa: PLC0415  # --help and a wrong setting need not wait for the SDK
+        from robot_node import daemon, hardware  # --help and a wrong setting need not wait for the SDK
 
     platform = hardware.choose(settings, simulated=simulated)
     if not settings.console.enabled:
         await daemon.run(settings, platform)
         return
-    from robot_node.console.beside import serve_beside_robot  # noqa: PLC0415  # only robots that are asked load it
+    from robot_node.console.beside import serve_beside_robot  # only robots that are asked load it
 
     await daemon.run(settings, platform, beside={"console": partial(serve_beside_robot, settings)})
 
@@ -128,7 +128,7 @@ def demo(
 
     Both listen on loopback only. Ctrl-C stops both.
     """
-    from robot_node.apps.demo import run_demo  # noqa: PLC0415
+    from robot_node.apps.demo import run_demo
 
     configure_logging(LogSettings(level="warning"))
     asyncio.run(run_until_signal(run_demo(scene or "auto")))
@@ -157,8 +157,8 @@ def console(
 
     Browsers talk to the broker themselves, by MQTT over WebSocket. Ctrl-C ends it.
     """
-    from robot_node.console.beside import console_of, open_browser  # noqa: PLC0415
-    from robot_node.console.server import serve_console  # noqa: PLC0415
+    from robot_node.console.beside import console_of, open_browser
+    from robot_node.console.server import serve_console
 
     settings = load_settings(config, given({"console": {"host": host, "port": port, "broker_url": broker}}))
     configure_logging(settings.log)
@@ -210,8 +210,8 @@ def bridge(
     A desktop agent starts this itself and speaks MCP with it on stdin and stdout. Robots may come and go, and so may
     the broker.
     """
-    from robot_node.apps.bridge import run as bridge_run  # noqa: PLC0415
-    from robot_node.apps.bridge.http import HttpAddress  # noqa: PLC0415
+    from robot_node.apps.bridge import run as bridge_run
+    from robot_node.apps.bridge.http import HttpAddress
 
     given_settings = load_settings(None, given({"broker": {"url": broker}, "log": {"level": log_level}}))
     settings: BrokerSettings = given_settings.broker
@@ -236,7 +236,7 @@ def bridge(
 
 
 def _print_snippet(program: str, settings: BrokerSettings, options: list[str], url: str | None) -> None:
-    from robot_node.apps.bridge import snippets  # noqa: PLC0415
+    from robot_node.apps.bridge import snippets
 
     desktop = snippets.desktop(program)
     if url is None:
@@ -264,7 +264,7 @@ def face(
     ] = None,
 ) -> None:
     """Show the robot's face here, in the terminal."""
-    from robot_node.cli import face as face_command  # noqa: PLC0415
+    from robot_node.cli import face as face_command
 
     configure_logging(LogSettings(level="warning"))
     settings = load_settings(config)
@@ -298,10 +298,10 @@ def doctor(
     Changes nothing. Each line begins with "ok", "note" (worth knowing), "not ok" or "n/a" (does not apply). The exit
     status is 1 when something is not ok.
     """
-    from robot_node import hardware  # noqa: PLC0415
-    from robot_node.apps.doctor.examination import examine  # noqa: PLC0415
-    from robot_node.apps.doctor.findings import Finding  # noqa: PLC0415
-    from robot_node.apps.doctor.secrets import use_credentials  # noqa: PLC0415
+    from robot_node import hardware
+    from robot_node.apps.doctor.examination import examine
+    from robot_node.apps.doctor.findings import Finding
+    from robot_node.apps.doctor.secrets import use_credentials
 
     configure_logging(LogSettings(level="error"))
     findings: list[Finding] = []

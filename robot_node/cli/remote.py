@@ -42,7 +42,7 @@ def robots(
     ] = False,
 ) -> None:
     """List the robots that are online."""
-    from robot_node.apps import remote  # noqa: PLC0415
+    from robot_node.apps import remote
 
     if watch_:
         configure_logging(LogSettings(level="error"))
@@ -59,7 +59,7 @@ def robots(
 
 
 def _watch_robots(broker: Broker, *, as_json: bool) -> None:
-    from robot_node.apps import remote  # noqa: PLC0415
+    from robot_node.apps import remote
 
     def show(movement: remote.Movement) -> None:
         at = datetime.now().astimezone()
@@ -75,9 +75,9 @@ def _watch_robots(broker: Broker, *, as_json: bool) -> None:
 
 
 def _print_table(found: tuple[Any, ...]) -> None:
-    from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
 
     table = Table("SERVER ID", "SERVER NAME", "DESCRIPTION", box=None, pad_edge=False)
     for robot in found:
@@ -103,7 +103,7 @@ def call(
     as_json: JsonOption = False,
 ) -> None:
     """Call a tool of a robot."""
-    from robot_node.apps import remote  # noqa: PLC0415
+    from robot_node.apps import remote
 
     configure_logging(LogSettings(level="warning"))
     try:
@@ -149,7 +149,7 @@ def watch(
 
     Reports time to first frame, size and frame rate.
     """
-    from robot_node.apps import remote  # noqa: PLC0415
+    from robot_node.apps import remote
 
     configure_logging(LogSettings(level="warning"))
     report = visit(

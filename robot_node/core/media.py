@@ -33,7 +33,7 @@ class VideoSource(Protocol):
     def set_sink(self, sink: FrameSink | None) -> None:
         """Choose who receives the frames."""
 
-    def set_watched(self, watched: bool) -> None:  # noqa: FBT001  # it is the one thing said
+    def set_watched(self, watched: bool) -> None:
         """Say whether anybody watches: the encoder runs only while the source is on and watched."""
 
     def request_keyframe(self) -> None:
@@ -72,7 +72,7 @@ class RawVideoSource(Protocol):
     def set_raw_sink(self, sink: RawFrameSink | None) -> None:
         """Choose who receives the pictures."""
 
-    def set_raw_watched(self, watched: bool) -> None:  # noqa: FBT001  # it is the one thing said
+    def set_raw_watched(self, watched: bool) -> None:
         """Say whether anybody needs the pictures: only then are any copied, at most 30 a second."""
 
 
@@ -106,7 +106,7 @@ class AudioSource(Protocol):
     def set_sink(self, sink: AudioPacketSink | None) -> None:
         """Choose who receives the packets."""
 
-    def set_listened(self, listened: bool) -> None:  # noqa: FBT001  # it is the one thing said
+    def set_listened(self, listened: bool) -> None:
         """Say whether anybody listens: the microphone is open only then."""
 
 

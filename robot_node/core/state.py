@@ -144,7 +144,7 @@ class RobotState:
         """What is true now."""
         return self._snapshot
 
-    def update(self, **changes: Any) -> None:  # noqa: ANN401  # the fields of RobotSnapshot, each with its own type
+    def update(self, **changes: Any) -> None:
         """Change some fields; listeners are told only when something really changed."""
         changed = replace(self._snapshot, **changes)
         if changed == self._snapshot:

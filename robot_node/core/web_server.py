@@ -63,7 +63,7 @@ class _Server(uvicorn.Server):
 
 
 async def serve_app(
-    app: Any,  # noqa: ANN401  # uvicorn's own type for ASGI applications is as wide
+    app: Any,
     listener: socket.socket,
     *,
     name: str,

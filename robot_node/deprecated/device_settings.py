@@ -1,6 +1,6 @@
 """Moved to :mod:`robot_node.settings.devices`."""
 
 from robot_node.deprecated import moved
-from robot_node.settings.devices import *  # noqa: F403  # a re-export
+from robot_node.settings.devices import *
 
 moved("device_settings", "settings.devices")

@@ -75,7 +75,7 @@ class Microphone:
         """Choose who receives the packets."""
         self._sink = sink
 
-    def set_listened(self, listened: bool) -> None:  # noqa: FBT001  # the protocol's signature
+    def set_listened(self, listened: bool) -> None:
         """Say whether anybody listens: the microphone is open only then."""
         self._listened = listened
         self._open_or_close()
@@ -110,13 +110,13 @@ class Microphone:
             except Exception as crash:  # noqa: BLE001  # whatever it is, the microphone is tried again
                 error = as_device_error(crash, "microphone")
                 if self._state.snapshot.microphone_error != str(error):
-                    logger.error("The microphone cannot be used: %s", error)  # noqa: TRY400  # the text says it all
+                    logger.error("The microphone cannot be used: %s", error)
                 self._state.update(microphone_error=str(error))
             await asyncio.sleep(self._retry_s)
 
     def _record(self, stop: threading.Event) -> None:
         """Record and encode until told to stop; runs in the worker."""
-        import av  # noqa: PLC0415  # takes seconds on a Pi: only when somebody listens
+        import av  # takes seconds on a Pi: only when somebody listens
 
         library = self._platform.sound_library()
         encoder: Any = av.CodecContext.create("libopus", "w")
@@ -132,8 +132,8 @@ class Microphone:
             closed.callback(self._report_open, is_open=False)  # not before it is
             self._encode(stream, encoder, stop)
 
-    def _encode(self, stream: Any, encoder: Any, stop: threading.Event) -> None:  # noqa: ANN401  # sounddevice's, PyAV's
-        import av  # noqa: PLC0415  # loaded already
+    def _encode(self, stream: Any, encoder: Any, stop: threading.Event) -> None:
+        import av  # loaded already
 
         continues, timestamp = False, 0
         while not stop.is_set():
@@ -344,7 +344,7 @@ def _named(device: str) -> str | None:
 
 
 @contextlib.contextmanager
-def _opened(library: SoundLibrary, stream_class: Any, what: str, device: str) -> Iterator[Any]:  # noqa: ANN401  # sounddevice ships no types
+def _opened(library: SoundLibrary, stream_class: Any, what: str, device: str) -> Iterator[Any]:
     """A running stream of the device, closed at the end; its errors name the device and say what to do."""
 
     def explained(error: Exception) -> DeviceError:

@@ -144,7 +144,7 @@ class Camera:
         try:
             await self._turns.take("camera off", self._turn_off)
         except RobotNodeError as error:
-            logger.error("%s", error)  # noqa: TRY400  # the text says it all
+            logger.error("%s", error)
         self._worker.close()
         await self._turns.close()
 
@@ -152,7 +152,7 @@ class Camera:
         """Choose who receives the frames."""
         self._video.sink = sink
 
-    def set_watched(self, watched: bool) -> None:  # noqa: FBT001  # VideoSource's signature
+    def set_watched(self, watched: bool) -> None:
         """Say whether anybody watches: the encoder runs only while the camera is on and watched."""
         self._video.set_watched(watched=watched)
         self._idle.set_watched(self._video.needed)
@@ -169,7 +169,7 @@ class Camera:
         """Choose who receives the pictures as they are, in a thread of the camera library."""
         self._video.raw_sink = sink
 
-    def set_raw_watched(self, watched: bool) -> None:  # noqa: FBT001  # RawVideoSource's signature
+    def set_raw_watched(self, watched: bool) -> None:
         """Say whether anybody needs the pictures as they are; they come while the camera is on."""
         self._video.set_raw_watched(watched=watched)
         self._idle.set_watched(self._video.needed)
@@ -314,7 +314,7 @@ class Camera:
             try:
                 await self._call(self._limits.close, session.close)
             except RobotNodeError as close_error:
-                logger.error("%s", close_error)  # noqa: TRY400  # the text says it all
+                logger.error("%s", close_error)
                 if isinstance(close_error, HangingError):
                     await self._give_up(session, close_error)
                 else:
@@ -333,7 +333,7 @@ class Camera:
             self._unclosed_sessions -= 1
             await self._indicate(capturing=self._session is not None)
         except DeviceError as error:
-            logger.error("%s", error)  # noqa: TRY400  # the text says it all
+            logger.error("%s", error)
         finally:
             worker.close()
 
@@ -372,7 +372,7 @@ class Camera:
             if lit:
                 self._failed_while_on = False  # nobody would see that it is on: not again by itself
                 raise
-            logger.error("%s", error)  # noqa: TRY400  # the text says it all
+            logger.error("%s", error)
 
     def _report(self, camera: CameraState, error: str = "") -> None:
         if camera is not CameraState.ON:

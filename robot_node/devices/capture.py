@@ -101,7 +101,7 @@ class CaptureSession:
         Raises:
             DeviceError: There is no camera, another program uses it, or it refuses to start.
         """
-        assert self._library is not None, "load() comes first"  # noqa: S101  # a mistake in the driver itself
+        assert self._library is not None, "load() comes first"
         number = self._settings.number
         try:
             cameras = len(self._library.Picamera2.global_camera_info())
@@ -154,7 +154,7 @@ class CaptureSession:
         Raises:
             DeviceError: The encoder is missing or refuses.
         """
-        assert self._library is not None, "load() comes first"  # noqa: S101  # a mistake in the driver itself
+        assert self._library is not None, "load() comes first"
         stream = H264Stream(self._library, self._picam2, self._settings, receive)
         stream.set_bitrate(bitrate)
         stream.start()
@@ -178,7 +178,7 @@ class CaptureSession:
         Raises:
             DeviceError: The camera library refuses.
         """
-        assert self._library is not None, "load() comes first"  # noqa: S101  # a mistake in the driver itself
+        assert self._library is not None, "load() comes first"
         raw = RawStream(self._library, self._picam2, self._settings, receive)
         raw.start()
         self._raw = raw
@@ -216,7 +216,7 @@ class CaptureSession:
         self._picam2 = None
         memory.give_back()
 
-    def _configuration(self, library: CameraLibrary, picam2: Any) -> Any:  # noqa: ANN401  # picamera2 ships no types
+    def _configuration(self, library: CameraLibrary, picam2: Any) -> Any:
         frame_us = round(1_000_000 / self._settings.frame_rate)
         turned = self._settings.rotate == 180
         return picam2.create_video_configuration(
@@ -226,7 +226,7 @@ class CaptureSession:
             queue=False,  # a photo shows what is seen after the call, not a picture kept from before
         )
 
-    def _next_request(self) -> Any:  # noqa: ANN401  # picamera2 ships no types
+    def _next_request(self) -> Any:
         try:
             return self._picam2.capture_request(wait=self._picture_limit_s)
         except TimeoutError as error:
@@ -238,7 +238,7 @@ class CaptureSession:
             raise StalledError(f"The camera gave no picture: {error}.", remedy="Switch it off and on again.") from error
 
 
-def _construct(picamera2_class: Any, number: int) -> Any:  # noqa: ANN401  # picamera2 ships no types
+def _construct(picamera2_class: Any, number: int) -> Any:
     picam2 = picamera2_class.__new__(picamera2_class)
     try:
         picam2.__init__(number)

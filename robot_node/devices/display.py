@@ -254,10 +254,10 @@ class Display:
         self._apply_contrast()
         self._lit = self._blank = True
 
-    def _open_serial(self) -> Any:  # noqa: ANN401  # luma ships no types
+    def _open_serial(self) -> Any:
         if self._settings.interface == "i2c":
             return self._platform.i2c(self._settings.bus, self._settings.address)
-        from robot_node.devices.spi import open_spi  # noqa: PLC0415  # needs gpiozero: only when it is wired so
+        from robot_node.devices.spi import open_spi  # needs gpiozero: only when it is wired so
 
         return open_spi(self._platform, self._settings)
 

@@ -35,7 +35,7 @@ class FrameHandoff:
         self._keyframe_due: float | None = loop.time() + _KEYFRAME_PATIENCE_S
         self.stream: H264Stream | None = None
 
-    def receive(self, data: bytes, keyframe: bool, captured_us: int) -> None:  # noqa: FBT001  # as the encoder says it
+    def receive(self, data: bytes, keyframe: bool, captured_us: int) -> None:
         """Take a frame in the encoder's thread. Frames are lost while the loop does not keep up."""
         if not self._open:
             return
@@ -65,7 +65,7 @@ class FrameHandoff:
         """Deliver no more, not even what is on its way."""
         self._open = False
 
-    def _take(self, data: bytes, keyframe: bool, captured_us: int, lost: int) -> None:  # noqa: FBT001  # as the encoder says it
+    def _take(self, data: bytes, keyframe: bool, captured_us: int, lost: int) -> None:
         self._taken += 1
         if not self._open:
             return

@@ -36,7 +36,7 @@ class H264Stream:
         receive: Called with each frame, in a thread of the library.
     """
 
-    def __init__(self, library: CameraLibrary, picam2: Any, settings: CameraSettings, receive: FrameReceiver) -> None:  # noqa: ANN401  # picamera2 ships no types
+    def __init__(self, library: CameraLibrary, picam2: Any, settings: CameraSettings, receive: FrameReceiver) -> None:
         self._library = library
         self._picam2 = picam2
         self._settings = settings
@@ -100,7 +100,7 @@ class H264Stream:
             self._encoder.force_key_frame()
 
 
-def _make_encoder(library: CameraLibrary, settings: CameraSettings, bitrate: int) -> Any:  # noqa: ANN401  # picamera2 ships no types
+def _make_encoder(library: CameraLibrary, settings: CameraSettings, bitrate: int) -> Any:
     common = {
         "bitrate": bitrate,
         "repeat": True,
@@ -120,7 +120,7 @@ def _make_encoder(library: CameraLibrary, settings: CameraSettings, bitrate: int
         raise _explain(error) from error
 
 
-def _live_libav_encoder(base: Any) -> Any:  # noqa: ANN401  # picamera2 ships no types
+def _live_libav_encoder(base: Any) -> Any:
     """Derive an encoder with bounded keyframes, a bitrate that can change, and keyframes on request."""
 
     class LiveLibavH264Encoder(base):  # type: ignore[misc]  # the base comes with the library, untyped
@@ -130,7 +130,7 @@ def _live_libav_encoder(base: Any) -> Any:  # noqa: ANN401  # picamera2 ships no
         _stream: Any
         rate_controlled_context: Any = None
 
-        def __init__(self, **settings: Any) -> None:  # noqa: ANN401  # passed through
+        def __init__(self, **settings: Any) -> None:
             super().__init__(**settings)
             self._keyframe_requested = False
 
@@ -158,22 +158,22 @@ def _live_libav_encoder(base: Any) -> Any:  # noqa: ANN401  # picamera2 ships no
 class _StreamWithKeyframes:
     """A PyAV stream that makes a frame a keyframe when asked to; otherwise the stream itself."""
 
-    def __init__(self, stream: Any, take_request: Callable[[], bool]) -> None:  # noqa: ANN401  # the library's own
+    def __init__(self, stream: Any, take_request: Callable[[], bool]) -> None:
         self._stream = stream
         self._take_request = take_request
 
-    def encode(self, frame: Any = None) -> Any:  # noqa: ANN401  # passed through
+    def encode(self, frame: Any = None) -> Any:
         if frame is not None and self._take_request():
-            from av.video.frame import PictureType  # noqa: PLC0415  # loaded by the encoder, not before
+            from av.video.frame import PictureType  # loaded by the encoder, not before
 
             frame.pict_type = PictureType.I
         return self._stream.encode(frame)
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  # passed through
+    def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 
 
-def _make_output(library: CameraLibrary, encoder: Any, receive: FrameReceiver) -> Any:  # noqa: ANN401  # picamera2 ships no types
+def _make_output(library: CameraLibrary, encoder: Any, receive: FrameReceiver) -> Any:
     base: Any = library.Output
 
     class FrameOutput(base):  # type: ignore[misc]  # the base comes with the library, untyped
@@ -184,10 +184,10 @@ def _make_output(library: CameraLibrary, encoder: Any, receive: FrameReceiver) -
         def outputframe(
             self,
             frame: bytes,
-            keyframe: bool = True,  # noqa: FBT001, FBT002  # picamera2's signature
+            keyframe: bool = True,  # noqa: FBT002  # picamera2's signature
             timestamp: int | None = None,
-            packet: Any = None,  # noqa: ANN401, ARG002  # picamera2's signature
-            audio: bool = False,  # noqa: ARG002, FBT001, FBT002  # picamera2's signature
+            packet: Any = None,  # noqa: ARG002  # picamera2's signature
+            audio: bool = False,  # noqa: ARG002, FBT002  # picamera2's signature
         ) -> None:
             try:
                 receive(bytes(frame), bool(keyframe), capture_time_us(encoder, timestamp))
@@ -199,7 +199,7 @@ def _make_output(library: CameraLibrary, encoder: Any, receive: FrameReceiver) -
     return FrameOutput()
 
 
-def capture_time_us(encoder: Any, timestamp_us: int | None) -> int:  # noqa: ANN401  # picamera2 ships no types
+def capture_time_us(encoder: Any, timestamp_us: int | None) -> int:
     """When a picture was taken, in microseconds of the monotonic clock; an encoder counts from its first picture."""
     first_us = getattr(encoder, "firsttimestamp", None)
     if first_us is None or timestamp_us is None:
@@ -209,7 +209,7 @@ def capture_time_us(encoder: Any, timestamp_us: int | None) -> int:  # noqa: ANN
     return int(first_us) + timestamp_us - suspended_ns // 1000
 
 
-def throw_away(encoder: Any) -> None:  # noqa: ANN401  # picamera2 ships no types
+def throw_away(encoder: Any) -> None:
     """Stop an encoder that has failed, if it can be stopped."""
     try:
         encoder.stop()  # one that failed to start still believes that it runs, and may have left a thread behind

@@ -50,7 +50,7 @@ class IdleTimer:
         self._running = False
         self._cancel()
 
-    def set_watched(self, watched: bool) -> None:  # noqa: FBT001  # it is the one thing said
+    def set_watched(self, watched: bool) -> None:
         """Somebody watches, or nobody does any more."""
         if watched != self._watched:
             self._watched = watched

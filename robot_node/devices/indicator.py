@@ -95,7 +95,7 @@ class IndicatorLed:
         if lit:
             self._watching = asyncio.create_task(self._watch(), name="indicator LED")
 
-    def _switch(self, lit: bool) -> bool:  # noqa: FBT001  # in the pins' thread
+    def _switch(self, lit: bool) -> bool:
         self._led.value = lit
         return bool(self._led.value) == lit
 

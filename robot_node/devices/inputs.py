@@ -95,7 +95,7 @@ class Inputs:
         """Tell of no more changes."""
         self._closed = True
 
-    def _build(self, name: str, settings: InputSettings, gpiozero: Any, factory: Any) -> Any:  # noqa: ANN401
+    def _build(self, name: str, settings: InputSettings, gpiozero: Any, factory: Any) -> Any:
         if isinstance(settings, SwitchInputSettings):
             pull = {"up": True, "down": False, "none": None}[settings.pull_in_use]
             made = gpiozero.DigitalInputDevice(
@@ -126,7 +126,7 @@ class Inputs:
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._changed, name, active)
 
-    def _changed(self, name: str, active: bool) -> None:  # noqa: FBT001  # call_soon_threadsafe passes no keywords
+    def _changed(self, name: str, active: bool) -> None:
         before = self._state.snapshot.inputs[name].active
         if self._closed or active == before:
             return
@@ -136,7 +136,7 @@ class Inputs:
                 kind = self._settings[name].kind
                 self._events.add("input", _TEXTS[kind][not active].format(name))
 
-    def _update(self, name: str, **changes: Any) -> None:  # noqa: ANN401  # the fields of InputState
+    def _update(self, name: str, **changes: Any) -> None:
         inputs = dict(self._state.snapshot.inputs)
         inputs[name] = replace(inputs[name], **changes)
         self._state.update(inputs=inputs)

@@ -39,7 +39,7 @@ class Led(PinOutput):
         """
         await self._set("value", brightness if self.dims else brightness > 0)
 
-    def _build(self, gpiozero: Any, factory: Any) -> Any:  # noqa: ANN401
+    def _build(self, gpiozero: Any, factory: Any) -> Any:
         settings, kind = self._settings, gpiozero.PWMLED if self.dims else gpiozero.LED
         return kind(settings.pin, active_high=settings.active_high, pin_factory=factory)
 
@@ -73,7 +73,7 @@ class RgbLed(PinOutput):
         self._colour = colour or self._colour
         await self._set("value", tuple(part * brightness for part in self._colour))
 
-    def _build(self, gpiozero: Any, factory: Any) -> Any:  # noqa: ANN401
+    def _build(self, gpiozero: Any, factory: Any) -> Any:
         red, green, blue = self._settings.pins
         return gpiozero.RGBLED(red, green, blue, active_high=self._settings.active_high, pin_factory=factory)
 

@@ -180,7 +180,7 @@ class Mover:
                 else:
                     await self._sleep(STEP_S)
         except DeviceError as error:
-            logger.error("%s", error)  # noqa: TRY400  # the text says it all
+            logger.error("%s", error)
             self._finish(reached=False, error=error)
             if self._rest is not None:
                 with contextlib.suppress(DeviceError):

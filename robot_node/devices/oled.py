@@ -25,7 +25,7 @@ class _Device(device):  # type: ignore[misc]  # luma ships no types
     display is away, and would then use a bus that is long closed. The display is darkened by whoever opened it.
     """
 
-    def __init__(self, const: Any = None, serial_interface: Any = None) -> None:  # noqa: ANN401  # luma's own types
+    def __init__(self, const: Any = None, serial_interface: Any = None) -> None:
         self._const = const
         self._serial_interface = serial_interface
 
@@ -75,7 +75,7 @@ class Sh1106(_Windowed, sh1106, _Device):  # type: ignore[misc]  # luma ships no
         self.command(*page, low, high)
 
 
-def create(driver: Literal["ssd1306", "sh1106"], serial: Any, *, width: int, height: int, rotate: int) -> Any:  # noqa: ANN401  # luma ships no types
+def create(driver: Literal["ssd1306", "sh1106"], serial: Any, *, width: int, height: int, rotate: int) -> Any:
     """Set a controller up and return luma's device for it: on, and blank.
 
     Args:
@@ -93,7 +93,7 @@ def create(driver: Literal["ssd1306", "sh1106"], serial: Any, *, width: int, hei
     return kind(serial, width=width, height=height, rotate=rotate // 90)
 
 
-def is_on(serial: Any) -> bool:  # noqa: ANN401  # luma ships no types
+def is_on(serial: Any) -> bool:
     """Ask a controller whether its display is on; one that has just got power says no.
 
     SSD1306 table 9-2 and SH1106 "read status": bit 6 is set while the display is off. luma never reads.

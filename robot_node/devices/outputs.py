@@ -84,16 +84,16 @@ class Buzzer(PinOutput):
             for number in range(times):
                 if number:
                     await self._sleep(duration_s)
-                await self._set("value", True)  # noqa: FBT003  # gpiozero's property
+                await self._set("value", True)
                 await self._sleep(min(duration_s, self.settings.max_duration_s))
-                await self._set("value", False)  # noqa: FBT003
+                await self._set("value", False)
         except DeviceError as error:
-            logger.error("%s", error)  # noqa: TRY400  # the text says it all
+            logger.error("%s", error)
         except asyncio.CancelledError:
-            await self._set("value", False)  # noqa: FBT003
+            await self._set("value", False)
             raise
 
-    def _build(self, gpiozero: Any, factory: Any) -> Any:  # noqa: ANN401
+    def _build(self, gpiozero: Any, factory: Any) -> Any:
         return gpiozero.Buzzer(self.settings.pin, active_high=self.settings.active_high, pin_factory=factory)
 
 
@@ -154,7 +154,7 @@ class Servo(PinOutput):
     async def _turn(self, angle: float) -> None:
         await self._set("angle", angle)
 
-    def _build(self, gpiozero: Any, factory: Any) -> Any:  # noqa: ANN401
+    def _build(self, gpiozero: Any, factory: Any) -> Any:
         settings = self.settings
         return gpiozero.AngularServo(
             settings.pin,
@@ -209,7 +209,7 @@ class Motor(PinOutput):
     async def _drive(self, speed: float) -> None:
         await self._set("value", speed)
 
-    def _build(self, gpiozero: Any, factory: Any) -> Any:  # noqa: ANN401
+    def _build(self, gpiozero: Any, factory: Any) -> Any:
         ahead, back = self.settings.pins
         return gpiozero.Motor(ahead, back, enable=self.settings.enable_pin, pwm=True, pin_factory=factory)
 

@@ -27,7 +27,7 @@ class PinOutput:
         if self._made is None:
             self._made = await self._board.make(self._what, self._build)
 
-    def _build(self, gpiozero: Any, factory: Any) -> Any:  # noqa: ANN401  # gpiozero ships no types
+    def _build(self, gpiozero: Any, factory: Any) -> Any:
         raise NotImplementedError
 
     async def _set(self, attribute: str, value: object) -> None:

@@ -64,7 +64,7 @@ class PinBoard:
 
         return await self.call(what, make)
 
-    async def call(self, what: str, function: Callable[..., T], *args: Any) -> T:  # noqa: ANN401  # as the function has
+    async def call(self, what: str, function: Callable[..., T], *args: Any) -> T:
         """Call a function in the pins' thread.
 
         Raises:
@@ -78,14 +78,14 @@ class PinBoard:
             reason = str(error).rstrip(".") or type(error).__name__
             raise DeviceError(f"{what} cannot be used: {reason}.", remedy=_REMEDY) from error
 
-    async def discard(self, made: Any) -> None:  # noqa: ANN401  # whatever was made
+    async def discard(self, made: Any) -> None:
         """Close one thing that was made; what fails at it is logged."""
         with contextlib.suppress(ValueError):
             self._made.remove(made)
         try:
             await self.call("A pin", made.close)
         except DeviceError as error:
-            logger.error("%s", error)  # noqa: TRY400  # the text says it all
+            logger.error("%s", error)
 
     async def close(self) -> None:
         """Close everything on the pins: LEDs go dark, motors stop, servos are let go. Ends the thread."""

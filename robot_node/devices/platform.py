@@ -85,7 +85,7 @@ def no_mixer(arguments: Sequence[str]) -> str:
     raise DeviceError("This hardware has no mixer.")
 
 
-def no_pins() -> Any:  # noqa: ANN401  # gpiozero ships no types
+def no_pins() -> Any:
     """A platform without pins.
 
     Raises:
@@ -108,7 +108,7 @@ def no_board() -> str:
     raise OSError("This hardware is no Raspberry Pi.")
 
 
-def no_spi() -> Any:  # noqa: ANN401  # as spidev's
+def no_spi() -> Any:
     """A platform without an SPI bus.
 
     Raises:
@@ -167,10 +167,10 @@ def raspberry_pi() -> Platform:
 
 def _picamera2() -> CameraLibrary:
     try:
-        import picamera2  # noqa: PLC0415  # takes seconds on a Pi: only when the camera is first needed
-        from libcamera import Transform  # noqa: PLC0415  # belongs to picamera2
-        from picamera2.encoders import Encoder, H264Encoder, LibavH264Encoder  # noqa: PLC0415
-        from picamera2.outputs import Output  # noqa: PLC0415
+        import picamera2  # takes seconds on a Pi: only when the camera is first needed
+        from libcamera import Transform  # belongs to picamera2
+        from picamera2.encoders import Encoder, H264Encoder, LibavH264Encoder
+        from picamera2.outputs import Output
     except ImportError as error:
         missing = (error.name or "picamera2").partition(".")[0]
         package = {"libcamera": "python3-libcamera", "picamera2": "python3-picamera2"}.get(missing, "python3-picamera2")
@@ -202,9 +202,9 @@ def _installed_version() -> str:
         return ""  # a source tree on the path: nothing says how old it is
 
 
-def _i2c(bus: int, address: int) -> Any:  # noqa: ANN401  # luma ships no types
-    from luma.core.error import DeviceNotFoundError  # noqa: PLC0415  # loaded when the display is first needed
-    from luma.core.interface.serial import i2c  # noqa: PLC0415
+def _i2c(bus: int, address: int) -> Any:
+    from luma.core.error import DeviceNotFoundError  # loaded when the display is first needed
+    from luma.core.interface.serial import i2c
 
     try:
         return i2c(port=bus, address=address)
@@ -217,7 +217,7 @@ def _i2c(bus: int, address: int) -> Any:  # noqa: ANN401  # luma ships no types
 
 def _sounddevice() -> SoundLibrary:
     try:
-        import sounddevice  # noqa: PLC0415  # looks at every sound device: only when one is needed
+        import sounddevice  # looks at every sound device: only when one is needed
     except (ImportError, OSError) as error:  # OSError: PortAudio itself is missing
         raise DeviceError(
             f"The sound library cannot be loaded: {error}.",
@@ -233,8 +233,8 @@ def _sounddevice() -> SoundLibrary:
 
 def _amixer(arguments: Sequence[str]) -> str:
     try:
-        done = subprocess.run(  # noqa: S603  # a fixed program, and no shell
-            ("amixer", *arguments),  # noqa: S607  # wherever the system has it
+        done = subprocess.run(
+            ("amixer", *arguments),
             capture_output=True,
             text=True,
             errors="replace",
@@ -254,8 +254,8 @@ def _amixer(arguments: Sequence[str]) -> str:
     return done.stdout
 
 
-def _pin_factory() -> Any:  # noqa: ANN401  # gpiozero ships no types
-    from gpiozero import BadPinFactory, Device  # noqa: PLC0415  # needed only by who has something on the pins
+def _pin_factory() -> Any:
+    from gpiozero import BadPinFactory, Device  # needed only by who has something on the pins
 
     try:
         Device.ensure_pin_factory()
@@ -268,9 +268,9 @@ def _pin_factory() -> Any:  # noqa: ANN401  # gpiozero ships no types
     return Device.pin_factory
 
 
-def _spidev() -> Any:  # noqa: ANN401  # as spidev's
+def _spidev() -> Any:
     try:
-        import spidev  # noqa: PLC0415  # needed only by who has a display on SPI
+        import spidev  # needed only by who has a display on SPI
     except ImportError as error:
         raise DeviceError(
             f"The SPI library cannot be loaded: {error}.",
@@ -288,7 +288,7 @@ _LINE_IS_USED = 1
 
 def _pin_users() -> Mapping[int, str]:
     try:
-        import lgpio  # noqa: PLC0415  # opens files when it is loaded
+        import lgpio  # opens files when it is loaded
     except ImportError as error:
         raise DeviceError(
             f"Who uses the pins cannot be told: {error}.",
@@ -318,7 +318,7 @@ def _board_throttling() -> str:
     # The kernel's own file get_throttled is deprecated: reading it writes a warning with a trace into the kernel's log.
     command = ["vcgencmd", "get_throttled"]
     try:
-        done = subprocess.run(  # noqa: S603  # constant words
+        done = subprocess.run(
             command,
             capture_output=True,
             text=True,

@@ -135,7 +135,7 @@ class PrivacySwitch:
         if self._input is None:
             self._input = await self._board.make(self._name, self._build)
 
-    def _build(self, gpiozero: Any, factory: Any) -> Any:  # noqa: ANN401  # gpiozero ships no types
+    def _build(self, gpiozero: Any, factory: Any) -> Any:
         made = gpiozero.Button(self._pin, pull_up=True, bounce_time=_BOUNCE_S, pin_factory=factory)
         # gpiozero calls these in a thread of its own.
         made.when_pressed = lambda: self._from_thread(closed=True)
@@ -146,7 +146,7 @@ class PrivacySwitch:
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._moved, closed)
 
-    def _moved(self, closed: bool) -> None:  # noqa: FBT001  # call_soon_threadsafe passes no keywords
+    def _moved(self, closed: bool) -> None:
         if self._input is None:
             return
         if self._kind == "button":

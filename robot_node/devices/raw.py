@@ -29,7 +29,7 @@ class RawStream:
         receive: Called with each picture, in a thread of the library.
     """
 
-    def __init__(self, library: CameraLibrary, picam2: Any, settings: CameraSettings, receive: RawFrameSink) -> None:  # noqa: ANN401  # picamera2 ships no types
+    def __init__(self, library: CameraLibrary, picam2: Any, settings: CameraSettings, receive: RawFrameSink) -> None:
         self._library = library
         self._picam2 = picam2
         self._settings = settings
@@ -65,7 +65,7 @@ class RawStream:
             raise DeviceError(f"The camera's pictures for VP8 could not be stopped: {error}.") from error
 
 
-def _make_output(library: CameraLibrary, encoder: Any, receive: RawFrameSink) -> Any:  # noqa: ANN401  # picamera2 ships no types
+def _make_output(library: CameraLibrary, encoder: Any, receive: RawFrameSink) -> Any:
     base: Any = library.Output
 
     class RawOutput(base):  # type: ignore[misc]  # the base comes with the library, untyped
@@ -75,11 +75,11 @@ def _make_output(library: CameraLibrary, encoder: Any, receive: RawFrameSink) ->
 
         def outputframe(
             self,
-            frame: Any,  # noqa: ANN401  # the mapped buffer: gone when this returns
-            keyframe: bool = True,  # noqa: ARG002, FBT001, FBT002  # picamera2's signature
+            frame: Any,
+            keyframe: bool = True,  # noqa: ARG002, FBT002  # picamera2's signature
             timestamp: int | None = None,
-            packet: Any = None,  # noqa: ANN401, ARG002  # picamera2's signature
-            audio: bool = False,  # noqa: ARG002, FBT001, FBT002  # picamera2's signature
+            packet: Any = None,  # noqa: ARG002  # picamera2's signature
+            audio: bool = False,  # noqa: ARG002, FBT002  # picamera2's signature
         ) -> None:
             try:
                 width, height, stride = encoder.width, encoder.height, encoder.stride

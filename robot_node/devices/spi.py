@@ -22,7 +22,7 @@ class _Pins:
     OUT = LOW = 0
     HIGH = 1
 
-    def __init__(self, factory: Any) -> None:  # noqa: ANN401  # gpiozero ships no types
+    def __init__(self, factory: Any) -> None:
         self._factory = factory
         self._outputs: dict[int, DigitalOutputDevice] = {}
 
@@ -45,7 +45,7 @@ class _Spi(spi):  # type: ignore[misc]  # luma ships no types
         self._gpio.cleanup()
 
 
-def open_spi(platform: Platform, settings: DisplaySettings) -> Any:  # noqa: ANN401  # luma ships no types
+def open_spi(platform: Platform, settings: DisplaySettings) -> Any:
     """Return luma's serial interface to a display on the SPI bus, after a reset of the display.
 
     Args:

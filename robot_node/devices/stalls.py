@@ -139,7 +139,7 @@ async def switch_on_at_start(
             return
         except DeviceError as error:  # it is in the state, too
             if last != (last := str(error)):
-                logger.error("The camera cannot be switched on at start, and is tried again: %s", error)  # noqa: TRY400  # the text says it all
+                logger.error("The camera cannot be switched on at start, and is tried again: %s", error)
         else:
             return
         await sleep(backoff.next_delay())

@@ -154,7 +154,7 @@ class CameraVideo:
             except DeviceError as error:
                 self.drop_frames()
                 self._encoder_broken = True
-                logger.error("%s", error)  # noqa: TRY400  # the text says it all
+                logger.error("%s", error)
                 self._report(str(error))
 
     async def _start_encoder(self, session: CaptureSession) -> None:
@@ -175,7 +175,7 @@ class CameraVideo:
             raise
         except DeviceError as error:
             self._raw_broken = True
-            logger.error("%s", error)  # noqa: TRY400  # the text says it all
+            logger.error("%s", error)
 
     def _take_raw(self, session: CaptureSession, frame: RawFrame) -> None:
         """Hand a picture on, in the camera library's thread, but not one of a camera that was given up."""
@@ -187,7 +187,7 @@ class CameraVideo:
         self,
         session: CaptureSession,
         data: bytes,
-        keyframe: bool,  # noqa: FBT001  # as the encoder says it
+        keyframe: bool,
         captured_us: int,
     ) -> None:
         self._last_timestamp_us = max(captured_us, self._last_timestamp_us + 1)

@@ -72,7 +72,7 @@ class Volume:
         gain = round((self.volume / 100) ** 2 * 65536)
         return array.array("h", [sample * gain >> 16 for sample in array.array("h", samples)]).tobytes()
 
-    def _apply(self, volume: int, muted: bool) -> None:  # noqa: FBT001  # in the worker
+    def _apply(self, volume: int, muted: bool) -> None:
         try:
             card, control = self._found = self._found or self._find()
             # A control without a switch ignores the second.
@@ -96,7 +96,7 @@ class Volume:
             )
         return card, control
 
-    def _library_device(self) -> Any:  # noqa: ANN401  # sounddevice ships no types
+    def _library_device(self) -> Any:
         library = self._platform.sound_library()
         try:
             return library.query_devices(self._device, "output")

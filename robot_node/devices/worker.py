@@ -144,7 +144,7 @@ class DeviceWorker:
 
     def _work(self) -> None:
         thread = self._thread
-        assert thread is not None, "it runs this"  # noqa: S101  # a mistake in this module itself
+        assert thread is not None, "it runs this"
         while (call := self._calls.get()) is not None:
             if not call.future.set_running_or_notify_cancel():
                 continue

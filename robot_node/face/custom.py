@@ -126,7 +126,7 @@ def _check_extent(name: str, expression: Expression, size: Size) -> None:
         )
 
 
-def _merged(old: Any, new: Any) -> Any:  # noqa: ANN401  # a table's values are checked afterwards
+def _merged(old: Any, new: Any) -> Any:
     if new is False and (old is None or isinstance(old, dict)):
         return None
     if not isinstance(new, Mapping):
@@ -151,7 +151,7 @@ def _refusal(name: str, error: ValidationError) -> SettingsError:
     return SettingsError(f"Expression {name}: {key} = {problem['input']!r:.60}: {problem['msg']}.", remedy=remedy)
 
 
-def _kind(place: tuple[int | str, ...]) -> Any:  # noqa: ANN401  # a type, with or without annotations
+def _kind(place: tuple[int | str, ...]) -> Any:
     """Return the type that is expected somewhere in an expression."""
     kind: Any = Expression
     for part in place:
@@ -163,7 +163,7 @@ def _kind(place: tuple[int | str, ...]) -> Any:  # noqa: ANN401  # a type, with 
     return kind
 
 
-def _bare(kind: Any) -> Any:  # noqa: ANN401  # as above
+def _bare(kind: Any) -> Any:
     """Take annotations and ``| None`` off a type."""
     if hasattr(kind, "__metadata__"):
         kind = get_args(kind)[0]
@@ -172,7 +172,7 @@ def _bare(kind: Any) -> Any:  # noqa: ANN401  # as above
     return kind
 
 
-def _bounds(kind: Any) -> tuple[float, float] | None:  # noqa: ANN401  # as above
+def _bounds(kind: Any) -> tuple[float, float] | None:
     limits = [limit for field in getattr(kind, "__metadata__", ()) for limit in field.metadata]
     low = next((limit.ge for limit in limits if hasattr(limit, "ge")), None)
     high = next((limit.le for limit in limits if hasattr(limit, "le")), None)

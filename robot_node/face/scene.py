@@ -70,14 +70,14 @@ class Scene:
 
     target: Expression
     origin: Weighed = ()
-    turn: Ramp = Ramp(1.0, 1.0)  # noqa: RUF009  # frozen
+    turn: Ramp = Ramp(1.0, 1.0)
     seed: int = 0
-    speech: Speech = Speech()  # noqa: RUF009  # frozen
+    speech: Speech = Speech()
     caption: Caption = NO_CAPTION
-    error: Notice = Notice()  # noqa: RUF009  # frozen
+    error: Notice = Notice()
     room: Ramp = RESTING
     room_until: float = 0.0
-    signs: Signs = Signs()  # noqa: RUF009  # frozen
+    signs: Signs = Signs()
 
     def showing(self, expression: Expression, time: float) -> Scene:
         """Return the scene that turns from what is seen at a time to an expression."""

@@ -41,7 +41,7 @@ class JournalHandler(logging.Handler):
         super().__init__()
         # Not connected: the socket is another one after journald was restarted.
         self._transport = JournaldTransport(socket, connected=False)
-        self._transport.socket.setblocking(False)  # noqa: FBT003  # socket's own signature
+        self._transport.socket.setblocking(False)
         self._lost = 0
         self._plain = TextFormatter(stamped=False)
 

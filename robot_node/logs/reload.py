@@ -47,7 +47,7 @@ async def _reload_whenever(asked: asyncio.Event, load: Callable[[], LogSettings]
             settings = await asyncio.to_thread(load)
             configure_logging(settings)
         except SettingsError as error:
-            logger.error("The log stays as it is. %s", error)  # noqa: TRY400  # the text says it all
+            logger.error("The log stays as it is. %s", error)
             continue
         except Exception:  # a mistake of ours must not make the next signal go unheard
             logger.exception("The log stays as it is: its settings could not be read again")

@@ -47,7 +47,7 @@ class MqttClient(aiomqtt.Client):
     connack_user_properties: UserProperties = ()
     connack_packet_bytes: int = 0
 
-    def __init__(self, on_message: OnMessage, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  # aiomqtt's own
+    def __init__(self, on_message: OnMessage, *args: Any, **kwargs: Any) -> None:
         # The packets that come are read outside of any session: by the event loop itself.
         aside: Any = _Aside(
             logging.getLogger("mqtt"), {"session": current_session()}
@@ -124,7 +124,7 @@ class MqttClient(aiomqtt.Client):
     def _on_publish(
         self,
         client: paho.Client,
-        userdata: Any,  # noqa: ANN401  # paho's own
+        userdata: Any,
         mid: int,
         reason_code: ReasonCode,
         properties: Properties,
@@ -161,7 +161,7 @@ class MqttClient(aiomqtt.Client):
             # client id, whoever took its place.
             self._loop.call_soon_threadsafe(self.abandon)
 
-    def _on_socket_open(self, client: paho.Client, userdata: Any, sock: Any) -> None:  # noqa: ANN401  # paho's own
+    def _on_socket_open(self, client: paho.Client, userdata: Any, sock: Any) -> None:
         if not self._abandoned:  # else nobody reads, and the loop may be about to close
             super()._on_socket_open(client, userdata, sock)
 
@@ -183,7 +183,7 @@ class MqttClient(aiomqtt.Client):
     def _on_connect(
         self,
         client: paho.Client,
-        userdata: Any,  # noqa: ANN401  # paho's own signature, here and below
+        userdata: Any,
         flags: paho.ConnectFlags,
         reason_code: ReasonCode,
         properties: Properties | None = None,
@@ -192,7 +192,7 @@ class MqttClient(aiomqtt.Client):
         self.connack_packet_bytes = getattr(properties, "MaximumPacketSize", 0)
         super()._on_connect(client, userdata, flags, reason_code, properties)
 
-    def _on_disconnect(self, client: paho.Client, userdata: Any, *details: Any) -> None:  # noqa: ANN401
+    def _on_disconnect(self, client: paho.Client, userdata: Any, *details: Any) -> None:
         if not self._connected.done():
             # aiomqtt would wait for CONNACK until the time limit. It may be the executor's thread that we are in.
             self._loop.call_soon_threadsafe(self._give_up_connecting)
@@ -205,7 +205,7 @@ class MqttClient(aiomqtt.Client):
             error.__cause__ = self._paho.read_error
             self._connected.set_exception(error)
 
-    def _on_message(self, client: paho.Client, userdata: Any, message: paho.MQTTMessage) -> None:  # noqa: ANN401, ARG002
+    def _on_message(self, client: paho.Client, userdata: Any, message: paho.MQTTMessage) -> None:  # noqa: ARG002
         pairs = getattr(message.properties, "UserProperty", None) or ()
         # What is raised here would end the reading of the socket, which serves everybody.
         try:
@@ -220,21 +220,21 @@ class MqttClient(aiomqtt.Client):
         except Exception:
             logger.exception("A message could not be handled")
 
-    def _on_subscribe(self, client: paho.Client, userdata: Any, mid: int, *answer: Any) -> None:  # noqa: ANN401
+    def _on_subscribe(self, client: paho.Client, userdata: Any, mid: int, *answer: Any) -> None:
         if mid in self._pending_subscribes:  # whoever waited may have been cancelled, for aiomqtt an error to log
             super()._on_subscribe(client, userdata, mid, *answer)
 
-    def _on_unsubscribe(self, client: paho.Client, userdata: Any, mid: int, *answer: Any) -> None:  # noqa: ANN401
+    def _on_unsubscribe(self, client: paho.Client, userdata: Any, mid: int, *answer: Any) -> None:
         if mid in self._pending_unsubscribes:  # as above
             super()._on_unsubscribe(client, userdata, mid, *answer)
 
-    def _on_socket_register_write(self, client: paho.Client, userdata: Any, sock: Any) -> None:  # noqa: ANN401
+    def _on_socket_register_write(self, client: paho.Client, userdata: Any, sock: Any) -> None:
         if threading.get_ident() != self._loop_thread:  # CONNECT is sent from an executor's thread
             super()._on_socket_register_write(client, userdata, sock)
         elif not self._publishing:
             self._loop.call_soon(self._flush)
 
-    def _on_socket_close(self, client: paho.Client, userdata: Any, sock: Any) -> None:  # noqa: ANN401
+    def _on_socket_close(self, client: paho.Client, userdata: Any, sock: Any) -> None:
         super()._on_socket_close(client, userdata, sock)
         self._loop.call_soon_threadsafe(self._drained.set)
 
@@ -242,10 +242,10 @@ class MqttClient(aiomqtt.Client):
 class _Aside(logging.LoggerAdapter[logging.Logger]):
     """aiomqtt and paho tell of a lost connection in their own words, beside ours: only a traceback is worth a line."""
 
-    def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:  # noqa: ANN401  # as the base has it
+    def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
         super().log(level if kwargs.get("exc_info") else logging.DEBUG, msg, *args, **kwargs)
 
-    def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:  # noqa: ANN401  # as the base has it
+    def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
         return (msg, kwargs) if current_session() else super().process(msg, kwargs)
 
 

@@ -50,11 +50,11 @@ class PahoClient(paho.Client):
             on_publish_packet: Given each PUBLISH at QoS 0 or 1 that came in one piece. Must not raise.
         """
         client.__class__ = cls
-        assert isinstance(client, cls)  # noqa: S101  # for mypy
+        assert isinstance(client, cls)
         client.on_publish_packet = on_publish_packet
         return client
 
-    def _create_socket(self) -> Any:  # noqa: ANN401  # one of several kinds, to paho alike
+    def _create_socket(self) -> Any:
         """Connect. paho forgets a socket over which no WebSocket comes about."""
         try:
             return super()._create_socket()

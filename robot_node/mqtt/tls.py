@@ -11,7 +11,7 @@ from robot_node.mqtt.types import Broker
 class _Socket(ssl.SSLSocket):
     """A socket that is closed when the other side turns out not to be trusted: paho forgets it then."""
 
-    def do_handshake(self, block: bool = False) -> None:  # noqa: FBT001, FBT002  # the base class's signature
+    def do_handshake(self, block: bool = False) -> None:  # noqa: FBT002  # the base class's signature
         try:
             super().do_handshake(block)
         except BaseException:

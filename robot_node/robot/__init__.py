@@ -1,1 +1,1 @@
-"""One robot as a whole: its parts, status, saved state, supervision, reactions, monitoring. No hardware library here."""
+"""One robot as a whole: parts, status, saved state, supervision, reactions, monitoring. No hardware library here."""

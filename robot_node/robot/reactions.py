@@ -71,7 +71,7 @@ async def react(body: Body, rules: Iterable[ReactionRule]) -> None:
             try:
                 await _do(body, then)
             except RobotNodeError as error:
-                logger.error("A reaction failed: %s", error)  # noqa: TRY400  # the text says it all
+                logger.error("A reaction failed: %s", error)
     finally:
         stop()
 

@@ -43,7 +43,7 @@ class DeviceStack(AsyncExitStack):
                 async with asyncio.timeout_at(max(self._deadline, now + self._least_s)):
                     await callback(*args, **kwds)
             except TimeoutError:
-                logger.error("%s did not end in time: it is left as it is", _name(callback, args))  # noqa: TRY400  # says it all
+                logger.error("%s did not end in time: it is left as it is", _name(callback, args))
 
         super().push_async_callback(close)
         return callback

@@ -118,9 +118,9 @@ class EspeakEngine:
 
 async def _converse(process: Process, text: bytes) -> tuple[int, bytes, str]:
     """Give espeak-ng the text and take what it makes of it, up to a limit."""
-    assert process.stdin is not None  # noqa: S101  # for mypy: they are pipes
-    assert process.stdout is not None  # noqa: S101  # the same
-    assert process.stderr is not None  # noqa: S101  # the same
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stderr is not None
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # one that has no such voice does not read on
         process.stdin.write(text)
         await process.stdin.drain()

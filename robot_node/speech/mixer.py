@@ -38,7 +38,7 @@ class OutgoingSound:
         if self._microphone is not None:
             self._microphone.set_sink(self._from_microphone if sink is not None else None)
 
-    def set_listened(self, listened: bool) -> None:  # noqa: FBT001  # the protocol's signature
+    def set_listened(self, listened: bool) -> None:
         """Say whether anybody listens: the microphone is open only then."""
         self._listened = listened
         if self._microphone is not None:

@@ -67,7 +67,7 @@ def make_recognizer(engine: str, wanted: Wanted) -> Recognizer:
         DeviceError: its package is missing or does not work.
     """
     if engine == "pocketsphinx":
-        from robot_node.speech.sphinx import SphinxRecognizer  # noqa: PLC0415  # another one needs nothing of it
+        from robot_node.speech.sphinx import SphinxRecognizer  # another one needs nothing of it
 
         return SphinxRecognizer(wanted)
     found = {point.name: point for point in entry_points(group=ENTRY_POINTS)}

@@ -83,7 +83,7 @@ class RecognizerProcess:
         Raises:
             DeviceError: it cannot work, or has ended.
         """
-        assert self._process.stdout is not None  # noqa: S101  # for mypy: it is a pipe
+        assert self._process.stdout is not None
         async for line in self._process.stdout:
             match json.loads(line):
                 case {"error": str(error), "remedy": str(remedy)}:

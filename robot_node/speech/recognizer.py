@@ -116,7 +116,7 @@ class Ears:
                 await self._recognize()
             except DeviceError as error:
                 if self._state.snapshot.hearing_error != str(error):
-                    logger.error("The robot cannot understand speech: %s", error)  # noqa: TRY400  # the text says it all
+                    logger.error("The robot cannot understand speech: %s", error)
                 self._state.update(hearing_error=str(error))
             await asyncio.sleep(self._retry_s)
             self._retry_s = min(2 * self._retry_s, self._retry_maximum_s)

@@ -288,7 +288,7 @@ class _Preparation:
             DeviceError: the engine failed.
             SettingsError: it does not speak the language.
         """
-        assert self._next is not None  # noqa: S101  # there are as many as pieces
+        assert self._next is not None
         frames = await self._next
         self._begin_next()
         return frames

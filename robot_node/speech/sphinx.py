@@ -37,7 +37,7 @@ class SphinxRecognizer:
 
     def __init__(self, wanted: Wanted) -> None:
         try:
-            import pocketsphinx  # noqa: PLC0415  # the extra "hearing" brings it
+            import pocketsphinx  # the extra "hearing" brings it
         except ImportError as error:
             raise DeviceError(
                 f"The speech recognition cannot be loaded: {error}.",
@@ -114,7 +114,7 @@ class SphinxRecognizer:
             self._decoder.set_cmn(self._used_to)
         return text
 
-    def _loaded(self, library: Any, wanted: Wanted) -> Any:  # noqa: ANN401  # pocketsphinx ships no types
+    def _loaded(self, library: Any, wanted: Wanted) -> Any:
         model = _model(Path(wanted.model)) if wanted.model else {}
         if not model and wanted.language.lower().partition("-")[0] != "en":
             raise SettingsError(
@@ -134,7 +134,7 @@ class SphinxRecognizer:
             self._restrict(decoder)
         return decoder
 
-    def _restrict(self, decoder: Any) -> None:  # noqa: ANN401  # pocketsphinx ships no types
+    def _restrict(self, decoder: Any) -> None:
         words = {word for phrase in self._phrases for word in phrase.split()}
         if unknown := sorted(word for word in words if decoder.lookup_word(word) is None):
             raise SettingsError(

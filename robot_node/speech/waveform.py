@@ -56,7 +56,7 @@ class SpeechEncoder:
     """
 
     def __init__(self, *, bitrate: int = 32_000) -> None:
-        import av  # noqa: PLC0415  # takes seconds on a Pi: only when something is said
+        import av  # takes seconds on a Pi: only when something is said
 
         self._av = av
         encoder: Any = av.CodecContext.create("libopus", "w")
@@ -86,7 +86,7 @@ class SpeechEncoder:
         frames = [*resampler.resample(self._frame(speech.samples, speech.rate, 0)), *resampler.resample(None)]
         return b"".join(bytes(frame.planes[0])[: 2 * frame.samples] for frame in frames)
 
-    def _frame(self, samples: bytes, rate: int, position: int) -> Any:  # noqa: ANN401  # PyAV is loaded late
+    def _frame(self, samples: bytes, rate: int, position: int) -> Any:
         frame = self._av.AudioFrame(format="s16", layout="mono", samples=len(samples) // 2)
         frame.sample_rate, frame.pts, frame.time_base = rate, position, Fraction(1, rate)
         plane = frame.planes[0]

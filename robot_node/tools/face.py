@@ -28,7 +28,7 @@ class TextShown(BaseModel):
 def offer_face(server: MCPServer, face: Face) -> None:
     """Let agents change what the face shows."""
 
-    async def change_emotion(emotion: Any) -> EmotionShown:  # noqa: ANN401  # replaced below
+    async def change_emotion(emotion: Any) -> EmotionShown:
         """Show an emotion on the robot's face."""
         return EmotionShown(emotion=face.show_emotion(emotion))
 
@@ -47,7 +47,7 @@ def offer_face(server: MCPServer, face: Face) -> None:
         return TextShown(seconds=round(face.show_text(text, duration), 2))
 
 
-def _emotion_argument(face: Face) -> Any:  # noqa: ANN401  # a type
+def _emotion_argument(face: Face) -> Any:
     def canonical(value: object) -> object:
         """Accept other spellings of an emotion; leave what is no text to the schema's own error."""
         if not isinstance(value, str):

@@ -218,10 +218,10 @@ def _owner(ctx: Context[Any, Any]) -> object:
     return owner if isinstance(owner, SessionOwner) else None
 
 
-def _name_one_of(tool: Any, known: Iterable[str], description: str) -> None:  # noqa: ANN401  # any function
+def _name_one_of(tool: Any, known: Iterable[str], description: str) -> None:
     """Let the schema list the names; what there is is known only now."""
     tool.__annotations__["name"] = Annotated[Literal[tuple(known)], Field(description=description)]
 
 
-def _each(devices: dict[str, Any], limits: Any) -> str:  # noqa: ANN401  # a function of the device
+def _each(devices: dict[str, Any], limits: Any) -> str:
     return "; ".join(f"{name}: {limits(device)}" for name, device in devices.items())

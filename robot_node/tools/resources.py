@@ -76,7 +76,7 @@ class RobotServer(MCPServer):
         name: As of MCPServer, and so are the other arguments.
     """
 
-    def __init__(self, body: Body, name: str, **options: Any) -> None:  # noqa: ANN401  # MCPServer's own
+    def __init__(self, body: Body, name: str, **options: Any) -> None:
         super().__init__(name, **options)
         self._body = body
 
@@ -86,8 +86,8 @@ class RobotServer(MCPServer):
         name: str | None = None,
         title: str | None = None,
         description: str | None = None,
-        *args: Any,  # noqa: ANN401  # MCPServer's own
-        **options: Any,  # noqa: ANN401  # MCPServer's own
+        *args: Any,
+        **options: Any,
     ) -> None:
         """Add a tool. A docstring that describes it loses its indentation, which Python keeps before 3.13."""
         super().add_tool(fn, name, title, description or inspect.getdoc(fn), *args, **options)

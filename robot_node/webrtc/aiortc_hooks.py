@@ -40,14 +40,14 @@ def on_keyframe_request(sender: RTCRtpSender, callback: Callable[[], None]) -> N
     Raises:
         AttributeError: this aiortc handles RTCP in another way.
     """
-    handle = sender._handle_rtcp_packet  # noqa: SLF001  # the only place where PLI and FIR can be seen
+    handle = sender._handle_rtcp_packet  # the only place where PLI and FIR can be seen
 
     async def handle_and_tell(packet: AnyRtcpPacket) -> None:
         if isinstance(packet, RtcpPsfbPacket) and packet.fmt in {RTCP_PSFB_PLI, RTCP_PSFB_FIR}:
             callback()
         await handle(packet)
 
-    sender._handle_rtcp_packet = handle_and_tell  # type: ignore[method-assign]  # noqa: SLF001  # of this one sender
+    sender._handle_rtcp_packet = handle_and_tell  # type: ignore[method-assign]  # of this one sender
 
 
 def on_receiver_report(
@@ -63,19 +63,19 @@ def on_receiver_report(
     Raises:
         AttributeError: this aiortc handles RTCP in another way.
     """
-    handle = sender._handle_rtcp_packet  # noqa: SLF001  # aiortc tells nobody of estimates
+    handle = sender._handle_rtcp_packet  # aiortc tells nobody of estimates
 
     async def handle_and_tell(packet: AnyRtcpPacket) -> None:
         if isinstance(packet, RtcpPsfbPacket) and packet.fmt == RTCP_PSFB_APP:
-            if (bits_per_second := _estimate_in(packet, sender._ssrc)) is not None:  # noqa: SLF001  # see above
+            if (bits_per_second := _estimate_in(packet, sender._ssrc)) is not None:
                 on_estimate(bits_per_second)
         elif isinstance(packet, RtcpRrPacket | RtcpSrPacket):
             for report in packet.reports:
-                if report.ssrc == sender._ssrc:  # noqa: SLF001  # not that of the retransmissions
+                if report.ssrc == sender._ssrc:  # not that of the retransmissions
                     on_loss(report.fraction_lost / 256)
         await handle(packet)
 
-    sender._handle_rtcp_packet = handle_and_tell  # type: ignore[method-assign]  # noqa: SLF001  # of this one sender
+    sender._handle_rtcp_packet = handle_and_tell  # type: ignore[method-assign]  # of this one sender
 
 
 def _estimate_in(packet: RtcpPsfbPacket, ssrc: int) -> int | None:
@@ -119,7 +119,7 @@ def limit_gathering(
     agent = _agent(transport)
     gather = agent.get_component_candidates
 
-    async def gather_within_limits(component: int, addresses: list[str]) -> Any:  # noqa: ANN401  # aioice's own
+    async def gather_within_limits(component: int, addresses: list[str]) -> Any:
         return await gather(component, [*(only or addresses), *besides], timeout=seconds)
 
     agent.get_component_candidates = gather_within_limits
@@ -168,13 +168,13 @@ async def gather_from(
     if servers.stun:
         queries += [
             ice.server_reflexive_candidate(protocol, servers.stun)
-            for protocol in agent._protocols  # noqa: SLF001  # aioice itself asks while it gathers or not at all
+            for protocol in agent._protocols  # aioice itself asks while it gathers or not at all
             if ipaddress.ip_address(protocol.local_candidate.host).version == 4  # as aioice does
         ]
     if servers.turn:
         queries.append(_allocate(agent, servers.turn))
 
-    async def ask(query: Any) -> None:  # noqa: ANN401  # aioice's own
+    async def ask(query: Any) -> None:
         try:
             candidate, relay = await query
         except Exception as error:  # noqa: BLE001  # a server of whatever kind: there are the host candidates
@@ -191,7 +191,7 @@ async def gather_from(
         logger.info("An ICE server has not answered within %g s.", limit_s)
 
 
-async def _allocate(agent: Any, server: tuple[str, int]) -> tuple[Candidate, Any]:  # noqa: ANN401  # aioice's own
+async def _allocate(agent: Any, server: tuple[str, int]) -> tuple[Candidate, Any]:
     return await ice.relayed_candidate(
         component=_ICE_COMPONENT_RTP,
         hide_related_address=False,
@@ -204,17 +204,17 @@ async def _allocate(agent: Any, server: tuple[str, int]) -> tuple[Candidate, Any
     )
 
 
-def _use_late_candidate(agent: Any, candidate: Candidate, relay: Any) -> None:  # noqa: ANN401  # aioice's own
-    if agent._closing:  # noqa: SLF001  # it closes only the sockets that it has by then
+def _use_late_candidate(agent: Any, candidate: Candidate, relay: Any) -> None:
+    if agent._closing:  # it closes only the sockets that it has by then
         if relay is not None:
             relay.transport.close()
         return
-    agent._local_candidates.append(candidate)  # noqa: SLF001  # aioice takes no candidate after gathering
+    agent._local_candidates.append(candidate)  # aioice takes no candidate after gathering
     if relay is None:
         return  # its socket is that of a host candidate, which is checked already
-    agent._protocols.append(relay)  # noqa: SLF001  # see above
+    agent._protocols.append(relay)
     for remote in agent.remote_candidates:
-        agent._pair_remote_candidate(remote)  # noqa: SLF001  # see above; what is paired already stays as it is
+        agent._pair_remote_candidate(remote)  # see above; what is paired already stays as it is
     agent.sort_check_list()
 
 
@@ -225,7 +225,7 @@ async def answers_check(transport: RTCIceTransport) -> bool:
         AttributeError: this aioice checks its pairs in another way.
     """
     agent = _agent(transport)
-    pair = agent._nominated.get(_ICE_COMPONENT_RTP)  # noqa: SLF001  # aioice does not say which pair it uses
+    pair = agent._nominated.get(_ICE_COMPONENT_RTP)  # aioice does not say which pair it uses
     if pair is None:
         return False
     request = agent.build_request(pair, nominate=False)
@@ -237,5 +237,5 @@ async def answers_check(transport: RTCIceTransport) -> bool:
     return True
 
 
-def _agent(transport: RTCIceTransport) -> Any:  # noqa: ANN401  # aioice.Connection; its private names have no types
-    return transport._connection  # noqa: SLF001  # aiortc hands its ICE agent to nobody
+def _agent(transport: RTCIceTransport) -> Any:
+    return transport._connection  # aiortc hands its ICE agent to nobody

@@ -33,7 +33,7 @@ class PeerConnection(RTCPeerConnection):
 
     async def _RTCPeerConnection__connect(self) -> None:  # noqa: N802  # the name that Python gives to aiortc's own
         task = asyncio.current_task()
-        assert task is not None  # noqa: S101  # a coroutine runs in a task
+        assert task is not None
         self._connecting.add(task)
         try:
             await super()._RTCPeerConnection__connect()  # type: ignore[misc]  # see above
@@ -53,4 +53,4 @@ class PeerConnection(RTCPeerConnection):
                     await asyncio.wait(connecting, timeout=_CONNECTING_SHARE * _CLOSE_LIMIT_S)
                 await super().close()
         except TimeoutError:
-            logger.error("A peer connection did not close within %g s.", _CLOSE_LIMIT_S)  # noqa: TRY400  # no trace of use
+            logger.error("A peer connection did not close within %g s.", _CLOSE_LIMIT_S)

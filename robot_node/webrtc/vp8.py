@@ -131,7 +131,7 @@ class Vp8Source:
         """Choose who receives the frames."""
         self._sink = sink
 
-    def set_watched(self, watched: bool) -> None:  # noqa: FBT001  # VideoSource's signature
+    def set_watched(self, watched: bool) -> None:
         """Say whether anybody watches: only then is there an encoder, and the camera gives out pictures."""
         if watched == self.encoding:
             return

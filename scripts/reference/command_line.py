@@ -30,7 +30,7 @@ def command_line_page() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _command(name: str, command: Any) -> Iterator[str]:  # noqa: ANN401  # a click.Command, in typer's copy or click's own
+def _command(name: str, command: Any) -> Iterator[str]:
     arguments = [parameter for parameter in command.params if parameter.param_type_name == "argument"]
     options = [parameter for parameter in command.params if parameter.param_type_name == "option"]
     usage = " ".join(["robot-node", name, "[OPTIONS]", *(_argument(argument) for argument in arguments)])
@@ -41,17 +41,17 @@ def _command(name: str, command: Any) -> Iterator[str]:  # noqa: ANN401  # a cli
         yield from ("", *table(("argument", "meaning"), rows))
 
 
-def _argument(argument: Any) -> str:  # noqa: ANN401
+def _argument(argument: Any) -> str:
     name = argument.metavar or argument.name.upper()
     return name if argument.required else f"[{name}]"
 
 
-def _option(option: Any) -> str:  # noqa: ANN401
+def _option(option: Any) -> str:
     names = ", ".join(sorted((*option.opts, *option.secondary_opts), key=len))
     return names if option.is_flag else f"{names} {option.metavar}"
 
 
-def _meaning(parameter: Any) -> str:  # noqa: ANN401
+def _meaning(parameter: Any) -> str:
     parts = [parameter.help or ""]
     if parameter.default not in {None, ""} and parameter.show_default and not getattr(parameter, "is_flag", False):
         parts.append(f"Default: `{parameter.default}`.")

@@ -138,7 +138,7 @@ async def _robot(broker_url: str, sections: Mapping[str, Any]) -> AsyncIterator[
 
 async def _refusal(client: Client, tool: str, arguments: dict[str, Any]) -> str:
     result = await client.call_tool(tool, arguments)
-    assert result.is_error, f"{tool} {arguments} was carried out"  # noqa: S101  # the example must be replaced
+    assert result.is_error, f"{tool} {arguments} was carried out"
     content = result.content[0]
     text = content.text if isinstance(content, TextContent) else ""
     reason = _REASON.search(text)
@@ -171,7 +171,7 @@ def _default(default: str) -> str:
 
 
 def _hints(hints: ToolAnnotations | None) -> str:
-    assert hints is not None, "every tool has annotations"  # noqa: S101  # for mypy
+    assert hints is not None, "every tool has annotations"
     words = []
     if hints.read_only_hint:
         words.append("changes nothing")

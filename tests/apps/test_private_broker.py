@@ -56,7 +56,7 @@ async def test_it_dies_with_the_program_that_started_it() -> None:
     printed, _ = await process.communicate()
     port = int(printed)
     async with asyncio.timeout(45):
-        while is_listening(port):  # noqa: ASYNC110  # another process ends: nothing to wait for but the port
+        while is_listening(port):
             await asyncio.sleep(0.02)
 
 

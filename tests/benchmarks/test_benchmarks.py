@@ -28,7 +28,7 @@ _MODULES = (
 )
 
 
-def run(module: str, *arguments: str) -> Any:  # noqa: ANN401  # each benchmark has a result of its own
+def run(module: str, *arguments: str) -> Any:
     """Run a benchmark; its standard output must be one JSON document."""
     for _ in range(3):
         finished = subprocess.run(

@@ -22,7 +22,7 @@ def test_two_minutes_of_everything_at_once_leave_nothing_behind() -> None:
         timeout=480,
         check=False,
     )
-    print(finished.stderr, finished.stdout)  # noqa: T201  # pytest shows it when the test failed
+    print(finished.stderr, finished.stdout)
     result = json.loads(finished.stdout)
     assert result["failures"] == []
     assert finished.returncode == 0

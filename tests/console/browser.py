@@ -181,7 +181,7 @@ def frame_of(data_url: str) -> av.VideoFrame:
 
 
 @contextlib.asynccontextmanager
-async def visit(browser: Browser, url: str, folder: Path, **options: Any) -> AsyncIterator[ConsolePage]:  # noqa: ANN401  # Playwright's
+async def visit(browser: Browser, url: str, folder: Path, **options: Any) -> AsyncIterator[ConsolePage]:
     """Open the page as a new visitor; nothing may be wrong with it at the end, and a picture of it is kept."""
     context = await browser.new_context(**{"viewport": {"width": 1360, "height": 900}, "locale": "en-GB", **options})
     console = ConsolePage(await context.new_page(), url)

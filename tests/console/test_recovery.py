@@ -77,7 +77,7 @@ async def test_a_camera_that_somebody_else_switches(page: ConsolePage, site: Sit
 async def test_a_wrong_password_is_said_and_put_right(site: Site, tmp_path: Path) -> None:
     passwords = tmp_path / "passwords"
     passwords.touch(mode=0o600)
-    subprocess.run(["mosquitto_passwd", "-b", passwords, "anna", "secret"], check=True)  # noqa: ASYNC221  # short
+    subprocess.run(["mosquitto_passwd", "-b", passwords, "anna", "secret"], check=True)
     async with (
         PrivateBroker(websocket_port=0, anonymous=False, extra=f"password_file {passwords}") as broker,
         serving(Console(port=0, broker_url=websocket_url(broker), username="anna")) as url,

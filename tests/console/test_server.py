@@ -172,7 +172,7 @@ def test_nothing_that_is_built_or_fetched_is_in_git() -> None:
     git = shutil.which("git")
     if git is None or not (SOURCES.parents[1] / ".git").exists():
         return  # a copy of the sources without their history
-    import subprocess  # noqa: PLC0415  # only here
+    import subprocess  # only here
 
     listed = subprocess.run(  # found on the path by name
         [git, "ls-files", "--", str(SOURCES)], capture_output=True, text=True, check=True, cwd=SOURCES

@@ -193,7 +193,7 @@ async def rig(
 async def eventually(condition: Callable[[], bool]) -> None:
     """Wait until a condition holds that no event announces."""
     async with asyncio.timeout(DEADLINE_S):
-        while not condition():  # noqa: ASYNC110  # what is waited for knows no events
+        while not condition():
             await asyncio.sleep(0.005)
 
 

@@ -33,12 +33,12 @@ async def _main(sound: bytes, played: Path, heard: Path) -> None:
     try:
         async with asyncio.timeout(45):
             await enough.wait()
-            while not played.exists() or played.stat().st_size < len(sound):  # noqa: ASYNC110, ASYNC240  # ALSA writes it
+            while not played.exists() or played.stat().st_size < len(sound):  # noqa: ASYNC240  # ALSA writes it
                 await asyncio.sleep(0.01)
     finally:
         await microphone.close()
         await loudspeaker.close()
-        print(state.snapshot.microphone_error, state.snapshot.loudspeaker_error)  # noqa: T201  # read by the test
+        print(state.snapshot.microphone_error, state.snapshot.loudspeaker_error)
     with heard.open("wb") as file:
         for packet in got[:_PACKETS]:
             file.write(len(packet.data).to_bytes(2, "big") + packet.data)

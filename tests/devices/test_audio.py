@@ -52,7 +52,7 @@ async def loudspeaker(pi: SimulatedPi, state: RobotState) -> AsyncIterator[Louds
 
 async def until(condition: Callable[[], bool], within_s: float = 45.0) -> None:
     async with asyncio.timeout(within_s):
-        while not condition():  # noqa: ASYNC110  # what is waited for is in other threads, which set no event
+        while not condition():
             await asyncio.sleep(0.01)
 
 

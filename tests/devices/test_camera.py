@@ -151,7 +151,7 @@ async def test_a_size_that_needs_padding_in_memory_is_shown_whole(pi: Pi) -> Non
 
 
 async def test_callers_at_once_never_leave_the_camera_between_two_states(pi: Pi) -> None:
-    chance = random.Random(2)  # noqa: S311  # which calls meet must be the same in each run
+    chance = random.Random(2)
 
     async with rig(pi, watched=True) as robot:
 

@@ -177,7 +177,7 @@ async def test_a_camera_whose_event_thread_died_is_found_out_and_starts_again(pi
     broken = threading.Event()
     base = pi.library.H264Encoder
 
-    def encode(encoder: Any, stream: Any, request: Any) -> None:  # noqa: ANN401  # picamera2 ships no types
+    def encode(encoder: Any, stream: Any, request: Any) -> None:
         if broken.is_set():
             raise OSError("the encoder's driver failed")
         base._encode(encoder, stream, request)
@@ -198,7 +198,7 @@ async def test_a_camera_whose_event_thread_died_is_found_out_and_starts_again(pi
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 async def test_a_camera_whose_event_thread_died_can_be_switched_off(pi: Pi) -> None:
-    def encode(_encoder: Any, _stream: Any, _request: Any) -> None:  # noqa: ANN401  # picamera2 ships no types
+    def encode(_encoder: Any, _stream: Any, _request: Any) -> None:
         raise OSError("the encoder's driver failed")
 
     async with rig(pi, platform=pi.with_encoder(_encode=encode)) as robot:
@@ -214,7 +214,7 @@ async def test_an_encoder_that_fails_is_reported_while_photos_go_on_and_is_tried
     failing = [True]
     base = pi.library.H264Encoder
 
-    def start(encoder: Any, quality: object = None) -> None:  # noqa: ANN401  # picamera2 ships no types
+    def start(encoder: Any, quality: object = None) -> None:
         if failing[0]:
             raise RuntimeError("out of memory")
         base.start(encoder, quality)
@@ -249,7 +249,7 @@ async def test_a_call_that_never_returns_fails_in_time_and_the_led_stays_lit_unt
     release = threading.Event()
     base = pi.library.Picamera2
 
-    def start(picam2: Any, *arguments: Any) -> None:  # noqa: ANN401  # picamera2 ships no types
+    def start(picam2: Any, *arguments: Any) -> None:
         base.start(picam2, *arguments)
         release.wait()
 
@@ -277,7 +277,7 @@ async def test_a_camera_that_cannot_be_closed_never_counts_as_off_and_the_led_st
     base = pi.library.Picamera2
     stuck = [True]
 
-    def close(picam2: Any) -> None:  # noqa: ANN401  # picamera2 ships no types
+    def close(picam2: Any) -> None:
         if stuck[0]:
             raise RuntimeError("Failed to release camera")
         base.close(picam2)
@@ -377,7 +377,7 @@ async def test_a_photo_that_cannot_be_stored_harms_neither_stream_nor_buffers(pi
     def without_memory(_request: object, *_arguments: object, **_settings: object) -> None:
         raise MemoryError("no room for a JPEG")
 
-    def capture_request(picam2: Any, *arguments: Any, **settings: Any) -> Any:  # noqa: ANN401  # picamera2 ships no types
+    def capture_request(picam2: Any, *arguments: Any, **settings: Any) -> Any:
         request = base.capture_request(picam2, *arguments, **settings)
         request.save = without_memory.__get__(request)
         return request

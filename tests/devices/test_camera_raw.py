@@ -33,7 +33,7 @@ def pi(request: pytest.FixtureRequest) -> Pi:
     return make_pi(request.param)
 
 
-def grey(frame: RawFrame) -> Any:  # noqa: ANN401  # a numpy array
+def grey(frame: RawFrame) -> Any:
     """The Y plane without what fills up its rows."""
     rows = np.frombuffer(frame.planes, np.uint8).reshape(frame.height * 3 // 2, frame.stride)
     return rows[: frame.height, : frame.width]

@@ -55,11 +55,11 @@ class CountingEncoder:
     def attributes(cls, pi: Pi) -> dict[str, object]:
         base = pi.library.H264Encoder
 
-        def start(encoder: Any, quality: object = None) -> None:  # noqa: ANN401  # picamera2 ships no types
+        def start(encoder: Any, quality: object = None) -> None:
             cls.running_now += 1
             base.start(encoder, quality)
 
-        def stop(encoder: Any) -> None:  # noqa: ANN401  # picamera2 ships no types
+        def stop(encoder: Any) -> None:
             cls.running_now -= 1
             base.stop(encoder)
 
@@ -86,12 +86,12 @@ async def test_each_picture_comes_out_of_the_encoder_before_the_next_goes_in(pi:
     inside: list[int] = [0]
     held_back: list[int] = []
 
-    def encode(encoder: Any, stream: Any, request: Any) -> None:  # noqa: ANN401  # picamera2 ships no types
+    def encode(encoder: Any, stream: Any, request: Any) -> None:
         inside[0] += 1
         base._encode(encoder, stream, request)
         held_back.append(inside[0])
 
-    def outputframe(encoder: Any, *frame: Any, **details: Any) -> None:  # noqa: ANN401  # picamera2 ships no types
+    def outputframe(encoder: Any, *frame: Any, **details: Any) -> None:
         inside[0] -= 1
         base.outputframe(encoder, *frame, **details)
 
@@ -138,7 +138,7 @@ async def test_switching_off_while_watched_stops_the_encoder_and_on_again_resume
         await robot.camera.stop()
         assert CountingEncoder.running_now == 0
         seen = len(robot.frames.received)
-        on_its_way.receive(b"late", True, 0)  # noqa: FBT003  # as the encoder says it
+        on_its_way.receive(b"late", True, 0)
         await asyncio.sleep(0.01)
         assert len(robot.frames.received) == seen
         await robot.camera.start()
@@ -148,7 +148,7 @@ async def test_switching_off_while_watched_stops_the_encoder_and_on_again_resume
 
 
 async def test_viewers_who_come_and_go_quickly_leave_the_encoder_as_the_last_wants_it(pi: Pi) -> None:
-    chance = random.Random(7)  # noqa: S311  # the same order in each run
+    chance = random.Random(7)
     async with rig(pi, platform=pi.with_encoder(**CountingEncoder.attributes(pi))) as robot:
         await robot.camera.start()
         for last in (True, False, True):
@@ -309,14 +309,14 @@ async def test_a_loop_that_does_not_keep_up_loses_frames_up_to_a_keyframe() -> N
         lambda data, _keyframe, _captured_us: delivered.append(data),
         lambda: requests.append("keyframe"),
     )
-    handoff.receive(b"key", True, 0)  # noqa: FBT003  # as the encoder says it
+    handoff.receive(b"key", True, 0)
     for number in range(100):  # the loop is busy: nothing is taken meanwhile
-        handoff.receive(b"%d" % number, False, number)  # noqa: FBT003  # as the encoder says it
+        handoff.receive(b"%d" % number, False, number)
     await eventually(lambda: len(delivered) == 60)
-    handoff.receive(b"useless", False, 200)  # noqa: FBT003  # as the encoder says it
+    handoff.receive(b"useless", False, 200)
     await eventually(lambda: bool(requests))
-    handoff.receive(b"second key", True, 201)  # noqa: FBT003  # as the encoder says it
-    handoff.receive(b"after", False, 202)  # noqa: FBT003  # as the encoder says it
+    handoff.receive(b"second key", True, 201)
+    handoff.receive(b"after", False, 202)
     await eventually(lambda: delivered[-1] == b"after")
     assert delivered[0] == b"key"
     assert delivered[-2:] == [b"second key", b"after"]
@@ -328,9 +328,9 @@ async def test_frames_on_their_way_are_not_delivered_after_the_end() -> None:
     handoff = FrameHandoff(
         asyncio.get_running_loop(), lambda data, _keyframe, _captured_us: delivered.append(data), lambda: None
     )
-    handoff.receive(b"key", True, 0)  # noqa: FBT003  # as the encoder says it
+    handoff.receive(b"key", True, 0)
     handoff.close()
-    handoff.receive(b"late", True, 1)  # noqa: FBT003  # as the encoder says it
+    handoff.receive(b"late", True, 1)
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     assert not delivered

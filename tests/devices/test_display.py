@@ -57,7 +57,7 @@ class Bench:
     def dark(self) -> bool:
         return self.oled.picture().getbbox() is None
 
-    def _i2c(self, bus: int, address: int) -> Any:  # noqa: ANN401  # luma ships no types
+    def _i2c(self, bus: int, address: int) -> Any:
         self.opened += 1
         return self.adapter.open(bus, address)
 
@@ -89,7 +89,7 @@ def same(one: Image.Image, other: Image.Image) -> bool:
 
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(DEADLINE_S):
-        while not condition():  # noqa: ASYNC110  # it comes true in another thread
+        while not condition():
             await asyncio.sleep(0.005)
 
 

@@ -73,7 +73,7 @@ async def living(
 
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(45):
-        while not condition():  # noqa: ASYNC110  # it comes true in another thread
+        while not condition():
             await asyncio.sleep(0.005)
 
 

@@ -64,7 +64,7 @@ def test_any_sequence_of_pictures_is_on_the_glass(driver: ControllerName, height
     glass = SimulatedOled(driver, height)
     adapter = SimulatedI2cAdapter({0x3C: glass})
     device = oled.create(driver, adapter.open(1, 0x3C), width=128, height=height, rotate=rotate)
-    chance = random.Random(7)  # noqa: S311  # pictures, not secrets
+    chance = random.Random(7)
     picture = Image.new("1", (128, height))
     pen = ImageDraw.Draw(picture)
     for _ in range(60):

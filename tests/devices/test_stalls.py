@@ -97,7 +97,7 @@ async def test_a_camera_whose_event_thread_died_is_restarted(name: str) -> None:
     broken = threading.Event()
     base = pi.library.H264Encoder
 
-    def encode(encoder: Any, stream: Any, request: Any) -> None:  # noqa: ANN401  # picamera2 ships no types
+    def encode(encoder: Any, stream: Any, request: Any) -> None:
         if broken.is_set():
             broken.clear()
             raise OSError("the encoder's driver failed")
@@ -119,7 +119,7 @@ async def test_an_encoder_that_gives_nothing_while_the_camera_works_is_a_stall_t
     stuck = threading.Event()
     base = pi.library.H264Encoder
 
-    def encode(encoder: Any, stream: Any, request: Any) -> None:  # noqa: ANN401  # picamera2 ships no types
+    def encode(encoder: Any, stream: Any, request: Any) -> None:
         if not stuck.is_set():
             base._encode(encoder, stream, request)
 
@@ -268,7 +268,7 @@ async def test_a_library_that_hangs_is_given_up_with_the_led_lit_as_long_as_the_
     hang, release = threading.Event(), threading.Event()
     base = pi.library.Picamera2
 
-    def capture_request(picam2: Any, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401  # picamera2 ships no types
+    def capture_request(picam2: Any, *arguments: Any, **options: Any) -> Any:
         if hang.is_set():
             release.wait()
         return base.capture_request(picam2, *arguments, **options)

@@ -19,11 +19,11 @@ async def _main(sound: bytes, played: Path, control: str) -> None:
         loudspeaker.play(sound[begin : begin + 1920])
     try:
         async with asyncio.timeout(45):
-            while not played.exists() or played.stat().st_size < len(sound):  # noqa: ASYNC110, ASYNC240  # ALSA writes it
+            while not played.exists() or played.stat().st_size < len(sound):  # noqa: ASYNC240  # ALSA writes it
                 await asyncio.sleep(0.01)
     finally:
         await loudspeaker.close()
-        print(state.snapshot.loudspeaker_error)  # noqa: T201  # read by the test
+        print(state.snapshot.loudspeaker_error)
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ async def buttons(broker: PrivateBroker) -> AsyncIterator[Buttons]:
 
 async def until(condition: Callable[[], object]) -> None:
     async with asyncio.timeout(DEADLINE_S):
-        while not condition():  # noqa: ASYNC110  # files of another process
+        while not condition():
             await asyncio.sleep(0.05)
 
 

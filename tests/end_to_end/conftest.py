@@ -38,4 +38,4 @@ async def robot(broker: PrivateBroker, tmp_path: Path) -> AsyncIterator[RobotPro
         yield process
     finally:
         await process.kill()
-        print(process.log)  # noqa: T201  # pytest shows it when the test failed
+        print(process.log)

@@ -168,7 +168,7 @@ async def test_the_agent_of_the_readme_works(demo: Demo, tmp_path: Path) -> None
 
 
 def test_the_commands_of_the_readme_are_those_that_the_demo_prints() -> None:
-    from robot_node.apps.demo import COMMANDS  # noqa: PLC0415  # imports the whole robot
+    from robot_node.apps.demo import COMMANDS  # imports the whole robot
 
     readme = README.read_text()
     for command in COMMANDS:

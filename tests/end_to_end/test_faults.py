@@ -39,7 +39,7 @@ async def running_robot(broker: PrivateBroker, folder: Path, settings: dict[str,
         yield robot
     finally:
         await robot.kill()
-        print(robot.log)  # noqa: T201  # pytest shows it when the test failed
+        print(robot.log)
 
 
 async def answers(broker: PrivateBroker) -> None:

@@ -41,7 +41,7 @@ async def a_robot(
     overrides: dict[str, Any] | None = None,
     *,
     state_file: Path | None = None,
-    **options: Any,  # noqa: ANN401  # of daemon.run
+    **options: Any,
 ) -> AsyncIterator[asyncio.Task[None]]:
     """A robot in this process, being started."""
     settings = load_settings(
@@ -201,13 +201,13 @@ async def test_a_viewer_stays_in_its_session_while_the_camera_is_restarted(broke
         async with an_agent(broker) as agent, watching(broker, "viewer-1") as viewer:
             await viewer.frames(5)
             pi.sensor.stalled = True
-            while (await status(agent))["camera"] == "on":  # noqa: ASYNC110  # as an agent sees it
+            while (await status(agent))["camera"] == "on":
                 await asyncio.sleep(0.05)
             await viewer.quiet()
             pi.sensor.stalled = False
             await viewer.frames(5)
             assert (viewer.connection_state, viewer.terminated) == ("connected", "")
-            while ("recovered", "The camera works again.") not in await told(agent):  # noqa: ASYNC110  # as above
+            while ("recovered", "The camera works again.") not in await told(agent):
                 await asyncio.sleep(0.05)
             now = await status(agent)
             assert (now["camera"], now["camera_error"], now["viewers"]) == ("on", "", 1)

@@ -94,7 +94,7 @@ class Scraper:
 async def logged(caplog: pytest.LogCaptureFixture, pattern: str) -> str:
     """Wait until the robot, in this process, has logged it; returns the pattern's group."""
     async with asyncio.timeout(DEADLINE_S):
-        while (found := re.search(pattern, caplog.text)) is None:  # noqa: ASYNC110  # a log sends no event
+        while (found := re.search(pattern, caplog.text)) is None:
             await asyncio.sleep(0.05)
     return found[1]
 
@@ -274,7 +274,7 @@ async def a_robot_process(broker: PrivateBroker, folder: Path) -> AsyncIterator[
         yield robot
     finally:
         await robot.kill()
-        print(robot.log)  # noqa: T201  # pytest shows it when the test failed
+        print(robot.log)
 
 
 async def test_health_is_retained_until_the_robot_leaves(broker: PrivateBroker, tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ async def guarded(tmp_path: Path) -> AsyncIterator[PrivateBroker]:
     passwords = tmp_path / "passwords"
     passwords.touch(mode=0o600)
     for user in (SERVER_ID, "anna"):
-        subprocess.run(["mosquitto_passwd", "-b", passwords, user, TELLTALE], check=True)  # noqa: ASYNC221  # is quick
+        subprocess.run(["mosquitto_passwd", "-b", passwords, user, TELLTALE], check=True)
     async with PrivateBroker(anonymous=False, extra=f"password_file {passwords}") as broker:
         yield broker
 

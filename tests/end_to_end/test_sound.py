@@ -34,7 +34,7 @@ async def robot_with_sound(broker: PrivateBroker, tmp_path: Path) -> AsyncIterat
         await running.kill()
 
 
-async def call(robot: RobotProcess, tool: str, arguments: str = "{}") -> Any:  # noqa: ANN401  # JSON
+async def call(robot: RobotProcess, tool: str, arguments: str = "{}") -> Any:
     result = await robot_node("call", SERVER_ID, tool, arguments, broker=robot.broker)
     assert result.status == 0, result.stderr
     return json.loads(result.stdout)

@@ -46,7 +46,7 @@ async def speaking_robot(broker: PrivateBroker, folder: Path, **settings: str) -
         yield robot
     finally:
         await robot.kill()
-        print(robot.log)  # noqa: T201  # pytest shows it when the test failed
+        print(robot.log)
 
 
 class Reader:
@@ -137,7 +137,7 @@ async def test_a_viewer_hears_what_an_agent_says_and_reads_along(broker: Private
 
 async def until_status(client: Client, **expected: object) -> None:
     async with asyncio.timeout(45):
-        while not expected.items() <= (await status(client)).items():  # noqa: ASYNC110  # another process
+        while not expected.items() <= (await status(client)).items():
             await asyncio.sleep(0.05)
 
 

@@ -61,7 +61,7 @@ def photo_of(result: CallToolResult) -> Image.Image:
 async def comes_to_show(robot: RobotProcess, emotion: Emotion) -> None:
     """Wait until the face has turned to an emotion."""
     async with asyncio.timeout(45):
-        while emotion_in(robot.display) is not emotion:  # noqa: ASYNC110  # another process draws
+        while emotion_in(robot.display) is not emotion:
             await asyncio.sleep(0.02)
 
 
@@ -185,7 +185,7 @@ async def test_several_viewers_share_the_stream(robot: RobotProcess, footage: Fo
             return int(status["viewers"])
 
         async with asyncio.timeout(45):
-            while await number_of_viewers() != 2:  # noqa: ASYNC110  # only asking tells
+            while await number_of_viewers() != 2:
                 await asyncio.sleep(0.05)
         await asyncio.to_thread(footage.assert_plays, await viewers[1].frames(10))
 
@@ -325,7 +325,7 @@ async def test_systemd_is_told_ready_when_the_robot_is_reachable_and_not_before(
     broker = PrivateBroker()
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))
-        manager.setblocking(False)  # noqa: FBT003  # the standard library asks for it so
+        manager.setblocking(False)
         robot = RobotProcess(broker, tmp_path, settings={"NOTIFY_SOCKET": str(tmp_path / "notify")})
         await robot.start()
         loop = asyncio.get_running_loop()

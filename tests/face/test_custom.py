@@ -82,7 +82,7 @@ def test_every_mark_can_be_drawn(shape: MarkShape) -> None:
         ("laughing", {}, ["laughing", "aliases"]),
     ],
 )
-def test_what_cannot_be_used_is_refused_with_the_reason(name: str, table: Any, said: list[str]) -> None:  # noqa: ANN401  # whatever a file holds
+def test_what_cannot_be_used_is_refused_with_the_reason(name: str, table: Any, said: list[str]) -> None:
     with pytest.raises(SettingsError) as refused:
         with_custom({name: table})
     assert all(word in str(refused.value) for word in said), str(refused.value)

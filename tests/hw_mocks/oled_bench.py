@@ -23,7 +23,7 @@ controllers = pytest.mark.parametrize("controller", ["ssd1306", "sh1106"])
 
 def a_picture(height: int = 64, seed: int = 1) -> Image.Image:
     """Something without any symmetry, down to the corners."""
-    picture = Image.frombytes("1", (128, height), random.Random(seed).randbytes(16 * height))  # noqa: S311  # not a secret
+    picture = Image.frombytes("1", (128, height), random.Random(seed).randbytes(16 * height))
     draw = ImageDraw.Draw(picture)
     draw.rectangle((5, 3, 40, 20), fill=1)
     draw.rectangle((90, height - 12, 126, height - 2), fill=0)

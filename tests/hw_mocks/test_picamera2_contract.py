@@ -24,9 +24,9 @@ OWN_NAMES = {"sensor", "take_back_buffer", "sensor_timestamp_ns"}
 
 def pairs() -> dict[str, tuple[type, type]]:
     library = real_camera_library(SimulatedSensor(), Board.PI_5)
-    from picamera2 import CompletedRequest as RealRequest  # noqa: PLC0415  # only after libcamera is in place
-    from picamera2.encoders import Encoder  # noqa: PLC0415  # only after libcamera is in place
-    from picamera2.encoders.h264_encoder import H264Encoder  # noqa: PLC0415  # only after libcamera is in place
+    from picamera2 import CompletedRequest as RealRequest  # only after libcamera is in place
+    from picamera2.encoders import Encoder  # only after libcamera is in place
+    from picamera2.encoders.h264_encoder import H264Encoder  # only after libcamera is in place
 
     return {
         "Picamera2": (simulated.Picamera2, library.Picamera2),
@@ -53,7 +53,7 @@ def methods() -> Iterator[tuple[str, str]]:
 def test_each_method_has_the_real_signature(owner: str, method: str) -> None:
     ours, real = pairs()[owner]
 
-    def shape(function: Any) -> list[tuple[str, Any, Any]]:  # noqa: ANN401  # any callable
+    def shape(function: Any) -> list[tuple[str, Any, Any]]:
         parameters = inspect.signature(function).parameters.values()
         plain = (int, float, str, bool, type(None), dict, list)
         return [

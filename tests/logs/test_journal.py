@@ -110,7 +110,7 @@ def test_nobody_waits_for_a_journal_that_does_not_read_and_what_is_lost_is_count
     for _ in range(5000):  # more than a socket holds (unix(7)): with a handler that waits, this never ends
         logger.error("x")
     read = 0
-    journal.setblocking(False)  # noqa: FBT003  # socket's own signature
+    journal.setblocking(False)
     while True:
         try:
             assert fields_of(journal.recv(100_000))["MESSAGE"] == "x"

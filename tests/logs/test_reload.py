@@ -24,7 +24,7 @@ async def test_a_mistake_at_one_signal_does_not_make_the_next_one_go_unheard(cap
         while mistakes:
             asked.set()
             await read.get()
-        while "The log stays as it is. The file is wrong." not in caplog.text:  # noqa: ASYNC110  # a log sends no event
+        while "The log stays as it is. The file is wrong." not in caplog.text:
             await asyncio.sleep(0.01)
     task.cancel()
     await asyncio.wait([task])

@@ -40,7 +40,7 @@ async def running(broker: PrivateBroker, folder: Path, **log: str) -> AsyncItera
         yield robot
     finally:
         await robot.kill()
-        print(robot.log)  # noqa: T201  # pytest shows it when the test failed
+        print(robot.log)
 
 
 def records(robot: RobotProcess) -> list[dict[str, Any]]:

@@ -60,7 +60,7 @@ class Received:
     user_properties: tuple[tuple[str, str], ...]
 
     @property
-    def json(self) -> Any:  # noqa: ANN401  # JSON may be anything
+    def json(self) -> Any:
         return json.loads(self.payload)
 
 
@@ -179,5 +179,5 @@ async def eventually(event: asyncio.Event) -> None:
 async def until_true(condition: Callable[[], bool]) -> None:
     """Poll what has no event."""
     async with asyncio.timeout(PATIENCE_S):
-        while not condition():  # noqa: ASYNC110  # used only for what has no event, such as a broker's log
+        while not condition():
             await asyncio.sleep(0.01)

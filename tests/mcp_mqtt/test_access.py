@@ -129,7 +129,7 @@ def test_a_resource_that_is_not_allowed_can_neither_be_read_nor_followed(method:
         ("ROBOT://status", False),
     ],
 )
-def test_resources_are_allowed_by_uri_or_by_how_it_begins(uri: str, allowed: bool) -> None:  # noqa: FBT001  # a column of the table
+def test_resources_are_allowed_by_uri_or_by_how_it_begins(uri: str, allowed: bool) -> None:
     assert VIEWER.may_read(uri) is allowed
 
 

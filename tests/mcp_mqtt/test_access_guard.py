@@ -42,7 +42,7 @@ POLICY = AccessPolicy((VIEWER, OWNER, ADMIN), [("kid-*", "viewer"), ("anna", "ow
 class Robot:
     """A toy robot: tools look, move and shut_down (for people only), and some resources."""
 
-    def __init__(self, *, clock: Callable[[], float] = lambda: 0.0, **guard: Any) -> None:  # noqa: ANN401  # passed on
+    def __init__(self, *, clock: Callable[[], float] = lambda: 0.0, **guard: Any) -> None:
         self.done: list[str] = []
         self.guard = Guard(guard.pop("policy", POLICY), clock=clock, **guard)
         self.server = MCPServer("toy", middleware=[self.guard])
@@ -71,13 +71,13 @@ class Robot:
 
 
 @contextlib.asynccontextmanager
-async def visit(broker: PrivateBroker, client_id: str, mode: str, **client: Any) -> AsyncIterator[Client]:  # noqa: ANN401  # passed on
+async def visit(broker: PrivateBroker, client_id: str, mode: str, **client: Any) -> AsyncIterator[Client]:
     transport = mqtt_transport(Broker.from_url(broker.url), SERVER_ID, SERVER_NAME, client_id=client_id)
     async with Client(transport, mode=mode, **client) as visitor:
         yield visitor
 
 
-def served(broker: PrivateBroker, robot: Robot, **options: Any) -> Any:  # noqa: ANN401  # a context manager
+def served(broker: PrivateBroker, robot: Robot, **options: Any) -> Any:
     return running(broker, Toy(robot.server), meta=POLICY.meta(), **options)
 
 
@@ -85,7 +85,7 @@ def text(result: CallToolResult) -> str:
     return "".join(getattr(part, "text", "") for part in result.content)
 
 
-async def refusal(attempt: Any) -> MCPError:  # noqa: ANN401  # any awaitable
+async def refusal(attempt: Any) -> MCPError:
     with pytest.raises(MCPError) as caught:
         await attempt
     return caught.value
@@ -189,7 +189,7 @@ async def test_a_client_that_calls_too_often_is_told_when_to_try_again(broker: P
     assert robot.done.count("look") == 4
 
 
-def person(action: Any, asked: list[str]) -> Any:  # noqa: ANN401  # the SDK's callback
+def person(action: Any, asked: list[str]) -> Any:
     async def answer(context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult:
         del context
         asked.append(params.message)
@@ -198,7 +198,7 @@ def person(action: Any, asked: list[str]) -> Any:  # noqa: ANN401  # the SDK's c
     return answer
 
 
-def confirming(**more: Any) -> Robot:  # noqa: ANN401  # passed on
+def confirming(**more: Any) -> Robot:
     return Robot(policy=AccessPolicy(), confirmation=Confirmation(tools=frozenset({"move"}), **more))
 
 

@@ -121,7 +121,7 @@ async def site(tmp_path: Path) -> AsyncIterator[PrivateBroker]:
     passwords, rules = tmp_path / "passwords", tmp_path / "acl"
     passwords.touch(mode=0o600)
     for user in (*USERS, "administrator", "+"):
-        subprocess.run(["mosquitto_passwd", "-b", passwords, user, "secret"], check=True)  # noqa: ASYNC221  # is quick
+        subprocess.run(["mosquitto_passwd", "-b", passwords, user, "secret"], check=True)
     everything = "".join(f"topic readwrite {root}#\n" for root in ("", *(f"{root}/" for root in ROOTS)))
     rules.write_text(f"{MOSQUITTO}\nuser administrator\n{everything}")
     async with PrivateBroker(extra=f"password_file {passwords}\nacl_file {rules}", anonymous=False) as broker:

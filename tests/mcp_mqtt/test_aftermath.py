@@ -99,7 +99,7 @@ async def wrong_types(attacker: RawSocket) -> None:
 
 
 async def mutated_messages(attacker: RawSocket) -> None:
-    chance = random.Random(4)  # noqa: S311  # a test that repeats itself
+    chance = random.Random(4)
     seeds = [json.dumps(message).encode() for message in (initialize(), INITIALIZED, call(1, "add", a=1), DISCONNECTED)]
     topics = [CONTROL, RPC, f"$mcp-client/presence/{ATTACKER}", f"$mcp-client/capability/{ATTACKER}"]
     for _ in range(1000):

@@ -72,7 +72,7 @@ def methods_on(tap: Tap, topic: str) -> list[str]:
 def first(seen: list[Seen], kind: type, topic: str = "") -> int:
     """Where the first packet of a type, for publishing or subscribing ``topic``, stands in the record."""
 
-    def fits(packet: Any) -> bool:  # noqa: ANN401  # whatever packet it is
+    def fits(packet: Any) -> bool:
         return isinstance(packet, kind) and (not topic or topic in {getattr(packet, "topic", ""), *topics_of(packet)})
 
     return next(index for index, each in enumerate(seen) if fits(each.packet))

@@ -150,7 +150,7 @@ async def test_a_client_in_a_silent_network_fails_its_calls_instead_of_hanging(b
         await works(network.address)
 
 
-def persistent(folder: Any) -> PrivateBroker:  # noqa: ANN401
+def persistent(folder: Any) -> PrivateBroker:
     return PrivateBroker(extra=f"persistence true\npersistence_location {folder}/\nautosave_interval 3600")
 
 
@@ -170,7 +170,7 @@ async def test_a_restarted_broker_without_persistence_learns_anew_who_is_online(
 
 
 async def test_a_presence_that_a_killed_broker_brings_back_from_its_disk_goes_by_itself(
-    tmp_path_factory: Any,  # noqa: ANN401  # pytest's own
+    tmp_path_factory: Any,
     toy: Toy,
 ) -> None:
     async with persistent(tmp_path_factory.mktemp("broker")) as broker:
@@ -187,7 +187,7 @@ async def test_a_presence_that_a_killed_broker_brings_back_from_its_disk_goes_by
             assert "mortal" in await names_online(address)
             await eventually(alive.online)
             async with asyncio.timeout(PATIENCE_S):
-                while "mortal" in await names_online(address):  # noqa: ASYNC110  # another asks again, too
+                while "mortal" in await names_online(address):
                     await asyncio.sleep(0.1)
             assert await names_online(address) == {SERVER_ID}  # which lives on, and renews its presence
             await works(address)
@@ -215,7 +215,7 @@ async def test_a_directory_forgets_whom_the_broker_has_forgotten(
         assert seen == [{"ghost", SERVER_ID}, {SERVER_ID}]
 
 
-async def test_a_stopped_broker_with_persistence_brings_back_no_dead_server(tmp_path_factory: Any, toy: Toy) -> None:  # noqa: ANN401
+async def test_a_stopped_broker_with_persistence_brings_back_no_dead_server(tmp_path_factory: Any, toy: Toy) -> None:
     async with persistent(tmp_path_factory.mktemp("broker")) as broker:
         address = Broker.from_url(broker.url)
         async with running(broker, toy) as alive:

@@ -32,21 +32,21 @@ async def test_every_packet_is_shown_as_it_was_sent(broker: PrivateBroker) -> No
             protocol=aiomqtt.ProtocolVersion.V5,
             clean_start=True,
             keepalive=33,
-            will=aiomqtt.Will("last/words", b"bye", 1, True, will_properties),  # noqa: FBT003  # aiomqtt's own order
+            will=aiomqtt.Will("last/words", b"bye", 1, True, will_properties),
             properties=properties_of(
                 PacketTypes.CONNECT, SessionExpiryInterval=9, MaximumPacketSize=5000, UserProperty=("a", "b")
             ),
         ) as client:
             await client.subscribe([("x/+", SubscribeOptions(qos=1, noLocal=True)), ("y", SubscribeOptions(qos=0))])
             said = properties_of(PacketTypes.PUBLISH, UserProperty=[("a", "1"), ("a", "2")], ContentType="text")
-            await client.publish("y", b"z" * 3000, 1, False, said)  # noqa: FBT003  # as above
+            await client.publish("y", b"z" * 3000, 1, False, said)
             await asyncio.wait_for(anext(aiter(client.messages)), 45)
             await client.unsubscribe(["x/+", "y"])
         await tap.until(lambda seen: isinstance(seen.packet, Disconnect))
         sent = [each.packet for each in tap.packets_of("peer") if each.to_broker and each.packet != Other("PUBACK")]
         assert sent[1:] == [
-            Subscribe(1, (Filter("x/+", 1, True), Filter("y", 0, False))),  # noqa: FBT003  # as the packet orders them
-            Publish("y", b"z" * 3000, 1, False, (("a", "1"), ("a", "2"))),  # noqa: FBT003  # as above
+            Subscribe(1, (Filter("x/+", 1, True), Filter("y", 0, False))),
+            Publish("y", b"z" * 3000, 1, False, (("a", "1"), ("a", "2"))),
             Unsubscribe(3, ("x/+", "y")),
             Disconnect(0),
         ]

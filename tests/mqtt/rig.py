@@ -17,5 +17,5 @@ def ignore(_: Incoming) -> None:
 
 async def eventually(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(PATIENCE_S):
-        while not condition():  # noqa: ASYNC110  # what is awaited here has no event
+        while not condition():
             await asyncio.sleep(0.01)

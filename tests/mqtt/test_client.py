@@ -28,7 +28,7 @@ mqtt_text = st.text(st.characters(exclude_characters="\0\ufeff", exclude_categor
 pairs_of_text = st.lists(st.tuples(mqtt_text, mqtt_text), max_size=5)
 
 
-def publish_properties(**values: Any) -> Properties:  # noqa: ANN401  # as many types as properties
+def publish_properties(**values: Any) -> Properties:
     properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho leaves it untyped
     for name, value in values.items():
         setattr(properties, name, value)
@@ -92,7 +92,7 @@ def test_what_we_write_is_a_publish_to_paho_and_to_ourselves(
     topic: str,
     payload: bytes,
     pairs: list[tuple[str, str]],
-    retain: bool,  # noqa: FBT001  # hypothesis gives it
+    retain: bool,
 ) -> None:
     packet = write_publish(topic, payload, packed(publish_properties(UserProperty=pairs)), retain=retain)
     ours = read_publish(b"before" + packet + b"after", len(b"before"))

@@ -20,7 +20,7 @@ from tests.mqtt.rig import PATIENCE_S, eventually, ignore
 
 
 def test_delays_double_up_to_the_maximum_and_vary() -> None:
-    backoff = Backoff(initial_s=1.0, maximum_s=8.0, random=random.Random(1))  # noqa: S311  # jitter, repeatable
+    backoff = Backoff(initial_s=1.0, maximum_s=8.0, random=random.Random(1))
     delays = [backoff.next_delay() for _ in range(50)]
     for delay, full in zip(delays, [1.0, 2.0, 4.0] + [8.0] * 47, strict=True):
         assert 0.75 * full <= delay <= full

@@ -63,7 +63,7 @@ def example(site: Path) -> None:
     install(site, (EXAMPLE / "robot_node_thermometer.py").read_text(), project["entry-points"][ENTRY_POINTS])
 
 
-def context(name: str = "thermometer", told: list[str] | None = None, **settings: Any) -> DeviceContext:  # noqa: ANN401
+def context(name: str = "thermometer", told: list[str] | None = None, **settings: Any) -> DeviceContext:
     platform = simulated_platform(scene="clock").platform
     return DeviceContext(name, settings, platform, RobotState(), EventLog(), (told if told is not None else []).append)
 

@@ -89,12 +89,12 @@ def test_a_key_that_only_a_later_release_knows_does_no_harm() -> None:
 def test_a_camera_that_somebody_switched_off_stays_off_and_one_that_was_on_asks_the_settings(
     *, on_at_start: bool, on_after_restart: bool
 ) -> None:
-    def comes_on(camera: bool | None) -> bool:  # noqa: FBT001  # it is all there is
+    def comes_on(camera: bool | None) -> bool:
         return camera_comes_on(Kept(camera=camera), on_at_start=on_at_start, on_after_restart=on_after_restart)
 
-    assert comes_on(False) is False  # noqa: FBT003
+    assert comes_on(False) is False
     assert comes_on(None) is on_at_start
-    assert comes_on(True) is (on_at_start or on_after_restart)  # noqa: FBT003
+    assert comes_on(True) is (on_at_start or on_after_restart)
 
 
 def test_a_burst_is_written_once_and_the_next_change_a_minute_later_but_the_camera_soon() -> None:
@@ -163,7 +163,7 @@ async def until(state: RobotState, condition: Callable[[], bool]) -> None:
 
 async def eventually(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(DEADLINE_S):
-        while not condition():  # noqa: ASYNC110  # a file tells nobody
+        while not condition():
             await asyncio.sleep(0.01)
 
 

@@ -17,7 +17,7 @@ from robot_node.errors import NotReadyError, ServiceError, SettingsError
 from robot_node.robot.supervisor import Supervisor
 
 DEADLINE_S = 30.0
-SEEDED = random.Random(1)  # noqa: S311  # jitter
+SEEDED = random.Random(1)
 AT_ONCE = RestartPolicy(initial_s=0.001, maximum_s=0.001, stable_after_s=600)
 
 
@@ -64,7 +64,7 @@ def delays(crashes: Crashes, *, lives_s: float, count: int) -> list[float | None
 
 def test_delays_grow_up_to_a_limit_and_vary_by_a_quarter() -> None:
     policy = RestartPolicy(initial_s=1, maximum_s=8, most_crashes=100)
-    found = [delays(Crashes(policy, random.Random(seed)), lives_s=0, count=6) for seed in range(20)]  # noqa: S311  # jitter
+    found = [delays(Crashes(policy, random.Random(seed)), lives_s=0, count=6) for seed in range(20)]
     for full, each in zip((1, 2, 4, 8, 8, 8), zip(*found, strict=True), strict=True):
         assert all(delay is not None and 0.75 * full <= delay <= full for delay in each)
         assert len(set(each)) > 10

@@ -34,7 +34,7 @@ def test_the_command_line_wins_over_the_environment_and_that_over_the_file(
 def test_a_secret_comes_from_the_environment_and_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ROBOT_NODE_BROKER__PASSWORD", "hunter2")
     settings = load_settings()
-    assert settings.broker.broker().password == "hunter2"  # noqa: S105  # not a real one
+    assert settings.broker.broker().password == "hunter2"
     assert "hunter2" not in repr(settings)
     assert "hunter2" not in repr(settings.broker.broker())
 
@@ -57,10 +57,10 @@ def test_systemds_credentials_win_over_the_file_and_the_environment_over_them(
     assert load_settings(file).webrtc.ice_servers == ()
     (tmp_path / "client-key-password").write_text("hunter4\n")
     (tmp_path / "ice-servers").write_text("stun:pi:3478\n\nturn:robot:hunter5@pi:3478\n")
-    assert load_settings(file).broker.broker().key_password == "hunter4"  # noqa: S105  # not a real one
+    assert load_settings(file).broker.broker().key_password == "hunter4"
     assert load_settings(file).webrtc.ice_servers == ("stun:pi:3478", "turn:robot:hunter5@pi:3478")
     monkeypatch.setenv("ROBOT_NODE_BROKER__PASSWORD", "hunter3")
-    assert load_settings(file).broker.broker().password == "hunter3"  # noqa: S105  # not a real one
+    assert load_settings(file).broker.broker().password == "hunter3"
 
 
 def test_a_credential_that_cannot_be_read_or_used_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,9 +82,9 @@ def test_the_brokers_time_limit_and_certificate_are_used() -> None:
 def test_a_password_may_stand_in_a_file_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "password").write_text("hunter2\n")
     file = write(tmp_path, f'[broker]\npassword_file = "{tmp_path}/password"\n')
-    assert load_settings(file).broker.broker().password == "hunter2"  # noqa: S105  # not a real one
+    assert load_settings(file).broker.broker().password == "hunter2"
     monkeypatch.setenv("ROBOT_NODE_BROKER__PASSWORD", "hunter3")
-    assert load_settings(file).broker.broker().password == "hunter3"  # noqa: S105  # as above
+    assert load_settings(file).broker.broker().password == "hunter3"
     monkeypatch.delenv("ROBOT_NODE_BROKER__PASSWORD")
     (tmp_path / "password").unlink()
     with pytest.raises(SettingsError, match=r"password_file\) cannot be read: No such file"):

@@ -64,7 +64,7 @@ def pieces(samples: bytes) -> list[bytes]:
 async def until(condition: Callable[[], object]) -> None:
     """Wait for something in another thread or process, which sends no event."""
     async with asyncio.timeout(DEADLINE_S):
-        while not condition():  # noqa: ASYNC110  # see above
+        while not condition():
             await asyncio.sleep(0.01)
 
 

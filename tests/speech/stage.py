@@ -31,7 +31,7 @@ DEADLINE_S = 30.0
 async def until(condition: Callable[[], bool]) -> None:
     """Wait until something that has no event of its own has become true."""
     async with asyncio.timeout(DEADLINE_S):
-        while not condition():  # noqa: ASYNC110  # what is waited for belongs to others, who set no event
+        while not condition():
             await asyncio.sleep(0.01)
 
 

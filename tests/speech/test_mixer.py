@@ -18,7 +18,7 @@ class Ears:
     def set_sink(self, sink: AudioPacketSink | None) -> None:
         self.sink = sink
 
-    def set_listened(self, listened: bool) -> None:  # noqa: FBT001  # the protocol's signature
+    def set_listened(self, listened: bool) -> None:
         self.listened = listened
 
     def hear(self, data: bytes, timestamp: int) -> None:
@@ -66,7 +66,7 @@ def test_the_voice_takes_the_place_of_the_microphone_and_time_goes_on() -> None:
 
 
 @pytest.mark.parametrize("with_microphone", [True, False])
-def test_nobody_is_sent_what_nobody_hears(with_microphone: bool) -> None:  # noqa: FBT001  # a parameter
+def test_nobody_is_sent_what_nobody_hears(with_microphone: bool) -> None:
     heard = list[EncodedAudio]()
     outgoing = OutgoingSound(Ears() if with_microphone else None)
     outgoing.set_sink(heard.append)

@@ -30,7 +30,7 @@ from robot_node.cli.main import main; main()' "$@"
 async def locked(tmp_path: Path) -> AsyncIterator[PrivateBroker]:
     """A broker that lets in nobody but kitchen, with the password hunter2."""
     passwords = tmp_path / "passwords"
-    subprocess.run(["mosquitto_passwd", "-b", "-c", passwords, "kitchen", "hunter2"], check=True)  # noqa: ASYNC221  # is quick
+    subprocess.run(["mosquitto_passwd", "-b", "-c", passwords, "kitchen", "hunter2"], check=True)
     async with PrivateBroker(anonymous=False, extra=f"password_file {passwords}") as broker:
         yield broker
 

@@ -47,7 +47,7 @@ async def body() -> AsyncIterator[Body]:
     await camera.close()
 
 
-async def call(body: Body, tool: str, **arguments: object) -> Any:  # noqa: ANN401  # JSON
+async def call(body: Body, tool: str, **arguments: object) -> Any:
     async with Client(build_server(body, name="test/robot", description="A robot.")) as client:
         result = await client.call_tool(tool, arguments)
         return (

@@ -107,7 +107,7 @@ class Agent:
     client: Client
     heard: asyncio.Queue[str]
 
-    async def read(self, uri: str) -> Any:  # noqa: ANN401  # JSON may be anything
+    async def read(self, uri: str) -> Any:
         content, *_ = (await self.client.read_resource(uri)).contents  # robot://face has its picture, too
         assert isinstance(content, TextResourceContents)
         assert content.mime_type == "application/json"

@@ -56,7 +56,7 @@ async def body(pi: SimulatedPi, mute_body: Body) -> AsyncIterator[Body]:
     await loudspeaker.close()
 
 
-async def call(body: Body, tool: str, **arguments: object) -> Any:  # noqa: ANN401  # JSON
+async def call(body: Body, tool: str, **arguments: object) -> Any:
     async with Client(build_server(body, name="test/robot", description="A robot.")) as client:
         result = await client.call_tool(tool, arguments)
         return (

@@ -41,7 +41,7 @@ async def body(pi: SimulatedPi, silent_body: Body) -> AsyncIterator[Body]:
     await loudspeaker.close()
 
 
-async def call(body: Body, tool: str, arguments: dict[str, Any] | None = None) -> Any:  # noqa: ANN401  # JSON
+async def call(body: Body, tool: str, arguments: dict[str, Any] | None = None) -> Any:
     """What an agent gets: the result, or the text of the error."""
     async with Client(build_server(body, name="test/robot", description="A robot.")) as client:
         result = await client.call_tool(tool, arguments or {})

@@ -26,7 +26,7 @@ class CountedBackoff(Backoff):
     """Short delays that are written down."""
 
     def __init__(self, initial_s: float = 0.02) -> None:
-        super().__init__(initial_s, maximum_s=60.0, random=random.Random(1))  # noqa: S311  # jitter
+        super().__init__(initial_s, maximum_s=60.0, random=random.Random(1))
         self.delays: list[float] = []
 
     def next_delay(self) -> float:

@@ -102,5 +102,5 @@ async def robot(broker: PrivateBroker) -> AsyncIterator[Robot]:
 async def until(condition: Callable[[], bool], within_s: float = 45.0) -> None:
     """Wait until something that has no event of its own has become true."""
     async with asyncio.timeout(within_s):
-        while not condition():  # noqa: ASYNC110  # what is waited for belongs to others, who set no event
+        while not condition():
             await asyncio.sleep(0.02)

@@ -76,7 +76,7 @@ class Scene:
     def set_sink(self, sink: FrameSink | None) -> None:
         self._sink = sink
 
-    def set_watched(self, watched: bool) -> None:  # noqa: FBT001  # the protocol's signature
+    def set_watched(self, watched: bool) -> None:
         self.watched = watched
         self._apply()
 

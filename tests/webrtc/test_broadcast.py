@@ -60,7 +60,7 @@ class Source:
     def set_sink(self, sink: FrameSink | None) -> None:
         self.sink = sink
 
-    def set_watched(self, watched: bool) -> None:  # noqa: FBT001  # the protocol's signature
+    def set_watched(self, watched: bool) -> None:
         self.watched.append(watched)
 
     def request_keyframe(self) -> None:

@@ -20,7 +20,7 @@ async def test_closing_at_any_moment_of_connecting_ends_everything() -> None:
         async with asyncio.timeout(60):
             await _connect_and_close(moment * 0.0005)
     deadline = asyncio.get_running_loop().time() + 30
-    while (left := asyncio.all_tasks() - before) and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110  # sockets of ICE say late that they are closed
+    while (left := asyncio.all_tasks() - before) and asyncio.get_running_loop().time() < deadline:
         await asyncio.sleep(0.05)
     gc.collect()
     assert not left

@@ -105,7 +105,7 @@ class Pictures:
     def set_raw_sink(self, sink: RawFrameSink | None) -> None:
         self.sink = sink
 
-    def set_raw_watched(self, watched: bool) -> None:  # noqa: FBT001  # the protocol's signature
+    def set_raw_watched(self, watched: bool) -> None:
         self.watched = watched
 
     def give(self, frame: RawFrame) -> None:

@@ -220,8 +220,8 @@ def _tool_names(offered: tuple[tuple[Any, ...], ...]) -> ToolNames:
     return ToolNames({robot: tools for robot, *tools in offered}, reserved=frozenset({LIST_ROBOTS["name"]}))
 
 
-def _placeholder(result: Any) -> Any:  # noqa: ANN401  # a handler of whichever request the result belongs to
-    async def handler(_ctx: Context, _params: object) -> Any:  # noqa: ANN401  # as above; the SDK awaits it
+def _placeholder(result: Any) -> Any:
+    async def handler(_ctx: Context, _params: object) -> Any:
         return result
 
     return handler

@@ -190,7 +190,7 @@ class Doer:
             raise SetupError(
                 f"The command {command} is missing.", remedy="Setup is for Debian, Ubuntu and Raspberry Pi OS."
             )
-        said = subprocess.run(  # noqa: S603  # a command of the system, with words from our own plan
+        said = subprocess.run(
             [executable, *arguments],
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -43,7 +43,7 @@ async def official_client(
     broker: PrivateBroker,
     *options: str,
     mode: str = "auto",
-    **client: Any,  # noqa: ANN401  # the SDK's own options
+    **client: Any,
 ) -> AsyncIterator[Client]:
     """The SDK's client, which starts the bridge and speaks with it on stdio."""
     command, *arguments = bridge_command(*options)
@@ -247,7 +247,7 @@ async def bridge_process(
         yield bridge
     finally:
         await bridge.stop()
-        print(bridge.log)  # noqa: T201  # pytest shows it when the test failed
+        print(bridge.log)
 
 
 class ScriptedRobot:

@@ -36,7 +36,7 @@ async def robot(broker: PrivateBroker, tmp_path: Path) -> AsyncIterator[RobotPro
         yield process
     finally:
         await process.kill()
-        print(process.log)  # noqa: T201  # pytest shows it when the test failed
+        print(process.log)
 
 
 class Told:
@@ -45,7 +45,7 @@ class Told:
     def __init__(self) -> None:
         self._events: asyncio.Queue[ServerEvent] = asyncio.Queue()
 
-    async def legacy(self, message: Any) -> None:  # noqa: ANN401  # the SDK's union
+    async def legacy(self, message: Any) -> None:
         data = message.model_dump(by_alias=True)
         if (event := event_from_wire(data["method"], data["params"])) is not None:
             self._events.put_nowait(event)
@@ -144,7 +144,7 @@ async def guarded(broker: PrivateBroker, tmp_path: Path) -> AsyncIterator[RobotP
         yield process
     finally:
         await process.kill()
-        print(process.log)  # noqa: T201  # pytest shows it when the test failed
+        print(process.log)
 
 
 @pytest.mark.usefixtures("guarded")

@@ -49,7 +49,7 @@ class Pi:
     platform: Platform
 
     @classmethod
-    def in_good_health(cls, root: Path, **settings: Any) -> Self:  # noqa: ANN401  # sections of the settings
+    def in_good_health(cls, root: Path, **settings: Any) -> Self:
         """Everything is as it should be."""
         for name, text in _FILES.items():
             (root / name).parent.mkdir(parents=True, exist_ok=True)
@@ -84,7 +84,7 @@ class Pi:
             descriptor.parent.mkdir(exist_ok=True)
             descriptor.symlink_to(device)
 
-    def changed(self, **what: Any) -> None:  # noqa: ANN401  # attributes of the machine
+    def changed(self, **what: Any) -> None:
         """Make something else true of the machine."""
         self.machine = replace(self.machine, **what)
 

@@ -27,7 +27,7 @@ DOCS = Path(__file__).parents[3] / "docs"
 ALL = ["reachable", "MQTT 5", "credentials", "retained messages", "TCP_NODELAY", "presence", "access rules"]
 
 
-async def findings(broker: Broker, **options: Any) -> dict[str, Finding]:  # noqa: ANN401  # those of check_broker
+async def findings(broker: Broker, **options: Any) -> dict[str, Finding]:
     found: list[Finding] = []
     await check_broker(broker, found.append, **options)
     return {finding.check: finding for finding in found}
@@ -169,7 +169,7 @@ async def test_the_listeners_of_the_consoles_guide_keep_that_of_robots_and_open_
         ("wss://other:9000/way", False, "wss://other:9000/way"),
     ],
 )
-def test_the_page_looks_where_it_is_told_or_beside_the_broker(url: str, tls: bool, there: str) -> None:  # noqa: FBT001  # a parameter
+def test_the_page_looks_where_it_is_told_or_beside_the_broker(url: str, tls: bool, there: str) -> None:
     found = console_broker(Broker("pi", 1234, tls=tls, password="x"), ConsoleSettings(broker_url=url))
     assert (f"{found}{found.path}", found.password) == (there, "x")
 

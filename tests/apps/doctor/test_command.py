@@ -94,7 +94,7 @@ def begin(line: str) -> str:
 async def test_the_robots_password_is_found_beside_its_settings(tmp_path: Path) -> None:
     (tmp_path / "passwords").touch(mode=0o600)
     add = ["mosquitto_passwd", "-b", str(tmp_path / "passwords"), "robot-kitchen", "secret"]
-    subprocess.run(add, check=True)  # noqa: ASYNC221  # is quick
+    subprocess.run(add, check=True)
     (tmp_path / "credentials").mkdir()
     (tmp_path / "credentials" / "broker-password").write_text("secret\n")
     file = tmp_path / "robot.toml"

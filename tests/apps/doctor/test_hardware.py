@@ -83,7 +83,7 @@ async def test_only_addresses_of_displays_are_asked(tmp_path: Path) -> None:
     pi = Pi.in_good_health(tmp_path, display={"address": 0x20})
     asked: list[int] = []
 
-    def open_and_note(bus: int, address: int) -> Any:  # noqa: ANN401  # luma's own
+    def open_and_note(bus: int, address: int) -> Any:
         asked.append(address)
         return pi.hardware.i2c.open(bus, address)
 
@@ -104,7 +104,7 @@ def no_i2c(pi: Pi) -> None:
 
 
 def i2c_of_others(pi: Pi) -> None:
-    def refuse(_bus: int, _address: int) -> Any:  # noqa: ANN401  # luma's own
+    def refuse(_bus: int, _address: int) -> Any:
         raise DeviceError("I2C bus 1 cannot be opened: Permission denied.", remedy="Join the group i2c.")
 
     pi.platform = replace(pi.platform, i2c=refuse)
@@ -146,14 +146,14 @@ def camera_of_nobody_known(pi: Pi) -> None:
 
 
 def broken_library(pi: Pi) -> None:
-    def load() -> Any:  # noqa: ANN401  # never returns
+    def load() -> Any:
         raise ValueError("numpy.dtype size changed, may indicate binary incompatibility")
 
     pi.platform = replace(pi.platform, camera_library=load)
 
 
 def no_library(pi: Pi) -> None:
-    def load() -> Any:  # noqa: ANN401  # never returns
+    def load() -> Any:
         raise DeviceError("The camera library cannot be loaded.", remedy="sudo apt install python3-picamera2")
 
     pi.platform = replace(pi.platform, camera_library=load)
@@ -279,7 +279,7 @@ async def test_a_library_that_hangs_is_one_finding_and_the_rest_goes_on(tmp_path
     pi = Pi.in_good_health(tmp_path)
     forever = threading.Event()
 
-    def hang(_bus: int, _address: int) -> Any:  # noqa: ANN401  # luma's own
+    def hang(_bus: int, _address: int) -> Any:
         forever.wait()
 
     pi.platform = replace(pi.platform, i2c=hang, camera_library=forever.wait)  # type: ignore[arg-type]  # never returns

@@ -51,7 +51,7 @@ class Robot:
         return [(event.kind, event.text) for event in self.body.events.after()]
 
 
-def settings_with(**sections: Any) -> Settings:  # noqa: ANN401  # as a settings file has them
+def settings_with(**sections: Any) -> Settings:
     """Settings of a robot without display, with some sections."""
     small = {"width": 320, "height": 240}
     return load_settings(None, {"display": {"driver": "none"}, "camera": small, **sections})
@@ -62,7 +62,7 @@ async def robot(
     pi: SimulatedPi | None = None,
     *,
     platform: Platform | None = None,
-    **sections: Any,  # noqa: ANN401
+    **sections: Any,
 ) -> AsyncIterator[Robot]:
     """Give a robot with these sections of settings."""
     pi = pi or simulated_platform(scene="clock")
@@ -82,7 +82,7 @@ async def robot(
     stop()
 
 
-def without_library() -> Any:  # noqa: ANN401  # never returns
+def without_library() -> Any:
     """As a Pi without the pin library."""
     raise DeviceError("The pins cannot be used: no library.", remedy="Install the pin library.")
 
@@ -90,5 +90,5 @@ def without_library() -> Any:  # noqa: ANN401  # never returns
 async def eventually(condition: Callable[[], bool]) -> None:
     """Wait until a condition holds that no event announces."""
     async with asyncio.timeout(DEADLINE_S):
-        while not condition():  # noqa: ASYNC110  # what is waited for knows no events
+        while not condition():
             await asyncio.sleep(0.005)

@@ -46,7 +46,7 @@ class Agent:
         self.robot = robot
         self.client = client
 
-    async def call(self, tool: str, **arguments: object) -> Any:  # noqa: ANN401  # JSON, or the error's text
+    async def call(self, tool: str, **arguments: object) -> Any:
         result = await self.client.call_tool(tool, arguments)
         if result.is_error:
             return "".join(getattr(part, "text", "") for part in result.content)
@@ -63,7 +63,7 @@ class Agent:
 
 
 @asynccontextmanager
-async def agent(mode: str = "auto", **pins: Any) -> AsyncIterator[Agent]:  # noqa: ANN401
+async def agent(mode: str = "auto", **pins: Any) -> AsyncIterator[Agent]:
     async with robot(pins=pins or PINS) as it, Client(it.server, mode=mode) as client:
         yield Agent(it, client)
 

@@ -21,7 +21,7 @@ from robot_node.errors import DeviceError, NotReadyError
 from tests.devices.pins.rig import LED, PRIVACY, SWITCH, Robot, eventually, robot, without_library
 
 
-async def control_camera(robot: Robot, *, enabled: bool) -> Any:  # noqa: ANN401
+async def control_camera(robot: Robot, *, enabled: bool) -> Any:
     return await robot.server.call_tool("control_camera", {"enabled": enabled})
 
 
@@ -177,7 +177,7 @@ async def test_it_is_engaged_while_the_camera_is_being_opened() -> None:
         await ready(it)
         start = it.pi.sensor.start
 
-        def engage_and_start(width: int, height: int) -> Any:  # noqa: ANN401
+        def engage_and_start(width: int, height: int) -> Any:
             it.pi.gpio.release(SWITCH)
             return start(width, height)
 
@@ -214,7 +214,7 @@ async def test_a_button_is_engaged_from_the_start_and_each_press_changes_it() ->
     async with robot(privacy={**PRIVACY, "switch_kind": "button"}) as it:
         assert engaged(it)
 
-        def changed_to(wanted: bool) -> bool:  # noqa: FBT001
+        def changed_to(wanted: bool) -> bool:
             return engaged(it) is wanted
 
         for wanted in (False, True, False):

@@ -45,7 +45,7 @@ class PrivateRobot(RuleBasedStateMachine):
         sensor, led = self.pi.sensor, self.pi.gpio.pin(LED)
         start, stop = sensor.start, sensor.stop
 
-        def starts(width: int, height: int) -> Any:  # noqa: ANN401
+        def starts(width: int, height: int) -> Any:
             if not self.lit:
                 self.violations.append("the sensor starts in the dark")
             if self.robot.state.snapshot.privacy and not self.at_once:
@@ -56,7 +56,7 @@ class PrivateRobot(RuleBasedStateMachine):
             if level == 0 and sensor.capturing:
                 self.violations.append("the LED goes dark while the sensor captures")
 
-        def stops(scene: Any) -> None:  # noqa: ANN401
+        def stops(scene: Any) -> None:
             if not self.lit and led.held is None:
                 self.violations.append("the sensor still captured in the dark")
             stop(scene)
@@ -86,7 +86,7 @@ class PrivateRobot(RuleBasedStateMachine):
             self.violations.append("a viewer got a picture while privacy was engaged")
 
     @rule(enabled=st.booleans())
-    def agent_switches_the_camera(self, enabled: bool) -> None:  # noqa: FBT001  # hypothesis gives it
+    def agent_switches_the_camera(self, enabled: bool) -> None:
         self.run(self._tools(lambda: self._tool("control_camera", {"enabled": enabled})))
         if enabled and not self.closed:
             assert self.robot.state.snapshot.camera is not CameraState.ON
@@ -125,7 +125,7 @@ class PrivateRobot(RuleBasedStateMachine):
         self.pi.gpio.drive(SWITCH, high=not self.closed)
 
     @rule(watched=st.booleans())
-    def viewers_come_and_go(self, watched: bool) -> None:  # noqa: FBT001
+    def viewers_come_and_go(self, watched: bool) -> None:
         async def watch() -> None:
             self.watched = watched
             self.robot.body.camera.set_watched(watched)
@@ -134,7 +134,7 @@ class PrivateRobot(RuleBasedStateMachine):
         self.run(self._tools(watch))
 
     @rule(fault=st.sampled_from(["busy", "absent", "start_error"]), now=st.booleans())
-    def camera_fails(self, fault: str, now: bool) -> None:  # noqa: FBT001
+    def camera_fails(self, fault: str, now: bool) -> None:
         setattr(
             self.pi.sensor,
             fault,
@@ -142,11 +142,11 @@ class PrivateRobot(RuleBasedStateMachine):
         )
 
     @rule(fault=st.sampled_from(["broken", "stuck"]), pin=st.sampled_from([LED, SWITCH]), now=st.booleans())
-    def pin_fails(self, fault: str, pin: int, now: bool) -> None:  # noqa: FBT001
+    def pin_fails(self, fault: str, pin: int, now: bool) -> None:
         self._break(pin, fault, now)
 
     @rule(dark=st.booleans())
-    def led_goes_dark(self, dark: bool) -> None:  # noqa: FBT001
+    def led_goes_dark(self, dark: bool) -> None:
         self._break(LED, "held", 0.0 if dark else None)
 
     def _break(self, pin: int, fault: str, value: object) -> None:

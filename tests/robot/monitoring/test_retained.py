@@ -109,7 +109,7 @@ async def test_however_much_changes_messages_keep_their_distance(broker: Private
         ({"faults": {"face": "The service face crashed."}}, True),
     ],
 )
-def test_what_health_comes_early_for(change: dict[str, Any], early: bool) -> None:  # noqa: FBT001  # a table's column
+def test_what_health_comes_early_for(change: dict[str, Any], early: bool) -> None:
     state = RobotState()
     before = worth_telling(state.snapshot)
     state.update(**change)
