@@ -14,7 +14,7 @@ from typing import Any
 from mcp.server import MCPServer
 
 from robot_node.core.backoff import RestartPolicy
-from robot_node.core.counters import Measurements, count_changes
+from robot_node.core.counters import Counters, count_changes
 from robot_node.core.events import Event, EventLog, record
 from robot_node.core.state import RobotState
 from robot_node.devices.audio import Loudspeaker, Microphone
@@ -84,11 +84,11 @@ async def run(
         ServiceError: a service crashed too often.
     """
     state, links = RobotState(), _link_checks(settings)
-    events, measurements = _follow(state)
+    events, counters = _follow(state)
     async with watchdog.fed([watchdog.no_call_hangs, *links.values()]), DeviceStack() as devices:
         keeper = Keeper(state_file(settings.robot.state_file), state)
         devices.push_async_callback(keeper.close)
-        display = Display(platform, settings.display, state, measurements=measurements)
+        display = Display(platform, settings.display, state, counters=counters)
         devices.push_async_callback(display.close)
         await display.open()
         face = Face(
@@ -139,7 +139,7 @@ async def run(
             outputs=on_pins.outputs,
             plugins=plugins,
             events=events,
-            measurements=measurements,
+            counters=counters,
         )
         server, meta = await _make_server(settings, body, notifier)
         monitoring = Monitoring(settings, body, platform)
@@ -159,7 +159,7 @@ async def run(
                     "inputs": on_pins.inputs.watch,
                     "reactions": partial(react, body, settings.reactions.rules),
                     "resource updates": partial(announce, body, notifier.resource_updated),
-                    "state file": keeper.run,
+                    "state store": keeper.run,
                     **monitoring.services(online),
                 }
                 for name, service in {**always, **beside}.items():
@@ -196,7 +196,7 @@ async def _make_server(settings: Settings, body: Body, notifier: Notifier) -> tu
     if settings.access.gives_by_name(SET_LOG_LEVEL):
         offer_log_levels(server)
     policy = await guarded(server, settings.access)
-    body.measurements.know_tools(tool.name for tool in await server.list_tools())
+    body.counters.register_tools(tool.name for tool in await server.list_tools())
     return server, policy.meta()
 
 
@@ -278,7 +278,7 @@ async def _dial(
     """Call the media backend. Loading aiortc and av takes seconds on a Pi: in a thread, once the robot is reachable."""
 
     def report(status: LinkStatus) -> None:
-        body.measurements.dialer_is(connected=status.connected)
+        body.counters.set_dialer_connected(connected=status.connected)
 
     await online.wait()
     dialer = await load_module("dialer")
@@ -289,7 +289,7 @@ async def _dial(
         settings.dialer,
         calls,
         webrtc=settings.webrtc,
-        measurements=body.measurements,
+        counters=body.counters,
         link_backoff=_backoff(settings),
         on_status=report,
         on_message=Subtitles(body.face.show_text).receive,
@@ -313,14 +313,14 @@ def _sound(
     return microphone, loudspeaker
 
 
-def _follow(state: RobotState) -> tuple[EventLog, Measurements]:
+def _follow(state: RobotState) -> tuple[EventLog, Counters]:
     """Log and count, from the first moment, what the changes of the state mean."""
-    events, measurements = EventLog(), Measurements()
+    events, counters = EventLog(), Counters()
     events.add("robot", "The robot has started.")
     record(state, events)
     events.listen(_write_down)
-    count_changes(state, measurements)
-    return events, measurements
+    count_changes(state, counters)
+    return events, counters
 
 
 def _write_down(event: Event) -> None:
@@ -335,16 +335,16 @@ def _speak_and_hear(
     if loudspeaker is not None:
         services.run("loudspeaker at start", loudspeaker.check)
     if speaker is not None:
-        services.run("voice", speaker.run)
+        services.run("speech", speaker.run)
         services.run("voice at start", speaker.check)
     if ears is not None:
-        services.run("hearing", ears.run)
+        services.run("speech recognition", ears.run)
 
 
 def _look_after_camera(
     services: Supervisor, camera: Camera, settings: CameraSettings, state: RobotState, kept: Kept
 ) -> None:
-    services.run("camera", partial(restart_when_stalled, camera, settings.restart_after_s))
+    services.run("camera watchdog", partial(restart_when_stalled, camera, settings.restart_after_s))
     if settings.on_at_start and kept.camera is False:
         logger.info("The camera stays off, although camera.on_at_start is set: it was switched off before the restart")
     if camera_comes_on(kept, on_at_start=settings.on_at_start, on_after_restart=settings.on_after_restart):

@@ -21,9 +21,9 @@ ON_THE_PINS: dict[str, Any] = {
     "privacy": {"led_pin": 17, "switch_pin": 27, "engaged_when": "closed"},
     "pins": {
         "outputs": {"lamp": {"kind": "led", "pin": 5}, "neck": {"kind": "servo", "pin": 18}},
-        "inputs": {"button": {"kind": "button", "pin": 22}, "motion": {"kind": "motion_sensor", "pin": 23}},
+        "inputs": {"doorbell": {"kind": "button", "pin": 22}, "hall": {"kind": "motion_sensor", "pin": 23}},
     },
-    "reactions": {"rules": [{"when": {"input": "button"}, "then": {"emotion": "surprised"}}]},
+    "reactions": {"rules": [{"when": {"input": "doorbell"}, "then": {"emotion": "surprised"}}]},
 }
 """What the demo's robot has on its pins, as sections of settings."""
 

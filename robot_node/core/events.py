@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from robot_node.core.state import CallState, CameraState, RobotSnapshot, RobotState, acting_for
+from robot_node.core.faults import FaultChange, FaultTracker
+from robot_node.core.state import CallState, CameraState, Device, RobotSnapshot, RobotState, acting_for
 
 logger = logging.getLogger(__name__)
 
@@ -88,26 +89,16 @@ class EventLog:
 
 
 def record(state: RobotState, log: EventLog) -> Callable[[], None]:
-    """Add to the log what each change of the state means, until the returned function is called."""
-    before, camera_has_failed = state.snapshot, state.snapshot.camera is CameraState.FAILED
-    told_failure = _camera_failure(state.snapshot)
+    """Add each change of the state to the log as events, until the returned function is called."""
+    before, faults = state.snapshot, FaultTracker(state.snapshot)
 
-    def changed(now: RobotSnapshot) -> None:
-        nonlocal before, camera_has_failed, told_failure
+    def on_change(now: RobotSnapshot) -> None:
+        nonlocal before
         previous, before = before, now
-        for kind, text in _happened(previous, now):
-            if text != told_failure:  # else the camera was tried again in vain, perhaps for days
-                log.add(kind, text, by=acting_for() if kind in _ASKED_FOR else "")
-        # Switching a failed camera on clears its error, but only a picture shows that it works again.
-        if now.camera is CameraState.FAILED:
-            camera_has_failed, told_failure = True, _camera_failure(now)
-        elif now.camera is CameraState.OFF:
-            told_failure = ""
-        elif camera_has_failed and now.camera is CameraState.ON:
-            camera_has_failed, told_failure = False, ""
-            log.add("recovered", "The camera works again.")
+        for kind, text in (*_events_of(previous, now), *(_fault_event(change, now) for change in faults.update(now))):
+            log.add(kind, text, by=acting_for() if kind in _ASKED_FOR else "")
 
-    return state.listen(changed)
+    return state.listen(on_change)
 
 
 # What agents do. A fault may come to light while an agent acts, but no agent asked for it.
@@ -118,12 +109,14 @@ _PRIVACY = {
     False: "The privacy switch was disengaged: the camera may be switched on.",
 }
 
-_DEVICES = {
-    "privacy_error": "The privacy switch",
-    "display_error": "The display",
-    "microphone_error": "The microphone",
-    "loudspeaker_error": "The loudspeaker",
-    "hearing_error": "The speech recognition",
+_DEVICES: dict[str, str] = {
+    Device.CAMERA: "The camera",
+    Device.DISPLAY: "The display",
+    Device.HEARING: "The speech recognition",
+    Device.LOUDSPEAKER: "The loudspeaker",
+    Device.MICROPHONE: "The microphone",
+    Device.PRIVACY: "The privacy switch",
+    Device.VOICE: "The voice",
 }
 
 _CALLS = {
@@ -134,18 +127,12 @@ _CALLS = {
 }
 
 
-def _happened(before: RobotSnapshot, now: RobotSnapshot) -> Iterator[tuple[str, str]]:
+def _events_of(before: RobotSnapshot, now: RobotSnapshot) -> Iterator[tuple[str, str]]:
     yield from _links(before, now)
     if now.privacy != before.privacy:
         yield "privacy", _PRIVACY[now.privacy]
-    yield from _camera(before, now)
-    for field, device in _DEVICES.items():
-        was, error = getattr(before, field), getattr(now, field)
-        if error and error != was:
-            yield "fault", f"{device} failed: {error}"
-        elif was and not error:
-            yield "recovered", f"{device} works again."
-    yield from _faults(before.faults, now.faults)
+    if now.camera is not before.camera and now.camera in {CameraState.ON, CameraState.OFF}:
+        yield "camera", f"The camera was switched {now.camera}."
     if now.emotion != before.emotion:
         yield "emotion", f"The face shows {now.emotion}."
     if now.microphone_on != before.microphone_on:
@@ -159,12 +146,17 @@ def _happened(before: RobotSnapshot, now: RobotSnapshot) -> Iterator[tuple[str, 
         yield "call", _CALLS[now.call] + (f": {now.call_error}" if now.call_error else ".")
 
 
-def _faults(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    for name, error in now.items():
-        if error != before.get(name):
-            yield "fault", error
-    for name in before.keys() - now.keys():
-        yield "recovered", f"{name[:1].upper()}{name[1:]}: works again."
+def _fault_event(change: FaultChange, now: RobotSnapshot) -> tuple[str, str]:
+    device = _DEVICES.get(change.name)  # of anything else the error says itself what it is about
+    if not change.error:
+        return "recovered", f"{device} works again." if device else f"{_capital(change.name)}: works again."
+    if change.name == Device.CAMERA and now.camera is not CameraState.FAILED:  # an encoder failed: there are photos
+        return "fault", f"The camera gives no video: {change.error}"
+    return "fault", f"{device} failed: {change.error}" if device else change.error
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _links(before: RobotSnapshot, now: RobotSnapshot) -> Iterator[tuple[str, str]]:
@@ -175,20 +167,3 @@ def _links(before: RobotSnapshot, now: RobotSnapshot) -> Iterator[tuple[str, str
     if now.signaling_connected != before.signaling_connected:
         what = "up: viewers can come" if now.signaling_connected else "lost: no viewer can come"
         yield "link", f"The connection for signalling is {what}."
-
-
-def _camera_failure(now: RobotSnapshot) -> str:
-    return f"The camera failed: {now.camera_error}" if now.camera is CameraState.FAILED else ""
-
-
-def _camera(before: RobotSnapshot, now: RobotSnapshot) -> Iterator[tuple[str, str]]:
-    if now.camera is not before.camera and now.camera in {CameraState.ON, CameraState.OFF}:
-        yield "camera", f"The camera was switched {now.camera}."
-    if now.camera is CameraState.FAILED:
-        if before.camera is not CameraState.FAILED or now.camera_error != before.camera_error:
-            yield "fault", _camera_failure(now)
-    # Otherwise an error means an encoder that failed: there are photos and no video.
-    elif now.camera_error and now.camera_error != before.camera_error:
-        yield "fault", f"The camera gives no video: {now.camera_error}"
-    elif before.camera_error and not now.camera_error and before.camera is now.camera is CameraState.ON:
-        yield "recovered", "The camera gives video again."

@@ -38,21 +38,31 @@ class CallState(enum.StrEnum):
     CLOSED = "closed"
 
 
+class Device(enum.StrEnum):
+    """The devices that a robot may have; each is the name of its fault in :attr:`RobotSnapshot.faults`."""
+
+    CAMERA = "camera"
+    DISPLAY = "display"
+    HEARING = "hearing"
+    LOUDSPEAKER = "loudspeaker"
+    MICROPHONE = "microphone"
+    PRIVACY = "privacy"
+    VOICE = "voice"
+
+
 @dataclass(frozen=True, slots=True)
 class InputState:
-    """What an input on the pins says.
+    """State of an input on the pins. Its fault: :func:`input_fault`.
 
     Attributes:
         kind: ``"button"``, ``"motion_sensor"``, ``"distance_sensor"`` and so on.
         active: It is pressed, sees something or has something near; None before it was read.
         distance_m: Of a distance sensor, in metres; None of others.
-        error: Why it cannot be read; empty while it can.
     """
 
     kind: str
     active: bool | None = None
     distance_m: float | None = None
-    error: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,21 +71,14 @@ class RobotSnapshot:
 
     Attributes:
         camera: The camera's state.
-        camera_error: Why the camera failed; empty otherwise.
         camera_wanted: True: somebody has switched it on, and nobody off since then; False: somebody has switched it
             off, from afar or by the privacy switch; None: neither, or the robot itself has switched it off.
         privacy: The privacy switch is engaged: the camera is off, and nobody can switch it on from afar.
-        privacy_error: Why the privacy switch cannot be read, which counts as engaged; empty otherwise.
         emotion: Name of the expression shown.
-        display_error: Why the display shows nothing; empty while it works or when there is none.
         microphone_on: The microphone is open: somebody hears what is said near the robot.
-        microphone_error: Why the microphone cannot be used; empty while it can, and when none is wanted.
-        loudspeaker_error: The same for the loudspeaker.
         volume: Of the loudspeaker, 0 to 100; None when there is none.
         muted: The loudspeaker is silent, whatever its volume; None when there is none.
         speaking: The robot says something.
-        voice_error: Why it cannot speak; empty while it can, and when it has no voice.
-        hearing_error: Why speech is not recognised; empty while it is, and when it is not wanted.
         viewers: Number of WebRTC sessions that are connected.
         sessions: Number of agents that have an MCP session.
         mcp_connected: The MCP connection to the broker is up.
@@ -84,25 +87,19 @@ class RobotSnapshot:
         call: The robot's call to its media backend.
         call_error: Why the last attempt to call failed, or who ended the call; empty while all is well.
         inputs: What is on the robot's pins, by name.
-        faults: What else does not work now, by its name: a service that crashed and is being restarted, or the file in
-            which the state is kept. Each says what happened, in a sentence.
+        faults: Everything that does not work now, by name: why, in a sentence. A :class:`Device`, an input
+            or output on the pins, a device of another package, a service that crashed and is being restarted, the
+            state file. The oldest comes first.
     """
 
     camera: CameraState = CameraState.OFF
-    camera_error: str = ""
     camera_wanted: bool | None = None
     privacy: bool = False
-    privacy_error: str = ""
     emotion: str = "neutral"
-    display_error: str = ""
     microphone_on: bool = False
-    microphone_error: str = ""
-    loudspeaker_error: str = ""
     volume: int | None = None
     muted: bool | None = None
     speaking: bool = False
-    voice_error: str = ""
-    hearing_error: str = ""
     viewers: int = 0
     sessions: int = 0
     mcp_connected: bool = False
@@ -112,6 +109,10 @@ class RobotSnapshot:
     call_error: str = ""
     inputs: Mapping[str, InputState] = field(default_factory=dict)
     faults: Mapping[str, str] = field(default_factory=dict)
+
+    def fault(self, name: str) -> str:
+        """Return why something does not work; empty while it works, and when the robot has no such thing."""
+        return self.faults.get(name, "")
 
 
 _ACTOR: ContextVar[str] = ContextVar("actor", default="")
@@ -130,6 +131,21 @@ def act_for(client_id: str) -> Iterator[None]:
 def acting_for() -> str:
     """Client id of the agent for which the state is being changed; empty when none asked for it."""
     return _ACTOR.get()
+
+
+def input_fault(name: str) -> str:
+    """Return the name of the fault of an input on the pins."""
+    return f"input {name}"
+
+
+def output_fault(name: str) -> str:
+    """Return the name of the fault of an output on the pins."""
+    return f"output {name}"
+
+
+def device_fault(name: str) -> str:
+    """Return the name of the fault of a device that another package brings."""
+    return f"device {name}"
 
 
 class RobotState:
@@ -156,15 +172,16 @@ class RobotState:
             except Exception:  # a reader's mistake is neither the writer's nor the other readers'
                 logger.exception("A listener failed at a change of the robot's state")
 
-    def set_fault(self, name: str, error: str) -> None:
-        """Say that something does not work, or, with an empty ``error``, that it works again.
+    def set_fault(self, name: str, error: str, **changes: Any) -> None:
+        """Report that something does not work, or, with an empty ``error``, that it works; a name has one reporter.
 
         Args:
             name: What, in a word or two, e.g. ``"reactions"``.
             error: What happened, in a sentence.
+            changes: Fields that change in the same step, as of :meth:`update`.
         """
-        others = {known: text for known, text in self._snapshot.faults.items() if known != name}
-        self.update(faults={**others, name: error} if error else others)
+        faults = {**self._snapshot.faults, name: error}
+        self.update(faults={name: error for name, error in faults.items() if error}, **changes)
 
     def listen(self, listener: Callable[[RobotSnapshot], None]) -> Callable[[], None]:
         """Call ``listener`` at each change, until the returned function is called."""

@@ -19,7 +19,7 @@ from typing import Any
 
 from robot_node.core.media import FRAME_SAMPLES, SAMPLE_RATE, AudioPacketSink, EncodedAudio
 from robot_node.core.pip_hint import run_module
-from robot_node.core.state import RobotState
+from robot_node.core.state import Device, RobotState
 from robot_node.devices.jitter_queue import JitterQueue
 from robot_node.devices.platform import Platform, SoundLibrary
 from robot_node.devices.volume import AUTO, Volume
@@ -109,9 +109,9 @@ class Microphone:
                 await self._worker.run(self._record, stop)
             except Exception as crash:  # noqa: BLE001  # whatever it is, the microphone is tried again
                 error = as_device_error(crash, "microphone")
-                if self._state.snapshot.microphone_error != str(error):
+                if self._state.snapshot.fault(Device.MICROPHONE) != str(error):
                     logger.error("The microphone cannot be used: %s", error)
-                self._state.update(microphone_error=str(error))
+                self._state.set_fault(Device.MICROPHONE, str(error))
             await asyncio.sleep(self._retry_s)
 
     def _record(self, stop: threading.Event) -> None:
@@ -157,10 +157,13 @@ class Microphone:
                 self._next_timestamp = timestamp
 
     def _report_open(self, *, is_open: bool) -> None:
-        changes: dict[str, Any] = {"microphone_on": is_open}
-        if is_open:
-            changes["microphone_error"] = ""
-        self._loop.call_soon_threadsafe(lambda: self._state.update(**changes))
+        def report() -> None:
+            if is_open:
+                self._state.set_fault(Device.MICROPHONE, "", microphone_on=True)
+            else:
+                self._state.update(microphone_on=False)
+
+        self._loop.call_soon_threadsafe(report)
 
     def _deliver(self, packet: EncodedAudio, stop: threading.Event) -> None:
         if self._sink is not None and not stop.is_set():
@@ -299,13 +302,13 @@ class Loudspeaker:
             self._task = None
 
     def _report(self, error: DeviceError) -> None:
-        if self._state.snapshot.loudspeaker_error != str(error):
+        if self._state.snapshot.fault(Device.LOUDSPEAKER) != str(error):
             logger.error("The loudspeaker cannot be used: %s", error)
-        self._state.update(loudspeaker_error=str(error))
+        self._state.set_fault(Device.LOUDSPEAKER, str(error))
 
     def _works(self) -> None:
-        if self._state.snapshot.loudspeaker_error and not self._closed:
-            self._state.update(loudspeaker_error="")
+        if self._state.snapshot.fault(Device.LOUDSPEAKER) and not self._closed:
+            self._state.set_fault(Device.LOUDSPEAKER, "")
             # A card that was plugged in again has forgotten its volume.
             self._applying = self._loop.create_task(self._volume.apply(), name="volume")
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
 from robot_node.core.media import FrameSink, RawFrameSink
-from robot_node.core.state import CameraState, RobotState, act_for
+from robot_node.core.state import CameraState, Device, RobotState, act_for
 from robot_node.devices.capture import CameraLimits, CaptureSession, Photo, StalledError
 from robot_node.devices.idle import IdleTimer
 from robot_node.devices.indicator import Indicator, NoIndicator
@@ -245,7 +245,7 @@ class Camera:
             await self._give_up(session, error)
             raise
         self._failed_while_on = False
-        self._report(CameraState.ON, self._state.snapshot.camera_error)
+        self._report(CameraState.ON, self._state.snapshot.fault(Device.CAMERA))
 
     async def _turn_off(self) -> None:
         session, self._failed_while_on = self._session, False
@@ -379,4 +379,4 @@ class Camera:
             self._idle.stop()
         elif self._state.snapshot.camera is not CameraState.ON:
             self._idle.start()
-        self._state.update(camera=camera, camera_error=error)
+        self._state.set_fault(Device.CAMERA, error, camera=camera)

@@ -16,8 +16,8 @@ from typing import Any
 from luma.core.error import Error as LumaError
 from PIL import Image
 
-from robot_node.core.counters import Measurements
-from robot_node.core.state import RobotState
+from robot_node.core.counters import Counters
+from robot_node.core.state import Device, RobotState
 from robot_node.devices import oled
 from robot_node.devices.platform import Platform
 from robot_node.devices.worker import DeviceWorker, as_device_error
@@ -40,7 +40,7 @@ class Display:
         platform: Gives the bus. An SPI bus has no way back: a display that comes off it is not missed.
         settings: Which display, and where. With the driver ``"none"`` everything below does nothing, silently.
         state: Told why the display shows nothing.
-        measurements: Told of each error on the bus.
+        counters: Told of each error on the bus.
         probe_interval_s: How often an idle display is asked whether it is still there.
         retry_initial_s: How long to wait before the first new attempt to reach the display.
         retry_maximum_s: How long this wait grows, by doubling.
@@ -52,7 +52,7 @@ class Display:
         settings: DisplaySettings,
         state: RobotState,
         *,
-        measurements: Measurements | None = None,
+        counters: Counters | None = None,
         probe_interval_s: float = 1.0,
         retry_initial_s: float = 0.5,
         retry_maximum_s: float = 5.0,
@@ -60,7 +60,7 @@ class Display:
         self._platform = platform
         self._settings = settings
         self._state = state
-        self._measurements = measurements or Measurements()
+        self._counters = counters or Counters()
         self._probe_interval_s = probe_interval_s
         self._retry_initial_s = retry_initial_s
         self._retry_s = retry_initial_s
@@ -181,7 +181,7 @@ class Display:
                     await self._worker.run(self._connect)
                     await self._keep_up()
                 except Exception as error:  # noqa: BLE001  # whatever it is, the display is tried again
-                    self._measurements.bus_failed(self._settings.interface)
+                    self._counters.record_bus_error(self._settings.interface)
                     self._report(as_device_error(error, "display"))
                 await asyncio.sleep(self._retry_s)
                 self._retry_s = min(2 * self._retry_s, self._retry_maximum_s)
@@ -214,7 +214,7 @@ class Display:
     def _report(self, error: DeviceError | None) -> None:
         """Tell the state, those who wait and, when it is news, the log."""
         self._present = error is None
-        self._state.update(display_error="" if error is None else error.message)
+        self._state.set_fault(Device.DISPLAY, "" if error is None else error.message)
         if error is not None:
             self._settle(self._asked)
         if self._reported is self._present:

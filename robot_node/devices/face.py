@@ -210,15 +210,7 @@ class Face:
 def signs_of(snapshot: RobotSnapshot) -> Signs:
     """What the owner is to see at a glance of what is true of the robot."""
     link = Link.ONLINE if snapshot.mcp_connected else Link.OFFLINE if snapshot.link_error else Link.CONNECTING
-    errors = (
-        snapshot.link_error,
-        snapshot.privacy_error,
-        snapshot.camera_error,
-        snapshot.microphone_error,
-        snapshot.loudspeaker_error,
-        *snapshot.faults.values(),
-    )
-    error = next(filter(None, errors), "")
+    error = snapshot.link_error or next(iter(snapshot.faults.values()), "")
     return Signs(
         link=link,
         camera=snapshot.camera is CameraState.ON,

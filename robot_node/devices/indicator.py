@@ -6,8 +6,12 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from robot_node.core.state import RobotState
 from robot_node.devices.pins import PinBoard
 from robot_node.errors import DeviceError
+
+FAULT = "indicator LED"
+"""Name of its fault in the robot's state."""
 
 _CHECK_LED = "Check the LED, its resistor and its wiring."
 
@@ -45,13 +49,17 @@ class IndicatorLed:
     Args:
         board: The pins.
         pin: Number of its GPIO.
+        state: Where a pin that cannot be used is reported.
         active_high: A high level lights it.
         check_s: How often it is read while it is lit, in seconds.
     """
 
-    def __init__(self, board: PinBoard, pin: int, *, active_high: bool = True, check_s: float = 1.0) -> None:
+    def __init__(
+        self, board: PinBoard, pin: int, state: RobotState, *, active_high: bool = True, check_s: float = 1.0
+    ) -> None:
         self._board = board
         self._pin = pin
+        self._state = state
         self._active_high = active_high
         self._check_s = check_s
         self._led: Any = None
@@ -66,10 +74,15 @@ class IndicatorLed:
             DeviceError: The pin cannot be used.
         """
         if self._led is None:
-            self._led = await self._board.make(
-                self._name,
-                lambda gpiozero, factory: gpiozero.LED(self._pin, active_high=self._active_high, pin_factory=factory),
-            )
+            try:
+                self._led = await self._board.make(
+                    self._name,
+                    lambda gpio, factory: gpio.LED(self._pin, active_high=self._active_high, pin_factory=factory),
+                )
+            except DeviceError as error:
+                self._state.set_fault(FAULT, str(error))
+                raise
+            self._state.set_fault(FAULT, "")
 
     async def close(self) -> None:
         """Watch it no more; the pin is closed with the board."""

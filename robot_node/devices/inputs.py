@@ -9,21 +9,18 @@ from functools import partial
 from typing import Any
 
 from robot_node.core.events import EventLog
-from robot_node.core.state import InputState, RobotState, act_for
+from robot_node.core.state import InputState, RobotState, act_for, input_fault
 from robot_node.devices.pins import PinBoard
 from robot_node.errors import DeviceError
 from robot_node.settings.pins import DistanceInputSettings, InputSettings, PinsSettings, SwitchInputSettings
 
 _TEXTS = {
-    "button": ("The button {} was pressed.", "The button {} was released."),
-    "switch": ("The switch {} was closed.", "The switch {} was opened."),
-    "motion_sensor": ("The motion sensor {} sees motion.", "The motion sensor {} sees no motion any more."),
-    "line_sensor": ("The line sensor {} sees a line.", "The line sensor {} sees no line any more."),
-    "touch_sensor": ("The touch sensor {} is touched.", "The touch sensor {} is touched no more."),
-    "distance_sensor": (
-        "Something is near the distance sensor {}.",
-        "Nothing is near the distance sensor {} any more.",
-    ),
+    "button": ("Button {} was pressed.", "Button {} was released."),
+    "switch": ("Switch {} was closed.", "Switch {} was opened."),
+    "motion_sensor": ("Motion sensor {} sees motion.", "Motion sensor {} no longer sees motion."),
+    "line_sensor": ("Line sensor {} sees a line.", "Line sensor {} no longer sees a line."),
+    "touch_sensor": ("Touch sensor {} is touched.", "Touch sensor {} is no longer touched."),
+    "distance_sensor": ("Distance sensor {} sees something near.", "Distance sensor {} sees nothing near any more."),
 }
 
 _DISTANCE_EVERY_S = 0.25
@@ -68,7 +65,7 @@ class Inputs:
                     self._changed(name, await self._board.call(what, lambda made=made: bool(made.is_active)))
             except DeviceError as error:
                 failed.append(error)
-                self._update(name, error=str(error))
+                self._state.set_fault(input_fault(name), str(error))
         return tuple(failed)
 
     async def watch(self) -> None:
@@ -78,7 +75,7 @@ class Inputs:
                 try:
                     metres = await self._board.call(f"The distance sensor {name!r}", lambda made=sensor: made.distance)
                 except DeviceError as error:
-                    self._update(name, error=str(error))
+                    self._state.set_fault(input_fault(name), str(error))
                 else:
                     self._measured(name, metres, near_m)
             await asyncio.sleep(_DISTANCE_EVERY_S)
@@ -86,9 +83,10 @@ class Inputs:
     def _measured(self, name: str, metres: float, near_m: float) -> None:
         if metres == 0:  # gpiozero's way to say that nothing came back yet
             return
+        self._state.set_fault(input_fault(name), "")
         known = self._state.snapshot.inputs[name].distance_m
         if known is None or abs(metres - known) >= _SMALLEST_CHANGE_M:
-            self._update(name, distance_m=round(metres, 2), error="")
+            self._update(name, distance_m=round(metres, 2))
         self._changed(name, metres < near_m)
 
     def close(self) -> None:
@@ -131,7 +129,7 @@ class Inputs:
         if self._closed or active == before:
             return
         with act_for(""):  # nobody asked for it
-            self._update(name, active=active, error="")
+            self._update(name, active=active)
             if before is not None:
                 kind = self._settings[name].kind
                 self._events.add("input", _TEXTS[kind][not active].format(name))
@@ -139,4 +137,4 @@ class Inputs:
     def _update(self, name: str, **changes: Any) -> None:
         inputs = dict(self._state.snapshot.inputs)
         inputs[name] = replace(inputs[name], **changes)
-        self._state.update(inputs=inputs)
+        self._state.set_fault(input_fault(name), "", inputs=inputs)

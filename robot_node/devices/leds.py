@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from robot_node.core.state import RobotState
 from robot_node.devices.pin_output import PinOutput
 from robot_node.devices.pins import PinBoard
 from robot_node.errors import ArgumentError
@@ -17,10 +18,11 @@ class Led(PinOutput):
         board: The pins.
         name: What it is called.
         settings: Its pin.
+        state: Where its fault is reported.
     """
 
-    def __init__(self, board: PinBoard, name: str, settings: LedSettings) -> None:
-        super().__init__(board, name, settings)
+    def __init__(self, board: PinBoard, name: str, settings: LedSettings, state: RobotState) -> None:
+        super().__init__(board, name, settings, state)
         self._settings = settings
 
     @property
@@ -51,12 +53,13 @@ class RgbLed(PinOutput):
         board: The pins.
         name: What it is called.
         settings: Its pins.
+        state: Where its fault is reported.
     """
 
     dims = True
 
-    def __init__(self, board: PinBoard, name: str, settings: RgbLedSettings) -> None:
-        super().__init__(board, name, settings)
+    def __init__(self, board: PinBoard, name: str, settings: RgbLedSettings, state: RobotState) -> None:
+        super().__init__(board, name, settings, state)
         self._settings = settings
         self._colour = (1.0, 1.0, 1.0)
 

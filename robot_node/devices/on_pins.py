@@ -40,18 +40,18 @@ class OnPins:
 async def open_pins(
     platform: Platform, settings: Settings, state: RobotState, events: EventLog, devices: AsyncExitStack
 ) -> OnPins:
-    """Take all pins of the settings. What cannot be used is explained in journal and events; the rest works.
+    """Take all pins of the settings. What cannot be used is a fault in the state and in the log; the rest works.
 
     Args:
         platform: Gives the pins.
         settings: Sections privacy and pins.
-        state: Told of inputs and privacy.
-        events: Told of what cannot be used, and of inputs that change.
+        state: Where inputs, privacy and faults are reported.
+        events: Where changes of inputs are added.
         devices: Where closing is put.
     """
     board = PinBoard(platform)
     devices.push_async_callback(board.close)
-    privacy, failed = settings.privacy, list[DeviceError]()
+    privacy = settings.privacy
     switch: Privacy = NoPrivacySwitch()
     if privacy.switch_pin is not None:
         switch = PrivacySwitch(
@@ -62,19 +62,17 @@ async def open_pins(
     indicator: Indicator = NoIndicator()
     if privacy.led_pin is not None:
         indicator = led = IndicatorLed(
-            board, privacy.led_pin, active_high=privacy.led_active_high, check_s=privacy.led_check_s
+            board, privacy.led_pin, state, active_high=privacy.led_active_high, check_s=privacy.led_check_s
         )
         devices.push_async_callback(led.close)
         try:
             await led.open()
         except DeviceError as error:
-            failed.append(error)
-    outputs = Outputs(board, settings.pins)
+            logger.error("%s", error)
+    outputs = Outputs(board, settings.pins, state)
     devices.push_async_callback(outputs.close)
     inputs = Inputs(board, settings.pins, state, events)
     devices.callback(inputs.close)
-    failed += [*await outputs.open(), *await inputs.open()]
-    for fault in failed:
+    for fault in (*await outputs.open(), *await inputs.open()):
         logger.error("%s", fault)
-        events.add("fault", str(fault))
     return OnPins(indicator, switch, outputs, inputs)

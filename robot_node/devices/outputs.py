@@ -9,6 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
+from robot_node.core.state import RobotState
 from robot_node.devices.leds import Led, RgbLed
 from robot_node.devices.motion import Bounds, Mover
 from robot_node.devices.pin_output import PinOutput
@@ -36,11 +37,14 @@ class Buzzer(PinOutput):
         board: The pins.
         name: What it is called.
         settings: Its pin.
+        state: Where its fault is reported.
         sleep: Waits for some seconds.
     """
 
-    def __init__(self, board: PinBoard, name: str, settings: BuzzerSettings, *, sleep: Sleep) -> None:
-        super().__init__(board, name, settings)
+    def __init__(
+        self, board: PinBoard, name: str, settings: BuzzerSettings, state: RobotState, *, sleep: Sleep
+    ) -> None:
+        super().__init__(board, name, settings, state)
         self.settings = settings
         self._sleep = sleep
         self._sounding: asyncio.Task[None] | None = None
@@ -104,12 +108,15 @@ class Servo(PinOutput):
         board: The pins.
         name: What it is called.
         settings: Its pin and limits.
+        state: Where its fault is reported.
         clock: Monotonic time in seconds.
         sleep: Waits for some seconds.
     """
 
-    def __init__(self, board: PinBoard, name: str, settings: ServoSettings, *, clock: Clock, sleep: Sleep) -> None:
-        super().__init__(board, name, settings)
+    def __init__(
+        self, board: PinBoard, name: str, settings: ServoSettings, state: RobotState, *, clock: Clock, sleep: Sleep
+    ) -> None:
+        super().__init__(board, name, settings, state)
         self.settings = settings
         bounds = Bounds(*settings.range, rate=settings.max_speed)
         self.mover = Mover(name, self._turn, bounds, start=settings.start_angle, rest=None, clock=clock, sleep=sleep)
@@ -174,12 +181,15 @@ class Motor(PinOutput):
         board: The pins.
         name: What it is called.
         settings: Its pins and limits.
+        state: Where its fault is reported.
         clock: Monotonic time in seconds.
         sleep: Waits for some seconds.
     """
 
-    def __init__(self, board: PinBoard, name: str, settings: MotorSettings, *, clock: Clock, sleep: Sleep) -> None:
-        super().__init__(board, name, settings)
+    def __init__(
+        self, board: PinBoard, name: str, settings: MotorSettings, state: RobotState, *, clock: Clock, sleep: Sleep
+    ) -> None:
+        super().__init__(board, name, settings, state)
         self.settings = settings
         bounds = Bounds(-settings.max_speed, settings.max_speed, rate=settings.max_acceleration)
         self.mover = Mover(name, self._drive, bounds, start=0.0, rest=0.0, clock=clock, sleep=sleep)
@@ -220,12 +230,19 @@ class Outputs:
     Args:
         board: The pins.
         settings: What there is.
+        state: Where faults are reported.
         clock: Monotonic time in seconds.
         sleep: Waits for some seconds.
     """
 
     def __init__(
-        self, board: PinBoard, settings: PinsSettings, *, clock: Clock = time.monotonic, sleep: Sleep = asyncio.sleep
+        self,
+        board: PinBoard,
+        settings: PinsSettings,
+        state: RobotState,
+        *,
+        clock: Clock = time.monotonic,
+        sleep: Sleep = asyncio.sleep,
     ) -> None:
         self.leds: dict[str, Led | RgbLed] = {}
         self.buzzers: dict[str, Buzzer] = {}
@@ -234,15 +251,15 @@ class Outputs:
         for name, output in settings.outputs.items():
             match output:
                 case LedSettings():
-                    self.leds[name] = Led(board, name, output)
+                    self.leds[name] = Led(board, name, output, state)
                 case RgbLedSettings():
-                    self.leds[name] = RgbLed(board, name, output)
+                    self.leds[name] = RgbLed(board, name, output, state)
                 case BuzzerSettings():
-                    self.buzzers[name] = Buzzer(board, name, output, sleep=sleep)
+                    self.buzzers[name] = Buzzer(board, name, output, state, sleep=sleep)
                 case ServoSettings():
-                    self.servos[name] = Servo(board, name, output, clock=clock, sleep=sleep)
+                    self.servos[name] = Servo(board, name, output, state, clock=clock, sleep=sleep)
                 case MotorSettings():
-                    self.motors[name] = Motor(board, name, output, clock=clock, sleep=sleep)
+                    self.motors[name] = Motor(board, name, output, state, clock=clock, sleep=sleep)
         self.pan_tilt = (self.servos[settings.pan], self.servos[settings.tilt]) if settings.pan else None
 
     async def open(self) -> tuple[DeviceError, ...]:

@@ -9,7 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 from mcp.server.mcpserver import MCPServer
 
 from robot_node.core.events import EventLog
-from robot_node.core.state import RobotState
+from robot_node.core.state import RobotState, device_fault
 from robot_node.devices.platform import Platform
 
 ENTRY_POINTS = "robot_node.devices"
@@ -36,12 +36,16 @@ class DeviceContext:
     events: EventLog
     resource_updated: Callable[[str], None]
 
+    def report_fault(self, error: str) -> None:
+        """Report why the device does not work, in a sentence; empty: it works. Events, face and monitoring show it."""
+        self.state.set_fault(device_fault(self.name), error)
+
 
 class DevicePlugin(Protocol):
     """A device. Every method is called on the event loop."""
 
     async def open(self) -> None:
-        """Take the hardware. What is raised is logged and told as an event, and the robot goes on."""
+        """Take the hardware. What is raised is logged and becomes the device's fault, and the robot goes on."""
 
     async def close(self) -> None:
         """Stop what moves, and give the hardware back; called once, also when :meth:`open` has failed."""

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 from typing import Any, Literal, Protocol
 
-from robot_node.core.state import RobotState, act_for
+from robot_node.core.state import Device, RobotState, act_for
 from robot_node.devices.pins import PinBoard
 from robot_node.errors import DeviceError, NotReadyError
 
@@ -190,4 +190,4 @@ class PrivacySwitch:
             if engaged and not before:
                 for hide in self._hide:
                     hide()
-            self._state.update(privacy=engaged, privacy_error=error)
+            self._state.set_fault(Device.PRIVACY, error, privacy=engaged)

@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 
 
 async def open_plugins(contexts: Iterable[DeviceContext], devices: AsyncExitStack) -> dict[str, DevicePlugin]:
-    """Load and open the devices that the settings ask for. One that does not work is an event: the robot goes on.
+    """Load and open the devices that the settings ask for. One that does not work is a fault: the robot goes on.
 
     Args:
         contexts: What each is given.
@@ -34,7 +34,8 @@ async def open_plugins(contexts: Iterable[DeviceContext], devices: AsyncExitStac
             await plugin.open()
         except Exception as error:  # whatever a stranger's device raises
             logger.exception("The device %s does not work", context.name)
-            context.events.add("fault", f"The device {context.name!r} does not work: {error}")
+            reason = str(error).rstrip(".") or type(error).__name__
+            context.report_fault(f"The device {context.name!r} does not work: {reason}.")
         plugins[context.name] = plugin
     return plugins
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from robot_node.core.counters import Measurements
+from robot_node.core.counters import Counters
 from robot_node.core.events import EventLog
 from robot_node.core.state import RobotState
 from robot_node.devices.audio import Loudspeaker
@@ -34,7 +34,7 @@ class Body:
         plugins: Devices of other packages, with tools of their own, by their names in the settings.
         statistics: What happened in streaming.
         events: What happened to the robot.
-        measurements: What is counted.
+        counters: What is counted.
         clock: Monotonic time in seconds.
         started_at: When the robot started, by that clock.
     """
@@ -49,6 +49,6 @@ class Body:
     plugins: Mapping[str, DevicePlugin] = field(default_factory=dict)
     statistics: Statistics = field(default_factory=Statistics)
     events: EventLog = field(default_factory=EventLog)
-    measurements: Measurements = field(default_factory=Measurements)
+    counters: Counters = field(default_factory=Counters)
     clock: Callable[[], float] = time.monotonic
     started_at: float = field(default_factory=time.monotonic)

@@ -1,76 +1,77 @@
-"""The whole truth about a robot in one answer: what ``get_status`` returns and ``robot://status`` holds."""
+"""The robot's status: a view of its snapshot, as the result of ``get_status`` and as content of resources."""
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import platform
 from importlib import metadata
+from typing import Any
 
 from pydantic import BaseModel, Field
 
-from robot_node.core.state import CallState, CameraState
+from robot_node.core.state import CallState, CameraState, Device, RobotSnapshot
 from robot_node.robot.robot import Body
 from robot_node.webrtc.stats import StreamingStats
 
 
-class Status(BaseModel):
-    """Result of get_status."""
+class CameraStatus(BaseModel):
+    """Content of ``robot://camera``."""
 
     camera: CameraState = Field(description="off, starting, on, stopping or failed.")
     camera_error: str = Field(description="Why the camera failed; empty otherwise.")
     privacy: bool = Field(description="The privacy switch is engaged: the camera is off until a hand disengages it.")
-    privacy_error: str = Field(description="Why the privacy switch cannot be read; the camera stays off then.")
+    viewers: int = Field(description="How many people or programs watch the video stream now.")
+
+
+class FaceStatus(BaseModel):
+    """Content of ``robot://face``."""
+
     emotion: str = Field(description="The emotion that the face shows.")
     display_error: str = Field(description="Why the face cannot be seen; empty while it can.")
+
+
+class Status(FaceStatus, CameraStatus):
+    """Result of get_status, and content of ``robot://status``."""
+
+    privacy_error: str = Field(description="Why the privacy switch cannot be read; the camera stays off then.")
     microphone_on: bool = Field(description="The microphone is open: somebody hears what is said near the robot.")
     microphone_error: str = Field(description="Why the microphone cannot be used; empty otherwise.")
     volume: int | None = Field(description="Volume of the loudspeaker, 0 to 100; null when there is none.")
     muted: bool | None = Field(description="The loudspeaker is muted; null when there is none.")
     loudspeaker_error: str = Field(description="Why the loudspeaker cannot be used; empty otherwise.")
-    speaking: bool = Field(description="The robot says something.")
+    speaking: bool = Field(description="The robot is speaking.")
     voice_error: str = Field(description="Why the robot cannot speak; empty while it can, or when it has no voice.")
     hearing_error: str = Field(description="Why speech is not recognised; empty while it is, or when it is not wanted.")
     faults: dict[str, str] = Field(
-        description="What else does not work now, by name, and why: a part of the robot that is being restarted."
+        description="Everything that does not work now, by name, and why: devices, those of other packages and on the "
+        "pins, and parts of the robot that are being restarted."
     )
-    viewers: int = Field(description="How many people or programs watch the video stream now.")
     call: CallState = Field(
         description="The robot's call to its media backend: disconnected, connecting, connected, failed or closed."
     )
     call_error: str = Field(description="Why the last attempt to call failed, or who ended the call; empty otherwise.")
     streaming: StreamingStats = Field(
-        description="What happened in video streaming: totals since the start, open sessions, the last that ended."
+        description="Statistics of video streaming: totals since the start, open sessions, the last that ended."
     )
     uptime_s: float = Field(description="Seconds since the robot started.")
-    versions: dict[str, str] = Field(description="Versions of robot-node and of what it stands on.")
+    versions: dict[str, str] = Field(description="Versions of robot-node and of the packages that it uses.")
 
 
 COUNTERS = frozenset({"streaming", "uptime_s"})
 """Fields of :class:`Status` that change by themselves all the time."""
 
 
+def view(now: RobotSnapshot) -> dict[str, Any]:
+    """Return the snapshot's fields, and the fault of each device as ``<device>_error``: models pick what they show."""
+    values = {field.name: getattr(now, field.name) for field in dataclasses.fields(now)}
+    return values | {f"{device}_error": now.fault(device) for device in Device}
+
+
 def status_of(body: Body) -> Status:
-    """What is true of the robot now."""
-    now = body.state.snapshot
+    """Return the robot's status."""
     return Status(
-        camera=now.camera,
-        camera_error=now.camera_error,
-        privacy=now.privacy,
-        privacy_error=now.privacy_error,
-        emotion=now.emotion,
-        display_error=now.display_error,
-        microphone_on=now.microphone_on,
-        microphone_error=now.microphone_error,
-        volume=now.volume,
-        muted=now.muted,
-        loudspeaker_error=now.loudspeaker_error,
-        speaking=now.speaking,
-        voice_error=now.voice_error,
-        hearing_error=now.hearing_error,
-        faults=dict(now.faults),
-        viewers=now.viewers,
-        call=now.call,
-        call_error=now.call_error,
+        **view(body.state.snapshot),
         streaming=body.statistics.snapshot(),
         uptime_s=round(body.clock() - body.started_at, 3),
         versions=_versions(),

@@ -82,7 +82,7 @@ class Supervisor:
         """Run a service in a task of its own.
 
         Args:
-            name: What to call it in the log and in the state, e.g. ``"reactions"``.
+            name: Its name in the log and in the faults of the state, e.g. ``"reactions"``; no device has the same.
             service: Begins to run it.
         """
         self._group.create_task(self._supervise(name, service), name=name)
@@ -113,19 +113,17 @@ class Supervisor:
                 # The same crash again says nothing new: its traceback is in the log already.
                 trace = crash if is_news else None
                 logger.error("The service %s crashed: %s. Next start in %.1f s.", name, reason, delay, exc_info=trace)
-                self._state.set_fault(name, f"{_begin(name)}crashed: {reason}.")
+                self._state.set_fault(name, f"The service {name} crashed: {reason}.")
             await self._sleep(delay)
 
     def _tell_hindered(self, name: str, why: str, *, is_news: bool) -> None:
-        fault = f"{_begin(name)}does not work: {why}"
+        fault = f"The service {name} does not work: {why}"
         if is_news:
             logger.error("%s It is tried again.", fault)
         self._state.set_fault(name, fault)
 
     def _works(self, name: str) -> None:
-        """Take back what we have said of it; the service itself may have a fault of the same name to tell."""
-        if self._state.snapshot.faults.get(name, "").startswith(_begin(name)):
-            self._state.set_fault(name, "")
+        self._state.set_fault(name, "")
 
 
 def _is_hindrance(crash: BaseException) -> bool:
@@ -133,11 +131,6 @@ def _is_hindrance(crash: BaseException) -> bool:
     if isinstance(crash, BaseExceptionGroup):
         return crash.split(RobotNodeError)[1] is None
     return isinstance(crash, RobotNodeError)
-
-
-def _begin(name: str) -> str:
-    """How what we say of a service begins."""
-    return f"The service {name} "
 
 
 def _crash(name: str, error: BaseException) -> BaseException:

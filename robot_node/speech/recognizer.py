@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from robot_node.core.events import EventLog
 from robot_node.core.media import SAMPLE_RATE, AudioSink
-from robot_node.core.state import RobotState
+from robot_node.core.state import Device, RobotState
 from robot_node.devices.audio import Microphone, level_of
 from robot_node.devices.face import Face
 from robot_node.errors import DeviceError
@@ -115,9 +115,9 @@ class Ears:
             try:
                 await self._recognize()
             except DeviceError as error:
-                if self._state.snapshot.hearing_error != str(error):
+                if self._state.snapshot.fault(Device.HEARING) != str(error):
                     logger.error("The robot cannot understand speech: %s", error)
-                self._state.update(hearing_error=str(error))
+                self._state.set_fault(Device.HEARING, str(error))
             await asyncio.sleep(self._retry_s)
             self._retry_s = min(2 * self._retry_s, self._retry_maximum_s)
 
@@ -138,7 +138,7 @@ class Ears:
         match message:
             case Ready():
                 self._recognizer = recognizer
-                self._state.update(hearing_error="")
+                self._state.set_fault(Device.HEARING, "")
                 self._check_own_speech()
                 if self._microphone is not None:
                     self._microphone.set_heard(self._from_microphone)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from robot_node.core.events import EventLog
-from robot_node.core.state import RobotState, acting_for
+from robot_node.core.state import Device, RobotState, acting_for
 from robot_node.devices.audio import Loudspeaker
 from robot_node.devices.face import Face
 from robot_node.errors import DeviceError, NotReadyError, RobotNodeError, SettingsError
@@ -187,12 +187,12 @@ class Speaker:
         except DeviceError as error:
             self._report(error)
             raise
-        self._state.update(voice_error="")
+        self._state.set_fault(Device.VOICE, "")
 
     def _report(self, error: RobotNodeError) -> None:
-        if self._state.snapshot.voice_error != str(error):
+        if self._state.snapshot.fault(Device.VOICE) != str(error):
             logger.error("The robot cannot speak: %s", error)
-        self._state.update(voice_error=str(error))
+        self._state.set_fault(Device.VOICE, str(error))
 
     async def _say(self, utterance: Utterance) -> None:
         try:
@@ -219,7 +219,7 @@ class Speaker:
         self._due = 0.0
         if utterance.emotion:
             self._face.show_emotion(utterance.emotion)
-        self._state.update(speaking=True, voice_error="")
+        self._state.set_fault(Device.VOICE, "", speaking=True)
         self._events.add("speech", f"The robot says: {''.join(utterance.pieces)}", by=utterance.by)
         self._tell(TtsBegin(utterance.task_id))
 
@@ -264,7 +264,7 @@ class Speaker:
         while (  # noqa: ASYNC110  # the loudspeaker's thread sets no event
             loudspeaker is not None
             and loudspeaker.queued_s >= seconds
-            and not self._state.snapshot.loudspeaker_error
+            and not self._state.snapshot.fault(Device.LOUDSPEAKER)
             and self._clock() - began < _PATIENCE_S
         ):
             await asyncio.sleep(FRAME_S / 2)

@@ -10,19 +10,19 @@ from typing import Any
 from mcp import MCPError
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 
-from robot_node.core.counters import Measurements, Outcome
+from robot_node.core.counters import Counters, Outcome
 
 
 class ToolMeter:
     """Reports every call of a tool. Put it first: what refuses a call after it is seen as well.
 
     Args:
-        measurements: Where it reports to.
+        counters: Where it reports to.
         clock: Monotonic time in seconds.
     """
 
-    def __init__(self, measurements: Measurements, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._measurements = measurements
+    def __init__(self, counters: Counters, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._counters = counters
         self._clock = clock
 
     async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
@@ -42,7 +42,7 @@ class ToolMeter:
             outcome = _outcome(result)
             return result
         finally:
-            self._measurements.tool_called(str((ctx.params or {}).get("name")), outcome, self._clock() - began)
+            self._counters.record_tool_call(str((ctx.params or {}).get("name")), outcome, self._clock() - began)
 
 
 def _outcome(result: HandlerResult) -> Outcome:

@@ -14,9 +14,9 @@ from mcp_types import InputRequiredResult
 from pydantic import AnyUrl, BaseModel, Field
 
 from robot_node.core.events import Event
-from robot_node.core.state import CameraState, InputState
+from robot_node.core.state import RobotSnapshot, input_fault
 from robot_node.robot.robot import Body
-from robot_node.robot.status import COUNTERS, status_of
+from robot_node.robot.status import COUNTERS, CameraStatus, FaceStatus, status_of, view
 
 STATUS = "robot://status"
 CAMERA = "robot://camera"
@@ -30,22 +30,6 @@ _PNG = "image/png"
 _SHORTEST_S = 0.1  # between two announcements
 
 
-class CameraNow(BaseModel):
-    """What ``robot://camera`` holds."""
-
-    camera: CameraState = Field(description="off, starting, on, stopping or failed.")
-    camera_error: str = Field(description="Why the camera failed; empty otherwise.")
-    privacy: bool = Field(description="The privacy switch is engaged: the camera is off until a hand disengages it.")
-    viewers: int = Field(description="How many people or programs watch the video stream now.")
-
-
-class FaceNow(BaseModel):
-    """What ``robot://face`` holds."""
-
-    emotion: str = Field(description="The emotion that the face shows.")
-    display_error: str = Field(description="Why the face cannot be seen; empty while it can.")
-
-
 class InputNow(BaseModel):
     """What ``robot://pins/NAME`` holds."""
 
@@ -56,9 +40,11 @@ class InputNow(BaseModel):
     error: str = Field(description="Why it cannot be read; empty otherwise.")
 
     @classmethod
-    def of(cls, name: str, now: InputState) -> InputNow:
-        """What an input says now."""
-        return cls(name=name, kind=now.kind, active=now.active, distance_m=now.distance_m, error=now.error)
+    def of(cls, name: str, now: RobotSnapshot) -> InputNow:
+        """Return the state of an input."""
+        of = now.inputs[name]
+        error = now.fault(input_fault(name))
+        return cls(name=name, kind=of.kind, active=of.active, distance_m=of.distance_m, error=error)
 
 
 class Events(BaseModel):
@@ -102,16 +88,6 @@ class RobotServer(MCPServer):
         return [*contents, ReadResourceContents(content=_picture(self._body), mime_type=_PNG)]
 
 
-def _camera(body: Body) -> CameraNow:
-    now = body.state.snapshot
-    return CameraNow(camera=now.camera, camera_error=now.camera_error, privacy=now.privacy, viewers=now.viewers)
-
-
-def _face(body: Body) -> FaceNow:
-    now = body.state.snapshot
-    return FaceNow(emotion=now.emotion, display_error=now.display_error)
-
-
 def _picture(body: Body) -> bytes:
     png = io.BytesIO()
     body.face.picture.save(png, "PNG")
@@ -134,12 +110,12 @@ def offer_resources(server: MCPServer, body: Body) -> None:
     @server.resource(CAMERA, name="camera", title="The camera", mime_type=_JSON)
     async def camera() -> str:
         """Whether the camera is on, why it failed, and how many watch."""
-        return _camera(body).model_dump_json()
+        return CameraStatus(**view(body.state.snapshot)).model_dump_json()
 
     @server.resource(FACE, name="face", title="The face", mime_type=_JSON)
     async def face() -> str:
         """The emotion shown, and why nobody can see it; after it, the picture now shown as PNG."""
-        return _face(body).model_dump_json()
+        return FaceStatus(**view(body.state.snapshot)).model_dump_json()
 
     @server.resource(FACE_PICTURE, name="face_picture", title="A picture of the face", mime_type=_PNG)
     async def face_picture() -> bytes:
@@ -171,7 +147,7 @@ def _offer_input(server: MCPServer, body: Body, name: str) -> None:
         mime_type=_JSON,
     )
     async def read() -> str:
-        return InputNow.of(name, body.state.snapshot.inputs[name]).model_dump_json()
+        return InputNow.of(name, body.state.snapshot).model_dump_json()
 
 
 async def announce(body: Body, tell: Callable[[str], object], *, shortest_s: float = _SHORTEST_S) -> None:
@@ -203,11 +179,12 @@ async def announce(body: Body, tell: Callable[[str], object], *, shortest_s: flo
 
 def _contents(body: Body) -> Mapping[str, object]:
     """What must differ for a resource to have changed."""
+    now = body.state.snapshot
     return {
         STATUS: status_of(body).model_dump(exclude=set(COUNTERS)),
-        CAMERA: _camera(body),
-        FACE: _face(body),
-        FACE_PICTURE: body.state.snapshot.emotion,
+        CAMERA: CameraStatus(**view(now)),
+        FACE: FaceStatus(**view(now)),
+        FACE_PICTURE: now.emotion,
         EVENTS: body.events.last,
-        **{PINS + name: now for name, now in body.state.snapshot.inputs.items()},
+        **{PINS + name: InputNow.of(name, now) for name in now.inputs},
     }

@@ -79,7 +79,7 @@ def build_server(body: Body, *, name: str, description: str, notifier: Notifier 
         instructions=_INSTRUCTIONS + (_VOICE if body.speaker is not None else ""),
         version=version_of("robot-node"),
         subscriptions=notifier or False,
-        middleware=[ToolMeter(body.measurements), _note_who_asks],
+        middleware=[ToolMeter(body.counters), _note_who_asks],
         lifespan=None if (outputs := body.outputs) is None else lambda _: stopped_with_session(outputs),
     )
 

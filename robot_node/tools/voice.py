@@ -7,7 +7,7 @@ from typing import Annotated
 from mcp.server.mcpserver import MCPServer
 from pydantic import BaseModel, Field
 
-from robot_node.core.state import RobotState
+from robot_node.core.state import Device, RobotState
 from robot_node.speech.speaker import QUEUE, Speaker
 from robot_node.speech.text_chunks import LONGEST_TEXT
 from robot_node.tools.common import ACTS, SETS, readable_errors
@@ -52,7 +52,7 @@ def offer_voice(server: MCPServer, speaker: Speaker, state: RobotState) -> None:
     ) -> Saying:
         with readable_errors():
             utterance = await speaker.say(text, emotion=emotion or "", language=language or "", interrupt=interrupt)
-        error = state.snapshot.loudspeaker_error
+        error = state.snapshot.fault(Device.LOUDSPEAKER)
         return Saying(task_id=utterance.task_id, waiting=speaker.ahead, loudspeaker_error=error)
 
     @server.tool(title="Stop speaking", annotations=SETS)

@@ -14,7 +14,7 @@ from typing import Any
 
 from aiortc import RTCIceServer
 
-from robot_node.core.counters import Measurements
+from robot_node.core.counters import Counters
 from robot_node.core.log_context import in_session, new_session
 from robot_node.core.state import CallState
 from robot_node.errors import SignalingError
@@ -71,7 +71,7 @@ async def dial(
     control: CallControl,
     *,
     webrtc: WebRtcSettings | None = None,
-    measurements: Measurements | None = None,
+    counters: Counters | None = None,
     backoff: Backoff | None = None,
     link_backoff: Backoff | None = None,
     on_status: Callable[[LinkStatus], None] = lambda _: None,
@@ -87,7 +87,7 @@ async def dial(
         settings: Whom to call, and how patiently.
         control: Whether to be in a call; is told what becomes of it.
         webrtc: ICE servers, addresses, and how long a connection may take.
-        measurements: Where calls are counted.
+        counters: Where calls are counted.
         backoff: Delays between attempts to call; as the settings say by default.
         link_backoff: Delays between attempts to connect to the broker.
         on_status: Told of each change of the signalling connection.
@@ -144,7 +144,7 @@ async def dial(
             client_id=client_id,
             ice_servers=ice_servers,
             webrtc=webrtc,
-            measurements=measurements or Measurements(),
+            counters=counters or Counters(),
             group=group,
         )
         stop_announcing = announcements.listen(dialer.announce) if announcements else lambda: None
@@ -177,7 +177,7 @@ class _Dialer:
         client_id: str,
         ice_servers: list[RTCIceServer],
         webrtc: WebRtcSettings,
-        measurements: Measurements,
+        counters: Counters,
         group: asyncio.TaskGroup,
     ) -> None:
         self._client_id = client_id
@@ -188,7 +188,7 @@ class _Dialer:
         self._settings = settings
         self._webrtc = webrtc
         self._ice_servers = ice_servers
-        self._measurements = measurements
+        self._counters = counters
         self._control = control
         self._backoff = backoff
         self._call: Call | None = None
@@ -244,7 +244,7 @@ class _Dialer:
 
     async def _call_once(self, given_up: asyncio.Event) -> None:
         self._control.begins()
-        self._measurements.calls += 1
+        self._counters.calls += 1
         call = self._call = Call(
             self._broadcast,
             send=lambda message: self.outbox.put(self._settings.backend, message),
@@ -279,7 +279,7 @@ class _Dialer:
         self._call = self._running = None
         self._control.is_over()
         end = CallEnd(CallCause.LEAVING, "The robot is leaving.") if running.cancelled() else running.result()
-        self._measurements.call_ends[end.cause.name.lower()] += 1
+        self._counters.call_ends[end.cause.name.lower()] += 1
         with in_session(self._log_name):
             logger.info("The call to %s is over: %s", self._settings.backend, end.reason)
         if end.worth_telling:
@@ -314,7 +314,7 @@ class _Dialer:
     def _connected(self) -> None:
         logger.info("The call to %s is connected", self._settings.backend)
         self._control.connected()
-        self._measurements.calls_connected += 1
+        self._counters.calls_connected += 1
 
 
 async def _unless(given_up: asyncio.Event, coroutine: Coroutine[Any, Any, object]) -> bool:

@@ -56,8 +56,8 @@ async def _metrics() -> list[Metric]:
     pi, state = simulated_platform(scene="clock"), RobotState()
     face = Face(Display(pi.platform, DisplaySettings(driver="none"), state), state)
     body = Body(camera=Camera(pi.platform, CameraSettings(), state), face=face, state=state)
-    body.measurements.know_tools(["take_photo"])
-    body.measurements.tool_called("take_photo", Outcome.OK, 0.1)
+    body.counters.register_tools(["take_photo"])
+    body.counters.record_tool_call("take_photo", Outcome.OK, 0.1)
     figures = figures_of(body, BoardReadings(48.7, Throttling(0), Throttling(0)), "robot-node-kitchen")
     return list(RobotCollector(lambda: figures).collect())
 

@@ -17,7 +17,7 @@ from robot_node import daemon, hardware
 from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mcp_mqtt.access import is_for_people
 from robot_node.mcp_mqtt.client import mqtt_transport
-from robot_node.robot.status import Status
+from robot_node.robot.status import CameraStatus, FaceStatus, Status
 from robot_node.settings.access import BUILT_IN_ROLES, TOOLS
 from robot_node.settings.loading import load_settings
 from robot_node.tools import resources
@@ -58,7 +58,7 @@ _EVERYTHING: dict[str, Any] = {
             "nod": {"kind": "servo", "pin": 12, "limits": [-20, 30]},
             "wheel": {"kind": "motor", "pins": [20, 21], "max_speed": 0.8},
         },
-        "inputs": {"button": {"kind": "button", "pin": 22}},
+        "inputs": {"doorbell": {"kind": "button", "pin": 22}},
         "pan": "neck",
         "tilt": "nod",
     },
@@ -91,10 +91,10 @@ _REFUSED: dict[str, tuple[dict[str, Any], ...]] = {
 
 _HELD: Mapping[str, type[BaseModel]] = {
     resources.STATUS: Status,
-    resources.CAMERA: resources.CameraNow,
-    resources.FACE: resources.FaceNow,
+    resources.CAMERA: CameraStatus,
+    resources.FACE: FaceStatus,
     resources.EVENTS: resources.Events,
-    resources.PINS + "button": resources.InputNow,
+    resources.PINS + "doorbell": resources.InputNow,
 }
 """What the resources hold that are JSON."""
 

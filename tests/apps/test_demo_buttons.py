@@ -19,13 +19,13 @@ def buttons_of(robot: Robot) -> Buttons:
 async def test_pressing_a_button_is_what_the_robot_feels() -> None:
     async with robot(**ON_THE_PINS) as it:
         buttons = buttons_of(it)
-        assert buttons.names == ("button", "motion", "privacy")
-        assert buttons.obey("press button") == "button was pressed."
-        await eventually(lambda: it.state.snapshot.inputs["button"].active is True)
-        await eventually(lambda: it.state.snapshot.inputs["button"].active is False)
-        buttons.obey(" press  motion ")
-        await eventually(lambda: it.state.snapshot.inputs["motion"].active is True)
-        await eventually(lambda: it.state.snapshot.inputs["motion"].active is False)
+        assert buttons.names == ("doorbell", "hall", "privacy")
+        assert buttons.obey("press doorbell") == "doorbell was pressed."
+        await eventually(lambda: it.state.snapshot.inputs["doorbell"].active is True)
+        await eventually(lambda: it.state.snapshot.inputs["doorbell"].active is False)
+        buttons.obey(" press  hall ")
+        await eventually(lambda: it.state.snapshot.inputs["hall"].active is True)
+        await eventually(lambda: it.state.snapshot.inputs["hall"].active is False)
 
 
 async def test_the_privacy_switch_stays_as_it_is_put() -> None:
@@ -38,10 +38,10 @@ async def test_the_privacy_switch_stays_as_it_is_put() -> None:
         await eventually(lambda: not it.state.snapshot.privacy)
 
 
-@pytest.mark.parametrize("line", ["press", "press nose", "kick button", "press button button"])
+@pytest.mark.parametrize("line", ["press", "press nose", "kick doorbell", "press doorbell doorbell"])
 async def test_other_lines_are_answered_with_what_can_be_pressed(line: str) -> None:
     async with robot(**ON_THE_PINS) as it:
-        assert buttons_of(it).obey(line) == "Type 'press NAME'. There are: button, motion, privacy."
+        assert buttons_of(it).obey(line) == "Type 'press NAME'. There are: doorbell, hall, privacy."
         assert buttons_of(it).obey("  ") == ""
 
 
@@ -49,10 +49,10 @@ async def test_lines_come_from_the_terminal_until_it_ends(monkeypatch: pytest.Mo
     read, write = os.pipe()
     with os.fdopen(read) as stdin:
         monkeypatch.setattr(sys, "stdin", stdin)
-        os.write(write, b"press button\npress nose\n")
+        os.write(write, b"press doorbell\npress nose\n")
         os.close(write)
         said: list[str] = []
         async with robot(**ON_THE_PINS) as it:
             await obey_terminal(buttons_of(it), said.append)
-            await eventually(lambda: it.state.snapshot.inputs["button"].active is False)
-    assert said == ["button was pressed.", "Type 'press NAME'. There are: button, motion, privacy."]
+            await eventually(lambda: it.state.snapshot.inputs["doorbell"].active is False)
+    assert said == ["doorbell was pressed.", "Type 'press NAME'. There are: doorbell, hall, privacy."]

@@ -34,10 +34,10 @@ def after(*changes: dict[str, Any], start: RobotSnapshot | None = None) -> list[
 
 def test_events_have_a_number_a_time_a_kind_and_a_text() -> None:
     log = log_at(NOON, NOON + timedelta(milliseconds=1500))
-    log.add("button", "The button 'left' was pressed.")
+    log.add("input", "Button left was pressed.")
     log.add("camera", "The camera was switched on.", by="agent-1")
     assert log.after() == (
-        Event(1, "2026-07-28T12:00:00.000+00:00", "button", "The button 'left' was pressed."),
+        Event(1, "2026-07-28T12:00:00.000+00:00", "input", "Button left was pressed."),
         Event(2, "2026-07-28T12:00:01.500+00:00", "camera", "The camera was switched on.", "agent-1"),
     )
 
@@ -86,21 +86,34 @@ def test_the_camera_is_told_when_it_is_on_or_off_and_not_on_its_way_there() -> N
     ]
 
 
+def camera(state: CameraState, error: str = "") -> dict[str, Any]:
+    """A change of the camera, with its fault."""
+    return {"camera": state, "faults": {"camera": error} if error else {}}
+
+
+BUSY, GONE = (camera(CameraState.FAILED, reason) for reason in ("It is busy.", "It is gone."))
+OFF, STARTING, ON = (camera(state) for state in (CameraState.OFF, CameraState.STARTING, CameraState.ON))
+
+
 def test_a_camera_that_failed_works_again_when_it_is_on() -> None:
-    failed = {"camera": CameraState.FAILED, "camera_error": "It is busy."}
-    starting = {"camera": CameraState.STARTING, "camera_error": ""}
-    assert after(failed, starting, failed, starting, {"camera": CameraState.ON}) == [
+    assert after(BUSY, STARTING, BUSY, STARTING, ON) == [
         ("fault", "The camera failed: It is busy."),
         ("camera", "The camera was switched on."),
         ("recovered", "The camera works again."),
     ]
 
 
-def test_a_camera_that_is_tried_again_in_vain_is_told_once_for_each_reason() -> None:
-    failed, starting = {"camera": CameraState.FAILED}, {"camera": CameraState.STARTING, "camera_error": ""}
-    busy, gone = {**failed, "camera_error": "It is busy."}, {**failed, "camera_error": "It is gone."}
-    off = {"camera": CameraState.OFF, "camera_error": ""}
-    assert after(busy, starting, busy, starting, gone, starting, gone, off, starting, gone) == [
+def test_a_failed_camera_that_is_switched_off_works_again_when_it_is_on() -> None:
+    assert after(BUSY, OFF, STARTING, ON) == [
+        ("fault", "The camera failed: It is busy."),
+        ("camera", "The camera was switched off."),
+        ("camera", "The camera was switched on."),
+        ("recovered", "The camera works again."),
+    ]
+
+
+def test_a_camera_that_is_tried_again_in_vain_is_reported_once_for_each_reason() -> None:
+    assert after(BUSY, STARTING, BUSY, STARTING, GONE, STARTING, GONE, OFF, STARTING, GONE) == [
         ("fault", "The camera failed: It is busy."),
         ("fault", "The camera failed: It is gone."),
         ("camera", "The camera was switched off."),
@@ -109,29 +122,28 @@ def test_a_camera_that_is_tried_again_in_vain_is_told_once_for_each_reason() -> 
 
 
 def test_a_camera_without_encoder_is_a_fault_of_its_own() -> None:
-    assert after(
-        {"camera": CameraState.STARTING, "camera_error": "No encoder."},
-        {"camera": CameraState.ON},
-        {"camera_error": ""},
-    ) == [
+    error = "No encoder."
+    assert after(camera(CameraState.STARTING, error), camera(CameraState.ON, error), ON) == [
         ("fault", "The camera gives no video: No encoder."),
         ("camera", "The camera was switched on."),
-        ("recovered", "The camera gives video again."),
+        ("recovered", "The camera works again."),
     ]
 
 
-@pytest.mark.parametrize(
-    ("field", "device"),
-    [
-        ("display_error", "The display"),
-        ("microphone_error", "The microphone"),
-        ("loudspeaker_error", "The loudspeaker"),
-    ],
-)
-def test_a_device_fails_and_works_again(field: str, device: str) -> None:
-    assert after({field: "Unplugged."}, {field: "Unplugged."}, {field: ""}) == [
-        ("fault", f"{device} failed: Unplugged."),
-        ("recovered", f"{device} works again."),
+def test_a_fault_is_reported_once_for_each_reason_and_when_it_ends() -> None:
+    unplugged, gone = {"faults": {"display": "Unplugged."}}, {"faults": {"display": "Gone."}}
+    assert after(unplugged, unplugged, gone, {"faults": {}}, unplugged) == [
+        ("fault", "The display failed: Unplugged."),
+        ("fault", "The display failed: Gone."),
+        ("recovered", "The display works again."),
+        ("fault", "The display failed: Unplugged."),
+    ]
+
+
+def test_a_fault_of_something_else_says_itself_what_it_is_about() -> None:
+    assert after({"faults": {"reactions": "The service reactions crashed."}}, {"faults": {}}) == [
+        ("fault", "The service reactions crashed."),
+        ("recovered", "Reactions: works again."),
     ]
 
 
@@ -190,7 +202,7 @@ async def test_an_event_names_the_agent_that_asked_for_it_and_a_fault_names_nobo
         state.update(camera=CameraState.ON)
         with act_for(""):
             state.update(camera=CameraState.OFF)
-        state.update(display_error="Unplugged.")
+        state.set_fault("display", "Unplugged.")
 
     with act_for("agent-1"):
         await asyncio.create_task(switch_on())

@@ -38,7 +38,7 @@ async def _main(sound: bytes, played: Path, heard: Path) -> None:
     finally:
         await microphone.close()
         await loudspeaker.close()
-        print(state.snapshot.microphone_error, state.snapshot.loudspeaker_error)
+        print(state.snapshot.fault("microphone"), state.snapshot.fault("loudspeaker"))
     with heard.open("wb") as file:
         for packet in got[:_PACKETS]:
             file.write(len(packet.data).to_bytes(2, "big") + packet.data)

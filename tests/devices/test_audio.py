@@ -140,13 +140,13 @@ async def test_an_absent_microphone_is_reported_once_and_used_when_it_is_back(
 ) -> None:
     pi.microphone.absent = True
     microphone.set_listened(True)
-    await until(lambda: state.snapshot.microphone_error != "")
-    assert "The microphone 'default' cannot be used" in state.snapshot.microphone_error
-    assert "[audio]" in state.snapshot.microphone_error
+    await until(lambda: state.snapshot.fault("microphone") != "")
+    assert "The microphone 'default' cannot be used" in state.snapshot.fault("microphone")
+    assert "[audio]" in state.snapshot.fault("microphone")
     assert not state.snapshot.microphone_on
     pi.microphone.absent = False
     await packets(microphone, 1)
-    assert state.snapshot.microphone_error == ""
+    assert state.snapshot.fault("microphone") == ""
     assert len([record for record in caplog.records if record.levelno >= logging.ERROR]) == 1
 
 
@@ -155,15 +155,15 @@ async def test_a_microphone_that_is_unplugged_is_not_shown_as_open(
 ) -> None:
     await packets(microphone, 1)
     pi.microphone.absent = True
-    await until(lambda: "No such device" in state.snapshot.microphone_error or not state.snapshot.microphone_on)
+    await until(lambda: "No such device" in state.snapshot.fault("microphone") or not state.snapshot.microphone_on)
     assert not pi.microphone.recording
 
 
 async def test_an_unknown_device_is_named(pi: SimulatedPi, state: RobotState) -> None:
     microphone = Microphone(pi.platform, "USB", state)
     microphone.set_listened(True)
-    await until(lambda: state.snapshot.microphone_error != "")
-    assert "'USB'" in state.snapshot.microphone_error
+    await until(lambda: state.snapshot.fault("microphone") != "")
+    assert "'USB'" in state.snapshot.fault("microphone")
     await microphone.close()
 
 
@@ -228,14 +228,14 @@ async def test_an_absent_loudspeaker_is_reported_at_the_check_and_plays_when_it_
 ) -> None:
     pi.loudspeaker.absent = True
     await loudspeaker.check()
-    assert "The loudspeaker 'default' cannot be used" in state.snapshot.loudspeaker_error
+    assert "The loudspeaker 'default' cannot be used" in state.snapshot.fault("loudspeaker")
     play(loudspeaker, tone(440, 0.2))
     pi.loudspeaker.absent = False
     async with asyncio.timeout(45):
         while not pi.loudspeaker.played:
             play(loudspeaker, tone(440, 0.02))
             await asyncio.sleep(0.02)
-    assert state.snapshot.loudspeaker_error == ""
+    assert state.snapshot.fault("loudspeaker") == ""
     assert len([record for record in caplog.records if record.levelno >= logging.ERROR]) == 1
 
 
@@ -254,7 +254,7 @@ async def test_both_may_be_closed_while_they_work_and_leave_no_thread(pi: Simula
 async def test_a_machine_without_sound_says_so_through_the_real_library(state: RobotState) -> None:
     loudspeaker = Loudspeaker(raspberry_pi(), "No Such Card", state)
     await loudspeaker.check()
-    assert "The loudspeaker 'No Such Card' cannot be used: No output device" in state.snapshot.loudspeaker_error
+    assert "The loudspeaker 'No Such Card' cannot be used: No output device" in state.snapshot.fault("loudspeaker")
     await loudspeaker.close()
 
 
@@ -264,8 +264,8 @@ async def test_a_missing_sound_library_is_reported_with_what_to_install(
     monkeypatch.setitem(sys.modules, "sounddevice", None)
     loudspeaker = Loudspeaker(raspberry_pi(), "default", state)
     await loudspeaker.check()
-    assert "The sound library cannot be loaded" in state.snapshot.loudspeaker_error
-    assert "apt install libportaudio2" in state.snapshot.loudspeaker_error
+    assert "The sound library cannot be loaded" in state.snapshot.fault("loudspeaker")
+    assert "apt install libportaudio2" in state.snapshot.fault("loudspeaker")
     await loudspeaker.close()
 
 

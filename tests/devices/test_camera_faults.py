@@ -42,14 +42,14 @@ async def test_no_camera_names_the_cable_and_the_command_to_check(pi: Pi) -> Non
         assert "ribbon cable" in refused.value.remedy
         assert "rpicam-hello --list-cameras" in refused.value.remedy
         assert robot.camera_state() is CameraState.FAILED
-        assert robot.state.snapshot.camera_error == str(refused.value)
+        assert robot.state.snapshot.fault("camera") == str(refused.value)
         with pytest.raises(NotReadyError):
             await robot.camera.photo()
 
         pi.sensor.absent = False
         await robot.camera.start()
         assert robot.camera_state() is CameraState.ON
-        assert not robot.state.snapshot.camera_error
+        assert not robot.state.snapshot.fault("camera")
 
 
 async def test_a_camera_number_too_high_says_how_many_there_are(pi: Pi) -> None:
@@ -115,7 +115,7 @@ async def test_switching_off_a_failed_camera_clears_the_failure(pi: Pi) -> None:
             await robot.camera.start()
         await robot.camera.stop()
         assert robot.camera_state() is CameraState.OFF
-        assert not robot.state.snapshot.camera_error
+        assert not robot.state.snapshot.fault("camera")
 
 
 async def test_a_camera_that_gives_no_picture_at_the_start_is_not_on(pi: Pi) -> None:
@@ -222,13 +222,13 @@ async def test_an_encoder_that_fails_is_reported_while_photos_go_on_and_is_tried
     async with rig(pi, platform=pi.with_encoder(start=start), watched=True) as robot:
         await robot.camera.start()
         assert robot.camera_state() is CameraState.ON
-        assert "The video encoder cannot be started: out of memory." in robot.state.snapshot.camera_error
+        assert "The video encoder cannot be started: out of memory." in robot.state.snapshot.fault("camera")
         assert (await robot.camera.photo()).jpeg
         failing[0] = False
         robot.camera.set_watched(False)
         robot.camera.set_watched(True)
         await robot.frames.reach(2)
-        assert not robot.state.snapshot.camera_error
+        assert not robot.state.snapshot.fault("camera")
 
 
 async def test_a_missing_hardware_encoder_names_its_device_and_the_camera_works_on() -> None:
@@ -237,8 +237,8 @@ async def test_a_missing_hardware_encoder_names_its_device_and_the_camera_works_
     library = real_camera_library(pi.sensor, Board.PI_4)
     async with rig(pi, platform=replace(pi.platform, camera_library=lambda: library), watched=True) as robot:
         await robot.camera.start()
-        assert "there is no /dev/video11" in robot.state.snapshot.camera_error
-        assert "bcm2835_codec" in robot.state.snapshot.camera_error
+        assert "there is no /dev/video11" in robot.state.snapshot.fault("camera")
+        assert "bcm2835_codec" in robot.state.snapshot.fault("camera")
         assert (await robot.camera.photo()).jpeg
         await robot.camera.stop()
         assert not pi.capturing()

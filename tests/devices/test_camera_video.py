@@ -159,7 +159,7 @@ async def test_viewers_who_come_and_go_quickly_leave_the_encoder_as_the_last_wan
             await eventually(lambda: CountingEncoder.running_now == int(robot.camera._video._watched))
             if last:
                 await robot.frames.more(2)
-        assert not robot.state.snapshot.camera_error
+        assert not robot.state.snapshot.fault("camera")
 
 
 async def test_many_requests_make_one_keyframe(pi: Pi) -> None:

@@ -146,7 +146,7 @@ async def test_dark_lasts_until_the_next_picture() -> None:
         transfers = table.adapter.transfers
         await until(lambda: table.adapter.transfers > transfers + 3)  # idle, and asked whether it is there
         assert table.dark()
-        assert table.state.snapshot.display_error == ""
+        assert table.state.snapshot.fault("display") == ""
         await face.show_emotion(Emotion.SHY)
         assert table.shows(Emotion.SHY)
 
@@ -193,8 +193,8 @@ async def test_unplugged_and_plugged_in_again(
     async with opened(table) as (_, face):
         await face.show_emotion(Emotion.ANGRY)
         table.oled.unplug(code)
-        await until(lambda: table.state.snapshot.display_error != "")  # noticed while idle
-        assert f"The {driver} display at 0x3C on I2C bus 1 does not answer" in table.state.snapshot.display_error
+        await until(lambda: table.state.snapshot.fault("display") != "")  # noticed while idle
+        assert f"The {driver} display at 0x3C on I2C bus 1 does not answer" in table.state.snapshot.fault("display")
         attempts = table.opened
         await until(lambda: table.opened > attempts + 3)
         assert len(warnings_of(caplog)) == 1
@@ -203,7 +203,7 @@ async def test_unplugged_and_plugged_in_again(
         await face.show_emotion(Emotion.RELAXED)  # does not wait for a display that is away
 
         table.oled.plug()
-        await until(lambda: table.state.snapshot.display_error == "")
+        await until(lambda: table.state.snapshot.fault("display") == "")
         assert table.shows(Emotion.RELAXED)
         assert len([record for record in caplog.records if "answers again" in record.getMessage()]) == 1
     assert len(warnings_of(caplog)) == 1
@@ -221,7 +221,7 @@ async def test_unplugged_while_a_picture_is_on_its_way() -> None:
             await asyncio.sleep(0)
             table.oled.unplug()
             table.oled.release_clock()
-        await until(lambda: table.state.snapshot.display_error != "")
+        await until(lambda: table.state.snapshot.fault("display") != "")
         table.oled.plug()
         await until(lambda: table.shows(Emotion.SAD))
 
@@ -234,7 +234,7 @@ async def test_a_loose_wire_that_cuts_the_power_for_a_moment() -> None:
         table.oled.plug()  # it answers, but has lost its set-up and is dark
         assert table.dark()
         await until(lambda: table.shows(Emotion.PLAYFUL))
-        await until(lambda: table.state.snapshot.display_error == "")
+        await until(lambda: table.state.snapshot.fault("display") == "")
 
 
 async def test_a_loose_wire_while_it_is_dark() -> None:
@@ -266,11 +266,11 @@ async def test_missing_at_the_start_and_plugged_in_later(caplog: pytest.LogCaptu
     table = bench()
     table.oled.unplug()
     async with opened(table) as (_, face):
-        assert "does not answer" in table.state.snapshot.display_error
+        assert "does not answer" in table.state.snapshot.fault("display")
         await face.show_emotion(Emotion.TIRED)
         table.oled.plug()
         await until(lambda: table.shows(Emotion.TIRED))
-        await until(lambda: table.state.snapshot.display_error == "")
+        await until(lambda: table.state.snapshot.fault("display") == "")
     assert len(warnings_of(caplog)) == 1
 
 
@@ -282,9 +282,9 @@ async def test_looking_for_a_missing_display_leaks_nothing() -> None:
         await until(lambda: table.opened > 10)
         for _ in range(5):
             table.oled.plug()
-            await until(lambda: table.state.snapshot.display_error == "")
+            await until(lambda: table.state.snapshot.fault("display") == "")
             table.oled.unplug()
-            await until(lambda: table.state.snapshot.display_error != "")
+            await until(lambda: table.state.snapshot.fault("display") != "")
         assert table.adapter.open_interfaces <= 1
     assert table.adapter.open_interfaces == 0
     assert atexit._ncallbacks() == hooks
@@ -334,7 +334,7 @@ async def test_without_a_display_nothing_is_opened_and_nothing_is_wrong(caplog: 
     async with opened(table) as (display, face):
         await face.show_emotion(Emotion.SERIOUS)
         await display.dark()
-    assert table.state.snapshot.display_error == ""
+    assert table.state.snapshot.fault("display") == ""
     assert table.opened == 0
     assert not caplog.records
 
@@ -343,7 +343,7 @@ async def test_a_machine_without_that_i2c_bus() -> None:
     state = RobotState()
     display = Display(raspberry_pi(), DisplaySettings(bus=32), state)
     await display.open()
-    assert state.snapshot.display_error.startswith("I2C bus 32 cannot be opened")
+    assert state.snapshot.fault("display").startswith("I2C bus 32 cannot be opened")
     await display.close()
 
 

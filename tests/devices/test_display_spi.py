@@ -31,7 +31,7 @@ async def test_emotions_are_on_the_glass(driver: Literal["ssd1306", "sh1106"], h
         picture = render(EXPRESSIONS[emotion], (128, height))
         await display.show(picture)
         assert pack(pi.oled.picture()) == pack(picture), emotion
-    assert state.snapshot.display_error == ""
+    assert state.snapshot.fault("display") == ""
     assert pi.oled.controller.contrast == 9
     assert pi.i2c.transfers == 0
     await display.close()
@@ -76,7 +76,7 @@ async def test_what_is_missing_is_said_and_the_robot_goes_on(
     platform = replace(pi.platform, **change)
     display = Display(platform, DisplaySettings(interface="spi", **settings), state)
     await display.open()
-    assert reason in state.snapshot.display_error
+    assert reason in state.snapshot.fault("display")
     await display.show(Image.new("1", display.size, 1))
     await display.close()
     assert pi.spi.open_devices == 0

@@ -49,12 +49,12 @@ def told(what: str) -> str:
 
 async def test_the_display(caplog: pytest.LogCaptureFixture) -> None:
     pi, state, reported = simulated_platform(scene="clock"), RobotState(), list[str]()
-    state.listen(lambda snapshot: reported.append(snapshot.display_error))
+    state.listen(lambda snapshot: reported.append(snapshot.fault("display")))
     platform = replace(pi.platform, i2c=Clumsy(pi.platform.i2c))
     display = Display(platform, DisplaySettings(), state, retry_initial_s=0.01)
     try:
         await display.open()
-        await until(state, lambda snapshot: reported != [] and not snapshot.display_error)
+        await until(state, lambda snapshot: reported != [] and not snapshot.fault("display"))
         assert reported == [told("display"), ""]
         assert display.answers
     finally:
@@ -74,10 +74,10 @@ async def test_the_microphone() -> None:
     try:
         microphone.set_sink(lambda _: heard.set())
         microphone.set_listened(True)
-        await until(state, lambda snapshot: snapshot.microphone_error == told("microphone"))
+        await until(state, lambda snapshot: snapshot.fault("microphone") == told("microphone"))
         async with asyncio.timeout(DEADLINE_S):
             await heard.wait()
-        assert state.snapshot.microphone_error == ""
+        assert state.snapshot.fault("microphone") == ""
     finally:
         await microphone.close()
 
@@ -88,9 +88,9 @@ async def test_the_loudspeaker() -> None:
     loudspeaker = Loudspeaker(platform, "default", state, retry_s=0.01, volume_control="none")
     try:
         loudspeaker.play(bytes(2 * FRAME_SAMPLES * 10))
-        await until(state, lambda snapshot: snapshot.loudspeaker_error == told("loudspeaker"))
+        await until(state, lambda snapshot: snapshot.fault("loudspeaker") == told("loudspeaker"))
         async with asyncio.timeout(DEADLINE_S):
-            while state.snapshot.loudspeaker_error:
+            while state.snapshot.fault("loudspeaker"):
                 loudspeaker.play(bytes(2 * FRAME_SAMPLES * 10))
                 await asyncio.sleep(0.02)
     finally:

@@ -161,7 +161,7 @@ async def test_the_mouth_moves_with_speech_and_the_expression_comes_back() -> No
         ({"camera": CameraState.STARTING}, Signs()),
         ({"viewers": 2}, Signs(watched=True)),
         ({"microphone_on": True}, Signs(microphone=True)),
-        ({"camera_error": "No camera was found."}, Signs(error="No camera was found")),
+        ({"faults": {"camera": "No camera was found."}}, Signs(error="No camera was found")),
     ],
 )
 async def test_what_is_true_of_the_robot_is_seen_at_a_glance(change: dict[str, object], signs: Signs) -> None:
@@ -196,11 +196,11 @@ async def test_a_face_comes_back_by_itself() -> None:
     async with living() as stage:
         await until(lambda: stage.shows(Emotion.NEUTRAL))
         stage.pi.oled.unplug()
-        await until(lambda: stage.state.snapshot.display_error != "")
+        await until(lambda: stage.state.snapshot.fault("display") != "")
         stage.face.show_emotion(Emotion.ANGRY)
         stage.pi.oled.plug()
         await until(lambda: stage.shows(Emotion.ANGRY))
-        assert stage.state.snapshot.display_error == ""
+        assert stage.state.snapshot.fault("display") == ""
 
 
 async def test_unplugged_while_the_face_turns() -> None:
@@ -211,7 +211,7 @@ async def test_unplugged_while_the_face_turns() -> None:
             stage.face.show_emotion(emotion)
             await until(lambda before=before: stage.pi.oled.picture().tobytes() != before)  # type: ignore[misc]  # a lambda's default
             stage.pi.oled.unplug()
-            await until(lambda: stage.state.snapshot.display_error != "")
+            await until(lambda: stage.state.snapshot.fault("display") != "")
             stage.pi.oled.plug()
             await until(lambda emotion=emotion: stage.shows(emotion))  # type: ignore[misc]  # a lambda's default
 

@@ -77,7 +77,7 @@ async def test_a_stalled_camera_is_restarted_and_its_viewers_get_pictures_again(
         stamps = [frame.timestamp_us for frame in robot.frames.received]
         assert stamps == sorted(set(stamps))
         await eventually(lambda: robot.camera_state() is CameraState.ON)
-        assert not robot.state.snapshot.camera_error
+        assert not robot.state.snapshot.fault("camera")
         assert (await robot.camera.photo()).jpeg
 
 

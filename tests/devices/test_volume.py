@@ -108,7 +108,7 @@ async def test_a_card_that_was_plugged_in_again_gets_the_volume_again(
     await loudspeaker.set_volume(30)
     pi.loudspeaker.absent = pi.mixer.absent = True
     play(loudspeaker, SOUND)
-    await until(lambda: loudspeaker._state.snapshot.loudspeaker_error != "")
+    await until(lambda: loudspeaker._state.snapshot.fault("loudspeaker") != "")
     pi.mixer.controls["PCM"] = SimulatedControl(volume=100)  # as cards begin
     pi.loudspeaker.absent = pi.mixer.absent = False
 

@@ -23,7 +23,7 @@ async def _main(sound: bytes, played: Path, control: str) -> None:
                 await asyncio.sleep(0.01)
     finally:
         await loudspeaker.close()
-        print(state.snapshot.loudspeaker_error)
+        print(state.snapshot.fault("loudspeaker"))
 
 
 if __name__ == "__main__":

@@ -79,11 +79,11 @@ def test_the_settings(tmp_path: Path, settings: str) -> None:
 async def test_the_agent_reacts(terminal: Terminal, buttons: Buttons) -> None:
     async with terminal.running(RECIPES["button agent"], program=sys.executable) as agent:
         await agent.until("Waiting for what happens.")
-        buttons.obey("press button")
-        await agent.until("The button button was pressed.")
+        buttons.obey("press doorbell")
+        await agent.until("Button doorbell was pressed.")
         await agent.until("The face shows laugh.")
-        buttons.obey("press motion")
-        await agent.until("The motion sensor motion sees motion.")
+        buttons.obey("press hall")
+        await agent.until("Motion sensor hall sees motion.")
         with Image.open(terminal.folder / "visitor.jpg") as picture:
             assert picture.size == (320, 240)
 

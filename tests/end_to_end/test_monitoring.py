@@ -236,7 +236,7 @@ async def test_health_that_crashes_is_told_and_comes_again(broker: PrivateBroker
         message = await message_on(broker, HEALTH)
         assert isinstance(message.payload, bytes)
         fault = "The service health crashed: LookupError: in the middle of the figures."
-        assert json.loads(message.payload)["faults"]["now"] == {"services": fault}
+        assert json.loads(message.payload)["faults"]["now"] == {"health": fault}
 
 
 async def message_on(

@@ -241,13 +241,11 @@ async def test_a_device_that_nobody_brings_is_refused_with_those_there_are() -> 
 
 
 @pytest.mark.usefixtures("example")
-async def test_a_device_that_does_not_work_is_an_event_and_the_robot_goes_on(tmp_path: Path) -> None:
+async def test_a_device_that_does_not_work_is_a_fault_and_the_robot_goes_on(tmp_path: Path) -> None:
     given = context(file=str(tmp_path / "nothing"))
     async with AsyncExitStack() as devices:
         assert len(await open_plugins([given], devices)) == 1
-        (event,) = given.events.after()
-        assert event.kind == "fault"
-        assert "'thermometer' does not work" in event.text
+        assert "'thermometer' does not work" in given.state.snapshot.faults["device thermometer"]
 
 
 @pytest.mark.parametrize(

@@ -194,11 +194,11 @@ async def test_a_mistake_of_ours_beside_what_hinders_it_counts() -> None:
             await supervised(RobotState(), replace(AT_ONCE, most_crashes=4), web=Flaky(*(mixed for _ in range(20))))
 
 
-async def test_a_fault_that_a_service_tells_by_itself_is_not_taken_back_for_it() -> None:
+async def test_a_fault_that_a_service_reports_under_another_name_stays() -> None:
     state, told = RobotState(), asyncio.Event()
 
     async def keep() -> None:
-        state.set_fault("keep", "The disk is full.")
+        state.set_fault("state file", "The disk is full.")
         told.set()
         await asyncio.Event().wait()
 
@@ -209,7 +209,7 @@ async def test_a_fault_that_a_service_tells_by_itself_is_not_taken_back_for_it()
         async for snapshot in state.changes():  # until the other one has run for longer than stable_after_s
             if flaky.runs.is_set() and "flaky" not in snapshot.faults:
                 break
-    assert state.snapshot.faults == {"keep": "The disk is full."}
+    assert state.snapshot.faults == {"state file": "The disk is full."}
     await stop(task)
 
 

@@ -47,7 +47,7 @@ async def test_what_is_said_near_the_robot_is_told_to_agents_peers_and_on_the_fa
         assert robot.messages == [AsrResponse("hello robot", by="")]
         assert robot.caption == "\u201chello robot\u201d"
         await until(lambda: not robot.listens_to_somebody())
-        assert robot.state.snapshot.hearing_error == ""
+        assert robot.state.snapshot.fault("hearing") == ""
     assert children() == before
     assert not robot.pi.microphone.recording
 
@@ -137,7 +137,7 @@ async def test_an_engine_that_cannot_work_is_told_once_and_opens_no_microphone(
     with caplog.at_level(logging.ERROR):
         async with hearing_robot(engine="parrot") as robot:
             await until(lambda: robot.ears._retry_s > 0.1)  # it was tried again
-            assert "There are: none, pocketsphinx" in robot.state.snapshot.hearing_error
+            assert "There are: none, pocketsphinx" in robot.state.snapshot.fault("hearing")
             assert robot.pi.microphone.starts == 0
     assert len([record for record in caplog.records if "cannot understand speech" in record.message]) == 1
     assert [event.kind for event in robot.events.after()].count("fault") == 1
@@ -149,8 +149,8 @@ async def test_an_engine_that_was_killed_is_started_again() -> None:
         await until(robot.hears_microphone)
         (engine,) = set(children()) - before
         os.kill(engine, signal.SIGKILL)
-        await until(lambda: robot.state.snapshot.hearing_error)
-        await until(lambda: not robot.state.snapshot.hearing_error and robot.hears_microphone())
+        await until(lambda: robot.state.snapshot.fault("hearing"))
+        await until(lambda: not robot.state.snapshot.fault("hearing") and robot.hears_microphone())
         await hears_again(robot)
 
 

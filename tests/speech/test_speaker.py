@@ -303,7 +303,7 @@ async def test_a_missing_engine_is_reported_once_at_start_and_refuses_to_speak(
 ) -> None:
     async with on_stage(EspeakEngine(program="espeak-ng-that-is-not-there")) as stage:
         await stage.speaker.check()
-        assert "sudo apt install espeak-ng" in stage.state.snapshot.voice_error
+        assert "sudo apt install espeak-ng" in stage.state.snapshot.fault("voice")
         with pytest.raises(DeviceError, match="sudo apt install espeak-ng"):
             await stage.speaker.say("Hello")
         assert stage.messages == []
@@ -313,7 +313,7 @@ async def test_a_missing_engine_is_reported_once_at_start_and_refuses_to_speak(
 async def test_an_engine_that_fails_midway_ends_the_text_and_the_next_one_is_said() -> None:
     async with on_stage(Hum(fails_at="broken")) as stage:
         errors: list[str] = []
-        stage.state.listen(lambda snapshot: errors.append(snapshot.voice_error))
+        stage.state.listen(lambda snapshot: errors.append(snapshot.fault("voice")))
         bad = await stage.speaker.say("Fine. This is broken. Never.")
         good = await stage.speaker.say("Good")
         await stage.is_over(bad.task_id)
@@ -322,7 +322,7 @@ async def test_an_engine_that_fails_midway_ends_the_text_and_the_next_one_is_sai
         assert stage.text_of(bad.task_id) == "Fine. "
         await stage.is_over(good.task_id)
         assert stage.story_of(good.task_id)[-1] == "TtsComplete"
-        assert stage.state.snapshot.voice_error == ""
+        assert stage.state.snapshot.fault("voice") == ""
 
 
 async def test_a_robot_that_leaves_falls_silent_and_says_so() -> None:

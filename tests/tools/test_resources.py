@@ -288,7 +288,7 @@ async def test_viewers_and_faults_come_and_go(robot: Robot) -> None:
     async with robot.agent("legacy") as agent:
         for uri in ("robot://status", "robot://events"):
             await agent.subscribe(uri)
-        changes: list[dict[str, Any]] = [{"viewers": 1}, {"viewers": 0}, {"display_error": "Gone."}]
+        changes: list[dict[str, Any]] = [{"viewers": 1}, {"viewers": 0}, {"faults": {"display": "Gone."}}]
         for number, change in enumerate(changes, 1):
             robot.body.state.update(**change)
             await robot.tap.until("robot://events", number)
@@ -349,7 +349,7 @@ async def test_what_changed_and_changed_back_and_mere_counters_are_not_told(body
 
 async def test_a_device_that_is_added_later_needs_nothing_but_the_log(body: Body) -> None:
     told, task = await announced(body)
-    body.events.add("button", "The button 'left' was pressed.")
+    body.events.add("input", "Button left was pressed.")
     async with asyncio.timeout(PATIENCE_S):
         assert await told.get() == "robot://events"
     task.cancel()

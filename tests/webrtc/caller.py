@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
 from robot_node.apps.private_broker import PrivateBroker
-from robot_node.core.counters import Measurements
+from robot_node.core.counters import Counters
 from robot_node.core.media import VideoSource
 from robot_node.core.state import CallState, RobotState
 from robot_node.mqtt import Backoff, Broker, LinkStatus
@@ -45,7 +45,7 @@ class Caller:
     control: CallControl
     backoff: CountedBackoff
     task: asyncio.Task[None]
-    measurements: Measurements
+    counters: Counters
     links: list[LinkStatus] = field(default_factory=list)
     messages: list[BackendMessage] = field(default_factory=list)
 
@@ -74,7 +74,7 @@ async def calling_robot(
     address = Broker.from_url(private.url)
     links: list[LinkStatus] = []
     messages: list[BackendMessage] = []
-    measurements = Measurements()
+    counters = Counters()
     task = asyncio.create_task(
         dial(
             address,
@@ -86,12 +86,12 @@ async def calling_robot(
             backoff=backoff,
             link_backoff=Backoff(initial_s=0.05, maximum_s=0.2),
             on_status=links.append,
-            measurements=measurements,
+            counters=counters,
             on_message=messages.append,
         )
     )
     try:
-        yield Caller(address, scene, streams, state, control, backoff, task, measurements, links, messages)
+        yield Caller(address, scene, streams, state, control, backoff, task, counters, links, messages)
     finally:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):

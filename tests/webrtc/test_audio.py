@@ -221,7 +221,7 @@ async def test_a_missing_microphone_leaves_the_picture_alone(listening: SoundRob
     async with peer(listening.robot.broker) as viewer:
         await offer(viewer)
         await viewer.frame()
-        await until(lambda: "cannot be used" in listening.robot.state.snapshot.microphone_error)
+        await until(lambda: "cannot be used" in listening.robot.state.snapshot.fault("microphone"))
         await viewer.frame()
 
 

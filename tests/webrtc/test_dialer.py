@@ -137,7 +137,7 @@ async def test_the_call_ends_when_the_backend_terminates_it(caller: Caller, back
     await backend.send(Terminated("enough seen"))
     await caller.is_in(CallState.CLOSED)
     assert "'enough seen'" in caller.state.snapshot.call_error
-    counted = caller.measurements
+    counted = caller.counters
     assert (counted.calls, counted.calls_connected, counted.call_ends["terminated"]) == (1, 1, 1)
     await until(lambda: not caller.scene.encoding)
     assert not caller.control.wanted
@@ -197,7 +197,7 @@ async def test_a_silent_backend_is_called_again_after_growing_delays(
 async def test_attempts_are_limited_if_the_owner_wants_that(broker: PrivateBroker, backend: MediaBackend) -> None:
     async with calling_robot(broker, DialerSettings(answer_timeout_s=0.05, max_attempts=3)) as caller:
         await caller.is_in(CallState.FAILED)
-        counted = caller.measurements
+        counted = caller.counters
         assert (counted.calls, counted.calls_connected, counted.call_ends["not_answered"]) == (3, 0, 3)
         assert "after 3 attempts" in caller.state.snapshot.call_error
         assert len(caller.backoff.delays) == 2

@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from robot_node.core.backoff import Backoff, RestartPolicy
-from robot_node.core.counters import Measurements
+from robot_node.core.counters import Counters
 from robot_node.devices.board import Board
 from robot_node.devices.platform import Platform
 from robot_node.errors import BrokerError
@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # what makes the figures and shows them is loaded when it is 
 
 logger = logging.getLogger(__name__)
 
-_LATENESS_INTERVAL_S = 1.0
+_LOOP_LAG_INTERVAL_S = 1.0
 
 _FOR_EVER = RestartPolicy(maximum_s=300.0, window_s=0.0)
 """Nobody loses an agent's session because the robot's health cannot be told."""
@@ -54,7 +54,7 @@ class Monitoring:
         """
         services: dict[str, Service] = {}
         if self._settings.metrics.enabled or self._settings.health.enabled:
-            services["event loop lateness"] = partial(self._watch_lateness, online)
+            services["event loop lateness"] = partial(self._watch_loop_lag, online)
         if self._settings.metrics.enabled:
             services["metrics"] = partial(self._serve_metrics, online)
         return services
@@ -97,9 +97,9 @@ class Monitoring:
         now: Figures = figures.figures_of(self._body, await self._board.read(), self._settings.robot.server_id)
         return now
 
-    async def _watch_lateness(self, online: asyncio.Event) -> None:
+    async def _watch_loop_lag(self, online: asyncio.Event) -> None:
         await online.wait()  # until then modules are loaded, which is no fault
-        await watch_lateness(self._body.measurements)
+        await watch_loop_lag(self._body.counters)
 
     async def _serve_metrics(self, online: asyncio.Event) -> None:
         await online.wait()
@@ -124,15 +124,15 @@ async def _module(name: str) -> ModuleType:
     return await asyncio.to_thread(importlib.import_module, f"robot_node.robot.monitoring.{name}")
 
 
-async def watch_lateness(measurements: Measurements, *, interval_s: float = _LATENESS_INTERVAL_S) -> None:
+async def watch_loop_lag(counters: Counters, *, interval_s: float = _LOOP_LAG_INTERVAL_S) -> None:
     """Report how late the event loop is, until cancelled.
 
     Args:
-        measurements: Where to.
+        counters: Where to.
         interval_s: How often, in seconds.
     """
     loop = asyncio.get_running_loop()
     while True:
         due = loop.time() + interval_s
         await asyncio.sleep(interval_s)
-        measurements.loop_was_late(max(0.0, loop.time() - due))
+        counters.record_loop_lag(max(0.0, loop.time() - due))

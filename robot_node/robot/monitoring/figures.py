@@ -13,8 +13,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from robot_node.core.counters import Distribution, Link, Measurements, Outcome, faults_of
-from robot_node.core.state import CallState, CameraState
+from robot_node.core.counters import Counters, Distribution, Link, Outcome
+from robot_node.core.state import CallState, CameraState, Device
 from robot_node.devices.board import BoardReadings, Throttling
 from robot_node.robot.robot import Body
 from robot_node.webrtc.call_end import CallCause
@@ -158,7 +158,7 @@ class Figures(_Figures):
 
 def figures_of(body: Body, board: BoardReadings, server_id: str) -> Figures:
     """Read them all. From the event loop only."""
-    now, counted = body.state.snapshot, body.measurements
+    now, counted = body.state.snapshot, body.counters
     connected = {Link.MCP: now.mcp_connected, Link.SIGNALING: now.signaling_connected}
     if counted.dialer_connected is not None:
         connected[Link.DIALER] = counted.dialer_connected
@@ -197,8 +197,8 @@ def figures_of(body: Body, board: BoardReadings, server_id: str) -> Figures:
             call=now.call,
         ),
         faults=FaultFigures(
-            now={part: error for part, error in faults_of(now).items() if error},
-            count={part: counted.faults[part] for part in faults_of(now)},
+            now=dict(now.faults),
+            count={part: counted.faults[part] for part in sorted({*Device, *counted.faults})},
             bus_errors=_counted(counted.bus_errors, ("i2c", "spi")),
         ),
         events=body.events.last,
@@ -234,11 +234,11 @@ def _names(flags: Throttling | None) -> list[str] | None:
     return None if flags is None else [flag.name.lower() for flag in Throttling if flag in flags and flag.name]
 
 
-def _process(counted: Measurements) -> ProcessFigures:
+def _process(counted: Counters) -> ProcessFigures:
     resident_pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     return ProcessFigures(
         memory_bytes=resident_pages * resource.getpagesize(),
         cpu_s=round(time.process_time(), 3),
         open_files=len(os.listdir("/proc/self/fd")),  # noqa: PTH208  # no objects for what is only counted
-        loop_lateness=Timing.of(counted.lateness),
+        loop_lateness=Timing.of(counted.loop_lag),
     )

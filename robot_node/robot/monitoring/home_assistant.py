@@ -12,7 +12,6 @@ import zlib
 from importlib import metadata
 from typing import Any
 
-from robot_node.core.counters import faults_of
 from robot_node.core.state import RobotState
 from robot_node.mqtt import Connection
 from robot_node.robot.monitoring.retained import Pace, keep_retained
@@ -101,8 +100,9 @@ def discovery(robot: RobotSettings, presence_topic: str) -> dict[str, Any]:
 def state_message(state: RobotState) -> bytes:
     """What Home Assistant shows, as JSON."""
     now = state.snapshot
-    faults = sorted(part for part, error in faults_of(now).items() if error)
-    return json.dumps({"camera": now.camera, "emotion": now.emotion, "viewers": now.viewers, "faults": faults}).encode()
+    return json.dumps(
+        {"camera": now.camera, "emotion": now.emotion, "viewers": now.viewers, "faults": sorted(now.faults)}
+    ).encode()
 
 
 async def show_in_home_assistant(

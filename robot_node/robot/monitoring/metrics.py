@@ -113,7 +113,11 @@ def _state(now: Figures) -> Iterator[Metric]:
     yield _gauge("microphone_on", "1 while the microphone is open.", state.microphone_on)
     yield _gauge("speaking", "1 while the robot says something.", state.speaking)
     yield _gauge(
-        "fault", "1 while the part does not work.", {part: part in faults.now for part in faults.count}, "part"
+        "fault",
+        "1 while the part does not work, by its name among the faults of get_status. What is no device of every robot "
+        "appears when it first fails.",
+        {part: part in faults.now for part in faults.count},
+        "part",
     )
     yield _counter("faults", "How often the part has failed.", faults.count, label="part")
     yield _counter(

@@ -19,9 +19,9 @@ BUTTON, MOTION, LINE, TRIGGER, ECHO = 22, 23, 24, 25, 8
 
 PINS: dict[str, Any] = {
     "inputs": {
-        "button": {"kind": "button", "pin": BUTTON},
-        "motion": {"kind": "motion_sensor", "pin": MOTION},
-        "line": {"kind": "line_sensor", "pin": LINE, "active_high": False},
+        "doorbell": {"kind": "button", "pin": BUTTON},
+        "hall": {"kind": "motion_sensor", "pin": MOTION},
+        "floor": {"kind": "line_sensor", "pin": LINE, "active_high": False},
     }
 }
 
@@ -44,29 +44,48 @@ async def test_each_input_is_a_resource_and_its_changes_are_events() -> None:
     async with robot(pins=PINS) as it:
         async with Client(it.server) as client:
             listed = {str(resource.uri) for resource in (await client.list_resources()).resources}
-        assert {"robot://pins/button", "robot://pins/motion", "robot://pins/line"} <= listed
-        assert await read(it, "button") == {
-            "name": "button",
+        assert {"robot://pins/doorbell", "robot://pins/hall", "robot://pins/floor"} <= listed
+        assert await read(it, "doorbell") == {
+            "name": "doorbell",
             "kind": "button",
             "active": False,
             "distance_m": None,
             "error": "",
         }
         it.pi.gpio.press(BUTTON)
-        await eventually(lambda: active(it, "button") is True)
-        assert (await read(it, "button"))["active"] is True
+        await eventually(lambda: active(it, "doorbell") is True)
+        assert (await read(it, "doorbell"))["active"] is True
         it.pi.gpio.release(BUTTON)
-        await eventually(lambda: active(it, "button") is False)
+        await eventually(lambda: active(it, "doorbell") is False)
         it.pi.gpio.drive(MOTION, high=True)
-        await eventually(lambda: active(it, "motion") is True)
+        await eventually(lambda: active(it, "hall") is True)
         it.pi.gpio.drive(LINE, high=True)
-        await eventually(lambda: active(it, "line") is False)
+        await eventually(lambda: active(it, "floor") is False)
         assert [text for kind, text in it.told if kind == "input"] == [
-            "The button button was pressed.",
-            "The button button was released.",
-            "The motion sensor motion sees motion.",
-            "The line sensor line sees no line any more.",
+            "Button doorbell was pressed.",
+            "Button doorbell was released.",
+            "Motion sensor hall sees motion.",
+            "Line sensor floor no longer sees a line.",
         ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "texts"),
+    [
+        ("button", ["Button here was pressed.", "Button here was released."]),
+        ("switch", ["Switch here was closed.", "Switch here was opened."]),
+        ("motion_sensor", ["Motion sensor here sees motion.", "Motion sensor here no longer sees motion."]),
+        ("line_sensor", ["Line sensor here sees a line.", "Line sensor here no longer sees a line."]),
+        ("touch_sensor", ["Touch sensor here is touched.", "Touch sensor here is no longer touched."]),
+    ],
+)
+async def test_an_event_names_the_input(kind: str, texts: list[str]) -> None:
+    async with robot(pins={"inputs": {"here": {"kind": kind, "pin": BUTTON}}}) as it:
+        rests_high = kind in {"button", "switch"}  # which are between pin and ground
+        for high in (not rests_high, rests_high):
+            it.pi.gpio.drive(BUTTON, high=high)
+            await eventually(lambda high=high: active(it, "here") is (high is not rests_high))  # type: ignore[misc]  # a lambda's default
+        assert [text for kind, text in it.told if kind == "input"] == texts
 
 
 async def test_whoever_follows_an_input_is_told_of_its_changes_only() -> None:
@@ -76,22 +95,22 @@ async def test_whoever_follows_an_input_is_told_of_its_changes_only() -> None:
         await asyncio.sleep(0)
         it.pi.gpio.press(BUTTON)
         async with asyncio.timeout(DEADLINE_S):
-            assert {await told.get(), await told.get()} == {"robot://pins/button", "robot://events"}
+            assert {await told.get(), await told.get()} == {"robot://pins/doorbell", "robot://events"}
         task.cancel()
 
 
 async def test_an_input_that_cannot_be_read_says_why_and_the_others_work() -> None:
     pi = simulated_platform(scene="clock")
     async with robot(pi, platform=replace(pi.platform, pin_factory=without_library), pins=PINS) as it:
-        now = await read(it, "button")
+        now = await read(it, "doorbell")
         assert now["active"] is None
         assert "Install the pin library" in now["error"]
         assert [text for kind, text in it.told if kind == "fault" and "Install the pin library" in text]
     pi.gpio.pin(BUTTON).broken = True
     async with robot(pi, pins=PINS) as it:
-        assert "GPIO22" in (await read(it, "button"))["error"]
+        assert "GPIO22" in (await read(it, "doorbell"))["error"]
         it.pi.gpio.drive(MOTION, high=True)
-        await eventually(lambda: active(it, "motion") is True)
+        await eventually(lambda: active(it, "hall") is True)
         pi.gpio.pin(BUTTON).broken = False
 
 

@@ -69,7 +69,7 @@ async def test_without_the_led_the_camera_does_not_come_on(fault: str) -> None:
             await it.body.camera.start()
         assert it.pi.sensor.starts == 0
         assert camera(it) is CameraState.FAILED
-        assert f"GPIO{LED}" in it.state.snapshot.camera_error
+        assert f"GPIO{LED}" in it.state.snapshot.fault("camera")
         setattr(it.pi.gpio.pin(LED), fault, False)
         await it.body.camera.start()
         assert it.pi.gpio.level(LED) == 1
@@ -82,7 +82,7 @@ async def test_an_led_that_goes_dark_while_the_camera_is_on_switches_it_off(faul
         setattr(it.pi.gpio.pin(LED), fault, value)
         await eventually(lambda: camera(it) is CameraState.FAILED)
         assert not capturing(it)
-        assert f"GPIO{LED}" in it.state.snapshot.camera_error
+        assert f"GPIO{LED}" in it.state.snapshot.fault("camera")
         (reason,) = [event for event in it.body.events.after() if event.kind == "fault"]
         assert f"The indicator LED on GPIO{LED}" in reason.text
         await it.body.camera.restart()  # a hand must see to the LED first
@@ -196,11 +196,11 @@ async def test_a_switch_that_cannot_be_read_counts_as_engaged() -> None:
         with pytest.raises(ToolError, match=rf"cannot be read: The privacy switch on GPIO{SWITCH}"):
             await control_camera(it, enabled=True)
         assert engaged(it)
-        assert f"GPIO{SWITCH}" in it.state.snapshot.privacy_error
+        assert f"GPIO{SWITCH}" in it.state.snapshot.fault("privacy")
         it.pi.gpio.pin(SWITCH).broken = False
         await control_camera(it, enabled=True)
         assert not engaged(it)
-        assert it.state.snapshot.privacy_error == ""
+        assert it.state.snapshot.fault("privacy") == ""
 
 
 async def test_a_switch_that_means_privacy_when_closed() -> None:

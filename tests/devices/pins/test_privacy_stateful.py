@@ -158,7 +158,7 @@ class PrivateRobot(RuleBasedStateMachine):
         self.run(self._tools(nothing))
         if was_on and not self.led_can_be_seen:
             assert self.robot.state.snapshot.camera is CameraState.FAILED
-            assert f"GPIO{LED}" in self.robot.state.snapshot.camera_error
+            assert f"GPIO{LED}" in self.robot.state.snapshot.fault("camera")
 
     @property
     def led_can_be_seen(self) -> bool:

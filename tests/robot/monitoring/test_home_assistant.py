@@ -108,7 +108,7 @@ def test_ids_that_look_alike_stay_different() -> None:
 
 def test_the_state_is_what_the_templates_read() -> None:
     state = RobotState()
-    state.update(camera=CameraState.ON, emotion="shy", viewers=2, display_error="It is unplugged.")
+    state.set_fault("display", "It is unplugged.", camera=CameraState.ON, emotion="shy", viewers=2)
     assert state_message(state) == b'{"camera": "on", "emotion": "shy", "viewers": 2, "faults": ["display"]}'
     read = {
         name

@@ -105,7 +105,7 @@ async def test_however_much_changes_messages_keep_their_distance(broker: Private
         ({"privacy": True}, True),
         ({"viewers": 1}, True),
         ({"signaling_connected": True}, True),
-        ({"display_error": "It is unplugged."}, True),
+        ({"faults": {"display": "It is unplugged."}}, True),
         ({"faults": {"face": "The service face crashed."}}, True),
     ],
 )
@@ -127,7 +127,7 @@ async def test_health_comes_early_for_what_a_person_would_ask_about(broker: Priv
         task = asyncio.create_task(telling)
         first = Figures.model_validate_json(await next_payload(client))
         silent_body.state.update(emotion="happy", sessions=1, speaking=True)
-        silent_body.state.update(camera=CameraState.FAILED, camera_error="It is unplugged.")
+        silent_body.state.set_fault("camera", "It is unplugged.", camera=CameraState.FAILED)
         second = Figures.model_validate_json(await next_payload(client))
         silent_body.state.update(emotion="sad", sessions=2, speaking=False)
         task.cancel()

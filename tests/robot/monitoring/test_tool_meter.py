@@ -24,7 +24,7 @@ async def measured(body: Body, access: AccessSettings | None = None) -> AsyncIte
     """The robot's server, as the robot itself sets it up, and a client of it."""
     server = build_server(body, name="test/robot", description="A robot.")
     await guarded(server, access or AccessSettings())
-    body.measurements.know_tools(tool.name for tool in await server.list_tools())
+    body.counters.register_tools(tool.name for tool in await server.list_tools())
     async with Client(server) as client:
         yield server, client
 
@@ -32,7 +32,7 @@ async def measured(body: Body, access: AccessSettings | None = None) -> AsyncIte
 def counted(body: Body) -> dict[str, dict[Outcome, int]]:
     return {
         name: {outcome: count for outcome, count in calls.outcomes.items() if count}
-        for name, calls in body.measurements.tools.items()
+        for name, calls in body.counters.tools.items()
     }
 
 
@@ -46,7 +46,7 @@ async def test_what_works_and_what_does_not(silent_body: Body) -> None:
         "change_emotion": {Outcome.OK: 1},
         "take_photo": {Outcome.ERROR: 1},
     }
-    assert silent_body.measurements.tools["take_photo"].seconds.count == 1
+    assert silent_body.counters.tools["take_photo"].seconds.count == 1
 
 
 async def test_nothing_but_calls_of_tools_is_counted(silent_body: Body) -> None:
@@ -79,7 +79,7 @@ async def test_a_call_that_is_given_up_is_counted_as_such(silent_body: Body) -> 
         started.set()
         await asyncio.Event().wait()
 
-    silent_body.measurements.know_tools(["wait"])
+    silent_body.counters.register_tools(["wait"])
     async with Client(server) as client:
         call = asyncio.create_task(client.call_tool("wait"))
         await started.wait()

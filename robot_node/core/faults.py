@@ -1,0 +1,52 @@
+"""The beginning and end of faults, derived from the changes of the robot's state. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from robot_node.core.state import CameraState, Device, RobotSnapshot
+
+
+@dataclass(frozen=True, slots=True)
+class FaultChange:
+    """One fault that began, has another reason now, or ended.
+
+    Attributes:
+        name: Its name in :attr:`robot_node.core.state.RobotSnapshot.faults`.
+        error: Why it does not work; empty when it works again.
+        began: It worked before.
+    """
+
+    name: str
+    error: str
+    began: bool = False
+
+
+class FaultTracker:
+    """Finds what began and ended from one snapshot to the next.
+
+    Args:
+        now: The first snapshot.
+    """
+
+    def __init__(self, now: RobotSnapshot) -> None:
+        self._known = dict(now.faults)
+
+    def update(self, now: RobotSnapshot) -> tuple[FaultChange, ...]:
+        """Return what has changed since the snapshot before."""
+        changes = []
+        for name, error in now.faults.items():
+            before = self._known.get(name, "")
+            if error != before:
+                changes.append(FaultChange(name, error, began=not before))
+            self._known[name] = error
+        for name in self._known.keys() - now.faults.keys():
+            if name == Device.CAMERA and now.camera is not CameraState.ON:
+                # A start clears its error, but only a picture shows that it works again; until then the same failure
+                # is no news, perhaps for days, unless somebody has switched the camera off in between.
+                if now.camera is CameraState.OFF:
+                    self._known[name] = ""
+                continue
+            del self._known[name]
+            changes.append(FaultChange(name, ""))
+        return tuple(changes)
