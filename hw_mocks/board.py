@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from robot_node.devices.platform import no_board
+
 
 @dataclass
 class SimulatedBoard:
@@ -11,7 +13,7 @@ class SimulatedBoard:
 
     Attributes:
         temperature_c: Of the processor; None: this machine doesn't tell.
-        throttled: The bits of ``vcgencmd get_throttled``; None: there is no such command.
+        throttled: The bits of ``vcgencmd get_throttled``; None: the machine is no Raspberry Pi.
     """
 
     temperature_c: float | None = 48.7
@@ -26,5 +28,5 @@ class SimulatedBoard:
     def throttling(self) -> str:
         """What ``vcgencmd get_throttled`` prints."""
         if self.throttled is None:
-            raise FileNotFoundError("vcgencmd")
+            return no_board()
         return f"throttled=0x{self.throttled:x}\n"

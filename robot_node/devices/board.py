@@ -5,13 +5,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import enum
+import logging
 import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from robot_node.devices.platform import Platform
+from robot_node.devices.platform import NotABoardError, Platform
 from robot_node.devices.worker import DeviceWorker
+
+logger = logging.getLogger(__name__)
+
+VCGENCMD_REMEDY = (
+    "The robot's user must be in the group video, and a unit with DevicePolicy= must allow /dev/vcio and "
+    "/dev/vcio_gencmd; the command comes with: sudo apt install raspi-utils-core."
+)
 
 _LIMIT_S = 6.0
 _FRESH_S = 5.0
@@ -60,6 +68,7 @@ class Board:
         self._readings = BoardReadings()
         self._read_at = float("-inf")
         self._asking: asyncio.Task[BoardReadings] | None = None
+        self._reported_unknown = False
 
     async def read(self) -> BoardReadings:
         """What it says now, or said a few seconds ago: however often it is asked, it is not asked more often."""
@@ -85,8 +94,28 @@ class Board:
         temperature_c, now, since_boot = None, None, None
         with contextlib.suppress(OSError, ValueError):
             temperature_c = int(self._platform.board_temperature()) / 1000
-        with contextlib.suppress(OSError):
-            if found := re.search(r"0x([0-9a-fA-F]+)", self._platform.board_throttling()):
-                bits, known = int(found[1], 16), sum(Throttling)
-                now, since_boot = Throttling(bits & known), Throttling(bits >> _SINCE_BOOT & known)
+        try:
+            now, since_boot = parse_throttling(self._platform.board_throttling())
+        except NotABoardError:
+            pass
+        except (OSError, ValueError) as error:
+            if not self._reported_unknown:
+                self._reported_unknown = True
+                logger.warning("Whether the Pi is throttled cannot be read: %s. %s", error, VCGENCMD_REMEDY)
         return BoardReadings(temperature_c, now, since_boot)
+
+
+def parse_throttling(text: str) -> tuple[Throttling, Throttling]:
+    """Return what slows the board down now, and what has since it was switched on.
+
+    Args:
+        text: What ``vcgencmd get_throttled`` prints, e.g. ``throttled=0x50005``.
+
+    Raises:
+        ValueError: It prints something else.
+    """
+    found = re.search(r"0x([0-9a-fA-F]+)", text)
+    if found is None:
+        raise ValueError(f"vcgencmd prints {text.strip()[:80]!r}")
+    bits, known = int(found[1], 16), sum(Throttling)
+    return Throttling(bits & known), Throttling(bits >> _SINCE_BOOT & known)

@@ -81,6 +81,7 @@ class Display:
         self._lit = False
         self._blank = False
         self._tells_status = False
+        self._reported_controller = False
         self._set_contrast = settings.contrast
 
     @property
@@ -242,9 +243,10 @@ class Display:
 
     def _set_up(self) -> None:
         settings = self._settings
+        driver = self._driver()
         began = time.monotonic()
         self._device = oled.create(
-            "sh1106" if settings.driver == "sh1106" else "ssd1306",
+            driver,
             self._serial,
             width=settings.width,
             height=settings.height,
@@ -253,6 +255,29 @@ class Display:
         self._picture_s = time.monotonic() - began  # little more than the blank picture that it ends with
         self._apply_contrast()
         self._lit = self._blank = True
+
+    def _driver(self) -> oled.Controller:
+        """Return the controller to drive: the settings', unless the module says that it is an SH1106.
+
+        One that is driven as an SSD1306 shows noise. The other way round the picture is right, or shifted by two
+        columns, and clones exist that answer like an SSD1306: the settings stand.
+        """
+        chosen: oled.Controller = "sh1106" if self._settings.driver == "sh1106" else "ssd1306"
+        if self._settings.interface != "i2c":
+            return chosen
+        try:
+            found = oled.controller_of(self._serial)
+        except OSError:  # some modules answer to writes only
+            return chosen
+        driven = found if found == "sh1106" else chosen
+        if found not in {None, chosen} and not self._reported_controller:
+            self._reported_controller = True
+            logger.warning(
+                'The display says that it is an %s, and display.driver says %s: it is driven as %s. Set driver = "%s" '
+                "in [display] of the settings.",
+                *(str(found).upper(), chosen.upper(), driven.upper(), found),
+            )
+        return driven
 
     def _open_serial(self) -> Any:
         if self._settings.interface == "i2c":

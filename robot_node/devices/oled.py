@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from luma.core.device import device
@@ -9,6 +10,16 @@ from luma.oled.device import sh1106, ssd1306
 from PIL import Image
 
 from robot_node.devices.oled_windows import Window, changed_windows, pack
+
+Controller = Literal["ssd1306", "sh1106"]
+"""The controllers that can be driven, as display.driver names them."""
+
+_CONTROLLERS: Mapping[int, Controller] = {
+    0x8: "sh1106",
+    0x3: "ssd1306",
+    0x6: "ssd1306",
+    0x7: "ssd1306",
+}
 
 WINDOW = 8
 """What a window costs on the bus beside its content, in bytes.
@@ -75,7 +86,7 @@ class Sh1106(_Windowed, sh1106, _Device):  # type: ignore[misc]  # luma ships no
         self.command(*page, low, high)
 
 
-def create(driver: Literal["ssd1306", "sh1106"], serial: Any, *, width: int, height: int, rotate: int) -> Any:
+def create(driver: Controller, serial: Any, *, width: int, height: int, rotate: int) -> Any:
     """Set a controller up and return luma's device for it: on, and blank.
 
     Args:
@@ -101,5 +112,21 @@ def is_on(serial: Any) -> bool:
     Raises:
         OSError: The display does not answer, or not to reads.
     """
-    status = serial._bus.read_byte(serial._addr)  # noqa: SLF001  # a contract test holds these two names of luma
-    return not status & 0x40
+    return not _status(serial) & 0x40
+
+
+def controller_of(serial: Any) -> Controller | None:
+    """Return which controller answers, by the low half of its status byte; None when that is neither's.
+
+    The data sheets call these bits reserved; modules in the field give 8 for an SH1106, and 3, 6 or rarely 7 for an
+    SSD1306. Modules whose data line is not wired back give 0xF.
+
+    Raises:
+        OSError: The display does not answer, or not to reads.
+    """
+    return _CONTROLLERS.get(_status(serial) & 0x0F)
+
+
+def _status(serial: Any) -> int:
+    status: int = serial._bus.read_byte(serial._addr)  # noqa: SLF001  # a contract test holds these two names of luma
+    return status

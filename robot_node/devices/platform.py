@@ -8,8 +8,11 @@ code that runs in a test is the code that runs on a Pi.
 from __future__ import annotations
 
 import importlib.metadata
+import logging
+import os
 import re
 import subprocess
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +21,8 @@ from typing import Any
 from robot_node.core.child_environment import child_environment
 from robot_node.core.pip_hint import run_pip
 from robot_node.errors import DeviceError
+
+logger = logging.getLogger(__name__)
 
 _OLDEST_PICAMERA2 = (0, 3, 26)
 """The first that makes JPEG stills from the YUV stream that the encoder reads; calls have time limits since 0.3.20."""
@@ -99,13 +104,17 @@ def no_pin_users() -> Mapping[int, str]:
     return {}
 
 
+class NotABoardError(OSError):
+    """This machine is no Raspberry Pi: there is nothing to read, and nothing wrong."""
+
+
 def no_board() -> str:
     """A platform that is no Raspberry Pi.
 
     Raises:
-        OSError: always.
+        NotABoardError: always.
     """
-    raise OSError("This hardware is no Raspberry Pi.")
+    raise NotABoardError("This hardware is no Raspberry Pi.")
 
 
 def no_spi() -> Any:
@@ -166,6 +175,8 @@ def raspberry_pi() -> Platform:
 
 
 def _picamera2() -> CameraLibrary:
+    # Its C++ part writes a dozen lines to stderr at each start, past any log of ours: warnings are enough.
+    os.environ.setdefault("LIBCAMERA_LOG_LEVELS", "*:WARN")
     try:
         import picamera2  # takes seconds on a Pi: only when the camera is first needed
         from libcamera import Transform  # belongs to picamera2
@@ -255,8 +266,10 @@ def _amixer(arguments: Sequence[str]) -> str:
 
 
 def _pin_factory() -> Any:
-    from gpiozero import BadPinFactory, Device  # needed only by who has something on the pins
+    from gpiozero import BadPinFactory, Device, PinFactoryFallback  # needed only by who has something on the pins
 
+    # It warns of each library that it tries in vain; what comes of it is one line below, or the error.
+    warnings.filterwarnings("ignore", category=PinFactoryFallback)
     try:
         Device.ensure_pin_factory()
     except BadPinFactory as error:
@@ -265,6 +278,13 @@ def _pin_factory() -> Any:
             remedy="Install the pin library: sudo apt install python3-lgpio; and create the venv with "
             "--system-site-packages. Put the user into the group gpio.",
         ) from error
+    name = type(Device.pin_factory).__module__.rpartition(".")[2]
+    if name != "lgpio":
+        logger.info(
+            "The pins are driven by gpiozero's %r: lgpio, which every Pi can use, is not usable here. Install it: "
+            "sudo apt install python3-lgpio, in a venv with --system-site-packages",
+            name,
+        )
     return Device.pin_factory
 
 
@@ -326,6 +346,13 @@ def _board_throttling() -> str:
             check=True,
             env=child_environment(),
         )
+    except subprocess.CalledProcessError as error:
+        printed = (error.stdout + error.stderr).strip().rpartition("\n")[2]
+        raise OSError(f"vcgencmd fails: {printed or f'exit status {error.returncode}'}") from error
     except subprocess.SubprocessError as error:
-        raise OSError(f"vcgencmd cannot tell: {error}") from error
+        raise OSError(f"vcgencmd fails: {error}") from error
+    except FileNotFoundError as error:
+        if Path("/proc/device-tree/model").exists():
+            raise OSError("vcgencmd is not installed") from error
+        raise NotABoardError("This machine is no Raspberry Pi.") from error
     return done.stdout

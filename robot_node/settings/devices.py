@@ -67,7 +67,9 @@ class DisplaySettings(Section):
             yield "display.dc_pin", self.dc_pin
             yield "display.reset_pin", self.reset_pin
             if self.spi_port == 0:
-                for gpio in (7 if self.spi_device else 8, 9, 10, 11):
+                for gpio in (7, 8):
+                    yield "the SPI bus of [display] (dtparam=spi=on takes both chip selects)", gpio
+                for gpio in (9, 10, 11):
                     yield "the SPI bus of [display]", gpio
         elif self.bus == 1:
             for gpio in (2, 3):

@@ -262,6 +262,31 @@ async def test_a_module_that_cannot_be_read_is_left_in_peace(caplog: pytest.LogC
     assert not warnings_of(caplog)
 
 
+async def test_an_sh1106_is_driven_as_one_whatever_the_settings_say(caplog: pytest.LogCaptureFixture) -> None:
+    """Driven as an SSD1306 it shows noise."""
+    table = bench("sh1106")
+    table.settings = table.settings.model_copy(update={"driver": "ssd1306"})
+    async with opened(table) as (_, face):
+        await face.show_emotion(Emotion.HAPPY)
+        assert table.shows(Emotion.HAPPY)
+        table.oled.unplug()
+        await until(lambda: table.state.snapshot.display_error != "")
+        table.oled.plug()
+        await until(lambda: table.shows(Emotion.HAPPY))
+    (told,) = [text for text in warnings_of(caplog) if "SH1106" in text]
+    assert "display.driver says SSD1306: it is driven as SH1106" in told
+    assert 'Set driver = "sh1106" in [display]' in told
+
+
+async def test_an_ssd1306_that_was_chosen_as_an_sh1106_is_told_and_left(caplog: pytest.LogCaptureFixture) -> None:
+    table = bench("ssd1306")
+    table.settings = table.settings.model_copy(update={"driver": "sh1106"})
+    async with opened(table) as (_, face):
+        await face.show_emotion(Emotion.HAPPY)
+    (told,) = warnings_of(caplog)
+    assert 'it is driven as SH1106. Set driver = "ssd1306"' in told
+
+
 async def test_missing_at_the_start_and_plugged_in_later(caplog: pytest.LogCaptureFixture) -> None:
     table = bench()
     table.oled.unplug()

@@ -44,7 +44,7 @@ inside)
   # Nothing of this machine's own services: the targets that every service needs, and the journal.
   units=$root/run/units
   mkdir -p "$units/sysinit.target.wants"
-  for unit in {basic,sysinit,shutdown,umount,network-online}.target systemd-journald{.service,.socket,-dev-log.socket}; do
+  for unit in {multi-user,basic,sysinit,shutdown,umount,network-online}.target systemd-journald{.service,.socket,-dev-log.socket}; do
     cp "/lib/systemd/system/$unit" "$units/"
   done
   ln -s ../systemd-journald.service "$units/sysinit.target.wants/"

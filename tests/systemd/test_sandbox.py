@@ -18,6 +18,7 @@ DEVICES = {
     "gpiomem": ("gpiomem-bcm2835", 404),
     "snd": ("alsa", 116),
     "vcio": ("vcio", 405),
+    "vcio_gencmd": ("vcio_gencmd", 406),
     "event0": ("input", 13),
     "fb0": ("fb", 29),
     "ttyAMA0": ("ttyAMA", 204),

@@ -136,6 +136,22 @@ async def test_the_watchdog_ends_what_hangs_and_not_what_waits_for_a_broker(
         await asyncio.gather(*(asyncio.to_thread(each.systemctl, "stop") for each in (stopped, hung, waiting)))
 
 
+async def test_a_broker_that_is_down_does_not_keep_the_machine_from_finishing_its_boot(machine: Machine) -> None:
+    async with PrivateBroker() as broker:
+        await broker.stop()
+        service = Service(machine, "robot-at-boot", settings("robot-at-boot", broker))
+        service.systemctl("enable")
+        # As at boot: the target wants the robot. Returns when the target is reached.
+        await asyncio.to_thread(machine.run, "timeout", "60", "systemctl", "start", "multi-user.target")
+        assert machine.run("systemctl", "is-active", "multi-user.target").strip() == "active"
+        await eventually(lambda: service.show("ActiveState") == "activating", "the robot is started after it")
+        await eventually(lambda: "Cannot reach the MQTT broker" in service.log, "the robot waits for its broker")
+        await broker.start()
+        await eventually(lambda: service.show("ActiveState") == "active", "the robot is ready")
+        assert await is_present(broker, "robot-at-boot")
+        await asyncio.to_thread(service.systemctl, "stop")
+
+
 async def test_neither_a_camera_nor_a_broker_that_hangs_nor_a_viewer_keeps_it_from_stopping(
     machine: Machine, broker: PrivateBroker
 ) -> None:

@@ -43,6 +43,10 @@ NECK_SEES = f'[pins]\noutputs.neck = {{ {SERVO} }}\n[[reactions.rules]]\nwhen = 
             '[display]\ninterface = "spi"\n[pins.inputs.button]\nkind = "button"\npin = 10\n',
             "GPIO10 is used twice: by the SPI bus",
         ),
+        (
+            '[display]\ninterface = "spi"\nspi_device = 0\n[pins.inputs.button]\nkind = "button"\npin = 7\n',
+            "GPIO7 is used twice: by the SPI bus of [display] (dtparam=spi=on takes both chip selects)",
+        ),
         ('[pins.outputs.eye]\nkind = "rgb_led"\npins = [5, 6, 5]\n', "GPIO5 is used twice"),
         ('[pins.outputs.lamp]\nkind = "led"\npin = 28\n', "less than or equal to 27"),
         ('[pins.outputs.lamp]\nkind = "laser"\npin = 5\n', "pwm_led"),

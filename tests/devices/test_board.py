@@ -60,8 +60,40 @@ async def test_the_firmware_is_asked_by_its_own_command(
     board.close()
 
 
-async def test_without_the_command_nothing_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        (
+            "echo Can\\'t open device file: /dev/vcio_gencmd; exit 255",
+            "vcgencmd fails: Can't open device file: /dev/vcio",
+        ),
+        ("echo error=1", "vcgencmd prints 'error=1'"),
+    ],
+)
+async def test_a_command_that_fails_is_logged_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, script: str, reason: str
+) -> None:
+    command = tmp_path / "vcgencmd"
+    command.write_text(f"#!/bin/sh\n{script}\n")
+    command.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    now = 100.0
+    board = Board(raspberry_pi(), clock=lambda: now)
+    for _ in range(3):
+        assert (await board.read()).throttling is None
+        now += 60.0
+    board.close()
+    (warning,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert reason in warning
+    assert "/dev/vcio_gencmd" in warning
+    assert "group video" in warning
+
+
+async def test_a_machine_without_the_command_is_no_pi_and_nothing_is_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     board = Board(raspberry_pi())
     assert (await board.read()).throttling is None
     board.close()
+    assert not caplog.records
