@@ -270,7 +270,7 @@ async def test_an_sh1106_is_driven_as_one_whatever_the_settings_say(caplog: pyte
         await face.show_emotion(Emotion.HAPPY)
         assert table.shows(Emotion.HAPPY)
         table.oled.unplug()
-        await until(lambda: table.state.snapshot.display_error != "")
+        await until(lambda: "display" in table.state.snapshot.faults)
         table.oled.plug()
         await until(lambda: table.shows(Emotion.HAPPY))
     (told,) = [text for text in warnings_of(caplog) if "SH1106" in text]
