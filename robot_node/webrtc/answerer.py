@@ -54,7 +54,7 @@ from robot_node.webrtc.signaling import (
     parse,
     username_fragments,
 )
-from robot_node.webrtc.stats import TOO_MANY_VIEWERS, Statistics
+from robot_node.webrtc.stats import TOO_MANY_VIEWERS, OpenSession, Statistics
 from robot_node.webrtc.streams import Streams
 
 if TYPE_CHECKING:
@@ -337,24 +337,28 @@ class _Answerer:
                 self._forget(client)
 
     async def _serve_offer(self, client: _Client, offer: Offer, open_session: SessionOpener) -> SessionEnd:
-        session = open_session(
-            offer,
-            client_id=client.id,
-            send=lambda message: self._send(client.id, message),
-            on_connected=lambda: self._viewer_connected(client),
-        )
-        for candidate in self._candidates_for(client, offer):
-            session.add_candidate(candidate)
-        client.session = session
-        counted = self._statistics.begin(session.stats)
         end = SessionEnd(Cause.LEAVING, "The robot is leaving.")
+        counted: OpenSession | None = None
         try:
+            session = open_session(
+                offer,
+                client_id=client.id,
+                send=lambda message: self._send(client.id, message),
+                on_connected=lambda: self._viewer_connected(client),
+            )
+            for candidate in self._candidates_for(client, offer):
+                session.add_candidate(candidate)
+            client.session = session
+            counted = self._statistics.begin(session.stats)
             end = await session.run()
         except Exception:  # one viewer's failure, of whatever kind, is no reason to stop serving the others
             logger.exception("The session of viewer %r failed", client.id)
             end = SessionEnd(Cause.FAILED, "The session failed inside the robot.")
         finally:
-            counted.end(end)
+            if counted is None:
+                self._statistics.refused(end.cause.name.lower())
+            else:
+                counted.end(end)
             client.session = None
             self._count_viewers()
         return end

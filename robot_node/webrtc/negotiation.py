@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import enum
+import itertools
 import re
 
 from aiortc import RTCIceCandidate, RTCIceServer, RTCRtpSender, RTCRtpTransceiver
-from aiortc.rtcrtpparameters import RTCRtpCodecParameters
-from aiortc.sdp import H264Profile, SessionDescription, candidate_from_sdp, parse_h264_profile_level_id
+from aiortc.sdp import H264Profile, candidate_from_sdp, parse_h264_profile_level_id
 
 from robot_node.webrtc.ice_servers import parse_ice_server
 from robot_node.webrtc.signaling import Candidate
 
 GATHERING_LIMIT_S = 0.5
 """Who makes an offer waits for STUN and TURN servers this long; the robot's answer never waits for them."""
+
+_RTPMAP = re.compile(r"^a=rtpmap:(\d+) ([^/\s]+)/", re.MULTILINE)
+_FMTP = re.compile(r"^a=fmtp:(\d+) (.*)", re.MULTILINE)
 
 LATE_GATHERING_LIMIT_S = 5.0
 """STUN and TURN servers whose candidates do not come within this time after the answer are done without."""
@@ -41,27 +44,34 @@ class VideoCodec(enum.Enum):
     VP8 = "video/VP8"
 
 
-def video_codec_for(offer: str) -> VideoCodec:
+def video_codec_for(description: str) -> VideoCodec:
     """H.264 for whoever decodes what the camera encodes; VP8 for who offers that instead.
 
-    An offer with neither, or one that cannot be read, is for H.264: setting it then says what is wrong with it.
+    Only the first video section is looked at, and by its lines: aiortc's parser reads the whole description anyway
+    when it is set. A description with neither codec, or one that cannot be read, is for H.264: setting it then says
+    what is wrong with it.
     """
-    try:
-        sections = [section for section in SessionDescription.parse(offer).media if section.kind == "video"]
-        codecs = sections[0].rtp.codecs if sections else []
-    except Exception:  # noqa: BLE001  # aiortc's parser lets through whatever a broken description makes it stumble over
+    section = _first_video_section(description)
+    names = {payload_type: name.lower() for payload_type, name in _RTPMAP.findall(section)}
+    parameters = dict(_FMTP.findall(section))
+    if any(name == "h264" and _is_usable_h264(parameters.get(each, "")) for each, name in names.items()):
         return VideoCodec.H264
-    if any(_is_usable_h264(codec) for codec in codecs):
-        return VideoCodec.H264
-    vp8 = any(codec.mimeType.lower() == "video/vp8" for codec in codecs)
-    return VideoCodec.VP8 if vp8 else VideoCodec.H264
+    return VideoCodec.VP8 if "vp8" in names.values() else VideoCodec.H264
 
 
-def _is_usable_h264(codec: RTCRtpCodecParameters) -> bool:
-    if codec.mimeType.lower() != "video/h264" or str(codec.parameters.get("packetization-mode", 0)) != "1":
+def _first_video_section(description: str) -> str:
+    lines = description.splitlines()
+    starts = [index for index, line in enumerate(lines) if line.startswith("m=")] + [len(lines)]
+    sections = ("\n".join(lines[start:end]) for start, end in itertools.pairwise(starts))
+    return next((section for section in sections if section.startswith("m=video ")), "")
+
+
+def _is_usable_h264(fmtp: str) -> bool:
+    parameters = dict(re.findall(r"([^=;\s]+)=([^;\s]*)", fmtp))
+    if parameters.get("packetization-mode") != "1":  # RFC 6184, 8.1: 0 where it is not given
         return False
     try:
-        profile, _ = parse_h264_profile_level_id(str(codec.parameters.get("profile-level-id", "42e01f")))
+        profile, _ = parse_h264_profile_level_id(parameters.get("profile-level-id", "42e01f"))
     except ValueError:
         return False
     return profile in {H264Profile.PROFILE_CONSTRAINED_BASELINE, H264Profile.PROFILE_BASELINE}

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from typing import Any, TypeGuard
 
 from robot_node.errors import SignalingError
+from robot_node.webrtc.sdp_limits import check_sdp
 
 PROXY_NAME = "multimedia_proxy"
 """The answerer's name on a broker with a single media proxy."""
 
 MAX_MESSAGE_BYTES = 128 * 1024
-"""No offer of a browser comes near; larger messages are refused."""
+"""Larger messages are refused unread; a description has bounds of its own (:mod:`robot_node.webrtc.sdp_limits`)."""
 
 MAX_CANDIDATES = 64
 """Per session: each one makes the reader send packets to an address that the sender chose."""
@@ -131,7 +132,8 @@ def parse(payload: bytes) -> Message:
     """Read a message.
 
     Raises:
-        SignalingError: not JSON in UTF-8, too large, of an unknown type, or with data of a wrong form.
+        SignalingError: not JSON in UTF-8, too large, of an unknown type, or with data of a wrong form. A session
+            description that is returned is small enough for aiortc's parser.
     """
     if len(payload) > MAX_MESSAGE_BYTES:
         raise SignalingError(f"A signalling message of {len(payload)} bytes is too large.")
@@ -215,7 +217,9 @@ def _sdp(data: object, kind: str) -> str:
         if data.get("type", kind) != kind:
             raise SignalingError(f"The session description of an {kind} says that it is something else.")
         data = data.get("sdp")
-    return _required_text(data, f"session description of the {kind}")
+    sdp = _required_text(data, f"session description of the {kind}")
+    check_sdp(sdp)
+    return sdp
 
 
 def _candidate(data: object) -> Candidate | EndOfCandidates:

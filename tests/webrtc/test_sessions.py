@@ -374,3 +374,25 @@ async def test_a_session_that_crashes_ends_alone_and_its_viewer_is_told(
         async with peer(robot.broker, "unlucky") as again:
             await again.offer()
             await robot.has_viewers(2, within_s=45)
+
+
+async def test_a_viewer_whose_session_cannot_even_be_made_ends_nobody_elses(
+    robot: Robot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with peer(robot.broker, "watches") as watches, peer(robot.broker, "unlucky") as unlucky:
+        await watches.offer()
+        await robot.has_viewers(1)
+        sdp, _ = await unlucky.make_offer()
+        with monkeypatch.context() as patch:
+            patch.setattr("aiortc.rtcpeerconnection.RTCCertificate.generateCertificate", _no_certificate)
+            await unlucky.send(Offer(sdp))
+            ended = await unlucky.receive(Terminated)
+        assert ended.reason == "The session failed inside the robot."
+        assert robot.statistics.snapshot().totals.ended == {"failed": 1}
+        assert difference(await watches.frame()) < 8
+        await unlucky.send(Offer(sdp))  # a place is free again, and what failed once may work now
+        await unlucky.receive(Answer)
+
+
+def _no_certificate() -> None:
+    raise OSError("no entropy")

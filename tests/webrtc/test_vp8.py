@@ -235,7 +235,7 @@ async def test_a_peer_with_neither_codec_is_told_so(robot: Robot) -> None:
         (None, {"42001f": "surprise", "42e01f": "surprise"}, VP8),
         (VideoCodec.H264, {"packetization-mode=1": "packetization-mode=0"}, VideoCodec.H264),
         (None, {"m=video": "m=audio"}, VideoCodec.H264),
-        (VP8, {"v=0": "nonsense", "m=video": "m=video x"}, VideoCodec.H264),
+        (VP8, {"v=0": "nonsense", "c=IN": "c=nonsense"}, VP8),  # setting it says what is wrong with it
     ],
 )
 async def test_each_offer_is_for_the_first_codec_that_it_has(
