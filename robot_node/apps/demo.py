@@ -85,7 +85,7 @@ async def _serve_console(settings: Settings, says: asyncio.Future[str]) -> None:
     def listening(url: str) -> None:
         says.set_result(f"See and steer it in a browser: {url}")
         if sys.stdin is not None and sys.stdin.isatty():
-            open_browser(url)
+            asyncio.get_running_loop().run_in_executor(None, open_browser, url)  # it may wait for the browser
 
     try:
         await serve_console(console_of(settings), on_listening=listening)

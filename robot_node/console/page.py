@@ -95,13 +95,14 @@ def _read(path: Path) -> PageFile:
     )
 
 
-@cache
 def face_picture(emotion: str) -> bytes | None:
     """A PNG of the face with an emotion, lit pixels on nothing; None when there is no such emotion."""
-    expression = EXPRESSIONS.get(emotion)
-    if expression is None:
-        return None
-    lit = render(expression, (128, 64)).convert("L")
+    return _face_picture(emotion) if emotion in EXPRESSIONS else None
+
+
+@cache  # of the names that there are, not of all that a browser may ask for
+def _face_picture(emotion: str) -> bytes:
+    lit = render(EXPRESSIONS[emotion], (128, 64)).convert("L")
     picture = Image.new("LA", lit.size, (255, 0))
     picture.putalpha(lit)
     png = io.BytesIO()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
@@ -46,7 +47,7 @@ class Console:
 
 
 def build_app(console: Console, files: Mapping[str, PageFile]) -> Starlette:
-    """The web application.
+    """The web application. Reads a file, the version of the package: not for the event loop.
 
     Args:
         console: Its settings.
@@ -58,7 +59,7 @@ def build_app(console: Console, files: Mapping[str, PageFile]) -> Starlette:
         return JSONResponse(configuration, headers={**HEADERS, "Cache-Control": "no-store"})
 
     async def face(request: Request) -> Response:
-        picture = face_picture(request.path_params["emotion"])
+        picture = await asyncio.to_thread(face_picture, request.path_params["emotion"])
         if picture is None:
             return Response("There is no such emotion.", 404, HEADERS, "text/plain")
         return Response(picture, 200, {**HEADERS, "Cache-Control": "max-age=86400"}, "image/png")
@@ -88,9 +89,9 @@ async def serve_console(console: Console, *, on_listening: Callable[[str], None]
         NotReadyError: the page has not been built.
         SettingsError: the address cannot be listened at.
     """
-    app = build_app(console, page_files())
+    app = await asyncio.to_thread(lambda: build_app(console, page_files()))
     remedy = "Choose another address or port: --host, --port, or [console] of the settings."
-    with listen(console.host, console.port, remedy=remedy) as listener:
+    with await listen(console.host, console.port, remedy=remedy) as listener:
         host = f"[{console.host}]" if ":" in console.host else console.host
         on_listening(f"http://{host}:{listener.getsockname()[1]}/")
         await serve_app(app, listener, name="console", lifespan="off")

@@ -15,8 +15,8 @@ from robot_node.errors import NotReadyError, SettingsError
 _GOODBYE_S = 1
 
 
-def listen(host: str, port: int, *, remedy: str) -> socket.socket:
-    """Take a port.
+async def listen(host: str, port: int, *, remedy: str) -> socket.socket:
+    """Take a port. The look-up of the host, which may wait for a name server, happens in a thread.
 
     Args:
         host: A host name or address of this machine.
@@ -26,20 +26,33 @@ def listen(host: str, port: int, *, remedy: str) -> socket.socket:
     Raises:
         SettingsError: it cannot be had.
     """
+    opening = asyncio.get_running_loop().run_in_executor(None, _open_listener, host, port)
     try:
-        family, _, _, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, socket.SOCK_STREAM)
-        try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind(where)
-            listener.listen()
-        except OSError:
-            listener.close()
-            raise
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        opening.add_done_callback(_close_listener)  # the thread goes on, and nobody takes what it opens
+        raise
     except OSError as error:
         reason = error.strerror or str(error)
         raise SettingsError(f"Cannot listen at {host}:{port}: {reason}.", remedy=remedy) from error
+
+
+def _open_listener(host: str, port: int) -> socket.socket:
+    family, _, _, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(where)
+        listener.listen()
+    except OSError:
+        listener.close()
+        raise
     return listener
+
+
+def _close_listener(opening: asyncio.Future[socket.socket]) -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().close()
 
 
 @contextlib.contextmanager

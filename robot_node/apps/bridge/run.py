@@ -45,7 +45,7 @@ async def run_bridge(
     bridge = Bridge()
     with contextlib.ExitStack() as stack:
         remedy = "Choose another address or port."
-        listener = stack.enter_context(listen(http.host, http.port, remedy=remedy)) if http else None
+        listener = stack.enter_context(await listen(http.host, http.port, remedy=remedy)) if http else None
         async with robots(broker, wanted=wanted, client_id=own_id, on_event=bridge.on_event, backoff=backoff) as pool:
             bridge.serve(pool)
             if http is None or listener is None:

@@ -226,7 +226,7 @@ async def serve_metrics(
     """
     remedy = "Choose another address or port in [metrics] of the settings."
     with not_for_good():
-        listener = listen(settings.host, settings.port, remedy=remedy)
+        listener = await listen(settings.host, settings.port, remedy=remedy)
     with listener:
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         on_listening(f"http://{host}:{listener.getsockname()[1]}{PATH}")
