@@ -63,7 +63,7 @@ async def _serve_robots(broker: Broker, first: int, count: int) -> None:
     async with asyncio.TaskGroup() as group:
         for number in range(first, first + count):
             server_id, server_name = _name(number)
-            options = ServerOptions(server_id=server_id, server_name=server_name, connect_timeout_s=_START_LIMIT_S)
+            options = ServerOptions(server_id=server_id, server_name=server_name)
             group.create_task(serve(broker, server_with_add(), options, on_online=on_online))
 
 
@@ -189,7 +189,7 @@ def main() -> None:
     if arguments.peer:
         url, first, count = arguments.peer
         with contextlib.suppress(KeyboardInterrupt):
-            asyncio.run(_serve_robots(Broker.from_url(url), int(first), int(count)))
+            asyncio.run(_serve_robots(Broker(url, connect_timeout_s=_START_LIMIT_S), int(first), int(count)))
     else:
         print_result(measure(max(2, arguments.robots), arguments.calls, arguments.seconds))
 

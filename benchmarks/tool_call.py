@@ -39,7 +39,7 @@ from benchmarks._processes import LOOPBACK, READY, peer, reply
 from benchmarks._report import command_line, percentile, positive, print_result, progress, times_ms
 from robot_node.apps.private_broker import PrivateBroker, free_port
 from robot_node.mcp_mqtt.client import mqtt_transport
-from robot_node.mcp_mqtt.server import ServerOptions, serve
+from robot_node.mcp_mqtt.server import ServerLimits, ServerOptions, serve
 from robot_node.mqtt import Broker
 
 _SERVER_NAME = "robot-node/benchmark"
@@ -52,7 +52,7 @@ _CALLS_PER_CONNECTION = 200
 
 
 async def _serve_mqtt(qos: int, url: str) -> None:
-    options = ServerOptions(server_id=_SERVER_IDS[qos], server_name=_SERVER_NAME, qos=qos)
+    options = ServerOptions(server_id=_SERVER_IDS[qos], server_name=_SERVER_NAME, limits=ServerLimits(qos=qos))
     await serve(Broker.from_url(url), server_with_add(), options, on_online=_say_ready)
 
 

@@ -27,7 +27,7 @@ from robot_node.devices.plugin import DeviceContext
 from robot_node.devices.stalls import restart_when_stalled, switch_on_at_start
 from robot_node.mcp_mqtt.notifier import Notifier
 from robot_node.mcp_mqtt.server import Beside, ServerOptions, serve
-from robot_node.mqtt import Backoff, LinkStatus
+from robot_node.mqtt import LinkStatus
 from robot_node.robot import systemd, watchdog
 from robot_node.robot.chat import Chat
 from robot_node.robot.monitoring.factory import Monitoring
@@ -211,7 +211,7 @@ async def _serve_mcp(
     beside: Beside,
     link: LinkCheck,
 ) -> None:
-    robot, mcp = settings.robot, settings.mcp
+    robot = settings.robot
 
     def report(status: LinkStatus) -> None:
         link.report(status)
@@ -222,25 +222,14 @@ async def _serve_mcp(
         server_name=robot.server_name,
         description=robot.description,
         meta=meta,
-        qos=mcp.qos,
-        max_sessions=mcp.max_sessions,
-        max_requests=mcp.max_requests,
-        inbox_messages=mcp.inbox_messages,
-        max_subscriptions=mcp.max_subscriptions,
-        max_message_bytes=mcp.max_message_bytes,
-        idle_limit_s=mcp.idle_limit_s,
-        ping_interval_s=mcp.ping_interval_s,
-        ping_timeout_s=mcp.ping_timeout_s,
-        presence_expiry_s=mcp.presence_expiry_s,
-        connect_timeout_s=settings.broker.connect_timeout_s,
-        keepalive_s=settings.broker.keepalive_s,
+        limits=settings.mcp,
     )
     await serve(
-        settings.broker.broker(),
+        settings.broker,
         server,
         options,
         notifier=notifier,
-        backoff=_backoff(settings),
+        backoff=settings.broker.backoff(),
         on_status=report,
         on_online=on_online,
         on_sessions=lambda count: state.update(sessions=count),
@@ -258,14 +247,14 @@ async def _stream(
         body.state.update(signaling_connected=status.connected)
 
     await answer(
-        settings.broker.broker(),
+        settings.broker,
         settings.robot.server_id,
         streams,
         settings.webrtc,
         body.state,
         statistics=body.statistics,
         load_after=online,
-        backoff=_backoff(settings),
+        backoff=settings.broker.backoff(),
         on_status=report,
         announcements=voice.announcements,
         on_chat=Chat(body.events).receive,
@@ -283,14 +272,14 @@ async def _dial(
     await online.wait()
     dialer = await load_module("dialer")
     await dialer.dial(
-        settings.broker.broker(),
+        settings.broker,
         settings.robot.server_id,
         streams,
         settings.dialer,
         calls,
         webrtc=settings.webrtc,
         counters=body.counters,
-        link_backoff=_backoff(settings),
+        link_backoff=settings.broker.backoff(),
         on_status=report,
         on_message=Subtitles(body.face.show_text).receive,
         announcements=voice.announcements,
@@ -356,7 +345,3 @@ def _link_checks(settings: Settings) -> dict[str, LinkCheck]:
     silence_s = settings.broker.reconnect_maximum_s + settings.broker.connect_timeout_s + 60.0
     names = ["MCP", "WebRTC"] if settings.webrtc.enabled else ["MCP"]
     return {name: LinkCheck(name, silence_s) for name in names}
-
-
-def _backoff(settings: Settings) -> Backoff:
-    return Backoff(initial_s=settings.broker.reconnect_initial_s, maximum_s=settings.broker.reconnect_maximum_s)

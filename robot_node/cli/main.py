@@ -26,7 +26,6 @@ from robot_node.logs.reload import reloaded_on_hangup
 from robot_node.logs.setup import configure_logging
 from robot_node.logs.text import escaped
 from robot_node.logs.uncaught import log_uncaught
-from robot_node.mqtt import Backoff
 from robot_node.settings.loading import load_settings
 from robot_node.settings.logs import LogSettings
 from robot_node.settings.root import ENV_PREFIX, BrokerSettings, Settings
@@ -225,11 +224,11 @@ def bridge(
     asyncio.run(
         run_until_signal(
             bridge_run.run_bridge(
-                settings.broker(),
+                settings,
                 wanted=robot or (),
                 http=address,
                 client_id=client_id,
-                backoff=Backoff(settings.reconnect_initial_s, settings.reconnect_maximum_s),
+                backoff=settings.backoff(),
             )
         )
     )

@@ -14,7 +14,6 @@ import typer
 from robot_node.core.asyncio_tools import run_until_signal
 from robot_node.mqtt import Broker
 from robot_node.settings.loading import load_settings
-from robot_node.settings.root import BrokerSettings
 
 T = TypeVar("T")
 
@@ -48,8 +47,7 @@ RobotArgument = Annotated[
 
 def broker_at(url: str | None) -> Broker:
     """Where to connect, for the commands that visit a broker: the command line, else the environment."""
-    settings: BrokerSettings = load_settings(None, given({"broker": {"url": url}})).broker
-    return settings.broker()
+    return load_settings(None, given({"broker": {"url": url}})).broker
 
 
 def given(overrides: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:

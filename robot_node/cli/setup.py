@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from pydantic import SecretStr
 
 from robot_node.apps.bridge import snippets
 from robot_node.apps.setup import plan, questions, survey
@@ -124,7 +123,7 @@ def setup(
         answers = _asked(answers)
     settings = _settings(known, answers)
     _say_what_is_not_written(answers)
-    reachable = root != _THIS_MACHINE or _is_reachable(_as_handed_over(settings.broker.broker()))
+    reachable = root != _THIS_MACHINE or _is_reachable(_as_handed_over(settings.broker))
     installation = plan.installation(
         answers,
         machine,
@@ -212,7 +211,9 @@ def _say_what_is_not_written(answers: Answers) -> None:
 def _as_handed_over(broker: Broker) -> Broker:
     """The broker as the service sees it, which systemd hands the key of a client certificate (docs/tls.md)."""
     handed = read_credentials({"CREDENTIALS_DIRECTORY": survey.CREDENTIALS}).get("broker", {})
-    key: dict[str, Any] = {name: handed[name] for name in ("key_file", "key_password") if name in handed}
+    key: dict[str, Any] = {"key_password": handed["key_password"]} if "key_password" in handed else {}
+    if "key_file" in handed:
+        key["key_file"] = Path(str(handed["key_file"]))
     return replace(broker, **key) if broker.cert_file else broker
 
 
@@ -259,20 +260,19 @@ def _carry_out(todo: plan.Plan, doer: Doer) -> None:
 def _say_what_next(settings: Settings, desktop: snippets.Desktop) -> None:
     # The robot's account is the robot's alone: it must not do what others do, and root alone can read its secrets.
     locked = settings.broker.username is not None or settings.broker.cert_file is not None
-    nobodys = {"username": None, "password": None, "password_file": None, "cert_file": None, "key_file": None}
-    way = settings.broker.model_copy(update=nobodys)
+    way = replace(settings.broker, username=None, password=None, password_file=None, cert_file=None, key_file=None)
     options: tuple[str, ...] = ()
     account = ""
     if locked:
-        way = way.model_copy(update={"username": _AGENT, "password": SecretStr("is not printed")})
+        way = replace(way, username=_AGENT, password="is not printed")  # noqa: S106  # says only that there is one
         options = ("--client-id", _AGENT)
         account = f"It needs an account of its own at the broker, in place of {_AGENT}: docs/access.md, docs/tls.md.\n"
     snippet = snippets.stdio_snippet(desktop, survey.LINK, way, options)
     typer.echo(f"""
-{settings.robot.server_id} ({settings.robot.server_name}) is set up, for the broker {settings.broker.broker()}.
+{settings.robot.server_id} ({settings.robot.server_name}) is set up, for the broker {settings.broker}.
 Its settings: {survey.SETTINGS}; after a change: sudo systemctl restart robot-node
 What it says: journalctl -u robot-node -f
-Is it online? robot-node robots --broker {settings.broker.broker()}
+Is it online? robot-node robots --broker {settings.broker}
 Is all well?  sudo robot-node doctor
 
 For an agent on this machine. {snippet.advice}

@@ -31,18 +31,14 @@ def new_client_id() -> str:
     return f"mcp-client-{secrets.token_hex(8)}"
 
 
-def client_options(
-    client_id: str, *, timeout_s: float, max_packet_bytes: int = 0, keepalive_s: int = 20
-) -> ConnectOptions:
+def client_options(client_id: str, *, max_packet_bytes: int = 0) -> ConnectOptions:
     """How an MCP client introduces itself to the broker.
 
     Source: MCP over MQTT, "Connection".
 
     Args:
         client_id: MQTT client id.
-        timeout_s: Limit for connecting, subscribing and acknowledged publishing, each.
         max_packet_bytes: Largest packet to receive, which the broker is told; 0 for no limit.
-        keepalive_s: MQTT keep-alive interval.
     """
     component = ("MCP-COMPONENT-TYPE", "mcp-client")
     identity: UserProperties = (component, ("MCP-MQTT-CLIENT-ID", client_id))
@@ -53,8 +49,6 @@ def client_options(
         connect_properties=(component, ("MCP-META", json.dumps(meta))),
         publish_properties=identity,
         max_packet_bytes=max_packet_bytes,
-        timeout_s=timeout_s,
-        keepalive_s=keepalive_s,
     )
 
 
@@ -67,9 +61,7 @@ async def mqtt_transport(
     client_id: str | None = None,
     qos: int = 0,
     time_limits: TimeLimits | None = None,
-    connect_timeout_s: float = 4.0,
     online_timeout_s: float = 2.0,
-    keepalive_s: int = 20,
     max_message_bytes: int = MAX_MESSAGE_BYTES,
 ) -> AsyncIterator[Streams]:
     """Connect to one server; what it yields is a ``Transport`` of the SDK, for one ``mcp.Client``.
@@ -82,15 +74,13 @@ async def mqtt_transport(
     :meth:`robot_node.mcp_mqtt.presence.Directory.transport`.
 
     Args:
-        broker: Where to connect.
+        broker: Where to connect, and how long that may take.
         server_id: The server's MQTT client id.
         server_name: The server's hierarchical name.
         client_id: Our MQTT client id; random by default.
         qos: Of everything but the will and the goodbye, which are 1.
         time_limits: How long a request may stay unanswered.
-        connect_timeout_s: Limit for connecting, subscribing and acknowledged publishing, each, in seconds.
         online_timeout_s: How long to wait for the server's presence, in seconds.
-        keepalive_s: MQTT keep-alive interval: a connection that is dead without a sign is noticed within twice that.
         max_message_bytes: Largest message to read; a larger answer is an error. The broker drops what is twice that.
 
     Raises:
@@ -100,9 +90,7 @@ async def mqtt_transport(
     """
     server_topics = ServerTopics(topics.check_client_id(server_id), topics.check_server_name(server_name))
     own_id = topics.check_client_id(client_id or new_client_id())
-    options = client_options(
-        own_id, timeout_s=connect_timeout_s, max_packet_bytes=2 * max_message_bytes, keepalive_s=keepalive_s
-    )
+    options = client_options(own_id, max_packet_bytes=2 * max_message_bytes)
 
     def on_message(incoming: Incoming) -> None:
         if incoming.topic == server_topics.presence:

@@ -9,25 +9,11 @@ from __future__ import annotations
 import enum
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from robot_node.mcp_mqtt.options import ServerLimits
+
 Session = TypeVar("Session")
-
-
-@dataclass(frozen=True, slots=True)
-class SilenceLimits:
-    """How long a session may be silent, in seconds; 0 for ever.
-
-    Attributes:
-        idle_s: Before it ends, where the client cannot be asked.
-        ping_s: Before the client is asked.
-        answer_s: While it is asked; more than 0.
-    """
-
-    idle_s: float
-    ping_s: float
-    answer_s: float
 
 
 class Verdict(enum.Enum):
@@ -45,14 +31,14 @@ class Liveness(Generic[Session]):
     """The silence of all sessions. Hearing from one costs the same however many there are.
 
     Args:
-        limits: How long a session may be silent.
+        limits: How long a session may be silent, and a ping unanswered.
     """
 
-    def __init__(self, limits: SilenceLimits) -> None:
-        ask_after_s = min(filter(None, (limits.ping_s, limits.idle_s))) if limits.ping_s else 0.0
-        self._ask: _Queue[Session] = _Queue(ask_after_s)
-        self._asked: _Queue[Session] = _Queue(limits.answer_s)
-        self._unasked: _Queue[Session] = _Queue(limits.idle_s)
+    def __init__(self, limits: ServerLimits) -> None:
+        idle_s, ping_s = limits.idle_limit_s, limits.ping_interval_s
+        self._ask: _Queue[Session] = _Queue(min(filter(None, (ping_s, idle_s))) if ping_s else 0.0)
+        self._asked: _Queue[Session] = _Queue(limits.ping_timeout_s)
+        self._unasked: _Queue[Session] = _Queue(idle_s)
         self._queues = (self._ask, self._asked, self._unasked)
 
     @property

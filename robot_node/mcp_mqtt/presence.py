@@ -45,7 +45,6 @@ async def online_servers(
     *,
     name_filter: str = "#",
     client_id: str | None = None,
-    connect_timeout_s: float = 4.0,
     settle_s: float = 0.05,
 ) -> tuple[OnlineServer, ...]:
     """Who is online, ordered by name.
@@ -54,7 +53,6 @@ async def online_servers(
         broker: Where to ask.
         name_filter: MQTT filter for server names.
         client_id: Our MQTT client id; random by default.
-        connect_timeout_s: Limit for connecting and subscribing, each, in seconds.
         settle_s: For brokers that deliver retained messages a little later than they could: how long nothing may have
             come for the list to be complete, in seconds.
 
@@ -72,14 +70,14 @@ async def online_servers(
             notices.note("presence", problem)
 
     own_id = topics.check_client_id(client_id or new_client_id())
-    async with connect(broker, client_options(own_id, timeout_s=connect_timeout_s), on_message) as connection:
+    async with connect(broker, client_options(own_id), on_message) as connection:
         servers.roles = roles(connection.connack_user_properties)
         await _subscribe(connection, name_filter)
         # A round trip that no access rule can forbid: a broker that delivers retained messages at once has sent
         # all of them before it answers.
         await connection.unsubscribe(topics.client_presence(own_id))
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(connect_timeout_s):
+            async with asyncio.timeout(broker.connect_timeout_s):
                 await _quiet(arrived, settle_s)
         return servers.sorted()
 
@@ -292,8 +290,6 @@ async def directory(
     *,
     name_filter: str = "#",
     client_id: str | None = None,
-    connect_timeout_s: float = 4.0,
-    keepalive_s: int = 20,
     backoff: Backoff | None = None,
     on_status: Callable[[LinkStatus], None] = lambda _: None,
     max_message_bytes: int = MAX_MESSAGE_BYTES,
@@ -305,8 +301,6 @@ async def directory(
         broker: Where to look.
         name_filter: MQTT filter for server names.
         client_id: Our MQTT client id; random by default.
-        connect_timeout_s: Limit for connecting and subscribing, each, in seconds.
-        keepalive_s: MQTT keep-alive interval: a connection that is dead without a sign is noticed within twice that.
         backoff: Delays between attempts to connect.
         on_status: Told when the connection comes up or goes down.
         max_message_bytes: Largest message to receive; the broker drops what is twice that.
@@ -318,9 +312,7 @@ async def directory(
     """
     followed = Directory(topics.check_name_filter(name_filter), relist_s)
     own_id = topics.check_client_id(client_id or new_client_id())
-    options = client_options(
-        own_id, timeout_s=connect_timeout_s, max_packet_bytes=2 * max_message_bytes, keepalive_s=keepalive_s
-    )
+    options = client_options(own_id, max_packet_bytes=2 * max_message_bytes)
 
     async def follow(connection: Connection) -> None:
         await followed.serve(connection, name_filter)

@@ -24,7 +24,8 @@ from mcp_types import (
 
 from robot_node.mcp_mqtt.actions import Action, Answer, Close, Deliver, Forget, Note, Open, Packet, Ping, SessionKey
 from robot_node.mcp_mqtt.jsonrpc import DISCONNECTED, ErrorCode, Malformed, error_answer, parse
-from robot_node.mcp_mqtt.liveness import Liveness, SilenceLimits, Verdict
+from robot_node.mcp_mqtt.liveness import Liveness, Verdict
+from robot_node.mcp_mqtt.options import ServerLimits
 from robot_node.mcp_mqtt.rate_limit import RateLimiter
 from robot_node.mcp_mqtt.topics import Channel, ServerTopics
 from robot_node.mqtt.identifiers import is_client_id
@@ -38,32 +39,19 @@ class ServerProtocol:
 
     Args:
         server_topics: The server's topics.
-        max_sessions: Clients served at once.
-        max_requests: Requests of one client that may be unanswered at once.
-        max_message_bytes: Largest payload that is parsed.
-        silence: How long a session may be silent.
+        limits: The server's limits.
     """
 
-    def __init__(
-        self,
-        server_topics: ServerTopics,
-        *,
-        max_sessions: int,
-        max_requests: int,
-        max_message_bytes: int,
-        silence: SilenceLimits,
-    ) -> None:
+    def __init__(self, server_topics: ServerTopics, limits: ServerLimits) -> None:
         self._topics = server_topics
-        self._max_sessions = max_sessions
-        self._max_requests = max_requests
-        self._max_message_bytes = max_message_bytes
+        self._limits = limits
         self._sessions: dict[str, SessionKey] = {}
         self._unanswered: dict[SessionKey, int] = {}
         # Clients whose idle session ended, and whose topics are kept so that their next request gets an error.
         self._lapsed: OrderedDict[str, None] = OrderedDict()
         self._opened = 0
         self._pings = 0
-        self._liveness: Liveness[SessionKey] = Liveness(silence)
+        self._liveness: Liveness[SessionKey] = Liveness(limits)
         # Anybody may claim to be anybody on the control topic: this limits how often a stranger ends another's session.
         self._replacements = RateLimiter(_REPLACEMENTS_PER_MINUTE, burst=_REPLACEMENTS_AT_ONCE)
 
@@ -127,7 +115,7 @@ class ServerProtocol:
                 # A client that waits for an answer, or listens to a stream of changes, has nothing to say meanwhile.
                 yield self._close(session, "the client was idle for too long", unsubscribe=False, tell=True)
                 self._lapsed[session.client_id] = None
-                if len(self._lapsed) > self._max_sessions:
+                if len(self._lapsed) > self._limits.max_sessions:
                     yield Forget(self._lapsed.popitem(last=False)[0])
 
     def _receive(self, packet: Packet, now: float) -> Iterator[Action]:
@@ -158,7 +146,7 @@ class ServerProtocol:
     def _from_client(self, channel: Channel, client_id: str, payload: bytes, now: float) -> Iterator[Action]:
         if channel is not Channel.CONTROL and (speaking := self._sessions.get(client_id)):
             self._liveness.heard(speaking, now)
-        message = parse(payload, self._max_message_bytes)
+        message = parse(payload, self._limits.max_message_bytes)
         if isinstance(message, Malformed):
             yield Note("malformed", f"Client {client_id} sent on its {channel.value} topic: {message.reason}")
             # Only where a request may travel is anybody waiting for an answer.
@@ -184,8 +172,8 @@ class ServerProtocol:
             yield Answer(client_id, error_answer(message.id, METHOD_NOT_FOUND, text))
         else:
             previous = self._sessions.get(client_id)
-            if previous is None and len(self._sessions) >= self._max_sessions:
-                text = f"The server already has {self._max_sessions} sessions, its limit."
+            if previous is None and len(self._sessions) >= self._limits.max_sessions:
+                text = f"The server already has {self._limits.max_sessions} sessions, its limit."
                 yield Note("too many sessions", f"Refused client {client_id}. {text}")
                 yield Answer(client_id, error_answer(message.id, ErrorCode.TOO_MANY_SESSIONS, text))
                 return
@@ -220,14 +208,14 @@ class ServerProtocol:
         elif not isinstance(message, JSONRPCRequest):
             if not _answers_ping(message):
                 yield Deliver(session, message)
-        elif self._unanswered[session] >= self._max_requests:
+        elif self._unanswered[session] >= self._limits.max_requests:
             yield from self._too_many_requests(session, message)
         else:
             self._unanswered[session] += 1
             yield Deliver(session, message)
 
     def _too_many_requests(self, session: SessionKey, message: JSONRPCRequest) -> tuple[Action, ...]:
-        text = f"{self._max_requests} requests of this client are unanswered, which is the limit."
+        text = f"{self._limits.max_requests} requests of this client are unanswered, which is the limit."
         return (
             Note("full inbox", f"Client {session.client_id} asks faster than it is served: its requests are refused."),
             Answer(session.client_id, error_answer(message.id, ErrorCode.TOO_MANY_REQUESTS, text)),

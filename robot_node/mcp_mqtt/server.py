@@ -18,7 +18,7 @@ from robot_node.errors import BrokerError
 from robot_node.mcp_mqtt.inbox import Inbox
 from robot_node.mcp_mqtt.notices import Notices
 from robot_node.mcp_mqtt.notifier import Notifier
-from robot_node.mcp_mqtt.options import ServerOptions
+from robot_node.mcp_mqtt.options import ServerLimits, ServerOptions
 from robot_node.mcp_mqtt.service import Beside, Service
 from robot_node.mcp_mqtt.session import ClientIdentity, RpcWriter
 from robot_node.mcp_mqtt.subscriptions import accept_subscriptions
@@ -36,7 +36,7 @@ from robot_node.mqtt import (
 )
 from robot_node.mqtt.identifiers import is_server_name
 
-__all__ = ["Beside", "ClientIdentity", "ServerOptions", "serve"]
+__all__ = ["Beside", "ClientIdentity", "ServerLimits", "ServerOptions", "serve"]
 
 logger = logging.getLogger(__name__)
 
@@ -121,9 +121,7 @@ class _Link:
             will=Will(self._topics.presence, retain=True, user_properties=identity),
             connect_properties=(component, ("MCP-META", json.dumps(meta, ensure_ascii=False))),
             publish_properties=identity,
-            max_packet_bytes=options.max_message_bytes * _PACKET_SIZE_FACTOR,
-            timeout_s=options.connect_timeout_s,
-            keepalive_s=options.keepalive_s,
+            max_packet_bytes=options.limits.max_message_bytes * _PACKET_SIZE_FACTOR,
         )
 
     def on_message(self, incoming: Incoming) -> None:

@@ -14,11 +14,10 @@ from robot_node.errors import BrokerError
 from robot_node.mcp_mqtt import topics
 from robot_node.mcp_mqtt.actions import Action, Answer, Close, Deliver, Forget, Note, Open, Packet, Ping, SessionKey
 from robot_node.mcp_mqtt.jsonrpc import DISCONNECTED, SERVER_ONLINE, dump, dump_notification, dump_request
-from robot_node.mcp_mqtt.liveness import SilenceLimits
 from robot_node.mcp_mqtt.notices import Notices
 from robot_node.mcp_mqtt.options import ServerOptions
 from robot_node.mcp_mqtt.protocol import ServerProtocol
-from robot_node.mcp_mqtt.session import ServerSession, ServeStreams, SessionLimits
+from robot_node.mcp_mqtt.session import ServerSession, ServeStreams
 from robot_node.mcp_mqtt.subscriptions import SessionSubscriptions, Subscriptions, as_notification
 from robot_node.mcp_mqtt.topics import ServerTopics
 from robot_node.mqtt import Connection, Incoming, Subscription
@@ -64,17 +63,10 @@ class Service:
         self._notices = notices
         self._on_sessions = on_sessions
         self._beside = beside
-        self._protocol = ServerProtocol(
-            server_topics,
-            max_sessions=options.max_sessions,
-            max_requests=options.max_requests,
-            max_message_bytes=options.max_message_bytes,
-            silence=SilenceLimits(
-                idle_s=options.idle_limit_s, ping_s=options.ping_interval_s, answer_s=options.ping_timeout_s
-            ),
-        )
+        self._limits = options.limits
+        self._protocol = ServerProtocol(server_topics, options.limits)
         self._sessions: dict[SessionKey, ServerSession] = {}
-        self._subscriptions = Subscriptions(options.max_subscriptions)
+        self._subscriptions = Subscriptions(options.limits.max_subscriptions)
         self._outbox: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue(_OUTBOX_MESSAGES)
         self._capability_queued: set[bytes] = set()
         self._group = asyncio.TaskGroup()
@@ -86,7 +78,7 @@ class Service:
         """Be online until cancelled; ``on_online`` is called as soon as clients can reach the server."""
         async with self._group:
             self._group.create_task(self._send_outbox(), name="MCP outbox")
-            await self._connection.subscribe(Subscription(self._topics.control, qos=self._options.qos))
+            await self._connection.subscribe(Subscription(self._topics.control, qos=self._limits.qos))
             try:
                 await self._publish_presence()
                 on_online()
@@ -117,11 +109,11 @@ class Service:
             "meta": dict(self._options.meta),
         }
         payload = dump_notification(SERVER_ONLINE, params)
-        expiry_s = self._options.presence_expiry_s
+        expiry_s = self._limits.presence_expiry_s
         await self._connection.publish(self._topics.presence, payload, qos=1, retain=True, expiry_s=expiry_s)
 
     async def _renew_presence(self) -> None:
-        expiry_s = self._options.presence_expiry_s
+        expiry_s = self._limits.presence_expiry_s
         while expiry_s:
             await asyncio.sleep(expiry_s / _RENEWALS)
             with contextlib.suppress(BrokerError):  # there is another chance; a lost connection is noticed elsewhere
@@ -177,7 +169,7 @@ class Service:
             self._serve,
             self._connection,
             self._topics.rpc(key.client_id),
-            limits=SessionLimits(self._options.inbox_messages, self._options.qos),
+            limits=self._limits,
             subscriptions=SessionSubscriptions(self._subscriptions),
             on_answered=lambda: self._protocol.answered(key),
             on_for_every_client=self._tell_every_client,
@@ -194,8 +186,8 @@ class Service:
             # All three in one SUBSCRIBE, and nothing is answered before it is acknowledged.
             await self._connection.subscribe(
                 Subscription(topics.client_presence(client_id), qos=1),
-                Subscription(topics.client_capability(client_id), qos=self._options.qos),
-                Subscription(self._topics.rpc(client_id), qos=self._options.qos, no_local=True),
+                Subscription(topics.client_capability(client_id), qos=self._limits.qos),
+                Subscription(self._topics.rpc(client_id), qos=self._limits.qos, no_local=True),
             )
             await session.run()
             reason = "the session ended by itself"
@@ -258,7 +250,7 @@ class Service:
             topic, payload = await self._outbox.get()
             self._capability_queued.discard(payload)
             try:
-                await self._connection.publish(topic, payload, qos=self._options.qos)
+                await self._connection.publish(topic, payload, qos=self._limits.qos)
             except BrokerError as error:
                 self._notices.note("publish failed", str(error))
             del payload  # it may be large, and the next one may be long in coming

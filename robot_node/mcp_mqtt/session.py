@@ -17,6 +17,7 @@ from robot_node.errors import BrokerError
 from robot_node.mcp_mqtt.actions import SessionKey
 from robot_node.mcp_mqtt.inbox import Inbox
 from robot_node.mcp_mqtt.jsonrpc import ErrorCode, dump, error_answer
+from robot_node.mcp_mqtt.options import ServerLimits
 from robot_node.mcp_mqtt.protocol import is_for_every_client
 from robot_node.mcp_mqtt.request_log import RequestLog
 from robot_node.mcp_mqtt.streams import SdkStream
@@ -47,19 +48,6 @@ class ClientIdentity:
     proven: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class SessionLimits:
-    """Limits and delivery of one session.
-
-    Attributes:
-        inbox_messages: Messages that may wait.
-        qos: MQTT quality of service of what the server sends.
-    """
-
-    inbox_messages: int
-    qos: int
-
-
 class ServerSession:
     """One client's session.
 
@@ -68,7 +56,7 @@ class ServerSession:
         serve: Runs the SDK's server over the session's streams.
         connection: Where answers go.
         rpc_topic: The client's RPC topic.
-        limits: Its limits.
+        limits: The server's limits.
         subscriptions: Where its subscriptions to resources are kept, until it is closed.
         on_answered: Called when a request needs no answer any more.
         on_for_every_client: Given the notifications that belong on the server's capability topic.
@@ -81,7 +69,7 @@ class ServerSession:
         connection: Connection,
         rpc_topic: str,
         *,
-        limits: SessionLimits,
+        limits: ServerLimits,
         subscriptions: SessionSubscriptions,
         on_answered: Callable[[], None],
         on_for_every_client: Callable[[bytes], None],

@@ -144,7 +144,6 @@ async def connect(broker: Broker, options: ConnectOptions, on_message: OnMessage
     properties.SessionExpiryInterval = 0
     if options.max_packet_bytes:
         properties.MaximumPacketSize = min(options.max_packet_bytes, _LARGEST_MQTT_PACKET)
-    timeout_s = options.timeout_s or broker.timeout_s
     client = MqttClient(
         on_message,
         broker.host,
@@ -159,12 +158,12 @@ async def connect(broker: Broker, options: ConnectOptions, on_message: OnMessage
         transport=broker.transport,
         websocket_path=broker.path if broker.transport == "websockets" else None,
         tls_context=await asyncio.to_thread(tls_context, broker) if broker.tls else None,
-        timeout=timeout_s,
-        keepalive=options.keepalive_s or broker.keepalive_s,
+        timeout=broker.connect_timeout_s,
+        keepalive=broker.keepalive_s,
     )
     client.pending_calls_threshold = 1000  # many sessions publish at once: that is no reason for a warning
     try:
-        async with asyncio.timeout(timeout_s + 2):
+        async with asyncio.timeout(broker.connect_timeout_s + 2):
             with _cancellation_kept():
                 await client.__aenter__()
             client.set_no_delay()

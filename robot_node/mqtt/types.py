@@ -1,95 +1,137 @@
-"""What an MQTT connection is told and what it tells: addresses, wills, options, messages. Pure."""
+"""Values of an MQTT connection: the broker's address, will, options, messages. Pure."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal
-from urllib.parse import unquote, urlsplit
+from dataclasses import KW_ONLY, dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from pydantic import Field
 
 from robot_node.errors import SettingsError
 
 UserProperties = tuple[tuple[str, str], ...]
 
 _DEFAULT_PORTS = {"mqtt": 1883, "mqtts": 8883, "ws": 8083, "wss": 8084}
+_REMEDY = "Write it as mqtt://host:1883, mqtts://user:password@host:8883 or ws://host:8083/mqtt."
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Broker:
-    """Where the broker is, and who we are to it.
+    """Address of a broker, credentials, TLS files and time limits.
 
     Attributes:
-        host: Name or address.
-        port: TCP port.
-        transport: ``"tcp"``, or ``"websockets"`` (then at ``path``).
-        tls: Encrypt, and verify the broker's certificate.
+        url: ``mqtt[s]://host:port`` or ``ws[s]://host:port/path``. User and password may be part of the argument,
+            percent-encoded; they replace ``username`` and ``password``, and are removed from the attribute.
+        username: MQTT user name.
+        password: Its password.
         ca_file: Certificate authorities to trust instead of the system's.
-        cert_file: Our own certificate in PEM form, for brokers that ask for one; None for none.
+        cert_file: Client certificate in PEM form, for brokers that require one.
         key_file: Its private key; None when it is in the same file.
-        key_password: What the key is encrypted with.
-        timeout_s: Limit for connecting, subscribing and acknowledged publishing, each.
-        keepalive_s: MQTT keep-alive interval: a connection that is dead without a sign is noticed within twice that.
+        key_password: Password of an encrypted key.
+        connect_timeout_s: Seconds for connecting, subscribing and acknowledged publishing, each.
+        keepalive_s: MQTT keep-alive interval in seconds: a connection that is dead without a sign is noticed within
+            twice that.
+
+    Raises:
+        SettingsError: the address is not of that form. The text never repeats a password.
     """
 
-    host: str
-    port: int
-    transport: Literal["tcp", "websockets"] = "tcp"
-    tls: bool = False
+    url: str = "mqtt://127.0.0.1:1883"
+    _: KW_ONLY
     username: str | None = None
-    password: str | None = field(default=None, repr=False)
-    path: str = "/mqtt"
-    ca_file: str | None = None
-    timeout_s: float = 4.0
-    keepalive_s: int = 20
-    cert_file: str | None = None
-    key_file: str | None = None
-    key_password: str | None = field(default=None, repr=False)
+    password: Annotated[str | None, Field(description="A secret: it belongs in the environment.")] = field(
+        default=None, repr=False
+    )
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+    key_password: Annotated[str | None, Field(description="Of the key file; a secret as well.")] = field(
+        default=None, repr=False
+    )
+    connect_timeout_s: Annotated[float, Field(gt=0, le=60)] = 4.0
+    keepalive_s: Annotated[int, Field(ge=1, le=3600)] = 20
+
+    def __post_init__(self) -> None:
+        """Move user and password from the address to their fields, so that it can be shown."""
+        address = parse_address(self.url)
+        if address.username:
+            object.__setattr__(self, "username", unquote(address.username))
+        if address.password:
+            object.__setattr__(self, "password", unquote(address.password))
+        without = address._replace(netloc=address.netloc.rpartition("@")[2])
+        object.__setattr__(self, "url", without.geturl())
 
     @classmethod
     def from_url(cls, url: str, *, username: str | None = None, password: str | None = None) -> Broker:
-        """Read ``mqtt[s]://user:password@host:port`` or ``ws[s]://user:password@host:port/path``.
-
-        Args:
-            url: The address; user and password may be percent-encoded.
-            username: Used when the address has none.
-            password: Used when the address has none.
+        """A broker by its address; ``username`` and ``password`` are used where the address has none.
 
         Raises:
-            SettingsError: the address is not of that form. The text never repeats a password.
+            SettingsError: the address cannot be read.
         """
-        remedy = "Write it as mqtt://host:1883, mqtts://user:password@host:8883 or ws://host:8083/mqtt."
-        try:
-            parts = urlsplit(url)
-            port = parts.port
-        except ValueError as error:
-            if "@" not in url:
-                # What is taken for the port is not repeated: it is a password if what follows that was forgotten.
-                reason = str(error).partition(" as ")[0]
-                raise SettingsError(f"The broker address cannot be read: {reason}.", remedy=remedy) from None
-            # The reason would repeat what it takes for the port: a piece of the password.
-            raise SettingsError(
-                "The broker address cannot be read.",
-                remedy=f"{remedy} In user and password / ? # [ and ] are written %2F %3F %23 %5B and %5D.",
-            ) from None
-        if parts.scheme not in _DEFAULT_PORTS:
-            raise SettingsError(f"The broker address has an unknown scheme {parts.scheme!r}.", remedy=remedy)
-        if not parts.hostname:
-            raise SettingsError("The broker address names no host.", remedy=remedy)
-        websockets = parts.scheme in {"ws", "wss"}
-        return cls(
-            host=parts.hostname,
-            port=_DEFAULT_PORTS[parts.scheme] if port is None else port,
-            transport="websockets" if websockets else "tcp",
-            tls=parts.scheme in {"mqtts", "wss"},
-            username=unquote(parts.username) if parts.username else username,
-            password=unquote(parts.password) if parts.password else password,
-            path=(parts.path or "/mqtt") if websockets else "/mqtt",
-        )
+        return cls(url, username=username, password=password)
+
+    @property
+    def host(self) -> str:
+        """Name or address."""
+        return self._address.hostname or ""
+
+    @property
+    def port(self) -> int:
+        """TCP port."""
+        port = self._address.port
+        return _DEFAULT_PORTS[self._address.scheme] if port is None else port
+
+    @property
+    def transport(self) -> Literal["tcp", "websockets"]:
+        """``"websockets"`` for MQTT over WebSocket, at :attr:`path`."""
+        return "websockets" if self._address.scheme in {"ws", "wss"} else "tcp"
+
+    @property
+    def tls(self) -> bool:
+        """Whether the connection is encrypted, and the broker's certificate verified."""
+        return self._address.scheme in {"mqtts", "wss"}
+
+    @property
+    def path(self) -> str:
+        """Path of the WebSocket."""
+        return (self._address.path if self.transport == "websockets" else "") or "/mqtt"
+
+    @property
+    def _address(self) -> SplitResult:
+        return urlsplit(self.url)
 
     def __str__(self) -> str:
-        """The address without credentials, fit for a log."""
-        scheme = ("ws" if self.transport == "websockets" else "mqtt") + ("s" if self.tls else "")
+        """The address without path and credentials, fit for a log."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{scheme}://{host}:{self.port}"
+        return f"{self._address.scheme}://{host}:{self.port}"
+
+
+def parse_address(url: str) -> SplitResult:
+    """Read a broker's address.
+
+    Raises:
+        SettingsError: the address is not of the form that :class:`Broker` describes.
+    """
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError as error:
+        if "@" not in url:
+            # The rejected port is not repeated: where the host was forgotten, it is a password.
+            reason = str(error).partition(" as ")[0]
+            raise SettingsError(f"The broker address cannot be read: {reason}.", remedy=_REMEDY) from None
+        # The reason would repeat the rejected port: a part of the password.
+        raise SettingsError(
+            "The broker address cannot be read.",
+            remedy=f"{_REMEDY} In user and password / ? # [ and ] are written %2F %3F %23 %5B and %5D.",
+        ) from None
+    if parts.scheme not in _DEFAULT_PORTS:
+        raise SettingsError(f"The broker address has an unknown scheme {parts.scheme!r}.", remedy=_REMEDY)
+    if not parts.hostname:
+        raise SettingsError("The broker address names no host.", remedy=_REMEDY)
+    return parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +154,6 @@ class ConnectOptions:
         connect_properties: User properties of CONNECT.
         publish_properties: User properties of every PUBLISH.
         max_packet_bytes: Largest packet that the broker may send us (it drops larger ones); 0 for no limit.
-        timeout_s: Instead of the broker's limit.
-        keepalive_s: Instead of the broker's interval.
     """
 
     client_id: str
@@ -121,8 +161,6 @@ class ConnectOptions:
     connect_properties: UserProperties = ()
     publish_properties: UserProperties = ()
     max_packet_bytes: int = 0
-    timeout_s: float | None = None
-    keepalive_s: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

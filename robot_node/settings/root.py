@@ -9,16 +9,15 @@ from __future__ import annotations
 import platform
 import re
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Self
 
 from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
-    SecretStr,
     ValidationInfo,
     field_validator,
     model_validator,
@@ -28,8 +27,10 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from robot_node.mqtt import Broker
+from robot_node.core.backoff import Backoff
+from robot_node.mcp_mqtt.options import ServerLimits
 from robot_node.mqtt.identifiers import is_client_id, is_server_name
+from robot_node.mqtt.types import Broker, parse_address
 from robot_node.settings.access import AccessSettings
 from robot_node.settings.devices import (
     AudioSettings,
@@ -42,7 +43,7 @@ from robot_node.settings.devices import (
 from robot_node.settings.logs import LogSettings
 from robot_node.settings.pins import PinsSettings, PrivacySettings, refuse_pins_used_twice
 from robot_node.settings.reactions import ReactionSettings
-from robot_node.settings.section import Section
+from robot_node.settings.section import Section, refused
 
 ENV_PREFIX = "ROBOT_NODE_"
 
@@ -81,88 +82,46 @@ class RobotSettings(Section):
         return value
 
 
-class BrokerSettings(Section):
-    """Where the MQTT broker is."""
+@dataclass(frozen=True, kw_only=True)
+class BrokerSettings(Broker):
+    """Where the MQTT broker is, who the robot is to it, and how patiently it connects."""
 
-    url: Annotated[str, Field(repr=False)] = "mqtt://127.0.0.1:1883"  # may hold a password
-    username: str | None = None
     password_file: Path | None = None
-    password: Annotated[SecretStr | None, Field(description="A secret: it belongs in the environment.")] = None
-    ca_file: Path | None = None
-    cert_file: Path | None = None
-    key_file: Path | None = None
-    key_password: Annotated[SecretStr | None, Field(description="Of the key file; a secret as well.")] = None
-    connect_timeout_s: Annotated[float, Field(gt=0, le=60)] = 4.0
-    keepalive_s: Annotated[int, Field(ge=1, le=3600)] = 20
     reconnect_initial_s: Annotated[float, Field(gt=0, le=60)] = 1.0
     reconnect_maximum_s: Annotated[float, Field(gt=0, le=600)] = 30.0
 
     @field_validator("url")
     @classmethod
     def _readable(cls, value: str) -> str:
-        Broker.from_url(value)
+        parse_address(value)
         return value
 
-    @field_validator("password")
-    @classmethod
-    def _from_file(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
-        """The password's file is read once, with the settings: never while the robot runs."""
-        file = info.data.get("password_file")
-        if value is not None or file is None:
-            return value
-        try:
-            return SecretStr(file.read_text(encoding="utf-8").strip("\r\n"))
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is no text"
-            raise ValueError(f"{file} (broker.password_file) cannot be read: {reason}") from error
-
-    @field_validator("cert_file")
-    @classmethod
-    def _only_with_tls(cls, value: Path | None, info: ValidationInfo) -> Path | None:
-        if value is not None and "url" in info.data and not Broker.from_url(info.data["url"]).tls:
-            raise ValueError(
-                "a client certificate is shown over TLS only: broker.url must begin with mqtts:// or wss://"
+    @model_validator(mode="after")
+    def _usable_credentials(self) -> Self:
+        if self.cert_file is not None and not self.tls:
+            raise refused(
+                "cert_file",
+                "a client certificate is shown over TLS only: broker.url must begin with mqtts:// or wss://",
             )
-        return value
+        for key in ("key_file", "key_password"):
+            if getattr(self, key) is not None and self.cert_file is None:
+                raise refused(key, "is the key of a certificate: set broker.cert_file too")
+        if self.password is None and self.password_file is not None:
+            # Once, with the settings: a running robot needs no right to read it.
+            object.__setattr__(self, "password", _read_password(self.password_file))
+        return self
 
-    @field_validator("key_file", "key_password")
-    @classmethod
-    def _of_a_certificate(cls, value: Path | SecretStr | None, info: ValidationInfo) -> Path | SecretStr | None:
-        if value is not None and info.data.get("cert_file", value) is None:
-            raise ValueError("is the key of a certificate: set broker.cert_file too")
-        return value
-
-    def broker(self) -> Broker:
-        """The address together with the credentials."""
-        broker = Broker.from_url(self.url, username=self.username, password=_said(self.password))
-        return replace(
-            broker,
-            ca_file=_said(self.ca_file),
-            cert_file=_said(self.cert_file),
-            key_file=_said(self.key_file),
-            key_password=_said(self.key_password),
-            timeout_s=self.connect_timeout_s,
-            keepalive_s=self.keepalive_s,
-        )
+    def backoff(self) -> Backoff:
+        """New delays between attempts to connect."""
+        return Backoff(initial_s=self.reconnect_initial_s, maximum_s=self.reconnect_maximum_s)
 
 
-def _said(value: SecretStr | Path | None) -> str | None:
-    return value.get_secret_value() if isinstance(value, SecretStr) else str(value) if value else None
-
-
-class McpSettings(Section):
-    """Limits of the MCP server."""
-
-    qos: Literal[0, 1] = 0
-    max_sessions: Annotated[int, Field(ge=1, le=10_000)] = 64
-    max_requests: Annotated[int, Field(ge=1, le=10_000)] = 64
-    inbox_messages: Annotated[int, Field(ge=1, le=10_000)] = 64
-    max_subscriptions: Annotated[int, Field(ge=1, le=10_000)] = 64
-    max_message_bytes: Annotated[int, Field(ge=1024, le=64 * 1024 * 1024)] = 1024 * 1024
-    idle_limit_s: Annotated[float, Field(ge=0, le=604_800)] = 3600.0
-    ping_interval_s: Annotated[float, Field(ge=0, le=86_400)] = 300.0
-    ping_timeout_s: Annotated[float, Field(gt=0, le=600)] = 10.0
-    presence_expiry_s: Annotated[int, Field(ge=0, le=604_800)] = 600
+def _read_password(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8").strip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise refused("password_file", f"{file} cannot be read: {reason}") from error
 
 
 class WebRtcSettings(Section):
@@ -272,7 +231,7 @@ class Settings(BaseSettings):
 
     robot: RobotSettings = RobotSettings()
     broker: BrokerSettings = BrokerSettings()
-    mcp: McpSettings = McpSettings()
+    mcp: ServerLimits = ServerLimits()
     access: AccessSettings = AccessSettings()
     camera: CameraSettings = CameraSettings()
     display: DisplaySettings = DisplaySettings()

@@ -62,7 +62,7 @@ def settings_page() -> str:
 
 
 def _row(section: str, key: Property, meanings: Mapping[tuple[str, str], str]) -> tuple[str, ...]:
-    meaning = key.meaning or meanings.get((section, key.name), "")
+    meaning = meanings.get((section, key.name), "") or key.meaning
     if not meaning:
         raise SettingsError(
             f"{section}.{key.name} has no comment.",

@@ -131,7 +131,7 @@ async def _robot(broker_url: str, sections: Mapping[str, Any]) -> AsyncIterator[
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(daemon.run(settings, platform, on_online=online.set), name=name)
         await online.wait()
-        async with Client(mqtt_transport(settings.broker.broker(), name, f"reference/{name}")) as client:
+        async with Client(mqtt_transport(settings.broker, name, f"reference/{name}")) as client:
             yield client
         running.cancel()
 

@@ -9,7 +9,7 @@ import pytest
 from robot_node.cli.main import app
 from robot_node.errors import SettingsError
 from robot_node.settings.access import TOOLS
-from robot_node.settings.root import Settings
+from robot_node.settings.tree import keys
 from scripts.reference import FOLDER, pages, settings
 
 
@@ -19,11 +19,7 @@ async def test_the_pages_are_what_the_code_makes_of_them() -> None:
 
 
 def test_every_setting_tool_and_command_is_on_its_page() -> None:
-    variables = {
-        f"ROBOT_NODE_{section}__{key}".upper()
-        for section, field in Settings.model_fields.items()
-        for key in field.annotation.model_fields  # type: ignore[union-attr]  # each section is a model
-    }
+    variables = {f"ROBOT_NODE_{section}__{key}".upper() for section in keys() for key in keys(section)}
     page = FOLDER.joinpath("settings.md").read_text()
     assert [variable for variable in variables if f"`{variable}`" not in page] == []
     page = FOLDER.joinpath("tools.md").read_text()
@@ -44,12 +40,12 @@ def test_a_setting_without_a_comment_is_refused(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_every_setting_that_a_page_names_exists() -> None:
-    keys = {section: field.annotation.model_fields for section, field in Settings.model_fields.items()}  # type: ignore[union-attr]  # each section is a model
+    known = {section: keys(section) for section in keys()}
     named = [("README.md", (FOLDER.parents[1] / "README.md").read_text())]
     named += [(page.name, page.read_text()) for page in FOLDER.parent.rglob("*.md")]
     wrong = []
     for page, text in named:
         said = re.findall(r"`([a-z_]+)\.([a-z_]+)(?: = [^`]*)?`", text)
         said += [(a.lower(), b.lower()) for a, b in re.findall(r"ROBOT_NODE_([A-Z_]+?)__([A-Z][A-Z_]+)", text)]
-        wrong += [(page, section, key) for section, key in said if section in keys and key not in keys[section]]
+        wrong += [(page, section, key) for section, key in said if section in known and key not in known[section]]
     assert [entry for entry in wrong if entry[2] not in {"local", "example"}] == []  # hosts' names

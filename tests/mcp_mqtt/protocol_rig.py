@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from robot_node.mcp_mqtt.actions import Action, Answer, Close, Open, Packet, SessionKey
-from robot_node.mcp_mqtt.liveness import SilenceLimits
+from robot_node.mcp_mqtt.options import ServerLimits
 from robot_node.mcp_mqtt.protocol import ServerProtocol
 from robot_node.mcp_mqtt.topics import ServerTopics
 from tests.mcp_mqtt.peers import CONTROL, SERVER_ID, SERVER_NAME, initialize, rpc_topic
@@ -25,10 +25,14 @@ class Protocol(ServerProtocol):
 def protocol(*, max_sessions: int = 3, max_requests: int = 3, idle_s: float = 0.0, ping_s: float = 0.0) -> Protocol:
     return Protocol(
         ServerTopics(SERVER_ID, SERVER_NAME),
-        max_sessions=max_sessions,
-        max_requests=max_requests,
-        max_message_bytes=10_000,
-        silence=SilenceLimits(idle_s=idle_s, ping_s=ping_s, answer_s=10),
+        ServerLimits(
+            max_sessions=max_sessions,
+            max_requests=max_requests,
+            max_message_bytes=10_000,
+            idle_limit_s=idle_s,
+            ping_interval_s=ping_s,
+            ping_timeout_s=10,
+        ),
     )
 
 

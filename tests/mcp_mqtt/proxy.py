@@ -26,7 +26,7 @@ class Proxy:
     @property
     def address(self) -> Broker:
         assert self._server is not None
-        return Broker("127.0.0.1", self._server.sockets[0].getsockname()[1])
+        return Broker(f"mqtt://127.0.0.1:{self._server.sockets[0].getsockname()[1]}")
 
     def cut(self) -> None:
         """Break every connection."""

@@ -58,7 +58,7 @@ class Tap:
     def address(self) -> Broker:
         """Where clients shall connect to."""
         assert self._server is not None
-        return Broker("127.0.0.1", self._server.sockets[0].getsockname()[1])
+        return Broker(f"mqtt://127.0.0.1:{self._server.sockets[0].getsockname()[1]}")
 
     def sent_by(self, client_id: str, kind: type[P]) -> list[P]:
         """The packets of one type that a client sent, in order."""

@@ -131,8 +131,8 @@ async def site(tmp_path: Path) -> AsyncIterator[PrivateBroker]:
 def visitor(
     broker: PrivateBroker, user: str, hear: list[Incoming]
 ) -> contextlib.AbstractAsyncContextManager[Connection]:
-    address = Broker.from_url(broker.url, username=user, password="secret")
-    return connect(address, ConnectOptions(f"visitor-{user.replace('+', 'plus')}", timeout_s=DEADLINE_S), hear.append)
+    address = Broker(broker.url, username=user, password="secret", connect_timeout_s=DEADLINE_S)
+    return connect(address, ConnectOptions(f"visitor-{user.replace('+', 'plus')}"), hear.append)
 
 
 async def test_nobody_speaks_where_it_is_not_meant_to(site: PrivateBroker) -> None:

@@ -189,17 +189,17 @@ async def test_a_server_that_is_not_online_is_an_error_that_says_so(address: Bro
 
 async def test_no_broker_is_an_error_that_says_so() -> None:
     with pytest.raises(BrokerError, match="Cannot reach the MQTT broker"):
-        async with mqtt_transport(Broker("127.0.0.1", 1), SERVER_ID, SERVER_NAME):
+        async with mqtt_transport(Broker("mqtt://127.0.0.1:1"), SERVER_ID, SERVER_NAME):
             pass
 
 
 async def test_wrong_identifiers_are_refused_before_connecting() -> None:
     for arguments in (("a/b", SERVER_NAME), (SERVER_ID, "kitchen")):
         with pytest.raises(SettingsError):
-            async with mqtt_transport(Broker("127.0.0.1", 1), *arguments):
+            async with mqtt_transport(Broker("mqtt://127.0.0.1:1"), *arguments):
                 pass
     with pytest.raises(SettingsError):
-        async with mqtt_transport(Broker("127.0.0.1", 1), SERVER_ID, SERVER_NAME, client_id="#"):
+        async with mqtt_transport(Broker("mqtt://127.0.0.1:1"), SERVER_ID, SERVER_NAME, client_id="#"):
             pass
 
 
@@ -376,6 +376,6 @@ async def test_clients_leave_nothing_running(address: Broker) -> None:
 
 async def test_calls_work_at_qos_1_and_over_websockets(broker: PrivateBroker, toy: Toy) -> None:
     assert broker.websocket_port is not None
-    address = Broker("127.0.0.1", broker.websocket_port, transport="websockets")
+    address = Broker(f"ws://127.0.0.1:{broker.websocket_port}")
     async with running(address, toy, qos=1), Client(mqtt_transport(address, SERVER_ID, SERVER_NAME, qos=1)) as client:
         assert (await client.call_tool("add", {"a": 1, "b": 1})).structured_content == {"result": 2}

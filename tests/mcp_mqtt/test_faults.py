@@ -9,6 +9,7 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -115,7 +116,7 @@ async def test_a_short_silence_loses_nothing(broker: PrivateBroker, toy: Toy) ->
 async def test_a_busy_connection_is_not_mistaken_for_a_dead_one(broker: PrivateBroker, address: Broker) -> None:
     async def be_busy_then_idle(qos: int) -> None:
         server_id = f"robot-{qos}"
-        transport = mqtt_transport(address, server_id, SERVER_NAME, qos=qos, keepalive_s=1)
+        transport = mqtt_transport(replace(address, keepalive_s=1), server_id, SERVER_NAME, qos=qos)
         async with (
             running(broker, toy_server(), server_id=server_id, qos=qos, keepalive_s=1) as server,
             Client(transport) as client,
@@ -134,7 +135,9 @@ async def test_a_busy_connection_is_not_mistaken_for_a_dead_one(broker: PrivateB
 
 async def test_a_client_in_a_silent_network_fails_its_calls_instead_of_hanging(broker: PrivateBroker, toy: Toy) -> None:
     async with Tap(broker) as network, running(broker, toy):
-        transport = mqtt_transport(network.address, SERVER_ID, SERVER_NAME, keepalive_s=1, connect_timeout_s=0.5)
+        transport = mqtt_transport(
+            replace(network.address, keepalive_s=1, connect_timeout_s=0.5), SERVER_ID, SERVER_NAME
+        )
         async with Client(transport) as client:
             await client.list_tools()
             network.silence()
@@ -144,7 +147,7 @@ async def test_a_client_in_a_silent_network_fails_its_calls_instead_of_hanging(b
                 with pytest.raises(MCPError):
                     await client.call_tool("add", {"a": 1, "b": 1})
         with pytest.raises(BrokerError, match="Cannot reach"):
-            async with mqtt_transport(network.address, SERVER_ID, SERVER_NAME, connect_timeout_s=0.3):
+            async with mqtt_transport(replace(network.address, connect_timeout_s=0.3), SERVER_ID, SERVER_NAME):
                 pass
         network.heal()
         await works(network.address)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from dataclasses import replace
 
 from mcp import Client
 
@@ -26,8 +27,8 @@ async def test_a_broker_that_is_paused_for_30_s_loses_nobody_and_keeps_no_ghost(
         running(broker, patient, server_id="patient", keepalive_s=60) as waiting,
         running(broker, hasty, server_id="hasty", keepalive_s=2, connect_timeout_s=1.0) as trying,
         Tap(broker) as line,
-        Client(mqtt_transport(address, "patient", SERVER_NAME, keepalive_s=60)) as client,
-        directory(address, keepalive_s=60) as known,
+        Client(mqtt_transport(replace(address, keepalive_s=60), "patient", SERVER_NAME)) as client,
+        directory(replace(address, keepalive_s=60)) as known,
     ):
         async with running(line.address, mortal, server_id="mortal"):
             assert await names_online(address) == {"patient", "hasty", "mortal"}

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mcp_mqtt.jsonrpc import ErrorCode
-from robot_node.mcp_mqtt.options import ServerOptions
+from robot_node.mcp_mqtt.options import ServerLimits
 from robot_node.mcp_mqtt.presence import online_servers
 from robot_node.mqtt import Broker
 from tests.mcp_mqtt.peers import PATIENCE_S
@@ -56,6 +56,8 @@ async def test_every_program_of_the_guide_prints_what_the_guide_says(
 def test_every_error_code_and_every_limit_stands_in_the_guide() -> None:
     for code in ErrorCode:
         assert f"| {code.value} | `{code.name}` |" in GUIDE
-    for option in dataclasses.fields(ServerOptions):
-        if isinstance(option.default, int | float) and option.name != "qos":
-            assert f"| `{option.name}` | {option.default} |" in GUIDE
+    limits = [limit for kind in (ServerLimits, Broker) for limit in dataclasses.fields(kind) if limit.name != "qos"]
+    numbers = [limit for limit in limits if isinstance(limit.default, int | float)]
+    assert len(numbers) > 10
+    for limit in numbers:
+        assert f"| `{limit.name}` | {limit.default} |" in GUIDE

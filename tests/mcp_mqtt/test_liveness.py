@@ -5,9 +5,10 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from robot_node.mcp_mqtt.liveness import Liveness, SilenceLimits, Verdict
+from robot_node.mcp_mqtt.liveness import Liveness, Verdict
+from robot_node.mcp_mqtt.options import ServerLimits
 
-LIMITS = SilenceLimits(idle_s=100, ping_s=30, answer_s=10)
+LIMITS = ServerLimits(idle_limit_s=100, ping_interval_s=30, ping_timeout_s=10)
 
 
 def due(liveness: Liveness[str], now: float) -> list[tuple[str, Verdict]]:
@@ -51,18 +52,18 @@ def test_a_client_that_cannot_be_asked_is_idle_again_and_again() -> None:
 
 
 def test_zero_is_never() -> None:
-    never: Liveness[str] = Liveness(SilenceLimits(idle_s=0, ping_s=0, answer_s=10))
+    never: Liveness[str] = Liveness(ServerLimits(idle_limit_s=0, ping_interval_s=0, ping_timeout_s=10))
     for asked in (True, False):
         never.opened("a", 0, can_be_asked=asked)
         assert never.next_deadline is None
         assert due(never, 1e9) == []
-    no_pings: Liveness[str] = Liveness(SilenceLimits(idle_s=100, ping_s=0, answer_s=10))
+    no_pings: Liveness[str] = Liveness(ServerLimits(idle_limit_s=100, ping_interval_s=0, ping_timeout_s=10))
     no_pings.opened("a", 0, can_be_asked=True)
     assert due(no_pings, 100) == [("a", Verdict.IDLE)]
 
 
 def test_who_can_be_asked_is_asked_before_it_is_idle() -> None:
-    liveness: Liveness[str] = Liveness(SilenceLimits(idle_s=20, ping_s=30, answer_s=10))
+    liveness: Liveness[str] = Liveness(ServerLimits(idle_limit_s=20, ping_interval_s=30, ping_timeout_s=10))
     liveness.opened("a", 0, can_be_asked=True)
     assert due(liveness, 20) == [("a", Verdict.ASK)]
 

@@ -69,9 +69,9 @@ def test_no_presence_message_is_too_odd_to_look_at(topic: str, payload: bytes | 
 
 async def test_an_unreachable_broker_and_a_bad_filter_are_errors() -> None:
     with pytest.raises(BrokerError, match="Cannot reach the MQTT broker"):
-        await online_servers(Broker("127.0.0.1", 1))
+        await online_servers(Broker("mqtt://127.0.0.1:1"))
     with pytest.raises(SettingsError, match="cannot filter server names"):
-        await online_servers(Broker("127.0.0.1", 1), name_filter="#/a")
+        await online_servers(Broker("mqtt://127.0.0.1:1"), name_filter="#/a")
 
 
 async def test_the_brokers_filters_are_used_instead_of_our_own(broker: PrivateBroker, toy: Toy) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from robot_node.apps.private_broker import PrivateBroker
 from robot_node.errors import BrokerError
-from robot_node.mcp_mqtt.server import ServerOptions
+from robot_node.mcp_mqtt.server import ServerLimits
 from robot_node.mcp_mqtt.topics import ServerTopics
 from robot_node.mqtt import Backoff, Connection
 from tests.mcp_mqtt.peers import (
@@ -118,9 +118,7 @@ async def test_connect_says_what_connects(broker: PrivateBroker, toy: Toy) -> No
     assert will_retain
     assert b"\x11\x00\x00\x00\x00" in connect  # session expiry interval 0
     # Maximum packet size: several times our own limit, so that what exceeds ours can still be answered.
-    assert (
-        b"\x27" + (8 * ServerOptions(server_id="a", server_name="a/b").max_message_bytes).to_bytes(4, "big") in connect
-    )
+    assert b"\x27" + (8 * ServerLimits().max_message_bytes).to_bytes(4, "big") in connect
 
 
 async def test_the_brokers_name_for_the_server_is_used_instead_of_its_own(broker: PrivateBroker, toy: Toy) -> None:

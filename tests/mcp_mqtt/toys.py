@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from mcp.server import MCPServer
@@ -14,7 +14,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 
 from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mcp_mqtt.notifier import Notifier
-from robot_node.mcp_mqtt.server import Beside, ServerOptions, serve
+from robot_node.mcp_mqtt.server import Beside, ServerLimits, ServerOptions, serve
 from robot_node.mqtt import Backoff, Broker, LinkStatus
 from tests.mcp_mqtt.peers import SERVER_ID, SERVER_NAME, eventually
 
@@ -114,11 +114,16 @@ async def running(
     beside: Beside | None = None,
     **options: object,
 ) -> AsyncIterator[Running]:
-    """Serve the toy, as robot-1, until the block ends."""
-    address = broker if isinstance(broker, Broker) else Broker.from_url(broker.url)
+    """Serve the toy, as robot-1, until the block ends. The options are those of server, limits and broker."""
+
+    def taken(kind: type[Broker | ServerLimits]) -> dict[str, Any]:
+        return {entry.name: options.pop(entry.name) for entry in fields(kind) if entry.name in options}
+
+    address = replace(broker if isinstance(broker, Broker) else Broker.from_url(broker.url), **taken(Broker))
+    limits = ServerLimits(**taken(ServerLimits))
     online = asyncio.Event()
     statuses: list[LinkStatus] = []
-    settings: dict[str, Any] = {"server_id": SERVER_ID, "server_name": SERVER_NAME} | options
+    settings: dict[str, Any] = {"server_id": SERVER_ID, "server_name": SERVER_NAME, "limits": limits} | options
     task = asyncio.create_task(
         serve(
             address,

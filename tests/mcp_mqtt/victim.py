@@ -14,7 +14,7 @@ import sys
 import tracemalloc
 
 from robot_node.mcp_mqtt.notifier import Notifier
-from robot_node.mcp_mqtt.server import ServerOptions, serve
+from robot_node.mcp_mqtt.server import ServerLimits, ServerOptions, serve
 from robot_node.mqtt import Broker
 from tests.mcp_mqtt.peers import SERVER_ID, SERVER_NAME
 from tests.mcp_mqtt.toys import toy_server
@@ -41,9 +41,7 @@ def main() -> None:
     options = ServerOptions(
         server_id=SERVER_ID,
         server_name=SERVER_NAME,
-        max_sessions=MAX_SESSIONS,
-        ping_interval_s=0.5,
-        ping_timeout_s=1.0,
+        limits=ServerLimits(max_sessions=MAX_SESSIONS, ping_interval_s=0.5, ping_timeout_s=1.0),
     )
     tracemalloc.start()
     asyncio.run(serve(Broker.from_url(sys.argv[1]), toy.server, options, notifier=toy.notifier))

@@ -13,18 +13,19 @@ from robot_node.mqtt import Broker
 
 
 @pytest.mark.parametrize(
-    ("url", "broker"),
+    ("url", "host", "port", "transport", "tls", "path"),
     [
-        ("mqtt://host", Broker("host", 1883)),
-        ("mqtts://host", Broker("host", 8883, tls=True)),
-        ("mqtt://u:p%40ss@host:1", Broker("host", 1, username="u", password="p@ss")),
-        ("ws://host", Broker("host", 8083, transport="websockets")),
-        ("wss://host:9/path", Broker("host", 9, transport="websockets", tls=True, path="/path")),
-        ("mqtt://[::1]:1883", Broker("::1", 1883)),
+        ("mqtt://host", "host", 1883, "tcp", False, "/mqtt"),
+        ("mqtts://host", "host", 8883, "tcp", True, "/mqtt"),
+        ("mqtt://u:p%40ss@host:1", "host", 1, "tcp", False, "/mqtt"),
+        ("ws://host", "host", 8083, "websockets", False, "/mqtt"),
+        ("wss://host:9/path", "host", 9, "websockets", True, "/path"),
+        ("mqtt://[::1]:1883", "::1", 1883, "tcp", False, "/mqtt"),
     ],
 )
-def test_an_address_is_read(url: str, broker: Broker) -> None:
-    assert Broker.from_url(url) == broker
+def test_an_address_is_read(url: str, host: str, port: int, transport: str, *, tls: bool, path: str) -> None:
+    broker = Broker(url)
+    assert (broker.host, broker.port, broker.transport, broker.tls, broker.path) == (host, port, transport, tls, path)
 
 
 @pytest.mark.parametrize("url", ["", "host", "http://host", "mqtt://", "mqtt://host:port", "mqtt://host:99999"])
@@ -34,18 +35,22 @@ def test_an_address_that_cannot_be_read_is_an_error_with_an_example(url: str) ->
 
 
 def test_credentials_beside_the_address_are_used_unless_it_has_its_own() -> None:
-    assert Broker.from_url("mqtt://h", username="u", password="p") == Broker("h", 1883, username="u", password="p")
-    assert Broker.from_url("mqtt://a:b@h", username="u", password="p") == Broker("h", 1883, username="a", password="b")
+    beside = Broker.from_url("mqtt://h", username="u", password="p")
+    assert (beside.url, beside.username, beside.password) == ("mqtt://h", "u", "p")
+    assert Broker.from_url("mqtt://a:b%40@[::1]:1/x", username="u", password="p") == Broker(
+        "mqtt://[::1]:1/x", username="a", password="b@"
+    )
 
 
 @given(st.text())
 def test_no_text_never_shows_the_password(password: str) -> None:
-    broker = Broker("host", 1, username="u", password=f"secret{password}")
+    broker = Broker("mqtt://host:1", username="u", password=f"secret{password}")
     assert "secret" not in f"{broker} {broker!r}"
     with contextlib.suppress(SettingsError):
         Broker.from_url(password)
 
 
 def test_an_address_is_shown_without_credentials() -> None:
-    assert str(Broker("host", 8084, transport="websockets", tls=True, username="u", password="p")) == "wss://host:8084"
-    assert str(Broker("::1", 1883)) == "mqtt://[::1]:1883"
+    assert str(Broker("wss://u:p@host/path")) == "wss://host:8084"
+    assert Broker("wss://u:p@host/path").url == "wss://host/path"
+    assert str(Broker("mqtt://[::1]")) == "mqtt://[::1]:1883"

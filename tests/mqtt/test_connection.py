@@ -15,7 +15,7 @@ import pytest
 from robot_node.apps.private_broker import PrivateBroker
 from robot_node.core.asyncio_tools import cancel_and_wait
 from robot_node.errors import BrokerError
-from robot_node.mqtt import Broker, Connection, ConnectOptions, Subscription, connect
+from robot_node.mqtt import Broker, Connection, Subscription, connect
 from tests.mqtt.rig import ONE, PATIENCE_S, eventually, ignore
 
 
@@ -28,9 +28,8 @@ async def test_no_broker_is_an_error_that_names_it() -> None:
 async def test_a_broker_that_never_answers_is_an_error(broker: PrivateBroker) -> None:
     broker.signal(signal.SIGSTOP)
     try:
-        options = ConnectOptions(client_id="one", timeout_s=0.2)
         with pytest.raises(BrokerError, match="Cannot reach the MQTT broker"):
-            async with connect(Broker.from_url(broker.url), options, ignore):
+            async with connect(Broker(broker.url, connect_timeout_s=0.2), ONE, ignore):
                 pass
     finally:
         broker.signal(signal.SIGCONT)
@@ -59,7 +58,7 @@ async def test_a_refused_subscription_names_the_topic() -> None:
         writer.close()
 
     async with await asyncio.start_server(refuse_the_second, "127.0.0.1", 0) as server:
-        strict = Broker("127.0.0.1", server.sockets[0].getsockname()[1])
+        strict = Broker(f"mqtt://127.0.0.1:{server.sockets[0].getsockname()[1]}")
         async with connect(strict, ONE, ignore) as connection:
             with pytest.raises(BrokerError, match=r"subscription to yours/a: Not authorized\. Allow this topic"):
                 await connection.subscribe(Subscription("mine/b"), Subscription("yours/a"))
@@ -135,6 +134,6 @@ async def test_connections_leave_no_task_or_descriptor(broker: PrivateBroker) ->
         async with connect(address, ONE, ignore) as connection:
             await connection.publish("x", b"")
         with pytest.raises(BrokerError):
-            async with connect(Broker("127.0.0.1", 1), ONE, ignore):
+            async with connect(Broker("mqtt://127.0.0.1:1"), ONE, ignore):
                 pass
     await eventually(lambda: open_now() <= before)

@@ -98,8 +98,7 @@ async def test_publishing_to_a_slow_broker_fails_when_it_dies(broker: PrivateBro
 async def test_what_is_not_acknowledged_fails_when_the_broker_dies_and_not_at_the_time_limit(
     broker: PrivateBroker,
 ) -> None:
-    patient = ConnectOptions(client_id="one", timeout_s=1000)
-    async with connect(Broker.from_url(broker.url), patient, ignore) as connection:
+    async with connect(Broker(broker.url, connect_timeout_s=1000), ONE, ignore) as connection:
         await connection.publish("a/b", b"", qos=1)
         broker.signal(signal.SIGSTOP)
         publishing = asyncio.create_task(connection.publish("a/b", b"", qos=1))
@@ -110,8 +109,7 @@ async def test_what_is_not_acknowledged_fails_when_the_broker_dies_and_not_at_th
 
 
 async def test_what_is_never_acknowledged_fails_at_the_time_limit(broker: PrivateBroker) -> None:
-    options = ConnectOptions(client_id="one", timeout_s=0.2)
-    async with connect(Broker.from_url(broker.url), options, ignore) as connection:
+    async with connect(Broker(broker.url, connect_timeout_s=0.2), ONE, ignore) as connection:
         broker.signal(signal.SIGSTOP)
         try:
             with pytest.raises(BrokerError, match="Cannot publish"):

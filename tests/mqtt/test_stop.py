@@ -26,7 +26,7 @@ def test_a_stop_while_the_broker_is_still_being_reached_leaves_no_task(
 
     async def stop_early(port: int) -> None:
         async def connecting() -> None:
-            async with connect(Broker("127.0.0.1", port), ConnectOptions("early"), lambda _: None):
+            async with connect(Broker(f"mqtt://127.0.0.1:{port}"), ConnectOptions("early"), lambda _: None):
                 pass
 
         task = asyncio.create_task(connecting())

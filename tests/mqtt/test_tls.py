@@ -59,7 +59,7 @@ async def site(certificates: Path, tmp_path: Path) -> AsyncIterator[tuple[Privat
     rules.write_text(RULES)
     port = free_port()
     async with PrivateBroker(extra=f"acl_file {rules}\n{tls_listener(certificates, port)}") as private:
-        yield private, Broker("localhost", port, tls=True, ca_file=str(certificates / "ca.crt"))
+        yield private, Broker(f"mqtts://localhost:{port}", ca_file=certificates / "ca.crt")
 
 
 @pytest.fixture
@@ -69,13 +69,17 @@ def secured(site: tuple[PrivateBroker, Broker]) -> Broker:
 
 
 def as_(name: str, broker: Broker, certificates: Path) -> Broker:
-    return replace(broker, cert_file=str(certificates / f"{name}.crt"), key_file=str(certificates / f"{name}.key"))
+    return replace(broker, cert_file=certificates / f"{name}.crt", key_file=certificates / f"{name}.key")
+
+
+def by_address(broker: Broker) -> str:
+    return broker.url.replace("localhost", "127.0.0.1")
 
 
 async def try_to_connect(broker: Broker) -> str:
     """Why the broker cannot be used."""
     with pytest.raises(BrokerError) as caught:
-        async with connect(replace(broker, timeout_s=DEADLINE_S), ConnectOptions("visitor"), lambda _: None):
+        async with connect(replace(broker, connect_timeout_s=DEADLINE_S), ConnectOptions("visitor"), lambda _: None):
             pass
     return str(caught.value)
 
@@ -96,13 +100,13 @@ async def test_over_websockets_the_broker_and_we_are_verified_the_same(certifica
     lines = tls_listener(certificates, 0).partition("\n")[2]
     async with PrivateBroker(websocket_port=0, extra=lines) as private:
         assert private.websocket_port
-        ca_file = str(certificates / "ca.crt")
-        secured = Broker("localhost", private.websocket_port, transport="websockets", tls=True, ca_file=ca_file)
+        ca_file = certificates / "ca.crt"
+        secured = Broker(f"wss://localhost:{private.websocket_port}", ca_file=ca_file)
         anna = as_("anna", secured, certificates)
-        async with connect(anna, ConnectOptions("desk", timeout_s=DEADLINE_S), lambda _: None):
+        async with connect(replace(anna, connect_timeout_s=DEADLINE_S), ConnectOptions("desk"), lambda _: None):
             pass
         assert "self-signed certificate" in await try_to_connect(replace(anna, ca_file=None))
-        assert "IP address mismatch" in await try_to_connect(replace(anna, host="127.0.0.1"))
+        assert "IP address mismatch" in await try_to_connect(replace(anna, url=by_address(anna)))
         said = await try_to_connect(secured)
         assert "refused our side of TLS: tlsv13 alert certificate required" in said
         assert "broker.cert_file" in said
@@ -122,7 +126,7 @@ async def test_the_broker_is_verified_with_and_without_a_certificate_of_ours(
         unknown = await try_to_connect(replace(broker, ca_file=None))
         assert "cannot be trusted: " in unknown
         assert "broker.ca_file" in unknown
-        wrong_name = await try_to_connect(replace(broker, host="127.0.0.1"))
+        wrong_name = await try_to_connect(replace(broker, url=by_address(broker)))
         assert "IP address mismatch" in wrong_name
 
 
@@ -141,7 +145,7 @@ async def test_a_certificate_of_another_time_speaks_of_the_clock(
     run_recipe("broker", tmp_path, days=made, BROKER="localhost")
     port = free_port()
     async with PrivateBroker(extra=tls_listener(tmp_path, port, ask_for_client=False)):
-        said = await try_to_connect(Broker("localhost", port, tls=True, ca_file=str(tmp_path / "ca.crt")))
+        said = await try_to_connect(Broker(f"mqtts://localhost:{port}", ca_file=tmp_path / "ca.crt"))
     assert f"cannot be trusted: {reason}." in said
     assert remedy in said
     assert "timedatectl" in said
@@ -161,19 +165,17 @@ async def test_what_is_wrong_with_our_certificate_is_said(
     certificates: Path, files: tuple[str, str], password: str | None, reason: str
 ) -> None:
     lock(certificates)
-    cert, key = (str(certificates / name) for name in files)
-    broker = Broker("localhost", free_port(), tls=True, cert_file=cert, key_file=key, key_password=password)
+    cert, key = (certificates / name for name in files)
+    broker = Broker(f"mqtts://localhost:{free_port()}", cert_file=cert, key_file=key, key_password=password)
     said = await try_to_connect(broker)
-    assert cert in said
+    assert str(cert) in said
     assert reason in said
     assert "telltale" not in said
 
 
 async def test_an_encrypted_key_works_with_its_password(secured: Broker, certificates: Path) -> None:
     lock(certificates)
-    locked = replace(
-        as_("anna", secured, certificates), key_file=str(certificates / "locked.key"), key_password="hunter2"
-    )
+    locked = replace(as_("anna", secured, certificates), key_file=certificates / "locked.key", key_password="hunter2")
     async with connect(locked, ConnectOptions("desk"), lambda _: None):
         pass
 
@@ -190,7 +192,7 @@ def lock(certificates: Path) -> None:
 
 
 async def test_missing_authorities_are_named(secured: Broker) -> None:
-    said = await try_to_connect(replace(secured, ca_file="/nowhere/ca.crt"))
+    said = await try_to_connect(replace(secured, ca_file=Path("/nowhere/ca.crt")))
     assert "/nowhere/ca.crt cannot be used: No such file or directory" in said
 
 

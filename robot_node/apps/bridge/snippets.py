@@ -76,7 +76,7 @@ def stdio_snippet(desktop: Desktop, executable: str, settings: BrokerSettings, o
         settings: The broker.
         options: Further ones of ``robot-node bridge``.
     """
-    broker = settings.broker()
+    broker = settings
     environment = _environment(settings, broker)
     asks = broker.password is not None and settings.password_file is None
     if asks:

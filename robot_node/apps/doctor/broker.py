@@ -8,7 +8,6 @@ import ssl
 import statistics
 from dataclasses import replace
 from datetime import UTC, datetime
-from urllib.parse import urlsplit
 
 from robot_node.apps.doctor import rights
 from robot_node.apps.doctor.findings import Finding, Tell
@@ -125,7 +124,7 @@ async def _speaks_mqtt_3(broker: Broker) -> bool:
         return False
     try:
         context = await asyncio.to_thread(tls_context, broker) if broker.tls else None
-        async with asyncio.timeout(broker.timeout_s):
+        async with asyncio.timeout(broker.connect_timeout_s):
             reader, writer = await asyncio.open_connection(broker.host, broker.port, ssl=context)
             try:
                 writer.write(_CONNECT_3)
@@ -146,7 +145,7 @@ async def _retains(broker: Broker, probe: Probe) -> Finding:
             try:
                 await connection.subscribe(Subscription(probe.topic))
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(broker.timeout_s):
+                    async with asyncio.timeout(broker.connect_timeout_s):
                         if (await came.get()).retain:
                             return Finding.good("retained messages", "The broker keeps them.")
             finally:
@@ -204,7 +203,7 @@ async def _round_trips_ms(broker: Broker, probe: Probe) -> tuple[float, float]:
             for qos, times in times_ms.items():
                 began = loop.time()
                 try:
-                    async with asyncio.timeout(broker.timeout_s):
+                    async with asyncio.timeout(broker.connect_timeout_s):
                         await client.publish(probe.topic, b"request", qos=qos)
                         await requests.get()
                         await server.publish(probe.topic, b"response", qos=qos)
@@ -235,19 +234,8 @@ def console_broker(broker: Broker, console: ConsoleSettings) -> Broker:
     Raises:
         SettingsError: console.broker_url cannot be read.
     """
-    url = console.broker_url
-    if not url:
-        port = 8084 if broker.tls else 8083
-        return replace(broker, transport="websockets", port=port, path="/mqtt")
-    asked = Broker.from_url(url, username=broker.username, password=broker.password)
-    return replace(
-        broker,
-        host=asked.host,
-        port=asked.port,
-        transport="websockets",
-        tls=asked.tls,
-        path=urlsplit(url).path or "/mqtt",
-    )
+    host = f"[{broker.host}]" if ":" in broker.host else broker.host
+    return replace(broker, url=console.broker_url or f"{'wss' if broker.tls else 'ws'}://{host}")
 
 
 async def _websocket(broker: Broker, probe: Probe, console: ConsoleSettings) -> Finding:

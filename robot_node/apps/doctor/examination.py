@@ -38,7 +38,7 @@ async def examine(
     """
     machine = machine or Machine()
     robot = ServerTopics(settings.robot.server_id, settings.robot.server_name) if has_robot else None
-    await check_broker(settings.broker.broker(), tell, console=settings.console, robot=robot, now=machine.now())
+    await check_broker(settings.broker, tell, console=settings.console, robot=robot, now=machine.now())
     case = Case(settings, platform, machine, service_of(machine), tell, limit_s=limit_s)
     if case.on_a_pi or platform.name == "simulated":
         await check_display(case)

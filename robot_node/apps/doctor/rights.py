@@ -71,7 +71,7 @@ async def _hears_others(broker: Broker, probe: Probe, server: topics.ServerTopic
             await connection.publish(probe.topic, b"", qos=1)
             # A broker delivers in order: when our own message is here, the other one is, or never will be.
             try:
-                async with asyncio.timeout(broker.timeout_s):
+                async with asyncio.timeout(broker.connect_timeout_s):
                     await own.wait()
             except TimeoutError:
                 pass
@@ -89,7 +89,7 @@ async def own_topics(broker: Broker, probe: Probe, robot: topics.ServerTopics) -
             async with connect(broker, ConnectOptions(client_id=probe.client), lambda _: heard.set()) as connection:
                 await connection.subscribe(Subscription(topic))
                 if await connection.publish(topic, b"", qos=1):
-                    async with asyncio.timeout(broker.timeout_s):
+                    async with asyncio.timeout(broker.connect_timeout_s):
                         await heard.wait()
                     return Finding.good(check, f"{probe.user} may speak and hear as {robot.server_id}.")
     except BrokerError as error:

@@ -28,7 +28,7 @@ _MAKE_ANEW = "Make a new one as docs/tls.md shows, put it in the same place, and
 async def is_reachable(broker: Broker, tell: Tell) -> bool:
     """Whether something listens there."""
     try:
-        async with asyncio.timeout(broker.timeout_s):
+        async with asyncio.timeout(broker.connect_timeout_s):
             _, writer = await asyncio.open_connection(broker.host, broker.port)
     except (OSError, TimeoutError) as error:
         tell(
@@ -71,7 +71,7 @@ async def is_trusted(broker: Broker, now: datetime, tell: Tell) -> bool:
     remedy = "Set broker.ca_file to the authority that signed it, and use the name that stands in it."
     try:
         context = await asyncio.to_thread(tls_context, broker)
-        async with asyncio.timeout(broker.timeout_s):
+        async with asyncio.timeout(broker.connect_timeout_s):
             _, writer = await asyncio.open_connection(broker.host, broker.port, ssl=context)
     except BrokerError as error:
         detail, remedy = error.message, error.remedy
@@ -101,7 +101,7 @@ async def speaks_tls(broker: Broker) -> bool:
     """Whether the broker answers a TLS handshake, with whatever certificate."""
     try:
         context = await asyncio.to_thread(ssl.create_default_context)
-        async with asyncio.timeout(broker.timeout_s):
+        async with asyncio.timeout(broker.connect_timeout_s):
             _, writer = await asyncio.open_connection(broker.host, broker.port, ssl=context)
     except ssl.SSLCertVerificationError:
         return True
@@ -111,7 +111,7 @@ async def speaks_tls(broker: Broker) -> bool:
     return True
 
 
-async def _own_certificate(broker: Broker, file: str, now: datetime, tell: Tell) -> bool:
+async def _own_certificate(broker: Broker, file: Path, now: datetime, tell: Tell) -> bool:
     check = "client certificate"
     try:
         await asyncio.to_thread(tls_context, broker)
@@ -146,8 +146,8 @@ def user_of(broker: Broker) -> str | None:
     return None
 
 
-def _read(file: str) -> x509.Certificate:
-    return x509.load_pem_x509_certificate(Path(file).read_bytes())
+def _read(file: Path) -> x509.Certificate:
+    return x509.load_pem_x509_certificate(file.read_bytes())
 
 
 def _common_name(certificate: x509.Certificate) -> str | None:

@@ -54,7 +54,7 @@ class Answers:
             password: A new one.
             kept_password: The one that an earlier setup has stored; used when the settings bring none.
         """
-        broker = settings.broker.broker()
+        broker = settings.broker
         robot = settings.robot
         name = robot.server_name.rpartition("/")[2]
         stored = None if settings.broker.password_file else broker.password or kept_password

@@ -53,7 +53,7 @@ async def test_a_good_broker_passes_every_check_and_keeps_nothing_of_them(broker
 
 async def test_messages_in_clear_that_leave_the_machine_are_worth_knowing(broker: PrivateBroker) -> None:
     # That address is this machine, too, and does not look so.
-    found = await findings(Broker("0.0.0.0", broker.port))  # noqa: S104  # to connect to
+    found = await findings(Broker(f"mqtt://0.0.0.0:{broker.port}"))  # to connect to
     assert list(found) == [ALL[0], "encryption", *ALL[1:]]
     assert found["encryption"].level is Level.NOTE
     assert "reads every message" in str(found["encryption"])
@@ -170,7 +170,7 @@ async def test_the_listeners_of_the_consoles_guide_keep_that_of_robots_and_open_
     ],
 )
 def test_the_page_looks_where_it_is_told_or_beside_the_broker(url: str, tls: bool, there: str) -> None:
-    found = console_broker(Broker("pi", 1234, tls=tls, password="x"), ConsoleSettings(broker_url=url))
+    found = console_broker(Broker(f"mqtt{'s' if tls else ''}://pi:1234", password="x"), ConsoleSettings(broker_url=url))
     assert (f"{found}{found.path}", found.password) == (there, "x")
 
 
@@ -192,13 +192,13 @@ async def test_rules_that_let_nothing_through_are_found(tmp_path: Path) -> None:
     rules = tmp_path / "acl"
     rules.write_text("topic read $mcp-server/#\n")
     async with PrivateBroker(extra=f"acl_file {rules}") as private:
-        found = await findings(Broker("127.0.0.1", private.port, timeout_s=1.0))
+        found = await findings(Broker(f"mqtt://127.0.0.1:{private.port}", connect_timeout_s=1.0))
     assert problems(found) == ["retained messages", "round trip"]
     assert "$mcp-rpc/" in found["round trip"].remedy
 
 
 async def test_nothing_listening_is_one_problem_with_a_command() -> None:
-    found = await findings(Broker("127.0.0.1", free_port()))
+    found = await findings(Broker(f"mqtt://127.0.0.1:{free_port()}"))
     assert problems(found) == list(found) == ["reachable"]
     assert "systemctl status mosquitto" in found["reachable"].remedy
 
@@ -234,7 +234,7 @@ async def silent_broker(answer: bytes) -> AsyncIterator[Broker]:
             await writer.wait_closed()
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-        yield Broker("127.0.0.1", server.sockets[0].getsockname()[1], timeout_s=0.3)
+        yield Broker(f"mqtt://127.0.0.1:{server.sockets[0].getsockname()[1]}", connect_timeout_s=0.3)
         await asyncio.gather(*filter(None, visits))
 
 
@@ -253,7 +253,7 @@ async def tls_broker(certificates: Path, *, ask_for_client: bool = False, extra:
     port = free_port()
     lines = tls_listener(certificates, port, ask_for_client=ask_for_client)
     async with PrivateBroker(extra=lines + extra):
-        yield Broker("localhost", port, tls=True, ca_file=str(certificates / "ca.crt"))
+        yield Broker(f"mqtts://localhost:{port}", ca_file=certificates / "ca.crt")
 
 
 async def test_tls_is_verified_and_its_end_foretold(certificates: Path) -> None:
@@ -271,13 +271,13 @@ async def test_tls_is_verified_and_its_end_foretold(certificates: Path) -> None:
         assert "self" in found["certificate"].detail  # "self-signed certificate", or "self signed"
         assert "broker.ca_file" in found["certificate"].remedy
 
-        found = await findings(replace(encrypted, ca_file="/nowhere.crt"))
+        found = await findings(replace(encrypted, ca_file=Path("/nowhere.crt")))
         assert problems(found) == ["certificate"]
         assert "/nowhere.crt" in found["certificate"].detail
 
 
 async def test_a_client_certificate_is_examined_too(certificates: Path) -> None:
-    cert, key = str(certificates / "anna.crt"), str(certificates / "anna.key")
+    cert, key = certificates / "anna.crt", certificates / "anna.key"
     async with tls_broker(certificates, ask_for_client=True, extra=f"acl_file {ACL}\n") as encrypted:
         anna = replace(encrypted, cert_file=cert, key_file=key)
         found = await findings(anna)
@@ -285,7 +285,7 @@ async def test_a_client_certificate_is_examined_too(certificates: Path) -> None:
         assert found["client certificate"].detail.startswith(f"{cert} is for anna, until 20")
         assert found["credentials"].detail == "The broker lets us in as anna."
 
-        assert problems(await findings(replace(anna, key_file="/nowhere.key"))) == ["client certificate"]
+        assert problems(await findings(replace(anna, key_file=Path("/nowhere.key")))) == ["client certificate"]
         found = await findings(anna, now=datetime.now(UTC) + timedelta(days=900))
         assert problems(found) == ["client certificate"]
         assert "ran out on 20" in found["client certificate"].detail
@@ -297,13 +297,13 @@ async def test_a_client_certificate_is_examined_too(certificates: Path) -> None:
 
 async def test_a_port_with_tls_is_recognised_by_who_does_without(certificates: Path) -> None:
     async with tls_broker(certificates) as encrypted:
-        found = await findings(replace(encrypted, tls=False, ca_file=None))
+        found = await findings(Broker(encrypted.url.replace("mqtts:", "mqtt:")))
     assert problems(found) == ["connection"]
     assert "speaks TLS at this port" in found["connection"].detail
     assert "mqtts://" in found["connection"].remedy
 
 
 async def test_tls_at_a_port_without_it_is_recognised(broker: PrivateBroker) -> None:
-    found = await findings(Broker("127.0.0.1", broker.port, tls=True))
+    found = await findings(Broker(f"mqtts://127.0.0.1:{broker.port}"))
     assert problems(found) == ["certificate"]
     assert "does not speak TLS" in found["certificate"].detail
