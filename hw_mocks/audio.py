@@ -39,6 +39,7 @@ class SimulatedMicrophone:
         amplitude: Of the tone, 0 to 1.
         repeated: Heard instead of the tone, 16 bit: from the moment when it is opened, and again after pauses.
         absent: It is not plugged in, or has just been unplugged.
+        speed: How many seconds of sound pass in a second: a test may have more than one.
         recording: Sound is turned into samples now. The privacy promise is about this and nothing else.
         starts: How often recording was started.
     """
@@ -47,6 +48,7 @@ class SimulatedMicrophone:
     amplitude: float = 0.5
     repeated: bytes = b""
     absent: bool = False
+    speed: float = 1.0
     recording: bool = field(default=False, init=False)
     starts: int = field(default=0, init=False)
     _once: bytearray = field(default_factory=bytearray, init=False)
@@ -97,6 +99,7 @@ class SimulatedLoudspeaker:
 
     Attributes:
         absent: It is not plugged in, or has just been unplugged.
+        speed: How many seconds of sound pass in a second: a test may have more than one.
         open: A program has it open.
         starts: How often it was opened.
     """
@@ -107,6 +110,7 @@ class SimulatedLoudspeaker:
         if recording is not None:
             recording.write_bytes(b"")
         self.absent = False
+        self.speed = 1.0
         self.open = False
         self.starts = 0
         self._lock = threading.Lock()
@@ -160,17 +164,22 @@ class _Stream:
         if plugged.absent:
             raise PortAudioError("Error querying device -1")
         self._plugged = plugged
+        self._speed = plugged.speed
         self._moved = 0
         self._started = 0.0
 
     def start(self) -> None:
         self._started = time.monotonic()
 
+    def _passed(self) -> int:
+        """Return how many samples have passed since the start."""
+        return round((time.monotonic() - self._started) * self._speed * SAMPLE_RATE)
+
     def close(self, ignore_errors: bool = True) -> None:
         del ignore_errors
 
     def _wait_until(self, samples: int) -> None:
-        time.sleep(max(0.0, self._started + samples / SAMPLE_RATE - time.monotonic()))
+        time.sleep(max(0, samples - self._passed()) / SAMPLE_RATE / self._speed)
         if self._plugged.absent:
             raise PortAudioError("Unanticipated host error [PaErrorCode -9999]: 'No such device'")
 
@@ -204,7 +213,7 @@ def sound_library(microphone: SimulatedMicrophone, loudspeaker: SimulatedLoudspe
             loudspeaker.starts += 1
 
         def write(self, data: bytes) -> bool:
-            played = round((time.monotonic() - self._started) * SAMPLE_RATE)
+            played = self._passed()
             underflowed = self._moved < played
             self._moved = max(self._moved, played)
             self._wait_until(self._moved - round(_CARD_BUFFER_S * SAMPLE_RATE))

@@ -41,10 +41,7 @@ from robot_node.robot.supervisor import Service, Supervisor
 from robot_node.robot.watchdog import LinkCheck
 from robot_node.settings.devices import AudioSettings, CameraSettings
 from robot_node.settings.root import Settings
-from robot_node.speech.recognizer import Ears
-from robot_node.speech.recognizer_factory import make_ears
-from robot_node.speech.speaker import Speaker
-from robot_node.speech.voice_factory import Voice, make_voice
+from robot_node.speech.factory import Speech, build_speech
 from robot_node.tools.access import guarded
 from robot_node.tools.logs import SET_LOG_LEVEL, offer_log_levels
 from robot_node.tools.resources import announce
@@ -103,16 +100,10 @@ async def run(
         devices.push_async_callback(camera.close)
         microphone, loudspeaker = _sound(platform, settings.audio, state, devices)
         kept = await keeper.restore(face, loudspeaker)
-        voice = make_voice(settings.voice, face, state, microphone=microphone, loudspeaker=loudspeaker, events=events)
-        ears = make_ears(
-            settings.hearing, face, state, microphone=microphone, tell=voice.announcements.send, events=events
-        )
+        speech = build_speech(settings, face, state, events, microphone=microphone, loudspeaker=loudspeaker)
         streams = Streams(
             camera,
-            voice.microphone,
-            voice.loudspeaker if ears is None else ears.beside(voice.loudspeaker),
-            viewer_may_speak=settings.audio.viewer_may_speak,
-            ears=None if ears is None else ears.viewer,
+            speech.mixer,
             pictures=camera,
             camera_settings=settings.camera,
             bitrate=BitrateLimits(
@@ -134,7 +125,7 @@ async def run(
             face=face,
             state=state,
             loudspeaker=loudspeaker,
-            speaker=voice.speaker,
+            speaker=speech.speaker,
             calls=calls,
             outputs=on_pins.outputs,
             plugins=plugins,
@@ -178,11 +169,11 @@ async def run(
                 services.run("MCP", serve_mcp)
                 if settings.webrtc.enabled:
                     services.run(
-                        "WebRTC", partial(_stream, settings, streams, body, links["WebRTC"], online, voice=voice)
+                        "WebRTC", partial(_stream, settings, streams, body, links["WebRTC"], online, speech=speech)
                     )
                 if calls is not None:
-                    services.run("dialer", partial(_dial, settings, streams, calls, body, online, voice=voice))
-                _speak_and_hear(services, loudspeaker, voice.speaker, ears)
+                    services.run("dialer", partial(_dial, settings, streams, calls, body, online, speech=speech))
+                _speak_and_hear(services, loudspeaker, speech)
                 _look_after_camera(services, camera, settings.camera, state, kept)
         finally:
             systemd.notify("STOPPING=1", "STATUS=leaving")
@@ -238,7 +229,7 @@ async def _serve_mcp(
 
 
 async def _stream(
-    settings: Settings, streams: Streams, body: Body, link: LinkCheck, online: asyncio.Event, *, voice: Voice
+    settings: Settings, streams: Streams, body: Body, link: LinkCheck, online: asyncio.Event, *, speech: Speech
 ) -> None:
     """Serve viewers. Their offers are welcome at once; what it takes to answer them is loaded when all else is up."""
 
@@ -256,13 +247,13 @@ async def _stream(
         load_after=online,
         backoff=settings.broker.backoff(),
         on_status=report,
-        announcements=voice.announcements,
+        announcements=speech.announcements,
         on_chat=Chat(body.events).receive,
     )
 
 
 async def _dial(
-    settings: Settings, streams: Streams, calls: CallControl, body: Body, online: asyncio.Event, *, voice: Voice
+    settings: Settings, streams: Streams, calls: CallControl, body: Body, online: asyncio.Event, *, speech: Speech
 ) -> None:
     """Call the media backend. Loading aiortc and av takes seconds on a Pi: in a thread, once the robot is reachable."""
 
@@ -282,7 +273,7 @@ async def _dial(
         link_backoff=settings.broker.backoff(),
         on_status=report,
         on_message=Subtitles(body.face.show_text).receive,
-        announcements=voice.announcements,
+        announcements=speech.announcements,
     )
 
 
@@ -318,16 +309,14 @@ def _write_down(event: Event) -> None:
         logger.info("%s%s", event.text, f" By {event.by!r}." if event.by else "")
 
 
-def _speak_and_hear(
-    services: Supervisor, loudspeaker: Loudspeaker | None, speaker: Speaker | None, ears: Ears | None
-) -> None:
+def _speak_and_hear(services: Supervisor, loudspeaker: Loudspeaker | None, speech: Speech) -> None:
     if loudspeaker is not None:
         services.run("loudspeaker at start", loudspeaker.check)
-    if speaker is not None:
-        services.run("speech", speaker.run)
-        services.run("voice at start", speaker.check)
-    if ears is not None:
-        services.run("speech recognition", ears.run)
+    if speech.speaker is not None:
+        services.run("speech", speech.speaker.run)
+        services.run("voice at start", speech.speaker.check)
+    if speech.recognition is not None:
+        services.run("speech recognition", speech.recognition.run)
 
 
 def _look_after_camera(

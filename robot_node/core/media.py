@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import array
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -89,29 +91,55 @@ class EncodedAudio:
 
     Attributes:
         data: The packet.
-        timestamp: Samples of 48 kHz; increases by 960 from packet to packet, by more after a pause.
+        timestamp: Samples of 48 kHz on the monotonic clock; increases by 960 from packet to packet, by more after a
+            pause (RFC 3550, 5.1: it goes on with the time when nothing was sent in between).
     """
 
     data: bytes
     timestamp: int
 
 
+@dataclass(frozen=True, slots=True)
+class SpeechFrame:
+    """20 ms of the robot's voice, in the form that each output needs.
+
+    Attributes:
+        samples: For the loudspeaker: signed 16 bit, machine byte order, 48 kHz, mono.
+        packet: For peers: the same as Opus.
+        level: For the mouth: loudness, 0 to 1.
+    """
+
+    samples: bytes
+    packet: bytes
+    level: float
+
+
 AudioPacketSink = Callable[[EncodedAudio], None]
 """Receives packets on the event loop. Must not block."""
 
+AudioSampleSink = Callable[[bytes], None]
+"""Receives 20 ms of samples (signed 16 bit, machine byte order, 48 kHz, mono) on the event loop. Must not block."""
+
 
 class AudioSource(Protocol):
-    """A microphone that encodes on demand. Every method is called on the event loop and returns at once."""
+    """Sound for peers, encoded on demand. Every method is called on the event loop and returns at once."""
 
     def set_sink(self, sink: AudioPacketSink | None) -> None:
         """Choose who receives the packets."""
 
-    def set_listened(self, listened: bool) -> None:
-        """Say whether anybody listens: the microphone is open only then."""
+    def set_listened(self, listened: bool) -> None:  # the only argument
+        """Say whether anybody listens: a microphone is open only then."""
+
+
+class MicrophoneSource(AudioSource, Protocol):
+    """A microphone that gives packets to peers, and samples to the speech recognition."""
+
+    def set_sample_sink(self, sink: AudioSampleSink | None) -> None:
+        """Choose who receives the samples: the microphone is open while anybody does. None: nobody."""
 
 
 class AudioSink(Protocol):
-    """A loudspeaker. Every method is called on the event loop and returns at once."""
+    """A destination of sound. Every method is called on the event loop and returns at once."""
 
     def play(self, samples: bytes) -> None:
         """Play after what is queued; what is too much for the bounded queue is dropped, the oldest first.
@@ -121,4 +149,26 @@ class AudioSink(Protocol):
         """
 
     def flush(self) -> None:
-        """Forget what is queued and not played yet."""
+        """Drop what is queued and not played yet."""
+
+
+class LoudspeakerSink(AudioSink, Protocol):
+    """A loudspeaker that reports what it has queued and what it plays."""
+
+    @property
+    def queued_s(self) -> float:
+        """Seconds of sound in its queue."""
+
+    def set_level_sink(self, sink: Callable[[float], None]) -> None:
+        """Choose who receives, on the event loop, the loudness of each piece as it is played: 0 to 1."""
+
+
+def level_of(samples: bytes) -> float:
+    """Loudness of 16 bit samples as it is perceived, 0 to 1: half the amplitude is nearly as loud."""
+    values = array.array("h", samples)
+    peak = max((max(values), -min(values))) if values else 0
+    return math.sqrt(min(peak, _LOUD_PEAK) / _LOUD_PEAK)
+
+
+_LOUD_PEAK = 16384
+"""Peak of samples that count as loud: half of full scale, which speech rarely exceeds."""

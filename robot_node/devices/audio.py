@@ -1,26 +1,24 @@
 """Microphone and loudspeaker: each opened only while it is needed, and driven by a thread of its own.
 
-The robot does not depend on them. One that is asked for and cannot be opened is reported and tried again; what it
-should have recorded or played in the meantime is lost, and nothing else.
+The robot runs without them. A device that is configured and cannot be opened is reported and retried; what it should
+have recorded or played in the meantime is lost, and nothing else.
 """
 
 from __future__ import annotations
 
-import array
 import asyncio
 import contextlib
 import logging
-import math
 import threading
 import time
 from collections.abc import Callable, Iterator
-from fractions import Fraction
 from typing import Any
 
-from robot_node.core.media import FRAME_SAMPLES, SAMPLE_RATE, AudioPacketSink, EncodedAudio
+from robot_node.core.media import FRAME_SAMPLES, SAMPLE_RATE, AudioPacketSink, AudioSampleSink, EncodedAudio, level_of
 from robot_node.core.pip_hint import run_module
 from robot_node.core.state import Device, RobotState
 from robot_node.devices.jitter_queue import JitterQueue
+from robot_node.devices.opus import OpusEncoder
 from robot_node.devices.platform import Platform, SoundLibrary
 from robot_node.devices.volume import AUTO, Volume
 from robot_node.devices.worker import DeviceWorker, as_device_error
@@ -29,19 +27,18 @@ from robot_node.errors import DeviceError
 logger = logging.getLogger(__name__)
 
 DEFAULT_DEVICE = "default"
-_BYTES_PER_SAMPLE = 2
 _CLOSE_LIMIT_S = 3.0
 
 
 class Microphone:
-    """The robot's microphone: a :class:`robot_node.core.media.AudioSource`. It is open only while somebody listens.
+    """The robot's microphone: a :class:`robot_node.core.media.MicrophoneSource`. It is open only while it is used.
 
     Args:
-        platform: Gives the sound library.
-        device: Its name, or a part of it; ``"default"`` is the system's.
-        state: Told whether the microphone is open, and why it cannot be.
-        bitrate: Of the Opus stream, in bits per second.
-        retry_s: How long to wait before a device that failed is tried again.
+        platform: Provides the sound library.
+        device: The device's name, or a part of it; ``"default"`` is the system's.
+        state: Gets ``microphone_on``, and the fault of the microphone.
+        bitrate: Bits per second of the Opus stream.
+        retry_s: Seconds until a device that failed is opened again.
         clock: Monotonic time in seconds.
     """
 
@@ -65,7 +62,7 @@ class Microphone:
         self._worker = DeviceWorker("microphone")
         self._sink: AudioPacketSink | None = None
         self._listened = False
-        self._hear: Callable[[bytes], None] | None = None
+        self._sample_sink: AudioSampleSink | None = None
         self._stop: threading.Event | None = None
         self._task: asyncio.Task[None] | None = None
         self._closed = False
@@ -76,17 +73,17 @@ class Microphone:
         self._sink = sink
 
     def set_listened(self, listened: bool) -> None:
-        """Say whether anybody listens: the microphone is open only then."""
+        """Say whether anybody receives the packets: the microphone is open for them only then."""
         self._listened = listened
         self._open_or_close()
 
-    def set_heard(self, hear: Callable[[bytes], None] | None) -> None:
-        """Give what is recorded to ``hear`` as well, on the event loop; as samples, 20 ms at a time. None: no more."""
-        self._hear = hear
+    def set_sample_sink(self, sink: AudioSampleSink | None) -> None:
+        """Choose who receives the samples: the microphone is open while anybody does. None: nobody."""
+        self._sample_sink = sink
         self._open_or_close()
 
     def _open_or_close(self) -> None:
-        wanted = not self._closed and (self._listened or self._hear is not None)
+        wanted = not self._closed and (self._listened or self._sample_sink is not None)
         if wanted and self._stop is None:
             self._stop = threading.Event()
             self._task = self._loop.create_task(self._listen(self._stop), name="microphone")
@@ -116,14 +113,8 @@ class Microphone:
 
     def _record(self, stop: threading.Event) -> None:
         """Record and encode until told to stop; runs in the worker."""
-        import av  # takes seconds on a Pi: only when somebody listens
-
         library = self._platform.sound_library()
-        encoder: Any = av.CodecContext.create("libopus", "w")
-        encoder.sample_rate, encoder.format, encoder.layout = SAMPLE_RATE, "s16", "mono"
-        encoder.time_base = Fraction(1, SAMPLE_RATE)
-        encoder.bit_rate = self._bitrate
-        encoder.options = {"application": "voip", "frame_duration": "20"}
+        encoder = OpusEncoder(self._bitrate)
         if stop.is_set():  # nobody listens any more: not even for a moment
             return
         opened = _opened(library, library.RawInputStream, "microphone", self._device)
@@ -132,15 +123,14 @@ class Microphone:
             closed.callback(self._report_open, is_open=False)  # not before it is
             self._encode(stream, encoder, stop)
 
-    def _encode(self, stream: Any, encoder: Any, stop: threading.Event) -> None:
-        import av  # loaded already
-
+    def _encode(self, stream: Any, encoder: OpusEncoder, stop: threading.Event) -> None:
         continues, timestamp = False, 0
         while not stop.is_set():
             self._worker.getting_on()
             recorded, _overflowed = stream.read(FRAME_SAMPLES)
-            if self._hear is not None:
-                self._loop.call_soon_threadsafe(self._deliver_samples, bytes(recorded), stop)
+            samples = bytes(recorded)
+            if self._sample_sink is not None:
+                self._loop.call_soon_threadsafe(self._deliver_samples, samples, stop)
             if not self._listened:
                 continues = False
                 continue
@@ -148,11 +138,8 @@ class Microphone:
                 # RFC 3550, 5.1: the timestamp goes on with the time when nothing was sent in between.
                 timestamp = max(self._next_timestamp, int(self._clock() * SAMPLE_RATE))
                 continues = True
-            frame = av.AudioFrame(format="s16", layout="mono", samples=FRAME_SAMPLES)
-            frame.sample_rate, frame.pts = SAMPLE_RATE, timestamp
-            frame.planes[0].update(bytes(recorded))
-            for packet in encoder.encode(frame):
-                self._loop.call_soon_threadsafe(self._deliver, EncodedAudio(bytes(packet), timestamp), stop)
+            for packet in encoder.encode(samples, timestamp):
+                self._loop.call_soon_threadsafe(self._deliver, EncodedAudio(packet, timestamp), stop)
                 timestamp += FRAME_SAMPLES
                 self._next_timestamp = timestamp
 
@@ -170,26 +157,26 @@ class Microphone:
             self._sink(packet)
 
     def _deliver_samples(self, samples: bytes, stop: threading.Event) -> None:
-        if self._hear is not None and not stop.is_set():
-            self._hear(samples)
+        if self._sample_sink is not None and not stop.is_set():
+            self._sample_sink(samples)
 
 
 class Loudspeaker:
-    """The robot's loudspeaker: a :class:`robot_node.core.media.AudioSink` with a volume. Open only while it plays.
+    """The robot's loudspeaker: a :class:`robot_node.core.media.LoudspeakerSink` with a volume, open while it plays.
 
-    What comes unevenly from a network is played evenly: playing begins when ``prebuffer_s`` is there, and what is
-    more than ``queue_s`` behind is dropped, because speech that comes late talks over the answer to it.
+    Network jitter is smoothed: playing begins when ``prebuffer_s`` is queued, and what is more than ``queue_s`` behind
+    is dropped, because speech that comes late talks over the answer to it.
 
     Args:
-        platform: Gives the sound library.
-        device: Its name, or a part of it; ``"default"`` is the system's.
-        state: Told volume and mute, and why nothing can be heard.
-        volume: At start, 0 to 100.
-        volume_control: Of its sound card: see :class:`robot_node.devices.volume.Volume`.
-        queue_s: How much may wait to be played.
-        prebuffer_s: How much is collected before playing begins.
-        idle_s: The device is closed when there was nothing to play for this time.
-        retry_s: How long to wait before a device that failed is tried again.
+        platform: Provides the sound library.
+        device: The device's name, or a part of it; ``"default"`` is the system's.
+        state: Gets ``volume``, ``muted``, and the fault of the loudspeaker.
+        volume: Initial volume, 0 to 100.
+        volume_control: The sound card's control: see :class:`robot_node.devices.volume.Volume`.
+        queue_s: Seconds of sound that may be queued.
+        prebuffer_s: Seconds of sound that are queued before playing begins.
+        idle_s: The device is closed after so many seconds without sound.
+        retry_s: Seconds until a device that failed is opened again.
     """
 
     def __init__(
@@ -217,12 +204,12 @@ class Loudspeaker:
         self._applying: asyncio.Task[None] | None = None
         self._closed = False
         self._volume = Volume(platform, _named(device), volume=volume, control=volume_control)
-        self._listener: Callable[[float], None] | None = None
+        self._level_sink: Callable[[float], None] | None = None
         self._state.update(volume=volume, muted=False)
 
-    def on_level(self, listener: Callable[[float], None]) -> None:
-        """Have ``listener`` told on the event loop, for each piece that is played, how loud it is: 0 to 1."""
-        self._listener = listener
+    def set_level_sink(self, sink: Callable[[float], None]) -> None:
+        """Choose who receives, on the event loop, the loudness of each piece as it is played: 0 to 1."""
+        self._level_sink = sink
 
     @property
     def volume(self) -> int:
@@ -231,21 +218,21 @@ class Loudspeaker:
 
     @property
     def muted(self) -> bool:
-        """Nothing is heard, whatever the volume."""
+        """The loudspeaker is silent, whatever the volume."""
         return self._volume.muted
 
     async def set_volume(self, volume: int | None = None, *, muted: bool | None = None) -> None:
-        """Change volume or mute or both; what is playing changes with it.
+        """Change volume or mute or both, of what is playing too.
 
         Args:
             volume: 0 to 100; half of it sounds about half as loud.
-            muted: Nothing is heard; the volume is kept.
+            muted: Silent; the volume is kept.
         """
         self.begin_with(volume, muted=muted)
         await self._volume.apply()
 
     def begin_with(self, volume: int | None = None, *, muted: bool | None = None) -> None:
-        """As :meth:`set_volume`, before :meth:`check` tells the card."""
+        """Set the initial volume, as :meth:`set_volume` does; :meth:`check` then gives it to the card."""
         self._volume.volume = self.volume if volume is None else volume
         self._volume.muted = self.muted if muted is None else muted
         self._state.update(volume=self.volume, muted=self.muted)
@@ -260,15 +247,15 @@ class Loudspeaker:
 
     @property
     def queued_s(self) -> float:
-        """Seconds of sound that wait to be played."""
+        """Seconds of sound in the queue."""
         return self._queue.waiting_s
 
     def flush(self) -> None:
-        """Forget what is queued and not played yet."""
+        """Drop what is queued and not played yet."""
         self._queue.clear()
 
     async def check(self) -> None:
-        """Open the device once, so that one which is missing is reported at start and not at the first word.
+        """Open the device once, so that a missing one is reported at start and not at the first word.
 
         Its card gets the volume, too.
         """
@@ -325,20 +312,9 @@ class Loudspeaker:
             while samples := self._queue.get(self._idle_s):
                 self._worker.getting_on()
                 played = self._volume.adjusted(samples)
-                if self._listener is not None:
-                    self._loop.call_soon_threadsafe(self._listener, level_of(played))
+                if self._level_sink is not None:
+                    self._loop.call_soon_threadsafe(self._level_sink, level_of(played))
                 stream.write(played)
-
-
-def level_of(samples: bytes) -> float:
-    """How loud samples are as it is heard, 0 to 1: half the amplitude is nearly as loud."""
-    values = array.array("h", samples)
-    peak = max((max(values), -min(values))) if values else 0
-    return math.sqrt(min(peak, _LOUD) / _LOUD)
-
-
-_LOUD = 16384
-"""Peak of samples that count as loud: half of what they could be, which speech rarely exceeds."""
 
 
 def _named(device: str) -> str | None:

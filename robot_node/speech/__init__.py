@@ -1,1 +1,1 @@
-"""Text to sound and sound to text, with engines as entry points. Knows sound sources and sinks, not sound cards."""
+"""Text to sound and sound to text, with engines as entry points. Knows the mixer's inputs and taps, not sound cards."""

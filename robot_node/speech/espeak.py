@@ -1,4 +1,4 @@
-"""espeak-ng: speaks a hundred languages, without a network, in milliseconds; a process for each piece of text."""
+"""espeak-ng: speaks a hundred languages, offline, in milliseconds; one process for each chunk of text."""
 
 from __future__ import annotations
 
@@ -18,12 +18,10 @@ from robot_node.speech.waveform import Waveform
 logger = logging.getLogger(__name__)
 
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,16}){0,3}")
-"""It also keeps file names out of what espeak-ng takes for a voice."""
+"""Also keeps file names out of what espeak-ng takes for a voice."""
 
-_LIMIT_S = 10.0
-_LONGEST_S = 60
-_KNOWN_LANGUAGES = 64
-_CHUNK = 64 * 1024
+_CACHED_VOICES = 64
+_READ_BYTES = 64 * 1024
 _COMMAND = "espeak-ng"
 
 
@@ -34,13 +32,25 @@ class EspeakEngine:
         rate: Words per minute, 80 to 450.
         pitch: 0 to 99.
         program: Name or path of the program.
+        timeout_s: Seconds for the speech of one chunk to be synthesised.
+        longest_s: Seconds of speech of one chunk; what is longer is cut.
     """
 
     NAME = _COMMAND
 
-    def __init__(self, *, rate: int = 175, pitch: int = 50, program: str = _COMMAND) -> None:
+    def __init__(
+        self,
+        *,
+        rate: int = 175,
+        pitch: int = 50,
+        program: str = _COMMAND,
+        timeout_s: float = 10.0,
+        longest_s: float = 60.0,
+    ) -> None:
         self._program = program
         self._options = ("-s", str(rate), "-p", str(pitch))
+        self._timeout_s = timeout_s
+        self._longest_s = longest_s
         self._voices: dict[str, str] = {}
 
     async def check(self, language: str) -> None:
@@ -53,27 +63,27 @@ class EspeakEngine:
         await self._voice(language)
 
     async def synthesize(self, text: str, language: str) -> Waveform:
-        """Make speech of a text, of at most a minute; what is longer is cut.
+        """Synthesise speech, of limited length.
 
         Raises:
             DeviceError: espeak-ng is missing, or failed.
             SettingsError: it does not speak this language.
         """
         voice = await self._voice(language)
-        status, sound, complaint = await self._run(voice, text)
+        status, sound, error_text = await self._run(voice, text)
         if status != 0 or not sound:
-            raise DeviceError(f"espeak-ng failed: {complaint or f'exit status {status}'}.")
+            raise DeviceError(f"espeak-ng failed: {error_text or f'exit status {status}'}.")
         return _waveform(sound)
 
     async def _voice(self, language: str) -> str:
-        """The voice for a language: its own, or that of the language without its region."""
+        """Find the voice for a language: its own, or that of the language without its region."""
         if language in self._voices:
             return self._voices[language]
         if _LANGUAGE.fullmatch(language):
             for voice in dict.fromkeys((language.lower(), language.lower().partition("-")[0])):
                 status, _, _ = await self._run(voice, "")
                 if status == 0:
-                    if len(self._voices) < _KNOWN_LANGUAGES:
+                    if len(self._voices) < _CACHED_VOICES:
                         self._voices[language] = voice
                     return voice
         raise SettingsError(
@@ -82,16 +92,16 @@ class EspeakEngine:
         )
 
     async def _run(self, voice: str, text: str) -> tuple[int, bytes, str]:
-        """Exit status, WAV file and complaint of espeak-ng for a text."""
+        """Return exit status, WAV file and error text of espeak-ng for a text."""
         try:
-            async with asyncio.timeout(_LIMIT_S), self._process(voice) as process:
-                return await _converse(process, text.encode())
+            async with asyncio.timeout(self._timeout_s), self._process(voice) as process:
+                return await _converse(process, text.encode(), self._longest_s)
         except TimeoutError as error:
-            raise DeviceError(f"espeak-ng gave no speech within {_LIMIT_S:.0f} s.") from error
+            raise DeviceError(f"espeak-ng gave no speech within {self._timeout_s:g} s.") from error
 
     @contextlib.asynccontextmanager
     async def _process(self, voice: str) -> AsyncIterator[Process]:
-        """espeak-ng, gone at the end."""
+        """Run espeak-ng; at the end of the block it is killed."""
         arguments = ("-v", voice, *self._options, "-b", "1", "--stdin", "--stdout")
         try:
             process = await asyncio.create_subprocess_exec(
@@ -99,7 +109,7 @@ class EspeakEngine:
                 stdin=PIPE,
                 stdout=PIPE,
                 stderr=PIPE,
-                limit=_CHUNK,
+                limit=_READ_BYTES,
                 env=child_environment(),
             )
         except FileNotFoundError as error:
@@ -116,8 +126,8 @@ class EspeakEngine:
             await asyncio.shield(process.wait())
 
 
-async def _converse(process: Process, text: bytes) -> tuple[int, bytes, str]:
-    """Give espeak-ng the text and take what it makes of it, up to a limit."""
+async def _converse(process: Process, text: bytes, longest_s: float) -> tuple[int, bytes, str]:
+    """Write the text to espeak-ng and read the sound, up to a limit."""
     assert process.stdin is not None
     assert process.stdout is not None
     assert process.stderr is not None
@@ -126,13 +136,13 @@ async def _converse(process: Process, text: bytes) -> tuple[int, bytes, str]:
         await process.stdin.drain()
     process.stdin.close()
     sound = bytearray()
-    while chunk := await process.stdout.read(_CHUNK):
+    while chunk := await process.stdout.read(_READ_BYTES):
         sound += chunk
-        if len(sound) > _LONGEST_S * _WAV_RATE * 2:
-            logger.warning("What was to be said at once takes longer than %d s, and is cut.", _LONGEST_S)
+        if len(sound) > longest_s * _WAV_RATE * 2:
+            logger.warning("The speech of one chunk is longer than %g s and is cut.", longest_s)
             return 0, bytes(sound), ""
-    complaint = (await process.stderr.read(_CHUNK)).decode(errors="replace").strip().partition("\n")[0]
-    return await process.wait(), bytes(sound), complaint.rstrip(".")
+    error_text = (await process.stderr.read(_READ_BYTES)).decode(errors="replace").strip().partition("\n")[0]
+    return await process.wait(), bytes(sound), error_text.rstrip(".")
 
 
 _WAV_RATE = 22_050

@@ -1,28 +1,28 @@
-"""What makes text of sound: a small interface, and how the engine of the settings is found.
+"""The interface of speech recognition engines, and how one is made by its name.
 
 An engine runs in a process of its own, which imports nothing else of robot-node.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import entry_points
 from typing import Protocol
 
-from robot_node.errors import SettingsError
+from robot_node.speech.engine_loading import load_engine
 
 ENTRY_POINTS = "robot_node.recognition_engines"
-"""Group of the entry points by which a package brings an engine: functions of :class:`Wanted`."""
+"""Group of the entry points by which a package brings an engine: functions of :class:`RecognitionOptions`."""
+
+_BUILT_IN = "pocketsphinx"
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What is to be recognised.
+class RecognitionOptions:
+    """What an engine is to recognise.
 
     Attributes:
         language: A language tag such as ``"en"`` (BCP 47).
-        phrases: What may be said, word by word; without any, anything may.
+        phrases: The phrases to recognise, word by word; without any, free text.
         model: Folder of the engine's model; empty for the one that it brings.
     """
 
@@ -32,55 +32,42 @@ class Wanted:
 
 
 class Recognizer(Protocol):
-    """Makes text of sound. May block; used by one thread only."""
+    """Recognises speech. May block; used by one thread only."""
 
     @property
     def listening(self) -> bool:
         """Somebody is speaking now."""
 
     def hear(self, samples: bytes) -> str:
-        """Listen to what comes next.
+        """Take the sound that comes next.
 
         Args:
             samples: Signed 16 bit, machine byte order, 48 kHz, mono; usually 20 ms.
 
         Returns:
-            What was said, once its end has been heard; empty before, and when nothing was understood.
+            The text of an utterance, once its end has been heard; empty before, and when nothing was understood.
 
         Raises:
             DeviceError: it failed.
         """
 
     def forget(self) -> None:
-        """Forget what was heard so far: what comes next does not continue it."""
+        """Drop an unfinished utterance: what comes next does not continue it."""
 
 
-def make_recognizer(engine: str, wanted: Wanted) -> Recognizer:
-    """Load an engine.
-
-    Args:
-        engine: Its name.
-        wanted: What it is to recognise.
+def make_recognizer(engine: str, options: RecognitionOptions) -> Recognizer:
+    """Make an engine by its name.
 
     Raises:
-        SettingsError: there is no such engine, or it cannot do what is wanted.
+        SettingsError: there is no such engine, or it cannot do what the options ask for.
         DeviceError: its package is missing or does not work.
     """
-    if engine == "pocketsphinx":
-        from robot_node.speech.sphinx import SphinxRecognizer  # another one needs nothing of it
+    if engine == _BUILT_IN:
+        from robot_node.speech.sphinx import SphinxRecognizer  # other engines need nothing of it
 
-        return SphinxRecognizer(wanted)
-    found = {point.name: point for point in entry_points(group=ENTRY_POINTS)}
-    if engine not in found:
-        known = ", ".join(["none", "pocketsphinx", *sorted(found)])
-        raise SettingsError(
-            f"There is no speech recognition engine {engine!r} (hearing.engine).", remedy=f"There are: {known}."
-        )
-    try:
-        make: Callable[[Wanted], Recognizer] = found[engine].load()
-    except (ImportError, AttributeError) as error:
-        raise SettingsError(
-            f"The speech recognition engine {engine!r} cannot be loaded: {error}.",
-            remedy="Install its package into robot-node's venv again.",
-        ) from error
-    return make(wanted)
+        return SphinxRecognizer(options)
+    factory = load_engine(
+        engine, group=ENTRY_POINTS, kind="speech recognition", built_in=_BUILT_IN, setting="hearing.engine"
+    )
+    recognizer: Recognizer = factory(options)
+    return recognizer

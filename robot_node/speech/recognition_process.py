@@ -1,4 +1,4 @@
-"""The engine's process, as the robot sees it: sound goes in, what was heard comes out."""
+"""The robot's side of the engine's process: sound goes in, recognised text comes out."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from robot_node.core.child_environment import child_environment
 from robot_node.core.media import SAMPLE_RATE
 from robot_node.errors import DeviceError
-from robot_node.speech.recognition_child import HEAD
-from robot_node.speech.recognition_engine import Wanted
+from robot_node.speech.recognition_child import HEADER
+from robot_node.speech.recognition_engine import RecognitionOptions
 
-_WAITING_BYTES = 5 * SAMPLE_RATE * 2
-"""Sound that may wait to be recognised: what is understood much later answers nothing."""
+_BACKLOG_BYTES = 5 * SAMPLE_RATE * 2
+"""Sound that may wait to be recognised: a text that comes much later answers nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,19 +34,19 @@ class Listening:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class Utterance:
     """Something was understood.
 
     Attributes:
-        text: What was said.
-        by: Who said it: the ``by`` of the sound in which it began.
+        text: The recognised text.
+        by: The speaker: the ``by`` of the sound in which the utterance began.
     """
 
     text: str
     by: str
 
 
-Recognized = Ready | Listening | Heard
+EngineMessage = Ready | Listening | Utterance
 
 
 class RecognizerProcess:
@@ -60,30 +60,30 @@ class RecognizerProcess:
         self._process = process
 
     def hear(self, samples: bytes, by: str = "") -> bool:
-        """Let it hear what comes next; False when so much waits already that this is not heard.
+        """Have the sound recognised that comes next; False when it is dropped, because too much waits.
 
         Args:
             samples: See :meth:`robot_node.speech.recognition_engine.Recognizer.hear`.
-            by: Who makes this sound; at most 64 KiB.
+            by: The speaker; at most 64 KiB.
         """
         stdin = self._process.stdin
-        if stdin is not None and stdin.transport.get_write_buffer_size() > _WAITING_BYTES:
+        if stdin is not None and stdin.transport.get_write_buffer_size() > _BACKLOG_BYTES:
             return False
         name = by.encode()
-        self._write(HEAD.pack(len(samples), len(name)) + name + samples)
+        self._write(HEADER.pack(len(samples), len(name)) + name + samples)
         return True
 
     def forget(self) -> None:
-        """Let it forget what it heard so far."""
-        self._write(HEAD.pack(0, 0))
+        """Drop an unfinished utterance."""
+        self._write(HEADER.pack(0, 0))
 
-    async def recognized(self) -> AsyncIterator[Recognized]:
-        """What it tells, until the block is left.
+    async def messages(self) -> AsyncIterator[EngineMessage]:
+        """Yield the engine's messages until the block is left.
 
         Raises:
             DeviceError: it cannot work, or has ended.
         """
-        assert self._process.stdout is not None
+        assert self._process.stdout is not None  # for mypy: it is a pipe
         async for line in self._process.stdout:
             match json.loads(line):
                 case {"error": str(error), "remedy": str(remedy)}:
@@ -92,8 +92,8 @@ class RecognizerProcess:
                     yield Ready()
                 case {"listening": bool(begun)}:
                     yield Listening(begun)
-                case {"heard": str(text), "by": str(by)}:
-                    yield Heard(text, by)
+                case {"text": str(text), "by": str(by)}:
+                    yield Utterance(text, by)
         status = await self._process.wait()
         raise DeviceError(f"The speech recognition has ended (exit status {status}).")
 
@@ -103,28 +103,20 @@ class RecognizerProcess:
 
 
 @contextlib.asynccontextmanager
-async def running(engine: str, wanted: Wanted) -> AsyncIterator[RecognizerProcess]:
-    """An engine in a process of its own, which is gone at the end of the block.
+async def running(engine: str, options: RecognitionOptions) -> AsyncIterator[RecognizerProcess]:
+    """Run an engine in a process of its own, which is killed at the end of the block.
 
     Args:
-        engine: Its name.
-        wanted: What it is to recognise.
+        engine: Name of the engine.
+        options: What it is to recognise.
 
     Raises:
         DeviceError: the process cannot be started.
     """
+    arguments = ("-m", "robot_node.speech.recognition_child", engine, json.dumps(dataclasses.asdict(options)))
     try:
         process = await asyncio.create_subprocess_exec(
-            *(
-                sys.executable,
-                "-m",
-                "robot_node.speech.recognition_child",
-                engine,
-                json.dumps(dataclasses.asdict(wanted)),
-            ),
-            stdin=PIPE,
-            stdout=PIPE,
-            env=child_environment(),
+            *(sys.executable, *arguments), stdin=PIPE, stdout=PIPE, env=child_environment()
         )
     except OSError as error:
         raise DeviceError(f"The speech recognition cannot be started: {error.strerror}.") from error

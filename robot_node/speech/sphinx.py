@@ -1,4 +1,4 @@
-"""PocketSphinx: speech recognition without a network; its package brings a model of American English."""
+"""PocketSphinx: offline speech recognition; its package brings a model of American English."""
 
 from __future__ import annotations
 
@@ -9,33 +9,33 @@ from typing import Any
 
 from robot_node.core.pip_hint import run_pip
 from robot_node.errors import DeviceError, SettingsError
-from robot_node.speech.recognition_engine import Wanted
+from robot_node.speech.recognition_engine import RecognitionOptions
 
 _RATE = 48_000
 _SEARCH = "phrases"
-_BEFORE_S = 0.6
-"""What is kept of the sound before somebody is noticed to speak: a beginning such as "st" is not noticed itself."""
+_PRE_ROLL_S = 0.6
+"""Sound kept from before speech is detected: a beginning such as "st" is not detected itself."""
 
-_FITS = 0.6
-"""Score of a phrase, 0 to 1: in our measurements, those that were said had 0.62 or more, nearly all others less."""
+_MIN_SCORE = 0.6
+"""Of a phrase, 0 to 1: in our measurements, phrases that were said had 0.62 or more, nearly all other sounds less."""
 
 _LONGEST_S = 12.0
-"""Of what is said at a stretch. What goes on for longer is no speech to the robot, and is not listened to until it
-ends: a vacuum cleaner must not keep a processor busy."""
+"""Of one utterance. Longer sound is not taken for speech and is ignored until it ends: a vacuum cleaner must not keep
+a processor busy."""
 
 
 class SphinxRecognizer:
     """A :class:`robot_node.speech.recognition_engine.Recognizer`. Silence costs next to nothing: it is not decoded.
 
     Args:
-        wanted: With phrases, only those are recognised, which is much more certain and much cheaper.
+        options: With phrases, only those are recognised, which is much more reliable and much cheaper.
 
     Raises:
         DeviceError: the package is missing, or the model cannot be loaded.
         SettingsError: there is no model of the language, or it does not know a word of the phrases.
     """
 
-    def __init__(self, wanted: Wanted) -> None:
+    def __init__(self, options: RecognitionOptions) -> None:
         try:
             import pocketsphinx  # the extra "hearing" brings it
         except ImportError as error:
@@ -43,11 +43,11 @@ class SphinxRecognizer:
                 f"The speech recognition cannot be loaded: {error}.",
                 remedy=f"Install it: {run_pip('install pocketsphinx')}",
             ) from error
-        self._rest = b""  # of what was heard: less than a frame
-        self._used_to = ""
+        self._rest = b""  # sound that does not fill a frame yet
+        self._mean_before = ""  # the decoder's cepstral mean before the utterance
         self._decoding = self._too_long = False
-        self._phrases = tuple(" ".join(_words(phrase)) for phrase in wanted.phrases)
-        self._decoder = self._loaded(pocketsphinx, wanted)
+        self._phrases = tuple(" ".join(_words(phrase)) for phrase in options.phrases)
+        self._decoder = self._load_decoder(pocketsphinx, options)
         self._endpointer_class: Any = pocketsphinx.Endpointer
         self._strictest = pocketsphinx.Vad.STRICT
         self.forget()
@@ -58,22 +58,22 @@ class SphinxRecognizer:
         return self._decoding
 
     def hear(self, samples: bytes) -> str:
-        """Listen to what comes next, and return what was said once its end has been heard."""
+        """Take the sound that comes next; return the text of an utterance once its end has been heard."""
         self._rest += samples
         size = self._endpointer.frame_bytes
-        said = []
+        texts = []
         while len(self._rest) >= size:
             frame, self._rest = self._rest[:size], self._rest[size:]
             if text := self._hear_frame(frame):
-                said.append(text)
-        return " ".join(said)
+                texts.append(text)
+        return " ".join(texts)
 
     def forget(self) -> None:
-        """Forget what was heard so far."""
+        """Drop an unfinished utterance."""
         if self._decoding:
             self._decoder.end_utt()
         self._endpointer = self._endpointer_class(sample_rate=_RATE, vad_mode=self._strictest)
-        self._before: deque[bytes] = deque(maxlen=round(_BEFORE_S / self._endpointer.frame_length))
+        self._pre_roll: deque[bytes] = deque(maxlen=round(_PRE_ROLL_S / self._endpointer.frame_length))
         self._rest = b""
         self._decoding = False
         self._too_long = False
@@ -92,33 +92,33 @@ class SphinxRecognizer:
             self._begin(frame)
         else:
             self._too_long = self._too_long and speech
-            self._before.append(frame)
+            self._pre_roll.append(frame)
         return ""
 
     def _begin(self, frame: bytes) -> None:
         self._decoding, self._frames = True, 0
-        self._used_to = self._decoder.get_cmn()
+        self._mean_before = self._decoder.get_cmn()
         self._decoder.start_utt()
-        self._decoder.process_raw(b"".join(self._before) + frame)
-        self._before.clear()
+        self._decoder.process_raw(b"".join(self._pre_roll) + frame)
+        self._pre_roll.clear()
 
     def _end(self) -> str:
         self._decoding = False
         self._decoder.end_utt()
         found = self._decoder.hyp()
         text = " ".join(found.hypstr.split()) if found is not None else ""
-        # A beginning of a phrase is what remains of something else that was said, and so is a phrase that fits badly.
-        if self._too_long or (self._phrases and (text not in self._phrases or found.score < _FITS)):
+        # Other speech gives the beginning of a phrase, or a phrase with a low score.
+        if self._too_long or (self._phrases and (text not in self._phrases or found.score < _MIN_SCORE)):
             text = ""
         if not text:  # the decoder adapts itself to voice and room, but must not do so to noise
-            self._decoder.set_cmn(self._used_to)
+            self._decoder.set_cmn(self._mean_before)
         return text
 
-    def _loaded(self, library: Any, wanted: Wanted) -> Any:
-        model = _model(Path(wanted.model)) if wanted.model else {}
-        if not model and wanted.language.lower().partition("-")[0] != "en":
+    def _load_decoder(self, library: Any, options: RecognitionOptions) -> Any:
+        model = _model(Path(options.model)) if options.model else {}
+        if not model and options.language.lower().partition("-")[0] != "en":
             raise SettingsError(
-                f"PocketSphinx brings no model of the language {wanted.language!r} (hearing.language).",
+                f"PocketSphinx brings no model of the language {options.language!r} (hearing.language).",
                 remedy="Name the folder of one: hearing.model.",
             )
         if self._phrases:

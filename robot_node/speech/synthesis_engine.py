@@ -1,12 +1,11 @@
-"""What makes speech of text: a small interface, and how the engine of the settings is found."""
+"""The interface of speech synthesis engines, and the engine that the settings name."""
 
 from __future__ import annotations
 
-from importlib.metadata import entry_points
 from typing import Protocol
 
-from robot_node.errors import SettingsError
 from robot_node.settings.devices import VoiceSettings
+from robot_node.speech.engine_loading import load_engine
 from robot_node.speech.espeak import EspeakEngine
 from robot_node.speech.waveform import Waveform
 
@@ -15,7 +14,7 @@ ENTRY_POINTS = "robot_node.speech_engines"
 
 
 class SpeechEngine(Protocol):
-    """Makes speech of text. Used from the event loop only, and by one text at a time."""
+    """Synthesises speech. Used from the event loop only, and by one text at a time."""
 
     async def check(self, language: str) -> None:
         """Make sure that a text in this language can be spoken.
@@ -29,7 +28,7 @@ class SpeechEngine(Protocol):
         """
 
     async def synthesize(self, text: str, language: str) -> Waveform:
-        """Make speech of one sentence or so. When cancelled, it leaves nothing running.
+        """Synthesise one sentence or so. When cancelled, leave nothing running.
 
         Args:
             text: Printable characters.
@@ -42,7 +41,7 @@ class SpeechEngine(Protocol):
 
 
 def make_engine(settings: VoiceSettings) -> SpeechEngine | None:
-    """The engine that the settings name; None for ``"none"``.
+    """Make the engine that the settings name; None for ``"none"``.
 
     Raises:
         SettingsError: there is no such engine; the remedy lists those there are.
@@ -51,17 +50,8 @@ def make_engine(settings: VoiceSettings) -> SpeechEngine | None:
         return None
     if settings.engine == EspeakEngine.NAME:
         return EspeakEngine(rate=settings.rate, pitch=settings.pitch)
-    found = {point.name: point for point in entry_points(group=ENTRY_POINTS)}
-    if settings.engine not in found:
-        known = ", ".join(["none", EspeakEngine.NAME, *sorted(found)])
-        raise SettingsError(
-            f"There is no speech engine {settings.engine!r} (voice.engine).", remedy=f"There are: {known}."
-        )
-    try:
-        engine: SpeechEngine = found[settings.engine].load()(settings)
-    except (ImportError, AttributeError) as error:
-        raise SettingsError(
-            f"The speech engine {settings.engine!r} cannot be loaded: {error}.",
-            remedy="Install its package into robot-node's venv again.",
-        ) from error
+    factory = load_engine(
+        settings.engine, group=ENTRY_POINTS, kind="speech", built_in=EspeakEngine.NAME, setting="voice.engine"
+    )
+    engine: SpeechEngine = factory(settings)
     return engine

@@ -51,9 +51,9 @@ def offer_voice(server: MCPServer, speaker: Speaker, state: RobotState) -> None:
         ] = False,
     ) -> Saying:
         with readable_errors():
-            utterance = await speaker.say(text, emotion=emotion or "", language=language or "", interrupt=interrupt)
+            task = await speaker.say(text, emotion=emotion or "", language=language or "", interrupt=interrupt)
         error = state.snapshot.fault(Device.LOUDSPEAKER)
-        return Saying(task_id=utterance.task_id, waiting=speaker.ahead, loudspeaker_error=error)
+        return Saying(task_id=task.task_id, waiting=speaker.texts_ahead, loudspeaker_error=error)
 
     @server.tool(title="Stop speaking", annotations=SETS)
     async def stop_speaking() -> Stopped:

@@ -1,11 +1,10 @@
-"""Sound on a peer connection: the microphone to many listeners, and one speaker at a time to the loudspeaker."""
+"""Sound on a peer connection: the mixer's output to many listeners, and what one peer says to the mixer."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, TypeAlias
 
@@ -14,7 +13,8 @@ from aiortc import MediaStreamTrack, RTCPeerConnection, RTCRtpSender, RTCRtpTran
 from aiortc.mediastreams import MediaStreamError
 from aiortc.sdp import SessionDescription
 
-from robot_node.core.media import SAMPLE_RATE, AudioSink, AudioSource, EncodedAudio
+from robot_node.core.media import SAMPLE_RATE, AudioSource, EncodedAudio
+from robot_node.core.mixer import Input, Mixer, Peer
 
 AudioPacket: TypeAlias = "av.Packet[Any]"
 """One Opus packet, as aiortc takes it; shared by all listeners and never changed."""
@@ -23,17 +23,17 @@ _TIME_BASE = Fraction(1, SAMPLE_RATE)
 
 
 class Listener:
-    """One peer's place in the broadcast. Made by :meth:`AudioBroadcast.join`."""
+    """One peer's queue in the broadcast. Made by :meth:`AudioBroadcast.join`."""
 
     def __init__(self, broadcast: AudioBroadcast, queue_packets: int) -> None:
         self._broadcast = broadcast
-        # Each packet can be decoded without the others: whoever is behind loses the oldest.
+        # Each packet can be decoded without the others: a slow peer loses the oldest.
         self._queue: deque[AudioPacket] = deque(maxlen=queue_packets)
         self._arrived = asyncio.Event()
         self._left = False
 
     async def next_packet(self) -> AudioPacket | None:
-        """The next packet; None when the listener has left."""
+        """Return the next packet; None when the listener has left."""
         while not self._queue:
             if self._left:
                 return None
@@ -42,7 +42,7 @@ class Listener:
         return self._queue.popleft()
 
     def offer(self, packet: AudioPacket) -> None:
-        """Take a packet."""
+        """Queue a packet; the oldest is dropped when the queue is full."""
         self._queue.append(packet)
         self._arrived.set()
 
@@ -56,11 +56,11 @@ class Listener:
 
 
 class AudioBroadcast:
-    """Hands the packets of one microphone to any number of listeners. Used from the event loop only.
+    """Passes the packets of one source to any number of listeners. Used from the event loop only.
 
     Args:
-        source: Encodes once, and is open only while somebody listens.
-        queue_packets: How many packets of 20 ms a listener may be behind.
+        source: Encodes once, and only while somebody listens.
+        queue_packets: Packets of 20 ms in the queue of each listener.
     """
 
     def __init__(self, source: AudioSource, *, queue_packets: int = 10) -> None:
@@ -78,13 +78,13 @@ class AudioBroadcast:
         return listener
 
     def remove(self, listener: Listener) -> None:
-        """Take a listener out; called by :meth:`Listener.leave`."""
+        """Remove a listener; called by :meth:`Listener.leave`."""
         self._listeners.remove(listener)
         if not self._listeners:
             self._source.set_listened(False)
 
     def close(self) -> None:
-        """Let the microphone go; listeners that are left get no more packets."""
+        """Release the source; remaining listeners get no more packets."""
         for listener in tuple(self._listeners):
             listener.leave()
         self._source.set_sink(None)
@@ -98,7 +98,7 @@ class AudioBroadcast:
 
 
 class MicrophoneTrack(MediaStreamTrack):
-    """A place in the broadcast, as aiortc wants it. The packets are encoded already."""
+    """A listener as aiortc's track; its packets are already encoded."""
 
     kind = "audio"
 
@@ -108,7 +108,7 @@ class MicrophoneTrack(MediaStreamTrack):
         self._listener: Listener | None = None
 
     async def recv(self) -> AudioPacket:
-        """The next packet.
+        """Return the next packet.
 
         Raises:
             MediaStreamError: the track has ended.
@@ -130,132 +130,94 @@ class MicrophoneTrack(MediaStreamTrack):
             self._listener.leave()
 
 
-class Floor:
-    """The right to be heard from the loudspeaker: one holder at a time, until it gives it back."""
-
-    def __init__(self) -> None:
-        self._holder: object | None = None
-
-    def take(self, who: object) -> bool:
-        """Say whether ``who`` has the floor now: it was free, or had it already."""
-        if self._holder is None:
-            self._holder = who
-        return self._holder is who
-
-    def give_back(self, who: object) -> None:
-        """Make the floor free, if it is ``who`` that has it."""
-        if self._holder is who:
-            self._holder = None
-
-
 @dataclass(frozen=True, slots=True)
 class Sound:
     """A robot's sound, shared by all of its peers.
 
     Attributes:
-        microphone: What peers hear; None without a microphone.
-        loudspeaker: Where a peer is heard; None without a loudspeaker.
-        viewer_may_speak: A viewer is heard too, not only a backend that the robot called.
-        ears: Where the viewer of a client id is heard besides: what it says is recognised; None when it is not.
-        floor: Who is heard.
+        mixer: Plays what peers say.
+        broadcast: What peers hear; None when there is nothing.
     """
 
-    microphone: AudioBroadcast | None = None
-    loudspeaker: AudioSink | None = None
-    viewer_may_speak: bool = False
-    ears: Callable[[str], AudioSink] | None = None
-    floor: Floor = field(default_factory=Floor)
-
-    def for_viewer(self, client_id: str) -> AudioSink | None:
-        """Where a viewer who has the floor is heard; None when nowhere."""
-        if not self.viewer_may_speak:
-            return None
-        if self.ears is None:
-            return self.loudspeaker
-        ears = self.ears(client_id)
-        return ears if self.loudspeaker is None else _Both(ears, self.loudspeaker)
+    mixer: Mixer
+    broadcast: AudioBroadcast | None = None
 
 
-class _Both:
-    """Two sinks as one."""
-
-    def __init__(self, first: AudioSink, second: AudioSink) -> None:
-        self._sinks = (first, second)
-
-    def play(self, samples: bytes) -> None:
-        for sink in self._sinks:
-            sink.play(samples)
-
-    def flush(self) -> None:
-        for sink in self._sinks:
-            sink.flush()
-
-
-class ViewerSound:
-    """One viewer's part in the robot's sound, from its offer to its end.
+class PeerSound:
+    """One peer's part in the robot's sound, from the negotiation to the end of its connection.
 
     Args:
-        sound: The robot's.
+        sound: The robot's; None for a robot without sound.
+        source: A viewer, or the backend of a call.
         client_id: The viewer's.
     """
 
-    def __init__(self, sound: Sound, client_id: str) -> None:
-        self._sound = sound
-        self._sink = sound.for_viewer(client_id)
+    def __init__(self, sound: Sound | None, source: Input, client_id: str = "") -> None:
+        self._mixer = Mixer() if sound is None else sound.mixer
+        self._broadcast = None if sound is None else sound.broadcast
+        self._peer = Peer(source, client_id)
         self._track: MicrophoneTrack | None = None
         self._transceiver: RTCRtpTransceiver | None = None
 
-    def prepare(self, connection: RTCPeerConnection, offer_sdp: str) -> RTCRtpTransceiver | None:
-        """Add what answers the offer's audio section, before the offer is set: only then can Opus be chosen.
+    def offer(self, connection: RTCPeerConnection) -> None:
+        """Add an audio section to the robot's own offer, for what there is to send and to play."""
+        self._add_section(connection, sends=True, receives=self._mixer.accepts(self._peer.source))
+
+    def answer(self, connection: RTCPeerConnection, offer_sdp: str) -> RTCRtpTransceiver | None:
+        """Answer the audio section of a peer's offer, before the offer is set: only then can Opus be chosen.
+
+        A peer that offers to send takes the floor; while another one has it, the answer is to send nothing.
 
         Returns:
-            The transceiver; None when there is nothing to send to the viewer and nothing to hear from it.
+            The transceiver; None when there is nothing to send to the peer and nothing to hear from it.
         """
-        direction = _offered_opus(offer_sdp)
-        hears, speaks = direction in {"recvonly", "sendrecv"}, direction in {"sendonly", "sendrecv"}
-        if hears and self._sound.microphone is not None:
-            self._track = MicrophoneTrack(self._sound.microphone)
-        has_floor = speaks and self._sink is not None and self._sound.floor.take(self)
-        if self._track is not None:
-            answered = "sendrecv" if has_floor else "sendonly"
-            self._transceiver = connection.addTransceiver(self._track, direction=answered)
-        elif has_floor:
+        direction = _opus_direction(offer_sdp)
+        receives = direction in {"sendonly", "sendrecv"} and self._mixer.take_floor(self._peer)
+        self._add_section(connection, sends=direction in {"recvonly", "sendrecv"}, receives=receives)
+        return self._transceiver
+
+    def _add_section(self, connection: RTCPeerConnection, *, sends: bool, receives: bool) -> None:
+        if sends and self._broadcast is not None:
+            self._track = MicrophoneTrack(self._broadcast)
+            direction = "sendrecv" if receives else "sendonly"
+            self._transceiver = connection.addTransceiver(self._track, direction=direction)
+        elif receives:
             self._transceiver = connection.addTransceiver("audio", direction="recvonly")
         if self._transceiver is not None:
             codecs = RTCRtpSender.getCapabilities("audio").codecs
             self._transceiver.setCodecPreferences([codec for codec in codecs if codec.mimeType == "audio/opus"])
-        return self._transceiver
+
+    @property
+    def unwanted(self) -> frozenset[str]:
+        """The kinds of media that the peer must not send, because nothing plays them."""
+        return frozenset() if self._mixer.accepts(self._peer.source) else frozenset({"audio"})
 
     async def play_received(self) -> None:
-        """Let the viewer be heard, if it has the floor, until it ends."""
+        """Play what the peer sends while it has the floor, until its track ends; call after the negotiation."""
         transceiver = self._transceiver
-        if self._sink is not None and transceiver is not None and "recv" in (transceiver.currentDirection or ""):
-            await play(transceiver.receiver.track, self._sink)
+        if transceiver is None or "recv" not in (transceiver.currentDirection or ""):
+            return
+        track, to_mono = transceiver.receiver.track, av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE)
+        try:
+            while True:
+                frame = await track.recv()
+                if isinstance(frame, av.AudioFrame):
+                    for mono in to_mono.resample(frame):
+                        self._mixer.play(self._peer, bytes(mono.planes[0])[: mono.samples * 2])
+        except MediaStreamError:
+            pass
+        finally:
+            self._mixer.flush(self._peer)
 
     def stop(self) -> None:
-        """Send nothing more, and give the floor back."""
+        """Send nothing more, and leave the floor."""
         if self._track is not None:
             self._track.stop()
-        self._sound.floor.give_back(self)
+        self._mixer.leave(self._peer)
 
 
-async def play(track: MediaStreamTrack, sink: AudioSink) -> None:
-    """Play a peer's sound until its track ends; what is still queued then is not heard."""
-    to_mono = av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE)
-    try:
-        while True:
-            frame = await track.recv()
-            if isinstance(frame, av.AudioFrame):
-                for mono in to_mono.resample(frame):
-                    sink.play(bytes(mono.planes[0])[: mono.samples * 2])
-    except MediaStreamError:
-        pass
-    finally:
-        sink.flush()
-
-
-def _offered_opus(sdp: str) -> str | None:
-    """The direction of the first audio section, when Opus is offered in it."""
+def _opus_direction(sdp: str) -> str | None:
+    """Return the direction of the first audio section, when Opus is offered in it."""
     try:
         sections = SessionDescription.parse(sdp).media
     except Exception:  # noqa: BLE001  # whatever a broken description makes aiortc's parser stumble over: no audio in it

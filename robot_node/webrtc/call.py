@@ -13,12 +13,12 @@ from dataclasses import dataclass
 
 from aiortc import RTCIceServer, RTCRtpSender, RTCSessionDescription
 
+from robot_node.core.mixer import Input
 from robot_node.errors import SignalingError
 from robot_node.webrtc import aiortc_hooks
-from robot_node.webrtc.audio import Sound
+from robot_node.webrtc.audio import PeerSound, Sound
 from robot_node.webrtc.broadcast import Broadcast
 from robot_node.webrtc.call_end import CallCause, CallEnd
-from robot_node.webrtc.call_sound import CallSound
 from robot_node.webrtc.lifetime import Lifetime
 from robot_node.webrtc.liveness import until_vanished
 from robot_node.webrtc.negotiation import VideoCodec, prefer_with_retransmission, video_codec_for
@@ -59,7 +59,7 @@ class Call:
         send: Sends a message to the backend.
         on_connected: Called once, when media can flow.
         vp8: Where the video for a backend without H.264 comes from; None when such a backend cannot be called.
-        sound: What the backend hears, and where it is heard.
+        sound: What the backend hears, and what plays it; None without sound.
         ice_servers: STUN and TURN servers; none means that only the robot's own addresses are offered.
         addresses: The robot's own addresses to use; none means all but loopback.
         limits: How long to wait for what.
@@ -87,7 +87,7 @@ class Call:
         self._trickle = Trickle(self._connection, send=send, spawn=self._life.spawn)
         self._track = BroadcastTrack(broadcast)
         self._vp8 = vp8
-        self._sound = CallSound(sound or Sound())
+        self._sound = PeerSound(sound, Input.CALL)
         self._answer: asyncio.Future[Answer] = self._loop.create_future()
         self._connected_at: float | None = None
 
@@ -166,7 +166,7 @@ class Call:
             raise SignalingError("The session description of the answer has no certificate fingerprint.")
         description, candidates = take_out_candidates(answer.sdp)
         # What nobody here consumes must not be received: aiortc would decode and queue it without bound.
-        description = without_media_from_peer(description, {"video", *self._sound.unheard})
+        description = without_media_from_peer(description, {"video", *self._sound.unwanted})
         sender = self._connection.getSenders()[0]
         if self._vp8 is not None and video_codec_for(description) is VideoCodec.VP8:
             self._track.stop()

@@ -14,10 +14,11 @@ from collections.abc import Callable, Sequence
 from aiortc import RTCDataChannel, RTCIceServer, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
 from aiortc.exceptions import OperationError
 
+from robot_node.core.mixer import Input
 from robot_node.core.state import RobotState
 from robot_node.errors import SignalingError
 from robot_node.webrtc import aiortc_hooks, status_channel
-from robot_node.webrtc.audio import Sound, ViewerSound
+from robot_node.webrtc.audio import PeerSound, Sound
 from robot_node.webrtc.broadcast import Broadcast
 from robot_node.webrtc.lifetime import Lifetime
 from robot_node.webrtc.liveness import until_vanished
@@ -44,7 +45,7 @@ class Session:
         on_connected: Called once, when media can flow.
         client_id: The viewer's.
         vp8: Where the frames for a viewer without H.264 come from; None when such a viewer is refused.
-        sound: What the viewer may hear, and where it may be heard.
+        sound: What the viewer hears, and what plays it; None without sound.
         state: What the viewer is told on its data channel ``status``; None leaves such a channel silent.
         ice_servers: STUN and TURN servers; none means that only the robot's own addresses are offered.
         addresses: The robot's own addresses to use; none means all but loopback.
@@ -77,7 +78,7 @@ class Session:
         self._trickle = Trickle(self._connection, send=send, spawn=self._life.spawn)
         self._codec = VideoCodec.H264 if vp8 is None else video_codec_for(offer.sdp)
         self._track = BroadcastTrack(vp8 if vp8 is not None and self._codec is VideoCodec.VP8 else broadcast)
-        self._sound = ViewerSound(sound or Sound(), client_id)
+        self._sound = PeerSound(sound, Input.VIEWER, client_id)
         self._connected = False
         self._offered_at = asyncio.get_running_loop().time()
         self._network = NetworkStats()
@@ -156,7 +157,7 @@ class Session:
         aiortc_hooks.on_keyframe_request(transceiver.sender, self._track.request_keyframe)
         aiortc_hooks.on_receiver_report(transceiver.sender, self._track.estimate, self._track.report_loss)
         description, candidates = take_out_candidates(self._offer.sdp)
-        audio = self._sound.prepare(connection, description)
+        audio = self._sound.answer(connection, description)
         await _set_offer(connection, description)
         if transceiver.mid is None:
             raise SignalingError("The offer has no video section.", remedy="Offer to receive video.")

@@ -14,7 +14,7 @@ from robot_node.core.child_environment import child_environment
 from robot_node.devices.platform import raspberry_pi
 from robot_node.errors import SettingsError
 from robot_node.speech.espeak import EspeakEngine
-from robot_node.speech.recognition_engine import Wanted
+from robot_node.speech.recognition_engine import RecognitionOptions
 from robot_node.speech.recognition_process import running
 from tests.end_to_end.robot_process import family
 
@@ -45,7 +45,7 @@ async def test_the_voice_is_told_no_password(tmp_path: Path) -> None:
 
 async def test_the_ears_are_told_no_password() -> None:
     before = family(os.getpid())
-    async with running("sphinx", Wanted()):
+    async with running("sphinx", RecognitionOptions()):
         (child,) = family(os.getpid()) - before
         told = given_to(child)
     assert "PATH=" in told

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import os
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,18 +17,21 @@ import numpy as np
 from hw_mocks.audio import sound_of
 from hw_mocks.platform import SimulatedPi, simulated_platform
 from robot_node.core.events import EventLog, record
-from robot_node.core.media import SAMPLE_RATE
+from robot_node.core.media import SAMPLE_RATE, LoudspeakerSink
+from robot_node.core.mixer import Input, Mixer
 from robot_node.core.state import RobotState
 from robot_node.devices.audio import Microphone
 from robot_node.devices.display import Display
 from robot_node.devices.face import Face
 from robot_node.settings.devices import DisplaySettings
-from robot_node.speech.recognition_engine import Wanted
-from robot_node.speech.recognizer import Ears, Source
+from robot_node.speech.recognition import SpeechRecognition
+from robot_node.speech.recognition_engine import RecognitionOptions
 from robot_node.webrtc.messages import BackendMessage
 
 PHRASES = ("hello robot", "take a photo", "please look happy", "turn on the light")
 DEADLINE_S = 30.0
+SPEED = 8.0
+"""How many seconds the microphone hears in a second."""
 
 
 def silence(seconds: float) -> bytes:
@@ -61,6 +65,11 @@ def pieces(samples: bytes) -> list[bytes]:
     return [samples[start : start + 1920] for start in range(0, len(samples), 1920)]
 
 
+def children() -> list[int]:
+    """The processes that this one has started."""
+    return [int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
+
+
 async def until(condition: Callable[[], object]) -> None:
     """Wait for something in another thread or process, which sends no event."""
     async with asyncio.timeout(DEADLINE_S):
@@ -68,22 +77,32 @@ async def until(condition: Callable[[], object]) -> None:
             await asyncio.sleep(0.01)
 
 
+class Clock:
+    """A clock that a test sets."""
+
+    seconds = 100.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
 @dataclass
 class HearingRobot:
     """A robot that hears, and what those around it are told.
 
     Attributes:
+        clock: By which echoes die away and viewers pause: it stands still unless a test sets it.
         messages: What peers are told.
-        listened: Whether the face shows that it listens, each time that this changed.
     """
 
     pi: SimulatedPi
     state: RobotState
     face: Face
     events: EventLog
-    ears: Ears
-    messages: list[BackendMessage] = field(default_factory=list)
-    listened: list[bool] = field(default_factory=list)
+    recognition: SpeechRecognition
+    mixer: Mixer
+    clock: Clock
+    messages: list[BackendMessage]
 
     @property
     def heard(self) -> list[str]:
@@ -111,28 +130,34 @@ class HearingRobot:
 
 @contextlib.asynccontextmanager
 async def hearing_robot(
-    engine: str = "pocketsphinx", *, source: Source = Source.MICROPHONE, phrases: tuple[str, ...] = PHRASES
+    engine: str = "pocketsphinx",
+    *,
+    recognised: frozenset[Input] = frozenset({Input.MICROPHONE}),
+    loudspeaker: LoudspeakerSink | None = None,
 ) -> AsyncIterator[HearingRobot]:
     """A robot that hears, until the block is left; near its microphone it is quiet."""
     pi, state, events = simulated_platform(scene="clock"), RobotState(), EventLog()
-    pi.microphone.amplitude = 0.0
+    pi.microphone.amplitude, pi.microphone.speed = 0.0, SPEED
     record(state, events)
     face = Face(Display(pi.platform, DisplaySettings(driver="none"), state), state)
     microphone = Microphone(pi.platform, "default", state, retry_s=0.05)
     messages: list[BackendMessage] = []
-    ears = Ears(
+    clock = Clock()
+    mixer = Mixer(
+        microphone=microphone, loudspeaker=loudspeaker, recognised=recognised, viewer_may_speak=True, clock=clock
+    )
+    recognition = SpeechRecognition(
         engine,
-        Wanted(phrases=phrases),
+        RecognitionOptions(phrases=PHRASES),
+        mixer,
         face,
         state,
-        source=source,
-        microphone=microphone,
-        tell=messages.append,
+        send=messages.append,
         events=events,
         retry_initial_s=0.05,
     )
-    robot = HearingRobot(pi, state, face, events, ears, messages)
-    running = asyncio.create_task(ears.run())
+    robot = HearingRobot(pi, state, face, events, recognition, mixer, clock, messages)
+    running = asyncio.create_task(recognition.run())
     try:
         yield robot
         assert not running.done()

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import math
+import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
@@ -14,18 +15,32 @@ import numpy as np
 from hw_mocks.platform import SimulatedPi, simulated_platform
 from robot_node.core.events import EventLog
 from robot_node.core.media import SAMPLE_RATE, EncodedAudio
+from robot_node.core.mixer import Mixer
 from robot_node.core.state import RobotState
 from robot_node.devices.audio import Loudspeaker
 from robot_node.devices.display import Display
 from robot_node.devices.face import Face
 from robot_node.settings.devices import DisplaySettings
 from robot_node.speech.espeak import EspeakEngine
-from robot_node.speech.mixer import OutgoingSound
 from robot_node.speech.speaker import Speaker
 from robot_node.speech.synthesis_engine import SpeechEngine
 from robot_node.webrtc.messages import BackendMessage, TtsBegin, TtsComplete, TtsTerminate, TtsText
 
 DEADLINE_S = 30.0
+
+
+SPEED = 5.0
+"""How many seconds of speech pass in a second. A machine that cannot keep up takes longer, and loses nothing."""
+
+
+def clock() -> float:
+    """The time on stage, in seconds."""
+    return time.monotonic() * SPEED
+
+
+async def sleep(seconds: float) -> None:
+    """Wait so many seconds of the stage's time."""
+    await asyncio.sleep(seconds / SPEED)
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -42,7 +57,7 @@ class Stage:
     Attributes:
         messages: What peers are told.
         shown: The line below the face when each message was sent.
-        told_at: When that was.
+        told_at: When that was, by the stage's clock.
         packets: What viewers hear.
     """
 
@@ -60,7 +75,7 @@ class Stage:
     def told(self, message: BackendMessage) -> None:
         self.messages.append(message)
         self.shown.append(self.caption)
-        self.told_at.append(asyncio.get_running_loop().time())
+        self.told_at.append(clock())
 
     def is_speaking(self) -> bool:
         """What the robot tells of itself."""
@@ -73,7 +88,7 @@ class Stage:
     @property
     def caption(self) -> str:
         """The line below the face now."""
-        return self.face._animator.scene.text(self.face._clock())
+        return self.face._animator.scene.text(clock())
 
     def openings(self, since: float, to: float) -> list[float]:
         """How far the mouth is open at many times between two."""
@@ -120,21 +135,28 @@ async def on_stage(
 ) -> AsyncIterator[Stage]:
     """A robot that speaks, until the block is left."""
     pi, state, events = simulated_platform(), RobotState(), EventLog()
-    face = Face(Display(pi.platform, DisplaySettings(driver="none"), state), state)
+    pi.loudspeaker.speed = SPEED
+    face = Face(Display(pi.platform, DisplaySettings(driver="none"), state), state, clock=clock)
     loudspeaker = Loudspeaker(pi.platform, "default", state, volume=100, idle_s=0.1) if with_loudspeaker else None
-    outgoing = OutgoingSound(None)
+    mixer = Mixer(
+        loudspeaker=loudspeaker,
+        mouth=lambda delay_s, level: face.speak([(delay_s, level)]),
+        has_voice=True,
+        clock=clock,
+    )
     speaker = Speaker(
         engine or EspeakEngine(),
         face,
         state,
-        loudspeaker=loudspeaker,
-        outgoing=outgoing,
-        tell=lambda message: stage.told(message),  # noqa: PLW0108  # the stage is made of the speaker
+        mixer,
+        send=lambda message: stage.told(message),  # noqa: PLW0108  # the stage is made of the speaker
         events=events,
+        clock=clock,
+        sleep=sleep,
     )
     stage = Stage(pi, state, face, speaker, loudspeaker, events)
-    outgoing.set_sink(stage.packets.append)
-    outgoing.set_listened(heard_by_viewers)
+    mixer.set_sink(stage.packets.append)
+    mixer.set_listened(heard_by_viewers)
     running = asyncio.create_task(speaker.run())
     try:
         yield stage

@@ -12,11 +12,11 @@ import pytest
 
 from robot_node.errors import DeviceError, SettingsError
 from robot_node.settings.devices import VoiceSettings
-from robot_node.speech import espeak
 from robot_node.speech.espeak import EspeakEngine
 from robot_node.speech.synthesis_engine import make_engine
 from robot_node.speech.waveform import FRAME_S, SpeechEncoder, Waveform
 from tests.sound import loudest_hz, tone
+from tests.speech.spoken import children
 from tests.speech.stage import until
 
 SENTENCE = "The quick brown fox jumps over the lazy dog."
@@ -110,19 +110,16 @@ async def test_a_stop_leaves_no_process_behind(tmp_path: Path) -> None:
     assert is_gone(pid)
 
 
-async def test_one_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(espeak, "_LIMIT_S", 2.0)
-    pid_file = tmp_path / "pid"
-    program = script(tmp_path, f"echo $$ > {pid_file}; exec sleep 600")
-    with pytest.raises(DeviceError, match="gave no speech within 2 s"):
-        await EspeakEngine(program=program).check("en")
-    assert is_gone(await written(pid_file))
+async def test_one_that_hangs_is_ended(tmp_path: Path) -> None:
+    before, program = children(), script(tmp_path, "exec sleep 600")
+    with pytest.raises(DeviceError, match=r"gave no speech within 0\.2 s"):
+        await EspeakEngine(program=program, timeout_s=0.2).check("en")
+    assert children() == before
 
 
-async def test_what_never_ends_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(espeak, "_LONGEST_S", 2)
+async def test_what_never_ends_is_cut(tmp_path: Path) -> None:
     program = script(tmp_path, '[ -z "$(cat)" ] && exit 0; espeak-ng --stdout "Hello"; exec cat /dev/zero')
-    speech = await EspeakEngine(program=program).synthesize("Hello", "en")
+    speech = await EspeakEngine(program=program, longest_s=2).synthesize("Hello", "en")
     assert 2 <= speech.seconds < 6
 
 

@@ -12,14 +12,14 @@ from robot_node.core.media import FRAME_SAMPLES, SAMPLE_RATE
 from robot_node.core.state import act_for
 from robot_node.errors import DeviceError, NotReadyError, SettingsError
 from robot_node.speech.espeak import EspeakEngine
-from robot_node.speech.recognition_engine import Wanted
+from robot_node.speech.recognition_engine import RecognitionOptions
 from robot_node.speech.speaker import QUEUE
 from robot_node.speech.sphinx import SphinxRecognizer
 from robot_node.speech.waveform import FRAME_S, Waveform
 from robot_node.webrtc.messages import TtsBegin, TtsComplete, TtsTerminate, TtsText
 from tests.sound import loudest_hz, tone
 from tests.speech.spoken import pieces, silence
-from tests.speech.stage import Stage, on_stage, until
+from tests.speech.stage import Stage, clock, on_stage, until
 
 HELLO = "Hello there. I am a robot."
 LONG = "This sentence is one of many that nobody will hear to its end. " * 10
@@ -71,7 +71,7 @@ async def test_what_the_loudspeaker_plays_can_be_understood() -> None:
         utterance = await stage.speaker.say(said, language="en-us")
         await stage.is_over(utterance.task_id)
         await until(lambda: not stage.pi.loudspeaker.open)
-    recognizer = SphinxRecognizer(Wanted(phrases=("hello robot", "take a photo", said)))
+    recognizer = SphinxRecognizer(RecognitionOptions(phrases=("hello robot", "take a photo", said)))
     samples = silence(0.5) + stage.pi.loudspeaker.played + silence(1.5)
     assert [text for piece in pieces(samples) if (text := recognizer.hear(piece))] == [said]
 
@@ -136,7 +136,6 @@ async def test_each_sentence_is_told_when_it_is_heard_and_not_when_it_is_made() 
 
 async def test_the_mouth_moves_while_it_speaks_and_rests_after() -> None:
     async with on_stage() as stage:
-        clock = asyncio.get_running_loop().time
         before = clock()
         said = await stage.speaker.say(HELLO)
         await stage.begins(said.task_id)
@@ -157,7 +156,6 @@ async def test_viewers_hear_and_see_it_also_without_a_loudspeaker(trouble: str) 
         if stage.loudspeaker is not None:
             await stage.loudspeaker.set_volume(muted=trouble == "muted")
         stage.pi.loudspeaker.absent = trouble == "absent"
-        clock = asyncio.get_running_loop().time
         said = await stage.speaker.say("1234567890")
         await stage.begins(said.task_id)
         began = clock()
@@ -207,7 +205,7 @@ async def test_a_stop_is_heard_within_a_fifth_of_a_second_of_sound() -> None:
         waiting = await stage.speaker.say("Never heard")
         heard_s, seen = stage.heard_s, len(stage.packets)
         assert stage.speaker.stop() == 2
-        stopped_at = asyncio.get_running_loop().time()
+        stopped_at = clock()
         assert not stage.state.snapshot.speaking
         assert stage.caption == ""
         assert stage.loudspeaker is not None
@@ -226,10 +224,9 @@ async def test_viewers_were_not_sent_more_than_a_fifth_of_a_second_in_advance() 
     async with on_stage(with_loudspeaker=False) as stage:  # which would hold us back
         said = await stage.speaker.say(LONG)
         await stage.begins(said.task_id)
-        loop = asyncio.get_running_loop()
         while len(stage.packets) < 50:
             await asyncio.sleep(0)
-            assert len(stage.packets) * FRAME_S - (loop.time() - stage.told_at[0]) <= INTERRUPTED_WITHIN_S
+            assert len(stage.packets) * FRAME_S - (clock() - stage.told_at[0]) <= INTERRUPTED_WITHIN_S
 
 
 async def test_an_interruption_is_said_instead_of_all_else() -> None:
@@ -264,11 +261,11 @@ async def test_what_waits_is_bounded_and_an_interruption_makes_room() -> None:
         await stage.begins(first.task_id)
         for _ in range(QUEUE):
             await stage.speaker.say("more")
-        assert stage.speaker.ahead == QUEUE
+        assert stage.speaker.texts_ahead == QUEUE
         with pytest.raises(NotReadyError, match="interrupt=true"):
             await stage.speaker.say("too much")
         await stage.speaker.say("now", interrupt=True)
-        assert stage.speaker.ahead == 0
+        assert stage.speaker.texts_ahead == 0
 
 
 async def test_only_one_sentence_is_made_in_advance() -> None:

@@ -8,7 +8,7 @@ import pocketsphinx
 import pytest
 
 from robot_node.errors import DeviceError, SettingsError
-from robot_node.speech.recognition_engine import Recognizer, Wanted, make_recognizer
+from robot_node.speech.recognition_engine import RecognitionOptions, Recognizer, make_recognizer
 from robot_node.speech.sphinx import SphinxRecognizer
 from tests.sound import tone
 from tests.speech.spoken import PHRASES, noise, pieces, silence, spoken
@@ -16,7 +16,7 @@ from tests.speech.spoken import PHRASES, noise, pieces, silence, spoken
 
 @pytest.fixture(scope="module")
 def loaded() -> SphinxRecognizer:
-    return SphinxRecognizer(Wanted(phrases=PHRASES))
+    return SphinxRecognizer(RecognitionOptions(phrases=PHRASES))
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_what_is_no_phrase_is_not_heard(recognizer: SphinxRecognizer, other: str
 
 
 def test_without_phrases_anything_may_be_said() -> None:
-    recognizer = SphinxRecognizer(Wanted())
+    recognizer = SphinxRecognizer(RecognitionOptions())
     assert "would like" in " ".join(heard(recognizer, spoken("I would like a cup of tea")))
     assert heard(recognizer, noise(2, 0.1) + silence(1)) == []
 
@@ -83,30 +83,30 @@ def test_what_is_forgotten_is_not_heard(recognizer: SphinxRecognizer) -> None:
 
 def test_a_model_of_ones_own() -> None:
     model = pocketsphinx.get_model_path("en-us")
-    recognizer = make_recognizer("pocketsphinx", Wanted("xx", ("Hello, robot!",), model))
+    recognizer = make_recognizer("pocketsphinx", RecognitionOptions("xx", ("Hello, robot!",), model))
     assert heard(recognizer, spoken("hello robot")) == ["hello robot"]
 
 
 @pytest.mark.parametrize(
-    ("wanted", "reason"),
+    ("options", "reason"),
     [
-        (Wanted("fr"), "language 'fr'"),
-        (Wanted(phrases=("open the blorbo",)), "does not know: blorbo"),
-        (Wanted(phrases=("?!",)), "no word in the phrase"),
-        (Wanted(model="/nonexistent"), r"/nonexistent holds no \*/mdef"),
+        (RecognitionOptions("fr"), "language 'fr'"),
+        (RecognitionOptions(phrases=("open the blorbo",)), "does not know: blorbo"),
+        (RecognitionOptions(phrases=("?!",)), "no word in the phrase"),
+        (RecognitionOptions(model="/nonexistent"), r"/nonexistent holds no \*/mdef"),
     ],
 )
-def test_what_cannot_be_recognised_is_explained(wanted: Wanted, reason: str) -> None:
+def test_what_cannot_be_recognised_is_explained(options: RecognitionOptions, reason: str) -> None:
     with pytest.raises(SettingsError, match=reason):
-        SphinxRecognizer(wanted)
+        SphinxRecognizer(options)
 
 
 def test_a_missing_package_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pocketsphinx", None)
     with pytest.raises(DeviceError, match="pip install pocketsphinx"):
-        make_recognizer("pocketsphinx", Wanted())
+        make_recognizer("pocketsphinx", RecognitionOptions())
 
 
 def test_an_unknown_engine_is_explained() -> None:
     with pytest.raises(SettingsError, match="There are: none, pocketsphinx"):
-        make_recognizer("parrot", Wanted())
+        make_recognizer("parrot", RecognitionOptions())

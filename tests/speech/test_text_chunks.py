@@ -1,4 +1,4 @@
-"""A text in pieces: nothing is lost, and no piece is long."""
+"""A text in chunks: nothing is lost, and no chunk is long."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from robot_node.speech.text_chunks import pieces_of
+from robot_node.speech.text_chunks import text_chunks
 
 
 @pytest.mark.parametrize(
-    ("text", "pieces"),
+    ("text", "chunks"),
     [
         ("Hello.", ("Hello.",)),
         ("Hello there!  How are you?\nFine.", ("Hello there! ", "How are you? ", "Fine.")),
@@ -23,24 +23,24 @@ from robot_node.speech.text_chunks import pieces_of
         ("\U0001f600", ()),
     ],
 )
-def test_a_text_is_cut_where_its_sentences_end(text: str, pieces: tuple[str, ...]) -> None:
-    assert pieces_of(text) == pieces
+def test_a_text_is_cut_where_its_sentences_end(text: str, chunks: tuple[str, ...]) -> None:
+    assert text_chunks(text) == chunks
 
 
 def test_a_long_sentence_is_cut_between_words_and_a_long_word_within() -> None:
-    words = pieces_of("one two three, " * 60)
+    words = text_chunks("one two three, " * 60)
     assert len(words) > 3
-    assert all(len(piece) <= 240 and piece.strip()[0].isalpha() for piece in words)
-    assert all(piece.endswith((" ", "three,")) for piece in words)
-    assert [len(piece) for piece in pieces_of("x" * 500)] == [240, 240, 20]
+    assert all(len(chunk) <= 240 and chunk.strip()[0].isalpha() for chunk in words)
+    assert all(chunk.endswith((" ", "three,")) for chunk in words)
+    assert [len(chunk) for chunk in text_chunks("x" * 500)] == [240, 240, 20]
 
 
 @given(st.text(max_size=2000))
-def test_the_pieces_are_the_text(text: str) -> None:
-    pieces = pieces_of(text)
+def test_the_chunks_are_the_text(text: str) -> None:
+    chunks = text_chunks(text)
     shown = "".join(char if char.isprintable() else " " for char in text)
     if any(char.isalnum() for char in shown):
-        assert "".join(pieces) == " ".join(shown.split())
-        assert all(pieces)
+        assert "".join(chunks) == " ".join(shown.split())
+        assert all(chunks)
     else:
-        assert pieces == ()
+        assert chunks == ()

@@ -13,8 +13,9 @@ from mcp import Client
 from mcp_types import BlobResourceContents, TextResourceContents
 
 from hw_mocks.platform import simulated_platform
+from robot_node.core.media import level_of
 from robot_node.core.state import RobotState
-from robot_node.devices.audio import Loudspeaker, level_of
+from robot_node.devices.audio import Loudspeaker
 from robot_node.devices.camera import Camera
 from robot_node.devices.display import Display
 from robot_node.devices.face import Face
@@ -173,7 +174,7 @@ async def test_what_the_loudspeaker_plays_is_what_the_mouth_follows() -> None:
         if level == 0:
             done.set()
 
-    loudspeaker.on_level(hear)
+    loudspeaker.set_level_sink(hear)
     for _ in range(5):
         loudspeaker.play(tone(300, 0.02))
     loudspeaker.play(bytes(1920))

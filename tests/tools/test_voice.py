@@ -12,13 +12,15 @@ from mcp import Client
 
 from hw_mocks.platform import SimulatedPi, simulated_platform
 from robot_node.core.events import EventLog
+from robot_node.core.mixer import Input
 from robot_node.core.state import RobotState
 from robot_node.devices.audio import Loudspeaker
 from robot_node.devices.camera import Camera
 from robot_node.devices.display import Display
 from robot_node.devices.face import Face
 from robot_node.settings.devices import CameraSettings, DisplaySettings, VoiceSettings
-from robot_node.speech.voice_factory import make_voice
+from robot_node.settings.root import Settings
+from robot_node.speech.factory import build_speech
 from robot_node.tools.server import Body, build_server
 from tests.speech.stage import until
 
@@ -41,16 +43,11 @@ async def mute_body(pi: SimulatedPi) -> AsyncIterator[Body]:
 @pytest.fixture
 async def body(pi: SimulatedPi, mute_body: Body) -> AsyncIterator[Body]:
     loudspeaker = Loudspeaker(pi.platform, "default", mute_body.state, idle_s=0.1)
-    voice = make_voice(
-        VoiceSettings(engine="espeak-ng"),
-        mute_body.face,
-        mute_body.state,
-        loudspeaker=loudspeaker,
-        events=mute_body.events,
-    )
-    assert voice.speaker is not None
-    running = asyncio.create_task(voice.speaker.run())
-    yield dataclasses.replace(mute_body, loudspeaker=loudspeaker, speaker=voice.speaker)
+    settings = Settings(voice=VoiceSettings(engine="espeak-ng"))
+    speech = build_speech(settings, mute_body.face, mute_body.state, mute_body.events, loudspeaker=loudspeaker)
+    assert speech.speaker is not None
+    running = asyncio.create_task(speech.speaker.run())
+    yield dataclasses.replace(mute_body, loudspeaker=loudspeaker, speaker=speech.speaker)
     running.cancel()
     await asyncio.wait({running})
     await loudspeaker.close()
@@ -77,8 +74,10 @@ async def test_they_are_offered_only_where_there_is_a_voice(body: Body, mute_bod
 
 
 def test_without_being_asked_for_there_is_no_voice(mute_body: Body) -> None:
-    voice = make_voice(VoiceSettings(), mute_body.face, mute_body.state)
-    assert (voice.speaker, voice.microphone, voice.loudspeaker) == (None, None, None)
+    speech = build_speech(Settings(), mute_body.face, mute_body.state, EventLog())
+    assert (speech.speaker, speech.recognition) == (None, None)
+    assert not speech.mixer.has_sound_for_peers
+    assert not any(speech.mixer.accepts(source) for source in Input)
 
 
 async def test_what_is_said_is_heard_at_the_volume_that_is_set(body: Body, pi: SimulatedPi) -> None:

@@ -20,9 +20,10 @@ from aiortc.rtcrtpreceiver import RemoteStreamTrack
 from hw_mocks.platform import SimulatedPi, simulated_platform
 from robot_node.apps.private_broker import PrivateBroker
 from robot_node.core.media import FRAME_SAMPLES, SAMPLE_RATE, VideoSource
+from robot_node.core.mixer import Input, Mixer
 from robot_node.core.state import RobotState
 from robot_node.devices.audio import Loudspeaker, Microphone
-from robot_node.webrtc.audio import AudioBroadcast, Floor
+from robot_node.webrtc.audio import AudioBroadcast
 from robot_node.webrtc.signaling import Offer
 from robot_node.webrtc.streams import Streams
 from tests.sound import loudest_hz, tone
@@ -64,16 +65,16 @@ class SoundRobot:
     recognised: dict[str, bytearray]
 
 
-@dataclass
-class Ear:
-    """Keeps what it is given."""
+class Tap:
+    """Keeps what is to be recognised, by the client id of who said it."""
 
-    heard: bytearray
+    def __init__(self) -> None:
+        self.heard: dict[str, bytearray] = {}
 
-    def play(self, samples: bytes) -> None:
-        self.heard += samples
+    def hear(self, samples: bytes, by: str) -> None:
+        self.heard.setdefault(by, bytearray()).extend(samples)
 
-    def flush(self) -> None: ...
+    def forget(self) -> None: ...
 
 
 @contextlib.asynccontextmanager
@@ -82,7 +83,7 @@ async def robot_with_sound(
 ) -> AsyncIterator[SoundRobot]:
     pi = simulated_platform(scene="clock")
     pi.microphone.frequency_hz = 1000
-    recognised: dict[str, bytearray] = {}
+    tap = Tap()
     async with contextlib.AsyncExitStack() as devices:
 
         def make_streams(camera: VideoSource, state: RobotState) -> Streams:
@@ -91,16 +92,17 @@ async def robot_with_sound(
             heard = Microphone(pi.platform, "default", state, retry_s=0.05) if microphone else None
             if heard is not None:
                 devices.push_async_callback(heard.close)
-            return Streams(
-                camera,
-                heard,
-                loudspeaker,
+            mixer = Mixer(
+                microphone=heard,
+                loudspeaker=loudspeaker,
+                recognised=frozenset({Input.VIEWER}),
                 viewer_may_speak=viewer_may_speak,
-                ears=lambda client_id: Ear(recognised.setdefault(client_id, bytearray())),
             )
+            mixer.set_recognition(tap)
+            return Streams(camera, mixer)
 
         robot = await devices.enter_async_context(running_robot(private, make_streams=make_streams))
-        yield SoundRobot(robot, pi, recognised)
+        yield SoundRobot(robot, pi, tap.heard)
     assert not pi.microphone.recording
     assert not pi.loudspeaker.open
 
@@ -251,14 +253,14 @@ async def test_one_viewer_has_the_floor_until_it_leaves(talking: SoundRobot) -> 
             await hear(second)
             await until(lambda: len(loudspeaker.played) >= SAMPLE_RATE)
             assert loudest_hz(loudspeaker.played[-SAMPLE_RATE:]) == pytest.approx(440, abs=10)
-            assert {who for who, heard in talking.recognised.items() if heard} == {"first"}
+            assert set(talking.recognised) == {"first"}
         await robot.has_viewers(1)
         second.new_connection()
         assert await offer(second, Voice(2000), direction="sendrecv") == "sendrecv"
         before = len(loudspeaker.played)
         await until(lambda: len(loudspeaker.played) >= before + SAMPLE_RATE)
         assert loudest_hz(loudspeaker.played[-SAMPLE_RATE:]) == pytest.approx(2000, abs=10)
-        await until(lambda: len(talking.recognised["second"]) > 0)
+        await until(lambda: "second" in talking.recognised)
 
 
 async def test_who_only_speaks_is_heard_by_a_robot_without_a_microphone(broker: PrivateBroker) -> None:
@@ -312,14 +314,3 @@ async def test_a_listener_that_is_behind_loses_the_oldest_and_holds_up_nobody() 
     assert await quick.next_packet() is None
     await microphone.close()
     assert not pi.microphone.recording
-
-
-def test_the_floor_belongs_to_one_until_it_is_given_back() -> None:
-    floor = Floor()
-    assert floor.take("a")
-    assert not floor.take("b")
-    assert floor.take("a")
-    floor.give_back("b")
-    assert not floor.take("b")
-    floor.give_back("a")
-    assert floor.take("b")

@@ -15,6 +15,7 @@ from aiortc import MediaStreamTrack
 from hw_mocks.platform import SimulatedPi, simulated_platform
 from robot_node.apps.private_broker import PrivateBroker
 from robot_node.core.media import SAMPLE_RATE
+from robot_node.core.mixer import Input, Mixer, Peer
 from robot_node.core.state import CallState, RobotState
 from robot_node.devices.audio import Loudspeaker, Microphone
 from robot_node.mqtt import Broker
@@ -37,18 +38,17 @@ async def call_with_sound(
 ) -> AsyncIterator[tuple[Caller, MediaBackend]]:
     """A robot with sound that calls, and the backend that it calls."""
     state = RobotState()
-    ears = Microphone(pi.platform, "default", state) if microphone else None
-    mouth = Loudspeaker(pi.platform, "default", state, volume=100, idle_s=0.2) if loudspeaker else None
+    heard = Microphone(pi.platform, "default", state) if microphone else None
+    played = Loudspeaker(pi.platform, "default", state, volume=100, idle_s=0.2) if loudspeaker else None
+    mixer = Mixer(microphone=heard, loudspeaker=played, viewer_may_speak=True)
     try:
         async with (
             media_backend(Broker.from_url(broker.url)) as backend,
-            calling_robot(
-                broker, make_streams=lambda camera: Streams(camera, ears, mouth, viewer_may_speak=True)
-            ) as caller,
+            calling_robot(broker, make_streams=lambda camera: Streams(camera, mixer)) as caller,
         ):
             yield caller, backend
     finally:
-        for device in (ears, mouth):
+        for device in (heard, played):
             if device is not None:
                 await device.close()
 
@@ -118,14 +118,13 @@ async def test_the_backend_is_heard_when_the_viewer_who_had_the_floor_has_left(
     broker: PrivateBroker, pi: SimulatedPi
 ) -> None:
     async with call_with_sound(broker, pi) as (caller, backend):
-        floor = (await caller.streams.sound()).floor
-        viewer = object()
-        assert floor.take(viewer)
+        mixer, viewer = (await caller.streams.sound()).mixer, Peer(Input.VIEWER)
+        assert mixer.take_floor(viewer)
         await backend.answer(Voice(440))
         await backend.frame()
         await hear(sound_of(backend))
         assert not pi.loudspeaker.played
-        floor.give_back(viewer)
+        mixer.leave(viewer)
         await until(lambda: loudest_hz(audible(pi) or bytes(9600)) == pytest.approx(440, abs=10))
 
 

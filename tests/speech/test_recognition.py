@@ -1,31 +1,20 @@
-"""A robot that hears: what it is told by microphone and viewers, and when it must not listen."""
+"""Speech recognition: what microphone and viewers say becomes text, and the robot's own sound does not."""
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import signal
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
-from robot_node.core.events import EventLog
-from robot_node.core.state import RobotState
-from robot_node.devices.display import Display
-from robot_node.devices.face import Face
-from robot_node.settings.devices import DisplaySettings, HearingSettings
-from robot_node.speech.recognition_engine import Wanted
+from robot_node.core.mixer import Input, Peer
+from robot_node.core.state import Device
+from robot_node.speech.recognition_engine import RecognitionOptions
 from robot_node.speech.recognition_process import Ready, running
-from robot_node.speech.recognizer import Source
-from robot_node.speech.recognizer_factory import make_ears
 from robot_node.webrtc.messages import AsrResponse
-from tests.speech.spoken import PHRASES, HearingRobot, hearing_robot, pieces, silence, spoken, until
-
-
-def children() -> list[int]:
-    """The processes that the robot has begun."""
-    return [int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
+from tests.speech.spoken import PHRASES, HearingRobot, children, hearing_robot, pieces, silence, spoken, until
 
 
 async def hears_again(robot: HearingRobot, phrase: str = "take a photo") -> None:
@@ -34,6 +23,13 @@ async def hears_again(robot: HearingRobot, phrase: str = "take a photo") -> None
     robot.pi.microphone.hear(spoken(phrase))
     await until(lambda: len(robot.heard) > before)
     assert robot.heard[before:] == [phrase]
+
+
+def says(robot: HearingRobot, viewer: Peer, sound: bytes) -> None:
+    """A viewer says something, and ends."""
+    for piece in pieces(sound):
+        robot.mixer.play(viewer, piece)
+    robot.mixer.flush(viewer)
 
 
 async def test_what_is_said_near_the_robot_is_told_to_agents_peers_and_on_the_face() -> None:
@@ -47,7 +43,7 @@ async def test_what_is_said_near_the_robot_is_told_to_agents_peers_and_on_the_fa
         assert robot.messages == [AsrResponse("hello robot", by="")]
         assert robot.caption == "\u201chello robot\u201d"
         await until(lambda: not robot.listens_to_somebody())
-        assert robot.state.snapshot.fault("hearing") == ""
+        assert robot.state.snapshot.fault(Device.HEARING) == ""
     assert children() == before
     assert not robot.pi.microphone.recording
 
@@ -57,58 +53,61 @@ async def test_it_does_not_hear_itself() -> None:
         await until(robot.hears_microphone)
         robot.pi.microphone.hear(spoken("hello robot"))
         await until(robot.listens_to_somebody)
-        robot.state.update(speaking=True)
+        robot.mixer.begin_speech()
         assert not robot.listens_to_somebody()
         await until(lambda: not robot.pi.microphone._once)
-        robot.state.update(speaking=False)
+        robot.mixer.end_speech()
+        robot.clock.seconds += 1  # the echo has died away
         await hears_again(robot)
         assert robot.heard == ["take a photo"]
 
 
-async def test_it_does_not_hear_what_its_loudspeaker_plays() -> None:
-    class Silent:
-        def play(self, samples: bytes) -> None: ...
+class SilentLoudspeaker:
+    """A loudspeaker that nobody hears."""
 
-        def flush(self) -> None: ...
+    queued_s = 0.0
 
-    async with hearing_robot() as robot:
+    def play(self, samples: bytes) -> None: ...
+
+    def flush(self) -> None: ...
+
+    def set_level_sink(self, sink: Callable[[float], None]) -> None: ...
+
+
+@pytest.mark.parametrize("source", [Input.CALL, Input.VIEWER])
+async def test_it_does_not_hear_what_its_loudspeaker_plays(source: Input) -> None:
+    async with hearing_robot(loudspeaker=SilentLoudspeaker()) as robot:
         await until(robot.hears_microphone)
-        loudspeaker = robot.ears.beside(Silent())
-        assert loudspeaker is not None
+        robot.mixer.play(Peer(source), b"\x00\x40" * 960)
         robot.pi.microphone.hear(spoken("hello robot"))
-        while robot.pi.microphone._once:
-            loudspeaker.play(b"\x00\x40" * 960)
-            await asyncio.sleep(0.02)
+        await until(lambda: not robot.pi.microphone._once)
+        robot.clock.seconds += 1  # the echo has died away
         await hears_again(robot)
         assert robot.heard == ["take a photo"]
 
 
 async def test_a_viewer_is_heard_and_one_who_is_silent_leaves_the_microphone_open() -> None:
-    async with hearing_robot(source=Source.BOTH) as robot:
+    async with hearing_robot(recognised=frozenset({Input.VIEWER, Input.MICROPHONE})) as robot:
         await until(robot.hears_microphone)
-        assert robot.ears.viewer is not None
-        viewer = robot.ears.viewer("anna")
-        for piece in pieces(spoken("hello robot")):
-            viewer.play(piece)
-        viewer.flush()
+        viewer = Peer(Input.VIEWER, "anna")
+        says(robot, viewer, spoken("hello robot"))
         await until(lambda: robot.heard)
         assert robot.heard == ["hello robot"]
         for piece in pieces(silence(1)):
-            viewer.play(piece)
+            robot.mixer.play(viewer, piece)
         await hears_again(robot)
         assert robot.heard_by == ["anna", ""]
         assert robot.messages == [AsrResponse("hello robot", by="anna"), AsrResponse("take a photo", by="")]
 
 
 async def test_who_speaks_next_is_not_taken_for_who_spoke_before() -> None:
-    async with hearing_robot(source=Source.VIEWER) as robot:
-        await until(lambda: robot.ears._recognizer)
-        assert robot.ears.viewer is not None
+    async with hearing_robot(recognised=frozenset({Input.VIEWER})) as robot:
+        await until(lambda: robot.recognition.ready)
         for client_id, phrase in (("anna", "hello robot"), ("bert", "take a photo")):
-            viewer = robot.ears.viewer(client_id)
-            for piece in pieces(spoken(phrase)):
-                viewer.play(piece)
-            viewer.flush()  # and the next begins before the engine has said what it understood
+            # The next begins before the engine has returned the text of the first.
+            viewer = Peer(Input.VIEWER, client_id)
+            says(robot, viewer, spoken(phrase))
+            robot.mixer.leave(viewer)
         await until(lambda: len(robot.heard) == 2)
         assert list(zip(robot.heard_by, robot.heard, strict=True)) == [
             ("anna", "hello robot"),
@@ -117,29 +116,29 @@ async def test_who_speaks_next_is_not_taken_for_who_spoke_before() -> None:
 
 
 async def test_for_viewers_alone_no_microphone_is_opened() -> None:
-    async with hearing_robot(source=Source.VIEWER) as robot:
-        await until(lambda: robot.ears._recognizer)
-        assert robot.ears.viewer is not None
-        viewer = robot.ears.viewer("anna")
-        for piece in pieces(spoken("take a photo")):
-            viewer.play(piece)
-        viewer.flush()
+    async with hearing_robot(recognised=frozenset({Input.VIEWER})) as robot:
+        await until(lambda: robot.recognition.ready)
+        says(robot, Peer(Input.VIEWER, "anna"), spoken("take a photo"))
         await until(lambda: robot.heard)
         assert robot.heard == ["take a photo"]
         assert robot.pi.microphone.starts == 0
-    async with hearing_robot() as robot:
-        assert robot.ears.viewer is None
 
 
 async def test_an_engine_that_cannot_work_is_told_once_and_opens_no_microphone(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    attempts: set[int] = set()
+
+    def was_tried_again() -> bool:
+        attempts.update(children())
+        return len(attempts) >= 3
+
     with caplog.at_level(logging.ERROR):
         async with hearing_robot(engine="parrot") as robot:
-            await until(lambda: robot.ears._retry_s > 0.1)  # it was tried again
-            assert "There are: none, pocketsphinx" in robot.state.snapshot.fault("hearing")
+            await until(was_tried_again)
+            assert "There are: none, pocketsphinx" in robot.state.snapshot.fault(Device.HEARING)
             assert robot.pi.microphone.starts == 0
-    assert len([record for record in caplog.records if "cannot understand speech" in record.message]) == 1
+    assert len([record for record in caplog.records if "Speech recognition does not work" in record.message]) == 1
     assert [event.kind for event in robot.events.after()].count("fault") == 1
 
 
@@ -149,24 +148,16 @@ async def test_an_engine_that_was_killed_is_started_again() -> None:
         await until(robot.hears_microphone)
         (engine,) = set(children()) - before
         os.kill(engine, signal.SIGKILL)
-        await until(lambda: robot.state.snapshot.fault("hearing"))
-        await until(lambda: not robot.state.snapshot.fault("hearing") and robot.hears_microphone())
+        await until(lambda: robot.state.snapshot.fault(Device.HEARING))
+        await until(lambda: not robot.state.snapshot.fault(Device.HEARING) and robot.hears_microphone())
         await hears_again(robot)
 
 
 async def test_what_cannot_be_recognised_in_time_is_not_kept() -> None:
-    async with running("pocketsphinx", Wanted(phrases=PHRASES)) as recognizer:
-        assert await anext(recognizer.recognized()) == Ready()
+    async with running("pocketsphinx", RecognitionOptions(phrases=PHRASES)) as recognizer:
+        assert await anext(recognizer.messages()) == Ready()
         recognizer._process.send_signal(signal.SIGSTOP)
         heard = [recognizer.hear(piece) for piece in pieces(silence(20))]
         assert heard[0]
         assert not heard[-1]
         assert sum(heard) < 10 * 50
-
-
-async def test_without_being_asked_for_there_is_nothing() -> None:
-    state = RobotState()
-    face = Face(Display(None, DisplaySettings(driver="none"), state), state)  # type: ignore[arg-type]  # not used
-    before = children()
-    assert make_ears(HearingSettings(), face, state, microphone=None, tell=lambda _: None, events=EventLog()) is None
-    assert children() == before

@@ -1,0 +1,331 @@
+"""The mixer: the one place that decides which sound goes where, and which sound silences which.
+
+It stands in ``core`` because both sides use it: ``speech`` feeds and taps it, ``webrtc`` connects peers to it. It knows
+no device, codec or network: sound comes in as samples or packets, and leaves by the sinks that it was given.
+"""
+
+from __future__ import annotations
+
+import enum
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import NamedTuple, Protocol
+
+from robot_node.core.media import (
+    FRAME_SAMPLES,
+    SAMPLE_RATE,
+    AudioPacketSink,
+    EncodedAudio,
+    LoudspeakerSink,
+    MicrophoneSource,
+    SpeechFrame,
+    level_of,
+)
+
+
+class Input(enum.StrEnum):
+    """Where sound comes from."""
+
+    SPEECH = "speech"  # the robot's own voice
+    CALL = "call"  # the media backend that the robot called
+    VIEWER = "viewer"
+    MICROPHONE = "microphone"
+
+
+class Output(enum.StrEnum):
+    """Where sound goes."""
+
+    LOUDSPEAKER = "loudspeaker"
+    PEERS = "peers"  # viewers, and the backend in a call
+    RECOGNITION = "recognition"  # tap: speech recognition
+    MOUTH = "mouth"  # tap: the loudness moves the face's mouth
+
+
+class Route(NamedTuple):
+    """Sound of one input on its way to one output."""
+
+    source: Input
+    to: Output
+
+
+ECHO_S = 0.4
+"""How long a room and a sound card hold what the loudspeaker was given."""
+
+VIEWER_PAUSE_S = 1.0
+"""A viewer who is quiet for longer has ended; until then the microphone is not recognised."""
+
+_VOICE = Route(Input.SPEECH, Output.LOUDSPEAKER)
+
+SILENCED_BY: Mapping[Route, Mapping[Route, float]] = MappingProxyType(
+    {
+        # The robot's own voice comes first everywhere.
+        _VOICE: {},
+        Route(Input.SPEECH, Output.PEERS): {},
+        Route(Input.SPEECH, Output.MOUTH): {},
+        Route(Input.CALL, Output.LOUDSPEAKER): {_VOICE: 0.0},
+        Route(Input.CALL, Output.MOUTH): {_VOICE: 0.0},
+        Route(Input.VIEWER, Output.LOUDSPEAKER): {_VOICE: 0.0},
+        Route(Input.VIEWER, Output.MOUTH): {_VOICE: 0.0},
+        # The microphone would bring the voice to peers a second time, from the loudspeaker.
+        Route(Input.MICROPHONE, Output.PEERS): {_VOICE: 0.0},
+        # What the loudspeaker plays is not recognised: the robot would answer itself. A viewer goes before the room.
+        Route(Input.MICROPHONE, Output.RECOGNITION): {
+            _VOICE: ECHO_S,
+            Route(Input.CALL, Output.LOUDSPEAKER): ECHO_S,
+            Route(Input.VIEWER, Output.LOUDSPEAKER): ECHO_S,
+            Route(Input.VIEWER, Output.RECOGNITION): VIEWER_PAUSE_S,
+        },
+        Route(Input.VIEWER, Output.RECOGNITION): {_VOICE: 0.0},
+    }
+)
+"""All routes there are. Each with the routes that silence it while they carry loud sound, and for how many seconds
+after. Of viewers and calls, only the :class:`Peer` that holds the floor is heard: the first one, until it leaves."""
+
+LOUD = 0.15
+"""Level of what counts as sound; of quieter one nothing would be understood (0.15: a peak of 370 of 32767)."""
+
+_SILENCE = bytes(SAMPLE_RATE * 2)
+_LONG_AGO = float("-inf")
+
+
+class RecognitionTap(Protocol):
+    """Receives the sound that is to be recognised. Every method is called on the event loop and returns at once."""
+
+    def hear(self, samples: bytes, by: str) -> None:
+        """Take what comes next.
+
+        Args:
+            samples: Signed 16 bit, machine byte order, 48 kHz, mono.
+            by: Client id of the viewer whose sound it is; empty for the microphone.
+        """
+
+    def forget(self) -> None:
+        """Drop an unfinished utterance: what comes next does not continue it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Peer:
+    """Somebody at the other end of a connection, who may be heard.
+
+    Attributes:
+        source: A viewer, or the backend of a call.
+        client_id: The viewer's.
+    """
+
+    source: Input
+    client_id: str = ""
+
+
+class Mixer:
+    """Routes sound between its inputs and outputs by :data:`SILENCED_BY`. Used from the event loop only.
+
+    To peers it is an :class:`robot_node.core.media.AudioSource`.
+
+    Args:
+        microphone: None without one.
+        loudspeaker: None without one.
+        mouth: Receives the seconds until a piece is heard, and its loudness (0 to 1).
+        has_voice: The robot may speak, so that peers have something to hear also without a microphone.
+        recognised: The inputs that are recognised, of microphone and viewer.
+        viewer_may_speak: Viewers may take the floor, not only a backend that the robot called.
+        clock: Monotonic time in seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        microphone: MicrophoneSource | None = None,
+        loudspeaker: LoudspeakerSink | None = None,
+        mouth: Callable[[float, float], None] = lambda _delay_s, _level: None,
+        has_voice: bool = False,
+        recognised: frozenset[Input] = frozenset(),
+        viewer_may_speak: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._microphone = microphone
+        self._loudspeaker = loudspeaker
+        self._mouth = mouth
+        self._has_voice = has_voice
+        self._recognised = recognised
+        self._viewer_may_speak = viewer_may_speak
+        self._clock = clock
+        self._sink: AudioPacketSink | None = None
+        self._listened = False
+        self._timestamp = 0
+        self._speaking = False
+        self._loud_at: dict[Route, float] = {}
+        self._floor: Peer | None = None
+        self._played = Input.VIEWER  # whose sound the loudspeaker played last
+        self._tap: RecognitionTap | None = None
+        self._microphone_heard = False  # an utterance may have begun in what the tap got of the microphone
+        if loudspeaker is not None:
+            loudspeaker.set_level_sink(self._on_played)
+
+    def is_open(self, route: Route) -> bool:
+        """Whether sound on this route passes now."""
+        return not any(self._is_loud(cause, hold_s) for cause, hold_s in SILENCED_BY[route].items())
+
+    def _is_loud(self, route: Route, hold_s: float) -> bool:
+        """Whether a route carries loud sound now, or did so less than ``hold_s`` seconds ago."""
+        if route == _VOICE and self._speaking:
+            return True
+        return self._clock() < self._loud_at.get(route, _LONG_AGO) + hold_s
+
+    # What peers hear.
+
+    @property
+    def has_sound_for_peers(self) -> bool:
+        """Peers have, or may come to have, something to hear."""
+        return self._has_voice or self._microphone is not None
+
+    def set_sink(self, sink: AudioPacketSink | None) -> None:
+        """Choose who receives the packets for peers."""
+        self._sink = sink
+        if self._microphone is not None:
+            self._microphone.set_sink(self._from_microphone if sink is not None else None)
+
+    def set_listened(self, listened: bool) -> None:  # the protocol's signature
+        """Say whether any peer listens: for them the microphone is open only then."""
+        self._listened = listened
+        if self._microphone is not None:
+            self._microphone.set_listened(listened)
+
+    def _from_microphone(self, packet: EncodedAudio) -> None:
+        if self.is_open(Route(Input.MICROPHONE, Output.PEERS)):
+            self._send(packet.data, packet.timestamp)
+
+    def _send(self, data: bytes, timestamp: int) -> None:
+        # Speech is sent ahead of time, and two clocks are never quite the same: then packets just follow one another.
+        self._timestamp = max(self._timestamp + FRAME_SAMPLES, timestamp)
+        if self._sink is not None:
+            self._sink(EncodedAudio(data, self._timestamp))
+
+    # The robot's voice.
+
+    @property
+    def speaking(self) -> bool:
+        """The robot speaks, from :meth:`begin_speech` to :meth:`end_speech`."""
+        return self._speaking
+
+    @property
+    def queued_s(self) -> float:
+        """Seconds of sound that wait in the loudspeaker's queue; 0 without one."""
+        return 0.0 if self._loudspeaker is None else self._loudspeaker.queued_s
+
+    def begin_speech(self) -> None:
+        """Silence what the voice silences, until :meth:`end_speech`."""
+        self._speaking = True
+        self._forget()
+
+    def speak(self, frame: SpeechFrame, due: float) -> None:
+        """Have the next frame of the voice heard.
+
+        Args:
+            frame: To be played after what is queued.
+            due: When it is heard, by the mixer's clock.
+        """
+        if self._loudspeaker is not None:
+            self._loudspeaker.play(frame.samples)
+        if self._listened and frame.packet:
+            self._send(frame.packet, round(due * SAMPLE_RATE))
+        self._mouth(due - self._clock(), frame.level)
+
+    def end_speech(self, *, flush: bool = False) -> None:
+        """End what :meth:`begin_speech` began.
+
+        Args:
+            flush: Drop what the loudspeaker has queued.
+        """
+        if flush and self._loudspeaker is not None:
+            self._loudspeaker.flush()
+        if self._speaking:
+            self._speaking = False
+            self._loud_at[_VOICE] = self._clock()
+
+    # Viewers and calls.
+
+    def accepts(self, source: Input) -> bool:
+        """Whether peers of this kind may be heard anywhere."""
+        if source is Input.VIEWER and not self._viewer_may_speak:
+            return False
+        return self._loudspeaker is not None or source in self._recognised
+
+    def take_floor(self, peer: Peer) -> bool:
+        """Give the floor to a peer if it is free, and return whether the peer has it."""
+        if self._floor is None and self.accepts(peer.source):
+            self._floor = peer
+        return self._floor is peer
+
+    def play(self, peer: Peer, samples: bytes) -> None:
+        """Route the sound of a peer, if it has the floor or can take it.
+
+        Args:
+            peer: Whose sound.
+            samples: Signed 16 bit, machine byte order, 48 kHz, mono.
+        """
+        if not self.take_floor(peer):
+            return
+        loud = self._tap is not None and level_of(samples) > LOUD
+        if peer.source is Input.VIEWER and self._tap is not None and Input.VIEWER in self._recognised:
+            self._recognise_viewer(self._tap, peer, samples, loud=loud)
+        route = Route(peer.source, Output.LOUDSPEAKER)
+        if self._loudspeaker is not None and self.is_open(route):
+            if loud:
+                self._loud_at[route] = self._clock()
+            self._played = peer.source
+            self._loudspeaker.play(samples)
+
+    def flush(self, peer: Peer) -> None:
+        """Drop what is queued of a peer: its sound has ended."""
+        if self._floor is not peer:
+            return
+        if self._loudspeaker is not None and self.is_open(Route(peer.source, Output.LOUDSPEAKER)):
+            self._loudspeaker.flush()
+        turn = Route(Input.VIEWER, Output.RECOGNITION)
+        if self._tap is not None and self._is_loud(turn, VIEWER_PAUSE_S) and self.is_open(turn):
+            self._tap.hear(_SILENCE, peer.client_id)  # nothing follows by which the end of an utterance is noticed
+        self._loud_at.pop(turn, None)
+
+    def leave(self, peer: Peer) -> None:
+        """Free the floor, if this peer has it."""
+        if self._floor is peer:
+            self._floor = None
+
+    def _on_played(self, level: float) -> None:
+        # The voice moves the mouth itself, as it is due: also where no loudspeaker plays it.
+        if self.is_open(Route(self._played, Output.MOUTH)):
+            self._mouth(0.0, level)
+
+    # Speech recognition.
+
+    def set_recognition(self, tap: RecognitionTap | None) -> None:
+        """Choose who receives what is to be recognised. The microphone is open for it until this is None."""
+        self._tap = tap
+        self._microphone_heard = False
+        if self._microphone is not None and Input.MICROPHONE in self._recognised:
+            self._microphone.set_sample_sink(self._recognise_microphone if tap is not None else None)
+
+    def _recognise_microphone(self, samples: bytes) -> None:
+        if self._tap is not None and self.is_open(Route(Input.MICROPHONE, Output.RECOGNITION)):
+            self._microphone_heard = True
+            self._tap.hear(samples, "")
+        elif self._microphone_heard:
+            self._forget()
+
+    def _recognise_viewer(self, tap: RecognitionTap, viewer: Peer, samples: bytes, *, loud: bool) -> None:
+        turn = Route(Input.VIEWER, Output.RECOGNITION)
+        if not self.is_open(turn):
+            return
+        if loud:
+            if not self._is_loud(turn, VIEWER_PAUSE_S):
+                self._forget()  # the microphone's
+            self._loud_at[turn] = self._clock()
+        if self._is_loud(turn, VIEWER_PAUSE_S):
+            tap.hear(samples, viewer.client_id)
+
+    def _forget(self) -> None:
+        self._microphone_heard = False
+        if self._tap is not None:
+            self._tap.forget()

@@ -1,0 +1,85 @@
+"""Builds a robot's mixer, voice and speech recognition from its settings and devices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from robot_node.core.events import EventLog
+from robot_node.core.media import LoudspeakerSink, MicrophoneSource
+from robot_node.core.mixer import Input, Mixer
+from robot_node.core.state import RobotState
+from robot_node.devices.face import Face
+from robot_node.settings.root import Settings
+from robot_node.speech.recognition import SpeechRecognition
+from robot_node.speech.recognition_engine import RecognitionOptions
+from robot_node.speech.speaker import Speaker
+from robot_node.speech.synthesis_engine import make_engine
+from robot_node.webrtc.announcements import Announcements
+
+_RECOGNISED = {
+    "microphone": frozenset({Input.MICROPHONE}),
+    "viewer": frozenset({Input.VIEWER}),
+    "both": frozenset({Input.MICROPHONE, Input.VIEWER}),
+}
+"""By ``hearing.source``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """The parts of a robot that speak and hear.
+
+    Attributes:
+        mixer: Where all sound of the robot meets.
+        speaker: Says texts; None for a robot without a voice.
+        recognition: Recognises speech; None when nothing is to be recognised.
+        announcements: Messages about speech for all peers.
+    """
+
+    mixer: Mixer
+    speaker: Speaker | None
+    recognition: SpeechRecognition | None
+    announcements: Announcements
+
+
+def build_speech(
+    settings: Settings,
+    face: Face,
+    state: RobotState,
+    events: EventLog,
+    *,
+    microphone: MicrophoneSource | None = None,
+    loudspeaker: LoudspeakerSink | None = None,
+) -> Speech:
+    """Build the parts that the settings ask for, connected by the mixer; the mouth follows what is heard.
+
+    Args:
+        settings: The sections ``audio``, ``voice`` and ``hearing``.
+        face: Moves its mouth, shows subtitles and that the robot listens.
+        state: Gets whether the robot speaks, and the errors of the engines.
+        events: Gets what the robot says and hears.
+        microphone: None without one.
+        loudspeaker: None without one.
+
+    Raises:
+        SettingsError: there is no such speech engine.
+    """
+    voice, hearing = settings.voice, settings.hearing
+    engine = make_engine(voice)
+    announcements = Announcements()
+    mixer = Mixer(
+        microphone=microphone,
+        loudspeaker=loudspeaker,
+        mouth=lambda delay_s, level: face.speak([(delay_s, level)]),
+        has_voice=engine is not None,
+        recognised=frozenset() if hearing.engine == "none" else _RECOGNISED[hearing.source],
+        viewer_may_speak=settings.audio.viewer_may_speak,
+    )
+    speaker = recognition = None
+    if engine is not None:
+        speaker = Speaker(engine, face, state, mixer, language=voice.language, send=announcements.send, events=events)
+    if hearing.engine != "none":
+        options = RecognitionOptions(hearing.language, hearing.phrases, str(hearing.model or ""))
+        recognition = SpeechRecognition(
+            hearing.engine, options, mixer, face, state, send=announcements.send, events=events
+        )
+    return Speech(mixer, speaker, recognition, announcements)

@@ -1,0 +1,344 @@
+"""Who is heard where, and who falls silent for whom: each cell of the mixer's table, seen at its outputs."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+
+import pytest
+
+from robot_node.core.media import SAMPLE_RATE, AudioPacketSink, AudioSampleSink, EncodedAudio, SpeechFrame
+from robot_node.core.mixer import SILENCED_BY, Input, Mixer, Output, Peer, Route
+
+LOUD = b"\x00\x40" * 960
+QUIET = bytes(1920)
+
+
+class Clock:
+    """A clock that a test sets."""
+
+    seconds = 100.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+class FakeMicrophone:
+    """A microphone that a test speaks into."""
+
+    def __init__(self) -> None:
+        self.sink: AudioPacketSink | None = None
+        self.sample_sink: AudioSampleSink | None = None
+        self.listened = False
+
+    def set_sink(self, sink: AudioPacketSink | None) -> None:
+        self.sink = sink
+
+    def set_sample_sink(self, sink: AudioSampleSink | None) -> None:
+        self.sample_sink = sink
+
+    def set_listened(self, listened: bool) -> None:
+        self.listened = listened
+
+    @property
+    def is_open_for_samples(self) -> bool:
+        return self.sample_sink is not None
+
+    def hear(self, data: bytes, timestamp: int) -> None:
+        assert self.sink is not None
+        self.sink(EncodedAudio(data, timestamp))
+
+
+class FakeLoudspeaker:
+    """A loudspeaker that keeps what it was given."""
+
+    def __init__(self) -> None:
+        self.played: list[bytes] = []
+        self.report_level: Callable[[float], None] = lambda _: None
+
+    @property
+    def queued_s(self) -> float:
+        return len(self.played) / 50
+
+    def play(self, samples: bytes) -> None:
+        self.played.append(samples)
+
+    def flush(self) -> None:
+        self.played.clear()
+
+    def set_level_sink(self, sink: Callable[[float], None]) -> None:
+        self.report_level = sink
+
+
+class Rig:
+    """A mixer with everything connected, and what comes out of it.
+
+    Attributes:
+        heard: What the speech recognition was given, with the speaker; None where it was told to forget.
+    """
+
+    def __init__(
+        self,
+        *,
+        microphone: bool = True,
+        loudspeaker: bool = True,
+        has_voice: bool = True,
+        recognised: frozenset[Input] = frozenset({Input.MICROPHONE, Input.VIEWER}),
+        viewer_may_speak: bool = True,
+    ) -> None:
+        self.clock = Clock()
+        self.microphone, self.loudspeaker = FakeMicrophone(), FakeLoudspeaker()
+        self.mouth: list[tuple[float, float]] = []
+        self.packets: list[EncodedAudio] = []
+        self.heard: list[tuple[bytes, str] | None] = []
+        self.mixer = Mixer(
+            microphone=self.microphone if microphone else None,
+            loudspeaker=self.loudspeaker if loudspeaker else None,
+            mouth=lambda delay_s, level: self.mouth.append((delay_s, level)),
+            has_voice=has_voice,
+            recognised=recognised,
+            viewer_may_speak=viewer_may_speak,
+            clock=self.clock,
+        )
+        self.mixer.set_sink(self.packets.append)
+        self.mixer.set_listened(True)
+        self.mixer.set_recognition(self)
+
+    def hear(self, samples: bytes, by: str) -> None:
+        self.heard.append((samples, by))
+
+    def forget(self) -> None:
+        self.heard.append(None)
+
+    def sends(self, route: Route) -> bool:
+        """Put loud sound into the input of a route, and say whether it comes out at its output."""
+        before = self._outputs()[route.to]
+        match route.source:
+            case Input.SPEECH:
+                self.mixer.begin_speech()
+                self.mixer.speak(SpeechFrame(LOUD, b"voice", 0.5), self.clock())
+            case Input.MICROPHONE:
+                self.microphone.hear(b"room", round(self.clock() * SAMPLE_RATE))
+                if self.microphone.sample_sink is not None:
+                    self.microphone.sample_sink(LOUD)
+            case Input.CALL | Input.VIEWER as source:
+                peer = Peer(source)
+                self.mixer.play(peer, LOUD)
+                self.loudspeaker.report_level(0.5)  # it plays what it has
+                self.mixer.leave(peer)
+        return self._outputs()[route.to] > before
+
+    def _outputs(self) -> dict[Output, int]:
+        return {
+            Output.LOUDSPEAKER: len(self.loudspeaker.played),
+            Output.PEERS: len(self.packets),
+            Output.MOUTH: len(self.mouth),
+            Output.RECOGNITION: sum(heard is not None for heard in self.heard),
+        }
+
+
+ROUTES = frozenset(Route(source, to) for source, to in itertools.product(Input, Output))
+
+SILENT_AFTER_S: dict[Route, dict[Input, float]] = {
+    Route(Input.CALL, Output.LOUDSPEAKER): {Input.SPEECH: 0.0},
+    Route(Input.CALL, Output.MOUTH): {Input.SPEECH: 0.0},
+    Route(Input.VIEWER, Output.LOUDSPEAKER): {Input.SPEECH: 0.0},
+    Route(Input.VIEWER, Output.MOUTH): {Input.SPEECH: 0.0},
+    Route(Input.VIEWER, Output.RECOGNITION): {Input.SPEECH: 0.0},
+    Route(Input.MICROPHONE, Output.PEERS): {Input.SPEECH: 0.0},
+    Route(Input.MICROPHONE, Output.RECOGNITION): {Input.SPEECH: 0.4, Input.CALL: 0.4, Input.VIEWER: 1.0},
+}
+"""For how long a route is silent after others have sounded. All that is not here is heard beside the others."""
+
+
+@pytest.mark.parametrize("route", SILENCED_BY, ids=".".join)
+def test_each_route_carries_its_sound(route: Route) -> None:
+    assert Rig().sends(route)
+
+
+@pytest.mark.parametrize("route", sorted(ROUTES - SILENCED_BY.keys()), ids=".".join)
+def test_there_is_no_other_route(route: Route) -> None:
+    assert not Rig().sends(route)
+
+
+@pytest.mark.parametrize(
+    ("route", "other"),
+    [(route, other) for route in SILENCED_BY for other in Input if other is not route.source],
+    ids=lambda value: ".".join(value) if isinstance(value, Route) else str(value),
+)
+def test_a_route_is_silent_while_certain_others_sound_and_for_a_time_after(route: Route, other: Input) -> None:
+    rig, silent_s = Rig(), SILENT_AFTER_S.get(route, {}).get(other)
+    rig.sends(Route(other, Output.MOUTH))
+    assert rig.sends(route) is (silent_s is None)
+    if other is Input.SPEECH:
+        rig.clock.seconds += 10
+        assert rig.sends(route) is (silent_s is None)
+        rig.mixer.end_speech()
+    if silent_s:
+        rig.clock.seconds += silent_s - 0.01
+        assert not rig.sends(route)
+        rig.clock.seconds += 0.02
+    assert rig.sends(route)
+
+
+def test_a_viewer_who_is_not_recognised_silences_the_microphone_no_longer_than_its_echo_lasts() -> None:
+    rig = Rig(recognised=frozenset({Input.MICROPHONE}))
+    rig.sends(Route(Input.VIEWER, Output.LOUDSPEAKER))
+    rig.clock.seconds += 0.41
+    assert rig.sends(Route(Input.MICROPHONE, Output.RECOGNITION))
+
+
+def test_a_viewer_that_no_loudspeaker_plays_goes_before_the_microphone_all_the_same() -> None:
+    rig = Rig(loudspeaker=False)
+    rig.sends(Route(Input.VIEWER, Output.RECOGNITION))
+    rig.clock.seconds += 0.99
+    assert not rig.sends(Route(Input.MICROPHONE, Output.RECOGNITION))
+
+
+def test_silence_silences_nobody() -> None:
+    rig = Rig()
+    rig.mixer.play(Peer(Input.VIEWER), QUIET)
+    assert rig.sends(Route(Input.MICROPHONE, Output.RECOGNITION))
+
+
+def test_peers_cannot_silence_the_robot() -> None:
+    rig, viewer = Rig(), Peer(Input.VIEWER)
+    rig.mixer.play(viewer, LOUD)
+    rig.sends(Route(Input.SPEECH, Output.LOUDSPEAKER))
+    rig.mixer.flush(viewer)
+    assert len(rig.loudspeaker.played) == 2
+    rig.mixer.end_speech()
+    rig.mixer.flush(viewer)
+    assert rig.loudspeaker.played == []
+
+
+def test_speech_that_is_cut_short_is_heard_no_longer() -> None:
+    rig = Rig()
+    rig.sends(Route(Input.SPEECH, Output.LOUDSPEAKER))
+    rig.mixer.end_speech(flush=True)
+    assert rig.loudspeaker.played == []
+    assert not rig.mixer.speaking
+
+
+def test_the_voice_takes_the_place_of_the_microphone_and_time_goes_on() -> None:
+    rig = Rig()
+    start = 100 * SAMPLE_RATE
+    for number, timestamp in enumerate((0, 960, 4800), start=1):  # it was closed before the third
+        rig.microphone.hear(f"room {number}".encode(), start + timestamp)
+    rig.clock.seconds = 101.0
+    rig.mixer.begin_speech()
+    rig.mixer.speak(SpeechFrame(LOUD, b"voice 1", 0.5), 101.0)
+    rig.microphone.hear(b"room 4", start + SAMPLE_RATE)
+    rig.mixer.speak(SpeechFrame(LOUD, b"voice 2", 0.5), 101.02)  # it is sent ahead of time
+    rig.mixer.end_speech()
+    rig.microphone.hear(b"room 5", start + SAMPLE_RATE + 480)
+    rig.microphone.hear(b"room 6", start + SAMPLE_RATE + 480 + 960)
+    assert [(packet.data, packet.timestamp - start) for packet in rig.packets] == [
+        (b"room 1", 0),
+        (b"room 2", 960),
+        (b"room 3", 4800),
+        (b"voice 1", SAMPLE_RATE),
+        (b"voice 2", SAMPLE_RATE + 960),
+        (b"room 5", SAMPLE_RATE + 2 * 960),
+        (b"room 6", SAMPLE_RATE + 3 * 960),
+    ]
+
+
+@pytest.mark.parametrize("microphone", [True, False])
+def test_nothing_is_sent_to_peers_while_none_listens(microphone: bool) -> None:
+    rig = Rig(microphone=microphone)
+    assert rig.mixer.has_sound_for_peers
+    assert rig.microphone.listened is microphone
+    rig.mixer.set_listened(False)
+    assert not rig.microphone.listened
+    assert not rig.sends(Route(Input.SPEECH, Output.PEERS))
+    rig.mixer.set_listened(True)
+    assert rig.sends(Route(Input.SPEECH, Output.PEERS))
+    rig.mixer.set_sink(None)
+    assert not rig.sends(Route(Input.SPEECH, Output.PEERS))
+
+
+def test_the_mouth_moves_when_a_frame_is_due() -> None:
+    rig = Rig()
+    rig.mixer.begin_speech()
+    rig.mixer.speak(SpeechFrame(LOUD, b"voice", 0.7), 100.1)
+    ((delay_s, level),) = rig.mouth
+    assert delay_s == pytest.approx(0.1)
+    assert level == 0.7
+
+
+def test_what_the_microphone_hears_before_and_after_others_is_not_one_utterance() -> None:
+    rig, viewer = Rig(), Peer(Input.VIEWER, "anna")
+    rig.sends(Route(Input.MICROPHONE, Output.RECOGNITION))
+    rig.mixer.play(viewer, LOUD)
+    assert rig.heard == [(LOUD, ""), None, (LOUD, "anna")]
+    rig.heard.clear()
+    rig.clock.seconds += 2
+    rig.sends(Route(Input.MICROPHONE, Output.RECOGNITION))
+    rig.sends(Route(Input.SPEECH, Output.LOUDSPEAKER))
+    rig.mixer.end_speech()
+    rig.clock.seconds += 2
+    rig.sends(Route(Input.MICROPHONE, Output.RECOGNITION))
+    assert rig.heard == [(LOUD, ""), None, (LOUD, "")]
+    rig.heard.clear()
+    rig.mixer.leave(viewer)
+    rig.sends(Route(Input.CALL, Output.LOUDSPEAKER))
+    for _ in range(2):
+        rig.sends(Route(Input.MICROPHONE, Output.RECOGNITION))
+    assert rig.heard == [None]
+
+
+def test_a_viewer_who_leaves_has_ended_its_utterance() -> None:
+    rig, viewer = Rig(), Peer(Input.VIEWER, "anna")
+    rig.mixer.play(viewer, LOUD)
+    rig.mixer.play(viewer, QUIET)
+    rig.mixer.flush(viewer)
+    *_, last = rig.heard
+    assert last is not None
+    assert (last[1], any(last[0])) == ("anna", False)
+    assert len(last[0]) >= SAMPLE_RATE  # half a second and more of silence
+    rig.clock.seconds += 0.41  # the echo has died away
+    assert rig.sends(Route(Input.MICROPHONE, Output.RECOGNITION))
+
+
+def test_one_peer_has_the_floor_until_it_leaves() -> None:
+    rig = Rig()
+    first, second = Peer(Input.VIEWER, "anna"), Peer(Input.CALL)
+    assert rig.mixer.take_floor(first)
+    assert rig.mixer.take_floor(first)
+    rig.mixer.play(second, LOUD)
+    assert not rig.mixer.take_floor(second)
+    rig.mixer.leave(second)
+    assert not rig.mixer.take_floor(second)
+    rig.mixer.play(first, LOUD)
+    rig.mixer.flush(second)
+    assert rig.loudspeaker.played == [LOUD]
+    rig.mixer.leave(first)
+    rig.mixer.play(second, LOUD)
+    assert rig.mixer.take_floor(second)
+    assert rig.loudspeaker.played == [LOUD, LOUD]
+
+
+@pytest.mark.parametrize(
+    ("loudspeaker", "recognised", "viewer_may_speak", "accepted"),
+    [
+        (True, frozenset({Input.VIEWER}), True, {Input.VIEWER, Input.CALL}),
+        (True, frozenset({Input.VIEWER}), False, {Input.CALL}),
+        (True, frozenset(), True, {Input.VIEWER, Input.CALL}),
+        (False, frozenset({Input.VIEWER}), True, {Input.VIEWER}),
+        (False, frozenset({Input.MICROPHONE}), True, set()),
+    ],
+)
+def test_peers_are_accepted_when_they_may_be_heard_somewhere(
+    loudspeaker: bool, recognised: frozenset[Input], viewer_may_speak: bool, accepted: set[Input]
+) -> None:
+    mixer = Rig(loudspeaker=loudspeaker, recognised=recognised, viewer_may_speak=viewer_may_speak).mixer
+    assert {source for source in (Input.VIEWER, Input.CALL) if mixer.accepts(source)} == accepted
+    assert mixer.take_floor(Peer(Input.VIEWER)) is (Input.VIEWER in accepted)
+
+
+def test_the_microphone_is_open_for_recognition_only_while_that_wants_it() -> None:
+    rig, of_viewers = Rig(), Rig(recognised=frozenset({Input.VIEWER}))
+    assert (rig.microphone.is_open_for_samples, of_viewers.microphone.is_open_for_samples) == (True, False)
+    rig.mixer.set_recognition(None)
+    assert not rig.microphone.is_open_for_samples
