@@ -1,1 +1,1 @@
-"""Programs that are no robot: bridge, demo, doctor, setup, remote, private broker. They know no command line."""
+"""Applications other than the robot: bridge, demo, doctor, setup, remote, private broker. No command line here."""

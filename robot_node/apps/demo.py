@@ -1,4 +1,4 @@
-"""The demo: a private broker, a robot with simulated hardware and the console, on loopback only."""
+"""The demo: a local broker, a robot on simulated hardware and the console, on loopback only."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ import tempfile
 from pathlib import Path
 
 from robot_node import daemon, hardware
-from robot_node.apps.demo_buttons import ON_THE_PINS, Buttons, obey_terminal
+from robot_node.apps.demo_buttons import PIN_SETTINGS, Buttons, read_terminal
 from robot_node.apps.private_broker import PrivateBroker, free_port
-from robot_node.console.beside import console_of, open_browser
-from robot_node.console.server import serve_console
+from robot_node.console.server import Console, open_browser, serve_console
 from robot_node.errors import RobotNodeError
 from robot_node.settings.loading import load_settings
 from robot_node.settings.root import Settings
@@ -29,18 +28,18 @@ COMMANDS = (
     f"call {_SERVER_ID} take_photo --output photo.jpg",
     f"watch {_SERVER_ID} --frames 150 --output video.mp4",
 )
-"""What to try, as arguments of ``robot-node``."""
+"""Example commands, as arguments of ``robot-node``."""
 
 
 async def run_demo(scene: str) -> None:
-    """Run until cancelled: start the broker, the robot and the console, say what to try; then stop them all.
+    """Run broker, robot and console until cancelled, and print example commands.
 
     Args:
-        scene: What the simulated camera sees: a video file, ``webcam``, ``clock`` or ``auto``.
+        scene: Picture of the simulated camera: a video file, ``webcam``, ``clock`` or ``auto``.
 
     Raises:
         BrokerError: mosquitto is missing or does not start.
-        SettingsError: the scene cannot be opened.
+        SettingsError: The scene cannot be opened.
     """
     port = free_port(_MQTT_PORT)
     try:
@@ -52,12 +51,12 @@ async def run_demo(scene: str) -> None:
                     {
                         "broker": {"url": broker.url},
                         "robot": {"server_id": _SERVER_ID, "server_name": "demo/robot"},
-                        # the only proxy of this broker; and, as all of the demo, reachable from this machine only
+                        # the only proxy of this broker; reachable from this machine only, like the whole demo
                         "webrtc": {"proxy": True, "addresses": ("127.0.0.1",)},
-                        # it is heard by who watches
+                        # viewers hear it
                         "voice": {"engine": "espeak-ng" if shutil.which("espeak-ng") else "none"},
                         "simulation": {"scene": scene, "display_picture": face},
-                        **ON_THE_PINS,
+                        **PIN_SETTINGS,
                         "console": {
                             "port": free_port(_CONSOLE_PORT),
                             "broker_url": f"ws://127.0.0.1:{broker.websocket_port}/mqtt",
@@ -71,46 +70,46 @@ async def run_demo(scene: str) -> None:
                     await online.wait()
                     console: asyncio.Future[str] = asyncio.get_running_loop().create_future()
                     tasks.create_task(_serve_console(settings, console), name="console")
-                    _say(_what_to_try(broker, platform.name, face, await console))
+                    _print(_welcome(broker, platform.name, face, await console))
                     buttons = Buttons(settings, platform)
-                    _say(f"Press its buttons: type 'press NAME' and Enter here. There are: {', '.join(buttons.names)}.")
-                    tasks.create_task(obey_terminal(buttons, _say), name="buttons")
-    finally:  # Ctrl-C comes as a cancellation
-        _say("Stopped: the robot has left, the broker is gone.")
+                    _print(f"To press a button, type 'press NAME' and Enter here: {', '.join(buttons.names)}.")
+                    tasks.create_task(read_terminal(buttons, _print), name="buttons")
+    finally:  # Ctrl-C arrives as a cancellation
+        _print("Stopped: robot and broker.")
 
 
-async def _serve_console(settings: Settings, says: asyncio.Future[str]) -> None:
-    """Serve the page, and open it for a person at this machine; ``says`` becomes what to tell of it."""
+async def _serve_console(settings: Settings, message: asyncio.Future[str]) -> None:
+    """Serve the page, and open it if there is a terminal; set ``message`` to the URL or the error, as a sentence."""
 
     def listening(url: str) -> None:
-        says.set_result(f"See and steer it in a browser: {url}")
+        message.set_result(f"Open it in a browser: {url}")
         if sys.stdin is not None and sys.stdin.isatty():
             asyncio.get_running_loop().run_in_executor(None, open_browser, url)  # it may wait for the browser
 
     try:
-        await serve_console(console_of(settings), on_listening=listening)
+        await serve_console(Console.from_settings(settings), on_listening=listening)
     except RobotNodeError as error:
-        says.set_result(str(error))
+        message.set_result(str(error))
 
 
-def _what_to_try(broker: PrivateBroker, hardware_name: str, face: Path, console: str) -> str:
+def _welcome(broker: PrivateBroker, hardware_name: str, face: Path, console: str) -> str:
     prefix = _command()
     where = "" if broker.port == _MQTT_PORT else f" --broker {broker.url}"
     commands = "\n".join(f"  {prefix} {command}{where}" for command in COMMANDS)
     return f"""
-A robot is online: {_SERVER_ID} (demo/robot), on hardware that is {hardware_name}.
+A robot is online: {_SERVER_ID} (demo/robot), on {hardware_name} hardware.
 Broker: {broker.url}, WebSocket ws://127.0.0.1:{broker.websocket_port}/mqtt; both on loopback only.
 
 {console}
 
-Or, in another terminal, try:
+Or, in another terminal:
 {commands}
-The face, as its display shows it, is always in {face}
+Its display is written to {face}
 Ctrl-C stops everything."""
 
 
 def _command() -> str:
-    """How a person would start us again from the present folder."""
+    """Return the command that starts robot-node from the current folder."""
     script = Path(sys.argv[0]).resolve()
     if shutil.which(script.name) == str(script):
         return script.name
@@ -118,6 +117,6 @@ def _command() -> str:
     return str(script) if relative.startswith("..") else relative
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     sys.stdout.write(text + "\n")
     sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""A private mosquitto on loopback: for the demo, the tests and the benchmarks."""
+"""A mosquitto process on loopback, for the demo, the tests and the benchmarks."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from robot_node.errors import BrokerError
 
 _START_TIMEOUT_S = 10.0
 _STOP_TIMEOUT_S = 5.0
-# libwebsockets listens on an interface, not on an address: mosquitto 2.0.11 passes an address over, and so does
-# `bind_interface`, and opens the port to the network. Only the interface's name as the address keeps it on loopback.
+# mosquitto 2.0.11 ignores an address for a WebSocket listener, and `bind_interface` too: libwebsockets binds to an
+# interface, so that the port would be open to the network. The interface's name in place of the address works.
 _SETTINGS = """\
-# Written anew at each start.
+# Rewritten at each start.
 {user}
 per_listener_settings false
 allow_anonymous {anonymous}
@@ -38,35 +38,37 @@ protocol websockets"""
 
 
 def free_port(preferred: int = 0) -> int:
-    """A free TCP port on loopback: ``preferred`` or the next free one after it; any one for 0."""
+    """Return a free TCP port on loopback: ``preferred`` or the next free one; any free port for 0."""
     for port in range(preferred, preferred + 200) if preferred else (0,):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             with contextlib.suppress(OSError):
                 probe.bind(("127.0.0.1", port))
                 return int(probe.getsockname()[1])
-    raise BrokerError(f"No TCP port from {preferred} to {preferred + 199} is free.", remedy="Stop what uses them.")
+    raise BrokerError(
+        f"No TCP port from {preferred} to {preferred + 199} is free.", remedy="Stop the programs that use them."
+    )
 
 
 class PrivateBroker:
-    """One mosquitto process with MQTT, and MQTT over WebSocket, on loopback only.
+    """One mosquitto process with MQTT and MQTT over WebSocket, on loopback only.
 
     Args:
         port: MQTT port; 0 picks a free one.
-        websocket_port: WebSocket port; 0 picks a free one, None opens none.
+        websocket_port: WebSocket port; 0 picks a free one, None disables WebSocket.
         extra: Further lines for mosquitto's settings file.
-        anonymous: Let clients in without a password.
+        anonymous: Whether clients may connect without a password.
 
     Raises:
-        BrokerError: mosquitto is not installed, or did not start.
+        BrokerError: mosquitto is not installed or did not start.
     """
 
     def __init__(
         self, port: int = 0, websocket_port: int | None = None, *, extra: str = "", anonymous: bool = True
     ) -> None:
-        self._held: list[socket.socket] = []
-        self.port = port or self._hold_port()
-        self.websocket_port = self._hold_port() if websocket_port == 0 else websocket_port
+        self._reserved: list[socket.socket] = []
+        self.port = port or self._reserve_port()
+        self.websocket_port = self._reserve_port() if websocket_port == 0 else websocket_port
         self._extra = extra
         self._anonymous = anonymous
         self._directory = tempfile.TemporaryDirectory(prefix="robot-node-broker-")
@@ -74,34 +76,38 @@ class PrivateBroker:
 
     @property
     def url(self) -> str:
-        """Where it listens, as ``--broker`` takes it."""
+        """Its URL, for ``--broker``."""
         return f"mqtt://127.0.0.1:{self.port}"
 
     @property
     def directory(self) -> Path:
-        """Its private folder; gone after :meth:`close`."""
+        """Its temporary folder, removed by :meth:`close`."""
         return Path(self._directory.name)
 
     @property
     def log(self) -> str:
-        """What mosquitto has said so far."""
+        """The log of mosquitto so far."""
         path = self.directory / "log"
         return path.read_text(errors="replace") if path.exists() else ""
 
-    def _hold_port(self) -> int:
-        """A free port that nobody else is given, also while mosquitto doesn't run.
+    def _reserve_port(self) -> int:
+        """Reserve a free port, also for the time in which mosquitto does not run.
 
-        Linux hands out no port to which a socket is bound, and yet lets mosquitto listen there: both say
-        SO_REUSEADDR, and ours does not listen.
+        Linux assigns no port to which a socket is bound, and still lets mosquitto listen on it: both set SO_REUSEADDR,
+        and this socket does not listen.
         """
-        holder = socket.socket()
-        self._held.append(holder)
-        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        holder.bind(("127.0.0.1", 0))
-        return int(holder.getsockname()[1])
+        reserved = socket.socket()
+        self._reserved.append(reserved)
+        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        reserved.bind(("127.0.0.1", 0))
+        return int(reserved.getsockname()[1])
 
     async def start(self) -> None:
-        """Start it, and return when it accepts connections."""
+        """Start it, and wait until it accepts connections.
+
+        Raises:
+            BrokerError: mosquitto is not installed or did not start.
+        """
         executable = shutil.which("mosquitto", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
         if executable is None:
             raise BrokerError("mosquitto is not installed.", remedy="Install it: sudo apt-get install mosquitto.")
@@ -113,23 +119,23 @@ class PrivateBroker:
                 websocket_listener=websocket,
                 extra=self._extra,
                 anonymous=str(self._anonymous).lower(),
-                # Started as root it would become another user, and the kernel then forgets the parent-death signal.
+                # Started as root it would change its user, which clears the parent-death signal.
                 user="user root" if os.geteuid() == 0 else "",
             )
         )
         with (self.directory / "log").open("ab") as log:
-            self._process = subprocess.Popen(  # noqa: ASYNC220  # starts in a millisecond; our own settings file
-                [*_dying_with_us(), executable, "-v", "-c", str(settings)],
+            self._process = subprocess.Popen(  # noqa: ASYNC220  # takes a millisecond
+                [*_end_with_parent(), executable, "-v", "-c", str(settings)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 env=child_environment(),
-                start_new_session=True,  # a Ctrl-C in the terminal is for us: we stop it, after the robot has left
+                start_new_session=True,  # a Ctrl-C in the terminal must not end it before the robot
             )
         try:
             async with asyncio.timeout(_START_TIMEOUT_S):
                 for port in (self.port, self.websocket_port):
-                    await self._listening(port)
+                    await self._wait_until_listening(port)
         except TimeoutError as error:
             await self.stop()
             raise BrokerError(f"mosquitto does not listen: {self.log.strip()[-400:]}") from error
@@ -137,10 +143,10 @@ class PrivateBroker:
             await self.stop()
             raise
 
-    async def _listening(self, port: int | None) -> None:
+    async def _wait_until_listening(self, port: int | None) -> None:
         while port is not None:
             if self._process is None or self._process.poll() is not None:
-                raise BrokerError(f"mosquitto ended at once: {self.log.strip()[-400:]}")
+                raise BrokerError(f"mosquitto exited at once: {self.log.strip()[-400:]}")
             with contextlib.suppress(OSError):
                 _, writer = await asyncio.open_connection("127.0.0.1", port)
                 writer.close()
@@ -155,7 +161,7 @@ class PrivateBroker:
             self._process.send_signal(number)
 
     async def stop(self) -> None:
-        """Stop mosquitto; ports that it chose stay ours for another :meth:`start`."""
+        """Stop mosquitto; its ports stay reserved for another :meth:`start`."""
         if self._process is None:
             return
         process, self._process = self._process, None
@@ -167,10 +173,10 @@ class PrivateBroker:
             await asyncio.to_thread(process.wait)
 
     def close(self) -> None:
-        """Remove the private folder, and give up the ports."""
+        """Remove the temporary folder and release the ports."""
         self._directory.cleanup()
-        for holder in self._held:
-            holder.close()
+        for reserved in self._reserved:
+            reserved.close()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -181,7 +187,7 @@ class PrivateBroker:
         self.close()
 
 
-def _dying_with_us() -> list[str]:
-    """What to put before a command so that it does not outlive us, even if we are killed."""
+def _end_with_parent() -> list[str]:
+    """Return the command prefix with which a child process ends when this process ends, even if it is killed."""
     setpriv = shutil.which("setpriv")
     return [setpriv, "--pdeathsig", "TERM"] if setpriv else []

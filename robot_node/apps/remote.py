@@ -1,4 +1,4 @@
-"""What the commands ``robots``, ``call`` and ``watch`` do: visit a robot over the broker, as any agent or viewer."""
+"""MQTT client side of the commands ``robots``, ``call`` and ``watch``: an ordinary agent or viewer of a robot."""
 
 from __future__ import annotations
 
@@ -31,74 +31,78 @@ from robot_node.mcp_mqtt.client import mqtt_transport
 from robot_node.mcp_mqtt.presence import OnlineServer, directory, online_servers
 from robot_node.mqtt import Backoff, Broker, LinkStatus
 
-if TYPE_CHECKING:  # aiortc takes its time to load: only `watch` needs it
+if TYPE_CHECKING:  # aiortc is slow to import, and only `watch` needs it
     from robot_node.webrtc.viewer import WatchReport
 
 _CALL_LIMIT_S = 60.0  # MCP over MQTT, Time limits: tools/call
 
 
 async def online(broker: Broker) -> tuple[OnlineServer, ...]:
-    """Every robot that is online now, sorted by name and id.
+    """Return all robots that are online, sorted by name and id.
 
     Raises:
-        BrokerError: the broker cannot be reached.
+        BrokerError: The broker cannot be reached.
     """
     return await online_servers(broker)
 
 
 async def find(broker: Broker, robot: str) -> OnlineServer:
-    """The robot with that server id, or the only one with that server name.
+    """Return the robot with that server id, or the only one with that server name.
 
     Raises:
-        RemoteError: none or several; the text says which are online.
+        RemoteError: None or several; the text lists the robots that are online.
     """
-    everyone = await online(broker)
-    matches = [known for known in everyone if known.server_id == robot]
-    matches = matches or [known for known in everyone if known.server_name == robot]
+    robots = await online(broker)
+    matches = [found for found in robots if found.server_id == robot]
+    matches = matches or [found for found in robots if found.server_name == robot]
     if len(matches) == 1:
         return matches[0]
     if matches:
-        ids = ", ".join(known.server_id for known in matches)
-        raise RemoteError(f"{len(matches)} robots are called {robot}.", remedy=f"Name one by its server id: {ids}.")
-    names = ", ".join(f"{known.server_id} ({known.server_name})" for known in everyone[:10]) or "nobody"
+        ids = ", ".join(found.server_id for found in matches)
+        raise RemoteError(f"{len(matches)} robots have the name {robot}.", remedy=f"Use a server id: {ids}.")
+    names = ", ".join(f"{found.server_id} ({found.server_name})" for found in robots[:10]) or "none"
     raise RemoteError(f"No robot {robot} is online at {broker}.", remedy=f"Online now: {names}.")
 
 
 @dataclass(frozen=True, slots=True)
-class Movement:
-    """A robot has come or gone.
+class PresenceChange:
+    """A robot that came online or went offline.
 
     Attributes:
-        online: It has come.
-        robot: As it described itself last.
+        online: Whether it came online.
+        robot: Its latest presence.
     """
 
     online: bool
     robot: OnlineServer
 
 
-def movements(before: Sequence[OnlineServer], now: Sequence[OnlineServer]) -> Iterator[Movement]:
-    """Who has gone, then who has come. One that describes itself anew comes again."""
+def presence_changes(before: Sequence[OnlineServer], now: Sequence[OnlineServer]) -> Iterator[PresenceChange]:
+    """Yield the robots that went offline, then those that came online. A changed description counts as online again."""
     present, earlier = {(robot.server_id, robot.server_name) for robot in now}, set(before)
     for robot in before:
         if (robot.server_id, robot.server_name) not in present:
-            yield Movement(online=False, robot=robot)
+            yield PresenceChange(online=False, robot=robot)
     for robot in now:
         if robot not in earlier:
-            yield Movement(online=True, robot=robot)
+            yield PresenceChange(online=True, robot=robot)
 
 
 async def follow(
-    broker: Broker, *, show: Callable[[Movement], None], say: Callable[[str], None], backoff: Backoff | None = None
+    broker: Broker,
+    *,
+    show: Callable[[PresenceChange], None],
+    log: Callable[[str], None],
+    backoff: Backoff | None = None,
 ) -> None:
-    """Tell who comes and goes until cancelled; first who is online already.
+    """Report robots that come online or go offline until cancelled, beginning with those that are online already.
 
-    While the broker is out of reach nobody is known to be online: all go, and come again with it.
+    When the connection to the broker is lost, all robots count as offline until it is back.
 
     Args:
-        broker: Where to look.
-        show: Told of each movement.
-        say: Told when the broker is reached and when it is lost.
+        broker: The robots' broker.
+        show: Called with each change.
+        log: Called with a line when the broker is connected or lost.
         backoff: Delays between attempts to connect.
     """
     connected: bool | None = None
@@ -107,27 +111,27 @@ async def follow(
         nonlocal connected
         if status.connected is not connected:
             connected = status.connected
-            say(f"Connected to {broker}." if connected else f"{status.reason} Trying again until it works.")
+            log(f"Connected to {broker}." if connected else f"{status.reason} Retrying.")
 
     before: tuple[OnlineServer, ...] = ()
-    async with directory(broker, on_status=report, backoff=backoff) as followed, aclosing(followed.changes()) as all_:
-        async for now in all_:
-            for movement in movements(before, now):
-                show(movement)
+    async with directory(broker, on_status=report, backoff=backoff) as robots, aclosing(robots.changes()) as updates:
+        async for now in updates:
+            for change in presence_changes(before, now):
+                show(change)
             before = now
 
 
-def movement_as_json(movement: Movement, at: datetime) -> dict[str, Any]:
-    """One line of ``robots --watch --json``."""
-    event = "online" if movement.online else "offline"
-    return {"time": at.isoformat(timespec="milliseconds"), "event": event, **as_json(movement.robot)}
+def change_as_json(change: PresenceChange, at: datetime) -> dict[str, Any]:
+    """Format a change for ``robots --watch --json``."""
+    event = "online" if change.online else "offline"
+    return {"time": at.isoformat(timespec="milliseconds"), "event": event, **as_json(change.robot)}
 
 
-def movement_as_text(movement: Movement, at: datetime) -> str:
-    """One line of ``robots --watch``: strangers wrote parts of it, so that it must not move a terminal's cursor."""
-    robot = movement.robot
+def change_as_text(change: PresenceChange, at: datetime) -> str:
+    """Format a change for ``robots --watch``, without the control characters that untrusted text may contain."""
+    robot = change.robot
     words = (robot.server_id, robot.server_name, robot.description)
-    sign = "+" if movement.online else "-"
+    sign = "+" if change.online else "-"
     line = "  ".join([f"{at:%H:%M:%S} {sign}", *(" ".join(word.split()) for word in words if word)])
     return "".join(char if char.isprintable() else "?" for char in line)
 
@@ -148,25 +152,25 @@ async def call(
         robot: Its server id or server name.
         tool: The tool's name.
         arguments: The tool's arguments.
-        client_id: Our MQTT client id; a random one by default.
-        ask: Puts a robot's question to a person, in a thread; True when the person agrees. None when nobody is there.
+        client_id: MQTT client id; random by default.
+        ask: Asks the user for consent, in a thread: returns True for yes. None if there is no user to ask.
 
     Raises:
-        RemoteError: the robot is not online, refused the call, or did not answer in time.
-        BrokerError: the broker cannot be reached.
+        RemoteError: The robot is not online, refused the call, or did not answer in time.
+        BrokerError: The broker cannot be reached.
     """
     server = await find(broker, robot)
     transport = mqtt_transport(broker, server.server_id, server.server_name, client_id=client_id)
-    asking = None if ask is None else _asking(ask)
+    elicitation = None if ask is None else _elicitation_callback(ask)
     ended: list[RobotNodeError] = []
 
     async def on_message(message: object) -> None:
-        if isinstance(message, RobotNodeError):  # why the transport ended, of which the SDK says "Connection closed"
+        if isinstance(message, RobotNodeError):  # the reason, for which the SDK raises "Connection closed"
             ended.append(message)
 
     try:
         async with Client(
-            transport, read_timeout_seconds=_CALL_LIMIT_S, elicitation_callback=asking, message_handler=on_message
+            transport, read_timeout_seconds=_CALL_LIMIT_S, elicitation_callback=elicitation, message_handler=on_message
         ) as client:
             return await client.call_tool(tool, arguments)
     except (MCPError, ExceptionGroup) as error:
@@ -184,20 +188,20 @@ async def call(
 
 
 def _unwrapped(error: Exception) -> Exception:
-    """The SDK's client runs in a task group, which wraps what leaves it."""
+    """Return the only exception of a group: the SDK's client runs in a task group."""
     while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
     return error
 
 
-def _asking(ask: Callable[[str], bool]) -> ElicitationFnT:
+def _elicitation_callback(ask: Callable[[str], bool]) -> ElicitationFnT:
     async def answer(context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult:
         del context
-        # Only a question with nothing to fill in can be answered by yes or no.
+        # Only a form without fields can be answered with yes or no.
         if not isinstance(params, ElicitRequestFormParams) or params.requested_schema.get("properties"):
             return ElicitResult(action="cancel")
-        agreed = await asyncio.to_thread(ask, params.message)
-        return ElicitResult(action="accept", content={}) if agreed else ElicitResult(action="decline")
+        accepted = await asyncio.to_thread(ask, params.message)
+        return ElicitResult(action="accept", content={}) if accepted else ElicitResult(action="decline")
 
     return answer
 
@@ -209,37 +213,37 @@ async def watch(
     frames: int | None,
     output: Path | None,
     ice_servers: Sequence[str],
-    say: Callable[[str], None],
+    log: Callable[[str], None],
     client_id: str | None = None,
 ) -> WatchReport | None:
-    """Watch a robot's camera until enough frames have come; Ctrl-C ends it earlier, with a report.
+    """Watch a robot's camera until ``frames`` frames are decoded, or until Ctrl-C.
 
     Args:
         broker: The robot's broker.
         robot: Its server id or server name.
-        frames: How many frames to watch; None for as many as come.
-        output: An MP4 file to write.
+        frames: Number of frames to watch; None for no limit.
+        output: MP4 file to write.
         ice_servers: STUN and TURN servers.
-        say: Told about once a second how far it has got.
-        client_id: Our MQTT client id; a random one by default.
+        log: Called with the progress, about once a second.
+        client_id: MQTT client id; random by default.
 
     Returns:
-        What was seen; None when it was interrupted before the first frame.
+        Measurements; None when it was interrupted before the first frame.
 
     Raises:
-        RobotNodeError: see :func:`robot_node.webrtc.viewer.watch`.
+        RobotNodeError: See :func:`robot_node.webrtc.viewer.watch`.
     """
-    from robot_node.webrtc import viewer  # noqa: PLC0415  # loads aiortc
+    from robot_node.webrtc import viewer  # noqa: PLC0415  # imports aiortc
 
     loop, stop, interrupted = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
-    seen, told_at = 0, loop.time()
+    received, logged_at = 0, loop.time()
 
     def progress(count: int) -> None:
-        nonlocal seen, told_at
-        seen = count
-        if loop.time() - told_at >= 1:
-            told_at = loop.time()
-            say(f"{count} frames")
+        nonlocal received, logged_at
+        received = count
+        if loop.time() - logged_at >= 1:
+            logged_at = loop.time()
+            log(f"{count} frames")
 
     server = await find(broker, robot)
     watching = loop.create_task(
@@ -258,7 +262,7 @@ async def watch(
 
     def interrupt() -> None:
         interrupted.set()
-        if seen:
+        if received:
             stop.set()
         else:
             watching.cancel()
@@ -276,7 +280,7 @@ async def watch(
 
 
 def as_json(robot: OnlineServer) -> dict[str, Any]:
-    """One robot as ``robots --json`` prints it."""
+    """Format a robot for ``robots --json``."""
     return {
         "server_id": robot.server_id,
         "server_name": robot.server_name,
@@ -286,12 +290,12 @@ def as_json(robot: OnlineServer) -> dict[str, Any]:
 
 
 def result_as_json(result: CallToolResult) -> dict[str, Any]:
-    """A tool result as it is on the wire."""
+    """Format a tool result for ``call --json``: as on the wire."""
     return result.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 def result_as_text(result: CallToolResult, saved: Path | None) -> list[str]:
-    """A tool result for people, line by line; an image only by its size."""
+    """Format a tool result for people, as lines; of an image only type and size."""
     lines = []
     for block in result.content:
         if isinstance(block, TextContent):
@@ -309,11 +313,11 @@ def save_image(result: CallToolResult, output: Path) -> Path:
     """Write the first image of a result to a file.
 
     Raises:
-        RemoteError: the result holds no image, or the file cannot be written.
+        RemoteError: The result contains no image, or the file cannot be written.
     """
     image = next((block for block in result.content if isinstance(block, ImageContent)), None)
     if image is None:
-        raise RemoteError("The result holds no image to save.", remedy="Leave --output out.")
+        raise RemoteError("The result contains no image to save.", remedy="Omit --output.")
     try:
         output.write_bytes(base64.b64decode(image.data))
     except OSError as error:
@@ -324,7 +328,7 @@ def save_image(result: CallToolResult, output: Path) -> Path:
 
 
 def report_as_json(report: WatchReport) -> dict[str, Any]:
-    """What ``watch --json`` prints."""
+    """Format a report for ``watch --json``."""
     return {
         "first_frame_ms": round(report.first_frame_ms, 1),
         "frames": report.frames,

@@ -1,1 +1,1 @@
-"""The commands of ``robot-node`` (typer): parse, call, print. No logic: that is in apps/ or daemon.py."""
+"""Commands of ``robot-node`` (typer): parse, call, print. No logic: that belongs in apps/ or daemon.py."""

@@ -1,4 +1,4 @@
-"""``robot-node face``: the face in a terminal, and in files, without a robot."""
+"""``robot-node face``: show the face in a terminal or save it to a file, without a robot."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from robot_node.face.shapes import Expression
 from robot_node.face.terminal import braille
 
 _FRAME_S = 1 / 25
-_BEGIN_S = 0.2
-"""Seconds for which it is neutral at first."""
+_NEUTRAL_S = 0.2
+"""Duration of the neutral face at the start, in seconds."""
 
 _HIDE_CURSOR, _SHOW_CURSOR, _UP = "\x1b[?25l", "\x1b[?25h", "\x1b[{}A"
 
@@ -33,14 +33,14 @@ async def play(
     seconds: float | None = None,
     output: TextIO | None = None,
 ) -> None:
-    """Show an expression in the terminal, moving; on anything else than a terminal, one picture of it.
+    """Animate an expression in the terminal; if the output is not a terminal, print one picture of it.
 
     Args:
-        name: Of the expression, or an alias.
-        expressions: What there is.
+        name: Name or alias of the expression.
+        expressions: Available expressions, by name.
         size: Width and height of the display in pixels.
-        seconds: How long; by default until cancelled.
-        output: Where to; by default stdout.
+        seconds: Duration; until cancelled by default.
+        output: Stream to write to; stdout by default.
 
     Raises:
         SettingsError: There is no such expression.
@@ -51,12 +51,12 @@ async def play(
         screen.write(braille(render(expression, size)) + "\n")
         return
     animator = Animator(size, seed=time.time_ns(), expression=expressions[Emotion.NEUTRAL])
-    animator.show(expression, _BEGIN_S)
-    began, shown = time.monotonic(), None
+    animator.show(expression, _NEUTRAL_S)
+    started_at, shown = time.monotonic(), None
     screen.write(_HIDE_CURSOR)
     try:
-        while seconds is None or time.monotonic() - began < seconds:
-            picture = animator.picture(time.monotonic() - began)
+        while seconds is None or time.monotonic() - started_at < seconds:
+            picture = animator.picture(time.monotonic() - started_at)
             if picture is not shown:
                 lines = braille(picture)
                 screen.write((_UP.format(lines.count("\n") + 1) + "\r" if shown else "") + lines + "\n")
@@ -69,7 +69,7 @@ async def play(
 
 
 def save_gallery(file: Path, *, expressions: Mapping[str, Expression] = EXPRESSIONS, size: Size = (128, 64)) -> None:
-    """Draw all expressions with their names; the file's name says in which format.
+    """Save a picture of all expressions with their names; the file's suffix sets the format.
 
     Raises:
         SettingsError: The file cannot be written.
@@ -77,23 +77,23 @@ def save_gallery(file: Path, *, expressions: Mapping[str, Expression] = EXPRESSI
     try:
         gallery(expressions, size=size, columns=5).save(file)
     except (OSError, ValueError) as error:
-        raise _not_written(file, error) from error
+        raise _write_error(file, error) from error
 
 
 def save_gif(
     name: str, file: Path, *, expressions: Mapping[str, Expression] = EXPRESSIONS, size: Size = (128, 64)
 ) -> None:
-    """Film one expression.
+    """Save an animation of one expression.
 
     Raises:
         SettingsError: There is no such expression, or the file cannot be written.
     """
-    film = gif(expressions[find(name, expressions)], size=size)
+    animation = gif(expressions[find(name, expressions)], size=size)
     try:
-        file.write_bytes(film)
+        file.write_bytes(animation)
     except OSError as error:
-        raise _not_written(file, error) from error
+        raise _write_error(file, error) from error
 
 
-def _not_written(file: Path, error: Exception) -> SettingsError:
+def _write_error(file: Path, error: Exception) -> SettingsError:
     return SettingsError(f"The picture {file} cannot be written: {error}.", remedy="Name a .png or .gif file.")

@@ -1,4 +1,4 @@
-"""What several commands share: options, and how a command that visits a broker begins and ends."""
+"""Options and helpers shared by several commands."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ BrokerOption = Annotated[
         show_default=False,
     ),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else on stdout.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print a single JSON document on stdout.")]
 ClientIdOption = Annotated[
     str | None,
     typer.Option(
         "--client-id",
         metavar="ID",
-        help="Our MQTT client id. A broker with access rules wants the user name here.  [default: a random one]",
+        help="MQTT client id. Brokers with access rules usually require the user name here.  [default: random]",
         show_default=False,
     ),
 ]
@@ -45,26 +45,30 @@ RobotArgument = Annotated[
 ]
 
 
-def broker_at(url: str | None) -> Broker:
-    """Where to connect, for the commands that visit a broker: the command line, else the environment."""
-    return load_settings(None, given({"broker": {"url": url}})).broker
+def broker_from_url(url: str | None) -> Broker:
+    """Return the broker to connect to: from ``--broker``, else from the environment."""
+    return load_settings(None, without_none({"broker": {"url": url}})).broker
 
 
-def given(overrides: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Only what was really said on the command line."""
-    said = {section: {key: v for key, v in keys.items() if v is not None} for section, keys in overrides.items()}
-    return {section: keys for section, keys in said.items() if keys}
+def without_none(overrides: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Drop the options that are not on the command line, so that they override nothing."""
+    present = {section: {key: v for key, v in keys.items() if v is not None} for section, keys in overrides.items()}
+    return {section: keys for section, keys in present.items() if keys}
 
 
-def visit(work: Coroutine[Any, Any, T | None]) -> T:
-    """Run a command that ends by itself; one that was interrupted ends with the status that a shell expects."""
-    result = asyncio.run(run_until_signal(work))
+def run_command(command: Coroutine[Any, Any, T | None]) -> T:
+    """Run a command to its end and return its result.
+
+    Raises:
+        typer.Exit: It was interrupted: exit status 130, as shells expect.
+    """
+    result = asyncio.run(run_until_signal(command))
     if result is None:
         raise typer.Exit(128 + signal.SIGINT)
     return result
 
 
-def own_path() -> str:
-    """The command ``robot-node``, next to the Python that runs us."""
-    beside = Path(sys.executable).with_name("robot-node")
-    return str(beside if beside.exists() else Path(sys.argv[0]).absolute())
+def executable_path() -> str:
+    """Return the absolute path of the command ``robot-node`` that belongs to this Python."""
+    installed = Path(sys.executable).with_name("robot-node")
+    return str(installed if installed.exists() else Path(sys.argv[0]).absolute())

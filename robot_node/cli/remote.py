@@ -1,4 +1,4 @@
-"""The commands that visit a robot: ``robot-node robots | call | watch``."""
+"""Commands that talk to a running robot: ``robot-node robots | call | watch``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from robot_node.cli.options import BrokerOption, ClientIdOption, JsonOption, RobotArgument, broker_at, visit
+from robot_node.cli.options import BrokerOption, ClientIdOption, JsonOption, RobotArgument, broker_from_url, run_command
 from robot_node.core.asyncio_tools import run_until_signal
 from robot_node.errors import SettingsError
 from robot_node.logs.setup import configure_logging
@@ -21,7 +21,7 @@ from robot_node.mqtt import Broker
 from robot_node.settings.loading import load_settings
 from robot_node.settings.logs import LogSettings
 
-_ARGUMENTS = "Write them like '{\"enabled\": true}', in quotes for the shell."
+_ARGUMENTS_REMEDY = "Write them like '{\"enabled\": true}', in quotes for the shell."
 
 
 def robots(
@@ -29,15 +29,15 @@ def robots(
     watch_: Annotated[
         bool,
         typer.Option(
-            "--watch", "-w", help="Show who comes (+) and goes (-), a line each, until Ctrl-C. With --json: JSON lines."
+            "--watch", "-w", help="Print a line for each robot that comes online (+) or goes offline (-), until Ctrl-C."
         ),
     ] = False,
     as_json: Annotated[
         bool,
         typer.Option(
             "--json",
-            help="Print one JSON document and nothing else on stdout; with --watch one JSON object a line, "
-            'whose "event" is "online" or "offline".',
+            help="Print a single JSON document on stdout; with --watch, one JSON object per line "
+            'with "event": "online" or "offline".',
         ),
     ] = False,
 ) -> None:
@@ -46,32 +46,32 @@ def robots(
 
     if watch_:
         configure_logging(LogSettings(level="error"))
-        _watch_robots(broker_at(broker), as_json=as_json)
+        _watch_robots(broker_from_url(broker), as_json=as_json)
         return
     configure_logging(LogSettings(level="warning"))
-    found = visit(remote.online(broker_at(broker)))
+    found = run_command(remote.online(broker_from_url(broker)))
     if as_json:
         typer.echo(json.dumps([remote.as_json(robot) for robot in found], ensure_ascii=False))
     elif found:
         _print_table(found)
     else:
-        typer.echo(f"No robot is online at {broker_at(broker)}.")
+        typer.echo(f"No robot is online at {broker_from_url(broker)}.")
 
 
 def _watch_robots(broker: Broker, *, as_json: bool) -> None:
     from robot_node.apps import remote
 
-    def show(movement: remote.Movement) -> None:
+    def show(change: remote.PresenceChange) -> None:
         at = datetime.now().astimezone()
         if as_json:
-            typer.echo(json.dumps(remote.movement_as_json(movement, at), ensure_ascii=False))
+            typer.echo(json.dumps(remote.change_as_json(change, at), ensure_ascii=False))
         else:
-            typer.echo(remote.movement_as_text(movement, at))
+            typer.echo(remote.change_as_text(change, at))
 
-    def say(line: str) -> None:
+    def log(line: str) -> None:
         typer.echo(line, err=True)
 
-    asyncio.run(run_until_signal(remote.follow(broker, show=show, say=say)))
+    asyncio.run(run_until_signal(remote.follow(broker, show=show, log=log)))
 
 
 def _print_table(found: tuple[Any, ...]) -> None:
@@ -81,11 +81,11 @@ def _print_table(found: tuple[Any, ...]) -> None:
 
     table = Table("SERVER ID", "SERVER NAME", "DESCRIPTION", box=None, pad_edge=False)
     for robot in found:
-        # Strangers wrote them: neither rich's markup nor what a terminal obeys.
+        # Untrusted text: no rich markup, and no terminal escape sequences.
         words = (robot.server_id, robot.server_name, robot.description)
         table.add_row(*(Text(one_line(" ".join(word.split()))) for word in words))
     console = Console()
-    # not a terminal: never wrap, so that grep and cut see one robot a line
+    # Not a terminal: never wrap, so that grep and cut get one robot per line.
     console.print(table) if console.is_terminal else Console(width=1000).print(table)
 
 
@@ -97,7 +97,7 @@ def call(
     ] = "{}",
     broker: BrokerOption = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Save the image of the result here.")
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Save the image of the result to this file.")
     ] = None,
     client_id: ClientIdOption = None,
     as_json: JsonOption = False,
@@ -109,12 +109,12 @@ def call(
     try:
         parsed = json.loads(arguments)
     except ValueError as error:
-        raise SettingsError(f"The tool's arguments are not valid JSON: {error}.", remedy=_ARGUMENTS) from error
+        raise SettingsError(f"The tool's arguments are not valid JSON: {error}.", remedy=_ARGUMENTS_REMEDY) from error
     if not isinstance(parsed, dict):
-        raise SettingsError("The tool's arguments must be a JSON object.", remedy=_ARGUMENTS)
+        raise SettingsError("The tool's arguments must be a JSON object.", remedy=_ARGUMENTS_REMEDY)
     ask = functools.partial(typer.confirm, err=True) if sys.stdin.isatty() and not as_json else None
-    result = visit(remote.call(broker_at(broker), robot, tool, parsed, client_id=client_id, ask=ask))
-    if as_json:  # first: what the tool has done is told, whatever becomes of the file
+    result = run_command(remote.call(broker_from_url(broker), robot, tool, parsed, client_id=client_id, ask=ask))
+    if as_json:  # before saving: the result is printed even if the file cannot be written
         typer.echo(json.dumps(remote.result_as_json(result), ensure_ascii=False))
     saved = remote.save_image(result, output) if output and not result.is_error else None
     if not as_json:
@@ -128,16 +128,16 @@ def watch(
     robot: RobotArgument,
     broker: BrokerOption = None,
     frames: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="Stop after N decoded frames; default: until Ctrl-C.")
+        int | None, typer.Option(metavar="N", min=1, help="Stop after N decoded frames.  [default: until Ctrl-C]")
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE.mp4", help="Write the video here.")
+        Path | None, typer.Option("--output", "-o", metavar="FILE.mp4", help="Save the video to this file.")
     ] = None,
     ice_server: Annotated[
         list[str] | None,
         typer.Option(
             metavar="URL",
-            help="A STUN or TURN server, e.g. stun:host:3478 or turn:user:password@host:3478; may be repeated.  "
+            help="STUN or TURN server, e.g. stun:host:3478 or turn:user:password@host:3478; repeatable.  "
             "[default: ROBOT_NODE_WEBRTC__ICE_SERVERS]",
             show_default=False,
         ),
@@ -147,19 +147,19 @@ def watch(
 ) -> None:
     """Watch a robot's camera over WebRTC.
 
-    Reports time to first frame, size and frame rate.
+    Prints time to first frame, picture size and frame rate.
     """
     from robot_node.apps import remote
 
     configure_logging(LogSettings(level="warning"))
-    report = visit(
+    report = run_command(
         remote.watch(
-            broker_at(broker),
+            broker_from_url(broker),
             robot,
             frames=frames,
             output=output,
             ice_servers=ice_server or load_settings().webrtc.ice_servers,
-            say=lambda line: typer.echo(line, err=True),
+            log=lambda line: typer.echo(line, err=True),
             client_id=client_id,
         )
     )

@@ -1,4 +1,4 @@
-"""The command that makes a service of robot-node: ``robot-node setup``."""
+"""``robot-node setup``: install robot-node as a systemd service."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ import typer
 from robot_node.apps.bridge import snippets
 from robot_node.apps.setup import plan, questions, survey
 from robot_node.apps.setup.answers import Answers
-from robot_node.apps.setup.doing import Doer
-from robot_node.cli.options import given, own_path
+from robot_node.apps.setup.executor import Executor
+from robot_node.cli.options import executable_path, without_none
 from robot_node.errors import BrokerError, SettingsError, SetupError
 from robot_node.logs.setup import configure_logging
 from robot_node.mqtt import Broker, ConnectOptions, connect
@@ -31,76 +31,79 @@ _AGENT = "YOUR_AGENT"
 
 def setup(
     name: Annotated[
-        str | None, typer.Option(metavar="NAME", help="What the robot is called.  [default: the host's name]")
+        str | None, typer.Option(metavar="NAME", help="Name of the robot.  [default: the host name]")
     ] = None,
     broker: Annotated[
         str | None,
         typer.Option(
-            metavar="URL", help="mqtt[s]://host:port or ws[s]://host:port/path.  [default: mqtt://127.0.0.1:1883]"
+            metavar="URL",
+            help="Broker: mqtt[s]://host:port or ws[s]://host:port/path.  [default: mqtt://127.0.0.1:1883]",
         ),
     ] = None,
-    username: Annotated[
-        str | None, typer.Option(metavar="USER", help="The robot's user at the broker; 'none' for nobody.")
-    ] = None,
+    username: Annotated[str | None, typer.Option(metavar="USER", help="User name for the broker, or 'none'.")] = None,
     password_file: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Where that user's password stands; '-' for stdin. Else the environment: ROBOT_NODE_BROKER__PASSWORD.",
+            help="File with the password, or '-' for stdin (default: $ROBOT_NODE_BROKER__PASSWORD).",
         ),
     ] = None,
     display: Annotated[
-        str | None, typer.Option(metavar="DRIVER", help="ssd1306, sh1106 or none.  [default: ssd1306]")
+        str | None, typer.Option(metavar="DRIVER", help="Display: ssd1306, sh1106 or none.  [default: ssd1306]")
     ] = None,
     interface: Annotated[
-        str | None, typer.Option(metavar="BUS", help="How the display is wired: i2c or spi.  [default: i2c]")
+        str | None, typer.Option(metavar="BUS", help="Bus of the display: i2c or spi.  [default: i2c]")
     ] = None,
     camera: Annotated[
-        int | None, typer.Option(metavar="N", help="As 'rpicam-hello --list-cameras' numbers it.  [default: 0]")
+        int | None,
+        typer.Option(metavar="N", help="Number of the camera in 'rpicam-hello --list-cameras'.  [default: 0]"),
     ] = None,
     upside_down: Annotated[
         bool | None,
         typer.Option(
-            "--upside-down/--upright", help="How the camera is mounted.  [default: upright]", show_default=False
+            "--upside-down/--upright", help="Orientation of the camera.  [default: upright]", show_default=False
         ),
     ] = None,
     non_interactive: Annotated[
         bool,
         typer.Option(
             "--non-interactive",
-            help="Ask nothing: options, environment (ROBOT_NODE_<SECTION>__<KEY>) and the present settings answer.",
+            help="Ask no questions: use options, environment (ROBOT_NODE_<SECTION>__<KEY>) and the existing settings.",
         ),
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the planned actions without performing them.")
+    ] = False,
     root: Annotated[
-        Path, typer.Option(metavar="FOLDER", help="Set up the system image that is mounted there; nothing is started.")
+        Path, typer.Option(metavar="FOLDER", help="Set up the system image mounted at FOLDER; starts nothing.")
     ] = _THIS_MACHINE,
     agent: Annotated[
         str,
         typer.Option(
-            metavar="PROGRAM", help="Whose settings to print at the end: claude-desktop, claude-code, cursor or vscode."
+            metavar="PROGRAM",
+            help="Agent to print the bridge configuration for: claude-desktop, claude-code, cursor or vscode.",
         ),
     ] = "claude-code",
     uninstall: Annotated[
-        bool, typer.Option("--uninstall", help="Stop the service, and remove all that setup has made.")
+        bool, typer.Option("--uninstall", help="Stop the service and remove everything that setup installed.")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Remove without asking.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="With --uninstall: do not ask for confirmation.")] = False,
 ) -> None:
-    """Make a service of robot-node on this machine.
+    """Install robot-node as a systemd service.
 
-    Asks for name, broker, display and camera; writes the settings, the user and the systemd unit; starts the robot.
-    Run it again to change an answer: what you changed in the settings by hand stays.
+    Asks for name, broker, display and camera; creates settings, user and systemd unit; starts the robot. Run it again
+    to change an answer: manual changes of the settings file are kept.
     """
     configure_logging(LogSettings(level="error"))
     root = root.resolve()
     _refuse_impossible(root, dry_run=dry_run)
     machine = survey.survey(root)
-    doer = Doer(root)
+    executor = Executor(root)
     if uninstall:
         removal = plan.removal(machine, program=_program(root), running=root == _THIS_MACHINE)
-        if _agreed(removal, "Remove all this?", dry_run=dry_run, ask=not (yes or non_interactive)):
-            _carry_out(removal, doer)
-            typer.echo("robot-node is gone. What apt installed, I2C or SPI and the journal are left as they are.")
+        if _confirm(removal, "Remove all this?", dry_run=dry_run, ask=not (yes or non_interactive)):
+            _execute(removal, executor)
+            typer.echo("robot-node is uninstalled. Packages from apt, I2C, SPI and the journal are unchanged.")
         return
     desktop = snippets.desktop(agent)
     options: dict[str, dict[str, Any]] = {
@@ -109,73 +112,74 @@ def setup(
         "display": {"driver": display, "interface": interface},
     }
     file = root / survey.SETTINGS.lstrip("/")
-    known = file if file.exists() else None
-    answers = Answers.of(
-        load_settings(known, given(options)),
-        password=_password(password_file),
-        kept_password=machine.password,
+    existing = file if file.exists() else None
+    answers = Answers.from_settings(
+        load_settings(existing, without_none(options)),
+        password=_read_password(password_file),
+        stored_password=machine.password,
     )
     if username is not None:
-        answers = answers.known_as(None if username == "none" else username, answers.password)
+        answers = answers.with_credentials(None if username == "none" else username, answers.password)
     if name is not None and name != answers.name:
-        answers = answers.named(name)
+        answers = answers.with_name(name)
     if not non_interactive:
-        answers = _asked(answers)
-    settings = _settings(known, answers)
-    _say_what_is_not_written(answers)
-    reachable = root != _THIS_MACHINE or _is_reachable(_as_handed_over(settings.broker))
+        answers = _ask_questions(answers)
+    settings = _validated_settings(existing, answers)
+    _warn_of_unsaved_environment(answers)
+    reachable = root != _THIS_MACHINE or _is_reachable(_with_service_credentials(settings.broker))
     installation = plan.installation(
         answers,
         machine,
-        template=survey.carried("robot-node.toml"),
-        unit=survey.carried(survey.UNIT),
+        template=survey.read_template("robot-node.toml"),
+        unit=survey.read_template(survey.UNIT),
         program=_program(root),
         start=root == _THIS_MACHINE,
         wait=reachable,
     )
-    if _agreed(installation, "Do this?", dry_run=dry_run, ask=not non_interactive):
-        _carry_out(installation, doer)
-        _say_what_next(settings, desktop)
+    if _confirm(installation, "Continue?", dry_run=dry_run, ask=not non_interactive):
+        _execute(installation, executor)
+        _print_next_steps(settings, desktop)
 
 
-def _asked(known: Answers) -> Answers:
+def _ask_questions(defaults: Answers) -> Answers:
     try:
-        return questions.ask(known)
+        return questions.ask(defaults)
     except typer.Abort:
         if sys.stdin.isatty():
             raise
         typer.echo()
         raise SetupError(
-            "There is nobody to answer the questions.",
-            remedy="--non-interactive asks none: see --help for what answers them.",
+            "The questions cannot be asked: stdin is not a terminal.",
+            remedy="Use --non-interactive, which takes the answers from options, environment and settings.",
         ) from None
 
 
 def _refuse_impossible(root: Path, *, dry_run: bool) -> None:
-    """Refuse what must fail, before a question is asked."""
+    """Raise a SetupError for what cannot succeed, before any question is asked."""
     if not root.is_dir():
-        raise SetupError(f"There is no folder {root}.", remedy="--root names where an image is mounted.")
+        raise SetupError(f"There is no folder {root}.", remedy="Give --root the folder where an image is mounted.")
     if root == _THIS_MACHINE and not survey.runs_systemd():
         raise SetupError(
-            "This machine does not run systemd, so that there can be no service.",
-            remedy="Start the robot yourself: robot-node run. Or set up a mounted image: --root FOLDER.",
+            "A service requires systemd, which does not run on this machine.",
+            remedy="Start the robot with robot-node run, or set up a mounted image with --root FOLDER.",
         )
     if os.geteuid() != 0 and not dry_run:
         raise SetupError(
-            "Setting up a service takes the rights of root.", remedy=f"Type: sudo {own_path()} setup. Or try --dry-run."
+            "Installing a service requires root.",
+            remedy=f"Run sudo {executable_path()} setup, or use --dry-run.",
         )
 
 
 def _program(root: Path) -> str:
-    """Where the command is on the machine that is set up."""
-    program = Path(own_path())
+    """Return the path of robot-node on the target machine."""
+    program = Path(executable_path())
     if program.is_relative_to(root):
         return "/" + str(program.relative_to(root))
     return survey.PROGRAM
 
 
-def _password(file: Path | None) -> str | None:
-    """A password that is new: from a file, else from the environment."""
+def _read_password(file: Path | None) -> str | None:
+    """Read a new password: from a file, else from the environment."""
     if file is None:
         return os.environ.get(f"{ENV_PREFIX}BROKER__PASSWORD")
     try:
@@ -183,13 +187,13 @@ def _password(file: Path | None) -> str | None:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise SettingsError(
-            f"The password file {file} cannot be read: {reason}.", remedy="Name one that you may read, or '-'."
+            f"The password file {file} cannot be read: {reason}.", remedy="Name a readable file, or '-' for stdin."
         ) from error
     return text.rstrip("\n")
 
 
-def _settings(file: Path | None, answers: Answers) -> Settings:
-    """The settings that the robot will have: refuses answers that do not go together with the rest of the file."""
+def _validated_settings(file: Path | None, answers: Answers) -> Settings:
+    """Load the settings that the robot will have; answers that contradict the rest of the file raise SettingsError."""
     overrides: dict[str, dict[str, Any]] = {"broker": {"password": answers.password}}
     for (section, key), value in answers.values().items():
         if (section, key) != ("broker", "password"):
@@ -197,51 +201,55 @@ def _settings(file: Path | None, answers: Answers) -> Settings:
     return load_settings(file, overrides)
 
 
-def _say_what_is_not_written(answers: Answers) -> None:
-    """The service has an environment of its own: what only ours says would be missed, and nobody would know why."""
+def _warn_of_unsaved_environment(answers: Answers) -> None:
+    """Warn of settings in this environment that are not saved: the service has its own environment."""
     written = {f"{ENV_PREFIX}{section}__{key}".upper() for section, key in answers.values()}
     for name in sorted(os.environ):
         if name.upper().startswith(ENV_PREFIX) and name.upper() not in written:
             typer.echo(
-                f"Warning: {name} holds for this command only. For the robot, write it into {survey.SETTINGS}.",
+                f"Warning: {name} applies to this command only. For the robot, write it to {survey.SETTINGS}.",
                 err=True,
             )
 
 
-def _as_handed_over(broker: Broker) -> Broker:
-    """The broker as the service sees it, which systemd hands the key of a client certificate (docs/tls.md)."""
-    handed = read_credentials({"CREDENTIALS_DIRECTORY": survey.CREDENTIALS}).get("broker", {})
-    key: dict[str, Any] = {"key_password": handed["key_password"]} if "key_password" in handed else {}
-    if "key_file" in handed:
-        key["key_file"] = Path(str(handed["key_file"]))
+def _with_service_credentials(broker: Broker) -> Broker:
+    """Add the key of the client certificate, which systemd passes to the service (docs/tls.md)."""
+    credentials = read_credentials({"CREDENTIALS_DIRECTORY": survey.CREDENTIALS}).get("broker", {})
+    key: dict[str, Any] = {"key_password": credentials["key_password"]} if "key_password" in credentials else {}
+    if "key_file" in credentials:
+        key["key_file"] = Path(str(credentials["key_file"]))
     return replace(broker, **key) if broker.cert_file else broker
 
 
 def _is_reachable(broker: Broker) -> bool:
-    """Try the broker; what is wrong with it is said, and is no reason to stop."""
+    """Try to connect to the broker; print a warning if that fails."""
 
-    async def visit() -> None:
+    async def try_to_connect() -> None:
         async with connect(broker, ConnectOptions(client_id=f"setup-{secrets.token_hex(4)}"), lambda _: None):
             pass
 
     try:
-        asyncio.run(visit())
+        asyncio.run(try_to_connect())
     except BrokerError as error:
         typer.echo(f"Warning: {error} The robot will keep trying.", err=True)
         return False
     return True
 
 
-def _agreed(todo: plan.Plan, question: str, *, dry_run: bool, ask: bool) -> bool:
-    """Show a plan; whether it is to be carried out."""
+def _confirm(todo: plan.Plan, question: str, *, dry_run: bool, ask: bool) -> bool:
+    """Print a plan; return whether to execute it.
+
+    Raises:
+        typer.Abort: The user declined.
+    """
     if not todo.actions:
-        typer.echo("Nothing is installed." if todo.removes else "Nothing is to be done: all is as it should be.")
+        typer.echo("Nothing is installed." if todo.removes else "Nothing to do: everything is up to date.")
         return not (dry_run or todo.removes)
     if todo.changes:
-        typer.echo("Settings that change; all else in the file stays as it is:")
+        typer.echo("Changed settings; the rest of the file is kept:")
         for change in todo.changes:
             typer.echo(f"  {change}")
-    typer.echo("This would be done:" if dry_run else "This will be done:")
+    typer.echo("Planned actions (dry run):" if dry_run else "Planned actions:")
     for action in todo.actions:
         typer.echo(f"  {action}")
     if dry_run:
@@ -251,30 +259,30 @@ def _agreed(todo: plan.Plan, question: str, *, dry_run: bool, ask: bool) -> bool
     return True
 
 
-def _carry_out(todo: plan.Plan, doer: Doer) -> None:
+def _execute(todo: plan.Plan, executor: Executor) -> None:
     for action in todo.actions:
-        if said := doer.perform(action):
-            typer.echo(said)
+        if note := executor.perform(action):
+            typer.echo(note)
 
 
-def _say_what_next(settings: Settings, desktop: snippets.Desktop) -> None:
-    # The robot's account is the robot's alone: it must not do what others do, and root alone can read its secrets.
-    locked = settings.broker.username is not None or settings.broker.cert_file is not None
-    way = replace(settings.broker, username=None, password=None, password_file=None, cert_file=None, key_file=None)
+def _print_next_steps(settings: Settings, desktop: snippets.Desktop) -> None:
+    # An agent must not use the robot's account: it has other rights, and only root can read the robot's password.
+    has_account = settings.broker.username is not None or settings.broker.cert_file is not None
+    broker = replace(settings.broker, username=None, password=None, password_file=None, cert_file=None, key_file=None)
     options: tuple[str, ...] = ()
     account = ""
-    if locked:
-        way = replace(way, username=_AGENT, password="is not printed")  # noqa: S106  # says only that there is one
+    if has_account:
+        broker = replace(broker, username=_AGENT, password="is not printed")  # noqa: S106  # a placeholder
         options = ("--client-id", _AGENT)
-        account = f"It needs an account of its own at the broker, in place of {_AGENT}: docs/access.md, docs/tls.md.\n"
-    snippet = snippets.stdio_snippet(desktop, survey.LINK, way, options)
+        account = f"Replace {_AGENT} with the agent's own account at the broker: docs/access.md, docs/tls.md.\n"
+    snippet = snippets.stdio_snippet(desktop, survey.LINK, broker, options)
     typer.echo(f"""
-{settings.robot.server_id} ({settings.robot.server_name}) is set up, for the broker {settings.broker}.
-Its settings: {survey.SETTINGS}; after a change: sudo systemctl restart robot-node
-What it says: journalctl -u robot-node -f
-Is it online? robot-node robots --broker {settings.broker}
-Is all well?  sudo robot-node doctor
+{settings.robot.server_id} ({settings.robot.server_name}) is installed, with the broker {settings.broker}.
+Settings:       {survey.SETTINGS}; after a change: sudo systemctl restart robot-node
+Log:            journalctl -u robot-node -f
+Online robots:  robot-node robots --broker {settings.broker}
+Self-check:     sudo robot-node doctor
 
-For an agent on this machine. {snippet.advice}
-{account}On another one: robot-node bridge --print-config, see docs/bridge.md.
+For an agent on this machine: {snippet.advice}
+{account}For an agent on another machine: robot-node bridge --print-config, see docs/bridge.md.
 {snippet.text}""")

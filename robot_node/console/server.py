@@ -1,12 +1,16 @@
-"""Serves the console's page. It speaks neither MQTT nor MCP: the page itself talks to the broker."""
+"""HTTP server of the console: serves the page only, since the page itself talks to the broker."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
+import sys
+import webbrowser
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
-from typing import Any
+from typing import Any, Self
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -14,20 +18,24 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from robot_node.console.page import HEADERS, PageFile, face_picture, page_files
-from robot_node.core.web_server import listen, serve_app
+from robot_node.core.web_server import listen, not_for_good, serve_app
+from robot_node.settings.root import Settings
+from robot_node.webrtc.ice_servers import parse_ice_server
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Console:
-    """What to serve, and where.
+    """Address and configuration of the console.
 
     Attributes:
-        host: A host name or address of this machine; loopback by default.
-        port: A TCP port; 0 for any free one.
-        broker_url: Where the page finds the broker: ``ws://...`` or ``wss://...``. Empty: on the host that the page
-            came from, port 8083, or 8084 when it came over https.
-        username: The broker's user that the page suggests.
-        ice_servers: What the page gives its RTCPeerConnection, each with ``urls`` and, for TURN, its credentials.
+        host: Host name or address of this machine to listen on; loopback by default.
+        port: TCP port; 0 for any free one.
+        broker_url: The broker's address for browsers: ``ws://...`` or ``wss://...``. Empty: the host that the page was
+            loaded from, port 8083, or 8084 if it was loaded over https.
+        username: The broker's user name that the page suggests.
+        ice_servers: ICE servers for the page's RTCPeerConnection, each with ``urls`` and, for TURN, its credentials.
     """
 
     host: str = "127.0.0.1"
@@ -36,8 +44,30 @@ class Console:
     username: str = ""
     ice_servers: tuple[Mapping[str, str], ...] = ()
 
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self:
+        """Create it from a robot's settings.
+
+        Raises:
+            SettingsError: An ICE server's address is invalid.
+        """
+        console, broker = settings.console, settings.broker
+        websocket = broker.url if broker.url.startswith(("ws://", "wss://")) and "@" not in broker.url else ""
+        servers = [parse_ice_server(url) for url in settings.webrtc.ice_servers]
+        return cls(
+            host=console.host,
+            port=console.port,
+            broker_url=console.broker_url or websocket,
+            username=console.username,
+            ice_servers=tuple(
+                {"urls": server.url}
+                | ({"username": server.username, "credential": server.credential} if server.username else {})
+                for server in servers
+            ),
+        )
+
     def config(self) -> dict[str, Any]:
-        """What ``/config.json`` holds. No password: everybody who can load the page can read it."""
+        """Return the content of ``/config.json``: no password, since everyone who can load the page can read it."""
         return {
             "brokerUrl": self.broker_url,
             "username": self.username,
@@ -47,10 +77,10 @@ class Console:
 
 
 def build_app(console: Console, files: Mapping[str, PageFile]) -> Starlette:
-    """The web application. Reads a file, the version of the package: not for the event loop.
+    """Build the ASGI application. Reads a file, the version of the package: call it in a thread.
 
     Args:
-        console: Its settings.
+        console: Content of ``/config.json``.
         files: The page, from :func:`robot_node.console.page.page_files`.
     """
     configuration = console.config()
@@ -82,12 +112,12 @@ async def serve_console(console: Console, *, on_listening: Callable[[str], None]
     """Serve the page until cancelled.
 
     Args:
-        console: What to serve, and where.
-        on_listening: Called with the page's address once a browser can open it.
+        console: Address and configuration.
+        on_listening: Called with the page's URL once a browser can open it.
 
     Raises:
-        NotReadyError: the page has not been built.
-        SettingsError: the address cannot be listened at.
+        NotReadyError: The page has not been built.
+        SettingsError: The address cannot be listened on.
     """
     app = await asyncio.to_thread(lambda: build_app(console, page_files()))
     remedy = "Choose another address or port: --host, --port, or [console] of the settings."
@@ -95,3 +125,23 @@ async def serve_console(console: Console, *, on_listening: Callable[[str], None]
         host = f"[{console.host}]" if ":" in console.host else console.host
         on_listening(f"http://{host}:{listener.getsockname()[1]}/")
         await serve_app(app, listener, name="console", lifespan="off")
+
+
+async def serve_with_robot(settings: Settings) -> None:
+    """Serve the page until cancelled, as a service of a robot in the same process.
+
+    Raises:
+        NotReadyError: It cannot be served now; the robot goes on without it.
+    """
+    with not_for_good():
+        console = Console.from_settings(settings)
+        await serve_console(console, on_listening=lambda url: logger.info("Console at %s", url))
+
+
+def open_browser(url: str) -> bool:
+    """Open the page in a browser on this machine's screen; return whether there is a screen.
+
+    Without a screen a text browser would take over the terminal, and it cannot show the page.
+    """
+    has_screen = sys.platform == "darwin" or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
+    return has_screen and webbrowser.open(url)

@@ -8,13 +8,13 @@ import sys
 from robot_node.logs.categories import set_levels
 from robot_node.logs.formats import JsonFormatter, TextFormatter
 from robot_node.logs.journal import JournalHandler, stderr_is_journal
-from robot_node.logs.limited import LimitedHandler
+from robot_node.logs.rate_limit import RateLimitedHandler
 from robot_node.settings.logs import LogSettings
 
 
 def configure_logging(settings: LogSettings) -> None:
     """Write the log as the settings say, to the journal or to stderr; what was set up before is closed."""
-    handler = LimitedHandler(_writer(settings), fold_s=settings.fold_s, lines_per_s=settings.lines_per_s)
+    handler = RateLimitedHandler(_writer(settings), fold_s=settings.fold_s, lines_per_s=settings.lines_per_s)
     logging.basicConfig(handlers=[handler], force=True)
     set_levels(settings)
 

@@ -7,42 +7,42 @@ import sys
 
 import pytest
 
-from robot_node.apps.demo_buttons import ON_THE_PINS, Buttons, obey_terminal
+from robot_node.apps.demo_buttons import PIN_SETTINGS, Buttons, read_terminal
 from robot_node.core.state import CameraState
 from tests.devices.pins.rig import Robot, eventually, robot, settings_with
 
 
 def buttons_of(robot: Robot) -> Buttons:
-    return Buttons(settings_with(**ON_THE_PINS), robot.pi.platform)
+    return Buttons(settings_with(**PIN_SETTINGS), robot.pi.platform)
 
 
 async def test_pressing_a_button_is_what_the_robot_feels() -> None:
-    async with robot(**ON_THE_PINS) as it:
+    async with robot(**PIN_SETTINGS) as it:
         buttons = buttons_of(it)
         assert buttons.names == ("doorbell", "hall", "privacy")
-        assert buttons.obey("press doorbell") == "doorbell was pressed."
+        assert buttons.execute("press doorbell") == "Pressed doorbell."
         await eventually(lambda: it.state.snapshot.inputs["doorbell"].active is True)
         await eventually(lambda: it.state.snapshot.inputs["doorbell"].active is False)
-        buttons.obey(" press  hall ")
+        buttons.execute(" press  hall ")
         await eventually(lambda: it.state.snapshot.inputs["hall"].active is True)
         await eventually(lambda: it.state.snapshot.inputs["hall"].active is False)
 
 
 async def test_the_privacy_switch_stays_as_it_is_put() -> None:
-    async with robot(**ON_THE_PINS) as it:
+    async with robot(**PIN_SETTINGS) as it:
         buttons = buttons_of(it)
         await it.body.camera.start()
-        assert "engaged: the camera is off" in buttons.obey("press privacy")
+        assert "engaged: the camera is off" in buttons.execute("press privacy")
         await eventually(lambda: it.state.snapshot.camera is CameraState.OFF)
-        assert "disengaged" in buttons.obey("press privacy")
+        assert "disengaged" in buttons.execute("press privacy")
         await eventually(lambda: not it.state.snapshot.privacy)
 
 
 @pytest.mark.parametrize("line", ["press", "press nose", "kick doorbell", "press doorbell doorbell"])
 async def test_other_lines_are_answered_with_what_can_be_pressed(line: str) -> None:
-    async with robot(**ON_THE_PINS) as it:
-        assert buttons_of(it).obey(line) == "Type 'press NAME'. There are: doorbell, hall, privacy."
-        assert buttons_of(it).obey("  ") == ""
+    async with robot(**PIN_SETTINGS) as it:
+        assert buttons_of(it).execute(line) == "Type 'press NAME', where NAME is one of: doorbell, hall, privacy."
+        assert buttons_of(it).execute("  ") == ""
 
 
 async def test_lines_come_from_the_terminal_until_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,7 +52,7 @@ async def test_lines_come_from_the_terminal_until_it_ends(monkeypatch: pytest.Mo
         os.write(write, b"press doorbell\npress nose\n")
         os.close(write)
         said: list[str] = []
-        async with robot(**ON_THE_PINS) as it:
-            await obey_terminal(buttons_of(it), said.append)
+        async with robot(**PIN_SETTINGS) as it:
+            await read_terminal(buttons_of(it), said.append)
             await eventually(lambda: it.state.snapshot.inputs["doorbell"].active is False)
-    assert said == ["doorbell was pressed.", "Type 'press NAME'. There are: doorbell, hall, privacy."]
+    assert said == ["Pressed doorbell.", "Type 'press NAME', where NAME is one of: doorbell, hall, privacy."]

@@ -15,7 +15,7 @@ import aiomqtt
 import pytest
 
 from robot_node.apps.private_broker import PrivateBroker
-from robot_node.apps.remote import Movement, movement_as_text, movements
+from robot_node.apps.remote import PresenceChange, change_as_text, presence_changes
 from robot_node.mcp_mqtt.presence import OnlineServer
 from tests.end_to_end.robot_process import environment, robot_node
 
@@ -122,7 +122,7 @@ async def test_a_broker_that_is_lost_and_comes_back_is_said_on_stderr(broker: Pr
         assert await watch.complaint() == f"Connected to mqtt://127.0.0.1:{broker.port}."
         await broker.stop()
         assert " -  robot-1" in await watch.line()
-        assert (await watch.complaint()).endswith("Trying again until it works.")
+        assert (await watch.complaint()).endswith("Retrying.")
         await broker.start()
         assert await watch.complaint() == f"Connected to mqtt://127.0.0.1:{broker.port}."
         await publish(broker, CELLAR, "A robot in the cellar.")
@@ -132,7 +132,7 @@ async def test_a_broker_that_is_lost_and_comes_back_is_said_on_stderr(broker: Pr
 
 async def test_the_help_says_what_json_means_here() -> None:
     shown = " ".join((await robot_node("robots", "--help")).stdout.split())
-    assert "with --watch one JSON object a line" in shown
+    assert "with --watch, one JSON object per line" in shown
 
 
 KITCHEN_ROBOT = OnlineServer("robot-1", "tests/kitchen", "Cooks.")
@@ -140,18 +140,18 @@ CELLAR_ROBOT = OnlineServer("robot-2", "tests/cellar", "Waits.")
 
 
 def test_who_has_gone_is_told_before_who_has_come() -> None:
-    told = list(movements([KITCHEN_ROBOT], [CELLAR_ROBOT]))
-    assert told == [Movement(online=False, robot=KITCHEN_ROBOT), Movement(online=True, robot=CELLAR_ROBOT)]
-    assert not list(movements([KITCHEN_ROBOT], [KITCHEN_ROBOT]))
+    told = list(presence_changes([KITCHEN_ROBOT], [CELLAR_ROBOT]))
+    assert told == [PresenceChange(online=False, robot=KITCHEN_ROBOT), PresenceChange(online=True, robot=CELLAR_ROBOT)]
+    assert not list(presence_changes([KITCHEN_ROBOT], [KITCHEN_ROBOT]))
 
 
 def test_a_robot_that_describes_itself_anew_comes_again() -> None:
     anew = OnlineServer("robot-1", "tests/kitchen", "Bakes.")
-    assert list(movements([KITCHEN_ROBOT], [anew])) == [Movement(online=True, robot=anew)]
+    assert list(presence_changes([KITCHEN_ROBOT], [anew])) == [PresenceChange(online=True, robot=anew)]
 
 
 @pytest.mark.parametrize("description", ["two\nlines", "two\r\n  lines", "two \x1b[2Jlines"])
 def test_a_description_cannot_leave_its_line(description: str) -> None:
-    line = movement_as_text(Movement(online=True, robot=OnlineServer("robot-1", "tests/kitchen", description)), AT)
+    line = change_as_text(PresenceChange(online=True, robot=OnlineServer("robot-1", "tests/kitchen", description)), AT)
     assert line.startswith("12:30:15 +  robot-1  tests/kitchen  two ")
     assert line.isprintable()

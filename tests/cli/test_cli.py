@@ -38,7 +38,7 @@ async def test_the_help_shows_how_a_command_is_written(command: str, usage: str)
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("run", "--scene", "clock"), "--scene is for the simulated camera only. Add --simulated."),
+        (("run", "--scene", "clock"), "--scene is an option of the simulated camera. Add --simulated."),
         (("run", "--simulated", "--scene", "nowhere.mp4"), "nowhere.mp4"),
         (
             ("run", "--config", "nowhere.toml"),
@@ -69,7 +69,7 @@ def test_an_output_on_a_full_disk_is_one_clear_line() -> None:
         done = subprocess.run(
             [sys.executable, "-m", "robot_node", "version"], stdout=full, stderr=subprocess.PIPE, check=False
         )
-    assert done.stderr.decode() == "robot-node: No space left on device. Make room where the output goes.\n"
+    assert done.stderr.decode() == "robot-node: No space left on device. Free some space where the output is written.\n"
     assert done.returncode == 1
 
 

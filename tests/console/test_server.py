@@ -19,7 +19,6 @@ import pytest
 from PIL import Image
 
 from robot_node.apps.private_broker import PrivateBroker
-from robot_node.console.beside import console_of
 from robot_node.console.page import BUILT, page_files
 from robot_node.console.server import Console, serve_console
 from robot_node.errors import NotReadyError, SettingsError
@@ -81,7 +80,7 @@ async def test_the_defaults_are_served_and_no_password_is(monkeypatch: pytest.Mo
             "webrtc": {"ice_servers": ["stun:a:3478", "turn:user:word@b:3478"]},
         }
     )
-    served = console_of(settings).config()
+    served = Console.from_settings(settings).config()
     assert "hunter2" not in json.dumps(served)
     assert served["brokerUrl"] == "ws://broker.example:8083/mqtt"
     assert served["iceServers"] == [

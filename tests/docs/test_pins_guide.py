@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from robot_node.apps.demo_buttons import ON_THE_PINS
+from robot_node.apps.demo_buttons import PIN_SETTINGS
 from robot_node.settings.access import TOOLS
 from robot_node.settings.loading import load_settings
 
@@ -30,7 +30,7 @@ def test_the_commands_name_what_the_demo_has() -> None:
         assert robot == "demo-robot"
         assert tool in TOOLS
         name = json.loads(arguments[0])["name"] if arguments else "lamp"
-        assert name in ON_THE_PINS["pins"]["outputs"]
+        assert name in PIN_SETTINGS["pins"]["outputs"]
 
 
 def test_every_tool_and_kind_is_told() -> None:

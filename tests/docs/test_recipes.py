@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from robot_node.apps.demo_buttons import ON_THE_PINS, Buttons
+from robot_node.apps.demo_buttons import PIN_SETTINGS, Buttons
 from robot_node.apps.private_broker import PrivateBroker, free_port
 from robot_node.settings.loading import load_settings
 from tests.end_to_end.robot_process import DEADLINE_S
@@ -32,7 +32,7 @@ def terminal(tmp_path: Path, broker: PrivateBroker) -> Terminal:
 @pytest.fixture
 async def buttons(broker: PrivateBroker) -> AsyncIterator[Buttons]:
     """The demo's robot is online; what is typed into its terminal."""
-    async with robot(broker, **ON_THE_PINS) as (settings, platform):
+    async with robot(broker, **PIN_SETTINGS) as (settings, platform):
         yield Buttons(settings, platform)
 
 
@@ -79,10 +79,10 @@ def test_the_settings(tmp_path: Path, settings: str) -> None:
 async def test_the_agent_reacts(terminal: Terminal, buttons: Buttons) -> None:
     async with terminal.running(RECIPES["button agent"], program=sys.executable) as agent:
         await agent.until("Waiting for what happens.")
-        buttons.obey("press doorbell")
+        buttons.execute("press doorbell")
         await agent.until("Button doorbell was pressed.")
         await agent.until("The face shows laugh.")
-        buttons.obey("press hall")
+        buttons.execute("press hall")
         await agent.until("Motion sensor hall sees motion.")
         with Image.open(terminal.folder / "visitor.jpg") as picture:
             assert picture.size == (320, 240)

@@ -131,7 +131,7 @@ async def test_ctrl_c_leaves_no_process_behind(demo: Demo) -> None:
     os.killpg(demo.process.pid, signal.SIGINT)
     assert await asyncio.wait_for(demo.process.wait(), DEADLINE_S) == 0
     assert not [pid for pid in processes if is_alive(pid)]
-    assert demo.printed.rstrip().endswith("the broker is gone.")
+    assert demo.printed.rstrip().endswith("Stopped: robot and broker.")
     assert "Traceback" not in demo.printed
 
 

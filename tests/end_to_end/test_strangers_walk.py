@@ -98,16 +98,16 @@ def packages(stranger: Stranger) -> Packages:
 
 def test_a_wheel_and_an_sdist_carry_what_a_robot_needs_and_nothing_else(stranger: Stranger, packages: Packages) -> None:
     with zipfile.ZipFile(packages.wheel) as archive:
-        carried = {name for name in archive.namelist() if ".dist-info/" not in name}
-        unit = archive.read("robot_node/apps/setup/carried/robot-node.service")
-        settings = archive.read("robot_node/apps/setup/carried/robot-node.toml")
+        packed = {name for name in archive.namelist() if ".dist-info/" not in name}
+        unit = archive.read("robot_node/apps/setup/templates/robot-node.service")
+        settings = archive.read("robot_node/apps/setup/templates/robot-node.toml")
     assert unit == (stranger.clone / "systemd/robot-node.service").read_bytes()
     assert settings == (stranger.clone / "config/robot-node.toml").read_bytes()
-    assert {name.partition("/")[0] for name in carried} == {"robot_node", "hw_mocks"}
-    assert {"robot_node/cli/main.py", "hw_mocks/platform.py", "robot_node/console/dist/index.html"} <= carried
-    assert [name for name in carried if re.fullmatch(r"robot_node/console/dist/assets/index-.*\.js", name)]
+    assert {name.partition("/")[0] for name in packed} == {"robot_node", "hw_mocks"}
+    assert {"robot_node/cli/main.py", "hw_mocks/platform.py", "robot_node/console/dist/index.html"} <= packed
+    assert [name for name in packed if re.fullmatch(r"robot_node/console/dist/assets/index-.*\.js", name)]
     needless = re.compile(r"(^|/)(tests|node_modules|src|__pycache__)/|\.(ts|tsx|map)$|package.*\.json$")
-    assert not [name for name in carried if needless.search(name)]
+    assert not [name for name in packed if needless.search(name)]
 
     with tarfile.open(packages.sdist) as unpacked:
         names = {name.partition("/")[2] for name in unpacked.getnames()}

@@ -18,7 +18,7 @@ from robot_node.core.log_context import in_session
 from robot_node.logs import setup
 from robot_node.logs.formats import note_session
 from robot_node.logs.journal import JournalHandler, stderr_is_journal
-from robot_node.logs.limited import LimitedHandler
+from robot_node.logs.rate_limit import RateLimitedHandler
 from robot_node.settings.logs import LogSettings
 
 
@@ -95,7 +95,7 @@ def test_no_text_can_forge_a_field(journal: socket.socket, logger: logging.Logge
 
 
 def test_a_fold_says_how_often_in_a_field(journal: socket.socket, logger: logging.Logger) -> None:
-    handler = LimitedHandler(JournalHandler(Path(journal.getsockname())), fold_s=60, lines_per_s=0)
+    handler = RateLimitedHandler(JournalHandler(Path(journal.getsockname())), fold_s=60, lines_per_s=0)
     logger.handlers = [handler]
     for _ in range(3):
         logger.error("broken")
@@ -160,7 +160,7 @@ def test_json_is_never_sent_as_fields(monkeypatch: pytest.MonkeyPatch) -> None:
     try:
         setup.configure_logging(LogSettings(format="json"))
         (handler,) = root.handlers
-        assert isinstance(handler, LimitedHandler)
+        assert isinstance(handler, RateLimitedHandler)
         assert not isinstance(handler._target, JournalHandler)
         handler.close()
     finally:
@@ -199,4 +199,4 @@ def test_the_real_journal_finds_a_robots_lines_by_their_fields() -> None:
     assert found["_TRANSPORT"] == "journal"
     assert found["SYSLOG_IDENTIFIER"] == "robot-node"
     assert found["LOGGER"] == "robot_node.mqtt.connection"
-    assert Path(found["CODE_FILE"]).name == "mqtt.py"
+    assert Path(found["CODE_FILE"]).name == "connection.py"

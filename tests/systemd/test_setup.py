@@ -74,7 +74,7 @@ async def test_setup_starts_a_robot_that_answers_changes_it_and_takes_it_away(
     assert told.endswith("with sudo in front of it."), told
     main_process = machine.run("systemctl", "show", "--value", "--property=MainPID", "robot-node")
 
-    assert "Nothing is to be done" in setup()
+    assert "Nothing to do" in setup()
     assert machine.run("systemctl", "show", "--value", "--property=MainPID", "robot-node") == main_process
 
     setup("--name", "hall")

@@ -1,5 +1,5 @@
-"""``robot-node setup``: makes a service of robot-node on this machine, and takes it away again.
+"""``robot-node setup``: install and uninstall robot-node as a systemd service.
 
-Questions (:mod:`.questions`) lead to answers (:mod:`.answers`), these and what is there already (:mod:`.survey`) to a
-list of actions (:mod:`.plan`, pure), and these are carried out (:mod:`.doing`).
+Questions (:mod:`.questions`) give answers (:mod:`.answers`); from these and the state of the machine (:mod:`.survey`)
+follows a list of actions (:mod:`.plan`, pure), which is then executed (:mod:`.executor`).
 """

@@ -1,4 +1,4 @@
-"""What setup can do to a machine, as data. A path is what it will be on that machine, wherever that is mounted."""
+"""Actions of setup, as data. Paths are those of the target machine, wherever its image is mounted."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class MakeFolder:
 
 @dataclass(frozen=True, slots=True)
 class WriteFile:
-    """Write a file at once: nobody ever sees half of it, or with another mode."""
+    """Write a file atomically: it never appears incomplete or with another mode."""
 
     path: str
     text: str = field(repr=False)
@@ -67,7 +67,7 @@ class MakeLink:
 
 @dataclass(frozen=True, slots=True)
 class EnableInterface:
-    """Switch an interface of the Pi on, now and at each start."""
+    """Enable an interface of the Pi, now and at each boot."""
 
     name: str
 
@@ -77,7 +77,7 @@ class EnableInterface:
 
 @dataclass(frozen=True, slots=True)
 class EnableUnit:
-    """Have systemd start a unit with the machine."""
+    """Start a systemd unit at boot."""
 
     unit: str
 
@@ -87,11 +87,11 @@ class EnableUnit:
 
 @dataclass(frozen=True, slots=True)
 class StartUnit:
-    """Start a unit, or start it anew.
+    """Start or restart a unit.
 
     Attributes:
-        unit: Which.
-        wait: Return when it is ready: for a robot, when it is on its broker.
+        unit: Name of the unit.
+        wait: Wait until it is ready: for a robot, until it is connected to its broker.
     """
 
     unit: str
@@ -103,7 +103,7 @@ class StartUnit:
 
 @dataclass(frozen=True, slots=True)
 class StopUnit:
-    """Stop a unit, and start it no more."""
+    """Stop and disable a unit."""
 
     unit: str
 
@@ -113,7 +113,7 @@ class StopUnit:
 
 @dataclass(frozen=True, slots=True)
 class ReloadUnits:
-    """Have systemd read its units again."""
+    """Make systemd reload its unit files."""
 
     def __str__(self) -> str:
         return "systemctl daemon-reload"
@@ -121,7 +121,7 @@ class ReloadUnits:
 
 @dataclass(frozen=True, slots=True)
 class Remove:
-    """Remove a file, a link, or a folder with all that is in it."""
+    """Remove a file, a link, or a folder with its content."""
 
     path: str
 
@@ -131,7 +131,7 @@ class Remove:
 
 @dataclass(frozen=True, slots=True)
 class RemoveUser:
-    """Remove a user, and the group of its name."""
+    """Remove a user and its group."""
 
     name: str
 

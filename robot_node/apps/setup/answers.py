@@ -1,4 +1,4 @@
-"""What setup wants to know of a person, and the settings that follow from it. Pure."""
+"""Answers to the questions of setup, and the settings that follow from them. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DISPLAY_DRIVERS = ("ssd1306", "sh1106", "none")
 DISPLAY_INTERFACES = ("i2c", "spi")
 _ID_PREFIX = "robot-node-"
 _NAME_LENGTH = 100
-"""An id of up to 128 characters begins with the prefix."""
+"""Longest name: the client id, of at most 128 characters, is the prefix and the name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +25,14 @@ class Answers:
 
     Attributes:
         server_id: The robot's MQTT client id.
-        server_name: What agents see; the last level is what a person calls the robot.
-        url: The broker's address, without user and password.
-        username: Ours at the broker, if it wants one.
-        password: That user's.
+        server_name: MCP server name; its last level is the robot's name.
+        url: URL of the broker, without credentials.
+        username: The robot's user name at the broker; None without one.
+        password: Password of that user.
         driver: The display's controller, or ``"none"``.
-        interface: How the display is wired.
-        camera: The camera's number.
-        upside_down: Whether the camera is mounted so.
+        interface: The display's bus: ``"i2c"`` or ``"spi"``.
+        camera: Number of the camera.
+        upside_down: Whether the camera is mounted upside down.
     """
 
     server_id: str
@@ -46,21 +46,23 @@ class Answers:
     upside_down: bool
 
     @classmethod
-    def of(cls, settings: Settings, *, password: str | None = None, kept_password: str | None = None) -> Self:
-        """The answers that settings amount to. A password that has a file of the person's own stays there.
+    def from_settings(
+        cls, settings: Settings, *, password: str | None = None, stored_password: str | None = None
+    ) -> Self:
+        """Derive the answers from settings. A password in a file of the user's own (password_file) stays there.
 
         Args:
-            settings: What is known: file, environment and command line.
-            password: A new one.
-            kept_password: The one that an earlier setup has stored; used when the settings bring none.
+            settings: From file, environment and command line.
+            password: A new password.
+            stored_password: The password that an earlier setup has stored; used when the settings contain none.
         """
         broker = settings.broker
         robot = settings.robot
         name = robot.server_name.rpartition("/")[2]
-        stored = None if settings.broker.password_file else broker.password or kept_password
-        chosen = "server_id" in robot.model_fields_set
+        stored = None if settings.broker.password_file else broker.password or stored_password
+        has_id = "server_id" in robot.model_fields_set
         return cls(
-            server_id=robot.server_id if chosen else _id(name, broker.username),
+            server_id=robot.server_id if has_id else _id(name, broker.username),
             server_name=robot.server_name,
             url=address(broker),
             username=broker.username,
@@ -73,53 +75,53 @@ class Answers:
 
     @property
     def name(self) -> str:
-        """What a person calls the robot."""
+        """The robot's name: the last level of the server name."""
         return self.server_name.rpartition("/")[2]
 
     @property
     def has_i2c_display(self) -> bool:
-        """Whether the robot needs I2C."""
+        """Whether the display is connected to I2C."""
         return self.driver != "none" and self.interface == "i2c"
 
     @property
     def has_spi_display(self) -> bool:
-        """Whether the robot needs SPI."""
+        """Whether the display is connected to SPI."""
         return self.driver != "none" and self.interface == "spi"
 
-    def named(self, name: str) -> Self:
-        """The same robot under another name.
+    def with_name(self, name: str) -> Self:
+        """Return a copy with another name.
 
         Raises:
-            SettingsError: the name cannot be part of an MQTT topic.
+            SettingsError: The name is not valid in an MQTT topic.
         """
         name = name.strip()
         group = self.server_name.rpartition("/")[0]
         if not is_client_id(name) or not is_server_name(f"{group}/{name}") or len(name) > _NAME_LENGTH:
             raise SettingsError(
-                f"{name!r} cannot be a robot's name.",
-                remedy=f"Use one to {_NAME_LENGTH} characters, no '/', '+', '#' and no controls.",
+                f"{name!r} is not a valid robot name.",
+                remedy=f"Use 1 to {_NAME_LENGTH} characters, without '/', '+', '#' and control characters.",
             )
         return replace(self, server_name=f"{group}/{name}", server_id=_id(name, self.username))
 
-    def at(self, url: str) -> Self:
-        """The same robot at another broker; user and password that stand in the address are taken from it.
+    def with_broker(self, url: str) -> Self:
+        """Return a copy with another broker, and with the credentials that the URL contains.
 
         Raises:
-            SettingsError: the address cannot be read.
+            SettingsError: The URL is invalid.
         """
         broker = Broker.from_url(url, username=self.username, password=self.password)
-        return replace(self, url=address(broker)).known_as(broker.username, broker.password)
+        return replace(self, url=address(broker)).with_credentials(broker.username, broker.password)
 
-    def known_as(self, username: str | None, password: str | None) -> Self:
-        """The same robot as another user of the broker: without a user there is no password."""
+    def with_credentials(self, username: str | None, password: str | None) -> Self:
+        """Return a copy with other credentials; without a user name the password is dropped."""
         server_id = self.server_id if username == self.username else _id(self.name, username)
         return replace(self, username=username, password=password if username else None, server_id=server_id)
 
     def values(self) -> dict[Key, Value | None]:
-        """The settings to write; None for what must not stand in the file. The password never does."""
-        elsewhere: dict[Key, Value | None] = {("broker", "password_file"): None} if self.password else {}
+        """Return the settings to write; None removes a setting. The password is never in the file."""
+        stored: dict[Key, Value | None] = {("broker", "password_file"): None} if self.password else {}
         return {
-            **elsewhere,
+            **stored,
             ("robot", "server_id"): self.server_id,
             ("robot", "server_name"): self.server_name,
             ("broker", "url"): self.url,
@@ -133,19 +135,19 @@ class Answers:
 
 
 def address(broker: Broker) -> str:
-    """The broker's address without credentials, with the path of a WebSocket."""
+    """Return the broker's URL without credentials, with the path of a WebSocket."""
     return f"{broker}{broker.path}" if broker.transport == "websockets" else str(broker)
 
 
 def display(driver: str, interface: str) -> DisplaySettings:
-    """Check the words for a display.
+    """Return validated settings of a display.
 
     Raises:
-        ValueError: one of them is none that we know.
+        ValueError: Driver or interface is unknown.
     """
     return DisplaySettings.model_validate({"driver": driver, "interface": interface})
 
 
 def _id(name: str, username: str | None) -> str:
-    """The broker's rules that come with robot-node want a robot's user name to be its id (docs/access.md)."""
+    """Return the client id: the user name if possible, as the shipped access rules require (docs/access.md)."""
     return username if username and is_client_id(username) else f"{_ID_PREFIX}{name}"

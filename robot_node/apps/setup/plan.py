@@ -1,6 +1,6 @@
-"""From answers, and what is on the machine already, to what must be done. Pure.
+"""Plans the actions of setup, from the answers and the state of the machine. Pure.
 
-Whatever is there as it should be is left alone, so that setup may run again at any time.
+Everything that is up to date is left alone, so that setup is idempotent.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ from robot_node.apps.setup.survey import Entry, Machine
 from robot_node.errors import SetupError
 
 # ProtectHome= and PrivateTmp= of the unit hide these from the service.
-_HIDDEN = tuple(PurePosixPath(folder) for folder in ("/home", "/root", "/run/user", "/tmp", "/var/tmp"))  # noqa: S108  # named, not used
+_HIDDEN = tuple(PurePosixPath(folder) for folder in ("/home", "/root", "/run/user", "/tmp", "/var/tmp"))  # noqa: S108  # nothing is written there
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What must be done.
+    """Actions to execute.
 
     Attributes:
-        actions: In this order.
-        changes: What becomes of a settings file that is there already.
-        removes: Whether it takes things away that a person may want to keep.
+        actions: In the order of execution.
+        changes: Changes of an existing settings file.
+        removes: Whether it is an uninstallation.
     """
 
     actions: tuple[Action, ...]
@@ -51,36 +51,36 @@ class Plan:
 def installation(
     answers: Answers, machine: Machine, *, template: str, unit: str, program: str, start: bool, wait: bool
 ) -> Plan:
-    """What makes a service of robot-node.
+    """Plan the installation as a service.
 
     Args:
-        answers: What the person wants.
-        machine: What is there.
-        template: The settings file that comes with the package.
-        unit: The service unit that comes with the package.
-        program: Where the command robot-node is, on that machine.
-        start: Whether to start the service: an image has none that runs.
-        wait: Whether to wait until the robot is on its broker.
+        answers: The user's answers.
+        machine: State of the machine.
+        template: The packaged settings file.
+        unit: The packaged service unit.
+        program: Path of the command robot-node on the target machine.
+        start: Whether to start the service; False for an image.
+        wait: Whether to wait until the robot is connected to its broker.
 
     Raises:
-        SetupError: the service could not read the program where it is, or its user is a person already.
-        SettingsError: the settings file that is there is no TOML.
+        SetupError: The service cannot access the program there, or its user name belongs to a login user.
+        SettingsError: The existing settings file is not valid TOML.
     """
     if any(folder in PurePosixPath(program).parents for folder in _HIDDEN):
         raise SetupError(
-            f"robot-node is installed as {program}, which its service may not see: homes are hidden from it.",
+            f"robot-node is installed as {program}, where a service cannot access it (ProtectHome=, PrivateTmp=).",
             remedy=f"Install it into {survey.PROGRAM_FOLDER}, as docs/get-started.md shows, and run setup from there.",
         )
-    if machine.user_is_a_person:
+    if machine.is_login_user:
         raise SetupError(
-            f"There is a person called {survey.USER} on this machine: the service needs that name for its own user.",
-            remedy="Rename the person and his group, logged in as somebody else: "
+            f"The login user {survey.USER} exists: the service needs that name for its system user.",
+            remedy="Rename that user and its group, logged in as another user: "
             f"sudo usermod -l NEW {survey.USER}; sudo groupmod -n NEW {survey.USER}",
         )
     before = machine.text(survey.SETTINGS)
     text = template if before is None else before
     settings = settings_text.edited(text, answers.values())
-    kept = [
+    configuration = [
         *_user(machine),
         *_folder(machine, MakeFolder(survey.SETTINGS_FOLDER, 0o750, survey.USER)),
         *_file(machine, WriteFile(survey.SETTINGS, settings, 0o640, survey.USER)),
@@ -92,25 +92,25 @@ def installation(
         *_file(machine, WriteFile(survey.UNIT_FILE, unit, 0o644)),
         *_drop_in(machine, unit, program),
     ]
-    actions: list[Action] = [*kept, *units]
+    actions: list[Action] = [*configuration, *units]
     if machine.text(survey.LINK) != program and program != survey.LINK:
         actions.append(MakeLink(survey.LINK, program))
     if start and (units or machine.outdated):
         actions.append(ReloadUnits())
     if not machine.enabled:
         actions.append(EnableUnit(survey.UNIT))
-    if start and (kept or units or machine.outdated or not machine.active):
+    if start and (configuration or units or machine.outdated or not machine.active):
         actions.append(StartUnit(survey.UNIT, wait=wait))
     return Plan(tuple(actions), () if before is None else tuple(settings_text.changes(before, answers.values())))
 
 
 def removal(machine: Machine, *, program: str, running: bool) -> Plan:
-    """What takes away all that :func:`installation` has made, and the program itself if it is where it belongs.
+    """Plan the removal of everything that :func:`installation` creates, and of the program in its default folder.
 
     Args:
-        machine: What is there.
-        program: Where the command robot-node is, on that machine.
-        running: Whether systemd runs there: an image has nothing to stop.
+        machine: State of the machine.
+        program: Path of the command robot-node on the target machine.
+        running: Whether systemd runs there; False for an image.
     """
     actions: list[Action] = []
     if survey.UNIT_FILE in machine.entries:
@@ -122,7 +122,7 @@ def removal(machine: Machine, *, program: str, running: bool) -> Plan:
     if (target := machine.text(survey.LINK)) is not None and target.endswith("/bin/robot-node"):
         actions.append(Remove(survey.LINK))
     actions += [Remove(path) for path in (survey.SETTINGS_FOLDER, survey.STATE) if path in machine.entries]
-    if survey.USER in machine.users and not machine.user_is_a_person:
+    if survey.USER in machine.users and not machine.is_login_user:
         actions.append(RemoveUser(survey.USER))
     if program.startswith(f"{survey.PROGRAM_FOLDER}/") and survey.PROGRAM_FOLDER in machine.entries:
         actions.append(Remove(survey.PROGRAM_FOLDER))
@@ -137,19 +137,19 @@ def _user(machine: Machine) -> list[Action]:
     return [JoinGroups(survey.USER, missing)] if missing else []
 
 
-def _folder(machine: Machine, wanted: MakeFolder) -> list[Action]:
-    return [] if _is_as_wanted(machine, machine.entries.get(wanted.path), wanted) else [wanted]
+def _folder(machine: Machine, action: MakeFolder) -> list[Action]:
+    return [] if _has_permissions(machine, machine.entries.get(action.path), action) else [action]
 
 
-def _file(machine: Machine, wanted: WriteFile) -> list[Action]:
-    entry = machine.entries.get(wanted.path)
-    right = entry is not None and entry.text == wanted.text and _is_as_wanted(machine, entry, wanted)
-    return [] if right else [wanted]
+def _file(machine: Machine, action: WriteFile) -> list[Action]:
+    entry = machine.entries.get(action.path)
+    up_to_date = entry is not None and entry.text == action.text and _has_permissions(machine, entry, action)
+    return [] if up_to_date else [action]
 
 
-def _is_as_wanted(machine: Machine, entry: Entry | None, wanted: MakeFolder | WriteFile) -> bool:
-    group = machine.groups.get(wanted.group, 0 if wanted.group == "root" else None)
-    return entry is not None and (entry.mode, entry.owner, entry.group) == (wanted.mode, 0, group)
+def _has_permissions(machine: Machine, entry: Entry | None, action: MakeFolder | WriteFile) -> bool:
+    group = machine.groups.get(action.group, 0 if action.group == "root" else None)
+    return entry is not None and (entry.mode, entry.owner, entry.group) == (action.mode, 0, group)
 
 
 def _password(machine: Machine, password: str | None) -> list[Action]:
@@ -165,21 +165,21 @@ def _interfaces(answers: Answers, machine: Machine) -> list[Action]:
 
 
 def _drop_in(machine: Machine, unit: str, program: str) -> list[Action]:
-    """What differs from the unit on this machine; nothing on a Pi that was set up as the guide says.
+    """Plan the drop-in with this machine's differences from the unit; a Pi set up as documented needs none.
 
-    systemd refuses to start a service that is to be in a group which isn't there.
+    systemd refuses to start a service with a supplementary group that does not exist.
     """
     lines = []
     if (start := re.search(r"^ExecStart=(\S+)(.*)$", unit, re.MULTILINE)) and start[1] != program:
         lines += ["ExecStart=", f"ExecStart={program}{start[2]}"]
     groups = " ".join(re.findall(r"^SupplementaryGroups=(.*)$", unit, re.MULTILINE)).split()
     if any(name not in machine.groups for name in groups):
-        there = " ".join(name for name in groups if name in machine.groups)
-        lines += ["SupplementaryGroups=", f"SupplementaryGroups={there}"]
+        existing = " ".join(name for name in groups if name in machine.groups)
+        lines += ["SupplementaryGroups=", f"SupplementaryGroups={existing}"]
     if not lines:
         return [Remove(survey.DROP_IN)] if survey.DROP_IN in machine.entries else []
-    head = "# Written by 'robot-node setup', and written anew by it. Changes of your own: systemctl edit robot-node"
-    text = "\n".join([head, "[Service]", *lines, ""])
+    header = "# Written by 'robot-node setup', which overwrites it. For your own changes: systemctl edit robot-node"
+    text = "\n".join([header, "[Service]", *lines, ""])
     return [
         *_folder(machine, MakeFolder(survey.DROP_INS, 0o755)),
         *_file(machine, WriteFile(survey.DROP_IN, text, 0o644)),

@@ -1,4 +1,4 @@
-"""Asks a person, with what is known as the answer that Enter gives."""
+"""Interactive questions of setup; the current answer is the default."""
 
 from __future__ import annotations
 
@@ -10,61 +10,61 @@ import typer
 from robot_node.apps.setup.answers import DISPLAY_DRIVERS, DISPLAY_INTERFACES, Answers
 from robot_node.errors import SettingsError
 
-_NOBODY = "none"
+_NO_USER = "none"
 
 
-def ask(known: Answers) -> Answers:
+def ask(defaults: Answers) -> Answers:
     """Ask for the name, the broker, the display and the camera.
 
     Args:
-        known: What Enter means.
+        defaults: Answers that Enter accepts.
 
     Raises:
-        typer.Abort: the person has had enough (Ctrl-C, Ctrl-D).
+        typer.Abort: The user pressed Ctrl-C or Ctrl-D.
     """
-    answers = _asked("What is the robot called?", known.name, known.named, known)
-    answers = _asked("Where is the MQTT broker?", answers.url, answers.at, answers)
-    answers = _credentials(answers)
-    driver = _choice("Which display has it?", answers.driver, DISPLAY_DRIVERS)
+    answers = _ask("Name of the robot?", defaults.name, defaults.with_name, defaults)
+    answers = _ask("MQTT broker?", answers.url, answers.with_broker, answers)
+    answers = _ask_credentials(answers)
+    driver = _choose("Display?", answers.driver, DISPLAY_DRIVERS)
     answers = replace(answers, driver=driver)
     if driver != "none":
-        answers = replace(answers, interface=_choice("How is it wired?", answers.interface, DISPLAY_INTERFACES))
-    camera = typer.prompt("Which camera, as 'rpicam-hello --list-cameras' numbers them?", default=answers.camera)
+        answers = replace(answers, interface=_choose("Bus of the display?", answers.interface, DISPLAY_INTERFACES))
+    camera = typer.prompt("Number of the camera in 'rpicam-hello --list-cameras'?", default=answers.camera)
     upside_down = typer.confirm("Is the camera mounted upside down?", default=answers.upside_down)
     return replace(answers, camera=camera, upside_down=upside_down)
 
 
-def _asked(question: str, known: str, become: Callable[[str], Answers], unchanged: Answers) -> Answers:
-    """Ask until the answer can be used."""
+def _ask(question: str, default: str, apply: Callable[[str], Answers], unchanged: Answers) -> Answers:
+    """Ask until the answer is valid."""
     answers = unchanged
 
-    def use(said: str) -> str:
+    def parse(text: str) -> str:
         nonlocal answers
         try:
-            answers = unchanged if said == known else become(said)
+            answers = unchanged if text == default else apply(text)
         except SettingsError as error:
             raise typer.BadParameter(str(error)) from error
-        return said
+        return text
 
-    typer.prompt(question, default=known, value_proc=use)
+    typer.prompt(question, default=default, value_proc=parse)
     return answers
 
 
-def _credentials(answers: Answers) -> Answers:
-    username = typer.prompt("Its user there (none: nobody)?", default=answers.username or _NOBODY)
-    if username == _NOBODY:
-        return answers.known_as(None, None)
-    kept = answers.password if username == answers.username else None
-    hint = "Its password (Enter: as it is)?" if kept else "Its password?"
-    password = typer.prompt(hint, default="", show_default=False, hide_input=True)
-    return answers.known_as(username, password or kept)
+def _ask_credentials(answers: Answers) -> Answers:
+    username = typer.prompt("User name for the broker, or none?", default=answers.username or _NO_USER)
+    if username == _NO_USER:
+        return answers.with_credentials(None, None)
+    current = answers.password if username == answers.username else None
+    question = "Password (Enter: unchanged)?" if current else "Password?"
+    password = typer.prompt(question, default="", show_default=False, hide_input=True)
+    return answers.with_credentials(username, password or current)
 
 
-def _choice(question: str, known: str, choices: tuple[str, ...]) -> str:
-    def use(said: str) -> str:
-        if said not in choices:
-            raise typer.BadParameter(f"{said!r} is none of {', '.join(choices)}.")
-        return said
+def _choose(question: str, default: str, choices: tuple[str, ...]) -> str:
+    def parse(text: str) -> str:
+        if text not in choices:
+            raise typer.BadParameter(f"{text!r} is not one of {', '.join(choices)}.")
+        return text
 
-    answer: str = typer.prompt(f"{question} ({', '.join(choices)})", default=known, value_proc=use)
+    answer: str = typer.prompt(f"{question} ({', '.join(choices)})", default=default, value_proc=parse)
     return answer

@@ -1,4 +1,4 @@
-"""Change single settings in a person's TOML file; whatever else stands there, comments above all, stays. Pure."""
+"""Changes single settings in a TOML file and keeps the rest, comments included. Pure."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ Value = str | int
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One setting that becomes another.
+    """A changed setting.
 
     Attributes:
         key: Section and key.
-        old: What the file says; None for nothing.
-        new: What it will say; None for nothing.
+        old: Value in the file; None if absent.
+        new: New value; None to remove it.
     """
 
     key: Key
@@ -32,43 +32,43 @@ class Change:
     new: Value | None
 
     def __str__(self) -> str:
-        return f"{'.'.join(self.key)}: {_shown(self.key, self.old)} -> {_shown(self.key, self.new)}"
+        return f"{'.'.join(self.key)}: {_redacted(self.key, self.old)} -> {_redacted(self.key, self.new)}"
 
 
 def changes(text: str, values: Mapping[Key, Value | None]) -> list[Change]:
-    """What :func:`edited` would change.
+    """Return the changes that :func:`edited` would make.
 
     Raises:
-        SettingsError: the text is not TOML, or has a value where a section should be.
+        SettingsError: The text is not valid TOML, or has a value where a section should be.
     """
-    tables = _parsed(text).unwrap()
+    tables = _parse(text).unwrap()
     found = []
     for (section, key), new in values.items():
         table = tables.get(section, {})
         if not isinstance(table, dict):
-            raise SettingsError(f"The settings file has no section {section}.", remedy="Mend it by hand.")
+            raise SettingsError(f"In the settings file, {section} is not a section.", remedy="Correct the file.")
         if (old := table.get(key)) != new:
             found.append(Change((section, key), old, new))
     return found
 
 
 def edited(text: str, values: Mapping[Key, Value | None]) -> str:
-    """The text with these values.
+    """Return the text with new values.
 
-    A setting that stands there commented out is set in its place.
+    A setting that is commented out is replaced in its place.
 
     Args:
         text: TOML.
-        values: By section and key; None removes a setting.
+        values: New values by section and key; None removes a setting.
 
     Raises:
-        SettingsError: the text is not TOML, or has no place for a value.
+        SettingsError: The text is not valid TOML, or has no place for a value.
     """
     wanted = changes(text, values)
     for change in wanted:
         if change.old is None:
             text = _uncommented(text, *change.key)
-    document = _parsed(text)
+    document = _parse(text)
     try:
         for (section, key), new in ((change.key, change.new) for change in wanted):
             if new is not None:
@@ -76,12 +76,12 @@ def edited(text: str, values: Mapping[Key, Value | None]) -> str:
             else:
                 del document[section][key]
     except (TOMLKitError, TypeError) as error:
-        raise SettingsError(f"The settings file cannot be changed: {error}.", remedy="Change it by hand.") from error
+        raise SettingsError(f"The settings file cannot be changed: {error}.", remedy="Edit it manually.") from error
     return tomlkit.dumps(document)
 
 
 def _uncommented(text: str, section: str, key: str) -> str:
-    """The text with the first ``# key = ...`` of a section as a setting, if it has one that is TOML."""
+    """Uncomment the first ``# key = ...`` of a section that is valid TOML, if there is one."""
     lines = list(_lines_of(text, section))
     for line in lines:
         bare = line[0].removeprefix("# ")
@@ -96,25 +96,25 @@ def _uncommented(text: str, section: str, key: str) -> str:
 
 
 def _lines_of(text: str, section: str) -> Iterator[tuple[str, int]]:
-    """The lines between the header of a section and the next header, each with its place."""
-    place, inside = 0, False
+    """Yield the lines of a section, each with its offset in the text."""
+    offset, inside = 0, False
     for line in text.splitlines(keepends=True):
         if line.startswith("["):
             inside = re.match(rf"\[\s*{re.escape(section)}\s*\]", line) is not None
         elif inside:
-            yield line, place
-        place += len(line)
+            yield line, offset
+        offset += len(line)
 
 
-def _parsed(text: str) -> tomlkit.TOMLDocument:
+def _parse(text: str) -> tomlkit.TOMLDocument:
     try:
         return tomlkit.parse(text)
     except ParseError as error:
-        raise SettingsError(f"The settings file is not valid TOML: {error}.", remedy="Mend it by hand.") from error
+        raise SettingsError(f"The settings file is not valid TOML: {error}.", remedy="Correct the file.") from error
 
 
-def _shown(key: Key, value: Value | None) -> str:
-    """A value fit to be read by bystanders."""
+def _redacted(key: Key, value: Value | None) -> str:
+    """Format a value, without secrets."""
     if value is None:
         return "(nothing)"
     if key == ("broker", "password"):

@@ -1,4 +1,4 @@
-"""What is on the machine already."""
+"""Reads the state of the machine before an installation."""
 
 from __future__ import annotations
 
@@ -29,11 +29,12 @@ LINK = "/usr/local/bin/robot-node"
 STATE = "/var/lib/robot-node"
 PROGRAM_FOLDER = "/opt/robot-node"
 PROGRAM = f"{PROGRAM_FOLDER}/.venv/bin/robot-node"
-_FIRST_PERSON = 1000
+_FIRST_LOGIN_UID = 1000
+"""First user id of login users on Debian."""
 GROUPS = ("video", "render", "i2c", "spi", "gpio", "audio")
 """Groups that own a Pi's devices."""
 INTERFACES = {"i2c": "/dev/i2c-1", "spi": "/dev/spidev0.0"}
-"""Those that a display may be on; each with the device that is there when it is switched on."""
+"""Buses of a display, each with the device file that exists when it is enabled."""
 
 _PATHS = (
     SETTINGS_FOLDER,
@@ -54,10 +55,10 @@ class Entry:
     """A file, folder or link.
 
     Attributes:
-        mode: Its permissions.
-        owner: Its user's number.
-        group: Its group's number.
-        text: What is in a file, or where a link points; empty for a folder.
+        mode: Permission bits.
+        owner: User id of the owner.
+        group: Group id.
+        text: Content of a file, or target of a link; empty for a folder.
     """
 
     mode: int
@@ -68,17 +69,17 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What setup must know of a machine.
+    """State of a machine.
 
     Attributes:
-        entries: By path, what is there of what setup makes.
-        groups: All groups, with their numbers.
-        users: All users, with their numbers.
-        members: The groups that our user has been added to.
-        interfaces: Which of ``"i2c"`` and ``"spi"`` can be switched on, and are off.
-        enabled: Whether the unit starts with the machine.
-        active: Whether it runs now.
-        outdated: Whether it runs with other settings, credentials, unit or program than are there now.
+        entries: Existing files, folders and links of an installation, by path.
+        groups: All groups, with their ids.
+        users: All users, with their ids.
+        members: Groups that the service's user is a member of.
+        interfaces: Which of ``"i2c"`` and ``"spi"`` are disabled and can be enabled.
+        enabled: Whether the unit starts at boot.
+        active: Whether the unit is running.
+        outdated: Whether settings, credentials, unit or program have changed since the unit was started.
     """
 
     entries: Mapping[str, Entry] = field(default_factory=dict)
@@ -91,28 +92,28 @@ class Machine:
     outdated: bool = False
 
     @property
-    def user_is_a_person(self) -> bool:
-        """Whether somebody is called like our user: on Debian, people have numbers from 1000 on."""
-        return self.users.get(USER, 0) >= _FIRST_PERSON
+    def is_login_user(self) -> bool:
+        """Whether the name of the service's user belongs to a login user."""
+        return self.users.get(USER, 0) >= _FIRST_LOGIN_UID
 
     @property
     def password(self) -> str | None:
-        """The broker's password that is stored. The line feed that echo or an editor leaves belongs to none."""
+        """The stored password for the broker, without the line feed that echo or an editor adds."""
         return (self.text(PASSWORD) or "").removesuffix("\n") or None
 
     def text(self, path: str) -> str | None:
-        """What is in a file, or None when it isn't there."""
+        """Return the content of a file, or None if it does not exist."""
         entry = self.entries.get(path)
         return None if entry is None else entry.text
 
 
-def carried(name: str) -> str:
-    """A file that comes with the package: ``robot-node.toml`` or ``robot-node.service``."""
-    return (resources.files("robot_node.apps.setup") / "carried" / name).read_text(encoding="utf-8")
+def read_template(name: str) -> str:
+    """Return the content of a packaged file: ``robot-node.toml`` or ``robot-node.service``."""
+    return (resources.files("robot_node.apps.setup") / "templates" / name).read_text(encoding="utf-8")
 
 
-def is_there(file: Path) -> bool:
-    """Whether a file is there; one that we may not even look at is."""
+def exists(file: Path) -> bool:
+    """Whether a file exists; True as well if there is no permission to look."""
     try:
         file.stat()
     except PermissionError:
@@ -128,13 +129,13 @@ def runs_systemd() -> bool:
 
 
 def survey(root: Path) -> Machine:
-    """Look at a machine; changes nothing.
+    """Read the state of a machine; changes nothing.
 
     Args:
-        root: Its root folder: ``/``, or where an image is mounted, of which nothing runs.
+        root: Root folder: ``/``, or the folder where an image is mounted.
 
     Raises:
-        SetupError: we may not read what is there.
+        SetupError: There is no permission to read it.
     """
     try:
         entries = {path: entry for path in _PATHS if (entry := _entry(_below(root, path))) is not None}
@@ -148,36 +149,36 @@ def survey(root: Path) -> Machine:
         groups={line[0]: int(line[2]) for line in group_lines},
         users=users,
         members=frozenset(line[0] for line in group_lines if USER in line[3].split(",")),
-        interfaces=_interfaces_off() if root == Path("/") else frozenset(),
+        interfaces=_disabled_interfaces() if root == Path("/") else frozenset(),
         enabled=(_below(root, "/etc/systemd/system/multi-user.target.wants") / UNIT).is_symlink(),
         active=started is not None,
         outdated=started is not None and _changed_at() > started,
     )
 
 
-def _interfaces_off() -> frozenset[str]:
+def _disabled_interfaces() -> frozenset[str]:
     if shutil.which("raspi-config") is None:
         return frozenset()
     return frozenset(name for name, device in INTERFACES.items() if not Path(device).exists())
 
 
 def _started_at() -> float | None:
-    """When the service was started that runs now, in seconds since the epoch; None when none runs."""
+    """Return when the running service was started, in seconds since the epoch; None if it is not running."""
     if (systemctl := shutil.which("systemctl")) is None:
         return None
-    # A Pi has no clock of its own: what it showed when the service started may have been wrong by days.
-    asked = [systemctl, "show", "--property=ActiveState,ExecMainStartTimestampMonotonic", UNIT]
-    said = subprocess.run(
-        asked, check=False, capture_output=True, text=True, timeout=30, env=child_environment()
+    # Monotonic: a Pi without a real-time clock may have been wrong by days when the service was started.
+    command = [systemctl, "show", "--property=ActiveState,ExecMainStartTimestampMonotonic", UNIT]
+    output = subprocess.run(
+        command, check=False, capture_output=True, text=True, timeout=30, env=child_environment()
     ).stdout
-    shown = dict(line.split("=", 1) for line in said.splitlines() if "=" in line)
-    if shown.get("ActiveState") != "active":
+    properties = dict(line.split("=", 1) for line in output.splitlines() if "=" in line)
+    if properties.get("ActiveState") != "active":
         return None
-    return time.time() - (time.monotonic() - int(shown["ExecMainStartTimestampMonotonic"]) / 1e6)
+    return time.time() - (time.monotonic() - int(properties["ExecMainStartTimestampMonotonic"]) / 1e6)
 
 
 def _changed_at() -> float:
-    """When the latest change was made to what a service that starts now would use, in seconds since the epoch."""
+    """Return when settings, credentials, unit or program changed last, in seconds since the epoch."""
     files = [Path(path) for path in (SETTINGS, UNIT_FILE, DROP_IN, robot_node.__file__)]
     return max(path.stat().st_mtime for path in (*files, *Path(CREDENTIALS).glob("*")) if path.exists())
 
@@ -192,19 +193,19 @@ def _entry(path: Path) -> Entry | None:
     except FileNotFoundError:
         return None
     if stat.S_ISLNK(status.st_mode):
-        text = os.readlink(path)  # noqa: PTH115  # as it was written, not as a path
+        text = os.readlink(path)  # noqa: PTH115  # unchanged, where Path would normalise it
     elif stat.S_ISREG(status.st_mode):
-        text = path.read_text(encoding="utf-8", errors="replace")  # whoever needs every letter reads it himself
+        text = path.read_text(encoding="utf-8", errors="replace")
     else:
         text = ""
     return Entry(stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid, text)
 
 
 def _table(path: Path) -> list[list[str]]:
-    """passwd(5) or group(5); an image without one has no users yet."""
+    """Parse passwd(5) or group(5); a missing file has no entries."""
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return []
     fields = [line.split(":") for line in text.splitlines()]
-    return [entry for entry in fields if len(entry) > 3 and entry[2].isdecimal()]  # NIS has "+::::::"
+    return [entry for entry in fields if len(entry) > 3 and entry[2].isdecimal()]  # NIS adds "+::::::"

@@ -21,10 +21,10 @@ from robot_node.apps.setup.actions import (
 )
 from robot_node.apps.setup.answers import Answers
 from robot_node.apps.setup.plan import installation, removal
-from robot_node.apps.setup.survey import Entry, Machine, carried
+from robot_node.apps.setup.survey import Entry, Machine, read_template
 from robot_node.errors import SettingsError, SetupError
 
-UNIT = carried(survey.UNIT)
+UNIT = read_template(survey.UNIT)
 ANSWERS = Answers(
     server_id="robot-node-kitchen",
     server_name="robot-node/kitchen",
@@ -45,7 +45,7 @@ def actions(answers: Answers, machine: Machine, *, program: str = survey.PROGRAM
     plan = installation(
         answers,
         machine,
-        template=carried("robot-node.toml"),
+        template=read_template("robot-node.toml"),
         unit=UNIT,
         program=program,
         start=True,
@@ -95,17 +95,17 @@ def test_a_robot_that_does_not_run_is_started() -> None:
 
 
 def test_another_answer_changes_the_file_and_starts_the_robot_anew() -> None:
-    planned = actions(ANSWERS.named("hall"), done(ANSWERS))
+    planned = actions(ANSWERS.with_name("hall"), done(ANSWERS))
     assert [type(action) for action in planned] == [WriteFile, StartUnit]
     assert isinstance(planned[0], WriteFile)
     assert 'server_name = "robot-node/hall"' in planned[0].text
 
 
 def test_a_name_has_no_blanks_around_it_and_is_neither_empty_nor_endless() -> None:
-    assert ANSWERS.named(" Küche 2 ").server_id == "robot-node-Küche 2"
+    assert ANSWERS.with_name(" Küche 2 ").server_id == "robot-node-Küche 2"
     for name in (" ", "x" * 101):
-        with pytest.raises(SettingsError, match="Use one to 100 characters"):
-            ANSWERS.named(name)
+        with pytest.raises(SettingsError, match="Use 1 to 100 characters"):
+            ANSWERS.with_name(name)
 
 
 def test_a_mode_that_somebody_changed_is_put_right() -> None:
@@ -116,7 +116,7 @@ def test_a_mode_that_somebody_changed_is_put_right() -> None:
 
 
 def test_a_password_goes_into_a_file_that_root_alone_reads() -> None:
-    with_password = ANSWERS.known_as("kitchen", "hunter2")
+    with_password = ANSWERS.with_credentials("kitchen", "hunter2")
     files = {action.path: action for action in actions(with_password, A_PI) if isinstance(action, WriteFile)}
     assert (files[survey.PASSWORD].text, files[survey.PASSWORD].mode, files[survey.PASSWORD].group) == (
         "hunter2",
@@ -128,7 +128,7 @@ def test_a_password_goes_into_a_file_that_root_alone_reads() -> None:
 
 
 def test_a_password_that_was_written_with_echo_is_the_same() -> None:
-    locked = ANSWERS.known_as("kitchen", "hunter2")
+    locked = ANSWERS.with_credentials("kitchen", "hunter2")
     machine = done(locked)
     echoed = {**machine.entries, survey.PASSWORD: replace(machine.entries[survey.PASSWORD], text="hunter2\n")}
     machine = replace(machine, entries=echoed)
@@ -138,21 +138,21 @@ def test_a_password_that_was_written_with_echo_is_the_same() -> None:
 
 def test_a_person_who_is_called_like_our_user_is_neither_used_nor_removed() -> None:
     machine = replace(done(ANSWERS), users={survey.USER: 1000})
-    with pytest.raises(SetupError, match="a person called robot-node"):
+    with pytest.raises(SetupError, match="login user robot-node exists"):
         actions(ANSWERS, machine)
     removed = removal(machine, program=survey.PROGRAM, running=True).actions
     assert not [action for action in removed if isinstance(action, RemoveUser)]
 
 
 def test_a_password_that_is_needed_no_more_is_removed() -> None:
-    assert Remove(survey.PASSWORD) in actions(ANSWERS, done(ANSWERS.known_as("kitchen", "hunter2")))
+    assert Remove(survey.PASSWORD) in actions(ANSWERS, done(ANSWERS.with_credentials("kitchen", "hunter2")))
 
 
 def test_a_password_in_the_settings_file_moves_out_of_it() -> None:
     machine = done(ANSWERS)
     text = '[broker]\nusername = "kitchen"\npassword = "hunter2"\n'
     entries = {**machine.entries, survey.SETTINGS: replace(machine.entries[survey.SETTINGS], text=text)}
-    planned = actions(ANSWERS.known_as("kitchen", "hunter2"), replace(machine, entries=entries))
+    planned = actions(ANSWERS.with_credentials("kitchen", "hunter2"), replace(machine, entries=entries))
     files = {action.path: action.text for action in planned if isinstance(action, WriteFile)}
     assert files[survey.PASSWORD] == "hunter2"
     assert "hunter2" not in files[survey.SETTINGS]
@@ -193,22 +193,22 @@ def test_a_drop_in_that_is_needed_no_more_is_removed() -> None:
 
 @pytest.mark.parametrize("program", ["/home/anna/robot-node/.venv/bin/robot-node", "/root/venv/bin/robot-node"])
 def test_a_program_that_the_service_may_not_see_is_refused(program: str) -> None:
-    with pytest.raises(SetupError, match=r"homes are hidden from it\. Install it into /opt/robot-node"):
+    with pytest.raises(SetupError, match=r"\(ProtectHome=, PrivateTmp=\)\. Install it into /opt/robot-node"):
         actions(ANSWERS, A_PI, program=program)
 
 
 def test_the_brokers_user_is_the_robots_id_for_the_brokers_rules() -> None:
-    answers = ANSWERS.at("mqtts://robot-kitchen:hunter2@broker:8883")
+    answers = ANSWERS.with_broker("mqtts://robot-kitchen:hunter2@broker:8883")
     assert (answers.server_id, answers.server_name) == ("robot-kitchen", "robot-node/kitchen")
     assert (answers.url, answers.username, answers.password) == ("mqtts://broker:8883", "robot-kitchen", "hunter2")
-    assert ANSWERS.known_as("a/b", None).server_id == "robot-node-kitchen"
+    assert ANSWERS.with_credentials("a/b", None).server_id == "robot-node-kitchen"
 
 
 def test_a_websockets_path_is_kept() -> None:
-    assert ANSWERS.at("wss://broker/rooms/mqtt").url == "wss://broker:8084/rooms/mqtt"
+    assert ANSWERS.with_broker("wss://broker/rooms/mqtt").url == "wss://broker:8084/rooms/mqtt"
 
 
 @pytest.mark.parametrize("name", ["a/b", "a+b", "#", ""])
 def test_a_name_that_breaks_topics_is_refused(name: str) -> None:
-    with pytest.raises(SettingsError, match="cannot be a robot's name"):
-        ANSWERS.named(name)
+    with pytest.raises(SettingsError, match="is not a valid robot name"):
+        ANSWERS.with_name(name)

@@ -7,7 +7,7 @@ import tomllib
 import pytest
 
 from robot_node.apps.setup.settings_text import changes, edited
-from robot_node.apps.setup.survey import carried
+from robot_node.apps.setup.survey import read_template
 from robot_node.errors import SettingsError
 
 BY_HAND = """\
@@ -39,7 +39,7 @@ def test_a_setting_that_stands_commented_out_is_set_in_its_place() -> None:
 
 
 def test_in_the_file_that_comes_with_the_package_nothing_has_to_be_added() -> None:
-    template = carried("robot-node.toml")
+    template = read_template("robot-node.toml")
     text = edited(template, {("robot", "server_id"): "kitchen", ("broker", "username"): "anna"})
     assert len(text.splitlines()) == len(template.splitlines())
 
@@ -88,5 +88,5 @@ def test_a_change_is_shown_without_its_secrets() -> None:
 
 @pytest.mark.parametrize("text", ["[broker\n", "broker = 1\n"])
 def test_a_file_that_cannot_be_changed_is_refused(text: str) -> None:
-    with pytest.raises(SettingsError, match=r"The settings file .* by hand\."):
+    with pytest.raises(SettingsError, match=r"settings file.* Correct the file\."):
         edited(text, {("broker", "url"): "mqtt://a"})

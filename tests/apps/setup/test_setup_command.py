@@ -90,7 +90,7 @@ async def test_what_it_writes_is_complete_and_nobody_reads_what_he_must_not(imag
     }
     units = image / "etc/systemd/system"
     assert owner_of(units / "robot-node.service") == (0o644, 0, 0)
-    assert (units / "robot-node.service").read_text() == survey.carried("robot-node.service")
+    assert (units / "robot-node.service").read_text() == survey.read_template("robot-node.service")
     assert (units / "multi-user.target.wants/robot-node.service").is_symlink()
     assert (image / "usr/local/bin/robot-node").readlink() == Path(survey.PROGRAM)
 
@@ -98,7 +98,7 @@ async def test_what_it_writes_is_complete_and_nobody_reads_what_he_must_not(imag
     agent = snippet["mcpServers"]["robots"]
     assert agent["env"]["ROBOT_NODE_BROKER__URL"] == "mqtt://broker.local:1883"
     assert agent["env"]["ROBOT_NODE_BROKER__USERNAME"] == agent["args"][-1] == "YOUR_AGENT", "not the robot's own"
-    assert "an account of its own at the broker, in place of YOUR_AGENT" in said.stdout
+    assert "Replace YOUR_AGENT with the agent's own account" in said.stdout
 
 
 async def test_run_again_it_keeps_what_was_changed_by_hand(image: Path) -> None:
@@ -108,7 +108,7 @@ async def test_run_again_it_keeps_what_was_changed_by_hand(image: Path) -> None:
     file.write_text(by_hand)
 
     again = await setup("--non-interactive", image=image)
-    assert "Nothing is to be done" in again.stdout
+    assert "Nothing to do" in again.stdout
     assert file.read_text() == by_hand
 
     changed = await setup("--non-interactive", "--name", "hall", "--display", "none", image=image)
@@ -127,7 +127,7 @@ async def test_a_password_in_a_file_of_the_persons_own_stays_there_until_another
     with_own = file.read_text().replace("[broker]\n", f'[broker]\npassword_file = "{tmp_path / "own"}"\n')
     file.write_text(with_own)
 
-    assert "Nothing is to be done" in (await setup("--non-interactive", image=image)).stdout
+    assert "Nothing to do" in (await setup("--non-interactive", image=image)).stdout
     assert (file.read_text(), stored.exists()) == (with_own, False)
 
     env = {"ROBOT_NODE_BROKER__PASSWORD": "hunter3"}
@@ -153,9 +153,9 @@ async def test_it_asks_few_questions_and_asks_again_what_cannot_be_used(image: P
     answers = ("a/b", "kitchen", "http://x", "mqtt://b", "anna", "hunter2", "lcd", "sh1106", "spi", "1", "y", "y")
     said = await setup(image=image, stdin="\n".join(answers) + "\n")
     assert said.status == 0, said.stderr
-    assert "'a/b' cannot be a robot's name." in said.stdout + said.stderr
+    assert "'a/b' is not a valid robot name." in said.stdout + said.stderr
     assert "unknown scheme 'http'" in said.stdout + said.stderr
-    assert "'lcd' is none of ssd1306, sh1106, none." in said.stdout + said.stderr
+    assert "'lcd' is not one of ssd1306, sh1106, none." in said.stdout + said.stderr
     settings = load_settings(image / "etc/robot-node/robot-node.toml")
     assert settings.robot.server_name == "robot-node/kitchen"
     assert (settings.display.driver, settings.display.interface) == ("sh1106", "spi")
@@ -164,7 +164,7 @@ async def test_it_asks_few_questions_and_asks_again_what_cannot_be_used(image: P
 
     before = listing(image)
     again = await setup(image=image, stdin="\n" * 10)
-    assert "Nothing is to be done" in again.stdout
+    assert "Nothing to do" in again.stdout
     assert listing(image) == before, "Enter keeps every answer, the password too"
 
 
@@ -174,7 +174,7 @@ async def test_the_environment_answers_too_and_who_says_no_is_left_alone(image: 
     env["ROBOT_NODE_BROKER__CA_FILE"] = "/nowhere/ca.crt"
     said = await setup(image=image, stdin="kitchen\n\nanna\n\nnone\n0\nn\nn\n", env=env)
     (warning,) = [line for line in said.stderr.splitlines() if line.startswith("Warning: ROBOT_NODE_")]
-    assert warning.startswith("Warning: ROBOT_NODE_BROKER__CA_FILE holds for this command only.")
+    assert warning.startswith("Warning: ROBOT_NODE_BROKER__CA_FILE applies to this command only.")
     assert said.status == 1
     assert "[mqtts://cloud:8883]" in said.stdout
     assert listing(image) == before
@@ -206,7 +206,7 @@ async def test_settings_that_are_wrong_are_refused_before_anything_is_done(image
     for arguments, says in (
         (("--display", "lcd"), "command line: display.driver:"),
         (("--broker", "http://x"), "unknown scheme 'http'"),
-        (("--name", "a/b"), "cannot be a robot's name"),
+        (("--name", "a/b"), "is not a valid robot name"),
         (("--password-file", str(tmp_path / "latin")), "latin cannot be read: it is not UTF-8"),
         (("--password-file", "nowhere"), "The password file nowhere cannot be read: No such file"),
         (("--agent", "emacs"), "'emacs' is no program whose settings are known. Known: claude-desktop"),
@@ -240,7 +240,7 @@ async def setup_where(machine: str, *arguments: str) -> CommandResult:
 async def test_who_is_not_root_is_told_so_before_a_question_is_asked(image: Path) -> None:
     refused = await setup_where(A_USER, "--root", str(image))
     assert refused.status == 1
-    assert "takes the rights of root. Type: sudo /" in refused.stderr
+    assert "requires root. Run sudo /" in refused.stderr
     assert refused.stdout == ""
 
 
@@ -248,14 +248,14 @@ async def test_where_nobody_answers_it_says_how_to_do_without(image: Path) -> No
     before = listing(image)
     said = await setup(image=image, stdin="kitchen\n")
     assert said.status == 1
-    assert "nobody to answer the questions. --non-interactive asks none" in said.stderr
+    assert "The questions cannot be asked: stdin is not a terminal. Use --non-interactive" in said.stderr
     assert listing(image) == before
 
 
 async def test_a_machine_without_systemd_is_refused() -> None:
     refused = await setup_where(WITHOUT_SYSTEMD)
     assert refused.status == 1
-    assert "does not run systemd" in refused.stderr
+    assert "requires systemd" in refused.stderr
     assert refused.stdout == ""
 
 

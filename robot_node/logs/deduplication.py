@@ -23,7 +23,7 @@ class _Repeated:
     last_created: float = 0.0
 
 
-class Folding:
+class Deduplicator:
     """Lets the first of several equal warnings or errors pass, and counts those that follow within a while.
 
     Two records are equal when logger, level, session, text and values are; a float among the values (a delay, a

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from robot_node.core.log_context import in_session
-from robot_node.logs.limited import LimitedHandler
+from robot_node.logs.rate_limit import RateLimitedHandler
 
 
 class Clock:
@@ -58,7 +58,7 @@ class Log:
 
     def __init__(self, fold_s: float = 60.0, lines_per_s: float = 50.0) -> None:
         self.clock, self.written = Clock(), Written()
-        self.handler = LimitedHandler(
+        self.handler = RateLimitedHandler(
             self.written,
             fold_s=fold_s,
             lines_per_s=lines_per_s,

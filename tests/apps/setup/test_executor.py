@@ -10,7 +10,7 @@ import pytest
 from robot_node.apps.setup import survey
 from robot_node.apps.setup.actions import EnableInterface, MakeFolder, MakeUser
 from robot_node.apps.setup.answers import Answers
-from robot_node.apps.setup.doing import Doer
+from robot_node.apps.setup.executor import Executor
 from robot_node.apps.setup.plan import installation
 from robot_node.errors import SetupError
 from robot_node.settings.loading import load_settings
@@ -21,8 +21,8 @@ from tests.apps.setup.system_image import make_image
     ("exit_status", "device", "told"),
     [
         (0, "there", ""),
-        (0, "missing", "I2C will be there when the Pi has restarted: sudo reboot"),
-        (1, "missing", "raspi-config nonint do_i2c 0 failed: no module. Restart the Pi, and run setup again"),
+        (0, "missing", "I2C will be available after a restart of the Pi: sudo reboot"),
+        (1, "missing", "raspi-config nonint do_i2c 0 failed: no module. Restart the Pi and run setup again"),
     ],
 )
 def test_a_bus_that_cannot_be_switched_on_is_no_reason_to_be_without_a_robot(
@@ -34,7 +34,7 @@ def test_a_bus_that_cannot_be_switched_on_is_no_reason_to_be_without_a_robot(
     (tmp_path / "there").touch()
     monkeypatch.setenv("PATH", f"{tmp_path}:/bin")
     monkeypatch.setitem(survey.INTERFACES, "i2c", str(tmp_path / device))
-    said = Doer(Path("/")).perform(EnableInterface("i2c"))
+    said = Executor(Path("/")).perform(EnableInterface("i2c"))
     assert said.startswith(told)
     assert bool(said) == bool(told)
 
@@ -42,15 +42,15 @@ def test_a_bus_that_cannot_be_switched_on_is_no_reason_to_be_without_a_robot(
 def test_a_person_called_like_our_user_is_renamed_by_what_the_refusal_says(tmp_path: Path) -> None:
     image = make_image(tmp_path / "image")
     subprocess.run(["useradd", "--prefix", image, "--user-group", survey.USER], check=True)
-    answers = Answers.of(load_settings())
-    with pytest.raises(SetupError, match="a person called") as caught:
+    answers = Answers.from_settings(load_settings())
+    with pytest.raises(SetupError, match="login user robot-node exists") as caught:
         installation(
             answers, survey.survey(image), template="", unit="", program=survey.PROGRAM, start=False, wait=False
         )
     for command in caught.value.remedy.partition(": sudo ")[2].replace("NEW", "anna").split("; sudo "):
         program, *words = command.split()
         subprocess.run([program, "--prefix", image, *words], check=True)
-    Doer(image).perform(MakeUser(survey.USER, (), survey.STATE))
+    Executor(image).perform(MakeUser(survey.USER, (), survey.STATE))
     assert {"anna", survey.USER} <= set(survey.survey(image).users)
 
 
@@ -64,5 +64,5 @@ def test_a_machine_whose_users_come_from_elsewhere_too_can_be_looked_at(tmp_path
 
 def test_a_step_that_fails_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "etc").touch()
-    with pytest.raises(SetupError, match=r"Could not make the folder /etc/x .*: File exists\. Mend that, and run"):
-        Doer(tmp_path).perform(MakeFolder("/etc/x", 0o755))
+    with pytest.raises(SetupError, match=r"Could not make the folder /etc/x .*: File exists\. Fix that and run"):
+        Executor(tmp_path).perform(MakeFolder("/etc/x", 0o755))

@@ -1,4 +1,4 @@
-"""Carries out what setup has planned, on this machine or on an image that is mounted somewhere."""
+"""Executes the actions of setup, on this machine or on a mounted image."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ from robot_node.errors import SetupError
 
 _COMMAND_TIMEOUT_S = 120.0
 _START_TIMEOUT_S = 60.0
-_AGAIN = "Mend that, and run setup again: it goes on where it stopped."
-_SYSTEM_FOLDERS = ":/usr/sbin:/sbin:/usr/bin:/bin"  # su leaves a root without sbin
+_RETRY = "Fix that and run setup again: it continues where it stopped."
+_SYSTEM_FOLDERS = ":/usr/sbin:/sbin:/usr/bin:/bin"  # root's PATH after su lacks sbin
 
 
-class Doer:
-    """Carries out actions.
+class Executor:
+    """Executes actions.
 
     Args:
-        root: The machine's root folder: ``/``, or where an image is mounted.
+        root: Root folder of the target machine: ``/``, or the folder where an image is mounted.
     """
 
     def __init__(self, root: Path) -> None:
@@ -46,13 +46,13 @@ class Doer:
         self._is_image = root != Path("/")
 
     def perform(self, action: Action) -> str:  # noqa: PLR0912  # one line for each kind of action
-        """Carry out one action.
+        """Execute one action.
 
         Returns:
-            What a person should know of how it went; empty when there is nothing.
+            A note for the user; usually empty.
 
         Raises:
-            SetupError: it failed; says which command or file, and why.
+            SetupError: It failed; the text names the command or file, and the reason.
         """
         try:
             match action:
@@ -78,7 +78,7 @@ class Doer:
                     now = [] if self._is_image else ["--now"]
                     self._run("systemctl", *self._image_option(), "disable", "--quiet", *now, unit)
                     if now:
-                        self._forget_failure(unit)
+                        self._reset_failed(unit)
                 case ReloadUnits():
                     self._run("systemctl", "daemon-reload")
                 case Remove(path):
@@ -86,10 +86,10 @@ class Doer:
                 case RemoveUser(name):
                     self._remove_user(name)
         except OSError as error:
-            raise SetupError(f"Could not {action}: {error.strerror or error}.", remedy=_AGAIN) from error
+            raise SetupError(f"Could not {action}: {error.strerror or error}.", remedy=_RETRY) from error
         except subprocess.TimeoutExpired as error:
-            reason = f"it did not end within {error.timeout:.0f} s"
-            raise SetupError(f"Could not {action}: {reason}.", remedy=_AGAIN) from error
+            reason = f"timeout after {error.timeout:.0f} s"
+            raise SetupError(f"Could not {action}: {reason}.", remedy=_RETRY) from error
         return ""
 
     def _below(self, path: str) -> Path:
@@ -102,14 +102,14 @@ class Doer:
         return [f"--root={self._root}"] if self._is_image else []
 
     def _group(self, name: str) -> int:
-        """A group's number on that machine, which need not be ours."""
+        """Return the id of a group on the target machine, which may differ from this machine's."""
         if name == "root":
             return 0
         for line in self._below("/etc/group").read_text(encoding="utf-8").splitlines():
             fields = line.split(":")
             if fields[0] == name:
                 return int(fields[2])
-        raise SetupError(f"There is no group {name} after its user was made.", remedy=f"Make it: groupadd -r {name}")
+        raise SetupError(f"useradd did not create the group {name}.", remedy=f"Create it: groupadd -r {name}")
 
     def _make_folder(self, path: Path, mode: int, group: int) -> None:
         path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
@@ -135,7 +135,7 @@ class Doer:
     def _link(self, path: Path, target: str) -> None:
         path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         if path.exists() and not path.is_symlink():
-            raise SetupError(f"{path} is a file of somebody else's.", remedy="Move it out of the way.")
+            raise SetupError(f"{path} exists and is not a link of setup.", remedy="Move it to another place.")
         path.unlink(missing_ok=True)
         path.symlink_to(target)
 
@@ -147,50 +147,50 @@ class Doer:
 
     def _remove_user(self, name: str) -> None:
         self._run("userdel", *self._prefix(), name)
-        # userdel takes the group along, unless USERGROUPS_ENAB says otherwise, or it works on an image.
+        # userdel also removes the group, except with USERGROUPS_ENAB=no or on an image.
         groups = self._below("/etc/group").read_text(encoding="utf-8")
         if any(line.startswith(f"{name}:") for line in groups.splitlines()):
             self._run("groupdel", *self._prefix(), name)
 
     def _enable(self, name: str) -> str:
-        """A bus that cannot be switched on now is no reason to be without a robot, only without its display."""
+        """Enable a bus; a failure is a note, not an error, since the robot runs without its display too."""
         try:
             self._run("raspi-config", "nonint", f"do_{name}", "0")
-            self._run("udevadm", "settle", "--timeout=10")  # the device appears in the end
+            self._run("udevadm", "settle", "--timeout=10")  # the device file appears asynchronously
         except SetupError as error:
-            return f"{error.message} Restart the Pi, and run setup again: sudo reboot"
+            return f"{error.message} Restart the Pi and run setup again: sudo reboot"
         if Path(INTERFACES[name]).exists():
             return ""
-        return f"{name.upper()} will be there when the Pi has restarted: sudo reboot"
+        return f"{name.upper()} will be available after a restart of the Pi: sudo reboot"
 
-    def _forget_failure(self, unit: str) -> None:
-        """A unit that did not stop well would stay in systemctl's lists, although its file is gone."""
-        with contextlib.suppress(SetupError):  # it is forgotten already: not loaded
+    def _reset_failed(self, unit: str) -> None:
+        """Clear the unit's failed state, else systemctl goes on listing it after its file is removed."""
+        with contextlib.suppress(SetupError):  # not loaded any more
             self._run("systemctl", "reset-failed", unit)
 
     def _start(self, unit: str, *, wait: bool) -> str:
         if not wait:
             self._run("systemctl", "restart", "--no-block", unit)
-            return "It starts in the background."
+            return "The robot starts in the background."
         try:
             self._run("systemctl", "restart", unit, timeout_s=_START_TIMEOUT_S)
-        except subprocess.TimeoutExpired:  # only our waiting ends
-            return f"It is not ready after {_START_TIMEOUT_S:.0f} s. See what it says: journalctl -u {unit}"
+        except subprocess.TimeoutExpired:  # systemd continues to start it
+            return f"The robot is not ready after {_START_TIMEOUT_S:.0f} s. See its log: journalctl -u {unit}"
         return ""
 
     def _run(self, command: str, *arguments: str, timeout_s: float = _COMMAND_TIMEOUT_S) -> None:
-        """Run a command of the system.
+        """Run a system command.
 
         Raises:
-            SetupError: it is missing or failed.
-            subprocess.TimeoutExpired: it takes too long.
+            SetupError: It is missing, or failed.
+            subprocess.TimeoutExpired: It did not end within ``timeout_s`` seconds.
         """
         executable = shutil.which(command, path=os.environ.get("PATH", "") + _SYSTEM_FOLDERS)
         if executable is None:
             raise SetupError(
-                f"The command {command} is missing.", remedy="Setup is for Debian, Ubuntu and Raspberry Pi OS."
+                f"The command {command} is not installed.", remedy="Setup supports Debian, Ubuntu and Raspberry Pi OS."
             )
-        said = subprocess.run(
+        completed = subprocess.run(
             [executable, *arguments],
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -199,6 +199,6 @@ class Doer:
             timeout=timeout_s,
             env=child_environment(),
         )
-        if said.returncode:
-            reason = " ".join(said.stderr.split()).rstrip(".") or f"exit status {said.returncode}"
-            raise SetupError(f"{' '.join([command, *arguments])} failed: {reason}.", remedy=_AGAIN)
+        if completed.returncode:
+            reason = " ".join(completed.stderr.split()).rstrip(".") or f"exit status {completed.returncode}"
+            raise SetupError(f"{' '.join([command, *arguments])} failed: {reason}.", remedy=_RETRY)

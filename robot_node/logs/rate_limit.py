@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 
-from robot_node.logs.folding import Folding
+from robot_node.logs.deduplication import Deduplicator
 from robot_node.logs.formats import note_session
 
 # A start, or a session that begins, says much at once.
@@ -52,7 +52,7 @@ def _call_later(delay_s: float, function: Callable[[], None]) -> Callable[[], No
     return timer.cancel
 
 
-class LimitedHandler(logging.Handler):
+class RateLimitedHandler(logging.Handler):
     """Passes records on to a handler that writes them, and closes it.
 
     Errors have an allowance of their own: no flood of lesser lines can hide them.
@@ -80,7 +80,7 @@ class LimitedHandler(logging.Handler):
         self._clock = clock
         self._call_later = call_later
         self._lines_per_s = lines_per_s
-        self._folding = Folding(fold_s)
+        self._folding = Deduplicator(fold_s)
         self._errors, self._others = Allowance(lines_per_s, clock()), Allowance(lines_per_s, clock())
         self._left_out = 0
         self._cancel_timer: Callable[[], None] | None = None
