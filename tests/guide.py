@@ -18,7 +18,8 @@ from robot_node.apps.private_broker import PrivateBroker
 from robot_node.devices.platform import Platform
 from robot_node.settings.loading import load_settings
 from robot_node.settings.root import Settings
-from tests.end_to_end.robot_process import DEADLINE_S, environment
+from tests.end_to_end.robot_process import environment
+from tests.waiting import DEADLINE_S
 
 DOCS = Path(__file__).parents[1] / "docs"
 _SCRIPT_DEADLINE_S = 4 * DEADLINE_S

@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 from robot_node.apps.private_broker import PrivateBroker
-from tests.end_to_end.robot_process import DEADLINE_S, environment, eventually
+from tests.end_to_end.robot_process import environment
+from tests.waiting import DEADLINE_S, eventually
 
 # The whole command; the moment that it tells systemd of is when presence is on the broker.
 _TELLING = """

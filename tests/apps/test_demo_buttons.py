@@ -9,7 +9,8 @@ import pytest
 
 from robot_node.apps.demo_buttons import PIN_SETTINGS, Buttons, read_terminal
 from robot_node.core.state import CameraState
-from tests.devices.pins.rig import Robot, eventually, robot, settings_with
+from tests.devices.pins.rig import Robot, robot, settings_with
+from tests.waiting import eventually
 
 
 def buttons_of(robot: Robot) -> Buttons:

@@ -18,8 +18,8 @@ from robot_node.apps.private_broker import PrivateBroker
 from robot_node.apps.remote import PresenceChange, change_as_text, presence_changes
 from robot_node.mcp_mqtt.presence import OnlineServer
 from tests.end_to_end.robot_process import environment, robot_node
+from tests.waiting import DEADLINE_S
 
-PATIENCE_S = 45.0
 KITCHEN = "$mcp-server/presence/robot-1/tests/kitchen"
 CELLAR = "$mcp-server/presence/robot-2/tests/cellar"
 AT = datetime(2026, 7, 28, 12, 30, 15, tzinfo=UTC)
@@ -33,17 +33,17 @@ class Watch:
 
     async def line(self) -> str:
         assert self.process.stdout is not None
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(DEADLINE_S):
             return (await self.process.stdout.readline()).decode().rstrip("\n")
 
     async def complaint(self) -> str:
         assert self.process.stderr is not None
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(DEADLINE_S):
             return (await self.process.stderr.readline()).decode().rstrip("\n")
 
     async def interrupt(self) -> int:
         self.process.send_signal(signal.SIGINT)
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(DEADLINE_S):
             return await self.process.wait()
 
 

@@ -17,7 +17,8 @@ from robot_node.console.server import Console
 from robot_node.mqtt import Broker
 from tests.console.browser import ConsolePage, chromium, serving, visit
 from tests.end_to_end.footage import Footage, clip_path
-from tests.end_to_end.robot_process import SERVER_ID, RobotProcess, eventually, wait_until_online
+from tests.end_to_end.robot_process import SERVER_ID, RobotProcess, wait_until_online
+from tests.waiting import eventually
 
 SETTINGS = {
     "ROBOT_NODE_CAMERA__WIDTH": "640",

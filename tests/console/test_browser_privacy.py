@@ -18,7 +18,8 @@ from robot_node.console.server import Console
 from robot_node.settings.loading import load_settings
 from tests.console.browser import chromium, serving, visit
 from tests.console.conftest import websocket_url
-from tests.end_to_end.robot_process import DEADLINE_S, SERVER_ID, SERVER_NAME
+from tests.end_to_end.robot_process import SERVER_ID, SERVER_NAME
+from tests.waiting import DEADLINE_S
 
 LED, SWITCH = 17, 27
 

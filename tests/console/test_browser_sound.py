@@ -11,8 +11,8 @@ import pytest
 from robot_node.core.media import SAMPLE_RATE
 from tests.console.browser import ConsolePage, visit
 from tests.console.conftest import Site
-from tests.end_to_end.robot_process import eventually
 from tests.sound import loudest_hz
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -18,7 +18,8 @@ from robot_node.tools.resources import EVENTS
 from tests.console.browser import ConsolePage, frame_of, picture_of, visit
 from tests.console.conftest import Site
 from tests.end_to_end.footage import Footage
-from tests.end_to_end.robot_process import SERVER_ID, SERVER_NAME, eventually
+from tests.end_to_end.robot_process import SERVER_ID, SERVER_NAME
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

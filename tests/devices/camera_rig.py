@@ -24,6 +24,7 @@ from robot_node.devices.camera import Camera, CameraLimits
 from robot_node.devices.platform import CameraLibrary, Platform
 from robot_node.errors import DeviceError
 from robot_node.settings.devices import CameraSettings
+from tests.waiting import DEADLINE_S, eventually
 
 PIS: dict[str, Callable[[SimulatedSensor], CameraLibrary]] = {
     "simulated Pi 5": lambda sensor: camera_library(sensor, Board.PI_5),
@@ -32,8 +33,6 @@ PIS: dict[str, Callable[[SimulatedSensor], CameraLibrary]] = {
 }
 
 SETTINGS = CameraSettings(width=640, height=360, frame_rate=30, bitrate=2_000_000, keyframe_interval_s=60)
-
-DEADLINE_S = 45.0
 
 
 @dataclass
@@ -188,13 +187,6 @@ async def rig(
         yield Rig(camera, frames, state, states, indicator.told)
     finally:
         await camera.close()
-
-
-async def eventually(condition: Callable[[], bool]) -> None:
-    """Wait until a condition holds that no event announces."""
-    async with asyncio.timeout(DEADLINE_S):
-        while not condition():
-            await asyncio.sleep(0.005)
 
 
 def decode(frames: list[EncodedFrame]) -> list[npt.NDArray[np.uint8]]:

@@ -9,7 +9,7 @@ import inspect
 import logging
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 import av
 import numpy as np
@@ -22,6 +22,7 @@ from robot_node.core.state import RobotState
 from robot_node.devices.audio import Loudspeaker, Microphone
 from robot_node.devices.platform import SoundLibrary, raspberry_pi
 from tests.sound import loudest_hz, tone
+from tests.waiting import eventually
 
 
 @pytest.fixture
@@ -48,12 +49,6 @@ async def loudspeaker(pi: SimulatedPi, state: RobotState) -> AsyncIterator[Louds
     yield made
     await made.close()
     assert not pi.loudspeaker.open
-
-
-async def until(condition: Callable[[], bool], within_s: float = 45.0) -> None:
-    async with asyncio.timeout(within_s):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 async def packets(microphone: Microphone, count: int) -> list[EncodedAudio]:
@@ -87,10 +82,10 @@ async def test_the_microphone_is_closed_until_somebody_listens_and_when_nobody_d
     microphone.set_sink(lambda _: None)
     assert pi.microphone.starts == 0
     microphone.set_listened(True)
-    await until(lambda: state.snapshot.microphone_on)
+    await eventually(lambda: state.snapshot.microphone_on)
     assert pi.microphone.recording
     microphone.set_listened(False)
-    await until(lambda: not state.snapshot.microphone_on)
+    await eventually(lambda: not state.snapshot.microphone_on)
     assert not pi.microphone.recording
 
 
@@ -140,7 +135,7 @@ async def test_an_absent_microphone_is_reported_once_and_used_when_it_is_back(
 ) -> None:
     pi.microphone.absent = True
     microphone.set_listened(True)
-    await until(lambda: state.snapshot.fault("microphone") != "")
+    await eventually(lambda: state.snapshot.fault("microphone") != "")
     assert "The microphone 'default' cannot be used" in state.snapshot.fault("microphone")
     assert "[audio]" in state.snapshot.fault("microphone")
     assert not state.snapshot.microphone_on
@@ -155,14 +150,14 @@ async def test_a_microphone_that_is_unplugged_is_not_shown_as_open(
 ) -> None:
     await packets(microphone, 1)
     pi.microphone.absent = True
-    await until(lambda: "No such device" in state.snapshot.fault("microphone") or not state.snapshot.microphone_on)
+    await eventually(lambda: "No such device" in state.snapshot.fault("microphone") or not state.snapshot.microphone_on)
     assert not pi.microphone.recording
 
 
 async def test_an_unknown_device_is_named(pi: SimulatedPi, state: RobotState) -> None:
     microphone = Microphone(pi.platform, "USB", state)
     microphone.set_listened(True)
-    await until(lambda: state.snapshot.fault("microphone") != "")
+    await eventually(lambda: state.snapshot.fault("microphone") != "")
     assert "'USB'" in state.snapshot.fault("microphone")
     await microphone.close()
 
@@ -170,7 +165,7 @@ async def test_an_unknown_device_is_named(pi: SimulatedPi, state: RobotState) ->
 async def test_what_is_played_is_heard_unchanged_at_full_volume(pi: SimulatedPi, loudspeaker: Loudspeaker) -> None:
     sound = tone(440, 0.2)
     play(loudspeaker, sound)
-    await until(lambda: len(pi.loudspeaker.played) >= len(sound))
+    await eventually(lambda: len(pi.loudspeaker.played) >= len(sound))
     assert pi.loudspeaker.played == sound
 
 
@@ -179,7 +174,7 @@ async def test_the_volume_is_heard(pi: SimulatedPi, loudspeaker: Loudspeaker, vo
     sound = tone(440, 0.2)
     await loudspeaker.set_volume(volume)
     play(loudspeaker, sound)
-    await until(lambda: len(pi.loudspeaker.played) >= len(sound))
+    await eventually(lambda: len(pi.loudspeaker.played) >= len(sound))
     assert peak(pi.loudspeaker.played) == pytest.approx(share * peak(sound), abs=2)
 
 
@@ -190,18 +185,18 @@ async def test_muted_nothing_is_heard_and_unmuted_the_volume_is_as_before(
     await loudspeaker.set_volume(muted=True)
     assert (state.snapshot.volume, state.snapshot.muted) == (100, True)
     play(loudspeaker, sound)
-    await until(lambda: len(pi.loudspeaker.played) >= len(sound))
+    await eventually(lambda: len(pi.loudspeaker.played) >= len(sound))
     assert peak(pi.loudspeaker.played) == 0
     await loudspeaker.set_volume(muted=False)
     play(loudspeaker, sound)
-    await until(lambda: len(pi.loudspeaker.played) >= 2 * len(sound))
+    await eventually(lambda: len(pi.loudspeaker.played) >= 2 * len(sound))
     assert peak(pi.loudspeaker.played) == peak(sound)
 
 
 async def test_what_comes_too_fast_is_dropped_the_oldest_first(pi: SimulatedPi, loudspeaker: Loudspeaker) -> None:
     early, late = tone(440, 5.0), tone(2000, 0.5)
     play(loudspeaker, early + late)
-    await until(lambda: pi.loudspeaker.starts == 1 and not pi.loudspeaker.open)
+    await eventually(lambda: pi.loudspeaker.starts == 1 and not pi.loudspeaker.open)
     assert len(pi.loudspeaker.played) <= len(tone(1, 0.6))
     assert loudest_hz(pi.loudspeaker.played) == pytest.approx(2000, abs=10)
 
@@ -211,15 +206,15 @@ async def test_what_is_flushed_is_not_heard(pi: SimulatedPi, loudspeaker: Loudsp
     loudspeaker.flush()
     sound = tone(2000, 0.2)
     play(loudspeaker, sound)
-    await until(lambda: len(pi.loudspeaker.played) >= len(sound))
+    await eventually(lambda: len(pi.loudspeaker.played) >= len(sound))
     assert pi.loudspeaker.played == sound
 
 
 async def test_a_silent_loudspeaker_is_closed_and_opened_again(pi: SimulatedPi, loudspeaker: Loudspeaker) -> None:
     play(loudspeaker, tone(440, 0.1))
-    await until(lambda: pi.loudspeaker.starts == 1 and not pi.loudspeaker.open)
+    await eventually(lambda: pi.loudspeaker.starts == 1 and not pi.loudspeaker.open)
     play(loudspeaker, tone(440, 0.1))
-    await until(lambda: len(pi.loudspeaker.played) >= len(tone(440, 0.2)))
+    await eventually(lambda: len(pi.loudspeaker.played) >= len(tone(440, 0.2)))
     assert pi.loudspeaker.starts == 2
 
 
@@ -244,11 +239,11 @@ async def test_both_may_be_closed_while_they_work_and_leave_no_thread(pi: Simula
     microphone, loudspeaker = (kind(pi.platform, "default", state) for kind in (Microphone, Loudspeaker))
     await packets(microphone, 1)  # type: ignore[arg-type]  # a generator of two kinds
     play(loudspeaker, tone(440, 0.4))  # type: ignore[arg-type]  # the same
-    await until(lambda: pi.loudspeaker.open)
+    await eventually(lambda: pi.loudspeaker.open)
     await microphone.close()
     await loudspeaker.close()
     assert (pi.microphone.recording, pi.loudspeaker.open) == (False, False)
-    await until(lambda: threading.active_count() == before)
+    await eventually(lambda: threading.active_count() == before)
 
 
 async def test_a_machine_without_sound_says_so_through_the_real_library(state: RobotState) -> None:

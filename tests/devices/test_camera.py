@@ -14,13 +14,11 @@ from robot_node.devices.camera import Camera
 from robot_node.errors import NotReadyError
 from robot_node.settings.devices import CameraSettings
 from tests.devices.camera_rig import (
-    DEADLINE_S,
     PIS,
     SETTINGS,
     IndicatorLog,
     Pi,
     decode_jpeg,
-    eventually,
     make_pi,
     nal_types,
     open_files,
@@ -30,6 +28,7 @@ from tests.devices.camera_rig import (
     threads,
 )
 from tests.memory import resident_bytes
+from tests.waiting import DEADLINE_S, eventually
 
 pytestmark = pytest.mark.filterwarnings("ignore:setDaemon:DeprecationWarning")  # picamera2's own line
 

@@ -21,7 +21,8 @@ from robot_node.devices.camera import CameraLimits
 from robot_node.devices.capture import StalledError
 from robot_node.devices.platform import CameraLibrary, raspberry_pi
 from robot_node.errors import DeviceError, NotReadyError
-from tests.devices.camera_rig import PIS, Pi, decode, eventually, make_pi, open_files, rig
+from tests.devices.camera_rig import PIS, Pi, decode, make_pi, open_files, rig
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.filterwarnings("ignore:setDaemon:DeprecationWarning")  # picamera2's own line
 

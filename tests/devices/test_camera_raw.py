@@ -12,18 +12,8 @@ import pytest
 from hw_mocks.scenes import planes
 from robot_node.core.media import RawFrame
 from robot_node.core.state import CameraState
-from tests.devices.camera_rig import (
-    PIS,
-    Pi,
-    Pictures,
-    eventually,
-    make_pi,
-    open_files,
-    rig,
-    stamp_at,
-    stamp_of,
-    threads,
-)
+from tests.devices.camera_rig import PIS, Pi, Pictures, make_pi, open_files, rig, stamp_at, stamp_of, threads
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.filterwarnings("ignore:setDaemon:DeprecationWarning")  # picamera2's own line
 

@@ -13,18 +13,8 @@ import pytest
 
 from robot_node.core.media import EncodedFrame
 from robot_node.devices.frames import FrameHandoff
-from tests.devices.camera_rig import (
-    PIS,
-    Frames,
-    Pi,
-    decode,
-    eventually,
-    make_pi,
-    nal_types,
-    rig,
-    stamp_at,
-    stamp_of,
-)
+from tests.devices.camera_rig import PIS, Frames, Pi, decode, make_pi, nal_types, rig, stamp_at, stamp_of
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.filterwarnings("ignore:setDaemon:DeprecationWarning")  # picamera2's own line
 

@@ -7,7 +7,7 @@ import atexit
 import errno
 import logging
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -23,8 +23,7 @@ from robot_node.devices.platform import CameraLibrary, Platform, raspberry_pi
 from robot_node.face.expressions import EXPRESSIONS, Emotion
 from robot_node.face.renderer import render
 from robot_node.settings.devices import DisplaySettings
-
-DEADLINE_S = 45.0
+from tests.waiting import DEADLINE_S, eventually
 
 modules = pytest.mark.parametrize(
     ("driver", "height"), [("ssd1306", 64), ("ssd1306", 32), ("sh1106", 64), ("sh1106", 32)]
@@ -87,12 +86,6 @@ def same(one: Image.Image, other: Image.Image) -> bool:
     return one.size == other.size and ImageChops.logical_xor(one, other).getbbox() is None
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(DEADLINE_S):
-        while not condition():
-            await asyncio.sleep(0.005)
-
-
 @asynccontextmanager
 async def opened(table: Bench) -> AsyncIterator[tuple[Display, StillFace]]:
     display = table.display()
@@ -144,7 +137,7 @@ async def test_dark_lasts_until_the_next_picture() -> None:
         await display.dark()
         assert table.dark()
         transfers = table.adapter.transfers
-        await until(lambda: table.adapter.transfers > transfers + 3)  # idle, and asked whether it is there
+        await eventually(lambda: table.adapter.transfers > transfers + 3)  # idle, and asked whether it is there
         assert table.dark()
         assert table.state.snapshot.fault("display") == ""
         await face.show_emotion(Emotion.SHY)
@@ -159,7 +152,7 @@ async def test_close_frees_the_bus_and_the_thread_and_may_come_twice() -> None:
     await display.close()
     await display.close()
     assert table.adapter.open_interfaces == 0
-    await until(lambda: not any(thread.name.startswith("display") for thread in threading.enumerate()))
+    await eventually(lambda: not any(thread.name.startswith("display") for thread in threading.enumerate()))
 
 
 async def test_the_newest_picture_wins_and_the_loop_does_not_wait() -> None:
@@ -193,17 +186,17 @@ async def test_unplugged_and_plugged_in_again(
     async with opened(table) as (_, face):
         await face.show_emotion(Emotion.ANGRY)
         table.oled.unplug(code)
-        await until(lambda: table.state.snapshot.fault("display") != "")  # noticed while idle
+        await eventually(lambda: table.state.snapshot.fault("display") != "")  # noticed while idle
         assert f"The {driver} display at 0x3C on I2C bus 1 does not answer" in table.state.snapshot.fault("display")
         attempts = table.opened
-        await until(lambda: table.opened > attempts + 3)
+        await eventually(lambda: table.opened > attempts + 3)
         assert len(warnings_of(caplog)) == 1
         assert "i2cdetect -y 1" in warnings_of(caplog)[0]
 
         await face.show_emotion(Emotion.RELAXED)  # does not wait for a display that is away
 
         table.oled.plug()
-        await until(lambda: table.state.snapshot.fault("display") == "")
+        await eventually(lambda: table.state.snapshot.fault("display") == "")
         assert table.shows(Emotion.RELAXED)
         assert len([record for record in caplog.records if "answers again" in record.getMessage()]) == 1
     assert len(warnings_of(caplog)) == 1
@@ -221,9 +214,9 @@ async def test_unplugged_while_a_picture_is_on_its_way() -> None:
             await asyncio.sleep(0)
             table.oled.unplug()
             table.oled.release_clock()
-        await until(lambda: table.state.snapshot.fault("display") != "")
+        await eventually(lambda: table.state.snapshot.fault("display") != "")
         table.oled.plug()
-        await until(lambda: table.shows(Emotion.SAD))
+        await eventually(lambda: table.shows(Emotion.SAD))
 
 
 async def test_a_loose_wire_that_cuts_the_power_for_a_moment() -> None:
@@ -233,8 +226,8 @@ async def test_a_loose_wire_that_cuts_the_power_for_a_moment() -> None:
         table.oled.unplug()
         table.oled.plug()  # it answers, but has lost its set-up and is dark
         assert table.dark()
-        await until(lambda: table.shows(Emotion.PLAYFUL))
-        await until(lambda: table.state.snapshot.fault("display") == "")
+        await eventually(lambda: table.shows(Emotion.PLAYFUL))
+        await eventually(lambda: table.state.snapshot.fault("display") == "")
 
 
 async def test_a_loose_wire_while_it_is_dark() -> None:
@@ -256,7 +249,7 @@ async def test_a_module_that_cannot_be_read_is_left_in_peace(caplog: pytest.LogC
     async with opened(table) as (_, face):
         await face.show_emotion(Emotion.LAUGH)
         transfers = table.adapter.transfers
-        await until(lambda: table.adapter.transfers > transfers + 5)
+        await eventually(lambda: table.adapter.transfers > transfers + 5)
         assert table.opened == 1
         assert table.shows(Emotion.LAUGH)
     assert not warnings_of(caplog)
@@ -270,9 +263,9 @@ async def test_an_sh1106_is_driven_as_one_whatever_the_settings_say(caplog: pyte
         await face.show_emotion(Emotion.HAPPY)
         assert table.shows(Emotion.HAPPY)
         table.oled.unplug()
-        await until(lambda: "display" in table.state.snapshot.faults)
+        await eventually(lambda: "display" in table.state.snapshot.faults)
         table.oled.plug()
-        await until(lambda: table.shows(Emotion.HAPPY))
+        await eventually(lambda: table.shows(Emotion.HAPPY))
     (told,) = [text for text in warnings_of(caplog) if "SH1106" in text]
     assert "display.driver says SSD1306: it is driven as SH1106" in told
     assert 'Set driver = "sh1106" in [display]' in told
@@ -294,8 +287,8 @@ async def test_missing_at_the_start_and_plugged_in_later(caplog: pytest.LogCaptu
         assert "does not answer" in table.state.snapshot.fault("display")
         await face.show_emotion(Emotion.TIRED)
         table.oled.plug()
-        await until(lambda: table.shows(Emotion.TIRED))
-        await until(lambda: table.state.snapshot.fault("display") == "")
+        await eventually(lambda: table.shows(Emotion.TIRED))
+        await eventually(lambda: table.state.snapshot.fault("display") == "")
     assert len(warnings_of(caplog)) == 1
 
 
@@ -304,12 +297,12 @@ async def test_looking_for_a_missing_display_leaks_nothing() -> None:
     table.oled.unplug()
     hooks = atexit._ncallbacks()  # luma would add one for each attempt
     async with opened(table):
-        await until(lambda: table.opened > 10)
+        await eventually(lambda: table.opened > 10)
         for _ in range(5):
             table.oled.plug()
-            await until(lambda: table.state.snapshot.fault("display") == "")
+            await eventually(lambda: table.state.snapshot.fault("display") == "")
             table.oled.unplug()
-            await until(lambda: table.state.snapshot.fault("display") != "")
+            await eventually(lambda: table.state.snapshot.fault("display") != "")
         assert table.adapter.open_interfaces <= 1
     assert table.adapter.open_interfaces == 0
     assert atexit._ncallbacks() == hooks
@@ -328,7 +321,7 @@ async def test_the_wait_between_attempts_grows_to_its_maximum(monkeypatch: pytes
 
     monkeypatch.setattr(asyncio, "sleep", note)
     async with opened(table):
-        await until(lambda: len(waits) >= 4)
+        await eventually(lambda: len(waits) >= 4)
     assert waits[:4] == [0.01, 0.02, 0.02, 0.02]
 
 
@@ -391,7 +384,7 @@ async def test_a_picture_whose_caller_goes_away_is_shown_all_the_same() -> None:
         await asyncio.wait([caller])
         assert caller.cancelled()
         table.oled.release_clock()
-        await until(lambda: table.shows(Emotion.SURPRISED))
+        await eventually(lambda: table.shows(Emotion.SURPRISED))
 
 
 async def test_of_two_callers_at_once_the_later_one_is_seen() -> None:

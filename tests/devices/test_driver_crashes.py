@@ -18,8 +18,7 @@ from robot_node.devices.display import Display
 from robot_node.devices.platform import SoundLibrary
 from robot_node.errors import DeviceError
 from robot_node.settings.devices import CameraSettings, DisplaySettings
-
-DEADLINE_S = 30.0
+from tests.waiting import DEADLINE_S
 
 
 class Clumsy:

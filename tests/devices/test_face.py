@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import pytest
@@ -24,6 +25,7 @@ from robot_node.face.expressions import Emotion
 from robot_node.face.signs import Link, Signs
 from robot_node.settings.devices import DisplaySettings
 from tests.faces import emotion_in
+from tests.waiting import eventually
 
 ONLINE = RobotSnapshot(mcp_connected=True)
 
@@ -71,34 +73,28 @@ async def living(
     assert not pi.oled.problems
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(45):
-        while not condition():
-            await asyncio.sleep(0.005)
-
-
 @pytest.mark.parametrize(("driver", "height"), [("ssd1306", 64), ("sh1106", 64), ("ssd1306", 32), ("sh1106", 32)])
 async def test_every_emotion_is_seen(driver: Literal["ssd1306", "sh1106"], height: Literal[32, 64]) -> None:
     async with living(driver=driver, height=height) as stage:
         for emotion in (*Emotion, Emotion.NEUTRAL):
             stage.face.show_emotion(emotion)
             assert stage.state.snapshot.emotion == emotion
-            await until(lambda wanted=emotion: stage.shows(wanted))  # type: ignore[misc]  # a lambda's default
+            await eventually(partial(stage.shows, emotion))
 
 
 async def test_it_moves_by_itself_and_an_idle_one_costs_little() -> None:
     async with living() as stage:
-        await until(lambda: stage.shows(Emotion.NEUTRAL))
+        await eventually(lambda: stage.shows(Emotion.NEUTRAL))
         first = stage.pi.oled.picture()
         stage.pi.i2c.bytes_on_wire = 0
-        await until(lambda: ImageChops.logical_xor(first, stage.pi.oled.picture()).getbbox() is not None)
+        await eventually(lambda: ImageChops.logical_xor(first, stage.pi.oled.picture()).getbbox() is not None)
         assert stage.pi.i2c.bytes_on_wire < 1034  # a blink, a glance or a breath: not a whole picture
 
 
 async def test_aliases_and_own_expressions() -> None:
     async with living(expressions={"wink": {"like": "playful", "mouth": {"width": 12}}}) as stage:
         stage.face.show_emotion("crying")
-        await until(lambda: stage.shows(Emotion.SAD))
+        await eventually(lambda: stage.shows(Emotion.SAD))
         assert "wink" in stage.face.names
         stage.face.show_emotion("wink")
         assert stage.state.snapshot.emotion == "wink"
@@ -114,17 +110,17 @@ def text_rows(picture: Image.Image) -> Image.Image:
 
 async def test_text_shows_below_the_face_and_goes() -> None:
     async with living() as stage:
-        await until(lambda: stage.shows(Emotion.NEUTRAL))
+        await eventually(lambda: stage.shows(Emotion.NEUTRAL))
         shown_s = stage.face.show_text("Hello there, how are you", 0.3)
         assert shown_s == pytest.approx(0.3)
-        await until(lambda: text_rows(stage.pi.oled.picture()).getbbox() is not None)
-        await until(lambda: stage.shows(Emotion.NEUTRAL) and text_rows(stage.pi.oled.picture()).getbbox() is None)
+        await eventually(lambda: text_rows(stage.pi.oled.picture()).getbbox() is not None)
+        await eventually(lambda: stage.shows(Emotion.NEUTRAL) and text_rows(stage.pi.oled.picture()).getbbox() is None)
 
 
 async def test_the_mouth_moves_with_speech_and_the_expression_comes_back() -> None:
     async with living() as stage:
         stage.face.show_emotion(Emotion.HAPPY)
-        await until(lambda: stage.shows(Emotion.HAPPY))
+        await eventually(lambda: stage.shows(Emotion.HAPPY))
         mouths = set()
 
         def mouth() -> bytes:
@@ -136,9 +132,9 @@ async def test_the_mouth_moves_with_speech_and_the_expression_comes_back() -> No
             mouths.add(mouth())
             return len(mouths) >= 5
 
-        await until(many)
+        await eventually(many)
         stage.face.hush()
-        await until(lambda: stage.shows(Emotion.HAPPY))
+        await eventually(lambda: stage.shows(Emotion.HAPPY))
 
 
 @pytest.mark.parametrize(
@@ -178,79 +174,79 @@ async def test_what_is_true_of_the_robot_is_seen_at_a_glance(change: dict[str, o
             return picture.crop((0, 0, 8, 8)).tobytes()
 
         if signs.link is Link.CONNECTING:  # it moves
-            await until(lambda: corner(stage.pi.oled.picture()) != corner(plain.picture(2.0)))
+            await eventually(lambda: corner(stage.pi.oled.picture()) != corner(plain.picture(2.0)))
         else:
-            await until(lambda: corner(stage.pi.oled.picture()) == corner(expected.picture(2.0)))
+            await eventually(lambda: corner(stage.pi.oled.picture()) == corner(expected.picture(2.0)))
 
 
 async def test_it_listens() -> None:
     async with living() as stage:
-        await until(lambda: stage.shows(Emotion.NEUTRAL))
+        await eventually(lambda: stage.shows(Emotion.NEUTRAL))
         stage.face.listen(listening=True)
-        await until(lambda: stage.pi.oled.picture().crop((0, 0, 8, 8)).getbbox() is not None)
+        await eventually(lambda: stage.pi.oled.picture().crop((0, 0, 8, 8)).getbbox() is not None)
         stage.face.listen(listening=False)
-        await until(lambda: stage.pi.oled.picture().crop((0, 0, 8, 8)).getbbox() is None)
+        await eventually(lambda: stage.pi.oled.picture().crop((0, 0, 8, 8)).getbbox() is None)
 
 
 async def test_a_face_comes_back_by_itself() -> None:
     async with living() as stage:
-        await until(lambda: stage.shows(Emotion.NEUTRAL))
+        await eventually(lambda: stage.shows(Emotion.NEUTRAL))
         stage.pi.oled.unplug()
-        await until(lambda: stage.state.snapshot.fault("display") != "")
+        await eventually(lambda: stage.state.snapshot.fault("display") != "")
         stage.face.show_emotion(Emotion.ANGRY)
         stage.pi.oled.plug()
-        await until(lambda: stage.shows(Emotion.ANGRY))
+        await eventually(lambda: stage.shows(Emotion.ANGRY))
         assert stage.state.snapshot.fault("display") == ""
 
 
 async def test_unplugged_while_the_face_turns() -> None:
     async with living() as stage:
-        await until(lambda: stage.shows(Emotion.NEUTRAL))
+        await eventually(lambda: stage.shows(Emotion.NEUTRAL))
         for emotion in (Emotion.TIRED, Emotion.SURPRISED):
             before = stage.pi.oled.picture().tobytes()
             stage.face.show_emotion(emotion)
-            await until(lambda before=before: stage.pi.oled.picture().tobytes() != before)  # type: ignore[misc]  # a lambda's default
+            await eventually(lambda before=before: stage.pi.oled.picture().tobytes() != before)  # type: ignore[misc]  # a lambda's default
             stage.pi.oled.unplug()
-            await until(lambda: stage.state.snapshot.fault("display") != "")
+            await eventually(lambda: stage.state.snapshot.fault("display") != "")
             stage.pi.oled.plug()
-            await until(lambda emotion=emotion: stage.shows(emotion))  # type: ignore[misc]  # a lambda's default
+            await eventually(partial(stage.shows, emotion))
 
 
 async def test_night_dims_and_morning_does_not() -> None:
     care = Care(contrast=200, night=Night.parse("22:00-07:00"), night_contrast=5)
     async with living(care=care) as stage:
-        await until(lambda: stage.pi.oled.controller.contrast == 200)
+        await eventually(lambda: stage.pi.oled.controller.contrast == 200)
         stage.local = dt.time(23, 30)
         stage.face.show_emotion(Emotion.TIRED)
-        await until(lambda: stage.pi.oled.controller.contrast == 5)
+        await eventually(lambda: stage.pi.oled.controller.contrast == 5)
         stage.local = dt.time(7)
         stage.face.show_emotion(Emotion.HAPPY)
-        await until(lambda: stage.pi.oled.controller.contrast == 200)
+        await eventually(lambda: stage.pi.oled.controller.contrast == 200)
 
 
 async def test_it_goes_dark_when_nothing_happens_and_wakes() -> None:
     async with living(care=Care(off_after_s=0.2)) as stage:
-        await until(lambda: not stage.dark)
-        await until(lambda: stage.dark)
+        await eventually(lambda: not stage.dark)
+        await eventually(lambda: stage.dark)
         assert not stage.pi.oled.controller.on
         stage.face.show_emotion(Emotion.SURPRISED)
-        await until(lambda: stage.shows(Emotion.SURPRISED))
+        await eventually(lambda: stage.shows(Emotion.SURPRISED))
 
 
 async def test_while_the_robot_sees_it_does_not_go_dark() -> None:
     async with living(care=Care(off_after_s=0.2)) as stage:
         stage.state.update(camera=CameraState.ON)
-        await until(lambda: not stage.dark)
+        await eventually(lambda: not stage.dark)
         began = stage.pi.i2c.transfers
-        await until(lambda: stage.pi.i2c.transfers > began + 100)
+        await eventually(lambda: stage.pi.i2c.transfers > began + 100)
         assert not stage.dark
         stage.state.update(camera=CameraState.OFF)
-        await until(lambda: stage.dark)
+        await eventually(lambda: stage.dark)
 
 
 async def test_a_text_is_shown_to_its_end_before_it_goes_dark() -> None:
     async with living(care=Care(off_after_s=0.1)) as stage:
-        await until(lambda: stage.dark)
+        await eventually(lambda: stage.dark)
         stage.face.show_text("Here is one whole line; and another whole line of text", 1.5)
         seen = set()
 
@@ -260,8 +256,8 @@ async def test_a_text_is_shown_to_its_end_before_it_goes_dark() -> None:
                 seen.add(rows.tobytes())
             return len(seen) >= 2
 
-        await until(ends)
-        await until(lambda: stage.dark)
+        await eventually(ends)
+        await eventually(lambda: stage.dark)
 
 
 async def test_the_picture_shifts() -> None:
@@ -273,7 +269,7 @@ async def test_the_picture_shifts() -> None:
             seen.add(box and box[0])
             return len(seen - {None}) >= 2
 
-        await until(moved)
+        await eventually(moved)
 
 
 async def test_without_a_display_there_is_a_picture_all_the_same() -> None:
@@ -285,7 +281,7 @@ async def test_without_a_display_there_is_a_picture_all_the_same() -> None:
     before = face.picture.tobytes()
     task = asyncio.create_task(face.live())
     face.show_emotion(Emotion.LAUGH)
-    await until(lambda: face.picture.tobytes() != before)
+    await eventually(lambda: face.picture.tobytes() != before)
     assert state.snapshot.emotion == "laugh"
     assert pi.i2c.transfers == 0
     task.cancel()

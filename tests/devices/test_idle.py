@@ -7,7 +7,8 @@ import asyncio
 from robot_node.core.state import CameraState, RobotState
 from robot_node.devices.camera import Camera
 from robot_node.devices.idle import IdleTimer
-from tests.devices.camera_rig import SETTINGS, eventually, make_pi
+from tests.devices.camera_rig import SETTINGS, make_pi
+from tests.waiting import eventually
 
 
 class Clock:

@@ -17,7 +17,8 @@ from robot_node.devices.camera import CameraLimits
 from robot_node.devices.capture import StalledError
 from robot_node.devices.stalls import Pictures, restart_when_stalled, switch_on_at_start
 from robot_node.errors import DeviceError, ServiceError
-from tests.devices.camera_rig import DEADLINE_S, PIS, Pi, Rig, eventually, make_pi, rig
+from tests.devices.camera_rig import PIS, Pi, Rig, make_pi, rig
+from tests.waiting import DEADLINE_S, eventually
 
 pytestmark = pytest.mark.filterwarnings("ignore:setDaemon:DeprecationWarning")  # picamera2's own line
 

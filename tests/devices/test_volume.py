@@ -17,8 +17,9 @@ from robot_node.devices.audio import Loudspeaker
 from robot_node.devices.platform import raspberry_pi
 from robot_node.devices.volume import controls, mixer_of
 from robot_node.errors import DeviceError
-from tests.devices.test_audio import peak, play, until
+from tests.devices.test_audio import peak, play
 from tests.sound import tone
+from tests.waiting import eventually
 
 SOUND = tone(440, 0.2)
 
@@ -42,7 +43,7 @@ async def played(pi: SimulatedPi, loudspeaker: Loudspeaker) -> bytes:
     """What the card is given next."""
     before = len(pi.loudspeaker.played)
     play(loudspeaker, SOUND)
-    await until(lambda: len(pi.loudspeaker.played) >= before + len(SOUND))
+    await eventually(lambda: len(pi.loudspeaker.played) >= before + len(SOUND))
     return pi.loudspeaker.played[before:]
 
 
@@ -108,7 +109,7 @@ async def test_a_card_that_was_plugged_in_again_gets_the_volume_again(
     await loudspeaker.set_volume(30)
     pi.loudspeaker.absent = pi.mixer.absent = True
     play(loudspeaker, SOUND)
-    await until(lambda: loudspeaker._state.snapshot.fault("loudspeaker") != "")
+    await eventually(lambda: loudspeaker._state.snapshot.fault("loudspeaker") != "")
     pi.mixer.controls["PCM"] = SimulatedControl(volume=100)  # as cards begin
     pi.loudspeaker.absent = pi.mixer.absent = False
 
@@ -116,7 +117,7 @@ async def test_a_card_that_was_plugged_in_again_gets_the_volume_again(
         play(loudspeaker, SOUND)
         return pi.mixer.controls["PCM"].volume == 30
 
-    await until(speaks_at_the_volume)
+    await eventually(speaks_at_the_volume)
 
 
 @pytest.mark.parametrize(

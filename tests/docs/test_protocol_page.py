@@ -13,8 +13,9 @@ from robot_node.mcp_mqtt.topics import ServerTopics, client_capability, client_p
 from robot_node.webrtc import status_channel
 from robot_node.webrtc.messages import encode_message, messages_topic, parse_message
 from robot_node.webrtc.signaling import MAX_MESSAGE_BYTES, EndOfCandidates, answers_topic, encode, offers_topic, parse
-from tests.end_to_end.robot_process import DEADLINE_S, plain_client
+from tests.end_to_end.robot_process import plain_client
 from tests.guide import DOCS, Running, Terminal, blocks, robot
+from tests.waiting import DEADLINE_S
 
 PAGE = (DOCS / "protocol.md").read_text()
 RPC = "$mcp-rpc/shell/demo-robot/demo/robot"

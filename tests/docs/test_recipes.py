@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -16,8 +15,8 @@ from PIL import Image
 from robot_node.apps.demo_buttons import PIN_SETTINGS, Buttons
 from robot_node.apps.private_broker import PrivateBroker, free_port
 from robot_node.settings.loading import load_settings
-from tests.end_to_end.robot_process import DEADLINE_S
 from tests.guide import DOCS, Terminal, blocks, robot
+from tests.waiting import eventually
 
 RECIPES = blocks("recipes.md")
 QUICK_SLEEP = "sleep() { command sleep 0.1; }\n"
@@ -36,12 +35,6 @@ async def buttons(broker: PrivateBroker) -> AsyncIterator[Buttons]:
         yield Buttons(settings, platform)
 
 
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(DEADLINE_S):
-        while not condition():
-            await asyncio.sleep(0.05)
-
-
 def test_every_recipe_is_tried_here() -> None:
     tests = Path(__file__).read_text()
     assert [name for name in RECIPES if f'RECIPES["{name}"]' not in tests] == []
@@ -53,7 +46,7 @@ def test_every_recipe_is_tried_here() -> None:
 @pytest.mark.usefixtures("buttons")
 async def test_a_photo_every_minute(terminal: Terminal) -> None:
     async with terminal.running(QUICK_SLEEP + RECIPES["every minute"]):
-        await until(lambda: len(list(terminal.folder.glob("photo-*.jpg"))) > 1)
+        await eventually(lambda: len(list(terminal.folder.glob("photo-*.jpg"))) > 1)
     for photo in terminal.folder.glob("photo-*.jpg"):
         with Image.open(photo) as picture:
             assert picture.size == (320, 240)
@@ -95,14 +88,14 @@ async def test_two_robots(terminal: Terminal) -> None:
         await stack.enter_async_context(terminal.running(RECIPES["coming and going"]))
         async with terminal.running(RECIPES["second robot"]) as second:
             await second.until("WebRTC connection to")
-            await until(lambda: log.exists() and "robot-two" in log.read_text())
+            await eventually(lambda: log.exists() and "robot-two" in log.read_text())
             await terminal.run(RECIPES["watch both"].replace("--frames 90", "--frames 15"))
             for name in ("demo-robot", "robot-two"):
                 assert (terminal.folder / f"{name}.mp4").stat().st_size > 0
             said = await terminal.run(RECIPES["all robots"], program=sys.executable)
             assert "demo/two shows neutral and has 0 viewers" in said
             assert "demo/robot shows neutral and has" in said
-        await until(lambda: '"offline"' in log.read_text())
+        await eventually(lambda: '"offline"' in log.read_text())
     told = [json.loads(line) for line in log.read_text().splitlines()]
     assert [(line["event"], line["server_id"]) for line in told if line["server_id"] == "robot-two"] == [
         ("online", "robot-two"),

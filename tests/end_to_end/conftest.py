@@ -9,7 +9,8 @@ import pytest
 
 from robot_node.apps.private_broker import PrivateBroker
 from tests.end_to_end.footage import Footage, clip_path
-from tests.end_to_end.robot_process import RobotProcess, eventually, wait_until_online
+from tests.end_to_end.robot_process import RobotProcess, wait_until_online
+from tests.waiting import eventually
 
 
 @pytest.fixture(scope="session")

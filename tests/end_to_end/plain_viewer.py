@@ -13,7 +13,8 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpReceiver, RTCSessi
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
 from robot_node.apps.private_broker import PrivateBroker
-from tests.end_to_end.robot_process import DEADLINE_S, SERVER_ID, plain_client
+from tests.end_to_end.robot_process import SERVER_ID, plain_client
+from tests.waiting import DEADLINE_S
 
 
 class PlainViewer:

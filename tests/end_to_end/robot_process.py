@@ -8,7 +8,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,21 +16,11 @@ import aiomqtt
 from PIL import Image
 
 from robot_node.apps.private_broker import PrivateBroker
+from tests.waiting import DEADLINE_S
 
 SERVER_ID = "robot-under-test"
 SERVER_NAME = "tests/robot"
 PRESENCE = f"$mcp-server/presence/{SERVER_ID}/{SERVER_NAME}"
-DEADLINE_S = 45.0
-
-
-async def eventually(condition: Callable[[], bool], what: str, *, deadline_s: float = DEADLINE_S) -> None:
-    """Wait for something in another process that sends no event."""
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + deadline_s
-    while not condition():
-        if loop.time() > deadline:
-            raise AssertionError(f"not within {deadline_s:.0f} s: {what}")
-        await asyncio.sleep(0.02)
 
 
 def family(pid: int) -> set[int]:

@@ -13,7 +13,8 @@ import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from tests.end_to_end.robot_process import eventually, family, is_alive
+from tests.end_to_end.robot_process import family, is_alive
+from tests.waiting import eventually
 
 REPOSITORY = Path(__file__).parents[2]
 COMMAND_TIMEOUT_S = 400.0

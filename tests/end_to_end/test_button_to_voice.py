@@ -22,8 +22,9 @@ from robot_node.core.media import SAMPLE_RATE
 from robot_node.mcp_mqtt.client import mqtt_transport
 from robot_node.mqtt import Broker
 from robot_node.settings.loading import load_settings
-from tests.end_to_end.robot_process import SERVER_ID, SERVER_NAME, eventually
+from tests.end_to_end.robot_process import SERVER_ID, SERVER_NAME
 from tests.sound import loudest_hz
+from tests.waiting import eventually
 from tests.webrtc.peer import peer
 from tests.webrtc.test_audio import offer, sound_of
 

@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 
 from robot_node.settings.root import BrokerSettings
-from tests.end_to_end.robot_process import DEADLINE_S, environment, eventually, family, is_alive
+from tests.end_to_end.robot_process import environment, family, is_alive
+from tests.waiting import DEADLINE_S, eventually
 
 ROBOT_NODE = str(Path(sys.executable).with_name("robot-node"))
 README = Path(__file__).parents[2] / "README.md"

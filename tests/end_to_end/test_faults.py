@@ -14,17 +14,16 @@ import pytest
 
 from robot_node.apps.private_broker import PrivateBroker
 from tests.end_to_end.robot_process import (
-    DEADLINE_S,
     PRESENCE,
     SERVER_ID,
     RobotProcess,
     environment,
-    eventually,
     is_retained,
     presence,
     robot_node,
     wait_until_online,
 )
+from tests.waiting import DEADLINE_S, eventually
 
 QUICK = {"ROBOT_NODE_BROKER__KEEPALIVE_S": "1", "ROBOT_NODE_BROKER__CONNECT_TIMEOUT_S": "1"}
 

@@ -15,15 +15,9 @@ from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mcp_mqtt.client import mqtt_transport
 from robot_node.mqtt import Broker
 from tests.end_to_end.plain_viewer import watching
-from tests.end_to_end.robot_process import (
-    DEADLINE_S,
-    SERVER_ID,
-    SERVER_NAME,
-    RobotProcess,
-    plain_client,
-    wait_until_online,
-)
+from tests.end_to_end.robot_process import SERVER_ID, SERVER_NAME, RobotProcess, plain_client, wait_until_online
 from tests.speech.spoken import spoken_file
+from tests.waiting import DEADLINE_S
 
 EVENTS = "robot://events"
 

@@ -23,15 +23,14 @@ from robot_node.mqtt import Broker
 from robot_node.settings.loading import load_settings
 from tests.end_to_end.plain_viewer import watching
 from tests.end_to_end.robot_process import (
-    DEADLINE_S,
     PRESENCE,
     SERVER_ID,
     SERVER_NAME,
     RobotProcess,
-    eventually,
     plain_client,
     wait_until_online,
 )
+from tests.waiting import DEADLINE_S, eventually
 
 
 @contextlib.asynccontextmanager

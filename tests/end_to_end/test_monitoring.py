@@ -27,15 +27,7 @@ from robot_node.core.counters import Link
 from robot_node.robot.monitoring.figures import Figures
 from tests.end_to_end import test_two_users as two_users
 from tests.end_to_end.plain_viewer import watching
-from tests.end_to_end.robot_process import (
-    DEADLINE_S,
-    SERVER_ID,
-    RobotProcess,
-    eventually,
-    is_retained,
-    plain_client,
-    wait_until_online,
-)
+from tests.end_to_end.robot_process import SERVER_ID, RobotProcess, is_retained, plain_client, wait_until_online
 from tests.end_to_end.test_keeping_going import a_robot, an_agent, status
 from tests.mcp_mqtt.packets import Publish
 from tests.mcp_mqtt.peers import raw_peer
@@ -43,6 +35,7 @@ from tests.mcp_mqtt.raw_socket import raw_socket
 from tests.mcp_mqtt.tap import Tap
 from tests.robot.monitoring.queries import MADE_BY_PROMETHEUS, asked_for, dashboard_queries, rule_queries
 from tests.robot.monitoring.test_prometheus_files import promtool
+from tests.waiting import DEADLINE_S, eventually
 
 HEALTH = f"robot-node/{SERVER_ID}/health"
 STATE = f"robot-node/{SERVER_ID}/state"

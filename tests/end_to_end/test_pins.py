@@ -17,7 +17,7 @@ from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mcp_mqtt.client import mqtt_transport
 from robot_node.mqtt import Broker
 from robot_node.settings.loading import load_settings
-from tests.devices.pins.rig import eventually
+from tests.waiting import eventually
 
 SERVER_ID, SERVER_NAME = "robot-with-pins", "tests/pins"
 AHEAD, BACK, NECK, BUTTON, LED, SWITCH = 20, 21, 18, 22, 17, 27

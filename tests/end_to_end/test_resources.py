@@ -20,7 +20,6 @@ from robot_node.mcp_mqtt.client import mqtt_transport
 from robot_node.mqtt import Broker
 from tests.end_to_end.plain_viewer import watching
 from tests.end_to_end.robot_process import (
-    DEADLINE_S,
     SERVER_ID,
     SERVER_NAME,
     RobotProcess,
@@ -28,6 +27,7 @@ from tests.end_to_end.robot_process import (
     robot_node,
     wait_until_online,
 )
+from tests.waiting import DEADLINE_S
 
 EVENTS = "robot://events"
 GUIDE = Path(__file__).parents[2] / "docs" / "resources.md"

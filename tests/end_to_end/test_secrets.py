@@ -23,7 +23,8 @@ from robot_node.errors import SettingsError
 from robot_node.mqtt import Broker
 from robot_node.settings.loading import load_settings
 from robot_node.webrtc.ice_servers import parse_ice_server
-from tests.end_to_end.robot_process import SERVER_ID, RobotProcess, environment, eventually, robot_node
+from tests.end_to_end.robot_process import SERVER_ID, RobotProcess, environment, robot_node
+from tests.waiting import eventually
 
 TELLTALE = f"tell/tale@{os.getpid():x}"  # these tests look at all processes; others may run them at the same time
 FORMS = (TELLTALE, quote(TELLTALE, safe=""), base64.b64encode(TELLTALE.encode()).decode())

@@ -11,8 +11,9 @@ import pytest
 
 from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mqtt import Broker
-from tests.end_to_end.robot_process import SERVER_ID, RobotProcess, eventually, robot_node, wait_until_online
+from tests.end_to_end.robot_process import SERVER_ID, RobotProcess, robot_node, wait_until_online
 from tests.sound import loudest_hz
+from tests.waiting import eventually
 from tests.webrtc.peer import peer
 from tests.webrtc.test_audio import hear, offer
 

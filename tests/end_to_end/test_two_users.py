@@ -29,9 +29,10 @@ from robot_node.mcp_mqtt.client import mqtt_transport
 from robot_node.mcp_mqtt.guard import Guard
 from robot_node.mcp_mqtt.presence import directory, online_servers
 from robot_node.mqtt import Broker
-from tests.end_to_end.robot_process import DEADLINE_S, RobotProcess, environment, eventually, robot_node
+from tests.end_to_end.robot_process import RobotProcess, environment, robot_node
 from tests.mcp_mqtt.peers import DISCONNECTED, initialize
 from tests.mcp_mqtt.toys import Toy, running
+from tests.waiting import DEADLINE_S, eventually
 
 CONFIG = Path(__file__).parents[2] / "config"
 SERVER_ID, SERVER_NAME = "robot-kitchen", "robot-node/kitchen"

@@ -26,8 +26,9 @@ from robot_node.webrtc.messages import (
     messages_topic,
     parse_message,
 )
-from tests.end_to_end.robot_process import SERVER_ID, RobotProcess, eventually, wait_until_online
+from tests.end_to_end.robot_process import SERVER_ID, RobotProcess, wait_until_online
 from tests.end_to_end.test_whole_path import agent
+from tests.waiting import eventually
 from tests.webrtc.media_backend import media_backend
 from tests.webrtc.peer import peer
 from tests.webrtc.test_audio import offer, sound_of

@@ -29,13 +29,13 @@ from tests.end_to_end.robot_process import (
     SERVER_ID,
     SERVER_NAME,
     RobotProcess,
-    eventually,
     is_retained,
     presence,
     robot_node,
     wait_until_online,
 )
 from tests.faces import emotion_in
+from tests.waiting import eventually
 
 
 @contextlib.asynccontextmanager

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from robot_node.apps.private_broker import PrivateBroker
 from tests.end_to_end.plain_viewer import watching
-from tests.end_to_end.robot_process import DEADLINE_S, SERVER_ID, RobotProcess, wait_until_online
+from tests.end_to_end.robot_process import SERVER_ID, RobotProcess, wait_until_online
 from tests.end_to_end.test_keeping_going import an_agent, events, status
+from tests.waiting import DEADLINE_S
 
 YEARS = 365
 

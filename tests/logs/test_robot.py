@@ -14,14 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from robot_node.apps.private_broker import PrivateBroker
-from tests.end_to_end.robot_process import (
-    SERVER_ID,
-    RobotProcess,
-    environment,
-    eventually,
-    robot_node,
-    wait_until_online,
-)
+from tests.end_to_end.robot_process import SERVER_ID, RobotProcess, environment, robot_node, wait_until_online
+from tests.waiting import eventually
 
 KEEPER = {
     "ROBOT_NODE_ACCESS__ROLES": json.dumps({"keeper": {"allowed_tools": ["set_log_level"]}}),

@@ -16,13 +16,13 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mqtt import Broker
+from tests.waiting import DEADLINE_S
 
 SERVER_ID = "robot-1"
 SERVER_NAME = "robot-node/kitchen"
 CONTROL = f"$mcp-server/{SERVER_ID}/{SERVER_NAME}"
 PRESENCE = f"$mcp-server/presence/{SERVER_ID}/{SERVER_NAME}"
 CAPABILITY = f"$mcp-server/capability/{SERVER_ID}/{SERVER_NAME}"
-PATIENCE_S = 45.0
 """How long a test waits for what must come; never how long it takes."""
 
 
@@ -117,7 +117,7 @@ class RawPeer:
         for index, message in enumerate(self._kept):
             if wanted(message):
                 return self._kept.pop(index)
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(DEADLINE_S):
             while not wanted(message := await self._received.get()):
                 self._kept.append(message)
         return message
@@ -171,13 +171,6 @@ async def raw_peer(
             await client.__aexit__(None, None, None)
 
 
-async def eventually(event: asyncio.Event) -> None:
-    async with asyncio.timeout(PATIENCE_S):
+async def until_set(event: asyncio.Event) -> None:
+    async with asyncio.timeout(DEADLINE_S):
         await event.wait()
-
-
-async def until_true(condition: Callable[[], bool]) -> None:
-    """Poll what has no event."""
-    async with asyncio.timeout(PATIENCE_S):
-        while not condition():
-            await asyncio.sleep(0.01)

@@ -11,8 +11,8 @@ from typing import NamedTuple, Self, TypeVar
 from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mqtt import Broker
 from tests.mcp_mqtt.packets import Connack, Connect, Packet, Publish, UserProperties, decode
-from tests.mcp_mqtt.peers import PATIENCE_S
 from tests.mcp_mqtt.proxy import in_packet
+from tests.waiting import DEADLINE_S
 
 P = TypeVar("P")
 
@@ -86,7 +86,7 @@ class Tap:
         def found() -> list[Seen]:
             return [each for each in self.seen if wanted(each)]
 
-        async with asyncio.timeout(PATIENCE_S), self._news:
+        async with asyncio.timeout(DEADLINE_S), self._news:
             await self._news.wait_for(lambda: len(found()) >= count)
         return found()[count - 1]
 

@@ -14,8 +14,8 @@ from paho.mqtt.client import topic_matches_sub
 
 from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mqtt import Broker, Connection, ConnectOptions, Incoming, Subscription, connect
-from tests.end_to_end.robot_process import DEADLINE_S, eventually
 from tests.tools.test_access_files import EMQX, MOSQUITTO, emqx_rules
+from tests.waiting import DEADLINE_S, eventually
 
 KITCHEN = "robot-kitchen"
 DIALER = f"{KITCHEN}-dialer"

@@ -22,7 +22,6 @@ from tests.mcp_mqtt.peers import (
     CONTROL,
     DISCONNECTED,
     INITIALIZED,
-    PATIENCE_S,
     SERVER_ID,
     SERVER_NAME,
     call,
@@ -31,6 +30,7 @@ from tests.mcp_mqtt.peers import (
     rpc_topic,
 )
 from tests.mcp_mqtt.raw_socket import RawSocket, publish, raw_socket, subscribe
+from tests.waiting import DEADLINE_S
 
 MEMORY_BOUND = 512 * 1024
 """Bytes by which the server may have grown after an attack: less than any of them costs while it goes on."""
@@ -265,7 +265,7 @@ class Bystander:
 async def bystander(broker: PrivateBroker) -> AsyncIterator[Bystander]:
     address = Broker.from_url(broker.url)
     async with Client(
-        mqtt_transport(address, SERVER_ID, SERVER_NAME, client_id="bystander", online_timeout_s=PATIENCE_S)
+        mqtt_transport(address, SERVER_ID, SERVER_NAME, client_id="bystander", online_timeout_s=DEADLINE_S)
     ) as client:
         yield Bystander(client)
 
@@ -278,7 +278,7 @@ async def test_afterwards_everything_is_as_it_was(victim: PrivateBroker, attack:
         usual_s, memory = await client.median_s(), await client.allocated()
         await attacked(victim, attack)
         await settled(client, memory)
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + DEADLINE_S
         while (present_s := await client.median_s()) > SLOWDOWN * usual_s:  # a busy machine may be slow too
             assert time.monotonic() < deadline, f"A call takes {present_s:.4f} s; before it took {usual_s:.4f} s"
 
@@ -292,7 +292,7 @@ async def attacked(victim: PrivateBroker, attack: Attack) -> None:
 
 async def settled(client: Bystander, memory: int) -> None:
     """Wait until what the attack left behind is gone."""
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + DEADLINE_S
     while (now := await client.allocated()) > memory + MEMORY_BOUND:
         assert time.monotonic() < deadline, f"{now - memory} bytes are still allocated"
         await asyncio.sleep(0.1)  # what is asked of another process has no event

@@ -20,16 +20,15 @@ from tests.mcp_mqtt.peers import (
     CAPABILITY,
     CONTROL,
     DISCONNECTED,
-    PATIENCE_S,
     PRESENCE,
     SERVER_ID,
     SERVER_NAME,
     raw_peer,
     rpc_topic,
-    until_true,
 )
 from tests.mcp_mqtt.proxy import Proxy, in_packet
 from tests.mcp_mqtt.toys import Toy, running
+from tests.waiting import DEADLINE_S, eventually
 
 MODES = ["auto", "legacy", "2026-07-28"]
 ONLINE = {"jsonrpc": "2.0", "method": "notifications/server/online", "params": {"server_name": SERVER_NAME}}
@@ -73,7 +72,7 @@ async def test_progress_arrives_in_order(address: Broker, mode: str) -> None:
 
     async with Client(mqtt_transport(address, SERVER_ID, SERVER_NAME), mode=mode) as client:
         await client.call_tool("count", {"to": 3}, progress_callback=on_progress)
-        await until_true(lambda: len(steps) == 3)
+        await eventually(lambda: len(steps) == 3)
     assert steps == [(1, 3, "step 1"), (2, 3, "step 2"), (3, 3, "step 3")]
 
 
@@ -99,7 +98,7 @@ async def test_a_picture_is_image_content(address: Broker, mode: str) -> None:
 async def test_a_call_that_its_caller_gives_up_is_cancelled_at_the_server(address: Broker, toy: Toy, mode: str) -> None:
     async with Client(mqtt_transport(address, SERVER_ID, SERVER_NAME), mode=mode) as client:
         calling = asyncio.create_task(client.call_tool("wait", {"name": "mine"}))
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(DEADLINE_S):
             await toy.started.get()
             calling.cancel()
             assert await toy.ended.get() == "mine cancelled"
@@ -113,7 +112,7 @@ async def test_two_clients_at_once_get_their_own_answers(address: Broker, toy: T
         Client(mqtt_transport(address, SERVER_ID, SERVER_NAME, client_id="two"), mode="legacy") as two,
     ):
         waiting = asyncio.create_task(one.call_tool("wait", {"name": "x"}))
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(DEADLINE_S):
             await toy.started.get()
         answers = await asyncio.gather(*(client.call_tool("who", {}) for client in (one, two) * 20))
         assert [text_of(answer) for answer in answers] == ["one", "two"] * 20
@@ -177,8 +176,8 @@ async def test_leaving_says_disconnected_and_the_server_forgets(broker: PrivateB
             pass
         goodbye = await observer.until(lambda message: message.topic == "$mcp-client/presence/agent")
     assert goodbye.json == DISCONNECTED
-    await until_true(lambda: "MCP session of agent" not in {task.get_name() for task in asyncio.all_tasks()})
-    await until_true(lambda: "Received DISCONNECT from agent" in broker.log)
+    await eventually(lambda: "MCP session of agent" not in {task.get_name() for task in asyncio.all_tasks()})
+    await eventually(lambda: "Received DISCONNECT from agent" in broker.log)
 
 
 async def test_a_server_that_is_not_online_is_an_error_that_says_so(address: Broker) -> None:
@@ -212,7 +211,7 @@ async def test_a_server_that_goes_offline_fails_the_pending_calls_at_once(
         Client(mqtt_transport(address, SERVER_ID, SERVER_NAME), mode=mode) as client,
     ):
         calling = asyncio.create_task(client.call_tool("wait", {}))
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(DEADLINE_S):
             await toy.started.get()
             proxy.cut()  # it dies: the broker publishes its will
             with pytest.raises(MCPError, match=r"Server robot-1 \(robot-node/kitchen\) went offline"):
@@ -228,7 +227,7 @@ async def test_a_lost_connection_fails_the_pending_calls_at_once(broker: Private
         Client(mqtt_transport(proxy.address, SERVER_ID, SERVER_NAME), mode=mode) as client,
     ):
         calling = asyncio.create_task(client.call_tool("wait", {}))
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(DEADLINE_S):
             await toy.started.get()
             proxy.cut()
             with pytest.raises(MCPError, match="The connection to the broker was lost"):
@@ -240,7 +239,7 @@ async def test_a_killed_broker_fails_the_pending_calls_at_once(
 ) -> None:
     async with running(broker, toy), Client(mqtt_transport(address, SERVER_ID, SERVER_NAME)) as client:
         calling = asyncio.create_task(client.call_tool("wait", {}))
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(DEADLINE_S):
             await toy.started.get()
             broker.signal(signal.SIGKILL)
             with pytest.raises(MCPError, match="The connection to the broker was lost"):
@@ -254,7 +253,7 @@ async def test_a_server_may_end_the_session(broker: PrivateBroker, address: Brok
         Client(mqtt_transport(address, SERVER_ID, SERVER_NAME, client_id="agent")) as client,
     ):
         calling = asyncio.create_task(client.call_tool("wait", {}))
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(DEADLINE_S):
             await toy.started.get()
             await admin.publish(rpc_topic("agent"), DISCONNECTED, sender=SERVER_ID)
             with pytest.raises(MCPError, match="ended the session"):
@@ -279,7 +278,7 @@ async def test_progress_starts_the_time_limit_anew_and_the_call_is_cancelled_at_
     async with Client(mqtt_transport(address, SERVER_ID, SERVER_NAME, time_limits=limits)) as client:
         with pytest.raises(MCPError, match=r"did not answer tools/call within 0\.2 s"):
             await client.call_tool("wait", {"name": "slow"})
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(DEADLINE_S):
             assert await toy.ended.get() == "slow cancelled"
 
 
@@ -362,7 +361,7 @@ async def test_a_change_of_the_tools_reaches_every_client(address: Broker) -> No
         Client(mqtt_transport(address, SERVER_ID, SERVER_NAME), mode="legacy") as other,
     ):
         await other.call_tool("announce", {"times": 1})
-        await until_true(lambda: "ToolListChangedNotification" in seen)
+        await eventually(lambda: "ToolListChangedNotification" in seen)
 
 
 @pytest.mark.usefixtures("online")
@@ -371,7 +370,7 @@ async def test_clients_leave_nothing_running(address: Broker) -> None:
     for mode in MODES:
         async with Client(mqtt_transport(address, SERVER_ID, SERVER_NAME), mode=mode) as client:
             await client.list_tools()
-    await until_true(lambda: asyncio.all_tasks() == before)
+    await eventually(lambda: asyncio.all_tasks() == before)
 
 
 async def test_calls_work_at_qos_1_and_over_websockets(broker: PrivateBroker, toy: Toy) -> None:

@@ -36,19 +36,10 @@ from robot_node.mcp_mqtt.link import Streams, TimeLimits
 from robot_node.mcp_mqtt.notifier import Notifier
 from robot_node.mcp_mqtt.server import ServerOptions, serve
 from robot_node.mqtt import Broker
-from tests.mcp_mqtt.peers import (
-    CAPABILITY,
-    DISCONNECTED,
-    PATIENCE_S,
-    SERVER_ID,
-    SERVER_NAME,
-    eventually,
-    raw_peer,
-    rpc_topic,
-    until_true,
-)
+from tests.mcp_mqtt.peers import CAPABILITY, DISCONNECTED, SERVER_ID, SERVER_NAME, raw_peer, rpc_topic, until_set
 from tests.mcp_mqtt.proxy import Proxy
 from tests.mcp_mqtt.toys import Toy, running
+from tests.waiting import DEADLINE_S, eventually
 
 # Ping, roots and resources/subscribe belong to the handshake era, which most clients still speak.
 pytestmark = pytest.mark.filterwarnings("ignore::mcp.shared.exceptions.MCPDeprecationWarning")
@@ -129,7 +120,7 @@ async def curious(address: Broker) -> AsyncIterator[Curious]:
     serving = asyncio.create_task(
         serve(address, curious.server(), options, notifier=curious.notifier, on_online=online.set)
     )
-    await eventually(online)
+    await until_set(online)
     yield curious
     serving.cancel()
     await asyncio.wait([serving])
@@ -213,7 +204,7 @@ async def test_a_subscriber_of_the_handshake_era_hears_of_a_changed_resource(
         await client.subscribe_resource(DOOR)
         curious.notifier.resource_updated(DOOR)
         curious.notifier.tools_changed()
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(DEADLINE_S):
             kinds = {type(await heard.get()).__name__ for _ in range(2)}
         assert kinds == {"ResourceUpdatedNotification", "ToolListChangedNotification"}
         update = await observer.until(lambda message: b"updated" in message.payload)
@@ -234,7 +225,7 @@ async def test_a_listener_of_2026_hears_of_changes_however_long_it_takes(
                 await anext(aiter(changes))
         curious.notifier.resource_updated(DOOR)
         curious.notifier.tools_changed()
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(DEADLINE_S):
             events = [await anext(aiter(changes)) for _ in range(2)]
     assert set(events) == {ResourceUpdated(DOOR), ToolsListChanged()}
 
@@ -250,7 +241,7 @@ async def test_an_idle_client_is_told_why_its_session_ended(broker: PrivateBroke
         Proxy(broker) as proxy,
         running(proxy.address, toy),
         Client(kitchen(address), message_handler=on_message) as client,
-        asyncio.timeout(PATIENCE_S),
+        asyncio.timeout(DEADLINE_S),
     ):
         proxy.cut()
         error = await told.get()
@@ -270,8 +261,8 @@ async def test_a_client_that_is_cancelled_says_goodbye_all_the_same(broker: Priv
         assert scope.cancelled_caught
         goodbye = await observer.until(lambda message: message.topic == "$mcp-client/presence/agent")
     assert goodbye.json == DISCONNECTED
-    await until_true(lambda: "Received DISCONNECT from agent" in broker.log)
-    await until_true(lambda: not any("agent" in task.get_name() for task in asyncio.all_tasks()))
+    await eventually(lambda: "Received DISCONNECT from agent" in broker.log)
+    await eventually(lambda: not any("agent" in task.get_name() for task in asyncio.all_tasks()))
 
 
 HALF_A_MINUTE = """initialize server/discover tools/list resources/list resources/templates/list resources/read

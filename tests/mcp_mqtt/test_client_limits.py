@@ -25,18 +25,9 @@ from robot_node.mcp_mqtt.jsonrpc import ErrorCode
 from robot_node.mcp_mqtt.link import ServerLink, Streams, TimeLimits
 from robot_node.mcp_mqtt.topics import ServerTopics
 from robot_node.mqtt import Broker, ConnectOptions, Incoming, connect
-from tests.mcp_mqtt.peers import (
-    CONTROL,
-    PATIENCE_S,
-    PRESENCE,
-    SERVER_ID,
-    SERVER_NAME,
-    RawPeer,
-    raw_peer,
-    rpc_topic,
-    until_true,
-)
+from tests.mcp_mqtt.peers import CONTROL, PRESENCE, SERVER_ID, SERVER_NAME, RawPeer, raw_peer, rpc_topic
 from tests.mcp_mqtt.toys import Toy, running
+from tests.waiting import DEADLINE_S, eventually
 
 RPC = rpc_topic("agent")
 ONLINE = {"jsonrpc": "2.0", "method": "notifications/server/online", "params": {"server_name": SERVER_NAME}}
@@ -91,7 +82,7 @@ async def test_the_first_requests_of_a_pinned_client_may_come_at_once(
         raw_peer(broker, "observer") as observer,
         running(broker, toy),
         Client(kitchen(address), mode="2026-07-28") as client,
-        asyncio.timeout(PATIENCE_S),
+        asyncio.timeout(DEADLINE_S),
     ):
         await observer.subscribe(CONTROL)
         calls = (client.call_tool("add", {"a": number, "b": 1}) for number in range(20))
@@ -120,7 +111,7 @@ async def test_a_pinned_client_may_begin_with_a_call_where_roles_are_in_force(
 async def test_a_pinned_client_that_is_refused_is_told_why(broker: PrivateBroker, address: Broker, toy: Toy) -> None:
     async with running(broker, toy, max_sessions=1), raw_peer(broker, "first") as first:
         await first.open_session()
-        async with Client(kitchen(address), mode="2026-07-28") as client, asyncio.timeout(PATIENCE_S):
+        async with Client(kitchen(address), mode="2026-07-28") as client, asyncio.timeout(DEADLINE_S):
             for _ in range(2):
                 with pytest.raises(MCPError, match="already has 1 sessions, its limit"):
                     await client.call_tool("add", {"a": 1, "b": 1})
@@ -150,7 +141,7 @@ async def test_a_pinned_client_that_only_listens_does_not_wait_for_ever(broker: 
         Client(kitchen(address, **{"server/discover": 0.1}), mode="2026-07-28") as client,
     ):
         with pytest.raises(MCPError, match=r"did not answer subscriptions/listen within 0\.1 s"):
-            async with asyncio.timeout(PATIENCE_S), client.listen(tools_list_changed=True):
+            async with asyncio.timeout(DEADLINE_S), client.listen(tools_list_changed=True):
                 pass
 
 
@@ -165,7 +156,7 @@ async def test_an_answer_that_is_too_large_is_an_error_at_once(broker: PrivateBr
     async with (
         odd_server(broker, answer),
         Client(kitchen(address), mode="legacy") as client,
-        asyncio.timeout(PATIENCE_S),
+        asyncio.timeout(DEADLINE_S),
     ):
         with pytest.raises(MCPError, match="the limit is 10000") as raised:
             await client.list_resources()
@@ -205,7 +196,7 @@ async def test_nothing_that_a_server_says_disturbs_its_client(broker: PrivateBro
     async with (
         odd_server(broker, answer),
         Client(kitchen(address), mode="legacy") as client,
-        asyncio.timeout(PATIENCE_S),
+        asyncio.timeout(DEADLINE_S),
     ):
         for _ in range(5):
             assert (await client.list_tools()).tools == []
@@ -253,7 +244,7 @@ async def test_a_client_that_nobody_reads_keeps_a_bounded_number_of_messages(
     broker: PrivateBroker, address: Broker
 ) -> None:
     nonsense = b'{"jsonrpc":"2.0","method":"notifications/nonsense"}'
-    async with odd_server(broker, lambda _: []) as server, kitchen(address) as (read, _), asyncio.timeout(PATIENCE_S):
+    async with odd_server(broker, lambda _: []) as server, kitchen(address) as (read, _), asyncio.timeout(DEADLINE_S):
         for _ in range(1100):
             await server.publish(RPC, nonsense, sender=SERVER_ID)
         received = [item async for item in read]
@@ -267,5 +258,5 @@ async def test_a_server_that_is_not_there_is_no_client_left_behind(broker: Priva
     with pytest.raises(RemoteError, match="is not online"):
         async with mqtt_transport(address, SERVER_ID, SERVER_NAME, client_id="agent", online_timeout_s=0.05):
             pass
-    await until_true(lambda: "Received DISCONNECT from agent" in broker.log)
-    await until_true(lambda: asyncio.all_tasks() <= before)
+    await eventually(lambda: "Received DISCONNECT from agent" in broker.log)
+    await eventually(lambda: asyncio.all_tasks() <= before)

@@ -19,7 +19,6 @@ from tests.mcp_mqtt.peers import (
     CAPABILITY,
     CONTROL,
     DISCONNECTED,
-    PATIENCE_S,
     PRESENCE,
     SERVER_ID,
     SERVER_NAME,
@@ -29,6 +28,7 @@ from tests.mcp_mqtt.peers import (
 )
 from tests.mcp_mqtt.tap import Seen, Tap
 from tests.mcp_mqtt.toys import Toy, running
+from tests.waiting import DEADLINE_S
 
 MODES = ["auto", "legacy", "2026-07-28"]
 OWN_PRESENCE = "$mcp-client/presence/agent"
@@ -200,7 +200,7 @@ async def test_a_server_that_leaves_is_over_and_its_topics_are_given_up(
         else:
             async with raw_peer(broker, "voice") as voice:
                 await voice.publish(rpc_topic("agent"), DISCONNECTED, sender=SERVER_ID)
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(DEADLINE_S):
             with pytest.raises(MCPError):
                 await waiting
         await tap.until(lambda seen: isinstance(seen.packet, Unsubscribe))
@@ -213,7 +213,7 @@ async def test_a_directory_forgets_a_server_that_leaves_and_leaves_single_ones(
 ) -> None:
     async with directory(tap.address, client_id="agent") as found:
         async with running(broker, toy):
-            server = await found.wait_for(SERVER_ID, timeout_s=PATIENCE_S)
+            server = await found.wait_for(SERVER_ID, timeout_s=DEADLINE_S)
             async with Client(found.transport(server), mode="legacy") as client:
                 await client.list_tools()
             await tap.until(lambda seen: isinstance(seen.packet, Unsubscribe))
@@ -222,7 +222,7 @@ async def test_a_directory_forgets_a_server_that_leaves_and_leaves_single_ones(
             assert set(unsubscribe.topics) == {CAPABILITY, rpc_topic("agent")}
             assert found.servers == (server,)
             assert not tap.sent_by("agent", Disconnect)
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(DEADLINE_S):
             async for servers in found.changes():
                 if not servers:
                     break
@@ -235,14 +235,14 @@ async def test_a_directory_uses_the_filters_that_the_broker_gives(broker: Privat
         running(broker, toy),
         directory(tap.address, name_filter="+/kitchen", client_id="agent") as found,
     ):
-        await found.wait_for(SERVER_ID, timeout_s=PATIENCE_S)
+        await found.wait_for(SERVER_ID, timeout_s=DEADLINE_S)
         (subscribe,) = tap.sent_by("agent", Subscribe)
     assert subscribe.topics == ("$mcp-server/presence/+/robot-node/#", "$mcp-server/presence/+/elsewhere/+")
 
 
 async def test_a_directory_is_a_client_like_any_other(tap: Tap, broker: PrivateBroker, toy: Toy) -> None:
     async with running(broker, toy), directory(tap.address, client_id="agent") as found:
-        await found.wait_for(SERVER_ID, timeout_s=PATIENCE_S)
+        await found.wait_for(SERVER_ID, timeout_s=DEADLINE_S)
         (connect,) = tap.sent_by("agent", Connect)
         (subscribe,) = tap.sent_by("agent", Subscribe)
     assert (connect.protocol, connect.session_expiry_s) == (5, 0)
@@ -256,9 +256,9 @@ async def test_a_name_is_online_while_any_instance_of_it_is(broker: PrivateBroke
     async with raw_peer(broker, "robots") as robots, directory(tap.address, client_id="agent") as found:
         for server_id in ("robot-1", "robot-2"):
             await announce(robots, server_id, ONLINE)
-            await found.wait_for(server_id, timeout_s=PATIENCE_S)
+            await found.wait_for(server_id, timeout_s=DEADLINE_S)
         await announce(robots, "robot-1", b"")
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(DEADLINE_S):
             async for servers in found.changes():
                 if [(each.server_id, each.server_name) for each in servers] == [("robot-2", SERVER_NAME)]:
                     break

@@ -22,19 +22,10 @@ from robot_node.mcp_mqtt.client import mqtt_transport
 from robot_node.mcp_mqtt.online import OnlineServer, pick
 from robot_node.mcp_mqtt.presence import Directory, directory, online_servers
 from robot_node.mqtt import Broker
-from tests.mcp_mqtt.peers import (
-    CAPABILITY,
-    DISCONNECTED,
-    PATIENCE_S,
-    SERVER_ID,
-    SERVER_NAME,
-    eventually,
-    raw_peer,
-    rpc_topic,
-    until_true,
-)
+from tests.mcp_mqtt.peers import CAPABILITY, DISCONNECTED, SERVER_ID, SERVER_NAME, raw_peer, rpc_topic, until_set
 from tests.mcp_mqtt.proxy import Proxy
 from tests.mcp_mqtt.toys import Toy, fast_backoff, running, toy_server
+from tests.waiting import DEADLINE_S, eventually
 
 MODES = ["auto", "legacy", "2026-07-28"]
 ENTRIES = st.fixed_dictionaries(
@@ -44,7 +35,7 @@ ENTRIES = st.fixed_dictionaries(
 
 
 async def robot(followed: Directory, server_id: str = SERVER_ID) -> OnlineServer:
-    return await followed.wait_for(server_id, timeout_s=PATIENCE_S)
+    return await followed.wait_for(server_id, timeout_s=DEADLINE_S)
 
 
 def connections(broker: PrivateBroker) -> list[str]:
@@ -68,7 +59,7 @@ async def test_several_servers_are_called_over_one_connection(
         directory(address, client_id="agent") as followed,
         Client(followed.transport(await robot(followed)), mode=mode) as one,
         Client(followed.transport(await robot(followed, "robot-2")), mode=mode) as two,
-        asyncio.timeout(PATIENCE_S),
+        asyncio.timeout(DEADLINE_S),
     ):
         waiting = [asyncio.create_task(client.call_tool("wait", {"name": mode})) for client in (one, two)]
         await toy.started.get()
@@ -99,7 +90,7 @@ async def test_leaving_one_server_tells_it_and_leaves_the_others_alone(
         goodbye = await observer.until(lambda message: b"notifications/disconnected" in message.payload)
         assert (goodbye.topic, goodbye.json) == (rpc_topic("agent"), DISCONNECTED)
         assert await who(other) == "agent"
-        await until_true(lambda: all(f"agent {topic}\n" in broker.log for topic in (CAPABILITY, rpc_topic("agent"))))
+        await eventually(lambda: all(f"agent {topic}\n" in broker.log for topic in (CAPABILITY, rpc_topic("agent"))))
         # And again, at once: the same client id, another session.
         async with Client(followed.transport(await robot(followed)), mode="legacy") as client:
             assert await who(client) == "agent"
@@ -120,7 +111,7 @@ async def test_a_client_that_is_cancelled_leaves_its_server_all_the_same(
                 await client.call_tool("wait", {})
         assert scope.cancelled_caught
         await observer.until(lambda message: b"notifications/disconnected" in message.payload)
-        await until_true(lambda: f"agent {rpc_topic('agent')}\n" in broker.log)  # given up
+        await eventually(lambda: f"agent {rpc_topic('agent')}\n" in broker.log)  # given up
         async with Client(followed.transport(known)) as client:
             assert await who(client) == "agent"
 
@@ -132,7 +123,7 @@ async def test_one_server_that_dies_ends_its_session_only(broker: PrivateBroker,
         running(broker, toy_server(), server_id="robot-2", server_name="robot-node/cellar"),
         directory(address, client_id="agent") as followed,
         Client(followed.transport(await robot(followed, "robot-2"))) as other,
-        asyncio.timeout(PATIENCE_S),
+        asyncio.timeout(DEADLINE_S),
     ):
         mortal = await robot(followed)
         async with Client(followed.transport(mortal)) as client:
@@ -153,7 +144,7 @@ async def test_after_a_lost_connection_the_directory_comes_back_and_its_sessions
         Proxy(broker) as proxy,
         running(broker, toy),
         directory(proxy.address, client_id="agent", backoff=fast_backoff()) as followed,
-        asyncio.timeout(PATIENCE_S),
+        asyncio.timeout(DEADLINE_S),
     ):
         async with Client(followed.transport(await robot(followed))) as client:
             calling = asyncio.create_task(client.call_tool("wait", {}))
@@ -179,7 +170,7 @@ async def test_a_server_that_is_not_online_is_an_error_that_says_so(address: Bro
     async with directory(address) as followed:
         async with running(address, toy):
             known = await robot(followed)
-        await until_true(lambda: followed.servers == ())
+        await eventually(lambda: followed.servers == ())
         with pytest.raises(RemoteError, match=r"Server robot-1 \(robot-node/kitchen\) is not online"):
             async with followed.transport(known):
                 pass
@@ -194,7 +185,7 @@ async def test_leaving_the_directory_ends_its_sessions(broker: PrivateBroker, ad
     async def on_message(message: object) -> None:
         told.put_nowait(message)
 
-    async with raw_peer(broker, "observer") as observer, running(address, toy), asyncio.timeout(PATIENCE_S):
+    async with raw_peer(broker, "observer") as observer, running(address, toy), asyncio.timeout(DEADLINE_S):
         await observer.subscribe("$mcp-client/presence/agent")
         context = directory(address, client_id="agent")
         followed = await context.__aenter__()
@@ -212,7 +203,7 @@ async def test_nothing_is_left_behind(broker: PrivateBroker, address: Broker, to
             for mode in MODES:
                 async with Client(followed.transport(await robot(followed)), mode=mode) as client:
                     await client.list_tools()
-        await until_true(lambda: asyncio.all_tasks() == before)
+        await eventually(lambda: asyncio.all_tasks() == before)
 
 
 def instance(server_id: str, server_name: str = "fleet/cleaner") -> OnlineServer:
@@ -316,7 +307,7 @@ async def test_a_directory_whose_broker_gives_unusable_filters_says_so_and_goes_
                 refused.set()
 
         async with directory(proxy.address, backoff=fast_backoff(), on_status=on_status) as followed:
-            await eventually(refused)
+            await until_set(refused)
             proxy.connack_properties = ()
             assert (await robot(followed)).server_id == SERVER_ID
         assert any("The broker's MCP-SERVER-NAME-FILTERS cannot be used" in line for line in said)

@@ -22,13 +22,14 @@ from robot_node.mcp_mqtt.jsonrpc import SERVER_ONLINE, dump_notification
 from robot_node.mcp_mqtt.presence import directory, online_servers
 from robot_node.mqtt import Broker, ConnectOptions, connect
 from tests.mcp_mqtt.packets import Publish
-from tests.mcp_mqtt.peers import PATIENCE_S, PRESENCE, SERVER_ID, SERVER_NAME, RawPeer, eventually, raw_peer, until_true
+from tests.mcp_mqtt.peers import PRESENCE, SERVER_ID, SERVER_NAME, RawPeer, raw_peer, until_set
 from tests.mcp_mqtt.tap import Seen, Tap
 from tests.mcp_mqtt.toys import Toy, running, toy_server
+from tests.waiting import DEADLINE_S, eventually
 
 
 async def works(address: Broker, server_id: str = SERVER_ID) -> None:
-    async with asyncio.timeout(PATIENCE_S), Client(mqtt_transport(address, server_id, SERVER_NAME)) as client:
+    async with asyncio.timeout(DEADLINE_S), Client(mqtt_transport(address, server_id, SERVER_NAME)) as client:
         assert (await client.call_tool("add", {"a": 1, "b": 1})).structured_content == {"result": 2}
 
 
@@ -63,10 +64,10 @@ async def test_a_half_open_connection_is_noticed_by_both_sides_and_presence_come
         assert await next_presence(observer)
         network.silence()
         assert not await next_presence(observer)  # after 1.5 times the keep-alive interval, the broker says so
-        await until_true(lambda: not server.statuses[-1].connected)  # the server notices by itself
+        await eventually(lambda: not server.statuses[-1].connected)  # the server notices by itself
         server.online.clear()
         network.heal()
-        await eventually(server.online)
+        await until_set(server.online)
         assert await next_presence(observer)
         assert await names_online(address) == {SERVER_ID}
         await works(address)
@@ -87,7 +88,7 @@ async def test_a_connection_that_only_the_server_has_lost_is_taken_over_before_p
         for _ in range(3):
             server.online.clear()
             network.cut(broker_side=False)
-            await eventually(server.online)
+            await until_set(server.online)
             assert [await next_presence(observer), await next_presence(observer)] == [False, True]
         assert await names_online(address) == {SERVER_ID}
         await works(address)
@@ -107,7 +108,7 @@ async def test_a_short_silence_loses_nothing(broker: PrivateBroker, toy: Toy) ->
         await asyncio.wait([calling], timeout=1.0)
         assert not calling.done()
         network.heal()
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(DEADLINE_S):
             assert (await calling).structured_content == {"result": 2}
         assert [status.connected for status in server.statuses] == [True]
         assert not [message for message in observer.seen() if message.topic == PRESENCE]
@@ -141,7 +142,7 @@ async def test_a_client_in_a_silent_network_fails_its_calls_instead_of_hanging(b
         async with Client(transport) as client:
             await client.list_tools()
             network.silence()
-            async with asyncio.timeout(PATIENCE_S):
+            async with asyncio.timeout(DEADLINE_S):
                 with pytest.raises(MCPError, match="The connection to the broker was lost"):
                     await client.call_tool("add", {"a": 1, "b": 1})
                 with pytest.raises(MCPError):
@@ -166,7 +167,7 @@ async def test_a_restarted_broker_without_persistence_learns_anew_who_is_online(
         broker.signal(how)
         await broker.stop()
         await broker.start()
-        await eventually(server.online)
+        await until_set(server.online)
         assert await names_online(address) == {SERVER_ID}
         await works(address)
     assert await names_online(address) == set()
@@ -181,15 +182,15 @@ async def test_a_presence_that_a_killed_broker_brings_back_from_its_disk_goes_by
         async with running(broker, toy, presence_expiry_s=3) as alive:
             async with running(broker, toy_server(), server_id="mortal", presence_expiry_s=3):
                 broker.signal(signal.SIGUSR1)  # makes mosquitto write its file
-                await until_true(lambda: "Saving in-memory database" in broker.log)
+                await eventually(lambda: "Saving in-memory database" in broker.log)
                 assert await names_online(address) == {SERVER_ID, "mortal"}  # the file is complete then
                 alive.online.clear()
                 broker.signal(signal.SIGKILL)  # power cut: of the broker and of one of the servers
                 await broker.stop()
             await broker.start()
             assert "mortal" in await names_online(address)
-            await eventually(alive.online)
-            async with asyncio.timeout(PATIENCE_S):
+            await until_set(alive.online)
+            async with asyncio.timeout(DEADLINE_S):
                 while "mortal" in await names_online(address):
                     await asyncio.sleep(0.1)
             assert await names_online(address) == {SERVER_ID}  # which lives on, and renews its presence
@@ -209,7 +210,7 @@ async def test_a_directory_forgets_whom_the_broker_has_forgotten(
         ghost = f"$mcp-server/presence/ghost/{SERVER_NAME}"
         await ghostwriter.publish(ghost, dump_notification(SERVER_ONLINE), qos=1, retain=True, expiry_s=1)
         seen = []
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(DEADLINE_S):
             await known.wait_for("ghost")
             async for servers in known.changes():
                 seen.append({server.server_id for server in servers})
@@ -227,6 +228,6 @@ async def test_a_stopped_broker_with_persistence_brings_back_no_dead_server(tmp_
                 alive.online.clear()
                 await broker.stop()
             await broker.start()
-            await eventually(alive.online)
+            await until_set(alive.online)
             assert await names_online(address) == {SERVER_ID}
             await works(address)

@@ -12,10 +12,11 @@ from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mcp_mqtt.client import mqtt_transport
 from robot_node.mcp_mqtt.presence import directory
 from robot_node.mqtt import Broker
-from tests.mcp_mqtt.peers import PATIENCE_S, SERVER_NAME, eventually
+from tests.mcp_mqtt.peers import SERVER_NAME, until_set
 from tests.mcp_mqtt.tap import Tap
 from tests.mcp_mqtt.test_faults import names_online, works
 from tests.mcp_mqtt.toys import running, toy_server
+from tests.waiting import DEADLINE_S
 
 
 async def test_a_broker_that_is_paused_for_30_s_loses_nobody_and_keeps_no_ghost(
@@ -40,9 +41,9 @@ async def test_a_broker_that_is_paused_for_30_s_loses_nobody_and_keeps_no_ghost(
         assert len([status for status in trying.statuses if not status.connected]) >= 2
         trying.online.clear()
         broker.signal(signal.SIGCONT)
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(DEADLINE_S):
             assert (await calling).structured_content == {"result": 2}
-            await eventually(trying.online)
+            await until_set(trying.online)
             async for servers in known.changes():
                 if {server.server_id for server in servers} == {"patient", "hasty"}:
                     break

@@ -14,7 +14,7 @@ from robot_node.mcp_mqtt.jsonrpc import ErrorCode
 from robot_node.mcp_mqtt.options import ServerLimits
 from robot_node.mcp_mqtt.presence import online_servers
 from robot_node.mqtt import Broker
-from tests.mcp_mqtt.peers import PATIENCE_S
+from tests.waiting import DEADLINE_S
 
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "mcp-over-mqtt.md").read_text()
@@ -39,7 +39,7 @@ async def test_every_program_of_the_guide_prints_what_the_guide_says(
     assert not nothing
     serving = await start(tmp_path, 0, server, broker)
     try:
-        async with asyncio.timeout(PATIENCE_S * 2):
+        async with asyncio.timeout(DEADLINE_S * 2):
             while not await online_servers(address):
                 assert serving.returncode is None
             running = [await start(tmp_path, number, text, broker) for number, (text, _) in enumerate(clients, 1)]

@@ -9,20 +9,10 @@ from collections.abc import AsyncIterator
 import pytest
 
 from robot_node.apps.private_broker import PrivateBroker
-from tests.mcp_mqtt.peers import (
-    CONTROL,
-    DISCONNECTED,
-    PATIENCE_S,
-    RawPeer,
-    call,
-    initialize,
-    raw_peer,
-    request,
-    rpc_topic,
-    until_true,
-)
+from tests.mcp_mqtt.peers import CONTROL, DISCONNECTED, RawPeer, call, initialize, raw_peer, request, rpc_topic
 from tests.mcp_mqtt.proxy import Proxy
 from tests.mcp_mqtt.toys import Toy, running
+from tests.waiting import DEADLINE_S, eventually
 
 WILL = b'{"jsonrpc":"2.0","method":"notifications/disconnected","params":null}'
 pytestmark = pytest.mark.usefixtures("bystander")
@@ -145,7 +135,7 @@ async def test_a_second_disconnected_changes_nothing(
     await attacker.rpc(DISCONNECTED)
     await attacker.leave()
     await attacker.leave()
-    await until_true(lambda: "Received UNSUBSCRIBE from robot-1" in broker.log)
+    await eventually(lambda: "Received UNSUBSCRIBE from robot-1" in broker.log)
     await attacker.open_session()
     await passed_by(attacker)
     assert warnings_in(caplog) == []
@@ -157,11 +147,11 @@ async def test_a_client_that_vanishes_in_the_middle_of_a_call_is_forgotten(
     async with Proxy(broker) as proxy, raw_peer(proxy.address, "ghost", will=WILL) as ghost:
         await ghost.open_session()
         await ghost.rpc(call(1, "wait", name="ghost call"))
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(DEADLINE_S):
             await toy.started.get()
             proxy.cut()
             assert await toy.ended.get() == "ghost call cancelled"
-    await until_true(lambda: "MCP session of ghost" not in {task.get_name() for task in asyncio.all_tasks()})
+    await eventually(lambda: "MCP session of ghost" not in {task.get_name() for task in asyncio.all_tasks()})
     async with raw_peer(broker, "ghost") as again:
         await again.open_session()
     assert bystander.seen() == []
@@ -215,7 +205,7 @@ async def test_too_many_sessions_are_refused_until_one_ends(broker: PrivateBroke
         assert error["code"] == -32011
         assert "3 sessions" in error["message"]
         await third.leave()
-        await until_true(lambda: "Received UNSUBSCRIBE from robot-1" in broker.log)
+        await eventually(lambda: "Received UNSUBSCRIBE from robot-1" in broker.log)
         await fourth.open_session()
 
 

@@ -19,20 +19,10 @@ from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mcp_mqtt.client import mqtt_transport
 from robot_node.mcp_mqtt.presence import directory, online_servers
 from robot_node.mqtt import Broker
-from tests.mcp_mqtt.peers import (
-    CONTROL,
-    PATIENCE_S,
-    PRESENCE,
-    SERVER_ID,
-    SERVER_NAME,
-    RawPeer,
-    eventually,
-    raw_peer,
-    rpc_topic,
-    until_true,
-)
+from tests.mcp_mqtt.peers import CONTROL, PRESENCE, SERVER_ID, SERVER_NAME, RawPeer, raw_peer, rpc_topic, until_set
 from tests.mcp_mqtt.proxy import Proxy
 from tests.mcp_mqtt.toys import Toy, running, toy_server
+from tests.waiting import DEADLINE_S, eventually
 
 # What its client says, in the order of its keys.
 WILL = b'{"method":"notifications/disconnected","params":null,"jsonrpc":"2.0"}'
@@ -102,7 +92,7 @@ async def test_its_client_vanishes_and_its_will_ends_the_session(broker: Private
         async with raw_peer(proxy.address, "emqx-client", will=WILL) as client:
             await open_session(client)
             await client.rpc(b'{"method":"tools/call","params":{"name":"wait"},"jsonrpc":"2.0","id":1}')
-            async with asyncio.timeout(PATIENCE_S):
+            async with asyncio.timeout(DEADLINE_S):
                 await toy.started.get()
                 proxy.cut()
                 assert await toy.ended.get() == " cancelled"
@@ -130,7 +120,7 @@ async def test_its_client_uses_one_client_id_for_all_servers(broker: PrivateBrok
         await client.publish(cellar_rpc, CALL)
         called = await client.until(lambda message: message.topic == cellar_rpc and message.json.get("id") == 1)
         assert called.json["result"]["structuredContent"] == {"result": 42}
-        await until_true(lambda: f"{SERVER_ID} {rpc_topic('emqx-client')}\n" in broker.log)  # given up
+        await eventually(lambda: f"{SERVER_ID} {rpc_topic('emqx-client')}\n" in broker.log)  # given up
 
 
 async def test_its_client_opens_its_session_anew_after_a_restart_of_the_broker(broker: PrivateBroker, toy: Toy) -> None:
@@ -140,7 +130,7 @@ async def test_its_client_opens_its_session_anew_after_a_restart_of_the_broker(b
             server.online.clear()
             await broker.stop()
         await broker.start()
-        await eventually(server.online)
+        await until_set(server.online)
         async with raw_peer(broker, "emqx-client", will=WILL) as client:
             await open_session(client)  # the same client id, and request id 0 again
             await client.rpc(CALL)
@@ -191,14 +181,14 @@ async def test_our_client_calls_its_server(broker: PrivateBroker, address: Broke
         steps.append(progress)
 
     async with its_server(broker), directory(address, client_id="agent") as followed:
-        found = await followed.wait_for(SERVER_ID, timeout_s=PATIENCE_S)  # its presence has no server_name
+        found = await followed.wait_for(SERVER_ID, timeout_s=DEADLINE_S)  # its presence has no server_name
         assert found.description == "an EMQX server"
         async with Client(followed.transport(found), mode=mode) as client:
             assert client.protocol_version == "2025-11-25"
             result = await client.call_tool("add", {"a": 40}, progress_callback=on_progress)
             assert isinstance(result.content[0], TextContent)
             assert result.structured_content == {"result": 42}
-            await until_true(lambda: steps == [1.0])
+            await eventually(lambda: steps == [1.0])
             with pytest.raises(MCPError, match="Invalid request parameters"):
                 await client.list_prompts()
 
@@ -221,7 +211,7 @@ async def test_its_server_leaves_and_our_client_knows(broker: PrivateBroker, add
 
     async with its_server(broker) as server:
         transport = mqtt_transport(address, SERVER_ID, SERVER_NAME, client_id="agent")
-        async with Client(transport, message_handler=on_message), asyncio.timeout(PATIENCE_S):
+        async with Client(transport, message_handler=on_message), asyncio.timeout(DEADLINE_S):
             await server.publish(PRESENCE, b"", retain=True)
             assert "went offline" in str(await told.get())
         assert await online_servers(address) == ()

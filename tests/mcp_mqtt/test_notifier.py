@@ -16,19 +16,9 @@ from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mcp_mqtt.client import mqtt_transport
 from robot_node.mcp_mqtt.notifier import Notifier
 from robot_node.mqtt import Broker
-from tests.mcp_mqtt.peers import (
-    CAPABILITY,
-    PATIENCE_S,
-    SERVER_ID,
-    SERVER_NAME,
-    RawPeer,
-    Received,
-    initialize,
-    raw_peer,
-    request,
-    until_true,
-)
+from tests.mcp_mqtt.peers import CAPABILITY, SERVER_ID, SERVER_NAME, RawPeer, Received, initialize, raw_peer, request
 from tests.mcp_mqtt.toys import Toy, running, toy_server
+from tests.waiting import DEADLINE_S, eventually
 
 CAMERA = "toy://camera"
 FACE = "toy://face"
@@ -131,7 +121,7 @@ async def test_subscriptions_end_with_their_session(
         assert len(await told(observer, notifier)) == 1
         if end == "leave":
             await agent.leave()
-            await until_true(lambda: f"Received UNSUBSCRIBE from {SERVER_ID}" in broker.log)
+            await eventually(lambda: f"Received UNSUBSCRIBE from {SERVER_ID}" in broker.log)
         else:
             await agent.control(initialize("again"))
             await agent.answer("again")
@@ -219,7 +209,7 @@ async def test_each_stream_of_a_2026_client_gets_the_updates_that_it_asked_for(
         Client(mqtt_transport(address, SERVER_ID, SERVER_NAME), mode="auto") as other,
         one.listen(resource_subscriptions=[CAMERA]) as cameras,
         other.listen(resource_subscriptions=[FACE], tools_list_changed=True) as faces,
-        asyncio.timeout(PATIENCE_S),
+        asyncio.timeout(DEADLINE_S),
     ):
         notifier.resource_updated(CAMERA)
         notifier.resource_updated(FACE)
@@ -244,7 +234,7 @@ async def test_one_change_reaches_clients_of_both_eras_whoever_tells_of_it(addre
         Client(mqtt_transport(address, SERVER_ID, SERVER_NAME), mode="legacy", message_handler=on_message) as old,
         Client(mqtt_transport(address, SERVER_ID, SERVER_NAME), mode="auto") as new,
         new.listen(resource_subscriptions=[CAMERA]) as changes,
-        asyncio.timeout(PATIENCE_S),
+        asyncio.timeout(DEADLINE_S),
     ):
         await old.subscribe_resource(CAMERA)
         notifier.resource_updated(CAMERA)

@@ -15,9 +15,10 @@ from robot_node.apps.private_broker import PrivateBroker
 from robot_node.errors import BrokerError, RemoteError, SettingsError
 from robot_node.mcp_mqtt.presence import OnlineServer, directory, online_servers, parse_presence, presence_filters
 from robot_node.mqtt import Broker
-from tests.mcp_mqtt.peers import PATIENCE_S, PRESENCE, SERVER_ID, SERVER_NAME, eventually, raw_peer, until_true
+from tests.mcp_mqtt.peers import PRESENCE, SERVER_ID, SERVER_NAME, raw_peer, until_set
 from tests.mcp_mqtt.proxy import Proxy
 from tests.mcp_mqtt.toys import Toy, fast_backoff, running
+from tests.waiting import DEADLINE_S, eventually
 
 TOY = OnlineServer(SERVER_ID, SERVER_NAME, "a toy", {"site": 7})
 
@@ -101,7 +102,7 @@ async def test_a_directory_follows_arrivals_and_departures(broker: PrivateBroker
                 seen.put_nowait(tuple(server.server_id for server in servers))
 
         watching = asyncio.create_task(watch())
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(DEADLINE_S):
             assert await seen.get() == ()
             async with running(broker, toy):
                 assert await seen.get() == (SERVER_ID,)
@@ -117,7 +118,7 @@ async def test_waiting_for_one_server(broker: PrivateBroker, address: Broker, to
     async with directory(address, backoff=fast_backoff()) as followed:
         with pytest.raises(RemoteError, match=r"No robot-1 came online within 0\.05 s"):
             await followed.wait_for(SERVER_ID, timeout_s=0.05)
-        waiting = asyncio.create_task(followed.wait_for(server_name=SERVER_NAME, timeout_s=PATIENCE_S))
+        waiting = asyncio.create_task(followed.wait_for(server_name=SERVER_NAME, timeout_s=DEADLINE_S))
         async with (
             running(broker, toy, server_id="other", server_name="a/b"),
             running(broker, toy, description="a toy", meta={"site": 7}),
@@ -128,20 +129,20 @@ async def test_waiting_for_one_server(broker: PrivateBroker, address: Broker, to
 
 async def test_a_directory_comes_back_after_the_broker_did(broker: PrivateBroker, address: Broker, toy: Toy) -> None:
     async with running(broker, toy) as server, directory(address, backoff=fast_backoff()) as followed:
-        await followed.wait_for(SERVER_ID, timeout_s=PATIENCE_S)
+        await followed.wait_for(SERVER_ID, timeout_s=DEADLINE_S)
         server.online.clear()
         await broker.stop()
-        await until_true(lambda: not followed.connected)
+        await eventually(lambda: not followed.connected)
         assert followed.servers == ()
         await broker.start()
-        await eventually(server.online)
-        await followed.wait_for(SERVER_ID, timeout_s=PATIENCE_S)
+        await until_set(server.online)
+        await followed.wait_for(SERVER_ID, timeout_s=DEADLINE_S)
 
 
 async def test_presence_that_is_cleared_while_listing_is_not_listed(broker: PrivateBroker, address: Broker) -> None:
     async with raw_peer(broker, "stranger") as stranger, contextlib.AsyncExitStack() as stack:
         followed = await stack.enter_async_context(directory(address))
         await stranger.publish(PRESENCE, online_message(), retain=True)
-        await followed.wait_for(SERVER_ID, timeout_s=PATIENCE_S)
+        await followed.wait_for(SERVER_ID, timeout_s=DEADLINE_S)
         await stranger.publish(PRESENCE, b"", retain=True)
-        await until_true(lambda: followed.servers == ())
+        await eventually(lambda: followed.servers == ())

@@ -13,9 +13,10 @@ from mcp import Client
 from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mcp_mqtt.client import mqtt_transport
 from robot_node.mqtt import Backoff, Broker
-from tests.mcp_mqtt.peers import PRESENCE, SERVER_ID, SERVER_NAME, call, eventually, raw_peer, until_true
+from tests.mcp_mqtt.peers import PRESENCE, SERVER_ID, SERVER_NAME, call, raw_peer, until_set
 from tests.mcp_mqtt.proxy import Proxy
 from tests.mcp_mqtt.toys import Toy, running, toy_server
+from tests.waiting import eventually
 
 
 def retry_lines(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -43,7 +44,7 @@ async def test_after_a_killed_broker_presence_is_published_anew_and_a_new_client
             assert await toy.ended.get() == "call cancelled"  # a session dies with its connection
         await broker.stop()
         await broker.start()
-        await eventually(server.online)
+        await until_set(server.online)
         assert [status.connected for status in server.statuses][-1]
         async with raw_peer(broker, "observer") as observer:
             await observer.subscribe(PRESENCE)
@@ -57,11 +58,11 @@ async def test_a_broker_that_is_down_at_start_is_waited_for(
 ) -> None:
     await broker.stop()
     async with running(broker, toy, wait=False) as server:
-        await until_true(lambda: len(retry_lines(caplog)) >= 2)
+        await eventually(lambda: len(retry_lines(caplog)) >= 2)
         assert not server.online.is_set()
         assert not server.statuses[-1].connected
         await broker.start()
-        await eventually(server.online)
+        await until_set(server.online)
     assert "Cannot reach the MQTT broker" in retry_lines(caplog)[0]
     assert "Check that it runs and that the address is right." in retry_lines(caplog)[0]
 
@@ -72,7 +73,7 @@ async def test_wrong_credentials_are_one_warning_per_attempt_with_growing_delay(
     async with PrivateBroker(anonymous=False) as guarded:
         address = Broker.from_url(f"mqtt://robot:wrong@127.0.0.1:{guarded.port}")
         async with running(address, toy, wait=False, backoff=Backoff(initial_s=0.05, maximum_s=60.0)):
-            await until_true(lambda: len(retry_lines(caplog)) >= 4)
+            await eventually(lambda: len(retry_lines(caplog)) >= 4)
     lines = warnings_of(caplog)
     assert lines == retry_lines(caplog)
     assert all("refused the client robot-1: not authorized" in line for line in lines)
@@ -101,7 +102,7 @@ async def test_two_servers_with_one_id_warn_and_slow_down_instead_of_fighting(
         running(broker, toy, backoff=Backoff(initial_s=0.05, maximum_s=60.0)),
         running(broker, toy_server(), backoff=Backoff(initial_s=0.05, maximum_s=60.0)),
     ):
-        await until_true(lambda: len(retry_lines(caplog)) >= 8)
+        await eventually(lambda: len(retry_lines(caplog)) >= 8)
     lines = warnings_of(caplog)
     assert lines == retry_lines(caplog)
     assert all("Make sure that no other client uses the id robot-1." in line for line in lines)
@@ -122,7 +123,7 @@ async def test_stopping_while_the_broker_is_down_or_just_lost_is_heard(
         async with asyncio.timeout(45):
             await server.stop()
     async with running(broker, toy, wait=False, backoff=Backoff(initial_s=60.0, maximum_s=60.0)) as server:
-        await until_true(lambda: bool(re.search("Cannot reach.*Next attempt", caplog.text)))
+        await eventually(lambda: bool(re.search("Cannot reach.*Next attempt", caplog.text)))
         async with asyncio.timeout(45):
             await server.stop()
 
@@ -136,6 +137,6 @@ async def test_a_cut_network_is_survived_many_times(broker: PrivateBroker, toy: 
                 await agent.answer(1)
             server.online.clear()
             proxy.cut()
-            await eventually(server.online)
+            await until_set(server.online)
         names = [task.get_name() for task in asyncio.all_tasks()]
         assert not [name for name in names if name.startswith("MCP session")]

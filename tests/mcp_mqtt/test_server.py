@@ -15,18 +15,17 @@ from tests.mcp_mqtt.peers import (
     CAPABILITY,
     DISCONNECTED,
     INITIALIZED,
-    PATIENCE_S,
     SERVER_ID,
     call,
-    eventually,
     initialize,
     raw_peer,
     request,
     rpc_topic,
-    until_true,
+    until_set,
 )
 from tests.mcp_mqtt.raw_socket import publish, raw_socket
 from tests.mcp_mqtt.toys import Toy, running, toy_server
+from tests.waiting import DEADLINE_S, eventually
 
 
 async def test_a_session_from_initialize_to_disconnected(broker: PrivateBroker, toy: Toy) -> None:
@@ -39,7 +38,7 @@ async def test_a_session_from_initialize_to_disconnected(broker: PrivateBroker, 
         await agent.rpc(call(2, "add", a=1, b=2))
         assert (await agent.answer(2))["result"]["structuredContent"] == {"result": 3}
         await agent.leave()
-        await until_true(lambda: f"Sending UNSUBACK to {SERVER_ID}" in broker.log)
+        await eventually(lambda: f"Sending UNSUBACK to {SERVER_ID}" in broker.log)
         unsubscribed = broker.log.partition(f"Received UNSUBSCRIBE from {SERVER_ID}")[2]
         for topic in ("$mcp-client/presence/agent", "$mcp-client/capability/agent", rpc_topic("agent")):
             assert topic in unsubscribed
@@ -86,7 +85,7 @@ async def test_the_same_id_may_initialise_again_after_the_broker_restarted(broke
             server.online.clear()
         await broker.stop()
         await broker.start()
-        await eventually(server.online)
+        await until_set(server.online)
         async with raw_peer(broker, "agent") as agent:
             answer = await agent.open_session()
             assert answer["result"]["serverInfo"]["name"] == "toy"
@@ -96,10 +95,10 @@ async def test_a_replaced_sessions_late_answer_does_not_reach_the_new_one(broker
     async with running(broker, toy), raw_peer(broker, "agent") as agent:
         await agent.open_session()
         await agent.rpc(call(1, "wait", name="first"))
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(DEADLINE_S):
             assert await toy.started.get() == "first"
         await agent.open_session()
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(DEADLINE_S):
             assert await toy.ended.get() == "first cancelled"
         await agent.rpc(call(1, "add", a=20, b=22))
         assert (await agent.answer(1))["result"]["structuredContent"] == {"result": 42}
@@ -115,7 +114,7 @@ async def test_messages_of_one_client_are_handled_in_order(broker: PrivateBroker
         await agent.open_session()
         for number, name in enumerate(names):
             await agent.rpc(call(number + 1, "wait", name=name))
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(DEADLINE_S):
             assert [await toy.started.get() for _ in names] == names
         toy.release.set()
         for number in range(len(names)):
@@ -144,7 +143,7 @@ async def test_a_call_is_cancelled_when_its_client_says_so(broker: PrivateBroker
     async with running(broker, toy, max_requests=1), raw_peer(broker, "agent") as agent:
         await agent.open_session()
         await agent.rpc(call(1, "wait", name="call"))
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(DEADLINE_S):
             await toy.started.get()
             cancelled = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}}
             await agent.rpc(cancelled)
@@ -171,7 +170,7 @@ async def test_leaving_one_robot_ends_its_session_and_its_calls(broker: PrivateB
     async with running(broker, toy), raw_peer(broker, "agent") as agent:
         await agent.open_session()
         await agent.rpc(call(1, "wait", name="call"))
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(DEADLINE_S):
             await toy.started.get()
             await agent.rpc(DISCONNECTED)
             assert await toy.ended.get() == "call cancelled"
@@ -183,11 +182,11 @@ async def test_stopping_with_calls_in_flight_ends_them_and_every_task(broker: Pr
         async with running(broker, toy):
             await agent.open_session()
             await agent.rpc(call(1, "wait", name="call"))
-            async with asyncio.timeout(PATIENCE_S):
+            async with asyncio.timeout(DEADLINE_S):
                 await toy.started.get()
         assert toy.ended.get_nowait() == "call cancelled"
         assert (await agent.answer(1))["error"]["message"] == "Connection closed"
-    await until_true(lambda: asyncio.all_tasks() == before)
+    await eventually(lambda: asyncio.all_tasks() == before)
 
 
 async def test_initialized_on_the_control_topic_changes_nothing(broker: PrivateBroker, toy: Toy) -> None:
@@ -204,7 +203,7 @@ async def test_requests_that_find_the_inbox_full_are_errors_and_the_next_ones_ar
     @toy.server.tool()
     async def block() -> None:
         """Keep the server from reading until the broker has sent it everything."""
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + DEADLINE_S
         while broker.log.count(f"Sending PUBLISH to {SERVER_ID}") < 23 and time.monotonic() < deadline:
             time.sleep(0.01)  # noqa: ASYNC251  # that is its purpose
 
@@ -258,7 +257,7 @@ async def test_the_number_of_sessions_is_told_as_it_changes(broker: PrivateBroke
         await one.open_session()
         await other.open_session()
         await one.leave()
-        await until_true(lambda: told == [1, 2, 1])
+        await eventually(lambda: told == [1, 2, 1])
         await server.stop()
     assert told == [1, 2, 1, 0]
 

@@ -12,21 +12,10 @@ from robot_node.errors import BrokerError
 from robot_node.mcp_mqtt.server import ServerLimits
 from robot_node.mcp_mqtt.topics import ServerTopics
 from robot_node.mqtt import Backoff, Connection
-from tests.mcp_mqtt.peers import (
-    CONTROL,
-    PATIENCE_S,
-    PRESENCE,
-    SERVER_ID,
-    SERVER_NAME,
-    RawPeer,
-    Received,
-    call,
-    eventually,
-    raw_peer,
-    until_true,
-)
+from tests.mcp_mqtt.peers import CONTROL, PRESENCE, SERVER_ID, SERVER_NAME, RawPeer, Received, call, raw_peer, until_set
 from tests.mcp_mqtt.proxy import Proxy, in_packet
 from tests.mcp_mqtt.toys import Toy, running
+from tests.waiting import DEADLINE_S, eventually
 
 
 async def kept_of(peer: RawPeer, topic: str) -> list[Received]:
@@ -69,7 +58,7 @@ async def test_leaving_clears_the_presence_then_disconnects(broker: PrivateBroke
             await observer.until(lambda message: message.topic == PRESENCE)
         gone = await observer.until(lambda message: message.payload == b"")
         assert gone.topic == PRESENCE
-    await until_true(lambda: f"Received DISCONNECT from {SERVER_ID}" in broker.log)
+    await eventually(lambda: f"Received DISCONNECT from {SERVER_ID}" in broker.log)
     async with raw_peer(broker, "latecomer") as latecomer:
         assert await kept_of(latecomer, PRESENCE) == []
 
@@ -82,13 +71,13 @@ async def test_a_server_that_dies_leaves_no_presence_behind(broker: PrivateBroke
         proxy.cut()
         gone = await observer.until(lambda message: message.payload == b"")
         assert gone.user_properties == (("MCP-COMPONENT-TYPE", "mcp-server"), ("MCP-MQTT-CLIENT-ID", SERVER_ID))
-        await eventually(server.online)
+        await until_set(server.online)
 
 
 async def test_the_presence_of_a_server_that_died_is_not_kept_for_those_who_come_later(
     broker: PrivateBroker, toy: Toy
 ) -> None:
-    slow = Backoff(initial_s=PATIENCE_S, maximum_s=PATIENCE_S)  # it stays dead while we look
+    slow = Backoff(initial_s=DEADLINE_S, maximum_s=DEADLINE_S)  # it stays dead while we look
     async with (
         Proxy(broker) as proxy,
         running(proxy.address, toy, backoff=slow),
@@ -137,7 +126,7 @@ async def test_the_brokers_name_for_the_server_is_used_instead_of_its_own(broker
             proxy.cut()
             gone = await observer.until(lambda message: message.payload == b"")
             assert gone.topic == given
-            await eventually(server.online)
+            await until_set(server.online)
             own = await observer.until(lambda message: bool(message.payload))
             assert own.topic == PRESENCE
 

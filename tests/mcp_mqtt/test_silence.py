@@ -13,7 +13,6 @@ from robot_node.mcp_mqtt.notifier import Notifier
 from robot_node.mqtt import Broker
 from tests.mcp_mqtt.peers import (
     DISCONNECTED,
-    PATIENCE_S,
     SERVER_ID,
     SERVER_NAME,
     RawPeer,
@@ -23,9 +22,9 @@ from tests.mcp_mqtt.peers import (
     raw_peer,
     request,
     rpc_topic,
-    until_true,
 )
 from tests.mcp_mqtt.toys import Toy, running, toy_server
+from tests.waiting import DEADLINE_S, eventually
 
 ENVELOPE = {
     "io.modelcontextprotocol/protocolVersion": "2026-07-28",
@@ -55,11 +54,11 @@ async def test_a_client_that_vanished_without_a_will_is_let_go(broker: PrivateBr
         assert set(ping.json) == {"jsonrpc", "id", "method"}
         goodbye = await vanished.until(is_goodbye)
         assert goodbye.topic == rpc_topic("vanished")
-        await until_true(lambda: f"Sending UNSUBACK to {SERVER_ID}" in broker.log)
+        await eventually(lambda: f"Sending UNSUBACK to {SERVER_ID}" in broker.log)
         unsubscribed = broker.log.partition(f"Received UNSUBSCRIBE from {SERVER_ID}")[2]
         for topic in ("$mcp-client/presence/vanished", "$mcp-client/capability/vanished", rpc_topic("vanished")):
             assert topic in unsubscribed
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(DEADLINE_S):
             await toy.started.get()
             assert await toy.ended.get() == "call cancelled"
         await newcomer.open_session()  # its place is free
@@ -122,7 +121,7 @@ async def test_an_idle_client_of_2026_is_let_go_without_a_ping(broker: PrivateBr
         error = (await agent.answer(1))["error"]
         assert error["code"] == -32013
         assert "idle for too long" in error["message"]
-        await until_true(lambda: f"Sending UNSUBACK to {SERVER_ID}" in broker.log)
+        await eventually(lambda: f"Sending UNSUBACK to {SERVER_ID}" in broker.log)
         await discover(agent)  # and may come again
         await agent.rpc(request(1, "tools/list", {"_meta": ENVELOPE}))
         assert "result" in await agent.answer(1)

@@ -16,7 +16,7 @@ from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mcp_mqtt.notifier import Notifier
 from robot_node.mcp_mqtt.server import Beside, ServerLimits, ServerOptions, serve
 from robot_node.mqtt import Backoff, Broker, LinkStatus
-from tests.mcp_mqtt.peers import SERVER_ID, SERVER_NAME, eventually
+from tests.mcp_mqtt.peers import SERVER_ID, SERVER_NAME, until_set
 
 
 @dataclass
@@ -140,7 +140,7 @@ async def running(
     server = Running(task, online, statuses)
     try:
         if wait:
-            await eventually(online)
+            await until_set(online)
         yield server
     finally:
         await server.stop()

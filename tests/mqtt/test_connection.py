@@ -16,7 +16,8 @@ from robot_node.apps.private_broker import PrivateBroker
 from robot_node.core.asyncio_tools import cancel_and_wait
 from robot_node.errors import BrokerError
 from robot_node.mqtt import Broker, Connection, Subscription, connect
-from tests.mqtt.rig import ONE, PATIENCE_S, eventually, ignore
+from tests.mqtt.rig import ONE, ignore
+from tests.waiting import DEADLINE_S, eventually
 
 
 async def test_no_broker_is_an_error_that_names_it() -> None:
@@ -68,7 +69,7 @@ async def test_a_lost_connection_fails_what_is_tried_on_it(broker: PrivateBroker
     async with connect(Broker.from_url(broker.url), ONE, ignore) as connection:
         broker.signal(signal.SIGKILL)
         with pytest.raises(BrokerError, match="the connection was lost"):
-            await asyncio.wait_for(connection.lost(), PATIENCE_S)
+            await asyncio.wait_for(connection.lost(), DEADLINE_S)
         for attempt in (connection.publish("x", b""), connection.publish("x", b"", qos=1)):
             with pytest.raises(BrokerError, match="Cannot publish"):
                 await attempt
@@ -87,7 +88,7 @@ async def test_nagles_algorithm_is_off(broker: PrivateBroker, transport: str) ->
 
 
 async def _publish_until_lost(connection: Connection) -> None:
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(DEADLINE_S):
         while True:
             await connection.publish("x", b"")
             await asyncio.sleep(0.01)  # a kill is noticed when the socket says so

@@ -11,7 +11,8 @@ import pytest
 from robot_node.apps.private_broker import PrivateBroker
 from robot_node.errors import BrokerError
 from robot_node.mqtt import Broker, ConnectOptions, Incoming, Subscription, connect
-from tests.mqtt.rig import ONE, PATIENCE_S, eventually, ignore
+from tests.mqtt.rig import ONE, ignore
+from tests.waiting import DEADLINE_S, eventually
 
 
 async def test_what_the_brokers_rules_forbid_is_told_once_and_the_rest_goes_on(
@@ -38,7 +39,7 @@ async def test_a_message_arrives_with_its_user_properties(broker: PrivateBroker)
         await connection.subscribe(Subscription("$mcp-x/+"))
         for qos in (0, 1):
             await connection.publish("$mcp-x/y", b"hello", qos=qos)
-            message = await asyncio.wait_for(arrived.get(), PATIENCE_S)
+            message = await asyncio.wait_for(arrived.get(), DEADLINE_S)
             assert message == Incoming("$mcp-x/y", b"hello", user_properties=(("A", "1"), ("B", "2")))
             assert message.user_property("B") == "2"
             assert message.user_property("C") is None
@@ -58,7 +59,7 @@ async def test_a_listener_that_raises_does_not_end_the_connection(
         await connection.subscribe(Subscription("x"))
         await connection.publish("x", b"bad")
         await connection.publish("x", b"good")
-        assert await asyncio.wait_for(arrived.get(), PATIENCE_S) == b"good"
+        assert await asyncio.wait_for(arrived.get(), DEADLINE_S) == b"good"
     assert "A message could not be handled" in caplog.text
 
 
@@ -81,7 +82,7 @@ async def test_publishing_waits_for_a_broker_that_reads_too_slowly(broker: Priva
         done, _ = await asyncio.wait([sending], timeout=0.3)
         assert not done, "20 MB cannot have fitted into the socket: something has kept them in memory"
         broker.signal(signal.SIGCONT)
-        await asyncio.wait_for(sending, PATIENCE_S)
+        await asyncio.wait_for(sending, DEADLINE_S)
         await eventually(lambda: arrived == 20)
 
 
@@ -92,7 +93,7 @@ async def test_publishing_to_a_slow_broker_fails_when_it_dies(broker: PrivateBro
         await asyncio.wait([sending], timeout=0.1)
         broker.signal(signal.SIGKILL)
         with pytest.raises(BrokerError, match="Cannot publish"):
-            await asyncio.wait_for(sending, PATIENCE_S)
+            await asyncio.wait_for(sending, DEADLINE_S)
 
 
 async def test_what_is_not_acknowledged_fails_when_the_broker_dies_and_not_at_the_time_limit(
@@ -105,7 +106,7 @@ async def test_what_is_not_acknowledged_fails_when_the_broker_dies_and_not_at_th
         await asyncio.sleep(0)
         broker.signal(signal.SIGKILL)
         with pytest.raises(BrokerError, match="Cannot publish"):
-            await asyncio.wait_for(publishing, PATIENCE_S)
+            await asyncio.wait_for(publishing, DEADLINE_S)
 
 
 async def test_what_is_never_acknowledged_fails_at_the_time_limit(broker: PrivateBroker) -> None:
@@ -128,7 +129,7 @@ async def test_very_many_acknowledged_messages_at_once_all_arrive(broker: Privat
         await listener.subscribe(Subscription("a/b", qos=1))
         # More than the broker takes unacknowledged (MQTT 5.0, 3.2.2.3.3).
         await asyncio.gather(*(connection.publish("a/b", str(number).encode(), qos=1) for number in range(200)))
-        payloads = [(await asyncio.wait_for(received.get(), PATIENCE_S)).payload for _ in range(200)]
+        payloads = [(await asyncio.wait_for(received.get(), DEADLINE_S)).payload for _ in range(200)]
     assert payloads == [str(number).encode() for number in range(200)]
 
 
@@ -140,4 +141,4 @@ async def test_a_packet_beyond_our_limit_is_dropped_by_the_broker(broker: Privat
         await reader.subscribe(Subscription("x"))
         await sender.publish("x", bytes(2000), qos=1)
         await sender.publish("x", b"fits", qos=1)
-        assert (await asyncio.wait_for(arrived.get(), PATIENCE_S)).payload == b"fits"
+        assert (await asyncio.wait_for(arrived.get(), DEADLINE_S)).payload == b"fits"

@@ -16,7 +16,8 @@ from robot_node.apps.private_broker import PrivateBroker
 from robot_node.core.asyncio_tools import cancel_and_wait
 from robot_node.errors import BrokerError
 from robot_node.mqtt import Backoff, Broker, Connection, ConnectOptions, ReconnectError, keep_connected
-from tests.mqtt.rig import PATIENCE_S, eventually, ignore
+from tests.mqtt.rig import ignore
+from tests.waiting import DEADLINE_S, eventually
 
 
 def test_delays_double_up_to_the_maximum_and_vary() -> None:
@@ -71,7 +72,7 @@ async def test_reconnecting_on_request_takes_new_options_and_no_delay(
         await asyncio.Event().wait()
 
     recorder = Recorder(broker, serve)
-    await asyncio.wait_for(up.wait(), PATIENCE_S)
+    await asyncio.wait_for(up.wait(), DEADLINE_S)
     await cancel_and_wait(recorder.task)
     assert recorder.client_ids == ["client-0", "client-1"]
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
@@ -108,7 +109,7 @@ async def test_a_mistake_of_ours_is_not_retried(broker: PrivateBroker) -> None:
 
     recorder = Recorder(broker, serve)
     with pytest.raises(ZeroDivisionError):
-        await asyncio.wait_for(recorder.task, PATIENCE_S)
+        await asyncio.wait_for(recorder.task, DEADLINE_S)
 
 
 async def test_a_goodbye_that_a_lost_connection_cuts_short_is_no_complaint(broker: PrivateBroker) -> None:
@@ -124,7 +125,7 @@ async def test_a_goodbye_that_a_lost_connection_cuts_short_is_no_complaint(broke
 
     lost = asyncio.Event()
     recorder = Recorder(broker, serve, on_lost=lost.set)
-    await asyncio.wait_for(lost.wait(), PATIENCE_S)
+    await asyncio.wait_for(lost.wait(), DEADLINE_S)
     await cancel_and_wait(recorder.task)
     del recorder
     gc.collect()
@@ -141,7 +142,7 @@ async def test_a_mistake_that_a_lost_connection_brings_to_light_is_not_retried(b
 
     recorder = Recorder(broker, serve)
     with pytest.raises(ZeroDivisionError):
-        await asyncio.wait_for(recorder.task, PATIENCE_S)
+        await asyncio.wait_for(recorder.task, DEADLINE_S)
 
 
 async def test_a_goodbye_is_said_while_the_connection_still_works(broker: PrivateBroker) -> None:
@@ -155,7 +156,7 @@ async def test_a_goodbye_is_said_while_the_connection_still_works(broker: Privat
             await connection.publish("goodbye", b"", qos=1)
 
     recorder = Recorder(broker, serve)
-    await asyncio.wait_for(up.wait(), PATIENCE_S)
+    await asyncio.wait_for(up.wait(), DEADLINE_S)
     recorder.task.cancel()
     await asyncio.wait([recorder.task])
     assert recorder.task.cancelled()

@@ -18,14 +18,8 @@ from robot_node.apps.private_broker import PrivateBroker, free_port
 from robot_node.errors import BrokerError
 from robot_node.mqtt import Broker, ConnectOptions, Incoming, Subscription, connect
 from tests.certificates import run_recipe, tls_listener
-from tests.end_to_end.robot_process import (
-    DEADLINE_S,
-    SERVER_ID,
-    RobotProcess,
-    environment,
-    eventually,
-    robot_node,
-)
+from tests.end_to_end.robot_process import SERVER_ID, RobotProcess, environment, robot_node
+from tests.waiting import DEADLINE_S, eventually
 
 RULES = """
 user robot-under-test

@@ -29,8 +29,9 @@ from robot_node.settings.loading import load_settings
 from robot_node.settings.reactions import ReactionSettings
 from robot_node.tools.access import guarded
 from robot_node.tools.server import build_server
-from tests.devices.pins.rig import Robot, eventually, robot
+from tests.devices.pins.rig import Robot, robot
 from tests.guide import blocks
+from tests.waiting import eventually
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "device-example"
 

@@ -26,8 +26,8 @@ from robot_node.errors import StateFileError
 from robot_node.robot.saved_state import LARGEST_BYTES, Kept, Schedule, camera_comes_on, dump, parse
 from robot_node.robot.state_store import Keeper, state_file
 from robot_node.settings.devices import DisplaySettings
+from tests.waiting import DEADLINE_S, eventually
 
-DEADLINE_S = 30.0
 NOTHING = Kept()
 
 
@@ -159,12 +159,6 @@ async def until(state: RobotState, condition: Callable[[], bool]) -> None:
         async for _ in state.changes():
             if condition():
                 return
-
-
-async def eventually(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(DEADLINE_S):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 async def test_what_changed_is_there_after_a_restart_and_what_did_not_is_as_the_settings_say(tmp_path: Path) -> None:

@@ -15,8 +15,8 @@ from robot_node.core.events import EventLog, record
 from robot_node.core.state import RobotState
 from robot_node.errors import NotReadyError, ServiceError, SettingsError
 from robot_node.robot.supervisor import Supervisor
+from tests.waiting import DEADLINE_S
 
-DEADLINE_S = 30.0
 SEEDED = random.Random(1)
 AT_ONCE = RestartPolicy(initial_s=0.001, maximum_s=0.001, stable_after_s=600)
 

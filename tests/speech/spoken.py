@@ -8,7 +8,7 @@ import functools
 import os
 import subprocess
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,9 +27,9 @@ from robot_node.settings.devices import DisplaySettings
 from robot_node.speech.recognition import SpeechRecognition
 from robot_node.speech.recognition_engine import RecognitionOptions
 from robot_node.webrtc.messages import BackendMessage
+from tests.waiting import DEADLINE_S, eventually
 
 PHRASES = ("hello robot", "take a photo", "please look happy", "turn on the light")
-DEADLINE_S = 30.0
 SPEED = 8.0
 """How many seconds the microphone hears in a second."""
 
@@ -68,13 +68,6 @@ def pieces(samples: bytes) -> list[bytes]:
 def children() -> list[int]:
     """The processes that this one has started."""
     return [int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
-
-
-async def until(condition: Callable[[], object]) -> None:
-    """Wait for something in another thread or process, which sends no event."""
-    async with asyncio.timeout(DEADLINE_S):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 class Clock:
@@ -164,5 +157,5 @@ async def hearing_robot(
     finally:
         running.cancel()
         await asyncio.wait({running})
-        await until(lambda: not robot.hears_microphone())  # hearing gave it back
+        await eventually(lambda: not robot.hears_microphone())  # hearing gave it back
         await microphone.close()

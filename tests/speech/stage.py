@@ -7,7 +7,7 @@ import contextlib
 import itertools
 import math
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -25,9 +25,7 @@ from robot_node.speech.espeak import EspeakEngine
 from robot_node.speech.speaker import Speaker
 from robot_node.speech.synthesis_engine import SpeechEngine
 from robot_node.webrtc.messages import BackendMessage, TtsBegin, TtsComplete, TtsTerminate, TtsText
-
-DEADLINE_S = 30.0
-
+from tests.waiting import eventually
 
 SPEED = 5.0
 """How many seconds of speech pass in a second. A machine that cannot keep up takes longer, and loses nothing."""
@@ -41,13 +39,6 @@ def clock() -> float:
 async def sleep(seconds: float) -> None:
     """Wait so many seconds of the stage's time."""
     await asyncio.sleep(seconds / SPEED)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait until something that has no event of its own has become true."""
-    async with asyncio.timeout(DEADLINE_S):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 @dataclass
@@ -122,11 +113,11 @@ class Stage:
 
     async def is_over(self, task_id: str) -> None:
         """Wait until a text is said, or cut short."""
-        await until(lambda: any(m in self.messages for m in (TtsComplete(task_id), TtsTerminate(task_id))))
+        await eventually(lambda: any(m in self.messages for m in (TtsComplete(task_id), TtsTerminate(task_id))))
 
     async def begins(self, task_id: str) -> None:
         """Wait until a text begins to be said."""
-        await until(lambda: TtsBegin(task_id) in self.messages)
+        await eventually(lambda: TtsBegin(task_id) in self.messages)
 
 
 @contextlib.asynccontextmanager

@@ -17,7 +17,7 @@ from robot_node.speech.synthesis_engine import make_engine
 from robot_node.speech.waveform import FRAME_S, SpeechEncoder, Waveform
 from tests.sound import loudest_hz, tone
 from tests.speech.spoken import children
-from tests.speech.stage import until
+from tests.waiting import eventually
 
 SENTENCE = "The quick brown fox jumps over the lazy dog."
 
@@ -94,7 +94,7 @@ def read(file: Path) -> str:
 
 
 async def written(file: Path) -> int:
-    await until(lambda: read(file).endswith("\n"))
+    await eventually(lambda: read(file).endswith("\n"))
     return int(read(file))
 
 

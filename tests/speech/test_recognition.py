@@ -14,14 +14,15 @@ from robot_node.core.state import Device
 from robot_node.speech.recognition_engine import RecognitionOptions
 from robot_node.speech.recognition_process import Ready, running
 from robot_node.webrtc.messages import AsrResponse
-from tests.speech.spoken import PHRASES, HearingRobot, children, hearing_robot, pieces, silence, spoken, until
+from tests.speech.spoken import PHRASES, HearingRobot, children, hearing_robot, pieces, silence, spoken
+from tests.waiting import eventually
 
 
 async def hears_again(robot: HearingRobot, phrase: str = "take a photo") -> None:
     """What is said now is the only thing that it hears."""
     before = len(robot.heard)
     robot.pi.microphone.hear(spoken(phrase))
-    await until(lambda: len(robot.heard) > before)
+    await eventually(lambda: len(robot.heard) > before)
     assert robot.heard[before:] == [phrase]
 
 
@@ -35,14 +36,14 @@ def says(robot: HearingRobot, viewer: Peer, sound: bytes) -> None:
 async def test_what_is_said_near_the_robot_is_told_to_agents_peers_and_on_the_face() -> None:
     before = children()
     async with hearing_robot() as robot:
-        await until(robot.hears_microphone)
+        await eventually(robot.hears_microphone)
         robot.pi.microphone.hear(spoken("hello robot"))
-        await until(robot.listens_to_somebody)
-        await until(lambda: robot.heard)
+        await eventually(robot.listens_to_somebody)
+        await eventually(lambda: robot.heard)
         assert robot.heard == ["hello robot"]
         assert robot.messages == [AsrResponse("hello robot", by="")]
         assert robot.caption == "\u201chello robot\u201d"
-        await until(lambda: not robot.listens_to_somebody())
+        await eventually(lambda: not robot.listens_to_somebody())
         assert robot.state.snapshot.fault(Device.HEARING) == ""
     assert children() == before
     assert not robot.pi.microphone.recording
@@ -50,12 +51,12 @@ async def test_what_is_said_near_the_robot_is_told_to_agents_peers_and_on_the_fa
 
 async def test_it_does_not_hear_itself() -> None:
     async with hearing_robot() as robot:
-        await until(robot.hears_microphone)
+        await eventually(robot.hears_microphone)
         robot.pi.microphone.hear(spoken("hello robot"))
-        await until(robot.listens_to_somebody)
+        await eventually(robot.listens_to_somebody)
         robot.mixer.begin_speech()
         assert not robot.listens_to_somebody()
-        await until(lambda: not robot.pi.microphone._once)
+        await eventually(lambda: not robot.pi.microphone._once)
         robot.mixer.end_speech()
         robot.clock.seconds += 1  # the echo has died away
         await hears_again(robot)
@@ -77,10 +78,10 @@ class SilentLoudspeaker:
 @pytest.mark.parametrize("source", [Input.CALL, Input.VIEWER])
 async def test_it_does_not_hear_what_its_loudspeaker_plays(source: Input) -> None:
     async with hearing_robot(loudspeaker=SilentLoudspeaker()) as robot:
-        await until(robot.hears_microphone)
+        await eventually(robot.hears_microphone)
         robot.mixer.play(Peer(source), b"\x00\x40" * 960)
         robot.pi.microphone.hear(spoken("hello robot"))
-        await until(lambda: not robot.pi.microphone._once)
+        await eventually(lambda: not robot.pi.microphone._once)
         robot.clock.seconds += 1  # the echo has died away
         await hears_again(robot)
         assert robot.heard == ["take a photo"]
@@ -88,10 +89,10 @@ async def test_it_does_not_hear_what_its_loudspeaker_plays(source: Input) -> Non
 
 async def test_a_viewer_is_heard_and_one_who_is_silent_leaves_the_microphone_open() -> None:
     async with hearing_robot(recognised=frozenset({Input.VIEWER, Input.MICROPHONE})) as robot:
-        await until(robot.hears_microphone)
+        await eventually(robot.hears_microphone)
         viewer = Peer(Input.VIEWER, "anna")
         says(robot, viewer, spoken("hello robot"))
-        await until(lambda: robot.heard)
+        await eventually(lambda: robot.heard)
         assert robot.heard == ["hello robot"]
         for piece in pieces(silence(1)):
             robot.mixer.play(viewer, piece)
@@ -102,13 +103,13 @@ async def test_a_viewer_is_heard_and_one_who_is_silent_leaves_the_microphone_ope
 
 async def test_who_speaks_next_is_not_taken_for_who_spoke_before() -> None:
     async with hearing_robot(recognised=frozenset({Input.VIEWER})) as robot:
-        await until(lambda: robot.recognition.ready)
+        await eventually(lambda: robot.recognition.ready)
         for client_id, phrase in (("anna", "hello robot"), ("bert", "take a photo")):
             # The next begins before the engine has returned the text of the first.
             viewer = Peer(Input.VIEWER, client_id)
             says(robot, viewer, spoken(phrase))
             robot.mixer.leave(viewer)
-        await until(lambda: len(robot.heard) == 2)
+        await eventually(lambda: len(robot.heard) == 2)
         assert list(zip(robot.heard_by, robot.heard, strict=True)) == [
             ("anna", "hello robot"),
             ("bert", "take a photo"),
@@ -117,9 +118,9 @@ async def test_who_speaks_next_is_not_taken_for_who_spoke_before() -> None:
 
 async def test_for_viewers_alone_no_microphone_is_opened() -> None:
     async with hearing_robot(recognised=frozenset({Input.VIEWER})) as robot:
-        await until(lambda: robot.recognition.ready)
+        await eventually(lambda: robot.recognition.ready)
         says(robot, Peer(Input.VIEWER, "anna"), spoken("take a photo"))
-        await until(lambda: robot.heard)
+        await eventually(lambda: robot.heard)
         assert robot.heard == ["take a photo"]
         assert robot.pi.microphone.starts == 0
 
@@ -135,7 +136,7 @@ async def test_an_engine_that_cannot_work_is_told_once_and_opens_no_microphone(
 
     with caplog.at_level(logging.ERROR):
         async with hearing_robot(engine="parrot") as robot:
-            await until(was_tried_again)
+            await eventually(was_tried_again)
             assert "There are: none, pocketsphinx" in robot.state.snapshot.fault(Device.HEARING)
             assert robot.pi.microphone.starts == 0
     assert len([record for record in caplog.records if "Speech recognition does not work" in record.message]) == 1
@@ -145,11 +146,11 @@ async def test_an_engine_that_cannot_work_is_told_once_and_opens_no_microphone(
 async def test_an_engine_that_was_killed_is_started_again() -> None:
     before = set(children())
     async with hearing_robot() as robot:
-        await until(robot.hears_microphone)
+        await eventually(robot.hears_microphone)
         (engine,) = set(children()) - before
         os.kill(engine, signal.SIGKILL)
-        await until(lambda: robot.state.snapshot.fault(Device.HEARING))
-        await until(lambda: not robot.state.snapshot.fault(Device.HEARING) and robot.hears_microphone())
+        await eventually(lambda: robot.state.snapshot.fault(Device.HEARING))
+        await eventually(lambda: not robot.state.snapshot.fault(Device.HEARING) and robot.hears_microphone())
         await hears_again(robot)
 
 

@@ -19,7 +19,8 @@ from robot_node.speech.waveform import FRAME_S, Waveform
 from robot_node.webrtc.messages import TtsBegin, TtsComplete, TtsTerminate, TtsText
 from tests.sound import loudest_hz, tone
 from tests.speech.spoken import pieces, silence
-from tests.speech.stage import Stage, clock, on_stage, until
+from tests.speech.stage import Stage, clock, on_stage
+from tests.waiting import eventually
 
 HELLO = "Hello there. I am a robot."
 LONG = "This sentence is one of many that nobody will hear to its end. " * 10
@@ -57,7 +58,7 @@ async def test_the_loudspeaker_plays_the_speech_whole() -> None:
     async with on_stage() as stage:
         said = await stage.speaker.say(HELLO)
         await stage.is_over(said.task_id)
-        await until(lambda: not stage.pi.loudspeaker.open)
+        await eventually(lambda: not stage.pi.loudspeaker.open)
         expected = sum(speech.seconds for speech in made)
         assert stage.heard_s == pytest.approx(expected, abs=2 * FRAME_S)
         assert loudness(stage.pi.loudspeaker.played) == pytest.approx(
@@ -70,7 +71,7 @@ async def test_what_the_loudspeaker_plays_can_be_understood() -> None:
     async with on_stage() as stage:
         utterance = await stage.speaker.say(said, language="en-us")
         await stage.is_over(utterance.task_id)
-        await until(lambda: not stage.pi.loudspeaker.open)
+        await eventually(lambda: not stage.pi.loudspeaker.open)
     recognizer = SphinxRecognizer(RecognitionOptions(phrases=("hello robot", "take a photo", said)))
     samples = silence(0.5) + stage.pi.loudspeaker.played + silence(1.5)
     assert [text for piece in pieces(samples) if (text := recognizer.hear(piece))] == [said]
@@ -127,7 +128,7 @@ async def test_the_messages_go_out_in_order_and_bring_the_text() -> None:
 async def test_each_sentence_is_told_when_it_is_heard_and_not_when_it_is_made() -> None:
     async with on_stage(Hum()) as stage:
         said = await stage.speaker.say("123456789. Two.")
-        await until(lambda: TtsText(said.task_id, "Two.") in stage.messages)
+        await eventually(lambda: TtsText(said.task_id, "Two.") in stage.messages)
         assert stage.heard_s > 0.5
         assert TtsComplete(said.task_id) not in stage.messages
         await stage.is_over(said.task_id)
@@ -173,7 +174,7 @@ async def test_subtitles_show_each_sentence_while_it_is_said() -> None:
         shown = dict(zip(stage.messages, stage.shown, strict=True))
         assert shown[TtsText(said.task_id, "First. ")] == "First."
         assert shown[TtsText(said.task_id, "Second.")] == "Second."
-        await until(lambda: stage.caption == "")
+        await eventually(lambda: stage.caption == "")
 
 
 async def test_the_face_turns_when_it_begins_and_the_events_tell_who_wanted_it() -> None:
@@ -195,7 +196,7 @@ async def test_the_face_turns_when_it_begins_and_the_events_tell_who_wanted_it()
 
 async def speaks_loudly(stage: Stage) -> str:
     said = await stage.speaker.say(LONG)
-    await until(lambda: stage.heard_s > 0.5 and len(stage.packets) > 25)
+    await eventually(lambda: stage.heard_s > 0.5 and len(stage.packets) > 25)
     return said.task_id
 
 
@@ -210,7 +211,7 @@ async def test_a_stop_is_heard_within_a_fifth_of_a_second_of_sound() -> None:
         assert stage.caption == ""
         assert stage.loudspeaker is not None
         assert stage.loudspeaker.queued_s == 0
-        await until(lambda: not stage.pi.loudspeaker.open)
+        await eventually(lambda: not stage.pi.loudspeaker.open)
         assert stage.heard_s - heard_s <= INTERRUPTED_WITHIN_S
         assert len(stage.packets) == seen
         (task_id,) = stage.tasks
@@ -240,7 +241,7 @@ async def test_an_interruption_is_said_instead_of_all_else() -> None:
         assert stage.story_of(cut)[-1] == "TtsTerminate"
         assert stage.story_of(said.task_id) == ["TtsBegin", "TtsText", "TtsComplete"]
         assert stage.messages.index(TtsTerminate(cut)) < stage.messages.index(TtsBegin(said.task_id))
-        await until(lambda: not stage.pi.loudspeaker.open)
+        await eventually(lambda: not stage.pi.loudspeaker.open)
         whole = (await EspeakEngine().synthesize("Stop!", "en")).seconds
         assert stage.heard_s - heard_s <= INTERRUPTED_WITHIN_S + whole + FRAME_S
 
@@ -273,7 +274,7 @@ async def test_only_one_sentence_is_made_in_advance() -> None:
     async with on_stage(engine) as stage:
         said = await stage.speaker.say("This is said. " * 100)
         await stage.begins(said.task_id)
-        await until(lambda: stage.heard_s > 0.3)
+        await eventually(lambda: stage.heard_s > 0.3)
         assert len(engine.made) == 2
 
 

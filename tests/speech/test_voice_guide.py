@@ -14,7 +14,8 @@ from robot_node.settings.loading import load_settings
 from robot_node.speech.speaker import QUEUE
 from robot_node.speech.waveform import FRAME_S
 from tests.sound import loudest_hz
-from tests.speech.stage import on_stage, until
+from tests.speech.stage import on_stage
+from tests.waiting import eventually
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "voice.md").read_text()
 
@@ -47,7 +48,7 @@ async def test_the_engine_in_the_guide_is_heard() -> None:
     async with on_stage(names["Hum"](VoiceSettings(pitch=50))) as stage:
         said = await stage.speaker.say("0123456789")
         await stage.is_over(said.task_id)
-        await until(lambda: not stage.pi.loudspeaker.open)
+        await eventually(lambda: not stage.pi.loudspeaker.open)
         assert stage.heard_s == pytest.approx(0.5, abs=FRAME_S)
         assert loudest_hz(stage.pi.loudspeaker.played) == pytest.approx(200, abs=5)
         assert len(stage.pi.loudspeaker.played) % (2 * SAMPLE_RATE // 50) == 0

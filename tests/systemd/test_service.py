@@ -14,8 +14,9 @@ from robot_node.apps import remote
 from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mqtt import Broker
 from robot_node.webrtc.viewer import watch
-from tests.end_to_end.robot_process import eventually, is_retained
+from tests.end_to_end.robot_process import is_retained
 from tests.systemd.machine import Machine, Service
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.timeout(300)  # what systemd waits for adds up, and the machine may be busy
 

@@ -35,10 +35,10 @@ from robot_node.settings.devices import CameraSettings, DisplaySettings
 from robot_node.tools.resources import announce
 from robot_node.tools.server import build_server
 from tests.faces import emotion_in
+from tests.waiting import DEADLINE_S
 
 SERVER_ID, SERVER_NAME = "robot-1", "tests/robot"
 CAPABILITY = f"$mcp-server/capability/{SERVER_ID}/{SERVER_NAME}"
-PATIENCE_S = 45.0
 MODES = pytest.mark.parametrize("mode", ["legacy", "auto"])
 
 
@@ -72,7 +72,7 @@ class Tap:
             self.more.set()
 
     async def until(self, uri: str, times: int = 1) -> None:
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(DEADLINE_S):
             while self.updates.count(uri) < times:
                 self.more.clear()
                 await self.more.wait()
@@ -140,7 +140,7 @@ async def robot(broker: PrivateBroker, body: Body) -> AsyncIterator[Robot]:
             asyncio.create_task(announce(body, notifier.resource_updated, shortest_s=0.05)),
             asyncio.create_task(serve(address, server, options, notifier=notifier, on_online=online.set)),
         ]
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(DEADLINE_S):
             await online.wait()
         yield Robot(broker, body, tap)
         for task in tasks:
@@ -192,7 +192,7 @@ async def test_the_server_says_that_resources_can_be_subscribed_to(robot: Robot,
 async def test_the_picture_of_the_face_is_what_it_looks_like_now(robot: Robot, mode: str) -> None:
     async with robot.agent(mode) as agent:
         await agent.call("change_emotion", emotion="laugh")
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(DEADLINE_S):
             while emotion_in(await picture_of_the_face(agent)) is not Emotion.LAUGH:  # it takes its time to turn
                 pass
 
@@ -211,7 +211,7 @@ async def test_what_another_agent_does_is_one_update_of_each_resource_it_changes
         for uri in ("robot://face", "robot://events", "robot://camera"):
             await agent.subscribe(uri)
         await other.call("change_emotion", emotion="happy")
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(DEADLINE_S):
             assert {await agent.heard.get(), await agent.heard.get()} == {"robot://face", "robot://events"}
         assert await agent.read("robot://face") == {"emotion": "happy", "display_error": ""}
         (event,) = (await agent.read("robot://events"))["events"]
@@ -230,7 +230,7 @@ async def test_an_update_is_published_once_however_many_have_subscribed(robot: R
             await agent.subscribe("robot://face")
         for emotion in ("happy", "sad"):
             await three.call("change_emotion", emotion=emotion)
-            async with asyncio.timeout(PATIENCE_S):
+            async with asyncio.timeout(DEADLINE_S):
                 assert {await one.heard.get(), await two.heard.get()} == {"robot://face"}
         assert robot.tap.updates == ["robot://face"] * 2
 
@@ -240,7 +240,7 @@ async def test_a_client_of_2026_is_told_on_its_own_stream(robot: Robot) -> None:
         async with agent.client.listen(resource_subscriptions=["robot://face"]) as updates:
             for emotion in ("happy", "sad"):
                 await other.call("change_emotion", emotion=emotion)
-                async with asyncio.timeout(PATIENCE_S):
+                async with asyncio.timeout(DEADLINE_S):
                     assert await anext(updates) == ResourceUpdated("robot://face")
                 assert (await agent.read("robot://face"))["emotion"] == emotion
         assert robot.tap.updates == []
@@ -322,13 +322,13 @@ async def test_a_burst_is_told_once_with_its_last_state(body: Body) -> None:
         body.state.update(emotion=emotion)
         for _ in range(3):
             await asyncio.sleep(0)
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(DEADLINE_S):
         assert {await told.get() for _ in range(4)} == {
             *("robot://status", "robot://face", "robot://face.png", "robot://events")
         }
     assert body.state.snapshot.emotion == "tired"
     body.state.update(camera=CameraState.ON)
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(DEADLINE_S):
         assert {await told.get() for _ in range(3)} == {"robot://status", "robot://camera", "robot://events"}
     assert told.empty()
     task.cancel()
@@ -340,7 +340,7 @@ async def test_what_changed_and_changed_back_and_mere_counters_are_not_told(body
     body.state.update(link_error="no resource shows it")
     body.state.update(emotion="happy")
     body.state.update(emotion="neutral")
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(DEADLINE_S):
         assert await told.get() == "robot://events"
         body.state.update(viewers=1)
         assert {await told.get() for _ in range(3)} == {"robot://status", "robot://camera", "robot://events"}
@@ -350,7 +350,7 @@ async def test_what_changed_and_changed_back_and_mere_counters_are_not_told(body
 async def test_a_device_that_is_added_later_needs_nothing_but_the_log(body: Body) -> None:
     told, task = await announced(body)
     body.events.add("input", "Button left was pressed.")
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(DEADLINE_S):
         assert await told.get() == "robot://events"
     task.cancel()
 
@@ -369,7 +369,7 @@ async def test_a_camera_that_switches_itself_off_does_it_for_nobody(broker: Priv
     options = ServerOptions(server_id=SERVER_ID, server_name=SERVER_NAME)
     task = asyncio.create_task(serve(Broker.from_url(broker.url), server, options, on_online=online.set))
     try:
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(DEADLINE_S):
             await online.wait()
             transport = mqtt_transport(Broker.from_url(broker.url), SERVER_ID, SERVER_NAME, client_id="agent-1")
             async with Client(transport) as client:

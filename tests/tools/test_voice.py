@@ -22,7 +22,7 @@ from robot_node.settings.devices import CameraSettings, DisplaySettings, VoiceSe
 from robot_node.settings.root import Settings
 from robot_node.speech.factory import build_speech
 from robot_node.tools.server import Body, build_server
-from tests.speech.stage import until
+from tests.waiting import eventually
 
 
 @pytest.fixture
@@ -85,12 +85,12 @@ async def test_what_is_said_is_heard_at_the_volume_that_is_set(body: Body, pi: S
     said = await call(body, "say", text="Hello", emotion="happy")
     assert said["waiting"] == 0
     assert said["loudspeaker_error"] == ""
-    await until(lambda: body.state.snapshot.speaking)
+    await eventually(lambda: body.state.snapshot.speaking)
     assert (await call(body, "get_status"))["speaking"]
-    await until(lambda: not body.state.snapshot.speaking)
+    await eventually(lambda: not body.state.snapshot.speaking)
     status = await call(body, "get_status")
     assert (status["speaking"], status["emotion"], status["voice_error"]) == (False, "happy", "")
-    await until(lambda: not pi.loudspeaker.open)
+    await eventually(lambda: not pi.loudspeaker.open)
     assert 0.2 < len(pi.loudspeaker.played) / 2 / 48_000 < 2
     half = max(memoryview(pi.loudspeaker.played).cast("h"))
     assert 500 < half < 32767 // 4 + 1
@@ -134,4 +134,4 @@ async def test_what_others_play_moves_the_mouth_as_well(body: Body) -> None:
     assert body.loudspeaker is not None
     loop = asyncio.get_running_loop()
     body.loudspeaker.play(b"\x00\x40" * 4800)
-    await until(lambda: body.face._animator.scene.speech.level(loop.time()) > 0.5)
+    await eventually(lambda: body.face._animator.scene.speech.level(loop.time()) > 0.5)

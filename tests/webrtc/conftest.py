@@ -97,10 +97,3 @@ async def robot(broker: PrivateBroker) -> AsyncIterator[Robot]:
     """A robot with its camera on."""
     async with running_robot(broker) as running:
         yield running
-
-
-async def until(condition: Callable[[], bool], within_s: float = 45.0) -> None:
-    """Wait until something that has no event of its own has become true."""
-    async with asyncio.timeout(within_s):
-        while not condition():
-            await asyncio.sleep(0.02)

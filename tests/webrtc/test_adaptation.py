@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.webrtc.conftest import Robot, until
+from tests.waiting import eventually
+from tests.webrtc.conftest import Robot
 from tests.webrtc.peer import Peer, peer, send_report
 from tests.webrtc.scene import difference
 
@@ -13,10 +14,10 @@ async def test_the_encoder_is_slowed_down_for_a_bad_network_and_recovers_when_th
         assert difference(await viewer.frame()) < 8
         assert robot.scene.bitrates == []
         await report_trouble(viewer)
-        await until(lambda: robot.scene.bitrates[:1] == [400_000])
+        await eventually(lambda: robot.scene.bitrates[:1] == [400_000])
         assert difference(await viewer.frame()) < 8
     await robot.has_viewers(0)
-    await until(lambda: robot.scene.bitrates[-1] > 400_000 or not robot.scene.encoding)
+    await eventually(lambda: robot.scene.bitrates[-1] > 400_000 or not robot.scene.encoding)
 
 
 async def test_a_bad_network_beside_a_good_one_slows_down_nobody(robot: Robot) -> None:
@@ -27,7 +28,7 @@ async def test_a_bad_network_beside_a_good_one_slows_down_nobody(robot: Robot) -
         requests = robot.scene.keyframe_requests
         await report_trouble(bad)
         # Only a viewer that is thinned out is given keyframes that nobody has asked for.
-        await until(lambda: robot.scene.keyframe_requests > requests)
+        await eventually(lambda: robot.scene.keyframe_requests > requests)
         assert robot.scene.bitrates == []
         assert difference(await good.frame()) < 8
         assert difference(await bad.frame()) < 8

@@ -16,7 +16,7 @@ from robot_node.webrtc import aiortc_hooks
 from robot_node.webrtc.broadcast import Broadcast
 from robot_node.webrtc.negotiation import prefer_h264_with_retransmission
 from robot_node.webrtc.tracks import BroadcastTrack
-from tests.webrtc.conftest import until
+from tests.waiting import eventually
 from tests.webrtc.peer import send_report
 from tests.webrtc.scene import Scene
 
@@ -53,10 +53,10 @@ async def test_pli_and_fir_reach_the_callback_once_each() -> None:
         aiortc_hooks.on_keyframe_request(sender, lambda: asked.append(None))
         source = receiver.getSynchronizationSources()[0].source
         await receiver._send_rtcp_pli(source)
-        await until(lambda: len(asked) == 1)
+        await eventually(lambda: len(asked) == 1)
         fir = RtcpPsfbPacket(fmt=RTCP_PSFB_FIR, ssrc=1, media_ssrc=source)
         await receiver.transport._send_rtp(bytes(fir))
-        await until(lambda: len(asked) == 2)
+        await eventually(lambda: len(asked) == 2)
 
 
 async def test_estimates_and_losses_reach_the_callbacks() -> None:
@@ -66,12 +66,12 @@ async def test_estimates_and_losses_reach_the_callbacks() -> None:
         losses: list[float] = []
         aiortc_hooks.on_receiver_report(sender, estimates.append, losses.append)
         await send_report(receiver, estimate=700_000, lost=0.25)
-        await until(lambda: 0.25 in losses and 700_000 in estimates)
+        await eventually(lambda: 0.25 in losses and 700_000 in estimates)
         source = receiver.getSynchronizationSources()[0].source
         for fci in (b"APP?", pack_remb_fci(1, [source + 1])):
             await receiver.transport._send_rtp(bytes(RtcpPsfbPacket(RTCP_PSFB_APP, 1, 0, fci)))
         await send_report(receiver, estimate=800_000, lost=0.5)
-        await until(lambda: 800_000 in estimates)
+        await eventually(lambda: 800_000 in estimates)
         assert 1 not in estimates
 
 
@@ -80,7 +80,7 @@ async def test_receiver_reports_still_reach_aiortc_behind_the_hook() -> None:
         sender = sending.getSenders()[0]
         aiortc_hooks.on_keyframe_request(sender, lambda: None)
         report = await sender.getStats()  # filled as reports come
-        await until(lambda: "remote-inbound-rtp" in {stats.type for stats in report.values()})
+        await eventually(lambda: "remote-inbound-rtp" in {stats.type for stats in report.values()})
 
 
 async def test_a_peer_that_is_there_answers_a_check_and_one_that_is_gone_does_not() -> None:

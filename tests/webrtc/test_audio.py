@@ -27,7 +27,8 @@ from robot_node.webrtc.audio import AudioBroadcast
 from robot_node.webrtc.signaling import Offer
 from robot_node.webrtc.streams import Streams
 from tests.sound import loudest_hz, tone
-from tests.webrtc.conftest import Robot, running_robot, until
+from tests.waiting import eventually
+from tests.webrtc.conftest import Robot, running_robot
 from tests.webrtc.counts import counts
 from tests.webrtc.peer import Peer, peer, with_candidates
 
@@ -178,7 +179,7 @@ async def test_the_microphone_is_closed_until_a_viewer_hears_it_and_when_the_las
             await b.close()
             await robot.has_viewers(2)
             assert microphone.recording
-        await until(lambda: not microphone.recording)
+        await eventually(lambda: not microphone.recording)
         assert not robot.state.snapshot.microphone_on
         await watcher.frame()
 
@@ -223,7 +224,7 @@ async def test_a_missing_microphone_leaves_the_picture_alone(listening: SoundRob
     async with peer(listening.robot.broker) as viewer:
         await offer(viewer)
         await viewer.frame()
-        await until(lambda: "cannot be used" in listening.robot.state.snapshot.fault("microphone"))
+        await eventually(lambda: "cannot be used" in listening.robot.state.snapshot.fault("microphone"))
         await viewer.frame()
 
 
@@ -239,7 +240,7 @@ async def test_the_viewer_with_the_floor_is_heard_and_hears(talking: SoundRobot)
     async with peer(talking.robot.broker) as viewer:
         assert await offer(viewer, Voice(440), direction="sendrecv") == "sendrecv"
         assert loudest_hz(await hear(viewer)) == pytest.approx(1000, abs=10)
-        await until(lambda: len(loudspeaker.played) >= SAMPLE_RATE)
+        await eventually(lambda: len(loudspeaker.played) >= SAMPLE_RATE)
         assert loudest_hz(loudspeaker.played[-SAMPLE_RATE:]) == pytest.approx(440, abs=10)
 
 
@@ -251,16 +252,16 @@ async def test_one_viewer_has_the_floor_until_it_leaves(talking: SoundRobot) -> 
             assert await offer(first, Voice(440), direction="sendrecv") == "sendrecv"
             assert await offer(second, Voice(2000), direction="sendrecv") == "sendonly"
             await hear(second)
-            await until(lambda: len(loudspeaker.played) >= SAMPLE_RATE)
+            await eventually(lambda: len(loudspeaker.played) >= SAMPLE_RATE)
             assert loudest_hz(loudspeaker.played[-SAMPLE_RATE:]) == pytest.approx(440, abs=10)
             assert set(talking.recognised) == {"first"}
         await robot.has_viewers(1)
         second.new_connection()
         assert await offer(second, Voice(2000), direction="sendrecv") == "sendrecv"
         before = len(loudspeaker.played)
-        await until(lambda: len(loudspeaker.played) >= before + SAMPLE_RATE)
+        await eventually(lambda: len(loudspeaker.played) >= before + SAMPLE_RATE)
         assert loudest_hz(loudspeaker.played[-SAMPLE_RATE:]) == pytest.approx(2000, abs=10)
-        await until(lambda: "second" in talking.recognised)
+        await eventually(lambda: "second" in talking.recognised)
 
 
 async def test_who_only_speaks_is_heard_by_a_robot_without_a_microphone(broker: PrivateBroker) -> None:
@@ -269,7 +270,7 @@ async def test_who_only_speaks_is_heard_by_a_robot_without_a_microphone(broker: 
         peer(running.robot.broker) as viewer,
     ):
         assert await offer(viewer, Voice(440), direction="sendonly") == "recvonly"
-        await until(lambda: len(running.pi.loudspeaker.played) >= SAMPLE_RATE)
+        await eventually(lambda: len(running.pi.loudspeaker.played) >= SAMPLE_RATE)
 
 
 async def test_an_offer_that_fails_gives_the_floor_back(talking: SoundRobot) -> None:
@@ -277,7 +278,7 @@ async def test_an_offer_that_fails_gives_the_floor_back(talking: SoundRobot) -> 
         broken.rtc.addTransceiver(Voice(440), direction="sendrecv")
         sdp, _ = await broken.make_offer()
         await broken.send(Offer(re.sub(r"a=fingerprint:[^\r\n]*\r\n", "", sdp)))
-        await until(lambda: not broken.silent())
+        await eventually(lambda: not broken.silent())
     async with peer(talking.robot.broker) as viewer:
         assert await offer(viewer, Voice(440), direction="sendrecv") == "sendrecv"
 
@@ -289,15 +290,15 @@ async def test_talkers_come_and_go_without_a_trace(talking: SoundRobot) -> None:
                 await offer(viewer, Voice(440), direction="sendrecv")
                 await hear(viewer, 0.04)
             await talking.robot.has_viewers(0)
-        await until(lambda: not talking.pi.microphone.recording and not talking.pi.loudspeaker.open)
+        await eventually(lambda: not talking.pi.microphone.recording and not talking.pi.loudspeaker.open)
 
     await come_and_go(2)
-    await until(lambda: not any(task.get_name().startswith("WebRTC viewer") for task in asyncio.all_tasks()))
+    await eventually(lambda: not any(task.get_name().startswith("WebRTC viewer") for task in asyncio.all_tasks()))
     gc.collect()
     before = counts()
     await come_and_go(8)
     gc.collect()
-    await until(lambda: counts().no_more_than(before))
+    await eventually(lambda: counts().no_more_than(before))
 
 
 async def test_a_listener_that_is_behind_loses_the_oldest_and_holds_up_nobody() -> None:

@@ -11,7 +11,7 @@ import pytest
 from robot_node.apps.private_broker import PrivateBroker
 from robot_node.core.state import CameraState
 from tests.end_to_end.footage import Footage, clip_path
-from tests.webrtc.conftest import until
+from tests.waiting import eventually
 from tests.webrtc.counts import counts
 from tests.webrtc.peer import peer
 from tests.webrtc.test_vp8 import running_robot
@@ -39,11 +39,11 @@ async def test_a_camera_toggled_50_times_while_watched_shows_its_picture_and_lea
             await robot.camera.start()
         assert robot.state.snapshot.camera is CameraState.ON
         toggled = len(seen) + 15  # some were still on their way
-        await until(lambda: len(seen) >= toggled + 30, within_s=45)
+        await eventually(lambda: len(seen) >= toggled + 30)
         Footage.of(clip_path()).assert_plays(seen[toggled : toggled + 30])
         watching.cancel()
         await asyncio.wait({watching})
         assert robot.state.snapshot.viewers == 1
         assert viewer.silent()
         gc.collect()  # picamera2 leaves a selector in a cycle of references each time
-        await until(lambda: counts().no_more_than(before), within_s=30)
+        await eventually(lambda: counts().no_more_than(before))

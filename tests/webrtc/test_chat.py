@@ -6,7 +6,8 @@ from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mqtt import ConnectOptions, Incoming, Subscription, connect
 from robot_node.webrtc.messages import TextMessage, messages_topic, parse_message
 from robot_node.webrtc.signaling import Chat, Terminated
-from tests.webrtc.conftest import running_robot, until
+from tests.waiting import eventually
+from tests.webrtc.conftest import running_robot
 from tests.webrtc.peer import peer
 
 
@@ -30,7 +31,7 @@ async def test_what_a_viewer_types_is_taken_and_answered_beside_the_call(broker:
         await stranger.send(Chat("I don't even watch"))
         await anna.send(Chat("hello"))
         await anna.send(Chat("again"))
-        await until(lambda: bool(told))
+        await eventually(lambda: bool(told))
         assert taken == [("anna", "hello"), ("anna", "again")]
         assert [(each.topic, parse_message(each.payload)) for each in told] == [
             ("$message/anna", TextMessage("Too fast."))

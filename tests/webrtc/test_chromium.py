@@ -23,7 +23,8 @@ from robot_node.webrtc.signaling import (
     parse,
     take_out_candidates,
 )
-from tests.webrtc.conftest import SERVER_ID, Robot, until
+from tests.waiting import eventually
+from tests.webrtc.conftest import SERVER_ID, Robot
 from tests.webrtc.scene import BITS, HEIGHT, WIDTH, shade
 
 _ARGUMENTS = [
@@ -95,7 +96,7 @@ async def chromium_page(profile: Path) -> AsyncIterator[Page]:
             yield page
         finally:
             await context.close()
-    await until(lambda: not _processes_with(str(profile)))
+    await eventually(lambda: not _processes_with(str(profile)))
 
 
 def _processes_with(text: str) -> list[str]:

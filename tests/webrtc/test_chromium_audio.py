@@ -11,7 +11,8 @@ from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mqtt import ConnectOptions, Incoming, Subscription, connect
 from robot_node.webrtc.signaling import answers_topic, offers_topic
 from tests.sound import loudest_hz
-from tests.webrtc.conftest import SERVER_ID, until
+from tests.waiting import eventually
+from tests.webrtc.conftest import SERVER_ID
 from tests.webrtc.test_audio import robot_with_sound
 from tests.webrtc.test_chromium import chromium_page
 
@@ -80,7 +81,9 @@ async def test_chromium_hears_the_robot_and_is_heard(broker: PrivateBroker, tmp_
                 "document.getElementById('video').getVideoPlaybackQuality().totalVideoFrames > 5"
             )
             played = running.pi.loudspeaker
-            await until(lambda: len(played.played) > 96_000 and abs(loudest_hz(played.played[-48_000:]) - 600) < 20)
+            await eventually(
+                lambda: len(played.played) > 96_000 and abs(loudest_hz(played.played[-48_000:]) - 600) < 20
+            )
             assert loudest_hz(played.played[-48_000:]) == pytest.approx(600, abs=20)
         finally:
             relaying.cancel()

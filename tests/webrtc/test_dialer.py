@@ -22,8 +22,9 @@ from robot_node.webrtc.call import without_media_from_peer
 from robot_node.webrtc.dialer import dialer_client_id
 from robot_node.webrtc.messages import AsrResponse, BackendMessage, TtsText
 from robot_node.webrtc.signaling import Answer, Candidate, EndOfCandidates, Offer, Terminated, encode
+from tests.waiting import eventually
 from tests.webrtc.caller import Caller, calling_robot
-from tests.webrtc.conftest import SERVER_ID, until
+from tests.webrtc.conftest import SERVER_ID
 from tests.webrtc.media_backend import MediaBackend, media_backend, without_candidates
 from tests.webrtc.peer import peer
 from tests.webrtc.scene import difference, grey_of, read_number
@@ -124,10 +125,10 @@ async def test_one_encoder_for_a_viewer_and_the_backend(caller: Caller, backend:
 async def test_a_keyframe_request_of_the_backend_reaches_the_encoder(caller: Caller, backend: MediaBackend) -> None:
     await backend.answer()
     await backend.frame()
-    await until(lambda: caller.scene.keyframe_requests == 1)
+    await eventually(lambda: caller.scene.keyframe_requests == 1)
     receiver = backend.rtc.getTransceivers()[0].receiver
     await receiver._send_rtcp_pli(receiver.getSynchronizationSources()[0].source)
-    await until(lambda: caller.scene.keyframe_requests == 2)
+    await eventually(lambda: caller.scene.keyframe_requests == 2)
 
 
 async def test_the_call_ends_when_the_backend_terminates_it(caller: Caller, backend: MediaBackend) -> None:
@@ -139,7 +140,7 @@ async def test_the_call_ends_when_the_backend_terminates_it(caller: Caller, back
     assert "'enough seen'" in caller.state.snapshot.call_error
     counted = caller.counters
     assert (counted.calls, counted.calls_connected, counted.call_ends["terminated"]) == (1, 1, 1)
-    await until(lambda: not caller.scene.encoding)
+    await eventually(lambda: not caller.scene.encoding)
     assert not caller.control.wanted
     assert not caller.backoff.delays
     caller.control.call()  # somebody wants it again
@@ -211,7 +212,7 @@ async def test_attempts_are_limited_if_the_owner_wants_that(broker: PrivateBroke
 
 async def test_hanging_up_ends_the_wait_for_the_next_attempt(broker: PrivateBroker, backend: MediaBackend) -> None:
     async with calling_robot(broker, DialerSettings(answer_timeout_s=0.05), initial_s=60.0) as caller:
-        await until(lambda: len(caller.backoff.delays) == 1)
+        await eventually(lambda: len(caller.backoff.delays) == 1)
         await caller.control.hang_up()
         assert caller.state.snapshot.call is CallState.CLOSED
         caller.control.call()
@@ -306,7 +307,7 @@ async def test_malformed_messages_change_nothing_and_are_logged_once(
     for number in range(100):  # a flood of different ones is not logged without end
         await backend.send_bytes(f'{{"type":"{number}"}}'.encode())
     await backend.say(AsrResponse("marker"))
-    await until(lambda: bool(caller.messages))
+    await eventually(lambda: bool(caller.messages))
     warnings = [record.message for record in caplog.records if record.levelno >= logging.WARNING]
     assert len(warnings) == len(set(warnings)) <= 64
     assert any("unknown type 'dance'" in text for text in warnings)
@@ -317,7 +318,7 @@ async def test_the_backend_s_words_are_handed_on(caller: Caller, backend: MediaB
     words: list[BackendMessage] = [AsrResponse("hello robot"), TtsText("t1", "hello human")]
     for word in words:
         await backend.say(word)
-    await until(lambda: caller.messages == words)
+    await eventually(lambda: caller.messages == words)
 
 
 async def test_a_call_outlives_the_broker_and_the_next_one_comes_when_it_is_back(
@@ -327,7 +328,7 @@ async def test_a_call_outlives_the_broker_and_the_next_one_comes_when_it_is_back
     first = read_number(grey_of(await backend.frame()))
     broker.signal(signal.SIGKILL)
     await broker.stop()
-    await until(lambda: not caller.links[-1].connected)
+    await eventually(lambda: not caller.links[-1].connected)
     for _ in range(30):
         frame = await backend.frame()
     assert read_number(grey_of(frame)) >= first + 30
@@ -347,18 +348,18 @@ async def test_what_was_said_before_the_robot_listened_is_not_for_this_call(
     await caller.is_in(CallState.CONNECTED)
     await backend.frame()
     async with connect(caller.broker, ConnectOptions(client_id=dialer_client_id(SERVER_ID)), lambda _: None):
-        await until(lambda: not caller.links[-1].connected)
+        await eventually(lambda: not caller.links[-1].connected)
         await backend.send_bytes(encode(Terminated("an older call")), retain=True)
-    await until(lambda: caller.links[-1].connected)
+    await eventually(lambda: caller.links[-1].connected)
     await backend.say(AsrResponse("marker"))
-    await until(lambda: bool(caller.messages))
+    await eventually(lambda: bool(caller.messages))
     assert caller.state.snapshot.call is CallState.CONNECTED
     assert difference(await backend.frame()) < 8
 
 
 async def test_who_does_not_want_a_call_publishes_nothing(broker: PrivateBroker, backend: MediaBackend) -> None:
     async with calling_robot(broker, wanted=False) as caller:
-        await until(lambda: bool(caller.links) and caller.links[-1].connected)
+        await eventually(lambda: bool(caller.links) and caller.links[-1].connected)
         assert caller.state.snapshot.call is CallState.DISCONNECTED
         caller.control.call()
         await backend.answer()  # the first message there is, is the offer

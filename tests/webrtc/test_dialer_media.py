@@ -18,8 +18,8 @@ from robot_node.webrtc.signaling import Offer, Terminated
 from robot_node.webrtc.streams import Streams
 from tests.devices.camera_rig import make_pi
 from tests.end_to_end.footage import Footage, clip_path
+from tests.waiting import eventually
 from tests.webrtc.caller import Caller, calling_robot
-from tests.webrtc.conftest import until
 from tests.webrtc.counts import counts, vp8_threads
 from tests.webrtc.media_backend import MediaBackend, media_backend
 from tests.webrtc.peer import send_report
@@ -45,7 +45,7 @@ async def test_a_backend_without_h264_gets_vp8(broker: PrivateBroker) -> None:
             assert vp8_threads() == 1
             assert caller.state.snapshot.call is CallState.CONNECTED
             await caller.control.hang_up()
-            await until(lambda: vp8_threads() == 0)
+            await eventually(lambda: vp8_threads() == 0)
     finally:
         await camera.close()
 
@@ -59,7 +59,7 @@ async def test_the_encoder_is_slowed_down_for_a_backend_behind_a_bad_network(bro
         await backend.answer()
         await backend.frame()
         await send_report(backend.rtc.getTransceivers()[0].receiver, estimate=400_000, lost=0.3)
-        await until(lambda: caller.scene.bitrates[:1] == [400_000])
+        await eventually(lambda: caller.scene.bitrates[:1] == [400_000])
 
 
 async def test_calls_that_come_and_go_leave_no_trace(broker: PrivateBroker) -> None:
@@ -85,7 +85,7 @@ async def test_calls_that_come_and_go_leave_no_trace(broker: PrivateBroker) -> N
         before = counts()
         await call_and_hang_up(18)
         gc.collect()
-        await until(lambda: counts().no_more_than(before))
+        await eventually(lambda: counts().no_more_than(before))
         assert not caller.scene.encoding
 
 

@@ -24,8 +24,9 @@ from robot_node.webrtc.answerer import answer
 from robot_node.webrtc.signaling import Terminated
 from robot_node.webrtc.streams import Streams
 from tests.sound import loudest_hz
+from tests.waiting import eventually
 from tests.webrtc.caller import Caller, calling_robot
-from tests.webrtc.conftest import SERVER_ID, until
+from tests.webrtc.conftest import SERVER_ID
 from tests.webrtc.media_backend import MediaBackend, media_backend
 from tests.webrtc.peer import peer
 from tests.webrtc.scene import difference
@@ -92,10 +93,10 @@ async def test_both_hear_each_other_beside_the_picture(broker: PrivateBroker, pi
         await backend.send_answer(offered)
         assert difference(await backend.frame()) < 8
         assert loudest_hz(await hear(sound_of(backend))) == pytest.approx(1000, abs=10)
-        await until(lambda: loudest_hz(audible(pi) or bytes(9600)) == pytest.approx(440, abs=10))
+        await eventually(lambda: loudest_hz(audible(pi) or bytes(9600)) == pytest.approx(440, abs=10))
         await caller.control.hang_up()
         await backend.receive(Terminated)
-        await until(lambda: not pi.microphone.recording)
+        await eventually(lambda: not pi.microphone.recording)
 
 
 async def test_a_robot_with_a_microphone_only_is_told_nothing(broker: PrivateBroker, pi: SimulatedPi) -> None:
@@ -110,7 +111,7 @@ async def test_a_robot_with_a_microphone_only_is_told_nothing(broker: PrivateBro
 async def test_a_robot_with_a_loudspeaker_only_is_not_heard(broker: PrivateBroker, pi: SimulatedPi) -> None:
     async with call_with_sound(broker, pi, microphone=False) as (_, backend):
         await backend.answer(Voice(440))
-        await until(lambda: loudest_hz(audible(pi) or bytes(9600)) == pytest.approx(440, abs=10))
+        await eventually(lambda: loudest_hz(audible(pi) or bytes(9600)) == pytest.approx(440, abs=10))
         assert pi.microphone.starts == 0
 
 
@@ -125,7 +126,7 @@ async def test_the_backend_is_heard_when_the_viewer_who_had_the_floor_has_left(
         await hear(sound_of(backend))
         assert not pi.loudspeaker.played
         mixer.leave(viewer)
-        await until(lambda: loudest_hz(audible(pi) or bytes(9600)) == pytest.approx(440, abs=10))
+        await eventually(lambda: loudest_hz(audible(pi) or bytes(9600)) == pytest.approx(440, abs=10))
 
 
 async def test_a_viewer_has_the_floor_only_when_no_backend_has_it(broker: PrivateBroker, pi: SimulatedPi) -> None:
@@ -137,7 +138,7 @@ async def test_a_viewer_has_the_floor_only_when_no_backend_has_it(broker: Privat
         try:
             await backend.answer(Voice(440))
             await caller.is_in(CallState.CONNECTED)
-            await until(lambda: bool(audible(pi)))
+            await eventually(lambda: bool(audible(pi)))
             async with asyncio.timeout(45):
                 await ready.wait()
             async with peer(caller.broker, "late") as late:
@@ -150,7 +151,7 @@ async def test_a_viewer_has_the_floor_only_when_no_backend_has_it(broker: Privat
             async with peer(caller.broker, "next") as following:
                 following.rtc.addTransceiver(Voice(2000), direction="sendonly")
                 await following.offer()
-                await until(lambda: loudest_hz(audible(pi) or bytes(9600)) == pytest.approx(2000, abs=10))
+                await eventually(lambda: loudest_hz(audible(pi) or bytes(9600)) == pytest.approx(2000, abs=10))
         finally:
             answering.cancel()
             with contextlib.suppress(asyncio.CancelledError):

@@ -13,7 +13,8 @@ from robot_node.errors import NotReadyError
 from robot_node.mqtt import LinkStatus
 from robot_node.settings.root import WebRtcSettings
 from robot_node.webrtc.signaling import Offer, Terminated
-from tests.webrtc.conftest import running_robot, until
+from tests.waiting import eventually
+from tests.webrtc.conftest import running_robot
 from tests.webrtc.peer import peer
 
 
@@ -29,7 +30,7 @@ async def test_an_early_offer_is_answered_as_soon_as_the_robot_can(broker: Priva
         for candidate in candidates:
             await viewer.send(candidate)
         await viewer.send(Offer(sdp))
-        await until(lambda: _waiting("peer"))
+        await eventually(lambda: _waiting("peer"))
         assert viewer.silent()
         may_load.set()
         await viewer.take_answer(with_addresses=False)
@@ -82,7 +83,7 @@ async def test_an_early_offer_that_is_taken_back_is_not_answered(broker: Private
         await other.receive(Terminated)  # the robot has read what came before
         assert _waiting("peer")
         may_load.set()
-        await until(lambda: not _waiting("peer"))
+        await eventually(lambda: not _waiting("peer"))
         assert viewer.silent()
 
 
@@ -93,7 +94,7 @@ async def test_early_offers_are_no_more_than_viewers(broker: PrivateBroker) -> N
         peer(robot.broker, "second") as second,
     ):
         await first.send(Offer((await first.make_offer())[0]))
-        await until(lambda: _waiting("first"))
+        await eventually(lambda: _waiting("first"))
         await second.send(Offer((await second.make_offer())[0]))
         assert "as many as it takes" in (await second.receive(Terminated)).reason
         robot.task.cancel()

@@ -12,7 +12,8 @@ from robot_node.apps.private_broker import PrivateBroker
 from robot_node.settings.root import WebRtcSettings
 from robot_node.webrtc.negotiation import rtc_candidate
 from robot_node.webrtc.signaling import Answer, Candidate, EndOfCandidates, Offer, Terminated
-from tests.webrtc.conftest import running_robot, until
+from tests.waiting import eventually
+from tests.webrtc.conftest import running_robot
 from tests.webrtc.ice_helpers import PASSWORD, USER, slow_stun_server, turn_server
 from tests.webrtc.peer import Peer, peer
 from tests.webrtc.scene import difference
@@ -67,7 +68,7 @@ async def test_a_viewer_that_can_be_reached_through_turn_only_gets_the_picture(b
             await robot.has_viewers(1)
             await viewer.send(Terminated())
             await robot.has_viewers(0)
-            await until(lambda: "WebRTC viewer peer" not in {task.get_name() for task in asyncio.all_tasks()})
+            await eventually(lambda: "WebRTC viewer peer" not in {task.get_name() for task in asyncio.all_tasks()})
 
 
 async def test_without_the_relay_there_is_no_way(broker: PrivateBroker) -> None:

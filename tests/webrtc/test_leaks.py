@@ -7,7 +7,8 @@ import gc
 
 from robot_node.webrtc.signaling import Offer, Terminated
 from tests.memory import resident_bytes
-from tests.webrtc.conftest import Robot, until
+from tests.waiting import eventually
+from tests.webrtc.conftest import Robot
 from tests.webrtc.counts import counts
 from tests.webrtc.peer import peer
 from tests.webrtc.scene import difference, grey_of, read_number
@@ -32,13 +33,13 @@ async def _come_and_go(robot: Robot, times: int) -> None:
 
 async def test_200_viewers_come_and_go_without_a_trace(robot: Robot) -> None:
     await _come_and_go(robot, 20)  # whatever is made once and kept, is made now
-    await until(_nobody_is_served)
+    await eventually(_nobody_is_served)
     gc.collect()
     before, memory_before = counts(), resident_bytes()
     await _come_and_go(robot, 200)
-    await until(_nobody_is_served)
+    await eventually(_nobody_is_served)
     gc.collect()
-    await until(lambda: counts().no_more_than(before))
+    await eventually(lambda: counts().no_more_than(before))
     assert not robot.scene.encoding
     assert resident_bytes() - memory_before < _MEMORY_BOUND_BYTES
     assert robot.statistics.snapshot().totals.connected == 220
@@ -56,7 +57,7 @@ async def test_sessions_cut_off_at_any_stage_leave_no_trace(robot: Robot) -> Non
             for _ in range(turns):
                 await asyncio.sleep(0)
             await viewer.send(Terminated())
-        await until(lambda: counts().no_more_than(before))
+        await eventually(lambda: counts().no_more_than(before))
 
 
 async def test_a_camera_toggled_50_times_while_watched_leaves_no_trace(robot: Robot) -> None:
@@ -69,7 +70,7 @@ async def test_a_camera_toggled_50_times_while_watched_leaves_no_trace(robot: Ro
             robot.scene.switch(on=False)
             encoded = robot.scene.encoded
             robot.scene.switch(on=True)
-            await until(lambda encoded=encoded: robot.scene.encoded > encoded)  # type: ignore[misc]  # bound now
+            await eventually(lambda encoded=encoded: robot.scene.encoded > encoded)  # type: ignore[misc]  # bound now
         target = robot.scene.encoded
         async with asyncio.timeout(45):
             while read_number(grey_of(frame := await viewer.frame())) <= target:
@@ -78,4 +79,4 @@ async def test_a_camera_toggled_50_times_while_watched_leaves_no_trace(robot: Ro
         assert robot.viewers == 1
         assert viewer.silent()
         assert robot.scene.starts == 51
-        await until(lambda: counts().no_more_than(before))
+        await eventually(lambda: counts().no_more_than(before))

@@ -6,7 +6,8 @@ import signal
 
 from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mqtt import ConnectOptions, connect
-from tests.webrtc.conftest import SERVER_ID, Robot, until
+from tests.waiting import eventually
+from tests.webrtc.conftest import SERVER_ID, Robot
 from tests.webrtc.peer import peer
 from tests.webrtc.scene import difference, grey_of, read_number
 
@@ -20,7 +21,7 @@ async def test_sessions_go_on_while_the_broker_is_gone_and_new_ones_come_when_it
         robot.ready.clear()
         broker.signal(signal.SIGKILL)
         await broker.stop()
-        await until(lambda: not robot.links[-1].connected)
+        await eventually(lambda: not robot.links[-1].connected)
         for _ in range(30):
             frame = await before.frame()
         assert difference(frame) < 8
@@ -41,7 +42,7 @@ async def test_another_client_with_our_id_ends_no_session(robot: Robot) -> None:
         await robot.has_viewers(1)
         robot.ready.clear()
         async with connect(robot.broker, ConnectOptions(client_id=f"{SERVER_ID}-webrtc"), lambda _: None):
-            await until(lambda: not robot.links[-1].connected)
+            await eventually(lambda: not robot.links[-1].connected)
         await robot.ready.wait()
         assert difference(await viewer.frame()) < 8
         assert robot.viewers == 1

@@ -13,7 +13,8 @@ from aiortc import RTCPeerConnection
 from robot_node.apps.private_broker import PrivateBroker
 from robot_node.settings.root import WebRtcSettings
 from robot_node.webrtc.signaling import Answer, Candidate, EndOfCandidates, Offer, Terminated
-from tests.webrtc.conftest import SERVER_ID, Robot, running_robot, until
+from tests.waiting import eventually
+from tests.webrtc.conftest import SERVER_ID, Robot, running_robot
 from tests.webrtc.peer import peer
 from tests.webrtc.scene import difference, grey_of, read_number
 
@@ -111,8 +112,8 @@ async def test_a_session_ends_when_the_viewer_says_so(robot: Robot, caplog: pyte
         await robot.has_viewers(1)
         await viewer.send(Terminated("seen enough"))
         await robot.has_viewers(0)
-        await until(lambda: not robot.scene.encoding)
-        await until(lambda: "'seen enough'" in caplog.text)
+        await eventually(lambda: not robot.scene.encoding)
+        await eventually(lambda: "'seen enough'" in caplog.text)
         await viewer.send_bytes(b"{")
         # Who ended the session is not told that it has ended: this is about the next message.
         assert "not JSON" in (await viewer.receive(Terminated)).reason
@@ -127,7 +128,7 @@ async def test_a_session_ends_when_the_peer_connection_is_closed(
         await robot.has_viewers(1)
         await viewer.rtc.close()
         await robot.has_viewers(0)
-        await until(lambda: "is over: Closed by the viewer." in caplog.text)
+        await eventually(lambda: "is over: Closed by the viewer." in caplog.text)
 
 
 async def test_a_new_offer_replaces_the_session_of_its_client(robot: Robot) -> None:
@@ -213,7 +214,7 @@ async def test_a_candidate_for_nobody_is_logged_once_and_forgotten(
         for _ in range(3):
             await nobody.send(candidate)
             await nobody.send(EndOfCandidates())
-        await until(lambda: "no offer that they could belong to" in caplog.text)
+        await eventually(lambda: "no offer that they could belong to" in caplog.text)
         await nobody.send(candidate)
         await nobody.offer()
         await robot.has_viewers(1)
@@ -291,7 +292,7 @@ async def test_a_flood_of_offers_is_bounded(robot: Robot, caplog: pytest.LogCapt
         await viewer.offer()
         assert difference(await viewer.frame()) < 8
         await flood.send(Terminated())
-        await until(lambda: "WebRTC viewer flood" not in {task.get_name() for task in asyncio.all_tasks()})
+        await eventually(lambda: "WebRTC viewer flood" not in {task.get_name() for task in asyncio.all_tasks()})
     assert len([r for r in caplog.records if r.levelno >= logging.WARNING]) <= 1
 
 
@@ -305,7 +306,7 @@ async def test_a_flood_of_strangers_is_bounded(broker: PrivateBroker) -> None:
             await template.send_as(f"candidate-{number}", candidates[0])
         serving = [task for task in asyncio.all_tasks() if task.get_name().startswith("WebRTC viewer")]
         assert len(serving) <= 3
-        await until(lambda: not any(task.get_name().startswith("WebRTC viewer") for task in asyncio.all_tasks()))
+        await eventually(lambda: not any(task.get_name().startswith("WebRTC viewer") for task in asyncio.all_tasks()))
         await template.send(Offer(sdp))
         for candidate in candidates:
             await template.send(candidate)
@@ -334,7 +335,7 @@ async def test_the_robot_says_good_bye_when_it_leaves(broker: PrivateBroker) -> 
         await robot.has_viewers(1)
         robot.task.cancel()
         assert "robot is leaving" in (await viewer.receive(Terminated)).reason
-        await until(robot.task.done)
+        await eventually(robot.task.done)
         assert robot.viewers == 0
         assert not robot.scene.encoding
 

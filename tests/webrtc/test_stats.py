@@ -9,7 +9,8 @@ from robot_node.settings.root import WebRtcSettings
 from robot_node.webrtc.session_end import Cause, SessionEnd
 from robot_node.webrtc.signaling import Offer, Terminated
 from robot_node.webrtc.stats import SessionStats, Statistics, StreamingStats
-from tests.webrtc.conftest import Robot, running_robot, until
+from tests.waiting import eventually
+from tests.webrtc.conftest import Robot, running_robot
 from tests.webrtc.peer import peer
 
 
@@ -45,8 +46,8 @@ async def test_an_open_session_tells_how_it_is_doing(robot: Robot) -> None:
     async with peer(robot.broker) as viewer:
         await viewer.offer()
         await viewer.frame()
-        await until(lambda: bool(robot.statistics.snapshot().sessions[0].bitrate))
-        await until(lambda: robot.statistics.snapshot().sessions[0].round_trip_ms is not None)
+        await eventually(lambda: bool(robot.statistics.snapshot().sessions[0].bitrate))
+        await eventually(lambda: robot.statistics.snapshot().sessions[0].round_trip_ms is not None)
         (session,) = robot.statistics.snapshot().sessions
         assert session.viewer == "peer"
         assert session.codec == "H264"
@@ -61,7 +62,7 @@ async def test_an_open_session_tells_how_it_is_doing(robot: Robot) -> None:
         assert session.end == ""
         await viewer.send(Terminated())
         await robot.has_viewers(0)
-        await until(lambda: not robot.statistics.snapshot().sessions)
+        await eventually(lambda: not robot.statistics.snapshot().sessions)
     totals = robot.statistics.snapshot().totals
     assert (totals.offers, totals.answers, totals.connected) == (1, 1, 1)
     assert totals.ended == {"terminated": 1}
@@ -81,7 +82,7 @@ async def test_failures_are_counted_by_reason(
 ) -> None:
     async with running_robot(broker, settings) as robot, peer(robot.broker) as viewer:
         await viewer.send(Offer(sdp or (await viewer.make_offer())[0]))
-        await until(lambda: robot.statistics.snapshot().totals.ended == {reason: 1})
+        await eventually(lambda: robot.statistics.snapshot().totals.ended == {reason: 1})
         assert robot.statistics.snapshot().ended[0].end
         assert not robot.statistics.snapshot().ended[0].connected
 

@@ -11,7 +11,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from robot_node.apps.private_broker import PrivateBroker
-from tests.webrtc.conftest import Robot, running_robot, until
+from tests.waiting import eventually
+from tests.webrtc.conftest import Robot, running_robot
 from tests.webrtc.peer import peer
 from tests.webrtc.scene import difference, grey_of, read_number
 
@@ -105,5 +106,5 @@ async def test_a_short_outage_ends_no_session(robot: Robot, broker: PrivateBroke
         await asyncio.sleep(1.5)  # the length of the outage: there is nothing to wait for
         viewer.signal(signal.SIGCONT)
         encoded = robot.scene.encoded
-        await until(lambda: robot.scene.encoded > encoded + 150)
+        await eventually(lambda: robot.scene.encoded > encoded + 150)
         assert robot.viewers == 1

@@ -12,7 +12,8 @@ from robot_node.errors import BrokerError, RemoteError, SettingsError, Signaling
 from robot_node.mqtt import Broker
 from robot_node.settings.root import WebRtcSettings
 from robot_node.webrtc.viewer import ViewerLimits, Viewing, view, watch
-from tests.webrtc.conftest import SERVER_ID, Robot, running_robot, until
+from tests.waiting import eventually
+from tests.webrtc.conftest import SERVER_ID, Robot, running_robot
 
 
 async def test_no_broker(unused_tcp_port: int) -> None:
@@ -84,7 +85,7 @@ async def test_the_viewer_leaves_when_it_is_told_to(robot: Robot, caplog: pytest
     assert progress == [1, 2, 3, 4, 5]
     await robot.has_viewers(0)
     # It says goodbye over the broker and to the peer; the robot goes by what comes first, and misses nobody.
-    await until(lambda: "'The viewer has left.'" in caplog.text or "Closed by the viewer." in caplog.text)
+    await eventually(lambda: "'The viewer has left.'" in caplog.text or "Closed by the viewer." in caplog.text)
 
 
 async def _all_frames(viewing: Viewing) -> None:

@@ -27,7 +27,8 @@ from robot_node.webrtc.signaling import Offer, Terminated
 from robot_node.webrtc.streams import Streams
 from tests.devices.camera_rig import make_pi
 from tests.end_to_end.footage import Footage, clip_path
-from tests.webrtc.conftest import SERVER_ID, until
+from tests.waiting import eventually
+from tests.webrtc.conftest import SERVER_ID
 from tests.webrtc.counts import vp8_threads
 from tests.webrtc.peer import Peer, peer
 from tests.webrtc.test_chromium import watching
@@ -89,7 +90,7 @@ async def running_robot(private: PrivateBroker, pi: str = "simulated Pi 5") -> A
             await task
         streams.close()
         await camera.close()
-        await until(lambda: vp8_threads() == 0)
+        await eventually(lambda: vp8_threads() == 0)
 
 
 @pytest.fixture
@@ -142,12 +143,12 @@ async def test_viewers_with_and_without_h264_watch_side_by_side(robot: Robot, fo
         for viewer in (old, new):
             await asyncio.to_thread(footage.assert_plays, await frames(viewer, 20))
         await old.send(Terminated())
-        await until(lambda: not robot.gives_pictures())
-        await until(lambda: vp8_threads() == 0)
+        await eventually(lambda: not robot.gives_pictures())
+        await eventually(lambda: vp8_threads() == 0)
         await frames(new, 10)
         await asyncio.to_thread(footage.assert_plays, await frames(new, 10))
         await new.send(Terminated())
-        await until(lambda: not robot.encodes_h264())
+        await eventually(lambda: not robot.encodes_h264())
 
 
 async def test_a_peer_without_h264_that_reports_loss_gets_one_keyframe(robot: Robot) -> None:
@@ -170,7 +171,7 @@ async def test_a_peer_without_h264_that_reports_loss_gets_one_keyframe(robot: Ro
         source = receiver.getSynchronizationSources()[0].source
         await receiver._send_rtcp_pli(source)
         await receiver._send_rtcp_pli(source)
-        await until(lambda: any(packets[seen:]))
+        await eventually(lambda: any(packets[seen:]))
         await frames(viewer, 20)
         assert sum(packets[seen:]) == 1
         assert broadcast.keyframes.forwarded == before + 1

@@ -12,7 +12,7 @@ import pytest
 from robot_node.core.media import EncodedFrame, RawFrame, RawFrameSink
 from robot_node.webrtc.vp8 import Vp8Encoder, Vp8Source
 from tests.end_to_end.footage import clip_path, frames_of
-from tests.webrtc.conftest import until
+from tests.waiting import eventually
 from tests.webrtc.counts import vp8_threads
 from tests.webrtc.scene import HEIGHT, WIDTH, difference, grey_of, picture, read_number
 
@@ -121,7 +121,7 @@ async def test_a_loop_that_does_not_keep_up_loses_pictures_and_never_the_stream(
     for number in range(30):
         pictures.give(raw(number))
         threading.Event().wait(0.005)  # the loop is busy, the encoder's thread is not
-    await until(lambda: bool(received) and received[-1].timestamp_us == raw(29).timestamp_us)
+    await eventually(lambda: bool(received) and received[-1].timestamp_us == raw(29).timestamp_us)
     assert len(received) <= 4
     assert len(decode(received)) == len(received)
     assert all(difference(frame) < 8 for frame in decode(received))
@@ -145,7 +145,7 @@ async def test_the_newest_picture_is_the_one_that_is_encoded() -> None:
     source.set_watched(True)
     for number in range(300):
         pictures.give(raw(number))
-    await until(lambda: bool(received) and received[-1].timestamp_us == raw(299).timestamp_us)
+    await eventually(lambda: bool(received) and received[-1].timestamp_us == raw(299).timestamp_us)
     assert read_number(grey_of(decode(received)[-1])) == 299
     assert len(received) < 300
     source.set_watched(False)
@@ -162,7 +162,7 @@ async def test_what_was_encoded_before_the_end_is_not_delivered_after_it() -> No
     source.set_watched(False)
     source.set_watched(True)
     pictures.give(raw(9))
-    await until(lambda: bool(received))
+    await eventually(lambda: bool(received))
     assert [frame.timestamp_us for frame in received] == [raw(9).timestamp_us]
     assert received[0].keyframe
     source.set_watched(False)
@@ -175,9 +175,9 @@ async def test_a_picture_that_cannot_be_encoded_is_left_out(caplog: pytest.LogCa
     source.set_watched(True)
     for number in range(3):
         pictures.give(replace(raw(number), planes=b"torn"))
-        await until(lambda: source._encoding is not None and source._encoding._waiting is None)
+        await eventually(lambda: source._encoding is not None and source._encoding._waiting is None)
     pictures.give(raw(4))
-    await until(lambda: bool(received))
+    await eventually(lambda: bool(received))
     assert len(decode(received)) == 1
     assert caplog.text.count("could not be encoded") == 1
     source.set_watched(False)
@@ -192,4 +192,4 @@ async def test_coming_and_going_leaves_no_thread_behind() -> None:
         source.set_bitrate(5)
         source.set_watched(False)
         source.set_watched(False)
-    await until(lambda: vp8_threads() == 0)
+    await eventually(lambda: vp8_threads() == 0)

@@ -26,8 +26,8 @@ from robot_node.apps.bridge.server import Bridge
 from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mqtt import Broker
 from tests.end_to_end.robot_process import environment
-from tests.mcp_mqtt.peers import PATIENCE_S
 from tests.mcp_mqtt.toys import fast_backoff
+from tests.waiting import DEADLINE_S
 
 Message = dict[str, Any]
 
@@ -115,7 +115,7 @@ class RawAgent:
 
     async def until(self, wanted: Callable[[Message], bool]) -> Message:
         """The first message that fits, of those not taken yet or to come."""
-        async with asyncio.timeout(PATIENCE_S), self._arrived:
+        async with asyncio.timeout(DEADLINE_S), self._arrived:
             while True:
                 for index, message in enumerate(self._messages):
                     if wanted(message):
@@ -207,7 +207,7 @@ class BridgeProcess:
         return await self.ended()
 
     async def ended(self) -> int:
-        return await asyncio.wait_for(self.process.wait(), PATIENCE_S)
+        return await asyncio.wait_for(self.process.wait(), DEADLINE_S)
 
     async def stop(self) -> None:
         if self.process.returncode is None:
@@ -315,7 +315,7 @@ class ScriptedRobot:
         return [{"result": results[method]} if method in results else {"error": {"code": -32601, "message": "No."}}]
 
     async def until(self, wanted: Callable[[Message], bool]) -> Message:
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(DEADLINE_S):
             while not wanted(message := await self.received.get()):
                 pass
         return message

@@ -14,7 +14,7 @@ from robot_node.apps.private_broker import PrivateBroker
 from robot_node.cli.main import app
 from tests.apps.bridge.agents import Message, scripted_robot
 from tests.end_to_end.robot_process import environment, robot_node
-from tests.mcp_mqtt.peers import PATIENCE_S
+from tests.waiting import DEADLINE_S
 
 ROOT = Path(__file__).parents[3]
 GUIDE = (ROOT / "docs" / "bridge.md").read_text()
@@ -39,7 +39,7 @@ async def test_the_program_of_the_guide_reaches_the_robots(broker: PrivateBroker
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
-        printed, complaints = await asyncio.wait_for(process.communicate(), 2 * PATIENCE_S)
+        printed, complaints = await asyncio.wait_for(process.communicate(), 2 * DEADLINE_S)
         assert process.returncode == 0, complaints.decode()
         assert f"1 online at {broker.url}:\n- scripted (tests/scripted)" in printed.decode()
         call = await robot.until(lambda message: message["method"] == "tools/call")

@@ -19,9 +19,9 @@ from robot_node.apps.bridge.http import HttpAddress
 from robot_node.apps.private_broker import PrivateBroker
 from robot_node.errors import SettingsError
 from tests.apps.bridge.agents import BridgeProcess, Message, bridge_process, scripted_robot, text_of
-from tests.end_to_end.robot_process import eventually, robot_node
-from tests.mcp_mqtt.peers import PATIENCE_S
+from tests.end_to_end.robot_process import robot_node
 from tests.mcp_mqtt.toys import Toy, running, toy_server
+from tests.waiting import DEADLINE_S, eventually
 
 
 @pytest.fixture
@@ -61,10 +61,10 @@ async def test_agents_over_http_use_the_robots_and_are_told_of_changes(
                 nod: Message = {"name": "nod", "inputSchema": {"type": "object"}}
                 await stack.enter_async_context(scripted_robot(broker, [nod]))
                 if mode == "auto":
-                    await asyncio.wait_for(anext(aiter(events)), PATIENCE_S)
+                    await asyncio.wait_for(anext(aiter(events)), DEADLINE_S)
                 while "scripted__nod" not in {tool.name for tool in (await first.list_tools()).tools}:
                     assert mode == "legacy"  # where it may have been told of the first robot only now
-                    await asyncio.wait_for(changed.wait(), PATIENCE_S)
+                    await asyncio.wait_for(changed.wait(), DEADLINE_S)
                     changed.clear()
             toy.release.set()
             assert text_of(await waiting) == "released"
@@ -112,7 +112,7 @@ async def test_only_those_who_subscribed_are_told_of_an_update(broker: PrivateBr
 
     async def until(name: str, method: str) -> list[str]:
         seen: list[str] = []
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(DEADLINE_S):
             while not seen or seen[-1] != method:
                 seen.append(await told[name].get())
         return seen
@@ -142,7 +142,7 @@ async def test_requests_of_web_pages_are_refused(broker: PrivateBroker, tmp_path
         port = int(url.split(":")[2].split("/")[0])
 
         def status(**headers: str) -> int:
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=DEADLINE_S)
             said = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
             connection.request("POST", "/mcp", b"{}", said | headers)
             answer = connection.getresponse()

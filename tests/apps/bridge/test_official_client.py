@@ -18,8 +18,8 @@ from mcp_types import ElicitRequestParams, ElicitResult, ImageContent, TextResou
 from robot_node.apps.private_broker import PrivateBroker
 from tests.apps.bridge.agents import official_client, text_of
 from tests.end_to_end.robot_process import RobotProcess, wait_until_online
-from tests.mcp_mqtt.peers import PATIENCE_S
 from tests.mcp_mqtt.toys import Toy, running, toy_server
+from tests.waiting import DEADLINE_S
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ class Told:
                 self._events.put_nowait(event)
 
     async def of(self, wanted: ServerEvent) -> None:
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(DEADLINE_S):
             while await self._events.get() != wanted:
                 pass
 
@@ -98,7 +98,7 @@ async def test_an_agent_uses_all_robots_of_a_broker(broker: PrivateBroker, toy: 
             waiting = asyncio.create_task(client.call_tool("kitchen__wait", {}))
             await toy.started.get()
         with pytest.raises(MCPError, match="robot-1"):
-            await asyncio.wait_for(waiting, PATIENCE_S)
+            await asyncio.wait_for(waiting, DEADLINE_S)
         await told.of(ToolsListChanged())
         listener.cancel()
 
@@ -110,7 +110,7 @@ async def follow(client: Client, told: Told, uri: str, mode: str) -> asyncio.Tas
         return asyncio.create_task(asyncio.sleep(0))
     listening = asyncio.Event()
     task = asyncio.create_task(told.modern(client, uri, listening))
-    await asyncio.wait_for(listening.wait(), PATIENCE_S)
+    await asyncio.wait_for(listening.wait(), DEADLINE_S)
     return task
 
 

@@ -17,7 +17,8 @@ from robot_node.apps.doctor.secrets import use_credentials
 from robot_node.apps.private_broker import PrivateBroker, free_port
 from robot_node.mqtt import Broker, ConnectOptions, Incoming, Subscription, connect
 from tests.apps.doctor.pi import Pi
-from tests.end_to_end.robot_process import environment, eventually, robot_node
+from tests.end_to_end.robot_process import environment, robot_node
+from tests.waiting import eventually
 
 GUIDE = (Path(__file__).parents[3] / "docs" / "doctor.md").read_text()
 LEVELS = {"ok", "note", "not ok", "n/a"}

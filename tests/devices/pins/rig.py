@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -26,7 +25,6 @@ from robot_node.settings.root import Settings
 from robot_node.tools.server import build_server
 
 LED, SWITCH = 17, 27
-DEADLINE_S = 60.0
 PRIVACY = {"led_pin": LED, "switch_pin": SWITCH}
 
 
@@ -85,10 +83,3 @@ async def robot(
 def without_library() -> Any:
     """As a Pi without the pin library."""
     raise DeviceError("The pins cannot be used: no library.", remedy="Install the pin library.")
-
-
-async def eventually(condition: Callable[[], bool]) -> None:
-    """Wait until a condition holds that no event announces."""
-    async with asyncio.timeout(DEADLINE_S):
-        while not condition():
-            await asyncio.sleep(0.005)

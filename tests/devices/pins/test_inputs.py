@@ -13,7 +13,8 @@ from mcp_types import TextResourceContents
 
 from hw_mocks.platform import simulated_platform
 from robot_node.tools.resources import announce
-from tests.devices.pins.rig import DEADLINE_S, Robot, eventually, robot, without_library
+from tests.devices.pins.rig import Robot, robot, without_library
+from tests.waiting import DEADLINE_S, eventually
 
 BUTTON, MOTION, LINE, TRIGGER, ECHO = 22, 23, 24, 25, 8
 

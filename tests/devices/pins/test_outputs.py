@@ -15,7 +15,8 @@ from mcp.server.mcpserver import MCPServer
 from mcp_types import Tool
 
 from hw_mocks.platform import simulated_platform
-from tests.devices.pins.rig import Robot, eventually, robot, without_library
+from tests.devices.pins.rig import Robot, robot, without_library
+from tests.waiting import eventually
 
 LAMP, GLOW, RED, GREEN, BLUE, BEEPER, PAN, TILT, AHEAD, BACK = 5, 6, 12, 13, 16, 19, 18, 20, 21, 26
 

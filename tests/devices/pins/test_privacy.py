@@ -18,7 +18,8 @@ from robot_node.core.state import CameraState
 from robot_node.devices.face import signs_of
 from robot_node.devices.stalls import switch_on_at_start
 from robot_node.errors import DeviceError, NotReadyError
-from tests.devices.pins.rig import LED, PRIVACY, SWITCH, Robot, eventually, robot, without_library
+from tests.devices.pins.rig import LED, PRIVACY, SWITCH, Robot, robot, without_library
+from tests.waiting import eventually
 
 
 async def control_camera(robot: Robot, *, enabled: bool) -> Any:

@@ -21,7 +21,8 @@ from hw_mocks.platform import simulated_platform
 from robot_node.core.media import EncodedFrame
 from robot_node.core.state import CameraState
 from robot_node.errors import RobotNodeError
-from tests.devices.pins.rig import LED, PRIVACY, SWITCH, Robot, eventually, robot
+from tests.devices.pins.rig import LED, PRIVACY, SWITCH, Robot, robot
+from tests.waiting import eventually
 
 T = TypeVar("T")
 

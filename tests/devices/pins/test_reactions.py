@@ -14,7 +14,8 @@ from robot_node.core.state import CallState, CameraState, InputState, RobotSnaps
 from robot_node.robot.reactions import happened, react
 from robot_node.settings.loading import load_settings
 from robot_node.settings.reactions import ReactionSettings, When
-from tests.devices.pins.rig import Robot, eventually, robot
+from tests.devices.pins.rig import Robot, robot
+from tests.waiting import eventually
 
 BUTTON, LAMP, NECK, WHEEL, BACK, BEEPER, MOOD = 22, 5, 18, 20, 21, 19, [12, 13, 16]
 

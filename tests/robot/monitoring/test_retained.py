@@ -19,8 +19,9 @@ from robot_node.robot.monitoring.health import health_topic, publish_health, wor
 from robot_node.robot.monitoring.retained import Pace, keep_retained
 from robot_node.robot.robot import Body
 from robot_node.settings.root import HealthSettings
-from tests.end_to_end.robot_process import DEADLINE_S, plain_client
+from tests.end_to_end.robot_process import plain_client
 from tests.tools.test_volume import pi, silent_body
+from tests.waiting import DEADLINE_S
 
 __all__ = ["pi", "silent_body"]  # fixtures
 
