@@ -14,7 +14,12 @@ from typing import cast
 
 from aioice import stun
 
+from tests.waiting import DEADLINE_S
+
 USER, PASSWORD = "robot", "s3cret/of:it"
+
+_START_S = 15.0
+"""coturn takes a tenth of a second; it waits for ever for a port that somebody else has."""
 
 
 class SlowStunServer(asyncio.DatagramProtocol):
@@ -57,30 +62,50 @@ async def turn_server() -> AsyncIterator[int]:
     """A real coturn that asks for credentials and relays between loopback addresses only; its port."""
     program = shutil.which("turnserver")
     assert program, "coturn is not installed: run 'make develop'"
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     with tempfile.TemporaryDirectory(prefix="coturn-") as folder:
-        options = [
-            *("-n", "--no-cli", "--no-tls", "--no-dtls", "--fingerprint", "--lt-cred-mech"),
-            *("--allow-loopback-peers", "--listening-ip=127.0.0.1", "--relay-ip=127.0.0.1", "--realm=robot-node"),
-            # Nobody but another relay can be reached: the direct path is blocked.
-            *("--denied-peer-ip=0.0.0.0-126.255.255.255", "--denied-peer-ip=128.0.0.0-255.255.255.255"),
-            *(f"--listening-port={port}", f"--user={USER}:{PASSWORD}", "--log-file=stdout", "--simple-log"),
-            *(f"--pidfile={folder}/pid", f"--userdb={folder}/users"),
-        ]
-        process = await asyncio.create_subprocess_exec(
-            *("setpriv", "--pdeathsig", "TERM", program, *options),
-            cwd=Path(folder),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        async with asyncio.timeout(DEADLINE_S):
+            while (process := await _start(program, folder, port := _free_port())) is None:
+                pass  # somebody else has taken the port meanwhile
         try:
-            await _answers(port)
             yield port
         finally:
             process.terminate()
             await process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+async def _start(program: str, folder: str, port: int) -> asyncio.subprocess.Process | None:
+    """Start coturn; returns it when it answers, and nothing if it does not."""
+    options = [
+        *("-n", "--no-cli", "--no-tls", "--no-dtls", "--fingerprint", "--lt-cred-mech"),
+        *("--allow-loopback-peers", "--listening-ip=127.0.0.1", "--relay-ip=127.0.0.1", "--realm=robot-node"),
+        # Nobody but another relay can be reached: the direct path is blocked.
+        *("--denied-peer-ip=0.0.0.0-126.255.255.255", "--denied-peer-ip=128.0.0.0-255.255.255.255"),
+        *(f"--listening-port={port}", f"--user={USER}:{PASSWORD}", "--log-file=stdout", "--simple-log"),
+        *(f"--pidfile={folder}/pid", f"--userdb={folder}/users"),
+    ]
+    process = await asyncio.create_subprocess_exec(
+        *("setpriv", "--pdeathsig", "TERM", program, *options),
+        cwd=Path(folder),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        async with asyncio.timeout(_START_S):
+            await _answers(port)
+    except BaseException as error:
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+        await process.wait()
+        if isinstance(error, TimeoutError):
+            return None
+        raise
+    return process
 
 
 async def _answers(port: int) -> None:
@@ -89,9 +114,8 @@ async def _answers(port: int) -> None:
     loop = asyncio.get_running_loop()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
         client.settimeout(0)
-        async with asyncio.timeout(45):
-            while True:
-                with contextlib.suppress(TimeoutError, ConnectionRefusedError):
-                    await loop.sock_sendto(client, question, ("127.0.0.1", port))
-                    await asyncio.wait_for(loop.sock_recv(client, 1500), 0.2)
-                    return
+        while True:
+            with contextlib.suppress(TimeoutError, ConnectionRefusedError):
+                await loop.sock_sendto(client, question, ("127.0.0.1", port))
+                await asyncio.wait_for(loop.sock_recv(client, 1500), 0.2)
+                return
