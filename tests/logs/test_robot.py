@@ -146,9 +146,10 @@ async def test_a_reload_reads_the_levels_again_and_a_wrong_file_changes_nothing(
 async def test_closing_its_terminal_ends_a_robot(broker: PrivateBroker) -> None:
     """A robot that somebody started in a terminal must not go on watching when that is closed."""
     controller, terminal = os.openpty()
-    command = ("env", "--default-signal=HUP", "setsid", "--ctty", sys.executable, "-m", "robot_node", "run", "--simulated")
     process = await asyncio.create_subprocess_exec(
-        *(*command, "--server-id", SERVER_ID, "--server-name", "tests/robot"),
+        *("env", "--default-signal=HUP", "setsid", "--ctty"),  # a run under nohup hands on that it ignores the signal
+        *(sys.executable, "-m", "robot_node", "run", "--simulated"),
+        *("--server-id", SERVER_ID, "--server-name", "tests/robot"),
         stdin=terminal,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
