@@ -7,40 +7,18 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 
+from robot_node.core.rate_limit import TokenBucket
 from robot_node.logs.deduplication import Deduplicator
 from robot_node.logs.formats import note_session
 
 # A start, or a session that begins, says much at once.
 _BURST_S = 4.0
 _SUMMARY_AFTER_S = 5.0
+# In a flood, a line passes now and then: it must not bring a summary with it each time.
+_SUMMARY_EVERY_S = 1.0
 
 CallLater = Callable[[float, Callable[[], None]], Callable[[], None]]
 """Calls a function after that many seconds; what it returns prevents it."""
-
-
-class Allowance:
-    """So many lines a second in the long run, and some seconds' worth at once.
-
-    Args:
-        per_s: Lines a second; 0 for any number.
-        now: The time, in seconds.
-    """
-
-    def __init__(self, per_s: float, now: float) -> None:
-        self._per_s = per_s
-        self._most = max(1.0, per_s * _BURST_S)
-        self._tokens, self._at = self._most, now
-
-    def take(self, now: float) -> bool:
-        """Whether another line may be written now."""
-        if not self._per_s:
-            return True
-        self._tokens = min(self._most, self._tokens + (now - self._at) * self._per_s)
-        self._at = now
-        if self._tokens < 1:
-            return False
-        self._tokens -= 1
-        return True
 
 
 def _call_later(delay_s: float, function: Callable[[], None]) -> Callable[[], None]:
@@ -81,8 +59,9 @@ class RateLimitedHandler(logging.Handler):
         self._call_later = call_later
         self._lines_per_s = lines_per_s
         self._folding = Deduplicator(fold_s)
-        self._errors, self._others = Allowance(lines_per_s, clock()), Allowance(lines_per_s, clock())
+        self._errors, self._others = self._new_bucket(), self._new_bucket()
         self._left_out = 0
+        self._next_summary = clock()
         self._cancel_timer: Callable[[], None] | None = None
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -108,14 +87,20 @@ class RateLimitedHandler(logging.Handler):
 
     def _write(self, records: Iterable[logging.LogRecord]) -> None:
         for record in records:
-            allowance = self._errors if record.levelno >= logging.ERROR else self._others
-            if not allowance.take(self._clock()):
+            bucket = self._errors if record.levelno >= logging.ERROR else self._others
+            now = self._clock()
+            if bucket is not None and not bucket.take(now):
                 self._left_out += 1
                 continue
-            self._tell_left_out()
+            if now >= self._next_summary:
+                self._tell_left_out()
             self._target.handle(record)
         if self._cancel_timer is None and (delay_s := self._delay_s()) is not None:
             self._cancel_timer = self._call_later(delay_s, self._tell_what_is_due)
+
+    def _new_bucket(self) -> TokenBucket | None:
+        per_s = self._lines_per_s
+        return TokenBucket(per_s, max(1.0, per_s * _BURST_S), self._clock()) if per_s else None
 
     def _delay_s(self) -> float | None:
         due = self._folding.next_due
@@ -137,6 +122,7 @@ class RateLimitedHandler(logging.Handler):
             return
         text = f"{self._left_out} lines were left out: there were more than {self._lines_per_s:g} a second."
         self._left_out = 0
+        self._next_summary = self._clock() + _SUMMARY_EVERY_S
         self._target.handle(logging.LogRecord(__name__, logging.WARNING, __file__, 0, text, None, None))
 
     def _stop_timer(self) -> None:

@@ -1,15 +1,16 @@
-"""Log lines that strangers can cause: a few of each kind, however many they send."""
+"""Log lines that strangers can cause: rate-limited by kind."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from robot_node.core.rate_limit import TokenBucket
+
 
 @dataclass(slots=True)
 class _Kind:
-    allowance: float
-    at: float
+    bucket: TokenBucket
     withheld: int = 0
 
 
@@ -40,12 +41,11 @@ class Notices:
             text: The line.
         """
         now = self._now()
-        state = self._kinds.setdefault(kind, _Kind(self._burst, now))
-        state.allowance = min(self._burst, state.allowance + (now - state.at) / self._interval_s)
-        state.at = now
-        if state.allowance < 1:
+        state = self._kinds.get(kind)
+        if state is None:
+            state = self._kinds[kind] = _Kind(TokenBucket(1 / self._interval_s, self._burst, now))
+        if not state.bucket.take(now):
             state.withheld += 1
             return
-        state.allowance -= 1
         self._log(f"{text} ({state.withheld} more of this kind were not logged.)" if state.withheld else text)
         state.withheld = 0

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from robot_node.core.events import LONGEST_TEXT, EventLog
-from robot_node.mcp_mqtt.rate_limit import RateLimiter
+from robot_node.core.rate_limit import RateLimiter
 
 _PER_MINUTE = 20.0
 """Lines of one viewer in the long run: as fast as a person types."""
@@ -45,6 +45,6 @@ class Chat:
         now = self._clock()
         if wait_s := self._limiter.wait_s(client_id, now):
             return f"Not told to anybody: you write too fast. Try again in {math.ceil(wait_s)} s."
-        self._limiter.count(client_id, now)
+        self._limiter.take(client_id, now)
         self._events.add("chat", line, by=client_id)
         return ""
