@@ -26,7 +26,7 @@ from robot_node.devices.platform import Platform
 from robot_node.devices.plugin import DeviceContext
 from robot_node.devices.stalls import restart_when_stalled, switch_on_at_start
 from robot_node.mcp_mqtt.notifier import Notifier
-from robot_node.mcp_mqtt.server import Beside, ServerOptions, serve
+from robot_node.mcp_mqtt.server import ExtraPublisher, ServerOptions, serve
 from robot_node.mqtt import LinkStatus
 from robot_node.robot import systemd, watchdog
 from robot_node.robot.chat import Chat
@@ -163,7 +163,7 @@ async def run(
                     notifier,
                     has_become_reachable,
                     meta=meta,
-                    beside=monitoring.publish,
+                    extra_publisher=monitoring.publish,
                     link=links["MCP"],
                 )
                 services.run("MCP", serve_mcp)
@@ -199,7 +199,7 @@ async def _serve_mcp(
     on_online: Callable[[], None],
     *,
     meta: Mapping[str, Any],
-    beside: Beside,
+    extra_publisher: ExtraPublisher,
     link: LinkCheck,
 ) -> None:
     robot = settings.robot
@@ -224,7 +224,7 @@ async def _serve_mcp(
         on_status=report,
         on_online=on_online,
         on_sessions=lambda count: state.update(sessions=count),
-        beside=beside,
+        extra_publisher=extra_publisher,
     )
 
 

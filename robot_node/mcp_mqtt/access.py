@@ -21,7 +21,7 @@ HANDSHAKE = frozenset({"initialize", "server/discover", "ping"})
 """Methods that every client may use: whoever may not even connect is the broker's business."""
 
 # They change nothing, and the answer reaches only whom the message claims to come from.
-_WITHOUT_PROOF = HANDSHAKE | {
+_UNVERIFIED_METHODS = HANDSHAKE | {
     "tools/list",
     "resources/list",
     "resources/templates/list",
@@ -53,10 +53,10 @@ class Role:
         """Whether requests of this method are allowed."""
         return method in HANDSHAKE or self.allowed_methods == "all" or method in self.allowed_methods
 
-    def may_call(self, tool: str, *, people_only: bool = False) -> bool:
+    def may_call(self, tool: str, *, human_only: bool = False) -> bool:
         """Whether the tool may be called."""
         if self.allowed_tools == "all":
-            return not people_only
+            return not human_only
         return tool in self.allowed_tools
 
     def may_read(self, uri: str) -> bool:
@@ -94,7 +94,7 @@ class AccessPolicy:
         clients: Patterns of client ids (``*``, ``?``, ``[seq]``; upper and lower case differ), each with a role's
             name. The first that fits counts.
         default_role: The role of a client that fits none.
-        people_only: Tools that a role must allow by name.
+        human_only: Tools that a role must allow by name.
 
     Raises:
         SettingsError: there is no such role.
@@ -106,12 +106,12 @@ class AccessPolicy:
         clients: Iterable[tuple[str, str]] = (),
         default_role: str = ADMIN.name,
         *,
-        people_only: Iterable[str] = (),
+        human_only: Iterable[str] = (),
     ) -> None:
         by_name = {role.name: role for role in roles}
         self._clients = tuple((pattern, _find(by_name, name)) for pattern, name in clients)
         self._default = _find(by_name, default_role)
-        self.people_only = frozenset(people_only)
+        self.human_only = frozenset(human_only)
 
     @property
     def roles(self) -> tuple[Role, ...]:
@@ -122,7 +122,7 @@ class AccessPolicy:
     def allows_everything(self) -> bool:
         """Whether nothing is forbidden to anybody."""
         everything = ("all", "all", "all")
-        return not self.people_only and all(
+        return not self.human_only and all(
             (role.allowed_methods, role.allowed_tools, role.allowed_resources) == everything for role in self.roles
         )
 
@@ -134,7 +134,9 @@ class AccessPolicy:
         """What presence says of it: the ``meta`` of a server; nothing where nothing is forbidden."""
         return {} if self.allows_everything else {"rbac": {"roles": [role.as_meta() for role in self.roles]}}
 
-    def check(self, role: Role, method: str, params: Mapping[str, Any] | None, *, proven: bool) -> ErrorData | None:
+    def check(
+        self, role: Role, method: str, params: Mapping[str, Any] | None, *, topic_verified: bool
+    ) -> ErrorData | None:
         """Whether a client in that role may send this request.
 
         A role with a list is told the same of a tool that it may not call and of one that does not exist: the check
@@ -144,13 +146,13 @@ class AccessPolicy:
             role: The client's role.
             method: The request's method.
             params: Its parameters, as they came.
-            proven: The broker's rules for the topic vouch for the sender.
+            topic_verified: The topic names the sender, so that the broker's access rules apply to it.
 
         Returns:
             None when it may; else the error to answer.
         """
         values = params or {}
-        if not proven and method not in _WITHOUT_PROOF:
+        if not topic_verified and method not in _UNVERIFIED_METHODS:
             return _forbidden(
                 role,
                 f"{method} cannot open a session here: on the control topic anybody can claim to be anybody. "
@@ -169,10 +171,10 @@ class AccessPolicy:
     def _check_call(self, role: Role, tool: object) -> ErrorData | None:
         if not isinstance(tool, str):
             return None  # the SDK says what is wrong with it
-        for_people = tool in self.people_only
-        if role.may_call(tool, people_only=for_people):
+        human_only = tool in self.human_only
+        if role.may_call(tool, human_only=human_only):
             return None
-        if for_people and role.allowed_tools == "all":
+        if human_only and role.allowed_tools == "all":
             text = f"{tool} is for people only: the role {role.name} would have to allow it by name."
         else:
             text = f"The role {role.name} may not call {tool[:200]}."
@@ -183,7 +185,7 @@ class AccessPolicy:
         shown = dict(result)
         if method == "tools/list":
             shown["tools"] = [
-                tool for tool in result["tools"] if role.may_call(tool["name"], people_only=self._for_people(tool))
+                tool for tool in result["tools"] if role.may_call(tool["name"], human_only=self._human_only(tool))
             ]
         elif method == "resources/list":
             shown["resources"] = [entry for entry in result["resources"] if role.may_read(entry["uri"])]
@@ -195,19 +197,19 @@ class AccessPolicy:
             shown["cacheScope"] = "private"  # another client's list may differ
         return shown
 
-    def _for_people(self, tool: Mapping[str, Any]) -> bool:
-        return tool["name"] in self.people_only or is_for_people(tool.get("_meta"))
+    def _human_only(self, tool: Mapping[str, Any]) -> bool:
+        return tool["name"] in self.human_only or is_human_only(tool.get("_meta"))
 
 
 LISTS = frozenset({"tools/list", "resources/list", "resources/templates/list"})
 """Methods whose answers depend on the role."""
 
 AUDIENCE_META_KEY = "robot-node/audience"
-FOR_PEOPLE = {AUDIENCE_META_KEY: "people"}
+HUMAN_ONLY = {AUDIENCE_META_KEY: "people"}
 """A tool's ``_meta`` that marks it as for people only."""
 
 
-def is_for_people(meta: Mapping[str, Any] | None) -> bool:
+def is_human_only(meta: Mapping[str, Any] | None) -> bool:
     """Whether a tool's ``_meta`` marks it as for people only."""
     return meta is not None and meta.get(AUDIENCE_META_KEY) == "people"
 

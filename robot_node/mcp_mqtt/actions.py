@@ -1,4 +1,4 @@
-"""What reaches a server, and what it does about it: the vocabulary of :mod:`robot_node.mcp_mqtt.protocol`."""
+"""What a server does about what it receives: the vocabulary of :mod:`robot_node.mcp_mqtt.protocol`."""
 
 from __future__ import annotations
 
@@ -8,23 +8,8 @@ from mcp_types import JSONRPCError, JSONRPCMessage
 
 
 @dataclass(frozen=True, slots=True)
-class Packet:
-    """A PUBLISH that reached the server.
-
-    Attributes:
-        sender: User property ``MCP-MQTT-CLIENT-ID``; None when the packet has none.
-        retain: The broker kept the message and delivers it late.
-    """
-
-    topic: str
-    payload: bytes
-    sender: str | None
-    retain: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class SessionKey:
-    """One session: a client id, and a number that tells it from earlier sessions of that id."""
+    """Identity of a session: a client id, and a number that distinguishes it from earlier sessions of that id."""
 
     client_id: str
     number: int
@@ -50,19 +35,19 @@ class Close:
     """Cancel the session and let nothing more of it out.
 
     Attributes:
-        unsubscribe: Give up the client's topics too; False when another session of this client takes them over.
-        tell: Say ``notifications/disconnected`` to the client, which doesn't know.
+        unsubscribe: Unsubscribe the client's topics too; False when another session of this client needs them.
+        notify: Send ``notifications/disconnected`` to the client, which doesn't know.
     """
 
     session: SessionKey
     reason: str
     unsubscribe: bool
-    tell: bool = False
+    notify: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Forget:
-    """Give up the topics of a client whose session ended before."""
+class UnsubscribeClient:
+    """Unsubscribe the topics of a client whose session ended before."""
 
     client_id: str
 
@@ -84,11 +69,11 @@ class Ping:
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
-    """Something to log, once in a while.
+class LogNotice:
+    """Something to log, at a limited rate.
 
     Attributes:
-        kind: Short and of a small set: notes of one kind are thinned out together.
+        kind: Short and of a small set: the rate of each kind is limited by itself.
         text: The whole sentence.
     """
 
@@ -96,4 +81,4 @@ class Note:
     text: str
 
 
-Action = Open | Deliver | Close | Forget | Answer | Ping | Note
+Action = Open | Deliver | Close | UnsubscribeClient | Answer | Ping | LogNotice

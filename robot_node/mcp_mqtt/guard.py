@@ -83,9 +83,9 @@ class Guard:
         if ctx.request_id is None:
             return await call_next(ctx)
         caller = ctx.request if isinstance(ctx.request, ClientIdentity) else None
-        client_id, proven = (caller.client_id, caller.proven) if caller else ("", True)
+        client_id, topic_verified = (caller.client_id, caller.topic_verified) if caller else ("", True)
         role = self._policy.role_of(client_id)
-        error = self._policy.check(role, ctx.method, ctx.params, proven=proven)
+        error = self._policy.check(role, ctx.method, ctx.params, topic_verified=topic_verified)
         if error is not None:
             self._notices.note("forbidden", f"Refused {ctx.method} of client {client_id}: {error.message}")
             raise MCPError.from_error_data(error)

@@ -134,7 +134,7 @@ class Servers:
     def __init__(self, name_filter: str) -> None:
         self._name_filter = name_filter
         self._online: dict[ServerName, OnlineServer] = {}
-        self._doubted: set[ServerName] = set()
+        self._stale: set[ServerName] = set()
         self.roles: Mapping[str, str] = {}
 
     def receive(self, topic: str, payload: bytes) -> str:
@@ -142,7 +142,7 @@ class Servers:
         name = topics.parse_presence(topic)
         if name is None or not topics.name_matches(self._name_filter, name.server_name):
             return ""  # a filter that the broker gave may be wider than what was asked for
-        self._doubted.discard(name)
+        self._stale.discard(name)
         if not payload:
             self._online.pop(name, None)
             return ""
@@ -155,15 +155,15 @@ class Servers:
         self._online[name] = server if role is None else replace(server, role=role)
         return ""
 
-    def doubt(self) -> None:
-        """Take every server for gone unless it is heard of before :meth:`drop_doubted`."""
-        self._doubted = set(self._online)
+    def mark_all_stale(self) -> None:
+        """Mark every server as stale; its next presence message takes the mark away."""
+        self._stale = set(self._online)
 
-    def drop_doubted(self) -> tuple[ServerName, ...]:
-        """Forget the servers that were not heard of since :meth:`doubt`; returns them."""
-        gone = tuple(name for name in self._doubted if self._online.pop(name, None))
-        self._doubted.clear()
-        return gone
+    def evict_stale(self) -> tuple[ServerName, ...]:
+        """Remove the servers that are still marked as stale; return them."""
+        evicted = tuple(name for name in self._stale if self._online.pop(name, None))
+        self._stale.clear()
+        return evicted
 
     def is_online(self, server: OnlineServer | ServerName) -> bool:
         """Whether the server has come and not gone."""

@@ -222,8 +222,7 @@ class Directory:
                 for topic in (server_topics.presence, *subscribed):
                     del self._link_by_topic[topic]
 
-    def receive(self, incoming: Incoming) -> None:
-        """Take in a message of the connection."""
+    def _receive(self, incoming: Incoming) -> None:
         link = self._link_by_topic.get(incoming.topic)
         if topics.parse_presence(incoming.topic) is None:
             if link is not None:
@@ -238,6 +237,7 @@ class Directory:
 
     async def serve(self, connection: Connection, name_filter: str) -> None:
         """Follow the servers, until cancelled."""
+        connection.on_message = self._receive
         self._connection = connection
         self._servers.roles = roles(connection.connack_user_properties)
         await _subscribe(connection, name_filter)
@@ -255,12 +255,12 @@ class Directory:
 
     async def _list_again(self, connection: Connection, name_filter: str) -> None:
         """Drop the servers that the broker has forgotten: it says nothing when a retained message expires."""
-        self._servers.doubt()
+        self._servers.mark_all_stale()
         await _subscribe(connection, name_filter)  # sends all that it has retained once more
         await connection.unsubscribe(topics.client_presence(connection.client_id))  # a round trip, as above
         async with asyncio.timeout(_RELIST_TIMEOUT_S):
             await _quiet(self._arrived, _RELIST_SETTLE_S)
-        for name in self._servers.drop_doubted():
+        for name in self._servers.evict_stale():
             if link := self._links.get(ServerTopics(*name)):
                 link.on_presence(online=False)
         self._tell()
@@ -269,7 +269,7 @@ class Directory:
         """Follow the connection: without it nobody is known to be online."""
         self.connected = status.connected
         if not status.connected:
-            self.close(f"The connection to the broker was lost: {status.reason}")
+            self.close(f"The connection to the broker was lost: {status.reason} {status.remedy}".rstrip())
         self._servers.clear()
         self._tell()
 
@@ -322,7 +322,7 @@ async def directory(
         on_status(status)
 
     task = asyncio.create_task(
-        keep_connected(broker, options, followed.receive, follow, name="Directory", backoff=backoff, on_status=status),
+        keep_connected(broker, options, follow, name="Directory", backoff=backoff, on_status=status),
         name="MCP directory",
     )
     try:

@@ -1,4 +1,4 @@
-"""The server's side of MCP over MQTT as pure logic: a packet in, actions out. No I/O, no clock, nothing raised.
+"""The server's side of MCP over MQTT as pure logic: a message in, actions out. No I/O, no clock, nothing raised.
 
 Source of every rule: MCP over MQTT (EMQX specification, 2025-03-26 revision), "Life of a session", and for the
 2026-07-28 era of MCP the superset that docs describe: the message that opens a session travels on the control
@@ -22,12 +22,23 @@ from mcp_types import (
     JSONRPCResponse,
 )
 
-from robot_node.mcp_mqtt.actions import Action, Answer, Close, Deliver, Forget, Note, Open, Packet, Ping, SessionKey
+from robot_node.core.rate_limit import RateLimiter
+from robot_node.mcp_mqtt.actions import (
+    Action,
+    Answer,
+    Close,
+    Deliver,
+    LogNotice,
+    Open,
+    Ping,
+    SessionKey,
+    UnsubscribeClient,
+)
 from robot_node.mcp_mqtt.jsonrpc import DISCONNECTED, ErrorCode, Malformed, error_answer, parse
 from robot_node.mcp_mqtt.liveness import Liveness, Verdict
 from robot_node.mcp_mqtt.options import ServerLimits
-from robot_node.mcp_mqtt.rate_limit import RateLimiter
 from robot_node.mcp_mqtt.topics import Channel, ServerTopics
+from robot_node.mqtt import Incoming
 from robot_node.mqtt.identifiers import is_client_id
 
 _REPLACEMENTS_PER_MINUTE = 6
@@ -69,14 +80,27 @@ class ServerProtocol:
         """When :meth:`tick` is to be called at the latest; None while nobody's silence is limited."""
         return self._liveness.next_deadline
 
-    def receive(self, packet: Packet, now: float) -> tuple[Action, ...]:
-        """What to do about a packet, in order.
+    def receive(self, incoming: Incoming, now: float) -> tuple[Action, ...]:
+        """What to do about a message, in order.
 
         Args:
-            packet: What came.
+            incoming: A PUBLISH that reached the server.
             now: When, in seconds of a clock that never goes back; the same one for :meth:`tick`.
         """
-        return tuple(self._receive(packet, now))
+        sender = self._sender_of(incoming)
+        if isinstance(sender, LogNotice):
+            return (sender,)
+        channel, client_id = sender
+        if channel is not Channel.CONTROL and (session := self._sessions.get(client_id)):
+            self._liveness.heard(session, now)
+        message = parse(incoming.payload, self._limits.max_message_bytes)
+        if isinstance(message, Malformed):
+            return _malformed(channel, client_id, message)
+        if channel is Channel.RPC:
+            return self._on_rpc(client_id, message)
+        if channel is Channel.CONTROL:
+            return tuple(self._on_control(client_id, message, now))
+        return self._on_notification(channel, client_id, message)
 
     def tick(self, now: float) -> tuple[Action, ...]:
         """What to do about sessions that are silent for too long."""
@@ -97,12 +121,13 @@ class ServerProtocol:
             self.answered(session)
             text = "The inbox of this client is full: it sends faster than it is served."
             answer = Answer(session.client_id, error_answer(message.id, ErrorCode.INBOX_FULL, text))
-            return (Note("full inbox", f"Refused a request of client {session.client_id}. {text}"), answer)
-        return (Note("full inbox", f"Client {session.client_id} sends faster than it is served: a message is lost."),)
+            return (LogNotice("full inbox", f"Refused a request of client {session.client_id}. {text}"), answer)
+        text = f"Client {session.client_id} sends faster than it is served: a message is lost."
+        return (LogNotice("full inbox", text),)
 
     def ended(self, session: SessionKey, reason: str) -> tuple[Action, ...]:
         """The session ended by itself, or must end for a reason of ours."""
-        return (self._close(session, reason, unsubscribe=True, tell=True),) if self.is_current(session) else ()
+        return (self._close(session, reason, unsubscribe=True, notify=True),) if self.is_current(session) else ()
 
     def _tick(self, now: float) -> Iterator[Action]:
         for session, verdict in self._liveness.due(now):
@@ -110,63 +135,50 @@ class ServerProtocol:
                 self._pings += 1
                 yield Ping(session, f"{_PING_ID}{self._pings}")
             elif verdict is Verdict.GONE:
-                yield self._close(session, "the client did not answer a ping", unsubscribe=True, tell=True)
+                yield self._close(session, "the client did not answer a ping", unsubscribe=True, notify=True)
             elif not self._unanswered[session]:
                 # A client that waits for an answer, or listens to a stream of changes, has nothing to say meanwhile.
-                yield self._close(session, "the client was idle for too long", unsubscribe=False, tell=True)
+                yield self._close(session, "the client was idle for too long", unsubscribe=False, notify=True)
                 self._lapsed[session.client_id] = None
                 if len(self._lapsed) > self._limits.max_sessions:
-                    yield Forget(self._lapsed.popitem(last=False)[0])
+                    yield UnsubscribeClient(self._lapsed.popitem(last=False)[0])
 
-    def _receive(self, packet: Packet, now: float) -> Iterator[Action]:
-        if packet.retain:
-            # MCP over MQTT retains nothing but a server's presence: a kept request is somebody's mistake of long ago.
-            yield Note("retained", f"Ignored a retained message on {packet.topic}: it should not be there.")
-            return
-        parsed = self._topics.parse(packet.topic)
+    def _sender_of(self, incoming: Incoming) -> tuple[Channel, str] | LogNotice:
+        """Which client sent a message, and on which of its topics; else why the message is ignored."""
+        if incoming.retain:
+            # MCP over MQTT retains nothing but a server's presence: a retained request is a mistake of long ago.
+            return LogNotice("retained", f"Ignored a retained message on {incoming.topic}: it should not be there.")
+        parsed = self._topics.parse(incoming.topic)
         if parsed is None:
-            yield Note("foreign topic", f"Ignored a message on {packet.topic}, which is no topic of this server.")
-            return
+            text = f"Ignored a message on {incoming.topic}, which is no topic of this server."
+            return LogNotice("foreign topic", text)
         channel, client_id = parsed
+        claimed = incoming.user_property("MCP-MQTT-CLIENT-ID")
         if channel is Channel.CONTROL:
             # "Life of a session" 3: on the control topic the user property is what names the client.
-            client_id = packet.sender or ""
-            if not is_client_id(client_id):
-                who = "no client id" if packet.sender is None else f"the client id {client_id[:80]!r}"
-                yield Note("unknown sender", f"Ignored a message on the control topic with {who}: nobody to answer to.")
-                return
-        elif packet.sender not in {None, client_id}:
-            yield Note(
-                "wrong sender",
-                f"Ignored a message of {(packet.sender or '')[:80]!r} on the {channel.value} topic of {client_id}.",
-            )
-            return
-        yield from self._from_client(channel, client_id, packet.payload, now)
+            if claimed is not None and is_client_id(claimed):
+                return channel, claimed
+            who = "no client id" if claimed is None else f"the client id {claimed[:80]!r}"
+            text = f"Ignored a message on the control topic with {who}: there is no topic for an answer."
+            return LogNotice("unknown sender", text)
+        if claimed is None or claimed == client_id:
+            return channel, client_id
+        text = f"Ignored a message of {claimed[:80]!r} on the {channel.value} topic of {client_id}."
+        return LogNotice("wrong sender", text)
 
-    def _from_client(self, channel: Channel, client_id: str, payload: bytes, now: float) -> Iterator[Action]:
-        if channel is not Channel.CONTROL and (speaking := self._sessions.get(client_id)):
-            self._liveness.heard(speaking, now)
-        message = parse(payload, self._limits.max_message_bytes)
-        if isinstance(message, Malformed):
-            yield Note("malformed", f"Client {client_id} sent on its {channel.value} topic: {message.reason}")
-            # Only where a request may travel is anybody waiting for an answer.
-            if message.answer is not None and channel in {Channel.CONTROL, Channel.RPC}:
-                yield Answer(client_id, message.answer)
-        elif channel is Channel.CONTROL:
-            yield from self._on_control(client_id, message, now)
-        elif channel is Channel.RPC:
-            yield from self._on_rpc(client_id, message)
-        elif not isinstance(message, JSONRPCNotification):
-            yield Note("wrong topic", f"Client {client_id} sent no notification on its {channel.value} topic: ignored.")
-        elif channel is Channel.CLIENT_PRESENCE:
-            if message.method == DISCONNECTED:
-                yield from self._disconnected(client_id)
-        elif session := self._sessions.get(client_id):
-            yield Deliver(session, message)
+    def _on_notification(self, channel: Channel, client_id: str, message: JSONRPCMessage) -> tuple[Action, ...]:
+        """A message on a client's presence or capability topic."""
+        if not isinstance(message, JSONRPCNotification):
+            text = f"Client {client_id} sent no notification on its {channel.value} topic: ignored."
+            return (LogNotice("wrong topic", text),)
+        if channel is Channel.CLIENT_PRESENCE:
+            return self._disconnected(client_id) if message.method == DISCONNECTED else ()
+        session = self._sessions.get(client_id)
+        return () if session is None else (Deliver(session, message),)
 
     def _on_control(self, client_id: str, message: JSONRPCMessage, now: float) -> Iterator[Action]:
         if not isinstance(message, JSONRPCRequest):
-            yield Note("wrong topic", f"Client {client_id} sent no request on the control topic: ignored.")
+            yield LogNotice("wrong topic", f"Client {client_id} sent no request on the control topic: ignored.")
         elif not opens_session(message):
             text = f"{message.method[:80]} is not available on the control topic: it opens no session."
             yield Answer(client_id, error_answer(message.id, METHOD_NOT_FOUND, text))
@@ -174,16 +186,16 @@ class ServerProtocol:
             previous = self._sessions.get(client_id)
             if previous is None and len(self._sessions) >= self._limits.max_sessions:
                 text = f"The server already has {self._limits.max_sessions} sessions, its limit."
-                yield Note("too many sessions", f"Refused client {client_id}. {text}")
+                yield LogNotice("too many sessions", f"Refused client {client_id}. {text}")
                 yield Answer(client_id, error_answer(message.id, ErrorCode.TOO_MANY_SESSIONS, text))
                 return
             if previous is not None:
                 if wait_s := self._replacements.wait_s(client_id, now):
                     text = f"The session of this client was replaced too often. Try again in {math.ceil(wait_s)} s."
-                    yield Note("replaced too often", f"Kept the session of client {client_id}. {text}")
+                    yield LogNotice("replaced too often", f"Kept the session of client {client_id}. {text}")
                     yield Answer(client_id, error_answer(message.id, ErrorCode.REPLACED_TOO_OFTEN, text))
                     return
-                self._replacements.count(client_id, now)
+                self._replacements.take(client_id, now)
                 yield self._close(previous, "the client opened a new session", unsubscribe=False)
             self._lapsed.pop(client_id, None)
             self._opened += 1
@@ -195,48 +207,60 @@ class ServerProtocol:
             yield Open(session)
             yield Deliver(session, message)
 
-    def _on_rpc(self, client_id: str, message: JSONRPCMessage) -> Iterator[Action]:
+    def _on_rpc(self, client_id: str, message: JSONRPCMessage) -> tuple[Action, ...]:
         session = self._sessions.get(client_id)
-        if isinstance(message, JSONRPCNotification) and message.method == DISCONNECTED:
-            yield from self._disconnected(client_id)
-        elif session is None:
-            if isinstance(message, JSONRPCRequest):
-                why = "It was idle for too long" if client_id in self._lapsed else "There is none"
-                text = f"No session of this client. {why}: open one on the control topic."
-                yield Answer(client_id, error_answer(message.id, ErrorCode.NO_SESSION, text))
-                yield from self._forget(client_id)
-        elif not isinstance(message, JSONRPCRequest):
-            if not _answers_ping(message):
-                yield Deliver(session, message)
-        elif self._unanswered[session] >= self._limits.max_requests:
-            yield from self._too_many_requests(session, message)
-        else:
+        if isinstance(message, JSONRPCRequest):
+            if session is None:
+                return self._no_session(client_id, message)
+            if self._unanswered[session] >= self._limits.max_requests:
+                return self._too_many_requests(session, message)
             self._unanswered[session] += 1
-            yield Deliver(session, message)
+        elif isinstance(message, JSONRPCNotification):
+            if message.method == DISCONNECTED:
+                return self._disconnected(client_id)
+        elif _answers_ping(message):
+            return ()
+        return () if session is None else (Deliver(session, message),)
+
+    def _no_session(self, client_id: str, message: JSONRPCRequest) -> tuple[Action, ...]:
+        why = "It was idle for too long" if client_id in self._lapsed else "There is none"
+        text = f"No session of this client. {why}: open one on the control topic."
+        answer = Answer(client_id, error_answer(message.id, ErrorCode.NO_SESSION, text))
+        return (answer, *self._unsubscribe_lapsed(client_id))
 
     def _too_many_requests(self, session: SessionKey, message: JSONRPCRequest) -> tuple[Action, ...]:
+        notice = f"Client {session.client_id} asks faster than it is served: its requests are refused."
         text = f"{self._limits.max_requests} requests of this client are unanswered, which is the limit."
         return (
-            Note("full inbox", f"Client {session.client_id} asks faster than it is served: its requests are refused."),
+            LogNotice("full inbox", notice),
             Answer(session.client_id, error_answer(message.id, ErrorCode.TOO_MANY_REQUESTS, text)),
         )
 
-    def _disconnected(self, client_id: str) -> Iterator[Action]:
+    def _disconnected(self, client_id: str) -> tuple[Action, ...]:
         # A client may say it on two topics, and its will may say it again.
         if session := self._sessions.get(client_id):
-            yield self._close(session, "the client left", unsubscribe=True)
-        yield from self._forget(client_id)
+            return (self._close(session, "the client left", unsubscribe=True),)
+        return self._unsubscribe_lapsed(client_id)
 
-    def _forget(self, client_id: str) -> Iterator[Action]:
-        if client_id in self._lapsed:
-            del self._lapsed[client_id]
-            yield Forget(client_id)
+    def _unsubscribe_lapsed(self, client_id: str) -> tuple[Action, ...]:
+        if client_id not in self._lapsed:
+            return ()
+        del self._lapsed[client_id]
+        return (UnsubscribeClient(client_id),)
 
-    def _close(self, session: SessionKey, reason: str, *, unsubscribe: bool, tell: bool = False) -> Close:
+    def _close(self, session: SessionKey, reason: str, *, unsubscribe: bool, notify: bool = False) -> Close:
         del self._sessions[session.client_id]
         del self._unanswered[session]
         self._liveness.closed(session)
-        return Close(session, reason, unsubscribe, tell)
+        return Close(session, reason, unsubscribe, notify)
+
+
+def _malformed(channel: Channel, client_id: str, message: Malformed) -> tuple[Action, ...]:
+    notice = LogNotice("malformed", f"Client {client_id} sent on its {channel.value} topic: {message.reason}")
+    # Only where a request may travel is an answer expected.
+    if message.answer is None or channel not in {Channel.CONTROL, Channel.RPC}:
+        return (notice,)
+    return (notice, Answer(client_id, message.answer))
 
 
 _PING_ID = "mcp-mqtt-ping-"

@@ -12,7 +12,17 @@ from mcp.shared.subscriptions import ResourceUpdated, ServerEvent
 from robot_node.core.log_context import in_session
 from robot_node.errors import BrokerError
 from robot_node.mcp_mqtt import topics
-from robot_node.mcp_mqtt.actions import Action, Answer, Close, Deliver, Forget, Note, Open, Packet, Ping, SessionKey
+from robot_node.mcp_mqtt.actions import (
+    Action,
+    Answer,
+    Close,
+    Deliver,
+    LogNotice,
+    Open,
+    Ping,
+    SessionKey,
+    UnsubscribeClient,
+)
 from robot_node.mcp_mqtt.jsonrpc import DISCONNECTED, SERVER_ONLINE, dump, dump_notification, dump_request
 from robot_node.mcp_mqtt.notices import Notices
 from robot_node.mcp_mqtt.options import ServerOptions
@@ -24,8 +34,8 @@ from robot_node.mqtt import Connection, Incoming, Subscription
 
 logger = logging.getLogger(__name__)
 
-Beside = Callable[[Connection, ServerTopics], Awaitable[None]]
-"""What else a server publishes while it is online, on its own connection."""
+ExtraPublisher = Callable[[Connection, ServerTopics], Awaitable[None]]
+"""Publishes something else on a server's connection while the server is online."""
 
 _OUTBOX_MESSAGES = 256
 _RENEWALS = 3
@@ -40,9 +50,9 @@ class Service:
         serve: Runs the SDK's server over one session's streams.
         options: How the server presents itself, and its limits.
         server_topics: Its topics.
-        notices: Where to tell of what strangers do.
-        on_sessions: Told how many sessions there are.
-        beside: What else is published meanwhile.
+        notices: Logs what strangers do.
+        on_sessions: Called with the number of sessions.
+        extra_publisher: Runs while the server is online.
     """
 
     def __init__(
@@ -54,7 +64,7 @@ class Service:
         notices: Notices,
         *,
         on_sessions: Callable[[int], None] = lambda _: None,
-        beside: Beside | None = None,
+        extra_publisher: ExtraPublisher | None = None,
     ) -> None:
         self._connection = connection
         self._serve = serve
@@ -62,7 +72,7 @@ class Service:
         self._topics = server_topics
         self._notices = notices
         self._on_sessions = on_sessions
-        self._beside = beside
+        self._extra_publisher = extra_publisher
         self._limits = options.limits
         self._protocol = ServerProtocol(server_topics, options.limits)
         self._sessions: dict[SessionKey, ServerSession] = {}
@@ -75,15 +85,16 @@ class Service:
         self._timer: asyncio.TimerHandle | None = None
 
     async def run(self, on_online: Callable[[], None]) -> None:
-        """Be online until cancelled; ``on_online`` is called as soon as clients can reach the server."""
+        """Be online until cancelled; call ``on_online`` once clients can reach the server."""
+        self._connection.on_message = self._receive
         async with self._group:
             self._group.create_task(self._send_outbox(), name="MCP outbox")
-            await self._connection.subscribe(Subscription(self._topics.control, qos=self._limits.qos))
             try:
+                await self._connection.subscribe(Subscription(self._topics.control, qos=self._limits.qos))
                 await self._publish_presence()
                 on_online()
-                if self._beside is not None:
-                    self._group.create_task(self._run_beside(self._beside), name="MCP beside")
+                if self._extra_publisher is not None:
+                    self._group.create_task(self._publish_extra(self._extra_publisher), name="MCP extra publisher")
                 await self._renew_presence()
             finally:
                 self._leaving = True
@@ -94,13 +105,13 @@ class Service:
                     async with asyncio.timeout(_GOODBYE_LIMIT_S):
                         await self._connection.publish(self._topics.presence, b"", qos=1, retain=True)
 
-    async def _run_beside(self, beside: Beside) -> None:
+    async def _publish_extra(self, publish: ExtraPublisher) -> None:
         try:
-            await beside(self._connection, self._topics)
+            await publish(self._connection, self._topics)
         except* BrokerError as errors:  # alone or in a group of tasks; a lost connection is noticed elsewhere
-            self._notices.note("beside", f"What the server publishes besides is not published: {errors.exceptions[0]}")
-        except* Exception:  # whatever its owner got wrong: the sessions go on
-            logger.exception("What the server publishes besides failed")
+            self._notices.note("extra publisher", f"The extra publisher has stopped: {errors.exceptions[0]}")
+        except* Exception:  # a mistake in it is no reason to end the sessions
+            logger.exception("The extra publisher failed")
 
     async def _publish_presence(self) -> None:
         params = {
@@ -120,13 +131,10 @@ class Service:
                 await self._publish_presence()
         await asyncio.Event().wait()
 
-    def receive(self, incoming: Incoming) -> None:
-        """Handle a message from the broker."""
+    def _receive(self, incoming: Incoming) -> None:
         if self._leaving:
             return
-        sender = incoming.user_property("MCP-MQTT-CLIENT-ID")
-        packet = Packet(incoming.topic, incoming.payload, sender, incoming.retain)
-        self._perform(self._protocol.receive(packet, self._loop.time()))
+        self._perform(self._protocol.receive(incoming, self._loop.time()))
         self._set_timer()
 
     def _perform(self, actions: tuple[Action, ...]) -> None:
@@ -139,14 +147,14 @@ class Service:
                     self._open(key)
                 case Close():
                     self._close(action)
-                case Forget(client_id):
+                case UnsubscribeClient(client_id):
                     self._unsubscribe_later(client_id)
                 case Answer(client_id, error):
                     self._send_later(self._topics.rpc(client_id), dump(error))
                 case Ping(key, request_id):
                     if not self._send_later(self._topics.rpc(key.client_id), dump_request(request_id, "ping")):
                         self._protocol.not_asked(key, self._loop.time())
-                case Note(kind, text):
+                case LogNotice(kind, text):
                     self._notices.note(kind, text)
 
     def _set_timer(self) -> None:
@@ -212,7 +220,7 @@ class Service:
         with in_session(session.log_name):
             logger.info("The session of client %s ended: %s", session.key.client_id, action.reason)
         session.close()
-        if action.tell:
+        if action.notify:
             self._send_later(self._topics.rpc(session.key.client_id), dump_notification(DISCONNECTED))
         if action.unsubscribe:
             self._unsubscribe_later(session.key.client_id)

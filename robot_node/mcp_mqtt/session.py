@@ -39,13 +39,13 @@ class ClientIdentity:
     Attributes:
         client_id: MQTT client id. As trustworthy as the broker's access rules for the topics that contain it.
         subscriptions: The resources that its session has subscribed to.
-        proven: Whether the topic of this message contains the client id, so that the broker's rules vouch for it. The
-            message that opens a session came on the control topic, where anybody can claim to be anybody.
+        topic_verified: Whether the topic of this message contains the client id, so that the broker's access rules
+            apply to it. The message that opens a session came on the control topic, where any id can be claimed.
     """
 
     client_id: str
     subscriptions: SessionSubscriptions = field(repr=False, compare=False)
-    proven: bool = True
+    topic_verified: bool = True
 
 
 class ServerSession:
@@ -85,14 +85,14 @@ class ServerSession:
         self._write = RpcWriter(
             connection, rpc_topic, limits.qos, on_answered, on_for_every_client, on_sent=self._requests.sent
         )
-        claimed, proven = (ClientIdentity(key.client_id, subscriptions, proven=proven) for proven in (False, True))
+        claimed, verified = (ClientIdentity(key.client_id, subscriptions, topic_verified=on) for on in (False, True))
         self._metadata = ServerMessageMetadata(request_context=claimed, on_request_unanswered=self._unanswered)
-        self._proven = ServerMessageMetadata(request_context=proven, on_request_unanswered=self._unanswered)
+        self._verified = ServerMessageMetadata(request_context=verified, on_request_unanswered=self._unanswered)
         self._on_answered = on_answered
 
     def deliver(self, message: JSONRPCMessage) -> bool:
         """Put a message into the inbox; False when it is full. The first is the one from the control topic."""
-        metadata, self._metadata = self._metadata, self._proven
+        metadata, self._metadata = self._metadata, self._verified
         self._requests.received(message)
         return self._inbox.put(SessionMessage(message, metadata))
 

@@ -11,8 +11,8 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterable, MutableMapping
-from typing import Any
+from collections.abc import Iterable, MutableMapping
+from typing import Any, Self
 
 import aiomqtt
 import paho.mqtt.client as paho
@@ -22,23 +22,21 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from robot_node.core.log_context import current_session
-from robot_node.mqtt.packets import Publish, read_user_properties, write_publish
-from robot_node.mqtt.paho import PahoClient
+from robot_node.mqtt.errors import note_reason_string
+from robot_node.mqtt.packets import read_user_properties, write_publish
+from robot_node.mqtt.paho import OnMessage, PahoClient
 from robot_node.mqtt.types import Incoming, UserProperties
 
 logger = logging.getLogger(__name__)
 
 
-OnMessage = Callable[[Incoming], None]
-"""Called on the event loop for every message, in order. Must not block; what it raises is logged and dropped."""
-
-
 class MqttClient(aiomqtt.Client):
-    """aiomqtt's client, with four differences.
+    """aiomqtt's client, with five differences.
 
-    * The user properties of CONNACK are kept.
+    * The user properties of CONNACK, and the reasons that a broker gives in words, are kept.
     * Messages go to ``on_message`` at once. aiomqtt's own iterator costs a task and a wait per message, and its
-      bounded queue drops without telling which. Whoever receives bounds its own inboxes.
+      bounded queue drops without telling which. Receivers have bounded inboxes of their own.
+    * A message at QoS 1 that is not acknowledged in time ends the connection.
     * Packets are written at once. aiomqtt leaves each to the event loop as if from another thread: a write to the
       loop's own pipe and three turns of the loop before the packet is on the wire, a third of a round trip.
     * Packets at QoS 0 take a shorter way: see :class:`PahoClient`.
@@ -49,20 +47,40 @@ class MqttClient(aiomqtt.Client):
 
     def __init__(self, on_message: OnMessage, *args: Any, **kwargs: Any) -> None:
         # The packets that come are read outside of any session: by the event loop itself.
-        aside: Any = _Aside(
+        quiet: Any = _QuietLogger(
             logging.getLogger("mqtt"), {"session": current_session()}
         )  # it is not a Logger, but all that aiomqtt and paho use of one
-        super().__init__(*args, logger=aside, **kwargs)
-        self._hand_over = on_message
+        super().__init__(*args, logger=quiet, **kwargs)
         self._loop_thread = threading.get_ident()
         self._publishing = False
         self._abandoned = False
-        self._refused: dict[int, ReasonCode] = {}
+        self._refusals: dict[int, ReasonCode] = {}
         self._drained = asyncio.Event()
         self._client.connect_timeout = self.timeout
-        # aiomqtt makes its paho client itself.
-        self._paho = PahoClient.adopt(self._client, self._on_publish_packet)
-        self._disconnected.add_done_callback(self._release_publishers)
+        # aiomqtt creates its paho client itself.
+        self._paho = PahoClient.adopt(self._client, on_message)
+        self._disconnected.add_done_callback(self._release_waiting)
+
+    async def __aenter__(self) -> Self:
+        """Connect.
+
+        Raises:
+            MqttError: the broker cannot be reached, refuses us, or does not answer in time.
+        """
+        disconnected = self._disconnected
+        await super().__aenter__()
+        # aiomqtt forgets a loss in the moment of CONNACK, and then takes the connection for alive for ever.
+        self._disconnected = disconnected
+        return self
+
+    @property
+    def on_message(self) -> OnMessage:
+        """Where messages go."""
+        return self._paho.receiver
+
+    @on_message.setter
+    def on_message(self, on_message: OnMessage) -> None:
+        self._paho.receiver = on_message
 
     async def publish_unacknowledged(self, topic: str, payload: bytes, properties: Properties, *, retain: bool) -> None:
         """Publish at QoS 0; returns once the packet was written.
@@ -99,7 +117,7 @@ class MqttClient(aiomqtt.Client):
             Why the broker did not take it (MQTT 5.0, 3.4.2.1); None when it did.
 
         Raises:
-            MqttError: the connection is gone, or the broker does not answer in time.
+            MqttError: the connection is gone, or the broker did not acknowledge in time: then the connection ends.
         """
         self._publishing = True
         try:
@@ -110,16 +128,20 @@ class MqttClient(aiomqtt.Client):
             raise aiomqtt.MqttCodeError(info.rc, "Could not publish message")
         self._flush()
         acknowledged = asyncio.Event()
-        self._refused.pop(info.mid, None)  # of somebody who was cancelled before looking
+        self._refusals.pop(info.mid, None)  # of a publisher that was cancelled before it looked
         with self._pending_call(info.mid, acknowledged, self._pending_publishes):
             try:
                 async with asyncio.timeout(self.timeout):
                     await acknowledged.wait()
             except TimeoutError:
-                raise aiomqtt.MqttError("Operation timed out") from None
+                if acknowledged.is_set():  # in the same moment
+                    return self._refusals.pop(info.mid, None)
+                # It stays in paho's window of 20 unacknowledged messages, which nothing but an acknowledgement
+                # empties (MQTT 5.0, 4.9): left alone, the connection would come to a standstill.
+                self._break(aiomqtt.MqttError(f"the broker did not acknowledge a message within {self.timeout:g} s"))
         if not info.is_published():
             raise aiomqtt.MqttError("Disconnected while publishing") from self._disconnected.exception()
-        return self._refused.pop(info.mid, None)
+        return self._refusals.pop(info.mid, None)
 
     def _on_publish(
         self,
@@ -130,13 +152,26 @@ class MqttClient(aiomqtt.Client):
         properties: Properties,
     ) -> None:
         if reason_code.is_failure and mid in self._pending_publishes:
-            self._refused[mid] = reason_code
+            self._refusals[mid] = note_reason_string(reason_code, properties)
         super()._on_publish(client, userdata, mid, reason_code, properties)
 
-    def _release_publishers(self, disconnected: asyncio.Future[None]) -> None:
+    def _break(self, error: Exception) -> None:
+        """End the connection; whatever waits on it fails with ``error`` as the cause."""
+        if not self._disconnected.done():
+            self._disconnected.set_exception(error)
+        self._paho.abort()
+
+    def _release_waiting(self, disconnected: asyncio.Future[None]) -> None:
+        """End every wait for an answer that will not come any more."""
+        cause = None
         if not disconnected.cancelled():
-            disconnected.exception()  # else asyncio complains when nobody was waiting for the loss
-        for waiting in self._pending_publishes.values():
+            cause = disconnected.exception()  # else asyncio complains of a loss that was never looked at
+        for subscribing in self._pending_subscribes.values():
+            if not subscribing.done():
+                error = aiomqtt.MqttError("Disconnected while subscribing")
+                error.__cause__ = cause
+                subscribing.set_exception(error)
+        for waiting in (*self._pending_unsubscribes.values(), *self._pending_publishes.values()):
             waiting.set()
 
     def abandon(self) -> None:
@@ -173,8 +208,7 @@ class MqttClient(aiomqtt.Client):
         try:
             self._client.loop_write()
         except Exception as error:  # noqa: BLE001  # as aiomqtt does: whatever it is, the connection is broken
-            if not self._disconnected.done():
-                self._disconnected.set_exception(error)
+            self._break(error)
         if not self._client.want_write() or self._disconnected.done():
             self._drained.set()
         elif sock.fileno() >= 0:
@@ -190,39 +224,46 @@ class MqttClient(aiomqtt.Client):
     ) -> None:
         self.connack_user_properties = tuple(getattr(properties, "UserProperty", None) or ())
         self.connack_packet_bytes = getattr(properties, "MaximumPacketSize", 0)
-        super()._on_connect(client, userdata, flags, reason_code, properties)
+        super()._on_connect(client, userdata, flags, note_reason_string(reason_code, properties), properties)
 
-    def _on_disconnect(self, client: paho.Client, userdata: Any, *details: Any) -> None:
+    def _on_disconnect(
+        self,
+        client: paho.Client,
+        userdata: Any,
+        flags: paho.DisconnectFlags,
+        reason_code: ReasonCode,
+        properties: Properties | None = None,
+    ) -> None:
         if not self._connected.done():
             # aiomqtt would wait for CONNACK until the time limit. It may be the executor's thread that we are in.
             self._loop.call_soon_threadsafe(self._give_up_connecting)
         elif not self._connected.cancelled():  # the attempt to connect was given up, for aiomqtt a reason to raise
-            super()._on_disconnect(client, userdata, *details)
+            super()._on_disconnect(client, userdata, flags, note_reason_string(reason_code, properties), properties)
 
     def _give_up_connecting(self) -> None:
         if not self._connected.done() and not self._abandoned:
-            error = aiomqtt.MqttError("it hung up before it had answered")
+            error = aiomqtt.MqttError("it closed the connection before it had answered")
             error.__cause__ = self._paho.read_error
             self._connected.set_exception(error)
 
     def _on_message(self, client: paho.Client, userdata: Any, message: paho.MQTTMessage) -> None:  # noqa: ARG002
         pairs = getattr(message.properties, "UserProperty", None) or ()
-        # What is raised here would end the reading of the socket, which serves everybody.
-        try:
-            self._hand_over(Incoming(message.topic, bytes(message.payload), message.retain, tuple(pairs)))
+        try:  # an exception would end the reading of the socket, which all sessions share
+            self.on_message(Incoming(message.topic, bytes(message.payload), message.retain, tuple(pairs)))
         except Exception:
             logger.exception("A message could not be handled")
 
-    def _on_publish_packet(self, publish: Publish) -> None:
-        try:  # as above
-            topic, pairs = publish.topic.decode(), tuple(publish.user_properties)
-            self._hand_over(Incoming(topic, publish.payload, publish.retain, pairs))
-        except Exception:
-            logger.exception("A message could not be handled")
-
-    def _on_subscribe(self, client: paho.Client, userdata: Any, mid: int, *answer: Any) -> None:
-        if mid in self._pending_subscribes:  # whoever waited may have been cancelled, for aiomqtt an error to log
-            super()._on_subscribe(client, userdata, mid, *answer)
+    def _on_subscribe(
+        self,
+        client: paho.Client,
+        userdata: Any,
+        mid: int,
+        reason_codes: list[ReasonCode],
+        properties: Properties | None = None,
+    ) -> None:
+        if mid in self._pending_subscribes:  # the subscriber may have been cancelled, for aiomqtt an error to log
+            codes = [note_reason_string(code, properties) for code in reason_codes]
+            super()._on_subscribe(client, userdata, mid, codes, properties)
 
     def _on_unsubscribe(self, client: paho.Client, userdata: Any, mid: int, *answer: Any) -> None:
         if mid in self._pending_unsubscribes:  # as above
@@ -239,8 +280,11 @@ class MqttClient(aiomqtt.Client):
         self._loop.call_soon_threadsafe(self._drained.set)
 
 
-class _Aside(logging.LoggerAdapter[logging.Logger]):
-    """aiomqtt and paho tell of a lost connection in their own words, beside ours: only a traceback is worth a line."""
+class _QuietLogger(logging.LoggerAdapter[logging.Logger]):
+    """A logger that writes tracebacks at their level and everything else at DEBUG.
+
+    Both libraries report a lost connection in words of their own, in addition to our line.
+    """
 
     def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
         super().log(level if kwargs.get("exc_info") else logging.DEBUG, msg, *args, **kwargs)

@@ -6,6 +6,7 @@ import ssl
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import MQTTErrorCode
+from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from robot_node.errors import BrokerError
@@ -13,6 +14,7 @@ from robot_node.mqtt.types import Broker
 
 # What paho reports when the socket closed without a DISCONNECT packet.
 _UNSPECIFIED_ERROR = 0x80
+_MAX_REASON_CHARACTERS = 200
 _REMEDIES = {
     # CONNACK and DISCONNECT reason codes: MQTT 5.0, 3.2.2.2 and 3.14.2.1
     0x84: "Use a broker that speaks MQTT 5.",
@@ -29,13 +31,33 @@ _UNTRUSTED = {
 }
 
 
+def note_reason_string(code: ReasonCode, properties: Properties | None) -> ReasonCode:
+    """Attach the Reason String of a packet to its reason code, for :func:`describe`; return the code.
+
+    Source: MQTT 5.0, 3.2.2.3.9 (CONNACK), 3.4.2.2.2 (PUBACK), 3.9.2.1.2 (SUBACK), 3.14.2.2.3 (DISCONNECT).
+    """
+    text = getattr(properties, "ReasonString", "")
+    if text:
+        # Anything may stand there, and it goes into logs and terminals.
+        plain = "".join(char if char.isprintable() else " " for char in text[:_MAX_REASON_CHARACTERS])
+        code.reason_string = plain.strip().rstrip(".")  # type: ignore[attr-defined]  # paho's class takes attributes
+    return code
+
+
+def describe(code: ReasonCode) -> str:
+    """The name of a reason code, and what the broker says about it in its own words, where it does."""
+    text = getattr(code, "reason_string", "")
+    name = str(code).lower()
+    return f'{name} (the broker says: "{text}")' if text and text.lower() != name else name
+
+
 def reason_of(error: BaseException) -> str:
     """What went wrong, without a full stop."""
     code = getattr(error, "rc", None)
-    if _code_of(error) == _UNSPECIFIED_ERROR:
+    if _code_of(error) == _UNSPECIFIED_ERROR and not getattr(code, "reason_string", ""):
         return "the connection was lost"
     if isinstance(code, ReasonCode):
-        return str(code).lower()
+        return describe(code)
     if isinstance(code, int):
         return paho.error_string(MQTTErrorCode(code)).rstrip(".").lower()
     if isinstance(error, TimeoutError):

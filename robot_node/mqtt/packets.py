@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 from paho.mqtt import MQTTException
 
+from robot_node.mqtt.types import Incoming
+
 logger = logging.getLogger(__name__)
 
 # A packet whose properties are larger is taken as one without: nobody we talk to needs a tenth of it.
@@ -31,16 +33,12 @@ class Publish(NamedTuple):
     """A PUBLISH at QoS 0 or 1.
 
     Attributes:
-        topic: Not yet decoded.
-        packet_id: What is to be acknowledged; 0 at QoS 0.
-        user_properties: A pair that isn't UTF-8 is left out.
-        end: Where the next packet begins.
+        message: What it carries; without user properties that aren't UTF-8.
+        packet_id: To be acknowledged; 0 at QoS 0.
+        end: Position of the next packet.
     """
 
-    topic: bytes
-    payload: bytes
-    retain: bool
-    user_properties: list[tuple[str, str]]
+    message: Incoming
     packet_id: int
     end: int
 
@@ -88,9 +86,10 @@ def read_publish(buffer: bytes, start: int) -> Publish | None:
             return None
         rest = buffer[position:end]
         pairs, size = read_user_properties(rest)
-    except (IndexError, MQTTException):
+        topic = buffer[body_start + 2 : name_end].decode()
+    except (IndexError, UnicodeDecodeError, MQTTException):
         return None
-    return Publish(buffer[body_start + 2 : name_end], rest[size:], bool(head & _RETAIN), pairs, packet_id, end)
+    return Publish(Incoming(topic, rest[size:], bool(head & _RETAIN), tuple(pairs)), packet_id, end)
 
 
 def read_acknowledgement(buffer: bytes, start: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import socket
 import ssl
 from collections.abc import Callable
@@ -14,19 +15,25 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from robot_node.mqtt.packets import Publish, read_acknowledgement, read_publish, write_acknowledgement
+from robot_node.mqtt.packets import read_acknowledgement, read_publish, write_acknowledgement
+from robot_node.mqtt.types import Incoming
+
+logger = logging.getLogger(__name__)
+
+OnMessage = Callable[[Incoming], None]
+"""Called on the event loop for every message, in order. Must not block; what it raises is logged and dropped."""
 
 # What is read at once, and so handled before the event loop has its next turn: some two dozen calls or answers.
 _CHUNK_BYTES = 8 * 1024
 # A kind of packet that paho doesn't know: it is written and forgotten.
 _NO_COMMAND = 0
-# What a PUBACK that says no more stands for; paho makes anew, for each one, what it calls them.
+# The content of a PUBACK of four bytes; paho creates both anew for each one.
 _SUCCESS = ReasonCode(PacketTypes.PUBACK)
 _NO_PROPERTIES = Properties(PacketTypes.PUBACK)  # type: ignore[no-untyped-call]  # paho leaves it untyped
 
 
 class PahoClient(paho.Client):
-    """What a client of paho's becomes by :meth:`adopt`.
+    """A paho client with a shorter way for the packets of a tool call. Created by :meth:`adopt`.
 
     paho reads each packet in at least four pieces and handles one per turn of the event loop; between the socket and
     a callback it takes longer than the packet takes through the broker. So a PUBLISH at QoS 0 or 1 that came in one
@@ -34,7 +41,7 @@ class PahoClient(paho.Client):
     packets, and so may send a ping that nothing but it needs.
     """
 
-    on_publish_packet: Callable[[Publish], None]
+    receiver: OnMessage
     read_error: ssl.SSLError | None = None
     """Why the other side ended the encrypted connection, where it said so."""
     _connecting: socket.socket | None = None
@@ -42,16 +49,16 @@ class PahoClient(paho.Client):
     _position = 0
 
     @classmethod
-    def adopt(cls, client: paho.Client, on_publish_packet: Callable[[Publish], None]) -> PahoClient:
-        """Make one of a client that somebody else has made.
+    def adopt(cls, client: paho.Client, receiver: OnMessage) -> PahoClient:
+        """Turn an existing client into one.
 
         Args:
-            client: What is changed.
-            on_publish_packet: Given each PUBLISH at QoS 0 or 1 that came in one piece. Must not raise.
+            client: Changed in place.
+            receiver: Called with the message of each PUBLISH at QoS 0 or 1 that came in one piece.
         """
         client.__class__ = cls
         assert isinstance(client, cls)
-        client.on_publish_packet = on_publish_packet
+        client.receiver = receiver
         return client
 
     def _create_socket(self) -> Any:
@@ -101,7 +108,10 @@ class PahoClient(paho.Client):
         """Handle the next packet of the chunk; False when it is for paho to read."""
         if publish := read_publish(self._chunk, self._position):
             self._position = publish.end
-            self.on_publish_packet(publish)
+            try:  # an exception would end the reading of the socket, which all sessions share
+                self.receiver(publish.message)
+            except Exception:
+                logger.exception("A message could not be handled")
             if publish.packet_id:
                 self.write(write_acknowledgement(publish.packet_id))
             return True
@@ -122,8 +132,12 @@ class PahoClient(paho.Client):
         self._position = min(start + bufsize, len(self._chunk))
         return self._chunk[start : self._position]
 
+    def abort(self) -> None:
+        """Close the socket without a DISCONNECT, so that the broker publishes the will."""
+        self._sock_close()
+
     def write(self, packet: bytes) -> None:
-        """Write a packet that nobody answers; queue what the socket doesn't take (see ``want_write``)."""
+        """Write a packet that needs no answer; queue what the socket doesn't take (see ``want_write``)."""
         written = 0
         if self._transport == "tcp" and self._sock is not None and not self.want_write():
             # An error shows again, and is dealt with, when paho writes.

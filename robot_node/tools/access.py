@@ -5,7 +5,7 @@ from __future__ import annotations
 from mcp.server.mcpserver import MCPServer
 
 from robot_node.errors import SettingsError
-from robot_node.mcp_mqtt.access import AccessPolicy, Allowed, Role, is_for_people
+from robot_node.mcp_mqtt.access import AccessPolicy, Allowed, Role, is_human_only
 from robot_node.mcp_mqtt.guard import Confirmation, Guard
 from robot_node.mcp_mqtt.rate_limit import CallLimits
 from robot_node.settings.access import TOOLS, AccessSettings, Names, RoleSettings
@@ -14,18 +14,18 @@ _STOPPING = frozenset({"stop_all", "stop_speaking"})
 """Whoever wants something to stop, an agent in a loop most of all, is not told to try again later."""
 
 
-def policy_of(settings: AccessSettings, *, people_only: frozenset[str] = frozenset()) -> AccessPolicy:
+def policy_of(settings: AccessSettings, *, human_only: frozenset[str] = frozenset()) -> AccessPolicy:
     """The policy that the settings describe.
 
     Args:
         settings: The settings.
-        people_only: Tools that are for people only whatever the settings say.
+        human_only: Tools that are for people only whatever the settings say.
     """
     return AccessPolicy(
         (_role(name, role) for name, role in settings.all_roles().items()),
         ((client.client_id, client.role) for client in settings.clients),
         settings.default_role,
-        people_only=people_only | set(settings.people_only_tools),
+        human_only=human_only | set(settings.people_only_tools),
     )
 
 
@@ -40,8 +40,8 @@ async def guarded(server: MCPServer, settings: AccessSettings) -> AccessPolicy:
     """
     tools = await server.list_tools()
     _refuse_unknown(settings, [tool.name for tool in tools])
-    marked = frozenset(tool.name for tool in tools if is_for_people(tool.meta))
-    policy = policy_of(settings, people_only=marked)
+    marked = frozenset(tool.name for tool in tools if is_human_only(tool.meta))
+    policy = policy_of(settings, human_only=marked)
     guard = Guard(
         policy,
         limits=CallLimits(settings.calls_per_minute, settings.tool_calls_per_minute, free=_STOPPING),

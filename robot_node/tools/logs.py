@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from robot_node.core.state import acting_for
 from robot_node.logs.categories import Category, levels, set_level
-from robot_node.mcp_mqtt.access import FOR_PEOPLE
+from robot_node.mcp_mqtt.access import HUMAN_ONLY
 from robot_node.settings.logs import Level
 from robot_node.tools.common import SETS
 
@@ -32,7 +32,7 @@ def offer_log_levels(server: MCPServer) -> None:
         name=SET_LOG_LEVEL,
         title="Set a log level",
         annotations=SETS,
-        meta=FOR_PEOPLE,
+        meta=HUMAN_ONLY,
     )
     async def set_log_level(
         category: Annotated[Category, Field(description="mqtt, mcp, webrtc or app.")],

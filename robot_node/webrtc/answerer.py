@@ -119,14 +119,13 @@ async def answer(
         async def serve(connection: Connection) -> None:
             # What waited for the old connection is stale: nobody waits for those answers any more.
             answerer.outbox.clear()
+            connection.on_message = answerer.receive
             await connection.subscribe(*(Subscription(offers_filter(name)) for name in names))
             on_ready()
             await answerer.outbox.send_through(connection)
 
         link = group.create_task(
-            keep_connected(
-                broker, options, answerer.receive, serve, name="WebRTC", backoff=backoff, on_status=on_status
-            ),
+            keep_connected(broker, options, serve, name="WebRTC", backoff=backoff, on_status=on_status),
             name="WebRTC signalling",
         )
         try:

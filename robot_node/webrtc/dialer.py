@@ -123,6 +123,7 @@ async def dial(
     async def serve(connection: Connection) -> None:
         # What waited for the old connection is stale: an offer among it has not been answered in time.
         dialer.outbox.clear()
+        connection.on_message = receive
         await connection.subscribe(
             Subscription(answers_topic(client_id)),
             Subscription(messages_topic(client_id), no_local=True),  # the topic of both directions
@@ -149,7 +150,7 @@ async def dial(
         )
         stop_announcing = announcements.listen(dialer.announce) if announcements else lambda: None
         link = group.create_task(
-            keep_connected(broker, options, receive, serve, name="Dialer", backoff=link_backoff, on_status=on_status),
+            keep_connected(broker, options, serve, name="Dialer", backoff=link_backoff, on_status=on_status),
             name="WebRTC dialer signalling",
         )
         try:

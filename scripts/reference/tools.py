@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from robot_node import daemon, hardware
 from robot_node.apps.private_broker import PrivateBroker
-from robot_node.mcp_mqtt.access import is_for_people
+from robot_node.mcp_mqtt.access import is_human_only
 from robot_node.mcp_mqtt.client import mqtt_transport
 from robot_node.robot.status import CameraStatus, FaceStatus, Status
 from robot_node.settings.access import BUILT_IN_ROLES, TOOLS
@@ -146,7 +146,7 @@ async def _refusal(client: Client, tool: str, arguments: dict[str, Any]) -> str:
 
 
 def _tool(tool: Tool, needs: str, refusals: list[tuple[dict[str, Any], str]]) -> Iterator[str]:
-    for_all = "none" if is_for_people(tool.meta) else "all"
+    for_all = "none" if is_human_only(tool.meta) else "all"
     may = [
         f"`{name}`"
         for name, role in BUILT_IN_ROLES.items()

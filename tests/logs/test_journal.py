@@ -198,5 +198,5 @@ def test_the_real_journal_finds_a_robots_lines_by_their_fields() -> None:
     assert "Cannot reach the MQTT broker" in found["MESSAGE"]
     assert found["_TRANSPORT"] == "journal"
     assert found["SYSLOG_IDENTIFIER"] == "robot-node"
-    assert found["LOGGER"] == "robot_node.mqtt.connection"
-    assert Path(found["CODE_FILE"]).name == "connection.py"
+    assert found["LOGGER"] == "robot_node.mqtt.reconnect"
+    assert Path(found["CODE_FILE"]).name == "reconnect.py"

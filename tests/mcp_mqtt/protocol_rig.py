@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from robot_node.mcp_mqtt.actions import Action, Answer, Close, Open, Packet, SessionKey
+from robot_node.mcp_mqtt.actions import Action, Answer, Close, Open, SessionKey
 from robot_node.mcp_mqtt.options import ServerLimits
 from robot_node.mcp_mqtt.protocol import ServerProtocol
 from robot_node.mcp_mqtt.topics import ServerTopics
+from robot_node.mqtt import Incoming
 from tests.mcp_mqtt.peers import CONTROL, SERVER_ID, SERVER_NAME, initialize, rpc_topic
 
 ENVELOPE = {"_meta": {"io.modelcontextprotocol/protocolVersion": "2026-07-28"}}
@@ -18,8 +19,8 @@ ROOTS_CHANGED = {"jsonrpc": "2.0", "method": "notifications/roots/list_changed"}
 class Protocol(ServerProtocol):
     """A server's rules, at a time of which most tests make nothing."""
 
-    def receive(self, packet: Packet, now: float = 0.0) -> tuple[Action, ...]:
-        return super().receive(packet, now)
+    def receive(self, incoming: Incoming, now: float = 0.0) -> tuple[Action, ...]:
+        return super().receive(incoming, now)
 
 
 def protocol(*, max_sessions: int = 3, max_requests: int = 3, idle_s: float = 0.0, ping_s: float = 0.0) -> Protocol:
@@ -36,16 +37,17 @@ def protocol(*, max_sessions: int = 3, max_requests: int = 3, idle_s: float = 0.
     )
 
 
-def packet(topic: str, message: object, *, sender: str | None = None, retain: bool = False) -> Packet:
+def packet(topic: str, message: object, *, sender: str | None = None, retain: bool = False) -> Incoming:
     payload = message if isinstance(message, bytes) else json.dumps(message).encode()
-    return Packet(topic, payload, sender, retain)
+    pairs = () if sender is None else (("MCP-MQTT-CLIENT-ID", sender),)
+    return Incoming(topic, payload, retain, pairs)
 
 
-def control(client_id: str | None, message: object) -> Packet:
+def control(client_id: str | None, message: object) -> Incoming:
     return packet(CONTROL, message, sender=client_id)
 
 
-def rpc(client_id: str, message: object, *, sender: str | None = None) -> Packet:
+def rpc(client_id: str, message: object, *, sender: str | None = None) -> Incoming:
     return packet(rpc_topic(client_id), message, sender=sender)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from robot_node.errors import SettingsError
-from robot_node.mcp_mqtt.access import ADMIN, FOR_PEOPLE, AccessPolicy, Role
+from robot_node.mcp_mqtt.access import ADMIN, HUMAN_ONLY, AccessPolicy, Role
 from robot_node.mcp_mqtt.jsonrpc import ErrorCode
 
 VIEWER = Role(
@@ -18,9 +18,11 @@ VIEWER = Role(
 )
 
 
-def refusal(policy: AccessPolicy, role: Role, method: str, params: dict[str, Any], *, proven: bool = True) -> str:
+def refusal(
+    policy: AccessPolicy, role: Role, method: str, params: dict[str, Any], *, topic_verified: bool = True
+) -> str:
     """Why a request is refused; empty when it isn't."""
-    error = policy.check(role, method, params, proven=proven)
+    error = policy.check(role, method, params, topic_verified=topic_verified)
     if error is None:
         return ""
     assert error.code == ErrorCode.FORBIDDEN
@@ -78,12 +80,12 @@ def test_presence_describes_the_roles_that_are_given_out() -> None:
 def test_the_handshake_and_pings_are_everybodys(method: str) -> None:
     nothing = Role(name="n", allowed_methods=frozenset(), allowed_tools=frozenset(), allowed_resources=frozenset())
     policy = AccessPolicy((nothing,), default_role="n")
-    assert not refusal(policy, nothing, method, {}, proven=False)
+    assert not refusal(policy, nothing, method, {}, topic_verified=False)
     assert refusal(policy, nothing, "tools/list", {}) == "The role n may not use tools/list."
 
 
 def test_a_tool_that_is_not_allowed_is_refused_just_as_one_that_does_not_exist() -> None:
-    policy = AccessPolicy((VIEWER,), default_role="viewer", people_only=["shut_down"])
+    policy = AccessPolicy((VIEWER,), default_role="viewer", human_only=["shut_down"])
     assert not refusal(policy, VIEWER, "tools/call", {"name": "look"})
     texts = {
         refusal(policy, VIEWER, "tools/call", {"name": name}).replace(name, "it")
@@ -94,7 +96,7 @@ def test_a_tool_that_is_not_allowed_is_refused_just_as_one_that_does_not_exist()
 
 def test_a_tool_for_people_must_be_allowed_by_name() -> None:
     owner = Role(name="owner", allowed_tools=frozenset({"shut_down"}))
-    policy = AccessPolicy((ADMIN, owner), [("anna", "owner")], people_only=["shut_down"])
+    policy = AccessPolicy((ADMIN, owner), [("anna", "owner")], human_only=["shut_down"])
     assert not refusal(policy, owner, "tools/call", {"name": "shut_down"})
     assert refusal(policy, ADMIN, "tools/call", {"name": "shut_down"}) == (
         "shut_down is for people only: the role admin would have to allow it by name."
@@ -151,14 +153,14 @@ def test_malformed_requests_are_left_to_the_sdk(method: str, params: dict[str, A
 
 @pytest.mark.parametrize("method", ["tools/call", "resources/subscribe", "subscriptions/listen", "vendor/act"])
 def test_what_opens_a_session_on_the_control_topic_must_not_act(method: str) -> None:
-    policy = AccessPolicy(people_only=["x"])
-    assert "cannot open a session" in refusal(policy, ADMIN, method, {}, proven=False)
+    policy = AccessPolicy(human_only=["x"])
+    assert "cannot open a session" in refusal(policy, ADMIN, method, {}, topic_verified=False)
     assert not refusal(policy, ADMIN, method, {})
-    assert not refusal(policy, ADMIN, "tools/list", {}, proven=False)
+    assert not refusal(policy, ADMIN, "tools/list", {}, topic_verified=False)
 
 
 def test_lists_show_what_may_be_used_and_keep_their_cursor() -> None:
-    policy = AccessPolicy((VIEWER, ADMIN), default_role="viewer", people_only=["shut_down"])
+    policy = AccessPolicy((VIEWER, ADMIN), default_role="viewer", human_only=["shut_down"])
     page = {"tools": [{"name": "look"}, {"name": "move"}], "nextCursor": "2", "cacheScope": "public"}
     assert policy.visible(VIEWER, "tools/list", page) == {
         "tools": [{"name": "look"}],
@@ -166,7 +168,7 @@ def test_lists_show_what_may_be_used_and_keep_their_cursor() -> None:
         "cacheScope": "private",
     }
     assert len(page["tools"]) == 2  # the handler may keep its own
-    page = {"tools": [{"name": "look"}, {"name": "shut_down"}, {"name": "marked", "_meta": FOR_PEOPLE}]}
+    page = {"tools": [{"name": "look"}, {"name": "shut_down"}, {"name": "marked", "_meta": HUMAN_ONLY}]}
     assert policy.visible(ADMIN, "tools/list", page) == {"tools": [{"name": "look"}]}
     page = {"resources": [{"uri": "robot://status"}, {"uri": "robot://secret"}]}
     assert policy.visible(VIEWER, "resources/list", page) == {"resources": [{"uri": "robot://status"}]}

@@ -19,7 +19,7 @@ from mcp_types import (
 )
 
 from robot_node.apps.private_broker import PrivateBroker
-from robot_node.mcp_mqtt.access import ADMIN, FOR_PEOPLE, AccessPolicy, Role
+from robot_node.mcp_mqtt.access import ADMIN, HUMAN_ONLY, AccessPolicy, Role
 from robot_node.mcp_mqtt.client import mqtt_transport
 from robot_node.mcp_mqtt.guard import Confirmation, Guard
 from robot_node.mcp_mqtt.jsonrpc import ErrorCode
@@ -36,7 +36,7 @@ VIEWER = Role(
     allowed_resources=frozenset({"robot://status", "robot://photos/*"}),
 )
 OWNER = Role(name="owner", allowed_tools=frozenset({"look", "shut_down"}))
-POLICY = AccessPolicy((VIEWER, OWNER, ADMIN), [("kid-*", "viewer"), ("anna", "owner")], people_only=["shut_down"])
+POLICY = AccessPolicy((VIEWER, OWNER, ADMIN), [("kid-*", "viewer"), ("anna", "owner")], human_only=["shut_down"])
 
 
 class Robot:
@@ -46,7 +46,7 @@ class Robot:
         self.done: list[str] = []
         self.guard = Guard(guard.pop("policy", POLICY), clock=clock, **guard)
         self.server = MCPServer("toy", middleware=[self.guard])
-        for name, meta in (("look", None), ("move", None), ("shut_down", FOR_PEOPLE)):
+        for name, meta in (("look", None), ("move", None), ("shut_down", HUMAN_ONLY)):
             self.server.add_tool(self._tool(name), name=name, meta=meta)
         for uri in ("robot://status", "robot://secret"):
             self.server.resource(uri, name=uri)(lambda: "content")

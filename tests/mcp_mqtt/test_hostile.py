@@ -97,7 +97,7 @@ async def test_without_user_properties_the_control_topic_has_no_sender(
     await attacker.control(initialize(), sender=None)
     await attacker.open_session()
     (line,) = warnings_in(caplog)
-    assert line == "Ignored a message on the control topic with no client id: nobody to answer to."
+    assert line == "Ignored a message on the control topic with no client id: there is no topic for an answer."
 
 
 async def test_without_user_properties_the_rpc_topic_names_the_sender(attacker: RawPeer) -> None:

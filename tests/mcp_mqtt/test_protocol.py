@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mcp_types import JSONRPCNotification, JSONRPCRequest, JSONRPCResponse
 
-from robot_node.mcp_mqtt.actions import Answer, Close, Deliver, Forget, Note, Open, Packet, Ping, SessionKey
+from robot_node.mcp_mqtt.actions import Answer, Close, Deliver, LogNotice, Open, Ping, SessionKey, UnsubscribeClient
 from robot_node.mcp_mqtt.protocol import is_for_every_client, opens_session
+from robot_node.mqtt import Incoming
 from tests.mcp_mqtt.peers import CAPABILITY, CONTROL, DISCONNECTED, INITIALIZED, call, initialize, request, rpc_topic
 from tests.mcp_mqtt.protocol_rig import ENVELOPE, ROOTS_CHANGED, control, error_of, kinds, opened, packet, protocol, rpc
 
@@ -67,7 +68,7 @@ def test_too_many_sessions_are_refused_until_one_ends() -> None:
     core = protocol(max_sessions=1)
     opened(core, "one")
     note, answer = core.receive(control("two", initialize(9)))
-    assert isinstance(note, Note)
+    assert isinstance(note, LogNotice)
     assert error_of(answer) == ("two", 9, -32011)
     core.receive(rpc("one", DISCONNECTED))
     assert kinds(core.receive(control("two", initialize()))) == ["Open", "Deliver"]
@@ -110,21 +111,21 @@ def test_presence_and_capability_carry_notifications_only() -> None:
     core = protocol()
     opened(core)
     for topic in ("$mcp-client/presence/agent", "$mcp-client/capability/agent"):
-        assert kinds(core.receive(packet(topic, call(1, "add")))) == ["Note"]
-        assert kinds(core.receive(packet(topic, b"123"))) == ["Note"]
+        assert kinds(core.receive(packet(topic, call(1, "add")))) == ["LogNotice"]
+        assert kinds(core.receive(packet(topic, b"123"))) == ["LogNotice"]
 
 
 def test_on_the_control_topic_the_user_property_names_the_client() -> None:
     for sender in (None, "", "a/b", "+", "#", "a\0"):
-        assert kinds(protocol().receive(control(sender, initialize()))) == ["Note"]
+        assert kinds(protocol().receive(control(sender, initialize()))) == ["LogNotice"]
 
 
 def test_a_topic_that_names_a_client_carries_only_that_client() -> None:
     core = protocol()
     opened(core, "victim")
     for topic in (rpc_topic("victim"), "$mcp-client/presence/victim", "$mcp-client/capability/victim"):
-        assert kinds(core.receive(packet(topic, DISCONNECTED, sender="attacker"))) == ["Note"]
-        assert kinds(core.receive(packet(topic, DISCONNECTED, sender=""))) == ["Note"]
+        assert kinds(core.receive(packet(topic, DISCONNECTED, sender="attacker"))) == ["LogNotice"]
+        assert kinds(core.receive(packet(topic, DISCONNECTED, sender=""))) == ["LogNotice"]
     assert len(core.sessions) == 1
 
 
@@ -136,9 +137,9 @@ def test_a_topic_names_the_sender_where_the_user_property_is_missing() -> None:
 
 def test_retained_messages_are_ignored() -> None:
     core = protocol()
-    assert kinds(core.receive(packet(CONTROL, initialize(), sender="agent", retain=True))) == ["Note"]
+    assert kinds(core.receive(packet(CONTROL, initialize(), sender="agent", retain=True))) == ["LogNotice"]
     opened(core)
-    assert kinds(core.receive(packet(rpc_topic("agent"), DISCONNECTED, retain=True))) == ["Note"]
+    assert kinds(core.receive(packet(rpc_topic("agent"), DISCONNECTED, retain=True))) == ["LogNotice"]
     assert len(core.sessions) == 1
 
 
@@ -147,7 +148,7 @@ def test_malformed_messages_are_answered_and_noted_and_change_nothing() -> None:
     opened(core)
     for malformed in (control("agent", b"{"), control("stranger", b"123"), rpc("agent", b"[]")):
         note, answer = core.receive(malformed)
-        assert isinstance(note, Note)
+        assert isinstance(note, LogNotice)
         assert error_of(answer)[1] is None
     assert len(core.sessions) == 1
 
@@ -155,7 +156,7 @@ def test_malformed_messages_are_answered_and_noted_and_change_nothing() -> None:
 def test_notifications_and_responses_open_nothing() -> None:
     core = protocol()
     for message in (INITIALIZED, {"jsonrpc": "2.0", "id": 1, "result": {}}):
-        assert kinds(core.receive(control("agent", message))) == ["Note"]
+        assert kinds(core.receive(control("agent", message))) == ["LogNotice"]
     assert core.sessions == ()
 
 
@@ -165,7 +166,7 @@ def test_unanswered_requests_are_limited_per_client() -> None:
     opened(core, "other")
     assert kinds(core.receive(rpc("agent", call(1, "add")))) == ["Deliver"]
     note, answer = core.receive(rpc("agent", call(2, "add")))
-    assert isinstance(note, Note)
+    assert isinstance(note, LogNotice)
     assert error_of(answer) == ("agent", 2, -32012)
     assert kinds(core.receive(rpc("other", call(1, "add")))) == ["Deliver"]
     core.answered(session)
@@ -186,13 +187,13 @@ def test_a_message_for_a_full_inbox_is_answered_or_noted() -> None:
     assert isinstance(delivery, Deliver)
     assert error_of(core.refused(session, delivery.message)[1]) == ("agent", 5, -32015)
     assert kinds(core.receive(rpc("agent", call(6, "add")))) == ["Deliver"]
-    assert kinds(core.refused(session, JSONRPCNotification(jsonrpc="2.0", method="x"))) == ["Note"]
+    assert kinds(core.refused(session, JSONRPCNotification(jsonrpc="2.0", method="x"))) == ["LogNotice"]
 
 
 def test_a_session_that_ends_by_itself_is_closed_once() -> None:
     core = protocol()
     session = opened(core)
-    assert core.ended(session, "why") == (Close(session, "why", unsubscribe=True, tell=True),)
+    assert core.ended(session, "why") == (Close(session, "why", unsubscribe=True, notify=True),)
     assert core.ended(session, "why") == ()
     core.answered(session)
 
@@ -207,7 +208,7 @@ def test_what_ended_late_does_not_touch_its_successor() -> None:
 
 def test_other_servers_topics_are_none_of_ours() -> None:
     for topic in ("$mcp-rpc/agent/robot-2/a/b", CAPABILITY, "x"):
-        assert kinds(protocol().receive(packet(topic, call(1, "add"), sender="agent"))) == ["Note"]
+        assert kinds(protocol().receive(packet(topic, call(1, "add"), sender="agent"))) == ["LogNotice"]
 
 
 def test_changes_for_everybody_belong_on_the_capability_topic() -> None:
@@ -232,13 +233,13 @@ topics_of_packets = st.sampled_from(
 messages = st.sampled_from(
     [initialize(), INITIALIZED, DISCONNECTED, call(1, "add"), request(2, "server/discover"), [], 5, {"id": 1}]
 ).map(lambda message: json.dumps(message).encode()) | st.binary(max_size=30)
-packets = st.builds(
-    Packet, topics_of_packets, messages, st.none() | st.sampled_from(["a", "b", "", "+"]) | st.text(max_size=5)
-)
+senders = st.sampled_from(["a", "b", "", "+"]) | st.text(max_size=5)
+properties = st.just(()) | senders.map(lambda sender: (("MCP-MQTT-CLIENT-ID", sender),))
+packets = st.builds(Incoming, topics_of_packets, messages, user_properties=properties)
 
 
 @given(st.lists(packets, max_size=30))
-def test_no_sequence_of_packets_breaks_the_rules(sequence: list[Packet]) -> None:
+def test_no_sequence_of_packets_breaks_the_rules(sequence: list[Incoming]) -> None:
     core = protocol(max_sessions=2)
     alive: set[SessionKey] = set()
     for each in sequence:
@@ -251,7 +252,7 @@ def test_no_sequence_of_packets_breaks_the_rules(sequence: list[Packet]) -> None
                     alive.remove(session)
                 case Deliver(session):
                     assert session in alive
-                case Answer() | Note() | Ping() | Forget():
+                case Answer() | LogNotice() | Ping() | UnsubscribeClient():
                     pass
         assert set(core.sessions) == alive
         assert len(alive) <= 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from robot_node.mcp_mqtt.actions import Answer, Close, Forget, Open, Ping
+from robot_node.mcp_mqtt.actions import Answer, Close, Open, Ping, UnsubscribeClient
 from tests.mcp_mqtt.peers import DISCONNECTED, call, initialize, request
 from tests.mcp_mqtt.protocol_rig import (
     ENVELOPE,
@@ -29,7 +29,7 @@ def test_a_silent_client_gets_a_ping_and_is_let_go_without_an_answer() -> None:
     assert isinstance(ping, Ping)
     assert ping.session == session
     reason = "the client did not answer a ping"
-    assert core.tick(40) == (Close(session, reason, unsubscribe=True, tell=True),)
+    assert core.tick(40) == (Close(session, reason, unsubscribe=True, notify=True),)
     assert core.sessions == ()
     assert core.next_tick is None
 
@@ -73,7 +73,7 @@ def test_a_client_of_2026_is_not_asked_but_ends_when_idle() -> None:
     core.answered(session.session)
     assert core.tick(99) == ()
     reason = "the client was idle for too long"
-    assert core.tick(100) == (Close(session.session, reason, unsubscribe=False, tell=True),)
+    assert core.tick(100) == (Close(session.session, reason, unsubscribe=False, notify=True),)
 
 
 def idle(core: Protocol, client_id: str, now: float) -> None:
@@ -91,7 +91,7 @@ def test_the_next_request_of_a_client_that_was_idle_is_an_error_that_says_so() -
     assert isinstance(answer, Answer)
     assert error_of(answer) == ("agent", 1, -32013)
     assert "idle" in answer.error.error.message
-    assert forget == Forget("agent")
+    assert forget == UnsubscribeClient("agent")
     (answer,) = core.receive(rpc("agent", call(2, "add")), 200)
     assert isinstance(answer, Answer)
     assert "idle" not in answer.error.error.message
@@ -100,7 +100,7 @@ def test_the_next_request_of_a_client_that_was_idle_is_an_error_that_says_so() -
 def test_the_topics_of_a_client_that_was_idle_are_given_up_when_it_leaves_and_kept_when_it_returns() -> None:
     core = protocol(idle_s=100)
     idle(core, "agent", 0)
-    assert core.receive(packet("$mcp-client/presence/agent", DISCONNECTED), 150) == (Forget("agent"),)
+    assert core.receive(packet("$mcp-client/presence/agent", DISCONNECTED), 150) == (UnsubscribeClient("agent"),)
     idle(core, "agent", 200)
     assert kinds(core.receive(control("agent", initialize()), 350)) == ["Open", "Deliver"]
     assert kinds(core.receive(rpc("agent", DISCONNECTED), 350)) == ["Close"]
@@ -113,7 +113,7 @@ def test_the_topics_of_only_so_many_idle_clients_are_kept() -> None:
     opening = core.receive(control("last", request(1, "server/discover", ENVELOPE)), 5000)[0]
     assert isinstance(opening, Open)
     core.answered(opening.session)
-    assert core.tick(5100)[1:] == (Forget("agent-0"),)
+    assert core.tick(5100)[1:] == (UnsubscribeClient("agent-0"),)
 
 
 def test_a_client_that_waits_for_an_answer_is_not_idle() -> None:

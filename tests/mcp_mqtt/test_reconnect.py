@@ -105,7 +105,7 @@ async def test_two_servers_with_one_id_warn_and_slow_down_instead_of_fighting(
         await eventually(lambda: len(retry_lines(caplog)) >= 8)
     lines = warnings_of(caplog)
     assert lines == retry_lines(caplog)
-    assert all("Make sure that no other client uses the id robot-1." in line for line in lines)
+    assert all("Perhaps another client uses the client id robot-1: each needs its own." in line for line in lines)
     assert delays(lines)[-1] > 4 * delays(lines)[0]
 
 

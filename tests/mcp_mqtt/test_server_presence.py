@@ -131,34 +131,34 @@ async def test_the_brokers_name_for_the_server_is_used_instead_of_its_own(broker
             assert own.topic == PRESENCE
 
 
-async def test_what_is_published_beside_can_be_taken_back_at_the_end(broker: PrivateBroker, toy: Toy) -> None:
-    async def beside(connection: Connection, topics: ServerTopics) -> None:
-        await connection.publish("tests/beside", topics.presence.encode(), retain=True)
+async def test_an_extra_publisher_can_clean_up_at_the_end(broker: PrivateBroker, toy: Toy) -> None:
+    async def publish(connection: Connection, topics: ServerTopics) -> None:
+        await connection.publish("tests/extra", topics.presence.encode(), retain=True)
         try:
             await asyncio.Event().wait()
         finally:
-            await connection.publish("tests/beside", b"", retain=True)
+            await connection.publish("tests/extra", b"", retain=True)
 
     async with raw_peer(broker, "observer") as observer:
-        await observer.subscribe("tests/beside")
-        async with running(broker, toy, beside=beside):
-            told = await observer.until(lambda message: message.topic == "tests/beside")
+        await observer.subscribe("tests/extra")
+        async with running(broker, toy, extra_publisher=publish):
+            told = await observer.until(lambda message: message.topic == "tests/extra")
             assert told.payload == PRESENCE.encode()
             assert told.user_properties == (("MCP-COMPONENT-TYPE", "mcp-server"), ("MCP-MQTT-CLIENT-ID", SERVER_ID))
-        assert (await observer.until(lambda message: message.topic == "tests/beside")).payload == b""
+        assert (await observer.until(lambda message: message.topic == "tests/extra")).payload == b""
 
 
-async def test_what_is_published_beside_may_fail_and_sessions_go_on(
+async def test_an_extra_publisher_may_fail_and_sessions_go_on(
     broker: PrivateBroker, toy: Toy, caplog: pytest.LogCaptureFixture
 ) -> None:
     failed = asyncio.Event()
 
-    async def beside(_connection: Connection, _topics: ServerTopics) -> None:
+    async def publish(_connection: Connection, _topics: ServerTopics) -> None:
         failed.set()
         async with asyncio.TaskGroup():
             raise BrokerError("The broker takes nothing more.")
 
-    async with running(broker, toy, beside=beside), raw_peer(broker, "agent-1") as agent:
+    async with running(broker, toy, extra_publisher=publish), raw_peer(broker, "agent-1") as agent:
         await failed.wait()
         await agent.open_session()
         await agent.rpc(call(1, "add", a=1, b=2))

@@ -14,7 +14,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 
 from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mcp_mqtt.notifier import Notifier
-from robot_node.mcp_mqtt.server import Beside, ServerLimits, ServerOptions, serve
+from robot_node.mcp_mqtt.server import ExtraPublisher, ServerLimits, ServerOptions, serve
 from robot_node.mqtt import Backoff, Broker, LinkStatus
 from tests.mcp_mqtt.peers import SERVER_ID, SERVER_NAME, until_set
 
@@ -111,7 +111,7 @@ async def running(
     backoff: Backoff | None = None,
     wait: bool = True,
     on_sessions: Callable[[int], None] = lambda _: None,
-    beside: Beside | None = None,
+    extra_publisher: ExtraPublisher | None = None,
     **options: object,
 ) -> AsyncIterator[Running]:
     """Serve the toy, as robot-1, until the block ends. The options are those of server, limits and broker."""
@@ -134,7 +134,7 @@ async def running(
             on_status=statuses.append,
             notifier=toy.notifier,
             on_sessions=on_sessions,
-            beside=beside,
+            extra_publisher=extra_publisher,
         )
     )
     server = Running(task, online, statuses)

@@ -23,6 +23,7 @@ from paho.mqtt.properties import Properties
 from robot_node.mqtt.client import MqttClient, PublishProperties
 from robot_node.mqtt.packets import read_publish, read_user_properties, write_publish
 from robot_node.mqtt.paho import PahoClient
+from robot_node.mqtt.types import Incoming
 
 mqtt_text = st.text(st.characters(exclude_characters="\0\ufeff", exclude_categories=["Cs"]), max_size=50)
 pairs_of_text = st.lists(st.tuples(mqtt_text, mqtt_text), max_size=5)
@@ -96,7 +97,7 @@ def test_what_we_write_is_a_publish_to_paho_and_to_ourselves(
 ) -> None:
     packet = write_publish(topic, payload, packed(publish_properties(UserProperty=pairs)), retain=retain)
     ours = read_publish(b"before" + packet + b"after", len(b"before"))
-    assert ours == (topic.encode(), payload, retain, pairs, 0, len(b"before") + len(packet))
+    assert ours == (Incoming(topic, payload, retain, tuple(pairs)), 0, len(b"before") + len(packet))
     head = next(index for index in range(1, 5) if not packet[index] & 0x80) + 1
     theirs = decode_publish(packet[0], packet[head:], MQTTProtocolVersion.MQTTv5)
     assert (theirs.topic, theirs.payload, theirs.retain, theirs.qos) == (topic.encode(), payload, retain, 0)
@@ -126,7 +127,7 @@ def test_packets_of_all_kinds_cut_anywhere_arrive_whole_and_in_order(pieces: lis
     received: list[bytes | bytearray] = []
     client = paho.Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
     client.on_message = lambda _client, _userdata, message: received.append(message.payload)
-    adopted = PahoClient.adopt(client, lambda publish: received.append(publish.payload))
+    adopted = PahoClient.adopt(client, lambda message: received.append(message.payload))
     properties = packed(publish_properties(UserProperty=[("a", "1")]))
     stream, sent = b"", []
     for index in range(8):

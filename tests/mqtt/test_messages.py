@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 from pathlib import Path
 
 import pytest
 
 from robot_node.apps.private_broker import PrivateBroker
+from robot_node.core.asyncio_tools import cancel_and_wait
 from robot_node.errors import BrokerError
-from robot_node.mqtt import Broker, ConnectOptions, Incoming, Subscription, connect
+from robot_node.mqtt import (
+    Backoff,
+    Broker,
+    Connection,
+    ConnectOptions,
+    Incoming,
+    Subscription,
+    connect,
+    keep_connected,
+)
 from tests.mqtt.rig import ONE, ignore
+from tests.mqtt.scripted_broker import CONNECT, PUBLISH_QOS_1, puback, scripted_broker
 from tests.waiting import DEADLINE_S, eventually
 
 
@@ -24,8 +36,8 @@ async def test_what_the_brokers_rules_forbid_is_told_once_and_the_rest_goes_on(
         connect(Broker.from_url(private.url), ConnectOptions("one"), lambda _: None) as connection,
     ):
         for _ in range(3):
-            assert not await connection.publish("closed", b"x", qos=1)
-        assert await connection.publish("open", b"x", qos=1)
+            assert await connection.publish("closed", b"x", qos=1) == "not authorized"
+        assert not await connection.publish("open", b"x", qos=1)
     (warning,) = [record.getMessage() for record in caplog.records if "refused" in record.getMessage()]
     assert warning.startswith("The broker refused what one published on closed: not authorized. Allow it")
     assert "robot-node doctor" in warning
@@ -43,6 +55,31 @@ async def test_a_message_arrives_with_its_user_properties(broker: PrivateBroker)
             assert message == Incoming("$mcp-x/y", b"hello", user_properties=(("A", "1"), ("B", "2")))
             assert message.user_property("B") == "2"
             assert message.user_property("C") is None
+
+
+async def test_a_broker_that_acknowledges_nothing_is_left_before_nothing_goes_out_any_more() -> None:
+    acknowledging = False
+
+    def answer(publish: bytes) -> bytes:
+        return puback(0)(publish) if acknowledging else b""
+
+    async def serve(connection: Connection) -> None:
+        nonlocal acknowledging
+        while True:  # a publisher that takes a failure lightly
+            with contextlib.suppress(BrokerError):
+                await connection.publish("x", b"", qos=1)
+                arrived.set()
+            acknowledging = broker.hung_up.is_set()
+            await asyncio.sleep(0)
+
+    arrived = asyncio.Event()
+    async with scripted_broker({PUBLISH_QOS_1: answer}, timeout_s=0.2) as broker:
+        backoff = Backoff(initial_s=0.01)
+        staying = asyncio.create_task(keep_connected(broker.address, ONE, serve, name="Test", backoff=backoff))
+        await asyncio.wait_for(arrived.wait(), DEADLINE_S)
+        await cancel_and_wait(staying)
+    # The broker was not told goodbye: it publishes the will of a client that it has lost.
+    assert broker.packets[: broker.packets.index(CONNECT, 1)] == [CONNECT, PUBLISH_QOS_1]
 
 
 async def test_a_listener_that_raises_does_not_end_the_connection(

@@ -16,7 +16,6 @@ from robot_node.apps.private_broker import PrivateBroker
 from robot_node.core.asyncio_tools import cancel_and_wait
 from robot_node.errors import BrokerError
 from robot_node.mqtt import Backoff, Broker, Connection, ConnectOptions, ReconnectError, keep_connected
-from tests.mqtt.rig import ignore
 from tests.waiting import DEADLINE_S, eventually
 
 
@@ -51,7 +50,6 @@ class Recorder:
             keep_connected(
                 Broker.from_url(broker.url),
                 lambda: ConnectOptions(client_id=next(self._names)),
-                ignore,
                 work,
                 name="Test",
                 backoff=backoff or Backoff(initial_s=0.01, maximum_s=0.02),
@@ -101,6 +99,25 @@ async def test_delays_begin_anew_after_a_connection_that_lived(
     await eventually(lambda: caplog.text.count("Next attempt in") >= 4)
     await cancel_and_wait(recorder.task)
     assert (backoff.next_delay() > 0.1) == grows
+
+
+async def test_a_service_that_was_cancelled_by_nobody_it_knows_is_started_again_and_told_as_down(
+    broker: PrivateBroker,
+) -> None:
+    lost, runs = asyncio.Event(), 0
+
+    async def serve(_: Connection) -> None:
+        nonlocal runs
+        runs += 1
+        inner = asyncio.ensure_future(asyncio.Event().wait())
+        asyncio.get_running_loop().call_soon(inner.cancel)
+        await inner
+
+    recorder = Recorder(broker, serve, on_lost=lost.set)
+    await asyncio.wait_for(lost.wait(), DEADLINE_S)
+    await eventually(lambda: runs >= 3)
+    await cancel_and_wait(recorder.task)
+    assert recorder.task.cancelled()
 
 
 async def test_a_mistake_of_ours_is_not_retried(broker: PrivateBroker) -> None:

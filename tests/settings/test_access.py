@@ -41,10 +41,10 @@ def test_a_file_describes_roles_and_who_has_them(tmp_path: Path) -> None:
     assert policy.role_of("bot").name == "operator"
     assert policy.role_of("kid").name == "viewer"
     owner = policy.role_of("anna")
-    assert owner.may_call("hang_up", people_only=True)
+    assert owner.may_call("hang_up", human_only=True)
     assert not owner.may_call("take_photo")
     assert not owner.may_read("robot://status")
-    assert policy.people_only == {"hang_up"}
+    assert policy.human_only == {"hang_up"}
     assert [role["name"] for role in policy.meta()["rbac"]["roles"]] == ["operator", "owner", "viewer"]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from mcp.server import MCPServer
 
-from robot_node.mcp_mqtt.access import FOR_PEOPLE
+from robot_node.mcp_mqtt.access import HUMAN_ONLY
 from robot_node.settings.access import AccessSettings
 from robot_node.settings.loading import load_settings
 from robot_node.tools.access import guarded, policy_of
@@ -33,7 +33,7 @@ def test_every_recipe_is_a_valid_settings_file(tmp_path: Path) -> None:
         policies.append(policy_of(load_settings(tmp_path / "robot.toml").access))
     family, only_these, one_kind, photographer, slow = policies
     assert [family.role_of(who).name for who in ("mia", "bot", "anna")] == ["viewer", "operator", "owner"]
-    assert family.role_of("anna").may_call("call_backend", people_only=True)
+    assert family.role_of("anna").may_call("call_backend", human_only=True)
     assert not only_these.role_of("mia").may_use("tools/list")
     assert [one_kind.role_of(who).name for who in ("bot-test", "bot-1", "Bot-1")] == ["viewer", "operator", "viewer"]
     assert photographer.role_of("diary").may_read("robot://camera")
@@ -51,10 +51,10 @@ def test_the_program_in_the_guide_runs() -> None:
 
 async def test_a_tool_whose_code_marks_it_is_for_people_only() -> None:
     server = MCPServer("toy")
-    server.add_tool(lambda: "done", name="shut_down", meta=FOR_PEOPLE)
+    server.add_tool(lambda: "done", name="shut_down", meta=HUMAN_ONLY)
     server.add_tool(lambda: "done", name="look")
     policy = await guarded(server, AccessSettings())
-    assert policy.people_only == {"shut_down"}
+    assert policy.human_only == {"shut_down"}
     assert not policy.allows_everything
     assert len(server.middleware) == len(MCPServer("bare").middleware) + 1
 

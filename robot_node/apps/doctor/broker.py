@@ -141,7 +141,8 @@ async def _retains(broker: Broker, probe: Probe) -> Finding:
     try:
         async with connect(broker, ConnectOptions(client_id=probe.client), came.put_nowait) as connection:
             # Nothing stays of it either when somebody ends us before we take it back.
-            await connection.publish(probe.topic, b"kept", qos=1, retain=True, expiry_s=_PROBE_EXPIRY_S)
+            if refusal := await connection.publish(probe.topic, b"kept", qos=1, retain=True, expiry_s=_PROBE_EXPIRY_S):
+                detail = f"The broker refused one: {refusal}."
             try:
                 await connection.subscribe(Subscription(probe.topic))
                 with contextlib.suppress(TimeoutError):

@@ -33,7 +33,7 @@ async def forbidden(broker: Broker, probe: Probe) -> Finding:
     try:
         with _quiet():
             async with connect(broker, ConnectOptions(client_id=probe.client), ignore) as connection:
-                may = [what for what, topic in tries.items() if await connection.publish(topic, b"", qos=1)]
+                may = [what for what, topic in tries.items() if not await connection.publish(topic, b"", qos=1)]
         if await _hears_others(broker, probe, server):
             may.append("hear what is said to any robot")
     except BrokerError as error:
@@ -83,12 +83,14 @@ async def own_topics(broker: Broker, probe: Probe, robot: topics.ServerTopics) -
     check = "the robot's topics"
     topic = robot.rpc(probe.client)
     heard = asyncio.Event()
-    detail = f"What {probe.user} publishes on {topic} is refused or not delivered."
+    detail = f"What {probe.user} publishes on {topic} is not delivered."
     try:
         with _quiet():
             async with connect(broker, ConnectOptions(client_id=probe.client), lambda _: heard.set()) as connection:
                 await connection.subscribe(Subscription(topic))
-                if await connection.publish(topic, b"", qos=1):
+                if refusal := await connection.publish(topic, b"", qos=1):
+                    detail = f"The broker refused what {probe.user} published on {topic}: {refusal}."
+                else:
                     async with asyncio.timeout(broker.connect_timeout_s):
                         await heard.wait()
                     return Finding.good(check, f"{probe.user} may speak and hear as {robot.server_id}.")
