@@ -17,10 +17,12 @@ from robot_node.apps.setup import plan, questions, survey
 from robot_node.apps.setup.answers import Answers
 from robot_node.apps.setup.executor import Executor
 from robot_node.cli.options import executable_path, without_none
+from robot_node.devices.platform import raspberry_pi
 from robot_node.errors import BrokerError, SettingsError, SetupError
 from robot_node.logs.setup import configure_logging
 from robot_node.mqtt import Broker, ConnectOptions, connect
 from robot_node.settings.credentials import read_credentials
+from robot_node.settings.devices import DisplaySettings
 from robot_node.settings.loading import load_settings
 from robot_node.settings.logs import LogSettings
 from robot_node.settings.root import ENV_PREFIX, Settings
@@ -106,13 +108,15 @@ def setup(
             typer.echo("robot-node is uninstalled. Packages from apt, I2C, SPI and the journal are unchanged.")
         return
     desktop = snippets.desktop(agent)
+    file = root / survey.SETTINGS.lstrip("/")
+    existing = file if file.exists() else None
+    if display is None and interface != "spi" and existing is None and root == _THIS_MACHINE:
+        display = _find_display()
     options: dict[str, dict[str, Any]] = {
         "broker": {"url": broker},
         "camera": {"number": camera, "rotate": None if upside_down is None else 180 if upside_down else 0},
         "display": {"driver": display, "interface": interface},
     }
-    file = root / survey.SETTINGS.lstrip("/")
-    existing = file if file.exists() else None
     answers = Answers.from_settings(
         load_settings(existing, without_none(options)),
         password=_read_password(password_file),
@@ -139,6 +143,15 @@ def setup(
     if _confirm(installation, "Continue?", dry_run=dry_run, ask=not non_interactive):
         _execute(installation, executor)
         _print_next_steps(settings, desktop)
+
+
+def _find_display() -> str | None:
+    """Return the driver of the connected display, and say which it is; None if there is none that tells."""
+    defaults = DisplaySettings()
+    found = survey.find_controller(raspberry_pi(), defaults)
+    if found is not None:
+        typer.echo(f"Found a display at 0x{defaults.address:02x}: {found.upper()}.")
+    return found
 
 
 def _ask_questions(defaults: Answers) -> Answers:

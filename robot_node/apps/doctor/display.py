@@ -1,7 +1,8 @@
-"""The display: is its bus there, and does anybody answer at the address."""
+"""The display: its bus, the device at its address, and which controller that is."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from robot_node.apps.doctor.case import Case
@@ -12,6 +13,7 @@ from robot_node.errors import DeviceError
 
 _COMMON_ADDRESSES = (0x3C, 0x3D)
 """The two that modules with an SSD1306 or SH1106 can have; nobody else's address is touched."""
+_RESTART = "sudo systemctl restart robot-node"
 _WHY = "Without a display nobody sees the robot's face."
 
 
@@ -35,9 +37,9 @@ async def _check_i2c(case: Case) -> None:
         case.tell(Finding.bad("I2C bus", f"There is no {node}.", why=_WHY, remedy=remedy))
         return
     try:
-        answers = await case.call("I2C bus", case.limit_s, _answers, case, display.address)
+        device = await case.call("I2C bus", case.limit_s, _probe, case, display.address)
         others = [address for address in _COMMON_ADDRESSES if address != display.address]
-        found = [] if answers else [a for a in others if await case.call("I2C bus", case.limit_s, _answers, case, a)]
+        found = [] if device else [a for a in others if await case.call("I2C bus", case.limit_s, _probe, case, a)]
     except HangingError as error:
         remedy = "Check the display's wires, with the power off: a module without power holds the bus."
         case.tell(Finding.bad("I2C bus", error.message, why=_WHY, remedy=remedy))
@@ -47,15 +49,22 @@ async def _check_i2c(case: Case) -> None:
         return
     case.tell(Finding.good("I2C bus", f"{node} can be used."))
     where = f"0x{display.address:02x}"
-    if answers:
-        case.tell(Finding.good("display", f"Somebody answers at {where}."))
+    if device and device.controller not in {None, display.driver}:
+        detail = (
+            f"The device at {where} is an {str(device.controller).upper()}, and display.driver says {display.driver}."
+        )
+        why = "With the wrong driver the picture is shifted, or noise."
+        remedy = f'Set driver = "{device.controller}" in [display] of the settings file; then {_RESTART}'
+        case.tell(Finding.note("display", detail, why=why, remedy=remedy))
+    elif device:
+        case.tell(Finding.good("display", f"A device responds at {where}."))
     elif found:
         other = f"0x{found[0]:02x}"
-        detail = f"Nobody answers at {where}, but somebody does at {other}."
-        remedy = f"Set address = {other} in [display] of the settings file; then sudo systemctl restart robot-node"
+        detail = f"No device responds at {where}, but one does at {other}."
+        remedy = f"Set address = {other} in [display] of the settings file; then {_RESTART}"
         case.tell(Finding.bad("display", detail, why=_WHY, remedy=remedy))
     else:
-        detail = f"Nobody answers at {where}, nor at {' or '.join(f'0x{other:02x}' for other in others)}."
+        detail = f"No device responds at {where}, nor at {' or '.join(f'0x{other:02x}' for other in others)}."
         remedy = (
             "Check its four wires, with the power off: docs/install-on-a-pi.md. What is on the bus: "
             f"i2cdetect -y {display.bus} (sudo apt install i2c-tools). A robot without a display: sudo robot-node "
@@ -64,20 +73,26 @@ async def _check_i2c(case: Case) -> None:
         case.tell(Finding.bad("display", detail, why=_WHY, remedy=remedy))
 
 
-def _answers(case: Case, address: int) -> bool:
-    """Ask for the status byte, which changes nothing.
+@dataclass(frozen=True, slots=True)
+class _Device:
+    """A device that responds; its controller is None when its status byte does not tell."""
+
+    controller: oled.Controller | None
+
+
+def _probe(case: Case, address: int) -> _Device | None:
+    """Read the status byte, which changes nothing; None when no device responds.
 
     Raises:
         DeviceError: the bus cannot be opened.
     """
     serial: Any = case.platform.i2c(case.settings.display.bus, address)
     try:
-        oled.is_on(serial)
+        return _Device(oled.controller_of(serial))
     except OSError:
-        return False
+        return None
     finally:
         serial.cleanup()
-    return True
 
 
 async def _check_spi(case: Case) -> None:

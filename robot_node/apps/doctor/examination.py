@@ -48,4 +48,4 @@ async def examine(
     else:
         detail = "This is no Raspberry Pi: none is checked. With --simulated the simulated hardware is."
         tell(Finding.left_out("hardware", detail))
-    check_system(case)
+    await check_system(case)

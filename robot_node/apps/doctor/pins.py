@@ -16,6 +16,11 @@ from robot_node.errors import DeviceError
 from robot_node.settings.root import Settings
 
 _WHY = "LEDs, buttons, servos and the privacy switch are on them."
+_REMEDY = "End that program, or take its dtoverlay out of /boot/firmware/config.txt; or use another pin."
+_SPI_REMEDY = (
+    "dtparam=spi=on in /boot/firmware/config.txt takes both chip selects, GPIO7 and GPIO8: use other pins, or replace "
+    "it by dtoverlay=spi0-1cs, which takes GPIO8 alone (spi0-0cs: neither), and restart."
+)
 _OURS = ("lg", "robot-node")
 """What lgpio calls itself to the kernel."""
 
@@ -61,9 +66,13 @@ def _free(case: Case, wanted: Mapping[int, str], users: Mapping[int, str]) -> Fi
         "pins",
         f"In use already: {named}.",
         why="A pin has one user: what is wired to it cannot be used.",
-        remedy="End that program, or take its dtoverlay out of /boot/firmware/config.txt; or use another pin. "
-        "All users: gpioinfo (sudo apt install gpiod)",
+        remedy=f"{_SPI_REMEDY if _by_spi(taken) else _REMEDY} All users: gpioinfo (sudo apt install gpiod)",
     )
+
+
+def _by_spi(taken: Mapping[int, str]) -> bool:
+    """Whether one is a chip select, which the kernel names ``spi0 CS1``."""
+    return any(user.startswith("spi") for user in taken.values())
 
 
 def _names(gpios: Mapping[int, Any]) -> str:

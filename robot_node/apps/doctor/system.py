@@ -13,6 +13,7 @@ from robot_node.apps.doctor.case import Case
 from robot_node.apps.doctor.findings import Finding
 from robot_node.apps.doctor.pins import pins_in_question
 from robot_node.core.pip_hint import run_pip
+from robot_node.devices.board import VCGENCMD_REMEDY, parse_throttling
 
 _FULL_BYTES = 50 * 1024**2
 _SHORT_BYTES = 500 * 1024**2
@@ -20,19 +21,35 @@ _OLDEST_PYTHON = (3, 11)
 _KNOWN_SYSTEMS = {"12": "bookworm", "13": "trixie"}
 
 
-def check_system(case: Case) -> None:
+async def check_system(case: Case) -> None:
     """Check the machine."""
     case.tell(_system(case))
     case.tell(_python(case))
     case.tell(_packages(case))
     if case.on_a_pi:
         case.tell(_groups(case))
+        case.tell(await _throttling(case))
     case.tell(_clock(case))
     case.tell(_disk(case))
     if case.service.is_installed or case.settings.robot.state_file is not None:
         case.tell(_state_folder(case))
     else:
         case.tell(Finding.left_out("state folder", "There is no service on this machine, and no state_file."))
+
+
+async def _throttling(case: Case) -> Finding:
+    """Ask the firmware, as the robot does. Run by another user, it may be allowed what the robot is not."""
+    why = "A robot that is throttled stutters; monitoring cannot say so."
+    try:
+        now, since_boot = parse_throttling(await case.call("throttling", case.limit_s, case.platform.board_throttling))
+    except (OSError, ValueError) as error:
+        return Finding.note("throttling", f"It cannot be read: {error}.", why=why, remedy=VCGENCMD_REMEDY)
+    if not now | since_boot:
+        return Finding.good("throttling", "The Pi has not been slowed down since it was switched on.")
+    named = ", ".join(str(flag.name).lower() for flag in now | since_boot)
+    detail = f"The Pi {'is' if now else 'was'} slowed down: {named}."
+    remedy = "Use a power supply that is strong enough (5 V, 3 A; Pi 5: 5 A), a short cable, and a heat sink."
+    return Finding.note("throttling", detail, why="Frames and sounds come late.", remedy=remedy)
 
 
 def _needed_groups(case: Case) -> dict[str, str]:

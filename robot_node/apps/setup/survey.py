@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import stat
@@ -14,7 +15,10 @@ from pathlib import Path
 
 import robot_node
 from robot_node.core.child_environment import child_environment
-from robot_node.errors import SetupError
+from robot_node.devices import oled
+from robot_node.devices.platform import Platform
+from robot_node.errors import DeviceError, SetupError
+from robot_node.settings.devices import DisplaySettings
 
 USER = "robot-node"
 UNIT = "robot-node.service"
@@ -154,6 +158,17 @@ def survey(root: Path) -> Machine:
         active=started is not None,
         outdated=started is not None and _changed_at() > started,
     )
+
+
+def find_controller(platform: Platform, settings: DisplaySettings) -> oled.Controller | None:
+    """Return the controller of a connected I2C display; None without one, or when its status byte does not tell."""
+    with contextlib.suppress(DeviceError, OSError):
+        serial = platform.i2c(settings.bus, settings.address)
+        try:
+            return oled.controller_of(serial)
+        finally:
+            serial.cleanup()
+    return None
 
 
 def _disabled_interfaces() -> frozenset[str]:

@@ -89,7 +89,7 @@ async def test_only_addresses_of_displays_are_asked(tmp_path: Path) -> None:
 
     pi.platform = replace(pi.platform, i2c=open_and_note)
     found = await examined(pi)
-    assert found["display"].detail == "Nobody answers at 0x20, but somebody does at 0x3c."
+    assert found["display"].detail == "No device responds at 0x20, but one does at 0x3c."
     assert found["display"].remedy.startswith("Set address = 0x3c in [display] of the settings file; then sudo")
     assert set(asked) <= {0x20, 0x3C, 0x3D}
     assert pi.hardware.i2c.open_interfaces == 0
@@ -175,6 +175,17 @@ def no_pin_library(pi: Pi) -> None:
     pi.platform = replace(pi.platform, pin_factory=no_pins)
 
 
+async def test_a_display_of_another_controller_than_the_settings_say_is_named(tmp_path: Path) -> None:
+    found = await examined(Pi.in_good_health(tmp_path, display={"driver": "sh1106"}))
+    assert found["display"].level is Level.NOTE
+    assert found["display"].detail == "The device at 0x3c is an SSD1306, and display.driver says sh1106."
+    assert found["display"].remedy.startswith('Set driver = "ssd1306" in [display]')
+
+
+def pin_of_the_spi_bus(pi: Pi) -> None:
+    pi.hardware.gpio.other_users = {22: "spi0 CS1"}
+
+
 def pin_of_somebody(pi: Pi) -> None:
     pi.hardware.gpio.other_users = {22: "w1-gpio", 5: "somebody who does not matter"}
 
@@ -198,7 +209,7 @@ def no_pocketsphinx(pi: Pi) -> None:
 @pytest.mark.parametrize(
     ("settings", "fault", "check", "detail", "remedy"),
     [
-        ({}, unplug_display, "display", "Nobody answers at 0x3c, nor at 0x3d", "i2cdetect -y 1"),
+        ({}, unplug_display, "display", "No device responds at 0x3c, nor at 0x3d", "i2cdetect -y 1"),
         ({}, no_i2c, "I2C bus", "There is no /dev/i2c-1", "sudo raspi-config nonint do_i2c 0"),
         ({}, i2c_of_others, "I2C bus", "Permission denied", "group i2c"),
         (ON_SPI, no_spi, "SPI bus", "There is no /dev/spidev0.0", "sudo raspi-config nonint do_spi 0"),
@@ -214,6 +225,7 @@ def no_pocketsphinx(pi: Pi) -> None:
         ({}, no_packages, "libcamera packages", "not installed", "sudo apt install python3-picamera2"),
         ({}, no_encoder, "video encoder", "not there", "sudo modprobe bcm2835-codec"),
         (WITH_LAMP, no_pin_library, "pin library", "no pins", "Leave everything"),
+        (WITH_LAMP, pin_of_the_spi_bus, "pins", "by spi0 CS1.", "dtoverlay=spi0-1cs"),
         (WITH_LAMP, pin_of_somebody, "pins", "GPIO22 (pins.outputs.lamp) by w1-gpio.", "gpioinfo"),
         (WITH_SOUND, no_microphone, "microphone", "There is no 'default'", f"{sys.executable} -m sounddevice"),
         (WITH_SOUND, another_loudspeaker, "loudspeaker", "There is no 'Jabra'", "Plug it in"),

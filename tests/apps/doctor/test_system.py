@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,14 +19,14 @@ from tests.apps.doctor.pi import Pi, by_check
 STATE = "var/lib/robot-node"
 
 
-def examined(pi: Pi) -> dict[str, Finding]:
+async def examined(pi: Pi) -> dict[str, Finding]:
     found: list[Finding] = []
-    check_system(Case(pi.settings, pi.platform, pi.machine, service_of(pi.machine), found.append))
+    await check_system(Case(pi.settings, pi.platform, pi.machine, service_of(pi.machine), found.append))
     return by_check(found)
 
 
-def test_all_is_well(tmp_path: Path) -> None:
-    found = examined(Pi.in_good_health(tmp_path))
+async def test_all_is_well(tmp_path: Path) -> None:
+    found = await examined(Pi.in_good_health(tmp_path))
     assert {finding.level for finding in found.values()} == {Level.OK}
     assert found["system"].detail == "Debian GNU/Linux 13 (trixie) on a Raspberry Pi 4 Model B Rev 1.5."
     assert found["groups"].detail == "robot-node is in all that it needs: video, render, i2c."
@@ -46,6 +47,21 @@ def no_user(pi: Pi) -> None:
 
 def a_drop_in_makes_it_root(pi: Pi) -> None:
     pi.write("etc/systemd/system/robot-node.service.d/override.conf", "[Service]\nUser=root\n")
+
+
+def throttled(pi: Pi) -> None:
+    pi.hardware.computer.throttled = 0x50005
+
+
+def throttled_before(pi: Pi) -> None:
+    pi.hardware.computer.throttled = 0x50000
+
+
+def no_mailbox(pi: Pi) -> None:
+    def refuse() -> str:
+        raise OSError("vcgencmd fails: Can't open device file: /dev/vcio_gencmd")
+
+    pi.platform = replace(pi.platform, board_throttling=refuse)
 
 
 def wrong_clock(pi: Pi) -> None:
@@ -95,6 +111,9 @@ def another_package(pi: Pi) -> None:
         (no_service, "state folder", Level.LEFT_OUT, "no service", ""),
         (no_user, "groups", Level.NOT_OK, "There is no user robot-node", "sudo useradd --system --groups video,"),
         (a_drop_in_makes_it_root, "groups", Level.NOTE, "runs as root", "a user of its own"),
+        (throttled, "throttling", Level.NOTE, "is slowed down: under_voltage, throttled", "power supply"),
+        (throttled_before, "throttling", Level.NOTE, "was slowed down: under_voltage, throttled", "power supply"),
+        (no_mailbox, "throttling", Level.NOTE, "Can't open device file: /dev/vcio_gencmd", "group video"),
         (wrong_clock, "clock", Level.NOTE, "Nobody keeps it right", "sudo timedatectl set-ntp true"),
         (unknown_clock, "clock", Level.LEFT_OUT, "cannot be told", ""),
         (free(10), "disk", Level.NOT_OK, "Only 10 MiB", "journalctl --vacuum-size"),
@@ -119,28 +138,28 @@ def another_package(pi: Pi) -> None:
         (another_package, "packages", Level.NOT_OK, "aiortc is missing", "'aiortc<2,>=1.16'"),
     ],
 )
-def test_each_fault_is_found_with_its_remedy(  # noqa: PLR0917  # the columns of a table
+async def test_each_fault_is_found_with_its_remedy(  # noqa: PLR0917  # the columns of a table
     tmp_path: Path, fault: Callable[[Pi], None], check: str, level: Level, detail: str, remedy: str
 ) -> None:
     pi = Pi.in_good_health(tmp_path)
     fault(pi)
-    found = examined(pi)
+    found = await examined(pi)
     assert found[check].level is level
     assert detail in found[check].detail
     assert remedy in found[check].remedy
 
 
-def test_a_state_folder_that_everybody_may_write_to_is_writable(tmp_path: Path) -> None:
+async def test_a_state_folder_that_everybody_may_write_to_is_writable(tmp_path: Path) -> None:
     pi = Pi.in_good_health(tmp_path)
     state_of_another(pi)
     (tmp_path / STATE).chmod(0o777)
-    assert examined(pi)["state folder"].level is Level.OK
+    assert (await examined(pi))["state folder"].level is Level.OK
 
 
-def test_another_machine_is_no_patient_for_groups(tmp_path: Path) -> None:
+async def test_another_machine_is_no_patient_for_groups(tmp_path: Path) -> None:
     pi = Pi.in_good_health(tmp_path)
     pi.remove("proc/device-tree/model")
-    found = examined(pi)
+    found = await examined(pi)
     assert "groups" not in found
     assert found["system"].detail == "Debian GNU/Linux 13 (trixie); no Raspberry Pi."
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Literal
 
 import pytest
 
+from hw_mocks.platform import simulated_platform
 from robot_node.apps.setup import survey
 from robot_node.apps.setup.actions import (
     Action,
@@ -23,6 +25,7 @@ from robot_node.apps.setup.answers import Answers
 from robot_node.apps.setup.plan import installation, removal
 from robot_node.apps.setup.survey import Entry, Machine, read_template
 from robot_node.errors import SettingsError, SetupError
+from robot_node.settings.devices import DisplaySettings
 
 UNIT = read_template(survey.UNIT)
 ANSWERS = Answers(
@@ -212,3 +215,13 @@ def test_a_websockets_path_is_kept() -> None:
 def test_a_name_that_breaks_topics_is_refused(name: str) -> None:
     with pytest.raises(SettingsError, match="is not a valid robot name"):
         ANSWERS.with_name(name)
+
+
+@pytest.mark.parametrize("controller", ["ssd1306", "sh1106"])
+def test_a_connected_display_says_which_it_is(controller: Literal["ssd1306", "sh1106"]) -> None:
+    pi = simulated_platform(controller=controller)
+    assert survey.find_controller(pi.platform, DisplaySettings()) == controller
+    assert survey.find_controller(pi.platform, DisplaySettings(address=0x3D)) is None, "none is connected there"
+    assert pi.i2c.open_interfaces == 0
+    pi.oled.answers_reads = False
+    assert survey.find_controller(pi.platform, DisplaySettings()) is None
