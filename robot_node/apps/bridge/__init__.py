@@ -1,1 +1,1 @@
-"""One MCP server for agents on a desk, in front of all robots of a broker."""
+"""``robot-node bridge``: one MCP server that gives desktop agents all robots of a broker."""

@@ -1,4 +1,4 @@
-"""The agent's side of the bridge: whom a request comes from, and how to tell or ask that agent something."""
+"""The agent's side of the bridge: notifications and requests to the agent that sent a request."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from robot_node.apps.bridge.session import Params
 _CAPABILITY_FOR = {"elicitation/create": "elicitation", "sampling/createMessage": "sampling"}
 
 
-class _Anything(RootModel[dict[str, Any]]):
-    """A result as it is."""
+class _AnyResult(RootModel[dict[str, Any]]):
+    """An unchanged result."""
 
 
 class Agent:
     """The agent that sent a request. A :class:`robot_node.apps.bridge.session.Caller`.
 
     Attributes:
-        agent: Tells agents apart: over HTTP their session ids, while stdio has only one.
-        progress_token: What it wants progress to be marked with.
+        agent: Identifies the agent: by its session id over HTTP; stdio has a single agent.
+        progress_token: The agent's progress token of this request.
     """
 
     def __init__(self, ctx: ServerRequestContext[Any, Any]) -> None:
@@ -38,53 +38,53 @@ class Agent:
             self.agent = ctx.request.headers.get("mcp-session-id") or f"request {id(ctx)}"
         self.progress_token = progress_token_from_params(ctx.params)
 
-    async def tell(self, method: str, params: Params) -> None:
+    async def notify(self, method: str, params: Params) -> None:
         """Send a notification that belongs to the request."""
         notification = types.Notification[Params, str](method=method, params=params)
-        # Not one of the SDK's models: they would drop what they don't know.
+        # Not one of the SDK's models, which drop unknown members.
         await self._ctx.session.send_notification(cast("types.ServerNotification", notification), self._ctx.request_id)
 
-    async def tell_event(self, event: ServerEvent) -> None:
-        """Tell of a change, apart from any request."""
+    async def notify_event(self, event: ServerEvent) -> None:
+        """Send a notification that belongs to no request."""
         await self._ctx.session.send_notification(event_to_notification(event, {}))
 
     async def ask(self, method: str, params: Params) -> Params:
-        """Ask the agent something while its request is served.
+        """Send a request to the agent while its own request is being served.
 
         Raises:
-            MCPError: it refused, or cannot be asked.
+            MCPError: The agent refused, or does not support it.
         """
         session = self._ctx.session
         if not session.can_send_request:
             raise MCPError(
                 types.INVALID_REQUEST,
-                f"{method} does not pass the bridge to an agent that speaks MCP {session.protocol_version}.",
+                f"The bridge cannot send {method} to an agent with MCP {session.protocol_version}.",
             )
         if getattr(session.client_capabilities, _CAPABILITY_FOR[method], None) is None:
-            raise MCPError(types.INVALID_REQUEST, f"The agent's program does not support {method}.")
+            raise MCPError(types.INVALID_REQUEST, f"The agent does not support {method}.")
         question = types.Request[Params, str](method=method, params=params)
         related = ServerMessageMetadata(related_request_id=self._ctx.request_id)
-        answer = await session.send_request(cast("types.ServerRequest", question), _Anything, metadata=related)
+        answer = await session.send_request(cast("types.ServerRequest", question), _AnyResult, metadata=related)
         return answer.root
 
 
-class Follower:
-    """Events for one agent, each once however often it happened before the agent was told."""
+class EventQueue:
+    """Queue of the events for one agent, without duplicates."""
 
     def __init__(self) -> None:
         self._events: dict[ServerEvent, None] = {}
-        self._some = asyncio.Event()
+        self._not_empty = asyncio.Event()
 
-    def take(self, event: ServerEvent) -> None:
-        """Remember an event."""
+    def put(self, event: ServerEvent) -> None:
+        """Add an event, unless it is in the queue already."""
         self._events[event] = None
-        self._some.set()
+        self._not_empty.set()
 
     async def events(self) -> AsyncIterator[ServerEvent]:
-        """Yield events as they come, without end."""
+        """Yield events as they arrive, without end."""
         while True:
-            await self._some.wait()
-            self._some.clear()
+            await self._not_empty.wait()
+            self._not_empty.clear()
             events, self._events = self._events, {}
             for event in events:
                 yield event

@@ -20,11 +20,11 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 @dataclass(frozen=True, slots=True)
 class HttpAddress:
-    """Where to listen.
+    """Address to listen on.
 
     Attributes:
-        host: A host name or address of this machine.
-        port: A TCP port; 0 for any free one.
+        host: Host name or address of this machine.
+        port: TCP port; 0 for any free one.
     """
 
     host: str
@@ -32,29 +32,29 @@ class HttpAddress:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read ``HOST:PORT``, ``[IPV6]:PORT`` or ``PORT`` alone, which means loopback.
+        """Parse ``HOST:PORT``, ``[IPV6]:PORT`` or ``PORT``, which means loopback.
 
         Raises:
-            SettingsError: it is none of these, or means every address of the machine.
+            SettingsError: It is none of these, or means all addresses of the machine.
         """
         host, _, port = text.rpartition(":")
         host = host.removeprefix("[").removesuffix("]") or "127.0.0.1"
         if not (port.isascii() and port.isdigit() and int(port) < 65536):
-            raise SettingsError(f"{text!r} is no address to listen at.", remedy="Write it as 127.0.0.1:8765.")
+            raise SettingsError(f"{text!r} is not a valid address.", remedy="Write it as 127.0.0.1:8765.")
         if _is_unspecified(host):
             raise SettingsError(
-                f"{host} means every address of this machine, so that requests cannot be checked for theirs.",
-                remedy="Name the one address or host name that agents will use.",
+                f"{host} means all addresses of this machine, so that the Host header of requests cannot be checked.",
+                remedy="Use the one address or host name that agents connect to.",
             )
         return cls(host, int(port))
 
     @property
     def is_loopback(self) -> bool:
-        """Whether only programs on this machine can reach it."""
+        """Whether only programs on this machine can connect."""
         return self.host in _LOOPBACK
 
     def url(self, port: int | None = None) -> str:
-        """Where agents connect to."""
+        """Return the URL for agents."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"http://{host}:{self.port if port is None else port}{PATH}"
 
@@ -69,12 +69,12 @@ def _is_unspecified(host: str) -> bool:
 async def serve_http(server: Server[Any], address: HttpAddress, listener: socket.socket) -> None:
     """Serve until cancelled.
 
-    Requests must name our address as their host, and pages of a browser must come from it: without that any web site
-    could reach a bridge on loopback, by a host name of its own that leads there (DNS rebinding).
+    The headers Host and Origin of requests must have this address: otherwise any web site could reach a bridge on
+    loopback through a host name of its own (DNS rebinding).
 
     Args:
-        server: What to serve.
-        address: Where we were asked to listen.
+        server: The MCP server.
+        address: The address listened on.
         listener: From :func:`robot_node.core.web_server.listen`.
     """
     hosts = {f"[{host}]" if ":" in host else host for host in (*_LOOPBACK, address.host)}

@@ -1,7 +1,7 @@
-"""What the tools and resources of several robots are called. Pure.
+"""Unique names for the tools and resources of several robots. Pure.
 
-One robot's tools keep their names. Of several robots, each gets a prefix: the last level of its server name, else its
-server id. The names depend on nothing but who is online and what they offer.
+The tools of a single robot keep their names. With several robots, each gets a prefix: the last level of its server
+name, else its server id. The names depend only on the robots that are online and on their tools.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from robot_node.errors import RemoteError
 from robot_node.mcp_mqtt.topics import ServerName
 
 MAX_NAME = 64
-"""Longest tool name that desktop clients accept."""
-_MAX_PREFIXED_NAME = 50  # several clients put a prefix of their own before it, e.g. mcp__robots__
+"""Maximum length of tool names in desktop clients."""
+_MAX_PREFIXED_NAME = 50  # several clients add a prefix of their own, e.g. mcp__robots__
 _MAX_PREFIX = 24
 _URI_SCHEME = "bridge://"
 
 
 class Offer(NamedTuple):
-    """A tool of a robot.
+    """A tool or resource of a robot.
 
     Attributes:
-        robot: Who offers it.
-        tool: What the robot calls it.
+        robot: The robot.
+        tool: Its own name for the tool, or the URI of the resource.
     """
 
     robot: ServerName
@@ -38,7 +38,7 @@ _Key = TypeVar("_Key", ServerName, Offer)
 
 
 def prefixes(robots: Iterable[ServerName]) -> dict[ServerName, str]:
-    """A short name for each robot, different from all others, of letters, digits, ``_`` and ``-``."""
+    """Return a short, unique name for each robot, of letters, digits, ``_`` and ``-``."""
     robots = sorted(set(robots))
     wanted = {robot: _slug(robot.server_name.rpartition("/")[2]) or _slug(robot.server_id) for robot in robots}
     count = Counter(wanted.values())
@@ -47,10 +47,10 @@ def prefixes(robots: Iterable[ServerName]) -> dict[ServerName, str]:
 
 
 class ToolNames:
-    """What an agent calls the tools of all robots.
+    """The names of all robots' tools for agents.
 
     Args:
-        offered: The tools of each robot that is there.
+        offered: Tools of each robot that is online.
         reserved: Names that no robot's tool may have.
     """
 
@@ -67,13 +67,13 @@ class ToolNames:
         self._by_name |= {name: offer for offer, name in self.shown.items()}
 
     def resolve(self, name: str) -> Offer:
-        """Which tool an agent means.
+        """Return the tool that an agent means by a name.
 
-        An agent may hold a list of names from before a robot came or went. So a name with a prefix always works, and
-        one without does as long as a single robot offers that tool.
+        An agent may use an outdated list of tools, so a name with a prefix always works, and one without a prefix works
+        as long as a single robot has that tool.
 
         Raises:
-            RemoteError: none, or several.
+            RemoteError: No robot has that tool, or several have it.
         """
         if (offer := self._by_name.get(name)) is not None:
             return offer
@@ -82,17 +82,17 @@ class ToolNames:
             return same[0]
         if same:
             choice = ", ".join(self.shown[offer] for offer in same[:10])
-            raise RemoteError(f"{len(same)} robots offer {name}.", remedy=f"Name one of them: {choice}.")
+            raise RemoteError(f"{len(same)} robots have the tool {name}.", remedy=f"Use one of: {choice}.")
         raise RemoteError(
-            f"No robot that is online offers {name[:80]!r}.", remedy="List the tools anew, or call list_robots."
+            f"No online robot has the tool {name[:80]!r}.", remedy="List the tools again, or call list_robots."
         )
 
 
 class ResourceUris:
-    """What an agent calls the resources of all robots.
+    """The URIs of all robots' resources for agents.
 
     Args:
-        offered: The URIs of each robot that is there.
+        offered: URIs of each robot that is online.
     """
 
     def __init__(self, offered: Mapping[ServerName, Sequence[str]]) -> None:
@@ -100,27 +100,29 @@ class ResourceUris:
         self._offered = offered
 
     def shown(self, robot: ServerName, uri: str) -> str:
-        """What the agent sees."""
+        """Return the URI for agents."""
         return uri if len(self._offered) == 1 else f"{_URI_SCHEME}{self.prefixes[robot]}/{uri}"
 
     def resolve(self, uri: str) -> Offer:
-        """Which resource an agent means.
+        """Return the resource that an agent means by a URI.
 
         Raises:
-            RemoteError: none, or several.
+            RemoteError: No robot has that resource, or several have it.
         """
         for robot, prefix in self.prefixes.items():
             if uri.startswith(start := f"{_URI_SCHEME}{prefix}/"):
                 return Offer(robot, uri.removeprefix(start))
-        if len(self._offered) == 1 and not uri.startswith(_URI_SCHEME):  # it may come from a template of this robot
+        if len(self._offered) == 1 and not uri.startswith(
+            _URI_SCHEME
+        ):  # it may be expanded from a template of this robot
             return Offer(next(iter(self._offered)), uri)
         same = [robot for robot, uris in self._offered.items() if uri in uris]
         if len(same) == 1:
             return Offer(same[0], uri)
         if same:
             choice = ", ".join(self.shown(robot, uri) for robot in same[:10])
-            raise RemoteError(f"{len(same)} robots offer {uri}.", remedy=f"Name one of them: {choice}.")
-        raise RemoteError(f"No robot that is online offers {uri[:200]}.", remedy="List the resources anew.")
+            raise RemoteError(f"{len(same)} robots have the resource {uri}.", remedy=f"Use one of: {choice}.")
+        raise RemoteError(f"No online robot has the resource {uri[:200]}.", remedy="List the resources again.")
 
 
 def _slug(text: str) -> str:
@@ -132,18 +134,18 @@ def _valid(tool: str) -> str:
 
 
 def _distinct(wanted: Mapping[_Key, str], limit: int, reserved: frozenset[str] = frozenset()) -> dict[_Key, str]:
-    """The wanted names; those that are too long, reserved or not unique end in a digest of what they name."""
+    """Make names unique: those that are too long, reserved or ambiguous get a digest of their key as a suffix."""
     count = Counter(wanted.values())
-    unfit = {name for name in wanted.values() if count[name] > 1 or len(name) > limit} | reserved
-    # A robot may have chosen a name that looks like another one's with a digest: then longer digests.
+    unusable = {name for name in wanted.values() if count[name] > 1 or len(name) > limit} | reserved
+    # A robot may choose a name that equals another name with its digest: then use longer digests.
     for digits in (6, 10, 15, 20):
         names = {
-            key: f"{name[: limit - digits - 1]}-{_digest(key)[:digits]}" if name in unfit else name
+            key: f"{name[: limit - digits - 1]}-{_digest(key)[:digits]}" if name in unusable else name
             for key, name in wanted.items()
         }
         if len(set(names.values())) == len(names):
             return names
-    raise AssertionError("unreachable: nobody finds 80 bits of a digest that collide")
+    raise AssertionError("unreachable: a collision of 80 bits of SHA-256")
 
 
 def _digest(key: ServerName | Offer) -> str:

@@ -1,4 +1,4 @@
-"""The bridge's own tool: who is online, or why nobody is."""
+"""The bridge's own tool ``list_robots``: the robots that are online, or why there are none."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from robot_node.apps.bridge.session import Params
 
 LIST_ROBOTS: Params = {
     "name": "list_robots",
-    "title": "List the robots",
-    "description": "Which robots are online and what their tools are called; or why none is.",
+    "title": "List robots",
+    "description": "The robots that are online and the names of their tools; or why no robot is online.",
     "inputSchema": {"type": "object", "properties": {}, "additionalProperties": False},
     "outputSchema": {
         "type": "object",
@@ -40,7 +40,7 @@ _MAX_DESCRIPTION = 300
 
 
 def describe(robots: Robots, names: ToolNames) -> Params:
-    """The result of ``list_robots``."""
+    """Return the result of ``list_robots``."""
     listed = [
         {
             "server_id": robot.server.server_id,
@@ -63,17 +63,15 @@ def describe(robots: Robots, names: ToolNames) -> Params:
 
 def _as_text(facts: Params, left_out: int) -> str:
     if not facts["connected"]:
-        return (
-            f"No robot can be reached through {facts['broker']}. {facts['reason']} The bridge goes on trying by itself."
-        )
+        return f"No connection to the broker {facts['broker']}. {facts['reason']} The bridge keeps trying to reconnect."
     if not facts["robots"]:
-        return f"No robot is online at {facts['broker']}. The broker itself answers."
+        return f"No robot is online at {facts['broker']}. The broker is connected."
     lines = [f"{len(facts['robots'])} online at {facts['broker']}:"]
     for robot in facts["robots"]:
         state = f" Not usable now: {robot['problem']}." if robot["problem"] else ""
         tools = ", ".join(robot["tools"]) or "none"
-        said = f" {robot['description']}" if robot["description"] else ""
-        lines.append(f"- {robot['server_id']} ({robot['server_name']}):{said}{state} Its tools: {tools}.")
+        description = f" {robot['description']}" if robot["description"] else ""
+        lines.append(f"- {robot['server_id']} ({robot['server_name']}):{description}{state} Its tools: {tools}.")
     if left_out:
-        lines.append(f"{left_out} more are online. The bridge serves {MAX_ROBOTS}: choose them by --robot.")
+        lines.append(f"{left_out} more are online. The bridge serves at most {MAX_ROBOTS}: choose them with --robot.")
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""The robots of a broker that the bridge is connected to, and what each of them offers."""
+"""Sessions of the bridge with the robots of a broker, and each robot's tools and resources."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ from robot_node.mqtt import Backoff, Broker, LinkStatus
 logger = logging.getLogger(__name__)
 
 MAX_ROBOTS = 64
-"""How many robots one bridge serves: each costs a connection, and an agent's patience with long lists of tools."""
+"""Most robots of one bridge: each costs a connection, and makes the agent's list of tools longer."""
 MAX_SUBSCRIPTIONS = 256
-"""How many resources of one robot can be subscribed to."""
-_OPENING_AT_ONCE = 32
-# Some servers leave a retained presence behind when they die: such a ghost must not keep the others waiting.
-_OPENING_S = 10.0
-# Retained presence comes with the subscription, in one burst.
+"""Most subscribed resources per robot."""
+_MAX_CONCURRENT_OPENINGS = 32
+# Some servers leave a retained presence behind when they crash: the others must not wait long for those.
+_OPEN_TIMEOUT_S = 10.0
+# The broker sends all retained presence in one burst after the subscription.
 _PRESENCE_S = 0.3
-_SESSION_WAIT_S = 5.0
+_SESSION_TIMEOUT_S = 5.0
 
 OnEvent = Callable[[ServerName, ServerEvent], Awaitable[None]]
 
@@ -46,23 +46,23 @@ class Robot:
     """A robot that is online.
 
     Attributes:
-        server: What it says of itself.
-        tools: Its tools, as it describes them.
-        resources: Its resources, likewise.
-        templates: Its templates of resources, likewise.
-        known: Whether its tools have been read.
-        problem: Why there is no session with it; empty when there is one.
-        refusal: Why it has not told its tools, in a session; empty when it has.
-        subscribed: The resources whose changes it is to tell of, also in its next session.
+        server: Its presence.
+        tools: Its tools, unchanged.
+        resources: Its resources, unchanged.
+        templates: Its resource templates, unchanged.
+        is_listed: Whether its tools have been read.
+        problem: Why there is no session; empty when there is one.
+        refusal: Its error for ``tools/list``; empty without one.
+        subscribed: URIs of its subscribed resources, renewed in its next session.
         tried: Set when the first attempt to open a session has succeeded or failed.
-        stale: Set when it says that its lists have changed.
+        stale: Set when it has announced that its lists changed.
     """
 
     server: OnlineServer
     tools: list[Params] = field(default_factory=list)
     resources: list[Params] = field(default_factory=list)
     templates: list[Params] = field(default_factory=list)
-    known: bool = False
+    is_listed: bool = False
     problem: str = "the session is being opened"
     refusal: str = ""
     subscribed: set[str] = field(default_factory=set)
@@ -73,24 +73,24 @@ class Robot:
 
     @property
     def name(self) -> ServerName:
-        """Which robot it is."""
+        """Its server id and server name."""
         return ServerName(self.server.server_id, self.server.server_name)
 
     def use(self, session: RobotSession | None, problem: str = "") -> None:
-        """Take a new session, or none and the reason."""
+        """Set the session, or None and the reason."""
         self._session, self.problem = session, problem
         self.tried.set()
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
 
     async def session(self) -> RobotSession:
-        """The session with it; waits a little for one that is being opened.
+        """Return the session; waits up to 5 s for one that is being opened.
 
         Raises:
-            RemoteError: there is none.
+            RemoteError: There is none.
         """
         try:
-            async with asyncio.timeout(_SESSION_WAIT_S):
+            async with asyncio.timeout(_SESSION_TIMEOUT_S):
                 while self._session is None:
                     await self._changed.wait()
         except TimeoutError:
@@ -98,10 +98,10 @@ class Robot:
         return self._session
 
     async def read_lists(self, session: RobotSession) -> set[ServerEvent]:
-        """Ask for its tools and resources.
+        """Read its tools and resources.
 
         Returns:
-            What has changed.
+            Events for what has changed.
         """
         self.stale.clear()
         before = self.tools, self.resources, self.templates
@@ -112,11 +112,11 @@ class Robot:
             self.resources = await self._list(session, "resources/list", "resources", "uri")
             self.templates = await self._list(session, "resources/templates/list", "resourceTemplates", "uriTemplate")
         changed: set[ServerEvent] = set()
-        if self.tools != before[0] or not self.known:
+        if self.tools != before[0] or not self.is_listed:
             changed.add(ToolsListChanged())
         if (self.resources, self.templates) != before[1:]:
             changed.add(ResourcesListChanged())
-        self.known = True
+        self.is_listed = True
         return changed
 
     async def _list(self, session: RobotSession, method: str, member: str, key: str) -> list[Params]:
@@ -125,75 +125,75 @@ class Robot:
         except MCPError as error:
             if error.code in {CONNECTION_CLOSED, REQUEST_TIMEOUT}:
                 raise
-            if method == "tools/list":  # resources are not for everybody, and templates are optional
+            if method == "tools/list":  # access rules may exclude resources, and templates are optional
                 self.refusal = str(error).rstrip(".")
             return []
         return [item for item in items if isinstance(item.get(key), str)]
 
 
 class Robots:
-    """Follows who is online, and keeps a session with each. Made by :func:`robots`."""
+    """Keeps a session with each robot that is online. Created by :func:`robots`."""
 
     servers: Directory
 
     def __init__(self, broker: Broker, wanted: Sequence[str], on_event: OnEvent) -> None:
         self.broker = broker
-        self.status = LinkStatus(connected=False, reason="The bridge has only just started.")
+        self.status = LinkStatus(connected=False, reason="The bridge has just started.")
         self.left_out = 0
         self._wanted = frozenset(wanted)
         self._on_event = on_event
         self._online: dict[ServerName, tuple[Robot, asyncio.Task[None]]] = {}
-        self._gate = asyncio.Semaphore(_OPENING_AT_ONCE)
-        self._answered = asyncio.Event()
+        self._opening = asyncio.Semaphore(_MAX_CONCURRENT_OPENINGS)
+        self._presence_received = asyncio.Event()
         self._settled = False
 
     @property
     def online(self) -> list[Robot]:
-        """Who is online, in the order of their names."""
+        """The robots that are online, sorted by name."""
         return [self._online[name][0] for name in sorted(self._online, key=lambda name: (name.server_name, name))]
 
     @property
-    def known(self) -> list[Robot]:
-        """Those of them whose tools are known."""
-        return [robot for robot in self.online if robot.known]
+    def listed(self) -> list[Robot]:
+        """The online robots whose tools have been read."""
+        return [robot for robot in self.online if robot.is_listed]
 
     def get(self, name: ServerName) -> Robot:
-        """The robot with that id and name.
+        """Return the robot with that id and name.
 
         Raises:
-            RemoteError: it is not online.
+            RemoteError: It is not online.
         """
         if (found := self._online.get(name)) is None:
             raise RemoteError(f"{name.server_id} ({name.server_name}) is not online.")
         return found[0]
 
     async def settled(self, limit_s: float) -> None:
-        """Wait until it is known, for the first time, who is there and what they offer; or why nobody is.
+        """Wait for the first presence messages and for the first session with each robot; later calls return at once.
 
-        Whoever asks later need not wait: agents are told of what comes after.
+        Agents are notified of later changes.
 
         Args:
-            limit_s: How long at most, in seconds.
+            limit_s: Timeout in seconds.
         """
         if self._settled:
             return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(limit_s):
-                await self._answered.wait()
+                await self._presence_received.wait()
                 for robot in self.online:
                     await robot.tried.wait()
         self._settled = True
 
     def on_status(self, status: LinkStatus) -> None:
-        """Follow the connection to the broker."""
+        """Update the status of the connection to the broker."""
         self.status = status
         if not status.connected:
-            self._answered.set()
-        elif not self._answered.is_set():
-            asyncio.get_running_loop().call_later(_PRESENCE_S, self._answered.set)
+            self._presence_received.set()
+        elif not self._presence_received.is_set():
+            asyncio.get_running_loop().call_later(_PRESENCE_S, self._presence_received.set)
 
-    async def follow(self, servers: Sequence[OnlineServer]) -> None:
-        """Take in who is online now."""
+    async def update(self, servers: Sequence[OnlineServer]) -> None:
+        """Open sessions with the robots that came online and close those with the robots that went offline."""
         wanted = {
             ServerName(server.server_id, server.server_name): server
             for server in servers
@@ -212,15 +212,15 @@ class Robots:
                 self.left_out += 1
         for robot, task in gone:
             robot.use(None, "it went offline")
-            task.cancel()  # calls under way fail now; the goodbye may take longer
+            task.cancel()  # calls in progress fail now; closing the session may take longer
         for robot, _ in gone:
-            if robot.known:
-                await self._tell_agents(robot.name, ToolsListChanged())
-                await self._tell_agents(robot.name, ResourcesListChanged())
+            if robot.is_listed:
+                await self._publish(robot.name, ToolsListChanged())
+                await self._publish(robot.name, ResourcesListChanged())
         await cancel_and_wait(*(task for _, task in gone))
 
     async def close(self) -> None:
-        """End all sessions."""
+        """Close all sessions."""
         await cancel_and_wait(*(task for _, task in self._online.values()))
         self._online.clear()
 
@@ -232,9 +232,9 @@ class Robots:
             except (RobotNodeError, MCPError) as error:
                 robot.use(None, str(error).rstrip("."))
                 logger.info("%s: %s", robot.server.server_id, error)
-            except Exception:  # a mistake of ours at one robot must not lose it for as long as it is online
-                robot.use(None, "the bridge stumbled over it: see its log")
-                logger.exception("The session with %s failed", robot.server.server_id)
+            except Exception:  # a bug in the session with one robot must not end it for good
+                robot.use(None, "internal error of the bridge: see its log")
+                logger.exception("Session with %s failed", robot.server.server_id)
             await asyncio.sleep(backoff.next_delay())
 
     async def _keep_session(self, robot: Robot, backoff: Backoff) -> None:
@@ -253,7 +253,7 @@ class Robots:
                 updates.put_nowait(event)
 
         async with contextlib.AsyncExitStack() as stack:
-            async with self._gate, _time_to_answer(robot):
+            async with self._opening, _open_timeout(robot):
                 session, ended = await stack.enter_async_context(open_session(self.servers, robot.server, on_change))
                 changed = await robot.read_lists(session)
             for uri in sorted(robot.subscribed):
@@ -262,40 +262,40 @@ class Robots:
                 updated(ResourceUpdated(uri))  # it may have changed while there was no session
             robot.use(session)
             opened_at = loop.time()
-            telling = asyncio.create_task(self._tell(robot.name, updates), name="bridge updates")
+            publisher = asyncio.create_task(self._publish_updates(robot.name, updates), name="bridge updates")
             try:
                 while not ended.done():
                     for event in changed:
-                        await self._tell_agents(robot.name, event)
-                    await _either(ended, robot.stale)
+                        await self._publish(robot.name, event)
+                    await _wait_for_either(ended, robot.stale)
                     changed = set() if ended.done() else await robot.read_lists(session)
             finally:
                 if loop.time() - opened_at >= backoff.stable_after_s:
                     backoff.reset()
                 robot.use(None, "the session ended")
-                await cancel_and_wait(telling)
+                await cancel_and_wait(publisher)
 
-    async def _tell_agents(self, name: ServerName, event: ServerEvent) -> None:
+    async def _publish(self, name: ServerName, event: ServerEvent) -> None:
         try:
             await self._on_event(name, event)
-        except Exception:  # an agent that cannot be told must end neither the session nor the following of others
-            logger.exception("Agents could not be told what changed at %s", name.server_id)
+        except Exception:  # an agent that cannot be notified must not end the session with the robot
+            logger.exception("Could not notify agents of a change of %s", name.server_id)
 
-    async def _tell(self, name: ServerName, updates: asyncio.Queue[ServerEvent]) -> None:
+    async def _publish_updates(self, name: ServerName, updates: asyncio.Queue[ServerEvent]) -> None:
         while True:
-            await self._tell_agents(name, await updates.get())
+            await self._publish(name, await updates.get())
 
 
 @contextlib.asynccontextmanager
-async def _time_to_answer(robot: Robot) -> AsyncIterator[None]:
+async def _open_timeout(robot: Robot) -> AsyncIterator[None]:
     try:
-        async with asyncio.timeout(_OPENING_S):
+        async with asyncio.timeout(_OPEN_TIMEOUT_S):
             yield
     except TimeoutError:
-        raise RemoteError(f"{robot.server.server_id} did not answer within {_OPENING_S:g} s.") from None
+        raise RemoteError(f"{robot.server.server_id} did not answer within {_OPEN_TIMEOUT_S:g} s.") from None
 
 
-async def _either(ended: asyncio.Task[None], stale: asyncio.Event) -> None:
+async def _wait_for_either(ended: asyncio.Task[None], stale: asyncio.Event) -> None:
     waiting = asyncio.create_task(stale.wait(), name="bridge stale lists")
     try:
         await asyncio.wait((ended, waiting), return_when=asyncio.FIRST_COMPLETED)
@@ -307,13 +307,13 @@ async def _either(ended: asyncio.Task[None], stale: asyncio.Event) -> None:
 async def robots(
     broker: Broker, *, wanted: Sequence[str], client_id: str, on_event: OnEvent, backoff: Backoff | None = None
 ) -> AsyncIterator[Robots]:
-    """Be connected to the robots of a broker, as they come and go; the broker itself may come and go.
+    """Keep sessions with the robots of a broker, through restarts of robots and broker.
 
     Args:
-        broker: Where they are.
-        wanted: Server ids and server names; none for all robots.
-        client_id: Our MQTT client id.
-        on_event: Told what changes: the robot, and what.
+        broker: The broker.
+        wanted: Server ids and server names; empty for all robots.
+        client_id: MQTT client id.
+        on_event: Called with each change: the robot and the event.
         backoff: Delays between attempts to connect to the broker.
     """
     pool = Robots(broker, wanted, on_event)
@@ -321,7 +321,7 @@ async def robots(
     async def follow() -> None:
         async with contextlib.aclosing(servers.changes()) as changes:
             async for online in changes:
-                await pool.follow(online)
+                await pool.update(online)
 
     async with directory(broker, client_id=client_id, backoff=backoff, on_status=pool.on_status) as servers:
         pool.servers = servers

@@ -1,4 +1,4 @@
-"""Run the bridge: over stdio for one agent, or over streamable HTTP for several."""
+"""Runs the bridge: over stdio for one agent, or over streamable HTTP for several."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ async def run_bridge(
     client_id: str | None = None,
     backoff: Backoff | None = None,
 ) -> None:
-    """Serve agents until the one on stdin leaves, or until cancelled.
+    """Serve agents until stdin is closed, or until cancelled.
 
     Args:
-        broker: Where the robots are. It need not be reachable.
-        wanted: Server ids and server names of the robots to offer; all by default.
-        http: Listen here, instead of reading stdin.
-        client_id: Our MQTT client id; ``robot-node-bridge-`` and random digits by default.
+        broker: The robots' broker; it need not be reachable.
+        wanted: Server ids and server names of the robots to serve; all by default.
+        http: Address to listen on, instead of stdio.
+        client_id: MQTT client id; ``robot-node-bridge-`` and random digits by default.
         backoff: Delays between attempts to connect to the broker.
 
     Raises:
-        SettingsError: the client id cannot be used, or nobody can listen at the address.
+        SettingsError: The client id is invalid, or the address cannot be listened on.
     """
     own_id = check_client_id(client_id or f"robot-node-bridge-{secrets.token_hex(4)}")
     bridge = Bridge()
@@ -51,7 +51,7 @@ async def run_bridge(
             if http is None or listener is None:
                 await _serve_stdio(bridge)
             else:
-                _say_where(http, listener.getsockname()[1])
+                _print_url(http, listener.getsockname()[1])
                 await serve_http(bridge.server, http, listener)
 
 
@@ -64,8 +64,8 @@ async def _serve_stdio(bridge: Bridge) -> None:
         await bridge.server.run(read, write, bridge.server.create_initialization_options())
 
 
-def _say_where(address: HttpAddress, port: int) -> None:
+def _print_url(address: HttpAddress, port: int) -> None:
     sys.stderr.write(f"Robots as MCP tools at {address.url(port)}\n")
     if not address.is_loopback:
-        sys.stderr.write("Whoever reaches this address may use the robots: the bridge asks for no password.\n")
+        sys.stderr.write("Anyone who can reach this address can use the robots: the bridge requires no password.\n")
     sys.stderr.flush()

@@ -1,7 +1,7 @@
-"""The bridge as an MCP server: every message to or from a robot passes as it is, but for names.
+"""The bridge as an MCP server: forwards messages between agents and robots, and changes names only.
 
-The SDK checks what an agent sends (era, handshake, parameters) and wraps the answer; the result itself is taken from
-the robot, not rebuilt from the SDK's models, which would drop what they don't know.
+The SDK checks the agent's requests (protocol era, handshake, parameters) and wraps the answers. The result itself is
+the robot's, unchanged: the SDK's models would drop unknown members.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler
 from mcp.shared.exceptions import MCPError
 from mcp.shared.subscriptions import ResourcesListChanged, ResourceUpdated, ServerEvent, ToolsListChanged
 
-from robot_node.apps.bridge.agent import Agent, Follower
+from robot_node.apps.bridge.agent import Agent, EventQueue
 from robot_node.apps.bridge.naming import Offer, ResourceUris, ToolNames
 from robot_node.apps.bridge.overview import LIST_ROBOTS, describe
 from robot_node.apps.bridge.robots import Robot, Robots
 from robot_node.apps.bridge.session import Params
-from robot_node.apps.bridge.watches import Watches
+from robot_node.apps.bridge.subscriptions import Subscriptions
 from robot_node.errors import RemoteError
 from robot_node.mcp_mqtt.topics import ServerName
 
@@ -34,14 +34,14 @@ Context = ServerRequestContext[Any, Any]
 _INSTRUCTIONS = """\
 The tools of robots that are online. Robots come and go, and the list of tools changes with them. While a single robot \
 is online its tools have their own names; of several, each tool begins with the name of its robot and two underscores. \
-list_robots tells who is online, or why nobody is."""
-# Of a result, what belongs to our connection with the agent.
+list_robots lists the robots that are online, or says why there are none."""
+# Members of a result that belong to the connection with the agent.
 _ENVELOPE = ("resultType", "ttlMs", "cacheScope")
-_FIRST_LOOK_S = 3.0
+_SETTLE_S = 3.0
 
 
 class _AnnouncingServer(Server[Any]):
-    """A server that tells agents of the handshake era that its lists change."""
+    """An MCP server that declares ``listChanged`` to agents of the handshake era."""
 
     def create_initialization_options(
         self,
@@ -54,7 +54,7 @@ class _AnnouncingServer(Server[Any]):
 
 
 class Bridge:
-    """What agents connect to.
+    """The MCP server that agents connect to.
 
     Attributes:
         server: For any transport of the SDK.
@@ -65,7 +65,7 @@ class Bridge:
     def __init__(self) -> None:
         self._bus = InMemorySubscriptionBus()
         self._listen = ListenHandler(self._bus)
-        self._watches = Watches()
+        self._subscriptions = Subscriptions()
         self._shown: list[Params] = []
         self._numbers = itertools.count(1)
         self.server: Server[Any] = _AnnouncingServer(
@@ -73,7 +73,7 @@ class Bridge:
             version=version("robot-node"),
             title="Robots",
             instructions=_INSTRUCTIONS,
-            # The SDK answers with these, and _pass_on puts the robots' words in their place.
+            # The SDK answers with these; _forward replaces them with the robots' results.
             on_list_tools=_placeholder(types.ListToolsResult(tools=[])),
             on_call_tool=_placeholder(types.CallToolResult(content=[])),
             on_list_resources=_placeholder(types.ListResourcesResult(resources=[])),
@@ -83,15 +83,15 @@ class Bridge:
             on_unsubscribe_resource=self._unsubscribe,
             on_subscriptions_listen=self._serve_listen,
         )
-        self.server.add_notification_handler("notifications/initialized", types.NotificationParams, self._follow)
-        self.server.middleware[:] = [self._pass_on]
+        self.server.add_notification_handler("notifications/initialized", types.NotificationParams, self._send_events)
+        self.server.middleware[:] = [self._forward]
 
     def serve(self, robots: Robots) -> None:
-        """Offer these robots."""
+        """Set the robots to serve."""
         self._robots = robots
 
     async def on_event(self, robot: ServerName, event: ServerEvent) -> None:
-        """Tell agents what changed at a robot."""
+        """Notify agents of a change of a robot."""
         if isinstance(event, ToolsListChanged):
             before, self._shown = self._shown, self._tools()
             if before != self._shown:
@@ -99,27 +99,27 @@ class Bridge:
                 await self._bus.publish(ResourcesListChanged())  # their URIs change with the number of robots
         elif isinstance(event, ResourceUpdated):
             offer = Offer(robot, event.uri)
-            for uri in self._watches.uris(offer):
+            for uri in self._subscriptions.uris(offer):
                 await self._bus.publish(ResourceUpdated(uri))
-            if not self._watches.uris(offer):
-                await self._watches.stop(offer, self._robots.get(robot))
+            if not self._subscriptions.uris(offer):
+                await self._subscriptions.stop(offer, self._robots.get(robot))
         else:
             await self._bus.publish(event)
 
-    async def _follow(self, ctx: Context, _: types.NotificationParams) -> None:
-        """Tell an agent of the handshake era of changes, until its connection ends, which cancels this."""
+    async def _send_events(self, ctx: Context, _: types.NotificationParams) -> None:
+        """Notify an agent of the handshake era of changes, until the end of its connection cancels this."""
         agent = Agent(ctx)
-        follower = Follower()
-        unsubscribe = self._bus.subscribe(follower.take)
+        queue = EventQueue()
+        unsubscribe = self._bus.subscribe(queue.put)
         try:
-            async for event in follower.events():
-                if not isinstance(event, ResourceUpdated) or self._watches.has(agent.agent, event.uri):
-                    await agent.tell_event(event)
+            async for event in queue.events():
+                if not isinstance(event, ResourceUpdated) or self._subscriptions.has(agent.agent, event.uri):
+                    await agent.notify_event(event)
         finally:
             unsubscribe()
-            self._watches.forget(agent.agent)
+            self._subscriptions.remove(agent.agent)
 
-    async def _pass_on(self, ctx: Context, call_next: CallNext) -> HandlerResult:
+    async def _forward(self, ctx: Context, call_next: CallNext) -> HandlerResult:
         answer = await call_next(ctx)
         if ctx.request_id is None or not isinstance(answer, dict):
             return answer
@@ -127,7 +127,7 @@ class Bridge:
         try:
             match ctx.method:
                 case "tools/list":
-                    await self._robots.settled(_FIRST_LOOK_S)
+                    await self._robots.settled(_SETTLE_S)
                     self._shown = self._tools()
                     result: Params = {"tools": [LIST_ROBOTS, *self._shown]}
                 case "tools/call":
@@ -145,7 +145,7 @@ class Bridge:
         return _in_envelope(answer, result)
 
     async def _call(self, ctx: Context, params: Params) -> Params:
-        await self._robots.settled(_FIRST_LOOK_S)
+        await self._robots.settled(_SETTLE_S)
         if params["name"] == LIST_ROBOTS["name"]:
             return describe(self._robots, self._names())
         offer = self._names().resolve(params["name"])
@@ -153,7 +153,7 @@ class Bridge:
         return await session.request(ctx.method, params | {"name": offer.tool}, Agent(ctx))
 
     async def _read(self, ctx: Context, params: Params) -> Params:
-        await self._robots.settled(_FIRST_LOOK_S)
+        await self._robots.settled(_SETTLE_S)
         offer = self._uris().resolve(params["uri"])
         session = await self._robots.get(offer.robot).session()
         result = await session.request(ctx.method, params | {"uri": offer.tool}, Agent(ctx))
@@ -163,59 +163,61 @@ class Bridge:
         return result | {"contents": [content | {"uri": f"{prefix}{content['uri']}"} for content in result["contents"]]}
 
     async def _list(self, kind: str, key: str) -> list[Params]:
-        await self._robots.settled(_FIRST_LOOK_S)
-        uris, several = self._uris(), len(self._robots.known) > 1
+        await self._robots.settled(_SETTLE_S)
+        uris, several = self._uris(), len(self._robots.listed) > 1
         return [
             (_labelled(item, uris.prefixes[robot.name], robot) if several else item)
             | {key: uris.shown(robot.name, item[key])}
-            for robot in self._robots.known
+            for robot in self._robots.listed
             for item in getattr(robot, kind)
         ]
 
     def _names(self) -> ToolNames:
-        return _tool_names(tuple((robot.name, *(tool["name"] for tool in robot.tools)) for robot in self._robots.known))
+        return _tool_names(
+            tuple((robot.name, *(tool["name"] for tool in robot.tools)) for robot in self._robots.listed)
+        )
 
     def _uris(self) -> ResourceUris:
-        return ResourceUris({robot.name: [item["uri"] for item in robot.resources] for robot in self._robots.known})
+        return ResourceUris({robot.name: [item["uri"] for item in robot.resources] for robot in self._robots.listed})
 
     def _tools(self) -> list[Params]:
-        names, known = self._names(), self._robots.known
+        names, listed = self._names(), self._robots.listed
         return [
-            (_labelled(tool, names.prefixes[robot.name], robot) if len(known) > 1 else tool)
+            (_labelled(tool, names.prefixes[robot.name], robot) if len(listed) > 1 else tool)
             | {"name": names.shown[Offer(robot.name, tool["name"])]}
-            for robot in known
+            for robot in listed
             for tool in robot.tools
         ]
 
     async def _subscribe(self, ctx: Context, params: types.SubscribeRequestParams) -> types.EmptyResult:
-        await self._watch(Agent(ctx).agent, params.uri)
+        await self._add_subscription(Agent(ctx).agent, params.uri)
         return types.EmptyResult()
 
     async def _unsubscribe(self, ctx: Context, params: types.UnsubscribeRequestParams) -> types.EmptyResult:
-        self._watches.forget(Agent(ctx).agent, params.uri)
+        self._subscriptions.remove(Agent(ctx).agent, params.uri)
         return types.EmptyResult()
 
     async def _serve_listen(
         self, ctx: Context, params: types.SubscriptionsListenRequestParams
     ) -> types.SubscriptionsListenResult:
-        who = f"listener {next(self._numbers)}"
+        subscriber = f"listener {next(self._numbers)}"
         try:
             for uri in params.notifications.resource_subscriptions or ():
-                await self._watch(who, uri)
+                await self._add_subscription(subscriber, uri)
             return await self._listen(ctx, params)
         finally:
-            self._watches.forget(who)
+            self._subscriptions.remove(subscriber)
 
-    async def _watch(self, who: str, uri: str) -> None:
-        await self._robots.settled(_FIRST_LOOK_S)
+    async def _add_subscription(self, subscriber: str, uri: str) -> None:
+        await self._robots.settled(_SETTLE_S)
         try:
             offer = self._uris().resolve(uri)
-            await self._watches.start(who, uri, offer, self._robots.get(offer.robot))
+            await self._subscriptions.add(subscriber, uri, offer, self._robots.get(offer.robot))
         except RemoteError as error:
             raise MCPError(types.INVALID_PARAMS, str(error)) from error
 
 
-@functools.lru_cache(maxsize=1)  # each call of a tool asks anew, while who is online changes rarely
+@functools.lru_cache(maxsize=1)  # every tool call needs it, and it changes rarely
 def _tool_names(offered: tuple[tuple[Any, ...], ...]) -> ToolNames:
     return ToolNames({robot: tools for robot, *tools in offered}, reserved=frozenset({LIST_ROBOTS["name"]}))
 
@@ -235,6 +237,6 @@ def _in_envelope(answer: Mapping[str, Any], result: Params) -> Params:
 
 def _labelled(item: Params, label: str, robot: Robot) -> Params:
     title = item.get("title") or item.get("name")
-    said = item.get("description")
+    description = item.get("description")
     where = f"On the robot {label} ({robot.server.server_id})."
-    return item | {"title": f"{title} ({label})", "description": f"{where} {said}" if said else where}
+    return item | {"title": f"{title} ({label})", "description": f"{where} {description}" if description else where}

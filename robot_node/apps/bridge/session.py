@@ -1,6 +1,6 @@
-"""A session with one robot that hands messages on as they are.
+"""A session with one robot that forwards messages unchanged.
 
-It speaks the handshake protocol (2025-11-25 and earlier): every robot knows it, and it lets a robot ask back.
+It uses the handshake protocol (2025-11-25 and earlier): every robot supports it, and it lets a robot send requests.
 """
 
 from __future__ import annotations
@@ -36,69 +36,69 @@ logger = logging.getLogger(__name__)
 
 Params = dict[str, Any]
 
-# Of a client of 2026-07-28, about the connection to us: our session with the robot says its own.
+# Metadata that a client of 2026-07-28 sends about its connection to the bridge: not for the robot.
 _ENVELOPE = frozenset(
     {PROTOCOL_VERSION_META_KEY, CLIENT_INFO_META_KEY, CLIENT_CAPABILITIES_META_KEY, LOG_LEVEL_META_KEY}
 )
-_QUESTIONS = frozenset({"elicitation/create", "sampling/createMessage"})
+_SERVER_REQUESTS = frozenset({"elicitation/create", "sampling/createMessage"})
 _MAX_PAGES = 100
-_MAX_PROGRESS_AHEAD = 256
+_MAX_QUEUED_PROGRESS = 256
 
 
 class Caller(Protocol):
     """The agent's side of one request.
 
     Attributes:
-        agent: Tells agents apart.
-        progress_token: What the agent wants progress to be marked with; None when it wants none.
+        agent: Identifies the agent.
+        progress_token: The agent's progress token; None if it wants no progress.
     """
 
     agent: str
     progress_token: str | int | None
 
-    async def tell(self, method: str, params: Params) -> None:
+    async def notify(self, method: str, params: Params) -> None:
         """Send a notification that belongs to the request."""
 
     async def ask(self, method: str, params: Params) -> Params:
-        """Ask the agent something while its request is served.
+        """Send a request to the agent while its own request is being served.
 
         Raises:
-            MCPError: it refused, or cannot be asked.
+            MCPError: The agent refused, or does not support it.
         """
 
 
 class _Call:
-    """A request under way, and the progress that it makes."""
+    """A request in progress, with its queue of progress notifications."""
 
     def __init__(self, caller: Caller) -> None:
         self.caller = caller
-        self._progress: asyncio.Queue[Params | None] = asyncio.Queue(_MAX_PROGRESS_AHEAD)
-        self._task = asyncio.create_task(self._tell(), name="bridge progress")
+        self._progress: asyncio.Queue[Params | None] = asyncio.Queue(_MAX_QUEUED_PROGRESS)
+        self._task = asyncio.create_task(self._send_progress(), name="bridge progress")
 
     def progress(self, params: Params | None) -> None:
-        """Hand on progress; None ends it."""
-        if self._progress.full():  # an agent that reads slowly misses steps, not the last one
+        """Queue a progress notification; None ends the queue."""
+        if self._progress.full():  # an agent that reads slowly loses the oldest
             self._progress.get_nowait()
         self._progress.put_nowait(params)
 
-    async def told(self) -> None:
-        """Wait until the agent has been told all of it."""
+    async def drain(self) -> None:
+        """Wait until all progress has been sent to the agent."""
         self.progress(None)
         try:
             await self._task
         finally:
             await cancel_and_wait(self._task)
 
-    async def _tell(self) -> None:
+    async def _send_progress(self) -> None:
         while (params := await self._progress.get()) is not None:
-            await self.caller.tell("notifications/progress", params | {"progressToken": self.caller.progress_token})
+            await self.caller.notify("notifications/progress", params | {"progressToken": self.caller.progress_token})
 
 
 class RobotSession:
-    """A session that is open. Made by :func:`open_session`.
+    """An open session. Created by :func:`open_session`.
 
     Attributes:
-        capabilities: What the robot declared.
+        capabilities: Capabilities that the robot declared.
     """
 
     def __init__(
@@ -112,11 +112,11 @@ class RobotSession:
         self._numbers = itertools.count(1)
 
     async def initialize(self) -> None:
-        """Open the session.
+        """Perform the handshake.
 
         Raises:
-            MCPError: the robot refused.
-            RemoteError: it speaks another protocol.
+            MCPError: The robot refused.
+            RemoteError: It supports no common protocol version.
         """
         offer = {
             "protocolVersion": LATEST_HANDSHAKE_VERSION,
@@ -125,20 +125,20 @@ class RobotSession:
         }
         answer = await self._dispatcher.send_raw_request("initialize", offer, {"cancel_on_abandon": False})
         if answer.get("protocolVersion") not in HANDSHAKE_PROTOCOL_VERSIONS:
-            raise RemoteError(f"{self._label} speaks an unknown version of MCP.", remedy="Update robot-node.")
+            raise RemoteError(f"{self._label} uses an unknown version of MCP.", remedy="Update robot-node.")
         capabilities = answer.get("capabilities")
         self.capabilities = capabilities if isinstance(capabilities, dict) else {}
         await self._dispatcher.notify("notifications/initialized", None)
 
     async def list_all(self, method: str, member: str) -> list[Params]:
-        """Every page of a list.
+        """Return all pages of a list.
 
         Args:
             method: e.g. ``tools/list``.
-            member: Of the result, e.g. ``tools``.
+            member: Member of the result with the items, e.g. ``tools``.
 
         Raises:
-            MCPError: the robot refused.
+            MCPError: The robot refused.
         """
         found: list[Params] = []
         params: Params = {}
@@ -152,27 +152,27 @@ class RobotSession:
         return found
 
     async def subscribe(self, uri: str, *, on: bool = True) -> None:
-        """Ask to be told of changes of a resource, or no longer.
+        """Subscribe to a resource, or unsubscribe.
 
         Raises:
-            MCPError: the robot refused.
+            MCPError: The robot refused.
         """
         method = "resources/subscribe" if on else "resources/unsubscribe"
         await self._dispatcher.send_raw_request(method, {"uri": uri})
 
     async def request(self, method: str, params: Mapping[str, Any], caller: Caller) -> Params:
-        """Hand a request on; cancelled, tell the robot so.
+        """Forward a request; cancellation is forwarded too.
 
         Returns:
-            The robot's result as it is.
+            The robot's result, unchanged.
 
         Raises:
-            MCPError: the robot's error as it is, or what became of the connection.
+            MCPError: The robot's error, unchanged, or the reason why the connection was lost.
         """
         request_id = f"bridge-{next(self._numbers)}"
         meta = {key: value for key, value in (params.get("_meta") or {}).items() if key not in _ENVELOPE}
         if caller.progress_token is not None:
-            meta["progressToken"] = request_id  # our transport's time limit starts anew at progress with this token
+            meta["progressToken"] = request_id  # progress with this token restarts the time limit of our transport
         options: CallOptions = {"request_id": request_id}
         call = self._calls[request_id] = _Call(caller)
         try:
@@ -183,40 +183,38 @@ class RobotSession:
             raise
         finally:
             del self._calls[request_id]
-            await call.told()
+            await call.drain()
 
     async def on_request(
         self, _: DispatchContext[TransportContext], method: str, params: Mapping[str, Any] | None
     ) -> Params:
-        """Answer the robot, or let the agent do so for whom it works."""
+        """Answer a request of the robot, or forward it to the agent whose call it belongs to."""
         if method == "ping":
             return {}
-        if method not in _QUESTIONS:
+        if method not in _SERVER_REQUESTS:
             raise MCPError(METHOD_NOT_FOUND, "Method not found", method)
         callers = {call.caller.agent: call.caller for call in self._calls.values()}
         if len(callers) != 1:
             number = "no agent" if not callers else f"{len(callers)} agents"
-            raise MCPError(
-                INVALID_REQUEST, f"The bridge cannot tell whom {method} is for: {number} had called this robot."
-            )
+            raise MCPError(INVALID_REQUEST, f"The bridge cannot forward {method}: {number} had called this robot.")
         (caller,) = callers.values()
         return await caller.ask(method, dict(params or {}))
 
     async def on_notify(
         self, _: DispatchContext[TransportContext], method: str, _params: Mapping[str, Any] | None
     ) -> None:
-        """Notifications are taken in the order of their arrival, by :meth:`on_notification`."""
+        """Ignore it: :meth:`on_notification` has handled it, in the order of arrival."""
         logger.debug("%s sent %s.", self._label, method)
 
     def on_notification(self, method: str, params: Mapping[str, Any] | None) -> bool:
-        """Take in a notification; returns whether it was one for us."""
-        given = dict(params or {})
+        """Handle a notification; return True if it must not be passed on."""
+        content = dict(params or {})
         if method == "notifications/progress":
-            token = given.get("progressToken")
+            token = content.get("progressToken")
             if isinstance(token, str) and (call := self._calls.get(token)) is not None:
-                call.progress(given)
+                call.progress(content)
             return True
-        self._on_change(method, given)
+        self._on_change(method, content)
         return False
 
 
@@ -233,16 +231,16 @@ async def open_session(
 
     Args:
         servers: The connection to its broker.
-        robot: Which one.
-        on_change: Told every notification of the robot but progress: method and parameters.
+        robot: The robot.
+        on_change: Called with method and parameters of each notification except progress.
 
     Yields:
         The session, and a task that ends when the session does.
 
     Raises:
-        BrokerError: the broker is unreachable or refuses us.
-        RemoteError: the robot is not online.
-        MCPError: it refused.
+        BrokerError: The broker is unreachable or refused the connection.
+        RemoteError: The robot is not online.
+        MCPError: The robot refused.
     """
     label = f"{robot.server_id} ({robot.server_name})"
     async with servers.transport(robot) as (read, write):

@@ -1,6 +1,6 @@
-"""What to paste into the settings of a desktop agent so that it starts the bridge. Pure.
+"""Configuration of the bridge for desktop agents, to paste into their settings. Pure.
 
-A password is never part of it: each program is told to ask for it or to take it from its own environment, where it can.
+It never contains a password: where the agent can, it asks for the password or takes it from its environment.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _INPUT = "robot-broker-password"
 
 
 class Desktop(enum.Enum):
-    """A program whose settings we know."""
+    """A supported desktop agent."""
 
     CLAUDE_DESKTOP = "claude-desktop"
     CLAUDE_CODE = "claude-code"
@@ -29,24 +29,24 @@ class Desktop(enum.Enum):
 
 
 def desktop(name: str) -> Desktop:
-    """The program of that name.
+    """Return the desktop agent of that name.
 
     Raises:
-        SettingsError: it is none that we know.
+        SettingsError: The name is unknown.
     """
     try:
         return Desktop(name)
     except ValueError:
         known = ", ".join(each.value for each in Desktop)
-        raise SettingsError(f"{name!r} is no program whose settings are known.", remedy=f"Known: {known}.") from None
+        raise SettingsError(f"Unknown desktop agent {name!r}.", remedy=f"Known: {known}.") from None
 
 
 class Snippet(NamedTuple):
-    """What to paste, and where.
+    """A configuration and where to put it.
 
     Attributes:
         text: JSON.
-        advice: Where it belongs, and what else to do; for people.
+        advice: Instructions for the user: which file, and what else to do.
     """
 
     text: str
@@ -68,13 +68,13 @@ _REFERENCES = {
 
 
 def stdio_snippet(desktop: Desktop, executable: str, settings: BrokerSettings, options: Sequence[str]) -> Snippet:
-    """For a program that starts the bridge itself.
+    """Return the configuration for an agent that starts the bridge.
 
     Args:
-        desktop: Which program.
+        desktop: The desktop agent.
         executable: Absolute path of robot-node.
         settings: The broker.
-        options: Further ones of ``robot-node bridge``.
+        options: Further options of ``robot-node bridge``.
     """
     broker = settings
     environment = _environment(settings, broker)
@@ -88,15 +88,13 @@ def stdio_snippet(desktop: Desktop, executable: str, settings: BrokerSettings, o
 
 
 def http_snippet(desktop: Desktop, url: str) -> Snippet:
-    """For a program that connects to a bridge which runs already.
+    """Return the configuration for an agent that connects to a running bridge.
 
     Raises:
-        SettingsError: the program cannot.
+        SettingsError: The agent supports stdio only.
     """
     if desktop is Desktop.CLAUDE_DESKTOP:
-        raise SettingsError(
-            "The settings file of Claude Desktop takes servers on stdio only.", remedy="Leave --http out."
-        )
+        raise SettingsError("Claude Desktop supports servers on stdio only.", remedy="Omit --http.")
     server: dict[str, Any] = {"url": url}
     if desktop is not Desktop.CURSOR:
         server = {"type": "http", **server}
@@ -111,8 +109,8 @@ def _snippet(desktop: Desktop, server: dict[str, Any], *, with_password: bool) -
         config = {"inputs": [prompt], **config}
     elif with_password and desktop is Desktop.CLAUDE_DESKTOP:
         advice += (
-            f" Claude Desktop has no other place for the password than {_PASSWORD} in this file; or set "
-            f"{_PASSWORD}_FILE and print this again: the file's name takes its place."
+            f" In Claude Desktop the password must be in this file, as {_PASSWORD}. To keep it elsewhere, set "
+            f"{_PASSWORD}_FILE and print this again: then only the name of that file is in it."
         )
     elif with_password:
         advice += f" Start the program with {_PASSWORD} in its environment."

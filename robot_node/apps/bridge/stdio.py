@@ -1,4 +1,4 @@
-"""stdin as the SDK's stdio transport reads it, but such that a signal can end the reading."""
+"""Lines of stdin for the SDK's stdio transport; unlike the SDK's reader, it can be cancelled."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ import threading
 from collections.abc import AsyncIterator
 
 _CHUNK_BYTES = 65536
-_LINES_AHEAD = 64
+_MAX_QUEUED_LINES = 64
 
 
 async def stdin_lines(descriptor: int) -> AsyncIterator[str]:
-    """Yield the lines of a descriptor, in UTF-8, until its end.
+    """Yield the lines of a file descriptor, decoded as UTF-8, until end of file.
 
     A daemon thread reads, so that neither a cancellation nor the end of the process waits for the next line. asyncio
-    itself could read pipes only, not files and /dev/null.
+    can read pipes only, not files and /dev/null.
     """
     loop = asyncio.get_running_loop()
-    lines: asyncio.Queue[bytes] = asyncio.Queue(_LINES_AHEAD)
+    lines: asyncio.Queue[bytes] = asyncio.Queue(_MAX_QUEUED_LINES)
 
-    def hand_over(line: bytes) -> None:
+    def put(line: bytes) -> None:
         asyncio.run_coroutine_threadsafe(lines.put(line), loop).result()
 
     def read() -> None:
@@ -29,15 +29,15 @@ async def stdin_lines(descriptor: int) -> AsyncIterator[str]:
             while chunk := os.read(descriptor, _CHUNK_BYTES):
                 *complete, rest = (rest + chunk).split(b"\n")
                 for line in complete:
-                    hand_over(line + b"\n")
+                    put(line + b"\n")
         except OSError:
-            pass  # as at its end
+            pass  # handled like end of file
         try:
             if rest:
-                hand_over(rest)
-            hand_over(b"")
+                put(rest)
+            put(b"")
         except RuntimeError:
-            pass  # the loop is closed: nobody listens
+            pass  # the loop is closed
 
     threading.Thread(target=read, name="stdin", daemon=True).start()
     while line := await lines.get():

@@ -42,7 +42,7 @@ async def test_tools_have_prefixes_only_while_there_are_several_robots(broker: P
             ambiguous = (await agent.call("add", ADD))["error"]
             assert ambiguous == {
                 "code": -32602,
-                "message": "2 robots offer add. Name one of them: garage__add, kitchen__add.",
+                "message": "2 robots have the tool add. Use one of: garage__add, kitchen__add.",
             }
         await agent.until_tools(TOYS)
         assert sum_in(await agent.call("kitchen__add", ADD)) == 3
@@ -120,7 +120,7 @@ async def test_only_the_robots_asked_for_are_offered(broker: PrivateBroker, toy:
 async def test_list_robots_says_who_is_there(broker: PrivateBroker, toy: Toy) -> None:
     async with raw_agent(broker) as agent:
         nobody = (await agent.call("list_robots"))["result"]
-        assert nobody["content"][0]["text"] == f"No robot is online at {broker.url}. The broker itself answers."
+        assert nobody["content"][0]["text"] == f"No robot is online at {broker.url}. The broker is connected."
         assert nobody["structuredContent"] == {"broker": broker.url, "connected": True, "reason": "", "robots": []}
         async with running(broker, toy, description="A toy."):
             await agent.until_tools(TOYS)
@@ -213,9 +213,9 @@ async def test_there_is_a_limit_to_how_many_robots_one_bridge_serves(broker: Pri
 
     pool = Robots(Broker.from_url(broker.url), [], ignore)
     async with directory(Broker.from_url(broker.url)) as pool.servers:
-        await pool.follow([OnlineServer(f"robot-{number}", f"many/{number}") for number in range(MAX_ROBOTS + 2)])
+        await pool.update([OnlineServer(f"robot-{number}", f"many/{number}") for number in range(MAX_ROBOTS + 2)])
         pool.on_status(LinkStatus(connected=True))
         said = describe(pool, ToolNames({}))["content"][0]["text"]
         assert said.startswith("64 online at ")
-        assert said.endswith("2 more are online. The bridge serves 64: choose them by --robot.")
+        assert said.endswith("2 more are online. The bridge serves at most 64: choose them with --robot.")
         await pool.close()

@@ -95,7 +95,7 @@ async def test_each_agent_is_asked_about_its_own_call_only(broker: PrivateBroker
         other = (await robot.until(lambda message: message["method"] == "tools/call"))["id"]
         await robot.say(ask)
         refused = (await robot.until(lambda message: message.get("id") == "q"))["error"]["message"]
-        assert "cannot tell whom elicitation/create is for: 2 agents" in refused
+        assert "The bridge cannot forward elicitation/create: 2 agents" in refused
         for each in (number, other):
             await robot.say({"id": each, "result": {"content": []}})
         await asyncio.gather(*calls)
@@ -166,8 +166,8 @@ def test_where_to_listen() -> None:
     assert HttpAddress.parse("[::1]:80").url() == "http://[::1]:80/mcp"
     assert not HttpAddress.parse("pi.local:80").is_loopback
     for wrong in ("host", "host:port", "host:99999", ""):
-        with pytest.raises(SettingsError, match="is no address to listen at"):
+        with pytest.raises(SettingsError, match="is not a valid address"):
             HttpAddress.parse(wrong)
     for everywhere in ("0.0.0.0:80", "[::]:80"):  # which is what is refused
-        with pytest.raises(SettingsError, match="means every address of this machine"):
+        with pytest.raises(SettingsError, match="means all addresses of this machine"):
             HttpAddress.parse(everywhere)

@@ -46,11 +46,11 @@ def test_names_do_not_depend_on_the_order_of_arrival() -> None:
 def test_an_old_name_works_while_one_robot_offers_that_tool() -> None:
     names = ToolNames({KITCHEN: ["take_photo", "nod"], GARAGE: ["take_photo"]})
     assert names.resolve("nod") == Offer(KITCHEN, "nod")
-    with pytest.raises(RemoteError, match=r"2 robots offer take_photo\. Name one of them: .*kitchen__take_photo"):
+    with pytest.raises(RemoteError, match=r"2 robots have the tool take_photo\. Use one of: .*kitchen__take_photo"):
         names.resolve("take_photo")
     alone = ToolNames({KITCHEN: ["take_photo"]})
     assert alone.resolve("kitchen__take_photo") == Offer(KITCHEN, "take_photo")
-    with pytest.raises(RemoteError, match="No robot that is online offers 'garage__take_photo'"):
+    with pytest.raises(RemoteError, match="No online robot has the tool 'garage__take_photo'"):
         alone.resolve("garage__take_photo")
 
 
@@ -91,7 +91,7 @@ def test_resources_of_several_robots_have_the_robot_in_their_address() -> None:
     assert both.resolve("bridge://garage/robot://status") == Offer(GARAGE, "robot://status")
     assert both.resolve("robot://x") == Offer(KITCHEN, "robot://x")
     assert alone.resolve("bridge://kitchen/robot://status") == Offer(KITCHEN, "robot://status")
-    with pytest.raises(RemoteError, match="2 robots offer robot://status"):
+    with pytest.raises(RemoteError, match="2 robots have the resource robot://status"):
         both.resolve("robot://status")
-    with pytest.raises(RemoteError, match="No robot that is online offers robot://nothing"):
+    with pytest.raises(RemoteError, match="No online robot has the resource robot://nothing"):
         both.resolve("robot://nothing")

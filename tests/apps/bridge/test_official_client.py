@@ -126,7 +126,7 @@ async def use_the_toy(client: Client) -> None:
     failed = await client.call_tool("kitchen__fail", {})
     assert failed.is_error
     assert "the toy is broken" in text_of(failed)
-    with pytest.raises(MCPError, match="No robot that is online offers 'kitchen__dance'"):
+    with pytest.raises(MCPError, match="No online robot has the tool 'kitchen__dance'"):
         await client.call_tool("kitchen__dance", {})
 
 

@@ -66,7 +66,7 @@ async def test_those_of_several_robots_are_told_apart_by_their_address(
         asked = await robot.until(lambda message: message["method"] == "resources/read")
         assert asked["params"] == {"uri": LIGHT}
         assert (
-            "2 robots offer room://light" in (await agent.request("resources/read", {"uri": LIGHT}))["error"]["message"]
+            "2 robots have the resource room://light" in (await agent.request("resources/read", {"uri": LIGHT}))["error"]["message"]
         )
 
 
@@ -119,7 +119,7 @@ async def test_a_new_session_with_the_robot_keeps_the_subscriptions(agent: RawAg
 @pytest.mark.parametrize("method", ["resources/read", "resources/subscribe"])
 async def test_what_nobody_offers_is_an_error(agent: RawAgent, method: str) -> None:
     refused = (await agent.request(method, {"uri": "bridge://nobody/room://light"}))["error"]
-    assert refused["message"].startswith("No robot that is online offers bridge://nobody/room://light.")
+    assert refused["message"].startswith("No online robot has the resource bridge://nobody/room://light.")
 
 
 async def test_a_robot_that_refuses_a_list_still_offers_the_others(broker: PrivateBroker) -> None:

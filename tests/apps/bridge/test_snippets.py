@@ -83,12 +83,12 @@ def test_a_bridge_that_runs_already_is_named_by_its_address() -> None:
     assert entry(http_snippet(Desktop.VSCODE, url).text) == {"type": "http", "url": url}
     assert entry(http_snippet(Desktop.CLAUDE_CODE, url).text) == {"type": "http", "url": url}
     assert entry(http_snippet(Desktop.CURSOR, url).text) == {"url": url}
-    with pytest.raises(SettingsError, match=r"takes servers on stdio only\. Leave --http out"):
+    with pytest.raises(SettingsError, match=r"supports servers on stdio only\. Omit --http"):
         http_snippet(Desktop.CLAUDE_DESKTOP, url)
 
 
 def test_another_program_is_refused_by_name() -> None:
-    with pytest.raises(SettingsError, match=r"'vim' is no program whose settings are known\. Known: claude-desktop, "):
+    with pytest.raises(SettingsError, match=r"Unknown desktop agent 'vim'\. Known: claude-desktop, "):
         desktop("vim")
 
 

@@ -155,7 +155,7 @@ async def test_what_the_agents_program_cannot_be_asked_is_an_error_for_the_robot
         refused = await robot.until(lambda message, method=method: message.get("id") == method)  # type: ignore[misc]  # a lambda with a default
         assert "error" in refused
         if method == "sampling/createMessage":
-            assert refused["error"]["message"] == "The agent's program does not support sampling/createMessage."
+            assert refused["error"]["message"] == "The agent does not support sampling/createMessage."
 
 
 async def test_a_question_outside_of_any_call_is_refused(agent: RawAgent, robot: ScriptedRobot) -> None:
@@ -175,7 +175,7 @@ async def test_a_robot_that_vanishes_in_mid_call_gives_an_error_at_once(agent: R
     assert error["code"] == -32000
     assert "scripted (tests/scripted)" in error["message"]
     await agent.until_tools(set())
-    assert "No robot that is online offers 'act'" in (await agent.call("act"))["error"]["message"]
+    assert "No online robot has the tool 'act'" in (await agent.call("act"))["error"]["message"]
     await robot.online()
     await agent.until_tools({"act"})
 

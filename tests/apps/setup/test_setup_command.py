@@ -209,7 +209,7 @@ async def test_settings_that_are_wrong_are_refused_before_anything_is_done(image
         (("--name", "a/b"), "is not a valid robot name"),
         (("--password-file", str(tmp_path / "latin")), "latin cannot be read: it is not UTF-8"),
         (("--password-file", "nowhere"), "The password file nowhere cannot be read: No such file"),
-        (("--agent", "emacs"), "'emacs' is no program whose settings are known. Known: claude-desktop"),
+        (("--agent", "emacs"), "Unknown desktop agent 'emacs'. Known: claude-desktop"),
     ):
         refused = await setup("--non-interactive", *arguments, image=image)
         assert refused.status == 1
