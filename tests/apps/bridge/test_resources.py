@@ -65,9 +65,8 @@ async def test_those_of_several_robots_are_told_apart_by_their_address(
         }
         asked = await robot.until(lambda message: message["method"] == "resources/read")
         assert asked["params"] == {"uri": LIGHT}
-        assert (
-            "2 robots have the resource room://light" in (await agent.request("resources/read", {"uri": LIGHT}))["error"]["message"]
-        )
+        refused = (await agent.request("resources/read", {"uri": LIGHT}))["error"]
+        assert "2 robots have the resource room://light" in refused["message"]
 
 
 async def test_updates_come_under_the_address_that_was_subscribed_to(
