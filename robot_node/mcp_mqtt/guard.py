@@ -56,6 +56,8 @@ class Guard:
         policy: Who may do what.
         limits: How often.
         confirmation: What a person must confirm.
+        wrong_arguments: Given a tool's name and the arguments of a call, says what is wrong with them, or nothing:
+            nobody is asked to confirm a call that will be refused.
         clock: Monotonic time in seconds.
     """
 
@@ -65,11 +67,13 @@ class Guard:
         *,
         limits: CallLimits | None = None,
         confirmation: Confirmation | None = None,
+        wrong_arguments: Callable[[str, Mapping[str, Any]], str] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._policy = policy or AccessPolicy()
         self._limits = limits or CallLimits()
         self._confirmation = confirmation or Confirmation()
+        self._wrong_arguments = wrong_arguments
         self._clock = clock
         self._notices = Notices(logger.warning, clock)
 
@@ -107,12 +111,8 @@ class Guard:
         confirm = tool in self._confirmation.tools
         calls_anew = ctx.protocol_version in MODERN_PROTOCOL_VERSIONS
         only_asks = confirm and calls_anew and params.get("requestState") != _ASKED
-        # The question and the answer are one call: it counts when it is to be carried out.
-        limit = self._limits.wait_s if only_asks else self._limits.take
-        if wait_s := limit(client_id, tool, self._clock()):
-            text = f"{client_id} calls too often. Try again in {math.ceil(wait_s)} s."
-            self._notices.note("too often", f"Refused a call of {tool}: {text}")
-            return _tool_error(ctx, text)
+        if refusal := self._refusal(client_id, tool, params, confirm=confirm, only_asks=only_asks):
+            return _tool_error(ctx, refusal)
         if not confirm:
             return await call_next(ctx)
         _require_elicitation(ctx, tool)
@@ -123,6 +123,19 @@ class Guard:
             why = "nobody answered in time" if action == "timeout" else "the person who was asked did not agree"
             return _tool_error(ctx, f"{tool} was not carried out: {why}.")
         return await call_next(ctx)
+
+    def _refusal(self, client_id: str, tool: str, params: Mapping[str, Any], *, confirm: bool, only_asks: bool) -> str:
+        """Why a call is not carried out, whatever a person might say to it; empty when it may be."""
+        # The question and the answer are one call: it counts when it is to be carried out.
+        limit = self._limits.wait_s if only_asks else self._limits.take
+        if wait_s := limit(client_id, tool, self._clock()):
+            text = f"{client_id} calls too often. Try again in {math.ceil(wait_s)} s."
+            self._notices.note("too often", f"Refused a call of {tool}: {text}")
+            return text
+        arguments = params.get("arguments") or {}
+        if confirm and self._wrong_arguments is not None and isinstance(arguments, Mapping):
+            return self._wrong_arguments(tool, arguments)
+        return ""
 
     async def _elicit(self, ctx: ServerRequestContext[Any, Any], tool: str, params: Mapping[str, Any]) -> str:
         try:

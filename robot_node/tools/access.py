@@ -9,6 +9,7 @@ from robot_node.mcp_mqtt.access import AccessPolicy, Allowed, Role, is_human_onl
 from robot_node.mcp_mqtt.guard import Confirmation, Guard
 from robot_node.mcp_mqtt.rate_limit import CallLimits
 from robot_node.settings.access import TOOLS, AccessSettings, Names, RoleSettings
+from robot_node.tools.resources import RobotServer
 
 _STOPPING = frozenset({"stop_all", "stop_speaking"})
 """Whoever wants something to stop, an agent in a loop most of all, is not told to try again later."""
@@ -46,6 +47,7 @@ async def guarded(server: MCPServer, settings: AccessSettings) -> AccessPolicy:
         policy,
         limits=CallLimits(settings.calls_per_minute, settings.tool_calls_per_minute, free=_STOPPING),
         confirmation=Confirmation(tools=frozenset(settings.confirm_tools), timeout_s=settings.confirm_timeout_s),
+        wrong_arguments=server.wrong_arguments if isinstance(server, RobotServer) else None,
     )
     if guard.is_needed:
         server.middleware.append(guard)

@@ -10,13 +10,16 @@ from typing import Any
 
 from mcp.server.lowlevel.helper_types import ReadResourceContents
 from mcp.server.mcpserver import Context, MCPServer
-from mcp_types import InputRequiredResult
+from mcp.server.mcpserver.exceptions import ToolError
+from mcp_types import CallToolResult, InputRequiredResult
 from pydantic import AnyUrl, BaseModel, Field
 
 from robot_node.core.events import Event
 from robot_node.core.state import RobotSnapshot, input_fault
+from robot_node.mcp_mqtt.access import is_human_only
 from robot_node.robot.robot import Body
 from robot_node.robot.status import COUNTERS, CameraStatus, FaceStatus, status_of, view
+from robot_node.tools.arguments import unknown_tool, wrong_arguments
 
 STATUS = "robot://status"
 CAMERA = "robot://camera"
@@ -55,7 +58,7 @@ class Events(BaseModel):
 
 
 class RobotServer(MCPServer):
-    """The SDK's MCP server, but that ``robot://face`` has two contents, and no tool's description is indented.
+    """The SDK's MCP server with differences in what it tells: see the methods.
 
     Args:
         body: Whose face.
@@ -78,10 +81,31 @@ class RobotServer(MCPServer):
         """Add a tool. A docstring that describes it loses its indentation, which Python keeps before 3.13."""
         super().add_tool(fn, name, title, description or inspect.getdoc(fn), *args, **options)
 
+    def wrong_arguments(self, tool: str, arguments: Mapping[str, Any]) -> str:
+        """Say what is wrong with a call, of any tool however it was added; empty when nothing is."""
+        found = self._tool_manager.get_tool(tool)
+        if found is not None:
+            return wrong_arguments(found, arguments)
+        return unknown_tool(
+            tool, (each.name for each in self._tool_manager.list_tools() if not is_human_only(each.meta))
+        )
+
+    async def call_tool(
+        self, name: str, arguments: dict[str, Any], context: Context[Any, Any] | None = None
+    ) -> CallToolResult | InputRequiredResult:
+        """Call a tool. Arguments that it doesn't have are refused, and errors in them told in words.
+
+        Raises:
+            ToolError: the arguments are wrong, or the tool failed.
+        """
+        if wrong := self.wrong_arguments(name, arguments):
+            raise ToolError(wrong)
+        return await super().call_tool(name, arguments, context)
+
     async def read_resource(
         self, uri: AnyUrl | str, context: Context[Any, Any] | None = None
     ) -> Iterable[ReadResourceContents] | InputRequiredResult:
-        """Return what a resource holds."""
+        """Return what a resource holds; ``robot://face`` has two contents."""
         contents = await super().read_resource(uri, context)
         if str(uri) != FACE or isinstance(contents, InputRequiredResult):
             return contents

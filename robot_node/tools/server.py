@@ -63,7 +63,7 @@ class CallStatus(BaseModel):
     call_error: str = Field(description="Why the last attempt failed, or who ended the call; empty otherwise.")
 
 
-def build_server(body: Body, *, name: str, description: str, notifier: Notifier | None = None) -> MCPServer:
+def build_server(body: Body, *, name: str, description: str, notifier: Notifier | None = None) -> RobotServer:
     """Make the MCP server of a robot.
 
     Args:
@@ -99,7 +99,9 @@ def build_server(body: Body, *, name: str, description: str, notifier: Notifier 
     )
     async def take_photo(
         quality: Annotated[float, Field(ge=0, le=1, description="JPEG quality: 0 smallest, 1 best.")] = 0.9,
-        source: Annotated[Literal["local"], Field(description="Which camera: the robot's own.")] = "local",  # noqa: ARG001  # part of the protocol
+        source: Annotated[  # noqa: ARG001  # part of the protocol
+            Literal["local", "remote"], Field(description="Without effect: there is one camera.")
+        ] = "local",
     ) -> Image:
         """Take a photo with the robot's camera and return it as a JPEG image. The camera must be on."""
         with readable_errors():

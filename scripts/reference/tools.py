@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -31,8 +30,9 @@ names, angles and durations are those of its settings, and the tools are those t
 
 ## For all tools
 
-* Arguments that do not fit the schema, what the robot cannot do now, and what breaks, are answered with a tool error
-  (`isError`): a text that names the reason and what to do about it. The examples below are what the robot answered.
+* Arguments that do not fit the schema or that the tool does not have, what the robot cannot do now, and what breaks,
+  are answered with a tool error (`isError`): a text that names the reason and what to do about it. The examples below
+  are what the robot answered.
 * A role that may not use a tool gets the JSON-RPC error -32016; a call too many and one that a person refused are tool
   errors: [who may do what](../access.md).
 * A tool returns when the hardware is done, or says below that it returns at once.
@@ -80,7 +80,8 @@ _NEEDS = {
 """The settings without which a robot does not have a tool; every robot has those that are not named."""
 
 _REFUSED: dict[str, tuple[dict[str, Any], ...]] = {
-    "take_photo": ({},),
+    "control_camera": ({}, {"enabled": True, "zoom": 2}),
+    "take_photo": ({}, {"quality": 5}),
     "change_emotion": ({"emotion": "dizzy"},),
     "control_volume": ({},),
     "say": ({"text": "Hello", "emotion": "dizzy"}, {"text": "nuqneH", "language": "tlh"}),
@@ -97,8 +98,6 @@ _HELD: Mapping[str, type[BaseModel]] = {
     resources.PINS + "doorbell": resources.InputNow,
 }
 """What the resources hold that are JSON."""
-
-_REASON = re.compile(r"Value error, (.*?) \[type=", re.DOTALL)
 
 
 async def tools_page() -> str:
@@ -141,8 +140,7 @@ async def _refusal(client: Client, tool: str, arguments: dict[str, Any]) -> str:
     assert result.is_error, f"{tool} {arguments} was carried out"
     content = result.content[0]
     text = content.text if isinstance(content, TextContent) else ""
-    reason = _REASON.search(text)
-    return reason[1] if reason else text.removeprefix(f"Error executing tool {tool}: ")
+    return text.removeprefix(f"Error executing tool {tool}: ")
 
 
 def _tool(tool: Tool, needs: str, refusals: list[tuple[dict[str, Any], str]]) -> Iterator[str]:

@@ -122,7 +122,7 @@ async def test_leds() -> None:
         ("set_led", {"name": "lamp"}, "Nothing to set"),
         ("set_led", {"name": "lamp", "brightness": 0.5}, "cannot be dimmed"),
         ("set_led", {"name": "glow", "colour": "#ff0000"}, "one colour only"),
-        ("set_led", {"name": "mood", "colour": "red"}, "pattern"),
+        ("set_led", {"name": "mood", "colour": "red"}, "of the form"),
         ("set_led", {"name": "wheel", "on": True}, "lamp"),
         ("beep", {"name": "beeper", "duration": 9}, "1.5"),
         ("move_servo", {"name": "pan", "angle": 100}, "from -45 to 45 degrees, not to 100"),
