@@ -14,7 +14,7 @@ from robot_node.speech.recognition import SpeechRecognition
 from robot_node.speech.recognition_engine import RecognitionOptions
 from robot_node.speech.speaker import Speaker
 from robot_node.speech.synthesis_engine import make_engine
-from robot_node.webrtc.announcements import Announcements
+from robot_node.webrtc.messages import Announcements
 
 _RECOGNISED = {
     "microphone": frozenset({Input.MICROPHONE}),

@@ -32,12 +32,10 @@ from robot_node.mqtt import (
     tell_crash,
 )
 from robot_node.settings.root import WebRtcSettings
-from robot_node.webrtc.announcements import Announcements
 from robot_node.webrtc.ice_servers import parse_ice_server
 from robot_node.webrtc.media_stack import SessionOpener, load_media_stack
-from robot_node.webrtc.messages import BackendMessage, TextMessage, encode_message, messages_topic
+from robot_node.webrtc.messages import Announcements, BackendMessage, TextMessage, encode_message, messages_topic
 from robot_node.webrtc.outbox import Outbox
-from robot_node.webrtc.session_end import Cause, SessionEnd
 from robot_node.webrtc.signaling import (
     MAX_CANDIDATES,
     MAX_MESSAGE_BYTES,
@@ -54,7 +52,7 @@ from robot_node.webrtc.signaling import (
     parse,
     username_fragments,
 )
-from robot_node.webrtc.stats import TOO_MANY_VIEWERS, OpenSession, Statistics
+from robot_node.webrtc.stats import TOO_MANY_VIEWERS, Cause, OpenSession, SessionEnd, Statistics
 from robot_node.webrtc.streams import Streams
 
 if TYPE_CHECKING:

@@ -18,13 +18,10 @@ from robot_node.errors import SignalingError
 from robot_node.webrtc import aiortc_hooks
 from robot_node.webrtc.audio import PeerSound, Sound
 from robot_node.webrtc.broadcast import Broadcast
-from robot_node.webrtc.call_end import CallCause, CallEnd
-from robot_node.webrtc.lifetime import Lifetime
-from robot_node.webrtc.liveness import until_vanished
+from robot_node.webrtc.call_control import CallCause, CallEnd
 from robot_node.webrtc.negotiation import VideoCodec, prefer_with_retransmission, video_codec_for
-from robot_node.webrtc.peer_connection import PeerConnection
-from robot_node.webrtc.signaling import Answer, Candidate, Message, Offer, Terminated, take_out_candidates
-from robot_node.webrtc.steps import log_steps
+from robot_node.webrtc.peer_connection import Lifetime, PeerConnection, log_steps, until_vanished
+from robot_node.webrtc.signaling import Answer, Candidate, Message, Offer, Terminated, strip_candidates
 from robot_node.webrtc.tracks import BroadcastTrack
 from robot_node.webrtc.trickle import Trickle
 
@@ -164,7 +161,7 @@ class Call:
     async def _accept(self, answer: Answer) -> None:
         if "a=fingerprint:" not in answer.sdp:
             raise SignalingError("The session description of the answer has no certificate fingerprint.")
-        description, candidates = take_out_candidates(answer.sdp)
+        description, candidates = strip_candidates(answer.sdp)
         # What nobody here consumes must not be received: aiortc would decode and queue it without bound.
         description = without_media_from_peer(description, {"video", *self._sound.unwanted})
         sender = self._connection.getSenders()[0]

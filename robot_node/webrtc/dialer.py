@@ -31,13 +31,11 @@ from robot_node.mqtt import (
     tell_crash,
 )
 from robot_node.settings.root import DialerSettings, WebRtcSettings
-from robot_node.webrtc.announcements import Announcements
 from robot_node.webrtc.audio import Sound
 from robot_node.webrtc.broadcast import Broadcast
 from robot_node.webrtc.call import Call, CallLimits
-from robot_node.webrtc.call_control import CallControl
-from robot_node.webrtc.call_end import CallCause, CallEnd
-from robot_node.webrtc.messages import BackendMessage, encode_message, messages_topic, parse_message
+from robot_node.webrtc.call_control import CallCause, CallControl, CallEnd
+from robot_node.webrtc.messages import Announcements, BackendMessage, encode_message, messages_topic, parse_message
 from robot_node.webrtc.negotiation import ice_server
 from robot_node.webrtc.outbox import Outbox
 from robot_node.webrtc.signaling import (

@@ -6,6 +6,7 @@ A media backend tells here what it heard and what it says.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,6 +69,23 @@ class TextMessage:
 
 
 BackendMessage = AsrResponse | TtsBegin | TtsText | TtsComplete | TtsTerminate | TextMessage
+
+
+class Announcements:
+    """Passes the robot's messages on to all who have peers, whoever called whom. Used from the event loop only."""
+
+    def __init__(self) -> None:
+        self._receivers: list[Callable[[BackendMessage], None]] = []
+
+    def send(self, message: BackendMessage) -> None:
+        """Tell every peer that is connected; it is lost while the broker is away."""
+        for receiver in tuple(self._receivers):
+            receiver(message)
+
+    def listen(self, receiver: Callable[[BackendMessage], None]) -> Callable[[], None]:
+        """Pass each message to ``receiver``, until the returned function is called."""
+        self._receivers.append(receiver)
+        return lambda: self._receivers.remove(receiver)
 
 
 def messages_topic(client_id: str) -> str:

@@ -1,17 +1,26 @@
-"""aiortc's peer connection, which can be closed at any moment."""
+"""What a session and a call share of a peer connection: how it is closed, its life as tasks, a peer that vanishes."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from typing import Any, Generic, TypeVar
 
-from aiortc import RTCConfiguration, RTCIceServer, RTCPeerConnection
+from aiortc import RTCConfiguration, RTCIceServer, RTCPeerConnection, RTCRtpSender
+from aiortc.stats import RTCTransportStats
+
+from robot_node.webrtc import aiortc_hooks
 
 logger = logging.getLogger(__name__)
 
+End = TypeVar("End")
+
 _CLOSE_LIMIT_S = 5.0
 _CONNECTING_SHARE = 0.2
+# A peer from whom nothing came for 7 intervals has vanished: noticed within 5 s, while an outage of 2 s is survived.
+_WATCH_INTERVAL_S = 0.5
+_SILENT_INTERVALS = 7
 
 
 class PeerConnection(RTCPeerConnection):
@@ -54,3 +63,92 @@ class PeerConnection(RTCPeerConnection):
                 await super().close()
         except TimeoutError:
             logger.error("A peer connection did not close within %g s.", _CLOSE_LIMIT_S)
+
+
+class Lifetime(Generic[End]):
+    """Runs a negotiation, and the tasks that follow from it, until the first :meth:`end`."""
+
+    def __init__(self) -> None:
+        self._end: asyncio.Future[End] = asyncio.get_running_loop().create_future()
+        self._group: asyncio.TaskGroup | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def over(self) -> bool:
+        """It has ended, or is about to."""
+        return self._end.done()
+
+    def end(self, how: End) -> None:
+        """Make :meth:`run` return ``how``; only the first call counts."""
+        if not self._end.done():
+            self._end.set_result(how)
+
+    async def wait_for(self, something: asyncio.Future[Any], limit_s: float) -> None:
+        """Return when it is done, when the time is up, or when it is over: whatever comes first."""
+        either: set[asyncio.Future[Any]] = {something, self._end}
+        await asyncio.wait(either, timeout=limit_s, return_when=asyncio.FIRST_COMPLETED)
+
+    def spawn(self, coroutine: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None] | None:
+        """Start a task that is cancelled at the end; None when it is not begun, or over."""
+        if self._group is None or self._end.done():
+            coroutine.close()
+            return None
+        task = self._group.create_task(coroutine, name=f"WebRTC {name}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def run(self, negotiation: Coroutine[Any, Any, None]) -> End:
+        """Return how it ended, when no task is left."""
+        async with asyncio.TaskGroup() as self._group:
+            self._group.create_task(negotiation, name="WebRTC negotiation")
+            how = await self._end
+            # Not the negotiation: aiortc leaves sockets open when it is cancelled there. It ends soon by itself.
+            for task in tuple(self._tasks):
+                task.cancel()
+        return how
+
+
+async def until_vanished(sender: RTCRtpSender) -> None:
+    """Return when nothing has come from the peer for about 4 s.
+
+    Receivers report once a second while they get video. While they get none, nothing but the answer to a question
+    of our own tells that they are still there.
+    """
+    transport = sender.transport.transport
+    received, silent = -1, 0
+    question: asyncio.Task[bool] | None = None
+    try:
+        while silent < _SILENT_INTERVALS:
+            await asyncio.sleep(_WATCH_INTERVAL_S)
+            now_received = await _packets_received(sender)
+            # Intervals are counted, not seconds: when it was we who stood still, nothing is known about the peer.
+            silent = silent + 1 if now_received == received else 0
+            received = now_received
+            if question is not None and question.done():
+                silent, question = 0 if question.result() else silent, None
+            if silent and question is None:
+                question = asyncio.create_task(aiortc_hooks.answers_check(transport), name="WebRTC ICE check")
+    finally:
+        if question is not None:
+            question.cancel()
+            await asyncio.wait({question})
+
+
+async def _packets_received(sender: RTCRtpSender) -> int:
+    report = await sender.getStats()
+    return sum(stats.packetsReceived for stats in report.values() if isinstance(stats, RTCTransportStats))
+
+
+def log_steps(connection: RTCPeerConnection, sender: RTCRtpSender) -> None:
+    """Log each step from now on.
+
+    Args:
+        connection: The connection.
+        sender: One of its senders, which has its transport by now.
+    """
+    dtls = sender.transport
+    connection.on("icegatheringstatechange", lambda: logger.debug("ICE gathering: %s", connection.iceGatheringState))
+    connection.on("iceconnectionstatechange", lambda: logger.debug("ICE: %s", connection.iceConnectionState))
+    dtls.on("statechange", lambda: logger.debug("DTLS: %s", dtls.state))
+    connection.on("connectionstatechange", lambda: logger.debug("Connection: %s", connection.connectionState))

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 
 from aiortc import RTCDataChannel, RTCIceServer, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
 from aiortc.exceptions import OperationError
+from aiortc.stats import RTCOutboundRtpStreamStats, RTCRemoteInboundRtpStreamStats
 
 from robot_node.core.mixer import Input
 from robot_node.core.state import RobotState
@@ -20,19 +21,16 @@ from robot_node.errors import SignalingError
 from robot_node.webrtc import aiortc_hooks, status_channel
 from robot_node.webrtc.audio import PeerSound, Sound
 from robot_node.webrtc.broadcast import Broadcast
-from robot_node.webrtc.lifetime import Lifetime
-from robot_node.webrtc.liveness import until_vanished
 from robot_node.webrtc.negotiation import VideoCodec, prefer_with_retransmission, video_codec_for
-from robot_node.webrtc.network_stats import NetworkStats
-from robot_node.webrtc.peer_connection import PeerConnection
-from robot_node.webrtc.session_end import Cause, SessionEnd
-from robot_node.webrtc.signaling import Answer, Candidate, Message, Offer, take_out_candidates
-from robot_node.webrtc.stats import SessionStats
-from robot_node.webrtc.steps import log_steps
+from robot_node.webrtc.peer_connection import Lifetime, PeerConnection, log_steps, until_vanished
+from robot_node.webrtc.signaling import Answer, Candidate, Message, Offer, strip_candidates
+from robot_node.webrtc.stats import Cause, SessionEnd, SessionStats
 from robot_node.webrtc.tracks import BroadcastTrack
 from robot_node.webrtc.trickle import Trickle
 
 logger = logging.getLogger(__name__)
+
+_FIGURES_EVERY_S = 1.0
 
 
 class Session:
@@ -81,7 +79,7 @@ class Session:
         self._sound = PeerSound(sound, Input.VIEWER, client_id)
         self._connected = False
         self._offered_at = asyncio.get_running_loop().time()
-        self._network = NetworkStats()
+        self._network = _NetworkStats()
         self._state = state
         self._status_channel: RTCDataChannel | None = None
 
@@ -156,7 +154,7 @@ class Session:
         prefer_with_retransmission(transceiver, self._codec)
         aiortc_hooks.on_keyframe_request(transceiver.sender, self._track.request_keyframe)
         aiortc_hooks.on_receiver_report(transceiver.sender, self._track.estimate, self._track.report_loss)
-        description, candidates = take_out_candidates(self._offer.sdp)
+        description, candidates = strip_candidates(self._offer.sdp)
         audio = self._sound.answer(connection, description)
         await _set_offer(connection, description)
         if transceiver.mid is None:
@@ -206,6 +204,40 @@ class Session:
         captured_us = self._track.captured_us
         age_ms = None if captured_us is None else max(0, time.monotonic_ns() // 1000 - captured_us) // 1000
         return status_channel.StreamFigures(self._network.bitrate, age_ms)
+
+
+class _NetworkStats:
+    """The newest figures that aiortc has of one sender.
+
+    Attributes:
+        bitrate: As sent in the last second, in bits per second.
+        packet_loss: Share of all packets that the peer has missed, 0 to 1.
+        round_trip_ms: To the peer and back; None before it is known.
+    """
+
+    def __init__(self) -> None:
+        self.bitrate = 0
+        self.packet_loss = 0.0
+        self.round_trip_ms: float | None = None
+
+    async def follow(self, sender: RTCRtpSender) -> None:
+        """Ask once a second, until cancelled."""
+        loop = asyncio.get_running_loop()
+        bytes_before, asked_at = 0, loop.time()
+        while True:
+            await asyncio.sleep(_FIGURES_EVERY_S)
+            report = list((await sender.getStats()).values())
+            sent = next((stats for stats in report if isinstance(stats, RTCOutboundRtpStreamStats)), None)
+            if sent is None:
+                continue
+            now = loop.time()
+            self.bitrate = round((sent.bytesSent - bytes_before) * 8 / (now - asked_at))
+            bytes_before, asked_at = sent.bytesSent, now
+            for stats in report:
+                if isinstance(stats, RTCRemoteInboundRtpStreamStats):
+                    self.packet_loss = round(max(0, stats.packetsLost) / max(1, sent.packetsSent), 4)
+                    if stats.roundTripTime:
+                        self.round_trip_ms = round(stats.roundTripTime * 1000, 2)
 
 
 async def _set_offer(connection: RTCPeerConnection, sdp: str) -> None:

@@ -160,7 +160,7 @@ def parse(payload: bytes) -> Message:
             raise SignalingError(f"A signalling message has the unknown type {str(kind)[:40]!r}.")
 
 
-def take_out_candidates(sdp: str) -> tuple[str, tuple[Candidate, ...]]:
+def strip_candidates(sdp: str) -> tuple[str, tuple[Candidate, ...]]:
     """Split an offer into the description and the candidates it carries.
 
     A hidden (``.local``) candidate inside a description would hold up the answer until its name is resolved. The

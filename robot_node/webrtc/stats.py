@@ -1,21 +1,57 @@
-"""What happened in streaming: totals since the start, the open sessions, the last ones that ended. Without aiortc.
+"""Statistics of streaming: totals since the start, the open sessions, the last ones that ended, and why.
 
-Counted here, shown elsewhere: by ``get_status``, by whoever exports metrics.
+Counted here, shown by ``get_status`` and by the metrics. Needs no media stack.
 """
 
 from __future__ import annotations
 
+import enum
 import itertools
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from robot_node.webrtc.session_end import SessionEnd
-
 _KEPT_SESSIONS = 16
 
 TOO_MANY_VIEWERS = "too_many_viewers"
 """The one reason for which an offer does not become a session."""
+
+
+class Cause(enum.Enum):
+    """Why a session ended."""
+
+    TERMINATED = "terminated by the viewer"
+    CLOSED = "closed by the viewer"
+    VANISHED = "the viewer has vanished"
+    NOT_CONNECTED = "no connection came about"
+    FAILED = "the connection failed"
+    REFUSED = "the offer cannot be used"
+    REPLACED = "replaced by a new offer"
+    LEAVING = "the robot is leaving"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionEnd:
+    """How a session ended.
+
+    Attributes:
+        cause: Why.
+        reason: The same for people, as one sentence.
+        connected: It had been connected.
+        frames_sent: Frames handed to the network.
+        frames_dropped: Frames that this viewer lost because it was behind.
+    """
+
+    cause: Cause
+    reason: str
+    connected: bool = False
+    frames_sent: int = 0
+    frames_dropped: int = 0
+
+    @property
+    def worth_telling(self) -> bool:
+        """The viewer does not know yet; after a new offer, it would take the message for the new session's end."""
+        return self.cause not in {Cause.TERMINATED, Cause.CLOSED, Cause.REPLACED}
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from robot_node.webrtc.signaling import (
     offering_client,
     offers_filter,
     parse,
-    take_out_candidates,
+    strip_candidates,
 )
 
 M = TypeVar("M", bound=Message)
@@ -72,7 +72,7 @@ class MediaBackend:
         for track in tracks:
             self.rtc.addTrack(track)
         sdp = offer.sdp if self.decodes_h264 else offer.sdp.replace("packetization-mode=1", "packetization-mode=0")
-        sdp = sdp if with_addresses else take_out_candidates(sdp)[0]
+        sdp = sdp if with_addresses else strip_candidates(sdp)[0]
         await self.rtc.setRemoteDescription(RTCSessionDescription(sdp, "offer"))
         await self.rtc.setLocalDescription()
         return self.rtc.localDescription.sdp
@@ -119,7 +119,7 @@ class MediaBackend:
 
 def without_candidates(sdp: str) -> tuple[str, tuple[Candidate, ...]]:
     """An answer whose candidates travel by themselves."""
-    return take_out_candidates(sdp)
+    return strip_candidates(sdp)
 
 
 @contextlib.asynccontextmanager

@@ -23,7 +23,7 @@ from robot_node.webrtc.signaling import (
     encode,
     offers_topic,
     parse,
-    take_out_candidates,
+    strip_candidates,
 )
 from tests.webrtc.conftest import SERVER_ID
 
@@ -78,7 +78,7 @@ class Peer:
         if codec is not None:
             prefer_with_retransmission(transceiver, codec)
         await self.rtc.setLocalDescription()
-        return take_out_candidates(self.rtc.localDescription.sdp)
+        return strip_candidates(self.rtc.localDescription.sdp)
 
     async def offer(self, *, codec: VideoCodec | None = VideoCodec.H264) -> str:
         """Offer with the candidates inside, and take the answer."""
@@ -90,7 +90,7 @@ class Peer:
         """Receive the answer and apply it, if need be without the addresses in it."""
         sdp = (await self.receive(Answer)).sdp
         await self.rtc.setRemoteDescription(
-            RTCSessionDescription(sdp if with_addresses else take_out_candidates(sdp)[0], "answer")
+            RTCSessionDescription(sdp if with_addresses else strip_candidates(sdp)[0], "answer")
         )
         return sdp
 

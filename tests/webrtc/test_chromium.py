@@ -21,7 +21,7 @@ from robot_node.webrtc.signaling import (
     answers_topic,
     offers_topic,
     parse,
-    take_out_candidates,
+    strip_candidates,
 )
 from tests.waiting import eventually
 from tests.webrtc.conftest import SERVER_ID, Robot
@@ -170,7 +170,7 @@ async def test_chromium_plays_the_picture_with_hidden_addresses(robot: Robot, tm
     assert candidates
     assert all(candidate.hidden for candidate in candidates)
     offers = [message for message in viewer.sent if isinstance(message, Offer)]
-    assert [take_out_candidates(offer.sdp)[1] for offer in offers] == [()]
+    assert [strip_candidates(offer.sdp)[1] for offer in offers] == [()]
 
 
 async def test_chromium_without_trickle_plays_the_picture_too(robot: Robot, tmp_path: Path) -> None:
@@ -179,7 +179,7 @@ async def test_chromium_without_trickle_plays_the_picture_too(robot: Robot, tmp_
         assert_shows_the_scene(await look(viewer.page))
     (offer,) = viewer.sent
     assert isinstance(offer, Offer)
-    candidates = take_out_candidates(offer.sdp)[1]
+    candidates = strip_candidates(offer.sdp)[1]
     assert candidates
     assert all(candidate.hidden for candidate in candidates)
 

@@ -25,7 +25,7 @@ from robot_node.webrtc.signaling import (
     offers_filter,
     offers_topic,
     parse,
-    take_out_candidates,
+    strip_candidates,
     username_fragments,
 )
 
@@ -79,9 +79,9 @@ def test_json_is_a_message_or_a_signaling_error(kind: str, data: object, reason:
 
 @given(st.text(alphabet="ma=candidate:end-of- \r\n0123", max_size=300))
 def test_taking_out_candidates_leaves_none(sdp: str) -> None:
-    kept, candidates = take_out_candidates(sdp)
+    kept, candidates = strip_candidates(sdp)
     assert "\na=candidate:" not in "\n" + kept
-    assert take_out_candidates(kept) == (kept, ())
+    assert strip_candidates(kept) == (kept, ())
     assert all(candidate.sdp_mline_index is not None for candidate in candidates)
 
 
@@ -144,7 +144,7 @@ def test_hidden_addresses_are_recognised() -> None:
 
 def test_candidates_inside_an_offer_keep_their_section() -> None:
     sdp = f"v=0\r\nm=audio 9\r\na={HOST}\r\na=mid:0\r\nm=video 9\r\na={HIDDEN}\r\na=end-of-candidates\r\na=mid:1\r\n"
-    kept, candidates = take_out_candidates(sdp)
+    kept, candidates = strip_candidates(sdp)
     assert kept == "v=0\r\nm=audio 9\r\na=mid:0\r\nm=video 9\r\na=mid:1\r\n"
     assert candidates == (Candidate(HOST, sdp_mline_index=0), Candidate(HIDDEN, sdp_mline_index=1))
 

@@ -6,9 +6,8 @@ import pytest
 
 from robot_node.apps.private_broker import PrivateBroker
 from robot_node.settings.root import WebRtcSettings
-from robot_node.webrtc.session_end import Cause, SessionEnd
 from robot_node.webrtc.signaling import Offer, Terminated
-from robot_node.webrtc.stats import SessionStats, Statistics, StreamingStats
+from robot_node.webrtc.stats import Cause, SessionEnd, SessionStats, Statistics, StreamingStats
 from tests.waiting import eventually
 from tests.webrtc.conftest import Robot, running_robot
 from tests.webrtc.peer import peer

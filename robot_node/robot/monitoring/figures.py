@@ -17,9 +17,8 @@ from robot_node.core.counters import Counters, Distribution, Link, Outcome
 from robot_node.core.state import CallState, CameraState, Device
 from robot_node.devices.board import BoardReadings, Throttling
 from robot_node.robot.robot import Body
-from robot_node.webrtc.call_end import CallCause
-from robot_node.webrtc.session_end import Cause
-from robot_node.webrtc.stats import TOO_MANY_VIEWERS, StreamingStats
+from robot_node.webrtc.call_control import CallCause
+from robot_node.webrtc.stats import TOO_MANY_VIEWERS, Cause, StreamingStats
 
 END_REASONS = (*(cause.name.lower() for cause in Cause), TOO_MANY_VIEWERS)
 """Every reason for which a viewer's offer or session is over."""
