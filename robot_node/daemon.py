@@ -91,7 +91,7 @@ async def run(
         face = Face(
             display,
             state,
-            expressions=settings.face.known(settings.display),
+            expressions=settings.face.all_expressions(settings.display),
             care=settings.display.care(),
             seed=zlib.crc32(settings.robot.server_id.encode()),  # two robots side by side don't blink together
         )
@@ -115,7 +115,7 @@ async def run(
         plugins = await open_plugins(
             (
                 DeviceContext(name, table, platform, state, events, notifier.resource_updated)
-                for name, table in settings.devices.wanted.items()
+                for name, table in settings.devices.tables.items()
             ),
             devices,
         )
@@ -184,7 +184,7 @@ async def _make_server(settings: Settings, body: Body, notifier: Notifier) -> tu
     """The robot's MCP server, guarded and measured, and what its presence says of its rules."""
     robot = settings.robot
     server = build_server(body, name=robot.server_name, description=robot.description, notifier=notifier)
-    if settings.access.gives_by_name(SET_LOG_LEVEL):
+    if settings.access.grants_by_name(SET_LOG_LEVEL):
         offer_log_levels(server)
     policy = await guarded(server, settings.access)
     body.counters.register_tools(tool.name for tool in await server.list_tools())

@@ -277,7 +277,7 @@ def face(
     configure_logging(LogSettings(level="warning"))
     settings = load_settings(config)
     size = (settings.display.width, settings.display.height)
-    expressions = settings.face.known(settings.display)
+    expressions = settings.face.all_expressions(settings.display)
     if gallery is not None:
         face_command.save_gallery(gallery, expressions=expressions, size=size)
     if gif is not None:

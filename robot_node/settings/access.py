@@ -1,14 +1,14 @@
-"""The settings of who may do what with the robot, and how often. See docs/access.md."""
+"""Access settings: roles, human-only tools, confirmation, rate limits. See docs/access.md."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, field_validator, model_validator
 
-from robot_node.settings.section import Section
+from robot_node.settings.section import Section, refused
 
 TOOLS = (
     "control_camera",
@@ -29,10 +29,9 @@ TOOLS = (
     "stop_all",
     "set_log_level",
 )
-"""Every tool that a robot may have by itself; which of them it has depends on its hardware and settings.
+"""Every built-in tool; which of them a robot has depends on its hardware and settings.
 
-Devices of other packages bring more, which are known only when they are loaded
-(:func:`robot_node.tools.access.guarded`).
+Devices of other packages add tools, known once they are loaded (:func:`robot_node.tools.access.guarded`).
 """
 
 METHODS = (
@@ -49,7 +48,7 @@ METHODS = (
     "completion/complete",
     "logging/setLevel",
 )
-"""The methods of MCP that a role may allow; the handshake and ping are everybody's."""
+"""The methods of MCP that a role may allow; handshake and ping are always allowed."""
 
 Names = Literal["all"] | tuple[str, ...]
 
@@ -63,7 +62,7 @@ def _known(names: Iterable[str], known: tuple[str, ...], kind: str) -> tuple[str
 
 
 class RoleSettings(Section):
-    """What clients in a role may do."""
+    """Permissions of a role's clients."""
 
     description: Annotated[str, Field(max_length=500)] = ""
     allowed_methods: Names = "all"
@@ -113,7 +112,7 @@ BUILT_IN_ROLES = {
         description="Everything but the tools that are for people only.", allowed_tools="all", allowed_resources="all"
     ),
 }
-"""The roles that exist without being configured. A configured one of the same name takes the place of a built-in."""
+"""The roles that exist by default. A configured role of the same name replaces a built-in one."""
 
 
 class ClientRole(Section):
@@ -124,7 +123,7 @@ class ClientRole(Section):
 
 
 class AccessSettings(Section):
-    """Who may do what, and how often. Without being configured everybody may do everything."""
+    """Who may do what, and how often. By default everybody may do everything."""
 
     roles: dict[str, RoleSettings] = Field(default={})
     default_role: str = "admin"
@@ -143,36 +142,30 @@ class AccessSettings(Section):
                 raise ValueError(f"{name[:80]!r} cannot be a role's name: use letters, digits, '_' and '-'")
         return value
 
-    @field_validator("default_role")
-    @classmethod
-    def _known_role(cls, value: str, info: ValidationInfo) -> str:
-        _known((value,), _role_names(info), "role")
-        return value
+    @model_validator(mode="after")
+    def _known_roles(self) -> Self:
+        roles = self.all_roles()
+        named = {"default_role": self.default_role}
+        named |= {f"clients.{number}.role": client.role for number, client in enumerate(self.clients)}
+        unknown = {key: name for key, name in named.items() if name not in roles}
+        if unknown:
+            there_are = f"there are: {', '.join(roles)}"
+            raise refused({key: f"there is no role {name[:80]!r}; {there_are}" for key, name in unknown.items()})
+        return self
 
-    @field_validator("clients")
-    @classmethod
-    def _known_roles(cls, value: tuple[ClientRole, ...], info: ValidationInfo) -> tuple[ClientRole, ...]:
-        _known((client.role for client in value), _role_names(info), "role")
-        return value
-
-    def gives_by_name(self, tool: str) -> bool:
-        """Whether some role has that tool because it is named, and not because it has all."""
+    def grants_by_name(self, tool: str) -> bool:
+        """Whether a role lists this tool by name: "all" does not count."""
         return any(role.allowed_tools != "all" and tool in role.allowed_tools for role in self.all_roles().values())
 
     def all_roles(self) -> dict[str, RoleSettings]:
-        """The roles by name, built-in ones included."""
+        """All roles by name, the built-in ones included."""
         return BUILT_IN_ROLES | self.roles
 
     def named_tools(self) -> Iterator[tuple[str, str]]:
-        """Every tool that is named somewhere, behind the key of the setting."""
+        """Yield each mention of a tool: key of the setting, name of the tool."""
         for name, role in self.roles.items():
             if role.allowed_tools != "all":
                 yield from ((f"access.roles.{name}.allowed_tools", tool) for tool in role.allowed_tools)
         yield from (("access.people_only_tools", tool) for tool in self.people_only_tools)
         yield from (("access.confirm_tools", tool) for tool in self.confirm_tools)
         yield from (("access.tool_calls_per_minute", tool) for tool in self.tool_calls_per_minute)
-
-
-def _role_names(info: ValidationInfo) -> tuple[str, ...]:
-    configured: dict[str, Any] = info.data.get("roles", {})  # without them when they are wrong, which is said there
-    return (*BUILT_IN_ROLES, *(name for name in configured if name not in BUILT_IN_ROLES))

@@ -1,4 +1,4 @@
-"""Secrets that systemd hands to the service as files, which no other user can read (systemd.exec(5), "Credentials")."""
+"""Secrets that systemd passes to the service as files (systemd.exec(5), "Credentials")."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ class Credential:
     """A setting that may come as a credential.
 
     Attributes:
-        name: The credential's, which is that of its file.
+        name: Name of the credential and its file.
         section: The setting's section.
         key: The setting's key.
-        is_path: The setting is the path of a file, and not what the file holds.
-        is_list: The setting is a list: each line of the file is one of its values.
+        is_path: The setting is the path of the file, not its content.
+        is_list: The setting is a list, a line of the file for each value.
     """
 
     name: str
@@ -35,21 +35,21 @@ CREDENTIALS = (
     Credential("client-key-password", "broker", "key_password"),
     Credential("ice-servers", "webrtc", "ice_servers", is_list=True),
 )
-"""Those that the unit loads (``LoadCredential=`` in systemd/robot-node.service)."""
+"""The credentials that the unit loads (``LoadCredential=`` in systemd/robot-node.service)."""
 
 
 def credential_name(section: str, key: str) -> str:
-    """Name of the credential that gives a setting; empty when there is none."""
+    """Name of the credential of a setting; empty when it has none."""
     return next((known.name for known in CREDENTIALS if (known.section, known.key) == (section, key)), "")
 
 
 def read_credentials(environment: Mapping[str, str] = os.environ) -> dict[str, dict[str, str | list[str]]]:
     """Read the settings that come as credentials, by section and key.
 
-    An empty one counts as not given: the unit falls back to that when there is no such secret.
+    An empty file counts as absent: the unit's default for a credential that is not configured.
 
     Args:
-        environment: Where systemd names the directory, ``CREDENTIALS_DIRECTORY``; without it there are none.
+        environment: Holds ``CREDENTIALS_DIRECTORY``, set by systemd; without it there are no credentials.
 
     Raises:
         SettingsError: a credential cannot be read.
@@ -59,7 +59,7 @@ def read_credentials(environment: Mapping[str, str] = os.environ) -> dict[str, d
     for credential in CREDENTIALS if directory else ():
         file = Path(directory, credential.name)
         try:
-            # What an editor or echo has written ends with a line feed, which belongs to no secret.
+            # Editors and echo end a file with a line feed, which is not part of the secret.
             secret = file.read_text(encoding="utf-8").removesuffix("\n")
         except FileNotFoundError:
             continue

@@ -12,7 +12,7 @@ from robot_node.face.care import Care, Night
 from robot_node.face.custom import with_custom
 from robot_node.face.shapes import Expression
 from robot_node.settings.pins import Claims
-from robot_node.settings.section import Section
+from robot_node.settings.section import NUMBER_FROM_TEXT, Section
 
 
 class CameraSettings(Section):
@@ -26,7 +26,7 @@ class CameraSettings(Section):
     frame_rate: Annotated[int, Field(ge=1, le=60)] = 30
     bitrate: Annotated[int, Field(ge=100_000, le=25_000_000)] = 2_000_000
     keyframe_interval_s: Annotated[float, Field(gt=0, le=60)] = 10.0
-    rotate: Literal[0, 180] = 0
+    rotate: Annotated[Literal[0, 180], NUMBER_FROM_TEXT] = 0
     off_when_unwatched_s: Annotated[float, Field(ge=0, le=86_400)] = 0.0
     restart_after_s: Annotated[float, Field(ge=1, le=600)] = 5.0
 
@@ -37,15 +37,17 @@ class DisplaySettings(Section):
     driver: Literal["ssd1306", "sh1106", "none"] = "ssd1306"
     interface: Literal["i2c", "spi"] = "i2c"
     bus: Annotated[int, Field(ge=0, le=32)] = 1
-    address: Annotated[int, Field(ge=0x08, le=0x77)] = 0x3C
+    address: Annotated[int, Field(ge=0x08, le=0x77), NUMBER_FROM_TEXT] = 0x3C
     spi_port: Annotated[int, Field(ge=0, le=7)] = 0
     spi_device: Annotated[int, Field(ge=0, le=7)] = 0
-    spi_hz: Literal[500_000, 1_000_000, 2_000_000, 4_000_000, 8_000_000, 16_000_000] = 8_000_000
+    spi_hz: Annotated[Literal[500_000, 1_000_000, 2_000_000, 4_000_000, 8_000_000, 16_000_000], NUMBER_FROM_TEXT] = (
+        8_000_000
+    )
     dc_pin: Annotated[int, Field(ge=0, le=27)] = 24
     reset_pin: Annotated[int, Field(ge=0, le=27)] = 25
-    width: Literal[128] = 128
-    height: Literal[32, 64] = 64
-    rotate: Literal[0, 180] = 0
+    width: Annotated[Literal[128], NUMBER_FROM_TEXT] = 128
+    height: Annotated[Literal[32, 64], NUMBER_FROM_TEXT] = 64
+    rotate: Annotated[Literal[0, 180], NUMBER_FROM_TEXT] = 0
     contrast: Annotated[int, Field(ge=0, le=255)] = 255
     night: str = ""
     night_contrast: Annotated[int, Field(ge=0, le=255)] = 0
@@ -64,19 +66,19 @@ class DisplaySettings(Section):
         if self.driver == "none":
             return
         if self.interface == "spi":
-            yield "display.dc_pin", self.dc_pin
-            yield "display.reset_pin", self.reset_pin
             if self.spi_port == 0:
                 for gpio in (7, 8):
                     yield "the SPI bus of [display] (dtparam=spi=on takes both chip selects)", gpio
                 for gpio in (9, 10, 11):
                     yield "the SPI bus of [display]", gpio
+            yield "display.dc_pin", self.dc_pin
+            yield "display.reset_pin", self.reset_pin
         elif self.bus == 1:
             for gpio in (2, 3):
                 yield "the I2C bus of [display]", gpio
 
     def care(self) -> Care:
-        """How the display is spared."""
+        """The settings of dimming, switching off and burn-in protection."""
         return Care(
             contrast=self.contrast,
             night=Night.parse(self.night) if self.night else None,
@@ -87,15 +89,15 @@ class DisplaySettings(Section):
 
 
 class FaceSettings(Section):
-    """What the face can show beside, or instead of, what it brings."""
+    """Expressions of one's own, and changes to the built-in ones."""
 
     expressions: dict[str, dict[str, Any]] = Field(default={})
 
-    def known(self, display: DisplaySettings) -> Mapping[str, Expression]:
-        """Everything that the face can show.
+    def all_expressions(self, display: DisplaySettings) -> Mapping[str, Expression]:
+        """The built-in expressions with the configured changes and additions, by name.
 
         Args:
-            display: What it must fit.
+            display: Its size limits them.
 
         Raises:
             SettingsError: an expression cannot be used; says which, and why.
@@ -104,7 +106,7 @@ class FaceSettings(Section):
 
 
 class AudioSettings(Section):
-    """Microphone and loudspeaker. Without being asked for, nothing is heard and nothing is played."""
+    """Microphone and loudspeaker; neither by default."""
 
     microphone: Annotated[str, Field(min_length=1)] = "none"
     loudspeaker: Annotated[str, Field(min_length=1)] = "none"
@@ -115,7 +117,7 @@ class AudioSettings(Section):
 
 
 class VoiceSettings(Section):
-    """Speech. Without being asked for, the robot says nothing."""
+    """Speech synthesis; none by default."""
 
     engine: Annotated[str, Field(min_length=1, max_length=64)] = "none"
     language: Annotated[str, Field(pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$", max_length=64)] = "en"
@@ -124,7 +126,7 @@ class VoiceSettings(Section):
 
 
 class HearingSettings(Section):
-    """Speech recognition. Without being asked for, nothing that is said is understood."""
+    """Speech recognition; none by default."""
 
     engine: Annotated[str, Field(min_length=1, max_length=64)] = "none"
     source: Literal["microphone", "viewer", "both"] = "microphone"

@@ -12,7 +12,7 @@ Level = Literal["debug", "info", "warning", "error"]
 
 
 class LogSettings(Section):
-    """How much to say of what, and how."""
+    """Log levels, format and limits."""
 
     level: Level = "info"
     mqtt: Level | None = None

@@ -1,13 +1,13 @@
-"""The settings of what is on the robot's pins: privacy, outputs, inputs. See docs/pins.md."""
+"""The settings of the robot's pins: privacy, outputs, inputs. See docs/pins.md."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints, ValidationInfo, field_validator, model_validator
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
-from robot_node.settings.section import Section
+from robot_node.settings.section import Section, refused
 
 Gpio = Annotated[int, Field(ge=0, le=27)]
 """Number of a GPIO, not of a pin on the header."""
@@ -15,7 +15,7 @@ Gpio = Annotated[int, Field(ge=0, le=27)]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
 
 Claims = Iterator[tuple[str, int]]
-"""Who uses a GPIO, and which."""
+"""Users of GPIOs: the setting, and the GPIO's number."""
 
 
 class PrivacySettings(Section):
@@ -60,7 +60,7 @@ class RgbLedSettings(Section):
 
 
 class BuzzerSettings(Section):
-    """A buzzer that sounds while it has power."""
+    """An active buzzer, which sounds while it has power."""
 
     kind: Literal["buzzer"]
     pin: Gpio
@@ -73,7 +73,7 @@ class BuzzerSettings(Section):
 
 
 class ServoSettings(Section):
-    """A servo: what its pulses mean, how far and how fast it may turn."""
+    """A servo: pulse widths, range and speed."""
 
     kind: Literal["servo"]
     pin: Gpio
@@ -106,21 +106,15 @@ class ServoSettings(Section):
             raise ValueError("the shorter pulse comes first; to turn the other way round, swap the angles")
         return value
 
-    @field_validator("limits")
-    @classmethod
-    def _within_angles(cls, value: tuple[float, float] | None, info: ValidationInfo) -> tuple[float, float] | None:
-        angles = info.data.get("angles")
-        if value and angles and not min(angles) <= value[0] < value[1] <= max(angles):
-            raise ValueError(f"must be two rising angles within {min(angles):g} to {max(angles):g}")
-        return value
-
-    @field_validator("start_angle")
-    @classmethod
-    def _within_limits(cls, value: float, info: ValidationInfo) -> float:
-        limits = info.data.get("limits") or info.data.get("angles")
-        if limits and not min(limits) <= value <= max(limits):
-            raise ValueError(f"must be within {min(limits):g} to {max(limits):g}")
-        return value
+    @model_validator(mode="after")
+    def _within_limits(self) -> Self:
+        low, high = min(self.angles), max(self.angles)
+        if self.limits and not low <= self.limits[0] < self.limits[1] <= high:
+            raise refused({"limits": f"must be two rising angles within {low:g} to {high:g}"})
+        low, high = self.range
+        if not low <= self.start_angle <= high:
+            raise refused({"start_angle": f"must be within {low:g} to {high:g}"})
+        return self
 
 
 class MotorSettings(Section):
@@ -139,7 +133,7 @@ class MotorSettings(Section):
 
 
 class SwitchInputSettings(Section):
-    """Something that is either active or not."""
+    """A digital input."""
 
     kind: Literal["button", "switch", "motion_sensor", "line_sensor", "touch_sensor"]
     pin: Gpio
@@ -158,9 +152,9 @@ class SwitchInputSettings(Section):
         return self.active_high if self.pull_in_use == "none" else self.pull_in_use == "down"
 
     @model_validator(mode="after")
-    def _pulled_to_what_is_not_active(self) -> SwitchInputSettings:
+    def _pulled_to_the_inactive_level(self) -> Self:
         if not self.active_high and self.pull_in_use != "none":
-            raise ValueError('active_high = false is for pull = "none"; what is pulled up is active when low anyway')
+            raise refused({"active_high": 'false is for pull = "none"; an input that is pulled up is active when low'})
         return self
 
     def gpios(self) -> Iterable[int]:
@@ -189,34 +183,26 @@ InputSettings = Annotated[SwitchInputSettings | DistanceInputSettings, Field(dis
 
 
 class PinsSettings(Section):
-    """What is on the pins, by name; nothing by default."""
+    """Outputs and inputs by name; none by default."""
 
     outputs: dict[Name, OutputSettings] = Field(default={})
     inputs: dict[Name, InputSettings] = Field(default={})
     pan: str = ""
     tilt: str = ""
 
-    @field_validator("inputs")
-    @classmethod
-    def _one_name_each(cls, value: dict[str, InputSettings], info: ValidationInfo) -> dict[str, InputSettings]:
-        if both := sorted(set(value) & set(info.data.get("outputs", ()))):
-            raise ValueError(f"an input and an output have the same name: {', '.join(both)}")
-        return value
-
-    @field_validator("pan", "tilt")
-    @classmethod
-    def _servo(cls, value: str, info: ValidationInfo) -> str:
-        if value and not isinstance(info.data.get("outputs", {}).get(value), ServoSettings):
-            raise ValueError(f"there is no servo {value!r} in pins.outputs")
-        return value
-
-    @field_validator("tilt")
-    @classmethod
-    def _both_or_none(cls, value: str, info: ValidationInfo) -> str:
-        pan = info.data.get("pan", "")
-        if bool(value) != bool(pan) or (value and value == pan):
-            raise ValueError("pan and tilt name two different servos, or none")
-        return value
+    @model_validator(mode="after")
+    def _consistent_names(self) -> Self:
+        reasons = {}
+        if both := sorted(self.inputs.keys() & self.outputs.keys()):
+            reasons["inputs"] = f"an input and an output have the same name: {', '.join(both)}"
+        for key, name in (("pan", self.pan), ("tilt", self.tilt)):
+            if name and not isinstance(self.outputs.get(name), ServoSettings):
+                reasons[key] = f"there is no servo {name!r} in pins.outputs"
+        if not reasons and (bool(self.pan) != bool(self.tilt) or (self.pan and self.pan == self.tilt)):
+            reasons["tilt"] = "pan and tilt name two different servos, or none"
+        if reasons:
+            raise refused(reasons)
+        return self
 
     def claims(self) -> Claims:
         """The GPIOs in use."""
@@ -230,14 +216,12 @@ class PinsSettings(Section):
                     yield f"pins.{section}.{name}", gpio
 
 
-def refuse_pins_used_twice(claims: Iterable[tuple[str, int]]) -> None:
-    """Check that each GPIO has one user.
-
-    Raises:
-        ValueError: One has two; names both.
-    """
+def pins_used_twice(claims: Iterable[tuple[str, int]]) -> dict[str, str]:
+    """The settings whose GPIO has another user already, and why each is refused."""
     users: dict[int, str] = {}
+    reasons: dict[str, str] = {}
     for user, gpio in claims:
         if gpio in users:
-            raise ValueError(f"GPIO{gpio} is used twice: by {users[gpio]} and by {user}")
-        users[gpio] = user
+            reasons[user] = f"GPIO{gpio} is used twice: by {users[gpio]} and by {user}"
+        users.setdefault(gpio, user)
+    return reasons

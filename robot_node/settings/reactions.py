@@ -1,9 +1,9 @@
-"""The settings of what the robot does by itself: when something happens, then it shows or moves something."""
+"""The settings of the robot's reactions: when something happens, it shows, says or moves something."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import Annotated, Literal
+from collections.abc import Collection, Iterator
+from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
@@ -11,12 +11,10 @@ from robot_node.settings.pins import MotorSettings, OutputSettings, PinsSettings
 from robot_node.settings.section import Section
 
 
-class _Part(Section):
+class When(Section):
+    """The event of a rule: an input, the camera, the privacy switch, viewers, the broker or a call changes."""
+
     model_config = ConfigDict(populate_by_name=True)
-
-
-class When(_Part):
-    """One thing that happens: an input, the camera, the privacy switch, viewers, the broker or a call changes."""
 
     input: str | None = None
     camera: Literal["off", "on", "failed"] | None = None
@@ -27,18 +25,17 @@ class When(_Part):
     is_: Annotated[Literal["active", "inactive"], Field(alias="is")] = "active"
 
     @model_validator(mode="after")
-    def _exactly_one(self) -> When:
-        said = [key for key in _THINGS if getattr(self, key) is not None]
-        if len(said) != 1:
-            raise ValueError(f"must say exactly one of: {', '.join(_THINGS)}")
+    def _exactly_one(self) -> Self:
+        if sum(getattr(self, key) is not None for key in _EVENTS) != 1:
+            raise ValueError(f"must have exactly one of: {', '.join(_EVENTS)}")
         return self
 
 
-_THINGS = ("input", "camera", "privacy", "viewers", "connected", "call")
+_EVENTS = ("input", "camera", "privacy", "viewers", "connected", "call")
 
 
-class Then(_Part):
-    """What the robot does about it."""
+class Then(Section):
+    """The reaction of a rule."""
 
     emotion: str | None = None
     text: Annotated[str, Field(max_length=400)] | None = None
@@ -53,65 +50,58 @@ class Then(_Part):
     stop_all: bool = False
 
     @model_validator(mode="after")
-    def _something(self) -> Then:
+    def _something(self) -> Self:
         if not (self.emotion or self.text is not None or self.say or self.output or self.stop_all):
-            raise ValueError("must say at least one of: emotion, text, say, output, stop_all")
+            raise ValueError("must have at least one of: emotion, text, say, output, stop_all")
         details = (self.on, self.brightness, self.colour, self.angle, self.speed, self.duration_s)
         if self.output is None and any(detail is not None for detail in details):
             raise ValueError("on, brightness, colour, angle, speed and duration_s need an output")
         return self
 
 
-class ReactionRule(_Part):
+class ReactionRule(Section):
     """When this happens, then do that."""
 
     when: When
     then: Then
 
 
-class ReactionSettings(_Part):
+class ReactionSettings(Section):
     """The robot's reactions; none by default."""
 
     rules: Annotated[tuple[ReactionRule, ...], Field(max_length=100)] = ()
 
-    def check(self, emotions: Collection[str], pins: PinsSettings) -> None:
-        """Check that what the rules name is there.
-
-        Raises:
-            ValueError: it isn't; says which rule.
-        """
-        for number, rule in enumerate(self.rules, 1):
-            for kind, name, known in (
-                ("input", rule.when.input, pins.inputs),
-                ("emotion", rule.then.emotion, emotions),
-                ("output", rule.then.output, pins.outputs),
+    def problems(self, emotions: Collection[str], pins: PinsSettings) -> Iterator[tuple[str, str]]:
+        """Yield what the rules name that does not exist, or cannot do what they say: key below the section, reason."""
+        for number, rule in enumerate(self.rules):
+            for key, name, known in (
+                ("when.input", rule.when.input, pins.inputs),
+                ("then.emotion", rule.then.emotion, emotions),
+                ("then.output", rule.then.output, pins.outputs),
             ):
                 if name is not None and name not in known:
                     there_are = f"there are: {', '.join(known)}" if known else "there are none"
-                    raise ValueError(f"rule {number}: there is no {kind} {name!r}; {there_are}")
-            if rule.then.output is not None:
-                _check_output(number, rule.then, pins.outputs[rule.then.output])
+                    yield f"rules.{number}.{key}", f"there is no {key.partition('.')[2]} {name!r}; {there_are}"
+            if rule.then.output in pins.outputs:
+                output = pins.outputs[rule.then.output]
+                yield from ((f"rules.{number}.then{key}", reason) for key, reason in _of_output(rule.then, output))
 
 
-def _check_output(number: int, then: Then, output: OutputSettings) -> None:
+def _of_output(then: Then, output: OutputSettings) -> Iterator[tuple[str, str]]:
     details = ("on", "brightness", "colour", "angle", "speed", "duration_s")
     given = {key for key in details if getattr(then, key) is not None}
     needed, allowed = _DETAILS[output.kind]
     if not needed <= given or not given <= allowed or not given:
-        raise ValueError(
-            f"rule {number}: the {output.kind} {then.output!r} is told {' and '.join(sorted(needed or allowed))}"
-        )
+        yield "", f"the {output.kind} {then.output!r} is told {' and '.join(sorted(needed or allowed))}"
     if isinstance(output, ServoSettings) and then.angle is not None:
         low, high = output.range
         if not low <= then.angle <= high:
-            raise ValueError(f"rule {number}: the servo {then.output!r} turns from {low:g} to {high:g} degrees")
-    if isinstance(output, MotorSettings) and (
-        abs(then.speed or 0) > output.max_speed or (then.duration_s or 0) > output.max_duration_s
-    ):
-        raise ValueError(
-            f"rule {number}: the motor {then.output!r} drives at {output.max_speed:g} and for "
-            f"{output.max_duration_s:g} s at most"
-        )
+            yield ".angle", f"the servo {then.output!r} turns from {low:g} to {high:g} degrees"
+    if isinstance(output, MotorSettings):
+        if abs(then.speed or 0) > output.max_speed:
+            yield ".speed", f"the motor {then.output!r} drives at {output.max_speed:g} at most"
+        if (then.duration_s or 0) > output.max_duration_s:
+            yield ".duration_s", f"the motor {then.output!r} drives for {output.max_duration_s:g} s at most"
 
 
 _DETAILS = {
@@ -122,4 +112,4 @@ _DETAILS = {
     "servo": (frozenset({"angle"}), frozenset({"angle", "duration_s"})),
     "motor": (frozenset({"speed", "duration_s"}), frozenset({"speed", "duration_s"})),
 }
-"""What a rule must and may tell each kind of output."""
+"""The keys that a rule for each kind of output must have, and those that it may have."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import platform
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -18,16 +18,12 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    ValidationInfo,
     field_validator,
     model_validator,
 )
-from pydantic_settings import (
-    BaseSettings,
-    SettingsConfigDict,
-)
 
 from robot_node.core.backoff import Backoff
+from robot_node.errors import SettingsError
 from robot_node.mcp_mqtt.options import ServerLimits
 from robot_node.mqtt.identifiers import is_client_id, is_server_name
 from robot_node.mqtt.types import Broker, parse_address
@@ -41,7 +37,7 @@ from robot_node.settings.devices import (
     VoiceSettings,
 )
 from robot_node.settings.logs import LogSettings
-from robot_node.settings.pins import PinsSettings, PrivacySettings, refuse_pins_used_twice
+from robot_node.settings.pins import PinsSettings, PrivacySettings, pins_used_twice
 from robot_node.settings.reactions import ReactionSettings
 from robot_node.settings.section import Section, refused
 
@@ -99,13 +95,11 @@ class BrokerSettings(Broker):
     @model_validator(mode="after")
     def _usable_credentials(self) -> Self:
         if self.cert_file is not None and not self.tls:
-            raise refused(
-                "cert_file",
-                "a client certificate is shown over TLS only: broker.url must begin with mqtts:// or wss://",
-            )
+            reason = "a client certificate is shown over TLS only: broker.url must begin with mqtts:// or wss://"
+            raise refused({"cert_file": reason})
         for key in ("key_file", "key_password"):
             if getattr(self, key) is not None and self.cert_file is None:
-                raise refused(key, "is the key of a certificate: set broker.cert_file too")
+                raise refused({key: "is the key of a certificate: set broker.cert_file too"})
         if self.password is None and self.password_file is not None:
             # Once, with the settings: a running robot needs no right to read it.
             object.__setattr__(self, "password", _read_password(self.password_file))
@@ -121,7 +115,7 @@ def _read_password(file: Path) -> str:
         return file.read_text(encoding="utf-8").strip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise refused("password_file", f"{file} cannot be read: {reason}") from error
+        raise refused({"password_file": f"{file} cannot be read: {reason}"}) from error
 
 
 class WebRtcSettings(Section):
@@ -188,27 +182,31 @@ class HomeAssistantSettings(Section):
     remove: bool = False
 
     @model_validator(mode="after")
-    def _one_of_both(self) -> HomeAssistantSettings:
+    def _enabled_or_removed(self) -> Self:
         if self.enabled and self.remove:
-            raise ValueError("remove takes the robot out of Home Assistant: set enabled to false for that")
+            raise refused({"remove": "removes the robot from Home Assistant: set enabled to false for that"})
         return self
 
 
 class DevicesSettings(BaseModel):
-    """Devices that other packages bring: a table for each, with the device's own settings."""
+    """Devices of other packages: a table for each, with the device's own settings."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
     @property
-    def wanted(self) -> Mapping[str, Mapping[str, Any]]:
-        """The settings of each device that is asked for."""
+    def tables(self) -> Mapping[str, Mapping[str, Any]]:
+        """The settings of each device, by its name."""
         return self.model_extra or {}
 
     @model_validator(mode="after")
-    def _tables(self) -> DevicesSettings:
-        for name, settings in (self.model_extra or {}).items():
-            if not isinstance(settings, dict):
-                raise ValueError(f"{name} must be a table: [devices.{name}]")  # noqa: TRY004  # pydantic wants it
+    def _tables_only(self) -> Self:
+        reasons = {
+            name: f"must be a table: [devices.{name}]"
+            for name, settings in self.tables.items()
+            if not isinstance(settings, dict)
+        }
+        if reasons:
+            raise refused(reasons)
         return self
 
 
@@ -222,12 +220,8 @@ class SimulationSettings(Section):
     loudspeaker_recording: Path | None = None
 
 
-class Settings(BaseSettings):
-    """All settings of one robot."""
-
-    model_config = SettingsConfigDict(
-        env_prefix=ENV_PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, case_sensitive=False
-    )
+class Settings(Section):
+    """All settings of one robot, a field for each table of the settings file."""
 
     robot: RobotSettings = RobotSettings()
     broker: BrokerSettings = BrokerSettings()
@@ -252,56 +246,37 @@ class Settings(BaseSettings):
     simulation: SimulationSettings = SimulationSettings()
     log: LogSettings = LogSettings()
 
-    @field_validator("face")
-    @classmethod
-    def _drawable(cls, value: FaceSettings, info: ValidationInfo) -> FaceSettings:
-        if isinstance(display := info.data.get("display"), DisplaySettings):
-            value.known(display)
-        return value
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        """Compare sections. Only when each one is right by itself, so that no error follows from another."""
+        reasons = pins_used_twice([*self.display.claims(), *self.privacy.claims(), *self.pins.claims()])
+        try:
+            emotions = tuple(self.face.all_expressions(self.display))
+        except SettingsError as error:
+            reasons["face.expressions"] = str(error)
+        else:
+            problems = self.reactions.problems(emotions, self.pins)
+            reasons.update((f"reactions.{key}", reason) for key, reason in problems)
+        reasons.update((f"hearing.{key}", reason) for key, reason in self._hearing_problems())
+        reasons.update((f"dialer.{key}", reason) for key, reason in self._dialer_problems())
+        if reasons:
+            raise refused(reasons)
+        return self
 
-    @field_validator("privacy")
-    @classmethod
-    def _free_pins(cls, value: PrivacySettings, info: ValidationInfo) -> PrivacySettings:
-        if isinstance(display := info.data.get("display"), DisplaySettings):
-            refuse_pins_used_twice([*display.claims(), *value.claims()])
-        return value
+    def _hearing_problems(self) -> Iterator[tuple[str, str]]:
+        hearing, audio = self.hearing, self.audio
+        if hearing.engine == "none":
+            return
+        if hearing.source != "viewer" and audio.microphone == "none":
+            yield "source", 'there is no microphone to listen to: set audio.microphone, e.g. to "default"'
+        if hearing.source != "microphone" and not (audio.viewer_may_speak and self.webrtc.enabled):
+            yield "source", "viewers cannot speak: set audio.viewer_may_speak and webrtc.enabled to true"
 
-    @field_validator("pins")
-    @classmethod
-    def _one_user_for_each_pin(cls, value: PinsSettings, info: ValidationInfo) -> PinsSettings:
-        display, privacy = info.data.get("display"), info.data.get("privacy")
-        if isinstance(display, DisplaySettings) and isinstance(privacy, PrivacySettings):
-            refuse_pins_used_twice([*display.claims(), *privacy.claims(), *value.claims()])
-        return value
-
-    @field_validator("reactions")
-    @classmethod
-    def _possible(cls, value: ReactionSettings, info: ValidationInfo) -> ReactionSettings:
-        face, display, pins = (info.data.get(section) for section in ("face", "display", "pins"))
-        if isinstance(face, FaceSettings) and isinstance(display, DisplaySettings) and isinstance(pins, PinsSettings):
-            value.check(tuple(face.known(display)), pins)
-        return value
-
-    @field_validator("hearing")
-    @classmethod
-    def _something_to_hear(cls, value: HearingSettings, info: ValidationInfo) -> HearingSettings:
-        audio, webrtc = info.data.get("audio"), info.data.get("webrtc")
-        if value.engine == "none" or not isinstance(audio, AudioSettings) or not isinstance(webrtc, WebRtcSettings):
-            return value
-        if value.source != "viewer" and audio.microphone == "none":
-            raise ValueError('the microphone is to be heard, but there is none: set audio.microphone, e.g. "default"')
-        if value.source != "microphone" and not (audio.viewer_may_speak and webrtc.enabled):
-            raise ValueError("viewers are to be heard: set audio.viewer_may_speak and webrtc.enabled to true")
-        return value
-
-    @field_validator("dialer")
-    @classmethod
-    def _somebody_else_answers(cls, value: DialerSettings, info: ValidationInfo) -> DialerSettings:
-        robot, webrtc = info.data.get("robot"), info.data.get("webrtc")
-        if not value.enabled or robot is None or webrtc is None:
-            return value  # what is wrong with those is said where it stands
+    def _dialer_problems(self) -> Iterator[tuple[str, str]]:
+        backend, webrtc = self.dialer.backend, self.webrtc
+        if not self.dialer.enabled:
+            return
         if not webrtc.enabled:
-            raise ValueError("the robot cannot call while webrtc.enabled is false")
-        if value.backend == robot.server_id or (webrtc.proxy and value.backend == "multimedia_proxy"):
-            raise ValueError(f"the robot would call itself: it answers offers to {value.backend} (webrtc.proxy)")
-        return value
+            yield "enabled", "the robot cannot call while webrtc.enabled is false"
+        if backend == self.robot.server_id or (webrtc.proxy and backend == "multimedia_proxy"):
+            yield "backend", f"the robot would call itself: it answers offers to {backend} (webrtc.proxy)"

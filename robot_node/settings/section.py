@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 
@@ -12,13 +15,27 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
 
-def refused(key: str, reason: str) -> ValidationError:
-    """The error of one key, for validators that compare several.
+def refused(reasons: Mapping[str, str]) -> ValidationError:
+    """The error of a validator that compares several keys.
 
     Args:
-        key: Below the table that is validated; with dots for a nested one.
-        reason: Follows the key.
+        reasons: What is wrong with each, by key: below the table that is validated, with dots for nested tables.
     """
-    error = PydanticCustomError("refused", "{reason}", {"reason": reason})
-    details = InitErrorDetails(type=error, loc=tuple(key.split(".")), input=None)
-    return ValidationError.from_exception_data(key, [details])
+    errors = [
+        InitErrorDetails(
+            type=PydanticCustomError("refused", "{reason}", {"reason": reason}), loc=tuple(key.split(".")), input=None
+        )
+        for key, reason in reasons.items()
+    ]
+    return ValidationError.from_exception_data("settings", errors)
+
+
+def _number(value: Any) -> Any:  # whatever a file or the environment holds
+    try:
+        return int(value, 0) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
+NUMBER_FROM_TEXT = BeforeValidator(_number)
+"""For a choice of numbers, and for numbers that are written as 0x3C: the environment has nothing but text."""

@@ -1,54 +1,81 @@
-"""The tree of settings: which keys a table has, and where a value stands that was refused."""
+"""The tree of settings as a JSON schema: which keys a table has, and where a refused value stands in the file."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from robot_node.settings.root import Settings
 
-Node = Mapping[str, Any]
-"""A part of a JSON schema."""
+_Node = Mapping[str, Any]
+_OF_A_NAME = "[key]"  # how pydantic says that it is the name that is wrong, and not what stands there
 
 
-@cache
-def _schema() -> Node:
-    return Settings.model_json_schema()
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a value stands.
+
+    Attributes:
+        path: Its keys, as they stand in the settings file.
+        keys: The keys of the table that stands there.
+        beside: The keys of the table that it stands in.
+        kinds: Which kinds of table may stand there, where there are several.
+        is_name: The name is meant, not the value.
+    """
+
+    path: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+    is_name: bool = False
 
 
 def keys(*path: str) -> tuple[str, ...]:
-    """The keys of a table, e.g. of ``keys("camera")``; the sections for no path at all."""
-    return place(path)[1]
+    """The keys of a table, e.g. of ``keys("camera")``; the sections when no path is given."""
+    return place(path).keys
 
 
-def place(loc: Sequence[str | int]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Where a value stands in the settings file, and which keys are known there.
+def place(loc: Iterable[str | int]) -> Place:
+    """Where a value stands that validation refused.
 
     Args:
-        loc: The location of a pydantic error, which also names the kind of a table that is one of several kinds.
+        loc: The location of a pydantic error. It also names the kind of a table that is one of several kinds, which is
+            no key of the file.
     """
-    node, path = _schema(), list[str]()
+    above: _Node = {}
+    node, path, is_name = _schema(), list[str](), False
     for part in loc:
-        kinds = node.get("discriminator", {}).get("mapping", {})
-        if part in kinds:
-            node = _resolved({"$ref": kinds[part]})
+        if part in _kinds(node):
+            node = _resolved({"$ref": _kinds(node)[str(part)]})
+        elif part == _OF_A_NAME:
+            is_name = True
         else:
             path.append(str(part))
-            node = _below(node, part)
-    return tuple(path), tuple(node.get("properties", ()))
+            above, node = node, _below(node, part)
+    here, beside = (tuple(table.get("properties", ())) for table in (node, above))
+    return Place(tuple(path), here, beside, tuple(_kinds(node)), is_name)
 
 
-def _below(node: Node, part: str | int) -> Node:
-    if isinstance(part, int):
-        places = node.get("prefixItems", ())
-        return _resolved(places[part] if part < len(places) else node.get("items", {}))
-    others = (*node.get("patternProperties", {}).values(), node.get("additionalProperties"))
-    child = node.get("properties", {}).get(part, others[0])
-    return _resolved(child) if isinstance(child, Mapping) else {}
+@cache
+def _schema() -> _Node:
+    return Settings.model_json_schema()
 
 
-def _resolved(node: Node) -> Node:
+def _kinds(node: _Node) -> Mapping[str, str]:
+    kinds: Mapping[str, str] = node.get("discriminator", {}).get("mapping", {})
+    return kinds
+
+
+def _below(node: _Node, part: str | int) -> _Node:
+    others: Any = (*node.get("patternProperties", {}).values(), node.get("additionalProperties"), node.get("items"))
+    known: Mapping[str | int, Any] = node.get("properties", dict(enumerate(node.get("prefixItems", ()))))
+    child = known.get(part, next((other for other in others if isinstance(other, Mapping)), None))
+    return _resolved(child) if child else {}
+
+
+def _resolved(node: _Node) -> _Node:
     """A node without references; of several possibilities, the one that is a table or a list."""
     while reference := node.get("$ref"):
         node = _schema()["$defs"][reference.rpartition("/")[2]]

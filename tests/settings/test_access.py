@@ -68,7 +68,10 @@ def test_the_environment_can_describe_it_too(monkeypatch: pytest.MonkeyPatch) ->
     ("text", "complaint"),
     [
         ('default_role = "boss"', "access.default_role: there is no role 'boss'; there are: viewer, operator, admin"),
-        ('clients = [{ client_id = "x", role = "boss" }]', "access.clients: there is no role 'boss'"),
+        (
+            'clients = [{ client_id = "x", role = "boss" }]',
+            "access.clients.0.role: there is no role 'boss'; there are: ",
+        ),
         ('clients = [{ client_id = "", role = "admin" }]', "access.clients.0.client_id: String should have at least 1"),
         ("calls_per_minute = -1", "access.calls_per_minute: Input should be greater than or equal to 0"),
         ("[access.roles.kid]\nallowed_tools = 'some'", 'access.roles.kid.allowed_tools: must be "all" or a list'),

@@ -104,11 +104,11 @@ async def test_the_face_as_resource_is_its_state_and_its_picture(body: Body) -> 
 def test_expressions_from_the_settings_file_are_checked_when_it_is_read(tmp_path: Path) -> None:
     file = tmp_path / "robot.toml"
     file.write_text("[face.expressions.wide]\neyes = { width = 400 }\n")
-    with pytest.raises(SettingsError, match=r"robot\.toml: face: Expression wide: .*width"):
+    with pytest.raises(SettingsError, match=r"robot\.toml: face\.expressions: Expression wide: .*width"):
         load_settings(file)
     file.write_text("[face.expressions.wide]\neyes = { width = 44 }\n")
     settings = load_settings(file)
-    assert "wide" in settings.face.known(settings.display)
+    assert "wide" in settings.face.all_expressions(settings.display)
 
 
 def test_a_night_from_the_settings_file_is_checked(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ NECK_SEES = f'[pins]\noutputs.neck = {{ {SERVO} }}\n[[reactions.rules]]\nwhen = 
         ('[pins.inputs.b]\nkind = "button"\npin = 5\nactive_high = false\n', 'is for pull = "none"'),
         (
             '[[reactions.rules]]\nwhen = { input = "nose" }\nthen = { emotion = "happy" }\n',
-            "rule 1: there is no input 'nose'",
+            "reactions.rules.0.when.input: there is no input 'nose'",
         ),
         ('[[reactions.rules]]\nwhen = { camera = "on" }\nthen = { emotion = "hungry" }\n', "no emotion 'hungry'"),
         ('[[reactions.rules]]\nwhen = { camera = "on" }\nthen = { output = "lamp", on = true }\n', "no output 'lamp'"),
