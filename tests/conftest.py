@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from robot_node.apps.private_broker import PrivateBroker
+from tests.shared_broker import shared_broker, tidy
 
 # A busy machine is no reason to fail; what takes long is measured in benchmarks/.
 settings.register_profile("busy machine", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -22,11 +23,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: not item.path.as_posix().endswith(_LONGEST))
 
 
+everybodys_broker = pytest.fixture(shared_broker, scope="session", name="everybodys_broker")
+
+
 @pytest.fixture
-async def broker() -> AsyncIterator[PrivateBroker]:
-    """A real mosquitto of this test's own, with a WebSocket port."""
-    async with PrivateBroker(websocket_port=0) as private:
-        yield private
+async def broker(request: pytest.FixtureRequest, everybodys_broker: PrivateBroker) -> AsyncIterator[PrivateBroker]:
+    """A real mosquitto with a WebSocket port, without clients and retained messages."""
+    if request.node.get_closest_marker("own_broker"):
+        async with PrivateBroker(websocket_port=0) as private:
+            yield private
+    else:
+        yield everybodys_broker
+        await tidy(everybodys_broker)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -30,6 +30,7 @@ def is_listening(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+@pytest.mark.own_broker
 async def test_it_listens_while_it_runs(broker: PrivateBroker) -> None:
     assert broker.websocket_port
     assert is_listening(broker.port)
@@ -38,6 +39,7 @@ async def test_it_listens_while_it_runs(broker: PrivateBroker) -> None:
     assert not is_listening(broker.port)
 
 
+@pytest.mark.own_broker
 async def test_its_ports_stay_its_own_while_it_is_stopped(broker: PrivateBroker) -> None:
     assert broker.websocket_port
     await broker.stop()

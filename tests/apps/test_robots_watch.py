@@ -115,6 +115,7 @@ async def test_json_lines(broker: PrivateBroker) -> None:
         assert await watch.interrupt() == 0
 
 
+@pytest.mark.own_broker
 async def test_a_broker_that_is_lost_and_comes_back_is_said_on_stderr(broker: PrivateBroker) -> None:
     await publish(broker, KITCHEN, "A robot in the kitchen.")
     async with watching(broker) as watch:

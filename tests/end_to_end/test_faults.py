@@ -59,6 +59,7 @@ async def test_a_robot_that_stood_still_is_missed_and_comes_back(broker: Private
         assert robot.log.count("Next attempt in") <= 4  # of two connections
 
 
+@pytest.mark.own_broker
 async def test_a_call_in_flight_fails_at_once_when_the_broker_is_killed(broker: PrivateBroker, tmp_path: Path) -> None:
     async with running_robot(broker, tmp_path / "robot", {}) as robot:
         await wait_until_online(broker)

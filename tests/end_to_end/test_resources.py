@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 from mcp import Client
 from mcp.client.subscriptions import Subscription
 from mcp.shared.subscriptions import ResourceUpdated
@@ -73,6 +74,7 @@ async def test_an_agent_follows_what_happens(robot: RobotProcess) -> None:
         ]
 
 
+@pytest.mark.own_broker
 async def test_a_broker_that_was_lost_is_told_afterwards(robot: RobotProcess) -> None:
     robot.broker.signal(signal.SIGKILL)
     await robot.broker.stop()

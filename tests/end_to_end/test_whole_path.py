@@ -233,6 +233,7 @@ async def test_the_commands(robot: RobotProcess, footage: Footage, tmp_path: Pat
     await asyncio.to_thread(footage.assert_plays, written)
 
 
+@pytest.mark.own_broker
 async def test_a_broker_restart_is_survived(robot: RobotProcess, footage: Footage) -> None:
     async with agent(robot.broker) as client:
         await client.call_tool("control_camera", {"enabled": True})

@@ -234,6 +234,7 @@ async def test_a_lost_connection_fails_the_pending_calls_at_once(broker: Private
                 await calling
 
 
+@pytest.mark.own_broker
 async def test_a_killed_broker_fails_the_pending_calls_at_once(
     broker: PrivateBroker, address: Broker, toy: Toy
 ) -> None:

@@ -159,6 +159,7 @@ def persistent(folder: Any) -> PrivateBroker:
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL], ids=["stopped", "killed"])
+@pytest.mark.own_broker
 async def test_a_restarted_broker_without_persistence_learns_anew_who_is_online(
     broker: PrivateBroker, address: Broker, toy: Toy, how: signal.Signals
 ) -> None:

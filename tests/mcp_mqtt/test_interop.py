@@ -123,6 +123,7 @@ async def test_its_client_uses_one_client_id_for_all_servers(broker: PrivateBrok
         await eventually(lambda: f"{SERVER_ID} {rpc_topic('emqx-client')}\n" in broker.log)  # given up
 
 
+@pytest.mark.own_broker
 async def test_its_client_opens_its_session_anew_after_a_restart_of_the_broker(broker: PrivateBroker, toy: Toy) -> None:
     async with running(broker, toy) as server:
         async with raw_peer(broker, "emqx-client", will=WILL) as client:

@@ -127,6 +127,7 @@ async def test_waiting_for_one_server(broker: PrivateBroker, address: Broker, to
             assert await followed.wait_for(SERVER_ID) == TOY
 
 
+@pytest.mark.own_broker
 async def test_a_directory_comes_back_after_the_broker_did(broker: PrivateBroker, address: Broker, toy: Toy) -> None:
     async with running(broker, toy) as server, directory(address, backoff=fast_backoff()) as followed:
         await followed.wait_for(SERVER_ID, timeout_s=DEADLINE_S)

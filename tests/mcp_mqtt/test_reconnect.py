@@ -31,6 +31,7 @@ def delays(lines: list[str]) -> list[float]:
     return [float(line.rpartition("Next attempt in ")[2].split()[0]) for line in lines]
 
 
+@pytest.mark.own_broker
 async def test_after_a_killed_broker_presence_is_published_anew_and_a_new_client_works(
     broker: PrivateBroker, address: Broker, toy: Toy
 ) -> None:
@@ -53,6 +54,7 @@ async def test_after_a_killed_broker_presence_is_published_anew_and_a_new_client
             assert (await client.call_tool("add", {"a": 1, "b": 1})).structured_content == {"result": 2}
 
 
+@pytest.mark.own_broker
 async def test_a_broker_that_is_down_at_start_is_waited_for(
     broker: PrivateBroker, toy: Toy, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -109,6 +111,7 @@ async def test_two_servers_with_one_id_warn_and_slow_down_instead_of_fighting(
     assert delays(lines)[-1] > 4 * delays(lines)[0]
 
 
+@pytest.mark.own_broker
 async def test_stopping_while_the_broker_is_down_or_just_lost_is_heard(
     broker: PrivateBroker, toy: Toy, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -78,6 +78,7 @@ async def test_a_server_does_not_hear_itself(broker: PrivateBroker, toy: Toy) ->
     assert len(sent_to_server) == 3  # initialize, initialized, tools/call
 
 
+@pytest.mark.own_broker
 async def test_the_same_id_may_initialise_again_after_the_broker_restarted(broker: PrivateBroker, toy: Toy) -> None:
     async with running(broker, toy) as server:
         async with raw_peer(broker, "agent") as agent:

@@ -25,6 +25,7 @@ async def test_no_broker_is_an_error_that_names_it() -> None:
             pass
 
 
+@pytest.mark.own_broker
 async def test_a_broker_that_never_answers_is_an_error(broker: PrivateBroker) -> None:
     broker.signal(signal.SIGSTOP)
     try:
@@ -45,6 +46,7 @@ async def test_a_broker_that_never_answers_is_an_error(broker: PrivateBroker) ->
         await cancel_and_wait(watch)
 
 
+@pytest.mark.own_broker
 async def test_a_lost_connection_fails_what_is_tried_on_it(broker: PrivateBroker) -> None:
     async with connect(Broker.from_url(broker.url), ONE, ignore) as connection:
         broker.signal(signal.SIGKILL)
@@ -74,6 +76,7 @@ async def _publish_until_lost(connection: Connection) -> None:
             await asyncio.sleep(0.01)  # a kill is noticed when the socket says so
 
 
+@pytest.mark.own_broker
 async def test_a_loss_for_which_nobody_waits_is_not_complained_of(broker: PrivateBroker) -> None:
     complaints: list[str] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context["message"]))

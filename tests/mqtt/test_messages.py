@@ -100,6 +100,7 @@ async def test_a_listener_that_raises_does_not_end_the_connection(
     assert "A message could not be handled" in caplog.text
 
 
+@pytest.mark.own_broker
 async def test_publishing_waits_for_a_broker_that_reads_too_slowly(broker: PrivateBroker) -> None:
     arrived = 0
 
@@ -123,6 +124,7 @@ async def test_publishing_waits_for_a_broker_that_reads_too_slowly(broker: Priva
         await eventually(lambda: arrived == 20)
 
 
+@pytest.mark.own_broker
 async def test_publishing_to_a_slow_broker_fails_when_it_dies(broker: PrivateBroker) -> None:
     async with connect(Broker.from_url(broker.url), ONE, ignore) as connection:
         broker.signal(signal.SIGSTOP)
@@ -133,6 +135,7 @@ async def test_publishing_to_a_slow_broker_fails_when_it_dies(broker: PrivateBro
             await asyncio.wait_for(sending, DEADLINE_S)
 
 
+@pytest.mark.own_broker
 async def test_what_is_not_acknowledged_fails_when_the_broker_dies_and_not_at_the_time_limit(
     broker: PrivateBroker,
 ) -> None:
@@ -146,6 +149,7 @@ async def test_what_is_not_acknowledged_fails_when_the_broker_dies_and_not_at_th
             await asyncio.wait_for(publishing, DEADLINE_S)
 
 
+@pytest.mark.own_broker
 async def test_what_is_never_acknowledged_fails_at_the_time_limit(broker: PrivateBroker) -> None:
     async with connect(Broker(broker.url, connect_timeout_s=0.2), ONE, ignore) as connection:
         broker.signal(signal.SIGSTOP)

@@ -129,6 +129,7 @@ async def test_a_mistake_of_ours_is_not_retried(broker: PrivateBroker) -> None:
         await asyncio.wait_for(recorder.task, DEADLINE_S)
 
 
+@pytest.mark.own_broker
 async def test_a_goodbye_that_a_lost_connection_cuts_short_is_no_complaint(broker: PrivateBroker) -> None:
     complaints: list[str] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context["message"]))
@@ -149,6 +150,7 @@ async def test_a_goodbye_that_a_lost_connection_cuts_short_is_no_complaint(broke
     assert not complaints
 
 
+@pytest.mark.own_broker
 async def test_a_mistake_that_a_lost_connection_brings_to_light_is_not_retried(broker: PrivateBroker) -> None:
     async def serve(_: Connection) -> None:
         try:

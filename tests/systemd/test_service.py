@@ -153,6 +153,7 @@ async def test_a_broker_that_is_down_does_not_keep_the_machine_from_finishing_it
         await asyncio.to_thread(service.systemctl, "stop")
 
 
+@pytest.mark.own_broker
 async def test_neither_a_camera_nor_a_broker_that_hangs_nor_a_viewer_keeps_it_from_stopping(
     machine: Machine, broker: PrivateBroker
 ) -> None:

@@ -321,6 +321,7 @@ async def test_the_backend_s_words_are_handed_on(caller: Caller, backend: MediaB
     await eventually(lambda: caller.messages == words)
 
 
+@pytest.mark.own_broker
 async def test_a_call_outlives_the_broker_and_the_next_one_comes_when_it_is_back(
     caller: Caller, backend: MediaBackend, broker: PrivateBroker
 ) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 
+import pytest
+
 from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mqtt import ConnectOptions, connect
 from tests.waiting import eventually
@@ -12,6 +14,7 @@ from tests.webrtc.peer import peer
 from tests.webrtc.scene import difference, grey_of, read_number
 
 
+@pytest.mark.own_broker
 async def test_sessions_go_on_while_the_broker_is_gone_and_new_ones_come_when_it_is_back(
     robot: Robot, broker: PrivateBroker
 ) -> None:

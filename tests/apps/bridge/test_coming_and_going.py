@@ -144,6 +144,7 @@ async def test_a_robot_that_never_answers_does_not_hold_up_the_others(broker: Pr
             }
 
 
+@pytest.mark.own_broker
 async def test_without_a_broker_the_bridge_runs_says_why_and_recovers(
     broker: PrivateBroker, tmp_path: Path, toy: Toy
 ) -> None:
