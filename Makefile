@@ -1,4 +1,4 @@
-# make demo | make test | make docs | make dist | make setup | make format | make clean
+# make demo | make test | make test-all | make docs | make dist | make setup | make format | make clean
 SHELL := /bin/bash
 PYTHON ?= python3
 SCENE ?= auto
@@ -12,11 +12,12 @@ PAGE_FROM := $(shell find $(CONSOLE)/src $(CONSOLE)/public -type f) $(CONSOLE)/i
 MAKEFLAGS += --jobs=2
 CHECKS := check-console check-types docs check-style check-imports
 
-.PHONY: help setup develop demo test lint docs reference dist audit format clean test-console $(CHECKS)
+.PHONY: help setup develop demo test test-all pytest lint docs reference dist audit format clean test-console $(CHECKS)
 
 help:
 	@echo "make demo     a broker and a simulated robot on this machine; SCENE=clip.mp4 chooses what its camera sees"
-	@echo "make test     lint, types, import contracts, the documentation, and all tests"
+	@echo "make test     lint, types, import contracts, the documentation, and all tests that are quick"
+	@echo "make test-all the same, and what takes long for a reason: a soak, the stranger's walk, leaks, benchmarks"
 	@echo "make docs     the documentation as a site: build/docs/index.html"
 	@echo "make setup    the virtual environment .venv, the console, and the system packages that the demo needs"
 	@echo "make develop  the same, and what tests, documentation and benchmarks need"
@@ -92,9 +93,18 @@ docs: develop
 	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --fresh-env -d build/doctrees docs build/docs
 	@echo "The documentation is in build/docs/index.html"
 
-# The tests wait more than they compute: four at once keep two cores busy. They begin with the longest.
-test: $(CHECKS) test-console
-	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
+# The tests wait more than they compute: five at once keep two cores busy, with the checks beside them.
+PYTEST := $(BIN)/python -m pytest --numprocesses 5 --dist worksteal
+# A test run starts hundreds of processes: without bytecode, each would compile all of robot_node.
+test test-all: export PYTHONDONTWRITEBYTECODE :=
+
+test: pytest $(CHECKS) test-console
+
+pytest: develop
+	$(PYTEST) -m 'not slow'
+
+test-all: $(CHECKS) test-console
+	$(PYTEST)
 
 reference: develop
 	$(BIN)/python -m scripts.reference

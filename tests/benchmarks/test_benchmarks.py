@@ -46,6 +46,7 @@ def run(module: str, *arguments: str) -> Any:
     return json.loads(finished.stdout)
 
 
+@pytest.mark.slow
 def test_viewers_counts_frames_of_both_senders_and_compares_what_a_viewer_costs() -> None:
     result = run("viewers", "--quick")
     assert result["viewers"] == 3
@@ -59,6 +60,7 @@ def test_viewers_counts_frames_of_both_senders_and_compares_what_a_viewer_costs(
         assert all(load["cores"] > 0 and load["min_fps"] > 1 and load["kbit_per_s"] > 100 for load in sender.values())
 
 
+@pytest.mark.slow
 def test_first_frame_times_joins_to_a_running_stream_with_a_dead_stun_server_and_to_a_cold_camera() -> None:
     result = run("first_frame", "--quick")
     assert result["joins"] == 2
@@ -75,6 +77,7 @@ def test_latency_finds_every_frame_again_and_its_stages_make_up_the_whole() -> N
     assert 0 < result["p50_without_jitter_buffer_ms"] < result["p50_ms"] <= result["p95_ms"]
 
 
+@pytest.mark.slow
 def test_control_under_load_calls_with_and_without_viewers_who_really_watch() -> None:
     result = run("control_under_load", "--quick")
     assert result["calls"] == 40
@@ -82,6 +85,7 @@ def test_control_under_load_calls_with_and_without_viewers_who_really_watch() ->
     assert result["p99_ratio"] == pytest.approx(result["watched_p99_ms"] / result["p99_ms"], abs=0.01)
 
 
+@pytest.mark.slow
 def test_tool_call_compares_with_an_echo_and_with_the_other_ways_of_calling() -> None:
     result = run("tool_call", "--calls", "10")
     assert result["calls"] == 10
@@ -98,6 +102,7 @@ def test_tool_call_compares_with_an_echo_and_with_the_other_ways_of_calling() ->
     assert all(time > 0 for time in (*result["first_result_ms"].values(), *result["at_once_ms"].values()))
 
 
+@pytest.mark.slow
 def test_fleet_sees_every_robot_and_calls_one_among_the_others_and_one_alone() -> None:
     result = run("fleet", "--robots", "10", "--calls", "40", "--seconds", "1")
     assert result["robots"] == 10
@@ -110,6 +115,7 @@ def test_fleet_sees_every_robot_and_calls_one_among_the_others_and_one_alone() -
     assert 0 < result["alone_p50_ms"] <= result["alone_p99_ms"]
 
 
+@pytest.mark.slow
 def test_face_sends_less_than_whole_pictures_and_the_slow_bus_carries_fewer() -> None:
     result = run("face", "--quick")
     assert set(result["ratios"]) == {"idle", "transitions", "talking"}
@@ -119,6 +125,7 @@ def test_face_sends_less_than_whole_pictures_and_the_slow_bus_carries_fewer() ->
     assert result["cpu_ms"] > 0
 
 
+@pytest.mark.slow
 def test_startup_compares_times_and_memory_with_what_only_imports() -> None:
     result = run("startup", "--quick")
     assert result["starts"] == 1

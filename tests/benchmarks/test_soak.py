@@ -12,6 +12,7 @@ import pytest
 _REPOSITORY = Path(__file__).parents[2]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(500)  # two minutes, a first round before, and time to become quiet after each
 def test_two_minutes_of_everything_at_once_leave_nothing_behind() -> None:
     finished = subprocess.run(

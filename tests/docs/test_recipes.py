@@ -43,6 +43,7 @@ def test_every_recipe_is_tried_here() -> None:
     assert all(block.startswith("export ROBOT_NODE_BROKER__") for block in untried)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("buttons")
 async def test_a_photo_every_minute(terminal: Terminal) -> None:
     async with terminal.running(QUICK_SLEEP + RECIPES["every minute"]):
@@ -81,6 +82,7 @@ async def test_the_agent_reacts(terminal: Terminal, buttons: Buttons) -> None:
             assert picture.size == (320, 240)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("buttons")
 async def test_two_robots(terminal: Terminal) -> None:
     log = terminal.folder / "robots.log"
@@ -103,6 +105,7 @@ async def test_two_robots(terminal: Terminal) -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("buttons")
 async def test_http(terminal: Terminal) -> None:
     port = str(free_port())

@@ -75,6 +75,7 @@ def tell_where_the_broker_is(stranger: Stranger, said: str) -> str:
     return found[1]
 
 
+@pytest.mark.slow
 async def test_every_command_of_the_readme_does_what_it_says(stranger: Stranger, tmp_path: Path) -> None:
     await walk(stranger, README, tmp_path)
 
@@ -96,6 +97,7 @@ def packages(stranger: Stranger) -> Packages:
     return Packages(wheel, sdist)
 
 
+@pytest.mark.slow
 def test_a_wheel_and_an_sdist_carry_what_a_robot_needs_and_nothing_else(stranger: Stranger, packages: Packages) -> None:
     with zipfile.ZipFile(packages.wheel) as archive:
         packed = {name for name in archive.namelist() if ".dist-info/" not in name}
@@ -146,6 +148,7 @@ def files_of(root: Path) -> Sequence[Path]:
     return sorted(path for path in root.rglob("*") if not path.name.endswith("-"))
 
 
+@pytest.mark.slow
 async def test_the_wheel_in_a_bare_environment_runs_the_demo(stranger: Stranger, pi: Pi) -> None:
     async with stranger.starts(f"{pi.robot_node} demo --scene clock") as demo:
         await demo.says("Ctrl-C stops everything")
@@ -161,6 +164,7 @@ async def test_the_wheel_in_a_bare_environment_runs_the_demo(stranger: Stranger,
         assert "the broker is gone" in demo.said
 
 
+@pytest.mark.slow
 async def test_every_command_of_get_started_does_what_it_says_and_uninstalling_leaves_nothing(
     stranger: Stranger, pi: Pi
 ) -> None:

@@ -20,6 +20,7 @@ from tests.mcp_mqtt.toys import running, toy_server
 from tests.waiting import DEADLINE_S
 
 
+@pytest.mark.slow
 @pytest.mark.own_broker
 async def test_a_broker_that_is_paused_for_30_s_loses_nobody_and_keeps_no_ghost(
     broker: PrivateBroker, address: Broker

@@ -18,7 +18,7 @@ from tests.end_to_end.robot_process import is_retained
 from tests.systemd.machine import Machine, Service
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.timeout(300)  # what systemd waits for adds up, and the machine may be busy
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]  # what systemd waits for adds up
 
 SETTINGS = """
 [robot]

@@ -42,6 +42,7 @@ def left_overs(machine: Machine) -> set[str]:
     return {*found, *(line for line in machine.run("getent", "passwd").splitlines() if line.startswith("robot-node"))}
 
 
+@pytest.mark.slow
 async def test_setup_starts_a_robot_that_answers_changes_it_and_takes_it_away(
     machine: Machine, locked: PrivateBroker
 ) -> None:
