@@ -33,9 +33,9 @@ from robot_node.robot.chat import Chat
 from robot_node.robot.monitoring.factory import Monitoring
 from robot_node.robot.plugins import open_plugins
 from robot_node.robot.reactions import react
-from robot_node.robot.saved_state import Kept, camera_comes_on
+from robot_node.robot.saved_state import SavedState, camera_comes_on, restore
 from robot_node.robot.shutdown import DeviceStack
-from robot_node.robot.state_store import Keeper, state_file
+from robot_node.robot.state_store import StateStore, state_file
 from robot_node.robot.subtitles import Subtitles
 from robot_node.robot.supervisor import Service, Supervisor
 from robot_node.robot.watchdog import LinkCheck
@@ -83,8 +83,7 @@ async def run(
     state, links = RobotState(), _link_checks(settings)
     events, counters = _follow(state)
     async with watchdog.fed([watchdog.no_call_hangs, *links.values()]), DeviceStack() as devices:
-        keeper = Keeper(state_file(settings.robot.state_file), state)
-        devices.push_async_callback(keeper.close)
+        store = StateStore(state_file(settings.robot.state_file), state)
         display = Display(platform, settings.display, state, counters=counters)
         devices.push_async_callback(display.close)
         await display.open()
@@ -99,7 +98,8 @@ async def run(
         camera = Camera(platform, settings.camera, state, indicator=on_pins.indicator, privacy=on_pins.privacy)
         devices.push_async_callback(camera.close)
         microphone, loudspeaker = _sound(platform, settings.audio, state, devices)
-        kept = await keeper.restore(face, loudspeaker)
+        saved = await store.load()
+        restore(saved, state, face, loudspeaker)
         speech = build_speech(settings, face, state, events, microphone=microphone, loudspeaker=loudspeaker)
         streams = Streams(
             camera,
@@ -135,6 +135,7 @@ async def run(
         server, meta = await _make_server(settings, body, notifier)
         monitoring = Monitoring(settings, body, platform)
         devices.callback(monitoring.close)
+        devices.push_async_callback(store.close)  # last, to be closed first
         online = asyncio.Event()
 
         def has_become_reachable() -> None:
@@ -150,7 +151,7 @@ async def run(
                     "inputs": on_pins.inputs.watch,
                     "reactions": partial(react, body, settings.reactions.rules),
                     "resource updates": partial(announce, body, notifier.resource_updated),
-                    "state store": keeper.run,
+                    "state store": store.run,
                     **monitoring.services(online),
                 }
                 for name, service in {**always, **beside}.items():
@@ -174,7 +175,7 @@ async def run(
                 if calls is not None:
                     services.run("dialer", partial(_dial, settings, streams, calls, body, online, speech=speech))
                 _speak_and_hear(services, loudspeaker, speech)
-                _look_after_camera(services, camera, settings.camera, state, kept)
+                _look_after_camera(services, camera, settings.camera, state, saved)
         finally:
             systemd.notify("STOPPING=1", "STATUS=leaving")
             logger.info("Leaving: camera off, display dark")
@@ -320,12 +321,12 @@ def _speak_and_hear(services: Supervisor, loudspeaker: Loudspeaker | None, speec
 
 
 def _look_after_camera(
-    services: Supervisor, camera: Camera, settings: CameraSettings, state: RobotState, kept: Kept
+    services: Supervisor, camera: Camera, settings: CameraSettings, state: RobotState, saved: SavedState
 ) -> None:
     services.run("camera watchdog", partial(restart_when_stalled, camera, settings.restart_after_s))
-    if settings.on_at_start and kept.camera is False:
+    if settings.on_at_start and saved.camera is False:
         logger.info("The camera stays off, although camera.on_at_start is set: it was switched off before the restart")
-    if camera_comes_on(kept, on_at_start=settings.on_at_start, on_after_restart=settings.on_after_restart):
+    if camera_comes_on(saved, on_at_start=settings.on_at_start, on_after_restart=settings.on_after_restart):
         services.run("camera at start", partial(switch_on_at_start, camera, state))
 
 

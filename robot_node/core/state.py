@@ -6,7 +6,6 @@ Nobody calls sideways, and a new reader changes no writer.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import enum
 import logging
@@ -14,6 +13,8 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from typing import Any
+
+from robot_node.core.changes import Changes
 
 logger = logging.getLogger(__name__)
 
@@ -190,13 +191,7 @@ class RobotState:
 
     async def changes(self) -> AsyncIterator[RobotSnapshot]:
         """Yield the present snapshot, then the newest after each change. A slow reader skips what it missed."""
-        changed = asyncio.Event()
-        changed.set()
-        stop = self.listen(lambda _: changed.set())
-        try:
+        with Changes(self.listen) as changes:
             while True:
-                await changed.wait()
-                changed.clear()
                 yield self._snapshot
-        finally:
-            stop()
+                await changes.wait()

@@ -1,29 +1,34 @@
-"""What a robot remembers over a restart: what it is, and how it is written down."""
+"""State that survives a restart, stored as JSON: its content, its format, when it is written, and its way back."""
 
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from robot_node.core.state import RobotSnapshot
-from robot_node.errors import StateFileError
+from robot_node.core.state import RobotSnapshot, RobotState
+from robot_node.devices.audio import Loudspeaker
+from robot_node.devices.face import Face
+from robot_node.errors import SettingsError, StateFileError
+
+logger = logging.getLogger(__name__)
 
 VERSION = 1
-LARGEST_BYTES = 4096
+MAX_BYTES = 4096
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """What is remembered; None means: as the settings say.
+class SavedState:
+    """State that survives a restart; None means: as the settings say.
 
     Attributes:
         camera: False: somebody switched it off; True: somebody switched it on.
         emotion: The expression shown.
         volume: Of the loudspeaker, 0 to 100.
-        muted: Whether the loudspeaker is muted.
+        muted: The loudspeaker is muted.
     """
 
     camera: bool | None = None
@@ -32,18 +37,18 @@ class Kept:
     muted: bool | None = None
 
     @classmethod
-    def of(cls, snapshot: RobotSnapshot, *, by_settings: RobotSnapshot) -> Kept:
-        """What is to be remembered of a robot.
+    def of(cls, now: RobotSnapshot, *, defaults: RobotSnapshot) -> SavedState:
+        """Return what differs from the defaults.
 
         Args:
-            snapshot: What is true of it now.
-            by_settings: What was true of it before anybody changed anything.
+            now: The robot's state.
+            defaults: Its state as the settings say, before anybody changed anything.
         """
         return cls(
-            camera=snapshot.camera_wanted,
-            emotion=None if snapshot.emotion == by_settings.emotion else snapshot.emotion,
-            volume=None if snapshot.volume == by_settings.volume else snapshot.volume,
-            muted=None if snapshot.muted == by_settings.muted else snapshot.muted,
+            camera=now.camera_wanted,
+            emotion=None if now.emotion == defaults.emotion else now.emotion,
+            volume=None if now.volume == defaults.volume else now.volume,
+            muted=None if now.muted == defaults.muted else now.muted,
         )
 
 
@@ -57,21 +62,21 @@ class _File(BaseModel):
     muted: bool | None = None
 
 
-def dump(kept: Kept) -> bytes:
-    """Write down what is remembered, as JSON."""
-    values = {"camera": kept.camera, "emotion": kept.emotion, "volume": kept.volume, "muted": kept.muted}
-    known = {name: value for name, value in values.items() if value is not None}
-    return json.dumps({"version": VERSION, **known}).encode() + b"\n"
+def dump(saved: SavedState) -> bytes:
+    """Serialise as JSON."""
+    values = {"camera": saved.camera, "emotion": saved.emotion, "volume": saved.volume, "muted": saved.muted}
+    changed = {name: value for name, value in values.items() if value is not None}
+    return json.dumps({"version": VERSION, **changed}).encode() + b"\n"
 
 
-def parse(data: bytes) -> Kept:
-    """Read what was written down.
+def parse(data: bytes) -> SavedState:
+    """Parse the content of a state file.
 
     Raises:
         StateFileError: it is damaged, too large, or of a newer version.
     """
-    if len(data) > LARGEST_BYTES:
-        raise StateFileError(f"It is damaged: larger than {LARGEST_BYTES} bytes.")
+    if len(data) > MAX_BYTES:
+        raise StateFileError(f"It is damaged: larger than {MAX_BYTES} bytes.")
     try:
         found = json.loads(data)
         version = found.get("version") if isinstance(found, dict) else None
@@ -84,18 +89,18 @@ def parse(data: bytes) -> Kept:
         raise StateFileError(f"It is damaged: {f'{where}: ' if where else ''}{problem['msg']}.") from error
     except (ValueError, RecursionError) as error:
         raise StateFileError("It is damaged: it is not JSON.") from error
-    return Kept(file.camera, file.emotion, file.volume, file.muted)
+    return SavedState(file.camera, file.emotion, file.volume, file.muted)
 
 
 @dataclass(slots=True)
-class Schedule:
-    """When something that has changed is written: after a burst, and rarely, since an SD card wears out.
+class WriteSchedule:
+    """Decides when changes are written: after a burst, and rarely, since an SD card wears out.
 
     Attributes:
-        settle_s: So many seconds after a change, further ones being part of it.
-        urgent_s: Shortest time between two writes when it is about the camera.
-        shortest_s: Shortest time between two writes otherwise.
-        retry_s: Time from a write that failed to the next attempt.
+        settle_s: Seconds from a change to its write; further changes within them are part of it.
+        urgent_s: Shortest time between two writes, in seconds, when the camera is concerned.
+        shortest_s: Shortest time between two writes otherwise, in seconds.
+        retry_s: Seconds from a failed write to the next attempt.
     """
 
     settle_s: float = 1.0
@@ -103,41 +108,60 @@ class Schedule:
     shortest_s: float = 60.0
     retry_s: float = 60.0
     _changed_at: float | None = None
-    _tried_at: float | None = None
+    _attempted_at: float | None = None
     _failed: bool = False
 
-    def due(self, now: float, *, wanted: Kept, written: Kept | None) -> float | None:
-        """When to write, in seconds of a monotonic clock; None when there is nothing to write.
+    def due(self, now: float, *, current: SavedState, written: SavedState | None) -> float | None:
+        """Return when to write, in seconds of a monotonic clock; None when there is nothing to write.
 
         Args:
             now: The time now, by that clock.
-            wanted: What is to be remembered.
-            written: What the file holds; None when it holds nothing that can be used.
+            current: What is to be saved.
+            written: Content of the file; None when it holds nothing usable.
         """
-        if wanted == written:
+        if current == written:
             self._changed_at = None
             return None
         if self._changed_at is None:
             self._changed_at = now
         due = self._changed_at + self.settle_s
-        if self._tried_at is None:
+        if self._attempted_at is None:
             return due
-        urgent = written is None or wanted.camera != written.camera
+        urgent = written is None or current.camera != written.camera
         pause_s = self.retry_s if self._failed else self.urgent_s if urgent else self.shortest_s
-        return max(due, self._tried_at + pause_s)
+        return max(due, self._attempted_at + pause_s)
 
-    def tried(self, now: float, *, failed: bool) -> None:
-        """Take note that it was written, or could not be."""
-        self._tried_at, self._failed = now, failed
+    def record_attempt(self, now: float, *, failed: bool) -> None:
+        """Record that a write was attempted."""
+        self._attempted_at, self._failed = now, failed
         if not failed:
             self._changed_at = None
 
 
-def camera_comes_on(kept: Kept, *, on_at_start: bool, on_after_restart: bool) -> bool:
-    """Whether the camera is to be on when the robot starts.
+def restore(saved: SavedState, state: RobotState, face: Face, loudspeaker: Loudspeaker | None) -> None:
+    """Apply saved state to the devices. Whether the camera comes on is not decided here: :func:`camera_comes_on`.
+
+    Args:
+        saved: The state before the restart.
+        state: The robot's state.
+        face: Shows the expression again, if there still is one of that name.
+        loudspeaker: Gets its volume; None without one.
+    """
+    state.update(camera_wanted=saved.camera)
+    if saved.emotion is not None:
+        try:
+            face.show_emotion(saved.emotion)
+        except SettingsError as error:
+            logger.info("The face does not show what it showed before: %s", error)
+    if loudspeaker is not None and (saved.volume, saved.muted) != (None, None):
+        loudspeaker.begin_with(saved.volume, muted=saved.muted)
+
+
+def camera_comes_on(saved: SavedState, *, on_at_start: bool, on_after_restart: bool) -> bool:
+    """Return whether the camera is to be on when the robot starts.
 
     Whoever switched it off has the last word. One that was on comes back only where the settings say so.
     """
-    if kept.camera is False:
+    if saved.camera is False:
         return False
-    return on_at_start or (kept.camera is True and on_after_restart)
+    return on_at_start or (saved.camera is True and on_after_restart)

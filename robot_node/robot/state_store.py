@@ -1,9 +1,8 @@
-"""Keeps what a robot is to remember in a file; without one that can be written the robot runs on all the same."""
+"""State that survives a restart, stored in a file; a robot whose file cannot be written runs on without."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import threading
@@ -11,30 +10,29 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from robot_node.core.atomic_file import read_small, write_atomically
+from robot_node.core.changes import Changes
 from robot_node.core.state import RobotSnapshot, RobotState
-from robot_node.devices.audio import Loudspeaker
-from robot_node.devices.face import Face
-from robot_node.errors import SettingsError, StateFileError
-from robot_node.robot.saved_state import LARGEST_BYTES, Kept, Schedule, dump, parse
+from robot_node.errors import StateFileError
+from robot_node.robot.saved_state import MAX_BYTES, SavedState, WriteSchedule, dump, parse
 
 logger = logging.getLogger(__name__)
 
 FAULT = "state file"
-"""Its name among the robot's faults."""
+"""Name of its fault in the robot's state."""
 
 _NAME = "state.json"
-_GOODBYE_LIMIT_S = 2.0
-_SLOW = "The disk does not answer."
+_SHUTDOWN_LIMIT_S = 2.0
+_SLOW = "The disk does not respond."
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
 def state_file(setting: Path | None, environment: Mapping[str, str] = os.environ) -> Path | None:
-    """Where to keep what is remembered; None for nowhere.
+    """Return the path of the state file; None: nothing is saved.
 
     Args:
         setting: ``robot.state_file``.
@@ -46,14 +44,14 @@ def state_file(setting: Path | None, environment: Mapping[str, str] = os.environ
     return Path(folder) / _NAME if folder else None
 
 
-class Keeper:
-    """Remembers a robot's state over a restart. Used from the event loop only; the disk is left to a thread.
+class StateStore:
+    """Loads saved state, and saves it as it changes. Used from the event loop only; a thread does the disk's work.
 
     Args:
-        path: The file; None: nothing is remembered.
-        state: What is remembered, and told when that cannot be done.
+        path: The file; None: nothing is saved.
+        state: What is saved, and where a failure is reported.
         schedule: When it is written.
-        limit_s: How long the disk may take, in seconds.
+        limit_s: How long one read or write may take, in seconds.
         clock: Monotonic time in seconds.
     """
 
@@ -62,142 +60,130 @@ class Keeper:
         path: Path | None,
         state: RobotState,
         *,
-        schedule: Schedule | None = None,
+        schedule: WriteSchedule | None = None,
         limit_s: float = 5.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._path = path
         self._state = state
-        self._schedule = schedule or Schedule()
+        self._schedule = schedule or WriteSchedule()
         self._limit_s = limit_s
         self._clock = clock
-        self._busy = threading.Event()
-        self._by_settings: RobotSnapshot = state.snapshot
-        self._written: Kept | None = Kept()
-        self._told = ""
+        self._under_way: asyncio.Future[Any] | None = None
+        self._defaults: RobotSnapshot = state.snapshot
+        self._written: SavedState | None = SavedState()
+        self._reported = ""
 
-    async def load(self) -> Kept:
-        """Return what is remembered. Of a file that cannot be read, only that the camera is to stay off."""
+    async def load(self) -> SavedState:
+        """Return the saved state; if the file cannot be read: that the camera is to stay off.
+
+        The robot's state of this moment is the default; from now on what differs from it is saved.
+        """
+        self._defaults = self._state.snapshot
         if self._path is None:
-            return Kept()
+            return SavedState()
         try:
-            data = await self._within_limit(read_small, self._path, LARGEST_BYTES)
-            self._written = Kept() if data is None else parse(data)
+            data = await self._on_disk(read_small, self._path, MAX_BYTES)
+            self._written = SavedState() if data is None else parse(data)
         except (OSError, StateFileError) as error:
             self._written = None
             logger.warning(
-                "What the robot remembers cannot be read from %s: %s The camera stays off until somebody switches it "
-                "on.",
+                "The saved state cannot be read from %s: %s The camera stays off until somebody switches it on.",
                 self._path,
                 _reason(error),
             )
-            return Kept(camera=False)
+            return SavedState(camera=False)
         return self._written
 
-    async def restore(self, face: Face, loudspeaker: Loudspeaker | None) -> Kept:
-        """Bring back what is remembered; returns it. Whether the camera comes on is not decided here.
-
-        Args:
-            face: As the settings say, and so is the loudspeaker.
-            loudspeaker: None without one.
-        """
-        kept = await self.load()
-        self._by_settings = self._state.snapshot
-        self._state.update(camera_wanted=kept.camera)
-        if kept.emotion is not None:
-            try:
-                face.show_emotion(kept.emotion)
-            except SettingsError as error:
-                logger.info("The face does not show what it showed before: %s", error)
-        if loudspeaker is not None and (kept.volume, kept.muted) != (None, None):
-            loudspeaker.begin_with(kept.volume, muted=kept.muted)
-        return kept
-
     async def run(self) -> None:
-        """Write down whatever changes, until cancelled."""
+        """Write changes until cancelled; then write what is not written yet.
+
+        All services are cancelled together: the state is safe before anything else has had time to shut down.
+        """
         if self._path is None:
             return
-        changed = asyncio.Event()
-        stop = self._state.listen(lambda _: changed.set())
-        try:
-            while True:
-                changed.clear()
-                due = self._due()
-                wait_s = None if due is None else max(0.0, due - self._clock())
-                if wait_s == 0.0:
-                    await self._save(self._path)
-                    continue
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(wait_s):
-                        await changed.wait()
-        finally:
-            stop()
+        with Changes(self._state.listen) as changes:
+            try:
+                while True:
+                    due = self._due()
+                    wait_s = None if due is None else max(0.0, due - self._clock())
+                    if wait_s == 0.0:
+                        await self._save(self._path)
+                    else:
+                        await changes.wait(longest_s=wait_s)
+            finally:
+                await self.close()
 
     async def close(self) -> None:
-        """Write down what is not written yet."""
-        self._limit_s = min(self._limit_s, _GOODBYE_LIMIT_S)
-        if self._path is not None and self._wanted != self._written:
-            await self._save(self._path)
+        """Write what is not written yet, after a write that is under way; gives up after 2 s."""
+        if self._path is None:
+            return
+        try:
+            async with asyncio.timeout(min(self._limit_s, _SHUTDOWN_LIMIT_S)):
+                if self._under_way is not None:  # it may lack the latest change
+                    await asyncio.wait([self._under_way])
+                if self._current != self._written:
+                    await self._save(self._path)
+        except TimeoutError:
+            self._report_failure(self._path, _SLOW)
 
     @property
-    def _wanted(self) -> Kept:
-        return Kept.of(self._state.snapshot, by_settings=self._by_settings)
+    def _current(self) -> SavedState:
+        return SavedState.of(self._state.snapshot, defaults=self._defaults)
 
     def _due(self) -> float | None:
-        due = self._schedule.due(self._clock(), wanted=self._wanted, written=self._written)
-        if due is None and self._told:  # the file holds again what it should
-            self._has_worked()
+        due = self._schedule.due(self._clock(), current=self._current, written=self._written)
+        if due is None:  # the file again holds what it should
+            self._report_success()
         return due
 
     async def _save(self, path: Path) -> None:
-        wanted = self._wanted
+        current = self._current
         try:
-            await self._within_limit(write_atomically, path, dump(wanted))
+            await self._on_disk(write_atomically, path, dump(current))
         except (OSError, StateFileError) as error:
-            self._schedule.tried(self._clock(), failed=True)
-            self._has_failed(path, _reason(error))
+            self._schedule.record_attempt(self._clock(), failed=True)
+            self._report_failure(path, _reason(error))
             return
-        self._written = wanted
-        self._schedule.tried(self._clock(), failed=False)
-        self._has_worked()
+        self._written = current
+        self._schedule.record_attempt(self._clock(), failed=False)
+        self._report_success()
 
-    async def _within_limit(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        if self._busy.is_set():  # one thread at most waits for a disk that hangs
+    async def _on_disk(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        if self._under_way is not None and not self._under_way.done():  # one thread at most waits for a disk that hangs
             raise StateFileError(_SLOW)
-        self._busy.set()
         done: Future[T | Exception] = Future()
 
         def call() -> None:
             try:
-                result: T | Exception = function(*args, **kwargs)
-            except Exception as error:  # noqa: BLE001  # it belongs to whoever waits, and nobody may
-                result = error
-            self._busy.clear()
-            done.set_result(result)
+                done.set_result(function(*args, **kwargs))
+            except Exception as error:  # noqa: BLE001  # for the caller, who may have given up
+                done.set_result(error)
 
-        # A thread of its own, and a daemon: a disk that hangs must hold up neither the others' work nor the end.
+        self._under_way = asyncio.wrap_future(done)
+        # A thread of its own, and a daemon: a disk that hangs must hold up neither other work nor the end.
         threading.Thread(target=call, name="state file", daemon=True).start()
         try:
             async with asyncio.timeout(self._limit_s):
-                result = await asyncio.shield(asyncio.wrap_future(done))
+                result: T | Exception = await asyncio.shield(self._under_way)
         except TimeoutError as error:
             raise StateFileError(_SLOW) from error
         if isinstance(result, Exception):
             raise result
         return result
 
-    def _has_failed(self, path: Path, reason: str) -> None:
-        text = f"What the robot remembers cannot be written to {path}: {reason}"
-        if text != self._told:
-            logger.warning("%s It is tried again every %g s.", text, self._schedule.retry_s)
-        self._told = text
+    def _report_failure(self, path: Path, reason: str) -> None:
+        text = f"The state cannot be saved to {path}: {reason}"
+        if text != self._reported:
+            logger.warning("%s Next attempt in %g s.", text, self._schedule.retry_s)
+        self._reported = text
         self._state.set_fault(FAULT, text)
 
-    def _has_worked(self) -> None:
-        if self._told:
-            logger.info("What the robot remembers is written to %s again.", self._path)
-        self._told = ""
-        self._state.set_fault(FAULT, "")
+    def _report_success(self) -> None:
+        if self._reported:
+            logger.info("The state is saved to %s again.", self._path)
+            self._reported = ""
+            self._state.set_fault(FAULT, "")
 
 
 def _reason(error: Exception) -> str:

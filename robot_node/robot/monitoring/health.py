@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
+from robot_node.core.changes import Changes
 from robot_node.core.state import RobotSnapshot, RobotState
 from robot_node.mqtt import Connection
 from robot_node.robot.monitoring.figures import Figures
@@ -17,7 +17,7 @@ _EXPIRY_INTERVALS = 3
 
 
 def health_topic(server_id: str) -> str:
-    """Where a robot's health is told."""
+    """Return the topic of a robot's health message."""
     return f"robot-node/{server_id}/health"
 
 
@@ -30,27 +30,19 @@ async def publish_health(
     *,
     shortest_s: float = _SHORTEST_S,
 ) -> None:
-    """Publish it until cancelled: every interval, and soon after something happened that a person would ask about.
+    """Publish until cancelled: every interval, and soon after a change that a person would ask about.
 
     Args:
         connection: While it lasts.
         server_id: The robot's id.
         settings: How often.
-        state: Whose changes are worth telling.
-        figures: Those of now.
-        shortest_s: No two messages are closer, in seconds, whatever happens.
+        state: Its changes are published early, see :func:`health_relevant`.
+        figures: Returns the present figures.
+        shortest_s: Shortest time between two messages, in seconds.
 
     Raises:
         BrokerError: the connection is lost.
     """
-    changed = asyncio.Event()
-    told = worth_telling(state.snapshot)
-
-    def see(now: RobotSnapshot) -> None:
-        nonlocal told
-        before, told = told, worth_telling(now)
-        if told != before:
-            changed.set()
 
     async def content() -> bytes:
         return (await figures()).model_dump_json().encode()
@@ -60,13 +52,10 @@ async def publish_health(
         longest_s=settings.interval_s,
         expiry_s=max(1, round(_EXPIRY_INTERVALS * settings.interval_s)),
     )
-    stop = state.listen(see)
-    try:
-        await keep_retained(connection, health_topic(server_id), content, changed, pace)
-    finally:
-        stop()
+    changes = Changes(state.listen, value=lambda: health_relevant(state.snapshot))
+    await keep_retained(connection, health_topic(server_id), content, changes, pace)
 
 
-def worth_telling(now: RobotSnapshot) -> RobotSnapshot:
-    """What a message comes early for: what changes all the time, or is soon over, is left to the next one."""
+def health_relevant(now: RobotSnapshot) -> RobotSnapshot:
+    """Return the state without what changes all the time or is soon over: that is left to the next message."""
     return replace(now, inputs={}, speaking=False, emotion="", sessions=0)

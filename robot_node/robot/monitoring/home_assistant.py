@@ -5,13 +5,13 @@ Source: Home Assistant, MQTT integration, "MQTT discovery", device discovery; "M
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 import zlib
 from importlib import metadata
 from typing import Any
 
+from robot_node.core.changes import Changes
 from robot_node.core.state import RobotState
 from robot_node.mqtt import Connection
 from robot_node.robot.monitoring.retained import Pace, keep_retained
@@ -122,22 +122,12 @@ async def show_in_home_assistant(
     """
     message = json.dumps(discovery(robot, presence_topic)).encode()
     await connection.publish(discovery_topic(settings.prefix, robot.server_id), message, qos=1, retain=True)
-    changed, told = asyncio.Event(), state_message(state)
-
-    def see(_: object) -> None:
-        nonlocal told
-        before, told = told, state_message(state)
-        if told != before:
-            changed.set()
 
     async def content() -> bytes:
         return state_message(state)
 
-    stop = state.listen(see)
-    try:
-        await keep_retained(connection, state_topic(robot.server_id), content, changed, _PACE)
-    finally:
-        stop()
+    changes = Changes(state.listen, value=lambda: state_message(state))
+    await keep_retained(connection, state_topic(robot.server_id), content, changes, _PACE)
 
 
 async def remove_from_home_assistant(

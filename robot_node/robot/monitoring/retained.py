@@ -1,12 +1,12 @@
-"""A retained message that is kept true: published when something changed and now and then, taken back at the end."""
+"""A retained message that follows what it is about: published at changes and now and then, cleared at the end."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from robot_node.core.changes import Changes
 from robot_node.errors import BrokerError
 from robot_node.mqtt import Connection
 
@@ -16,9 +16,9 @@ class Pace:
     """How often a message is published.
 
     Attributes:
-        shortest_s: No two are closer, in seconds, whatever happens.
-        longest_s: After so long it is published even if nothing has changed, in seconds.
-        expiry_s: The broker forgets one that was not renewed for so long.
+        shortest_s: Shortest time between two messages, in seconds.
+        longest_s: Longest time between two messages, in seconds, even if nothing has changed.
+        expiry_s: The broker drops a message that was not renewed for so many seconds.
     """
 
     shortest_s: float
@@ -30,29 +30,26 @@ async def keep_retained(
     connection: Connection,
     topic: str,
     content: Callable[[], Awaitable[bytes]],
-    changed: asyncio.Event,
+    changes: Changes,
     pace: Pace,
 ) -> None:
-    """Publish until cancelled; then nothing is left of it. If we die instead, the broker forgets it in time.
+    """Publish until cancelled, then clear the message. If the process dies instead, the broker drops it in time.
 
     Args:
         connection: While it lasts.
-        topic: Where.
-        content: What to say now.
-        changed: Set whenever it is worth saying something new.
-        pace: How often.
+        topic: Where to publish.
+        content: Returns the present message.
+        changes: Of what makes a new message worth sending.
+        pace: How often to publish.
 
     Raises:
         BrokerError: the connection is lost.
     """
-    try:
-        while True:
-            changed.clear()
-            await connection.publish(topic, await content(), retain=True, expiry_s=pace.expiry_s)
-            await asyncio.sleep(pace.shortest_s)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(max(0.0, pace.longest_s - pace.shortest_s)):
-                    await changed.wait()
-    finally:
-        with contextlib.suppress(BrokerError):
-            await connection.publish(topic, b"", qos=1, retain=True)
+    with changes:
+        try:
+            while True:
+                await connection.publish(topic, await content(), retain=True, expiry_s=pace.expiry_s)
+                await changes.wait(shortest_s=pace.shortest_s, longest_s=pace.longest_s)
+        finally:
+            with contextlib.suppress(BrokerError):
+                await connection.publish(topic, b"", qos=1, retain=True)

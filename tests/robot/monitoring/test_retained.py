@@ -11,11 +11,12 @@ import aiomqtt
 import pytest
 
 from robot_node.apps.private_broker import PrivateBroker
+from robot_node.core.changes import Changes
 from robot_node.core.state import CameraState, InputState, RobotState
 from robot_node.devices.board import BoardReadings
 from robot_node.mqtt import Broker, Connection, ConnectOptions, connect
 from robot_node.robot.monitoring.figures import Figures, figures_of
-from robot_node.robot.monitoring.health import health_topic, publish_health, worth_telling
+from robot_node.robot.monitoring.health import health_relevant, health_topic, publish_health
 from robot_node.robot.monitoring.retained import Pace, keep_retained
 from robot_node.robot.robot import Body
 from robot_node.settings.root import HealthSettings
@@ -60,11 +61,11 @@ async def next_payload(client: aiomqtt.Client) -> bytes:
 
 async def test_a_change_is_told_at_once_and_the_end_takes_it_back(broker: PrivateBroker) -> None:
     async with reader(broker) as client, connection(broker) as link:
-        changed, content = asyncio.Event(), Counter()
+        state, content = RobotState(), Counter()
         pace = Pace(shortest_s=0.01, longest_s=NEVER_S, expiry_s=60)
-        task = asyncio.create_task(keep_retained(link, TOPIC, content, changed, pace))
+        task = asyncio.create_task(keep_retained(link, TOPIC, content, Changes(state.listen), pace))
         assert await next_payload(client) == b"1"
-        changed.set()
+        state.update(viewers=1)
         assert await next_payload(client) == b"2"
         task.cancel()
         assert await next_payload(client) == b""
@@ -74,7 +75,7 @@ async def test_a_change_is_told_at_once_and_the_end_takes_it_back(broker: Privat
 async def test_without_a_change_it_is_renewed_before_it_expires(broker: PrivateBroker) -> None:
     async with reader(broker) as client, connection(broker) as link:
         pace = Pace(shortest_s=0.01, longest_s=0.02, expiry_s=60)
-        task = asyncio.create_task(keep_retained(link, TOPIC, Counter(), asyncio.Event(), pace))
+        task = asyncio.create_task(keep_retained(link, TOPIC, Counter(), Changes(), pace))
         assert [await next_payload(client) for _ in range(3)] == [b"1", b"2", b"3"]
         task.cancel()
         await asyncio.wait([task])
@@ -82,12 +83,12 @@ async def test_without_a_change_it_is_renewed_before_it_expires(broker: PrivateB
 
 async def test_however_much_changes_messages_keep_their_distance(broker: PrivateBroker) -> None:
     async with reader(broker) as client, connection(broker) as link:
-        changed, content = asyncio.Event(), Counter()
+        state, content = RobotState(), Counter()
         pace = Pace(shortest_s=NEVER_S, longest_s=2 * NEVER_S, expiry_s=60)
-        task = asyncio.create_task(keep_retained(link, TOPIC, content, changed, pace))
+        task = asyncio.create_task(keep_retained(link, TOPIC, content, Changes(state.listen), pace))
         assert await next_payload(client) == b"1"
-        for _ in range(100):
-            changed.set()
+        for viewers in range(100):
+            state.update(viewers=viewers)
             await asyncio.sleep(0)
         task.cancel()
         assert await next_payload(client) == b""
@@ -112,9 +113,9 @@ async def test_however_much_changes_messages_keep_their_distance(broker: Private
 )
 def test_what_health_comes_early_for(change: dict[str, Any], early: bool) -> None:
     state = RobotState()
-    before = worth_telling(state.snapshot)
+    before = health_relevant(state.snapshot)
     state.update(**change)
-    assert (worth_telling(state.snapshot) != before) is early
+    assert (health_relevant(state.snapshot) != before) is early
 
 
 async def test_health_comes_early_for_what_a_person_would_ask_about(broker: PrivateBroker, silent_body: Body) -> None:
