@@ -6,8 +6,7 @@ import asyncio
 
 from robot_node.core.changes import Changes
 from robot_node.core.state import RobotState
-
-DEADLINE_S = 30.0
+from tests.waiting import DEADLINE_S
 
 
 async def test_a_change_between_two_waits_is_not_lost() -> None:
