@@ -152,7 +152,7 @@ async def visit(broker: PrivateBroker, folder: Path, source: str) -> dict[str, s
             assert not [line for line in processes.values() if tells(line)]
     texts["bridge"] = (folder / "bridge.log").read_text()
     doctor = await robot_node("doctor", *arguments, settings=variables)
-    assert "credentials: The broker lets us in as anna." in doctor.stdout
+    assert "credentials: The broker accepts the connection as anna." in doctor.stdout
     return {**texts, "doctor": doctor.stdout + doctor.stderr}
 
 

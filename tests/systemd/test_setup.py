@@ -68,7 +68,7 @@ async def test_setup_starts_a_robot_that_answers_changes_it_and_takes_it_away(
     assert machine.run("systemctl", "is-enabled", "robot-node") == "enabled\n"
     examined = machine.run("sh", "-c", f"{_INSTALLED} doctor; true")
     # It finds the settings itself.
-    assert "ok      credentials: The broker lets us in as kitchen." in examined.splitlines()
+    assert "ok      credentials: The broker accepts the connection as kitchen." in examined.splitlines()
     as_anybody = f"setpriv --reuid=nobody --regid=nogroup --clear-groups {_INSTALLED} doctor 2>&1; true"
     (told,) = machine.run("sh", "-c", as_anybody).splitlines()
     assert told.startswith("not ok  settings: "), told

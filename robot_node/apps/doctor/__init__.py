@@ -1,4 +1,4 @@
-"""``robot-node doctor``: what is wrong with a robot's broker, hardware and machine, why it matters, what to do.
+"""``robot-node doctor``: checks of a robot's broker, hardware and machine, each with cause and remedy.
 
 It changes nothing. :mod:`robot_node.apps.doctor.examination` runs the checks, in the order in which things fail.
 """

@@ -1,4 +1,4 @@
-"""The camera: its library, whether it is there and free, and what encodes its video."""
+"""Checks of the camera: library, sensor, video encoder."""
 
 from __future__ import annotations
 
@@ -10,54 +10,55 @@ from robot_node.apps.doctor.machine import Machine
 from robot_node.devices.platform import CameraLibrary
 from robot_node.devices.worker import HangingError
 
-_WHY = "Without it there is neither photo nor video."
+_WHY = "Without it there are neither photos nor video."
 _DEVICES = ("/dev/video", "/dev/media")
 
 
 async def check_camera(case: Case) -> None:
-    """Check the camera. It is opened for a moment if nobody else has it; the sensor stays off."""
+    """Check the camera. It is opened briefly unless another program uses it; the sensor stays off."""
     if case.on_a_pi:
-        case.tell(_packages_match(case.machine))
+        case.report(_packages_match(case.machine))
     library = await case.load("camera library", case.platform.camera_library, why=_WHY)
     if library is None:
         return
-    case.tell(Finding.good("camera library", f"picamera2 {library.version or '(version unknown)'} can be loaded."))
+    case.report(Finding.good("camera library", f"picamera2 {library.version or '(version unknown)'} can be imported."))
     try:
         await case.call("camera", case.limit_s, _check_sensor, case, library)
     except HangingError as error:
         remedy = "Restart the machine; if it happens again, check the ribbon cable, and: sudo dmesg | tail."
-        case.tell(Finding.bad("camera", error.message, why=_WHY, remedy=remedy))
+        case.report(Finding.bad("camera", error.message, why=_WHY, remedy=remedy))
     if case.on_a_pi:
-        case.tell(_encoder(case))
+        case.report(_encoder(case))
 
 
 def _check_sensor(case: Case, library: CameraLibrary) -> None:
     number = case.settings.camera.number
     try:
         cameras = library.Picamera2.global_camera_info()
-    except Exception as error:  # noqa: BLE001  # libcamera raises what it likes, and that is the finding
-        case.tell(Finding.bad("camera", f"libcamera fails: {error}.", why=_WHY, remedy="See: sudo dmesg | tail."))
+    except Exception as error:  # noqa: BLE001  # libcamera may raise anything, and that is the finding
+        case.report(Finding.bad("camera", f"libcamera fails: {error}.", why=_WHY, remedy="See: sudo dmesg | tail."))
         return
     if number >= len(cameras):
-        detail = f"There is no camera number {number}: {f'only {len(cameras)} found' if cameras else 'none is found'}."
+        found = f"only {len(cameras)} found" if cameras else "no camera was found"
+        detail = f"Camera number {number} does not exist: {found}."
         remedy = (
-            "Check the ribbon cable at both ends, with the power off; then: rpicam-hello --list-cameras. In "
-            "/boot/firmware/config.txt stands camera_auto_detect=1, or the dtoverlay of a module that needs one."
+            "Check the ribbon cable at both ends, with the power off; then run rpicam-hello --list-cameras. "
+            "/boot/firmware/config.txt must contain camera_auto_detect=1, or the dtoverlay of the camera module."
         )
         if cameras:
             remedy = (
-                "Choose one of those that rpicam-hello --list-cameras shows: sudo robot-node setup --non-interactive "
+                "Choose a number that rpicam-hello --list-cameras lists: sudo robot-node setup --non-interactive "
                 "--camera N"
             )
-        case.tell(Finding.bad("camera", detail, why=_WHY, remedy=remedy))
+        case.report(Finding.bad("camera", detail, why=_WHY, remedy=remedy))
         return
     model = cameras[number].get("Model", "camera")
     try:
         library.Picamera2(number).close()
     except Exception as error:  # noqa: BLE001  # as above
-        case.tell(_unusable(case, model, error))
+        case.report(_unusable(case, model, error))
     else:
-        case.tell(Finding.good("camera", f"{model} is there, and free."))
+        case.report(Finding.good("camera", f"{model} is connected and not in use."))
 
 
 def _unusable(case: Case, model: str, error: Exception) -> Finding:
@@ -71,17 +72,19 @@ def _unusable(case: Case, model: str, error: Exception) -> Finding:
     if users:
         names = ", ".join(map(str, users))
         numbers = " ".join(str(user.pid) for user in users)
-        return Finding.bad("camera", f"{model} is in use by {names}.", why=_WHY, remedy=f"End it: sudo kill {numbers}")
+        return Finding.bad(
+            "camera", f"{model} is in use by {names}.", why=_WHY, remedy=f"Stop that program: sudo kill {numbers}"
+        )
     return Finding.bad(
         "camera",
         f"{model} is in use by another program, or by a robot of another user.",
         why=_WHY,
-        remedy="See by which: sudo fuser -v /dev/video* /dev/media*",
+        remedy="List the programs that use it: sudo fuser -v /dev/video* /dev/media*",
     )
 
 
 def _packages_match(machine: Machine) -> Finding:
-    """python3-libcamera is built for one libcamera exactly; both come from one source package."""
+    """Check that python3-libcamera and libcamera have the same version: each build fits one libcamera only."""
     check = "libcamera packages"
     installed = _without_superseded(_installed_of_source(machine, "libcamera"))
     versions = set(installed.values())
@@ -91,15 +94,15 @@ def _packages_match(machine: Machine) -> Finding:
         return Finding.bad(check, detail, why=_WHY, remedy="Install it: sudo apt install python3-picamera2")
     if len(versions) > 1:
         named = ", ".join(f"{name} {version}" for name, version in sorted(installed.items()))
-        why = "Parts of different versions don't fit together: the camera library cannot be loaded, or crashes."
-        return Finding.bad(check, f"They differ: {named}.", why=why, remedy=f"Bring them to one level: {upgrade}")
-    return Finding.good(check, f"All are of one version, {versions.pop()}.")
+        why = "Packages of different versions are incompatible: the camera library cannot be imported, or crashes."
+        return Finding.bad(check, f"Their versions differ: {named}.", why=why, remedy=f"Upgrade all: {upgrade}")
+    return Finding.good(check, f"All have version {versions.pop()}.")
 
 
 def _without_superseded(installed: dict[str, str]) -> dict[str, str]:
-    """Leave out libraries that apt keeps beside a newer one until somebody types autoremove: nothing loads them.
+    """Remove old libraries that apt keeps until the next autoremove: no program loads them.
 
-    Each incompatible release has a package name of its own, libcamera0.3 and then libcamera0.5.
+    Each incompatible release has its own package name, e.g. libcamera0.3 and then libcamera0.5.
     """
     libraries = {name: version for name, version in installed.items() if re.match(r"libcamera\d", name)}
     present = installed.get("python3-libcamera")
@@ -109,7 +112,7 @@ def _without_superseded(installed: dict[str, str]) -> dict[str, str]:
 
 
 def _installed_of_source(machine: Machine, source: str) -> dict[str, str]:
-    """Names and versions of the installed packages that were built from one source package (deb-control(5))."""
+    """Return names and versions of the installed packages of a source package (deb-control(5))."""
     found = {}
     for paragraph in machine.text("var/lib/dpkg/status").split("\n\n"):
         fields = dict(re.findall(r"^(Package|Source|Status|Version): (.+)$", paragraph, re.MULTILINE))
@@ -125,16 +128,16 @@ def _encoder(case: Case) -> Finding:
     if case.machine.is_pi_5:
         av = case.machine.version_of("av")
         detail = (
-            f"This Pi has none in hardware: libx264 by way of PyAV {av or '(not installed)'}; keyframes on demand by "
-            "robot-node's own way, since picamera2's fails from PyAV 14 on."
+            f"This Pi has no hardware encoder: libx264 with PyAV {av or '(not installed)'}; robot-node "
+            "requests keyframes itself, since picamera2's request fails with PyAV 14 and later."
         )
         return Finding.good("video encoder", detail)
     names = (file.read_text(errors="replace") for file in case.machine.path("sys/class/video4linux").glob("*/name"))
     if any("bcm2835-codec-encode" in name for name in names):
-        return Finding.good("video encoder", "The board's own H.264 encoder is there.")
+        return Finding.good("video encoder", "The board's H.264 encoder is available.")
     return Finding.bad(
         "video encoder",
-        "The board's H.264 encoder is not there.",
-        why="There are photos, but viewers get no video.",
+        "The board's H.264 encoder is not available.",
+        why="Photos work, but viewers get no video.",
         remedy="Load its driver: sudo modprobe bcm2835-codec. If that fails: sudo apt full-upgrade, and restart.",
     )

@@ -1,4 +1,4 @@
-"""What is examined, and how a check is kept from hanging or from raising."""
+"""The subject of all checks, and helpers with which a check neither hangs nor raises."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ParamSpec, TypeVar
 
-from robot_node.apps.doctor.findings import Finding, Tell
+from robot_node.apps.doctor.findings import Finding, Report
 from robot_node.apps.doctor.machine import Machine
 from robot_node.apps.doctor.service import Service
 from robot_node.core.pip_hint import run_pip
@@ -21,36 +21,36 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What is examined.
+    """The robot that is examined.
 
     Attributes:
-        settings: The robot's.
-        platform: What its hardware is reached through.
-        machine: What it runs on.
-        service: Who runs it.
-        tell: Given each finding.
-        limit_s: How long a call into a library of the hardware may take, in seconds.
-        load_limit_s: How long loading a library may take, in seconds; on a Pi Zero that is long.
+        settings: Its settings.
+        platform: Access to its hardware.
+        machine: The machine it runs on.
+        service: The systemd service that runs it.
+        report: Called with each finding.
+        limit_s: Time limit of a call into a hardware library, in seconds.
+        load_limit_s: Time limit for importing a library, in seconds; on a Pi Zero imports are slow.
     """
 
     settings: Settings
     platform: Platform
     machine: Machine
     service: Service
-    tell: Tell
+    report: Report
     limit_s: float = 10.0
     load_limit_s: float = 60.0
 
     @property
     def on_a_pi(self) -> bool:
-        """Whether files of a Raspberry Pi can be looked for."""
+        """Whether the machine is a Raspberry Pi."""
         return bool(self.machine.model)
 
     async def call(self, name: str, limit_s: float, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call what may block, in a thread of its own.
+        """Call a blocking function in its own thread.
 
         Raises:
-            HangingError: it took longer than ``limit_s`` seconds.
+            HangingError: It took longer than ``limit_s`` seconds.
         """
         worker = DeviceWorker(name)
         try:
@@ -59,19 +59,19 @@ class Case:
             worker.close()
 
     async def load(self, check: str, load: Callable[[], T], *, why: str) -> T | None:
-        """Load a library; what is wrong with it is told, and the result None."""
+        """Import a library; if that fails, report it and return None."""
         try:
             return await self.call(check, self.load_limit_s, load)
         except HangingError as error:
             remedy = "Restart the machine; if it happens again, see: sudo dmesg | tail."
-            self.tell(Finding.bad(check, error.message, why=why, remedy=remedy))
+            self.report(Finding.bad(check, error.message, why=why, remedy=remedy))
         except DeviceError as error:
-            self.tell(Finding.bad(check, error.message, why=why, remedy=error.remedy))
-        except Exception as error:  # noqa: BLE001  # a library that is broken may raise anything while it is loaded
-            detail = f"It fails while it is loaded: {type(error).__name__}: {error}."
+            self.report(Finding.bad(check, error.message, why=why, remedy=error.remedy))
+        except Exception as error:  # noqa: BLE001  # a broken library may raise anything at import
+            detail = f"The import fails: {type(error).__name__}: {error}."
             remedy = (
-                "Bring the system's packages to one level: sudo apt update && sudo apt full-upgrade. A second numpy in "
-                f"robot-node's own environment is another cause; this removes it: {run_pip('uninstall numpy')}"
+                "Upgrade the system's packages: sudo apt update && sudo apt full-upgrade. Another cause is a second "
+                f"numpy in robot-node's own environment; remove it: {run_pip('uninstall numpy')}"
             )
-            self.tell(Finding.bad(check, detail, why=why, remedy=remedy))
+            self.report(Finding.bad(check, detail, why=why, remedy=remedy))
         return None

@@ -1,4 +1,4 @@
-"""All checks, one after the other: broker, hardware, machine."""
+"""Runs all checks: broker, hardware, machine."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from robot_node.apps.doctor.broker import check_broker
 from robot_node.apps.doctor.camera import check_camera
 from robot_node.apps.doctor.case import Case
 from robot_node.apps.doctor.display import check_display
-from robot_node.apps.doctor.findings import Finding, Tell
+from robot_node.apps.doctor.findings import Finding, Report
 from robot_node.apps.doctor.machine import Machine
 from robot_node.apps.doctor.pins import check_pins
 from robot_node.apps.doctor.service import service_of
@@ -20,32 +20,32 @@ from robot_node.settings.root import Settings
 async def examine(
     settings: Settings,
     platform: Platform,
-    tell: Tell,
+    report: Report,
     *,
     machine: Machine | None = None,
     has_robot: bool,
     limit_s: float = 10.0,
 ) -> None:
-    """Check everything; changes nothing.
+    """Run all checks; changes nothing.
 
     Args:
-        settings: The robot's.
-        platform: What its hardware is reached through.
-        tell: Given each finding as soon as there is one.
-        machine: What it runs on; this one by default.
-        has_robot: Whether the settings are those of a robot, and not of a person who visits the broker.
-        limit_s: How long a call into a library of the hardware may take, in seconds.
+        settings: The robot's settings.
+        platform: Access to its hardware.
+        report: Called with each finding.
+        machine: The machine it runs on; this one by default.
+        has_robot: Whether the settings are those of a robot, not only a broker given on the command line.
+        limit_s: Time limit of a call into a hardware library, in seconds.
     """
     machine = machine or Machine()
     robot = ServerTopics(settings.robot.server_id, settings.robot.server_name) if has_robot else None
-    await check_broker(settings.broker, tell, console=settings.console, robot=robot, now=machine.now())
-    case = Case(settings, platform, machine, service_of(machine), tell, limit_s=limit_s)
+    await check_broker(settings.broker, report, console=settings.console, robot=robot, now=machine.now())
+    case = Case(settings, platform, machine, service_of(machine), report, limit_s=limit_s)
     if case.on_a_pi or platform.name == "simulated":
         await check_display(case)
         await check_camera(case)
         await check_pins(case)
         await check_sound(case)
     else:
-        detail = "This is no Raspberry Pi: none is checked. With --simulated the simulated hardware is."
-        tell(Finding.left_out("hardware", detail))
+        detail = "Not checked: this is not a Raspberry Pi. With --simulated, the simulated hardware is checked."
+        report(Finding.not_applicable("hardware", detail))
     await check_system(case)

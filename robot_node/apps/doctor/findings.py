@@ -1,4 +1,4 @@
-"""What a check found: all is well, worth knowing, not ok, or not to be checked here. Pure."""
+"""Results of checks: ok, note, not ok, or not applicable. Pure."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from typing import Any, Self
 
 
 class Level(enum.Enum):
-    """How a check ended; the value is what is printed."""
+    """Result of a check; the value is printed."""
 
     OK = "ok"
     NOTE = "note"
     """Worth knowing; the robot works."""
     NOT_OK = "not ok"
-    LEFT_OUT = "n/a"
-    """Does not apply here, or cannot be known."""
+    NOT_APPLICABLE = "n/a"
+    """Does not apply here, or cannot be determined."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one check found.
+    """Result of one check.
 
     Attributes:
-        check: What was checked.
-        level: How it ended.
-        detail: What was found, in one sentence.
-        why: Why it matters; empty when all is well.
-        remedy: What to do about it, with the command or setting; empty when all is well.
+        check: Subject of the check.
+        level: Its result.
+        detail: The observation, in one sentence.
+        why: Why it matters; empty if ok.
+        remedy: How to fix it, with the command or setting; empty if ok.
     """
 
     check: str
@@ -39,35 +39,35 @@ class Finding:
 
     @classmethod
     def good(cls, check: str, detail: str) -> Self:
-        """All is well."""
+        """The check passed."""
         return cls(check, Level.OK, detail)
 
     @classmethod
     def note(cls, check: str, detail: str, *, why: str, remedy: str) -> Self:
-        """The robot works, but its owner should know."""
+        """The robot works, but there is something worth knowing."""
         return cls(check, Level.NOTE, detail, why, remedy)
 
     @classmethod
     def bad(cls, check: str, detail: str, *, why: str, remedy: str) -> Self:
-        """Something does not work, or does not protect."""
+        """Something does not work, or is not secure."""
         return cls(check, Level.NOT_OK, detail, why, remedy)
 
     @classmethod
-    def left_out(cls, check: str, detail: str) -> Self:
-        """Nothing to check; ``detail`` says why."""
-        return cls(check, Level.LEFT_OUT, detail)
+    def not_applicable(cls, check: str, detail: str) -> Self:
+        """Nothing was checked; ``detail`` says why."""
+        return cls(check, Level.NOT_APPLICABLE, detail)
 
     @property
     def ok(self) -> bool:
-        """Whether nothing needs to be done."""
+        """Whether no action is needed."""
         return self.level is not Level.NOT_OK
 
     def __str__(self) -> str:
-        """One line for people."""
+        """Format it as one line for people."""
         return " ".join(filter(None, (f"{self.level.value:6}  {self.check}:", self.detail, self.why, self.remedy)))
 
     def as_json(self) -> dict[str, Any]:
-        """As ``doctor --json`` prints it."""
+        """Format it for ``doctor --json``."""
         return {
             "check": self.check,
             "ok": self.ok,
@@ -78,5 +78,5 @@ class Finding:
         }
 
 
-Tell = Callable[[Finding], None]
-"""Given each finding as soon as there is one."""
+Report = Callable[[Finding], None]
+"""Called with each finding as soon as it is known."""

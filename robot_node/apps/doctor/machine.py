@@ -1,4 +1,4 @@
-"""What the doctor may know of the machine: files below a root, the clock, free space, installed packages. Read only."""
+"""Read-only access to the machine: files, clock, free space, installed packages, processes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pathlib import Path
 _TIME_ERROR = 5
 """adjtimex(2): the clock is not synchronised."""
 _TIMEX_BYTES = 1024
-"""More than ``struct timex`` has on any Linux."""
+"""More than the size of ``struct timex`` on any Linux."""
 
 
 def _now() -> datetime:
@@ -24,11 +24,11 @@ def _now() -> datetime:
 
 
 def _clock_is_synchronised() -> bool | None:
-    """What the kernel was told by whoever sets its clock (timesyncd, chrony, ntpd); None where it cannot be asked."""
+    """Return the kernel's flag, which timesyncd, chrony or ntpd set; None if it cannot be read."""
     adjtimex = getattr(ctypes.CDLL(None), "adjtimex", None)
     if adjtimex is None:
         return None
-    # Zeros: modes = 0, which sets nothing.
+    # All zeros: modes = 0 only reads.
     state = int(adjtimex(ctypes.create_string_buffer(_TIMEX_BYTES)))
     return None if state < 0 else state != _TIME_ERROR
 
@@ -46,11 +46,11 @@ def _free_bytes(folder: Path) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A program that runs.
+    """A running program.
 
     Attributes:
-        pid: Its number.
-        command: How it was started.
+        pid: Process id.
+        command: Command line.
     """
 
     pid: int
@@ -58,12 +58,12 @@ class Process:
 
     @property
     def is_robot(self) -> bool:
-        """Whether it is a robot of ours."""
+        """Whether it is a robot-node robot."""
         words = self.command.split()
         return "run" in words and any(word.endswith(("robot-node", "robot_node")) for word in words)
 
     def __str__(self) -> str:
-        # Options may hold secrets of other programs.
+        # Without the arguments, which may contain secrets of other programs.
         return f"{Path(self.command.partition(' ')[0]).name} (process {self.pid})"
 
 
@@ -72,15 +72,15 @@ class Machine:
     """The machine that is examined.
 
     Attributes:
-        root: Below it are ``dev``, ``etc``, ``proc``, ``sys`` and ``var``.
-        now: The time, with its zone.
-        clock_is_synchronised: Whether somebody keeps the clock right; None if that cannot be known.
-        version_of: The version of an installed Python package; None if it is not installed.
-        requirements: What robot-node's package requires, as PEP 508 has it.
-        free_bytes: Free space of the file system that a folder is on.
-        find_program: Where a program is; None if there is none of that name.
+        root: Root folder, with ``dev``, ``etc``, ``proc``, ``sys`` and ``var``.
+        now: Returns the current time, with its zone.
+        clock_is_synchronised: Returns whether the clock is synchronised; None if unknown.
+        version_of: Returns the version of an installed Python package; None if it is not installed.
+        requirements: Returns the requirements of robot-node's package (PEP 508).
+        free_bytes: Returns the free space of the file system of a folder.
+        find_program: Returns the path of a program; None if it is not installed.
         python: Version of Python.
-        user: Who runs the doctor.
+        user: Name of the user who runs the doctor; empty for the current one.
     """
 
     root: Path = Path("/")
@@ -94,16 +94,16 @@ class Machine:
     user: str = ""
 
     @property
-    def user_in_question(self) -> str:
-        """Who runs the doctor."""
+    def current_user(self) -> str:
+        """Name of the user who runs the doctor."""
         return self.user or getpass.getuser()
 
     def path(self, name: str) -> Path:
-        """Where ``/name`` is."""
+        """Return the path of ``/name``."""
         return self.root / name
 
     def text(self, name: str) -> str:
-        """What ``/name`` holds; empty when there is no such file, or it may not be read."""
+        """Return the content of ``/name``; empty if it does not exist or cannot be read."""
         try:
             return self.path(name).read_text(encoding="utf-8", errors="replace").strip("\0\n ")
         except OSError:
@@ -111,29 +111,29 @@ class Machine:
 
     @property
     def model(self) -> str:
-        """Which Raspberry Pi it is; empty for another machine."""
+        """Model of the Raspberry Pi; empty for another machine."""
         model = self.text("proc/device-tree/model")
         return model if model.startswith("Raspberry Pi") else ""
 
     @property
     def is_pi_5(self) -> bool:
-        """Whether it is a Pi without a hardware encoder for H.264."""
+        """Whether it is a Pi 5 or one of its variants, which have no hardware encoder for H.264."""
         return any(name in self.model for name in ("Raspberry Pi 5", "Compute Module 5", "Raspberry Pi 500"))
 
     def processes(self) -> Iterator[Process]:
-        """Whatever runs, but for ourselves."""
+        """Yield all processes except this one."""
         for folder in self.path("proc").glob("[0-9]*"):
             command = self.text(f"proc/{folder.name}/cmdline").replace("\0", " ")
             if command and int(folder.name) != os.getpid():
                 yield Process(int(folder.name), command)
 
     def users_of(self, *devices: str) -> list[Process]:
-        """Who has a device open whose path begins with one of ``devices``, as far as we may see it."""
+        """Return the processes that have a device open whose path begins with one of ``devices``, as far as visible."""
         using = []
         for process in self.processes():
             try:
                 opened = [str(file.readlink()) for file in self.path(f"proc/{process.pid}/fd").iterdir()]
-            except OSError:  # somebody else's, or it has ended meanwhile
+            except OSError:  # of another user, or it has ended
                 continue
             if any(name.startswith(devices) for name in opened):
                 using.append(process)

@@ -1,4 +1,4 @@
-"""The pins: can they be used, and are those that the settings name free."""
+"""Checks of the pins: library, and whether the configured pins are free."""
 
 from __future__ import annotations
 
@@ -15,63 +15,60 @@ from robot_node.devices.worker import HangingError
 from robot_node.errors import DeviceError
 from robot_node.settings.root import Settings
 
-_WHY = "LEDs, buttons, servos and the privacy switch are on them."
-_REMEDY = "End that program, or take its dtoverlay out of /boot/firmware/config.txt; or use another pin."
+_WHY = "LEDs, buttons, servos and the privacy switch need the pins."
+_REMEDY = "Stop that program, remove its dtoverlay from /boot/firmware/config.txt, or use another pin."
 _SPI_REMEDY = (
-    "dtparam=spi=on in /boot/firmware/config.txt takes both chip selects, GPIO7 and GPIO8: use other pins, or replace "
-    "it by dtoverlay=spi0-1cs, which takes GPIO8 alone (spi0-0cs: neither), and restart."
+    "dtparam=spi=on in /boot/firmware/config.txt claims both chip selects, GPIO7 and GPIO8: use other pins, or replace "
+    "it with dtoverlay=spi0-1cs, which claims GPIO8 only (spi0-0cs: neither), and restart."
 )
-_OURS = ("lg", "robot-node")
-"""What lgpio calls itself to the kernel."""
+_OWN_CONSUMERS = ("lg", "robot-node")
+"""Consumer names that lgpio passes to the kernel."""
 
 
-def pins_in_question(settings: Settings) -> dict[int, str]:
-    """The GPIOs that the robot itself drives or reads, each with the setting that names it.
-
-    Those of the I2C and SPI buses are the kernel's.
-    """
+def configured_pins(settings: Settings) -> dict[int, str]:
+    """Return the GPIOs that the robot drives or reads, each with its setting, without those of I2C and SPI."""
     claims = [*settings.display.claims(), *settings.privacy.claims(), *settings.pins.claims()]
     return {gpio: user for user, gpio in claims if not user.startswith("the ")}
 
 
 async def check_pins(case: Case) -> None:
-    """Check the pins without touching one: who uses which is asked of the kernel."""
-    wanted = pins_in_question(case.settings)
+    """Check the pins without using any: the kernel lists their users."""
+    wanted = configured_pins(case.settings)
     if not wanted:
-        case.tell(Finding.left_out("pins", "Nothing is configured on them."))
+        case.report(Finding.not_applicable("pins", "No pin is configured."))
         return
     with _scratch_folder():
         if await case.load("pin library", case.platform.pin_factory, why=_WHY) is None:
             return
-        case.tell(Finding.good("pin library", "It can be loaded."))
+        case.report(Finding.good("pin library", "It can be imported."))
         try:
             users = await case.call("pins", case.limit_s, case.platform.pin_users)
         except HangingError as error:
-            case.tell(Finding.bad("pins", error.message, why=_WHY, remedy="Restart the machine."))
+            case.report(Finding.bad("pins", error.message, why=_WHY, remedy="Restart the machine."))
             return
         except DeviceError as error:
-            case.tell(Finding.bad("pins", error.message, why=_WHY, remedy=error.remedy))
+            case.report(Finding.bad("pins", error.message, why=_WHY, remedy=error.remedy))
             return
-    case.tell(_free(case, wanted, users))
+    case.report(_free(case, wanted, users))
 
 
 def _free(case: Case, wanted: Mapping[int, str], users: Mapping[int, str]) -> Finding:
     taken = {gpio: users[gpio] for gpio in sorted(wanted) if gpio in users}
     if taken and any(process.is_robot for process in case.machine.processes()):
-        taken = {gpio: user for gpio, user in taken.items() if user not in _OURS}
+        taken = {gpio: user for gpio, user in taken.items() if user not in _OWN_CONSUMERS}
     if not taken:
-        return Finding.good("pins", f"{_names(wanted)}: free, or in use by the robot itself.")
-    named = ", ".join(f"GPIO{gpio} ({wanted[gpio]}) by {user or 'somebody'}" for gpio, user in taken.items())
+        return Finding.good("pins", f"{_names(wanted)}: free, or in use by the robot.")
+    named = ", ".join(f"GPIO{gpio} ({wanted[gpio]}) by {user or 'an unknown program'}" for gpio, user in taken.items())
     return Finding.bad(
         "pins",
-        f"In use already: {named}.",
-        why="A pin has one user: what is wired to it cannot be used.",
+        f"Already in use: {named}.",
+        why="A pin has one user: the robot cannot use it.",
         remedy=f"{_SPI_REMEDY if _by_spi(taken) else _REMEDY} All users: gpioinfo (sudo apt install gpiod)",
     )
 
 
 def _by_spi(taken: Mapping[int, str]) -> bool:
-    """Whether one is a chip select, which the kernel names ``spi0 CS1``."""
+    """Whether a pin is claimed as a chip select, which the kernel names ``spi0 CS1``."""
     return any(user.startswith("spi") for user in taken.values())
 
 
@@ -81,7 +78,7 @@ def _names(gpios: Mapping[int, Any]) -> str:
 
 @contextlib.contextmanager
 def _scratch_folder() -> Iterator[None]:
-    """A folder that goes away again: lgpio leaves files in $LG_WD, and makes it the working directory."""
+    """A temporary folder for lgpio, which leaves files in $LG_WD and makes it the working directory."""
     before = Path.cwd()
     with tempfile.TemporaryDirectory(prefix="robot-node-doctor-") as folder, _environment("LG_WD", folder):
         try:

@@ -1,4 +1,4 @@
-"""Names that nobody else has, for what the doctor publishes: it disturbs no robot and no agent."""
+"""Random names for the doctor's own messages, so that they disturb no robot and no agent."""
 
 from __future__ import annotations
 
@@ -10,37 +10,43 @@ from robot_node.mqtt import Incoming
 from robot_node.mqtt.identifiers import is_client_id
 
 NAME = "robot-node/doctor"
-"""A server name in the group that the access rules which we ship are for."""
+"""A server name in the group of the shipped access rules."""
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """A client and a server that nobody else knows, and the topic between them.
+    """A client and a server with random names, and the topic between them.
 
     Attributes:
         client: MQTT client id of the client.
         server: MQTT client id of the server.
-        speaker: MCP client id: the access rules that we ship let a user speak below its own name, whatever its id.
-        user: Who we are to the broker; None for nobody.
+        mcp_client: MCP client id in topics: the user name if possible, as the shipped access rules require.
+        user: User name at the broker; None without one.
     """
 
     client: str
     server: str
-    speaker: str
+    mcp_client: str
     user: str | None
 
     @classmethod
     def new(cls, user: str | None) -> Probe:
-        """Names for one visit."""
+        """Create random names for one run."""
         client = f"doctor-{secrets.token_hex(4)}"
-        speaker = user if user and is_client_id(user) else client
-        return cls(client, f"{client}-server", speaker, user)
+        mcp_client = user if user and is_client_id(user) else client
+        return cls(client, f"{client}-server", mcp_client, user)
 
     @property
     def topic(self) -> str:
-        """Between client and server."""
-        return topics.ServerTopics(self.server, NAME).rpc(self.speaker)
+        """The RPC topic between client and server."""
+        return topics.ServerTopics(self.server, NAME).rpc(self.mcp_client)
+
+    @property
+    def wildcards(self) -> tuple[str, ...]:
+        """Filters with wildcards that match the topic and nothing outside of this client's own topics."""
+        own = f"$mcp-rpc/{self.mcp_client}"
+        return f"{own}/+/{NAME}", f"{own}/#"
 
 
 def ignore(_: Incoming) -> None:
-    """Nothing that comes matters."""
+    """Ignore a message."""

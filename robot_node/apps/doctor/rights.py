@@ -1,99 +1,128 @@
-"""The broker's access rules: may this account do what it must not, and may a robot's do what it must."""
+"""Checks of the broker's access rules: what an account must not be allowed, and what a robot's account needs."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 from robot_node.apps.doctor.findings import Finding
 from robot_node.apps.doctor.probe import NAME, Probe, ignore
 from robot_node.errors import BrokerError
 from robot_node.mcp_mqtt import topics
-from robot_node.mqtt import Broker, ConnectOptions, Incoming, Subscription, connect
+from robot_node.mqtt import Broker, Connection, ConnectOptions, Incoming, Subscription, connect
 
 _GUIDE = "docs/access.md and docs/security.md"
 
 
 async def forbidden(broker: Broker, probe: Probe) -> Finding:
-    """Try what must be refused: speaking as another, and hearing what is for another.
+    """Try to publish and to receive on topics of other clients and robots, which the broker must refuse.
 
-    All names are of nobody: where it is not refused, nobody hears it.
+    All names are random: where the broker does not refuse a message, nobody receives it.
     """
-    another = f"{probe.client}-another"
-    server = topics.ServerTopics(another, NAME)
-    tries = {
-        "answer as any robot, and call as any client": server.rpc(another),
+    other = f"{probe.client}-other"
+    server = topics.ServerTopics(other, NAME)
+    publishing = {
+        "answer as any robot, and call as any client": server.rpc(other),
         "announce and remove robots": server.presence,
-        "end other clients' sessions": f"$mcp-client/presence/{another}",
-        "watch, and steer video, as another client": f"$webrtc/{another}/{another}",
-        "tell of any robot's health": f"robot-node/{another}/health",
+        "end other clients' sessions": topics.client_presence(other),
+        "watch, and control video, as another client": f"$webrtc/{other}/{other}",
+        "publish any robot's health": f"robot-node/{other}/health",
+    }
+    receiving = {
+        "receive messages to any robot": server.control,
+        "receive other clients' calls and results": server.rpc(other),
+        "receive other viewers' signalling": f"$webrtc/{other}",
     }
     try:
-        with _quiet():
+        with _without_warnings():
             async with connect(broker, ConnectOptions(client_id=probe.client), ignore) as connection:
-                may = [what for what, topic in tries.items() if not await connection.publish(topic, b"", qos=1)]
-        if await _hears_others(broker, probe, server):
-            may.append("hear what is said to any robot")
+                allowed = [
+                    what for what, topic in publishing.items() if not await connection.publish(topic, b"", qos=1)
+                ]
+            received, unknown = await _receives(broker, probe, receiving)
     except BrokerError as error:
-        return Finding.left_out("access rules", f"They cannot be tried: {error.message}")
-    if not may:
-        return Finding.good("access rules", f"{probe.user or 'Nobody'} can neither speak nor hear as somebody else.")
-    detail = f"{probe.user or 'Everybody, without a password,'} can {'; '.join(may)}."
-    if probe.user:
-        why = "Passwords and roles protect nothing when everybody who has one can act as everybody else."
-        remedy = f"Give each account its own topics only: {_GUIDE}."
+        return Finding.not_applicable("access rules", f"They cannot be tested: {error.message}")
+    return _finding(probe.user, [*allowed, *received], unknown)
+
+
+def _finding(user: str | None, allowed: list[str], unknown: list[str]) -> Finding:
+    if not allowed:
+        detail = f"{user or 'A client without a user name'} cannot publish as another client or robot"
+        if not unknown:
+            return Finding.good("access rules", f"{detail}, nor receive their messages.")
+        limits = f"Not tested, since the broker accepts every subscription: whether it can {' or '.join(unknown)}."
+        return Finding.good("access rules", f"{detail}, nor receive messages to robots. {limits}")
+    detail = f"{user or 'Anyone, without a password,'} can {'; '.join(allowed)}."
+    if user:
+        why = "Passwords and roles do not protect anything if each user can act as every other user."
+        remedy = f"Allow each account its own topics only: {_GUIDE}."
         return Finding.bad("access rules", detail, why=why, remedy=remedy)
     return Finding.note(
         "access rules",
         detail,
-        why="Whoever reaches this broker sees what the robot's camera sees, and commands it.",
-        remedy=f"On a broker that others reach: passwords and access rules, {_GUIDE}.",
+        why="Anyone who can reach this broker can see through the robot's camera and control it.",
+        remedy=f"On a broker that others can reach, use passwords and access rules: {_GUIDE}.",
     )
 
 
-async def _hears_others(broker: Broker, probe: Probe, server: topics.ServerTopics) -> bool:
-    """Whether we hear a message on a control topic, where everybody may speak and only one robot may listen."""
-    own = asyncio.Event()
-    overheard = asyncio.Event()
+async def _receives(broker: Broker, probe: Probe, topics_by_name: dict[str, str]) -> tuple[list[str], list[str]]:
+    """Return which messages of others are received; and which cannot be tested.
 
-    def hear(message: Incoming) -> None:
-        if message.topic == server.control:
-            overheard.set()
-        elif message.topic == probe.topic:
+    A refused subscription (SUBACK) is one answer. Brokers that accept each subscription and filter messages later,
+    like mosquitto with an acl_file, show it only for topics on which this client may publish.
+    """
+    received: set[str] = set()
+    own = asyncio.Event()
+
+    def on_message(message: Incoming) -> None:
+        received.add(message.topic)
+        if message.topic == probe.topic:
             own.set()
 
-    with _quiet():
-        async with connect(broker, ConnectOptions(client_id=probe.client), hear) as connection:
-            await connection.subscribe(Subscription(server.control), Subscription(probe.topic))
-            await connection.publish(server.control, b"", qos=1)
-            await connection.publish(probe.topic, b"", qos=1)
-            # A broker delivers in order: when our own message is here, the other one is, or never will be.
-            try:
-                async with asyncio.timeout(broker.connect_timeout_s):
-                    await own.wait()
-            except TimeoutError:
-                pass
-    return overheard.is_set()
+    published: list[str] = []
+    unknown: list[str] = []
+    async with connect(broker, ConnectOptions(client_id=probe.client), on_message) as connection:
+        await connection.subscribe(Subscription(probe.topic))
+        for what, topic in topics_by_name.items():
+            if not await _subscribes(connection, topic):
+                continue
+            (unknown if await connection.publish(topic, b"", qos=1) else published).append(what)
+        await connection.publish(probe.topic, b"", qos=1)
+        # Brokers deliver in order: this client's own message comes after the others.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(broker.connect_timeout_s):
+                await own.wait()
+    return [what for what in published if topics_by_name[what] in received], unknown
+
+
+async def _subscribes(connection: Connection, topic: str) -> bool:
+    try:
+        await connection.subscribe(Subscription(topic))
+    except BrokerError as error:
+        if error.__cause__ is not None:  # the connection was lost
+            raise
+        return False  # refused in SUBACK
+    return True
 
 
 async def own_topics(broker: Broker, probe: Probe, robot: topics.ServerTopics) -> Finding:
-    """Whether the robot's account can speak and hear as this robot, to a client that does not exist."""
+    """Check that the robot's account may publish and receive as this robot, with a client that does not exist."""
     check = "the robot's topics"
     topic = robot.rpc(probe.client)
-    heard = asyncio.Event()
-    detail = f"What {probe.user} publishes on {topic} is not delivered."
+    delivered = asyncio.Event()
+    detail = f"Messages of {probe.user} on {topic} are not delivered."
     try:
-        with _quiet():
-            async with connect(broker, ConnectOptions(client_id=probe.client), lambda _: heard.set()) as connection:
+        with _without_warnings():
+            async with connect(broker, ConnectOptions(client_id=probe.client), lambda _: delivered.set()) as connection:
                 await connection.subscribe(Subscription(topic))
                 if refusal := await connection.publish(topic, b"", qos=1):
-                    detail = f"The broker refused what {probe.user} published on {topic}: {refusal}."
+                    detail = f"The broker refused a message of {probe.user} on {topic}: {refusal}."
                 else:
                     async with asyncio.timeout(broker.connect_timeout_s):
-                        await heard.wait()
-                    return Finding.good(check, f"{probe.user} may speak and hear as {robot.server_id}.")
+                        await delivered.wait()
+                    return Finding.good(check, f"{probe.user} may publish and receive as {robot.server_id}.")
     except BrokerError as error:
         detail = error.message
     except TimeoutError:
@@ -101,14 +130,14 @@ async def own_topics(broker: Broker, probe: Probe, robot: topics.ServerTopics) -
     return Finding.bad(
         check,
         detail,
-        why="The robot is online, it says, but nobody can see or call it.",
+        why="The robot connects, but clients can neither find nor call it.",
         remedy=f"Give {probe.user} the block of rules for server_id {robot.server_id} and its server_name: {_GUIDE}.",
     )
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """What is refused here is meant to be: nobody needs a warning."""
+@contextlib.contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Suppress the log's warnings of refused messages, which are expected here."""
     log = logging.getLogger("robot_node.mqtt")
     before = log.level
     log.setLevel(logging.ERROR)

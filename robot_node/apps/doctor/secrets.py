@@ -1,4 +1,4 @@
-"""The robot's secrets, which systemd hands to the service and which the doctor has to look for itself."""
+"""Credentials of the service, which systemd passes to the robot but not to the doctor."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ def _may_be_read(folder: Path) -> bool:
 def use_credentials(
     config: Path, environment: MutableMapping[str, str], may_be_read: Callable[[Path], bool] = _may_be_read
 ) -> Finding | None:
-    """Let the settings find the credentials that lie beside the settings file, as the unit would hand them over.
+    """Point $CREDENTIALS_DIRECTORY to the credentials next to the settings file, as systemd does for the service.
 
     Args:
         config: The settings file.
-        environment: Where the settings look for the credentials' folder.
-        may_be_read: Whether we may read a folder.
+        environment: The environment that the settings are read from.
+        may_be_read: Returns whether a folder is readable.
 
     Returns:
-        What is to be told: that they are there, and that we may not read them.
+        A finding if the credentials exist but are not readable.
     """
     folder = config.absolute().parent / _FOLDER
-    # os.path: where we may not even look at it, we may not read the settings either, which is told by itself.
-    if _VARIABLE in environment or not os.path.isdir(folder):  # noqa: PTH112
+    # os.path.isdir is False without permission to look; then the settings are not readable either, and reported.
+    if _VARIABLE in environment or not os.path.isdir(folder):  # noqa: PTH112  # see above
         return None
     if may_be_read(folder):
         environment[_VARIABLE] = str(folder)
         return None
     return Finding.note(
         "secrets",
-        f"The robot's secrets in {folder} are kept from us.",
+        f"No permission to read the robot's secrets in {folder}.",
         why="The broker is checked without the robot's password.",
         remedy="Run the doctor as root: sudo robot-node doctor ...",
     )

@@ -1,4 +1,4 @@
-"""Who runs the robot on this machine: the service's user with its groups, or whoever started the doctor."""
+"""The systemd service of the robot with its user and groups; without a service, the current user."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _UNIT_FOLDERS = ("etc/systemd/system", "usr/local/lib/systemd/system", "usr/lib/
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """Who runs the robot.
+    """The service that runs the robot.
 
     Attributes:
-        is_installed: There is a unit.
-        user: Its user's name.
-        uid: The user's number; None when there is no such user.
-        groups: Names of the groups that it is in while it runs.
-        state_folder: Where it may keep what it must not forget, below the root.
+        is_installed: Whether there is a unit.
+        user: Name of its user.
+        uid: Id of that user; None if it does not exist.
+        groups: Names of its groups, with those of the unit.
+        state_folder: Folder of its saved state, relative to the root.
     """
 
     is_installed: bool
@@ -30,17 +30,17 @@ class Service:
     state_folder: str
 
     @property
-    def may_do_everything(self) -> bool:
-        """Whether it is root."""
+    def is_root(self) -> bool:
+        """Whether it runs as root."""
         return self.uid == 0
 
 
 def service_of(machine: Machine) -> Service:
-    """Read the unit, and what belongs to its user."""
+    """Read the unit and its user's groups."""
     unit = next((text for folder in _UNIT_FOLDERS if (text := machine.text(f"{folder}/{UNIT}"))), "")
     for drop_in in sorted(machine.path(f"etc/systemd/system/{UNIT}.d").glob("*.conf")):
         unit += "\n" + machine.text(str(drop_in.relative_to(machine.root)))
-    user = (_values(unit, "User") or ["root"])[-1] if unit else machine.user_in_question
+    user = (_values(unit, "User") or ["root"])[-1] if unit else machine.current_user
     uid, gid = _ids(machine, user)
     named = {name for value in _values(unit, "SupplementaryGroups") for name in value.split()}
     groups = frozenset(

@@ -1,4 +1,4 @@
-"""Microphone, loudspeaker, voice and hearing: is there what the settings ask for."""
+"""Checks of microphone, loudspeaker, voice and hearing."""
 
 from __future__ import annotations
 
@@ -9,38 +9,38 @@ from robot_node.devices.audio import DEFAULT_DEVICE
 from robot_node.devices.platform import SoundLibrary
 from robot_node.devices.worker import HangingError
 
-_WHY = "It was asked for in [audio]."
+_WHY = "It is configured in [audio]."
 
 
 async def check_sound(case: Case) -> None:
-    """Check the sound devices that are configured; nothing is recorded or played."""
+    """Check the configured sound devices; nothing is recorded or played."""
     audio = case.settings.audio
     wanted = {"microphone": (audio.microphone, "input"), "loudspeaker": (audio.loudspeaker, "output")}
     wanted = {name: what for name, what in wanted.items() if what[0] != "none"}
     if not wanted:
-        case.tell(Finding.left_out("sound", "Neither microphone nor loudspeaker is configured."))
+        case.report(Finding.not_applicable("sound", "Neither microphone nor loudspeaker is configured."))
     elif (library := await case.load("sound library", case.platform.sound_library, why=_WHY)) is not None:
         for name, (device, kind) in wanted.items():
-            case.tell(await _device(case, library, name, device, kind))
+            case.report(await _device(case, library, name, device, kind))
     if case.settings.voice.engine == "espeak-ng":
-        case.tell(_program(case, "voice", "espeak-ng", why="The robot cannot speak."))
+        case.report(_program(case, "voice", "espeak-ng", why="The robot cannot speak."))
     if case.settings.hearing.engine == "pocketsphinx":
-        case.tell(_package(case, "hearing", "pocketsphinx", why="The robot understands nothing that is said."))
+        case.report(_package(case, "hearing", "pocketsphinx", why="The robot does not recognise speech."))
 
 
 async def _device(case: Case, library: SoundLibrary, name: str, device: str, kind: str) -> Finding:
-    asked = None if device == DEFAULT_DEVICE else device
+    query = None if device == DEFAULT_DEVICE else device
     try:
-        found = await case.call(name, case.limit_s, library.query_devices, asked, kind)
+        found = await case.call(name, case.limit_s, library.query_devices, query, kind)
     except HangingError as error:
         return Finding.bad(name, error.message, why=_WHY, remedy="Unplug it and plug it in again.")
     except (ValueError, library.PortAudioError) as error:
         remedy = (
-            f"Plug it in, or set {name} in [audio] to a part of a name that this lists: {run_module('sounddevice')} . "
+            f"Plug it in, or set {name} in [audio] to a part of a name in this list: {run_module('sounddevice')} . "
             "The robot's user must be in the group audio."
         )
-        return Finding.bad(name, f"There is no {device!r}: {error}.", why=_WHY, remedy=remedy)
-    return Finding.good(name, f"{found['name']} is there.")
+        return Finding.bad(name, f"No device matches {device!r}: {error}.", why=_WHY, remedy=remedy)
+    return Finding.good(name, f"Found {found['name']}.")
 
 
 def _program(case: Case, check: str, program: str, *, why: str) -> Finding:

@@ -1,4 +1,4 @@
-"""The machine itself: groups of the robot's user, clock, disk, state folder, versions."""
+"""Checks of the machine: groups of the robot's user, clock, disk, state folder, versions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 from robot_node.apps.doctor.case import Case
 from robot_node.apps.doctor.findings import Finding
-from robot_node.apps.doctor.pins import pins_in_question
+from robot_node.apps.doctor.pins import configured_pins
 from robot_node.core.pip_hint import run_pip
 from robot_node.devices.board import VCGENCMD_REMEDY, parse_throttling
 
@@ -23,18 +23,18 @@ _KNOWN_SYSTEMS = {"12": "bookworm", "13": "trixie"}
 
 async def check_system(case: Case) -> None:
     """Check the machine."""
-    case.tell(_system(case))
-    case.tell(_python(case))
-    case.tell(_packages(case))
+    case.report(_system(case))
+    case.report(_python(case))
+    case.report(_packages(case))
     if case.on_a_pi:
-        case.tell(_groups(case))
-        case.tell(await _throttling(case))
-    case.tell(_clock(case))
-    case.tell(_disk(case))
+        case.report(_groups(case))
+        case.report(await _throttling(case))
+    case.report(_clock(case))
+    case.report(_disk(case))
     if case.service.is_installed or case.settings.robot.state_file is not None:
-        case.tell(_state_folder(case))
+        case.report(_state_folder(case))
     else:
-        case.tell(Finding.left_out("state folder", "There is no service on this machine, and no state_file."))
+        case.report(Finding.not_applicable("state folder", "Neither a service nor a state_file is configured."))
 
 
 async def _throttling(case: Case) -> Finding:
@@ -57,7 +57,7 @@ def _needed_groups(case: Case) -> dict[str, str]:
     needed = {"video": "the camera", "render": "the camera"}
     if settings.display.driver != "none":
         needed[settings.display.interface] = "the display"
-    if pins_in_question(settings):
+    if configured_pins(settings):
         needed["gpio"] = "the pins"
     if {settings.audio.microphone, settings.audio.loudspeaker} != {"none"}:
         needed["audio"] = "the sound"
@@ -69,21 +69,21 @@ def _groups(case: Case) -> Finding:
     if case.service.uid is None:
         remedy = f"Create it: sudo useradd --system --groups {','.join(_needed_groups(case))} {user}"
         return Finding.bad("groups", f"There is no user {user}.", why="The service cannot start.", remedy=remedy)
-    if case.service.may_do_everything:
+    if case.service.is_root:
         return Finding.note(
             "groups",
-            "The robot runs as root, who needs no group.",
-            why="Whoever finds a hole in it has the whole machine.",
-            remedy="Give it a user of its own, as docs/install-on-a-pi.md does.",
+            "The robot runs as root, which needs no group.",
+            why="A vulnerability in the robot would give full control of the machine.",
+            remedy="Run it as its own user, as docs/install-on-a-pi.md describes.",
         )
     missing = {name: what for name, what in _needed_groups(case).items() if name not in case.service.groups}
     if not missing:
-        return Finding.good("groups", f"{user} is in all that it needs: {', '.join(_needed_groups(case))}.")
+        return Finding.good("groups", f"{user} is in all required groups: {', '.join(_needed_groups(case))}.")
     named = ", ".join(f"{name} for {what}" for name, what in missing.items())
     return Finding.bad(
         "groups",
         f"{user} is not in: {named}.",
-        why="Devices belong to groups: they cannot be opened.",
+        why="Devices can be opened by members of these groups only.",
         remedy=f"sudo usermod -aG {','.join(missing)} {user} && sudo systemctl restart robot-node",
     )
 
@@ -91,15 +91,15 @@ def _groups(case: Case) -> Finding:
 def _clock(case: Case) -> Finding:
     synchronised = case.machine.clock_is_synchronised()
     if synchronised is None:
-        return Finding.left_out("clock", "Whether it is kept right cannot be told here.")
+        return Finding.not_applicable("clock", "The kernel does not say whether the clock is synchronised.")
     now = case.machine.now()
     if synchronised:
-        return Finding.good("clock", f"It is kept right: {now:%Y-%m-%d %H:%M} UTC.")
+        return Finding.good("clock", f"The clock is synchronised: {now:%Y-%m-%d %H:%M} UTC.")
     return Finding.note(
         "clock",
-        f"Nobody keeps it right; it shows {now:%Y-%m-%d %H:%M} UTC.",
-        why="With a wrong clock certificates seem invalid, and logs lie.",
-        remedy="sudo timedatectl set-ntp true, and let the machine reach a time server; timedatectl shows the state.",
+        f"The clock is not synchronised; it shows {now:%Y-%m-%d %H:%M} UTC.",
+        why="With a wrong clock, certificates seem invalid and log times are wrong.",
+        remedy="sudo timedatectl set-ntp true, and let the machine reach a time server; timedatectl shows the status.",
     )
 
 
@@ -107,9 +107,9 @@ def _disk(case: Case) -> Finding:
     folder = _nearest(case.machine.path(case.service.state_folder))
     free = case.machine.free_bytes(folder)
     detail = f"{free / 1024**2:,.0f} MiB are free."
-    why = "On a full disk nothing is remembered, and the system itself fails in odd ways."
+    why = "On a full disk no state is saved, and the system itself fails in unexpected ways."
     remedy = (
-        "Make room: sudo journalctl --vacuum-size=100M; sudo apt clean. What is large: sudo du -xh / | sort -h | tail"
+        "Free some space: sudo journalctl --vacuum-size=100M; sudo apt clean. Largest: sudo du -xh / | sort -h | tail"
     )
     if free < _FULL_BYTES:
         return Finding.bad("disk", f"Only {detail}", why=why, remedy=remedy)
@@ -125,24 +125,24 @@ def _nearest(folder: Path) -> Path:
 
 
 def _state_folder(case: Case) -> Finding:
-    """Whether the service may write there; told from owner and mode, since writing would change something."""
+    """Check whether the service may write there, from owner and mode: trying it would change something."""
     chosen = case.settings.robot.state_file
     name = str(chosen.absolute().parent) if chosen else f"/{case.service.state_folder}"
     folder = case.machine.path(name.lstrip("/"))
-    why = "What should survive a restart is forgotten."
+    why = "The saved state does not survive a restart."
     if not folder.exists() and chosen:
-        detail = f"{name}, where robot.state_file is, does not exist."
-        remedy = f"Make it: sudo install -d -o {case.service.user} {name}; or leave state_file out."
+        detail = f"The folder of robot.state_file, {name}, does not exist."
+        remedy = f"Create it: sudo install -d -o {case.service.user} {name}; or remove state_file."
         return Finding.bad("state folder", detail, why=why, remedy=remedy)
     if not folder.exists():
-        return Finding.good("state folder", f"{name} does not exist yet; systemd makes it when the service starts.")
+        return Finding.good("state folder", f"{name} does not exist yet; systemd creates it when the service starts.")
     remedy = f"sudo chown -R {case.service.user}: {name} && sudo chmod u+rwx {name}"
     if os.statvfs(folder).f_flag & os.ST_RDONLY:
-        remedy = "Switch the overlay off (sudo raspi-config, Performance Options), or check the card: sudo dmesg | tail"
+        remedy = "Disable the overlay (sudo raspi-config, Performance Options), or check the card: sudo dmesg | tail"
         return Finding.bad("state folder", f"{name} is on a read-only file system.", why=why, remedy=remedy)
     about = folder.stat()
     owned = about.st_uid == case.service.uid and about.st_mode & stat.S_IWUSR
-    if owned or about.st_mode & stat.S_IWOTH or case.service.may_do_everything:
+    if owned or about.st_mode & stat.S_IWOTH or case.service.is_root:
         return Finding.good("state folder", f"{case.service.user} may write to {name}.")
     return Finding.bad("state folder", f"{case.service.user} may not write to {name}.", why=why, remedy=remedy)
 
@@ -151,16 +151,16 @@ def _system(case: Case) -> Finding:
     release = _os_release(case)
     named = release.get("PRETTY_NAME", "an unknown system")
     if not case.on_a_pi:
-        return Finding.good("system", f"{named}; no Raspberry Pi.")
+        return Finding.good("system", f"{named}; not a Raspberry Pi.")
     detail = f"{named} on a {case.machine.model}."
     if release.get("VERSION_ID") in _KNOWN_SYSTEMS:
         return Finding.good("system", detail)
     return Finding.note(
         "system",
         detail,
-        why=f"robot-node is made for Raspberry Pi OS {' and '.join(_KNOWN_SYSTEMS.values())}: elsewhere libcamera and "
-        "picamera2 may be too old, or missing.",
-        remedy="Install the present Raspberry Pi OS with the Raspberry Pi Imager.",
+        why=f"robot-node supports Raspberry Pi OS {' and '.join(_KNOWN_SYSTEMS.values())}: elsewhere libcamera and "
+        "picamera2 may be too old or missing.",
+        remedy="Install the current Raspberry Pi OS with the Raspberry Pi Imager.",
     )
 
 
@@ -171,15 +171,15 @@ def _os_release(case: Case) -> Mapping[str, str]:
 
 def _python(case: Case) -> Finding:
     version = tuple(int(part) for part in case.machine.python.split(".")[:2])
-    detail = f"Python {case.machine.python}, robot-node {case.machine.version_of('robot-node') or 'from its source'}."
+    detail = f"Python {case.machine.python}, robot-node {case.machine.version_of('robot-node') or '(from source)'}."
     if version >= _OLDEST_PYTHON:
         return Finding.good("versions", detail)
-    remedy = "Install the present Raspberry Pi OS, or another Python for the venv."
+    remedy = "Install the current Raspberry Pi OS, or another Python for the venv."
     return Finding.bad("versions", detail, why="robot-node needs Python 3.11 or later.", remedy=remedy)
 
 
 def _packages(case: Case) -> Finding:
-    """Whether each package that robot-node requires is there in a version that it is made for."""
+    """Check that each required package is installed in a supported version."""
     wrong: list[str] = []
     wanted: list[str] = []
     requirements = case.machine.requirements()
@@ -195,12 +195,14 @@ def _packages(case: Case) -> Finding:
             wrong.append(f"{requirement.name} {version or 'is missing'} (needed: {requirement.specifier or 'any'})")
             wanted.append(f"'{requirement.name}{requirement.specifier}'")
     if not requirements:
-        return Finding.left_out("packages", "robot-node is not installed: what it needs is not known.")
+        return Finding.not_applicable(
+            "packages", "robot-node is not installed as a package, so its requirements are unknown."
+        )
     if not wrong:
-        return Finding.good("packages", "All that robot-node needs are there, in versions that it is made for.")
+        return Finding.good("packages", "All required packages are installed in supported versions.")
     return Finding.bad(
         "packages",
         f"{'; '.join(wrong)}.",
-        why="Other versions behave differently: robot-node may fail anywhere.",
+        why="robot-node is not tested with other versions, and may fail.",
         remedy=f"Install these: {run_pip(' '.join(['install', *wanted]))}",
     )

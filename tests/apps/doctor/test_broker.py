@@ -20,6 +20,7 @@ from robot_node.apps.private_broker import PrivateBroker, free_port
 from robot_node.mcp_mqtt.topics import ServerTopics
 from robot_node.mqtt import Broker, ConnectOptions, Incoming, Subscription, connect
 from robot_node.settings.root import ConsoleSettings
+from tests.apps.doctor.altering_proxy import altering_proxy
 from tests.certificates import run_recipe, tls_listener
 
 ACL = Path(__file__).parents[3] / "config" / "mosquitto" / "acl"
@@ -56,7 +57,7 @@ async def test_messages_in_clear_that_leave_the_machine_are_worth_knowing(broker
     found = await findings(Broker(f"mqtt://0.0.0.0:{broker.port}"))  # to connect to
     assert list(found) == [ALL[0], "encryption", *ALL[1:]]
     assert found["encryption"].level is Level.NOTE
-    assert "reads every message" in str(found["encryption"])
+    assert "can read every message" in str(found["encryption"])
 
 
 async def test_a_good_broker_over_websockets_passes_too(broker: PrivateBroker) -> None:
@@ -80,6 +81,12 @@ async def test_the_rules_that_we_ship_pass_for_a_user(passwords: Path) -> None:
         found = await findings(Broker.from_url(private.url, username="alice", password="secret"))
         assert list(found) == ALL
         assert not problems(found)
+        # mosquitto accepts every subscription, and filters later: what cannot be tested is not claimed.
+        assert found["access rules"].detail == (
+            "alice cannot publish as another client or robot, nor receive messages to robots. Not tested, since the "
+            "broker accepts every subscription: whether it can receive other clients' calls and results or receive "
+            "other viewers' signalling."
+        )
 
         found = await findings(Broker.from_url(private.url, username="alice", password="wrong"))
         assert problems(found) == ["credentials"]
@@ -96,9 +103,20 @@ async def test_a_robots_account_without_its_block_of_rules_is_found(passwords: P
         )
         found = await findings(robot, robot=kitchen)
         assert not problems(found)
-        assert found["the robot's topics"].detail == "robot-kitchen may speak and hear as robot-kitchen."
+        assert found["the robot's topics"].detail == "robot-kitchen may publish and receive as robot-kitchen."
         found = await findings(replace(robot, username="alice"), robot=kitchen)
         assert problems(found) == ["the robot's topics"]
+
+
+async def test_a_broker_that_refuses_subscriptions_is_believed(passwords: Path) -> None:
+    async with (
+        PrivateBroker(anonymous=False, extra=f"password_file {passwords}\nacl_file {ACL}") as private,
+        altering_proxy(private, refuses=lambda name: "-other" in name) as strict,
+    ):
+        found = await findings(replace(strict, username="alice", password="secret"))
+    assert not problems(found)
+    detail = "alice cannot publish as another client or robot, nor receive their messages."
+    assert found["access rules"].detail == detail
 
 
 async def test_rules_that_let_one_user_speak_or_hear_as_another_are_found(passwords: Path, tmp_path: Path) -> None:
@@ -108,9 +126,9 @@ async def test_rules_that_let_one_user_speak_or_hear_as_another_are_found(passwo
         ("pattern write $mcp-rpc/#", "answer as any robot"),
         ("pattern write $mcp-server/presence/#", "announce and remove robots"),
         ("pattern write $mcp-client/presence/+", "end other clients' sessions"),
-        ("pattern write $webrtc/+/+", "watch, and steer video"),
-        ("pattern write robot-node/+/health", "tell of any robot's health"),
-        ("pattern read $mcp-server/+/robot-node/+", "hear what is said to any robot"),
+        ("pattern write $webrtc/+/+", "watch, and control video"),
+        ("pattern write robot-node/+/health", "publish any robot's health"),
+        ("pattern read $mcp-server/+/robot-node/+", "receive messages to any robot"),
     ):
         rules.write_text(f"{ACL.read_text()}\n{hole}\n")
         async with PrivateBroker(anonymous=False, extra=f"password_file {passwords}\nacl_file {rules}") as private:
@@ -123,7 +141,7 @@ async def test_rules_that_let_one_user_speak_or_hear_as_another_are_found(passwo
 async def test_an_open_broker_is_worth_knowing(broker: PrivateBroker) -> None:
     found = (await findings(Broker.from_url(broker.url)))["access rules"]
     assert found.level is Level.NOTE
-    assert found.detail.startswith("Everybody, without a password, can answer as any robot")
+    assert found.detail.startswith("Anyone, without a password, can answer as any robot")
     assert "docs/access.md" in found.remedy
 
 
@@ -137,6 +155,18 @@ async def test_the_consoles_way_to_the_broker_is_tried(broker: PrivateBroker) ->
         found = await findings(address, console=nobody)
         assert found["WebSocket"].level is level
         assert "docs/console.md shows" in found["WebSocket"].remedy
+
+
+async def test_the_web_socket_of_another_broker_is_not_taken_for_this_ones(broker: PrivateBroker) -> None:
+    address = replace(Broker.from_url(broker.url), connect_timeout_s=1.0)
+    async with PrivateBroker(websocket_port=0) as other:
+        url = f"ws://127.0.0.1:{other.websocket_port}/mqtt"
+        found = await findings(address, console=ConsoleSettings(enabled=True, broker_url=url))
+    assert problems(found) == ["WebSocket"]
+    assert found["WebSocket"].detail == (
+        f"Another broker responds at {url}: messages from mqtt://127.0.0.1:{broker.port} are not delivered there."
+    )
+    assert "broker_url in [console]" in found["WebSocket"].remedy
 
 
 def listening_hosts(port: int) -> set[str]:
@@ -188,9 +218,32 @@ async def test_a_broker_that_retains_nothing_hides_every_robot() -> None:
     assert "retain not supported" in found["retained messages"].detail
 
 
+@pytest.mark.parametrize("wildcard", ["+", "#"])
+async def test_a_broker_that_retains_for_exact_subscriptions_only_hides_robots(
+    broker: PrivateBroker, wildcard: str
+) -> None:
+    async with altering_proxy(broker, without_retained=lambda name: wildcard in name) as like_rabbitmq:
+        found = await findings(like_rabbitmq)
+    assert problems(found) == ["retained messages"]
+    assert "does not deliver them to a subscription with a wildcard: $mcp-rpc/" in found["retained messages"].detail
+    assert "RabbitMQ 4 does not" in found["retained messages"].remedy
+
+
 async def test_rules_that_let_nothing_through_are_found(tmp_path: Path) -> None:
     rules = tmp_path / "acl"
     rules.write_text("topic read $mcp-server/#\n")
+    async with PrivateBroker(extra=f"acl_file {rules}") as private:
+        found = await findings(Broker(f"mqtt://127.0.0.1:{private.port}", connect_timeout_s=1.0))
+    # Not blamed on retained messages: nothing can be published there.
+    assert problems(found) == ["topics"]
+    assert found["topics"].detail.endswith("-server/robot-node/doctor: not authorized.")
+    assert "$mcp-rpc/<its client id>/#" in found["topics"].remedy
+    assert "ejabberd" in found["topics"].remedy
+
+
+async def test_rules_that_let_a_client_publish_but_not_receive_are_found(tmp_path: Path) -> None:
+    rules = tmp_path / "acl"
+    rules.write_text("topic write #\ntopic write $mcp-rpc/#\ntopic read $mcp-server/#\n")
     async with PrivateBroker(extra=f"acl_file {rules}") as private:
         found = await findings(Broker(f"mqtt://127.0.0.1:{private.port}", connect_timeout_s=1.0))
     assert problems(found) == ["retained messages", "round trip"]
@@ -283,12 +336,12 @@ async def test_a_client_certificate_is_examined_too(certificates: Path) -> None:
         found = await findings(anna)
         assert not problems(found)
         assert found["client certificate"].detail.startswith(f"{cert} is for anna, until 20")
-        assert found["credentials"].detail == "The broker lets us in as anna."
+        assert found["credentials"].detail == "The broker accepts the connection as anna."
 
         assert problems(await findings(replace(anna, key_file=Path("/nowhere.key")))) == ["client certificate"]
         found = await findings(anna, now=datetime.now(UTC) + timedelta(days=900))
         assert problems(found) == ["client certificate"]
-        assert "ran out on 20" in found["client certificate"].detail
+        assert "expired on 20" in found["client certificate"].detail
 
         found = await findings(encrypted)
         assert problems(found) == ["client certificate"]
@@ -299,11 +352,11 @@ async def test_a_port_with_tls_is_recognised_by_who_does_without(certificates: P
     async with tls_broker(certificates) as encrypted:
         found = await findings(Broker(encrypted.url.replace("mqtts:", "mqtt:")))
     assert problems(found) == ["connection"]
-    assert "speaks TLS at this port" in found["connection"].detail
+    assert "requires TLS on this port" in found["connection"].detail
     assert "mqtts://" in found["connection"].remedy
 
 
 async def test_tls_at_a_port_without_it_is_recognised(broker: PrivateBroker) -> None:
     found = await findings(Broker(f"mqtts://127.0.0.1:{broker.port}"))
     assert problems(found) == ["certificate"]
-    assert "does not speak TLS" in found["certificate"].detail
+    assert "does not use TLS" in found["certificate"].detail

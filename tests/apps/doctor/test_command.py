@@ -40,7 +40,7 @@ async def test_what_is_wrong_comes_with_status_1_for_people_and_programs() -> No
     nobody = f"mqtt://127.0.0.1:{free_port()}"
     ill = await robot_node("doctor", "--broker", nobody)
     assert (ill.status, ill.stderr) == (1, "")
-    assert ill.stdout.startswith(f"not ok  reachable: Nothing answers at {nobody}: Connection refused.")
+    assert ill.stdout.startswith(f"not ok  reachable: Cannot connect to {nobody}: Connection refused.")
 
 
 async def test_with_a_broker_alone_the_robots_settings_do_not_matter_and_a_program_can_read_it(tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ async def test_the_robots_password_is_found_beside_its_settings(tmp_path: Path) 
     async with PrivateBroker(anonymous=False, extra=f"password_file {tmp_path / 'passwords'}") as broker:
         file.write_text(f'[broker]\nurl = "{broker.url}"\nusername = "robot-kitchen"\n')
         found = await robot_node("doctor", "--config", str(file))
-    assert "ok      credentials: The broker lets us in as robot-kitchen." in found.stdout.splitlines()
+    assert "ok      credentials: The broker accepts the connection as robot-kitchen." in found.stdout.splitlines()
 
 
 def test_secrets_that_we_may_not_read_are_no_riddle(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ async def test_all_is_well_and_what_is_not_configured_is_said(tmp_path: Path) ->
     assert {check for check, finding in found.items() if finding.level is Level.OK} == {
         *("I2C bus", "display", "libcamera packages", "camera library", "camera", "video encoder")
     }
-    assert {check for check, finding in found.items() if finding.level is Level.LEFT_OUT} == {"pins", "sound"}
+    assert {check for check, finding in found.items() if finding.level is Level.NOT_APPLICABLE} == {"pins", "sound"}
     assert pi.hardware.sensor.starts == 0
 
 
@@ -69,13 +69,13 @@ async def test_everything_configured_and_well(tmp_path: Path) -> None:
         )
     )
     assert all(finding.level is Level.OK for finding in found.values())
-    assert found["pins"].detail == "GPIO17, GPIO22, GPIO24, GPIO25: free, or in use by the robot itself."
+    assert found["pins"].detail == "GPIO17, GPIO22, GPIO24, GPIO25: free, or in use by the robot."
     assert {"SPI bus", "pin library", "microphone", "loudspeaker", "voice", "hearing"} < set(found)
 
 
 async def test_no_display_is_not_missed(tmp_path: Path) -> None:
     found = await examined(Pi.in_good_health(tmp_path, display={"driver": "none"}))
-    assert found["display"].level is Level.LEFT_OUT
+    assert found["display"].level is Level.NOT_APPLICABLE
     assert "I2C bus" not in found
 
 
@@ -178,7 +178,7 @@ def no_pin_library(pi: Pi) -> None:
 async def test_a_display_of_another_controller_than_the_settings_say_is_named(tmp_path: Path) -> None:
     found = await examined(Pi.in_good_health(tmp_path, display={"driver": "sh1106"}))
     assert found["display"].level is Level.NOTE
-    assert found["display"].detail == "The device at 0x3c is an SSD1306, and display.driver says sh1106."
+    assert found["display"].detail == "The device at 0x3c is an SSD1306, but display.driver is sh1106."
     assert found["display"].remedy.startswith('Set driver = "ssd1306" in [display]')
 
 
@@ -214,7 +214,7 @@ def no_pocketsphinx(pi: Pi) -> None:
         ({}, i2c_of_others, "I2C bus", "Permission denied", "group i2c"),
         (ON_SPI, no_spi, "SPI bus", "There is no /dev/spidev0.0", "sudo raspi-config nonint do_spi 0"),
         (ON_SPI, other_spi_device, "SPI bus", "/dev/spidev0.1 cannot be opened: No such file", "group spi"),
-        ({}, no_camera, "camera", "none is found", "rpicam-hello --list-cameras"),
+        ({}, no_camera, "camera", "no camera was found", "rpicam-hello --list-cameras"),
         ({"camera": {"number": 1}}, lambda _: None, "camera", "only 1 found", "--camera N"),
         ({}, camera_of_somebody, "camera", "in use by rpicam-vid (process 4711).", "sudo kill 4711"),
         ({}, camera_of_somebody_under_an_older_picamera2, "camera", "in use by rpicam-vid", "sudo kill 4711"),
@@ -223,12 +223,12 @@ def no_pocketsphinx(pi: Pi) -> None:
         ({}, broken_library, "camera library", "numpy.dtype size changed", "pip uninstall numpy"),
         ({}, packages_differ, "libcamera packages", "python3-libcamera 0.4.0", "sudo apt full-upgrade"),
         ({}, no_packages, "libcamera packages", "not installed", "sudo apt install python3-picamera2"),
-        ({}, no_encoder, "video encoder", "not there", "sudo modprobe bcm2835-codec"),
+        ({}, no_encoder, "video encoder", "not available", "sudo modprobe bcm2835-codec"),
         (WITH_LAMP, no_pin_library, "pin library", "no pins", "Leave everything"),
         (WITH_LAMP, pin_of_the_spi_bus, "pins", "by spi0 CS1.", "dtoverlay=spi0-1cs"),
         (WITH_LAMP, pin_of_somebody, "pins", "GPIO22 (pins.outputs.lamp) by w1-gpio.", "gpioinfo"),
-        (WITH_SOUND, no_microphone, "microphone", "There is no 'default'", f"{sys.executable} -m sounddevice"),
-        (WITH_SOUND, another_loudspeaker, "loudspeaker", "There is no 'Jabra'", "Plug it in"),
+        (WITH_SOUND, no_microphone, "microphone", "No device matches 'default'", f"{sys.executable} -m sounddevice"),
+        (WITH_SOUND, another_loudspeaker, "loudspeaker", "No device matches 'Jabra'", "Plug it in"),
         ({"voice": {"engine": "espeak-ng"}}, no_espeak, "voice", "espeak-ng is not", "sudo apt install espeak-ng"),
         (
             {**WITH_SOUND, "hearing": {"engine": "pocketsphinx"}},
@@ -255,7 +255,7 @@ async def test_the_real_sound_library_is_asked_in_the_same_way(tmp_path: Path) -
     pi = Pi.in_good_health(tmp_path, audio={"microphone": "no such device"})
     pi.platform = replace(pi.platform, sound_library=raspberry_pi().sound_library)
     found = await examined(pi)
-    assert "There is no 'no such device': No input device matching" in found["microphone"].detail
+    assert "No device matches 'no such device': No input device matching" in found["microphone"].detail
 
 
 async def test_what_the_robot_itself_uses_is_not_in_the_way(tmp_path: Path) -> None:
@@ -265,7 +265,7 @@ async def test_what_the_robot_itself_uses_is_not_in_the_way(tmp_path: Path) -> N
     pi.run_program(99, "/opt/robot-node/.venv/bin/python /opt/robot-node/.venv/bin/robot-node run", "/dev/media0")
     found = await examined(pi)
     assert all(finding.ok for finding in found.values())
-    assert "in use by the robot itself: python (process 99)" in found["camera"].detail
+    assert "in use by the robot: python (process 99)" in found["camera"].detail
 
 
 async def test_a_library_that_an_upgrade_left_behind_is_in_nobodys_way(tmp_path: Path) -> None:

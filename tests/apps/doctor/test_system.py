@@ -29,7 +29,7 @@ async def test_all_is_well(tmp_path: Path) -> None:
     found = await examined(Pi.in_good_health(tmp_path))
     assert {finding.level for finding in found.values()} == {Level.OK}
     assert found["system"].detail == "Debian GNU/Linux 13 (trixie) on a Raspberry Pi 4 Model B Rev 1.5."
-    assert found["groups"].detail == "robot-node is in all that it needs: video, render, i2c."
+    assert found["groups"].detail == "robot-node is in all required groups: video, render, i2c."
     assert found["clock"].detail == "It is kept right: 2026-05-01 12:00 UTC."
 
 
@@ -108,14 +108,14 @@ def another_package(pi: Pi) -> None:
             "usermod -aG render,i2c robot-node",
         ),
         (no_service, "groups", Level.NOT_OK, "pi is not in: video", "usermod -aG video,render,i2c pi"),
-        (no_service, "state folder", Level.LEFT_OUT, "no service", ""),
+        (no_service, "state folder", Level.NOT_APPLICABLE, "Neither a service", ""),
         (no_user, "groups", Level.NOT_OK, "There is no user robot-node", "sudo useradd --system --groups video,"),
-        (a_drop_in_makes_it_root, "groups", Level.NOTE, "runs as root", "a user of its own"),
+        (a_drop_in_makes_it_root, "groups", Level.NOTE, "runs as root", "its own user"),
         (throttled, "throttling", Level.NOTE, "is slowed down: under_voltage, throttled", "power supply"),
         (throttled_before, "throttling", Level.NOTE, "was slowed down: under_voltage, throttled", "power supply"),
         (no_mailbox, "throttling", Level.NOTE, "Can't open device file: /dev/vcio_gencmd", "group video"),
-        (wrong_clock, "clock", Level.NOTE, "Nobody keeps it right", "sudo timedatectl set-ntp true"),
-        (unknown_clock, "clock", Level.LEFT_OUT, "cannot be told", ""),
+        (wrong_clock, "clock", Level.NOTE, "The clock is not synchronised", "sudo timedatectl set-ntp true"),
+        (unknown_clock, "clock", Level.NOT_APPLICABLE, "does not say", ""),
         (free(10), "disk", Level.NOT_OK, "Only 10 MiB", "journalctl --vacuum-size"),
         (free(200), "disk", Level.NOTE, "Only 200 MiB", "journalctl --vacuum-size"),
         (
@@ -129,7 +129,7 @@ def another_package(pi: Pi) -> None:
             state_nowhere,
             "state folder",
             Level.NOT_OK,
-            "/srv/robot, where robot.state_file is",
+            "The folder of robot.state_file, /srv/robot",
             "sudo install -d -o robot",
         ),
         (old_system, "system", Level.NOTE, "Raspbian 11", "Raspberry Pi Imager"),
@@ -161,12 +161,12 @@ async def test_another_machine_is_no_patient_for_groups(tmp_path: Path) -> None:
     pi.remove("proc/device-tree/model")
     found = await examined(pi)
     assert "groups" not in found
-    assert found["system"].detail == "Debian GNU/Linux 13 (trixie); no Raspberry Pi."
+    assert found["system"].detail == "Debian GNU/Linux 13 (trixie); not a Raspberry Pi."
 
 
 def test_this_machines_own_facts_can_be_read() -> None:
     machine = Machine()
     assert machine.clock_is_synchronised() in {True, False, None}
     assert machine.free_bytes(Path("/")) > 0
-    assert machine.user_in_question
+    assert machine.current_user
     assert any(process.pid == 1 for process in machine.processes())
