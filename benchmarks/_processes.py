@@ -131,6 +131,7 @@ def robot_settings(private: PrivateBroker, **settings: str) -> dict[str, str]:
         "camera__on_at_start": "true",
         "webrtc__addresses": json.dumps([LOOPBACK]),
         "webrtc__max_viewers": "32",
+        "webrtc__all_offers_per_minute": "6000",
         "log__level": "error",
         **settings,
     }

@@ -126,6 +126,8 @@ class WebRtcSettings(Section):
     ice_servers: Annotated[tuple[str, ...], Field(repr=False)] = ()  # may hold passwords
     addresses: tuple[str, ...] = ()
     max_viewers: Annotated[int, Field(ge=1, le=64)] = 16
+    offers_per_minute: Annotated[int, Field(ge=1, le=100_000)] = 20
+    all_offers_per_minute: Annotated[int, Field(ge=1, le=100_000)] = 120
     connect_timeout_s: Annotated[float, Field(gt=0, le=120)] = 15.0
     min_bitrate: Annotated[int, Field(ge=100_000, le=25_000_000)] = 250_000
 

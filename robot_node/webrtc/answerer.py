@@ -12,12 +12,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from robot_node.core.log_context import in_session, new_session
+from robot_node.core.rate_limit import RateLimiter, TokenBucket
 from robot_node.core.state import RobotState
 from robot_node.errors import SignalingError
 from robot_node.mqtt import (
@@ -52,7 +54,7 @@ from robot_node.webrtc.signaling import (
     parse,
     username_fragments,
 )
-from robot_node.webrtc.stats import TOO_MANY_VIEWERS, Cause, OpenSession, SessionEnd, Statistics
+from robot_node.webrtc.stats import TOO_MANY_OFFERS, TOO_MANY_VIEWERS, Cause, OpenSession, SessionEnd, Statistics
 from robot_node.webrtc.streams import Streams
 
 if TYPE_CHECKING:
@@ -66,6 +68,9 @@ _PACKET_OVERHEAD_BYTES = 1024
 _MAX_WAITING_CLIENTS = 64
 _MAX_COMPLAINTS = 256
 _GOODBYE_LIMIT_S = 2.0
+# How many minutes' worth of offers may come at once: a person who toggles what is sent makes one each time, and all the
+# viewers of a robot may come back together.
+_BURST_MINUTES = 0.5
 
 
 async def answer(
@@ -175,6 +180,10 @@ class _Answerer:
         self._clients: dict[str, _Client] = {}
         self._complaints: OrderedDict[str, None] = OrderedDict()
         self._leaving = False
+        self._clock = asyncio.get_running_loop().time
+        self._offers = RateLimiter(settings.offers_per_minute, burst=_burst(settings.offers_per_minute))
+        in_all = settings.all_offers_per_minute
+        self._all_offers = TokenBucket(in_all / 60, _burst(in_all), self._clock())
         self.outbox = Outbox()
 
     def open_sessions_with(self, open_session: SessionOpener) -> None:
@@ -245,6 +254,7 @@ class _Answerer:
 
     def _take_offer(self, client_id: str, offer: Offer) -> None:
         self._statistics.offer()
+        self._limit_offers(client_id)
         client = self._clients.get(client_id)
         if client is None or client.task is None:
             serving = sum(client.task is not None for client in self._clients.values())
@@ -264,6 +274,14 @@ class _Answerer:
             client.task = self._group.create_task(self._serve(client), name=f"WebRTC viewer {client_id}")
         elif client.session is not None:
             client.session.end(Cause.REPLACED)
+
+    def _limit_offers(self, client_id: str) -> None:
+        now = self._clock()
+        if wait_s := max(self._offers.wait_s(client_id, now), self._all_offers.wait_s(now)):
+            self._statistics.refused(TOO_MANY_OFFERS)
+            raise SignalingError("Too many offers.", remedy=f"Try again in {math.ceil(wait_s)} s.")
+        self._offers.take(client_id, now)
+        self._all_offers.take(now)
 
     def _take_candidate(self, client_id: str, candidate: Candidate) -> None:
         client = self._clients.get(client_id) or self._add_client(client_id)
@@ -399,3 +417,7 @@ class _Answerer:
         if len(self._complaints) > _MAX_COMPLAINTS:
             self._complaints.popitem(last=False)
         logger.warning("Signalling from %r: %s", about, error)
+
+
+def _burst(per_minute: float) -> float:
+    return max(1.0, per_minute * _BURST_MINUTES)

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field, replace
 _KEPT_SESSIONS = 16
 
 TOO_MANY_VIEWERS = "too_many_viewers"
-"""The one reason for which an offer does not become a session."""
+TOO_MANY_OFFERS = "too_many_offers"
+"""Why an offer that can be read does not become a session."""
 
 
 class Cause(enum.Enum):

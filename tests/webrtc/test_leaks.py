@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from collections.abc import AsyncIterator
 
 import pytest
 
+from robot_node.apps.private_broker import PrivateBroker
+from robot_node.settings.root import WebRtcSettings
 from robot_node.webrtc.signaling import Offer, Terminated
 from tests.memory import resident_bytes
 from tests.waiting import eventually
-from tests.webrtc.conftest import Robot
+from tests.webrtc.conftest import Robot, running_robot
 from tests.webrtc.counts import counts
 from tests.webrtc.peer import peer
 from tests.webrtc.scene import difference, grey_of, read_number
 
 # Fragments and caches of the allocator, on both sides; 200 sessions that stayed would take several times as much.
 _MEMORY_BOUND_BYTES = 16 * 1024 * 1024
+
+
+@pytest.fixture
+async def robot(broker: PrivateBroker) -> AsyncIterator[Robot]:
+    """A robot that takes any number of offers: they are what may leave a trace."""
+    settings = WebRtcSettings(offers_per_minute=100_000, all_offers_per_minute=100_000)
+    async with running_robot(broker, settings) as running:
+        yield running
 
 
 def _nobody_is_served() -> bool:

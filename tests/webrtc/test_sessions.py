@@ -397,3 +397,28 @@ async def test_a_viewer_whose_session_cannot_even_be_made_ends_nobody_elses(
 
 def _no_certificate() -> None:
     raise OSError("no entropy")
+
+
+async def test_a_client_that_offers_again_and_again_is_told_when_to_try_again_and_others_are_served(
+    robot: Robot,
+) -> None:
+    async with peer(robot.broker, "eager") as eager, peer(robot.broker, "patient") as patient:
+        for _ in range(200):
+            await eager.send(Offer("v=0"))  # readable, and refused by its session
+            ended = await eager.receive(Terminated)
+            if ended.reason.startswith("Too many offers"):
+                break
+        assert re.fullmatch(r"Too many offers\. Try again in [1-3] s\.", ended.reason)
+        totals = robot.statistics.snapshot().totals
+        assert totals.ended["too_many_offers"] == 1
+        assert totals.ended["refused"] >= 10  # as many may come at once
+        await patient.offer()
+        await robot.has_viewers(1)
+
+
+async def test_offers_in_ever_new_names_are_limited_in_all(robot: Robot) -> None:
+    async with peer(robot.broker, "many") as many:
+        for number in range(300):
+            await many.send_as(f"name-{number}", Offer("v=0"))
+        await eventually(lambda: robot.statistics.snapshot().totals.offers == 300)
+        assert robot.statistics.snapshot().totals.ended["too_many_offers"] >= 100

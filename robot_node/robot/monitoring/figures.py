@@ -18,9 +18,9 @@ from robot_node.core.state import CallState, CameraState, Device
 from robot_node.devices.board import BoardReadings, Throttling
 from robot_node.robot.robot import Body
 from robot_node.webrtc.call_control import CallCause
-from robot_node.webrtc.stats import TOO_MANY_VIEWERS, Cause, StreamingStats
+from robot_node.webrtc.stats import TOO_MANY_OFFERS, TOO_MANY_VIEWERS, Cause, StreamingStats
 
-END_REASONS = (*(cause.name.lower() for cause in Cause), TOO_MANY_VIEWERS)
+END_REASONS = (*(cause.name.lower() for cause in Cause), TOO_MANY_VIEWERS, TOO_MANY_OFFERS)
 """Every reason for which a viewer's offer or session is over."""
 
 CALL_END_REASONS = tuple(cause.name.lower() for cause in CallCause)
