@@ -19,12 +19,12 @@ from robot_node.core.events import Event, EventLog, record
 from robot_node.core.state import RobotState
 from robot_node.devices.audio import Loudspeaker, Microphone
 from robot_node.devices.camera import Camera
+from robot_node.devices.camera_watchdog import restart_when_stalled, switch_on_at_start
 from robot_node.devices.display import Display
 from robot_node.devices.face import Face
 from robot_node.devices.on_pins import open_pins
 from robot_node.devices.platform import Platform
 from robot_node.devices.plugin import DeviceContext
-from robot_node.devices.stalls import restart_when_stalled, switch_on_at_start
 from robot_node.mcp_mqtt.notifier import Notifier
 from robot_node.mcp_mqtt.server import ExtraPublisher, ServerOptions, serve
 from robot_node.mqtt import LinkStatus

@@ -16,13 +16,14 @@ class EncodedFrame:
     Attributes:
         data: H.264: an access unit as Annex B byte stream, a keyframe with its SPS and PPS in front. VP8: one frame.
         keyframe: A decoder can start here.
-        timestamp_us: Capture time in microseconds of the monotonic clock; increases from frame to frame, also
-            when the source was switched off and on in between.
+        timestamp_us: Capture time in microseconds of the monotonic clock.
+        after_loss: Frames before it were lost: unless it is a keyframe, no decoder can use it.
     """
 
     data: bytes
     keyframe: bool
     timestamp_us: int
+    after_loss: bool = False
 
 
 FrameSink = Callable[[EncodedFrame], None]

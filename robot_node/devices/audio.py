@@ -126,7 +126,7 @@ class Microphone:
     def _encode(self, stream: Any, encoder: OpusEncoder, stop: threading.Event) -> None:
         continues, timestamp = False, 0
         while not stop.is_set():
-            self._worker.getting_on()
+            self._worker.heartbeat()
             recorded, _overflowed = stream.read(FRAME_SAMPLES)
             samples = bytes(recorded)
             if self._sample_sink is not None:
@@ -310,7 +310,7 @@ class Loudspeaker:
         with _opened(library, library.RawOutputStream, "loudspeaker", self._device) as stream:
             self._loop.call_soon_threadsafe(self._works)
             while samples := self._queue.get(self._idle_s):
-                self._worker.getting_on()
+                self._worker.heartbeat()
                 played = self._volume.adjusted(samples)
                 if self._level_sink is not None:
                     self._loop.call_soon_threadsafe(self._level_sink, level_of(played))

@@ -1,4 +1,4 @@
-"""The camera: a state machine over picamera2. Off means that the sensor is off."""
+"""The camera: the table of :mod:`robot_node.devices.camera_states` over picamera2. Off means that the sensor is off."""
 
 from __future__ import annotations
 
@@ -6,36 +6,40 @@ import asyncio
 import contextlib
 import functools
 import logging
-from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from robot_node.core.media import FrameSink, RawFrameSink
 from robot_node.core.state import CameraState, Device, RobotState, act_for
-from robot_node.devices.capture import CameraLimits, CaptureSession, Photo, StalledError
+from robot_node.devices.camera_sensor import CameraSensor, IndicatorError
+from robot_node.devices.camera_states import Action, CameraEvent, Situation, decide, refusal
+from robot_node.devices.camera_stream import StreamDemand
+from robot_node.devices.capture import CameraLimits, Photo, StalledError
 from robot_node.devices.idle import IdleTimer
 from robot_node.devices.indicator import Indicator, NoIndicator
+from robot_node.devices.operation_queue import OperationQueue
 from robot_node.devices.platform import Platform
 from robot_node.devices.privacy import NoPrivacySwitch, Privacy
-from robot_node.devices.turns import Turns
-from robot_node.devices.video import CameraVideo
-from robot_node.devices.worker import DeviceWorker, HangingError
-from robot_node.errors import DeviceError, NotReadyError, RobotNodeError
+from robot_node.devices.worker import HangingError, as_device_error
+from robot_node.errors import DeviceError, RobotNodeError
 from robot_node.settings.devices import CameraSettings
 
 __all__ = ["Camera", "CameraLimits", "Photo"]
 
 logger = logging.getLogger(__name__)
 
-P = ParamSpec("P")
 T = TypeVar("T")
+
+_LOWEST_BITRATE = 100_000
 
 
 class Camera:
     """The robot's camera. Used from the event loop only; every blocking call runs in the camera's own thread.
 
     It is also a :class:`robot_node.core.media.VideoSource` and a :class:`robot_node.core.media.RawVideoSource`.
-    Calls that change its state are served one after the other, and each runs to its end even when its caller is
-    cancelled, so that no half-opened camera is left behind.
+    Operations run one at a time, each to its end even when its caller is cancelled, so that no half-opened camera is
+    left behind. The privacy switch, a failed indicator and the robot's shutdown wait for none of them: what is under
+    way ends at its next await.
 
     Args:
         platform: Gives the camera library.
@@ -57,42 +61,42 @@ class Camera:
         privacy: Privacy | None = None,
         limits: CameraLimits | None = None,
     ) -> None:
-        self._platform = platform
         self._settings = settings
         self._state = state
-        self._indicator = indicator or NoIndicator()
-        self._indicator.on_dark(self._went_dark)
         self._privacy = privacy or NoPrivacySwitch()
-        self._privacy.on_engaged(self._hide)
-        self._limits = limits or CameraLimits()
-        self._worker = DeviceWorker("camera")
-        self._turns = Turns()
-        self._closed = False
-        self._session: CaptureSession | None = None
-        self._unclosed_sessions = 0
-        self._lit = False
-        self._failed_while_on = False
-        self._adjusting = False
-        self._video = CameraVideo(
-            settings.bitrate,
-            call=functools.partial(self._call, self._limits.encoder),
-            may_show=self._may_show,
-            on_change=self._adjust_soon,
-            report=self._report_video,
+        self._privacy.on_engaged(self._on_privacy_engaged)
+        indicator = indicator or NoIndicator()
+        indicator.on_dark(self._on_indicator_failed)
+        self._operations = OperationQueue()
+        self._demand = StreamDemand(settings.bitrate)
+        self._sensor = CameraSensor(
+            platform,
+            settings,
+            self._demand,
+            indicator=indicator,
+            limits=limits or CameraLimits(),
+            operations=self._operations,
         )
-        loop = asyncio.get_running_loop()
-        self._idle = IdleTimer(settings.off_when_unwatched_s, self._nobody_looks, loop.call_later)
+        self._idle = IdleTimer(settings.off_when_unwatched_s, self._on_idle, asyncio.get_running_loop().call_later)
+        self._failing = self._resumes = self._closing = False
+        self._failure = ""
+        self._interruption: RobotNodeError | None = None
+        self._adjusting = False
 
     async def start(self) -> None:
-        """Switch the camera on; returns when pictures come. Does nothing when it is on.
+        """Switch the camera on; returns when there are pictures. Does nothing when it is on.
 
         Raises:
             DeviceError: There is no camera, it is busy, its library is missing, or it delivers no pictures.
-            NotReadyError: :meth:`close` was called, or the privacy switch is engaged.
+            NotReadyError: The privacy switch is engaged, or was meanwhile, or the robot is shutting down.
         """
-        if self._closed:
-            raise NotReadyError("The camera was closed because the robot is leaving.")
-        await self._turns.take("camera on", self._switch_on)
+
+        async def switch_on() -> None:
+            await self._privacy.check()
+            if self._request(CameraEvent.SWITCH_ON) is Action.OPEN:
+                await self._start_sensor()
+
+        await self._run("camera on", switch_on)
 
     async def stop(self) -> None:
         """Switch the camera off: the sensor captures no more. Does nothing when it is off.
@@ -100,7 +104,12 @@ class Camera:
         Raises:
             DeviceError: The camera could not be closed; it counts as failed then, and never as off.
         """
-        await self._turns.take("camera off", self._switch_off)
+
+        async def switch_off() -> None:
+            self._request(CameraEvent.SWITCH_OFF)
+            await self._finish_stop()
+
+        await self._run("camera off", switch_off)
 
     async def photo(self, quality: float = 0.9) -> Photo:
         """Take a photo while the camera is on; the video goes on meanwhile.
@@ -109,274 +118,281 @@ class Camera:
             quality: JPEG quality: 0 (smallest) to 1 (best).
 
         Raises:
-            NotReadyError: The camera is off.
+            NotReadyError: The camera is off, or is being restarted.
             DeviceError: The camera delivers no pictures; it is switched off then.
             ValueError: ``quality`` is out of range.
         """
         if not 0 <= quality <= 1:
             raise ValueError(f"The quality of a photo is between 0 and 1, not {quality}.")
-        self._idle.looked()
-        return await self._turns.take("photo", lambda: self._take_photo(quality))
+        self._idle.touch()
+        return await self._run("photo", functools.partial(self._take_photo, quality))
 
-    async def delivers(self) -> bool | None:
-        """Whether pictures have come since the last call, or come now; None when nobody expects them.
+    async def is_delivering_frames(self) -> bool | None:
+        """Whether frames have come since the last call, or come now; None when none are expected.
 
         Raises:
             HangingError: The camera library does not answer.
         """
-        if self._state.snapshot.camera is CameraState.FAILED and self._failed_while_on:
+        if self._state.snapshot.camera is CameraState.FAILED and self._resumes:
             return False
-        return await self._turns.take("camera check", self._look)
+        return await self._run("camera check", self._check_frames)
 
     async def restart(self) -> None:
         """Restart a camera that was on and delivers no pictures, or has failed since. Does nothing to others.
 
         Raises:
             DeviceError: It could not be switched on again; it may be tried again.
-            NotReadyError: The privacy switch is engaged.
+            NotReadyError: The privacy switch is engaged, or the robot is shutting down.
         """
-        await self._turns.take("camera restart", self._restart)
+
+        async def restart() -> None:
+            if self._state.snapshot.camera is CameraState.ON:
+                await self._fail(StalledError("The camera delivers no pictures. It is restarted."))
+            if self._resumes:
+                await self._privacy.check()
+            if self._request(CameraEvent.RESTART) is Action.OPEN:
+                await self._start_sensor()
+
+        await self._run("camera restart", restart)
 
     async def close(self) -> None:
-        """Switch the camera off for good, and end its thread."""
-        self._closed = True
-        self._idle.stop()
-        try:
-            await self._turns.take("camera off", self._turn_off)
-        except RobotNodeError as error:
-            logger.error("%s", error)
-        self._worker.close()
-        await self._turns.close()
+        """Switch the camera off for good, and end its thread. A start that is under way fails."""
+        self._closing = True
+        self._interrupt(CameraEvent.CLOSE, refusal(Action.REFUSE_CLOSING))
+        await self._run("camera off", self._finish_stop)
+        if self._sensor.unclosed:
+            logger.error("%s", refusal(Action.REFUSE_NOT_CLOSED))
+        self._sensor.shut_down()
+        await self._operations.close()
 
     def set_sink(self, sink: FrameSink | None) -> None:
-        """Choose who receives the frames."""
-        self._video.sink = sink
+        """Choose the receiver of the encoded frames."""
+        self._demand.sink = sink
 
     def set_watched(self, watched: bool) -> None:
-        """Say whether anybody watches: the encoder runs only while the camera is on and watched."""
-        self._video.set_watched(watched=watched)
-        self._idle.set_watched(self._video.needed)
+        """Say whether there are viewers: the encoder runs only while the camera is on and watched."""
+        retry = watched and not self._demand.watched
+        self._demand.watched = watched
+        self._demand_changed(retry=retry)
 
     def request_keyframe(self) -> None:
-        """Make one of the next frames a keyframe; further requests before it comes are the same request."""
-        self._video.request_keyframe()
+        """Make one of the next frames a keyframe; each call may cost one."""
+        if self._sensor.stream is not None:
+            self._sensor.stream.request_keyframe()
 
     def set_bitrate(self, bits_per_second: int) -> None:
         """Change the target bitrate while running, in bit/s; at least 100 000. How: see :class:`H264Stream`."""
-        self._video.set_bitrate(bits_per_second)
+        self._demand.bitrate = max(_LOWEST_BITRATE, bits_per_second)
+        self._demand_changed()
 
     def set_raw_sink(self, sink: RawFrameSink | None) -> None:
-        """Choose who receives the pictures as they are, in a thread of the camera library."""
-        self._video.raw_sink = sink
+        """Choose the receiver of the unencoded pictures, in a thread of the camera library."""
+        self._demand.raw_sink = sink
 
     def set_raw_watched(self, watched: bool) -> None:
-        """Say whether anybody needs the pictures as they are; they come while the camera is on."""
-        self._video.set_raw_watched(watched=watched)
-        self._idle.set_watched(self._video.needed)
+        """Say whether unencoded pictures are needed; there are some while the camera is on."""
+        retry = watched and not self._demand.raw_watched
+        self._demand.raw_watched = watched
+        self._demand_changed(retry=retry)
 
-    def _hide(self) -> None:
-        """The privacy switch was engaged: nobody gets another picture, and the sensor goes off in its turn."""
-        self._video.drop_frames()
-        self._failed_while_on = False
-        off = self._session is None and not self._turns.busy
-        # One that has failed is off, too, but may be waited for: see switch_on_at_start.
-        if not off or self._state.snapshot.camera is CameraState.FAILED:
-            self._state.update(camera_wanted=False)
-        if off:
-            return
+    # What waits for no operation, and ends the one that is under way.
 
-        async def turn_off() -> None:
-            if self._privacy.engaged:
-                with contextlib.suppress(DeviceError):  # reported and logged already
-                    await self._turn_off()
+    def _on_privacy_engaged(self) -> None:
+        self._interrupt(CameraEvent.PRIVACY, refusal(Action.REFUSE_PRIVACY))
 
-        self._turns.take_later("camera off for privacy", turn_off)
+    def _on_indicator_failed(self, error: DeviceError) -> None:
+        with act_for(""):  # not for the agent that switched it on
+            self._interrupt(CameraEvent.INDICATOR_FAILED, error)
 
-    def _went_dark(self, error: DeviceError) -> None:
-        """Nobody can see any more that the sensor captures: it goes off in its turn."""
-        session = self._session
+    def _interrupt(self, event: CameraEvent, error: RobotNodeError | None) -> None:
+        self._interruption = error
+        if self._apply(event, error) is Action.STOP:
+            self._submit("camera off", self._finish_stop)  # unless the operation under way does it
 
-        async def turn_off() -> None:
-            if session is not None and session is self._session:
-                with act_for(""):  # not for the agent that switched it on
-                    await self._give_up(session, error)
-                self._failed_while_on = False  # it is not for us to switch it on again
+    # The table.
 
-        self._turns.take_later("camera off without indicator", turn_off)
+    def _request(self, event: CameraEvent) -> Action:
+        """Apply an event, and return what is to be done.
 
-    def _nobody_looks(self) -> None:
-        async def turn_off() -> None:
-            if self._idle.idle:  # nobody came while others had their turn
-                logger.info("Nobody has looked for %g s: camera off", self._settings.off_when_unwatched_s)
-                self._state.update(camera_wanted=None)
-                # reported and logged already; and not for the agent whose call started the timer
-                with contextlib.suppress(DeviceError), act_for(""):
-                    await self._turn_off()
+        Raises:
+            NotReadyError, DeviceError: The request is refused.
+        """
+        action = self._apply(event)
+        if (error := refusal(action)) is not None:
+            raise error
+        return action
 
-        self._turns.take_later("camera off when unwatched", turn_off)
+    def _apply(self, event: CameraEvent, error: Exception | None = None) -> Action:
+        """Let an event change the state, and return what is to be done.
 
-    async def _call(self, limit_s: float, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        return await self._worker.run_within(limit_s, function, *args, **kwargs)
+        Args:
+            event: The event.
+            error: Of an event that is a fault.
+        """
+        now = self._state.snapshot
+        before = Situation(
+            state=now.camera,
+            wanted=now.camera_wanted,
+            failing=self._failing,
+            resumes=self._resumes,
+            privacy=self._privacy.engaged,
+            closing=self._closing,
+            unclosed=self._sensor.unclosed,
+        )
+        after, action = decide(before, event)
+        if not before.failing and (after.failing or event is CameraEvent.NOT_CLOSED):
+            self._failure = str(error)
+        self._failing, self._resumes = after.failing, after.resumes
+        if after.state is not before.state:
+            self._enter(after.state)
+        self._state.set_fault(Device.CAMERA, self._error(after.state), camera=after.state, camera_wanted=after.wanted)
+        return action
 
-    async def _switch_on(self) -> None:
-        await self._turn_on()
-        self._state.update(camera_wanted=True)
+    def _enter(self, state: CameraState) -> None:
+        match state:
+            case CameraState.ON:
+                self._idle.start()
+            case CameraState.FAILED:
+                logger.error("Camera failed: %s", self._failure)
+            case CameraState.STOPPING:
+                self._idle.stop()
+                if self._sensor.stream is not None:
+                    self._sensor.stream.cut()
 
-    async def _switch_off(self) -> None:
-        self._state.update(camera_wanted=False)  # whatever becomes of it
-        await self._turn_off()
+    def _error(self, state: CameraState) -> str:
+        if state is CameraState.FAILED:
+            return self._failure
+        stream = None if state is CameraState.STOPPING else self._sensor.stream
+        return "" if stream is None else stream.error
 
-    async def _turn_on(self) -> None:
-        await self._privacy.check()
-        if self._session is not None:
-            return
-        self._report(CameraState.STARTING)
-        session = CaptureSession(self._platform.camera_library, self._settings, picture_limit_s=self._limits.picture)
-        self._session = session
-        self._video.forget_failures()
+    # What the table asks for. One operation at a time.
+
+    async def _run(self, name: str, operation: Callable[[], Awaitable[T]]) -> T:
+        return await self._operations.run(name, functools.partial(self._after_stop, operation))
+
+    def _submit(self, name: str, operation: Callable[[], Awaitable[None]]) -> None:
+        self._operations.submit(name, functools.partial(self._after_stop, operation))
+
+    async def _after_stop(self, operation: Callable[[], Awaitable[T]]) -> T:
+        """Run an operation on a camera that is not stopping any more."""
+        with contextlib.suppress(DeviceError), act_for(""):  # logged; and not for the agent that waits
+            await self._finish_stop()
+        return await operation()
+
+    async def _start_sensor(self) -> None:
+        """Open the camera and wait for its first picture.
+
+        Raises:
+            DeviceError: That failed.
+            NotReadyError: It was interrupted.
+        """
+        self._interruption = None
+        steps = self._sensor.start(on_change=self._adjust_soon, on_error=self._report_stream_error)
         try:
-            await self._call(self._limits.load, session.load)
-            await self._indicate(capturing=True)
-            await self._call(self._limits.open, session.open)
-            await self._privacy.check()  # it may have been engaged while the camera was being opened
-            await self._video.adjust(session)
-            await self._call(self._limits.picture + self._limits.encoder, session.wait_for_picture)
+            for step in steps:
+                await step()
+                await self._privacy.check()  # the pin decides, whatever was heard of it
+                self._raise_if_interrupted(CameraState.STARTING)
+            self._request(CameraEvent.FIRST_PICTURE)
         except Exception as error:
-            await self._give_up(session, error)
+            await self._fail(error)
             raise
-        self._failed_while_on = False
-        self._report(CameraState.ON, self._state.snapshot.fault(Device.CAMERA))
 
-    async def _turn_off(self) -> None:
-        session, self._failed_while_on = self._session, False
-        if session is not None:
-            self._report(CameraState.STOPPING)
-            self._video.drop_frames()
-            try:
-                await self._call(self._limits.close, session.close)
-            except Exception as error:
-                await self._give_up(session, error)
-                raise
-            self._session = None
-            await self._indicate(capturing=False)
-        if self._unclosed_sessions:
-            raise DeviceError(
-                "The camera could not be closed and may still be capturing.",
-                remedy="Restart the robot: the kernel then closes it.",
-            )
-        self._report(CameraState.OFF)
+    def _raise_if_interrupted(self, expected: CameraState) -> None:
+        if self._state.snapshot.camera is not expected:
+            assert self._interruption is not None, "nothing else leaves a state during an operation"
+            raise self._interruption
 
     async def _take_photo(self, quality: float) -> Photo:
-        session = self._session
         if self._privacy.engaged:
             await self._privacy.check()
-        if session is None:
-            raise NotReadyError("The camera is off.", remedy="Call control_camera with enabled=true first.")
+        self._request(CameraEvent.PHOTO)
         try:
-            photo = await self._call(self._limits.picture + self._limits.encoder, session.photo, quality)
+            photo = await self._sensor.photo(quality)
         except (StalledError, HangingError) as error:
-            await self._give_up(session, error)
+            await self._fail(error)
             raise
-        if self._privacy.engaged:  # meanwhile
-            await self._privacy.check()
-        self._idle.looked()
+        self._raise_if_interrupted(CameraState.ON)
+        self._idle.touch()
         return photo
 
-    async def _look(self) -> bool | None:
-        session, frames_came = self._session, self._video.frames_came()
-        if session is None:
+    async def _check_frames(self) -> bool | None:
+        if self._sensor.stream is None:
             return None
-        if frames_came is not None:
-            return frames_came
+        arrived = self._sensor.stream.frames_arrived()
+        if arrived is not None:
+            return arrived
         try:
-            await self._call(self._limits.picture + self._limits.encoder, session.wait_for_picture)
+            await self._sensor.wait_for_picture()
         except StalledError:
             return False
         return True
 
-    async def _restart(self) -> None:
-        if (session := self._session) is not None:
-            await self._give_up(session, StalledError("The camera delivers no pictures. It is restarted."))
-        if self._failed_while_on and not self._closed:
-            await self._turn_on()
-
-    async def _give_up(self, session: CaptureSession, error: Exception) -> None:
-        """Close what can be closed; the indicator goes dark when the sensor is known to capture no more."""
-        if self._state.snapshot.camera is CameraState.ON:  # for any other reason it must not come back by itself
-            self._failed_while_on = isinstance(error, StalledError | HangingError)
-        self._session = None
-        self._video.drop_frames()
-        if isinstance(error, HangingError):
-            hanging, self._worker = self._worker, DeviceWorker("camera")
-            self._unclosed_sessions += 1
-            self._turns.beside("close hanging camera", self._close_hanging(hanging, session))
-        else:
-            try:
-                await self._call(self._limits.close, session.close)
-            except RobotNodeError as close_error:
-                logger.error("%s", close_error)
-                if isinstance(close_error, HangingError):
-                    await self._give_up(session, close_error)
-                else:
-                    self._unclosed_sessions += 1
+    async def _fail(self, error: Exception) -> None:
+        """Stop the sensor because of an error, or of what interrupted the operation before."""
+        match error:
+            case IndicatorError():
+                event = CameraEvent.INDICATOR_FAILED
+            case StalledError() | HangingError():
+                event = CameraEvent.STALL
+            case _:
+                event = CameraEvent.FAULT
+        with act_for(""):  # not for the agent that was served
+            self._apply(event, error)
+            if isinstance(error, HangingError):
+                self._sensor.abandon()
+                self._apply(CameraEvent.NOT_CLOSED, error)
             else:
-                await self._indicate(capturing=False)
-        if isinstance(error, NotReadyError) and not self._unclosed_sessions:
-            self._report(CameraState.OFF)
-            return
-        logger.error("Camera failed: %s", error)
-        self._report(CameraState.FAILED, str(error))
+                with contextlib.suppress(DeviceError):  # logged
+                    await self._finish_stop()
 
-    async def _close_hanging(self, worker: DeviceWorker, session: CaptureSession) -> None:
+    async def _finish_stop(self) -> None:
+        """Do what is left of a stop.
+
+        Raises:
+            DeviceError: The camera could not be closed.
+        """
+        if self._state.snapshot.camera is not CameraState.STOPPING:
+            return
         try:
-            await worker.run(session.close)  # its turn comes when the call that hangs returns, if ever
-            self._unclosed_sessions -= 1
-            await self._indicate(capturing=self._session is not None)
-        except DeviceError as error:
-            logger.error("%s", error)
-        finally:
-            worker.close()
+            await self._sensor.stop()
+        except Exception as error:
+            if self._failing:  # that is what is reported
+                logger.error("%s", error)
+            self._apply(CameraEvent.NOT_CLOSED, error)
+            raise as_device_error(error, "camera") from error
+        self._apply(CameraEvent.CLOSED)
+
+    def _demand_changed(self, *, retry: bool = False) -> None:
+        self._idle.set_watched(self._demand.needed)
+        if retry and self._sensor.stream is not None:
+            self._sensor.stream.retry()
+        self._adjust_soon()
 
     def _adjust_soon(self) -> None:
-        if self._session is None or self._adjusting or self._closed:
+        if self._adjusting or self._sensor.stream is None:
             return
         self._adjusting = True
 
         async def adjust() -> None:
             self._adjusting = False
-            if (session := self._session) is not None:
+            if self._sensor.stream is not None:
                 try:
-                    await self._video.adjust(session)
-                except DeviceError as error:
-                    await self._give_up(session, error)
+                    await self._sensor.stream.adjust()
+                except HangingError as error:
+                    await self._fail(error)
 
-        self._turns.take_later("adjust encoder", adjust)
+        self._submit("adjust encoder", adjust)
 
-    def _may_show(self, session: CaptureSession) -> bool:
-        return session is self._session and not self._privacy.engaged
+    def _on_idle(self) -> None:
+        async def switch_off() -> None:
+            if self._idle.idle:  # not used while other operations ran
+                logger.info("Camera idle for %g s; switching it off.", self._settings.off_when_unwatched_s)
+                with act_for(""):  # not for the agent whose call started the timer
+                    self._request(CameraEvent.IDLE)
+                    await self._finish_stop()
 
-    def _report_video(self, error: str) -> None:
-        """The encoder failed, or (empty) works; while the camera starts it is its own state that counts."""
-        camera = self._state.snapshot.camera
-        if error or camera is CameraState.ON:
-            self._report(camera, error)
+        self._submit("camera off when idle", switch_off)
 
-    async def _indicate(self, *, capturing: bool) -> None:
-        lit = capturing or self._unclosed_sessions > 0
-        if lit == self._lit:
-            return
-        self._lit = lit
-        try:
-            await self._indicator.light(lit=lit)
-        except DeviceError as error:
-            if lit:
-                self._failed_while_on = False  # nobody would see that it is on: not again by itself
-                raise
-            logger.error("%s", error)
-
-    def _report(self, camera: CameraState, error: str = "") -> None:
-        if camera is not CameraState.ON:
-            self._idle.stop()
-        elif self._state.snapshot.camera is not CameraState.ON:
-            self._idle.start()
-        self._state.set_fault(Device.CAMERA, error, camera=camera)
+    def _report_stream_error(self) -> None:
+        self._state.set_fault(Device.CAMERA, self._error(self._state.snapshot.camera))

@@ -76,8 +76,6 @@ class CaptureSession:
         self._picture_limit_s = picture_limit_s
         self._library: CameraLibrary | None = None
         self._picam2: Any = None
-        self._stream: H264Stream | None = None
-        self._raw: RawStream | None = None
 
     def load(self) -> None:
         """Import the library, which takes seconds on a Pi the first time.
@@ -148,58 +146,34 @@ class CaptureSession:
         width, height = self._picam2.camera_configuration()["main"]["size"]
         return Photo(jpeg.getvalue(), width, height)
 
-    def start_stream(self, receive: FrameReceiver, bitrate: int) -> H264Stream:
-        """Start to encode every picture.
+    def h264(self, receive: FrameReceiver, bitrate: int, *, software: bool) -> H264Stream:
+        """Make an H.264 stream of the open camera, to be started and stopped by the caller.
 
-        Raises:
-            DeviceError: The encoder is missing or refuses.
+        Args:
+            receive: Called with each frame, in a thread of the library.
+            bitrate: In bit/s.
+            software: libx264 encodes, on every board.
         """
         assert self._library is not None, "load() comes first"
-        stream = H264Stream(self._library, self._picam2, self._settings, receive)
-        stream.set_bitrate(bitrate)
-        stream.start()
-        self._stream = stream
-        return stream
+        return H264Stream(self._library, self._picam2, self._settings, receive, bitrate, software=software)
 
-    def stop_stream(self) -> None:
-        """Stop encoding. Does nothing when nothing is encoded."""
-        stream, self._stream = self._stream, None
-        if stream is not None:
-            stream.stop()
+    def raw(self, receive: RawFrameSink) -> RawStream:
+        """Make a stream of the open camera's unencoded pictures, to be started and stopped by the caller.
 
-    @property
-    def gives_raw(self) -> bool:
-        """Pictures are handed out as they are."""
-        return self._raw is not None
-
-    def start_raw(self, receive: RawFrameSink) -> None:
-        """Start to hand out the pictures as they are.
-
-        Raises:
-            DeviceError: The camera library refuses.
+        Args:
+            receive: Called with each picture, in a thread of the library.
         """
         assert self._library is not None, "load() comes first"
-        raw = RawStream(self._library, self._picam2, self._settings, receive)
-        raw.start()
-        self._raw = raw
-
-    def stop_raw(self) -> None:
-        """Stop to hand out pictures. Does nothing when none are handed out."""
-        raw, self._raw = self._raw, None
-        if raw is not None:
-            raw.stop()
+        return RawStream(self._library, self._picam2, self._settings, receive)
 
     def close(self) -> None:
-        """Stop capturing and give the camera back, whatever state it is in. Does nothing when it is not open.
+        """Stop capturing and release the camera, whatever state it is in. Does nothing when it is not open.
+
+        Its streams must have been stopped.
 
         Raises:
             DeviceError: The camera could not be closed.
         """
-        for stop in (self.stop_stream, self.stop_raw):
-            try:
-                stop()
-            except DeviceError as error:
-                logger.warning("%s The camera is closed all the same.", error)
         picam2 = self._picam2
         if picam2 is None:
             return

@@ -1,7 +1,8 @@
-"""The camera's H.264 encoder: picamera2's, set up for live streaming and with the repairs that it needs."""
+"""The camera's H.264 encoder: picamera2's, configured for live streaming and with the repairs that it needs."""
 
 from __future__ import annotations
 
+import functools
 import logging
 import time
 from collections.abc import Callable
@@ -23,59 +24,82 @@ FrameReceiver = Callable[[bytes, bool, int], None]
 """Takes an access unit, whether it is a keyframe, and its capture time in microseconds of the monotonic clock."""
 
 
-class H264Stream:
-    """One camera's H.264 stream. Its methods block, except for :meth:`request_keyframe`: call them in the worker.
+class EncoderMissingError(DeviceError):
+    """The board has no H.264 encoder in hardware, or its driver is not loaded."""
 
-    On a Pi 4 and earlier the V4L2 hardware encodes; on a Pi 5, which has none, libx264. SPS and PPS stand before every
-    keyframe, and every start begins with a keyframe.
+
+class H264Stream:
+    """One H.264 stream of a camera. Its methods block, except :meth:`request_keyframe`: call them in the worker.
+
+    On a Pi 4 and earlier the V4L2 hardware encodes; on a Pi 5, which has none, libx264. Each keyframe begins with SPS
+    and PPS, and each start with a keyframe.
 
     Args:
         library: The camera library.
         picam2: The camera, configured.
-        settings: Frame rate, keyframe interval, and the bitrate that is the ceiling of what costs no restart.
+        settings: Frame rate, keyframe interval, and the highest bitrate that needs no restart.
         receive: Called with each frame, in a thread of the library.
+        bitrate: In bit/s.
+        software: libx264 encodes, on every board.
     """
 
-    def __init__(self, library: CameraLibrary, picam2: Any, settings: CameraSettings, receive: FrameReceiver) -> None:
+    def __init__(
+        self,
+        library: CameraLibrary,
+        picam2: Any,
+        settings: CameraSettings,
+        receive: FrameReceiver,
+        bitrate: int,
+        *,
+        software: bool = False,
+    ) -> None:
         self._library = library
         self._picam2 = picam2
         self._settings = settings
         self._receive = receive
+        self._encoder_class = library.LibavH264Encoder if software else library.H264Encoder
         self._encoder: Any = None
-        self.bitrate = settings.bitrate
-
-    @property
-    def can_force_keyframes(self) -> bool:
-        """:meth:`request_keyframe` works; without it (V4L2 before picamera2 0.3.32) a restart makes a keyframe."""
-        return callable(getattr(self._encoder, "force_key_frame", None))
+        self.bitrate = bitrate
 
     def start(self) -> None:
         """Start encoding; the first frame is a keyframe.
 
         Raises:
-            DeviceError: The encoder is missing or refuses.
+            EncoderMissingError: The hardware encoder is missing; libx264 would do.
+            DeviceError: The encoder refuses.
         """
-        encoder = _make_encoder(self._library, self._settings, self.bitrate)
+        encoder = self._make_encoder()
         try:
-            self._picam2.start_encoder(encoder, _make_output(self._library, encoder, self._receive), name="main")
+            self._picam2.start_encoder(
+                encoder, _frame_output(self._library.Output)(encoder, self._receive), name="main"
+            )
         except Exception as error:
-            throw_away(encoder)
+            discard_encoder(encoder)
             raise _explain(error) from error
         self._encoder = encoder
 
     def stop(self) -> None:
-        """Stop encoding. Does nothing when stopped."""
+        """Stop encoding. Does nothing when stopped.
+
+        Raises:
+            DeviceError: It could not be stopped.
+        """
         encoder, self._encoder = self._encoder, None
         if encoder is None:
             return
         try:
             self._picam2.stop_encoder(encoder)
         except Exception as error:
-            throw_away(encoder)
+            discard_encoder(encoder)
             raise DeviceError(f"The video encoder could not be stopped: {error}.") from error
+        release_encoder(encoder)
 
     def restart(self) -> None:
-        """Begin anew, with a keyframe. Measured at 0.4 ms for libx264."""
+        """Restart the encoder, which makes a keyframe. Measured at 0.4 ms for libx264.
+
+        Raises:
+            DeviceError: It could not be stopped, or not be started.
+        """
         self.stop()
         self.start()
 
@@ -84,6 +108,9 @@ class H264Stream:
 
         libx264 follows at once, without a keyframe, up to the bitrate of the settings. Beyond that, and with the V4L2
         hardware always, the encoder is restarted: picamera2 tells the hardware its bitrate only at the start.
+
+        Raises:
+            DeviceError: The encoder could not be restarted.
         """
         self.bitrate = bits_per_second
         if self._encoder is None:
@@ -94,32 +121,42 @@ class H264Stream:
         else:
             self.restart()
 
-    def request_keyframe(self) -> None:
-        """Make one of the next frames a keyframe. Returns at once; each call costs a keyframe."""
-        if self.can_force_keyframes:
-            self._encoder.force_key_frame()
+    def request_keyframe(self) -> bool:
+        """Make one of the next frames a keyframe; returns at once, and False when only a restart can make one.
 
+        That is so for V4L2 before picamera2 0.3.32.
+        """
+        encoder = self._encoder
+        if encoder is None:
+            return True  # it starts with a keyframe
+        if not callable(getattr(encoder, "force_key_frame", None)):
+            return False
+        encoder.force_key_frame()
+        return True
 
-def _make_encoder(library: CameraLibrary, settings: CameraSettings, bitrate: int) -> Any:
-    common = {
-        "bitrate": bitrate,
-        "repeat": True,
-        "iperiod": max(1, round(settings.keyframe_interval_s * settings.frame_rate)),
-        "framerate": settings.frame_rate,
-        "profile": PROFILE,
-    }
-    try:
-        if issubclass(library.H264Encoder, library.LibavH264Encoder):
-            encoder = _live_libav_encoder(library.H264Encoder)(**common)
-            encoder.ceiling = max(bitrate, settings.bitrate)
+    def _make_encoder(self) -> Any:
+        settings, encoder_class = self._settings, self._encoder_class
+        common = {
+            "bitrate": self.bitrate,
+            "repeat": True,
+            "iperiod": max(1, round(settings.keyframe_interval_s * settings.frame_rate)),
+            "framerate": settings.frame_rate,
+            "profile": PROFILE,
+        }
+        try:
+            if not issubclass(encoder_class, self._library.LibavH264Encoder):
+                return encoder_class(**common)
+            encoder = _live_libav_encoder(encoder_class)(**common)
+            encoder.ceiling = max(self.bitrate, settings.bitrate)
             encoder.threads = 1  # frame threading, picamera2's choice, holds back one frame per further thread
             encoder.drop_final_frames = True
+        except Exception as error:
+            raise _explain(error) from error
+        else:
             return encoder
-        return library.H264Encoder(**common)
-    except Exception as error:
-        raise _explain(error) from error
 
 
+@functools.cache
 def _live_libav_encoder(base: Any) -> Any:
     """Derive an encoder with bounded keyframes, a bitrate that can change, and keyframes on request."""
 
@@ -127,6 +164,7 @@ def _live_libav_encoder(base: Any) -> Any:
         """picamera2's libx264 encoder for live use."""
 
         ceiling = 0
+        _container: Any
         _stream: Any
         rate_controlled_context: Any = None
 
@@ -152,6 +190,11 @@ def _live_libav_encoder(base: Any) -> Any:
             self.rate_controlled_context = context
             self._stream = _StreamWithKeyframes(self._stream, self.take_keyframe_request)
 
+        def _stop(self) -> None:
+            super()._stop()
+            # They hold 13 MB of libx264's in cycles of references, until a full collection.
+            self._stream = self._container = self.rate_controlled_context = None
+
     return LiveLibavH264Encoder
 
 
@@ -164,7 +207,7 @@ class _StreamWithKeyframes:
 
     def encode(self, frame: Any = None) -> Any:
         if frame is not None and self._take_request():
-            from av.video.frame import PictureType  # loaded by the encoder, not before
+            from av.video.frame import PictureType
 
             frame.pict_type = PictureType.I
         return self._stream.encode(frame)
@@ -173,13 +216,16 @@ class _StreamWithKeyframes:
         return getattr(self._stream, name)
 
 
-def _make_output(library: CameraLibrary, encoder: Any, receive: FrameReceiver) -> Any:
-    base: Any = library.Output
-
+@functools.cache
+def _frame_output(base: Any) -> Any:
     class FrameOutput(base):  # type: ignore[misc]  # the base comes with the library, untyped
         """Hands each frame on, and never raises: an exception here ends the camera's event thread."""
 
-        failed = False
+        def __init__(self, encoder: Any, receive: FrameReceiver) -> None:
+            super().__init__()
+            self._encoder = encoder
+            self._receive = receive
+            self._failed = False
 
         def outputframe(
             self,
@@ -190,13 +236,13 @@ def _make_output(library: CameraLibrary, encoder: Any, receive: FrameReceiver) -
             audio: bool = False,  # noqa: ARG002, FBT002  # picamera2's signature
         ) -> None:
             try:
-                receive(bytes(frame), bool(keyframe), capture_time_us(encoder, timestamp))
+                self._receive(bytes(frame), bool(keyframe), capture_time_us(self._encoder, timestamp))
             except Exception:
-                if not self.failed:
+                if not self._failed:
                     logger.exception("Encoded frames cannot be handed on")
-                self.failed = True
+                self._failed = True
 
-    return FrameOutput()
+    return FrameOutput
 
 
 def capture_time_us(encoder: Any, timestamp_us: int | None) -> int:
@@ -209,19 +255,25 @@ def capture_time_us(encoder: Any, timestamp_us: int | None) -> int:
     return int(first_us) + timestamp_us - suspended_ns // 1000
 
 
-def throw_away(encoder: Any) -> None:
+def release_encoder(encoder: Any) -> None:
+    """Break the cycle of references between a stopped encoder and its output, which keeps both in memory."""
+    encoder.output = []
+
+
+def discard_encoder(encoder: Any) -> None:
     """Stop an encoder that has failed, if it can be stopped."""
     try:
         encoder.stop()  # one that failed to start still believes that it runs, and may have left a thread behind
     except Exception:  # it is broken already, and the reason is being reported
         logger.debug("A broken encoder could not be stopped", exc_info=True)
+    release_encoder(encoder)
 
 
 def _explain(error: Exception) -> DeviceError:
     if isinstance(error, DeviceError):
         return error
     if isinstance(error, FileNotFoundError):
-        return DeviceError(
+        return EncoderMissingError(
             f"The video encoder is missing: there is no {error.filename}.",
             remedy="Check that the kernel module bcm2835_codec is loaded: lsmod | grep bcm2835_codec.",
         )

@@ -1,4 +1,4 @@
-"""Notices that nobody has looked for a while."""
+"""An idle timer: calls back when a device has not been used for a while."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import Protocol
 
 
 class Handle(Protocol):
-    """What a scheduled call can be cancelled with."""
+    """Cancels a scheduled call."""
 
     def cancel(self) -> None:
         """Do not call."""
 
 
 class IdleTimer:
-    """Calls once when, while it runs, nobody watches and nobody has looked for some time.
+    """Calls back once after a time without a use and without a viewer, while it runs.
 
     Args:
         limit_s: After how many seconds; 0 for never.
-        on_idle: What to call.
+        on_idle: The callback.
         call_later: Schedules a call, as an event loop does.
     """
 
@@ -37,36 +37,36 @@ class IdleTimer:
 
     @property
     def idle(self) -> bool:
-        """Time is up, and nobody has looked since."""
+        """The time has passed, and there was no use since."""
         return self._running and self._limit_s > 0 and not self._watched and self._timer is None
 
     def start(self) -> None:
-        """Count from now on."""
+        """Start the time."""
         self._running = True
-        self.looked()
+        self.touch()
 
     def stop(self) -> None:
-        """Count no more."""
+        """Stop the time; no callback until the next start."""
         self._running = False
         self._cancel()
 
     def set_watched(self, watched: bool) -> None:
-        """Somebody watches, or nobody does any more."""
+        """Hold the timer while there is a viewer; the time starts anew when there is none any more."""
         if watched != self._watched:
             self._watched = watched
-            self.looked()
+            self.touch()
 
-    def looked(self) -> None:
-        """Somebody has looked just now."""
+    def touch(self) -> None:
+        """Start the time anew: the device was used."""
         self._cancel()
         if self._running and not self._watched and self._limit_s > 0:
-            self._timer = self._call_later(self._limit_s, self._time_is_up)
+            self._timer = self._call_later(self._limit_s, self._expired)
 
     def _cancel(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def _time_is_up(self) -> None:
+    def _expired(self) -> None:
         self._timer = None
         self._on_idle()

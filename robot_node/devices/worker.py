@@ -120,7 +120,7 @@ class DeviceWorker:
                 remedy="Switch it on again; if that fails, restart the robot.",
             ) from error
 
-    def getting_on(self) -> None:
+    def heartbeat(self) -> None:
         """Say, from within a call that lasts as long as its device is in use, that it does not hang."""
         thread = self._thread
         if thread is not None and thread.call is not None:

@@ -1,7 +1,7 @@
-"""One encoder, many viewers: who gets which frame, and when the encoder is asked for a keyframe.
+"""One encoder, many viewers: which frame goes to which viewer, and when the encoder is asked for a keyframe.
 
 Nothing here waits for a viewer. Each has a bounded queue; one that falls behind loses frames up to the next
-keyframe, because a decoder can do nothing with what lies between.
+keyframe, because a decoder cannot use the frames between.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ _THINNED_INTERVAL_TICKS = 2 * _RTP_CLOCK_HZ
 
 
 class EndOfStreamError(Exception):
-    """The viewer has left the broadcast: no frame will come any more."""
+    """The viewer has left the broadcast: there are no further frames."""
 
 
 class Handle(Protocol):
-    """What a scheduled call can be cancelled with."""
+    """Cancels a scheduled call."""
 
     def cancel(self) -> None:
         """Do not call."""
@@ -53,16 +53,16 @@ class Scheduler(Protocol):
 
 
 class KeyframeRequests:
-    """Merges the keyframe requests of all viewers into few to the encoder.
+    """The keyframe requests of all viewers, merged into few to the encoder, and repeated until a keyframe comes.
 
-    A request counts for everybody who asks before its keyframe comes, and two are never closer than ``window_s``:
+    A request counts for all viewers that ask before its keyframe comes, and two are never closer than ``window_s``:
     neither a crowd that joins at once nor a viewer that asks without end turns every frame into a keyframe.
 
     Args:
         request: Asks the encoder.
         scheduler: Tells the time.
         window_s: Shortest time between two requests to the encoder.
-        patience_s: After this time without a keyframe, a request is taken to be lost.
+        timeout_s: A request without a keyframe within this time is repeated.
     """
 
     def __init__(
@@ -71,38 +71,45 @@ class KeyframeRequests:
         scheduler: Scheduler,
         *,
         window_s: float = 0.25,
-        patience_s: float = 1.0,
+        timeout_s: float = 1.0,
     ) -> None:
         self._request = request
         self._scheduler = scheduler
         self._window_s = window_s
-        self._patience_s = patience_s
+        self._timeout_s = timeout_s
         self._last_request_at = float("-inf")
         self._outstanding = False
         self._timer: Handle | None = None
         self.forwarded = 0
 
     def ask(self) -> None:
-        """A viewer needs a keyframe."""
-        now = self._scheduler.time()
-        if self._timer is not None or (self._outstanding and now < self._last_request_at + self._patience_s):
+        """Ask for a keyframe on behalf of a viewer."""
+        if self._timer is not None or self._outstanding:
+            self._repeat_when_lost()
             return
-        wait = self._last_request_at + self._window_s - now
+        wait = self._last_request_at + self._window_s - self._scheduler.time()
         if wait > 0:
             self._timer = self._scheduler.call_later(wait, self._forward)
         else:
             self._forward()
 
-    def keyframe_came(self) -> None:
-        """The encoder has delivered one."""
-        self._outstanding = False
+    def frame_arrived(self, *, keyframe: bool) -> None:
+        """Take note of a frame from the encoder."""
+        if keyframe:
+            self._outstanding = False
+        else:
+            self._repeat_when_lost()
 
-    def forget(self) -> None:
-        """Forget what was asked: nobody watches any more."""
+    def clear(self) -> None:
+        """Drop all requests: there are no viewers any more."""
         self._outstanding = False
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def _repeat_when_lost(self) -> None:
+        if self._outstanding and self._scheduler.time() >= self._last_request_at + self._timeout_s:
+            self._forward()
 
     def _forward(self) -> None:
         self._timer = None
@@ -114,7 +121,7 @@ class KeyframeRequests:
 
 @dataclass(slots=True)
 class ViewerCounts:
-    """What became of the frames for one viewer, since the keyframe that it began with."""
+    """Frames and requests of one viewer, since the keyframe that it began with."""
 
     sent: int = 0
     dropped: int = 0
@@ -122,13 +129,14 @@ class ViewerCounts:
 
 
 class Viewer:
-    """One viewer's place in the broadcast. Made by :meth:`Broadcast.join`."""
+    """One viewer's place in the broadcast. It gets frames from :meth:`join` to :meth:`leave`."""
 
-    def __init__(self, broadcast: Broadcast, queue_frames: int) -> None:
+    def __init__(self, broadcast: Broadcast) -> None:
         self._broadcast = broadcast
-        self._limit = queue_frames
+        self._limit = broadcast.queue_frames
         self._queue: deque[EncodedPacket] = deque()
         self._arrived = asyncio.Event()
+        self._joined = False
         self._left = False
         self._started = False
         self._thinned = False
@@ -136,11 +144,26 @@ class Viewer:
         self.needs_keyframe = True
         self.counts = ViewerCounts()
 
+    @property
+    def captured_us(self) -> int | None:
+        """When the newest frame was captured, in microseconds of the monotonic clock; None before there is one."""
+        return self._broadcast.captured_us
+
+    def join(self) -> None:
+        """Begin to receive: a stream that begins with a keyframe, made for this viewer. Does nothing when called again.
+
+        Replaying the frames since the last keyframe instead would show it the past, which is wrong for somebody who
+        drives a robot.
+        """
+        if not self._joined and not self._left:
+            self._joined = True
+            self._broadcast.add(self)
+
     async def next_packet(self) -> EncodedPacket:
         """The next frame of a stream that begins, and goes on after each gap, with a keyframe.
 
         Raises:
-            EndOfStreamError: the viewer has left.
+            EndOfStreamError: The viewer has left.
         """
         while not self._queue:
             if self._left:
@@ -152,17 +175,17 @@ class Viewer:
 
     def request_keyframe(self) -> None:
         """Ask on behalf of a decoder that reports loss."""
-        if not self._left:
+        if self._joined and not self._left:
             self.counts.keyframes_asked += 1
-            self._broadcast.request_keyframe()
+            self._broadcast.keyframes.ask()
 
     def estimate(self, bits_per_second: int) -> None:
-        """Tell what the receiver takes its network to carry (REMB)."""
+        """Report the receiver's estimate of its network's capacity (REMB)."""
         if self._broadcast.bitrate is not None:
             self._broadcast.bitrate.estimate(self, bits_per_second)
 
     def report_loss(self, fraction_lost: float) -> None:
-        """Tell which share of the packets the receiver has lost since its last report, 0 to 1."""
+        """Report the share of packets that the receiver has lost since its last report, 0 to 1."""
         if self._broadcast.bitrate is not None:
             self._broadcast.bitrate.report(self, fraction_lost)
 
@@ -173,10 +196,16 @@ class Viewer:
         self._left = True
         self._queue.clear()
         self._arrived.set()
-        self._broadcast.remove(self)
+        if self._joined:
+            self._broadcast.remove(self)
 
-    def offer(self, packet: EncodedPacket) -> None:
-        """Take a frame, or drop it when it cannot be decoded, or there is no room for it, here or in the network."""
+    def offer(self, packet: EncodedPacket, *, after_loss: bool = False) -> None:
+        """Queue a frame, or drop it when it cannot be decoded, or there is no room for it, here or in the network.
+
+        Args:
+            packet: The frame.
+            after_loss: The source lost frames before it.
+        """
         pts = packet.pts or 0
         if self._started and self._broadcast.bitrate is not None and self._broadcast.bitrate.thinned(self):
             self._thinned = True
@@ -188,7 +217,7 @@ class Viewer:
             self._thinned = False
             self.needs_keyframe = True
         if packet.is_keyframe:
-            # Whatever waits in front of a keyframe only delays it once there is no room for it.
+            # Frames before a keyframe only delay it once there is no room for it.
             if len(self._queue) >= self._limit:
                 self._drop_queue()
             self.needs_keyframe = False
@@ -196,6 +225,8 @@ class Viewer:
             self._last_keyframe_pts = pts
         elif len(self._queue) >= self._limit:
             self._drop_queue()
+            self.needs_keyframe = True
+        elif after_loss:
             self.needs_keyframe = True
         if self.needs_keyframe:
             self.counts.dropped += self._started
@@ -212,9 +243,16 @@ class Broadcast:
     """Hands the frames of one source to any number of viewers. Used from the event loop only.
 
     Args:
-        source: Encodes once, and only while somebody watches.
-        scheduler: The event loop, or a clock of a test's own.
-        bitrate: Between what the bitrate follows the receivers; None leaves it as it is.
+        source: Encodes once, and only while there are viewers.
+        scheduler: The event loop, or a test's clock.
+        bitrate: Limits within which the bitrate follows the receivers; None leaves it as it is.
+        queue_frames: How many frames a viewer may be behind.
+
+    Attributes:
+        captured_us: When the newest frame was captured, in microseconds of the monotonic clock; None before there is
+            one.
+        keyframes: The only owner of keyframe requests: viewers ask here, and no other place repeats or merges them.
+        bitrate: Follows the receivers; None when the bitrate stays as it is.
         queue_frames: How many frames a viewer may be behind.
     """
 
@@ -227,67 +265,56 @@ class Broadcast:
         queue_frames: int = 8,
     ) -> None:
         self._source = source
-        self._queue_frames = queue_frames
         self._viewers: list[Viewer] = []
         self._last_pts = -1
         self.captured_us: int | None = None
         self.keyframes = KeyframeRequests(source.request_keyframe, scheduler)
         self.bitrate = BitrateControl(bitrate, source.set_bitrate, scheduler.time) if bitrate else None
+        self.queue_frames = queue_frames
         source.set_sink(self._publish)
 
     @property
     def viewer_count(self) -> int:
-        """How many receive frames."""
+        """Number of viewers that receive frames."""
         return len(self._viewers)
 
-    def join(self) -> Viewer:
-        """Add a viewer; the stream it gets begins with a keyframe that is made for it at once.
-
-        Showing it the frames since the last keyframe instead would show it the past, which is wrong for somebody
-        who drives a robot.
-        """
-        viewer = Viewer(self, self._queue_frames)
+    def add(self, viewer: Viewer) -> None:
+        """Add a viewer; called by :meth:`Viewer.join`."""
         self._viewers.append(viewer)
         if self.bitrate is not None:
             self.bitrate.join(viewer)
         if len(self._viewers) == 1:
             self._source.set_watched(True)
-        self.request_keyframe()
-        return viewer
+        self.keyframes.ask()
 
     def remove(self, viewer: Viewer) -> None:
-        """Take a viewer out; called by :meth:`Viewer.leave`."""
+        """Remove a viewer; called by :meth:`Viewer.leave`."""
         self._viewers.remove(viewer)
         if self.bitrate is not None:
             self.bitrate.leave(viewer)
         if not self._viewers:
-            self.keyframes.forget()
+            self.keyframes.clear()
             self._source.set_watched(False)
 
-    def request_keyframe(self) -> None:
-        """Ask the encoder for a keyframe; requests that are close together become one."""
-        self.keyframes.ask()
-
     def close(self) -> None:
-        """Let the source go; viewers that are left get no more frames."""
+        """Release the source; the viewers that are left get no more frames."""
         for viewer in tuple(self._viewers):
             viewer.leave()
-        self.keyframes.forget()
+        self.keyframes.clear()
         self._source.set_sink(None)
 
     def _publish(self, frame: EncodedFrame) -> None:
-        if frame.keyframe:
-            self.keyframes.keyframe_came()
+        self.keyframes.frame_arrived(keyframe=frame.keyframe)
         self.captured_us = frame.timestamp_us
         packet = self._packet(frame)
         for viewer in self._viewers:
-            viewer.offer(packet)
+            viewer.offer(packet, after_loss=frame.after_loss)
         if any(viewer.needs_keyframe for viewer in self._viewers):
-            self.request_keyframe()
+            self.keyframes.ask()
 
     def _packet(self, frame: EncodedFrame) -> EncodedPacket:
         packet: EncodedPacket = av.Packet(frame.data)
-        # RFC 3550, 5.1: the timestamp of a stream increases, whatever a source does when it is switched off and on.
+        # RFC 3550, 5.1: the timestamp of a stream increases, even when the source's goes back after a suspend.
         self._last_pts = max(self._last_pts + 1, frame.timestamp_us * _RTP_CLOCK_HZ // 1_000_000)
         packet.pts = packet.dts = self._last_pts
         packet.time_base = _RTP_TIME_BASE

@@ -169,8 +169,8 @@ class Call:
             self._track.stop()
             self._track = BroadcastTrack(self._vp8)
             sender.replaceTrack(self._track)
-        aiortc_hooks.on_keyframe_request(sender, self._track.request_keyframe)
-        aiortc_hooks.on_receiver_report(sender, self._track.estimate, self._track.report_loss)
+        aiortc_hooks.on_keyframe_request(sender, self._track.viewer.request_keyframe)
+        aiortc_hooks.on_receiver_report(sender, self._track.viewer.estimate, self._track.viewer.report_loss)
         try:
             await self._connection.setRemoteDescription(RTCSessionDescription(sdp=description, type="answer"))
         except Exception as error:  # aiortc's parser lets through whatever a broken description makes it stumble over

@@ -90,7 +90,7 @@ class Session:
 
     def stats(self) -> SessionStats:
         """How it is doing."""
-        counts, first_packet_at = self._track.counts, self._track.first_packet_at
+        counts, first_packet_at = self._track.viewer.counts, self._track.first_packet_at
         return SessionStats(
             viewer=self._client_id,
             codec=self._codec.name,
@@ -115,7 +115,7 @@ class Session:
 
     def end(self, cause: Cause, reason: str = "") -> None:
         """Make :meth:`run` end; only the first cause counts."""
-        counts = self._track.counts
+        counts = self._track.viewer.counts
         text = reason or f"{cause.value[:1].upper()}{cause.value[1:]}."
         self._life.end(SessionEnd(cause, text, self._connected, counts.sent, counts.dropped))
 
@@ -152,8 +152,8 @@ class Session:
         connection = self._connection
         transceiver = connection.addTransceiver(self._track, direction="sendonly")
         prefer_with_retransmission(transceiver, self._codec)
-        aiortc_hooks.on_keyframe_request(transceiver.sender, self._track.request_keyframe)
-        aiortc_hooks.on_receiver_report(transceiver.sender, self._track.estimate, self._track.report_loss)
+        aiortc_hooks.on_keyframe_request(transceiver.sender, self._track.viewer.request_keyframe)
+        aiortc_hooks.on_receiver_report(transceiver.sender, self._track.viewer.estimate, self._track.viewer.report_loss)
         description, candidates = strip_candidates(self._offer.sdp)
         audio = self._sound.answer(connection, description)
         await _set_offer(connection, description)
@@ -201,7 +201,7 @@ class Session:
             self._life.spawn(status_channel.report_status(channel, self._state, self._stream_figures), "status")
 
     def _stream_figures(self) -> status_channel.StreamFigures:
-        captured_us = self._track.captured_us
+        captured_us = self._track.viewer.captured_us
         age_ms = None if captured_us is None else max(0, time.monotonic_ns() // 1000 - captured_us) // 1000
         return status_channel.StreamFigures(self._network.bitrate, age_ms)
 

@@ -1,4 +1,4 @@
-"""VP8 for peers without H.264: encoded once for all of them, in a thread of its own, and only while there is one."""
+"""VP8 for peers without H.264: encoded once for all of them, in a thread of its own, only while there are viewers."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _LOWEST_BITRATE = 100_000
 # libvpx cannot change its bitrate by way of FFmpeg: a change costs a new encoder, and so a keyframe.
 _SMALLEST_CHANGE = 0.1
 _SHORTEST_TIME_BETWEEN_CHANGES_US = 1_000_000
-# Frames that the loop has not taken yet. The encoder waits then, and the camera's pictures are left out before they are
-# encoded: so nothing that a decoder needs is ever lost.
-_MOST_IN_FLIGHT = 2
+# Frames that the loop has not taken yet. The encoder waits then, and pictures are skipped before they are encoded: a
+# frame dropped after encoding would cost its successors, which refer to it.
+_MAX_IN_FLIGHT = 2
 
 
 def can_encode_vp8() -> bool:
@@ -45,18 +45,22 @@ class Vp8Encoder:
         self._gop_frames = max(1, round(frame_rate * keyframe_interval_s))
         self._context: VideoCodecContext | None = None
         self._begun_us = 0
+        self._last_us = -1
 
     def encode(self, frame: RawFrame, bitrate: int, *, keyframe: bool = False) -> EncodedFrame | None:
         """Encode one picture; the first is a keyframe.
 
         Args:
-            frame: The picture; later than those before.
+            frame: The picture.
             bitrate: In bits per second. Followed when it differs by more than a tenth, at most once a second.
             keyframe: Make a keyframe.
 
         Returns:
-            The frame, or None when the encoder left it out.
+            The frame, or None when the picture was skipped: the encoder does so, and one that is not later than the
+            last is (libvpx refuses it; the camera's clock goes back after a suspend).
         """
+        if frame.timestamp_us <= self._last_us:
+            return None
         context = self._context
         if context is None or self._does_not_fit(context, frame, bitrate):
             context = self._context = self._begin(frame, bitrate)
@@ -65,6 +69,7 @@ class Vp8Encoder:
         if keyframe:
             picture.pict_type = PictureType.I
         packets = context.encode(picture)
+        self._last_us = frame.timestamp_us
         if not packets:
             return None
         return EncodedFrame(b"".join(map(bytes, packets)), packets[0].is_keyframe, frame.timestamp_us)
@@ -120,7 +125,6 @@ class Vp8Source:
         self._keyframe_interval_s = keyframe_interval_s
         self._sink: FrameSink | None = None
         self._encoding: _Encoding | None = None
-        self._last_timestamp_us = 0
 
     @property
     def encoding(self) -> bool:
@@ -128,11 +132,11 @@ class Vp8Source:
         return self._encoding is not None
 
     def set_sink(self, sink: FrameSink | None) -> None:
-        """Choose who receives the frames."""
+        """Choose the receiver of the frames."""
         self._sink = sink
 
     def set_watched(self, watched: bool) -> None:
-        """Say whether anybody watches: only then is there an encoder, and the camera gives out pictures."""
+        """Say whether there are viewers: only then is there an encoder, and the camera gives out pictures."""
         if watched == self.encoding:
             return
         if watched:
@@ -157,10 +161,8 @@ class Vp8Source:
             self._encoding.set_bitrate(self._bitrate)
 
     def _deliver(self, encoding: _Encoding, frame: EncodedFrame) -> None:
-        if encoding is not self._encoding or self._sink is None or frame.timestamp_us <= self._last_timestamp_us:
-            return
-        self._last_timestamp_us = frame.timestamp_us
-        self._sink(frame)
+        if encoding is self._encoding and self._sink is not None:
+            self._sink(frame)
 
 
 class _Encoding:
@@ -179,20 +181,20 @@ class _Encoding:
         self._changed = threading.Condition()
         self._bitrate = bitrate
         self._waiting: RawFrame | None = None
-        self._keyframe_wanted = False
+        self._keyframe_requested = False
         self._in_flight = 0
         self._stopped = False
         threading.Thread(target=self._work, name="VP8 encoder", daemon=True).start()
 
     def put(self, frame: RawFrame) -> None:
-        """Take a picture, in the camera's thread; an older one that still waits is left out."""
+        """Take a picture, in the camera's thread; an older one that still waits is skipped."""
         with self._changed:
             self._waiting = frame
             self._changed.notify()
 
     def request_keyframe(self) -> None:
         with self._changed:
-            self._keyframe_wanted = True
+            self._keyframe_requested = True
 
     def set_bitrate(self, bitrate: int) -> None:
         with self._changed:
@@ -208,14 +210,19 @@ class _Encoding:
     def _work(self) -> None:
         failed = False
         while (job := self._next_job()) is not None:
+            frame, bitrate, keyframe = job
             try:
-                encoded = self._encoder.encode(job[0], job[1], keyframe=job[2])
+                encoded = self._encoder.encode(frame, bitrate, keyframe=keyframe)
             except Exception:
                 if not failed:
                     logger.exception("A picture could not be encoded as VP8")
                 failed = True
+                self.request_keyframe()  # if one was, and since nobody knows what the encoder refers to now
                 continue
-            if encoded is not None and not self._hand_over(encoded):
+            if encoded is None:
+                if keyframe:
+                    self.request_keyframe()
+            elif not self._hand_over(encoded):
                 return
 
     def _next_job(self) -> tuple[RawFrame, int, bool] | None:
@@ -223,9 +230,9 @@ class _Encoding:
         with self._changed:
             while not self._stopped:
                 frame = self._waiting
-                if frame is not None and self._in_flight < _MOST_IN_FLIGHT:
+                if frame is not None and self._in_flight < _MAX_IN_FLIGHT:
                     self._waiting = None
-                    keyframe, self._keyframe_wanted = self._keyframe_wanted, False
+                    keyframe, self._keyframe_requested = self._keyframe_requested, False
                     return frame, self._bitrate, keyframe
                 self._changed.wait()
             return None

@@ -9,6 +9,7 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import av
 import numpy as np
@@ -22,7 +23,8 @@ from robot_node.core.media import EncodedFrame, RawFrame
 from robot_node.core.state import CameraState, RobotSnapshot, RobotState
 from robot_node.devices.camera import Camera, CameraLimits
 from robot_node.devices.platform import CameraLibrary, Platform
-from robot_node.errors import DeviceError
+from robot_node.devices.privacy import Privacy
+from robot_node.errors import DeviceError, NotReadyError
 from robot_node.settings.devices import CameraSettings
 from tests.waiting import DEADLINE_S, eventually
 
@@ -37,12 +39,19 @@ SETTINGS = CameraSettings(width=640, height=360, frame_rate=30, bitrate=2_000_00
 
 @dataclass
 class Pi:
-    """A Pi with a camera."""
+    """A Pi with a camera.
+
+    Attributes:
+        name: Which of the three.
+        sensor: The sensor, with its faults.
+        library: What the driver is given.
+        cameras: Each camera that the driver has opened, as picamera2 has it.
+    """
 
     name: str
     sensor: SimulatedSensor
     library: CameraLibrary
-    picamera2_is_real: bool
+    cameras: list[Any]
 
     @property
     def platform(self) -> Platform:
@@ -53,17 +62,36 @@ class Pi:
         """The sensor turns light into pictures."""
         return self.sensor.capturing
 
+    def running_encoders(self) -> list[str]:
+        """The encoders that were started and not stopped, of all cameras: ``"h264"`` or ``"raw"``."""
+        h264 = (self.library.H264Encoder, self.library.LibavH264Encoder)
+        running = [encoder for camera in self.cameras for encoder in camera.encoders]
+        return sorted("h264" if isinstance(encoder, h264) else "raw" for encoder in running)
+
     def with_encoder(self, **attributes: object) -> Platform:
         """The same Pi, whose H.264 encoder has some attributes of its own."""
         encoder = type("TestH264Encoder", (self.library.H264Encoder,), attributes)
         library = replace(self.library, H264Encoder=encoder)
         return replace(self.platform, camera_library=lambda: library)
 
+    def with_camera(self, **attributes: object) -> Platform:
+        """The same Pi, whose camera class has some attributes of its own."""
+        library = replace(self.library, Picamera2=type("TestPicamera2", (self.library.Picamera2,), attributes))
+        return replace(self.platform, camera_library=lambda: library)
+
 
 def make_pi(name: str, scene: str = "clock") -> Pi:
     """Build the Pi of that name."""
-    sensor = SimulatedSensor(scene)
-    return Pi(name, sensor, PIS[name](sensor), name == "real picamera2")
+    sensor, cameras = SimulatedSensor(scene), list[Any]()
+    library = PIS[name](sensor)
+    base = library.Picamera2
+
+    def init(camera: Any, *arguments: Any) -> None:
+        base.__init__(camera, *arguments)
+        cameras.append(camera)
+
+    library = replace(library, Picamera2=type("RecordedPicamera2", (base,), {"__init__": init}))
+    return Pi(name, sensor, library, cameras)
 
 
 @dataclass
@@ -142,6 +170,33 @@ class IndicatorLog:
 
 
 @dataclass
+class Hand:
+    """A privacy switch, as a hand at the robot moves it."""
+
+    engaged: bool = False
+    _hide: list[Callable[[], None]] = field(default_factory=list)
+
+    async def check(self) -> None:
+        """Refuse while it is engaged."""
+        if self.engaged:
+            raise NotReadyError("The privacy switch is engaged.")
+
+    def on_engaged(self, hide: Callable[[], None]) -> None:
+        """Call back from now on."""
+        self._hide.append(hide)
+
+    def engage(self) -> None:
+        """Engage it."""
+        self.engaged = True
+        for hide in self._hide:
+            hide()
+
+    def release(self) -> None:
+        """Disengage it."""
+        self.engaged = False
+
+
+@dataclass
 class Rig:
     """A camera under test."""
 
@@ -162,6 +217,7 @@ async def rig(
     *,
     platform: Platform | None = None,
     limits: CameraLimits | None = None,
+    privacy: Privacy | None = None,
     watched: bool = False,
     **settings: object,
 ) -> AsyncIterator[Rig]:
@@ -179,6 +235,7 @@ async def rig(
         SETTINGS.model_copy(update=settings),
         state,
         indicator=indicator,
+        privacy=privacy,
         limits=limits,
     )
     camera.set_sink(frames)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from dataclasses import replace
 from typing import Any
 
@@ -12,8 +13,18 @@ import pytest
 from hw_mocks.scenes import planes
 from robot_node.core.media import RawFrame
 from robot_node.core.state import CameraState
-from tests.devices.camera_rig import PIS, Pi, Pictures, make_pi, open_files, rig, stamp_at, stamp_of, threads
-from tests.waiting import eventually
+from tests.devices.camera_rig import (
+    PIS,
+    Pi,
+    Pictures,
+    make_pi,
+    open_files,
+    rig,
+    stamp_at,
+    stamp_of,
+    threads,
+)
+from tests.waiting import DEADLINE_S, eventually
 
 pytestmark = pytest.mark.filterwarnings("ignore:setDaemon:DeprecationWarning")  # picamera2's own line
 
@@ -70,9 +81,7 @@ async def test_no_picture_is_copied_unless_somebody_needs_it(pi: Pi) -> None:
         robot.camera.set_raw_watched(True)
         await pictures.more(3)
         robot.camera.set_raw_watched(False)
-        session = robot.camera._session
-        assert session is not None
-        await eventually(lambda: not session.gives_raw)
+        await eventually(lambda: pi.running_encoders() == ["h264"])
         seen = len(pictures.received)
         await robot.frames.more(5)
         assert len(pictures.received) == seen
@@ -137,18 +146,32 @@ async def test_a_library_that_refuses_leaves_camera_and_video_as_they_are(
     assert caplog.text.count("gives out no pictures for VP8: out of buffers") == 1, "once, not in a loop"
 
 
-async def test_pictures_of_a_camera_that_was_given_up_are_not_handed_on(pi: Pi) -> None:
-    async with rig(pi) as robot:
+async def test_no_picture_is_delivered_once_the_camera_goes_off(pi: Pi) -> None:
+    """One is held up inside the encoder while the camera is switched off."""
+    held, inside, go_on = threading.Event(), threading.Event(), threading.Event()
+    base = pi.library.Encoder
+
+    def outputframe(encoder: Any, *arguments: Any, **details: Any) -> None:
+        if held.is_set():
+            inside.set()
+            go_on.wait(DEADLINE_S)
+        base.outputframe(encoder, *arguments, **details)
+
+    encoder = type("HeldEncoder", (base,), {"outputframe": outputframe})
+    platform = replace(pi.platform, camera_library=lambda: replace(pi.library, Encoder=encoder))
+    async with rig(pi, platform=platform) as robot:
         pictures = Pictures()
         robot.camera.set_raw_sink(pictures)
         robot.camera.set_raw_watched(True)
         await robot.camera.start()
-        (frame,) = await pictures.more(1)
-        given_up = robot.camera._session
-        assert given_up is not None
-        await robot.camera.stop()
+        await pictures.more(1)
+        held.set()
+        await eventually(inside.is_set)
+        stopping = asyncio.create_task(robot.camera.stop())
+        await eventually(lambda: robot.camera_state() is CameraState.STOPPING)
         seen = len(pictures.received)
-        robot.camera._video._take_raw(given_up, frame)
+        go_on.set()
+        await stopping
         assert len(pictures.received) == seen
 
 
@@ -162,9 +185,7 @@ async def test_coming_and_going_leaves_no_thread_and_no_file_behind(pi: Pi) -> N
             robot.camera.set_raw_watched(number % 2 == 0)
             await asyncio.sleep(0.002)
         robot.camera.set_raw_watched(True)
-        session = robot.camera._session
-        assert session is not None
-        await eventually(lambda: session.gives_raw)
+        await eventually(lambda: pi.running_encoders() == ["raw"])
         assert (open_files(), threads()) == before
 
 

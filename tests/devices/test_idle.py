@@ -72,7 +72,7 @@ def test_a_look_begins_the_time_anew() -> None:
     it.timer.start()
     for _ in range(5):
         it.clock.advance(59)
-        it.timer.looked()
+        it.timer.touch()
     assert it.fired == 0
     it.clock.advance(60)
     assert it.fired == 1
@@ -83,7 +83,7 @@ def test_who_watches_holds_it_and_the_time_begins_when_the_last_one_leaves() -> 
     it.timer.set_watched(True)
     it.timer.start()
     it.clock.advance(1000)
-    it.timer.looked()
+    it.timer.touch()
     it.clock.advance(1000)
     assert it.fired == 0
     it.timer.set_watched(False)
@@ -96,7 +96,7 @@ def test_who_watches_holds_it_and_the_time_begins_when_the_last_one_leaves() -> 
 
 def test_neither_before_the_start_nor_after_the_stop_nor_with_0() -> None:
     it = Timer()
-    it.timer.looked()
+    it.timer.touch()
     it.timer.set_watched(True)
     it.timer.set_watched(False)
     it.clock.advance(1000)

@@ -81,7 +81,7 @@ async def test_a_call_that_lasts_as_long_as_its_device_is_used_hangs_only_when_i
     def record() -> None:
         nonlocal now
         for now in (120.0, 140.0):  # noqa: B007  # the clock goes on
-            worker.getting_on()
+            worker.heartbeat()
             seen.extend(call.since for call in running_calls() if call.device == "microphone")
 
     await worker.run(record)

@@ -79,12 +79,18 @@ class Studio:
         self.broadcast = Broadcast(self.source, self.clock, queue_frames=4, bitrate=BitrateLimits(250_000, 2_000_000))
         self._count = 0
 
-    def frame(self, *, key: bool = False, at_us: int | None = None) -> None:
+    def join(self) -> Viewer:
+        """A viewer begins to watch."""
+        viewer = Viewer(self.broadcast)
+        viewer.join()
+        return viewer
+
+    def frame(self, *, key: bool = False, at_us: int | None = None, after_loss: bool = False) -> None:
         """The encoder delivers a frame that carries its number."""
         assert self.source.sink is not None
         self._count += 1
         time_us = self._count * 33_333 if at_us is None else at_us
-        self.source.sink(EncodedFrame(bytes([self._count % 256]), key, time_us))
+        self.source.sink(EncodedFrame(bytes([self._count % 256]), key, time_us, after_loss))
 
 
 def waiting(viewer: Viewer) -> list[int]:
@@ -98,22 +104,22 @@ def studio() -> Studio:
 
 
 async def test_the_source_is_watched_from_the_first_viewer_to_the_last(studio: Studio) -> None:
-    first, second = studio.broadcast.join(), studio.broadcast.join()
+    first, second = studio.join(), studio.join()
     first.leave()
     assert studio.source.watched == [True]
     second.leave()
     second.leave()
     assert studio.source.watched == [True, False]
-    studio.broadcast.join()
+    studio.join()
     assert studio.source.watched == [True, False, True]
 
 
 async def test_a_viewer_begins_with_a_keyframe_that_is_made_for_it(studio: Studio) -> None:
-    early = studio.broadcast.join()
+    early = studio.join()
     studio.frame(key=True)
     assert studio.source.keyframes == 1
     studio.clock.advance(5)
-    late = studio.broadcast.join()
+    late = studio.join()
     assert studio.source.keyframes == 2
     studio.frame()
     studio.frame(key=True)
@@ -124,10 +130,10 @@ async def test_a_viewer_begins_with_a_keyframe_that_is_made_for_it(studio: Studi
 
 
 async def test_requests_within_the_window_become_one(studio: Studio) -> None:
-    studio.broadcast.join()
+    studio.join()
     studio.frame(key=True)
     for _ in range(10):
-        studio.broadcast.join()
+        studio.join()
     assert studio.source.keyframes == 1
     studio.clock.advance(0.25)
     assert studio.source.keyframes == 2
@@ -136,23 +142,66 @@ async def test_requests_within_the_window_become_one(studio: Studio) -> None:
 
 
 async def test_a_request_counts_for_all_until_its_keyframe_comes(studio: Studio) -> None:
-    studio.broadcast.join()
+    studio.join()
     studio.clock.advance(0.5)
-    viewer = studio.broadcast.join()
+    viewer = studio.join()
     viewer.request_keyframe()
     studio.frame()
     assert studio.source.keyframes == 1
 
 
 async def test_a_lost_request_is_made_again(studio: Studio) -> None:
-    studio.broadcast.join()
+    studio.join()
     studio.clock.advance(1.1)
     studio.frame()
     assert studio.source.keyframes == 2
 
 
+async def test_a_request_whose_keyframe_does_not_come_is_repeated_although_nobody_asks_again(studio: Studio) -> None:
+    viewer = studio.join()
+    studio.frame(key=True)
+    studio.clock.advance(1)
+    viewer.request_keyframe()
+    assert studio.source.keyframes == 2
+    for _ in range(7):
+        studio.clock.advance(0.125)
+        studio.frame()
+    assert studio.source.keyframes == 2
+    studio.clock.advance(0.125)
+    studio.frame()
+    assert studio.source.keyframes == 3
+    studio.frame(key=True)
+    studio.clock.advance(5)
+    studio.frame()
+    assert studio.source.keyframes == 3
+
+
+async def test_frames_lost_on_the_way_from_the_encoder_cost_all_up_to_a_keyframe_that_is_asked_for(
+    studio: Studio,
+) -> None:
+    viewers = studio.join(), studio.join()
+    studio.frame(key=True)
+    studio.frame()
+    studio.clock.advance(1)
+    studio.frame(after_loss=True)
+    studio.frame()
+    assert studio.source.keyframes == 2
+    studio.frame(key=True)
+    studio.frame()
+    assert [waiting(viewer) for viewer in viewers] == [[1, 2, 5, 6]] * 2
+    assert studio.source.keyframes == 2
+
+
+async def test_a_keyframe_after_a_loss_is_shown(studio: Studio) -> None:
+    viewer = studio.join()
+    studio.frame(key=True)
+    studio.frame(key=True, after_loss=True)
+    studio.frame()
+    assert waiting(viewer) == [1, 2, 3]
+
+
 async def test_a_flood_from_one_viewer_makes_four_keyframes_a_second_at_most(studio: Studio) -> None:
-    viewer = studio.broadcast.join()
+    viewer = studio.join()
     encoded = 0
     for _ in range(1000):
         viewer.request_keyframe()
@@ -164,7 +213,7 @@ async def test_a_flood_from_one_viewer_makes_four_keyframes_a_second_at_most(stu
 
 
 async def test_a_slow_viewer_loses_frames_up_to_the_next_keyframe_and_holds_up_nobody(studio: Studio) -> None:
-    slow, quick = studio.broadcast.join(), studio.broadcast.join()
+    slow, quick = studio.join(), studio.join()
     studio.frame(key=True)
     seen = []
     for number in range(2, 12):
@@ -179,7 +228,7 @@ async def test_a_slow_viewer_loses_frames_up_to_the_next_keyframe_and_holds_up_n
 
 
 async def test_a_viewer_that_fell_behind_gets_a_keyframe_made_for_it(studio: Studio) -> None:
-    studio.broadcast.join()
+    studio.join()
     studio.frame(key=True)
     studio.clock.advance(1)
     for _ in range(4):
@@ -188,7 +237,7 @@ async def test_a_viewer_that_fell_behind_gets_a_keyframe_made_for_it(studio: Stu
 
 
 async def test_timestamps_are_in_90_khz_and_increase_whatever_the_source_does(studio: Studio) -> None:
-    viewer = studio.broadcast.join()
+    viewer = studio.join()
     for at_us, expected in ((1_000_000, 90_000), (1_033_333, 92_999), (500_000, 93_000), (60_000_000, 5_400_000)):
         studio.frame(key=True, at_us=at_us)
         packet = await viewer.next_packet()
@@ -196,7 +245,7 @@ async def test_timestamps_are_in_90_khz_and_increase_whatever_the_source_does(st
 
 
 async def test_a_frame_is_awaited_and_leaving_ends_the_wait(studio: Studio) -> None:
-    viewer = studio.broadcast.join()
+    viewer = studio.join()
     wait = asyncio.ensure_future(viewer.next_packet())
     await asyncio.sleep(0)
     studio.frame(key=True)
@@ -209,7 +258,7 @@ async def test_a_frame_is_awaited_and_leaving_ends_the_wait(studio: Studio) -> N
 
 
 async def test_nothing_is_asked_for_once_nobody_watches(studio: Studio) -> None:
-    viewer = studio.broadcast.join()
+    viewer = studio.join()
     studio.frame(key=True)
     viewer.request_keyframe()
     viewer.leave()
@@ -220,14 +269,14 @@ async def test_nothing_is_asked_for_once_nobody_watches(studio: Studio) -> None:
 
 
 async def test_whoever_comes_right_after_the_last_has_left_gets_a_keyframe_too(studio: Studio) -> None:
-    studio.broadcast.join().leave()
-    studio.broadcast.join()
+    studio.join().leave()
+    studio.join()
     studio.clock.advance(0.25)
     assert studio.source.keyframes == 2
 
 
 async def test_closing_lets_the_source_go(studio: Studio) -> None:
-    viewer = studio.broadcast.join()
+    viewer = studio.join()
     studio.broadcast.close()
     assert studio.source.sink is None
     assert studio.source.watched == [True, False]
@@ -236,7 +285,7 @@ async def test_closing_lets_the_source_go(studio: Studio) -> None:
 
 
 async def test_the_encoder_follows_the_viewers_networks(studio: Studio) -> None:
-    viewer = studio.broadcast.join()
+    viewer = studio.join()
     viewer.estimate(700_000)
     viewer.report_loss(0.1)
     assert studio.source.bitrates == [700_000]
@@ -246,7 +295,7 @@ async def test_the_encoder_follows_the_viewers_networks(studio: Studio) -> None:
 
 
 async def test_a_viewer_far_below_the_rest_gets_a_keyframe_now_and_then_and_later_all_again(studio: Studio) -> None:
-    quick, slow = studio.broadcast.join(), studio.broadcast.join()
+    quick, slow = studio.join(), studio.join()
     studio.frame(key=True, at_us=0)
     slow.estimate(250_000)
     slow.report_loss(0.3)

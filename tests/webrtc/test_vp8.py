@@ -21,11 +21,11 @@ from robot_node.mqtt import Backoff, Broker
 from robot_node.settings.devices import CameraSettings
 from robot_node.settings.root import WebRtcSettings
 from robot_node.webrtc.answerer import answer
-from robot_node.webrtc.broadcast import EndOfStreamError
+from robot_node.webrtc.broadcast import EndOfStreamError, Viewer
 from robot_node.webrtc.negotiation import VideoCodec, prefer_with_retransmission, video_codec_for
 from robot_node.webrtc.signaling import Offer, Terminated
 from robot_node.webrtc.streams import Streams
-from tests.devices.camera_rig import make_pi
+from tests.devices.camera_rig import Pi, make_pi
 from tests.end_to_end.footage import Footage, clip_path
 from tests.waiting import eventually
 from tests.webrtc.conftest import SERVER_ID
@@ -44,6 +44,7 @@ class Robot:
     """A camera and who streams it."""
 
     broker: Broker
+    pi: Pi
     camera: Camera
     streams: Streams
     state: RobotState
@@ -55,18 +56,19 @@ class Robot:
 
     def gives_pictures(self) -> bool:
         """The camera copies pictures for VP8."""
-        return self.camera._session is not None and self.camera._session.gives_raw
+        return "raw" in self.pi.running_encoders()
 
     def encodes_h264(self) -> bool:
-        return self.camera._video._frames is not None
+        return "h264" in self.pi.running_encoders()
 
 
 @contextlib.asynccontextmanager
-async def running_robot(private: PrivateBroker, pi: str = "simulated Pi 5") -> AsyncIterator[Robot]:
+async def running_robot(private: PrivateBroker, name: str = "simulated Pi 5") -> AsyncIterator[Robot]:
     """A robot whose camera sees the clip."""
     settings = CameraSettings(width=640, height=272, bitrate=1_500_000, keyframe_interval_s=60)
     state, ready = RobotState(), asyncio.Event()
-    camera = Camera(make_pi(pi, str(clip_path())).platform, settings, state)
+    pi = make_pi(name, str(clip_path()))
+    camera = Camera(pi.platform, settings, state)
     streams = Streams(camera, pictures=camera, camera_settings=settings)
     broker = Broker.from_url(private.url)
     answering = answer(
@@ -83,7 +85,7 @@ async def running_robot(private: PrivateBroker, pi: str = "simulated Pi 5") -> A
         await camera.start()
         async with asyncio.timeout(45):
             await ready.wait()
-        yield Robot(broker, camera, streams, state)
+        yield Robot(broker, pi, camera, streams, state)
     finally:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
@@ -157,7 +159,8 @@ async def test_a_peer_without_h264_that_reports_loss_gets_one_keyframe(robot: Ro
         broadcast = await robot.streams.vp8()
         assert broadcast is not None
         packets: list[bool] = []  # a witness's: libvpx's decoder does not tell which frames are keyframes
-        witness = broadcast.join()
+        witness = Viewer(broadcast)
+        witness.join()
 
         async def look() -> None:
             with contextlib.suppress(EndOfStreamError):

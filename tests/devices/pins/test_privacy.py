@@ -15,8 +15,8 @@ from mcp_types import TextResourceContents
 
 from hw_mocks.platform import simulated_platform
 from robot_node.core.state import CameraState
+from robot_node.devices.camera_watchdog import switch_on_at_start
 from robot_node.devices.face import signs_of
-from robot_node.devices.stalls import switch_on_at_start
 from robot_node.errors import DeviceError, NotReadyError
 from tests.devices.pins.rig import LED, PRIVACY, SWITCH, Robot, robot, without_library
 from tests.waiting import eventually
@@ -87,7 +87,7 @@ async def test_an_led_that_goes_dark_while_the_camera_is_on_switches_it_off(faul
         (reason,) = [event for event in it.body.events.after() if event.kind == "fault"]
         assert f"The indicator LED on GPIO{LED}" in reason.text
         await it.body.camera.restart()  # a hand must see to the LED first
-        assert await it.body.camera.delivers() is None
+        assert await it.body.camera.is_delivering_frames() is None
         assert camera(it) is CameraState.FAILED
         with pytest.raises(ToolError, match=f"GPIO{LED} cannot be"):
             await control_camera(it, enabled=True)

@@ -1,4 +1,4 @@
-"""A camera that is to be on and delivers no pictures is tried again; if that does not help, the robot has to be."""
+"""The camera's watchdog: restarts a camera that stalls, and retries one that is to be on from the robot's start."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from robot_node.errors import DeviceError, NotReadyError, ServiceError
 logger = logging.getLogger(__name__)
 
 ATTEMPTS = 10
-"""To switch a camera on again that has stalled. If all of them fail, it is given up."""
+"""Attempts to restart a camera that has stalled. If all of them fail, the robot ends."""
 
 RESTARTS = RestartPolicy(initial_s=1.0, maximum_s=10.0, stable_after_s=60.0, most_crashes=20, window_s=300.0)
-"""Of a camera that stalls again after it was restarted: at the twentieth time within five minutes it is given up."""
+"""Restarts of a camera that stalls again and again: at the twentieth stall within five minutes the robot ends."""
 
-_LOOKS = 3
-"""Within the time without a picture: one look alone may have come too early, e.g. after the machine slept."""
+_CHECKS_PER_LIMIT = 3
+"""A single check may come too early, e.g. after the machine slept."""
 
 
 class Startable(Protocol):
@@ -31,39 +31,39 @@ class Startable(Protocol):
 
 
 class Restartable(Protocol):
-    """What is asked of a camera that is on, see :class:`robot_node.devices.camera.Camera`."""
+    """A camera that can be checked and restarted, see :class:`robot_node.devices.camera.Camera`."""
 
-    async def delivers(self) -> bool | None:
-        """Whether pictures have come since the last call."""
+    async def is_delivering_frames(self) -> bool | None:
+        """Whether frames have come since the last call."""
 
     async def restart(self) -> None:
         """Restart it."""
 
 
-class Pictures:
-    """Whether the camera has stalled, from what was seen at each look.
+class StallDetector:
+    """Detects a stall of the camera from the results of checks.
 
     Args:
-        limit_s: For how long no picture must have come, in seconds.
+        limit_s: Seconds without a frame that make a stall.
     """
 
     def __init__(self, limit_s: float) -> None:
         self._limit_s = limit_s
-        self._since: float | None = None
+        self._last_frame: float | None = None
         self._missed = 0
 
-    def looked(self, now: float, *, came: bool | None) -> bool:
-        """Return whether the camera has stalled.
+    def update(self, now: float, *, frame_arrived: bool | None) -> bool:
+        """Add the result of a check; return whether the camera has stalled.
 
         Args:
             now: In seconds of a monotonic clock.
-            came: Whether pictures came; None when none were expected.
+            frame_arrived: Whether frames have come since the last check; None when none were expected.
         """
-        if came is not False or self._since is None:
-            self._since, self._missed = now, 0
+        if frame_arrived is not False or self._last_frame is None:
+            self._last_frame, self._missed = now, 0
             return False
         self._missed += 1
-        return self._missed >= 2 and now - self._since >= self._limit_s
+        return self._missed >= 2 and now - self._last_frame >= self._limit_s
 
 
 async def restart_when_stalled(
@@ -75,13 +75,13 @@ async def restart_when_stalled(
     clock: Callable[[], float] | None = None,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> None:
-    """Look after a camera until cancelled.
+    """Restart a stalled camera, until cancelled.
 
     Args:
         camera: The camera.
-        limit_s: After how many seconds without a picture it is restarted.
-        attempts: How often it is tried to bring it back.
-        policy: How often it may stall, and the delays after a restart that failed.
+        limit_s: Seconds without a frame after which it is restarted.
+        attempts: Attempts of one restart.
+        policy: How often it may stall, and the delays after a failed attempt.
         clock: Monotonic time in seconds; the event loop's by default.
         sleep: Waits for some seconds.
 
@@ -97,7 +97,7 @@ async def restart_when_stalled(
             delay = crashes.next_delay(began=began, now=clock())
             if delay is None:
                 raise _given_up(f"It stalled {policy.most_crashes} times within {policy.window_s:g} s.", reason)
-            logger.warning("The camera is restarted: %s", reason)
+            logger.warning("Restarting the camera: %s", reason)
             try:
                 await camera.restart()
                 break
@@ -107,7 +107,7 @@ async def restart_when_stalled(
             except DeviceError as error:  # the camera has logged and reported it
                 reason = str(error)
                 if attempt == attempts:
-                    raise _given_up(f"It was restarted {attempts} times in vain.", reason) from error
+                    raise _given_up(f"{attempts} attempts to restart it failed.", reason) from error
                 await sleep(delay)
 
 
@@ -118,14 +118,13 @@ async def switch_on_at_start(
     backoff: Backoff | None = None,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> None:
-    """Switch a camera on that is to be on from the robot's start.
+    """Switch the camera on at the robot's start, and retry until it is on or was switched on or off by others.
 
-    After a power cut its driver may be later than we are, and a cable be put right while nobody looks: it is tried
-    again until it is on, or somebody has switched it on or off.
+    After a power cut the camera's driver may be later than the robot, and a cable may be fixed at any time.
 
     Args:
-        camera: The camera, which nobody has switched on yet.
-        state: What became of it.
+        camera: The camera, not switched on yet.
+        state: The robot's state, with the camera's.
         backoff: Delays between the attempts.
         sleep: Waits for some seconds.
     """
@@ -134,12 +133,12 @@ async def switch_on_at_start(
     while True:
         try:
             await camera.start()
-        except NotReadyError as error:  # privacy: a hand decides
+        except NotReadyError as error:  # the privacy switch: a person decides
             logger.warning("The camera stays off at start: %s", error)
             return
         except DeviceError as error:  # it is in the state, too
             if last != (last := str(error)):
-                logger.error("The camera cannot be switched on at start, and is tried again: %s", error)
+                logger.error("The camera cannot be switched on at start; retrying: %s", error)
         else:
             return
         await sleep(backoff.next_delay())
@@ -150,12 +149,12 @@ async def switch_on_at_start(
 async def _stall(
     camera: Restartable, limit_s: float, clock: Callable[[], float], sleep: Callable[[float], Awaitable[None]]
 ) -> str:
-    """Return why the camera has to be restarted, when it has to."""
-    pictures = Pictures(limit_s)
+    """Wait until the camera stalls, and return the reason for a restart."""
+    detector = StallDetector(limit_s)
     while True:
-        await sleep(limit_s / _LOOKS)
+        await sleep(limit_s / _CHECKS_PER_LIMIT)
         try:
-            if pictures.looked(clock(), came=await camera.delivers()):
+            if detector.update(clock(), frame_arrived=await camera.is_delivering_frames()):
                 return f"It has delivered no picture for {limit_s:g} s."
         except DeviceError as error:  # its library hangs
             return str(error)
@@ -164,6 +163,6 @@ async def _stall(
 def _given_up(history: str, reason: str) -> ServiceError:
     return ServiceError(
         f"The camera does not work any more. {history} {reason}",
-        remedy="The robot ends, so that its service manager starts it anew. If that does not help: check the ribbon "
+        remedy="The robot ends, so that its service manager restarts it. If that does not help: check the ribbon "
         "cable, with the power off.",
     )

@@ -14,8 +14,8 @@ import pytest
 from robot_node.core.backoff import RestartPolicy
 from robot_node.core.state import CameraState
 from robot_node.devices.camera import CameraLimits
+from robot_node.devices.camera_watchdog import StallDetector, restart_when_stalled, switch_on_at_start
 from robot_node.devices.capture import StalledError
-from robot_node.devices.stalls import Pictures, restart_when_stalled, switch_on_at_start
 from robot_node.errors import DeviceError, ServiceError
 from tests.devices.camera_rig import PIS, Pi, Rig, make_pi, rig
 from tests.waiting import DEADLINE_S, eventually
@@ -44,9 +44,9 @@ async def looked_after(
         await asyncio.wait([task])
 
 
-def judged(*looks: tuple[float, bool | None]) -> list[bool]:
-    pictures = Pictures(5.0)
-    return [pictures.looked(now, came=came) for now, came in looks]
+def judged(*checks: tuple[float, bool | None]) -> list[bool]:
+    detector = StallDetector(5.0)
+    return [detector.update(now, frame_arrived=arrived) for now, arrived in checks]
 
 
 def test_a_stall_is_no_picture_for_the_whole_time() -> None:
@@ -138,16 +138,16 @@ async def test_an_encoder_that_gives_nothing_while_the_camera_works_is_a_stall_t
 
 async def test_a_camera_that_works_is_known_to_and_nothing_is_expected_while_it_is_off(pi: Pi) -> None:
     async with rig(pi, limits=CameraLimits(picture=DEADLINE_S), watched=True) as robot:
-        assert await robot.camera.delivers() is None
+        assert await robot.camera.is_delivering_frames() is None
         await robot.camera.start()
         for _ in range(3):
             await robot.frames.more(1)
-            assert await robot.camera.delivers() is True
+            assert await robot.camera.is_delivering_frames() is True
         robot.camera.set_watched(False)
         await robot.camera.photo()  # it comes after the end of the encoder
-        assert await robot.camera.delivers() is True
+        assert await robot.camera.is_delivering_frames() is True
         await robot.camera.stop()
-        assert await robot.camera.delivers() is None
+        assert await robot.camera.is_delivering_frames() is None
         await robot.camera.restart()
         assert robot.camera_state() is CameraState.OFF
 
@@ -169,10 +169,10 @@ async def test_whoever_switches_a_failed_camera_off_keeps_it_off(pi: Pi) -> None
         pi.sensor.stalled = True
         with pytest.raises(StalledError):
             await robot.camera.photo()
-        assert await robot.camera.delivers() is False
+        assert await robot.camera.is_delivering_frames() is False
         pi.sensor.stalled = False
         await robot.camera.stop()
-        assert await robot.camera.delivers() is None
+        assert await robot.camera.is_delivering_frames() is None
         await robot.camera.restart()
         assert robot.camera_state() is CameraState.OFF
         assert not pi.capturing()
@@ -184,7 +184,7 @@ async def test_a_camera_that_could_never_be_switched_on_is_not_tried_by_itself(p
         with pytest.raises(DeviceError):
             await robot.camera.start()
         pi.sensor.absent = False
-        assert await robot.camera.delivers() is None
+        assert await robot.camera.is_delivering_frames() is None
         await robot.camera.restart()
         assert robot.camera_state() is CameraState.FAILED
 
@@ -241,7 +241,7 @@ async def test_a_camera_that_stays_broken_is_given_up_after_some_restarts(pi: Pi
         pi.sensor.stalled = True
         setattr(pi.sensor, fault, True)
         async with asyncio.timeout(DEADLINE_S):
-            with pytest.raises(ServiceError, match=r"It was restarted 3 times in vain\."):
+            with pytest.raises(ServiceError, match=r"3 attempts to restart it failed\."):
                 await task
         assert robot.camera_state() is CameraState.FAILED
         assert not pi.capturing()
@@ -274,8 +274,7 @@ async def test_a_library_that_hangs_is_given_up_with_the_led_lit_as_long_as_the_
             release.wait()
         return base.capture_request(picam2, *arguments, **options)
 
-    library = replace(pi.library, Picamera2=type("HangingPicamera2", (base,), {"capture_request": capture_request}))
-    platform = replace(pi.platform, camera_library=lambda: library)
+    platform = pi.with_camera(capture_request=capture_request)
     limits = CameraLimits(picture=1.0, encoder=0.5, close=1.0)
     async with rig(pi, platform=platform, limits=limits) as robot, looked_after(robot, attempts=2) as task:
         await robot.camera.start()

@@ -1,0 +1,183 @@
+"""The camera's sensor, as long as it may be capturing: opened and closed in the worker, with the indicator lit."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import ParamSpec, TypeVar
+
+from robot_node.devices.camera_stream import CameraStream, StreamDemand
+from robot_node.devices.capture import CameraLimits, CaptureSession, Photo
+from robot_node.devices.indicator import Indicator
+from robot_node.devices.operation_queue import OperationQueue
+from robot_node.devices.platform import Platform
+from robot_node.devices.worker import DeviceWorker, HangingError
+from robot_node.errors import DeviceError
+from robot_node.settings.devices import CameraSettings
+
+logger = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+Step = Callable[[], Awaitable[None]]
+
+
+class IndicatorError(DeviceError):
+    """The indicator cannot be lit: nobody near the camera would see that it captures."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """The sensor from a start to its stop."""
+
+    session: CaptureSession
+    stream: CameraStream
+
+    def close(self) -> None:
+        """Stop all that runs. Blocks."""
+        self.stream.stop()
+        self.session.close()
+
+
+class CameraSensor:
+    """Opens and closes the sensor; knows no states. Used by the camera only, for one operation at a time.
+
+    Args:
+        platform: Gives the camera library.
+        settings: The camera's settings.
+        demand: What viewers need.
+        indicator: Lit while the sensor may be capturing.
+        limits: How long the library may take.
+        operations: Where the closing of a camera that hangs goes on.
+    """
+
+    def __init__(
+        self,
+        platform: Platform,
+        settings: CameraSettings,
+        demand: StreamDemand,
+        *,
+        indicator: Indicator,
+        limits: CameraLimits,
+        operations: OperationQueue,
+    ) -> None:
+        self._platform = platform
+        self._settings = settings
+        self._demand = demand
+        self._indicator = indicator
+        self._limits = limits
+        self._operations = operations
+        self._worker = DeviceWorker("camera")
+        self._run: _Run | None = None
+        self._unclosed = 0
+        self._indicator_on = False
+
+    @property
+    def stream(self) -> CameraStream | None:
+        """The streams of the open camera; None when it is not open."""
+        return None if self._run is None else self._run.stream
+
+    @property
+    def unclosed(self) -> bool:
+        """A sensor that was open earlier could not be closed, and may still be capturing."""
+        return self._unclosed > 0
+
+    def start(self, *, on_change: Callable[[], None], on_error: Callable[[], None]) -> Sequence[Step]:
+        """Begin a run; returns the steps that lead to the first picture, each raising DeviceError.
+
+        Args:
+            on_change: As :class:`CameraStream` calls it.
+            on_error: As :class:`CameraStream` calls it.
+        """
+        limits = self._limits
+        session = CaptureSession(self._platform.camera_library, self._settings, picture_limit_s=limits.picture)
+        call = functools.partial(self._call, limits.encoder)
+        stream = CameraStream(session, self._demand, call=call, on_change=on_change, on_error=on_error)
+        self._run = _Run(session, stream)
+        return (
+            lambda: self._call(limits.load, session.load),
+            self._update_indicator,
+            lambda: self._call(limits.open, session.open),
+            stream.adjust,
+            self.wait_for_picture,
+        )
+
+    async def photo(self, quality: float) -> Photo:
+        """Take a photo.
+
+        Raises:
+            DeviceError: See :meth:`CaptureSession.photo`.
+        """
+        return await self._call_for_picture(self._opened().session.photo, quality)
+
+    async def wait_for_picture(self) -> None:
+        """Return when the sensor has delivered a picture.
+
+        Raises:
+            DeviceError: It delivers none.
+        """
+        await self._call_for_picture(self._opened().session.wait_for_picture)
+
+    async def stop(self) -> None:
+        """Close the camera, then darken the indicator.
+
+        Raises:
+            DeviceError: The camera could not be closed; from now on it is :attr:`unclosed`.
+        """
+        if self._run is not None:
+            try:
+                await self._call(self._limits.close, self._run.close)
+            except HangingError:
+                self.abandon()
+                raise
+            except Exception:
+                self._run, self._unclosed = None, self._unclosed + 1
+                raise
+            self._run = None
+        await self._update_indicator()
+
+    def abandon(self) -> None:
+        """Leave the sensor to the thread in which a call hangs: it closes it when the call returns, if ever."""
+        run, worker = self._opened(), self._worker
+        self._run, self._worker, self._unclosed = None, DeviceWorker("camera"), self._unclosed + 1
+        self._operations.spawn("close hanging camera", self._close_abandoned(worker, run))
+
+    def shut_down(self) -> None:
+        """End the thread."""
+        self._worker.close()
+
+    async def _close_abandoned(self, worker: DeviceWorker, run: _Run) -> None:
+        try:
+            await worker.run(run.close)
+            self._unclosed -= 1
+            await self._update_indicator()
+        except DeviceError as error:
+            logger.error("%s", error)
+        finally:
+            worker.close()
+
+    async def _update_indicator(self) -> None:
+        on = self._run is not None or self._unclosed > 0
+        if on == self._indicator_on:
+            return
+        self._indicator_on = on
+        try:
+            await self._indicator.light(lit=on)
+        except DeviceError as error:
+            if on:
+                raise IndicatorError(error.message, remedy=error.remedy) from error
+            logger.error("%s", error)
+
+    def _opened(self) -> _Run:
+        assert self._run is not None, "the camera is not open"
+        return self._run
+
+    async def _call_for_picture(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        # What a viewer needs may be changed first, in the same thread.
+        return await self._call(self._limits.picture + self._limits.encoder, function, *args, **kwargs)
+
+    async def _call(self, limit_s: float, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self._worker.run_within(limit_s, function, *args, **kwargs)

@@ -1,0 +1,257 @@
+"""The camera's streams: which of its encoders run, and the way of their frames to the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import ParamSpec, Protocol, TypeVar
+
+from robot_node.core.media import EncodedFrame, FrameSink, RawFrame, RawFrameSink
+from robot_node.devices.capture import CaptureSession
+from robot_node.devices.h264 import EncoderMissingError, H264Stream
+from robot_node.devices.raw import RawStream
+from robot_node.devices.worker import HangingError
+from robot_node.errors import DeviceError
+
+logger = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_MAX_IN_FLIGHT = 60
+
+
+@dataclass(slots=True)
+class StreamDemand:
+    """What viewers need of the camera, whether it is on or off.
+
+    Attributes:
+        bitrate: Of the H.264 stream, in bit/s.
+        watched: Encoded frames are needed.
+        raw_watched: Unencoded pictures are needed.
+        sink: Receives the encoded frames, on the event loop.
+        raw_sink: Receives the unencoded pictures, in a thread of the camera library.
+        software_encoder: The board's own encoder was found missing: libx264 encodes.
+    """
+
+    bitrate: int
+    watched: bool = False
+    raw_watched: bool = False
+    sink: FrameSink | None = None
+    raw_sink: RawFrameSink | None = None
+    software_encoder: bool = False
+
+    @property
+    def needed(self) -> bool:
+        """Frames or pictures are needed."""
+        return self.watched or self.raw_watched
+
+
+class BlockingCall(Protocol):
+    """Runs a blocking function in the camera's thread, within the time limit for encoders."""
+
+    async def __call__(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Return what the function returns, and raise what it raises.
+
+        Raises:
+            HangingError: It did not return in time.
+        """
+
+
+class FrameHandoff:
+    """Passes encoded frames from the encoder thread to the event loop: bounded, and an overflow is told as a loss.
+
+    Args:
+        loop: The event loop.
+        deliver: Called on the loop with each frame.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, deliver: FrameSink) -> None:
+        self._loop = loop
+        self._deliver = deliver
+        # Each is written by one thread only: the first two by the encoder's, the last by the loop's.
+        self._handed_over = 0
+        self._lost = True  # a stream that begins does not go on where another ended
+        self.taken = 0
+
+    def receive(self, data: bytes, keyframe: bool, captured_us: int) -> None:
+        """Take a frame in the encoder thread; it is lost when the loop is too far behind."""
+        if self._handed_over - self.taken >= _MAX_IN_FLIGHT:
+            self._lost = True
+            return
+        frame = EncodedFrame(data, keyframe, captured_us, after_loss=self._lost)
+        try:
+            self._loop.call_soon_threadsafe(self._take, frame)
+        except RuntimeError:
+            return  # the loop was closed: the process is ending
+        self._handed_over += 1
+        self._lost = False
+
+    def _take(self, frame: EncodedFrame) -> None:
+        self.taken += 1
+        self._deliver(frame)
+
+
+class CameraStream:
+    """The streams of one open camera: the only place that knows whether one runs. Used by the camera only.
+
+    Args:
+        session: The open camera; a restart makes another one.
+        demand: What is needed; it may change at any time, and :meth:`adjust` follows.
+        call: Runs what blocks.
+        on_change: Called when :meth:`adjust` has something to do.
+        on_error: Called when :attr:`error` has changed.
+
+    Attributes:
+        error: Why there are no encoded frames; empty while there are, or none are needed.
+    """
+
+    def __init__(
+        self,
+        session: CaptureSession,
+        demand: StreamDemand,
+        *,
+        call: BlockingCall,
+        on_change: Callable[[], None],
+        on_error: Callable[[], None],
+    ) -> None:
+        self._session = session
+        self._demand = demand
+        self._call = call
+        self._on_change = on_change
+        self._on_error = on_error
+        self._cut = False
+        self._h264: H264Stream | None = None
+        self._h264_failed = False
+        self._h264_restart = False
+        self._handoff = FrameHandoff(asyncio.get_running_loop(), self._deliver)
+        self._taken_before: int | None = None
+        self._raw: RawStream | None = None
+        self._raw_failed = False
+        self.error = ""
+
+    def cut(self) -> None:
+        """Deliver nothing any more, not even what is on its way, and start nothing."""
+        self._cut = True
+
+    def stop(self) -> None:
+        """Stop what runs. Blocks: for the camera's thread."""
+        for stream in (self._h264, self._raw):
+            if stream is not None:
+                try:
+                    stream.stop()
+                except DeviceError as error:
+                    logger.warning("%s The camera is closed all the same.", error)
+
+    def retry(self) -> None:
+        """Try again what could not be started."""
+        self._h264_failed = self._raw_failed = False
+
+    def request_keyframe(self) -> None:
+        """Make one of the next frames a keyframe. A stream that is being started begins with one anyway."""
+        if self._h264 is not None and not self._h264.request_keyframe():
+            self._h264_restart = True
+            self._on_change()
+
+    def frames_arrived(self) -> bool | None:
+        """Whether encoded frames have come since the last call; None while nothing is encoded."""
+        if self._h264 is None:
+            return None
+        before, self._taken_before = self._taken_before, self._handoff.taken
+        return before != self._taken_before
+
+    async def adjust(self) -> None:
+        """Start, stop and change encoders until they match the demand, however often that changes meanwhile.
+
+        Raises:
+            HangingError: The camera library does not answer.
+        """
+        while not self._cut and (await self._adjust_raw() or await self._adjust_h264()):
+            pass
+
+    async def _adjust_h264(self) -> bool:
+        """Make one change; False when there is none to make."""
+        change = self._h264_change()
+        if change is None:
+            return False
+        try:
+            await change()
+        except HangingError:
+            raise
+        except EncoderMissingError as error:
+            self._h264, self._demand.software_encoder = None, True
+            logger.warning("%s libx264 encodes instead, which needs most of a processor core.", error)
+        except DeviceError as error:
+            self._h264, self._h264_failed = None, True
+            logger.error("%s", error)
+            self._set_error(str(error))
+        return True
+
+    def _h264_change(self) -> Callable[[], Awaitable[None]] | None:
+        stream, wanted = self._h264, self._demand.watched and not self._h264_failed
+        if stream is None:
+            return self._start_h264 if wanted else None
+        if not wanted:
+            return self._stop_h264
+        if self._h264_restart:
+            return lambda: self._restart_h264(stream)
+        if stream.bitrate != self._demand.bitrate:
+            return lambda: self._call(stream.set_bitrate, self._demand.bitrate)
+        return None
+
+    async def _start_h264(self) -> None:
+        # Held from now on: should the camera be given up while this starts, stop() finds it.
+        self._h264 = self._session.h264(
+            self._handoff.receive, self._demand.bitrate, software=self._demand.software_encoder
+        )
+        self._h264_restart, self._taken_before = False, None
+        await self._call(self._h264.start)
+        self._set_error("")
+
+    async def _stop_h264(self) -> None:
+        if self._h264 is not None:
+            await self._call(self._h264.stop)
+            self._h264 = None
+
+    async def _restart_h264(self, stream: H264Stream) -> None:
+        self._h264_restart = False
+        await self._call(stream.restart)
+
+    async def _adjust_raw(self) -> bool:
+        """Make one change; False when there is none to make."""
+        wanted = self._demand.raw_watched and not self._raw_failed
+        if wanted == (self._raw is not None):
+            return False
+        try:
+            if self._raw is None:
+                self._raw = self._session.raw(self._deliver_raw)
+                await self._call(self._raw.start)
+            else:
+                await self._call(self._raw.stop)
+                self._raw = None
+        except HangingError:
+            raise
+        except DeviceError as error:
+            self._raw, self._raw_failed = None, True
+            logger.error("%s", error)
+        return True
+
+    def _set_error(self, error: str) -> None:
+        self.error = error
+        self._on_error()
+
+    def _deliver(self, frame: EncodedFrame) -> None:
+        if self._cut or self._demand.sink is None:
+            return
+        try:
+            self._demand.sink(frame)
+        except Exception:
+            logger.exception("A frame could not be delivered")
+
+    def _deliver_raw(self, frame: RawFrame) -> None:
+        """Deliver a picture, in a thread of the camera library."""
+        sink = self._demand.raw_sink
+        if sink is not None and not self._cut:
+            sink(frame)
