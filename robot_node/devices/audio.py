@@ -248,7 +248,7 @@ class Loudspeaker:
     @property
     def queued_s(self) -> float:
         """Seconds of sound in the queue."""
-        return self._queue.waiting_s
+        return self._queue.queued_s
 
     def flush(self) -> None:
         """Drop what is queued and not played yet."""

@@ -1,4 +1,4 @@
-"""How loud the loudspeaker is: by the volume control of its sound card in ALSA's mixer, else by scaling samples.
+"""Loudspeaker volume: by the volume control of the sound card in ALSA's mixer, else by scaling samples.
 
 The mixer is reached by the program amixer. It is on every Raspberry Pi OS, and ``-M`` gives it the scale of alsamixer,
 on which half is about half as loud; the Python package for the mixer would have to be compiled on the robot, and its
@@ -22,8 +22,8 @@ logger = logging.getLogger(__name__)
 AUTO = "auto"
 NO_CONTROL = "none"
 
-_USUAL = ("Master", "PCM", "Speaker", "Headphone", "Digital", "Playback")
-"""What a volume control is called, the most usual first. Others may set something else, such as a microphone's echo."""
+_USUAL_CONTROLS = ("Master", "PCM", "Speaker", "Headphone", "Digital", "Playback")
+"""Names of volume controls, the most usual first. Others may set something else, such as a microphone's echo."""
 
 _CONTROL = re.compile(
     r"^Simple mixer control '(?P<name>.+)',(?P<index>\d+)\n +Capabilities: (?P<can>.*)$", re.MULTILINE
@@ -34,9 +34,9 @@ class Volume:
     """Volume and mute of one loudspeaker. Used from the event loop, but for :meth:`adjusted`.
 
     Args:
-        platform: Gives amixer, and the names of sound devices.
-        device: The loudspeaker's name for the sound library; None for the system's.
-        volume: At start, 0 to 100.
+        platform: Provides amixer, and the names of sound devices.
+        device: The loudspeaker's name in the sound library; None for the system's.
+        volume: Initial volume, 0 to 100.
         control: Name of the card's control; ``"auto"`` finds a usual one, ``"none"`` uses none.
     """
 
@@ -47,22 +47,22 @@ class Volume:
         self._worker = DeviceWorker("volume control")
         self._found: tuple[str, str] | None = None
         self._by_card = self._closed = False
-        self._told = ""
+        self._logged = ""
         self.volume = volume
         self.muted = False
 
     async def apply(self) -> None:
-        """Give the card what is wanted. Where that cannot be, samples are scaled instead."""
+        """Set the card's control. Where that is not possible, samples are scaled instead."""
         if self._control != NO_CONTROL and not self._closed:
             await self._worker.run(self._apply, self.volume, self.muted)
 
     def close(self) -> None:
-        """Change nothing more; the card keeps what it has."""
+        """Change nothing more; the card keeps its volume."""
         self._closed = True
         self._worker.close()
 
     def adjusted(self, samples: bytes) -> bytes:
-        """What is to be given to the card, of 16 bit samples."""
+        """Return 16 bit samples at the volume, as far as the card does not set it itself."""
         # Also where the card does it: a control without a mute switch, or whose lowest is not silent.
         if self.muted or self.volume == 0:
             return bytes(len(samples))
@@ -79,20 +79,20 @@ class Volume:
             self._amixer(card, "sset", control, f"{volume}%", "mute" if muted else "unmute")
         except DeviceError as error:
             self._found, self._by_card = None, False
-            self._tell(f"Samples are scaled, because the card's volume cannot be set: {error}")
+            self._log(f"Samples are scaled, because the card's volume cannot be set: {error}")
         else:
             self._by_card = True
-            self._tell(f"The volume is set by the control {control!r} of {card!r}.")
+            self._log(f"The volume is set by the control {control!r} of {card!r}.")
 
     def _find(self) -> tuple[str, str]:
         card = mixer_of(str(self._library_device()["name"]))
-        there = controls(self._amixer(card, "scontents"))
-        wanted = _USUAL if self._control == AUTO else (self._control,)
-        control = next((name for name in wanted if name in there), None)
+        available = controls(self._amixer(card, "scontents"))
+        names = _USUAL_CONTROLS if self._control == AUTO else (self._control,)
+        control = next((name for name in names if name in available), None)
         if control is None:
             raise DeviceError(
-                f"{card!r} has no volume control of the name {' or '.join(wanted)}.",
-                remedy=f"Name one in audio.volume_control; there are: {', '.join(there) or 'none'}.",
+                f"{card!r} has no volume control of the name {' or '.join(names)}.",
+                remedy=f"Name one in audio.volume_control; there are: {', '.join(available) or 'none'}.",
             )
         return card, control
 
@@ -101,19 +101,19 @@ class Volume:
         try:
             return library.query_devices(self._device, "output")
         except (library.PortAudioError, ValueError) as error:  # ValueError: no device of that name, or several
-            raise DeviceError(f"The loudspeaker is not known: {str(error).partition(chr(10))[0]}.") from error
+            raise DeviceError(f"The loudspeaker cannot be found: {str(error).partition(chr(10))[0]}.") from error
 
     def _amixer(self, card: str, *arguments: str) -> str:
         return self._platform.amixer(("-M", "-D", card, *arguments))
 
-    def _tell(self, text: str) -> None:
-        if text != self._told:
-            self._told = text
+    def _log(self, text: str) -> None:
+        if text != self._logged:
+            self._logged = text
             logger.info("%s", text)
 
 
 def mixer_of(device: str) -> str:
-    """What ALSA calls the mixer of a sound device.
+    """Return the name of a sound device's mixer in ALSA.
 
     Args:
         device: Its name in PortAudio: that of an ALSA device, or such as ``"USB Audio: - (hw:1,0)"``.
@@ -123,7 +123,7 @@ def mixer_of(device: str) -> str:
 
 
 def controls(listing: str) -> Sequence[str]:
-    """The names of the controls with a playback volume, of what ``amixer scontents`` prints."""
+    """Return the names of the controls with a playback volume, in the output of ``amixer scontents``."""
     return [
         found["name"] if found["index"] == "0" else f"{found['name']},{found['index']}"
         for found in _CONTROL.finditer(listing)

@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from aioice import Candidate, ice
 from aioice.stun import TransactionError
-from aiortc import RTCIceTransport, RTCPeerConnection, RTCRtpSender
+from aiortc import RTCIceTransport, RTCPeerConnection, RTCRtpReceiver, RTCRtpSender
 from aiortc.rtp import (
     RTCP_PSFB_APP,
     RTCP_PSFB_FIR,
@@ -24,12 +25,18 @@ from aiortc.rtp import (
     RtcpPsfbPacket,
     RtcpRrPacket,
     RtcpSrPacket,
+    RtpPacket,
     unpack_remb_fci,
 )
 
 logger = logging.getLogger(__name__)
 
 _ICE_COMPONENT_RTP = 1
+_MAX_SOURCES = 4
+_DECODER_QUEUE = "_RTCRtpReceiver__decoder_queue"
+_DECODER_THREAD = "_RTCRtpReceiver__decoder_thread"
+_FRAME_QUEUE = "_queue"
+_STOP_DECODER = "_RTCRtpReceiver__stop_decoder"
 
 
 def on_keyframe_request(sender: RTCRtpSender, callback: Callable[[], None]) -> None:
@@ -84,6 +91,50 @@ def _estimate_in(packet: RtcpPsfbPacket, ssrc: int) -> int | None:
     except ValueError:
         return None  # another message of an application
     return bits_per_second if ssrc in ssrcs else None
+
+
+def bound_decoding(receiver: RTCRtpReceiver, admit: Callable[[], bool], *, backlog: int) -> None:
+    """Bound what a receiver decodes, and let it stop without holding up the event loop.
+
+    aiortc queues each packet for a decoder thread and each decoded frame for the track, both without bound; it keeps
+    figures for each source (SSRC) that a peer invents; and to stop, it joins the thread on the event loop.
+
+    Args:
+        receiver: Before it has begun to receive.
+        admit: Called for each packet; False drops it.
+        backlog: Packets and frames that may wait; while there are more, packets are dropped.
+
+    Raises:
+        AttributeError: this aiortc decodes in another way.
+    """
+    handle, stop = receiver._handle_rtp_packet, receiver.stop
+    packets, _ = getattr(receiver, _DECODER_QUEUE), getattr(receiver, _STOP_DECODER)
+    sources: set[int] = set()
+    stopped: list[threading.Thread] = []
+
+    async def handle_within_bounds(packet: RtpPacket, arrival_time_ms: int) -> None:
+        frames: asyncio.Queue[Any] = getattr(receiver.track, _FRAME_QUEUE)
+        known = packet.ssrc in sources or len(sources) < _MAX_SOURCES
+        if known and packets.qsize() + frames.qsize() < backlog and admit():
+            sources.add(packet.ssrc)
+            await handle(packet, arrival_time_ms)
+        elif packet.ssrc not in sources:
+            receiver.transport._rtp_router.ssrc_table.pop(packet.ssrc, None)
+
+    def end_decoder() -> None:
+        if (thread := getattr(receiver, _DECODER_THREAD)) is not None:
+            packets.put(None)
+            setattr(receiver, _DECODER_THREAD, None)
+            stopped.append(thread)
+
+    async def stop_and_wait() -> None:
+        await stop()
+        for thread in stopped:
+            await asyncio.to_thread(thread.join)
+
+    receiver._handle_rtp_packet = handle_within_bounds  # type: ignore[method-assign]  # of this one receiver
+    receiver.stop = stop_and_wait  # type: ignore[method-assign]  # the same
+    setattr(receiver, _STOP_DECODER, end_decoder)
 
 
 def ice_transports(connection: RTCPeerConnection) -> set[RTCIceTransport]:

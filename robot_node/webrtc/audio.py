@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from dataclasses import dataclass
 from fractions import Fraction
@@ -15,11 +16,24 @@ from aiortc.sdp import SessionDescription
 
 from robot_node.core.media import SAMPLE_RATE, AudioSource, EncodedAudio
 from robot_node.core.mixer import Input, Mixer, Peer
+from robot_node.core.rate_limit import TokenBucket
+from robot_node.webrtc import aiortc_hooks
+
+logger = logging.getLogger(__name__)
 
 AudioPacket: TypeAlias = "av.Packet[Any]"
 """One Opus packet, as aiortc takes it; shared by all listeners and never changed."""
 
 _TIME_BASE = Fraction(1, SAMPLE_RATE)
+
+_PACKETS_PER_S = 125
+"""That a peer may send: 100 when a packet has the 10 ms that WebRTC allows at least (RFC 7587, 6.1: minptime)."""
+
+_BURST_PACKETS = 125
+"""That may come at once, after a second in which the network held them up."""
+
+_BACKLOG = 25
+"""Packets and frames that may wait to be decoded and played: half a second, as much as the loudspeaker queues."""
 
 
 class Listener:
@@ -158,6 +172,9 @@ class PeerSound:
         self._peer = Peer(source, client_id)
         self._track: MicrophoneTrack | None = None
         self._transceiver: RTCRtpTransceiver | None = None
+        self._clock = asyncio.get_running_loop().time
+        self._rate = TokenBucket(_PACKETS_PER_S, _BURST_PACKETS, self._clock())
+        self._exceeded = False
 
     def offer(self, connection: RTCPeerConnection) -> None:
         """Add an audio section to the robot's own offer, for what there is to send and to play."""
@@ -186,6 +203,16 @@ class PeerSound:
         if self._transceiver is not None:
             codecs = RTCRtpSender.getCapabilities("audio").codecs
             self._transceiver.setCodecPreferences([codec for codec in codecs if codec.mimeType == "audio/opus"])
+            aiortc_hooks.bound_decoding(self._transceiver.receiver, self._admit, backlog=_BACKLOG)
+
+    def _admit(self) -> bool:
+        """Say whether one more packet of the peer may be decoded."""
+        if self._rate.take(self._clock()):
+            return True
+        if not self._exceeded:
+            self._exceeded = True
+            logger.warning("A peer sends more sound than can be played: the rest is dropped.")
+        return False
 
     @property
     def unwanted(self) -> frozenset[str]:

@@ -107,6 +107,12 @@ class RobotProcess:
         """What the robot has logged."""
         return (self.folder / "log").read_text()
 
+    def children(self) -> list[int]:
+        """The processes that it has started."""
+        assert self.process is not None
+        pid = self.process.pid
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
     async def start(self) -> None:
         """Start it; does not wait for it to be online."""
         defaults = {

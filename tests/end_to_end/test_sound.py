@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mqtt import Broker
-from tests.end_to_end.robot_process import SERVER_ID, RobotProcess, robot_node, wait_until_online
+from tests.end_to_end.robot_process import SERVER_ID, RobotProcess, wait_until_online
+from tests.end_to_end.test_voice import status
+from tests.end_to_end.test_whole_path import agent
 from tests.sound import loudest_hz
 from tests.waiting import eventually
 from tests.webrtc.peer import peer
@@ -35,43 +35,40 @@ async def robot_with_sound(broker: PrivateBroker, tmp_path: Path) -> AsyncIterat
         await running.kill()
 
 
-async def call(robot: RobotProcess, tool: str, arguments: str = "{}") -> Any:
-    result = await robot_node("call", SERVER_ID, tool, arguments, broker=robot.broker)
-    assert result.status == 0, result.stderr
-    return json.loads(result.stdout)
-
-
 async def test_a_viewer_hears_the_microphone_which_is_shown_as_open_until_it_leaves(
     robot_with_sound: RobotProcess,
 ) -> None:
-    assert not (await call(robot_with_sound, "get_status"))["microphone_on"]
-    async with peer(Broker.from_url(robot_with_sound.broker.url), answerer=SERVER_ID) as viewer:
-        assert await offer(viewer) == "sendonly"
-        assert loudest_hz(await hear(viewer)) == pytest.approx(440, abs=10)
-        assert (await call(robot_with_sound, "get_status"))["microphone_on"]
-    for _ in range(10):
-        if not (status := await call(robot_with_sound, "get_status"))["microphone_on"]:
-            break
-    assert not status["microphone_on"]
+    async with agent(robot_with_sound.broker) as client:
+        assert not (await status(client))["microphone_on"]
+        async with peer(Broker.from_url(robot_with_sound.broker.url), answerer=SERVER_ID) as viewer:
+            assert await offer(viewer) == "sendonly"
+            assert loudest_hz(await hear(viewer)) == pytest.approx(440, abs=10)
+            assert (await status(client))["microphone_on"]
+
+        async def is_closed() -> bool:
+            return not (await status(client))["microphone_on"]
+
+        await eventually(is_closed, "the microphone is closed")
     assert await robot_with_sound.stop() == 0
 
 
 async def test_an_agent_sets_the_volume_that_the_settings_began_with(robot_with_sound: RobotProcess) -> None:
-    status = await call(robot_with_sound, "get_status")
-    assert (status["volume"], status["muted"], status["loudspeaker_error"]) == (60, False, "")
-    assert await call(robot_with_sound, "control_volume", '{"volume": 20, "muted": true}') == {
-        "volume": 20,
-        "muted": True,
-    }
-    status = await call(robot_with_sound, "get_status")
-    assert (status["volume"], status["muted"]) == (20, True)
+    async with agent(robot_with_sound.broker) as client:
+        began = await status(client)
+        assert (began["volume"], began["muted"], began["loudspeaker_error"]) == (60, False, "")
+        result = await client.call_tool("control_volume", {"volume": 20, "muted": True})
+        assert result.structured_content == {"volume": 20, "muted": True}
+        now = await status(client)
+        assert (now["volume"], now["muted"]) == (20, True)
 
 
-async def test_a_robot_that_was_not_asked_for_sound_has_none(robot: RobotProcess) -> None:
-    result = await robot_node("call", SERVER_ID, "control_volume", '{"volume": 20}', broker=robot.broker)
-    assert result.status != 0
+async def test_unasked_a_robot_has_no_sound_no_voice_and_no_speech_recognition(robot: RobotProcess) -> None:
+    async with agent(robot.broker) as client:
+        tools = {tool.name for tool in (await client.list_tools()).tools}
+        assert not {"control_volume", "say", "stop_speaking"} & tools
     async with peer(Broker.from_url(robot.broker.url), answerer=SERVER_ID) as viewer:
         assert await offer(viewer) == "inactive"
+    assert robot.children() == []
 
 
 async def test_a_missing_device_that_was_asked_for_is_reported_and_the_robot_runs(
@@ -82,7 +79,7 @@ async def test_a_missing_device_that_was_asked_for_is_reported_and_the_robot_run
     try:
         await wait_until_online(broker)
         await eventually(lambda: "The loudspeaker 'USB' cannot be used" in robot.log, "the reason in the log")
-        status = await call(robot, "get_status")
-        assert "'USB'" in status["loudspeaker_error"]
+        async with agent(broker) as client:
+            assert "'USB'" in (await status(client))["loudspeaker_error"]
     finally:
         await robot.kill()

@@ -188,8 +188,3 @@ async def test_an_engine_that_does_not_exist_is_refused_at_start(broker: Private
         assert "Traceback" not in robot.log
     finally:
         await robot.kill()
-
-
-async def test_without_being_asked_for_a_robot_has_no_voice(robot: RobotProcess) -> None:
-    async with agent(robot.broker) as client:
-        assert not {"say", "stop_speaking"} & {tool.name for tool in (await client.list_tools()).tools}
