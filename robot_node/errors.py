@@ -1,14 +1,14 @@
-"""The errors of robot-node: one root, few leaves, each with a remedy that a person or ``doctor`` can act on."""
+"""Errors of robot-node, for users and models: each has a message and a remedy."""
 
 from __future__ import annotations
 
 
 class RobotNodeError(Exception):
-    """Root of every error that robot-node raises on purpose.
+    """Base class of all errors that robot-node raises.
 
     Args:
-        message: Names the thing and the reason, in one sentence without a trailing remedy.
-        remedy: What to do about it, as an instruction; empty when nothing can be done.
+        message: What failed and why, in one sentence, without the remedy.
+        remedy: What to do about it, as an instruction; empty if unknown.
     """
 
     def __init__(self, message: str, *, remedy: str = "") -> None:
@@ -22,46 +22,46 @@ class RobotNodeError(Exception):
 
 
 class SettingsError(RobotNodeError, ValueError):
-    """A setting, identifier or address that cannot be used."""
+    """A setting, identifier or address is invalid."""
 
 
 class ArgumentError(RobotNodeError, ValueError):
-    """A call asks for something that this device cannot do."""
+    """An argument of a call is not supported by the device."""
 
 
 class BrokerError(RobotNodeError, ConnectionError):
-    """The MQTT broker cannot be reached, refused us, or the connection to it was lost."""
+    """The MQTT broker is unreachable, refused the client, or the connection was lost."""
 
 
 class SetupError(RobotNodeError, RuntimeError):
-    """``robot-node setup`` cannot go on: it lacks a right, a command, or one of its steps failed."""
+    """``robot-node setup`` cannot continue: a permission or a command is missing, or an action failed."""
 
 
 class DeviceError(RobotNodeError, OSError):
-    """A piece of hardware, or the library that drives it, is missing, busy or failing."""
+    """A device or its library is missing, busy or failing."""
 
     def __init__(self, message: str, *, remedy: str = "") -> None:
         RobotNodeError.__init__(self, message, remedy=remedy)
 
 
 class NotReadyError(RobotNodeError, RuntimeError):
-    """The call is fine, but not in the present state: the remedy says what to call first."""
+    """A valid call is not possible in the current state; the remedy says what to call first."""
 
 
 class SignalingError(RobotNodeError, ValueError):
-    """A WebRTC signalling message or session description that cannot be used."""
+    """A WebRTC signalling message or session description is invalid."""
 
 
 class RemoteError(RobotNodeError, RuntimeError):
-    """The other side of a session answered with an error, went offline, or did not answer in time."""
+    """The peer of a session returned an error, went offline, or did not answer in time."""
 
 
 class StateFileError(RobotNodeError, OSError):
-    """What the robot is to remember over a restart cannot be read or written."""
+    """The saved state cannot be read or written."""
 
     def __init__(self, message: str, *, remedy: str = "") -> None:
         RobotNodeError.__init__(self, message, remedy=remedy)
 
 
 class ServiceError(RobotNodeError, RuntimeError):
-    """A part of the robot crashes again and again: only a new process may help."""
+    """A service of the robot keeps crashing: only a restart of the process may help."""

@@ -1,1 +1,1 @@
-"""The log: categories with levels of their own, lines for people, JSON or the journal, and limits to all of it."""
+"""Logging: levels per category; text, JSON or the systemd journal; deduplication and rate limit."""

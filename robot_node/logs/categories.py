@@ -1,4 +1,4 @@
-"""What a record is about: each logger belongs to one category, and each category has a level."""
+"""Log categories: each logger belongs to one, and each has its own level."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from robot_node.settings.logs import Level, LogSettings
 
 
 class Category(enum.StrEnum):
-    """What a record is about."""
+    """Subject of a log record."""
 
     MQTT = "mqtt"
     """Connections to the broker."""
     MCP = "mcp"
-    """Agents: their sessions, and what they ask."""
+    """Agents: sessions and requests."""
     WEBRTC = "webrtc"
-    """Viewers and calls: their sessions, and what they see and hear."""
+    """Viewers and calls: sessions, video and sound."""
     APP = "app"
-    """The robot itself: devices, face, voice, settings; and whatever belongs to no other category."""
+    """The robot itself (devices, face, voice, settings) and everything without another category."""
 
 
-# By logger, which stands for those below it too.
+# By logger; each includes its children.
 _CATEGORIES: Mapping[str, Category] = {
     "robot_node.mqtt": Category.MQTT,
     "mqtt": Category.MQTT,  # aiomqtt's
@@ -38,12 +38,12 @@ _CATEGORIES: Mapping[str, Category] = {
     "picamera2": Category.APP,
 }
 
-# Libraries that tell at INFO or WARNING what we already tell in our own words.
-_TALKATIVE = frozenset({"aioice", "aiortc", "libav", "mcp", "PIL", "picamera2"})
+# Libraries that log at INFO or WARNING what this package logs already.
+_VERBOSE = frozenset({"aioice", "aiortc", "libav", "mcp", "PIL", "picamera2"})
 
 
 def category_of(logger: str) -> Category:
-    """The category of a logger, by its name."""
+    """Return the category of a logger, by its name."""
     name = logger
     while name:
         if name in _CATEGORIES:
@@ -53,25 +53,25 @@ def category_of(logger: str) -> Category:
 
 
 def set_level(category: Category, level: Level) -> None:
-    """From now on, say what is of that level and above."""
+    """Set the level of a category."""
     number = logging.getLevelNamesMapping()[level.upper()]
     if category is Category.APP:
         logging.getLogger().setLevel(number)
     for name, its_category in _CATEGORIES.items():
         if its_category is category:
-            quiet = name in _TALKATIVE and level != "debug"
+            quiet = name in _VERBOSE and level != "debug"
             logging.getLogger(name).setLevel(logging.ERROR if quiet else number)
 
 
 def set_levels(settings: LogSettings) -> None:
-    """Give each category its level: its own, or else the common one."""
+    """Set the level of each category: its own setting, else the common one."""
     for category in Category:
         set_level(category, getattr(settings, category) or settings.level)
 
 
 def levels() -> dict[Category, str]:
-    """The present level of each category."""
-    # A category's first logger is one of ours, which is never quietened.
+    """Return the current level of each category."""
+    # The first logger of each category is this package's own: its level is never raised.
     first = {category: name for name, category in reversed(tuple(_CATEGORIES.items()))} | {Category.APP: ""}
     return {
         category: logging.getLevelName(logging.getLogger(first[category]).getEffectiveLevel()).lower()

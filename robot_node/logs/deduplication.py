@@ -1,4 +1,4 @@
-"""The same error again and again becomes one line, and later one that says how often. Pure: the time is passed in."""
+"""Deduplicates repeated warnings and errors: one line, later a second one with the count. Pure: time is passed in."""
 
 from __future__ import annotations
 
@@ -24,60 +24,60 @@ class _Repeated:
 
 
 class Deduplicator:
-    """Lets the first of several equal warnings or errors pass, and counts those that follow within a while.
+    """Passes the first of several equal warnings or errors, and counts those that follow within a time window.
 
-    Two records are equal when logger, level, session, text and values are; a float among the values (a delay, a
-    measurement) does not count. Less than a warning is never folded: it tells a story.
+    Records are equal if logger, level, session, message and arguments are; float arguments (a delay, a measurement) are
+    ignored. Records below WARNING are never deduplicated: their sequence matters.
 
     Args:
-        window_s: How long, in seconds, equal records are counted; 0 to fold nothing.
-        capacity: Different ones that are remembered.
+        window_s: Time window in seconds; 0 disables deduplication.
+        capacity: Number of different records that are remembered; the oldest is evicted.
     """
 
     def __init__(self, window_s: float, capacity: int = _CAPACITY) -> None:
         self._window_s = window_s
         self._capacity = capacity
-        self._seen: dict[Key, _Repeated] = {}  # in the order of their beginning
+        self._seen: dict[Key, _Repeated] = {}  # oldest first
 
     @property
     def next_due(self) -> float | None:
-        """When :meth:`due` will have something to say; None while nothing was folded."""
+        """When :meth:`due` returns the next summary; None while there is no repetition."""
         repeated = next((entry for entry in self._seen.values() if entry.times), None)
         return None if repeated is None else repeated.since + self._window_s
 
-    def pass_on(self, record: logging.LogRecord, now: float) -> list[logging.LogRecord]:
-        """What to write because of a record: it, unless it is folded, and before it what is due.
+    def filter(self, record: logging.LogRecord, now: float) -> list[logging.LogRecord]:
+        """Return the records to write: summaries that are due, and this one unless it is a repetition.
 
         Args:
-            record: Its attribute ``session`` is set.
+            record: A record whose attribute ``session`` is set.
             now: Monotonic time in seconds.
         """
         if not self._window_s or record.levelno < logging.WARNING:
             return [record]
-        said = self.due(now)
+        output = self.due(now)
         key = _key(record)
         if (entry := self._seen.get(key)) is not None:
             entry.times += 1
             entry.last_created = record.created
-            return said
+            return output
         if len(self._seen) >= self._capacity:
-            said += _summary(self._seen.pop(next(iter(self._seen))), now)
+            output += _summary(self._seen.pop(next(iter(self._seen))), now)
         self._seen[key] = _Repeated(_without_values(record), now)
-        return [*said, record]
+        return [*output, record]
 
     def due(self, now: float) -> list[logging.LogRecord]:
-        """Forget what began long ago; returns a line for each that was repeated."""
-        said: list[logging.LogRecord] = []
+        """Remove entries whose time window is over; return a summary for each that was repeated."""
+        output: list[logging.LogRecord] = []
         while self._seen and (oldest := next(iter(self._seen.items())))[1].since + self._window_s <= now:
             del self._seen[oldest[0]]
-            said += _summary(oldest[1], now)
-        return said
+            output += _summary(oldest[1], now)
+        return output
 
     def flush(self, now: float) -> list[logging.LogRecord]:
-        """Forget everything; returns a line for each that was repeated."""
-        said = [line for entry in self._seen.values() for line in _summary(entry, now)]
+        """Remove all entries; return a summary for each that was repeated."""
+        output = [line for entry in self._seen.values() for line in _summary(entry, now)]
         self._seen.clear()
-        return said
+        return output
 
 
 def _summary(entry: _Repeated, now: float) -> Iterator[logging.LogRecord]:
@@ -92,11 +92,11 @@ def _summary(entry: _Repeated, now: float) -> Iterator[logging.LogRecord]:
 
 
 def _without_values(record: logging.LogRecord) -> logging.LogRecord:
-    """A copy that keeps nothing alive: the values, and the frames of a traceback, may be large."""
-    kept = copy.copy(record)
-    kept.msg, kept.args = bounded(record.getMessage(), MESSAGE_CHARACTERS), None
-    kept.exc_info = kept.exc_text = kept.stack_info = None
-    return kept
+    """Return a copy without references to arguments and traceback frames, which may be large."""
+    plain = copy.copy(record)
+    plain.msg, plain.args = bounded(record.getMessage(), MESSAGE_CHARACTERS), None
+    plain.exc_info = plain.exc_text = plain.stack_info = None
+    return plain
 
 
 def _key(record: logging.LogRecord) -> Key:

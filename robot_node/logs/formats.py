@@ -1,4 +1,4 @@
-"""A record as a line: for people, or as one JSON object. docs/logs.md describes both."""
+"""Formats a record as a line of text or as a JSON object. docs/logs.md describes both."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from robot_node.logs.text import MESSAGE_CHARACTERS, bounded, indented_trace, on
 SESSION_CHARACTERS = 300
 
 
-def note_session(record: logging.LogRecord) -> bool:
-    """A filter that writes down for whom we work; the record may be written later, by another thread."""
+def add_session(record: logging.LogRecord) -> bool:
+    """Log filter: add the current session to the record, which another thread may write later."""
     record.__dict__.setdefault("session", current_session())
     return True
 
 
 def session_of(record: logging.LogRecord) -> str:
-    """The session that a record belongs to, as one short line; empty outside of sessions."""
+    """Return the session of a record, as one bounded line; empty outside of sessions."""
     return one_line(getattr(record, "session", ""), SESSION_CHARACTERS)
 
 
 def trace_of(record: logging.LogRecord) -> str:
-    """The traceback of a record, fit for a log; empty without one."""
+    """Return the traceback of a record, escaped and indented; empty without one."""
     if record.exc_info and record.exc_info[0] is not None:
         return indented_trace(logging.Formatter().formatException(record.exc_info))
     return ""
 
 
 class TextFormatter(logging.Formatter):
-    """One line a record: time, level, logger, session where there is one, message; a traceback is set in below it.
+    """Formats a record as one line: time, level, logger, session if any, message; a traceback follows, indented.
 
     Args:
-        stamped: Begin with the time.
+        stamped: Whether to begin with the time.
     """
 
     def __init__(self, *, stamped: bool) -> None:
@@ -44,7 +44,7 @@ class TextFormatter(logging.Formatter):
         self._stamped = stamped
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line, without a line end."""
+        """Return the line, without a line end."""
         stamp = f"{self.formatTime(record)} " if self._stamped else ""
         session = session_of(record)
         origin = f"{record.name} [{session}]" if session else record.name
@@ -54,11 +54,11 @@ class TextFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a record, in one line of ASCII: control characters are escaped by JSON itself."""
+    """Formats a record as one JSON object in one line of ASCII: JSON escapes control characters."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line, without a line end."""
-        said: dict[str, Any] = {
+        """Return the line, without a line end."""
+        fields: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "category": category_of(record.name),
@@ -67,9 +67,9 @@ class JsonFormatter(logging.Formatter):
             "code": f"{record.filename}:{record.lineno}",
         }
         if session := session_of(record):
-            said["session"] = session
+            fields["session"] = session
         if repeated := getattr(record, "repeated", 0):
-            said["repeated"] = repeated
+            fields["repeated"] = repeated
         if trace := trace_of(record):
-            said["trace"] = trace
-        return json.dumps(said)
+            fields["trace"] = trace
+        return json.dumps(fields)

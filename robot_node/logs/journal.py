@@ -1,4 +1,4 @@
-"""Records for systemd's journal, with fields to look for: ``journalctl ROBOT_NODE_SESSION=mcp/agent-7/3``.
+"""Writes records to the systemd journal, with fields to filter by: ``journalctl ROBOT_NODE_SESSION=mcp/agent-7/3``.
 
 Source: systemd's JOURNAL_NATIVE_PROTOCOL and systemd.journal-fields(7).
 """
@@ -22,7 +22,7 @@ _IDENTIFIER = "robot-node"
 
 
 def stderr_is_journal() -> bool:
-    """Whether systemd connected our stderr with its journal (systemd.exec(5), ``$JOURNAL_STREAM``)."""
+    """Whether stderr is connected to the journal (systemd.exec(5), ``$JOURNAL_STREAM``)."""
     try:
         status = os.fstat(sys.stderr.fileno())
     except (OSError, ValueError):  # closed
@@ -31,22 +31,22 @@ def stderr_is_journal() -> bool:
 
 
 class JournalHandler(logging.Handler):
-    """Sends records with their fields to the journal; by way of stderr, as plain lines, when that cannot be done.
+    """Sends records with their fields to the journal; if that fails, writes plain lines to stderr.
 
     Args:
-        socket: Where the journal listens.
+        socket: The journal's socket.
     """
 
     def __init__(self, socket: Path = JOURNAL_SOCKET) -> None:
         super().__init__()
-        # Not connected: the socket is another one after journald was restarted.
+        # Not connected: after a restart of journald the path leads to another socket.
         self._transport = JournaldTransport(socket, connected=False)
         self._transport.socket.setblocking(False)
         self._lost = 0
         self._plain = TextFormatter(stamped=False)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Send a record. One that a journal under load does not take at once is lost, and counted: nobody waits."""
+        """Send a record without blocking; records that a busy journal does not accept are dropped and counted."""
         try:
             self._transport.send(self._fields(record))
         except BlockingIOError:
@@ -55,7 +55,7 @@ class JournalHandler(logging.Handler):
             priority = _priority(record.levelno)
             lines = self._plain.format(record).splitlines()
             print(*(f"<{priority}>{line}" for line in lines), sep="\n", file=sys.stderr, flush=True)  # noqa: T201  # sd-daemon(3): the level as a prefix
-        except Exception:  # noqa: BLE001  # logging's rule: what is wrong with a record never reaches who logs it
+        except Exception:  # noqa: BLE001  # as in every handler: an error in logging must not reach the caller
             self.handleError(record)
         else:
             self._lost = 0
@@ -67,7 +67,7 @@ class JournalHandler(logging.Handler):
 
     def _fields(self, record: logging.LogRecord) -> Iterator[tuple[str, str | int]]:
         trace = trace_of(record)
-        lost = f" ({self._lost} lines before it were lost: the journal was busy.)" if self._lost else ""
+        lost = f" ({self._lost} earlier lines were dropped: the journal was busy.)" if self._lost else ""
         message = one_line(record.getMessage()) + lost
         yield "MESSAGE", f"{message}\n{trace}" if trace else message
         yield "PRIORITY", _priority(record.levelno)
@@ -84,7 +84,7 @@ class JournalHandler(logging.Handler):
 
 
 def _priority(level: int) -> int:
-    """The level as syslog counts (syslog(3))."""
+    """Return the syslog priority of a level (syslog(3))."""
     for least, priority in ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6)):
         if level >= least:
             return priority

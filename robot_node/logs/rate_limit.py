@@ -1,4 +1,4 @@
-"""What stands before the handler that writes: folds repeated errors, and lets through so many lines a second."""
+"""A logging handler that deduplicates repeated errors and limits the rate."""
 
 from __future__ import annotations
 
@@ -9,21 +9,20 @@ from collections.abc import Callable, Iterable
 
 from robot_node.core.rate_limit import TokenBucket
 from robot_node.logs.deduplication import Deduplicator
-from robot_node.logs.formats import note_session
+from robot_node.logs.formats import add_session
 
-# A start, or a session that begins, says much at once.
+# The start of the robot, or of a session, logs many lines at once.
 _BURST_S = 4.0
 _SUMMARY_AFTER_S = 5.0
 # In a flood, a line passes now and then: it must not bring a summary with it each time.
 _SUMMARY_EVERY_S = 1.0
 
 CallLater = Callable[[float, Callable[[], None]], Callable[[], None]]
-"""Calls a function after that many seconds; what it returns prevents it."""
+"""Calls a function after a delay in seconds; returns a function that cancels the call."""
 
 
 def _call_later(delay_s: float, function: Callable[[], None]) -> Callable[[], None]:
-    # A thread, and only while there is something to tell: records come from any thread, and not every command has
-    # an event loop.
+    # A thread: records come from any thread, and not every command has an event loop.
     timer = threading.Timer(delay_s, function)
     timer.name, timer.daemon = "log", True
     timer.start()
@@ -31,16 +30,16 @@ def _call_later(delay_s: float, function: Callable[[], None]) -> Callable[[], No
 
 
 class RateLimitedHandler(logging.Handler):
-    """Passes records on to a handler that writes them, and closes it.
+    """Passes records to another handler, without repetitions and not faster than a rate limit.
 
-    Errors have an allowance of their own: no flood of lesser lines can hide them.
+    Errors have their own rate limit, so that a flood of other lines cannot displace them.
 
     Args:
-        target: Writes.
-        fold_s: How long equal errors are counted before it is told how often; 0 to fold nothing.
-        lines_per_s: Of errors, and of all others together; 0 for any number.
-        clock: Monotonic time in seconds.
-        call_later: How to be called when nothing is logged any more and something is still to be told.
+        target: Handler that writes the records; it is closed with this one.
+        fold_s: Time window for counting repeated warnings and errors, in seconds; 0 disables deduplication.
+        lines_per_s: Rate limit for errors, and for all other records together; 0 for no limit.
+        clock: Returns monotonic time in seconds.
+        call_later: Calls a function later, to write pending summaries when nothing else is logged.
     """
 
     def __init__(
@@ -53,30 +52,30 @@ class RateLimitedHandler(logging.Handler):
         call_later: CallLater = _call_later,
     ) -> None:
         super().__init__()
-        self.addFilter(note_session)
+        self.addFilter(add_session)
         self._target = target
         self._clock = clock
         self._call_later = call_later
         self._lines_per_s = lines_per_s
-        self._folding = Deduplicator(fold_s)
+        self._deduplicator = Deduplicator(fold_s)
         self._errors, self._others = self._new_bucket(), self._new_bucket()
-        self._left_out = 0
+        self._dropped = 0
         self._next_summary = clock()
         self._cancel_timer: Callable[[], None] | None = None
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write the record, or count it."""
+        """Write the record, or count it if it is a repetition or over the limit."""
         try:
-            self._write(self._folding.pass_on(record, self._clock()))
-        except Exception:  # noqa: BLE001  # logging's rule: what is wrong with a record never reaches who logs it
+            self._write(self._deduplicator.filter(record, self._clock()))
+        except Exception:  # noqa: BLE001  # as in every handler: an error in logging must not reach the caller
             self.handleError(record)
 
     def flush(self) -> None:
-        """Write what was only counted so far. Called at the end of the process too."""
+        """Write all pending summaries. Also called at the end of the process."""
         with self._locked():
             self._stop_timer()
-            self._write(self._folding.flush(self._clock()))
-            self._tell_left_out()
+            self._write(self._deduplicator.flush(self._clock()))
+            self._log_dropped()
         self._target.flush()
 
     def close(self) -> None:
@@ -90,38 +89,38 @@ class RateLimitedHandler(logging.Handler):
             bucket = self._errors if record.levelno >= logging.ERROR else self._others
             now = self._clock()
             if bucket is not None and not bucket.take(now):
-                self._left_out += 1
+                self._dropped += 1
                 continue
             if now >= self._next_summary:
-                self._tell_left_out()
+                self._log_dropped()
             self._target.handle(record)
         if self._cancel_timer is None and (delay_s := self._delay_s()) is not None:
-            self._cancel_timer = self._call_later(delay_s, self._tell_what_is_due)
+            self._cancel_timer = self._call_later(delay_s, self._write_due)
 
     def _new_bucket(self) -> TokenBucket | None:
         per_s = self._lines_per_s
         return TokenBucket(per_s, max(1.0, per_s * _BURST_S), self._clock()) if per_s else None
 
     def _delay_s(self) -> float | None:
-        due = self._folding.next_due
+        due = self._deduplicator.next_due
         delay_s = None if due is None else max(0.0, due - self._clock())
-        if self._left_out:
+        if self._dropped:
             return _SUMMARY_AFTER_S if delay_s is None else min(delay_s, _SUMMARY_AFTER_S)
         return delay_s
 
-    def _tell_what_is_due(self) -> None:
+    def _write_due(self) -> None:
         with self._locked():
             if self._cancel_timer is None:
                 return  # flushed meanwhile
             self._cancel_timer = None
-            self._tell_left_out()
-            self._write(self._folding.due(self._clock()))
+            self._log_dropped()
+            self._write(self._deduplicator.due(self._clock()))
 
-    def _tell_left_out(self) -> None:
-        if not self._left_out:
+    def _log_dropped(self) -> None:
+        if not self._dropped:
             return
-        text = f"{self._left_out} lines were left out: there were more than {self._lines_per_s:g} a second."
-        self._left_out = 0
+        text = f"{self._dropped} lines were dropped: more than {self._lines_per_s:g} per second."
+        self._dropped = 0
         self._next_summary = self._clock() + _SUMMARY_EVERY_S
         self._target.handle(logging.LogRecord(__name__, logging.WARNING, __file__, 0, text, None, None))
 

@@ -1,4 +1,4 @@
-"""SIGHUP makes a service read its log settings again: ``systemctl reload robot-node``."""
+"""Reloads the log settings on SIGHUP: ``systemctl reload robot-node``."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ logger = logging.getLogger(__name__)
 
 @contextlib.asynccontextmanager
 async def reloaded_on_hangup(load: Callable[[], LogSettings]) -> AsyncIterator[None]:
-    """For as long as the block lasts, SIGHUP sets the log up anew. Does nothing where there is a terminal.
+    """Within the block, reload the log settings on SIGHUP. Does nothing if the process has a terminal.
 
     Args:
-        load: Reads the settings; called in a thread. What it raises as a SettingsError is logged, and nothing changes.
+        load: Reads the settings, in a thread. A SettingsError is logged, and the settings stay unchanged.
     """
-    if _has_terminal():  # there the signal says that somebody closed it, and the robot has to go
+    if _has_terminal():  # there SIGHUP means that the terminal was closed: the robot must stop
         yield
         return
     loop = asyncio.get_running_loop()
-    asked = asyncio.Event()
-    loop.add_signal_handler(signal.SIGHUP, asked.set)
-    task = asyncio.create_task(_reload_whenever(asked, load), name="log settings")
+    requested = asyncio.Event()
+    loop.add_signal_handler(signal.SIGHUP, requested.set)
+    task = asyncio.create_task(_reload_on_request(requested, load), name="log settings")
     try:
         yield
     finally:
@@ -39,22 +39,22 @@ async def reloaded_on_hangup(load: Callable[[], LogSettings]) -> AsyncIterator[N
         await asyncio.wait({task})
 
 
-async def _reload_whenever(asked: asyncio.Event, load: Callable[[], LogSettings]) -> None:
+async def _reload_on_request(requested: asyncio.Event, load: Callable[[], LogSettings]) -> None:
     while True:
-        await asked.wait()
-        asked.clear()
+        await requested.wait()
+        requested.clear()
         try:
             settings = await asyncio.to_thread(load)
             configure_logging(settings)
         except SettingsError as error:
-            logger.error("The log stays as it is. %s", error)
+            logger.error("Log settings not reloaded. %s", error)
             continue
-        except Exception:  # a mistake of ours must not make the next signal go unheard
-            logger.exception("The log stays as it is: its settings could not be read again")
+        except Exception:  # a bug must not end the handling of the next signal
+            logger.exception("Log settings not reloaded")
             continue
-        now = ", ".join(f"{category} {level}" for category, level in levels().items())
-        # A warning, so that the log itself tells why it says more or less from here on.
-        logger.warning("The log settings were read again; levels: %s. Other settings need a restart.", now)
+        current = ", ".join(f"{category} {level}" for category, level in levels().items())
+        # A warning, so that the log shows why its level changes here.
+        logger.warning("Log settings reloaded; levels: %s. Other settings need a restart.", current)
 
 
 def _has_terminal() -> bool:

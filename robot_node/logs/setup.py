@@ -1,4 +1,4 @@
-"""Sets logging up: for a person at a terminal, for a file or a collector, or for systemd's journal."""
+"""Configures logging: text for a terminal, JSON for a file or collector, or the systemd journal."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from robot_node.settings.logs import LogSettings
 
 
 def configure_logging(settings: LogSettings) -> None:
-    """Write the log as the settings say, to the journal or to stderr; what was set up before is closed."""
+    """Configure logging to the journal or to stderr; an earlier handler is closed."""
     handler = RateLimitedHandler(_writer(settings), fold_s=settings.fold_s, lines_per_s=settings.lines_per_s)
     logging.basicConfig(handlers=[handler], force=True)
     set_levels(settings)

@@ -1,4 +1,4 @@
-"""What nobody catches, and what Python warns of, goes into the log: else it would stand between its lines, as text."""
+"""Logs uncaught exceptions and warnings of Python, which would otherwise be printed between the lines of the log."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ logger = logging.getLogger(__name__)
 
 
 def log_uncaught() -> None:
-    """From now on, in the whole process."""
+    """Install the hooks, for the whole process."""
     logging.captureWarnings(capture=True)
-    sys.excepthook = _ends_the_process
-    threading.excepthook = _ends_a_thread
-    sys.unraisablehook = _ends_nothing
+    sys.excepthook = _log_process_exception
+    threading.excepthook = _log_thread_exception
+    sys.unraisablehook = _log_unraisable
 
 
-def _ends_the_process(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+def _log_process_exception(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     if issubclass(kind, KeyboardInterrupt):
         sys.__excepthook__(kind, error, trace)
         return
-    logger.critical("The process ends: %s", kind.__name__, exc_info=(kind, error, trace))
+    logger.critical("Process terminated by uncaught %s", kind.__name__, exc_info=(kind, error, trace))
 
 
-def _ends_a_thread(failed: threading.ExceptHookArgs) -> None:
+def _log_thread_exception(failed: threading.ExceptHookArgs) -> None:
     if failed.exc_value is None or issubclass(failed.exc_type, SystemExit):
         return
     name = "" if failed.thread is None else failed.thread.name
     error = (failed.exc_type, failed.exc_value, failed.exc_traceback)
-    logger.error("The thread %s ends: %s", name, failed.exc_type.__name__, exc_info=error)
+    logger.error("Thread %s terminated by uncaught %s", name, failed.exc_type.__name__, exc_info=error)
 
 
-def _ends_nothing(failed: sys.UnraisableHookArgs) -> None:
-    # Not the object itself: it is being destroyed, and what it says of itself may be anything.
+def _log_unraisable(failed: sys.UnraisableHookArgs) -> None:
+    # Without the object: it is being destroyed, and its repr() may fail.
     error = None if failed.exc_value is None else (failed.exc_type, failed.exc_value, failed.exc_traceback)
     logger.error("%s: %s", failed.err_msg or "Exception ignored", failed.exc_type.__name__, exc_info=error)

@@ -8,7 +8,7 @@ import logging
 import threading
 
 from robot_node.core.log_context import current_session, in_session, new_session
-from robot_node.logs.formats import JsonFormatter, TextFormatter, note_session
+from robot_node.logs.formats import JsonFormatter, TextFormatter, add_session
 
 
 def record(text: str, *values: object, failed: bool = False, session: str = "") -> logging.LogRecord:
@@ -17,7 +17,7 @@ def record(text: str, *values: object, failed: bool = False, session: str = "") 
     error = (ValueError, failure, None) if failed else None
     made = logging.LogRecord("robot_node.webrtc.session", logging.INFO, "/x/session.py", 12, text, values, error, "f")
     with in_session(session):
-        note_session(made)
+        add_session(made)
     return made
 
 
@@ -80,7 +80,7 @@ def test_the_session_of_a_block_is_forgotten_after_it_even_when_it_fails() -> No
 
 def test_a_record_that_another_thread_writes_keeps_its_session() -> None:
     made = record("x", session="mcp/a/1")
-    thread = threading.Thread(target=note_session, args=(made,))
+    thread = threading.Thread(target=add_session, args=(made,))
     thread.start()
     thread.join()
     assert "[mcp/a/1]" in TextFormatter(stamped=False).format(made)

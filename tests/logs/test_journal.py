@@ -16,7 +16,7 @@ import pytest
 
 from robot_node.core.log_context import in_session
 from robot_node.logs import setup
-from robot_node.logs.formats import note_session
+from robot_node.logs.formats import add_session
 from robot_node.logs.journal import JournalHandler, stderr_is_journal
 from robot_node.logs.rate_limit import RateLimitedHandler
 from robot_node.settings.logs import LogSettings
@@ -50,7 +50,7 @@ def journal(tmp_path: Path) -> Iterator[socket.socket]:
 def logger(journal: socket.socket) -> Iterator[logging.Logger]:
     """A logger that writes to it."""
     handler = JournalHandler(Path(journal.getsockname()))
-    handler.addFilter(note_session)
+    handler.addFilter(add_session)
     logger = logging.Logger("robot_node.webrtc.session")  # noqa: LOG001  # of this test alone
     logger.addHandler(handler)
     yield logger
@@ -120,7 +120,7 @@ def test_nobody_waits_for_a_journal_that_does_not_read_and_what_is_lost_is_count
     logger.error("y")
     assert (
         fields_of(journal.recv(100_000))["MESSAGE"]
-        == f"y ({5000 - read} lines before it were lost: the journal was busy.)"
+        == f"y ({5000 - read} earlier lines were dropped: the journal was busy.)"
     )
 
 

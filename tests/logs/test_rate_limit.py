@@ -161,7 +161,7 @@ def test_a_flood_is_cut_to_the_allowance_and_counted() -> None:
         log.logger.info("line %d", number)
     assert len(log.written.lines) == 40  # four seconds' worth at once
     log.clock.forward(10)
-    assert log.written.lines[-1] == "960 lines were left out: there were more than 10 a second."
+    assert log.written.lines[-1] == "960 lines were dropped: more than 10 per second."
     log.logger.info("later")
     assert log.written.lines[-1] == "later"
 

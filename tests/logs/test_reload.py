@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from robot_node.errors import SettingsError
-from robot_node.logs.reload import _reload_whenever
+from robot_node.logs.reload import _reload_on_request
 from robot_node.settings.logs import LogSettings
 
 
@@ -19,12 +19,12 @@ async def test_a_mistake_at_one_signal_does_not_make_the_next_one_go_unheard(cap
         loop.call_soon_threadsafe(read.put_nowait, None)
         raise mistakes.pop(0)
 
-    task = asyncio.create_task(_reload_whenever(asked, load))
+    task = asyncio.create_task(_reload_on_request(asked, load))
     async with asyncio.timeout(30):
         while mistakes:
             asked.set()
             await read.get()
-        while "The log stays as it is. The file is wrong." not in caplog.text:
+        while "Log settings not reloaded. The file is wrong." not in caplog.text:
             await asyncio.sleep(0.01)
     task.cancel()
     await asyncio.wait([task])

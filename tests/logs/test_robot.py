@@ -125,13 +125,13 @@ async def test_a_reload_reads_the_levels_again_and_a_wrong_file_changes_nothing(
         assert log.read_text() == ""
         file.write_text("[log]\nmcp = 'debug'\nformat = 'json'\n")
         process.send_signal(signal.SIGHUP)
-        await eventually(lambda: "settings were read again" in log.read_text(), "the reload")
+        await eventually(lambda: "settings reloaded" in log.read_text(), "the reload")
         assert json.loads(log.read_text().splitlines()[0])["message"].startswith(
-            "The log settings were read again; levels: mqtt info, mcp debug, webrtc info, app info."
+            "Log settings reloaded; levels: mqtt info, mcp debug, webrtc info, app info."
         )
         file.write_text("[log]\nmcp = 'loud'\n")
         process.send_signal(signal.SIGHUP)
-        await eventually(lambda: "The log stays as it is." in log.read_text(), "the refusal")
+        await eventually(lambda: "Log settings not reloaded." in log.read_text(), "the refusal")
         assert "log.mcp: Input should be 'debug', 'info', 'warning' or 'error'" in log.read_text()
         await robot_node("call", SERVER_ID, "get_status", broker=broker)
         await eventually(lambda: "The client asks: tools/call get_status" in log.read_text(), "the level is kept")

@@ -48,4 +48,4 @@ def test_of_an_endless_traceback_both_ends_are_kept() -> None:
     lines = indented_trace("\n".join(str(number) for number in range(10_000))).split("\n")
     assert len(lines) < 100
     assert (lines[0], lines[-1]) == ("  0", "  9999")
-    assert any("lines left out" in line for line in lines)
+    assert any("lines omitted" in line for line in lines)

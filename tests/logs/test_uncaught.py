@@ -37,7 +37,7 @@ def test_warnings_and_what_nobody_catches_are_lines_of_the_log() -> None:
     warned, ignored, thread, end = lines
     assert "UserWarning: will be gone" in warned["message"]
     assert "OSError: not" in ignored["trace"]
-    assert thread["message"] == "The thread encoder ends: IndexError"
+    assert thread["message"] == "Thread encoder terminated by uncaught IndexError"
     assert "list index out of range" in thread["trace"]
-    assert end["message"] == "The process ends: ValueError"
+    assert end["message"] == "Process terminated by uncaught ValueError"
     assert {line["category"] for line in lines} == {"app"}

@@ -102,7 +102,9 @@ def test_emqx_and_mosquitto_allow_the_same() -> None:
 
 def test_emqx_denies_before_the_wildcard_and_at_the_end() -> None:
     rules = emqx_rules()
-    assert rules[-1] == ("deny", "%everybody", "all", ())
+    # "#" does not match topics that begin with "$".
+    trees = ("$mcp-server/#", "$mcp-client/#", "$mcp-rpc/#", "$webrtc/#", "$message/#")
+    assert rules[-2:] == [("deny", "%everybody", "all", trees), ("deny", "%everybody", "all", ())]
     control = next(index for index, rule in enumerate(rules) if rule[3] == ("$mcp-server/+/robot-node/+",))
     denied = rules[control - 1]
     assert denied[:3] == ("deny", "%everybody", "publish")

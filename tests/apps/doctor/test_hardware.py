@@ -265,7 +265,7 @@ async def test_what_the_robot_itself_uses_is_not_in_the_way(tmp_path: Path) -> N
     pi.run_program(99, "/opt/robot-node/.venv/bin/python /opt/robot-node/.venv/bin/robot-node run", "/dev/media0")
     found = await examined(pi)
     assert all(finding.ok for finding in found.values())
-    assert "in use by the robot: python (process 99)" in found["camera"].detail
+    assert "in use by the robot itself: python (process 99)" in found["camera"].detail
 
 
 async def test_a_library_that_an_upgrade_left_behind_is_in_nobodys_way(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ async def test_all_is_well(tmp_path: Path) -> None:
     assert {finding.level for finding in found.values()} == {Level.OK}
     assert found["system"].detail == "Debian GNU/Linux 13 (trixie) on a Raspberry Pi 4 Model B Rev 1.5."
     assert found["groups"].detail == "robot-node is in all required groups: video, render, i2c."
-    assert found["clock"].detail == "It is kept right: 2026-05-01 12:00 UTC."
+    assert found["clock"].detail == "The clock is synchronised: 2026-05-01 12:00 UTC."
 
 
 def no_groups(pi: Pi) -> None:
