@@ -28,5 +28,5 @@ async def test_a_mistake_at_one_signal_does_not_make_the_next_one_go_unheard(cap
             await asyncio.sleep(0.01)
     task.cancel()
     await asyncio.wait([task])
-    assert "could not be read again" in caplog.text
+    assert "Log settings not reloaded" in caplog.text
     assert "LookupError: ours" in caplog.text
