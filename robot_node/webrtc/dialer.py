@@ -109,7 +109,7 @@ async def dial(
 
     def receive(incoming: Incoming) -> None:
         if incoming.retain:
-            return  # whoever it was meant for, it was said before we listened
+            return  # it was sent before the robot listened, for another call
         try:
             if incoming.topic == answers_topic(client_id):
                 dialer.receive(incoming.payload)

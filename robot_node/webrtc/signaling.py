@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
@@ -67,6 +68,10 @@ class Candidate:
         """The address or name in the candidate; empty when there is none."""
         fields = self.candidate.split()
         return fields[4] if len(fields) > 4 else ""
+
+    def fits(self, username_fragments: Collection[str]) -> bool:
+        """Whether it may belong to the description with these ICE user name fragments."""
+        return self.username_fragment is None or self.username_fragment in username_fragments
 
     @property
     def hidden(self) -> bool:

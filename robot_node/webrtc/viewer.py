@@ -301,6 +301,8 @@ class _Signaling:
         self._candidates: asyncio.Queue[Candidate] = asyncio.Queue(MAX_CANDIDATES)
 
     def receive(self, incoming: Incoming) -> None:
+        if incoming.retain:
+            return  # it was sent before this session began
         try:
             message = parse(incoming.payload)
         except SignalingError as error:

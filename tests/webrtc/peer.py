@@ -51,11 +51,11 @@ class Peer:
         self._connections.append(connection)
         return connection
 
-    async def send(self, message: Message) -> None:
-        await self.send_bytes(encode(message))
+    async def send(self, message: Message, *, retain: bool = False) -> None:
+        await self.send_bytes(encode(message), retain=retain)
 
-    async def send_bytes(self, payload: bytes) -> None:
-        await self._connection.publish(self._topic, payload, qos=1)
+    async def send_bytes(self, payload: bytes, *, retain: bool = False) -> None:
+        await self._connection.publish(self._topic, payload, qos=1, retain=retain)
 
     async def send_as(self, client_id: str, message: Message) -> None:
         """Send in somebody else's name, as a broker without access rules allows."""

@@ -11,11 +11,12 @@ import pytest
 from aiortc import RTCPeerConnection
 
 from robot_node.apps.private_broker import PrivateBroker
+from robot_node.mqtt import Broker
 from robot_node.settings.root import WebRtcSettings
 from robot_node.webrtc.signaling import Answer, Candidate, EndOfCandidates, Offer, Terminated
 from tests.waiting import eventually
 from tests.webrtc.conftest import SERVER_ID, Robot, running_robot
-from tests.webrtc.peer import peer
+from tests.webrtc.peer import peer, with_candidates
 from tests.webrtc.scene import difference, grey_of, read_number
 
 
@@ -54,6 +55,37 @@ async def test_candidates_that_come_before_the_offer_are_used(robot: Robot) -> N
         await viewer.send(Offer(sdp))
         await viewer.take_answer(with_addresses=False)
         assert difference(await viewer.frame()) < 8
+
+
+async def test_a_retained_offer_is_nobodys_wish_of_today(broker: PrivateBroker) -> None:
+    address = Broker.from_url(broker.url)
+    async with peer(address) as viewer:
+        sdp, candidates = await viewer.make_offer()
+        await viewer.send(Offer(with_candidates(sdp, candidates)), retain=True)
+        async with running_robot(broker) as robot:
+            await viewer.send_bytes(b"{")
+            await viewer.receive(Terminated)  # the robot has read what came before
+            assert robot.statistics.snapshot().totals.offers == 0
+            await viewer.send(Offer(with_candidates(sdp, candidates)))
+            await viewer.take_answer()
+        await viewer.send_bytes(b"", retain=True)
+
+
+async def test_candidates_of_the_next_offer_outlive_a_session_that_the_viewer_closes(robot: Robot) -> None:
+    """As a page does that toggles between talking and listening: it closes, and offers anew at once."""
+    async with peer(robot.broker) as viewer:
+        await viewer.offer()
+        await robot.has_viewers(1)
+        for _ in range(3):
+            before = viewer.rtc
+            viewer.new_connection()
+            sdp, candidates = await viewer.make_offer()
+            await before.close()
+            await viewer.send(Offer(sdp))
+            for candidate in candidates:
+                await viewer.send(candidate)
+            await viewer.take_answer(with_addresses=False)  # so that nothing but the candidates brings them together
+            await viewer.frame()
 
 
 async def test_candidates_for_a_new_offer_may_come_before_it(robot: Robot) -> None:

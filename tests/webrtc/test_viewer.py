@@ -9,8 +9,9 @@ import pytest
 
 from robot_node.apps.private_broker import PrivateBroker
 from robot_node.errors import BrokerError, RemoteError, SettingsError, SignalingError
-from robot_node.mqtt import Broker
+from robot_node.mqtt import Broker, ConnectOptions, connect
 from robot_node.settings.root import WebRtcSettings
+from robot_node.webrtc.signaling import Terminated, answers_topic, encode
 from robot_node.webrtc.viewer import ViewerLimits, Viewing, view, watch
 from tests.waiting import eventually
 from tests.webrtc.conftest import SERVER_ID, Robot, running_robot
@@ -30,6 +31,14 @@ async def test_the_viewer_limit(broker: PrivateBroker) -> None:
     async with running_robot(broker, WebRtcSettings(max_viewers=1)) as robot, view(robot.broker, SERVER_ID):
         with pytest.raises(RemoteError, match="refused the session: The robot already has 1 viewers"):
             await watch(robot.broker, SERVER_ID, frames=1)
+
+
+async def test_a_retained_message_is_not_the_robots(robot: Robot) -> None:
+    async with connect(robot.broker, ConnectOptions("robot that was")) as connection:
+        await connection.publish(answers_topic("viewer"), encode(Terminated("of last week")), qos=1, retain=True)
+        async with view(robot.broker, SERVER_ID, client_id="viewer") as viewing:
+            await viewing.frame()
+        await connection.publish(answers_topic("viewer"), b"", qos=1, retain=True)
 
 
 async def test_no_picture(broker: PrivateBroker) -> None:
