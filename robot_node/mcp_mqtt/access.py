@@ -6,19 +6,16 @@ A role is given by the MCP client id. That is worth as much as the broker's acce
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any, Literal
+from typing import Any
 
 from mcp_types import ErrorData
 
 from robot_node.errors import SettingsError
 from robot_node.mcp_mqtt.jsonrpc import ErrorCode
+from robot_node.mcp_mqtt.roles import HANDSHAKE, Role
 
-Allowed = Literal["all"] | frozenset[str]
-
-HANDSHAKE = frozenset({"initialize", "server/discover", "ping"})
-"""Methods that every client may use: whoever may not even connect is the broker's business."""
+__all__ = ["ADMIN", "HUMAN_ONLY", "LISTS", "AccessPolicy", "Role", "is_human_only"]
 
 # They change nothing, and the answer reaches only whom the message claims to come from.
 _UNVERIFIED_METHODS = HANDSHAKE | {
@@ -29,58 +26,6 @@ _UNVERIFIED_METHODS = HANDSHAKE | {
     "prompts/list",
     "prompts/get",
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Role:
-    """What clients of one kind may do.
-
-    Attributes:
-        name: What errors and presence call it.
-        description: What it is for, in short.
-        allowed_methods: MCP methods beside the handshake and ping.
-        allowed_tools: Tools that may be called. ``"all"`` leaves out those that are for people only.
-        allowed_resources: URIs; one that ends with ``*`` stands for all that begin so.
-    """
-
-    name: str
-    description: str = ""
-    allowed_methods: Allowed = "all"
-    allowed_tools: Allowed = "all"
-    allowed_resources: Allowed = "all"
-
-    def may_use(self, method: str) -> bool:
-        """Whether requests of this method are allowed."""
-        return method in HANDSHAKE or self.allowed_methods == "all" or method in self.allowed_methods
-
-    def may_call(self, tool: str, *, human_only: bool = False) -> bool:
-        """Whether the tool may be called."""
-        if self.allowed_tools == "all":
-            return not human_only
-        return tool in self.allowed_tools
-
-    def may_read(self, uri: str) -> bool:
-        """Whether the resource, or the resource template, may be read and subscribed to."""
-        if self.allowed_resources == "all" or uri in self.allowed_resources:
-            return True
-        # A template's handler could undo the escapes, and climb out of what the prefix stands for.
-        if ".." in uri or "%" in uri:
-            return False
-        return any(entry.endswith("*") and uri.startswith(entry[:-1]) for entry in self.allowed_resources)
-
-    def as_meta(self) -> dict[str, Any]:
-        """The role as a server's presence describes it (MCP over MQTT: ``meta.rbac.roles``)."""
-        return {
-            "name": self.name,
-            "description": self.description,
-            "allowed_methods": _as_meta(self.allowed_methods),
-            "allowed_tools": _as_meta(self.allowed_tools),
-            "allowed_resources": _as_meta(self.allowed_resources),
-        }
-
-
-def _as_meta(allowed: Allowed) -> str | list[str]:
-    return allowed if isinstance(allowed, str) else sorted(allowed)
 
 
 ADMIN = Role(name="admin", description="Everything.")

@@ -13,8 +13,8 @@ import pydantic_core
 
 from robot_node.errors import RemoteError
 from robot_node.mcp_mqtt import topics
-from robot_node.mcp_mqtt.access import Allowed, Role
 from robot_node.mcp_mqtt.jsonrpc import SERVER_ONLINE
+from robot_node.mcp_mqtt.roles import MOST_DESCRIPTION, Role
 from robot_node.mcp_mqtt.topics import ServerName
 
 _MAX_PRESENCE_BYTES = 256 * 1024
@@ -49,28 +49,18 @@ class OnlineServer:
 
 
 def _role(entry: object) -> Role | None:
-    if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
+    if not isinstance(entry, dict):
         return None
-    methods, tools, resources = (
-        _allowed(entry.get(key)) for key in ("allowed_methods", "allowed_tools", "allowed_resources")
-    )
-    if methods is None or tools is None or resources is None:
+    try:
+        return Role(
+            name=entry["name"],
+            description=str(entry.get("description", ""))[:MOST_DESCRIPTION],
+            allowed_methods=entry["allowed_methods"],
+            allowed_tools=entry["allowed_tools"],
+            allowed_resources=entry["allowed_resources"],
+        )
+    except (KeyError, ValueError):  # it lacks a part, or has something else there
         return None
-    return Role(
-        name=entry["name"],
-        description=str(entry.get("description", "")),
-        allowed_methods=methods,
-        allowed_tools=tools,
-        allowed_resources=resources,
-    )
-
-
-def _allowed(value: object) -> Allowed | None:
-    if value == "all":
-        return "all"
-    if isinstance(value, list) and all(isinstance(entry, str) for entry in value):
-        return frozenset(value)
-    return None
 
 
 def pick(

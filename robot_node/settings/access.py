@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from typing import Annotated, Literal, Self
+from collections.abc import Iterator
+from typing import Annotated, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from robot_node.mcp_mqtt.roles import METHODS, Permissions
 from robot_node.settings.section import Section, refused
 
 TOOLS = (
@@ -34,81 +35,35 @@ TOOLS = (
 Devices of other packages add tools, known once they are loaded (:func:`robot_node.tools.access.guarded`).
 """
 
-METHODS = (
-    "tools/list",
-    "tools/call",
-    "resources/list",
-    "resources/templates/list",
-    "resources/read",
-    "resources/subscribe",
-    "resources/unsubscribe",
-    "subscriptions/listen",
-    "prompts/list",
-    "prompts/get",
-    "completion/complete",
-    "logging/setLevel",
-)
-"""The methods of MCP that a role may allow; handshake and ping are always allowed."""
-
-Names = Literal["all"] | tuple[str, ...]
-
-
-def _known(names: Iterable[str], known: tuple[str, ...], kind: str) -> tuple[str, ...]:
-    given = tuple(names)
-    for name in given:
-        if name not in known:
-            raise ValueError(f"there is no {kind} {name[:80]!r}; there are: {', '.join(known)}")
-    return given
-
-
-class RoleSettings(Section):
-    """Permissions of a role's clients."""
-
-    description: Annotated[str, Field(max_length=500)] = ""
-    allowed_methods: Names = "all"
-    allowed_tools: Names = ()
-    allowed_resources: Names = ()
-
-    @field_validator("allowed_methods", "allowed_tools", "allowed_resources", mode="before")
-    @classmethod
-    def _all_or_list(cls, value: object) -> object:
-        if value != "all" and not (isinstance(value, list | tuple) and all(isinstance(name, str) for name in value)):
-            raise ValueError('must be "all" or a list of names')
-        return value
-
-    @field_validator("allowed_methods")
-    @classmethod
-    def _known_methods(cls, value: Names) -> Names:
-        return value if value == "all" else _known(value, METHODS, "method")
-
-
 BUILT_IN_ROLES = {
-    "viewer": RoleSettings(
+    "viewer": Permissions(
         description="Sees what the robot sees and how it is, and changes nothing.",
-        allowed_tools=("get_status", "take_photo"),
+        allowed_tools=frozenset({"get_status", "take_photo"}),
         allowed_resources="all",
     ),
-    "operator": RoleSettings(
+    "operator": Permissions(
         description="Uses camera, face, loudspeaker and pins, but does not connect the robot to others.",
-        allowed_tools=(
-            "get_status",
-            "take_photo",
-            "control_camera",
-            "change_emotion",
-            "show_text",
-            "control_volume",
-            "say",
-            "stop_speaking",
-            "set_led",
-            "beep",
-            "move_servo",
-            "look_at",
-            "drive_motor",
-            "stop_all",
+        allowed_tools=frozenset(
+            {
+                "get_status",
+                "take_photo",
+                "control_camera",
+                "change_emotion",
+                "show_text",
+                "control_volume",
+                "say",
+                "stop_speaking",
+                "set_led",
+                "beep",
+                "move_servo",
+                "look_at",
+                "drive_motor",
+                "stop_all",
+            }
         ),
         allowed_resources="all",
     ),
-    "admin": RoleSettings(
+    "admin": Permissions(
         description="Everything but the tools that are for people only.", allowed_tools="all", allowed_resources="all"
     ),
 }
@@ -125,7 +80,7 @@ class ClientRole(Section):
 class AccessSettings(Section):
     """Who may do what, and how often. By default everybody may do everything."""
 
-    roles: dict[str, RoleSettings] = Field(default={})
+    roles: dict[str, Permissions] = Field(default={})
     default_role: str = "admin"
     clients: tuple[ClientRole, ...] = ()
     people_only_tools: tuple[str, ...] = ()
@@ -136,10 +91,14 @@ class AccessSettings(Section):
 
     @field_validator("roles")
     @classmethod
-    def _short_names(cls, value: dict[str, RoleSettings]) -> dict[str, RoleSettings]:
-        for name in value:
+    def _usable_roles(cls, value: dict[str, Permissions]) -> dict[str, Permissions]:
+        for name, role in value.items():
             if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", name):
                 raise ValueError(f"{name[:80]!r} cannot be a role's name: use letters, digits, '_' and '-'")
+            unknown = () if role.allowed_methods == "all" else sorted(role.allowed_methods.difference(METHODS))
+            if unknown:
+                reason = f"there is no method {unknown[0][:80]!r}; there are: {', '.join(METHODS)}"
+                raise refused({f"{name}.allowed_methods": reason})
         return value
 
     @model_validator(mode="after")
@@ -157,7 +116,7 @@ class AccessSettings(Section):
         """Whether a role lists this tool by name: "all" does not count."""
         return any(role.allowed_tools != "all" and tool in role.allowed_tools for role in self.all_roles().values())
 
-    def all_roles(self) -> dict[str, RoleSettings]:
+    def all_roles(self) -> dict[str, Permissions]:
         """All roles by name, the built-in ones included."""
         return BUILT_IN_ROLES | self.roles
 
@@ -165,7 +124,7 @@ class AccessSettings(Section):
         """Yield each mention of a tool: key of the setting, name of the tool."""
         for name, role in self.roles.items():
             if role.allowed_tools != "all":
-                yield from ((f"access.roles.{name}.allowed_tools", tool) for tool in role.allowed_tools)
+                yield from ((f"access.roles.{name}.allowed_tools", tool) for tool in sorted(role.allowed_tools))
         yield from (("access.people_only_tools", tool) for tool in self.people_only_tools)
         yield from (("access.confirm_tools", tool) for tool in self.confirm_tools)
         yield from (("access.tool_calls_per_minute", tool) for tool in self.tool_calls_per_minute)

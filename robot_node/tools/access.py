@@ -5,10 +5,10 @@ from __future__ import annotations
 from mcp.server.mcpserver import MCPServer
 
 from robot_node.errors import SettingsError
-from robot_node.mcp_mqtt.access import AccessPolicy, Allowed, Role, is_human_only
+from robot_node.mcp_mqtt.access import AccessPolicy, Role, is_human_only
 from robot_node.mcp_mqtt.guard import Confirmation, Guard
 from robot_node.mcp_mqtt.rate_limit import CallLimits
-from robot_node.settings.access import TOOLS, AccessSettings, Names, RoleSettings
+from robot_node.settings.access import TOOLS, AccessSettings
 from robot_node.tools.resources import RobotServer
 
 _STOPPING = frozenset({"stop_all", "stop_speaking"})
@@ -23,7 +23,7 @@ def policy_of(settings: AccessSettings, *, human_only: frozenset[str] = frozense
         human_only: Tools that are for people only whatever the settings say.
     """
     return AccessPolicy(
-        (_role(name, role) for name, role in settings.all_roles().items()),
+        (Role.of(name, role) for name, role in settings.all_roles().items()),
         ((client.client_id, client.role) for client in settings.clients),
         settings.default_role,
         human_only=human_only | set(settings.people_only_tools),
@@ -63,17 +63,3 @@ def _refuse_unknown(settings: AccessSettings, offered: list[str]) -> None:
                 remedy="Correct the name. A tool of a device that a package brings is there when the settings have "
                 "the device's table in [devices].",
             )
-
-
-def _role(name: str, settings: RoleSettings) -> Role:
-    return Role(
-        name=name,
-        description=settings.description,
-        allowed_methods=_allowed(settings.allowed_methods),
-        allowed_tools=_allowed(settings.allowed_tools),
-        allowed_resources=_allowed(settings.allowed_resources),
-    )
-
-
-def _allowed(names: Names) -> Allowed:
-    return names if isinstance(names, str) else frozenset(names)

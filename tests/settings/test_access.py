@@ -13,8 +13,8 @@ from mcp.server import MCPServer
 from mcp_types.methods import SPEC_CLIENT_METHODS
 
 from robot_node.errors import SettingsError
-from robot_node.mcp_mqtt.access import HANDSHAKE
-from robot_node.settings.access import METHODS, TOOLS, AccessSettings
+from robot_node.mcp_mqtt.roles import HANDSHAKE, METHODS
+from robot_node.settings.access import TOOLS, AccessSettings
 from robot_node.settings.loading import load_settings
 from robot_node.tools.access import guarded, policy_of
 from robot_node.tools.server import Body, build_server
@@ -119,7 +119,7 @@ async def test_a_tool_that_a_device_brings_can_be_named(silent_body: Body, key: 
     )
 
 
-def test_the_settings_know_every_method_of_mcp() -> None:
+def test_roles_know_every_method_of_mcp() -> None:
     assert set(METHODS) | HANDSHAKE == SPEC_CLIENT_METHODS
 
 
