@@ -91,7 +91,7 @@ async def run(
             display,
             state,
             expressions=settings.face.all_expressions(settings.display),
-            care=settings.display.care(),
+            policy=settings.display.policy(),
             seed=zlib.crc32(settings.robot.server_id.encode()),  # two robots side by side don't blink together
         )
         on_pins = await open_pins(platform, settings, state, events, devices)
@@ -147,7 +147,7 @@ async def run(
         try:
             async with Supervisor(state, policy=restarts) as services:
                 always: dict[str, Service] = {
-                    "face": face.live,
+                    "face": face.run,
                     "inputs": on_pins.inputs.watch,
                     "reactions": partial(react, body, settings.reactions.rules),
                     "resource updates": partial(announce, body, notifier.resource_updated),

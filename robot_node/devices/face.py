@@ -1,4 +1,4 @@
-"""The robot's living face: what it is told, and what is true of the robot, as moving pictures on the display."""
+"""The robot's face: shows emotions, text, speech and the robot's status on the display."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from PIL import Image
 from robot_node.core.state import CameraState, RobotSnapshot, RobotState
 from robot_node.devices.display import Display
 from robot_node.face.animator import Animator
-from robot_node.face.care import Care, shifted
 from robot_node.face.custom import find
+from robot_node.face.display_policy import DisplayPolicy, shifted
 from robot_node.face.expressions import EXPRESSIONS, Emotion
 from robot_node.face.shapes import Expression
 from robot_node.face.signs import Link, Signs
 
-_FASTEST_S = 1 / 30
-"""Between two pictures: more are not seen."""
+_FRAME_S = 1 / 30
+"""Shortest time between two pictures."""
 
-_SHARE = 0.3
-"""Of a whole picture that one in motion changes. A slow bus gets fewer pictures, at a steady pace."""
+_CHANGED_SHARE = 0.3
+"""Share of a picture that changes in an animation: a slow bus gets fewer pictures, at a steady rate."""
 
-_UNSEEN_S = 1.0
-"""Between two pictures while there is no display: it is asked for by nobody."""
+_NO_DISPLAY_S = 1.0
+"""Time between two pictures while there is no display."""
 
 _TECHNICAL = re.compile(r"\[Errno -?\d+\] | at \w+://\S+?(?=:? |:?$)")
-"""What the display has no room for: the log has it."""
+"""Details of errors that are only in the log, for lack of room on the display."""
 
 
 def _local_time() -> dt.time:
@@ -40,16 +40,16 @@ def _local_time() -> dt.time:
 
 
 class Face:
-    """What the robot's face shows. Used from the event loop only.
+    """The robot's face. Used from the event loop only.
 
     Args:
-        display: Where it shows.
-        state: What is true of the robot: the signs at the face's edge. Told which emotion is shown.
-        expressions: What the face can show, by name.
-        care: How the display is spared.
-        seed: Decides when the eyes blink and where they look.
-        clock: Monotonic time in seconds.
-        local_time: The time of day.
+        display: Display to draw on.
+        state: The robot's state, shown as signs at the edge; the current emotion is stored in it.
+        expressions: Available expressions, by name.
+        policy: Contrast, power and pixel shift of the display.
+        seed: Seed of the random blinks and glances.
+        clock: Returns monotonic time in seconds.
+        local_time: Returns the local time of day.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Face:
         state: RobotState,
         *,
         expressions: Mapping[str, Expression] = EXPRESSIONS,
-        care: Care = Care(),
+        policy: DisplayPolicy = DisplayPolicy(),
         seed: int = 0,
         clock: Callable[[], float] = time.monotonic,
         local_time: Callable[[], dt.time] = _local_time,
@@ -66,106 +66,108 @@ class Face:
         self._display = display
         self._state = state
         self._expressions = expressions
-        self._care = care
+        self._policy = policy
         self._clock = clock
         self._local_time = local_time
         self._animator = Animator(display.size, seed=seed, expression=expressions[Emotion.NEUTRAL])
         self._signs = Signs()
         self._listening = False
-        self._started = self._since = clock()
-        self._told = asyncio.Event()
+        self._started_at = self._active_at = clock()
+        self._changed = asyncio.Event()
         self._shown: tuple[Image.Image, tuple[int, int]] | None = None  # None: dark
         self._shown_at = -math.inf
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of what the face can show, in their order."""
+        """Names of all expressions."""
         return tuple(str(name) for name in self._expressions)
 
     @property
     def picture(self) -> Image.Image:
-        """The face as it is now, whether or not there is a display; of mode ``"1"``, not to be drawn on."""
+        """The current face, also without a display; of mode ``"1"``, must not be modified."""
         return self._animator.picture(self._clock())
 
-    def known_as(self, name: str) -> str:
-        """Return which of :attr:`names` is meant by a name in another spelling, or by an alias.
+    def canonical_name(self, name: str) -> str:
+        """Return the name in :attr:`names` for a name in another case or an alias.
 
         Raises:
-            SettingsError: there is no such expression; the remedy lists those there are.
+            SettingsError: The expression does not exist; the remedy lists all names.
         """
         return find(name, self._expressions)
 
     def show_emotion(self, name: str) -> str:
-        """Turn to an expression.
+        """Show an expression.
 
         Args:
-            name: One of :attr:`names`, or an alias.
+            name: A name in :attr:`names`, or an alias.
 
         Returns:
-            Its name among :attr:`names`.
+            Its canonical name.
 
         Raises:
-            SettingsError: there is no such expression.
+            SettingsError: The expression does not exist.
         """
-        name = self.known_as(name)
+        name = self.canonical_name(name)
         self._animator.show(self._expressions[name], self._clock())
         self._state.update(emotion=name)
-        self._tell()
+        self._set_changed()
         return name
 
     def show_text(self, text: str, duration_s: float | None = None) -> float:
-        """Write a text below the face, line after line; an empty one takes away what shows.
+        """Show a text below the face, line by line; an empty one removes the current text.
 
         Args:
-            text: Latin letters, and Chinese where a font with them is installed.
-            duration_s: How long it shows in all, in seconds; by default as long as it takes to read.
+            text: Latin and, with a suitable font, Chinese characters.
+            duration_s: Total duration in seconds; by default the time it takes to read.
 
         Returns:
-            For how many seconds it shows.
+            Duration in seconds.
         """
         now = self._clock()
         until = self._animator.caption(text, now, duration_s)
-        self._tell()
-        self._since = until
+        self._set_changed()
+        self._active_at = until
         return until - now
 
     def speak(self, levels: Iterable[tuple[float, float]]) -> None:
-        """Move the mouth to what the robot says.
+        """Animate the mouth with the loudness of speech.
 
         Args:
-            levels: Seconds from now, in order, each with the loudness then, 0 to 1.
+            levels: Pairs of seconds from now and loudness, 0 to 1, in order of time.
         """
         now = self._clock()
         self._animator.speak([(now + after, level) for after, level in levels])
-        self._tell()
+        self._set_changed()
 
-    def hush(self) -> None:
-        """End the speech: what was going to be said is not."""
-        self._animator.hush(self._clock())
-        self._tell()
+    def stop_speaking(self) -> None:
+        """Stop animating the mouth; discards the remaining levels."""
+        self._animator.stop_speaking(self._clock())
+        self._set_changed()
 
     def listen(self, *, listening: bool) -> None:
-        """Show, or no longer show, that the robot listens to somebody."""
+        """Show or hide the sign for listening to speech."""
         self._listening = listening
-        self._see(self._state.snapshot)
+        self._on_state(self._state.snapshot)
 
-    async def live(self) -> None:
-        """Show the face, in motion, until cancelled."""
-        stop = self._state.listen(self._see)
-        self._see(self._state.snapshot)
+    async def run(self) -> None:
+        """Animate the face until cancelled."""
+        stop = self._state.listen(self._on_state)
+        self._on_state(self._state.snapshot)
         try:
             while True:
-                self._told.clear()
-                began = self._clock()
-                await self._draw(began)
-                await self._rest(began)
+                self._changed.clear()
+                drawn_at = self._clock()
+                await self._draw(drawn_at)
+                await self._wait_for_change(drawn_at)
         finally:
             stop()
 
     async def _draw(self, now: float) -> None:
-        look = self._care.look(now, since=self._news(now), started=self._started, local=self._local_time())
-        self._display.set_contrast(look.contrast)
-        shown = (self._animator.picture(now), look.shift) if look.lit else None
+        state = self._policy.state_at(
+            now, active_at=self._last_activity(now), started_at=self._started_at, local=self._local_time()
+        )
+        self._display.set_contrast(state.contrast)
+        shown = (self._animator.picture(now), state.shift) if state.on else None
         if shown == self._shown:
             return
         self._shown, self._shown_at = shown, now
@@ -174,41 +176,41 @@ class Face:
         else:
             await self._display.show(shifted(*shown))
 
-    async def _rest(self, began: float) -> None:
-        """Wait until there is something else to be seen, and not less than the display's pace."""
-        pace = max(_FASTEST_S, _SHARE * self._display.picture_s) if self._display.answers else _UNSEEN_S
-        await asyncio.sleep(max(0.0, self._shown_at + pace - self._clock()))
-        until = self._care.next_change(began, since=self._news(began), started=self._started)
-        if self._display.answers and self._is_lit(began):
-            until = min(until, self._animator.next_change(began))
+    async def _wait_for_change(self, drawn_at: float) -> None:
+        """Wait until the picture changes, but at least for the display's frame time."""
+        frame_s = max(_FRAME_S, _CHANGED_SHARE * self._display.picture_s) if self._display.answers else _NO_DISPLAY_S
+        await asyncio.sleep(max(0.0, self._shown_at + frame_s - self._clock()))
+        until = self._policy.next_change(drawn_at, active_at=self._last_activity(drawn_at), started_at=self._started_at)
+        if self._display.answers and self._is_on(drawn_at):
+            until = min(until, self._animator.next_change(drawn_at))
         wait = None if math.isinf(until) else max(0.0, until - self._clock())
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(wait):
-                await self._told.wait()
+                await self._changed.wait()
 
-    def _news(self, now: float) -> float:
-        """When there was something new last: as long as the robot sees or hears, that has to be seen."""
-        seen = self._signs.camera or self._signs.watched or self._signs.microphone or self._signs.listening
-        return now if seen else self._since
+    def _last_activity(self, now: float) -> float:
+        """Return when the content changed last; now while camera or microphone are in use, which must stay visible."""
+        in_use = self._signs.camera or self._signs.watched or self._signs.microphone or self._signs.listening
+        return now if in_use else self._active_at
 
-    def _is_lit(self, now: float) -> bool:
-        return not self._care.off_after_s or now - self._news(now) < self._care.off_after_s
+    def _is_on(self, now: float) -> bool:
+        return not self._policy.off_after_s or now - self._last_activity(now) < self._policy.off_after_s
 
-    def _see(self, snapshot: RobotSnapshot) -> None:
+    def _on_state(self, snapshot: RobotSnapshot) -> None:
         signs = replace(signs_of(snapshot), listening=self._listening)
         if signs != self._signs:
             self._signs = signs
             self._animator.sign(signs, self._clock())
-            self._tell()
-        self._told.set()  # perhaps it is the display that answers again
+            self._set_changed()
+        self._changed.set()  # the display may be back
 
-    def _tell(self) -> None:
-        self._since = self._clock()
-        self._told.set()
+    def _set_changed(self) -> None:
+        self._active_at = self._clock()
+        self._changed.set()
 
 
 def signs_of(snapshot: RobotSnapshot) -> Signs:
-    """What the owner is to see at a glance of what is true of the robot."""
+    """Return the signs for a state of the robot."""
     link = Link.ONLINE if snapshot.mcp_connected else Link.OFFLINE if snapshot.link_error else Link.CONNECTING
     error = snapshot.link_error or next(iter(snapshot.faults.values()), "")
     return Signs(

@@ -1,4 +1,4 @@
-"""A face that lives: told what it shall show, it draws the picture for any time."""
+"""Animates the face: draws the picture for any time from expressions, speech, captions and signs."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from robot_node.face.text import Caption, Font, draw_line, load_font, wrap
 
 
 class Animator:
-    """A face on a display.
+    """An animated face.
 
-    All times are seconds of one clock of the caller's choice, such as ``time.monotonic``. What is told counts from its
-    own time on; :meth:`picture` depends on what was told and on the time alone, not on which pictures were asked for.
+    All times are seconds of one clock of the caller's choice, such as ``time.monotonic``. :meth:`picture` depends only
+    on the time and on the earlier calls of the other methods, not on which pictures were drawn before.
 
     Args:
         size: Width and height of the display in pixels.
-        seed: Decides when the eyes blink and where they look.
-        expression: What shows at first.
-        font: For text; without it :func:`~robot_node.face.text.load_font` chooses one when text is first shown.
+        seed: Seed of the random blinks and glances.
+        expression: Initial expression.
+        font: Font for text; by default that of :func:`~robot_node.face.text.load_font`, loaded when it is needed.
     """
 
     def __init__(
@@ -41,52 +41,52 @@ class Animator:
         self._drawn: tuple[Moment, Image.Image] | None = None
 
     def show(self, expression: Expression, at: float) -> None:
-        """Turn to an expression, from whatever is seen at that time."""
+        """Start the transition to an expression, from the face at that time."""
         self.scene = self.scene.showing(expression, at)
 
     def speak(self, levels: Iterable[tuple[float, float]]) -> None:
-        """Move the mouth to speech that is being played.
+        """Animate the mouth with the loudness of the speech being played.
 
         Args:
-            levels: Times, in order, each with the loudness then, 0 to 1; about 20 to 50 a second. The mouth returns
-                to its expression when there are no more.
+            levels: Pairs of time and loudness, 0 to 1, in order of time; about 20 to 50 per second. After the last one
+                the mouth returns to its expression.
         """
         self.scene = self.scene.speaking(levels)
 
-    def hush(self, at: float) -> None:
-        """Forget the levels after a time: what was playing has been stopped."""
+    def stop_speaking(self, at: float) -> None:
+        """Discard the levels after a time, since playback was stopped."""
         self.scene = self.scene.silent(at)
 
     def caption(self, text: str, at: float, duration: float | None = None) -> float:
-        """Write a text below the face, line after line.
+        """Show a text below the face, line by line.
 
         Args:
-            text: Latin and, where a font with them is installed, Chinese letters. Empty removes what shows.
-            at: When it begins.
-            duration: Seconds that it shows in all; by default as long as it takes to read.
+            text: Latin and, with a suitable font, Chinese characters. An empty text removes the current one.
+            at: Start time.
+            duration: Total duration in seconds; by default the time it takes to read.
 
         Returns:
-            When it goes.
+            End time.
         """
         caption = Caption.paced(self._lines(text), at, duration) if text.strip() else NO_CAPTION
         self.scene = self.scene.captioned(caption, at)
         return caption.until if caption.lines else at
 
     def sign(self, signs: Signs, at: float) -> None:
-        """Show what the owner is to know at a glance."""
+        """Show status signs at the edge, and an error as text."""
         self.scene = self.scene.signed(signs, self._lines(signs.error) if signs.error.strip() else (), at)
 
     def picture(self, time: float) -> Image.Image:
-        """Return the picture at a time, of mode ``"1"``; it is shared, not to be drawn on."""
+        """Return the picture at a time, of mode ``"1"``; it is shared and must not be modified."""
         moment = self.scene.moment(time)
         if self._drawn is None or self._drawn[0] != moment:
             self._drawn = moment, self._draw(moment, time)
         return self._drawn[1]
 
     def next_change(self, time: float) -> float:
-        """Return until when the picture stays as it is at a time; infinity when it stays for good.
+        """Return when the picture changes after a time; infinity if it does not.
 
-        While something moves, that is a frame of a fiftieth second.
+        During a movement that is the next frame, 0.02 s later.
         """
         return self.scene.next_change(time)
 
@@ -99,7 +99,7 @@ class Animator:
         return picture
 
     def _lines(self, text: str) -> tuple[str, ...]:
-        return wrap(text, self._any_font(), self.size[0] - 1)  # a pixel less: the picture may be shifted (care.py)
+        return wrap(text, self._any_font(), self.size[0] - 1)  # one less, for the pixel shift of display_policy.py
 
     def _any_font(self) -> Font:
         if self._font is None:

@@ -1,4 +1,4 @@
-"""The expressions of the face: one table of shapes and manners of moving, as data; units as in shapes.py."""
+"""The built-in expressions: shapes and motion as data; units as in shapes.py."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from robot_node.face.shapes import Anchor, Brow, Expression, Eye, Lid, Mark, Mar
 
 
 class Emotion(enum.StrEnum):
-    """The emotions that the face can show (protocol: ``change_emotion``), and its resting state."""
+    """The emotions that the face can show (protocol: ``change_emotion``), and the neutral face."""
 
     NEUTRAL = "neutral"
     HAPPY = "happy"
@@ -137,10 +137,10 @@ EXPRESSIONS: Mapping[str, Expression] = MappingProxyType(
         ),
     }
 )
-"""What each emotion looks like."""
+"""The expression of each emotion."""
 
 
-# Names from other vocabularies, chiefly xiaozhi's, and protocol.md's "laug".
+# Names from other vocabularies, mainly xiaozhi's, and "laug" of protocol.md.
 ALIASES: Mapping[str, Emotion] = MappingProxyType(
     {
         "laug": Emotion.LAUGH,
@@ -163,17 +163,17 @@ ALIASES: Mapping[str, Emotion] = MappingProxyType(
         "sleepy": Emotion.TIRED,
     }
 )
-"""Other names that are understood, each with the nearest emotion."""
+"""Alternative names, each with the nearest emotion."""
 
 
 def parse_emotion(name: str) -> Emotion:
-    """Return the emotion of that name; letter case and surrounding blanks don't matter.
+    """Return the emotion of that name; case and surrounding blanks are ignored.
 
     Args:
         name: The value of an :class:`Emotion`, or one of :data:`ALIASES`.
 
     Raises:
-        SettingsError: No emotion has this name; the remedy lists those there are.
+        SettingsError: No emotion has this name; the remedy lists all names.
     """
     key = name.strip().lower()
     if key in ALIASES:
@@ -182,4 +182,4 @@ def parse_emotion(name: str) -> Emotion:
         return Emotion(key)
     except ValueError:
         known = ", ".join(Emotion)
-        raise SettingsError(f"There is no emotion called {name[:40]!r}.", remedy=f"Use one of: {known}.") from None
+        raise SettingsError(f"There is no emotion {name[:40]!r}.", remedy=f"Use one of: {known}.") from None

@@ -1,4 +1,4 @@
-"""Pictures of expressions, as on the displays' glass: all side by side, or one that moves. Pure."""
+"""Pictures of expressions as on a display: all in one picture, or one as an animation. Pure."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def gallery(
     columns: int = 4,
     zoom: int = 2,
 ) -> Image.Image:
-    """Draw expressions with their names below, in rows.
+    """Draw expressions with their names, in rows.
 
     Args:
-        expressions: What to draw, by name.
+        expressions: Expressions to draw, by name.
         size: Width and height of the display in pixels.
         columns: Faces in a row.
-        zoom: Pixels of the picture per pixel of a display, each way.
+        zoom: Pixels of the picture per pixel of a display, in both directions.
 
     Returns:
         A picture of mode ``"RGB"``.
@@ -55,20 +55,20 @@ def gallery(
     return sheet
 
 
-def filmed(
+def animation_frames(
     expression: Expression, *, seconds: float = 8.0, size: Size = (128, 64), seed: int = 0
 ) -> list[tuple[Image.Image, int]]:
-    """Return the pictures, with milliseconds, in which a face turns from neutral to an expression, moves, and returns.
+    """Return the frames, with their duration in ms, of a face that turns from neutral to an expression and back.
 
     Args:
-        expression: What it turns to after half a second.
-        seconds: Length of the whole; the last second turns back.
+        expression: Expression from 0.5 s on.
+        seconds: Total duration; the last second shows the neutral face again.
         size: Width and height of the display in pixels.
-        seed: Decides about blinks and glances.
+        seed: Seed of the random blinks and glances.
     """
     neutral = EXPRESSIONS[Emotion.NEUTRAL]
     animator = Animator(size, seed=seed, expression=neutral)
-    film: list[tuple[Image.Image, int]] = []
+    frames: list[tuple[Image.Image, int]] = []
     for frame in range(round(seconds * 1000 / _GIF_FRAME_MS)):
         time = frame * _GIF_FRAME_MS / 1000
         if time >= seconds - 1:
@@ -76,31 +76,31 @@ def filmed(
         elif time >= 0.5:
             animator.show(expression, 0.5)
         picture = animator.picture(time)
-        if film and film[-1][0] is picture:
-            film[-1] = picture, film[-1][1] + _GIF_FRAME_MS
+        if frames and frames[-1][0] is picture:
+            frames[-1] = picture, frames[-1][1] + _GIF_FRAME_MS
         else:
-            film.append((picture, _GIF_FRAME_MS))
-    return film
+            frames.append((picture, _GIF_FRAME_MS))
+    return frames
 
 
 def gif(expression: Expression, *, seconds: float = 8.0, size: Size = (128, 64), seed: int = 0, zoom: int = 3) -> bytes:
-    """Return an animated GIF of :func:`filmed`, which begins again for ever.
+    """Return an animated GIF of :func:`animation_frames`, in an endless loop.
 
     Args:
-        expression: What it shows.
-        seconds: Length of the whole.
+        expression: Expression to show.
+        seconds: Total duration.
         size: Width and height of the display in pixels.
-        seed: Decides about blinks and glances.
-        zoom: Pixels of the picture per pixel of the display, each way.
+        seed: Seed of the random blinks and glances.
+        zoom: Pixels of the picture per pixel of the display, in both directions.
     """
-    film = filmed(expression, seconds=seconds, size=size, seed=seed)
+    frames = animation_frames(expression, seconds=seconds, size=size, seed=seed)
     pictures = []
-    for picture, _ in film:
+    for picture, _ in frames:
         glass = picture.convert("L").resize((size[0] * zoom, size[1] * zoom), Image.Resampling.NEAREST)
         colours = glass.point([0] * 128 + [1] * 128).convert("P")
         colours.putpalette([*_GLASS, *_PIXEL])
         pictures.append(colours)
     file = io.BytesIO()
-    durations = [milliseconds for _, milliseconds in film]
+    durations = [milliseconds for _, milliseconds in frames]
     pictures[0].save(file, "GIF", save_all=True, append_images=pictures[1:], duration=durations, loop=0)
     return file.getvalue()

@@ -1,4 +1,4 @@
-"""How the signs beside the features are drawn: each in a square from (-0.5, -0.5) to (0.5, 0.5)."""
+"""Draws marks such as tears: each in a square from (-0.5, -0.5) to (0.5, 0.5)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from robot_node.face.shapes import MarkShape
 
 
 def draw_mark(shape: MarkShape, pen: Pen) -> None:
-    """Draw a sign of size 1 around the pen's origin."""
+    """Draw a mark of size 1 around the pen's origin."""
     _DRAWINGS[shape](pen)
 
 

@@ -1,4 +1,4 @@
-"""Changes to a face that can be combined: each takes an expression and returns another one. Pure."""
+"""Functions that modify an expression (blend, blink, glance, speak); they can be combined. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TypeVar
 from robot_node.face.shapes import Brow, Expression, Eye, Lid, Mark, Mouth
 
 Weighed = Sequence[tuple[Expression, float]]
-"""Expressions, each with its share of the whole; the shares add up to 1."""
+"""Expressions with their weights; the weights add up to 1."""
 
 _Part = TypeVar("_Part", Lid, Brow, Mouth)
 
@@ -23,7 +23,7 @@ _CLOSED = 8.0
 
 
 def blend(parts: Weighed) -> Expression:
-    """Return the expression between some others; it has no manner of moving of its own."""
+    """Return the weighted mean of some expressions, without motion."""
     if len(parts) == 1:
         return parts[0][0]
     return Expression(
@@ -40,11 +40,11 @@ def blend(parts: Weighed) -> Expression:
 
 
 def glance(face: Expression, across: float, down: float) -> Expression:
-    """Look elsewhere: both are added to the gaze, which stays from -1 to 1."""
+    """Add an offset to the gaze, which stays between -1 and 1."""
     if not across and not down:
         return face
     gaze = (max(-1.0, min(1.0, face.gaze[0] + across)), max(-1.0, min(1.0, face.gaze[1] + down)))
-    # The eye on the side that is looked at comes nearer, and seems a little larger.
+    # The eye on the side of the gaze seems a little larger, as if nearer.
     nearer = 1 + 0.05 * abs(across)
     if across > 0:
         return replace(face, gaze=gaze, right=_taller(face.right, nearer))
@@ -52,7 +52,7 @@ def glance(face: Expression, across: float, down: float) -> Expression:
 
 
 def breathe(face: Expression, taller: float) -> Expression:
-    """Make the open eyes taller by some units."""
+    """Make open eyes taller, by a number of units."""
     if not taller:
         return face
     return replace(
@@ -63,7 +63,7 @@ def breathe(face: Expression, taller: float) -> Expression:
 
 
 def blink(face: Expression, closed: float) -> Expression:
-    """Close the eyes: 0 leaves them, 1 leaves a line."""
+    """Close the eyes: 0 is open, 1 is a line."""
     if not closed:
         return face
     return replace(face, left=_closed(face.left, closed), right=_closed(face.right, closed))
@@ -73,8 +73,8 @@ def speak(face: Expression, presence: float, level: float) -> Expression:
     """Open the mouth for speech.
 
     Args:
-        face: The expression that speaks.
-        presence: From 0, its own mouth, to 1, a speaking one.
+        face: The expression.
+        presence: Weight of the speaking mouth, from 0 (the expression's mouth) to 1.
         level: Loudness, 0 to 1.
     """
     if not presence:
@@ -96,8 +96,8 @@ def sway(face: Expression, wave: Callable[[float], float]) -> Expression:
     """Move the marks up and down.
 
     Args:
-        face: The expression whose marks they are.
-        wave: Where something with that period is, from -1 to 1.
+        face: The expression.
+        wave: Returns the position, from -1 to 1, of an oscillation with a given period.
     """
     if not any(mark.sway for mark in face.marks):
         return face
@@ -119,7 +119,7 @@ def _taller(eye: Eye, factor: float) -> Eye:
 def _closed(eye: Eye, closed: float) -> Eye:
     if eye.height < _CLOSED or not eye.pupil:
         return eye
-    # What stays is a line as thick as a closed eye's, along the lower lid or the rounded lower border.
+    # Leave a line as thick as that of a closed eye, along the lower lid or the rounded lower border.
     bow = -eye.lower.bow if eye.lower.bow else 0.6 * min(eye.radius, 14) / eye.height
     line = max(0.0, 1 - eye.lower.cover - max(bow, 0.0) - 5 / eye.height)
     upper, share = eye.upper, 1 - closed
@@ -159,12 +159,12 @@ def _eye(parts: Sequence[tuple[Eye, float]]) -> Eye:
 
 
 def _brow(parts: Sequence[tuple[Brow | None, float]]) -> Brow | None:
-    """A brow that only some have grows out of nothing where they have it."""
-    there = [(brow, share) for brow, share in parts if brow is not None]
-    whole = sum(share for _, share in there)
-    if not there or whole <= 0:
+    """Blend brows; one that not all expressions have grows in its place."""
+    present = [(brow, share) for brow, share in parts if brow is not None]
+    whole = sum(share for _, share in present)
+    if not present or whole <= 0:
         return None
-    brow = _mean(Brow, _BROW, [(brow, share / whole) for brow, share in there])
+    brow = _mean(Brow, _BROW, [(brow, share / whole) for brow, share in present])
     if whole >= 1:
         return brow
     length, thickness = brow.length * whole, brow.thickness * whole
@@ -172,7 +172,7 @@ def _brow(parts: Sequence[tuple[Brow | None, float]]) -> Brow | None:
 
 
 def _marks(parts: Weighed) -> tuple[Mark, ...]:
-    """Marks grow out of nothing, and shrink to nothing, where they are; those of equal kind and place are one."""
+    """Blend marks: each grows or shrinks in its place; equal marks are merged."""
     shares: dict[Mark, float] = {}
     for mark, share in chain.from_iterable(((mark, share) for mark in face.marks) for face, share in parts):
         shares[mark] = shares.get(mark, 0.0) + share

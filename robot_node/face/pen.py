@@ -1,4 +1,4 @@
-"""A pen for shapes in face units, on an enlarged canvas that is later reduced to one bit per pixel."""
+"""Draws shapes in face units on an oversampled canvas."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Point = tuple[float, float]
 LIT = 255
 DARK = 0
 OVERSAMPLING = 4
-"""Canvas pixels per display pixel, each way: the edges of slanted and round shapes come out even."""
+"""Canvas pixels per display pixel, in both directions: for even edges of slanted and round shapes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +22,10 @@ class Pen:
 
     Attributes:
         canvas: A greyscale picture.
-        brush: What draws on it: making one costs more than most strokes.
-        origin: Where (0, 0) is, in canvas pixels.
+        brush: Pillow's drawing object, shared since creating one costs more than most strokes.
+        origin: Position of (0, 0), in canvas pixels.
         scale: Canvas pixels per unit.
-        corner: Where a layer lies on the canvas below it.
+        corner: Position of a layer on the canvas below it.
     """
 
     canvas: Image.Image
@@ -49,11 +49,11 @@ class Pen:
         return Pen(self.canvas, self.brush, self.origin, self.scale * factor, self.corner)
 
     def layer(self, across: float, down: float) -> Pen:
-        """Return the same pen on an empty canvas: what is darkened there leaves other features alone.
+        """Return the same pen on an empty canvas, where dark strokes do not affect other features.
 
         Args:
-            across: How far the canvas reaches to the left and right of the origin, in units.
-            down: Likewise up and down.
+            across: Extent of the canvas to the left and right of the origin, in units.
+            down: Extent upwards and downwards.
         """
         left, top = math.floor(self.origin[0] - across * self.scale), math.floor(self.origin[1] - down * self.scale)
         size = math.ceil(2 * across * self.scale) + 1, math.ceil(2 * down * self.scale) + 1
@@ -61,7 +61,7 @@ class Pen:
         return Pen.on_canvas(size, origin, self.scale, corner=(left, top))
 
     def add(self, layer: Pen) -> None:
-        """Light what is lit on a layer of this pen."""
+        """Add the lit pixels of a layer to this pen's canvas."""
         left, top = layer.corner
         width, height = layer.canvas.size
         below = self.canvas.crop((left, top, left + width, top + height))
@@ -72,14 +72,14 @@ class Pen:
         self.brush.polygon([self._place(point) for point in points], fill=fill)
 
     def ellipse(self, centre: Point, radius_x: float, radius_y: float | None = None, fill: int = LIT) -> None:
-        """Fill an ellipse, or a disc when only one radius is given."""
+        """Fill an ellipse, or a disc if there is one radius."""
         x, y = self._place(centre)
         across, down = radius_x * self.scale, (radius_x if radius_y is None else radius_y) * self.scale
         if min(across, down) >= 0.5:  # canvas pixels
             self.brush.ellipse((x - across, y - down, x + across - 1, y + down - 1), fill=fill)
 
     def stroke(self, points: Iterable[Point], thickness: float, fill: int = LIT, *, smooth: bool = False) -> None:
-        """Draw a line of constant thickness with round ends and, unless its bends are slight, round joints."""
+        """Draw a line of constant thickness with round ends and, unless it is ``smooth``, round joints."""
         path = list(points)
         width = max(1, round(thickness * self.scale))
         self.brush.line([self._place(point) for point in path], fill=fill, width=width)

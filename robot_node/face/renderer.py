@@ -1,4 +1,4 @@
-"""Draws expressions: shapes in face units to a picture of one bit per pixel. Pure."""
+"""Renders expressions to pictures of one bit per pixel. Pure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Size = tuple[int, int]
 Box = tuple[int, int, int, int]
 
 TEXT_ROWS = 13
-"""Rows at the bottom that a raised face leaves free."""
+"""Rows for text at the bottom, which a raised face leaves free."""
 
 _CURVE_STEPS = 24
 _FAINT = 0.5
@@ -28,12 +28,12 @@ _TO_BITS = [255 if value > 127 else 0 for value in range(256)]
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """Where the features are on a display.
+    """Positions of the features on a display.
 
     Attributes:
         scale: Pixels per face unit.
-        eye_y: Height of the middle of the eyes, in pixels.
-        mouth_y: Height of the middle of the mouth, in pixels.
+        eye_y: Y coordinate of the centre of the eyes, in pixels.
+        mouth_y: Y coordinate of the centre of the mouth, in pixels.
         mouth_scale: Pixels per face unit for the mouth.
         extra_spacing: Pixels added to the distance between the eyes.
     """
@@ -45,14 +45,14 @@ class _Layout:
     extra_spacing: float = 0.0
 
 
-# With the whole display to itself, and above a line of text.
+# For a face on the whole display, and above a line of text.
 _LAYOUTS: Mapping[Size, tuple[_Layout, _Layout]] = MappingProxyType(
     {
         (128, 64): (
             _Layout(scale=1.0, eye_y=26.0, mouth_y=54.0, mouth_scale=1.0),
             _Layout(scale=0.76, eye_y=20.0, mouth_y=41.5, mouth_scale=0.8, extra_spacing=8.0),
         ),
-        # Too low for a mouth below the eyes: it goes between them.
+        # Too low for a mouth below the eyes: it is between them.
         (128, 32): (
             _Layout(scale=0.6, eye_y=15.8, mouth_y=18.0, mouth_scale=0.8, extra_spacing=43.0),
             _Layout(scale=0.36, eye_y=9.4, mouth_y=10.5, mouth_scale=0.5, extra_spacing=43.0),
@@ -61,31 +61,28 @@ _LAYOUTS: Mapping[Size, tuple[_Layout, _Layout]] = MappingProxyType(
 )
 
 SIZES: tuple[Size, ...] = tuple(_LAYOUTS)
-"""The displays there is a layout for: width and height in pixels."""
+"""Supported displays: width and height in pixels."""
 
 
 def render(expression: Expression, size: Size = (128, 64), *, raised: float = 0.0) -> Image.Image:
-    """Draw an expression.
+    """Render an expression.
 
     Args:
-        expression: What to draw.
+        expression: Expression to render.
         size: Width and height of the display in pixels, one of :data:`SIZES`.
-        raised: From 0, the face fills the display, to 1, it leaves :data:`TEXT_ROWS` free below.
+        raised: From 0 (the face fills the display) to 1 (it leaves :data:`TEXT_ROWS` free at the bottom).
 
     Returns:
         A picture of mode ``"1"``; lit pixels are 1.
 
     Raises:
-        SettingsError: There is no layout for this size.
+        SettingsError: The size is not supported.
     """
     return _draw(expression, size, raised, margin=0)
 
 
 def extent(expression: Expression, size: Size = (128, 64), *, raised: float = 0.0) -> Box:
-    """Return the box (left, top, right, bottom) that an expression would fill if the display had no borders.
-
-    It is inside the display when left and top are at least 0, and right and bottom at most its width and height.
-    """
+    """Return the bounding box (left, top, right, bottom) of an expression, which may exceed the display."""
     margin = size[1]
     box = _draw(expression, size, raised, margin=margin).getbbox() or (margin, margin, margin, margin)
     return box[0] - margin, box[1] - margin, box[2] - margin, box[3] - margin
@@ -116,7 +113,7 @@ def _layout(size: Size, raised: float) -> _Layout:
 def _draw(expression: Expression, size: Size, raised: float, *, margin: int) -> Image.Image:
     layout = _layout(size, raised)
     width, height = size[0] + 2 * margin, size[1] + 2 * margin
-    # Whole pixels: a face that sways keeps its outlines, and few bytes of the display change.
+    # Whole pixels: outlines stay the same while the face moves, and few bytes of the display change.
     right, down = (round(along * layout.scale) + margin for along in expression.shift)
     origin = (right * OVERSAMPLING, down * OVERSAMPLING)
     pixels = Pen.on_canvas((width * OVERSAMPLING, height * OVERSAMPLING), origin, OVERSAMPLING)
@@ -134,12 +131,12 @@ def _draw(expression: Expression, size: Size, raised: float, *, margin: int) -> 
         if eye.brow is not None and eye.brow.thickness > _FAINT:
             _draw_brow(pen, eye.brow, inner)
     mouth = expression.mouth
-    beside = pixels.at(anchors[Anchor.MOUTH]).scaled(layout.mouth_scale)
-    _draw_mouth(beside.at((mouth.offset, -mouth.lift)), mouth)
+    mouth_pen = pixels.at(anchors[Anchor.MOUTH]).scaled(layout.mouth_scale)
+    _draw_mouth(mouth_pen.at((mouth.offset, -mouth.lift)), mouth)
     for mark in expression.marks:
         if mark.size > _FAINT:
-            beside = pixels.at(anchors[mark.anchor]).scaled(layout.scale)
-            draw_mark(mark.shape, beside.at((mark.x, mark.y)).scaled(mark.size))
+            anchor_pen = pixels.at(anchors[mark.anchor]).scaled(layout.scale)
+            draw_mark(mark.shape, anchor_pen.at((mark.x, mark.y)).scaled(mark.size))
 
     reduced = pixels.canvas.reduce(OVERSAMPLING)
     return reduced.point(_TO_BITS, mode="1")
@@ -149,7 +146,7 @@ def _draw_eye(pen: Pen, eye: Eye, gaze: Point, inner: int) -> None:
     """Draw an eye; ``inner`` is the direction of the nose: 1 for the left eye, -1 for the right one."""
     if min(eye.width, eye.height) < _FAINT:
         return
-    # The bend moves the outline up and down, and its ends outwards.
+    # The bend extends the outline up and down, and its ends outwards.
     layer = pen.layer((eye.width + min(abs(eye.bend), eye.height)) / 2 + 1, (eye.height + abs(eye.bend)) / 2 + 1)
     layer.polygon(_eye_outline(eye))
     pupil = min(eye.pupil, eye.height / 2 - 4)
@@ -184,13 +181,13 @@ def _eye_outline(eye: Eye) -> list[Point]:
 
 @cache
 def _quarter(start: int) -> list[Point]:
-    """Return points of a quarter of the circle of radius 1 from an angle on, in degrees."""
+    """Return points on a quarter of the unit circle, from an angle in degrees."""
     angles = [math.radians(start + degrees) for degrees in range(0, 91, 10)]
     return [(math.cos(angle), math.sin(angle)) for angle in angles]
 
 
 def _bent(point: Point, half_width: float, bend: float) -> Point:
-    """Move a point so that the horizontal axis becomes an arch; distances across the axis stay as they are."""
+    """Map the horizontal axis to an arch; distances perpendicular to it are kept."""
     x, y = point
     slope = 2 * bend * x / half_width**2
     length = math.hypot(1, slope)
@@ -198,7 +195,7 @@ def _bent(point: Point, half_width: float, bend: float) -> Point:
 
 
 def _lid_outline(eye: Eye, lid: Lid, side: int, inner: int) -> list[Point]:
-    """The covered part: from the lid's edge outwards; ``side`` is -1 for the upper lid and 1 for the lower one."""
+    """Return the covered area, outwards of the lid's edge; ``side`` is -1 for the upper lid and 1 for the lower one."""
     half_width = eye.width / 2
     reach, far = half_width + 1 + min(abs(eye.bend), eye.height) / 2, eye.height + abs(eye.bend)
     edge = []
@@ -206,7 +203,7 @@ def _lid_outline(eye: Eye, lid: Lid, side: int, inner: int) -> list[Point]:
         across = 2 * step / _CURVE_STEPS - 1
         covered = lid.cover + lid.slant / 2 * across * inner + lid.bow * (1 - across**2)
         x = across * reach
-        # A bent eye has its height across the arch, which is more from top to bottom where the arch is steep.
+        # The height of a bent eye is perpendicular to the arch: vertically it is larger where the arch is steep.
         steep = math.hypot(1, 2 * eye.bend * x / half_width**2)
         arch = eye.bend * ((x / half_width) ** 2 - 0.5)
         edge.append((x, side * eye.height * (0.5 - covered) * steep + arch))
@@ -225,7 +222,7 @@ def _draw_brow(pen: Pen, brow: Brow, inner: int) -> None:
 def _draw_mouth(pen: Pen, mouth: Mouth) -> None:
     upper, lower = [], []
     for step in range(_CURVE_STEPS + 1):
-        across = -math.cos(math.pi * step / _CURVE_STEPS)  # closer at the corners, where open lips turn
+        across = -math.cos(math.pi * step / _CURVE_STEPS)  # denser at the corners, where the lips curve
         x = across * (mouth.width - mouth.thickness) / 2
         middle = (
             mouth.curve * (0.5 - across**2) + mouth.tilt / 2 * across + mouth.wave * math.sin(across * 1.5 * math.pi)
@@ -247,7 +244,7 @@ def _draw_mouth(pen: Pen, mouth: Mouth) -> None:
 
 
 def _shrunk(upper: list[Point], lower: list[Point], factor: float) -> list[Point]:
-    """The shape between two lips, smaller, in its own middle."""
+    """Return the shape between two lips, scaled around its centre."""
     upper_edge, lower_edge = [], []
     for (x, top), (_, bottom) in zip(upper, lower, strict=True):
         middle, half = (top + bottom) / 2, (bottom - top) / 2 * factor
@@ -257,7 +254,7 @@ def _shrunk(upper: list[Point], lower: list[Point], factor: float) -> list[Point
 
 
 def _draw_tongue(pen: Pen, mouth: Mouth, lip: list[Point]) -> None:
-    """Put a tongue out below the lower lip, set off from it by a dark line."""
+    """Draw a tongue below the lower lip, separated by a dark line."""
     half = mouth.tongue / 2
     root_x, root_y = mouth.tongue_offset, min((abs(x - mouth.tongue_offset), y) for x, y in lip)[1]
     layer = pen.layer(mouth.width, mouth.width)

@@ -1,4 +1,4 @@
-"""All that a face's picture depends on, as one immutable value: what it shows at any time follows from it. Pure."""
+"""The state of an animated face as one immutable value, from which the picture at any time follows. Pure."""
 
 from __future__ import annotations
 
@@ -14,34 +14,34 @@ from robot_node.face.speech import Speech
 from robot_node.face.text import Caption, Notice
 from robot_node.face.timing import BLINK_LENGTH, RESTING, Ramp, Schedule
 
-_BLINKS, _DOUBLE, _GLANCES, _ACROSS, _DOWN, _BACK = range(6)
+_BLINKS, _DOUBLE, _GLANCES, _ACROSS, _DOWN, _BACK = range(6)  # purposes of random numbers
 _DOUBLE_SHARE = 0.15
-_AGAIN = 1.3
-"""Lengths of a blink after which a double one begins again."""
+_SECOND_BLINK = 1.3
+"""Start of the second blink of a double blink, in lengths of a blink."""
 
 _GLANCE_BACK_SHARE = 0.5
 _SACCADE = 0.08
-"""Seconds in which the eyes turn."""
+"""Duration of a movement of the eyes, in seconds."""
 
 _RAISE = 0.25
-"""Seconds in which the face makes room for text."""
+"""Seconds in which the face moves up to make room for text."""
 
 _FRAME = 0.02
-_MOST_BLENDED = 6
+_MAX_BLENDED = 6
 
 NO_CAPTION = Caption((), (), 0.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """What is drawn at one time. Equal moments have equal pictures.
+    """The content of a picture; equal moments have equal pictures.
 
     Attributes:
-        face: The expression with all its motion.
-        raised: How far the face has made room for text, 0 to 1.
-        text: The line below the face.
+        face: The expression, with motion applied.
+        raised: How far the face has moved up for text, 0 to 1.
+        text: The line of text below the face.
         signs: The signs at the edge.
-        signs_frame: Which of their pictures.
+        signs_frame: Frame number of animated signs.
     """
 
     face: Expression
@@ -53,18 +53,18 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A face's state. Methods that change it return another one.
+    """State of a face; immutable, so methods return a changed copy.
 
     Attributes:
-        target: The expression that is shown, or on its way.
-        origin: What was seen when that was asked for: some expressions with their shares.
-        turn: How much of the target is seen.
-        seed: Decides about the times of blinks and glances.
-        speech: What the robot says, as levels.
+        target: Current expression, possibly in transition.
+        origin: Expressions and their weights at the start of the transition.
+        turn: Weight of the target.
+        seed: Seed of random blinks and glances.
+        speech: Loudness of speech over time.
         caption: Text below the face.
-        error: The signs' error as text.
-        room: The room for text as it was asked for last.
-        room_until: When the text goes for which that was.
+        error: The error of the signs, as text.
+        room: Latest movement of the face to make room for text.
+        room_until: End of the text that needs the room.
         signs: Signs at the edge.
     """
 
@@ -80,37 +80,37 @@ class Scene:
     signs: Signs = Signs()
 
     def showing(self, expression: Expression, time: float) -> Scene:
-        """Return the scene that turns from what is seen at a time to an expression."""
+        """Return the scene with a transition to an expression, from the face at that time."""
         if expression == self.target:
             return self
         turn = Ramp(0.0, 1.0, time, expression.motion.transition)
         return replace(self, target=expression, origin=self.shares(time), turn=turn)
 
     def speaking(self, samples: Iterable[tuple[float, float]]) -> Scene:
-        """Return the scene that also plays speech."""
-        return replace(self, speech=self.speech.heard(samples))
+        """Return the scene with more samples of speech."""
+        return replace(self, speech=self.speech.with_samples(samples))
 
     def silent(self, time: float) -> Scene:
-        """Return the scene in which speech ends at a time."""
-        return replace(self, speech=self.speech.hushed(time))
+        """Return the scene whose speech ends at a time."""
+        return replace(self, speech=self.speech.stopped_at(time))
 
     def captioned(self, caption: Caption, time: float) -> Scene:
         """Return the scene with another text below the face."""
         return self._with_room(caption, self.error, time)
 
     def signed(self, shown: Signs, error: tuple[str, ...], time: float) -> Scene:
-        """Return the scene with other signs; ``error`` has the lines of their error."""
+        """Return the scene with other signs; ``error`` is their error, as lines."""
         if shown == self.signs:
             return self
         notice = self.error if error == self.error.lines else Notice(error, time)
         return replace(self._with_room(self.caption, notice, time), signs=shown)
 
     def moment(self, time: float) -> Moment:
-        """Return what is to be drawn at a time."""
+        """Return the content of the picture at a time."""
         return Moment(self.face(time), self.raised(time), self.text(time), self.signs, signs.frame(self.signs, time))
 
     def face(self, time: float) -> Expression:
-        """Return the expression at a time, in motion."""
+        """Return the expression at a time, with motion applied."""
         shares = self.shares(time)
         face = modifiers.blend(shares)
         blink = across = down = right = low = breath = 0.0
@@ -120,8 +120,8 @@ class Scene:
             look = self._glance(motion, time)
             across += share * look[0]
             down += share * look[1]
-            right += share * _trembling(motion, time)
-            low += share * _hopping(motion, time)
+            right += share * _shake_offset(motion, time)
+            low += share * _bob_offset(motion, time)
             breath += share * (motion.breath * timing.slow_wave(time, motion.breath_period) if motion.breath else 0.0)
         face = modifiers.glance(face, across, down)
         face = modifiers.breathe(face, round(breath))
@@ -131,31 +131,31 @@ class Scene:
         return modifiers.move(face, round(right), round(low))
 
     def shares(self, time: float) -> Weighed:
-        """Return which expressions are seen at a time, and how much of each."""
+        """Return the expressions that are blended at a time, with their weights."""
         arrived = self.turn.at(time)
         if arrived >= 1 or not self.origin:
             return ((self.target, 1.0),)
         shares = {expression: share * (1 - arrived) for expression, share in self.origin}
         shares[self.target] = shares.get(self.target, 0.0) + arrived
-        # Whoever changes the expression again and again leaves traces too faint to be seen: they are forgotten.
-        strongest = sorted(shares.items(), key=lambda item: -item[1])[:_MOST_BLENDED]
+        # Bounded: frequent changes would leave ever more expressions with invisible weights.
+        strongest = sorted(shares.items(), key=lambda item: -item[1])[:_MAX_BLENDED]
         whole = sum(share for _, share in strongest)
         return tuple((expression, share / whole) for expression, share in strongest)
 
     def raised(self, time: float) -> float:
-        """Return how far the face has made room for text, 0 to 1."""
-        asked_for = self.room.at(time) * (1 - timing.ease((time - self.room_until) / _RAISE))
+        """Return how far the face has moved up for text, 0 to 1."""
+        for_caption = self.room.at(time) * (1 - timing.ease((time - self.room_until) / _RAISE))
         since = self.error.within(time)
-        again = timing.ease(since / _RAISE) * (1 - timing.ease((since - self.error.duration) / _RAISE))
-        return max(asked_for, again)
+        for_error = timing.ease(since / _RAISE) * (1 - timing.ease((since - self.error.duration) / _RAISE))
+        return max(for_caption, for_error)
 
     def text(self, time: float) -> str:
-        """Return the line below the face: what was said, or else the error."""
+        """Return the line below the face: the caption, else the error."""
         return self.caption.line(time) or self.error.line(time)
 
     def next_change(self, time: float) -> float:
-        """Return when the picture may next differ from that at a time; infinity when it will stay."""
-        if self._is_lively(time):
+        """Return when the picture may change after a time; infinity if it does not."""
+        if self._is_moving(time):
             return time + _FRAME
         changes = [
             self.caption.next_change(time),
@@ -165,20 +165,20 @@ class Scene:
         ]
         if self.turn.moves(time):
             changes.append(self.turn.since)
-        for expression in self._seen(time):
+        for expression in self._visible(time):
             changes += self._next_motions(expression, time)
         return min(changes)
 
     def _with_room(self, caption: Caption, error: Notice, time: float) -> Scene:
-        kept = caption if time < caption.until else NO_CAPTION
-        until = max(kept.until, error.until(time))
+        current = caption if time < caption.until else NO_CAPTION
+        until = max(current.until, error.until(time))
         room = Ramp(self.raised(time), 1.0 if until > time else 0.0, time, _RAISE)
-        return replace(self, caption=kept, error=error, room=room, room_until=until)
+        return replace(self, caption=current, error=error, room=room, room_until=until)
 
-    def _seen(self, time: float) -> list[Expression]:
+    def _visible(self, time: float) -> list[Expression]:
         return [expression for expression, share in self.shares(time) if share > 0]
 
-    def _is_lively(self, time: float) -> bool:
+    def _is_moving(self, time: float) -> bool:
         if self.turn.since <= time and self.turn.moves(time):
             return True
         shown = self.error.within(time)
@@ -187,7 +187,7 @@ class Scene:
             return True
         if shown < _RAISE or self.error.duration <= shown < self.error.duration + _RAISE:
             return True
-        return any(self._moves(expression, time) for expression in self._seen(time))
+        return any(self._moves(expression, time) for expression in self._visible(time))
 
     def _moves(self, expression: Expression, time: float) -> bool:
         motion = expression.motion
@@ -197,9 +197,9 @@ class Scene:
             return False
         blinks, glances = self._schedules(motion)
         index = blinks.last(time)
-        lasts = (_AGAIN + 1 if self._is_double(index) else 1) * BLINK_LENGTH * motion.blink_length
+        length = (_SECOND_BLINK + 1 if self._is_double(index) else 1) * BLINK_LENGTH * motion.blink_length
         turning = motion.glance and time - glances.time_of(glances.last(time)) <= _SACCADE
-        return bool(turning) or time - blinks.time_of(index) <= lasts + _FRAME
+        return bool(turning) or time - blinks.time_of(index) <= length + _FRAME
 
     def _next_motions(self, expression: Expression, time: float) -> list[float]:
         motion = expression.motion
@@ -222,9 +222,9 @@ class Scene:
         schedule, _ = self._schedules(motion)
         index = schedule.last(time)
         since = time - schedule.time_of(index)
-        again = _AGAIN * BLINK_LENGTH * motion.blink_length
-        if since >= again and self._is_double(index):
-            since -= again
+        second = _SECOND_BLINK * BLINK_LENGTH * motion.blink_length
+        if since >= second and self._is_double(index):
+            since -= second
         return timing.blink(since, motion.blink_length)
 
     def _is_double(self, index: int) -> bool:
@@ -236,13 +236,13 @@ class Scene:
         _, schedule = self._schedules(motion)
         index = schedule.last(time)
         turned = timing.ease((time - schedule.time_of(index)) / _SACCADE)
-        after = self._look(motion, index)
+        after = self._gaze_offset(motion, index)
         if turned >= 1:
             return after
-        before = self._look(motion, index - 1)
+        before = self._gaze_offset(motion, index - 1)
         return before[0] + (after[0] - before[0]) * turned, before[1] + (after[1] - before[1]) * turned
 
-    def _look(self, motion: Motion, index: int) -> tuple[float, float]:
+    def _gaze_offset(self, motion: Motion, index: int) -> tuple[float, float]:
         if timing.chance(self.seed, _BACK, index) < _GLANCE_BACK_SHARE:
             return 0.0, 0.0
         across, down = (2 * timing.chance(self.seed, purpose, index) - 1 for purpose in (_ACROSS, _DOWN))
@@ -253,15 +253,15 @@ def _has_pupils(expression: Expression) -> bool:
     return bool(expression.left.pupil or expression.right.pupil)
 
 
-def _trembling(motion: Motion, time: float) -> float:
+def _shake_offset(motion: Motion, time: float) -> float:
     if not motion.shake:
         return 0.0
     strength = timing.burst(time, motion.burst, motion.bursts)
     return motion.shake * strength * math.sin(2 * math.pi * time / motion.shake_period)
 
 
-def _hopping(motion: Motion, time: float) -> float:
-    """How far down a face is that bobs slowly, or hops up in bursts."""
+def _bob_offset(motion: Motion, time: float) -> float:
+    """Return the vertical offset, downwards, of a slow bob and of bounces in bursts."""
     low = motion.bob * timing.slow_wave(time, motion.bob_period) if motion.bob else 0.0
     if motion.bounce:
         hop = timing.burst(time, motion.burst, motion.bursts) * math.sin(math.pi * time / motion.shake_period)

@@ -1,7 +1,7 @@
-"""What a face is made of: the shapes of an expression and its manner of moving, as data.
+"""Data model of an expression: shapes of the features, and motion.
 
 All lengths are in face units: one pixel of a 128x64 display. The renderer scales them to other displays.
-Where a figure has a direction, positive means right and down, as in an image; "inner" is the side of the nose.
+Positive directions are right and down, as in an image; "inner" is the side of the nose.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 @dataclass(frozen=True, slots=True)
 class Lid:
-    """An eyelid, given by the edge that it draws across the eye.
+    """An eyelid, defined by its edge across the eye.
 
     Attributes:
         cover: Share of the eye's height that is covered, 0 to 1.
@@ -48,8 +48,8 @@ class Brow:
         lift: Height of its middle above the middle of the eye.
         tilt: How much lower the inner end is than the outer one; negative is worried.
         bend: How much the middle arches above the ends.
-        length: From end to end.
-        thickness: Of the stroke.
+        length: Distance between the ends.
+        thickness: Thickness of the stroke.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
@@ -63,17 +63,17 @@ class Brow:
 
 @dataclass(frozen=True, slots=True)
 class Eye:
-    """One eye: a lit rounded rectangle with a dark pupil, cut by two lids.
+    """An eye: a lit rounded rectangle with a dark pupil, cut by two lids.
 
     Attributes:
-        width: Of the open eye.
-        height: Of the open eye. A few units make a closed one.
-        radius: Of the corners.
+        width: Width of the open eye.
+        height: Height of the open eye. A closed eye has a few units.
+        radius: Radius of the corners.
         bend: How much the middle arches above the ends: a closed eye smiles upwards or rests downwards.
         pupil: Radius of the pupil; 0 for none.
         upper: The upper lid.
         lower: The lower lid.
-        brow: The eyebrow, if it shows.
+        brow: The eyebrow; None for none.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
@@ -93,17 +93,17 @@ class Mouth:
     """The mouth: a stroke, or two lips with an opening between them.
 
     Attributes:
-        width: From corner to corner.
+        width: Distance between the corners.
         curve: How far the middle is below the corners: positive smiles, negative frowns.
         opening: Greatest distance between the lips; 0 is a closed mouth.
         tilt: How much lower the right corner is than the left one.
         wave: Height of a wave along the lips.
-        thickness: Of the lips' stroke.
+        thickness: Thickness of the lips' stroke.
         teeth: Share of the opening that is lit instead of dark.
-        offset: How far the mouth is from the middle, to the right.
-        lift: How far the mouth is above its usual place; large ones need the room.
-        tongue: Width of a tongue that is put out; 0 for none.
-        tongue_offset: How far the tongue is from the middle of the mouth, to the right.
+        offset: Offset from the centre, to the right.
+        lift: Offset upwards; large mouths need the room.
+        tongue: Width of the tongue; 0 for none.
+        tongue_offset: Offset of the tongue from the centre of the mouth, to the right.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
@@ -122,7 +122,7 @@ class Mouth:
 
 
 class MarkShape(enum.StrEnum):
-    """Small signs beside the features, as comics use them."""
+    """Small marks next to the features, as in comics."""
 
     TEAR = "tear"
     SWEAT = "sweat"
@@ -137,7 +137,7 @@ class MarkShape(enum.StrEnum):
 
 
 class Anchor(enum.StrEnum):
-    """The feature that a mark keeps its place beside. Left and right are the picture's."""
+    """The feature that a mark is positioned relative to. Left and right are those of the picture."""
 
     LEFT_EYE = "left_eye"
     RIGHT_EYE = "right_eye"
@@ -146,16 +146,16 @@ class Anchor(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """One sign.
+    """A mark.
 
     Attributes:
-        shape: What it is.
-        anchor: The feature it belongs to.
-        x: To the right of the anchor's middle.
-        y: Below the anchor's middle.
-        size: Its height, roughly.
-        sway: How far it moves up and down.
-        period: Seconds for one sway.
+        shape: Its shape.
+        anchor: The feature it is positioned relative to.
+        x: Offset to the right of the anchor's centre.
+        y: Offset below the anchor's centre.
+        size: Approximate height.
+        sway: Amplitude of its movement up and down.
+        period: Period of that movement, in seconds.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
@@ -171,23 +171,23 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Motion:
-    """A manner of moving. Intervals are drawn at random between two bounds, in seconds.
+    """Motion of a face. Intervals are random between two bounds, in seconds.
 
     Attributes:
-        transition: Seconds in which the face takes this expression.
-        blink: Between two blinks; eyes without a pupil don't blink.
-        blink_length: How much longer than usual a blink takes.
-        glance: How far glances go, as a share of the way to the eye's border; 0 for none.
-        glances: Between two glances.
-        bob: How far the face moves up and down.
-        bob_period: Seconds for once up and down.
-        shake: How far the face trembles sideways, in bursts.
-        shake_period: Seconds for once to and fro.
-        bounce: How far the face hops up, in bursts with the same period as the shake.
-        burst: Seconds of trembling or hopping, each ``bursts`` seconds.
-        bursts: From the beginning of one burst to that of the next.
+        transition: Duration of the transition to this expression, in seconds.
+        blink: Interval between blinks; eyes without a pupil do not blink.
+        blink_length: Duration of a blink, relative to the usual one.
+        glance: Amplitude of glances, as a share of the way to the eye's border; 0 for none.
+        glances: Interval between glances.
+        bob: Amplitude of a slow movement up and down.
+        bob_period: Its period in seconds.
+        shake: Amplitude of shaking sideways, in bursts.
+        shake_period: Its period in seconds.
+        bounce: Height of bounces, in bursts, with the period of the shake.
+        burst: Duration of a burst, in seconds.
+        bursts: Period of the bursts, in seconds.
         breath: How much taller the eyes become with each breath.
-        breath_period: Seconds for once in and out.
+        breath_period: Period of breathing, in seconds.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
@@ -209,17 +209,17 @@ class Motion:
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """A whole face.
+    """A face.
 
     Attributes:
         left: The eye on the picture's left.
         right: The eye on the picture's right.
         mouth: The mouth.
-        gaze: Where the pupils look, each coordinate from -1 to 1; (1, 0) is to the picture's right.
-        spacing: Distance between the middles of the eyes.
-        marks: Signs beside the features.
-        motion: How it moves.
-        shift: How far the whole face is moved, right and down.
+        gaze: Direction of the pupils, each coordinate from -1 to 1; (1, 0) is to the picture's right.
+        spacing: Distance between the centres of the eyes.
+        marks: Marks next to the features.
+        motion: Its motion.
+        shift: Offset of the whole face, right and down.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT

@@ -1,4 +1,4 @@
-"""Small signs at the display's edge: whether the robot is connected, sees, is watched, hears or has a problem. Pure."""
+"""Status signs at the display's edge: connection, camera, viewers, microphone, privacy, errors. Pure."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from PIL import Image
 from robot_node.face.timing import chance
 
 COLUMN = 8
-"""Width in pixels of the column at the left edge that belongs to the signs; no face reaches into it."""
+"""Width in pixels of the column of signs at the left edge, which no face overlaps."""
 
 _ROWS = 6
 _PERIOD = 0.4
-"""Seconds between two pictures of a sign that moves."""
+"""Seconds per frame of an animated sign."""
 
 
 class Link(enum.StrEnum):
-    """Whether the robot has a broker."""
+    """State of the connection to the broker."""
 
     ONLINE = "online"
     CONNECTING = "connecting"
@@ -28,16 +28,16 @@ class Link(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Signs:
-    """What the owner sees at a glance. By default there is nothing to be told.
+    """The robot's status as shown by signs; by default none is shown.
 
     Attributes:
         link: Connection to the broker; no sign while online.
         camera: The camera is on: a dot.
-        watched: Somebody is watching: an eye, with the camera's dot for its pupil.
+        watched: There are viewers: an eye, with the camera's dot as its pupil.
         privacy: The privacy switch is engaged: a closed eye.
         microphone: The microphone is on.
-        listening: The robot listens to somebody: bars that move.
-        error: A problem's short reason, written below the face from time to time; empty for none.
+        listening: The robot listens to speech: moving bars.
+        error: Short text of a fault, shown below the face from time to time; empty for none.
     """
 
     link: Link = Link.ONLINE
@@ -64,7 +64,7 @@ _CONNECTING = (
 
 
 def draw_signs(picture: Image.Image, signs: Signs, time: float) -> None:
-    """Draw signs onto a display's picture, one below the other from the top left corner."""
+    """Draw the signs onto a picture, one below the other from the top left corner."""
     pitch = _ROWS + (3 if picture.height >= 64 else 1)
     for place, rows in enumerate(_bitmaps(signs, time)):
         for y, row in enumerate(rows):
@@ -74,12 +74,12 @@ def draw_signs(picture: Image.Image, signs: Signs, time: float) -> None:
 
 
 def frame(signs: Signs, time: float) -> int:
-    """Return the number of the picture of those signs that move; 0 when none does."""
+    """Return the frame number of animated signs; 0 if there are none."""
     return math.floor(time / _PERIOD) if _moves(signs) else 0
 
 
 def next_change(signs: Signs, time: float) -> float:
-    """Return when the signs look different, or infinity."""
+    """Return when the signs change next; infinity if they do not."""
     return (math.floor(time / _PERIOD) + 1) * _PERIOD if _moves(signs) else math.inf
 
 
@@ -88,7 +88,7 @@ def _moves(signs: Signs) -> bool:
 
 
 def _bitmaps(signs: Signs, time: float) -> list[tuple[str, ...]]:
-    # At most three, so that they fit beside a raised face on the lower display; an error also tells its reason.
+    # At most three, so that they fit on the lower display next to a raised face.
     shown: list[tuple[str, ...]] = []
     if signs.link is Link.CONNECTING:
         shown.append(_CONNECTING[math.floor(time / _PERIOD) % len(_CONNECTING)])

@@ -1,4 +1,4 @@
-"""How loud the robot speaks at any time, from samples of the level of what it plays. Pure."""
+"""Loudness of the robot's speech over time, from samples of the played sound. Pure."""
 
 from __future__ import annotations
 
@@ -10,54 +10,54 @@ from dataclasses import dataclass, replace
 from robot_node.face.timing import RESTING, Ramp, ease
 
 _HOLD = 0.2
-"""Seconds after the last sample in which the mouth is still a speaking one: pauses between words are as short."""
+"""Seconds after the last sample for which the mouth keeps speaking: the length of pauses between words."""
 
 _FADE = 0.2
 _RISE = 0.1
 _RELEASE = 0.12
 _STEPS = 8
 _SAMPLES = 2000
-"""Samples kept; a minute and more of speech that is known in advance."""
+"""Maximum number of samples: more than a minute of speech that is known in advance."""
 
 
 @dataclass(frozen=True, slots=True)
 class Speech:
-    """What is known of the speech being played.
+    """Samples of the speech being played.
 
     Attributes:
-        samples: Times in seconds, in order, each with a level from 0 to 1.
-        rise: How the mouth became a speaking one.
+        samples: Pairs of time in seconds and level from 0 to 1, in order of time.
+        rise: Transition to the speaking mouth.
     """
 
     samples: tuple[tuple[float, float], ...] = ()
     rise: Ramp = RESTING
 
-    def heard(self, samples: Iterable[tuple[float, float]]) -> Speech:
-        """Return what is known after some more samples; what is not later than the last one is ignored."""
-        known = self
+    def with_samples(self, samples: Iterable[tuple[float, float]]) -> Speech:
+        """Return the speech with more samples; those that are not later than the last one are ignored."""
+        speech = self
         for time, level in samples:
-            if not math.isfinite(time) or (known.samples and time <= known.samples[-1][0]):
+            if not math.isfinite(time) or (speech.samples and time <= speech.samples[-1][0]):
                 continue
-            rise = known.rise
-            if not known.samples or time > known.samples[-1][0] + _HOLD:
-                rise = Ramp(known.presence(time), 1.0, time, _RISE)
+            rise = speech.rise
+            if not speech.samples or time > speech.samples[-1][0] + _HOLD:
+                rise = Ramp(speech.presence(time), 1.0, time, _RISE)
             loud = max(0.0, min(1.0, level)) if math.isfinite(level) else 0.0
-            known = Speech((*known.samples, (time, loud)), rise)
-        return known if len(known.samples) <= _SAMPLES else replace(known, samples=known.samples[-_SAMPLES:])
+            speech = Speech((*speech.samples, (time, loud)), rise)
+        return speech if len(speech.samples) <= _SAMPLES else replace(speech, samples=speech.samples[-_SAMPLES:])
 
-    def hushed(self, time: float) -> Speech:
-        """Return what is known when nothing more is played from a time on."""
-        kept = tuple(sample for sample in self.samples if sample[0] <= time)
-        return replace(self, samples=kept) if kept else Speech()
+    def stopped_at(self, time: float) -> Speech:
+        """Return the speech without the samples after a time."""
+        remaining = tuple(sample for sample in self.samples if sample[0] <= time)
+        return replace(self, samples=remaining) if remaining else Speech()
 
     def presence(self, time: float) -> float:
-        """Return how much of a speaking mouth is seen, 0 to 1."""
+        """Return the weight of the speaking mouth, 0 to 1."""
         if not self.samples:
             return 0.0
         return self.rise.at(time) * (1 - ease((time - self.samples[-1][0] - _HOLD) / _FADE))
 
     def level(self, time: float) -> float:
-        """Return the loudness, 0 to 1, in steps that can be seen."""
+        """Return the loudness, 0 to 1, in visible steps."""
         later = bisect_right(self.samples, time, key=lambda sample: sample[0])
         if later == 0:
             return 0.0
@@ -70,7 +70,7 @@ class Speech:
         return round(level * _STEPS) / _STEPS
 
     def next_change(self, time: float) -> float:
-        """Return when the mouth may begin to move: ``time`` itself while it does, infinity when it will not."""
+        """Return when the mouth moves next: ``time`` itself while it moves, infinity if it does not."""
         if not self.samples or time >= self.samples[-1][0] + _HOLD + _FADE:
             return math.inf
         return max(time, self.rise.since)

@@ -1,4 +1,4 @@
-"""A display's picture as text for a terminal. Pure."""
+"""Converts a picture to text for a terminal. Pure."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from PIL import Image
 
 _FIRST_PATTERN = 0x2800
 _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
-"""Of each dot in a pattern, by row and column, its bit (Unicode, Braille Patterns)."""
+"""Bit of each dot in a pattern, by row and column (Unicode, Braille Patterns)."""
 
 
 def braille(picture: Image.Image) -> str:
-    """Return a picture of mode ``"1"`` in braille patterns: two pixels wide and four high to a letter."""
+    """Return a picture of mode ``"1"`` as braille patterns: 2x4 pixels per character."""
     width, height = picture.size
     lines = []
     for top in range(0, height, 4):

@@ -1,4 +1,4 @@
-"""A line of text below the face: fonts, lines, and when each of them shows."""
+"""Text below the face: fonts, line breaks, and the time of each line."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from robot_node.errors import SettingsError
 
 logger = logging.getLogger(__name__)
 
-LONGEST = 500
-"""Characters of a text that are shown; the rest is left out."""
+MAX_CHARACTERS = 500
+"""Maximum length of a text; the rest is not shown."""
 
 _FONT_SIZE = 12
 _PACKAGED = (
-    # WenQuanYi Bitmap Song (apt: xfonts-wqy): drawn dot by dot for exactly this height.
+    # WenQuanYi Bitmap Song (apt: xfonts-wqy): a bitmap font of this height.
     Path("/usr/share/fonts/X11/misc/wenquanyi_9pt.pcf"),
     Path("/usr/share/fonts/X11/misc/wenquanyi_9pt.pcf.gz"),
-    # WenQuanYi Zen Hei (apt: fonts-wqy-zenhei) carries bitmaps of this height.
+    # WenQuanYi Zen Hei (apt: fonts-wqy-zenhei) contains bitmaps of this height.
     Path("/usr/share/fonts/truetype/wqy/wqy-zenhei.ttc"),
 )
 _NOTICE_LINE_S = 3.0
-"""For how long each line of a notice shows."""
+"""Duration of each line of a notice, in seconds."""
 
 _NOTICE_EVERY_S = 60.0
-"""After which a notice shows again: in between, the face has the display to itself."""
+"""Period of showing a notice again, in seconds."""
 
 _NOT_AT_START = frozenset({"Pe", "Pf", "Po"})
 _WIDE = frozenset("WF")
@@ -44,14 +44,14 @@ class Font:
 
     Attributes:
         face: Pillow's font.
-        chinese: It has Chinese characters.
+        chinese: Whether it has Chinese characters.
     """
 
     face: ImageFont.FreeTypeFont | ImageFont.ImageFont
     chinese: bool
 
     def width(self, text: str) -> float:
-        """Return how many pixels a text is wide."""
+        """Return the width of a text in pixels."""
         return self.face.getlength(text)
 
 
@@ -59,16 +59,16 @@ def load_font(path: Path | None = None) -> Font:
     """Return a font of twelve pixels.
 
     Args:
-        path: A font file; without it the first of the known packages' fonts, or else Pillow's own for Latin.
+        path: A font file; by default an installed font with Chinese characters, else Pillow's Latin font.
 
     Raises:
-        SettingsError: The file that was named is no font.
+        SettingsError: The file is not a font.
     """
     if path is not None:
         try:
             return Font(ImageFont.truetype(path, _FONT_SIZE), chinese=True)
         except OSError as error:
-            raise SettingsError(f"The font {path} cannot be used: {error}.", remedy="Name a font file.") from error
+            raise SettingsError(f"The font {path} cannot be loaded: {error}.", remedy="Use a font file.") from error
     return _packaged_font()
 
 
@@ -79,14 +79,12 @@ def _packaged_font() -> Font:
             return Font(ImageFont.truetype(path, _FONT_SIZE), chinese=True)
         except OSError:
             continue
-    logger.info(
-        "Subtitles show Latin letters only: for Chinese ones, install a font with 'sudo apt install xfonts-wqy'"
-    )
+    logger.info("Subtitles show Latin characters only. For Chinese, install a font: sudo apt install xfonts-wqy")
     return Font(ImageFont.load_default(size=_FONT_SIZE), chinese=False)
 
 
 def wrap(text: str, font: Font, width: int) -> tuple[str, ...]:
-    """Return a text's lines, none wider than ``width`` pixels: broken at blanks, and between Chinese characters."""
+    """Break a text into lines of at most ``width`` pixels, at blanks and between Chinese characters."""
     lines: list[str] = []
     line = ""
     for word in _words(_drawable(text, font)):
@@ -105,7 +103,7 @@ def wrap(text: str, font: Font, width: int) -> tuple[str, ...]:
 
 @lru_cache(maxsize=64)
 def draw_line(text: str, font: Font, size: tuple[int, int]) -> Image.Image:
-    """Return a picture of mode ``"1"`` with one line of text in its middle."""
+    """Return a picture of mode ``"1"`` with a centred line of text."""
     picture = Image.new("1", size)
     draw = ImageDraw.Draw(picture)
     draw.fontmode = "1"
@@ -115,12 +113,12 @@ def draw_line(text: str, font: Font, size: tuple[int, int]) -> Image.Image:
 
 @dataclass(frozen=True, slots=True)
 class Caption:
-    """Lines that show one after the other.
+    """Lines that are shown one after the other.
 
     Attributes:
         lines: The text.
-        begins: When each line begins to show, in seconds.
-        until: When the last one goes.
+        begins: Start time of each line, in seconds.
+        until: End time of the last one.
     """
 
     lines: tuple[str, ...]
@@ -129,7 +127,7 @@ class Caption:
 
     @classmethod
     def paced(cls, lines: Sequence[str], at: float, duration: float | None = None) -> Caption:
-        """Give each line its time: as long as one reads, or its share of ``duration`` seconds."""
+        """Schedule lines for their reading time, or scaled to ``duration`` seconds in total."""
         times = [_reading_time(line) for line in lines]
         whole = sum(times)
         factor = 1.0 if duration is None or not whole else duration / whole
@@ -139,23 +137,23 @@ class Caption:
         return cls(tuple(lines), tuple(begins[:-1]), begins[-1])
 
     def line(self, time: float) -> str:
-        """Return what shows at a time, if anything."""
+        """Return the line shown at a time; empty for none."""
         if not self.lines or not self.begins[0] <= time < self.until:
             return ""
         return [line for line, begin in zip(self.lines, self.begins, strict=True) if begin <= time][-1]
 
     def next_change(self, time: float) -> float:
-        """Return when another line shows, or none; infinity when nothing is left."""
+        """Return when the shown line changes; infinity after the end."""
         return next((change for change in (*self.begins, self.until) if change > time), float("inf"))
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Lines that show once when they are news, and from time to time as long as they are true.
+    """Lines that are shown at once and then periodically.
 
     Attributes:
         lines: The text.
-        since: When it became true, in seconds.
+        since: Start time in seconds.
     """
 
     lines: tuple[str, ...] = ()
@@ -163,29 +161,29 @@ class Notice:
 
     @property
     def duration(self) -> float:
-        """Seconds for which it shows each time."""
+        """Duration of showing it once, in seconds."""
         return _NOTICE_LINE_S * len(self.lines)
 
     @property
     def period(self) -> float:
-        """Seconds from one time to the next."""
+        """Period in seconds."""
         return max(_NOTICE_EVERY_S, 2 * self.duration)
 
     def within(self, time: float) -> float:
-        """Return for how many seconds it has been shown, or was, when last it was; infinity when it never was."""
+        """Return the seconds since the start of the current period; infinity before the first one."""
         return (time - self.since) % self.period if self.lines and time >= self.since else math.inf
 
     def line(self, time: float) -> str:
-        """Return what shows at a time, if anything."""
+        """Return the line shown at a time; empty for none."""
         within = self.within(time)
         return self.lines[math.floor(within / _NOTICE_LINE_S)] if within < self.duration else ""
 
     def until(self, time: float) -> float:
-        """Return when what shows at a time goes; the time itself when nothing does."""
+        """Return the end of showing it once; the time itself when it is not shown."""
         return time + max(0.0, self.duration - self.within(time))
 
     def next_change(self, time: float) -> float:
-        """Return when another line shows, or none; infinity when there is none."""
+        """Return when the shown line changes; infinity without lines."""
         if not self.lines or time < self.since:
             return self.since if self.lines else math.inf
         begins = time - self.within(time)
@@ -199,19 +197,19 @@ def _reading_time(line: str) -> float:
 
 
 def _drawable(text: str, font: Font) -> str:
-    """Leave out what the font has no picture for: control characters, emoji, and letters of other scripts."""
-    kept = []
-    for character in unicodedata.normalize("NFC", text[:LONGEST]):
+    """Remove control characters and emoji, and replace characters that the font does not have."""
+    drawable = []
+    for character in unicodedata.normalize("NFC", text[:MAX_CHARACTERS]):
         if character.isspace():
-            kept.append(" ")
+            drawable.append(" ")
         elif unicodedata.category(character) not in _UNDRAWN and ord(character) < 0x10000:
             known = font.chinese or ord(character) < 0x250 or 0x2010 <= ord(character) < 0x2040
-            kept.append(character if known else "?")
-    return " ".join("".join(kept).split())
+            drawable.append(character if known else "?")
+    return " ".join("".join(drawable).split())
 
 
 def _words(text: str) -> list[str]:
-    """Cut a text where a line may end."""
+    """Split a text at all possible line breaks."""
     words: list[str] = []
     for character in text:
         before = words[-1][-1] if words else " "

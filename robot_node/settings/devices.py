@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
-from robot_node.face.care import Care, Night
 from robot_node.face.custom import with_custom
+from robot_node.face.display_policy import DisplayPolicy, Night
 from robot_node.face.shapes import Expression
 from robot_node.settings.pins import Claims
 from robot_node.settings.section import NUMBER_FROM_TEXT, Section
@@ -77,9 +77,9 @@ class DisplaySettings(Section):
             for gpio in (2, 3):
                 yield "the I2C bus of [display]", gpio
 
-    def care(self) -> Care:
+    def policy(self) -> DisplayPolicy:
         """The settings of dimming, switching off and burn-in protection."""
-        return Care(
+        return DisplayPolicy(
             contrast=self.contrast,
             night=Night.parse(self.night) if self.night else None,
             night_contrast=self.night_contrast,

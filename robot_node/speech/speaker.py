@@ -136,7 +136,7 @@ class Speaker:
             task_id=uuid.uuid4().hex,
             chunks=text_chunks(text),
             language=language,
-            emotion=self._face.known_as(emotion) if emotion else "",
+            emotion=self._face.canonical_name(emotion) if emotion else "",
             by=acting_for(),
         )
         if not task.chunks:
@@ -228,7 +228,7 @@ class Speaker:
         """Silence the current text, if any."""
         if self._current is None:
             return
-        self._face.hush()
+        self._face.stop_speaking()
         self._face.show_text("")
         self._events.add("speech", "The robot did not say all of it.", by=acting_for())
         self._end(TtsTerminate(self._current.task_id), flush=True)

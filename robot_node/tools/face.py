@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, Field
 
 from robot_node.devices.face import Face
 from robot_node.errors import SettingsError
-from robot_node.face.text import LONGEST
+from robot_node.face.text import MAX_CHARACTERS
 from robot_node.tools.common import SETS
 
 
@@ -38,7 +38,7 @@ def offer_face(server: MCPServer, face: Face) -> None:
 
     @server.tool(title="Show a text", annotations=SETS)
     async def show_text(
-        text: Annotated[str, Field(max_length=LONGEST, description="Empty takes away what shows.")],
+        text: Annotated[str, Field(max_length=MAX_CHARACTERS, description="Empty takes away what shows.")],
         duration: Annotated[
             float | None, Field(gt=0, le=600, description="Seconds in all; left out: as long as it takes to read.")
         ] = None,
@@ -53,7 +53,7 @@ def _emotion_argument(face: Face) -> Any:
         if not isinstance(value, str):
             return value
         try:
-            return face.known_as(value)
+            return face.canonical_name(value)
         except SettingsError as error:
             raise ValueError(str(error)) from error
 

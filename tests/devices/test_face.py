@@ -19,8 +19,8 @@ from robot_node.devices.display import Display
 from robot_node.devices.face import Face, signs_of
 from robot_node.errors import SettingsError
 from robot_node.face.animator import Animator
-from robot_node.face.care import Care, Night
 from robot_node.face.custom import with_custom
+from robot_node.face.display_policy import DisplayPolicy, Night
 from robot_node.face.expressions import Emotion
 from robot_node.face.signs import Link, Signs
 from robot_node.settings.devices import DisplaySettings
@@ -52,7 +52,7 @@ async def living(
     *,
     driver: Literal["ssd1306", "sh1106"] = "ssd1306",
     height: Literal[32, 64] = 64,
-    care: Care = Care(),
+    policy: DisplayPolicy = DisplayPolicy(),
     expressions: dict[str, dict[str, object]] | None = None,
 ) -> AsyncIterator[Stage]:
     pi = simulated_platform(controller=driver, display_height=height)
@@ -61,9 +61,9 @@ async def living(
     display = Display(pi.platform, settings, state, probe_interval_s=0.02, retry_initial_s=0.01, retry_maximum_s=0.02)
     await display.open()
     known = with_custom(expressions or {}, size=(128, height))
-    face = Face(display, state, expressions=known, care=care, local_time=lambda: stage.local)
+    face = Face(display, state, expressions=known, policy=policy, local_time=lambda: stage.local)
     stage = Stage(pi, state, face)
-    task = asyncio.create_task(face.live())
+    task = asyncio.create_task(face.run())
     try:
         yield stage
     finally:
@@ -133,7 +133,7 @@ async def test_the_mouth_moves_with_speech_and_the_expression_comes_back() -> No
             return len(mouths) >= 5
 
         await eventually(many)
-        stage.face.hush()
+        stage.face.stop_speaking()
         await eventually(lambda: stage.shows(Emotion.HAPPY))
 
 
@@ -213,8 +213,8 @@ async def test_unplugged_while_the_face_turns() -> None:
 
 
 async def test_night_dims_and_morning_does_not() -> None:
-    care = Care(contrast=200, night=Night.parse("22:00-07:00"), night_contrast=5)
-    async with living(care=care) as stage:
+    policy = DisplayPolicy(contrast=200, night=Night.parse("22:00-07:00"), night_contrast=5)
+    async with living(policy=policy) as stage:
         await eventually(lambda: stage.pi.oled.controller.contrast == 200)
         stage.local = dt.time(23, 30)
         stage.face.show_emotion(Emotion.TIRED)
@@ -225,7 +225,7 @@ async def test_night_dims_and_morning_does_not() -> None:
 
 
 async def test_it_goes_dark_when_nothing_happens_and_wakes() -> None:
-    async with living(care=Care(off_after_s=0.2)) as stage:
+    async with living(policy=DisplayPolicy(off_after_s=0.2)) as stage:
         await eventually(lambda: not stage.dark)
         await eventually(lambda: stage.dark)
         assert not stage.pi.oled.controller.on
@@ -234,7 +234,7 @@ async def test_it_goes_dark_when_nothing_happens_and_wakes() -> None:
 
 
 async def test_while_the_robot_sees_it_does_not_go_dark() -> None:
-    async with living(care=Care(off_after_s=0.2)) as stage:
+    async with living(policy=DisplayPolicy(off_after_s=0.2)) as stage:
         stage.state.update(camera=CameraState.ON)
         await eventually(lambda: not stage.dark)
         began = stage.pi.i2c.transfers
@@ -245,7 +245,7 @@ async def test_while_the_robot_sees_it_does_not_go_dark() -> None:
 
 
 async def test_a_text_is_shown_to_its_end_before_it_goes_dark() -> None:
-    async with living(care=Care(off_after_s=0.1)) as stage:
+    async with living(policy=DisplayPolicy(off_after_s=0.1)) as stage:
         await eventually(lambda: stage.dark)
         stage.face.show_text("Here is one whole line; and another whole line of text", 1.5)
         seen = set()
@@ -261,7 +261,7 @@ async def test_a_text_is_shown_to_its_end_before_it_goes_dark() -> None:
 
 
 async def test_the_picture_shifts() -> None:
-    async with living(care=Care(shift_every_s=0.1)) as stage:
+    async with living(policy=DisplayPolicy(shift_every_s=0.1)) as stage:
         seen = set()
 
         def moved() -> bool:
@@ -279,7 +279,7 @@ async def test_without_a_display_there_is_a_picture_all_the_same() -> None:
     await display.open()
     face = Face(display, state)
     before = face.picture.tobytes()
-    task = asyncio.create_task(face.live())
+    task = asyncio.create_task(face.run())
     face.show_emotion(Emotion.LAUGH)
     await eventually(lambda: face.picture.tobytes() != before)
     assert state.snapshot.emotion == "laugh"

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from robot_node.errors import SettingsError
 from robot_node.face.animator import Animator
-from robot_node.face.custom import MOST, _bounds, find, with_custom
+from robot_node.face.custom import MAX_EXPRESSIONS, _bounds, find, with_custom
 from robot_node.face.expressions import ALIASES, EXPRESSIONS, Emotion
 from robot_node.face.shapes import Brow, Expression, Eye, Lid, Mark, MarkShape, Motion, Mouth
 
@@ -90,7 +90,7 @@ def test_what_cannot_be_used_is_refused_with_the_reason(name: str, table: Any, s
 
 def test_too_many_are_refused() -> None:
     with pytest.raises(SettingsError, match="33"):
-        with_custom({f"mine{number}": {} for number in range(MOST + 1)})
+        with_custom({f"mine{number}": {} for number in range(MAX_EXPRESSIONS + 1)})
 
 
 @pytest.mark.parametrize("name", [*Emotion, *ALIASES])

@@ -8,24 +8,24 @@ import pytest
 from PIL import Image
 
 from robot_node.face.expressions import EXPRESSIONS, Emotion
-from robot_node.face.gallery import filmed, gif
+from robot_node.face.gallery import animation_frames, gif
 from robot_node.face.renderer import render
 from robot_node.face.terminal import braille
 
 
 @pytest.mark.parametrize("emotion", [Emotion.LAUGH, Emotion.TIRED])
 def test_a_film_shows_the_expression_and_ends_where_it_began(emotion: Emotion) -> None:
-    film = filmed(EXPRESSIONS[emotion], seconds=6)
+    film = animation_frames(EXPRESSIONS[emotion], seconds=6)
     assert sum(milliseconds for _, milliseconds in film) == 6000
     assert len(film) > 20
     neutral = EXPRESSIONS[Emotion.NEUTRAL]
-    filmed_neutral = filmed(neutral, seconds=6)
+    filmed_neutral = animation_frames(neutral, seconds=6)
     assert film[0][0].tobytes() == filmed_neutral[0][0].tobytes()
     assert film[-1][0].tobytes() == filmed_neutral[-1][0].tobytes()
 
 
 def test_a_gif_has_every_picture_for_its_time() -> None:
-    film = filmed(EXPRESSIONS[Emotion.SAD], seconds=3)
+    film = animation_frames(EXPRESSIONS[Emotion.SAD], seconds=3)
     moving = Image.open(io.BytesIO(gif(EXPRESSIONS[Emotion.SAD], seconds=3, zoom=2)))
     assert moving.size == (256, 128)
     assert moving.info["loop"] == 0

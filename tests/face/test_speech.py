@@ -61,16 +61,16 @@ def test_a_change_of_expression_while_speaking_keeps_the_mouth_moving() -> None:
 def test_levels_told_one_by_one_are_the_same_as_told_at_once() -> None:
     bit_by_bit = Speech()
     for sample in WORDS:
-        bit_by_bit = bit_by_bit.heard([sample])
-    assert bit_by_bit == Speech().heard(WORDS)
+        bit_by_bit = bit_by_bit.with_samples([sample])
+    assert bit_by_bit == Speech().with_samples(WORDS)
 
 
 def test_speech_that_is_stopped_ends_there() -> None:
     animator = Animator()
     animator.speak(WORDS)
-    animator.hush(10.5)
+    animator.stop_speaking(10.5)
     assert animator.picture(11.0).tobytes() == Animator().picture(11.0).tobytes()
-    animator.hush(1.0)
+    animator.stop_speaking(1.0)
     assert animator.scene.speech == Speech()
 
 
@@ -78,13 +78,13 @@ def test_speech_that_is_stopped_ends_there() -> None:
 def test_whatever_is_told_the_level_stays_between_silent_and_loud(
     samples: list[tuple[float, float]], time: float
 ) -> None:
-    speech = Speech().heard(samples)
+    speech = Speech().with_samples(samples)
     assert 0 <= speech.level(time) <= 1
     assert 0 <= speech.presence(time) <= 1
 
 
 def test_the_mouth_fades_in_and_out() -> None:
-    speech = Speech().heard(WORDS)
+    speech = Speech().with_samples(WORDS)
     series = [speech.presence(9.9 + step / 1000) for step in range(3000)]
     assert max(abs(after - before) for before, after in pairwise(series)) < 0.02
     assert series[0] == series[-1] == 0
@@ -94,6 +94,6 @@ def test_the_mouth_fades_in_and_out() -> None:
 
 
 def test_not_everything_is_kept() -> None:
-    speech = Speech().heard((step / 30, 0.5) for step in range(2500))
+    speech = Speech().with_samples((step / 30, 0.5) for step in range(2500))
     assert len(speech.samples) == 2000
     assert speech.samples[-1][0] == 2499 / 30

@@ -56,7 +56,7 @@ def test_nothing_that_can_be_drawn_is_lost() -> None:
 
 
 def test_a_very_long_text_is_cut() -> None:
-    assert sum(len(line) for line in wrap("x" * 100_000, FONT, 128)) == text.LONGEST
+    assert sum(len(line) for line in wrap("x" * 100_000, FONT, 128)) == text.MAX_CHARACTERS
 
 
 def test_lines_show_one_after_the_other_as_long_as_one_reads() -> None:

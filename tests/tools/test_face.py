@@ -21,7 +21,7 @@ from robot_node.devices.display import Display
 from robot_node.devices.face import Face
 from robot_node.errors import SettingsError
 from robot_node.face.custom import with_custom
-from robot_node.face.text import LONGEST
+from robot_node.face.text import MAX_CHARACTERS
 from robot_node.robot.subtitles import Subtitles
 from robot_node.settings.devices import CameraSettings, DisplaySettings
 from robot_node.settings.loading import load_settings
@@ -89,7 +89,7 @@ async def test_a_text_shows_for_as_long_as_it_takes_to_read(body: Body) -> None:
     assert await call(body, "show_text", text="Hello", duration=3) == {"seconds": 3}
     assert body.face.picture.tobytes() != before
     assert await call(body, "show_text", text="") == {"seconds": 0}
-    assert str(LONGEST) in await call(body, "show_text", text="x" * (LONGEST + 1))
+    assert str(MAX_CHARACTERS) in await call(body, "show_text", text="x" * (MAX_CHARACTERS + 1))
 
 
 async def test_the_face_as_resource_is_its_state_and_its_picture(body: Body) -> None:

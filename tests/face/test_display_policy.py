@@ -8,7 +8,7 @@ import math
 import pytest
 from PIL import Image
 
-from robot_node.face.care import Care, Night, shifted
+from robot_node.face.display_policy import DisplayPolicy, Night, shifted
 
 NOON = dt.time(12)
 
@@ -26,7 +26,7 @@ NOON = dt.time(12)
     ],
 )
 def test_a_night_may_hold_midnight(night: str, time: dt.time, *, holds: bool) -> None:
-    assert Night.parse(night).holds(time) is holds
+    assert Night.parse(night).contains(time) is holds
 
 
 @pytest.mark.parametrize("text", ["22:00", "22-7", "25:00-07:00", "08:00-08:00", "a-b", "22:00-07:00-08:00"])
@@ -36,25 +36,25 @@ def test_what_is_no_night_is_refused(text: str) -> None:
 
 
 def test_without_wishes_nothing_is_done() -> None:
-    care = Care(contrast=9)
-    look = care.look(1e6, since=0, started=0, local=dt.time(3))
-    assert (look.lit, look.contrast, look.shift) == (True, 9, (0, 0))
-    assert care.next_change(5.0, since=0, started=0) == math.inf
+    policy = DisplayPolicy(contrast=9)
+    state = policy.state_at(1e6, active_at=0, started_at=0, local=dt.time(3))
+    assert (state.on, state.contrast, state.shift) == (True, 9, (0, 0))
+    assert policy.next_change(5.0, active_at=0, started_at=0) == math.inf
 
 
 def test_it_goes_dark_after_a_while() -> None:
-    care = Care(off_after_s=10)
-    assert care.look(12.9, since=3, started=0, local=NOON).lit
-    assert not care.look(13, since=3, started=0, local=NOON).lit
-    assert care.next_change(5, since=3, started=0) == 13
-    assert care.next_change(14, since=3, started=0) == math.inf
+    policy = DisplayPolicy(off_after_s=10)
+    assert policy.state_at(12.9, active_at=3, started_at=0, local=NOON).on
+    assert not policy.state_at(13, active_at=3, started_at=0, local=NOON).on
+    assert policy.next_change(5, active_at=3, started_at=0) == 13
+    assert policy.next_change(14, active_at=3, started_at=0) == math.inf
 
 
 def test_the_picture_goes_round() -> None:
-    care = Care(shift_every_s=60)
-    places = [care.look(60 * turn + 1, since=0, started=0, local=NOON).shift for turn in range(5)]
+    policy = DisplayPolicy(shift_every_s=60)
+    places = [policy.state_at(60 * turn + 1, active_at=0, started_at=0, local=NOON).shift for turn in range(5)]
     assert places == [(0, 0), (1, 0), (1, 1), (0, 1), (0, 0)]
-    assert care.next_change(61, since=0, started=0) == 120
+    assert policy.next_change(61, active_at=0, started_at=0) == 120
 
 
 def test_shifting_keeps_the_size() -> None:
