@@ -77,7 +77,7 @@ def test_every_mark_can_be_drawn(shape: MarkShape) -> None:
         ("mine", {"like": 3}, ["mine", "like"]),
         ("mine", 3, ["mine", "table"]),
         ("mine", {"eyes": {"height": 64}}, ["mine", "128x64", "-8"]),
-        ("mine", {"motion": {"bounce": 8}, "like": "surprised"}, ["mine", "inside"]),
+        ("mine", {"motion": {"bounce": 8}, "like": "surprised"}, ["mine", "does not fit"]),
         ("Two words", {}, ["Two words"]),
         ("laughing", {}, ["laughing", "aliases"]),
     ],
