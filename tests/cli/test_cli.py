@@ -8,31 +8,31 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.robot_process import robot_node
+from tests.command import command
 
 
-async def test_help_lists_every_command_in_a_line_each() -> None:
-    shown = (await robot_node("--help")).stdout
-    for command in ("run", "demo", "robots", "call", "watch", "bridge"):
-        (line,) = [line for line in shown.splitlines() if line.startswith(f"  {command} ")]
+def test_help_lists_every_command_in_a_line_each() -> None:
+    shown = command("--help").stdout
+    for name in ("run", "demo", "robots", "call", "watch", "bridge"):
+        (line,) = [line for line in shown.splitlines() if line.startswith(f"  {name} ")]
         assert line.endswith("."), "the help of the command is cut off"
 
 
-@pytest.mark.parametrize("command", ["run", "robots", "call", "watch", "bridge"])
-async def test_every_command_says_how_to_name_the_broker(command: str) -> None:
-    shown = " ".join((await robot_node(command, "--help")).stdout.split())
+@pytest.mark.parametrize("name", ["run", "robots", "call", "watch", "bridge"])
+def test_every_command_says_how_to_name_the_broker(name: str) -> None:
+    shown = " ".join(command(name, "--help").stdout.split())
     assert "--broker URL mqtt[s]://user:password@host:port" in shown
     assert "ROBOT_NODE_BROKER__URL" in shown
 
 
 @pytest.mark.parametrize(
-    ("command", "usage"),
+    ("name", "usage"),
     [("call", "ROBOT TOOL [JSON]"), ("watch", "ROBOT"), ("robots", ""), ("run", "")],
 )
-async def test_the_help_shows_how_a_command_is_written(command: str, usage: str) -> None:
-    first_line = (await robot_node(command, "--help")).stdout.splitlines()[0]
+def test_the_help_shows_how_a_command_is_written(name: str, usage: str) -> None:
+    first_line = command(name, "--help").stdout.splitlines()[0]
     written = first_line.replace("{", "").replace("}", "")  # typer's way to say that it has to be there
-    assert written.endswith(f" {command} [OPTIONS] {usage}".rstrip())
+    assert written.endswith(f" {name} [OPTIONS] {usage}".rstrip())
 
 
 @pytest.mark.parametrize(
@@ -55,8 +55,8 @@ async def test_the_help_shows_how_a_command_is_written(command: str, usage: str)
         (("run", "--config", "no\nwhere\x1b[2J"), r"The settings file no\nwhere\x1b[2J cannot be read"),
     ],
 )
-async def test_a_mistake_is_one_clear_line(arguments: tuple[str, ...], says: str) -> None:
-    failed = await robot_node(*arguments)
+def test_a_mistake_is_one_clear_line(arguments: tuple[str, ...], says: str) -> None:
+    failed = command(*arguments)
     assert failed.status == 1
     assert failed.stdout == ""
     assert failed.stderr.startswith("robot-node: ")
@@ -82,18 +82,18 @@ def test_who_closes_the_standard_input_just_answers_nothing() -> None:
     assert done.returncode == 1
 
 
-async def test_an_unknown_setting_stops_the_robot_at_start(tmp_path: Path) -> None:
+def test_an_unknown_setting_stops_the_robot_at_start(tmp_path: Path) -> None:
     file = tmp_path / "robot.toml"
     file.write_text("[camera]\nwitdh = 640\n")
-    failed = await robot_node("run", "--simulated", "--config", str(file))
+    failed = command("run", "--simulated", "--config", str(file))
     assert failed.status == 1
     assert f"settings file {file}: camera.witdh: there is no such setting" in failed.stderr
 
 
-async def test_a_tool_that_no_device_offers_stops_the_robot_at_start(tmp_path: Path) -> None:
+def test_a_tool_that_no_device_offers_stops_the_robot_at_start(tmp_path: Path) -> None:
     file = tmp_path / "robot.toml"
     file.write_text('[access]\nconfirm_tools = ["get_temperature"]\n')
-    failed = await robot_node("run", "--simulated", "--config", str(file))
+    failed = command("run", "--simulated", "--config", str(file))
     assert failed.status == 1
     (said,) = [line for line in failed.stderr.splitlines() if line.startswith("robot-node: ")]
     assert "access.confirm_tools: there is no tool 'get_temperature'; there are: control_camera" in said

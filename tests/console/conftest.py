@@ -35,7 +35,7 @@ SETTINGS = {
 
 @dataclass(frozen=True)
 class Site:
-    """A broker, a robot, the page and a browser, shared by the tests of a module.
+    """A broker, a robot, the page and a browser, shared by the tests of a process.
 
     Attributes:
         robot: A process of its own, with sound, whose camera sees real footage; it takes two viewers.
@@ -69,9 +69,16 @@ def footage() -> Footage:
     return Footage.of(clip_path())
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
-    """Everything that a visitor of the page needs."""
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    """Real Chromium: each visit has a profile of its own."""
+    async with chromium() as started:
+        yield started
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def site(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> AsyncIterator[Site]:
+    """Everything that a visitor of the page needs; a test leaves it as it was, but for the camera."""
     async with contextlib.AsyncExitStack() as stack:
         broker = await stack.enter_async_context(PrivateBroker(websocket_port=0))
         folder = tmp_path_factory.mktemp("robot")
@@ -82,10 +89,10 @@ async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
         await wait_until_online(broker)
         await eventually(lambda: "WebRTC connection" in robot.log, "signalling is up")
         address = await stack.enter_async_context(serving(Console(port=0, broker_url=websocket_url(broker))))
-        yield Site(robot, address, await stack.enter_async_context(chromium()))
+        yield Site(robot, address, browser)
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def page(site: Site, tmp_path: Path) -> AsyncIterator[ConsolePage]:
     """The page of a robot that is online and whose camera is off, ready for use."""
     await site.call("control_camera", {"enabled": False})

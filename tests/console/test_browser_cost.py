@@ -12,7 +12,7 @@ import pytest
 from tests.console.browser import visit
 from tests.console.conftest import Site
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 _LIMIT_BYTES = 300_000
 _CLICKS = 5

@@ -13,7 +13,7 @@ from robot_node.console.page import BUILT
 from tests.console.browser import ConsolePage, visit
 from tests.console.conftest import Site
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 _AXE = BUILT.parent / "node_modules" / "axe-core" / "axe.min.js"
 _RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]

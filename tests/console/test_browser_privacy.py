@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser
 
 from hw_mocks.platform import SimulatedPi, simulated_platform
@@ -16,10 +17,12 @@ from robot_node import daemon
 from robot_node.apps.private_broker import PrivateBroker
 from robot_node.console.server import Console
 from robot_node.settings.loading import load_settings
-from tests.console.browser import chromium, serving, visit
+from tests.console.browser import serving, visit
 from tests.console.conftest import websocket_url
 from tests.end_to_end.robot_process import SERVER_ID, SERVER_NAME
 from tests.waiting import DEADLINE_S
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 LED, SWITCH = 17, 27
 
@@ -38,14 +41,13 @@ class Robot:
         self.pi.gpio.drive(SWITCH, high=engaged)
 
 
-@pytest.fixture
-async def robot() -> AsyncIterator[Robot]:
+@pytest_asyncio.fixture(loop_scope="session")
+async def robot(browser: Browser) -> AsyncIterator[Robot]:
     """It may be seen."""
     pi = simulated_platform(scene="clock")
     async with (
         PrivateBroker(websocket_port=0) as broker,
         serving(Console(port=0, broker_url=websocket_url(broker))) as address,
-        chromium() as browser,
     ):
         settings = load_settings(
             None,

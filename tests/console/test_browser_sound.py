@@ -14,7 +14,7 @@ from tests.console.conftest import Site
 from tests.sound import loudest_hz
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 # What Chromium's fake microphone hears.
 _BEEP_HZ = 400

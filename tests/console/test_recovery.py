@@ -15,7 +15,7 @@ from tests.console.browser import ConsolePage, serving, visit
 from tests.console.conftest import Site, websocket_url
 from tests.end_to_end.footage import Footage
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 # Rules of mosquitto's plugin for dynamic security, with which it refuses subscriptions; access files only filter.
 _MAY = {"subscribe": False, "unsubscribe": True, "publishClientSend": True, "publishClientReceive": True}
