@@ -39,7 +39,7 @@ def command(
             status = int(ended.code or 0)
         else:
             status = 0
-    return CommandResult(status, *(stream.buffer.getvalue().decode() for stream in (stdout, stderr)))  # type: ignore[attr-defined]  # BytesIO
+    return CommandResult(status, *(stream.buffer.getvalue().decode() for stream in (stdout, stderr)))
 
 
 @contextlib.contextmanager

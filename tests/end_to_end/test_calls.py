@@ -8,9 +8,9 @@ from pathlib import Path
 from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mqtt import Broker, ConnectOptions, Incoming, Subscription, connect
 from robot_node.webrtc.signaling import Offer, Terminated
+from tests.end_to_end.agents import agent, status
 from tests.end_to_end.footage import Footage, clip_path
 from tests.end_to_end.robot_process import SERVER_ID, RobotProcess, wait_until_online
-from tests.end_to_end.test_whole_path import agent
 from tests.webrtc.media_backend import media_backend
 
 
@@ -39,9 +39,8 @@ async def test_an_agent_makes_the_robot_call_and_hang_up(
                 assert called.structured_content == {"call": "connecting", "call_error": ""}
                 await backend.answer(bare=True)
                 await asyncio.to_thread(footage.assert_plays, [await backend.frame() for _ in range(50)])
-                status = (await client.call_tool("get_status", {})).structured_content
-                assert status is not None
-                assert (status["call"], status["viewers"]) == ("connected", 0)
+                now = await status(client)
+                assert (now["call"], now["viewers"]) == ("connected", 0)
                 over = await client.call_tool("hang_up", {})
                 assert over.structured_content == {"call": "closed", "call_error": ""}
                 assert "hung up" in (await backend.receive(Terminated)).reason
@@ -55,7 +54,7 @@ async def test_a_robot_calls_at_start_and_a_killed_one_is_missed_at_once(broker:
     async with media_backend(Broker.from_url(broker.url)) as backend:
         await robot.start()
         try:
-            await backend.receive(Offer, within_s=30)
+            await backend.receive(Offer)
             assert backend.caller == f"{SERVER_ID}-dialer"
         finally:
             await robot.kill()
@@ -68,8 +67,6 @@ async def test_a_robot_does_not_call_unless_its_owner_allows_it(robot: RobotProc
         await connection.subscribe(Subscription("$webrtc/#"))
         async with agent(robot.broker) as client:
             assert not {"call_backend", "hang_up"} & {tool.name for tool in (await client.list_tools()).tools}
-            status = (await client.call_tool("get_status", {})).structured_content
-        assert status is not None
-        assert status["call"] == "disconnected"
+            assert (await status(client))["call"] == "disconnected"
         assert "dialer" not in robot.log.lower()
         assert heard.empty()

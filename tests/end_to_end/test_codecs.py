@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
+from tests.end_to_end.agents import agent
 from tests.end_to_end.footage import Footage
 from tests.end_to_end.plain_viewer import watching
 from tests.end_to_end.robot_process import RobotProcess
-from tests.end_to_end.test_whole_path import agent
 
 
 async def test_viewers_with_one_codec_each_see_the_clip_at_once(robot: RobotProcess, footage: Footage) -> None:

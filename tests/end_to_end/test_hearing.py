@@ -5,19 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
-from typing import Any
 
 from mcp import Client
-from mcp_types import TextResourceContents
 
 from robot_node.apps.private_broker import PrivateBroker
+from tests.end_to_end.agents import EVENTS, agent, events
 from tests.end_to_end.plain_viewer import watching
 from tests.end_to_end.robot_process import RobotProcess, plain_client, wait_until_online
-from tests.end_to_end.test_whole_path import agent
 from tests.speech.spoken import spoken_file
 from tests.waiting import DEADLINE_S
-
-EVENTS = "robot://events"
 
 
 async def test_an_agent_and_a_viewer_are_told_what_is_said_near_the_robot(
@@ -56,7 +52,4 @@ async def test_an_agent_and_a_viewer_are_told_what_is_said_near_the_robot(
 
 
 async def heard(client: Client) -> list[str]:
-    (content,) = (await client.read_resource(EVENTS)).contents
-    assert isinstance(content, TextResourceContents)
-    events: list[dict[str, Any]] = json.loads(content.text)["events"]
-    return [event["text"] for event in events if event["kind"] == "heard"]
+    return [event["text"] for event in await events(client) if event["kind"] == "heard"]

@@ -6,21 +6,20 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from mcp import Client
-from mcp_types import TextResourceContents
 
 from hw_mocks.platform import SimulatedPi, simulated_platform
 from robot_node import daemon
 from robot_node.apps.private_broker import PrivateBroker
 from robot_node.core.backoff import RestartPolicy
 from robot_node.errors import ServiceError
-from robot_node.mcp_mqtt.client import mqtt_transport
-from robot_node.mqtt import Broker
 from robot_node.settings.loading import load_settings
+from tests.end_to_end.agents import agent, events, status
 from tests.end_to_end.plain_viewer import watching
 from tests.end_to_end.robot_process import (
     PRESENCE,
@@ -59,26 +58,6 @@ async def a_robot(
         await asyncio.wait([task])
 
 
-@contextlib.asynccontextmanager
-async def an_agent(broker: PrivateBroker) -> AsyncIterator[Client]:
-    transport = mqtt_transport(Broker.from_url(broker.url), SERVER_ID, SERVER_NAME)
-    async with asyncio.timeout(2 * DEADLINE_S), Client(transport) as client:
-        yield client
-
-
-async def status(client: Client) -> dict[str, Any]:
-    found = (await client.call_tool("get_status", {})).structured_content
-    assert isinstance(found, dict)
-    return found
-
-
-async def events(client: Client) -> list[dict[str, Any]]:
-    (content,) = (await client.read_resource("robot://events")).contents
-    assert isinstance(content, TextResourceContents)
-    found: list[dict[str, Any]] = json.loads(content.text)["events"]
-    return found
-
-
 async def told(client: Client) -> list[tuple[str, str]]:
     """Kind and text of the events."""
     return [(event["kind"], event["text"]) for event in await events(client)]
@@ -95,17 +74,17 @@ async def test_a_service_that_crashes_is_told_to_agents_and_everything_else_goes
 
     async with a_robot(broker, simulated_platform(scene="clock"), beside={"clockwork": clockwork}):
         await wait_until_online(broker)
-        async with an_agent(broker) as agent:
+        async with agent(broker) as client:
             await begun.wait()
             begun.clear()
-            assert (await status(agent))["faults"] == {}
+            assert (await status(client))["faults"] == {}
             crash.set()
             await begun.wait()  # again
             fault = "The service clockwork crashed: RuntimeError: the spring broke."
-            assert (await status(agent))["faults"] == {"clockwork": fault}
-            assert ("fault", fault) in await told(agent)
-            await agent.call_tool("change_emotion", {"emotion": "happy"})
-            assert (await status(agent))["emotion"] == "happy"
+            assert (await status(client))["faults"] == {"clockwork": fault}
+            assert ("fault", fault) in await told(client)
+            await client.call_tool("change_emotion", {"emotion": "happy"})
+            assert (await status(client))["emotion"] == "happy"
 
 
 async def test_an_mcp_service_that_crashes_takes_its_presence_back_and_comes_again(broker: PrivateBroker) -> None:
@@ -121,11 +100,11 @@ async def test_an_mcp_service_that_crashes_takes_its_presence_back_and_comes_aga
         async with a_robot(broker, simulated_platform(scene="clock"), on_online=crash_once):
             seen = [bool((await anext(aiter(watcher.messages))).payload) for _ in range(3)]
             assert seen == [True, False, True]
-            async with an_agent(broker) as agent:
-                now = await status(agent)
+            async with agent(broker) as client:
+                now = await status(client)
                 assert now["faults"] == {"MCP": "The service MCP crashed: RuntimeError: in the middle of MCP."}
                 assert ("link", "The connection to the broker is lost: The MCP service crashed: ExceptionGroup.") in (
-                    await told(agent)
+                    await told(client)
                 )
 
 
@@ -153,9 +132,9 @@ async def test_a_camera_that_was_on_before_a_restart_comes_back_only_where_its_o
     kept.write_text('{"version": 1, "camera": true}')
     settings = {"camera": {"on_after_restart": on_after_restart}}
     pi = simulated_platform(scene="clock")
-    async with a_robot(broker, pi, settings, state_file=kept), an_agent(broker) as agent:
+    async with a_robot(broker, pi, settings, state_file=kept), agent(broker) as client:
         await eventually(lambda: pi.sensor.capturing or not on_after_restart, "the camera is on again")
-        assert (await status(agent))["camera"] in ({"starting", "on"} if on_after_restart else {"off"})
+        assert (await status(client))["camera"] in ({"starting", "on"} if on_after_restart else {"off"})
         assert pi.sensor.capturing is on_after_restart
 
 
@@ -169,16 +148,16 @@ async def test_what_somebody_chose_survives_a_power_cut(broker: PrivateBroker, t
     await robot.start()
     try:
         await wait_until_online(broker)
-        async with an_agent(broker) as agent:
-            await agent.call_tool("change_emotion", {"emotion": "happy"})
-            await agent.call_tool("control_volume", {"volume": 30, "muted": True})
-            await agent.call_tool("control_camera", {"enabled": False})
+        async with agent(broker) as client:
+            await client.call_tool("change_emotion", {"emotion": "happy"})
+            await client.call_tool("control_volume", {"volume": 30, "muted": True})
+            await client.call_tool("control_camera", {"enabled": False})
             await eventually(lambda: camera_is_off_in(tmp_path / "state.json"), "that is written down")
         await robot.kill()
         await robot.start()
         await wait_until_online(broker)
-        async with an_agent(broker) as agent:
-            now = await status(agent)
+        async with agent(broker) as client:
+            now = await status(client)
         chosen = {"emotion": "happy", "volume": 30, "muted": True, "camera": "off"}
         assert {name: now[name] for name in chosen} == chosen
         assert "The camera stays off, although camera.on_at_start is set" in robot.log
@@ -197,16 +176,20 @@ async def test_a_viewer_stays_in_its_session_while_the_camera_is_restarted(broke
     async with a_robot(broker, pi, {"camera": camera}, on_online=online.set):
         async with asyncio.timeout(DEADLINE_S):
             await online.wait()
-        async with an_agent(broker) as agent, watching(broker, "viewer-1") as viewer:
+        async with agent(broker) as client, watching(broker, "viewer-1") as viewer:
             await viewer.frames(5)
             pi.sensor.stalled = True
-            while (await status(agent))["camera"] == "on":
-                await asyncio.sleep(0.05)
+            await eventually(partial(camera_is, client, on=False), "an agent sees that it does not work")
             await viewer.quiet()
             pi.sensor.stalled = False
             await viewer.frames(5)
             assert (viewer.connection_state, viewer.terminated) == ("connected", "")
-            while ("recovered", "The camera works again.") not in await told(agent):
-                await asyncio.sleep(0.05)
-            now = await status(agent)
+            await eventually(partial(camera_is, client, on=True), "an agent sees that it works")
+            assert ("recovered", "The camera works again.") in await told(client)
+            now = await status(client)
             assert (now["camera"], now["camera_error"], now["viewers"]) == ("on", "", 1)
+
+
+async def camera_is(client: Client, *, on: bool) -> bool:
+    """What an agent is told of the camera."""
+    return ((await status(client))["camera"] == "on") is on

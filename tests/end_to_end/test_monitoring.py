@@ -26,9 +26,10 @@ from robot_node.core.backoff import RestartPolicy
 from robot_node.core.counters import Link
 from robot_node.robot.monitoring.figures import Figures
 from tests.end_to_end import test_two_users as two_users
+from tests.end_to_end.agents import agent, status
 from tests.end_to_end.plain_viewer import watching
 from tests.end_to_end.robot_process import SERVER_ID, RobotProcess, is_retained, plain_client, wait_until_online
-from tests.end_to_end.test_keeping_going import a_robot, an_agent, status
+from tests.end_to_end.test_keeping_going import a_robot
 from tests.mcp_mqtt.packets import Publish
 from tests.mcp_mqtt.peers import raw_peer
 from tests.mcp_mqtt.raw_socket import raw_socket
@@ -86,10 +87,8 @@ class Scraper:
 
 async def logged(caplog: pytest.LogCaptureFixture, pattern: str) -> str:
     """Wait until the robot, in this process, has logged it; returns the pattern's group."""
-    async with asyncio.timeout(DEADLINE_S):
-        while (found := re.search(pattern, caplog.text)) is None:
-            await asyncio.sleep(0.05)
-    return found[1]
+    await eventually(lambda: re.search(pattern, caplog.text), f"{pattern} in the log")
+    return str(re.findall(pattern, caplog.text)[0])
 
 
 @contextlib.asynccontextmanager
@@ -106,11 +105,11 @@ async def test_prometheus_sees_what_agents_and_viewers_do_and_how_the_hardware_i
 ) -> None:
     pi = simulated_platform(scene="clock")
     pi.computer.temperature_c, pi.computer.throttled = 81.5, 0x10004
-    async with a_scraped_robot(broker, pi, caplog) as prometheus, an_agent(broker) as agent:
-        await agent.call_tool("take_photo", {})  # an error: the camera is off
-        await agent.call_tool("control_camera", {"enabled": True})
-        await agent.call_tool("take_photo", {})
-        await agent.call_tool("there_is_no_such_tool", {})
+    async with a_scraped_robot(broker, pi, caplog) as prometheus, agent(broker) as client:
+        await client.call_tool("take_photo", {})  # an error: the camera is off
+        await client.call_tool("control_camera", {"enabled": True})
+        await client.call_tool("take_photo", {})
+        await client.call_tool("there_is_no_such_tool", {})
         async with watching(broker, "viewer-1") as viewer:
             await viewer.frames(10)
             during = await prometheus.until(lambda now: (value(now, "robot_node_webrtc_round_trip_seconds") or 0) > 0)
@@ -205,11 +204,11 @@ async def test_a_port_that_is_taken_is_told_and_tried_again(
         metrics = {"metrics": {"enabled": True, "port": taken.getsockname()[1]}}
         async with a_robot(broker, simulated_platform(scene="clock"), metrics, restarts=soon):
             await wait_until_online(broker)
-            async with an_agent(broker) as agent:
+            async with agent(broker) as client:
                 reason = await logged(caplog, r"The service metrics does not work: (.*) It is tried again")
                 assert "Address already in use" in reason
                 assert "[metrics]" in reason
-                assert reason in (await status(agent))["faults"]["metrics"]
+                assert reason in (await status(client))["faults"]["metrics"]
                 taken.close()
                 await Scraper(await logged(caplog, r"Metrics at (\S+)")).scrape()
 
@@ -303,9 +302,9 @@ async def test_home_assistant_sees_each_change(broker: PrivateBroker) -> None:
     async with a_robot(broker, pi, {"home_assistant": {"enabled": True}}):
         at_first = json.loads((await message_on(broker, STATE)).payload)
         assert at_first == {"camera": "off", "emotion": "neutral", "viewers": 0, "faults": []}
-        async with an_agent(broker) as agent:
-            await agent.call_tool("change_emotion", {"emotion": "happy"})
-            await agent.call_tool("control_camera", {"enabled": True})
+        async with agent(broker) as client:
+            await client.call_tool("change_emotion", {"emotion": "happy"})
+            await client.call_tool("control_camera", {"enabled": True})
         await message_on(broker, STATE, lambda state: (state["camera"], state["emotion"]) == ("on", "happy"))
         pi.oled.unplug()
         await message_on(broker, STATE, lambda state: state["faults"] == ["display"])
@@ -324,12 +323,12 @@ async def test_home_assistant_forgets_a_robot_that_is_taken_out(broker: PrivateB
 
 
 async def test_without_being_asked_a_robot_tells_nothing(broker: PrivateBroker) -> None:
-    async with plain_client(broker, "listener") as client, asyncio.timeout(2 * DEADLINE_S):
-        await client.subscribe("#")
-        async with a_robot(broker, simulated_platform(scene="clock")), an_agent(broker) as agent:
-            await agent.call_tool("change_emotion", {"emotion": "happy"})
-            await client.publish("tests/marker", b"")
-            assert (await anext(aiter(client.messages))).topic.value == "tests/marker"
+    async with plain_client(broker, "listener") as listener, asyncio.timeout(2 * DEADLINE_S):
+        await listener.subscribe("#")
+        async with a_robot(broker, simulated_platform(scene="clock")), agent(broker) as client:
+            await client.call_tool("change_emotion", {"emotion": "happy"})
+            await listener.publish("tests/marker", b"")
+            assert (await anext(aiter(listener.messages))).topic.value == "tests/marker"
 
 
 async def test_with_the_rules_that_we_ship_a_monitor_and_home_assistant_hear_and_others_do_not(tmp_path: Path) -> None:

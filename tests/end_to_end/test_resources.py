@@ -3,46 +3,37 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 import signal
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+import pytest_asyncio
 from mcp import Client
 from mcp.client.subscriptions import Subscription
 from mcp.shared.subscriptions import ResourceUpdated
-from mcp_types import TextResourceContents
 
 from robot_node.apps.private_broker import PrivateBroker
-from robot_node.mcp_mqtt.client import mqtt_transport
-from robot_node.mqtt import Broker
+from tests.end_to_end.agents import EVENTS, agent, events
+from tests.end_to_end.conftest import running
 from tests.end_to_end.plain_viewer import watching
 from tests.end_to_end.robot_process import (
-    SERVER_ID,
-    SERVER_NAME,
     RobotProcess,
     environment,
-    robot_node,
     wait_until_online,
 )
 from tests.waiting import DEADLINE_S
 
-EVENTS = "robot://events"
 GUIDE = Path(__file__).parents[2] / "docs" / "resources.md"
 
 
-def agent(broker: PrivateBroker, client_id: str) -> Client:
-    return Client(mqtt_transport(Broker.from_url(broker.url), SERVER_ID, SERVER_NAME, client_id=client_id))
-
-
-async def events(client: Client, after: int = 0) -> list[dict[str, Any]]:
-    (content,) = (await client.read_resource(f"{EVENTS}?after={after}")).contents
-    assert isinstance(content, TextResourceContents)
-    found: list[dict[str, Any]] = json.loads(content.text)["events"]
-    return found
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def robot(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RobotProcess]:
+    """A young robot: it still remembers its start."""
+    async with PrivateBroker() as broker, running(broker, tmp_path_factory.mktemp("robot")) as robot:
+        yield robot
 
 
 async def until_told(client: Client, updates: Subscription, text: str) -> None:
@@ -54,7 +45,7 @@ async def until_told(client: Client, updates: Subscription, text: str) -> None:
 
 
 async def test_an_agent_follows_what_happens(robot: RobotProcess) -> None:
-    async with agent(robot.broker, "follower") as client, agent(robot.broker, "mover") as mover:
+    async with agent(robot.broker, client_id="follower") as client, agent(robot.broker, client_id="mover") as mover:
         async with client.listen(resource_subscriptions=[EVENTS]) as updates:
             (first, *_) = await events(client)
             assert (first["sequence"], first["text"]) == (1, "The robot has started.")
@@ -74,13 +65,12 @@ async def test_an_agent_follows_what_happens(robot: RobotProcess) -> None:
         ]
 
 
-@pytest.mark.own_broker
 async def test_a_broker_that_was_lost_is_told_afterwards(robot: RobotProcess) -> None:
     robot.broker.signal(signal.SIGKILL)
     await robot.broker.stop()
     await robot.broker.start()
     await wait_until_online(robot.broker)
-    async with agent(robot.broker, "follower") as client:
+    async with agent(robot.broker, client_id="follower") as client:
         links = [event["text"] for event in await events(client) if "broker" in event["text"]]
         assert links[0] == links[-1] == "Connected to the broker: agents can reach the robot."
         assert links[1].startswith("The connection to the broker is lost: ")
@@ -96,10 +86,10 @@ async def test_the_example_of_the_guide_prints_what_happens(robot: RobotProcess)
     )
     try:
         assert process.stdout is not None
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(DEADLINE_S):
             assert "The robot has started." in (await process.stdout.readline()).decode()
-            moved = await robot_node("call", SERVER_ID, "change_emotion", '{"emotion": "happy"}', broker=robot.broker)
-            assert moved.status == 0, moved.stderr
+            async with agent(robot.broker) as client:
+                await client.call_tool("change_emotion", {"emotion": "happy"})
             while b"The face shows happy." not in (line := await process.stdout.readline()):
                 assert line, "the example has ended"
     finally:

@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mqtt import Broker
+from tests.end_to_end.agents import agent, status
 from tests.end_to_end.robot_process import SERVER_ID, RobotProcess, wait_until_online
-from tests.end_to_end.test_voice import status
-from tests.end_to_end.test_whole_path import agent
 from tests.sound import loudest_hz
 from tests.waiting import eventually
 from tests.webrtc.peer import peer
@@ -24,15 +24,16 @@ _SOUND = {
 }
 
 
-@pytest.fixture
-async def robot_with_sound(broker: PrivateBroker, tmp_path: Path) -> AsyncIterator[RobotProcess]:
-    running = RobotProcess(broker, tmp_path, settings=_SOUND)
-    await running.start()
-    try:
-        await wait_until_online(broker)
-        yield running
-    finally:
-        await running.kill()
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def robot_with_sound(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RobotProcess]:
+    async with PrivateBroker() as broker:
+        running = RobotProcess(broker, tmp_path_factory.mktemp("robot"), settings=_SOUND)
+        await running.start()
+        try:
+            await wait_until_online(broker)
+            yield running
+        finally:
+            await running.kill()
 
 
 async def test_a_viewer_hears_the_microphone_which_is_shown_as_open_until_it_leaves(
@@ -49,7 +50,6 @@ async def test_a_viewer_hears_the_microphone_which_is_shown_as_open_until_it_lea
             return not (await status(client))["microphone_on"]
 
         await eventually(is_closed, "the microphone is closed")
-    assert await robot_with_sound.stop() == 0
 
 
 async def test_an_agent_sets_the_volume_that_the_settings_began_with(robot_with_sound: RobotProcess) -> None:

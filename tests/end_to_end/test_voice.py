@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import av
 import numpy as np
@@ -26,8 +25,8 @@ from robot_node.webrtc.messages import (
     messages_topic,
     parse_message,
 )
+from tests.end_to_end.agents import agent, status, structured
 from tests.end_to_end.robot_process import SERVER_ID, RobotProcess, wait_until_online
-from tests.end_to_end.test_whole_path import agent
 from tests.waiting import eventually
 from tests.webrtc.media_backend import media_backend
 from tests.webrtc.peer import peer
@@ -95,14 +94,7 @@ class Ear:
 
 
 async def say(client: Client, text: str, **arguments: object) -> str:
-    result = await client.call_tool("say", {"text": text, **arguments})
-    assert not result.is_error, result.content
-    assert result.structured_content is not None
-    return str(result.structured_content["task_id"])
-
-
-async def status(client: Client) -> dict[str, Any]:
-    return (await client.call_tool("get_status", {})).structured_content or {}
+    return str((await structured(client, "say", text=text, **arguments))["task_id"])
 
 
 async def test_a_viewer_hears_what_an_agent_says_and_reads_along(broker: PrivateBroker, tmp_path: Path) -> None:
@@ -137,9 +129,10 @@ async def test_a_viewer_hears_what_an_agent_says_and_reads_along(broker: Private
 
 
 async def until_status(client: Client, **expected: object) -> None:
-    async with asyncio.timeout(45):
-        while not expected.items() <= (await status(client)).items():
-            await asyncio.sleep(0.05)
+    async def as_expected() -> bool:
+        return expected.items() <= (await status(client)).items()
+
+    await eventually(as_expected, str(expected))
 
 
 async def test_the_backend_of_a_call_hears_and_reads_it_too(broker: PrivateBroker, tmp_path: Path) -> None:
@@ -153,7 +146,7 @@ async def test_the_backend_of_a_call_hears_and_reads_it_too(broker: PrivateBroke
         await until_status(client, speaking=True)
         await until_status(client, speaking=False)
         await client.call_tool("call_backend", {})
-        await backend.answer(within_s=30)
+        await backend.answer()
         await until_status(client, call="connected")
         assert reader.messages == []
         ear = Ear(next(t.receiver.track for t in backend.rtc.getTransceivers() if t.kind == "audio"))

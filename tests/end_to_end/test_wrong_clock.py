@@ -6,9 +6,9 @@ import asyncio
 from pathlib import Path
 
 from robot_node.apps.private_broker import PrivateBroker
+from tests.end_to_end.agents import agent, events, status
 from tests.end_to_end.plain_viewer import watching
 from tests.end_to_end.robot_process import SERVER_ID, RobotProcess, wait_until_online
-from tests.end_to_end.test_keeping_going import an_agent, events, status
 from tests.waiting import DEADLINE_S
 
 YEARS = 365
@@ -43,18 +43,18 @@ async def test_a_clock_that_jumps_by_years_costs_nobody_anything(broker: Private
     await robot.start()
     try:
         await wait_until_online(broker)
-        async with an_agent(broker) as agent, watching(broker, "viewer-1") as viewer:
+        async with agent(broker) as client, watching(broker, "viewer-1") as viewer:
             await viewer.frames(5)
-            uptime = (await status(agent))["uptime_s"]
+            uptime = (await status(client))["uptime_s"]
             for number, days in enumerate((0, 10 * YEARS, -20 * YEARS, 0)):
                 await asyncio.to_thread(jump, days)
                 emotion = ("happy", "sad")[number % 2]
-                await agent.call_tool("change_emotion", {"emotion": emotion})
+                await client.call_tool("change_emotion", {"emotion": emotion})
                 await viewer.frames(30)  # two seconds: whatever looks at the clock has done so by now
-                now = await status(agent)
+                now = await status(client)
                 assert (now["emotion"], now["viewers"], now["faults"]) == (emotion, 1, {})
                 assert uptime <= now["uptime_s"] < uptime + 10 * DEADLINE_S
-            years = {int(event["time"][:4]) for event in await events(agent)}
+            years = {int(event["time"][:4]) for event in await events(client)}
             assert max(years) - min(years) > 40, "its clock did jump"
         assert broker.log.count(f"as {SERVER_ID} (") == 1, "it was never away"
         assert "Traceback" not in robot.log
