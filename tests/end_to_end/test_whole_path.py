@@ -273,7 +273,7 @@ def test_a_missing_robot_is_one_clear_line(broker: PrivateBroker) -> None:
     missing = command("call", "nobody", "get_status", broker=broker)
     assert missing.status == 1
     assert missing.stderr == (
-        f"robot-node: No robot nobody is online at mqtt://127.0.0.1:{broker.port}. Online now: nobody.\n"
+        f"robot-node: No robot nobody is online at mqtt://127.0.0.1:{broker.port}. Online now: none.\n"
     )
     empty = command("robots", "--json", broker=broker)
     assert (empty.status, json.loads(empty.stdout)) == (0, [])
