@@ -143,6 +143,10 @@ class DialerSettings(Section):
     retry_maximum_s: Annotated[float, Field(gt=0, le=600)] = 30.0
     max_attempts: Annotated[int, Field(ge=0, le=10_000)] = 0
 
+    def backoff(self) -> Backoff:
+        """New delays between attempts to call."""
+        return Backoff(initial_s=self.retry_initial_s, maximum_s=self.retry_maximum_s)
+
 
 class ConsoleSettings(Section):
     """The web page, served by the robot itself."""

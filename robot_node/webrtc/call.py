@@ -9,17 +9,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 
-from aiortc import RTCIceServer, RTCRtpSender, RTCSessionDescription
+from aiortc import RTCRtpSender, RTCSessionDescription
 
 from robot_node.core.mixer import Input
 from robot_node.errors import SignalingError
+from robot_node.settings.root import WebRtcSettings
 from robot_node.webrtc import aiortc_hooks
 from robot_node.webrtc.audio import PeerSound, Sound
 from robot_node.webrtc.broadcast import Broadcast
 from robot_node.webrtc.call_control import CallCause, CallEnd
-from robot_node.webrtc.negotiation import VideoCodec, prefer_with_retransmission, video_codec_for
+from robot_node.webrtc.negotiation import VideoCodec, ice_server, prefer_with_retransmission, video_codec_for
 from robot_node.webrtc.peer_connection import Lifetime, PeerConnection, log_steps, until_vanished
 from robot_node.webrtc.signaling import Answer, Candidate, Message, Offer, Terminated, strip_candidates
 from robot_node.webrtc.tracks import BroadcastTrack
@@ -35,19 +35,6 @@ _DIRECTIONS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class CallLimits:
-    """How long a call waits, in seconds.
-
-    Attributes:
-        answer_s: For the answer to the offer (one signalling step).
-        connect_s: For media to flow, after the answer.
-    """
-
-    answer_s: float = 5.0
-    connect_s: float = 15.0
-
-
 class Call:
     """A call to a media backend.
 
@@ -57,9 +44,8 @@ class Call:
         on_connected: Called once, when media can flow.
         vp8: Where the video for a backend without H.264 comes from; None when such a backend cannot be called.
         sound: What the backend hears, and what plays it; None without sound.
-        ice_servers: STUN and TURN servers; none means that only the robot's own addresses are offered.
-        addresses: The robot's own addresses to use; none means all but loopback.
-        limits: How long to wait for what.
+        settings: ICE servers, addresses and time limit of the connection.
+        answer_timeout_s: Seconds within which the backend must answer the offer.
     """
 
     def __init__(
@@ -70,16 +56,15 @@ class Call:
         on_connected: Callable[[], None],
         vp8: Broadcast | None = None,
         sound: Sound | None = None,
-        ice_servers: Sequence[RTCIceServer] = (),
-        addresses: Sequence[str] = (),
-        limits: CallLimits | None = None,
+        settings: WebRtcSettings,
+        answer_timeout_s: float,
     ) -> None:
         self._send = send
         self._on_connected = on_connected
-        self._addresses = addresses
-        self._limits = limits or CallLimits()
+        self._settings = settings
+        self._answer_timeout_s = answer_timeout_s
         self._loop = asyncio.get_running_loop()
-        self._connection = PeerConnection(ice_servers)
+        self._connection = PeerConnection([ice_server(url) for url in settings.ice_servers])
         self._life: Lifetime[CallEnd] = Lifetime()
         self._trickle = Trickle(self._connection, send=send, spawn=self._life.spawn)
         self._track = BroadcastTrack(broadcast)
@@ -136,11 +121,11 @@ class Call:
                 logger.debug("The offer is sent")
                 self._send(offer)
                 self._trickle.send_late(offer.sdp)
-            await self._life.wait_for(self._answer, self._limits.answer_s)
+            await self._life.wait_for(self._answer, self._answer_timeout_s)
             if self._life.over:
                 return
             if not self._answer.done():
-                text = f"The backend did not answer within {self._limits.answer_s:g} s."
+                text = f"The backend did not answer within {self._answer_timeout_s:g} s."
                 self.end(CallCause.NOT_ANSWERED, text)
                 return
             logger.debug("The answer has come")
@@ -156,7 +141,7 @@ class Call:
         prefer_with_retransmission(transceiver, *codecs)
         self._sound.offer(self._connection)
         log_steps(self._connection, transceiver.sender)
-        return Offer(await self._trickle.describe(self._addresses))
+        return Offer(await self._trickle.describe(self._settings.addresses))
 
     async def _accept(self, answer: Answer) -> None:
         if "a=fingerprint:" not in answer.sdp:
@@ -182,9 +167,11 @@ class Call:
         self._life.spawn(self._sound.play_received(), "call sound")
 
     async def _limit_connecting(self) -> None:
-        await asyncio.sleep(self._limits.connect_s)
+        await asyncio.sleep(self._settings.connect_timeout_s)
         if self._connected_at is None:
-            self.end(CallCause.NOT_CONNECTED, f"No connection came about within {self._limits.connect_s:g} s.")
+            self.end(
+                CallCause.NOT_CONNECTED, f"No connection came about within {self._settings.connect_timeout_s:g} s."
+            )
 
     async def _watch(self, sender: RTCRtpSender) -> None:
         await until_vanished(sender)

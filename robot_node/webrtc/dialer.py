@@ -12,8 +12,6 @@ import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from aiortc import RTCIceServer
-
 from robot_node.core.counters import Counters
 from robot_node.core.log_context import in_session, new_session
 from robot_node.core.state import CallState
@@ -33,10 +31,10 @@ from robot_node.mqtt import (
 from robot_node.settings.root import DialerSettings, WebRtcSettings
 from robot_node.webrtc.audio import Sound
 from robot_node.webrtc.broadcast import Broadcast
-from robot_node.webrtc.call import Call, CallLimits
+from robot_node.webrtc.call import Call
 from robot_node.webrtc.call_control import CallCause, CallControl, CallEnd
+from robot_node.webrtc.ice_servers import parse_ice_server
 from robot_node.webrtc.messages import Announcements, BackendMessage, encode_message, messages_topic, parse_message
-from robot_node.webrtc.negotiation import ice_server
 from robot_node.webrtc.outbox import Outbox
 from robot_node.webrtc.signaling import (
     MAX_MESSAGE_BYTES,
@@ -102,9 +100,10 @@ async def dial(
         will=Will(outgoing, encode(Terminated("The robot has lost its connection."))),
         max_packet_bytes=MAX_MESSAGE_BYTES + _PACKET_OVERHEAD_BYTES,
     )
-    backoff = backoff or Backoff(initial_s=settings.retry_initial_s, maximum_s=settings.retry_maximum_s)
+    backoff = backoff or settings.backoff()
     webrtc = webrtc or WebRtcSettings()
-    ice_servers = [ice_server(url) for url in webrtc.ice_servers]
+    for url in webrtc.ice_servers:
+        parse_ice_server(url)
     broadcast, vp8, sound = await streams.video(), await streams.vp8(), await streams.sound()
 
     def receive(incoming: Incoming) -> None:
@@ -141,7 +140,6 @@ async def dial(
             vp8=vp8,
             sound=sound,
             client_id=client_id,
-            ice_servers=ice_servers,
             webrtc=webrtc,
             counters=counters or Counters(),
             group=group,
@@ -174,7 +172,6 @@ class _Dialer:
         vp8: Broadcast | None,
         sound: Sound,
         client_id: str,
-        ice_servers: list[RTCIceServer],
         webrtc: WebRtcSettings,
         counters: Counters,
         group: asyncio.TaskGroup,
@@ -186,7 +183,6 @@ class _Dialer:
         self._sound = sound
         self._settings = settings
         self._webrtc = webrtc
-        self._ice_servers = ice_servers
         self._counters = counters
         self._control = control
         self._backoff = backoff
@@ -250,9 +246,8 @@ class _Dialer:
             on_connected=self._connected,
             vp8=self._vp8,
             sound=self._sound,
-            ice_servers=self._ice_servers,
-            addresses=self._webrtc.addresses,
-            limits=CallLimits(self._settings.answer_timeout_s, self._webrtc.connect_timeout_s),
+            settings=self._webrtc,
+            answer_timeout_s=self._settings.answer_timeout_s,
         )
         self._log_name = new_session("call", self._settings.backend)
         with in_session(self._log_name):

@@ -58,11 +58,9 @@ async def load_media_stack(streams: Streams, settings: WebRtcSettings, state: Ro
         NotReadyError: it cannot be loaded.
     """
     await load_module("session")
-    from robot_node.webrtc.negotiation import ice_server  # noqa: PLC0415  # loaded by now, in a thread
     from robot_node.webrtc.session import Session  # noqa: PLC0415  # loaded by now, in a thread
 
     broadcast, vp8, sound = await streams.video(), await streams.vp8(), await streams.sound()
-    ice_servers = [ice_server(url) for url in settings.ice_servers]
 
     def open_session(
         offer: Offer, *, client_id: str, send: Callable[[Message], None], on_connected: Callable[[], None]
@@ -76,9 +74,7 @@ async def load_media_stack(streams: Streams, settings: WebRtcSettings, state: Ro
             vp8=vp8,
             sound=sound,
             state=state,
-            ice_servers=ice_servers,
-            addresses=settings.addresses,
-            connect_timeout_s=settings.connect_timeout_s,
+            settings=settings,
         )
 
     return open_session

@@ -9,19 +9,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-from aiortc import RTCDataChannel, RTCIceServer, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
+from aiortc import RTCDataChannel, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
 from aiortc.exceptions import OperationError
 from aiortc.stats import RTCOutboundRtpStreamStats, RTCRemoteInboundRtpStreamStats
 
 from robot_node.core.mixer import Input
 from robot_node.core.state import RobotState
 from robot_node.errors import SignalingError
+from robot_node.settings.root import WebRtcSettings
 from robot_node.webrtc import aiortc_hooks, status_channel
 from robot_node.webrtc.audio import PeerSound, Sound
 from robot_node.webrtc.broadcast import Broadcast
-from robot_node.webrtc.negotiation import VideoCodec, prefer_with_retransmission, video_codec_for
+from robot_node.webrtc.negotiation import VideoCodec, ice_server, prefer_with_retransmission, video_codec_for
 from robot_node.webrtc.peer_connection import Lifetime, PeerConnection, log_steps, until_vanished
 from robot_node.webrtc.signaling import Answer, Candidate, Message, Offer, strip_candidates
 from robot_node.webrtc.stats import Cause, SessionEnd, SessionStats
@@ -45,9 +46,7 @@ class Session:
         vp8: Where the frames for a viewer without H.264 come from; None when such a viewer is refused.
         sound: What the viewer hears, and what plays it; None without sound.
         state: What the viewer is told on its data channel ``status``; None leaves such a channel silent.
-        ice_servers: STUN and TURN servers; none means that only the robot's own addresses are offered.
-        addresses: The robot's own addresses to use; none means all but loopback.
-        connect_timeout_s: A session that is not connected after this time is closed.
+        settings: ICE servers, addresses and time limit of the connection.
     """
 
     def __init__(
@@ -61,17 +60,14 @@ class Session:
         vp8: Broadcast | None = None,
         sound: Sound | None = None,
         state: RobotState | None = None,
-        ice_servers: Sequence[RTCIceServer] = (),
-        addresses: Sequence[str] = (),
-        connect_timeout_s: float = 15.0,
+        settings: WebRtcSettings,
     ) -> None:
         self._offer = offer
         self._send = send
         self._on_connected = on_connected
         self._client_id = client_id
-        self._addresses = addresses
-        self._connect_timeout_s = connect_timeout_s
-        self._connection = PeerConnection(ice_servers)
+        self._settings = settings
+        self._connection = PeerConnection([ice_server(url) for url in settings.ice_servers])
         self._life: Lifetime[SessionEnd] = Lifetime()
         self._trickle = Trickle(self._connection, send=send, spawn=self._life.spawn)
         self._codec = VideoCodec.H264 if vp8 is None else video_codec_for(offer.sdp)
@@ -123,7 +119,7 @@ class Session:
         """Answer the offer, stream, and return how it ended, with everything closed."""
         self._connection.on("connectionstatechange", self._connection_state_changed)
         self._connection.on("datachannel", self._data_channel_opened)
-        give_up = asyncio.get_running_loop().call_later(self._connect_timeout_s, self._give_up)
+        give_up = asyncio.get_running_loop().call_later(self._settings.connect_timeout_s, self._give_up)
         try:
             return await self._life.run(self._negotiate())
         finally:
@@ -134,7 +130,7 @@ class Session:
 
     def _give_up(self) -> None:
         if not self._connected:
-            self.end(Cause.NOT_CONNECTED, f"No connection came about within {self._connect_timeout_s:g} s.")
+            self.end(Cause.NOT_CONNECTED, f"No connection came about within {self._settings.connect_timeout_s:g} s.")
 
     async def _negotiate(self) -> None:
         try:
@@ -164,7 +160,7 @@ class Session:
                 # What nobody here consumes must not be received: aiortc would decode and queue it without bound.
                 other.direction = "inactive"
         log_steps(connection, transceiver.sender)
-        answer = await self._trickle.describe(self._addresses)
+        answer = await self._trickle.describe(self._settings.addresses)
         if transceiver.currentDirection != "sendonly":
             raise SignalingError("The offer does not ask to receive video.", remedy="Offer to receive video.")
         if "a=candidate:" not in answer and not self._trickle.more_to_come:

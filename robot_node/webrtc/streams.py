@@ -62,13 +62,7 @@ class Streams:
         video = await asyncio.to_thread(importlib.import_module, "robot_node.webrtc.broadcast")
         vp8 = await asyncio.to_thread(importlib.import_module, "robot_node.webrtc.vp8")
         if self._vp8 is None and self._pictures is not None and vp8.can_encode_vp8():
-            camera = self._camera_settings
-            source = vp8.Vp8Source(
-                self._pictures,
-                bitrate=camera.bitrate,
-                frame_rate=camera.frame_rate,
-                keyframe_interval_s=camera.keyframe_interval_s,
-            )
+            source = vp8.Vp8Source(self._pictures, self._camera_settings)
             self._vp8 = video.Broadcast(source, asyncio.get_running_loop(), bitrate=self._bitrate)
         return self._vp8
 

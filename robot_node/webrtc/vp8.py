@@ -13,6 +13,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType
 
 from robot_node.core.media import EncodedFrame, FrameSink, RawFrame, RawVideoSource
+from robot_node.settings.devices import CameraSettings
 
 logger = logging.getLogger(__name__)
 
@@ -36,13 +37,12 @@ class Vp8Encoder:
     """libvpx for live use. Blocks while it encodes: not for the event loop.
 
     Args:
-        frame_rate: Frames per second that the camera gives.
-        keyframe_interval_s: Longest time between keyframes, in seconds.
+        settings: Frame rate and keyframe interval.
     """
 
-    def __init__(self, *, frame_rate: int, keyframe_interval_s: float) -> None:
-        self._frame_rate = frame_rate
-        self._gop_frames = max(1, round(frame_rate * keyframe_interval_s))
+    def __init__(self, settings: CameraSettings) -> None:
+        self._frame_rate = settings.frame_rate
+        self._gop_frames = max(1, round(settings.frame_rate * settings.keyframe_interval_s))
         self._context: VideoCodecContext | None = None
         self._begun_us = 0
         self._last_us = -1
@@ -111,18 +111,13 @@ class Vp8Source:
 
     Args:
         camera: Gives out pictures as they are, only while this source is watched.
-        bitrate: At first, in bits per second.
-        frame_rate: Frames per second that the camera gives.
-        keyframe_interval_s: Longest time between keyframes, in seconds.
+        settings: Bitrate at first, frame rate and keyframe interval.
     """
 
-    def __init__(
-        self, camera: RawVideoSource, *, bitrate: int, frame_rate: int = 30, keyframe_interval_s: float = 10.0
-    ) -> None:
+    def __init__(self, camera: RawVideoSource, settings: CameraSettings) -> None:
         self._camera = camera
-        self._bitrate = bitrate
-        self._frame_rate = frame_rate
-        self._keyframe_interval_s = keyframe_interval_s
+        self._settings = settings
+        self._bitrate = settings.bitrate
         self._sink: FrameSink | None = None
         self._encoding: _Encoding | None = None
 
@@ -140,7 +135,7 @@ class Vp8Source:
         if watched == self.encoding:
             return
         if watched:
-            encoder = Vp8Encoder(frame_rate=self._frame_rate, keyframe_interval_s=self._keyframe_interval_s)
+            encoder = Vp8Encoder(self._settings)
             self._encoding = _Encoding(encoder, asyncio.get_running_loop(), self._deliver, self._bitrate)
             self._camera.set_raw_sink(self._encoding.put)
         elif self._encoding is not None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from robot_node.core.media import EncodedFrame, RawFrame, RawFrameSink
+from robot_node.settings.devices import CameraSettings
 from robot_node.webrtc.vp8 import Vp8Encoder, Vp8Source
 from tests.end_to_end.footage import clip_path, frames_of
 from tests.waiting import eventually
@@ -31,7 +32,7 @@ def decode(encoded: list[EncodedFrame]) -> list[av.VideoFrame]:
 
 
 def encode_all(numbers: range, bitrate: int = 1_000_000, **shape: int) -> list[EncodedFrame]:
-    encoder = Vp8Encoder(frame_rate=30, keyframe_interval_s=60)
+    encoder = Vp8Encoder(CameraSettings(frame_rate=30, keyframe_interval_s=60))
     encoded = [encoder.encode(raw(number, **shape), bitrate, keyframe=number == 10) for number in numbers]
     assert None not in encoded
     return [frame for frame in encoded if frame is not None]
@@ -58,7 +59,7 @@ def clip_frames(count: int) -> list[RawFrame]:
 
 
 def test_the_bitrate_changes_while_running_by_way_of_a_keyframe() -> None:
-    encoder = Vp8Encoder(frame_rate=25, keyframe_interval_s=60)
+    encoder = Vp8Encoder(CameraSettings(frame_rate=25, keyframe_interval_s=60))
     encoded = [
         encoder.encode(frame, 1_500_000 if number < 60 else 300_000 + number)
         for number, frame in enumerate(clip_frames(130))
@@ -72,14 +73,14 @@ def test_the_bitrate_changes_while_running_by_way_of_a_keyframe() -> None:
 
 
 def test_changes_of_the_bitrate_cost_at_most_one_keyframe_a_second() -> None:
-    encoder = Vp8Encoder(frame_rate=25, keyframe_interval_s=60)
+    encoder = Vp8Encoder(CameraSettings(frame_rate=25, keyframe_interval_s=60))
     rates = (1_500_000, 1_000_000)
     encoded = [encoder.encode(frame, rates[number % 2]) for number, frame in enumerate(clip_frames(75))]
     assert sum(frame.keyframe for frame in encoded if frame is not None) <= 3
 
 
 def test_a_keyframe_is_no_burst() -> None:
-    encoder = Vp8Encoder(frame_rate=25, keyframe_interval_s=60)
+    encoder = Vp8Encoder(CameraSettings(frame_rate=25, keyframe_interval_s=60))
     encoded = [
         encoder.encode(frame, 300_000, keyframe=number % 20 == 0) for number, frame in enumerate(clip_frames(100))
     ]
@@ -89,7 +90,7 @@ def test_a_keyframe_is_no_burst() -> None:
 
 
 def test_a_picture_of_another_size_begins_anew() -> None:
-    encoder = Vp8Encoder(frame_rate=30, keyframe_interval_s=60)
+    encoder = Vp8Encoder(CameraSettings(frame_rate=30, keyframe_interval_s=60))
     encoded = [encoder.encode(raw(number, width=320 if number < 5 else 160), 1_000_000) for number in range(10)]
     decoded = decode([frame for frame in encoded if frame is not None])
     assert [frame.width for frame in decoded] == [320] * 5 + [160] * 5
@@ -115,7 +116,7 @@ class Pictures:
 
 async def test_a_loop_that_does_not_keep_up_loses_pictures_and_never_the_stream() -> None:
     pictures, received = Pictures(), list[EncodedFrame]()
-    source = Vp8Source(pictures, bitrate=1_000_000)
+    source = Vp8Source(pictures, CameraSettings(bitrate=1_000_000))
     source.set_sink(received.append)
     source.set_watched(True)
     for number in range(30):
@@ -130,7 +131,7 @@ async def test_a_loop_that_does_not_keep_up_loses_pictures_and_never_the_stream(
 
 async def test_a_camera_gives_pictures_only_while_somebody_watches() -> None:
     pictures = Pictures()
-    source = Vp8Source(pictures, bitrate=1_000_000)
+    source = Vp8Source(pictures, CameraSettings(bitrate=1_000_000))
     seen = [(pictures.watched, pictures.sink is not None, source.encoding)]
     for watched in (True, False):
         source.set_watched(watched)
@@ -140,7 +141,7 @@ async def test_a_camera_gives_pictures_only_while_somebody_watches() -> None:
 
 async def test_the_newest_picture_is_the_one_that_is_encoded() -> None:
     pictures, received = Pictures(), list[EncodedFrame]()
-    source = Vp8Source(pictures, bitrate=1_000_000)
+    source = Vp8Source(pictures, CameraSettings(bitrate=1_000_000))
     source.set_sink(received.append)
     source.set_watched(True)
     for number in range(300):
@@ -153,7 +154,7 @@ async def test_the_newest_picture_is_the_one_that_is_encoded() -> None:
 
 async def test_what_was_encoded_before_the_end_is_not_delivered_after_it() -> None:
     pictures, received = Pictures(), list[EncodedFrame]()
-    source = Vp8Source(pictures, bitrate=1_000_000)
+    source = Vp8Source(pictures, CameraSettings(bitrate=1_000_000))
     source.set_sink(received.append)
     source.set_watched(True)
     for number in range(5):
@@ -170,7 +171,7 @@ async def test_what_was_encoded_before_the_end_is_not_delivered_after_it() -> No
 
 async def test_a_picture_that_cannot_be_encoded_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
     pictures, received = Pictures(), list[EncodedFrame]()
-    source = Vp8Source(pictures, bitrate=1_000_000)
+    source = Vp8Source(pictures, CameraSettings(bitrate=1_000_000))
     source.set_sink(received.append)
     source.set_watched(True)
     for number in range(3):
@@ -184,7 +185,7 @@ async def test_a_picture_that_cannot_be_encoded_is_left_out(caplog: pytest.LogCa
 
 
 async def test_coming_and_going_leaves_no_thread_behind() -> None:
-    source = Vp8Source(Pictures(), bitrate=1_000_000)
+    source = Vp8Source(Pictures(), CameraSettings(bitrate=1_000_000))
     for _ in range(50):
         source.set_watched(True)
         source.set_watched(True)
