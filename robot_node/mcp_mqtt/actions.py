@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mcp_types import JSONRPCError, JSONRPCMessage
+from mcp_types import JSONRPCError, JSONRPCMessage, JSONRPCResponse
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +53,18 @@ class UnsubscribeClient:
 
 
 @dataclass(frozen=True, slots=True)
+class Retire:
+    """Let a replaced session's calls end by themselves, and nothing out but their answers; ``Close`` follows."""
+
+    session: SessionKey
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
-    """Publish an error on the client's RPC topic."""
+    """Publish an answer on the client's RPC topic."""
 
     client_id: str
-    error: JSONRPCError
+    message: JSONRPCResponse | JSONRPCError
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,4 +88,4 @@ class LogNotice:
     text: str
 
 
-Action = Open | Deliver | Close | UnsubscribeClient | Answer | Ping | LogNotice
+Action = Open | Deliver | Close | Retire | UnsubscribeClient | Answer | Ping | LogNotice

@@ -20,6 +20,7 @@ from mcp_types import (
     JSONRPCNotification,
     JSONRPCRequest,
     JSONRPCResponse,
+    RequestId,
 )
 
 from robot_node.core.rate_limit import RateLimiter
@@ -31,12 +32,14 @@ from robot_node.mcp_mqtt.actions import (
     LogNotice,
     Open,
     Ping,
+    Retire,
     SessionKey,
     UnsubscribeClient,
 )
 from robot_node.mcp_mqtt.jsonrpc import DISCONNECTED, ErrorCode, Malformed, error_answer, parse
 from robot_node.mcp_mqtt.liveness import Liveness, Verdict
 from robot_node.mcp_mqtt.options import ServerLimits
+from robot_node.mcp_mqtt.session_record import SessionRecord
 from robot_node.mcp_mqtt.topics import Channel, ServerTopics
 from robot_node.mqtt import Incoming
 from robot_node.mqtt.identifiers import is_client_id
@@ -56,24 +59,26 @@ class ServerProtocol:
     def __init__(self, server_topics: ServerTopics, limits: ServerLimits) -> None:
         self._topics = server_topics
         self._limits = limits
-        self._sessions: dict[str, SessionKey] = {}
-        self._unanswered: dict[SessionKey, int] = {}
+        self._sessions: dict[str, SessionRecord] = {}
+        # Replaced sessions, the oldest first, whose calls have not all ended.
+        self._retired: OrderedDict[SessionKey, SessionRecord] = OrderedDict()
         # Clients whose idle session ended, and whose topics are kept so that their next request gets an error.
         self._lapsed: OrderedDict[str, None] = OrderedDict()
         self._opened = 0
         self._pings = 0
         self._liveness: Liveness[SessionKey] = Liveness(limits)
-        # Anybody may claim to be anybody on the control topic: this limits how often a stranger ends another's session.
+        # Any client id can be claimed on the control topic: this limits how often a stranger ends another's session.
         self._replacements = RateLimiter(_REPLACEMENTS_PER_MINUTE, burst=_REPLACEMENTS_AT_ONCE)
 
     @property
     def sessions(self) -> tuple[SessionKey, ...]:
-        """The sessions that live."""
-        return tuple(self._sessions.values())
+        """The sessions that live; not those that were replaced."""
+        return tuple(record.key for record in self._sessions.values())
 
     def is_current(self, session: SessionKey) -> bool:
-        """Whether the session lives: what a closed or replaced one still says must not reach the client."""
-        return self._sessions.get(session.client_id) == session
+        """Whether the session lives, and was not replaced."""
+        record = self._sessions.get(session.client_id)
+        return record is not None and record.key == session
 
     @property
     def next_tick(self) -> float | None:
@@ -91,15 +96,15 @@ class ServerProtocol:
         if isinstance(sender, LogNotice):
             return (sender,)
         channel, client_id = sender
-        if channel is not Channel.CONTROL and (session := self._sessions.get(client_id)):
-            self._liveness.heard(session, now)
+        if channel is not Channel.CONTROL and (record := self._sessions.get(client_id)):
+            self._liveness.heard(record.key, now)
         message = parse(incoming.payload, self._limits.max_message_bytes)
         if isinstance(message, Malformed):
             return _malformed(channel, client_id, message)
         if channel is Channel.RPC:
             return self._on_rpc(client_id, message)
         if channel is Channel.CONTROL:
-            return tuple(self._on_control(client_id, message, now))
+            return self._on_control(client_id, message, now)
         return self._on_notification(channel, client_id, message)
 
     def tick(self, now: float) -> tuple[Action, ...]:
@@ -110,15 +115,34 @@ class ServerProtocol:
         """A ping could not be sent: the client need not answer it."""
         self._liveness.heard(session, now)
 
-    def answered(self, session: SessionKey) -> None:
-        """A request of the session was answered, or will never be because the client cancelled it."""
-        if self._unanswered.get(session):
-            self._unanswered[session] -= 1
+    def may_answer(self, session: SessionKey, request_id: RequestId | None) -> bool:
+        """Whether a session's answer may be published; ask before :meth:`answered`.
+
+        The ids of a session begin anew: the late answer of a replaced one must not be taken for another request's.
+        """
+        record = self._record(session)
+        return record is not None and record.may_answer(request_id)
+
+    def answered(
+        self,
+        session: SessionKey,
+        request_id: RequestId | None,
+        answer: JSONRPCResponse | JSONRPCError | None = None,
+    ) -> tuple[Action, ...]:
+        """What to do after a request of the session was answered, or will never be because the client cancelled it."""
+        record = self._record(session)
+        if record is None:
+            return ()
+        record.settled(request_id, answer)
+        if record.has_calls or session not in self._retired:
+            return ()
+        del self._retired[session]
+        return (Close(session, "the last call of a replaced session has ended", unsubscribe=False),)
 
     def refused(self, session: SessionKey, message: JSONRPCMessage) -> tuple[Action, ...]:
-        """The session's inbox had no room for a message that was to be delivered."""
+        """What to do when the session's inbox had no room for a message that was to be delivered."""
         if isinstance(message, JSONRPCRequest):
-            self.answered(session)
+            self.answered(session, message.id)
             text = "The inbox of this client is full: it sends faster than it is served."
             answer = Answer(session.client_id, error_answer(message.id, ErrorCode.INBOX_FULL, text))
             return (LogNotice("full inbox", f"Refused a request of client {session.client_id}. {text}"), answer)
@@ -126,7 +150,9 @@ class ServerProtocol:
         return (LogNotice("full inbox", text),)
 
     def ended(self, session: SessionKey, reason: str) -> tuple[Action, ...]:
-        """The session ended by itself, or must end for a reason of ours."""
+        """What to do when the session ended by itself, or must end for a reason of ours."""
+        if self._retired.pop(session, None):
+            return (Close(session, reason, unsubscribe=False),)
         return (self._close(session, reason, unsubscribe=True, notify=True),) if self.is_current(session) else ()
 
     def _tick(self, now: float) -> Iterator[Action]:
@@ -136,7 +162,7 @@ class ServerProtocol:
                 yield Ping(session, f"{_PING_ID}{self._pings}")
             elif verdict is Verdict.GONE:
                 yield self._close(session, "the client did not answer a ping", unsubscribe=True, notify=True)
-            elif not self._unanswered[session]:
+            elif not self._sessions[session.client_id].unanswered:
                 # A client that waits for an answer, or listens to a stream of changes, has nothing to say meanwhile.
                 yield self._close(session, "the client was idle for too long", unsubscribe=False, notify=True)
                 self._lapsed[session.client_id] = None
@@ -173,54 +199,80 @@ class ServerProtocol:
             return (LogNotice("wrong topic", text),)
         if channel is Channel.CLIENT_PRESENCE:
             return self._disconnected(client_id) if message.method == DISCONNECTED else ()
-        session = self._sessions.get(client_id)
-        return () if session is None else (Deliver(session, message),)
+        record = self._sessions.get(client_id)
+        return () if record is None else (Deliver(record.key, message),)
 
-    def _on_control(self, client_id: str, message: JSONRPCMessage, now: float) -> Iterator[Action]:
+    def _on_control(self, client_id: str, message: JSONRPCMessage, now: float) -> tuple[Action, ...]:
         if not isinstance(message, JSONRPCRequest):
-            yield LogNotice("wrong topic", f"Client {client_id} sent no request on the control topic: ignored.")
-        elif not opens_session(message):
+            return (LogNotice("wrong topic", f"Client {client_id} sent no request on the control topic: ignored."),)
+        if not opens_session(message):
             text = f"{message.method[:80]} is not available on the control topic: it opens no session."
-            yield Answer(client_id, error_answer(message.id, METHOD_NOT_FOUND, text))
-        else:
-            previous = self._sessions.get(client_id)
-            if previous is None and len(self._sessions) >= self._limits.max_sessions:
-                text = f"The server already has {self._limits.max_sessions} sessions, its limit."
-                yield LogNotice("too many sessions", f"Refused client {client_id}. {text}")
-                yield Answer(client_id, error_answer(message.id, ErrorCode.TOO_MANY_SESSIONS, text))
-                return
-            if previous is not None:
-                if wait_s := self._replacements.wait_s(client_id, now):
-                    text = f"The session of this client was replaced too often. Try again in {math.ceil(wait_s)} s."
-                    yield LogNotice("replaced too often", f"Kept the session of client {client_id}. {text}")
-                    yield Answer(client_id, error_answer(message.id, ErrorCode.REPLACED_TOO_OFTEN, text))
-                    return
-                self._replacements.take(client_id, now)
-                yield self._close(previous, "the client opened a new session", unsubscribe=False)
-            self._lapsed.pop(client_id, None)
-            self._opened += 1
-            session = SessionKey(client_id, self._opened)
-            self._sessions[client_id] = session
-            self._unanswered[session] = 1
-            # The 2026-07-28 era knows no requests of a server to its client, not even a ping.
-            self._liveness.opened(session, now, can_be_asked=message.method == "initialize")
-            yield Open(session)
-            yield Deliver(session, message)
+            return (Answer(client_id, error_answer(message.id, METHOD_NOT_FOUND, text)),)
+        if previous := self._sessions.get(client_id):
+            return self._replace(previous, message, now)
+        if len(self._sessions) >= self._limits.max_sessions:
+            text = f"The server already has {self._limits.max_sessions} sessions, its limit."
+            answer = error_answer(message.id, ErrorCode.TOO_MANY_SESSIONS, text)
+            return (LogNotice("too many sessions", f"Refused client {client_id}. {text}"), Answer(client_id, answer))
+        return self._open(client_id, message, now)
+
+    def _replace(self, previous: SessionRecord, message: JSONRPCRequest, now: float) -> tuple[Action, ...]:
+        client_id = previous.key.client_id
+        if previous.repeated_by(message):
+            # "Life of a session" 3: EMQX's bridge repeats it at each presence message.
+            repeated = previous.answer_repeated(message)
+            return () if repeated is None else (Answer(client_id, repeated),)
+        if wait_s := self._replacements.wait_s(client_id, now):
+            text = f"The session of this client was replaced too often. Try again in {math.ceil(wait_s)} s."
+            answer = error_answer(message.id, ErrorCode.REPLACED_TOO_OFTEN, text)
+            notice = LogNotice("replaced too often", f"Kept the session of client {client_id}. {text}")
+            return (notice, Answer(client_id, answer))
+        self._replacements.take(client_id, now)
+        return (*self._retire(previous), *self._open(client_id, message, now))
+
+    def _open(self, client_id: str, message: JSONRPCRequest, now: float) -> tuple[Action, ...]:
+        self._lapsed.pop(client_id, None)
+        self._opened += 1
+        session = SessionKey(client_id, self._opened)
+        self._sessions[client_id] = SessionRecord(session, message)
+        self._take_id(client_id, message.id)
+        # The 2026-07-28 era knows no requests of a server to its client, not even a ping.
+        self._liveness.opened(session, now, can_be_asked=message.method == "initialize")
+        return (Open(session), Deliver(session, message))
+
+    def _retire(self, record: SessionRecord) -> tuple[Action, ...]:
+        # "Life of a session" 3: a replaced session's calls end by themselves, and are answered.
+        closing = self._close(record.key, "the client opened a new session", unsubscribe=False)
+        if not record.has_calls:
+            return (closing,)
+        self._retired[record.key] = record
+        if len(self._retired) <= self._limits.max_sessions:
+            return (Retire(record.key),)
+        oldest, _ = self._retired.popitem(last=False)
+        reason = "too many replaced sessions have calls that do not end"
+        return (Retire(record.key), Close(oldest, reason, unsubscribe=False))
+
+    def _take_id(self, client_id: str, request_id: RequestId) -> None:
+        for session, record in self._retired.items():
+            if session.client_id == client_id:
+                record.take_id(request_id)
 
     def _on_rpc(self, client_id: str, message: JSONRPCMessage) -> tuple[Action, ...]:
-        session = self._sessions.get(client_id)
+        record = self._sessions.get(client_id)
         if isinstance(message, JSONRPCRequest):
-            if session is None:
+            if record is None:
                 return self._no_session(client_id, message)
-            if self._unanswered[session] >= self._limits.max_requests:
-                return self._too_many_requests(session, message)
-            self._unanswered[session] += 1
+            if record.unanswered >= self._limits.max_requests:
+                return self._too_many_requests(record.key, message)
+            record.asked(message)
+            if self._retired:
+                self._take_id(client_id, message.id)
         elif isinstance(message, JSONRPCNotification):
             if message.method == DISCONNECTED:
                 return self._disconnected(client_id)
         elif _answers_ping(message):
             return ()
-        return () if session is None else (Deliver(session, message),)
+        return () if record is None else (Deliver(record.key, message),)
 
     def _no_session(self, client_id: str, message: JSONRPCRequest) -> tuple[Action, ...]:
         why = "It was idle for too long" if client_id in self._lapsed else "There is none"
@@ -238,9 +290,13 @@ class ServerProtocol:
 
     def _disconnected(self, client_id: str) -> tuple[Action, ...]:
         # A client may say it on two topics, and its will may say it again.
-        if session := self._sessions.get(client_id):
-            return (self._close(session, "the client left", unsubscribe=True),)
-        return self._unsubscribe_lapsed(client_id)
+        replaced = [session for session in self._retired if session.client_id == client_id]
+        for session in replaced:
+            del self._retired[session]
+        closing = tuple(Close(session, "the client left", unsubscribe=False) for session in replaced)
+        if record := self._sessions.get(client_id):
+            return (*closing, self._close(record.key, "the client left", unsubscribe=True))
+        return (*closing, *self._unsubscribe_lapsed(client_id))
 
     def _unsubscribe_lapsed(self, client_id: str) -> tuple[Action, ...]:
         if client_id not in self._lapsed:
@@ -250,9 +306,13 @@ class ServerProtocol:
 
     def _close(self, session: SessionKey, reason: str, *, unsubscribe: bool, notify: bool = False) -> Close:
         del self._sessions[session.client_id]
-        del self._unanswered[session]
         self._liveness.closed(session)
         return Close(session, reason, unsubscribe, notify)
+
+    def _record(self, session: SessionKey) -> SessionRecord | None:
+        if self.is_current(session):
+            return self._sessions[session.client_id]
+        return self._retired.get(session)
 
 
 def _malformed(channel: Channel, client_id: str, message: Malformed) -> tuple[Action, ...]:

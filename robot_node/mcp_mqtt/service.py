@@ -8,6 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from mcp.shared.subscriptions import ResourceUpdated, ServerEvent
+from mcp_types import JSONRPCError, JSONRPCResponse, RequestId
 
 from robot_node.core.log_context import in_session
 from robot_node.errors import BrokerError
@@ -20,6 +21,7 @@ from robot_node.mcp_mqtt.actions import (
     LogNotice,
     Open,
     Ping,
+    Retire,
     SessionKey,
     UnsubscribeClient,
 )
@@ -76,6 +78,7 @@ class Service:
         self._limits = options.limits
         self._protocol = ServerProtocol(server_topics, options.limits)
         self._sessions: dict[SessionKey, ServerSession] = {}
+        self._retired: dict[SessionKey, ServerSession] = {}
         self._subscriptions = Subscriptions(options.limits.max_subscriptions)
         self._outbox: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue(_OUTBOX_MESSAGES)
         self._capability_queued: set[bytes] = set()
@@ -147,10 +150,12 @@ class Service:
                     self._open(key)
                 case Close():
                     self._close(action)
+                case Retire(key):
+                    self._retire(key)
                 case UnsubscribeClient(client_id):
                     self._unsubscribe_later(client_id)
-                case Answer(client_id, error):
-                    self._send_later(self._topics.rpc(client_id), dump(error))
+                case Answer(client_id, answer):
+                    self._send_later(self._topics.rpc(client_id), dump(answer))
                 case Ping(key, request_id):
                     if not self._send_later(self._topics.rpc(key.client_id), dump_request(request_id, "ping")):
                         self._protocol.not_asked(key, self._loop.time())
@@ -179,7 +184,8 @@ class Service:
             self._topics.rpc(key.client_id),
             limits=self._limits,
             subscriptions=SessionSubscriptions(self._subscriptions),
-            on_answered=lambda: self._protocol.answered(key),
+            on_answer=lambda answer: self._on_answer(key, answer),
+            on_unanswered=lambda request_id: self._on_settled(key, request_id),
             on_for_every_client=self._tell_every_client,
         )
         self._sessions[key] = session
@@ -214,8 +220,26 @@ class Service:
         if not self._leaving:
             self._perform(self._protocol.ended(session.key, reason))
 
+    def _on_answer(self, key: SessionKey, answer: JSONRPCResponse | JSONRPCError) -> bool:
+        allowed = self._protocol.may_answer(key, answer.id)
+        self._on_settled(key, answer.id, answer)
+        return allowed
+
+    def _on_settled(
+        self, key: SessionKey, request_id: RequestId | None, answer: JSONRPCResponse | JSONRPCError | None = None
+    ) -> None:
+        if actions := self._protocol.answered(key, request_id, answer):
+            self._loop.call_soon(self._perform, actions)  # after the answer has gone out
+
+    def _retire(self, key: SessionKey) -> None:
+        session = self._retired[key] = self._sessions.pop(key)
+        self._on_sessions(len(self._sessions))
+        with in_session(session.log_name):
+            logger.info("The session of client %s is replaced by a new one; its calls go on", key.client_id)
+        session.retire()
+
     def _close(self, action: Close) -> None:
-        session = self._sessions.pop(action.session)
+        session = self._retired.pop(action.session, None) or self._sessions.pop(action.session)
         self._on_sessions(len(self._sessions))
         with in_session(session.log_name):
             logger.info("The session of client %s ended: %s", session.key.client_id, action.reason)

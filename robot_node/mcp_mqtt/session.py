@@ -7,10 +7,18 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import anyio
 from mcp.shared.message import ServerMessageMetadata, SessionMessage
-from mcp_types import JSONRPCError, JSONRPCMessage, JSONRPCResponse
+from mcp_types import (
+    JSONRPCError,
+    JSONRPCMessage,
+    JSONRPCNotification,
+    JSONRPCRequest,
+    JSONRPCResponse,
+    RequestId,
+)
 
 from robot_node.core.log_context import new_session
 from robot_node.errors import BrokerError
@@ -26,6 +34,9 @@ from robot_node.mqtt import Connection
 
 ServeStreams = Callable[["Inbox[SessionMessage | Exception]", "RpcWriter"], Awaitable[None]]
 """Serves one client over the streams that it is given, until it is cancelled."""
+
+OnAnswer = Callable[[JSONRPCResponse | JSONRPCError], bool]
+"""Called with an answer before it is published; returns whether it may be."""
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +69,8 @@ class ServerSession:
         rpc_topic: The client's RPC topic.
         limits: The server's limits.
         subscriptions: Where its subscriptions to resources are kept, until it is closed.
-        on_answered: Called when a request needs no answer any more.
+        on_answer: Called with each answer; returns whether it may be published.
+        on_unanswered: Called with the id of a request that the client has cancelled: it gets no answer.
         on_for_every_client: Given the notifications that belong on the server's capability topic.
     """
 
@@ -71,7 +83,8 @@ class ServerSession:
         *,
         limits: ServerLimits,
         subscriptions: SessionSubscriptions,
-        on_answered: Callable[[], None],
+        on_answer: OnAnswer,
+        on_unanswered: Callable[[RequestId], None],
         on_for_every_client: Callable[[bytes], None],
     ) -> None:
         self.key = key
@@ -83,22 +96,28 @@ class ServerSession:
         self._inbox: Inbox[SessionMessage | Exception] = Inbox(limits.inbox_messages)
         self._requests = RequestLog(self.log_name, time.monotonic)
         self._write = RpcWriter(
-            connection, rpc_topic, limits.qos, on_answered, on_for_every_client, on_sent=self._requests.sent
+            connection, rpc_topic, limits.qos, on_answer, on_for_every_client, on_sent=self._requests.sent
         )
-        claimed, verified = (ClientIdentity(key.client_id, subscriptions, topic_verified=on) for on in (False, True))
-        self._metadata = ServerMessageMetadata(request_context=claimed, on_request_unanswered=self._unanswered)
-        self._verified = ServerMessageMetadata(request_context=verified, on_request_unanswered=self._unanswered)
-        self._on_answered = on_answered
+        self._identity = ClientIdentity(key.client_id, subscriptions, topic_verified=False)
+        self._verified = ClientIdentity(key.client_id, subscriptions, topic_verified=True)
+        self._on_unanswered = on_unanswered
 
     def deliver(self, message: JSONRPCMessage) -> bool:
         """Put a message into the inbox; False when it is full. The first is the one from the control topic."""
-        metadata, self._metadata = self._metadata, self._verified
+        identity, self._identity = self._identity, self._verified
+        unanswered = partial(self._unanswered, message.id) if isinstance(message, JSONRPCRequest) else None
         self._requests.received(message)
+        metadata = ServerMessageMetadata(request_context=identity, on_request_unanswered=unanswered)
         return self._inbox.put(SessionMessage(message, metadata))
 
     async def run(self) -> None:
         """Serve until cancelled."""
         await self._serve(self._inbox, self._write)
+
+    def retire(self) -> None:
+        """Let nothing more out but the answers to its calls, and their progress."""
+        self._write.retire()
+        self._subscriptions.close()
 
     def close(self) -> None:
         """Let nothing more out, and cancel what runs. Must not be awaited for: a handler may take its time."""
@@ -108,8 +127,8 @@ class ServerSession:
         if self.task is not None and self.task is not asyncio.current_task():
             self.task.cancel()
 
-    async def _unanswered(self) -> None:
-        self._on_answered()
+    async def _unanswered(self, request_id: RequestId) -> None:
+        self._on_unanswered(request_id)
 
 
 class RpcWriter(SdkStream):
@@ -120,7 +139,7 @@ class RpcWriter(SdkStream):
         connection: Connection,
         topic: str,
         qos: int,
-        on_answered: Callable[[], None],
+        on_answer: OnAnswer,
         on_for_every_client: Callable[[bytes], None],
         *,
         on_sent: Callable[[JSONRPCMessage], None] = lambda _: None,
@@ -129,19 +148,19 @@ class RpcWriter(SdkStream):
         self._on_sent = on_sent
         self._topic = topic
         self._qos = qos
-        self._on_answered = on_answered
+        self._on_answer = on_answer
         self._on_for_every_client = on_for_every_client
-        self._closed = False
+        self._closed = self._retired = False
         packet_bytes = connection.max_packet_bytes
         # Besides the payload a packet holds the topic and, as a user property, our client id, part of the topic too.
         self._max_bytes = packet_bytes and max(1, packet_bytes - 2 * len(topic.encode()) - _PACKET_FRAME_BYTES)
 
     async def send(self, item: SessionMessage, /) -> None:
         """Publish one message of the SDK's server."""
-        if self._closed:
-            # Of a replaced session: its late answers must not reach the client's new one, whose ids start anew.
-            raise anyio.ClosedResourceError
         message = item.message
+        is_answer = isinstance(message, JSONRPCResponse | JSONRPCError)
+        if self._closed or (self._retired and not is_answer and not _is_progress(message)):
+            raise anyio.ClosedResourceError
         self._on_sent(message)
         payload = dump(message)
         if self._max_bytes and len(payload) > self._max_bytes:
@@ -149,8 +168,8 @@ class RpcWriter(SdkStream):
         if is_for_every_client(message):
             self._on_for_every_client(payload)
             return
-        if isinstance(message, JSONRPCResponse | JSONRPCError):
-            self._on_answered()
+        if isinstance(message, JSONRPCResponse | JSONRPCError) and not self._on_answer(message):
+            return
         try:
             await self._connection.publish(self._topic, payload, qos=self._qos)
         except BrokerError as error:
@@ -164,6 +183,14 @@ class RpcWriter(SdkStream):
         logger.warning("%s was not sent to a client. %s", message.method, text)
         raise anyio.BrokenResourceError
 
+    def retire(self) -> None:
+        """Let nothing more out but answers and progress: ids of the server's requests would be the next session's."""
+        self._retired = True
+
     def close(self) -> None:
         """Let nothing more out."""
         self._closed = True
+
+
+def _is_progress(message: JSONRPCMessage) -> bool:
+    return isinstance(message, JSONRPCNotification) and message.method == "notifications/progress"

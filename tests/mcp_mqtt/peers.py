@@ -35,8 +35,9 @@ def request(request_id: int | str, method: str, params: dict[str, Any] | None = 
     return message if params is None else message | {"params": params}
 
 
-def initialize(request_id: int | str = 0) -> dict[str, Any]:
-    client_info = {"name": "raw", "version": "1"}
+def initialize(request_id: int | str = 0, *, version: str = "1") -> dict[str, Any]:
+    """The request, of a client whose own version makes it another one."""
+    client_info = {"name": "raw", "version": version}
     params = {"protocolVersion": "2025-03-26", "capabilities": {}, "clientInfo": client_info}
     return request(request_id, "initialize", params)
 
@@ -140,8 +141,8 @@ class RawPeer:
             self._kept.append(self._received.get_nowait())
         return list(self._kept)
 
-    async def open_session(self) -> dict[str, Any]:
-        await self.control(initialize())
+    async def open_session(self, *, version: str = "1") -> dict[str, Any]:
+        await self.control(initialize(version=version))
         answer = await self.answer(0)
         await self.rpc(INITIALIZED)
         return answer

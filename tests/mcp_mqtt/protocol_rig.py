@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from robot_node.mcp_mqtt.actions import Action, Answer, Close, Open, SessionKey
+from mcp_types import JSONRPCError, JSONRPCResponse
+
+from robot_node.mcp_mqtt.actions import Action, Answer, Open, SessionKey
 from robot_node.mcp_mqtt.options import ServerLimits
 from robot_node.mcp_mqtt.protocol import ServerProtocol
 from robot_node.mcp_mqtt.topics import ServerTopics
@@ -13,6 +15,7 @@ from robot_node.mqtt import Incoming
 from tests.mcp_mqtt.peers import CONTROL, SERVER_ID, SERVER_NAME, initialize, rpc_topic
 
 ENVELOPE = {"_meta": {"io.modelcontextprotocol/protocolVersion": "2026-07-28"}}
+WELCOME = JSONRPCResponse(jsonrpc="2.0", id=0, result={"serverInfo": {"name": "robot"}})
 ROOTS_CHANGED = {"jsonrpc": "2.0", "method": "notifications/roots/list_changed"}
 
 
@@ -53,10 +56,15 @@ def rpc(client_id: str, message: object, *, sender: str | None = None) -> Incomi
 
 def opened(core: Protocol, client_id: str = "agent") -> SessionKey:
     action = core.receive(control(client_id, initialize()))[0]
-    if isinstance(action, Close):
-        action = core.receive(control(client_id, initialize()))[1]
     assert isinstance(action, Open)
     return action.session
+
+
+def welcomed(core: Protocol, client_id: str = "agent") -> SessionKey:
+    """Open a session, and have its ``initialize`` answered."""
+    session = opened(core, client_id)
+    assert core.answered(session, 0, WELCOME) == ()
+    return session
 
 
 def kinds(actions: tuple[Action, ...]) -> list[str]:
@@ -65,4 +73,5 @@ def kinds(actions: tuple[Action, ...]) -> list[str]:
 
 def error_of(action: Action) -> tuple[str, Any, int]:
     assert isinstance(action, Answer)
-    return action.client_id, action.error.id, action.error.error.code
+    assert isinstance(action.message, JSONRPCError)
+    return action.client_id, action.message.id, action.message.error.code

@@ -301,7 +301,7 @@ async def test_sessions_cannot_be_replaced_for_ever_by_somebody_who_claims_anoth
     async with served(broker, Robot()), raw_peer(broker, "anna") as anna, raw_peer(broker, "mallory") as mallory:
         await anna.open_session()
         for number in range(1, 31):
-            await mallory.control(initialize(number), sender="anna")
+            await mallory.control(initialize(number, version=f"mallory {number}"), sender="anna")
         refused = [(await anna.answer(number))["error"] for number in range(21, 31)]
         assert {error["code"] for error in refused} == {ErrorCode.REPLACED_TOO_OFTEN}
         assert "Try again in " in refused[0]["message"]

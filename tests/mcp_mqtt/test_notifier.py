@@ -123,7 +123,7 @@ async def test_subscriptions_end_with_their_session(
             await agent.leave()
             await eventually(lambda: f"Received UNSUBSCRIBE from {SERVER_ID}" in broker.log)
         else:
-            await agent.control(initialize("again"))
+            await agent.control(initialize("again", version="2"))
             await agent.answer("again")
         notifier.resource_updated(CAMERA)
         assert await told(observer, notifier) == []

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from mcp_types import JSONRPCError
+
 from robot_node.mcp_mqtt.actions import Answer, Close, Open, Ping, UnsubscribeClient
 from tests.mcp_mqtt.peers import DISCONNECTED, call, initialize, request
 from tests.mcp_mqtt.protocol_rig import (
@@ -70,7 +72,7 @@ def test_a_client_of_2026_is_not_asked_but_ends_when_idle() -> None:
     core = protocol(ping_s=30, idle_s=100)
     session = core.receive(control("agent", request(1, "server/discover", ENVELOPE)))[0]
     assert isinstance(session, Open)
-    core.answered(session.session)
+    core.answered(session.session, 1)
     assert core.tick(99) == ()
     reason = "the client was idle for too long"
     assert core.tick(100) == (Close(session.session, reason, unsubscribe=False, notify=True),)
@@ -80,7 +82,7 @@ def idle(core: Protocol, client_id: str, now: float) -> None:
     """Have an idle session end."""
     opening = core.receive(control(client_id, request(1, "server/discover", ENVELOPE)), now)[0]
     assert isinstance(opening, Open)
-    core.answered(opening.session)
+    core.answered(opening.session, 1)
     assert "Close" in kinds(core.tick(now + 100))
 
 
@@ -90,11 +92,13 @@ def test_the_next_request_of_a_client_that_was_idle_is_an_error_that_says_so() -
     answer, forget = core.receive(rpc("agent", call(1, "add")), 200)
     assert isinstance(answer, Answer)
     assert error_of(answer) == ("agent", 1, -32013)
-    assert "idle" in answer.error.error.message
+    assert isinstance(answer.message, JSONRPCError)
+    assert "idle" in answer.message.error.message
     assert forget == UnsubscribeClient("agent")
     (answer,) = core.receive(rpc("agent", call(2, "add")), 200)
     assert isinstance(answer, Answer)
-    assert "idle" not in answer.error.error.message
+    assert isinstance(answer.message, JSONRPCError)
+    assert "idle" not in answer.message.error.message
 
 
 def test_the_topics_of_a_client_that_was_idle_are_given_up_when_it_leaves_and_kept_when_it_returns() -> None:
@@ -112,7 +116,7 @@ def test_the_topics_of_only_so_many_idle_clients_are_kept() -> None:
         idle(core, f"agent-{number}", 1000 * number)
     opening = core.receive(control("last", request(1, "server/discover", ENVELOPE)), 5000)[0]
     assert isinstance(opening, Open)
-    core.answered(opening.session)
+    core.answered(opening.session, 1)
     assert core.tick(5100)[1:] == (UnsubscribeClient("agent-0"),)
 
 
@@ -121,7 +125,7 @@ def test_a_client_that_waits_for_an_answer_is_not_idle() -> None:
     opening = core.receive(control("agent", request(1, "subscriptions/listen", ENVELOPE)))[0]
     assert isinstance(opening, Open)
     assert core.tick(100) == ()
-    core.answered(opening.session)
+    core.answered(opening.session, 1)
     assert core.next_tick == 200
     assert kinds(core.tick(200)) == ["Close"]
 
@@ -138,6 +142,6 @@ def test_a_client_whose_ping_could_not_be_sent_need_not_answer() -> None:
 def test_a_replaced_session_is_not_asked() -> None:
     core = protocol(ping_s=30)
     opened(core)
-    core.receive(control("agent", initialize()), 20)
+    core.receive(control("agent", initialize(version="2")), 20)
     assert core.tick(49) == ()
     assert kinds(core.tick(50)) == ["Ping"]

@@ -92,21 +92,49 @@ async def test_the_same_id_may_initialise_again_after_the_broker_restarted(broke
             assert answer["result"]["serverInfo"]["name"] == "toy"
 
 
-async def test_a_replaced_sessions_late_answer_does_not_reach_the_new_one(broker: PrivateBroker, toy: Toy) -> None:
+async def test_a_replaced_sessions_calls_end_by_themselves_and_are_answered(broker: PrivateBroker, toy: Toy) -> None:
+    async with running(broker, toy), raw_peer(broker, "agent") as agent:
+        await agent.open_session()
+        await agent.rpc(call("first", "wait", name="first"))
+        async with asyncio.timeout(DEADLINE_S):
+            assert await toy.started.get() == "first"
+        await agent.open_session(version="2")
+        await agent.rpc(call(1, "add", a=20, b=22))
+        assert (await agent.answer(1))["result"]["structuredContent"] == {"result": 42}
+        toy.release.set()
+        assert (await agent.answer("first"))["result"]["structuredContent"] == {"result": "released"}
+        assert await toy.ended.get() == "first done"
+
+
+async def test_a_replaced_sessions_late_answer_is_not_taken_for_that_of_a_new_request(
+    broker: PrivateBroker, toy: Toy
+) -> None:
     async with running(broker, toy), raw_peer(broker, "agent") as agent:
         await agent.open_session()
         await agent.rpc(call(1, "wait", name="first"))
         async with asyncio.timeout(DEADLINE_S):
             assert await toy.started.get() == "first"
-        await agent.open_session()
-        async with asyncio.timeout(DEADLINE_S):
-            assert await toy.ended.get() == "first cancelled"
+        await agent.open_session(version="2")
         await agent.rpc(call(1, "add", a=20, b=22))
         assert (await agent.answer(1))["result"]["structuredContent"] == {"result": 42}
-        # Whatever the cancelled call had to say would have come before this answer.
+        toy.release.set()
+        assert await toy.ended.get() == "first done"
+        # Whatever the first call had to say would have come before this answer.
         await agent.rpc(call(2, "add", a=1, b=1))
         await agent.answer(2)
         assert [message.json for message in agent.seen()] == []
+
+
+async def test_the_same_initialize_again_ends_no_call(broker: PrivateBroker, toy: Toy) -> None:
+    """As EMQX's bridge sends it at each presence message, with the same id."""
+    async with running(broker, toy), raw_peer(broker, "agent") as agent:
+        welcome = await agent.open_session()
+        await agent.rpc(call(1, "wait", name="first"))
+        async with asyncio.timeout(DEADLINE_S):
+            assert await toy.started.get() == "first"
+        assert await agent.open_session() == welcome
+        toy.release.set()
+        assert (await agent.answer(1))["result"]["structuredContent"] == {"result": "released"}
 
 
 async def test_messages_of_one_client_are_handled_in_order(broker: PrivateBroker, toy: Toy) -> None:
