@@ -4,9 +4,9 @@ The public modules, each imported where it is needed (importing all of them take
 
 * :mod:`~robot_node.mcp_mqtt.server`: :func:`~robot_node.mcp_mqtt.server.serve` serves an ``mcp`` server to many clients
   over one connection.
-* :mod:`~robot_node.mcp_mqtt.client`: :func:`~robot_node.mcp_mqtt.client.mqtt_transport`, a transport for ``mcp.Client``.
+* :mod:`~robot_node.mcp_mqtt.client`: :func:`~robot_node.mcp_mqtt.client.mqtt_transport`, for ``mcp.Client``.
 * :mod:`~robot_node.mcp_mqtt.presence`: :func:`~robot_node.mcp_mqtt.presence.online_servers` lists the servers that are
-  online; :func:`~robot_node.mcp_mqtt.presence.directory` follows them, and talks to any number of them over one connection.
+  online; :func:`~robot_node.mcp_mqtt.presence.directory` follows them, and talks to any number over one connection.
 * :mod:`~robot_node.mcp_mqtt.access`, :mod:`~robot_node.mcp_mqtt.guard`, :mod:`~robot_node.mcp_mqtt.rate_limit`: who may
   do what, and how often.
 * :mod:`~robot_node.mcp_mqtt.notifier`: tells clients of changes.
