@@ -12,6 +12,7 @@ export const en = {
 
   brokerConnecting: "Connecting to {url} …",
   brokerUnreachable: "The broker cannot be reached: nothing answers at {url}.",
+  brokerTaken: "The connection to the broker at {url} is lost again and again. {reason}",
   brokerLost: "The connection to the broker at {url} was lost.",
   brokerCredentials: "Wrong password: the broker at {url} refuses this user name or password.",
   brokerRefused: "The broker at {url} refuses us: {reason}",

@@ -13,6 +13,7 @@ export const zh: Record<TextKey, string> = {
 
   brokerConnecting: "正在连接 {url} …",
   brokerUnreachable: "无法连接消息服务器：{url} 没有响应。",
+  brokerTaken: "与消息服务器 {url} 的连接反复断开，可能有另一个窗口使用了相同的客户端 ID。{reason}",
   brokerLost: "与消息服务器 {url} 的连接已断开。",
   brokerCredentials: "密码错误：消息服务器 {url} 拒绝了该用户名或密码。",
   brokerRefused: "消息服务器 {url} 拒绝连接：{reason}",

@@ -25,7 +25,7 @@ export interface LinkOptions {
 }
 
 /** Why there is no connection. */
-export type LinkProblem = "address" | "unreachable" | "credentials" | "refused" | "lost" | "timeout";
+export type LinkProblem = "address" | "unreachable" | "credentials" | "refused" | "taken" | "lost" | "timeout";
 
 export class LinkError extends Error {
   constructor(
@@ -59,6 +59,12 @@ export interface Subscription {
 }
 
 // MQTT 5.0, 3.2.2.2: bad user name or password, not authorized; and the same of MQTT 3.1.1.
+// MQTT 5.0, 3.14.2.1: another client has connected with this client id.
+const SESSION_TAKEN_OVER = 0x8e;
+
+/** A connection that lived as long was a good one: the delays begin anew. Two clients with one id never get there. */
+const STABLE_MS = 10_000;
+
 const CREDENTIALS = new Set([0x86, 0x87, 4, 5]);
 
 export class Link {
@@ -66,6 +72,8 @@ export class Link {
   private retry: ReturnType<typeof setTimeout> | undefined;
   private delay: number;
   private closed = false;
+  /** Connections in a row that ended soon. */
+  private shortLived = 0;
   private status: LinkStatus = { state: "connecting", error: null };
 
   constructor(
@@ -149,7 +157,7 @@ export class Link {
   private open(): void {
     this.tell({ state: "connecting", error: this.status.error });
     let problem: LinkError | null = null;
-    let wasConnected = false;
+    let connectedAt: number | null = null;
     let client: MqttClient;
     try {
       client = this.connect();
@@ -160,8 +168,7 @@ export class Link {
     this.client = client;
     client.on("connect", (packet: IConnackPacket) => {
       if (this.client !== client) return;
-      wasConnected = true;
-      this.delay = this.options.reconnectInitialMs ?? 1000;
+      connectedAt = performance.now();
       this.tell({ state: "connected", error: null });
       this.events.onConnected?.((packet.properties?.userProperties as UserProperties | undefined) ?? {});
     });
@@ -175,20 +182,39 @@ export class Link {
       if (problem) client.end(true);
     });
     client.on("disconnect", (packet) => {
-      problem = new LinkError("lost", `The broker ended the connection (reason ${packet.reasonCode ?? 0}).`);
+      const reason = packet.properties?.reasonString ?? `reason ${packet.reasonCode ?? 0}`;
+      problem =
+        packet.reasonCode === SESSION_TAKEN_OVER
+          ? this.takenOver()
+          : new LinkError("lost", `The broker ended the connection (${reason}).`);
     });
     client.on("close", () => {
       if (this.client !== client) return;
       this.client = null;
       client.end(true);
+      if (connectedAt !== null) this.judge(performance.now() - connectedAt);
       const where = this.options.url;
-      this.wait(
-        problem ??
-          (wasConnected
-            ? new LinkError("lost", `The connection to ${where} was lost.`)
-            : new LinkError("unreachable", `No broker answers at ${where}.`)),
-      );
+      this.wait(problem ?? (connectedAt === null ? new LinkError("unreachable", `No broker answers at ${where}.`) : this.lost()));
     });
+  }
+
+  /** Whether a connection was a good one, by how long it lived. Over WebSocket mosquitto 2.0 does not say why it ended. */
+  private judge(livedMs: number): void {
+    if (livedMs < STABLE_MS) {
+      this.shortLived += 1;
+    } else {
+      this.shortLived = 0;
+      this.delay = this.options.reconnectInitialMs ?? 1000;
+    }
+  }
+
+  private lost(): LinkError {
+    if (this.shortLived > 1) return this.takenOver();
+    return new LinkError("lost", `The connection to ${this.options.url} was lost.`);
+  }
+
+  private takenOver(): LinkError {
+    return new LinkError("taken", `Perhaps another window uses the client id ${this.options.clientId}.`);
   }
 
   private connect(): MqttClient {

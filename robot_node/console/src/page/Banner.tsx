@@ -16,6 +16,7 @@ const BROKER_PROBLEMS: Record<string, TextKey> = {
   timeout: "brokerUnreachable",
   credentials: "brokerCredentials",
   refused: "brokerRefused",
+  taken: "brokerTaken",
   lost: "brokerLost",
 };
 
