@@ -1,1 +1,1 @@
-"""A simulated Raspberry Pi: stands in for the hardware libraries, below robot-node's drivers."""
+"""A simulated Raspberry Pi: replaces the hardware libraries below robot-node's drivers."""

@@ -1,6 +1,6 @@
-"""A simulated microphone that hears a tone or a file, and a loudspeaker that keeps what it played.
+"""A simulated microphone with a tone or a sound file, and a simulated loudspeaker that records.
 
-Both are behind the interface of ``sounddevice``.
+Both have the interface of ``sounddevice``.
 """
 
 from __future__ import annotations
@@ -22,26 +22,26 @@ _BYTES_PER_SAMPLE = 2
 _KEPT_BYTES = 60 * SAMPLE_RATE * _BYTES_PER_SAMPLE
 _RECORDED_BYTES = 10 * _KEPT_BYTES
 _PAUSE_BYTES = 4 * SAMPLE_RATE * _BYTES_PER_SAMPLE
-# How much a sound card takes before it makes the writer wait.
+# Buffer of the sound card: a write blocks while it is full.
 _CARD_BUFFER_S = 0.04
 
 
 class PortAudioError(Exception):
-    """A device fails."""
+    """A device failed."""
 
 
 @dataclass
 class SimulatedMicrophone:
-    """What is heard. Tests set the faults and read what it does.
+    """A simulated microphone. Tests inject faults and read its state.
 
     Attributes:
-        frequency_hz: Pitch of the tone.
-        amplitude: Of the tone, 0 to 1.
-        repeated: Heard instead of the tone, 16 bit: from the moment when it is opened, and again after pauses.
-        absent: It is not plugged in, or has just been unplugged.
-        speed: How many seconds of sound pass in a second: a test may have more than one.
-        recording: Sound is turned into samples now. The privacy promise is about this and nothing else.
-        starts: How often recording was started.
+        frequency_hz: Frequency of the tone.
+        amplitude: Amplitude of the tone, 0 to 1.
+        repeated: Samples in place of the tone, 16 bit: from the start of a recording, repeated after pauses.
+        absent: It is not plugged in.
+        speed: Seconds of sound per second, to speed up tests.
+        recording: Whether sound is being captured now: what the privacy switch must prevent.
+        starts: Number of started recordings.
     """
 
     frequency_hz: int = 440
@@ -54,11 +54,11 @@ class SimulatedMicrophone:
     _once: bytearray = field(default_factory=bytearray, init=False)
 
     def hear(self, samples: bytes) -> None:
-        """Have these samples, 16 bit, heard once, after those that wait, before whatever else there is."""
+        """Queue samples, 16 bit, that are captured once, before the repeated ones or the tone."""
         self._once += samples
 
     def samples(self, first: int, count: int) -> bytes:
-        """What is heard, 16 bit, from the ``first`` sample after the beginning."""
+        """Return ``count`` samples, 16 bit, from the ``first`` one after the start."""
         size = count * _BYTES_PER_SAMPLE
         if self._once:
             heard = bytes(self._once[:size])
@@ -76,7 +76,7 @@ def sound_of(file: Path) -> bytes:
     """Decode a sound file: 16 bit, mono, 48 kHz.
 
     Raises:
-        SettingsError: it cannot be decoded.
+        SettingsError: It cannot be decoded.
     """
     import av  # takes seconds on a Pi
 
@@ -84,24 +84,24 @@ def sound_of(file: Path) -> bytes:
     try:
         with av.open(str(file)) as container:
             frames = [mono for frame in container.decode(audio=0) for mono in to_mono.resample(frame)]
-    except (OSError, ValueError, IndexError) as error:  # IndexError: there is no sound in it
-        raise SettingsError(f"The sound {file} cannot be heard: {error}.") from error
+    except (OSError, ValueError, IndexError) as error:  # IndexError: it contains no sound
+        raise SettingsError(f"The sound file {file} cannot be decoded: {error}.") from error
     frames += to_mono.resample(None)
     return b"".join(bytes(frame.planes[0])[: frame.samples * _BYTES_PER_SAMPLE] for frame in frames)
 
 
 class SimulatedLoudspeaker:
-    """What was played. Tests set the faults and read what it does.
+    """A simulated loudspeaker. Tests inject faults and read its state.
 
     Args:
-        recording: File that gets what is played, 16 bit, mono, 48 kHz, without a header. It begins anew after ten
-            minutes of sound.
+        recording: File for the played sound, 16 bit, mono, 48 kHz, without a header. Overwritten after ten minutes of
+            sound.
 
     Attributes:
-        absent: It is not plugged in, or has just been unplugged.
-        speed: How many seconds of sound pass in a second: a test may have more than one.
-        open: A program has it open.
-        starts: How often it was opened.
+        absent: It is not plugged in.
+        speed: Seconds of sound per second, to speed up tests.
+        open: Whether a program has opened it.
+        starts: Number of times it was opened.
     """
 
     def __init__(self, recording: Path | None = None) -> None:
@@ -119,12 +119,12 @@ class SimulatedLoudspeaker:
 
     @property
     def played(self) -> bytes:
-        """The last minute of what was played, 16 bit, without the pauses in which nothing was written."""
+        """The last minute of played sound, 16 bit, without pauses between writes."""
         with self._lock:
             return b"".join(self._played)
 
     def record(self, samples: bytes) -> None:
-        """Make these samples heard."""
+        """Play samples."""
         with self._lock:
             self._played.append(samples)
             self._kept_bytes += len(samples)
@@ -143,7 +143,7 @@ def _check_name(device: int | str | None, direction: str) -> None:
 
 
 class _Stream:
-    """Time that passes at 48 000 samples per second, as a crystal on a sound card makes it."""
+    """A stream with the timing of a sound card: 48 000 samples per second."""
 
     def __init__(
         self,
@@ -157,7 +157,7 @@ class _Stream:
         dtype: str,
         latency: str,
     ) -> None:
-        del blocksize, latency  # a simulated card takes any
+        del blocksize, latency  # a simulated card supports all
         _check_name(device, direction)
         if (samplerate, channels, dtype) != (SAMPLE_RATE, 1, "int16"):
             raise PortAudioError("Invalid sample rate [PaErrorCode -9997]")
@@ -185,7 +185,7 @@ class _Stream:
 
 
 def sound_library(microphone: SimulatedMicrophone, loudspeaker: SimulatedLoudspeaker) -> SoundLibrary:
-    """The parts of ``sounddevice`` that the drivers use, over simulated devices named ``"default"`` and ``"hw:0"``."""
+    """Return the parts of ``sounddevice`` that the drivers use, with devices named ``"default"`` and ``"hw:0"``."""
 
     class RawInputStream(_Stream):
         def __init__(self, **settings: Any) -> None:

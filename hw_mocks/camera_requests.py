@@ -1,4 +1,4 @@
-"""Pictures on their way through a simulated picamera2."""
+"""Completed requests of a simulated picamera2."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class RequestOwner(Protocol):
     options: dict[str, Any]
 
     def take_back_buffer(self) -> None:
-        """Let a buffer be filled anew."""
+        """Return a buffer to the camera."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Transform:
 
 
 class CompletedRequest:
-    """A buffer with a picture in it. It goes back to the camera when everyone has released it."""
+    """A buffer with a picture, reference-counted; the last release returns it to the camera."""
 
     def __init__(self, request: Picture, picam2: RequestOwner, sensor_timestamp_ns: int = 0) -> None:
         self.request = request
@@ -42,14 +42,14 @@ class CompletedRequest:
         self._lock = threading.Lock()
 
     def acquire(self) -> None:
-        """Keep the buffer."""
+        """Add a reference."""
         with self._lock:
             if self.ref_count == 0:
                 raise RuntimeError("CompletedRequest: acquiring lock with ref_count 0")
             self.ref_count += 1
 
     def release(self) -> None:
-        """Give the buffer back."""
+        """Drop a reference."""
         with self._lock:
             self.ref_count -= 1
             if self.ref_count < 0:
@@ -58,11 +58,11 @@ class CompletedRequest:
                 self.picam2.take_back_buffer()
 
     def get_metadata(self) -> dict[str, Any]:
-        """What the sensor says of this picture."""
+        """Return the metadata of the picture."""
         return {"SensorTimestamp": self.sensor_timestamp_ns, "ExposureTime": 20_000}
 
     def make_array(self, name: str) -> Picture:
-        """The picture of a stream."""
+        """Return the picture of a stream."""
         if name != "main":
             raise RuntimeError(f"Stream {name!r} is not defined")
         return self.request

@@ -1,4 +1,4 @@
-"""The synthetic scene: a running clock for people, a moving ball, and a time stamp that programs can read."""
+"""The synthetic scene: a running clock, a moving ball, and a machine-readable time stamp."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _CHECK_BITS = 8
 
 
 class ClockScene:
-    """A clock with tenths of a second, above a ball that crosses the picture once in 4 seconds.
+    """A clock with tenths of a second, above a ball that crosses the picture every 4 seconds.
 
-    The bottom row of black and white blocks is the capture time (:func:`read_stamp`), so that a receiver can tell how
-    old a picture is. The picture depends on nothing but the time asked for.
+    The black and white blocks at the bottom encode the capture time (:func:`read_stamp`), so that a receiver can
+    measure the latency. The picture depends on the time only.
 
     Args:
         width: Width in pixels, even.
         height: Height in pixels, even.
-        utc_offset_s: What to add to the monotonic clock to get the time of day that the clock shows.
+        utc_offset_s: Difference between the time of day that the clock shows and the monotonic clock, in seconds.
     """
 
     def __init__(self, width: int, height: int, *, utc_offset_s: float) -> None:
@@ -34,7 +34,7 @@ class ClockScene:
         self._glyphs = _glyphs(width, height)
 
     def picture(self, monotonic_s: float) -> npt.NDArray[np.uint8]:
-        """Return the picture of that time."""
+        """Return the picture at a time."""
         width, height = self._size
         picture = self._background.copy()
         self._draw_time(picture, monotonic_s + self._offset_s)
@@ -43,7 +43,7 @@ class ClockScene:
         return picture
 
     def close(self) -> None:
-        """Nothing to let go of."""
+        """Do nothing: there are no resources."""
 
     def _draw_time(self, picture: npt.NDArray[np.uint8], time_of_day_s: float) -> None:
         width, height = self._size
@@ -57,14 +57,14 @@ class ClockScene:
 
 
 def ball_box(width: int, height: int, monotonic_s: float) -> tuple[int, int, int]:
-    """Return left, top and side of the ball (a square) in pixels, all even."""
+    """Return left, top and side length of the ball (a square) in pixels, all even."""
     side = max(2, height // 6 // 2 * 2)
     left = int((width - side) * (monotonic_s % _BALL_PERIOD_S) / _BALL_PERIOD_S) // 2 * 2
     return left, height // 2 // 2 * 2, side
 
 
 def read_stamp(luma: npt.NDArray[np.uint8]) -> int | None:
-    """Read the capture time from a decoded picture's Y plane.
+    """Read the capture time from the Y plane of a decoded picture.
 
     Returns:
         Milliseconds of the monotonic clock modulo 2 ** 24 (4.6 hours), or None when the blocks cannot be read.

@@ -1,8 +1,8 @@
-"""The encoders and the output base class of a simulated picamera2: same names, same signatures, real H.264.
+"""Encoders and output base class of a simulated picamera2: same names, same signatures, real H.264.
 
-``Encoder`` gives out the pictures as they are. Both others encode with libx264. ``LibavH264Encoder`` has picamera2's
-structure inside too, because the camera driver reaches into it; ``H264Encoder`` behaves as the V4L2 hardware of a Pi 4:
-settings are read when it starts, and never again.
+``Encoder`` outputs unencoded pictures; the others encode with libx264. ``LibavH264Encoder`` has picamera2's private
+attributes too, since the camera driver uses them; ``H264Encoder`` behaves like the V4L2 hardware of a Pi 4: it reads its
+settings only when it starts.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ class Output:
         self.needs_add_stream = False
 
     def start(self) -> None:
-        """Receive from now on."""
+        """Start receiving."""
         self.recording = True
 
     def stop(self) -> None:
-        """Receive no more."""
+        """Stop receiving."""
         self.recording = False
 
     def outputframe(
@@ -44,11 +44,11 @@ class Output:
         packet: Any = None,
         audio: bool = False,
     ) -> None:
-        """Take one encoded frame. An exception raised here ends the camera's event thread."""
+        """Receive an encoded frame. An exception here ends the camera's event thread."""
 
 
 class Encoder:
-    """What all encoders share. By itself it encodes nothing: it hands out the camera's own buffer."""
+    """Base class of encoders; by itself it outputs the camera's buffers unencoded."""
 
     def __init__(self, framerate: float = 30) -> None:
         self.width = 0
@@ -69,12 +69,12 @@ class Encoder:
 
     @property
     def running(self) -> bool:
-        """The encoder was started and not stopped."""
+        """Whether the encoder is running."""
         return self._running
 
     @property
     def output(self) -> Output | list[Output]:
-        """Who receives the frames."""
+        """Output or outputs of the frames."""
         return self._outputs[0] if len(self._outputs) == 1 else self._outputs
 
     @output.setter
@@ -85,18 +85,18 @@ class Encoder:
         self._outputs = outputs
 
     def start(self, quality: Any = None) -> None:
-        """Get ready to encode."""
+        """Start encoding."""
         with self._lock:
             if self._running:
                 raise RuntimeError("Encoder already running")
-            self._running = True  # before _start, as in picamera2: an encoder that fails there believes that it runs
+            self._running = True  # before _start, as in picamera2: an encoder that fails there stays "running"
             self.firsttimestamp = None
             for output in self._outputs:
                 output.start()
             self._start()
 
     def stop(self) -> None:
-        """Encode no more, and give out what is left inside."""
+        """Stop encoding, after flushing the remaining frames."""
         with self._lock:
             if not self._running:
                 raise RuntimeError("Encoder already stopped")
@@ -106,7 +106,7 @@ class Encoder:
                 output.stop()
 
     def encode(self, stream: str, request: CompletedRequest) -> None:
-        """Encode the request's picture."""
+        """Encode the picture of a request."""
         if self._skip_count == 0:
             with self._lock:
                 if not self._running:
@@ -123,12 +123,12 @@ class Encoder:
         packet: Any = None,
         audio: bool = False,
     ) -> None:
-        """Hand a frame to the outputs."""
+        """Pass a frame to the outputs."""
         for output in self._outputs:
             output.outputframe(frame, keyframe, timestamp, packet, audio)
 
     def _start(self) -> None:
-        """Nothing is needed to hand out pictures."""
+        """Do nothing: unencoded output needs no preparation."""
 
     def _stop(self) -> None:
         if self._stream is not None:
@@ -162,13 +162,13 @@ class Encoder:
         context.options["preset"] = "ultrafast"
         context.options["tune"] = "zerolatency"
 
-    def _give_out(self, frame: av.VideoFrame) -> None:
+    def _output_packets(self, frame: av.VideoFrame) -> None:
         for packet in self._stream.encode(frame):
             self.outputframe(bytes(packet), packet.is_keyframe, packet.pts, packet)
 
 
 class LibavH264Encoder(Encoder):
-    """libx264 by way of PyAV, as on a Pi 5."""
+    """libx264 with PyAV, as on a Pi 5."""
 
     def __init__(
         self,
@@ -191,7 +191,7 @@ class LibavH264Encoder(Encoder):
         self._key_frames_generated = 0
 
     def force_key_frame(self) -> None:
-        """Make one more of the next frames a keyframe."""
+        """Request one more keyframe."""
         self._key_frames_requested += 1
 
     def _start(self) -> None:
@@ -207,8 +207,8 @@ class LibavH264Encoder(Encoder):
         frame.pts, frame.time_base = self._timestamp(request), _MICROSECOND
         if self._key_frames_requested > self._key_frames_generated:
             self._key_frames_generated += 1
-            frame.pict_type = "I"  # type: ignore[assignment]  # picamera2's own line: TypeError with PyAV >= 14
-        self._give_out(frame)
+            frame.pict_type = "I"  # type: ignore[assignment]  # as in picamera2: TypeError with PyAV >= 14
+        self._output_packets(frame)
 
 
 class H264Encoder(Encoder):
@@ -235,7 +235,7 @@ class H264Encoder(Encoder):
         self._key_frames_generated = 0
 
     def force_key_frame(self) -> None:
-        """Make one more of the next frames a keyframe."""
+        """Request one more keyframe."""
         self._key_frames_requested += 1
 
     def _start(self) -> None:
@@ -251,4 +251,4 @@ class H264Encoder(Encoder):
         if self._key_frames_requested > self._key_frames_generated:
             self._key_frames_generated += 1
             frame.pict_type = av.video.frame.PictureType.I
-        self._give_out(frame)
+        self._output_packets(frame)

@@ -1,4 +1,4 @@
-"""A simulated I2C adapter: luma's own serial interface, on wires that end at simulated chips."""
+"""A simulated I2C adapter: luma's serial interface connected to simulated modules."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ _SMBUS_BLOCK = 32
 
 @dataclass
 class SimulatedI2cAdapter:
-    """An I2C adapter of a Pi, with what is connected to it.
+    """An I2C adapter of a Pi and the connected modules.
 
     Attributes:
-        modules: What answers, by I2C address.
-        clock_hz: Clock of the bus; a Pi's default is 100 kHz.
-        timeout_s: How long a transfer waits for a chip that holds the clock; Linux's default.
-        transfers: Writes and reads so far.
-        bytes_on_wire: Bytes so far, addresses and control bytes included.
-        open_interfaces: Interfaces that were opened and not closed.
+        modules: Modules by I2C address.
+        clock_hz: Clock of the bus; the default of a Pi is 100 kHz.
+        timeout_s: Timeout of clock stretching; Linux's default.
+        transfers: Number of writes and reads.
+        bytes_on_wire: Number of bytes, with addresses and control bytes.
+        open_interfaces: Number of open interfaces.
     """
 
     modules: Mapping[int, SimulatedOled]
@@ -37,11 +37,11 @@ class SimulatedI2cAdapter:
 
     @property
     def bus_seconds(self) -> float:
-        """Time that the transfers took on the wire: nine clocks a byte, and two for start and stop."""
+        """Duration of all transfers on the wire: nine clocks per byte, and two for start and stop."""
         return (9 * self.bytes_on_wire + 2 * self.transfers) / self.clock_hz
 
     def open(self, _bus: int, address: int) -> i2c:
-        """Return luma's interface to an address, as ``Platform.i2c`` does."""
+        """Return luma's interface to an address, like ``Platform.i2c``."""
         self.open_interfaces += 1
         return _LumaI2c(_SimulatedSmbus(self), address)
 
@@ -49,7 +49,7 @@ class SimulatedI2cAdapter:
         """Transfer one write.
 
         Raises:
-            OSError: Nobody answers.
+            OSError: No module has this address.
         """
         self._module(address).receive(message, self.timeout_s)
         self._count(1 + len(message))
@@ -58,7 +58,7 @@ class SimulatedI2cAdapter:
         """Transfer one byte from a module.
 
         Raises:
-            OSError: Nobody answers.
+            OSError: No module has this address.
         """
         value = self._module(address).status(self.timeout_s)
         self._count(2)
@@ -110,7 +110,7 @@ class _SimulatedSmbus:
 
 
 class _LumaI2c(i2c):  # type: ignore[misc]  # luma ships no types
-    """Luma's interface as it is when luma opened the bus itself: whole frames in one transfer, closed by cleanup."""
+    """Luma's interface as if luma had opened the bus: whole frames in one transfer, closed by cleanup()."""
 
     def __init__(self, bus: _SimulatedSmbus, address: int) -> None:
         super().__init__(bus=bus, address=address)

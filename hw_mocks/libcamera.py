@@ -1,6 +1,6 @@
-"""A simulated libcamera: just enough of its Python API for the real picamera2 to drive a camera that is not there.
+"""A simulated libcamera: the part of its Python API that the real picamera2 uses.
 
-``hw_mocks.real_picamera2`` installs this module under the name ``libcamera``. The names here are therefore libcamera's.
+``hw_mocks.real_picamera2`` installs this module as ``libcamera``, so the names are libcamera's.
 """
 
 from __future__ import annotations
@@ -66,10 +66,10 @@ _LONGEST_FRAME_US = 1_000_000
 
 
 class FrameMetadata:
-    """What is known of a filled buffer."""
+    """Metadata of a filled buffer."""
 
     class Status(enum.Enum):
-        """How the filling ended."""
+        """Result of the capture."""
 
         Success = 0
         Error = 1
@@ -80,10 +80,10 @@ class FrameMetadata:
 
 
 class FrameBuffer:
-    """Memory for one picture."""
+    """Memory of a picture."""
 
     class Plane:
-        """A piece of memory, known by its file descriptor, of which libcamera keeps a copy of its own."""
+        """A plane of memory, identified by a file descriptor that libcamera duplicates."""
 
         offset = length = 0
 
@@ -92,7 +92,7 @@ class FrameBuffer:
 
         @property
         def fd(self) -> int:
-            """The copy."""
+            """The duplicated file descriptor."""
             return self._fd
 
         @fd.setter
@@ -108,7 +108,7 @@ class FrameBuffer:
 
 
 class StreamConfiguration:
-    """Size and format of one stream."""
+    """Size and format of a stream."""
 
     def __init__(self, role: StreamRole) -> None:
         self.stream = SimpleStream(self)
@@ -120,18 +120,18 @@ class StreamConfiguration:
 
     @property
     def formats(self) -> Any:
-        """What the sensor can deliver."""
+        """Formats and sizes of the sensor."""
         return SimpleNamespace(
             pixel_formats=[PixelFormat(_RAW_FORMAT)], sizes=lambda _format: [Size(*mode) for mode in _SENSOR_MODES]
         )
 
     @property
     def frame_size(self) -> int:
-        """Bytes of a picture."""
+        """Size of a picture in bytes."""
         return self.stride * self.size.height * (3 if self.pixel_format.name == "YUV420" else 2) // 2
 
     def validate(self) -> bool:
-        """Set the stride; False when there is no such picture."""
+        """Set the stride; return False if the configuration is not supported."""
         width, height = self.size.width, self.size.height
         self.stride = -(-width // _STRIDE_ALIGNMENT) * _STRIDE_ALIGNMENT
         if self.pixel_format.name == _RAW_FORMAT:
@@ -152,7 +152,7 @@ class CameraConfiguration:
     """Configuration of all streams."""
 
     class Status(enum.Enum):
-        """What the camera thinks of it."""
+        """Result of the validation."""
 
         Valid = 0
         Adjusted = 1
@@ -164,23 +164,23 @@ class CameraConfiguration:
         self.sensor_config: SensorConfiguration | None = None
 
     def at(self, index: int) -> StreamConfiguration:
-        """One stream's configuration."""
+        """Return the configuration of a stream."""
         return self._streams[index]
 
     def __iter__(self) -> Iterator[StreamConfiguration]:
         return iter(self._streams)
 
     def validate(self) -> CameraConfiguration.Status:
-        """Complete the configuration, and judge it."""
+        """Complete and validate the configuration."""
         valid = [stream.validate() for stream in self._streams]
         return self.Status.Valid if all(valid) else self.Status.Invalid
 
 
 class Request:
-    """One picture to be taken into buffers."""
+    """A request to capture a picture into buffers."""
 
     class Status(enum.Enum):
-        """How far it is."""
+        """Progress of the request."""
 
         Pending = 0
         Complete = 1
@@ -192,20 +192,20 @@ class Request:
         self.reuse()
 
     def reuse(self) -> None:
-        """Get ready for another picture."""
+        """Reset it for another picture."""
         self.metadata: dict[ControlId, Any] = {}
         self.status = Request.Status.Pending
 
     def add_buffer(self, stream: SimpleStream, buffer: FrameBuffer) -> None:
-        """Say where a stream's picture goes."""
+        """Add the buffer for a stream."""
         self.buffers[stream] = buffer
 
     def set_control(self, control: ControlId, value: Any) -> None:
-        """Take no notice: the simulated sensor is perfect as it is."""
+        """Do nothing: the simulated sensor has no controls."""
 
 
 class Camera:
-    """The camera. While it runs, one thread fills a queued request per frame."""
+    """The camera. While it is running, a thread completes one queued request per frame."""
 
     id = "/base/soc/i2c0mux/i2c@1/imx708@1a"
 
@@ -221,13 +221,13 @@ class Camera:
 
     @property
     def properties(self) -> dict[ControlId, Any]:
-        """What the camera is."""
+        """Static properties of the camera."""
         values = {"Model": _MODEL, "Location": 2, "Rotation": 180, "ColorFilterArrangement": 0}
         return {ControlId(name): value for name, value in values.items()}
 
     @property
     def controls(self) -> dict[ControlId, ControlInfo]:
-        """What can be set."""
+        """Controls of the camera with their ranges."""
         full = Rectangle(0, 0, *_SENSOR_MODES[-1])
         return {
             controls.FrameDurationLimits: ControlInfo(_SHORTEST_FRAME_US, _LONGEST_FRAME_US, 33333),
@@ -238,25 +238,25 @@ class Camera:
         }
 
     def acquire(self) -> None:
-        """Take the camera for this process."""
+        """Acquire the camera for this process."""
         if self._acquired or self._sensor.busy:
             raise RuntimeError("Failed to acquire camera: Device or resource busy")
         self._acquired = True
 
     def release(self) -> None:
-        """Give the camera back."""
+        """Release the camera."""
         self._acquired = False
 
     def generate_configuration(self, roles: list[StreamRole]) -> CameraConfiguration:
-        """Make a configuration with a stream for each role."""
+        """Create a configuration with a stream for each role."""
         return CameraConfiguration(roles)
 
     def configure(self, configuration: CameraConfiguration) -> None:
-        """Choose a configuration."""
+        """Set the configuration."""
         self._configuration = configuration
 
     def create_request(self, cookie: int) -> Request:
-        """Make a request."""
+        """Create a request."""
         return Request(cookie)
 
     def start(self, initial: dict[ControlId, Any] | None = None) -> None:
@@ -271,7 +271,7 @@ class Camera:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop capturing; what is queued is cancelled."""
+        """Stop capturing and cancel the queued requests."""
         if self._thread is None:
             return
         self._stopping.set()
@@ -284,7 +284,7 @@ class Camera:
             CameraManager.singleton().complete(request)
 
     def queue_request(self, request: Request) -> None:
-        """Let a request be filled."""
+        """Queue a request."""
         if self._thread is None:
             raise RuntimeError("Camera in Configured state trying queueRequest() requiring state Running")
         with self._lock:
@@ -321,7 +321,7 @@ class Camera:
 
 
 class CameraManager:
-    """Knows the cameras, and tells by a file descriptor when requests are complete."""
+    """Lists the cameras, and signals completed requests through a file descriptor."""
 
     version = "v0.7.1-simulated"
     _singleton: ClassVar[CameraManager | None] = None
@@ -335,32 +335,32 @@ class CameraManager:
 
     @classmethod
     def singleton(cls) -> CameraManager:
-        """The one manager of the process."""
+        """Return the only manager of the process."""
         if cls._singleton is None:
             cls._singleton = cls()
         return cls._singleton
 
     def attach(self, sensor: SimulatedSensor) -> None:
-        """Plug a sensor in, instead of the one before."""
+        """Connect a sensor, in place of the previous one."""
         self._sensor, self._camera = sensor, Camera(sensor)
 
     @property
     def cameras(self) -> list[Camera]:
-        """The cameras that are connected."""
+        """Connected cameras."""
         return [] if self._camera is None or self._sensor is None or self._sensor.absent else [self._camera]
 
     def get(self, camera_id: str) -> Camera:
-        """A camera by its id."""
+        """Return a camera by its id."""
         return next(camera for camera in self.cameras if camera.id == camera_id)
 
     def complete(self, request: Request) -> None:
-        """Report a request as done."""
+        """Report a completed request."""
         with self._lock:
             self._ready.append(request)
         os.eventfd_write(self.event_fd, 1)
 
     def get_ready_requests(self) -> list[Request]:
-        """Hand over what is done."""
+        """Return the completed requests."""
         with contextlib.suppress(BlockingIOError):
             os.eventfd_read(self.event_fd)
         with self._lock:

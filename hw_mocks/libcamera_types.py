@@ -1,4 +1,4 @@
-"""The plain values of the simulated libcamera: sizes, formats, roles, controls. The names are libcamera's."""
+"""Value types of the simulated libcamera: sizes, formats, roles, controls. The names are libcamera's."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Size:
 
 
 class Rectangle:
-    """A part of the picture."""
+    """A rectangle in the picture."""
 
     def __init__(self, x: int = 0, y: int = 0, width: int = 0, height: int = 0) -> None:
         self.x, self.y, self.width, self.height = x, y, width, height
@@ -32,12 +32,12 @@ class Transform:
     def __hash__(self) -> int:
         return hash((self.hflip, self.vflip, self.transpose))
 
-    def __str__(self) -> str:  # picamera2 makes this the __repr__
+    def __str__(self) -> str:  # picamera2 uses it as __repr__
         return f"Transform(hflip={self.hflip}, vflip={self.vflip}, transpose={self.transpose})"
 
 
 class ColorSpace:
-    """How colours are stored."""
+    """Colour space."""
 
     YcbcrEncoding = SimpleNamespace(Null="Null")
     Range = SimpleNamespace(Full="Full")
@@ -49,17 +49,17 @@ class ColorSpace:
     def __hash__(self) -> int:
         return hash(self.primaries)
 
-    def __str__(self) -> str:  # picamera2 makes this the __repr__
+    def __str__(self) -> str:  # picamera2 uses it as __repr__
         return self.primaries
 
     @staticmethod
     def Raw() -> ColorSpace:
-        """As the sensor gives it."""
+        """Raw sensor data."""
         return ColorSpace("Raw")
 
     @staticmethod
     def Sycc() -> ColorSpace:
-        """As JPEG has it."""
+        """Colour space of JPEG."""
         return ColorSpace("Sycc")
 
     @staticmethod
@@ -74,7 +74,7 @@ class ColorSpace:
 
 
 class PixelFormat:
-    """How pixels are stored."""
+    """Pixel format."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -84,14 +84,14 @@ class PixelFormat:
 
 
 class SensorConfiguration:
-    """Which mode the sensor runs in."""
+    """Mode of the sensor."""
 
     bit_depth = 0
     output_size: Size | None = None
 
 
 class StreamRole(enum.Enum):
-    """What a stream is for."""
+    """Purpose of a stream."""
 
     Raw = 0
     StillCapture = 1
@@ -100,7 +100,7 @@ class StreamRole(enum.Enum):
 
 
 class Orientation(enum.Enum):
-    """How the picture is turned."""
+    """Orientation of the picture."""
 
     Rotate0 = 1
     Rotate0Mirror = 2
@@ -121,7 +121,7 @@ class ControlType(enum.Enum):
 
 
 class ControlId:
-    """Something that can be set, or is told with each picture."""
+    """A control or an item of metadata."""
 
     def __init__(self, name: str, type: ControlType = ControlType.Integer32) -> None:
         self.name, self.type = name, type

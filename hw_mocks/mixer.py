@@ -1,4 +1,4 @@
-"""The mixer of a simulated sound card, behind the program amixer: it understands and prints what that does."""
+"""The mixer of a simulated sound card, with the interface of the program amixer."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from robot_node.errors import DeviceError
 
 @dataclass
 class SimulatedControl:
-    """One simple control of a mixer.
+    """A simple control of a mixer.
 
     Attributes:
-        volume: In percent.
-        muted: Its switch is off.
-        has_volume: It has a playback volume.
-        has_switch: It has a switch to mute it with.
+        volume: Volume in percent.
+        muted: Whether it is muted.
+        has_volume: Whether it has a playback volume.
+        has_switch: Whether it has a mute switch.
     """
 
     volume: int = 50
@@ -26,7 +26,7 @@ class SimulatedControl:
     has_switch: bool = True
 
     def show(self, name: str) -> str:
-        """What amixer prints of it."""
+        """Return the output of amixer for it."""
         can = [word for word, has in (("pvolume", self.has_volume), ("pswitch", self.has_switch)) if has]
         switch = f" [{'off' if self.muted else 'on'}]" if self.has_switch else ""
         return (
@@ -40,11 +40,11 @@ class SimulatedControl:
 
 @dataclass
 class SimulatedMixer:
-    """A sound card's mixer. Without controls, as the amplifier boards for a Pi mostly are.
+    """A sound card's mixer. Without controls by default, like most amplifier boards for a Pi.
 
     Attributes:
-        card: What ALSA calls it.
-        controls: By name.
+        card: ALSA name of the card.
+        controls: Controls by name.
         absent: The card is not plugged in.
         missing: The program amixer is not installed.
     """
@@ -59,7 +59,7 @@ class SimulatedMixer:
         """Run ``amixer -M -D CARD scontents`` or ``amixer -M -D CARD sset CONTROL VOLUME% mute|unmute``.
 
         Raises:
-            DeviceError: It is not installed, or fails.
+            DeviceError: It is not installed, or failed.
         """
         if self.missing:
             raise DeviceError("The program amixer is missing.")

@@ -1,8 +1,8 @@
-"""Simulated OLED modules: an SSD1306 or SH1106 controller with its glass, on the far end of an I2C bus.
+"""Simulated OLED modules: an SSD1306 or SH1106 controller with its panel, on an I2C bus.
 
-They take the bytes that a driver sends, and can be asked for the picture that a person would see. What the data
-sheets (Solomon Systech SSD1306 rev. 1.5, Sino Wealth SH1106 v2.3) forbid is kept in :attr:`Controller.problems`:
-a real chip does not answer it with an error, it shows a wrong picture.
+They decode the bytes that a driver sends, and return the visible picture. Violations of the data sheets (Solomon
+Systech SSD1306 rev. 1.5, Sino Wealth SH1106 v2.3) are recorded in :attr:`Controller.problems`: a real chip reports no
+error for them, but shows a wrong picture.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from hw_mocks.oled_controllers import Controller, Sh1106, Ssd1306
 logger = logging.getLogger(__name__)
 
 _FLOATING = 0xFF
-"""What is read when nobody drives the wires."""
+"""Byte read from an undriven bus."""
 
 ControllerName = Literal["ssd1306", "sh1106"]
 
 
 @dataclass(frozen=True, slots=True)
 class _Wiring:
-    """How a glass is soldered to its controller.
+    """Wiring between controller and panel.
 
     Attributes:
-        top_com: The COM output at the top edge; the lines below follow in falling order.
-        alternating: Neighbouring lines come from both sides of the chip in turn (else one side after the other).
-        left_edge: Segment at the left edge, counted as the picture is upright with segments remapped (A1).
+        top_com: The COM output at the top edge; the lines below follow in descending order.
+        alternating: Whether neighbouring lines alternate between both sides of the chip.
+        left_edge: Segment at the left edge of the upright picture, with segments remapped (A1).
     """
 
     top_com: int
@@ -48,7 +48,7 @@ _WIRINGS: dict[tuple[ControllerName, int], _Wiring] = {
     ("ssd1306", 64): _Wiring(top_com=63, alternating=True, left_edge=0),
     ("ssd1306", 32): _Wiring(top_com=31, alternating=False, left_edge=0),
     ("sh1106", 64): _Wiring(top_com=63, alternating=True, left_edge=2),
-    # The modules that luma's settings (33 lines, offset 15) are made for: a glass on the middle outputs.
+    # The modules that luma's settings (33 lines, offset 15) are for: a panel on the middle outputs.
     ("sh1106", 32): _Wiring(top_com=47, alternating=True, left_edge=2),
 }
 
@@ -57,14 +57,14 @@ class SimulatedOled:
     """A 128 pixel wide OLED module. Safe to use from several threads.
 
     Args:
-        controller: The chip on it.
-        height: Rows of the glass, 32 or 64.
-        picture_file: Always holds what the glass shows, as PNG, for those outside of this process.
+        controller: Its controller.
+        height: Rows of the panel, 32 or 64.
+        picture_file: PNG file that always contains the visible picture.
 
     Attributes:
-        controller: The chip, with its registers.
-        height: Rows of the glass.
-        answers_reads: The module's data line is wired both ways; cheap ones are not.
+        controller: The controller, with its registers.
+        height: Rows of the panel.
+        answers_reads: Whether reads work; on cheap modules the data line is unidirectional.
     """
 
     width = 128
@@ -89,11 +89,11 @@ class SimulatedOled:
 
     @property
     def problems(self) -> deque[str]:
-        """What a data sheet forbids and was done all the same; the newest hundred."""
+        """Violations of the data sheet; the latest hundred."""
         return self.controller.problems
 
     def plug(self) -> None:
-        """Connect the module: the chip starts anew, dark, with noise in its memory."""
+        """Connect the module: the controller is reset, dark, with noise in its memory."""
         with self._lock:
             self._unplugged_error = None
             self.controller.power_on(self._noise)
@@ -103,26 +103,26 @@ class SimulatedOled:
         """Disconnect the module.
 
         Args:
-            error: The error number with which the I2C adapter tells that nobody answers: EREMOTEIO on a Pi; others
-                say ENXIO, EIO or ETIMEDOUT.
+            error: Error number of the I2C adapter for a missing module: EREMOTEIO on a Pi; others use ENXIO, EIO or
+                ETIMEDOUT.
         """
         with self._lock:
             self._unplugged_error = error
             self._picture_changed()
 
     def hold_clock(self) -> None:
-        """Keep the bus waiting (clock stretching) until :meth:`release_clock`."""
+        """Block the bus by clock stretching until :meth:`release_clock`."""
         self._clock.clear()
 
     def release_clock(self) -> None:
-        """Let the bus go on."""
+        """Release the bus."""
         self._clock.set()
 
     def receive(self, message: bytes, timeout_s: float) -> None:
-        """Take one I2C write, without the address byte.
+        """Process an I2C write, without the address byte.
 
         Raises:
-            OSError: The module is unplugged, or the clock was held for longer than the adapter waits.
+            OSError: The module is unplugged, or the bus was blocked for longer than the timeout.
         """
         self._wait(timeout_s)
         with self._lock:
@@ -131,7 +131,7 @@ class SimulatedOled:
             self._picture_changed()
 
     def status(self, timeout_s: float) -> int:
-        """Answer one I2C read.
+        """Return the byte of an I2C read.
 
         Raises:
             OSError: As for :meth:`receive`.
@@ -142,7 +142,7 @@ class SimulatedOled:
             return self.controller.status if self.answers_reads else _FLOATING
 
     def picture(self) -> Image.Image:
-        """What a person sees: mode ``"1"``, 1 where the glass is lit."""
+        """Return the visible picture: mode ``"1"``, lit pixels are 1."""
         with self._lock:
             return self._picture()
 
@@ -167,7 +167,7 @@ class SimulatedOled:
         return glass
 
     def _com(self, line: int) -> int:
-        """The COM signal that reaches a line of the glass by way of the chip's pads."""
+        """Return the COM signal that is wired to a line of the panel."""
         com = self._wiring.top_com - line
         side, place = (com % 2, com // 2) if self._wiring.alternating else divmod(com, 32)
         if self.controller.com_swapped:
@@ -185,7 +185,7 @@ class SimulatedOled:
         try:
             picture.save(unfinished, format="PNG")
             unfinished.replace(self._picture_file)
-        except OSError as error:  # a full disk is no fault of the display
-            logger.warning("The simulated display's picture cannot be written to %s: %s", self._picture_file, error)
+        except OSError as error:  # e.g. a full disk, which must not affect the display
+            logger.warning("Cannot write the simulated display's picture to %s: %s", self._picture_file, error)
         else:
             self._written = content

@@ -1,4 +1,4 @@
-"""The two OLED controllers: bytes of the I2C bus in, registers and display memory out."""
+"""Simulated OLED controllers: decode I2C writes into registers and display memory."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class _Command:
     """A command of a controller.
 
     Attributes:
-        arguments: Bytes that follow the first one.
-        act: Called with the first byte and the arguments.
+        arguments: Number of argument bytes.
+        act: Called with the opcode and the arguments.
     """
 
     arguments: int
@@ -28,7 +28,7 @@ class _Command:
 
 
 class Controller:
-    """What the SSD1306 and the SH1106 have in common."""
+    """Base class of the SSD1306 and the SH1106."""
 
     columns: int
     chip_id: int
@@ -49,11 +49,11 @@ class Controller:
         self._define(0xC0, 0xC0, 0, self._com_direction)
         self._define(0xC8, 0xC8, 0, self._com_direction)
         self._define(0xD3, 0xD3, 1, self._display_offset)
-        self._define(0xD5, 0xD5, 1, self._nothing_to_see)  # oscillator
+        self._define(0xD5, 0xD5, 1, self._no_effect)  # oscillator
         self._define(0xD9, 0xD9, 1, self._precharge)
         self._define(0xDA, 0xDA, 1, self._com_pins)
-        self._define(0xDB, 0xDB, 1, self._nothing_to_see)  # VCOMH level
-        self._define(0xE3, 0xE3, 0, self._nothing_to_see)  # no operation
+        self._define(0xDB, 0xDB, 1, self._no_effect)  # VCOMH level
+        self._define(0xE3, 0xE3, 0, self._no_effect)  # no operation
         self.power_on(random.Random(0))
 
     def power_on(self, noise: random.Random) -> None:
@@ -75,10 +75,10 @@ class Controller:
         self.display_offset = 0
         self._pending: list[int] = []
 
-    # The bus's side
+    # I2C bus
 
     def receive(self, message: bytes) -> None:
-        """Take one I2C write: control bytes, each followed by commands or data (SSD1306 8.1.5.2)."""
+        """Process an I2C write: control bytes, each followed by commands or data (SSD1306 8.1.5.2)."""
         position = 0
         while position < len(message):
             control = message[position]
@@ -120,27 +120,27 @@ class Controller:
 
     @property
     def status(self) -> int:
-        """What a read returns: bit 6 is set while the display is off."""
+        """Status byte of a read: bit 6 is set while the display is off."""
         return self.chip_id | (0x00 if self.on else 0x40)
 
-    # The glass's side
+    # Panel
 
     @property
     def lit(self) -> bool:
-        """The display is on, and has the voltage to light it."""
+        """Whether the display is on and its charge pump is enabled."""
         return self.on and self.pump
 
     def row_of_output(self, com: int) -> int | None:
-        """Return the row of the memory that a COM output shows, or None when the output is not driven.
+        """Return the memory row of a COM output, or None if the output is not driven.
 
-        SSD1306 tables 10-1 and 10-2: the offset turns the outputs, the start line turns the memory.
+        SSD1306 tables 10-1 and 10-2: the offset rotates the outputs, the start line rotates the memory.
         """
         scan = (self.multiplex - com if self.com_falling else com) + self.display_offset
         line = scan % _ROWS
         return (line + self.start_line) % _ROWS if line <= self.multiplex else None
 
     def shown(self, left: int, width: int) -> Image.Image:
-        """Return all 64 rows of the memory as they light the segments from ``left`` on, upright with A1."""
+        """Return all 64 rows of memory as shown on ``width`` segments from ``left``, upright with A1."""
         if self.entirely_on:
             return Image.new("1", (width, _ROWS), 1)
         memory = Image.new("1", (self.columns, _ROWS))
@@ -203,7 +203,7 @@ class Controller:
         if not arguments[0] & 0x0F or not arguments[0] & 0xF0:
             self._problem(f"pre-charge period 0x{arguments[0]:02X}: neither phase can be 0")
 
-    def _nothing_to_see(self, _opcode: int, _arguments: list[int]) -> None:
+    def _no_effect(self, _opcode: int, _arguments: list[int]) -> None:
         pass
 
     def _within(self, name: str, value: int, lowest: int, highest: int) -> int:
@@ -213,7 +213,7 @@ class Controller:
 
 
 class Ssd1306(Controller):
-    """128 columns; three ways to walk through the memory, two of them within a window."""
+    """SSD1306: 128 columns; three addressing modes, two of them within a window."""
 
     columns = 128
     chip_id = 0x03
@@ -225,7 +225,7 @@ class Ssd1306(Controller):
         self._define(0x20, 0x20, 1, self._addressing_mode)
         self._define(0x21, 0x21, 2, self._column_window)
         self._define(0x22, 0x22, 2, self._page_window)
-        self._define(0x2E, 0x2E, 0, self._nothing_to_see)  # no scrolling
+        self._define(0x2E, 0x2E, 0, self._no_effect)  # no scrolling
         self._define(0x8D, 0x8D, 1, self._charge_pump)
 
     def power_on(self, noise: random.Random) -> None:
@@ -236,7 +236,7 @@ class Ssd1306(Controller):
         self.page_window = (0, _PAGES - 1)
 
     def _write(self, value: int) -> None:
-        # Remapping acts upon what is written afterwards, not upon what is shown (SSD1306 10.1.8).
+        # Remapping affects later writes, not the current content (SSD1306 10.1.8).
         place = self.columns - 1 - self.column if self.segment_remap else self.column
         self.memory[self.page][place] = value
         last_column, last_page = self.column == self.column_window[1], self.page == self.page_window[1]
@@ -310,17 +310,17 @@ class Ssd1306(Controller):
 
 
 class Sh1106(Controller):
-    """132 columns, of which modules use the middle 128; one page at a time."""
+    """SH1106: 132 columns, of which modules use the middle 128; page addressing only."""
 
     columns = 132
     chip_id = 0x08
 
     def __init__(self) -> None:
         super().__init__()
-        # Sent by luma's start sequence, which it shares with the SSD1306: reserved here, and without effect.
-        self._define(0x20, 0x20, 0, self._nothing_to_see)
-        self._define(0x8D, 0x8D, 0, self._nothing_to_see)
-        self._define(0x30, 0x33, 0, self._nothing_to_see)  # voltage of the pump
+        # luma sends them in its initialisation, which it shares with the SSD1306: here they have no effect.
+        self._define(0x20, 0x20, 0, self._no_effect)
+        self._define(0x8D, 0x8D, 0, self._no_effect)
+        self._define(0x30, 0x33, 0, self._no_effect)  # voltage of the pump
         self._define(0xAD, 0xAD, 1, self._dc_dc)
         for direction in range(0xC0, 0xD0):
             self._define(direction, direction, 0, self._com_direction)

@@ -1,6 +1,6 @@
 """A simulated picamera2: the part of its API that the camera driver uses, over a simulated sensor.
 
-Names, signatures and failures are those of picamera2 0.3.38; a contract test holds them against the real package.
+Names, signatures and failures are those of picamera2 0.3.38; a contract test compares them with the real package.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ class _Job:
 
 
 class Picamera2:
-    """The camera. One thread is sensor and event loop in one: it captures, serves jobs, and feeds the encoders."""
+    """The camera. One thread captures frames, executes jobs, and feeds the encoders."""
 
     sensor: ClassVar[SimulatedSensor]
     _owners: ClassVar[set[int]] = set()
 
     @staticmethod
     def global_camera_info() -> list[dict[str, Any]]:
-        """One entry for each camera that is connected."""
-        raise NotImplementedError("the class made by camera_library() knows its sensor")
+        """Return an entry for each connected camera."""
+        raise NotImplementedError("camera_library() creates a subclass with a sensor")
 
     def __init__(
         self,
@@ -89,7 +89,7 @@ class Picamera2:
         sensor: dict[str, Any] | None = {},
         use_case: str = "video",
     ) -> dict[str, Any]:
-        """Make a configuration for video."""
+        """Create a configuration for video."""
         return {
             "use_case": use_case,
             "transform": transform,
@@ -106,7 +106,7 @@ class Picamera2:
         }
 
     def configure(self, camera_config: dict[str, Any] | None = None) -> None:
-        """Choose a configuration."""
+        """Set the configuration."""
         if self.started:
             raise RuntimeError("Camera must be stopped before configuring")
         config = camera_config or self.create_video_configuration(main={"format": "YUV420"})
@@ -115,7 +115,7 @@ class Picamera2:
         self.camera_config = config | {"main": config["main"] | {"stride": config["main"]["size"][0]}}
 
     def camera_configuration(self) -> dict[str, Any]:
-        """The configuration in use."""
+        """Return the current configuration."""
         return self.camera_config
 
     def start(self, config: dict[str, Any] | None = None, show_preview: bool = False) -> None:
@@ -135,7 +135,7 @@ class Picamera2:
         self.started = True
 
     def stop(self) -> None:
-        """Stop capturing. As in picamera2, it waits for the event thread, for ever when that has died."""
+        """Stop capturing. As in picamera2, it blocks forever if the event thread has ended."""
         if not self.started:
             return
         if self._thread is None:
@@ -154,7 +154,7 @@ class Picamera2:
         self._thread = None
 
     def close(self) -> None:
-        """Give the camera back."""
+        """Release the camera."""
         if self._thread is not None:
             self.stop_preview()
         if self.is_open:
@@ -170,7 +170,7 @@ class Picamera2:
         quality: Any = None,
         name: str | None = None,
     ) -> None:
-        """Encode every frame from now on."""
+        """Start encoding all frames."""
         if encoder is None:
             raise RuntimeError("No encoder specified")
         if output is not None:
@@ -188,7 +188,7 @@ class Picamera2:
             self.encoders.add(encoder)
 
     def stop_encoder(self, encoders: Encoder | None = None) -> None:
-        """Stop one encoder, or all."""
+        """Stop one encoder, or all of them."""
         stopping = list(self.encoders) if encoders is None else [encoders]
         for encoder in stopping:
             encoder.stop()
@@ -202,7 +202,7 @@ class Picamera2:
         signal_function: Any = None,
         flush: bool | int | None = None,
     ) -> Any:
-        """Take the next picture out of the camera, to be released by the caller."""
+        """Return the next completed request; the caller must release it."""
         return self._dispatch(self._next_request, wait=wait)
 
     def capture_file(
@@ -228,14 +228,14 @@ class Picamera2:
         return self._dispatch(capture, wait=wait)
 
     def cancel_all_and_flush(self) -> None:
-        """Cancel what waits for the camera."""
+        """Cancel all waiting jobs."""
         with self.lock:
             for job in self._jobs:
                 job.future.set_exception(CancelledError())
             self._jobs.clear()
 
     def take_back_buffer(self) -> None:
-        """Let a buffer be filled anew."""
+        """Return a buffer to the camera."""
         with self._buffers_lock:
             self._free_buffers += 1
 
@@ -283,8 +283,8 @@ class Picamera2:
                     request = self._capture()
                     due = max(due + self.camera_config["controls"]["FrameDurationLimits"][0] / 1e6, time.monotonic())
                 self._process(request)
-        except Exception:  # noqa: BLE001  # whatever it is, it ends this thread
-            # As picamera2's NullPreview does: a line in the log, and no more frames, jobs or stop() ever.
+        except Exception:  # noqa: BLE001  # any error ends this thread
+            # Like picamera2's NullPreview: log it, and process no frames, jobs or stop() any more.
             _log.exception("Exception during process_requests()")
 
     def _capture(self) -> CompletedRequest | None:
@@ -321,14 +321,14 @@ class Picamera2:
 
 
 def camera_library(sensor: SimulatedSensor, board: Board) -> CameraLibrary:
-    """The simulated package, with one camera on it."""
+    """Return the simulated package, with one camera."""
 
     class ConnectedPicamera2(Picamera2):
-        """The camera class, bound to the sensor."""
+        """The camera class with its sensor."""
 
         @staticmethod
         def global_camera_info() -> list[dict[str, Any]]:
-            """One entry for each camera that is connected."""
+            """Return an entry for each connected camera."""
             if sensor.absent:
                 return []
             return [

@@ -1,4 +1,4 @@
-"""The pins of a Pi: gpiozero's own mock factory, with pins that can fail and fingers that press buttons."""
+"""The pins of a Pi: gpiozero's mock factory, with fault injection and buttons."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from dataclasses import dataclass, field
 from gpiozero.pins.mock import MockFactory, MockPWMPin
 
 _SPEED_OF_SOUND = 343.0
-"""In metres a second, at 20 degrees."""
+"""In metres per second, at 20 °C."""
 
 
 class SimulatedPin(MockPWMPin):  # type: ignore[misc]  # gpiozero ships no types
-    """A pin that tests can watch and break.
+    """A pin with fault injection.
 
     Attributes:
-        broken: Using it is an error, as when the kernel refuses.
-        stuck: It does not follow what is set.
-        held: The level at which it is held, whatever is set, as by a short circuit; None: by nothing.
+        broken: Using it raises an error, as if the kernel refused.
+        stuck: It ignores new levels.
+        held: Level at which it is held, as by a short circuit; None for none.
         on_level: Called with each new level of an output, in the thread that sets it.
     """
 
@@ -52,44 +52,44 @@ class SimulatedPins:
     """All pins of a Pi 5, each able to do PWM.
 
     Attributes:
-        factory: What gpiozero is given.
-        other_users: Who else uses a pin, by GPIO: what the kernel would say.
+        factory: gpiozero's pin factory.
+        other_users: Other users of pins, by GPIO, as the kernel reports them.
     """
 
     factory: MockFactory = field(default_factory=lambda: MockFactory(revision="d04170", pin_class=SimulatedPin))
     other_users: dict[int, str] = field(default_factory=dict)
 
     def pin(self, gpio: int) -> SimulatedPin:
-        """The pin of a GPIO."""
+        """Return the pin of a GPIO."""
         pin: SimulatedPin = self.factory.pin(f"GPIO{gpio}")
         return pin
 
     def level(self, gpio: int) -> float:
-        """What is on a pin: 0 low, 1 high, in between the duty cycle."""
+        """Return the level of a pin: 0 low, 1 high, in between the duty cycle."""
         pin = self.pin(gpio)
-        # As a meter sees it, also when the pin is broken.
-        return float(pin._state) if pin.held is None else pin.held  # noqa: SLF001
+        # As measured at the pin, also when it is broken.
+        return float(pin._state) if pin.held is None else pin.held  # noqa: SLF001  # reading it with gpiozero would raise if it is broken
 
     def pulse_ms(self, gpio: int) -> float:
-        """Length of the pulses on a pin, in milliseconds; 0 without pulses."""
+        """Return the pulse width on a pin in milliseconds; 0 without pulses."""
         frequency = self.pin(gpio).frequency
         return 1000 * self.level(gpio) / frequency if frequency else 0.0
 
     def drive(self, gpio: int, *, high: bool) -> None:
-        """Put a level on an input, as a button or a sensor does."""
+        """Set the level of an input, like a button or a sensor."""
         pin = self.pin(gpio)
         (pin.drive_high if high else pin.drive_low)()
 
     def press(self, gpio: int) -> None:
-        """Press a button between the pin and ground, or close such a switch."""
+        """Press a button, or close a switch, between the pin and ground."""
         self.drive(gpio, high=False)
 
     def release(self, gpio: int) -> None:
-        """Let it go, or open it."""
+        """Release the button, or open the switch."""
         self.drive(gpio, high=True)
 
     def wire_distance_sensor(self, trigger: int, echo: int, metres: Callable[[], float]) -> None:
-        """Put an ultrasonic sensor on two pins, as the HC-SR04: it answers with a pulse as long as the way of sound."""
+        """Connect an HC-SR04 ultrasonic sensor: its echo pulse lasts as long as the sound travels."""
 
         def answer() -> None:
             time.sleep(0.0005)

@@ -1,4 +1,4 @@
-"""A whole simulated Raspberry Pi: a Platform for the robot, and handles for whoever tests or plays with it."""
+"""A simulated Raspberry Pi: a Platform for the robot, and access to the simulated devices for tests and demo."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ class SimulatedPi:
     """A simulated Raspberry Pi.
 
     Attributes:
-        platform: What the robot is given.
-        sensor: The camera's image sensor, with its faults.
-        oled: The display: its picture, and its plug.
-        i2c: The adapter that it is wired to.
-        spi: The bus that it is wired to as well: one of both is used.
+        platform: The platform for the robot.
+        sensor: The camera's image sensor, with fault injection.
+        oled: The display.
+        i2c: The I2C adapter of the display.
+        spi: The SPI bus of the display; one of both is used.
         pins: gpiozero's mock pins.
-        gpio: The same, to press buttons, to look at LEDs, and to break them.
-        microphone: What is heard.
-        loudspeaker: What was played.
-        computer: The temperature of the board itself, and what slows it down.
-        mixer: The volume controls of the sound card; none at first.
+        gpio: The same pins: buttons, levels, fault injection.
+        microphone: The microphone.
+        loudspeaker: The loudspeaker.
+        computer: Temperature and throttling of the board.
+        mixer: Volume controls of the sound card; none by default.
     """
 
     platform: Platform
@@ -63,31 +63,31 @@ def simulated_platform(
     microphone_sound: Path | None = None,
     loudspeaker_recording: Path | None = None,
 ) -> SimulatedPi:
-    """Build a Raspberry Pi that is not there.
+    """Build a simulated Raspberry Pi.
 
     Args:
-        scene: What the camera sees: ``clock``, ``webcam``, ``auto``, or the path of a video file.
-        board: Which Pi: it decides upon the H.264 encoder.
+        scene: Picture of the camera: ``clock``, ``webcam``, ``auto``, or the path of a video file.
+        board: Model of the Pi, which determines the H.264 encoder.
         controller: The display's controller.
         display_height: Rows of the display.
-        display_address: Where on the I2C bus it answers.
-        display_picture: File that always holds the display's picture as PNG.
-        camera_hangs_while: File; while it exists, a call that switches the camera on does not return.
-        microphone_sound: File that the microphone hears, again and again; None for a tone.
-        loudspeaker_recording: File that gets what the loudspeaker plays, 16 bit, mono, 48 kHz, without a header.
+        display_address: I2C address of the display.
+        display_picture: PNG file that always contains the display's picture.
+        camera_hangs_while: While this file exists, a call that switches the camera on does not return.
+        microphone_sound: Sound file for the microphone, repeated; None for a tone.
+        loudspeaker_recording: File for the sound of the loudspeaker, 16 bit, mono, 48 kHz, without a header.
 
     Raises:
-        SettingsError: The scene cannot be shown, or the sound not be heard.
+        SettingsError: The scene or the sound file cannot be opened.
     """
     if scene != "clock":
-        from hw_mocks.scenes import check_scene  # numpy and av: only when there is something to check
+        from hw_mocks.scenes import check_scene  # late: imports numpy and av
 
         check_scene(scene)
     sensor = SimulatedSensor(scene=scene, hangs_while=camera_hangs_while)
 
     @functools.cache
     def library() -> CameraLibrary:
-        from hw_mocks.picamera2 import camera_library  # as the real one: when the camera is needed
+        from hw_mocks.picamera2 import camera_library  # late, like the real one: when the camera is needed
 
         return camera_library(sensor, board)
 

@@ -1,4 +1,4 @@
-"""The real picamera2 package over the simulated libcamera: for tests that the driver works with what people have."""
+"""The real picamera2 package on the simulated libcamera, for tests of the driver."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from robot_node.devices.platform import CameraLibrary
 def real_camera_library(sensor: SimulatedSensor, board: Board) -> CameraLibrary:
     """Import the real picamera2, and connect it to a sensor.
 
-    The modules stay in ``sys.modules``: picamera2 keeps one camera manager per process. So there is one sensor at a
-    time, the one given last.
+    The modules stay in ``sys.modules``, since picamera2 has one camera manager per process. So there is one sensor at a
+    time: the latest one.
 
     Args:
-        sensor: What is on the camera's cable.
-        board: A Pi 5 has ``LibavH264Encoder`` under the name ``H264Encoder``; a Pi 4's encoder is V4L2 hardware, which
-            is not simulated: it is missing here.
+        sensor: The simulated sensor.
+        board: On a Pi 5, ``H264Encoder`` is ``LibavH264Encoder``. The V4L2 encoder of a Pi 4 is not simulated: it
+            fails.
     """
     _install()
     libcamera.CameraManager.singleton().attach(sensor)
 
-    import picamera2  # only after the module libcamera is in place
+    import picamera2  # after the simulated libcamera is installed
     from picamera2.encoders import Encoder, LibavH264Encoder
     from picamera2.encoders.h264_encoder import H264Encoder
     from picamera2.outputs import Output
@@ -44,9 +44,9 @@ def real_camera_library(sensor: SimulatedSensor, board: Board) -> CameraLibrary:
 
 
 class _UnusedModule(types.ModuleType):
-    """Stands for a module that picamera2 imports for previews and raw files, which a robot does not use.
+    """Replaces a module that picamera2 imports for previews and raw files, which a robot does not use.
 
-    They need a compiler, or libraries of the system, to be installed.
+    Installing the real ones requires a compiler or system libraries.
     """
 
     def __getattr__(self, name: str) -> Any:
@@ -57,14 +57,14 @@ class _UnusedModule(types.ModuleType):
 
 def _install() -> None:
     module: Any = libcamera
-    module._libcamera = module  # noqa: SLF001  # picamera2 reaches for libcamera's extension module by this name
+    module._libcamera = module  # noqa: SLF001  # picamera2 imports libcamera's extension module by this name
     sys.modules.setdefault("libcamera", module)
     for name in ("prctl", "pykms", "pidng", "pidng.camdefs", "pidng.core"):
         sys.modules.setdefault(name, _UnusedModule(name))
 
 
 def _patch_dma_heap() -> None:
-    """Let picamera2's buffers be anonymous files: it opens ``/dev/dma_heap`` itself, past libcamera."""
+    """Replace picamera2's DMA buffers by anonymous files: it opens ``/dev/dma_heap`` without libcamera."""
     from picamera2 import dma_heap
     from picamera2.allocators import dmaallocator
 

@@ -1,7 +1,7 @@
-"""What a simulated camera sees: a clock that runs, a video file, or the machine's own webcam.
+"""Scenes of the simulated camera: a running clock, a video file, or this machine's webcam.
 
-A scene is chosen by a setting: ``clock``, ``webcam``, the path of a video device such as ``/dev/video0``, the path of
-a video file, or ``auto`` (the webcam when it can be opened, else the clock).
+A setting selects the scene: ``clock``, ``webcam``, the path of a video device such as ``/dev/video0``, the path of a
+video file, or ``auto`` (the webcam if it can be opened, else the clock).
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ Picture = npt.NDArray[np.uint8]
 
 
 class Scene(Protocol):
-    """Something to look at. Used by one thread at a time."""
+    """A source of pictures. Used by one thread at a time."""
 
     def picture(self, monotonic_s: float) -> Picture:
-        """Return what is seen at a time of the monotonic clock, in seconds. Nobody may write into the array."""
+        """Return the picture at a time of the monotonic clock, in seconds; it must not be modified."""
 
     def close(self) -> None:
-        """Let go of files and devices."""
+        """Close files and devices."""
 
 
 class VideoScene:
-    """A video file, played in a loop at its own frame rate, fitted into the picture with black borders.
+    """A video file, played in a loop at its frame rate, scaled to the picture with black borders.
 
     Args:
         path: The file.
@@ -45,7 +45,7 @@ class VideoScene:
         height: Height of the picture in pixels.
 
     Raises:
-        SettingsError: The file is missing, or no video can be decoded from it.
+        SettingsError: The file is missing, or contains no decodable video.
     """
 
     def __init__(self, path: Path, width: int, height: int) -> None:
@@ -62,7 +62,7 @@ class VideoScene:
         first = next(self._frames, None)
         if first is None:
             self._container.close()
-            raise _unreadable(path, "it has no video that can be decoded")
+            raise _unreadable(path, "it contains no decodable video")
         self._shown = first
         self._next: av.VideoFrame | None = first
         self._first_frame_s = first.time or 0.0
@@ -94,7 +94,7 @@ class VideoScene:
         try:
             yield from self._container.decode(video=0)
         except av.error.FFmpegError:
-            return  # a clip that is damaged half way is shown up to there
+            return  # a damaged clip is shown up to the damage
 
     def _advance(self) -> None:
         self._next = next(self._frames, None)
@@ -106,16 +106,16 @@ class VideoScene:
 
 
 class WebcamScene:
-    """A live video device, read in a thread of its own so that the newest frame is always at hand.
+    """A live video device, read by its own thread, so that the latest frame is always available.
 
     Args:
         device: The device, e.g. ``/dev/video0``.
         width: Width of the picture in pixels.
         height: Height of the picture in pixels.
-        container_format: FFmpeg's name for the kind of device.
+        container_format: FFmpeg's name of the device type.
 
     Raises:
-        DeviceError: The device cannot be opened, or gives no picture.
+        DeviceError: The device cannot be opened, or delivers no picture.
     """
 
     FIRST_FRAME_LIMIT_S = 5.0
@@ -137,9 +137,9 @@ class WebcamScene:
         self._arrived.wait(self.FIRST_FRAME_LIMIT_S)
         if self._newest is None:
             self.close()
-            raise DeviceError(f"The webcam {device} gives no picture.", remedy="Unplug it and plug it in again.")
+            raise DeviceError(f"The webcam {device} delivers no picture.", remedy="Unplug it and plug it in again.")
 
-    def picture(self, monotonic_s: float) -> Picture:  # noqa: ARG002  # a live picture is always of now
+    def picture(self, monotonic_s: float) -> Picture:  # noqa: ARG002  # a live picture is always the latest
         """Return the newest frame."""
         assert self._newest is not None
         return fitted(self._newest, *self._size)
@@ -157,14 +157,14 @@ class WebcamScene:
                 if self._closing.is_set():
                     return
         except (OSError, av.error.FFmpegError):
-            return  # unplugged: the last picture stays, as with a camera that hangs
+            return  # unplugged: the last picture stays, like that of a camera that hangs
         finally:
             self._container.close()
             self._arrived.set()
 
 
 def open_scene(setting: str, width: int, height: int) -> Scene:
-    """Open the scene that a setting names.
+    """Open the scene of a setting.
 
     Args:
         setting: ``clock``, ``webcam``, ``auto``, a video device, or the path of a video file.
@@ -191,7 +191,7 @@ def open_scene(setting: str, width: int, height: int) -> Scene:
 
 
 def check_scene(setting: str) -> None:
-    """Refuse a scene that can never be shown.
+    """Check that a scene can be opened.
 
     Raises:
         SettingsError: There is no such file, or it is not a video.
@@ -201,7 +201,7 @@ def check_scene(setting: str) -> None:
 
 
 def fitted(frame: av.VideoFrame, width: int, height: int) -> Picture:
-    """Scale a frame into ``width`` x ``height`` pixels with black borders, keeping its shape."""
+    """Scale a frame to ``width`` x ``height`` pixels with black borders, keeping its aspect ratio."""
     scale = min(width / frame.width, height / frame.height)
     inner_width = min(width, max(2, round(frame.width * scale / 2) * 2))
     inner_height = min(height, max(2, round(frame.height * scale / 2) * 2))
@@ -226,7 +226,7 @@ def planes(picture: Picture) -> tuple[Picture, Picture, Picture]:
 
 
 def rotated_180(picture: Picture) -> Picture:
-    """Return the picture upside down, as a camera mounted that way sees it."""
+    """Return the picture rotated by 180 degrees."""
     turned = np.empty_like(picture)
     for target, source in zip(planes(turned), planes(picture), strict=True):
         target[:] = source[::-1, ::-1]
@@ -239,6 +239,6 @@ def _local_time_offset_s() -> float:
 
 def _unreadable(path: Path, reason: str) -> SettingsError:
     return SettingsError(
-        f"The scene {str(path)!r} cannot be shown: {reason}.",
-        remedy="Give 'clock', 'webcam', 'auto', or the path of a video file.",
+        f"The scene {str(path)!r} cannot be opened: {reason}.",
+        remedy="Use 'clock', 'webcam', 'auto', or the path of a video file.",
     )

@@ -1,4 +1,4 @@
-"""The simulated image sensor: what it sees, whether it captures, and how it fails."""
+"""The simulated image sensor, with fault injection."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from hw_mocks.scenes import Scene
 
-_LOOK_S = 0.05
+_POLL_S = 0.05
 
 
 class Board(enum.Enum):
-    """Which Raspberry Pi: a Pi 5 has no hardware encoder for H.264."""
+    """Model of the Raspberry Pi: a Pi 5 has no hardware encoder for H.264."""
 
     PI_4 = "Raspberry Pi 4"
     PI_5 = "Raspberry Pi 5"
@@ -23,17 +23,17 @@ class Board(enum.Enum):
 
 @dataclass
 class SimulatedSensor:
-    """One camera module on its ribbon cable. Tests set the faults and read what it does.
+    """A simulated camera module. Tests inject faults and read its state.
 
     Attributes:
-        scene: What it sees (:func:`hw_mocks.scenes.open_scene`).
-        absent: The cable is not plugged in: no camera is listed.
+        scene: Its picture (:func:`hw_mocks.scenes.open_scene`).
+        absent: Not connected: no camera is listed.
         busy: Another program uses the camera.
         stalled: The sensor delivers no more frames.
-        hangs_while: File; while it exists, the call that starts to capture does not return, as of a driver that hangs.
-        start_error: Why capturing cannot be started; empty when it can.
-        capturing: Light is turned into pictures now. The privacy promise is about this and nothing else.
-        starts: How often capturing was started.
+        hangs_while: While this file exists, the call that starts capturing does not return, like a hanging driver.
+        start_error: Error of starting to capture; empty for none.
+        capturing: Whether pictures are being captured now: what the privacy switch must prevent.
+        starts: Number of times that capturing was started.
     """
 
     scene: str = "clock"
@@ -46,17 +46,17 @@ class SimulatedSensor:
     starts: int = field(default=0, init=False)
 
     def start(self, width: int, height: int) -> Scene:
-        """Begin to capture.
+        """Start capturing.
 
         Raises:
             RuntimeError: ``start_error`` is set.
             RobotNodeError: The scene cannot be opened.
         """
         while self.hangs_while is not None and self.hangs_while.exists():
-            time.sleep(_LOOK_S)
+            time.sleep(_POLL_S)
         if self.start_error:
             raise RuntimeError(self.start_error)
-        from hw_mocks.scenes import open_scene  # numpy and av: only when the camera is needed
+        from hw_mocks.scenes import open_scene  # late: imports numpy and av
 
         scene = open_scene(self.scene, width, height)
         self.capturing = True
@@ -64,6 +64,6 @@ class SimulatedSensor:
         return scene
 
     def stop(self, scene: Scene) -> None:
-        """Capture no more."""
+        """Stop capturing."""
         self.capturing = False
         scene.close()

@@ -12,7 +12,7 @@ from gpiozero.pins.mock import MockFactory
 from hw_mocks.oled import SimulatedOled
 
 _COMMANDS, _DATA = 0x00, 0x40
-"""As the control bytes of I2C; on SPI the D/C pin tells them apart (SSD1306 8.1.3)."""
+"""Control bytes of I2C; on SPI the D/C pin has this role (SSD1306 8.1.3)."""
 
 
 @dataclass
@@ -23,8 +23,8 @@ class SimulatedSpiBus:
         oled: The display.
         pins: The pins of the Pi.
         data_pin: Number of the pin that is wired to the display's D/C.
-        bytes_on_wire: Bytes so far.
-        open_devices: Devices that were opened and not closed.
+        bytes_on_wire: Number of transferred bytes.
+        open_devices: Number of open devices.
     """
 
     oled: SimulatedOled
@@ -34,7 +34,7 @@ class SimulatedSpiBus:
     open_devices: int = field(default=0, init=False)
 
     def spidev(self) -> SimulatedSpidev:
-        """As ``spidev.SpiDev()``."""
+        """Create a device, like ``spidev.SpiDev()``."""
         return SimulatedSpidev(self)
 
 
@@ -54,7 +54,7 @@ class SimulatedSpidev:
         self._bus.open_devices += 1
 
     def writebytes(self, values: Sequence[int]) -> None:
-        """Send bytes; nobody acknowledges them, so that an unplugged display goes unnoticed."""
+        """Send bytes; SPI has no acknowledgement, so that an unplugged display is not detected."""
         if not self._open:
             raise OSError(errno.EBADF, os.strerror(errno.EBADF))
         self._bus.bytes_on_wire += len(values)

@@ -141,14 +141,14 @@ def test_a_clip_is_scaled_with_its_content() -> None:
 
 @pytest.mark.parametrize("setting", ["no-such-clip.mp4", "colour", ""])
 def test_a_scene_that_is_no_file_is_refused_at_once(setting: str) -> None:
-    with pytest.raises(SettingsError, match=re.escape(f"The scene {str(Path(setting))!r} cannot be shown")):
+    with pytest.raises(SettingsError, match=re.escape(f"The scene {str(Path(setting))!r} cannot be opened")):
         simulated_platform(scene=setting)
 
 
 def test_a_file_that_is_no_video_is_refused(tmp_path: Path) -> None:
     text = tmp_path / "notes.mp4"
     text.write_text("not a video")
-    with pytest.raises(SettingsError, match="cannot be shown"):
+    with pytest.raises(SettingsError, match="cannot be opened"):
         simulated_platform(scene=str(text))
 
 
