@@ -1,8 +1,8 @@
 """Encoders and output base class of a simulated picamera2: same names, same signatures, real H.264.
 
 ``Encoder`` outputs unencoded pictures; the others encode with libx264. ``LibavH264Encoder`` has picamera2's private
-attributes too, since the camera driver uses them; ``H264Encoder`` behaves like the V4L2 hardware of a Pi 4: it reads its
-settings only when it starts.
+attributes too, since the camera driver uses them; ``H264Encoder`` behaves like the V4L2 hardware of a Pi 4: it reads
+its settings only when it starts.
 """
 
 from __future__ import annotations

@@ -100,4 +100,4 @@ class TestPictureFile:
         _, serial = wired(module)
         driver.create("ssd1306", serial, width=128, height=64, rotate=0).display(a_picture())
         assert same(module.picture(), a_picture())
-        assert "cannot be written" in caplog.text
+        assert "Cannot write" in caplog.text
