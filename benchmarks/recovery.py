@@ -250,7 +250,7 @@ async def _stage(private: PrivateBroker, disk: Path | None) -> AsyncIterator[Sta
         },
     )
     running = asyncio.create_task(
-        daemon.run(settings, pi.platform, on_online=online.set, beside={"clumsy": clumsy}), name="robot"
+        daemon.run(settings, pi.platform, on_online=online.set, extra_services={"clumsy": clumsy}), name="robot"
     )
     try:
         async with asyncio.timeout(_LIMIT_S):

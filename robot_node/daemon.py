@@ -1,4 +1,4 @@
-"""The composition root: builds the devices and services of one robot, starts them and stops them in order."""
+"""The composition root: builds one robot from its settings, runs its services, and shuts it down in order."""
 
 from __future__ import annotations
 
@@ -11,13 +11,10 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any
 
-from mcp.server import MCPServer
-
 from robot_node.core.backoff import RestartPolicy
-from robot_node.core.counters import Counters, count_changes
-from robot_node.core.events import Event, EventLog, record
-from robot_node.core.state import RobotState
+from robot_node.core.events import Event
 from robot_node.devices.audio import Loudspeaker, Microphone
+from robot_node.devices.board import Board
 from robot_node.devices.camera import Camera
 from robot_node.devices.camera_watchdog import restart_when_stalled, switch_on_at_start
 from robot_node.devices.display import Display
@@ -32,20 +29,20 @@ from robot_node.robot import systemd, watchdog
 from robot_node.robot.chat import Chat
 from robot_node.robot.monitoring.factory import Monitoring
 from robot_node.robot.plugins import open_plugins
-from robot_node.robot.reactions import react
+from robot_node.robot.reactions import Reactions
+from robot_node.robot.robot import Robot
 from robot_node.robot.saved_state import SavedState, camera_comes_on, restore
 from robot_node.robot.shutdown import DeviceStack
 from robot_node.robot.state_store import StateStore, state_file
 from robot_node.robot.subtitles import Subtitles
 from robot_node.robot.supervisor import Service, Supervisor
+from robot_node.robot.telemetry import Telemetry
 from robot_node.robot.watchdog import LinkCheck
-from robot_node.settings.devices import AudioSettings, CameraSettings
 from robot_node.settings.root import Settings
 from robot_node.speech.factory import Speech, build_speech
-from robot_node.tools.access import guarded
-from robot_node.tools.logs import SET_LOG_LEVEL, offer_log_levels
-from robot_node.tools.resources import announce
-from robot_node.tools.server import Body, build_server
+from robot_node.tools.resources import ResourceAnnouncer
+from robot_node.tools.robot_server import RobotServer
+from robot_node.tools.server import build_guarded_server
 from robot_node.webrtc.answerer import answer
 from robot_node.webrtc.bitrate import BitrateLimits
 from robot_node.webrtc.call_control import CallControl
@@ -54,173 +51,245 @@ from robot_node.webrtc.streams import Streams
 
 logger = logging.getLogger(__name__)
 
+Services = dict[str, Service]
+"""Services by name."""
+
 
 async def run(
     settings: Settings,
     platform: Platform,
     *,
     on_online: Callable[[], None] = lambda: None,
-    beside: Mapping[str, Service] = MappingProxyType({}),
+    extra_services: Mapping[str, Service] = MappingProxyType({}),
     restarts: RestartPolicy = RestartPolicy(),
 ) -> None:
     """Run one robot until cancelled.
 
     The face and presence come up first; the media stack is loaded while the robot is already reachable. When
-    cancelled, presence is cleared and viewers are told, then the camera is switched off and the display goes dark.
-    A service that crashes is started again (see :mod:`robot_node.robot.supervisor`).
+    cancelled, the state is saved, presence is cleared and viewers are told, then the camera is switched off and the
+    display goes dark. A service that crashes is started again (see :mod:`robot_node.robot.supervisor`).
 
     Args:
         settings: The robot's settings.
         platform: The hardware, real or simulated.
         on_online: Called each time the robot has become reachable.
-        beside: Further services to run as long as the robot does, by name.
+        extra_services: Further services to run as long as the robot does, by name.
         restarts: When a service that crashed is started again.
 
     Raises:
         SettingsError: a setting cannot be used.
         ServiceError: a service crashed too often.
     """
-    state, links = RobotState(), _link_checks(settings)
-    events, counters = _follow(state)
+    links = _link_checks(settings)
     async with watchdog.fed([watchdog.no_call_hangs, *links.values()]), DeviceStack() as devices:
-        store = StateStore(state_file(settings.robot.state_file), state)
-        display = Display(platform, settings.display, state, counters=counters)
-        devices.push_async_callback(display.close)
-        await display.open()
-        face = Face(
-            display,
-            state,
-            expressions=settings.face.all_expressions(settings.display),
-            policy=settings.display.policy(),
-            seed=zlib.crc32(settings.robot.server_id.encode()),  # two robots side by side don't blink together
-        )
-        on_pins = await open_pins(platform, settings, state, events, devices)
-        camera = Camera(platform, settings.camera, state, indicator=on_pins.indicator, privacy=on_pins.privacy)
-        devices.push_async_callback(camera.close)
-        microphone, loudspeaker = _sound(platform, settings.audio, state, devices)
-        saved = await store.load()
-        restore(saved, state, face, loudspeaker)
-        speech = build_speech(settings, face, state, events, microphone=microphone, loudspeaker=loudspeaker)
-        streams = Streams(
-            camera,
-            speech.mixer,
-            pictures=camera,
-            camera_settings=settings.camera,
-            bitrate=BitrateLimits(
-                floor=min(settings.webrtc.min_bitrate, settings.camera.bitrate), ceiling=settings.camera.bitrate
-            ),
-        )
-        devices.callback(streams.close)
-        notifier = Notifier()
-        plugins = await open_plugins(
-            (
-                DeviceContext(name, table, platform, state, events, notifier.resource_updated)
-                for name, table in settings.devices.tables.items()
-            ),
-            devices,
-        )
-        calls = CallControl(state, wanted=settings.dialer.call_at_start) if settings.dialer.enabled else None
-        body = Body(
-            camera=camera,
-            face=face,
-            state=state,
-            loudspeaker=loudspeaker,
-            speaker=speech.speaker,
-            calls=calls,
-            outputs=on_pins.outputs,
-            plugins=plugins,
-            events=events,
-            counters=counters,
-        )
-        server, meta = await _make_server(settings, body, notifier)
-        monitoring = Monitoring(settings, body, platform)
-        devices.callback(monitoring.close)
-        devices.push_async_callback(store.close)  # last, to be closed first
-        online = asyncio.Event()
-
-        def has_become_reachable() -> None:
-            systemd.notify("READY=1", f"STATUS=online as {settings.robot.server_id}")
-            logger.info("Online as %s (%s)", settings.robot.server_id, settings.robot.server_name)
-            online.set()
-            on_online()
-
+        robot = await build_robot(settings, platform, devices)
+        services = await robot_services(robot, settings, links, on_online)
         try:
-            async with Supervisor(state, policy=restarts) as services:
-                always: dict[str, Service] = {
-                    "face": face.run,
-                    "inputs": on_pins.inputs.watch,
-                    "reactions": partial(react, body, settings.reactions.rules),
-                    "resource updates": partial(announce, body, notifier.resource_updated),
-                    "state store": store.run,
-                    **monitoring.services(online),
-                }
-                for name, service in {**always, **beside}.items():
-                    services.run(name, service)
-                serve_mcp = partial(
-                    _serve_mcp,
-                    settings,
-                    server,
-                    state,
-                    notifier,
-                    has_become_reachable,
-                    meta=meta,
-                    extra_publisher=monitoring.publish,
-                    link=links["MCP"],
-                )
-                services.run("MCP", serve_mcp)
-                if settings.webrtc.enabled:
-                    services.run(
-                        "WebRTC", partial(_stream, settings, streams, body, links["WebRTC"], online, speech=speech)
-                    )
-                if calls is not None:
-                    services.run("dialer", partial(_dial, settings, streams, calls, body, online, speech=speech))
-                _speak_and_hear(services, loudspeaker, speech)
-                _look_after_camera(services, camera, settings.camera, state, saved)
+            async with Supervisor(robot.telemetry.state, policy=restarts) as supervisor:
+                for name, service in {**services, **extra_services}.items():
+                    supervisor.run(name, service)
         finally:
             systemd.notify("STOPPING=1", "STATUS=leaving")
             logger.info("Leaving: camera off, display dark")
 
 
-async def _make_server(settings: Settings, body: Body, notifier: Notifier) -> tuple[MCPServer, Mapping[str, Any]]:
-    """The robot's MCP server, guarded and measured, and what its presence says of its rules."""
-    robot = settings.robot
-    server = build_server(body, name=robot.server_name, description=robot.description, notifier=notifier)
-    if settings.access.grants_by_name(SET_LOG_LEVEL):
-        offer_log_levels(server)
-    policy = await guarded(server, settings.access)
-    body.counters.register_tools(tool.name for tool in await server.list_tools())
-    return server, policy.meta()
+async def build_robot(settings: Settings, platform: Platform, devices: AsyncExitStack) -> Robot:
+    """Build a robot and open its devices, the face first.
+
+    Args:
+        settings: The robot's settings.
+        platform: The hardware, real or simulated.
+        devices: Where closing is put; the device that was opened last is closed first.
+
+    Raises:
+        SettingsError: a setting cannot be used.
+    """
+    telemetry = _telemetry()
+    state, events = telemetry.state, telemetry.events
+    face = await _open_face(settings, platform, telemetry, devices)
+    on_pins = await open_pins(platform, settings, state, events, devices)
+    camera = Camera(platform, settings.camera, state, indicator=on_pins.indicator, privacy=on_pins.privacy)
+    devices.push_async_callback(camera.close)
+    microphone, loudspeaker = _open_sound(settings, platform, telemetry, devices)
+    store, saved = await _load_state(settings, telemetry)
+    restore(saved, state, face, loudspeaker)
+    speech = build_speech(settings, face, state, events, microphone=microphone, loudspeaker=loudspeaker)
+    streams = _build_streams(settings, camera, speech)
+    devices.callback(streams.close)
+    notifier = Notifier()
+    plugins = await open_plugins(
+        (
+            DeviceContext(name, table, platform, state, events, notifier.resource_updated)
+            for name, table in settings.devices.tables.items()
+        ),
+        devices,
+    )
+    board = Board(platform)
+    devices.callback(board.close)
+    if store is not None:
+        devices.push_async_callback(store.close)  # the last one, to be the first in a shutdown
+    return Robot(
+        telemetry=telemetry,
+        camera=camera,
+        face=face,
+        outputs=on_pins.outputs,
+        inputs=on_pins.inputs,
+        loudspeaker=loudspeaker,
+        speech=speech,
+        streams=streams,
+        calls=CallControl(state, wanted=settings.dialer.call_at_start) if settings.dialer.enabled else None,
+        plugins=plugins,
+        board=board,
+        notifier=notifier,
+        store=store,
+        saved=saved,
+    )
+
+
+def _telemetry() -> Telemetry:
+    telemetry = Telemetry()
+    telemetry.events.add("robot", "The robot has started.")
+    telemetry.events.listen(_log_event)
+    return telemetry
+
+
+def _log_event(event: Event) -> None:
+    # Who switched the camera, and what hands did at the robot, belongs in the journal too.
+    if event.kind in {"camera", "privacy", "input"}:
+        logger.info("%s%s", event.text, f" By {event.by!r}." if event.by else "")
+
+
+async def _open_face(settings: Settings, platform: Platform, telemetry: Telemetry, devices: AsyncExitStack) -> Face:
+    display = Display(platform, settings.display, telemetry.state, counters=telemetry.counters)
+    devices.push_async_callback(display.close)
+    await display.open()
+    return Face(
+        display,
+        telemetry.state,
+        expressions=settings.face.all_expressions(settings.display),
+        policy=settings.display.policy(),
+        seed=zlib.crc32(settings.robot.server_id.encode()),  # two robots side by side don't blink together
+    )
+
+
+def _open_sound(
+    settings: Settings, platform: Platform, telemetry: Telemetry, devices: AsyncExitStack
+) -> tuple[Microphone | None, Loudspeaker | None]:
+    audio, state = settings.audio, telemetry.state
+    microphone = loudspeaker = None
+    if audio.microphone != "none":
+        microphone = Microphone(platform, audio.microphone, state, bitrate=audio.bitrate)
+        devices.push_async_callback(microphone.close)
+    if audio.loudspeaker != "none":
+        loudspeaker = Loudspeaker(
+            platform, audio.loudspeaker, state, volume=audio.volume, volume_control=audio.volume_control
+        )
+        devices.push_async_callback(loudspeaker.close)
+    return microphone, loudspeaker
+
+
+async def _load_state(settings: Settings, telemetry: Telemetry) -> tuple[StateStore | None, SavedState]:
+    path = state_file(settings.robot.state_file)
+    if path is None:
+        return None, SavedState()
+    store = StateStore(path, telemetry.state)
+    return store, await store.load()
+
+
+def _build_streams(settings: Settings, camera: Camera, speech: Speech) -> Streams:
+    bitrate = settings.camera.bitrate
+    return Streams(
+        camera,
+        speech.mixer,
+        pictures=camera,
+        camera_settings=settings.camera,
+        bitrate=BitrateLimits(floor=min(settings.webrtc.min_bitrate, bitrate), ceiling=bitrate),
+    )
+
+
+async def robot_services(
+    robot: Robot, settings: Settings, links: Mapping[str, LinkCheck], on_online: Callable[[], None]
+) -> Services:
+    """Return the services of a robot, by name; each gets the parts that it needs.
+
+    Args:
+        robot: Its parts, opened.
+        settings: Its settings.
+        links: Checks of its connections, for the watchdog.
+        on_online: Called each time the robot has become reachable.
+
+    Raises:
+        SettingsError: the access rules name a tool that this robot does not have.
+    """
+    telemetry, notifier = robot.telemetry, robot.notifier
+    server, presence = await build_guarded_server(robot, settings.robot, settings.access)
+    monitoring = Monitoring(settings, telemetry, robot.board)
+    online = asyncio.Event()
+
+    def report_online() -> None:
+        systemd.notify("READY=1", f"STATUS=online as {settings.robot.server_id}")
+        logger.info("Online as %s (%s)", settings.robot.server_id, settings.robot.server_name)
+        online.set()
+        on_online()
+
+    reactions = Reactions(
+        settings.reactions.rules, telemetry.state, robot.face, robot.outputs, robot.stop_all, robot.speech.speaker
+    )
+    services: Services = {
+        "face": robot.face.run,
+        "inputs": robot.inputs.watch,
+        "reactions": reactions.run,
+        "resource updates": ResourceAnnouncer(telemetry, notifier.resource_updated).run,
+        **monitoring.services(online),
+        "MCP": partial(
+            _serve_mcp,
+            robot,
+            settings,
+            server,
+            presence,
+            link=links["MCP"],
+            on_online=report_online,
+            extra_publisher=monitoring.publish,
+        ),
+        **_camera_services(robot, settings),
+        **_sound_services(robot),
+    }
+    if robot.store is not None:
+        services["state store"] = robot.store.run
+    if settings.webrtc.enabled:
+        services["WebRTC"] = partial(_answer_viewers, robot, settings, link=links["WebRTC"], online=online)
+    if robot.calls is not None:
+        services["dialer"] = partial(_dial, robot, robot.calls, settings, online=online)
+    return services
 
 
 async def _serve_mcp(
+    robot: Robot,
     settings: Settings,
-    server: MCPServer,
-    state: RobotState,
-    notifier: Notifier,
-    on_online: Callable[[], None],
+    server: RobotServer,
+    presence: Mapping[str, Any],
     *,
-    meta: Mapping[str, Any],
-    extra_publisher: ExtraPublisher,
     link: LinkCheck,
+    on_online: Callable[[], None],
+    extra_publisher: ExtraPublisher,
 ) -> None:
-    robot = settings.robot
+    identity, state = settings.robot, robot.telemetry.state
 
     def report(status: LinkStatus) -> None:
         link.report(status)
         state.update(mcp_connected=status.connected, link_error=status.reason)
 
-    options = ServerOptions(
-        server_id=robot.server_id,
-        server_name=robot.server_name,
-        description=robot.description,
-        meta=meta,
-        limits=settings.mcp,
-    )
     await serve(
         settings.broker,
         server,
-        options,
-        notifier=notifier,
+        ServerOptions(
+            server_id=identity.server_id,
+            server_name=identity.server_name,
+            description=identity.description,
+            meta=presence,
+            limits=settings.mcp,
+        ),
+        notifier=robot.notifier,
         backoff=settings.broker.backoff(),
         on_status=report,
         on_online=on_online,
@@ -229,105 +298,67 @@ async def _serve_mcp(
     )
 
 
-async def _stream(
-    settings: Settings, streams: Streams, body: Body, link: LinkCheck, online: asyncio.Event, *, speech: Speech
-) -> None:
-    """Serve viewers. Their offers are welcome at once; what it takes to answer them is loaded when all else is up."""
+async def _answer_viewers(robot: Robot, settings: Settings, *, link: LinkCheck, online: asyncio.Event) -> None:
+    # Offers are taken at once; the media stack that answers them is loaded when the robot is reachable.
+    telemetry = robot.telemetry
 
     def report(status: LinkStatus) -> None:
         link.report(status)
-        body.state.update(signaling_connected=status.connected)
+        telemetry.state.update(signaling_connected=status.connected)
 
     await answer(
         settings.broker,
         settings.robot.server_id,
-        streams,
+        robot.streams,
         settings.webrtc,
-        body.state,
-        statistics=body.statistics,
+        telemetry.state,
+        statistics=telemetry.statistics,
         load_after=online,
         backoff=settings.broker.backoff(),
         on_status=report,
-        announcements=speech.announcements,
-        on_chat=Chat(body.events).receive,
+        announcements=robot.speech.announcements,
+        on_chat=Chat(telemetry.events).receive,
     )
 
 
-async def _dial(
-    settings: Settings, streams: Streams, calls: CallControl, body: Body, online: asyncio.Event, *, speech: Speech
-) -> None:
-    """Call the media backend. Loading aiortc and av takes seconds on a Pi: in a thread, once the robot is reachable."""
-
-    def report(status: LinkStatus) -> None:
-        body.counters.set_dialer_connected(connected=status.connected)
-
-    await online.wait()
+async def _dial(robot: Robot, calls: CallControl, settings: Settings, *, online: asyncio.Event) -> None:
+    counters = robot.telemetry.counters
+    await online.wait()  # loading aiortc and av takes seconds on a Pi: in a thread, and not before
     dialer = await load_module("dialer")
     await dialer.dial(
         settings.broker,
         settings.robot.server_id,
-        streams,
+        robot.streams,
         settings.dialer,
         calls,
         webrtc=settings.webrtc,
-        counters=body.counters,
+        counters=counters,
         link_backoff=settings.broker.backoff(),
-        on_status=report,
-        on_message=Subtitles(body.face.show_text).receive,
-        announcements=speech.announcements,
+        on_status=lambda status: counters.set_dialer_connected(connected=status.connected),
+        on_message=Subtitles(robot.face.show_text).receive,
+        announcements=robot.speech.announcements,
     )
 
 
-def _sound(
-    platform: Platform, settings: AudioSettings, state: RobotState, devices: AsyncExitStack
-) -> tuple[Microphone | None, Loudspeaker | None]:
-    """The sound devices that are asked for."""
-    microphone = loudspeaker = None
-    if settings.microphone != "none":
-        microphone = Microphone(platform, settings.microphone, state, bitrate=settings.bitrate)
-        devices.push_async_callback(microphone.close)
-    if settings.loudspeaker != "none":
-        loudspeaker = Loudspeaker(
-            platform, settings.loudspeaker, state, volume=settings.volume, volume_control=settings.volume_control
-        )
-        devices.push_async_callback(loudspeaker.close)
-    return microphone, loudspeaker
+def _sound_services(robot: Robot) -> Services:
+    speaker, recognition, services = robot.speech.speaker, robot.speech.recognition, Services()
+    if robot.loudspeaker is not None:
+        services["loudspeaker at start"] = robot.loudspeaker.check
+    if speaker is not None:
+        services |= {"speech": speaker.run, "voice at start": speaker.check}
+    if recognition is not None:
+        services["speech recognition"] = recognition.run
+    return services
 
 
-def _follow(state: RobotState) -> tuple[EventLog, Counters]:
-    """Log and count, from the first moment, what the changes of the state mean."""
-    events, counters = EventLog(), Counters()
-    events.add("robot", "The robot has started.")
-    record(state, events)
-    events.listen(_write_down)
-    count_changes(state, counters)
-    return events, counters
-
-
-def _write_down(event: Event) -> None:
-    """Who switched the camera, and what hands did at the robot, is kept in the journal too."""
-    if event.kind in {"camera", "privacy", "input"}:
-        logger.info("%s%s", event.text, f" By {event.by!r}." if event.by else "")
-
-
-def _speak_and_hear(services: Supervisor, loudspeaker: Loudspeaker | None, speech: Speech) -> None:
-    if loudspeaker is not None:
-        services.run("loudspeaker at start", loudspeaker.check)
-    if speech.speaker is not None:
-        services.run("speech", speech.speaker.run)
-        services.run("voice at start", speech.speaker.check)
-    if speech.recognition is not None:
-        services.run("speech recognition", speech.recognition.run)
-
-
-def _look_after_camera(
-    services: Supervisor, camera: Camera, settings: CameraSettings, state: RobotState, saved: SavedState
-) -> None:
-    services.run("camera watchdog", partial(restart_when_stalled, camera, settings.restart_after_s))
-    if settings.on_at_start and saved.camera is False:
+def _camera_services(robot: Robot, settings: Settings) -> Services:
+    camera, saved, wanted = robot.camera, robot.saved, settings.camera
+    services: Services = {"camera watchdog": partial(restart_when_stalled, camera, wanted.restart_after_s)}
+    if wanted.on_at_start and saved.camera is False:
         logger.info("The camera stays off, although camera.on_at_start is set: it was switched off before the restart")
-    if camera_comes_on(saved, on_at_start=settings.on_at_start, on_after_restart=settings.on_after_restart):
-        services.run("camera at start", partial(switch_on_at_start, camera, state))
+    if camera_comes_on(saved, on_at_start=wanted.on_at_start, on_after_restart=wanted.on_after_restart):
+        services["camera at start"] = partial(switch_on_at_start, camera, robot.telemetry.state)
+    return services
 
 
 def _link_checks(settings: Settings) -> dict[str, LinkCheck]:

@@ -114,7 +114,7 @@ async def _run_with_console(settings: Settings, *, simulated: bool) -> None:
         return
     from robot_node.console.server import serve_with_robot  # imported only if enabled: starlette takes its time
 
-    await daemon.run(settings, platform, beside={"console": partial(serve_with_robot, settings)})
+    await daemon.run(settings, platform, extra_services={"console": partial(serve_with_robot, settings)})
 
 
 @app.command()

@@ -157,6 +157,7 @@ class Mixer:
         self._speaking = False
         self._loud_at: dict[Route, float] = {}
         self._floor: Peer | None = None
+        self._stopped: set[Peer] = set()  # by stop_peer; until they leave
         self._played = Input.VIEWER  # whose sound the loudspeaker played last
         self._tap: RecognitionTap | None = None
         self._microphone_heard = False  # an utterance may have begun in what the tap got of the microphone
@@ -254,7 +255,7 @@ class Mixer:
 
     def take_floor(self, peer: Peer) -> bool:
         """Give the floor to a peer if it is free, and return whether the peer has it."""
-        if self._floor is None and self.accepts(peer.source):
+        if self._floor is None and peer not in self._stopped and self.accepts(peer.source):
             self._floor = peer
         return self._floor is peer
 
@@ -288,8 +289,18 @@ class Mixer:
             self._tap.hear(_SILENCE, peer.client_id)  # nothing follows by which the end of an utterance is noticed
         self._loud_at.pop(turn, None)
 
+    def stop_peer(self) -> Peer | None:
+        """Silence the peer that holds the floor until it leaves, though it may go on sending; return it, if any."""
+        peer = self._floor
+        if peer is not None:
+            self.flush(peer)
+            self._floor = None
+            self._stopped.add(peer)
+        return peer
+
     def leave(self, peer: Peer) -> None:
         """Free the floor, if this peer has it."""
+        self._stopped.discard(peer)
         if self._floor is peer:
             self._floor = None
 

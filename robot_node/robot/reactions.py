@@ -1,27 +1,28 @@
-"""What the robot does by itself: a table of things that happen, each with what it shows, says or moves then."""
+"""Reactions: rules by which the robot shows, says or moves something when its state changes."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
-from robot_node.core.state import RobotSnapshot
+from robot_node.core.state import RobotSnapshot, RobotState
+from robot_node.devices.face import Face
 from robot_node.devices.leds import set_led
 from robot_node.devices.outputs import Outputs
 from robot_node.errors import RobotNodeError
-from robot_node.robot.robot import Body
-from robot_node.robot.stop_all import stop_all
 from robot_node.settings.reactions import ReactionRule, Then, When
+from robot_node.speech.speaker import Speaker
 
 logger = logging.getLogger(__name__)
 
-_WAITING = 32
-"""Reactions that may wait for their turn; what happens while so many wait is not reacted to."""
+_QUEUE = 32
+"""Reactions that may wait; further ones are dropped."""
 
 
-def happened(when: When, before: RobotSnapshot, now: RobotSnapshot) -> bool:
-    """Whether a change of the robot's state is what a rule waits for."""
+def matches(when: When, before: RobotSnapshot, now: RobotSnapshot) -> bool:
+    """Return whether a change of the robot's state is what a rule waits for."""
     if when.input is not None:
         was, is_ = before.inputs[when.input].active, now.inputs[when.input].active
         return was is not None and is_ is not was and is_ is (when.is_ == "active")
@@ -41,52 +42,65 @@ def happened(when: When, before: RobotSnapshot, now: RobotSnapshot) -> bool:
     }[when.viewers or "came"]
 
 
-async def react(body: Body, rules: Iterable[ReactionRule]) -> None:
-    """Carry out the rules until cancelled. They need no network; what fails is logged, and the next one comes.
+@dataclass(frozen=True, slots=True)
+class Reactions:
+    """Carries out a robot's rules. They need no network; what fails is logged.
 
-    Args:
-        body: Whose state is watched, and what acts.
+    Attributes:
         rules: In their order.
+        state: Whose changes the rules wait for.
+        face: Shows emotions and texts.
+        outputs: Outputs on the pins.
+        stop_all: Stops whatever moves or sounds.
+        speaker: The voice; None without one.
     """
-    rules = tuple(rules)
-    if not rules:
-        return
-    due: asyncio.Queue[Then] = asyncio.Queue(_WAITING)
-    before = body.state.snapshot
 
-    def changed(now: RobotSnapshot) -> None:
-        nonlocal before
-        previous, before = before, now
-        for rule in rules:
-            if happened(rule.when, previous, now):
+    rules: tuple[ReactionRule, ...]
+    state: RobotState
+    face: Face
+    outputs: Outputs
+    stop_all: Callable[[], Awaitable[object]]
+    speaker: Speaker | None = None
+
+    async def run(self) -> None:
+        """React until cancelled."""
+        if not self.rules:
+            return
+        due: asyncio.Queue[Then] = asyncio.Queue(_QUEUE)
+        before = self.state.snapshot
+
+        def on_change(now: RobotSnapshot) -> None:
+            nonlocal before
+            previous, before = before, now
+            for rule in self.rules:
+                if matches(rule.when, previous, now):
+                    try:
+                        due.put_nowait(rule.then)
+                    except asyncio.QueueFull:
+                        logger.warning("Too many reactions at once: one is dropped")
+
+        stop = self.state.listen(on_change)
+        try:
+            while True:
+                then = await due.get()
                 try:
-                    due.put_nowait(rule.then)
-                except asyncio.QueueFull:
-                    logger.warning("Too much happens at once: not all of it is reacted to")
+                    await self._do(then)
+                except RobotNodeError as error:
+                    logger.error("A reaction failed: %s", error)
+        finally:
+            stop()
 
-    stop = body.state.listen(changed)
-    try:
-        while True:
-            then = await due.get()
-            try:
-                await _do(body, then)
-            except RobotNodeError as error:
-                logger.error("A reaction failed: %s", error)
-    finally:
-        stop()
-
-
-async def _do(body: Body, then: Then) -> None:
-    if then.stop_all:
-        await stop_all(body)
-    if then.emotion is not None:
-        body.face.show_emotion(then.emotion)
-    if then.text is not None:
-        body.face.show_text(then.text)
-    if then.output is not None and body.outputs is not None:
-        await _set(body.outputs, then.output, then)
-    if then.say is not None and body.speaker is not None:
-        await body.speaker.say(then.say)
+    async def _do(self, then: Then) -> None:
+        if then.stop_all:
+            await self.stop_all()
+        if then.emotion is not None:
+            self.face.show_emotion(then.emotion)
+        if then.text is not None:
+            self.face.show_text(then.text)
+        if then.output is not None:
+            await _set(self.outputs, then.output, then)
+        if then.say is not None and self.speaker is not None:
+            await self.speaker.say(then.say)
 
 
 async def _set(outputs: Outputs, name: str, then: Then) -> None:

@@ -1,54 +1,63 @@
-"""What one robot consists of, for whatever shows or moves it."""
+"""The parts of one robot: devices, state, counters."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from robot_node.core.counters import Counters
-from robot_node.core.events import EventLog
-from robot_node.core.state import RobotState
 from robot_node.devices.audio import Loudspeaker
+from robot_node.devices.board import Board
 from robot_node.devices.camera import Camera
 from robot_node.devices.face import Face
+from robot_node.devices.inputs import Inputs
 from robot_node.devices.outputs import Outputs
 from robot_node.devices.plugin import DevicePlugin
-from robot_node.speech.speaker import Speaker
+from robot_node.mcp_mqtt.notifier import Notifier
+from robot_node.robot.saved_state import SavedState
+from robot_node.robot.state_store import StateStore
+from robot_node.robot.stop_all import stop_all
+from robot_node.robot.telemetry import Telemetry
+from robot_node.speech.factory import Speech
 from robot_node.webrtc.call_control import CallControl
-from robot_node.webrtc.stats import Statistics
+from robot_node.webrtc.streams import Streams
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
-    """The devices that tools act upon, and the state that they report to.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Robot:
+    """The parts of one robot, which the composition root hands to those who need them, part by part.
 
     Attributes:
+        telemetry: State, events, counters and statistics.
+        board: The Raspberry Pi itself.
         camera: The camera.
         face: The face.
-        state: Where devices and sessions report to.
+        outputs: Outputs on the pins.
+        inputs: Inputs on the pins.
+        speech: Mixer, voice and speech recognition.
+        streams: The media that viewers and the backend get.
         loudspeaker: The loudspeaker; None without one.
-        speaker: The voice; None without one.
         calls: The robot's calls to its media backend; None when it may not call.
-        outputs: What is shown and moved by the pins; None when there are no pins.
-        plugins: Devices of other packages, with tools of their own, by their names in the settings.
-        statistics: What happened in streaming.
-        events: What happened to the robot.
-        counters: What is counted.
-        clock: Monotonic time in seconds.
-        started_at: When the robot started, by that clock.
+        plugins: Devices of other packages, by their names in the settings.
+        notifier: Announces to agents that a resource has changed.
+        store: Saves state over a restart; None: nothing is saved.
+        saved: The state that was saved before this start.
     """
 
+    telemetry: Telemetry
+    board: Board
     camera: Camera
     face: Face
-    state: RobotState
+    outputs: Outputs
+    inputs: Inputs
+    speech: Speech
+    streams: Streams
     loudspeaker: Loudspeaker | None = None
-    speaker: Speaker | None = None
     calls: CallControl | None = None
-    outputs: Outputs | None = None
     plugins: Mapping[str, DevicePlugin] = field(default_factory=dict)
-    statistics: Statistics = field(default_factory=Statistics)
-    events: EventLog = field(default_factory=EventLog)
-    counters: Counters = field(default_factory=Counters)
-    clock: Callable[[], float] = time.monotonic
-    started_at: float = field(default_factory=time.monotonic)
+    notifier: Notifier = field(default_factory=Notifier)
+    store: StateStore | None = None
+    saved: SavedState = field(default_factory=SavedState)
+
+    async def stop_all(self) -> tuple[str, ...]:
+        """Stop at once whatever moves or sounds: see :func:`robot_node.robot.stop_all.stop_all`."""
+        return await stop_all(self.outputs, self.speech, self.plugins)

@@ -48,7 +48,7 @@ class StateStore:
     """Loads saved state, and saves it as it changes. Used from the event loop only; a thread does the disk's work.
 
     Args:
-        path: The file; None: nothing is saved.
+        path: The file.
         state: What is saved, and where a failure is reported.
         schedule: When it is written.
         limit_s: How long one read or write may take, in seconds.
@@ -57,7 +57,7 @@ class StateStore:
 
     def __init__(
         self,
-        path: Path | None,
+        path: Path,
         state: RobotState,
         *,
         schedule: WriteSchedule | None = None,
@@ -80,8 +80,6 @@ class StateStore:
         The robot's state of this moment is the default; from now on what differs from it is saved.
         """
         self._defaults = self._state.snapshot
-        if self._path is None:
-            return SavedState()
         try:
             data = await self._on_disk(read_small, self._path, MAX_BYTES)
             self._written = SavedState() if data is None else parse(data)
@@ -100,15 +98,13 @@ class StateStore:
 
         All services are cancelled together: the state is safe before anything else has had time to shut down.
         """
-        if self._path is None:
-            return
         with Changes(self._state.listen) as changes:
             try:
                 while True:
                     due = self._due()
                     wait_s = None if due is None else max(0.0, due - self._clock())
                     if wait_s == 0.0:
-                        await self._save(self._path)
+                        await self._save()
                     else:
                         await changes.wait(longest_s=wait_s)
             finally:
@@ -116,16 +112,14 @@ class StateStore:
 
     async def close(self) -> None:
         """Write what is not written yet, after a write that is under way; gives up after 2 s."""
-        if self._path is None:
-            return
         try:
             async with asyncio.timeout(min(self._limit_s, _SHUTDOWN_LIMIT_S)):
                 if self._under_way is not None:  # it may lack the latest change
                     await asyncio.wait([self._under_way])
                 if self._current != self._written:
-                    await self._save(self._path)
+                    await self._save()
         except TimeoutError:
-            self._report_failure(self._path, _SLOW)
+            self._report_failure(_SLOW)
 
     @property
     def _current(self) -> SavedState:
@@ -137,13 +131,13 @@ class StateStore:
             self._report_success()
         return due
 
-    async def _save(self, path: Path) -> None:
+    async def _save(self) -> None:
         current = self._current
         try:
-            await self._on_disk(write_atomically, path, dump(current))
+            await self._on_disk(write_atomically, self._path, dump(current))
         except (OSError, StateFileError) as error:
             self._schedule.record_attempt(self._clock(), failed=True)
-            self._report_failure(path, _reason(error))
+            self._report_failure(_reason(error))
             return
         self._written = current
         self._schedule.record_attempt(self._clock(), failed=False)
@@ -172,8 +166,8 @@ class StateStore:
             raise result
         return result
 
-    def _report_failure(self, path: Path, reason: str) -> None:
-        text = f"The state cannot be saved to {path}: {reason}"
+    def _report_failure(self, reason: str) -> None:
+        text = f"The state cannot be saved to {self._path}: {reason}"
         if text != self._reported:
             logger.warning("%s Next attempt in %g s.", text, self._schedule.retry_s)
         self._reported = text

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from robot_node.core.state import CallState, CameraState, Device, RobotSnapshot
-from robot_node.robot.robot import Body
+from robot_node.robot.telemetry import Telemetry
 from robot_node.webrtc.stats import StreamingStats
 
 
@@ -68,12 +68,12 @@ def view(now: RobotSnapshot) -> dict[str, Any]:
     return values | {f"{device}_error": now.fault(device) for device in Device}
 
 
-def status_of(body: Body) -> Status:
+def status_of(telemetry: Telemetry) -> Status:
     """Return the robot's status."""
     return Status(
-        **view(body.state.snapshot),
-        streaming=body.statistics.snapshot(),
-        uptime_s=round(body.clock() - body.started_at, 3),
+        **view(telemetry.state.snapshot),
+        streaming=telemetry.statistics.snapshot(),
+        uptime_s=telemetry.uptime_s,
         versions=_versions(),
     )
 
@@ -88,7 +88,7 @@ def _versions() -> dict[str, str]:
 
 
 def version_of(distribution: str) -> str:
-    """Version of an installed package; empty when it isn't installed."""
+    """Return the version of an installed package; empty when it isn't installed."""
     try:
         return metadata.version(distribution)
     except metadata.PackageNotFoundError:

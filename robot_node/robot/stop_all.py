@@ -1,31 +1,47 @@
-"""Stops whatever moves or sounds: on the pins, and in the devices that other packages bring."""
+"""Emergency stop: stops whatever moves or sounds."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 
-from robot_node.devices.plugin import Stoppable
+from robot_node.devices.outputs import Outputs
+from robot_node.devices.plugin import DevicePlugin, Stoppable
 from robot_node.errors import DeviceError
-from robot_node.robot.robot import Body
+from robot_node.speech.factory import Speech
 
 logger = logging.getLogger(__name__)
+
+SPEECH = "speech"
+"""What speech is called among that which was stopped; a peer's sound is called as its source in the mixer."""
 
 _LIMIT_S = 5.0
 
 
-async def stop_all(body: Body) -> tuple[str, ...]:
-    """Stop at once whatever moves or sounds, whoever set it in motion; LEDs stay as they are.
+async def stop_all(outputs: Outputs, speech: Speech, plugins: Mapping[str, DevicePlugin]) -> tuple[str, ...]:
+    """Stop at once whatever moves or sounds, whoever began it.
 
-    A caller that is cancelled stops waiting; the devices stop.
+    That is: servos, motors and buzzers; speech, the texts that wait included; the sound of the call or viewer that is
+    heard, until its connection is made anew; devices of other packages. LEDs, camera and streams stay as they are.
+    When the caller is cancelled, it stops waiting; the devices stop.
+
+    Args:
+        outputs: Outputs on the pins.
+        speech: The robot's sound.
+        plugins: Devices of other packages, by name.
 
     Returns:
-        The names of what was moving or sounding.
+        What was moving or sounding: the names of outputs and devices, ``speech``, ``call``, ``viewer``.
 
     Raises:
         DeviceError: a device of another package could not be stopped, or not within 5 s; all others are.
     """
-    stopped = [] if body.outputs is None else list(body.outputs.stop_all())
+    stopped = list(outputs.stop_all())
+    if speech.speaker is not None and speech.speaker.stop():
+        stopped.append(SPEECH)
+    if (peer := speech.mixer.stop_peer()) is not None:
+        stopped.append(peer.source)
     failed: list[str] = []
 
     async def stop(name: str, device: Stoppable) -> None:
@@ -33,20 +49,20 @@ async def stop_all(body: Body) -> tuple[str, ...]:
             async with asyncio.timeout(_LIMIT_S):
                 if await device.stop():
                     stopped.append(name)
-        except (Exception, asyncio.CancelledError) as error:  # whatever a stranger's device raises
+        except (Exception, asyncio.CancelledError) as error:  # whatever another package's device raises
             task = asyncio.current_task()
-            if task is not None and task.cancelling():  # it is us who are to stop
+            if task is not None and task.cancelling():  # this task itself is cancelled
                 raise
             logger.exception("The device %s could not be stopped", name)
             failed.append(f"{name} ({str(error) or type(error).__name__})")
 
     tasks = [
         asyncio.create_task(stop(name, device), name=f"stop {name}")
-        for name, device in body.plugins.items()
+        for name, device in plugins.items()
         if isinstance(device, Stoppable)
     ]
     if tasks:
-        # No TaskGroup: whoever asked may leave meanwhile, and what is to stop stops all the same.
+        # No TaskGroup: the caller may be cancelled meanwhile, and the devices stop all the same.
         await asyncio.wait(tasks)
     if failed:
         raise DeviceError(

@@ -9,7 +9,7 @@ from robot_node.mcp_mqtt.access import AccessPolicy, Role, is_human_only
 from robot_node.mcp_mqtt.guard import Confirmation, Guard
 from robot_node.mcp_mqtt.rate_limit import CallLimits
 from robot_node.settings.access import TOOLS, AccessSettings
-from robot_node.tools.resources import RobotServer
+from robot_node.tools.robot_server import RobotServer
 
 _STOPPING = frozenset({"stop_all", "stop_speaking"})
 """Whoever wants something to stop, an agent in a loop most of all, is not told to try again later."""

@@ -6,17 +6,11 @@ from collections.abc import Iterator, Mapping
 
 from prometheus_client import Metric
 
-from hw_mocks.platform import simulated_platform
 from robot_node.core.counters import Outcome
-from robot_node.core.state import RobotState
 from robot_node.devices.board import BoardReadings, Throttling
-from robot_node.devices.camera import Camera
-from robot_node.devices.display import Display
-from robot_node.devices.face import Face
 from robot_node.robot.monitoring.figures import Figures, figures_of
 from robot_node.robot.monitoring.metrics import RobotCollector
-from robot_node.robot.robot import Body
-from robot_node.settings.devices import CameraSettings, DisplaySettings
+from robot_node.robot.telemetry import Telemetry
 from scripts.reference.schema import Property, Schema, named_below, properties, summary, table
 
 _HEAD = """\
@@ -53,12 +47,10 @@ async def monitoring_page() -> str:
 
 
 async def _metrics() -> list[Metric]:
-    pi, state = simulated_platform(scene="clock"), RobotState()
-    face = Face(Display(pi.platform, DisplaySettings(driver="none"), state), state)
-    body = Body(camera=Camera(pi.platform, CameraSettings(), state), face=face, state=state)
-    body.counters.register_tools(["take_photo"])
-    body.counters.record_tool_call("take_photo", Outcome.OK, 0.1)
-    figures = figures_of(body, BoardReadings(48.7, Throttling(0), Throttling(0)), "robot-node-kitchen")
+    telemetry = Telemetry()
+    telemetry.counters.register_tools(["take_photo"])
+    telemetry.counters.record_tool_call("take_photo", Outcome.OK, 0.1)
+    figures = figures_of(telemetry, BoardReadings(48.7, Throttling(0), Throttling(0)), "robot-node-kitchen")
     return list(RobotCollector(lambda: figures).collect())
 
 

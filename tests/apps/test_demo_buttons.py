@@ -9,11 +9,11 @@ import pytest
 
 from robot_node.apps.demo_buttons import PIN_SETTINGS, Buttons, read_terminal
 from robot_node.core.state import CameraState
-from tests.devices.pins.rig import Robot, robot, settings_with
+from tests.devices.pins.rig import Rig, robot, settings_with
 from tests.waiting import eventually
 
 
-def buttons_of(robot: Robot) -> Buttons:
+def buttons_of(robot: Rig) -> Buttons:
     return Buttons(settings_with(**PIN_SETTINGS), robot.pi.platform)
 
 
@@ -32,7 +32,7 @@ async def test_pressing_a_button_is_what_the_robot_feels() -> None:
 async def test_the_privacy_switch_stays_as_it_is_put() -> None:
     async with robot(**PIN_SETTINGS) as it:
         buttons = buttons_of(it)
-        await it.body.camera.start()
+        await it.parts.camera.start()
         assert "engaged: the camera is off" in buttons.execute("press privacy")
         await eventually(lambda: it.state.snapshot.camera is CameraState.OFF)
         assert "disengaged" in buttons.execute("press privacy")

@@ -72,7 +72,7 @@ async def test_a_service_that_crashes_is_told_to_agents_and_everything_else_goes
         crash.clear()
         raise RuntimeError("the spring broke")
 
-    async with a_robot(broker, simulated_platform(scene="clock"), beside={"clockwork": clockwork}):
+    async with a_robot(broker, simulated_platform(scene="clock"), extra_services={"clockwork": clockwork}):
         await wait_until_online(broker)
         async with agent(broker) as client:
             await begun.wait()
@@ -117,7 +117,7 @@ async def test_a_service_that_crashes_for_ever_ends_the_robot_in_order_and_with_
     pi = simulated_platform(scene="clock")
     camera = {"camera": {"on_at_start": True}}
     restarts = RestartPolicy(initial_s=0.01, maximum_s=0.01)
-    async with a_robot(broker, pi, camera, beside={"clockwork": clockwork}, restarts=restarts) as robot:
+    async with a_robot(broker, pi, camera, extra_services={"clockwork": clockwork}, restarts=restarts) as robot:
         async with asyncio.timeout(DEADLINE_S):
             with pytest.raises(ServiceError, match="The service clockwork crashed 10 times"):
                 await robot

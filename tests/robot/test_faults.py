@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 
 import pytest
 from prometheus_client import CollectorRegistry
 
 from hw_mocks.platform import simulated_platform
-from robot_node.core.counters import count_changes
-from robot_node.core.events import record
 from robot_node.core.faults import FaultChange, FaultTracker
 from robot_node.core.state import (
     CameraState,
@@ -23,17 +21,14 @@ from robot_node.core.state import (
     output_fault,
 )
 from robot_node.devices.board import BoardReadings
-from robot_node.devices.camera import Camera
-from robot_node.devices.display import Display
-from robot_node.devices.face import Face, signs_of
+from robot_node.devices.face import signs_of
 from robot_node.devices.plugin import DeviceContext
 from robot_node.robot import plugins
 from robot_node.robot.monitoring.figures import Figures, figures_of
 from robot_node.robot.monitoring.home_assistant import state_message
 from robot_node.robot.monitoring.metrics import RobotCollector
-from robot_node.robot.robot import Body
 from robot_node.robot.status import status_of
-from robot_node.settings.devices import CameraSettings, DisplaySettings
+from robot_node.robot.telemetry import Telemetry
 
 ERROR = "It was unplugged"
 OTHERS = (input_fault("doorbell"), output_fault("wheel"), device_fault("thermometer"), "reactions", "state file")
@@ -41,62 +36,59 @@ EVERY_FAULT = pytest.mark.parametrize("name", [*map(str, Device), *OTHERS])
 
 
 @pytest.fixture
-async def body() -> AsyncIterator[Body]:
-    """A robot whose events and counters follow its state."""
-    pi, state = simulated_platform(scene="clock"), RobotState(RobotSnapshot(mcp_connected=True))
-    camera = Camera(pi.platform, CameraSettings(), state)
-    face = Face(Display(pi.platform, DisplaySettings(driver="none"), state), state)
-    body = Body(camera=camera, face=face, state=state)
-    record(state, body.events)
-    count_changes(state, body.counters)
-    yield body
-    await camera.close()
+def telemetry() -> Telemetry:
+    """Of a robot that is connected."""
+    return Telemetry(RobotState(RobotSnapshot(mcp_connected=True)))
 
 
-def figures(body: Body) -> Figures:
-    return figures_of(body, BoardReadings(), "robot-1")
+def figures(telemetry: Telemetry) -> Figures:
+    return figures_of(telemetry, BoardReadings(), "robot-1")
 
 
-def metric(body: Body, name: str, part: str) -> float | None:
+def metric(telemetry: Telemetry, name: str, part: str) -> float | None:
     registry = CollectorRegistry()
-    registry.register(RobotCollector(lambda: figures(body)))
+    registry.register(RobotCollector(lambda: figures(telemetry)))
     return registry.get_sample_value(name, {"part": part})
 
 
-SHOWN: dict[str, Callable[[Body, str], bool]] = {
-    "events": lambda body, _: any(ERROR in event.text for event in body.events.after() if event.kind == "fault"),
-    "face": lambda body, _: signs_of(body.state.snapshot).error == ERROR,
-    "metrics": lambda body, name: metric(body, "robot_node_fault", name) == 1.0,
-    "status": lambda body, name: status_of(body).faults.get(name) == f"{ERROR}.",
-    "health": lambda body, name: json.loads(figures(body).model_dump_json())["faults"]["now"].get(name) == f"{ERROR}.",
-    "Home Assistant": lambda body, name: name in json.loads(state_message(body.state))["faults"],
+SHOWN: dict[str, Callable[[Telemetry, str], bool]] = {
+    "events": lambda telemetry, _: any(
+        ERROR in event.text for event in telemetry.events.after() if event.kind == "fault"
+    ),
+    "face": lambda telemetry, _: signs_of(telemetry.state.snapshot).error == ERROR,
+    "metrics": lambda telemetry, name: metric(telemetry, "robot_node_fault", name) == 1.0,
+    "status": lambda telemetry, name: status_of(telemetry).faults.get(name) == f"{ERROR}.",
+    "health": lambda telemetry, name: (
+        json.loads(figures(telemetry).model_dump_json())["faults"]["now"].get(name) == f"{ERROR}."
+    ),
+    "Home Assistant": lambda telemetry, name: name in json.loads(state_message(telemetry.state))["faults"],
 }
 
 
 @pytest.mark.parametrize("shown_by", SHOWN)
 @EVERY_FAULT
-def test_a_fault_is_shown_by_everyone_while_it_lasts(body: Body, name: str, shown_by: str) -> None:
+def test_a_fault_is_shown_by_everyone_while_it_lasts(telemetry: Telemetry, name: str, shown_by: str) -> None:
     is_shown = SHOWN[shown_by]
-    assert not is_shown(body, name)
-    body.state.set_fault(name, f"{ERROR}.")
-    assert is_shown(body, name)
-    body.state.set_fault(name, "")
-    assert is_shown(body, name) is (shown_by == "events")  # which are history
+    assert not is_shown(telemetry, name)
+    telemetry.state.set_fault(name, f"{ERROR}.")
+    assert is_shown(telemetry, name)
+    telemetry.state.set_fault(name, "")
+    assert is_shown(telemetry, name) is (shown_by == "events")  # which are history
 
 
 @EVERY_FAULT
-def test_the_end_of_a_fault_is_an_event_and_its_beginnings_are_counted(body: Body, name: str) -> None:
+def test_the_end_of_a_fault_is_an_event_and_its_beginnings_are_counted(telemetry: Telemetry, name: str) -> None:
     for error in (f"{ERROR}.", f"{ERROR} again.", "", f"{ERROR}."):
-        body.state.set_fault(name, error, camera=CameraState.FAILED if error else CameraState.ON)
-    kinds = [event.kind for event in body.events.after() if event.kind in {"fault", "recovered"}]
+        telemetry.state.set_fault(name, error, camera=CameraState.FAILED if error else CameraState.ON)
+    kinds = [event.kind for event in telemetry.events.after() if event.kind in {"fault", "recovered"}]
     assert kinds == ["fault", "fault", "recovered", "fault"]
-    assert metric(body, "robot_node_faults_total", name) == 2.0
+    assert metric(telemetry, "robot_node_faults_total", name) == 2.0
 
 
 @pytest.mark.parametrize("device", Device)
-def test_the_status_has_an_error_for_each_device(body: Body, device: Device) -> None:
-    body.state.set_fault(device, f"{ERROR}.")
-    assert status_of(body).model_dump()[f"{device}_error"] == f"{ERROR}."
+def test_the_status_has_an_error_for_each_device(telemetry: Telemetry, device: Device) -> None:
+    telemetry.state.set_fault(device, f"{ERROR}.")
+    assert status_of(telemetry).model_dump()[f"{device}_error"] == f"{ERROR}."
 
 
 class Broken:
@@ -114,21 +106,21 @@ class Broken:
 
 
 async def test_a_device_of_another_package_that_does_not_open_is_shown_by_everyone(
-    body: Body, monkeypatch: pytest.MonkeyPatch
+    telemetry: Telemetry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(plugins, "_make", Broken)
     platform = simulated_platform(scene="clock").platform
-    context = DeviceContext("nose", {}, platform, body.state, body.events, lambda _: None)
+    context = DeviceContext("nose", {}, platform, telemetry.state, telemetry.events, lambda _: None)
     async with AsyncExitStack() as devices:
         await plugins.open_plugins([context], devices)
         said = f"The device 'nose' does not work: {ERROR}."
-        assert body.state.snapshot.faults == {"device nose": said}
-        assert [event.text for event in body.events.after()] == [said]
-        assert signs_of(body.state.snapshot).error == said.rstrip(".")
-        assert metric(body, "robot_node_fault", "device nose") == 1.0
+        assert telemetry.state.snapshot.faults == {"device nose": said}
+        assert [event.text for event in telemetry.events.after()] == [said]
+        assert signs_of(telemetry.state.snapshot).error == said.rstrip(".")
+        assert metric(telemetry, "robot_node_fault", "device nose") == 1.0
         context.report_fault("")
-        assert not status_of(body).faults
-        assert metric(body, "robot_node_fault", "device nose") == 0.0
+        assert not status_of(telemetry).faults
+        assert metric(telemetry, "robot_node_fault", "device nose") == 0.0
 
 
 def test_two_faults_are_two_and_the_face_shows_the_older_one() -> None:

@@ -24,13 +24,13 @@ from robot_node.devices.plugin import ENTRY_POINTS, DeviceContext, DevicePlugin
 from robot_node.errors import SettingsError
 from robot_node.robot import stop_all as stopping
 from robot_node.robot.plugins import open_plugins
-from robot_node.robot.reactions import react
 from robot_node.settings.loading import load_settings
 from robot_node.settings.reactions import ReactionSettings
 from robot_node.tools.access import guarded
 from robot_node.tools.server import build_server
-from tests.devices.pins.rig import Robot, robot
+from tests.devices.pins.rig import Rig, robot
 from tests.guide import blocks
+from tests.robots import reactions_of
 from tests.waiting import eventually
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "device-example"
@@ -128,13 +128,15 @@ PUMP, WHEEL = 23, {"kind": "motor", "pins": [20, 21]}
 
 
 @asynccontextmanager
-async def watered(site: Path, **others: DevicePlugin) -> AsyncIterator[Robot]:
+async def watered(site: Path, **others: DevicePlugin) -> AsyncIterator[Rig]:
     """A robot with a motor on its pins, and the pump of the guide."""
     install(site, blocks("add-a-device.md")["a pump"], {"pump": "robot_node_pump:Pump"}, "robot_node_pump")
     async with AsyncExitStack() as devices, robot(pins={"outputs": {"wheel": WHEEL}}) as it:
         given = dataclasses.replace(context("pump", pin=PUMP), platform=it.pi.platform)
-        body = dataclasses.replace(it.body, plugins={**await open_plugins([given], devices), **others})
-        yield dataclasses.replace(it, body=body, server=build_server(body, name="tests/robot", description="A robot."))
+        parts = dataclasses.replace(it.parts, plugins={**await open_plugins([given], devices), **others})
+        yield dataclasses.replace(
+            it, parts=parts, server=build_server(parts, name="tests/robot", description="A robot.")
+        )
 
 
 class Still:
@@ -176,7 +178,7 @@ class Slow(Still):
 async def test_a_device_stops_even_if_whoever_asked_for_it_has_gone() -> None:
     async with robot() as it, asyncio.timeout(30):
         arm = Slow()
-        asking = asyncio.create_task(stopping.stop_all(dataclasses.replace(it.body, plugins={"arm": arm})))
+        asking = asyncio.create_task(dataclasses.replace(it.parts, plugins={"arm": arm}).stop_all())
         await arm.stopping.wait()
         asking.cancel()
         await asyncio.wait([asking])
@@ -205,12 +207,12 @@ async def test_a_device_stops_when_its_caller_has_gone_as_the_guide_says(site: P
 
 
 async def test_a_reaction_stops_a_device_that_moves(site: Path) -> None:
-    rule = {"when": {"camera": "on"}, "then": {"stop_all": True}}
+    rules = ReactionSettings.model_validate({"rules": [{"when": {"camera": "on"}, "then": {"stop_all": True}}]}).rules
     async with watered(site) as it, Client(it.server) as client:
-        reacting = asyncio.create_task(react(it.body, ReactionSettings.model_validate({"rules": [rule]}).rules))
+        reacting = asyncio.create_task(reactions_of(it.parts, rules).run())
         watering = asyncio.create_task(client.call_tool("water", {"seconds": 60}))
         await eventually(lambda: it.pi.gpio.level(PUMP) == 1)
-        await it.body.camera.start()
+        await it.parts.camera.start()
         await eventually(lambda: it.pi.gpio.level(PUMP) == 0)
         watering.cancel()
         reacting.cancel()

@@ -135,9 +135,7 @@ def test_where_it_is_kept() -> None:
 
 
 @asynccontextmanager
-async def keeping(
-    path: Path | None, state: RobotState, schedule: WriteSchedule | None = None
-) -> AsyncIterator[SavedState]:
+async def keeping(path: Path, state: RobotState, schedule: WriteSchedule | None = None) -> AsyncIterator[SavedState]:
     """A robot that saves its state, from its start to its shutdown; gives what was saved before."""
     store = StateStore(path, state, schedule=schedule or at_once())
     saved = await store.load()
@@ -220,14 +218,6 @@ async def test_nothing_is_written_as_long_as_nothing_has_changed(tmp_path: Path)
     async with keeping(tmp_path / "state.json", state):
         state.update(viewers=1, mcp_connected=True)
     assert names(tmp_path) == []
-
-
-async def test_a_robot_without_a_file_remembers_nothing() -> None:
-    state = RobotState()
-    async with keeping(None, state) as saved:
-        state.update(emotion="sad")
-    assert saved == NOTHING
-    assert state.snapshot.faults == {}
 
 
 def _newer(path: Path) -> None:

@@ -14,14 +14,15 @@ from mcp_types.methods import SPEC_CLIENT_METHODS
 
 from robot_node.errors import SettingsError
 from robot_node.mcp_mqtt.roles import HANDSHAKE, METHODS
+from robot_node.robot.robot import Robot
 from robot_node.settings.access import TOOLS, AccessSettings
 from robot_node.settings.loading import load_settings
 from robot_node.tools.access import guarded, policy_of
-from robot_node.tools.server import Body, build_server
+from robot_node.tools.server import build_server
 from robot_node.webrtc.call_control import CallControl
-from tests.tools.test_volume import body, pi, silent_body
+from tests.tools.test_volume import pi, robot, silent_robot
 
-__all__ = ["body", "pi", "silent_body"]  # fixtures
+__all__ = ["pi", "robot", "silent_robot"]  # fixtures
 
 CHILD = """
 [access]
@@ -96,15 +97,15 @@ DANCING = [
 
 
 @pytest.mark.parametrize(("key", "value"), DANCING)
-async def test_a_tool_that_nobody_offers_is_refused_at_start(silent_body: Body, key: str, value: object) -> None:
-    server = build_server(silent_body, name="test/robot", description="A robot.")
+async def test_a_tool_that_nobody_offers_is_refused_at_start(silent_robot: Robot, key: str, value: object) -> None:
+    server = build_server(silent_robot, name="test/robot", description="A robot.")
     settings = AccessSettings.model_validate({key: value})
     with pytest.raises(SettingsError, match=rf"access\.{key}.*: there is no tool 'dance'; there are: control_camera, "):
         await guarded(server, settings)
 
 
 @pytest.mark.parametrize(("key", "value"), DANCING)
-async def test_a_tool_that_a_device_brings_can_be_named(silent_body: Body, key: str, value: object) -> None:
+async def test_a_tool_that_a_device_brings_can_be_named(silent_robot: Robot, key: str, value: object) -> None:
     class Dancer:
         async def open(self) -> None: ...
 
@@ -113,9 +114,9 @@ async def test_a_tool_that_a_device_brings_can_be_named(silent_body: Body, key: 
         def offer(self, server: MCPServer) -> None:
             server.add_tool(lambda: "done", name="dance")
 
-    body = dataclasses.replace(silent_body, plugins={"dancer": Dancer()})
+    robot = dataclasses.replace(silent_robot, plugins={"dancer": Dancer()})
     await guarded(
-        build_server(body, name="test/robot", description="A robot."), AccessSettings.model_validate({key: value})
+        build_server(robot, name="test/robot", description="A robot."), AccessSettings.model_validate({key: value})
     )
 
 
@@ -123,15 +124,15 @@ def test_roles_know_every_method_of_mcp() -> None:
     assert set(METHODS) | HANDSHAKE == SPEC_CLIENT_METHODS
 
 
-async def test_the_settings_know_every_tool_of_a_robot(body: Body) -> None:
-    everything = dataclasses.replace(body, calls=CallControl(body.state))
+async def test_the_settings_know_every_tool_of_a_robot(robot: Robot) -> None:
+    everything = dataclasses.replace(robot, calls=CallControl(robot.telemetry.state))
     async with Client(build_server(everything, name="test/robot", description="A robot.")) as client:
         offered = {tool.name for tool in (await client.list_tools()).tools}
     assert not offered - set(TOOLS), "add it to TOOLS, and to the built-in roles that may call it"
 
 
-async def test_who_has_called_too_often_may_still_stop_everything(silent_body: Body) -> None:
-    server = build_server(silent_body, name="test/robot", description="A robot.")
+async def test_who_has_called_too_often_may_still_stop_everything(silent_robot: Robot) -> None:
+    server = build_server(silent_robot, name="test/robot", description="A robot.")
     await guarded(server, AccessSettings(calls_per_minute=1))
     async with Client(server) as client:
         assert not (await client.call_tool("get_status", {})).is_error
@@ -139,8 +140,8 @@ async def test_who_has_called_too_often_may_still_stop_everything(silent_body: B
         assert not (await client.call_tool("stop_all", {})).is_error
 
 
-async def test_without_configuration_nothing_stands_before_the_tools(silent_body: Body) -> None:
-    server = build_server(silent_body, name="test/robot", description="A robot.")
+async def test_without_configuration_nothing_stands_before_the_tools(silent_robot: Robot) -> None:
+    server = build_server(silent_robot, name="test/robot", description="A robot.")
     before = len(server.middleware)
     assert (await guarded(server, AccessSettings())).meta() == {}
     assert len(server.middleware) == before

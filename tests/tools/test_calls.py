@@ -8,25 +8,26 @@ import dataclasses
 from mcp import Client
 
 from robot_node.core.state import CallState, RobotState
-from robot_node.tools.server import Body, build_server
+from robot_node.robot.robot import Robot
+from robot_node.tools.server import build_server
 from robot_node.webrtc.call_control import CallControl
-from tests.tools.test_volume import call, pi, silent_body, tools
+from tests.tools.test_volume import call, pi, silent_robot, tools
 
-__all__ = ["pi", "silent_body"]  # fixtures
-
-
-def with_calls(body: Body) -> tuple[Body, CallControl]:
-    control = CallControl(body.state)
-    return dataclasses.replace(body, calls=control), control
+__all__ = ["pi", "silent_robot"]  # fixtures
 
 
-async def test_they_are_offered_only_where_calls_are_allowed(silent_body: Body) -> None:
-    assert not {"call_backend", "hang_up"} & await tools(silent_body)
-    assert {"call_backend", "hang_up"} <= await tools(with_calls(silent_body)[0])
+def with_calls(robot: Robot) -> tuple[Robot, CallControl]:
+    control = CallControl(robot.telemetry.state)
+    return dataclasses.replace(robot, calls=control), control
 
 
-async def test_they_are_not_harmless_but_may_be_repeated(silent_body: Body) -> None:
-    async with Client(build_server(with_calls(silent_body)[0], name="test/robot", description="A robot.")) as client:
+async def test_they_are_offered_only_where_calls_are_allowed(silent_robot: Robot) -> None:
+    assert not {"call_backend", "hang_up"} & await tools(silent_robot)
+    assert {"call_backend", "hang_up"} <= await tools(with_calls(silent_robot)[0])
+
+
+async def test_they_are_not_harmless_but_may_be_repeated(silent_robot: Robot) -> None:
+    async with Client(build_server(with_calls(silent_robot)[0], name="test/robot", description="A robot.")) as client:
         found = {tool.name: tool.annotations for tool in (await client.list_tools()).tools}
     for name in ("call_backend", "hang_up"):
         annotations = found[name]
@@ -34,21 +35,21 @@ async def test_they_are_not_harmless_but_may_be_repeated(silent_body: Body) -> N
         assert (annotations.read_only_hint, annotations.idempotent_hint) == (False, True)
 
 
-async def test_calling_asks_for_a_call_and_the_status_shows_it(silent_body: Body) -> None:
-    body, control = with_calls(silent_body)
+async def test_calling_asks_for_a_call_and_the_status_shows_it(silent_robot: Robot) -> None:
+    robot, control = with_calls(silent_robot)
     for _ in range(2):
-        assert await call(body, "call_backend") == {"call": "connecting", "call_error": ""}
+        assert await call(robot, "call_backend") == {"call": "connecting", "call_error": ""}
     assert control.wanted
-    body.state.update(call=CallState.CONNECTING, call_error="The backend did not answer within 5 s.")
-    status = await call(body, "get_status")
+    robot.telemetry.state.update(call=CallState.CONNECTING, call_error="The backend did not answer within 5 s.")
+    status = await call(robot, "get_status")
     assert (status["call"], status["call_error"]) == ("connecting", "The backend did not answer within 5 s.")
 
 
-async def test_hanging_up_without_a_call_is_no_error(silent_body: Body) -> None:
-    body, control = with_calls(silent_body)
-    assert await call(body, "hang_up") == {"call": "disconnected", "call_error": ""}
+async def test_hanging_up_without_a_call_is_no_error(silent_robot: Robot) -> None:
+    robot, control = with_calls(silent_robot)
+    assert await call(robot, "hang_up") == {"call": "disconnected", "call_error": ""}
     control.call()
-    assert await call(body, "hang_up") == {"call": "closed", "call_error": ""}
+    assert await call(robot, "hang_up") == {"call": "closed", "call_error": ""}
     assert not control.wanted
 
 

@@ -16,16 +16,17 @@ from hw_mocks.platform import simulated_platform
 from robot_node.core.media import level_of
 from robot_node.core.state import RobotState
 from robot_node.devices.audio import Loudspeaker
-from robot_node.devices.camera import Camera
 from robot_node.devices.display import Display
 from robot_node.devices.face import Face
 from robot_node.errors import SettingsError
 from robot_node.face.custom import with_custom
 from robot_node.face.text import MAX_CHARACTERS
+from robot_node.robot.robot import Robot
 from robot_node.robot.subtitles import Subtitles
-from robot_node.settings.devices import CameraSettings, DisplaySettings
+from robot_node.robot.telemetry import Telemetry
+from robot_node.settings.devices import DisplaySettings
 from robot_node.settings.loading import load_settings
-from robot_node.tools.server import Body, build_server
+from robot_node.tools.server import build_server
 from robot_node.webrtc.messages import (
     AsrResponse,
     BackendMessage,
@@ -35,21 +36,22 @@ from robot_node.webrtc.messages import (
     TtsTerminate,
     TtsText,
 )
+from tests.robots import make_robot
 from tests.sound import tone
 
 
 @pytest.fixture
-async def body() -> AsyncIterator[Body]:
-    pi, state = simulated_platform(), RobotState()
-    display = Display(pi.platform, DisplaySettings(driver="none"), state)
-    face = Face(display, state, expressions=with_custom({"wink": {"like": "playful"}}))
-    camera = Camera(pi.platform, CameraSettings(), state)
-    yield Body(camera=camera, face=face, state=state)
-    await camera.close()
+async def robot() -> AsyncIterator[Robot]:
+    platform, telemetry = simulated_platform().platform, Telemetry()
+    display = Display(platform, DisplaySettings(driver="none"), telemetry.state)
+    face = Face(display, telemetry.state, expressions=with_custom({"wink": {"like": "playful"}}))
+    robot = make_robot(platform, telemetry, face=face)
+    yield robot
+    await robot.camera.close()
 
 
-async def call(body: Body, tool: str, **arguments: object) -> Any:
-    async with Client(build_server(body, name="test/robot", description="A robot.")) as client:
+async def call(robot: Robot, tool: str, **arguments: object) -> Any:
+    async with Client(build_server(robot, name="test/robot", description="A robot.")) as client:
         result = await client.call_tool(tool, arguments)
         return (
             "".join(getattr(part, "text", "") for part in result.content)
@@ -61,39 +63,39 @@ async def call(body: Body, tool: str, **arguments: object) -> Any:
 @pytest.mark.parametrize(
     ("asked", "shown"), [("happy", "happy"), (" Laug ", "laugh"), ("sleepy", "tired"), ("wink", "wink")]
 )
-async def test_an_emotion_by_any_of_its_names(body: Body, asked: str, shown: str) -> None:
-    assert await call(body, "change_emotion", emotion=asked) == {"emotion": shown}
-    assert body.state.snapshot.emotion == shown
+async def test_an_emotion_by_any_of_its_names(robot: Robot, asked: str, shown: str) -> None:
+    assert await call(robot, "change_emotion", emotion=asked) == {"emotion": shown}
+    assert robot.telemetry.state.snapshot.emotion == shown
 
 
 @pytest.mark.parametrize("wrong", ["hungry", "", 7, None])
-async def test_an_unknown_emotion_is_refused_with_those_there_are(body: Body, wrong: object) -> None:
-    error = await call(body, "change_emotion", emotion=wrong)
+async def test_an_unknown_emotion_is_refused_with_those_there_are(robot: Robot, wrong: object) -> None:
+    error = await call(robot, "change_emotion", emotion=wrong)
     assert "neutral" in error
     assert "wink" in error
-    assert body.state.snapshot.emotion == "neutral"
+    assert robot.telemetry.state.snapshot.emotion == "neutral"
 
 
-async def test_the_schema_lists_the_expressions_of_the_settings_too(body: Body) -> None:
-    async with Client(build_server(body, name="test/robot", description="A robot.")) as client:
+async def test_the_schema_lists_the_expressions_of_the_settings_too(robot: Robot) -> None:
+    async with Client(build_server(robot, name="test/robot", description="A robot.")) as client:
         tools = {tool.name: tool for tool in (await client.list_tools()).tools}
-    assert tools["change_emotion"].input_schema["properties"]["emotion"]["enum"] == list(body.face.names)
-    assert len(body.face.names) == 14
+    assert tools["change_emotion"].input_schema["properties"]["emotion"]["enum"] == list(robot.face.names)
+    assert len(robot.face.names) == 14
 
 
-async def test_a_text_shows_for_as_long_as_it_takes_to_read(body: Body) -> None:
-    before = body.face.picture.tobytes()
-    short = await call(body, "show_text", text="Hello")
-    long = await call(body, "show_text", text="Hello, " * 30)
+async def test_a_text_shows_for_as_long_as_it_takes_to_read(robot: Robot) -> None:
+    before = robot.face.picture.tobytes()
+    short = await call(robot, "show_text", text="Hello")
+    long = await call(robot, "show_text", text="Hello, " * 30)
     assert 0 < short["seconds"] < long["seconds"]
-    assert await call(body, "show_text", text="Hello", duration=3) == {"seconds": 3}
-    assert body.face.picture.tobytes() != before
-    assert await call(body, "show_text", text="") == {"seconds": 0}
-    assert str(MAX_CHARACTERS) in await call(body, "show_text", text="x" * (MAX_CHARACTERS + 1))
+    assert await call(robot, "show_text", text="Hello", duration=3) == {"seconds": 3}
+    assert robot.face.picture.tobytes() != before
+    assert await call(robot, "show_text", text="") == {"seconds": 0}
+    assert str(MAX_CHARACTERS) in await call(robot, "show_text", text="x" * (MAX_CHARACTERS + 1))
 
 
-async def test_the_face_as_resource_is_its_state_and_its_picture(body: Body) -> None:
-    async with Client(build_server(body, name="test/robot", description="A robot.")) as client:
+async def test_the_face_as_resource_is_its_state_and_its_picture(robot: Robot) -> None:
+    async with Client(build_server(robot, name="test/robot", description="A robot.")) as client:
         state, picture = (await client.read_resource("robot://face")).contents
     assert isinstance(state, TextResourceContents)
     assert json.loads(state.text)["emotion"] == "neutral"

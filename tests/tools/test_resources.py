@@ -20,21 +20,20 @@ from PIL import Image
 
 from hw_mocks.platform import simulated_platform
 from robot_node.apps.private_broker import PrivateBroker
-from robot_node.core.events import record
-from robot_node.core.state import CameraState, RobotState
+from robot_node.core.state import CameraState
 from robot_node.devices.camera import Camera
-from robot_node.devices.display import Display
-from robot_node.devices.face import Face
 from robot_node.face.expressions import Emotion
 from robot_node.mcp_mqtt.client import mqtt_transport
 from robot_node.mcp_mqtt.notifier import Notifier
 from robot_node.mcp_mqtt.server import ServerOptions, serve
 from robot_node.mqtt import Broker
-from robot_node.robot.robot import Body
-from robot_node.settings.devices import CameraSettings, DisplaySettings
-from robot_node.tools.resources import announce
+from robot_node.robot.robot import Robot
+from robot_node.robot.telemetry import Telemetry
+from robot_node.settings.devices import CameraSettings
+from robot_node.tools.resources import ResourceAnnouncer
 from robot_node.tools.server import build_server
 from tests.faces import emotion_in
+from tests.robots import make_robot
 from tests.waiting import DEADLINE_S
 
 SERVER_ID, SERVER_NAME = "robot-1", "tests/robot"
@@ -43,17 +42,11 @@ MODES = pytest.mark.parametrize("mode", ["legacy", "auto"])
 
 
 @pytest.fixture
-async def body() -> AsyncIterator[Body]:
+async def parts() -> AsyncIterator[Robot]:
     """A simulated robot without a display."""
-    pi = simulated_platform(scene="clock")
-    state = RobotState()
-    camera = Camera(pi.platform, CameraSettings(), state)
-    face = Face(Display(pi.platform, DisplaySettings(driver="none"), state), state)
-    body = Body(camera=camera, face=face, state=state)
-    stop = record(state, body.events)
-    yield body
-    stop()
-    await camera.close()
+    parts = make_robot(simulated_platform(scene="clock").platform)
+    yield parts
+    await parts.camera.close()
 
 
 @dataclass
@@ -79,11 +72,11 @@ class Tap:
 
 
 @dataclass
-class Robot:
+class OnlineRobot:
     """A robot that is online, and what a stranger sees of its updates."""
 
     broker: PrivateBroker
-    body: Body
+    parts: Robot
     tap: Tap
 
     @contextlib.asynccontextmanager
@@ -127,22 +120,22 @@ class Agent:
 
 
 @pytest.fixture
-async def robot(broker: PrivateBroker, body: Body) -> AsyncIterator[Robot]:
+async def robot(broker: PrivateBroker, parts: Robot) -> AsyncIterator[OnlineRobot]:
     """The robot, online on a real broker, with a tap on its capability topic."""
     notifier, online, tap = Notifier(), asyncio.Event(), Tap()
-    server = build_server(body, name=SERVER_NAME, description="A robot.", notifier=notifier)
+    server = build_server(parts, name=SERVER_NAME, description="A robot.", notifier=notifier)
     options = ServerOptions(server_id=SERVER_ID, server_name=SERVER_NAME)
     address = Broker.from_url(broker.url)
     async with aiomqtt.Client("127.0.0.1", broker.port, protocol=aiomqtt.ProtocolVersion.V5) as listener:
         await listener.subscribe(CAPABILITY)
         tasks = [
             asyncio.create_task(tap.read(listener)),
-            asyncio.create_task(announce(body, notifier.resource_updated, shortest_s=0.05)),
+            asyncio.create_task(ResourceAnnouncer(parts.telemetry, notifier.resource_updated, settle_s=0.05).run()),
             asyncio.create_task(serve(address, server, options, notifier=notifier, on_online=online.set)),
         ]
         async with asyncio.timeout(DEADLINE_S):
             await online.wait()
-        yield Robot(broker, body, tap)
+        yield OnlineRobot(broker, parts, tap)
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
@@ -151,7 +144,7 @@ async def robot(broker: PrivateBroker, body: Body) -> AsyncIterator[Robot]:
 
 
 @MODES
-async def test_the_resources_are_listed_and_what_they_hold_is_json(robot: Robot, mode: str) -> None:
+async def test_the_resources_are_listed_and_what_they_hold_is_json(robot: OnlineRobot, mode: str) -> None:
     async with robot.agent(mode) as agent:
         listed = {str(resource.uri): resource for resource in (await agent.client.list_resources()).resources}
         picture = listed.pop("robot://face.png")
@@ -181,7 +174,7 @@ async def test_the_resources_are_listed_and_what_they_hold_is_json(robot: Robot,
 
 
 @MODES
-async def test_the_server_says_that_resources_can_be_subscribed_to(robot: Robot, mode: str) -> None:
+async def test_the_server_says_that_resources_can_be_subscribed_to(robot: OnlineRobot, mode: str) -> None:
     async with robot.agent(mode) as agent:
         capabilities = agent.client.server_capabilities
         assert capabilities.resources is not None
@@ -189,7 +182,7 @@ async def test_the_server_says_that_resources_can_be_subscribed_to(robot: Robot,
 
 
 @MODES
-async def test_the_picture_of_the_face_is_what_it_looks_like_now(robot: Robot, mode: str) -> None:
+async def test_the_picture_of_the_face_is_what_it_looks_like_now(robot: OnlineRobot, mode: str) -> None:
     async with robot.agent(mode) as agent:
         await agent.call("change_emotion", emotion="laugh")
         async with asyncio.timeout(DEADLINE_S):
@@ -206,7 +199,7 @@ async def picture_of_the_face(agent: Agent) -> Image.Image:
     return picture
 
 
-async def test_what_another_agent_does_is_one_update_of_each_resource_it_changes(robot: Robot) -> None:
+async def test_what_another_agent_does_is_one_update_of_each_resource_it_changes(robot: OnlineRobot) -> None:
     async with robot.agent("legacy") as agent, robot.agent("auto", "the-other") as other:
         for uri in ("robot://face", "robot://events", "robot://camera"):
             await agent.subscribe(uri)
@@ -224,7 +217,7 @@ async def test_what_another_agent_does_is_one_update_of_each_resource_it_changes
         assert sorted(robot.tap.updates) == ["robot://events"] * 2 + ["robot://face"] * 2
 
 
-async def test_an_update_is_published_once_however_many_have_subscribed(robot: Robot) -> None:
+async def test_an_update_is_published_once_however_many_have_subscribed(robot: OnlineRobot) -> None:
     async with robot.agent("legacy") as one, robot.agent("legacy") as two, robot.agent("auto") as three:
         for agent in (one, two):
             await agent.subscribe("robot://face")
@@ -235,7 +228,7 @@ async def test_an_update_is_published_once_however_many_have_subscribed(robot: R
         assert robot.tap.updates == ["robot://face"] * 2
 
 
-async def test_a_client_of_2026_is_told_on_its_own_stream(robot: Robot) -> None:
+async def test_a_client_of_2026_is_told_on_its_own_stream(robot: OnlineRobot) -> None:
     async with robot.agent("auto") as agent, robot.agent("legacy", "the-other") as other:
         async with agent.client.listen(resource_subscriptions=["robot://face"]) as updates:
             for emotion in ("happy", "sad"):
@@ -246,7 +239,7 @@ async def test_a_client_of_2026_is_told_on_its_own_stream(robot: Robot) -> None:
         assert robot.tap.updates == []
 
 
-async def test_whoever_unsubscribes_is_told_no_more(robot: Robot) -> None:
+async def test_whoever_unsubscribes_is_told_no_more(robot: OnlineRobot) -> None:
     async with robot.agent("legacy") as agent:
         for uri in ("robot://face", "robot://camera"):
             await agent.subscribe(uri)
@@ -257,7 +250,7 @@ async def test_whoever_unsubscribes_is_told_no_more(robot: Robot) -> None:
         assert "robot://face" not in robot.tap.updates
 
 
-async def test_a_subscription_ends_with_its_session(robot: Robot) -> None:
+async def test_a_subscription_ends_with_its_session(robot: OnlineRobot) -> None:
     async with robot.agent("legacy") as gone:
         await gone.subscribe("robot://face")
     async with robot.agent("legacy") as agent:
@@ -269,7 +262,7 @@ async def test_a_subscription_ends_with_its_session(robot: Robot) -> None:
 
 
 @MODES
-async def test_the_camera_is_followed_and_events_say_who_switched_it(robot: Robot, mode: str) -> None:
+async def test_the_camera_is_followed_and_events_say_who_switched_it(robot: OnlineRobot, mode: str) -> None:
     async with robot.agent(mode, "agent-1") as agent, robot.agent("legacy") as follower:
         await follower.subscribe("robot://camera")
         assert (await agent.read("robot://camera"))["camera"] == "off"
@@ -284,13 +277,13 @@ async def test_the_camera_is_followed_and_events_say_who_switched_it(robot: Robo
         ]
 
 
-async def test_viewers_and_faults_come_and_go(robot: Robot) -> None:
+async def test_viewers_and_faults_come_and_go(robot: OnlineRobot) -> None:
     async with robot.agent("legacy") as agent:
         for uri in ("robot://status", "robot://events"):
             await agent.subscribe(uri)
         changes: list[dict[str, Any]] = [{"viewers": 1}, {"viewers": 0}, {"faults": {"display": "Gone."}}]
         for number, change in enumerate(changes, 1):
-            robot.body.state.update(**change)
+            robot.parts.telemetry.state.update(**change)
             await robot.tap.until("robot://events", number)
             await robot.tap.until("robot://status", number)
         texts = [event["text"] for event in (await agent.read("robot://events"))["events"]]
@@ -298,7 +291,7 @@ async def test_viewers_and_faults_come_and_go(robot: Robot) -> None:
         assert (await agent.read("robot://status"))["display_error"] == "Gone."
 
 
-async def test_a_reader_asks_for_what_is_new(robot: Robot) -> None:
+async def test_a_reader_asks_for_what_is_new(robot: OnlineRobot) -> None:
     async with robot.agent() as agent:
         for emotion in ("happy", "sad", "angry"):
             await agent.call("change_emotion", emotion=emotion)
@@ -309,47 +302,47 @@ async def test_a_reader_asks_for_what_is_new(robot: Robot) -> None:
             await agent.client.read_resource("robot://events?after=yesterday")
 
 
-async def announced(body: Body, shortest_s: float = 0.02) -> tuple[asyncio.Queue[str], asyncio.Task[None]]:
+async def announced(parts: Robot, settle_s: float = 0.02) -> tuple[asyncio.Queue[str], asyncio.Task[None]]:
     told: asyncio.Queue[str] = asyncio.Queue()
-    task = asyncio.create_task(announce(body, told.put_nowait, shortest_s=shortest_s))
+    task = asyncio.create_task(ResourceAnnouncer(parts.telemetry, told.put_nowait, settle_s=settle_s).run())
     await asyncio.sleep(0)
     return told, task
 
 
-async def test_a_burst_is_told_once_with_its_last_state(body: Body) -> None:
-    told, task = await announced(body, shortest_s=0.5)
+async def test_a_burst_is_told_once_with_its_last_state(parts: Robot) -> None:
+    told, task = await announced(parts, settle_s=0.5)
     for emotion in ("happy", "sad", "tired") * 5:
-        body.state.update(emotion=emotion)
+        parts.telemetry.state.update(emotion=emotion)
         for _ in range(3):
             await asyncio.sleep(0)
     async with asyncio.timeout(DEADLINE_S):
         assert {await told.get() for _ in range(4)} == {
             *("robot://status", "robot://face", "robot://face.png", "robot://events")
         }
-    assert body.state.snapshot.emotion == "tired"
-    body.state.update(camera=CameraState.ON)
+    assert parts.telemetry.state.snapshot.emotion == "tired"
+    parts.telemetry.state.update(camera=CameraState.ON)
     async with asyncio.timeout(DEADLINE_S):
         assert {await told.get() for _ in range(3)} == {"robot://status", "robot://camera", "robot://events"}
     assert told.empty()
     task.cancel()
 
 
-async def test_what_changed_and_changed_back_and_mere_counters_are_not_told(body: Body) -> None:
-    told, task = await announced(body)
-    body.statistics.offer()
-    body.state.update(link_error="no resource shows it")
-    body.state.update(emotion="happy")
-    body.state.update(emotion="neutral")
+async def test_what_changed_and_changed_back_and_mere_counters_are_not_told(parts: Robot) -> None:
+    told, task = await announced(parts)
+    parts.telemetry.statistics.offer()
+    parts.telemetry.state.update(link_error="no resource shows it")
+    parts.telemetry.state.update(emotion="happy")
+    parts.telemetry.state.update(emotion="neutral")
     async with asyncio.timeout(DEADLINE_S):
         assert await told.get() == "robot://events"
-        body.state.update(viewers=1)
+        parts.telemetry.state.update(viewers=1)
         assert {await told.get() for _ in range(3)} == {"robot://status", "robot://camera", "robot://events"}
     task.cancel()
 
 
-async def test_a_device_that_is_added_later_needs_nothing_but_the_log(body: Body) -> None:
-    told, task = await announced(body)
-    body.events.add("input", "Button left was pressed.")
+async def test_a_device_that_is_added_later_needs_nothing_but_the_log(parts: Robot) -> None:
+    told, task = await announced(parts)
+    parts.telemetry.events.add("input", "Button left was pressed.")
     async with asyncio.timeout(DEADLINE_S):
         assert await told.get() == "robot://events"
     task.cancel()
@@ -357,15 +350,13 @@ async def test_a_device_that_is_added_later_needs_nothing_but_the_log(body: Body
 
 async def test_a_camera_that_switches_itself_off_does_it_for_nobody(broker: PrivateBroker) -> None:
     pi = simulated_platform(scene="clock")
-    state = RobotState()
-    camera = Camera(pi.platform, CameraSettings(off_when_unwatched_s=0.05), state)
-    face = Face(Display(pi.platform, DisplaySettings(driver="none"), state), state)
-    body = Body(camera=camera, face=face, state=state)
-    record(state, body.events)
+    telemetry = Telemetry()
+    camera = Camera(pi.platform, CameraSettings(off_when_unwatched_s=0.05), telemetry.state)
+    parts = make_robot(pi.platform, telemetry, camera=camera)
     off = asyncio.Event()
-    body.events.listen(lambda event: off.set() if event.text.endswith("off.") else None)
+    parts.telemetry.events.listen(lambda event: off.set() if event.text.endswith("off.") else None)
     online = asyncio.Event()
-    server = build_server(body, name=SERVER_NAME, description="A robot.")
+    server = build_server(parts, name=SERVER_NAME, description="A robot.")
     options = ServerOptions(server_id=SERVER_ID, server_name=SERVER_NAME)
     task = asyncio.create_task(serve(Broker.from_url(broker.url), server, options, on_online=online.set))
     try:
@@ -375,7 +366,7 @@ async def test_a_camera_that_switches_itself_off_does_it_for_nobody(broker: Priv
             async with Client(transport) as client:
                 await client.call_tool("control_camera", {"enabled": True})
             await off.wait()
-        assert [(event.text, event.by) for event in body.events.after()] == [
+        assert [(event.text, event.by) for event in parts.telemetry.events.after()] == [
             ("The camera was switched on.", "agent-1"),
             ("The camera was switched off.", ""),
         ]

@@ -1,4 +1,4 @@
-"""Everything that watches one robot, as its settings ask for it. Loaded when the robot is already reachable."""
+"""Monitoring of one robot, as its settings ask for it. What it needs is loaded when the robot is reachable."""
 
 from __future__ import annotations
 
@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING
 from robot_node.core.backoff import Backoff, RestartPolicy
 from robot_node.core.counters import Counters
 from robot_node.devices.board import Board
-from robot_node.devices.platform import Platform
 from robot_node.errors import BrokerError
 from robot_node.mcp_mqtt.topics import ServerTopics
 from robot_node.mqtt import Connection
-from robot_node.robot.robot import Body
 from robot_node.robot.supervisor import Service, Supervisor
+from robot_node.robot.telemetry import Telemetry
 from robot_node.settings.root import Settings
 
 if TYPE_CHECKING:  # what makes the figures and shows them is loaded when it is asked for, and after presence
@@ -33,21 +32,21 @@ _FOR_EVER = RestartPolicy(maximum_s=300.0, window_s=0.0)
 
 
 class Monitoring:
-    """Gathers the figures, and shows them where they are wanted.
+    """Publishes a robot's figures: metrics, health, Home Assistant.
 
     Args:
-        settings: What is wanted.
-        body: Whose figures.
-        platform: Where the figures of the board come from.
+        settings: What is published.
+        telemetry: What the figures are made of.
+        board: The Raspberry Pi itself, whose temperature is a figure too.
     """
 
-    def __init__(self, settings: Settings, body: Body, platform: Platform) -> None:
+    def __init__(self, settings: Settings, telemetry: Telemetry, board: Board) -> None:
         self._settings = settings
-        self._body = body
-        self._board = Board(platform)
+        self._telemetry = telemetry
+        self._board = board
 
     def services(self, online: asyncio.Event) -> dict[str, Service]:
-        """What is to run as long as the robot does, by name; nothing when nothing is wanted.
+        """Return what is to run as long as the robot does, by name.
 
         Args:
             online: Set when the robot is reachable: nothing is loaded before.
@@ -59,12 +58,8 @@ class Monitoring:
             services["metrics"] = partial(self._serve_metrics, online)
         return services
 
-    def close(self) -> None:
-        """Ask the board no more."""
-        self._board.close()
-
     async def publish(self, connection: Connection, topics: ServerTopics) -> None:
-        """Publish what is wanted on the robot's own connection until cancelled.
+        """Publish on the robot's own connection until cancelled; returns when nothing is to be published.
 
         Args:
             connection: While it lasts.
@@ -79,27 +74,29 @@ class Monitoring:
             return
         health = await _module("health") if settings.health.enabled else None
         home_assistant = await _module("home_assistant") if home.enabled or home.remove else None
-        state = self._body.state
+        state = self._telemetry.state
         async with Supervisor(state, policy=_FOR_EVER) as services:
             if health is not None:
-                told = partial(
+                publish = partial(
                     health.publish_health, connection, robot.server_id, settings.health, state, self._figures
                 )
-                services.run("health", partial(_publish_again_and_again, told))
+                services.run("health", partial(_publish_again_and_again, publish))
             if home_assistant is not None and home.enabled:
-                shown = partial(home_assistant.show_in_home_assistant, connection, robot, home, state, topics.presence)
-                services.run("Home Assistant", partial(_publish_again_and_again, shown))
+                publish = partial(
+                    home_assistant.show_in_home_assistant, connection, robot, home, state, topics.presence
+                )
+                services.run("Home Assistant", partial(_publish_again_and_again, publish))
             elif home_assistant is not None:
                 await home_assistant.remove_from_home_assistant(connection, robot, home)
 
     async def _figures(self) -> Figures:
         figures = await _module("figures")
-        now: Figures = figures.figures_of(self._body, await self._board.read(), self._settings.robot.server_id)
+        now: Figures = figures.figures_of(self._telemetry, await self._board.read(), self._settings.robot.server_id)
         return now
 
     async def _watch_loop_lag(self, online: asyncio.Event) -> None:
         await online.wait()  # until then modules are loaded, which is no fault
-        await watch_loop_lag(self._body.counters)
+        await watch_loop_lag(self._telemetry.counters)
 
     async def _serve_metrics(self, online: asyncio.Event) -> None:
         await online.wait()
@@ -110,13 +107,13 @@ class Monitoring:
 
 
 async def _publish_again_and_again(publish: Callable[[], Awaitable[None]]) -> None:
-    """Publish until cancelled, as a lost connection does; a broker that does not take something is tried again."""
+    """Publish until cancelled, as a lost connection does; retry when the broker refuses something."""
     backoff = Backoff(maximum_s=300.0)
     while True:
         try:
             await publish()
         except BrokerError as error:
-            logger.info("What the robot publishes besides is not published: %s", error)
+            logger.info("Health or state for Home Assistant is not published: %s", error)
         await asyncio.sleep(backoff.next_delay())
 
 
@@ -125,10 +122,10 @@ async def _module(name: str) -> ModuleType:
 
 
 async def watch_loop_lag(counters: Counters, *, interval_s: float = _LOOP_LAG_INTERVAL_S) -> None:
-    """Report how late the event loop is, until cancelled.
+    """Measure the lag of the event loop until cancelled.
 
     Args:
-        counters: Where to.
+        counters: Where it is recorded.
         interval_s: How often, in seconds.
     """
     loop = asyncio.get_running_loop()

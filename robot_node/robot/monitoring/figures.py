@@ -1,4 +1,4 @@
-"""All figures of a robot at one moment: what metrics and health messages show, read from where it is reported."""
+"""All figures of a robot at one moment, which metrics and health messages show: a view of its telemetry."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from robot_node.core.counters import Counters, Distribution, Link, Outcome
 from robot_node.core.state import CallState, CameraState, Device
 from robot_node.devices.board import BoardReadings, Throttling
-from robot_node.robot.robot import Body
+from robot_node.robot.status import view
+from robot_node.robot.telemetry import Telemetry
 from robot_node.webrtc.call_control import CallCause
 from robot_node.webrtc.stats import TOO_MANY_OFFERS, TOO_MANY_VIEWERS, Cause, StreamingStats
 
@@ -155,9 +156,9 @@ class Figures(_Figures):
     events: int = Field(description="How much has happened: the number of the newest event in robot://events.")
 
 
-def figures_of(body: Body, board: BoardReadings, server_id: str) -> Figures:
-    """Read them all. From the event loop only."""
-    now, counted = body.state.snapshot, body.counters
+def figures_of(telemetry: Telemetry, board: BoardReadings, server_id: str) -> Figures:
+    """Return the present figures. From the event loop only."""
+    now, counted = telemetry.state.snapshot, telemetry.counters
     connected = {Link.MCP: now.mcp_connected, Link.SIGNALING: now.signaling_connected}
     if counted.dialer_connected is not None:
         connected[Link.DIALER] = counted.dialer_connected
@@ -166,7 +167,7 @@ def figures_of(body: Body, board: BoardReadings, server_id: str) -> Figures:
         version=metadata.version("robot-node"),
         python=platform.python_version(),
         time=datetime.now(UTC).isoformat(timespec="seconds"),
-        uptime_s=round(body.clock() - body.started_at, 3),
+        uptime_s=telemetry.uptime_s,
         connections={
             link: ConnectionFigures(connected=up, reconnects=counted.reconnects(link)) for link, up in connected.items()
         },
@@ -175,7 +176,7 @@ def figures_of(body: Body, board: BoardReadings, server_id: str) -> Figures:
             name: ToolFigures(outcomes=dict(calls.outcomes), seconds=Timing.of(calls.seconds))
             for name, calls in counted.tools.items()
         },
-        webrtc=_webrtc(body.statistics.snapshot(), now.viewers),
+        webrtc=_webrtc(telemetry.statistics.snapshot(), now.viewers),
         calls=CallFigures(
             attempts=counted.calls,
             connected=counted.calls_connected,
@@ -187,20 +188,13 @@ def figures_of(body: Body, board: BoardReadings, server_id: str) -> Figures:
             throttled_since_boot=_names(board.throttled_since_boot),
         ),
         process=_process(counted),
-        state=StateFigures(
-            camera=now.camera,
-            privacy=now.privacy,
-            emotion=now.emotion,
-            microphone_on=now.microphone_on,
-            speaking=now.speaking,
-            call=now.call,
-        ),
+        state=StateFigures(**view(now)),
         faults=FaultFigures(
             now=dict(now.faults),
             count={part: counted.faults[part] for part in sorted({*Device, *counted.faults})},
             bus_errors=_counted(counted.bus_errors, ("i2c", "spi")),
         ),
-        events=body.events.last,
+        events=telemetry.events.last,
     )
 
 

@@ -10,7 +10,6 @@ from typing import Any
 from mcp.server.mcpserver import MCPServer
 
 from hw_mocks.platform import SimulatedPi, simulated_platform
-from robot_node.core.events import EventLog, record
 from robot_node.core.media import EncodedFrame
 from robot_node.core.state import RobotState
 from robot_node.devices.camera import Camera
@@ -19,21 +18,23 @@ from robot_node.devices.face import Face
 from robot_node.devices.on_pins import OnPins, open_pins
 from robot_node.devices.platform import Platform
 from robot_node.errors import DeviceError
-from robot_node.robot.robot import Body
+from robot_node.robot.robot import Robot
+from robot_node.robot.telemetry import Telemetry
 from robot_node.settings.loading import load_settings
 from robot_node.settings.root import Settings
 from robot_node.tools.server import build_server
+from tests.robots import make_robot
 
 LED, SWITCH = 17, 27
 PRIVACY = {"led_pin": LED, "switch_pin": SWITCH}
 
 
 @dataclass
-class Robot:
+class Rig:
     """A robot, from its hardware to its tools."""
 
     pi: SimulatedPi
-    body: Body
+    parts: Robot
     on_pins: OnPins
     server: MCPServer
     frames: list[EncodedFrame]
@@ -41,12 +42,12 @@ class Robot:
     @property
     def state(self) -> RobotState:
         """What the robot says of itself."""
-        return self.body.state
+        return self.parts.telemetry.state
 
     @property
     def told(self) -> list[tuple[str, str]]:
         """Kind and text of each event."""
-        return [(event.kind, event.text) for event in self.body.events.after()]
+        return [(event.kind, event.text) for event in self.parts.telemetry.events.after()]
 
 
 def settings_with(**sections: Any) -> Settings:
@@ -61,23 +62,24 @@ async def robot(
     *,
     platform: Platform | None = None,
     **sections: Any,
-) -> AsyncIterator[Robot]:
+) -> AsyncIterator[Rig]:
     """Give a robot with these sections of settings."""
     pi = pi or simulated_platform(scene="clock")
     platform = platform or pi.platform
     settings = settings_with(**sections)
-    state, events, frames = RobotState(), EventLog(), list[EncodedFrame]()
-    stop = record(state, events)
+    telemetry, frames = Telemetry(), list[EncodedFrame]()
+    state, events = telemetry.state, telemetry.events
     async with AsyncExitStack() as devices:
         on_pins = await open_pins(platform, settings, state, events, devices)
         camera = Camera(platform, settings.camera, state, indicator=on_pins.indicator, privacy=on_pins.privacy)
         devices.push_async_callback(camera.close)
         camera.set_sink(frames.append)
         face = Face(Display(platform, settings.display, state), state)
-        body = Body(camera=camera, face=face, state=state, events=events, outputs=on_pins.outputs)
-        server = build_server(body, name="tests/robot", description="A robot.")
-        yield Robot(pi, body, on_pins, server, frames)
-    stop()
+        parts = make_robot(
+            platform, telemetry, camera=camera, face=face, outputs=on_pins.outputs, inputs=on_pins.inputs
+        )
+        server = build_server(parts, name="tests/robot", description="A robot.")
+        yield Rig(pi, parts, on_pins, server, frames)
 
 
 def without_library() -> Any:

@@ -12,8 +12,8 @@ from mcp import Client
 from mcp_types import TextResourceContents
 
 from hw_mocks.platform import simulated_platform
-from robot_node.tools.resources import announce
-from tests.devices.pins.rig import Robot, robot, without_library
+from robot_node.tools.resources import ResourceAnnouncer
+from tests.devices.pins.rig import Rig, robot, without_library
 from tests.waiting import DEADLINE_S, eventually
 
 BUTTON, MOTION, LINE, TRIGGER, ECHO = 22, 23, 24, 25, 8
@@ -27,7 +27,7 @@ PINS: dict[str, Any] = {
 }
 
 
-async def read(robot: Robot, name: str) -> dict[str, Any]:
+async def read(robot: Rig, name: str) -> dict[str, Any]:
     async with Client(robot.server) as client:
         (content,) = (await client.read_resource(f"robot://pins/{name}")).contents
     assert isinstance(content, TextResourceContents)
@@ -37,7 +37,7 @@ async def read(robot: Robot, name: str) -> dict[str, Any]:
     return now
 
 
-def active(robot: Robot, name: str) -> bool | None:
+def active(robot: Rig, name: str) -> bool | None:
     return robot.state.snapshot.inputs[name].active
 
 
@@ -92,7 +92,7 @@ async def test_an_event_names_the_input(kind: str, texts: list[str]) -> None:
 async def test_whoever_follows_an_input_is_told_of_its_changes_only() -> None:
     async with robot(pins=PINS) as it:
         told: asyncio.Queue[str] = asyncio.Queue()
-        task = asyncio.create_task(announce(it.body, told.put_nowait, shortest_s=0.02))
+        task = asyncio.create_task(ResourceAnnouncer(it.parts.telemetry, told.put_nowait, settle_s=0.02).run())
         await asyncio.sleep(0)
         it.pi.gpio.press(BUTTON)
         async with asyncio.timeout(DEADLINE_S):

@@ -15,7 +15,7 @@ from mcp.server.mcpserver import MCPServer
 from mcp_types import Tool
 
 from hw_mocks.platform import simulated_platform
-from tests.devices.pins.rig import Robot, robot, without_library
+from tests.devices.pins.rig import Rig, robot, without_library
 from tests.waiting import eventually
 
 LAMP, GLOW, RED, GREEN, BLUE, BEEPER, PAN, TILT, AHEAD, BACK = 5, 6, 12, 13, 16, 19, 18, 20, 21, 26
@@ -43,7 +43,7 @@ PINS = {"outputs": OUTPUTS, "pan": "pan", "tilt": "tilt"}
 class Agent:
     """An agent, and the robot that it uses."""
 
-    def __init__(self, robot: Robot, client: Client) -> None:
+    def __init__(self, robot: Rig, client: Client) -> None:
         self.robot = robot
         self.client = client
 

@@ -18,27 +18,27 @@ from robot_node.core.state import CameraState
 from robot_node.devices.camera_watchdog import switch_on_at_start
 from robot_node.devices.face import signs_of
 from robot_node.errors import DeviceError, NotReadyError
-from tests.devices.pins.rig import LED, PRIVACY, SWITCH, Robot, robot, without_library
+from tests.devices.pins.rig import LED, PRIVACY, SWITCH, Rig, robot, without_library
 from tests.waiting import eventually
 
 
-async def control_camera(robot: Robot, *, enabled: bool) -> Any:
+async def control_camera(robot: Rig, *, enabled: bool) -> Any:
     return await robot.server.call_tool("control_camera", {"enabled": enabled})
 
 
-def camera(robot: Robot) -> CameraState:
+def camera(robot: Rig) -> CameraState:
     return robot.state.snapshot.camera
 
 
-def capturing(robot: Robot) -> bool:
+def capturing(robot: Rig) -> bool:
     return robot.pi.sensor.capturing
 
 
-def engaged(robot: Robot) -> bool:
+def engaged(robot: Rig) -> bool:
     return robot.state.snapshot.privacy
 
 
-async def ready(robot: Robot) -> None:
+async def ready(robot: Rig) -> None:
     """Close the switch, and wait until the robot knows."""
     robot.pi.gpio.press(SWITCH)
     await eventually(lambda: not robot.state.snapshot.privacy)
@@ -48,17 +48,17 @@ async def test_the_led_is_lit_before_the_sensor_captures_and_dark_after_it_stopp
     async with robot(privacy={"led_pin": LED}) as it:
         levels: list[tuple[float, bool]] = []
         it.pi.gpio.pin(LED).on_level = lambda level: levels.append((level, it.pi.sensor.capturing))
-        await it.body.camera.start()
+        await it.parts.camera.start()
         assert capturing(it)
         assert it.pi.gpio.level(LED) == 1
-        await it.body.camera.stop()
+        await it.parts.camera.stop()
         assert levels == [(1.0, False), (0.0, False)]
 
 
 async def test_an_led_that_a_low_level_lights() -> None:
     async with robot(privacy={"led_pin": LED, "led_active_high": False}) as it:
         assert it.pi.gpio.level(LED) == 1
-        await it.body.camera.start()
+        await it.parts.camera.start()
         assert it.pi.gpio.level(LED) == 0
 
 
@@ -67,12 +67,12 @@ async def test_without_the_led_the_camera_does_not_come_on(fault: str) -> None:
     async with robot(privacy={"led_pin": LED}) as it:
         setattr(it.pi.gpio.pin(LED), fault, True)
         with pytest.raises(DeviceError, match=f"The indicator LED on GPIO{LED} cannot be"):
-            await it.body.camera.start()
+            await it.parts.camera.start()
         assert it.pi.sensor.starts == 0
         assert camera(it) is CameraState.FAILED
         assert f"GPIO{LED}" in it.state.snapshot.fault("camera")
         setattr(it.pi.gpio.pin(LED), fault, False)
-        await it.body.camera.start()
+        await it.parts.camera.start()
         assert it.pi.gpio.level(LED) == 1
 
 
@@ -84,10 +84,10 @@ async def test_an_led_that_goes_dark_while_the_camera_is_on_switches_it_off(faul
         await eventually(lambda: camera(it) is CameraState.FAILED)
         assert not capturing(it)
         assert f"GPIO{LED}" in it.state.snapshot.fault("camera")
-        (reason,) = [event for event in it.body.events.after() if event.kind == "fault"]
+        (reason,) = [event for event in it.parts.telemetry.events.after() if event.kind == "fault"]
         assert f"The indicator LED on GPIO{LED}" in reason.text
-        await it.body.camera.restart()  # a hand must see to the LED first
-        assert await it.body.camera.is_delivering_frames() is None
+        await it.parts.camera.restart()  # a hand must see to the LED first
+        assert await it.parts.camera.is_delivering_frames() is None
         assert camera(it) is CameraState.FAILED
         with pytest.raises(ToolError, match=f"GPIO{LED} cannot be"):
             await control_camera(it, enabled=True)
@@ -102,9 +102,9 @@ async def test_an_led_that_was_switched_off_is_watched_no_more() -> None:
         return [task.get_name() for task in asyncio.all_tasks() if task.get_name() == "indicator LED"]
 
     async with robot(privacy={"led_pin": LED, "led_check_s": 0.01}) as it:
-        await it.body.camera.start()
+        await it.parts.camera.start()
         assert watchers()
-        await it.body.camera.stop()
+        await it.parts.camera.stop()
         await eventually(lambda: not watchers())
 
 
@@ -115,7 +115,7 @@ async def test_a_missing_pin_library_is_explained_at_start_and_keeps_the_camera_
         async with robot(pi, platform=platform, privacy=privacy) as it:
             assert any(kind == "fault" and "Install the pin library" in text for kind, text in it.told)
             with pytest.raises(error, match="no library"):
-                await it.body.camera.start()
+                await it.parts.camera.start()
             assert pi.sensor.starts == 0
 
 
@@ -135,7 +135,7 @@ async def test_while_it_is_engaged_nobody_can_switch_the_camera_on() -> None:
 async def test_engaging_it_switches_the_camera_off_and_what_is_off_stays_off() -> None:
     async with robot(privacy=PRIVACY) as it:
         await ready(it)
-        it.body.camera.set_watched(True)  # VideoSource's signature
+        it.parts.camera.set_watched(True)  # VideoSource's signature
         await control_camera(it, enabled=True)
         await eventually(lambda: len(it.frames) > 2)
         it.pi.gpio.release(SWITCH)
@@ -168,7 +168,7 @@ async def test_a_camera_that_is_waited_for_at_start_stays_off_once_privacy_was_e
 
         await ready(it)
         it.pi.sensor.absent = True
-        await switch_on_at_start(it.body.camera, it.state, sleep=engage_and_release)
+        await switch_on_at_start(it.parts.camera, it.state, sleep=engage_and_release)
         assert it.pi.sensor.starts == 0
         assert it.state.snapshot.camera_wanted is False  # after a restart, too
 

@@ -21,7 +21,7 @@ from hw_mocks.platform import simulated_platform
 from robot_node.core.media import EncodedFrame
 from robot_node.core.state import CameraState
 from robot_node.errors import RobotNodeError
-from tests.devices.pins.rig import LED, PRIVACY, SWITCH, Robot, robot
+from tests.devices.pins.rig import LED, PRIVACY, SWITCH, Rig, robot
 from tests.waiting import eventually
 
 T = TypeVar("T")
@@ -39,7 +39,7 @@ class PrivateRobot(RuleBasedStateMachine):
         self.closed = False  # the switch: closed, the camera may be on
         self.watched = False
         self.at_once = False  # a hand may engage privacy after the camera has looked at the switch
-        self.robot: Robot
+        self.robot: Rig
         self._watch_hardware()
 
     def _watch_hardware(self) -> None:
@@ -77,8 +77,8 @@ class PrivateRobot(RuleBasedStateMachine):
 
     async def _begin(self) -> None:
         self.robot = await self.devices.enter_async_context(robot(self.pi, privacy={**PRIVACY, "led_check_s": 0.01}))
-        self.robot.body.camera.set_sink(self._frame)
-        self.robot.body.camera.set_watched(self.watched)
+        self.robot.parts.camera.set_sink(self._frame)
+        self.robot.parts.camera.set_watched(self.watched)
         self.closed = False  # the pull-up of a pin that is taken anew
 
     def _frame(self, frame: EncodedFrame) -> None:
@@ -129,7 +129,7 @@ class PrivateRobot(RuleBasedStateMachine):
     def viewers_come_and_go(self, watched: bool) -> None:
         async def watch() -> None:
             self.watched = watched
-            self.robot.body.camera.set_watched(watched)
+            self.robot.parts.camera.set_watched(watched)
             await asyncio.sleep(0.05)
 
         self.run(self._tools(watch))
@@ -172,7 +172,7 @@ class PrivateRobot(RuleBasedStateMachine):
 
     async def _restart_camera(self) -> None:
         with contextlib.suppress(RobotNodeError):
-            await self.robot.body.camera.restart()
+            await self.robot.parts.camera.restart()
 
     @rule()
     def robot_restarts(self) -> None:

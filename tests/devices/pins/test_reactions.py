@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from robot_node.core.state import CallState, CameraState, InputState, RobotSnapshot
-from robot_node.robot.reactions import happened, react
+from robot_node.robot.reactions import matches
 from robot_node.settings.loading import load_settings
 from robot_node.settings.reactions import ReactionSettings, When
-from tests.devices.pins.rig import Robot, robot
+from tests.devices.pins.rig import Rig, robot
+from tests.robots import reactions_of
 from tests.waiting import eventually
 
 BUTTON, LAMP, NECK, WHEEL, BACK, BEEPER, MOOD = 22, 5, 18, 20, 21, 19, [12, 13, 16]
@@ -32,11 +33,11 @@ PINS: dict[str, Any] = {
 
 
 @asynccontextmanager
-async def reacting(*rules: dict[str, Any]) -> AsyncIterator[Robot]:
+async def reacting(*rules: dict[str, Any]) -> AsyncIterator[Rig]:
     table = {"rules": list(rules)}
     settings = load_settings(None, {"display": {"driver": "none"}, "pins": PINS, "reactions": table})
     async with robot(pins=PINS) as it:
-        task = asyncio.create_task(react(it.body, settings.reactions.rules))
+        task = asyncio.create_task(reactions_of(it.parts, settings.reactions.rules).run())
         await asyncio.sleep(0)
         yield it
         task.cancel()
@@ -49,10 +50,10 @@ async def test_a_button_changes_the_face_shows_a_text_and_lights_a_lamp() -> Non
         {"when": {"input": "button"}, "then": {"emotion": "happy", "text": "Hello!", "output": "lamp", "on": True}},
         {"when": {"input": "button", "is": "inactive"}, "then": {"emotion": "neutral", "output": "lamp", "on": False}},
     ) as it:
-        before = it.body.face.picture.tobytes()
+        before = it.parts.face.picture.tobytes()
         it.pi.gpio.press(BUTTON)
         await eventually(lambda: it.state.snapshot.emotion == "happy" and it.pi.gpio.level(LAMP) == 1)
-        await eventually(lambda: it.body.face.picture.tobytes() != before)
+        await eventually(lambda: it.parts.face.picture.tobytes() != before)
         it.pi.gpio.release(BUTTON)
         await eventually(lambda: it.state.snapshot.emotion == "neutral" and it.pi.gpio.level(LAMP) == 0)
 
@@ -66,10 +67,10 @@ async def test_every_kind_of_output_can_react() -> None:
         {"when": {"camera": "off"}, "then": {"stop_all": True}},
     ) as it:
         gpio = it.pi.gpio
-        await it.body.camera.start()
+        await it.parts.camera.start()
         await eventually(lambda: [gpio.level(pin) for pin in (*MOOD, BACK, BEEPER)] == [1, 0, 0, 1, 1])
         await eventually(lambda: gpio.pulse_ms(NECK) == pytest.approx(2.0, abs=0.01))
-        await it.body.camera.stop()
+        await it.parts.camera.stop()
         await eventually(lambda: [gpio.level(pin) for pin in (BACK, BEEPER)] == [0, 0])
 
 
@@ -79,7 +80,7 @@ async def test_a_reaction_that_fails_does_not_end_the_others() -> None:
         {"when": {"camera": "on"}, "then": {"emotion": "surprised"}},
     ) as it:
         it.pi.gpio.pin(LAMP).broken = True
-        await it.body.camera.start()
+        await it.parts.camera.start()
         await eventually(lambda: it.state.snapshot.emotion == "surprised")
         it.pi.gpio.pin(LAMP).broken = False
 
@@ -103,22 +104,22 @@ PRESSED, RELEASED = {"button": InputState("button", active=True)}, {"button": In
         ({"call": "connected"}, {}, {"call": CallState.CONNECTED}),
     ],
 )
-def test_what_happens_is_a_change_to_what_is_waited_for(
+def test_a_rule_matches_a_change_to_what_it_waits_for(
     when: dict[str, Any], before: dict[str, Any], now: dict[str, Any]
 ) -> None:
     start = RobotSnapshot(inputs=RELEASED)
     was, is_ = replace(start, **before), replace(start, **now)
     waited_for = When.model_validate(when)
-    assert happened(waited_for, was, is_)
-    assert not happened(waited_for, is_, was)
-    assert not happened(waited_for, is_, is_)
+    assert matches(waited_for, was, is_)
+    assert not matches(waited_for, is_, was)
+    assert not matches(waited_for, is_, is_)
 
 
 def test_the_first_look_at_an_input_is_no_change() -> None:
     unknown = RobotSnapshot(inputs={"button": InputState("button")})
-    assert not happened(When(input="button"), unknown, RobotSnapshot(inputs=PRESSED))
+    assert not matches(When(input="button"), unknown, RobotSnapshot(inputs=PRESSED))
 
 
 async def test_without_rules_nothing_waits() -> None:
     async with robot() as it:
-        await asyncio.wait_for(react(it.body, ReactionSettings().rules), 45)
+        await asyncio.wait_for(reactions_of(it.parts, ReactionSettings().rules).run(), 45)

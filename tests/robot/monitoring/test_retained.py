@@ -18,13 +18,13 @@ from robot_node.mqtt import Broker, Connection, ConnectOptions, connect
 from robot_node.robot.monitoring.figures import Figures, figures_of
 from robot_node.robot.monitoring.health import health_relevant, health_topic, publish_health
 from robot_node.robot.monitoring.retained import Pace, keep_retained
-from robot_node.robot.robot import Body
+from robot_node.robot.robot import Robot
 from robot_node.settings.root import HealthSettings
 from tests.end_to_end.robot_process import plain_client
-from tests.tools.test_volume import pi, silent_body
+from tests.tools.test_volume import pi, silent_robot
 from tests.waiting import DEADLINE_S
 
-__all__ = ["pi", "silent_body"]  # fixtures
+__all__ = ["pi", "silent_robot"]  # fixtures
 
 TOPIC = "tests/retained"
 NEVER_S = 3600.0
@@ -118,20 +118,20 @@ def test_what_health_comes_early_for(change: dict[str, Any], early: bool) -> Non
     assert (health_relevant(state.snapshot) != before) is early
 
 
-async def test_health_comes_early_for_what_a_person_would_ask_about(broker: PrivateBroker, silent_body: Body) -> None:
+async def test_health_comes_early_for_what_a_person_would_ask_about(broker: PrivateBroker, silent_robot: Robot) -> None:
     async def figures() -> Figures:
-        return figures_of(silent_body, BoardReadings(), "robot-1")
+        return figures_of(silent_robot.telemetry, BoardReadings(), "robot-1")
 
     async with plain_client(broker, "reader") as client, connection(broker) as link, asyncio.timeout(DEADLINE_S):
         await client.subscribe(health_topic("robot-1"))
         settings = HealthSettings(enabled=True, interval_s=NEVER_S)
-        telling = publish_health(link, "robot-1", settings, silent_body.state, figures, shortest_s=0.01)
+        telling = publish_health(link, "robot-1", settings, silent_robot.telemetry.state, figures, shortest_s=0.01)
         task = asyncio.create_task(telling)
         first = Figures.model_validate_json(await next_payload(client))
-        silent_body.state.update(emotion="happy", sessions=1, speaking=True)
-        silent_body.state.set_fault("camera", "It is unplugged.", camera=CameraState.FAILED)
+        silent_robot.telemetry.state.update(emotion="happy", sessions=1, speaking=True)
+        silent_robot.telemetry.state.set_fault("camera", "It is unplugged.", camera=CameraState.FAILED)
         second = Figures.model_validate_json(await next_payload(client))
-        silent_body.state.update(emotion="sad", sessions=2, speaking=False)
+        silent_robot.telemetry.state.update(emotion="sad", sessions=2, speaking=False)
         task.cancel()
         assert await next_payload(client) == b""
         await asyncio.wait([task])

@@ -11,79 +11,80 @@ from mcp import Client, MCPError
 from mcp.server.mcpserver import MCPServer
 
 from robot_node.core.counters import OTHER_TOOLS, Outcome
+from robot_node.robot.robot import Robot
 from robot_node.settings.access import AccessSettings
 from robot_node.tools.access import guarded
-from robot_node.tools.server import Body, build_server
-from tests.tools.test_volume import pi, silent_body
+from robot_node.tools.server import build_server
+from tests.tools.test_volume import pi, silent_robot
 
-__all__ = ["pi", "silent_body"]  # fixtures
+__all__ = ["pi", "silent_robot"]  # fixtures
 
 
 @asynccontextmanager
-async def measured(body: Body, access: AccessSettings | None = None) -> AsyncIterator[tuple[MCPServer, Client]]:
+async def measured(robot: Robot, access: AccessSettings | None = None) -> AsyncIterator[tuple[MCPServer, Client]]:
     """The robot's server, as the robot itself sets it up, and a client of it."""
-    server = build_server(body, name="test/robot", description="A robot.")
+    server = build_server(robot, name="test/robot", description="A robot.")
     await guarded(server, access or AccessSettings())
-    body.counters.register_tools(tool.name for tool in await server.list_tools())
+    robot.telemetry.counters.register_tools(tool.name for tool in await server.list_tools())
     async with Client(server) as client:
         yield server, client
 
 
-def counted(body: Body) -> dict[str, dict[Outcome, int]]:
+def counted(robot: Robot) -> dict[str, dict[Outcome, int]]:
     return {
         name: {outcome: count for outcome, count in calls.outcomes.items() if count}
-        for name, calls in body.counters.tools.items()
+        for name, calls in robot.telemetry.counters.tools.items()
     }
 
 
-async def test_what_works_and_what_does_not(silent_body: Body) -> None:
-    async with measured(silent_body) as (_, client):
+async def test_what_works_and_what_does_not(silent_robot: Robot) -> None:
+    async with measured(silent_robot) as (_, client):
         await client.call_tool("get_status")
         await client.call_tool("change_emotion", {"emotion": "happy"})
         assert (await client.call_tool("take_photo")).is_error  # the camera is off
-    assert counted(silent_body) == {
+    assert counted(silent_robot) == {
         "get_status": {Outcome.OK: 1},
         "change_emotion": {Outcome.OK: 1},
         "take_photo": {Outcome.ERROR: 1},
     }
-    assert silent_body.counters.tools["take_photo"].seconds.count == 1
+    assert silent_robot.telemetry.counters.tools["take_photo"].seconds.count == 1
 
 
-async def test_nothing_but_calls_of_tools_is_counted(silent_body: Body) -> None:
-    async with measured(silent_body) as (_, client):
+async def test_nothing_but_calls_of_tools_is_counted(silent_robot: Robot) -> None:
+    async with measured(silent_robot) as (_, client):
         await client.list_tools()
         await client.read_resource("robot://status")
-    assert not counted(silent_body)
+    assert not counted(silent_robot)
 
 
-async def test_a_tool_that_does_not_exist_gets_no_name_of_its_own(silent_body: Body) -> None:
-    async with measured(silent_body) as (_, client):
+async def test_a_tool_that_does_not_exist_gets_no_name_of_its_own(silent_robot: Robot) -> None:
+    async with measured(silent_robot) as (_, client):
         for number in range(3):
             assert (await client.call_tool(f"fly_{number}")).is_error
-    assert counted(silent_body) == {OTHER_TOOLS: {Outcome.ERROR: 3}}
+    assert counted(silent_robot) == {OTHER_TOOLS: {Outcome.ERROR: 3}}
 
 
-async def test_what_the_rules_refuse_is_seen(silent_body: Body) -> None:
-    async with measured(silent_body, AccessSettings(default_role="viewer")) as (_, client):
+async def test_what_the_rules_refuse_is_seen(silent_robot: Robot) -> None:
+    async with measured(silent_robot, AccessSettings(default_role="viewer")) as (_, client):
         with pytest.raises(MCPError):
             await client.call_tool("control_camera", {"enabled": True})
-    assert counted(silent_body) == {"control_camera": {Outcome.REFUSED: 1}}
+    assert counted(silent_robot) == {"control_camera": {Outcome.REFUSED: 1}}
 
 
-async def test_a_call_that_is_given_up_is_counted_as_such(silent_body: Body) -> None:
+async def test_a_call_that_is_given_up_is_counted_as_such(silent_robot: Robot) -> None:
     started = asyncio.Event()
-    server = build_server(silent_body, name="test/robot", description="A robot.")
+    server = build_server(silent_robot, name="test/robot", description="A robot.")
 
     @server.tool()
     async def wait() -> None:
         started.set()
         await asyncio.Event().wait()
 
-    silent_body.counters.register_tools(["wait"])
+    silent_robot.telemetry.counters.register_tools(["wait"])
     async with Client(server) as client:
         call = asyncio.create_task(client.call_tool("wait"))
         await started.wait()
         call.cancel()
         await asyncio.wait([call])
         await client.list_tools()  # answered after the cancellation was heard
-    assert counted(silent_body) == {"wait": {Outcome.CANCELLED: 1}}
+    assert counted(silent_robot) == {"wait": {Outcome.CANCELLED: 1}}

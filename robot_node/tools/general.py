@@ -1,0 +1,44 @@
+"""The tools that every robot has, whatever its devices: its status, and the emergency stop."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from mcp.server.mcpserver import MCPServer
+from pydantic import BaseModel, Field
+
+from robot_node.robot.status import Status, status_of
+from robot_node.robot.telemetry import Telemetry
+from robot_node.tools.common import READS, SETS, readable_errors
+
+
+class Stopped(BaseModel):
+    """Result of stop_all."""
+
+    stopped: tuple[str, ...] = Field(
+        description="What was moving or sounding: the names of outputs and devices, speech, call, viewer."
+    )
+
+
+def offer_status(server: MCPServer, telemetry: Telemetry) -> None:
+    """Let agents read the robot's status."""
+
+    @server.tool(title="Get the robot's status", annotations=READS)
+    async def get_status() -> Status:
+        """Return the robot's status: camera, emotion, viewers, faults, streaming statistics, uptime, versions."""
+        return status_of(telemetry)
+
+
+def offer_stop(server: MCPServer, stop: Callable[[], Awaitable[tuple[str, ...]]]) -> None:
+    """Let agents stop everything, also on a robot that cannot move: whoever wants to be sure need not look first."""
+
+    @server.tool(title="Stop everything", annotations=SETS)
+    async def stop_all() -> Stopped:
+        """Stop at once whatever moves or sounds, whoever began it.
+
+        Servos, motors and buzzers stop, and devices of other packages; speech ends, and texts that wait are dropped.
+        The sound of a call, or of a viewer, falls silent until the call or the viewer's connection is made anew.
+        LEDs, the camera and the streams stay as they are, and no call is ended.
+        """
+        with readable_errors():
+            return Stopped(stopped=await stop())

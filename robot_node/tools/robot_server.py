@@ -1,0 +1,73 @@
+"""The SDK's MCP server, adapted to a robot."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from mcp.server.lowlevel.helper_types import ReadResourceContents
+from mcp.server.mcpserver import Context, MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
+from mcp_types import CallToolResult, InputRequiredResult
+from pydantic import AnyUrl
+
+from robot_node.devices.face import Face
+from robot_node.mcp_mqtt.access import is_human_only
+from robot_node.tools.arguments import unknown_tool, wrong_arguments
+from robot_node.tools.resources import FACE, PNG, picture_of
+
+
+class RobotServer(MCPServer):
+    """The SDK's MCP server with differences in what it answers: see the methods.
+
+    Args:
+        face: Whose picture is the second content of ``robot://face``.
+        name: As of MCPServer, and so are the other arguments.
+    """
+
+    def __init__(self, face: Face, name: str, **options: Any) -> None:
+        super().__init__(name, **options)
+        self._face = face
+
+    def add_tool(
+        self,
+        fn: Callable[..., Any],
+        name: str | None = None,
+        title: str | None = None,
+        description: str | None = None,
+        *args: Any,
+        **options: Any,
+    ) -> None:
+        """Add a tool. A docstring that describes it loses its indentation, which Python keeps before 3.13."""
+        super().add_tool(fn, name, title, description or inspect.getdoc(fn), *args, **options)
+
+    def wrong_arguments(self, tool: str, arguments: Mapping[str, Any]) -> str:
+        """Say what is wrong with a call, of any tool however it was added; empty when nothing is."""
+        found = self._tool_manager.get_tool(tool)
+        if found is not None:
+            return wrong_arguments(found, arguments)
+        return unknown_tool(
+            tool, (each.name for each in self._tool_manager.list_tools() if not is_human_only(each.meta))
+        )
+
+    async def call_tool(
+        self, name: str, arguments: dict[str, Any], context: Context[Any, Any] | None = None
+    ) -> CallToolResult | InputRequiredResult:
+        """Call a tool. Arguments that it doesn't have are refused, and errors in them told in words.
+
+        Raises:
+            ToolError: the arguments are wrong, or the tool failed.
+        """
+        if wrong := self.wrong_arguments(name, arguments):
+            raise ToolError(wrong)
+        return await super().call_tool(name, arguments, context)
+
+    async def read_resource(
+        self, uri: AnyUrl | str, context: Context[Any, Any] | None = None
+    ) -> Iterable[ReadResourceContents] | InputRequiredResult:
+        """Return the content of a resource; ``robot://face`` has two."""
+        contents = await super().read_resource(uri, context)
+        if str(uri) != FACE or isinstance(contents, InputRequiredResult):
+            return contents
+        return [*contents, ReadResourceContents(content=picture_of(self._face), mime_type=PNG)]

@@ -1,0 +1,50 @@
+"""Robots made of simulated devices, for tests of what stands above them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from robot_node.devices.board import Board
+from robot_node.devices.camera import Camera
+from robot_node.devices.display import Display
+from robot_node.devices.face import Face
+from robot_node.devices.inputs import Inputs
+from robot_node.devices.outputs import Outputs
+from robot_node.devices.pins import PinBoard
+from robot_node.devices.platform import Platform
+from robot_node.robot.reactions import Reactions
+from robot_node.robot.robot import Robot
+from robot_node.robot.telemetry import Telemetry
+from robot_node.settings.devices import CameraSettings, DisplaySettings
+from robot_node.settings.pins import PinsSettings
+from robot_node.settings.reactions import ReactionRule
+from robot_node.settings.root import Settings
+from robot_node.speech.factory import build_speech
+from robot_node.webrtc.streams import Streams
+
+
+def reactions_of(robot: Robot, rules: tuple[ReactionRule, ...]) -> Reactions:
+    """The reactions of a robot, as the daemon makes them."""
+    state, speaker = robot.telemetry.state, robot.speech.speaker
+    return Reactions(rules, state, robot.face, robot.outputs, robot.stop_all, speaker)
+
+
+def make_robot(platform: Platform, telemetry: Telemetry | None = None, **parts: Any) -> Robot:  # parts of a Robot
+    """A robot with a camera and a face, and nothing else but the given parts. Close its camera."""
+    telemetry = telemetry or Telemetry()
+    state, events, pins = telemetry.state, telemetry.events, PinsSettings()
+    camera = parts.pop("camera", None) or Camera(platform, CameraSettings(), state)
+    face = parts.pop("face", None) or Face(Display(platform, DisplaySettings(driver="none"), state), state)
+    speech = parts.pop("speech", None) or build_speech(Settings(), face, state, events)
+    pin_board = PinBoard(platform)
+    return Robot(
+        telemetry=telemetry,
+        board=Board(platform),
+        camera=camera,
+        face=face,
+        outputs=parts.pop("outputs", None) or Outputs(pin_board, pins, state),
+        inputs=parts.pop("inputs", None) or Inputs(pin_board, pins, state, events),
+        speech=speech,
+        streams=Streams(camera, speech.mixer),
+        **parts,
+    )
