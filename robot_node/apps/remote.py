@@ -111,7 +111,7 @@ async def follow(
         nonlocal connected
         if status.connected is not connected:
             connected = status.connected
-            log(f"Connected to {broker}." if connected else f"{status.reason} Retrying.")
+            log(f"Connected to {broker}." if connected else f"{status.problem} Retrying.")
 
     before: tuple[OnlineServer, ...] = ()
     async with directory(broker, on_status=report, backoff=backoff) as robots, aclosing(robots.changes()) as updates:

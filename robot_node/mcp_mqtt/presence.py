@@ -269,7 +269,7 @@ class Directory:
         """Follow the connection: without it nobody is known to be online."""
         self.connected = status.connected
         if not status.connected:
-            self.close(f"The connection to the broker was lost: {status.reason} {status.remedy}".rstrip())
+            self.close(f"The connection to the broker was lost: {status.problem}")
         self._servers.clear()
         self._tell()
 

@@ -39,6 +39,11 @@ class LinkStatus:
     reason: str = ""
     remedy: str = ""
 
+    @property
+    def problem(self) -> str:
+        """Why it is down, and what to do about it; empty while it is up."""
+        return f"{self.reason} {self.remedy}".strip()
+
 
 class ReconnectError(RobotNodeError):
     """Raised by a ``serve`` coroutine that needs another connection, with options that have changed."""

@@ -55,7 +55,7 @@ def describe(robots: Robots, names: ToolNames) -> Params:
     facts: Params = {
         "broker": str(robots.broker),
         "connected": status.connected,
-        "reason": "" if status.connected else status.reason,
+        "reason": status.problem,
         "robots": listed,
     }
     return {"content": [{"type": "text", "text": _as_text(facts, robots.left_out)}], "structuredContent": facts}

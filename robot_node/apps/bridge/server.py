@@ -141,8 +141,13 @@ class Bridge:
                 case _:
                     return answer
         except RemoteError as error:
-            raise MCPError(types.INVALID_PARAMS, str(error)) from error
+            raise MCPError(types.INVALID_PARAMS, f"{error} {self._connection_problem()}".rstrip()) from error
         return _in_envelope(answer, result)
+
+    def _connection_problem(self) -> str:
+        """Why no robot can be reached; empty while the broker is connected."""
+        status = self._robots.status
+        return "" if status.connected else f"The bridge has no connection to the broker: {status.problem}"
 
     async def _call(self, ctx: Context, params: Params) -> Params:
         await self._robots.settled(_SETTLE_S)

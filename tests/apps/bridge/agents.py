@@ -24,7 +24,7 @@ from paho.mqtt.properties import Properties
 from robot_node.apps.bridge.robots import robots
 from robot_node.apps.bridge.server import Bridge
 from robot_node.apps.private_broker import PrivateBroker
-from robot_node.mqtt import Broker
+from robot_node.mqtt import Backoff, Broker
 from tests.end_to_end.robot_process import environment
 from tests.mcp_mqtt.toys import fast_backoff
 from tests.waiting import DEADLINE_S
@@ -150,7 +150,7 @@ class _Output:
 
 @contextlib.asynccontextmanager
 async def raw_agent(
-    broker: PrivateBroker, *wanted: str, capabilities: Message | None = None
+    broker: PrivateBroker, *wanted: str, capabilities: Message | None = None, backoff: Backoff | None = None
 ) -> AsyncIterator[RawAgent]:
     """A raw agent with a session; the bridge runs in this process, behind the SDK's own stdio transport."""
     lines: asyncio.Queue[bytes] = asyncio.Queue()
@@ -167,7 +167,7 @@ async def raw_agent(
             wanted=wanted,
             client_id="bridge",
             on_event=bridge.on_event,
-            backoff=fast_backoff(),
+            backoff=backoff or fast_backoff(),
         )
         async with pool as found:
             bridge.serve(found)

@@ -14,7 +14,7 @@ from robot_node.apps.bridge.robots import MAX_ROBOTS, Robots, robots
 from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mcp_mqtt.presence import OnlineServer, directory
 from robot_node.mcp_mqtt.topics import ServerName
-from robot_node.mqtt import Broker, LinkStatus
+from robot_node.mqtt import Backoff, Broker, ConnectOptions, LinkStatus, connect
 from tests.apps.bridge.agents import Message, bridge_process, raw_agent, scripted_robot
 from tests.mcp_mqtt.toys import Toy, running, toy_server
 
@@ -115,6 +115,20 @@ async def test_only_the_robots_asked_for_are_offered(broker: PrivateBroker, toy:
                 assert set(await agent.tools()) == TOYS | {"list_robots"}
         async with raw_agent(broker, "robot-1", "tests/scripted") as agent:
             assert set(await agent.tools()) == KITCHEN | {"scripted__nod", "list_robots"}
+
+
+async def test_an_agent_learns_that_another_bridge_takes_the_connection(broker: PrivateBroker, toy: Toy) -> None:
+    hint = "Perhaps another client uses the client id bridge: each needs its own."
+    slow = Backoff(initial_s=60.0, maximum_s=60.0)
+    async with running(broker, toy), raw_agent(broker, backoff=slow) as agent:
+        waiting = await agent.start("tools/call", {"name": "wait", "arguments": {}})
+        await toy.started.get()
+        async with connect(Broker.from_url(broker.url), ConnectOptions("bridge")):
+            assert hint in (await agent.answer(waiting))["error"]["message"]
+            failed = (await agent.call("add", ADD))["error"]["message"]
+            assert "The bridge has no connection to the broker: " in failed
+            assert hint in failed
+            assert hint in (await agent.call("list_robots"))["result"]["structuredContent"]["reason"]
 
 
 async def test_list_robots_says_who_is_there(broker: PrivateBroker, toy: Toy) -> None:
