@@ -92,7 +92,7 @@ class Camera:
         """
 
         async def switch_on() -> None:
-            await self._privacy.check()
+            await self._check_engaged()
             if self._request(CameraEvent.SWITCH_ON) is Action.OPEN:
                 await self._start_sensor()
 
@@ -148,8 +148,7 @@ class Camera:
         async def restart() -> None:
             if self._state.snapshot.camera is CameraState.ON:
                 await self._fail(StalledError("The camera delivers no pictures. It is restarted."))
-            if self._resumes:
-                await self._privacy.check()
+            await self._check_engaged()
             if self._request(CameraEvent.RESTART) is Action.OPEN:
                 await self._start_sensor()
 
@@ -290,8 +289,9 @@ class Camera:
         steps = self._sensor.start(on_change=self._adjust_soon, on_error=self._report_stream_error)
         try:
             for step in steps:
-                await step()
                 await self._privacy.check()  # the pin decides, whatever was heard of it
+                self._raise_if_interrupted(CameraState.STARTING)
+                await step()
                 self._raise_if_interrupted(CameraState.STARTING)
             self._request(CameraEvent.FIRST_PICTURE)
         except Exception as error:
@@ -303,9 +303,17 @@ class Camera:
             assert self._interruption is not None, "nothing else leaves a state during an operation"
             raise self._interruption
 
-    async def _take_photo(self, quality: float) -> Photo:
+    async def _check_engaged(self) -> None:
+        """Refuse while the privacy switch is engaged, unless its pin says by now that it is not.
+
+        Raises:
+            NotReadyError: It is engaged, or cannot be read.
+        """
         if self._privacy.engaged:
             await self._privacy.check()
+
+    async def _take_photo(self, quality: float) -> Photo:
+        await self._check_engaged()
         self._request(CameraEvent.PHOTO)
         try:
             photo = await self._sensor.photo(quality)

@@ -122,14 +122,14 @@ class CameraSensor:
         await self._call_for_picture(self._opened().session.wait_for_picture)
 
     async def stop(self) -> None:
-        """Close the camera, then darken the indicator.
+        """Close the camera, at the second attempt if need be, then darken the indicator.
 
         Raises:
             DeviceError: The camera could not be closed; from now on it is :attr:`unclosed`.
         """
         if self._run is not None:
             try:
-                await self._call(self._limits.close, self._run.close)
+                await self._close(self._run)
             except HangingError:
                 self.abandon()
                 raise
@@ -148,6 +148,15 @@ class CameraSensor:
     def shut_down(self) -> None:
         """End the thread."""
         self._worker.close()
+
+    async def _close(self, run: _Run) -> None:
+        try:
+            await self._call(self._limits.close, run.close)
+        except HangingError:
+            raise
+        except DeviceError as error:
+            logger.warning("%s Trying once more.", error.message)
+            await self._call(self._limits.close, run.close)
 
     async def _close_abandoned(self, worker: DeviceWorker, run: _Run) -> None:
         try:

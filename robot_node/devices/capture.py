@@ -217,9 +217,12 @@ def _construct(picamera2_class: Any, number: int) -> Any:
     try:
         picam2.__init__(number)
     except Exception:
-        # picamera2 leaves its pipe open when it cannot open the camera: descriptors would run out, attempt by attempt.
-        if not picam2.is_open:
-            with contextlib.suppress(AttributeError, OSError):
+        # picamera2 leaves its pipe open when it cannot open the camera, and the camera when something fails after that:
+        # descriptors would run out, attempt by attempt, or nobody could open it again.
+        with contextlib.suppress(Exception):  # it is not complete
+            picam2.close()
+        with contextlib.suppress(AttributeError, OSError):
+            if not picam2.notifymeread.closed:
                 picam2.notifymeread.close()
                 os.close(picam2.notifyme_w)
         raise

@@ -65,7 +65,7 @@ class Pi:
     def running_encoders(self) -> list[str]:
         """The encoders that were started and not stopped, of all cameras: ``"h264"`` or ``"raw"``."""
         h264 = (self.library.H264Encoder, self.library.LibavH264Encoder)
-        running = [encoder for camera in self.cameras for encoder in camera.encoders]
+        running = [encoder for camera in self.cameras for encoder in camera.encoders if encoder.running]
         return sorted("h264" if isinstance(encoder, h264) else "raw" for encoder in running)
 
     def with_encoder(self, **attributes: object) -> Platform:
@@ -218,12 +218,13 @@ async def rig(
     platform: Platform | None = None,
     limits: CameraLimits | None = None,
     privacy: Privacy | None = None,
+    indicator: IndicatorLog | None = None,
     watched: bool = False,
     **settings: object,
 ) -> AsyncIterator[Rig]:
     """Give a camera, switched off at first and closed at the end."""
     state, states, frames = RobotState(), [CameraState.OFF], Frames()
-    indicator = IndicatorLog()
+    indicator = indicator or IndicatorLog()
 
     def note(snapshot: RobotSnapshot) -> None:
         if snapshot.camera is not states[-1]:

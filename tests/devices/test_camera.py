@@ -221,6 +221,20 @@ async def test_a_closed_camera_is_off_and_refuses_to_start(pi: Pi) -> None:
         await eventually(lambda: "camera" not in threads())
 
 
+async def test_what_waits_for_its_turn_when_the_robot_shuts_down_does_not_open_the_sensor(pi: Pi) -> None:
+    async with rig(pi) as robot:
+        stopping = asyncio.create_task(robot.camera.stop())
+        waiting = [asyncio.create_task(robot.camera.start()) for _ in range(2)]
+        await asyncio.sleep(0)  # they have begun
+        await robot.camera.close()
+        await stopping
+        for start in waiting:
+            with pytest.raises(NotReadyError, match="shutting down"):
+                await start
+        assert pi.sensor.starts == 0
+        assert robot.indicator == []
+
+
 def test_a_frame_that_comes_when_the_loop_is_gone_hurts_nobody(pi: Pi) -> None:
     async def leave_without_closing() -> None:
         camera = Camera(pi.platform, CameraSettings(width=160, height=120), RobotState())

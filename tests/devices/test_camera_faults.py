@@ -163,6 +163,41 @@ async def test_a_photo_from_a_stalled_camera_is_an_error_in_time_and_never_an_ol
         assert (await robot.camera.photo()).jpeg
 
 
+async def test_in_a_stall_further_photos_are_told_that_the_camera_is_being_restarted(pi: Pi) -> None:
+    async with rig(pi, limits=IMPATIENT) as robot:
+        await robot.camera.start()
+        pi.sensor.stalled = True
+        with pytest.raises(StalledError):
+            await robot.camera.photo()
+        for _ in range(2):
+            with pytest.raises(NotReadyError) as refused:
+                await robot.camera.photo()
+            assert str(refused.value) == (
+                "The camera delivered no pictures and is being restarted. Try again in a few seconds."
+            )
+        pi.sensor.stalled = False
+        await robot.camera.restart()
+        assert (await robot.camera.photo()).jpeg
+
+
+async def test_a_camera_that_cannot_be_closed_at_once_is_closed_at_the_second_attempt(pi: Pi) -> None:
+    base = pi.library.Picamera2
+    attempts: list[None] = []
+
+    def close(picam2: Any) -> None:
+        attempts.append(None)
+        if len(attempts) == 1:
+            raise RuntimeError("Failed to release camera")
+        base.close(picam2)
+
+    async with rig(pi, platform=pi.with_camera(close=close)) as robot:
+        await robot.camera.start()
+        await robot.camera.stop()
+        assert not pi.capturing()
+        assert robot.camera_state() is CameraState.OFF
+        assert robot.indicator == [True, False]
+
+
 async def test_a_stalled_camera_can_be_switched_off(pi: Pi) -> None:
     async with rig(pi, watched=True) as robot:
         await robot.camera.start()

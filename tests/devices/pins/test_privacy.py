@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import json
+import threading
 from dataclasses import replace
 from typing import Any
 
@@ -18,8 +19,9 @@ from robot_node.core.state import CameraState
 from robot_node.devices.camera_watchdog import switch_on_at_start
 from robot_node.devices.face import signs_of
 from robot_node.errors import DeviceError, NotReadyError
+from robot_node.robot.saved_state import SavedState, camera_comes_on
 from tests.devices.pins.rig import LED, PRIVACY, SWITCH, Rig, robot, without_library
-from tests.waiting import eventually
+from tests.waiting import DEADLINE_S, eventually
 
 
 async def control_camera(robot: Rig, *, enabled: bool) -> Any:
@@ -188,6 +190,55 @@ async def test_it_is_engaged_while_the_camera_is_being_opened() -> None:
         await eventually(lambda: camera(it) is CameraState.OFF)
         assert not capturing(it)
         assert it.pi.gpio.level(LED) == 0
+
+
+async def test_engaged_while_a_start_waits_for_its_first_picture_it_fails_the_start_and_is_remembered() -> None:
+    async with robot(privacy=PRIVACY) as it:
+        await ready(it)
+        it.pi.sensor.stalled = True
+        starting = asyncio.create_task(control_camera(it, enabled=True))
+        await eventually(lambda: capturing(it))
+        it.pi.gpio.release(SWITCH)
+        await eventually(lambda: engaged(it))
+        it.pi.sensor.stalled = False  # the picture comes, too late
+        with pytest.raises(ToolError, match="privacy switch of the robot is engaged"):
+            await starting
+        assert camera(it) is CameraState.OFF
+        assert not capturing(it)
+        assert it.pi.gpio.level(LED) == 0
+        assert it.state.snapshot.camera_wanted is False
+        assert not camera_comes_on(SavedState(camera=False), on_at_start=True, on_after_restart=True)
+        assert [event.by for event in it.body.events.after() if event.text == "The camera was switched off."] == [""]
+
+
+async def test_engaged_while_an_encoder_starts_it_leaves_no_encoder_behind_and_starts_no_second() -> None:
+    starting, go_on, started = threading.Event(), threading.Event(), list[Any]()
+    pi = simulated_platform(scene="clock")
+    library = pi.platform.camera_library()
+    base = library.H264Encoder
+
+    def start(encoder: Any, quality: object = None) -> None:
+        started.append(encoder)
+        starting.set()
+        go_on.wait(DEADLINE_S)
+        base.start(encoder, quality)
+
+    slow = replace(library, H264Encoder=type("SlowEncoder", (base,), {"start": start}))
+    async with robot(pi, platform=replace(pi.platform, camera_library=lambda: slow), privacy=PRIVACY) as it:
+        await ready(it)
+        it.body.camera.set_watched(True)
+        switching_on = asyncio.create_task(control_camera(it, enabled=True))
+        await eventually(starting.is_set)
+        it.pi.gpio.release(SWITCH)
+        await eventually(lambda: engaged(it))
+        it.body.camera.set_watched(False)
+        it.body.camera.set_watched(True)
+        go_on.set()
+        with pytest.raises(ToolError, match="privacy switch of the robot is engaged"):
+            await switching_on
+        await eventually(lambda: camera(it) is CameraState.OFF)
+        assert [encoder.running for encoder in started] == [False]
+        assert not it.frames
 
 
 async def test_a_switch_that_cannot_be_read_counts_as_engaged() -> None:
