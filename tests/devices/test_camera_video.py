@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
+import weakref
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -300,3 +303,57 @@ async def test_frames_on_their_way_are_not_delivered_once_privacy_is_engaged(pi:
         privacy.engage()
         await eventually(lambda: robot.camera_state() is CameraState.OFF)
         assert len(robot.frames.received) == seen
+
+
+@pytest.mark.parametrize("name", ["simulated Pi 5", "real picamera2"])
+async def test_a_stopped_encoder_is_freed_at_once(name: str) -> None:
+    """libx264 takes 13 MB: in a cycle of references each stop would keep them until a full collection."""
+    pi = make_pi(name)
+    base = pi.library.H264Encoder
+    encoders: list[weakref.ref[Any]] = []
+
+    def start(encoder: Any, quality: object = None) -> None:
+        encoders.append(weakref.ref(encoder))
+        base.start(encoder, quality)
+
+    async with rig(pi, platform=pi.with_encoder(start=start), width=160, height=120) as robot:
+        await robot.camera.start()
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(20):
+                robot.camera.set_watched(True)
+                await robot.frames.more(2)
+                robot.camera.set_watched(False)
+                await eventually(lambda: not pi.running_encoders())
+            assert len(encoders) == 20
+            await eventually(lambda: [encoder() for encoder in encoders] == [None] * 20)
+        finally:
+            gc.enable()
+
+
+@pytest.mark.parametrize("name", ["simulated Pi 5", "real picamera2"])
+async def test_unencoded_pictures_leave_nothing_behind(name: str) -> None:
+    pi = make_pi(name)
+    base = pi.library.Encoder
+    encoders: list[weakref.ref[Any]] = []
+
+    def start(encoder: Any, quality: object = None) -> None:
+        encoders.append(weakref.ref(encoder))
+        base.start(encoder, quality)
+
+    raw = type("RawEncoder", (base,), {"start": start})
+    platform = replace(pi.platform, camera_library=lambda: replace(pi.library, Encoder=raw))
+    async with rig(pi, platform=platform, width=160, height=120) as robot:
+        await robot.camera.start()
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(5):
+                robot.camera.set_raw_watched(True)
+                await eventually(lambda: pi.running_encoders() == ["raw"])
+                robot.camera.set_raw_watched(False)
+                await eventually(lambda: not pi.running_encoders())
+            await eventually(lambda: [encoder() for encoder in encoders] == [None] * 5)
+        finally:
+            gc.enable()
