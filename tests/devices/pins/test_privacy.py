@@ -208,7 +208,8 @@ async def test_engaged_while_a_start_waits_for_its_first_picture_it_fails_the_st
         assert it.pi.gpio.level(LED) == 0
         assert it.state.snapshot.camera_wanted is False
         assert not camera_comes_on(SavedState(camera=False), on_at_start=True, on_after_restart=True)
-        assert [event.by for event in it.body.events.after() if event.text == "The camera was switched off."] == [""]
+        (off,) = [event for event in it.parts.telemetry.events.after() if event.kind == "camera"]
+        assert (off.text, off.by) == ("The camera was switched off.", ""), "by a hand, and not by the agent"
 
 
 async def test_engaged_while_an_encoder_starts_it_leaves_no_encoder_behind_and_starts_no_second() -> None:
@@ -226,13 +227,13 @@ async def test_engaged_while_an_encoder_starts_it_leaves_no_encoder_behind_and_s
     slow = replace(library, H264Encoder=type("SlowEncoder", (base,), {"start": start}))
     async with robot(pi, platform=replace(pi.platform, camera_library=lambda: slow), privacy=PRIVACY) as it:
         await ready(it)
-        it.body.camera.set_watched(True)
+        it.parts.camera.set_watched(True)
         switching_on = asyncio.create_task(control_camera(it, enabled=True))
         await eventually(starting.is_set)
         it.pi.gpio.release(SWITCH)
         await eventually(lambda: engaged(it))
-        it.body.camera.set_watched(False)
-        it.body.camera.set_watched(True)
+        it.parts.camera.set_watched(False)
+        it.parts.camera.set_watched(True)
         go_on.set()
         with pytest.raises(ToolError, match="privacy switch of the robot is engaged"):
             await switching_on
