@@ -11,6 +11,7 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 import aiomqtt
 from PIL import Image
@@ -135,6 +136,17 @@ class RobotProcess:
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
         return await asyncio.wait_for(self.process.wait(), DEADLINE_S)
+
+    @contextlib.asynccontextmanager
+    async def online(self) -> AsyncIterator[Self]:
+        """Start it and wait until it is online; make sure that nothing is left of it."""
+        await self.start()
+        try:
+            await wait_until_online(self.broker)
+            yield self
+        finally:
+            await self.kill()
+            print(self.log)  # pytest shows it when the test failed
 
     async def kill(self) -> None:
         """Make sure that nothing is left of it."""

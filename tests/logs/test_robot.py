@@ -9,13 +9,18 @@ import os
 import re
 import signal
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import pytest
+from mcp.shared.exceptions import MCPError
+
 from robot_node.apps.private_broker import PrivateBroker
-from tests.end_to_end.robot_process import SERVER_ID, RobotProcess, environment, robot_node, wait_until_online
-from tests.waiting import eventually
+from robot_node.mqtt import Broker
+from robot_node.webrtc.viewer import watch
+from tests.end_to_end.agents import agent, status, structured
+from tests.end_to_end.robot_process import SERVER_ID, RobotProcess, environment, wait_until_online
+from tests.waiting import DEADLINE_S, eventually
 
 KEEPER = {
     "ROBOT_NODE_ACCESS__ROLES": json.dumps({"keeper": {"allowed_tools": ["set_log_level"]}}),
@@ -23,18 +28,10 @@ KEEPER = {
 }
 
 
-@contextlib.asynccontextmanager
-async def running(broker: PrivateBroker, folder: Path, **log: str) -> AsyncIterator[RobotProcess]:
-    """A robot that is online, with log settings."""
+def robot_with(broker: PrivateBroker, folder: Path, **log: str) -> RobotProcess:
+    """A robot with log settings."""
     settings = {f"ROBOT_NODE_LOG__{name.upper()}": value for name, value in log.items()}
-    robot = RobotProcess(broker, folder, settings={"ROBOT_NODE_CAMERA__ON_AT_START": "true", **KEEPER, **settings})
-    await robot.start()
-    try:
-        await wait_until_online(broker)
-        yield robot
-    finally:
-        await robot.kill()
-        print(robot.log)
+    return RobotProcess(broker, folder, settings={"ROBOT_NODE_CAMERA__ON_AT_START": "true", **KEEPER, **settings})
 
 
 def records(robot: RobotProcess) -> list[dict[str, Any]]:
@@ -51,14 +48,14 @@ def story(robot: RobotProcess, kind: str, peer: str) -> str:
 
 
 async def test_the_steps_of_a_connection_are_found_by_its_session(broker: PrivateBroker, tmp_path: Path) -> None:
-    async with running(broker, tmp_path, level="debug", format="json") as robot:
+    async with robot_with(broker, tmp_path, level="debug", format="json").online() as robot:
         for client_id in (SERVER_ID, f"{SERVER_ID}-webrtc"):
             await eventually(lambda: "connection to" in story(robot, "mqtt", client_id), "a story of each connection")  # noqa: B023  # called at once
         packets = [record for record in records(robot) if record["logger"] == "mqtt"]
         assert "Received CONNACK" in "".join(record["message"] for record in packets)
         assert [record for record in packets if not record.get("session")] == []
-        called = await robot_node("call", SERVER_ID, "get_status", "--client-id", "bob", broker=broker)
-        assert called.status == 0, called.stderr
+        async with agent(broker, client_id="bob") as bob:
+            await status(bob)
         await eventually(lambda: "ended: the client left" in story(robot, "mcp", "bob"), "the session's end")
         assert re.search(
             r"^Client bob opened a session\n"
@@ -68,11 +65,7 @@ async def test_the_steps_of_a_connection_are_found_by_its_session(broker: Privat
             r"(.*\n)*The session of client bob ended: the client left$",
             story(robot, "mcp", "bob"),
         )
-        video = str(tmp_path / "video.mp4")
-        watched = await robot_node(
-            *("watch", SERVER_ID, "--frames", "5", "--output", video, "--client-id", "tablet"), broker=broker
-        )
-        assert watched.status == 0, watched.stderr
+        await watch(Broker.from_url(broker.url), SERVER_ID, frames=5, client_id="tablet")
         await eventually(lambda: "is over" in story(robot, "webrtc", "tablet"), "the session's end")
         told = story(robot, "webrtc", "tablet")
         steps = (
@@ -91,16 +84,18 @@ async def test_the_steps_of_a_connection_are_found_by_its_session(broker: Privat
 
 
 async def test_a_level_is_set_over_mqtt_by_whom_the_owner_lets(broker: PrivateBroker, tmp_path: Path) -> None:
-    debug = json.dumps({"category": "mcp", "level": "debug"})
-    async with running(broker, tmp_path) as robot:
-        refused = await robot_node("call", SERVER_ID, "set_log_level", debug, "--client-id", "bob", broker=broker)
-        assert refused.status == 1
-        assert "set_log_level is for people only" in refused.stderr
+    debug = {"category": "mcp", "level": "debug"}
+    async with (
+        robot_with(broker, tmp_path).online() as robot,
+        agent(broker, client_id="anna") as anna,
+        agent(broker, client_id="bob") as bob,
+    ):
+        with pytest.raises(MCPError, match="set_log_level is for people only"):
+            await bob.call_tool("set_log_level", debug)
         assert "The client asks" not in robot.log
-        called = await robot_node("call", SERVER_ID, "set_log_level", debug, "--client-id", "anna", broker=broker)
-        assert called.status == 0, called.stderr
-        assert json.loads(called.stdout)["levels"] == {"mqtt": "info", "mcp": "debug", "webrtc": "info", "app": "info"}
-        await robot_node("call", SERVER_ID, "get_status", "--client-id", "bob", broker=broker)
+        levels = (await structured(anna, "set_log_level", **debug))["levels"]
+        assert levels == {"mqtt": "info", "mcp": "debug", "webrtc": "info", "app": "info"}
+        await status(bob)
         await eventually(lambda: "The client asks: tools/call get_status" in robot.log, "what agents ask")
         assert "The log level of mcp is now debug, as 'anna' asked" in robot.log
 
@@ -133,10 +128,11 @@ async def test_a_reload_reads_the_levels_again_and_a_wrong_file_changes_nothing(
         process.send_signal(signal.SIGHUP)
         await eventually(lambda: "Log settings not reloaded." in log.read_text(), "the refusal")
         assert "log.mcp: Input should be 'debug', 'info', 'warning' or 'error'" in log.read_text()
-        await robot_node("call", SERVER_ID, "get_status", broker=broker)
+        async with agent(broker) as client:
+            await status(client)
         await eventually(lambda: "The client asks: tools/call get_status" in log.read_text(), "the level is kept")
         process.send_signal(signal.SIGTERM)
-        assert await asyncio.wait_for(process.wait(), 45) == 0
+        assert await asyncio.wait_for(process.wait(), DEADLINE_S) == 0
     finally:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
@@ -159,7 +155,7 @@ async def test_closing_its_terminal_ends_a_robot(broker: PrivateBroker) -> None:
     try:
         await wait_until_online(broker)
         os.close(controller)
-        assert await asyncio.wait_for(process.wait(), 45) != 0
+        assert await asyncio.wait_for(process.wait(), DEADLINE_S) != 0
     finally:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
