@@ -17,7 +17,8 @@ import pytest
 from robot_node.apps.private_broker import PrivateBroker
 from robot_node.apps.remote import PresenceChange, change_as_text, presence_changes
 from robot_node.mcp_mqtt.presence import OnlineServer
-from tests.end_to_end.robot_process import environment, robot_node
+from tests.command import command
+from tests.end_to_end.robot_process import environment
 from tests.waiting import DEADLINE_S
 
 KITCHEN = "$mcp-server/presence/robot-1/tests/kitchen"
@@ -89,9 +90,9 @@ async def test_a_line_for_each_that_is_there_that_comes_and_that_goes(broker: Pr
         assert await watch.line() == await watch.complaint() == ""
 
 
-async def test_the_table_shows_a_description_as_it_is_and_keeps_it_in_its_line(broker: PrivateBroker) -> None:
-    await publish(broker, KITCHEN, "[/b] [bold]two\n\x1b[2Jlines[/bold]")
-    listed = await robot_node("robots", broker=broker)
+def test_the_table_shows_a_description_as_it_is_and_keeps_it_in_its_line(broker: PrivateBroker) -> None:
+    asyncio.run(publish(broker, KITCHEN, "[/b] [bold]two\n\x1b[2Jlines[/bold]"))
+    listed = command("robots", broker=broker)
     assert listed.status == 0, listed.stderr
     _, line = listed.stdout.splitlines()
     assert line.split(maxsplit=2) == ["robot-1", "tests/kitchen", r"[/b] [bold]two \x1b[2Jlines[/bold]"]
@@ -131,8 +132,8 @@ async def test_a_broker_that_is_lost_and_comes_back_is_said_on_stderr(broker: Pr
         assert await watch.interrupt() == 0
 
 
-async def test_the_help_says_what_json_means_here() -> None:
-    shown = " ".join((await robot_node("robots", "--help")).stdout.split())
+def test_the_help_says_what_json_means_here() -> None:
+    shown = " ".join(command("robots", "--help").stdout.split())
     assert "with --watch, one JSON object per line" in shown
 
 

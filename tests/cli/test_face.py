@@ -12,7 +12,7 @@ from robot_node.cli import face as face_command
 from robot_node.errors import SettingsError
 from robot_node.face.expressions import EXPRESSIONS, Emotion
 from robot_node.face.renderer import Size
-from tests.end_to_end.robot_process import robot_node
+from tests.command import command
 
 
 class Terminal(io.StringIO):
@@ -32,21 +32,19 @@ async def test_a_terminal_shows_it_moving_in_its_place(size: Size, lines: int) -
     assert terminal.getvalue().endswith("\x1b[?25h"), "the cursor stays hidden"
 
 
-async def test_what_is_no_terminal_gets_one_picture(tmp_path: Path) -> None:
+def test_what_is_no_terminal_gets_one_picture(tmp_path: Path) -> None:
     file = tmp_path / "settings.toml"
     file.write_text('[face.expressions.wide]\nlike = "serious"\nmouth = { width = 60 }\n')
-    own = await robot_node("face", "wide", "--config", str(file))
+    own = command("face", "wide", "--config", str(file))
     assert own.status == 0
     assert [len(line) for line in own.stdout.splitlines()] == [64] * 16
-    serious = await robot_node("face", "serious")
+    serious = command("face", "serious")
     assert serious.stdout != own.stdout
     assert serious.stdout.splitlines()[:11] == own.stdout.splitlines()[:11]
 
 
-async def test_files_are_drawn_instead(tmp_path: Path) -> None:
-    drawn = await robot_node(
-        "face", "--gallery", str(tmp_path / "all.png"), "--gif", "laug", str(tmp_path / "laugh.gif")
-    )
+def test_files_are_drawn_instead(tmp_path: Path) -> None:
+    drawn = command("face", "--gallery", str(tmp_path / "all.png"), "--gif", "laug", str(tmp_path / "laugh.gif"))
     assert (drawn.status, drawn.stdout) == (0, "")
     with Image.open(tmp_path / "all.png") as drawing, Image.open(tmp_path / "laugh.gif") as film:
         assert drawing.width > 5 * 2 * 128
@@ -61,8 +59,8 @@ def test_the_gallery_has_expressions_of_ones_own(tmp_path: Path) -> None:
         assert two.height > 1.5 * one.height
 
 
-async def test_an_unknown_emotion_is_one_line_with_the_known_ones() -> None:
-    failed = await robot_node("face", "nobody")
+def test_an_unknown_emotion_is_one_line_with_the_known_ones() -> None:
+    failed = command("face", "nobody")
     assert (failed.status, failed.stdout, failed.stderr.count("\n")) == (1, "", 1)
     assert all(emotion in failed.stderr for emotion in Emotion)
 

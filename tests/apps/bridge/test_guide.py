@@ -8,12 +8,10 @@ import re
 import sys
 from pathlib import Path
 
-from typer.testing import CliRunner
-
 from robot_node.apps.private_broker import PrivateBroker
-from robot_node.cli.main import app
 from tests.apps.bridge.agents import Message, scripted_robot
-from tests.end_to_end.robot_process import environment, robot_node
+from tests.command import command
+from tests.end_to_end.robot_process import environment
 from tests.waiting import DEADLINE_S
 
 ROOT = Path(__file__).parents[3]
@@ -46,19 +44,19 @@ async def test_the_program_of_the_guide_reaches_the_robots(broker: PrivateBroker
         assert call["params"]["arguments"] == {"emotion": "happy"}
 
 
-async def test_the_settings_in_the_guide_are_those_that_are_printed() -> None:
+def test_the_settings_in_the_guide_are_those_that_are_printed() -> None:
     shown = re.search(r"^```json\n(.*?)^```$", GUIDE, re.DOTALL | re.MULTILINE)
     assert shown
-    printed = (await robot_node("bridge", "--print-config", "claude-desktop")).stdout
-    command = json.loads(printed)["mcpServers"]["robots"]["command"]
-    assert printed == shown[1].replace(INSTALLED, command)
+    printed = command("bridge", "--print-config", "claude-desktop").stdout
+    here = json.loads(printed)["mcpServers"]["robots"]["command"]
+    assert printed == shown[1].replace(INSTALLED, here)
 
 
 def test_every_command_of_the_guide_is_understood() -> None:
     commands = re.findall(r"^\.venv/bin/robot-node (bridge .*--print-config .*)$", GUIDE, re.MULTILINE)
     assert len(commands) == 4
-    for command in commands:
-        printed = CliRunner().invoke(app, command.split())
-        assert printed.exit_code == 0, printed.stderr
+    for arguments in commands:
+        printed = command(*arguments.split())
+        assert printed.status == 0, printed.stderr
         assert "robots" in json.loads(printed.stdout).popitem()[1]
         assert "secret" not in printed.stdout

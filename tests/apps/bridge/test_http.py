@@ -19,7 +19,7 @@ from robot_node.apps.bridge.http import HttpAddress
 from robot_node.apps.private_broker import PrivateBroker
 from robot_node.errors import SettingsError
 from tests.apps.bridge.agents import BridgeProcess, Message, bridge_process, scripted_robot, text_of
-from tests.end_to_end.robot_process import robot_node
+from tests.command import command
 from tests.mcp_mqtt.toys import Toy, running, toy_server
 from tests.waiting import DEADLINE_S, eventually
 
@@ -154,8 +154,8 @@ async def test_requests_of_web_pages_are_refused(broker: PrivateBroker, tmp_path
         assert await asyncio.to_thread(status, Origin="https://attacker.example") == 403
 
 
-async def test_a_port_that_is_taken_is_one_clear_line(broker: PrivateBroker) -> None:
-    failed = await robot_node("bridge", "--http", f"127.0.0.1:{broker.port}", broker=broker)
+def test_a_port_that_is_taken_is_one_clear_line(broker: PrivateBroker) -> None:
+    failed = command("bridge", "--http", f"127.0.0.1:{broker.port}", broker=broker)
     assert failed.status == 1
     assert failed.stderr.count("\n") == 1
     assert f"Cannot listen at 127.0.0.1:{broker.port}: Address already in use. Choose another" in failed.stderr

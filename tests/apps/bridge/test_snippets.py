@@ -15,6 +15,7 @@ from robot_node.apps.private_broker import PrivateBroker
 from robot_node.errors import SettingsError
 from robot_node.settings.root import BrokerSettings
 from tests.apps.bridge.agents import Message, scripted_robot
+from tests.command import command
 from tests.end_to_end.robot_process import environment, robot_node
 
 REFERENCES = {
@@ -92,8 +93,8 @@ def test_another_program_is_refused_by_name() -> None:
         desktop("vim")
 
 
-async def test_a_mistake_is_one_clear_line() -> None:
-    failed = await robot_node("bridge", "--client-id", "a/b")
+def test_a_mistake_is_one_clear_line() -> None:
+    failed = command("bridge", "--client-id", "a/b")
     assert failed.status == 1
     assert failed.stdout == ""
     assert failed.stderr.count("\n") == 1

@@ -17,6 +17,7 @@ from robot_node.apps.doctor.secrets import use_credentials
 from robot_node.apps.private_broker import PrivateBroker, free_port
 from robot_node.mqtt import Broker, ConnectOptions, Incoming, Subscription, connect
 from tests.apps.doctor.pi import Pi
+from tests.command import command
 from tests.end_to_end.robot_process import environment, robot_node
 from tests.waiting import eventually
 
@@ -25,9 +26,9 @@ LEVELS = {"ok", "note", "not ok", "n/a"}
 EVERYTHING = tuple(map(Subscription, ("#", "$mcp-server/#", "$mcp-client/#", "$mcp-rpc/#", "$webrtc/#", "$message/#")))
 
 
-async def test_a_line_for_each_check_and_status_0_when_nothing_is_wrong(broker: PrivateBroker) -> None:
+def test_a_line_for_each_check_and_status_0_when_nothing_is_wrong(broker: PrivateBroker) -> None:
     console = {"ROBOT_NODE_CONSOLE__BROKER_URL": f"ws://127.0.0.1:{broker.websocket_port}/mqtt"}
-    healthy = await robot_node("doctor", "--simulated", broker=broker, settings=console)
+    healthy = command("doctor", "--simulated", broker=broker, settings=console)
     assert (healthy.status, healthy.stderr) == (0, "")
     lines = healthy.stdout.splitlines()
     assert {line[:6].strip() for line in lines} <= LEVELS - {"not ok"}
@@ -36,9 +37,9 @@ async def test_a_line_for_each_check_and_status_0_when_nothing_is_wrong(broker: 
     assert {"WebSocket", "display", "camera", "clock", "disk", "versions", "packages"} < set(checks)
 
 
-async def test_what_is_wrong_comes_with_status_1_for_people_and_programs() -> None:
+def test_what_is_wrong_comes_with_status_1_for_people_and_programs() -> None:
     nobody = f"mqtt://127.0.0.1:{free_port()}"
-    ill = await robot_node("doctor", "--broker", nobody)
+    ill = command("doctor", "--broker", nobody)
     assert (ill.status, ill.stderr) == (1, "")
     assert ill.stdout.startswith(f"not ok  reachable: Cannot connect to {nobody}: Connection refused.")
 
@@ -64,15 +65,15 @@ async def test_with_a_broker_alone_the_robots_settings_do_not_matter_and_a_progr
     assert [finding["check"] for finding in findings if not finding["ok"]] == ["reachable"]
 
 
-async def test_wrong_settings_are_a_finding_too(tmp_path: Path) -> None:
+def test_wrong_settings_are_a_finding_too(tmp_path: Path) -> None:
     (tmp_path / "robot.toml").write_text("[camera]\nwidht = 640\n")
-    found = await robot_node("doctor", "--config", str(tmp_path / "robot.toml"))
+    found = command("doctor", "--config", str(tmp_path / "robot.toml"))
     assert (found.status, found.stderr) == (1, "")
     assert found.stdout.startswith("not ok  settings: Wrong settings: ")
     assert "camera.widht: there is no such setting" in found.stdout
 
 
-async def test_the_guide_shows_what_is_printed(broker: PrivateBroker, tmp_path: Path) -> None:
+def test_the_guide_shows_what_is_printed(broker: PrivateBroker, tmp_path: Path) -> None:
     settings, shown = (
         re.search(rf"<!-- tested: {name} -->\n```\w+\n(.*?)```", GUIDE, re.DOTALL) for name in ("settings", "output")
     )
@@ -81,7 +82,7 @@ async def test_the_guide_shows_what_is_printed(broker: PrivateBroker, tmp_path: 
     (tmp_path / "robot.toml").write_text(settings[1])
     console = {"ROBOT_NODE_CONSOLE__BROKER_URL": f"ws://127.0.0.1:{broker.websocket_port}/mqtt"}
     config = str(tmp_path / "robot.toml")
-    printed = await robot_node("doctor", "--config", config, "--simulated", broker=broker, settings=console)
+    printed = command("doctor", "--config", config, "--simulated", broker=broker, settings=console)
     assert [begin(line) for line in printed.stdout.splitlines()] == [begin(line) for line in shown[1].splitlines()[1:]]
     assert next(line for line in shown[1].splitlines() if "camera:" in line) in printed.stdout
 

@@ -15,6 +15,7 @@ from robot_node.apps.setup import survey
 from robot_node.settings.loading import load_settings
 from tests.apps.setup.system_image import make_image
 from tests.certificates import run_recipe, tls_listener
+from tests.command import command
 from tests.end_to_end.robot_process import CommandResult, environment
 
 
@@ -24,7 +25,9 @@ def image(tmp_path: Path) -> Path:
 
 
 async def setup(*arguments: str, image: Path, stdin: str = "", env: dict[str, str] | None = None) -> CommandResult:
-    """Run it without a terminal of its own, so that a password is read from stdin too."""
+    """Run it; if it may ask, without a terminal of its own, so that a password is read from stdin too."""
+    if "--non-interactive" in arguments:
+        return command("setup", "--root", str(image), *arguments, settings=env)
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "robot_node", "setup", "--root", str(image), *arguments),
         stdin=asyncio.subprocess.PIPE,
