@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import re
 import shlex
@@ -15,6 +14,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from robot_node.settings.root import BrokerSettings
 from tests.end_to_end.robot_process import environment, family, is_alive
@@ -87,10 +87,10 @@ async def start_demo(log: Path) -> Demo:
     return Demo(process, log)
 
 
-@pytest.fixture
-async def demo(tmp_path: Path) -> AsyncIterator[Demo]:
+@contextlib.asynccontextmanager
+async def running_demo(folder: Path) -> AsyncIterator[Demo]:
     """A demo that is up."""
-    running = await start_demo(tmp_path / "demo.log")
+    running = await start_demo(folder / "demo.log")
     try:
         await eventually(lambda: "Ctrl-C stops everything" in running.printed, "the demo says what to try")
         yield running
@@ -100,54 +100,49 @@ async def demo(tmp_path: Path) -> AsyncIterator[Demo]:
         await running.process.wait()
 
 
-async def test_every_command_that_the_demo_prints_works(demo: Demo, tmp_path: Path) -> None:
-    commands = demo.commands()
-    assert [command[0] for command in commands] == ["robots", "call", "call", "call", "watch"]
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def demo(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Demo]:
+    """The demo of all tests here; they leave it running."""
+    async with running_demo(tmp_path_factory.mktemp("demo")) as running:
+        yield running
+
+
+async def test_every_command_that_the_demo_prints_works_and_nothing_listens_beyond_loopback(
+    demo: Demo, tmp_path: Path
+) -> None:
+    *commands, watch = demo.commands()
+    assert [command[0] for command in (*commands, watch)] == ["robots", "call", "call", "call", "watch"]
     printed = [await demo.run(*command, folder=tmp_path) for command in commands]
     assert "demo-robot" in printed[0]
     assert (tmp_path / "photo.jpg").read_bytes().startswith(b"\xff\xd8")
-    assert "150 frames of 1280x720" in printed[-1]
+
+    idle = set(demo.sockets())
+    assert len(idle) >= 2  # MQTT, and MQTT over WebSocket
+    watching = asyncio.create_task(demo.run(*watch, folder=tmp_path))
+    await eventually(lambda: set(demo.sockets()) > idle, "the viewer's session opens its socket")
+    beyond = [address for address in demo.sockets() if not address.startswith(("127.", "[::1]", "[::ffff:127."))]
+    assert not beyond
+    assert "150 frames of 1280x720" in await watching
     assert (tmp_path / "video.mp4").stat().st_size > 10_000
     assert "Traceback" not in demo.printed
 
 
-async def test_nothing_listens_beyond_loopback_even_while_somebody_watches(demo: Demo, tmp_path: Path) -> None:
-    await demo.run("call", "demo-robot", "control_camera", '{"enabled": true}', folder=tmp_path)
-    watching = asyncio.create_task(demo.run("watch", "demo-robot", "--frames", "120", "--json", folder=tmp_path))
-
-    idle = set(demo.sockets())
-    await eventually(lambda: set(demo.sockets()) > idle, "the viewer's session opens its socket")
-    while not watching.done():
-        beyond = [address for address in demo.sockets() if not address.startswith(("127.", "[::1]", "[::ffff:127."))]
-        assert not beyond
-        await asyncio.sleep(0.2)
-    assert json.loads((await watching).splitlines()[-1])["frames"] == 120  # before it: progress
-    assert len(idle) >= 2  # MQTT, and MQTT over WebSocket
-
-
-async def test_ctrl_c_leaves_no_process_behind(demo: Demo) -> None:
-    processes = demo.processes()
-    assert len(processes) >= 2  # the robot and its broker
-    assert demo.process.pid
-    os.killpg(demo.process.pid, signal.SIGINT)
-    assert await asyncio.wait_for(demo.process.wait(), DEADLINE_S) == 0
-    assert not [pid for pid in processes if is_alive(pid)]
-    assert demo.printed.rstrip().endswith("Stopped: robot and broker.")
-    assert "Traceback" not in demo.printed
-
-
-async def test_taken_ports_are_passed_over(demo: Demo, tmp_path: Path) -> None:
-    """A second demo beside the first: it takes ports that are free and says so in its commands."""
-    second = await start_demo(tmp_path / "second.log")
-    try:
-        await eventually(lambda: "Ctrl-C stops everything" in second.printed, "the second demo is up")
+async def test_a_second_demo_passes_over_taken_ports_and_ctrl_c_leaves_nothing_of_it(
+    demo: Demo, tmp_path: Path
+) -> None:
+    async with running_demo(tmp_path) as second:
         assert second.broker_url != demo.broker_url
         # Nearly always; but a test beside us may have had the usual port, and have just given it back.
         where = [] if second.broker_url == BrokerSettings().url else ["--broker", second.broker_url]
         assert all(command[len(command) - len(where) :] == where for command in second.commands())
-    finally:
+
+        processes = second.processes()
+        assert len(processes) >= 2  # the robot and its broker
         os.killpg(second.process.pid, signal.SIGINT)
-        await asyncio.wait_for(second.process.wait(), DEADLINE_S)
+        assert await asyncio.wait_for(second.process.wait(), DEADLINE_S) == 0
+        assert not [pid for pid in processes if is_alive(pid)]
+        assert second.printed.rstrip().endswith("Stopped: robot and broker.")
+        assert "Traceback" not in second.printed
 
 
 async def test_the_agent_of_the_readme_works(demo: Demo, tmp_path: Path) -> None:
