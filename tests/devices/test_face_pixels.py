@@ -45,8 +45,15 @@ def idle_minute(size: tuple[int, int]) -> Iterator[tuple[Animator, float]]:
         now = max(animator.next_change(now), now + FRAME_S)
 
 
-@pytest.mark.parametrize("driver", ["ssd1306", "sh1106"])
-@pytest.mark.parametrize("height", [32, 64])
+@pytest.mark.parametrize(
+    ("driver", "height"),
+    [
+        ("ssd1306", 64),
+        ("sh1106", 32),
+        pytest.param("ssd1306", 32, marks=pytest.mark.slow),  # what is drawn does not depend on the driver
+        pytest.param("sh1106", 64, marks=pytest.mark.slow),
+    ],
+)
 def test_the_glass_shows_what_was_drawn(driver: ControllerName, height: int) -> None:
     glass = SimulatedOled(driver, height)
     adapter = SimulatedI2cAdapter({0x3C: glass})

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from robot_node.apps.private_broker import PrivateBroker
+from tests.end_to_end.agents import agent, status
 from tests.end_to_end.robot_process import (
     PRESENCE,
     SERVER_ID,
@@ -20,7 +21,6 @@ from tests.end_to_end.robot_process import (
     environment,
     is_retained,
     presence,
-    robot_node,
     wait_until_online,
 )
 from tests.waiting import DEADLINE_S, eventually
@@ -38,12 +38,13 @@ async def running_robot(broker: PrivateBroker, folder: Path, settings: dict[str,
         yield robot
     finally:
         await robot.kill()
-        print(robot.log)
+        print(robot.log)  # pytest shows it when the test failed
 
 
 async def answers(broker: PrivateBroker) -> None:
-    called = await robot_node("call", SERVER_ID, "get_status", broker=broker)
-    assert called.status == 0, called.stderr
+    """An agent that comes now is served."""
+    async with agent(broker) as client:
+        await status(client)
 
 
 async def test_a_robot_that_stood_still_is_missed_and_comes_back(broker: PrivateBroker, tmp_path: Path) -> None:
