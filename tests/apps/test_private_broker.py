@@ -10,6 +10,7 @@ import pytest
 
 from robot_node.apps.private_broker import PrivateBroker, free_port
 from robot_node.errors import BrokerError
+from tests.waiting import DEADLINE_S
 
 STARTS_A_BROKER_AND_IS_KILLED = """
 import asyncio, os, signal
@@ -57,7 +58,7 @@ async def test_it_dies_with_the_program_that_started_it() -> None:
     )
     printed, _ = await process.communicate()
     port = int(printed)
-    async with asyncio.timeout(45):
+    async with asyncio.timeout(DEADLINE_S):
         while is_listening(port):
             await asyncio.sleep(0.02)
 

@@ -20,7 +20,7 @@ from playwright.async_api import Browser, ConsoleMessage, Locator, Page, async_p
 
 from robot_node.console.server import Console, serve_console
 
-DEADLINE_MS = 30_000
+DEADLINE_MS = 60_000
 _ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",

@@ -26,6 +26,7 @@ from robot_node.face.expressions import EXPRESSIONS
 from robot_node.settings.loading import load_settings
 from tests.console.browser import serving
 from tests.end_to_end.robot_process import environment, wait_until_online
+from tests.waiting import DEADLINE_S
 
 SOURCES = BUILT.parent
 
@@ -117,7 +118,7 @@ async def test_the_command_serves_the_page() -> None:
     )
     assert process.stdout is not None
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(DEADLINE_S):
             said = (await process.stdout.readline()).decode()
             url = said.split()[-1]
             assert url.startswith("http://127.0.0.1:")
@@ -148,13 +149,13 @@ async def test_a_robot_serves_the_page_when_asked_and_lives_without_it(broker: P
                 )
             try:
                 await wait_until_online(broker)
-                async with asyncio.timeout(60):  # it is online before a page that nobody waits for is served
+                async with asyncio.timeout(DEADLINE_S):  # it is online before a page that nobody waits for is served
                     while (found := re.search(said, log.read_text())) is None:
                         await asyncio.sleep(0.05)
                 if found.groups():
                     await get(found[1])
                 process.terminate()
-                assert await asyncio.wait_for(process.wait(), 30) == 0
+                assert await asyncio.wait_for(process.wait(), DEADLINE_S) == 0
             finally:
                 if process.returncode is None:
                     process.kill()

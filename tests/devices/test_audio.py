@@ -22,7 +22,7 @@ from robot_node.core.state import RobotState
 from robot_node.devices.audio import Loudspeaker, Microphone
 from robot_node.devices.platform import SoundLibrary, raspberry_pi
 from tests.sound import loudest_hz, tone
-from tests.waiting import eventually
+from tests.waiting import DEADLINE_S, eventually
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ async def packets(microphone: Microphone, count: int) -> list[EncodedAudio]:
 
     microphone.set_sink(take)
     microphone.set_listened(True)
-    async with asyncio.timeout(45):
+    async with asyncio.timeout(DEADLINE_S):
         await enough.wait()
     return got
 
@@ -226,7 +226,7 @@ async def test_an_absent_loudspeaker_is_reported_at_the_check_and_plays_when_it_
     assert "The loudspeaker 'default' cannot be used" in state.snapshot.fault("loudspeaker")
     play(loudspeaker, tone(440, 0.2))
     pi.loudspeaker.absent = False
-    async with asyncio.timeout(45):
+    async with asyncio.timeout(DEADLINE_S):
         while not pi.loudspeaker.played:
             play(loudspeaker, tone(440, 0.02))
             await asyncio.sleep(0.02)

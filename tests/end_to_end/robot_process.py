@@ -61,7 +61,7 @@ async def robot_node(
         env=environment(broker, settings),
     )
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(DEADLINE_S):
             stdout, stderr = await process.communicate(stdin.encode())
     finally:
         if process.returncode is None:

@@ -24,7 +24,7 @@ from robot_node.mqtt import Broker
 from robot_node.settings.loading import load_settings
 from tests.end_to_end.robot_process import SERVER_ID, SERVER_NAME
 from tests.sound import loudest_hz
-from tests.waiting import eventually
+from tests.waiting import DEADLINE_S, eventually
 from tests.webrtc.peer import peer
 from tests.webrtc.test_audio import offer, sound_of
 
@@ -54,7 +54,7 @@ async def pi(broker: PrivateBroker) -> AsyncIterator[SimulatedPi]:
     online = asyncio.Event()
     robot = asyncio.create_task(daemon.run(settings, simulated.platform, on_online=online.set))
     try:
-        async with asyncio.timeout(45):
+        async with asyncio.timeout(DEADLINE_S):
             await online.wait()
         yield simulated
     finally:
@@ -121,7 +121,7 @@ async def test_a_pressed_bell_makes_an_agent_greet_and_a_viewer_hears_it(
         assert not await pressed(client)
 
         pi.gpio.press(BELL_PIN)
-        async with asyncio.timeout(45):
+        async with asyncio.timeout(DEADLINE_S):
             await told.wait()
         assert await pressed(client)
         result = await client.call_tool("say", {"text": "Hello! Nice to see you. Please come in.", "emotion": "happy"})

@@ -67,7 +67,7 @@ class Demo:
             cwd=folder,
             env=environment(None, {"ROBOT_NODE_BROKER__URL": self.broker_url}),
         )
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(DEADLINE_S):
             printed, _ = await process.communicate()
         assert process.returncode == 0, printed.decode()
         return printed.decode()
@@ -156,7 +156,7 @@ async def test_the_agent_of_the_readme_works(demo: Demo, tmp_path: Path) -> None
         stderr=asyncio.subprocess.STDOUT,
         env=environment(None, {"ROBOT_NODE_BROKER__URL": demo.broker_url}),
     )
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(DEADLINE_S):
         printed, _ = await process.communicate()
     assert process.returncode == 0, printed.decode()
     assert "take_photo - " in printed.decode()

@@ -17,7 +17,7 @@ from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mcp_mqtt.client import mqtt_transport
 from robot_node.mqtt import Broker
 from robot_node.settings.loading import load_settings
-from tests.waiting import eventually
+from tests.waiting import DEADLINE_S, eventually
 
 SERVER_ID, SERVER_NAME = "robot-with-pins", "tests/pins"
 AHEAD, BACK, NECK, BUTTON, LED, SWITCH = 20, 21, 18, 22, 17, 27
@@ -61,7 +61,7 @@ async def pi(broker: PrivateBroker) -> AsyncIterator[SimulatedPi]:
         },
     )
     task = asyncio.create_task(daemon.run(settings, pi.platform, on_online=online.set))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(DEADLINE_S):
         await online.wait()
     yield pi
     task.cancel()
@@ -75,7 +75,7 @@ async def test_an_agent_that_is_killed_in_the_middle_of_a_motion_stops_it(
 ) -> None:
     agent = await asyncio.create_subprocess_exec(sys.executable, "-c", DRIVER, broker.url)
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(DEADLINE_S):
             await eventually(lambda: pi.gpio.level(AHEAD) == 1 and pi.gpio.pulse_ms(NECK) > 1.5)
     finally:
         agent.kill()
@@ -99,7 +99,7 @@ async def test_an_agent_is_told_of_a_button_and_the_robot_reacts(broker: Private
             heard.put_nowait(str(message.params.uri))
 
     transport = mqtt_transport(Broker.from_url(broker.url), SERVER_ID, SERVER_NAME)
-    async with Client(transport, mode="legacy", message_handler=hear) as client, asyncio.timeout(30):
+    async with Client(transport, mode="legacy", message_handler=hear) as client, asyncio.timeout(DEADLINE_S):
         with pytest.warns(MCPDeprecationWarning):
             await client.subscribe_resource("robot://pins/button")
         pi.gpio.press(BUTTON)

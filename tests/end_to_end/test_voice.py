@@ -27,7 +27,7 @@ from robot_node.webrtc.messages import (
 )
 from tests.end_to_end.agents import agent, status, structured
 from tests.end_to_end.robot_process import SERVER_ID, RobotProcess, wait_until_online
-from tests.waiting import eventually
+from tests.waiting import DEADLINE_S, eventually
 from tests.webrtc.media_backend import media_backend
 from tests.webrtc.peer import peer
 from tests.webrtc.test_audio import offer, sound_of
@@ -175,7 +175,7 @@ async def test_an_engine_that_does_not_exist_is_refused_at_start(broker: Private
     await robot.start()
     try:
         assert robot.process is not None
-        async with asyncio.timeout(90):
+        async with asyncio.timeout(DEADLINE_S):
             assert await robot.process.wait() != 0
         assert "There is no speech engine 'festival'" in robot.log
         assert "Traceback" not in robot.log

@@ -33,7 +33,7 @@ from tests.end_to_end.robot_process import (
     wait_until_online,
 )
 from tests.faces import emotion_in
-from tests.waiting import eventually
+from tests.waiting import DEADLINE_S, eventually
 
 
 def photo_of(result: CallToolResult) -> Image.Image:
@@ -301,7 +301,7 @@ async def test_systemd_is_told_ready_when_the_robot_is_reachable_and_not_before(
             with pytest.raises(BlockingIOError):
                 manager.recv(1000)
             async with broker:
-                ready = await asyncio.wait_for(loop.sock_recv(manager, 1000), 45)
+                ready = await asyncio.wait_for(loop.sock_recv(manager, 1000), DEADLINE_S)
                 assert ready.startswith(b"READY=1")
                 assert await is_retained(broker, PRESENCE)
                 assert await robot.stop() == 0

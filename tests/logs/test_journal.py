@@ -20,6 +20,7 @@ from robot_node.logs.formats import add_session
 from robot_node.logs.journal import JournalHandler, stderr_is_journal
 from robot_node.logs.rate_limit import RateLimitedHandler
 from robot_node.settings.logs import LogSettings
+from tests.waiting import DEADLINE_S
 
 
 def fields_of(datagram: bytes) -> dict[str, str]:
@@ -42,7 +43,7 @@ def journal(tmp_path: Path) -> Iterator[socket.socket]:
     """A socket where a journal would listen."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
         listening.bind(str(tmp_path / "socket"))
-        listening.settimeout(30)
+        listening.settimeout(DEADLINE_S)
         yield listening
 
 
@@ -133,7 +134,7 @@ def test_a_journal_that_is_restarted_is_found_again(
     assert capsys.readouterr().err == "<3>ERROR robot_node.webrtc.session: nobody listens\\nnow\n"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as restarted:
         restarted.bind(str(where))
-        restarted.settimeout(30)
+        restarted.settimeout(DEADLINE_S)
         logger.error("again")
         assert fields_of(restarted.recv(100_000))["MESSAGE"] == "again"
 

@@ -9,6 +9,7 @@ import pytest
 from robot_node.errors import SettingsError
 from robot_node.logs.reload import _reload_on_request
 from robot_node.settings.logs import LogSettings
+from tests.waiting import DEADLINE_S
 
 
 async def test_a_mistake_at_one_signal_does_not_make_the_next_one_go_unheard(caplog: pytest.LogCaptureFixture) -> None:
@@ -20,7 +21,7 @@ async def test_a_mistake_at_one_signal_does_not_make_the_next_one_go_unheard(cap
         raise mistakes.pop(0)
 
     task = asyncio.create_task(_reload_on_request(asked, load))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(DEADLINE_S):
         while mistakes:
             asked.set()
             await read.get()

@@ -31,7 +31,7 @@ from robot_node.tools.server import build_server
 from tests.devices.pins.rig import Rig, robot
 from tests.guide import blocks
 from tests.robots import reactions_of
-from tests.waiting import eventually
+from tests.waiting import DEADLINE_S, eventually
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "device-example"
 
@@ -176,7 +176,7 @@ class Slow(Still):
 
 
 async def test_a_device_stops_even_if_whoever_asked_for_it_has_gone() -> None:
-    async with robot() as it, asyncio.timeout(30):
+    async with robot() as it, asyncio.timeout(DEADLINE_S):
         arm = Slow()
         asking = asyncio.create_task(dataclasses.replace(it.parts, plugins={"arm": arm}).stop_all())
         await arm.stopping.wait()

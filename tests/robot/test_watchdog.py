@@ -12,6 +12,7 @@ import pytest
 from robot_node.devices.worker import DeviceWorker, RunningCall, running_calls
 from robot_node.mqtt import LinkStatus
 from robot_node.robot.watchdog import LinkCheck, Watchdog, fed, hanging, no_call_hangs
+from tests.waiting import DEADLINE_S
 
 FED = ("WATCHDOG=1",)
 
@@ -109,7 +110,7 @@ async def test_food_arrives_at_systemd_as_long_as_the_checks_pass(
     reason = ""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))
-        manager.settimeout(60)
+        manager.settimeout(DEADLINE_S)
         monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
         monkeypatch.setenv("WATCHDOG_USEC", "40000")
         monkeypatch.delenv("WATCHDOG_PID", raising=False)

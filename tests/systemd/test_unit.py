@@ -12,6 +12,7 @@ import pytest
 from robot_node.robot.systemd import notify, watchdog_period_s
 from robot_node.settings.credentials import CREDENTIALS
 from tests.systemd.machine import UNIT
+from tests.waiting import DEADLINE_S
 
 
 def verify(unit: Path) -> str:
@@ -61,7 +62,7 @@ def test_every_credential_that_is_read_is_loaded_and_one_that_is_missing_stops_n
 def test_ready_reaches_the_service_manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))
-        manager.settimeout(5)
+        manager.settimeout(DEADLINE_S)
         monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
         notify("READY=1", "STATUS=online")
         assert manager.recv(1000) == b"READY=1\nSTATUS=online"

@@ -38,6 +38,7 @@ from robot_node.webrtc.messages import (
 )
 from tests.robots import make_robot
 from tests.sound import tone
+from tests.waiting import DEADLINE_S
 
 
 @pytest.fixture
@@ -180,7 +181,7 @@ async def test_what_the_loudspeaker_plays_is_what_the_mouth_follows() -> None:
     for _ in range(5):
         loudspeaker.play(tone(300, 0.02))
     loudspeaker.play(bytes(1920))
-    async with asyncio.timeout(45):
+    async with asyncio.timeout(DEADLINE_S):
         await done.wait()
     assert levels == pytest.approx([1, 1, 1, 1, 1, 0], abs=0.01)
     await loudspeaker.close()

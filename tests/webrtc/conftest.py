@@ -18,6 +18,7 @@ from robot_node.webrtc.answerer import answer
 from robot_node.webrtc.bitrate import BitrateLimits
 from robot_node.webrtc.stats import Statistics
 from robot_node.webrtc.streams import Streams
+from tests.waiting import DEADLINE_S
 from tests.webrtc.scene import Scene
 
 SERVER_ID = "robot"
@@ -81,7 +82,7 @@ async def running_robot(
         )
     )
     try:
-        async with asyncio.timeout(45):
+        async with asyncio.timeout(DEADLINE_S):
             await ready.wait()
         yield Robot(address, scene, state, statistics, links, ready, task)
     finally:

@@ -27,6 +27,7 @@ from robot_node.webrtc.signaling import (
     parse,
     strip_candidates,
 )
+from tests.waiting import DEADLINE_S
 
 M = TypeVar("M", bound=Message)
 
@@ -58,7 +59,7 @@ class MediaBackend:
 
     async def next_about_candidates(self) -> Candidate | EndOfCandidates:
         """The next message, which must be about candidates; a candidate is used."""
-        message = parse((await asyncio.wait_for(self._inbox.get(), 45)).payload)
+        message = parse((await asyncio.wait_for(self._inbox.get(), DEADLINE_S)).payload)
         assert isinstance(message, Candidate | EndOfCandidates), message
         if isinstance(message, Candidate):
             await self.rtc.addIceCandidate(rtc_candidate(message))

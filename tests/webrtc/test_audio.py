@@ -27,7 +27,7 @@ from robot_node.webrtc.audio import AudioBroadcast
 from robot_node.webrtc.signaling import Offer
 from robot_node.webrtc.streams import Streams
 from tests.sound import loudest_hz, tone
-from tests.waiting import eventually
+from tests.waiting import DEADLINE_S, eventually
 from tests.webrtc.conftest import Robot, running_robot
 from tests.webrtc.counts import counts
 from tests.webrtc.peer import Peer, peer, with_candidates
@@ -145,7 +145,7 @@ def sound_of(viewer: Peer) -> RemoteStreamTrack:
 async def hear(viewer: Peer, seconds: float = 0.5) -> bytes:
     """What the viewer hears: 16 bit, one of the two channels."""
     track, samples = sound_of(viewer), b""
-    async with asyncio.timeout(45):
+    async with asyncio.timeout(DEADLINE_S):
         while len(samples) < seconds * SAMPLE_RATE * 2:
             frame = await track.recv()
             assert isinstance(frame, av.AudioFrame)

@@ -22,7 +22,7 @@ from robot_node.webrtc.call import without_media_from_peer
 from robot_node.webrtc.dialer import dialer_client_id
 from robot_node.webrtc.messages import AsrResponse, BackendMessage, TtsText
 from robot_node.webrtc.signaling import Answer, Candidate, EndOfCandidates, Offer, Terminated, encode
-from tests.waiting import eventually
+from tests.waiting import DEADLINE_S, eventually
 from tests.webrtc.caller import Caller, calling_robot
 from tests.webrtc.conftest import SERVER_ID
 from tests.webrtc.media_backend import MediaBackend, media_backend, without_candidates
@@ -105,7 +105,7 @@ async def test_one_encoder_for_a_viewer_and_the_backend(caller: Caller, backend:
     try:
         await backend.answer()
         await backend.frame()
-        async with asyncio.timeout(45):
+        async with asyncio.timeout(DEADLINE_S):
             await ready.wait()
         async with peer(caller.broker, "viewer") as viewer:
             await viewer.offer()

@@ -12,6 +12,7 @@ from robot_node.core.state import CallState
 from robot_node.mqtt import Broker
 from robot_node.settings.root import WebRtcSettings
 from robot_node.webrtc.signaling import Candidate, EndOfCandidates, Offer
+from tests.waiting import DEADLINE_S
 from tests.webrtc.caller import calling_robot
 from tests.webrtc.ice_helpers import PASSWORD, USER, slow_stun_server, turn_server
 from tests.webrtc.media_backend import media_backend
@@ -26,7 +27,7 @@ async def test_the_offer_waits_for_no_stun_server_and_its_candidate_follows(brok
             assert "typ host" in offer
             assert "srflx" not in offer
             assert "end-of-candidates" not in offer
-            await asyncio.wait_for(server.asked.wait(), 45)
+            await asyncio.wait_for(server.asked.wait(), DEADLINE_S)
             server.answer(("203.0.113.7", 4711))
             candidate = await backend.next_about_candidates()
             assert isinstance(candidate, Candidate)

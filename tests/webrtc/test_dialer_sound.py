@@ -24,7 +24,7 @@ from robot_node.webrtc.answerer import answer
 from robot_node.webrtc.signaling import Terminated
 from robot_node.webrtc.streams import Streams
 from tests.sound import loudest_hz
-from tests.waiting import eventually
+from tests.waiting import DEADLINE_S, eventually
 from tests.webrtc.caller import Caller, calling_robot
 from tests.webrtc.conftest import SERVER_ID
 from tests.webrtc.media_backend import MediaBackend, media_backend
@@ -64,7 +64,7 @@ def pi() -> SimulatedPi:
 async def hear(track: MediaStreamTrack, seconds: float = 0.5) -> bytes:
     """What the backend hears: 16 bit, one of the two channels."""
     samples = b""
-    async with asyncio.timeout(45):
+    async with asyncio.timeout(DEADLINE_S):
         while len(samples) < seconds * SAMPLE_RATE * 2:
             frame = await track.recv()
             assert isinstance(frame, av.AudioFrame)
@@ -139,7 +139,7 @@ async def test_a_viewer_has_the_floor_only_when_no_backend_has_it(broker: Privat
             await backend.answer(Voice(440))
             await caller.is_in(CallState.CONNECTED)
             await eventually(lambda: bool(audible(pi)))
-            async with asyncio.timeout(45):
+            async with asyncio.timeout(DEADLINE_S):
                 await ready.wait()
             async with peer(caller.broker, "late") as late:
                 late.rtc.addTransceiver(Voice(2000), direction="sendonly")

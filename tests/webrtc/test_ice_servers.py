@@ -12,7 +12,7 @@ from robot_node.apps.private_broker import PrivateBroker
 from robot_node.settings.root import WebRtcSettings
 from robot_node.webrtc.negotiation import rtc_candidate
 from robot_node.webrtc.signaling import Answer, Candidate, EndOfCandidates, Offer, Terminated
-from tests.waiting import eventually
+from tests.waiting import DEADLINE_S, eventually
 from tests.webrtc.conftest import running_robot
 from tests.webrtc.ice_helpers import PASSWORD, USER, slow_stun_server, turn_server
 from tests.webrtc.peer import Peer, peer
@@ -28,7 +28,7 @@ async def test_the_answer_waits_for_no_stun_server_and_its_candidate_follows(bro
             assert "typ host" in answer
             assert "srflx" not in answer
             assert "end-of-candidates" not in answer
-            await asyncio.wait_for(server.asked.wait(), 45)
+            await asyncio.wait_for(server.asked.wait(), DEADLINE_S)
             server.answer(("203.0.113.7", 4711))
             candidate = await viewer.receive(Candidate)
             assert " 203.0.113.7 4711 typ srflx " in candidate.candidate

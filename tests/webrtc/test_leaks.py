@@ -12,7 +12,7 @@ from robot_node.apps.private_broker import PrivateBroker
 from robot_node.settings.root import WebRtcSettings
 from robot_node.webrtc.signaling import Offer, Terminated
 from tests.memory import resident_bytes
-from tests.waiting import eventually
+from tests.waiting import DEADLINE_S, eventually
 from tests.webrtc.conftest import Robot, running_robot
 from tests.webrtc.counts import counts
 from tests.webrtc.peer import peer
@@ -86,7 +86,7 @@ async def test_a_camera_toggled_50_times_while_watched_leaves_no_trace(robot: Ro
             robot.scene.switch(on=True)
             await eventually(lambda encoded=encoded: robot.scene.encoded > encoded)  # type: ignore[misc]  # bound now
         target = robot.scene.encoded
-        async with asyncio.timeout(45):
+        async with asyncio.timeout(DEADLINE_S):
             while read_number(grey_of(frame := await viewer.frame())) <= target:
                 assert read_number(grey_of(frame)) > last
         assert difference(frame) < 8

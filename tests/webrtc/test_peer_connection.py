@@ -10,6 +10,7 @@ from aiortc import RTCPeerConnection, VideoStreamTrack
 
 from robot_node.webrtc import peer_connection
 from robot_node.webrtc.peer_connection import Lifetime, PeerConnection
+from tests.waiting import DEADLINE_S
 
 
 async def test_closing_at_any_moment_of_connecting_ends_everything() -> None:
@@ -17,7 +18,7 @@ async def test_closing_at_any_moment_of_connecting_ends_everything() -> None:
     asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(repr(context)))
     before = asyncio.all_tasks()
     for moment in range(60):  # half a millisecond apart: connecting takes some ten
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(DEADLINE_S):
             await _connect_and_close(moment * 0.0005)
     deadline = asyncio.get_running_loop().time() + 30
     while (left := asyncio.all_tasks() - before) and asyncio.get_running_loop().time() < deadline:
@@ -41,7 +42,7 @@ async def test_closing_does_not_wait_for_a_connecting_that_overhears_its_cancell
 
     monkeypatch.setattr(RTCPeerConnection, "_RTCPeerConnection__connect", connect)
     monkeypatch.setattr(peer_connection, "_CONNECTING_SHARE", 0.01)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(DEADLINE_S):
         await _connect_and_close(0)
     assert [connection.connectionState for connection in deaf] == ["closed", "closed"]
     may_end.set()

@@ -14,7 +14,7 @@ from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mqtt import Broker
 from robot_node.settings.root import WebRtcSettings
 from robot_node.webrtc.signaling import Answer, Candidate, EndOfCandidates, Offer, Terminated
-from tests.waiting import eventually
+from tests.waiting import DEADLINE_S, eventually
 from tests.webrtc.conftest import SERVER_ID, Robot, running_robot
 from tests.webrtc.peer import peer, with_candidates
 from tests.webrtc.scene import difference, grey_of, read_number
@@ -355,7 +355,7 @@ async def test_a_viewer_that_reports_loss_gets_one_keyframe(robot: Robot) -> Non
         assert robot.scene.keyframe_requests == 1
         await receiver._send_rtcp_pli(source)
         await receiver._send_rtcp_pli(source)
-        async with asyncio.timeout(45):
+        async with asyncio.timeout(DEADLINE_S):
             while not (await viewer.frame()).key_frame:
                 pass
         assert robot.scene.keyframe_requests == 2

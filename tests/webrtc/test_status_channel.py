@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 from robot_node.core.state import CameraState
+from tests.waiting import DEADLINE_S
 from tests.webrtc.conftest import Robot
 from tests.webrtc.peer import Peer, peer
 
@@ -22,7 +23,7 @@ class Channel:
     async def until(self, **wanted: object) -> list[dict[str, Any]]:
         """Everything up to the first status that says so."""
         seen: list[dict[str, Any]] = []
-        async with asyncio.timeout(45):
+        async with asyncio.timeout(DEADLINE_S):
             while not seen or any(seen[-1][key] != value for key, value in wanted.items()):
                 seen.append(await self.received.get())
         return seen
@@ -32,7 +33,7 @@ async def test_the_status_comes_at_once_and_at_each_change(robot: Robot) -> None
     async with peer(robot.broker) as viewer:
         channel = Channel(viewer)
         await viewer.offer()
-        first = await asyncio.wait_for(channel.received.get(), 45)
+        first = await asyncio.wait_for(channel.received.get(), DEADLINE_S)
         assert set(first) == {"type", "camera", "privacy", "emotion", "bitrate", "frame_age_ms"}
         assert (first["type"], first["camera"], first["emotion"]) == ("status", "off", "neutral")
         robot.state.update(emotion="happy")
@@ -42,7 +43,7 @@ async def test_the_status_comes_at_once_and_at_each_change(robot: Robot) -> None
         robot.state.update(privacy=True)
         await channel.until(privacy=True)
         await viewer.frame()
-        async with asyncio.timeout(45):
+        async with asyncio.timeout(DEADLINE_S):
             while not (status := await channel.received.get())["bitrate"]:
                 pass
         assert 0 <= status["frame_age_ms"] < 10_000

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from robot_node.apps.private_broker import PrivateBroker
-from tests.waiting import eventually
+from tests.waiting import DEADLINE_S, eventually
 from tests.webrtc.conftest import Robot, running_robot
 from tests.webrtc.peer import peer
 from tests.webrtc.scene import difference, grey_of, read_number
@@ -28,7 +28,7 @@ class ViewerProcess:
 
     async def says(self, word: str) -> None:
         assert self._process.stdout is not None
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(DEADLINE_S):
             while (line := await self._process.stdout.readline()).strip() != word.encode():
                 assert line, "the viewer has ended"
 

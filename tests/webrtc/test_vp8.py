@@ -27,7 +27,7 @@ from robot_node.webrtc.signaling import Offer, Terminated
 from robot_node.webrtc.streams import Streams
 from tests.devices.camera_rig import Pi, make_pi
 from tests.end_to_end.footage import Footage, clip_path
-from tests.waiting import eventually
+from tests.waiting import DEADLINE_S, eventually
 from tests.webrtc.conftest import SERVER_ID
 from tests.webrtc.counts import vp8_threads
 from tests.webrtc.peer import Peer, peer
@@ -83,7 +83,7 @@ async def running_robot(private: PrivateBroker, name: str = "simulated Pi 5") ->
     task = asyncio.create_task(answering)
     try:
         await camera.start()
-        async with asyncio.timeout(45):
+        async with asyncio.timeout(DEADLINE_S):
             await ready.wait()
         yield Robot(broker, pi, camera, streams, state)
     finally:

@@ -17,6 +17,7 @@ from robot_node.mcp_mqtt.topics import ServerName
 from robot_node.mqtt import Backoff, Broker, ConnectOptions, LinkStatus, connect
 from tests.apps.bridge.agents import Message, bridge_process, raw_agent, scripted_robot
 from tests.mcp_mqtt.toys import Toy, running, toy_server
+from tests.waiting import DEADLINE_S
 
 TOYS = {"add", "wait", "count", "fail", "picture", "who", "announce"}
 KITCHEN = {f"kitchen__{name}" for name in TOYS}
@@ -58,7 +59,7 @@ async def test_an_agent_that_cannot_be_told_costs_neither_the_session_nor_what_c
         raise LookupError("nobody listens")
 
     address = Broker.from_url(broker.url)
-    async with robots(address, wanted=(), client_id="bridge", on_event=tell) as pool, asyncio.timeout(60):
+    async with robots(address, wanted=(), client_id="bridge", on_event=tell) as pool, asyncio.timeout(DEADLINE_S):
         for _ in range(2):  # it comes, goes, and comes again
             async with running(broker, toy):
                 name = await told.get()
@@ -211,7 +212,7 @@ async def test_a_signal_ends_the_bridge_also_while_it_waits_for_its_agent(
         waiting = asyncio.create_task(bridge.agent.call("wait"))
         await toy.started.get()
         assert await bridge.terminate() == 0
-        assert await asyncio.wait_for(toy.ended.get(), 45) == " cancelled"
+        assert await asyncio.wait_for(toy.ended.get(), DEADLINE_S) == " cancelled"
         waiting.cancel()
     assert "Traceback" not in bridge.log
 

@@ -19,7 +19,7 @@ from robot_node.mqtt import Broker, ConnectOptions, Incoming, Subscription, conn
 from tests.apps.doctor.pi import Pi
 from tests.command import command
 from tests.end_to_end.robot_process import environment, robot_node
-from tests.waiting import eventually
+from tests.waiting import DEADLINE_S, eventually
 
 GUIDE = (Path(__file__).parents[3] / "docs" / "doctor.md").read_text()
 LEVELS = {"ok", "note", "not ok", "n/a"}
@@ -56,7 +56,7 @@ async def test_with_a_broker_alone_the_robots_settings_do_not_matter_and_a_progr
         stdout=asyncio.subprocess.PIPE,
         env=environment(None),
     )
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(DEADLINE_S):
         said, _ = await process.communicate()
     assert process.returncode == 1
     findings = json.loads(said)

@@ -17,6 +17,7 @@ from tests.apps.setup.system_image import make_image
 from tests.certificates import run_recipe, tls_listener
 from tests.command import command
 from tests.end_to_end.robot_process import CommandResult, environment
+from tests.waiting import DEADLINE_S
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ async def setup(*arguments: str, image: Path, stdin: str = "", env: dict[str, st
         env=environment(None, env),
         start_new_session=True,
     )
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(DEADLINE_S):
         stdout, stderr = await process.communicate(stdin.encode())
     return CommandResult(process.returncode or 0, stdout.decode(), stderr.decode())
 
@@ -235,7 +236,7 @@ async def setup_where(machine: str, *arguments: str) -> CommandResult:
         stderr=asyncio.subprocess.PIPE,
         env=environment(None),
     )
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(DEADLINE_S):
         stdout, stderr = await process.communicate()
     return CommandResult(process.returncode or 0, stdout.decode(), stderr.decode())
 
