@@ -1,7 +1,7 @@
 """aiomqtt's client, adapted: CONNACK's properties kept, messages handed over, packets written at once.
 
-This is the one place that reaches below the public names of aiomqtt and paho-mqtt. ``tests/mqtt/test_client.py``
-holds what it relies on.
+The one file that uses private names of aiomqtt; :mod:`robot_node.mqtt.paho` is the one for paho-mqtt.
+``tests/mqtt/test_client.py`` and ``tests/test_private_names.py`` check them against the installed packages.
 """
 
 from __future__ import annotations
@@ -28,6 +28,19 @@ from robot_node.mqtt.paho import OnMessage, PahoClient
 from robot_node.mqtt.types import Incoming, UserProperties
 
 logger = logging.getLogger(__name__)
+
+CHECKED_VERSIONS = {"aiomqtt": "2.5"}
+"""What the private names below were checked against; pyproject.toml allows no later minor version."""
+
+PRIVATE_NAMES = {
+    "aiomqtt.client:Client": (
+        *("_client", "_client_connect", "_connected", "_disconnected", "_loop"),
+        *("_pending_call", "_pending_publishes", "_pending_subscribes", "_pending_unsubscribes"),
+        *("_on_connect", "_on_disconnect", "_on_message", "_on_publish", "_on_subscribe", "_on_unsubscribe"),
+        *("_on_socket_close", "_on_socket_open", "_on_socket_register_write"),
+    )
+}
+"""By module and class."""
 
 
 class MqttClient(aiomqtt.Client):

@@ -1,4 +1,8 @@
-"""paho-mqtt's client, reading and writing the packets of a tool call without its detours."""
+"""paho-mqtt's client, reading and writing the packets of a tool call without its detours.
+
+The one file that uses private names of paho-mqtt; :mod:`robot_node.mqtt.client` is the one for aiomqtt.
+``tests/mqtt/test_client.py`` and ``tests/test_private_names.py`` check them against the installed package.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +23,18 @@ from robot_node.mqtt.packets import read_acknowledgement, read_publish, write_ac
 from robot_node.mqtt.types import Incoming
 
 logger = logging.getLogger(__name__)
+
+CHECKED_VERSIONS = {"paho-mqtt": "2.2"}
+"""What the private names below were checked against; pyproject.toml allows no later minor version."""
+
+PRIVATE_NAMES = {
+    "paho.mqtt.client:Client": (
+        *("_create_socket", "_create_socket_connection", "_ssl_wrap_socket"),
+        *("_sock", "_sock_close", "_sock_recv", "_transport"),
+        *("_do_on_publish", "_in_packet", "_out_messages", "_packet_queue"),
+    )
+}
+"""By module and class."""
 
 OnMessage = Callable[[Incoming], None]
 """Called on the event loop for every message, in order. Must not block; what it raises is logged and dropped."""

@@ -1,7 +1,7 @@
-"""The few private names of aiortc and aioice that streaming depends on, in one place.
+"""The one file that uses private names of aiortc and aioice.
 
-A contract test holds each against the installed packages; a name that is gone raises here, at the first session,
-and not as a picture that never recovers.
+``tests/webrtc/test_aiortc_hooks.py`` and ``tests/test_private_names.py`` check them against the installed packages. A
+name that is missing raises here, at the first session, and not as a picture that never recovers.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 from aioice import Candidate, ice
 from aioice.stun import TransactionError
-from aiortc import RTCIceTransport, RTCPeerConnection, RTCRtpReceiver, RTCRtpSender
+from aiortc import RTCConfiguration, RTCIceTransport, RTCPeerConnection, RTCRtpReceiver, RTCRtpSender
 from aiortc.rtp import (
     RTCP_PSFB_APP,
     RTCP_PSFB_FIR,
@@ -31,12 +31,51 @@ from aiortc.rtp import (
 
 logger = logging.getLogger(__name__)
 
+CHECKED_VERSIONS = {"aiortc": "1.16", "aioice": "0.13"}
+"""What the private names below were checked against; pyproject.toml allows no later minor versions."""
+
+PRIVATE_NAMES = {
+    "aiortc.rtcrtpsender:RTCRtpSender": ("_handle_rtcp_packet", "_ssrc"),
+    "aiortc.rtcrtpreceiver:RTCRtpReceiver": (
+        *("_handle_rtp_packet", "__decoder_queue", "__decoder_thread", "__stop_decoder"),
+    ),
+    "aiortc.rtcrtpreceiver:RemoteStreamTrack": ("_queue",),
+    "aiortc.rtcdtlstransport:RTCDtlsTransport": ("_rtp_router",),
+    "aiortc.rtcicetransport:RTCIceTransport": ("_connection",),
+    "aiortc.rtcpeerconnection:RTCPeerConnection": ("__connect",),
+    "aioice.ice:Connection": (
+        *("_closing", "_local_candidates", "_nominated", "_pair_remote_candidate", "_protocols"),
+    ),
+}
+"""By module and class."""
+
 _ICE_COMPONENT_RTP = 1
 _MAX_SOURCES = 4
 _DECODER_QUEUE = "_RTCRtpReceiver__decoder_queue"
 _DECODER_THREAD = "_RTCRtpReceiver__decoder_thread"
 _FRAME_QUEUE = "_queue"
 _STOP_DECODER = "_RTCRtpReceiver__stop_decoder"
+
+
+class TrackedPeerConnection(RTCPeerConnection):
+    """aiortc's peer connection with the tasks in which it connects.
+
+    Raises:
+        AttributeError: when it connects: this aiortc connects in another way.
+    """
+
+    def __init__(self, configuration: RTCConfiguration) -> None:
+        super().__init__(configuration)
+        self.connecting: set[asyncio.Task[None]] = set()
+
+    async def _RTCPeerConnection__connect(self) -> None:  # noqa: N802  # the name that Python gives to aiortc's own
+        task = asyncio.current_task()
+        assert task is not None
+        self.connecting.add(task)
+        try:
+            await super()._RTCPeerConnection__connect()  # type: ignore[misc]  # see above
+        finally:
+            self.connecting.discard(task)
 
 
 def on_keyframe_request(sender: RTCRtpSender, callback: Callable[[], None]) -> None:

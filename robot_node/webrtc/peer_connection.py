@@ -23,7 +23,7 @@ _WATCH_INTERVAL_S = 0.5
 _SILENT_INTERVALS = 7
 
 
-class PeerConnection(RTCPeerConnection):
+class PeerConnection(aiortc_hooks.TrackedPeerConnection):
     """aiortc's peer connection; closing it ends what is still connecting.
 
     aiortc connects in a task of its own, which goes on when the connection is closed meanwhile: it then starts ICE's
@@ -31,29 +31,16 @@ class PeerConnection(RTCPeerConnection):
 
     Args:
         ice_servers: STUN and TURN servers; without any, none is asked. (To aiortc, None means a public one.)
-
-    Raises:
-        AttributeError: when it connects: this aiortc connects in another way.
     """
 
     def __init__(self, ice_servers: Sequence[RTCIceServer] = ()) -> None:
         super().__init__(RTCConfiguration(iceServers=list(ice_servers)))
-        self._connecting: set[asyncio.Task[None]] = set()
-
-    async def _RTCPeerConnection__connect(self) -> None:  # noqa: N802  # the name that Python gives to aiortc's own
-        task = asyncio.current_task()
-        assert task is not None
-        self._connecting.add(task)
-        try:
-            await super()._RTCPeerConnection__connect()  # type: ignore[misc]  # see above
-        finally:
-            self._connecting.discard(task)
 
     async def close(self) -> None:
         """End it, whatever it is doing; what has not ended after 5 s is logged as an error, and left."""
         try:
             async with asyncio.timeout(_CLOSE_LIMIT_S):
-                connecting = tuple(self._connecting)
+                connecting = tuple(self.connecting)
                 for task in connecting:
                     task.cancel()
                 if connecting:

@@ -93,8 +93,14 @@ def old_python(pi: Pi) -> None:
 
 
 def another_package(pi: Pi) -> None:
-    present = Machine().version_of
-    pi.changed(version_of=lambda name: "1.0" if name == "aiomqtt" else None if name == "aiortc" else present(name))
+    pi.changed(
+        requirements=lambda: ["aiomqtt<2.6,>=2.5", "aiortc<1.17,>=1.16", "pywin32; sys_platform == 'win32'"],
+        version_of={"robot-node": "1.0", "aiomqtt": "1.0"}.get,
+    )
+
+
+def av_of_apt(pi: Pi) -> None:
+    pi.changed(requirements=lambda: ["av>=17.1"], version_of={"robot-node": "1.0", "av": "14.2.0"}.get)
 
 
 @pytest.mark.parametrize(
@@ -134,8 +140,9 @@ def another_package(pi: Pi) -> None:
         ),
         (old_system, "system", Level.NOTE, "Raspbian 11", "Raspberry Pi Imager"),
         (old_python, "versions", Level.NOT_OK, "Python 3.9.2", "Raspberry Pi OS"),
-        (another_package, "packages", Level.NOT_OK, "aiomqtt 1.0 (needed: <3,>=2.5)", "pip install 'aiomqtt<3,>=2.5'"),
-        (another_package, "packages", Level.NOT_OK, "aiortc is missing", "'aiortc<2,>=1.16'"),
+        (another_package, "packages", Level.NOT_OK, "aiomqtt 1.0 (needed: <2.6,>=2.5)", "install 'aiomqtt<2.6"),
+        (another_package, "packages", Level.NOT_OK, "aiortc is missing", "'aiortc<1.17,>=1.16'"),
+        (av_of_apt, "packages", Level.NOT_OK, "av 14.2.0 (needed: >=17.1).", "pip install 'av>=17.1'"),
     ],
 )
 async def test_each_fault_is_found_with_its_remedy(  # noqa: PLR0917  # the columns of a table
@@ -147,6 +154,12 @@ async def test_each_fault_is_found_with_its_remedy(  # noqa: PLR0917  # the colu
     assert found[check].level is level
     assert detail in found[check].detail
     assert remedy in found[check].remedy
+
+
+async def test_an_av_that_leaks_says_so(tmp_path: Path) -> None:
+    pi = Pi.in_good_health(tmp_path)
+    av_of_apt(pi)
+    assert "leaks 0.3 to 0.6 MB for each minute of sound" in (await examined(pi))["packages"].why
 
 
 async def test_a_state_folder_that_everybody_may_write_to_is_writable(tmp_path: Path) -> None:
