@@ -32,7 +32,7 @@ from hw_mocks.libcamera_types import (
     properties,
 )
 from hw_mocks.scenes import Picture, Scene, planes, rotated_180
-from hw_mocks.sensor import SimulatedSensor
+from hw_mocks.sensor import SensorMode, SimulatedSensor
 
 __all__ = [
     "Camera",
@@ -58,10 +58,8 @@ __all__ = [
 ]
 
 _STRIDE_ALIGNMENT = 64
-_SENSOR_MODES = ((1536, 864), (2304, 1296), (4608, 2592))
 _MODEL = "imx708"
-_RAW_FORMAT = "SRGGB10_CSI2P"
-_SHORTEST_FRAME_US = 8333
+_RAW_FORMATS = {8: "SRGGB8", 10: "SRGGB10_CSI2P", 12: "SRGGB12_CSI2P"}
 _LONGEST_FRAME_US = 1_000_000
 
 
@@ -110,10 +108,12 @@ class FrameBuffer:
 class StreamConfiguration:
     """Size and format of a stream."""
 
-    def __init__(self, role: StreamRole) -> None:
+    def __init__(self, role: StreamRole, modes: tuple[SensorMode, ...]) -> None:
+        self._modes = modes
         self.stream = SimpleStream(self)
         self.size = Size(640, 480)
-        self.pixel_format = PixelFormat(_RAW_FORMAT if role is StreamRole.Raw else "XBGR8888")
+        raw = _RAW_FORMATS[modes[-1].bit_depth]
+        self.pixel_format = PixelFormat(raw if role is StreamRole.Raw else "XBGR8888")
         self.buffer_count = 4
         self.color_space: ColorSpace | None = None
         self.stride = 0
@@ -121,8 +121,10 @@ class StreamConfiguration:
     @property
     def formats(self) -> Any:
         """Formats and sizes of the sensor."""
+        depths = sorted({mode.bit_depth for mode in self._modes})
         return SimpleNamespace(
-            pixel_formats=[PixelFormat(_RAW_FORMAT)], sizes=lambda _format: [Size(*mode) for mode in _SENSOR_MODES]
+            pixel_formats=[PixelFormat(_RAW_FORMATS[depth]) for depth in depths],
+            sizes=lambda raw: [Size(*mode.size) for mode in self._modes if _RAW_FORMATS[mode.bit_depth] == raw.name],
         )
 
     @property
@@ -134,11 +136,11 @@ class StreamConfiguration:
         """Set the stride; return False if the configuration is not supported."""
         width, height = self.size.width, self.size.height
         self.stride = -(-width // _STRIDE_ALIGNMENT) * _STRIDE_ALIGNMENT
-        if self.pixel_format.name == _RAW_FORMAT:
+        if self.pixel_format.name in _RAW_FORMATS.values():
             self.stride *= 2
         elif self.pixel_format.name not in ("YUV420", "XBGR8888"):
             return False
-        return width <= _SENSOR_MODES[-1][0] and height <= _SENSOR_MODES[-1][1]
+        return any(width <= mode.size[0] and height <= mode.size[1] for mode in self._modes)
 
 
 class SimpleStream:
@@ -158,8 +160,8 @@ class CameraConfiguration:
         Adjusted = 1
         Invalid = 2
 
-    def __init__(self, roles: list[StreamRole]) -> None:
-        self._streams = [StreamConfiguration(role) for role in roles]
+    def __init__(self, roles: list[StreamRole], modes: tuple[SensorMode, ...]) -> None:
+        self._streams = [StreamConfiguration(role, modes) for role in roles]
         self.orientation = Orientation.Rotate0
         self.sensor_config: SensorConfiguration | None = None
 
@@ -228,14 +230,24 @@ class Camera:
     @property
     def controls(self) -> dict[ControlId, ControlInfo]:
         """Controls of the camera with their ranges."""
-        full = Rectangle(0, 0, *_SENSOR_MODES[-1])
+        crop = Rectangle(*self._mode.crop)
+        lens = {controls.AfMode: ControlInfo(0, 2, 0)} if self._sensor.autofocus else {}
         return {
-            controls.FrameDurationLimits: ControlInfo(_SHORTEST_FRAME_US, _LONGEST_FRAME_US, 33333),
+            controls.FrameDurationLimits: ControlInfo(self._shortest_frame_us, _LONGEST_FRAME_US, 33333),
             controls.ExposureTime: ControlInfo(9, 66666, 20000),
             controls.AnalogueGain: ControlInfo(1.0, 16.0, 1.0),
             controls.NoiseReductionMode: ControlInfo(0, 4, 0),
-            controls.ScalerCrop: ControlInfo(Rectangle(0, 0, 64, 64), full, full),
+            controls.ScalerCrop: ControlInfo(Rectangle(0, 0, 64, 64), crop, crop),
+            **lens,
         }
+
+    @property
+    def _mode(self) -> SensorMode:
+        return self._sensor.mode or self._sensor.modes[-1]
+
+    @property
+    def _shortest_frame_us(self) -> int:
+        return round(1_000_000 / self._mode.fps)
 
     def acquire(self) -> None:
         """Acquire the camera for this process."""
@@ -249,11 +261,14 @@ class Camera:
 
     def generate_configuration(self, roles: list[StreamRole]) -> CameraConfiguration:
         """Create a configuration with a stream for each role."""
-        return CameraConfiguration(roles)
+        return CameraConfiguration(roles, self._sensor.modes)
 
     def configure(self, configuration: CameraConfiguration) -> None:
         """Set the configuration."""
         self._configuration = configuration
+        sensor = configuration.sensor_config
+        if sensor is not None and sensor.output_size is not None:
+            self._sensor.choose_mode((sensor.output_size.width, sensor.output_size.height), sensor.bit_depth)
 
     def create_request(self, cookie: int) -> Request:
         """Create a request."""
@@ -263,7 +278,8 @@ class Camera:
         """Start capturing."""
         assert self._configuration is not None, "not configured"
         limits = (initial or {}).get(controls.FrameDurationLimits, (self._frame_us, self._frame_us))
-        self._frame_us = min(max(limits[0], _SHORTEST_FRAME_US), _LONGEST_FRAME_US)
+        self._frame_us = min(max(limits[0], self._shortest_frame_us), _LONGEST_FRAME_US)
+        self._sensor.focus = (initial or {}).get(controls.AfMode, 0)
         size = self._configuration.at(0).size
         scene = self._sensor.start(size.width, size.height)
         self._stopping.clear()
@@ -297,9 +313,9 @@ class Camera:
                 with self._lock:
                     request = self._queued.pop(0) if self._queued and not self._sensor.stalled else None
                 if request is not None:
-                    captured_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-                    self._fill(request, scene.picture(time.monotonic()), captured_ns)
-                due = max(due + self._frame_us / 1e6, time.monotonic())
+                    captured_ns = self._sensor.timestamp_ns()
+                    self._fill(request, scene.picture(self._sensor.time()), captured_ns)
+                due = max(due + self._frame_us / 1e6 / self._sensor.speed, time.monotonic())
         finally:
             self._sensor.stop(scene)
 

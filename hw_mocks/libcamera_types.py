@@ -13,12 +13,20 @@ class Size:
     def __init__(self, width: int = 0, height: int = 0) -> None:
         self.width, self.height = width, height
 
+    def to_tuple(self) -> tuple[int, int]:
+        """Both."""
+        return self.width, self.height
+
 
 class Rectangle:
     """A rectangle in the picture."""
 
     def __init__(self, x: int = 0, y: int = 0, width: int = 0, height: int = 0) -> None:
         self.x, self.y, self.width, self.height = x, y, width, height
+
+    def to_tuple(self) -> tuple[int, int, int, int]:
+        """All four."""
+        return self.x, self.y, self.width, self.height
 
 
 class Transform:
@@ -139,7 +147,7 @@ controls = SimpleNamespace(
         name: ControlId(name)
         for name in (
             *("SensorTimestamp", "FrameDuration", "FrameDurationLimits", "ExposureTime", "ExposureTimeMode"),
-            *("AnalogueGain", "AnalogueGainMode", "DigitalGain", "NoiseReductionMode"),
+            *("AnalogueGain", "AnalogueGainMode", "DigitalGain", "NoiseReductionMode", "AfMode"),
         )
     },
     ScalerCrop=ControlId("ScalerCrop", ControlType.Rectangle),

@@ -22,7 +22,7 @@ from robot_node.devices.platform import CameraLibrary
 _log = logging.getLogger(__name__)
 
 VERSION = "0.3.38"
-_SHORTEST_FRAME_US = 8333
+_LONGEST_FRAME_US = 1_000_000
 
 
 class _Job:
@@ -105,6 +105,35 @@ class Picamera2:
             "encode": encode,
         }
 
+    @property
+    def camera_controls(self) -> dict[str, tuple[Any, Any, Any]]:
+        """What can be set: minimum, maximum and default."""
+        mode = self.sensor.mode or self.sensor.modes[-1]
+        lens = {"AfMode": (0, 2, 0)} if self.sensor.autofocus else {}
+        return {
+            "FrameDurationLimits": (round(1_000_000 / mode.fps), _LONGEST_FRAME_US, 33333),
+            "ExposureTime": (9, 66666, 20000),
+            "NoiseReductionMode": (0, 4, 0),
+            "ScalerCrop": ((0, 0, 64, 64), mode.crop, mode.crop),
+            **lens,
+        }
+
+    @property
+    def sensor_modes(self) -> list[dict[str, Any]]:
+        """The modes of the sensor. The first time, the package configures the camera once for each."""
+        return [
+            {
+                "format": f"SRGGB{mode.bit_depth}{'' if mode.bit_depth == 8 else '_CSI2P'}",
+                "unpacked": f"SRGGB{mode.bit_depth}",
+                "bit_depth": mode.bit_depth,
+                "size": mode.size,
+                "fps": mode.fps,
+                "crop_limits": mode.crop,
+                "exposure_limits": (9, 66666, 20000),
+            }
+            for mode in self.sensor.modes
+        ]
+
     def configure(self, camera_config: dict[str, Any] | None = None) -> None:
         """Set the configuration."""
         if self.started:
@@ -112,7 +141,14 @@ class Picamera2:
         config = camera_config or self.create_video_configuration(main={"format": "YUV420"})
         if config["main"]["format"] != "YUV420":
             raise RuntimeError(f"Bad format {config['main']['format']} in stream main: only YUV420 is simulated")
-        self.camera_config = config | {"main": config["main"] | {"stride": config["main"]["size"][0]}}
+        for name in config["controls"]:
+            if name not in self.camera_controls:
+                raise RuntimeError(f"Control {name} is not advertised by libcamera")
+        size = config["main"]["size"]
+        sensor = config["sensor"] or {}
+        mode = self.sensor.choose_mode(sensor.get("output_size", size), sensor.get("bit_depth"))
+        chosen = {"output_size": mode.size, "bit_depth": mode.bit_depth}
+        self.camera_config = config | {"main": config["main"] | {"stride": size[0]}, "sensor": chosen}
 
     def camera_configuration(self) -> dict[str, Any]:
         """Return the current configuration."""
@@ -131,6 +167,7 @@ class Picamera2:
         if self.started:
             return
         self._free_buffers = self.camera_config["buffer_count"]
+        self.sensor.focus = self.camera_config["controls"].get("AfMode", 0)
         self._scene = self.sensor.start(*self.camera_config["main"]["size"])
         self.started = True
 
@@ -182,7 +219,7 @@ class Picamera2:
         encoder.width, encoder.height = stream["size"]
         encoder.format, encoder.stride = stream["format"], stream["stride"]
         if encoder.framerate is None:
-            encoder.framerate = 1_000_000 / max(_SHORTEST_FRAME_US, 33333)
+            encoder.framerate = 1_000_000 / max(self.camera_controls["FrameDurationLimits"][0], 33333)
         encoder.start(quality=quality)
         with self.lock:
             self.encoders.add(encoder)
@@ -281,7 +318,8 @@ class Picamera2:
                 request = None
                 if time.monotonic() >= due:
                     request = self._capture()
-                    due = max(due + self.camera_config["controls"]["FrameDurationLimits"][0] / 1e6, time.monotonic())
+                    frame_s = self.camera_config["controls"]["FrameDurationLimits"][0] / 1e6 / self.sensor.speed
+                    due = max(due + frame_s, time.monotonic())
                 self._process(request)
         except Exception:  # noqa: BLE001  # any error ends this thread
             # Like picamera2's NullPreview: log it, and process no frames, jobs or stop() any more.
@@ -292,8 +330,8 @@ class Picamera2:
             return None
         with self._buffers_lock:
             self._free_buffers -= 1
-        captured_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-        picture = self._scene.picture(time.monotonic())
+        captured_ns = self.sensor.timestamp_ns()
+        picture = self._scene.picture(self.sensor.time())
         if self.camera_config["transform"] == Transform(hflip=1, vflip=1):
             picture = rotated_180(picture)
         return CompletedRequest(picture, self, captured_ns)

@@ -21,6 +21,31 @@ class Board(enum.Enum):
     PI_5 = "Raspberry Pi 5"
 
 
+@dataclass(frozen=True)
+class SensorMode:
+    """A way to read the sensor.
+
+    Attributes:
+        size: Width and height of its pictures, in pixels.
+        fps: Highest number of frames per second.
+        crop: The part of the sensor that is read: x, y, width and height, in pixels of the sensor.
+        bit_depth: Bits of a pixel.
+    """
+
+    size: tuple[int, int]
+    fps: float
+    crop: tuple[int, int, int, int]
+    bit_depth: int = 10
+
+
+CAMERA_MODULE_3 = (
+    SensorMode((1536, 864), 120.13, (768, 432, 3072, 1728)),
+    SensorMode((2304, 1296), 56.03, (0, 0, 4608, 2592)),
+    SensorMode((4608, 2592), 14.35, (0, 0, 4608, 2592)),
+)
+"""The modes of the imx708, as libcamera lists them."""
+
+
 @dataclass
 class SimulatedSensor:
     """A simulated camera module. Tests inject faults and read its state.
@@ -32,8 +57,14 @@ class SimulatedSensor:
         stalled: The sensor delivers no more frames.
         hangs_while: While this file exists, the call that starts capturing does not return, like a hanging driver.
         start_error: Error of starting to capture; empty for none.
+        modes: The modes that it can be read in.
+        autofocus: The lens can be moved.
+        speed: How many seconds of pictures pass in a second: a test may have more than one. The times of capture go
+            with the pictures, ahead of all other clocks.
         capturing: Whether pictures are being captured now: what the privacy switch must prevent.
         starts: Number of times that capturing was started.
+        mode: The mode chosen last; None before that.
+        focus: The mode of the autofocus, as libcamera's AfMode has it: 0 manual, 1 auto, 2 continuous.
     """
 
     scene: str = "clock"
@@ -42,8 +73,14 @@ class SimulatedSensor:
     stalled: bool = False
     hangs_while: Path | None = None
     start_error: str = ""
+    modes: tuple[SensorMode, ...] = CAMERA_MODULE_3
+    autofocus: bool = True
+    speed: float = 1.0
     capturing: bool = field(default=False, init=False)
     starts: int = field(default=0, init=False)
+    mode: SensorMode | None = field(default=None, init=False)
+    focus: int = field(default=0, init=False)
+    _made_at: float = field(default_factory=time.monotonic, init=False)
 
     def start(self, width: int, height: int) -> Scene:
         """Start capturing.
@@ -62,6 +99,22 @@ class SimulatedSensor:
         self.capturing = True
         self.starts += 1
         return scene
+
+    def time(self) -> float:
+        """Time of its pictures: seconds of the monotonic clock, from which it differs only with a ``speed``."""
+        return self._made_at + (time.monotonic() - self._made_at) * self.speed
+
+    def timestamp_ns(self) -> int:
+        """The same as libcamera tells it: nanoseconds of CLOCK_BOOTTIME."""
+        ahead_s = self.time() - time.monotonic()
+        return time.clock_gettime_ns(time.CLOCK_BOOTTIME) + round(ahead_s * 1e9)
+
+    def choose_mode(self, size: tuple[int, int], bit_depth: int | None = None) -> SensorMode:
+        """Choose the mode that fits a size best, as libcamera does: the smallest of those that are large enough."""
+        deep = [mode for mode in self.modes if bit_depth in {None, mode.bit_depth}] or list(self.modes)
+        large = [mode for mode in deep if mode.size[0] >= size[0] and mode.size[1] >= size[1]]
+        self.mode = min(large, key=lambda mode: mode.size) if large else max(deep, key=lambda mode: mode.size)
+        return self.mode
 
     def stop(self, scene: Scene) -> None:
         """Stop capturing."""

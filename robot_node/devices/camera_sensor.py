@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from robot_node.devices.camera_stream import CameraStream, StreamDemand
 from robot_node.devices.capture import CameraLimits, CaptureSession, Photo
@@ -74,6 +74,7 @@ class CameraSensor:
         self._run: _Run | None = None
         self._unclosed = 0
         self._indicator_on = False
+        self._sensor_modes: Sequence[Mapping[str, Any]] | None = None
 
     @property
     def stream(self) -> CameraStream | None:
@@ -93,14 +94,19 @@ class CameraSensor:
             on_error: As :class:`CameraStream` calls it.
         """
         limits = self._limits
-        session = CaptureSession(self._platform.camera_library, self._settings, picture_limit_s=limits.picture)
+        session = CaptureSession(
+            self._platform.camera_library,
+            self._settings,
+            picture_limit_s=limits.picture,
+            sensor_modes=self._sensor_modes,
+        )
         call = functools.partial(self._call, limits.encoder)
         stream = CameraStream(session, self._demand, call=call, on_change=on_change, on_error=on_error)
         self._run = _Run(session, stream)
         return (
             lambda: self._call(limits.load, session.load),
             self._update_indicator,
-            lambda: self._call(limits.open, session.open),
+            lambda: self._open(session),
             stream.adjust,
             self.wait_for_picture,
         )
@@ -148,6 +154,10 @@ class CameraSensor:
     def shut_down(self) -> None:
         """End the thread."""
         self._worker.close()
+
+    async def _open(self, session: CaptureSession) -> None:
+        await self._call(self._limits.open, session.open)
+        self._sensor_modes = session.sensor_modes
 
     async def _close(self, run: _Run) -> None:
         try:

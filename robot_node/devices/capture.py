@@ -6,7 +6,7 @@ import contextlib
 import io
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,11 +15,13 @@ from robot_node.core.media import RawFrameSink
 from robot_node.devices.h264 import FrameReceiver, H264Stream
 from robot_node.devices.platform import CameraLibrary
 from robot_node.devices.raw import RawStream
+from robot_node.devices.sensor_modes import widest_mode
 from robot_node.errors import DeviceError, RobotNodeError
 from robot_node.settings.devices import CameraSettings
 
 logger = logging.getLogger(__name__)
 
+_CONTINUOUS_AUTOFOCUS = 2  # libcamera: AfModeContinuous
 _LIST_CAMERAS = "Check the ribbon cable, with the power off, and run: rpicam-hello --list-cameras."
 
 
@@ -68,12 +70,24 @@ class CaptureSession:
         load: Imports the camera library.
         settings: The camera's settings.
         picture_limit_s: How long to wait for a picture, in seconds, before the camera counts as stalled.
+        sensor_modes: As an earlier session found them: finding out takes a configuration of the camera for each.
+
+    Attributes:
+        sensor_modes: The modes of the sensor, as picamera2 lists them; None before :meth:`open`.
     """
 
-    def __init__(self, load: Callable[[], CameraLibrary], settings: CameraSettings, *, picture_limit_s: float) -> None:
+    def __init__(
+        self,
+        load: Callable[[], CameraLibrary],
+        settings: CameraSettings,
+        *,
+        picture_limit_s: float,
+        sensor_modes: Sequence[Mapping[str, Any]] | None = None,
+    ) -> None:
         self._load = load
         self._settings = settings
         self._picture_limit_s = picture_limit_s
+        self.sensor_modes = sensor_modes
         self._library: CameraLibrary | None = None
         self._picam2: Any = None
 
@@ -110,6 +124,8 @@ class CaptureSession:
             raise DeviceError(f"There is no camera number {number}: {found}.", remedy=_LIST_CAMERAS)
         try:
             self._picam2 = _construct(self._library.Picamera2, number)
+            if self.sensor_modes is None:
+                self.sensor_modes = _sensor_modes(self._picam2)
             self._picam2.configure(self._configuration(self._library, self._picam2))
             self._picam2.start()
         except Exception as error:
@@ -191,13 +207,19 @@ class CaptureSession:
         memory.give_back()
 
     def _configuration(self, library: CameraLibrary, picam2: Any) -> Any:
-        frame_us = round(1_000_000 / self._settings.frame_rate)
-        turned = self._settings.rotate == 180
+        settings = self._settings
+        size, frame_us = (settings.width, settings.height), round(1_000_000 / settings.frame_rate)
+        controls: dict[str, Any] = {"FrameDurationLimits": (frame_us, frame_us)}
+        if "AfMode" in picam2.camera_controls:  # without it, picamera2 leaves the lens where the tuning file puts it
+            controls["AfMode"] = _CONTINUOUS_AUTOFOCUS
+        turned = settings.rotate == 180
         return picam2.create_video_configuration(
-            main={"size": (self._settings.width, self._settings.height), "format": "YUV420"},
-            controls={"FrameDurationLimits": (frame_us, frame_us)},
+            main={"size": size, "format": "YUV420"},
+            raw=None,  # nothing needs it, and its buffers would take tens of MB
+            controls=controls,
             transform=library.Transform(hflip=turned, vflip=turned),
             queue=False,  # a photo shows what is seen after the call, not a picture kept from before
+            sensor=widest_mode(self.sensor_modes or (), size, settings.frame_rate),
         )
 
     def _next_request(self) -> Any:
@@ -227,6 +249,14 @@ def _construct(picamera2_class: Any, number: int) -> Any:
                 os.close(picam2.notifyme_w)
         raise
     return picam2
+
+
+def _sensor_modes(picam2: Any) -> Sequence[Mapping[str, Any]]:
+    try:
+        return tuple(picam2.sensor_modes)
+    except Exception as error:  # noqa: BLE001  # whatever it is, libcamera can choose the mode itself
+        logger.warning("The modes of the camera's sensor cannot be read; its picture may be cropped: %s", error)
+        return ()
 
 
 def _explain(error: Exception) -> RobotNodeError:

@@ -141,6 +141,39 @@ async def test_a_camera_mounted_upside_down_is_turned(pi: Pi) -> None:
         assert stamp_of(np.ascontiguousarray(picture[::-1, ::-1]))
 
 
+async def test_the_whole_sensor_is_seen_unless_that_is_too_slow(pi: Pi) -> None:
+    whole, middle = (0, 0, 4608, 2592), (768, 432, 3072, 1728)
+    for frame_rate, seen in ((30, whole), (60, middle)):
+        async with rig(pi, width=1280, height=720, frame_rate=frame_rate) as robot:
+            for _ in range(2):
+                await robot.camera.start()
+                assert pi.sensor.mode is not None
+                assert pi.sensor.mode.crop == seen
+                photo = await robot.camera.photo()
+                assert (photo.width, photo.height) == (1280, 720)
+                await robot.camera.stop()
+
+
+async def test_modes_that_cannot_be_read_leave_the_choice_to_libcamera(
+    pi: Pi, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(_picam2: object) -> None:
+        raise RuntimeError("out of memory")
+
+    async with rig(pi, platform=pi.with_camera(sensor_modes=property(fail))) as robot:
+        await robot.camera.start()
+        assert (await robot.camera.photo()).jpeg
+    assert "its picture may be cropped: out of memory" in caplog.text
+
+
+@pytest.mark.parametrize(("autofocus", "focus"), [(True, 2), (False, 0)])
+async def test_a_lens_that_can_focus_does_so_all_the_time(pi: Pi, autofocus: bool, focus: int) -> None:
+    pi.sensor.autofocus = autofocus
+    async with rig(pi) as robot:
+        await robot.camera.start()
+        assert pi.sensor.focus == focus
+
+
 async def test_a_size_that_needs_padding_in_memory_is_shown_whole(pi: Pi) -> None:
     async with rig(pi, width=482, height=270) as robot:
         await robot.camera.start()

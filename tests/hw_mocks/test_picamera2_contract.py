@@ -15,7 +15,7 @@ from hw_mocks import encoders
 from hw_mocks import picamera2 as simulated
 from hw_mocks.camera_requests import CompletedRequest
 from hw_mocks.real_picamera2 import real_camera_library
-from hw_mocks.sensor import Board, SimulatedSensor
+from hw_mocks.sensor import CAMERA_MODULE_3, Board, SensorMode, SimulatedSensor
 from robot_node.devices import capture, h264, raw
 
 OWN_NAMES = {"sensor", "take_back_buffer", "sensor_timestamp_ns"}
@@ -78,11 +78,15 @@ def test_the_driver_reaches_for_nothing_but_what_both_have() -> None:
         "Picamera2": {
             *("global_camera_info", "create_video_configuration", "configure", "start", "close", "options"),
             *("start_encoder", "stop_encoder", "capture_request", "cancel_all_and_flush", "camera_configuration"),
+            *("camera_controls", "sensor_modes"),
         },
         "CompletedRequest": {"save", "release"},
         "LibavH264Encoder": {
             "_start",
+            "_stop",
             "_stream",
+            "_container",
+            "output",
             "framerate",
             "threads",
             "drop_final_frames",
@@ -114,6 +118,40 @@ def test_the_configuration_has_the_real_keys() -> None:
     finally:
         real.close()
         ours.close()
+
+
+def test_modes_and_controls_are_those_of_the_real_package_for_the_same_sensor() -> None:
+    simulated_8_bit = SensorMode((640, 480), 206.65, (1000, 752, 1280, 960), 8)
+    for sensor in (SimulatedSensor(), SimulatedSensor(autofocus=False, modes=(simulated_8_bit, *CAMERA_MODULE_3[1:]))):
+        real = real_camera_library(sensor, Board.PI_5).Picamera2()
+        ours = simulated.camera_library(sensor, Board.PI_5).Picamera2()
+        try:
+            modes, our_modes = real.sensor_modes, ours.sensor_modes
+            assert [mode | {"format": str(mode["format"])} for mode in modes] == our_modes
+            for mode in modes:
+                chosen = {"output_size": mode["size"], "bit_depth": mode["bit_depth"]}
+                for camera in (real, ours):
+                    stream = {"size": (640, 360), "format": "YUV420"}
+                    camera.configure(camera.create_video_configuration(main=stream, raw=None, sensor=chosen))
+                    assert camera.camera_configuration()["sensor"] == chosen
+                    assert ("AfMode" in camera.camera_controls) == sensor.autofocus
+                assert {name: real.camera_controls[name] for name in ours.camera_controls} == ours.camera_controls
+        finally:
+            real.close()
+            ours.close()
+
+
+def test_a_control_that_the_camera_has_not_is_refused() -> None:
+    sensor = SimulatedSensor(autofocus=False)
+    real = real_camera_library(sensor, Board.PI_5).Picamera2()
+    ours = simulated.camera_library(sensor, Board.PI_5).Picamera2()
+    stream = {"size": (640, 360), "format": "YUV420"}
+    for camera in (real, ours):
+        try:
+            with pytest.raises(RuntimeError, match="Control AfMode is not advertised by libcamera"):
+                camera.configure(camera.create_video_configuration(main=stream, controls={"AfMode": 2}))
+        finally:
+            camera.close()
 
 
 def _assigned(owner: type) -> set[str]:
