@@ -1,16 +1,15 @@
-"""MQTT client side of the commands ``robots``, ``call`` and ``watch``: an ordinary agent or viewer of a robot."""
+"""MQTT client side of the commands ``robots`` and ``call``: an ordinary agent of a robot."""
 
 from __future__ import annotations
 
 import asyncio
 import base64
-import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mcp import Client, MCPError
 from mcp.client import ClientRequestContext
@@ -30,9 +29,6 @@ from robot_node.logs.text import escaped
 from robot_node.mcp_mqtt.client import mqtt_transport
 from robot_node.mcp_mqtt.presence import OnlineServer, directory, online_servers
 from robot_node.mqtt import Backoff, Broker, LinkStatus
-
-if TYPE_CHECKING:  # aiortc is slow to import, and only `watch` needs it
-    from robot_node.webrtc.viewer import WatchReport
 
 _CALL_LIMIT_S = 60.0  # MCP over MQTT, Time limits: tools/call
 
@@ -168,10 +164,12 @@ async def call(
         if isinstance(message, RobotNodeError):  # the reason, for which the SDK raises "Connection closed"
             ended.append(message)
 
+    connected = False
     try:
         async with Client(
             transport, read_timeout_seconds=_CALL_LIMIT_S, elicitation_callback=elicitation, message_handler=on_message
         ) as client:
+            connected = True
             return await client.call_tool(tool, arguments)
     except (MCPError, ExceptionGroup) as error:
         cause = ended[0] if ended else _unwrapped(error)
@@ -179,12 +177,28 @@ async def call(
             raise cause from None
         if not isinstance(cause, MCPError):
             raise
+        if cause.error.code == REQUEST_TIMEOUT:
+            needs_client_id = broker.username not in {None, client_id}
+            raise _timeout_error(
+                server.server_id, tool, connected=connected, needs_client_id=needs_client_id
+            ) from error
         reason = cause.error.message.removesuffix(".")
-        unheard = cause.error.code == REQUEST_TIMEOUT and broker.username not in {None, client_id}
-        raise RemoteError(
-            f"{server.server_id} refused the call of {tool}: {reason}.",
-            remedy="A broker with access rules wants the user name as --client-id." if unheard else "",
-        ) from error
+        raise RemoteError(f"{server.server_id} refused the call of {tool}: {reason}.") from error
+
+
+def _timeout_error(server_id: str, tool: str, *, connected: bool, needs_client_id: bool) -> RemoteError:
+    if connected:
+        return RemoteError(
+            f"Timeout: {server_id} did not answer the call of {tool}.",
+            remedy=f"It may still be executing it; 'robot-node call {server_id} get_status' shows the robot's status.",
+        )
+    causes = ["a broker bridge with MQTT 3.1.1 removes the user properties that MCP over MQTT needs: use MQTT 5"]
+    if needs_client_id:
+        causes.insert(0, "a broker with access rules requires the user name as --client-id")
+    return RemoteError(
+        f"Timeout: {server_id} is online, but did not answer the request to open a session (initialize).",
+        remedy=f"Possible causes: {'; '.join(causes)}.",
+    )
 
 
 def _unwrapped(error: Exception) -> Exception:
@@ -204,79 +218,6 @@ def _elicitation_callback(ask: Callable[[str], bool]) -> ElicitationFnT:
         return ElicitResult(action="accept", content={}) if accepted else ElicitResult(action="decline")
 
     return answer
-
-
-async def watch(
-    broker: Broker,
-    robot: str,
-    *,
-    frames: int | None,
-    output: Path | None,
-    ice_servers: Sequence[str],
-    log: Callable[[str], None],
-    client_id: str | None = None,
-) -> WatchReport | None:
-    """Watch a robot's camera until ``frames`` frames are decoded, or until Ctrl-C.
-
-    Args:
-        broker: The robot's broker.
-        robot: Its server id or server name.
-        frames: Number of frames to watch; None for no limit.
-        output: MP4 file to write.
-        ice_servers: STUN and TURN servers.
-        log: Called with the progress, about once a second.
-        client_id: MQTT client id; random by default.
-
-    Returns:
-        Measurements; None when it was interrupted before the first frame.
-
-    Raises:
-        RobotNodeError: See :func:`robot_node.webrtc.viewer.watch`.
-    """
-    from robot_node.webrtc import viewer  # noqa: PLC0415  # imports aiortc
-
-    loop, stop, interrupted = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
-    received, logged_at = 0, loop.time()
-
-    def progress(count: int) -> None:
-        nonlocal received, logged_at
-        received = count
-        if loop.time() - logged_at >= 1:
-            logged_at = loop.time()
-            log(f"{count} frames")
-
-    server = await find(broker, robot)
-    watching = loop.create_task(
-        viewer.watch(
-            broker,
-            server.server_id,
-            client_id=client_id,
-            frames=frames,
-            output=output,
-            ice_servers=tuple(ice_servers),
-            stop=stop,
-            on_progress=progress,
-        ),
-        name="watch",
-    )
-
-    def interrupt() -> None:
-        interrupted.set()
-        if received:
-            stop.set()
-        else:
-            watching.cancel()
-
-    loop.add_signal_handler(signal.SIGINT, interrupt)
-    try:
-        return await watching
-    except asyncio.CancelledError:
-        if interrupted.is_set():
-            return None
-        raise
-    finally:
-        loop.remove_signal_handler(signal.SIGINT)
-        watching.cancel()
 
 
 def as_json(robot: OnlineServer) -> dict[str, Any]:
@@ -325,14 +266,3 @@ def save_image(result: CallToolResult, output: Path) -> Path:
             f"{output} cannot be written: {error.strerror}.", remedy="Choose another --output."
         ) from error
     return output
-
-
-def report_as_json(report: WatchReport) -> dict[str, Any]:
-    """Format a report for ``watch --json``."""
-    return {
-        "first_frame_ms": round(report.first_frame_ms, 1),
-        "frames": report.frames,
-        "width": report.width,
-        "height": report.height,
-        "fps": round(report.fps, 2),
-    }

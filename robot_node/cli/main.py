@@ -173,11 +173,26 @@ def console(
     asyncio.run(run_until_signal(serve_console(Console.from_settings(settings), on_listening=listening)))
 
 
+def _print_version(requested: bool) -> None:
+    if requested:
+        typer.echo(metadata.version("robot-node"))
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    del version  # handled by the callback
+
+
 for _command in (robots, call, watch, setup):
     app.command()(_command)
 
 
-@app.command()
+@app.command(short_help="Run an MCP server for desktop agents: all robots of a broker.")
 def bridge(
     broker: BrokerOption = None,
     robot: Annotated[
@@ -286,7 +301,7 @@ def face(
         asyncio.run(run_until_signal(face_command.play(emotion, expressions=expressions, size=size, seconds=seconds)))
 
 
-@app.command()
+@app.command(short_help="Check broker, hardware and machine.")
 def doctor(
     config: Annotated[
         Path | None,

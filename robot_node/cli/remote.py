@@ -149,11 +149,11 @@ def watch(
 
     Prints time to first frame, picture size and frame rate.
     """
-    from robot_node.apps import remote
+    from robot_node.apps import watch as app
 
     configure_logging(LogSettings(level="warning"))
     report = run_command(
-        remote.watch(
+        app.watch(
             broker_from_url(broker),
             robot,
             frames=frames,
@@ -164,7 +164,7 @@ def watch(
         )
     )
     if as_json:
-        typer.echo(json.dumps(remote.report_as_json(report)))
+        typer.echo(json.dumps(app.report_as_json(report)))
     else:
         typer.echo(
             f"first frame after {report.first_frame_ms:.0f} ms, {report.frames} frames of "

@@ -17,6 +17,7 @@ import av
 from aiortc import MediaStreamTrack, RTCPeerConnection, RTCRtpTransceiver, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError
 
+from robot_node.core.state import CameraState
 from robot_node.errors import BrokerError, RemoteError, SignalingError
 from robot_node.mqtt import Broker, Connection, ConnectOptions, Incoming, Subscription, Will, connect
 from robot_node.webrtc import aiortc_hooks
@@ -45,6 +46,7 @@ from robot_node.webrtc.status_channel import LABEL
 logger = logging.getLogger(__name__)
 
 _LAST_WORD_S = 1.0
+_UNUSABLE = frozenset({CameraState.OFF, CameraState.FAILED})
 # A robot whose broker is on this machine may be reachable on loopback only, as that of the demo is.
 _LOOPBACK = ("127.0.0.1",)
 _LOOPBACK_NAMES = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -118,20 +120,25 @@ class Viewing:
         self._count = 0
         self.offered_at = offered_at
 
-    async def frame(self) -> ReceivedFrame:
-        """The next decoded frame.
+    async def frame(self, *, needs_camera: bool = False) -> ReceivedFrame:
+        """Return the next decoded frame.
+
+        Args:
+            needs_camera: Raise as soon as the robot reports that its camera is off or failed. Else wait, since somebody
+                may switch it on.
 
         Raises:
-            RemoteError: the robot ended the session, its privacy switch is engaged, or no frame came in time.
+            RemoteError: The robot ended the session, its privacy switch is engaged, or no frame came in time.
         """
         received = asyncio.create_task(self._track.recv(), name="WebRTC next frame")
-        ended, private = self._signaling.ended, self._status.private
+        ended, private, unusable = self._signaling.ended, self._status.private, self._status.camera_unusable
         try:
-            done = await _first_of({received, ended, private}, self._limit_s)
+            futures: set[asyncio.Future[Any]] = {received, ended, private}
+            done = await _first_of(futures | ({unusable} if needs_camera else set()), self._limit_s)
             if received in done and not _failed(received):
                 self._count += 1
                 return ReceivedFrame(cast("av.VideoFrame", received.result()), time.monotonic())
-            if done - {private}:
+            if done - {private, unusable}:
                 # The picture ends a moment before the message that says why.
                 done |= await _first_of({ended}, _LAST_WORD_S)
         finally:
@@ -142,6 +149,8 @@ class Viewing:
                 f"There is no picture{after}: the privacy switch of the robot is engaged.",
                 remedy="Only a person at the robot can disengage it; then switch the camera on and watch again.",
             )
+        if unusable in done:
+            raise _camera_error(unusable.result())
         if ended in done:
             raise RemoteError(f"The robot ended the session after {self._count} frames: {ended.result()}")
         if done and await self._broker_lost():
@@ -201,12 +210,12 @@ async def watch(
         view(broker, server_id, client_id=client_id, ice_servers=ice_servers, limits=limits) as viewing,
         Recording(output) as recording,
     ):
-        first = last = await viewing.frame()
+        first = last = await viewing.frame(needs_camera=True)
         count = 1
         recording.add(first.image)
         on_progress(count)
         while not stop.is_set() and (frames is None or count < frames):
-            last = await viewing.frame()
+            last = await viewing.frame(needs_camera=True)
             count += 1
             recording.add(last.image)
             on_progress(count)
@@ -276,10 +285,13 @@ class _Status:
 
     Attributes:
         private: Done when the privacy switch is engaged.
+        camera_unusable: Done when the camera is off or failed; its result is that state.
     """
 
     def __init__(self, peer: RTCPeerConnection) -> None:
-        self.private: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        self.private: asyncio.Future[None] = loop.create_future()
+        self.camera_unusable: asyncio.Future[str] = loop.create_future()
         peer.createDataChannel(LABEL).on("message", self._receive)
 
     def _receive(self, message: object) -> None:
@@ -287,8 +299,20 @@ class _Status:
             status = json.loads(message) if isinstance(message, str) else None
         except (ValueError, RecursionError):  # RecursionError: "[[[[..." nested deeper than the parser goes
             status = None
-        if isinstance(status, dict) and status.get("privacy") is True and not self.private.done():
+        if not isinstance(status, dict):
+            return
+        if status.get("privacy") is True and not self.private.done():
             self.private.set_result(None)
+        elif (state := status.get("camera")) in _UNUSABLE and not self.camera_unusable.done():
+            self.camera_unusable.set_result(str(state))
+
+
+def _camera_error(state: str) -> RemoteError:
+    if state == CameraState.OFF:
+        return RemoteError(
+            "The camera of the robot is off.", remedy="Switch it on: call control_camera with enabled=true."
+        )
+    return RemoteError("The camera of the robot has failed.", remedy="Its get_status has the reason.")
 
 
 class _Signaling:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,14 @@ from tests.command import command
 
 def test_help_lists_every_command_in_a_line_each() -> None:
     shown = command("--help").stdout
-    for name in ("run", "demo", "robots", "call", "watch", "bridge"):
+    for name in ("run", "demo", "robots", "call", "watch", "bridge", "face", "doctor", "setup", "version"):
         (line,) = [line for line in shown.splitlines() if line.startswith(f"  {name} ")]
         assert line.endswith("."), "the help of the command is cut off"
+
+
+def test_the_version_is_an_option_too() -> None:
+    installed = metadata.version("robot-node")
+    assert command("--version").stdout == command("version").stdout == f"{installed}\n"
 
 
 @pytest.mark.parametrize("name", ["run", "robots", "call", "watch", "bridge"])

@@ -264,7 +264,7 @@ async def test_who_calls_under_another_client_id_is_told_what_to_do(
     async with Kitchen().online(site):
         monkeypatch.setattr(remote, "_CALL_LIMIT_S", 0.2)
         monkeypatch.setattr(remote, "Client", functools.partial(Client, mode="legacy"))  # the SDK's probe takes 10 s
-        with pytest.raises(RemoteError, match="wants the user name as --client-id"):
+        with pytest.raises(RemoteError, match="requires the user name as --client-id"):
             await remote.call(as_user(site, "alice"), SERVER_ID, "look", {})
         monkeypatch.undo()
         assert not (await remote.call(as_user(site, "alice"), SERVER_ID, "look", {}, client_id="alice")).is_error

@@ -11,7 +11,7 @@ import pytest
 
 from robot_node.apps.private_broker import PrivateBroker
 from robot_node.core.media import VideoSource
-from robot_node.core.state import RobotState
+from robot_node.core.state import CameraState, RobotState
 from robot_node.mqtt import Backoff, Broker, LinkStatus
 from robot_node.settings.root import WebRtcSettings
 from robot_node.webrtc.answerer import answer
@@ -63,6 +63,7 @@ async def running_robot(
     """A robot that answers offers, until the block is left."""
     scene = Scene(on=camera_on)
     address, state, ready = Broker.from_url(private.url), RobotState(), asyncio.Event()
+    state.update(camera=CameraState.ON if camera_on else CameraState.OFF)
     streams = make_streams(scene, state)
     statistics = Statistics()
     links: list[LinkStatus] = []

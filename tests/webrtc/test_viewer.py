@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from robot_node.apps.private_broker import PrivateBroker
+from robot_node.core.state import CameraState
 from robot_node.errors import BrokerError, RemoteError, SettingsError, SignalingError
 from robot_node.mqtt import Broker, ConnectOptions, connect
 from robot_node.settings.root import WebRtcSettings
@@ -41,8 +42,43 @@ async def test_a_retained_message_is_not_the_robots(robot: Robot) -> None:
         await connection.publish(answers_topic("viewer"), b"", qos=1, retain=True)
 
 
+@pytest.mark.parametrize(
+    ("state", "text"),
+    [
+        (CameraState.OFF, r"^The camera of the robot is off\. Switch it on: call control_camera with enabled=true\.$"),
+        (CameraState.FAILED, r"^The camera of the robot has failed\. Its get_status has the reason\.$"),
+    ],
+)
+async def test_a_camera_that_is_off_or_failed_is_reported_without_waiting_for_frames(
+    broker: PrivateBroker, state: CameraState, text: str
+) -> None:
+    async with running_robot(broker, camera_on=False) as robot:
+        robot.state.update(camera=state)
+        with pytest.raises(RemoteError, match=text):
+            await watch(robot.broker, SERVER_ID, frames=1, limits=ViewerLimits(frame_s=600))
+
+
+async def test_a_camera_that_is_switched_off_ends_the_watching(robot: Robot) -> None:
+    def switch_off(frames: int) -> None:
+        if frames == 5:
+            robot.scene.switch(on=False)
+            robot.state.update(camera=CameraState.OFF)
+
+    with pytest.raises(RemoteError, match="The camera of the robot is off"):
+        await watch(robot.broker, SERVER_ID, on_progress=switch_off, limits=ViewerLimits(frame_s=600))
+
+
+async def test_who_waits_for_the_camera_sees_it_come_on(broker: PrivateBroker) -> None:
+    async with running_robot(broker, camera_on=False) as robot, view(robot.broker, SERVER_ID) as viewing:
+        first = asyncio.create_task(viewing.frame())
+        robot.scene.switch(on=True)
+        robot.state.update(camera=CameraState.ON)
+        assert (await first).image.width > 0
+
+
 async def test_no_picture(broker: PrivateBroker) -> None:
     async with running_robot(broker, camera_on=False) as robot:
+        robot.state.update(camera=CameraState.ON)
         with pytest.raises(RemoteError, match=r"but no frame came within 0\.5 s\. Is the camera on\?"):
             await watch(robot.broker, SERVER_ID, frames=1, limits=ViewerLimits(frame_s=0.5))
         await robot.has_viewers(0)

@@ -1,0 +1,143 @@
+"""Watches a robot's camera for the command ``watch``: an ordinary viewer of the robot."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from robot_node.apps.remote import find
+from robot_node.core.asyncio_tools import cancel_and_wait
+from robot_node.errors import RemoteError
+from robot_node.mcp_mqtt.presence import Directory, OnlineServer, directory
+from robot_node.mqtt import Broker
+
+if TYPE_CHECKING:  # aiortc is slow to import, and only needed to watch
+    from robot_node.webrtc.viewer import WatchReport
+
+_CHECK_S = 0.5
+_STALLED_S = 2.0
+"""Seconds without a frame after which a robot that is offline counts as gone. While frames arrive it is not: the
+connection to its broker may be interrupted without affecting the video."""
+
+
+class _Progress:
+    """Counts frames, and logs their number about once a second."""
+
+    def __init__(self, log: Callable[[str], None]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._log = log
+        self.frames = 0
+        self._frame_at = self._logged_at = self._loop.time()
+
+    @property
+    def stalled_s(self) -> float:
+        """Seconds since the last frame."""
+        return self._loop.time() - self._frame_at
+
+    def update(self, frames: int) -> None:
+        """Set the number of frames so far."""
+        self.frames, self._frame_at = frames, self._loop.time()
+        if self._frame_at - self._logged_at >= 1:
+            self._logged_at = self._frame_at
+            self._log(f"{frames} frames")
+
+
+async def watch(
+    broker: Broker,
+    robot: str,
+    *,
+    frames: int | None,
+    output: Path | None,
+    ice_servers: Sequence[str],
+    log: Callable[[str], None],
+    client_id: str | None = None,
+) -> WatchReport | None:
+    """Watch a robot's camera until ``frames`` frames are decoded, or until Ctrl-C.
+
+    Args:
+        broker: The robot's broker.
+        robot: Its server id or server name.
+        frames: Number of frames to watch; None for no limit.
+        output: MP4 file to write.
+        ice_servers: STUN and TURN servers.
+        log: Called with the progress, about once a second.
+        client_id: MQTT client id; random by default.
+
+    Returns:
+        Measurements; None when it was interrupted before the first frame.
+
+    Raises:
+        RemoteError: The robot went offline.
+        RobotNodeError: See :func:`robot_node.webrtc.viewer.watch`.
+    """
+    from robot_node.webrtc import viewer  # noqa: PLC0415  # imports aiortc
+
+    loop, stop, interrupted = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
+    progress = _Progress(log)
+    server = await find(broker, robot)
+    watching = loop.create_task(
+        viewer.watch(
+            broker,
+            server.server_id,
+            client_id=client_id,
+            frames=frames,
+            output=output,
+            ice_servers=tuple(ice_servers),
+            stop=stop,
+            on_progress=progress.update,
+        ),
+        name="watch",
+    )
+
+    def interrupt() -> None:
+        interrupted.set()
+        if progress.frames:
+            stop.set()
+        else:
+            watching.cancel()
+
+    loop.add_signal_handler(signal.SIGINT, interrupt)
+    try:
+        async with directory(broker, name_filter=server.server_name) as robots:
+            await _wait_while_online(watching, robots, server, progress)
+        return await watching
+    except asyncio.CancelledError:
+        if interrupted.is_set():
+            return None
+        raise
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)
+        await cancel_and_wait(watching)
+
+
+async def _wait_while_online(
+    watching: asyncio.Task[WatchReport], robots: Directory, server: OnlineServer, progress: _Progress
+) -> None:
+    """Return when ``watching`` is done.
+
+    Raises:
+        RemoteError: The robot went offline and sends no frames. A killed robot cannot end the session itself.
+    """
+    was_online = False
+    while not (await asyncio.wait({watching}, timeout=_CHECK_S))[0]:
+        is_online = any(each.server_id == server.server_id for each in robots.servers)
+        was_online = was_online or is_online
+        if was_online and not is_online and robots.connected and progress.stalled_s > _STALLED_S:
+            raise RemoteError(
+                f"{server.server_id} went offline after {progress.frames} frames.",
+                remedy="When it is online again, watch again. Its log may have the reason: journalctl -u robot-node",
+            )
+
+
+def report_as_json(report: WatchReport) -> dict[str, Any]:
+    """Format a report for ``watch --json``."""
+    return {
+        "first_frame_ms": round(report.first_frame_ms, 1),
+        "frames": report.frames,
+        "width": report.width,
+        "height": report.height,
+        "fps": round(report.fps, 2),
+    }

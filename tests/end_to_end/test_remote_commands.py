@@ -1,0 +1,85 @@
+"""``call`` and ``watch``: what goes wrong at the robot, or on the way to it, is said in words that help."""
+
+from __future__ import annotations
+
+import functools
+
+import pytest
+from mcp import Client
+
+from robot_node.apps import remote, watch
+from robot_node.apps.private_broker import PrivateBroker
+from robot_node.errors import RemoteError
+from robot_node.mqtt import Broker
+from tests.end_to_end.agents import agent, structured
+from tests.end_to_end.robot_process import SERVER_ID, RobotProcess, robot_node
+from tests.mcp_mqtt import peers
+from tests.mcp_mqtt.toys import running, toy_server
+from tests.waiting import eventually
+
+# A bridge of MQTT 3.1.1, which is mosquitto's default.
+_BRIDGE = """\
+connection other-site
+address 127.0.0.1:{port}
+bridge_protocol_version mqttv311
+topic $mcp-server/# both 0
+topic $mcp-client/# both 0
+topic $mcp-rpc/# both 0
+"""
+
+
+async def test_an_unknown_tool_is_answered_with_those_that_exist(robot: RobotProcess) -> None:
+    failed = await robot_node("call", SERVER_ID, "take_foto", broker=robot.broker)
+    assert failed.status == 1
+    assert failed.stderr.startswith("Unknown tool 'take_foto'. Did you mean take_photo? The robot has: ")
+    assert failed.stderr.count("\n") == 1
+
+
+async def test_watching_a_camera_that_is_off_says_so_at_once(robot: RobotProcess) -> None:
+    failed = await robot_node("watch", SERVER_ID, "--frames", "5", broker=robot.broker)
+    assert failed.status == 1
+    off = "The camera of the robot is off. Switch it on: call control_camera with enabled=true."
+    assert failed.stderr == f"robot-node: {off}\n"
+
+
+async def test_watching_a_robot_that_is_killed_says_that_it_is_gone(own_robot: RobotProcess) -> None:
+    async with agent(own_robot.broker) as client:
+        await structured(client, "control_camera", enabled=True)
+    process = own_robot.process
+    assert process is not None
+
+    def kill(_: str) -> None:
+        if process.returncode is None:
+            process.kill()
+
+    address = Broker(own_robot.broker.url)
+    with pytest.raises(RemoteError, match=rf"^{SERVER_ID} went offline after \d+ frames\. .*watch again"):
+        await watch.watch(address, SERVER_ID, frames=None, output=None, ice_servers=(), log=kill)
+    assert process.returncode is not None
+
+
+@pytest.fixture
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote, "_CALL_LIMIT_S", 1.0)
+    monkeypatch.setattr(remote, "Client", functools.partial(Client, mode="legacy"))  # the SDK's probe takes 10 s
+
+
+@pytest.mark.usefixtures("short_waits")
+async def test_a_call_that_takes_too_long_is_a_timeout_and_no_refusal(broker: PrivateBroker) -> None:
+    async with running(Broker(broker.url), toy_server()):
+        with pytest.raises(RemoteError, match=rf"^Timeout: {peers.SERVER_ID} did not answer the call of wait\."):
+            await remote.call(Broker(broker.url), peers.SERVER_ID, "wait", {})
+
+
+@pytest.mark.usefixtures("short_waits")
+async def test_a_bridge_of_mqtt_3_is_named_as_a_cause_of_the_silence(broker: PrivateBroker) -> None:
+    async with running(Broker(broker.url), toy_server()), PrivateBroker(extra=_BRIDGE.format(port=broker.port)) as here:
+        address = Broker(here.url)
+
+        async def is_bridged() -> bool:
+            return bool(await remote.online(address))
+
+        await eventually(is_bridged, "the robot is seen through the bridge")
+        with pytest.raises(RemoteError, match=r"is online, but did not answer .* \(initialize\)") as failed:
+            await remote.call(address, peers.SERVER_ID, "add", {"a": 1, "b": 2})
+    assert "a broker bridge with MQTT 3.1.1 removes the user properties" in failed.value.remedy
