@@ -105,8 +105,8 @@ def record(state: RobotState, log: EventLog) -> Callable[[], None]:
 _ASKED_FOR = frozenset({"camera", "emotion", "call", "volume"})
 
 _PRIVACY = {
-    True: "The privacy switch was engaged: the camera cannot be switched on.",
-    False: "The privacy switch was disengaged: the camera may be switched on.",
+    True: "The privacy switch is engaged: the camera cannot be switched on.",
+    False: "The privacy switch is disengaged: the camera may be switched on.",
 }
 
 _DEVICES: dict[str, str] = {

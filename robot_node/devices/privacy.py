@@ -82,7 +82,6 @@ class PrivacySwitch:
         self._loop = asyncio.get_running_loop()
         self._looking: asyncio.Task[None] | None = None
         self._moved_again = False
-        state.update(privacy=True)
 
     @property
     def engaged(self) -> bool:
@@ -99,6 +98,8 @@ class PrivacySwitch:
             await self._open()
             if self._kind == "switch":
                 await self._look()
+            else:
+                self._set(engaged=True)
         except DeviceError as error:
             self._cannot_be_read(error)
 

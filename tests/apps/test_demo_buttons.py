@@ -29,6 +29,11 @@ async def test_pressing_a_button_is_what_the_robot_feels() -> None:
         await eventually(lambda: it.state.snapshot.inputs["hall"].active is False)
 
 
+async def test_at_its_start_the_demo_has_nothing_to_tell_of_its_pins() -> None:
+    async with robot(**ON_THE_PINS) as it:
+        assert it.told == []
+
+
 async def test_the_privacy_switch_stays_as_it_is_put() -> None:
     async with robot(**PIN_SETTINGS) as it:
         buttons = buttons_of(it)

@@ -20,6 +20,7 @@ from PIL import Image
 
 from hw_mocks.platform import simulated_platform
 from robot_node.apps.private_broker import PrivateBroker
+from robot_node.core.backoff import RestartPolicy
 from robot_node.core.state import CameraState
 from robot_node.devices.camera import Camera
 from robot_node.face.expressions import Emotion
@@ -28,6 +29,7 @@ from robot_node.mcp_mqtt.notifier import Notifier
 from robot_node.mcp_mqtt.server import ServerOptions, serve
 from robot_node.mqtt import Broker
 from robot_node.robot.robot import Robot
+from robot_node.robot.supervisor import Supervisor
 from robot_node.robot.telemetry import Telemetry
 from robot_node.settings.devices import CameraSettings
 from robot_node.tools.resources import ResourceAnnouncer
@@ -338,6 +340,32 @@ async def test_what_changed_and_changed_back_and_mere_counters_are_not_told(part
         parts.telemetry.state.update(viewers=1)
         assert {await told.get() for _ in range(3)} == {"robot://status", "robot://camera", "robot://events"}
     task.cancel()
+
+
+async def test_changes_between_a_crash_of_the_announcer_and_its_restart_are_announced(parts: Robot) -> None:
+    told, crashed, state = asyncio.Queue[str](), asyncio.Event(), parts.telemetry.state
+
+    def announce(uri: str) -> None:
+        if not crashed.is_set():
+            crashed.set()
+            raise RuntimeError("in the middle of it")
+        told.put_nowait(uri)
+
+    async def supervise() -> None:
+        async with Supervisor(state, policy=RestartPolicy(initial_s=0.2, maximum_s=0.2)) as services:
+            services.run("resource updates", ResourceAnnouncer(parts.telemetry, announce, settle_s=0.01).run)
+
+    supervising = asyncio.create_task(supervise())
+    await asyncio.sleep(0)
+    async with asyncio.timeout(DEADLINE_S):
+        state.update(emotion="happy")
+        await crashed.wait()
+        state.update(camera=CameraState.ON)  # nobody listens now
+        expected = {"robot://status", "robot://camera", "robot://face", "robot://face.png", "robot://events"}
+        while expected:
+            expected.discard(await told.get())
+    supervising.cancel()
+    await asyncio.wait([supervising])
 
 
 async def test_a_device_that_is_added_later_needs_nothing_but_the_log(parts: Robot) -> None:

@@ -152,11 +152,27 @@ async def test_engaging_it_switches_the_camera_off_and_what_is_off_stays_off() -
         await control_camera(it, enabled=True)
         assert capturing(it)
         assert [text for kind, text in it.told if kind == "privacy"] == [
-            "The privacy switch was engaged: the camera cannot be switched on.",
-            "The privacy switch was disengaged: the camera may be switched on.",
-            "The privacy switch was engaged: the camera cannot be switched on.",
-            "The privacy switch was disengaged: the camera may be switched on.",
+            "The privacy switch is engaged: the camera cannot be switched on.",
+            "The privacy switch is disengaged: the camera may be switched on.",
+            "The privacy switch is engaged: the camera cannot be switched on.",
+            "The privacy switch is disengaged: the camera may be switched on.",
         ]
+
+
+@pytest.mark.parametrize(
+    ("privacy", "told"),
+    [
+        ({"engaged_when": "closed"}, []),  # as the demo has it, whose switch is open at first
+        ({"engaged_when": "open"}, ["The privacy switch is engaged: the camera cannot be switched on."]),
+        ({"switch_kind": "button"}, ["The privacy switch is engaged: the camera cannot be switched on."]),
+    ],
+)
+async def test_at_start_there_is_no_event_but_of_a_switch_that_is_engaged(
+    privacy: dict[str, Any], told: list[str]
+) -> None:
+    async with robot(privacy=PRIVACY | privacy) as it:
+        assert [text for kind, text in it.told if kind == "privacy"] == told
+        assert engaged(it) is bool(told)
 
 
 async def test_a_camera_that_is_waited_for_at_start_stays_off_once_privacy_was_engaged() -> None:
