@@ -30,7 +30,7 @@ async def test_pressing_a_button_is_what_the_robot_feels() -> None:
 
 
 async def test_at_its_start_the_demo_has_nothing_to_tell_of_its_pins() -> None:
-    async with robot(**ON_THE_PINS) as it:
+    async with robot(**PIN_SETTINGS) as it:
         assert it.told == []
 
 
