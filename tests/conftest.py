@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -14,13 +15,21 @@ from tests.shared_broker import shared_broker, tidy
 settings.register_profile("busy machine", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy machine")
 
-_LONGEST = ("end_to_end/test_strangers_walk.py", "benchmarks/test_soak.py", "systemd/test_service.py")
-"""Minutes each: begun last, one of them would keep one process busy while the others had nothing left to do."""
+_TESTS = Path(__file__).parent
+_LONG = ("console", "end_to_end", "systemd", "benchmarks", "logs", "apps", "docs", "webrtc", "speech", "mcp_mqtt")
+"""Folders whose tests take seconds: begun last, they would keep one process busy while the others had nothing to do."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the longest."""
-    items.sort(key=lambda item: not item.path.as_posix().endswith(_LONGEST))
+    items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> int:
+    if item.get_closest_marker("slow"):
+        return 0
+    folder = item.path.relative_to(_TESTS).parts[0]
+    return 1 + _LONG.index(folder) if folder in _LONG else 1 + len(_LONG)
 
 
 everybodys_broker = pytest.fixture(shared_broker, scope="session", name="everybodys_broker")

@@ -182,7 +182,7 @@ def frame_of(data_url: str) -> av.VideoFrame:
 
 @contextlib.asynccontextmanager
 async def visit(browser: Browser, url: str, folder: Path, **options: Any) -> AsyncIterator[ConsolePage]:
-    """Open the page as a new visitor; nothing may be wrong with it at the end, and a picture of it is kept."""
+    """Open the page as a new visitor; nothing may be wrong with it at the end. A picture is kept of one that fails."""
     context = await browser.new_context(**{"viewport": {"width": 1360, "height": 900}, "locale": "en-GB", **options})
     console = ConsolePage(await context.new_page(), url)
     try:
@@ -190,6 +190,8 @@ async def visit(browser: Browser, url: str, folder: Path, **options: Any) -> Asy
         yield console
         assert console.errors == []
         assert console.elsewhere == []
-    finally:
+    except BaseException:
         await console.page.screenshot(path=folder / "last.png")
+        raise
+    finally:
         await context.close()

@@ -19,6 +19,7 @@ def build(source: Path, site: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow  # 'make docs' builds it too, without a warning
 def test_the_site_is_built_without_a_warning_and_loads_nothing_from_elsewhere(tmp_path: Path) -> None:
     built = build(ROOT / "docs", tmp_path)
     assert built.returncode == 0, built.stderr
