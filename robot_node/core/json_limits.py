@@ -14,6 +14,11 @@ _OPENING = b"[{"
 _NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[{]}")
 
 
+def count_values(text: bytes) -> int:
+    """How many values a JSON text holds at most, those in lists and objects and the keys of objects included."""
+    return _count(text)[0]
+
+
 def check_json(text: bytes, *, max_values: int) -> int:
     """Refuse a JSON text that holds more than anybody needs, before it is parsed.
 

@@ -12,6 +12,7 @@ from typing import Any
 import pydantic_core
 from pydantic import TypeAdapter
 
+from robot_node.core.json_limits import check_json
 from robot_node.errors import BrokerError, SettingsError
 from robot_node.mcp_mqtt import topics
 
@@ -20,6 +21,7 @@ logger = logging.getLogger(__name__)
 _SERVER_NAME_FILTERS = "MCP-SERVER-NAME-FILTERS"
 _RBAC = "MCP-RBAC"
 _STRINGS = TypeAdapter(list[str])
+_MAX_VALUES = 20_000
 
 UserProperties = tuple[tuple[str, str], ...]
 
@@ -74,6 +76,7 @@ def roles(connack: UserProperties) -> Mapping[str, str]:
     if given is None:
         return {}
     try:
+        check_json(given.encode(), max_values=_MAX_VALUES)
         entries: Any = pydantic_core.from_json(given)
     except ValueError:
         entries = None

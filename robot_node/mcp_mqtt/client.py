@@ -22,8 +22,8 @@ from robot_node.mqtt import Broker, Connection, ConnectOptions, Incoming, Subscr
 
 __all__ = ["MAX_MESSAGE_BYTES", "TimeLimits", "client_options", "mqtt_transport", "new_client_id"]
 
-MAX_MESSAGE_BYTES = 64 * 1024 * 1024
-"""Largest message that a client reads, unless told otherwise."""
+MAX_MESSAGE_BYTES = 8 * 1024 * 1024
+"""Largest message that a client reads, unless told otherwise: twice the largest photo of a full HD camera."""
 
 
 def new_client_id() -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import Generic, Self, TypeVar
 
 import anyio
@@ -21,22 +22,35 @@ class Inbox(SdkStream, Generic[T]):
 
     Args:
         capacity: Messages that may wait.
+        max_bytes: Memory that they may hold together; one alone may hold more. 0 for any.
+        on_taken: Called with each message that the reader takes, and its size.
     """
 
-    def __init__(self, capacity: int) -> None:
+    def __init__(
+        self, capacity: int, *, max_bytes: int = 0, on_taken: Callable[[T, int], None] = lambda _item, _size: None
+    ) -> None:
         self._capacity = capacity
-        self._items: deque[T] = deque()
+        self._max_bytes = max_bytes
+        self._on_taken = on_taken
+        self._items: deque[tuple[T, int]] = deque()
+        self._held = 0
         self._waiting: asyncio.Future[None] | None = None
         self._ended = False
         self._closed = False
 
-    def put(self, item: T) -> bool:
-        """Append a message; False when there is no room. What comes after the end is dropped."""
+    def put(self, item: T, size: int = 0) -> bool:
+        """Append a message; False when there is no room. What comes after the end is dropped.
+
+        Args:
+            item: The message.
+            size: Bytes of memory that it holds.
+        """
         if self._ended or self._closed:
             return True
-        if len(self._items) >= self._capacity:
+        if len(self._items) >= self._capacity or (0 < self._max_bytes < self._held + size and self._held):
             return False
-        self._items.append(item)
+        self._items.append((item, size))
+        self._held += size
         self._wake()
         return True
 
@@ -68,7 +82,10 @@ class Inbox(SdkStream, Generic[T]):
                 await self._waiting
             finally:
                 self._waiting = None
-        return self._items.popleft()
+        item, size = self._items.popleft()
+        self._held -= size
+        self._on_taken(item, size)
+        return item
 
     def _wake(self) -> None:
         if self._waiting is not None and not self._waiting.done():

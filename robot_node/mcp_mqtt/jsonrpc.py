@@ -25,11 +25,19 @@ from mcp_types import (
 )
 from pydantic import ValidationError
 
+from robot_node.core.json_limits import check_json, count_values
+
 DISCONNECTED = "notifications/disconnected"
 """Method of the notification that ends a session (MCP over MQTT: "Life of a session", end)."""
 
 SERVER_ONLINE = "notifications/server/online"
 """Method of the retained presence message."""
+
+MAX_VALUES = 20_000
+"""Most values of a message that are parsed, keys included; no call comes near."""
+
+# An empty object takes 64 bytes, one with a key 184, and a place in a list 8: what many small values take at most.
+_BYTES_PER_VALUE = 120
 
 MAX_ID_CHARACTERS = 512
 """Longest id of a request that we accept: each answer repeats it."""
@@ -66,16 +74,30 @@ def error_answer(request_id: RequestId | None, code: int, message: str) -> JSONR
     return JSONRPCError(jsonrpc="2.0", id=request_id, error=ErrorData(code=code, message=message))
 
 
-def parse(payload: bytes, max_bytes: int) -> JSONRPCMessage | Malformed:
+def memory_of(payload: bytes, max_values: int = MAX_VALUES) -> int:
+    """Estimate how many bytes a message takes once it is parsed.
+
+    Args:
+        payload: One that :func:`parse` has taken.
+        max_values: As it was called.
+    """
+    return len(payload) + _BYTES_PER_VALUE * min(count_values(payload), max_values)
+
+
+def parse(payload: bytes, max_bytes: int, max_values: int = MAX_VALUES) -> JSONRPCMessage | Malformed:
     """Read one message.
 
     Args:
         payload: As it came off the wire.
         max_bytes: Larger payloads are not parsed.
+        max_values: Nor are those that hold more values than this, or are nested too deeply.
     """
     if len(payload) > max_bytes:
-        reason = f"The message has {len(payload)} bytes; the limit is {max_bytes}."
-        return Malformed(reason, error_answer(_id_at_the_edge(payload), ErrorCode.MESSAGE_TOO_LARGE, reason))
+        return _too_large(payload, f"The message has {len(payload)} bytes; the limit is {max_bytes}.")
+    try:
+        check_json(payload, max_values=max_values)
+    except ValueError as error:
+        return _too_large(payload, f"The message is too large. {error}")
     try:
         value = pydantic_core.from_json(payload, allow_inf_nan=False)
     except ValueError as error:
@@ -85,6 +107,10 @@ def parse(payload: bytes, max_bytes: int) -> JSONRPCMessage | Malformed:
     if not isinstance(value, dict):
         return _malformed(None, INVALID_REQUEST, "The message is not a JSON object.")
     return _from_object(value)
+
+
+def _too_large(payload: bytes, reason: str) -> Malformed:
+    return Malformed(reason, error_answer(_id_at_the_edge(payload), ErrorCode.MESSAGE_TOO_LARGE, reason))
 
 
 def _from_object(value: dict[str, Any]) -> JSONRPCMessage | Malformed:

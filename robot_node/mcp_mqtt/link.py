@@ -35,6 +35,7 @@ from robot_node.mcp_mqtt.jsonrpc import (
     dump,
     dump_notification,
     error_answer,
+    memory_of,
     parse,
 )
 from robot_node.mcp_mqtt.notices import Notices
@@ -54,6 +55,9 @@ _OPENING = frozenset({"initialize", "server/discover"})
 _OPENING_ID = "robot-node/open"
 _ENVELOPE_PREFIX = PROTOCOL_VERSION_META_KEY.partition("/")[0] + "/"
 _INBOX_MESSAGES = 1024
+_INBOX_BYTES = 64 * 1024 * 1024
+# The list of all tools of a large server holds some ten thousand.
+_MAX_VALUES = 100_000
 _LEFT = "The client has closed the connection."
 
 
@@ -130,7 +134,7 @@ class ServerLink:
         self._welcome: asyncio.Future[JSONRPCMessage | None] | None = None
         self._ended = ""
         self._notices = Notices(logger.warning, time.monotonic)
-        self._inbox: Inbox[SessionMessage | Exception] = Inbox(_INBOX_MESSAGES)
+        self._inbox: Inbox[SessionMessage | Exception] = Inbox(_INBOX_MESSAGES, max_bytes=_INBOX_BYTES)
 
     def __str__(self) -> str:
         return f"Server {self._topics.server_id} ({self._topics.server_name})"
@@ -177,11 +181,11 @@ class ServerLink:
         elif incoming.retain:
             self._notices.note("retained", f"Ignored a retained message on {incoming.topic}.")
         else:
-            message = parse(incoming.payload, self._max_message_bytes)
+            message = parse(incoming.payload, self._max_message_bytes, _MAX_VALUES)
             if isinstance(message, Malformed):
                 self._on_malformed(message)
             else:
-                self._on_rpc(message)
+                self._on_rpc(message, memory_of(incoming.payload, _MAX_VALUES))
 
     def _on_malformed(self, message: Malformed) -> None:
         self._notices.note("malformed", f"{self} sent: {message.reason}")
@@ -190,7 +194,7 @@ class ServerLink:
             # An answer, most likely: whoever waits for it need not wait for the time limit.
             self._deliver(error)
 
-    def _on_rpc(self, message: JSONRPCMessage) -> None:
+    def _on_rpc(self, message: JSONRPCMessage, size: int) -> None:
         match message:
             case JSONRPCResponse(id=request_id) | JSONRPCError(id=request_id) if request_id == _OPENING_ID:
                 self._welcomed(message)
@@ -207,10 +211,10 @@ class ServerLink:
                 self._restart_timer(token)
             case _:
                 pass
-        self._deliver(message)
+        self._deliver(message, size)
 
-    def _deliver(self, message: JSONRPCMessage) -> None:
-        if not self._inbox.put(SessionMessage(message)):
+    def _deliver(self, message: JSONRPCMessage, size: int = 0) -> None:
+        if not self._inbox.put(SessionMessage(message), size):
             self.end(f"{self} sends faster than this client reads.")
 
     async def send(self, message: JSONRPCMessage) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pydantic_core
 
+from robot_node.core.json_limits import check_json
 from robot_node.errors import RemoteError
 from robot_node.mcp_mqtt import topics
 from robot_node.mcp_mqtt.jsonrpc import SERVER_ONLINE
@@ -18,6 +19,7 @@ from robot_node.mcp_mqtt.roles import MOST_DESCRIPTION, Role
 from robot_node.mcp_mqtt.topics import ServerName
 
 _MAX_PRESENCE_BYTES = 256 * 1024
+_MAX_PRESENCE_VALUES = 5_000
 _MAX_SERVERS = 10_000
 
 
@@ -98,9 +100,10 @@ def parse_presence(topic: str, payload: bytes) -> OnlineServer | str:
     if len(payload) > _MAX_PRESENCE_BYTES:
         return f"it has {len(payload)} bytes"
     try:
+        check_json(payload, max_values=_MAX_PRESENCE_VALUES)
         message = pydantic_core.from_json(payload)
     except ValueError as error:
-        return f"it is not valid JSON: {error}"
+        return f"it is not JSON that can be used: {error}"
     if not isinstance(message, dict) or message.get("method") != SERVER_ONLINE:
         return f"it is no {SERVER_ONLINE} notification"
     params = message.get("params")

@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field
 from pydantic import dataclasses as checked
 
 from robot_node.mcp_mqtt import topics
+from robot_node.mcp_mqtt.jsonrpc import MAX_VALUES
 
 
 @checked.dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
@@ -28,6 +29,10 @@ class ServerLimits:
         max_subscriptions: Resources that one client may have subscribed to at once; further ones get an error.
         max_message_bytes: Largest message that is read; a larger one gets an error. The broker is told a maximum
             packet size of several times that, above which it drops messages to the server.
+        max_message_values: Most values, keys included, that a message may hold; one with more gets an error.
+        session_bytes: Memory that the messages of one client may hold from their arrival to their answer, estimated;
+            further requests get an error. Small messages do not count.
+        all_sessions_bytes: The same of all clients together.
         idle_limit_s: Seconds of silence after which a session that waits for no answer ends: its client gets
             ``notifications/disconnected``, and an error for each later request; 0 for never. Clients that can be
             pinged are pinged first.
@@ -44,6 +49,9 @@ class ServerLimits:
     inbox_messages: Annotated[int, Field(ge=1, le=10_000)] = 64
     max_subscriptions: Annotated[int, Field(ge=1, le=10_000)] = 64
     max_message_bytes: Annotated[int, Field(ge=1024, le=64 * 1024 * 1024)] = 1024 * 1024
+    max_message_values: Annotated[int, Field(ge=100, le=1_000_000)] = MAX_VALUES
+    session_bytes: Annotated[int, Field(ge=64 * 1024, le=1024**3)] = 8 * 1024 * 1024
+    all_sessions_bytes: Annotated[int, Field(ge=64 * 1024, le=1024**3)] = 32 * 1024 * 1024
     idle_limit_s: Annotated[float, Field(ge=0, le=604_800)] = 3600.0
     ping_interval_s: Annotated[float, Field(ge=0, le=86_400)] = 300.0
     ping_timeout_s: Annotated[float, Field(gt=0, le=600)] = 10.0

@@ -98,7 +98,7 @@ class ServerProtocol:
         channel, client_id = sender
         if channel is not Channel.CONTROL and (record := self._sessions.get(client_id)):
             self._liveness.heard(record.key, now)
-        message = parse(incoming.payload, self._limits.max_message_bytes)
+        message = parse(incoming.payload, self._limits.max_message_bytes, self._limits.max_message_values)
         if isinstance(message, Malformed):
             return _malformed(channel, client_id, message)
         if channel is Channel.RPC:

@@ -25,7 +25,8 @@ from robot_node.mcp_mqtt.actions import (
     SessionKey,
     UnsubscribeClient,
 )
-from robot_node.mcp_mqtt.jsonrpc import DISCONNECTED, SERVER_ONLINE, dump, dump_notification, dump_request
+from robot_node.mcp_mqtt.jsonrpc import DISCONNECTED, SERVER_ONLINE, dump, dump_notification, dump_request, memory_of
+from robot_node.mcp_mqtt.memory import MemoryBudget
 from robot_node.mcp_mqtt.notices import Notices
 from robot_node.mcp_mqtt.options import ServerOptions
 from robot_node.mcp_mqtt.protocol import ServerProtocol
@@ -79,6 +80,7 @@ class Service:
         self._protocol = ServerProtocol(server_topics, options.limits)
         self._sessions: dict[SessionKey, ServerSession] = {}
         self._retired: dict[SessionKey, ServerSession] = {}
+        self._memory = MemoryBudget(options.limits.session_bytes, options.limits.all_sessions_bytes)
         self._subscriptions = Subscriptions(options.limits.max_subscriptions)
         self._outbox: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue(_OUTBOX_MESSAGES)
         self._capability_queued: set[bytes] = set()
@@ -137,14 +139,16 @@ class Service:
     def _receive(self, incoming: Incoming) -> None:
         if self._leaving:
             return
-        self._perform(self._protocol.receive(incoming, self._loop.time()))
+        self._perform(self._protocol.receive(incoming, self._loop.time()), incoming.payload)
         self._set_timer()
 
-    def _perform(self, actions: tuple[Action, ...]) -> None:
+    def _perform(self, actions: tuple[Action, ...], payload: bytes = b"") -> None:
+        """Carry out actions; ``payload`` is the message that a :class:`Deliver` among them was parsed from."""
         for action in actions:
             match action:
                 case Deliver(key, message):
-                    if not self._sessions[key].deliver(message):
+                    size = memory_of(payload, self._limits.max_message_values)
+                    if not self._sessions[key].deliver(message, size):
                         self._perform(self._protocol.refused(key, message))
                 case Open(key):
                     self._open(key)
@@ -183,6 +187,7 @@ class Service:
             self._connection,
             self._topics.rpc(key.client_id),
             limits=self._limits,
+            memory=self._memory,
             subscriptions=SessionSubscriptions(self._subscriptions),
             on_answer=lambda answer: self._on_answer(key, answer),
             on_unanswered=lambda request_id: self._on_settled(key, request_id),

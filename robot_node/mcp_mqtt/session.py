@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -25,6 +26,7 @@ from robot_node.errors import BrokerError
 from robot_node.mcp_mqtt.actions import SessionKey
 from robot_node.mcp_mqtt.inbox import Inbox
 from robot_node.mcp_mqtt.jsonrpc import ErrorCode, dump, error_answer
+from robot_node.mcp_mqtt.memory import MemoryBudget
 from robot_node.mcp_mqtt.options import ServerLimits
 from robot_node.mcp_mqtt.protocol import is_for_every_client
 from robot_node.mcp_mqtt.request_log import RequestLog
@@ -68,6 +70,7 @@ class ServerSession:
         connection: Where answers go.
         rpc_topic: The client's RPC topic.
         limits: The server's limits.
+        memory: Counts the memory of its messages, from their arrival to their answer.
         subscriptions: Where its subscriptions to resources are kept, until it is closed.
         on_answer: Called with each answer; returns whether it may be published.
         on_unanswered: Called with the id of a request that the client has cancelled: it gets no answer.
@@ -82,6 +85,7 @@ class ServerSession:
         rpc_topic: str,
         *,
         limits: ServerLimits,
+        memory: MemoryBudget,
         subscriptions: SessionSubscriptions,
         on_answer: OnAnswer,
         on_unanswered: Callable[[RequestId], None],
@@ -93,22 +97,41 @@ class ServerSession:
         self.task: asyncio.Task[None] | None = None
         self._serve = serve
         self._subscriptions = subscriptions
-        self._inbox: Inbox[SessionMessage | Exception] = Inbox(limits.inbox_messages)
+        self._memory = memory
+        # Sizes of the requests that are not answered. A client may use an id twice.
+        self._held: dict[RequestId, deque[int]] = {}
+        self._inbox: Inbox[SessionMessage | Exception] = Inbox(limits.inbox_messages, on_taken=self._taken)
         self._requests = RequestLog(self.log_name, time.monotonic)
         self._write = RpcWriter(
-            connection, rpc_topic, limits.qos, on_answer, on_for_every_client, on_sent=self._requests.sent
+            connection, rpc_topic, limits.qos, self._answered, on_for_every_client, on_sent=self._requests.sent
         )
         self._identity = ClientIdentity(key.client_id, subscriptions, topic_verified=False)
         self._verified = ClientIdentity(key.client_id, subscriptions, topic_verified=True)
+        self._on_answer = on_answer
         self._on_unanswered = on_unanswered
 
-    def deliver(self, message: JSONRPCMessage) -> bool:
-        """Put a message into the inbox; False when it is full. The first is the one from the control topic."""
+    def deliver(self, message: JSONRPCMessage, size: int) -> bool:
+        """Put a message into the inbox. The first is the one from the control topic.
+
+        Args:
+            message: The message.
+            size: Bytes of memory that it takes until it is answered.
+
+        Returns:
+            False when the inbox is full, or when this client's messages, or those of all, take too much memory.
+        """
         identity, self._identity = self._identity, self._verified
+        if not self._memory.take(self.key, size):
+            return False
         unanswered = partial(self._unanswered, message.id) if isinstance(message, JSONRPCRequest) else None
         self._requests.received(message)
         metadata = ServerMessageMetadata(request_context=identity, on_request_unanswered=unanswered)
-        return self._inbox.put(SessionMessage(message, metadata))
+        if not self._inbox.put(SessionMessage(message, metadata), size):
+            self._memory.give_back(self.key, size)
+            return False
+        if isinstance(message, JSONRPCRequest):
+            self._held.setdefault(message.id, deque()).append(size)
+        return True
 
     async def run(self) -> None:
         """Serve until cancelled."""
@@ -124,10 +147,27 @@ class ServerSession:
         self._write.close()
         self._subscriptions.close()
         self._inbox.close()
+        self._memory.close(self.key)
         if self.task is not None and self.task is not asyncio.current_task():
             self.task.cancel()
 
+    def _taken(self, item: SessionMessage | Exception, size: int) -> None:
+        if isinstance(item, SessionMessage) and not isinstance(item.message, JSONRPCRequest):
+            self._memory.give_back(self.key, size)
+
+    def _answered(self, answer: JSONRPCResponse | JSONRPCError) -> bool:
+        if answer.id is not None:
+            self._release(answer.id)
+        return self._on_answer(answer)
+
+    def _release(self, request_id: RequestId) -> None:
+        if sizes := self._held.get(request_id):
+            self._memory.give_back(self.key, sizes.popleft())
+            if not sizes:
+                del self._held[request_id]
+
     async def _unanswered(self, request_id: RequestId) -> None:
+        self._release(request_id)
         self._on_unanswered(request_id)
 
 

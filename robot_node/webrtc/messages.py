@@ -10,12 +10,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from robot_node.core.json_limits import check_json
 from robot_node.errors import SignalingError
 
 MAX_TEXT_CHARACTERS = 16_000
 """Of one message; longer ones are refused."""
 
 _MAX_MESSAGE_BYTES = 128 * 1024
+_MAX_VALUES = 5_000
 _MAX_TASK_ID_CHARACTERS = 200
 
 
@@ -107,7 +109,8 @@ def parse_message(payload: bytes) -> BackendMessage:
     if len(payload) > _MAX_MESSAGE_BYTES:
         raise SignalingError(f"A message of {len(payload)} bytes is too large.")
     try:
-        document = json.loads(payload)
+        check_json(payload, max_values=_MAX_VALUES)
+        document = json.loads(payload.decode())  # bytes might be UTF-16, which was not counted
     # RecursionError: "[[[[..." nested deeper than the parser goes.
     except (ValueError, RecursionError) as error:
         raise SignalingError("A message is not JSON in UTF-8.") from error

@@ -12,6 +12,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
+from robot_node.core.json_limits import check_json
 from robot_node.errors import SignalingError
 from robot_node.webrtc.sdp_limits import check_sdp
 
@@ -25,6 +26,7 @@ MAX_CANDIDATES = 64
 """Per session: each one makes the reader send packets to an address that the sender chose."""
 
 _ROOT = "$webrtc"
+_MAX_VALUES = 1_000
 _MAX_REASON_CHARACTERS = 500
 _MAX_CANDIDATE_CHARACTERS = 1000
 # RFC 8839, 5.4: of a user name fragment. Media sections have names of a few characters.
@@ -143,7 +145,8 @@ def parse(payload: bytes) -> Message:
     if len(payload) > MAX_MESSAGE_BYTES:
         raise SignalingError(f"A signalling message of {len(payload)} bytes is too large.")
     try:
-        document = json.loads(payload)
+        check_json(payload, max_values=_MAX_VALUES)
+        document = json.loads(payload.decode())  # bytes might be UTF-16, which was not counted
     # RecursionError: "[[[[..." nested deeper than the parser goes.
     except (ValueError, RecursionError) as error:
         raise SignalingError("A signalling message is not JSON in UTF-8.") from error

@@ -17,6 +17,7 @@ import av
 from aiortc import MediaStreamTrack, RTCPeerConnection, RTCRtpTransceiver, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError
 
+from robot_node.core.json_limits import check_json
 from robot_node.core.state import CameraState
 from robot_node.errors import BrokerError, RemoteError, SignalingError
 from robot_node.mqtt import Broker, Connection, ConnectOptions, Incoming, Subscription, Will, connect
@@ -47,6 +48,7 @@ logger = logging.getLogger(__name__)
 
 _LAST_WORD_S = 1.0
 _UNUSABLE = frozenset({CameraState.OFF, CameraState.FAILED})
+_MAX_STATUS_CHARACTERS, _MAX_STATUS_VALUES = 64 * 1024, 1_000
 # A robot whose broker is on this machine may be reachable on loopback only, as that of the demo is.
 _LOOPBACK = ("127.0.0.1",)
 _LOOPBACK_NAMES = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -295,10 +297,13 @@ class _Status:
         peer.createDataChannel(LABEL).on("message", self._receive)
 
     def _receive(self, message: object) -> None:
+        if not isinstance(message, str) or len(message) > _MAX_STATUS_CHARACTERS:
+            return
         try:
-            status = json.loads(message) if isinstance(message, str) else None
+            check_json(message.encode(errors="replace"), max_values=_MAX_STATUS_VALUES)
+            status = json.loads(message)
         except (ValueError, RecursionError):  # RecursionError: "[[[[..." nested deeper than the parser goes
-            status = None
+            return
         if not isinstance(status, dict):
             return
         if status.get("privacy") is True and not self.private.done():

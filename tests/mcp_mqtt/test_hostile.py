@@ -58,7 +58,8 @@ async def passed_by(peer: RawPeer) -> None:
         pytest.param(b"null", -32600, id="null"),
         pytest.param(b'[{"jsonrpc":"2.0","id":1,"method":"ping"}]', -32600, id="a batch"),
         pytest.param(b'{"jsonrpc":"2.0","id":{},"method":"ping"}', -32600, id="an id that is an object"),
-        pytest.param(b"[" * 100_000, -32700, id="deep nesting"),
+        pytest.param(b"[" * 150, -32010, id="deep nesting"),
+        pytest.param(b"[" + b"[]," * 300_000 + b"[]]", -32010, id="a megabyte of lists"),
     ],
 )
 @pytest.mark.parametrize("channel", ["control", "rpc"])

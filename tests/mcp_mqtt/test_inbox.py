@@ -29,6 +29,21 @@ async def test_a_full_inbox_says_so_until_somebody_reads() -> None:
     assert await inbox.receive() == 3
 
 
+async def test_an_inbox_is_full_by_memory_too_but_takes_one_message_of_any_size() -> None:
+    taken: list[tuple[str, int]] = []
+    inbox: Inbox[str] = Inbox(10, max_bytes=100, on_taken=lambda item, size: taken.append((item, size)))
+    assert inbox.put("huge", 500)
+    assert not inbox.put("small", 1)
+    assert await inbox.receive() == "huge"
+    assert inbox.put("half", 50)
+    assert inbox.put("other half", 50)
+    assert not inbox.put("a byte more", 1)
+    assert inbox.put("weightless")
+    assert await inbox.receive() == "half"
+    assert inbox.put("a byte more", 1)
+    assert taken == [("huge", 500), ("half", 50)]
+
+
 async def test_after_the_end_the_reader_gets_what_was_there() -> None:
     inbox: Inbox[int] = Inbox(10)
     inbox.put(1)

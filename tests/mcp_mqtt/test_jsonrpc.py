@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mcp_types import JSONRPCNotification, JSONRPCRequest, JSONRPCResponse, jsonrpc_message_adapter
 
-from robot_node.mcp_mqtt.jsonrpc import Malformed, dump, dump_notification, error_answer, parse
+from robot_node.mcp_mqtt.jsonrpc import Malformed, dump, dump_notification, error_answer, memory_of, parse
 
 LIMIT = 1000
 json_values = st.recursive(
@@ -38,9 +38,33 @@ def answer_to(payload: bytes) -> tuple[Any, int] | None:
     return None if message.answer is None else (message.answer.id, message.answer.error.code)
 
 
-@pytest.mark.parametrize("payload", [b"", b"{", b"\xff\xfe", b'{"a":"\\ud800"}', b"NaN", b"[" * 900])
+@pytest.mark.parametrize("payload", [b"", b"{", b"\xff\xfe", b'{"a":"\\ud800"}', b"NaN", b"[" * 90])
 def test_what_is_not_json_is_a_parse_error(payload: bytes) -> None:
     assert answer_to(payload) == (None, -32700)
+
+
+@pytest.mark.parametrize(
+    ("params", "reason"),
+    [
+        ('{"arguments":[' + "[]," * 300_000 + "[]]}", "holds more than 20000 values"),
+        ('{"arguments":' + "[" * 101 + "]" * 101 + "}", "nested more than 100 deep"),
+    ],
+)
+def test_a_message_that_would_become_too_much_is_answered_with_its_id(params: str, reason: str) -> None:
+    payload = f'{{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{params}}}'.encode()
+    assert len(payload) < 1024 * 1024
+    message = parse(payload, 1024 * 1024)
+    assert isinstance(message, Malformed)
+    assert reason in message.reason
+    assert message.answer is not None
+    assert (message.answer.id, message.answer.error.code) == (7, -32010)
+
+
+def test_a_long_text_is_no_more_than_its_bytes() -> None:
+    payload = dump(JSONRPCRequest(jsonrpc="2.0", id=1, method="tools/call", params={"text": ",[]{}:" * 100_000}))
+    assert isinstance(parse(payload, 1024 * 1024), JSONRPCRequest)
+    assert memory_of(b'{"a":[1,2,3]}', 100) == 13 + 120 * 6
+    assert memory_of(b"," * 1000, 100) == 1000 + 120 * 100
 
 
 @pytest.mark.parametrize("payload", [b"123", b"null", b'"text"', b"true", b"[]", b'[{"jsonrpc":"2.0"}]', b"{}"])
