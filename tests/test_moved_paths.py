@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
 
 import robot_node
 from robot_node import deprecated, plugin
+from robot_node.speech.recognition_engine import RecognitionOptions
 
 _FOLDER = Path(deprecated.__file__).parent
 OLD_PATHS = sorted(
@@ -35,6 +37,12 @@ def test_the_paths_that_the_previous_release_documented_are_there() -> None:
     for path in ("mqtt", "errors", "mcp_mqtt.client", "mcp_mqtt.server", "mcp_mqtt.presence", "mcp_mqtt.access"):
         importlib.import_module(f"robot_node.{path}")
     assert str(_FOLDER) in list(robot_node.__path__)
+
+
+def test_a_recognition_engine_of_the_previous_release_finds_its_options() -> None:
+    with warnings.catch_warnings(action="ignore"):
+        engine = importlib.import_module("robot_node.hearing.engine")
+    assert engine.Wanted is RecognitionOptions
 
 
 def test_a_plugin_finds_all_names_in_one_place() -> None:

@@ -12,7 +12,7 @@ from robot_node.apps.private_broker import PrivateBroker
 from tests.end_to_end.agents import EVENTS, agent, events
 from tests.end_to_end.plain_viewer import watching
 from tests.end_to_end.robot_process import RobotProcess, plain_client, wait_until_online
-from tests.speech.spoken import spoken_file
+from tests.speech.sounds import spoken_file
 from tests.waiting import DEADLINE_S
 
 

@@ -16,7 +16,7 @@ from robot_node.speech.espeak import EspeakEngine
 from robot_node.speech.synthesis_engine import make_engine
 from robot_node.speech.waveform import FRAME_S, SpeechEncoder, Waveform
 from tests.sound import loudest_hz, tone
-from tests.speech.spoken import children
+from tests.speech.hearing_robot import children
 from tests.waiting import eventually
 
 SENTENCE = "The quick brown fox jumps over the lazy dog."

@@ -14,7 +14,8 @@ from robot_node.core.state import Device
 from robot_node.speech.recognition_engine import RecognitionOptions
 from robot_node.speech.recognition_process import Ready, running
 from robot_node.webrtc.messages import AsrResponse
-from tests.speech.spoken import PHRASES, HearingRobot, children, hearing_robot, pieces, silence, spoken
+from tests.speech.hearing_robot import PHRASES, HearingRobot, children, hearing_robot
+from tests.speech.sounds import pieces, silence, spoken
 from tests.waiting import eventually
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import pocketsphinx
 import pytest
@@ -11,7 +12,8 @@ from robot_node.errors import DeviceError, SettingsError
 from robot_node.speech.recognition_engine import RecognitionOptions, Recognizer, make_recognizer
 from robot_node.speech.sphinx import SphinxRecognizer
 from tests.sound import tone
-from tests.speech.spoken import PHRASES, noise, pieces, silence, spoken
+from tests.speech.hearing_robot import PHRASES
+from tests.speech.sounds import noise, pieces, silence, spoken
 
 
 @pytest.fixture(scope="module")
@@ -109,4 +111,22 @@ def test_a_missing_package_is_explained(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_an_unknown_engine_is_explained() -> None:
     with pytest.raises(SettingsError, match="There are: none, pocketsphinx"):
+        make_recognizer("parrot", RecognitionOptions())
+
+
+def test_a_package_brings_an_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "parrot-1.0.dist-info"
+    package.mkdir()
+    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: parrot\nVersion: 1.0\n")
+    (package / "entry_points.txt").write_text("[robot_node.recognition_engines]\nparrot = parrot:Parrot\n")
+    (tmp_path / "parrot.py").write_text(
+        "class Parrot:\n"
+        "    def __init__(self, options):\n        self.phrases = options.phrases\n"
+        "    def hear(self, samples):\n        return self.phrases[0]\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    assert make_recognizer("parrot", RecognitionOptions(phrases=("hello robot",))).hear(silence(0.02)) == "hello robot"
+    (tmp_path / "parrot.py").unlink()
+    monkeypatch.delitem(sys.modules, "parrot")
+    with pytest.raises(SettingsError, match="speech recognition engine 'parrot' cannot be loaded"):
         make_recognizer("parrot", RecognitionOptions())

@@ -14,7 +14,7 @@ from robot_node.settings.loading import load_settings
 from robot_node.speech.speaker import QUEUE
 from robot_node.speech.waveform import FRAME_S
 from tests.sound import loudest_hz
-from tests.speech.stage import on_stage
+from tests.speech.speaking_robot import speaking_robot
 from tests.waiting import eventually
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "voice.md").read_text()
@@ -45,10 +45,10 @@ def test_the_numbers_are_those_of_the_program() -> None:
 async def test_the_engine_in_the_guide_is_heard() -> None:
     names: dict[str, Any] = {}
     exec(block("python"), names)  # noqa: S102  # our own documentation
-    async with on_stage(names["Hum"](VoiceSettings(pitch=50))) as stage:
-        said = await stage.speaker.say("0123456789")
-        await stage.is_over(said.task_id)
-        await eventually(lambda: not stage.pi.loudspeaker.open)
-        assert stage.heard_s == pytest.approx(0.5, abs=FRAME_S)
-        assert loudest_hz(stage.pi.loudspeaker.played) == pytest.approx(200, abs=5)
-        assert len(stage.pi.loudspeaker.played) % (2 * SAMPLE_RATE // 50) == 0
+    async with speaking_robot(names["Hum"](VoiceSettings(pitch=50))) as robot:
+        said = await robot.speaker.say("0123456789")
+        await robot.is_over(said.task_id)
+        await eventually(lambda: not robot.pi.loudspeaker.open)
+        assert robot.heard_s == pytest.approx(0.5, abs=FRAME_S)
+        assert loudest_hz(robot.pi.loudspeaker.played) == pytest.approx(200, abs=5)
+        assert len(robot.pi.loudspeaker.played) % (2 * SAMPLE_RATE // 50) == 0

@@ -32,24 +32,24 @@ SPEED = 5.0
 
 
 def clock() -> float:
-    """The time on stage, in seconds."""
+    """The robot's time, in seconds."""
     return time.monotonic() * SPEED
 
 
 async def sleep(seconds: float) -> None:
-    """Wait so many seconds of the stage's time."""
+    """Wait so many seconds of the robot's time."""
     await asyncio.sleep(seconds / SPEED)
 
 
 @dataclass
-class Stage:
+class SpeakingRobot:
     """A robot that speaks, and what reaches those around it.
 
     Attributes:
-        messages: What peers are told.
-        shown: The line below the face when each message was sent.
-        told_at: When that was, by the stage's clock.
-        packets: What viewers hear.
+        messages: Sent to peers.
+        captions: The line below the face when each message was sent.
+        sent_at: When each message was sent, by :func:`clock`.
+        packets: Sent to viewers.
     """
 
     pi: SimulatedPi
@@ -59,14 +59,14 @@ class Stage:
     loudspeaker: Loudspeaker | None
     events: EventLog
     messages: list[BackendMessage] = field(default_factory=list)
-    shown: list[str] = field(default_factory=list)
-    told_at: list[float] = field(default_factory=list)
+    captions: list[str] = field(default_factory=list)
+    sent_at: list[float] = field(default_factory=list)
     packets: list[EncodedAudio] = field(default_factory=list)
 
-    def told(self, message: BackendMessage) -> None:
+    def send(self, message: BackendMessage) -> None:
         self.messages.append(message)
-        self.shown.append(self.caption)
-        self.told_at.append(clock())
+        self.captions.append(self.caption)
+        self.sent_at.append(clock())
 
     def is_speaking(self) -> bool:
         """What the robot tells of itself."""
@@ -121,9 +121,9 @@ class Stage:
 
 
 @contextlib.asynccontextmanager
-async def on_stage(
+async def speaking_robot(
     engine: SpeechEngine | None = None, *, with_loudspeaker: bool = True, heard_by_viewers: bool = True
-) -> AsyncIterator[Stage]:
+) -> AsyncIterator[SpeakingRobot]:
     """A robot that speaks, until the block is left."""
     pi, state, events = simulated_platform(), RobotState(), EventLog()
     pi.loudspeaker.speed = SPEED
@@ -140,17 +140,17 @@ async def on_stage(
         face,
         state,
         mixer,
-        send=lambda message: stage.told(message),  # noqa: PLW0108  # the stage is made of the speaker
+        send=lambda message: robot.send(message),  # noqa: PLW0108  # the robot is made of the speaker
         events=events,
         clock=clock,
         sleep=sleep,
     )
-    stage = Stage(pi, state, face, speaker, loudspeaker, events)
-    mixer.set_sink(stage.packets.append)
+    robot = SpeakingRobot(pi, state, face, speaker, loudspeaker, events)
+    mixer.set_sink(robot.packets.append)
     mixer.set_listened(heard_by_viewers)
     running = asyncio.create_task(speaker.run())
     try:
-        yield stage
+        yield robot
         assert not running.done()
     finally:
         running.cancel()

@@ -1,23 +1,17 @@
-"""Speech for tests, by espeak-ng; a robot that hears, over simulated hardware, with its real engine."""
+"""A robot that hears: the real engine, drivers and face over simulated hardware."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import os
-import subprocess
-import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from hw_mocks.audio import sound_of
 from hw_mocks.platform import SimulatedPi, simulated_platform
 from robot_node.core.events import EventLog, record
-from robot_node.core.media import SAMPLE_RATE, LoudspeakerSink
+from robot_node.core.media import LoudspeakerSink
 from robot_node.core.mixer import Input, Mixer
 from robot_node.core.state import RobotState
 from robot_node.devices.audio import Microphone
@@ -27,42 +21,11 @@ from robot_node.settings.devices import DisplaySettings
 from robot_node.speech.recognition import SpeechRecognition
 from robot_node.speech.recognition_engine import RecognitionOptions
 from robot_node.webrtc.messages import BackendMessage
-from tests.waiting import DEADLINE_S, eventually
+from tests.waiting import eventually
 
 PHRASES = ("hello robot", "take a photo", "please look happy", "turn on the light")
 SPEED = 8.0
 """How many seconds the microphone hears in a second."""
-
-
-def silence(seconds: float) -> bytes:
-    """Nothing to be heard: 16 bit, mono, 48 kHz."""
-    return bytes(2 * round(seconds * SAMPLE_RATE))
-
-
-def noise(seconds: float, amplitude: float) -> bytes:
-    """White noise: 16 bit, mono, 48 kHz."""
-    samples = np.random.default_rng(1).normal(0, amplitude * 32767, round(seconds * SAMPLE_RATE))
-    return samples.clip(-32768, 32767).astype(np.int16).tobytes()
-
-
-@functools.cache
-def spoken(text: str, *, voice: str = "en-us+f3", rate: int = 130) -> bytes:
-    """Somebody who says it, with a pause before and after: 16 bit, mono, 48 kHz."""
-    with tempfile.TemporaryDirectory() as folder:
-        return (
-            silence(0.5) + sound_of(spoken_file(Path(folder) / "said.wav", text, voice=voice, rate=rate)) + silence(0.7)
-        )
-
-
-def spoken_file(file: Path, text: str, *, voice: str = "en-us+f3", rate: int = 130) -> Path:
-    """A file of somebody who says it."""
-    subprocess.run(["espeak-ng", "-v", voice, "-s", str(rate), "-w", file, text], check=True, timeout=DEADLINE_S)
-    return file
-
-
-def pieces(samples: bytes) -> list[bytes]:
-    """As it comes: 20 ms at a time."""
-    return [samples[start : start + 1920] for start in range(0, len(samples), 1920)]
 
 
 def children() -> list[int]:

@@ -1,0 +1,45 @@
+"""Speech, silence and noise for tests: 16 bit, mono, 48 kHz."""
+
+from __future__ import annotations
+
+import functools
+import subprocess
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from hw_mocks.audio import sound_of
+from robot_node.core.media import SAMPLE_RATE
+from tests.waiting import DEADLINE_S
+
+
+def silence(seconds: float) -> bytes:
+    """Nothing to be heard: 16 bit, mono, 48 kHz."""
+    return bytes(2 * round(seconds * SAMPLE_RATE))
+
+
+def noise(seconds: float, amplitude: float) -> bytes:
+    """White noise: 16 bit, mono, 48 kHz."""
+    samples = np.random.default_rng(1).normal(0, amplitude * 32767, round(seconds * SAMPLE_RATE))
+    return samples.clip(-32768, 32767).astype(np.int16).tobytes()
+
+
+@functools.cache
+def spoken(text: str, *, voice: str = "en-us+f3", rate: int = 130) -> bytes:
+    """Somebody who says it, with a pause before and after: 16 bit, mono, 48 kHz."""
+    with tempfile.TemporaryDirectory() as folder:
+        return (
+            silence(0.5) + sound_of(spoken_file(Path(folder) / "said.wav", text, voice=voice, rate=rate)) + silence(0.7)
+        )
+
+
+def spoken_file(file: Path, text: str, *, voice: str = "en-us+f3", rate: int = 130) -> Path:
+    """A file of somebody who says it."""
+    subprocess.run(["espeak-ng", "-v", voice, "-s", str(rate), "-w", file, text], check=True, timeout=DEADLINE_S)
+    return file
+
+
+def pieces(samples: bytes) -> list[bytes]:
+    """As it comes: 20 ms at a time."""
+    return [samples[start : start + 1920] for start in range(0, len(samples), 1920)]
