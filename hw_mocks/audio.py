@@ -39,7 +39,7 @@ class SimulatedMicrophone:
         amplitude: Amplitude of the tone, 0 to 1.
         repeated: Samples in place of the tone, 16 bit: from the start of a recording, repeated after pauses.
         absent: It is not plugged in.
-        speed: Seconds of sound per second, to speed up tests.
+        speed: Seconds of queued sound (:meth:`hear`) per second, to speed up tests.
         recording: Whether sound is being captured now: what the privacy switch must prevent.
         starts: Number of started recordings.
     """
@@ -52,6 +52,11 @@ class SimulatedMicrophone:
     recording: bool = field(default=False, init=False)
     starts: int = field(default=0, init=False)
     _once: bytearray = field(default_factory=bytearray, init=False)
+
+    @property
+    def pace(self) -> float:
+        """Seconds of sound per second now: queued sound may be faster than real time."""
+        return self.speed if self._once else 1.0
 
     def hear(self, samples: bytes) -> None:
         """Queue samples, 16 bit, that are captured once, before the repeated ones or the tone."""
@@ -164,22 +169,17 @@ class _Stream:
         if plugged.absent:
             raise PortAudioError("Error querying device -1")
         self._plugged = plugged
-        self._speed = plugged.speed
         self._moved = 0
         self._started = 0.0
 
     def start(self) -> None:
         self._started = time.monotonic()
 
-    def _passed(self) -> int:
-        """Return how many samples have passed since the start."""
-        return round((time.monotonic() - self._started) * self._speed * SAMPLE_RATE)
-
     def close(self, ignore_errors: bool = True) -> None:
         del ignore_errors
 
-    def _wait_until(self, samples: int) -> None:
-        time.sleep(max(0, samples - self._passed()) / SAMPLE_RATE / self._speed)
+    def _wait(self, until: float) -> None:
+        time.sleep(max(0.0, until - time.monotonic()))
         if self._plugged.absent:
             raise PortAudioError("Unanticipated host error [PaErrorCode -9999]: 'No such device'")
 
@@ -193,11 +193,13 @@ def sound_library(microphone: SimulatedMicrophone, loudspeaker: SimulatedLoudspe
 
         def start(self) -> None:
             super().start()
+            self._due = self._started
             microphone.recording = True
             microphone.starts += 1
 
         def read(self, frames: int) -> tuple[bytes, bool]:
-            self._wait_until(self._moved + frames)
+            self._due += frames / SAMPLE_RATE / microphone.pace
+            self._wait(self._due)
             samples = microphone.samples(self._moved, frames)
             self._moved += frames
             return samples, False
@@ -213,10 +215,10 @@ def sound_library(microphone: SimulatedMicrophone, loudspeaker: SimulatedLoudspe
             loudspeaker.starts += 1
 
         def write(self, data: bytes) -> bool:
-            played = self._passed()
+            played = round((time.monotonic() - self._started) * loudspeaker.speed * SAMPLE_RATE)
             underflowed = self._moved < played
             self._moved = max(self._moved, played)
-            self._wait_until(self._moved - round(_CARD_BUFFER_S * SAMPLE_RATE))
+            self._wait(self._started + (self._moved / SAMPLE_RATE - _CARD_BUFFER_S) / loudspeaker.speed)
             loudspeaker.record(bytes(data))
             self._moved += len(data) // _BYTES_PER_SAMPLE
             return underflowed

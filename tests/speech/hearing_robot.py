@@ -25,7 +25,7 @@ from tests.waiting import eventually
 
 PHRASES = ("hello robot", "take a photo", "please look happy", "turn on the light")
 SPEED = 8.0
-"""How many seconds the microphone hears in a second."""
+"""How many seconds of speech the microphone hears in a second; between, it hears silence in real time."""
 
 
 def children() -> list[int]:
