@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 from aiortc import RTCDataChannel
 
-from robot_node.core.state import RobotState
+from robot_node.core.state import Device, RobotState
 
 LABEL = "status"
 
 _SHORTEST_S = 0.2  # between two messages
 _FIGURES_EVERY_S = 1.0
-# What a viewer that reads nothing may keep us from having sent; messages are below 200 bytes.
+# What a viewer that reads nothing may keep us from having sent; messages have a few hundred bytes.
 _MAX_WAITING_BYTES = 8192
 
 
@@ -63,6 +63,7 @@ def _status(state: RobotState, figures: StreamFigures) -> str:
         {
             "type": "status",
             "camera": now.camera,
+            "camera_error": now.fault(Device.CAMERA),
             "privacy": now.privacy,
             "emotion": now.emotion,
             "bitrate": figures.bitrate,

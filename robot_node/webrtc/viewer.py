@@ -152,7 +152,7 @@ class Viewing:
                 remedy="Only a person at the robot can disengage it; then switch the camera on and watch again.",
             )
         if unusable in done:
-            raise _camera_error(unusable.result())
+            raise unusable.result()
         if ended in done:
             raise RemoteError(f"The robot ended the session after {self._count} frames: {ended.result()}")
         if done and await self._broker_lost():
@@ -163,10 +163,10 @@ class Viewing:
         if done:
             raise RemoteError(f"The robot closed the connection after {self._count} frames.")
         missing = "no" if self._count == 0 else f"after {self._count} frames no further"
-        raise RemoteError(
-            f"Connected to the robot, but {missing} frame came within {self._limit_s:g} s.",
-            remedy="Is the camera on? Call control_camera with enabled=true.",
-        )
+        silence = f"Connected to the robot, but {missing} frame came within {self._limit_s:g} s"
+        if self._status.camera_error:
+            raise RemoteError(f"{silence}: {self._status.camera_error}")
+        raise RemoteError(f"{silence}.", remedy="Is the camera on? Call control_camera with enabled=true.")
 
     async def _broker_lost(self) -> bool:
         """The session then ends by our own will, which the broker publishes: nobody is left who could tell us."""
@@ -287,13 +287,15 @@ class _Status:
 
     Attributes:
         private: Done when the privacy switch is engaged.
-        camera_unusable: Done when the camera is off or failed; its result is that state.
+        camera_unusable: Done when the camera is off or failed; its result is the error for who needs it.
+        camera_error: Why the camera failed, or gives photos only; empty while it works.
     """
 
     def __init__(self, peer: RTCPeerConnection) -> None:
         loop = asyncio.get_running_loop()
         self.private: asyncio.Future[None] = loop.create_future()
-        self.camera_unusable: asyncio.Future[str] = loop.create_future()
+        self.camera_unusable: asyncio.Future[RemoteError] = loop.create_future()
+        self.camera_error = ""
         peer.createDataChannel(LABEL).on("message", self._receive)
 
     def _receive(self, message: object) -> None:
@@ -306,18 +308,21 @@ class _Status:
             return
         if not isinstance(status, dict):
             return
+        self.camera_error = str(status.get("camera_error", ""))
         if status.get("privacy") is True and not self.private.done():
             self.private.set_result(None)
         elif (state := status.get("camera")) in _UNUSABLE and not self.camera_unusable.done():
-            self.camera_unusable.set_result(str(state))
+            self.camera_unusable.set_result(_camera_error(str(state), self.camera_error))
 
 
-def _camera_error(state: str) -> RemoteError:
+def _camera_error(state: str, error: str) -> RemoteError:
     if state == CameraState.OFF:
         return RemoteError(
             "The camera of the robot is off.", remedy="Switch it on: call control_camera with enabled=true."
         )
-    return RemoteError("The camera of the robot has failed.", remedy="Its get_status has the reason.")
+    if not error:  # an older robot
+        return RemoteError("The camera of the robot has failed.", remedy="Its get_status has the reason.")
+    return RemoteError(f"The camera of the robot has failed: {error}")
 
 
 class _Signaling:

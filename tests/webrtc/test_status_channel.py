@@ -6,7 +6,7 @@ import asyncio
 import json
 from typing import Any
 
-from robot_node.core.state import CameraState
+from robot_node.core.state import CameraState, Device
 from tests.waiting import DEADLINE_S
 from tests.webrtc.conftest import Robot
 from tests.webrtc.peer import Peer, peer
@@ -34,12 +34,14 @@ async def test_the_status_comes_at_once_and_at_each_change(robot: Robot) -> None
         channel = Channel(viewer)
         await viewer.offer()
         first = await asyncio.wait_for(channel.received.get(), DEADLINE_S)
-        assert set(first) == {"type", "camera", "privacy", "emotion", "bitrate", "frame_age_ms"}
+        assert set(first) == {"type", "camera", "camera_error", "privacy", "emotion", "bitrate", "frame_age_ms"}
         assert (first["type"], first["camera"], first["emotion"]) == ("status", "on", "neutral")
         robot.state.update(emotion="happy")
         await channel.until(emotion="happy", camera="on")
-        robot.state.update(camera=CameraState.OFF)
-        await channel.until(emotion="happy", camera="off", privacy=False)
+        robot.state.set_fault(Device.CAMERA, "The video encoder cannot be started.")
+        await channel.until(camera="on", camera_error="The video encoder cannot be started.")
+        robot.state.set_fault(Device.CAMERA, "", camera=CameraState.OFF)
+        await channel.until(emotion="happy", camera="off", camera_error="", privacy=False)
         robot.state.update(privacy=True)
         await channel.until(privacy=True)
         await viewer.frame()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from robot_node.apps.private_broker import PrivateBroker
-from robot_node.core.state import CameraState
+from robot_node.core.state import CameraState, Device
 from robot_node.errors import BrokerError, RemoteError, SettingsError, SignalingError
 from robot_node.mqtt import Broker, ConnectOptions, connect
 from robot_node.settings.root import WebRtcSettings
@@ -43,17 +43,21 @@ async def test_a_retained_message_is_not_the_robots(robot: Robot) -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "text"),
+    ("state", "error", "text"),
     [
-        (CameraState.OFF, r"^The camera of the robot is off\. Switch it on: call control_camera with enabled=true\.$"),
-        (CameraState.FAILED, r"^The camera of the robot has failed\. Its get_status has the reason\.$"),
+        (
+            CameraState.OFF,
+            "",
+            r"^The camera of the robot is off\. Switch it on: call control_camera with enabled=true\.$",
+        ),
+        (CameraState.FAILED, "No camera.", r"^The camera of the robot has failed: No camera\.$"),
     ],
 )
 async def test_a_camera_that_is_off_or_failed_is_reported_without_waiting_for_frames(
-    broker: PrivateBroker, state: CameraState, text: str
+    broker: PrivateBroker, state: CameraState, error: str, text: str
 ) -> None:
     async with running_robot(broker, camera_on=False) as robot:
-        robot.state.update(camera=state)
+        robot.state.set_fault(Device.CAMERA, error, camera=state)
         with pytest.raises(RemoteError, match=text):
             await watch(robot.broker, SERVER_ID, frames=1, limits=ViewerLimits(frame_s=600))
 
@@ -82,6 +86,16 @@ async def test_no_picture(broker: PrivateBroker) -> None:
         with pytest.raises(RemoteError, match=r"but no frame came within 0\.5 s\. Is the camera on\?"):
             await watch(robot.broker, SERVER_ID, frames=1, limits=ViewerLimits(frame_s=0.5))
         await robot.has_viewers(0)
+
+
+async def test_an_encoder_that_fails_is_named(broker: PrivateBroker) -> None:
+    async with running_robot(broker, camera_on=False) as robot:
+        robot.state.set_fault(Device.CAMERA, "The video encoder cannot be started.", camera=CameraState.ON)
+        with pytest.raises(RemoteError) as refused:
+            await watch(robot.broker, SERVER_ID, frames=1, limits=ViewerLimits(frame_s=0.5))
+    assert str(refused.value) == (
+        "Connected to the robot, but no frame came within 0.5 s: The video encoder cannot be started."
+    )
 
 
 async def test_no_further_picture(robot: Robot) -> None:

@@ -142,7 +142,10 @@ test("what the robot says beside the picture is told, until the session ends", a
   expect(result.current.robot).toBeNull();
   say('{"type":"status","camera":"off","privacy":true,"emotion":"shy","bitrate":0,"frame_age_ms":null}');
   await until(() => result.current.robot?.privacy, "privacy");
-  expect(result.current.robot).toEqual({ camera: "off", privacy: true });
+  expect(result.current.robot).toEqual({ camera: "off", camera_error: "", privacy: true });
+  say('{"type":"status","camera":"on","camera_error":"No encoder.","privacy":false}');
+  await until(() => result.current.robot?.camera_error, "the camera's error");
+  expect(result.current.robot).toEqual({ camera: "on", camera_error: "No encoder.", privacy: false });
   await tell(client, `$webrtc/${clientId}`, { type: "webrtc_terminated", reason: "The robot is leaving." });
   await until(() => result.current.robot === null, "the end");
 });

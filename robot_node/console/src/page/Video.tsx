@@ -136,6 +136,14 @@ function overlay(
       </>
     );
   }
+  if (isOn && status?.camera_error) {
+    return (
+      <>
+        <strong>{t("cameraFailed")}</strong>
+        <p>{status.camera_error}</p>
+      </>
+    );
+  }
   if (isOn) {
     return (
       <>

@@ -344,7 +344,8 @@ export class Call extends Store<CallState> {
 
   private told(robot: ViewerStatus | null): void {
     const before = this.getSnapshot().robot;
-    if (robot && (robot.camera !== before?.camera || robot.privacy !== before.privacy)) this.update({ robot });
+    const isNews = (["camera", "camera_error", "privacy"] as const).some((field) => robot?.[field] !== before?.[field]);
+    if (robot && isNews) this.update({ robot });
   }
 
   private addCandidate(peer: RTCPeerConnection, candidate: RTCIceCandidateInit | null): void {

@@ -32,6 +32,8 @@ export type BackendMessage =
 /** What a robot tells its viewers on the data channel `status`: also while the broker is away. */
 export interface ViewerStatus {
   camera: "off" | "starting" | "on" | "stopping" | "failed";
+  /** Why there is no picture: the camera failed, or is on and cannot encode video; else empty. */
+  camera_error: string;
   /** The privacy switch is engaged: no picture until a person at the robot disengages it. */
   privacy: boolean;
 }
@@ -71,8 +73,10 @@ export function parseSignal(payload: string): Incoming | null {
 /** Read a message of the data channel `status`; null when it is none that we know. */
 export function parseViewerStatus(text: unknown): ViewerStatus | null {
   const document = typeof text === "string" ? read(text) : null;
-  const { camera, privacy } = document ?? {};
-  return typeof camera === "string" && typeof privacy === "boolean" ? ({ camera, privacy } as ViewerStatus) : null;
+  const { camera, camera_error = "", privacy } = document ?? {};
+  return typeof camera === "string" && typeof camera_error === "string" && typeof privacy === "boolean"
+    ? ({ camera, camera_error, privacy } as ViewerStatus)
+    : null;
 }
 
 const TEXT_FIELDS: Record<BackendMessage["type"], string[]> = {
