@@ -4,7 +4,7 @@ PYTHON ?= python3
 SCENE ?= auto
 BIN := .venv/bin
 # The virtual environment is made anew when what it is made from has changed.
-MADE_FROM := pyproject.toml requirements-picamera2.txt
+MADE_FROM := pyproject.toml constraints.txt requirements-picamera2.txt
 CONSOLE := robot_node/console
 PAGE := $(CONSOLE)/dist/index.html
 PAGE_FROM := $(shell find $(CONSOLE)/src $(CONSOLE)/public -type f) $(CONSOLE)/index.html $(CONSOLE)/vite.config.ts $(CONSOLE)/tsconfig.json
@@ -12,7 +12,7 @@ PAGE_FROM := $(shell find $(CONSOLE)/src $(CONSOLE)/public -type f) $(CONSOLE)/i
 MAKEFLAGS += --jobs=2
 CHECKS := check-console check-types docs check-style check-imports
 
-.PHONY: help setup develop demo test test-all pytest lint docs reference dist audit format clean test-console $(CHECKS)
+.PHONY: help setup develop demo test test-all pytest lint docs reference dist upgrade audit format clean test-console $(CHECKS)
 
 help:
 	@echo "make demo     a broker and a simulated robot on this machine; SCENE=clip.mp4 chooses what its camera sees"
@@ -22,7 +22,8 @@ help:
 	@echo "make setup    the virtual environment .venv, the console, and the system packages that the demo needs"
 	@echo "make develop  the same, and what tests, documentation and benchmarks need"
 	@echo "make reference  the pages in docs/reference, the drawings of docs/wiring.md and the picture of the rooms, from the code"
-	@echo "make dist     a wheel and an sdist in dist/"
+	@echo "make dist     a wheel and an sdist in dist/, and constraints.txt, the versions that they were tested with"
+	@echo "make upgrade  the newest versions of all packages; constraints.txt then says which they are"
 	@echo "make audit    known vulnerabilities of the packages; needs services that know them"
 	@echo "make format   format the code"
 	@echo "make clean    remove what make made"
@@ -40,13 +41,13 @@ $(PAGE): $(CONSOLE)/node_modules/.ready $(PAGE_FROM)
 	@cd $(CONSOLE) && npm run --silent build -- --logLevel error
 	@touch $@
 
-.venv/.ready: pyproject.toml
+.venv/.ready: pyproject.toml constraints.txt
 	@scripts/need mosquitto=mosquitto
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "robot-node needs Python 3.11 or later; PYTHON=... names another one." >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || scripts/need no-such-command=python3-venv
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "Installing robot-node and its packages into .venv (a minute or two the first time) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[simulation]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[simulation]'
 	@touch $@
 
 # A font of twelve pixels with Chinese letters, and a mixer without a sound card: their packages bring no command that
@@ -58,7 +59,7 @@ develop: .venv/.ready-to-develop $(BIN)/promtool $(PAGE)
 .venv/.ready-to-develop: .venv/.ready $(MADE_FROM)
 	@scripts/need mosquitto=mosquitto mosquitto_passwd=mosquitto chromium=chromium systemd-analyze=systemd ss=iproute2 espeak-ng=espeak-ng libatomic.so.1=libatomic1 turnserver=coturn mosquitto_sub=mosquitto-clients curl=curl amixer=alsa-utils openssl=openssl git=git faketime=faketime
 	@echo "Installing the development tools into .venv ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[simulation,dev]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[simulation,dev]'
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement requirements-picamera2.txt
 	@$(BIN)/python -c 'import sounddevice' 2>/dev/null || scripts/need no-such-command=libportaudio2
 	@touch $@
@@ -113,6 +114,11 @@ reference: develop
 
 dist: develop
 	$(BIN)/python -m build --no-isolation
+	@cp constraints.txt dist/
+
+upgrade: develop
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --upgrade-strategy eager --editable '.[simulation,dev]'
+	$(BIN)/python -m scripts.constraints
 
 # In an environment of its own: it audits ours.
 audit: develop

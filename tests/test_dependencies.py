@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-from collections.abc import Iterator
+import sys
+import tarfile
+import zipfile
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -13,8 +15,11 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped]  # ships no type information
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
+from robot_node.core.pip_hint import run_pip
+from scripts import constraints
 from scripts.audit import NONE, SOME, UNKNOWN, of_npm, of_pip_audit, report_on
 
 ROOT = Path(__file__).parents[1]
@@ -48,25 +53,8 @@ def test_the_licences_of_the_page_are_permissive() -> None:
         assert PERMISSIVE.search(entry["license"]) or (entry.get("dev") and entry["license"] in DEV_ONLY), name
 
 
-def installed_for_a_robot() -> Iterator[metadata.Distribution]:
-    """robot-node with its extras for robots, and all that these bring."""
-    waiting, seen = [Requirement("robot-node[audio,hearing,simulation]")], set()
-    while waiting:
-        requirement = waiting.pop()
-        extras = requirement.extras or {""}
-        if (key := (canonicalize_name(requirement.name), *extras)) in seen:
-            continue
-        seen.add(key)
-        found = metadata.distribution(requirement.name)
-        for text in found.requires or ():
-            needed = Requirement(text)
-            if needed.marker is None or any(needed.marker.evaluate({"extra": extra}) for extra in extras):
-                waiting.append(needed)
-        yield found
-
-
 def test_the_licences_of_the_python_packages_are_permissive() -> None:
-    distributions = list(installed_for_a_robot())
+    distributions = list(constraints.installed().values())
     assert len(distributions) > 40
     for found in distributions:
         about = found.metadata
@@ -76,10 +64,63 @@ def test_the_licences_of_the_python_packages_are_permissive() -> None:
 
 
 def test_every_requirement_names_the_oldest_version_that_it_is_for() -> None:
-    requirements = [Requirement(text) for text in metadata.requires("robot-node") or ()]
+    requirements = constraints.direct_requirements()
     assert len(requirements) > 10
     without = [each.name for each in requirements if not {"<", ">="} & {part.operator for part in each.specifier}]
     assert not without
+
+
+def test_what_is_installed_is_what_the_constraints_say() -> None:
+    assert constraints.FILE.read_text() == constraints.text(), "run 'make upgrade', or install with -c constraints.txt"
+
+
+def test_every_dependency_has_a_version_that_pyproject_allows() -> None:
+    pinned = {line.name: line for line in pinned_versions()}
+    for requirement in constraints.direct_requirements():
+        (version,) = pinned[canonicalize_name(requirement.name)].specifier
+        assert requirement.specifier.contains(version.version), requirement
+
+
+def test_the_constraints_are_exact_versions_for_every_python_and_name_no_place() -> None:
+    for pinned in pinned_versions():
+        (specifier,) = pinned.specifier
+        assert (specifier.operator, pinned.url, pinned.marker) == ("==", None, None)
+        needs = SpecifierSet(metadata.metadata(pinned.name)["Requires-Python"] or "")
+        assert all(needs.contains(f"{python}.9") for python in constraints.PYTHONS), pinned
+    assert "//" not in constraints.FILE.read_text()
+
+
+def pinned_versions() -> list[Requirement]:
+    lines = constraints.FILE.read_text().splitlines()
+    return [Requirement(line) for line in lines if not line.startswith("#")]
+
+
+def test_both_packages_bring_the_constraints(tmp_path: Path) -> None:
+    # Without npm on the path no page is built.
+    command = [sys.executable, "-m", "hatchling", "build", "--directory", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, env={"PATH": "/nowhere"})
+    (sdist,), (wheel,) = tmp_path.glob("*.tar.gz"), tmp_path.glob("*.whl")
+    with tarfile.open(sdist) as archive:
+        names = {name.partition("/")[2]: name for name in archive.getnames()}
+        content = archive.extractfile(names["constraints.txt"])
+        assert content
+        assert content.read() == constraints.FILE.read_bytes()
+    assert zipfile.ZipFile(wheel).read("robot_node/constraints.txt") == constraints.FILE.read_bytes()
+
+
+def test_a_command_that_an_error_suggests_installs_what_was_tested() -> None:
+    assert run_pip("install sounddevice").endswith(f" -m pip install sounddevice -c {constraints.FILE}")
+    assert run_pip("uninstall numpy").endswith(" -m pip uninstall numpy")
+
+
+def test_make_and_the_readme_install_what_was_tested() -> None:
+    installs = re.findall(r"pip install (?!.*(?:--no-deps|pip-audit|--upgrade)).*", (ROOT / "Makefile").read_text())
+    assert len(installs) == 2
+    assert all("--constraint constraints.txt" in line for line in installs)
+    for page in ("README.md", "docs/get-started.md", "docs/install-on-a-pi.md", "docs/operations.md"):
+        commands = re.findall(r"^sudo \S+/pip install .*$", (ROOT / page).read_text(), re.MULTILINE)
+        assert commands
+        assert all("-c constraints.txt" in line for line in commands)
 
 
 OURSELVES = {"name": "robot-node", "skip_reason": "distribution marked as editable"}
