@@ -117,6 +117,28 @@ test("offers, trickles after the offer, and takes early candidates after the ans
   expect(result.current.mqttConnected).toBe(true);
 });
 
+test("a retained message is of another session", async () => {
+  const { client } = await outsider(brokerUrl);
+  const topics = ["$webrtc/page-9", "$message/page-9"];
+  cleanups.push(async () => {
+    for (const topic of topics) await client.publishAsync(topic, "", { retain: true });
+    await client.endAsync();
+  });
+  const retain = (topic: string, message: object) => client.publishAsync(topic, JSON.stringify(message), { retain: true });
+  await retain("$webrtc/page-9", { type: "webrtc_terminated", reason: "long ago" });
+  await retain("$message/page-9", { type: "asr_response", results: "long ago" });
+  const said: unknown[] = [];
+  const { result, client: answerer } = await calling("answerer-9", {
+    clientId: "page-9",
+    onASRResponse: (results) => said.push(results),
+  });
+  const again = setInterval(() => void tell(answerer, "$message/page-9", { type: "asr_response", results: "now" }), 20);
+  await until(() => said.length, "what is said now").finally(() => clearInterval(again));
+  expect(said[0]).toBe("now");
+  expect(result.current.isConnecting).toBe(true);
+  expect(Peer.all.length).toBe(1);
+});
+
 test("what is heard and said reaches the callbacks, what is typed the other side", async () => {
   const said: unknown[] = [];
   const { result, client, heard, clientId } = await calling("answerer-2", {

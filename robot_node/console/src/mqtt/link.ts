@@ -49,7 +49,8 @@ export interface LinkEvents {
   onStatus?: (status: LinkStatus) => void;
   /** Called each time that the connection is up, before anything else is received. */
   onConnected?: (connackProperties: UserProperties) => void;
-  onMessage?: (topic: string, payload: Uint8Array) => void;
+  /** `retained`: the broker kept the message, which was sent before this connection subscribed. */
+  onMessage?: (topic: string, payload: Uint8Array, retained: boolean) => void;
 }
 
 export interface Subscription {
@@ -172,8 +173,8 @@ export class Link {
       this.tell({ state: "connected", error: null });
       this.events.onConnected?.((packet.properties?.userProperties as UserProperties | undefined) ?? {});
     });
-    client.on("message", (topic, payload) => {
-      if (this.client === client) this.events.onMessage?.(topic, payload);
+    client.on("message", (topic, payload, { retain }) => {
+      if (this.client === client) this.events.onMessage?.(topic, payload, retain);
     });
     client.on("error", (error) => {
       const code = "code" in error && typeof error.code === "number" ? error.code : 0;

@@ -139,8 +139,8 @@ export class Call extends Store<CallState> {
           if (error) this.brokerFailed(error);
         },
         onConnected: () => this.link === link && void this.signalling(link),
-        onMessage: (topic, payload) => {
-          if (this.link === link) this.receive(topic, decoder.decode(payload));
+        onMessage: (topic, payload, retained) => {
+          if (this.link === link && !retained) this.receive(topic, decoder.decode(payload));
         },
       },
     );
