@@ -46,6 +46,8 @@ from robot_node.mqtt.identifiers import is_client_id
 
 _REPLACEMENTS_PER_MINUTE = 6
 _REPLACEMENTS_AT_ONCE = 20
+_ALLOWED: tuple[bool, tuple[Action, ...]] = (True, ())
+_FORBIDDEN: tuple[bool, tuple[Action, ...]] = (False, ())
 
 
 class ServerProtocol:
@@ -78,7 +80,7 @@ class ServerProtocol:
     def is_current(self, session: SessionKey) -> bool:
         """Whether the session lives, and was not replaced."""
         record = self._sessions.get(session.client_id)
-        return record is not None and record.key == session
+        return record is not None and record.key.number == session.number
 
     @property
     def next_tick(self) -> float | None:
@@ -115,29 +117,36 @@ class ServerProtocol:
         """A ping could not be sent: the client need not answer it."""
         self._liveness.heard(session, now)
 
-    def may_answer(self, session: SessionKey, request_id: RequestId | None) -> bool:
-        """Whether a session's answer may be published; ask before :meth:`answered`.
-
-        The ids of a session begin anew: the late answer of a replaced one must not be taken for another request's.
-        """
-        record = self._record(session)
-        return record is not None and record.may_answer(request_id)
-
     def answered(
         self,
         session: SessionKey,
         request_id: RequestId | None,
         answer: JSONRPCResponse | JSONRPCError | None = None,
-    ) -> tuple[Action, ...]:
-        """What to do after a request of the session was answered, or will never be because the client cancelled it."""
-        record = self._record(session)
+    ) -> tuple[bool, tuple[Action, ...]]:
+        """Count an answer that is about to be published.
+
+        Args:
+            session: Whose answer it is.
+            request_id: Of the answered request.
+            answer: The answer; None when there will be none because the client cancelled the request.
+
+        Returns:
+            Whether it may be published, which it must not when the session is over, or when the session that replaced
+            it uses the same id; and what to do afterwards.
+        """
+        record = self._sessions.get(session.client_id)
+        if record is not None and record.key.number == session.number:
+            record.settled(request_id, answer)
+            return _ALLOWED
+        record = self._retired.get(session)
         if record is None:
-            return ()
+            return _FORBIDDEN
+        allowed = record.may_answer(request_id)
         record.settled(request_id, answer)
-        if record.has_calls or session not in self._retired:
-            return ()
+        if record.has_calls:
+            return _ALLOWED if allowed else _FORBIDDEN
         del self._retired[session]
-        return (Close(session, "the last call of a replaced session has ended", unsubscribe=False),)
+        return allowed, (Close(session, "the last call of a replaced session has ended", unsubscribe=False),)
 
     def refused(self, session: SessionKey, message: JSONRPCMessage) -> tuple[Action, ...]:
         """What to do when the session's inbox had no room for a message that was to be delivered."""
@@ -308,11 +317,6 @@ class ServerProtocol:
         del self._sessions[session.client_id]
         self._liveness.closed(session)
         return Close(session, reason, unsubscribe, notify)
-
-    def _record(self, session: SessionKey) -> SessionRecord | None:
-        if self.is_current(session):
-            return self._sessions[session.client_id]
-        return self._retired.get(session)
 
 
 def _malformed(channel: Channel, client_id: str, message: Malformed) -> tuple[Action, ...]:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from mcp.shared.subscriptions import ResourceUpdated, ServerEvent
 from mcp_types import JSONRPCError, JSONRPCResponse, RequestId
@@ -140,7 +141,6 @@ class Service:
         if self._leaving:
             return
         self._perform(self._protocol.receive(incoming, self._loop.time()), incoming.payload)
-        self._set_timer()
 
     def _perform(self, actions: tuple[Action, ...], payload: bytes = b"") -> None:
         """Carry out actions; ``payload`` is the message that a :class:`Deliver` among them was parsed from."""
@@ -167,7 +167,7 @@ class Service:
                     self._notices.note(kind, text)
 
     def _set_timer(self) -> None:
-        """One timer for the silence of all sessions: it may come early, because of what was heard meanwhile."""
+        """One timer for the silence of all sessions; it comes early when something was heard meanwhile."""
         at = self._protocol.next_tick
         if at is None or (self._timer is not None and self._timer.when() <= at):
             return
@@ -189,11 +189,12 @@ class Service:
             limits=self._limits,
             memory=self._memory,
             subscriptions=SessionSubscriptions(self._subscriptions),
-            on_answer=lambda answer: self._on_answer(key, answer),
-            on_unanswered=lambda request_id: self._on_settled(key, request_id),
+            on_answer=partial(self._on_answer, key),
+            on_unanswered=partial(self._on_unanswered, key),
             on_for_every_client=self._tell_every_client,
         )
         self._sessions[key] = session
+        self._set_timer()
         self._on_sessions(len(self._sessions))
         with in_session(session.log_name):
             logger.info("Client %s opened a session", key.client_id)
@@ -226,15 +227,14 @@ class Service:
             self._perform(self._protocol.ended(session.key, reason))
 
     def _on_answer(self, key: SessionKey, answer: JSONRPCResponse | JSONRPCError) -> bool:
-        allowed = self._protocol.may_answer(key, answer.id)
-        self._on_settled(key, answer.id, answer)
+        allowed, actions = self._protocol.answered(key, answer.id, answer)
+        if actions:
+            self._loop.call_soon(self._perform, actions)  # after the answer has gone out
         return allowed
 
-    def _on_settled(
-        self, key: SessionKey, request_id: RequestId | None, answer: JSONRPCResponse | JSONRPCError | None = None
-    ) -> None:
-        if actions := self._protocol.answered(key, request_id, answer):
-            self._loop.call_soon(self._perform, actions)  # after the answer has gone out
+    def _on_unanswered(self, key: SessionKey, request_id: RequestId) -> None:
+        _, actions = self._protocol.answered(key, request_id)
+        self._perform(actions)
 
     def _retire(self, key: SessionKey) -> None:
         session = self._retired[key] = self._sessions.pop(key)

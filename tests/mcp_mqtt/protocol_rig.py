@@ -63,7 +63,7 @@ def opened(core: Protocol, client_id: str = "agent") -> SessionKey:
 def welcomed(core: Protocol, client_id: str = "agent") -> SessionKey:
     """Open a session, and have its ``initialize`` answered."""
     session = opened(core, client_id)
-    assert core.answered(session, 0, WELCOME) == ()
+    assert core.answered(session, 0, WELCOME) == (True, ())
     return session
 
 

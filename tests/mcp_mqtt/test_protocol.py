@@ -187,7 +187,7 @@ def test_a_session_that_ends_by_itself_is_closed_once() -> None:
     session = opened(core)
     assert core.ended(session, "why") == (Close(session, "why", unsubscribe=True, notify=True),)
     assert core.ended(session, "why") == ()
-    assert core.answered(session, 0) == ()
+    assert core.answered(session, 0) == (False, ())
 
 
 def test_other_servers_topics_are_none_of_ours() -> None:
