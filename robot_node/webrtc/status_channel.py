@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from aiortc import RTCDataChannel
 
+from robot_node.core.changes import Changes
 from robot_node.core.state import Device, RobotState
 
 LABEL = "status"
@@ -37,24 +37,14 @@ async def report_status(channel: RTCDataChannel, state: RobotState, figures: Cal
 
     Figures of the stream alone are sent once a second. What a viewer does not read in time, it never gets.
     """
-    changed = asyncio.Event()
-    stop = state.listen(lambda _: changed.set())
     last = ""
-    try:
+    with Changes(state.listen) as changes:
         while channel.readyState not in {"closing", "closed"}:
-            changed.clear()
             status = _status(state, figures())
             if status != last and channel.readyState == "open" and channel.bufferedAmount < _MAX_WAITING_BYTES:
                 channel.send(status)
                 last = status
-            await asyncio.sleep(_SHORTEST_S)
-            try:
-                async with asyncio.timeout(_FIGURES_EVERY_S - _SHORTEST_S):
-                    await changed.wait()
-            except TimeoutError:
-                pass
-    finally:
-        stop()
+            await changes.wait(shortest_s=_SHORTEST_S, longest_s=_FIGURES_EVERY_S)
 
 
 def _status(state: RobotState, figures: StreamFigures) -> str:
