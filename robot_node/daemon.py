@@ -81,7 +81,7 @@ async def run(
         ServiceError: a service crashed too often.
     """
     links = _link_checks(settings)
-    async with watchdog.fed([watchdog.no_call_hangs, *links.values()]), DeviceStack() as devices:
+    async with watchdog.notifications([watchdog.check_device_calls, *links.values()]), DeviceStack() as devices:
         robot = await build_robot(settings, platform, devices)
         services = await robot_services(robot, settings, links, on_online)
         try:

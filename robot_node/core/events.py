@@ -1,4 +1,4 @@
-"""What happened to the robot: a bounded log, and what a change of state means in it."""
+"""The robot's events: a bounded log, and the events that changes of the state become."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from robot_node.core.state import CallState, CameraState, Device, RobotSnapshot,
 
 logger = logging.getLogger(__name__)
 
-_KEPT = 200
-LONGEST_TEXT = 500
-"""Characters of an event's text; what is longer is cut."""
+_CAPACITY = 200
+MAX_TEXT_CHARACTERS = 500
+"""Longer texts are cut."""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One thing that happened.
+    """One event.
 
     Attributes:
         sequence: 1 for the first since the robot started; later ones have greater numbers, whatever the clock does.
@@ -28,8 +28,8 @@ class Event:
         kind: What it is about: ``robot``, ``link``, ``camera``, ``privacy``, ``input``, ``microphone``, ``speech``,
             ``heard``, ``chat``, ``emotion``, ``viewers``, ``call``, ``volume``, ``fault``, ``recovered``; devices that
             are added bring their own.
-        text: What happened, in a sentence.
-        by: Client id of the agent that asked for it, or of the viewer who was heard or wrote; empty when nobody did,
+        text: A sentence.
+        by: Client id of the agent that caused it, or of the viewer who was heard or wrote; empty when nobody did,
             when it was heard near the robot, or when it isn't known.
     """
 
@@ -41,16 +41,16 @@ class Event:
 
 
 class EventLog:
-    """The latest events. A device adds what happens to it; whoever shows them listens. Used from the event loop only.
+    """The latest events. Used from the event loop only.
 
     Args:
         clock: The time now, with its time zone.
-        kept: How many events are kept; the oldest are forgotten first.
+        capacity: How many events are kept; the oldest are dropped first.
     """
 
-    def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC), *, kept: int = _KEPT) -> None:
+    def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC), *, capacity: int = _CAPACITY) -> None:
         self._clock = clock
-        self._events: deque[Event] = deque(maxlen=kept)
+        self._events: deque[Event] = deque(maxlen=capacity)
         self._last = 0
         self._listeners: list[Callable[[Event], None]] = []
 
@@ -65,21 +65,21 @@ class EventLog:
         Args:
             kind: One short word.
             text: One sentence; it is cut when it is too long.
-            by: Client id of the agent that asked for it.
+            by: Client id of the agent that caused it.
         """
         self._last += 1
         time = self._clock().astimezone(UTC).isoformat(timespec="milliseconds")
-        event = Event(self._last, time, kind, text[:LONGEST_TEXT], by)
+        event = Event(self._last, time, kind, text[:MAX_TEXT_CHARACTERS], by)
         self._events.append(event)
         for listener in tuple(self._listeners):
             try:
                 listener(event)
-            except Exception:  # a reader's mistake is neither the writer's nor the other readers'
+            except Exception:  # one listener's bug must not affect the others
                 logger.exception("A listener failed at an event")
         return event
 
     def after(self, sequence: int = 0) -> tuple[Event, ...]:
-        """The events after that sequence number which are still kept, the newest last."""
+        """Return the kept events after that sequence number, the newest last."""
         return tuple(event for event in self._events if event.sequence > sequence)
 
     def listen(self, listener: Callable[[Event], None]) -> Callable[[], None]:
@@ -96,13 +96,13 @@ def record(state: RobotState, log: EventLog) -> Callable[[], None]:
         nonlocal before
         previous, before = before, now
         for kind, text in (*_events_of(previous, now), *(_fault_event(change, now) for change in faults.update(now))):
-            log.add(kind, text, by=acting_for() if kind in _ASKED_FOR else "")
+            log.add(kind, text, by=acting_for() if kind in _CAUSED_BY_AGENTS else "")
 
     return state.listen(on_change)
 
 
-# What agents do. A fault may come to light while an agent acts, but no agent asked for it.
-_ASKED_FOR = frozenset({"camera", "emotion", "call", "volume"})
+# A fault may come to light while an agent acts, but no agent has caused it.
+_CAUSED_BY_AGENTS = frozenset({"camera", "emotion", "call", "volume"})
 
 _PRIVACY = {
     True: "The privacy switch is engaged: the camera cannot be switched on.",

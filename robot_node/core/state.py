@@ -1,7 +1,6 @@
-"""What is true of the robot now: one immutable snapshot, and a stream of its changes.
+"""The robot's state: one immutable snapshot, and notification of its changes.
 
-Devices and sessions report here; whoever shows something (tools, face, data channels, metrics) reads from here.
-Nobody calls sideways, and a new reader changes no writer.
+Devices and sessions report here; tools, face, data channels and metrics read here. A new reader changes no writer.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ class CameraState(enum.StrEnum):
 
 
 class CallState(enum.StrEnum):
-    """What becomes of the robot's call to its media backend (protocol.md 2, connection states shown to people)."""
+    """States of the robot's call to its media backend (protocol.md 2, connection states shown to people)."""
 
     DISCONNECTED = "disconnected"
     CONNECTING = "connecting"
@@ -68,7 +67,7 @@ class InputState:
 
 @dataclass(frozen=True, slots=True)
 class RobotSnapshot:
-    """What is true at one moment.
+    """The robot's state at one moment.
 
     Attributes:
         camera: The camera's state.
@@ -76,10 +75,10 @@ class RobotSnapshot:
             off, from afar or by the privacy switch; None: neither, or the robot itself has switched it off.
         privacy: The privacy switch is engaged: the camera is off, and nobody can switch it on from afar.
         emotion: Name of the expression shown.
-        microphone_on: The microphone is open: somebody hears what is said near the robot.
+        microphone_on: The microphone is open: what is said near the robot is heard elsewhere.
         volume: Of the loudspeaker, 0 to 100; None when there is none.
         muted: The loudspeaker is silent, whatever its volume; None when there is none.
-        speaking: The robot says something.
+        speaking: The robot is speaking.
         viewers: Number of WebRTC sessions that are connected.
         sessions: Number of agents that have an MCP session.
         mcp_connected: The MCP connection to the broker is up.
@@ -87,7 +86,7 @@ class RobotSnapshot:
         link_error: Why the MCP connection is down; empty while it is up, and before the first attempt has failed.
         call: The robot's call to its media backend.
         call_error: Why the last attempt to call failed, or who ended the call; empty while all is well.
-        inputs: What is on the robot's pins, by name.
+        inputs: The inputs on the robot's pins, by name.
         faults: Everything that does not work now, by name: why, in a sentence. A :class:`Device`, an input
             or output on the pins, a device of another package, a service that crashed and is being restarted, the
             state file. The oldest comes first.
@@ -121,7 +120,7 @@ _ACTOR: ContextVar[str] = ContextVar("actor", default="")
 
 @contextlib.contextmanager
 def act_for(client_id: str) -> Iterator[None]:
-    """Whatever changes in this block, and in tasks begun in it, was asked for by that agent; empty: by nobody."""
+    """Attribute changes in this block, and in tasks begun in it, to an agent; empty: to nobody."""
     token = _ACTOR.set(client_id)
     try:
         yield
@@ -130,7 +129,7 @@ def act_for(client_id: str) -> Iterator[None]:
 
 
 def acting_for() -> str:
-    """Client id of the agent for which the state is being changed; empty when none asked for it."""
+    """Return the client id of the agent that causes the present changes; empty when there is none."""
     return _ACTOR.get()
 
 
@@ -150,7 +149,7 @@ def device_fault(name: str) -> str:
 
 
 class RobotState:
-    """Holds the snapshot and tells listeners of each change. Used from the event loop only."""
+    """Holds the snapshot and calls listeners at each change. Used from the event loop only."""
 
     def __init__(self, snapshot: RobotSnapshot | None = None) -> None:
         self._snapshot = snapshot or RobotSnapshot()
@@ -158,11 +157,11 @@ class RobotState:
 
     @property
     def snapshot(self) -> RobotSnapshot:
-        """What is true now."""
+        """The present state."""
         return self._snapshot
 
     def update(self, **changes: Any) -> None:
-        """Change some fields; listeners are told only when something really changed."""
+        """Change some fields; listeners are called only when something really changed."""
         changed = replace(self._snapshot, **changes)
         if changed == self._snapshot:
             return
@@ -170,7 +169,7 @@ class RobotState:
         for listener in tuple(self._listeners):
             try:
                 listener(changed)
-            except Exception:  # a reader's mistake is neither the writer's nor the other readers'
+            except Exception:  # one listener's bug must not affect the writer or the others
                 logger.exception("A listener failed at a change of the robot's state")
 
     def set_fault(self, name: str, error: str, **changes: Any) -> None:

@@ -1,4 +1,4 @@
-"""What people who watch type, as events that agents can follow."""
+"""Chat: texts typed by viewers become events that agents can follow."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import math
 import time
 from collections.abc import Callable
 
-from robot_node.core.events import LONGEST_TEXT, EventLog
+from robot_node.core.events import MAX_TEXT_CHARACTERS, EventLog
 from robot_node.core.rate_limit import RateLimiter
 
 _PER_MINUTE = 20.0
-"""Lines of one viewer in the long run: as fast as a person types."""
+"""Sustained rate per viewer: as fast as a person types."""
 
 _AT_ONCE = 5.0
 
 
 class Chat:
-    """Takes what viewers type. Used from the event loop only.
+    """Receives texts from viewers. Used from the event loop only.
 
     Args:
-        events: Told of each line: kind ``chat``, as text nothing but that, and by which viewer.
+        events: Each line becomes an event of kind ``chat``, by the viewer who typed it.
         clock: Monotonic time in seconds.
     """
 
@@ -29,16 +29,16 @@ class Chat:
         self._limiter = RateLimiter(_PER_MINUTE, burst=_AT_ONCE)
 
     def receive(self, client_id: str, text: str) -> str:
-        """Tell agents of a text, as one line without anything that isn't printable.
+        """Add a text to the events, as one line of printable characters.
 
         Args:
-            client_id: Who typed it.
-            text: Of any length; what is longer than an event's text is cut.
+            client_id: The viewer who typed it.
+            text: Of any length; it is cut to the length of an event's text.
 
         Returns:
-            Why it was not told, for whoever typed it; empty when it was, or when there was nothing to tell.
+            Why it was refused, for the viewer; empty when it was accepted, or had no printable character.
         """
-        printable = "".join(char if char.isprintable() else " " for char in text[:LONGEST_TEXT])
+        printable = "".join(char if char.isprintable() else " " for char in text[:MAX_TEXT_CHARACTERS])
         line = " ".join(printable.split())
         if not line:
             return ""

@@ -1,4 +1,4 @@
-"""Loads the devices that other packages bring and the settings ask for."""
+"""Loads the devices of other packages that the settings ask for."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ async def open_plugins(contexts: Iterable[DeviceContext], devices: AsyncExitStac
     """Load and open the devices that the settings ask for. One that does not work is a fault: the robot goes on.
 
     Args:
-        contexts: What each is given.
+        contexts: One for each device.
         devices: Where closing is put.
 
     Returns:
@@ -32,7 +32,7 @@ async def open_plugins(contexts: Iterable[DeviceContext], devices: AsyncExitStac
         devices.push_async_callback(_close, context.name, plugin)
         try:
             await plugin.open()
-        except Exception as error:  # whatever a stranger's device raises
+        except Exception as error:  # whatever another package raises
             logger.exception("The device %s does not work", context.name)
             reason = str(error).rstrip(".") or type(error).__name__
             context.report_fault(f"The device {context.name!r} does not work: {reason}.")

@@ -1,4 +1,4 @@
-"""Close the robot's devices, the last opened first, without waiting for one that hangs."""
+"""Shutdown: closes the robot's devices, the last opened first, without waiting for one that hangs."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ T = TypeVar("T")
 class DeviceStack(AsyncExitStack):
     """An exit stack whose asynchronous callbacks have a limited time, counted from the first one.
 
-    A service manager kills what has not stopped in time: a device that hangs must not cost the others their goodbye.
+    A service manager kills a process that takes too long: one device that hangs must not keep the others open.
 
     Args:
-        limit_s: For all together, in seconds.
-        least_s: For each of those whose turn comes late, in seconds.
+        limit_s: Limit for all together, in seconds.
+        least_s: What each has at least, in seconds, even after the limit.
     """
 
     def __init__(self, *, limit_s: float = 2.0, least_s: float = 0.2) -> None:
@@ -33,7 +33,7 @@ class DeviceStack(AsyncExitStack):
     def push_async_callback(
         self, callback: Callable[P, Awaitable[T]], /, *args: P.args, **kwds: P.kwargs
     ) -> Callable[P, Awaitable[T]]:
-        """Call ``callback`` at the end; when it takes too long it is cancelled, and the next one has its turn."""
+        """Call ``callback`` at the end; when it takes too long it is cancelled, and the next one is called."""
 
         async def close() -> None:
             now = asyncio.get_running_loop().time()
@@ -43,13 +43,13 @@ class DeviceStack(AsyncExitStack):
                 async with asyncio.timeout_at(max(self._deadline, now + self._least_s)):
                     await callback(*args, **kwds)
             except TimeoutError:
-                logger.error("%s did not end in time: it is left as it is", _name(callback, args))
+                logger.error("%s did not finish in time; continuing without it.", _name(callback, args))
 
         super().push_async_callback(close)
         return callback
 
 
 def _name(callback: Callable[..., object], arguments: tuple[object, ...]) -> str:
-    """The callback, and the words that it is called with, such as a device's name."""
+    """Return the callback's name and its text arguments, such as a device's name."""
     words = (argument for argument in arguments if isinstance(argument, str))
     return " ".join((getattr(callback, "__qualname__", type(callback).__name__), *words))

@@ -1,4 +1,4 @@
-"""What the media backend heard and says, as text below the face."""
+"""Subtitles: what the media backend heard and says, as text below the face."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from robot_node.webrtc.messages import (
 )
 
 _SENTENCE_END = re.compile(r"(?<=[.!?\u3002\uff01\uff1f])\s*")
-"""Behind a full stop and the like, Latin or Chinese."""
+"""After a full stop and the like, Latin or Chinese."""
 
 _LONGEST = 400
-"""Characters that show, of sentences that never end."""
+"""Characters shown of a sentence without end."""
 
 
 class Subtitles:
     """Turns the backend's messages into text to show.
 
     Args:
-        show: Given a text; an empty one takes away what shows.
+        show: Shows a text; an empty one clears it.
     """
 
     def __init__(self, show: Callable[[str], object]) -> None:
@@ -35,7 +35,7 @@ class Subtitles:
         self._sentence = ""
 
     def receive(self, message: BackendMessage) -> None:
-        """Show what a message says."""
+        """Show the text of a message."""
         match message:
             case AsrResponse(results):
                 self._show(f"\u201c{results.strip()}\u201d" if results.strip() else "")
@@ -46,10 +46,10 @@ class Subtitles:
             case TtsText(task_id, text):
                 if task_id != self._task_id:
                     self._begin(task_id)
-                self._say(text)
+                self._add(text)
             case TtsComplete(task_id):
                 if task_id == self._task_id:
-                    self._begin(None)  # what shows is read to its end
+                    self._begin(None)  # the text stays until it has been read
             case TtsTerminate(task_id):
                 if task_id == self._task_id:
                     self._begin(None)
@@ -58,8 +58,8 @@ class Subtitles:
     def _begin(self, task_id: str | None) -> None:
         self._task_id, self._sentence = task_id, ""
 
-    def _say(self, text: str) -> None:
-        """Add a piece. What shows is the sentence that it completes, if it does, and the one that it begins."""
+    def _add(self, text: str) -> None:
+        """Add a chunk; shown are the sentence that it completes, if any, and the one that it begins."""
         sentences = _SENTENCE_END.split(self._sentence + text)
         self._sentence = sentences[-1][-_LONGEST:]
         if shown := " ".join(sentences[-2:]).strip()[-_LONGEST:]:

@@ -1,8 +1,8 @@
-"""Keeps the robot's services running: one that crashes is reported and started again, and the others don't notice.
+"""Supervision of the robot's services: one that crashes is reported and restarted, and the others go on.
 
 A service that keeps crashing ends them all with an error, and so the process with a status other than 0: a service
-manager then starts it anew (``Restart=`` in systemd.service(5)). That is the last resort. A service that something
-outside stands in the way of, such as a port that is taken, is tried for as long as it takes.
+manager then restarts it (``Restart=`` in systemd.service(5)). That is the last resort. A service that is blocked from
+outside, for example by a port in use, is retried for as long as it takes.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ from robot_node.errors import RobotNodeError, ServiceError, SettingsError
 logger = logging.getLogger(__name__)
 
 Service = Callable[[], Coroutine[Any, Any, None]]
-"""Begins to run a service; called again after each crash. A service that returns has done its work."""
+"""Runs a service; called again after each crash. A service that returns is finished."""
 
 _LONGEST_REASON = 300
 
 
 class Supervisor:
-    """Runs services until it is cancelled or all have done their work: ``async with Supervisor(state) as services:``.
+    """Runs services until it is cancelled or all are finished: ``async with Supervisor(state) as services:``.
 
-    Whatever crash of a service is ours to mend: every ``Exception``, and a cancellation that nobody asked for. Wrong
-    settings are not: a :class:`SettingsError` ends all services at once. So does a :class:`ServiceError`, by which a
-    service says that it has tried by itself in vain. Any other :class:`RobotNodeError` names what stands in the way:
-    a new process would find it there as well, so that it never is one crash too many.
+    A service is restarted after any ``Exception``, and after a cancellation that nobody requested. Wrong settings are
+    an exception: a :class:`SettingsError` ends all services at once. So does a :class:`ServiceError`, by which a
+    service gives up. Any other :class:`RobotNodeError` names what blocks the service: a new process would find it as
+    well, so that it does not count as a crash.
 
     Args:
-        state: Told of what crashed, in ``faults``, until it has run for ``policy.stable_after_s``.
-        policy: When a crashed service is started again.
-        random: Where the jitter of the delays comes from.
+        state: A crash is a fault in it until the service has run for ``policy.stable_after_s``.
+        policy: When a crashed service is restarted.
+        random: Source of the jitter of the delays.
         clock: Monotonic time in seconds; the event loop's by default.
         sleep: Waits for some seconds.
 
@@ -83,7 +83,7 @@ class Supervisor:
 
         Args:
             name: Its name in the log and in the faults of the state, e.g. ``"reactions"``; no device has the same.
-            service: Begins to run it.
+            service: Runs it.
         """
         self._group.create_task(self._supervise(name, service), name=name)
 
@@ -92,54 +92,54 @@ class Supervisor:
         last = ""
         while True:
             began = self._clock()
-            recovered = self._loop.call_later(self._policy.stable_after_s, self._works, name)
+            recovered = self._loop.call_later(self._policy.stable_after_s, self._clear_fault, name)
             try:
                 await service()
-            except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  # whatever it is: see the class
+            except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  # any error: see the class
                 crash = _crash(name, error)
             else:
-                self._works(name)
+                self._clear_fault(name)
                 return
             finally:
                 recovered.cancel()
-            reason, hindered = _reason(crash), _is_hindrance(crash)
-            delay = crashes.next_delay(began=began, now=self._clock(), counted=not hindered)
+            reason, blocked = _reason(crash), _is_blocked(crash)
+            delay = crashes.next_delay(began=began, now=self._clock(), counted=not blocked)
             if delay is None:
                 raise _too_often(name, reason, self._policy) from crash
             is_news, last = reason != last, reason
-            if hindered:
-                self._tell_hindered(name, str(_leaf(crash)), is_news=is_news)
+            if blocked:
+                self._report_blocked(name, str(_leaf(crash)), is_news=is_news)
             else:
-                # The same crash again says nothing new: its traceback is in the log already.
+                # The traceback of the same crash is in the log already.
                 trace = crash if is_news else None
                 logger.error("The service %s crashed: %s. Next start in %.1f s.", name, reason, delay, exc_info=trace)
                 self._state.set_fault(name, f"The service {name} crashed: {reason}.")
             await self._sleep(delay)
 
-    def _tell_hindered(self, name: str, why: str, *, is_news: bool) -> None:
+    def _report_blocked(self, name: str, why: str, *, is_news: bool) -> None:
         fault = f"The service {name} does not work: {why}"
         if is_news:
             logger.error("%s It is tried again.", fault)
         self._state.set_fault(name, fault)
 
-    def _works(self, name: str) -> None:
+    def _clear_fault(self, name: str) -> None:
         self._state.set_fault(name, "")
 
 
-def _is_hindrance(crash: BaseException) -> bool:
-    """Nothing but errors that name what stands in the way; no mistake of ours is among them."""
+def _is_blocked(crash: BaseException) -> bool:
+    """Return whether all errors name what blocks the service; none is a bug."""
     if isinstance(crash, BaseExceptionGroup):
         return crash.split(RobotNodeError)[1] is None
     return isinstance(crash, RobotNodeError)
 
 
 def _crash(name: str, error: BaseException) -> BaseException:
-    """Return what a service ended with, if it is a crash; else raise it.
+    """Return the error that a service ended with, if it is a crash; else raise it.
 
     Raises:
-        CancelledError: we are to stop, whatever the service said to that.
-        SettingsError: another start would change nothing.
-        ServiceError: the service has tried by itself, and only a new process may help.
+        CancelledError: the supervisor is being stopped, however the service reacted.
+        SettingsError: a restart would change nothing.
+        ServiceError: the service has given up, and only a new process may help.
     """
     task = asyncio.current_task()
     if task is not None and task.cancelling():
@@ -153,7 +153,7 @@ def _crash(name: str, error: BaseException) -> BaseException:
 
 
 def _leaf(error: BaseException) -> BaseException:
-    """The first error in a group of groups: the others are mostly its consequences."""
+    """Return the first error in a group of groups: the others are mostly its consequences."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error

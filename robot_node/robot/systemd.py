@@ -1,4 +1,4 @@
-"""Tell systemd how the service is doing (sd_notify(3)). Does nothing when systemd did not ask."""
+"""Notifications to systemd (sd_notify(3)). Without systemd they do nothing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import socket
 def notify(*assignments: str) -> None:
     """Send state such as ``READY=1`` or ``STATUS=...`` to the service manager.
 
-    A lost notification is never worth failing for, so that errors are passed over.
+    Errors are ignored: a lost notification is never worth failing for.
     """
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address:
@@ -18,12 +18,12 @@ def notify(*assignments: str) -> None:
     if address.startswith("@"):  # the abstract namespace (unix(7))
         address = "\0" + address[1:]
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as out:
-        out.settimeout(0)  # a manager that does not read must not hold up the robot
+        out.settimeout(0)  # a manager that does not read must not block the robot
         out.sendto("\n".join(assignments).encode(), address)
 
 
 def watchdog_period_s() -> float | None:
-    """After how many seconds without ``WATCHDOG=1`` systemd restarts us; None when it does not watch us.
+    """Return after how many seconds without ``WATCHDOG=1`` systemd restarts the service; None without watchdog.
 
     Source: sd_watchdog_enabled(3).
     """

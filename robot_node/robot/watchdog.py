@@ -1,7 +1,7 @@
-"""Feed systemd's watchdog while the robot works: its loop turns, its broker is reached or tried, no device call hangs.
+"""systemd's watchdog: it is notified while the event loop runs, the broker is reached or retried, and no device hangs.
 
-systemd restarts a service that stops feeding (``WatchdogSec=`` in systemd.service(5)). A loop that turns no more feeds
-nothing by itself; everything else is a :data:`Check`.
+systemd restarts a service whose notifications stop (``WatchdogSec=`` in systemd.service(5)). A loop that is blocked
+sends none by itself; everything else is a :data:`Check`.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from robot_node.robot import systemd
 logger = logging.getLogger(__name__)
 
 Check = Callable[[float], str]
-"""Given the monotonic time in seconds: why the robot does not work, the same text as long as it lasts; or nothing."""
+"""Returns why the robot does not work at a monotonic time in seconds, the same text while it lasts; or nothing."""
 
 
-def no_call_hangs(now: float) -> str:
-    """Check the calls into the libraries of all devices, of which none can be interrupted but by a restart."""
-    return hanging(running_calls(), now)
+def check_device_calls(now: float) -> str:
+    """Check the calls into the libraries of all devices; only a restart can interrupt one."""
+    return find_hanging_call(running_calls(), now)
 
 
-def hanging(calls: Iterable[RunningCall], now: float) -> str:
-    """Name the first call that takes longer than it may; empty when there is none."""
+def find_hanging_call(calls: Iterable[RunningCall], now: float) -> str:
+    """Return a text about the first call that has exceeded its limit; empty when there is none."""
     for call in calls:
         if now - call.since > call.limit_s:
             return f"A call into the {call.device} has not returned within {call.limit_s:g} s."
@@ -37,10 +37,10 @@ def hanging(calls: Iterable[RunningCall], now: float) -> str:
 
 
 class LinkCheck:
-    """Whether a connection to the broker is up, or at least tried again and again.
+    """Checks that a connection to the broker is up or retried.
 
     Args:
-        name: What to call the connection, e.g. ``"MCP"``.
+        name: Name of the connection, e.g. ``"MCP"``.
         limit_s: Longest time between two attempts, in seconds, an attempt included.
         clock: Monotonic time in seconds.
     """
@@ -50,26 +50,26 @@ class LinkCheck:
         self._limit_s = limit_s
         self._clock = clock
         self._connected = False
-        self._heard_at = clock()
+        self._reported_at = clock()
 
     def report(self, status: LinkStatus) -> None:
-        """Hear that it has come up, or that an attempt has failed."""
+        """Record that it has come up, or that an attempt has failed."""
         self._connected = status.connected
-        self._heard_at = self._clock()
+        self._reported_at = self._clock()
 
     def __call__(self, now: float) -> str:
-        """Say what is wrong with it, if anything is."""
-        if self._connected or now - self._heard_at <= self._limit_s:
+        """Return what is wrong with it; empty if nothing is."""
+        if self._connected or now - self._reported_at <= self._limit_s:
             return ""
-        return f"The {self._name} connection is down, and nobody has tried to connect for {self._limit_s:g} s."
+        return f"The {self._name} connection is down, and there was no attempt to connect for {self._limit_s:g} s."
 
 
 class Watchdog:
-    """Decides what to tell systemd. No clock of its own.
+    """Decides what to send to systemd. No clock of its own.
 
     Args:
-        checks: What must be well.
-        period_s: After how many seconds without food systemd restarts the service.
+        checks: What must be in order.
+        period_s: Seconds without notification after which systemd restarts the service.
     """
 
     def __init__(self, checks: Sequence[Check], period_s: float) -> None:
@@ -79,50 +79,50 @@ class Watchdog:
         self._since = 0.0
 
     def tick(self, now: float) -> tuple[str, ...]:
-        """What to send to systemd now (sd_notify(3)): food, or why there is none, once."""
+        """Return what to send to systemd now (sd_notify(3)): the notification, or once why there is none."""
         reason = next((reason for check in self._checks if (reason := _ask(check, now))), "")
         before, self._reason = self._reason, reason
         if not reason:
             if not before:
                 return ("WATCHDOG=1",)
-            logger.info("All is well again: systemd need not restart the robot")
-            return ("WATCHDOG=1", "STATUS=All is well again.")
+            logger.info("Health restored; watchdog notifications resumed.")
+            return ("WATCHDOG=1", "STATUS=Health restored.")
         if not before:
             self._since = now
         if reason != before:
             logger.error("%s If this lasts, systemd restarts the robot.", reason)
             return (f"STATUS={reason}",)
-        # systemd counts from READY=1 on only, which may not come because of what hangs.
+        # systemd counts from READY=1 on, which may never be sent because of the call that hangs.
         return ("WATCHDOG=trigger",) if now - self._since >= self._period_s else ()
 
 
 def _ask(check: Check, now: float) -> str:
     try:
         return check(now)
-    except Exception as error:  # noqa: BLE001  # who cannot look cannot say that all is well
+    except Exception as error:  # noqa: BLE001  # a check that fails has not passed
         return f"A check of the watchdog crashed: {type(error).__name__}: {str(error).rstrip('.')}."
 
 
 @contextlib.asynccontextmanager
-async def fed(checks: Sequence[Check], *, clock: Callable[[], float] = time.monotonic) -> AsyncIterator[None]:
-    """Feed the watchdog within this block; without systemd, or without ``WatchdogSec=``, do nothing.
+async def notifications(checks: Sequence[Check], *, clock: Callable[[], float] = time.monotonic) -> AsyncIterator[None]:
+    """Notify systemd's watchdog within this block; without systemd, or without ``WatchdogSec=``, do nothing.
 
     Args:
-        checks: What must be well.
+        checks: What must be in order.
         clock: Monotonic time in seconds.
     """
     period_s = systemd.watchdog_period_s()
     if period_s is None:
         yield
         return
-    feeding = asyncio.create_task(_feed(Watchdog(checks, period_s), period_s / 2, clock), name="watchdog")
+    notifying = asyncio.create_task(_notify(Watchdog(checks, period_s), period_s / 2, clock), name="watchdog")
     try:
         yield
     finally:
-        await cancel_and_wait(feeding)
+        await cancel_and_wait(notifying)
 
 
-async def _feed(watchdog: Watchdog, interval_s: float, clock: Callable[[], float]) -> None:
+async def _notify(watchdog: Watchdog, interval_s: float, clock: Callable[[], float]) -> None:
     while True:
         if assignments := watchdog.tick(clock()):
             systemd.notify(*assignments)

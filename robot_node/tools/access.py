@@ -1,4 +1,4 @@
-"""From the settings of a robot to the guard before its tools."""
+"""Access rules: the guard before a robot's tools, built from its settings."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from robot_node.settings.access import TOOLS, AccessSettings
 from robot_node.tools.robot_server import RobotServer
 
 _STOPPING = frozenset({"stop_all", "stop_speaking"})
-"""Whoever wants something to stop, an agent in a loop most of all, is not told to try again later."""
+"""Never limited: an agent in a loop must be able to stop what it does."""
 
 
 def policy_of(settings: AccessSettings, *, human_only: frozenset[str] = frozenset()) -> AccessPolicy:
-    """The policy that the settings describe.
+    """Return the policy that the settings describe.
 
     Args:
         settings: The settings.
@@ -31,7 +31,7 @@ def policy_of(settings: AccessSettings, *, human_only: frozenset[str] = frozense
 
 
 async def guarded(server: MCPServer, settings: AccessSettings) -> AccessPolicy:
-    """Put a guard before a server whose tools are complete; none when there is nothing to guard.
+    """Add a guard to a server whose tools are complete; none when there is nothing to guard.
 
     Returns:
         The policy, whose ``meta()`` belongs in the server's presence.

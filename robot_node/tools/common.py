@@ -1,4 +1,4 @@
-"""What all tools share: hints for clients, and errors as texts that a model can act upon."""
+"""Shared by all tools: annotations for clients, and errors as texts that a model can act upon."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from mcp_types import ToolAnnotations
 from robot_node.errors import RobotNodeError
 
 READS = ToolAnnotations(read_only_hint=True, open_world_hint=False)
-"""It changes nothing."""
+"""The tool changes nothing."""
 
 SETS = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
-"""The same call again changes nothing more."""
+"""Repeating the call changes nothing more."""
 
 ACTS = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=False)
-"""The same call again does it again."""
+"""Repeating the call does it again."""
 
 CONNECTS = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=True)
-"""It connects the robot to others, or ends that."""
+"""The tool connects the robot to others, or disconnects it."""
 
 
 @contextmanager
 def readable_errors() -> Iterator[None]:
-    """Turn our own errors into tool errors: the reason, then what to call or check."""
+    """Turn a :class:`RobotNodeError` into a tool error: the reason, then what to call or check."""
     try:
         yield
     except RobotNodeError as error:

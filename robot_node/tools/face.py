@@ -32,7 +32,7 @@ def offer_face(server: MCPServer, face: Face) -> None:
         """Show an emotion on the robot's face."""
         return EmotionShown(emotion=face.show_emotion(emotion))
 
-    # Which emotions there are is known only now: the settings may add some.
+    # The emotions are known only at run time: the settings may add some.
     change_emotion.__annotations__["emotion"] = _emotion_argument(face)
     server.tool(title="Change the face", annotations=SETS)(change_emotion)
 

@@ -1,4 +1,4 @@
-"""The tool that changes what is logged. For people only, and only where the settings give it to a role by name."""
+"""The tool that sets log levels. For people only, and only where the settings give it to a role by name."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class LogLevels(BaseModel):
 
 
 def offer_log_levels(server: MCPServer) -> None:
-    """Add the tool."""
+    """Let people set log levels."""
 
     @server.tool(
         name=SET_LOG_LEVEL,
@@ -40,6 +40,6 @@ def offer_log_levels(server: MCPServer) -> None:
     ) -> LogLevels:
         """Set how much the robot logs of a category, until it restarts or reads its log settings again."""
         set_level(category, level)
-        # A warning, so that the log itself tells why it says more or less from here on.
+        # A warning, so that it is in the log whatever its level.
         logger.warning("The log level of %s is now %s, as %r asked", category, level, acting_for())
         return LogLevels(levels=levels())

@@ -1,4 +1,4 @@
-"""The tools of what is on the pins: LEDs, buzzers, servos and motors. There is one for each kind that the robot has."""
+"""The tools of the outputs on the pins: LEDs, buzzers, servos and motors; one for each kind that the robot has."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ class Beeping(BaseModel):
     """Result of beep."""
 
     name: str = Field(description="Which buzzer.")
-    seconds: float = Field(description="For how long it was to sound, with the pauses.")
+    seconds: float = Field(description="Duration in seconds, pauses included.")
 
 
 class Turned(BaseModel):
     """Result of move_servo, and of each servo of look_at."""
 
     angle: float = Field(description="Where it is now, in degrees.")
-    reached: bool = Field(description="false: somebody else moved or stopped it on its way.")
+    reached: bool = Field(description="false: it was moved or stopped by another call on its way.")
 
 
 class Looked(BaseModel):
@@ -54,12 +54,12 @@ class Driving(BaseModel):
 
 
 class SessionOwner:
-    """On whose behalf something moves: one agent's session."""
+    """The session on whose behalf something moves."""
 
 
 @asynccontextmanager
-async def stopped_with_session(outputs: Outputs) -> AsyncIterator[SessionOwner]:
-    """Stop, when an agent's session ends, what it set in motion: nobody watches over it any more."""
+async def stop_with_session(outputs: Outputs) -> AsyncIterator[SessionOwner]:
+    """Stop what an agent set in motion when its session ends."""
     owner = SessionOwner()
     try:
         yield owner
@@ -68,7 +68,7 @@ async def stopped_with_session(outputs: Outputs) -> AsyncIterator[SessionOwner]:
 
 
 def offer_outputs(server: MCPServer, outputs: Outputs) -> None:
-    """Let agents use the outputs that there are. ``server``'s lifespan is :func:`stopped_with_session`."""
+    """Let agents use the outputs. The lifespan of ``server`` is :func:`stop_with_session`."""
     if outputs.leds:
         _offer_leds(server, outputs.leds)
     if outputs.buzzers:
@@ -213,13 +213,13 @@ def _motor_limits(motor: Motor) -> str:
 
 
 def _owner(ctx: Context[Any, Any]) -> object:
-    """The session that asks; what it moves stops with it."""
+    """Return the calling session; what it moves stops with it."""
     owner = ctx.request_context.lifespan_context
     return owner if isinstance(owner, SessionOwner) else None
 
 
 def _name_one_of(tool: Any, known: Iterable[str], description: str) -> None:
-    """Let the schema list the names; what there is is known only now."""
+    """Let the schema list the names, which are known only at run time."""
     tool.__annotations__["name"] = Annotated[Literal[tuple(known)], Field(description=description)]
 
 

@@ -18,7 +18,7 @@ from robot_node.tools.face import offer_face
 from robot_node.tools.general import offer_status, offer_stop
 from robot_node.tools.logs import SET_LOG_LEVEL, offer_log_levels
 from robot_node.tools.middleware import CallRecorder
-from robot_node.tools.pins import offer_outputs, stopped_with_session
+from robot_node.tools.pins import offer_outputs, stop_with_session
 from robot_node.tools.resources import offer_resources
 from robot_node.tools.robot_server import RobotServer
 from robot_node.tools.voice import offer_voice
@@ -52,7 +52,7 @@ def build_server(robot: Robot, *, name: str, description: str, notifier: Notifie
         version=version_of("robot-node"),
         subscriptions=notifier or False,
         middleware=[CallRecorder(telemetry.counters)],
-        lifespan=lambda _: stopped_with_session(outputs),
+        lifespan=lambda _: stop_with_session(outputs),
     )
     offer_camera(server, robot.camera, state)
     offer_status(server, telemetry)

@@ -1,4 +1,4 @@
-"""The tools of the voice: say something, and fall silent."""
+"""The tools of the voice: say something, and stop speaking."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happened to the robot: the log, and what each change of the state means in it."""
+"""The event log, and the events that changes of the state become."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from robot_node.core.state import CallState, CameraState, RobotSnapshot, RobotSt
 NOON = datetime(2026, 7, 28, 12, tzinfo=UTC)
 
 
-def log_at(*times: datetime, kept: int = 200) -> EventLog:
+def log_at(*times: datetime, capacity: int = 200) -> EventLog:
     clock = iter(times)
-    return EventLog(lambda: next(clock), kept=kept)
+    return EventLog(lambda: next(clock), capacity=capacity)
 
 
 def told(log: EventLog) -> list[tuple[str, str]]:
@@ -24,7 +24,7 @@ def told(log: EventLog) -> list[tuple[str, str]]:
 
 
 def after(*changes: dict[str, Any], start: RobotSnapshot | None = None) -> list[tuple[str, str]]:
-    """What the log says after these changes of the state."""
+    """Kind and text of the events after these changes of the state."""
     state, log = RobotState(start), EventLog()
     record(state, log)
     for change in changes:
@@ -55,7 +55,7 @@ def test_times_are_in_utc_wherever_the_robot_is() -> None:
 
 
 def test_only_the_latest_are_kept_and_their_numbers_go_on() -> None:
-    log = EventLog(kept=3)
+    log = EventLog(capacity=3)
     assert log.last == 0
     for number in range(10):
         log.add("robot", f"event {number}")
@@ -69,7 +69,7 @@ def test_a_text_without_end_is_cut() -> None:
     assert len(EventLog().add("fault", "x" * 10_000).text) == 500
 
 
-def test_listeners_are_told_until_they_stop() -> None:
+def test_listeners_are_called_until_they_stop() -> None:
     log, heard = EventLog(), list[int]()
     stop = log.listen(lambda event: heard.append(event.sequence))
     log.add("robot", "one")
@@ -78,7 +78,7 @@ def test_listeners_are_told_until_they_stop() -> None:
     assert heard == [1]
 
 
-def test_the_camera_is_told_when_it_is_on_or_off_and_not_on_its_way_there() -> None:
+def test_the_camera_is_an_event_when_it_is_on_or_off_and_not_on_its_way_there() -> None:
     way = [CameraState.STARTING, CameraState.ON, CameraState.STOPPING, CameraState.OFF]
     assert after(*({"camera": step} for step in way)) == [
         ("camera", "The camera was switched on."),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from robot_node.core.events import LONGEST_TEXT, EventLog
+from robot_node.core.events import MAX_TEXT_CHARACTERS, EventLog
 from robot_node.robot.chat import Chat
 
 
@@ -26,17 +26,17 @@ def typed() -> Typed:
     return Typed()
 
 
-def test_a_line_is_told_with_who_typed_it_and_nothing_else(typed: Typed) -> None:
+def test_a_line_is_an_event_by_its_viewer(typed: Typed) -> None:
     assert typed.chat.receive("anna", "Where are you? \u4f60\u597d") == ""
     assert typed.told == [("chat", "anna", "Where are you? \u4f60\u597d")]
 
 
-def test_it_stays_one_line_without_what_a_terminal_obeys(typed: Typed) -> None:
+def test_it_is_one_line_without_control_characters(typed: Typed) -> None:
     typed.chat.receive("anna", "  a\r\n\x1b[2Jb\u202e\u2028c\x00 ")
     assert typed.told == [("chat", "anna", "a [2Jb c")]
 
 
-def test_nothing_is_not_told(typed: Typed) -> None:
+def test_a_text_without_printable_characters_is_no_event(typed: Typed) -> None:
     for text in ("", "  \n", "\x00\u200b"):
         assert typed.chat.receive("anna", text) == ""
     assert typed.told == []
@@ -44,10 +44,10 @@ def test_nothing_is_not_told(typed: Typed) -> None:
 
 def test_a_long_text_is_cut(typed: Typed) -> None:
     typed.chat.receive("anna", "x" * 100_000)
-    assert typed.told == [("chat", "anna", "x" * LONGEST_TEXT)]
+    assert typed.told == [("chat", "anna", "x" * MAX_TEXT_CHARACTERS)]
 
 
-def test_who_writes_too_fast_is_told_when_to_try_again_and_others_may_write(typed: Typed) -> None:
+def test_a_viewer_who_types_too_fast_is_limited_and_others_are_not(typed: Typed) -> None:
     for number in range(5):
         assert typed.chat.receive("anna", str(number)) == ""
     assert "write too fast. Try again in 3 s." in typed.chat.receive("anna", "one too many")

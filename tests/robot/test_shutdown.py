@@ -24,7 +24,7 @@ async def test_one_that_hangs_does_not_cost_the_others_their_turn(caplog: pytest
         devices.push_async_callback(hang, "pump")
         devices.push_async_callback(close, "camera")
     assert closed == ["camera", "display"]
-    assert "hang pump did not end in time" in caplog.text
+    assert "hang pump did not finish in time" in caplog.text
 
 
 async def test_an_error_at_closing_one_leaves_none_open() -> None:

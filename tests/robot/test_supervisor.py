@@ -92,7 +92,7 @@ async def test_a_crashed_service_is_started_again_and_the_others_never_notice() 
     await stop(task)
 
 
-async def test_it_is_told_in_the_state_and_the_events_until_it_has_run_for_a_while() -> None:
+async def test_a_crash_is_a_fault_and_an_event_until_the_service_has_run_for_a_while() -> None:
     state, log = RobotState(), EventLog()
     record(state, log)
     flaky = Flaky(RuntimeError("no such eye"))
@@ -113,7 +113,7 @@ async def test_it_is_told_in_the_state_and_the_events_until_it_has_run_for_a_whi
     await stop(task)
 
 
-async def test_a_service_that_has_done_its_work_is_not_started_again_and_leaves_no_fault() -> None:
+async def test_a_finished_service_is_not_restarted_and_leaves_no_fault() -> None:
     state, attempts = RobotState(), [RuntimeError("once")]
 
     async def check() -> None:
@@ -137,7 +137,7 @@ async def test_the_same_crash_is_written_with_its_traceback_once(caplog: pytest.
     assert all("The service flaky crashed: RuntimeError: " in line.getMessage() for line in lines)
 
 
-async def test_a_group_of_errors_is_told_by_its_first_error() -> None:
+async def test_a_group_of_errors_is_reported_by_its_first_error() -> None:
     group = BaseExceptionGroup("two", [ExceptionGroup("one", [KeyError("name")]), ValueError("x")])
     state, flaky = RobotState(), Flaky(group)
     task = supervised(state, AT_ONCE, flaky=flaky)
@@ -170,7 +170,7 @@ async def test_a_service_that_crashes_for_ever_ends_all_of_them_with_an_error_th
     assert ended.is_set()
 
 
-async def test_what_something_outside_hinders_is_tried_for_as_long_as_it_takes(
+async def test_a_service_that_is_blocked_from_outside_is_retried_for_as_long_as_it_takes(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     state = RobotState()
@@ -187,7 +187,7 @@ async def test_what_something_outside_hinders_is_tried_for_as_long_as_it_takes(
     assert line.exc_info is None
 
 
-async def test_a_mistake_of_ours_beside_what_hinders_it_counts() -> None:
+async def test_a_bug_beside_what_blocks_a_service_counts() -> None:
     mixed = ExceptionGroup("its tasks", [NotReadyError("The port is taken."), KeyError("name")])
     with pytest.raises(ServiceError):
         async with asyncio.timeout(DEADLINE_S):
@@ -221,7 +221,7 @@ async def test_wrong_settings_end_it_at_once() -> None:
     assert broken.starts == 1
 
 
-async def test_a_cancellation_that_nobody_asked_for_is_a_crash() -> None:
+async def test_a_cancellation_that_nobody_requested_is_a_crash() -> None:
     flaky = Flaky(asyncio.CancelledError())
     task = supervised(RobotState(), AT_ONCE, flaky=flaky)
     async with asyncio.timeout(DEADLINE_S):
@@ -229,7 +229,7 @@ async def test_a_cancellation_that_nobody_asked_for_is_a_crash() -> None:
     await stop(task)
 
 
-async def test_a_stop_is_heard_while_a_service_waits_for_its_next_start() -> None:
+async def test_a_service_that_waits_for_its_restart_can_be_stopped() -> None:
     state = RobotState()
     broken = Flaky(*(RuntimeError("x") for _ in range(20)))
     task = supervised(state, RestartPolicy(initial_s=600, maximum_s=600), broken=broken)

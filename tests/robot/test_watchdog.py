@@ -1,4 +1,4 @@
-"""When systemd's watchdog is fed, and what it is told instead."""
+"""When systemd's watchdog is notified, and what systemd is told instead."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ import pytest
 
 from robot_node.devices.worker import DeviceWorker, RunningCall, running_calls
 from robot_node.mqtt import LinkStatus
-from robot_node.robot.watchdog import LinkCheck, Watchdog, fed, hanging, no_call_hangs
+from robot_node.robot.watchdog import LinkCheck, Watchdog, check_device_calls, find_hanging_call, notifications
 from tests.waiting import DEADLINE_S
 
-FED = ("WATCHDOG=1",)
+NOTIFIED = ("WATCHDOG=1",)
 
 
-def test_it_is_fed_while_all_is_well() -> None:
+def test_it_is_notified_while_all_checks_pass() -> None:
     watchdog = Watchdog([lambda _: "", lambda _: ""], 30.0)
-    assert [watchdog.tick(now) for now in (0.0, 15.0, 30.0)] == [FED, FED, FED]
+    assert [watchdog.tick(now) for now in (0.0, 15.0, 30.0)] == [NOTIFIED, NOTIFIED, NOTIFIED]
 
 
-def test_the_reason_is_told_and_logged_once_and_so_is_the_recovery(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_reason_is_sent_and_logged_once_and_so_is_the_recovery(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     reasons = iter(["", "The camera hangs.", "The camera hangs.", "", ""])
     watchdog = Watchdog([lambda _: next(reasons)], 30.0)
     said = [watchdog.tick(now) for now in (0.0, 15.0, 30.0, 45.0, 60.0)]
-    assert said == [FED, ("STATUS=The camera hangs.",), (), ("WATCHDOG=1", "STATUS=All is well again."), FED]
+    assert said == [NOTIFIED, ("STATUS=The camera hangs.",), (), ("WATCHDOG=1", "STATUS=Health restored."), NOTIFIED]
     assert caplog.text.count("The camera hangs.") == 1
-    assert caplog.text.count("All is well again") == 1
+    assert caplog.text.count("Health restored") == 1
 
 
-def test_a_check_that_crashes_is_no_food_and_says_why() -> None:
+def test_a_check_that_crashes_has_not_passed_and_says_why() -> None:
     def check(_now: float) -> str:
         raise LookupError("no such thread")
 
@@ -41,7 +41,7 @@ def test_a_check_that_crashes_is_no_food_and_says_why() -> None:
     assert [watchdog.tick(now) for now in (0.0, 15.0)] == [(said,), ()]
 
 
-def test_before_the_robot_is_ready_systemd_does_not_count_so_that_it_is_asked_for_the_restart() -> None:
+def test_before_the_robot_is_ready_a_restart_is_requested() -> None:
     watchdog = Watchdog([lambda _: "The display hangs."], 30.0)
     assert [watchdog.tick(now) for now in (100.0, 115.0)] == [("STATUS=The display hangs.",), ()]
     assert watchdog.tick(130.0) == ("WATCHDOG=trigger",)
@@ -49,11 +49,11 @@ def test_before_the_robot_is_ready_systemd_does_not_count_so_that_it_is_asked_fo
 
 def test_a_call_hangs_when_it_takes_longer_than_its_own_limit() -> None:
     calls = [RunningCall("display", since=100.0, limit_s=30.0), RunningCall("camera", since=109.0, limit_s=10.0)]
-    assert hanging(calls, 119.0) == ""
-    assert hanging(calls, 119.5) == "A call into the camera has not returned within 10 s."
+    assert find_hanging_call(calls, 119.0) == ""
+    assert find_hanging_call(calls, 119.5) == "A call into the camera has not returned within 10 s."
 
 
-async def test_a_worker_says_what_runs_in_it_also_when_nobody_waits_for_it_any_more() -> None:
+async def test_a_call_is_checked_also_when_its_caller_has_given_up() -> None:
     now = 100.0
     release, begun = threading.Event(), threading.Event()
 
@@ -69,12 +69,12 @@ async def test_a_worker_says_what_runs_in_it_also_when_nobody_waits_for_it_any_m
         worker.close()
         del worker
         assert [call for call in running_calls() if call.device == "camera"] == [RunningCall("camera", 100.0, 10.0)]
-        assert no_call_hangs(111.0).startswith("A call into the camera")
+        assert check_device_calls(111.0).startswith("A call into the camera")
     finally:
         release.set()
 
 
-async def test_a_call_that_lasts_as_long_as_its_device_is_used_hangs_only_when_it_gets_on_no_more() -> None:
+async def test_a_long_call_hangs_only_when_its_heartbeat_stops() -> None:
     now = 100.0
     seen: list[float] = []
     worker = DeviceWorker("microphone", clock=lambda: now)
@@ -91,11 +91,11 @@ async def test_a_call_that_lasts_as_long_as_its_device_is_used_hangs_only_when_i
     worker.close()
 
 
-def test_a_connection_may_be_down_but_must_be_tried_again() -> None:
+def test_a_connection_may_be_down_but_must_be_retried() -> None:
     now = 0.0
     link = LinkCheck("MCP", 60.0, clock=lambda: now)
     assert link(60.0) == ""
-    assert link(60.1) == "The MCP connection is down, and nobody has tried to connect for 60 s."
+    assert link(60.1) == "The MCP connection is down, and there was no attempt to connect for 60 s."
     now = 70.0
     link.report(LinkStatus(connected=False, reason="refused"))
     assert link(130.0) == ""
@@ -104,7 +104,7 @@ def test_a_connection_may_be_down_but_must_be_tried_again() -> None:
     assert link(10_000.0) == ""
 
 
-async def test_food_arrives_at_systemd_as_long_as_the_checks_pass(
+async def test_notifications_arrive_at_systemd_as_long_as_the_checks_pass(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reason = ""
@@ -114,7 +114,7 @@ async def test_food_arrives_at_systemd_as_long_as_the_checks_pass(
         monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
         monkeypatch.setenv("WATCHDOG_USEC", "40000")
         monkeypatch.delenv("WATCHDOG_PID", raising=False)
-        async with fed([lambda _: reason]):
+        async with notifications([lambda _: reason]):
             for _ in range(3):
                 assert await asyncio.to_thread(manager.recv, 1000) == b"WATCHDOG=1"
             reason = "The pins hang."

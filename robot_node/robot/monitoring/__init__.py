@@ -1,1 +1,1 @@
-"""How a robot is watched over months: figures for Prometheus, a health message, entities in Home Assistant."""
+"""Monitoring of a robot: metrics for Prometheus, a health message, entities in Home Assistant."""

@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 _LOOP_LAG_INTERVAL_S = 1.0
 
 _FOR_EVER = RestartPolicy(maximum_s=300.0, window_s=0.0)
-"""Nobody loses an agent's session because the robot's health cannot be told."""
+"""No agent loses its session because monitoring keeps crashing."""
 
 
 class Monitoring:

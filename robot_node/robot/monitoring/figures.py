@@ -33,7 +33,7 @@ class _Figures(BaseModel):
 
 
 class Timing(_Figures):
-    """How long something took."""
+    """Durations of one kind."""
 
     count: int = Field(description="How many there were.")
     sum_s: float = Field(description="Seconds, all of them together.")
@@ -41,7 +41,7 @@ class Timing(_Figures):
 
     @classmethod
     def of(cls, times: Distribution) -> Timing:
-        """The same for a message."""
+        """Return a distribution as it is published."""
         within = {"+Inf" if bound == float("inf") else f"{bound:g}": count for bound, count in times.cumulative()}
         return cls(count=times.count, sum_s=round(times.sum_s, 3), within_s=within)
 
@@ -114,18 +114,18 @@ class ProcessFigures(_Figures):
 
 
 class StateFigures(_Figures):
-    """What is true of the robot."""
+    """The robot's state."""
 
     camera: CameraState = Field(description="off, starting, on, stopping or failed.")
     privacy: bool = Field(description="The privacy switch is engaged.")
     emotion: str = Field(description="The emotion that the face shows.")
     microphone_on: bool = Field(description="The microphone is open.")
-    speaking: bool = Field(description="The robot says something.")
+    speaking: bool = Field(description="The robot is speaking.")
     call: CallState = Field(description="The call to the media backend.")
 
 
 class FaultFigures(_Figures):
-    """What does not work."""
+    """Faults."""
 
     now: dict[str, str] = Field(description="Why, by part; empty while all is well.")
     count: dict[str, int] = Field(description="How often each part has failed since the start.")
@@ -153,7 +153,7 @@ class Figures(_Figures):
     process: ProcessFigures = Field(description="What the robot's process needs, and how late it is.")
     state: StateFigures = Field(description="What the robot does.")
     faults: FaultFigures = Field(description="What does not work, and how often it did not.")
-    events: int = Field(description="How much has happened: the number of the newest event in robot://events.")
+    events: int = Field(description="Number of the newest event in robot://events.")
 
 
 def figures_of(telemetry: Telemetry, board: BoardReadings, server_id: str) -> Figures:

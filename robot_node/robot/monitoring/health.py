@@ -36,7 +36,7 @@ async def publish_health(
         connection: While it lasts.
         server_id: The robot's id.
         settings: How often.
-        state: Its changes are published early, see :func:`health_relevant`.
+        state: A change of :func:`health_relevant` fields is published early.
         figures: Returns the present figures.
         shortest_s: Shortest time between two messages, in seconds.
 

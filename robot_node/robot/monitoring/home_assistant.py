@@ -1,4 +1,4 @@
-"""Shows a robot in Home Assistant: as a device with a few entities that can be looked at and not be operated.
+"""Home Assistant: shows a robot as a device with a few read-only entities.
 
 Source: Home Assistant, MQTT integration, "MQTT discovery", device discovery; "MQTT binary sensor"; "MQTT sensor".
 """
@@ -20,38 +20,38 @@ from robot_node.settings.root import HomeAssistantSettings, RobotSettings
 _ORIGIN = "robot-node"
 _PACE = Pace(shortest_s=0.5, longest_s=200.0, expiry_s=600)
 
-# Presence is empty once the robot is gone, said by the robot itself or by its will; so is a state that was taken back.
+# Presence is empty once the robot is gone, cleared by the robot or by its will; so is a state that was cleared.
 _ONLINE = "{{ 'ON' if value else 'OFF' }}"
 _AVAILABILITY = "{{ 'online' if value else 'offline' }}"
 
 
 def _value(expression: str) -> str:
-    """A template that leaves an entity as it is when the state was taken back."""
+    """Return a template that leaves an entity unchanged when the state was cleared."""
     return f"{{{{ {expression} if value_json is defined else '' }}}}"
 
 
 def state_topic(server_id: str) -> str:
-    """Where the state that Home Assistant shows is told."""
+    """Return the topic of the state that Home Assistant shows."""
     return f"robot-node/{server_id}/state"
 
 
 def discovery_id(server_id: str) -> str:
-    """The robot's id as Home Assistant takes it: letters, digits, ``_`` and ``-``, and still different from others."""
+    """Return the robot's id in the characters that Home Assistant allows, still different from other ids."""
     plain = re.sub(r"[^A-Za-z0-9_-]", "_", server_id)
     return plain if plain == server_id else f"{plain}_{zlib.crc32(server_id.encode()):08x}"
 
 
 def discovery_topic(prefix: str, server_id: str) -> str:
-    """Where Home Assistant looks for the device."""
+    """Return the topic on which Home Assistant discovers the device."""
     return f"{prefix}/device/{discovery_id(server_id)}/config"
 
 
 def discovery(robot: RobotSettings, presence_topic: str) -> dict[str, Any]:
-    """What Home Assistant is told of the device.
+    """Return the discovery message of the device.
 
     Args:
-        robot: Who the robot is.
-        presence_topic: Where its presence is retained.
+        robot: Its identity.
+        presence_topic: Topic of its retained presence.
     """
     device_id = discovery_id(robot.server_id)
     availability = {"topic": presence_topic, "value_template": _AVAILABILITY}
@@ -98,7 +98,7 @@ def discovery(robot: RobotSettings, presence_topic: str) -> dict[str, Any]:
 
 
 def state_message(state: RobotState) -> bytes:
-    """What Home Assistant shows, as JSON."""
+    """Return the state that Home Assistant shows, as JSON."""
     now = state.snapshot
     return json.dumps(
         {"camera": now.camera, "emotion": now.emotion, "viewers": now.viewers, "faults": sorted(now.faults)}
@@ -112,10 +112,10 @@ async def show_in_home_assistant(
     state: RobotState,
     presence_topic: str,
 ) -> None:
-    """Tell Home Assistant of the robot, and of each change, until cancelled.
+    """Publish the robot for Home Assistant, and each change, until cancelled.
 
-    The device stays known when the robot leaves, because Home Assistant forgets the names and rooms that its owner has
-    given to a device whose discovery is taken back: it is shown as offline meanwhile.
+    The discovery stays when the robot leaves, because Home Assistant would forget the names and rooms that its owner
+    has given to the device: it is shown as offline meanwhile.
 
     Raises:
         BrokerError: the connection is lost.
@@ -133,7 +133,7 @@ async def show_in_home_assistant(
 async def remove_from_home_assistant(
     connection: Connection, robot: RobotSettings, settings: HomeAssistantSettings
 ) -> None:
-    """Take back what Home Assistant was told: it forgets the device.
+    """Clear the discovery message: Home Assistant forgets the device.
 
     Raises:
         BrokerError: the connection is lost.

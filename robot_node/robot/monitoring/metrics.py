@@ -1,4 +1,4 @@
-"""The figures for Prometheus, at ``/metrics`` of a local port. Everything is read when Prometheus asks."""
+"""The figures as metrics for Prometheus, at ``/metrics`` of a local port; made at each scrape."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ _PREFIX = "robot_node_"
 
 
 class RobotCollector(Collector):
-    """Makes metrics of figures, each time that they are asked for.
+    """Turns figures into metrics at each scrape.
 
     Args:
-        figures: Those of now.
+        figures: Returns the present figures.
     """
 
     def __init__(self, figures: Callable[[], Figures]) -> None:
         self._figures = figures
 
     def collect(self) -> Iterable[Metric]:
-        """All metrics. Labels have few values: no client id, and no tool that the robot does not have."""
+        """Return all metrics. Labels have few values: no client id, and no tool that the robot does not have."""
         now = self._figures()
         info = {"server_id": now.server_id, "version": now.version, "python": now.python}
         yield InfoMetricFamily("robot_node", "Which robot it is, and what it runs.", info)
@@ -111,7 +111,7 @@ def _state(now: Figures) -> Iterator[Metric]:
     yield _gauge("emotion", "1 for the emotion that the face shows.", {state.emotion: 1}, label="emotion")
     yield _gauge("privacy", "1 while the privacy switch is engaged.", state.privacy)
     yield _gauge("microphone_on", "1 while the microphone is open.", state.microphone_on)
-    yield _gauge("speaking", "1 while the robot says something.", state.speaking)
+    yield _gauge("speaking", "1 while the robot is speaking.", state.speaking)
     yield _gauge(
         "fault",
         "1 while the part does not work, by its name among the faults of get_status. What is no device of every robot "
@@ -126,7 +126,7 @@ def _state(now: Figures) -> Iterator[Metric]:
         faults.bus_errors,
         label="bus",
     )
-    yield _counter("events", "What has happened: entries of robot://events.", now.events)
+    yield _counter("events", "Entries of robot://events since the start.", now.events)
 
 
 def _board(now: Figures) -> Iterator[Metric]:
@@ -189,10 +189,10 @@ def _buckets(timing: Timing) -> list[tuple[str, float]]:
 
 
 def build_app(figures: Callable[[], Awaitable[Figures]]) -> Starlette:
-    """The web application: nothing but ``/metrics``.
+    """Return the web application: nothing but ``/metrics``.
 
     Args:
-        figures: Those of now.
+        figures: Returns the present figures.
     """
 
     async def metrics(request: Request) -> Response:
@@ -217,12 +217,12 @@ async def serve_metrics(
     """Serve the metrics until cancelled.
 
     Args:
-        settings: Where.
-        figures: Those of now.
-        on_listening: Called with the address once Prometheus can ask.
+        settings: Host and port.
+        figures: Returns the present figures.
+        on_listening: Called with the address once it can be scraped.
 
     Raises:
-        NotReadyError: the address cannot be listened at now.
+        NotReadyError: the address is not available now.
     """
     remedy = "Choose another address or port in [metrics] of the settings."
     with not_for_good():

@@ -1,4 +1,4 @@
-"""A retained message that is kept true, on a real broker."""
+"""A retained message that follows its content, on a real broker."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ async def connection(broker: PrivateBroker) -> AsyncIterator[Connection]:
 
 
 class Counter:
-    """Content that tells how often it was asked for."""
+    """Content that counts how often it was requested."""
 
     asked = 0
 
@@ -59,7 +59,7 @@ async def next_payload(client: aiomqtt.Client) -> bytes:
     return message.payload
 
 
-async def test_a_change_is_told_at_once_and_the_end_takes_it_back(broker: PrivateBroker) -> None:
+async def test_a_change_is_published_at_once_and_the_end_clears_it(broker: PrivateBroker) -> None:
     async with reader(broker) as client, connection(broker) as link:
         state, content = RobotState(), Counter()
         pace = Pace(shortest_s=0.01, longest_s=NEVER_S, expiry_s=60)
@@ -111,7 +111,7 @@ async def test_however_much_changes_messages_keep_their_distance(broker: Private
         ({"faults": {"face": "The service face crashed."}}, True),
     ],
 )
-def test_what_health_comes_early_for(change: dict[str, Any], early: bool) -> None:
+def test_which_changes_make_health_come_early(change: dict[str, Any], early: bool) -> None:
     state = RobotState()
     before = health_relevant(state.snapshot)
     state.update(**change)

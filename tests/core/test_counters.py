@@ -1,4 +1,4 @@
-"""What is counted, from what is reported: bounded, whatever strangers do."""
+"""The counters, bounded whatever clients send."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_calls_are_counted_by_tool_and_outcome_and_timed_whatever_the_outcome() 
     assert (within[0.01], within[0.025], within[30.0], within[float("inf")]) == (0, 2, 2, 3)
 
 
-def test_names_that_strangers_make_up_are_one_name() -> None:
+def test_unknown_tool_names_are_counted_under_one_name() -> None:
     counters = Counters()
     counters.register_tools(["take_photo"])
     for number in range(1000):
@@ -37,7 +37,7 @@ def test_names_that_strangers_make_up_are_one_name() -> None:
     assert counters.tools[OTHER_TOOLS].outcomes[Outcome.ERROR] == 1000
 
 
-def test_only_a_connection_that_was_made_before_is_made_again() -> None:
+def test_the_first_connection_is_no_reconnect() -> None:
     state, counters = counted_state()
     state.update(mcp_connected=True)
     assert counters.reconnects(Link.MCP) == 0
@@ -47,7 +47,7 @@ def test_only_a_connection_that_was_made_before_is_made_again() -> None:
     assert (counters.reconnects(Link.MCP), counters.reconnects(Link.SIGNALING)) == (2, 0)
 
 
-def test_the_connection_for_calls_is_one_that_may_be_made_again() -> None:
+def test_reconnects_of_the_dialer() -> None:
     counters = Counters()
     for connected in (False, True, False, False, True):
         counters.set_dialer_connected(connected=connected)
@@ -73,7 +73,7 @@ def test_sessions_and_faults_are_counted_when_they_begin() -> None:
     assert +counters.faults == {"camera": 2, "reactions": 1, "face": 1}
 
 
-async def test_a_busy_event_loop_is_seen() -> None:
+async def test_the_lag_of_a_busy_event_loop_is_recorded() -> None:
     counters = Counters()
     watching = asyncio.create_task(watch_loop_lag(counters, interval_s=0.01))
     await asyncio.sleep(0)

@@ -37,7 +37,7 @@ def counted(robot: Robot) -> dict[str, dict[Outcome, int]]:
     }
 
 
-async def test_what_works_and_what_does_not(silent_robot: Robot) -> None:
+async def test_outcomes_of_calls(silent_robot: Robot) -> None:
     async with measured(silent_robot) as (_, client):
         await client.call_tool("get_status")
         await client.call_tool("change_emotion", {"emotion": "happy"})
@@ -50,28 +50,28 @@ async def test_what_works_and_what_does_not(silent_robot: Robot) -> None:
     assert silent_robot.telemetry.counters.tools["take_photo"].seconds.count == 1
 
 
-async def test_nothing_but_calls_of_tools_is_counted(silent_robot: Robot) -> None:
+async def test_only_tool_calls_are_counted(silent_robot: Robot) -> None:
     async with measured(silent_robot) as (_, client):
         await client.list_tools()
         await client.read_resource("robot://status")
     assert not counted(silent_robot)
 
 
-async def test_a_tool_that_does_not_exist_gets_no_name_of_its_own(silent_robot: Robot) -> None:
+async def test_unknown_tools_are_counted_under_one_name(silent_robot: Robot) -> None:
     async with measured(silent_robot) as (_, client):
         for number in range(3):
             assert (await client.call_tool(f"fly_{number}")).is_error
     assert counted(silent_robot) == {OTHER_TOOLS: {Outcome.ERROR: 3}}
 
 
-async def test_what_the_rules_refuse_is_seen(silent_robot: Robot) -> None:
+async def test_a_refused_call_is_counted(silent_robot: Robot) -> None:
     async with measured(silent_robot, AccessSettings(default_role="viewer")) as (_, client):
         with pytest.raises(MCPError):
             await client.call_tool("control_camera", {"enabled": True})
     assert counted(silent_robot) == {"control_camera": {Outcome.REFUSED: 1}}
 
 
-async def test_a_call_that_is_given_up_is_counted_as_such(silent_robot: Robot) -> None:
+async def test_a_cancelled_call_is_counted(silent_robot: Robot) -> None:
     started = asyncio.Event()
     server = build_server(silent_robot, name="test/robot", description="A robot.")
 
