@@ -136,7 +136,7 @@ class MicrophoneSource(AudioSource, Protocol):
     """A microphone that gives packets to peers, and samples to the speech recognition."""
 
     def set_sample_sink(self, sink: AudioSampleSink | None) -> None:
-        """Choose who receives the samples: the microphone is open while anybody does. None: nobody."""
+        """Choose who receives the samples: the microphone is open while there is a sink."""
 
 
 class AudioSink(Protocol):

@@ -78,16 +78,16 @@ class Microphone:
         self._open_or_close()
 
     def set_sample_sink(self, sink: AudioSampleSink | None) -> None:
-        """Choose who receives the samples: the microphone is open while anybody does. None: nobody."""
+        """Choose who receives the samples: the microphone is open while there is a sink."""
         self._sample_sink = sink
         self._open_or_close()
 
     def _open_or_close(self) -> None:
-        wanted = not self._closed and (self._listened or self._sample_sink is not None)
-        if wanted and self._stop is None:
+        needed = not self._closed and (self._listened or self._sample_sink is not None)
+        if needed and self._stop is None:
             self._stop = threading.Event()
             self._task = self._loop.create_task(self._listen(self._stop), name="microphone")
-        elif not wanted and self._stop is not None and self._task is not None:
+        elif not needed and self._stop is not None and self._task is not None:
             self._stop.set()
             self._task.cancel()
             self._stop = self._task = None
@@ -115,7 +115,7 @@ class Microphone:
         """Record and encode until told to stop; runs in the worker."""
         library = self._platform.sound_library()
         encoder = OpusEncoder(self._bitrate)
-        if stop.is_set():  # nobody listens any more: not even for a moment
+        if stop.is_set():  # the last listener has left meanwhile: not even for a moment
             return
         opened = _opened(library, library.RawInputStream, "microphone", self._device)
         with contextlib.ExitStack() as closed, opened as stream:

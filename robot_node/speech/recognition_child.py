@@ -66,11 +66,11 @@ def _recognise(recognizer: Recognizer, sound: BinaryIO) -> Iterator[dict[str, ob
             text = recognizer.hear(sound.read(length))
         else:
             recognizer.forget()
+        if text:
+            yield {"text": text, "by": speaker}
         if recognizer.listening != listening:
             listening = recognizer.listening
             yield {"listening": listening}
-        if text:
-            yield {"text": text, "by": speaker}
 
 
 if __name__ == "__main__":

@@ -130,7 +130,7 @@ class MicrophoneTrack(MediaStreamTrack):
         if self.readyState != "live":
             raise MediaStreamError
         if self._listener is None:
-            # aiortc asks for the first packet when DTLS is up: nobody is heard before somebody can hear.
+            # aiortc asks for the first packet when DTLS is up: the microphone stays closed until then.
             self._listener = self._broadcast.join()
         packet = await self._listener.next_packet()
         if packet is None:

@@ -1,4 +1,4 @@
-"""The media that all peers of a robot share: each encoded once, whoever called whom."""
+"""The media that all peers of a robot share, viewers and backend: each encoded once."""
 
 from __future__ import annotations
 

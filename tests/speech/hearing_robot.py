@@ -42,6 +42,16 @@ class Clock:
         return self.seconds
 
 
+class ObservedFace(Face):
+    """A face that keeps how often it was to show whether the robot listens."""
+
+    signs_set: int = 0
+
+    def listen(self, *, listening: bool) -> None:
+        self.signs_set += 1
+        super().listen(listening=listening)
+
+
 @dataclass
 class HearingRobot:
     """A robot that hears, and what those around it are told.
@@ -53,7 +63,7 @@ class HearingRobot:
 
     pi: SimulatedPi
     state: RobotState
-    face: Face
+    face: ObservedFace
     events: EventLog
     recognition: SpeechRecognition
     mixer: Mixer
@@ -95,7 +105,7 @@ async def hearing_robot(
     pi, state, events = simulated_platform(scene="clock"), RobotState(), EventLog()
     pi.microphone.amplitude, pi.microphone.speed = 0.0, SPEED
     record(state, events)
-    face = Face(Display(pi.platform, DisplaySettings(driver="none"), state), state)
+    face = ObservedFace(Display(pi.platform, DisplaySettings(driver="none"), state), state)
     microphone = Microphone(pi.platform, "default", state, retry_s=0.05)
     messages: list[BackendMessage] = []
     clock = Clock()

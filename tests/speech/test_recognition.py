@@ -66,6 +66,21 @@ async def test_it_does_not_hear_itself() -> None:
         assert robot.heard == ["take a photo"]
 
 
+async def test_what_it_understands_while_it_speaks_is_its_own() -> None:
+    async with hearing_robot(recognised=frozenset({Input.VIEWER})) as robot:
+        await eventually(lambda: robot.recognition.ready)
+        anna = Peer(Input.VIEWER, "anna")
+        says(robot, anna, spoken("hello robot"))
+        before = robot.face.signs_set
+        robot.mixer.begin_speech()  # the engine has not returned the text yet
+        # Its unfinished utterance is forgotten; the engine says that it listened, and then that it does no longer.
+        await eventually(lambda: robot.face.signs_set == before + 3, "the engine has recognised the utterance")
+        robot.mixer.end_speech()
+        says(robot, anna, spoken("take a photo"))
+        await eventually(lambda: "take a photo" in robot.heard)
+        assert robot.heard == ["take a photo"]
+
+
 class SilentLoudspeaker:
     """A loudspeaker that nobody hears."""
 
