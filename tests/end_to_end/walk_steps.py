@@ -95,7 +95,7 @@ GET_STARTED = (
         _ON_A_PI[3],
         instead=f"sudo {_OF_THE_IMAGE} setup --non-interactive --name kitchen --broker {{broker}} --root {{root}}",
         why=f"{_IMAGE}; nobody is there to answer, and no systemd to start the service",
-        says=r"robot-node-kitchen \(robot-node/kitchen\) is set up(?s:.*)mcpServers",
+        says=r"robot-node-kitchen \(robot-node/kitchen\) is installed(?s:.*)mcpServers",
         service=f"{_OF_THE_IMAGE} run --simulated --config {{root}}/etc/robot-node/robot-node.toml",
     ),
     Step("robot-node robots", instead=f"{_OF_THE_IMAGE} robots", why=_IMAGE, says="robot-node-kitchen"),

@@ -91,6 +91,26 @@ async def test_the_example_gives_a_tool_a_resource_updates_and_events(tmp_path: 
 
 
 @pytest.mark.usefixtures("example")
+async def test_the_example_without_its_sensor_raises_an_error_in_place_of_a_number(tmp_path: Path) -> None:
+    file = tmp_path / "temp"
+    given = context(file=str(file), every_s=0.01)
+    async with AsyncExitStack() as devices, robot() as it:
+        for plugin in (await open_plugins([given], devices)).values():
+            plugin.offer(it.server)
+        async with Client(it.server) as client:
+            failed = await client.call_tool("get_temperature", {})
+            assert failed.is_error
+            (block,) = failed.content
+            assert isinstance(block, TextContent)
+            assert "The temperature cannot be read; faults in get_status has the reason." in block.text
+            assert "No such file" in given.state.snapshot.faults["device thermometer"]
+
+            file.write_text("41500\n")
+            await eventually(lambda: not given.state.snapshot.faults)
+            assert (await client.call_tool("get_temperature", {})).structured_content == {"result": 41.5}
+
+
+@pytest.mark.usefixtures("example")
 async def test_a_role_names_the_tool_and_the_resource_of_a_device(tmp_path: Path) -> None:
     (tmp_path / "temp").write_text("41500\n")
     (tmp_path / "robot.toml").write_text(
@@ -121,7 +141,7 @@ def test_the_guide_says_what_the_example_does() -> None:
     assert entry
     assert entry[1] in (EXAMPLE / "pyproject.toml").read_text()
     lines = (EXAMPLE / "robot_node_thermometer.py").read_text().splitlines()
-    assert len([line for line in lines if line.strip()]) <= 45
+    assert len([line for line in lines if line.strip()]) <= 50
 
 
 PUMP, WHEEL = 23, {"kind": "motor", "pins": [20, 21]}
@@ -243,9 +263,16 @@ async def test_a_device_that_nobody_brings_is_refused_with_those_there_are() -> 
             await open_plugins([context("nose")], devices)
 
 
-@pytest.mark.usefixtures("example")
-async def test_a_device_that_does_not_work_is_a_fault_and_the_robot_goes_on(tmp_path: Path) -> None:
-    given = context(file=str(tmp_path / "nothing"))
+async def test_a_device_whose_open_raises_is_a_fault_and_the_robot_goes_on(site: Path) -> None:
+    code = """
+class Thermometer:
+    def __init__(self, robot): ...
+    async def open(self): raise OSError("unplugged")
+    async def close(self): ...
+    def offer(self, server): ...
+"""
+    install(site, code, {"thermometer": "robot_node_thermometer:Thermometer"})
+    given = context()
     async with AsyncExitStack() as devices:
         assert len(await open_plugins([given], devices)) == 1
         assert "'thermometer' does not work" in given.state.snapshot.faults["device thermometer"]
