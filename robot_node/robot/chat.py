@@ -44,7 +44,7 @@ class Chat:
             return ""
         now = self._clock()
         if wait_s := self._limiter.wait_s(client_id, now):
-            return f"Not told to anybody: you write too fast. Try again in {math.ceil(wait_s)} s."
+            return f"Not sent: you are typing too fast. Try again in {math.ceil(wait_s)} s."
         self._limiter.take(client_id, now)
         self._events.add("chat", line, by=client_id)
         return ""

@@ -35,7 +35,7 @@ class Status(FaceStatus, CameraStatus):
     """Result of get_status, and content of ``robot://status``."""
 
     privacy_error: str = Field(description="Why the privacy switch cannot be read; the camera stays off then.")
-    microphone_on: bool = Field(description="The microphone is open: somebody hears what is said near the robot.")
+    microphone_on: bool = Field(description="The microphone is open: what is said near the robot is heard elsewhere.")
     microphone_error: str = Field(description="Why the microphone cannot be used; empty otherwise.")
     volume: int | None = Field(description="Volume of the loudspeaker, 0 to 100; null when there is none.")
     muted: bool | None = Field(description="The loudspeaker is muted; null when there is none.")

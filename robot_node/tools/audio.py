@@ -12,7 +12,7 @@ from robot_node.devices.audio import Loudspeaker
 from robot_node.tools.common import SETS
 
 
-class VolumeSet(BaseModel):
+class VolumeResult(BaseModel):
     """Result of control_volume."""
 
     volume: int = Field(description="Volume of the loudspeaker, 0 to 100.")
@@ -26,9 +26,9 @@ def offer_volume(server: MCPServer, loudspeaker: Loudspeaker) -> None:
     async def control_volume(
         volume: Annotated[int | None, Field(ge=0, le=100, description="0 silent, 100 loudest.")] = None,
         muted: Annotated[bool | None, Field(description="true: nothing is heard, and the volume is kept.")] = None,
-    ) -> VolumeSet:
+    ) -> VolumeResult:
         """Set the volume of the robot's loudspeaker, or mute it, or both. What is left out stays as it is."""
         if volume is None and muted is None:
             raise ToolError("Nothing to set. Give volume (0 to 100), or muted (true or false), or both.")
         await loudspeaker.set_volume(volume, muted=muted)
-        return VolumeSet(volume=loudspeaker.volume, muted=loudspeaker.muted)
+        return VolumeResult(volume=loudspeaker.volume, muted=loudspeaker.muted)

@@ -13,7 +13,7 @@ from robot_node.devices.camera import Camera
 from robot_node.tools.common import READS, SETS, readable_errors
 
 
-class CameraSwitched(BaseModel):
+class CameraResult(BaseModel):
     """Result of control_camera."""
 
     camera: CameraState = Field(description="State of the camera after the call.")
@@ -25,11 +25,11 @@ def offer_camera(server: MCPServer, camera: Camera, state: RobotState) -> None:
     @server.tool(title="Switch the camera", annotations=SETS)
     async def control_camera(
         enabled: Annotated[bool, Field(description="true switches the camera on, false off.")],
-    ) -> CameraSwitched:
+    ) -> CameraResult:
         """Switch the robot's camera on or off. While it is off nothing is captured and photos are refused."""
         with readable_errors():
             await (camera.start() if enabled else camera.stop())
-        return CameraSwitched(camera=state.snapshot.camera)
+        return CameraResult(camera=state.snapshot.camera)
 
     @server.tool(title="Take a photo", annotations=READS, structured_output=False)
     async def take_photo(

@@ -13,13 +13,13 @@ from robot_node.face.text import MAX_CHARACTERS
 from robot_node.tools.common import SETS
 
 
-class EmotionShown(BaseModel):
+class EmotionResult(BaseModel):
     """Result of change_emotion."""
 
     emotion: str = Field(description="The emotion that the face turns to now.")
 
 
-class TextShown(BaseModel):
+class TextResult(BaseModel):
     """Result of show_text."""
 
     seconds: float = Field(description="For how long the text shows.")
@@ -28,9 +28,9 @@ class TextShown(BaseModel):
 def offer_face(server: MCPServer, face: Face) -> None:
     """Let agents change what the face shows."""
 
-    async def change_emotion(emotion: Any) -> EmotionShown:
+    async def change_emotion(emotion: Any) -> EmotionResult:
         """Show an emotion on the robot's face."""
-        return EmotionShown(emotion=face.show_emotion(emotion))
+        return EmotionResult(emotion=face.show_emotion(emotion))
 
     # The emotions are known only at run time: the settings may add some.
     change_emotion.__annotations__["emotion"] = _emotion_argument(face)
@@ -42,9 +42,9 @@ def offer_face(server: MCPServer, face: Face) -> None:
         duration: Annotated[
             float | None, Field(gt=0, le=600, description="Seconds in all; left out: as long as it takes to read.")
         ] = None,
-    ) -> TextShown:
+    ) -> TextResult:
         """Write a text below the robot's eyes, line after line, e.g. what it says. A new text replaces the old one."""
-        return TextShown(seconds=round(face.show_text(text, duration), 2))
+        return TextResult(seconds=round(face.show_text(text, duration), 2))
 
 
 def _emotion_argument(face: Face) -> Any:

@@ -12,7 +12,7 @@ from robot_node.robot.telemetry import Telemetry
 from robot_node.tools.common import READS, SETS, readable_errors
 
 
-class Stopped(BaseModel):
+class StopResult(BaseModel):
     """Result of stop_all."""
 
     stopped: tuple[str, ...] = Field(
@@ -33,7 +33,7 @@ def offer_stop(server: MCPServer, stop: Callable[[], Awaitable[tuple[str, ...]]]
     """Let agents stop everything, also on a robot that cannot move: whoever wants to be sure need not look first."""
 
     @server.tool(title="Stop everything", annotations=SETS)
-    async def stop_all() -> Stopped:
+    async def stop_all() -> StopResult:
         """Stop at once whatever moves or sounds, whoever began it.
 
         Servos, motors and buzzers stop, and devices of other packages; speech ends, and texts that wait are dropped.
@@ -41,4 +41,4 @@ def offer_stop(server: MCPServer, stop: Callable[[], Awaitable[tuple[str, ...]]]
         LEDs, the camera and the streams stay as they are, and no call is ended.
         """
         with readable_errors():
-            return Stopped(stopped=await stop())
+            return StopResult(stopped=await stop())

@@ -17,35 +17,35 @@ from robot_node.devices.outputs import Buzzer, Motor, Outputs, Servo
 from robot_node.tools.common import ACTS, SETS, readable_errors
 
 
-class LedSet(BaseModel):
+class LedResult(BaseModel):
     """Result of set_led."""
 
     name: str = Field(description="Which LED.")
     brightness: float = Field(description="0 dark, 1 brightest.")
 
 
-class Beeping(BaseModel):
+class BeepResult(BaseModel):
     """Result of beep."""
 
     name: str = Field(description="Which buzzer.")
     seconds: float = Field(description="Duration in seconds, pauses included.")
 
 
-class Turned(BaseModel):
+class ServoResult(BaseModel):
     """Result of move_servo, and of each servo of look_at."""
 
     angle: float = Field(description="Where it is now, in degrees.")
     reached: bool = Field(description="false: it was moved or stopped by another call on its way.")
 
 
-class Looked(BaseModel):
+class LookResult(BaseModel):
     """Result of look_at."""
 
-    pan: Turned
-    tilt: Turned
+    pan: ServoResult
+    tilt: ServoResult
 
 
-class Driving(BaseModel):
+class MotorResult(BaseModel):
     """Result of drive_motor."""
 
     name: str = Field(description="Which motor.")
@@ -89,10 +89,10 @@ def _offer_leds(server: MCPServer, leds: dict[str, Led | RgbLed]) -> None:
         colour: Annotated[
             str | None, Field(pattern="^#[0-9a-fA-F]{6}$", description='As "#ff8000". Kept until it is changed.')
         ] = None,
-    ) -> LedSet:
+    ) -> LedResult:
         """Light an LED, or let it go dark."""
         with readable_errors():
-            return LedSet(
+            return LedResult(
                 name=name, brightness=await led_driver.set_led(leds[name], on=on, brightness=brightness, colour=colour)
             )
 
@@ -115,7 +115,7 @@ def _offer_buzzers(server: MCPServer, buzzers: dict[str, Buzzer]) -> None:
         ctx: Context[Any, Any],
         duration: float = 0.2,
         times: Annotated[int, Field(ge=1, le=10, description="How often, with pauses as long.")] = 1,
-    ) -> Beeping:
+    ) -> BeepResult:
         """Sound a buzzer. Returns when it is silent again."""
         limit = buzzers[name].settings.max_duration_s
         if duration > limit:
@@ -123,7 +123,7 @@ def _offer_buzzers(server: MCPServer, buzzers: dict[str, Buzzer]) -> None:
         with readable_errors():
             await buzzers[name].beep(duration, times, owner=_owner(ctx))
         await buzzers[name].finished()
-        return Beeping(name=name, seconds=round(duration * (2 * times - 1), 3))
+        return BeepResult(name=name, seconds=round(duration * (2 * times - 1), 3))
 
     beep.__annotations__["duration"] = Annotated[float, Field(gt=0, le=longest, description="Seconds of each beep.")]
     _name_one_of(beep, buzzers, f"Which buzzer. {_each(buzzers, lambda b: f'up to {b.settings.max_duration_s:g} s')}.")
@@ -139,8 +139,8 @@ def _offer_servos(server: MCPServer, servos: dict[str, Servo]) -> None:
             float | None,
             Field(gt=0, le=30, description="Seconds that it takes; left out, or too short: as fast as is allowed."),
         ] = None,
-    ) -> Turned:
-        """Turn a servo. Returns when it is there, or when somebody else moved or stopped it."""
+    ) -> ServoResult:
+        """Turn a servo. Returns when it is there, or when another call moved or stopped it."""
         with readable_errors():
             return await _turn(servos[name], angle, duration, ctx)
 
@@ -156,9 +156,9 @@ def _range(servo: Servo) -> str:
     return f"{low:g} to {high:g} degrees, at most {servo.settings.max_speed:g} a second"
 
 
-async def _turn(servo: Servo, angle: float, duration: float | None, ctx: Context[Any, Any]) -> Turned:
+async def _turn(servo: Servo, angle: float, duration: float | None, ctx: Context[Any, Any]) -> ServoResult:
     reached = await servo.turn(angle, duration, owner=_owner(ctx))
-    return Turned(angle=round(servo.mover.value, 2), reached=reached)
+    return ServoResult(angle=round(servo.mover.value, 2), reached=reached)
 
 
 def _offer_look(server: MCPServer, pan: Servo, tilt: Servo) -> None:
@@ -169,15 +169,15 @@ def _offer_look(server: MCPServer, pan: Servo, tilt: Servo) -> None:
         duration: Annotated[
             float | None, Field(gt=0, le=30, description="Seconds; left out: as fast as allowed.")
         ] = None,
-    ) -> Looked:
-        """Turn the robot's head or camera. Returns when it is there, or when somebody else moved or stopped it."""
+    ) -> LookResult:
+        """Turn the robot's head or camera. Returns when it is there, or when another call moved or stopped it."""
         with readable_errors():
             for servo, angle in zip(servos, (pan, tilt), strict=True):
                 servo.check(angle)  # neither moves when one of them cannot
             turned = await asyncio.gather(
                 *(_turn(s, a, duration, ctx) for s, a in zip(servos, (pan, tilt), strict=True))
             )
-        return Looked(pan=turned[0], tilt=turned[1])
+        return LookResult(pan=turned[0], tilt=turned[1])
 
     servos = (pan, tilt)
     for name, servo in zip(("pan", "tilt"), servos, strict=True):
@@ -189,14 +189,14 @@ def _offer_look(server: MCPServer, pan: Servo, tilt: Servo) -> None:
 
 
 def _offer_motors(server: MCPServer, motors: dict[str, Motor]) -> None:
-    async def drive_motor(name: str, speed: float, duration: float, ctx: Context[Any, Any]) -> Driving:
+    async def drive_motor(name: str, speed: float, duration: float, ctx: Context[Any, Any]) -> MotorResult:
         """Drive a motor for some seconds; then it stops by itself.
 
-        Returns at once, so that two can drive together. It stops too when the session of whoever drives it ends.
+        Returns at once, so that two can drive together. It stops too when the caller's session ends.
         """
         with readable_errors():
             await motors[name].drive(speed, duration, owner=_owner(ctx))
-        return Driving(name=name, speed=speed, seconds=duration)
+        return MotorResult(name=name, speed=speed, seconds=duration)
 
     fastest = max(motor.settings.max_speed for motor in motors.values())
     longest = max(motor.settings.max_duration_s for motor in motors.values())

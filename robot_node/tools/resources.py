@@ -27,7 +27,7 @@ PNG = "image/png"
 _SETTLE_S = 0.1
 
 
-class InputNow(BaseModel):
+class InputStatus(BaseModel):
     """Content of ``robot://pins/NAME``."""
 
     name: str = Field(description="The input's name in the robot's settings.")
@@ -37,7 +37,7 @@ class InputNow(BaseModel):
     error: str = Field(description="Why it cannot be read; empty otherwise.")
 
     @classmethod
-    def of(cls, name: str, now: RobotSnapshot) -> InputNow:
+    def of(cls, name: str, now: RobotSnapshot) -> InputStatus:
         """Return the state of an input."""
         of = now.inputs[name]
         error = now.fault(input_fault(name))
@@ -112,7 +112,7 @@ def _offer_input(server: MCPServer, state: RobotState, name: str) -> None:
         mime_type=_JSON,
     )
     async def read() -> str:
-        return InputNow.of(name, state.snapshot).model_dump_json()
+        return InputStatus.of(name, state.snapshot).model_dump_json()
 
 
 class ResourceAnnouncer:
@@ -152,5 +152,5 @@ class ResourceAnnouncer:
             FACE: FaceStatus(**values),
             FACE_PICTURE: now.emotion,
             EVENTS: self._telemetry.events.last,
-            **{PINS + name: InputNow.of(name, now) for name in now.inputs},
+            **{PINS + name: InputStatus.of(name, now) for name in now.inputs},
         }

@@ -54,7 +54,7 @@ class RobotServer(MCPServer):
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: Context[Any, Any] | None = None
     ) -> CallToolResult | InputRequiredResult:
-        """Call a tool. Arguments that it doesn't have are refused, and errors in them told in words.
+        """Call a tool. Arguments that it doesn't have are refused, and errors in them explained in sentences.
 
         Raises:
             ToolError: the arguments are wrong, or the tool failed.

@@ -13,7 +13,7 @@ from robot_node.speech.text_chunks import LONGEST_TEXT
 from robot_node.tools.common import ACTS, SETS, readable_errors
 
 
-class Saying(BaseModel):
+class SayResult(BaseModel):
     """Result of say."""
 
     task_id: str = Field(description="What this speech is called in the messages on $message/<client id>.")
@@ -21,7 +21,7 @@ class Saying(BaseModel):
     loudspeaker_error: str = Field(description="Why it is not heard from the loudspeaker; empty otherwise.")
 
 
-class Stopped(BaseModel):
+class StopSpeakingResult(BaseModel):
     """Result of stop_speaking."""
 
     stopped: int = Field(description="How many texts are not, or not wholly, said.")
@@ -49,13 +49,13 @@ def offer_voice(server: MCPServer, speaker: Speaker, state: RobotState) -> None:
         interrupt: Annotated[  # noqa: FBT002  # an argument of a tool has a name
             bool, Field(description="true: instead of what is being said and what waits; false: after it.")
         ] = False,
-    ) -> Saying:
+    ) -> SayResult:
         with readable_errors():
             task = await speaker.say(text, emotion=emotion or "", language=language or "", interrupt=interrupt)
         error = state.snapshot.fault(Device.LOUDSPEAKER)
-        return Saying(task_id=task.task_id, waiting=speaker.texts_ahead, loudspeaker_error=error)
+        return SayResult(task_id=task.task_id, waiting=speaker.texts_ahead, loudspeaker_error=error)
 
     @server.tool(title="Stop speaking", annotations=SETS)
-    async def stop_speaking() -> Stopped:
+    async def stop_speaking() -> StopSpeakingResult:
         """Fall silent at once, and forget what waits to be said."""
-        return Stopped(stopped=speaker.stop())
+        return StopSpeakingResult(stopped=speaker.stop())

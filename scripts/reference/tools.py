@@ -95,7 +95,7 @@ _HELD: Mapping[str, type[BaseModel]] = {
     resources.CAMERA: CameraStatus,
     resources.FACE: FaceStatus,
     resources.EVENTS: resources.Events,
-    resources.PINS + "doorbell": resources.InputNow,
+    resources.PINS + "doorbell": resources.InputStatus,
 }
 """What the resources hold that are JSON."""
 

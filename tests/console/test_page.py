@@ -168,7 +168,7 @@ async def test_what_is_typed_reaches_agents_and_their_answer_the_page(page: Cons
     for number in range(9):
         await line.fill(f"Quick {number}")
         await line.press("Enter")
-    await page.sees(lines, "Said Not told to anybody: you write too fast.")
+    await page.sees(lines, "Said Not sent: you are typing too fast.")
 
 
 async def events_of(agent: Client) -> list[dict[str, Any]]:

@@ -50,7 +50,7 @@ def test_a_long_text_is_cut(typed: Typed) -> None:
 def test_a_viewer_who_types_too_fast_is_limited_and_others_are_not(typed: Typed) -> None:
     for number in range(5):
         assert typed.chat.receive("anna", str(number)) == ""
-    assert "write too fast. Try again in 3 s." in typed.chat.receive("anna", "one too many")
+    assert "typing too fast. Try again in 3 s." in typed.chat.receive("anna", "one too many")
     assert typed.chat.receive("ben", "hello") == ""
     typed.now += 3
     assert typed.chat.receive("anna", "later") == ""
