@@ -1,4 +1,4 @@
-"""How a server presents itself, and its limits."""
+"""Options of a server: identity, presence, limits."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class ServerLimits:
 
 @dataclass(frozen=True, kw_only=True)
 class ServerOptions:
-    """How a server presents itself, and its limits.
+    """Identity, presence and limits of a server.
 
     Attributes:
         server_id: MQTT client id of the server's connection.

@@ -136,7 +136,7 @@ def parse_address(url: str) -> SplitResult:
 
 @dataclass(frozen=True, slots=True)
 class Will:
-    """What the broker publishes for us when the connection dies without a DISCONNECT."""
+    """The message that the broker publishes when the connection is lost without a DISCONNECT."""
 
     topic: str
     payload: bytes = b""
@@ -147,7 +147,7 @@ class Will:
 
 @dataclass(frozen=True, slots=True)
 class ConnectOptions:
-    """How one MQTT connection introduces itself.
+    """Identity, will and user properties of one MQTT connection.
 
     Attributes:
         client_id: MQTT client identifier.
@@ -174,7 +174,7 @@ class Subscription:
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """One PUBLISH that reached us."""
+    """One received PUBLISH."""
 
     topic: str
     payload: bytes

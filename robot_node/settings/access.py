@@ -71,7 +71,7 @@ BUILT_IN_ROLES = {
 
 
 class ClientRole(Section):
-    """The role of the clients whose id fits a pattern."""
+    """The role of clients whose id matches a pattern."""
 
     client_id: Annotated[str, Field(min_length=1, max_length=256)]
     role: str

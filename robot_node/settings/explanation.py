@@ -1,4 +1,4 @@
-"""Says which settings are wrong, where each one stands, and why. Values are not repeated: one is a password."""
+"""Error texts for wrong settings: source, key, reason. Values are never repeated: one may be a password."""
 
 from __future__ import annotations
 
@@ -60,13 +60,13 @@ def _reason(problem: ErrorDetails, found: Place) -> tuple[tuple[str, ...], str]:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """The end of a sentence that suggests what was meant; empty where nothing is similar."""
+    """The end of a sentence that suggests the most similar name; empty without one."""
     similar = get_close_matches(name, list(known), n=1, cutoff=_CLOSE)
     return f"; did you mean {similar[0]}?" if similar else ""
 
 
 def _source(path: Sequence[str], sources: Mapping[str, Mapping[str, Any]]) -> str:
-    """Where the value comes from: the highest source that has it, or else the table that it is missing in."""
+    """The highest source that has the value, or else the table in which it is missing."""
     for length in range(len(path), 0, -1):
         for name, tables in reversed([*sources.items()]):
             if _has(tables, path[:length]):

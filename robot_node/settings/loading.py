@@ -62,7 +62,7 @@ def read_environment() -> Tables:
 
 class _Environment(EnvSettingsSource):
     def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:  # the base's
-        """Decode JSON; what is none stays text, which validation refuses with its key."""
+        """Decode JSON; other text stays as it is, and validation refuses it with its key."""
         try:
             return super().decode_complex_value(field_name, field, value)
         except ValueError:
@@ -70,7 +70,7 @@ class _Environment(EnvSettingsSource):
 
 
 def _merged(below: Tables, above: Tables) -> dict[str, Any]:
-    """Tables of two sources; of a value that both have, the upper one counts."""
+    """The tables of two sources, key by key; where both have a value, that of the upper one."""
     merged = dict(below)
     for key, value in above.items():
         beneath = merged.get(key)

@@ -60,7 +60,7 @@ class Then(Section):
 
 
 class ReactionRule(Section):
-    """When this happens, then do that."""
+    """An event and the reaction to it."""
 
     when: When
     then: Then

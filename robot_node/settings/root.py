@@ -1,7 +1,7 @@
-"""One settings tree: TOML file < systemd's credentials < environment < command line.
+"""The tree of settings, a class for each table: keys, defaults, ranges, and checks across tables.
 
-Every setting, its default, unit and range stands here; ``config/robot-node.toml`` shows them all with comments.
-The environment names a setting as ``ROBOT_NODE_<SECTION>__<KEY>``, e.g. ``ROBOT_NODE_BROKER__PASSWORD``.
+Tables of a library are its own option classes (:class:`ServerLimits`, :class:`Broker`). ``config/robot-node.toml`` shows
+every setting with a comment; the environment variable of one is ``ROBOT_NODE_<SECTION>__<KEY>``.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ TopicLevel = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(
 
 
 class RobotSettings(Section):
-    """Who the robot is (protocol: identifiers)."""
+    """Identity of the robot (protocol: identifiers)."""
 
     server_id: TopicLevel = f"robot-node-{_hostname_id()}"
     server_name: Annotated[str, Field(max_length=256)] = f"robot-node/{_hostname_id()}"
@@ -80,7 +80,7 @@ class RobotSettings(Section):
 
 @dataclass(frozen=True, kw_only=True)
 class BrokerSettings(Broker):
-    """Where the MQTT broker is, who the robot is to it, and how patiently it connects."""
+    """The MQTT broker: address, credentials, TLS, time limits, reconnects."""
 
     password_file: Path | None = None
     reconnect_initial_s: Annotated[float, Field(gt=0, le=60)] = 1.0
@@ -119,7 +119,7 @@ def _read_password(file: Path) -> str:
 
 
 class WebRtcSettings(Section):
-    """Streaming."""
+    """WebRTC streaming."""
 
     enabled: bool = True
     proxy: bool = False
@@ -133,7 +133,7 @@ class WebRtcSettings(Section):
 
 
 class DialerSettings(Section):
-    """The robot calls a media backend."""
+    """Calls to a media backend."""
 
     enabled: bool = False
     backend: TopicLevel = "multimedia_proxy"
@@ -149,7 +149,7 @@ class DialerSettings(Section):
 
 
 class ConsoleSettings(Section):
-    """The web page, served by the robot itself."""
+    """The web console, served by the robot itself."""
 
     enabled: bool = False
     host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
@@ -166,7 +166,7 @@ class ConsoleSettings(Section):
 
 
 class MetricsSettings(Section):
-    """Figures for Prometheus, at a port of the robot's own. Whoever reaches the port can read them."""
+    """Prometheus metrics over HTTP; anyone who reaches the port can read them."""
 
     enabled: bool = False
     host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
@@ -174,14 +174,14 @@ class MetricsSettings(Section):
 
 
 class HealthSettings(Section):
-    """The same figures as a retained message on the broker."""
+    """Health messages: the metrics as a retained message on the broker."""
 
     enabled: bool = False
     interval_s: Annotated[float, Field(ge=1, le=86_400)] = 60.0
 
 
 class HomeAssistantSettings(Section):
-    """The robot as a device in Home Assistant, to look at."""
+    """The robot as a read-only device in Home Assistant."""
 
     enabled: bool = False
     prefix: Annotated[str, Field(pattern=r"^[^/+#$\x00][^+#\x00]*$", max_length=128)] = "homeassistant"
@@ -217,7 +217,7 @@ class DevicesSettings(BaseModel):
 
 
 class SimulationSettings(Section):
-    """What simulated hardware shows; ignored on a real robot."""
+    """Simulated hardware; ignored on a real robot."""
 
     scene: str = "clock"
     display_picture: Path | None = None
@@ -254,7 +254,7 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        """Compare sections. Only when each one is right by itself, so that no error follows from another."""
+        """Check the sections against each other, once each is valid by itself: so no error follows from another."""
         reasons = pins_used_twice([*self.display.claims(), *self.privacy.claims(), *self.pins.claims()])
         try:
             emotions = tuple(self.face.all_expressions(self.display))

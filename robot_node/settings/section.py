@@ -1,4 +1,4 @@
-"""What all tables of the settings file have in common."""
+"""Base class, error and types that the tables of the settings file share."""
 
 from __future__ import annotations
 
@@ -38,4 +38,4 @@ def _number(value: Any) -> Any:  # whatever a file or the environment holds
 
 
 NUMBER_FROM_TEXT = BeforeValidator(_number)
-"""For a choice of numbers, and for numbers that are written as 0x3C: the environment has nothing but text."""
+"""Reads numbers from text, such as the environment has: for choices of numbers, and for those written as 0x3C."""
