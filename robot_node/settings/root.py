@@ -1,6 +1,6 @@
 """The tree of settings, a class for each table: keys, defaults, ranges, and checks across tables.
 
-Tables of a library are its own option classes (:class:`ServerLimits`, :class:`Broker`). ``config/robot-node.toml`` shows
+Tables of a library are its own option classes (:class:`ServerLimits`, :class:`Broker`). ``config/robot-node.toml`` has
 every setting with a comment; the environment variable of one is ``ROBOT_NODE_<SECTION>__<KEY>``.
 """
 
