@@ -19,7 +19,7 @@ from robot_node.devices.platform import Platform
 from robot_node.settings.loading import load_settings
 from robot_node.settings.root import Settings
 from tests.end_to_end.robot_process import environment
-from tests.waiting import DEADLINE_S
+from tests.waiting import DEADLINE_S, eventually
 
 DOCS = Path(__file__).parents[1] / "docs"
 _SCRIPT_DEADLINE_S = 4 * DEADLINE_S
@@ -71,10 +71,12 @@ class Running:
 
     async def until(self, text: str) -> str:
         """Wait until it has printed this."""
-        async with asyncio.timeout(DEADLINE_S):
-            while text not in self.printed:
-                assert self.process.returncode is None, self.printed
-                await asyncio.sleep(0.02)
+
+        def has_come() -> bool:
+            assert text in self.printed or self.process.returncode is None, self.printed
+            return text in self.printed
+
+        await eventually(has_come, text)
         return self.printed
 
 

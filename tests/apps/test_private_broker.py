@@ -10,7 +10,7 @@ import pytest
 
 from robot_node.apps.private_broker import PrivateBroker, free_port
 from robot_node.errors import BrokerError
-from tests.waiting import DEADLINE_S
+from tests.waiting import eventually
 
 STARTS_A_BROKER_AND_IS_KILLED = """
 import asyncio, os, signal
@@ -58,9 +58,7 @@ async def test_it_dies_with_the_program_that_started_it() -> None:
     )
     printed, _ = await process.communicate()
     port = int(printed)
-    async with asyncio.timeout(DEADLINE_S):
-        while is_listening(port):
-            await asyncio.sleep(0.02)
+    await eventually(lambda: not is_listening(port), "the broker is gone")
 
 
 def test_a_taken_port_is_passed_over() -> None:

@@ -57,15 +57,14 @@ async def test_an_emotion_changes_the_display_and_the_face_on_the_page(page: Con
     assert await page.button("surprised").get_attribute("aria-pressed") == "true"
     await eventually(lambda: np.mean(np.asarray(site.robot.display) != before) > 0.02, "another face on the display")
 
-    for _ in range(200):
+    async def is_the_displays() -> bool:
         source = await page.face.get_attribute("src") or ""
-        if source.startswith("data:image/png"):
-            seen = np.asarray(picture_of(source).convert("1"))
-            if np.mean(seen != np.asarray(site.robot.display)) < 0.02:  # it blinks meanwhile
-                break
-        await asyncio.sleep(0.05)
-    else:
-        pytest.fail("the page's face is not the display's")
+        if not source.startswith("data:image/png"):
+            return False
+        seen = np.asarray(picture_of(source).convert("1"))
+        return bool(np.mean(seen != np.asarray(site.robot.display)) < 0.02)  # it blinks meanwhile
+
+    await eventually(is_the_displays, "the page's face is the display's")
 
     # changed by somebody else
     await site.call("change_emotion", {"emotion": "tired"})

@@ -26,7 +26,7 @@ from robot_node.face.expressions import EXPRESSIONS
 from robot_node.settings.loading import load_settings
 from tests.console.browser import serving
 from tests.end_to_end.robot_process import environment, wait_until_online
-from tests.waiting import DEADLINE_S
+from tests.waiting import DEADLINE_S, eventually
 
 SOURCES = BUILT.parent
 
@@ -149,11 +149,10 @@ async def test_a_robot_serves_the_page_when_asked_and_lives_without_it(broker: P
                 )
             try:
                 await wait_until_online(broker)
-                async with asyncio.timeout(DEADLINE_S):  # it is online before a page that nobody waits for is served
-                    while (found := re.search(said, log.read_text())) is None:
-                        await asyncio.sleep(0.05)
-                if found.groups():
-                    await get(found[1])
+                # It is online before a page that nobody waits for is served.
+                await eventually(lambda: re.search(said, log.read_text()), said)  # noqa: B023  # called at once
+                for url in re.findall(r"Console at (\S+)", log.read_text()):
+                    await get(url)
                 process.terminate()
                 assert await asyncio.wait_for(process.wait(), DEADLINE_S) == 0
             finally:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from robot_node.webrtc.messages import encode_message, messages_topic, parse_mes
 from robot_node.webrtc.signaling import MAX_MESSAGE_BYTES, EndOfCandidates, answers_topic, encode, offers_topic, parse
 from tests.end_to_end.robot_process import plain_client
 from tests.guide import DOCS, Running, Terminal, blocks, robot
-from tests.waiting import DEADLINE_S
+from tests.waiting import eventually
 
 PAGE = (DOCS / "protocol.md").read_text()
 RPC = "$mcp-rpc/shell/demo-robot/demo/robot"
@@ -46,10 +45,13 @@ async def test_a_shell_is_a_client(broker: PrivateBroker, tmp_path: Path) -> Non
 
 async def _listens(broker: PrivateBroker, listener: Running) -> None:
     """Wait until the listener hears what is said there."""
-    async with plain_client(broker, "prober") as prober, asyncio.timeout(DEADLINE_S):
-        while "probe" not in listener.printed:
+    async with plain_client(broker, "prober") as prober:
+
+        async def is_heard() -> bool:
             await prober.publish(RPC, b'{"jsonrpc": "2.0", "method": "probe"}')
-            await asyncio.sleep(0.05)
+            return "probe" in listener.printed
+
+        await eventually(is_heard, "what is said there is heard")
 
 
 async def _answer(listener: Running, number: int) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import pytest
 from robot_node.errors import SettingsError
 from robot_node.logs.reload import _reload_on_request
 from robot_node.settings.logs import LogSettings
-from tests.waiting import DEADLINE_S
+from tests.waiting import DEADLINE_S, eventually
 
 
 async def test_a_mistake_at_one_signal_does_not_make_the_next_one_go_unheard(caplog: pytest.LogCaptureFixture) -> None:
@@ -25,8 +25,7 @@ async def test_a_mistake_at_one_signal_does_not_make_the_next_one_go_unheard(cap
         while mistakes:
             asked.set()
             await read.get()
-        while "Log settings not reloaded. The file is wrong." not in caplog.text:
-            await asyncio.sleep(0.01)
+    await eventually(lambda: "Log settings not reloaded. The file is wrong." in caplog.text)
     task.cancel()
     await asyncio.wait([task])
     assert "Log settings not reloaded" in caplog.text

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
 import sysconfig
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
+from tests.waiting import DEADLINE_S, eventually
+
 REPOSITORY = Path(__file__).parents[2]
 UNIT = REPOSITORY / "systemd" / "robot-node.service"
-DEADLINE_S = 90.0
-
 _BOOT = Path(__file__).with_name("boot.sh")
 _GROUPS = ("video", "render", "i2c", "spi", "gpio", "audio")
 """Those that Raspberry Pi OS has."""
@@ -31,15 +30,6 @@ StateDirectory={name}
 WorkingDirectory=/var/lib/{name}
 {further}
 """
-
-
-def wait_until(condition: Callable[[], bool], what: str) -> None:
-    """Wait for something that systemd does in its own time."""
-    deadline = time.monotonic() + DEADLINE_S
-    while not condition():
-        if time.monotonic() > deadline:
-            raise AssertionError(f"not within {DEADLINE_S:.0f} s: {what}")
-        time.sleep(0.1)
 
 
 class Machine:
@@ -74,7 +64,7 @@ class Machine:
                 stderr=log,
             )
         try:
-            wait_until(self._is_up, "systemd is up")
+            asyncio.run(eventually(self._is_up, "systemd is up"))
             for group in _GROUPS:
                 self.run("groupadd", "--force", "--system", group)
             self.run("useradd", "--system", "--groups", ",".join(_GROUPS), "robot-node")
@@ -176,6 +166,6 @@ class Service:
             return "ActiveState=active" in said and "NRestarts=0" not in said
 
         try:
-            wait_until(restarted, f"{self.name} is restarted")
+            asyncio.run(eventually(restarted, f"{self.name} is restarted", deadline_s=2 * DEADLINE_S))
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.log}") from error
