@@ -110,6 +110,7 @@ async def test_an_input_that_cannot_be_read_says_why_and_the_others_work() -> No
     pi.gpio.pin(BUTTON).broken = True
     async with robot(pi, pins=PINS) as it:
         assert "GPIO22" in (await read(it, "doorbell"))["error"]
+        assert list(it.state.snapshot.faults) == ["input doorbell"]
         it.pi.gpio.drive(MOTION, high=True)
         await eventually(lambda: active(it, "hall") is True)
         pi.gpio.pin(BUTTON).broken = False

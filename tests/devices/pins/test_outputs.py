@@ -250,7 +250,10 @@ async def test_what_cannot_be_used_is_explained_at_start_and_in_the_error_and_th
     pi.gpio.pin(LAMP).broken = True
     async with robot(pi, pins=PINS) as it, Client(it.server) as client:
         assert [text for kind, text in it.told if kind == "fault" and "'lamp' on GPIO5 cannot be used" in text]
+        assert list(it.state.snapshot.faults) == ["output lamp"]
         assert not (await client.call_tool("set_led", {"name": "glow", "on": True})).is_error
         pi.gpio.pin(LAMP).broken = False
         assert not (await client.call_tool("set_led", {"name": "lamp", "on": True})).is_error
+        assert not it.state.snapshot.faults
+        assert ("recovered", "Output lamp: works again.") in it.told
         assert pi.gpio.level(LAMP) == 1

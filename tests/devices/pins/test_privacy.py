@@ -78,6 +78,16 @@ async def test_without_the_led_the_camera_does_not_come_on(fault: str) -> None:
         assert it.pi.gpio.level(LED) == 1
 
 
+async def test_an_indicator_led_that_cannot_be_used_is_a_fault_until_it_can() -> None:
+    pi = simulated_platform(scene="clock")
+    pi.gpio.pin(LED).broken = True
+    async with robot(pi, privacy={"led_pin": LED}) as it:
+        assert f"GPIO{LED}" in it.state.snapshot.fault("indicator LED")
+        pi.gpio.pin(LED).broken = False
+        await it.parts.camera.start()
+        assert not it.state.snapshot.faults
+
+
 @pytest.mark.parametrize(("fault", "value"), [("held", 0.0), ("broken", True)])
 async def test_an_led_that_goes_dark_while_the_camera_is_on_switches_it_off(fault: str, value: object) -> None:
     async with robot(privacy={"led_pin": LED, "led_check_s": 0.01}) as it:
