@@ -35,7 +35,7 @@ def test_the_settings_are_settings(tmp_path: Path) -> None:
 
 
 def test_the_numbers_are_those_of_the_program() -> None:
-    assert f"Up to {QUEUE} texts wait" in GUIDE
+    assert f"at most {QUEUE} texts" in GUIDE
     table = dict(re.findall(r'^\| `(\w+)` \| "?`?"?([\w-]+)"?`? \|', GUIDE, re.MULTILINE))
     defaults = VoiceSettings()
     for name in VoiceSettings.model_fields:
