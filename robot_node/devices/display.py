@@ -16,6 +16,7 @@ from typing import Any
 from luma.core.error import Error as LumaError
 from PIL import Image
 
+from robot_node.core.backoff import Backoff
 from robot_node.core.counters import Counters
 from robot_node.core.state import Device, RobotState
 from robot_node.devices import oled
@@ -62,9 +63,7 @@ class Display:
         self._state = state
         self._counters = counters or Counters()
         self._probe_interval_s = probe_interval_s
-        self._retry_initial_s = retry_initial_s
-        self._retry_s = retry_initial_s
-        self._retry_maximum_s = retry_maximum_s
+        self._backoff = Backoff(retry_initial_s, retry_maximum_s)
         self._worker = DeviceWorker("display")
         self._task: asyncio.Task[None] | None = None
         self._wanted: Image.Image | None = None  # None: dark
@@ -184,8 +183,7 @@ class Display:
                 except Exception as error:  # noqa: BLE001  # whatever it is, the display is tried again
                     self._counters.record_bus_error(self._settings.interface)
                     self._report(as_device_error(error, "display"))
-                await asyncio.sleep(self._retry_s)
-                self._retry_s = min(2 * self._retry_s, self._retry_maximum_s)
+                await asyncio.sleep(self._backoff.next_delay())
         finally:
             self._present = False
             self._settle(self._asked)
@@ -205,7 +203,7 @@ class Display:
                 await self._worker.run(self._draw, self._wanted)
                 drawn = number
                 self._settle(number)
-            self._retry_s = self._retry_initial_s
+            self._backoff.reset()
             self._report(None)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._probe_interval_s):

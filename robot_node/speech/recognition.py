@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
+from robot_node.core.backoff import Backoff
 from robot_node.core.events import EventLog
 from robot_node.core.mixer import Mixer
 from robot_node.core.state import Device, RobotState
@@ -63,9 +64,7 @@ class SpeechRecognition:
         self._state = state
         self._send = send
         self._events = events or EventLog()
-        self._retry_initial_s = retry_initial_s
-        self._retry_maximum_s = retry_maximum_s
-        self._retry_s = retry_initial_s
+        self._backoff = Backoff(retry_initial_s, retry_maximum_s)
         self._recognizer: RecognizerProcess | None = None
         self._behind = False
 
@@ -88,8 +87,7 @@ class SpeechRecognition:
                 if self._state.snapshot.fault(Device.HEARING) != str(error):
                     logger.error("Speech recognition does not work: %s", error)  # the text says it all
                 self._state.set_fault(Device.HEARING, str(error))
-            await asyncio.sleep(self._retry_s)
-            self._retry_s = min(2 * self._retry_s, self._retry_maximum_s)
+            await asyncio.sleep(self._backoff.next_delay())
 
     def hear(self, samples: bytes, by: str) -> None:
         """Have the sound recognised that comes next."""
@@ -125,7 +123,7 @@ class SpeechRecognition:
             case Listening(begun):
                 self._face.listen(listening=begun and not self._muted)
             case Utterance(text, by):
-                self._retry_s = self._retry_initial_s
+                self._backoff.reset()
                 if not self._muted:
                     self._face.show_text(f"\u201c{text}\u201d")
                     self._events.add("heard", text, by=by)

@@ -322,7 +322,8 @@ async def test_the_wait_between_attempts_grows_to_its_maximum(monkeypatch: pytes
     monkeypatch.setattr(asyncio, "sleep", note)
     async with opened(table):
         await eventually(lambda: len(waits) >= 4)
-    assert waits[:4] == [0.01, 0.02, 0.02, 0.02]
+    for wait, full in zip(waits, [0.01, 0.02, 0.02, 0.02], strict=False):
+        assert 0.75 * full <= wait <= full  # they vary by a quarter
 
 
 async def test_close_does_not_hang_when_the_bus_does() -> None:
