@@ -1,4 +1,4 @@
-"""Ending things in order: tasks, a coroutine on SIGTERM and Ctrl-C, the process."""
+"""Orderly shutdown: of tasks, of a coroutine on SIGTERM and Ctrl-C, of the process."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 async def cancel_and_wait(*tasks: asyncio.Task[Any]) -> None:
-    """Cancel tasks and wait for their end, even when we are cancelled meanwhile."""
+    """Cancel tasks and wait for their end, even when the caller is cancelled meanwhile."""
     for task in tasks:
         task.cancel()
     interrupted: asyncio.CancelledError | None = None
@@ -47,7 +47,7 @@ async def run_until_signal(work: Coroutine[Any, Any, T], *, stop_within_s: float
 
     def stop() -> None:
         nonlocal stopped
-        if not stopped:  # a second signal must not interrupt the goodbye
+        if not stopped:  # a second signal must not interrupt the clean-up
             stopped = True
             if stop_within_s is not None:
                 _end_by_force(task, stop_within_s)

@@ -1,6 +1,6 @@
-"""Which session a log record belongs to: known to everything that runs in the session's tasks, threads aside.
+"""The session that log records belong to, as a context variable: it is set in all tasks of the session, not in threads.
 
-A context variable, so that devices and libraries need not be told for whom they work, and need not know of sessions.
+Devices and libraries log in the right session without knowing of sessions.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ _numbers = itertools.count(1)
 
 
 def new_session(kind: str, peer: str) -> str:
-    """A name that no other session of this process has, e.g. ``mcp/agent-7/3``.
+    """Return a session name that is unique in this process, e.g. ``mcp/agent-7/3``.
 
     Args:
-        kind: What it is a session of, e.g. ``"mcp"``.
+        kind: Kind of session, e.g. ``"mcp"``.
         peer: The client id of the other side, which holds no ``/``; of a connection to the broker, ours.
     """
     return f"{kind}/{peer}/{next(_numbers)}"
@@ -26,7 +26,7 @@ def new_session(kind: str, peer: str) -> str:
 
 @contextlib.contextmanager
 def in_session(name: str) -> Iterator[None]:
-    """What is logged in this block, and in tasks begun in it, belongs to that session."""
+    """Log in this block, and in tasks started in it, as part of a session."""
     token = _SESSION.set(name)
     try:
         yield
@@ -35,5 +35,5 @@ def in_session(name: str) -> Iterator[None]:
 
 
 def current_session() -> str:
-    """The session for which we work; empty outside of sessions."""
+    """Name of the current session; empty outside of sessions."""
     return _SESSION.get()

@@ -9,7 +9,7 @@ The public modules, each imported where it is needed (importing all of them take
   online; :func:`~robot_node.mcp_mqtt.presence.directory` follows them, and talks to any number over one connection.
 * :mod:`~robot_node.mcp_mqtt.access`, :mod:`~robot_node.mcp_mqtt.guard`, :mod:`~robot_node.mcp_mqtt.rate_limit`: who may
   do what, and how often.
-* :mod:`~robot_node.mcp_mqtt.notifier`: tells clients of changes.
+* :mod:`~robot_node.mcp_mqtt.notifier`: notifies clients of changes.
 """
 
 __all__ = ["access", "client", "guard", "notifier", "presence", "rate_limit", "server"]

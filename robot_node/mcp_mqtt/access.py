@@ -1,6 +1,6 @@
-"""Who may do what: roles, and which client has which. Pure; :mod:`robot_node.mcp_mqtt.guard` carries it out.
+"""Access policy: which client has which role. Pure; :mod:`robot_node.mcp_mqtt.guard` enforces it.
 
-A role is given by the MCP client id. That is worth as much as the broker's access rules: see docs/access.md.
+A client gets its role by its MCP client id, which is worth as much as the broker's access rules: see docs/access.md.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from robot_node.mcp_mqtt.roles import HANDSHAKE, Role
 
 __all__ = ["ADMIN", "HUMAN_ONLY", "LISTS", "AccessPolicy", "Role", "is_human_only"]
 
-# They change nothing, and the answer reaches only whom the message claims to come from.
+# They change nothing, and the answer goes to the client id that the message claims.
 _UNVERIFIED_METHODS = HANDSHAKE | {
     "tools/list",
     "resources/list",
@@ -32,13 +32,13 @@ ADMIN = Role(name="admin", description="Everything.")
 
 
 class AccessPolicy:
-    """Which client has which role. Without arguments everybody is an admin.
+    """Which client has which role. Without arguments every client is an admin.
 
     Args:
         roles: The roles.
         clients: Patterns of client ids (``*``, ``?``, ``[seq]``; upper and lower case differ), each with a role's
             name. The first that fits counts.
-        default_role: The role of a client that fits none.
+        default_role: The role of a client that matches no pattern.
         human_only: Tools that a role must allow by name.
 
     Raises:
@@ -60,12 +60,12 @@ class AccessPolicy:
 
     @property
     def roles(self) -> tuple[Role, ...]:
-        """The roles that a client may find itself in, each once."""
+        """All roles that clients can have, each once."""
         return tuple(dict.fromkeys((*(role for _, role in self._clients), self._default)))
 
     @property
     def allows_everything(self) -> bool:
-        """Whether nothing is forbidden to anybody."""
+        """Whether every client may do everything."""
         everything = ("all", "all", "all")
         return not self.human_only and all(
             (role.allowed_methods, role.allowed_tools, role.allowed_resources) == everything for role in self.roles
@@ -76,7 +76,7 @@ class AccessPolicy:
         return next((role for pattern, role in self._clients if fnmatchcase(client_id, pattern)), self._default)
 
     def meta(self) -> dict[str, Any]:
-        """What presence says of it: the ``meta`` of a server; nothing where nothing is forbidden."""
+        """The roles as the ``meta`` of a server's presence; empty when everything is allowed."""
         return {} if self.allows_everything else {"rbac": {"roles": [role.as_meta() for role in self.roles]}}
 
     def check(
@@ -90,7 +90,7 @@ class AccessPolicy:
         Args:
             role: The client's role.
             method: The request's method.
-            params: Its parameters, as they came.
+            params: Its parameters.
             topic_verified: The topic names the sender, so that the broker's access rules apply to it.
 
         Returns:
@@ -126,7 +126,7 @@ class AccessPolicy:
         return _forbidden(role, text)
 
     def visible(self, role: Role, method: str, result: Mapping[str, Any]) -> dict[str, Any]:
-        """The part of a list's page that the role may know of. A page may become empty; its cursor stays."""
+        """The entries of a list's page that the role may see. A page may become empty; its cursor stays."""
         shown = dict(result)
         if method == "tools/list":
             shown["tools"] = [
@@ -160,13 +160,13 @@ def is_human_only(meta: Mapping[str, Any] | None) -> bool:
 
 
 def _uris(method: str, params: Mapping[str, Any]) -> list[str]:
-    """The resources that a request asks for; what is malformed is left to the SDK."""
+    """URIs that a request asks for; malformed ones are left to the SDK."""
     found: list[Any] = []
     if method in {"resources/read", "resources/subscribe"}:
         found = [params.get("uri")]
     elif method == "subscriptions/listen":
-        wanted = params.get("notifications")
-        listed = wanted.get("resourceSubscriptions") if isinstance(wanted, Mapping) else None
+        notifications = params.get("notifications")
+        listed = notifications.get("resourceSubscriptions") if isinstance(notifications, Mapping) else None
         found = listed if isinstance(listed, list) else []
     elif method == "completion/complete":
         ref = params.get("ref")

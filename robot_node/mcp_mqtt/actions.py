@@ -32,7 +32,7 @@ class Deliver:
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """Cancel the session and let nothing more of it out.
+    """Cancel the session; publish nothing more of it.
 
     Attributes:
         unsubscribe: Unsubscribe the client's topics too; False when another session of this client needs them.
@@ -54,7 +54,7 @@ class UnsubscribeClient:
 
 @dataclass(frozen=True, slots=True)
 class Retire:
-    """Let a replaced session's calls end by themselves, and nothing out but their answers; ``Close`` follows."""
+    """Let a replaced session's calls end by themselves; publish their answers only. ``Close`` follows."""
 
     session: SessionKey
 

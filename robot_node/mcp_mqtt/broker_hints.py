@@ -1,4 +1,4 @@
-"""What a broker tells an MCP client when it connects: which servers it may look for, and its role there. Pure.
+"""A broker's hints in CONNACK to an MCP client: which servers it may look for, and its roles there. Pure.
 
 Source: MCP over MQTT (EMQX specification, 2025-03-26 revision), "User Property", user properties of CONNACK.
 """
@@ -27,22 +27,22 @@ UserProperties = tuple[tuple[str, str], ...]
 
 
 def name_filters(connack: UserProperties) -> tuple[str, ...] | None:
-    """The server name filters that the broker gave; None when it gave none.
+    """The server name filters in CONNACK; None when there are none.
 
     Args:
         connack: User properties of CONNACK.
 
     Raises:
-        BrokerError: what it gave cannot be used: a client must use it, and so cannot go on.
+        BrokerError: they cannot be used: a client must use them, and so cannot go on.
     """
-    given = _first(connack, _SERVER_NAME_FILTERS)
-    if given is None:
+    value = _first(connack, _SERVER_NAME_FILTERS)
+    if value is None:
         return None
     try:
-        return tuple(topics.check_name_filter(_name_part(entry)) for entry in _STRINGS.validate_json(given))
+        return tuple(topics.check_name_filter(_name_part(entry)) for entry in _STRINGS.validate_json(value))
     except (ValueError, SettingsError) as error:
         raise BrokerError(
-            f"The broker's {_SERVER_NAME_FILTERS} cannot be used: {given[:80]!r}.",
+            f"The broker's {_SERVER_NAME_FILTERS} cannot be used: {value[:80]!r}.",
             remedy="Correct it in the broker's settings: a JSON array of server name filters.",
         ) from error
 
@@ -51,40 +51,40 @@ def presence_filters(connack: UserProperties, name_filter: str) -> tuple[str, ..
     """The topic filters by which a client finds servers: the broker's, or else that of ``name_filter``.
 
     Raises:
-        BrokerError: what the broker gave cannot be used.
+        BrokerError: the broker's filters cannot be used.
     """
-    given = name_filters(connack)
-    return tuple(topics.presence_filter(entry) for entry in ((name_filter,) if given is None else given))
+    value = name_filters(connack)
+    return tuple(topics.presence_filter(entry) for entry in ((name_filter,) if value is None else value))
 
 
 def may_see(connack: UserProperties, server_name: str) -> bool:
-    """Whether the broker lets us look for the server.
+    """Whether the broker's filters include the server.
 
     Raises:
-        BrokerError: what the broker gave cannot be used.
+        BrokerError: the broker's filters cannot be used.
     """
-    given = name_filters(connack)
-    return given is None or any(topics.name_matches(entry, server_name) for entry in given)
+    value = name_filters(connack)
+    return value is None or any(topics.name_matches(entry, server_name) for entry in value)
 
 
 def roles(connack: UserProperties) -> Mapping[str, str]:
-    """Our role at each server, by server name, where the broker says it.
+    """Our role at each server, by server name, as far as CONNACK names it.
 
-    What cannot be used is logged and counts as not said: the roles inform us, they don't bind us.
+    A value that cannot be used is logged and ignored: the roles are for information.
     """
-    given = _first(connack, _RBAC)
-    if given is None:
+    value = _first(connack, _RBAC)
+    if value is None:
         return {}
     try:
-        check_json(given.encode(), max_values=_MAX_VALUES)
-        entries: Any = pydantic_core.from_json(given)
+        check_json(value.encode(), max_values=_MAX_VALUES)
+        entries: Any = pydantic_core.from_json(value)
     except ValueError:
         entries = None
     if not isinstance(entries, list) or not all(_is_role(entry) for entry in entries):
         logger.warning(
             "The broker's %s cannot be used: %.80r. It should be a JSON array of {server_name, role_name}.",
             _RBAC,
-            given,
+            value,
         )
         return {}
     return {entry["server_name"]: entry["role_name"] for entry in entries}

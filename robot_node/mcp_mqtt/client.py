@@ -32,13 +32,13 @@ def new_client_id() -> str:
 
 
 def client_options(client_id: str, *, max_packet_bytes: int = 0) -> ConnectOptions:
-    """How an MCP client introduces itself to the broker.
+    """Options of an MCP client's connection to the broker.
 
     Source: MCP over MQTT, "Connection".
 
     Args:
         client_id: MQTT client id.
-        max_packet_bytes: Largest packet to receive, which the broker is told; 0 for no limit.
+        max_packet_bytes: Largest packet that the broker may send; 0 for no limit.
     """
     component = ("MCP-COMPONENT-TYPE", "mcp-client")
     identity: UserProperties = (component, ("MCP-MQTT-CLIENT-ID", client_id))
@@ -64,7 +64,7 @@ async def mqtt_transport(
     online_timeout_s: float = 2.0,
     max_message_bytes: int = MAX_MESSAGE_BYTES,
 ) -> AsyncIterator[Streams]:
-    """Connect to one server; what it yields is a ``Transport`` of the SDK, for one ``mcp.Client``.
+    """Connect to one server: a ``Transport`` of the SDK, for one ``mcp.Client``.
 
     When the server goes offline, ends the session, or the connection is lost, every pending call fails at once with
     an error that says so, the client's ``message_handler`` is given that error, and the transport ends: every later
@@ -78,10 +78,10 @@ async def mqtt_transport(
         server_id: The server's MQTT client id.
         server_name: The server's hierarchical name.
         client_id: Our MQTT client id; random by default.
-        qos: Of everything but the will and the goodbye, which are 1.
+        qos: QoS of all messages but the will and the disconnect notification, which have 1.
         time_limits: How long a request may stay unanswered.
         online_timeout_s: How long to wait for the server's presence, in seconds.
-        max_message_bytes: Largest message to read; a larger answer is an error. The broker drops what is twice that.
+        max_message_bytes: Largest message to read; a larger answer is an error. The broker drops one of twice that.
 
     Raises:
         SettingsError: an identifier cannot be used.
@@ -118,7 +118,7 @@ async def mqtt_transport(
             await link.online(online_timeout_s)
             yield link.streams
         finally:
-            # The SDK is at home in anyio, whose cancelled scopes let nothing be awaited any more.
+            # The SDK uses anyio, in whose cancelled scopes nothing can be awaited any more.
             with anyio.CancelScope(shield=True):
                 await cancel_and_wait(watch)
                 await link.leave()
@@ -128,4 +128,4 @@ async def _watch(connection: Connection, link: ServerLink) -> None:
     try:
         await connection.lost()
     except BrokerError as error:
-        link.lost(error)
+        link.connection_lost(error)

@@ -1,4 +1,4 @@
-"""Stands before an MCP server, and lets through what a client may do: roles, limits on calls, confirmation.
+"""Access control of an MCP server: roles, rate limits and confirmation by a person.
 
 A middleware of the SDK: ``MCPServer(..., middleware=[guard])``, together with ``ServerOptions(meta=policy.meta())``.
 """
@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 _QUESTION = "confirm"
 _ASKED = "robot-node: a person was asked"
 _MAX_SHOWN_ARGUMENTS = 500
-# Without a field the form has nothing but its buttons: to accept it is the answer.
+# A form without a field has only buttons: accepting it is the answer.
 _FORM: dict[str, Any] = {"type": "object", "properties": {}}
 
 
@@ -50,12 +50,12 @@ class Confirmation:
 class Guard:
     """Middleware that enforces a policy and limits, for every client and both protocol eras.
 
-    Add it last: what comes after it is not guarded against those before.
+    Add it last: it guards only what comes after it.
 
     Args:
         policy: Who may do what.
-        limits: How often.
-        confirmation: What a person must confirm.
+        limits: How often clients may call tools.
+        confirmation: Tools that a person must confirm.
         wrong_arguments: Given a tool's name and the arguments of a call, says what is wrong with them, or nothing:
             nobody is asked to confirm a call that will be refused.
         clock: Monotonic time in seconds.
@@ -79,11 +79,11 @@ class Guard:
 
     @property
     def is_needed(self) -> bool:
-        """Whether there is anything that it would refuse, limit or ask for."""
+        """Whether it could refuse, limit or ask for anything."""
         return not self._policy.allows_everything or bool(self._limits) or bool(self._confirmation.tools)
 
     async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
-        """Let a message through, or answer it with an error."""
+        """Pass a message on, or answer it with an error."""
         if ctx.request_id is None:
             return await call_next(ctx)
         caller = ctx.request if isinstance(ctx.request, ClientIdentity) else None
@@ -157,9 +157,9 @@ def _question(tool: str, params: Mapping[str, Any]) -> str:
 
 
 def _ask(tool: str, params: Mapping[str, Any]) -> dict[str, Any]:
-    """The interim result that asks: in the 2026-07-28 era the client calls anew, with the answer.
+    """The interim result that asks the client: in the 2026-07-28 era it repeats the call with the answer.
 
-    MCPServer seals the state, bound to tool and arguments: nobody can skip the question, or answer another one.
+    MCPServer signs the state together with tool and arguments: the question cannot be skipped or exchanged.
     """
     question = {"mode": "form", "message": _question(tool, params), "requestedSchema": _FORM}
     return {
@@ -188,6 +188,6 @@ def _require_elicitation(ctx: ServerRequestContext[Any, Any], tool: str) -> None
 
 
 def _tool_error(ctx: ServerRequestContext[Any, Any], text: str) -> dict[str, Any]:
-    """A result rather than a JSON-RPC error: the model reads it, and can act upon it."""
+    """A result rather than a JSON-RPC error: the model reads it, and can act on it."""
     result: dict[str, Any] = {"content": [{"type": "text", "text": text}], "isError": True}
     return result | {"resultType": "complete"} if ctx.protocol_version in MODERN_PROTOCOL_VERSIONS else result

@@ -1,6 +1,6 @@
-"""The read stream that the SDK is given: a bounded queue that costs one turn of the event loop per message.
+"""The SDK's read stream: a bounded queue that costs one turn of the event loop per message.
 
-A memory stream of anyio makes two: it lets everybody else run before it looks whether something is there.
+A memory stream of anyio costs two: it yields to other tasks before it looks for a message.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 class Inbox(SdkStream, Generic[T]):
-    """Messages on their way to one reader, a ``ReadStream`` of the SDK.
+    """A bounded queue of messages with one reader, a ``ReadStream`` of the SDK.
 
     Args:
         capacity: Messages that may wait.
@@ -55,12 +55,12 @@ class Inbox(SdkStream, Generic[T]):
         return True
 
     def end(self) -> None:
-        """Nothing more will come: the reader gets what is there, then the end of the stream."""
+        """End the stream after the messages that wait."""
         self._ended = True
         self._wake()
 
     def close(self) -> None:
-        """Nobody reads any more, or nobody shall: drop what is there."""
+        """End reading, and drop the messages that wait."""
         self._closed = True
         self._items.clear()
         self._wake()
@@ -69,7 +69,7 @@ class Inbox(SdkStream, Generic[T]):
         """Wait for the next message.
 
         Raises:
-            EndOfStream: there will be none.
+            EndOfStream: the stream has ended.
             ClosedResourceError: the inbox was closed.
         """
         while not self._items:

@@ -1,4 +1,4 @@
-"""JSON-RPC messages as bytes, and what to answer to bytes that are none. Pure; never raises on a peer's bytes.
+"""JSON-RPC messages as bytes, and the answers to malformed ones. Pure; never raises on a peer's bytes.
 
 Sources: JSON-RPC 2.0, sections 4 to 6; MCP, "Messages" (no batches, ids are strings or integers).
 """
@@ -58,7 +58,7 @@ class ErrorCode(enum.IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Malformed:
-    """Bytes that are no JSON-RPC message.
+    """Bytes that are not a JSON-RPC message.
 
     Attributes:
         reason: What is wrong, in one sentence.
@@ -88,7 +88,7 @@ def parse(payload: bytes, max_bytes: int, max_values: int = MAX_VALUES) -> JSONR
     """Read one message.
 
     Args:
-        payload: As it came off the wire.
+        payload: The message as it was received.
         max_bytes: Larger payloads are not parsed.
         max_values: Nor are those that hold more values than this, or are nested too deeply.
     """

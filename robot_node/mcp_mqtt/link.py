@@ -1,4 +1,4 @@
-"""One client's session with one server: between the streams of the SDK's client and an MQTT connection."""
+"""A client's session with one server, between the streams of the SDK's client and an MQTT connection."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ logger = logging.getLogger(__name__)
 _UNLIMITED = frozenset({"subscriptions/listen"})
 # MCP over MQTT, "Topics": a client's list changes go out once, for all its servers.
 _FOR_EVERY_SERVER = frozenset({"notifications/roots/list_changed"})
-# Of these, a session begins with one; whoever sends another request first (a client that is pinned to 2026-07-28)
-# has one opened for it.
+# A session begins with one of these; for a client that sends another request first (one pinned to 2026-07-28) the
+# link opens one.
 _OPENING = frozenset({"initialize", "server/discover"})
 _OPENING_ID = "robot-node/open"
 _ENVELOPE_PREFIX = PROTOCOL_VERSION_META_KEY.partition("/")[0] + "/"
@@ -58,18 +58,18 @@ _INBOX_MESSAGES = 1024
 _INBOX_BYTES = 64 * 1024 * 1024
 # The list of all tools of a large server holds some ten thousand.
 _MAX_VALUES = 100_000
-_LEFT = "The client has closed the connection."
+_CLIENT_CLOSED = "The client has closed the connection."
 
 
 @dataclass(frozen=True, slots=True)
 class TimeLimits:
-    """How long a request may stay unanswered, in seconds. Progress starts the time anew.
+    """Time limits of requests, in seconds. Progress restarts them.
 
     Source: MCP over MQTT, "Time limits".
 
     Attributes:
-        default_s: Of a method that ``by_method`` doesn't name.
-        by_method: Of single methods.
+        default_s: For methods that ``by_method`` doesn't name.
+        by_method: For single methods.
     """
 
     default_s: float = 30.0
@@ -97,15 +97,15 @@ Streams = tuple["Inbox[SessionMessage | Exception]", "_Writer"]
 
 
 class ServerLink:
-    """One client's session with one server. Whoever owns the connection hands it what comes on its topics.
+    """A client's session with one server. The owner of the connection passes it the messages on its topics.
 
     Args:
         server_topics: The server's topics.
-        connection: Where messages go; the subscriptions are in place when the first one does.
-        qos: Of what is sent.
+        connection: Carries the messages; the subscriptions must be in place before the first one.
+        qos: QoS of messages to the server.
         limits: How long a request may stay unanswered.
         max_message_bytes: Largest message that is read.
-        goodbye_topic: Where to say that we leave: this server, or all of the connection's.
+        goodbye_topic: Topic of the disconnect notification: to this server, or to all servers of the connection.
     """
 
     def __init__(
@@ -129,10 +129,10 @@ class ServerLink:
         self._online = asyncio.Event()
         self._pending: dict[RequestId, _Pending] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._opened = False
+        self._session_opened = False
         self._opening = asyncio.Lock()
-        self._welcome: asyncio.Future[JSONRPCMessage | None] | None = None
-        self._ended = ""
+        self._opening_answer: asyncio.Future[JSONRPCMessage | None] | None = None
+        self._end_reason = ""
         self._notices = Notices(logger.warning, time.monotonic)
         self._inbox: Inbox[SessionMessage | Exception] = Inbox(_INBOX_MESSAGES, max_bytes=_INBOX_BYTES)
 
@@ -141,12 +141,12 @@ class ServerLink:
 
     @property
     def streams(self) -> Streams:
-        """What the SDK calls a transport's streams."""
+        """The transport's streams for the SDK."""
         return self._inbox, _Writer(self)
 
     @property
     def subscriptions(self) -> tuple[Subscription, ...]:
-        """What must be subscribed before the first message goes out: an answer must find its subscription."""
+        """Subscriptions that must be in place before the first message is sent."""
         return (
             Subscription(self._topics.capability, qos=self._qos),
             Subscription(self._rpc, qos=self._qos, no_local=True),
@@ -156,7 +156,7 @@ class ServerLink:
         """Wait for the server's presence, which is retained.
 
         Raises:
-            RemoteError: it doesn't come.
+            RemoteError: it did not come in time.
         """
         try:
             async with asyncio.timeout(timeout_s):
@@ -167,14 +167,14 @@ class ServerLink:
             ) from None
 
     def on_presence(self, *, online: bool) -> None:
-        """Take in what the server's presence topic says."""
+        """Handle a change of the server's presence."""
         if online:
             self._online.set()
         elif self._online.is_set():
             self._server_left(f"{self} went offline.")
 
     def on_message(self, incoming: Incoming) -> None:
-        """Take in a message from one of the topics in :attr:`subscriptions`."""
+        """Handle a message on one of the topics in :attr:`subscriptions`."""
         sender = incoming.user_property("MCP-MQTT-CLIENT-ID")
         if sender not in {None, self._topics.server_id}:
             self._notices.note("wrong sender", f"Ignored a message of {(sender or '')[:80]!r} on {incoming.topic}.")
@@ -191,13 +191,13 @@ class ServerLink:
         self._notices.note("malformed", f"{self} sent: {message.reason}")
         error = message.answer
         if error is not None and error.error.code == ErrorCode.MESSAGE_TOO_LARGE and self._settle(error.id):
-            # An answer, most likely: whoever waits for it need not wait for the time limit.
+            # Most likely an answer: its request fails now instead of at its time limit.
             self._deliver(error)
 
     def _on_rpc(self, message: JSONRPCMessage, size: int) -> None:
         match message:
             case JSONRPCResponse(id=request_id) | JSONRPCError(id=request_id) if request_id == _OPENING_ID:
-                self._welcomed(message)
+                self._on_opening_answer(message)
                 return
             case JSONRPCResponse() | JSONRPCError():
                 if message.id is not None:
@@ -219,7 +219,7 @@ class ServerLink:
 
     async def send(self, message: JSONRPCMessage) -> None:
         """Send one message of the SDK's client."""
-        if self._ended:
+        if self._end_reason:
             raise anyio.ClosedResourceError
         topic = self._rpc
         if isinstance(message, JSONRPCRequest):
@@ -229,8 +229,8 @@ class ServerLink:
             # initialize opens another one.
             if message.method in _OPENING:
                 topic = self._topics.control
-                self._opened = True
-            elif not self._opened:
+                self._session_opened = True
+            elif not self._session_opened:
                 await self._open_for(message)
                 if message.id not in self._pending:
                     return  # it has its answer already: an error
@@ -238,43 +238,43 @@ class ServerLink:
             if message.method in _FOR_EVERY_SERVER:
                 topic = topics.client_capability(self._connection.client_id)
             elif message.method == "notifications/cancelled" and message.params:
-                self._settle(message.params["requestId"])  # which will not be answered
+                self._settle(message.params["requestId"])  # there will be no answer
         await self._publish(topic, message)
 
     async def _open_for(self, message: JSONRPCRequest) -> None:
-        async with self._opening:  # others that are sent meanwhile would reach a server that doesn't listen yet
-            if self._opened or message.id not in self._pending:  # it may have waited too long for its turn
+        async with self._opening:  # other requests would reach a server that has not subscribed yet
+            if self._session_opened or message.id not in self._pending:  # it may have waited too long for its turn
                 return
             meta = (message.params or {}).get("_meta", {})
             envelope = {key: value for key, value in meta.items() if key.startswith(_ENVELOPE_PREFIX)}
             params = {"_meta": envelope}
-            self._welcome = self._loop.create_future()
+            self._opening_answer = self._loop.create_future()
             await self._publish(
                 self._topics.control,
                 JSONRPCRequest(jsonrpc="2.0", id=_OPENING_ID, method="server/discover", params=params),
             )
             limits = (self._limits.of("server/discover"), self._limits.of(message.method))
             limit_s = min(limit for limit in limits if limit is not None)
-            timer = self._loop.call_later(limit_s, self._welcomed, None)
+            timer = self._loop.call_later(limit_s, self._on_opening_answer, None)
             try:
-                answer = await self._welcome
+                answer = await self._opening_answer
             finally:
                 timer.cancel()
             if answer is None:
                 self._time_out(message.id, limit_s)
-            self._opened = isinstance(answer, JSONRPCResponse)
+            self._session_opened = isinstance(answer, JSONRPCResponse)
             if isinstance(answer, JSONRPCError) and self._settle(message.id) is not None:
                 self._deliver(JSONRPCError(jsonrpc="2.0", id=message.id, error=answer.error))
 
-    def _welcomed(self, answer: JSONRPCMessage | None) -> None:
-        if self._welcome is not None and not self._welcome.done():
-            self._welcome.set_result(answer)
+    def _on_opening_answer(self, answer: JSONRPCMessage | None) -> None:
+        if self._opening_answer is not None and not self._opening_answer.done():
+            self._opening_answer.set_result(answer)
 
     async def _publish(self, topic: str, message: JSONRPCMessage) -> None:
         try:
             await self._connection.publish(topic, dump(message), qos=self._qos)
         except BrokerError as error:
-            self.lost(error)
+            self.connection_lost(error)
             raise anyio.BrokenResourceError from error
 
     def _restart_timer(self, request_id: RequestId) -> None:
@@ -312,18 +312,18 @@ class ServerLink:
             pending.timer.cancel()
         return pending
 
-    def lost(self, error: BrokerError) -> None:
-        """The connection to the broker was lost: see :meth:`end`."""
+    def connection_lost(self, error: BrokerError) -> None:
+        """End because the connection to the broker was lost: see :meth:`end`."""
         self.end(f"The connection to the broker was lost: {error}")
 
     def end(self, reason: str) -> None:
-        """Let every pending request fail with ``reason``, then close the stream. Does nothing the second time."""
-        if self._ended:
+        """Fail every pending request with ``reason``, then end the stream. Does nothing the second time."""
+        if self._end_reason:
             return
-        self._ended = reason
-        self._welcomed(None)
-        if reason != _LEFT:
-            # The SDK says no more than "Connection closed" of later calls. Its message handler and the log say why.
+        self._end_reason = reason
+        self._on_opening_answer(None)
+        if reason != _CLIENT_CLOSED:
+            # Later calls fail with the SDK's "Connection closed" alone. Its message handler and the log get the reason.
             logger.warning("MCP session: %s", reason)
             self._inbox.put(RemoteError(reason))
         for request_id in tuple(self._pending):
@@ -332,8 +332,8 @@ class ServerLink:
         self._inbox.end()
 
     def _server_left(self, reason: str) -> None:
-        # MCP over MQTT, "Server Disconnect": the client gives up the server's topics.
-        if not self._ended:
+        # MCP over MQTT, "Server Disconnect": the client unsubscribes from the server's topics.
+        if not self._end_reason:
             self.end(reason)
             self._start(self._unsubscribe(), "MCP unsubscribe")
 
@@ -342,24 +342,24 @@ class ServerLink:
             await self._connection.unsubscribe(*(each.topic_filter for each in self.subscriptions))
 
     def _give_up(self, reason: str) -> None:
-        if not self._ended:
+        if not self._end_reason:
             self.end(reason)
             self._start(self._say_goodbye(), "MCP goodbye")
 
     async def _say_goodbye(self) -> None:
-        with contextlib.suppress(BrokerError):  # a connection that was lost: the broker says goodbye for us
+        with contextlib.suppress(BrokerError):  # on a lost connection the broker publishes our will
             await self._connection.publish(self._goodbye_topic, dump_notification(DISCONNECTED), qos=1)
 
     async def leave(self) -> None:
-        """Say goodbye, then let nothing more in or out."""
+        """Send the disconnect notification, then close both streams."""
         await cancel_and_wait(*self._tasks)
         await self._say_goodbye()
-        self.end(_LEFT)
+        self.end(_CLIENT_CLOSED)
         self._inbox.close()
 
 
 class _Writer(SdkStream):
-    """The write stream that the SDK's client is given: publishes at once."""
+    """The write stream of the SDK's client: publishes at once."""
 
     def __init__(self, link: ServerLink) -> None:
         self._link = link
@@ -368,4 +368,4 @@ class _Writer(SdkStream):
         await self._link.send(item.message)
 
     def close(self) -> None:
-        self._link.end(_LEFT)
+        self._link.end(_CLIENT_CLOSED)

@@ -1,7 +1,7 @@
-"""Which sessions have been silent for too long. Pure: the time is passed in.
+"""Idle timers of sessions, with pings. Pure: the time is passed in.
 
 Times are seconds of a clock that never goes back.
-A client that dies has a will, which ends its session. This is for those without one.
+A client that dies usually has a will, which ends its session. This is for those without one.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ Session = TypeVar("Session")
 
 
 class Verdict(enum.Enum):
-    """What a silent session has come to."""
+    """What is due for a silent session."""
 
-    ASK = "ask"
-    """It is time to send a ping."""
+    PING = "ping"
+    """Ping the client."""
     GONE = "gone"
     """The ping was not answered."""
     IDLE = "idle"
-    """The client cannot be asked, and was silent for as long as it may be."""
+    """The client cannot be pinged, and was silent for too long."""
 
 
 class Liveness(Generic[Session]):
-    """The silence of all sessions. Hearing from one costs the same however many there are.
+    """Idle timers of all sessions. To touch one costs the same however many there are.
 
     Args:
         limits: How long a session may be silent, and a ping unanswered.
@@ -36,14 +36,14 @@ class Liveness(Generic[Session]):
 
     def __init__(self, limits: ServerLimits) -> None:
         idle_s, ping_s = limits.idle_limit_s, limits.ping_interval_s
-        self._ask: _Queue[Session] = _Queue(min(filter(None, (ping_s, idle_s))) if ping_s else 0.0)
-        self._asked: _Queue[Session] = _Queue(limits.ping_timeout_s)
-        self._unasked: _Queue[Session] = _Queue(idle_s)
-        self._queues = (self._ask, self._asked, self._unasked)
+        self._to_ping: _Queue[Session] = _Queue(min(filter(None, (ping_s, idle_s))) if ping_s else 0.0)
+        self._pinged: _Queue[Session] = _Queue(limits.ping_timeout_s)
+        self._idle: _Queue[Session] = _Queue(idle_s)
+        self._queues = (self._to_ping, self._pinged, self._idle)
 
     @property
     def next_deadline(self) -> float | None:
-        """When :meth:`due` will have something to say at the earliest; None while it won't."""
+        """Time of the next :meth:`due`; None without sessions that are limited."""
         earliest = None
         for queue in self._queues:
             deadline = queue.next_deadline
@@ -51,41 +51,41 @@ class Liveness(Generic[Session]):
                 earliest = deadline
         return earliest
 
-    def opened(self, session: Session, now: float, *, can_be_asked: bool) -> None:
-        """Follow a session."""
-        (self._ask if can_be_asked and self._ask.limit_s else self._unasked).put(session, now)
+    def add(self, session: Session, now: float, *, can_be_pinged: bool) -> None:
+        """Start the timer of a session."""
+        (self._to_ping if can_be_pinged and self._to_ping.limit_s else self._idle).put(session, now)
 
-    def heard(self, session: Session, now: float) -> None:
-        """Something came from the session's client."""
-        if session in self._asked:
-            self._asked.remove(session)
-            self._ask.put(session, now)
-        elif session in self._ask:
-            self._ask.put(session, now)
-        elif session in self._unasked:
-            self._unasked.put(session, now)
+    def touch(self, session: Session, now: float) -> None:
+        """Restart the timer of a session: its client has sent something."""
+        if session in self._pinged:
+            self._pinged.remove(session)
+            self._to_ping.put(session, now)
+        elif session in self._to_ping:
+            self._to_ping.put(session, now)
+        elif session in self._idle:
+            self._idle.put(session, now)
 
-    def closed(self, session: Session) -> None:
-        """Follow the session no longer."""
+    def remove(self, session: Session) -> None:
+        """Stop the timer of a session."""
         for queue in self._queues:
             queue.remove(session)
 
     def due(self, now: float) -> Iterator[tuple[Session, Verdict]]:
-        """The sessions that are silent for too long. One that is idle is told of again after the same time."""
-        for session in self._asked.due(now):
-            self._asked.remove(session)
+        """Yield the sessions that were silent for too long; an idle one again after the same time."""
+        for session in self._pinged.due(now):
+            self._pinged.remove(session)
             yield session, Verdict.GONE
-        for session in self._ask.due(now):
-            self._ask.remove(session)
-            self._asked.put(session, now)
-            yield session, Verdict.ASK
-        for session in self._unasked.due(now):
-            self._unasked.put(session, now)
+        for session in self._to_ping.due(now):
+            self._to_ping.remove(session)
+            self._pinged.put(session, now)
+            yield session, Verdict.PING
+        for session in self._idle.due(now):
+            self._idle.put(session, now)
             yield session, Verdict.IDLE
 
 
 class _Queue(Generic[Session]):
-    """Sessions in the order in which they were put in, which is that of their deadlines."""
+    """Sessions in the order of their deadlines."""
 
     def __init__(self, limit_s: float) -> None:
         self.limit_s = limit_s

@@ -15,10 +15,10 @@ class _Kind:
 
 
 class Notices:
-    """Lets through the first few lines of each kind, then one per interval with the number of those withheld.
+    """Logs the first few lines of each kind, then one per interval with the number of suppressed ones.
 
     Args:
-        log: Receives a line.
+        log: Writes a line.
         now: The time, in seconds.
         burst: Lines of one kind that pass at once.
         interval_s: Seconds after which another one may pass.
@@ -37,7 +37,7 @@ class Notices:
         """Log ``text``, or count it.
 
         Args:
-            kind: Of a small set, because each kind is remembered.
+            kind: One of a small set: each kind takes memory.
             text: The line.
         """
         now = self._now()

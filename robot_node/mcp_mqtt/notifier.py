@@ -1,4 +1,4 @@
-"""Tell clients that something changed: one call of the server's owner, whichever era of MCP its clients speak.
+"""Notifications of changes: one call of the server's owner, whichever era of MCP its clients speak.
 
 Give the same object to the SDK's server and to its transport:
 

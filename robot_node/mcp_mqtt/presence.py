@@ -115,13 +115,13 @@ class Directory:
         changed = asyncio.Event()
         changed.set()
         self._listeners.append(changed)
-        seen: tuple[OnlineServer, ...] | None = None
+        previous: tuple[OnlineServer, ...] | None = None
         try:
             while True:
                 await changed.wait()
                 changed.clear()
-                if (servers := self.servers) != seen:
-                    seen = servers
+                if (servers := self.servers) != previous:
+                    previous = servers
                     yield servers
         finally:
             self._listeners.remove(changed)
@@ -150,9 +150,9 @@ class Directory:
                         if server_id in {None, server.server_id} and server_name in {None, server.server_name}:
                             return server
         except TimeoutError:
-            wanted = " ".join(filter(None, (server_id, server_name))) or "server"
+            sought = " ".join(filter(None, (server_id, server_name))) or "server"
             raise RemoteError(
-                f"No {wanted} came online within {timeout_s:g} s.", remedy="Check that it runs, on this broker."
+                f"No {sought} came online within {timeout_s:g} s.", remedy="Check that it runs, on this broker."
             ) from None
         raise AssertionError("unreachable: changes never ends")
 

@@ -66,7 +66,7 @@ class ServerProtocol:
         self._retired: OrderedDict[SessionKey, SessionRecord] = OrderedDict()
         # Clients whose idle session ended, and whose topics are kept so that their next request gets an error.
         self._lapsed: OrderedDict[str, None] = OrderedDict()
-        self._opened = 0
+        self._session_number = 0
         self._pings = 0
         self._liveness: Liveness[SessionKey] = Liveness(limits)
         # Any client id can be claimed on the control topic: this limits how often a stranger ends another's session.
@@ -99,7 +99,7 @@ class ServerProtocol:
             return (sender,)
         channel, client_id = sender
         if channel is not Channel.CONTROL and (record := self._sessions.get(client_id)):
-            self._liveness.heard(record.key, now)
+            self._liveness.touch(record.key, now)
         message = parse(incoming.payload, self._limits.max_message_bytes, self._limits.max_message_values)
         if isinstance(message, Malformed):
             return _malformed(channel, client_id, message)
@@ -113,9 +113,9 @@ class ServerProtocol:
         """What to do about sessions that are silent for too long."""
         return tuple(self._tick(now))
 
-    def not_asked(self, session: SessionKey, now: float) -> None:
+    def ping_not_sent(self, session: SessionKey, now: float) -> None:
         """A ping could not be sent: the client need not answer it."""
-        self._liveness.heard(session, now)
+        self._liveness.touch(session, now)
 
     def answered(
         self,
@@ -136,13 +136,13 @@ class ServerProtocol:
         """
         record = self._sessions.get(session.client_id)
         if record is not None and record.key.number == session.number:
-            record.settled(request_id, answer)
+            record.remove_request(request_id, answer)
             return _ALLOWED
         record = self._retired.get(session)
         if record is None:
             return _FORBIDDEN
         allowed = record.may_answer(request_id)
-        record.settled(request_id, answer)
+        record.remove_request(request_id, answer)
         if record.has_calls:
             return _ALLOWED if allowed else _FORBIDDEN
         del self._retired[session]
@@ -166,7 +166,7 @@ class ServerProtocol:
 
     def _tick(self, now: float) -> Iterator[Action]:
         for session, verdict in self._liveness.due(now):
-            if verdict is Verdict.ASK:
+            if verdict is Verdict.PING:
                 self._pings += 1
                 yield Ping(session, f"{_PING_ID}{self._pings}")
             elif verdict is Verdict.GONE:
@@ -227,7 +227,7 @@ class ServerProtocol:
 
     def _replace(self, previous: SessionRecord, message: JSONRPCRequest, now: float) -> tuple[Action, ...]:
         client_id = previous.key.client_id
-        if previous.repeated_by(message):
+        if previous.is_repeated_by(message):
             # "Life of a session" 3: EMQX's bridge repeats it at each presence message.
             repeated = previous.answer_repeated(message)
             return () if repeated is None else (Answer(client_id, repeated),)
@@ -241,12 +241,12 @@ class ServerProtocol:
 
     def _open(self, client_id: str, message: JSONRPCRequest, now: float) -> tuple[Action, ...]:
         self._lapsed.pop(client_id, None)
-        self._opened += 1
-        session = SessionKey(client_id, self._opened)
+        self._session_number += 1
+        session = SessionKey(client_id, self._session_number)
         self._sessions[client_id] = SessionRecord(session, message)
-        self._take_id(client_id, message.id)
+        self._withhold_answers(client_id, message.id)
         # The 2026-07-28 era knows no requests of a server to its client, not even a ping.
-        self._liveness.opened(session, now, can_be_asked=message.method == "initialize")
+        self._liveness.add(session, now, can_be_pinged=message.method == "initialize")
         return (Open(session), Deliver(session, message))
 
     def _retire(self, record: SessionRecord) -> tuple[Action, ...]:
@@ -261,10 +261,10 @@ class ServerProtocol:
         reason = "too many replaced sessions have calls that do not end"
         return (Retire(record.key), Close(oldest, reason, unsubscribe=False))
 
-    def _take_id(self, client_id: str, request_id: RequestId) -> None:
+    def _withhold_answers(self, client_id: str, request_id: RequestId) -> None:
         for session, record in self._retired.items():
             if session.client_id == client_id:
-                record.take_id(request_id)
+                record.withhold_answer(request_id)
 
     def _on_rpc(self, client_id: str, message: JSONRPCMessage) -> tuple[Action, ...]:
         record = self._sessions.get(client_id)
@@ -273,9 +273,9 @@ class ServerProtocol:
                 return self._no_session(client_id, message)
             if record.unanswered >= self._limits.max_requests:
                 return self._too_many_requests(record.key, message)
-            record.asked(message)
+            record.add_request(message)
             if self._retired:
-                self._take_id(client_id, message.id)
+                self._withhold_answers(client_id, message.id)
         elif isinstance(message, JSONRPCNotification):
             if message.method == DISCONNECTED:
                 return self._disconnected(client_id)
@@ -298,7 +298,7 @@ class ServerProtocol:
         )
 
     def _disconnected(self, client_id: str) -> tuple[Action, ...]:
-        # A client may say it on two topics, and its will may say it again.
+        # A client may send it on two topics, and its will may send it again.
         replaced = [session for session in self._retired if session.client_id == client_id]
         for session in replaced:
             del self._retired[session]
@@ -315,7 +315,7 @@ class ServerProtocol:
 
     def _close(self, session: SessionKey, reason: str, *, unsubscribe: bool, notify: bool = False) -> Close:
         del self._sessions[session.client_id]
-        self._liveness.closed(session)
+        self._liveness.remove(session)
         return Close(session, reason, unsubscribe, notify)
 
 
@@ -331,7 +331,7 @@ _PING_ID = "mcp-mqtt-ping-"
 
 
 def _answers_ping(message: JSONRPCMessage) -> bool:
-    """Whether it answers a ping of ours: the SDK's session knows nothing of it."""
+    """Whether it answers a ping of ours, which the SDK's session doesn't know."""
     if not isinstance(message, JSONRPCResponse | JSONRPCError):
         return False
     return isinstance(message.id, str) and message.id.startswith(_PING_ID)
@@ -357,7 +357,7 @@ _FOR_EVERY_CLIENT = frozenset(
 
 
 def is_for_every_client(message: JSONRPCMessage) -> bool:
-    """Whether what a session says belongs on the server's capability topic.
+    """Whether a session's message belongs on the server's capability topic.
 
     Updates of a ``subscriptions/listen`` stream (2026-07-28) name that stream in ``_meta``: they are for one client.
     """

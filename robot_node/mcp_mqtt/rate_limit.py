@@ -15,7 +15,7 @@ class CallLimits:
     Args:
         per_minute: Calls of one client; 0 for no limit.
         per_tool: Calls of one client by the tool's name; 0 for no limit.
-        free: Tools whose calls do not count towards ``per_minute``, and are not refused because of it.
+        free: Tools whose calls ``per_minute`` neither counts nor refuses.
     """
 
     def __init__(

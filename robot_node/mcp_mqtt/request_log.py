@@ -1,4 +1,4 @@
-"""Tells at DEBUG what a client asks and how it is answered: methods, names and times, never arguments or results."""
+"""Logs requests and answers at DEBUG: methods, names and times, never arguments or results."""
 
 from __future__ import annotations
 
@@ -13,44 +13,44 @@ logger = logging.getLogger(__name__)
 
 _NAME_CHARACTERS = 100
 _REMEMBERED = 256
-# What a request is about, e.g. the name of a tool.
+# The parameter that names the object of a request, e.g. a tool.
 _OBJECTS = ("name", "uri", "level")
 
 
 class RequestLog:
-    """The requests of one session.
+    """Logs the requests of one session.
 
     Args:
-        session: What its log records carry.
+        session: The session's name in the log.
         clock: Monotonic time in seconds.
     """
 
     def __init__(self, session: str, clock: Callable[[], float]) -> None:
         self._session = session
         self._clock = clock
-        self._asked: dict[RequestId, tuple[str, float]] = {}
+        self._pending: dict[RequestId, tuple[str, float]] = {}
 
     def received(self, message: JSONRPCMessage) -> None:
-        """The client has sent a message."""
+        """Log a message of the client."""
         if not logger.isEnabledFor(logging.DEBUG):
             return
         with in_session(self._session):
             if isinstance(message, JSONRPCRequest):
                 text = _described(message)
-                if len(self._asked) >= _REMEMBERED:
-                    del self._asked[next(iter(self._asked))]
-                self._asked[message.id] = (text, self._clock())
-                logger.debug("The client asks: %s", text)
+                if len(self._pending) >= _REMEMBERED:
+                    del self._pending[next(iter(self._pending))]
+                self._pending[message.id] = (text, self._clock())
+                logger.debug("Request: %s", text)
             elif isinstance(message, JSONRPCNotification):
-                logger.debug("The client says: %s", message.method[:_NAME_CHARACTERS])
+                logger.debug("Notification: %s", message.method[:_NAME_CHARACTERS])
 
     def sent(self, message: JSONRPCMessage) -> None:
-        """The client is sent a message."""
+        """Log an answer to the client."""
         if not logger.isEnabledFor(logging.DEBUG) or not isinstance(message, JSONRPCResponse | JSONRPCError):
             return
-        if message.id is None or (asked := self._asked.pop(message.id, None)) is None:
+        if message.id is None or (pending := self._pending.pop(message.id, None)) is None:
             return  # it was asked before the level was lowered
-        text, since = asked
+        text, since = pending
         with in_session(self._session):
             logger.debug("Answered after %.1f ms: %s: %s", (self._clock() - since) * 1000, text, _outcome(message))
 

@@ -74,7 +74,7 @@ class Permissions:
         """Whether the resource, or the resource template, may be read and subscribed to."""
         if self.allowed_resources == "all" or uri in self.allowed_resources:
             return True
-        # A template's handler could undo the escapes, and climb out of what the prefix stands for.
+        # A template's handler could decode the escapes, and leave the part of the tree that the prefix names.
         if ".." in uri or "%" in uri:
             return False
         return any(entry.endswith("*") and uri.startswith(entry[:-1]) for entry in self.allowed_resources)

@@ -1,4 +1,4 @@
-"""One connection's worth of serving: carries out what :mod:`robot_node.mcp_mqtt.protocol` decides."""
+"""Serves all clients over one connection: carries out what :mod:`robot_node.mcp_mqtt.protocol` decides."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _GOODBYE_LIMIT_S = 1.5  # a broker that does not answer must not keep the robot 
 
 
 class Service:
-    """One connection's worth of serving: when the connection goes, so do all sessions.
+    """A server on one connection: when the connection is lost, all sessions end.
 
     Args:
         connection: The connection.
@@ -106,7 +106,7 @@ class Service:
                 self._leaving = True
                 if self._timer is not None:
                     self._timer.cancel()
-                # Before the sessions end: no new client shall come. On a lost connection the broker does it (will).
+                # Before the sessions end, so that no new client comes. On a lost connection the broker does it (will).
                 with contextlib.suppress(BrokerError, TimeoutError):
                     async with asyncio.timeout(_GOODBYE_LIMIT_S):
                         await self._connection.publish(self._topics.presence, b"", qos=1, retain=True)
@@ -162,7 +162,7 @@ class Service:
                     self._send_later(self._topics.rpc(client_id), dump(answer))
                 case Ping(key, request_id):
                     if not self._send_later(self._topics.rpc(key.client_id), dump_request(request_id, "ping")):
-                        self._protocol.not_asked(key, self._loop.time())
+                        self._protocol.ping_not_sent(key, self._loop.time())
                 case LogNotice(kind, text):
                     self._notices.note(kind, text)
 
@@ -265,7 +265,7 @@ class Service:
             )
 
     def on_change(self, event: ServerEvent) -> None:
-        """Tell of a change on the capability topic, if there is anybody who wants to know."""
+        """Publish a change on the capability topic if a client has subscribed to it."""
         wanted = event.uri in self._subscriptions if isinstance(event, ResourceUpdated) else bool(self._sessions)
         if wanted and not self._leaving:
             self._tell_every_client(as_notification(event))

@@ -35,7 +35,7 @@ from robot_node.mcp_mqtt.subscriptions import SessionSubscriptions
 from robot_node.mqtt import Connection
 
 ServeStreams = Callable[["Inbox[SessionMessage | Exception]", "RpcWriter"], Awaitable[None]]
-"""Serves one client over the streams that it is given, until it is cancelled."""
+"""Serves one client over a pair of streams, until it is cancelled."""
 
 OnAnswer = Callable[[JSONRPCResponse | JSONRPCError], bool]
 """Called with an answer before it is published; returns whether it may be."""
@@ -47,7 +47,7 @@ _PACKET_FRAME_BYTES = 128
 
 @dataclass(frozen=True, slots=True)
 class ClientIdentity:
-    """Who calls: what a handler finds in its request context.
+    """The caller, as a handler finds it in its request context.
 
     Attributes:
         client_id: MQTT client id. As trustworthy as the broker's access rules for the topics that contain it.
@@ -74,7 +74,7 @@ class ServerSession:
         subscriptions: Where its subscriptions to resources are kept, until it is closed.
         on_answer: Called with each answer; returns whether it may be published.
         on_unanswered: Called with the id of a request that the client has cancelled: it gets no answer.
-        on_for_every_client: Given the notifications that belong on the server's capability topic.
+        on_for_every_client: Called with the notifications that belong on the server's capability topic.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class ServerSession:
     ) -> None:
         self.key = key
         self.log_name = new_session("mcp", key.client_id)
-        """What its log records carry."""
+        """Its name in the log."""
         self.task: asyncio.Task[None] | None = None
         self._serve = serve
         self._subscriptions = subscriptions
@@ -138,12 +138,12 @@ class ServerSession:
         await self._serve(self._inbox, self._write)
 
     def retire(self) -> None:
-        """Let nothing more out but the answers to its calls, and their progress."""
+        """Publish nothing more but the answers to its calls, and their progress."""
         self._write.retire()
         self._subscriptions.close()
 
     def close(self) -> None:
-        """Let nothing more out, and cancel what runs. Must not be awaited for: a handler may take its time."""
+        """Publish nothing more, and cancel the handlers. Doesn't wait for them: they may take a while."""
         self._write.close()
         self._subscriptions.close()
         self._inbox.close()
@@ -172,7 +172,7 @@ class ServerSession:
 
 
 class RpcWriter(SdkStream):
-    """The write stream that the SDK's server is given: publishes at once, without a task or queue in between."""
+    """The write stream of the SDK's server: publishes at once, without a task or queue in between."""
 
     def __init__(
         self,
@@ -216,7 +216,7 @@ class RpcWriter(SdkStream):
             raise anyio.BrokenResourceError from error
 
     def _instead_of(self, message: JSONRPCMessage, size: int) -> bytes:
-        """What to send instead of a message over which the broker would end the connection, and so all sessions."""
+        """The replacement for a message over which the broker would end the connection, and so all sessions."""
         text = f"The server's message has {size} bytes; its broker takes at most {self._max_bytes}."
         if isinstance(message, JSONRPCResponse | JSONRPCError):
             return dump(error_answer(message.id, ErrorCode.MESSAGE_TOO_LARGE, text))
@@ -224,11 +224,11 @@ class RpcWriter(SdkStream):
         raise anyio.BrokenResourceError
 
     def retire(self) -> None:
-        """Let nothing more out but answers and progress: ids of the server's requests would be the next session's."""
+        """Publish nothing more but answers and progress: ids of the server's requests would be the next session's."""
         self._retired = True
 
     def close(self) -> None:
-        """Let nothing more out."""
+        """Publish nothing more."""
         self._closed = True
 
 

@@ -1,4 +1,4 @@
-"""What a server remembers of one session: how it was opened, and its unanswered requests. Pure."""
+"""A server's record of one session: how it was opened, and its unanswered requests. Pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class SessionRecord:
         opening: The request that opened it, which is the first unanswered one.
     """
 
-    __slots__ = ("_calls", "_identity", "_opening_id", "_streams", "_taken", "_welcome", "key", "unanswered")
+    __slots__ = ("_calls", "_identity", "_opening_id", "_streams", "_welcome", "_withheld", "key", "unanswered")
 
     def __init__(self, key: SessionKey, opening: JSONRPCRequest) -> None:
         self.key = key
@@ -30,18 +30,18 @@ class SessionRecord:
         # A client may use an id again while it waits for the first answer.
         self._calls: dict[RequestId, int] = {}
         self._streams: set[RequestId] = set()
-        self._taken: set[RequestId] = set()
+        self._withheld: set[RequestId] = set()
         self._identity = _identity_of(opening)
         self._opening_id = opening.id
         self._welcome: dict[str, Any] | None = None
-        self.asked(opening)
+        self.add_request(opening)
 
     @property
     def has_calls(self) -> bool:
-        """Whether a request waits that ends by itself."""
+        """Whether there is an unanswered request that ends by itself."""
         return bool(self._calls)
 
-    def asked(self, request: JSONRPCRequest) -> None:
+    def add_request(self, request: JSONRPCRequest) -> None:
         """Count a request."""
         self.unanswered += 1
         if request.method in _STREAMS:
@@ -49,7 +49,9 @@ class SessionRecord:
         else:
             self._calls[request.id] = self._calls.get(request.id, 0) + 1
 
-    def settled(self, request_id: RequestId | None, answer: JSONRPCResponse | JSONRPCError | None = None) -> None:
+    def remove_request(
+        self, request_id: RequestId | None, answer: JSONRPCResponse | JSONRPCError | None = None
+    ) -> None:
         """Count an answer, or that there will be none."""
         if request_id is None:
             return
@@ -67,8 +69,8 @@ class SessionRecord:
             else:
                 self._identity = None
 
-    def repeated_by(self, request: JSONRPCRequest) -> bool:
-        """Whether a request is the ``initialize`` of this session once more."""
+    def is_repeated_by(self, request: JSONRPCRequest) -> bool:
+        """Whether a request repeats the ``initialize`` of this session."""
         if self._identity is None or self._identity != _identity_of(request):
             return False
         return self._welcome is not None or request.id == self._opening_id
@@ -79,14 +81,14 @@ class SessionRecord:
             return None
         return JSONRPCResponse(jsonrpc="2.0", id=request.id, result=self._welcome)
 
-    def take_id(self, request_id: RequestId) -> None:
-        """The session that has replaced this one uses this id: an answer of this one would be taken for its answer."""
+    def withhold_answer(self, request_id: RequestId) -> None:
+        """Withhold the answer with this id: the session that has replaced this one uses the id too."""
         if request_id in self._calls:
-            self._taken.add(request_id)
+            self._withheld.add(request_id)
 
     def may_answer(self, request_id: RequestId | None) -> bool:
-        """Whether an answer with this id can only be taken for what it is."""
-        return request_id not in self._taken
+        """Whether an answer with this id can be mistaken for none of the next session."""
+        return request_id not in self._withheld
 
 
 def _identity_of(request: JSONRPCRequest) -> dict[str, Any] | None:

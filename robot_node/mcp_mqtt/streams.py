@@ -1,4 +1,4 @@
-"""What the SDK asks of both streams of a transport."""
+"""Base of both streams of a transport."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ class SdkStream(abc.ABC):
 
     @abc.abstractmethod
     def close(self) -> None:
-        """Let nothing more through."""
+        """Close the stream."""
 
     async def aclose(self) -> None:
-        """The same, as the SDK asks for it."""
+        """Close the stream."""
         self.close()
 
     async def __aenter__(self) -> Self:

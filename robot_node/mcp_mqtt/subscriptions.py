@@ -1,4 +1,4 @@
-"""Who has subscribed to which resource (``resources/subscribe``, the handshake era of MCP)."""
+"""Subscriptions to resources (``resources/subscribe``, the handshake era of MCP)."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ class Subscriptions:
         return uri in self._counts
 
     def add(self, uri: str) -> None:
-        """One session more."""
+        """Count a session that subscribes."""
         self._counts[uri] += 1
 
     def discard(self, uri: str) -> None:
-        """One session less."""
+        """Count a session that unsubscribes."""
         self._counts[uri] -= 1
         if not self._counts[uri]:
             del self._counts[uri]
@@ -63,13 +63,13 @@ class SessionSubscriptions:
         self._everybody.add(uri)
 
     def unsubscribe(self, uri: str) -> None:
-        """Give up a resource; one that was not subscribed changes nothing."""
+        """Remove a resource; one that was not subscribed changes nothing."""
         if uri in self._uris:
             self._uris.remove(uri)
             self._everybody.discard(uri)
 
     def close(self) -> None:
-        """Give up everything, for good."""
+        """Remove all resources, and add none any more."""
         self._closed = True
         for uri in tuple(self._uris):
             self.unsubscribe(uri)
@@ -77,11 +77,11 @@ class SessionSubscriptions:
 
 @runtime_checkable
 class HasSubscriptions(Protocol):
-    """What a request context carries where clients can subscribe."""
+    """A request context with subscriptions."""
 
     @property
     def subscriptions(self) -> SessionSubscriptions:
-        """Those of the session that the request came from."""
+        """Subscriptions of the session that sent the request."""
 
 
 async def _subscribe(context: ServerRequestContext[Any, Any], params: SubscribeRequestParams) -> EmptyResult:
@@ -101,7 +101,7 @@ def _of(context: ServerRequestContext[Any, Any]) -> SessionSubscriptions:
 
 
 def accept_subscriptions(server: Server[Any]) -> None:
-    """Have the server answer ``resources/subscribe`` and ``resources/unsubscribe``, and say so to its clients."""
+    """Have the server answer ``resources/subscribe`` and ``resources/unsubscribe``, and declare the capability."""
     server.add_request_handler("resources/subscribe", SubscribeRequestParams, _subscribe)
     server.add_request_handler("resources/unsubscribe", UnsubscribeRequestParams, _unsubscribe)
 

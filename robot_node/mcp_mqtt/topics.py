@@ -76,7 +76,7 @@ _NO_WILDCARDS = str.maketrans({"+": "x", "#": "x"})
 
 
 class ServerName(NamedTuple):
-    """Which server a presence topic speaks of."""
+    """The server of a presence topic."""
 
     server_id: str
     server_name: str
@@ -88,7 +88,7 @@ def presence_filter(name_filter: str) -> str:
 
 
 def parse_presence(topic: str) -> ServerName | None:
-    """Which server the presence topic ``topic`` belongs to; None when it is no presence topic."""
+    """The server of a presence topic; None when ``topic`` is no presence topic."""
     if not topic.startswith(_PRESENCE):
         return None
     server_id, _, server_name = topic[len(_PRESENCE) :].partition("/")
@@ -97,13 +97,13 @@ def parse_presence(topic: str) -> ServerName | None:
 
 def name_matches(name_filter: str, server_name: str) -> bool:
     """Whether the server name matches an MQTT filter (MQTT 5.0, 4.7)."""
-    wanted, levels = name_filter.split("/"), server_name.split("/")
-    for index, level in enumerate(wanted):
+    pattern, levels = name_filter.split("/"), server_name.split("/")
+    for index, level in enumerate(pattern):
         if level == "#":
             return True
         if index >= len(levels) or level not in {"+", levels[index]}:
             return False
-    return len(wanted) == len(levels)
+    return len(pattern) == len(levels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,25 +120,25 @@ class ServerTopics:
 
     @property
     def control(self) -> str:
-        """Where a client opens a session."""
+        """Control topic: where a client opens a session."""
         return f"$mcp-server/{self.server_id}/{self.server_name}"
 
     @property
     def presence(self) -> str:
-        """Retained: the server is online; an empty payload means offline."""
+        """Presence topic, retained: the server is online; an empty payload means offline."""
         return f"{_PRESENCE}{self.server_id}/{self.server_name}"
 
     @property
     def capability(self) -> str:
-        """Where the server tells all its clients of changes."""
+        """Capability topic: the server's notifications to all clients."""
         return f"{_CAPABILITY}{self.server_id}/{self.server_name}"
 
     def rpc(self, client_id: str) -> str:
-        """Where the server and one client talk."""
+        """RPC topic of the server and one client."""
         return f"{_RPC}{client_id}/{self.server_id}/{self.server_name}"
 
     def parse(self, topic: str) -> tuple[Channel, str] | None:
-        """What reached the server on ``topic``, and the client id that the topic names (empty on the control topic).
+        """The channel of a topic, and the client id in it (empty on the control topic).
 
         Returns:
             None for a topic that is none of this server's.
@@ -156,10 +156,10 @@ class ServerTopics:
 
 
 def client_presence(client_id: str) -> str:
-    """Where a client says that it leaves for good; also the topic of its will."""
+    """A client's presence topic, which is the topic of its will too."""
     return f"{_CLIENT_PRESENCE}{client_id}"
 
 
 def client_capability(client_id: str) -> str:
-    """Where a client tells its servers of changes."""
+    """A client's capability topic: its notifications to all servers."""
     return f"{_CLIENT_CAPABILITY}{client_id}"

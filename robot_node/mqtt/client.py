@@ -59,7 +59,7 @@ class MqttClient(aiomqtt.Client):
     connack_packet_bytes: int = 0
 
     def __init__(self, on_message: OnMessage, *args: Any, **kwargs: Any) -> None:
-        # The packets that come are read outside of any session: by the event loop itself.
+        # The event loop reads packets outside of any session.
         quiet: Any = _QuietLogger(
             logging.getLogger("mqtt"), {"session": current_session()}
         )  # it is not a Logger, but all that aiomqtt and paho use of one
@@ -88,7 +88,7 @@ class MqttClient(aiomqtt.Client):
 
     @property
     def on_message(self) -> OnMessage:
-        """Where messages go."""
+        """Receives every message."""
         return self._paho.receiver
 
     @on_message.setter
@@ -188,7 +188,7 @@ class MqttClient(aiomqtt.Client):
             waiting.set()
 
     def abandon(self) -> None:
-        """Close the socket of a connection attempt that failed or was cancelled; aiomqtt leaves it open."""
+        """Close the socket of an attempt to connect that failed or was cancelled; aiomqtt leaves it open."""
         self._abandoned = True
         self._client.disconnect()
 
@@ -205,16 +205,16 @@ class MqttClient(aiomqtt.Client):
     def _client_connect(self) -> None:
         super()._client_connect()
         if self._abandoned:
-            # It was slow, in a thread that cannot be stopped. Left alone, it would later throw out, by the same
-            # client id, whoever took its place.
+            # It was slow, in a thread that cannot be stopped. It would later take the connection from the next attempt,
+            # which uses the same client id.
             self._loop.call_soon_threadsafe(self.abandon)
 
     def _on_socket_open(self, client: paho.Client, userdata: Any, sock: Any) -> None:
-        if not self._abandoned:  # else nobody reads, and the loop may be about to close
+        if not self._abandoned:  # else there is no reader, and the loop may be about to close
             super()._on_socket_open(client, userdata, sock)
 
     def _flush(self) -> None:
-        """Write what is queued, now and, where the socket takes no more, as soon as it does."""
+        """Write the queue now; what the socket does not take, as soon as it does."""
         sock = self._client.socket()
         if sock is None:
             return
@@ -248,7 +248,7 @@ class MqttClient(aiomqtt.Client):
         properties: Properties | None = None,
     ) -> None:
         if not self._connected.done():
-            # aiomqtt would wait for CONNACK until the time limit. It may be the executor's thread that we are in.
+            # aiomqtt would wait for CONNACK until the time limit. This may run in the executor's thread.
             self._loop.call_soon_threadsafe(self._give_up_connecting)
         elif not self._connected.cancelled():  # the attempt to connect was given up, for aiomqtt a reason to raise
             super()._on_disconnect(client, userdata, flags, note_reason_string(reason_code, properties), properties)
@@ -316,7 +316,7 @@ class PublishProperties(Properties):
         object.__setattr__(self, "_packed", super().pack())  # type: ignore[no-untyped-call]  # as above
 
     def pack(self) -> bytes:
-        """The bytes that stand in the packet."""
+        """The properties as bytes."""
         packed: bytes = object.__getattribute__(self, "_packed")
         return packed
 

@@ -27,7 +27,7 @@ _LARGEST_MQTT_PACKET = 268_435_455  # MQTT 5.0, 1.5.5: four length bytes
 
 
 class Connection:
-    """A live MQTT connection. Made by :func:`connect`."""
+    """A live MQTT connection. Created by :func:`connect`."""
 
     def __init__(self, client: MqttClient, options: ConnectOptions) -> None:
         self._client = client
@@ -35,7 +35,7 @@ class Connection:
         self._publish_properties = PublishProperties(options.publish_properties)
         self._refused_topics: set[str] = set()
         self.max_packet_bytes = client.connack_packet_bytes
-        """Largest packet that the broker takes, which ends the connection over a larger one; 0 for any."""
+        """Largest packet that the broker accepts, in bytes: it ends the connection over a larger one. 0: no limit."""
 
     @property
     def client_id(self) -> str:
@@ -57,7 +57,7 @@ class Connection:
         return self._client.connack_user_properties
 
     async def subscribe(self, *subscriptions: Subscription) -> None:
-        """Subscribe to all given filters in one SUBSCRIBE packet; returns once the broker acknowledged them.
+        """Subscribe to all filters in one SUBSCRIBE packet; return once the broker has acknowledged them.
 
         Raises:
             BrokerError: the broker refused a filter, or the connection is gone.
@@ -73,7 +73,7 @@ class Connection:
                 )
 
     async def unsubscribe(self, *topic_filters: str) -> None:
-        """Give up filters, in one UNSUBSCRIBE packet.
+        """Unsubscribe from filters, in one UNSUBSCRIBE packet.
 
         Raises:
             BrokerError: the connection is gone.
@@ -84,16 +84,16 @@ class Connection:
     async def publish(
         self, topic: str, payload: bytes, *, qos: int = 0, retain: bool = False, expiry_s: int = 0
     ) -> str:
-        """Publish; at QoS 0 returns once the packet was written, at QoS 1 once it was acknowledged.
+        """Publish; at QoS 0 return once the packet was written, at QoS 1 once it was acknowledged.
 
         A refusal, e.g. by the broker's access rules, is logged once for each topic and is no error.
 
         Args:
             topic: Topic name.
-            payload: What it carries.
+            payload: Content.
             qos: 0 or 1.
-            retain: Whether the broker keeps it for those who subscribe later.
-            expiry_s: After how many seconds the broker forgets it; 0 for never.
+            retain: Have the broker keep it for later subscribers.
+            expiry_s: Seconds after which the broker drops it; 0 for never.
 
         Returns:
             Why the broker refused it, e.g. "not authorized", which it says at QoS 1 only; else empty.
@@ -182,7 +182,7 @@ async def connect(
     try:
         yield Connection(client, options)
     finally:
-        # A connection that broke meanwhile has nothing left to close.
+        # A connection that was lost meanwhile has nothing left to close.
         with contextlib.suppress(aiomqtt.MqttError, OSError), _cancellation_kept():
             await client.__aexit__(None, None, None)
 
@@ -203,7 +203,7 @@ def _paho_will(will: Will | None) -> aiomqtt.Will | None:
 
 @contextlib.contextmanager
 def _cancellation_kept() -> Iterator[None]:
-    """Raise the cancellation that the block swallowed.
+    """Raise a cancellation that the block swallowed.
 
     aiomqtt waits by ``asyncio.wait_for``, which before Python 3.12 forgets a cancellation that comes together with
     the result: a stop in the moment of an acknowledgement would go unheard.

@@ -1,4 +1,4 @@
-"""What an error of aiomqtt or paho-mqtt means, for people: the reason, and what to do about it."""
+"""Errors of aiomqtt and paho-mqtt in plain words: the reason, and the remedy."""
 
 from __future__ import annotations
 
@@ -38,21 +38,21 @@ def note_reason_string(code: ReasonCode, properties: Properties | None) -> Reaso
     """
     text = getattr(properties, "ReasonString", "")
     if text:
-        # Anything may stand there, and it goes into logs and terminals.
+        # It may contain anything, and goes into logs and terminals.
         plain = "".join(char if char.isprintable() else " " for char in text[:_MAX_REASON_CHARACTERS])
         code.reason_string = plain.strip().rstrip(".")  # type: ignore[attr-defined]  # paho's class takes attributes
     return code
 
 
 def describe(code: ReasonCode) -> str:
-    """The name of a reason code, and what the broker says about it in its own words, where it does."""
+    """The name of a reason code, with the broker's Reason String if it sent one."""
     text = getattr(code, "reason_string", "")
     name = str(code).lower()
     return f'{name} (the broker says: "{text}")' if text and text.lower() != name else name
 
 
 def reason_of(error: BaseException) -> str:
-    """What went wrong, without a full stop."""
+    """The reason, without a full stop."""
     code = getattr(error, "rc", None)
     if _code_of(error) == _UNSPECIFIED_ERROR and not getattr(code, "reason_string", ""):
         return "the connection was lost"
@@ -66,7 +66,7 @@ def reason_of(error: BaseException) -> str:
 
 
 def remedy_for(error: BaseException) -> str:
-    """What to do about it; empty when that isn't known."""
+    """The remedy; empty when none is known."""
     if getattr(error, "rc", None) == MQTTErrorCode.MQTT_ERR_KEEPALIVE:
         return "The broker has fallen silent: check that it runs, and the network in between."
     return _REMEDIES.get(_code_of(error) or 0, "")

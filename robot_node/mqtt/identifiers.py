@@ -1,4 +1,4 @@
-"""Which ids and names a topic can be made of. Pure.
+"""Validation of ids and names that become parts of topics. Pure.
 
 Source: MCP over MQTT (EMQX specification, 2025-03-26 revision), "Identifiers"; MQTT 5.0, 1.5.4 and 4.7.
 """
@@ -23,8 +23,8 @@ def is_server_name(value: str) -> bool:
 
 def is_topic_text(value: str) -> bool:
     """Whether ``value`` can be part of a topic: without wildcards, and of characters that no broker refuses."""
-    # MQTT 5.0, 1.5.4: a broker may close the connection of whoever names a topic with control characters, unpaired
-    # surrogates or non-characters. An id that a stranger claims must not bring that upon us.
+    # MQTT 5.0, 1.5.4: a broker may close the connection of a client that names a topic with control characters,
+    # unpaired surrogates or non-characters. A stranger must not cause that by claiming such an id.
     if "+" in value or "#" in value:
         return False
     if value.isascii():

@@ -16,7 +16,7 @@ from robot_node.mqtt.types import Incoming
 
 logger = logging.getLogger(__name__)
 
-# A packet whose properties are larger is taken as one without: nobody we talk to needs a tenth of it.
+# Larger properties are ignored: no peer of ours needs a tenth of it.
 _MAX_PROPERTY_BYTES = 16 * 1024
 _ACKNOWLEDGEMENT = b"\x40\x02"
 _LARGEST_REMAINING_LENGTH = 268_435_455
@@ -70,7 +70,7 @@ def write_publish(topic: str, payload: bytes, properties: bytes, *, retain: bool
 
 
 def read_publish(buffer: bytes, start: int) -> Publish | None:
-    """Read the packet that begins at ``start``; None when it is another one, incomplete or malformed."""
+    """Read the PUBLISH that begins at ``start``; None for another kind of packet, an incomplete or a malformed one."""
     head = buffer[start]
     if head not in _PUBLISH_AT_QOS_0_OR_1:
         return None
@@ -93,14 +93,14 @@ def read_publish(buffer: bytes, start: int) -> Publish | None:
 
 
 def read_acknowledgement(buffer: bytes, start: int) -> int:
-    """The packet id of a PUBACK of four bytes, which says that all is well; 0 when another packet begins there."""
+    """Packet id of a PUBACK of four bytes, which means success; 0 when another packet begins there."""
     if buffer[start : start + 2] != _ACKNOWLEDGEMENT or len(buffer) < start + 4:
         return 0
     return buffer[start + 2] << 8 | buffer[start + 3]
 
 
 def write_acknowledgement(packet_id: int) -> bytes:
-    """Write a PUBACK that says that all is well (MQTT 5.0, 3.4)."""
+    """Write a PUBACK that means success (MQTT 5.0, 3.4)."""
     return _ACKNOWLEDGEMENT + packet_id.to_bytes(2, "big")
 
 

@@ -39,9 +39,9 @@ PRIVATE_NAMES = {
 OnMessage = Callable[[Incoming], None]
 """Called on the event loop for every message, in order. Must not block; what it raises is logged and dropped."""
 
-# What is read at once, and so handled before the event loop has its next turn: some two dozen calls or answers.
+# Bytes read at once, and so handled before the event loop has its next turn: some two dozen calls or answers.
 _CHUNK_BYTES = 8 * 1024
-# A kind of packet that paho doesn't know: it is written and forgotten.
+# A packet type that paho doesn't know, so that it expects no answer.
 _NO_COMMAND = 0
 # The content of a PUBACK of four bytes; paho creates both anew for each one.
 _SUCCESS = ReasonCode(PacketTypes.PUBACK)
@@ -59,7 +59,7 @@ class PahoClient(paho.Client):
 
     receiver: OnMessage
     read_error: ssl.SSLError | None = None
-    """Why the other side ended the encrypted connection, where it said so."""
+    """The TLS alert by which the other side ended the connection."""
     _connecting: socket.socket | None = None
     _chunk = b""
     _position = 0
@@ -78,7 +78,7 @@ class PahoClient(paho.Client):
         return client
 
     def _create_socket(self) -> Any:
-        """Connect. paho forgets a socket over which no WebSocket comes about."""
+        """Connect, and close the socket when the WebSocket handshake fails: paho leaves it open."""
         try:
             return super()._create_socket()
         except BaseException:
@@ -98,7 +98,7 @@ class PahoClient(paho.Client):
 
     def loop_read(self, max_packets: int = 1) -> MQTTErrorCode:
         """Read once from the socket, and handle what came."""
-        # Of a packet that has begun, paho reads the rest itself: it may be large.
+        # paho reads the rest of a packet that has begun: it may be large.
         if self._is_in_a_packet() or self._transport != "tcp":
             return super().loop_read(max_packets)
         try:
@@ -108,7 +108,7 @@ class PahoClient(paho.Client):
             if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLWantReadError | ssl.SSLWantWriteError):
                 self.read_error = error  # asked again, OpenSSL only says that it is over
         if not self._chunk:
-            return super().loop_read(max_packets)  # which finds out why
+            return super().loop_read(max_packets)  # which reports why
         result = MQTTErrorCode.MQTT_ERR_SUCCESS
         while self._position < len(self._chunk) and result == MQTTErrorCode.MQTT_ERR_SUCCESS:
             if self._is_in_a_packet() or not self._take_packet():
@@ -117,11 +117,11 @@ class PahoClient(paho.Client):
         return result
 
     def _is_in_a_packet(self) -> bool:
-        """Whether paho has read the beginning of a packet and not its end."""
+        """Whether paho has read a part of a packet."""
         return bool(self._in_packet["command"])
 
     def _take_packet(self) -> bool:
-        """Handle the next packet of the chunk; False when it is for paho to read."""
+        """Handle the next packet of the chunk; False when paho must read it."""
         if publish := read_publish(self._chunk, self._position):
             self._position = publish.end
             try:  # an exception would end the reading of the socket, which all sessions share
@@ -139,7 +139,7 @@ class PahoClient(paho.Client):
         return True
 
     def _sock_recv(self, bufsize: int) -> bytes:
-        """Where paho reads from: what :meth:`loop_read` has read, and nothing more before its next turn."""
+        """Read for paho: from the chunk of :meth:`loop_read`, and nothing more before its next turn."""
         if not self._chunk:
             return super()._sock_recv(bufsize)
         start = self._position
@@ -156,7 +156,7 @@ class PahoClient(paho.Client):
         """Write a packet that needs no answer; queue what the socket doesn't take (see ``want_write``)."""
         written = 0
         if self._transport == "tcp" and self._sock is not None and not self.want_write():
-            # An error shows again, and is dealt with, when paho writes.
+            # An error occurs again, and is handled, when paho writes.
             with contextlib.suppress(OSError):
                 written = self._sock.send(packet)
         if written < len(packet):

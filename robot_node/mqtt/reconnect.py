@@ -46,7 +46,7 @@ class LinkStatus:
 
 
 class ReconnectError(RobotNodeError):
-    """Raised by a ``serve`` coroutine that needs another connection, with options that have changed."""
+    """Raised by a ``serve`` coroutine that needs a new connection with changed options."""
 
 
 Serve = Callable[[Connection], Awaitable[None]]
@@ -154,7 +154,7 @@ async def _serve_until_lost(connection: Connection, serve: Serve, name: str) -> 
 
 
 def _expected(error: BaseException) -> BaseException:
-    """The BrokerError or ReconnectError inside a group that holds nothing else; other errors as they are."""
+    """The BrokerError or ReconnectError inside a group of nothing else; other errors as they are."""
     if isinstance(error, BaseExceptionGroup) and error.split((BrokerError, ReconnectError))[1] is None:
         return _expected(error.exceptions[0])
     return error

@@ -1,4 +1,4 @@
-"""TLS for MQTT: the broker's certificate is always verified; ours, where there is one, says who we are."""
+"""TLS for MQTT: verifies the broker's certificate, and presents a client certificate where one is configured."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from robot_node.mqtt.types import Broker
 
 
 class _Socket(ssl.SSLSocket):
-    """A socket that is closed when the other side turns out not to be trusted: paho forgets it then."""
+    """A socket that is closed when its handshake fails: paho leaves it open."""
 
     def do_handshake(self, block: bool = False) -> None:  # noqa: FBT002  # the base class's signature
         try:
@@ -20,7 +20,7 @@ class _Socket(ssl.SSLSocket):
 
 
 def tls_context(broker: Broker) -> ssl.SSLContext:
-    """How to encrypt the connection to a broker. Reads files: not on the event loop.
+    """Create the TLS context for a broker. Reads files: not for the event loop.
 
     TLS 1.2 at least; the certificate must be signed by a trusted authority and name the host that we asked for.
 
@@ -53,7 +53,7 @@ def tls_context(broker: Broker) -> ssl.SSLContext:
 
 def _reason(error: OSError) -> str:
     if isinstance(error, ssl.SSLError):
-        # OpenSSL has a reason for each, and says so little in words: "[SSL] PEM lib (_ssl.c:3874)".
+        # OpenSSL's own text is "[SSL] PEM lib (_ssl.c:3874)".
         return {
             "KEY_VALUES_MISMATCH": "the key belongs to another certificate",
             "BAD_DECRYPT": "the key's password is missing or wrong",

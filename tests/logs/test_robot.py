@@ -59,8 +59,8 @@ async def test_the_steps_of_a_connection_are_found_by_its_session(broker: Privat
         await eventually(lambda: "ended: the client left" in story(robot, "mcp", "bob"), "the session's end")
         assert re.search(
             r"^Client bob opened a session\n"
-            r"The client asks: (server/discover|initialize)\n"
-            r"(.*\n)*The client asks: tools/call get_status\n"
+            r"Request: (server/discover|initialize)\n"
+            r"(.*\n)*Request: tools/call get_status\n"
             r"(.*\n)*Answered after [0-9.]+ ms: tools/call get_status: ok\n"
             r"(.*\n)*The session of client bob ended: the client left$",
             story(robot, "mcp", "bob"),
@@ -92,11 +92,11 @@ async def test_a_level_is_set_over_mqtt_by_whom_the_owner_lets(broker: PrivateBr
     ):
         with pytest.raises(MCPError, match="set_log_level is for people only"):
             await bob.call_tool("set_log_level", debug)
-        assert "The client asks" not in robot.log
+        assert "Request: " not in robot.log
         levels = (await structured(anna, "set_log_level", **debug))["levels"]
         assert levels == {"mqtt": "info", "mcp": "debug", "webrtc": "info", "app": "info"}
         await status(bob)
-        await eventually(lambda: "The client asks: tools/call get_status" in robot.log, "what agents ask")
+        await eventually(lambda: "Request: tools/call get_status" in robot.log, "what agents ask")
         assert "The log level of mcp is now debug, as 'anna' asked" in robot.log
 
 
@@ -130,7 +130,7 @@ async def test_a_reload_reads_the_levels_again_and_a_wrong_file_changes_nothing(
         assert "log.mcp: Input should be 'debug', 'info', 'warning' or 'error'" in log.read_text()
         async with agent(broker) as client:
             await status(client)
-        await eventually(lambda: "The client asks: tools/call get_status" in log.read_text(), "the level is kept")
+        await eventually(lambda: "Request: tools/call get_status" in log.read_text(), "the level is kept")
         process.send_signal(signal.SIGTERM)
         assert await asyncio.wait_for(process.wait(), DEADLINE_S) == 0
     finally:

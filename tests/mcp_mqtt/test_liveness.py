@@ -23,10 +23,10 @@ def test_nobody_is_due_where_nobody_is() -> None:
 
 def test_a_silent_client_is_asked_and_then_gone() -> None:
     liveness: Liveness[str] = Liveness(LIMITS)
-    liveness.opened("a", 0, can_be_asked=True)
+    liveness.add("a", 0, can_be_pinged=True)
     assert liveness.next_deadline == 30
     assert due(liveness, 29) == []
-    assert due(liveness, 30) == [("a", Verdict.ASK)]
+    assert due(liveness, 30) == [("a", Verdict.PING)]
     assert liveness.next_deadline == 40
     assert due(liveness, 39) == []
     assert due(liveness, 40) == [("a", Verdict.GONE)]
@@ -35,16 +35,16 @@ def test_a_silent_client_is_asked_and_then_gone() -> None:
 
 def test_a_client_that_answers_is_asked_again_after_the_next_silence() -> None:
     liveness: Liveness[str] = Liveness(LIMITS)
-    liveness.opened("a", 0, can_be_asked=True)
-    assert due(liveness, 30) == [("a", Verdict.ASK)]
-    liveness.heard("a", 35)
+    liveness.add("a", 0, can_be_pinged=True)
+    assert due(liveness, 30) == [("a", Verdict.PING)]
+    liveness.touch("a", 35)
     assert due(liveness, 64) == []
-    assert due(liveness, 65) == [("a", Verdict.ASK)]
+    assert due(liveness, 65) == [("a", Verdict.PING)]
 
 
 def test_a_client_that_cannot_be_asked_is_idle_again_and_again() -> None:
     liveness: Liveness[str] = Liveness(LIMITS)
-    liveness.opened("a", 0, can_be_asked=False)
+    liveness.add("a", 0, can_be_pinged=False)
     assert due(liveness, 99) == []
     assert due(liveness, 100) == [("a", Verdict.IDLE)]
     assert due(liveness, 199) == []
@@ -54,26 +54,26 @@ def test_a_client_that_cannot_be_asked_is_idle_again_and_again() -> None:
 def test_zero_is_never() -> None:
     never: Liveness[str] = Liveness(ServerLimits(idle_limit_s=0, ping_interval_s=0, ping_timeout_s=10))
     for asked in (True, False):
-        never.opened("a", 0, can_be_asked=asked)
+        never.add("a", 0, can_be_pinged=asked)
         assert never.next_deadline is None
         assert due(never, 1e9) == []
     no_pings: Liveness[str] = Liveness(ServerLimits(idle_limit_s=100, ping_interval_s=0, ping_timeout_s=10))
-    no_pings.opened("a", 0, can_be_asked=True)
+    no_pings.add("a", 0, can_be_pinged=True)
     assert due(no_pings, 100) == [("a", Verdict.IDLE)]
 
 
 def test_who_can_be_asked_is_asked_before_it_is_idle() -> None:
     liveness: Liveness[str] = Liveness(ServerLimits(idle_limit_s=20, ping_interval_s=30, ping_timeout_s=10))
-    liveness.opened("a", 0, can_be_asked=True)
-    assert due(liveness, 20) == [("a", Verdict.ASK)]
+    liveness.add("a", 0, can_be_pinged=True)
+    assert due(liveness, 20) == [("a", Verdict.PING)]
 
 
 def test_a_closed_session_is_never_due() -> None:
     liveness: Liveness[str] = Liveness(LIMITS)
     for name in ("a", "b"):
-        liveness.opened(name, 0, can_be_asked=name == "a")
-        liveness.closed(name)
-        liveness.heard(name, 1)
+        liveness.add(name, 0, can_be_pinged=name == "a")
+        liveness.remove(name)
+        liveness.touch(name, 1)
     assert liveness.next_deadline is None
 
 
@@ -98,7 +98,7 @@ def test_the_order_of_events_makes_no_difference_to_the_deadlines(sequence: list
         assert sorted(due(liveness, now), key=lambda pair: pair[0]) == sorted(expected, key=lambda pair: pair[0])
         for key, verdict in expected:
             match verdict:
-                case Verdict.ASK:
+                case Verdict.PING:
                     deadlines[key] = (now + 10, Verdict.GONE)
                 case Verdict.IDLE:
                     deadlines[key] = (now + 100, Verdict.IDLE)
@@ -106,14 +106,14 @@ def test_the_order_of_events_makes_no_difference_to_the_deadlines(sequence: list
                     del deadlines[key]
         if action.startswith("open") and name not in deadlines:
             modern = action == "open modern"
-            liveness.opened(name, now, can_be_asked=not modern)
-            deadlines[name] = (now + 100, Verdict.IDLE) if modern else (now + 30, Verdict.ASK)
+            liveness.add(name, now, can_be_pinged=not modern)
+            deadlines[name] = (now + 100, Verdict.IDLE) if modern else (now + 30, Verdict.PING)
         elif action == "heard":
-            liveness.heard(name, now)
+            liveness.touch(name, now)
             if name in deadlines:
                 idle = deadlines[name][1] is Verdict.IDLE
-                deadlines[name] = (now + 100, Verdict.IDLE) if idle else (now + 30, Verdict.ASK)
+                deadlines[name] = (now + 100, Verdict.IDLE) if idle else (now + 30, Verdict.PING)
         elif action == "close":
-            liveness.closed(name)
+            liveness.remove(name)
             deadlines.pop(name, None)
         assert liveness.next_deadline == min((at for at, _ in deadlines.values()), default=None)

@@ -134,7 +134,7 @@ def test_a_client_whose_ping_could_not_be_sent_need_not_answer() -> None:
     core = protocol(ping_s=30)
     session = opened(core)
     core.tick(30)
-    core.not_asked(session, 30)
+    core.ping_not_sent(session, 30)
     assert core.tick(59) == ()
     assert kinds(core.tick(60)) == ["Ping"]
 
