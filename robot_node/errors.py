@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class RobotNodeError(Exception):
     """Base class of all errors that robot-node raises.
@@ -11,14 +13,20 @@ class RobotNodeError(Exception):
         remedy: What to do about it, as an instruction; empty if unknown.
     """
 
-    def __init__(self, message: str, *, remedy: str = "") -> None:
+    def __init__(self, message: str, *, remedy: str = "", details: Sequence[str] = ()) -> None:
         super().__init__(message)
         self.message = message
         self.remedy = remedy
+        self.details = tuple(details)
 
     def __str__(self) -> str:
-        separator = "\n" if "\n" in self.message else " "
-        return f"{self.message}{separator}{self.remedy}".strip()
+        if self.details:
+            return "\n".join(self.lines())
+        return f"{self.message} {self.remedy}".strip()
+
+    def lines(self) -> tuple[str, ...]:
+        """The error as lines: message, details and remedy when it has details; else a single one."""
+        return (self.message, *self.details, self.remedy) if self.details else (str(self),)
 
 
 class SettingsError(RobotNodeError, ValueError):

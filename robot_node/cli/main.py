@@ -46,13 +46,14 @@ app = typer.Typer(
 
 
 def main() -> None:
-    """Entry point: print a known error as one line and exit with status 1."""
+    """Entry point: print a known error without a traceback and exit with status 1."""
     if sys.stdin is None:  # the parent process closed it
         sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115  # until the process ends
     try:
         app()
     except RobotNodeError as error:
-        typer.echo(f"robot-node: {escaped(str(error))}", err=True)  # parts of it may come from a robot or a broker
+        # Parts of it may come from a robot or a broker.
+        typer.echo("robot-node: " + "\n".join(map(escaped, error.lines())), err=True)
         sys.exit(1)
     except OSError as error:
         if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
@@ -350,7 +351,8 @@ def doctor(
     except SettingsError as error:
         no_permission = isinstance(error.__cause__, PermissionError)
         why = "Without the settings the robot cannot be checked." if no_permission else "The robot does not start."
-        report(Finding.bad("settings", error.message, why=why, remedy=error.remedy))
+        for problem in error.details or (error.message,):
+            report(Finding.bad("settings", problem, why=why, remedy=error.remedy))
     else:
         run_command(check())
     if as_json:

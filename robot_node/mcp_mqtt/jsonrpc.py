@@ -26,6 +26,7 @@ from mcp_types import (
 from pydantic import ValidationError
 
 from robot_node.core.json_limits import check_json, count_values
+from robot_node.mcp_mqtt.options import ServerLimits
 
 DISCONNECTED = "notifications/disconnected"
 """Method of the notification that ends a session (MCP over MQTT: "Life of a session", end)."""
@@ -33,7 +34,7 @@ DISCONNECTED = "notifications/disconnected"
 SERVER_ONLINE = "notifications/server/online"
 """Method of the retained presence message."""
 
-MAX_VALUES = 20_000
+MAX_VALUES = ServerLimits().max_message_values
 """Most values of a message that are parsed, keys included; no call comes near."""
 
 # An empty object takes 64 bytes, one with a key 184, and a place in a list 8: what many small values take at most.

@@ -10,7 +10,6 @@ from pydantic import ConfigDict, Field
 from pydantic import dataclasses as checked
 
 from robot_node.mcp_mqtt import topics
-from robot_node.mcp_mqtt.jsonrpc import MAX_VALUES
 
 
 @checked.dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
@@ -49,7 +48,7 @@ class ServerLimits:
     inbox_messages: Annotated[int, Field(ge=1, le=10_000)] = 64
     max_subscriptions: Annotated[int, Field(ge=1, le=10_000)] = 64
     max_message_bytes: Annotated[int, Field(ge=1024, le=64 * 1024 * 1024)] = 1024 * 1024
-    max_message_values: Annotated[int, Field(ge=100, le=1_000_000)] = MAX_VALUES
+    max_message_values: Annotated[int, Field(ge=100, le=1_000_000)] = 20_000
     session_bytes: Annotated[int, Field(ge=64 * 1024, le=1024**3)] = 8 * 1024 * 1024
     all_sessions_bytes: Annotated[int, Field(ge=64 * 1024, le=1024**3)] = 32 * 1024 * 1024
     idle_limit_s: Annotated[float, Field(ge=0, le=604_800)] = 3600.0

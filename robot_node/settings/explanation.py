@@ -28,16 +28,16 @@ def explain(error: ValidationError, sources: Mapping[str, Mapping[str, Any]]) ->
         sources: The tables of each source, the lowest first.
     """
     lines = [_line(problem, sources) for problem in error.errors(include_url=False)]
-    return SettingsError(
-        f"Wrong settings: {lines[0]}." if len(lines) == 1 else "\n".join(["Wrong settings:", *lines]),
-        remedy="config/robot-node.toml lists every setting with its range.",
-    )
+    remedy = "config/robot-node.toml lists every setting with its range."
+    if len(lines) > 1:
+        return SettingsError("Wrong settings:", details=lines, remedy=remedy)
+    return SettingsError(f"Wrong settings: {lines[0]}", remedy=remedy)
 
 
 def _line(problem: ErrorDetails, sources: Mapping[str, Mapping[str, Any]]) -> str:
     found = place(problem["loc"])
     path, reason = _reason(problem, found)
-    return f"{_source(path, sources)}: {'.'.join(path)}: {reason}"
+    return f"{_source(path, sources)}: {'.'.join(path)}: {reason}{'' if reason.endswith('?') else '.'}"
 
 
 def _reason(problem: ErrorDetails, found: Place) -> tuple[tuple[str, ...], str]:

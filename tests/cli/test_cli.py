@@ -90,10 +90,15 @@ def test_who_closes_the_standard_input_just_answers_nothing() -> None:
 
 def test_an_unknown_setting_stops_the_robot_at_start(tmp_path: Path) -> None:
     file = tmp_path / "robot.toml"
-    file.write_text("[camera]\nwitdh = 640\n")
+    file.write_text('[camera]\nwitdh = 640\n[dialer]\n"a\\u001bb" = 1\n')
     failed = command("run", "--simulated", "--config", str(file))
     assert failed.status == 1
-    assert f"settings file {file}: camera.witdh: there is no such setting" in failed.stderr
+    assert failed.stderr.splitlines() == [
+        "robot-node: Wrong settings:",
+        f"settings file {file}: camera.witdh: there is no such setting; did you mean width?",
+        f"settings file {file}: dialer.a\\x1bb: there is no such setting.",
+        "config/robot-node.toml lists every setting with its range.",
+    ]
 
 
 def test_a_tool_that_no_device_offers_stops_the_robot_at_start(tmp_path: Path) -> None:

@@ -99,6 +99,6 @@ def test_mistyped_variables_are_all_named_with_what_was_meant(monkeypatch: pytes
         load_settings()
     assert [line.removeprefix("environment variable ROBOT_NODE_") for line in str(caught.value).splitlines()[1:-1]] == [
         "BROKER__PASWORD: broker.pasword: there is no such setting; did you mean password?",
-        "PINS__OUTPUTS: pins.outputs.lamp.pin: is missing",
+        "PINS__OUTPUTS: pins.outputs.lamp.pin: is missing.",
         "BROKRE__URL: brokre: there is no such section; did you mean broker?",
     ]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -162,6 +164,13 @@ def test_a_server_id_that_breaks_topics_is_refused(server_id: str) -> None:
 def test_a_server_name_that_breaks_topics_is_refused(server_name: str) -> None:
     with pytest.raises(SettingsError, match=r"command line: robot\.server_name"):
         load_settings(None, {"robot": {"server_name": server_name}})
+
+
+def test_reading_the_settings_loads_neither_the_sdk_nor_the_media_stack() -> None:
+    heavy = "mcp", "mcp_types", "aiortc", "av", "numpy"
+    code = f"import sys, robot_node.settings.loading; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
 
 
 def test_the_shipped_file_is_valid_and_shows_the_defaults() -> None:

@@ -71,6 +71,12 @@ def test_wrong_settings_are_a_finding_too(tmp_path: Path) -> None:
     assert (found.status, found.stderr) == (1, "")
     assert found.stdout.startswith("not ok  settings: Wrong settings: ")
     assert "camera.widht: there is no such setting" in found.stdout
+    (tmp_path / "robot.toml").write_text("[camera]\nwidht = 640\nheigth = 480\n")
+    found = command("doctor", "--config", str(tmp_path / "robot.toml"))
+    assert [line.rpartition("robot.toml: ")[2].partition(":")[0] for line in found.stdout.splitlines()] == [
+        "camera.widht",
+        "camera.heigth",
+    ]
 
 
 def test_the_guide_shows_what_is_printed(broker: PrivateBroker, tmp_path: Path) -> None:
