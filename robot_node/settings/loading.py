@@ -16,6 +16,9 @@ from robot_node.errors import SettingsError
 from robot_node.settings.credentials import read_credentials
 from robot_node.settings.root import ENV_PREFIX, Settings
 
+# The file with all settings and their comments has 20 KiB.
+_MAX_FILE_BYTES = 256 * 1024
+
 Tables = Mapping[str, Any]
 """Values by section and key."""
 
@@ -65,7 +68,7 @@ class _Environment(EnvSettingsSource):
         """Decode JSON; other text stays as it is, and validation refuses it with its key."""
         try:
             return super().decode_complex_value(field_name, field, value)
-        except ValueError:
+        except (ValueError, RecursionError):  # RecursionError: "[[[[..." nested deeper than the parser goes
             return value
 
 
@@ -81,13 +84,18 @@ def _merged(below: Tables, above: Tables) -> dict[str, Any]:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        with file.open("rb") as opened:
+            data = opened.read(_MAX_FILE_BYTES + 1)
+        if len(data) > _MAX_FILE_BYTES:
+            raise SettingsError(f"The settings file {file} has more than {_MAX_FILE_BYTES} bytes.")
+        return tomllib.loads(data.decode())
     except OSError as error:
         remedy = "'robot-node setup' makes one; config/robot-node.toml is one to begin with."
         if isinstance(error, PermissionError):
             remedy = "Type the same as root, with sudo in front of it."
         raise SettingsError(f"The settings file {file} cannot be read: {error.strerror}.", remedy=remedy) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    # RecursionError: "[[[[..." nested deeper than the parser goes.
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise SettingsError(
             f"The settings file {file} is not valid TOML: {error}.",
             remedy="config/robot-node.toml shows how each setting is written.",

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import TYPE_CHECKING, Protocol
 
+from robot_node.core.imports import without_collector
 from robot_node.core.pip_hint import run_pip
 from robot_node.core.state import RobotState
 from robot_node.errors import NotReadyError
@@ -38,12 +39,17 @@ async def load_module(name: str) -> ModuleType:
         NotReadyError: aiortc, or a library that it stands on, cannot be loaded.
     """
     try:
-        return await asyncio.to_thread(importlib.import_module, f"robot_node.webrtc.{name}")
+        return await asyncio.to_thread(_import, f"robot_node.webrtc.{name}")
     except (ImportError, OSError) as error:  # OSError: a shared library
         raise NotReadyError(
             f"The media stack cannot be loaded: {error}.",
             remedy=f"Install it anew: {run_pip('install --force-reinstall av aiortc')}",
         ) from error
+
+
+def _import(name: str) -> ModuleType:
+    with without_collector():  # a full collection that looked through the media stack would stop the loop for 70 ms
+        return importlib.import_module(name)
 
 
 async def load_media_stack(streams: Streams, settings: WebRtcSettings, state: RobotState) -> SessionOpener:

@@ -22,6 +22,9 @@ MAX_LINE_CHARACTERS = 1_000
 MAX_SECTIONS = 12
 """Media sections (``m=``)."""
 
+MAX_CODECS = 240
+"""Codecs of all sections: each is negotiated, and repeated in the answer."""
+
 MAX_FEEDBACK = 240
 """RTCP feedback of one section: each line counts once for every codec that it names."""
 
@@ -60,6 +63,7 @@ def check_sdp(sdp: str) -> None:
     _limit(len(sections) - 1, MAX_SECTIONS, "media sections")
     for section in sections:
         _check_section(section)
+    _limit(sum(line.startswith("a=rtpmap:") for line in lines), MAX_CODECS, "codecs")
 
 
 def _check_section(lines: list[str]) -> None:

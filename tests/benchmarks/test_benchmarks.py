@@ -25,6 +25,7 @@ _MODULES = (
     "soak",
     "startup",
     "recovery",
+    "worst_input",
 )
 
 
@@ -133,6 +134,18 @@ def test_startup_compares_times_and_memory_with_what_only_imports() -> None:
     assert 0 < result["presence_s"] < result["first_photo_s"]
     assert result["idle_memory_ratio"] == pytest.approx(result["idle_mib"] / result["imports_mib"], abs=0.01)
     assert 0 < result["idle_mib"] < result["viewer_mib"]
+
+
+def test_worst_input_tries_every_kind_and_tells_the_worst_of_each() -> None:
+    result = run("worst_input", "--quick")
+    assert set(result["kinds"]) == {
+        *("mcp_calls", "mcp_openings", "mcp_large", "mcp_flood", "mqtt_properties", "sdp", "candidates", "signalling"),
+        *("backend", "data_channel", "http", "settings", "state"),
+    }
+    kinds = result["kinds"].values()
+    assert result["worst_pause_ms"] == max(kind["worst_pause_ms"] for kind in kinds)
+    assert result["worst_busy_ms"] == max(kind["worst_busy_ms"] for kind in kinds)
+    assert all(kind["messages"] > 0 and kind["worst_busy_ms"] > 0 and kind["worst"] for kind in kinds)
 
 
 def test_a_benchmark_that_is_interrupted_ends_everything_that_it_started() -> None:

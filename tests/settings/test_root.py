@@ -147,6 +147,19 @@ def test_a_wrong_password_in_the_file_is_not_repeated(tmp_path: Path) -> None:
     assert "hunter2" not in str(caught.value)
 
 
+def test_a_file_that_is_none_of_ours_is_refused_before_it_is_parsed(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"robot\.toml has more than 262144 bytes"):
+        load_settings(write(tmp_path, "#" * 300_000))
+    with pytest.raises(SettingsError, match=r"robot\.toml is not valid TOML: .*recursion"):
+        load_settings(write(tmp_path, "x = " + "[" * 100_000))
+
+
+def test_a_variable_that_is_nested_deeper_than_the_parser_goes_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROBOT_NODE_WEBRTC__ADDRESSES", "[" * 100_000)
+    with pytest.raises(SettingsError, match=r"ROBOT_NODE_WEBRTC__ADDRESSES|webrtc\.addresses"):
+        load_settings()
+
+
 def test_a_missing_file_and_broken_toml_are_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"nowhere\.toml cannot be read: No such file"):
         load_settings(tmp_path / "nowhere.toml")

@@ -103,3 +103,18 @@ async def test_early_offers_are_no_more_than_viewers(broker: PrivateBroker) -> N
 
 def _waiting(client_id: str) -> bool:
     return f"WebRTC viewer {client_id}" in {task.get_name() for task in asyncio.all_tasks()}
+
+
+_LOAD = """
+import asyncio, gc
+from robot_node.webrtc.media_stack import load_module
+before = gc.get_freeze_count()
+asyncio.run(load_module("session"))
+print(gc.get_freeze_count() - before > 50_000, gc.isenabled())
+"""
+
+
+def test_a_full_collection_does_not_look_through_the_media_stack() -> None:
+    """It stopped the event loop for 70 ms on a PC, whenever it came."""
+    done = subprocess.run([sys.executable, "-c", _LOAD], capture_output=True, text=True, check=True, timeout=120)
+    assert done.stdout.split() == ["True", "True"]

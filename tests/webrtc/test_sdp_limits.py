@@ -69,6 +69,7 @@ def test_every_program_that_the_documentation_names_is_among_the_recorded() -> N
         (VIDEO + "a=fingerprint:sha-256 AA\r\n" * 9, "9 a=fingerprint lines"),
         (SESSION + "a=fingerprint:sha-256 AA\r\n" * 8, "9 a=fingerprint lines"),
         (SESSION + "m=video 9 UDP/TLS/RTP/SAVPF 99\r\n" * 13, "13 media sections"),
+        ((VIDEO + "a=rtpmap:99 A/1\r\n" * 100) * 3, "300 codecs; at most 240"),
         (SESSION + "a=x\r\n" * 1200, "1205 lines"),
         (SESSION + "a=x\u2028" * 1200, "1205 lines"),  # aiortc takes it for the end of a line too
         (SESSION + "a=" + "x" * 999, "more than 1000 characters"),
