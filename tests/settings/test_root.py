@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 
 from robot_node.errors import SettingsError
+from robot_node.mcp_mqtt.options import ServerLimits
+from robot_node.mcp_mqtt.roles import Permissions
+from robot_node.mqtt import Broker
 from robot_node.settings.loading import load_settings
 from robot_node.settings.tree import keys
 
@@ -177,6 +180,13 @@ def test_a_server_id_that_breaks_topics_is_refused(server_id: str) -> None:
 def test_a_server_name_that_breaks_topics_is_refused(server_name: str) -> None:
     with pytest.raises(SettingsError, match=r"command line: robot\.server_name"):
         load_settings(None, {"robot": {"server_name": server_name}})
+
+
+def test_tables_of_a_library_are_its_own_options(tmp_path: Path) -> None:
+    settings = load_settings(write(tmp_path, '[access.roles.kid]\nallowed_tools = ["say"]\n[mcp]\nmax_sessions = 3\n'))
+    assert settings.mcp == ServerLimits(max_sessions=3)
+    assert isinstance(settings.broker, Broker)
+    assert settings.access.roles == {"kid": Permissions(allowed_tools=frozenset({"say"}))}
 
 
 def test_reading_the_settings_loads_neither_the_sdk_nor_the_media_stack() -> None:
