@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from scripts.reference.camera import camera_page
 from scripts.reference.command_line import command_line_page
 from scripts.reference.monitoring import monitoring_page
 from scripts.reference.settings import settings_page
@@ -16,6 +17,7 @@ FOLDER = Path(__file__).parents[2] / "docs" / "reference"
 async def pages() -> dict[str, str]:
     """All pages, by file name."""
     return {
+        "camera-states.md": camera_page(),
         "settings.md": settings_page(),
         "command-line.md": command_line_page(),
         "tools.md": await tools_page(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,16 @@ def test_no_import_runs_upwards_and_every_room_has_a_layer() -> None:
     for room, used in rooms.imports().items():
         if room not in rooms.LEFT_OUT:
             assert all(order.index(other) > order.index(room) for other in used), room
+
+
+def test_no_module_is_longer_than_400_lines_and_20_entries_are_at_the_top() -> None:
+    tracked = subprocess.run(
+        ["git", "ls-files", "robot_node"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    modules = [ROOT / name for name in tracked if name.endswith(".py")]
+    assert [file for file in modules if file.exists() and len(file.read_text().splitlines()) > 400] == []
+    entries = {name.split("/")[1] for name in tracked} - {"__init__.py", "__main__.py", "py.typed"}
+    assert len(entries) <= 20
 
 
 async def test_the_tool_can_be_called() -> None:
