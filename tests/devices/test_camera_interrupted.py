@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import functools
 import itertools
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from robot_node.core.state import CameraState
 from robot_node.devices.platform import Platform
 from robot_node.devices.worker import HangingError
 from robot_node.errors import DeviceError, NotReadyError, RobotNodeError
-from tests.devices.camera_rig import Hand, IndicatorLog, Pi, Pictures, Rig, make_pi, rig, threads
+from tests.devices.camera_rig import Hand, IndicatorLog, Pi, Pictures, Rig, make_pi, rig
 from tests.devices.stepping import Stepper
 from tests.waiting import eventually
 
@@ -158,18 +159,24 @@ class Stage:
         assert self.pi.running_encoders() == ["h264", "raw"]
 
 
+def workers() -> list[threading.Thread]:
+    """The cameras' own threads."""
+    return [thread for thread in threading.enumerate() if thread.name == "camera"]
+
+
 @asynccontextmanager
 async def stage(operation: str, faulty: FaultyLibrary | None = None) -> AsyncIterator[Stage]:
     """A camera before that operation: off before a start, on before the others."""
     pi, hand, indicator, pictures = make_pi("simulated Pi 5"), SlowHand(), SlowIndicator(), Pictures()
     platform = None if faulty is None else faulty.platform(pi)
+    before = workers()
     async with rig(pi, platform=platform, privacy=hand, indicator=indicator, watched=True, **SMALL) as robot:
         robot.camera.set_raw_sink(pictures)
         robot.camera.set_raw_watched(True)
         if operation != "start":
             await robot.camera.start()
         yield Stage(pi, robot, hand, indicator, pictures)
-    await eventually(lambda: "camera" not in threads())
+    await eventually(lambda: not [thread for thread in workers() if thread not in before])
 
 
 async def outcome(robot: Rig, operation: str) -> Exception | None:
