@@ -32,7 +32,7 @@ from hw_mocks.libcamera_types import (
     properties,
 )
 from hw_mocks.scenes import Picture, Scene, planes, rotated_180
-from hw_mocks.sensor import SensorMode, SimulatedSensor
+from hw_mocks.sensor import SensorMode, SimulatedSensor, timestamp_ns
 
 __all__ = [
     "Camera",
@@ -313,8 +313,8 @@ class Camera:
                 with self._lock:
                     request = self._queued.pop(0) if self._queued and not self._sensor.stalled else None
                 if request is not None:
-                    captured_ns = self._sensor.timestamp_ns()
-                    self._fill(request, scene.picture(self._sensor.time()), captured_ns)
+                    captured_at = self._sensor.capture_time(self._frame_us / 1e6)
+                    self._fill(request, scene.picture(captured_at), timestamp_ns(captured_at))
                 due = max(due + self._frame_us / 1e6 / self._sensor.speed, time.monotonic())
         finally:
             self._sensor.stop(scene)

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 from hw_mocks.camera_requests import CompletedRequest, Transform
 from hw_mocks.encoders import Encoder, H264Encoder, LibavH264Encoder, Output
 from hw_mocks.scenes import Scene, rotated_180
-from hw_mocks.sensor import Board, SimulatedSensor
+from hw_mocks.sensor import Board, SimulatedSensor, timestamp_ns
 from robot_node.devices.platform import CameraLibrary
 
 _log = logging.getLogger(__name__)
@@ -318,23 +318,26 @@ class Picamera2:
                 request = None
                 if time.monotonic() >= due:
                     request = self._capture()
-                    frame_s = self.camera_config["controls"]["FrameDurationLimits"][0] / 1e6 / self.sensor.speed
-                    due = max(due + frame_s, time.monotonic())
+                    due = max(due + self._frame_s / self.sensor.speed, time.monotonic())
                 self._process(request)
         except Exception:  # noqa: BLE001  # any error ends this thread
             # Like picamera2's NullPreview: log it, and process no frames, jobs or stop() any more.
             _log.exception("Exception during process_requests()")
+
+    @property
+    def _frame_s(self) -> float:
+        return float(self.camera_config["controls"]["FrameDurationLimits"][0]) / 1e6
 
     def _capture(self) -> CompletedRequest | None:
         if not self.started or self._scene is None or self.sensor.stalled or self._free_buffers == 0:
             return None
         with self._buffers_lock:
             self._free_buffers -= 1
-        captured_ns = self.sensor.timestamp_ns()
-        picture = self._scene.picture(self.sensor.time())
+        captured_at = self.sensor.capture_time(self._frame_s)
+        picture = self._scene.picture(captured_at)
         if self.camera_config["transform"] == Transform(hflip=1, vflip=1):
             picture = rotated_180(picture)
-        return CompletedRequest(picture, self, captured_ns)
+        return CompletedRequest(picture, self, timestamp_ns(captured_at))
 
     def _process(self, request: CompletedRequest | None) -> None:
         with self.lock:

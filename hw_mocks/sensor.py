@@ -59,8 +59,8 @@ class SimulatedSensor:
         start_error: Error of starting to capture; empty for none.
         modes: The modes that it can be read in.
         autofocus: The lens can be moved.
-        speed: How many seconds of pictures pass in a second: a test may have more than one. The times of capture go
-            with the pictures, ahead of all other clocks.
+        speed: How many seconds of pictures pass in a second. With more than one, which a test may have, the pictures
+            have a clock of their own: each is exactly one frame later than the one before, however busy the machine is.
         capturing: Whether pictures are being captured now: what the privacy switch must prevent.
         starts: Number of times that capturing was started.
         mode: The mode chosen last; None before that.
@@ -80,7 +80,7 @@ class SimulatedSensor:
     starts: int = field(default=0, init=False)
     mode: SensorMode | None = field(default=None, init=False)
     focus: int = field(default=0, init=False)
-    _made_at: float = field(default_factory=time.monotonic, init=False)
+    _clock: float = field(default_factory=time.monotonic, init=False)
 
     def start(self, width: int, height: int) -> Scene:
         """Start capturing.
@@ -100,14 +100,14 @@ class SimulatedSensor:
         self.starts += 1
         return scene
 
-    def time(self) -> float:
-        """Time of its pictures: seconds of the monotonic clock, from which it differs only with a ``speed``."""
-        return self._made_at + (time.monotonic() - self._made_at) * self.speed
+    def capture_time(self, frame_s: float) -> float:
+        """Return the time of the next picture, in seconds of the monotonic clock.
 
-    def timestamp_ns(self) -> int:
-        """The same as libcamera tells it: nanoseconds of CLOCK_BOOTTIME."""
-        ahead_s = self.time() - time.monotonic()
-        return time.clock_gettime_ns(time.CLOCK_BOOTTIME) + round(ahead_s * 1e9)
+        Args:
+            frame_s: Seconds from one picture to the next.
+        """
+        self._clock = time.monotonic() if self.speed == 1 else self._clock + frame_s
+        return self._clock
 
     def choose_mode(self, size: tuple[int, int], bit_depth: int | None = None) -> SensorMode:
         """Choose the mode that fits a size best, as libcamera does: the smallest of those that are large enough."""
@@ -120,3 +120,12 @@ class SimulatedSensor:
         """Stop capturing."""
         self.capturing = False
         scene.close()
+
+
+def timestamp_ns(captured_at: float) -> int:
+    """The time of a picture as libcamera tells it, in nanoseconds of CLOCK_BOOTTIME.
+
+    Args:
+        captured_at: In seconds of the monotonic clock.
+    """
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) - time.monotonic_ns() + round(captured_at * 1e9)

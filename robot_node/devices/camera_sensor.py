@@ -97,7 +97,7 @@ class CameraSensor:
         session = CaptureSession(
             self._platform.camera_library,
             self._settings,
-            picture_limit_s=limits.picture,
+            limits=limits,
             sensor_modes=self._sensor_modes,
         )
         call = functools.partial(self._call, limits.encoder)

@@ -69,7 +69,7 @@ class CaptureSession:
     Args:
         load: Imports the camera library.
         settings: The camera's settings.
-        picture_limit_s: How long to wait for a picture, in seconds, before the camera counts as stalled.
+        limits: How long to wait for a picture before the camera counts as stalled.
         sensor_modes: As an earlier session found them: finding out takes a configuration of the camera for each.
 
     Attributes:
@@ -81,12 +81,12 @@ class CaptureSession:
         load: Callable[[], CameraLibrary],
         settings: CameraSettings,
         *,
-        picture_limit_s: float,
+        limits: CameraLimits,
         sensor_modes: Sequence[Mapping[str, Any]] | None = None,
     ) -> None:
         self._load = load
         self._settings = settings
-        self._picture_limit_s = picture_limit_s
+        self._limits = limits
         self.sensor_modes = sensor_modes
         self._library: CameraLibrary | None = None
         self._picam2: Any = None
@@ -223,11 +223,12 @@ class CaptureSession:
         )
 
     def _next_request(self) -> Any:
+        limit_s = self._limits.picture
         try:
-            return self._picam2.capture_request(wait=self._picture_limit_s)
+            return self._picam2.capture_request(wait=limit_s)
         except TimeoutError as error:
             raise StalledError(
-                f"The camera delivers no pictures: none came within {self._picture_limit_s:g} seconds.",
+                f"The camera delivers no pictures: none came within {limit_s:g} seconds.",
                 remedy=f"Switch it off and on again. {_LIST_CAMERAS}",
             ) from error
         except Exception as error:

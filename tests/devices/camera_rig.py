@@ -14,6 +14,7 @@ from typing import Any
 import av
 import numpy as np
 import numpy.typing as npt
+import pytest
 
 from hw_mocks.clock_scene import read_stamp
 from hw_mocks.picamera2 import camera_library
@@ -34,6 +35,16 @@ PIS: dict[str, Callable[[SimulatedSensor], CameraLibrary]] = {
     "real picamera2": lambda sensor: real_camera_library(sensor, Board.PI_5),
 }
 
+ON_EVERY_PI = pytest.mark.parametrize("pi", PIS, indirect=True)
+"""For a test of what the driver and the library do together: on others, only the driver is tried."""
+
+ON_PIS_WITH_LIBX264 = pytest.mark.parametrize("pi", ["simulated Pi 5", "real picamera2"], indirect=True)
+
+ON_REAL_PICAMERA2_TOO = pytest.mark.parametrize(
+    "pi", ["simulated Pi 5", pytest.param("real picamera2", marks=pytest.mark.slow)], indirect=True
+)
+"""For a test that repeats: it takes several times longer with the real package."""
+
 SETTINGS = CameraSettings(width=640, height=360, frame_rate=30, bitrate=2_000_000, keyframe_interval_s=60)
 
 
@@ -52,6 +63,11 @@ class Pi:
     sensor: SimulatedSensor
     library: CameraLibrary
     cameras: list[Any]
+
+    @property
+    def limits(self) -> CameraLimits:
+        """The driver's patience: short with a sensor that has stalled, and long enough for any busy machine else."""
+        return _Limits(self.sensor)
 
     @property
     def platform(self) -> Platform:
@@ -78,6 +94,19 @@ class Pi:
         """The same Pi, whose camera class has some attributes of its own."""
         library = replace(self.library, Picamera2=type("TestPicamera2", (self.library.Picamera2,), attributes))
         return replace(self.platform, camera_library=lambda: library)
+
+
+class _Limits(CameraLimits):
+    def __init__(self, sensor: SimulatedSensor) -> None:
+        super().__init__()
+        object.__setattr__(self, "_sensor", sensor)
+
+    def __getattribute__(self, name: str) -> Any:
+        if name != "picture":
+            return super().__getattribute__(name)
+        return 0.2 if self._sensor.stalled else DEADLINE_S
+
+    _sensor: SimulatedSensor
 
 
 def make_pi(name: str, scene: str = "clock") -> Pi:
@@ -237,7 +266,7 @@ async def rig(
         state,
         indicator=indicator,
         privacy=privacy,
-        limits=limits,
+        limits=limits or pi.limits,
     )
     camera.set_sink(frames)
     camera.set_watched(watched)

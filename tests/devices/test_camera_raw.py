@@ -14,7 +14,7 @@ from hw_mocks.scenes import planes
 from robot_node.core.media import RawFrame
 from robot_node.core.state import CameraState
 from tests.devices.camera_rig import (
-    PIS,
+    ON_EVERY_PI,
     Pi,
     Pictures,
     make_pi,
@@ -29,17 +29,13 @@ from tests.waiting import DEADLINE_S, eventually
 pytestmark = pytest.mark.filterwarnings("ignore:setDaemon:DeprecationWarning")  # picamera2's own line
 
 
-@pytest.fixture(params=PIS)
-def pi(request: pytest.FixtureRequest) -> Pi:
-    return make_pi(request.param)
-
-
 def grey(frame: RawFrame) -> Any:
     """The Y plane without what fills up its rows."""
     rows = np.frombuffer(frame.planes, np.uint8).reshape(frame.height * 3 // 2, frame.stride)
     return rows[: frame.height, : frame.width]
 
 
+@ON_EVERY_PI
 async def test_pictures_show_the_scene_at_their_capture_time_beside_the_video(pi: Pi) -> None:
     async with rig(pi, watched=True) as robot:
         pictures = Pictures()
@@ -71,6 +67,7 @@ async def test_rows_may_be_longer_than_the_picture_is_wide(name: str) -> None:
     assert [plane.shape for plane in planes(whole)] == [(360, frame.stride), *[(180, frame.stride // 2)] * 2]
 
 
+@ON_EVERY_PI
 async def test_no_picture_is_copied_unless_somebody_needs_it(pi: Pi) -> None:
     async with rig(pi, watched=True) as robot:
         pictures = Pictures()
@@ -102,6 +99,7 @@ async def test_pictures_come_again_when_the_camera_was_off(pi: Pi) -> None:
         assert pictures.received[seen].timestamp_us > before[-1].timestamp_us
 
 
+@ON_EVERY_PI
 async def test_pictures_are_at_most_30_a_second(pi: Pi) -> None:
     async with rig(pi, watched=True, frame_rate=60, width=160, height=120) as robot:
         pictures = Pictures()

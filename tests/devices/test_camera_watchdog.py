@@ -17,19 +17,13 @@ from robot_node.devices.camera import CameraLimits
 from robot_node.devices.camera_watchdog import StallDetector, restart_when_stalled, switch_on_at_start
 from robot_node.devices.capture import StalledError
 from robot_node.errors import DeviceError, ServiceError
-from tests.devices.camera_rig import PIS, Pi, Rig, make_pi, rig
+from tests.devices.camera_rig import ON_EVERY_PI, ON_PIS_WITH_LIBX264, Pi, Rig, rig
 from tests.waiting import DEADLINE_S, eventually
 
 pytestmark = pytest.mark.filterwarnings("ignore:setDaemon:DeprecationWarning")  # picamera2's own line
 
 LIMIT_S = 0.6
-IMPATIENT = CameraLimits(picture=1.5)  # on a busy machine a camera that works takes some of it
 OFTEN = RestartPolicy(initial_s=0.05, maximum_s=0.05, most_crashes=100)
-
-
-@pytest.fixture
-def pi() -> Pi:
-    return make_pi("simulated Pi 5")
 
 
 @asynccontextmanager
@@ -63,10 +57,9 @@ def test_nothing_is_expected_of_a_camera_that_is_off() -> None:
     assert judged((0, None), (100, None), (101, False), (103, False)) == [False] * 4
 
 
-@pytest.mark.parametrize("name", PIS)
-async def test_a_stalled_camera_is_restarted_and_its_viewers_get_pictures_again(name: str) -> None:
-    pi = make_pi(name)
-    async with rig(pi, limits=IMPATIENT, watched=True) as robot, looked_after(robot):
+@ON_EVERY_PI
+async def test_a_stalled_camera_is_restarted_and_its_viewers_get_pictures_again(pi: Pi) -> None:
+    async with rig(pi, watched=True) as robot, looked_after(robot):
         await robot.camera.start()
         await robot.frames.more(3)
         pi.sensor.stalled = True
@@ -83,7 +76,7 @@ async def test_a_stalled_camera_is_restarted_and_its_viewers_get_pictures_again(
 
 
 async def test_a_stall_that_nobody_watches_is_noticed_too(pi: Pi) -> None:
-    async with rig(pi, limits=IMPATIENT) as robot, looked_after(robot):
+    async with rig(pi) as robot, looked_after(robot):
         await robot.camera.start()
         pi.sensor.stalled = True
         await eventually(lambda: CameraState.FAILED in robot.states)
@@ -92,9 +85,8 @@ async def test_a_stall_that_nobody_watches_is_noticed_too(pi: Pi) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-@pytest.mark.parametrize("name", ["simulated Pi 5", "real picamera2"])
-async def test_a_camera_whose_event_thread_died_is_restarted(name: str) -> None:
-    pi = make_pi(name)
+@ON_PIS_WITH_LIBX264
+async def test_a_camera_whose_event_thread_died_is_restarted(pi: Pi) -> None:
     broken = threading.Event()
     base = pi.library.H264Encoder
 
@@ -105,7 +97,7 @@ async def test_a_camera_whose_event_thread_died_is_restarted(name: str) -> None:
         base._encode(encoder, stream, request)
 
     async with (
-        rig(pi, platform=pi.with_encoder(_encode=encode), limits=IMPATIENT, watched=True) as robot,
+        rig(pi, platform=pi.with_encoder(_encode=encode), watched=True) as robot,
         looked_after(robot),
     ):
         await robot.camera.start()
@@ -125,7 +117,7 @@ async def test_an_encoder_that_gives_nothing_while_the_camera_works_is_a_stall_t
             base._encode(encoder, stream, request)
 
     async with (
-        rig(pi, platform=pi.with_encoder(_encode=encode), limits=IMPATIENT, watched=True) as robot,
+        rig(pi, platform=pi.with_encoder(_encode=encode), watched=True) as robot,
         looked_after(robot),
     ):
         await robot.camera.start()
@@ -153,7 +145,7 @@ async def test_a_camera_that_works_is_known_to_and_nothing_is_expected_while_it_
 
 
 async def test_a_photo_that_finds_the_stall_out_first_does_not_keep_the_camera_from_coming_back(pi: Pi) -> None:
-    async with rig(pi, limits=IMPATIENT) as robot, looked_after(robot):
+    async with rig(pi) as robot, looked_after(robot):
         await robot.camera.start()
         pi.sensor.stalled = True
         with pytest.raises(DeviceError):
@@ -164,7 +156,7 @@ async def test_a_photo_that_finds_the_stall_out_first_does_not_keep_the_camera_f
 
 
 async def test_whoever_switches_a_failed_camera_off_keeps_it_off(pi: Pi) -> None:
-    async with rig(pi, limits=IMPATIENT) as robot:
+    async with rig(pi) as robot:
         await robot.camera.start()
         pi.sensor.stalled = True
         with pytest.raises(StalledError):
@@ -235,7 +227,7 @@ async def test_whoever_switches_it_off_meanwhile_ends_the_waiting(pi: Pi) -> Non
 
 @pytest.mark.parametrize("fault", ["stalled", "absent"])
 async def test_a_camera_that_stays_broken_is_given_up_after_some_restarts(pi: Pi, fault: str) -> None:
-    async with rig(pi, limits=IMPATIENT, watched=True) as robot, looked_after(robot, attempts=3) as task:
+    async with rig(pi, watched=True) as robot, looked_after(robot, attempts=3) as task:
         await robot.camera.start()
         await robot.frames.more(1)
         pi.sensor.stalled = True
@@ -250,7 +242,7 @@ async def test_a_camera_that_stays_broken_is_given_up_after_some_restarts(pi: Pi
 
 async def test_a_camera_that_stalls_again_and_again_is_given_up_even_if_each_restart_works(pi: Pi) -> None:
     policy = replace(OFTEN, most_crashes=3)
-    async with rig(pi, limits=IMPATIENT, watched=True) as robot, looked_after(robot, policy=policy) as task:
+    async with rig(pi, watched=True) as robot, looked_after(robot, policy=policy) as task:
         await robot.camera.start()
 
         def stall_whenever_it_is_on(_: object) -> None:
