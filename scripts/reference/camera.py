@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from typing import Any
 
 from robot_node.core.state import CameraState
 from robot_node.devices.camera_states import TABLE, Action, CameraEvent, Situation, decide
@@ -49,12 +49,12 @@ def _cell(state: CameraState, event: CameraEvent) -> str:
 
 def _exceptions() -> Iterator[str]:
     for flag, meaning in _FLAGS.items():
+        flags: dict[str, Any] = {flag: True}
         for event in CameraEvent:
             for state in CameraState:
                 if event not in TABLE[state]:
                     continue
-                plain = Situation(state=state)
-                after, action = decide(replace(plain, **{flag: True}), event)
+                after, action = decide(Situation(state, **flags), event)
                 if (after.state, action) != TABLE[state][event]:
                     yield f"| {meaning} | {_name(event)} | {state} | {_outcome(after.state, action)} |"
 
