@@ -137,7 +137,7 @@ async def build_robot(settings: Settings, platform: Platform, devices: AsyncExit
         loudspeaker=loudspeaker,
         speech=speech,
         streams=streams,
-        calls=CallControl(state, wanted=settings.dialer.call_at_start) if settings.dialer.enabled else None,
+        calls=CallControl(state, enabled=settings.dialer.call_at_start) if settings.dialer.enabled else None,
         plugins=plugins,
         board=board,
         notifier=notifier,

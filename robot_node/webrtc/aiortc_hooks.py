@@ -61,7 +61,7 @@ class TrackedPeerConnection(RTCPeerConnection):
     """aiortc's peer connection with the tasks in which it connects.
 
     Raises:
-        AttributeError: when it connects: this aiortc connects in another way.
+        AttributeError: when it connects: this version of aiortc connects differently.
     """
 
     def __init__(self, configuration: RTCConfiguration) -> None:
@@ -84,7 +84,7 @@ def on_keyframe_request(sender: RTCRtpSender, callback: Callable[[], None]) -> N
     aiortc drops these requests when frames reach it already encoded.
 
     Raises:
-        AttributeError: this aiortc handles RTCP in another way.
+        AttributeError: this version of aiortc handles RTCP differently.
     """
     handle = sender._handle_rtcp_packet  # the only place where PLI and FIR can be seen
 
@@ -99,7 +99,7 @@ def on_keyframe_request(sender: RTCRtpSender, callback: Callable[[], None]) -> N
 def on_receiver_report(
     sender: RTCRtpSender, on_estimate: Callable[[int], None], on_loss: Callable[[float], None]
 ) -> None:
-    """Tell what the receiver says of its network.
+    """Report what the receiver reports about its network.
 
     Args:
         sender: Whose receiver.
@@ -107,9 +107,9 @@ def on_receiver_report(
         on_loss: Called with each share of packets lost, 0 to 1 (RFC 3550, 6.4.1: fraction lost).
 
     Raises:
-        AttributeError: this aiortc handles RTCP in another way.
+        AttributeError: this version of aiortc handles RTCP differently.
     """
-    handle = sender._handle_rtcp_packet  # aiortc tells nobody of estimates
+    handle = sender._handle_rtcp_packet  # aiortc keeps estimates to itself
 
     async def handle_and_tell(packet: AnyRtcpPacket) -> None:
         if isinstance(packet, RtcpPsfbPacket) and packet.fmt == RTCP_PSFB_APP:
@@ -144,7 +144,7 @@ def bound_decoding(receiver: RTCRtpReceiver, admit: Callable[[], bool], *, backl
         backlog: Packets and frames that may wait; while there are more, packets are dropped.
 
     Raises:
-        AttributeError: this aiortc decodes in another way.
+        AttributeError: this version of aiortc decodes differently.
     """
     handle, stop = receiver._handle_rtp_packet, receiver.stop
     packets, _ = getattr(receiver, _DECODER_QUEUE), getattr(receiver, _STOP_DECODER)
@@ -193,7 +193,7 @@ def media_section(connection: RTCPeerConnection, transport: RTCIceTransport) -> 
 
 
 def limit_gathering(
-    transport: RTCIceTransport, seconds: float, *, only: Sequence[str] = (), besides: Sequence[str] = ()
+    transport: RTCIceTransport, seconds: float, *, only: Sequence[str] = (), extra_addresses: Sequence[str] = ()
 ) -> None:
     """Bound the gathering of candidates in time and place.
 
@@ -201,16 +201,16 @@ def limit_gathering(
         transport: Whose candidates.
         seconds: How long to wait for STUN and TURN servers; aioice itself gives a dead one 5 s.
         only: Addresses of this machine to use instead of those that aioice finds: all but loopback.
-        besides: Addresses to use in addition.
+        extra_addresses: Addresses to use in addition.
 
     Raises:
-        AttributeError: this aioice gathers candidates in another way.
+        AttributeError: this version of aioice gathers candidates differently.
     """
     agent = _agent(transport)
     gather = agent.get_component_candidates
 
     async def gather_within_limits(component: int, addresses: list[str]) -> Any:
-        return await gather(component, [*(only or addresses), *besides], timeout=seconds)
+        return await gather(component, [*(only or addresses), *extra_addresses], timeout=seconds)
 
     agent.get_component_candidates = gather_within_limits
 
@@ -230,7 +230,7 @@ def hold_back_servers(transport: RTCIceTransport) -> HeldBackServers:
     """Let gathering find host candidates only, which takes no time; :func:`gather_from` does the rest later.
 
     Raises:
-        AttributeError: this aioice gathers candidates in another way.
+        AttributeError: this version of aioice gathers candidates differently.
     """
     agent = _agent(transport)
     held_back = HeldBackServers(agent.stun_server, agent.turn_server)
@@ -245,13 +245,13 @@ async def gather_from(
     *,
     limit_s: float,
 ) -> None:
-    """Ask the servers that were held back, after the host candidates were gathered, and use what they give.
+    """Gather from the servers that were held back, after the host candidates; use each candidate.
 
     Args:
-        servers: Whom to ask.
-        transport: Who gets the candidates: relayed ones are checked at once with all remote candidates.
-        on_candidate: Told of each candidate as it comes: the candidate attribute, and the user name fragment.
-        limit_s: A server that has not answered after this time is done without.
+        servers: STUN and TURN server.
+        transport: Gets the candidates: relayed ones are checked at once with all remote candidates.
+        on_candidate: Called with each candidate as it comes: the candidate attribute, and the user name fragment.
+        limit_s: Time limit of a server in seconds.
     """
     agent = _agent(transport)
     queries: list[Any] = []
@@ -312,7 +312,7 @@ async def answers_check(transport: RTCIceTransport) -> bool:
     """Send the peer one STUN binding request (as RFC 7675 does for consent), and say whether it answered in 0.5 s.
 
     Raises:
-        AttributeError: this aioice checks its pairs in another way.
+        AttributeError: this version of aioice checks its pairs differently.
     """
     agent = _agent(transport)
     pair = agent._nominated.get(_ICE_COMPONENT_RTP)  # aioice does not say which pair it uses
@@ -328,4 +328,4 @@ async def answers_check(transport: RTCIceTransport) -> bool:
 
 
 def _agent(transport: RTCIceTransport) -> Any:
-    return transport._connection  # aiortc hands its ICE agent to nobody
+    return transport._connection  # aiortc does not expose its ICE agent

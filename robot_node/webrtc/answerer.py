@@ -73,12 +73,12 @@ async def answer(
     announcements: Announcements | None = None,
     on_chat: Callable[[str, str], str] = lambda _client_id, _text: "",
 ) -> None:
-    """Answer the offers to a robot until cancelled; then tell every viewer, and close everything.
+    """Answer the offers to a robot until cancelled; then notify every viewer, and close everything.
 
     Args:
-        broker: Where signalling happens; the MQTT client id there is ``{server_id}-webrtc``.
+        broker: Carries the signalling; the MQTT client id is ``{server_id}-webrtc``.
         server_id: The robot's id: offers come to ``$webrtc/+/{server_id}``.
-        streams: What viewers see; stays open.
+        streams: Video and sound for viewers; stay open.
         settings: Limits and ICE servers; with ``proxy``, offers to ``multimedia_proxy`` are answered too.
         state: Gets the number of connected viewers.
         statistics: Counts what happens.
@@ -171,7 +171,7 @@ class _Answerer:
             self.outbox.publish(messages_topic(client_id), payload)
 
     async def leave(self) -> None:
-        """End every session, and wait until its viewer could be told."""
+        """End every session, and wait until the viewers are notified."""
         await self.viewers.leave()
         await self.outbox.flush()
 

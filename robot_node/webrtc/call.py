@@ -1,6 +1,6 @@
 """One call: the robot offers, a media backend answers. From the offer to the end of its peer connection.
 
-:meth:`Call.run` is the call's life; the other methods hand it what arrives meanwhile and return at once.
+:meth:`Call.run` runs the call; the other methods pass it what arrives meanwhile and return at once.
 However it ends, the peer connection is closed when ``run`` is left.
 """
 
@@ -39,11 +39,11 @@ class Call:
     """A call to a media backend.
 
     Args:
-        broadcast: Where the video comes from, as H.264.
+        broadcast: Source of the video, as H.264.
         send: Sends a message to the backend.
         on_connected: Called once, when media can flow.
-        vp8: Where the video for a backend without H.264 comes from; None when such a backend cannot be called.
-        sound: What the backend hears, and what plays it; None without sound.
+        vp8: Source of the video for a backend without H.264; None when such a backend cannot be called.
+        sound: Source and sink of sound; None without sound.
         settings: ICE servers, addresses and time limit of the connection.
         answer_timeout_s: Seconds within which the backend must answer the offer.
     """
@@ -74,10 +74,10 @@ class Call:
         self._connected_at: float | None = None
 
     def receive(self, message: Message) -> None:
-        """Take a message of the backend's.
+        """Handle a message of the backend.
 
         Raises:
-            SignalingError: it has no place in this call.
+            SignalingError: it doesn't fit into this call.
         """
         match message:
             case Answer():
@@ -105,7 +105,7 @@ class Call:
         return self._connected_at is not None
 
     async def run(self) -> CallEnd:
-        """Offer, stream, and return how it ended, with everything closed."""
+        """Offer, stream, close everything, and return how it ended."""
         self._connection.on("connectionstatechange", self._connection_state_changed)
         try:
             return await self._life.run(self._negotiate())
@@ -118,7 +118,7 @@ class Call:
         try:
             offer = await self._offer()
             if not self._life.over:
-                logger.debug("The offer is sent")
+                logger.debug("Offer sent")
                 self._send(offer)
                 self._trickle.send_late(offer.sdp)
             await self._life.wait_for(self._answer, self._answer_timeout_s)
@@ -128,7 +128,7 @@ class Call:
                 text = f"The backend did not answer within {self._answer_timeout_s:g} s."
                 self.end(CallCause.NOT_ANSWERED, text)
                 return
-            logger.debug("The answer has come")
+            logger.debug("Answer received")
             await self._accept(self._answer.result())
         except SignalingError as error:
             self.end(CallCause.UNUSABLE, str(error))
@@ -147,7 +147,7 @@ class Call:
         if "a=fingerprint:" not in answer.sdp:
             raise SignalingError("The session description of the answer has no certificate fingerprint.")
         description, candidates = strip_candidates(answer.sdp)
-        # What nobody here consumes must not be received: aiortc would decode and queue it without bound.
+        # Media without a consumer must not be received: aiortc would decode and queue it without bound.
         description = without_media_from_peer(description, {"video", *self._sound.unwanted})
         sender = self._connection.getSenders()[0]
         if self._vp8 is not None and video_codec_for(description) is VideoCodec.VP8:
@@ -158,7 +158,7 @@ class Call:
         aiortc_hooks.on_receiver_report(sender, self._track.viewer.estimate, self._track.viewer.report_loss)
         try:
             await self._connection.setRemoteDescription(RTCSessionDescription(sdp=description, type="answer"))
-        except Exception as error:  # aiortc's parser lets through whatever a broken description makes it stumble over
+        except Exception as error:  # aiortc's parser raises anything on a broken description
             raise SignalingError(
                 "The session description of the answer cannot be used.",
                 remedy="Answer every section that was offered; H.264 with packetization-mode 1.",
@@ -187,12 +187,12 @@ class Call:
             case "failed":
                 self.end(CallCause.FAILED)
             case "closed":
-                # aiortc's "closed" follows the peer's DTLS goodbye, and its own loss of consent.
+                # aiortc reports "closed" after the peer's DTLS close, and after its own loss of consent.
                 self.end(CallCause.CLOSED)
 
 
 def without_media_from_peer(sdp: str, kinds: Collection[str]) -> str:
-    """Rewrite an answer so that it sends us nothing of the given kinds (RFC 8866, 6.7).
+    """Rewrite an answer so that the peer sends no media of some kinds (RFC 8866, 6.7).
 
     Args:
         sdp: The answer.

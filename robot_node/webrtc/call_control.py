@@ -1,4 +1,4 @@
-"""Whether the robot is to be in a call, and how a call ended. Needs no media stack, unlike the call itself."""
+"""Switches calls on and off, and how a call ended. Needs no media stack, unlike the call itself."""
 
 from __future__ import annotations
 
@@ -38,82 +38,82 @@ class CallEnd:
     connected_s: float | None = None
 
     @property
-    def worth_telling(self) -> bool:
-        """The backend does not know yet."""
+    def notify_peer(self) -> bool:
+        """Whether the backend must be notified, since it does not know yet."""
         return self.cause not in {CallCause.TERMINATED, CallCause.CLOSED}
 
 
 class CallControl:
-    """The wish to be in a call. Used from the event loop only; exists before the media stack is loaded.
+    """Switches calls on and off. Used from the event loop only; exists before the media stack is loaded.
 
     Args:
-        state: Is told what becomes of the call.
-        wanted: Call as soon as possible.
+        state: Gets the state of the call.
+        enabled: Call as soon as possible.
     """
 
-    def __init__(self, state: RobotState, *, wanted: bool = False) -> None:
+    def __init__(self, state: RobotState, *, enabled: bool = False) -> None:
         self._state = state
-        self._wanted = asyncio.Event()
-        self._given_up = asyncio.Event()
-        self._over = asyncio.Event()
-        self._over.set()
-        if wanted:
+        self._on = asyncio.Event()
+        self._off = asyncio.Event()
+        self._closed = asyncio.Event()
+        self._closed.set()
+        if enabled:
             self.call()
 
     @property
-    def wanted(self) -> bool:
-        """The robot shall be in a call."""
-        return self._wanted.is_set()
+    def enabled(self) -> bool:
+        """Calls are switched on."""
+        return self._on.is_set()
 
     def call(self) -> None:
-        """Call the backend, and again whenever the call fails, until somebody hangs up."""
-        if self.wanted:
+        """Switch calls on: call the backend, and again whenever a call fails, until :meth:`hang_up`."""
+        if self.enabled:
             return
-        # A new one for each wish: whoever hangs up and calls again at once ends what belonged to the first.
-        self._given_up = asyncio.Event()
-        self._wanted.set()
+        # A new event each time: hanging up and calling again at once must end the first call.
+        self._off = asyncio.Event()
+        self._on.set()
         self._state.update(call=CallState.CONNECTING, call_error="")
 
     async def hang_up(self) -> None:
-        """End the call or the attempts; returns when nothing is sent any more."""
-        self._give_up_wish()
-        if self._over.is_set():
+        """Switch calls off; return when nothing is sent any more."""
+        self._switch_off()
+        if self._closed.is_set():
             self._note_closed()
-        await self._over.wait()
+        await self._closed.wait()
 
-    def ended(self, state: CallState, reason: str) -> None:
-        """The call has ended for good: the backend hung up, or too many attempts failed."""
-        self._give_up_wish()
+    def report_ended(self, state: CallState, reason: str) -> None:
+        """Report that calls end for good: the backend hung up, or too many attempts failed."""
+        self._switch_off()
         self._state.update(call=state, call_error=reason)
 
-    def begins(self) -> None:
-        """An attempt begins: from now on there is something to hang up."""
-        self._over.clear()
+    def report_attempt(self) -> None:
+        """Report that an attempt begins."""
+        self._closed.clear()
         self._state.update(call=CallState.CONNECTING)
 
-    def connected(self) -> None:
-        """Media can flow."""
+    def report_connected(self) -> None:
+        """Report that media can flow."""
         self._state.update(call=CallState.CONNECTED, call_error="")
 
-    def failed(self, reason: str) -> None:
-        """An attempt, or the call, has failed; another attempt follows."""
+    def report_failed(self, reason: str) -> None:
+        """Report that an attempt, or the call, has failed; another attempt follows."""
         self._state.update(call=CallState.CONNECTING, call_error=reason)
 
-    def is_over(self) -> None:
-        """The attempt has ended, and everything that belongs to it is closed."""
-        self._over.set()
-        if not self.wanted:
+    def report_closed(self) -> None:
+        """Report that the attempt has ended, and is closed."""
+        self._closed.set()
+        if not self.enabled:
             self._note_closed()
 
-    async def until_wanted(self) -> asyncio.Event:
-        """Wait until the robot shall be in a call; the event returned is set when that wish is given up."""
-        await self._wanted.wait()
-        return self._given_up
+    async def wait_until_on(self) -> asyncio.Event:
+        """Wait until calls are switched on; return an event that is set when they are switched off again."""
+        await self._on.wait()
+        return self._off
 
     def _note_closed(self) -> None:
         if self._state.snapshot.call in {CallState.CONNECTING, CallState.CONNECTED}:
             self._state.update(call=CallState.CLOSED, call_error="")
 
-    def _give_up_wish(self) -> None:
-        self._wanted.clear()
-        self._given_up.set()
+    def _switch_off(self) -> None:
+        self._on.clear()
+        self._off.set()

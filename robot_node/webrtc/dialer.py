@@ -1,4 +1,4 @@
-"""The part of the offerer: the robot calls a media backend, and calls again when the call fails.
+"""The offering side of WebRTC: the robot calls a media backend, and calls again when the call fails.
 
 Signalling has an MQTT connection of its own. Media does not pass through the broker: a call outlives a lost
 signalling connection.
@@ -74,21 +74,21 @@ async def dial(
     on_message: Callable[[BackendMessage], None] = lambda _: None,
     announcements: Announcements | None = None,
 ) -> None:
-    """Call the media backend whenever ``control`` wants it, until cancelled; then tell the backend and close.
+    """Call the media backend whenever ``control`` is on, until cancelled; then notify the backend, and close.
 
     Args:
-        broker: Where signalling happens; the MQTT client id there is ``{server_id}-dialer``.
+        broker: Carries the signalling; the MQTT client id is ``{server_id}-dialer``.
         server_id: The robot's id.
-        streams: What the robot sends; stays open.
-        settings: Whom to call, and how patiently.
-        control: Whether to be in a call; is told what becomes of it.
-        webrtc: ICE servers, addresses, and how long a connection may take.
-        counters: Where calls are counted.
+        streams: Video and sound for the backend; stay open.
+        settings: The backend, time limits and retries.
+        control: Switches calls on and off; gets their state.
+        webrtc: ICE servers, addresses, and the time limit of a connection.
+        counters: Count calls.
         backoff: Delays between attempts to call; as the settings say by default.
         link_backoff: Delays between attempts to connect to the broker.
-        on_status: Told of each change of the signalling connection.
-        on_message: Told what the backend says in speech and text.
-        announcements: What the backend is told during a call.
+        on_status: Called at each change of the signalling connection.
+        on_message: Called with the backend's messages of speech and text.
+        announcements: Messages of the robot to the backend during a call.
 
     Raises:
         SettingsError: an ICE server's address cannot be used.
@@ -118,7 +118,7 @@ async def dial(
             dialer.complain(error)
 
     async def serve(connection: Connection) -> None:
-        # What waited for the old connection is stale: an offer among it has not been answered in time.
+        # Messages for the old connection are stale: an offer among them was not answered in time.
         dialer.outbox.clear()
         connection.on_message = receive
         await connection.subscribe(
@@ -160,7 +160,7 @@ async def dial(
 
 
 class _Dialer:
-    """One call after the other, for as long as calls are wanted."""
+    """Makes one call after the other while calls are switched on."""
 
     def __init__(
         self,
@@ -195,7 +195,7 @@ class _Dialer:
         self.outbox = Outbox(lambda backend: offers_topic(client_id, backend))
 
     def receive(self, payload: bytes) -> None:
-        """Handle one signalling message of the backend's.
+        """Handle a signalling message of the backend.
 
         Raises:
             SignalingError: it cannot be used.
@@ -206,12 +206,12 @@ class _Dialer:
                 self._call.receive(message)
 
     def announce(self, message: BackendMessage) -> None:
-        """Tell the backend, if the call is connected, what the robot says."""
+        """Send a message of the robot to the backend if the call is connected."""
         if self._call is not None and self._call.connected:
             self.outbox.publish(messages_topic(self._client_id), encode_message(message))
 
     def complain(self, error: SignalingError) -> None:
-        """Log what is wrong with the backend once: whoever floods us must not flood the log."""
+        """Log what is wrong with the backend once: a flood of messages must not flood the log."""
         text = str(error)
         new = text not in self._complaints and len(self._complaints) < _MAX_COMPLAINTS
         if new:
@@ -219,17 +219,17 @@ class _Dialer:
         logger.log(logging.WARNING if new else logging.DEBUG, "From the media backend: %s", text)
 
     async def run(self) -> None:
-        """Call whenever it is wanted, until cancelled."""
+        """Call whenever calls are switched on, until cancelled."""
         while True:
-            given_up = await self._control.until_wanted()
+            switched_off = await self._control.wait_until_on()
             self._backoff.reset()
             self._failures = 0
-            while not given_up.is_set():
-                if await _unless(given_up, self.reachable.wait()):
-                    await self._call_once(given_up)
+            while not switched_off.is_set():
+                if await _unless(switched_off, self.reachable.wait()):
+                    await self._call_once(switched_off)
 
     async def leave(self) -> None:
-        """End the call, and wait until the backend could be told."""
+        """End the call, and wait until the backend is notified."""
         if self._call is not None:
             self._call.end(CallCause.LEAVING)
         if self._running is not None:
@@ -237,8 +237,8 @@ class _Dialer:
             self._finish(self._running)
         await self.outbox.flush()
 
-    async def _call_once(self, given_up: asyncio.Event) -> None:
-        self._control.begins()
+    async def _call_once(self, switched_off: asyncio.Event) -> None:
+        self._control.report_attempt()
         self._counters.calls += 1
         call = self._call = Call(
             self._broadcast,
@@ -252,38 +252,38 @@ class _Dialer:
         self._log_name = new_session("call", self._settings.backend)
         with in_session(self._log_name):
             logger.debug("Calling %s", self._settings.backend)
-            # A task of its own: when we are cancelled, it still has to close its connection.
+            # A task of its own: after our cancellation it still has to close its connection.
             running = self._running = self._group.create_task(self._run(call), name="WebRTC call")
-        await _unless(given_up, asyncio.wait({running}))
+        await _unless(switched_off, asyncio.wait({running}))
         if not running.done():
             call.end(CallCause.HUNG_UP)
             await asyncio.wait({running})
         end = self._finish(running)
-        if not given_up.is_set():
-            await self._after(end, given_up)
+        if not switched_off.is_set():
+            await self._after(end, switched_off)
 
     async def _run(self, call: Call) -> CallEnd:
         try:
             return await call.run()
-        except Exception:  # one call's failure, of whatever kind, is no reason to stop calling
+        except Exception:  # a failure in one call must not end calling
             logger.exception("The call to %s failed", self._settings.backend)
             return CallEnd(CallCause.FAILED, "The call failed inside the robot.")
 
     def _finish(self, running: asyncio.Task[CallEnd]) -> CallEnd:
         self._call = self._running = None
-        self._control.is_over()
+        self._control.report_closed()
         end = CallEnd(CallCause.LEAVING, "The robot is leaving.") if running.cancelled() else running.result()
         self._counters.call_ends[end.cause.name.lower()] += 1
         with in_session(self._log_name):
-            logger.info("The call to %s is over: %s", self._settings.backend, end.reason)
-        if end.worth_telling:
+            logger.info("The call to %s has ended: %s", self._settings.backend, end.reason)
+        if end.notify_peer:
             self.outbox.put(self._settings.backend, Terminated(end.reason))
         return end
 
-    async def _after(self, end: CallEnd, given_up: asyncio.Event) -> None:
-        """Decide what follows a call that was, and is, wanted."""
+    async def _after(self, end: CallEnd, switched_off: asyncio.Event) -> None:
+        """Decide what follows a call while calls are still switched on."""
         if end.cause is CallCause.TERMINATED and end.connected_s is not None:
-            self._control.ended(CallState.CLOSED, end.reason)
+            self._control.report_ended(CallState.CLOSED, end.reason)
             return
         if end.connected_s is not None and end.connected_s >= self._backoff.stable_after_s:
             self._backoff.reset()
@@ -292,9 +292,9 @@ class _Dialer:
         if self._failures == self._settings.max_attempts:
             reason = f"{end.reason} Given up after {self._failures} attempts."
             logger.warning("Calling %s: %s", self._settings.backend, reason)
-            self._control.ended(CallState.FAILED, reason)
+            self._control.report_ended(CallState.FAILED, reason)
             return
-        self._control.failed(end.reason)
+        self._control.report_failed(end.reason)
         delay = self._backoff.next_delay()
         logger.log(
             logging.WARNING if self._failures == 1 else logging.DEBUG,
@@ -303,21 +303,21 @@ class _Dialer:
             end.reason,
             delay,
         )
-        await _unless(given_up, asyncio.sleep(delay))
+        await _unless(switched_off, asyncio.sleep(delay))
 
     def _connected(self) -> None:
         logger.info("The call to %s is connected", self._settings.backend)
-        self._control.connected()
+        self._control.report_connected()
         self._counters.calls_connected += 1
 
 
-async def _unless(given_up: asyncio.Event, coroutine: Coroutine[Any, Any, object]) -> bool:
-    """Wait for something; False when meanwhile the wish for a call was given up."""
+async def _unless(switched_off: asyncio.Event, coroutine: Coroutine[Any, Any, object]) -> bool:
+    """Wait for a coroutine; False when calls were switched off meanwhile."""
     wait = asyncio.create_task(coroutine, name="WebRTC dialer wait")
-    giving_up = asyncio.create_task(given_up.wait(), name="WebRTC call given up")
+    off = asyncio.create_task(switched_off.wait(), name="WebRTC call given up")
     try:
-        await asyncio.wait({wait, giving_up}, return_when=asyncio.FIRST_COMPLETED)
-        return not giving_up.done()
+        await asyncio.wait({wait, off}, return_when=asyncio.FIRST_COMPLETED)
+        return not off.done()
     finally:
         wait.cancel()
-        giving_up.cancel()
+        off.cancel()

@@ -1,4 +1,4 @@
-"""STUN and TURN servers as the settings name them. Pure: checked at start, long before the media stack is loaded."""
+"""STUN and TURN servers in the settings. Pure: checked at start, before the media stack is loaded."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class IceServer:
     Attributes:
         url: Its address without the credentials.
         username: Empty for STUN.
-        credential: The password that belongs to it.
+        credential: Its password.
     """
 
     url: str
@@ -45,7 +45,7 @@ def parse_ice_server(text: str) -> IceServer:
     ):
         scheme, _, rest = text.partition(":")
         address = rest.rpartition("@")[2]
-        if "@" not in rest and not _HOST.fullmatch(rest):  # somebody may have forgotten what follows the password
+        if "@" not in rest and not _HOST.fullmatch(rest):  # the host may have been forgotten: then this is a password
             address = "..."
         shown = f"{scheme}:{address}" if address else scheme.rpartition("@")[2]
         raise SettingsError(

@@ -1,4 +1,4 @@
-"""Loads the media stack, which takes seconds on a Pi, without holding up the event loop, and opens sessions with it."""
+"""Loads the media stack (aiortc, PyAV) in a thread, which takes seconds on a Pi, and opens sessions with it."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ if TYPE_CHECKING:  # aiortc takes seconds to load
 
 
 class SessionOpener(Protocol):
-    """Opens the session that an offer asks for."""
+    """Opens a session for an offer."""
 
     def __call__(
         self, offer: Offer, *, client_id: str, send: Callable[[Message], None], on_connected: Callable[[], None]
     ) -> Session:
-        """Return a session that has not begun yet; its arguments are those of :class:`Session`."""
+        """Return a session that has not started; the arguments are those of :class:`Session`."""
 
 
 async def load_module(name: str) -> ModuleType:
-    """Load a module of ours that needs the media stack, in a thread.
+    """Load a module that needs the media stack, in a thread.
 
     Args:
-        name: Of the module in this package.
+        name: Name of the module in this package.
 
     Raises:
         NotReadyError: aiortc, or a library that it stands on, cannot be loaded.
@@ -53,12 +53,12 @@ def _import(name: str) -> ModuleType:
 
 
 async def load_media_stack(streams: Streams, settings: WebRtcSettings, state: RobotState) -> SessionOpener:
-    """Load it in a thread; returns when sessions can be opened.
+    """Load the media stack in a thread; return when sessions can be opened.
 
     Args:
-        streams: What viewers see and hear.
+        streams: Video and sound for viewers.
         settings: ICE servers, addresses and time limits of each session.
-        state: What viewers are told on their data channel.
+        state: Sent to viewers on their data channel.
 
     Raises:
         NotReadyError: it cannot be loaded.

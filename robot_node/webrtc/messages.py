@@ -1,6 +1,6 @@
-"""Speech and text on ``$message/{client-id}``, beside a call. Pure: no connection, no clock.
+"""Messages of speech and text on ``$message/{client-id}``, next to a call. Pure: no connection, no clock.
 
-A media backend tells here what it heard and what it says.
+A media backend sends here what it has recognised and what it says.
 """
 
 from __future__ import annotations
@@ -74,13 +74,13 @@ BackendMessage = AsrResponse | TtsBegin | TtsText | TtsComplete | TtsTerminate |
 
 
 class Announcements:
-    """Passes the robot's messages on to all who have peers, whoever called whom. Used from the event loop only."""
+    """Passes the robot's messages on to the peers of answerer and dialer. Used from the event loop only."""
 
     def __init__(self) -> None:
         self._receivers: list[Callable[[BackendMessage], None]] = []
 
     def send(self, message: BackendMessage) -> None:
-        """Tell every peer that is connected; it is lost while the broker is away."""
+        """Send a message to every connected peer; it is lost while the broker is unreachable."""
         for receiver in tuple(self._receivers):
             receiver(message)
 
@@ -91,12 +91,12 @@ class Announcements:
 
 
 def messages_topic(client_id: str) -> str:
-    """Where the messages beside the calls of a WebRTC client are published, in both directions."""
+    """Topic of the messages of a WebRTC client, in both directions."""
     return f"$message/{client_id}"
 
 
 def encode_message(message: BackendMessage) -> bytes:
-    """Write a message as it travels."""
+    """Encode a message."""
     return json.dumps(_document(message), separators=(",", ":"), ensure_ascii=False).encode()
 
 

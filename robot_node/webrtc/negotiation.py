@@ -13,17 +13,17 @@ from robot_node.webrtc.ice_servers import parse_ice_server
 from robot_node.webrtc.signaling import Candidate
 
 GATHERING_LIMIT_S = 0.5
-"""Who makes an offer waits for STUN and TURN servers this long; the robot's answer never waits for them."""
+"""Seconds that an offer waits for STUN and TURN servers; the robot's answer never waits for them."""
 
 _RTPMAP = re.compile(r"^a=rtpmap:(\d+) ([^/\s]+)/", re.MULTILINE)
 _FMTP = re.compile(r"^a=fmtp:(\d+) (.*)", re.MULTILINE)
 
 LATE_GATHERING_LIMIT_S = 5.0
-"""STUN and TURN servers whose candidates do not come within this time after the answer are done without."""
+"""Seconds after the answer within which candidates of STUN and TURN servers are used."""
 
 
 def ice_server(url: str) -> RTCIceServer:
-    """Read a server as :func:`parse_ice_server` does, for aiortc.
+    """Read a server as :func:`parse_ice_server` does, and convert it for aiortc.
 
     Raises:
         SettingsError: it cannot be read.
@@ -45,7 +45,7 @@ class VideoCodec(enum.Enum):
 
 
 def video_codec_for(description: str) -> VideoCodec:
-    """H.264 for whoever decodes what the camera encodes; VP8 for who offers that instead.
+    """H.264 for a peer that can decode the camera's profile; VP8 for one that offers VP8 instead.
 
     Only the first video section is looked at, and by its lines: aiortc's parser reads the whole description anyway
     when it is set. A description with neither codec, or one that cannot be read, is for H.264: setting it then says
@@ -93,10 +93,10 @@ def prefer_h264_with_retransmission(transceiver: RTCRtpTransceiver) -> None:
 
 
 def rtc_candidate(candidate: Candidate) -> RTCIceCandidate:
-    """Read a candidate as aiortc wants it.
+    """Convert a candidate for aiortc.
 
     Raises:
-        AssertionError, IndexError, ValueError: it cannot be read; aiortc's parser is not particular.
+        AssertionError, IndexError, ValueError: it cannot be read.
     """
     parsed = candidate_from_sdp(candidate.candidate.removeprefix("candidate:"))
     parsed.sdpMid, parsed.sdpMLineIndex = candidate.sdp_mid, candidate.sdp_mline_index

@@ -1,4 +1,4 @@
-"""What one side of the signalling has to say, on its way to the broker."""
+"""The queue of signalling messages to the broker."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _CAPACITY = 256
 
 
 class Outbox:
-    """Messages on their way to the broker: bounded, in order, sent by one task while connected.
+    """Queue of messages to the broker: bounded, in order, sent by one task while connected.
 
     Args:
-        topic_for: The topic on which somebody is reached; that of the answering side by default.
+        topic_for: Returns the topic of a peer; that of the answering side by default.
     """
 
     def __init__(self, topic_for: Callable[[str], str] = answers_topic) -> None:
@@ -36,7 +36,7 @@ class Outbox:
         self.publish(self._topic_for(peer), encode(message))
 
     def publish(self, topic: str, payload: bytes) -> None:
-        """Send whatever else, in its turn; it is lost when too many wait."""
+        """Send any message in its turn; it is lost when too many wait."""
         if len(self._messages) >= _CAPACITY:
             if not self._overflowing:
                 logger.warning("Signalling messages are lost: %d wait for the broker.", _CAPACITY)
@@ -48,12 +48,12 @@ class Outbox:
         self._changed.set()
 
     def clear(self) -> None:
-        """Forget what has not been sent."""
+        """Drop the messages that wait."""
         self._messages.clear()
         self._empty.set()
 
     async def send_through(self, connection: Connection) -> None:
-        """Send what comes, until cancelled.
+        """Send messages until cancelled.
 
         Raises:
             BrokerError: the connection is lost.
@@ -73,6 +73,6 @@ class Outbox:
             self._empty.set()
 
     async def flush(self) -> None:
-        """Wait until everything is sent; while there is no connection, there is nothing to wait for."""
+        """Wait until everything is sent; return at once without a connection."""
         if self._sending:
             await self._empty.wait()

@@ -1,4 +1,4 @@
-"""What a session and a call share of a peer connection: how it is closed, its life as tasks, a peer that vanishes."""
+"""Peer connections of sessions and calls: closing, their tasks, detection of a peer that has vanished."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ End = TypeVar("End")
 
 _CLOSE_LIMIT_S = 5.0
 _CONNECTING_SHARE = 0.2
-# A peer from whom nothing came for 7 intervals has vanished: noticed within 5 s, while an outage of 2 s is survived.
+# Silent intervals after which a peer counts as vanished: noticed within 5 s, while an outage of 2 s is survived.
 _WATCH_INTERVAL_S = 0.5
 _SILENT_INTERVALS = 7
 
@@ -37,15 +37,15 @@ class PeerConnection(aiortc_hooks.TrackedPeerConnection):
         super().__init__(RTCConfiguration(iceServers=list(ice_servers)))
 
     async def close(self) -> None:
-        """End it, whatever it is doing; what has not ended after 5 s is logged as an error, and left."""
+        """Close it in any state; what has not ended after 5 s is logged as an error, and abandoned."""
         try:
             async with asyncio.timeout(_CLOSE_LIMIT_S):
                 connecting = tuple(self.connecting)
                 for task in connecting:
                     task.cancel()
                 if connecting:
-                    # Not for ever: wait_for, in aiortc, may lose a cancellation (Python before 3.12). To such a one
-                    # the transports tell that they are closed.
+                    # With a time limit: wait_for, in aiortc, may lose a cancellation (Python before 3.12). Such a task
+                    # ends when the transports close.
                     await asyncio.wait(connecting, timeout=_CONNECTING_SHARE * _CLOSE_LIMIT_S)
                 await super().close()
         except TimeoutError:
@@ -53,7 +53,7 @@ class PeerConnection(aiortc_hooks.TrackedPeerConnection):
 
 
 class Lifetime(Generic[End]):
-    """Runs a negotiation, and the tasks that follow from it, until the first :meth:`end`."""
+    """Runs a negotiation, and the tasks that it starts, until the first :meth:`end`."""
 
     def __init__(self) -> None:
         self._end: asyncio.Future[End] = asyncio.get_running_loop().create_future()
@@ -62,7 +62,7 @@ class Lifetime(Generic[End]):
 
     @property
     def over(self) -> bool:
-        """It has ended, or is about to."""
+        """:meth:`end` was called."""
         return self._end.done()
 
     def end(self, how: End) -> None:
@@ -71,12 +71,12 @@ class Lifetime(Generic[End]):
             self._end.set_result(how)
 
     async def wait_for(self, something: asyncio.Future[Any], limit_s: float) -> None:
-        """Return when it is done, when the time is up, or when it is over: whatever comes first."""
+        """Wait for a future until the time limit or the end, whatever comes first."""
         either: set[asyncio.Future[Any]] = {something, self._end}
         await asyncio.wait(either, timeout=limit_s, return_when=asyncio.FIRST_COMPLETED)
 
     def spawn(self, coroutine: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None] | None:
-        """Start a task that is cancelled at the end; None when it is not begun, or over."""
+        """Start a task that is cancelled at the end; None before :meth:`run` and after the end."""
         if self._group is None or self._end.done():
             coroutine.close()
             return None
@@ -86,11 +86,11 @@ class Lifetime(Generic[End]):
         return task
 
     async def run(self, negotiation: Coroutine[Any, Any, None]) -> End:
-        """Return how it ended, when no task is left."""
+        """Run until the end; return how it ended, when no task is left."""
         async with asyncio.TaskGroup() as self._group:
             self._group.create_task(negotiation, name="WebRTC negotiation")
             how = await self._end
-            # Not the negotiation: aiortc leaves sockets open when it is cancelled there. It ends soon by itself.
+            # The negotiation is not cancelled: aiortc would leave sockets open. It ends soon by itself.
             for task in tuple(self._tasks):
                 task.cancel()
         return how
@@ -99,8 +99,8 @@ class Lifetime(Generic[End]):
 async def until_vanished(sender: RTCRtpSender) -> None:
     """Return when nothing has come from the peer for about 4 s.
 
-    Receivers report once a second while they get video. While they get none, nothing but the answer to a question
-    of our own tells that they are still there.
+    Receivers report once a second while they get video. While they get none, only the answer to an ICE check of ours
+    shows that they are still there.
     """
     transport = sender.transport.transport
     received, silent = -1, 0
@@ -109,7 +109,7 @@ async def until_vanished(sender: RTCRtpSender) -> None:
         while silent < _SILENT_INTERVALS:
             await asyncio.sleep(_WATCH_INTERVAL_S)
             now_received = await _packets_received(sender)
-            # Intervals are counted, not seconds: when it was we who stood still, nothing is known about the peer.
+            # Intervals are counted, not seconds: a pause of our own event loop says nothing about the peer.
             silent = silent + 1 if now_received == received else 0
             received = now_received
             if question is not None and question.done():
@@ -128,11 +128,11 @@ async def _packets_received(sender: RTCRtpSender) -> int:
 
 
 def log_steps(connection: RTCPeerConnection, sender: RTCRtpSender) -> None:
-    """Log each step from now on.
+    """Log each step of connecting at DEBUG: gathering, ICE, DTLS, the connection as a whole.
 
     Args:
         connection: The connection.
-        sender: One of its senders, which has its transport by now.
+        sender: One of its senders, which must have its transport.
     """
     dtls = sender.transport
     connection.on("icegatheringstatechange", lambda: logger.debug("ICE gathering: %s", connection.iceGatheringState))

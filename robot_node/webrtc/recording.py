@@ -1,4 +1,4 @@
-"""Decoded frames into an MP4 file, encoded in a thread of their own."""
+"""Records decoded frames into an MP4 file, encoded in a thread."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Recording:
         self.dropped = 0
 
     def add(self, frame: av.VideoFrame) -> None:
-        """Write a frame; returns at once."""
+        """Queue a frame for writing; return at once."""
         if self._thread is None:
             return
         try:
@@ -82,7 +82,7 @@ class Recording:
         except Exception as error:  # noqa: BLE001  # told by __aexit__: a thread has nobody to raise to
             self._error = error
         for _ in frames:
-            pass  # after an error: whoever adds frames must never find the queue full for ever
+            pass  # after an error: else the queue would stay full
 
 
 def _open(path: Path) -> BinaryIO:

@@ -1,7 +1,7 @@
 """One viewer: one peer connection, from its offer to its end.
 
-:meth:`Session.run` is the session's life; the other methods hand it what arrives meanwhile and return at once.
-However it ends, by whom or by what error, the peer connection is closed when ``run`` is left.
+:meth:`Session.run` runs the session; the other methods pass it what arrives meanwhile and return at once.
+However it ends, the peer connection is closed when ``run`` returns.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ class Session:
     """A session with one viewer.
 
     Args:
-        offer: What the viewer offered.
-        broadcast: Where its frames come from, as H.264.
+        offer: The viewer's offer.
+        broadcast: Source of frames, as H.264.
         send: Sends a message to the viewer.
         on_connected: Called once, when media can flow.
-        client_id: The viewer's.
-        vp8: Where the frames for a viewer without H.264 come from; None when such a viewer is refused.
-        sound: What the viewer hears, and what plays it; None without sound.
-        state: What the viewer is told on its data channel ``status``; None leaves such a channel silent.
+        client_id: The viewer's client id.
+        vp8: Source of frames for a viewer without H.264; None when such a viewer is refused.
+        sound: Source and sink of sound; None without sound.
+        state: Sent to the viewer on its data channel ``status``; None leaves such a channel silent.
         settings: ICE servers, addresses and time limit of the connection.
     """
 
@@ -85,7 +85,7 @@ class Session:
         return self._connected and not self._life.over
 
     def stats(self) -> SessionStats:
-        """How it is doing."""
+        """Figures of the session."""
         counts, first_packet_at = self._track.viewer.counts, self._track.first_packet_at
         return SessionStats(
             viewer=self._client_id,
@@ -102,7 +102,7 @@ class Session:
         )
 
     def add_candidate(self, candidate: Candidate) -> None:
-        """Take a candidate of the viewer's.
+        """Use a candidate of the viewer.
 
         Raises:
             SignalingError: there were too many.
@@ -116,7 +116,7 @@ class Session:
         self._life.end(SessionEnd(cause, text, self._connected, counts.sent, counts.dropped))
 
     async def run(self) -> SessionEnd:
-        """Answer the offer, stream, and return how it ended, with everything closed."""
+        """Answer the offer, stream, close everything, and return how it ended."""
         self._connection.on("connectionstatechange", self._connection_state_changed)
         self._connection.on("datachannel", self._data_channel_opened)
         give_up = asyncio.get_running_loop().call_later(self._settings.connect_timeout_s, self._give_up)
@@ -140,7 +140,7 @@ class Session:
             return
         if self._life.over:
             return
-        logger.debug("The answer is sent: %s", self._codec.name)
+        logger.debug("Answer sent: %s", self._codec.name)
         self._send(answer)
         self._trickle.send_late(answer.sdp)
 
@@ -157,7 +157,7 @@ class Session:
             raise SignalingError("The offer has no video section.", remedy="Offer to receive video.")
         for other in connection.getTransceivers():
             if other not in {transceiver, audio}:
-                # What nobody here consumes must not be received: aiortc would decode and queue it without bound.
+                # Media without a consumer must not be received: aiortc would decode and queue it without bound.
                 other.direction = "inactive"
         log_steps(connection, transceiver.sender)
         answer = await self._trickle.describe(self._settings.addresses)
@@ -187,11 +187,11 @@ class Session:
             case "failed":
                 self.end(Cause.FAILED)
             case "closed":
-                # aiortc's "closed" follows the peer's DTLS goodbye, and its own loss of consent.
+                # aiortc reports "closed" after the peer's DTLS close, and after its own loss of consent.
                 self.end(Cause.CLOSED)
 
     def _data_channel_opened(self, channel: RTCDataChannel) -> None:
-        # One of them is enough, however many the viewer opens.
+        # One is enough, however many the viewer opens.
         if channel.label == status_channel.LABEL and self._state is not None and self._status_channel is None:
             self._status_channel = channel
             self._life.spawn(status_channel.report_status(channel, self._state, self._stream_figures), "status")
@@ -206,7 +206,7 @@ class _NetworkStats:
     """The newest figures that aiortc has of one sender.
 
     Attributes:
-        bitrate: As sent in the last second, in bits per second.
+        bitrate: Of the last second, in bits per second.
         packet_loss: Share of all packets that the peer has missed, 0 to 1.
         round_trip_ms: To the peer and back; None before it is known.
     """
@@ -217,7 +217,7 @@ class _NetworkStats:
         self.round_trip_ms: float | None = None
 
     async def follow(self, sender: RTCRtpSender) -> None:
-        """Ask once a second, until cancelled."""
+        """Update the figures once a second, until cancelled."""
         loop = asyncio.get_running_loop()
         bytes_before, asked_at = 0, loop.time()
         while True:
@@ -246,5 +246,5 @@ async def _set_offer(connection: RTCPeerConnection, sdp: str) -> None:
             "The offer has no video codec in common with the robot.",
             remedy="Offer H.264 with packetization-mode 1, or VP8.",
         ) from error
-    except Exception as error:  # aiortc's parser lets through whatever a broken description makes it stumble over
+    except Exception as error:  # aiortc's parser raises anything on a broken description
         raise SignalingError("The session description of the offer cannot be read.") from error

@@ -104,17 +104,17 @@ Message = Offer | Answer | Candidate | EndOfCandidates | Terminated | Chat
 
 
 def offers_topic(client_id: str, answerer: str) -> str:
-    """Where the offering side publishes."""
+    """Topic of the offering side's messages."""
     return f"{_ROOT}/{client_id}/{answerer}"
 
 
 def answers_topic(client_id: str) -> str:
-    """Where the answering side publishes."""
+    """Topic of the answering side's messages."""
     return f"{_ROOT}/{client_id}"
 
 
 def offers_filter(answerer: str) -> str:
-    """What the answering side subscribes to: the offers of everybody."""
+    """Topic filter of the answering side: the messages of all offering clients."""
     return f"{_ROOT}/+/{answerer}"
 
 
@@ -131,7 +131,7 @@ def offering_client(topic: str) -> str:
 
 
 def encode(message: Message) -> bytes:
-    """Write a message as it travels."""
+    """Encode a message."""
     return json.dumps(_document(message), separators=(",", ":")).encode()
 
 

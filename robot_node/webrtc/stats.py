@@ -50,8 +50,8 @@ class SessionEnd:
     frames_dropped: int = 0
 
     @property
-    def worth_telling(self) -> bool:
-        """The viewer does not know yet; after a new offer, it would take the message for the new session's end."""
+    def notify_peer(self) -> bool:
+        """Whether the viewer must be notified; after a new offer it would take the message for that session's end."""
         return self.cause not in {Cause.TERMINATED, Cause.CLOSED, Cause.REPLACED}
 
 
@@ -90,12 +90,12 @@ class SessionStats:
 
 @dataclass(frozen=True, slots=True)
 class StreamingTotals:
-    """Everything since the robot started.
+    """Totals since the robot started.
 
     Attributes:
-        offers: Offers that came.
+        offers: Offers received.
         answers: Offers that were answered.
-        connected: Sessions that came to be connected.
+        connected: Sessions that were connected.
         ended: Offers and sessions that are over, by reason.
         frames_sent: Frames handed to the network, once for each viewer.
         frames_dropped: Frames that viewers lost because they were behind.
@@ -113,7 +113,7 @@ class StreamingTotals:
 
 @dataclass(frozen=True, slots=True)
 class StreamingStats:
-    """What happened, at one moment.
+    """A snapshot of the statistics.
 
     Attributes:
         totals: Since the start.
@@ -127,7 +127,7 @@ class StreamingStats:
 
 
 class OpenSession:
-    """One session in the statistics, from its offer to its end. Made by :meth:`Statistics.begin`."""
+    """One session in the statistics, from its offer to its end. Created by :meth:`Statistics.begin`."""
 
     def __init__(self, statistics: Statistics, number: int, measure: Callable[[], SessionStats]) -> None:
         self._statistics = statistics
@@ -135,12 +135,12 @@ class OpenSession:
         self.measure = measure
 
     def end(self, end: SessionEnd) -> None:
-        """It is over."""
+        """Count the session as ended."""
         self._statistics._ended(self._number, self.measure(), end)  # noqa: SLF001  # the two are one thing
 
 
 class Statistics:
-    """Counts. Used from the event loop only; bounded, however many viewers come and go."""
+    """Counters of streaming. Used from the event loop only; bounded, however many viewers come and go."""
 
     def __init__(self) -> None:
         self._numbers = itertools.count()
@@ -151,37 +151,37 @@ class Statistics:
         self._keyframes_forced: Callable[[], int] = lambda: 0
 
     def count_keyframes_with(self, forced: Callable[[], int]) -> None:
-        """Choose who knows how many keyframes the encoders were asked for."""
+        """Set the function that returns how many keyframes the encoders were asked for."""
         self._keyframes_forced = forced
 
     def offer(self) -> None:
-        """An offer came."""
+        """Count an offer."""
         self._offers += 1
 
     def refused(self, reason: str) -> None:
-        """An offer became no session."""
+        """Count an offer that became no session."""
         self._reasons[reason] += 1
 
     def answer(self) -> None:
-        """An offer was answered."""
+        """Count an answer."""
         self._answers += 1
 
     def connected(self) -> None:
-        """A session came to be connected."""
+        """Count a session that is connected."""
         self._connected += 1
 
     def begin(self, measure: Callable[[], SessionStats]) -> OpenSession:
-        """A session begins.
+        """Add a session.
 
         Args:
-            measure: Tells how it is doing; called until it has ended.
+            measure: Returns its figures; called until it has ended.
         """
         number = next(self._numbers)
         session = self._open[number] = OpenSession(self, number, measure)
         return session
 
     def snapshot(self) -> StreamingStats:
-        """What happened until now."""
+        """The statistics now."""
         sessions = tuple(session.measure() for session in self._open.values())
         totals = StreamingTotals(
             offers=self._offers,

@@ -1,4 +1,4 @@
-"""A viewer's data channel ``status``: what is true of the robot now, so that a page needs no polling."""
+"""A viewer's data channel ``status``: the robot's state, so that a page needs no polling."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ LABEL = "status"
 
 _SHORTEST_S = 0.2  # between two messages
 _FIGURES_EVERY_S = 1.0
-# What a viewer that reads nothing may keep us from having sent; messages have a few hundred bytes.
+# Bytes that may wait for a viewer that does not read; messages have a few hundred.
 _MAX_WAITING_BYTES = 8192
 
 
 @dataclass(frozen=True, slots=True)
 class StreamFigures:
-    """How the stream to one viewer is doing.
+    """Figures of the stream to one viewer.
 
     Attributes:
         bitrate: Of the video as sent lately, in bits per second.
@@ -35,7 +35,7 @@ class StreamFigures:
 async def report_status(channel: RTCDataChannel, state: RobotState, figures: Callable[[], StreamFigures]) -> None:
     """Send the status when the channel opens and at each change, five times a second at most, until it closes.
 
-    Figures of the stream alone are sent once a second. What a viewer does not read in time, it never gets.
+    Figures of the stream alone are sent once a second. A viewer that reads too slowly misses messages.
     """
     last = ""
     with Changes(state.listen) as changes:

@@ -1,4 +1,4 @@
-"""Candidates that no description waits for: both sides tell theirs as they come (trickle ICE, RFC 8838)."""
+"""Trickle ICE (RFC 8838): candidates are exchanged as they come, and no description waits for them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Trickle:
     Args:
         connection: The connection.
         send: Sends a message to the peer.
-        spawn: Starts a task that ends with the connection; None when that is over already.
+        spawn: Starts a task that ends with the connection; None when that has ended.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Trickle:
         self._gathering: asyncio.Task[None] | None = None
 
     def take(self, candidate: Candidate) -> None:
-        """Take a candidate of the peer's; before its description is in place it is kept until then.
+        """Use a candidate of the peer; before the peer's description is in place, keep it until then.
 
         The end of the candidates is never passed on: an ICE agent that sees it before it has resolved a name gives
         up its only component, and then neither connects nor fails.
@@ -64,13 +64,13 @@ class Trickle:
             self._use(candidate)
 
     def use_early(self, described: Sequence[Candidate]) -> None:
-        """The peer's description is in place: use the candidates that came in it, and those that came before it."""
+        """Use the candidates in the peer's description, now that it is in place, and those that came before it."""
         early, self._early = self._early or [], None
         for candidate in (*described[:MAX_CANDIDATES], *early):
             self._use(candidate)
 
     async def describe(self, addresses: Sequence[str]) -> str:
-        """Set the robot's own description, and return it with the candidates that take no time.
+        """Set the robot's description, and return it with the candidates that take no time.
 
         Args:
             addresses: The robot's own addresses to use; none means all but loopback.
@@ -85,11 +85,11 @@ class Trickle:
 
     @property
     def more_to_come(self) -> bool:
-        """STUN and TURN servers are still to be asked."""
+        """Whether candidates of STUN and TURN servers are to follow."""
         return bool(self._held_back)
 
     def send_late(self, sdp: str) -> None:
-        """Begin to ask the servers that the description did not wait for; call after it is sent.
+        """Start to gather from STUN and TURN servers; call after the description is sent.
 
         Args:
             sdp: The description.
@@ -98,12 +98,12 @@ class Trickle:
             self._gathering = self._spawn(self._gather_late(sdp), "gathering")
 
     def stop_gathering(self) -> None:
-        """Ask the servers no longer: the way is found."""
+        """Stop gathering: the connection is established."""
         if self._gathering is not None:
             self._gathering.cancel()
 
     def _use(self, candidate: Candidate) -> None:
-        # A task for each: resolving a hidden name may take a second, and nothing else has to wait for it.
+        # A task for each: resolving an mDNS name may take a second, for which nothing else must wait.
         self._spawn(self._resolve_and_add(candidate), "candidate")
 
     async def _resolve_and_add(self, candidate: Candidate) -> None:

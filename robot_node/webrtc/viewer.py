@@ -71,7 +71,7 @@ class ViewerLimits:
 
 @dataclass(frozen=True, slots=True)
 class WatchReport:
-    """What a viewer saw.
+    """The video that a viewer received.
 
     Attributes:
         first_frame_ms: From sending the offer to the first decoded frame, in milliseconds.
@@ -102,7 +102,7 @@ class ReceivedFrame:
 
 
 class Viewing:
-    """A session with a robot, as its viewer. Made by :func:`view`."""
+    """A session with a robot, as its viewer. Created by :func:`view`."""
 
     def __init__(
         self,
@@ -141,7 +141,7 @@ class Viewing:
                 self._count += 1
                 return ReceivedFrame(cast("av.VideoFrame", received.result()), time.monotonic())
             if done - {private, unusable}:
-                # The picture ends a moment before the message that says why.
+                # The video ends a moment before the message with the reason.
                 done |= await _first_of({ended}, _LAST_WORD_S)
         finally:
             await _cancel(received)
@@ -188,23 +188,23 @@ async def watch(
     stop: asyncio.Event | None = None,
     on_progress: Callable[[int], None] = lambda _: None,
 ) -> WatchReport:
-    """Watch a robot over its broker, and report what came.
+    """Watch a robot over its broker, and report the video received.
 
     Args:
-        broker: Where the robot's signalling is.
+        broker: Carries the robot's signalling.
         server_id: The robot.
         frames: How many frames to watch; None watches until ``stop`` is set.
         output: An MP4 file to write the video to.
         client_id: Our MQTT client id; a random one by default.
         ice_servers: STUN and TURN servers, as in the settings.
-        limits: How long to wait for what.
+        limits: Time limits.
         stop: Set it to leave early with a report.
         on_progress: Called with the number of frames after each.
 
     Raises:
         BrokerError: the broker cannot be reached.
         SignalingError: no answer, or one that cannot be used.
-        RemoteError: the robot refused or ended the session, or no picture came.
+        RemoteError: the robot refused or ended the session, or no frame came.
     """
     stop = stop or asyncio.Event()
     limits = limits or ViewerLimits()
@@ -240,7 +240,7 @@ async def view(
     ice_servers: Sequence[str] = (),
     limits: ViewerLimits | None = None,
 ) -> AsyncIterator[Viewing]:
-    """Open a session with a robot as its viewer; on leaving, tell the robot and close everything.
+    """Open a session with a robot as its viewer; on leaving, notify the robot and close everything.
 
     A viewer that is killed is freed at once too: its MQTT will ends the session.
 
@@ -326,7 +326,7 @@ def _camera_error(state: str, error: str) -> RemoteError:
 
 
 class _Signaling:
-    """What the robot says, sorted as it arrives."""
+    """The robot's signalling messages, by kind."""
 
     def __init__(self) -> None:
         loop = asyncio.get_running_loop()
@@ -371,7 +371,7 @@ class _Signaling:
         )
 
     async def add_candidates(self, peer: RTCPeerConnection) -> None:
-        """Hand the robot's candidates on for as long as they come."""
+        """Pass on the robot's candidates as they come."""
         while True:
             candidate = await self._candidates.get()
             try:
@@ -380,11 +380,11 @@ class _Signaling:
                 logger.debug("A candidate cannot be used: %s", error)
 
 
-async def _offer_to_receive(peer: RTCPeerConnection, besides: Sequence[str]) -> RTCRtpTransceiver:
+async def _offer_to_receive(peer: RTCPeerConnection, extra_addresses: Sequence[str]) -> RTCRtpTransceiver:
     transceiver = peer.addTransceiver("video", direction="recvonly")
     prefer_h264_with_retransmission(transceiver)
     for transport in aiortc_hooks.ice_transports(peer):
-        aiortc_hooks.limit_gathering(transport, GATHERING_LIMIT_S, besides=besides)
+        aiortc_hooks.limit_gathering(transport, GATHERING_LIMIT_S, extra_addresses=extra_addresses)
     await peer.setLocalDescription()
     return transceiver
 
@@ -392,7 +392,7 @@ async def _offer_to_receive(peer: RTCPeerConnection, besides: Sequence[str]) -> 
 async def _accept(peer: RTCPeerConnection, sdp: str) -> None:
     try:
         await peer.setRemoteDescription(RTCSessionDescription(sdp=sdp, type="answer"))
-    except Exception as error:  # aiortc's parser lets through whatever a broken description makes it stumble over
+    except Exception as error:  # aiortc's parser raises anything on a broken description
         raise SignalingError("The robot's answer cannot be read.") from error
 
 

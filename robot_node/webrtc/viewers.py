@@ -37,8 +37,8 @@ logger = logging.getLogger(__name__)
 
 # Clients whose candidates came before their offer.
 _MAX_WAITING_CLIENTS = 64
-# How many minutes' worth of offers may come at once: a person who toggles what is sent makes one each time, and all the
-# viewers of a robot may come back together.
+# Minutes' worth of offers that may come at once: each toggle of what a page sends makes one, and all viewers of a robot
+# may return together.
 _BURST_MINUTES = 0.5
 
 
@@ -50,12 +50,12 @@ class Viewer:
         id: The client id.
         candidates: Candidates that may belong to the next offer.
         next_offer: An offer that is not being served yet.
-        next_log_name: What its log records carry.
+        next_log_name: Its session name in the log.
         fragments: ICE user name fragments of the offer that is being served.
-        log_name: What the session's log records carry.
-        session: What serves the offer.
+        log_name: The session's name in the log.
+        session: Serves the offer.
         task: Serves one offer after the other.
-        expiry: Removes a client whose candidates no offer follows.
+        expiry: Removes a client whose candidates are not followed by an offer.
     """
 
     id: str
@@ -127,7 +127,7 @@ class Viewers:
         self._all_offers = TokenBucket(in_all / 60, _burst(in_all), self._clock())
 
     def open_sessions_with(self, open_session: SessionOpener) -> None:
-        """Serve from now on, beginning with the offers that have waited for it."""
+        """Start serving, beginning with the offers that wait."""
         self._open_session = open_session
         self._can_open.set()
 
@@ -184,11 +184,11 @@ class Viewers:
                 viewer.session.add_candidate(candidate)
 
     def terminate(self, client_id: str, reason: str) -> None:
-        """End a client's session at its own wish.
+        """End a session because its client has terminated it.
 
         Args:
             client_id: The client.
-            reason: What it gives as the reason.
+            reason: The client's reason.
         """
         viewer = self._viewers.get(client_id)
         if viewer is None or self._leaving:
@@ -201,9 +201,9 @@ class Viewers:
             self._remove(viewer)
 
     async def leave(self) -> None:
-        """Tell every viewer that the robot leaves, and wait until the sessions are closed."""
+        """End every session because the robot leaves, and wait until they are closed."""
         self._leaving = True
-        self._can_open.set()  # what waits for the media stack ends
+        self._can_open.set()  # offers that wait for the media stack end
         tasks = [viewer.task for viewer in self._viewers.values() if viewer.task is not None]
         for viewer in self._viewers.values():
             waited, viewer.next_offer = viewer.next_offer is not None, None
@@ -268,7 +268,7 @@ class Viewers:
                     end = await self._serve_offer(viewer, offer, candidates, self._open_session)
                     self._log_end(viewer, end)
                 viewer.end_offer(end.cause)
-                if end.worth_telling and viewer.next_offer is None:
+                if end.notify_peer and viewer.next_offer is None:
                     self._send(viewer.id, Terminated(end.reason))
         finally:
             viewer.task = None
@@ -294,7 +294,7 @@ class Viewers:
             viewer.session = session
             counted = self._statistics.begin(session.stats)
             end = await session.run()
-        except Exception:  # one viewer's failure, of whatever kind, is no reason to stop serving the others
+        except Exception:  # a failure in one session must not end the others
             logger.exception("The session of viewer %r failed", viewer.id)
             end = SessionEnd(Cause.FAILED, "The session failed inside the robot.")
         finally:
@@ -316,7 +316,7 @@ class Viewers:
             self._complain(viewer.id, SignalingError(end.reason))
             return
         level = logging.DEBUG if end.cause is Cause.REPLACED else logging.INFO
-        text = "The session of viewer %r is over: %s (%d frames sent, %d dropped)"
+        text = "The session of viewer %r has ended: %s (%d frames sent, %d dropped)"
         logger.log(level, text, viewer.id, end.reason, end.frames_sent, end.frames_dropped)
 
     def _connected(self, viewer: Viewer) -> None:

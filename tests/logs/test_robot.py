@@ -66,21 +66,21 @@ async def test_the_steps_of_a_connection_are_found_by_its_session(broker: Privat
             story(robot, "mcp", "bob"),
         )
         await watch(Broker.from_url(broker.url), SERVER_ID, frames=5, client_id="tablet")
-        await eventually(lambda: "is over" in story(robot, "webrtc", "tablet"), "the session's end")
+        await eventually(lambda: "has ended" in story(robot, "webrtc", "tablet"), "the session's end")
         told = story(robot, "webrtc", "tablet")
         steps = (
             "Viewer 'tablet' offers",
             "ICE gathering: complete",
-            "The answer is sent: H264",
+            "Answer sent: H264",
             "ICE: completed",
             "DTLS: connected",
             "Viewer 'tablet' is connected",
             "The first frame is sent",
-            "The session of viewer 'tablet' is over: ",
+            "The session of viewer 'tablet' has ended: ",
         )
         assert [step for step in steps if step not in told] == []
-        assert told.index("offers") < told.index("answer is sent") < told.index("DTLS: connected")
-        assert told.index("DTLS: connected") < told.index("first frame") < told.index("is over")
+        assert told.index("offers") < told.index("Answer sent") < told.index("DTLS: connected")
+        assert told.index("DTLS: connected") < told.index("first frame") < told.index("has ended")
 
 
 async def test_a_level_is_set_over_mqtt_by_whom_the_owner_lets(broker: PrivateBroker, tmp_path: Path) -> None:

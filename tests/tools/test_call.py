@@ -39,7 +39,7 @@ async def test_calling_asks_for_a_call_and_the_status_shows_it(silent_robot: Rob
     robot, control = with_calls(silent_robot)
     for _ in range(2):
         assert await call(robot, "call_backend") == {"call": "connecting", "call_error": ""}
-    assert control.wanted
+    assert control.enabled
     robot.telemetry.state.update(call=CallState.CONNECTING, call_error="The backend did not answer within 5 s.")
     status = await call(robot, "get_status")
     assert (status["call"], status["call_error"]) == ("connecting", "The backend did not answer within 5 s.")
@@ -50,19 +50,19 @@ async def test_hanging_up_without_a_call_is_no_error(silent_robot: Robot) -> Non
     assert await call(robot, "hang_up") == {"call": "disconnected", "call_error": ""}
     control.call()
     assert await call(robot, "hang_up") == {"call": "closed", "call_error": ""}
-    assert not control.wanted
+    assert not control.enabled
 
 
 async def test_hanging_up_returns_when_the_call_is_over() -> None:
     state = RobotState()
-    control = CallControl(state, wanted=True)
-    control.begins()
-    control.connected()
-    given_up = await control.until_wanted()
+    control = CallControl(state, enabled=True)
+    control.report_attempt()
+    control.report_connected()
+    given_up = await control.wait_until_on()
     hanging_up = asyncio.create_task(control.hang_up())
     await given_up.wait()
     assert not hanging_up.done()
     assert str(state.snapshot.call) == "connected"
-    control.is_over()
+    control.report_closed()
     await hanging_up
     assert str(state.snapshot.call) == "closed"

@@ -70,7 +70,7 @@ async def calling_robot(
     """A robot that calls, until the block is left."""
     scene, state = Scene(), RobotState()
     streams = make_streams(scene)
-    control, backoff = CallControl(state, wanted=wanted), CountedBackoff(initial_s)
+    control, backoff = CallControl(state, enabled=wanted), CountedBackoff(initial_s)
     address = Broker.from_url(private.url)
     links: list[LinkStatus] = []
     messages: list[BackendMessage] = []

@@ -141,7 +141,7 @@ async def test_the_call_ends_when_the_backend_terminates_it(caller: Caller, back
     counted = caller.counters
     assert (counted.calls, counted.calls_connected, counted.call_ends["terminated"]) == (1, 1, 1)
     await eventually(lambda: not caller.scene.encoding)
-    assert not caller.control.wanted
+    assert not caller.control.enabled
     assert not caller.backoff.delays
     caller.control.call()  # somebody wants it again
     await backend.answer()

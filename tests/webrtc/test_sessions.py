@@ -160,7 +160,7 @@ async def test_a_session_ends_when_the_peer_connection_is_closed(
         await robot.has_viewers(1)
         await viewer.rtc.close()
         await robot.has_viewers(0)
-        await eventually(lambda: "is over: Closed by the viewer." in caplog.text)
+        await eventually(lambda: "has ended: Closed by the viewer." in caplog.text)
 
 
 async def test_a_new_offer_replaces_the_session_of_its_client(robot: Robot) -> None:
