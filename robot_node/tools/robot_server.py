@@ -6,16 +6,21 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from mcp import MCPError
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.lowlevel.helper_types import ReadResourceContents
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
-from mcp_types import CallToolResult, InputRequiredResult
+from mcp_types import INVALID_PARAMS, CallToolResult, InputRequiredResult
 from pydantic import AnyUrl
 
 from robot_node.devices.face import Face
 from robot_node.mcp_mqtt.access import is_human_only
 from robot_node.tools.arguments import unknown_tool, wrong_arguments
 from robot_node.tools.resources import FACE, PNG, picture_of
+
+_MAX_URI_CHARACTERS = 500
+_MAX_SHOWN_CHARACTERS = 80
 
 
 class RobotServer(MCPServer):
@@ -29,6 +34,7 @@ class RobotServer(MCPServer):
     def __init__(self, face: Face, name: str, **options: Any) -> None:
         super().__init__(name, **options)
         self._face = face
+        self.middleware.append(self._refuse_unknown_resources)
 
     def add_tool(
         self,
@@ -62,6 +68,29 @@ class RobotServer(MCPServer):
         if wrong := self.wrong_arguments(name, arguments):
             raise ToolError(wrong)
         return await super().call_tool(name, arguments, context)
+
+    async def _refuse_unknown_resources(
+        self, ctx: ServerRequestContext[Any, Any], call_next: CallNext
+    ) -> HandlerResult:
+        """Refuse to subscribe a client to a resource that the robot does not have: it would be kept in vain."""
+        params = ctx.params or {}
+        uris: object = []
+        if ctx.method == "resources/subscribe":
+            uris = [params.get("uri")]
+        elif ctx.method == "subscriptions/listen" and isinstance(wanted := params.get("notifications"), Mapping):
+            uris = wanted.get("resourceSubscriptions")
+        for uri in uris if isinstance(uris, list) else ():
+            if isinstance(uri, str) and not self._offers(uri):
+                raise MCPError(INVALID_PARAMS, f"There is no resource {uri[:_MAX_SHOWN_CHARACTERS]!r}.")
+        return await call_next(ctx)
+
+    def _offers(self, uri: str) -> bool:
+        if len(uri) > _MAX_URI_CHARACTERS:
+            return False
+        resources, templates = self._resource_manager.list_resources(), self._resource_manager.list_templates()
+        return any(str(each.uri) == uri for each in resources) or any(
+            each.matches(uri) is not None for each in templates
+        )
 
     async def read_resource(
         self, uri: AnyUrl | str, context: Context[Any, Any] | None = None

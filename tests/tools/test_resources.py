@@ -252,6 +252,19 @@ async def test_whoever_unsubscribes_is_told_no_more(robot: OnlineRobot) -> None:
         assert "robot://face" not in robot.tap.updates
 
 
+async def test_nobody_subscribes_to_a_resource_that_there_is_not(robot: OnlineRobot) -> None:
+    nowhere = "robot://" + "x" * 100_000
+    async with robot.agent("legacy") as agent, robot.agent("auto", "modern") as modern:
+        for uri in ("robot://nothing", nowhere, "robot://pins/nothing"):
+            with pytest.raises(MCPError, match="There is no resource 'robot://"):
+                await agent.subscribe(uri)
+            with pytest.raises(MCPError, match="There is no resource 'robot://"):
+                async with modern.client.listen(resource_subscriptions=["robot://face", uri]):
+                    pass
+        for uri in ("robot://events", "robot://events?after=7"):
+            await agent.subscribe(uri)
+
+
 async def test_a_subscription_ends_with_its_session(robot: OnlineRobot) -> None:
     async with robot.agent("legacy") as gone:
         await gone.subscribe("robot://face")

@@ -8,13 +8,19 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from mcp.server.lowlevel.server import Server
-from mcp.server.transport_security import TransportSecuritySettings
+from mcp.server.transport_security import RequestBodyLimitMiddleware, TransportSecuritySettings
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Message as ASGIMessage
 
+from robot_node.core.json_limits import check_json
 from robot_node.core.web_server import serve_app
 from robot_node.errors import SettingsError
+from robot_node.mcp_mqtt.jsonrpc import MAX_VALUES
 
 PATH = "/mcp"
 _MAX_SESSIONS = 256
+_MAX_BODY_BYTES = 1024 * 1024
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -84,4 +90,29 @@ async def serve_http(server: Server[Any], address: HttpAddress, listener: socket
         allowed_origins=[f"http://{host}:*" for host in sorted(hosts)],
     )
     app = server.streamable_http_app(streamable_http_path=PATH, transport_security=security, max_sessions=_MAX_SESSIONS)
-    await serve_app(app, listener, name="bridge over HTTP")
+    measured = RequestBodyLimitMiddleware(_MeasuredJson(app), _MAX_BODY_BYTES)
+    await serve_app(measured, listener, name="bridge over HTTP")
+
+
+class _MeasuredJson:
+    """Refuses bodies that hold too many JSON values, before the SDK parses them. Needs the whole body in one piece."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        first = await receive()
+        try:
+            check_json(first.get("body", b""), max_values=MAX_VALUES)
+        except ValueError as error:
+            await PlainTextResponse(f"The body is too large. {error}\n", 413)(scope, receive, send)
+            return
+        waiting = [first]
+
+        async def replay() -> ASGIMessage:
+            return waiting.pop() if waiting else await receive()
+
+        await self._app(scope, replay, send)

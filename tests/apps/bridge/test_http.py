@@ -154,6 +154,30 @@ async def test_requests_of_web_pages_are_refused(broker: PrivateBroker, tmp_path
         assert await asyncio.to_thread(status, Origin="https://attacker.example") == 403
 
 
+async def test_a_body_that_would_become_too_much_is_refused_before_it_is_parsed(
+    broker: PrivateBroker, tmp_path: Path
+) -> None:
+    async with over_http(broker, tmp_path) as (_, url):
+        port = int(url.split(":")[2].split("/")[0])
+
+        def answer(body: bytes) -> tuple[int, bytes]:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=DEADLINE_S)
+            said = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
+            connection.request("POST", "/mcp", body, said)
+            answered = connection.getresponse()
+            status, text = answered.status, answered.read()
+            connection.close()
+            return status, text
+
+        lists = b"[" + b"[]," * 300_000 + b"[]]"
+        assert await asyncio.to_thread(answer, lists) == (
+            413,
+            b"The body is too large. It holds more than 20000 values.\n",
+        )
+        assert (await asyncio.to_thread(answer, b" " * 1_048_577))[0] == 413
+        assert (await asyncio.to_thread(answer, b"[" + b"[]," * 300 + b"[]]"))[0] == 400
+
+
 def test_a_port_that_is_taken_is_one_clear_line(broker: PrivateBroker) -> None:
     failed = command("bridge", "--http", f"127.0.0.1:{broker.port}", broker=broker)
     assert failed.status == 1
