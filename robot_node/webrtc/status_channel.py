@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from aiortc import RTCDataChannel
+from aiortc import RTCDataChannel, RTCPeerConnection
 
 from robot_node.core.changes import Changes
-from robot_node.core.state import Device, RobotState
+from robot_node.core.json_limits import check_json
+from robot_node.core.state import CameraState, Device, RobotState
+from robot_node.errors import RemoteError
 
 LABEL = "status"
 
@@ -17,6 +20,8 @@ _SHORTEST_S = 0.2  # between two messages
 _FIGURES_EVERY_S = 1.0
 # Bytes that may wait for a viewer that does not read; messages have a few hundred.
 _MAX_WAITING_BYTES = 8192
+_UNUSABLE = frozenset({CameraState.OFF, CameraState.FAILED})
+_MAX_STATUS_CHARACTERS, _MAX_STATUS_VALUES = 64 * 1024, 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,3 +65,46 @@ def _status(state: RobotState, figures: StreamFigures) -> str:
             "frame_age_ms": figures.frame_age_ms,
         }
     )
+
+
+class StatusReader:
+    """The viewer's side: creates the channel, which must be done before the offer, and reads the robot's messages.
+
+    Attributes:
+        private: Done when the privacy switch is engaged.
+        camera_unusable: Done when the camera is off or failed; its result is the error for a viewer that needs it.
+        camera_error: Why the camera failed, or gives photos only; empty while it works.
+    """
+
+    def __init__(self, peer: RTCPeerConnection) -> None:
+        loop = asyncio.get_running_loop()
+        self.private: asyncio.Future[None] = loop.create_future()
+        self.camera_unusable: asyncio.Future[RemoteError] = loop.create_future()
+        self.camera_error = ""
+        peer.createDataChannel(LABEL).on("message", self._receive)
+
+    def _receive(self, message: object) -> None:
+        if not isinstance(message, str) or len(message) > _MAX_STATUS_CHARACTERS:
+            return
+        try:
+            check_json(message.encode(errors="replace"), max_values=_MAX_STATUS_VALUES)
+            status = json.loads(message)
+        except (ValueError, RecursionError):  # RecursionError: "[[[[..." nested deeper than the parser goes
+            return
+        if not isinstance(status, dict):
+            return
+        self.camera_error = str(status.get("camera_error", ""))
+        if status.get("privacy") is True and not self.private.done():
+            self.private.set_result(None)
+        elif (state := status.get("camera")) in _UNUSABLE and not self.camera_unusable.done():
+            self.camera_unusable.set_result(_camera_error(str(state), self.camera_error))
+
+
+def _camera_error(state: str, error: str) -> RemoteError:
+    if state == CameraState.OFF:
+        return RemoteError(
+            "The camera of the robot is off.", remedy="Switch it on: call control_camera with enabled=true."
+        )
+    if not error:  # an older robot
+        return RemoteError("The camera of the robot has failed.", remedy="Its get_status has the reason.")
+    return RemoteError(f"The camera of the robot has failed: {error}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
 import secrets
 import time
@@ -17,8 +16,6 @@ import av
 from aiortc import MediaStreamTrack, RTCPeerConnection, RTCRtpTransceiver, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError
 
-from robot_node.core.json_limits import check_json
-from robot_node.core.state import CameraState
 from robot_node.errors import BrokerError, RemoteError, SignalingError
 from robot_node.mqtt import Broker, Connection, ConnectOptions, Incoming, Subscription, Will, connect
 from robot_node.webrtc import aiortc_hooks
@@ -42,13 +39,11 @@ from robot_node.webrtc.signaling import (
     offers_topic,
     parse,
 )
-from robot_node.webrtc.status_channel import LABEL
+from robot_node.webrtc.status_channel import StatusReader
 
 logger = logging.getLogger(__name__)
 
 _LAST_WORD_S = 1.0
-_UNUSABLE = frozenset({CameraState.OFF, CameraState.FAILED})
-_MAX_STATUS_CHARACTERS, _MAX_STATUS_VALUES = 64 * 1024, 1_000
 # A robot whose broker is on this machine may be reachable on loopback only, as that of the demo is.
 _LOOPBACK = ("127.0.0.1",)
 _LOOPBACK_NAMES = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -108,7 +103,7 @@ class Viewing:
         self,
         connection: Connection,
         signaling: _Signaling,
-        status: _Status,
+        status: StatusReader,
         track: MediaStreamTrack,
         *,
         offered_at: float,
@@ -259,7 +254,7 @@ async def view(
     )
     signaling = _Signaling()
     peer = PeerConnection([ice_server(url) for url in ice_servers])
-    status = _Status(peer)
+    status = StatusReader(peer)
     try:
         async with connect(broker, options, signaling.receive) as connection:
             await connection.subscribe(Subscription(answers_topic(client_id)))
@@ -280,49 +275,6 @@ async def view(
                     await connection.publish(topic, encode(Terminated("The viewer has left.")))
     finally:
         await peer.close()
-
-
-class _Status:
-    """What the robot says of itself on the data channel ``status``, which must be there before the offer.
-
-    Attributes:
-        private: Done when the privacy switch is engaged.
-        camera_unusable: Done when the camera is off or failed; its result is the error for who needs it.
-        camera_error: Why the camera failed, or gives photos only; empty while it works.
-    """
-
-    def __init__(self, peer: RTCPeerConnection) -> None:
-        loop = asyncio.get_running_loop()
-        self.private: asyncio.Future[None] = loop.create_future()
-        self.camera_unusable: asyncio.Future[RemoteError] = loop.create_future()
-        self.camera_error = ""
-        peer.createDataChannel(LABEL).on("message", self._receive)
-
-    def _receive(self, message: object) -> None:
-        if not isinstance(message, str) or len(message) > _MAX_STATUS_CHARACTERS:
-            return
-        try:
-            check_json(message.encode(errors="replace"), max_values=_MAX_STATUS_VALUES)
-            status = json.loads(message)
-        except (ValueError, RecursionError):  # RecursionError: "[[[[..." nested deeper than the parser goes
-            return
-        if not isinstance(status, dict):
-            return
-        self.camera_error = str(status.get("camera_error", ""))
-        if status.get("privacy") is True and not self.private.done():
-            self.private.set_result(None)
-        elif (state := status.get("camera")) in _UNUSABLE and not self.camera_unusable.done():
-            self.camera_unusable.set_result(_camera_error(str(state), self.camera_error))
-
-
-def _camera_error(state: str, error: str) -> RemoteError:
-    if state == CameraState.OFF:
-        return RemoteError(
-            "The camera of the robot is off.", remedy="Switch it on: call control_camera with enabled=true."
-        )
-    if not error:  # an older robot
-        return RemoteError("The camera of the robot has failed.", remedy="Its get_status has the reason.")
-    return RemoteError(f"The camera of the robot has failed: {error}")
 
 
 class _Signaling:

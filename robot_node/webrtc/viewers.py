@@ -43,7 +43,7 @@ _BURST_MINUTES = 0.5
 
 
 @dataclass(slots=True)
-class Viewer:
+class ViewerClient:
     """One client id: at most one session, and at most one offer that waits to replace it.
 
     Attributes:
@@ -119,7 +119,7 @@ class Viewers:
         self._complain = complain
         self._open_session: SessionOpener | None = None
         self._can_open = asyncio.Event()
-        self._viewers: dict[str, Viewer] = {}
+        self._viewers: dict[str, ViewerClient] = {}
         self._leaving = False
         self._clock = asyncio.get_running_loop().time
         each, in_all = settings.offers_per_minute, settings.all_offers_per_minute
@@ -236,29 +236,29 @@ class Viewers:
                 f"The robot already has {most} viewers, as many as it takes.", remedy="Try again later."
             )
 
-    def _add(self, client_id: str) -> Viewer:
+    def _add(self, client_id: str) -> ViewerClient:
         waiting = [viewer for viewer in self._viewers.values() if viewer.task is None]
         if len(waiting) >= _MAX_WAITING_CLIENTS:
             self._remove(waiting[0])
-        viewer = self._viewers[client_id] = Viewer(client_id)
+        viewer = self._viewers[client_id] = ViewerClient(client_id)
         self._expect_offer(viewer)
         return viewer
 
-    def _expect_offer(self, viewer: Viewer) -> None:
+    def _expect_offer(self, viewer: ViewerClient) -> None:
         loop = asyncio.get_running_loop()
         viewer.expiry = loop.call_later(self._settings.connect_timeout_s, self._no_offer_came, viewer)
 
-    def _no_offer_came(self, viewer: Viewer) -> None:
+    def _no_offer_came(self, viewer: ViewerClient) -> None:
         self._complain(viewer.id, SignalingError("Candidates came, but no offer that they could belong to."))
         self._remove(viewer)
 
-    def _remove(self, viewer: Viewer) -> None:
+    def _remove(self, viewer: ViewerClient) -> None:
         if viewer.expiry is not None:
             viewer.expiry.cancel()
         if self._viewers.get(viewer.id) is viewer:
             del self._viewers[viewer.id]
 
-    async def _serve(self, viewer: Viewer) -> None:
+    async def _serve(self, viewer: ViewerClient) -> None:
         """Serve one client id, one session after the other, for as long as new offers replace the old."""
         try:
             await self._can_open.wait()
@@ -278,7 +278,7 @@ class Viewers:
                 self._remove(viewer)
 
     async def _serve_offer(
-        self, viewer: Viewer, offer: Offer, candidates: list[Candidate], open_session: SessionOpener
+        self, viewer: ViewerClient, offer: Offer, candidates: list[Candidate], open_session: SessionOpener
     ) -> SessionEnd:
         end = SessionEnd(Cause.LEAVING, "The robot is leaving.")
         counted: OpenSession | None = None
@@ -306,12 +306,12 @@ class Viewers:
             self._count()
         return end
 
-    def _send_from_session(self, viewer: Viewer, message: Message) -> None:
+    def _send_from_session(self, viewer: ViewerClient, message: Message) -> None:
         if isinstance(message, Answer):
             self._statistics.answer()
         self._send(viewer.id, message)
 
-    def _log_end(self, viewer: Viewer, end: SessionEnd) -> None:
+    def _log_end(self, viewer: ViewerClient, end: SessionEnd) -> None:
         if end.cause is Cause.REFUSED:
             self._complain(viewer.id, SignalingError(end.reason))
             return
@@ -319,7 +319,7 @@ class Viewers:
         text = "The session of viewer %r has ended: %s (%d frames sent, %d dropped)"
         logger.log(level, text, viewer.id, end.reason, end.frames_sent, end.frames_dropped)
 
-    def _connected(self, viewer: Viewer) -> None:
+    def _connected(self, viewer: ViewerClient) -> None:
         logger.info("Viewer %r is connected", viewer.id)
         self._statistics.connected()
         self._count()
