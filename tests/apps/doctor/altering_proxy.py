@@ -28,8 +28,10 @@ async def altering_proxy(
         without_retained: For which topic filters a new subscription gets no retained messages.
         refuses: Which topic filters are refused in SUBACK.
     """
+    visits: list[asyncio.Task[None] | None] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        visits.append(asyncio.current_task())
         broker_reader, broker_writer = await asyncio.open_connection("127.0.0.1", broker.port)
         refused: set[bytes] = set()
 
@@ -55,9 +57,12 @@ async def altering_proxy(
         await asyncio.wait(copies)
         for each in (writer, broker_writer):
             each.close()
+            with contextlib.suppress(OSError):
+                await each.wait_closed()
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
         yield Broker(f"mqtt://127.0.0.1:{server.sockets[0].getsockname()[1]}", connect_timeout_s=1.0)
+    await asyncio.gather(*filter(None, visits))
 
 
 def _filter_of(body: bytearray) -> tuple[str, int]:
