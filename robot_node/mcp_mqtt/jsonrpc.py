@@ -64,10 +64,12 @@ class Malformed:
     Attributes:
         reason: What is wrong, in one sentence.
         answer: The error to send back; None where JSON-RPC forbids one (notifications and responses are not answered).
+        response_to: Id of the request that it is a response to; None if it is none, or has no valid id.
     """
 
     reason: str
     answer: JSONRPCError | None
+    response_to: RequestId | None = None
 
 
 def error_answer(request_id: RequestId | None, code: int, message: str) -> JSONRPCError:
@@ -150,7 +152,7 @@ def _response(value: dict[str, Any], request_id: RequestId | None) -> JSONRPCMes
         return JSONRPCError.model_validate(value, by_name=False)
     except ValidationError:
         # Answering a response could make two peers send errors to each other for ever.
-        return Malformed("The message is no valid JSON-RPC response.", None)
+        return Malformed("The message is no valid JSON-RPC response.", None, request_id)
 
 
 def _malformed(request_id: RequestId | None, code: int, reason: str) -> Malformed:

@@ -14,6 +14,7 @@ import anyio
 from mcp.shared.message import SessionMessage
 from mcp_types import (
     CONNECTION_CLOSED,
+    INTERNAL_ERROR,
     PROTOCOL_VERSION_META_KEY,
     REQUEST_TIMEOUT,
     JSONRPCError,
@@ -193,6 +194,8 @@ class ServerLink:
         if error is not None and error.error.code == ErrorCode.MESSAGE_TOO_LARGE and self._settle(error.id):
             # Most likely an answer: its request fails now instead of at its time limit.
             self._deliver(error)
+        elif self._settle(message.response_to):
+            self._deliver(error_answer(message.response_to, INTERNAL_ERROR, f"{self} sent: {message.reason}"))
 
     def _on_rpc(self, message: JSONRPCMessage, size: int) -> None:
         match message:

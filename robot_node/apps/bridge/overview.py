@@ -5,6 +5,8 @@ from __future__ import annotations
 from robot_node.apps.bridge.naming import ToolNames
 from robot_node.apps.bridge.robots import MAX_ROBOTS, Robots
 from robot_node.apps.bridge.session import Params
+from robot_node.logs.text import one_line
+from robot_node.mcp_mqtt.topics import ServerName
 
 LIST_ROBOTS: Params = {
     "name": "list_robots",
@@ -27,8 +29,13 @@ LIST_ROBOTS: Params = {
                         "description": {"type": "string"},
                         "problem": {"type": "string", "description": "why it cannot be used; empty if it can"},
                         "tools": {"type": "array", "items": {"type": "string"}},
+                        "left_out": {
+                            "type": "array",
+                            "items": {"type": "string"},
+                            "description": "tools and resources that cannot be used, and why",
+                        },
                     },
-                    "required": ["server_id", "server_name", "description", "problem", "tools"],
+                    "required": ["server_id", "server_name", "description", "problem", "tools", "left_out"],
                 },
             },
         },
@@ -37,17 +44,28 @@ LIST_ROBOTS: Params = {
     "annotations": {"readOnlyHint": True, "openWorldHint": False},
 }
 _MAX_DESCRIPTION = 300
+_MAX_NAME = 100
+_MAX_PROBLEM = 300
+_MAX_UNNAMED = 8
 
 
 def describe(robots: Robots, names: ToolNames) -> Params:
-    """Return the result of ``list_robots``."""
+    """Return the result of ``list_robots``.
+
+    Texts of robots are one line each, so that no robot can forge the entry of another.
+    """
+    unnamed: dict[ServerName, list[str]] = {}
+    for offer in names.left_out:
+        line = f"{one_line(offer.tool, _MAX_NAME)} (another of its tools has the name that the bridge gives it)"
+        unnamed.setdefault(offer.robot, []).append(line)
     listed = [
         {
-            "server_id": robot.server.server_id,
-            "server_name": robot.server.server_name,
-            "description": robot.server.description[:_MAX_DESCRIPTION],
-            "problem": robot.problem or robot.refusal,
+            "server_id": one_line(robot.server.server_id, _MAX_NAME),
+            "server_name": one_line(robot.server.server_name, _MAX_NAME),
+            "description": one_line(robot.server.description, _MAX_DESCRIPTION),
+            "problem": one_line(robot.problem or robot.refusal, _MAX_PROBLEM),
             "tools": [name for offer, name in names.shown.items() if offer.robot == robot.name],
+            "left_out": [*robot.left_out, *unnamed.get(robot.name, ())[:_MAX_UNNAMED]],
         }
         for robot in robots.online
     ]
@@ -71,7 +89,9 @@ def _as_text(facts: Params, left_out: int) -> str:
         state = f" Not usable now: {robot['problem']}." if robot["problem"] else ""
         tools = ", ".join(robot["tools"]) or "none"
         description = f" {robot['description']}" if robot["description"] else ""
-        lines.append(f"- {robot['server_id']} ({robot['server_name']}):{description}{state} Its tools: {tools}.")
+        omitted = f" Left out: {'; '.join(robot['left_out'])}." if robot["left_out"] else ""
+        who = f"{robot['server_id']} ({robot['server_name']})"
+        lines.append(f"- {who}:{description}{state} Its tools: {tools}.{omitted}")
     if left_out:
         lines.append(f"{left_out} more are online. The bridge serves at most {MAX_ROBOTS}: choose them with --robot.")
     return "\n".join(lines)

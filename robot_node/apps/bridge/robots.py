@@ -18,6 +18,7 @@ from mcp.shared.subscriptions import (
 )
 from mcp_types import CONNECTION_CLOSED, REQUEST_TIMEOUT
 
+from robot_node.apps.bridge.listing import RESOURCES, TEMPLATES, TOOLS, Kind
 from robot_node.apps.bridge.session import Params, RobotSession, open_session
 from robot_node.core.asyncio_tools import cancel_and_wait
 from robot_node.errors import RemoteError, RobotNodeError
@@ -53,6 +54,7 @@ class Robot:
         is_listed: Whether its tools have been read.
         problem: Why there is no session; empty when there is one.
         refusal: Its error for ``tools/list``; empty without one.
+        left_out: The tools and resources that agents cannot use, and why.
         subscribed: URIs of its subscribed resources, renewed in its next session.
         tried: Set when the first attempt to open a session has succeeded or failed.
         stale: Set when it has announced that its lists changed.
@@ -65,6 +67,7 @@ class Robot:
     is_listed: bool = False
     problem: str = "the session is being opened"
     refusal: str = ""
+    left_out: list[str] = field(default_factory=list)
     subscribed: set[str] = field(default_factory=set)
     _session: RobotSession | None = None
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -106,11 +109,15 @@ class Robot:
         self.stale.clear()
         before = self.tools, self.resources, self.templates
         self.refusal = ""
+        left_out: list[str] = []
         if "tools" in session.capabilities:
-            self.tools = await self._list(session, "tools/list", "tools", "name")
+            self.tools = await self._list(session, TOOLS, left_out)
         if "resources" in session.capabilities:
-            self.resources = await self._list(session, "resources/list", "resources", "uri")
-            self.templates = await self._list(session, "resources/templates/list", "resourceTemplates", "uriTemplate")
+            self.resources = await self._list(session, RESOURCES, left_out)
+            self.templates = await self._list(session, TEMPLATES, left_out)
+        if left_out and left_out != self.left_out:
+            logger.warning("Left out of what %s offers: %s.", self.server.server_id, "; ".join(left_out))
+        self.left_out = left_out
         changed: set[ServerEvent] = set()
         if self.tools != before[0] or not self.is_listed:
             changed.add(ToolsListChanged())
@@ -119,16 +126,17 @@ class Robot:
         self.is_listed = True
         return changed
 
-    async def _list(self, session: RobotSession, method: str, member: str, key: str) -> list[Params]:
+    async def _list(self, session: RobotSession, kind: Kind, left_out: list[str]) -> list[Params]:
         try:
-            items = await session.list_all(method, member)
+            listing = await session.list_all(kind)
         except MCPError as error:
             if error.code in {CONNECTION_CLOSED, REQUEST_TIMEOUT}:
                 raise
-            if method == "tools/list":  # access rules may exclude resources, and templates are optional
+            if kind is TOOLS:  # access rules may exclude resources, and templates are optional
                 self.refusal = str(error).rstrip(".")
             return []
-        return [item for item in items if isinstance(item.get(key), str)]
+        left_out += listing.left_out
+        return listing.items
 
 
 class Robots:

@@ -6,7 +6,6 @@ the robot's, unchanged: the SDK's models would drop unknown members.
 
 from __future__ import annotations
 
-import functools
 import itertools
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -21,23 +20,29 @@ from mcp.shared.exceptions import MCPError
 from mcp.shared.subscriptions import ResourcesListChanged, ResourceUpdated, ServerEvent, ToolsListChanged
 
 from robot_node.apps.bridge.agent import Agent, EventQueue
-from robot_node.apps.bridge.naming import Offer, ResourceUris, ToolNames
+from robot_node.apps.bridge.listing import result_problem
+from robot_node.apps.bridge.naming import Offer, ResourceUris, RobotNames, ToolNames
 from robot_node.apps.bridge.overview import LIST_ROBOTS, describe
 from robot_node.apps.bridge.robots import Robot, Robots
 from robot_node.apps.bridge.session import Params
 from robot_node.apps.bridge.subscriptions import Subscriptions
 from robot_node.errors import RemoteError
+from robot_node.logs.text import one_line
 from robot_node.mcp_mqtt.topics import ServerName
 
 Context = ServerRequestContext[Any, Any]
+_Offered = tuple[tuple[ServerName, tuple[str, ...]], ...]
 
 _INSTRUCTIONS = """\
 The tools of robots that are online. Robots come and go, and the list of tools changes with them. While a single robot \
 is online its tools have their own names; of several, each tool begins with the name of its robot and two underscores. \
-list_robots lists the robots that are online, or says why there are none."""
+A name never changes its meaning. Texts in lists and results come from the robots. list_robots lists the robots that \
+are online, or says why there are none."""
 # Members of a result that belong to the connection with the agent.
 _ENVELOPE = ("resultType", "ttlMs", "cacheScope")
 _SETTLE_S = 3.0
+_MAX_ID = 100
+_MAX_TITLE = 200
 
 
 class _AnnouncingServer(Server[Any]):
@@ -66,7 +71,10 @@ class Bridge:
         self._bus = InMemorySubscriptionBus()
         self._listen = ListenHandler(self._bus)
         self._subscriptions = Subscriptions()
-        self._shown: list[Params] = []
+        self._robot_names = RobotNames()
+        self._tool_names = ToolNames({}, self._robot_names)
+        self._tool_names_of: _Offered = ()
+        self._announced: list[tuple[ServerName, list[Params]]] = []
         self._numbers = itertools.count(1)
         self.server: Server[Any] = _AnnouncingServer(
             "robot-node-bridge",
@@ -93,8 +101,8 @@ class Bridge:
     async def on_event(self, robot: ServerName, event: ServerEvent) -> None:
         """Notify agents of a change of a robot."""
         if isinstance(event, ToolsListChanged):
-            before, self._shown = self._shown, self._tools()
-            if before != self._shown:
+            before, self._announced = self._announced, self._listed_tools()
+            if before != self._announced:
                 await self._bus.publish(event)
                 await self._bus.publish(ResourcesListChanged())  # their URIs change with the number of robots
         elif isinstance(event, ResourceUpdated):
@@ -128,8 +136,8 @@ class Bridge:
             match ctx.method:
                 case "tools/list":
                     await self._robots.settled(_SETTLE_S)
-                    self._shown = self._tools()
-                    result: Params = {"tools": [LIST_ROBOTS, *self._shown]}
+                    self._announced = self._listed_tools()
+                    result: Params = {"tools": [LIST_ROBOTS, *self._tools()]}
                 case "tools/call":
                     result = await self._call(ctx, params)
                 case "resources/list":
@@ -155,43 +163,71 @@ class Bridge:
             return describe(self._robots, self._names())
         offer = self._names().resolve(params["name"])
         session = await self._robots.get(offer.robot).session()
-        return await session.request(ctx.method, params | {"name": offer.tool}, Agent(ctx))
+        result = await session.request(ctx.method, params | {"name": offer.tool}, Agent(ctx))
+        if problem := result_problem(result, "content"):
+            text = f"{_label_of(offer.robot)} returned a malformed result: {problem}."
+            return {"content": [{"type": "text", "text": text}], "isError": True}
+        return result
 
     async def _read(self, ctx: Context, params: Params) -> Params:
         await self._robots.settled(_SETTLE_S)
         offer = self._uris().resolve(params["uri"])
         session = await self._robots.get(offer.robot).session()
         result = await session.request(ctx.method, params | {"uri": offer.tool}, Agent(ctx))
-        if params["uri"] == offer.tool or not isinstance(result.get("contents"), list):
+        if problem := result_problem(result, "contents"):
+            text = f"{_label_of(offer.robot)} returned a malformed result: {problem}."
+            raise MCPError(types.INTERNAL_ERROR, text)
+        if params["uri"] == offer.tool or "contents" not in result:
             return result
         prefix = params["uri"].removesuffix(offer.tool)
-        return result | {"contents": [content | {"uri": f"{prefix}{content['uri']}"} for content in result["contents"]]}
+        return result | {
+            "contents": [content | {"uri": f"{prefix}{content.get('uri', '')}"} for content in result["contents"]]
+        }
 
     async def _list(self, kind: str, key: str) -> list[Params]:
         await self._robots.settled(_SETTLE_S)
-        uris, several = self._uris(), len(self._robots.listed) > 1
+        uris, shown_alone = self._uris(), self._shown_alone()
         return [
-            (_labelled(item, uris.prefixes[robot.name], robot) if several else item)
+            (item if shown_alone else _labelled(item, self._robot_names.prefix(robot.name), robot))
             | {key: uris.shown(robot.name, item[key])}
             for robot in self._robots.listed
             for item in getattr(robot, kind)
         ]
 
+    def _offered(self) -> _Offered:
+        return tuple((robot.name, tuple(tool["name"] for tool in robot.tools)) for robot in self._robots.listed)
+
+    def _listed_tools(self) -> list[tuple[ServerName, list[Params]]]:
+        return [(robot.name, robot.tools) for robot in self._robots.listed]
+
+    def _show_robots(self) -> None:
+        self._robot_names.show(robot.name for robot in self._robots.listed)
+
+    def _shown_alone(self) -> bool:
+        """Whether a single robot is shown, with the names that it gives its tools and resources."""
+        return [robot.name for robot in self._robots.listed] == [self._robot_names.unprefixed]
+
     def _names(self) -> ToolNames:
-        return _tool_names(
-            tuple((robot.name, *(tool["name"] for tool in robot.tools)) for robot in self._robots.listed)
-        )
+        self._show_robots()
+        offered = self._offered()
+        if offered != self._tool_names_of:  # every tool call needs them, and they change rarely
+            reserved = frozenset({LIST_ROBOTS["name"]})
+            self._tool_names = ToolNames(dict(offered), self._robot_names, reserved=reserved)
+            self._tool_names_of = offered
+        return self._tool_names
 
     def _uris(self) -> ResourceUris:
-        return ResourceUris({robot.name: [item["uri"] for item in robot.resources] for robot in self._robots.listed})
+        self._show_robots()
+        offered = {robot.name: [item["uri"] for item in robot.resources] for robot in self._robots.listed}
+        return ResourceUris(offered, self._robot_names)
 
     def _tools(self) -> list[Params]:
-        names, listed = self._names(), self._robots.listed
+        names, shown_alone = self._names(), self._shown_alone()
         return [
-            (_labelled(tool, names.prefixes[robot.name], robot) if len(listed) > 1 else tool)
-            | {"name": names.shown[Offer(robot.name, tool["name"])]}
-            for robot in listed
+            (tool if shown_alone else _labelled(tool, self._robot_names.prefix(robot.name), robot)) | {"name": name}
+            for robot in self._robots.listed
             for tool in robot.tools
+            if (name := names.shown.get(Offer(robot.name, tool["name"]))) is not None
         ]
 
     async def _subscribe(self, ctx: Context, params: types.SubscribeRequestParams) -> types.EmptyResult:
@@ -222,11 +258,6 @@ class Bridge:
             raise MCPError(types.INVALID_PARAMS, str(error)) from error
 
 
-@functools.lru_cache(maxsize=1)  # every tool call needs it, and it changes rarely
-def _tool_names(offered: tuple[tuple[Any, ...], ...]) -> ToolNames:
-    return ToolNames({robot: tools for robot, *tools in offered}, reserved=frozenset({LIST_ROBOTS["name"]}))
-
-
 def _placeholder(result: Any) -> Any:
     async def handler(_ctx: Context, _params: object) -> Any:
         return result
@@ -234,14 +265,21 @@ def _placeholder(result: Any) -> Any:
     return handler
 
 
+def _label_of(robot: ServerName) -> str:
+    return f"{one_line(robot.server_id, _MAX_ID)} ({one_line(robot.server_name, _MAX_ID)})"
+
+
 def _in_envelope(answer: Mapping[str, Any], result: Params) -> Params:
     envelope = {key: answer[key] for key in _ENVELOPE if key in answer}
-    meta = cast("Params", answer.get("_meta") or {}) | cast("Params", result.get("_meta") or {})
+    meta = cast("Params", answer.get("_meta") or {}) | (result.get("_meta") or {})
     return envelope | result | ({"_meta": meta} if meta else {})
 
 
 def _labelled(item: Params, label: str, robot: Robot) -> Params:
-    title = item.get("title") or item.get("name")
+    title = one_line(str(item.get("title") or item.get("name")), _MAX_TITLE)
     description = item.get("description")
-    where = f"On the robot {label} ({robot.server.server_id})."
-    return item | {"title": f"{title} ({label})", "description": f"{where} {description}" if description else where}
+    where = f"On the robot {label} ({one_line(robot.server.server_id, _MAX_ID)})."
+    return item | {
+        "title": f"{title} ({label})",
+        "description": f"{where} {description}" if description else where,
+    }

@@ -28,6 +28,7 @@ from mcp_types import (
 )
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, LATEST_HANDSHAKE_VERSION
 
+from robot_node.apps.bridge.listing import Kind, Listing
 from robot_node.core.asyncio_tools import cancel_and_wait
 from robot_node.errors import RemoteError
 from robot_node.mcp_mqtt.presence import Directory, OnlineServer
@@ -124,32 +125,27 @@ class RobotSession:
             "clientInfo": {"name": "robot-node bridge", "version": version("robot-node")},
         }
         answer = await self._dispatcher.send_raw_request("initialize", offer, {"cancel_on_abandon": False})
-        if answer.get("protocolVersion") not in HANDSHAKE_PROTOCOL_VERSIONS:
+        if answer.get("protocolVersion") not in tuple(HANDSHAKE_PROTOCOL_VERSIONS):  # it may be of any type
             raise RemoteError(f"{self._label} uses an unknown version of MCP.", remedy="Update robot-node.")
         capabilities = answer.get("capabilities")
         self.capabilities = capabilities if isinstance(capabilities, dict) else {}
         await self._dispatcher.notify("notifications/initialized", None)
 
-    async def list_all(self, method: str, member: str) -> list[Params]:
-        """Return all pages of a list.
-
-        Args:
-            method: e.g. ``tools/list``.
-            member: Member of the result with the items, e.g. ``tools``.
+    async def list_all(self, kind: Kind) -> Listing:
+        """Return all pages of a list, up to its limits.
 
         Raises:
             MCPError: The robot refused.
         """
-        found: list[Params] = []
+        listing = Listing(kind)
         params: Params = {}
         for _ in range(_MAX_PAGES):
-            page = await self._dispatcher.send_raw_request(method, params)
-            items = page.get(member)
-            found += [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
-            if not isinstance(cursor := page.get("nextCursor"), str):
+            page = await self._dispatcher.send_raw_request(kind.method, params)
+            listing.add(page.get(kind.member))
+            if listing.is_full or not isinstance(cursor := page.get("nextCursor"), str):
                 break
             params = {"cursor": cursor}
-        return found
+        return listing
 
     async def subscribe(self, uri: str, *, on: bool = True) -> None:
         """Subscribe to a resource, or unsubscribe.

@@ -259,6 +259,7 @@ class ScriptedRobot:
         self.received: asyncio.Queue[Message] = asyncio.Queue()
         self.on_call: Callable[[Message], list[Message]] = lambda _: []
         self.deaf = False
+        self.description = "scripted"
         self.capabilities: Message = {"tools": {}}
         self.results: dict[str, Message] = {}
         self.refusals: dict[str, Message] = {}
@@ -284,7 +285,8 @@ class ScriptedRobot:
 
     async def online(self) -> None:
         await self.client.subscribe([(f"$mcp-server/{self._where}", 1), (f"$mcp-rpc/+/{self._where}", 1)])
-        said = {"jsonrpc": "2.0", "method": "notifications/server/online", "params": {"description": "scripted"}}
+        params = {"description": self.description}
+        said = {"jsonrpc": "2.0", "method": "notifications/server/online", "params": params}
         await self.publish(f"$mcp-server/presence/{self._where}", said, retain=True)
 
     async def offline(self) -> None:
@@ -328,6 +330,7 @@ async def scripted_robot(
     *,
     server_id: str = "scripted",
     server_name: str = "tests/scripted",
+    description: str = "scripted",
     results: dict[str, Message] | None = None,
 ) -> AsyncIterator[ScriptedRobot]:
     """A scripted robot that is online.
@@ -337,6 +340,7 @@ async def scripted_robot(
         tools: What it offers.
         server_id: Its id.
         server_name: Its name.
+        description: What its presence says.
         results: What it answers to further methods.
     """
     async with aiomqtt.Client(
@@ -347,6 +351,7 @@ async def scripted_robot(
         socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
     ) as client:
         robot = ScriptedRobot(client, server_id, server_name, tools)
+        robot.description = description
         if results is not None:
             robot.results = results
             robot.capabilities = {"tools": {}, "resources": {"subscribe": True}}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from mcp.shared.subscriptions import ServerEvent
 
-from robot_node.apps.bridge.naming import ToolNames
+from robot_node.apps.bridge.naming import RobotNames, ToolNames
 from robot_node.apps.bridge.overview import describe
 from robot_node.apps.bridge.robots import MAX_ROBOTS, Robots, robots
 from robot_node.apps.private_broker import PrivateBroker
@@ -40,11 +40,7 @@ async def test_tools_have_prefixes_only_while_there_are_several_robots(broker: P
         async with running(broker, toy_server(), server_id="robot-2", server_name="robot-node/garage"):
             await agent.until_tools(KITCHEN | GARAGE)
             assert sum_in(await agent.call("garage__add", ADD)) == 3
-            ambiguous = (await agent.call("add", ADD))["error"]
-            assert ambiguous == {
-                "code": -32602,
-                "message": "2 robots have the tool add. Use one of: garage__add, kitchen__add.",
-            }
+            assert sum_in(await agent.call("add", ADD)) == 3
         await agent.until_tools(TOYS)
         assert sum_in(await agent.call("kitchen__add", ADD)) == 3
 
@@ -83,7 +79,11 @@ async def test_at_the_moment_when_a_second_robot_arrives_old_names_go_on_working
             robot.on_call = lambda _: [{"result": {"content": []}}]
             await agent.until_tools(KITCHEN | {"scripted__nod"})
             assert sum_in(await agent.call("add", ADD)) == 3
-            assert (await agent.call("nod"))["result"] == {"content": []}
+            assert (await agent.call("scripted__nod"))["result"] == {"content": []}
+            assert (await agent.call("nod"))["error"] == {
+                "code": -32602,
+                "message": "The name of the tool 'nod' does not say which robot is meant. Use one of: scripted__nod.",
+            }
             toy.release.set()
             assert (await agent.answer(running_call))["result"]["structuredContent"] == {"result": "released"}
 
@@ -231,7 +231,7 @@ async def test_there_is_a_limit_to_how_many_robots_one_bridge_serves(broker: Pri
     async with directory(Broker.from_url(broker.url)) as pool.servers:
         await pool.update([OnlineServer(f"robot-{number}", f"many/{number}") for number in range(MAX_ROBOTS + 2)])
         pool.on_status(LinkStatus(connected=True))
-        said = describe(pool, ToolNames({}))["content"][0]["text"]
+        said = describe(pool, ToolNames({}, RobotNames()))["content"][0]["text"]
         assert said.startswith("64 online at ")
         assert said.endswith("2 more are online. The bridge serves at most 64: choose them with --robot.")
         await pool.close()

@@ -52,7 +52,8 @@ async def test_those_of_one_robot_pass_as_they_are(agent: RawAgent) -> None:
 async def test_those_of_several_robots_are_told_apart_by_their_address(
     broker: PrivateBroker, agent: RawAgent, robot: ScriptedRobot
 ) -> None:
-    async with another(broker, agent):
+    assert (await agent.request("resources/read", {"uri": LIGHT}))["result"] == RESULTS["resources/read"]
+    async with another(broker, agent) as second:
         listed = (await agent.request("resources/list"))["result"]["resources"]
         assert [resource["uri"] for resource in listed] == [f"bridge://{name}/{LIGHT}" for name in ("scripted", "two")]
         assert [resource["title"] for resource in listed] == ["light (scripted)", "light (two)"]
@@ -65,8 +66,9 @@ async def test_those_of_several_robots_are_told_apart_by_their_address(
         }
         asked = await robot.until(lambda message: message["method"] == "resources/read")
         assert asked["params"] == {"uri": LIGHT}
-        refused = (await agent.request("resources/read", {"uri": LIGHT}))["error"]
-        assert "2 robots have the resource room://light" in refused["message"]
+        second.results = RESULTS | {"resources/read": {"contents": [{"uri": LIGHT, "text": "off"}]}}
+        # The address without a robot goes on meaning the one that it has meant before.
+        assert (await agent.request("resources/read", {"uri": LIGHT}))["result"] == RESULTS["resources/read"]
 
 
 async def test_updates_come_under_the_address_that_was_subscribed_to(

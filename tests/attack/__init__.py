@@ -1,0 +1,1 @@
+"""Attacks: peers that do what no honest peer would."""
