@@ -1,1 +1,1 @@
-"""Attacks: peers that do what no honest peer would."""
+"""Attacks on a robot, its viewers and the programs around it: each a case that once did harm, or must never."""
