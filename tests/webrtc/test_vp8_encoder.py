@@ -184,6 +184,49 @@ async def test_a_picture_that_cannot_be_encoded_is_left_out(caplog: pytest.LogCa
     source.set_watched(False)
 
 
+async def test_a_keyframe_request_outlives_a_picture_that_cannot_be_encoded(caplog: pytest.LogCaptureFixture) -> None:
+    pictures, received = Pictures(), list[EncodedFrame]()
+    source = Vp8Source(pictures, CameraSettings(bitrate=1_000_000))
+    source.set_sink(received.append)
+    source.set_watched(True)
+    pictures.give(raw(0))
+    await eventually(lambda: len(received) == 1)
+    pictures.give(raw(1))
+    await eventually(lambda: len(received) == 2)
+    source.request_keyframe()
+    pictures.give(replace(raw(2), planes=b"torn"))
+    await eventually(lambda: "could not be encoded" in caplog.text)
+    pictures.give(raw(3))
+    await eventually(lambda: len(received) == 3)
+    assert [frame.keyframe for frame in received] == [True, False, True]
+    source.set_watched(False)
+
+
+def test_a_picture_from_before_the_last_is_skipped_and_costs_no_other() -> None:
+    """The camera's clock goes back once after a suspend; libvpx refuses such a picture."""
+    encoder = Vp8Encoder(CameraSettings(frame_rate=30, keyframe_interval_s=60))
+    encoded = [encoder.encode(raw(number), 1_000_000) for number in (5, 6, 2, 6, 7, 8)]
+    sent = [frame for frame in encoded if frame is not None]
+    assert [frame is None for frame in encoded] == [False, False, True, True, False, False]
+    assert [read_number(grey_of(frame)) for frame in decode(sent)] == [5, 6, 7, 8]
+    assert [frame.keyframe for frame in sent] == [True, False, False, False]
+
+
+async def test_viewers_who_come_later_get_a_keyframe_whatever_the_clock_says() -> None:
+    pictures, received = Pictures(), list[EncodedFrame]()
+    source = Vp8Source(pictures, CameraSettings(bitrate=1_000_000))
+    source.set_sink(received.append)
+    for number in (20, 3, 4):
+        if number != 4:
+            source.set_watched(False)
+            source.set_watched(True)
+        before = len(received)
+        pictures.give(raw(number))
+        await eventually(lambda: len(received) == before + 1)  # noqa: B023  # awaited in this round
+    assert [frame.keyframe for frame in received] == [True, True, False]
+    source.set_watched(False)
+
+
 async def test_coming_and_going_leaves_no_thread_behind() -> None:
     source = Vp8Source(Pictures(), CameraSettings(bitrate=1_000_000))
     for _ in range(50):
