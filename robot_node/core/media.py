@@ -34,13 +34,13 @@ class VideoSource(Protocol):
     """A camera that encodes on demand. Every method is called on the event loop and returns at once."""
 
     def set_sink(self, sink: FrameSink | None) -> None:
-        """Choose who receives the frames."""
+        """Choose the receiver of the frames."""
 
     def set_watched(self, watched: bool) -> None:
-        """Say whether anybody watches: the encoder runs only while the source is on and watched."""
+        """Say whether there are viewers: the encoder runs only while the source is on and watched."""
 
     def request_keyframe(self) -> None:
-        """Make one of the next frames a keyframe."""
+        """Make one of the next frames a keyframe; each call may cost one."""
 
     def set_bitrate(self, bits_per_second: int) -> None:
         """Change the target bitrate while running."""
@@ -70,13 +70,13 @@ RawFrameSink = Callable[[RawFrame], None]
 
 
 class RawVideoSource(Protocol):
-    """A camera that gives out pictures as they are. Every method is called on the event loop and returns at once."""
+    """A camera that gives out unencoded pictures. Every method is called on the event loop and returns at once."""
 
     def set_raw_sink(self, sink: RawFrameSink | None) -> None:
-        """Choose who receives the pictures."""
+        """Choose the receiver of the pictures."""
 
     def set_raw_watched(self, watched: bool) -> None:
-        """Say whether anybody needs the pictures: only then are any copied, at most 30 a second."""
+        """Say whether pictures are needed: only then are any copied, at most 30 a second."""
 
 
 SAMPLE_RATE = 48_000

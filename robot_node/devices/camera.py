@@ -66,7 +66,7 @@ class Camera:
         self._privacy = privacy or NoPrivacySwitch()
         self._privacy.on_engaged(self._on_privacy_engaged)
         indicator = indicator or NoIndicator()
-        indicator.on_dark(self._on_indicator_failed)
+        indicator.on_failure(self._on_indicator_failed)
         self._operations = OperationQueue()
         self._demand = StreamDemand(settings.bitrate)
         self._sensor = CameraSensor(

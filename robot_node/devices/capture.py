@@ -1,4 +1,4 @@
-"""The blocking half of the camera: opening, photographing and closing through picamera2, with errors explained."""
+"""The blocking half of the camera: opens it, takes photos and closes it by way of picamera2, and explains errors."""
 
 from __future__ import annotations
 
@@ -267,6 +267,12 @@ def _explain(error: Exception) -> RobotNodeError:
         return DeviceError(
             "The camera is busy: another program uses it.",
             remedy="End the other program; this lists it: sudo fuser -v /dev/media* /dev/video*.",
+        )
+    if any(isinstance(cause, AttributeError) for cause in _causes(error)):
+        # libcamera returns None where it offers no configuration, and picamera2 goes on: 'NoneType' has no 'at'.
+        return DeviceError(
+            "The camera could not be started: libcamera offers no configuration for it.",
+            remedy=f"It has to be a camera for the Pi's own connector, not a USB camera. {_LIST_CAMERAS}",
         )
     reason = " ".join(str(cause).rstrip(".") + "." for cause in _causes(error) if str(cause))
     return DeviceError(f"The camera could not be started: {reason}", remedy=_LIST_CAMERAS)

@@ -1,4 +1,4 @@
-"""The indicator LED, which tells everybody near the robot that its camera sees. No tool can reach it."""
+"""The indicator LED, which shows everybody near the robot that its camera captures. No tool can reach it."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ _CHECK_LED = "Check the LED, its resistor and its wiring."
 
 
 class Indicator(Protocol):
-    """What the camera shows with that its sensor captures."""
+    """An indicator of capturing, as the camera needs it."""
 
     async def light(self, *, lit: bool) -> None:
-        """Light it, or let it go dark.
+        """Switch it on or off.
 
         Raises:
             DeviceError: It cannot be lit: the sensor must not be started.
         """
 
-    def on_dark(self, hide: Callable[[DeviceError], None]) -> None:
-        """Call ``hide`` when it is found dark, or cannot be read any more, while it should be lit."""
+    def on_failure(self, callback: Callable[[DeviceError], None]) -> None:
+        """Call back when it is dark, or cannot be read any more, while it should be lit."""
 
 
 class NoIndicator:
@@ -36,15 +36,15 @@ class NoIndicator:
     async def light(self, *, lit: bool) -> None:
         """Show nothing."""
 
-    def on_dark(self, hide: Callable[[DeviceError], None]) -> None:
-        """Never call."""
+    def on_failure(self, callback: Callable[[DeviceError], None]) -> None:
+        """Never call back."""
 
 
 class IndicatorLed:
-    """An LED on a pin. While it is lit, the pin is read again and again.
+    """An LED on a pin. While it is lit, the pin is read periodically.
 
-    A pin that drives an LED can tell that it is held at the other level (a short circuit, another program) or that it
-    cannot be read; not that the LED burnt out.
+    That detects a pin held at the other level (a short circuit, another program), or one that cannot be read; not an
+    LED that burnt out.
 
     Args:
         board: The pins.
@@ -63,12 +63,12 @@ class IndicatorLed:
         self._active_high = active_high
         self._check_s = check_s
         self._led: Any = None
-        self._hide: list[Callable[[DeviceError], None]] = []
+        self._callbacks: list[Callable[[DeviceError], None]] = []
         self._watching: asyncio.Task[None] | None = None
         self._name = f"The indicator LED on GPIO{pin}"
 
     async def open(self) -> None:
-        """Take the pin; the LED is dark. Does nothing when it was taken already.
+        """Open the pin; the LED is dark. Does nothing when it is open.
 
         Raises:
             DeviceError: The pin cannot be used.
@@ -85,20 +85,20 @@ class IndicatorLed:
             self._state.set_fault(FAULT, "")
 
     async def close(self) -> None:
-        """Watch it no more; the pin is closed with the board."""
-        self._watch_no_more()
+        """Stop reading the pin; it is closed with the board."""
+        self._stop_watching()
 
-    def on_dark(self, hide: Callable[[DeviceError], None]) -> None:
-        """Call ``hide`` when it is found dark, or cannot be read any more, while it should be lit."""
-        self._hide.append(hide)
+    def on_failure(self, callback: Callable[[DeviceError], None]) -> None:
+        """Call back when it is dark, or cannot be read any more, while it should be lit."""
+        self._callbacks.append(callback)
 
     async def light(self, *, lit: bool) -> None:
-        """Light it, or let it go dark, and read the pin back.
+        """Switch it on or off, and read the pin back.
 
         Raises:
             DeviceError: The pin cannot be used, or does not follow.
         """
-        self._watch_no_more()
+        self._stop_watching()
         await self.open()
         if not await self._board.call(self._name, self._switch, lit):
             raise DeviceError(
@@ -112,17 +112,17 @@ class IndicatorLed:
         self._led.value = lit
         return bool(self._led.value) == lit
 
-    def _watch_no_more(self) -> None:
+    def _stop_watching(self) -> None:
         if self._watching is not None:
             self._watching.cancel()
             self._watching = None
 
     async def _watch(self) -> None:
         try:
-            while await self._board.call(self._name, lambda led: bool(led.value), self._led):  # noqa: ASYNC110  # a pin tells nothing
+            while await self._board.call(self._name, lambda led: bool(led.value), self._led):  # noqa: ASYNC110  # a pin sends no event
                 await asyncio.sleep(self._check_s)
             fault = DeviceError(f"{self._name} has gone dark while the camera is on.", remedy=_CHECK_LED)
         except DeviceError as error:
-            fault = DeviceError(f"Nobody knows whether it is lit: {error.message}", remedy=error.remedy)
-        for hide in self._hide:
-            hide(fault)
+            fault = DeviceError(f"The state of the indicator LED is not known: {error.message}", remedy=error.remedy)
+        for callback in self._callbacks:
+            callback(fault)

@@ -39,8 +39,8 @@ class CameraLibrary:
         Picamera2: The camera class.
         H264Encoder: The board's H.264 encoder: V4L2 hardware on a Pi 4 and earlier, libx264 on a Pi 5.
         LibavH264Encoder: Always libx264, by way of PyAV.
-        Encoder: Their base class, which gives out the pictures as they are.
-        Output: Base class of what receives encoded frames.
+        Encoder: Their base class, which gives out unencoded pictures.
+        Output: Base class of the receivers of encoded frames.
         Transform: libcamera's ``Transform(hflip, vflip)``.
         version: Version of the package.
     """
@@ -62,7 +62,7 @@ class SoundLibrary:
         RawInputStream: Records.
         RawOutputStream: Plays.
         query_devices: Describes the device of a name and kind without opening it; raises ValueError when there is none.
-        PortAudioError: What all raise when a device fails.
+        PortAudioError: Raised by all of them when a device fails.
     """
 
     RawInputStream: Any
@@ -100,7 +100,7 @@ def no_pins() -> Any:
 
 
 def no_pin_users() -> Mapping[int, str]:
-    """A platform whose pins nobody but the robot can use."""
+    """A platform whose pins no other program can use."""
     return {}
 
 
@@ -128,7 +128,7 @@ def no_spi() -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """What the hardware is reached through.
+    """Access to the hardware: a factory for each library.
 
     Attributes:
         name: ``"raspberry-pi"`` or ``"simulated"``, for people.
@@ -137,9 +137,9 @@ class Platform:
         sound_library: Imports the sound library; raises DeviceError with the remedy when it is missing.
         amixer: Runs the program amixer with these arguments and returns what it prints; raises DeviceError. Blocks.
         pin_factory: Returns gpiozero's pin factory; raises DeviceError with the remedy when there is none.
-        pin_users: Who uses which GPIO now, as the kernel knows it, without touching one; raises DeviceError.
-        board_temperature: Returns what the kernel says of the processor's temperature: thousandths of a degree Celsius,
-            as text; raises OSError. May block.
+        pin_users: The users of the GPIOs now, as the kernel lists them, without touching a pin; raises DeviceError.
+        board_temperature: Returns the processor's temperature as the kernel's text: thousandths of a degree Celsius;
+            raises OSError. May block.
         board_throttling: Returns what ``vcgencmd get_throttled`` prints; raises OSError. May block.
         drive_pin: Of simulated hardware only: puts a level on an input, as a button does; given GPIO and whether high.
         spidev: Returns an SPI bus that is not open yet, as ``spidev.SpiDev``; raises DeviceError.

@@ -18,21 +18,21 @@ _ENGAGED = "The privacy switch of the robot is engaged: the camera is off, and n
 
 
 class Privacy(Protocol):
-    """What the camera asks before it sees anything."""
+    """A privacy switch, as the camera needs it."""
 
     @property
     def engaged(self) -> bool:
-        """The camera must not see."""
+        """The camera must be off."""
 
     async def check(self) -> None:
-        """Look at the switch now.
+        """Read the switch now.
 
         Raises:
             NotReadyError: It is engaged, or cannot be read: the camera must not be switched on.
         """
 
-    def on_engaged(self, hide: Callable[[], None]) -> None:
-        """Call ``hide`` whenever the switch is engaged."""
+    def on_engaged(self, callback: Callable[[], None]) -> None:
+        """Call back whenever the switch is engaged."""
 
 
 class NoPrivacySwitch:
@@ -43,20 +43,20 @@ class NoPrivacySwitch:
     async def check(self) -> None:
         """Allow it."""
 
-    def on_engaged(self, hide: Callable[[], None]) -> None:
-        """Never call."""
+    def on_engaged(self, callback: Callable[[], None]) -> None:
+        """Never call back."""
 
 
 class PrivacySwitch:
     """A switch or a push button between a pin and ground. Used from the event loop only.
 
-    What cannot be read counts as engaged. So does a push button from the start until its first press: nobody knows
-    what the last press before the restart was.
+    A pin that cannot be read counts as engaged. So does a push button from the start until its first press: what the
+    last press before the restart was is not known.
 
     Args:
         board: The pins.
         pin: Number of its GPIO; pulled up.
-        state: Told whether it is engaged, and why it cannot be read.
+        state: Gets ``privacy``, and the fault of a switch that cannot be read.
         kind: A switch stays as it is put; each press of a button changes from engaged to not engaged, or back.
         engaged_when: Position of a switch. ``"open"``: a cut wire means privacy as well.
     """
@@ -77,44 +77,44 @@ class PrivacySwitch:
         self._engaged_when = engaged_when
         self._name = f"The privacy {kind} on GPIO{pin}"
         self._input: Any = None
-        self._hide: list[Callable[[], None]] = []
+        self._callbacks: list[Callable[[], None]] = []
         self._engaged = True
         self._loop = asyncio.get_running_loop()
-        self._looking: asyncio.Task[None] | None = None
-        self._moved_again = False
+        self._reading: asyncio.Task[None] | None = None
+        self._changed_again = False
 
     @property
     def engaged(self) -> bool:
-        """The camera must not see."""
+        """The camera must be off."""
         return self._engaged
 
-    def on_engaged(self, hide: Callable[[], None]) -> None:
-        """Call ``hide`` whenever the switch is engaged."""
-        self._hide.append(hide)
+    def on_engaged(self, callback: Callable[[], None]) -> None:
+        """Call back whenever the switch is engaged."""
+        self._callbacks.append(callback)
 
     async def open(self) -> None:
-        """Take the pin and look at the switch. What fails is told in the state: the robot goes on without seeing."""
+        """Open the pin and read the switch. A failure is reported in the state: the robot runs with its camera off."""
         try:
             await self._open()
             if self._kind == "switch":
-                await self._look()
+                await self._read()
             else:
                 self._set(engaged=True)
         except DeviceError as error:
             self._cannot_be_read(error)
 
     async def close(self) -> None:
-        """Look no more; from now on it counts as engaged."""
+        """Close the pin; from now on the switch counts as engaged."""
         self._engaged = True
-        if self._looking is not None:
-            self._looking.cancel()
-            await asyncio.wait((self._looking,))
+        if self._reading is not None:
+            self._reading.cancel()
+            await asyncio.wait((self._reading,))
         if self._input is not None:
             await self._board.discard(self._input)
             self._input = None
 
     async def check(self) -> None:
-        """Look at the switch now: the pin decides, whatever was heard of it before.
+        """Read the switch now: the pin decides, not the last event.
 
         Raises:
             NotReadyError: It is engaged, or cannot be read.
@@ -122,7 +122,7 @@ class PrivacySwitch:
         try:
             await self._open()
             if self._kind == "switch":
-                await self._look()
+                await self._read()
         except DeviceError as error:
             self._cannot_be_read(error)
             raise NotReadyError(
@@ -145,9 +145,9 @@ class PrivacySwitch:
 
     def _from_thread(self, *, closed: bool) -> None:
         if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._moved, closed)
+            self._loop.call_soon_threadsafe(self._on_change, closed)
 
-    def _moved(self, closed: bool) -> None:
+    def _on_change(self, closed: bool) -> None:
         if self._input is None:
             return
         if self._kind == "button":
@@ -156,25 +156,25 @@ class PrivacySwitch:
             return
         if self._means_engaged(closed=closed):
             self._set(engaged=True)
-        # It may have been moved back already: the pin decides.
-        self._look_soon()
+        # It may be back in its old position already: the pin decides.
+        self._read_soon()
 
-    def _look_soon(self) -> None:
-        self._moved_again = True
-        if self._looking is None:
-            self._looking = self._loop.create_task(self._look_again(), name="privacy switch")
+    def _read_soon(self) -> None:
+        self._changed_again = True
+        if self._reading is None:
+            self._reading = self._loop.create_task(self._read_again(), name="privacy switch")
 
-    async def _look_again(self) -> None:
+    async def _read_again(self) -> None:
         try:
-            while self._moved_again:
-                self._moved_again = False
-                await self._look()
+            while self._changed_again:
+                self._changed_again = False
+                await self._read()
         except DeviceError as error:
             self._cannot_be_read(error)
         finally:
-            self._looking = None
+            self._reading = None
 
-    async def _look(self) -> None:
+    async def _read(self) -> None:
         closed = await self._board.call(self._name, lambda switch: bool(switch.is_pressed), self._input)
         self._set(engaged=self._means_engaged(closed=closed))
 
@@ -187,8 +187,8 @@ class PrivacySwitch:
 
     def _set(self, *, engaged: bool, error: str = "") -> None:
         before, self._engaged = self._engaged, engaged
-        with act_for(""):  # a hand did it, whoever was asking at that moment
+        with act_for(""):  # a person at the robot did it, not the agent served at that moment
             if engaged and not before:
-                for hide in self._hide:
-                    hide()
+                for callback in self._callbacks:
+                    callback()
             self._state.set_fault(Device.PRIVACY, error, privacy=engaged)

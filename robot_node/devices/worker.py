@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 _LIMIT_S = 30.0
-"""Of a call that names no limit of its own: the first one into a library imports it, which takes seconds on a Pi."""
+"""Default limit of a call: the first one into a library imports it, which takes seconds on a Pi."""
 
 
 class HangingError(DeviceError):
@@ -36,7 +36,7 @@ class RunningCall:
 
     Attributes:
         device: Name of the device's worker.
-        since: When it began, or last told that it gets on; in seconds of the worker's clock.
+        since: When it began, or gave its last heartbeat; in seconds of the worker's clock.
         limit_s: How long it may take, in seconds.
     """
 
@@ -53,22 +53,22 @@ class _Call:
 
 
 class _WorkerThread(threading.Thread):
-    """A thread that says what it does. One whose call hangs stays alive, whatever became of its worker."""
+    """A worker's thread, with the call that it runs. One whose call hangs outlives its worker."""
 
     call: RunningCall | None = None
 
 
 def running_calls() -> list[RunningCall]:
-    """The calls that run now in the workers of all devices, those that were given up included."""
+    """The calls that run now in the workers of all devices, including those whose caller has given up."""
     threads = [thread for thread in threading.enumerate() if isinstance(thread, _WorkerThread)]
     return [call for thread in threads if (call := thread.call) is not None]
 
 
 def as_device_error(error: Exception, what: str) -> DeviceError:
-    """Return a device's error as it is; any other, a mistake of ours or of a library, is logged with its traceback.
+    """Return a DeviceError as it is; wrap any other error, a bug of ours or of a library, and log its traceback.
 
     Args:
-        error: What ended the work with a device.
+        error: The error.
         what: The device, e.g. ``"display"``.
     """
     if isinstance(error, DeviceError):
@@ -78,7 +78,7 @@ def as_device_error(error: Exception, what: str) -> DeviceError:
 
 
 class DeviceWorker:
-    """Runs a device's blocking calls in its own single thread, in the order in which they were asked for.
+    """Runs a device's blocking calls in its own single thread, in the order in which they were made.
 
     The thread is a daemon: a library call that never returns must not keep the process from ending.
 
@@ -121,13 +121,13 @@ class DeviceWorker:
             ) from error
 
     def heartbeat(self) -> None:
-        """Say, from within a call that lasts as long as its device is in use, that it does not hang."""
+        """Report, from within a call that lasts as long as its device is in use, that the call does not hang."""
         thread = self._thread
         if thread is not None and thread.call is not None:
             thread.call = replace(thread.call, since=self._clock())
 
     def close(self) -> None:
-        """Let the thread end after the calls that were asked for; does not wait for them."""
+        """Let the thread end after the calls that were made; does not wait for them."""
         self._closed = True
         self._calls.put(None)
 
@@ -144,7 +144,7 @@ class DeviceWorker:
 
     def _work(self) -> None:
         thread = self._thread
-        assert thread is not None, "it runs this"
+        assert thread is not None, "this runs in it"
         while (call := self._calls.get()) is not None:
             if not call.future.set_running_or_notify_cancel():
                 continue

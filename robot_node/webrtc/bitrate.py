@@ -1,4 +1,4 @@
-"""Which bitrate serves all viewers of one encoder. Pure: reports and the time in, a bitrate out.
+"""One bitrate for all viewers of one encoder. Pure: reports and the time in, a bitrate out.
 
 A receiver's estimate (REMB) alone is no reason to slow down: a browser begins with a low one and climbs, on the best
 of networks. Only together with loss does it count. A viewer far below the rest is thinned out, so that it does not
@@ -11,8 +11,8 @@ import statistics
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
-_LOSSY = 0.05  # a receiver report with this share lost is a witness of congestion
-_CLEAN = 0.02  # one with less says that there is room
+_LOSSY = 0.05  # a receiver report with this share lost means congestion
+_CLEAN = 0.02  # one with less means that there is room
 _GROWTH_PER_S = 1.08  # as a REMB may grow (draft-ietf-rmcat-gcc-02, 5.5)
 _SHORTEST_S = 1.0  # between two changes of the encoder's bitrate
 _WORTHWHILE = 0.1  # smaller changes are not made
@@ -22,11 +22,11 @@ _NEAR_ENOUGH = 0.75  # of the rest: from this share on it is not any more
 
 @dataclass(frozen=True, slots=True)
 class BitrateLimits:
-    """What the encoder may be set to, in bits per second.
+    """Limits of the encoder's bitrate, in bits per second.
 
     Attributes:
-        floor: Not below, however bad a viewer's network is.
-        ceiling: What is used while every network carries it.
+        floor: The lowest, however bad a viewer's network is.
+        ceiling: The highest, used while every network carries it.
     """
 
     floor: int
@@ -35,7 +35,7 @@ class BitrateLimits:
 
 @dataclass(slots=True)
 class _Receiver:
-    """What is known of one viewer's network, in bits per second."""
+    """One viewer's network, in bits per second."""
 
     allowed: float
     estimate: float | None = None
@@ -47,7 +47,7 @@ class BitrateControl:
     """Follows the receivers of one encoder.
 
     Args:
-        limits: Between what.
+        limits: Limits of the bitrate.
         set_bitrate: Sets the encoder's bitrate, in bits per second; called only for a change that is worth it.
         now: Seconds on a monotonic clock.
     """
@@ -62,31 +62,31 @@ class BitrateControl:
 
     @property
     def bitrate(self) -> int:
-        """What the encoder is set to, in bits per second."""
+        """The encoder's bitrate, in bits per second."""
         return self._bitrate
 
     def join(self, receiver: Hashable) -> None:
-        """A viewer begins to receive."""
+        """Add a receiver."""
         self._receivers[receiver] = _Receiver(self._limits.ceiling)
         self._decide()
 
     def leave(self, receiver: Hashable) -> None:
-        """A viewer receives no more: what it reported counts no more."""
+        """Remove a receiver, and what it reported."""
         self._receivers.pop(receiver, None)
         self._decide()
 
     def thinned(self, receiver: Hashable) -> bool:
-        """The viewer's network carries so much less than the others' that it is to get keyframes only."""
+        """Whether the receiver's network carries so much less than the others' that it gets keyframes only."""
         known = self._receivers.get(receiver)
         return known is not None and known.thinned
 
     def estimate(self, receiver: Hashable, bits_per_second: int) -> None:
-        """A receiver estimates what its network carries (REMB)."""
+        """Take a receiver's estimate of its network's capacity (REMB)."""
         if (known := self._receivers.get(receiver)) is not None:
             known.estimate = bits_per_second
 
     def report(self, receiver: Hashable, fraction_lost: float) -> None:
-        """A receiver reports the share of packets lost since its last report, 0 to 1."""
+        """Take a receiver's report: the share of packets lost since the last one, 0 to 1."""
         known = self._receivers.get(receiver)
         if known is None:
             return

@@ -194,8 +194,8 @@ class IndicatorLog:
         self.told.append(lit)
         self.look()
 
-    def on_dark(self, hide: Callable[[DeviceError], None]) -> None:
-        """Never call: it stays lit."""
+    def on_failure(self, callback: Callable[[DeviceError], None]) -> None:
+        """Never call back: it stays lit."""
 
 
 @dataclass
@@ -203,22 +203,22 @@ class Hand:
     """A privacy switch, as a hand at the robot moves it."""
 
     engaged: bool = False
-    _hide: list[Callable[[], None]] = field(default_factory=list)
+    _callbacks: list[Callable[[], None]] = field(default_factory=list)
 
     async def check(self) -> None:
         """Refuse while it is engaged."""
         if self.engaged:
             raise NotReadyError("The privacy switch is engaged.")
 
-    def on_engaged(self, hide: Callable[[], None]) -> None:
+    def on_engaged(self, callback: Callable[[], None]) -> None:
         """Call back from now on."""
-        self._hide.append(hide)
+        self._callbacks.append(callback)
 
     def engage(self) -> None:
         """Engage it."""
         self.engaged = True
-        for hide in self._hide:
-            hide()
+        for callback in self._callbacks:
+            callback()
 
     def release(self) -> None:
         """Disengage it."""

@@ -93,6 +93,21 @@ async def test_two_robots_cannot_have_the_same_camera(pi: Pi) -> None:
         await second.camera.start()
 
 
+async def test_a_camera_that_libcamera_cannot_configure_is_explained_in_words(pi: Pi) -> None:
+    def init(_picam2: object, *_arguments: object) -> None:
+        nothing: Any = None
+        try:
+            nothing.at(0)
+        except AttributeError as error:
+            raise RuntimeError("Camera __init__ sequence did not complete.") from error
+
+    async with rig(pi, platform=pi.with_camera(__init__=init)) as robot:
+        with pytest.raises(DeviceError, match="libcamera offers no configuration for it") as refused:
+            await robot.camera.start()
+    assert "NoneType" not in str(refused.value)
+    assert "USB camera" in refused.value.remedy
+
+
 @ON_EVERY_PI
 async def test_a_start_that_fails_gives_the_reason_and_frees_the_camera(pi: Pi) -> None:
     pi.sensor.start_error = "Failed to start streaming: Connection timed out"

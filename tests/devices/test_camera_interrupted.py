@@ -52,14 +52,14 @@ class SlowHand(Hand):
 class SlowIndicator(IndicatorLog):
     """An indicator that takes a moment, and that can go dark by itself."""
 
-    on_failure: Callable[[DeviceError], None]
+    fail: Callable[[DeviceError], None]
 
     async def light(self, *, lit: bool) -> None:
         await super().light(lit=lit)
         await asyncio.sleep(0)
 
-    def on_dark(self, hide: Callable[[DeviceError], None]) -> None:
-        self.on_failure = hide
+    def on_failure(self, callback: Callable[[DeviceError], None]) -> None:
+        self.fail = callback
 
 
 class FaultyLibrary:
@@ -121,7 +121,7 @@ class Stage:
                 self.closing = asyncio.create_task(self.robot.camera.close())
             case "indicator":
                 if self.indicator.told[-1:] == [True]:
-                    self.indicator.on_failure(DeviceError("The indicator is dark."))
+                    self.indicator.fail(DeviceError("The indicator is dark."))
             case "a hang":
                 return HangingError("It does not answer.")
         return None

@@ -135,9 +135,9 @@ def _encoder(case: Case) -> Finding:
     names = (file.read_text(errors="replace") for file in case.machine.path("sys/class/video4linux").glob("*/name"))
     if any("bcm2835-codec-encode" in name for name in names):
         return Finding.good("video encoder", "The board's H.264 encoder is available.")
-    return Finding.bad(
+    return Finding.note(
         "video encoder",
-        "The board's H.264 encoder is not available.",
-        why="Photos work, but viewers get no video.",
+        "The board's H.264 encoder is not available: libx264 encodes instead.",
+        why="libx264 needs most of a processor core while somebody watches.",
         remedy="Load its driver: sudo modprobe bcm2835-codec. If that fails: sudo apt full-upgrade, and restart.",
     )

@@ -223,7 +223,6 @@ def no_pocketsphinx(pi: Pi) -> None:
         ({}, broken_library, "camera library", "numpy.dtype size changed", "pip uninstall numpy"),
         ({}, packages_differ, "libcamera packages", "python3-libcamera 0.4.0", "sudo apt full-upgrade"),
         ({}, no_packages, "libcamera packages", "not installed", "sudo apt install python3-picamera2"),
-        ({}, no_encoder, "video encoder", "not available", "sudo modprobe bcm2835-codec"),
         (WITH_LAMP, no_pin_library, "pin library", "no pins", "Leave everything"),
         (WITH_LAMP, pin_of_the_spi_bus, "pins", "by spi0 CS1.", "dtoverlay=spi0-1cs"),
         (WITH_LAMP, pin_of_somebody, "pins", "GPIO22 (pins.outputs.lamp) by w1-gpio.", "gpioinfo"),
@@ -276,6 +275,15 @@ async def test_a_library_that_an_upgrade_left_behind_is_in_nobodys_way(tmp_path:
 
     pi.write("var/lib/dpkg/status", "\n".join([*present, package("libcamera-tools", "0.3.2+rpt1")]))
     assert (await examined(pi))["libcamera packages"].level is Level.NOT_OK
+
+
+async def test_a_pi_whose_encoder_is_missing_encodes_with_libx264(tmp_path: Path) -> None:
+    pi = Pi.in_good_health(tmp_path)
+    no_encoder(pi)
+    encoder = (await examined(pi))["video encoder"]
+    assert encoder.level is Level.NOTE
+    assert "libx264 encodes instead" in encoder.detail
+    assert "sudo modprobe bcm2835-codec" in encoder.remedy
 
 
 async def test_a_pi_5_needs_no_encoder_in_hardware(tmp_path: Path) -> None:
