@@ -70,7 +70,7 @@ async def test_the_tool_can_be_called() -> None:
     names["offer_wink"](server, face)
     async with Client(server) as client:
         (tool,) = (await client.list_tools()).tools
-        assert tool.description == "Wink at whoever looks."
+        assert tool.description == "Wink at the person in front of the robot."
         result = await client.call_tool("wink", {"text": "Psst"})
         assert result.structured_content == {"emotion": "playful"}
     assert state.snapshot.emotion == "playful"
