@@ -6,11 +6,11 @@ A middleware of the SDK: ``MCPServer(..., middleware=[guard])``, together with `
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import math
+import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ from mcp_types import MISSING_REQUIRED_CLIENT_CAPABILITY
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from robot_node.mcp_mqtt.access import LISTS, AccessPolicy, Role
+from robot_node.mcp_mqtt.consent import Consents, question
 from robot_node.mcp_mqtt.notices import Notices
 from robot_node.mcp_mqtt.rate_limit import CallLimits
 from robot_node.mcp_mqtt.session import ClientIdentity
@@ -27,8 +28,6 @@ from robot_node.mcp_mqtt.session import ClientIdentity
 logger = logging.getLogger(__name__)
 
 _QUESTION = "confirm"
-_ASKED = "robot-node: a person was asked"
-_MAX_SHOWN_ARGUMENTS = 500
 # A form without a field has only buttons: accepting it is the answer.
 _FORM: dict[str, Any] = {"type": "object", "properties": {}}
 
@@ -58,7 +57,9 @@ class Guard:
         confirmation: Tools that a person must confirm.
         wrong_arguments: Given a tool's name and the arguments of a call, says what is wrong with them, or nothing:
             nobody is asked to confirm a call that will be refused.
+        argument_names: Given a tool's name, the arguments that it has; a question shows them first.
         clock: Monotonic time in seconds.
+        token: Returns a text that nobody can guess.
     """
 
     def __init__(
@@ -68,13 +69,18 @@ class Guard:
         limits: CallLimits | None = None,
         confirmation: Confirmation | None = None,
         wrong_arguments: Callable[[str, Mapping[str, Any]], str] | None = None,
+        argument_names: Callable[[str], Iterable[str]] = lambda _: (),
         clock: Callable[[], float] = time.monotonic,
+        token: Callable[[], str] = secrets.token_urlsafe,
     ) -> None:
         self._policy = policy or AccessPolicy()
         self._limits = limits or CallLimits()
         self._confirmation = confirmation or Confirmation()
         self._wrong_arguments = wrong_arguments
+        self._argument_names = argument_names
         self._clock = clock
+        self._token = token
+        self._consents = Consents()
         self._notices = Notices(logger.warning, clock)
 
     @property
@@ -110,25 +116,24 @@ class Guard:
             return await call_next(ctx)  # the SDK says what is wrong with it
         confirm = tool in self._confirmation.tools
         calls_anew = ctx.protocol_version in MODERN_PROTOCOL_VERSIONS
-        only_asks = confirm and calls_anew and params.get("requestState") != _ASKED
-        if refusal := self._refusal(client_id, tool, params, confirm=confirm, only_asks=only_asks):
+        # The question and the answer are one call, which the question counted.
+        answered = confirm and calls_anew and self._consents.take(client_id, params.get("requestState"))
+        if refusal := self._refusal(client_id, tool, params, confirm=confirm, counted=answered):
             return _tool_error(ctx, refusal)
         if not confirm:
             return await call_next(ctx)
         _require_elicitation(ctx, tool)
-        if only_asks:
-            return _ask(tool, params)
+        if calls_anew and not answered:
+            return self._ask(client_id, tool, params)
         action = _answer(params) if calls_anew else await self._elicit(ctx, tool, params)
         if action != "accept":
             why = "nobody answered in time" if action == "timeout" else "the person who was asked did not agree"
             return _tool_error(ctx, f"{tool} was not carried out: {why}.")
         return await call_next(ctx)
 
-    def _refusal(self, client_id: str, tool: str, params: Mapping[str, Any], *, confirm: bool, only_asks: bool) -> str:
+    def _refusal(self, client_id: str, tool: str, params: Mapping[str, Any], *, confirm: bool, counted: bool) -> str:
         """Why a call is not carried out, whatever a person might say to it; empty when it may be."""
-        # The question and the answer are one call: it counts when it is to be carried out.
-        limit = self._limits.wait_s if only_asks else self._limits.take
-        if wait_s := limit(client_id, tool, self._clock()):
+        if wait_s := 0 if counted else self._limits.take(client_id, tool, self._clock()):
             text = f"{client_id} calls too often. Try again in {math.ceil(wait_s)} s."
             self._notices.note("too often", f"Refused a call of {tool}: {text}")
             return text
@@ -141,32 +146,28 @@ class Guard:
         try:
             async with asyncio.timeout(self._confirmation.timeout_s):
                 result = await ctx.session.elicit_form(
-                    _question(tool, params), _FORM, related_request_id=ctx.request_id
+                    self._question(tool, params), _FORM, related_request_id=ctx.request_id
                 )
         except TimeoutError:
             return "timeout"
         return result.action
 
+    def _question(self, tool: str, params: Mapping[str, Any]) -> str:
+        arguments = params.get("arguments")
+        return question(tool, arguments if isinstance(arguments, Mapping) else {}, self._argument_names(tool))
 
-def _question(tool: str, params: Mapping[str, Any]) -> str:
-    arguments = params.get("arguments")
-    listed = arguments.items() if isinstance(arguments, Mapping) else ()
-    shown = ", ".join(f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in listed)
-    detail = f" with {shown[:_MAX_SHOWN_ARGUMENTS]}" if shown else ""
-    return f"May the robot carry out {tool}{detail}?"
+    def _ask(self, client_id: str, tool: str, params: Mapping[str, Any]) -> dict[str, Any]:
+        """The interim result that asks the client: in the 2026-07-28 era it repeats the call with the answer.
 
-
-def _ask(tool: str, params: Mapping[str, Any]) -> dict[str, Any]:
-    """The interim result that asks the client: in the 2026-07-28 era it repeats the call with the answer.
-
-    MCPServer signs the state together with tool and arguments: the question cannot be skipped or exchanged.
-    """
-    question = {"mode": "form", "message": _question(tool, params), "requestedSchema": _FORM}
-    return {
-        "resultType": "input_required",
-        "inputRequests": {_QUESTION: {"method": "elicitation/create", "params": question}},
-        "requestState": _ASKED,
-    }
+        MCPServer signs the state together with tool and arguments: the question cannot be skipped or exchanged.
+        """
+        self._consents.ask(client_id, state := self._token())
+        asked = {"mode": "form", "message": self._question(tool, params), "requestedSchema": _FORM}
+        return {
+            "resultType": "input_required",
+            "inputRequests": {_QUESTION: {"method": "elicitation/create", "params": asked}},
+            "requestState": state,
+        }
 
 
 def _answer(params: Mapping[str, Any]) -> str:

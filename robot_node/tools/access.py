@@ -48,6 +48,7 @@ async def guarded(server: MCPServer, settings: AccessSettings) -> AccessPolicy:
         limits=CallLimits(settings.calls_per_minute, settings.tool_calls_per_minute, free=_STOPPING),
         confirmation=Confirmation(tools=frozenset(settings.confirm_tools), timeout_s=settings.confirm_timeout_s),
         wrong_arguments=server.wrong_arguments if isinstance(server, RobotServer) else None,
+        argument_names={tool.name: [*tool.input_schema.get("properties", {})] for tool in tools}.__getitem__,
     )
     if guard.is_needed:
         server.middleware.append(guard)

@@ -38,6 +38,12 @@ VIEWER = Role(
 OWNER = Role(name="owner", allowed_tools=frozenset({"look", "shut_down"}))
 POLICY = AccessPolicy((VIEWER, OWNER, ADMIN), [("kid-*", "viewer"), ("anna", "owner")], human_only=["shut_down"])
 
+ENVELOPE = {
+    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+    "io.modelcontextprotocol/clientInfo": {"name": "sly", "version": "1"},
+    "io.modelcontextprotocol/clientCapabilities": {"elicitation": {}},
+}
+
 
 class Robot:
     """A toy robot: tools look, move and shut_down (for people only), and some resources."""
@@ -253,19 +259,14 @@ async def test_an_answer_counts_only_for_the_question_that_was_asked(broker: Pri
     """In the 2026-07-28 era the client brings the answer: it can bring neither one unasked, nor one for other ends."""
     robot = confirming()
     agreed = {"inputResponses": {"confirm": {"action": "accept", "content": {}}}}
-    envelope = {
-        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-        "io.modelcontextprotocol/clientInfo": {"name": "sly", "version": "1"},
-        "io.modelcontextprotocol/clientCapabilities": {"elicitation": {}},
-    }
 
     def move(number: int, how: str, **more: object) -> dict[str, Any]:
         message = call(number, "move", how=how)
-        message["params"] |= {"_meta": envelope, **more}
+        message["params"] |= {"_meta": ENVELOPE, **more}
         return message
 
     async with served(broker, robot), raw_peer(broker, "sly") as sly:
-        await sly.control(request(1, "server/discover", {"_meta": envelope}))
+        await sly.control(request(1, "server/discover", {"_meta": ENVELOPE}))
         await sly.answer(1)
         await sly.rpc(move(2, "fast", **agreed))
         asked = (await sly.answer(2))["result"]
@@ -276,9 +277,31 @@ async def test_an_answer_counts_only_for_the_question_that_was_asked(broker: Pri
         await sly.rpc(move(4, "backwards", **agreed, **state))
         assert "error" in await sly.answer(4)
         assert robot.done == []
+        async with raw_peer(broker, "thief") as thief:
+            await thief.control(request(1, "server/discover", {"_meta": ENVELOPE}))
+            await thief.answer(1)
+            await thief.rpc(move(2, "fast", **agreed, **state))
+            assert (await thief.answer(2))["result"]["resultType"] == "input_required"
         await sly.rpc(move(5, "fast", **agreed, **state))
         assert (await sly.answer(5))["result"]["content"][0]["text"] == "done"
+        await sly.rpc(move(6, "fast", **agreed, **state))
+        assert (await sly.answer(6))["result"]["resultType"] == "input_required"
     assert robot.done == ["move fast"]
+
+
+async def test_a_question_counts_towards_the_limits_whether_it_is_answered_or_not(broker: PrivateBroker) -> None:
+    limits = CallLimits(0, {"move": 12})  # of which two may come at once
+    robot = Robot(policy=AccessPolicy(), limits=limits, confirmation=Confirmation(tools=frozenset({"move"})))
+    async with served(broker, robot), raw_peer(broker, "sly") as sly:
+        await sly.control(request(1, "server/discover", {"_meta": ENVELOPE}))
+        await sly.answer(1)
+        for number in (2, 3, 4):
+            message = call(number, "move")
+            message["params"]["_meta"] = ENVELOPE
+            await sly.rpc(message)
+        results = [(await sly.answer(number))["result"] for number in (2, 3, 4)]
+    assert [result["resultType"] for result in results] == ["input_required", "input_required", "complete"]
+    assert results[2]["content"][0]["text"] == "sly calls too often. Try again in 5 s."
 
 
 async def test_a_person_who_does_not_answer_in_time_has_not_agreed(broker: PrivateBroker) -> None:

@@ -1,0 +1,76 @@
+"""What a person is asked before a call is carried out, and which answers count. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+
+MAX_SHOWN_ARGUMENTS = 12
+MAX_SHOWN_CHARACTERS = 80
+"""Of a name or a value, before characters that cannot be printed are escaped."""
+
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_.-]+")
+_MAX_OPEN = 1024
+_MAX_OPEN_OF_A_CLIENT = 8
+
+
+def question(tool: str, arguments: Mapping[str, object], known: Iterable[str] = ()) -> str:
+    """Ask whether a tool may be called: one line, bounded, in which no argument can hide another or pass for one.
+
+    Args:
+        tool: Its name.
+        arguments: Of the call, as parsed from JSON.
+        known: The arguments that the tool has: they come first, in this order.
+    """
+    names = dict.fromkeys([*(name for name in known if name in arguments), *arguments])
+    shown = [f"{_name(name)}: {_value(arguments[name])}" for name in [*names][:MAX_SHOWN_ARGUMENTS]]
+    if missing := len(names) - len(shown):
+        shown.append(f"and {missing} more arguments that are not shown")
+    return f"May the robot carry out {tool}{' with ' if shown else ''}{', '.join(shown)}?"
+
+
+def _name(name: str) -> str:
+    """A name in quotation marks, unless it cannot be mistaken for more than a name."""
+    plain = _PLAIN_NAME.fullmatch(name) and len(name) <= MAX_SHOWN_CHARACTERS
+    return name if plain else _value(name)
+
+
+def _value(value: object) -> str:
+    if isinstance(value, str):
+        start, missing = value[:MAX_SHOWN_CHARACTERS], len(value) - MAX_SHOWN_CHARACTERS
+        text = json.dumps(start, ensure_ascii=False)
+    else:
+        text = json.dumps(value, ensure_ascii=False)
+        text, missing = text[:MAX_SHOWN_CHARACTERS], len(text) - MAX_SHOWN_CHARACTERS
+    mark = f"... ({missing} more characters)" if missing > 0 else ""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text) + mark
+
+
+class Consents:
+    """Questions whose answer the client brings with its next call: each counts once, for the client that was asked."""
+
+    def __init__(self) -> None:
+        self._open: OrderedDict[str, str] = OrderedDict()
+
+    def ask(self, client_id: str, token: str) -> None:
+        """Remember a question. Beyond 8 of a client, or 1024 in all, the oldest one of them is forgotten.
+
+        Args:
+            client_id: Who is asked.
+            token: What nobody can guess.
+        """
+        of_client = [token for token, asked in self._open.items() if asked == client_id]
+        if len(of_client) >= _MAX_OPEN_OF_A_CLIENT:
+            del self._open[of_client[0]]
+        elif len(self._open) >= _MAX_OPEN:
+            self._open.popitem(last=False)
+        self._open[token] = client_id
+
+    def take(self, client_id: str, token: object) -> bool:
+        """Whether an answer counts. From now on none to this question does."""
+        if not isinstance(token, str) or self._open.get(token) != client_id:
+            return False
+        del self._open[token]
+        return True
