@@ -187,8 +187,9 @@ class Call:
             case "failed":
                 self.end(CallCause.FAILED)
             case "closed":
-                # aiortc reports "closed" after the peer's DTLS close, and after its own loss of consent.
-                self.end(CallCause.CLOSED)
+                # aiortc reports "closed" after the peer's DTLS close, its own loss of consent, and its own errors.
+                by_peer = aiortc_hooks.closed_by_peer(self._connection)
+                self.end(CallCause.CLOSED if by_peer else CallCause.FAILED)
 
 
 def without_media_from_peer(sdp: str, kinds: Collection[str]) -> str:

@@ -187,8 +187,9 @@ class Session:
             case "failed":
                 self.end(Cause.FAILED)
             case "closed":
-                # aiortc reports "closed" after the peer's DTLS close, and after its own loss of consent.
-                self.end(Cause.CLOSED)
+                # aiortc reports "closed" after the peer's DTLS close, its own loss of consent, and its own errors.
+                by_peer = aiortc_hooks.closed_by_peer(self._connection)
+                self.end(Cause.CLOSED if by_peer else Cause.FAILED)
 
     def _data_channel_opened(self, channel: RTCDataChannel) -> None:
         # One is enough, however many the viewer opens.

@@ -88,11 +88,13 @@ class Peer:
 
     async def take_answer(self, *, with_addresses: bool = True) -> str:
         """Receive the answer and apply it, if need be without the addresses in it."""
-        sdp = (await self.receive(Answer)).sdp
-        await self.rtc.setRemoteDescription(
-            RTCSessionDescription(sdp if with_addresses else strip_candidates(sdp)[0], "answer")
-        )
-        return sdp
+        answer = await self.receive(Answer)
+        await self.apply(answer if with_addresses else Answer(strip_candidates(answer.sdp)[0]))
+        return answer.sdp
+
+    async def apply(self, answer: Answer) -> None:
+        """Begin to connect."""
+        await self.rtc.setRemoteDescription(RTCSessionDescription(answer.sdp, "answer"))
 
     async def take_last_answer(self, quiet_s: float = 1.0) -> None:
         """Apply the last of several answers: the one after which no other comes."""
@@ -100,7 +102,7 @@ class Peer:
         with contextlib.suppress(TimeoutError):
             while True:
                 answer = await self.receive(Answer, quiet_s)
-        await self.rtc.setRemoteDescription(RTCSessionDescription(answer.sdp, "answer"))
+        await self.apply(answer)
 
     async def frame(self, within_s: float = 45.0) -> av.VideoFrame:
         """The next decoded frame of the newest connection."""

@@ -8,7 +8,7 @@ import inspect
 from collections.abc import AsyncIterator
 
 import pytest
-from aioice import Connection
+from aioice import Connection, stun
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpSender
 from aiortc.rtp import RTCP_PSFB_APP, RTCP_PSFB_FIR, RtcpPsfbPacket, pack_remb_fci
 
@@ -98,6 +98,74 @@ async def test_a_closed_connection_answers_no_check() -> None:
         transport = next(iter(aiortc_hooks.ice_transports(sending)))
         await sending.close()
         assert not await aiortc_hooks.answers_check(transport)
+
+
+async def test_every_socket_is_guarded_and_every_dtls_transport_tolerates_errors() -> None:
+    async with connected_pair() as (sending, _, _):
+        (transport,) = aiortc_hooks.ice_transports(sending)
+        sockets = transport._connection._protocols
+        assert sockets
+        assert {type(each) for each in sockets} == {aiortc_hooks.GuardedSocket}
+        assert type(sending.getSenders()[0].transport) is aiortc_hooks.TolerantDtlsTransport
+
+
+async def test_a_packet_of_the_peer_that_cannot_be_processed_does_not_end_the_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stumbled: list[None] = []
+
+    async def stumble(_sender: RTCRtpSender, _packet: object) -> None:
+        stumbled.append(None)
+        raise IndexError
+
+    async with connected_pair() as (sending, receiving, _):
+        monkeypatch.setattr(RTCRtpSender, "_handle_rtcp_packet", stumble)
+        receiver = receiving.getTransceivers()[0].receiver
+        for count in (1, 2):
+            await receiver._send_rtcp_pli(receiver.getSynchronizationSources()[0].source)
+            await eventually(lambda count=count: len(stumbled) >= count)  # type: ignore[misc]  # bound now
+        assert sending.connectionState == "connected"
+
+
+async def test_the_peers_close_is_told_from_a_loss() -> None:
+    async with connected_pair() as (sending, receiving, _):
+        assert not aiortc_hooks.closed_by_peer(sending)
+        await receiving.close()
+        await eventually(lambda: sending.connectionState == "closed")
+        assert aiortc_hooks.closed_by_peer(sending)
+    async with connected_pair() as (sending, _, _):
+        for protocol in sending.getSenders()[0].transport.transport._connection._protocols:
+            protocol.transport.abort()
+        await eventually(lambda: sending.connectionState == "closed")
+        assert not aiortc_hooks.closed_by_peer(sending)
+
+
+async def test_connectivity_checks_are_bounded_in_number_and_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    strangers = [("127.0.0.1", 20_000 + number) for number in range(2 * aiortc_hooks.MAX_REMOTE_CANDIDATES)]
+    async with connected_pair() as (sending, receiving, _):
+        agent = sending.getSenders()[0].transport.transport._connection
+        theirs = receiving.getTransceivers()[0].receiver.transport.transport._connection
+        guarded = agent._protocols[0]
+        sent: list[tuple[str, int]] = []
+        forward = guarded.transport.sendto
+
+        def sendto(data: bytes, addr: tuple[str, int]) -> None:
+            message = stun.parse_message(data) if data[0] < 4 else None
+            if message is not None and message.message_class is stun.Class.REQUEST and addr in strangers:
+                sent.append(addr)
+            elif message is None:
+                forward(data, addr)
+
+        monkeypatch.setattr(guarded.transport, "sendto", sendto)
+        for stranger in strangers:  # the peer's password, and false sources
+            request = stun.Message(stun.Method.BINDING, stun.Class.REQUEST)
+            request.attributes["USERNAME"] = f"{agent.local_username}:{theirs.local_username}"
+            request.attributes["PRIORITY"] = 1
+            request.add_message_integrity(agent.local_password.encode())
+            guarded.datagram_received(bytes(request), stranger)
+        assert len(agent.remote_candidates) == aiortc_hooks.MAX_REMOTE_CANDIDATES
+        await asyncio.sleep(0)
+        assert 0 < len(sent) <= aiortc_hooks.STUN_REQUESTS_PER_S + 1
 
 
 def test_gathering_has_a_time_limit_that_can_be_set() -> None:
