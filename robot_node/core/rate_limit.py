@@ -34,12 +34,17 @@ class TokenBucket:
         self._fill(now)
         return 0.0 if self._tokens >= _ONE else (1 - self._tokens) / self._per_s
 
-    def take(self, now: float) -> bool:
-        """Count an event; False, and nothing counted, when it is one too many."""
+    def take(self, now: float, tokens: float = 1.0) -> bool:
+        """Count an event; False, and nothing counted, when it is one too many.
+
+        Args:
+            now: The time.
+            tokens: What it costs, e.g. bytes; never allowed when it is more than the burst.
+        """
         self._fill(now)
-        if self._tokens < _ONE:
+        if self._tokens < tokens * _ONE:
             return False
-        self._tokens = max(0.0, self._tokens - 1)
+        self._tokens = max(0.0, self._tokens - tokens)
         return True
 
     def _fill(self, now: float) -> None:

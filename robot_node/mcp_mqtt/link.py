@@ -26,6 +26,7 @@ from mcp_types import (
 )
 
 from robot_node.core.asyncio_tools import cancel_and_wait
+from robot_node.core.rate_limit import TokenBucket
 from robot_node.errors import BrokerError, RemoteError
 from robot_node.mcp_mqtt import topics
 from robot_node.mcp_mqtt.inbox import Inbox
@@ -59,6 +60,11 @@ _INBOX_MESSAGES = 1024
 _INBOX_BYTES = 64 * 1024 * 1024
 # The list of all tools of a large server holds some ten thousand.
 _MAX_VALUES = 100_000
+# Messages that answer no request (notifications, requests, late answers). All servers share the connection: one that
+# sends more would hold up the answers of the others.
+_UNREQUESTED_BYTES_PER_S = 1024 * 1024
+_UNREQUESTED_BURST_BYTES = 8 * 1024 * 1024
+_MESSAGE_OVERHEAD_BYTES = 512
 _CLIENT_CLOSED = "The client has closed the connection."
 
 
@@ -135,6 +141,7 @@ class ServerLink:
         self._opening_answer: asyncio.Future[JSONRPCMessage | None] | None = None
         self._end_reason = ""
         self._notices = Notices(logger.warning, time.monotonic)
+        self._unrequested = TokenBucket(_UNREQUESTED_BYTES_PER_S, _UNREQUESTED_BURST_BYTES, time.monotonic())
         self._inbox: Inbox[SessionMessage | Exception] = Inbox(_INBOX_MESSAGES, max_bytes=_INBOX_BYTES)
 
     def __str__(self) -> str:
@@ -176,6 +183,8 @@ class ServerLink:
 
     def on_message(self, incoming: Incoming) -> None:
         """Handle a message on one of the topics in :attr:`subscriptions`."""
+        if self._end_reason:
+            return
         sender = incoming.user_property("MCP-MQTT-CLIENT-ID")
         if sender not in {None, self._topics.server_id}:
             self._notices.note("wrong sender", f"Ignored a message of {(sender or '')[:80]!r} on {incoming.topic}.")
@@ -183,10 +192,24 @@ class ServerLink:
             self._notices.note("retained", f"Ignored a retained message on {incoming.topic}.")
         else:
             message = parse(incoming.payload, self._max_message_bytes, _MAX_VALUES)
-            if isinstance(message, Malformed):
+            cost = len(incoming.payload) + _MESSAGE_OVERHEAD_BYTES
+            if not self._is_awaited(message) and not self._unrequested.take(time.monotonic(), cost):
+                self._server_left(f"{self} sends too much that was not requested.")
+            elif isinstance(message, Malformed):
                 self._on_malformed(message)
             else:
                 self._on_rpc(message, memory_of(incoming.payload, _MAX_VALUES))
+
+    def _is_awaited(self, message: JSONRPCMessage | Malformed) -> bool:
+        """Whether a message answers a request, or would if it could be read."""
+        match message:
+            case Malformed(answer=JSONRPCError(id=request_id)) | Malformed(response_to=request_id):
+                return request_id in self._pending
+            case JSONRPCResponse(id=request_id) | JSONRPCError(id=request_id):
+                opening = self._opening_answer is not None and not self._opening_answer.done()
+                return request_id in self._pending or (opening and request_id == _OPENING_ID)
+            case _:
+                return False
 
     def _on_malformed(self, message: Malformed) -> None:
         self._notices.note("malformed", f"{self} sent: {message.reason}")
@@ -218,7 +241,7 @@ class ServerLink:
 
     def _deliver(self, message: JSONRPCMessage, size: int = 0) -> None:
         if not self._inbox.put(SessionMessage(message), size):
-            self.end(f"{self} sends faster than this client reads.")
+            self._server_left(f"{self} sends faster than this client reads.")
 
     async def send(self, message: JSONRPCMessage) -> None:
         """Send one message of the SDK's client."""

@@ -170,10 +170,26 @@ async def test_a_robot_that_answers_the_handshake_with_nonsense_costs_nobody_els
 async def test_messages_that_are_too_large_are_not_read_and_hold_up_nobody(broker: PrivateBroker) -> None:
     async with evil_robot(broker, [tool("nod")]) as evil, raw_agent(broker) as agent:
         await agent.until_tools(KITCHEN | {"robot__nod"})
-        await evil.say({"method": "notifications/tools/list_changed", "params": {"x": "x" * (9 << 20)}})
+        await evil.say({"method": "notifications/x", "params": {"x": "x" * (7 << 20)}})
         await evil.say({"method": "notifications/progress", "params": {"progressToken": [], "progress": {}}})
         await evil.say({"method": "notifications/resources/updated", "params": {"uri": []}})
         assert sum_in(await agent.call("kitchen__add", ADD)) == 3
         evil.on_call = lambda _: [{"result": {"content": [{"type": "text", "text": "x" * (9 << 20)}]}}]
         assert "the limit is" in (await agent.call("robot__nod"))["error"]["message"]
         assert sum_in(await agent.call("kitchen__add", ADD)) == 3
+
+
+@pytest.mark.usefixtures("kitchen")
+async def test_a_robot_that_floods_loses_its_own_session(
+    broker: PrivateBroker, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with evil_robot(broker, [tool("nod")]) as evil, raw_agent(broker) as agent:
+        await agent.until_tools(KITCHEN | {"robot__nod"})
+        waiting = await agent.start("tools/call", {"name": "robot__nod", "arguments": {}})
+        await evil.until(lambda message: message["method"] == "tools/call")
+        for _ in range(12):
+            await evil.say({"method": "notifications/x", "params": {"x": "x" * (1 << 20)}})
+        error = (await agent.answer(waiting))["error"]
+        assert error["message"] == "Server evil (evil/robot) sends too much that was not requested."
+        assert sum_in(await agent.call("kitchen__add", ADD)) == 3
+    assert "sends too much that was not requested" in caplog.text

@@ -18,6 +18,14 @@ def test_a_bucket_lets_a_burst_pass_and_then_its_rate() -> None:
     assert [bucket.take(1000.0) for _ in range(4)] == [True, True, True, False]
 
 
+def test_a_bucket_counts_bytes_too() -> None:
+    bucket = TokenBucket(per_s=10, burst=100, now=0.0)
+    assert bucket.take(0.0, 60)
+    assert not bucket.take(0.0, 60)
+    assert bucket.take(2.0, 60)
+    assert not bucket.take(1000.0, 101)
+
+
 def test_the_number_of_buckets_is_bounded() -> None:
     limiter = RateLimiter(1, max_keys=3)
     for key in range(100):

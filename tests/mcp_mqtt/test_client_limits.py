@@ -164,6 +164,38 @@ async def test_an_answer_that_is_too_large_is_an_error_at_once(broker: PrivateBr
         assert (await client.list_tools()).tools == []
 
 
+async def test_an_answer_that_is_no_object_is_an_error_at_once(broker: PrivateBroker, address: Broker) -> None:
+    def answer(request: dict[str, Any]) -> list[bytes]:
+        if request["method"] == "initialize":
+            return [welcome(request)]
+        result: Any = [] if request["method"] == "resources/list" else {"tools": []}
+        return [reply(request, result)]
+
+    async with (
+        odd_server(broker, answer),
+        Client(kitchen(address), mode="legacy") as client,
+        asyncio.timeout(DEADLINE_S),
+    ):
+        with pytest.raises(MCPError, match=r"Server robot-1 .* sent: .* no valid JSON-RPC response"):
+            await client.list_resources()
+        assert (await client.list_tools()).tools == []
+
+
+async def test_a_server_that_sends_too_much_unasked_loses_its_session(broker: PrivateBroker, address: Broker) -> None:
+    def answer(request: dict[str, Any]) -> list[bytes]:
+        notification = {"jsonrpc": "2.0", "method": "notifications/x", "params": {"x": "x" * 1_000_000}}
+        flood = [] if request["method"] == "initialize" else [json.dumps(notification).encode()] * 20
+        return [*flood, welcome(request)]
+
+    async with (
+        odd_server(broker, answer),
+        Client(mqtt_transport(address, SERVER_ID, SERVER_NAME, client_id="agent"), mode="legacy") as client,
+        asyncio.timeout(DEADLINE_S),
+    ):
+        with pytest.raises(MCPError, match="sends too much that was not requested"):
+            await client.list_tools()
+
+
 ODD = [
     b'{"jsonrpc":"2.0","id":12345,"result":{}}',
     b'{"jsonrpc":"2.0","id":"robot-node/open","result":{}}',
@@ -171,7 +203,7 @@ ODD = [
     b'{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"?"}}',
     b'{"jsonrpc":"2.0","id":true,"result":{}}',
     b'{"jsonrpc":"2.0","id":1e400,"result":{}}',
-    b'{"jsonrpc":"2.0","id":1,"result":[]}',
+    b'{"jsonrpc":"2.0","id":54321,"result":[]}',
     b'{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":true,"progress":"x"}}',
     b'{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":[1]}}',
     b'{"jsonrpc":"2.0","method":"notifications/progress"}',

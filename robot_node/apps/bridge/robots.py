@@ -38,6 +38,8 @@ _OPEN_TIMEOUT_S = 10.0
 # The broker sends all retained presence in one burst after the subscription.
 _PRESENCE_S = 0.3
 _SESSION_TIMEOUT_S = 5.0
+# A robot may announce changes without end: its lists are read again at most this often.
+_REREAD_INTERVAL_S = 0.2
 
 OnEvent = Callable[[ServerName, ServerEvent], Awaitable[None]]
 
@@ -275,6 +277,7 @@ class Robots:
                 while not ended.done():
                     for event in changed:
                         await self._publish(robot.name, event)
+                    await asyncio.wait((ended,), timeout=_REREAD_INTERVAL_S)
                     await _wait_for_either(ended, robot.stale)
                     changed = set() if ended.done() else await robot.read_lists(session)
             finally:
