@@ -124,7 +124,7 @@ async def serve_console(console: Console, *, on_listening: Callable[[str], None]
     with await listen(console.host, console.port, remedy=remedy) as listener:
         host = f"[{console.host}]" if ":" in console.host else console.host
         on_listening(f"http://{host}:{listener.getsockname()[1]}/")
-        await serve_app(app, listener, name="console", lifespan="off")
+        await serve_app(app, listener, host=console.host, name="console", lifespan="off")
 
 
 async def serve_with_robot(settings: Settings) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import uvicorn
 
+from robot_node.core.own_host import OwnHostOnly
 from robot_node.errors import NotReadyError, SettingsError
 
 _GOODBYE_S = 1
@@ -79,19 +80,28 @@ async def serve_app(
     app: Any,
     listener: socket.socket,
     *,
+    host: str,
     name: str,
     lifespan: Literal["auto", "off"] = "auto",
 ) -> None:
     """Serve until cancelled; requests under way then have a second to end.
 
+    Requests that come under a name of somebody else, or from a page of another site, are refused.
+
     Args:
         app: An ASGI application.
         listener: From :func:`listen`.
+        host: What it listens at, as :func:`listen` was told.
         name: Of the task.
         lifespan: Whether to tell the application when serving begins and ends.
     """
     config = uvicorn.Config(
-        app, log_config=None, access_log=False, timeout_graceful_shutdown=_GOODBYE_S, ws="none", lifespan=lifespan
+        OwnHostOnly(app, host),
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=_GOODBYE_S,
+        ws="none",
+        lifespan=lifespan,
     )
     server = _Server(config)
     serving = asyncio.create_task(server.serve([listener]), name=name)

@@ -90,6 +90,18 @@ async def test_the_defaults_are_served_and_no_password_is(monkeypatch: pytest.Mo
     ]
 
 
+async def test_a_page_of_another_site_gets_nothing_under_a_name_of_its_own(address: str) -> None:
+    """Whose owner lets it mean this machine: the passwords of TURN servers are in /config.json."""
+    for path in ("", "config.json", "faces/happy.png"):
+        with pytest.raises(urllib.error.HTTPError, match="421") as refused:
+            await get(address + path, Host="robots.attacker.example:8088")
+        assert b"Use its IP address" in refused.value.read()
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            await get(address + path, Origin="https://attacker.example")
+    _, text = await get(address + "config.json", Host="localhost:8088", Origin="http://localhost:8088")
+    assert json.loads(text)["username"] == "anna"
+
+
 async def test_every_emotion_has_a_face(address: str) -> None:
     faces = set()
     for emotion in EXPRESSIONS:

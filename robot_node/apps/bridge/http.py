@@ -75,23 +75,16 @@ def _is_unspecified(host: str) -> bool:
 async def serve_http(server: Server[Any], address: HttpAddress, listener: socket.socket) -> None:
     """Serve until cancelled.
 
-    The headers Host and Origin of requests must have this address: otherwise any web site could reach a bridge on
-    loopback through a host name of its own (DNS rebinding).
-
     Args:
         server: The MCP server.
         address: The address listened on.
         listener: From :func:`robot_node.core.web_server.listen`.
     """
-    hosts = {f"[{host}]" if ":" in host else host for host in (*_LOOPBACK, address.host)}
-    security = TransportSecuritySettings(
-        enable_dns_rebinding_protection=True,
-        allowed_hosts=[f"{host}:*" for host in sorted(hosts)],
-        allowed_origins=[f"http://{host}:*" for host in sorted(hosts)],
-    )
+    # Host and Origin are checked before: see robot_node.core.own_host.
+    security = TransportSecuritySettings(enable_dns_rebinding_protection=False)
     app = server.streamable_http_app(streamable_http_path=PATH, transport_security=security, max_sessions=_MAX_SESSIONS)
     measured = RequestBodyLimitMiddleware(_MeasuredJson(app), _MAX_BODY_BYTES)
-    await serve_app(measured, listener, name="bridge over HTTP")
+    await serve_app(measured, listener, host=address.host, name="bridge over HTTP")
 
 
 class _MeasuredJson:

@@ -230,4 +230,4 @@ async def serve_metrics(
     with listener:
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         on_listening(f"http://{host}:{listener.getsockname()[1]}{PATH}")
-        await serve_app(build_app(figures), listener, name="metrics", lifespan="off")
+        await serve_app(build_app(figures), listener, host=settings.host, name="metrics", lifespan="off")

@@ -1,0 +1,80 @@
+"""Lets only requests to this machine's own names reach a web application: none of other sites' pages.
+
+Any site can give a name of its own the address of this machine ("DNS rebinding"): its pages may then read what a server
+here answers, but their requests still have that name in the headers Host and Origin.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_REMEDY = (
+    "This name is not one of this server's. Use its IP address, or listen at the name: it is checked against web pages "
+    "of other sites that come under a name of their own.\n"
+)
+
+
+def own_names(host: str) -> frozenset[str]:
+    """The names of a server that listens at ``host``: that one, those of loopback, and the host name of the machine."""
+    machine = socket.gethostname()
+    return frozenset(name.lower() for name in (*_LOOPBACK, host, machine, f"{machine}.local"))
+
+
+def is_own_host(header: str, names: frozenset[str]) -> bool:
+    """Whether a Host header means this server: one of its names, or any IP address, which nobody can redirect."""
+    name = _name_in(f"//{header}")
+    return name in names or _is_address(name)
+
+
+def is_own_origin(header: str, names: frozenset[str]) -> bool:
+    """Whether an Origin header is of a page of this server; any port, since a proxy may be before it."""
+    return header.startswith(("http://", "https://")) and _name_in(header) in names
+
+
+def _name_in(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        plain = parts.netloc and parts.port != 0 and not (parts.username or parts.path or parts.query or parts.fragment)
+    except ValueError:
+        return ""
+    return (parts.hostname or "").removesuffix(".") if plain else ""
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+class OwnHostOnly:
+    """ASGI middleware that answers requests to foreign names with 421, and those of foreign pages with 403.
+
+    Args:
+        app: What it protects.
+        host: What the server listens at.
+    """
+
+    def __init__(self, app: ASGIApp, host: str) -> None:
+        self._app = app
+        self._names = own_names(host)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or refuse it."""
+        app = self._app
+        if scope["type"] == "http":
+            headers = Headers(scope=scope)
+            hosts, origins = headers.getlist("host"), headers.getlist("origin")
+            if len(hosts) != 1 or not is_own_host(hosts[0], self._names):
+                app = PlainTextResponse(_REMEDY, 421)
+            elif not all(is_own_origin(origin, self._names) for origin in origins):
+                app = PlainTextResponse("A page of another site may not ask this.\n", 403)
+        await app(scope, receive, send)
