@@ -5,6 +5,7 @@ Source: MCP over MQTT (EMQX specification, 2025-03-26 revision), "Service Discov
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -21,6 +22,7 @@ from robot_node.mcp_mqtt.topics import ServerName
 _MAX_PRESENCE_BYTES = 256 * 1024
 _MAX_PRESENCE_VALUES = 5_000
 _MAX_SERVERS = 10_000
+_MAX_SERVERS_PER_ID = 32  # the broker's rules limit the ids that an account can use, not the names
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,7 @@ class Servers:
     def __init__(self, name_filter: str) -> None:
         self._name_filter = name_filter
         self._online: dict[ServerName, OnlineServer] = {}
+        self._number_of: Counter[str] = Counter()
         self._stale: set[ServerName] = set()
         self.roles: Mapping[str, str] = {}
 
@@ -137,13 +140,17 @@ class Servers:
             return ""  # a filter that the broker gave may be wider than what was asked for
         self._stale.discard(name)
         if not payload:
-            self._online.pop(name, None)
+            self._remove(name)
             return ""
         server = parse_presence(topic, payload)
         if isinstance(server, str):
             return f"Ignored the presence message on {topic}: {server}."
         if name not in self._online and len(self._online) >= _MAX_SERVERS:
             return f"Ignored the presence message on {topic}: {_MAX_SERVERS} servers are online already."
+        if name not in self._online:
+            if self._number_of[name.server_id] >= _MAX_SERVERS_PER_ID:
+                return f"Ignored the presence message on {topic}: {_MAX_SERVERS_PER_ID} servers have this id already."
+            self._number_of[name.server_id] += 1
         role = self.roles.get(name.server_name)
         self._online[name] = server if role is None else replace(server, role=role)
         return ""
@@ -154,7 +161,7 @@ class Servers:
 
     def evict_stale(self) -> tuple[ServerName, ...]:
         """Remove the servers that are still marked as stale; return them."""
-        evicted = tuple(name for name in self._stale if self._online.pop(name, None))
+        evicted = tuple(name for name in self._stale if self._remove(name))
         self._stale.clear()
         return evicted
 
@@ -165,6 +172,15 @@ class Servers:
     def clear(self) -> None:
         """Forget all."""
         self._online.clear()
+        self._number_of.clear()
+
+    def _remove(self, name: ServerName) -> bool:
+        if self._online.pop(name, None) is None:
+            return False
+        self._number_of[name.server_id] -= 1
+        if not self._number_of[name.server_id]:
+            del self._number_of[name.server_id]
+        return True
 
     def sorted(self) -> tuple[OnlineServer, ...]:
         """Who is online, ordered by name."""

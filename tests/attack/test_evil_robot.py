@@ -18,11 +18,12 @@ from tests.attack.evil_robot import (
     MALFORMED_TOOLS,
     MANY,
     RESOURCE,
+    SCHEMA,
     USABLE,
     evil_robot,
     tool,
 )
-from tests.mcp_mqtt.toys import Toy, running, toy_server
+from tests.mcp_mqtt.toys import Toy, fast_backoff, running, toy_server
 
 TOYS = {"add", "wait", "count", "fail", "picture", "who", "announce"}
 KITCHEN = {f"kitchen__{name}" for name in TOYS}
@@ -193,3 +194,30 @@ async def test_a_robot_that_floods_loses_its_own_session(
         assert error["message"] == "Server evil (evil/robot) sends too much that was not requested."
         assert sum_in(await agent.call("kitchen__add", ADD)) == 3
     assert "sends too much that was not requested" in caplog.text
+
+
+async def test_a_robot_with_many_server_names_leaves_places_for_others(broker: PrivateBroker) -> None:
+    async with evil_robot(broker, []) as evil:
+        said = {"jsonrpc": "2.0", "method": "notifications/server/online", "params": {}}
+        topics = [f"$mcp-server/presence/evil/a/{number}" for number in range(100)]
+        for topic in topics:
+            await evil.publish(topic, said, retain=True)
+        async with running(broker, toy_server()), raw_agent(broker, backoff=fast_backoff()) as agent:
+            await agent.until_tools(TOYS)
+            assert sum_in(await agent.call("kitchen__add", ADD)) == 3
+            text = (await agent.call("list_robots"))["result"]["content"][0]["text"]
+            assert "more are online" in text
+        for topic in topics:
+            await evil.publish(topic, None, retain=True)
+
+
+async def test_a_robot_asks_an_agent_a_few_questions_at_a_time(broker: PrivateBroker) -> None:
+    async with evil_robot(broker, [tool("nod")]) as evil, raw_agent(broker, capabilities={"elicitation": {}}) as agent:
+        await agent.until_tools({"nod"})
+        await agent.start("tools/call", {"name": "nod", "arguments": {}})
+        await evil.until(lambda message: message["method"] == "tools/call")
+        for number in range(9):
+            params = {"message": "?", "requestedSchema": SCHEMA}
+            await evil.say({"method": "elicitation/create", "id": number, "params": params})
+        refused = await evil.until(lambda message: "error" in message)
+        assert refused["error"]["message"] == "8 requests to the agent are unanswered."

@@ -32,6 +32,7 @@ MAX_ROBOTS = 64
 """Most robots of one bridge: each costs a connection, and makes the agent's list of tools longer."""
 MAX_SUBSCRIPTIONS = 256
 """Most subscribed resources per robot."""
+_MAX_ROBOTS_PER_ID = 8  # a single robot must not take all places by server names of its own
 _MAX_CONCURRENT_OPENINGS = 32
 # Some servers leave a retained presence behind when they crash: the others must not wait long for those.
 _OPEN_TIMEOUT_S = 10.0
@@ -118,7 +119,7 @@ class Robot:
             self.resources = await self._list(session, RESOURCES, left_out)
             self.templates = await self._list(session, TEMPLATES, left_out)
         if left_out and left_out != self.left_out:
-            logger.warning("Left out of what %s offers: %s.", self.server.server_id, "; ".join(left_out))
+            logger.info("Left out of what %s offers: %s.", self.server.server_id, "; ".join(left_out))
         self.left_out = left_out
         changed: set[ServerEvent] = set()
         if self.tools != before[0] or not self.is_listed:
@@ -214,7 +215,7 @@ class Robots:
         for name, server in wanted.items():
             if name in self._online:
                 self._online[name][0].server = server
-            elif len(self._online) < MAX_ROBOTS:
+            elif len(self._online) < MAX_ROBOTS and self._number_of(name.server_id) < _MAX_ROBOTS_PER_ID:
                 robot = Robot(server)
                 task = asyncio.create_task(self._serve(robot), name=f"bridge to {server.server_id}")
                 self._online[name] = (robot, task)
@@ -228,6 +229,9 @@ class Robots:
                 await self._publish(robot.name, ToolsListChanged())
                 await self._publish(robot.name, ResourcesListChanged())
         await cancel_and_wait(*(task for _, task in gone))
+
+    def _number_of(self, server_id: str) -> int:
+        return sum(name.server_id == server_id for name in self._online)
 
     async def close(self) -> None:
         """Close all sessions."""

@@ -44,6 +44,7 @@ _ENVELOPE = frozenset(
 _SERVER_REQUESTS = frozenset({"elicitation/create", "sampling/createMessage"})
 _MAX_PAGES = 32
 _MAX_QUEUED_PROGRESS = 256
+_MAX_FORWARDED_REQUESTS = 8  # of one robot, unanswered by the agent
 
 
 class Caller(Protocol):
@@ -111,6 +112,7 @@ class RobotSession:
         self._on_change = on_change
         self._calls: dict[str, _Call] = {}
         self._numbers = itertools.count(1)
+        self._forwarded = 0
 
     async def initialize(self) -> None:
         """Perform the handshake.
@@ -193,8 +195,14 @@ class RobotSession:
         if len(callers) != 1:
             number = "no agent" if not callers else f"{len(callers)} agents"
             raise MCPError(INVALID_REQUEST, f"The bridge cannot forward {method}: {number} had called this robot.")
+        if self._forwarded >= _MAX_FORWARDED_REQUESTS:
+            raise MCPError(INVALID_REQUEST, f"{_MAX_FORWARDED_REQUESTS} requests to the agent are unanswered.")
         (caller,) = callers.values()
-        return await caller.ask(method, dict(params or {}))
+        self._forwarded += 1
+        try:
+            return await caller.ask(method, dict(params or {}))
+        finally:
+            self._forwarded -= 1
 
     async def on_notify(
         self, _: DispatchContext[TransportContext], method: str, _params: Mapping[str, Any] | None
