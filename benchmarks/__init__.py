@@ -1,1 +1,1 @@
-"""What the project claims, measured. Each module prints one JSON line: ``python -m benchmarks.NAME``."""
+"""Benchmarks of the project's claims. Each module prints one JSON line: ``python -m benchmarks.NAME``."""

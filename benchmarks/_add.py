@@ -1,4 +1,4 @@
-"""The tool that every way of calling calls. Run as a program, it is served over stdio, as the official SDK does it."""
+"""The tool that all transports call. Run as a program, it is served over stdio by the official SDK."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ ARGUMENTS = {"a": 40, "b": 2}
 
 
 def server_with_add() -> MCPServer:
-    """A server with a tool so small that a call costs nothing but the way there and back."""
+    """A server with a trivial tool: a call costs only the transport."""
     server = MCPServer("benchmark", log_level="WARNING")
 
     @server.tool(name=ADD)

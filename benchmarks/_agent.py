@@ -15,7 +15,7 @@ from robot_node.mqtt import Broker
 
 @contextlib.asynccontextmanager
 async def agent(broker: Broker, server_id: str) -> AsyncIterator[Client]:
-    """An agent that has opened a session with a robot."""
+    """A client with an open session with a robot."""
     server = server_of(server_id)
     async with Client(mqtt_transport(broker, server.server_id, server.server_name)) as client:
         yield client

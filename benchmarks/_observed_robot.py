@@ -1,7 +1,7 @@
-"""A whole robot that tells for how long its event loop stood still, and what it holds.
+"""A whole robot that reports the pauses of its event loop, and its memory.
 
 Usage: ``python -m benchmarks._observed_robot SERVER_ID``, with its settings in the environment; obeys ``pause``, which
-tells the longest pause since it was asked before, and the memory; ``load`` (``file``), which reads a settings file as
+returns the longest pause since the previous request, and the memory; ``load`` (``file``), which reads a settings file as
 SIGHUP has it read; and ``state`` (``file``), which reads a state file as a start does.
 """
 
@@ -43,7 +43,7 @@ class _Pauses:
             self._busy_s = max(self._busy_s, time.thread_time() - busy_s)
 
     def take(self) -> dict[str, float]:
-        """The longest pause so far, and the longest time that the loop's thread was busy; begins anew."""
+        """The longest pause so far, and the longest time that the loop's thread was busy; resets both."""
         figures = {"pause_ms": round(self._late_s * 1000, 1), "busy_ms": round(self._busy_s * 1000, 1)}
         self._late_s = self._busy_s = 0.0
         return figures

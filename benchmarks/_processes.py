@@ -1,4 +1,4 @@
-"""The processes of a benchmark: each is started, known to be ready, asked by JSON lines, and ended on every path."""
+"""The processes of a benchmark: started, awaited until ready, controlled by JSON lines, and ended on every path."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def resident_mib(pid: int) -> float:
 
 
 async def requests() -> AsyncIterator[dict[str, Any]]:
-    """In such a process: say that it is ready, then yield the requests, until the benchmark has gone."""
+    """In such a process: report readiness, then yield requests until the benchmark closes the pipe."""
     reader = asyncio.StreamReader()
     transport, _ = await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(reader), sys.stdin

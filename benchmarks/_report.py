@@ -1,4 +1,4 @@
-"""What all benchmarks share of a command line and of arithmetic: one JSON line on stdout, progress on stderr."""
+"""Command line and arithmetic of all benchmarks: one JSON line on stdout, progress on stderr."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from robot_node.errors import RobotNodeError
 
 
 class BenchmarkError(RuntimeError):
-    """The benchmark could not be carried out; its text says why."""
+    """The benchmark could not be run; the text has the reason."""
 
 
 def command_line(name: str, description: str | None) -> argparse.ArgumentParser:

@@ -1,6 +1,6 @@
-"""Who comes and goes in the soak run: agents, viewers, and whatever breaks. Each acts at random until told to end.
+"""Actors of the soak test: agents, viewers and fault injection. Each acts at random until cancelled.
 
-Each has a source of chance of its own, so that the same seed gives the same plans whatever the machine is doing.
+Each has its own random generator, so that a seed gives the same plans on any machine.
 """
 
 from __future__ import annotations

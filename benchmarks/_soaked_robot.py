@@ -1,7 +1,7 @@
-"""A whole robot whose simulated hardware fails on request, and that tells what it holds.
+"""A whole robot whose simulated hardware fails on request, and that reports its resources.
 
 Usage: ``python -m benchmarks._soaked_robot SERVER_ID``, with its settings in the environment; obeys ``fault`` and
-``heal`` (``name``, see :data:`FAULTS`), ``figures``, and ``leave``, after which it is gone from the broker.
+``heal`` (``name``, see :data:`FAULTS`), ``figures``, and ``leave``, which disconnects it from the broker.
 """
 
 from __future__ import annotations

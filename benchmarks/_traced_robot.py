@@ -1,4 +1,4 @@
-"""A whole robot that notes when each frame passes through it.
+"""A whole robot that records when each frame passes each stage.
 
 Usage: ``python -m benchmarks._traced_robot SERVER_ID``, with its settings in the environment; obeys ``trace``.
 Times are seconds of the monotonic clock, which all processes of a machine share.

@@ -1,4 +1,4 @@
-"""A viewer that decodes, and notes when each frame passes through it. Times are seconds of the monotonic clock."""
+"""A viewer that decodes, and records when each frame passes each stage. Times are seconds of the monotonic clock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Many viewers in one process, as cheap as can be: they receive, decrypt and put together, but do not decode.
+"""Many cheap viewers in one process: they receive, decrypt and reassemble frames, but do not decode.
 
 Usage: ``python -m benchmarks._watching BROKER_URL``; obeys ``join`` (``robot``, ``count``), ``count`` and ``leave``.
 Sixteen decoders would fill the machine that is being measured.
@@ -26,7 +26,7 @@ from robot_node.webrtc.viewer import view
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """What reached the viewers in some time.
+    """Frames that reached the viewers in an interval.
 
     Attributes:
         fps: Frames per second, of each viewer.
@@ -82,7 +82,7 @@ async def viewers(private: PrivateBroker) -> AsyncIterator[Viewers]:
 
 
 class _NotDecoding:
-    """Takes the place of a decoder, and gives out what it is given."""
+    """Replaces a decoder; returns its input."""
 
     def decode(self, encoded_frame: JitterFrame) -> list[JitterFrame]:
         return [encoded_frame]

@@ -75,7 +75,7 @@ def openings(most_bytes: int) -> Iterator[tuple[str, bytes]]:
 
 
 def signalling(most_bytes: int, data: str = "data") -> Iterator[tuple[str, bytes]]:
-    """Signalling messages that are no session descriptions, or messages beside a call."""
+    """Signalling messages that are no session descriptions, or messages of speech and text."""
     fillers = (*json_values(1_000), *json_values(5_000), *json_excess(most_bytes), *json_texts(most_bytes))
     for kind in ("ice_candidate", "chat", "webrtc_terminated", "sdp_offer", "message"):
         for name, value in fillers:

@@ -1,4 +1,4 @@
-"""Whether an agent notices that people watch: tool calls beside 8 viewers, and beside none.
+"""Effect of viewers on agents: tool calls with 8 viewers, and with none.
 
 ``python -m benchmarks.control_under_load`` prints one JSON line; times in milliseconds:
 

@@ -1,10 +1,10 @@
-"""What the living face costs on the display's bus, beside luma's own way of sending every picture whole.
+"""Cost of the animated face on the display's bus, compared with luma, which sends every picture whole.
 
 ``python -m benchmarks.face`` prints one JSON line. The bus is simulated: its bytes are counted as they are sent by the
 real drivers, and the clock of the animation runs on for as long as they take on the wire.
 
 * ``bytes_ratio``: bytes of ours over bytes of luma's ``display()`` for the same pictures; the mean of the ratios for
-  idling, for transitions and for talking, which stand in ``ratios``. Target: at most 0.35.
+  idling, for transitions and for talking, which are in ``ratios``. Target: at most 0.35.
 * ``bytes_per_s``: of ours, at 400 kHz.
 * ``fps_400khz``, ``fps_100khz``: pictures a second in a transition, the mean over all of them; at most 30, which is the
   face's own limit. Targets: 25 and 12. ``worst_fps_...``: of the transition with the fewest.

@@ -9,7 +9,7 @@
   the encoder's thread to the event loop; ``network``, until the last packet of the frame has come; ``jitter_buffer``;
   ``decode``; ``deliver`` from the decoder's thread to the program.
 * ``frames``: how many were measured; ``unread_frames``: how many were not, because the capture time could not be read,
-  or the camera took so long over one that it cannot be told from the next.
+  or the camera was so late that a frame cannot be distinguished from the next.
 * ``camera_p50_ms``: from the capture time, burnt into the picture, to the encoder: the scene is drawn. Not counted.
 
 Robot, broker and viewer are processes of their own, and share the monotonic clock. The capture time is read back from
@@ -57,7 +57,7 @@ class _Stages:
 def _join(seen: list[SeenFrame], robot: dict[str, list[list[float]]]) -> tuple[list[_Stages], list[float]]:
     """Find for each frame that was seen what the robot noted of it; also how long each took in the camera.
 
-    Frames that cannot be told from their neighbours are left out.
+    Frames that cannot be distinguished from their neighbours are left out.
     """
     encoded = sorted((handed_over, done) for handed_over, done in robot["encoded"])
     on_loop = sorted((captured, reached) for captured, reached in robot["on_loop"])

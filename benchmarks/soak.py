@@ -2,7 +2,7 @@
 
 ``python -m benchmarks.soak --minutes N`` prints one JSON line, and ends with status 1 when something is wrong:
 
-* ``failures``: what is wrong, in words; empty when all is well.
+* ``failures``: failed checks, as text; empty on success.
 * ``calls``: tool calls by outcome. ``ok`` and ``refused`` were answered, ``failed`` ended with an error because the
   broker or the robot was away; ``lost`` calls got neither answer nor error, and there may be none.
 * ``sessions``, ``viewers``, ``frames``, ``faults``: what went on.
@@ -145,7 +145,7 @@ async def _act(account: Account, private: PrivateBroker, robot: Peer, seed: int,
 
 
 async def _quiet(robot: Peer, before: dict[str, Any] | None) -> dict[str, Any]:
-    """The robot's figures once nobody is there; waits until they are no more than before, or no longer fall."""
+    """The robot's figures without agents and viewers; waits until they are not above the earlier ones, or stop falling."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + _QUIET_LIMIT_S
     figures: dict[str, Any] = await robot.ask("figures")
@@ -210,7 +210,7 @@ def main() -> None:
     seed = secrets.randbelow(1_000_000) if arguments.seed is None else arguments.seed
     result = print_result(soak(arguments.minutes, seed))
     if result["failures"]:
-        sys.exit("Not all is well: " + "; ".join(result["failures"]))
+        sys.exit("Failed: " + "; ".join(result["failures"]))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a tool call over MQTT costs, beside a bare echo through the same broker and beside the official SDK's own ways.
+"""Cost of a tool call over MQTT, compared with a bare echo through the same broker and the official SDK's transports.
 
 ``python -m benchmarks.tool_call`` prints one JSON line; times in milliseconds, ``p50_ms`` and ``p99_ms`` being those
 of a call over MQTT at QoS 0:

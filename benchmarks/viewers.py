@@ -1,4 +1,4 @@
-"""What a further viewer costs the sender, beside aiortc's stock way, and whether 16 viewers all get the full rate.
+"""Cost of a further viewer for the sender, compared with stock aiortc, and the frame rate of 16 viewers.
 
 ``python -m benchmarks.viewers`` prints one JSON line:
 

@@ -37,7 +37,7 @@ class SimulatedMicrophone:
     Attributes:
         frequency_hz: Frequency of the tone.
         amplitude: Amplitude of the tone, 0 to 1.
-        repeated: Samples in place of the tone, 16 bit: from the start of a recording, repeated after pauses.
+        repeated: Samples that replace the tone, 16 bit: from the start of a recording, repeated after pauses.
         absent: It is not plugged in.
         speed: Seconds of queued sound (:meth:`hear`) per second, to speed up tests.
         recording: Whether sound is being captured now: what the privacy switch must prevent.

@@ -357,7 +357,7 @@ class CameraManager:
         return cls._singleton
 
     def attach(self, sensor: SimulatedSensor) -> None:
-        """Connect a sensor, in place of the previous one."""
+        """Connect a sensor, replacing the previous one."""
         self._sensor, self._camera = sensor, Camera(sensor)
 
     @property

@@ -66,8 +66,8 @@ async def run(
     """Run one robot until cancelled.
 
     The face and presence come up first; the media stack is loaded while the robot is already reachable. When
-    cancelled, the state is saved, presence is cleared and viewers are told, then the camera is switched off and the
-    display goes dark. A service that crashes is started again (see :mod:`robot_node.robot.supervisor`).
+    cancelled, the state is saved, presence is cleared and viewers are notified, then the camera is switched off and the
+    display is switched off. A service that crashes is started again (see :mod:`robot_node.robot.supervisor`).
 
     Args:
         settings: The robot's settings.

@@ -32,7 +32,7 @@ _ROW, _LEFT, _TOP, _RADIUS = 30, 190, 66, 11
 """Distance of the header's rows, where its left column and first row are, and the size of a pin."""
 _PART, _LOWER, _CHANNEL = 600, 8, 22
 """Where parts begin, how far their terminals are below the pins, so that no wire runs along another, and how far wires
-that run down beside each other are apart."""
+that run down next to each other are apart."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from robot_node.errors import BrokerError
 _START_TIMEOUT_S = 10.0
 _STOP_TIMEOUT_S = 5.0
 # mosquitto 2.0.11 ignores an address for a WebSocket listener, and `bind_interface` too: libwebsockets binds to an
-# interface, so that the port would be open to the network. The interface's name in place of the address works.
+# interface, so that the port would be open to the network. The interface's name instead of the address works.
 _SETTINGS = """\
 # Rewritten at each start.
 {user}

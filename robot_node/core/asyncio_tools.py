@@ -82,7 +82,7 @@ def _end_by_force(task: asyncio.Task[Any], after_s: float) -> None:
     def end() -> None:
         if task.done():  # all is in order but for a thread that waits for something, e.g. a name server
             os._exit(0)
-        logger.error("The goodbye is not over after %g s: the process ends all the same", after_s)
+        logger.error("Shutdown did not finish within %g s; exiting.", after_s)
         os._exit(1)
 
     timer = threading.Timer(after_s, end)

@@ -29,7 +29,7 @@ class Outcome(enum.StrEnum):
     OK = "ok"
     ERROR = "error"  # the tool, or a limit before it, answered with an error that a model can read
     REFUSED = "refused"  # by the rules of access, or as no valid request
-    ASKED = "asked"  # a person must confirm it first: the agent calls anew with the answer
+    ASKED = "asked"  # a person must confirm it first: the agent repeats the call with the answer
     CANCELLED = "cancelled"  # by the agent, or because it has left
 
 
@@ -135,7 +135,7 @@ class Counters:
         self._tools = frozenset(names)
 
     def record_tool_call(self, name: str, outcome: Outcome, seconds: float) -> None:
-        """Count a tool call that is over.
+        """Count a completed tool call.
 
         Args:
             name: The tool's name as the agent sent it.

@@ -35,7 +35,7 @@ def check_json(text: bytes, *, max_values: int) -> int:
     values, opened = _count(text)
     if values <= max_values and opened <= MAX_DEPTH:
         return values
-    # What stands in strings is no structure.
+    # Brackets inside strings are not structure.
     text = text.replace(rb"\\", b"").replace(rb"\"", b"")
     if text.count(b'"') > 2 * max_values:
         raise _too_many(max_values)

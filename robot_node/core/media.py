@@ -70,7 +70,7 @@ RawFrameSink = Callable[[RawFrame], None]
 
 
 class RawVideoSource(Protocol):
-    """A camera that gives out unencoded pictures. Every method is called on the event loop and returns at once."""
+    """A camera that delivers unencoded frames. Every method is called on the event loop and returns at once."""
 
     def set_raw_sink(self, sink: RawFrameSink | None) -> None:
         """Choose the receiver of the pictures."""

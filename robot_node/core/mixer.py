@@ -1,6 +1,6 @@
 """The mixer: the one place that decides which sound goes where, and which sound silences which.
 
-It stands in ``core`` because both sides use it: ``speech`` feeds and taps it, ``webrtc`` connects peers to it. It knows
+It is in ``core`` because both sides use it: ``speech`` feeds and taps it, ``webrtc`` connects peers to it. It knows
 no device, codec or network: sound comes in as samples or packets, and leaves by the sinks that it was given.
 """
 

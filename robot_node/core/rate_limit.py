@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Hashable
 
 _MAX_KEYS = 4096
-# Floating point loses a little while a bucket fills up: a caller that waited as long as it was told must get through.
+# Filling a bucket has rounding errors: a caller that waited for the announced time must get through.
 _ONE = 1 - 1e-9
 
 

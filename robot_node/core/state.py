@@ -85,7 +85,7 @@ class RobotSnapshot:
         signaling_connected: The signalling connection to the broker is up.
         link_error: Why the MCP connection is down; empty while it is up, and before the first attempt has failed.
         call: The robot's call to its media backend.
-        call_error: Why the last attempt to call failed, or who ended the call; empty while all is well.
+        call_error: Why the last attempt to call failed, or who ended the call; empty without error.
         inputs: The inputs on the robot's pins, by name.
         faults: Everything that does not work now, by name: why, in a sentence. A :class:`Device`, an input
             or output on the pins, a device of another package, a service that crashed and is being restarted, the

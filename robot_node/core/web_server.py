@@ -61,7 +61,7 @@ def not_for_good() -> Iterator[None]:
     """Let an address that cannot be had be tried again: a network may come up later, another program may end.
 
     Raises:
-        NotReadyError: in place of a :class:`SettingsError`, with which a robot would end.
+        NotReadyError: instead of a :class:`SettingsError`, which would end the robot.
     """
     try:
         yield

@@ -79,7 +79,7 @@ class Board:
             # One that hangs stays the only one: nothing piles up behind it.
             asking = self._asking
             done, _ = await asyncio.wait({asking}, timeout=_LIMIT_S)
-            if done and self._asking is asking:  # even if it failed: else nobody would ask anew
+            if done and self._asking is asking:  # even if it failed: otherwise it would never be retried
                 self._asking = None
             self._readings = asking.result() if done else BoardReadings()
         return self._readings

@@ -46,7 +46,7 @@ class Camera:
         settings: The camera's settings.
         state: Where the camera's state is reported.
         indicator: Lit just before the sensor starts to capture, dark when it has stopped; if it fails, no start. One
-            that goes dark by itself switches the camera off.
+            that fails switches the camera off.
         privacy: While it is engaged the sensor is off.
         limits: How long the library may take.
     """

@@ -61,7 +61,7 @@ class BlockingCall(Protocol):
 
 
 class FrameHandoff:
-    """Passes encoded frames from the encoder thread to the event loop: bounded, and an overflow is told as a loss.
+    """Passes encoded frames from the encoder thread to the event loop: bounded; an overflow is reported as a loss.
 
     Args:
         loop: The event loop.
@@ -143,7 +143,7 @@ class CameraStream:
                 try:
                     stream.stop()
                 except DeviceError as error:
-                    logger.warning("%s The camera is closed all the same.", error)
+                    logger.warning("%s The camera is closed anyway.", error)
 
     def retry(self) -> None:
         """Try again what could not be started."""

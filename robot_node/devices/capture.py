@@ -101,7 +101,7 @@ class CaptureSession:
             self._library = self._load()
         except RobotNodeError:
             raise
-        except Exception as error:  # it may raise anything, e.g. ValueError beside a numpy that it was not built with
+        except Exception as error:  # it may raise anything, e.g. ValueError with a numpy that it was not built with
             reason = f"{type(error).__name__}: {str(error).rstrip('.')}"
             raise DeviceError(
                 f"The camera library fails while it is loaded: {reason}.", remedy="'robot-node doctor' looks closer."

@@ -1,7 +1,7 @@
 """The OLED that shows the face: a picture in, the newest one on the glass, whatever the wires do.
 
 The robot does not depend on its display. One that is missing, or comes off, is reported once and looked for again
-with growing delay; when it is back it is set up anew and shows what it should show.
+with growing delay; when it is back it is initialised again and shows the current picture.
 """
 
 from __future__ import annotations

@@ -51,13 +51,13 @@ class IdleTimer:
         self._cancel()
 
     def set_watched(self, watched: bool) -> None:
-        """Hold the timer while there is a viewer; the time starts anew when there is none any more."""
+        """Hold the timer while there is a viewer; the time restarts when the last one has left."""
         if watched != self._watched:
             self._watched = watched
             self.touch()
 
     def touch(self) -> None:
-        """Start the time anew: the device was used."""
+        """Restart the time: the device was used."""
         self._cancel()
         if self._running and not self._watched and self._limit_s > 0:
             self._timer = self._call_later(self._limit_s, self._expired)

@@ -121,7 +121,7 @@ class IndicatorLed:
         try:
             while await self._board.call(self._name, lambda led: bool(led.value), self._led):  # noqa: ASYNC110  # a pin sends no event
                 await asyncio.sleep(self._check_s)
-            fault = DeviceError(f"{self._name} has gone dark while the camera is on.", remedy=_CHECK_LED)
+            fault = DeviceError(f"{self._name} went off while the camera is on.", remedy=_CHECK_LED)
         except DeviceError as error:
             fault = DeviceError(f"The state of the indicator LED is not known: {error.message}", remedy=error.remedy)
         for callback in self._callbacks:

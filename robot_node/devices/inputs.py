@@ -90,7 +90,7 @@ class Inputs:
         self._changed(name, metres < near_m)
 
     def close(self) -> None:
-        """Tell of no more changes."""
+        """Report no further changes."""
         self._closed = True
 
     def _build(self, name: str, settings: InputSettings, gpiozero: Any, factory: Any) -> Any:

@@ -156,7 +156,7 @@ class Mover:
             order.done.set_result(reached)
         else:
             order.done.set_exception(error)
-            order.done.exception()  # told to whoever waits, and logged: nobody need wait
+            order.done.exception()  # raised for a waiting caller, and logged: there may be none
 
     async def _run(self) -> None:
         try:
@@ -170,7 +170,7 @@ class Mover:
                 now = self._clock()
                 over = order.until is not None and now >= order.until
                 target = self._rest if over and self._rest is not None else order.target
-                # Since the last step, whoever's order it was: many short orders are not faster than a long one.
+                # Since the last step of any order: many short orders are not faster than a long one.
                 elapsed_s, self._stepped_at = now - self._stepped_at, now
                 await self._set(advance(self._value, target, order.rate, elapsed_s))
                 if order is not self._order:

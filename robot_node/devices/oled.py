@@ -22,7 +22,7 @@ _CONTROLLERS: Mapping[int, Controller] = {
 }
 
 WINDOW = 8
-"""What a window costs on the bus beside its content, in bytes.
+"""Overhead of a window on the bus, in bytes.
 
 Address and control byte, three bytes of command, address and control byte of the data, start and stop bits; three more
 for the first of a page of the SSD1306.
@@ -30,10 +30,10 @@ for the first of a page of the SSD1306.
 
 
 class _Device(device):  # type: ignore[misc]  # luma ships no types
-    """Stands before luma's base class to keep its exit hook out.
+    """Precedes luma's base class to disable its exit hook.
 
     The hook would hold every device that was ever created until the process ends, one for each retry while the
-    display is away, and would then use a bus that is long closed. The display is darkened by whoever opened it.
+    display is away, and would then use a bus that is long closed. The display's owner switches it off.
     """
 
     def __init__(self, const: Any = None, serial_interface: Any = None) -> None:

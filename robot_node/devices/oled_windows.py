@@ -44,7 +44,7 @@ def changed_windows(shown: Sequence[bytes], wanted: Sequence[bytes], *, cost: in
     Args:
         shown: Pages that the display holds.
         wanted: Pages that it shall hold; as many, of the same width.
-        cost: What a window costs on the bus beside its content, in bytes.
+        cost: Overhead of a window on the bus, in bytes.
     """
     return tuple(
         Window(number, first, last)

@@ -47,7 +47,7 @@ class OperationQueue:
         self.spawn(name, self._after_others(operation))
 
     def spawn(self, name: str, work: Coroutine[Any, Any, None]) -> None:
-        """Run something at once, beside the operations, without waiting for it."""
+        """Run something at once, concurrently with the operations, without waiting for it."""
         self._task(name, work).add_done_callback(_log_unexpected)
 
     async def close(self) -> None:

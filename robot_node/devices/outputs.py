@@ -273,7 +273,7 @@ class Outputs:
         return tuple(failed)
 
     def stop_all(self, owner: object = None) -> tuple[str, ...]:
-        """Stop at once whatever moves or sounds; LEDs stay as they are.
+        """Stop everything that moves or makes sound at once; LEDs stay as they are.
 
         Args:
             owner: Stop only what was begun on its behalf.
@@ -289,7 +289,7 @@ class Outputs:
         return tuple(name for name, mover in moving if mover.stop(owner))
 
     async def close(self) -> None:
-        """Stop whatever moves or sounds, and wait until it has stopped."""
+        """Stop everything that moves or makes sound, and wait until it has stopped."""
         for servo in self.servos.values():
             await servo.mover.close()
         for motor in self.motors.values():

@@ -25,7 +25,7 @@ _REMEDY = "Check pin and wiring, and that no other program or setting uses the p
 
 
 class PinBoard:
-    """The pins, shared by whoever has something on them. Used from the event loop only.
+    """The pins, shared by all devices on them. Used from the event loop only.
 
     Args:
         platform: Gives gpiozero's pin factory.

@@ -39,7 +39,7 @@ class CameraLibrary:
         Picamera2: The camera class.
         H264Encoder: The board's H.264 encoder: V4L2 hardware on a Pi 4 and earlier, libx264 on a Pi 5.
         LibavH264Encoder: Always libx264, by way of PyAV.
-        Encoder: Their base class, which gives out unencoded pictures.
+        Encoder: Their base class, which outputs unencoded frames.
         Output: Base class of the receivers of encoded frames.
         Transform: libcamera's ``Transform(hflip, vflip)``.
         version: Version of the package.
@@ -311,7 +311,7 @@ def _pin_users() -> Mapping[int, str]:
         import lgpio  # opens files when it is loaded
     except ImportError as error:
         raise DeviceError(
-            f"Who uses the pins cannot be told: {error}.",
+            f"The program that uses the pins cannot be determined: {error}.",
             remedy="Install the pin library: sudo apt install python3-lgpio.",
         ) from error
     for chip in _GPIO_CHIPS:

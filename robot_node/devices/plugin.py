@@ -62,7 +62,7 @@ class Stoppable(Protocol):
         """Stop at once, and say whether anything moved or sounded.
 
         Called whenever somebody asks, also when :meth:`DevicePlugin.open` has failed, also while a tool of the device
-        is at work. Whoever asked is told what is raised, and when it takes longer than 5 s.
+        is at work. The caller gets its exception, or an error when it takes longer than 5 s.
         """
 
 

@@ -51,7 +51,7 @@ class RawStream:
         except Exception as error:
             if encoder is not None:
                 discard_encoder(encoder)
-            raise DeviceError(f"The camera gives out no pictures for VP8: {error}.") from error
+            raise DeviceError(f"The camera delivers no frames for VP8: {error}.") from error
         self._encoder = encoder
 
     def stop(self) -> None:

@@ -38,7 +38,7 @@ class _Pins:
 
 
 class _Spi(spi):  # type: ignore[misc]  # luma ships no types
-    """luma's interface; frees the pins too, which luma leaves to whoever made them."""
+    """luma's interface; also frees the pins, which luma leaves open."""
 
     def cleanup(self) -> None:
         super().cleanup()

@@ -113,7 +113,7 @@ def draw_line(text: str, font: Font, size: tuple[int, int]) -> Image.Image:
 
 @dataclass(frozen=True, slots=True)
 class Caption:
-    """Lines that are shown one after the other.
+    """Lines that are shown in order.
 
     Attributes:
         lines: The text.

@@ -66,7 +66,7 @@ class Deduplicator:
         return [*output, record]
 
     def due(self, now: float) -> list[logging.LogRecord]:
-        """Remove entries whose time window is over; return a summary for each that was repeated."""
+        """Remove entries whose time window has passed; return a summary for each that was repeated."""
         output: list[logging.LogRecord] = []
         while self._seen and (oldest := next(iter(self._seen.items())))[1].since + self._window_s <= now:
             del self._seen[oldest[0]]

@@ -84,7 +84,7 @@ class AccessPolicy:
     ) -> ErrorData | None:
         """Whether a client in that role may send this request.
 
-        A role with a list is told the same of a tool that it may not call and of one that does not exist: the check
+        A role with a list gets the same error for a forbidden tool and for one that does not exist: the check
         looks at the list only.
 
         Args:

@@ -68,7 +68,7 @@ async def mqtt_transport(
 
     When the server goes offline, ends the session, or the connection is lost, every pending call fails at once with
     an error that says so, the client's ``message_handler`` is given that error, and the transport ends: every later
-    call fails with the SDK's "Connection closed". Connect anew then.
+    call fails with the SDK's "Connection closed". Reconnect then.
 
     Who talks to several servers of a broker can do so over one connection: see
     :meth:`robot_node.mcp_mqtt.presence.Directory.transport`.
@@ -102,7 +102,7 @@ async def mqtt_transport(
         link = ServerLink(
             server_topics,
             connection,
-            goodbye_topic=topics.client_presence(own_id),
+            disconnect_topic=topics.client_presence(own_id),
             qos=qos,
             limits=time_limits or TimeLimits(),
             max_message_bytes=max_message_bytes,
@@ -112,7 +112,7 @@ async def mqtt_transport(
             if not may_see(connection.connack_user_properties, server_name):
                 raise RemoteError(
                     f"{link} is out of reach: the broker's MCP-SERVER-NAME-FILTERS do not include it.",
-                    remedy="Ask whoever runs the broker for access.",
+                    remedy="Ask the broker's administrator for access.",
                 )
             await connection.subscribe(Subscription(server_topics.presence, qos=1), *link.subscriptions)
             await link.online(online_timeout_s)

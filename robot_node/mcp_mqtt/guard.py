@@ -39,7 +39,7 @@ class Confirmation:
     Attributes:
         tools: Their names.
         timeout_s: How long a person may take, in seconds. Below the client's time limit for calls, which goes on. A
-            client of the 2026-07-28 era calls anew with the answer: there the SDK's limit of 10 minutes counts.
+            client of the 2026-07-28 era repeats the call with the answer: there the SDK's limit of 10 minutes counts.
     """
 
     tools: frozenset[str] = frozenset()

@@ -112,7 +112,7 @@ class ServerLink:
         qos: QoS of messages to the server.
         limits: How long a request may stay unanswered.
         max_message_bytes: Largest message that is read.
-        goodbye_topic: Topic of the disconnect notification: to this server, or to all servers of the connection.
+        disconnect_topic: Topic of the disconnect notification: to this server, or to all servers of the connection.
     """
 
     def __init__(
@@ -120,7 +120,7 @@ class ServerLink:
         server_topics: ServerTopics,
         connection: Connection,
         *,
-        goodbye_topic: str,
+        disconnect_topic: str,
         qos: int,
         limits: TimeLimits,
         max_message_bytes: int,
@@ -128,7 +128,7 @@ class ServerLink:
         self._topics = server_topics
         self._connection = connection
         self._rpc = server_topics.rpc(connection.client_id)
-        self._goodbye_topic = goodbye_topic
+        self._disconnect_topic = disconnect_topic
         self._qos = qos
         self._limits = limits
         self._max_message_bytes = max_message_bytes
@@ -370,16 +370,16 @@ class ServerLink:
     def _give_up(self, reason: str) -> None:
         if not self._end_reason:
             self.end(reason)
-            self._start(self._say_goodbye(), "MCP goodbye")
+            self._start(self._send_disconnected(), "MCP disconnected")
 
-    async def _say_goodbye(self) -> None:
+    async def _send_disconnected(self) -> None:
         with contextlib.suppress(BrokerError):  # on a lost connection the broker publishes our will
-            await self._connection.publish(self._goodbye_topic, dump_notification(DISCONNECTED), qos=1)
+            await self._connection.publish(self._disconnect_topic, dump_notification(DISCONNECTED), qos=1)
 
     async def leave(self) -> None:
         """Send the disconnect notification, then close both streams."""
         await cancel_and_wait(*self._tasks)
-        await self._say_goodbye()
+        await self._send_disconnected()
         self.end(_CLIENT_CLOSED)
         self._inbox.close()
 

@@ -45,7 +45,7 @@ class MemoryBudget:
             self.held -= size
 
     def close(self, session: Hashable) -> None:
-        """The session is over: nothing of it holds anything."""
+        """Release the memory of an ended session."""
         self.held -= self._held.pop(session, 0)
 
 

@@ -36,7 +36,7 @@ class Notifier:
     """What changed, on its way to the clients: a ``SubscriptionBus`` of the SDK.
 
     Each method but :meth:`publish` returns at once; all must be called on the event loop. A change means "read again
-    if you care": changes that follow each other faster than they are sent may be told once.
+    if you care": changes that follow each other faster than they are sent may be combined into one.
     """
 
     def __init__(self) -> None:

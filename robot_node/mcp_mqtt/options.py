@@ -26,7 +26,7 @@ class ServerLimits:
             included; further ones get an error.
         inbox_messages: Messages of one client that may wait to be read; further requests get an error.
         max_subscriptions: Resources that one client may have subscribed to at once; further ones get an error.
-        max_message_bytes: Largest message that is read; a larger one gets an error. The broker is told a maximum
+        max_message_bytes: Largest message that is read; a larger one gets an error. CONNECT has a maximum
             packet size of several times that, above which it drops messages to the server.
         max_message_values: Most values, keys included, that a message may hold; one with more gets an error.
         session_bytes: Memory that the messages of one client may hold from their arrival to their answer, estimated;

@@ -172,7 +172,7 @@ class Directory:
 
         Args:
             server: One that is online.
-            qos: Of everything but the goodbye, which is 1.
+            qos: Of everything but ``notifications/disconnected``, which uses 1.
             time_limits: How long a request may stay unanswered.
             max_message_bytes: Largest message to read.
 
@@ -198,7 +198,7 @@ class Directory:
         link = ServerLink(
             server_topics,
             connection,
-            goodbye_topic=server_topics.rpc(connection.client_id),
+            disconnect_topic=server_topics.rpc(connection.client_id),
             qos=qos,
             limits=time_limits or TimeLimits(),
             max_message_bytes=max_message_bytes,
@@ -250,8 +250,8 @@ class Directory:
             if self._links:
                 # A session that is still open: the client leaves for good.
                 with contextlib.suppress(BrokerError):
-                    goodbye = topics.client_presence(connection.client_id)
-                    await connection.publish(goodbye, dump_notification(DISCONNECTED), qos=1)
+                    presence = topics.client_presence(connection.client_id)
+                    await connection.publish(presence, dump_notification(DISCONNECTED), qos=1)
 
     async def _list_again(self, connection: Connection, name_filter: str) -> None:
         """Drop the servers that the broker has forgotten: it says nothing when a retained message expires."""
@@ -304,7 +304,7 @@ async def directory(
         backoff: Delays between attempts to connect.
         on_status: Told when the connection comes up or goes down.
         max_message_bytes: Largest message to receive; the broker drops what is twice that.
-        relist_s: How often to ask the broker anew who is online, in seconds: a presence that expires there makes no
+        relist_s: How often to list the servers again, in seconds: a presence that expires there makes no
             message.
 
     Raises:
@@ -331,4 +331,4 @@ async def directory(
         await cancel_and_wait(task)
         followed.close("The directory has been left.")
         if not task.cancelled():
-            task.result()  # it only ends by a mistake of ours: say which
+            task.result()  # it only ends by a bug: raise it

@@ -131,7 +131,7 @@ class ServerProtocol:
             answer: The answer; None when there will be none because the client cancelled the request.
 
         Returns:
-            Whether it may be published, which it must not when the session is over, or when the session that replaced
+            Whether it may be published, which it must not when the session has ended, or when the session that replaced
             it uses the same id; and what to do afterwards.
         """
         record = self._sessions.get(session.client_id)

@@ -215,7 +215,7 @@ class Service:
             self._notices.note("session failed", f"The session of client {client_id} failed: {error}")
             reason = "its topics cannot be subscribed"
         except Exception:  # one client's session must never end the others'
-            # The SDK may fail when it is cancelled before it has begun to serve: that session is over anyway.
+            # The SDK may fail when it is cancelled before it has begun to serve: that session has ended anyway.
             level = logging.ERROR if self._protocol.is_current(session.key) and not self._leaving else logging.DEBUG
             logger.log(level, "The session of client %s failed", client_id, exc_info=True)
             reason = "the session failed"
@@ -229,7 +229,7 @@ class Service:
     def _on_answer(self, key: SessionKey, answer: JSONRPCResponse | JSONRPCError) -> bool:
         allowed, actions = self._protocol.answered(key, answer.id, answer)
         if actions:
-            self._loop.call_soon(self._perform, actions)  # after the answer has gone out
+            self._loop.call_soon(self._perform, actions)  # after the answer is sent
         return allowed
 
     def _on_unanswered(self, key: SessionKey, request_id: RequestId) -> None:

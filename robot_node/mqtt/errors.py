@@ -81,7 +81,7 @@ def connect_error(broker: Broker, client_id: str, error: BaseException) -> Broke
             f"{untrusted.verify_message.rstrip('.')}.",
             remedy=_UNTRUSTED.get(
                 untrusted.verify_code,
-                "Set broker.ca_file to the authority that signed it, and broker.url to a name that stands in it.",
+                "Set broker.ca_file to the authority that signed it, and broker.url to a name in its certificate.",
             ),
         )
     alert = error.__cause__ or error.__context__  # the latter over WebSocket

@@ -43,7 +43,7 @@ OnMessage = Callable[[Incoming], None]
 _CHUNK_BYTES = 8 * 1024
 # A packet type that paho doesn't know, so that it expects no answer.
 _NO_COMMAND = 0
-# The content of a PUBACK of four bytes; paho creates both anew for each one.
+# The content of a PUBACK of four bytes; paho creates both again for each one.
 _SUCCESS = ReasonCode(PacketTypes.PUBACK)
 _NO_PROPERTIES = Properties(PacketTypes.PUBACK)  # type: ignore[no-untyped-call]  # paho leaves it untyped
 
@@ -106,7 +106,7 @@ class PahoClient(paho.Client):
         except OSError as error:
             self._chunk = b""
             if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLWantReadError | ssl.SSLWantWriteError):
-                self.read_error = error  # asked again, OpenSSL only says that it is over
+                self.read_error = error  # on a second call, OpenSSL only reports the end
         if not self._chunk:
             return super().loop_read(max_packets)  # which reports why
         result = MQTTErrorCode.MQTT_ERR_SUCCESS

@@ -1,7 +1,7 @@
 """A connection that comes back by itself.
 
 Everything that depends on a connection (subscriptions, sessions) lives in the ``serve`` coroutine, which
-:func:`keep_connected` starts anew for each connection: when the connection is lost, so is all of it, which is
+:func:`keep_connected` starts again for each connection: when the connection is lost, so is all of it, which is
 what MCP over MQTT demands (session expiry 0, clean start).
 """
 
@@ -64,13 +64,13 @@ async def keep_connected(
     """Stay connected until cancelled: run ``serve`` on each connection, reconnect with backoff after each loss.
 
     ``serve`` is cancelled when its connection is lost. When this coroutine is cancelled, ``serve`` is cancelled
-    while the connection still works, so that it can say goodbye; then DISCONNECT is sent.
+    while the connection still works, so that it can publish final messages; then DISCONNECT is sent.
 
     Args:
         broker: Where to connect.
         options: How to introduce ourselves; a function is called before each attempt.
         serve: What to do while connected, beginning with the choice of :attr:`Connection.on_message`. A
-            :class:`BrokerError` that it raises means "connect anew", a :class:`ReconnectError` the same at once.
+            :class:`BrokerError` that it raises means "reconnect", a :class:`ReconnectError` the same at once.
         name: What to call the connection in the log, e.g. ``"MCP"``.
         backoff: Delays between attempts.
         on_status: Called at each change.
@@ -96,7 +96,7 @@ async def keep_connected(
                 # mosquitto 2.0 doesn't say so when it gives the connection to another client of that id.
                 error.remedy = f"Perhaps another client uses the client id {present.client_id}: each needs its own."
             with in_session(session):  # the warning below has none: that of each attempt would be another, never folded
-                logger.debug("%s connection is over: %s", name, error.message)
+                logger.debug("%s connection ended: %s", name, error.message)
             on_status(LinkStatus(connected=False, reason=error.message, remedy=error.remedy))
             if isinstance(error, ReconnectError) and not reconnecting:
                 reconnecting = True
@@ -107,7 +107,7 @@ async def keep_connected(
                 backoff.reset()
             delay = backoff.next_delay()
             logger.warning("%s connection: %s Next attempt in %.1f s.", name, error, delay)
-        except Exception as error:  # a mistake of ours, which the caller must learn of
+        except Exception as error:  # a bug, which the caller must see
             on_status(_crashed(name, error))
             raise
         await asyncio.sleep(delay)
@@ -149,7 +149,7 @@ async def _serve_until_lost(connection: Connection, serve: Serve, name: str) -> 
     errors = [_expected(error) for task in (watch, service) if not task.cancelled() and (error := task.exception())]
     if not errors:  # the first to end was cancelled, and not by us
         raise BrokerError(f"The {name} service was cancelled.", remedy=_REPORT)
-    # A mistake of ours counts more than the loss of the connection beside which it came to light.
+    # A bug takes precedence over the loss of the connection with which it appeared.
     raise min(errors, key=_is_expected)
 
 

@@ -51,7 +51,7 @@ class Reactions:
         state: Whose changes the rules wait for.
         face: Shows emotions and texts.
         outputs: Outputs on the pins.
-        stop_all: Stops whatever moves or sounds.
+        stop_all: Stops everything that moves or makes sound.
         speaker: The voice; None without one.
     """
 

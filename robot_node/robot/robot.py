@@ -59,5 +59,5 @@ class Robot:
     saved: SavedState = field(default_factory=SavedState)
 
     async def stop_all(self) -> tuple[str, ...]:
-        """Stop at once whatever moves or sounds: see :func:`robot_node.robot.stop_all.stop_all`."""
+        """Emergency stop: see :func:`robot_node.robot.stop_all.stop_all`."""
         return await stop_all(self.outputs, self.speech, self.plugins)

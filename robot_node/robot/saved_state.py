@@ -160,7 +160,7 @@ def restore(saved: SavedState, state: RobotState, face: Face, loudspeaker: Louds
 def camera_comes_on(saved: SavedState, *, on_at_start: bool, on_after_restart: bool) -> bool:
     """Return whether the camera is to be on when the robot starts.
 
-    Whoever switched it off has the last word. One that was on comes back only where the settings say so.
+    Switching off wins. A camera that was on comes back only where the settings say so.
     """
     if saved.camera is False:
         return False

@@ -1,4 +1,4 @@
-"""Emergency stop: stops whatever moves or sounds."""
+"""Emergency stop: stops everything that moves or makes sound."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _LIMIT_S = 5.0
 
 
 async def stop_all(outputs: Outputs, speech: Speech, plugins: Mapping[str, DevicePlugin]) -> tuple[str, ...]:
-    """Stop at once whatever moves or sounds, whoever began it.
+    """Stop everything that moves or makes sound at once, for every caller.
 
     That is: servos, motors and buzzers; speech, the texts that wait included; the sound of the call or viewer that is
-    heard, until its connection is made anew; devices of other packages. LEDs, camera and streams stay as they are.
+    heard, until it reconnects; devices of other packages. LEDs, camera and streams stay as they are.
     When the caller is cancelled, it stops waiting; the devices stop.
 
     Args:
@@ -62,7 +62,7 @@ async def stop_all(outputs: Outputs, speech: Speech, plugins: Mapping[str, Devic
         if isinstance(device, Stoppable)
     ]
     if tasks:
-        # No TaskGroup: the caller may be cancelled meanwhile, and the devices stop all the same.
+        # No TaskGroup: the caller may be cancelled meanwhile, and the devices stop anyway.
         await asyncio.wait(tasks)
     if failed:
         raise DeviceError(

@@ -168,5 +168,5 @@ def _too_often(name: str, reason: str, policy: RestartPolicy) -> ServiceError:
     return ServiceError(
         f"The service {name} crashed {policy.most_crashes} times within {policy.window_s:g} s, the last time by "
         f"{reason}.",
-        remedy="Its tracebacks are in the log. The robot ends, so that its service manager starts it anew.",
+        remedy="Its tracebacks are in the log. The robot ends, so that its service manager restarts it.",
     )

@@ -89,7 +89,7 @@ class DisplaySettings(Section):
 
 
 class FaceSettings(Section):
-    """Expressions of one's own, and changes to the built-in ones."""
+    """Custom expressions, and changes to the built-in ones."""
 
     expressions: dict[str, dict[str, Any]] = Field(default={})
 

@@ -46,7 +46,7 @@ def _reason(problem: ErrorDetails, found: Place) -> tuple[tuple[str, ...], str]:
     reason = problem["msg"].removeprefix("Value error, ").rstrip(".")
     if kind in _UNKNOWN:
         thing = "setting" if len(found.path) > 1 else "section"
-        return found.path, f"there is no such {thing}{did_you_mean(found.path[-1], found.beside)}"
+        return found.path, f"there is no such {thing}{did_you_mean(found.path[-1], found.siblings)}"
     if kind == "union_tag_invalid":
         hint = did_you_mean(str(context["tag"]), found.kinds)
         return (*found.path, "kind"), f"there is no such kind{hint or ';'} there are: {', '.join(found.kinds)}"

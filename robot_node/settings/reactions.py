@@ -92,7 +92,7 @@ def _of_output(then: Then, output: OutputSettings) -> Iterator[tuple[str, str]]:
     given = {key for key in details if getattr(then, key) is not None}
     needed, allowed = _DETAILS[output.kind]
     if not needed <= given or not given <= allowed or not given:
-        yield "", f"the {output.kind} {then.output!r} is told {' and '.join(sorted(needed or allowed))}"
+        yield "", f"the {output.kind} {then.output!r} needs {' and '.join(sorted(needed or allowed))}"
     if isinstance(output, ServoSettings) and then.angle is not None:
         low, high = output.range
         if not low <= then.angle <= high:

@@ -1,4 +1,4 @@
-"""The tree of settings as a JSON schema: which keys a table has, and where a refused value stands in the file."""
+"""The tree of settings as a JSON schema: which keys a table has, and where a refused value is in the file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from robot_node.settings.root import Settings
 
 _Node = Mapping[str, Any]
-_OF_A_NAME = "[key]"  # how pydantic says that it is the name that is wrong, and not what stands there
+_OF_A_NAME = "[key]"  # how pydantic says that it is the name that is wrong, and not its value
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,16 +18,16 @@ class Place:
     """Where a value stands.
 
     Attributes:
-        path: Its keys, as they stand in the settings file.
-        keys: The keys of the table that stands there.
-        beside: The keys of the table that it stands in.
-        kinds: Which kinds of table may stand there, where there are several.
+        path: Its keys, as in the settings file.
+        keys: The keys of the table at that place.
+        siblings: The keys of the table that contains it.
+        kinds: Kinds of table that are possible there, if there are several.
         is_name: The name is meant, not the value.
     """
 
     path: tuple[str, ...] = ()
     keys: tuple[str, ...] = ()
-    beside: tuple[str, ...] = ()
+    siblings: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
     is_name: bool = False
 
@@ -54,8 +54,8 @@ def place(loc: Iterable[str | int]) -> Place:
         else:
             path.append(str(part))
             above, node = node, _below(node, part)
-    here, beside = (tuple(table.get("properties", ())) for table in (node, above))
-    return Place(tuple(path), here, beside, tuple(_kinds(node)), is_name)
+    here, siblings = (tuple(table.get("properties", ())) for table in (node, above))
+    return Place(tuple(path), here, siblings, tuple(_kinds(node)), is_name)
 
 
 @cache

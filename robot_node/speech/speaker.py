@@ -1,4 +1,4 @@
-"""Says texts, one after the other: each heard, seen on the face and announced to peers, until it is stopped."""
+"""Speaks queued texts in order, shows them on the face and announces them to peers, until stopped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cuts a text into chunks that are spoken and shown one after the other. Pure."""
+"""Cuts a text into chunks that are spoken and shown in order. Pure."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """What is wrong with the arguments of a tool call, in sentences that a model can act upon. Pure.
 
 Each sentence names the argument, what is wrong with it and what is allowed. An argument that the tool does not have is
-refused, not ignored: whoever misspells one believes that it took effect.
+refused, not ignored: a misspelt argument must not appear to take effect.
 """
 
 from __future__ import annotations
@@ -79,11 +79,11 @@ def _too_large(value: object) -> str:
     return ""
 
 
-def _misfits(tool: Tool, given: Mapping[str, Any]) -> list[str]:
+def _misfits(tool: Tool, arguments: Mapping[str, Any]) -> list[str]:
     try:
-        tool.fn_metadata.validate_arguments(dict(given))
+        tool.fn_metadata.validate_arguments(dict(arguments))
     except ValidationError as error:
-        # One sentence for each argument: of a union pydantic tells the errors of all branches.
+        # One sentence for each argument: of a union pydantic reports the errors of all branches.
         sentences: dict[str, str] = {}
         for problem in error.errors(include_url=False, include_context=True):
             name, schema = _place(problem["loc"], tool.parameters)

@@ -30,14 +30,14 @@ def offer_status(server: MCPServer, telemetry: Telemetry) -> None:
 
 
 def offer_stop(server: MCPServer, stop: Callable[[], Awaitable[tuple[str, ...]]]) -> None:
-    """Let agents stop everything, also on a robot that cannot move: whoever wants to be sure need not look first."""
+    """Let agents stop everything, also on a robot that cannot move: callers need not check first."""
 
     @server.tool(title="Stop everything", annotations=SETS)
     async def stop_all() -> StopResult:
-        """Stop at once whatever moves or sounds, whoever began it.
+        """Stop everything that moves or makes sound at once, for every caller.
 
         Servos, motors and buzzers stop, and devices of other packages; speech ends, and texts that wait are dropped.
-        The sound of a call, or of a viewer, falls silent until the call or the viewer's connection is made anew.
+        The sound of a call, or of a viewer, falls silent until the call or the viewer reconnects.
         LEDs, the camera and the streams stay as they are, and no call is ended.
         """
         with readable_errors():

@@ -33,7 +33,7 @@ class InputStatus(BaseModel):
     name: str = Field(description="The input's name in the robot's settings.")
     kind: str = Field(description="button, switch, motion_sensor, line_sensor, touch_sensor or distance_sensor.")
     active: bool | None = Field(description="It is pressed, sees something or has something near; null: not known.")
-    distance_m: float | None = Field(description="Of a distance sensor: metres. Changes of 2 cm and more are told.")
+    distance_m: float | None = Field(description="Of a distance sensor: metres. Changes of 2 cm and more are notified.")
     error: str = Field(description="Why it cannot be read; empty otherwise.")
 
     @classmethod

@@ -49,7 +49,7 @@ def parse_ice_server(text: str) -> IceServer:
             address = "..."
         shown = f"{scheme}:{address}" if address else scheme.rpartition("@")[2]
         raise SettingsError(
-            f"The ICE server {shown} cannot be used: it has not the form of one.",
+            f"The ICE server {shown} cannot be used: it is not a valid ICE server URL.",
             remedy="Write it as stun:host:3478 or turn:user:password@host:3478.",
         )
     url = f"{match['scheme']}:{match['host']}{match['port'] or ''}{match['transport'] or ''}"

@@ -43,7 +43,7 @@ async def load_module(name: str) -> ModuleType:
     except (ImportError, OSError) as error:  # OSError: a shared library
         raise NotReadyError(
             f"The media stack cannot be loaded: {error}.",
-            remedy=f"Install it anew: {run_pip('install --force-reinstall av aiortc')}",
+            remedy=f"Reinstall it: {run_pip('install --force-reinstall av aiortc')}",
         ) from error
 
 

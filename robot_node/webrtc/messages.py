@@ -27,7 +27,7 @@ class AsrResponse:
 
     Attributes:
         results: What was said.
-        by: Client id of the viewer who said it; empty: it was said near the robot; None: whoever heard it does not say.
+        by: Client id of the viewer who said it; empty: it was said near the robot; None: unknown.
     """
 
     results: str

@@ -96,7 +96,7 @@ class StreamingTotals:
         offers: Offers received.
         answers: Offers that were answered.
         connected: Sessions that were connected.
-        ended: Offers and sessions that are over, by reason.
+        ended: Ended offers and sessions, by reason.
         frames_sent: Frames handed to the network, once for each viewer.
         frames_dropped: Frames that viewers lost because they were behind.
         keyframes_forced: Keyframes that the encoders were asked for.
@@ -140,7 +140,7 @@ class OpenSession:
 
 
 class Statistics:
-    """Counters of streaming. Used from the event loop only; bounded, however many viewers come and go."""
+    """Counters of streaming. Used from the event loop only; bounded for any number of viewers."""
 
     def __init__(self) -> None:
         self._numbers = itertools.count()

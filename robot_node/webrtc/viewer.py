@@ -152,7 +152,7 @@ class Viewing:
             raise RemoteError(f"The robot ended the session after {self._count} frames: {ended.result()}")
         if done and await self._broker_lost():
             raise RemoteError(
-                f"The session is over after {self._count} frames; the connection to the broker was lost before.",
+                f"The session ended after {self._count} frames; the connection to the broker was lost before.",
                 remedy="Watch again, with a client id that nobody else uses.",
             )
         if done:

@@ -146,7 +146,7 @@ class Viewers:
         return (viewer.id for viewer in self._viewers.values() if viewer.connected)
 
     def offer(self, client_id: str, offer: Offer) -> None:
-        """Begin a session, in place of the client's previous one.
+        """Begin a session, replacing the client's previous one.
 
         Raises:
             SignalingError: there are too many offers or viewers.

@@ -110,7 +110,7 @@ class Vp8Source:
     Used from the event loop only.
 
     Args:
-        camera: Gives out pictures as they are, only while this source is watched.
+        camera: Delivers unencoded frames, only while this source is watched.
         settings: Bitrate at first, frame rate and keyframe interval.
     """
 
@@ -131,7 +131,7 @@ class Vp8Source:
         self._sink = sink
 
     def set_watched(self, watched: bool) -> None:
-        """Say whether there are viewers: only then is there an encoder, and the camera gives out pictures."""
+        """Set whether there are viewers: only then is there an encoder, and the camera delivers frames."""
         if watched == self.encoding:
             return
         if watched:

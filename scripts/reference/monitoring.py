@@ -16,7 +16,7 @@ from scripts.reference.schema import Property, Schema, named_below, properties, 
 _HEAD = """\
 # Metrics and health
 
-What a robot tells of itself, made from the code by `make reference`. How to get at it: [monitoring](../monitoring.md).
+The robot's metrics and health message, generated from the code by `make reference`. Setup: [monitoring](../monitoring.md).
 
 ## Metrics
 

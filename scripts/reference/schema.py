@@ -149,6 +149,6 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
 
 
 def _cell(text: str) -> str:
-    """A cell on one line. What stands in <> is prose to us and a tag to Markdown, but for the line break."""
+    """A cell on one line. Text in <> is prose here but a tag in Markdown, except the line break."""
     parts = " ".join(text.split()).replace("|", "\\|").split("`")
     return "`".join(part if code % 2 else _TAG.sub(r"\<", part) for code, part in enumerate(parts))

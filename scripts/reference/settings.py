@@ -66,7 +66,7 @@ def _row(section: str, key: Property, meanings: Mapping[tuple[str, str], str]) -
     if not meaning:
         raise SettingsError(
             f"{section}.{key.name} has no comment.",
-            remedy=f"Write one beside it in {SHIPPED.name}, or as its description.",
+            remedy=f"Write one next to it in {SHIPPED.name}, or as its description.",
         )
     variable = f"{ENV_PREFIX}{section}__{key.name}".upper()
     return f"`{key.name}`<br>`{variable}`", key.kind, _default(section, key), *_linked(meaning)
@@ -105,7 +105,7 @@ def _default(section: str, key: Property) -> str:
 def comments(text: str) -> dict[tuple[str, str], str]:
     """What the comments of a settings file say, by section and key.
 
-    A key's comment stands behind it, and goes on in further lines there, or in the lines before it; a section's stands
+    A key's comment follows it, and continues in further lines there, or in the lines before it; a section's stands
     behind its name, and has no key.
     """
     said: dict[tuple[str, str], str] = {}

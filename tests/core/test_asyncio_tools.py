@@ -38,7 +38,7 @@ end_process()
 @pytest.mark.parametrize(
     ("work", "limit", "status", "said"),
     [
-        ("goodbye_that_hangs", 0.2, 1, "The goodbye is not over after 0.2 s"),
+        ("goodbye_that_hangs", 0.2, 1, "Shutdown did not finish within 0.2 s"),
         ("thread_that_hangs", 0.2, 0, ""),  # all else is in order
         ("orderly", 600.0, 0, "goodbye"),
     ],

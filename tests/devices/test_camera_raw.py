@@ -141,7 +141,7 @@ async def test_a_library_that_refuses_leaves_camera_and_video_as_they_are(
         await robot.camera.start()
         await robot.frames.more(5)
         assert robot.camera_state() is CameraState.ON
-    assert caplog.text.count("gives out no pictures for VP8: out of buffers") == 1, "once, not in a loop"
+    assert caplog.text.count("delivers no frames for VP8: out of buffers") == 1, "once, not in a loop"
 
 
 async def test_no_picture_is_delivered_once_the_camera_goes_off(pi: Pi) -> None:

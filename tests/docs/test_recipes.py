@@ -87,7 +87,7 @@ async def test_the_agent_reacts(terminal: Terminal, buttons: Buttons) -> None:
 async def test_two_robots(terminal: Terminal) -> None:
     log = terminal.folder / "robots.log"
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(terminal.running(RECIPES["coming and going"]))
+        await stack.enter_async_context(terminal.running(RECIPES["watch robots"]))
         async with terminal.running(RECIPES["second robot"]) as second:
             await second.until("WebRTC connection to")
             await eventually(lambda: log.exists() and "robot-two" in log.read_text())

@@ -261,7 +261,7 @@ async def test_no_message_is_too_odd_to_look_at(address: Broker) -> None:
             link = ServerLink(
                 ServerTopics(SERVER_ID, SERVER_NAME),
                 connection,
-                goodbye_topic="$mcp-client/presence/agent",
+                disconnect_topic="$mcp-client/presence/agent",
                 qos=0,
                 limits=TimeLimits(),
                 max_message_bytes=LIMIT_BYTES,

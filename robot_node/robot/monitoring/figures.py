@@ -22,10 +22,10 @@ from robot_node.webrtc.call_control import CallCause
 from robot_node.webrtc.stats import TOO_MANY_OFFERS, TOO_MANY_VIEWERS, Cause, StreamingStats
 
 END_REASONS = (*(cause.name.lower() for cause in Cause), TOO_MANY_VIEWERS, TOO_MANY_OFFERS)
-"""Every reason for which a viewer's offer or session is over."""
+"""Every reason why a viewer's offer or session ended."""
 
 CALL_END_REASONS = tuple(cause.name.lower() for cause in CallCause)
-"""Every reason for which a call is over."""
+"""Every reason why a call ended."""
 
 
 class _Figures(BaseModel):
@@ -76,7 +76,7 @@ class WebRtcFigures(_Figures):
     success_ratio: float | None = Field(
         description="Connected of all offers but those still under way, 0 to 1; null before the first."
     )
-    ended: dict[str, int] = Field(description="Offers and sessions that are over, by reason.")
+    ended: dict[str, int] = Field(description="Ended offers and sessions, by reason.")
     viewers: int = Field(description="Viewers that are connected now.")
     bitrate: int = Field(description="Of the video to all viewers together, in bits per second.")
     packet_loss: float | None = Field(description="Share of the packets that the worst-off viewer has missed, 0 to 1.")
@@ -91,7 +91,7 @@ class CallFigures(_Figures):
 
     attempts: int = Field(description="Calls that were begun since the start.")
     connected: int = Field(description="Calls that came to be connected.")
-    ended: dict[str, int] = Field(description="Calls that are over, by reason.")
+    ended: dict[str, int] = Field(description="Ended calls, by reason.")
 
 
 class BoardFigures(_Figures):
@@ -127,7 +127,7 @@ class StateFigures(_Figures):
 class FaultFigures(_Figures):
     """Faults."""
 
-    now: dict[str, str] = Field(description="Why, by part; empty while all is well.")
+    now: dict[str, str] = Field(description="Reasons of the current faults, by part; empty without fault.")
     count: dict[str, int] = Field(description="How often each part has failed since the start.")
     bus_errors: dict[str, int] = Field(
         description="How often the display did not answer on its bus, i2c or spi: once for each attempt."

@@ -87,7 +87,7 @@ def _webrtc(now: Figures) -> Iterator[Metric]:
     yield _counter("webrtc_offers", "Offers that viewers have made.", webrtc.offers)
     yield _counter("webrtc_answers", "Offers that were answered.", webrtc.answers)
     yield _counter("webrtc_connected", "Sessions with viewers that came to be connected.", webrtc.connected)
-    yield _counter("webrtc_ended", "Offers and sessions that are over, by reason.", webrtc.ended, label="reason")
+    yield _counter("webrtc_ended", "Ended offers and sessions, by reason.", webrtc.ended, label="reason")
     yield _gauge("webrtc_viewers", "Viewers that are connected now.", webrtc.viewers)
     # Prometheus counts in bytes ("Metric and label naming", base units).
     yield _gauge("webrtc_video_bytes_per_second", "Video to all viewers together.", webrtc.bitrate / 8)
@@ -101,7 +101,7 @@ def _webrtc(now: Figures) -> Iterator[Metric]:
     yield _counter("video_keyframes_forced", "Keyframes that the encoders were asked for.", webrtc.keyframes_forced)
     yield _counter("call_attempts", "Calls to the backend that were begun.", now.calls.attempts)
     yield _counter("call_connected", "Calls to the backend that came to be connected.", now.calls.connected)
-    yield _counter("call_ended", "Calls to the backend that are over, by reason.", now.calls.ended, label="reason")
+    yield _counter("call_ended", "Ended calls to the backend, by reason.", now.calls.ended, label="reason")
 
 
 def _state(now: Figures) -> Iterator[Metric]:
