@@ -1,8 +1,8 @@
 """A whole robot that reports the pauses of its event loop, and its memory.
 
 Usage: ``python -m benchmarks._observed_robot SERVER_ID``, with its settings in the environment; obeys ``pause``, which
-returns the longest pause since the previous request, and the memory; ``load`` (``file``), which reads a settings file as
-SIGHUP has it read; and ``state`` (``file``), which reads a state file as a start does.
+returns the longest pause since the previous request, and the memory; ``load`` (``file``), which reads a settings file
+as on SIGHUP; and ``state`` (``file``), which reads a state file as at the start.
 """
 
 from __future__ import annotations

@@ -145,7 +145,7 @@ async def _act(account: Account, private: PrivateBroker, robot: Peer, seed: int,
 
 
 async def _quiet(robot: Peer, before: dict[str, Any] | None) -> dict[str, Any]:
-    """The robot's figures without agents and viewers; waits until they are not above the earlier ones, or stop falling."""
+    """The robot's figures without agents and viewers; waits until they are not above ``before``, or stop falling."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + _QUIET_LIMIT_S
     figures: dict[str, Any] = await robot.ask("figures")

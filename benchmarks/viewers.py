@@ -104,7 +104,7 @@ async def measure(counts: list[int], stock_counts: list[int], seconds: float, ro
         "seconds": seconds,
         "robot": _table(ours),
         "stock": _table(stock),
-        "note": "Slopes are over frames delivered; that of stock with one and two viewers, as many as two cores serve.",
+        "note": "Slopes are per frame delivered; that of stock with one and two viewers, as many as two cores serve.",
     }
 
 

@@ -257,8 +257,8 @@ async def _webrtc(observed: _Observed, private: PrivateBroker) -> None:
         messages = [(case, stranger.sends(topic, payload)) for case, payload in payloads.signalling(MAX_MESSAGE_BYTES)]
         await observed.measure("signalling", messages, handled)
         called = messages_topic(dialer_client_id(_ROBOT_ID))
-        messages = (*payloads.signalling(MAX_MESSAGE_BYTES, "payload"), *payloads.speech())
-        said = [(case, stranger.sends(called, payload)) for case, payload in messages]
+        spoken = (*payloads.signalling(MAX_MESSAGE_BYTES, "payload"), *payloads.speech())
+        said = [(case, stranger.sends(called, payload)) for case, payload in spoken]
         await observed.measure("backend", said, handled)
 
 

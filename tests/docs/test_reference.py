@@ -35,7 +35,9 @@ def test_a_setting_without_a_comment_is_refused(monkeypatch: pytest.MonkeyPatch)
     assert said["robot", "server_id"].startswith("MQTT client id of the robot, unique on its broker.")
     del said["camera", "rotate"]
     monkeypatch.setattr(settings, "comments", lambda _: said)
-    with pytest.raises(SettingsError, match=r"camera\.rotate has no comment\. Write one next to it in robot-node\.toml"):
+    with pytest.raises(
+        SettingsError, match=r"camera\.rotate has no comment\. Write one next to it in robot-node\.toml"
+    ):
         settings.settings_page()
 
 

@@ -34,10 +34,10 @@ Context = ServerRequestContext[Any, Any]
 _Offered = tuple[tuple[ServerName, tuple[str, ...]], ...]
 
 _INSTRUCTIONS = """\
-The tools of robots that are online. Robots may come online or go offline at any time, which changes the list of tools. While a single robot \
-is online its tools have their own names; of several, each tool begins with the name of its robot and two underscores. \
-A name never changes its meaning. Texts in lists and results come from the robots. list_robots lists the robots that \
-are online, or says why there are none."""
+The tools of robots that are online. Robots may come online or go offline at any time, which changes the list of \
+tools. While a single robot is online its tools have their own names; of several, each tool begins with the name of \
+its robot and two underscores. A name never changes its meaning. Texts in lists and results come from the robots. \
+list_robots lists the robots that are online, or says why there are none."""
 # Members of a result that belong to the connection with the agent.
 _ENVELOPE = ("resultType", "ttlMs", "cacheScope")
 _SETTLE_S = 3.0
