@@ -125,9 +125,10 @@ async def test_a_replaced_sessions_late_answer_is_not_taken_for_that_of_a_new_re
         assert [message.json for message in agent.seen()] == []
 
 
-async def test_the_same_initialize_again_ends_no_call(broker: PrivateBroker, toy: Toy) -> None:
+async def test_the_same_initialize_again_keeps_the_session(broker: PrivateBroker, toy: Toy) -> None:
     """As EMQX's bridge sends it at each presence message, with the same id."""
-    async with running(broker, toy), raw_peer(broker, "agent") as agent:
+    counts: list[int] = []
+    async with running(broker, toy, on_sessions=counts.append), raw_peer(broker, "agent") as agent:
         welcome = await agent.open_session()
         await agent.rpc(call(1, "wait", name="first"))
         async with asyncio.timeout(DEADLINE_S):
@@ -135,6 +136,7 @@ async def test_the_same_initialize_again_ends_no_call(broker: PrivateBroker, toy
         assert await agent.open_session() == welcome
         toy.release.set()
         assert (await agent.answer(1))["result"]["structuredContent"] == {"result": "released"}
+        assert counts == [1]
 
 
 async def test_messages_of_one_client_are_handled_in_order(broker: PrivateBroker, toy: Toy) -> None:

@@ -1,0 +1,51 @@
+"""Which candidates belong to which offer of a viewer."""
+
+from __future__ import annotations
+
+from robot_node.webrtc.signaling import Candidate, Offer
+from robot_node.webrtc.stats import Cause
+from robot_node.webrtc.viewers import ViewerClient
+
+FIRST, SECOND = (Offer(f"v=0\r\na=ice-ufrag:{name}\r\n") for name in ("first", "second"))
+
+
+def candidate(address: str, fragment: str | None = None) -> Candidate:
+    return Candidate(f"candidate:1 1 udp 1 {address} 9 typ host", "0", username_fragment=fragment)
+
+
+PLAIN, OF_FIRST, OF_SECOND = candidate("192.0.2.1"), candidate("192.0.2.2", "first"), candidate("192.0.2.3", "second")
+
+
+def served(*candidates: Candidate) -> ViewerClient:
+    """A client whose first offer is being served when these candidates come."""
+    client = ViewerClient("page")
+    client.begin_offer(FIRST)
+    client.candidates.extend(candidates)
+    return client
+
+
+def test_candidates_that_came_before_an_offer_are_its_own_but_for_those_of_another_generation() -> None:
+    client = ViewerClient("page")
+    client.candidates.extend([PLAIN, OF_FIRST, OF_SECOND])
+    assert client.begin_offer(FIRST) == [PLAIN, OF_FIRST]
+
+
+def test_the_end_of_a_session_takes_no_candidate_from_the_offer_that_waits() -> None:
+    for cause in Cause:
+        client = served()
+        client.next_offer = SECOND
+        client.candidates.extend([PLAIN, OF_SECOND])
+        client.end_offer(cause)
+        assert client.begin_offer(SECOND) == [PLAIN, OF_SECOND]
+
+
+def test_of_a_session_that_ended_only_candidates_of_another_generation_are_kept() -> None:
+    client = served(PLAIN, OF_FIRST, OF_SECOND)
+    client.end_offer(Cause.CLOSED)
+    assert client.begin_offer(SECOND) == [OF_SECOND]
+
+
+def test_what_comes_after_a_termination_is_for_the_next_offer() -> None:
+    client = served(PLAIN)
+    client.end_offer(Cause.TERMINATED)
+    assert client.begin_offer(SECOND) == [PLAIN]
