@@ -7,10 +7,10 @@ from robot_node.core.imports import without_collector
 
 
 def main() -> None:
-    """Entry point. A password on the command line leaves it before anything else is loaded."""
+    """Entry point. Removes passwords from the process's command line before anything else is loaded."""
     hide_passwords.hide_password(sys.argv, sys.orig_argv)
     with without_collector():
-        from robot_node.cli.main import main as run  # noqa: PLC0415  # takes its time
+        from robot_node.cli.main import main as run  # noqa: PLC0415  # slow to import
     run()
 
 

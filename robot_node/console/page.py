@@ -1,4 +1,4 @@
-"""The files of the built page, the faces on its buttons, and the headers that they are sent with."""
+"""Static files of the console: the built page, images of the faces, and their HTTP headers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from robot_node.face.expressions import EXPRESSIONS
 from robot_node.face.renderer import render
 
 BUILT = Path(__file__).with_name("dist")
-"""Where Vite puts the page: into the wheel, and with ``make setup``."""
+"""Output of the Vite build, in the wheel and after ``make setup``."""
 
 HEADERS: Mapping[str, str] = MappingProxyType(
     {
@@ -42,21 +42,21 @@ HEADERS: Mapping[str, str] = MappingProxyType(
         "Permissions-Policy": "microphone=(self), camera=(self), geolocation=()",
     }
 )
-"""Nothing is loaded from elsewhere, and no code runs but that of the page."""
+"""Only the page's own resources and scripts are loaded."""
 
-_FOREVER = "public, max-age=31536000, immutable"
-_ASK_AGAIN = "no-cache"
+_IMMUTABLE = "public, max-age=31536000, immutable"
+_REVALIDATE = "no-cache"
 
 
 @dataclass(frozen=True, slots=True)
 class PageFile:
-    """One file as it is sent.
+    """One file with its HTTP attributes.
 
     Attributes:
         content: Its bytes.
-        compressed: The same for browsers that take gzip; None when it gains nothing.
-        media_type: What it is.
-        cache_control: How long a browser may keep it.
+        compressed: The same, gzip-compressed; None if that is not smaller.
+        media_type: Value of Content-Type.
+        cache_control: Value of Cache-Control.
     """
 
     content: bytes
@@ -91,7 +91,7 @@ def _read(path: Path) -> PageFile:
         compressed=packed.read_bytes() if packed.is_file() else None,
         media_type=mimetypes.guess_type(path.name)[0] or "application/octet-stream",
         # Vite puts a hash of the content into the names of what is in "assets".
-        cache_control=_FOREVER if path.parent.name == "assets" else _ASK_AGAIN,
+        cache_control=_IMMUTABLE if path.parent.name == "assets" else _REVALIDATE,
     )
 
 

@@ -86,14 +86,14 @@ async def serve_app(
 ) -> None:
     """Serve until cancelled; requests under way then have a second to end.
 
-    Requests that come under a name of somebody else, or from a page of another site, are refused.
+    Requests for another host name, or from pages of another site, are refused.
 
     Args:
         app: An ASGI application.
         listener: From :func:`listen`.
-        host: What it listens at, as :func:`listen` was told.
+        host: The address that was passed to :func:`listen`.
         name: Of the task.
-        lifespan: Whether to tell the application when serving begins and ends.
+        lifespan: Whether to send the application lifespan events.
     """
     config = uvicorn.Config(
         OwnHostOnly(app, host),

@@ -1,4 +1,4 @@
-"""The Raspberry Pi itself: how hot it is, and whether it was slowed down because of heat or a weak power supply."""
+"""The Raspberry Pi's temperature, and throttling because of heat or under-voltage."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SINCE_BOOT = 16
 
 
 class Throttling(enum.IntFlag):
-    """Why a Raspberry Pi slows down: the bits of ``vcgencmd get_throttled``, and 16 higher those since boot.
+    """Causes of throttling: the bits of ``vcgencmd get_throttled``, and 16 higher those since boot.
 
     Source: Raspberry Pi documentation, "vcgencmd", get_throttled.
     """
@@ -40,7 +40,7 @@ class Throttling(enum.IntFlag):
 
 @dataclass(frozen=True, slots=True)
 class BoardReadings:
-    """What the board says of itself; None each for what it doesn't tell.
+    """Readings of the board; None for each that is not available.
 
     Attributes:
         temperature_c: Of the processor, in degrees Celsius.
@@ -54,7 +54,7 @@ class BoardReadings:
 
 
 class Board:
-    """Asks the board, in a thread of its own.
+    """Reads the board, in its own thread.
 
     Args:
         platform: Where the figures come from.
@@ -71,12 +71,12 @@ class Board:
         self._reported_unknown = False
 
     async def read(self) -> BoardReadings:
-        """What it says now, or said a few seconds ago: however often it is asked, it is not asked more often."""
+        """Return the readings, cached for a few seconds."""
         if self._asking is None and self._clock() >= self._read_at + _FRESH_S:
             self._read_at = self._clock()
             self._asking = asyncio.create_task(self._worker.run(self._ask), name="board")
         if self._asking is not None:
-            # One that hangs stays the only one: nothing piles up behind it.
+            # While one hangs no further one is started.
             asking = self._asking
             done, _ = await asyncio.wait({asking}, timeout=_LIMIT_S)
             if done and self._asking is asking:  # even if it failed: otherwise it would never be retried
@@ -85,7 +85,7 @@ class Board:
         return self._readings
 
     def close(self) -> None:
-        """Ask no more."""
+        """Stop reading."""
         if self._asking is not None:
             self._asking.cancel()
         self._worker.close()
@@ -101,12 +101,12 @@ class Board:
         except (OSError, ValueError) as error:
             if not self._reported_unknown:
                 self._reported_unknown = True
-                logger.warning("Whether the Pi is throttled cannot be read: %s. %s", error, VCGENCMD_REMEDY)
+                logger.warning("Cannot read whether the Pi is throttled: %s. %s", error, VCGENCMD_REMEDY)
         return BoardReadings(temperature_c, now, since_boot)
 
 
 def parse_throttling(text: str) -> tuple[Throttling, Throttling]:
-    """Return what slows the board down now, and what has since it was switched on.
+    """Return the current causes of throttling, and those since boot.
 
     Args:
         text: What ``vcgencmd get_throttled`` prints, e.g. ``throttled=0x50005``.

@@ -37,16 +37,14 @@ class Camera:
     """The robot's camera. Used from the event loop only; every blocking call runs in the camera's own thread.
 
     It is also a :class:`robot_node.core.media.VideoSource` and a :class:`robot_node.core.media.RawVideoSource`.
-    Operations run one at a time, each to its end even when its caller is cancelled, so that no half-opened camera is
-    left behind. The privacy switch, a failed indicator and the robot's shutdown wait for none of them: what is under
-    way ends at its next await.
+    Operations run one at a time, and a caller's cancellation interrupts none of them. The privacy switch, a failed
+    indicator and shutdown do not wait: the running operation ends at its next await.
 
     Args:
         platform: Gives the camera library.
         settings: The camera's settings.
         state: Where the camera's state is reported.
-        indicator: Lit just before the sensor starts to capture, dark when it has stopped; if it fails, no start. One
-            that fails switches the camera off.
+        indicator: On from just before the sensor starts until it has stopped; a failed one switches the camera off.
         privacy: While it is engaged the sensor is off.
         limits: How long the library may take.
     """
@@ -138,10 +136,10 @@ class Camera:
         return await self._run("camera check", self._check_frames)
 
     async def restart(self) -> None:
-        """Restart a camera that was on and delivers no pictures, or has failed since. Does nothing to others.
+        """Restart a stalled or failed camera. Does nothing in other states.
 
         Raises:
-            DeviceError: It could not be switched on again; it may be tried again.
+            DeviceError: It could not be switched on; a retry is possible.
             NotReadyError: The privacy switch is engaged, or the robot is shutting down.
         """
 
@@ -155,7 +153,7 @@ class Camera:
         await self._run("camera restart", restart)
 
     async def close(self) -> None:
-        """Switch the camera off for good, and end its thread. A start that is under way fails."""
+        """Switch the camera off for good, and end its thread. A pending start fails."""
         self._closing = True
         self._interrupt(CameraEvent.CLOSE, refusal(Action.REFUSE_CLOSING))
         await self._run("camera off", self._finish_stop)
@@ -165,11 +163,11 @@ class Camera:
         await self._operations.close()
 
     def set_sink(self, sink: FrameSink | None) -> None:
-        """Choose the receiver of the encoded frames."""
+        """Set the receiver of the encoded frames."""
         self._demand.sink = sink
 
     def set_watched(self, watched: bool) -> None:
-        """Say whether there are viewers: the encoder runs only while the camera is on and watched."""
+        """Set whether there are viewers: the encoder runs only while the camera is on and watched."""
         retry = watched and not self._demand.watched
         self._demand.watched = watched
         self._demand_changed(retry=retry)
@@ -185,16 +183,16 @@ class Camera:
         self._demand_changed()
 
     def set_raw_sink(self, sink: RawFrameSink | None) -> None:
-        """Choose the receiver of the unencoded pictures, in a thread of the camera library."""
+        """Set the receiver of the unencoded frames, called in a thread of the camera library."""
         self._demand.raw_sink = sink
 
     def set_raw_watched(self, watched: bool) -> None:
-        """Say whether unencoded pictures are needed; there are some while the camera is on."""
+        """Set whether unencoded frames are needed; they are delivered while the camera is on."""
         retry = watched and not self._demand.raw_watched
         self._demand.raw_watched = watched
         self._demand_changed(retry=retry)
 
-    # What waits for no operation, and ends the one that is under way.
+    # Events that do not wait for operations, and end the running one.
 
     def _on_privacy_engaged(self) -> None:
         self._interrupt(CameraEvent.PRIVACY, refusal(Action.REFUSE_PRIVACY))
@@ -206,28 +204,19 @@ class Camera:
     def _interrupt(self, event: CameraEvent, error: RobotNodeError | None) -> None:
         self._interruption = error
         if self._apply(event, error) is Action.STOP:
-            self._submit("camera off", self._finish_stop)  # unless the operation under way does it
+            self._submit("camera off", self._finish_stop)  # unless the running operation does it
 
     # The table.
 
     def _request(self, event: CameraEvent) -> Action:
-        """Apply an event, and return what is to be done.
-
-        Raises:
-            NotReadyError, DeviceError: The request is refused.
-        """
+        """Apply an event and return its action; raises NotReadyError or DeviceError for a refused one."""
         action = self._apply(event)
         if (error := refusal(action)) is not None:
             raise error
         return action
 
     def _apply(self, event: CameraEvent, error: Exception | None = None) -> Action:
-        """Let an event change the state, and return what is to be done.
-
-        Args:
-            event: The event.
-            error: Of an event that is a fault.
-        """
+        """Apply an event to the state and return its action; ``error`` is that of a fault."""
         now = self._state.snapshot
         before = Situation(
             state=now.camera,
@@ -289,7 +278,7 @@ class Camera:
         steps = self._sensor.start(on_change=self._adjust_soon, on_error=self._report_stream_error)
         try:
             for step in steps:
-                await self._privacy.check()  # the pin decides, whatever was heard of it
+                await self._privacy.check()  # the pin decides, not the last notification
                 self._raise_if_interrupted(CameraState.STARTING)
                 await step()
                 self._raise_if_interrupted(CameraState.STARTING)
@@ -304,7 +293,7 @@ class Camera:
             raise self._interruption
 
     async def _check_engaged(self) -> None:
-        """Refuse while the privacy switch is engaged, unless its pin says by now that it is not.
+        """Refuse while the privacy switch is engaged; its pin is read again first.
 
         Raises:
             NotReadyError: It is engaged, or cannot be read.
@@ -337,7 +326,7 @@ class Camera:
         return True
 
     async def _fail(self, error: Exception) -> None:
-        """Stop the sensor because of an error, or of what interrupted the operation before."""
+        """Stop the sensor because of an error or an interruption."""
         match error:
             case IndicatorError():
                 event = CameraEvent.INDICATOR_FAILED

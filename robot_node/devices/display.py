@@ -1,4 +1,4 @@
-"""The OLED that shows the face: a picture in, the newest one on the glass, whatever the wires do.
+"""The OLED that shows the face: always shows the newest picture, and recovers from loose wires.
 
 The robot does not depend on its display. One that is missing, or comes off, is reported once and looked for again
 with growing delay; when it is back it is initialised again and shows the current picture.
@@ -28,7 +28,7 @@ from robot_node.settings.devices import DisplaySettings
 logger = logging.getLogger(__name__)
 
 _NO_OPERATION = 0xE3
-"""Changes nothing on either controller: that it is acknowledged tells that a display is there."""
+"""A no-op on both controllers: its acknowledgement shows that a display is connected."""
 
 _SLOW_S = 0.06
 """A picture at 400 kHz takes 26 ms, at the Pi's default of 100 kHz 93 ms."""
@@ -66,7 +66,7 @@ class Display:
         self._backoff = Backoff(retry_initial_s, retry_maximum_s)
         self._worker = DeviceWorker("display")
         self._task: asyncio.Task[None] | None = None
-        self._wanted: Image.Image | None = None  # None: dark
+        self._wanted: Image.Image | None = None  # None: off
         self._asked = 0
         self._changed = asyncio.Event()
         self._waiting: dict[asyncio.Future[None], int] = {}
@@ -74,7 +74,7 @@ class Display:
         self._reported: bool | None = None
         self._contrast = settings.contrast
         self._picture_s = 0.0
-        # Below: used in the worker's thread only.
+        # Used in the worker's thread only:
         self._serial: Any = None
         self._device: Any = None
         self._lit = False
@@ -90,21 +90,21 @@ class Display:
 
     @property
     def picture(self) -> Image.Image:
-        """What it shows, or would show if it answered; mode ``"1"``."""
+        """The current picture, or the one to show when the display responds; mode ``"1"``."""
         return Image.new("1", self.size) if self._wanted is None else self._wanted.copy()
 
     @property
     def answers(self) -> bool:
-        """There is a display, and it answers."""
+        """Whether there is a display that responds."""
         return self._present
 
     @property
     def picture_s(self) -> float:
-        """Seconds that the bus needs for a whole picture, as measured when the display was set up."""
+        """Seconds that the bus needs for a whole picture, measured at initialisation."""
         return self._picture_s
 
     async def open(self) -> None:
-        """Start to look after the display; return when it is dark and ready, or found missing."""
+        """Start the display's task; return when the display is off and ready, or missing."""
         if self._settings.driver == "none" or self._task is not None:
             return
         self._present = True
@@ -112,7 +112,7 @@ class Display:
         await self._shown(self._asked)
 
     async def show(self, image: Image.Image) -> None:
-        """Show a picture; return when it is on the glass, or was overtaken by a newer one.
+        """Show a picture; return when it is shown, or replaced by a newer one.
 
         Without a display it returns at once: the picture is shown when the display comes.
 
@@ -134,11 +134,11 @@ class Display:
             self._changed.set()
 
     async def dark(self) -> None:
-        """Blank the glass and switch the display off, until the next picture."""
+        """Switch the display off until the next picture."""
         await self._put(None)
 
     async def close(self) -> None:
-        """Leave the glass dark, and free the bus. May be called twice."""
+        """Switch the display off and free the bus. May be called twice."""
         task, self._task = self._task, None
         if task is None:
             self._worker.close()
@@ -180,7 +180,7 @@ class Display:
                 try:
                     await self._worker.run(self._connect)
                     await self._keep_up()
-                except Exception as error:  # noqa: BLE001  # whatever it is, the display is tried again
+                except Exception as error:  # noqa: BLE001  # any error: the display is retried
                     self._counters.record_bus_error(self._settings.interface)
                     self._report(as_device_error(error, "display"))
                 await asyncio.sleep(self._backoff.next_delay())
@@ -189,7 +189,7 @@ class Display:
             self._settle(self._asked)
 
     async def _keep_up(self) -> None:
-        """Draw the newest picture whenever there is one, and ask the display whether it is there meanwhile.
+        """Draw each new picture, and check the display in between.
 
         Raises:
             DeviceError: The display does not answer.
@@ -211,7 +211,7 @@ class Display:
             self._changed.clear()
 
     def _report(self, error: DeviceError | None) -> None:
-        """Tell the state, those who wait and, when it is news, the log."""
+        """Update the state, the waiting callers and, on a change, the log."""
         self._present = error is None
         self._state.set_fault(Device.DISPLAY, "" if error is None else error.message)
         if error is not None:
@@ -219,9 +219,9 @@ class Display:
         if self._reported is self._present:
             return
         if error is not None:
-            logger.warning("%s The robot goes on, and shows its face when the display answers.", error)
+            logger.warning("%s The robot continues, and shows its face when the display responds.", error)
         elif self._reported is not None:
-            logger.info("The display answers again and shows the face")
+            logger.info("The display responds again and shows the face")
         elif self._picture_s > _SLOW_S:
             logger.info(
                 "The display's bus needs %.0f ms for a whole picture. The face moves more smoothly with a faster one: "
@@ -250,7 +250,7 @@ class Display:
             height=settings.height,
             rotate=settings.rotate,
         )
-        self._picture_s = time.monotonic() - began  # little more than the blank picture that it ends with
+        self._picture_s = time.monotonic() - began  # little more than its final blank picture
         self._apply_contrast()
         self._lit = self._blank = True
 
@@ -280,7 +280,7 @@ class Display:
     def _open_serial(self) -> Any:
         if self._settings.interface == "i2c":
             return self._platform.i2c(self._settings.bus, self._settings.address)
-        from robot_node.devices.spi import open_spi  # needs gpiozero: only when it is wired so
+        from robot_node.devices.spi import open_spi  # needs gpiozero: only for SPI
 
         return open_spi(self._platform, self._settings)
 
@@ -291,7 +291,7 @@ class Display:
                     self._device.clear()
                 self._device.hide()
             else:
-                if not self._lit:  # a dip of its power was not noticed while it was off
+                if not self._lit:  # a power dip was not noticed while it was off
                     self._set_up()
                 self._device.display(image)
                 if self._contrast != self._set_contrast:
@@ -309,9 +309,9 @@ class Display:
             self._check_power()
 
     def _check_power(self) -> None:
-        """Raise OSError when the display answers but is off: a dip of its power has cost it its set-up."""
+        """Raise OSError if the display responds but is off: a power dip has reset it."""
         if self._tells_status and self._lit and not self._is_on():
-            raise OSError("it has lost its set-up")
+            raise OSError("it was reset")
 
     def _is_on(self) -> bool:
         try:
@@ -325,11 +325,11 @@ class Display:
         try:
             self._draw(None)
         except DeviceError as error:
-            logger.debug("The display could not be darkened: %s", error)
+            logger.debug("The display could not be switched off: %s", error)
         self._disconnect()
 
     def _disconnect(self) -> None:
-        # A display that was away has lost its set-up: nothing of the old device is of use.
+        # A display that was disconnected was reset: the old device is useless.
         serial, self._serial, self._device = self._serial, None, None
         if serial is not None:
             with contextlib.suppress(OSError):
@@ -342,7 +342,7 @@ class Display:
         except DeviceError:
             self._disconnect()
             raise
-        except (LumaError, OSError) as error:  # luma translates some errors of the bus, and lets others through
+        except (LumaError, OSError) as error:  # luma translates some bus errors, and passes others through
             self._disconnect()
             settings = self._settings
             where, look = f"0x{settings.address:02X} on I2C bus {settings.bus}", f"i2cdetect -y {settings.bus}"

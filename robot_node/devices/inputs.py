@@ -1,4 +1,4 @@
-"""What the robot feels by its pins: buttons, switches and sensors, each by its name."""
+"""Inputs on pins: buttons, switches and sensors, each with a name."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ _TEXTS = {
 
 _DISTANCE_EVERY_S = 0.25
 _ECHOES = 5
-"""Of so many the median counts."""
+"""Number of echoes whose median is the distance."""
 
 _SMALLEST_CHANGE_M = 0.02
-"""A distance that changes by less is not told: the sensor itself is no better."""
+"""Smaller changes of a distance are not reported: they are below the sensor's accuracy."""
 
 
 class Inputs:
-    """All inputs of a robot; reports them to the state, and what changes to the events. Used from the loop only.
+    """All inputs of a robot, reported to the state and as events. Used from the event loop only.
 
     Args:
         board: The pins.
-        settings: What there is.
-        state: Told of each change.
-        events: Told of each change between active and not active.
+        settings: The configured inputs.
+        state: Gets each change.
+        events: Gets each change between active and inactive.
     """
 
     def __init__(self, board: PinBoard, settings: PinsSettings, state: RobotState, events: EventLog) -> None:
@@ -53,7 +53,7 @@ class Inputs:
             state.update(inputs={name: InputState(entry.kind) for name, entry in self._settings.items()})
 
     async def open(self) -> tuple[DeviceError, ...]:
-        """Take all pins and look at them; returns what cannot be used."""
+        """Open and read all inputs; return the errors."""
         failed = []
         for name, settings in self._settings.items():
             what = f"The {settings.kind} {name!r} on {', '.join(f'GPIO{gpio}' for gpio in settings.gpios())}"
@@ -81,7 +81,7 @@ class Inputs:
             await asyncio.sleep(_DISTANCE_EVERY_S)
 
     def _measured(self, name: str, metres: float, near_m: float) -> None:
-        if metres == 0:  # gpiozero's way to say that nothing came back yet
+        if metres == 0:  # gpiozero: no echo yet
             return
         self._state.set_fault(input_fault(name), "")
         known = self._state.snapshot.inputs[name].distance_m
@@ -103,14 +103,14 @@ class Inputs:
                 bounce_time=settings.bounce_s or None,
                 pin_factory=factory,
             )
-            # gpiozero calls these in threads of its own.
+            # gpiozero calls these in its own threads.
             made.when_activated = lambda: self._from_thread(name, active=True)
             made.when_deactivated = lambda: self._from_thread(name, active=False)
             return made
-        # That another pin library would measure better, and each echo that was missed: nothing that anybody can act on.
+        # Warnings about a better pin library, and about each missed echo: nobody can act on them.
         for told in (gpiozero.PWMSoftwareFallback, gpiozero.DistanceSensorNoEcho):
             warnings.filterwarnings("ignore", category=told)
-        # "partial": reading never waits for echoes, since everything else on the pins would wait as well.
+        # "partial": reading must not wait for echoes, as all other pins would wait too.
         return gpiozero.DistanceSensor(
             echo=settings.echo_pin,
             trigger=settings.trigger_pin,
@@ -128,7 +128,7 @@ class Inputs:
         before = self._state.snapshot.inputs[name].active
         if self._closed or active == before:
             return
-        with act_for(""):  # nobody asked for it
+        with act_for(""):  # no caller
             self._update(name, active=active)
             if before is not None:
                 kind = self._settings[name].kind

@@ -1,4 +1,4 @@
-"""A value that may change only so fast and so far: a servo's angle, a motor's speed."""
+"""Slew-rate limited values: a servo's angle, a motor's speed."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from robot_node.errors import DeviceError
 logger = logging.getLogger(__name__)
 
 STEP_S = 0.02
-"""Between two steps: a servo gets one pulse in that time."""
+"""Time between steps: the period of a servo's pulses."""
 
 _LONGEST_STEP_S = 2 * STEP_S
-"""A step that comes late moves no further than this allows: the motion takes longer instead."""
+"""Longest time that counts for a step: after a delay the motion takes longer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How far and how fast a value may change.
+    """Range and slew rate of a value.
 
     Attributes:
         low: Lowest value.
         high: Highest value.
-        rate: Highest change in a second.
+        rate: Highest change per second.
     """
 
     low: float
@@ -35,19 +35,19 @@ class Bounds:
     rate: float
 
     def clamp(self, value: float) -> float:
-        """The nearest value that is allowed."""
+        """Return the nearest allowed value."""
         return min(max(value, self.low), self.high)
 
 
 def advance(value: float, target: float, rate: float, elapsed_s: float) -> float:
-    """Where a value is after a step towards its target."""
+    """Return the value after a step towards its target."""
     reach = rate * min(max(elapsed_s, 0.0), _LONGEST_STEP_S)
     return target if abs(target - value) <= reach else value + (reach if target > value else -reach)
 
 
 @dataclass(eq=False, slots=True)
 class _Order:
-    """What somebody asked for last."""
+    """The latest order."""
 
     target: float
     rate: float
@@ -57,16 +57,17 @@ class _Order:
 
 
 class Mover:
-    """Brings a value to where it is wanted, step by step. Used from the event loop only.
+    """Moves a value to its target in steps. Used from the event loop only.
 
-    The last order counts. It ends when the target is reached, when another one replaces it, or by :meth:`stop`.
+    A new order replaces the current one. An order ends when its target is reached, when it is replaced, or by
+    :meth:`stop`.
 
     Args:
         name: What moves, for errors.
         write: Sets the value; raises DeviceError.
-        bounds: How far and how fast.
-        start: The value at first.
-        rest: What :meth:`stop` and the end of an order's time set at once; None stays where it is.
+        bounds: Range and slew rate.
+        start: The first value.
+        rest: Value that :meth:`stop` and the end of an order's time set at once; None keeps the current one.
         clock: Monotonic time in seconds.
         sleep: Waits for some seconds.
     """
@@ -96,24 +97,24 @@ class Mover:
 
     @property
     def value(self) -> float:
-        """The value that was set last."""
+        """The current value."""
         return self._value
 
     @property
     def moving(self) -> bool:
-        """An order is being carried out, or its end is."""
+        """Whether an order is running or ending."""
         return self._task is not None
 
     def order(
         self, target: float, *, owner: object = None, rate: float | None = None, hold_s: float | None = None
     ) -> asyncio.Future[bool]:
-        """Begin to bring the value to a target; replaces the order before.
+        """Start moving the value to a target; replaces the current order.
 
         Args:
-            target: Where to; what is out of bounds is taken as the bound.
-            owner: On whose behalf: :meth:`stop` can stop one owner's orders only.
-            rate: Slower than the bounds allow, in units a second.
-            hold_s: After how many seconds the value goes back to rest; by default it stays.
+            target: The target, clamped to the bounds.
+            owner: Owner of the order: :meth:`stop` can be limited to one owner.
+            rate: A lower rate than that of the bounds, in units per second.
+            hold_s: Seconds after which the value returns to rest; by default it stays.
 
         Returns:
             Whether the target was reached, or held for its time; False when the order was replaced or stopped.
@@ -129,10 +130,10 @@ class Mover:
         return done
 
     def stop(self, owner: object = None) -> bool:
-        """Stop at once; the value goes to rest without its rate being heeded.
+        """Stop at once; the value goes to rest regardless of its rate.
 
         Args:
-            owner: Stop only what was ordered on its behalf; None stops whatever moves.
+            owner: Stop only an order of this owner; None stops any.
 
         Returns:
             Whether there was anything to stop.
@@ -164,7 +165,7 @@ class Mover:
                 if (order := self._order) is None:
                     if self._rest is not None:
                         await self._set(self._rest)
-                    if self._order is None:  # and nobody has ordered anything meanwhile
+                    if self._order is None:  # and there is no new order
                         return
                     continue
                 now = self._clock()

@@ -1,4 +1,4 @@
-"""OLED controllers by way of luma.oled: its set-up and commands, sending only what has changed of the picture."""
+"""OLED controllers through luma.oled: its initialisation and commands, but only changed parts of a picture are sent."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from PIL import Image
 from robot_node.devices.oled_windows import Window, changed_windows, pack
 
 Controller = Literal["ssd1306", "sh1106"]
-"""The controllers that can be driven, as display.driver names them."""
+"""Supported controllers, as in display.driver."""
 
 _CONTROLLERS: Mapping[int, Controller] = {
     0x8: "sh1106",
@@ -42,14 +42,14 @@ class _Device(device):  # type: ignore[misc]  # luma ships no types
 
 
 class _Windowed:
-    """Sends what has changed since the last picture, and remembers what the display holds."""
+    """Sends the changes since the last picture, and tracks the display's memory."""
 
     _held: list[bytes] | None = None
 
     def display(self, image: Image.Image) -> None:
         """Make the display show a picture of mode ``"1"``."""
         wanted = pack(self.preprocess(image))  # type: ignore[attr-defined]  # luma's mixin
-        held, self._held = self._held, None  # unknown until the bus has taken all of it
+        held, self._held = self._held, None  # unknown until all of it is sent
         if held is None:
             windows = tuple(Window(page, 0, len(content) - 1) for page, content in enumerate(wanted))
         else:
@@ -62,12 +62,12 @@ class _Windowed:
         self._held = wanted
 
     def _aim(self, window: Window, *, new_page: bool) -> None:
-        """Let the data that follows fill a window; the one before was filled, on another page if ``new_page``."""
+        """Address a window for the following data; the previous one is full, and on another page if ``new_page``."""
         raise NotImplementedError
 
 
 class Ssd1306(_Windowed, ssd1306, _Device):  # type: ignore[misc]  # luma ships no types
-    """An SSD1306, by luma's driver. Its memory can be filled window by window (data sheet, 10.1.3 to 10.1.5)."""
+    """An SSD1306, with luma's driver. Its memory can be filled window by window (data sheet, 10.1.3 to 10.1.5)."""
 
     def _aim(self, window: Window, *, new_page: bool) -> None:
         first, last = self._colstart + window.first_column, self._colstart + window.last_column
@@ -77,7 +77,7 @@ class Ssd1306(_Windowed, ssd1306, _Device):  # type: ignore[misc]  # luma ships 
 
 
 class Sh1106(_Windowed, sh1106, _Device):  # type: ignore[misc]  # luma ships no types
-    """An SH1106, by luma's driver. Its memory is filled along one page at a time."""
+    """An SH1106, with luma's driver. Its memory is written one page at a time."""
 
     def _aim(self, window: Window, *, new_page: bool) -> None:
         column = self._page_address_offset + window.first_column
@@ -87,7 +87,7 @@ class Sh1106(_Windowed, sh1106, _Device):  # type: ignore[misc]  # luma ships no
 
 
 def create(driver: Controller, serial: Any, *, width: int, height: int, rotate: int) -> Any:
-    """Set a controller up and return luma's device for it: on, and blank.
+    """Initialise a controller and return luma's device for it: on, and blank.
 
     Args:
         driver: The controller.
@@ -105,7 +105,7 @@ def create(driver: Controller, serial: Any, *, width: int, height: int, rotate: 
 
 
 def is_on(serial: Any) -> bool:
-    """Ask a controller whether its display is on; one that has just got power says no.
+    """Return whether a controller's display is on; after power-up it is off.
 
     SSD1306 table 9-2 and SH1106 "read status": bit 6 is set while the display is off. luma never reads.
 
@@ -116,7 +116,7 @@ def is_on(serial: Any) -> bool:
 
 
 def controller_of(serial: Any) -> Controller | None:
-    """Return which controller answers, by the low half of its status byte; None when that is neither's.
+    """Identify the controller by the low half of its status byte; None when it is unknown.
 
     The data sheets call these bits reserved; modules in the field give 8 for an SH1106, and 3, 6 or rarely 7 for an
     SSD1306. Modules whose data line is not wired back give 0xF.

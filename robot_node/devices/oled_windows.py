@@ -1,4 +1,4 @@
-"""Which part of a display's memory has to be sent for the next picture. Pure.
+"""Changed windows of a display's memory between pictures. Pure.
 
 The memory is kept in pages of eight rows, a byte a column. A window costs some bytes on the bus for itself, so that
 two near ones are cheaper as one, and two far ones are not. No window is more than a page high: to join windows of
@@ -15,19 +15,19 @@ from PIL import Image
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A piece of one page of a display's memory; both columns belong to it."""
+    """A part of one page of a display's memory; both columns inclusive."""
 
     page: int
     first_column: int
     last_column: int
 
     def cut_from(self, pages: Sequence[bytes]) -> bytes:
-        """What it shows of a picture."""
+        """Return its part of a picture."""
         return pages[self.page][self.first_column : self.last_column + 1]
 
 
 def pack(image: Image.Image) -> list[bytes]:
-    """Return a picture of mode ``"1"`` as the controllers keep it.
+    """Return a picture of mode ``"1"`` in the controllers' memory layout.
 
     One ``bytes`` for each page of eight rows, in it a byte for each column, whose lowest bit is the top row.
     """

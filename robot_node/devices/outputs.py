@@ -1,4 +1,4 @@
-"""What the robot shows, sounds and moves by its pins: LEDs, buzzers, servos and motors, each by its name."""
+"""Outputs on pins: LEDs, buzzers, servos and motors, each with a name."""
 
 from __future__ import annotations
 
@@ -51,27 +51,27 @@ class Buzzer(PinOutput):
         self._owner: object = None
 
     async def beep(self, duration_s: float, times: int = 1, *, owner: object = None) -> None:
-        """Begin to sound some times, with pauses as long; replaces what sounds.
+        """Start a number of beeps, with pauses of the same length; replaces the current ones.
 
         Raises:
             DeviceError: The pin cannot be used.
         """
         await self.open()
-        while self.stop():  # again when somebody else has begun meanwhile
+        while self.stop():  # again if another beep has started meanwhile
             await self.finished()
         self._owner = owner
         self._sounding = asyncio.create_task(self._sound(duration_s, times), name=f"buzzer {self.name}")
 
     async def finished(self) -> None:
-        """Return when it is silent again, or sounds for somebody else."""
+        """Return when these beeps have ended."""
         if self._sounding is not None:
             await asyncio.wait((self._sounding,))
 
     def stop(self, owner: object = None) -> bool:
-        """Be silent at once; returns whether it sounded.
+        """Stop beeping at once; return whether it was beeping.
 
         Args:
-            owner: Stop only what sounds on its behalf; None stops whatever sounds.
+            owner: Stop only beeps of this owner; None stops any.
         """
         task = self._sounding
         if task is None or task.done() or (owner is not None and self._owner is not owner):
@@ -79,7 +79,7 @@ class Buzzer(PinOutput):
         return task.cancel()
 
     async def close(self) -> None:
-        """Be silent."""
+        """Stop beeping, and wait until it has stopped."""
         self.stop()
         await self.finished()
 
@@ -102,7 +102,7 @@ class Buzzer(PinOutput):
 
 
 class Servo(PinOutput):
-    """A servo. It is without power until it is first moved, and turns from ``start_angle`` then.
+    """A servo. It has no power until its first movement, which starts from ``start_angle``.
 
     Args:
         board: The pins.
@@ -130,7 +130,7 @@ class Servo(PinOutput):
             owner: On whose behalf.
 
         Returns:
-            Whether it got there; False when somebody else moved or stopped it.
+            Whether the angle was reached; False when another caller moved or stopped it.
 
         Raises:
             SettingsError: The angle is out of the limits.
@@ -141,7 +141,7 @@ class Servo(PinOutput):
     async def begin(
         self, angle: float, duration_s: float | None = None, *, owner: object = None
     ) -> asyncio.Future[bool]:
-        """As :meth:`turn`, but return at once what it will return."""
+        """Start :meth:`turn`; return a future with its result."""
         self.check(angle)
         await self.open()
         way = abs(angle - self.mover.value)
@@ -149,7 +149,7 @@ class Servo(PinOutput):
         return self.mover.order(angle, owner=owner, rate=rate)
 
     def check(self, angle: float) -> None:
-        """See that an angle is within the limits.
+        """Check that an angle is within the limits.
 
         Raises:
             SettingsError: It is not.
@@ -263,7 +263,7 @@ class Outputs:
         self.pan_tilt = (self.servos[settings.pan], self.servos[settings.tilt]) if settings.pan else None
 
     async def open(self) -> tuple[DeviceError, ...]:
-        """Take all pins; returns what cannot be used, which is tried again when it is asked for."""
+        """Open all outputs; return the errors. Failed ones are retried when they are used."""
         failed = []
         for output in itertools.chain(*self._all()):
             try:
@@ -276,10 +276,10 @@ class Outputs:
         """Stop everything that moves or makes sound at once; LEDs stay as they are.
 
         Args:
-            owner: Stop only what was begun on its behalf.
+            owner: Stop only movements and beeps of this owner.
 
         Returns:
-            The names of what was stopped.
+            The names of the stopped outputs.
         """
         moving: Iterable[tuple[str, Mover | Buzzer]] = (
             *((name, servo.mover) for name, servo in self.servos.items()),

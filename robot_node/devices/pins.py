@@ -1,4 +1,4 @@
-"""The robot's pins by way of gpiozero: everything on them is made, used and closed in one thread of their own."""
+"""The robot's pins through gpiozero: devices on them are created, used and closed in one thread."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 Build = Callable[[Any, Any], T]
-"""Makes something on the pins, given gpiozero's module and the pin factory. Called in the pins' thread."""
+"""Creates a device from gpiozero's module and the pin factory. Called in the pins' thread."""
 
 _REMEDY = "Check pin and wiring, and that no other program or setting uses the pin."
 
@@ -40,11 +40,11 @@ class PinBoard:
         self._made: list[Any] = []
 
     async def make(self, what: str, build: Build[T]) -> T:
-        """Make something on the pins; it is closed with the board.
+        """Create a device on the pins; it is closed with the board.
 
         Args:
-            what: What it is, to name it in errors, e.g. ``"The indicator LED on GPIO17"``.
-            build: Makes it.
+            what: Name of the device for errors, e.g. ``"The indicator LED on GPIO17"``.
+            build: Creates it.
 
         Raises:
             DeviceError: The pin library is missing, or the pin cannot be used.
@@ -53,7 +53,7 @@ class PinBoard:
         def make() -> T:
             if self._factory is None:
                 self._factory = self._platform.pin_factory()
-            # Here and not above: importing it takes time that a robot with nothing on its pins need not spend.
+            # Imported lazily: a robot without devices on its pins saves the time.
             try:
                 made = build(importlib.import_module("gpiozero"), self._factory)
             except Exception as error:
@@ -79,7 +79,7 @@ class PinBoard:
             raise DeviceError(f"{what} cannot be used: {reason}.", remedy=_REMEDY) from error
 
     async def discard(self, made: Any) -> None:
-        """Close one thing that was made; what fails at it is logged."""
+        """Close one device; errors are logged."""
         with contextlib.suppress(ValueError):
             self._made.remove(made)
         try:
@@ -88,14 +88,14 @@ class PinBoard:
             logger.error("%s", error)
 
     async def close(self) -> None:
-        """Close everything on the pins: LEDs go dark, motors stop, servos are let go. Ends the thread."""
+        """Close all devices: LEDs go off, motors stop, servos lose power. Ends the thread."""
         while self._made:
             await self.discard(self._made.pop())
         self._worker.close()
 
 
 def _let_go(error: BaseException) -> None:
-    """Free what a failed attempt has made: gpiozero keeps a pin reserved for as long as such an object lives."""
+    """Free the objects of a failed attempt: gpiozero keeps their pins reserved while they exist."""
     cause: BaseException | None = error
     while cause is not None:
         if cause.__traceback__ is not None:

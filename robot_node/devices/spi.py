@@ -1,4 +1,4 @@
-"""A display on an SPI bus: luma's serial interface, with its two control pins by way of gpiozero.
+"""A display on an SPI bus: luma's serial interface, with its two control pins through gpiozero.
 
 luma itself would want RPi.GPIO, which doesn't know the Pi 5; gpiozero knows every Pi.
 """
@@ -17,7 +17,7 @@ from robot_node.settings.devices import DisplaySettings
 
 
 class _Pins:
-    """What luma calls of RPi.GPIO."""
+    """The functions of RPi.GPIO that luma calls."""
 
     OUT = LOW = 0
     HIGH = 1
@@ -81,4 +81,4 @@ def open_spi(platform: Platform, settings: DisplaySettings) -> Any:
 
 
 _RESET_S = 0.001
-"""How long the reset line is held, and left to take effect. SSD1306 12, SH1106: at least 3 and 10 microseconds."""
+"""Duration of the reset pulse, and wait after it. SSD1306 12, SH1106: at least 3 and 10 microseconds."""
