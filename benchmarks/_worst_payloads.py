@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from robot_node.mcp_mqtt.jsonrpc import MAX_VALUES
+from robot_node.mcp_mqtt.protocol import OPENING_BYTES, OPENING_VALUES
 from robot_node.webrtc.sdp_limits import (
     MAX_CODECS,
     MAX_FEEDBACK,
@@ -66,9 +67,10 @@ def calls(most_bytes: int) -> Iterator[tuple[str, bytes]]:
     yield "take_photo with unknown arguments", call(1, "take_photo", f"{{{many}}}")
 
 
-def openings(most_bytes: int) -> Iterator[tuple[str, bytes]]:
-    """First messages of a session."""
-    for name, value in (*json_values(MAX_VALUES), *json_excess(most_bytes), *json_texts(most_bytes)):
+def openings(refused_bytes: int) -> Iterator[tuple[str, bytes]]:
+    """First messages of a session: as large as they may be, and larger."""
+    allowed = (*json_values(OPENING_VALUES), *json_texts(OPENING_BYTES))
+    for name, value in (*allowed, *json_excess(OPENING_BYTES), *json_excess(refused_bytes)):
         client = '"protocolVersion":"2025-06-18","clientInfo":{"name":"x","version":"1"}'
         params = f'{{{client},"capabilities":{{"x":{value}}}}}'
         yield f"initialize with {name}", f'{{"jsonrpc":"2.0","id":1,"method":"initialize","params":{params}}}'.encode()

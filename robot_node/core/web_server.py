@@ -14,6 +14,8 @@ from robot_node.core.own_host import OwnHostOnly
 from robot_node.errors import NotReadyError, SettingsError
 
 _GOODBYE_S = 1
+# Of what has not come whole: what one read of the socket brings, 256 KiB at most, may be longer.
+_MAX_HEADER_BYTES = 16 * 1024
 
 
 async def listen(host: str, port: int, *, remedy: str) -> socket.socket:
@@ -97,6 +99,8 @@ async def serve_app(
     """
     config = uvicorn.Config(
         OwnHostOnly(app, host),
+        http="h11",  # the other one that uvicorn takes, if it is installed, does not limit headers
+        h11_max_incomplete_event_size=_MAX_HEADER_BYTES,
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=_GOODBYE_S,

@@ -44,6 +44,8 @@ from robot_node.mcp_mqtt.topics import Channel, ServerTopics
 from robot_node.mqtt import Incoming
 from robot_node.mqtt.identifiers import is_client_id
 
+# A session keeps for its life what its client says of itself when it opens it.
+OPENING_BYTES, OPENING_VALUES = 64 * 1024, 2_000
 _REPLACEMENTS_PER_MINUTE = 6
 _REPLACEMENTS_AT_ONCE = 20
 _ALLOWED: tuple[bool, tuple[Action, ...]] = (True, ())
@@ -100,7 +102,10 @@ class ServerProtocol:
         channel, client_id = sender
         if channel is not Channel.CONTROL and (record := self._sessions.get(client_id)):
             self._liveness.touch(record.key, now)
-        message = parse(incoming.payload, self._limits.max_message_bytes, self._limits.max_message_values)
+        most_bytes, most_values = self._limits.max_message_bytes, self._limits.max_message_values
+        if channel is Channel.CONTROL:
+            most_bytes, most_values = min(most_bytes, OPENING_BYTES), min(most_values, OPENING_VALUES)
+        message = parse(incoming.payload, most_bytes, most_values)
         if isinstance(message, Malformed):
             return _malformed(channel, client_id, message)
         if channel is Channel.RPC:

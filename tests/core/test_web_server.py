@@ -72,6 +72,23 @@ async def test_a_port_that_is_taken_after_the_caller_gave_up_is_given_back(monke
         gc.collect()
 
 
+@pytest.mark.parametrize(("header", "status"), [("x" * 10_000, 200), ("x" * 1_000_000, 400)])
+async def test_a_request_with_too_long_a_header_is_refused_before_it_reaches_the_page(header: str, status: int) -> None:
+    address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    console = asyncio.create_task(serve_console(Console(port=0), on_listening=address.set_result))
+    try:
+        port = int((await asyncio.wait_for(address, _LIMIT_S)).rstrip("/").rpartition(":")[2])
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(f"GET /config.json HTTP/1.1\r\nHost: localhost\r\nX-Long: {header}\r\n\r\n".encode())
+        async with asyncio.timeout(_LIMIT_S):
+            assert (await reader.readline()).startswith(f"HTTP/1.1 {status} ".encode())
+        writer.close()
+    finally:
+        console.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await console
+
+
 async def test_an_address_that_cannot_be_had_is_told_with_the_remedy() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

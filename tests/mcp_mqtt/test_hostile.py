@@ -129,6 +129,16 @@ async def test_a_message_of_five_megabytes_is_answered_with_its_id(
     assert len(warnings_in(caplog)) == 1
 
 
+async def test_a_session_keeps_no_more_of_its_opening_than_it_needs(attacker: RawPeer) -> None:
+    opening = initialize(7)
+    opening["params"]["clientInfo"]["name"] = "x" * 65_000
+    await attacker.control(opening)
+    error = (await attacker.answer(7))["error"]
+    assert error["code"] == -32010
+    assert "the limit is 65536" in error["message"]
+    await attacker.open_session()
+
+
 async def test_a_second_disconnected_changes_nothing(
     broker: PrivateBroker, attacker: RawPeer, caplog: pytest.LogCaptureFixture
 ) -> None:
