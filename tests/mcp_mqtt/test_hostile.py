@@ -131,7 +131,7 @@ async def test_a_message_of_five_megabytes_is_answered_with_its_id(
 
 async def test_a_session_keeps_no_more_of_its_opening_than_it_needs(attacker: RawPeer) -> None:
     opening = initialize(7)
-    opening["params"]["clientInfo"]["name"] = "x" * 65_000
+    opening["params"]["clientInfo"]["name"] = "x" * 66_000
     await attacker.control(opening)
     error = (await attacker.answer(7))["error"]
     assert error["code"] == -32010
