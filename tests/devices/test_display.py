@@ -198,7 +198,7 @@ async def test_unplugged_and_plugged_in_again(
         table.oled.plug()
         await eventually(lambda: table.state.snapshot.fault("display") == "")
         assert table.shows(Emotion.RELAXED)
-        assert len([record for record in caplog.records if "answers again" in record.getMessage()]) == 1
+        assert len([record for record in caplog.records if "responds again" in record.getMessage()]) == 1
     assert len(warnings_of(caplog)) == 1
     assert table.adapter.open_interfaces == 0
 
