@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import shutil
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from robot_node import daemon, hardware
 from robot_node.apps.demo_buttons import PIN_SETTINGS, Buttons, read_terminal
-from robot_node.apps.private_broker import PrivateBroker, free_port
+from robot_node.apps.private_broker import WEBSOCKET_USER, PrivateBroker, free_port
 from robot_node.console.server import Console, open_browser, serve_console
 from robot_node.errors import RobotNodeError
 from robot_node.settings.loading import load_settings
-from robot_node.settings.root import Settings
 
 _MQTT_PORT = 1883
 _WEBSOCKET_PORT = 8083
@@ -45,7 +46,9 @@ async def run_demo(scene: str) -> None:
     try:
         with tempfile.TemporaryDirectory(prefix="robot-node-demo-") as folder:
             face = Path(folder) / "face.png"
-            async with PrivateBroker(port, free_port(_WEBSOCKET_PORT)) as broker:
+            # Every web page in this browser may open a WebSocket to this machine; only ours gets the password.
+            password = secrets.token_urlsafe()
+            async with PrivateBroker(port, free_port(_WEBSOCKET_PORT), websocket_password=password) as broker:
                 settings = load_settings(
                     None,
                     {
@@ -60,6 +63,7 @@ async def run_demo(scene: str) -> None:
                         "console": {
                             "port": free_port(_CONSOLE_PORT),
                             "broker_url": f"ws://127.0.0.1:{broker.websocket_port}/mqtt",
+                            "username": WEBSOCKET_USER,
                         },
                     },
                 )
@@ -69,7 +73,8 @@ async def run_demo(scene: str) -> None:
                     tasks.create_task(daemon.run(settings, platform, on_online=online.set), name="robot")
                     await online.wait()
                     console: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-                    tasks.create_task(_serve_console(settings, console), name="console")
+                    page = replace(Console.from_settings(settings), password=password)
+                    tasks.create_task(_serve_console(page, console), name="console")
                     _print(_welcome(broker, platform.name, face, await console))
                     buttons = Buttons(settings, platform)
                     _print(f"To press a button, type 'press NAME' and Enter here: {', '.join(buttons.names)}.")
@@ -78,7 +83,7 @@ async def run_demo(scene: str) -> None:
         _print("Stopped: robot and broker.")
 
 
-async def _serve_console(settings: Settings, message: asyncio.Future[str]) -> None:
+async def _serve_console(page: Console, message: asyncio.Future[str]) -> None:
     """Serve the page, and open it if there is a terminal; set ``message`` to the URL or the error, as a sentence."""
 
     def listening(url: str) -> None:
@@ -87,7 +92,7 @@ async def _serve_console(settings: Settings, message: asyncio.Future[str]) -> No
             asyncio.get_running_loop().run_in_executor(None, open_browser, url)  # it may wait for the browser
 
     try:
-        await serve_console(Console.from_settings(settings), on_listening=listening)
+        await serve_console(page, on_listening=listening)
     except RobotNodeError as error:
         message.set_result(str(error))
 
@@ -98,7 +103,8 @@ def _welcome(broker: PrivateBroker, hardware_name: str, face: Path, console: str
     commands = "\n".join(f"  {prefix} {command}{where}" for command in COMMANDS)
     return f"""
 A robot is online: {_SERVER_ID} (demo/robot), on {hardware_name} hardware.
-Broker: {broker.url}, WebSocket ws://127.0.0.1:{broker.websocket_port}/mqtt; both on loopback only.
+Broker: {broker.url}, WebSocket ws://127.0.0.1:{broker.websocket_port}/mqtt with a password that the
+console's page gets; both on loopback only.
 
 {console}
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
+import hashlib
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -23,18 +26,22 @@ _STOP_TIMEOUT_S = 5.0
 _SETTINGS = """\
 # Rewritten at each start.
 {user}
-per_listener_settings false
-allow_anonymous {anonymous}
+per_listener_settings {per_listener}
 persistence false
 set_tcp_nodelay true
 max_keepalive 120
+{before_listener}
 listener {port} 127.0.0.1
+{in_listener}
 {websocket_listener}
 {extra}
 """
 _WEBSOCKET_LISTENER = """\
 listener {port} lo
-protocol websockets"""
+protocol websockets
+{access}"""
+WEBSOCKET_USER = "console"
+"""The user name that goes with a password for WebSocket."""
 
 
 def free_port(preferred: int = 0) -> int:
@@ -58,19 +65,28 @@ class PrivateBroker:
         websocket_port: WebSocket port; 0 picks a free one, None disables WebSocket.
         extra: Further lines for mosquitto's settings file.
         anonymous: Whether clients may connect without a password.
+        websocket_password: What clients over WebSocket need, as :data:`WEBSOCKET_USER`; empty: as ``anonymous`` says.
+            Without one every web page in a browser on this machine can connect: mosquitto 2.0 does not look at Origin.
 
     Raises:
         BrokerError: mosquitto is not installed or did not start.
     """
 
     def __init__(
-        self, port: int = 0, websocket_port: int | None = None, *, extra: str = "", anonymous: bool = True
+        self,
+        port: int = 0,
+        websocket_port: int | None = None,
+        *,
+        extra: str = "",
+        anonymous: bool = True,
+        websocket_password: str = "",
     ) -> None:
         self._reserved: list[socket.socket] = []
         self.port = port or self._reserve_port()
         self.websocket_port = self._reserve_port() if websocket_port == 0 else websocket_port
         self._extra = extra
         self._anonymous = anonymous
+        self._websocket_password = websocket_password
         self._directory = tempfile.TemporaryDirectory(prefix="robot-node-broker-")
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -111,18 +127,8 @@ class PrivateBroker:
         executable = shutil.which("mosquitto", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
         if executable is None:
             raise BrokerError("mosquitto is not installed.", remedy="Install it: sudo apt-get install mosquitto.")
-        websocket = "" if self.websocket_port is None else _WEBSOCKET_LISTENER.format(port=self.websocket_port)
         settings = self.directory / "mosquitto.conf"
-        settings.write_text(
-            _SETTINGS.format(
-                port=self.port,
-                websocket_listener=websocket,
-                extra=self._extra,
-                anonymous=str(self._anonymous).lower(),
-                # Started as root it would change its user, which clears the parent-death signal.
-                user="user root" if os.geteuid() == 0 else "",
-            )
-        )
+        settings.write_text(self._settings())
         with (self.directory / "log").open("ab") as log:
             self._process = subprocess.Popen(  # noqa: ASYNC220  # takes a millisecond
                 [*_end_with_parent(), executable, "-v", "-c", str(settings)],
@@ -142,6 +148,27 @@ class PrivateBroker:
         except BaseException:
             await self.stop()
             raise
+
+    def _settings(self) -> str:
+        access, websocket_access = f"allow_anonymous {str(self._anonymous).lower()}", ""
+        if self._websocket_password:
+            passwords = self.directory / "websocket.passwords"
+            passwords.touch(mode=0o600)
+            passwords.write_text(f"{WEBSOCKET_USER}:{_hashed(self._websocket_password)}\n")
+            websocket_access = f"allow_anonymous false\npassword_file {passwords}"
+        websocket = ""
+        if self.websocket_port is not None:
+            websocket = _WEBSOCKET_LISTENER.format(port=self.websocket_port, access=websocket_access)
+        return _SETTINGS.format(
+            port=self.port,
+            per_listener=str(bool(websocket_access)).lower(),
+            before_listener="" if websocket_access else access,
+            in_listener=access if websocket_access else "",
+            websocket_listener=websocket,
+            extra=self._extra,
+            # Started as root it would change its user, which clears the parent-death signal.
+            user="user root" if os.geteuid() == 0 else "",
+        )
 
     async def _wait_until_listening(self, port: int | None) -> None:
         while port is not None:
@@ -185,6 +212,13 @@ class PrivateBroker:
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
         self.close()
+
+
+def _hashed(password: str) -> str:
+    """A password as mosquitto_passwd writes it: PBKDF2 with SHA-512. Few rounds, since nobody guesses a random one."""
+    salt, rounds = secrets.token_bytes(12), 101
+    key = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, rounds)
+    return f"$7${rounds}${base64.b64encode(salt).decode()}${base64.b64encode(key).decode()}"
 
 
 def _end_with_parent() -> list[str]:

@@ -8,7 +8,7 @@ import os
 import sys
 import webbrowser
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import metadata
 from typing import Any, Self
 
@@ -35,6 +35,7 @@ class Console:
         broker_url: The broker's address for browsers: ``ws://...`` or ``wss://...``. Empty: the host that the page was
             loaded from, port 8083, or 8084 if it was loaded over https.
         username: The broker's user name that the page suggests.
+        password: The broker's password, for everyone who can load the page: that of the demo's own broker only.
         ice_servers: ICE servers for the page's RTCPeerConnection, each with ``urls`` and, for TURN, its credentials.
     """
 
@@ -42,6 +43,7 @@ class Console:
     port: int = 8088
     broker_url: str = ""
     username: str = ""
+    password: str = field(default="", repr=False)
     ice_servers: tuple[Mapping[str, str], ...] = ()
 
     @classmethod
@@ -67,10 +69,11 @@ class Console:
         )
 
     def config(self) -> dict[str, Any]:
-        """Return the content of ``/config.json``: no password, since everyone who can load the page can read it."""
+        """Return the content of ``/config.json``, which everyone who can load the page can read."""
         return {
             "brokerUrl": self.broker_url,
             "username": self.username,
+            **({"password": self.password} if self.password else {}),
             "iceServers": [dict(server) for server in self.ice_servers],
             "version": metadata.version("robot-node"),
         }
@@ -86,7 +89,8 @@ def build_app(console: Console, files: Mapping[str, PageFile]) -> Starlette:
     configuration = console.config()
 
     async def config(_: Request) -> Response:
-        return JSONResponse(configuration, headers={**HEADERS, "Cache-Control": "no-store"})
+        private = {"Cache-Control": "no-store", "Cross-Origin-Resource-Policy": "same-origin"}
+        return JSONResponse(configuration, headers={**HEADERS, **private})
 
     async def face(request: Request) -> Response:
         picture = await asyncio.to_thread(face_picture, request.path_params["emotion"])

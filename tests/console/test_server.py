@@ -83,6 +83,7 @@ async def test_the_defaults_are_served_and_no_password_is(monkeypatch: pytest.Mo
     )
     served = Console.from_settings(settings).config()
     assert "hunter2" not in json.dumps(served)
+    assert "password" not in served
     assert served["brokerUrl"] == "ws://broker.example:8083/mqtt"
     assert served["iceServers"] == [
         {"urls": "stun:a:3478"},

@@ -75,6 +75,8 @@ async def check_broker(
     if robot is not None and probe.user:
         report(await rights.own_topics(broker, probe, robot))
     if console is not None:
+        if (found := await _web_pages(broker, probe, console)) is not None:
+            report(found)
         report(await _websocket(broker, probe, console, delivers=delivers))
 
 
@@ -167,6 +169,27 @@ def console_broker(broker: Broker, console: ConsoleSettings) -> Broker:
     """
     host = f"[{broker.host}]" if ":" in broker.host else broker.host
     return replace(broker, url=console.broker_url or f"{'wss' if broker.tls else 'ws'}://{host}")
+
+
+async def _web_pages(broker: Broker, probe: Probe, console: ConsoleSettings) -> Finding | None:
+    """Find out whether web pages can connect; None where nothing speaks MQTT over WebSocket."""
+    check = "web pages"
+    page = broker
+    try:
+        page = broker if broker.transport == "websockets" else console_broker(broker, console)
+        stranger = replace(page, username=None, password=None, cert_file=None, key_file=None)
+        async with connect(stranger, ConnectOptions(client_id=probe.client), ignore):
+            pass
+    except (BrokerError, SettingsError) as error:
+        code = getattr(getattr(error.__cause__, "rc", None), "value", None)
+        return Finding.good(check, f"{page} refuses web pages without a password.") if code in _NOT_AUTHORIZED else None
+    return Finding.note(
+        check,
+        f"{page} accepts MQTT over WebSocket without a password.",
+        why="Every web page in a browser that reaches this address can use the robots: switch cameras on, take photos. "
+        "Browsers allow such connections to any address, and mosquitto does not check where the page is from.",
+        remedy="Require a password on this listener, as docs/console.md shows, or remove the listener.",
+    )
 
 
 async def _websocket(broker: Broker, probe: Probe, console: ConsoleSettings, *, delivers: bool) -> Finding:

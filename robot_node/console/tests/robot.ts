@@ -16,15 +16,19 @@ export default async function setup({ provide }: TestProject): Promise<() => Pro
   const command = process.env["ROBOT_NODE"] ?? (existsSync(own) ? own : "robot-node");
   const demo = spawn(command, ["demo", "--scene", "clock"], { stdio: ["ignore", "pipe", "inherit"] });
   const ended = new Promise<void>((resolve) => demo.on("exit", () => resolve()));
-  const url = await new Promise<string>((resolve, reject) => {
+  const page = await new Promise<string>((resolve, reject) => {
     demo.on("error", reject);
     demo.on("exit", () => reject(new Error("robot-node demo ended before it was up")));
     createInterface({ input: demo.stdout }).on("line", (line) => {
-      const found = /WebSocket (ws:\S+\/mqtt)/.exec(line);
+      const found = /Open it in a browser: (\S+)/.exec(line);
       if (found?.[1]) resolve(found[1]);
+      if (line.startsWith("Ctrl-C")) reject(new Error("robot-node demo serves no page: it is not built"));
     });
   });
-  provide("brokerUrl", url);
+  // The broker lets in, over WebSocket, only who was told the password by the page's server.
+  const response = await fetch(`${page}config.json`);
+  const { brokerUrl, username, password } = (await response.json()) as Record<"brokerUrl" | "username" | "password", string>;
+  provide("brokerUrl", Object.assign(new URL(brokerUrl), { username, password }).href);
   return async () => {
     demo.kill("SIGINT");
     await ended;

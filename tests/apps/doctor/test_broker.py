@@ -157,6 +157,22 @@ async def test_the_consoles_way_to_the_broker_is_tried(broker: PrivateBroker) ->
         assert "docs/console.md shows" in found["WebSocket"].remedy
 
 
+async def test_a_websocket_without_a_password_is_open_to_every_web_page(broker: PrivateBroker) -> None:
+    async def of(url: str) -> Finding | None:
+        page = ConsoleSettings(broker_url=url)
+        return (await findings(Broker.from_url(broker.url), console=page)).get("web pages")
+
+    open_to_all = await of(f"ws://127.0.0.1:{broker.websocket_port}/mqtt")
+    assert open_to_all is not None
+    assert open_to_all.level is Level.NOTE
+    assert "Every web page" in open_to_all.why
+    async with PrivateBroker(websocket_port=0, websocket_password="a secret") as closed:
+        refused = await of(f"ws://127.0.0.1:{closed.websocket_port}/mqtt")
+    assert refused is not None
+    assert refused.level is Level.OK
+    assert await of(f"ws://127.0.0.1:{free_port()}/mqtt") is None
+
+
 async def test_the_web_socket_of_another_broker_is_not_taken_for_this_ones(broker: PrivateBroker) -> None:
     address = replace(Broker.from_url(broker.url), connect_timeout_s=1.0)
     async with PrivateBroker(websocket_port=0) as other:
@@ -176,15 +192,25 @@ def listening_hosts(port: int) -> set[str]:
     return {row[1].partition(":")[0] for row in rows if row[1].endswith(f":{port:04X}") and row[3] == "0A"}
 
 
-async def test_the_listeners_of_the_consoles_guide_keep_that_of_robots_and_open_none_to_the_network() -> None:
-    shown = re.search(r"^    listener 1883.*\n(?:    .+\n)+", (DOCS / "console.md").read_text(), re.MULTILINE)
+async def test_the_listeners_of_the_consoles_guide_keep_that_of_robots_and_open_none_to_the_network(
+    tmp_path: Path,
+) -> None:
+    shown = re.search(
+        r"^    listener 1883.*?password_file \S+\n", (DOCS / "console.md").read_text(), re.MULTILINE | re.DOTALL
+    )
     assert shown
     port, websocket_port = free_port(), free_port()
     settings = shown[0].replace("1883", str(port)).replace("8083", str(websocket_port))
-    async with PrivateBroker(extra=settings):
-        for url in (f"mqtt://127.0.0.1:{port}", f"ws://127.0.0.1:{websocket_port}/mqtt"):
-            found = await findings(Broker.from_url(url))
-            assert not problems(found)
+    passwords = tmp_path / "passwords"
+    passwords.touch(mode=0o600)
+    subprocess.run(["mosquitto_passwd", "-b", passwords, "anna", "secret"], check=True)
+    settings = settings.replace("/etc/mosquitto/console.passwd", str(passwords))
+    async with PrivateBroker(websocket_port=0, websocket_password="each listener has rules of its own", extra=settings):
+        page = ConsoleSettings(broker_url=f"ws://127.0.0.1:{websocket_port}/mqtt")
+        for url in (f"mqtt://127.0.0.1:{port}", f"ws://anna:secret@127.0.0.1:{websocket_port}/mqtt"):
+            found = await findings(Broker.from_url(url), console=page)
+            assert found["credentials"].ok
+            assert found["web pages"].level is Level.OK
         hosts = listening_hosts(websocket_port)
     # As the kernel writes them: 127.0.0.1, the same as an IPv6 address, ::1.
     assert hosts

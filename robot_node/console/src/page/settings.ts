@@ -17,6 +17,8 @@ export interface Settings {
 export interface ServedConfig {
   brokerUrl?: string;
   username?: string;
+  /** Of the demo only, whose broker lets in its own page and no other. */
+  password?: string;
   iceServers?: RTCIceServer[];
 }
 
@@ -32,7 +34,7 @@ export function defaults(served: ServedConfig): Settings {
   return {
     brokerUrl: served.brokerUrl || brokerBesideUs(location),
     username: served.username ?? "",
-    password: "",
+    password: served.password ?? "",
     rememberPassword: false,
     clientId: "",
     iceServers: served.iceServers ?? [],
@@ -43,7 +45,7 @@ export function defaults(served: ServedConfig): Settings {
 /** What was changed here before, over the served defaults. */
 export function loadSettings(served: ServedConfig): Settings {
   const kept = read<Partial<Settings>>(localStorage, KEY) ?? {};
-  const password = read<string>(sessionStorage, PASSWORD_KEY) ?? kept.password ?? "";
+  const password = read<string>(sessionStorage, PASSWORD_KEY) ?? kept.password ?? served.password ?? "";
   return { ...defaults(served), ...kept, password };
 }
 
@@ -54,9 +56,11 @@ export function saveSettings(settings: Settings, served: ServedConfig): void {
     ([key, value]) => key !== "password" && JSON.stringify(value) !== JSON.stringify(standard[key as keyof Settings]),
   );
   const kept: Partial<Settings> = Object.fromEntries(changed);
-  if (settings.rememberPassword) kept.password = settings.password;
+  // A served password is another one next time.
+  const password = settings.password === standard.password ? null : settings.password;
+  if (settings.rememberPassword && password !== null) kept.password = password;
   write(localStorage, KEY, kept);
-  write(sessionStorage, PASSWORD_KEY, settings.password);
+  write(sessionStorage, PASSWORD_KEY, password);
 }
 
 export async function fetchConfig(): Promise<ServedConfig> {

@@ -1,0 +1,92 @@
+"""A web page of somebody else, in the browser of a person whose robot is on the same machine. Real Chromium."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Page
+
+from robot_node.apps.private_broker import PrivateBroker
+from tests.console.browser import DEADLINE_MS, chromium, visit
+from tests.end_to_end.test_demo import running_demo
+
+# The page speaks MQTT 5 by itself: CONNECT as a user or as nobody, until CONNACK with its reason code.
+_CONNECT = """
+([url, user, password]) => new Promise((resolve) => {
+  const text = (value) => [0, value.length, ...new TextEncoder().encode(value)];
+  const account = user ? [...text(user), ...text(password)] : [];
+  const body = [...text("MQTT"), 5, user ? 0xc2 : 0x02, 0, 60, 0, ...text(""), ...account];
+  const socket = new WebSocket(url, "mqtt");
+  socket.binaryType = "arraybuffer";
+  socket.onopen = () => socket.send(new Uint8Array([0x10, body.length, ...body]));
+  socket.onmessage = ({data}) => { resolve(new Uint8Array(data)[3]); socket.close(); };
+  socket.onerror = () => resolve("error");
+  socket.onclose = () => resolve("closed");
+})
+"""
+_READ = "(url) => fetch(url).then((response) => response.text()).catch((error) => error.name)"
+_NOT_AUTHORIZED = 0x87
+_ACCEPTED = 0
+
+
+_PAGE = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 17\r\nConnection: close\r\n\r\n<p>Win a robot!</p"
+)
+
+
+async def _send_page(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(_PAGE)
+        await writer.drain()
+    writer.close()
+
+
+@pytest.fixture
+async def hostile_page() -> AsyncIterator[Page]:
+    """A page of another origin, and nothing else in the browser.
+
+    It comes from this machine: Chromium since version 142 asks the person before a page of the internet may do the
+    same, other browsers do not.
+    """
+    async with await asyncio.start_server(_send_page, "127.0.0.1", 0) as server, chromium() as browser:
+        page = await browser.new_page()
+        page.set_default_timeout(DEADLINE_MS)
+        await page.goto(f"http://localhost:{server.sockets[0].getsockname()[1]}/")
+        yield page
+
+
+async def test_browsers_let_any_page_connect_to_a_listener_without_a_password(
+    hostile_page: Page, broker: PrivateBroker
+) -> None:
+    """What the other test is worth: this page can do it, where nobody stops it."""
+    url = f"ws://127.0.0.1:{broker.websocket_port}/mqtt"
+    assert await hostile_page.evaluate(_CONNECT, [url, "", ""]) == _ACCEPTED
+
+
+async def test_a_page_of_another_site_gets_neither_into_the_demo_nor_at_its_password(
+    hostile_page: Page, tmp_path: Path
+) -> None:
+    async with running_demo(tmp_path) as demo:
+        socket = re.search(r"WebSocket (ws:\S+/mqtt)", demo.printed)
+        console = re.search(r"Open it in a browser: (\S+)", demo.printed)
+        assert socket
+        assert console
+        for user, password in (("", ""), ("console", ""), ("console", "console"), ("anna", "anna")):
+            refused = await hostile_page.evaluate(_CONNECT, [socket[1], user, password])
+            assert refused == _NOT_AUTHORIZED, user
+        assert await hostile_page.evaluate(_READ, f"{console[1]}config.json") == "TypeError"
+        # Nor where MQTT is spoken without WebSocket.
+        plain = demo.broker_url.replace("mqtt://", "ws://")
+        assert await hostile_page.evaluate(_CONNECT, [plain, "", ""]) in {"error", "closed"}
+        # The person's own page works.
+        assert hostile_page.context.browser
+        async with visit(hostile_page.context.browser, console[1], tmp_path) as own:
+            await own.ready()
+            await own.camera.click()
+            await own.moving_pictures()
