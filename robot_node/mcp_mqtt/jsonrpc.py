@@ -6,6 +6,7 @@ Sources: JSON-RPC 2.0, sections 4 to 6; MCP, "Messages" (no batches, ids are str
 from __future__ import annotations
 
 import enum
+import math
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -109,7 +110,35 @@ def parse(payload: bytes, max_bytes: int, max_values: int = MAX_VALUES) -> JSONR
         return _malformed(None, INVALID_REQUEST, "Batches are not part of MCP.")
     if not isinstance(value, dict):
         return _malformed(None, INVALID_REQUEST, "The message is not a JSON object.")
-    return _from_object(value)
+    infinite = _MAYBE_INFINITE.search(payload) is not None and _has_infinity(value)
+    return _infinite(value) if infinite else _from_object(value)
+
+
+# A number such as 1e400 is JSON, and infinity once it is read: what is written of it is no JSON for other peers.
+_MAYBE_INFINITE = re.compile(rb"[0-9][eE]\+?[0-9]{2}|[0-9]{299}")
+
+
+def _has_infinity(value: object) -> bool:
+    values = [value]
+    while values:
+        match values.pop():
+            case float(number) if math.isinf(number):
+                return True
+            case dict(members):
+                values += members.values()
+            case list(items):
+                values += items
+    return False
+
+
+def _infinite(value: dict[str, Any]) -> Malformed:
+    reason = "A number of the message is out of range."
+    request_id = value.get("id")
+    if not isinstance(request_id, str | int) or isinstance(request_id, bool):
+        return _malformed(None, INVALID_REQUEST, reason)
+    if "method" not in value:
+        return Malformed(reason, None, request_id)
+    return _malformed(request_id if len(str(request_id)) <= MAX_ID_CHARACTERS else None, INVALID_REQUEST, reason)
 
 
 def _too_large(payload: bytes, reason: str) -> Malformed:

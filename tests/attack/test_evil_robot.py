@@ -15,6 +15,7 @@ from tests.attack.evil_robot import (
     BAD_RESULTS,
     DESCRIPTION,
     FORGED,
+    INFINITE,
     MALFORMED_TOOLS,
     MANY,
     RESOURCE,
@@ -156,6 +157,16 @@ async def test_a_malformed_resource_is_an_error_that_names_the_robot(broker: Pri
 
 
 @pytest.mark.usefixtures("kitchen")
+async def test_a_list_with_an_infinite_number_costs_that_robot_its_tools(broker: PrivateBroker) -> None:
+    tools = [tool("nod", annotations={"x": INFINITE})]
+    async with evil_robot(broker, tools), official_client(broker) as client:
+        assert await shown_by(client) == KITCHEN | {"list_robots"}
+        listed = (await client.call_tool("list_robots", {})).structured_content
+        problems = {robot["server_id"]: robot["problem"] for robot in listed["robots"]}
+        assert "out of range" in problems["evil"]
+
+
+@pytest.mark.usefixtures("kitchen")
 async def test_a_robot_that_answers_the_handshake_with_nonsense_costs_nobody_else(broker: PrivateBroker) -> None:
     async with evil_robot(broker, [tool("nod")]) as evil:
         versions: list[Any] = [[], {}, None, "1970-01-01"]
@@ -203,7 +214,9 @@ async def test_a_robot_with_many_server_names_leaves_places_for_others(broker: P
         for topic in topics:
             await evil.publish(topic, said, retain=True)
         async with running(broker, toy_server()), raw_agent(broker, backoff=fast_backoff()) as agent:
-            await agent.until_tools(TOYS)
+            # One of the evil servers answers; whether it is among those that got a place depends on the order.
+            while {"add", "kitchen__add"}.isdisjoint(await agent.tools()):
+                await agent.notified("notifications/tools/list_changed")
             assert sum_in(await agent.call("kitchen__add", ADD)) == 3
             text = (await agent.call("list_robots"))["result"]["content"][0]["text"]
             assert "more are online" in text

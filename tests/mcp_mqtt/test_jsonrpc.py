@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mcp_types import JSONRPCNotification, JSONRPCRequest, JSONRPCResponse, jsonrpc_message_adapter
+from mcp_types import INVALID_REQUEST, JSONRPCNotification, JSONRPCRequest, JSONRPCResponse, jsonrpc_message_adapter
 
 from robot_node.mcp_mqtt.jsonrpc import Malformed, dump, dump_notification, error_answer, memory_of, parse
 
@@ -36,6 +36,18 @@ def answer_to(payload: bytes) -> tuple[Any, int] | None:
     assert isinstance(message, Malformed)
     assert message.reason
     return None if message.answer is None else (message.answer.id, message.answer.error.code)
+
+
+@pytest.mark.parametrize("number", ["1e400", "-1E+0999", "9" * 309 + ".0", "9" * 300 + "e10"])
+def test_a_number_that_would_become_infinity_is_refused(number: str) -> None:
+    request = f'{{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{{"a":[1,{{"b":{number}}}]}}}}'.encode()
+    assert answer_to(request) == (7, INVALID_REQUEST)
+    response = parse(f'{{"jsonrpc":"2.0","id":7,"result":{{"a":{number}}}}}'.encode(), LIMIT)
+    assert isinstance(response, Malformed)
+    assert (response.answer, response.response_to) == (None, 7)
+    assert isinstance(
+        parse(b'{"jsonrpc":"2.0","id":7,"method":"x","params":{"a":1e308,"b":"1e400"}}', LIMIT), JSONRPCRequest
+    )
 
 
 @pytest.mark.parametrize("payload", [b"", b"{", b"\xff\xfe", b'{"a":"\\ud800"}', b"NaN", b"[" * 90])

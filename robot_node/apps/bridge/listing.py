@@ -6,6 +6,7 @@ validated on its own, with the SDK's types of all protocol versions, and left ou
 
 from __future__ import annotations
 
+import re
 from typing import Any, NamedTuple
 
 import pydantic_core
@@ -53,6 +54,8 @@ _VALIDATORS: dict[Kind, list[TypeAdapter[Any]]] = {
     ]
     for kind in (TOOLS, RESOURCES, TEMPLATES)
 }
+# The SDK's type is str; other SDKs validate it.
+_ISO_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)")
 # What results of 2026-07-28 need.
 _ENVELOPE: Params = {"resultType": "complete", "ttlMs": 0, "cacheScope": "private"}
 
@@ -121,13 +124,18 @@ class Listing:
             return f"its {self._kind.key} has {len(key)} characters"
         if self._kind is not TOOLS and not key.isprintable():
             return f"its {self._kind.key} has control characters"
+        result = pydantic_core.to_json(_ENVELOPE | {self._kind.member: [item]})
         for validator in _VALIDATORS[self._kind]:
             try:
-                validator.validate_python(_ENVELOPE | {self._kind.member: [item]}, by_name=False)
+                # Strict, and as JSON, which has no tuples: other SDKs take no "5" for 5.
+                validator.validate_json(result, strict=True, by_name=False)
             except ValidationError as error:
                 first = error.errors(include_url=False, include_input=False)[0]
                 where = ".".join(str(part) for part in first["loc"][2:5])
                 return f"{where}: {first['msg']}" if where else first["msg"]
+        modified = (item.get("annotations") or {}).get("lastModified")
+        if isinstance(modified, str) and not _ISO_TIME.fullmatch(modified):
+            return "annotations.lastModified: not an ISO 8601 time"
         return ""
 
     def _leave_out(self, name: str, reason: str) -> None:

@@ -270,7 +270,7 @@ class ScriptedRobot:
     async def publish(self, topic: str, message: Message | None, *, retain: bool = False) -> None:
         properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho leaves it untyped
         properties.UserProperty = [("MCP-COMPONENT-TYPE", "mcp-server"), ("MCP-MQTT-CLIENT-ID", self._id)]
-        payload = b"" if message is None else json.dumps(message).encode()
+        payload = b"" if message is None else json.dumps(message).replace("Infinity", "1e400").encode()
         await self.client.publish(topic, payload, 1, retain, properties)
 
     async def say(self, message: Message) -> None:

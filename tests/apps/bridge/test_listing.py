@@ -34,6 +34,8 @@ MALFORMED_TOOLS = {
     "schema of an argument": {"name": "bad", "inputSchema": SCHEMA | {"properties": {"x": 3}}},
     "output schema": {"name": "bad", "inputSchema": SCHEMA, "outputSchema": {"type": "array"}},
     "annotations": {"name": "bad", "inputSchema": SCHEMA, "annotations": {"readOnlyHint": "maybe"}},
+    "a boolean as text": {"name": "bad", "inputSchema": SCHEMA, "annotations": {"readOnlyHint": "true"}},
+    "a boolean as number": {"name": "bad", "inputSchema": SCHEMA, "annotations": {"readOnlyHint": 1}},
     "_meta": {"name": "bad", "inputSchema": SCHEMA, "_meta": []},
     "icons": {"name": "bad", "inputSchema": SCHEMA, "icons": {"src": 5}},
     "title": {"name": "bad", "inputSchema": SCHEMA, "title": 5},
@@ -58,6 +60,11 @@ def test_a_malformed_tool_is_left_out_and_named(tool: object) -> None:
 def test_malformed_resources_and_templates_are_left_out() -> None:
     good = {"uri": "room://light", "name": "light"}
     bad = [{"uri": "room://a"}, {"name": "a"}, good | {"uri": "a\nb"}, good | {"uri": "x", "icons": [3]}]
+    bad += [good | {"uri": "y", "size": "5"}, good | {"uri": "z", "annotations": {"lastModified": "yesterday"}}]
+    odd: Params = {"name": "odd", "inputSchema": SCHEMA, "annotations": {"lastModified": []}}
+    assert listing(TOOLS, odd).items == [odd]
+    full: Params = {"size": 5, "annotations": {"lastModified": "2026-11-28T17:00:00Z", "priority": 1}}
+    assert listing(RESOURCES, good | full).items == [good | full]
     assert listing(RESOURCES, *bad, good).items == [good]
     template = {"uriTemplate": "room://{x}", "name": "x"}
     assert listing(TEMPLATES, {"uriTemplate": "room://{x}"}, None, template).items == [template]
