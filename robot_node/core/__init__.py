@@ -1,1 +1,1 @@
-"""What every room shares: state, events, counters, media interfaces, asyncio and file helpers. Imports only errors."""
+"""Shared by all packages: state, events, counters, media interfaces, asyncio and file helpers. Imports only errors."""

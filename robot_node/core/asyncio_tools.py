@@ -1,4 +1,4 @@
-"""Orderly shutdown: of tasks, of a coroutine on SIGTERM and Ctrl-C, of the process."""
+"""Graceful shutdown of tasks, of a coroutine on SIGTERM and Ctrl-C, and of the process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A small file that is always whole: a crash or a power cut leaves the old one or the new one, never half of it."""
+"""Atomic replacement of small files: after a crash or a power cut the file is the old or the new one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Replace a file; its folder is made if need be. Only its owner may read it. Blocks until the disk has it.
+    """Replace a file, readable by its owner only; creates its folder. Blocks until it is synchronised to disk.
 
     Raises:
         OSError: it could not be written; what was there before is still there.
@@ -35,7 +35,7 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 
 def read_small(path: Path, largest: int) -> bytes | None:
-    """Return what a file holds; None when there is none.
+    """Return the content of a file; None if it does not exist.
 
     Args:
         path: The file.

@@ -7,11 +7,11 @@ from collections import deque
 from dataclasses import dataclass, field
 
 MOST_CRASHES = 10
-"""Of one service within :data:`WINDOW_S`: at the last of them the process ends."""
+"""Crashes of one service within :data:`WINDOW_S` that end the process."""
 
 WINDOW_S = 600.0
 STABLE_AFTER_S = 60.0
-"""A service that runs for so long after a crash works again."""
+"""Time without a crash after which a service counts as recovered."""
 
 
 @dataclass(slots=True)
@@ -32,19 +32,19 @@ class Backoff:
     _attempt: int = field(default=0, init=False)
 
     def next_delay(self) -> float:
-        """The next delay: doubles up to the maximum, then varies by a quarter so that a fleet spreads out."""
+        """Return the next delay: doubles up to the maximum, with a jitter of a quarter."""
         delay = min(self.maximum_s, self.initial_s * 2.0 ** min(self._attempt, 16))
         self._attempt += 1
         return delay * self.random.uniform(0.75, 1.0)
 
     def reset(self) -> None:
-        """Begin again with the shortest delay."""
+        """Reset to the shortest delay."""
         self._attempt = 0
 
 
 @dataclass(frozen=True, slots=True)
 class RestartPolicy:
-    """When a crashed service is started again.
+    """Policy for restarts of a crashed service.
 
     Attributes:
         initial_s: Delay after the first crash, in seconds; doubles each time, and varies by a quarter.
@@ -63,7 +63,7 @@ class RestartPolicy:
 
 @dataclass(slots=True)
 class Crashes:
-    """The crashes of one service, and what follows from them.
+    """The crashes of one service, and the resulting restarts.
 
     Attributes:
         policy: When it is started again.
@@ -80,7 +80,7 @@ class Crashes:
         self._times = deque(maxlen=self.policy.most_crashes)
 
     def next_delay(self, *, began: float, now: float, counted: bool = True) -> float | None:
-        """After another crash: how long to wait before the next start, in seconds; None: it crashes too often.
+        """Record a crash; return the seconds until the next start, or None if it crashes too often.
 
         Args:
             began: When the service was started, in seconds of a monotonic clock.

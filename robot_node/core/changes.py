@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 Listen = Callable[[Callable[[Any], None]], Callable[[], None]]
-"""Registers a listener, which is called at each change, until the function that it returns is called."""
+"""Registers a listener for changes; returns a function that removes it."""
 
 
 class Changes:
@@ -40,7 +40,7 @@ class Changes:
         self._stops.close()
 
     async def wait(self, *, settle_s: float = 0.0, shortest_s: float = 0.0, longest_s: float | None = None) -> bool:
-        """Wait for a change since the wait before, and return whether there was one. Later changes are of the next.
+        """Wait for a change since the previous wait; return whether there was one. Later changes count for the next.
 
         Args:
             settle_s: Wait for so many seconds after a change, so that a burst counts once.

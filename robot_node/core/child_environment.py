@@ -1,4 +1,4 @@
-"""The environment of the programs that we start: ours, without our settings, some of which are passwords."""
+"""Environment of child processes: without the settings, which may include passwords."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Mapping
 
 _OURS = "ROBOT_NODE_"
 _SYSTEMDS = frozenset({"CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC"})
-"""What systemd tells its service, and nobody else (systemd.exec(5))."""
+"""Variables that systemd sets for its service only (systemd.exec(5))."""
 
 
 def child_environment(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """What a program that we start is given: it needs none of our settings, and may show its environment to others.
+    """Return the environment for a child process, without the settings: others may be able to read it.
 
     Args:
         environment: Ours.

@@ -147,7 +147,7 @@ class Counters:
         self._seconds.setdefault(known, _Histogram(TOOL_CALL_BOUNDS_S)).add(seconds)
 
     def record_bus_error(self, bus: str) -> None:
-        """Count a device that did not answer on its bus.
+        """Count a device that did not respond on its bus.
 
         Args:
             bus: ``"i2c"`` or ``"spi"``.

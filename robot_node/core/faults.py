@@ -9,7 +9,7 @@ from robot_node.core.state import CameraState, Device, RobotSnapshot
 
 @dataclass(frozen=True, slots=True)
 class FaultChange:
-    """One fault that began, has another reason now, or ended.
+    """A fault that began, changed its reason, or ended.
 
     Attributes:
         name: Its name in :attr:`robot_node.core.state.RobotSnapshot.faults`.
@@ -23,7 +23,7 @@ class FaultChange:
 
 
 class FaultTracker:
-    """Finds what began and ended from one snapshot to the next.
+    """Derives the beginnings and ends of faults from snapshots.
 
     Args:
         now: The first snapshot.
@@ -33,7 +33,7 @@ class FaultTracker:
         self._known = dict(now.faults)
 
     def update(self, now: RobotSnapshot) -> tuple[FaultChange, ...]:
-        """Return what has changed since the snapshot before."""
+        """Return the changes since the previous snapshot."""
         changes = []
         for name, error in now.faults.items():
             before = self._known.get(name, "")

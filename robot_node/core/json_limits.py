@@ -1,4 +1,4 @@
-"""How much a JSON text would become, known before it is parsed. Pure.
+"""Limits of JSON texts, checked before they are parsed. Pure.
 
 A text of 1 MiB can hold 350 000 lists: they take the parser, and above all the garbage collector that it sets off, most
 of a second, and 30 times the memory of the text. A thread does not help: parsers keep Python's lock until they are
@@ -8,19 +8,19 @@ done. Counting commas, colons and brackets takes a few milliseconds.
 from __future__ import annotations
 
 MAX_DEPTH = 100
-"""Lists and objects within one another. Parsers have limits of their own, 200 and some thousands."""
+"""Maximum nesting of lists and objects. Parsers have their own limits, from 200 to some thousands."""
 
 _OPENING = b"[{"
 _NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[{]}")
 
 
 def count_values(text: bytes) -> int:
-    """How many values a JSON text holds at most, those in lists and objects and the keys of objects included."""
+    """Return an upper bound of the number of values in a JSON text, keys of objects included."""
     return _count(text)[0]
 
 
 def check_json(text: bytes, *, max_values: int) -> int:
-    """Refuse a JSON text that holds more than anybody needs, before it is parsed.
+    """Reject a JSON text with too many values or levels, before it is parsed.
 
     Args:
         text: As it came; whether it is JSON at all is the parser's business.

@@ -1,4 +1,4 @@
-"""What sources and sinks of video and sound and those who carry them agree upon. Neither knows the other."""
+"""Interfaces between sources and sinks of video and sound and their transport, which are independent."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ class VideoSource(Protocol):
     """A camera that encodes on demand. Every method is called on the event loop and returns at once."""
 
     def set_sink(self, sink: FrameSink | None) -> None:
-        """Choose the receiver of the frames."""
+        """Set the receiver of the frames."""
 
     def set_watched(self, watched: bool) -> None:
-        """Say whether there are viewers: the encoder runs only while the source is on and watched."""
+        """Set whether there are viewers: the encoder runs only while the source is on and watched."""
 
     def request_keyframe(self) -> None:
         """Make one of the next frames a keyframe; each call may cost one."""
@@ -66,21 +66,21 @@ class RawFrame:
 
 
 RawFrameSink = Callable[[RawFrame], None]
-"""Receives pictures in a thread of the camera's. Must return at once: the camera waits for it."""
+"""Receives frames in a thread of the camera. Must return at once: the camera waits for it."""
 
 
 class RawVideoSource(Protocol):
     """A camera that delivers unencoded frames. Every method is called on the event loop and returns at once."""
 
     def set_raw_sink(self, sink: RawFrameSink | None) -> None:
-        """Choose the receiver of the pictures."""
+        """Set the receiver of the frames. They are unencoded."""
 
     def set_raw_watched(self, watched: bool) -> None:
-        """Say whether pictures are needed: only then are any copied, at most 30 a second."""
+        """Set whether frames are needed: only then are they copied, at most 30 a second."""
 
 
 SAMPLE_RATE = 48_000
-"""Samples per second of all sound in the robot: what Opus and its RTP clock run at (RFC 7587 4.1)."""
+"""Sample rate of all sound in the robot: that of Opus and its RTP clock (RFC 7587 4.1)."""
 
 FRAME_SAMPLES = SAMPLE_RATE // 50
 """Samples of one Opus packet: 20 ms."""
@@ -126,46 +126,46 @@ class AudioSource(Protocol):
     """Sound for peers, encoded on demand. Every method is called on the event loop and returns at once."""
 
     def set_sink(self, sink: AudioPacketSink | None) -> None:
-        """Choose who receives the packets."""
+        """Set the receiver of the packets."""
 
     def set_listened(self, listened: bool) -> None:  # the only argument
-        """Say whether anybody listens: a microphone is open only then."""
+        """Set whether there are listeners: a microphone is open only then."""
 
 
 class MicrophoneSource(AudioSource, Protocol):
     """A microphone that gives packets to peers, and samples to the speech recognition."""
 
     def set_sample_sink(self, sink: AudioSampleSink | None) -> None:
-        """Choose who receives the samples: the microphone is open while there is a sink."""
+        """Set the receiver of the samples: the microphone is open while there is one."""
 
 
 class AudioSink(Protocol):
     """A destination of sound. Every method is called on the event loop and returns at once."""
 
     def play(self, samples: bytes) -> None:
-        """Play after what is queued; what is too much for the bounded queue is dropped, the oldest first.
+        """Queue samples; when the bounded queue overflows, the oldest are dropped.
 
         Args:
             samples: Signed 16 bit, machine byte order, 48 kHz, mono.
         """
 
     def flush(self) -> None:
-        """Drop what is queued and not played yet."""
+        """Clear the queue."""
 
 
 class LoudspeakerSink(AudioSink, Protocol):
-    """A loudspeaker that reports what it has queued and what it plays."""
+    """A loudspeaker that reports its queue and its loudness."""
 
     @property
     def queued_s(self) -> float:
         """Seconds of sound in its queue."""
 
     def set_level_sink(self, sink: Callable[[float], None]) -> None:
-        """Choose who receives, on the event loop, the loudness of each piece as it is played: 0 to 1."""
+        """Set the receiver, on the event loop, of the loudness of each chunk as it is played: 0 to 1."""
 
 
 def level_of(samples: bytes) -> float:
-    """Loudness of 16 bit samples as it is perceived, 0 to 1: half the amplitude is nearly as loud."""
+    """Return the perceived loudness of 16 bit samples, 0 to 1: half the amplitude is nearly as loud."""
     values = array.array("h", samples)
     peak = max((max(values), -min(values))) if values else 0
     return math.sqrt(min(peak, _LOUD_PEAK) / _LOUD_PEAK)

@@ -1,4 +1,4 @@
-"""Memory that C's allocator keeps for the next time, although it was freed."""
+"""Freed memory that C's allocator has not returned to the system."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import ctypes
 
 
 def give_back() -> None:
-    """Give freed memory back to the system, where the C library can (glibc: malloc_trim(3)). Takes milliseconds.
+    """Return freed memory to the system, where the C library can (glibc: malloc_trim(3)). Takes milliseconds.
 
     Pictures and encoders leave tens of MB behind, which other programs of a small Pi could use.
     """

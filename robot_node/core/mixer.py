@@ -1,4 +1,4 @@
-"""The mixer: the one place that decides which sound goes where, and which sound silences which.
+"""The mixer: routes sound, and decides which sound mutes which.
 
 It is in ``core`` because both sides use it: ``speech`` feeds and taps it, ``webrtc`` connects peers to it. It knows
 no device, codec or network: sound comes in as samples or packets, and leaves by the sinks that it was given.
@@ -26,7 +26,7 @@ from robot_node.core.media import (
 
 
 class Input(enum.StrEnum):
-    """Where sound comes from."""
+    """A source of sound."""
 
     SPEECH = "speech"  # the robot's own voice
     CALL = "call"  # the media backend that the robot called
@@ -35,7 +35,7 @@ class Input(enum.StrEnum):
 
 
 class Output(enum.StrEnum):
-    """Where sound goes."""
+    """A destination of sound."""
 
     LOUDSPEAKER = "loudspeaker"
     PEERS = "peers"  # viewers, and the backend in a call
@@ -44,17 +44,17 @@ class Output(enum.StrEnum):
 
 
 class Route(NamedTuple):
-    """Sound of one input on its way to one output."""
+    """Route from one input to one output."""
 
     source: Input
     to: Output
 
 
 ECHO_S = 0.4
-"""How long a room and a sound card hold what the loudspeaker was given."""
+"""Latency of sound card and room after the loudspeaker's queue."""
 
 VIEWER_PAUSE_S = 1.0
-"""A viewer who is quiet for longer has ended; until then the microphone is not recognised."""
+"""Silence after which a viewer has finished speaking; until then the microphone is not recognised."""
 
 _VOICE = Route(Input.SPEECH, Output.LOUDSPEAKER)
 
@@ -80,21 +80,21 @@ SILENCED_BY: Mapping[Route, Mapping[Route, float]] = MappingProxyType(
         Route(Input.VIEWER, Output.RECOGNITION): {_VOICE: 0.0},
     }
 )
-"""All routes there are. Each with the routes that silence it while they carry loud sound, and for how many seconds
+"""All routes, each with the routes that mute it while they carry loud sound, and for how many seconds
 after. Of viewers and calls, only the :class:`Peer` that holds the floor is heard: the first one, until it leaves."""
 
 LOUD = 0.15
-"""Level of what counts as sound; of quieter one nothing would be understood (0.15: a peak of 370 of 32767)."""
+"""Level above which sound counts as loud; quieter speech is not intelligible (0.15: a peak of 370 of 32767)."""
 
 _SILENCE = bytes(SAMPLE_RATE * 2)
 _LONG_AGO = float("-inf")
 
 
 class RecognitionTap(Protocol):
-    """Receives the sound that is to be recognised. Every method is called on the event loop and returns at once."""
+    """Receives sound for speech recognition. Every method is called on the event loop and returns at once."""
 
     def hear(self, samples: bytes, by: str) -> None:
-        """Take what comes next.
+        """Receive the next samples.
 
         Args:
             samples: Signed 16 bit, machine byte order, 48 kHz, mono.
@@ -102,12 +102,12 @@ class RecognitionTap(Protocol):
         """
 
     def forget(self) -> None:
-        """Drop an unfinished utterance: what comes next does not continue it."""
+        """Drop an unfinished utterance: the next samples do not continue it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Peer:
-    """Somebody at the other end of a connection, who may be heard.
+    """The other end of a connection, whose sound may be played.
 
     Attributes:
         source: A viewer, or the backend of a call.
@@ -178,17 +178,17 @@ class Mixer:
 
     @property
     def has_sound_for_peers(self) -> bool:
-        """Peers have, or may come to have, something to hear."""
+        """Whether there is, or may be, sound for peers."""
         return self._has_voice or self._microphone is not None
 
     def set_sink(self, sink: AudioPacketSink | None) -> None:
-        """Choose who receives the packets for peers."""
+        """Set the receiver of the packets for peers."""
         self._sink = sink
         if self._microphone is not None:
             self._microphone.set_sink(self._from_microphone if sink is not None else None)
 
     def set_listened(self, listened: bool) -> None:  # the protocol's signature
-        """Say whether any peer listens: for them the microphone is open only then."""
+        """Set whether any peer listens: for peers the microphone is open only then."""
         self._listened = listened
         if self._microphone is not None:
             self._microphone.set_listened(listened)
@@ -212,16 +212,16 @@ class Mixer:
 
     @property
     def queued_s(self) -> float:
-        """Seconds of sound that wait in the loudspeaker's queue; 0 without one."""
+        """Seconds of sound in the loudspeaker's queue; 0 without one."""
         return 0.0 if self._loudspeaker is None else self._loudspeaker.queued_s
 
     def begin_speech(self) -> None:
-        """Silence what the voice silences, until :meth:`end_speech`."""
+        """Mute the routes that speech mutes, until :meth:`end_speech`."""
         self._speaking = True
         self._forget()
 
     def speak(self, frame: SpeechFrame, due: float) -> None:
-        """Have the next frame of the voice heard.
+        """Play the next frame of speech.
 
         Args:
             frame: To be played after what is queued.
@@ -234,7 +234,7 @@ class Mixer:
         self._mouth(due - self._clock(), frame.level)
 
     def end_speech(self, *, flush: bool = False) -> None:
-        """End what :meth:`begin_speech` began.
+        """End the effect of :meth:`begin_speech`.
 
         Args:
             flush: Drop what the loudspeaker has queued.
@@ -279,7 +279,7 @@ class Mixer:
             self._loudspeaker.play(samples)
 
     def flush(self, peer: Peer) -> None:
-        """Drop what is queued of a peer: its sound has ended."""
+        """Clear the queued sound of a peer that has ended."""
         if self._floor is not peer:
             return
         if self._loudspeaker is not None and self.is_open(Route(peer.source, Output.LOUDSPEAKER)):
@@ -290,7 +290,7 @@ class Mixer:
         self._loud_at.pop(turn, None)
 
     def stop_peer(self) -> Peer | None:
-        """Silence the peer that holds the floor until it leaves, though it may go on sending; return it, if any."""
+        """Mute the peer that has the floor until it leaves, even if it continues to send; return it, if any."""
         peer = self._floor
         if peer is not None:
             self.flush(peer)
@@ -312,7 +312,7 @@ class Mixer:
     # Speech recognition.
 
     def set_recognition(self, tap: RecognitionTap | None) -> None:
-        """Choose who receives what is to be recognised. The microphone is open for it until this is None."""
+        """Set the receiver of sound for speech recognition. The microphone is open until it is None."""
         self._tap = tap
         self._microphone_heard = False
         if self._microphone is not None and Input.MICROPHONE in self._recognised:

@@ -1,4 +1,4 @@
-"""Lets only requests to this machine's own names reach a web application: none of other sites' pages.
+"""Restricts a web application to requests for this machine's own names, against DNS rebinding and other sites.
 
 Any site can give a name of its own the address of this machine ("DNS rebinding"): its pages may then read what a server
 here answers, but their requests still have that name in the headers Host and Origin.
@@ -28,7 +28,7 @@ def own_names(host: str) -> frozenset[str]:
 
 
 def is_own_host(header: str, names: frozenset[str]) -> bool:
-    """Whether a Host header means this server: one of its names, or any IP address, which nobody can redirect."""
+    """Whether a Host header means this server: one of its names, or any IP address, which cannot be rebound."""
     name = _name_in(f"//{header}")
     return name in names or _is_address(name)
 

@@ -35,7 +35,7 @@ class TokenBucket:
         return 0.0 if self._tokens >= _ONE else (1 - self._tokens) / self._per_s
 
     def take(self, now: float, tokens: float = 1.0) -> bool:
-        """Count an event; False, and nothing counted, when it is one too many.
+        """Count an event; return False, without counting it, when it exceeds the limit.
 
         Args:
             now: The time.
@@ -77,7 +77,7 @@ class RateLimiter:
         return 0.0 if bucket is None else bucket.wait_s(now)
 
     def take(self, key: Hashable, now: float) -> bool:
-        """Count an event of this key; False, and nothing counted, when it is one too many."""
+        """Count an event of this key; return False, without counting it, when it exceeds the limit."""
         bucket = self._buckets.get(key)
         if bucket is None:
             bucket = self._buckets[key] = TokenBucket(self._per_s, self._burst, now)

@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 
 class CameraState(enum.StrEnum):
-    """The camera's states. Only in ``ON`` is the sensor capturing, and only then is the indicator lit."""
+    """The camera's states. The sensor captures in ``ON`` only, and only then is the indicator on."""
 
     OFF = "off"
     STARTING = "starting"
@@ -111,7 +111,7 @@ class RobotSnapshot:
     faults: Mapping[str, str] = field(default_factory=dict)
 
     def fault(self, name: str) -> str:
-        """Return why something does not work; empty while it works, and when the robot has no such thing."""
+        """Return the reason of a fault; empty without fault, and for unknown names."""
         return self.faults.get(name, "")
 
 
@@ -120,7 +120,7 @@ _ACTOR: ContextVar[str] = ContextVar("actor", default="")
 
 @contextlib.contextmanager
 def act_for(client_id: str) -> Iterator[None]:
-    """Attribute changes in this block, and in tasks begun in it, to an agent; empty: to nobody."""
+    """Attribute changes in this block, and in tasks started in it, to an agent; empty: to none."""
     token = _ACTOR.set(client_id)
     try:
         yield
@@ -129,7 +129,7 @@ def act_for(client_id: str) -> Iterator[None]:
 
 
 def acting_for() -> str:
-    """Return the client id of the agent that causes the present changes; empty when there is none."""
+    """Return the client id of the agent that causes the current changes; empty without one."""
     return _ACTOR.get()
 
 
@@ -157,7 +157,7 @@ class RobotState:
 
     @property
     def snapshot(self) -> RobotSnapshot:
-        """The present state."""
+        """The current state."""
         return self._snapshot
 
     def update(self, **changes: Any) -> None:
@@ -173,7 +173,7 @@ class RobotState:
                 logger.exception("A listener failed at a change of the robot's state")
 
     def set_fault(self, name: str, error: str, **changes: Any) -> None:
-        """Report that something does not work, or, with an empty ``error``, that it works; a name has one reporter.
+        """Report a fault, or its end with an empty ``error``; each name has one reporter.
 
         Args:
             name: What, in a word or two, e.g. ``"reactions"``.
@@ -189,7 +189,7 @@ class RobotState:
         return lambda: self._listeners.remove(listener)
 
     async def changes(self) -> AsyncIterator[RobotSnapshot]:
-        """Yield the present snapshot, then the newest after each change. A slow reader skips what it missed."""
+        """Yield the current snapshot, then the newest after each change. A slow reader skips what it missed."""
         with Changes(self.listen) as changes:
             while True:
                 yield self._snapshot

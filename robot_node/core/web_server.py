@@ -1,4 +1,4 @@
-"""Serve a web application until cancelled: what the bridge and the console share."""
+"""Serve a web application until cancelled: shared by bridge and console."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MAX_HEADER_BYTES = 16 * 1024
 
 
 async def listen(host: str, port: int, *, remedy: str) -> socket.socket:
-    """Take a port. The look-up of the host, which may wait for a name server, happens in a thread.
+    """Open a listening socket. The host's name is looked up in a thread, as that may block.
 
     Args:
         host: A host name or address of this machine.
@@ -60,7 +60,7 @@ def _close_listener(opening: asyncio.Future[socket.socket]) -> None:
 
 @contextlib.contextmanager
 def not_for_good() -> Iterator[None]:
-    """Let an address that cannot be had be tried again: a network may come up later, another program may end.
+    """Make an unavailable address a retryable error: a network may come up later, another program may end.
 
     Raises:
         NotReadyError: instead of a :class:`SettingsError`, which would end the robot.
@@ -74,7 +74,7 @@ def not_for_good() -> Iterator[None]:
 class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leave signals to the one who started us."""
+        """Leave signals to the caller."""
         yield
 
 
@@ -86,7 +86,7 @@ async def serve_app(
     name: str,
     lifespan: Literal["auto", "off"] = "auto",
 ) -> None:
-    """Serve until cancelled; requests under way then have a second to end.
+    """Serve until cancelled; pending requests then have a second to end.
 
     Requests for another host name, or from pages of another site, are refused.
 
