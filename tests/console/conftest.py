@@ -35,7 +35,7 @@ SETTINGS = {
 
 @dataclass(frozen=True)
 class Site:
-    """A broker, a robot, the page and a browser, shared by the tests of a process.
+    """A broker, a robot, the page and a browser, shared by the tests of a module.
 
     Attributes:
         robot: A process of its own, with sound, whose camera sees real footage; it takes two viewers.
@@ -76,7 +76,7 @@ async def browser() -> AsyncIterator[Browser]:
         yield started
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def site(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> AsyncIterator[Site]:
     """Everything that a visitor of the page needs; a test leaves it as it was, but for the camera."""
     async with contextlib.AsyncExitStack() as stack:

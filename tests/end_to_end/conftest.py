@@ -24,9 +24,9 @@ def footage() -> Footage:
     return Footage.of(clip_path())
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def everybodys_robot(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RobotProcess]:
-    """One robot, with a broker of its own, for the tests of a process that neither end it nor change its settings."""
+    """One robot, with a broker of its own, for the tests of a module that neither end it nor change its settings."""
     async with PrivateBroker(websocket_port=0) as broker, running(broker, tmp_path_factory.mktemp("robot")) as robot:
         yield robot
 

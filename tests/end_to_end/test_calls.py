@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 
 from robot_node.apps.private_broker import PrivateBroker
-from robot_node.mqtt import Broker, ConnectOptions, Incoming, Subscription, connect
+from robot_node.mqtt import Broker
 from robot_node.webrtc.signaling import Offer, Terminated
 from tests.end_to_end.agents import agent, status
 from tests.end_to_end.footage import Footage, clip_path
@@ -59,14 +59,3 @@ async def test_a_robot_calls_at_start_and_a_killed_one_is_missed_at_once(broker:
         finally:
             await robot.kill()
         assert (await backend.receive(Terminated)).reason == "The robot has lost its connection."
-
-
-async def test_a_robot_does_not_call_unless_its_owner_allows_it(robot: RobotProcess) -> None:
-    heard: asyncio.Queue[Incoming] = asyncio.Queue()
-    async with connect(Broker.from_url(robot.broker.url), ConnectOptions("listener"), heard.put_nowait) as connection:
-        await connection.subscribe(Subscription("$webrtc/#"))
-        async with agent(robot.broker) as client:
-            assert not {"call_backend", "hang_up"} & {tool.name for tool in (await client.list_tools()).tools}
-            assert (await status(client))["call"] == "disconnected"
-        assert "dialer" not in robot.log.lower()
-        assert heard.empty()

@@ -12,7 +12,7 @@ from robot_node.apps.private_broker import PrivateBroker
 from robot_node.errors import RemoteError
 from robot_node.mqtt import Broker
 from tests.end_to_end.agents import agent, structured
-from tests.end_to_end.robot_process import SERVER_ID, RobotProcess, robot_node
+from tests.end_to_end.robot_process import SERVER_ID, RobotProcess
 from tests.mcp_mqtt import peers
 from tests.mcp_mqtt.toys import running, toy_server
 from tests.waiting import eventually
@@ -26,20 +26,6 @@ topic $mcp-server/# both 0
 topic $mcp-client/# both 0
 topic $mcp-rpc/# both 0
 """
-
-
-async def test_an_unknown_tool_is_answered_with_those_that_exist(robot: RobotProcess) -> None:
-    failed = await robot_node("call", SERVER_ID, "take_foto", broker=robot.broker)
-    assert failed.status == 1
-    assert failed.stderr.startswith("Unknown tool 'take_foto'. Did you mean take_photo? The robot has: ")
-    assert failed.stderr.count("\n") == 1
-
-
-async def test_watching_a_camera_that_is_off_says_so_at_once(robot: RobotProcess) -> None:
-    failed = await robot_node("watch", SERVER_ID, "--frames", "5", broker=robot.broker)
-    assert failed.status == 1
-    off = "The camera of the robot is off. Switch it on: call control_camera with enabled=true."
-    assert failed.stderr == f"robot-node: {off}\n"
 
 
 async def test_watching_a_robot_that_is_killed_says_that_it_is_gone(own_robot: RobotProcess) -> None:

@@ -62,15 +62,6 @@ async def test_an_agent_sets_the_volume_that_the_settings_began_with(robot_with_
         assert (now["volume"], now["muted"]) == (20, True)
 
 
-async def test_unasked_a_robot_has_no_sound_no_voice_and_no_speech_recognition(robot: RobotProcess) -> None:
-    async with agent(robot.broker) as client:
-        tools = {tool.name for tool in (await client.list_tools()).tools}
-        assert not {"control_volume", "say", "stop_speaking"} & tools
-    async with peer(Broker.from_url(robot.broker.url), answerer=SERVER_ID) as viewer:
-        assert await offer(viewer) == "inactive"
-    assert robot.children() == []
-
-
 async def test_a_missing_device_that_was_asked_for_is_reported_and_the_robot_runs(
     broker: PrivateBroker, tmp_path: Path
 ) -> None:

@@ -19,6 +19,7 @@ from PIL import Image
 
 from robot_node.apps.private_broker import PrivateBroker
 from robot_node.face.expressions import Emotion
+from robot_node.mqtt import Broker, ConnectOptions, Incoming, Subscription, connect
 from tests.command import command
 from tests.end_to_end.agents import agent, status, text_of
 from tests.end_to_end.footage import Footage, frames_of
@@ -34,6 +35,8 @@ from tests.end_to_end.robot_process import (
 )
 from tests.faces import emotion_in
 from tests.waiting import DEADLINE_S, eventually
+from tests.webrtc.peer import peer
+from tests.webrtc.test_audio import offer
 
 
 def photo_of(result: CallToolResult) -> Image.Image:
@@ -206,6 +209,51 @@ def test_the_commands(robot: RobotProcess, footage: Footage, tmp_path: Path) -> 
     written = frames_of(video)
     assert len(written) == 60
     footage.assert_plays(written)
+
+
+async def test_viewers_with_one_codec_each_see_the_clip_at_once(robot: RobotProcess, footage: Footage) -> None:
+    async with (
+        agent(robot.broker) as client,
+        watching(robot.broker, "h264", codec="video/H264") as h264,
+        watching(robot.broker, "vp8", codec="video/VP8") as vp8,
+    ):
+        await client.call_tool("control_camera", {"enabled": True})
+        for viewer in (h264, vp8):
+            await asyncio.to_thread(footage.assert_plays, await viewer.frames(25))
+
+
+async def test_a_robot_does_not_call_unless_its_owner_allows_it(robot: RobotProcess) -> None:
+    heard: asyncio.Queue[Incoming] = asyncio.Queue()
+    async with connect(Broker.from_url(robot.broker.url), ConnectOptions("listener"), heard.put_nowait) as connection:
+        await connection.subscribe(Subscription("$webrtc/#"))
+        async with agent(robot.broker) as client:
+            assert not {"call_backend", "hang_up"} & {tool.name for tool in (await client.list_tools()).tools}
+            assert (await status(client))["call"] == "disconnected"
+        assert "dialer" not in robot.log.lower()
+        assert heard.empty()
+
+
+async def test_unasked_a_robot_has_no_sound_no_voice_and_no_speech_recognition(robot: RobotProcess) -> None:
+    async with agent(robot.broker) as client:
+        tools = {tool.name for tool in (await client.list_tools()).tools}
+        assert not {"control_volume", "say", "stop_speaking"} & tools
+    async with peer(Broker.from_url(robot.broker.url), answerer=SERVER_ID) as viewer:
+        assert await offer(viewer) == "inactive"
+    assert robot.children() == []
+
+
+def test_an_unknown_tool_is_answered_with_those_that_exist(robot: RobotProcess) -> None:
+    failed = command("call", SERVER_ID, "take_foto", broker=robot.broker)
+    assert failed.status == 1
+    assert failed.stderr.startswith("Unknown tool 'take_foto'. Did you mean take_photo? The robot has: ")
+    assert failed.stderr.count("\n") == 1
+
+
+def test_watching_a_camera_that_is_off_says_so_at_once(robot: RobotProcess) -> None:
+    failed = command("watch", SERVER_ID, "--frames", "5", broker=robot.broker)
+    assert failed.status == 1
+    off = "The camera of the robot is off. Switch it on: call control_camera with enabled=true."
+    assert failed.stderr == f"robot-node: {off}\n"
 
 
 async def test_a_broker_restart_is_survived(robot: RobotProcess, footage: Footage) -> None:
