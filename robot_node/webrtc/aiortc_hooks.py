@@ -161,8 +161,10 @@ rtcpeerconnection.RTCDtlsTransport = TolerantDtlsTransport  # type: ignore[attr-
 class TrackedPeerConnection(RTCPeerConnection):
     """aiortc's peer connection with the tasks in which it connects.
 
+    Emits ``connectfailed`` with the exception when such a task fails.
+
     Raises:
-        AttributeError: when it connects: this version of aiortc connects differently.
+        AttributeError: when it connects: this aiortc connects in another way.
     """
 
     def __init__(self, configuration: RTCConfiguration) -> None:
@@ -175,6 +177,9 @@ class TrackedPeerConnection(RTCPeerConnection):
         self.connecting.add(task)
         try:
             await super()._RTCPeerConnection__connect()  # type: ignore[misc]  # see above
+        except Exception as error:  # noqa: BLE001  # whatever a description makes aiortc stumble over, in a task of its own
+            logger.debug("Connecting failed: %r", error)
+            self.emit("connectfailed", error)  # nobody listens any more once it is closed
         finally:
             self.connecting.discard(task)
 
@@ -279,18 +284,52 @@ def bound_decoding(receiver: RTCRtpReceiver, admit: Callable[[], bool], *, backl
 
 def ice_transports(connection: RTCPeerConnection) -> set[RTCIceTransport]:
     """The ICE transports in use: one when the media sections are bundled."""
-    transports = {transceiver.receiver.transport.transport for transceiver in connection.getTransceivers()}
+    return {dtls.transport for dtls in _dtls_transports(connection)}
+
+
+def break_cycles(connection: RTCPeerConnection) -> None:
+    """Release the references between the parts of a closed connection: they need no full garbage collection.
+
+    Raises:
+        AttributeError: this aioice keeps its pairs in another way.
+    """
+    for transceiver in connection.getTransceivers():
+        _unhook(transceiver.sender, "_handle_rtcp_packet")
+        _unhook(transceiver.receiver, "_handle_rtp_packet", "stop", _STOP_DECODER)
     if connection.sctp is not None:
-        transports.add(connection.sctp.transport.transport)
+        connection.sctp.remove_all_listeners()
+    for dtls in _dtls_transports(connection):
+        dtls.remove_all_listeners()
+        agent = _agent(dtls.transport)
+        _unhook(agent, "get_component_candidates")
+        agent._check_list.clear()
+
+
+def _unhook(part: object, *names: str) -> None:
+    """Give an object the methods of its class again."""
+    for name in names:
+        vars(part).pop(name, None)
+
+
+def lacks_transport(connection: RTCPeerConnection) -> bool:
+    """Whether aiortc has bundled a media section with one that does not exist."""
+    transports: set[RTCDtlsTransport | None] = {each.receiver.transport for each in connection.getTransceivers()}
+    if connection.sctp is not None:
+        transports.add(connection.sctp.transport)
+    return None in transports
+
+
+def _dtls_transports(connection: RTCPeerConnection) -> set[RTCDtlsTransport]:
+    transports = {transceiver.receiver.transport for transceiver in connection.getTransceivers()}
+    if connection.sctp is not None:
+        transports.add(connection.sctp.transport)
+    transports.discard(None)  # see lacks_transport
     return transports
 
 
 def closed_by_peer(connection: RTCPeerConnection) -> bool:
     """Whether the peer has closed the connection (DTLS close_notify: RFC 5246, 7.2.1)."""
-    transports = [transceiver.receiver.transport for transceiver in connection.getTransceivers()]
-    if connection.sctp is not None:
-        transports.append(connection.sctp.transport)
-    ended = [each._ssl.get_shutdown() for each in transports if each._ssl is not None]
+    ended = [each._ssl.get_shutdown() for each in _dtls_transports(connection) if each._ssl is not None]
     return any(state & SSL.RECEIVED_SHUTDOWN for state in ended)
 
 

@@ -47,9 +47,18 @@ class PeerConnection(aiortc_hooks.TrackedPeerConnection):
                     # With a time limit: wait_for, in aiortc, may lose a cancellation (Python before 3.12). Such a task
                     # ends when the transports close.
                     await asyncio.wait(connecting, timeout=_CONNECTING_SHARE * _CLOSE_LIMIT_S)
-                await super().close()
+                await self._close_all()
+            aiortc_hooks.break_cycles(self)
         except TimeoutError:
             logger.error("A peer connection did not close within %g s.", _CLOSE_LIMIT_S)
+
+    async def _close_all(self) -> None:
+        try:
+            await super().close()
+        except Exception as error:  # noqa: BLE001  # a broken description leaves aiortc in states that it does not expect
+            logger.debug("aiortc cannot close a peer connection: %r", error)
+            for transport in aiortc_hooks.ice_transports(self):
+                await transport.stop()
 
 
 class Lifetime(Generic[End]):

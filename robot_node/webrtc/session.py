@@ -119,6 +119,7 @@ class Session:
         """Answer the offer, stream, close everything, and return how it ended."""
         self._connection.on("connectionstatechange", self._connection_state_changed)
         self._connection.on("datachannel", self._data_channel_opened)
+        self._connection.on("connectfailed", self._connect_failed)
         give_up = asyncio.get_running_loop().call_later(self._settings.connect_timeout_s, self._give_up)
         try:
             return await self._life.run(self._negotiate())
@@ -153,6 +154,10 @@ class Session:
         description, candidates = strip_candidates(self._offer.sdp)
         audio = self._sound.answer(connection, description)
         await _set_offer(connection, description)
+        if aiortc_hooks.lacks_transport(connection):
+            raise SignalingError(
+                "The offer cannot be used: its BUNDLE group begins with a section that it does not have."
+            )
         if transceiver.mid is None:
             raise SignalingError("The offer has no video section.", remedy="Offer to receive video.")
         for other in connection.getTransceivers():
@@ -160,7 +165,10 @@ class Session:
                 # Media without a consumer must not be received: aiortc would decode and queue it without bound.
                 other.direction = "inactive"
         log_steps(connection, transceiver.sender)
-        answer = await self._trickle.describe(self._settings.addresses)
+        try:
+            answer = await self._trickle.describe(self._settings.addresses)
+        except Exception as error:  # aiortc looks at some parts of an offer only when it answers
+            raise SignalingError(f"The offer cannot be used: {type(error).__name__}.") from error
         if transceiver.currentDirection != "sendonly":
             raise SignalingError("The offer does not ask to receive video.", remedy="Offer to receive video.")
         if "a=candidate:" not in answer and not self._trickle.more_to_come:
@@ -174,6 +182,9 @@ class Session:
     async def _watch(self, sender: RTCRtpSender) -> None:
         await until_vanished(sender)
         self.end(Cause.VANISHED)
+
+    def _connect_failed(self, error: Exception) -> None:
+        self.end(Cause.REFUSED, f"The offer cannot be used: {type(error).__name__}.")
 
     def _connection_state_changed(self) -> None:
         match self._connection.connectionState:
