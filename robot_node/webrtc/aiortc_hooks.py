@@ -82,11 +82,13 @@ STUN_REQUESTS_PER_S = 50
 """Connectivity checks from one local address: rate, and burst."""
 
 _STUN_ERRORS_PER_S = 20
-_DTLS_PER_S, _DTLS_BURST = 50, 100
+
+DTLS_PER_S, DTLS_BURST = 50, 100
+"""DTLS packets that are accepted from one local address: a handshake has some 10, the status channel 2 in a second."""
 
 
 class GuardedSocket(ice.StunProtocol):
-    """aioice's socket of one local address; accepts STUN from anybody, and packets of nominated pairs only.
+    """aioice's socket of one local address; accepts STUN from anybody, packets only from addresses of the peer.
 
     aioice passes on whatever is not STUN, from any source; aiortc ends the session after an empty datagram, and after
     one of more than 1500 bytes, and takes about 1 ms for each SCTP packet.
@@ -99,7 +101,7 @@ class GuardedSocket(ice.StunProtocol):
             stun.Class.REQUEST: TokenBucket(STUN_REQUESTS_PER_S, STUN_REQUESTS_PER_S, now),
             stun.Class.ERROR: TokenBucket(_STUN_ERRORS_PER_S, _STUN_ERRORS_PER_S, now),
         }
-        self.dtls_limit = TokenBucket(_DTLS_PER_S, _DTLS_BURST, now)
+        self.dtls_limit = TokenBucket(DTLS_PER_S, DTLS_BURST, now)
 
     def datagram_received(self, data: bytes | str, addr: tuple[Any, ...]) -> None:
         """Drop the datagram unless it is STUN or a packet of the peer."""
@@ -121,16 +123,18 @@ class GuardedSocket(ice.StunProtocol):
 
     def _is_acceptable_stun(self, data: bytes, sender: tuple[Any, ...]) -> bool:
         stun.parse_message(data)  # raises: aioice would take it for a packet of the peer's
-        known = self.receiver._remote_candidates
-        return len(known) < MAX_REMOTE_CANDIDATES or any((each._network_host, each.port) == sender for each in known)
+        return len(self.receiver._remote_candidates) < MAX_REMOTE_CANDIDATES or self._is_candidate(sender)
+
+    def _is_candidate(self, sender: tuple[Any, ...]) -> bool:
+        return any((each._network_host, each.port) == sender for each in self.receiver._remote_candidates)
 
     def _is_of_peer(self, data: bytes, sender: tuple[Any, ...]) -> bool:
         agent = self.receiver
         # Nominated by the peer is enough: its first packets may overtake the answer to our own check.
-        pairs = (*agent._nominated.values(), *agent._check_list)
-        if not any(pair.remote_addr == sender and (pair.nominated or pair.remote_nominated) for pair in pairs):
-            return False
-        if agent._queue.qsize() >= _MAX_WAITING_DATAGRAMS:
+        nominated = bool(agent._nominated) or any(pair.remote_nominated for pair in agent._check_list)
+        # The packet need not come from the nominated pair itself (RFC 8445, 12.2): when two pairs are nominated at
+        # almost the same time, the two sides may send on different ones.
+        if not nominated or not self._is_candidate(sender) or agent._queue.qsize() >= _MAX_WAITING_DATAGRAMS:
             return False
         if not _FIRST_DTLS_BYTE <= data[0] <= _LAST_DTLS_BYTE:
             return True

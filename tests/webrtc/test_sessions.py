@@ -390,15 +390,15 @@ async def test_a_proxy_answers_to_the_proxy_name_and_others_do_not(broker: Priva
 async def test_a_session_that_crashes_ends_alone_and_its_viewer_is_told(
     robot: Robot, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def crash(_: RTCPeerConnection) -> None:
+    def crash(*_: object, **__: object) -> None:
         raise ZeroDivisionError("a mistake")
 
     async with peer(robot.broker, "steady") as steady, peer(robot.broker, "unlucky") as unlucky:
         await steady.offer()
         await robot.has_viewers(1)
+        sdp, _ = await unlucky.make_offer()
         with monkeypatch.context() as broken:
-            broken.setattr(RTCPeerConnection, "createAnswer", crash)
-            sdp, _ = await unlucky.make_offer()
+            broken.setattr(RTCPeerConnection, "addTransceiver", crash)
             await unlucky.send(Offer(sdp))
             told = await unlucky.receive(Terminated, within_s=45)
         assert told == Terminated("The session failed inside the robot.")
