@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from mcp_types import JSONRPCError, JSONRPCMessage, JSONRPCResponse
 
 
-@dataclass(frozen=True, slots=True)
-class SessionKey:
+class SessionKey(NamedTuple):
     """Identity of a session: a client id, and a number that distinguishes it from earlier sessions of that id."""
 
     client_id: str

@@ -57,13 +57,13 @@ class Liveness(Generic[Session]):
 
     def touch(self, session: Session, now: float) -> None:
         """Restart the timer of a session: its client has sent something."""
-        if session in self._pinged:
+        if session in self._to_ping.since:
+            self._to_ping.put(session, now)
+        elif session in self._idle.since:
+            self._idle.put(session, now)
+        elif session in self._pinged.since:
             self._pinged.remove(session)
             self._to_ping.put(session, now)
-        elif session in self._to_ping:
-            self._to_ping.put(session, now)
-        elif session in self._idle:
-            self._idle.put(session, now)
 
     def remove(self, session: Session) -> None:
         """Stop the timer of a session."""
@@ -89,26 +89,23 @@ class _Queue(Generic[Session]):
 
     def __init__(self, limit_s: float) -> None:
         self.limit_s = limit_s
-        self._since: OrderedDict[Session, float] = OrderedDict()
-
-    def __contains__(self, session: Session) -> bool:
-        return session in self._since
+        self.since: OrderedDict[Session, float] = OrderedDict()
 
     @property
     def next_deadline(self) -> float | None:
-        return next(iter(self._since.values())) + self.limit_s if self._since else None
+        return next(iter(self.since.values())) + self.limit_s if self.since else None
 
     def put(self, session: Session, now: float) -> None:
         if self.limit_s:
-            self._since[session] = now
-            self._since.move_to_end(session)
+            self.since[session] = now
+            self.since.move_to_end(session)
 
     def remove(self, session: Session) -> None:
-        self._since.pop(session, None)
+        self.since.pop(session, None)
 
     def due(self, now: float) -> list[Session]:
         due = []
-        for session, since in self._since.items():
+        for session, since in self.since.items():
             if since + self.limit_s > now:
                 break
             due.append(session)
