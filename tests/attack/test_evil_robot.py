@@ -234,3 +234,13 @@ async def test_a_robot_asks_an_agent_a_few_questions_at_a_time(broker: PrivateBr
             await evil.say({"method": "elicitation/create", "id": number, "params": params})
         refused = await evil.until(lambda message: "error" in message)
         assert refused["error"]["message"] == "8 requests to the agent are unanswered."
+
+
+async def test_server_names_with_bidirectional_characters_are_escaped(broker: PrivateBroker) -> None:
+    async with raw_agent(broker) as agent:
+        async with evil_robot(broker, [tool("nod")], server_name="evil/\u202enehctik"):
+            await agent.until_tools({"nod"})
+            text = (await agent.call("list_robots"))["result"]["content"][0]["text"]
+            assert r"evil/\u202enehctik" in text
+        await agent.until_tools(set())
+        assert r"evil/\u202enehctik" in (await agent.call("nod"))["error"]["message"]

@@ -149,7 +149,8 @@ class Bridge:
                 case _:
                     return answer
         except RemoteError as error:
-            raise MCPError(types.INVALID_PARAMS, f"{error} {self._connection_problem()}".rstrip()) from error
+            text = one_line(f"{error} {self._connection_problem()}".rstrip())
+            raise MCPError(types.INVALID_PARAMS, text) from error
         return _in_envelope(answer, result)
 
     def _connection_problem(self) -> str:
@@ -255,7 +256,7 @@ class Bridge:
             offer = self._uris().resolve(uri)
             await self._subscriptions.add(subscriber, uri, offer, self._robots.get(offer.robot))
         except RemoteError as error:
-            raise MCPError(types.INVALID_PARAMS, str(error)) from error
+            raise MCPError(types.INVALID_PARAMS, one_line(str(error))) from error
 
 
 def _placeholder(result: Any) -> Any:
