@@ -358,7 +358,7 @@ class Camera:
                 logger.error("%s", error)
             self._apply(CameraEvent.NOT_CLOSED, error)
             raise as_device_error(error, "camera") from error
-        self._apply(CameraEvent.CLOSED)
+        self._request(CameraEvent.CLOSED)
 
     def _demand_changed(self, *, retry: bool = False) -> None:
         self._idle.set_watched(self._demand.needed)

@@ -111,7 +111,7 @@ TABLE: dict[CameraState, dict[CameraEvent, tuple[CameraState, Action]]] = {
         _E.PHOTO: (STOPPING, _A.REFUSE_OFF),
         _E.FAULT: (STOPPING, _A.NOTHING),  # of a call that was under way
         _E.STALL: (STOPPING, _A.NOTHING),
-        _E.CLOSED: (OFF, _A.NOTHING),  # FAILED if failing or unclosed
+        _E.CLOSED: (OFF, _A.NOTHING),  # failing or unclosed: it is FAILED
         _E.NOT_CLOSED: (FAILED, _A.NOTHING),
         _E.PRIVACY: (STOPPING, _A.NOTHING),
         _E.INDICATOR_FAILED: (STOPPING, _A.NOTHING),
@@ -171,7 +171,9 @@ def _with_flags(now: Situation, event: CameraEvent) -> tuple[CameraState, Action
             cell = (FAILED, refused) if refused else (STARTING, _A.OPEN)
         case _E.PHOTO if now.state is FAILED and now.resumes:
             cell = FAILED, _A.REFUSE_RESTARTING
-        case _E.CLOSED if now.failing or now.unclosed:
+        case _E.CLOSED if now.unclosed:
+            cell = FAILED, _A.REFUSE_NOT_CLOSED
+        case _E.CLOSED if now.failing:
             cell = FAILED, _A.NOTHING
         case _E.SWITCH_OFF | _E.CLOSE if now.state is FAILED and now.unclosed:
             cell = FAILED, _A.REFUSE_NOT_CLOSED

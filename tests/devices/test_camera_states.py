@@ -90,7 +90,7 @@ def test_what_cannot_happen_is_a_mistake_of_the_caller(state: CameraState, event
         (Situation(FAILED, resumes=True), E.RESTART, STARTING, OPEN),
         (Situation(FAILED, resumes=True), E.PHOTO, FAILED, A.REFUSE_RESTARTING),
         (Situation(STOPPING, failing=True), E.CLOSED, FAILED, NOTHING),
-        (Situation(STOPPING, unclosed=True), E.CLOSED, FAILED, NOTHING),
+        (Situation(STOPPING, unclosed=True), E.CLOSED, FAILED, A.REFUSE_NOT_CLOSED),
         (Situation(FAILED, unclosed=True), E.SWITCH_OFF, FAILED, A.REFUSE_NOT_CLOSED),
         (Situation(FAILED, unclosed=True), E.CLOSE, FAILED, A.REFUSE_NOT_CLOSED),
         (Situation(FAILED, unclosed=True), E.SWITCH_ON, STARTING, OPEN),

@@ -312,54 +312,30 @@ async def test_frames_on_their_way_are_not_delivered_once_privacy_is_engaged(pi:
 
 
 @ON_PIS_WITH_LIBX264
-async def test_a_stopped_encoder_is_freed_at_once(pi: Pi) -> None:
+@pytest.mark.parametrize(("part", "kind"), [("H264Encoder", "h264"), ("Encoder", "raw")])
+async def test_a_stopped_encoder_is_freed_at_once(pi: Pi, part: str, kind: str) -> None:
     """libx264 takes 13 MB: in a cycle of references each stop would keep them until a full collection."""
-    pi.sensor.speed = 4
-    base = pi.library.H264Encoder
+    base = getattr(pi.library, part)
     encoders: list[weakref.ref[Any]] = []
 
     def start(encoder: Any, quality: object = None) -> None:
         encoders.append(weakref.ref(encoder))
         base.start(encoder, quality)
 
-    async with rig(pi, platform=pi.with_encoder(start=start), width=160, height=120) as robot:
+    library = replace(pi.library, **{part: type("WatchedEncoder", (base,), {"start": start})})
+    async with rig(pi, platform=replace(pi.platform, camera_library=lambda: library), width=160, height=120) as robot:
+        watch = robot.camera.set_watched if kind == "h264" else robot.camera.set_raw_watched
         await robot.camera.start()
         gc.collect()
         gc.disable()
         try:
-            for _ in range(20):
-                robot.camera.set_watched(True)
-                await robot.frames.more(2)
-                robot.camera.set_watched(False)
+            for number in range(20):
+                watch(True)
+                await eventually(lambda: pi.running_encoders() == [kind])
+                await robot.camera.photo()  # so at least one picture has been encoded
+                watch(False)
                 await eventually(lambda: not pi.running_encoders())
-            assert len(encoders) == 20
+                assert len(encoders) == number + 1
             await eventually(lambda: [encoder() for encoder in encoders] == [None] * 20)
-        finally:
-            gc.enable()
-
-
-@ON_PIS_WITH_LIBX264
-async def test_unencoded_pictures_leave_nothing_behind(pi: Pi) -> None:
-    pi.sensor.speed = 4
-    base = pi.library.Encoder
-    encoders: list[weakref.ref[Any]] = []
-
-    def start(encoder: Any, quality: object = None) -> None:
-        encoders.append(weakref.ref(encoder))
-        base.start(encoder, quality)
-
-    raw = type("RawEncoder", (base,), {"start": start})
-    platform = replace(pi.platform, camera_library=lambda: replace(pi.library, Encoder=raw))
-    async with rig(pi, platform=platform, width=160, height=120) as robot:
-        await robot.camera.start()
-        gc.collect()
-        gc.disable()
-        try:
-            for _ in range(5):
-                robot.camera.set_raw_watched(True)
-                await eventually(lambda: pi.running_encoders() == ["raw"])
-                robot.camera.set_raw_watched(False)
-                await eventually(lambda: not pi.running_encoders())
-            await eventually(lambda: [encoder() for encoder in encoders] == [None] * 5)
         finally:
             gc.enable()
