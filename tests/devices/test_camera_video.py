@@ -322,7 +322,8 @@ async def test_a_stopped_encoder_is_freed_at_once(pi: Pi, part: str, kind: str) 
         encoders.append(weakref.ref(encoder))
         base.start(encoder, quality)
 
-    library = replace(pi.library, **{part: type("WatchedEncoder", (base,), {"start": start})})
+    parts: dict[str, Any] = {part: type("WatchedEncoder", (base,), {"start": start})}
+    library = replace(pi.library, **parts)
     async with rig(pi, platform=replace(pi.platform, camera_library=lambda: library), width=160, height=120) as robot:
         watch = robot.camera.set_watched if kind == "h264" else robot.camera.set_raw_watched
         await robot.camera.start()
