@@ -173,9 +173,11 @@ async def test_a_request_whose_keyframe_does_not_come_is_repeated_although_nobod
     viewer.request_keyframe()
     assert studio.source.keyframes == 2
     for _ in range(7):
+        taken(viewer)
         studio.clock.advance(0.125)
         studio.frame()
     assert studio.source.keyframes == 2
+    taken(viewer)
     studio.clock.advance(0.125)
     studio.frame()
     assert studio.source.keyframes == 3

@@ -15,7 +15,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import TextResourceContents
 
 from hw_mocks.platform import simulated_platform
-from robot_node.core.state import CameraState
+from robot_node.core.state import CameraState, act_for
 from robot_node.devices.camera_watchdog import switch_on_at_start
 from robot_node.devices.face import signs_of
 from robot_node.errors import DeviceError, NotReadyError
@@ -222,7 +222,8 @@ async def test_engaged_while_a_start_waits_for_its_first_picture_it_fails_the_st
     async with robot(privacy=PRIVACY) as it:
         await ready(it)
         it.pi.sensor.stalled = True
-        starting = asyncio.create_task(control_camera(it, enabled=True))
+        with act_for("agent-1"):
+            starting = asyncio.create_task(control_camera(it, enabled=True))
         await eventually(lambda: capturing(it))
         it.pi.gpio.release(SWITCH)
         await eventually(lambda: engaged(it))
@@ -238,22 +239,33 @@ async def test_engaged_while_a_start_waits_for_its_first_picture_it_fails_the_st
         assert (off.text, off.by) == ("The camera was switched off.", ""), "by a hand, and not by the agent"
 
 
-async def test_engaged_while_an_encoder_starts_it_leaves_no_encoder_behind_and_starts_no_second() -> None:
-    starting, go_on, started = threading.Event(), threading.Event(), list[Any]()
+@pytest.mark.parametrize(("held", "expected"), [("Encoder", ["Encoder"]), ("H264Encoder", ["Encoder", "H264Encoder"])])
+async def test_engaged_while_an_encoder_starts_it_starts_no_other_and_leaves_none_behind(
+    held: str, expected: list[str]
+) -> None:
+    """The camera starts two of them, one after the other; the switch is moved while one is starting."""
+    starting, go_on = threading.Event(), threading.Event()
+    started = list[tuple[str, Any]]()
     pi = simulated_platform(scene="clock")
     library = pi.platform.camera_library()
-    base = library.H264Encoder
 
-    def start(encoder: Any, quality: object = None) -> None:
-        started.append(encoder)
-        starting.set()
-        go_on.wait(DEADLINE_S)
-        base.start(encoder, quality)
+    def slow(part: str) -> type:
+        base = getattr(library, part)
 
-    slow = replace(library, H264Encoder=type("SlowEncoder", (base,), {"start": start}))
-    async with robot(pi, platform=replace(pi.platform, camera_library=lambda: slow), privacy=PRIVACY) as it:
+        def start(encoder: Any, quality: object = None) -> None:
+            started.append((part, encoder))
+            if part == held:
+                starting.set()
+                go_on.wait(DEADLINE_S)
+            base.start(encoder, quality)
+
+        return type(f"Slow{part}", (base,), {"start": start})
+
+    parts = replace(library, Encoder=slow("Encoder"), H264Encoder=slow("H264Encoder"))
+    async with robot(pi, platform=replace(pi.platform, camera_library=lambda: parts), privacy=PRIVACY) as it:
         await ready(it)
         it.parts.camera.set_watched(True)
+        it.parts.camera.set_raw_watched(True)
         switching_on = asyncio.create_task(control_camera(it, enabled=True))
         await eventually(starting.is_set)
         it.pi.gpio.release(SWITCH)
@@ -264,7 +276,8 @@ async def test_engaged_while_an_encoder_starts_it_leaves_no_encoder_behind_and_s
         with pytest.raises(ToolError, match="privacy switch of the robot is engaged"):
             await switching_on
         await eventually(lambda: camera(it) is CameraState.OFF)
-        assert [encoder.running for encoder in started] == [False]
+        assert [part for part, _ in started] == expected
+        assert not any(encoder.running for _, encoder in started)
         assert not it.frames
 
 
