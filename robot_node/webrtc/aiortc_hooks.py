@@ -1,4 +1,4 @@
-"""The one file that uses private names of aiortc and aioice.
+"""Private names of aiortc and aioice; those of what comes from the network are in :mod:`packet_filter`.
 
 ``tests/webrtc/test_aiortc_hooks.py`` and ``tests/test_private_names.py`` check them against the installed packages. A
 name that is missing raises here, at the first session, and not as a picture that never recovers.
@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aioice import Candidate, ice, stun
+from aioice import Candidate, ice
 from aioice.stun import TransactionError
 from aiortc import (
     RTCConfiguration,
@@ -23,7 +23,6 @@ from aiortc import (
     RTCPeerConnection,
     RTCRtpReceiver,
     RTCRtpSender,
-    rtcpeerconnection,
 )
 from aiortc.rtp import (
     RTCP_PSFB_APP,
@@ -38,7 +37,7 @@ from aiortc.rtp import (
 )
 from OpenSSL import SSL
 
-from robot_node.core.rate_limit import TokenBucket
+from robot_node.webrtc import packet_filter
 
 logger = logging.getLogger(__name__)
 
@@ -51,16 +50,16 @@ PRIVATE_NAMES = {
         *("_handle_rtp_packet", "__decoder_queue", "__decoder_thread", "__stop_decoder"),
     ),
     "aiortc.rtcrtpreceiver:RemoteStreamTrack": ("_queue",),
-    "aiortc.rtcdtlstransport:RTCDtlsTransport": ("_recv_next", "_rtp_router", "_ssl"),
+    "aiortc.rtcdtlstransport:RTCDtlsTransport": ("_rtp_router", "_ssl"),
     "aiortc.rtcicetransport:RTCIceTransport": ("_connection",),
     "aiortc.rtcpeerconnection:RTCPeerConnection": ("__connect",),
-    "aioice.candidate:Candidate": ("_network_host",),
     "aioice.ice:Connection": (
         *("_check_list", "_closing", "_local_candidates", "_nominated", "_pair_remote_candidate", "_protocols"),
-        *("_queue", "_remote_candidates"),
     ),
 }
 """By module and class."""
+
+packet_filter.install()
 
 _ICE_COMPONENT_RTP = 1
 _MAX_SOURCES = 4
@@ -68,98 +67,6 @@ _DECODER_QUEUE = "_RTCRtpReceiver__decoder_queue"
 _DECODER_THREAD = "_RTCRtpReceiver__decoder_thread"
 _FRAME_QUEUE = "_queue"
 _STOP_DECODER = "_RTCRtpReceiver__stop_decoder"
-
-
-_MAX_DATAGRAM_BYTES = 1500
-_MAX_WAITING_DATAGRAMS = 512
-_LAST_STUN_BYTE, _DTLS_ALERT, _FIRST_DTLS_BYTE, _LAST_DTLS_BYTE = 3, 21, 20, 63
-_EPOCH = slice(3, 5)
-
-MAX_REMOTE_CANDIDATES = 96
-"""Addresses of one peer that are checked: its candidates, and peer-reflexive ones."""
-
-STUN_REQUESTS_PER_S = 50
-"""Connectivity checks from one local address: rate, and burst."""
-
-_STUN_ERRORS_PER_S = 20
-
-DTLS_PER_S, DTLS_BURST = 50, 100
-"""DTLS packets that are accepted from one local address: a handshake has some 10, the status channel 2 in a second."""
-
-
-class GuardedSocket(ice.StunProtocol):
-    """aioice's socket of one local address; accepts STUN from anybody, packets only from addresses of the peer.
-
-    aioice passes on whatever is not STUN, from any source; aiortc ends the session after an empty datagram, and after
-    one of more than 1500 bytes, and takes about 1 ms for each SCTP packet.
-    """
-
-    def __init__(self, receiver: ice.Connection) -> None:
-        super().__init__(receiver)
-        now = asyncio.get_running_loop().time()
-        self.limits = {
-            stun.Class.REQUEST: TokenBucket(STUN_REQUESTS_PER_S, STUN_REQUESTS_PER_S, now),
-            stun.Class.ERROR: TokenBucket(_STUN_ERRORS_PER_S, _STUN_ERRORS_PER_S, now),
-        }
-        self.dtls_limit = TokenBucket(DTLS_PER_S, DTLS_BURST, now)
-
-    def datagram_received(self, data: bytes | str, addr: tuple[Any, ...]) -> None:
-        """Drop the datagram unless it is STUN or a packet of the peer."""
-        assert isinstance(data, bytes)
-        if not 0 < len(data) <= _MAX_DATAGRAM_BYTES:
-            return
-        accepts = self._is_acceptable_stun if data[0] <= _LAST_STUN_BYTE else self._is_of_peer  # RFC 7983, 7
-        try:
-            if accepts(data, addr[:2]):
-                super().datagram_received(data, addr)
-        except Exception as error:  # noqa: BLE001  # whatever a datagram of whatever sender makes aioice stumble over
-            logger.debug("A datagram cannot be read: %r", error)
-
-    def send_stun(self, message: stun.Message, addr: tuple[str, int]) -> None:
-        """Send a STUN message unless its class is beyond its rate: a peer may name addresses of others."""
-        limit = self.limits.get(message.message_class)
-        if limit is None or limit.take(asyncio.get_running_loop().time()):
-            super().send_stun(message, addr)
-
-    def _is_acceptable_stun(self, data: bytes, sender: tuple[Any, ...]) -> bool:
-        stun.parse_message(data)  # raises: aioice would take it for a packet of the peer's
-        return len(self.receiver._remote_candidates) < MAX_REMOTE_CANDIDATES or self._is_candidate(sender)
-
-    def _is_candidate(self, sender: tuple[Any, ...]) -> bool:
-        return any((each._network_host, each.port) == sender for each in self.receiver._remote_candidates)
-
-    def _is_of_peer(self, data: bytes, sender: tuple[Any, ...]) -> bool:
-        agent = self.receiver
-        # Nominated by the peer is enough: its first packets may overtake the answer to our own check.
-        nominated = bool(agent._nominated) or any(pair.remote_nominated for pair in agent._check_list)
-        # The packet need not come from the nominated pair itself (RFC 8445, 12.2): when two pairs are nominated at
-        # almost the same time, the two sides may send on different ones.
-        if not nominated or not self._is_candidate(sender) or agent._queue.qsize() >= _MAX_WAITING_DATAGRAMS:
-            return False
-        if not _FIRST_DTLS_BYTE <= data[0] <= _LAST_DTLS_BYTE:
-            return True
-        # Anybody can forge an alert that is not encrypted (epoch 0: RFC 6347, 4.1).
-        plain_alert = data[0] == _DTLS_ALERT and not any(data[_EPOCH])
-        return not plain_alert and self.dtls_limit.take(asyncio.get_running_loop().time())
-
-
-class TolerantDtlsTransport(RTCDtlsTransport):
-    """aiortc's DTLS transport; an error in handling one packet does not end it."""
-
-    async def _recv_next(self) -> None:
-        try:
-            await super()._recv_next()
-        except ConnectionError:
-            raise  # the peer's close_notify, or the end of ICE
-        except Exception as error:
-            if not self.encrypted:
-                raise
-            logger.debug("A packet of the peer cannot be processed: %r", error)
-
-
-# aioice and aiortc create both by these module names, and offer no parameter for another class.
-ice.StunProtocol = GuardedSocket  # type: ignore[misc]  # for all of this process
-rtcpeerconnection.RTCDtlsTransport = TolerantDtlsTransport  # type: ignore[attr-defined]
 
 
 class TrackedPeerConnection(RTCPeerConnection):

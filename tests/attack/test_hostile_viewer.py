@@ -9,7 +9,7 @@ import pytest
 from aiortc import RTCSctpTransport
 
 from robot_node.apps.private_broker import PrivateBroker
-from robot_node.webrtc import aiortc_hooks
+from robot_node.webrtc import packet_filter
 from tests.waiting import DEADLINE_S
 from tests.webrtc.conftest import running_robot
 from tests.webrtc.peer import peer
@@ -44,7 +44,7 @@ async def test_of_a_flood_on_the_data_channel_few_packets_are_handled_and_the_vi
         async with asyncio.timeout(DEADLINE_S):
             while read_number(grey_of(await viewer.frame())) <= target:
                 pass
-        allowed = aiortc_hooks.DTLS_BURST + aiortc_hooks.DTLS_PER_S * (time.monotonic() - began)
+        allowed = packet_filter.DTLS_BURST + packet_filter.DTLS_PER_S * (time.monotonic() - began)
         assert 0 < handled <= allowed + 1
         assert allowed < FLOOD
         assert robot.viewers == 1

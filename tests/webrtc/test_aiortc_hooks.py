@@ -13,7 +13,7 @@ from aioice import Connection, stun
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpSender
 from aiortc.rtp import RTCP_PSFB_APP, RTCP_PSFB_FIR, RtcpPsfbPacket, pack_remb_fci
 
-from robot_node.webrtc import aiortc_hooks
+from robot_node.webrtc import aiortc_hooks, packet_filter
 from robot_node.webrtc.broadcast import Broadcast
 from robot_node.webrtc.negotiation import prefer_h264_with_retransmission
 from robot_node.webrtc.tracks import BroadcastTrack
@@ -106,8 +106,8 @@ async def test_every_socket_is_guarded_and_every_dtls_transport_tolerates_errors
         (transport,) = aiortc_hooks.ice_transports(sending)
         sockets = transport._connection._protocols
         assert sockets
-        assert {type(each) for each in sockets} == {aiortc_hooks.GuardedSocket}
-        assert type(sending.getSenders()[0].transport) is aiortc_hooks.TolerantDtlsTransport
+        assert {type(each) for each in sockets} == {packet_filter.GuardedSocket}
+        assert type(sending.getSenders()[0].transport) is packet_filter.TolerantDtlsTransport
 
 
 async def test_a_packet_of_the_peer_that_cannot_be_processed_does_not_end_the_connection(
@@ -142,7 +142,7 @@ async def test_the_peers_close_is_told_from_a_loss() -> None:
 
 
 async def test_connectivity_checks_are_bounded_in_number_and_rate(monkeypatch: pytest.MonkeyPatch) -> None:
-    strangers = [("127.0.0.1", 20_000 + number) for number in range(2 * aiortc_hooks.MAX_REMOTE_CANDIDATES)]
+    strangers = [("127.0.0.1", 20_000 + number) for number in range(2 * packet_filter.MAX_REMOTE_CANDIDATES)]
     async with connected_pair() as (sending, receiving, _):
         agent = sending.getSenders()[0].transport.transport._connection
         theirs = receiving.getTransceivers()[0].receiver.transport.transport._connection
@@ -165,9 +165,9 @@ async def test_connectivity_checks_are_bounded_in_number_and_rate(monkeypatch: p
             request.attributes["PRIORITY"] = 1
             request.add_message_integrity(agent.local_password.encode())
             guarded.datagram_received(bytes(request), stranger)
-        assert len(agent.remote_candidates) == aiortc_hooks.MAX_REMOTE_CANDIDATES
+        assert len(agent.remote_candidates) == packet_filter.MAX_REMOTE_CANDIDATES
         await asyncio.sleep(0)
-        burst = per_s = aiortc_hooks.STUN_REQUESTS_PER_S
+        burst = per_s = packet_filter.STUN_REQUESTS_PER_S
         assert 0 < len(sent) <= burst + per_s * (time.monotonic() - began) + 1
 
 
