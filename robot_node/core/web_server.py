@@ -11,6 +11,7 @@ from typing import Any, Literal
 import uvicorn
 
 from robot_node.core.own_host import OwnHostOnly
+from robot_node.core.web_limits import BACKLOG, USUAL, ConnectionLimits, LimitedConfig
 from robot_node.errors import NotReadyError, SettingsError
 
 _GOODBYE_S = 1
@@ -46,7 +47,7 @@ def _open_listener(host: str, port: int) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(where)
-        listener.listen()
+        listener.listen(BACKLOG)
     except OSError:
         listener.close()
         raise
@@ -85,6 +86,7 @@ async def serve_app(
     host: str,
     name: str,
     lifespan: Literal["auto", "off"] = "auto",
+    limits: ConnectionLimits = USUAL,
 ) -> None:
     """Serve until cancelled; pending requests then have a second to end.
 
@@ -96,10 +98,11 @@ async def serve_app(
         host: The address that was passed to :func:`listen`.
         name: Of the task.
         lifespan: Whether to send the application lifespan events.
+        limits: Limits on its connections.
     """
-    config = uvicorn.Config(
+    config = LimitedConfig(
         OwnHostOnly(app, host),
-        http="h11",  # the other one that uvicorn takes, if it is installed, does not limit headers
+        limits,
         h11_max_incomplete_event_size=_MAX_HEADER_BYTES,
         log_config=None,
         access_log=False,

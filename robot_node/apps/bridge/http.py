@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.types import Message as ASGIMessage
 
 from robot_node.core.json_limits import check_json
+from robot_node.core.web_limits import ConnectionLimits
 from robot_node.core.web_server import serve_app
 from robot_node.errors import SettingsError
 from robot_node.mcp_mqtt.jsonrpc import MAX_VALUES
@@ -21,6 +22,8 @@ from robot_node.mcp_mqtt.jsonrpc import MAX_VALUES
 PATH = "/mcp"
 _MAX_SESSIONS = 256
 _MAX_BODY_BYTES = 1024 * 1024
+# Agents on one machine, or behind a proxy, have one address; each may keep a stream of events open.
+_LIMITS = ConnectionLimits(connections=2 * _MAX_SESSIONS, per_address=_MAX_SESSIONS)
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -84,7 +87,7 @@ async def serve_http(server: Server[Any], address: HttpAddress, listener: socket
     security = TransportSecuritySettings(enable_dns_rebinding_protection=False)
     app = server.streamable_http_app(streamable_http_path=PATH, transport_security=security, max_sessions=_MAX_SESSIONS)
     measured = RequestBodyLimitMiddleware(_MeasuredJson(app), _MAX_BODY_BYTES)
-    await serve_app(measured, listener, host=address.host, name="bridge over HTTP")
+    await serve_app(measured, listener, host=address.host, name="bridge over HTTP", limits=_LIMITS)
 
 
 class _MeasuredJson:
