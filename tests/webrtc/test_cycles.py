@@ -103,9 +103,11 @@ async def robot_ends(meeting: Meeting) -> None:
 async def scene_broadcast() -> AsyncIterator[Broadcast]:
     scene = Scene()
     broadcast = Broadcast(scene, asyncio.get_running_loop())
-    yield broadcast
-    broadcast.close()
-    scene.close()
+    try:
+        yield broadcast
+    finally:
+        broadcast.close()
+        scene.close()
 
 
 @pytest.mark.usefixtures("uncollected")
