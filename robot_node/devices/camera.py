@@ -15,7 +15,7 @@ from robot_node.devices.camera_sensor import CameraSensor, IndicatorError
 from robot_node.devices.camera_states import Action, CameraEvent, Situation, decide, refusal
 from robot_node.devices.camera_stream import StreamDemand
 from robot_node.devices.capture import CameraLimits, Photo, StalledError
-from robot_node.devices.idle import IdleTimer
+from robot_node.devices.idle import CallLater, IdleTimer
 from robot_node.devices.indicator import Indicator, NoIndicator
 from robot_node.devices.operation_queue import OperationQueue
 from robot_node.devices.platform import Platform
@@ -47,6 +47,7 @@ class Camera:
         indicator: On from just before the sensor starts until it has stopped; a failed one switches the camera off.
         privacy: While it is engaged the sensor is off.
         limits: How long the library may take.
+        call_later: Schedules the end of the time after which an idle camera goes off; by default the event loop.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Camera:
         indicator: Indicator | None = None,
         privacy: Privacy | None = None,
         limits: CameraLimits | None = None,
+        call_later: CallLater | None = None,
     ) -> None:
         self._settings = settings
         self._state = state
@@ -75,7 +77,8 @@ class Camera:
             limits=limits or CameraLimits(),
             operations=self._operations,
         )
-        self._idle = IdleTimer(settings.off_when_unwatched_s, self._on_idle, asyncio.get_running_loop().call_later)
+        call_later = call_later or asyncio.get_running_loop().call_later
+        self._idle = IdleTimer(settings.off_when_unwatched_s, self._on_idle, call_later)
         self._failing = self._resumes = self._closing = False
         self._failure = ""
         self._interruption: RobotNodeError | None = None

@@ -180,13 +180,15 @@ class CameraStream:
             await change()
         except HangingError:
             raise
-        except EncoderMissingError as error:
-            self._h264, self._demand.software_encoder = None, True
-            logger.warning("%s libx264 encodes instead, which needs most of a processor core.", error)
         except DeviceError as error:
-            self._h264, self._h264_failed = None, True
-            logger.error("%s", error)
-            self._set_error(str(error))
+            self._h264 = None
+            if isinstance(error, EncoderMissingError) and not self._demand.software_encoder:
+                self._demand.software_encoder = True
+                logger.warning("%s libx264 encodes instead, which needs most of a processor core.", error)
+            else:
+                self._h264_failed = True
+                logger.error("%s", error)
+                self._set_error(str(error))
         return True
 
     def _h264_change(self) -> Callable[[], Awaitable[None]] | None:

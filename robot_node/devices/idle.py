@@ -13,21 +13,20 @@ class Handle(Protocol):
         """Do not call."""
 
 
+CallLater = Callable[[float, Callable[[], None]], Handle]
+"""Schedules a call after some seconds, as an event loop does."""
+
+
 class IdleTimer:
     """Calls back once after a time without a use and without a viewer, while it runs.
 
     Args:
         limit_s: After how many seconds; 0 for never.
         on_idle: The callback.
-        call_later: Schedules a call, as an event loop does.
+        call_later: Schedules the call.
     """
 
-    def __init__(
-        self,
-        limit_s: float,
-        on_idle: Callable[[], object],
-        call_later: Callable[[float, Callable[[], None]], Handle],
-    ) -> None:
+    def __init__(self, limit_s: float, on_idle: Callable[[], object], call_later: CallLater) -> None:
         self._limit_s = limit_s
         self._on_idle = on_idle
         self._call_later = call_later

@@ -304,6 +304,18 @@ async def test_without_the_hardware_encoder_libx264_encodes_with_one_warning(cap
     assert "libx264 encodes instead" in warning
 
 
+async def test_without_any_encoder_there_are_photos_only(pi: Pi) -> None:
+    def start(_encoder: Any, _quality: object = None, **_: object) -> None:
+        raise FileNotFoundError(2, "No such file or directory", "/dev/video11")
+
+    missing = type("MissingEncoder", (pi.library.LibavH264Encoder,), {"start": start})
+    library = replace(pi.library, H264Encoder=missing, LibavH264Encoder=missing)
+    async with rig(pi, platform=replace(pi.platform, camera_library=lambda: library), watched=True) as robot:
+        await robot.camera.start()
+        assert "there is no /dev/video11" in robot.state.snapshot.fault("camera")
+        assert (await robot.camera.photo()).jpeg
+
+
 async def test_a_hardware_encoder_that_may_not_be_opened_says_which_group(pi: Pi) -> None:
     def start(_encoder: Any, _quality: object = None, **_: object) -> None:
         raise PermissionError(13, "Permission denied", "/dev/video11")

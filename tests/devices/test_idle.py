@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from robot_node.core.state import CameraState, RobotState
 from robot_node.devices.camera import Camera
 from robot_node.devices.idle import IdleTimer
@@ -111,23 +109,37 @@ def test_neither_before_the_start_nor_after_the_stop_nor_with_0() -> None:
     assert not never.timer.idle
 
 
-async def test_the_camera_goes_off_when_nobody_looks_and_not_while_somebody_does() -> None:
-    pi, state = make_pi("simulated Pi 5"), RobotState()
-    camera = Camera(pi.platform, SETTINGS.model_copy(update={"off_when_unwatched_s": 0.5}), state)
+async def test_the_camera_goes_off_when_it_is_idle_and_not_while_it_is_used() -> None:
+    pi, state, clock = make_pi("simulated Pi 5"), RobotState(), Clock()
+    settings = SETTINGS.model_copy(update={"off_when_unwatched_s": 600})
+    camera = Camera(pi.platform, settings, state, call_later=clock.call_later)
     try:
         camera.set_watched(True)
         await camera.start()
-        await asyncio.sleep(0.8)  # longer than it would take unwatched: there is nothing to wait for
-        assert pi.capturing()
+        clock.advance(10_000)
+        assert await camera.is_delivering_frames(), "it comes after whatever has been asked of the camera"
         camera.set_watched(False)
+        for _ in range(5):
+            clock.advance(599)
+            assert (await camera.photo()).jpeg
+        assert state.snapshot.camera is CameraState.ON
+        clock.advance(600)
         await eventually(lambda: state.snapshot.camera is CameraState.OFF)
         assert not pi.capturing()
         assert state.snapshot.camera_wanted is None, "nobody switched it off: the robot did"
+    finally:
+        await camera.close()
+
+
+async def test_who_comes_while_the_camera_is_about_to_go_off_keeps_it_on() -> None:
+    pi, state, clock = make_pi("simulated Pi 5"), RobotState(), Clock()
+    settings = SETTINGS.model_copy(update={"off_when_unwatched_s": 600})
+    camera = Camera(pi.platform, settings, state, call_later=clock.call_later)
+    try:
         await camera.start()
-        for _ in range(8):
-            await camera.photo()
-            await asyncio.sleep(0.1)  # see above
-        assert pi.capturing()
-        await eventually(lambda: not pi.capturing())
+        clock.advance(600)
+        assert (await camera.photo()).jpeg
+        await camera.is_delivering_frames()
+        assert state.snapshot.camera is CameraState.ON
     finally:
         await camera.close()
