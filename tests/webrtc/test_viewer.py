@@ -119,7 +119,7 @@ async def test_another_viewer_with_the_same_client_id(robot: Robot) -> None:
         await first.frame()
         async with view(robot.broker, SERVER_ID, client_id="same") as second:
             await second.frame()
-            with pytest.raises(RemoteError, match=r"over after \d+ frames; .* with a client id that nobody else uses"):
+            with pytest.raises(RemoteError, match=r"ended after \d+ frames; .* with a client id that nobody else uses"):
                 await _all_frames(first)
             await second.frame()
 
