@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -199,9 +200,10 @@ async def test_a_robot_that_floods_loses_its_own_session(
         await agent.until_tools(KITCHEN | {"robot__nod"})
         waiting = await agent.start("tools/call", {"name": "robot__nod", "arguments": {}})
         await evil.until(lambda message: message["method"] == "tools/call")
-        for _ in range(12):
+        answer = asyncio.create_task(agent.answer(waiting), name="answer")
+        while not answer.done():
             await evil.say({"method": "notifications/x", "params": {"x": "x" * (1 << 20)}})
-        error = (await agent.answer(waiting))["error"]
+        error = (await answer)["error"]
         assert error["message"] == "Server evil (evil/robot) sends too much that was not requested."
         assert sum_in(await agent.call("kitchen__add", ADD)) == 3
     assert "sends too much that was not requested" in caplog.text

@@ -34,7 +34,7 @@ async def test_of_a_flood_on_the_data_channel_few_packets_are_handled_and_the_vi
         viewer.rtc.createDataChannel("status")
         await viewer.offer()
         await viewer.frame()
-        began, sctp = time.monotonic(), viewer.rtc.sctp
+        began, handled, sctp = time.monotonic(), 0, viewer.rtc.sctp
         assert sctp is not None
         for number in range(FLOOD):
             await sctp.transport._send_data(b"\x13\x88\x13\x88" + bytes(12))
@@ -45,6 +45,6 @@ async def test_of_a_flood_on_the_data_channel_few_packets_are_handled_and_the_vi
             while read_number(grey_of(await viewer.frame())) <= target:
                 pass
         allowed = packet_filter.DTLS_BURST + packet_filter.DTLS_PER_S * (time.monotonic() - began)
-        assert 0 < handled <= allowed + 1
+        assert 0 < handled <= allowed + 10, "and what was under way when the count began"
         assert allowed < FLOOD
         assert robot.viewers == 1

@@ -225,7 +225,7 @@ async def test_night_dims_and_morning_does_not() -> None:
 
 
 async def test_it_goes_dark_when_nothing_happens_and_wakes() -> None:
-    async with living(policy=DisplayPolicy(off_after_s=0.2)) as stage:
+    async with living(policy=DisplayPolicy(off_after_s=3.0)) as stage:
         await eventually(lambda: not stage.dark)
         await eventually(lambda: stage.dark)
         assert not stage.pi.oled.controller.on

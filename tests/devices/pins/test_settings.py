@@ -71,7 +71,7 @@ NECK_SEES = f'[pins]\noutputs.neck = {{ {SERVO} }}\n[[reactions.rules]]\nwhen = 
         ('[[reactions.rules]]\nwhen = { camera = "on" }\nthen = { on = true }\n', "at least one of"),
         (
             f'{NECK_SEES}then = {{ output = "neck", on = true }}\n',
-            "the servo 'neck' is told angle",
+            "the servo 'neck' needs angle",
         ),
         (
             f'{NECK_SEES}then = {{ output = "neck", angle = 91 }}\n',
