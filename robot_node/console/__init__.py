@@ -1,1 +1,1 @@
-"""The console: a web page that a robot's owner keeps open, and the few lines that serve it."""
+"""The console: a web page for a robot's owner, and the few lines that serve it. Neither MQTT nor MCP in Python here."""

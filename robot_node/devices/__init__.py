@@ -1,1 +1,1 @@
-"""Devices: a small interface each, and the driver that talks to the real hardware library."""
+"""A small interface per device, and the driver that talks to the real library. Knows no network and no other device."""

@@ -1,4 +1,4 @@
-"""The face: emotions to pixels. Pure: no hardware, no clock of its own."""
+"""The face: emotions to pixels. Pure: no hardware, no clock of its own, no import but errors."""
 
 from robot_node.face.expressions import EXPRESSIONS, Emotion, parse_emotion
 from robot_node.face.gallery import gallery

@@ -1,1 +1,1 @@
-"""Logging: levels per category; text, JSON or the systemd journal; deduplication and rate limit."""
+"""Logging: levels per category; text, JSON or journal; deduplication, rate limit. Knows no robot: it only formats."""

@@ -1,1 +1,1 @@
-"""Streaming over WebRTC, signalled over MQTT. Knows video sources, not the hardware they come from."""
+"""Live video and sound over WebRTC, signalled over MQTT. Knows sources and sinks, not the hardware behind them."""
