@@ -161,7 +161,7 @@ async def test_the_wheel_in_a_bare_environment_runs_the_demo(stranger: Stranger,
         fetch = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1]).read().decode())"
         assert '<script type="module"' in await stranger.types(f"python3 -c '{fetch}' {page[1]}")
         await demo.interrupt()
-        assert "the broker is gone" in demo.said
+        assert "Stopped: robot and broker." in demo.said
 
 
 @pytest.mark.slow

@@ -109,6 +109,6 @@ GET_STARTED = (
         "sudo robot-node setup --uninstall",
         instead=f"sudo {_OF_THE_IMAGE} setup --uninstall --yes --root {{root}}",
         why=f"{_IMAGE}; nobody is there to say yes",
-        says="robot-node is gone",
+        says="robot-node is uninstalled",
     ),
 )
