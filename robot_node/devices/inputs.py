@@ -31,6 +31,20 @@ _SMALLEST_CHANGE_M = 0.02
 """Smaller changes of a distance are not reported: they are below the sensor's accuracy."""
 
 
+def _distance_sensor_class(gpiozero: Any) -> Any:
+    """The class of gpiozero's distance sensors, which may be closed while they measure."""
+
+    class DistanceSensor(gpiozero.DistanceSensor):  # type: ignore[misc]  # from a library that is handed in
+        def close(self) -> None:
+            # gpiozero 2.0 takes the trigger away before it stops the thread that uses it, which then dies of it.
+            queue = getattr(self, "_queue", None)  # None: the constructor failed, or closed already
+            if queue is not None:
+                queue.stop()
+            super().close()
+
+    return DistanceSensor
+
+
 class Inputs:
     """All inputs of a robot, reported to the state and as events. Used from the event loop only.
 
@@ -111,7 +125,7 @@ class Inputs:
         for told in (gpiozero.PWMSoftwareFallback, gpiozero.DistanceSensorNoEcho):
             warnings.filterwarnings("ignore", category=told)
         # "partial": reading must not wait for echoes, as all other pins would wait too.
-        return gpiozero.DistanceSensor(
+        return _distance_sensor_class(gpiozero)(
             echo=settings.echo_pin,
             trigger=settings.trigger_pin,
             max_distance=settings.max_distance_m,

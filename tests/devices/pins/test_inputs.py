@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -132,6 +134,25 @@ async def test_a_distance_is_measured_and_something_near_is_told(metres: float) 
             await eventually(lambda: (it.state.snapshot.inputs["eyes"].distance_m or 0) >= 1.4)
             assert active(it, "eyes") is False
         watching.cancel()
+
+
+async def test_a_distance_sensor_may_be_closed_while_it_measures() -> None:
+    pi = simulated_platform(scene="clock")
+    measuring, trigger = threading.Event(), pi.gpio.pin(TRIGGER)
+
+    def hold_until_closed(level: float) -> None:
+        if level:
+            measuring.set()
+            deadline = time.monotonic() + 0.3  # a sensor that waits for its thread is not closed before
+            while trigger.function == "output" and time.monotonic() < deadline:
+                time.sleep(0.01)
+
+    trigger.on_level = hold_until_closed
+    sensor = {"kind": "distance_sensor", "trigger_pin": TRIGGER, "echo_pin": ECHO}
+    async with robot(pi, pins={"inputs": {"eyes": sensor}}):
+        assert await asyncio.to_thread(measuring.wait, DEADLINE_S)
+    # An exception in gpiozero's thread is a warning, and fails the test.
+    assert [thread.name for thread in threading.enumerate() if "fill" in thread.name] == []
 
 
 async def test_without_inputs_nothing_is_watched() -> None:
