@@ -15,7 +15,7 @@ from mcp.server.stdio import stdio_server
 from robot_node.apps.bridge.http import HttpAddress, serve_http
 from robot_node.apps.bridge.robots import robots
 from robot_node.apps.bridge.server import Bridge
-from robot_node.apps.bridge.stdio import stdin_lines
+from robot_node.apps.bridge.stdio import serve_agent, stdin_lines
 from robot_node.core.web_server import listen
 from robot_node.mcp_mqtt.topics import check_client_id
 from robot_node.mqtt import Backoff, Broker
@@ -61,7 +61,7 @@ async def _serve_stdio(bridge: Bridge) -> None:
     descriptor = os.dup(sys.stdin.fileno())
     lines = cast("anyio.AsyncFile[str]", stdin_lines(descriptor))  # the transport only iterates over it
     async with stdio_server(stdin=lines) as (read, write):
-        await bridge.server.run(read, write, bridge.server.create_initialization_options())
+        await serve_agent(bridge.server, read, write)
 
 
 def _print_url(address: HttpAddress, port: int) -> None:

@@ -1,4 +1,4 @@
-"""Lines of stdin for the SDK's stdio transport; unlike the SDK's reader, it can be cancelled."""
+"""The bridge on stdio: lines of stdin that can be cancelled, and a probe that does not decide the protocol era."""
 
 from __future__ import annotations
 
@@ -6,6 +6,13 @@ import asyncio
 import os
 import threading
 from collections.abc import AsyncIterator
+from typing import Any
+
+import anyio
+from mcp.server.lowlevel.server import Server
+from mcp.shared._stream_protocols import ReadStream, WriteStream
+from mcp.shared.message import SessionMessage
+from mcp_types import JSONRPCRequest
 
 _CHUNK_BYTES = 65536
 _MAX_LINE_BYTES = 4 * 1024 * 1024
@@ -46,3 +53,34 @@ async def stdin_lines(descriptor: int) -> AsyncIterator[str]:
     threading.Thread(target=read, name="stdin", daemon=True).start()
     while line := await lines.get():
         yield line.decode(errors="replace")
+
+
+async def serve_agent(
+    server: Server[Any], read: ReadStream[SessionMessage | Exception], write: WriteStream[SessionMessage]
+) -> None:
+    """Serve one agent until it closes its stream.
+
+    ``server/discover`` does not decide the protocol era; the first other request does. Claude Code probes with it and
+    then sends ``initialize`` on the same pipe (anthropics/claude-code#96183), which the SDK's own loop would refuse.
+    """
+    send, others = anyio.create_memory_object_stream[SessionMessage | Exception]()
+    async with asyncio.TaskGroup() as tasks, send, read:
+        tasks.create_task(server.run(others, write, server.create_initialization_options()), name="bridge agent")
+        undecided = True
+        async for item in read:
+            request = item.message if isinstance(item, SessionMessage) else None
+            if undecided and isinstance(request, JSONRPCRequest) and request.method == "server/discover":
+                await write.send(await _answer(server, request))
+            else:
+                undecided = undecided and not isinstance(request, JSONRPCRequest)
+                await send.send(item)
+
+
+async def _answer(server: Server[Any], request: JSONRPCRequest) -> SessionMessage:
+    """Serve a request as if it were the only one of its connection."""
+    send, read = anyio.create_memory_object_stream[SessionMessage | Exception](1)
+    write, receive = anyio.create_memory_object_stream[SessionMessage]()
+    async with asyncio.TaskGroup() as tasks, send, receive:
+        tasks.create_task(server.run(read, write, server.create_initialization_options()), name="bridge discover")
+        await send.send(SessionMessage(request))
+        return await receive.receive()

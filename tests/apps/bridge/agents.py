@@ -23,6 +23,7 @@ from paho.mqtt.properties import Properties
 
 from robot_node.apps.bridge.robots import robots
 from robot_node.apps.bridge.server import Bridge
+from robot_node.apps.bridge.stdio import serve_agent
 from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mqtt import Backoff, Broker
 from tests.end_to_end.robot_process import environment
@@ -150,9 +151,13 @@ class _Output:
 
 @contextlib.asynccontextmanager
 async def raw_agent(
-    broker: PrivateBroker, *wanted: str, capabilities: Message | None = None, backoff: Backoff | None = None
+    broker: PrivateBroker,
+    *wanted: str,
+    capabilities: Message | None = None,
+    backoff: Backoff | None = None,
+    handshake: bool = True,
 ) -> AsyncIterator[RawAgent]:
-    """A raw agent with a session; the bridge runs in this process, behind the SDK's own stdio transport."""
+    """A raw agent, with a session if there is a handshake; the bridge runs here, behind the SDK's stdio transport."""
     lines: asyncio.Queue[bytes] = asyncio.Queue()
     agent = RawAgent(lines.put)
 
@@ -173,11 +178,12 @@ async def raw_agent(
             bridge.serve(found)
             streams: Any = stdin(), _Output(agent)
             async with stdio_server(*streams) as (read, write):
-                await bridge.server.run(read, write, bridge.server.create_initialization_options())
+                await serve_agent(bridge.server, read, write)
 
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(serve())
-        await agent.handshake(capabilities)
+        if handshake:
+            await agent.handshake(capabilities)
         yield agent
         await lines.put(b"")
 
