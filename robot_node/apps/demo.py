@@ -1,4 +1,4 @@
-"""The demo: a local broker, a robot on simulated hardware and the console, on loopback only."""
+"""The demo: a local broker, a robot on simulated hardware and the console, on loopback except for the video."""
 
 from __future__ import annotations
 
@@ -54,8 +54,9 @@ async def run_demo(scene: str) -> None:
                     {
                         "broker": {"url": broker.url},
                         "robot": {"server_id": _SERVER_ID, "server_name": "demo/robot"},
-                        # the only proxy of this broker; reachable from this machine only, like the whole demo
-                        "webrtc": {"proxy": True, "addresses": ("127.0.0.1",)},
+                        # The only proxy of this broker. Video goes to this machine's other addresses, too: Firefox
+                        # pairs no loopback address. Without a network there is loopback.
+                        "webrtc": {"proxy": True, "loopback": True},
                         # viewers hear it
                         "voice": {"engine": "espeak-ng" if shutil.which("espeak-ng") else "none"},
                         "simulation": {"scene": scene, "display_picture": face},

@@ -125,6 +125,7 @@ class WebRtcSettings(Section):
     proxy: bool = False
     ice_servers: Annotated[tuple[str, ...], Field(repr=False)] = ()  # may hold passwords
     addresses: tuple[str, ...] = ()
+    loopback: bool = False
     max_viewers: Annotated[int, Field(ge=1, le=64)] = 16
     offers_per_minute: Annotated[int, Field(ge=1, le=100_000)] = 20
     all_offers_per_minute: Annotated[int, Field(ge=1, le=100_000)] = 120

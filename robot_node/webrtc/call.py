@@ -141,7 +141,7 @@ class Call:
         prefer_with_retransmission(transceiver, *codecs)
         self._sound.offer(self._connection)
         log_steps(self._connection, transceiver.sender)
-        return Offer(await self._trickle.describe(self._settings.addresses))
+        return Offer(await self._trickle.describe(self._settings))
 
     async def _accept(self, answer: Answer) -> None:
         if "a=fingerprint:" not in answer.sdp:

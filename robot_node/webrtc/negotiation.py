@@ -15,6 +15,9 @@ from robot_node.webrtc.signaling import Candidate
 GATHERING_LIMIT_S = 0.5
 """Seconds that an offer waits for STUN and TURN servers; the robot's answer never waits for them."""
 
+LOOPBACK = ("127.0.0.1",)
+"""What reaches programs on this machine that has no network; aioice leaves it out."""
+
 _RTPMAP = re.compile(r"^a=rtpmap:(\d+) ([^/\s]+)/", re.MULTILINE)
 _FMTP = re.compile(r"^a=fmtp:(\d+) (.*)", re.MULTILINE)
 

@@ -166,7 +166,7 @@ class Session:
                 other.direction = "inactive"
         log_steps(connection, transceiver.sender)
         try:
-            answer = await self._trickle.describe(self._settings.addresses)
+            answer = await self._trickle.describe(self._settings)
         except Exception as error:  # aiortc looks at some parts of an offer only when it answers
             raise SignalingError(f"The offer cannot be used: {type(error).__name__}.") from error
         if transceiver.currentDirection != "sendonly":

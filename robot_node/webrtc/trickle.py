@@ -10,10 +10,12 @@ from typing import Any
 from aiortc import RTCIceTransport, RTCPeerConnection
 
 from robot_node.errors import SignalingError
+from robot_node.settings.root import WebRtcSettings
 from robot_node.webrtc import aiortc_hooks
 from robot_node.webrtc.negotiation import (
     GATHERING_LIMIT_S,
     LATE_GATHERING_LIMIT_S,
+    LOOPBACK,
     rtc_candidate,
     section_positions,
 )
@@ -69,14 +71,17 @@ class Trickle:
         for candidate in (*described[:MAX_CANDIDATES], *early):
             self._use(candidate)
 
-    async def describe(self, addresses: Sequence[str]) -> str:
+    async def describe(self, settings: WebRtcSettings) -> str:
         """Set the robot's description, and return it with the candidates that take no time.
 
         Args:
-            addresses: The robot's own addresses to use; none means all but loopback.
+            settings: The robot's own addresses to use.
         """
+        loopback = LOOPBACK if settings.loopback else ()
         for transport in aiortc_hooks.ice_transports(self._connection):
-            aiortc_hooks.limit_gathering(transport, GATHERING_LIMIT_S, only=addresses)
+            aiortc_hooks.limit_gathering(
+                transport, GATHERING_LIMIT_S, only=settings.addresses, extra_addresses=loopback
+            )
             if servers := aiortc_hooks.hold_back_servers(transport):
                 self._held_back[transport] = servers
         await self._connection.setLocalDescription()

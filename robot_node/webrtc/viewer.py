@@ -21,6 +21,7 @@ from robot_node.mqtt import Broker, Connection, ConnectOptions, Incoming, Subscr
 from robot_node.webrtc import aiortc_hooks
 from robot_node.webrtc.negotiation import (
     GATHERING_LIMIT_S,
+    LOOPBACK,
     ice_server,
     prefer_h264_with_retransmission,
     rtc_candidate,
@@ -44,8 +45,7 @@ from robot_node.webrtc.status_channel import StatusReader
 logger = logging.getLogger(__name__)
 
 _LAST_WORD_S = 1.0
-# A robot whose broker is on this machine may be reachable on loopback only, as that of the demo is.
-_LOOPBACK = ("127.0.0.1",)
+# A robot whose broker is on this machine may be reachable on loopback only, as that of the demo is without a network.
 _LOOPBACK_NAMES = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -258,7 +258,7 @@ async def view(
     try:
         async with connect(broker, options, signaling.receive) as connection:
             await connection.subscribe(Subscription(answers_topic(client_id)))
-            transceiver = await _offer_to_receive(peer, _LOOPBACK if broker.host in _LOOPBACK_NAMES else ())
+            transceiver = await _offer_to_receive(peer, LOOPBACK if broker.host in _LOOPBACK_NAMES else ())
             offered_at = time.monotonic()
             await connection.publish(topic, encode(Offer(peer.localDescription.sdp)))
             candidates: asyncio.Task[None] | None = None

@@ -8,12 +8,13 @@ import logging
 import re
 
 import pytest
+from aioice.ice import get_host_addresses
 from aiortc import RTCPeerConnection
 
 from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mqtt import Broker
 from robot_node.settings.root import WebRtcSettings
-from robot_node.webrtc.signaling import Answer, Candidate, EndOfCandidates, Offer, Terminated
+from robot_node.webrtc.signaling import Answer, Candidate, EndOfCandidates, Offer, Terminated, strip_candidates
 from tests.waiting import DEADLINE_S, eventually
 from tests.webrtc.conftest import SERVER_ID, Robot, running_robot
 from tests.webrtc.peer import peer, with_candidates
@@ -55,6 +56,18 @@ async def test_candidates_that_come_before_the_offer_are_used(robot: Robot) -> N
         await viewer.send(Offer(sdp))
         await viewer.take_answer(with_addresses=False)
         assert difference(await viewer.frame()) < 8
+
+
+async def test_loopback_is_offered_when_it_is_set_and_never_instead_of_the_other_addresses(
+    broker: PrivateBroker,
+) -> None:
+    others = set(get_host_addresses(use_ipv4=True, use_ipv6=True))
+    assert "127.0.0.1" not in others
+    for loopback in (False, True):
+        async with running_robot(broker, WebRtcSettings(loopback=loopback)) as robot, peer(robot.broker) as viewer:
+            await viewer.send(Offer((await viewer.make_offer())[0]))
+            _, candidates = strip_candidates((await viewer.receive(Answer)).sdp)
+            assert {each.host for each in candidates} == others | ({"127.0.0.1"} if loopback else set())
 
 
 async def test_a_retained_offer_is_nobodys_wish_of_today(broker: PrivateBroker) -> None:
