@@ -95,6 +95,10 @@ def run(
     settings = load()
     configure_logging(settings.log)
     log_uncaught()
+    with without_collector():  # late: --help and an invalid setting need not wait for the MCP SDK
+        # Not on the event loop, where a signal would wait for it: until there is something to close, it just kills.
+        import robot_node.daemon
+        import robot_node.hardware  # noqa: F401  # for _run_with_console
     running = _run(settings, simulated=simulated, log_settings=lambda: load().log)
     asyncio.run(run_until_signal(running, stop_within_s=_STOP_WITHIN_S))
     end_process()
@@ -106,8 +110,7 @@ async def _run(settings: Settings, *, simulated: bool, log_settings: Callable[[]
 
 
 async def _run_with_console(settings: Settings, *, simulated: bool) -> None:
-    with without_collector():
-        from robot_node import daemon, hardware  # late: --help and an invalid setting need not wait for the MCP SDK
+    from robot_node import daemon, hardware
 
     platform = hardware.choose(settings, simulated=simulated)
     if not settings.console.enabled:

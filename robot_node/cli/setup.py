@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -96,6 +97,8 @@ def setup(
     Asks for name, broker, display and camera; creates settings, user and systemd unit; starts the robot. Run it again
     to change an answer: manual changes of the settings file are kept.
     """
+    # Ctrl-C must not leave a terminal that hides what is typed, or half a file.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     configure_logging(LogSettings(level="error"))
     root = root.resolve()
     _refuse_impossible(root, dry_run=dry_run)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
 import sys
-import threading
 from collections.abc import Coroutine
 from typing import Any, NoReturn, TypeVar
 
-logger = logging.getLogger(__name__)
+from robot_node.core.shutdown_limit import limited_shutdown
 
 T = TypeVar("T")
+
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 async def cancel_and_wait(*tasks: asyncio.Task[Any]) -> None:
@@ -36,7 +38,7 @@ async def run_until_signal(work: Coroutine[Any, Any, T], *, stop_within_s: float
     Args:
         work: What to run.
         stop_within_s: So many seconds after the signal the process is ended by force, if it still lives: a library
-            call that hangs in a thread can keep ``work``, and after it the interpreter, from ending.
+            call that hangs, on the loop or in a thread, can keep ``work`` and the interpreter from ending.
 
     Returns:
         What ``work`` returned, or None when a signal ended it.
@@ -49,21 +51,28 @@ async def run_until_signal(work: Coroutine[Any, Any, T], *, stop_within_s: float
         nonlocal stopped
         if not stopped:  # a second signal must not interrupt the clean-up
             stopped = True
-            if stop_within_s is not None:
-                _end_by_force(task, stop_within_s)
             task.cancel()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    before = {number: signal.getsignal(number) for number in _STOP_SIGNALS}
+    for number in _STOP_SIGNALS:
         loop.add_signal_handler(number, stop)
+    limit = contextlib.nullcontext() if stop_within_s is None else _limited(stop_within_s, task)
     try:
-        return await task
+        with limit:
+            return await task
     except asyncio.CancelledError:
         if not stopped:
             raise
         return None
     finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number, handler in before.items():
             loop.remove_signal_handler(number)
+            if handler is not None:  # else it was not Python's, and cannot be put back
+                signal.signal(number, handler)
+
+
+def _limited(limit_s: float, task: asyncio.Task[Any]) -> contextlib.AbstractContextManager[None]:
+    return limited_shutdown(limit_s, _STOP_SIGNALS, task.done)
 
 
 def end_process() -> NoReturn:
@@ -76,15 +85,3 @@ def end_process() -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     os._exit(0)
-
-
-def _end_by_force(task: asyncio.Task[Any], after_s: float) -> None:
-    def end() -> None:
-        if task.done():  # all is in order but for a thread that waits for something, e.g. a name server
-            os._exit(0)
-        logger.error("Shutdown did not finish within %g s; exiting.", after_s)
-        os._exit(1)
-
-    timer = threading.Timer(after_s, end)
-    timer.daemon = True  # it must not keep a process alive that has ended in time
-    timer.start()

@@ -29,12 +29,13 @@ async def reloaded_on_hangup(load: Callable[[], LogSettings]) -> AsyncIterator[N
         return
     loop = asyncio.get_running_loop()
     requested = asyncio.Event()
-    loop.add_signal_handler(signal.SIGHUP, requested.set)
+    # Not add_signal_handler: it would undo the watch of limited_shutdown.
+    before = signal.signal(signal.SIGHUP, lambda *_: loop.call_soon_threadsafe(requested.set))
     task = asyncio.create_task(_reload_on_request(requested, load), name="log settings")
     try:
         yield
     finally:
-        loop.remove_signal_handler(signal.SIGHUP)
+        signal.signal(signal.SIGHUP, before)
         task.cancel()
         await asyncio.wait({task})
 

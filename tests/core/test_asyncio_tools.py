@@ -8,8 +8,11 @@ import sys
 import pytest
 
 PROGRAM = """
-import asyncio, os, signal, threading
+import asyncio, ctypes, logging, os, signal, threading
 from robot_node.core.asyncio_tools import end_process, run_until_signal
+
+def kill_from_outside():
+    os.posix_spawn("/bin/kill", ["kill", str(os.getpid())], os.environ)
 
 async def goodbye_that_hangs():
     try:
@@ -22,6 +25,22 @@ async def thread_that_hangs():
     asyncio.get_running_loop().run_in_executor(None, threading.Event().wait)
     os.kill(os.getpid(), signal.SIGTERM)
     await asyncio.sleep(600)
+
+async def loop_that_hangs():
+    kill_from_outside()
+    threading.Event().wait()
+
+async def library_that_hangs():
+    library, mutex = ctypes.CDLL(None), ctypes.create_string_buffer(64)
+    library.pthread_mutex_lock(mutex)
+    kill_from_outside()
+    library.pthread_mutex_lock(mutex)  # goes on to wait after a signal, and never comes back to Python
+
+async def log_that_hangs():
+    logging.basicConfig()
+    logging.getLogger().handlers[0].acquire()
+    kill_from_outside()
+    threading.Event().wait()
 
 async def orderly():
     os.kill(os.getpid(), signal.SIGTERM)
@@ -40,6 +59,9 @@ end_process()
     [
         ("goodbye_that_hangs", 0.2, 1, "Shutdown did not finish within 0.2 s"),
         ("thread_that_hangs", 0.2, 0, ""),  # all else is in order
+        ("loop_that_hangs", 0.2, 1, "Shutdown did not finish within 0.2 s; exiting. The main thread is in wait ("),
+        ("library_that_hangs", 0.2, 1, "The main thread is in library_that_hangs (<string>:"),
+        ("log_that_hangs", 0.2, 1, ""),
         ("orderly", 600.0, 0, "goodbye"),
     ],
 )
