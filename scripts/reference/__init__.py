@@ -6,6 +6,7 @@ from pathlib import Path
 
 from scripts.reference.camera import camera_page
 from scripts.reference.command_line import command_line_page
+from scripts.reference.interoperability import interoperability_page
 from scripts.reference.monitoring import monitoring_page
 from scripts.reference.settings import settings_page
 from scripts.reference.tools import tools_page
@@ -22,4 +23,5 @@ async def pages() -> dict[str, str]:
         "command-line.md": command_line_page(),
         "tools.md": await tools_page(),
         "monitoring.md": await monitoring_page(),
+        "../interoperability.md": interoperability_page(),
     }

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 from playwright.async_api import Page, async_playwright
 
 from robot_node.mqtt import Broker, ConnectOptions, Incoming, Subscription, connect
@@ -155,6 +156,7 @@ async def watching(
             await asyncio.gather(relaying, return_exceptions=True)
 
 
+@pytest.mark.peer("Chromium", works="H.264 with retransmission; addresses hidden by mDNS")
 async def test_chromium_plays_the_picture_with_hidden_addresses(robot: Robot, tmp_path: Path) -> None:
     async with watching(robot.broker, tmp_path / "profile", trickle=True) as viewer:
         await viewer.frames(30)
@@ -173,6 +175,7 @@ async def test_chromium_plays_the_picture_with_hidden_addresses(robot: Robot, tm
     assert [strip_candidates(offer.sdp)[1] for offer in offers] == [()]
 
 
+@pytest.mark.peer("Chromium", works="candidates inside the offer")
 async def test_chromium_without_trickle_plays_the_picture_too(robot: Robot, tmp_path: Path) -> None:
     async with watching(robot.broker, tmp_path / "profile", trickle=False) as viewer:
         await viewer.frames(30)

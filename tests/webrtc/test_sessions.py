@@ -21,6 +21,7 @@ from tests.webrtc.peer import peer, with_candidates
 from tests.webrtc.scene import difference, grey_of, read_number
 
 
+@pytest.mark.peer("aiortc", works="H.264; several viewers of one encoder")
 async def test_several_viewers_at_once_get_every_frame_of_one_encoder(robot: Robot) -> None:
     async with peer(robot.broker, "a") as a, peer(robot.broker, "b") as b, peer(robot.broker, "c") as c:
         viewers = (a, b, c)
