@@ -25,7 +25,7 @@ def stderr_is_journal() -> bool:
     """Whether stderr is connected to the journal (systemd.exec(5), ``$JOURNAL_STREAM``)."""
     try:
         status = os.fstat(sys.stderr.fileno())
-    except (OSError, ValueError):  # closed
+    except (OSError, ValueError, AttributeError):  # closed; None if it was closed before the start
         return False
     return os.environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
 
@@ -46,7 +46,11 @@ class JournalHandler(logging.Handler):
         self._plain = TextFormatter(stamped=False)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Send a record without blocking; records that a busy journal does not accept are dropped and counted."""
+        """Send a record without blocking; records that a busy journal does not accept are dropped and counted.
+
+        Raises:
+            OSError: Neither the journal nor stderr can be written.
+        """
         try:
             self._transport.send(self._fields(record))
         except BlockingIOError:
@@ -55,8 +59,6 @@ class JournalHandler(logging.Handler):
             priority = _priority(record.levelno)
             lines = self._plain.format(record).splitlines()
             print(*(f"<{priority}>{line}" for line in lines), sep="\n", file=sys.stderr, flush=True)  # noqa: T201  # sd-daemon(3): the level as a prefix
-        except Exception:  # noqa: BLE001  # as in every handler: an error in logging must not reach the caller
-            self.handleError(record)
         else:
             self._lost = 0
 

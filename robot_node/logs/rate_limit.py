@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -25,17 +26,21 @@ def _call_later(delay_s: float, function: Callable[[], None]) -> Callable[[], No
     # A thread: records come from any thread, and not every command has an event loop.
     timer = threading.Timer(delay_s, function)
     timer.name, timer.daemon = "log", True
-    timer.start()
+    try:
+        timer.start()
+    except RuntimeError:  # no more threads: what is pending is written with the next record, or at the end
+        return lambda: None
     return timer.cancel
 
 
 class RateLimitedHandler(logging.Handler):
     """Passes records to another handler, without repetitions and not faster than a rate limit.
 
-    Errors have their own rate limit, so that a flood of other lines cannot displace them.
+    Errors have their own rate limit, so that a flood of other lines cannot displace them. Records that cannot be
+    written (a full disk, no descriptors left) are counted; the next one that is written is followed by their number.
 
     Args:
-        target: Handler that writes the records; it is closed with this one.
+        target: Handler that writes the records, and raises what prevents it; it is closed with this one.
         fold_s: Time window for counting repeated warnings and errors, in seconds; 0 disables deduplication.
         lines_per_s: Rate limit for errors, and for all other records together; 0 for no limit.
         clock: Returns monotonic time in seconds.
@@ -60,15 +65,18 @@ class RateLimitedHandler(logging.Handler):
         self._deduplicator = Deduplicator(fold_s)
         self._errors, self._others = self._new_bucket(), self._new_bucket()
         self._dropped = 0
+        self._unwritten, self._write_error = 0, ""
         self._next_summary = clock()
         self._cancel_timer: Callable[[], None] | None = None
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write the record, or count it if it is a repetition or over the limit."""
         try:
-            self._write(self._deduplicator.filter(record, self._clock()))
-        except Exception:  # noqa: BLE001  # as in every handler: an error in logging must not reach the caller
-            self.handleError(record)
+            records = self._deduplicator.filter(record, self._clock())
+        except Exception as error:  # noqa: BLE001  # an error in logging must not reach the caller: wrong arguments
+            self._count_unwritten(record, error)
+            records = []
+        self._write(records)
 
     def flush(self) -> None:
         """Write all pending summaries. Also called at the end of the process."""
@@ -76,7 +84,9 @@ class RateLimitedHandler(logging.Handler):
             self._stop_timer()
             self._write(self._deduplicator.flush(self._clock()))
             self._log_dropped()
-        self._target.flush()
+            with contextlib.suppress(OSError, ValueError):  # a stream that is full or closed
+                self._log_unwritten()
+                self._target.flush()
 
     def close(self) -> None:
         """Flush, and close the target."""
@@ -93,7 +103,7 @@ class RateLimitedHandler(logging.Handler):
                 continue
             if now >= self._next_summary:
                 self._log_dropped()
-            self._target.handle(record)
+            self._pass_on(record)
         if self._cancel_timer is None and (delay_s := self._delay_s()) is not None:
             self._cancel_timer = self._call_later(delay_s, self._write_due)
 
@@ -122,7 +132,23 @@ class RateLimitedHandler(logging.Handler):
         text = f"{self._dropped} lines were dropped: more than {self._lines_per_s:g} per second."
         self._dropped = 0
         self._next_summary = self._clock() + _SUMMARY_EVERY_S
-        self._target.handle(logging.LogRecord(__name__, logging.WARNING, __file__, 0, text, None, None))
+        self._pass_on(_warning(text))
+
+    def _pass_on(self, record: logging.LogRecord) -> None:
+        try:
+            self._target.handle(record)
+            self._log_unwritten()
+        except Exception as error:  # noqa: BLE001  # an error in logging must not reach the caller
+            self._count_unwritten(record, error)
+
+    def _log_unwritten(self) -> None:
+        if self._unwritten:
+            self._target.handle(_warning(f"{self._unwritten} lines could not be written: {self._write_error}."))
+            self._unwritten = 0
+
+    def _count_unwritten(self, record: logging.LogRecord, error: Exception) -> None:
+        self._unwritten += 1
+        self._write_error = f"{type(error).__name__}: {error} (the last one: {record.filename}:{record.lineno})"
 
     def _stop_timer(self) -> None:
         if self._cancel_timer is not None:
@@ -133,3 +159,7 @@ class RateLimitedHandler(logging.Handler):
         if self.lock is None:
             raise RuntimeError("This handler has no lock.")
         return self.lock
+
+
+def _warning(text: str) -> logging.LogRecord:
+    return logging.LogRecord(__name__, logging.WARNING, __file__, 0, text, None, None)

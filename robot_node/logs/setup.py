@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from typing import TextIO
 
 from robot_node.logs.categories import set_levels
 from robot_node.logs.formats import JsonFormatter, TextFormatter
@@ -22,6 +23,13 @@ def configure_logging(settings: LogSettings) -> None:
 def _writer(settings: LogSettings) -> logging.Handler:
     if settings.format == "text" and stderr_is_journal():
         return JournalHandler()
-    writer = logging.StreamHandler(sys.stderr)
+    writer = _StderrHandler(sys.stderr)
     writer.setFormatter(JsonFormatter() if settings.format == "json" else TextFormatter(stamped=True))
     return writer
+
+
+class _StderrHandler(logging.StreamHandler[TextIO]):
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # logging's name
+        """Raise the error, for :class:`RateLimitedHandler` to count, instead of printing a traceback for each."""
+        del record
+        raise  # noqa: PLE0704  # logging calls this while it handles the error

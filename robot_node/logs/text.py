@@ -5,8 +5,13 @@ Client ids, topics, reasons and file names may contain line ends, which would fo
 
 from __future__ import annotations
 
+import codecs
+
 MESSAGE_CHARACTERS = 2000
 """Maximum length of a message; longer ones are truncated."""
+
+# Loaded now: without free descriptors it could not be loaded later, and Python would not try again.
+_ESCAPE = codecs.lookup("unicode_escape").encode
 
 _TRACE_FIRST_LINES = 10
 _TRACE_LAST_LINES = 70
@@ -26,7 +31,7 @@ def escaped(text: str) -> str:
     """
     if text.isprintable():
         return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return "".join(c if c.isprintable() else _ESCAPE(c)[0].decode() for c in text)
 
 
 def one_line(text: str, limit: int = MESSAGE_CHARACTERS) -> str:
