@@ -48,29 +48,68 @@ def _value(value: object) -> str:
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text) + mark
 
 
+def not_confirmed(tool: str, outcome: str, elsewhere: str) -> str:
+    """Tell a model why a call was not carried out, and what a person can do.
+
+    Args:
+        tool: Its name.
+        outcome: What came back: see :func:`answered`, :func:`failed` and :func:`unanswered`.
+        elsewhere: Where a person can confirm it instead; may be empty.
+    """
+    return f"{tool} was not carried out: a person must confirm it. {outcome} {elsewhere}".rstrip()
+
+
+def answered(action: object, after_s: float) -> str:
+    """Describe an answer other than ``accept``."""
+    match action:
+        case "decline":
+            return f"The client declined after {after_s:.1f} s (some clients do so without asking a person)."
+        case "cancel":
+            return f"The client cancelled after {after_s:.1f} s (some clients do so without asking a person)."
+        case _:
+            return f"The client's answer, after {after_s:.1f} s, is not valid: it has no known action."
+
+
+def failed(code: int, message: str, after_s: float) -> str:
+    """Describe a JSON-RPC error that came instead of an answer."""
+    return f"The client did not ask one: after {after_s:.1f} s it returned the error {code}, {_value(message)}."
+
+
+def unanswered(after_s: float) -> str:
+    """Describe that no answer came in time."""
+    return f"No answer came within {after_s:g} s."
+
+
+UNSUPPORTED = "The client cannot ask one: it does not declare MCP's elicitation capability for forms."
+
+
 class Consents:
     """Questions whose answer the client brings with its next call: each counts once, for the client that was asked."""
 
     def __init__(self) -> None:
-        self._open: OrderedDict[str, str] = OrderedDict()
+        self._open: OrderedDict[str, tuple[str, float]] = OrderedDict()
 
-    def ask(self, client_id: str, token: str) -> None:
+    def ask(self, client_id: str, token: str, now: float) -> None:
         """Remember a question. Beyond 8 of a client, or 1024 in all, the oldest one of them is forgotten.
 
         Args:
             client_id: Who is asked.
             token: What nobody can guess.
+            now: Time in seconds.
         """
-        of_client = [token for token, asked in self._open.items() if asked == client_id]
+        of_client = [token for token, (asked, _) in self._open.items() if asked == client_id]
         if len(of_client) >= _MAX_OPEN_OF_A_CLIENT:
             del self._open[of_client[0]]
         elif len(self._open) >= _MAX_OPEN:
             self._open.popitem(last=False)
-        self._open[token] = client_id
+        self._open[token] = (client_id, now)
 
-    def take(self, client_id: str, token: object) -> bool:
-        """Whether an answer counts. From now on none to this question does."""
-        if not isinstance(token, str) or self._open.get(token) != client_id:
-            return False
+    def take(self, client_id: str, token: object) -> float | None:
+        """Return when the question was asked; None if the answer does not count. No further answer to it does."""
+        if not isinstance(token, str) or token not in self._open:
+            return None
+        asked, when = self._open[token]
+        if asked != client_id:
+            return None
         del self._open[token]
-        return True
+        return when

@@ -16,9 +16,10 @@ from typing import Any
 
 from mcp import MCPError
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
-from mcp_types import MISSING_REQUIRED_CLIENT_CAPABILITY
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+from pydantic import ValidationError
 
+from robot_node.mcp_mqtt import consent
 from robot_node.mcp_mqtt.access import LISTS, AccessPolicy, Role
 from robot_node.mcp_mqtt.consent import Consents, question
 from robot_node.mcp_mqtt.notices import Notices
@@ -40,10 +41,12 @@ class Confirmation:
         tools: Their names.
         timeout_s: How long a person may take, in seconds. Below the client's time limit for calls, which goes on. A
             client of the 2026-07-28 era repeats the call with the answer: there the SDK's limit of 10 minutes counts.
+        elsewhere: For the error of a call that was not confirmed: a sentence that says where a person can confirm it.
     """
 
     tools: frozenset[str] = frozenset()
     timeout_s: float = 50.0
+    elsewhere: str = ""
 
 
 class Guard:
@@ -117,18 +120,21 @@ class Guard:
         confirm = tool in self._confirmation.tools
         calls_anew = ctx.protocol_version in MODERN_PROTOCOL_VERSIONS
         # The question and the answer are one call, which the question counted.
-        answered = confirm and calls_anew and self._consents.take(client_id, params.get("requestState"))
-        if refusal := self._refusal(client_id, tool, params, confirm=confirm, counted=answered):
+        asked_at = self._consents.take(client_id, params.get("requestState")) if confirm and calls_anew else None
+        if refusal := self._refusal(client_id, tool, params, confirm=confirm, counted=asked_at is not None):
             return _tool_error(ctx, refusal)
         if not confirm:
             return await call_next(ctx)
-        _require_elicitation(ctx, tool)
-        if calls_anew and not answered:
+        if not _can_ask(ctx):
+            outcome = consent.UNSUPPORTED
+        elif not calls_anew:
+            outcome = await self._elicit(ctx, tool, params)
+        elif asked_at is None:
             return self._ask(client_id, tool, params)
-        action = _answer(params) if calls_anew else await self._elicit(ctx, tool, params)
-        if action != "accept":
-            why = "nobody answered in time" if action == "timeout" else "the person who was asked did not agree"
-            return _tool_error(ctx, f"{tool} was not carried out: {why}.")
+        else:
+            outcome = _outcome(_answer(params), self._clock() - asked_at)
+        if outcome:
+            return _tool_error(ctx, consent.not_confirmed(tool, outcome, self._confirmation.elsewhere))
         return await call_next(ctx)
 
     def _refusal(self, client_id: str, tool: str, params: Mapping[str, Any], *, confirm: bool, counted: bool) -> str:
@@ -143,14 +149,20 @@ class Guard:
         return ""
 
     async def _elicit(self, ctx: ServerRequestContext[Any, Any], tool: str, params: Mapping[str, Any]) -> str:
+        """Ask during the call; return why it is not confirmed, or nothing."""
+        began = self._clock()
         try:
             async with asyncio.timeout(self._confirmation.timeout_s):
                 result = await ctx.session.elicit_form(
                     self._question(tool, params), _FORM, related_request_id=ctx.request_id
                 )
         except TimeoutError:
-            return "timeout"
-        return result.action
+            return consent.unanswered(self._confirmation.timeout_s)
+        except MCPError as error:
+            return consent.failed(error.error.code, error.error.message, self._clock() - began)
+        except ValidationError:
+            return _outcome(None, self._clock() - began)
+        return _outcome(result.action, self._clock() - began)
 
     def _question(self, tool: str, params: Mapping[str, Any]) -> str:
         arguments = params.get("arguments")
@@ -161,7 +173,7 @@ class Guard:
 
         MCPServer signs the state together with tool and arguments: the question cannot be skipped or exchanged.
         """
-        self._consents.ask(client_id, state := self._token())
+        self._consents.ask(client_id, state := self._token(), self._clock())
         asked = {"mode": "form", "message": self._question(tool, params), "requestedSchema": _FORM}
         return {
             "resultType": "input_required",
@@ -170,22 +182,21 @@ class Guard:
         }
 
 
-def _answer(params: Mapping[str, Any]) -> str:
+def _answer(params: Mapping[str, Any]) -> object:
     answers = params.get("inputResponses")
     answer = answers.get(_QUESTION) if isinstance(answers, Mapping) else None
-    return str(answer.get("action")) if isinstance(answer, Mapping) else "cancel"
+    return answer.get("action") if isinstance(answer, Mapping) else None
 
 
-def _require_elicitation(ctx: ServerRequestContext[Any, Any], tool: str) -> None:
+def _outcome(action: object, after_s: float) -> str:
+    return "" if action == "accept" else consent.answered(action, after_s)
+
+
+def _can_ask(ctx: ServerRequestContext[Any, Any]) -> bool:
     capabilities = ctx.session.client_capabilities
     elicitation = capabilities.elicitation if capabilities is not None else None
     # MCP: an empty capability is the one for forms, which is older than the other kind.
-    if elicitation is None or (elicitation.form is None and elicitation.url is not None):
-        raise MCPError(
-            MISSING_REQUIRED_CLIENT_CAPABILITY,
-            f"A person must confirm {tool}, and this client cannot ask one: it lacks MCP's elicitation capability.",
-            {"requiredCapabilities": {"elicitation": {"form": {}}}},
-        )
+    return elicitation is not None and (elicitation.form is not None or elicitation.url is None)
 
 
 def _tool_error(ctx: ServerRequestContext[Any, Any], text: str) -> dict[str, Any]:

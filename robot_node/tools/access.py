@@ -13,6 +13,10 @@ from robot_node.tools.robot_server import RobotServer
 
 _STOPPING = frozenset({"stop_all", "stop_speaking"})
 """Never limited: an agent in a loop must be able to stop what it does."""
+_CONFIRM_ELSEWHERE = (
+    "A person can make this call instead, in a terminal ('robot-node call') or on the page of the console; both ask "
+    "for confirmation."
+)
 
 
 def policy_of(settings: AccessSettings, *, human_only: frozenset[str] = frozenset()) -> AccessPolicy:
@@ -46,7 +50,11 @@ async def guarded(server: MCPServer, settings: AccessSettings) -> AccessPolicy:
     guard = Guard(
         policy,
         limits=CallLimits(settings.calls_per_minute, settings.tool_calls_per_minute, free=_STOPPING),
-        confirmation=Confirmation(tools=frozenset(settings.confirm_tools), timeout_s=settings.confirm_timeout_s),
+        confirmation=Confirmation(
+            tools=frozenset(settings.confirm_tools),
+            timeout_s=settings.confirm_timeout_s,
+            elsewhere=_CONFIRM_ELSEWHERE,
+        ),
         wrong_arguments=server.wrong_arguments if isinstance(server, RobotServer) else None,
         argument_names={tool.name: [*tool.input_schema.get("properties", {})] for tool in tools}.__getitem__,
     )

@@ -144,7 +144,7 @@ async def test_two_calls_that_ask_at_once_are_both_answered(page: ConsolePage) -
         await page.button("Decline").click()
     await page.page.get_by_role("dialog", name="asks").wait_for(state="hidden")
     await page.page.wait_for_function(
-        "(log) => log.innerText.split('did not agree').length === 3", arg=await log.element_handle()
+        "(log) => log.innerText.split('a person must confirm it').length === 3", arg=await log.element_handle()
     )
 
 

@@ -12,7 +12,7 @@ from mcp.shared.exceptions import MCPError
 from mcp.shared.jsonrpc_dispatcher import progress_token_from_params
 from mcp.shared.message import ServerMessageMetadata
 from mcp.shared.subscriptions import ServerEvent, event_to_notification
-from pydantic import RootModel
+from pydantic import RootModel, ValidationError
 
 from robot_node.apps.bridge.session import Params
 
@@ -52,7 +52,7 @@ class Agent:
         """Send a request to the agent while its own request is being served.
 
         Raises:
-            MCPError: The agent refused, or does not support it.
+            MCPError: The agent refused, does not support it, or gave an invalid answer.
         """
         session = self._ctx.session
         if not session.can_send_request:
@@ -64,7 +64,10 @@ class Agent:
             raise MCPError(types.INVALID_REQUEST, f"The agent does not support {method}.")
         question = types.Request[Params, str](method=method, params=params)
         related = ServerMessageMetadata(related_request_id=self._ctx.request_id)
-        answer = await session.send_request(cast("types.ServerRequest", question), _AnyResult, metadata=related)
+        try:
+            answer = await session.send_request(cast("types.ServerRequest", question), _AnyResult, metadata=related)
+        except ValidationError as error:
+            raise MCPError(types.INVALID_REQUEST, f"The agent's answer to {method} is not valid.") from error
         return answer.root
 
 

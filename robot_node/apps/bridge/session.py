@@ -65,7 +65,7 @@ class Caller(Protocol):
         """Send a request to the agent while its own request is being served.
 
         Raises:
-            MCPError: The agent refused, or does not support it.
+            MCPError: The agent refused, does not support it, or gave an invalid answer.
         """
 
 
