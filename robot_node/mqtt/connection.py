@@ -15,7 +15,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from robot_node.errors import BrokerError
 from robot_node.mqtt.client import MqttClient, PublishProperties
-from robot_node.mqtt.errors import connect_error, describe, reason_of, remedy_for
+from robot_node.mqtt.errors import connect_error, describe, reason_of, remedy_for, remedy_of
 from robot_node.mqtt.paho import OnMessage
 from robot_node.mqtt.tls import tls_context
 from robot_node.mqtt.types import Broker, ConnectOptions, Subscription, UserProperties, Will
@@ -69,7 +69,7 @@ class Connection:
             if isinstance(code, ReasonCode) and code.is_failure:
                 raise BrokerError(
                     f"The broker refused the subscription to {subscription.topic_filter}: {describe(code)}.",
-                    remedy="Allow this topic for this client in the broker's access rules.",
+                    remedy=remedy_of(code),
                 )
 
     async def unsubscribe(self, *topic_filters: str) -> None:
@@ -116,9 +116,7 @@ class Connection:
         if topic not in self._refused_topics and len(self._refused_topics) < _MAX_REFUSED_TOPICS:
             self._refused_topics.add(topic)
             logger.warning(
-                "The broker refused what %s published on %s: %s. Allow it in the broker's access rules; 'robot-node "
-                "doctor' looks closer.",
-                *(self.client_id, topic, refusal),
+                "The broker refused what %s published on %s: %s. %s", self.client_id, topic, refusal, remedy_of(code)
             )
         return refusal
 

@@ -6,6 +6,7 @@ import ssl
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import MQTTErrorCode
+from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
@@ -14,14 +15,51 @@ from robot_node.mqtt.types import Broker
 
 # What paho reports when the socket closed without a DISCONNECT packet.
 _UNSPECIFIED_ERROR = 0x80
+_LOST = "the connection was lost"
 _MAX_REASON_CHARACTERS = 200
+_NOT_ALLOWED = 0x87
+_TOPIC_NOT_ALLOWED = "Allow this topic for this client in the broker's access rules; 'robot-node doctor' looks closer."
+_DISAGREEMENT = "Robot-node and the broker disagree about the protocol: see the broker's log, and report it."
+_NOT_USED = "Robot-node does not use what the broker refuses: see the broker's log, and report it."
+# By reason code (MQTT 5.0, 2.4), whatever packet carries it: CONNACK, SUBACK, UNSUBACK, PUBACK or DISCONNECT.
 _REMEDIES = {
-    # CONNACK and DISCONNECT reason codes: MQTT 5.0, 3.2.2.2 and 3.14.2.1
+    _UNSPECIFIED_ERROR: "See what the broker's log says.",
+    0x81: _DISAGREEMENT,
+    0x82: _DISAGREEMENT,
+    0x83: "The broker has a rule or limit of its own against this: see the broker's log.",
     0x84: "Use a broker that speaks MQTT 5.",
     0x85: "Choose another client id.",
     0x86: "Check the user name and password.",
-    0x87: "Check the user name and password, and the broker's access rules.",
+    _NOT_ALLOWED: "Check the user name and password, and the broker's access rules.",
+    0x88: "The broker is not ready for clients yet: see the broker's log if that lasts.",
+    0x89: "The broker is overloaded: see the broker's log if that lasts.",
+    0x8A: "Have the broker's administrator lift the ban on this client id, user or address.",
+    0x8B: "The broker stops or restarts: wait until it is back.",
+    0x8C: "Have the broker accept a user name and password, or a certificate: robot-node has no other authentication.",
+    0x8D: "Packets of this machine came too late: check the network in between and the load here, or raise "
+    "broker.keepalive_s.",
     0x8E: "Another client uses the same client id: give each its own.",
+    0x8F: "The broker does not permit the form of this topic filter: see its settings for topics.",
+    0x90: "The broker does not permit the form of this topic, which has the ids and the server name in it: see its "
+    "settings for topics.",
+    0x91: _DISAGREEMENT,
+    0x92: _DISAGREEMENT,
+    0x93: "Raise the broker's limit on messages that are under way to it (receive maximum).",
+    0x94: _NOT_USED,  # topic aliases
+    0x95: "Raise the broker's limit on the size of a packet (mosquitto: max_packet_size).",
+    0x96: "Raise the broker's limit on the messages of a client per second.",
+    0x97: "Raise the broker's limit that is reached: on clients, subscriptions, messages or bytes.",
+    0x98: "The broker's administrator ended this: ask there.",
+    0x99: "A rule of the broker refuses the content of this message: change that rule.",
+    0x9A: "Have the broker permit retained messages: a robot's presence is one (mosquitto: retain_available).",
+    0x9B: "Have the broker permit QoS 1 (mosquitto: max_qos).",
+    0x9C: "Set broker.url to the server that the broker's log or administrator names.",
+    0x9D: "Set broker.url to the broker's new address.",
+    0x9E: _NOT_USED,  # shared subscriptions
+    0x9F: "Wait, or raise the broker's limit on new connections per second.",
+    0xA0: "Raise the broker's limit on the duration of a connection.",
+    0xA1: _NOT_USED,  # subscription identifiers
+    0xA2: "Have the broker permit wildcard subscriptions: MCP over MQTT needs them.",
 }
 # OpenSSL, X509_STORE_CTX_get_error(3): X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED.
 _UNTRUSTED = {
@@ -54,8 +92,9 @@ def describe(code: ReasonCode) -> str:
 def reason_of(error: BaseException) -> str:
     """The reason, without a full stop."""
     code = getattr(error, "rc", None)
-    if _code_of(error) == _UNSPECIFIED_ERROR and not getattr(code, "reason_string", ""):
-        return "the connection was lost"
+    is_said = getattr(code, "reason_string", "") or getattr(code, "packetType", None) != PacketTypes.DISCONNECT
+    if _code_of(error) == _UNSPECIFIED_ERROR and not is_said:
+        return _LOST
     if isinstance(code, ReasonCode):
         return describe(code)
     if isinstance(code, int):
@@ -67,9 +106,19 @@ def reason_of(error: BaseException) -> str:
 
 def remedy_for(error: BaseException) -> str:
     """The remedy; empty when none is known."""
-    if getattr(error, "rc", None) == MQTTErrorCode.MQTT_ERR_KEEPALIVE:
+    code = getattr(error, "rc", None)
+    if code == MQTTErrorCode.MQTT_ERR_KEEPALIVE:
         return "The broker has fallen silent: check that it runs, and the network in between."
-    return _REMEDIES.get(_code_of(error) or 0, "")
+    if not isinstance(code, ReasonCode) or reason_of(error) == _LOST:
+        return ""
+    return remedy_of(code)
+
+
+def remedy_of(code: ReasonCode) -> str:
+    """The remedy for what a broker refuses or ends, a sentence; empty for a code that MQTT does not have."""
+    if code.value == _NOT_ALLOWED and code.packetType in {PacketTypes.SUBACK, PacketTypes.UNSUBACK, PacketTypes.PUBACK}:
+        return _TOPIC_NOT_ALLOWED
+    return _REMEDIES.get(code.value, "")
 
 
 def connect_error(broker: Broker, client_id: str, error: BaseException) -> BrokerError:
