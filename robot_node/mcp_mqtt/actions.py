@@ -37,12 +37,14 @@ class Close:
     Attributes:
         unsubscribe: Unsubscribe the client's topics too; False when another session of this client needs them.
         notify: Send ``notifications/disconnected`` to the client, which doesn't know.
+        replaced: Another session of this client follows: its stay goes on.
     """
 
     session: SessionKey
     reason: str
     unsubscribe: bool
     notify: bool = False
+    replaced: bool = False
 
 
 @dataclass(frozen=True, slots=True)

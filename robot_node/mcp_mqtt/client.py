@@ -7,7 +7,6 @@ import contextlib
 import json
 import secrets
 from collections.abc import AsyncIterator
-from importlib.metadata import version
 
 import anyio
 
@@ -15,8 +14,11 @@ from robot_node.core.asyncio_tools import cancel_and_wait
 from robot_node.errors import BrokerError, RemoteError
 from robot_node.mcp_mqtt import topics
 from robot_node.mcp_mqtt.broker_hints import may_see
+from robot_node.mcp_mqtt.implementation import IMPLEMENTATION, VERSION
 from robot_node.mcp_mqtt.jsonrpc import DISCONNECTED, dump_notification
-from robot_node.mcp_mqtt.link import ServerLink, Streams, TimeLimits
+from robot_node.mcp_mqtt.link import ServerLink, Streams
+from robot_node.mcp_mqtt.online import parse_presence
+from robot_node.mcp_mqtt.time_limits import TimeLimits
 from robot_node.mcp_mqtt.topics import ServerTopics
 from robot_node.mqtt import Broker, Connection, ConnectOptions, Incoming, Subscription, UserProperties, Will, connect
 
@@ -42,7 +44,7 @@ def client_options(client_id: str, *, max_packet_bytes: int = 0) -> ConnectOptio
     """
     component = ("MCP-COMPONENT-TYPE", "mcp-client")
     identity: UserProperties = (component, ("MCP-MQTT-CLIENT-ID", client_id))
-    meta = {"version": version("robot-node"), "implementation": "robot_node.mcp_mqtt", "location": ""}
+    meta = {"version": VERSION, "implementation": IMPLEMENTATION, "location": ""}
     return ConnectOptions(
         client_id=client_id,
         will=Will(topics.client_presence(client_id), dump_notification(DISCONNECTED), user_properties=identity),
@@ -94,7 +96,7 @@ async def mqtt_transport(
 
     def on_message(incoming: Incoming) -> None:
         if incoming.topic == server_topics.presence:
-            link.on_presence(online=bool(incoming.payload))
+            link.on_presence(parse_presence(incoming.topic, incoming.payload) if incoming.payload else None)
         else:
             link.on_message(incoming)
 

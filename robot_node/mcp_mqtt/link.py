@@ -6,8 +6,8 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Coroutine, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Coroutine
+from dataclasses import dataclass
 from typing import Any
 
 import anyio
@@ -15,6 +15,7 @@ from mcp.shared.message import SessionMessage
 from mcp_types import (
     CONNECTION_CLOSED,
     INTERNAL_ERROR,
+    METHOD_NOT_FOUND,
     PROTOCOL_VERSION_META_KEY,
     REQUEST_TIMEOUT,
     JSONRPCError,
@@ -41,14 +42,14 @@ from robot_node.mcp_mqtt.jsonrpc import (
     parse,
 )
 from robot_node.mcp_mqtt.notices import Notices
+from robot_node.mcp_mqtt.online import OnlineServer
 from robot_node.mcp_mqtt.streams import SdkStream
+from robot_node.mcp_mqtt.time_limits import TimeLimits
 from robot_node.mcp_mqtt.topics import ServerTopics
 from robot_node.mqtt import Connection, Incoming, Subscription
 
 logger = logging.getLogger(__name__)
 
-# A request that lives as long as its client wants it to (2026-07-28) has no time limit.
-_UNLIMITED = frozenset({"subscriptions/listen"})
 # MCP over MQTT, "Topics": a client's list changes go out once, for all its servers.
 _FOR_EVERY_SERVER = frozenset({"notifications/roots/list_changed"})
 # A session begins with one of these; for a client that sends another request first (one pinned to 2026-07-28) the
@@ -66,32 +67,6 @@ _UNREQUESTED_BYTES_PER_S = 1024 * 1024
 _UNREQUESTED_BURST_BYTES = 8 * 1024 * 1024
 _MESSAGE_OVERHEAD_BYTES = 512
 _CLIENT_CLOSED = "The client has closed the connection."
-
-
-@dataclass(frozen=True, slots=True)
-class TimeLimits:
-    """Time limits of requests, in seconds. Progress restarts them.
-
-    Source: MCP over MQTT, "Time limits".
-
-    Attributes:
-        default_s: For methods that ``by_method`` doesn't name.
-        by_method: For single methods.
-    """
-
-    default_s: float = 30.0
-    by_method: Mapping[str, float] = field(
-        default_factory=lambda: {
-            "ping": 10.0,
-            "tools/call": 60.0,
-            "completion/complete": 60.0,
-            "sampling/createMessage": 60.0,
-        }
-    )
-
-    def of(self, method: str) -> float | None:
-        """The limit for a method; None where there is none."""
-        return None if method in _UNLIMITED else self.by_method.get(method, self.default_s)
 
 
 @dataclass(slots=True)
@@ -134,6 +109,7 @@ class ServerLink:
         self._max_message_bytes = max_message_bytes
         self._loop = asyncio.get_running_loop()
         self._online = asyncio.Event()
+        self._is_modern = False
         self._pending: dict[RequestId, _Pending] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._session_opened = False
@@ -174,9 +150,10 @@ class ServerLink:
                 f"{self} is not online.", remedy="Check its id and name, and that it is connected to this broker."
             ) from None
 
-    def on_presence(self, *, online: bool) -> None:
-        """Handle a change of the server's presence."""
-        if online:
+    def on_presence(self, presence: OnlineServer | str | None) -> None:
+        """Handle a change of the server's presence: the server, why its presence cannot be read, or None."""
+        if presence is not None:
+            self._is_modern = isinstance(presence, OnlineServer) and presence.is_modern
             self._online.set()
         elif self._online.is_set():
             self._server_left(f"{self} went offline.")
@@ -253,6 +230,11 @@ class ServerLink:
             self._restart_timer(message.id)
             # The message that opens a session travels on the control topic. A fall-back from server/discover to
             # initialize opens another one.
+            if message.method == "server/discover" and not self._is_modern:
+                # A server of the handshake era may ignore it: the SDK's client would wait 10 s before it falls back.
+                self._settle(message.id)
+                self._deliver(error_answer(message.id, METHOD_NOT_FOUND, f"{self} does not announce 2026-07-28."))
+                return
             if message.method in _OPENING:
                 topic = self._topics.control
                 self._session_opened = True

@@ -55,15 +55,25 @@ class Liveness(Generic[Session]):
         """Start the timer of a session."""
         (self._to_ping if can_be_pinged and self._to_ping.limit_s else self._idle).put(session, now)
 
-    def touch(self, session: Session, now: float) -> None:
-        """Restart the timer of a session: its client has sent something."""
-        if session in self._to_ping.since:
+    def touch(self, session: Session, now: float, *, answers_ping: bool) -> None:
+        """Restart the timer of a session: its client has sent something.
+
+        Args:
+            session: Which session.
+            now: When.
+            answers_ping: Whether it was the answer to a ping. A client that sends something else instead lives, and
+                perhaps answers no pings: it is not pinged again until it does answer one.
+        """
+        if session in self._pinged.since:
+            self._pinged.remove(session)
+            self.add(session, now, can_be_pinged=answers_ping)
+        elif session in self._to_ping.since:
             self._to_ping.put(session, now)
+        elif answers_ping and session in self._idle.since:
+            self._idle.remove(session)
+            self.add(session, now, can_be_pinged=True)
         elif session in self._idle.since:
             self._idle.put(session, now)
-        elif session in self._pinged.since:
-            self._pinged.remove(session)
-            self._to_ping.put(session, now)
 
     def remove(self, session: Session) -> None:
         """Stop the timer of a session."""

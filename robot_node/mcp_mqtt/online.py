@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pydantic_core
+from mcp_types.version import LATEST_MODERN_VERSION
 
 from robot_node.core.json_limits import check_json
 from robot_node.errors import RemoteError
@@ -42,6 +43,12 @@ class OnlineServer:
     description: str = ""
     meta: Mapping[str, Any] = field(default_factory=dict, hash=False)
     role: str | None = None
+
+    @property
+    def is_modern(self) -> bool:
+        """Whether it speaks MCP 2026-07-28 (``meta.protocol_versions``): others may ignore ``server/discover``."""
+        versions = self.meta.get("protocol_versions")
+        return isinstance(versions, list) and LATEST_MODERN_VERSION in versions
 
     @property
     def roles(self) -> tuple[Role, ...]:
@@ -165,9 +172,9 @@ class Servers:
         self._stale.clear()
         return evicted
 
-    def is_online(self, server: OnlineServer | ServerName) -> bool:
-        """Whether the server has come and not gone."""
-        return ServerName(server.server_id, server.server_name) in self._online
+    def find(self, server: OnlineServer | ServerName) -> OnlineServer | None:
+        """The server's latest presence; None when it is not online."""
+        return self._online.get(ServerName(server.server_id, server.server_name))
 
     def clear(self) -> None:
         """Forget all."""

@@ -19,9 +19,10 @@ from robot_node.mcp_mqtt import topics
 from robot_node.mcp_mqtt.broker_hints import presence_filters, roles
 from robot_node.mcp_mqtt.client import MAX_MESSAGE_BYTES, client_options, new_client_id
 from robot_node.mcp_mqtt.jsonrpc import DISCONNECTED, dump_notification
-from robot_node.mcp_mqtt.link import ServerLink, Streams, TimeLimits
+from robot_node.mcp_mqtt.link import ServerLink, Streams
 from robot_node.mcp_mqtt.notices import Notices
 from robot_node.mcp_mqtt.online import OnlineServer, Servers, parse_presence, pick
+from robot_node.mcp_mqtt.time_limits import TimeLimits
 from robot_node.mcp_mqtt.topics import ServerName, ServerTopics
 from robot_node.mqtt import Backoff, Broker, Connection, Incoming, LinkStatus, Subscription, connect, keep_connected
 
@@ -185,8 +186,8 @@ class Directory:
         server_topics = ServerTopics(
             topics.check_client_id(server.server_id), topics.check_server_name(server.server_name)
         )
-        connection = self._connection
-        if connection is None or not self._servers.is_online(server):
+        connection, presence = self._connection, self._servers.find(server)
+        if connection is None or presence is None:
             raise RemoteError(
                 f"Server {server.server_id} ({server.server_name}) is not online.", remedy="Wait until it is."
             )
@@ -203,7 +204,7 @@ class Directory:
             limits=time_limits or TimeLimits(),
             max_message_bytes=max_message_bytes,
         )
-        link.on_presence(online=True)
+        link.on_presence(presence)
         subscribed = [subscription.topic_filter for subscription in link.subscriptions]
         self._links[server_topics] = link
         self._link_by_topic.update(dict.fromkeys([server_topics.presence, *subscribed], link))
@@ -232,7 +233,7 @@ class Directory:
         if problem := self._servers.receive(incoming.topic, incoming.payload):
             self._notices.note("presence", problem)
         if link is not None:
-            link.on_presence(online=bool(incoming.payload))
+            link.on_presence(parse_presence(incoming.topic, incoming.payload) if incoming.payload else None)
         self._tell()
 
     async def serve(self, connection: Connection, name_filter: str) -> None:
@@ -262,7 +263,7 @@ class Directory:
             await _quiet(self._arrived, _RELIST_SETTLE_S)
         for name in self._servers.evict_stale():
             if link := self._links.get(ServerTopics(*name)):
-                link.on_presence(online=False)
+                link.on_presence(None)
         self._tell()
 
     def on_status(self, status: LinkStatus) -> None:

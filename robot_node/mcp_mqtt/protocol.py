@@ -100,12 +100,12 @@ class ServerProtocol:
         if isinstance(sender, LogNotice):
             return (sender,)
         channel, client_id = sender
-        if channel is not Channel.CONTROL and (record := self._sessions.get(client_id)):
-            self._liveness.touch(record.key, now)
         most_bytes, most_values = self._limits.max_message_bytes, self._limits.max_message_values
         if channel is Channel.CONTROL:
             most_bytes, most_values = min(most_bytes, OPENING_BYTES), min(most_values, OPENING_VALUES)
         message = parse(incoming.payload, most_bytes, most_values)
+        if channel is not Channel.CONTROL and (record := self._sessions.get(client_id)):
+            self._liveness.touch(record.key, now, answers_ping=_answers_ping(message))
         if isinstance(message, Malformed):
             return _malformed(channel, client_id, message)
         if channel is Channel.RPC:
@@ -120,7 +120,7 @@ class ServerProtocol:
 
     def ping_not_sent(self, session: SessionKey, now: float) -> None:
         """A ping could not be sent: the client need not answer it."""
-        self._liveness.touch(session, now)
+        self._liveness.touch(session, now, answers_ping=True)
 
     def answered(
         self,
@@ -256,7 +256,7 @@ class ServerProtocol:
 
     def _retire(self, record: SessionRecord) -> tuple[Action, ...]:
         # "Life of a session" 3: a replaced session's calls end by themselves, and are answered.
-        closing = self._close(record.key, "the client opened a new session", unsubscribe=False)
+        closing = self._close(record.key, "the client opened a new session", unsubscribe=False, replaced=True)
         if not record.has_calls:
             return (closing,)
         self._retired[record.key] = record
@@ -318,10 +318,12 @@ class ServerProtocol:
         del self._lapsed[client_id]
         return (UnsubscribeClient(client_id),)
 
-    def _close(self, session: SessionKey, reason: str, *, unsubscribe: bool, notify: bool = False) -> Close:
+    def _close(
+        self, session: SessionKey, reason: str, *, unsubscribe: bool, notify: bool = False, replaced: bool = False
+    ) -> Close:
         del self._sessions[session.client_id]
         self._liveness.remove(session)
-        return Close(session, reason, unsubscribe, notify)
+        return Close(session, reason, unsubscribe, notify, replaced)
 
 
 def _malformed(channel: Channel, client_id: str, message: Malformed) -> tuple[Action, ...]:
@@ -335,7 +337,7 @@ def _malformed(channel: Channel, client_id: str, message: Malformed) -> tuple[Ac
 _PING_ID = "mcp-mqtt-ping-"
 
 
-def _answers_ping(message: JSONRPCMessage) -> bool:
+def _answers_ping(message: JSONRPCMessage | Malformed) -> bool:
     """Whether it answers a ping of ours, which the SDK's session doesn't know."""
     if not isinstance(message, JSONRPCResponse | JSONRPCError):
         return False

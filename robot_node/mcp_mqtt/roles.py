@@ -102,7 +102,9 @@ class Role(Permissions):
         return {
             "name": self.name,
             "description": self.description,
-            "allowed_methods": _as_meta(self.allowed_methods),
+            # MCP over MQTT, "Service Discovery": "all" is no choice here. EMQX's TypeScript client does not see a
+            # server that says it.
+            "allowed_methods": sorted(METHODS if self.allowed_methods == "all" else self.allowed_methods),
             "allowed_tools": _as_meta(self.allowed_tools),
             "allowed_resources": _as_meta(self.allowed_resources),
         }

@@ -15,6 +15,7 @@ from mcp.server import MCPServer, NotificationOptions, Server
 from mcp.shared.message import SessionMessage
 
 from robot_node.errors import BrokerError
+from robot_node.mcp_mqtt.implementation import IMPLEMENTATION
 from robot_node.mcp_mqtt.inbox import Inbox
 from robot_node.mcp_mqtt.notices import Notices
 from robot_node.mcp_mqtt.notifier import Notifier
@@ -116,7 +117,7 @@ async def serve(
 def _connect_options(server: Server[Any], options: ServerOptions, server_topics: ServerTopics) -> ConnectOptions:
     component = ("MCP-COMPONENT-TYPE", "mcp-server")
     identity = (component, ("MCP-MQTT-CLIENT-ID", options.server_id))
-    meta = {"version": server.version or "", "implementation": server.name, "location": options.location}
+    meta = {"version": server.version or "", "implementation": IMPLEMENTATION, "location": options.location}
     return ConnectOptions(
         client_id=options.server_id,
         # Empty and retained: the broker itself clears the presence of a server that dies.

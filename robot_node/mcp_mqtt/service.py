@@ -10,6 +10,7 @@ from functools import partial
 
 from mcp.shared.subscriptions import ResourceUpdated, ServerEvent
 from mcp_types import JSONRPCError, JSONRPCResponse, RequestId
+from mcp_types.version import KNOWN_PROTOCOL_VERSIONS
 
 from robot_node.core.log_context import in_session
 from robot_node.errors import BrokerError
@@ -32,6 +33,7 @@ from robot_node.mcp_mqtt.notices import Notices
 from robot_node.mcp_mqtt.options import ServerOptions
 from robot_node.mcp_mqtt.protocol import ServerProtocol
 from robot_node.mcp_mqtt.session import ServerSession, ServeStreams
+from robot_node.mcp_mqtt.stay import ClientStay
 from robot_node.mcp_mqtt.subscriptions import SessionSubscriptions, Subscriptions, as_notification
 from robot_node.mcp_mqtt.topics import ServerTopics
 from robot_node.mqtt import Connection, Incoming, Subscription
@@ -81,6 +83,7 @@ class Service:
         self._protocol = ServerProtocol(server_topics, options.limits)
         self._sessions: dict[SessionKey, ServerSession] = {}
         self._retired: dict[SessionKey, ServerSession] = {}
+        self._stays: dict[str, ClientStay] = {}
         self._memory = MemoryBudget(options.limits.session_bytes, options.limits.all_sessions_bytes)
         self._subscriptions = Subscriptions(options.limits.max_subscriptions)
         self._outbox: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue(_OUTBOX_MESSAGES)
@@ -106,6 +109,8 @@ class Service:
                 self._leaving = True
                 if self._timer is not None:
                     self._timer.cancel()
+                while self._stays:
+                    self._stays.popitem()[1].end()
                 # Before the sessions end, so that no new client comes. On a lost connection the broker does it (will).
                 with contextlib.suppress(BrokerError, TimeoutError):
                     async with asyncio.timeout(_GOODBYE_LIMIT_S):
@@ -123,7 +128,7 @@ class Service:
         params = {
             "server_name": self._topics.server_name,
             "description": self._options.description,
-            "meta": dict(self._options.meta),
+            "meta": {"protocol_versions": list(KNOWN_PROTOCOL_VERSIONS), **self._options.meta},
         }
         payload = dump_notification(SERVER_ONLINE, params)
         expiry_s = self._limits.presence_expiry_s
@@ -194,11 +199,14 @@ class Service:
             on_for_every_client=self._tell_every_client,
         )
         self._sessions[key] = session
+        stay = self._stays.setdefault(key.client_id, ClientStay())
         self._set_timer()
         self._on_sessions(len(self._sessions))
         with in_session(session.log_name):
             logger.info("Client %s opened a session", key.client_id)
-            session.task = self._group.create_task(self._serve_session(session), name=f"MCP session of {key.client_id}")
+            session.task = self._group.create_task(
+                self._serve_session(session), name=f"MCP session of {key.client_id}", context=stay.context()
+            )
 
     async def _serve_session(self, session: ServerSession) -> None:
         client_id = session.key.client_id
@@ -244,7 +252,11 @@ class Service:
         session.retire()
 
     def _close(self, action: Close) -> None:
-        session = self._retired.pop(action.session, None) or self._sessions.pop(action.session)
+        session = self._retired.pop(action.session, None)
+        if session is None:
+            session = self._sessions.pop(action.session)
+            if not action.replaced:
+                self._stays.pop(action.session.client_id).end()
         self._on_sessions(len(self._sessions))
         with in_session(session.log_name):
             logger.info("The session of client %s ended: %s", session.key.client_id, action.reason)

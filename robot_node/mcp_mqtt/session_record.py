@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from mcp_types import JSONRPCError, JSONRPCRequest, JSONRPCResponse, RequestId
+from mcp_types import (
+    CLIENT_CAPABILITIES_META_KEY,
+    CLIENT_INFO_META_KEY,
+    PROTOCOL_VERSION_META_KEY,
+    JSONRPCError,
+    JSONRPCRequest,
+    JSONRPCResponse,
+    RequestId,
+)
 
 from robot_node.mcp_mqtt.actions import SessionKey
 
 # A request that lives as long as its client wants it to (2026-07-28) is no call that ends by itself.
 _STREAMS = frozenset({"subscriptions/listen"})
 _IDENTITY = ("protocolVersion", "capabilities", "clientInfo")
+_ENVELOPE = (PROTOCOL_VERSION_META_KEY, CLIENT_CAPABILITIES_META_KEY, CLIENT_INFO_META_KEY)
 
 
 class SessionRecord:
@@ -70,13 +79,13 @@ class SessionRecord:
                 self._identity = None
 
     def is_repeated_by(self, request: JSONRPCRequest) -> bool:
-        """Whether a request repeats the ``initialize`` of this session."""
+        """Whether a request repeats the ``initialize``, or the ``server/discover``, of this session."""
         if self._identity is None or self._identity != _identity_of(request):
             return False
         return self._welcome is not None or request.id == self._opening_id
 
     def answer_repeated(self, request: JSONRPCRequest) -> JSONRPCResponse | None:
-        """The answer to a repeated ``initialize``; None when the answer to the first one is still to come."""
+        """The answer to a repeated request; None when the answer to the first one is still to come."""
         if self._welcome is None:
             return None
         return JSONRPCResponse(jsonrpc="2.0", id=request.id, result=self._welcome)
@@ -92,6 +101,10 @@ class SessionRecord:
 
 
 def _identity_of(request: JSONRPCRequest) -> dict[str, Any] | None:
-    if request.method != "initialize" or request.params is None:
-        return None
-    return {key: request.params.get(key) for key in _IDENTITY}
+    params = request.params or {}
+    if request.method == "initialize":
+        return {key: params.get(key) for key in _IDENTITY}
+    meta = params.get("_meta")
+    if request.method == "server/discover" and isinstance(meta, dict):
+        return {key: meta.get(key) for key in _ENVELOPE}
+    return None

@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field
 from robot_node.devices import leds as led_driver
 from robot_node.devices.leds import Led, RgbLed
 from robot_node.devices.outputs import Buzzer, Motor, Outputs, Servo
+from robot_node.mcp_mqtt.stay import ClientStay, current_stay
 from robot_node.tools.common import ACTS, SETS, readable_errors
 
 
@@ -58,8 +59,12 @@ class SessionOwner:
 
 
 @asynccontextmanager
-async def stop_with_session(outputs: Outputs) -> AsyncIterator[SessionOwner]:
-    """Stop what an agent set in motion when its session ends."""
+async def stop_with_session(outputs: Outputs) -> AsyncIterator[SessionOwner | ClientStay]:
+    """Stop what an agent set in motion when its session ends, unless a new session of its own replaces that one."""
+    if (stay := current_stay()) is not None:
+        stay.at_end(outputs.stop_all, lambda: outputs.stop_all(stay))
+        yield stay
+        return
     owner = SessionOwner()
     try:
         yield owner
@@ -213,9 +218,9 @@ def _motor_limits(motor: Motor) -> str:
 
 
 def _owner(ctx: Context[Any, Any]) -> object:
-    """Return the calling session; what it moves stops with it."""
+    """Return the calling session, or its client's stay; what it moves stops with it."""
     owner = ctx.request_context.lifespan_context
-    return owner if isinstance(owner, SessionOwner) else None
+    return owner if isinstance(owner, SessionOwner | ClientStay) else None
 
 
 def _name_one_of(tool: Any, known: Iterable[str], description: str) -> None:

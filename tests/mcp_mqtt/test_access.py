@@ -9,6 +9,7 @@ import pytest
 from robot_node.errors import SettingsError
 from robot_node.mcp_mqtt.access import ADMIN, HUMAN_ONLY, AccessPolicy, Role
 from robot_node.mcp_mqtt.jsonrpc import ErrorCode
+from robot_node.mcp_mqtt.roles import METHODS
 
 VIEWER = Role(
     name="viewer",
@@ -67,7 +68,7 @@ def test_presence_describes_the_roles_that_are_given_out() -> None:
                 {
                     "name": "admin",
                     "description": "Everything.",
-                    "allowed_methods": "all",
+                    "allowed_methods": sorted(METHODS),
                     "allowed_tools": "all",
                     "allowed_resources": "all",
                 },

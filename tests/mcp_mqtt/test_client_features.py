@@ -32,9 +32,10 @@ from pydantic import BaseModel, FileUrl
 from robot_node.apps.private_broker import PrivateBroker
 from robot_node.errors import RemoteError
 from robot_node.mcp_mqtt.client import mqtt_transport
-from robot_node.mcp_mqtt.link import Streams, TimeLimits
+from robot_node.mcp_mqtt.link import Streams
 from robot_node.mcp_mqtt.notifier import Notifier
 from robot_node.mcp_mqtt.server import ServerOptions, serve
+from robot_node.mcp_mqtt.time_limits import TimeLimits
 from robot_node.mqtt import Broker
 from tests.mcp_mqtt.peers import CAPABILITY, DISCONNECTED, SERVER_ID, SERVER_NAME, raw_peer, rpc_topic, until_set
 from tests.mcp_mqtt.proxy import Proxy

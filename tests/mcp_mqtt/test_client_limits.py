@@ -22,7 +22,8 @@ from robot_node.mcp_mqtt.access import ADMIN, AccessPolicy, Role
 from robot_node.mcp_mqtt.client import mqtt_transport
 from robot_node.mcp_mqtt.guard import Guard
 from robot_node.mcp_mqtt.jsonrpc import ErrorCode
-from robot_node.mcp_mqtt.link import ServerLink, Streams, TimeLimits
+from robot_node.mcp_mqtt.link import ServerLink, Streams
+from robot_node.mcp_mqtt.time_limits import TimeLimits
 from robot_node.mcp_mqtt.topics import ServerTopics
 from robot_node.mqtt import Broker, ConnectOptions, Incoming, connect
 from tests.mcp_mqtt.peers import CONTROL, PRESENCE, SERVER_ID, SERVER_NAME, RawPeer, raw_peer, rpc_topic

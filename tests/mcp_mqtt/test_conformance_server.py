@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from importlib.metadata import version
 from typing import Any
 
 import pytest
+from mcp_types.version import KNOWN_PROTOCOL_VERSIONS
 
 from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mcp_mqtt.notifier import Notifier
@@ -103,7 +105,8 @@ def test_a_servers_connect_says_what_it_is(tap: Tap) -> None:
     component, (name, meta) = connect_of(tap).user_properties
     assert component == ("MCP-COMPONENT-TYPE", "mcp-server")
     assert name == "MCP-META"
-    assert json.loads(meta) == {"version": "1.2.3", "implementation": "toy", "location": ""}
+    implementation = f"robot-node {version('robot-node')}"
+    assert json.loads(meta) == {"version": "1.2.3", "implementation": implementation, "location": ""}
 
 
 async def test_a_server_tells_the_broker_how_large_a_packet_may_be(tap: Tap, toy: Toy) -> None:
@@ -142,7 +145,11 @@ def test_a_server_announces_itself_once_it_can_be_reached(tap: Tap) -> None:
     assert json.loads(online.payload) == {
         "jsonrpc": "2.0",
         "method": "notifications/server/online",
-        "params": {"server_name": SERVER_NAME, "description": "", "meta": {}},
+        "params": {
+            "server_name": SERVER_NAME,
+            "description": "",
+            "meta": {"protocol_versions": list(KNOWN_PROTOCOL_VERSIONS)},
+        },
     }
     assert index_of(seen, subscribe) < index_of(seen, Suback(subscribe.identifier, (0,))) < index_of(seen, online)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from dataclasses import replace
 
 import anyio
 import pytest
@@ -21,6 +22,7 @@ from robot_node.mcp_mqtt.broker_hints import may_see, name_filters, roles
 from robot_node.mcp_mqtt.client import mqtt_transport
 from robot_node.mcp_mqtt.online import OnlineServer, pick
 from robot_node.mcp_mqtt.presence import Directory, directory, online_servers
+from robot_node.mcp_mqtt.roles import METHODS
 from robot_node.mqtt import Broker
 from tests.mcp_mqtt.peers import CAPABILITY, DISCONNECTED, SERVER_ID, SERVER_NAME, raw_peer, rpc_topic, until_set
 from tests.mcp_mqtt.proxy import Proxy
@@ -245,7 +247,7 @@ async def test_a_server_says_which_roles_it_knows(broker: PrivateBroker, address
     policy = AccessPolicy((ADMIN, viewer), [("agent-*", "viewer")])
     async with running(broker, toy, meta=policy.meta()):
         (listed,) = await online_servers(address)
-    assert listed.roles == (viewer, ADMIN)
+    assert listed.roles == tuple(replace(role, allowed_methods=frozenset(METHODS)) for role in (viewer, ADMIN))
 
 
 @given(st.recursive(st.none() | st.integers() | st.text() | st.just("all"), lambda inner: st.lists(inner) | ENTRIES))

@@ -37,7 +37,7 @@ def test_a_client_that_answers_is_asked_again_after_the_next_silence() -> None:
     liveness: Liveness[str] = Liveness(LIMITS)
     liveness.add("a", 0, can_be_pinged=True)
     assert due(liveness, 30) == [("a", Verdict.PING)]
-    liveness.touch("a", 35)
+    liveness.touch("a", 35, answers_ping=True)
     assert due(liveness, 64) == []
     assert due(liveness, 65) == [("a", Verdict.PING)]
 
@@ -73,13 +73,15 @@ def test_a_closed_session_is_never_due() -> None:
     for name in ("a", "b"):
         liveness.add(name, 0, can_be_pinged=name == "a")
         liveness.remove(name)
-        liveness.touch(name, 1)
+        liveness.touch(name, 1, answers_ping=True)
     assert liveness.next_deadline is None
 
 
 steps = st.lists(
     st.tuples(
-        st.sampled_from(["open", "open modern", "heard", "close", "tick"]), st.sampled_from("abc"), st.integers(0, 60)
+        st.sampled_from(["open", "open modern", "heard", "answered", "close", "tick"]),
+        st.sampled_from("abc"),
+        st.integers(0, 60),
     ),
     max_size=60,
 )
@@ -108,11 +110,11 @@ def test_the_order_of_events_makes_no_difference_to_the_deadlines(sequence: list
             modern = action == "open modern"
             liveness.add(name, now, can_be_pinged=not modern)
             deadlines[name] = (now + 100, Verdict.IDLE) if modern else (now + 30, Verdict.PING)
-        elif action == "heard":
-            liveness.touch(name, now)
+        elif action in {"heard", "answered"}:
+            liveness.touch(name, now, answers_ping=action == "answered")
             if name in deadlines:
-                idle = deadlines[name][1] is Verdict.IDLE
-                deadlines[name] = (now + 100, Verdict.IDLE) if idle else (now + 30, Verdict.PING)
+                pinged = action == "answered" or deadlines[name][1] is Verdict.PING
+                deadlines[name] = (now + 30, Verdict.PING) if pinged else (now + 100, Verdict.IDLE)
         elif action == "close":
             liveness.remove(name)
             deadlines.pop(name, None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mcp_types import JSONRPCResponse
+from mcp_types import CLIENT_INFO_META_KEY, JSONRPCResponse
 
 from robot_node.mcp_mqtt.actions import Answer, Close, Deliver, Open, Retire, SessionKey
 from robot_node.mcp_mqtt.jsonrpc import error_answer
@@ -21,7 +21,7 @@ def test_another_initialize_replaces_the_session() -> None:
     core = protocol()
     first = welcomed(core)
     closing, opening, delivery = core.receive(control("agent", initialize(version="2")))
-    assert closing == Close(first, "the client opened a new session", unsubscribe=False)
+    assert closing == Close(first, "the client opened a new session", unsubscribe=False, replaced=True)
     assert opening == Open(SessionKey("agent", 2))
     assert isinstance(delivery, Deliver)
     assert delivery.session == SessionKey("agent", 2)
@@ -60,13 +60,26 @@ def test_an_initialize_that_failed_is_no_session_to_keep() -> None:
     assert kinds(core.receive(control("agent", initialize()))) == ["Close", "Open", "Deliver"]
 
 
-def test_other_openings_always_replace_the_session() -> None:
-    for message in (request(1, "server/discover"), request(1, "tools/list", ENVELOPE)):
-        core = protocol()
-        (opening, _) = core.receive(control("agent", message))
-        assert isinstance(opening, Open)
-        core.answered(opening.session, 1)
-        assert kinds(core.receive(control("agent", message))) == ["Close", "Open", "Deliver"]
+def test_the_same_discovery_is_answered_and_keeps_the_session() -> None:
+    core = protocol()
+    (opening, _) = core.receive(control("agent", request(1, "server/discover", ENVELOPE)))
+    assert isinstance(opening, Open)
+    core.answered(opening.session, 1, JSONRPCResponse(jsonrpc="2.0", id=1, result=WELCOME.result))
+    (answer,) = core.receive(control("agent", request(7, "server/discover", ENVELOPE)))
+    assert answer == Answer("agent", JSONRPCResponse(jsonrpc="2.0", id=7, result=WELCOME.result))
+    assert core.sessions == (opening.session,)
+    other = {"_meta": ENVELOPE["_meta"] | {CLIENT_INFO_META_KEY: {"name": "another"}}}
+    assert kinds(core.receive(control("agent", request(1, "server/discover", other)))) == ["Close", "Open", "Deliver"]
+
+
+def test_another_first_request_always_replaces_the_session() -> None:
+    # Anybody can claim a client id on the control topic: what comes there must not reach a session that lives.
+    core = protocol()
+    message = request(1, "tools/list", ENVELOPE)
+    (opening, _) = core.receive(control("agent", message))
+    assert isinstance(opening, Open)
+    core.answered(opening.session, 1)
+    assert kinds(core.receive(control("agent", message))) == ["Close", "Open", "Deliver"]
 
 
 def test_a_replaced_sessions_calls_end_by_themselves_and_are_answered() -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from mcp_types import JSONRPCError
 
 from robot_node.mcp_mqtt.actions import Answer, Close, Open, Ping, UnsubscribeClient
+from robot_node.mqtt import Incoming
 from tests.mcp_mqtt.peers import DISCONNECTED, call, initialize, request
 from tests.mcp_mqtt.protocol_rig import (
     ENVELOPE,
@@ -50,22 +52,47 @@ def test_the_answer_to_a_ping_keeps_the_session_and_goes_no_further() -> None:
         assert core.next_tick == started + 35
 
 
-def test_any_message_of_the_client_shows_that_it_lives() -> None:
+SPOKEN = (rpc("agent", call(1, "add")), rpc("agent", b"{"), packet("$mcp-client/capability/agent", ROOTS_CHANGED))
+
+
+@pytest.mark.parametrize("message", SPOKEN)
+def test_any_message_of_the_client_shows_that_it_lives(message: Incoming) -> None:
+    core = protocol(ping_s=30)
+    session = opened(core)
+    assert kinds(core.tick(30)) == ["Ping"]
+    core.receive(message, 31)
+    assert core.tick(10_000) == ()  # perhaps it answers no pings, and will not be asked again
+    assert core.sessions == (session,)
+
+
+def test_a_client_that_speaks_but_answers_no_ping_ends_when_idle() -> None:
+    core = protocol(ping_s=30, idle_s=100)
+    session = opened(core)
+    core.answered(session, 0)
+    core.tick(30)
+    core.receive(rpc("agent", ROOTS_CHANGED), 31)
+    for now in (61, 71, 120, 130):
+        assert core.tick(now) == ()
+    assert core.tick(131) == (Close(session, "the client was idle for too long", unsubscribe=False, notify=True),)
+
+
+def test_a_client_that_answers_a_ping_late_is_pinged_again() -> None:
+    core = protocol(ping_s=30, idle_s=100)
+    opened(core)
+    (ping,) = core.tick(30)
+    assert isinstance(ping, Ping)
+    core.receive(rpc("agent", ROOTS_CHANGED), 31)
+    core.receive(rpc("agent", {"jsonrpc": "2.0", "id": ping.request_id, "result": {}}), 32)
+    assert kinds(core.tick(62)) == ["Ping"]
+
+
+def test_what_somebody_else_sends_is_no_sign_of_life() -> None:
     core = protocol(ping_s=30)
     opened(core)
-    now = 0.0
-    for message in (
-        rpc("agent", call(1, "add")),
-        rpc("agent", b"{"),
-        packet("$mcp-client/capability/agent", ROOTS_CHANGED),
-    ):
-        core.tick(now + 30)
-        core.receive(message, now + 31)
-        now += 31
-        assert core.tick(now + 10) == ()
-    core.tick(now + 30)
-    core.receive(rpc("agent", call(1, "add"), sender="somebody else"), now + 31)
-    assert kinds(core.tick(now + 40)) == ["Close"]
+    core.tick(30)
+    core.receive(rpc("agent", call(1, "add"), sender="somebody else"), 31)
+    core.receive(control("agent", initialize()), 32)
+    assert kinds(core.tick(40)) == ["Close"]
 
 
 def test_a_client_of_2026_is_not_asked_but_ends_when_idle() -> None:

@@ -6,9 +6,11 @@ import asyncio
 import json
 
 import pytest
+from mcp_types.version import KNOWN_PROTOCOL_VERSIONS
 
 from robot_node.apps.private_broker import PrivateBroker
 from robot_node.errors import BrokerError
+from robot_node.mcp_mqtt.implementation import IMPLEMENTATION
 from robot_node.mcp_mqtt.server import ServerLimits
 from robot_node.mcp_mqtt.topics import ServerTopics
 from robot_node.mqtt import Backoff, Connection
@@ -38,10 +40,11 @@ async def test_presence_is_retained_and_carries_what_the_server_says_of_itself(b
     assert message.retain
     assert message.qos == 1
     assert message.user_properties == (("MCP-COMPONENT-TYPE", "mcp-server"), ("MCP-MQTT-CLIENT-ID", SERVER_ID))
+    meta = {"protocol_versions": list(KNOWN_PROTOCOL_VERSIONS), "rbac": {"roles": []}}
     assert message.json == {
         "jsonrpc": "2.0",
         "method": "notifications/server/online",
-        "params": {"server_name": SERVER_NAME, "description": "a toy", "meta": {"rbac": {"roles": []}}},
+        "params": {"server_name": SERVER_NAME, "description": "a toy", "meta": meta},
     }
 
 
@@ -96,7 +99,7 @@ async def test_connect_says_what_connects(broker: PrivateBroker, toy: Toy) -> No
     async with Proxy(broker) as proxy, running(proxy.address, toy, location="kitchen shelf"):
         (connect,) = proxy.connects
     assert in_packet("MCP-COMPONENT-TYPE", "mcp-server") in connect
-    meta = {"version": "1.2.3", "implementation": "toy", "location": "kitchen shelf"}
+    meta = {"version": "1.2.3", "implementation": IMPLEMENTATION, "location": "kitchen shelf"}
     assert in_packet("MCP-META", json.dumps(meta)) in connect
     protocol_level, flags = connect[connect.index(b"MQTT") + 4 :][:2]
     assert protocol_level == 5

@@ -1,0 +1,56 @@
+"""EMQX's TypeScript SDK: our clients with its server, its client with our presence."""
+
+from __future__ import annotations
+
+import pytest
+from mcp import Client
+from mcp_types import TextContent
+
+from robot_node.apps import remote
+from robot_node.apps.private_broker import PrivateBroker
+from robot_node.mcp_mqtt.access import ADMIN, AccessPolicy
+from robot_node.mcp_mqtt.presence import directory
+from robot_node.mcp_mqtt.roles import Role
+from robot_node.mqtt import Broker
+from tests.mcp_mqtt.emqx_typescript_sdk import is_seen_by_client, typescript_server
+from tests.mcp_mqtt.peers import PRESENCE, raw_peer
+from tests.mcp_mqtt.toys import Toy, running
+from tests.waiting import DEADLINE_S
+
+
+async def test_a_call_reaches_a_server_that_ignores_server_discover(broker: PrivateBroker, address: Broker) -> None:
+    async with typescript_server(broker) as server:
+        (found,) = await remote.online(address)
+        assert (found.server_id, found.is_modern) == ("greeter-1", False)
+        result = await remote.call(address, "myapp/greeter", "greet", {"name": "Ada"})
+        assert isinstance(result.content[0], TextContent)
+        assert result.content[0].text == "Hello, Ada!"
+        # The SDK waits for 10 s after a server/discover that nobody answers.
+        assert server.opened_by == ["initialize"]
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_the_library_reaches_it_too(broker: PrivateBroker, address: Broker, mode: str) -> None:
+    async with typescript_server(broker) as server, directory(address) as followed:
+        found = await followed.wait_for("greeter-1", timeout_s=DEADLINE_S)
+        async with Client(followed.transport(found), mode=mode) as client:
+            assert [tool.name for tool in (await client.list_tools()).tools] == ["greet"]
+        assert server.opened_by == ["initialize"]
+
+
+async def test_a_robot_says_that_it_knows_2026(broker: PrivateBroker, address: Broker, toy: Toy) -> None:
+    async with running(broker, toy), directory(address) as followed:
+        found = await followed.wait_for(timeout_s=DEADLINE_S)
+        assert found.is_modern
+        async with Client(followed.transport(found), mode="auto") as client:
+            assert client.protocol_version == "2026-07-28"
+
+
+async def test_its_client_sees_a_robot_with_roles(broker: PrivateBroker, toy: Toy) -> None:
+    viewer = Role(name="viewer", allowed_tools=frozenset({"add"}))
+    policy = AccessPolicy([ADMIN, viewer], [("admin-*", "admin")], "viewer")
+    async with running(broker, toy, meta=policy.meta()), raw_peer(broker, "emqx-client") as client:
+        await client.subscribe("$mcp-server/presence/+/#")
+        online = (await client.until(lambda message: message.topic == PRESENCE)).json
+    assert [role["name"] for role in online["params"]["meta"]["rbac"]["roles"]] == ["admin", "viewer"]
+    assert is_seen_by_client(online)
