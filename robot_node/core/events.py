@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import secrets
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -14,6 +15,8 @@ from robot_node.core.state import CallState, CameraState, Device, RobotSnapshot,
 logger = logging.getLogger(__name__)
 
 _CAPACITY = 200
+_MAX_DIGITS = 18
+"""Of the number in a cursor."""
 MAX_TEXT_CHARACTERS = 500
 """Longer texts are cut."""
 
@@ -31,6 +34,7 @@ class Event:
         text: A sentence.
         by: Client id of the agent that caused it, or of the viewer who was heard or wrote; empty when nobody did,
             when it was heard near the robot, or when it isn't known.
+        device: Which device, input or fault it is about, where the kind alone does not say it; empty otherwise.
     """
 
     sequence: int
@@ -38,6 +42,22 @@ class Event:
     kind: str
     text: str
     by: str = ""
+    device: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EventPage:
+    """Some of the events, read in order.
+
+    Attributes:
+        events: The oldest first.
+        cursor: Read on from here: the events after this page are those that happen, or were left out, later.
+        missed: Why events between the cursor that was given and this page are lost, in a sentence; empty: none is.
+    """
+
+    events: tuple[Event, ...]
+    cursor: str
+    missed: str = ""
 
 
 class EventLog:
@@ -46,10 +66,18 @@ class EventLog:
     Args:
         clock: The time now, with its time zone.
         capacity: How many events are kept; the oldest are dropped first.
+        start: What tells this log's cursors from those of an earlier start of the robot; None: something random.
     """
 
-    def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC), *, capacity: int = _CAPACITY) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        *,
+        capacity: int = _CAPACITY,
+        start: str | None = None,
+    ) -> None:
         self._clock = clock
+        self._start = secrets.token_hex(4) if start is None else start
         self._events: deque[Event] = deque(maxlen=capacity)
         self._last = 0
         self._listeners: list[Callable[[Event], None]] = []
@@ -59,17 +87,23 @@ class EventLog:
         """Sequence number of the newest event; 0 before the first."""
         return self._last
 
-    def add(self, kind: str, text: str, *, by: str = "") -> Event:
+    @property
+    def cursor(self) -> str:
+        """Where the log ends now: :meth:`read` after it gives what happens later."""
+        return self._cursor(self._last)
+
+    def add(self, kind: str, text: str, *, by: str = "", device: str = "") -> Event:
         """Add an event that happens now.
 
         Args:
             kind: One short word.
             text: One sentence; it is cut when it is too long.
             by: Client id of the agent that caused it.
+            device: Which device, input or fault it is about.
         """
         self._last += 1
         time = self._clock().astimezone(UTC).isoformat(timespec="milliseconds")
-        event = Event(self._last, time, kind, text[:MAX_TEXT_CHARACTERS], by)
+        event = Event(self._last, time, kind, text[:MAX_TEXT_CHARACTERS], by, device)
         self._events.append(event)
         for listener in tuple(self._listeners):
             try:
@@ -81,6 +115,39 @@ class EventLog:
     def after(self, sequence: int = 0) -> tuple[Event, ...]:
         """Return the kept events after that sequence number, the newest last."""
         return tuple(event for event in self._events if event.sequence > sequence)
+
+    def read(
+        self, after: str = "", *, kinds: Collection[str] = (), limit: int = _CAPACITY, not_by: str = ""
+    ) -> EventPage:
+        """Read events in order, from page to page: none is lost and none comes twice.
+
+        Args:
+            after: The cursor of the page before; empty: the latest events. After a cursor of an earlier start of the
+                robot follow all events of this one.
+            kinds: Only events of these kinds; empty: of all kinds.
+            limit: How many events at most.
+            not_by: Leave out what this client has caused; empty: leave out nothing.
+        """
+        start, _, number = after.rpartition(".")
+        from_this_start = start == self._start and number.isdecimal() and len(number) <= _MAX_DIGITS
+        sequence = int(number) if from_this_start else 0
+        kept = self.after(sequence)
+        found = [event for event in kept if (not kinds or event.kind in kinds) and not (not_by and event.by == not_by)]
+        page = tuple(found[:limit] if after else found[-limit:])
+        end = page[-1].sequence if len(found) > limit and after else self._last
+        return EventPage(page, self._cursor(end), self._missed(after, kept, sequence, from_this_start=from_this_start))
+
+    def _missed(self, after: str, kept: tuple[Event, ...], sequence: int, *, from_this_start: bool) -> str:
+        if not after:
+            return ""
+        lost = kept[0].sequence - sequence - 1 if kept else 0
+        if from_this_start:
+            return f"{lost} events are no longer kept." if lost else ""
+        no_longer = f", and {lost} events since then are no longer kept" if lost else ""
+        return f"The robot has been restarted since: what happened before is not known{no_longer}."
+
+    def _cursor(self, sequence: int) -> str:
+        return f"{self._start}.{sequence}"
 
     def listen(self, listener: Callable[[Event], None]) -> Callable[[], None]:
         """Call ``listener`` with each event, until the returned function is called."""
@@ -95,8 +162,10 @@ def record(state: RobotState, log: EventLog) -> Callable[[], None]:
     def on_change(now: RobotSnapshot) -> None:
         nonlocal before
         previous, before = before, now
-        for kind, text in (*_events_of(previous, now), *(_fault_event(change, now) for change in faults.update(now))):
+        for kind, text in _events_of(previous, now):
             log.add(kind, text, by=acting_for() if kind in _CAUSED_BY_AGENTS else "")
+        for change in faults.update(now):
+            log.add(*_fault_event(change, now), device=change.name)
 
     return state.listen(on_change)
 

@@ -146,7 +146,7 @@ class Inputs:
             self._update(name, active=active)
             if before is not None:
                 kind = self._settings[name].kind
-                self._events.add("input", _TEXTS[kind][not active].format(name))
+                self._events.add("input", _TEXTS[kind][not active].format(name), device=name)
 
     def _update(self, name: str, **changes: Any) -> None:
         inputs = dict(self._state.snapshot.inputs)

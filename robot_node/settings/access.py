@@ -17,6 +17,8 @@ TOOLS = (
     "show_text",
     "take_photo",
     "get_status",
+    "get_events",
+    "wait_for_event",
     "control_volume",
     "say",
     "stop_speaking",
@@ -38,7 +40,7 @@ Devices of other packages add tools, known once they are loaded (:func:`robot_no
 BUILT_IN_ROLES = {
     "viewer": Permissions(
         description="Sees what the robot sees and how it is, and changes nothing.",
-        allowed_tools=frozenset({"get_status", "take_photo"}),
+        allowed_tools=frozenset({"get_status", "get_events", "wait_for_event", "take_photo"}),
         allowed_resources="all",
     ),
     "operator": Permissions(
@@ -46,6 +48,8 @@ BUILT_IN_ROLES = {
         allowed_tools=frozenset(
             {
                 "get_status",
+                "get_events",
+                "wait_for_event",
                 "take_photo",
                 "control_camera",
                 "change_emotion",

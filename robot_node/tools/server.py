@@ -14,6 +14,7 @@ from robot_node.tools.access import guarded
 from robot_node.tools.audio import offer_volume
 from robot_node.tools.call import offer_calls
 from robot_node.tools.camera import offer_camera
+from robot_node.tools.events import offer_events
 from robot_node.tools.face import offer_face
 from robot_node.tools.general import offer_status, offer_stop
 from robot_node.tools.logs import SET_LOG_LEVEL, offer_log_levels
@@ -28,7 +29,8 @@ You have a body: a camera that is off until you switch it on, and a face that sh
 Call control_camera with enabled=true before take_photo, and switch the camera off as soon as you no longer need it:
 people see that it is on. Use change_emotion to show how you feel about what is said or seen, and show_text to write
 below the eyes.
-The resource robot://events tells what happened to you, robot://status what is true now."""
+get_status tells what is true now, get_events what happened; wait_for_event waits for what happens next: a button, a
+sensor, words that somebody says or types. Give each of the two the cursor of the last result, and you miss nothing."""
 
 _VOICE = "\nWith say you speak aloud, with your mouth moving; with stop_speaking you fall silent at once."
 
@@ -59,6 +61,7 @@ def build_server(robot: Robot, *, name: str, description: str, notifier: Notifie
     offer_face(server, robot.face)
     offer_resources(server, telemetry, robot.face)
     offer_outputs(server, outputs)
+    offer_events(server, telemetry.events)
     offer_stop(server, robot.stop_all)
     for plugin in robot.plugins.values():
         plugin.offer(server)

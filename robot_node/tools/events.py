@@ -1,0 +1,80 @@
+"""The tools by which an agent notices what happens: read events, and wait for one.
+
+Most agents' programs don't show changes of resources to their models: what is no tool does not exist for these.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+from mcp.server.mcpserver import Context, MCPServer
+from pydantic import Field
+
+from robot_node.core.changes import Changes
+from robot_node.core.events import Event, EventLog, EventPage
+from robot_node.core.state import acting_for
+from robot_node.tools.common import READS
+
+_DEFAULT_WAIT_S = 50.0
+"""Hosts give a call up after 60 s, unless they take progress for life."""
+
+_LONGEST_WAIT_S = 600.0
+_PROGRESS_EVERY_S = 10.0
+_DEFAULT_LIMIT = 20
+_MOST = 200
+_MOST_KINDS = 20
+
+_After = Annotated[str, Field(max_length=64, description="cursor of your last result")]
+_Kinds = Annotated[
+    list[Annotated[str, Field(max_length=40)]],
+    Field(max_length=_MOST_KINDS, description="such as input, heard, chat, viewers, camera, fault; none: all"),
+]
+
+
+def offer_events(server: MCPServer, events: EventLog, *, progress_every_s: float = _PROGRESS_EVERY_S) -> None:
+    """Let agents read events and wait for them.
+
+    Args:
+        server: Gets the tools.
+        events: What has happened.
+        progress_every_s: How often a wait tells its client that it goes on.
+    """
+
+    @server.tool(title="Get events", annotations=READS)
+    async def get_events(
+        after: _After = "",
+        kinds: _Kinds = [],  # noqa: B006  # the SDK reads the default, and nobody changes it
+        limit: Annotated[int, Field(ge=1, le=_MOST)] = _DEFAULT_LIMIT,
+    ) -> dict[str, Any]:
+        """Return what happened: buttons, sensors, words heard or typed, viewers, faults; without after the latest."""
+        return _result(events.read(after, kinds=kinds, limit=limit))
+
+    @server.tool(title="Wait for an event", annotations=READS)
+    async def wait_for_event(
+        ctx: Context[Any, Any],
+        after: _After = "",
+        kinds: _Kinds = [],  # noqa: B006  # the SDK reads the default, and nobody changes it
+        timeout_s: Annotated[float, Field(ge=0, le=_LONGEST_WAIT_S)] = _DEFAULT_WAIT_S,
+    ) -> dict[str, Any]:
+        """Wait until something happens that you did not cause; no events: time is up. Give after to miss nothing."""
+        after = after or events.cursor
+        loop, me = asyncio.get_running_loop(), acting_for()
+        began = loop.time()
+        with Changes(events.listen) as changes:
+            while True:
+                page, waited = events.read(after, kinds=kinds, limit=_DEFAULT_LIMIT, not_by=me), loop.time() - began
+                if page.events or page.missed or waited >= timeout_s:
+                    return _result(page)
+                if not await changes.wait(longest_s=min(progress_every_s, timeout_s - waited)):
+                    await ctx.report_progress(loop.time() - began, timeout_s)
+
+
+def _result(page: EventPage) -> dict[str, Any]:
+    result: dict[str, Any] = {"events": [_shown(event) for event in page.events], "cursor": page.cursor}
+    return result | ({"missed": page.missed} if page.missed else {})
+
+
+def _shown(event: Event) -> dict[str, str]:
+    shown = {"time": event.time, "kind": event.kind, "device": event.device, "text": event.text, "by": event.by}
+    return {name: value for name, value in shown.items() if value}
