@@ -43,6 +43,7 @@ from robot_node.mcp_mqtt.jsonrpc import (
 )
 from robot_node.mcp_mqtt.notices import Notices
 from robot_node.mcp_mqtt.online import OnlineServer
+from robot_node.mcp_mqtt.packet_limit import answer_instead, explain
 from robot_node.mcp_mqtt.streams import SdkStream
 from robot_node.mcp_mqtt.time_limits import TimeLimits
 from robot_node.mcp_mqtt.topics import ServerTopics
@@ -279,8 +280,17 @@ class ServerLink:
             self._opening_answer.set_result(answer)
 
     async def _publish(self, topic: str, message: JSONRPCMessage) -> None:
+        payload, limit = dump(message), self._connection.max_payload_bytes(topic)
+        if limit and len(payload) > limit:
+            text = explain("The client's message", len(payload), limit)
+            self._notices.note("too large", f"Not sent to {self}: {text}")
+            if isinstance(message, JSONRPCRequest) and self._settle(message.id) is not None:
+                self._deliver(error_answer(message.id, ErrorCode.MESSAGE_TOO_LARGE, text))
+            if (instead := answer_instead(message, text)) is None:
+                return
+            payload = dump(instead)
         try:
-            await self._connection.publish(topic, dump(message), qos=self._qos)
+            await self._connection.publish(topic, payload, qos=self._qos)
         except BrokerError as error:
             self.connection_lost(error)
             raise anyio.BrokenResourceError from error

@@ -25,9 +25,10 @@ from robot_node.core.log_context import new_session
 from robot_node.errors import BrokerError
 from robot_node.mcp_mqtt.actions import SessionKey
 from robot_node.mcp_mqtt.inbox import Inbox
-from robot_node.mcp_mqtt.jsonrpc import ErrorCode, dump, error_answer
+from robot_node.mcp_mqtt.jsonrpc import dump
 from robot_node.mcp_mqtt.memory import MemoryBudget
 from robot_node.mcp_mqtt.options import ServerLimits
+from robot_node.mcp_mqtt.packet_limit import answer_instead, explain
 from robot_node.mcp_mqtt.protocol import is_for_every_client
 from robot_node.mcp_mqtt.request_log import RequestLog
 from robot_node.mcp_mqtt.streams import SdkStream
@@ -41,8 +42,6 @@ OnAnswer = Callable[[JSONRPCResponse | JSONRPCError], bool]
 """Called with an answer before it is published; returns whether it may be."""
 
 logger = logging.getLogger(__name__)
-
-_PACKET_FRAME_BYTES = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,9 +190,7 @@ class RpcWriter(SdkStream):
         self._on_answer = on_answer
         self._on_for_every_client = on_for_every_client
         self._closed = self._retired = False
-        packet_bytes = connection.max_packet_bytes
-        # Besides the payload a packet holds the topic and, as a user property, our client id, part of the topic too.
-        self._max_bytes = packet_bytes and max(1, packet_bytes - 2 * len(topic.encode()) - _PACKET_FRAME_BYTES)
+        self._max_bytes = connection.max_payload_bytes(topic)
 
     async def send(self, item: SessionMessage, /) -> None:
         """Publish one message of the SDK's server."""
@@ -217,11 +214,11 @@ class RpcWriter(SdkStream):
 
     def _instead_of(self, message: JSONRPCMessage, size: int) -> bytes:
         """The replacement for a message over which the broker would end the connection, and so all sessions."""
-        text = f"The server's message has {size} bytes; its broker takes at most {self._max_bytes}."
-        if isinstance(message, JSONRPCResponse | JSONRPCError):
-            return dump(error_answer(message.id, ErrorCode.MESSAGE_TOO_LARGE, text))
-        logger.warning("%s was not sent to a client. %s", message.method, text)
-        raise anyio.BrokenResourceError
+        text = explain("The server's message", size, self._max_bytes)
+        logger.warning("Not sent to a client: %s", text)
+        if (instead := answer_instead(message, text)) is None:
+            raise anyio.BrokenResourceError
+        return dump(instead)
 
     def retire(self) -> None:
         """Publish nothing more but answers and progress: ids of the server's requests would be the next session's."""

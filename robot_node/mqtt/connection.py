@@ -34,8 +34,9 @@ class Connection:
         self._options = options
         self._publish_properties = PublishProperties(options.publish_properties)
         self._refused_topics: set[str] = set()
-        self.max_packet_bytes = client.connack_packet_bytes
-        """Largest packet that the broker accepts, in bytes: it ends the connection over a larger one. 0: no limit."""
+        self._max_packet_bytes = client.connack_packet_bytes
+        # Type, lengths and identifiers (MQTT 5.0, 3.3), and those of our user properties.
+        self._frame_bytes = 32 + sum(len(f"{key}{value}".encode()) + 5 for key, value in options.publish_properties)
 
     @property
     def client_id(self) -> str:
@@ -50,6 +51,15 @@ class Connection:
     @on_message.setter
     def on_message(self, on_message: OnMessage) -> None:
         self._client.on_message = on_message
+
+    def max_payload_bytes(self, topic: str) -> int:
+        """Return the largest payload that the broker accepts on a topic; 0 for no limit.
+
+        The broker ends the connection over a packet larger than its limit (CONNACK's Maximum Packet Size).
+        """
+        if not self._max_packet_bytes:
+            return 0
+        return max(1, self._max_packet_bytes - self._frame_bytes - len(topic.encode()))
 
     @property
     def connack_user_properties(self) -> UserProperties:

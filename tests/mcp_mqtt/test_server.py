@@ -270,9 +270,10 @@ async def test_an_answer_that_is_too_large_for_the_broker_is_an_error_and_ends_n
                 await agent.rpc(call(number, "text", size=size))
             assert "result" in await agent.answer(1)  # the text is in it twice
             for number in (2, 3):
-                error = (await agent.answer(number))["error"]
-                assert error["code"] == -32010
-                assert "its broker takes at most" in error["message"]
+                result = (await agent.answer(number))["result"]
+                assert result["isError"] is True
+                assert "; its broker takes at most 19" in result["content"][0]["text"]
+                assert "Raise the broker's limit (mosquitto: max_packet_size;" in result["content"][0]["text"]
             await agent.rpc(call(4, "add", a=1, b=2))
             assert "result" in await agent.answer(4)
             assert [status.connected for status in server.statuses] == [True]

@@ -28,6 +28,7 @@ from robot_node.apps.bridge.session import Params
 from robot_node.apps.bridge.subscriptions import Subscriptions
 from robot_node.errors import RemoteError
 from robot_node.logs.text import one_line
+from robot_node.mcp_mqtt.jsonrpc import ErrorCode
 from robot_node.mcp_mqtt.topics import ServerName
 
 Context = ServerRequestContext[Any, Any]
@@ -164,10 +165,15 @@ class Bridge:
             return describe(self._robots, self._names())
         offer = self._names().resolve(params["name"])
         session = await self._robots.get(offer.robot).session()
-        result = await session.request(ctx.method, params | {"name": offer.tool}, Agent(ctx))
+        try:
+            result = await session.request(ctx.method, params | {"name": offer.tool}, Agent(ctx))
+        except MCPError as error:
+            if error.code != ErrorCode.MESSAGE_TOO_LARGE:
+                raise
+            # As a result the model reads it, and can ask for less.
+            return _tool_error(f"{_label_of(offer.robot)}: {one_line(str(error))}")
         if problem := result_problem(result, "content"):
-            text = f"{_label_of(offer.robot)} returned a malformed result: {problem}."
-            return {"content": [{"type": "text", "text": text}], "isError": True}
+            return _tool_error(f"{_label_of(offer.robot)} returned a malformed result: {problem}.")
         return result
 
     async def _read(self, ctx: Context, params: Params) -> Params:
@@ -264,6 +270,10 @@ def _placeholder(result: Any) -> Any:
         return result
 
     return handler
+
+
+def _tool_error(text: str) -> Params:
+    return {"content": [{"type": "text", "text": text}], "isError": True}
 
 
 def _label_of(robot: ServerName) -> str:

@@ -59,6 +59,13 @@ def text_of(result: CallToolResult) -> str:
     return block.text
 
 
+def text_in(answer: Message, *, is_error: bool = False) -> str:
+    """The text of a tool's result, on the wire."""
+    result = answer["result"]
+    assert result.get("isError", False) is is_error, result
+    return str(result["content"][0]["text"])
+
+
 class RawAgent:
     """Reads what the bridge really writes, line by line."""
 

@@ -11,7 +11,7 @@ from mcp.server import MCPServer
 
 from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mcp_mqtt.guard import Confirmation, Guard
-from tests.apps.bridge.agents import Message, raw_agent
+from tests.apps.bridge.agents import Message, raw_agent, text_in
 from tests.mcp_mqtt.peers import INITIALIZED, RawPeer, call, raw_peer, request, rpc_topic
 from tests.mcp_mqtt.toys import Toy, running
 
@@ -99,12 +99,6 @@ async def bridged_agent(
         yield lambda: agent.call("move")
 
 
-def tool_error(answer: Message) -> str:
-    assert answer["result"]["isError"] is True
-    text: str = answer["result"]["content"][0]["text"]
-    return text
-
-
 @pytest.mark.parametrize("host", [mqtt_agent, bridged_agent], ids=["at the robot", "through the bridge"])
 @pytest.mark.parametrize("case", CASES)
 async def test_the_model_reads_which_call_needs_a_person_what_came_back_and_where_to_confirm(
@@ -113,7 +107,7 @@ async def test_the_model_reads_which_call_needs_a_person_what_came_back_and_wher
     capabilities, answer, outcome = CASES[case]
     robot = robot_for(answer)
     async with running(broker, robot.toy), host(broker, capabilities, answer) as move:
-        text = tool_error(await move())
+        text = text_in(await move(), is_error=True)
     if host is bridged_agent:
         outcome = FROM_THE_BRIDGE.get(case, outcome)
     assert text.startswith("move was not carried out: a person must confirm it. ")
@@ -135,7 +129,7 @@ async def test_an_agent_of_2026_07_28_that_uses_the_bridge_is_told_so(broker: Pr
     robot = Robot(60.0)
     meta = envelope(SUPPORTED)
     async with running(broker, robot.toy), raw_agent(broker, handshake=False) as agent:
-        text = tool_error(await agent.call("move", **meta))
+        text = text_in(await agent.call("move", **meta), is_error=True)
     assert "The bridge cannot send elicitation/create to an agent with MCP 2026-07-28." in text
     assert text.endswith(ELSEWHERE)
 
@@ -173,7 +167,7 @@ async def test_the_same_in_2026_07_28_where_the_call_is_repeated_with_the_answer
             state = told["result"]["requestState"]
             replies = {"confirm": answer["result"]}
             told = await modern_move(peer, 3, capabilities, inputResponses=replies, requestState=state)
-    text = tool_error(told)
+    text = text_in(told, is_error=True)
     assert outcome in text
     assert text.endswith(ELSEWHERE)
     assert robot.moved == 0
