@@ -1,6 +1,7 @@
 """Messages of speech and text on ``$message/{client-id}``, next to a call. Pure: no connection, no clock.
 
-A media backend sends here what it has recognised and what it says.
+A media backend sends here what it has recognised and what it says; a device sends its own messages to the backend on
+``$message/{client-id}/{backend}``. EMQX's documentation describes both as "Multimedia AI Messaging Protocol".
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from robot_node.errors import SignalingError
 MAX_TEXT_CHARACTERS = 16_000
 """Of one message; longer ones are refused."""
 
+_ROOT = "$message"
 _MAX_MESSAGE_BYTES = 128 * 1024
 _MAX_VALUES = 5_000
 _MAX_TASK_ID_CHARACTERS = 200
@@ -65,12 +67,23 @@ class TtsTerminate:
 
 @dataclass(frozen=True, slots=True)
 class TextMessage:
-    """``message``: any other text."""
+    """``message`` with a text: for people."""
 
     payload: str
 
 
-BackendMessage = AsrResponse | TtsBegin | TtsText | TtsComplete | TtsTerminate | TextMessage
+@dataclass(frozen=True, slots=True)
+class DataMessage:
+    """``message`` with any other JSON: for programs.
+
+    Attributes:
+        payload: The JSON value, as :func:`json.loads` returns it.
+    """
+
+    payload: object
+
+
+BackendMessage = AsrResponse | TtsBegin | TtsText | TtsComplete | TtsTerminate | TextMessage | DataMessage
 
 
 class Announcements:
@@ -91,8 +104,25 @@ class Announcements:
 
 
 def messages_topic(client_id: str) -> str:
-    """Topic of the messages of a WebRTC client, in both directions."""
-    return f"$message/{client_id}"
+    """Topic of the messages for a WebRTC client."""
+    return f"{_ROOT}/{client_id}"
+
+
+def device_messages_topic(client_id: str, backend: str) -> str:
+    """Topic of the messages of a WebRTC client, a device, for its backend."""
+    return f"{_ROOT}/{client_id}/{backend}"
+
+
+def device_messages_filter(backend: str) -> str:
+    """Topic filter of a backend: the messages of all devices."""
+    return device_messages_topic("+", backend)
+
+
+def sending_device(topic: str) -> str:
+    """Return the client id in a topic that :func:`device_messages_filter` matched; empty if it is another topic."""
+    root, _, rest = topic.partition("/")
+    client_id, _, backend = rest.partition("/")
+    return client_id if root == _ROOT and backend else ""
 
 
 def encode_message(message: BackendMessage) -> bytes:
@@ -118,7 +148,7 @@ def parse_message(payload: bytes) -> BackendMessage:
         raise SignalingError("A message is not a JSON object.")
     match document.get("type"):
         case "asr_response":
-            return AsrResponse(_text(document, "results"), _text(document, "by") if "by" in document else None)
+            return AsrResponse(_results(document), _text(document, "by") if "by" in document else None)
         case "tts_begin":
             return TtsBegin(_task_id(document))
         case "tts_text":
@@ -128,12 +158,14 @@ def parse_message(payload: bytes) -> BackendMessage:
         case "tts_terminate":
             return TtsTerminate(_task_id(document))
         case "message":
-            return TextMessage(_text(document, "payload"))
+            if isinstance(payload := document.get("payload"), str):
+                return TextMessage(_text(document, "payload"))
+            return DataMessage(payload)
         case kind:
             raise SignalingError(f"A message has the unknown type {str(kind)[:40]!r}.")
 
 
-def _document(message: BackendMessage) -> dict[str, str]:
+def _document(message: BackendMessage) -> dict[str, object]:
     match message:
         case AsrResponse(results, by):
             return {"type": "asr_response", "results": results} | ({} if by is None else {"by": by})
@@ -145,8 +177,18 @@ def _document(message: BackendMessage) -> dict[str, str]:
             return {"type": "tts_complete", "task_id": task_id}
         case TtsTerminate(task_id):
             return {"type": "tts_terminate", "task_id": task_id}
-        case TextMessage(payload):
+        case TextMessage(payload) | DataMessage(payload):
             return {"type": "message", "payload": payload}
+
+
+def _results(document: dict[str, Any]) -> str:
+    """What was heard: a text, or with ``"format": "raw"`` the recogniser's list of sentences."""
+    results = document.get("results")
+    if not isinstance(results, list):
+        return _text(document, "results")
+    texts = (entry.get("text") if isinstance(entry, dict) else entry for entry in results)
+    joined = " ".join(text.strip() for text in texts if isinstance(text, str))
+    return _text({"results": joined}, "results")
 
 
 def _text(document: dict[str, Any], name: str) -> str:
@@ -158,6 +200,10 @@ def _text(document: dict[str, Any], name: str) -> str:
 
 def _task_id(document: dict[str, Any]) -> str:
     task_id = document.get("task_id")
+    if isinstance(task_id, int | float) and not isinstance(task_id, bool):
+        task_id = str(task_id)
     if not isinstance(task_id, str) or not 0 < len(task_id) <= _MAX_TASK_ID_CHARACTERS:
-        raise SignalingError("The task_id of a message is missing or no text.")
+        raise SignalingError(
+            f"The task_id of a message is neither a number nor a text of 1 to {_MAX_TASK_ID_CHARACTERS} characters."
+        )
     return task_id
