@@ -38,7 +38,7 @@ from robot_node.robot.subtitles import Subtitles
 from robot_node.robot.supervisor import Service, Supervisor
 from robot_node.robot.telemetry import Telemetry
 from robot_node.robot.watchdog import LinkCheck
-from robot_node.settings.root import Settings
+from robot_node.settings.root import DialerSettings, Settings
 from robot_node.speech.factory import Speech, build_speech
 from robot_node.tools.resources import ResourceAnnouncer
 from robot_node.tools.robot_server import RobotServer
@@ -47,6 +47,7 @@ from robot_node.webrtc.answerer import answer
 from robot_node.webrtc.bitrate import BitrateLimits
 from robot_node.webrtc.call_control import CallControl
 from robot_node.webrtc.media_stack import load_module
+from robot_node.webrtc.messages import BackendMessage, DataMessage
 from robot_node.webrtc.streams import Streams
 
 logger = logging.getLogger(__name__)
@@ -137,7 +138,7 @@ async def build_robot(settings: Settings, platform: Platform, devices: AsyncExit
         loudspeaker=loudspeaker,
         speech=speech,
         streams=streams,
-        calls=CallControl(state, enabled=settings.dialer.call_at_start) if settings.dialer.enabled else None,
+        calls=_call_control(settings.dialer, telemetry) if settings.dialer.enabled else None,
         plugins=plugins,
         board=board,
         notifier=notifier,
@@ -205,6 +206,12 @@ def _build_streams(settings: Settings, camera: Camera, speech: Speech) -> Stream
         camera_settings=settings.camera,
         bitrate=BitrateLimits(floor=min(settings.webrtc.min_bitrate, bitrate), ceiling=bitrate),
     )
+
+
+def _call_control(settings: DialerSettings, telemetry: Telemetry) -> CallControl:
+    calls = CallControl(telemetry.state, enabled=settings.call_at_start, backend=settings.backend)
+    telemetry.statistics.show_call(calls.stats)
+    return calls
 
 
 async def robot_services(
@@ -301,6 +308,7 @@ async def _serve_mcp(
 async def _answer_viewers(robot: Robot, settings: Settings, *, link: LinkCheck, online: asyncio.Event) -> None:
     # Offers are taken at once; the media stack that answers them is loaded when the robot is reachable.
     telemetry = robot.telemetry
+    chat = Chat(telemetry.events)
 
     def report(status: LinkStatus) -> None:
         link.report(status)
@@ -317,12 +325,21 @@ async def _answer_viewers(robot: Robot, settings: Settings, *, link: LinkCheck, 
         backoff=settings.broker.backoff(),
         on_status=report,
         announcements=robot.speech.announcements,
-        on_chat=Chat(telemetry.events).receive,
+        on_chat=chat.receive,
+        on_data=chat.receive_data,
     )
 
 
 async def _dial(robot: Robot, calls: CallControl, settings: Settings, *, online: asyncio.Event) -> None:
     counters = robot.telemetry.counters
+    subtitles, chat = Subtitles(robot.face.show_text), Chat(robot.telemetry.events)
+
+    def receive(message: BackendMessage) -> None:
+        if isinstance(message, DataMessage):
+            chat.receive_data(settings.dialer.backend, message.payload)
+        else:
+            subtitles.receive(message)
+
     await online.wait()  # loading aiortc and av takes seconds on a Pi: in a thread, and not before
     dialer = await load_module("dialer")
     await dialer.dial(
@@ -335,7 +352,7 @@ async def _dial(robot: Robot, calls: CallControl, settings: Settings, *, online:
         counters=counters,
         link_backoff=settings.broker.backoff(),
         on_status=lambda status: counters.set_dialer_connected(connected=status.connected),
-        on_message=Subtitles(robot.face.show_text).receive,
+        on_message=receive,
         announcements=robot.speech.announcements,
     )
 

@@ -1,7 +1,8 @@
-"""Chat: texts typed by viewers become events that agents can follow."""
+"""Chat: texts typed by viewers, and JSON of programs, become events that agents can follow."""
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from collections.abc import Callable
@@ -10,16 +11,16 @@ from robot_node.core.events import MAX_TEXT_CHARACTERS, EventLog
 from robot_node.core.rate_limit import RateLimiter
 
 _PER_MINUTE = 20.0
-"""Sustained rate per viewer: as fast as a person types."""
+"""Sustained rate per sender: as fast as a person types."""
 
 _AT_ONCE = 5.0
 
 
 class Chat:
-    """Receives texts from viewers. Used from the event loop only.
+    """Receives texts and JSON from viewers, or from a media backend. Used from the event loop only.
 
     Args:
-        events: Each line becomes an event of kind ``chat``, by the viewer who typed it.
+        events: Each line becomes an event of kind ``chat``, other JSON one of kind ``message``, by its sender.
         clock: Monotonic time in seconds.
     """
 
@@ -38,6 +39,21 @@ class Chat:
         Returns:
             Why it was refused, for the viewer; empty when it was accepted, or had no printable character.
         """
+        return self._add("chat", client_id, text)
+
+    def receive_data(self, client_id: str, payload: object) -> str:
+        """Add JSON that is meant for programs to the events, as one line.
+
+        Args:
+            client_id: The sender: a viewer, or the backend's name.
+            payload: Any JSON value; its text is cut to the length of an event's text.
+
+        Returns:
+            Why it was refused, for the sender; empty when it was accepted.
+        """
+        return self._add("message", client_id, json.dumps(payload, separators=(",", ":"), ensure_ascii=False))
+
+    def _add(self, kind: str, client_id: str, text: str) -> str:
         printable = "".join(char if char.isprintable() else " " for char in text[:MAX_TEXT_CHARACTERS])
         line = " ".join(printable.split())
         if not line:
@@ -46,5 +62,5 @@ class Chat:
         if wait_s := self._limiter.wait_s(client_id, now):
             return f"Not sent: you are typing too fast. Try again in {math.ceil(wait_s)} s."
         self._limiter.take(client_id, now)
-        self._events.add("chat", line, by=client_id)
+        self._events.add(kind, line, by=client_id)
         return ""

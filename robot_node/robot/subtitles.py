@@ -8,6 +8,7 @@ from collections.abc import Callable
 from robot_node.webrtc.messages import (
     AsrResponse,
     BackendMessage,
+    DataMessage,
     TextMessage,
     TtsBegin,
     TtsComplete,
@@ -41,6 +42,8 @@ class Subtitles:
                 self._show(f"\u201c{results.strip()}\u201d" if results.strip() else "")
             case TextMessage(payload):
                 self._show(payload)
+            case DataMessage():
+                pass  # for programs: see Chat.receive_data
             case TtsBegin(task_id):
                 self._begin(task_id)
             case TtsText(task_id, text):

@@ -54,6 +54,10 @@ def _one_level(value: str) -> str:
     return value
 
 
+def _one_level_or_empty(value: str) -> str:
+    return value and _one_level(value)
+
+
 TopicLevel = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_one_level)]
 
 
@@ -138,6 +142,7 @@ class DialerSettings(Section):
 
     enabled: bool = False
     backend: TopicLevel = "multimedia_proxy"
+    device_id: Annotated[str, Field(max_length=128), AfterValidator(_one_level_or_empty)] = ""
     call_at_start: bool = True
     answer_timeout_s: Annotated[float, Field(gt=0, le=60)] = 5.0
     retry_initial_s: Annotated[float, Field(gt=0, le=60)] = 1.0

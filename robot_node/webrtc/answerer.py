@@ -16,7 +16,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from robot_node.core.state import RobotState
-from robot_node.errors import SignalingError
+from robot_node.errors import BrokerError, SignalingError
 from robot_node.mqtt import (
     Backoff,
     Broker,
@@ -31,7 +31,18 @@ from robot_node.mqtt import (
 from robot_node.settings.root import WebRtcSettings
 from robot_node.webrtc.ice_servers import parse_ice_server
 from robot_node.webrtc.media_stack import load_media_stack
-from robot_node.webrtc.messages import Announcements, BackendMessage, TextMessage, encode_message, messages_topic
+from robot_node.webrtc.messages import (
+    Announcements,
+    AsrResponse,
+    BackendMessage,
+    DataMessage,
+    TextMessage,
+    device_messages_filter,
+    encode_message,
+    messages_topic,
+    parse_message,
+    sending_device,
+)
 from robot_node.webrtc.outbox import Outbox
 from robot_node.webrtc.signaling import (
     MAX_MESSAGE_BYTES,
@@ -72,6 +83,7 @@ async def answer(
     on_ready: Callable[[], None] = lambda: None,
     announcements: Announcements | None = None,
     on_chat: Callable[[str, str], str] = lambda _client_id, _text: "",
+    on_data: Callable[[str, object], str] = lambda _client_id, _payload: "",
 ) -> None:
     """Answer the offers to a robot until cancelled; then notify every viewer, and close everything.
 
@@ -88,6 +100,7 @@ async def answer(
         on_ready: Called each time that offers can arrive, after the broker acknowledged the subscription.
         announcements: Messages of the robot to every connected viewer.
         on_chat: Called with a viewer's client id and what it typed; returns a reply, or nothing.
+        on_data: Likewise, with JSON that a viewer's program sent.
 
     Raises:
         SettingsError: an ICE server's address cannot be used.
@@ -101,7 +114,7 @@ async def answer(
     statistics = statistics or Statistics()
     statistics.count_keyframes_with(streams.keyframes_forced)
     async with tell_crash(on_status, "WebRTC"), asyncio.TaskGroup() as group:
-        answerer = _Answerer(settings, state, statistics, group, on_chat)
+        answerer = _Answerer(settings, state, statistics, group, on_chat=on_chat, on_data=on_data)
         stop_announcing = announcements.listen(answerer.announce) if announcements else lambda: None
 
         async def serve(connection: Connection) -> None:
@@ -109,6 +122,8 @@ async def answer(
             answerer.outbox.clear()
             connection.on_message = answerer.receive
             await connection.subscribe(*(Subscription(offers_filter(name)) for name in names))
+            if settings.proxy:
+                await _subscribe_device_messages(connection)
             on_ready()
             await answerer.outbox.send_through(connection)
 
@@ -130,6 +145,13 @@ async def answer(
             link.cancel()
 
 
+async def _subscribe_device_messages(connection: Connection) -> None:
+    try:
+        await connection.subscribe(Subscription(device_messages_filter(PROXY_NAME)))
+    except BrokerError as error:  # access rules made for an earlier version: video works without it
+        logger.warning("What visitors type or tap in the page of a media backend is lost: %s", error)
+
+
 class _Answerer:
     """Dispatches signalling messages. Used from the event loop only."""
 
@@ -139,9 +161,12 @@ class _Answerer:
         state: RobotState,
         statistics: Statistics,
         group: asyncio.TaskGroup,
+        *,
         on_chat: Callable[[str, str], str],
+        on_data: Callable[[str, object], str],
     ) -> None:
         self._on_chat = on_chat
+        self._on_data = on_data
         self._complaints: OrderedDict[str, None] = OrderedDict()
         self.outbox = Outbox()
         self.viewers = Viewers(settings, state, statistics, group, send=self.outbox.put, complain=self._complain)
@@ -150,6 +175,9 @@ class _Answerer:
         """Handle one message from the broker."""
         if incoming.retain:
             logger.debug("Ignored a retained message on %s: it was sent before the robot listened", incoming.topic)
+            return
+        if device := sending_device(incoming.topic):
+            self._receive_device_message(device, incoming.payload)
             return
         try:
             client_id = offering_client(incoming.topic)
@@ -190,11 +218,30 @@ class _Answerer:
             case _:
                 raise SignalingError("The robot answers offers; it has made none that could be answered.")
 
+    def _receive_device_message(self, client_id: str, payload: bytes) -> None:
+        if not self.viewers.is_connected(client_id):
+            return  # before it is parsed: anybody may send
+        try:
+            message = parse_message(payload)
+        except SignalingError as error:
+            self._complain(client_id, error)
+            return
+        match message:
+            case TextMessage(text) | AsrResponse(text):
+                self._chat(client_id, text)
+            case DataMessage(value):
+                self._reply(client_id, self._on_data(client_id, value))
+            case _:
+                pass  # what a device says is said to the people there
+
     def _chat(self, client_id: str, text: str) -> None:
         if not self.viewers.is_connected(client_id):
             return  # only viewers may write: there are never more of them than max_viewers
-        if reply := self._on_chat(client_id, text):
-            self.outbox.publish(messages_topic(client_id), encode_message(TextMessage(reply)))
+        self._reply(client_id, self._on_chat(client_id, text))
+
+    def _reply(self, client_id: str, text: str) -> None:
+        if text:
+            self.outbox.publish(messages_topic(client_id), encode_message(TextMessage(text)))
 
     def _complain(self, about: str, error: SignalingError) -> None:
         """Log what is wrong with a client once: a flood of messages must not flood the log."""

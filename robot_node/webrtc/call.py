@@ -93,6 +93,11 @@ class Call:
             case _:
                 pass  # candidates never end for us: see Trickle.take; a backend does not chat here
 
+    def refuse_answer(self, error: SignalingError) -> None:
+        """End the call over an answer that could not be read, unless another has arrived before."""
+        if not self._answer.done():
+            self.end(CallCause.UNUSABLE, str(error))
+
     def end(self, cause: CallCause, reason: str = "") -> None:
         """Make :meth:`run` end; only the first cause counts."""
         text = reason or f"{cause.value[:1].upper()}{cause.value[1:]}."

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import enum
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from robot_node.core.state import CallState, RobotState
+from robot_node.webrtc.stats import CallStats
 
 
 class CallCause(enum.Enum):
@@ -49,10 +52,22 @@ class CallControl:
     Args:
         state: Gets the state of the call.
         enabled: Call as soon as possible.
+        backend: Name of the backend that is called.
+        clock: The time now, with its time zone.
     """
 
-    def __init__(self, state: RobotState, *, enabled: bool = False) -> None:
+    def __init__(
+        self,
+        state: RobotState,
+        *,
+        enabled: bool = False,
+        backend: str = "",
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self._state = state
+        self._backend = backend
+        self._clock = clock
+        self._since = clock()
         self._on = asyncio.Event()
         self._off = asyncio.Event()
         self._closed = asyncio.Event()
@@ -65,6 +80,11 @@ class CallControl:
         """Calls are switched on."""
         return self._on.is_set()
 
+    def stats(self) -> CallStats:
+        """The call, for the statistics of streaming."""
+        since = self._since.astimezone(UTC).isoformat(timespec="milliseconds")
+        return CallStats(self._state.snapshot.call, self._backend, since)
+
     def call(self) -> None:
         """Switch calls on: call the backend, and again whenever a call fails, until :meth:`hang_up`."""
         if self.enabled:
@@ -72,7 +92,7 @@ class CallControl:
         # A new event each time: hanging up and calling again at once must end the first call.
         self._off = asyncio.Event()
         self._on.set()
-        self._state.update(call=CallState.CONNECTING, call_error="")
+        self._enter(CallState.CONNECTING, "")
 
     async def hang_up(self) -> None:
         """Switch calls off; return when nothing is sent any more."""
@@ -84,20 +104,20 @@ class CallControl:
     def report_ended(self, state: CallState, reason: str) -> None:
         """Report that calls end for good: the backend hung up, or too many attempts failed."""
         self._switch_off()
-        self._state.update(call=state, call_error=reason)
+        self._enter(state, reason)
 
     def report_attempt(self) -> None:
         """Report that an attempt begins."""
         self._closed.clear()
-        self._state.update(call=CallState.CONNECTING)
+        self._enter(CallState.CONNECTING, self._state.snapshot.call_error)
 
     def report_connected(self) -> None:
         """Report that media can flow."""
-        self._state.update(call=CallState.CONNECTED, call_error="")
+        self._enter(CallState.CONNECTED, "")
 
     def report_failed(self, reason: str) -> None:
         """Report that an attempt, or the call, has failed; another attempt follows."""
-        self._state.update(call=CallState.CONNECTING, call_error=reason)
+        self._enter(CallState.CONNECTING, reason)
 
     def report_closed(self) -> None:
         """Report that the attempt has ended, and is closed."""
@@ -112,7 +132,12 @@ class CallControl:
 
     def _note_closed(self) -> None:
         if self._state.snapshot.call in {CallState.CONNECTING, CallState.CONNECTED}:
-            self._state.update(call=CallState.CLOSED, call_error="")
+            self._enter(CallState.CLOSED, "")
+
+    def _enter(self, call: CallState, error: str) -> None:
+        if call is not self._state.snapshot.call:
+            self._since = self._clock()
+        self._state.update(call=call, call_error=error)
 
     def _switch_off(self) -> None:
         self._on.clear()

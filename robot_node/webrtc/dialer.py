@@ -34,11 +34,19 @@ from robot_node.webrtc.broadcast import Broadcast
 from robot_node.webrtc.call import Call
 from robot_node.webrtc.call_control import CallCause, CallControl, CallEnd
 from robot_node.webrtc.ice_servers import parse_ice_server
-from robot_node.webrtc.messages import Announcements, BackendMessage, encode_message, messages_topic, parse_message
+from robot_node.webrtc.messages import (
+    Announcements,
+    BackendMessage,
+    device_messages_topic,
+    encode_message,
+    messages_topic,
+    parse_message,
+)
 from robot_node.webrtc.outbox import Outbox
 from robot_node.webrtc.signaling import (
     MAX_MESSAGE_BYTES,
     Terminated,
+    UnusableAnswerError,
     answers_topic,
     encode,
     offers_topic,
@@ -78,7 +86,7 @@ async def dial(
 
     Args:
         broker: Carries the signalling; the MQTT client id is ``{server_id}-dialer``.
-        server_id: The robot's id.
+        server_id: The robot's id; topics have the client id, or ``dialer.device_id``.
         streams: Video and sound for the backend; stay open.
         settings: The backend, time limits and retries.
         control: Switches calls on and off; gets their state.
@@ -93,10 +101,10 @@ async def dial(
     Raises:
         SettingsError: an ICE server's address cannot be used.
     """
-    client_id = dialer_client_id(server_id)
-    outgoing = offers_topic(client_id, settings.backend)
+    device_id = settings.device_id or dialer_client_id(server_id)
+    outgoing = offers_topic(device_id, settings.backend)
     options = ConnectOptions(
-        client_id=client_id,
+        client_id=dialer_client_id(server_id),
         will=Will(outgoing, encode(Terminated("The robot has lost its connection."))),
         max_packet_bytes=MAX_MESSAGE_BYTES + _PACKET_OVERHEAD_BYTES,
     )
@@ -110,7 +118,7 @@ async def dial(
         if incoming.retain:
             return  # it was sent before the robot listened, for another call
         try:
-            if incoming.topic == answers_topic(client_id):
+            if incoming.topic == answers_topic(device_id):
                 dialer.receive(incoming.payload)
             else:
                 on_message(parse_message(incoming.payload))
@@ -122,8 +130,8 @@ async def dial(
         dialer.outbox.clear()
         connection.on_message = receive
         await connection.subscribe(
-            Subscription(answers_topic(client_id)),
-            Subscription(messages_topic(client_id), no_local=True),  # the topic of both directions
+            Subscription(answers_topic(device_id)),
+            Subscription(messages_topic(device_id), no_local=True),  # the robot's speech is published there, too
         )
         dialer.reachable.set()
         try:
@@ -139,7 +147,7 @@ async def dial(
             backoff,
             vp8=vp8,
             sound=sound,
-            client_id=client_id,
+            device_id=device_id,
             webrtc=webrtc,
             counters=counters or Counters(),
             group=group,
@@ -171,12 +179,12 @@ class _Dialer:
         *,
         vp8: Broadcast | None,
         sound: Sound,
-        client_id: str,
+        device_id: str,
         webrtc: WebRtcSettings,
         counters: Counters,
         group: asyncio.TaskGroup,
     ) -> None:
-        self._client_id = client_id
+        self._device_id = device_id
         self._group = group
         self._broadcast = broadcast
         self._vp8 = vp8
@@ -192,7 +200,7 @@ class _Dialer:
         self._failures = 0
         self._complaints: set[str] = set()
         self.reachable = asyncio.Event()
-        self.outbox = Outbox(lambda backend: offers_topic(client_id, backend))
+        self.outbox = Outbox(lambda backend: offers_topic(device_id, backend))
 
     def receive(self, payload: bytes) -> None:
         """Handle a signalling message of the backend.
@@ -200,15 +208,22 @@ class _Dialer:
         Raises:
             SignalingError: it cannot be used.
         """
-        message = parse(payload)
+        try:
+            message = parse(payload)
+        except UnusableAnswerError as error:
+            if self._call is not None:
+                self._call.refuse_answer(error)
+            raise
         if self._call is not None:
             with in_session(self._log_name):
                 self._call.receive(message)
 
     def announce(self, message: BackendMessage) -> None:
-        """Send a message of the robot to the backend if the call is connected."""
+        """Send a message of the robot to the backend, and to those who read along, if the call is connected."""
         if self._call is not None and self._call.connected:
-            self.outbox.publish(messages_topic(self._client_id), encode_message(message))
+            payload = encode_message(message)
+            self.outbox.publish(device_messages_topic(self._device_id, self._settings.backend), payload)
+            self.outbox.publish(messages_topic(self._device_id), payload)
 
     def complain(self, error: SignalingError) -> None:
         """Log what is wrong with the backend once: a flood of messages must not flood the log."""

@@ -158,9 +158,8 @@ def parse_message(payload: bytes) -> BackendMessage:
         case "tts_terminate":
             return TtsTerminate(_task_id(document))
         case "message":
-            if isinstance(payload := document.get("payload"), str):
-                return TextMessage(_text(document, "payload"))
-            return DataMessage(payload)
+            is_text = isinstance(document.get("payload"), str)
+            return TextMessage(_text(document, "payload")) if is_text else DataMessage(document.get("payload"))
         case kind:
             raise SignalingError(f"A message has the unknown type {str(kind)[:40]!r}.")
 
@@ -168,7 +167,7 @@ def parse_message(payload: bytes) -> BackendMessage:
 def _document(message: BackendMessage) -> dict[str, object]:
     match message:
         case AsrResponse(results, by):
-            return {"type": "asr_response", "results": results} | ({} if by is None else {"by": by})
+            return {"type": "asr_response", "results": results, **({} if by is None else {"by": by})}
         case TtsBegin(task_id):
             return {"type": "tts_begin", "task_id": task_id}
         case TtsText(task_id, text):

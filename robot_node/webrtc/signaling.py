@@ -35,6 +35,10 @@ _MAX_NAME_CHARACTERS = 256
 _CANDIDATE = re.compile(r"(candidate:)?\S+ \d{1,5} \S+ \d{1,10} \S+ \d{1,5} typ \S+", re.ASCII)
 
 
+class UnusableAnswerError(SignalingError):
+    """An ``sdp_answer`` whose session description is missing, or larger than aiortc's parser may get."""
+
+
 @dataclass(frozen=True, slots=True)
 class Offer:
     """``sdp_offer``: a peer wants a session."""
@@ -141,6 +145,7 @@ def parse(payload: bytes) -> Message:
     Raises:
         SignalingError: not JSON in UTF-8, too large, of an unknown type, or with data of a wrong form. A session
             description that is returned is small enough for aiortc's parser.
+        UnusableAnswerError: that happened to the description of an answer.
     """
     if len(payload) > MAX_MESSAGE_BYTES:
         raise SignalingError(f"A signalling message of {len(payload)} bytes is too large.")
@@ -157,7 +162,10 @@ def parse(payload: bytes) -> Message:
         case "sdp_offer":
             return Offer(_sdp(data, "offer"))
         case "sdp_answer":
-            return Answer(_sdp(data, "answer"))
+            try:
+                return Answer(_sdp(data, "answer"))
+            except SignalingError as error:
+                raise UnusableAnswerError(str(error)) from error
         case "ice_candidate":
             return _candidate(data)
         case "webrtc_terminated":

@@ -11,6 +11,8 @@ from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from robot_node.core.state import CallState
+
 _KEPT_SESSIONS = 16
 
 TOO_MANY_VIEWERS = "too_many_viewers"
@@ -112,6 +114,21 @@ class StreamingTotals:
 
 
 @dataclass(frozen=True, slots=True)
+class CallStats:
+    """The robot's call to its media backend.
+
+    Attributes:
+        state: ``disconnected``, ``connecting``, ``connected``, ``failed`` or ``closed``.
+        backend: Name of the backend.
+        since: When the state was entered, in ISO 8601 with milliseconds, in UTC.
+    """
+
+    state: CallState
+    backend: str
+    since: str
+
+
+@dataclass(frozen=True, slots=True)
 class StreamingStats:
     """A snapshot of the statistics.
 
@@ -119,11 +136,13 @@ class StreamingStats:
         totals: Since the start.
         sessions: Those that are open.
         ended: The last ones that ended, the newest last.
+        call: The robot's call to its media backend; None when it may not call.
     """
 
     totals: StreamingTotals = StreamingTotals()
     sessions: tuple[SessionStats, ...] = ()
     ended: tuple[SessionStats, ...] = ()
+    call: CallStats | None = None
 
 
 class OpenSession:
@@ -149,10 +168,15 @@ class Statistics:
         self._reasons: Counter[str] = Counter()
         self._offers = self._answers = self._connected = self._sent = self._dropped = 0
         self._keyframes_forced: Callable[[], int] = lambda: 0
+        self._call: Callable[[], CallStats | None] = lambda: None
 
     def count_keyframes_with(self, forced: Callable[[], int]) -> None:
         """Set the function that returns how many keyframes the encoders were asked for."""
         self._keyframes_forced = forced
+
+    def show_call(self, call: Callable[[], CallStats]) -> None:
+        """Set the function that describes the robot's call to its media backend."""
+        self._call = call
 
     def offer(self) -> None:
         """Count an offer."""
@@ -192,7 +216,7 @@ class Statistics:
             frames_dropped=self._dropped + sum(session.frames_dropped for session in sessions),
             keyframes_forced=self._keyframes_forced(),
         )
-        return StreamingStats(totals, sessions, tuple(self._last))
+        return StreamingStats(totals, sessions, tuple(self._last), self._call())
 
     def _ended(self, number: int, last: SessionStats, end: SessionEnd) -> None:
         if self._open.pop(number, None) is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from pathlib import Path
 
 from robot_node.apps.private_broker import PrivateBroker
@@ -35,12 +36,16 @@ async def test_an_agent_makes_the_robot_call_and_hang_up(
             async with agent(broker) as client:
                 await client.call_tool("control_camera", {"enabled": True})
                 assert backend.silent()
+                begun = datetime.now(UTC)
                 called = await client.call_tool("call_backend", {})
                 assert called.structured_content == {"call": "connecting", "call_error": ""}
                 await backend.answer(bare=True)
                 await asyncio.to_thread(footage.assert_plays, [await backend.frame() for _ in range(50)])
                 now = await status(client)
                 assert (now["call"], now["viewers"]) == ("connected", 0)
+                call = now["streaming"]["call"]
+                assert (call["state"], call["backend"]) == ("connected", "multimedia_proxy")
+                assert datetime.fromisoformat(call["since"]) > begun
                 over = await client.call_tool("hang_up", {})
                 assert over.structured_content == {"call": "closed", "call_error": ""}
                 assert "hung up" in (await backend.receive(Terminated)).reason

@@ -35,6 +35,7 @@ KNOWN = (
     "$webrtc/robot-kitchen-dialer",
     "$message/anna",
     "$message/robot-kitchen-dialer",
+    "$message/anna/multimedia_proxy",
     "robot-node/robot-kitchen/health",
     "robot-node/robot-kitchen/state",
     "homeassistant/device/robot-kitchen/config",
@@ -80,6 +81,8 @@ def may_hear(user: str, topic: str) -> bool:
             may = user == answerer and user in {KITCHEN, PROXY}
         case ["$message", client]:
             may = user in {client, PROXY} or (user, client) == (KITCHEN, DIALER)
+        case ["$message", _, "multimedia_proxy"]:
+            may = user == PROXY
         case ["robot-node", _, what]:
             may = (user, what) in {("monitor", "health"), ("home-assistant", "state")}
         case ["homeassistant", *_]:
@@ -106,6 +109,8 @@ def may_speak(user: str, topic: str) -> bool:
             may = client == user or (user, client, answerer) == (KITCHEN, DIALER, PROXY)
         case ["$message", _]:
             may = user in {KITCHEN, PROXY}
+        case ["$message", client, "multimedia_proxy"]:
+            may = client == user or (user, client) == (KITCHEN, DIALER)
         case ["robot-node", robot, "health" | "state"]:
             may = user == robot == KITCHEN
         case ["homeassistant", *rest]:

@@ -47,6 +47,16 @@ def test_a_long_text_is_cut(typed: Typed) -> None:
     assert typed.told == [("chat", "anna", "x" * MAX_TEXT_CHARACTERS)]
 
 
+def test_json_for_programs_is_an_event_of_its_own_kind(typed: Typed) -> None:
+    assert typed.chat.receive_data("anna", {"type": "loading", "at": [1, None], "text": "\u4f60\n\ud800"}) == ""
+    assert typed.chat.receive_data("anna", ["x" * 100_000]) == ""
+    kept = '["' + "x" * (MAX_TEXT_CHARACTERS - 2)
+    assert typed.told == [
+        ("message", "anna", '{"type":"loading","at":[1,null],"text":"\u4f60\\n "}'),
+        ("message", "anna", kept),
+    ]
+
+
 def test_a_viewer_who_types_too_fast_is_limited_and_others_are_not(typed: Typed) -> None:
     for number in range(5):
         assert typed.chat.receive("anna", str(number)) == ""

@@ -16,7 +16,7 @@ from robot_node.mqtt import Backoff, Broker, LinkStatus
 from robot_node.settings.root import DialerSettings, WebRtcSettings
 from robot_node.webrtc.call_control import CallControl
 from robot_node.webrtc.dialer import dial
-from robot_node.webrtc.messages import BackendMessage
+from robot_node.webrtc.messages import Announcements, BackendMessage
 from robot_node.webrtc.streams import Streams
 from tests.webrtc.conftest import SERVER_ID
 from tests.webrtc.scene import Scene
@@ -48,6 +48,7 @@ class Caller:
     counters: Counters
     links: list[LinkStatus] = field(default_factory=list)
     messages: list[BackendMessage] = field(default_factory=list)
+    announcements: Announcements = field(default_factory=Announcements)
 
     async def is_in(self, state: CallState, within_s: float = 45.0) -> None:
         """Wait until the call is in this state."""
@@ -70,11 +71,11 @@ async def calling_robot(
     """A robot that calls, until the block is left."""
     scene, state = Scene(), RobotState()
     streams = make_streams(scene)
-    control, backoff = CallControl(state, enabled=wanted), CountedBackoff(initial_s)
+    control, backoff = CallControl(state, enabled=wanted, backend="multimedia_proxy"), CountedBackoff(initial_s)
     address = Broker.from_url(private.url)
     links: list[LinkStatus] = []
     messages: list[BackendMessage] = []
-    counters = Counters()
+    counters, announcements = Counters(), Announcements()
     task = asyncio.create_task(
         dial(
             address,
@@ -88,10 +89,11 @@ async def calling_robot(
             on_status=links.append,
             counters=counters,
             on_message=messages.append,
+            announcements=announcements,
         )
     )
     try:
-        yield Caller(address, scene, streams, state, control, backoff, task, counters, links, messages)
+        yield Caller(address, scene, streams, state, control, backoff, task, counters, links, messages, announcements)
     finally:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):

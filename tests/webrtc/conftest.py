@@ -59,6 +59,7 @@ async def running_robot(
         camera, bitrate=BitrateLimits(floor=250_000, ceiling=1_000_000)
     ),
     on_chat: Callable[[str, str], str] = lambda _client_id, _text: "",
+    on_data: Callable[[str, object], str] = lambda _client_id, _payload: "",
 ) -> AsyncIterator[Robot]:
     """A robot that answers offers, until the block is left."""
     scene = Scene(on=camera_on)
@@ -80,6 +81,7 @@ async def running_robot(
             on_status=links.append,
             on_ready=ready.set,
             on_chat=on_chat,
+            on_data=on_data,
         )
     )
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import json
 import logging
 import re
 import signal
@@ -289,12 +290,38 @@ async def test_an_answer_that_cannot_be_used_is_refused_with_a_reason_and_the_ca
     await caller.is_in(CallState.CONNECTED)
 
 
+@pytest.mark.parametrize(
+    ("answer_message", "reason"),
+    [
+        ({"type": "sdp_answer"}, "answer is missing"),
+        ({"type": "sdp_answer", "data": {"type": "offer", "sdp": "v=0"}}, "something else"),
+        ({"type": "sdp_answer", "data": {"type": "answer", "sdp": "a=x\r\n" * 2000}}, "lines"),
+    ],
+    ids=["missing", "an offer", "too large"],
+)
+async def test_an_answer_that_cannot_be_read_ends_the_call_at_once(
+    broker: PrivateBroker, backend: MediaBackend, answer_message: dict[str, object], reason: str
+) -> None:
+    async with calling_robot(broker, DialerSettings(answer_timeout_s=60)) as caller:
+        await backend.receive(Offer)
+        await backend.send_bytes(json.dumps(answer_message).encode())
+        assert reason in (await backend.receive(Terminated)).reason
+        await backend.answer()  # the next attempt
+        await caller.is_in(CallState.CONNECTED)
+        assert caller.counters.call_ends["unusable"] == 1
+        await backend.frame()
+        await backend.send_bytes(json.dumps(answer_message).encode())  # one too many
+        await backend.say(AsrResponse("marker"))
+        await eventually(lambda: bool(caller.messages))
+        assert caller.state.snapshot.call is CallState.CONNECTED
+
+
 async def test_malformed_messages_change_nothing_and_are_logged_once(
     caller: Caller, backend: MediaBackend, caplog: pytest.LogCaptureFixture
 ) -> None:
     sdp = await backend.take_offer()
     for _ in range(3):
-        for payload in (b"{", b"123", b'{"type":"dance"}', b'{"type":"sdp_answer"}'):
+        for payload in (b"{", b"123", b'{"type":"dance"}', b'{"type":"sdp_offer"}'):
             await backend.send_bytes(payload)
         await backend.say_bytes(b'{"type":"dance"}')
         await backend.send(Offer(sdp))
