@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from mcp import Client, MCPError
@@ -16,21 +14,33 @@ from mcp.client import ClientRequestContext
 from mcp.client.session import ElicitationFnT
 from mcp_types import (
     REQUEST_TIMEOUT,
+    CallToolRequest,
+    CallToolRequestParams,
     CallToolResult,
     ElicitRequestFormParams,
     ElicitRequestParams,
     ElicitResult,
-    ImageContent,
-    TextContent,
+    ErrorData,
+    InputRequiredResult,
 )
+from pydantic import RootModel, ValidationError
 
+from robot_node.core.text import one_line, shown
 from robot_node.errors import RemoteError, RobotNodeError
-from robot_node.logs.text import escaped
 from robot_node.mcp_mqtt.client import mqtt_transport
 from robot_node.mcp_mqtt.presence import OnlineServer, directory, online_servers
 from robot_node.mqtt import Backoff, Broker, LinkStatus
 
 _CALL_LIMIT_S = 60.0  # MCP over MQTT, Time limits: tools/call
+_MAX_LISTED = 10
+_MAX_ROUNDS = 10
+_MAX_REASON = 300
+# A robot's answer decides which one: also a task group's, and pydantic's, which are ValueErrors.
+_SDK_ERRORS = (MCPError, ExceptionGroup, ValueError, RuntimeError)
+
+
+class _AnyResult(RootModel[dict[str, Any]]):
+    """A result as it came."""
 
 
 async def online(broker: Broker) -> tuple[OnlineServer, ...]:
@@ -54,9 +64,10 @@ async def find(broker: Broker, robot: str) -> OnlineServer:
     if len(matches) == 1:
         return matches[0]
     if matches:
-        ids = ", ".join(found.server_id for found in matches)
+        ids = ", ".join(shown(found.server_id) for found in matches[:_MAX_LISTED])
         raise RemoteError(f"{len(matches)} robots have the name {robot}.", remedy=f"Use a server id: {ids}.")
-    names = ", ".join(f"{found.server_id} ({found.server_name})" for found in robots[:10]) or "none"
+    listed = [f"{shown(found.server_id)} ({shown(found.server_name)})" for found in robots[:_MAX_LISTED]]
+    names = ", ".join(listed) or "none"
     raise RemoteError(f"No robot {robot} is online at {broker}.", remedy=f"Online now: {names}.")
 
 
@@ -124,12 +135,21 @@ def change_as_json(change: PresenceChange, at: datetime) -> dict[str, Any]:
 
 
 def change_as_text(change: PresenceChange, at: datetime) -> str:
-    """Format a change for ``robots --watch``, without the control characters that untrusted text may contain."""
+    """Format a change for ``robots --watch``."""
     robot = change.robot
     words = (robot.server_id, robot.server_name, robot.description)
     sign = "+" if change.online else "-"
-    line = "  ".join([f"{at:%H:%M:%S} {sign}", *(" ".join(word.split()) for word in words if word)])
-    return "".join(char if char.isprintable() else "?" for char in line)
+    return "  ".join([f"{at:%H:%M:%S} {sign}", *(_one_line(word) for word in words if word)])
+
+
+def table_row(robot: OnlineServer) -> tuple[str, str, str]:
+    """Format a robot for ``robots``: server id, server name and description."""
+    return _one_line(robot.server_id), _one_line(robot.server_name), _one_line(robot.description)
+
+
+def _one_line(text: str) -> str:
+    """A text of a robot, whose line ends are mere spaces."""
+    return one_line(" ".join(text.split()))
 
 
 async def call(
@@ -170,20 +190,53 @@ async def call(
             transport, read_timeout_seconds=_CALL_LIMIT_S, elicitation_callback=elicitation, message_handler=on_message
         ) as client:
             connected = True
-            return await client.call_tool(tool, arguments)
-    except (MCPError, ExceptionGroup) as error:
+            return await _result(client, tool, arguments)
+    except _SDK_ERRORS as error:
         cause = ended[0] if ended else _unwrapped(error)
         if isinstance(cause, RobotNodeError):
             raise cause from None
+        label = shown(server.server_id)
         if not isinstance(cause, MCPError):
-            raise
+            raise RemoteError(
+                f"{label} answered the call of {tool} with a malformed message: {_reason(cause)}."
+            ) from error
         if cause.error.code == REQUEST_TIMEOUT:
             needs_client_id = broker.username not in {None, client_id}
-            raise _timeout_error(
-                server.server_id, tool, connected=connected, needs_client_id=needs_client_id
-            ) from error
-        reason = cause.error.message.removesuffix(".")
-        raise RemoteError(f"{server.server_id} refused the call of {tool}: {reason}.") from error
+            raise _timeout_error(label, tool, connected=connected, needs_client_id=needs_client_id) from error
+        reason = one_line(cause.error.message.removesuffix("."))
+        raise RemoteError(f"{label} refused the call of {tool}: {reason}.") from error
+
+
+async def _result(client: Client, tool: str, arguments: dict[str, Any]) -> CallToolResult:
+    """Call a tool, and answer the questions of the 2026-07-28 protocol until there is a result.
+
+    The SDK's own ``call_tool`` reads the tool's output schema too, whose patterns can take the validator for ever.
+    """
+    answers: dict[str, Any] = {}
+    for _ in range(_MAX_ROUNDS):
+        params = CallToolRequestParams(name=tool, arguments=arguments, **answers)
+        raw = (await client.session.send_request(CallToolRequest(params=params), _AnyResult)).root
+        if raw.get("resultType") != "input_required":
+            return CallToolResult.model_validate(raw, strict=True, by_name=False)
+        asked = InputRequiredResult.model_validate(raw, by_name=False)
+        responses = {}
+        for key, request in (asked.input_requests or {}).items():
+            context = ClientRequestContext(session=client.session, request_id=key)
+            response = await client.session.dispatch_input_request(context, request)
+            if isinstance(response, ErrorData):
+                raise MCPError.from_error_data(response)
+            responses[key] = response
+        answers = {"input_responses": responses, "request_state": asked.request_state}
+    raise RemoteError(f"There was no result of {tool} after {_MAX_ROUNDS} questions.")
+
+
+def _reason(error: Exception) -> str:
+    """What is wrong with a message, on one line; without what the message says."""
+    if not isinstance(error, ValidationError):
+        return one_line(str(error), _MAX_REASON).removesuffix(".")
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return one_line(f"{where}: {first['msg']}" if where else first["msg"], _MAX_REASON)
 
 
 def _timeout_error(server_id: str, tool: str, *, connected: bool, needs_client_id: bool) -> RemoteError:
@@ -214,7 +267,7 @@ def _elicitation_callback(ask: Callable[[str], bool]) -> ElicitationFnT:
         # Only a form without fields can be answered with yes or no.
         if not isinstance(params, ElicitRequestFormParams) or params.requested_schema.get("properties"):
             return ElicitResult(action="cancel")
-        accepted = await asyncio.to_thread(ask, params.message)
+        accepted = await asyncio.to_thread(ask, one_line(params.message))
         return ElicitResult(action="accept", content={}) if accepted else ElicitResult(action="decline")
 
     return answer
@@ -228,41 +281,3 @@ def as_json(robot: OnlineServer) -> dict[str, Any]:
         "description": robot.description,
         "meta": dict(robot.meta),
     }
-
-
-def result_as_json(result: CallToolResult) -> dict[str, Any]:
-    """Format a tool result for ``call --json``: as on the wire."""
-    return result.model_dump(mode="json", by_alias=True, exclude_none=True)
-
-
-def result_as_text(result: CallToolResult, saved: Path | None) -> list[str]:
-    """Format a tool result for people, as lines; of an image only type and size."""
-    lines = []
-    for block in result.content:
-        if isinstance(block, TextContent):
-            lines += [escaped(line) for line in block.text.splitlines() or [""]]
-        elif isinstance(block, ImageContent):
-            size = len(base64.b64decode(block.data))
-            where = f"saved as {saved}" if saved else "save it with --output FILE"
-            lines.append(f"{block.mime_type}, {size} bytes; {where}")
-        else:
-            lines.append(f"({block.type})")
-    return lines
-
-
-def save_image(result: CallToolResult, output: Path) -> Path:
-    """Write the first image of a result to a file.
-
-    Raises:
-        RemoteError: The result contains no image, or the file cannot be written.
-    """
-    image = next((block for block in result.content if isinstance(block, ImageContent)), None)
-    if image is None:
-        raise RemoteError("The result contains no image to save.", remedy="Omit --output.")
-    try:
-        output.write_bytes(base64.b64decode(image.data))
-    except OSError as error:
-        raise RemoteError(
-            f"{output} cannot be written: {error.strerror}.", remedy="Choose another --output."
-        ) from error
-    return output

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import json
 import os
 import sys
 from collections.abc import Callable
@@ -17,6 +16,7 @@ import typer
 
 from robot_node.apps.setup.survey import SETTINGS, exists
 from robot_node.cli.options import BrokerOption, JsonOption, executable_path, run_command, without_none
+from robot_node.cli.output import print_json, print_line, print_lines
 from robot_node.cli.remote import call, robots, watch
 from robot_node.cli.setup import setup
 from robot_node.core.asyncio_tools import end_process, run_until_signal
@@ -24,7 +24,6 @@ from robot_node.core.imports import without_collector
 from robot_node.errors import RobotNodeError, SettingsError
 from robot_node.logs.reload import reloaded_on_hangup
 from robot_node.logs.setup import configure_logging
-from robot_node.logs.text import escaped
 from robot_node.logs.uncaught import log_uncaught
 from robot_node.settings.loading import load_settings
 from robot_node.settings.logs import LogSettings
@@ -52,13 +51,14 @@ def main() -> None:
     try:
         app()
     except RobotNodeError as error:
-        # Parts of it may come from a robot or a broker.
-        typer.echo("robot-node: " + "\n".join(map(escaped, error.lines())), err=True)
+        first, *more = error.lines()
+        for line in (f"robot-node: {first}", *more):
+            print_line(line, err=True)
         sys.exit(1)
     except OSError as error:
         if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
             raise
-        typer.echo(f"robot-node: {error.strerror}. Free some space where the output is written.", err=True)
+        print_line(f"robot-node: {error.strerror}. Free some space where the output is written.", err=True)
         os._exit(1)  # a normal exit would flush the buffer again and report the same error as ignored
 
 
@@ -170,16 +170,16 @@ def console(
     configure_logging(settings.log)
 
     def listening(url: str) -> None:
-        typer.echo(f"The console is at {url}")
+        print_line(f"The console is at {url}")
         if open_ and not open_browser(url):
-            typer.echo("No browser can be opened here. Open this address in one.", err=True)
+            print_line("No browser can be opened here. Open this address in one.", err=True)
 
     asyncio.run(run_until_signal(serve_console(Console.from_settings(settings), on_listening=listening)))
 
 
 def _print_version(requested: bool) -> None:
     if requested:
-        typer.echo(metadata.version("robot-node"))
+        print_line(metadata.version("robot-node"))
         raise typer.Exit
 
 
@@ -266,8 +266,8 @@ def _print_snippet(program: str, settings: BrokerSettings, options: list[str], u
         snippet = snippets.stdio_snippet(desktop, executable_path(), settings, options)
     else:
         snippet = snippets.http_snippet(desktop, url)
-    typer.echo(snippet.advice, err=True)
-    typer.echo(snippet.text)
+    print_line(snippet.advice, err=True)
+    print_lines(snippet.text)
 
 
 @app.command()
@@ -336,7 +336,7 @@ def doctor(
     def report(finding: Finding) -> None:
         findings.append(finding)
         if not as_json:
-            typer.echo(str(finding))
+            print_line(str(finding))
 
     async def check() -> list[Finding]:
         await examine(settings, platform, report, has_robot=config is not None)
@@ -359,7 +359,7 @@ def doctor(
     else:
         run_command(check())
     if as_json:
-        typer.echo(json.dumps([finding.as_json() for finding in findings]))
+        print_json([finding.as_json() for finding in findings])
     if not all(finding.ok for finding in findings):
         raise typer.Exit(1)
 
@@ -367,4 +367,4 @@ def doctor(
 @app.command()
 def version() -> None:
     """Print the version."""
-    typer.echo(metadata.version("robot-node"))
+    print_line(metadata.version("robot-node"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import json
 import sys
 from datetime import datetime
@@ -13,10 +12,10 @@ from typing import Annotated, Any
 import typer
 
 from robot_node.cli.options import BrokerOption, ClientIdOption, JsonOption, RobotArgument, broker_from_url, run_command
+from robot_node.cli.output import confirm, print_json, print_line, print_progress
 from robot_node.core.asyncio_tools import run_until_signal
 from robot_node.errors import SettingsError
 from robot_node.logs.setup import configure_logging
-from robot_node.logs.text import one_line
 from robot_node.mqtt import Broker
 from robot_node.settings.loading import load_settings
 from robot_node.settings.logs import LogSettings
@@ -51,11 +50,11 @@ def robots(
     configure_logging(LogSettings(level="warning"))
     found = run_command(remote.online(broker_from_url(broker)))
     if as_json:
-        typer.echo(json.dumps([remote.as_json(robot) for robot in found], ensure_ascii=False))
+        print_json([remote.as_json(robot) for robot in found])
     elif found:
         _print_table(found)
     else:
-        typer.echo(f"No robot is online at {broker_from_url(broker)}.")
+        print_line(f"No robot is online at {broker_from_url(broker)}.")
 
 
 def _watch_robots(broker: Broker, *, as_json: bool) -> None:
@@ -64,14 +63,11 @@ def _watch_robots(broker: Broker, *, as_json: bool) -> None:
     def show(change: remote.PresenceChange) -> None:
         at = datetime.now().astimezone()
         if as_json:
-            typer.echo(json.dumps(remote.change_as_json(change, at), ensure_ascii=False))
+            print_json(remote.change_as_json(change, at))
         else:
-            typer.echo(remote.change_as_text(change, at))
+            print_line(remote.change_as_text(change, at))
 
-    def log(line: str) -> None:
-        typer.echo(line, err=True)
-
-    asyncio.run(run_until_signal(remote.follow(broker, show=show, log=log)))
+    asyncio.run(run_until_signal(remote.follow(broker, show=show, log=print_progress)))
 
 
 def _print_table(found: tuple[Any, ...]) -> None:
@@ -79,11 +75,11 @@ def _print_table(found: tuple[Any, ...]) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from robot_node.apps import remote
+
     table = Table("SERVER ID", "SERVER NAME", "DESCRIPTION", box=None, pad_edge=False)
     for robot in found:
-        # Untrusted text: no rich markup, and no terminal escape sequences.
-        words = (robot.server_id, robot.server_name, robot.description)
-        table.add_row(*(Text(one_line(" ".join(word.split()))) for word in words))
+        table.add_row(*map(Text, remote.table_row(robot)))  # a text has no markup
     console = Console()
     # Not a terminal: never wrap, so that grep and cut get one robot per line.
     console.print(table) if console.is_terminal else Console(width=1000).print(table)
@@ -103,23 +99,23 @@ def call(
     as_json: JsonOption = False,
 ) -> None:
     """Call a tool of a robot."""
-    from robot_node.apps import remote
+    from robot_node.apps import remote, tool_results
 
-    configure_logging(LogSettings(level="warning"))
+    configure_logging(LogSettings(level="error"))  # what is wrong with a message is the error
     try:
         parsed = json.loads(arguments)
     except ValueError as error:
         raise SettingsError(f"The tool's arguments are not valid JSON: {error}.", remedy=_ARGUMENTS_REMEDY) from error
     if not isinstance(parsed, dict):
         raise SettingsError("The tool's arguments must be a JSON object.", remedy=_ARGUMENTS_REMEDY)
-    ask = functools.partial(typer.confirm, err=True) if sys.stdin.isatty() and not as_json else None
+    ask = confirm if sys.stdin.isatty() and not as_json else None
     result = run_command(remote.call(broker_from_url(broker), robot, tool, parsed, client_id=client_id, ask=ask))
     if as_json:  # before saving: the result is printed even if the file cannot be written
-        typer.echo(json.dumps(remote.result_as_json(result), ensure_ascii=False))
-    saved = remote.save_image(result, output) if output and not result.is_error else None
+        print_json(tool_results.as_json(result))
+    saved = tool_results.save_image(result, robot, output) if output and not result.is_error else None
     if not as_json:
-        for line in remote.result_as_text(result, saved):
-            typer.echo(line, err=result.is_error)
+        for line in tool_results.as_lines(result, robot, saved):
+            print_line(line, err=result.is_error)
     if result.is_error:
         raise typer.Exit(1)
 
@@ -159,14 +155,14 @@ def watch(
             frames=frames,
             output=output,
             ice_servers=ice_server or load_settings().webrtc.ice_servers,
-            log=lambda line: typer.echo(line, err=True),
+            log=print_progress,
             client_id=client_id,
         )
     )
     if as_json:
-        typer.echo(json.dumps(app.report_as_json(report)))
+        print_json(app.report_as_json(report))
     else:
-        typer.echo(
+        print_line(
             f"first frame after {report.first_frame_ms:.0f} ms, {report.frames} frames of "
             f"{report.width}x{report.height} at {report.fps:.1f} frames/s"
         )

@@ -18,6 +18,7 @@ from robot_node.apps.setup import plan, questions, survey
 from robot_node.apps.setup.answers import Answers
 from robot_node.apps.setup.executor import Executor
 from robot_node.cli.options import executable_path, without_none
+from robot_node.cli.output import print_line, print_lines
 from robot_node.devices.platform import raspberry_pi
 from robot_node.errors import BrokerError, SettingsError, SetupError
 from robot_node.logs.setup import configure_logging
@@ -108,7 +109,7 @@ def setup(
         removal = plan.removal(machine, program=_program(root), running=root == _THIS_MACHINE)
         if _confirm(removal, "Remove all this?", dry_run=dry_run, ask=not (yes or non_interactive)):
             _execute(removal, executor)
-            typer.echo("robot-node is uninstalled. Packages from apt, I2C, SPI and the journal are unchanged.")
+            print_line("robot-node is uninstalled. Packages from apt, I2C, SPI and the journal are unchanged.")
         return
     desktop = snippets.desktop(agent)
     file = root / survey.SETTINGS.lstrip("/")
@@ -153,7 +154,7 @@ def _find_display() -> str | None:
     defaults = DisplaySettings()
     found = survey.find_controller(raspberry_pi(), defaults)
     if found is not None:
-        typer.echo(f"Found a display at 0x{defaults.address:02x}: {found.upper()}.")
+        print_line(f"Found a display at 0x{defaults.address:02x}: {found.upper()}.")
     return found
 
 
@@ -163,7 +164,7 @@ def _ask_questions(defaults: Answers) -> Answers:
     except typer.Abort:
         if sys.stdin.isatty():
             raise
-        typer.echo()
+        print_line("")
         raise SetupError(
             "The questions cannot be asked: stdin is not a terminal.",
             remedy="Use --non-interactive, which takes the answers from options, environment and settings.",
@@ -222,7 +223,7 @@ def _warn_of_unsaved_environment(answers: Answers) -> None:
     written = {f"{ENV_PREFIX}{section}__{key}".upper() for section, key in answers.values()}
     for name in sorted(os.environ):
         if name.upper().startswith(ENV_PREFIX) and name.upper() not in written:
-            typer.echo(
+            print_line(
                 f"Warning: {name} applies to this command only. For the robot, write it to {survey.SETTINGS}.",
                 err=True,
             )
@@ -247,7 +248,7 @@ def _is_reachable(broker: Broker) -> bool:
     try:
         asyncio.run(try_to_connect())
     except BrokerError as error:
-        typer.echo(f"Warning: {error} The robot will keep trying.", err=True)
+        print_line(f"Warning: {error} The robot will keep trying.", err=True)
         return False
     return True
 
@@ -259,15 +260,15 @@ def _confirm(todo: plan.Plan, question: str, *, dry_run: bool, ask: bool) -> boo
         typer.Abort: The user declined.
     """
     if not todo.actions:
-        typer.echo("Nothing is installed." if todo.removes else "Nothing to do: everything is up to date.")
+        print_line("Nothing is installed." if todo.removes else "Nothing to do: everything is up to date.")
         return not (dry_run or todo.removes)
     if todo.changes:
-        typer.echo("Changed settings; the rest of the file is kept:")
+        print_line("Changed settings; the rest of the file is kept:")
         for change in todo.changes:
-            typer.echo(f"  {change}")
-    typer.echo("Planned actions (dry run):" if dry_run else "Planned actions:")
+            print_lines(f"  {change}")
+    print_line("Planned actions (dry run):" if dry_run else "Planned actions:")
     for action in todo.actions:
-        typer.echo(f"  {action}")
+        print_lines(f"  {action}")
     if dry_run:
         return False
     if ask and not typer.confirm(question, default=not todo.removes):
@@ -278,7 +279,7 @@ def _confirm(todo: plan.Plan, question: str, *, dry_run: bool, ask: bool) -> boo
 def _execute(todo: plan.Plan, executor: Executor) -> None:
     for action in todo.actions:
         if note := executor.perform(action):
-            typer.echo(note)
+            print_lines(note)
 
 
 def _print_next_steps(settings: Settings, desktop: snippets.Desktop) -> None:
@@ -292,7 +293,7 @@ def _print_next_steps(settings: Settings, desktop: snippets.Desktop) -> None:
         options = ("--client-id", _AGENT)
         account = f"Replace {_AGENT} with the agent's own account at the broker: docs/access.md, docs/tls.md.\n"
     snippet = snippets.stdio_snippet(desktop, survey.LINK, broker, options)
-    typer.echo(f"""
+    print_lines(f"""
 {settings.robot.server_id} ({settings.robot.server_name}) is installed, with the broker {settings.broker}.
 Settings:       {survey.SETTINGS}; after a change: sudo systemctl restart robot-node
 Log:            journalctl -u robot-node -f

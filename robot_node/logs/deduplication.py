@@ -7,7 +7,7 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from robot_node.logs.text import MESSAGE_CHARACTERS, bounded
+from robot_node.core.text import LINE_CHARACTERS, bounded
 
 _CAPACITY = 256
 _KEY_CHARACTERS = 200
@@ -94,7 +94,7 @@ def _summary(entry: _Repeated, now: float) -> Iterator[logging.LogRecord]:
 def _without_values(record: logging.LogRecord) -> logging.LogRecord:
     """Return a copy without references to arguments and traceback frames, which may be large."""
     plain = copy.copy(record)
-    plain.msg, plain.args = bounded(record.getMessage(), MESSAGE_CHARACTERS), None
+    plain.msg, plain.args = bounded(record.getMessage(), LINE_CHARACTERS), None
     plain.exc_info = plain.exc_text = plain.stack_info = None
     return plain
 
@@ -107,7 +107,7 @@ def _key(record: logging.LogRecord) -> Key:
         record.name,
         record.levelname,
         str(getattr(record, "session", "")),
-        str(record.msg)[:MESSAGE_CHARACTERS],
+        str(record.msg)[:LINE_CHARACTERS],
         *shown,
         "" if error is None else f"{type(error).__name__} {error}"[:_KEY_CHARACTERS],
     )

@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from robot_node.core.log_context import current_session
+from robot_node.core.text import LINE_CHARACTERS, bounded, one_line
 from robot_node.logs.categories import category_of
-from robot_node.logs.text import MESSAGE_CHARACTERS, bounded, indented_trace, one_line
+from robot_node.logs.text import indented_trace
 
 SESSION_CHARACTERS = 300
 
@@ -63,7 +64,7 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "category": category_of(record.name),
             "logger": record.name,
-            "message": bounded(record.getMessage(), MESSAGE_CHARACTERS),
+            "message": bounded(record.getMessage(), LINE_CHARACTERS),
             "code": f"{record.filename}:{record.lineno}",
         }
         if session := session_of(record):

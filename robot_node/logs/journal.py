@@ -13,9 +13,9 @@ from pathlib import Path
 
 from logging_journald import JournaldTransport
 
+from robot_node.core.text import one_line
 from robot_node.logs.categories import category_of
 from robot_node.logs.formats import TextFormatter, session_of, trace_of
-from robot_node.logs.text import one_line
 
 JOURNAL_SOCKET = Path("/run/systemd/journal/socket")
 _IDENTIFIER = "robot-node"

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 
+from robot_node.core.text import SHOWN_CHARACTERS, quoted
+
 MAX_SHOWN_ARGUMENTS = 12
-MAX_SHOWN_CHARACTERS = 80
-"""Of a name or a value, before characters that cannot be printed are escaped."""
 
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_.-]+")
 _MAX_OPEN = 1024
@@ -25,7 +24,7 @@ def question(tool: str, arguments: Mapping[str, object], known: Iterable[str] = 
         known: The arguments that the tool has: they come first, in this order.
     """
     names = dict.fromkeys([*(name for name in known if name in arguments), *arguments])
-    shown = [f"{_name(name)}: {_value(arguments[name])}" for name in [*names][:MAX_SHOWN_ARGUMENTS]]
+    shown = [f"{_name(name)}: {quoted(arguments[name])}" for name in [*names][:MAX_SHOWN_ARGUMENTS]]
     if missing := len(names) - len(shown):
         shown.append(f"and {missing} more arguments that are not shown")
     return f"May the robot carry out {tool}{' with ' if shown else ''}{', '.join(shown)}?"
@@ -33,19 +32,8 @@ def question(tool: str, arguments: Mapping[str, object], known: Iterable[str] = 
 
 def _name(name: str) -> str:
     """A name in quotation marks, unless it cannot be mistaken for more than a name."""
-    plain = _PLAIN_NAME.fullmatch(name) and len(name) <= MAX_SHOWN_CHARACTERS
-    return name if plain else _value(name)
-
-
-def _value(value: object) -> str:
-    if isinstance(value, str):
-        start, missing = value[:MAX_SHOWN_CHARACTERS], len(value) - MAX_SHOWN_CHARACTERS
-        text = json.dumps(start, ensure_ascii=False)
-    else:
-        text = json.dumps(value, ensure_ascii=False)
-        text, missing = text[:MAX_SHOWN_CHARACTERS], len(text) - MAX_SHOWN_CHARACTERS
-    mark = f"... ({missing} more characters)" if missing > 0 else ""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text) + mark
+    plain = _PLAIN_NAME.fullmatch(name) and len(name) <= SHOWN_CHARACTERS
+    return name if plain else quoted(name)
 
 
 def not_confirmed(tool: str, outcome: str, elsewhere: str) -> str:
@@ -72,7 +60,7 @@ def answered(action: object, after_s: float) -> str:
 
 def failed(code: int, message: str, after_s: float) -> str:
     """Describe a JSON-RPC error that came instead of an answer."""
-    return f"The client did not ask one: after {after_s:.1f} s it returned the error {code}, {_value(message)}."
+    return f"The client did not ask one: after {after_s:.1f} s it returned the error {code}, {quoted(message)}."
 
 
 def unanswered(after_s: float) -> str:

@@ -13,7 +13,7 @@ import pydantic_core
 from mcp_types.methods import SERVER_RESULTS
 from pydantic import TypeAdapter, ValidationError
 
-from robot_node.logs.text import escaped, one_line
+from robot_node.core.text import escaped, one_line
 
 Params = dict[str, Any]
 

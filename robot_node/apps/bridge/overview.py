@@ -5,7 +5,7 @@ from __future__ import annotations
 from robot_node.apps.bridge.naming import ToolNames
 from robot_node.apps.bridge.robots import MAX_ROBOTS, Robots
 from robot_node.apps.bridge.session import Params
-from robot_node.logs.text import one_line
+from robot_node.core.text import one_line
 from robot_node.mcp_mqtt.topics import ServerName
 
 LIST_ROBOTS: Params = {

@@ -26,8 +26,8 @@ from robot_node.apps.bridge.overview import LIST_ROBOTS, describe
 from robot_node.apps.bridge.robots import Robot, Robots
 from robot_node.apps.bridge.session import Params
 from robot_node.apps.bridge.subscriptions import Subscriptions
+from robot_node.core.text import one_line
 from robot_node.errors import RemoteError
-from robot_node.logs.text import one_line
 from robot_node.mcp_mqtt.jsonrpc import ErrorCode
 from robot_node.mcp_mqtt.topics import ServerName
 
