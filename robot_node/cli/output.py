@@ -28,7 +28,7 @@ def print_json(value: object) -> None:
 
 
 def confirm(question: str) -> bool:
-    """Ask a question on stderr, as one line; whoever closes stdin does not agree."""
+    """Ask a question on stderr, as one line; a closed stdin means no."""
     try:
         return typer.confirm(escaped(question), err=True)
     except typer.Abort:

@@ -198,6 +198,9 @@ async def test_a_question_is_one_bounded_line(broker: PrivateBroker, modern: boo
         robot.on_call = answer
         if modern:
             robot.results["server/discover"] = DISCOVERED
+            params = {"meta": {"protocol_versions": ["2026-07-28"]}}
+            said = {"jsonrpc": "2.0", "method": "notifications/server/online", "params": params}
+            await robot.publish("$mcp-server/presence/evil/evil/robot", said, retain=True)
         else:
             robot.results["initialize"] = INITIALIZED
         calling = asyncio.create_task(remote.call(Broker(broker.url), "evil", "nod", {}, ask=ask), name="call")
