@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from robot_node.errors import SettingsError
-from robot_node.mqtt.identifiers import is_client_id, is_server_name, is_topic_text
+from robot_node.mqtt.identifiers import RESERVED_IDS, is_client_id, is_server_name, is_topic_text
 
 _PRESENCE = "$mcp-server/presence/"
 _CAPABILITY = "$mcp-server/capability/"
@@ -38,6 +38,11 @@ def check_client_id(value: str) -> str:
         raise SettingsError(
             f"{value[:80]!r} cannot be an MQTT client id or server id of MCP over MQTT.",
             remedy="Use 1 to 1024 bytes without '/', '+', '#' and control characters.",
+        )
+    if value in RESERVED_IDS:
+        raise SettingsError(
+            f"{value!r} cannot be an MQTT client id or server id: it is a word of MCP over MQTT's topics.",
+            remedy=f"Use another one, e.g. 'robot-{value}'.",
         )
     return value
 

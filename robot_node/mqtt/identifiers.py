@@ -10,6 +10,9 @@ import unicodedata
 MAX_IDENTIFIER_BYTES = 1024
 """Longest id or server name that we accept, in UTF-8 bytes: a topic made of three stays far below MQTT's 65535."""
 
+RESERVED_IDS = frozenset({"presence", "capability"})
+"""No server may have these ids: ``$mcp-server/presence/...`` are the topics of all servers."""
+
 
 def is_client_id(value: str) -> bool:
     """Whether ``value`` can be a client id or server id: one level of a topic, without wildcards."""

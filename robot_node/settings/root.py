@@ -25,7 +25,7 @@ from pydantic import (
 from robot_node.core.backoff import Backoff
 from robot_node.errors import SettingsError
 from robot_node.mcp_mqtt.options import ServerLimits
-from robot_node.mqtt.identifiers import is_client_id, is_server_name
+from robot_node.mqtt.identifiers import RESERVED_IDS, is_client_id, is_server_name
 from robot_node.mqtt.types import Broker, parse_address
 from robot_node.settings.access import AccessSettings
 from robot_node.settings.devices import (
@@ -54,6 +54,14 @@ def _one_level(value: str) -> str:
     return value
 
 
+def _not_reserved(value: str) -> str:
+    if value in RESERVED_IDS:
+        raise ValueError(
+            f"must not be {value!r}, which is a word of MCP over MQTT's topics: use another, e.g. 'robot-{value}'"
+        )
+    return value
+
+
 def _one_level_or_empty(value: str) -> str:
     return value and _one_level(value)
 
@@ -64,7 +72,7 @@ TopicLevel = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(
 class RobotSettings(Section):
     """Identity of the robot (protocol: identifiers)."""
 
-    server_id: TopicLevel = f"robot-node-{_hostname_id()}"
+    server_id: Annotated[TopicLevel, AfterValidator(_not_reserved)] = f"robot-node-{_hostname_id()}"
     server_name: Annotated[str, Field(max_length=256)] = f"robot-node/{_hostname_id()}"
     description: Annotated[str, Field(max_length=500)] = (
         "A robot with a camera and a face: switch the camera, take a photo, show an emotion."

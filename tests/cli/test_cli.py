@@ -53,6 +53,11 @@ def test_the_help_shows_how_a_command_is_written(name: str, usage: str) -> None:
         (("run", "--config", "README.md"), "README.md is not valid TOML: "),
         (("run", "--config", "README.md"), ". config/robot-node.toml shows how each setting is written."),
         (("run", "--server-id", "a/b"), "command line: robot.server_id: must not contain '/'"),
+        (
+            ("run", "--server-id", "presence"),
+            "command line: robot.server_id: must not be 'presence', a word of MCP over MQTT's topics: use another,",
+        ),
+        (("bridge", "--client-id", "capability"), "'capability' cannot be an MQTT client id or server id"),
         (("run", "--server-name", "kitchen"), "command line: robot.server_name: must have the form 'group/name'"),
         (("robots", "--broker", "http://host"), "command line: broker.url: The broker address has an unknown scheme"),
         (("call", "x", "y", "{"), "The tool's arguments are not valid JSON"),

@@ -9,6 +9,7 @@ from paho.mqtt.client import topic_matches_sub
 
 from robot_node.errors import SettingsError
 from robot_node.mcp_mqtt import topics
+from robot_node.mcp_mqtt.options import ServerOptions
 from robot_node.mcp_mqtt.topics import Channel, ServerName, ServerTopics
 from robot_node.mqtt.identifiers import is_client_id, is_server_name
 
@@ -43,6 +44,16 @@ def test_an_id_that_is_no_topic_level_is_refused(bad: str) -> None:
     assert not is_client_id(bad)
     with pytest.raises(SettingsError, match="cannot be an MQTT client id"):
         topics.check_client_id(bad)
+
+
+@pytest.mark.parametrize("reserved", ["presence", "capability"])
+def test_an_id_whose_topics_are_those_of_all_servers_is_refused(reserved: str) -> None:
+    remedy = f"it is a word of MCP over MQTT's topics. Use another one, e.g. 'robot-{reserved}'."
+    with pytest.raises(SettingsError, match=remedy):
+        topics.check_client_id(reserved)
+    with pytest.raises(SettingsError, match=remedy):
+        ServerOptions(server_id=reserved, server_name="robot-node/kitchen")
+    assert topics.check_client_id(f"robot-{reserved}")
 
 
 @pytest.mark.parametrize("good", ["a", "robot-1", "机器人", "with space", "$sys", "x" * 1024])

@@ -170,7 +170,7 @@ def test_a_missing_file_and_broken_toml_are_named(tmp_path: Path) -> None:
         load_settings(write(tmp_path, "[camera\n"))
 
 
-@pytest.mark.parametrize("server_id", ["a/b", "a+b", "a#b", "", "a\0b"])
+@pytest.mark.parametrize("server_id", ["a/b", "a+b", "a#b", "", "a\0b", "presence", "capability"])
 def test_a_server_id_that_breaks_topics_is_refused(server_id: str) -> None:
     with pytest.raises(SettingsError, match=r"command line: robot\.server_id"):
         load_settings(None, {"robot": {"server_id": server_id}})
