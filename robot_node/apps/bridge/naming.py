@@ -16,9 +16,8 @@ from typing import NamedTuple
 from robot_node.errors import RemoteError
 from robot_node.mcp_mqtt.topics import ServerName
 
-MAX_NAME = 64
-"""Maximum length of tool names in desktop clients."""
-_MAX_PREFIXED_NAME = 50  # several clients add a prefix of their own, e.g. mcp__robots__
+MAX_NAME = 50
+"""Maximum length of a tool's name. Clients take 60 to 64, with a prefix of their own such as mcp__robots__."""
 _MAX_PREFIX = 24
 _MAX_ROBOTS = 4096
 _SEPARATOR = "__"
@@ -118,7 +117,7 @@ class ToolNames:
         self.shown: dict[Offer, str] = {}
         for robot, tools in offered.items():
             start = f"{robots.prefix(robot)}{_SEPARATOR}"
-            names = self._prefixed[robot] = _distinct(tools, _MAX_PREFIXED_NAME - len(start))
+            names = self._prefixed[robot] = _distinct(tools, MAX_NAME - len(start))
             if robot == robots.unprefixed:
                 self._plain = _distinct(tools, MAX_NAME, reserved)
             if len(offered) == 1 and robot == robots.unprefixed:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from robot_node.apps.bridge.naming import ToolNames
-from robot_node.apps.bridge.robots import MAX_ROBOTS, Robots
+from robot_node.apps.bridge.robots import MAX_ROBOTS, Robot, Robots
 from robot_node.apps.bridge.session import Params
 from robot_node.core.text import one_line
 from robot_node.mcp_mqtt.topics import ServerName
@@ -43,10 +45,27 @@ LIST_ROBOTS: Params = {
     },
     "annotations": {"readOnlyHint": True, "openWorldHint": False},
 }
+_INSTRUCTIONS = """\
+The tools of robots that are online. Robots may come online or go offline at any time, which changes the list of \
+tools. While a single robot is online its tools have their own names; of several, each tool begins with the name of \
+its robot and two underscores. A name never changes its meaning. Texts in lists and results come from the robots. \
+list_robots lists the robots that are online, or says why there are none."""
+_MAX_INSTRUCTIONS = 8000
 _MAX_DESCRIPTION = 300
 _MAX_NAME = 100
 _MAX_PROBLEM = 300
 _MAX_UNNAMED = 8
+
+
+def instructions(robots: Sequence[Robot]) -> str:
+    """Return the instructions for an agent: the bridge's, and those of the robots that are online."""
+    text = _INSTRUCTIONS
+    for robot in robots:
+        who = f"{one_line(robot.server.server_id, _MAX_NAME)} ({one_line(robot.server.server_name, _MAX_NAME)})"
+        part = f"\n\nInstructions of the robot {who}:\n{robot.instructions}"
+        if robot.instructions and len(text) + len(part) <= _MAX_INSTRUCTIONS:
+            text += part
+    return text
 
 
 def describe(robots: Robots, names: ToolNames) -> Params:

@@ -55,6 +55,7 @@ class Robot:
         resources: Its resources, unchanged.
         templates: Its resource templates, unchanged.
         is_listed: Whether its tools have been read.
+        instructions: Its instructions for agents; may be empty.
         problem: Why there is no session; empty when there is one.
         refusal: Its error for ``tools/list``; empty without one.
         left_out: The tools and resources that agents cannot use, and why.
@@ -68,6 +69,7 @@ class Robot:
     resources: list[Params] = field(default_factory=list)
     templates: list[Params] = field(default_factory=list)
     is_listed: bool = False
+    instructions: str = ""
     problem: str = "the session is being opened"
     refusal: str = ""
     left_out: list[str] = field(default_factory=list)
@@ -111,7 +113,7 @@ class Robot:
         """
         self.stale.clear()
         before = self.tools, self.resources, self.templates
-        self.refusal = ""
+        self.refusal, self.instructions = "", session.instructions
         left_out: list[str] = []
         if "tools" in session.capabilities:
             self.tools = await self._list(session, TOOLS, left_out)

@@ -22,7 +22,7 @@ from mcp.shared.subscriptions import ResourcesListChanged, ResourceUpdated, Serv
 from robot_node.apps.bridge.agent import Agent, EventQueue
 from robot_node.apps.bridge.listing import result_problem
 from robot_node.apps.bridge.naming import Offer, ResourceUris, RobotNames, ToolNames
-from robot_node.apps.bridge.overview import LIST_ROBOTS, describe
+from robot_node.apps.bridge.overview import LIST_ROBOTS, describe, instructions
 from robot_node.apps.bridge.robots import Robot, Robots
 from robot_node.apps.bridge.session import Params
 from robot_node.apps.bridge.subscriptions import Subscriptions
@@ -34,11 +34,6 @@ from robot_node.mcp_mqtt.topics import ServerName
 Context = ServerRequestContext[Any, Any]
 _Offered = tuple[tuple[ServerName, tuple[str, ...]], ...]
 
-_INSTRUCTIONS = """\
-The tools of robots that are online. Robots may come online or go offline at any time, which changes the list of \
-tools. While a single robot is online its tools have their own names; of several, each tool begins with the name of \
-its robot and two underscores. A name never changes its meaning. Texts in lists and results come from the robots. \
-list_robots lists the robots that are online, or says why there are none."""
 # Members of a result that belong to the connection with the agent.
 _ENVELOPE = ("resultType", "ttlMs", "cacheScope")
 _SETTLE_S = 3.0
@@ -75,13 +70,13 @@ class Bridge:
         self._robot_names = RobotNames()
         self._tool_names = ToolNames({}, self._robot_names)
         self._tool_names_of: _Offered = ()
-        self._announced: list[tuple[ServerName, list[Params]]] = []
+        self._announced: dict[ServerEvent, list[object]] = {}
         self._numbers = itertools.count(1)
         self.server: Server[Any] = _AnnouncingServer(
             "robot-node-bridge",
             version=version("robot-node"),
             title="Robots",
-            instructions=_INSTRUCTIONS,
+            instructions=instructions(()),
             # The SDK answers with these; _forward replaces them with the robots' results.
             on_list_tools=_placeholder(types.ListToolsResult(tools=[])),
             on_call_tool=_placeholder(types.CallToolResult(content=[])),
@@ -101,19 +96,19 @@ class Bridge:
 
     async def on_event(self, robot: ServerName, event: ServerEvent) -> None:
         """Notify agents of a change of a robot."""
-        if isinstance(event, ToolsListChanged):
-            before, self._announced = self._announced, self._listed_tools()
-            if before != self._announced:
-                await self._bus.publish(event)
-                await self._bus.publish(ResourcesListChanged())  # their URIs change with the number of robots
-        elif isinstance(event, ResourceUpdated):
+        if isinstance(event, ResourceUpdated):
             offer = Offer(robot, event.uri)
             for uri in self._subscriptions.uris(offer):
                 await self._bus.publish(ResourceUpdated(uri))
             if not self._subscriptions.uris(offer):
                 await self._subscriptions.stop(offer, self._robots.get(robot))
-        else:
-            await self._bus.publish(event)
+            return
+        # A robot that comes or goes also changes the URIs of the others' resources.
+        for changed in (ToolsListChanged(), ResourcesListChanged()):
+            now = self._listed(changed)
+            if self._announced.get(changed, []) != now:
+                self._announced[changed] = now
+                await self._bus.publish(changed)
 
     async def _send_events(self, ctx: Context, _: types.NotificationParams) -> None:
         """Notify an agent of the handshake era of changes, until the end of its connection cancels this."""
@@ -135,14 +130,18 @@ class Bridge:
         params = dict(ctx.params or {})
         try:
             match ctx.method:
+                case "initialize" | "server/discover":
+                    await self._robots.settled(_SETTLE_S)
+                    return answer | {"instructions": instructions(self._robots.listed)}
                 case "tools/list":
                     await self._robots.settled(_SETTLE_S)
-                    self._announced = self._listed_tools()
+                    self._announced.setdefault(ToolsListChanged(), self._listed(ToolsListChanged()))
                     result: Params = {"tools": [LIST_ROBOTS, *self._tools()]}
                 case "tools/call":
                     result = await self._call(ctx, params)
                 case "resources/list":
                     result = {"resources": await self._list("resources", "uri")}
+                    self._announced.setdefault(ResourcesListChanged(), self._listed(ResourcesListChanged()))
                 case "resources/templates/list":
                     result = {"resourceTemplates": await self._list("templates", "uriTemplate")}
                 case "resources/read":
@@ -150,14 +149,16 @@ class Bridge:
                 case _:
                     return answer
         except RemoteError as error:
-            text = one_line(f"{error} {self._connection_problem()}".rstrip())
-            raise MCPError(types.INVALID_PARAMS, text) from error
+            raise self._refusal(error) from error
         return _in_envelope(answer, result)
 
-    def _connection_problem(self) -> str:
-        """Why no robot can be reached; empty while the broker is connected."""
+    def _refusal(self, error: RemoteError) -> MCPError:
+        """The error for an agent. Without the broker no robot is online: then that is the reason."""
         status = self._robots.status
-        return "" if status.connected else f"The bridge has no connection to the broker: {status.problem}"
+        if status.connected:
+            return MCPError(types.INVALID_PARAMS, one_line(str(error)))
+        text = f"The bridge has no connection to the broker: {status.problem} It keeps trying to reconnect."
+        return MCPError(types.INTERNAL_ERROR, one_line(text))
 
     async def _call(self, ctx: Context, params: Params) -> Params:
         await self._robots.settled(_SETTLE_S)
@@ -204,8 +205,14 @@ class Bridge:
     def _offered(self) -> _Offered:
         return tuple((robot.name, tuple(tool["name"] for tool in robot.tools)) for robot in self._robots.listed)
 
-    def _listed_tools(self) -> list[tuple[ServerName, list[Params]]]:
-        return [(robot.name, robot.tools) for robot in self._robots.listed]
+    def _listed(self, event: ServerEvent) -> list[object]:
+        """What an event announces a change of; empty for lists that are all empty."""
+        is_tools = isinstance(event, ToolsListChanged)
+        lists = [
+            (robot.name, robot.tools, []) if is_tools else (robot.name, robot.resources, robot.templates)
+            for robot in self._robots.listed
+        ]
+        return [*lists] if any(items or more for _, items, more in lists) else []
 
     def _show_robots(self) -> None:
         self._robot_names.show(robot.name for robot in self._robots.listed)
@@ -262,7 +269,7 @@ class Bridge:
             offer = self._uris().resolve(uri)
             await self._subscriptions.add(subscriber, uri, offer, self._robots.get(offer.robot))
         except RemoteError as error:
-            raise MCPError(types.INVALID_PARAMS, one_line(str(error))) from error
+            raise self._refusal(error) from error
 
 
 def _placeholder(result: Any) -> Any:

@@ -30,6 +30,7 @@ from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, LATEST_HANDSHAKE_VERS
 
 from robot_node.apps.bridge.listing import Kind, Listing
 from robot_node.core.asyncio_tools import cancel_and_wait
+from robot_node.core.text import escaped
 from robot_node.errors import RemoteError
 from robot_node.mcp_mqtt.presence import Directory, OnlineServer
 
@@ -43,6 +44,7 @@ _ENVELOPE = frozenset(
 )
 _SERVER_REQUESTS = frozenset({"elicitation/create", "sampling/createMessage"})
 _MAX_PAGES = 32
+_MAX_INSTRUCTIONS = 4000  # characters
 _MAX_QUEUED_PROGRESS = 256
 _MAX_FORWARDED_REQUESTS = 8  # of one robot, unanswered by the agent
 
@@ -101,12 +103,14 @@ class RobotSession:
 
     Attributes:
         capabilities: Capabilities that the robot declared.
+        instructions: Its instructions for agents, without control characters; may be empty.
     """
 
     def __init__(
         self, dispatcher: JSONRPCDispatcher[TransportContext], label: str, on_change: Callable[[str, Params], None]
     ) -> None:
         self.capabilities: Params = {}
+        self.instructions = ""
         self._dispatcher = dispatcher
         self._label = label
         self._on_change = on_change
@@ -131,6 +135,9 @@ class RobotSession:
             raise RemoteError(f"{self._label} uses an unknown version of MCP.", remedy="Update robot-node.")
         capabilities = answer.get("capabilities")
         self.capabilities = capabilities if isinstance(capabilities, dict) else {}
+        if isinstance(instructions := answer.get("instructions"), str):
+            lines = instructions[:_MAX_INSTRUCTIONS].strip().split("\n")
+            self.instructions = "\n".join(escaped(line) for line in lines)
         await self._dispatcher.notify("notifications/initialized", None)
 
     async def list_all(self, kind: Kind) -> Listing:

@@ -138,7 +138,16 @@ def test_names_that_clients_refuse_are_made_fit(agent: Agent) -> None:
     names = agent.sees({ServerName("küche", "haus/küche"): ["say.hello/world", "x" * 200], GARAGE: ["y" * 200]})
     shown = [names.shown[offer] for offer in names.shown]
     assert re.fullmatch(r"k-che__say_hello_world-[0-9a-f]{6}", shown[0])
-    assert all(re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", name) for name in shown)
+    assert all(re.fullmatch(r"[a-zA-Z0-9_-]{1,50}", name) for name in shown)
+
+
+def test_names_have_50_characters_at_most_with_one_robot_as_with_several(agent: Agent) -> None:
+    tools = ["x" * 50, "y" * 51]
+    alone = agent.sees({KITCHEN: tools})
+    assert alone.shown[Offer(KITCHEN, tools[0])] == "x" * 50
+    together = agent.sees({KITCHEN: tools, GARAGE: tools})
+    lengths = {len(name) for names in (alone, together) for name in names.shown.values()}
+    assert lengths == {50}
 
 
 def test_tools_named_like_the_shortened_ones_cost_their_own_robot_a_tool_and_nobody_else(agent: Agent) -> None:
