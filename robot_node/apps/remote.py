@@ -43,13 +43,21 @@ class _AnyResult(RootModel[dict[str, Any]]):
     """A result as it came."""
 
 
-async def online(broker: Broker) -> tuple[OnlineServer, ...]:
+async def online(broker: Broker, robot: str | None = None) -> tuple[OnlineServer, ...]:
     """Return all robots that are online, sorted by name and id.
+
+    Args:
+        broker: The robots' broker.
+        robot: A server id or server name that need not be waited for once it is there.
 
     Raises:
         BrokerError: The broker cannot be reached.
     """
-    return await online_servers(broker)
+
+    def is_there(found: tuple[OnlineServer, ...]) -> bool:
+        return any(robot in {each.server_id, each.server_name} for each in found)
+
+    return await online_servers(broker, is_enough=is_there)
 
 
 async def find(broker: Broker, robot: str) -> OnlineServer:
@@ -58,7 +66,7 @@ async def find(broker: Broker, robot: str) -> OnlineServer:
     Raises:
         RemoteError: None or several; the text lists the robots that are online.
     """
-    robots = await online(broker)
+    robots = await online(broker, robot)
     matches = [found for found in robots if found.server_id == robot]
     matches = matches or [found for found in robots if found.server_name == robot]
     if len(matches) == 1:

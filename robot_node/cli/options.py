@@ -22,7 +22,8 @@ BrokerOption = Annotated[
     typer.Option(
         "--broker",
         metavar="URL",
-        help="mqtt[s]://user:password@host:port, or ws[s]://host:port/path. From the environment: "
+        help="mqtt[s]://user:password@host:port, or ws[s]://host:port/path; several, separated by commas: the next "
+        "one is tried when one fails. From the environment: "
         "ROBOT_NODE_BROKER__URL, ROBOT_NODE_BROKER__USERNAME, ROBOT_NODE_BROKER__PASSWORD or __PASSWORD_FILE; for TLS "
         "ROBOT_NODE_BROKER__CA_FILE, __CERT_FILE, __KEY_FILE.  "
         "[default: mqtt://127.0.0.1:1883]",

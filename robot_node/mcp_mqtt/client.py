@@ -90,7 +90,7 @@ async def mqtt_transport(
         BrokerError: the broker is unreachable or refuses us.
         RemoteError: the server is not online, or the broker doesn't let us look for it.
     """
-    server_topics = ServerTopics(topics.check_client_id(server_id), topics.check_server_name(server_name))
+    server_topics = ServerTopics(topics.check_client_id(server_id), topics.check_called_name(server_name))
     own_id = topics.check_client_id(client_id or new_client_id())
     options = client_options(own_id, max_packet_bytes=2 * max_message_bytes)
 

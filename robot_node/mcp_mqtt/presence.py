@@ -47,6 +47,7 @@ async def online_servers(
     name_filter: str = "#",
     client_id: str | None = None,
     settle_s: float = 0.05,
+    is_enough: Callable[[tuple[OnlineServer, ...]], bool] = lambda _: False,
 ) -> tuple[OnlineServer, ...]:
     """Who is online, ordered by name.
 
@@ -56,6 +57,7 @@ async def online_servers(
         client_id: Our MQTT client id; random by default.
         settle_s: For brokers that deliver retained messages a little later than they could: how long nothing may have
             come for the list to be complete, in seconds.
+        is_enough: Ends the wait for renewals (``presence_wait_s`` of the broker) early.
 
     Raises:
         SettingsError: ``name_filter`` or ``client_id`` cannot be used.
@@ -80,6 +82,11 @@ async def online_servers(
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(broker.connect_timeout_s):
                 await _quiet(arrived, settle_s)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(broker.presence_wait_s):
+                while broker.presence_wait_s and not is_enough(servers.sorted()):
+                    arrived.clear()
+                    await arrived.wait()
         return servers.sorted()
 
 
@@ -95,9 +102,10 @@ async def _quiet(arrived: asyncio.Event, settle_s: float) -> None:
 class Directory:
     """The servers that are online now, and sessions with them over one connection. Made by :func:`directory`."""
 
-    def __init__(self, name_filter: str, relist_s: float) -> None:
+    def __init__(self, name_filter: str, relist_s: float, presence_wait_s: float = 0.0) -> None:
         self._servers = Servers(name_filter)
         self._relist_s = relist_s
+        self._presence_wait_s = presence_wait_s
         self._arrived = asyncio.Event()
         self._notices = Notices(logger.warning, time.monotonic)
         self._listeners: list[asyncio.Event] = []
@@ -184,7 +192,7 @@ class Directory:
             RemoteError: the server is not online.
         """
         server_topics = ServerTopics(
-            topics.check_client_id(server.server_id), topics.check_server_name(server.server_name)
+            topics.check_client_id(server.server_id), topics.check_called_name(server.server_name)
         )
         connection, presence = self._connection, self._servers.find(server)
         if connection is None or presence is None:
@@ -261,6 +269,7 @@ class Directory:
         await connection.unsubscribe(topics.client_presence(connection.client_id))  # a round trip, as above
         async with asyncio.timeout(_RELIST_TIMEOUT_S):
             await _quiet(self._arrived, _RELIST_SETTLE_S)
+        await asyncio.sleep(self._presence_wait_s)
         for name in self._servers.evict_stale():
             if link := self._links.get(ServerTopics(*name)):
                 link.on_presence(None)
@@ -311,7 +320,7 @@ async def directory(
     Raises:
         SettingsError: ``name_filter`` or ``client_id`` cannot be used.
     """
-    followed = Directory(topics.check_name_filter(name_filter), relist_s)
+    followed = Directory(topics.check_name_filter(name_filter), relist_s, broker.presence_wait_s)
     own_id = topics.check_client_id(client_id or new_client_id())
     options = client_options(own_id, max_packet_bytes=2 * max_message_bytes)
 

@@ -88,8 +88,10 @@ async def serve(
         announced = NotificationOptions(prompts_changed=changes, resources_changed=changes, tools_changed=changes)
         await low_level.run(read, write, low_level.create_initialization_options(announced))
 
+    previous: Broker | None = None
+
     async def serve_connection(connection: Connection) -> None:
-        nonlocal server_topics
+        nonlocal server_topics, previous
         name = _assigned_name(connection) or options.server_name
         if name != server_topics.server_name:
             server_topics = ServerTopics(options.server_id, name)
@@ -103,7 +105,9 @@ async def serve(
             notices,
             on_sessions=on_sessions,
             extra_publisher=extra_publisher,
+            moved=previous not in {None, connection.address},
         )
+        previous = connection.address
         unsubscribe = notifier.subscribe(service.on_change) if notifier else lambda: None
         try:
             await service.run(on_online)

@@ -59,6 +59,7 @@ class Service:
         notices: Logs what strangers do.
         on_sessions: Called with the number of sessions.
         extra_publisher: Runs while the server is online.
+        moved: The connection before was to another broker.
     """
 
     def __init__(
@@ -71,7 +72,9 @@ class Service:
         *,
         on_sessions: Callable[[int], None] = lambda _: None,
         extra_publisher: ExtraPublisher | None = None,
+        moved: bool = False,
     ) -> None:
+        self._moved = moved
         self._connection = connection
         self._serve = serve
         self._options = options
@@ -100,6 +103,10 @@ class Service:
             self._group.create_task(self._send_outbox(), name="MCP outbox")
             try:
                 await self._connection.subscribe(Subscription(self._topics.control, qos=self._limits.qos))
+                if self._moved:
+                    # The broker before may have died without having cleared the presence here: clients would hold on to
+                    # their sessions.
+                    await self._connection.publish(self._topics.presence, b"", qos=1, retain=True)
                 await self._publish_presence()
                 on_online()
                 if self._extra_publisher is not None:

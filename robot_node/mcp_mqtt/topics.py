@@ -61,6 +61,20 @@ def check_server_name(value: str) -> str:
     return value
 
 
+def check_called_name(value: str) -> str:
+    """Return ``value`` when a server can have that name: other implementations take names without ``/`` too.
+
+    Raises:
+        SettingsError: it cannot be a part of a topic.
+    """
+    if not value or not is_topic_text(value):
+        raise SettingsError(
+            f"{value[:80]!r} cannot be a server name of MCP over MQTT.",
+            remedy="Use 1 to 1024 bytes without '+', '#' and control characters.",
+        )
+    return value
+
+
 def check_name_filter(value: str) -> str:
     """Return ``value`` when it is a filter for server names: a server name, or one with ``+`` and ``#`` as in MQTT.
 

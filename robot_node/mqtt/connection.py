@@ -29,8 +29,10 @@ _LARGEST_MQTT_PACKET = 268_435_455  # MQTT 5.0, 1.5.5: four length bytes
 class Connection:
     """A live MQTT connection. Created by :func:`connect`."""
 
-    def __init__(self, client: MqttClient, options: ConnectOptions) -> None:
+    def __init__(self, client: MqttClient, options: ConnectOptions, address: Broker) -> None:
         self._client = client
+        self.address = address
+        """The broker that it goes to: one of those that were tried."""
         self._options = options
         self._publish_properties = PublishProperties(options.publish_properties)
         self._refused_topics: set[str] = set()
@@ -148,13 +150,37 @@ async def connect(
     """Connect; on leaving, send DISCONNECT (so that the will is not published).
 
     Args:
-        broker: Where to connect.
+        broker: Where to connect; its addresses are tried in order.
         options: How to introduce ourselves.
         on_message: Receives every message; may be set later, as :attr:`Connection.on_message`.
 
     Raises:
         BrokerError: unreachable, refused, or no answer within the time limit.
     """
+    address, client = await _open_first(broker, options, on_message)
+    try:
+        yield Connection(client, options, address)
+    finally:
+        # A connection that was lost meanwhile has nothing left to close.
+        with contextlib.suppress(aiomqtt.MqttError, OSError), _cancellation_kept():
+            await client.__aexit__(None, None, None)
+
+
+async def _open_first(broker: Broker, options: ConnectOptions, on_message: OnMessage) -> tuple[Broker, MqttClient]:
+    failures: list[BrokerError] = []
+    for address in broker.addresses:
+        try:
+            return address, await _open(address, options, on_message)
+        except BrokerError as error:
+            failures.append(error)
+            if len(broker.addresses) > 1:
+                logger.debug("%s", error.message)
+    if len(failures) == 1:
+        raise failures[0]
+    raise BrokerError(" ".join(error.message for error in failures), remedy=failures[0].remedy) from failures[0]
+
+
+async def _open(broker: Broker, options: ConnectOptions, on_message: OnMessage) -> MqttClient:
     properties = _user_properties(PacketTypes.CONNECT, options.connect_properties)
     properties.SessionExpiryInterval = 0
     if options.max_packet_bytes:
@@ -187,12 +213,7 @@ async def connect(
         if isinstance(error, aiomqtt.MqttError | TimeoutError | OSError):
             raise connect_error(broker, options.client_id, error) from error
         raise
-    try:
-        yield Connection(client, options)
-    finally:
-        # A connection that was lost meanwhile has nothing left to close.
-        with contextlib.suppress(aiomqtt.MqttError, OSError), _cancellation_kept():
-            await client.__aexit__(None, None, None)
+    return client
 
 
 def _user_properties(packet_type: int, pairs: Iterable[tuple[str, str]]) -> Properties:

@@ -67,7 +67,7 @@ async def keep_connected(
     while the connection still works, so that it can publish final messages; then DISCONNECT is sent.
 
     Args:
-        broker: Where to connect.
+        broker: Where to connect. With several addresses, after a loss the others come first, and at once.
         options: How to introduce ourselves; a function is called before each attempt.
         serve: What to do while connected, beginning with the choice of :attr:`Connection.on_message`. A
             :class:`BrokerError` that it raises means "reconnect", a :class:`ReconnectError` the same at once.
@@ -77,7 +77,7 @@ async def keep_connected(
     """
     backoff = backoff or Backoff()
     loop = asyncio.get_running_loop()
-    reconnecting = False
+    reconnecting = failed_over = False
     while True:
         connected_at: float | None = None
         present = options() if callable(options) else options
@@ -86,7 +86,8 @@ async def keep_connected(
             with in_session(session):
                 async with connect(broker, present) as connection:
                     connected_at = loop.time()
-                    logger.info("%s connection to %s is up as %s", name, broker, present.client_id)
+                    broker = broker.after(connection.address)
+                    logger.info("%s connection to %s is up as %s", name, connection.address, present.client_id)
                     on_status(LinkStatus(connected=True))
                     await _serve_until_lost(connection, serve, name)
         except (BrokerError, ReconnectError) as error:
@@ -105,6 +106,11 @@ async def keep_connected(
             reconnecting = False
             if lived_s is not None and lived_s >= backoff.stable_after_s:
                 backoff.reset()
+                failed_over = False
+            if lived_s is not None and not failed_over and len(broker.addresses) > 1:
+                failed_over = True  # once: a broker that ends each connection must not be tried without a pause
+                logger.warning("%s connection: %s Trying the next broker.", name, error)
+                continue
             delay = backoff.next_delay()
             logger.warning("%s connection: %s Next attempt in %.1f s.", name, error, delay)
         except Exception as error:  # a bug, which the caller must see

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, dataclass, field
+import re
+from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -14,6 +15,7 @@ from robot_node.errors import SettingsError
 UserProperties = tuple[tuple[str, str], ...]
 
 _DEFAULT_PORTS = {"mqtt": 1883, "mqtts": 8883, "ws": 8083, "wss": 8084}
+_BEFORE_URL = re.compile(rf",(?=\s*(?:{'|'.join(_DEFAULT_PORTS)})://)")
 _REMEDY = "Write it as mqtt://host:1883, mqtts://user:password@host:8883 or ws://host:8083/mqtt."
 
 
@@ -22,8 +24,10 @@ class Broker:
     """Address of a broker, credentials, TLS files and time limits.
 
     Attributes:
-        url: ``mqtt[s]://host:port`` or ``ws[s]://host:port/path``. User and password may be part of the argument,
-            percent-encoded; they replace ``username`` and ``password``, and are removed from the attribute.
+        url: ``mqtt[s]://host:port`` or ``ws[s]://host:port/path``; or several, separated by commas, of brokers that
+            are a cluster or share their messages by bridges: the next one is tried when one fails. User and password
+            may be part of the argument, percent-encoded; they replace ``username`` and ``password``, and are removed
+            from the attribute.
         username: MQTT user name.
         password: Its password.
         ca_file: Certificate authorities to trust instead of the system's.
@@ -31,6 +35,8 @@ class Broker:
         key_file: Its private key; None when it is in the same file.
         key_password: Password of an encrypted key.
         connect_timeout_s: Seconds for connecting, subscribing and acknowledged publishing, each.
+        presence_wait_s: Seconds within which each robot renews its presence, for a broker that delivers no retained
+            messages to subscriptions with wildcards (RabbitMQ): clients wait so long for robots; 0 for all others.
         keepalive_s: MQTT keep-alive interval in seconds: a connection that is dead without a sign is noticed within
             twice that.
 
@@ -52,16 +58,23 @@ class Broker:
     )
     connect_timeout_s: Annotated[float, Field(gt=0, le=60)] = 4.0
     keepalive_s: Annotated[int, Field(ge=1, le=3600)] = 20
+    presence_wait_s: Annotated[float, Field(ge=0, le=600)] = 0.0
 
     def __post_init__(self) -> None:
         """Move user and password from the address to their fields, so that it can be shown."""
-        address = parse_address(self.url)
-        if address.username:
-            object.__setattr__(self, "username", unquote(address.username))
-        if address.password:
-            object.__setattr__(self, "password", unquote(address.password))
-        without = address._replace(netloc=address.netloc.rpartition("@")[2])
-        object.__setattr__(self, "url", without.geturl())
+        parsed = [parse_address(url) for url in split_urls(self.url)]
+        accounts = {(address.username, address.password) for address in parsed if address.username or address.password}
+        if len(accounts) > 1:
+            raise SettingsError(
+                "The addresses of the broker have different credentials.", remedy="Use one account for all of them."
+            )
+        for user, password in accounts:
+            if user:
+                object.__setattr__(self, "username", unquote(user))
+            if password:
+                object.__setattr__(self, "password", unquote(password))
+        without = (address._replace(netloc=address.netloc.rpartition("@")[2]).geturl() for address in parsed)
+        object.__setattr__(self, "url", ",".join(without))
 
     @classmethod
     def from_url(cls, url: str, *, username: str | None = None, password: str | None = None) -> Broker:
@@ -73,8 +86,20 @@ class Broker:
         return cls(url, username=username, password=password)
 
     @property
+    def addresses(self) -> tuple[Broker, ...]:
+        """A broker for each URL, in order."""
+        urls = split_urls(self.url)
+        return (self,) if len(urls) == 1 else tuple(replace(self, url=url) for url in urls)
+
+    def after(self, address: Broker) -> Broker:
+        """This broker, with the URL of ``address`` as the last one to be tried."""
+        urls = split_urls(self.url)
+        position = urls.index(address.url) + 1 if address.url in urls else 0
+        return replace(self, url=",".join(urls[position:] + urls[:position]))
+
+    @property
     def host(self) -> str:
-        """Name or address."""
+        """Name or address; this and the following of the first URL."""
         return self._address.hostname or ""
 
     @property
@@ -90,8 +115,8 @@ class Broker:
 
     @property
     def tls(self) -> bool:
-        """Whether the connection is encrypted, and the broker's certificate verified."""
-        return self._address.scheme in {"mqtts", "wss"}
+        """Whether connections to all URLs are encrypted, and the broker's certificate verified."""
+        return all(urlsplit(url).scheme in {"mqtts", "wss"} for url in split_urls(self.url))
 
     @property
     def path(self) -> str:
@@ -100,12 +125,19 @@ class Broker:
 
     @property
     def _address(self) -> SplitResult:
-        return urlsplit(self.url)
+        return urlsplit(split_urls(self.url)[0])
 
     def __str__(self) -> str:
-        """The address without path and credentials, fit for a log."""
+        """The addresses without path and credentials, fit for a log."""
+        if len(addresses := self.addresses) > 1:
+            return ", ".join(map(str, addresses))
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self._address.scheme}://{host}:{self.port}"
+
+
+def split_urls(value: str) -> list[str]:
+    """The URLs of a list that is separated by commas. A comma within one, e.g. in a password, separates nothing."""
+    return [url.strip() for url in _BEFORE_URL.split(value)]
 
 
 def parse_address(url: str) -> SplitResult:
@@ -131,6 +163,8 @@ def parse_address(url: str) -> SplitResult:
         raise SettingsError(f"The broker address has an unknown scheme {parts.scheme!r}.", remedy=_REMEDY)
     if not parts.hostname:
         raise SettingsError("The broker address names no host.", remedy=_REMEDY)
+    if "," in parts.hostname:
+        raise SettingsError("The broker address has a comma in its host: write each address in full.", remedy=_REMEDY)
     return parts
 
 

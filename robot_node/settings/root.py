@@ -26,7 +26,7 @@ from robot_node.core.backoff import Backoff
 from robot_node.errors import SettingsError
 from robot_node.mcp_mqtt.options import ServerLimits
 from robot_node.mqtt.identifiers import RESERVED_IDS, is_client_id, is_server_name
-from robot_node.mqtt.types import Broker, parse_address
+from robot_node.mqtt.types import Broker, parse_address, split_urls
 from robot_node.settings.access import AccessSettings
 from robot_node.settings.devices import (
     AudioSettings,
@@ -98,10 +98,19 @@ class BrokerSettings(Broker):
     reconnect_initial_s: Annotated[float, Field(gt=0, le=60)] = 1.0
     reconnect_maximum_s: Annotated[float, Field(gt=0, le=600)] = 30.0
 
+    @field_validator("url", mode="before")
+    @classmethod
+    def _joined(cls, value: object) -> object:
+        """Accept a list, too."""
+        if isinstance(value, list | tuple) and value and all(isinstance(url, str) for url in value):
+            return ",".join(value)
+        return value
+
     @field_validator("url")
     @classmethod
     def _readable(cls, value: str) -> str:
-        parse_address(value)
+        for url in split_urls(value):
+            parse_address(url)
         return value
 
     @model_validator(mode="after")

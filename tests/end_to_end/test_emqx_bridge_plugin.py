@@ -69,6 +69,7 @@ async def call(plugin: EmqxBridgePlugin, tool: str, pace: Pace, **arguments: obj
     return await plugin.call(SERVER_ID, SERVER_NAME, tool, arguments, limit_s=pace.call_limit_s)
 
 
+@pytest.mark.peer("EMQX MCP bridge plugin", works="calls and motions outlast its `initialize` at each presence")
 @pytest.mark.parametrize("pace", [FAST, AS_IN_THE_FIELD])
 async def test_motions_of_the_plugin_outlast_the_renewals_of_the_presence(broker: PrivateBroker, pace: Pace) -> None:
     async with (

@@ -62,6 +62,7 @@ async def open_session(client: RawPeer, version: str = "2025-11-25") -> dict[str
     return answer
 
 
+@pytest.mark.peer("EMQX Python SDK", works="its client: lists, calls, pings, in four versions of MCP")
 @pytest.mark.parametrize("version", ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"])
 async def test_its_client_is_served_in_each_version_that_it_knows(
     broker: PrivateBroker, toy: Toy, version: str
@@ -123,6 +124,7 @@ async def test_its_client_uses_one_client_id_for_all_servers(broker: PrivateBrok
         await eventually(lambda: f"{SERVER_ID} {rpc_topic('emqx-client')}\n" in broker.log)  # given up
 
 
+@pytest.mark.peer("EMQX Python SDK", works="its client, after a restart of the broker")
 @pytest.mark.own_broker
 async def test_its_client_opens_its_session_anew_after_a_restart_of_the_broker(broker: PrivateBroker, toy: Toy) -> None:
     async with running(broker, toy) as server:
@@ -173,6 +175,7 @@ async def its_server(broker: PrivateBroker) -> AsyncIterator[RawPeer]:
             await asyncio.wait([answering])
 
 
+@pytest.mark.peer("EMQX Python SDK", works="its server: calls with progress")
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 async def test_our_client_calls_its_server(broker: PrivateBroker, address: Broker, mode: str) -> None:
     steps: list[float] = []

@@ -10,6 +10,7 @@ import logging
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mcp_types.version import KNOWN_PROTOCOL_VERSIONS
 
 from robot_node.apps.private_broker import PrivateBroker
 from robot_node.errors import BrokerError, RemoteError, SettingsError
@@ -20,7 +21,9 @@ from tests.mcp_mqtt.proxy import Proxy
 from tests.mcp_mqtt.toys import Toy, fast_backoff, running
 from tests.waiting import DEADLINE_S, eventually
 
-TOY = OnlineServer(SERVER_ID, SERVER_NAME, "a toy", {"site": 7})
+VERSIONS = {"protocol_versions": list(KNOWN_PROTOCOL_VERSIONS)}
+TOY = OnlineServer(SERVER_ID, SERVER_NAME, "a toy", {**VERSIONS, "site": 7})
+DOOR = OnlineServer("robot-2", "barn/door", meta=VERSIONS)
 
 
 def online_message(**params: object) -> dict[str, object]:
@@ -34,8 +37,8 @@ async def test_all_servers_are_listed_with_what_they_say(broker: PrivateBroker, 
     ):
         listed = await online_servers(address)
         filtered = await online_servers(address, name_filter="barn/+")
-    assert listed == (OnlineServer("robot-2", "barn/door"), TOY)
-    assert filtered == (OnlineServer("robot-2", "barn/door"),)
+    assert listed == (DOOR, TOY)
+    assert filtered == (DOOR,)
     assert await online_servers(address) == ()
 
 

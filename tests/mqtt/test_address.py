@@ -54,3 +54,29 @@ def test_an_address_is_shown_without_credentials() -> None:
     assert str(Broker("wss://u:p@host/path")) == "wss://host:8084"
     assert Broker("wss://u:p@host/path").url == "wss://host/path"
     assert str(Broker("mqtt://[::1]")) == "mqtt://[::1]:1883"
+
+
+def test_several_addresses_are_tried_in_order_with_one_account() -> None:
+    broker = Broker("mqtt://u:p@a, mqtts://u:p@b:9,ws://c/x", connect_timeout_s=2.0)
+    assert (broker.url, broker.username, broker.password) == ("mqtt://a,mqtts://b:9,ws://c/x", "u", "p")
+    assert [(each.host, each.port, each.tls) for each in broker.addresses] == [
+        ("a", 1883, False),
+        ("b", 9, True),
+        ("c", 8083, False),
+    ]
+    assert {(each.username, each.password, each.connect_timeout_s) for each in broker.addresses} == {("u", "p", 2.0)}
+    assert str(broker) == "mqtt://a:1883, mqtts://b:9, ws://c:8083"
+    assert not broker.tls
+    assert [each.host for each in broker.after(broker.addresses[1]).addresses] == ["c", "a", "b"]
+    assert Broker("mqtt://a,mqtt://u:p@b").addresses[0].username == "u"
+
+
+def test_a_comma_within_an_address_separates_nothing() -> None:
+    broker = Broker("mqtt://u:a,b@host")
+    assert (len(broker.addresses), broker.password) == (1, "a,b")
+
+
+@pytest.mark.parametrize("urls", ["mqtt://u:p@a,mqtt://u:q@b", "mqtt://a,mqtt://", "mqtt://a,mqtt://b:port"])
+def test_several_addresses_that_cannot_be_used_are_an_error(urls: str) -> None:
+    with pytest.raises(SettingsError):
+        Broker(urls)

@@ -79,6 +79,22 @@ def test_a_credential_that_cannot_be_read_or_used_is_named(tmp_path: Path, monke
         load_settings(None, {"broker": {"cert_file": None}})
 
 
+@pytest.mark.parametrize(
+    "url",
+    ['["mqtts://u:p@one", "mqtts://two:9"]', '"mqtts://u:p@one,mqtts://two:9"', '["mqtts://one", "mqtts://u:p@two:9"]'],
+)
+def test_the_broker_may_have_several_addresses(tmp_path: Path, url: str) -> None:
+    broker = load_settings(write(tmp_path, f"[broker]\nurl = {url}\n")).broker
+    assert [str(address) for address in broker.addresses] == ["mqtts://one:8883", "mqtts://two:9"]
+    assert {(address.username, address.password) for address in broker.addresses} == {("u", "p")}
+
+
+@pytest.mark.parametrize("url", ["[]", "[1]", '["mqtt://one", "two"]'])
+def test_a_list_of_addresses_that_cannot_be_used_is_refused(tmp_path: Path, url: str) -> None:
+    with pytest.raises(SettingsError, match=r"broker\.url"):
+        load_settings(write(tmp_path, f"[broker]\nurl = {url}\n"))
+
+
 def test_the_brokers_time_limit_and_certificate_are_used() -> None:
     broker = load_settings(None, {"broker": {"connect_timeout_s": 1.5, "ca_file": "/ca.crt"}}).broker
     assert (broker.connect_timeout_s, broker.ca_file) == (1.5, Path("/ca.crt"))

@@ -78,7 +78,8 @@ def _exact_only(topic_filter: str) -> Finding:
         _RETAINED,
         f"The broker does not deliver them to a subscription with a wildcard: {topic_filter}.",
         why="Clients find robots with such a subscription: they see a robot only when it renews its presence.",
-        remedy="Use a broker that does, e.g. mosquitto or EMQX; RabbitMQ 4 does not.",
+        remedy="Use a broker that does, e.g. mosquitto or EMQX; RabbitMQ 4 does not. Or set mcp.presence_expiry_s = 15 "
+        "for the robots, and broker.presence_wait_s = 6 for clients: docs/brokers.md.",
     )
 
 

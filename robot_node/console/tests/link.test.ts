@@ -27,3 +27,15 @@ test("two windows with one client id take turns ever more slowly, and say why", 
   expect(losses().slice(1).map(({ error }) => error?.problem)).toEqual(["taken", "taken", "taken"]);
   expect(losses()[1]?.error?.message).toBe(`Perhaps another window uses the client id ${clientId}.`);
 });
+
+test("the next broker is tried when one does not answer", async () => {
+  const seen: LinkStatus[] = [];
+  const link = new Link(
+    { url: `ws://127.0.0.1:1/mqtt, ${inject("brokerUrl")}`, clientId: randomId("several-"), reconnectInitialMs: 10 },
+    { onStatus: (status) => seen.push(status) },
+  );
+  open.push(link);
+  link.start();
+  await until(() => seen.at(-1)?.state === "connected", "it is connected to the second one");
+  expect(seen.find(({ state }) => state === "waiting")?.error?.message).toBe("No broker answers at ws://127.0.0.1:1/mqtt.");
+});

@@ -20,7 +20,7 @@ from robot_node.apps.private_broker import PrivateBroker, free_port
 from robot_node.mcp_mqtt.topics import ServerTopics
 from robot_node.mqtt import Broker, ConnectOptions, Incoming, Subscription, connect
 from robot_node.settings.root import ConsoleSettings
-from tests.apps.doctor.altering_proxy import altering_proxy
+from tests.altering_proxy import altering_proxy
 from tests.certificates import run_recipe, tls_listener
 
 ACL = Path(__file__).parents[3] / "config" / "mosquitto" / "acl"

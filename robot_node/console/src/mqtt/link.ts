@@ -5,7 +5,7 @@ import mqtt, { type IConnackPacket, type MqttClient } from "mqtt";
 export type UserProperties = Record<string, string | string[]>;
 
 export interface LinkOptions {
-  /** `ws://host:port/path` or `wss://...`. */
+  /** `ws://host:port/path` or `wss://...`; or several, separated by commas: the next one is tried when one fails. */
   url: string;
   username?: string | undefined;
   password?: string | undefined;
@@ -73,6 +73,9 @@ export class Link {
   private retry: ReturnType<typeof setTimeout> | undefined;
   private delay: number;
   private closed = false;
+  private readonly urls: string[];
+  /** Which one of them is used now. */
+  private place = 0;
   /** Connections in a row that ended soon. */
   private shortLived = 0;
   private status: LinkStatus = { state: "connecting", error: null };
@@ -82,6 +85,11 @@ export class Link {
     private readonly events: LinkEvents,
   ) {
     this.delay = options.reconnectInitialMs ?? 1000;
+    this.urls = options.url.split(/,(?=\s*wss?:\/\/)/).map((url) => url.trim());
+  }
+
+  private get url(): string {
+    return this.urls[this.place % this.urls.length] ?? "";
   }
 
   /** Connect, and again whenever the connection is lost, until {@link close}. */
@@ -194,7 +202,7 @@ export class Link {
       this.client = null;
       client.end(true);
       if (connectedAt !== null) this.judge(performance.now() - connectedAt);
-      const where = this.options.url;
+      const where = this.url;
       this.wait(problem ?? (connectedAt === null ? new LinkError("unreachable", `No broker answers at ${where}.`) : this.lost()));
     });
   }
@@ -211,7 +219,7 @@ export class Link {
 
   private lost(): LinkError {
     if (this.shortLived > 1) return this.takenOver();
-    return new LinkError("lost", `The connection to ${this.options.url} was lost.`);
+    return new LinkError("lost", `The connection to ${this.url} was lost.`);
   }
 
   private takenOver(): LinkError {
@@ -219,7 +227,8 @@ export class Link {
   }
 
   private connect(): MqttClient {
-    const { url, username, password, clientId, will, connectProperties, publishProperties } = this.options;
+    const { url } = this;
+    const { username, password, clientId, will, connectProperties, publishProperties } = this.options;
     const { protocol } = new URL(url);
     if (protocol !== "ws:" && protocol !== "wss:") throw new Error(`${url} does not begin with ws:// or wss://.`);
     return mqtt.connect(url, {
@@ -255,8 +264,10 @@ export class Link {
 
   private wait(error: LinkError): void {
     if (this.closed) return;
+    this.place += 1;
     this.retry = setTimeout(() => this.open(), this.delay);
-    this.delay = Math.min(this.delay * 2, this.options.reconnectMaximumMs ?? 15_000);
+    // A round of all brokers, then longer.
+    if (this.place % this.urls.length === 0) this.delay = Math.min(this.delay * 2, this.options.reconnectMaximumMs ?? 15_000);
     this.tell({ state: "waiting", error });
   }
 

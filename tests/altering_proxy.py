@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 
 from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mqtt import Broker
@@ -37,11 +37,11 @@ async def altering_proxy(
 
         def to_broker(kind: int, body: bytearray) -> None:
             if kind == _SUBSCRIBE:
-                name, options = _filter_of(body)
-                if without_retained(name):
-                    body[options] |= _DO_NOT_SEND_RETAINED
-                if refuses(name):
-                    refused.add(bytes(body[:2]))
+                for name, options in _filters_of(body):
+                    if without_retained(name):
+                        body[options] |= _DO_NOT_SEND_RETAINED
+                    if refuses(name):
+                        refused.add(bytes(body[:2]))
 
         def to_client(kind: int, body: bytearray) -> None:
             if kind == _SUBACK and bytes(body[:2]) in refused:
@@ -65,12 +65,13 @@ async def altering_proxy(
     await asyncio.gather(*filter(None, visits))
 
 
-def _filter_of(body: bytearray) -> tuple[str, int]:
-    """Return the only topic filter of a SUBSCRIBE, and where its options are (MQTT 5.0, 3.8)."""
+def _filters_of(body: bytearray) -> Iterator[tuple[str, int]]:
+    """Yield the topic filters of a SUBSCRIBE, and where the options of each are (MQTT 5.0, 3.8)."""
     begin = 3 + body[2]  # packet id, properties
-    end = begin + 2 + int.from_bytes(body[begin : begin + 2], "big")
-    assert len(body) == end + 1
-    return body[begin + 2 : end].decode(), end
+    while begin < len(body):
+        end = begin + 2 + int.from_bytes(body[begin : begin + 2], "big")
+        yield body[begin + 2 : end].decode(), end
+        begin = end + 1
 
 
 async def _copy(
