@@ -22,7 +22,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from robot_node.core.log_context import current_session
-from robot_node.mqtt.errors import note_reason_string
+from robot_node.mqtt.errors import BrokenProtocolError, note_reason_string
 from robot_node.mqtt.packets import read_user_properties, write_publish
 from robot_node.mqtt.paho import OnMessage, PahoClient
 from robot_node.mqtt.types import Incoming, UserProperties
@@ -41,6 +41,10 @@ PRIVATE_NAMES = {
     )
 }
 """By module and class."""
+
+
+_PROTOCOL_ERROR = 0x82  # also paho's, for what it cannot read
+_CLOSED = "it closed the connection before it had answered"
 
 
 class MqttClient(aiomqtt.Client):
@@ -72,6 +76,8 @@ class MqttClient(aiomqtt.Client):
         self._client.connect_timeout = self.timeout
         # aiomqtt creates its paho client itself.
         self._paho = PahoClient.adopt(self._client, on_message)
+        if packet_bytes := getattr(kwargs.get("properties"), "MaximumPacketSize", 0):
+            self._paho.largest_packet = packet_bytes
         self._disconnected.add_done_callback(self._release_waiting)
 
     async def __aenter__(self) -> Self:
@@ -247,22 +253,30 @@ class MqttClient(aiomqtt.Client):
         reason_code: ReasonCode,
         properties: Properties | None = None,
     ) -> None:
+        is_ours = not flags.is_disconnect_packet_from_server and reason_code.value == _PROTOCOL_ERROR
         if not self._connected.done():
             # aiomqtt would wait for CONNACK until the time limit. This may run in the executor's thread.
-            self._loop.call_soon_threadsafe(self._give_up_connecting)
+            error = BrokenProtocolError() if is_ours else aiomqtt.MqttError(_CLOSED)
+            self._loop.call_soon_threadsafe(self._give_up_connecting, error)
+        elif is_ours:
+            self._break(BrokenProtocolError())
         elif not self._connected.cancelled():  # the attempt to connect was given up, for aiomqtt a reason to raise
             super()._on_disconnect(client, userdata, flags, note_reason_string(reason_code, properties), properties)
 
-    def _give_up_connecting(self) -> None:
+    def _give_up_connecting(self, error: aiomqtt.MqttError) -> None:
         if not self._connected.done() and not self._abandoned:
-            error = aiomqtt.MqttError("it closed the connection before it had answered")
             error.__cause__ = self._paho.read_error
             self._connected.set_exception(error)
 
     def _on_message(self, client: paho.Client, userdata: Any, message: paho.MQTTMessage) -> None:  # noqa: ARG002
         pairs = getattr(message.properties, "UserProperty", None) or ()
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:  # not worth the connection: any client of a lax broker could cause that
+            logger.debug("A message with a topic that is not UTF-8 was left out")
+            return
         try:  # an exception would end the reading of the socket, which all sessions share
-            self.on_message(Incoming(message.topic, bytes(message.payload), message.retain, tuple(pairs)))
+            self.on_message(Incoming(topic, bytes(message.payload), message.retain, tuple(pairs)))
         except Exception:
             logger.exception("A message could not be handled")
 

@@ -15,7 +15,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from robot_node.errors import BrokerError
 from robot_node.mqtt.client import MqttClient, PublishProperties
-from robot_node.mqtt.errors import connect_error, describe, reason_of, remedy_for, remedy_of
+from robot_node.mqtt.errors import BrokenProtocolError, connect_error, describe, reason_of, remedy_for, remedy_of
 from robot_node.mqtt.paho import OnMessage
 from robot_node.mqtt.tls import tls_context
 from robot_node.mqtt.types import Broker, ConnectOptions, Subscription, UserProperties, Will
@@ -77,6 +77,8 @@ class Connection:
         filters = [(s.topic_filter, SubscribeOptions(qos=s.qos, noLocal=s.no_local)) for s in subscriptions]
         with _broker_errors("subscribe"), _cancellation_kept():
             codes = await self._client.subscribe(filters)
+            if len(codes) != len(filters):
+                raise BrokenProtocolError
         for subscription, code in zip(subscriptions, codes, strict=True):
             if isinstance(code, ReasonCode) and code.is_failure:
                 raise BrokerError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 
+import aiomqtt
 import paho.mqtt.client as paho
 from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
@@ -16,6 +17,7 @@ from robot_node.mqtt.types import Broker
 # What paho reports when the socket closed without a DISCONNECT packet.
 _UNSPECIFIED_ERROR = 0x80
 _LOST = "the connection was lost"
+_TIMEOUT = "Operation timed out"  # aiomqtt's
 _MAX_REASON_CHARACTERS = 200
 _NOT_ALLOWED = 0x87
 _TOPIC_NOT_ALLOWED = "Allow this topic for this client in the broker's access rules; 'robot-node doctor' looks closer."
@@ -69,6 +71,13 @@ _UNTRUSTED = {
 }
 
 
+class BrokenProtocolError(aiomqtt.MqttError):
+    """The broker sent what MQTT 5 does not permit, and was disconnected."""
+
+    def __init__(self) -> None:
+        super().__init__("the other side does not keep to the rules of MQTT 5")
+
+
 def note_reason_string(code: ReasonCode, properties: Properties | None) -> ReasonCode:
     """Attach the Reason String of a packet to its reason code, for :func:`describe`; return the code.
 
@@ -109,6 +118,10 @@ def remedy_for(error: BaseException) -> str:
     code = getattr(error, "rc", None)
     if code == MQTTErrorCode.MQTT_ERR_KEEPALIVE:
         return "The broker has fallen silent: check that it runs, and the network in between."
+    if str(error) == _TIMEOUT:
+        return "The broker did not answer in time: check its load, and the network in between."
+    if isinstance(error, BrokenProtocolError):
+        return "Check that broker.url leads to a broker that speaks MQTT 5, and see its log."
     if not isinstance(code, ReasonCode) or reason_of(error) == _LOST:
         return ""
     return remedy_of(code)

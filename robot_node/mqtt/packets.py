@@ -19,9 +19,11 @@ logger = logging.getLogger(__name__)
 # Larger properties are ignored: no peer of ours needs a tenth of it.
 _MAX_PROPERTY_BYTES = 16 * 1024
 _ACKNOWLEDGEMENT = b"\x40\x02"
-_LARGEST_REMAINING_LENGTH = 268_435_455
+LARGEST_REMAINING_LENGTH = 268_435_455
+"""Of a packet, in bytes, without its first two to five (MQTT 5.0, 1.5.5)."""
 _PUBLISH, _RETAIN, _QOS_1 = 0x30, 0x01, 0x02
-_PUBLISH_AT_QOS_0_OR_1 = frozenset({0x30, 0x31, 0x32, 0x33, 0x3A, 0x3B})
+PUBLISH_AT_QOS_0_OR_1 = frozenset({0x30, 0x31, 0x32, 0x33, 0x3A, 0x3B})
+"""First bytes of such packets (MQTT 5.0, 3.3.1)."""
 
 # Sizes of the other properties that PUBLISH may carry (MQTT 5.0, 3.3.2.3); 0 stands for a length in two bytes.
 _FIXED_SIZES = {0x01: 1, 0x02: 4, 0x23: 2, 0x03: 0, 0x08: 0, 0x09: 0}
@@ -59,7 +61,7 @@ def write_publish(topic: str, payload: bytes, properties: bytes, *, retain: bool
     if "+" in topic or "#" in topic or len(name) > 0xFFFF:
         raise ValueError(f"{topic[:80]!r} is no topic name.")
     length = 2 + len(name) + len(properties) + len(payload)
-    if length > _LARGEST_REMAINING_LENGTH:
+    if length > LARGEST_REMAINING_LENGTH:
         raise ValueError("The payload is too large for MQTT.")
     head = bytearray((_PUBLISH | retain,))
     while length > 0x7F:
@@ -72,7 +74,7 @@ def write_publish(topic: str, payload: bytes, properties: bytes, *, retain: bool
 def read_publish(buffer: bytes, start: int) -> Publish | None:
     """Read the PUBLISH that begins at ``start``; None for another kind of packet, an incomplete or a malformed one."""
     head = buffer[start]
-    if head not in _PUBLISH_AT_QOS_0_OR_1:
+    if head not in PUBLISH_AT_QOS_0_OR_1:
         return None
     try:
         length, body_start = _variable_byte_integer(buffer, start + 1)

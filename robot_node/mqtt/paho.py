@@ -19,7 +19,13 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from robot_node.mqtt.packets import read_acknowledgement, read_publish, write_acknowledgement
+from robot_node.mqtt.packets import (
+    LARGEST_REMAINING_LENGTH,
+    PUBLISH_AT_QOS_0_OR_1,
+    read_acknowledgement,
+    read_publish,
+    write_acknowledgement,
+)
 from robot_node.mqtt.types import Incoming
 
 logger = logging.getLogger(__name__)
@@ -31,7 +37,7 @@ PRIVATE_NAMES = {
     "paho.mqtt.client:Client": (
         *("_create_socket", "_create_socket_connection", "_ssl_wrap_socket"),
         *("_sock", "_sock_close", "_sock_recv", "_transport"),
-        *("_do_on_publish", "_in_packet", "_out_messages", "_packet_queue"),
+        *("_do_on_publish", "_in_packet", "_loop_rc_handle", "_out_messages", "_packet_handle", "_packet_queue"),
     )
 }
 """By module and class."""
@@ -39,6 +45,9 @@ PRIVATE_NAMES = {
 OnMessage = Callable[[Incoming], None]
 """Called on the event loop for every message, in order. Must not block; what it raises is logged and dropped."""
 
+# First bytes of the packets that a broker may send (MQTT 5.0, 2.1): nothing is subscribed at QoS 2, and AUTH answers a
+# method that we don't name.
+_FROM_BROKERS = PUBLISH_AT_QOS_0_OR_1 | {0x20, 0x40, 0x90, 0xB0, 0xD0, 0xE0}
 # Bytes read at once, and so handled before the event loop has its next turn: some two dozen calls or answers.
 _CHUNK_BYTES = 8 * 1024
 # A packet type that paho doesn't know, so that it expects no answer.
@@ -60,6 +69,8 @@ class PahoClient(paho.Client):
     receiver: OnMessage
     read_error: ssl.SSLError | None = None
     """The TLS alert by which the other side ended the connection."""
+    largest_packet: int = LARGEST_REMAINING_LENGTH
+    """A broker that sends a larger one, in bytes, breaks the connection."""
     _connecting: socket.socket | None = None
     _chunk = b""
     _position = 0
@@ -97,7 +108,22 @@ class PahoClient(paho.Client):
         return wrapped
 
     def loop_read(self, max_packets: int = 1) -> MQTTErrorCode:
-        """Read once from the socket, and handle what came."""
+        """Read once from the socket, and handle what came. A broker that breaks MQTT is disconnected."""
+        try:
+            result = self._read(max_packets)
+            if self._in_packet["remaining_length"] <= self.largest_packet:
+                return result
+            logger.debug("The broker sends a packet of %d bytes", self._in_packet["remaining_length"])
+        except Exception:  # over malformed packets paho raises nearly everything
+            logger.debug("The broker sent what cannot be read", exc_info=True)
+        return self._loop_rc_handle(MQTTErrorCode.MQTT_ERR_PROTOCOL)
+
+    def _packet_handle(self) -> MQTTErrorCode:
+        if self._in_packet["command"] not in _FROM_BROKERS:
+            return MQTTErrorCode.MQTT_ERR_PROTOCOL
+        return super()._packet_handle()
+
+    def _read(self, max_packets: int) -> MQTTErrorCode:
         # paho reads the rest of a packet that has begun: it may be large.
         if self._is_in_a_packet() or self._transport != "tcp":
             return super().loop_read(max_packets)
@@ -110,7 +136,7 @@ class PahoClient(paho.Client):
         if not self._chunk:
             return super().loop_read(max_packets)  # which reports why
         result = MQTTErrorCode.MQTT_ERR_SUCCESS
-        while self._position < len(self._chunk) and result == MQTTErrorCode.MQTT_ERR_SUCCESS:
+        while self._sock and self._position < len(self._chunk) and result == MQTTErrorCode.MQTT_ERR_SUCCESS:
             if self._is_in_a_packet() or not self._take_packet():
                 result = super().loop_read(max_packets)
         self._chunk = b""

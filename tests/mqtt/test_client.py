@@ -134,10 +134,8 @@ def test_packets_of_all_kinds_cut_anywhere_arrive_whole_and_in_order(pieces: lis
         payload = f"number {index}".encode()
         sent.append(payload)
         packet = write_publish("a/b", payload, properties, retain=False)
-        if qos := index % 3:
-            packet = bytes([0x30 | qos << 1, packet[1] + 2]) + packet[2:7] + bytes([0, index]) + packet[7:]
-        if qos == 2:  # which only paho reads, and hands over at PUBREL
-            packet += bytes([0x62, 2, 0, index])
+        if index % 2:  # at QoS 1
+            packet = bytes([0x32, packet[1] + 2]) + packet[2:7] + bytes([0, index]) + packet[7:]
         stream += packet
         if index == 4:
             stream += b"\xd0\x00"  # PINGRESP
@@ -154,8 +152,7 @@ def test_packets_of_all_kinds_cut_anywhere_arrive_whole_and_in_order(pieces: lis
             adopted.loop_write()
         assert received == sent
         answers = broker.recv(1000)
-        assert [answers.count(bytes([kind, 2, 0, 1])) for kind in (0x40, 0x50, 0x70)] == [1, 0, 0]
-        assert [answers.count(bytes([kind, 2, 0, 2])) for kind in (0x40, 0x50, 0x70)] == [0, 1, 1]
+        assert answers == b"".join(bytes([0x40, 2, 0, index]) for index in (1, 3, 5, 7))
         broker.close()
         assert adopted.loop_read() != MQTTErrorCode.MQTT_ERR_SUCCESS
 

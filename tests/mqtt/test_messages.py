@@ -39,7 +39,7 @@ async def test_what_the_brokers_rules_forbid_is_told_once_and_the_rest_goes_on(
             assert await connection.publish("closed", b"x", qos=1) == "not authorized"
         assert not await connection.publish("open", b"x", qos=1)
     (warning,) = [record.getMessage() for record in caplog.records if "refused" in record.getMessage()]
-    assert warning.startswith("The broker refused what one published on closed: not authorized. Allow it")
+    assert warning.startswith("The broker refused what one published on closed: not authorized. Allow this topic")
     assert "robot-node doctor" in warning
 
 
