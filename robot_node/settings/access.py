@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from dataclasses import replace
 from typing import Annotated, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -74,6 +75,12 @@ BUILT_IN_ROLES = {
 """The roles that exist by default. A configured role of the same name replaces a built-in one."""
 
 
+def _without(role: Permissions, tools: Collection[str]) -> Permissions:
+    if role.allowed_tools == "all":  # which leaves them out by itself
+        return role
+    return replace(role, allowed_tools=role.allowed_tools.difference(tools))
+
+
 class ClientRole(Section):
     """The role of clients whose id matches a pattern."""
 
@@ -123,6 +130,13 @@ class AccessSettings(Section):
     def all_roles(self) -> dict[str, Permissions]:
         """All roles by name, the built-in ones included."""
         return BUILT_IN_ROLES | self.roles
+
+    def roles_without(self, people_only: Collection[str]) -> dict[str, Permissions]:
+        """All roles by name, where the built-in ones do not have the tools that are for people only.
+
+        Only a role of the settings that lists such a tool has it: nobody has named it for the built-in ones.
+        """
+        return {name: _without(role, people_only) for name, role in BUILT_IN_ROLES.items()} | self.roles
 
     def named_tools(self) -> Iterator[tuple[str, str]]:
         """Yield each mention of a tool: key of the setting, name of the tool."""

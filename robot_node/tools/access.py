@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from mcp.server.mcpserver import MCPServer
 
 from robot_node.errors import SettingsError
@@ -10,6 +12,8 @@ from robot_node.mcp_mqtt.guard import Confirmation, Guard
 from robot_node.mcp_mqtt.rate_limit import CallLimits
 from robot_node.settings.access import TOOLS, AccessSettings
 from robot_node.tools.robot_server import RobotServer
+
+logger = logging.getLogger(__name__)
 
 _STOPPING = frozenset({"stop_all", "stop_speaking"})
 """Never limited: an agent in a loop must be able to stop what it does."""
@@ -26,11 +30,12 @@ def policy_of(settings: AccessSettings, *, human_only: frozenset[str] = frozense
         settings: The settings.
         human_only: Tools that are for people only whatever the settings say.
     """
+    people_only = human_only | set(settings.people_only_tools)
     return AccessPolicy(
-        (Role.of(name, role) for name, role in settings.all_roles().items()),
+        (Role.of(name, role) for name, role in settings.roles_without(people_only).items()),
         ((client.client_id, client.role) for client in settings.clients),
         settings.default_role,
-        human_only=human_only | set(settings.people_only_tools),
+        human_only=people_only,
     )
 
 
@@ -47,6 +52,7 @@ async def guarded(server: MCPServer, settings: AccessSettings) -> AccessPolicy:
     _refuse_unknown(settings, [tool.name for tool in tools])
     marked = frozenset(tool.name for tool in tools if is_human_only(tool.meta))
     policy = policy_of(settings, human_only=marked)
+    _log_people_only(policy)
     guard = Guard(
         policy,
         limits=CallLimits(settings.calls_per_minute, settings.tool_calls_per_minute, free=_STOPPING),
@@ -61,6 +67,15 @@ async def guarded(server: MCPServer, settings: AccessSettings) -> AccessPolicy:
     if guard.is_needed:
         server.middleware.append(guard)
     return policy
+
+
+def _log_people_only(policy: AccessPolicy) -> None:
+    for tool in sorted(policy.human_only):
+        able = [role.name for role in policy.roles if role.may_call(tool, human_only=True)]
+        if able:
+            logger.info("%s is for people only: clients with the role %s may call it", tool, ", ".join(able))
+        else:
+            logger.warning("%s is for people only, and no client has a role that lists it: nobody may call it", tool)
 
 
 def _refuse_unknown(settings: AccessSettings, offered: list[str]) -> None:

@@ -49,6 +49,37 @@ def test_a_file_describes_roles_and_who_has_them(tmp_path: Path) -> None:
     assert [role["name"] for role in policy.meta()["rbac"]["roles"]] == ["operator", "owner", "viewer"]
 
 
+def test_a_tool_for_people_only_is_for_no_role_but_those_whose_owner_has_named_it() -> None:
+    settings = AccessSettings.model_validate(
+        {
+            "roles": {"nurse": {"allowed_tools": ["say", "beep"]}},
+            "clients": [{"client_id": role, "role": role} for role in ("viewer", "operator", "admin", "nurse")],
+            "people_only_tools": ["say", "take_photo"],
+        }
+    )
+    policy = policy_of(settings)
+    able = {
+        tool: [role.name for role in policy.roles if role.may_call(tool, human_only=tool in policy.human_only)]
+        for tool in ("say", "take_photo", "beep")
+    }
+    assert able == {"say": ["nurse"], "take_photo": [], "beep": ["operator", "admin", "nurse"]}
+
+
+async def test_the_log_says_who_has_the_tools_for_people_only(
+    silent_robot: Robot, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    server = build_server(silent_robot, name="test/robot", description="A robot.")
+    settings = {
+        "roles": {"nurse": {"allowed_tools": ["say"]}},
+        "clients": [{"client_id": "anna", "role": "nurse"}],
+        "people_only_tools": ["say", "take_photo"],
+    }
+    await guarded(server, AccessSettings.model_validate(settings))
+    assert "say is for people only: clients with the role nurse may call it" in caplog.text
+    assert "take_photo is for people only, and no client has a role that lists it" in caplog.text
+
+
 def test_a_viewer_looks_an_operator_acts_and_an_admin_connects() -> None:
     clients = [{"client_id": role, "role": role} for role in ("viewer", "operator", "admin")]
     policy = policy_of(AccessSettings.model_validate({"clients": clients}))
