@@ -17,6 +17,7 @@ from robot_node.apps.bridge import snippets
 from robot_node.apps.setup import plan, questions, survey
 from robot_node.apps.setup.answers import Answers
 from robot_node.apps.setup.executor import Executor
+from robot_node.apps.setup.image import path_in
 from robot_node.cli.options import executable_path, without_none
 from robot_node.cli.output import print_line, print_lines
 from robot_node.devices.platform import raspberry_pi
@@ -112,7 +113,7 @@ def setup(
             print_line("robot-node is uninstalled. Packages from apt, I2C, SPI and the journal are unchanged.")
         return
     desktop = snippets.desktop(agent)
-    file = root / survey.SETTINGS.lstrip("/")
+    file = path_in(root, survey.SETTINGS)
     existing = file if file.exists() else None
     if display is None and interface != "spi" and existing is None and root == _THIS_MACHINE:
         display = _find_display()

@@ -24,6 +24,7 @@ from robot_node.apps.setup.actions import (
     StopUnit,
     WriteFile,
 )
+from robot_node.apps.setup.image import path_in, refuse_linked_accounts
 from robot_node.apps.setup.survey import INTERFACES
 from robot_node.core.child_environment import child_environment
 from robot_node.errors import SetupError
@@ -65,9 +66,9 @@ class Executor:
                 case MakeFolder(path, mode, group):
                     self._make_folder(self._below(path), mode, self._group(group))
                 case WriteFile(path, text, mode, group):
-                    self._write(self._below(path), text, mode, self._group(group))
+                    self._write(self._below(path, follow_last=False), text, mode, self._group(group))
                 case MakeLink(path, target):
-                    self._link(self._below(path), target)
+                    self._link(self._below(path, follow_last=False), target)
                 case EnableInterface(name):
                     return self._enable(name)
                 case EnableUnit(unit):
@@ -82,7 +83,7 @@ class Executor:
                 case ReloadUnits():
                     self._run("systemctl", "daemon-reload")
                 case Remove(path):
-                    self._remove(self._below(path))
+                    self._remove(self._below(path, follow_last=False))
                 case RemoveUser(name):
                     self._remove_user(name)
         except OSError as error:
@@ -92,11 +93,14 @@ class Executor:
             raise SetupError(f"Could not {action}: {reason}.", remedy=_RETRY) from error
         return ""
 
-    def _below(self, path: str) -> Path:
-        return self._root / path.lstrip("/")
+    def _below(self, path: str, *, follow_last: bool = True) -> Path:
+        return path_in(self._root, path, follow_last=follow_last)
 
     def _prefix(self) -> list[str]:
-        return ["--prefix", str(self._root)] if self._is_image else []
+        if not self._is_image:
+            return []
+        refuse_linked_accounts(self._root)
+        return ["--prefix", str(self._root)]
 
     def _image_option(self) -> list[str]:
         return [f"--root={self._root}"] if self._is_image else []

@@ -14,6 +14,7 @@ from importlib import resources
 from pathlib import Path
 
 import robot_node
+from robot_node.apps.setup.image import path_in
 from robot_node.core.child_environment import child_environment
 from robot_node.devices import oled
 from robot_node.devices.platform import Platform
@@ -142,11 +143,16 @@ def survey(root: Path) -> Machine:
         SetupError: There is no permission to read it.
     """
     try:
-        entries = {path: entry for path in _PATHS if (entry := _entry(_below(root, path))) is not None}
-        group_lines = _table(root / "etc/group")
-        users = {line[0]: int(line[2]) for line in _table(root / "etc/passwd")}
+        entries = {
+            path: entry for path in _PATHS if (entry := _entry(path_in(root, path, follow_last=False))) is not None
+        }
+        group_lines = _table(path_in(root, "/etc/group"))
+        users = {line[0]: int(line[2]) for line in _table(path_in(root, "/etc/passwd"))}
     except PermissionError as error:
         raise SetupError(f"{error.filename} cannot be read.", remedy="Run setup as root, with sudo.") from error
+    except OSError as error:
+        reason = f"{error.filename} cannot be read: {error.strerror}."
+        raise SetupError(reason, remedy="Repair it, and run setup again.") from error
     started = _started_at() if root == Path("/") else None
     return Machine(
         entries=entries,
@@ -154,7 +160,7 @@ def survey(root: Path) -> Machine:
         users=users,
         members=frozenset(line[0] for line in group_lines if USER in line[3].split(",")),
         interfaces=_disabled_interfaces() if root == Path("/") else frozenset(),
-        enabled=(_below(root, "/etc/systemd/system/multi-user.target.wants") / UNIT).is_symlink(),
+        enabled=(path_in(root, "/etc/systemd/system/multi-user.target.wants") / UNIT).is_symlink(),
         active=started is not None,
         outdated=started is not None and _changed_at() > started,
     )
@@ -196,10 +202,6 @@ def _changed_at() -> float:
     """Return when settings, credentials, unit or program changed last, in seconds since the epoch."""
     files = [Path(path) for path in (SETTINGS, UNIT_FILE, DROP_IN, robot_node.__file__)]
     return max(path.stat().st_mtime for path in (*files, *Path(CREDENTIALS).glob("*")) if path.exists())
-
-
-def _below(root: Path, path: str) -> Path:
-    return root / path.lstrip("/")
 
 
 def _entry(path: Path) -> Entry | None:
