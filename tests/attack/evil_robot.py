@@ -62,6 +62,12 @@ BAD_RESULTS: dict[str, Any] = {
     "content is null": {"content": None},
     "content of texts": {"content": ["text"]},
     "isError is a text": {"content": [], "isError": "yes"},
+    "structuredContent is a list": {"content": [], "structuredContent": []},
+    "content without a type": {"content": [{}]},
+    "a text that is a number": {"content": [{"type": "text", "text": 5}]},
+    "a resource that is a text": {"content": [{"type": "resource", "resource": "x"}]},
+    "not base64": {"content": [{"type": "image", "data": "!!\x1b", "mimeType": "image/png"}]},
+    "_meta of a content": {"content": [{"type": "text", "text": "x", "_meta": 5}]},
 }
 
 

@@ -188,7 +188,7 @@ async def test_messages_that_are_too_large_are_not_read_and_hold_up_nobody(broke
         await evil.say({"method": "notifications/resources/updated", "params": {"uri": []}})
         assert sum_in(await agent.call("kitchen__add", ADD)) == 3
         evil.on_call = lambda _: [{"result": {"content": [{"type": "text", "text": "x" * (9 << 20)}]}}]
-        assert "the limit is" in (await agent.call("robot__nod"))["error"]["message"]
+        assert "the limit is" in json.dumps(await agent.call("robot__nod"))
         assert sum_in(await agent.call("kitchen__add", ADD)) == 3
 
 
@@ -246,3 +246,40 @@ async def test_server_names_with_bidirectional_characters_are_escaped(broker: Pr
             assert r"evil/\u202enehctik" in text
         await agent.until_tools(set())
         assert r"evil/\u202enehctik" in (await agent.call("nod"))["error"]["message"]
+
+
+async def test_errors_of_a_robot_are_one_bounded_line(broker: PrivateBroker) -> None:
+    async with evil_robot(broker, [tool("nod")]) as evil, raw_agent(broker) as agent:
+        await agent.until_tools({"nod"})
+        evil.on_call = lambda _: [{"error": {"code": -32000, "message": DESCRIPTION * 100, "data": "x" * 100_000}}]
+        error = (await agent.call("nod"))["error"]
+        assert error["message"].startswith("Harmless.")
+        assert error["message"].isprintable()
+        assert len(error["message"]) < 10_000
+        assert "data" not in error
+
+
+async def test_questions_of_a_robot_are_one_bounded_line(broker: PrivateBroker) -> None:
+    async with evil_robot(broker, [tool("nod")]) as evil, raw_agent(broker, capabilities={"elicitation": {}}) as agent:
+        await agent.until_tools({"nod"})
+        await agent.start("tools/call", {"name": "nod", "arguments": {}})
+        await evil.until(lambda message: message["method"] == "tools/call")
+        field = {"type": "string", "title": DESCRIPTION, "enum": [DESCRIPTION]}
+        form = {"type": "object", "properties": {"x": field}}
+        ask = {"method": "elicitation/create", "id": 1}
+        await evil.say(ask | {"params": {"message": DESCRIPTION * 100, "requestedSchema": form}})
+        question = (await agent.until(lambda message: message.get("method") == "elicitation/create"))["params"]
+        assert question["message"].isprintable()
+        assert len(question["message"]) < 10_000
+        assert json.dumps(question["requestedSchema"], ensure_ascii=False).isprintable()
+        for odd in ({"message": 5, "requestedSchema": form}, {"mode": "url", "message": "?", "url": "http://x"}):
+            await evil.say(ask | {"params": odd})
+            refused = await evil.until(lambda message: "error" in message)
+            assert "the bridge forwards forms only" in refused["error"]["message"]
+
+
+async def test_a_result_has_no_say_in_the_connection_with_the_agent(broker: PrivateBroker) -> None:
+    async with evil_robot(broker, [tool("nod")]) as evil, official_client(broker, mode="auto") as client:
+        result = {"content": [], "resultType": "input_required", "requestState": "x", "ttlMs": "for ever"}
+        evil.on_call = lambda _: [{"result": result}]
+        assert (await client.call_tool("nod")).content == []

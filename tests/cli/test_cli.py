@@ -55,7 +55,7 @@ def test_the_help_shows_how_a_command_is_written(name: str, usage: str) -> None:
         (("run", "--server-id", "a/b"), "command line: robot.server_id: must not contain '/'"),
         (
             ("run", "--server-id", "presence"),
-            "command line: robot.server_id: must not be 'presence', a word of MCP over MQTT's topics: use another,",
+            "command line: robot.server_id: must not be 'presence', which is a word of MCP over MQTT's topics: use",
         ),
         (("bridge", "--client-id", "capability"), "'capability' cannot be an MQTT client id or server id"),
         (("run", "--server-name", "kitchen"), "command line: robot.server_name: must have the form 'group/name'"),

@@ -6,14 +6,20 @@ validated on its own, with the SDK's types of all protocol versions, and left ou
 
 from __future__ import annotations
 
+import binascii
 import re
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+import mcp_types as types
 import pydantic_core
+from mcp.shared.exceptions import MCPError
+from mcp_types import INVALID_PARAMS
 from mcp_types.methods import SERVER_RESULTS
 from pydantic import TypeAdapter, ValidationError
 
 from robot_node.core.text import escaped, one_line
+from robot_node.mcp_mqtt.topics import ServerName
 
 Params = dict[str, Any]
 
@@ -23,9 +29,13 @@ MAX_ITEM_BYTES = 32 * 1024
 """Largest tool or resource, as JSON."""
 MAX_LIST_BYTES = 256 * 1024
 """Largest list per robot, as JSON."""
+_FREE_BYTES = 96 * 1024
+_ALL_BYTES = 4 * 1024 * 1024
 _MAX_NAME = 1024
 _MAX_TITLE = 200
 _MAX_REASONS = 8
+_MAX_REASON = 160
+_MAX_DATA_BYTES = 16 * 1024
 _SHOWN_NAME = 60
 
 
@@ -54,25 +64,63 @@ _VALIDATORS: dict[Kind, list[TypeAdapter[Any]]] = {
     ]
     for kind in (TOOLS, RESOURCES, TEMPLATES)
 }
+_CONTENT: dict[str, TypeAdapter[Any]] = {
+    "text": TypeAdapter(types.TextContent),
+    "image": TypeAdapter(types.ImageContent),
+    "audio": TypeAdapter(types.AudioContent),
+    "resource_link": TypeAdapter(types.ResourceLink),
+    "resource": TypeAdapter(types.EmbeddedResource),
+    "contents": TypeAdapter(types.TextResourceContents | types.BlobResourceContents),
+}
 # The SDK's type is str; other SDKs validate it.
 _ISO_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)")
 # What results of 2026-07-28 need.
 _ENVELOPE: Params = {"resultType": "complete", "ttlMs": 0, "cacheScope": "private"}
 
 
+class Budget:
+    """Bytes of all robots' lists: each robot has 96 KiB of its own, and takes what it needs beyond from 4 MiB."""
+
+    def __init__(self) -> None:
+        self._used: dict[ServerName, dict[Kind, int]] = {}
+
+    def claim(self, robot: ServerName, kind: Kind, size: int) -> bool:
+        """Set the size of a list, unless that is too much."""
+        kinds = self._used.get(robot, {}) | {kind: size}
+        others = sum(_beyond(used) for name, used in self._used.items() if name != robot)
+        if size and _beyond(kinds) and others + _beyond(kinds) > _ALL_BYTES:
+            return False
+        self._used[robot] = kinds
+        return True
+
+    def release(self, robot: ServerName) -> None:
+        """Forget a robot's lists."""
+        self._used.pop(robot, None)
+
+
+def _beyond(kinds: Mapping[Kind, int]) -> int:
+    return max(0, sum(kinds.values()) - _FREE_BYTES)
+
+
 class Listing:
     """A list of one robot, page by page.
+
+    Args:
+        kind: The kind of list.
+        claim: Whether all robots' lists leave room for so many bytes of it.
 
     Attributes:
         items: The items that agents get.
     """
 
-    def __init__(self, kind: Kind) -> None:
+    def __init__(self, kind: Kind, claim: Callable[[int], bool] = lambda _: True) -> None:
         self.items: list[Params] = []
         self.is_full = False
         self._kind = kind
         self._keys: set[str] = set()
         self._bytes = 0
+        self._claim = claim
+        claim(0)
         self._reasons: list[str] = []
         self._omitted = 0
 
@@ -114,6 +162,9 @@ class Listing:
         elif self._bytes + size > MAX_LIST_BYTES:
             self.is_full = True
             self._leave_out(key, f"all {self._kind.member} together may have {MAX_LIST_BYTES} bytes")
+        elif not self._claim(self._bytes + size):
+            self.is_full = True
+            self._leave_out(key, "the lists of all robots together are too large")
         else:
             self._bytes += size
             self._keys.add(key)
@@ -141,7 +192,7 @@ class Listing:
     def _leave_out(self, name: str, reason: str) -> None:
         self._omitted += 1
         if len(self._reasons) < _MAX_REASONS:
-            self._reasons.append(f"{one_line(name, _SHOWN_NAME)} ({one_line(reason, 160)})")
+            self._reasons.append(f"{one_line(name, _SHOWN_NAME)} ({one_line(reason, _MAX_REASON)})")
 
 
 def _without_control_characters(kind: Kind, item: Params) -> Params:
@@ -174,6 +225,60 @@ def result_problem(result: Params, member: str) -> str:
         return f"{member} is not a list of objects"
     if not isinstance(result.get("isError", False), bool):
         return "isError is not a boolean"
+    if not isinstance(result.get("structuredContent", {}), dict):
+        return "structuredContent is not an object"
     if not all(isinstance(content.get("_meta", {}), dict) for content in contents):
         return "_meta of its content is not an object"
+    return next(filter(None, (_content_problem(content, member) for content in contents)), "")
+
+
+def _content_problem(content: Params, member: str) -> str:
+    kind = content.get("type") if member == "content" else "contents"
+    if not isinstance(kind, str):
+        return "a content has no type"
+    validator = _CONTENT.get(kind)
+    try:
+        if validator is not None:
+            validator.validate_python(content, strict=True, by_name=False)
+        if kind in {"image", "audio"}:
+            binascii.a2b_base64(content["data"], strict_mode=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        return one_line(f"{kind}: {'.'.join(map(str, first['loc']))}: {first['msg']}", _MAX_REASON)
+    except ValueError:
+        return f"the data of the {kind} is not base64"
     return ""
+
+
+def error_of_robot(error: MCPError) -> MCPError:
+    """Return a robot's JSON-RPC error, its message as one bounded line, without data that is large or odd."""
+    data = error.error.data
+    if data is not None and len(pydantic_core.to_json(data)) > _MAX_DATA_BYTES:
+        data = None
+    return MCPError(error.error.code, one_line(error.error.message), data)
+
+
+def question_of_robot(params: Mapping[str, Any]) -> Params:
+    """Return the parameters of a question for a person: its message and the texts of its form are a line each.
+
+    Raises:
+        MCPError: It is no form, or too large for one.
+    """
+    message, schema = params.get("message"), params.get("requestedSchema")
+    if params.get("mode", "form") != "form" or not isinstance(message, str) or not isinstance(schema, dict):
+        raise MCPError(INVALID_PARAMS, "The question is no form: the bridge forwards forms only.")
+    if len(pydantic_core.to_json(schema)) > _MAX_DATA_BYTES:
+        raise MCPError(INVALID_PARAMS, f"The form has more than {_MAX_DATA_BYTES} bytes.")
+    return {**params, "message": one_line(message), "requestedSchema": _printable(schema)}
+
+
+def _printable(value: Any) -> Any:
+    match value:
+        case str():
+            return escaped(value)
+        case list():
+            return [_printable(each) for each in value]
+        case dict():
+            return {escaped(key): _printable(each) for key, each in value.items()}
+        case _:
+            return value

@@ -7,6 +7,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from mcp.shared.exceptions import MCPError
 from mcp.shared.subscriptions import (
@@ -18,7 +19,7 @@ from mcp.shared.subscriptions import (
 )
 from mcp_types import CONNECTION_CLOSED, REQUEST_TIMEOUT
 
-from robot_node.apps.bridge.listing import RESOURCES, TEMPLATES, TOOLS, Kind
+from robot_node.apps.bridge.listing import RESOURCES, TEMPLATES, TOOLS, Budget, Kind
 from robot_node.apps.bridge.session import Params, RobotSession, open_session
 from robot_node.core.asyncio_tools import cancel_and_wait
 from robot_node.errors import RemoteError, RobotNodeError
@@ -51,6 +52,7 @@ class Robot:
 
     Attributes:
         server: Its presence.
+        budget: What the lists of all robots may take.
         tools: Its tools, unchanged.
         resources: Its resources, unchanged.
         templates: Its resource templates, unchanged.
@@ -65,6 +67,7 @@ class Robot:
     """
 
     server: OnlineServer
+    budget: Budget
     tools: list[Params] = field(default_factory=list)
     resources: list[Params] = field(default_factory=list)
     templates: list[Params] = field(default_factory=list)
@@ -133,7 +136,7 @@ class Robot:
 
     async def _list(self, session: RobotSession, kind: Kind, left_out: list[str]) -> list[Params]:
         try:
-            listing = await session.list_all(kind)
+            listing = await session.list_all(kind, partial(self.budget.claim, self.name, kind))
         except MCPError as error:
             if error.code in {CONNECTION_CLOSED, REQUEST_TIMEOUT}:
                 raise
@@ -159,6 +162,7 @@ class Robots:
         self._opening = asyncio.Semaphore(_MAX_CONCURRENT_OPENINGS)
         self._presence_received = asyncio.Event()
         self._settled = False
+        self._budget = Budget()
 
     @property
     def online(self) -> list[Robot]:
@@ -218,13 +222,14 @@ class Robots:
             if name in self._online:
                 self._online[name][0].server = server
             elif len(self._online) < MAX_ROBOTS and self._number_of(name.server_id) < _MAX_ROBOTS_PER_ID:
-                robot = Robot(server)
+                robot = Robot(server, self._budget)
                 task = asyncio.create_task(self._serve(robot), name=f"bridge to {server.server_id}")
                 self._online[name] = (robot, task)
             else:
                 self.left_out += 1
         for robot, task in gone:
             robot.use(None, "it went offline")
+            self._budget.release(robot.name)
             task.cancel()  # calls in progress fail now; closing the session may take longer
         for robot, _ in gone:
             if robot.is_listed:

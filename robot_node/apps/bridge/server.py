@@ -289,8 +289,8 @@ def _label_of(robot: ServerName) -> str:
 
 def _in_envelope(answer: Mapping[str, Any], result: Params) -> Params:
     envelope = {key: answer[key] for key in _ENVELOPE if key in answer}
-    meta = cast("Params", answer.get("_meta") or {}) | (result.get("_meta") or {})
-    return envelope | result | ({"_meta": meta} if meta else {})
+    meta = (result.get("_meta") or {}) | cast("Params", answer.get("_meta") or {})
+    return result | envelope | ({"_meta": meta} if meta else {})  # a robot has no say in the connection with the agent
 
 
 def _labelled(item: Params, label: str, robot: Robot) -> Params:

@@ -28,7 +28,7 @@ from mcp_types import (
 )
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, LATEST_HANDSHAKE_VERSION
 
-from robot_node.apps.bridge.listing import Kind, Listing
+from robot_node.apps.bridge.listing import Kind, Listing, error_of_robot, question_of_robot
 from robot_node.core.asyncio_tools import cancel_and_wait
 from robot_node.core.text import escaped
 from robot_node.errors import RemoteError
@@ -140,13 +140,17 @@ class RobotSession:
             self.instructions = "\n".join(escaped(line) for line in lines)
         await self._dispatcher.notify("notifications/initialized", None)
 
-    async def list_all(self, kind: Kind) -> Listing:
+    async def list_all(self, kind: Kind, claim: Callable[[int], bool]) -> Listing:
         """Return all pages of a list, up to its limits.
+
+        Args:
+            kind: The kind of list.
+            claim: Whether all robots' lists leave room for so many bytes of it.
 
         Raises:
             MCPError: The robot refused.
         """
-        listing = Listing(kind)
+        listing = Listing(kind, claim)
         params: Params = {}
         for _ in range(_MAX_PAGES):
             page = await self._dispatcher.send_raw_request(kind.method, params)
@@ -172,7 +176,7 @@ class RobotSession:
             The robot's result, unchanged.
 
         Raises:
-            MCPError: The robot's error, unchanged, or the reason why the connection was lost.
+            MCPError: The robot's error, as one line, or the reason why the connection was lost.
         """
         request_id = f"bridge-{next(self._numbers)}"
         meta = {key: value for key, value in (params.get("_meta") or {}).items() if key not in _ENVELOPE}
@@ -185,7 +189,7 @@ class RobotSession:
         except MCPError as error:
             if error.code == CONNECTION_CLOSED and error.error.message == "Connection closed":
                 raise MCPError(CONNECTION_CLOSED, f"The connection to {self._label} was lost.") from None
-            raise
+            raise error_of_robot(error) from None
         finally:
             del self._calls[request_id]
             await call.drain()
@@ -205,9 +209,12 @@ class RobotSession:
         if self._forwarded >= _MAX_FORWARDED_REQUESTS:
             raise MCPError(INVALID_REQUEST, f"{_MAX_FORWARDED_REQUESTS} requests to the agent are unanswered.")
         (caller,) = callers.values()
+        forwarded = dict(params or {})
+        if method == "elicitation/create":
+            forwarded = question_of_robot(forwarded)
         self._forwarded += 1
         try:
-            return await caller.ask(method, dict(params or {}))
+            return await caller.ask(method, forwarded)
         finally:
             self._forwarded -= 1
 

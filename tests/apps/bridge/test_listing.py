@@ -10,11 +10,13 @@ from robot_node.apps.bridge.listing import (
     RESOURCES,
     TEMPLATES,
     TOOLS,
+    Budget,
     Kind,
     Listing,
     Params,
     result_problem,
 )
+from robot_node.mcp_mqtt.topics import ServerName
 
 SCHEMA: Params = {"type": "object"}
 GOOD: Params = {"name": "nod", "inputSchema": SCHEMA, "x-unknown": {"kept": None}}
@@ -117,3 +119,31 @@ def test_results_that_no_client_can_use(result: Params) -> None:
     assert result_problem(result, "content")
     assert not result_problem({"content": [{"type": "hologram"}], "_meta": {}, "isError": True}, "content")
     assert not result_problem({}, "content")
+
+
+def test_the_lists_of_all_robots_have_a_limit_that_leaves_something_for_each() -> None:
+    budget = Budget()
+    kinds = (TOOLS, RESOURCES, TEMPLATES)
+    large, small = (ServerName(f"robot-{name}", "a/b") for name in ("large", "small"))
+
+    def claimed() -> int:
+        number = 0
+        while budget.claim(ServerName(f"evil-{number}", "a/b"), TOOLS, 256 * 1024):
+            number += 1
+        return number
+
+    number = claimed()
+    assert 20 < number < 40
+    assert not budget.claim(large, TOOLS, 256 * 1024)
+    assert all(budget.claim(small, kind, 32 * 1024) for kind in kinds)
+    assert not budget.claim(small, TOOLS, 256 * 1024)
+    for each in range(number):
+        budget.release(ServerName(f"evil-{each}", "a/b"))
+    assert budget.claim(large, TOOLS, 256 * 1024)
+
+
+def test_what_exceeds_the_limit_of_all_lists_is_named() -> None:
+    listing = Listing(TOOLS, lambda size: size < 200)
+    listing.add([{"name": name, "inputSchema": {"type": "object"}, "description": "x" * 100} for name in "ab"])
+    assert [item["name"] for item in listing.items] == ["a"]
+    assert listing.left_out == ["b (the lists of all robots together are too large)"]
