@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+import inspect
+import threading
+import weakref
+from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from robot_node.apps.private_broker import PrivateBroker
-from tests.shared_broker import shared_broker, tidy
+from tests.limits import assert_ended, lasting_threads, limit_of, within
+from tests.shared_broker import SharedBroker
 
 # A busy machine is no reason to fail; what takes long is measured in benchmarks/.
 settings.register_profile("busy machine", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -21,8 +26,25 @@ _LONG = ("console", "end_to_end", "systemd", "benchmarks", "logs", "apps", "docs
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the longest."""
+    """Begin with the longest; limit the time of each coroutine."""
     items.sort(key=_place)
+    for item in items:
+        if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj):
+            item.obj = within(limit_of(item), item.obj)
+
+
+_blamed = weakref.WeakSet[threading.Thread]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown() -> Generator[None]:
+    """Fail the test that leaves a thread behind, and no other."""
+    try:
+        yield
+    finally:
+        left = lasting_threads() - set(_blamed)
+        _blamed.update(left)
+        assert_ended(left)
 
 
 def _place(item: pytest.Item) -> int:
@@ -32,18 +54,23 @@ def _place(item: pytest.Item) -> int:
     return 1 + _LONG.index(folder) if folder in _LONG else 1 + len(_LONG)
 
 
-everybodys_broker = pytest.fixture(shared_broker, scope="session", name="everybodys_broker")
+@pytest.fixture(scope="session")
+def everybodys_broker() -> Iterator[SharedBroker]:
+    """The mosquitto of all tests that do not stop theirs."""
+    shared = SharedBroker()
+    yield shared
+    asyncio.run(shared.close())
 
 
 @pytest.fixture
-async def broker(request: pytest.FixtureRequest, everybodys_broker: PrivateBroker) -> AsyncIterator[PrivateBroker]:
+async def broker(request: pytest.FixtureRequest, everybodys_broker: SharedBroker) -> AsyncIterator[PrivateBroker]:
     """A real mosquitto with a WebSocket port, without clients and retained messages."""
     if request.node.get_closest_marker("own_broker"):
         async with PrivateBroker(websocket_port=0) as private:
             yield private
     else:
-        yield everybodys_broker
-        await tidy(everybodys_broker)
+        yield await everybodys_broker.ready()
+        await everybodys_broker.tidy()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

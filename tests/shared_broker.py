@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import aiomqtt
 
 from robot_node.apps.private_broker import PrivateBroker
-from tests.waiting import eventually
+from tests.waiting import DEADLINE_S, eventually
 
 # "#" matches no topic that begins with "$".
 _EVERYTHING = ("#", *(f"${name}/#" for name in ("mcp-server", "mcp-client", "mcp-rpc", "webrtc", "message")))
@@ -18,22 +17,55 @@ _END = "tests/everything-retained-came-before-this"
 _ESTABLISHED, _CLOSE_WAIT = "01", "08"
 
 
-def shared_broker() -> Iterator[PrivateBroker]:
-    """Start the broker; stop it at the end."""
-    broker = PrivateBroker(websocket_port=0)
-    asyncio.run(broker.start())
-    try:
-        yield broker
-    finally:
-        asyncio.run(broker.stop())
-        broker.close()
+class SharedBroker:
+    """A mosquitto that is tidied up after each test; where that fails, the next test gets another one.
+
+    Args:
+        patience_s: How long to wait for a test's clients to leave, in seconds.
+    """
+
+    def __init__(self, patience_s: float = DEADLINE_S) -> None:
+        self._patience_s = patience_s
+        self._broker: PrivateBroker | None = None
+
+    async def ready(self) -> PrivateBroker:
+        """Return it as if it were new."""
+        if self._broker is None:
+            self._broker = PrivateBroker(websocket_port=0)
+            await self._broker.start()
+        return self._broker
+
+    async def tidy(self) -> None:
+        """Wait until everybody has left, and remove what the broker and its log have kept.
+
+        Raises:
+            AssertionError: A client stays. It loses its connection, and no other test will meet it.
+        """
+        try:
+            await _tidy(await self.ready(), self._patience_s)
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Stop it."""
+        broker, self._broker = self._broker, None
+        if broker is not None:
+            await broker.stop()
+            broker.close()
 
 
-async def tidy(broker: PrivateBroker) -> None:
-    """Wait until everybody has left, and remove what the broker and its log have kept."""
+async def _tidy(broker: PrivateBroker, patience_s: float) -> None:
     ports = {broker.port, broker.websocket_port}
-    await eventually(lambda: not ports & _ports_in_use(), "all clients have left the broker: they have to be closed")
-    async with aiomqtt.Client("127.0.0.1", broker.port, protocol=aiomqtt.ProtocolVersion.V5) as client:
+    await eventually(
+        lambda: not ports & _ports_in_use(),
+        "all clients have left the broker: they have to be closed",
+        deadline_s=patience_s,
+    )
+    async with (
+        asyncio.timeout(DEADLINE_S),
+        aiomqtt.Client("127.0.0.1", broker.port, protocol=aiomqtt.ProtocolVersion.V5) as client,
+    ):
         await client.subscribe([(topics, 0) for topics in _EVERYTHING])
         await client.publish(_END)
         async for message in client.messages:
