@@ -42,7 +42,7 @@ def within(limit_s: float, test: Callable[..., Awaitable[None]]) -> Callable[...
 
 
 def lasting_threads() -> set[threading.Thread]:
-    """The threads that keep a process from ending, but for those of event loops and time limits, which end with them."""
+    """The threads that keep a process from ending, but for those that end with an event loop or a time limit."""
     return {
         thread
         for thread in threading.enumerate()
