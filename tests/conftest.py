@@ -33,7 +33,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.obj = within(limit_of(item), item.obj)
 
 
-_blamed = weakref.WeakSet[threading.Thread]()
+_known = weakref.WeakSet[threading.Thread]()
+"""Threads of fixtures that live on, and those that a test was blamed for."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Generator[None]:
+    """Note what a test has not begun itself."""
+    _known.update(lasting_threads())
+    yield
 
 
 @pytest.hookimpl(wrapper=True)
@@ -42,8 +50,8 @@ def pytest_runtest_teardown() -> Generator[None]:
     try:
         yield
     finally:
-        left = lasting_threads() - set(_blamed)
-        _blamed.update(left)
+        left = lasting_threads() - set(_known)
+        _known.update(left)
         assert_ended(left)
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import aiomqtt
@@ -15,6 +17,16 @@ from tests.waiting import DEADLINE_S, eventually
 _EVERYTHING = ("#", *(f"${name}/#" for name in ("mcp-server", "mcp-client", "mcp-rpc", "webrtc", "message")))
 _END = "tests/everything-retained-came-before-this"
 _ESTABLISHED, _CLOSE_WAIT = "01", "08"
+
+
+@contextlib.contextmanager
+def lone_broker() -> Iterator[PrivateBroker]:
+    """A mosquitto of one's own, where no event loop runs."""
+    shared = SharedBroker()
+    try:
+        yield asyncio.run(shared.ready())
+    finally:
+        asyncio.run(shared.close())
 
 
 class SharedBroker:

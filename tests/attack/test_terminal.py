@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import re
 import threading
@@ -21,7 +20,7 @@ from tests.apps.bridge.agents import Message, ScriptedRobot
 from tests.attack.evil_robot import BAD_RESULTS, SCHEMA, evil_robot, tool
 from tests.command import command
 from tests.end_to_end.robot_process import CommandResult
-from tests.shared_broker import shared_broker
+from tests.shared_broker import lone_broker
 
 NASTY = "\x1b]0;owned\x07\x1b[2J\x9b31m\x7f\u202e\u200f\u2066\u2028"
 ROOT = Path(robot_node.__file__).parent
@@ -83,7 +82,7 @@ class Evil:
 
 @pytest.fixture(scope="module")
 def evil() -> Iterator[Evil]:
-    with contextlib.contextmanager(shared_broker)() as broker, Evil(broker) as robot:
+    with lone_broker() as broker, Evil(broker) as robot:
         yield robot
 
 

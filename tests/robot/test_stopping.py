@@ -96,10 +96,10 @@ def test_a_signal_during_the_imports_ends_the_process_without_a_traceback(number
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("has_broker", [True, False])
 def test_a_signal_at_any_moment_of_the_start_ends_the_process_without_a_traceback(
-    number: signal.Signals, *, has_broker: bool, everybodys_broker: PrivateBroker
+    number: signal.Signals, *, has_broker: bool, broker: PrivateBroker
 ) -> None:
     for delay_s in (0.0, 0.02, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.3, 1.6, 2.5):
-        with robot_process(everybodys_broker if has_broker else None) as process:
+        with robot_process(broker if has_broker else None) as process:
             _stop(process, number, delay_s)
 
 
