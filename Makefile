@@ -50,10 +50,11 @@ $(PAGE): $(CONSOLE)/node_modules/.ready $(PAGE_FROM)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[simulation]'
 	@touch $@
 
-# A font of twelve pixels with Chinese letters, and a mixer without a sound card: their packages bring no command that
-# could be looked for.
+# A font of twelve pixels with Chinese letters, GStreamer with WebRTC, a mixer without a sound card: their packages bring
+# no command that could be looked for.
 develop: .venv/.ready-to-develop $(BIN)/promtool $(PAGE)
 	@ls /usr/share/fonts/X11/misc/wenquanyi_9pt.pcf* >/dev/null 2>&1 || scripts/need no-such-command=xfonts-wqy
+	@ls /usr/lib/*/gstreamer-1.0/libgstnice.so >/dev/null 2>&1 || scripts/need no-such-command=gstreamer1.0-nice no-such-command=gstreamer1.0-plugins-good no-such-command=gstreamer1.0-plugins-bad no-such-command=gir1.2-gst-plugins-bad-1.0 no-such-command=python3-gi
 	@ls /usr/lib/*/alsa-lib/libasound_module_ctl_equal.so >/dev/null 2>&1 || scripts/need no-such-command=libasound2-plugin-equal
 
 .venv/.ready-to-develop: .venv/.ready $(MADE_FROM)

@@ -37,7 +37,7 @@ from aiortc.rtp import (
 )
 from OpenSSL import SSL
 
-from robot_node.webrtc import packet_filter
+from robot_node.webrtc import dtls_certificate, packet_filter
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +59,7 @@ PRIVATE_NAMES = {
 }
 """By module and class."""
 
+dtls_certificate.install()
 packet_filter.install()
 
 _ICE_COMPONENT_RTP = 1

@@ -30,6 +30,7 @@ from tests.end_to_end.footage import Footage, clip_path
 from tests.waiting import DEADLINE_S, eventually
 from tests.webrtc.conftest import SERVER_ID
 from tests.webrtc.counts import vp8_threads
+from tests.webrtc.gstreamer import gstreamer
 from tests.webrtc.peer import Peer, peer
 from tests.webrtc.test_chromium import watching
 
@@ -209,6 +210,14 @@ async def test_chromium_without_h264_plays_the_picture(robot: Robot, footage: Fo
     (picture_shown,) = av.CodecContext.create("png", "r").decode(av.Packet(base64.b64decode(shown)))
     assert (picture_shown.width, picture_shown.height) == (640, 272)
     footage.positions([picture_shown])
+
+
+@pytest.mark.slow  # as Chromium above
+@pytest.mark.peer("GStreamer", works="VP8")
+async def test_gstreamer_without_h264_plays_the_picture(robot: Robot) -> None:
+    async with gstreamer(robot.broker, "--codecs", "VP8") as viewer:
+        frame = await viewer.told("frame")
+        assert (frame["width"], frame["height"]) == (640, 272)
 
 
 async def test_packetization_mode_0_alone_is_no_usable_h264(robot: Robot, footage: Footage) -> None:
