@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
+from robot_node.core.threads import NO_THREAD_REMEDY, started
+
 logger = logging.getLogger(__name__)
 
 _LAST_LINE_S = 0.3
@@ -46,10 +48,8 @@ def limited_shutdown(
                     time.sleep(limit_s)
                     _end(limit_s, is_done=is_done())
 
-    try:
-        threading.Thread(target=watch, name="shutdown limit", daemon=True).start()
-    except RuntimeError as error:
-        logger.warning("Without a limit of its own for shutdown: %s.", error)
+    if not started(threading.Thread(target=watch, name="shutdown limit", daemon=True)):
+        logger.warning("Shutdown has no time limit: the system permits no further thread. %s", NO_THREAD_REMEDY)
         reader.close()
         signal.set_wakeup_fd(asyncios)
     try:

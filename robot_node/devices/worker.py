@@ -14,6 +14,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import Any, ParamSpec, TypeVar
 
+from robot_node.core.threads import NO_THREAD_REMEDY, started
 from robot_node.errors import DeviceError
 
 logger = logging.getLogger(__name__)
@@ -102,6 +103,7 @@ class DeviceWorker:
 
         Raises:
             RuntimeError: The worker was closed.
+            DeviceError: The system permits no further thread.
         """
         return await self._run(_LIMIT_S, functools.partial(function, *args, **kwargs))
 
@@ -136,7 +138,11 @@ class DeviceWorker:
             raise RuntimeError(f"The worker {self._name!r} is closed.")
         if self._thread is None:
             self._thread = _WorkerThread(target=self._work, name=self._name, daemon=True)
-            self._thread.start()
+            if not started(self._thread):
+                self._thread = None
+                raise DeviceError(
+                    f"The {self._name} cannot be used: the system permits no further thread.", remedy=NO_THREAD_REMEDY
+                )
         future: Future[T] = Future()
         # In the caller's context: what the library's call logs belongs to the caller's session.
         self._calls.put(_Call(functools.partial(contextvars.copy_context().run, function), future, limit_s))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import ssl
 from collections.abc import AsyncIterator, Iterable, Iterator
 
 import aiomqtt
@@ -13,6 +14,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from robot_node.core.threads import NO_THREAD_REMEDY, is_no_thread
 from robot_node.errors import BrokerError
 from robot_node.mqtt.client import MqttClient, PublishProperties
 from robot_node.mqtt.errors import BrokenProtocolError, connect_error, describe, reason_of, remedy_for, remedy_of
@@ -200,7 +202,7 @@ async def _open(broker: Broker, options: ConnectOptions, on_message: OnMessage) 
         properties=properties,
         transport=broker.transport,
         websocket_path=broker.path if broker.transport == "websockets" else None,
-        tls_context=await asyncio.to_thread(tls_context, broker) if broker.tls else None,
+        tls_context=await _tls_context(broker) if broker.tls else None,
         timeout=broker.connect_timeout_s,
         keepalive=broker.keepalive_s,
     )
@@ -214,8 +216,23 @@ async def _open(broker: Broker, options: ConnectOptions, on_message: OnMessage) 
         client.abandon()
         if isinstance(error, aiomqtt.MqttError | TimeoutError | OSError):
             raise connect_error(broker, options.client_id, error) from error
+        if is_no_thread(error):
+            raise _no_thread(broker) from error
         raise
     return client
+
+
+async def _tls_context(broker: Broker) -> ssl.SSLContext:
+    try:
+        return await asyncio.to_thread(tls_context, broker)
+    except RuntimeError as error:
+        if is_no_thread(error):
+            raise _no_thread(broker) from error
+        raise
+
+
+def _no_thread(broker: Broker) -> BrokerError:
+    return BrokerError(f"Cannot connect to {broker}: the system permits no further thread.", remedy=NO_THREAD_REMEDY)
 
 
 def _user_properties(packet_type: int, pairs: Iterable[tuple[str, str]]) -> Properties:

@@ -15,6 +15,7 @@ from typing import Any, ParamSpec, TypeVar
 from robot_node.core.atomic_file import read_small, write_atomically
 from robot_node.core.changes import Changes
 from robot_node.core.state import RobotSnapshot, RobotState
+from robot_node.core.threads import started
 from robot_node.errors import StateFileError
 from robot_node.robot.saved_state import MAX_BYTES, SavedState, WriteSchedule, dump, parse
 
@@ -156,7 +157,9 @@ class StateStore:
 
         self._under_way = asyncio.wrap_future(done)
         # A thread of its own, and a daemon: a disk that hangs must hold up neither other work nor the end.
-        threading.Thread(target=call, name="state file", daemon=True).start()
+        if not started(threading.Thread(target=call, name="state file", daemon=True)):
+            self._under_way = None
+            raise StateFileError("The system permits no further thread.")
         try:
             async with asyncio.timeout(self._limit_s):
                 result: T | Exception = await asyncio.shield(self._under_way)
