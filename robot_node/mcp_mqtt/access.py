@@ -11,6 +11,7 @@ from typing import Any
 
 from mcp_types import ErrorData
 
+from robot_node.core.text import shown
 from robot_node.errors import SettingsError
 from robot_node.mcp_mqtt.jsonrpc import ErrorCode
 from robot_node.mcp_mqtt.roles import HANDSHAKE, Role
@@ -110,7 +111,7 @@ class AccessPolicy:
         uris = _uris(method, values)
         forbidden = next((uri for uri in uris if not role.may_read(uri)), None)
         if forbidden is not None:
-            return _forbidden(role, f"The role {role.name} may not read {forbidden[:200]}.")
+            return _forbidden(role, f"The role {role.name} may not read {shown(forbidden)}.")
         return None
 
     def _check_call(self, role: Role, tool: object) -> ErrorData | None:
@@ -122,7 +123,7 @@ class AccessPolicy:
         if human_only and role.allowed_tools == "all":
             text = f"{tool} is for people only: the role {role.name} would have to allow it by name."
         else:
-            text = f"The role {role.name} may not call {tool[:200]}."
+            text = f"The role {role.name} may not call {shown(tool)}."
         return _forbidden(role, text)
 
     def visible(self, role: Role, method: str, result: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import pydantic_core
 from pydantic import TypeAdapter
 
 from robot_node.core.json_limits import check_json
+from robot_node.core.text import SHOWN_CHARACTERS, bounded
 from robot_node.errors import BrokerError, SettingsError
 from robot_node.mcp_mqtt import topics
 
@@ -42,7 +43,7 @@ def name_filters(connack: UserProperties) -> tuple[str, ...] | None:
         return tuple(topics.check_name_filter(_name_part(entry)) for entry in _STRINGS.validate_json(value))
     except (ValueError, SettingsError) as error:
         raise BrokerError(
-            f"The broker's {_SERVER_NAME_FILTERS} cannot be used: {value[:80]!r}.",
+            f"The broker's {_SERVER_NAME_FILTERS} cannot be used: {bounded(value, SHOWN_CHARACTERS)!r}.",
             remedy="Correct it in the broker's settings: a JSON array of server name filters.",
         ) from error
 

@@ -27,6 +27,7 @@ from mcp_types import (
 from pydantic import ValidationError
 
 from robot_node.core.json_limits import check_json, count_values
+from robot_node.core.text import LINE_CHARACTERS, bounded
 from robot_node.mcp_mqtt.options import ServerLimits
 
 DISCONNECTED = "notifications/disconnected"
@@ -43,6 +44,9 @@ _BYTES_PER_VALUE = 120
 
 MAX_ID_CHARACTERS = 512
 """Longest id of a request that we accept: each answer repeats it."""
+
+MAX_TOOL_ERROR_CHARACTERS = 8000
+"""Longest text of a tool's error."""
 
 
 class ErrorCode(enum.IntEnum):
@@ -207,6 +211,31 @@ def _id_at_the_edge(payload: bytes) -> RequestId | None:
     except ValueError:
         return None
     return request_id
+
+
+def bounded_answer(message: JSONRPCMessage) -> JSONRPCMessage:
+    """Shorten the texts of an error, with a visible mark: many repeat a name that the client sent, of any length."""
+    if isinstance(message, JSONRPCError):
+        text, data = bounded(message.error.message, LINE_CHARACTERS), _bounded_texts(message.error.data)
+        if (text, data) == (message.error.message, message.error.data):
+            return message
+        return message.model_copy(update={"error": message.error.model_copy(update={"message": text, "data": data})})
+    if isinstance(message, JSONRPCResponse) and message.result.get("isError") is True:
+        content = _bounded_texts(message.result.get("content"), MAX_TOOL_ERROR_CHARACTERS)
+        return message.model_copy(update={"result": message.result | {"content": content}})
+    return message
+
+
+def _bounded_texts(value: Any, limit: int = LINE_CHARACTERS) -> Any:
+    match value:
+        case str():
+            return bounded(value, limit)
+        case list():
+            return [_bounded_texts(each, limit) for each in value]
+        case dict():
+            return {bounded(key, limit): _bounded_texts(each, limit) for key, each in value.items()}
+        case _:
+            return value
 
 
 def dump(message: JSONRPCMessage) -> bytes:

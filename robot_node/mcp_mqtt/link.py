@@ -28,6 +28,7 @@ from mcp_types import (
 
 from robot_node.core.asyncio_tools import cancel_and_wait
 from robot_node.core.rate_limit import TokenBucket
+from robot_node.core.text import SHOWN_CHARACTERS, bounded
 from robot_node.errors import BrokerError, RemoteError
 from robot_node.mcp_mqtt import topics
 from robot_node.mcp_mqtt.inbox import Inbox
@@ -165,7 +166,9 @@ class ServerLink:
             return
         sender = incoming.user_property("MCP-MQTT-CLIENT-ID")
         if sender not in {None, self._topics.server_id}:
-            self._notices.note("wrong sender", f"Ignored a message of {(sender or '')[:80]!r} on {incoming.topic}.")
+            self._notices.note(
+                "wrong sender", f"Ignored a message of {bounded(sender or '', SHOWN_CHARACTERS)!r} on {incoming.topic}."
+            )
         elif incoming.retain:
             self._notices.note("retained", f"Ignored a retained message on {incoming.topic}.")
         else:

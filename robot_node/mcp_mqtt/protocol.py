@@ -24,6 +24,7 @@ from mcp_types import (
 )
 
 from robot_node.core.rate_limit import RateLimiter
+from robot_node.core.text import SHOWN_CHARACTERS, bounded, shown
 from robot_node.mcp_mqtt.actions import (
     Action,
     Answer,
@@ -198,12 +199,14 @@ class ServerProtocol:
             # "Life of a session" 3: on the control topic the user property is what names the client.
             if claimed is not None and is_client_id(claimed):
                 return channel, claimed
-            who = "no client id" if claimed is None else f"the client id {claimed[:80]!r}"
+            who = "no client id" if claimed is None else f"the client id {bounded(claimed, SHOWN_CHARACTERS)!r}"
             text = f"Ignored a message on the control topic with {who}: there is no topic for an answer."
             return LogNotice("unknown sender", text)
         if claimed is None or claimed == client_id:
             return channel, client_id
-        text = f"Ignored a message of {claimed[:80]!r} on the {channel.value} topic of {client_id}."
+        text = (
+            f"Ignored a message of {bounded(claimed, SHOWN_CHARACTERS)!r} on the {channel.value} topic of {client_id}."
+        )
         return LogNotice("wrong sender", text)
 
     def _on_notification(self, channel: Channel, client_id: str, message: JSONRPCMessage) -> tuple[Action, ...]:
@@ -220,7 +223,7 @@ class ServerProtocol:
         if not isinstance(message, JSONRPCRequest):
             return (LogNotice("wrong topic", f"Client {client_id} sent no request on the control topic: ignored."),)
         if not opens_session(message):
-            text = f"{message.method[:80]} is not available on the control topic: it opens no session."
+            text = f"{shown(message.method)} is not available on the control topic: it opens no session."
             return (Answer(client_id, error_answer(message.id, METHOD_NOT_FOUND, text)),)
         if previous := self._sessions.get(client_id):
             return self._replace(previous, message, now)

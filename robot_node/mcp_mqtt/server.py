@@ -14,6 +14,7 @@ from typing import Any
 from mcp.server import MCPServer, NotificationOptions, Server
 from mcp.shared.message import SessionMessage
 
+from robot_node.core.text import SHOWN_CHARACTERS, bounded
 from robot_node.errors import BrokerError
 from robot_node.mcp_mqtt.implementation import IMPLEMENTATION
 from robot_node.mcp_mqtt.inbox import Inbox
@@ -142,7 +143,7 @@ def _assigned_name(connection: Connection) -> str | None:
     name = next((value for key, value in properties if key == "MCP-SERVER-NAME"), None)
     if name is not None and not is_server_name(name):
         raise BrokerError(
-            f"The broker gives us the server name {name[:80]!r}, which cannot be used.",
+            f"The broker gives us the server name {bounded(name, SHOWN_CHARACTERS)!r}, which cannot be used.",
             remedy="Correct it in the broker's settings: 'group/name', without '+' and '#'.",
         )
     return name

@@ -25,7 +25,7 @@ from robot_node.core.log_context import new_session
 from robot_node.errors import BrokerError
 from robot_node.mcp_mqtt.actions import SessionKey
 from robot_node.mcp_mqtt.inbox import Inbox
-from robot_node.mcp_mqtt.jsonrpc import dump
+from robot_node.mcp_mqtt.jsonrpc import bounded_answer, dump
 from robot_node.mcp_mqtt.memory import MemoryBudget
 from robot_node.mcp_mqtt.options import ServerLimits
 from robot_node.mcp_mqtt.packet_limit import answer_instead, explain
@@ -194,7 +194,7 @@ class RpcWriter(SdkStream):
 
     async def send(self, item: SessionMessage, /) -> None:
         """Publish one message of the SDK's server."""
-        message = item.message
+        message = bounded_answer(item.message)
         is_answer = isinstance(message, JSONRPCResponse | JSONRPCError)
         if self._closed or (self._retired and not is_answer and not _is_progress(message)):
             raise anyio.ClosedResourceError

@@ -9,6 +9,7 @@ import enum
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from robot_node.core.text import SHOWN_CHARACTERS, bounded
 from robot_node.errors import SettingsError
 from robot_node.mqtt.identifiers import RESERVED_IDS, is_client_id, is_server_name, is_topic_text
 
@@ -36,7 +37,7 @@ def check_client_id(value: str) -> str:
     """
     if not is_client_id(value):
         raise SettingsError(
-            f"{value[:80]!r} cannot be an MQTT client id or server id of MCP over MQTT.",
+            f"{bounded(value, SHOWN_CHARACTERS)!r} cannot be an MQTT client id or server id of MCP over MQTT.",
             remedy="Use 1 to 1024 bytes without '/', '+', '#' and control characters.",
         )
     if value in RESERVED_IDS:
@@ -55,7 +56,7 @@ def check_server_name(value: str) -> str:
     """
     if not is_server_name(value):
         raise SettingsError(
-            f"{value[:80]!r} cannot be a server name of MCP over MQTT.",
+            f"{bounded(value, SHOWN_CHARACTERS)!r} cannot be a server name of MCP over MQTT.",
             remedy="Write it as 'group/name': at least one '/', not the first character, and no '+' or '#'.",
         )
     return value
@@ -69,7 +70,7 @@ def check_called_name(value: str) -> str:
     """
     if not value or not is_topic_text(value):
         raise SettingsError(
-            f"{value[:80]!r} cannot be a server name of MCP over MQTT.",
+            f"{bounded(value, SHOWN_CHARACTERS)!r} cannot be a server name of MCP over MQTT.",
             remedy="Use 1 to 1024 bytes without '+', '#' and control characters.",
         )
     return value
@@ -85,7 +86,7 @@ def check_name_filter(value: str) -> str:
     wildcards_alone = all(level in {"+", "#"} or not set(level) & {"+", "#"} for level in levels)
     if not value or not wildcards_alone or "#" in levels[:-1] or not is_topic_text(value.translate(_NO_WILDCARDS)):
         raise SettingsError(
-            f"{value[:80]!r} cannot filter server names.",
+            f"{bounded(value, SHOWN_CHARACTERS)!r} cannot filter server names.",
             remedy="Write it as an MQTT topic filter, e.g. '#', 'robot-node/#' or 'robot-node/+'.",
         )
     return value

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from paho.mqtt import MQTTException
 
+from robot_node.core.text import SHOWN_CHARACTERS, bounded
 from robot_node.mqtt.types import Incoming
 
 logger = logging.getLogger(__name__)
@@ -59,7 +60,7 @@ def write_publish(topic: str, payload: bytes, properties: bytes, *, retain: bool
     """
     name = topic.encode()
     if "+" in topic or "#" in topic or len(name) > 0xFFFF:
-        raise ValueError(f"{topic[:80]!r} is no topic name.")
+        raise ValueError(f"{bounded(topic, SHOWN_CHARACTERS)!r} is no topic name.")
     length = 2 + len(name) + len(properties) + len(payload)
     if length > LARGEST_REMAINING_LENGTH:
         raise ValueError("The payload is too large for MQTT.")

@@ -6,6 +6,7 @@ import logging
 
 from mcp.server.mcpserver import MCPServer
 
+from robot_node.core.text import SHOWN_CHARACTERS, bounded
 from robot_node.errors import SettingsError
 from robot_node.mcp_mqtt.access import AccessPolicy, Role, is_human_only
 from robot_node.mcp_mqtt.guard import Confirmation, Guard
@@ -83,7 +84,7 @@ def _refuse_unknown(settings: AccessSettings, offered: list[str]) -> None:
     for key, tool in settings.named_tools():
         if tool not in known:
             raise SettingsError(
-                f"{key}: there is no tool {tool[:80]!r}; there are: {', '.join(known)}.",
+                f"{key}: there is no tool {bounded(tool, SHOWN_CHARACTERS)!r}; there are: {', '.join(known)}.",
                 remedy="Correct the name. A tool of a device that a package brings is there when the settings have "
                 "the device's table in [devices].",
             )

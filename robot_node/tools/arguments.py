@@ -14,6 +14,7 @@ from mcp.server.mcpserver.tools import Tool
 from pydantic import ValidationError
 
 from robot_node.core.json_limits import check_json
+from robot_node.core.text import bounded
 
 _MAX_SENTENCES = 5
 _MAX_SHOWN_CHARACTERS = 40
@@ -193,7 +194,7 @@ def _shown(value: object) -> str:
         case None | bool():
             return {None: "null", True: "true", False: "false"}[value]
         case str():
-            return repr(value[:_MAX_SHOWN_CHARACTERS] + ("..." if len(value) > _MAX_SHOWN_CHARACTERS else ""))
+            return repr(bounded(value, _MAX_SHOWN_CHARACTERS))
         case int() if abs(value) >= 10**_MAX_SHOWN_CHARACTERS:
             return "so large a number"
         case int() | float():

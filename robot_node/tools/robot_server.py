@@ -14,13 +14,13 @@ from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import INVALID_PARAMS, CallToolResult, InputRequiredResult
 from pydantic import AnyUrl
 
+from robot_node.core.text import SHOWN_CHARACTERS, bounded
 from robot_node.devices.face import Face
 from robot_node.mcp_mqtt.access import is_human_only
 from robot_node.tools.arguments import unknown_tool, wrong_arguments
 from robot_node.tools.resources import FACE, PNG, picture_of
 
 _MAX_URI_CHARACTERS = 500
-_MAX_SHOWN_CHARACTERS = 80
 
 
 class RobotServer(MCPServer):
@@ -81,7 +81,7 @@ class RobotServer(MCPServer):
             uris = wanted.get("resourceSubscriptions")
         for uri in uris if isinstance(uris, list) else ():
             if isinstance(uri, str) and not self._offers(uri):
-                raise MCPError(INVALID_PARAMS, f"There is no resource {uri[:_MAX_SHOWN_CHARACTERS]!r}.")
+                raise MCPError(INVALID_PARAMS, f"There is no resource {bounded(uri, SHOWN_CHARACTERS)!r}.")
         return await call_next(ctx)
 
     def _offers(self, uri: str) -> bool:

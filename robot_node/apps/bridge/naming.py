@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from robot_node.core.text import SHOWN_CHARACTERS, bounded, shown
 from robot_node.errors import RemoteError
 from robot_node.mcp_mqtt.topics import ServerName
 
@@ -142,12 +143,12 @@ class ToolNames:
         choice = [self.shown[offer] for offer in self.shown if offer.tool == name and not separator]
         if choice:
             raise RemoteError(
-                f"The name of the tool {name[:80]!r} does not say which robot is meant.",
+                f"The name of the tool {bounded(name, SHOWN_CHARACTERS)!r} does not say which robot is meant.",
                 remedy=f"Use one of: {', '.join(choice[:10])}.",
             )
         offline = robot is not None and robot not in self._prefixed
         raise RemoteError(
-            f"No online robot has the tool {name[:80]!r}{_belongs_to(robot) if offline else ''}.",
+            f"No online robot has the tool {bounded(name, SHOWN_CHARACTERS)!r}{_belongs_to(robot) if offline else ''}.",
             remedy="List the tools again, or call list_robots.",
         )
 
@@ -188,18 +189,20 @@ class ResourceUris:
                 return Offer(robot, uri)
             if choice := [self.shown(each, uri) for each, uris in self._offered.items() if uri in uris]:
                 raise RemoteError(
-                    f"The URI {uri[:200]} does not say which robot is meant.",
+                    f"The URI {shown(uri)} does not say which robot is meant.",
                     remedy=f"Use one of: {', '.join(choice[:10])}.",
                 )
         offline = robot is not None and robot not in self._offered
         raise RemoteError(
-            f"No online robot has the resource {uri[:200]}{_belongs_to(robot) if offline else ''}.",
+            f"No online robot has the resource {shown(uri)}{_belongs_to(robot) if offline else ''}.",
             remedy="List the resources again.",
         )
 
 
 def _belongs_to(robot: ServerName | None) -> str:
-    return "" if robot is None else f": it belongs to {robot.server_id[:80]} ({robot.server_name[:80]}), now offline"
+    return (
+        "" if robot is None else f": it belongs to {shown(robot.server_id)} ({shown(robot.server_name)}), now offline"
+    )
 
 
 def _slug(text: str) -> str:
