@@ -15,6 +15,7 @@ import typer
 
 from robot_node.apps.bridge import snippets
 from robot_node.apps.setup import plan, questions, survey
+from robot_node.apps.setup import update as updates
 from robot_node.apps.setup.answers import Answers
 from robot_node.apps.setup.executor import Executor
 from robot_node.apps.setup.image import path_in
@@ -92,7 +93,16 @@ def setup(
     uninstall: Annotated[
         bool, typer.Option("--uninstall", help="Stop the service and remove everything that setup installed.")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="With --uninstall: do not ask for confirmation.")] = False,
+    update: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="WHEEL",
+            help="Install this version of robot-node, and return to the present one if the robot does not come online.",
+        ),
+    ] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="With --uninstall or --update: do not ask for confirmation.")
+    ] = False,
 ) -> None:
     """Install robot-node as a systemd service.
 
@@ -106,6 +116,9 @@ def setup(
     _refuse_impossible(root, dry_run=dry_run)
     machine = survey.survey(root)
     executor = Executor(root)
+    if update is not None:
+        _update(update, machine, executor, dry_run=dry_run, ask=not (yes or non_interactive))
+        return
     if uninstall:
         removal = plan.removal(machine, program=_program(root), running=root == _THIS_MACHINE)
         if _confirm(removal, "Remove all this?", dry_run=dry_run, ask=not (yes or non_interactive)):
@@ -150,6 +163,16 @@ def setup(
         _print_next_steps(settings, desktop)
 
 
+def _update(wheel: Path, machine: survey.Machine, executor: Executor, *, dry_run: bool, ask: bool) -> None:
+    if executor.is_image:
+        raise SetupError("--update needs the running robot.", remedy="Install the wheel in the image instead.")
+    planned = updates.plan_update(updates.service_program(machine), wheel)
+    todo = plan.Plan(planned.actions())
+    if _confirm(todo, "Continue?", dry_run=dry_run, ask=ask):
+        updates.run_update(planned, executor, typer.echo)
+        typer.echo("If its release notes say that the service has changed, then: sudo robot-node setup")
+
+
 def _find_display() -> str | None:
     """Return the driver of the connected display, and say which it is; None if there is none that tells."""
     defaults = DisplaySettings()
@@ -190,7 +213,7 @@ def _refuse_impossible(root: Path, *, dry_run: bool) -> None:
 
 def _program(root: Path) -> str:
     """Return the path of robot-node on the target machine."""
-    program = Path(executable_path())
+    program = updates.linked_program(Path(executable_path()))
     if program.is_relative_to(root):
         return "/" + str(program.relative_to(root))
     return survey.PROGRAM

@@ -139,6 +139,79 @@ class RemoveUser:
         return f"remove the user {self.name}"
 
 
+@dataclass(frozen=True, slots=True)
+class MakeEnvironment:
+    """Create a virtual environment with the Python of another one.
+
+    Attributes:
+        path: Folder of the new one.
+        like: Folder of the other one; its access to the system's packages is copied.
+    """
+
+    path: str
+    like: str
+
+    def __str__(self) -> str:
+        return f"make the virtual environment {self.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class InstallPackages:
+    """Install packages into a virtual environment.
+
+    Attributes:
+        environment: Its folder.
+        requirements: Wheels, and requirements as pip reads them.
+        constraints: File with the tested versions; empty for none.
+    """
+
+    environment: str
+    requirements: tuple[str, ...]
+    constraints: str = ""
+
+    def __str__(self) -> str:
+        return f"install {', '.join(self.requirements)} into {self.environment}"
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchEnvironment:
+    """Make a path lead to another folder in its parent folder, in one step.
+
+    Attributes:
+        path: A link; or a folder, which is renamed to ``keep`` before (two steps, this once).
+        target: Name of the folder that it links to afterwards.
+        keep: Name of the folder that it led to before.
+    """
+
+    path: str
+    target: str
+    keep: str
+
+    def __str__(self) -> str:
+        return f"link {self.path} to {self.target}"
+
+
+@dataclass(frozen=True, slots=True)
+class HaltUnit:
+    """Stop a unit; it stays enabled."""
+
+    unit: str
+
+    def __str__(self) -> str:
+        return f"systemctl stop {self.unit}"
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitUnit:
+    """Start a unit, which must become ready within a time limit: a robot is, when it is online."""
+
+    unit: str
+    limit_s: float
+
+    def __str__(self) -> str:
+        return f"systemctl start {self.unit}, and wait up to {self.limit_s:.0f} s until it is online"
+
+
 Action = (
     MakeUser
     | JoinGroups
@@ -152,4 +225,9 @@ Action = (
     | ReloadUnits
     | Remove
     | RemoveUser
+    | MakeEnvironment
+    | InstallPackages
+    | SwitchEnvironment
+    | HaltUnit
+    | AwaitUnit
 )

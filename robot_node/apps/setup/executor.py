@@ -7,13 +7,18 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 
 from robot_node.apps.setup.actions import (
     Action,
+    AwaitUnit,
     EnableInterface,
     EnableUnit,
+    HaltUnit,
+    InstallPackages,
     JoinGroups,
+    MakeEnvironment,
     MakeFolder,
     MakeLink,
     MakeUser,
@@ -22,6 +27,7 @@ from robot_node.apps.setup.actions import (
     RemoveUser,
     StartUnit,
     StopUnit,
+    SwitchEnvironment,
     WriteFile,
 )
 from robot_node.apps.setup.image import path_in, refuse_linked_accounts
@@ -31,6 +37,7 @@ from robot_node.errors import SetupError
 
 _COMMAND_TIMEOUT_S = 120.0
 _START_TIMEOUT_S = 60.0
+_INSTALL_TIMEOUT_S = 3600.0  # a Pi with a slow card and a slow network
 _RETRY = "Fix that and run setup again: it continues where it stopped."
 _SYSTEM_FOLDERS = ":/usr/sbin:/sbin:/usr/bin:/bin"  # root's PATH after su lacks sbin
 
@@ -44,7 +51,8 @@ class Executor:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._is_image = root != Path("/")
+        self.is_image = root != Path("/")
+        """The target is a mounted image: nothing runs there."""
 
     def perform(self, action: Action) -> str:  # noqa: PLR0912  # one line for each kind of action
         """Execute one action.
@@ -60,9 +68,9 @@ class Executor:
                 case MakeUser(name, groups, home):
                     extra = ["--groups", ",".join(groups)] if groups else []
                     options = ["--system", "--user-group", "--no-create-home", "--home-dir", home]
-                    self._run("useradd", *self._prefix(), *options, "--shell", "/usr/sbin/nologin", *extra, name)
+                    self.run("useradd", *self._prefix(), *options, "--shell", "/usr/sbin/nologin", *extra, name)
                 case JoinGroups(name, groups):
-                    self._run("usermod", *self._prefix(), "--append", "--groups", ",".join(groups), name)
+                    self.run("usermod", *self._prefix(), "--append", "--groups", ",".join(groups), name)
                 case MakeFolder(path, mode, group):
                     self._make_folder(self._below(path), mode, self._group(group))
                 case WriteFile(path, text, mode, group):
@@ -72,20 +80,39 @@ class Executor:
                 case EnableInterface(name):
                     return self._enable(name)
                 case EnableUnit(unit):
-                    self._run("systemctl", *self._image_option(), "enable", "--quiet", unit)
+                    self.run("systemctl", *self._image_option(), "enable", "--quiet", unit)
                 case StartUnit(unit, wait):
                     return self._start(unit, wait=wait)
                 case StopUnit(unit):
-                    now = [] if self._is_image else ["--now"]
-                    self._run("systemctl", *self._image_option(), "disable", "--quiet", *now, unit)
+                    now = [] if self.is_image else ["--now"]
+                    self.run("systemctl", *self._image_option(), "disable", "--quiet", *now, unit)
                     if now:
                         self._reset_failed(unit)
                 case ReloadUnits():
-                    self._run("systemctl", "daemon-reload")
+                    self.run("systemctl", "daemon-reload")
                 case Remove(path):
                     self._remove(self._below(path, follow_last=False))
                 case RemoveUser(name):
                     self._remove_user(name)
+                case MakeEnvironment(path, like):
+                    self._make_environment(path, like)
+                case InstallPackages(environment, requirements, constraints):
+                    limits = ["--constraint", constraints] if constraints else []
+                    pip = [
+                        f"{environment}/bin/python",
+                        "-m",
+                        "pip",
+                        "install",
+                        "--quiet",
+                        "--disable-pip-version-check",
+                    ]
+                    self.run(*pip, *limits, *requirements, timeout_s=_INSTALL_TIMEOUT_S)
+                case SwitchEnvironment(path, target, keep):
+                    self._switch(self._below(path, follow_last=False), target, keep)
+                case HaltUnit(unit):
+                    self.run("systemctl", "stop", unit)
+                case AwaitUnit(unit, limit_s):
+                    self.run("systemctl", "start", unit, timeout_s=limit_s)
         except OSError as error:
             raise SetupError(f"Could not {action}: {error.strerror or error}.", remedy=_RETRY) from error
         except subprocess.TimeoutExpired as error:
@@ -97,13 +124,13 @@ class Executor:
         return path_in(self._root, path, follow_last=follow_last)
 
     def _prefix(self) -> list[str]:
-        if not self._is_image:
+        if not self.is_image:
             return []
         refuse_linked_accounts(self._root)
         return ["--prefix", str(self._root)]
 
     def _image_option(self) -> list[str]:
-        return [f"--root={self._root}"] if self._is_image else []
+        return [f"--root={self._root}"] if self.is_image else []
 
     def _group(self, name: str) -> int:
         """Return the id of a group on the target machine, which may differ from this machine's."""
@@ -143,6 +170,20 @@ class Executor:
         path.unlink(missing_ok=True)
         path.symlink_to(target)
 
+    def _make_environment(self, path: str, like: str) -> None:
+        configuration = (self._below(like) / "pyvenv.cfg").read_text(encoding="utf-8")
+        system = "include-system-site-packages = true" in configuration.lower()
+        options = ["--system-site-packages"] if system else []
+        self.run(f"{like}/bin/python", "-m", "venv", *options, path, timeout_s=_INSTALL_TIMEOUT_S)
+
+    def _switch(self, path: Path, target: str, keep: str) -> None:
+        link = path.with_name(f".{path.name}.new")
+        link.unlink(missing_ok=True)
+        link.symlink_to(target)
+        if not path.is_symlink():
+            path.rename(path.with_name(keep))
+        link.replace(path)
+
     def _remove(self, path: Path) -> None:
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
@@ -150,17 +191,17 @@ class Executor:
             path.unlink(missing_ok=True)
 
     def _remove_user(self, name: str) -> None:
-        self._run("userdel", *self._prefix(), name)
+        self.run("userdel", *self._prefix(), name)
         # userdel also removes the group, except with USERGROUPS_ENAB=no or on an image.
         groups = self._below("/etc/group").read_text(encoding="utf-8")
         if any(line.startswith(f"{name}:") for line in groups.splitlines()):
-            self._run("groupdel", *self._prefix(), name)
+            self.run("groupdel", *self._prefix(), name)
 
     def _enable(self, name: str) -> str:
         """Enable a bus; a failure is a note, not an error, since the robot runs without its display too."""
         try:
-            self._run("raspi-config", "nonint", f"do_{name}", "0")
-            self._run("udevadm", "settle", "--timeout=10")  # the device file appears asynchronously
+            self.run("raspi-config", "nonint", f"do_{name}", "0")
+            self.run("udevadm", "settle", "--timeout=10")  # the device file appears asynchronously
         except SetupError as error:
             return f"{error.message} Restart the Pi and run setup again: sudo reboot"
         if Path(INTERFACES[name]).exists():
@@ -170,20 +211,32 @@ class Executor:
     def _reset_failed(self, unit: str) -> None:
         """Clear the unit's failed state, else systemctl goes on listing it after its file is removed."""
         with contextlib.suppress(SetupError):  # not loaded any more
-            self._run("systemctl", "reset-failed", unit)
+            self.run("systemctl", "reset-failed", unit)
 
     def _start(self, unit: str, *, wait: bool) -> str:
         if not wait:
-            self._run("systemctl", "restart", "--no-block", unit)
+            self.run("systemctl", "restart", "--no-block", unit)
             return "The robot starts in the background."
         try:
-            self._run("systemctl", "restart", unit, timeout_s=_START_TIMEOUT_S)
+            self.run("systemctl", "restart", unit, timeout_s=_START_TIMEOUT_S)
         except subprocess.TimeoutExpired:  # systemd continues to start it
             return f"The robot is not ready after {_START_TIMEOUT_S:.0f} s. See its log: journalctl -u {unit}"
         return ""
 
-    def _run(self, command: str, *arguments: str, timeout_s: float = _COMMAND_TIMEOUT_S) -> None:
-        """Run a system command.
+    def run(
+        self,
+        command: str,
+        *arguments: str,
+        timeout_s: float = _COMMAND_TIMEOUT_S,
+        accepted: Collection[int] = (0,),
+    ) -> str:
+        """Run a command, and return what it printed.
+
+        Args:
+            command: Its name, or its path.
+            arguments: Its arguments.
+            timeout_s: Time limit, in seconds.
+            accepted: Exit statuses that are no failure.
 
         Raises:
             SetupError: It is missing, or failed.
@@ -202,7 +255,9 @@ class Executor:
             check=False,
             timeout=timeout_s,
             env=child_environment(),
+            umask=0o022,  # the service's user must be able to read what is installed
         )
-        if completed.returncode:
+        if completed.returncode not in accepted:
             reason = " ".join(completed.stderr.split()).rstrip(".") or f"exit status {completed.returncode}"
             raise SetupError(f"{' '.join([command, *arguments])} failed: {reason}.", remedy=_RETRY)
+        return completed.stdout
