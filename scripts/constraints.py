@@ -24,7 +24,7 @@ LEFT_OUT = {"setuptools"}
 
 _HEAD = """\
 # The versions that were tested, of everything that a robot runs on, its extras audio, hearing and simulation included:
-# pip install -c constraints.txt .
+# pip install -c constraints.txt robot_node-*.whl
 # Written by scripts/constraints.py from what is installed (make upgrade); tests/test_dependencies.py compares the two.
 """
 

@@ -105,7 +105,14 @@ def test_both_packages_bring_the_constraints(tmp_path: Path) -> None:
         content = archive.extractfile(names["constraints.txt"])
         assert content
         assert content.read() == constraints.FILE.read_bytes()
-    assert zipfile.ZipFile(wheel).read("robot_node/constraints.txt") == constraints.FILE.read_bytes()
+    packed = zipfile.ZipFile(wheel)
+    assert packed.read("robot_node/constraints.txt") == constraints.FILE.read_bytes()
+    # make has built the page: a Pi that installs this needs no Node.
+    page = packed.read("robot_node/console/dist/index.html").decode()
+    scripts = re.findall(r'src="[./]*(assets/[^"]+)"', page)
+    assert scripts
+    assert {f"robot_node/console/dist/{script}" for script in scripts} <= set(packed.namelist())
+    assert not [name for name in packed.namelist() if name.startswith(("robot_node/console/src", "tests"))]
 
 
 def test_a_command_that_an_error_suggests_installs_what_was_tested() -> None:

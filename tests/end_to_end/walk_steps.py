@@ -47,7 +47,7 @@ _PHOTO = Step(
 _ON_A_PI = (
     "sudo apt update && sudo apt install -y python3-venv python3-picamera2 python3-lgpio mosquitto",
     "sudo python3 -m venv --system-site-packages /opt/robot-node/.venv",
-    "sudo /opt/robot-node/.venv/bin/pip install -c constraints.txt .",
+    "sudo /opt/robot-node/.venv/bin/pip install -c constraints.txt robot_node-*.whl",
     "sudo /opt/robot-node/.venv/bin/robot-node setup",
 )
 _OF_THE_IMAGE = "{root}/opt/robot-node/.venv/bin/robot-node"
