@@ -1,5 +1,7 @@
 # make demo | make test | make test-all | make docs | make dist | make setup | make format | make clean
 SHELL := /bin/bash
+# A pipe fails when what writes into it does.
+.SHELLFLAGS := -o pipefail -c
 PYTHON ?= python3
 SCENE ?= auto
 BIN := .venv/bin
@@ -10,6 +12,9 @@ PAGE := $(CONSOLE)/dist/index.html
 PAGE_FROM := $(shell find $(CONSOLE)/src $(CONSOLE)/public -type f) $(CONSOLE)/index.html $(CONSOLE)/vite.config.ts $(CONSOLE)/tsconfig.json
 # Two things at a time: Python's packages and the page's need nothing of each other, nor do the checks; the longest first.
 MAKEFLAGS += --jobs=2
+# Each installer's lines stay whole and say whose they are, although two write at once.
+PIP_LINES := 2>&1 | sed -u 's/^/pip: /'
+NPM_LINES := 2>&1 | sed -u 's/^/npm: /'
 CHECKS := check-console check-types docs check-style check-imports
 
 .PHONY: help setup develop demo test test-all pytest lint docs reference dist upgrade audit format clean test-console $(CHECKS)
@@ -22,7 +27,7 @@ help:
 	@echo "make setup    the virtual environment .venv, the console, and the system packages that the demo needs"
 	@echo "make develop  the same, and what tests, documentation and benchmarks need"
 	@echo "make reference  the pages in docs/reference, the drawings of docs/wiring.md and the picture of the rooms, from the code"
-	@echo "make dist     a wheel and an sdist in dist/, and constraints.txt, the versions that they were tested with"
+	@echo "make dist     a wheel and an sdist in dist/, constraints.txt, the versions that they were tested with, and checksums"
 	@echo "make upgrade  the newest versions of all packages; constraints.txt then says which they are"
 	@echo "make audit    known vulnerabilities of the packages; needs services that know them"
 	@echo "make format   format the code"
@@ -33,12 +38,12 @@ setup: .venv/.ready $(PAGE)
 $(CONSOLE)/node_modules/.ready: $(CONSOLE)/package.json $(CONSOLE)/package-lock.json
 	@scripts/need node=nodejs npm=npm
 	@echo "Installing the packages of the console's page ..."
-	@cd $(CONSOLE) && npm install --no-save --loglevel error
+	@cd $(CONSOLE) && npm install --no-save --loglevel error $(NPM_LINES)
 	@touch $@
 
 $(PAGE): $(CONSOLE)/node_modules/.ready $(PAGE_FROM)
 	@echo "Building the console's page ..."
-	@cd $(CONSOLE) && npm run --silent build -- --logLevel error
+	@cd $(CONSOLE) && npm run --silent build -- --logLevel error $(NPM_LINES)
 	@touch $@
 
 .venv/.ready: pyproject.toml constraints.txt
@@ -47,7 +52,7 @@ $(PAGE): $(CONSOLE)/node_modules/.ready $(PAGE_FROM)
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || scripts/need no-such-command=python3-venv
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "Installing robot-node and its packages into .venv (a minute or two the first time) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[simulation]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[simulation]' $(PIP_LINES)
 	@touch $@
 
 # A font of twelve pixels with Chinese letters, GStreamer with WebRTC, a mixer without a sound card: their packages bring
@@ -60,8 +65,8 @@ develop: .venv/.ready-to-develop $(BIN)/promtool $(PAGE)
 .venv/.ready-to-develop: .venv/.ready $(MADE_FROM)
 	@scripts/need mosquitto=mosquitto mosquitto_passwd=mosquitto chromium=chromium systemd-analyze=systemd ss=iproute2 espeak-ng=espeak-ng libatomic.so.1=libatomic1 turnserver=coturn mosquitto_sub=mosquitto-clients curl=curl amixer=alsa-utils openssl=openssl git=git faketime=faketime
 	@echo "Installing the development tools into .venv ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[simulation,dev]'
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement requirements-picamera2.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[simulation,dev]' $(PIP_LINES)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement requirements-picamera2.txt $(PIP_LINES)
 	@$(BIN)/python -c 'import sounddevice' 2>/dev/null || scripts/need no-such-command=libportaudio2
 	@touch $@
 
@@ -114,8 +119,11 @@ reference: develop
 	$(BIN)/python -m scripts.rooms
 
 dist: develop
+	@rm -rf dist && mkdir -p build
 	$(BIN)/python -m build --no-isolation
 	@cp constraints.txt dist/
+	@$(BIN)/python -m scripts.release_notes > build/release-notes.md
+	@cd dist && sha256sum -- * > SHA256SUMS  # last: of all that is there
 
 upgrade: develop
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --upgrade-strategy eager --editable '.[simulation,dev]'
