@@ -73,7 +73,12 @@ async def test_a_call_in_flight_fails_at_once_when_the_broker_is_killed(broker: 
             env=environment(broker),
         )
         try:
-            await eventually(lambda: f"$mcp-server/{SERVER_ID}/" in received(broker), "the session is being opened")
+            await eventually(
+                lambda: f"$mcp-server/{SERVER_ID}/" in received(broker) or call.returncode is not None,
+                "the session is being opened",
+            )
+            ended_too_soon = call.returncode is not None
+            assert not ended_too_soon, (await call.communicate())[1]
             broker.signal(signal.SIGKILL)
             async with asyncio.timeout(DEADLINE_S):  # the time limit of the call itself is longer
                 stdout, stderr = await call.communicate()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from hw_mocks.platform import SimulatedPi, simulated_platform
 from robot_node.core.events import EventLog, record
-from robot_node.core.media import LoudspeakerSink
+from robot_node.core.media import AudioSampleSink, LoudspeakerSink
 from robot_node.core.mixer import Input, Mixer
 from robot_node.core.state import RobotState
 from robot_node.devices.audio import Microphone
@@ -52,6 +52,21 @@ class ObservedFace(Face):
         super().listen(listening=listening)
 
 
+class ObservedMicrophone(Microphone):
+    """A microphone that keeps what it has given to speech recognition."""
+
+    given: bytearray
+
+    def set_sample_sink(self, sink: AudioSampleSink | None) -> None:
+        def give(samples: bytes) -> None:
+            self.given += samples
+            if sink is not None:
+                sink(samples)
+
+        self.given = bytearray()
+        super().set_sample_sink(give if sink is not None else None)
+
+
 @dataclass
 class HearingRobot:
     """A robot that hears, and what those around it are told.
@@ -67,6 +82,7 @@ class HearingRobot:
     events: EventLog
     recognition: SpeechRecognition
     mixer: Mixer
+    microphone: ObservedMicrophone
     clock: Clock
     messages: list[BackendMessage]
 
@@ -106,7 +122,7 @@ async def hearing_robot(
     pi.microphone.amplitude, pi.microphone.speed = 0.0, SPEED
     record(state, events)
     face = ObservedFace(Display(pi.platform, DisplaySettings(driver="none"), state), state)
-    microphone = Microphone(pi.platform, "default", state, retry_s=0.05)
+    microphone = ObservedMicrophone(pi.platform, "default", state, retry_s=0.05)
     messages: list[BackendMessage] = []
     clock = Clock()
     mixer = Mixer(
@@ -122,7 +138,7 @@ async def hearing_robot(
         events=events,
         retry_initial_s=0.05,
     )
-    robot = HearingRobot(pi, state, face, events, recognition, mixer, clock, messages)
+    robot = HearingRobot(pi, state, face, events, recognition, mixer, microphone, clock, messages)
     running = asyncio.create_task(recognition.run())
     try:
         yield robot

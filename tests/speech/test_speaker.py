@@ -138,12 +138,12 @@ async def test_each_sentence_is_told_when_it_is_heard_and_not_when_it_is_made() 
 async def test_the_mouth_moves_while_it_speaks_and_rests_after() -> None:
     async with speaking_robot() as robot:
         before = clock()
+        resting = robot.openings(before, before + 1)
         said = await robot.speaker.say(HELLO)
         await robot.begins(said.task_id)
         began = clock()
         await robot.is_over(said.task_id)
         ended = clock()
-        resting = robot.openings(before - 1, before)
         moving = robot.openings(began + 0.1, ended - 0.1)
         assert max(resting) < 3
         assert max(moving) > 5

@@ -18,6 +18,7 @@ from robot_node.webrtc.call_control import CallControl
 from robot_node.webrtc.dialer import dial
 from robot_node.webrtc.messages import Announcements, BackendMessage
 from robot_node.webrtc.streams import Streams
+from tests.waiting import DEADLINE_S
 from tests.webrtc.conftest import SERVER_ID
 from tests.webrtc.scene import Scene
 
@@ -50,7 +51,7 @@ class Caller:
     messages: list[BackendMessage] = field(default_factory=list)
     announcements: Announcements = field(default_factory=Announcements)
 
-    async def is_in(self, state: CallState, within_s: float = 45.0) -> None:
+    async def is_in(self, state: CallState, within_s: float = DEADLINE_S) -> None:
         """Wait until the call is in this state."""
         async with asyncio.timeout(within_s):
             async for snapshot in self.state.changes():

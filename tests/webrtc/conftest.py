@@ -40,7 +40,7 @@ class Robot:
     def viewers(self) -> int:
         return self.state.snapshot.viewers
 
-    async def has_viewers(self, count: int, within_s: float = 45.0) -> None:
+    async def has_viewers(self, count: int, within_s: float = DEADLINE_S) -> None:
         """Wait until that many are connected."""
         async with asyncio.timeout(within_s):
             async for snapshot in self.state.changes():

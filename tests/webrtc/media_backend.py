@@ -44,7 +44,7 @@ class MediaBackend:
         self.caller = ""
         self.decodes_h264 = True
 
-    async def receive(self, kind: type[M], within_s: float = 45.0) -> M:
+    async def receive(self, kind: type[M], within_s: float = DEADLINE_S) -> M:
         """The next message that is no candidate; it must be of this kind."""
         while True:
             incoming = await asyncio.wait_for(self._inbox.get(), within_s)
@@ -65,7 +65,9 @@ class MediaBackend:
             await self.rtc.addIceCandidate(rtc_candidate(message))
         return message
 
-    async def take_offer(self, *tracks: MediaStreamTrack, with_addresses: bool = True, within_s: float = 45.0) -> str:
+    async def take_offer(
+        self, *tracks: MediaStreamTrack, with_addresses: bool = True, within_s: float = DEADLINE_S
+    ) -> str:
         """Wait for an offer, and make the answer to it, if need be without looking at the addresses in the offer."""
         offer = await self.receive(Offer, within_s)
         self.rtc = RTCPeerConnection(self.configuration)
@@ -78,7 +80,7 @@ class MediaBackend:
         await self.rtc.setLocalDescription()
         return self.rtc.localDescription.sdp
 
-    async def answer(self, *tracks: MediaStreamTrack, bare: bool = False, within_s: float = 45.0) -> str:
+    async def answer(self, *tracks: MediaStreamTrack, bare: bool = False, within_s: float = DEADLINE_S) -> str:
         """Wait for an offer and answer it; return the answer."""
         sdp = await self.take_offer(*tracks, within_s=within_s)
         await self.send_answer(sdp, bare=bare)
@@ -106,7 +108,7 @@ class MediaBackend:
         """Nothing was received that has not been looked at."""
         return self._inbox.empty()
 
-    async def frame(self, within_s: float = 45.0) -> av.VideoFrame:
+    async def frame(self, within_s: float = DEADLINE_S) -> av.VideoFrame:
         """The next decoded frame of the newest call."""
         track = next(t.receiver.track for t in self.rtc.getTransceivers() if t.kind == "video")
         frame = await asyncio.wait_for(track.recv(), within_s)

@@ -25,6 +25,7 @@ from robot_node.webrtc.signaling import (
     parse,
     strip_candidates,
 )
+from tests.waiting import DEADLINE_S
 from tests.webrtc.conftest import SERVER_ID
 
 M = TypeVar("M", bound=Message)
@@ -61,7 +62,7 @@ class Peer:
         """Send in somebody else's name, as a broker without access rules allows."""
         await self._connection.publish(offers_topic(client_id, self._answerer), encode(message), qos=1)
 
-    async def receive(self, kind: type[M], within_s: float = 45.0) -> M:
+    async def receive(self, kind: type[M], within_s: float = DEADLINE_S) -> M:
         """The next message, which must be of this kind."""
         incoming = await asyncio.wait_for(self._inbox.get(), within_s)
         message = parse(incoming.payload)
@@ -104,7 +105,7 @@ class Peer:
                 answer = await self.receive(Answer, quiet_s)
         await self.apply(answer)
 
-    async def frame(self, within_s: float = 45.0) -> av.VideoFrame:
+    async def frame(self, within_s: float = DEADLINE_S) -> av.VideoFrame:
         """The next decoded frame of the newest connection."""
         track = next(t.receiver.track for t in self.rtc.getTransceivers() if t.kind == "video")
         frame = await asyncio.wait_for(track.recv(), within_s)

@@ -414,13 +414,13 @@ async def test_a_session_that_crashes_ends_alone_and_its_viewer_is_told(
         with monkeypatch.context() as broken:
             broken.setattr(RTCPeerConnection, "addTransceiver", crash)
             await unlucky.send(Offer(sdp))
-            told = await unlucky.receive(Terminated, within_s=45)
+            told = await unlucky.receive(Terminated, within_s=DEADLINE_S)
         assert told == Terminated("The session failed inside the robot.")
         assert "The session of viewer 'unlucky' failed" in caplog.text
         assert difference(await steady.frame()) < 8
         async with peer(robot.broker, "unlucky") as again:
             await again.offer()
-            await robot.has_viewers(2, within_s=45)
+            await robot.has_viewers(2, within_s=DEADLINE_S)
 
 
 async def test_a_viewer_whose_session_cannot_even_be_made_ends_nobody_elses(

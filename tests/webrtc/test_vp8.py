@@ -111,6 +111,16 @@ async def frames(viewer: Peer, count: int) -> list[av.VideoFrame]:
     return [await viewer.frame() for _ in range(count)]
 
 
+async def sees(footage: Footage, viewer: Peer, count: int) -> None:
+    """Wait until so many pictures one after the other play the clip: a busy machine loses packets before."""
+    async with asyncio.timeout(DEADLINE_S):
+        while True:
+            try:
+                return await asyncio.to_thread(footage.assert_plays, await frames(viewer, count))
+            except AssertionError as error:
+                print(error)
+
+
 @pytest.mark.parametrize("pi", ["simulated Pi 4", "simulated Pi 5", "real picamera2"])
 async def test_a_peer_that_offers_only_vp8_sees_what_the_camera_sees(
     broker: PrivateBroker, footage: Footage, pi: str
@@ -118,7 +128,7 @@ async def test_a_peer_that_offers_only_vp8_sees_what_the_camera_sees(
     async with running_robot(broker, pi) as robot, peer(robot.broker) as viewer:
         answered = await viewer.offer(codec=VP8)
         assert re.findall(r"a=rtpmap:\d+ (\w+)/90000", answered) == ["VP8", "rtx"]
-        await asyncio.to_thread(footage.assert_plays, await frames(viewer, 30))
+        await sees(footage, viewer, 30)
         assert not robot.encodes_h264()
 
 
@@ -131,7 +141,7 @@ async def test_all_peers_without_h264_share_one_encoder(robot: Robot, footage: F
         assert vp8_threads() == 1
         await asyncio.gather(*(frames(viewer, 10) for viewer in (a, b, c)))
         for viewer in (a, b, c):
-            await asyncio.to_thread(footage.assert_plays, await frames(viewer, 10))
+            await sees(footage, viewer, 10)
 
 
 async def test_viewers_with_and_without_h264_watch_side_by_side(robot: Robot, footage: Footage) -> None:
@@ -144,12 +154,12 @@ async def test_viewers_with_and_without_h264_watch_side_by_side(robot: Robot, fo
         await old.frame()
         assert robot.gives_pictures()
         for viewer in (old, new):
-            await asyncio.to_thread(footage.assert_plays, await frames(viewer, 20))
+            await sees(footage, viewer, 20)
         await old.send(Terminated())
         await eventually(lambda: not robot.gives_pictures())
         await eventually(lambda: vp8_threads() == 0)
         await frames(new, 10)
-        await asyncio.to_thread(footage.assert_plays, await frames(new, 10))
+        await sees(footage, new, 10)
         await new.send(Terminated())
         await eventually(lambda: not robot.encodes_h264())
 
