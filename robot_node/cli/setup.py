@@ -170,7 +170,7 @@ def _update(wheel: Path, machine: survey.Machine, executor: Executor, *, dry_run
     todo = plan.Plan(planned.actions())
     if _confirm(todo, "Continue?", dry_run=dry_run, ask=ask):
         updates.run_update(planned, executor, typer.echo)
-        typer.echo("If its release notes say that the service has changed, then: sudo robot-node setup")
+        print_line("If its release notes say that the service has changed, then: sudo robot-node setup")
 
 
 def _find_display() -> str | None:
