@@ -14,6 +14,7 @@ from typing import Any
 
 from robot_node.core.counters import Counters
 from robot_node.core.log_context import in_session, new_session
+from robot_node.core.rate_limit import TokenBucket
 from robot_node.core.state import CallState
 from robot_node.errors import SignalingError
 from robot_node.mqtt import (
@@ -60,6 +61,9 @@ logger = logging.getLogger(__name__)
 _PACKET_OVERHEAD_BYTES = 1024
 _GOODBYE_LIMIT_S = 2.0
 _MAX_COMPLAINTS = 64
+# Of a backend, of any kind. A long text takes 5 ms to show.
+_MESSAGES_PER_S = 50
+_MESSAGES_AT_ONCE = 200
 
 
 def dialer_client_id(server_id: str) -> str:
@@ -114,9 +118,15 @@ async def dial(
         parse_ice_server(url)
     broadcast, vp8, sound = await streams.video(), await streams.vp8(), await streams.sound()
 
+    loop = asyncio.get_running_loop()
+    allowance = TokenBucket(_MESSAGES_PER_S, _MESSAGES_AT_ONCE, loop.time())
+
     def receive(incoming: Incoming) -> None:
         if incoming.retain:
             return  # it was sent before the robot listened, for another call
+        if not allowance.take(loop.time()):
+            dialer.complain(SignalingError(f"More than {_MESSAGES_PER_S} messages per second; some are dropped."))
+            return
         try:
             if incoming.topic == answers_topic(device_id):
                 dialer.receive(incoming.payload)

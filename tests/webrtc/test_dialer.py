@@ -251,6 +251,20 @@ async def test_a_refused_call_is_made_again(caller: Caller, backend: MediaBacken
     assert caller.state.snapshot.call_error == ""
 
 
+async def test_a_backend_that_refuses_every_call_at_once_gets_them_after_growing_delays(
+    caller: Caller, backend: MediaBackend, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(6):
+        await backend.receive(Offer)
+        await backend.send(Terminated("go away"))
+        await backend.say(TtsText("t", "never mind"))
+    await eventually(lambda: len(caller.backoff.delays) == 6)
+    assert all(later > 1.3 * earlier for earlier, later in itertools.pairwise(caller.backoff.delays))
+    warnings = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert len(warnings) == 1
+    assert caller.counters.calls == 6
+
+
 @pytest.mark.parametrize("goodbye", [True, False], ids=["closed", "vanished"])
 async def test_a_backend_that_is_gone_is_called_again(caller: Caller, backend: MediaBackend, *, goodbye: bool) -> None:
     await backend.answer()
@@ -338,6 +352,25 @@ async def test_malformed_messages_change_nothing_and_are_logged_once(
     warnings = [record.message for record in caplog.records if record.levelno >= logging.WARNING]
     assert len(warnings) == len(set(warnings)) <= 64
     assert any("unknown type 'dance'" in text for text in warnings)
+
+
+async def test_a_flood_of_the_backend_is_dropped_and_what_comes_later_is_not(
+    caller: Caller, backend: MediaBackend, caplog: pytest.LogCaptureFixture
+) -> None:
+    await backend.receive(Offer)
+    sent = 0
+    async with asyncio.timeout(DEADLINE_S):
+        while "More than 50 messages per second" not in caplog.text:
+            await asyncio.gather(*(backend.say(TtsText("t", "blah")) for _ in range(50)))
+            sent += 50
+    assert 200 <= len(caller.messages) < sent
+
+    async def is_heard() -> bool:
+        await backend.say(AsrResponse("hello"))
+        return AsrResponse("hello") in caller.messages
+
+    await eventually(is_heard, "a later message is handed on")
+    assert caplog.text.count("messages per second") == 1
 
 
 async def test_the_backend_s_words_are_handed_on(caller: Caller, backend: MediaBackend) -> None:
