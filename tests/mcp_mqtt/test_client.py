@@ -193,7 +193,7 @@ async def test_no_broker_is_an_error_that_says_so() -> None:
 
 
 async def test_wrong_identifiers_are_refused_before_connecting() -> None:
-    for arguments in (("a/b", SERVER_NAME), (SERVER_ID, "kitchen")):
+    for arguments in (("a/b", SERVER_NAME), (SERVER_ID, "kitchen/+"), (SERVER_ID, "")):
         with pytest.raises(SettingsError):
             async with mqtt_transport(Broker("mqtt://127.0.0.1:1"), *arguments):
                 pass
@@ -288,7 +288,8 @@ async def test_a_server_that_knows_only_initialize_gets_it_on_the_control_topic(
 ) -> None:
     async with raw_peer(broker, SERVER_ID) as old:
         await old.subscribe(CONTROL)
-        await old.publish(PRESENCE, ONLINE, retain=True)
+        says_otherwise = {"server_name": SERVER_NAME, "meta": {"protocol_versions": ["2026-07-28"]}}
+        await old.publish(PRESENCE, ONLINE | {"params": says_otherwise}, retain=True)
 
         async def serve_as_of_old() -> None:
             discover = await old.until(lambda message: message.topic == CONTROL)
