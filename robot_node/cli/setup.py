@@ -169,7 +169,7 @@ def _update(wheel: Path, machine: survey.Machine, executor: Executor, *, dry_run
     planned = updates.plan_update(updates.service_program(machine), wheel)
     todo = plan.Plan(planned.actions())
     if _confirm(todo, "Continue?", dry_run=dry_run, ask=ask):
-        updates.run_update(planned, executor, typer.echo)
+        updates.run_update(planned, executor, print_lines)
         print_line("If its release notes say that the service has changed, then: sudo robot-node setup")
 
 

@@ -211,5 +211,7 @@ async def test_a_question_is_one_bounded_line(broker: PrivateBroker, modern: boo
 
 @pytest.mark.parametrize("path", sorted((ROOT / "cli").glob("*.py")), ids=lambda path: path.name)
 def test_every_command_prints_through_one_place(path: Path) -> None:
-    printing = set(re.findall(r"\b((?<!\.)print|echo|secho|stdout\.write|stderr\.write)\(", path.read_text()))
-    assert printing == ({"echo"} if path.name == "output.py" else set())
+    printing = set(
+        re.findall(r"(?<!\.)\bprint(?=\()|typer\.s?echo|click\.s?echo|std(?:out|err)\.write", path.read_text())
+    )
+    assert printing == ({"typer.echo"} if path.name == "output.py" else set())
