@@ -15,8 +15,9 @@ from typing import Annotated
 import typer
 
 from robot_node.apps.setup.survey import SETTINGS, exists
-from robot_node.cli.options import BrokerOption, JsonOption, executable_path, run_command, without_none
-from robot_node.cli.output import print_json, print_line, print_lines
+from robot_node.cli.bridge import bridge
+from robot_node.cli.options import BrokerOption, JsonOption, run_command, without_none
+from robot_node.cli.output import print_json, print_line
 from robot_node.cli.remote import call, robots, watch
 from robot_node.cli.setup import setup
 from robot_node.core.asyncio_tools import end_process, run_until_signal
@@ -27,7 +28,7 @@ from robot_node.logs.setup import configure_logging
 from robot_node.logs.uncaught import log_uncaught
 from robot_node.settings.loading import load_settings
 from robot_node.settings.logs import LogSettings
-from robot_node.settings.root import ENV_PREFIX, BrokerSettings, Settings
+from robot_node.settings.root import ENV_PREFIX, Settings
 
 _STOP_WITHIN_S = 4.5
 """systemd kills the service after 5 s (TimeoutStopSec= of the unit)."""
@@ -194,80 +195,7 @@ def _options(
 
 for _command in (robots, call, watch, setup):
     app.command()(_command)
-
-
-@app.command(short_help="Run an MCP server for desktop agents: all robots of a broker.")
-def bridge(
-    broker: BrokerOption = None,
-    robot: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME_OR_ID", help="Serve only this robot; repeatable.  [default: all]", show_default=False
-        ),
-    ] = None,
-    http: Annotated[
-        str | None,
-        typer.Option(
-            metavar="HOST:PORT", help="Serve MCP over streamable HTTP at http://HOST:PORT/mcp, instead of stdio."
-        ),
-    ] = None,
-    client_id: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ID", help="MQTT client id. Access rules of brokers and robots usually require the user name here."
-        ),
-    ] = None,
-    print_config: Annotated[
-        str | None,
-        typer.Option(
-            metavar="PROGRAM",
-            help="Print the configuration for claude-desktop, claude-code, cursor or vscode, and exit.",
-        ),
-    ] = None,
-    log_level: Annotated[
-        str, typer.Option(metavar="LEVEL", help="debug, info, warning or error; the log goes to stderr.")
-    ] = "warning",
-) -> None:
-    """Run an MCP server that gives a desktop agent all robots of a broker.
-
-    Desktop agents start this command and speak MCP with it on stdin and stdout. It survives restarts of robots and
-    of the broker.
-    """
-    from robot_node.apps.bridge import run as bridge_run
-    from robot_node.apps.bridge.http import HttpAddress
-
-    all_settings = load_settings(None, without_none({"broker": {"url": broker}, "log": {"level": log_level}}))
-    settings: BrokerSettings = all_settings.broker
-    address = None if http is None else HttpAddress.parse(http)
-    if print_config is not None:
-        options = [word for name in robot or () for word in ("--robot", name)]
-        options += ["--client-id", client_id] if client_id else []
-        _print_snippet(print_config, settings, options, None if address is None else address.url())
-        return
-    configure_logging(all_settings.log)
-    asyncio.run(
-        run_until_signal(
-            bridge_run.run_bridge(
-                settings,
-                wanted=robot or (),
-                http=address,
-                client_id=client_id,
-                backoff=settings.backoff(),
-            )
-        )
-    )
-
-
-def _print_snippet(program: str, settings: BrokerSettings, options: list[str], url: str | None) -> None:
-    from robot_node.apps.bridge import snippets
-
-    desktop = snippets.desktop(program)
-    if url is None:
-        snippet = snippets.stdio_snippet(desktop, executable_path(), settings, options)
-    else:
-        snippet = snippets.http_snippet(desktop, url)
-    print_line(snippet.advice, err=True)
-    print_lines(snippet.text)
+app.command(short_help="Run an MCP server for desktop agents: all robots of a broker.")(bridge)
 
 
 @app.command()

@@ -61,11 +61,12 @@ class OwnHostOnly:
     Args:
         app: What it protects.
         host: What the server listens at.
+        also: Another name of it, e.g. that of a proxy before it; may be empty.
     """
 
-    def __init__(self, app: ASGIApp, host: str) -> None:
+    def __init__(self, app: ASGIApp, host: str, also: str = "") -> None:
         self._app = app
-        self._names = own_names(host)
+        self._names = own_names(host) | ({also.lower()} if also else set())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it."""

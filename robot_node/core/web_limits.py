@@ -60,8 +60,8 @@ class LimitedProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Take a connection, or close it."""
         super().connection_made(transport)
-        limits, ours = self.config.limits, _origin(self.client)
-        of_address = sum(_origin(getattr(other, "client", None)) == ours for other in self.connections)
+        limits, ours = self.config.limits, origin_of(self.client)
+        of_address = sum(origin_of(getattr(other, "client", None)) == ours for other in self.connections)
         if len(self.connections) > limits.connections or of_address > limits.per_address:
             transport.abort()
         else:
@@ -89,8 +89,8 @@ class LimitedProtocol(H11Protocol):
             self._deadline = None
 
 
-def _origin(client: tuple[str, int] | None) -> bytes:
-    """What an address is counted as."""
+def origin_of(client: tuple[str, int] | None) -> bytes:
+    """Return what an address is counted as: of IPv6, its network of 64 bits."""
     try:
         address = ipaddress.ip_address(client[0] if client else "")
     except ValueError:

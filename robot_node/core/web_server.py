@@ -85,6 +85,7 @@ async def serve_app(
     *,
     host: str,
     name: str,
+    also: str = "",
     lifespan: Literal["auto", "off"] = "auto",
     limits: ConnectionLimits = USUAL,
 ) -> None:
@@ -97,11 +98,12 @@ async def serve_app(
         listener: From :func:`listen`.
         host: The address that was passed to :func:`listen`.
         name: Of the task.
+        also: Another host name of the server, e.g. that of a proxy before it; may be empty.
         lifespan: Whether to send the application lifespan events.
         limits: Limits on its connections.
     """
     config = LimitedConfig(
-        OwnHostOnly(app, host),
+        OwnHostOnly(app, host, also),
         limits,
         h11_max_incomplete_event_size=_MAX_HEADER_BYTES,
         log_config=None,

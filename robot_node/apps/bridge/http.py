@@ -6,24 +6,23 @@ import ipaddress
 import socket
 from dataclasses import dataclass
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from mcp.server.lowlevel.server import Server
 from mcp.server.transport_security import RequestBodyLimitMiddleware, TransportSecuritySettings
-from starlette.responses import PlainTextResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
-from starlette.types import Message as ASGIMessage
+from starlette.types import ASGIApp
 
-from robot_node.core.json_limits import check_json
+from robot_node.apps.bridge.http_guard import BearerOnly, RefusalLog, UsableMessages
+from robot_node.apps.bridge.tokens import HttpAccess
 from robot_node.core.web_limits import ConnectionLimits
 from robot_node.core.web_server import serve_app
 from robot_node.errors import SettingsError
-from robot_node.mcp_mqtt.jsonrpc import MAX_VALUES
 
 PATH = "/mcp"
-_MAX_SESSIONS = 256
+MAX_SESSIONS = 256
 _MAX_BODY_BYTES = 1024 * 1024
 # Agents on one machine, or behind a proxy, have one address; each may keep a stream of events open.
-_LIMITS = ConnectionLimits(connections=2 * _MAX_SESSIONS, per_address=_MAX_SESSIONS)
+_LIMITS = ConnectionLimits(connections=2 * MAX_SESSIONS, per_address=MAX_SESSIONS)
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -62,6 +61,18 @@ class HttpAddress:
         """Whether only programs on this machine can connect."""
         return self.host in _LOOPBACK
 
+    def check(self, access: HttpAccess) -> None:
+        """Refuse an address that others can reach without a token.
+
+        Raises:
+            SettingsError: It is one.
+        """
+        if not self.is_loopback and not access:
+            raise SettingsError(
+                f"Anyone who can reach {self.host} could use the robots: beyond loopback a token is required.",
+                remedy="Add --token-file FILE (make one with: openssl rand -hex 32) or --issuer URL.",
+            )
+
     def url(self, port: int | None = None) -> str:
         """Return the URL for agents."""
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -75,40 +86,28 @@ def _is_unspecified(host: str) -> bool:
         return False
 
 
-async def serve_http(server: Server[Any], address: HttpAddress, listener: socket.socket) -> None:
+async def serve_http(
+    server: Server[Any],
+    address: HttpAddress,
+    listener: socket.socket,
+    access: HttpAccess = HttpAccess(),  # noqa: B008  # frozen
+) -> None:
     """Serve until cancelled.
 
     Args:
         server: The MCP server.
         address: The address listened on.
         listener: From :func:`robot_node.core.web_server.listen`.
+        access: Who may use it.
     """
     # Host and Origin are checked before: see robot_node.core.own_host.
     security = TransportSecuritySettings(enable_dns_rebinding_protection=False)
-    app = server.streamable_http_app(streamable_http_path=PATH, transport_security=security, max_sessions=_MAX_SESSIONS)
-    measured = RequestBodyLimitMiddleware(_MeasuredJson(app), _MAX_BODY_BYTES)
-    await serve_app(measured, listener, host=address.host, name="bridge over HTTP", limits=_LIMITS)
-
-
-class _MeasuredJson:
-    """Refuses bodies that hold too many JSON values, before the SDK parses them. Needs the whole body in one piece."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        first = await receive()
-        try:
-            check_json(first.get("body", b""), max_values=MAX_VALUES)
-        except ValueError as error:
-            await PlainTextResponse(f"The body is too large. {error}\n", 413)(scope, receive, send)
-            return
-        waiting = [first]
-
-        async def replay() -> ASGIMessage:
-            return waiting.pop() if waiting else await receive()
-
-        await self._app(scope, replay, send)
+    app: ASGIApp = server.streamable_http_app(
+        streamable_http_path=PATH, transport_security=security, max_sessions=MAX_SESSIONS
+    )
+    app = RequestBodyLimitMiddleware(UsableMessages(app), _MAX_BODY_BYTES)
+    url = access.public_url or address.url(listener.getsockname()[1])
+    if access:
+        app = BearerOnly(app, access, url)
+    also = urlsplit(url).hostname or ""
+    await serve_app(RefusalLog(app), listener, host=address.host, also=also, name="bridge over HTTP", limits=_LIMITS)

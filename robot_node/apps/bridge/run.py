@@ -16,6 +16,7 @@ from robot_node.apps.bridge.http import HttpAddress, serve_http
 from robot_node.apps.bridge.robots import robots
 from robot_node.apps.bridge.server import Bridge
 from robot_node.apps.bridge.stdio import serve_agent, stdin_lines
+from robot_node.apps.bridge.tokens import HttpAccess
 from robot_node.core.web_server import listen
 from robot_node.mcp_mqtt.topics import check_client_id
 from robot_node.mqtt import Backoff, Broker
@@ -26,6 +27,7 @@ async def run_bridge(
     *,
     wanted: Sequence[str] = (),
     http: HttpAddress | None = None,
+    access: HttpAccess | None = None,
     client_id: str | None = None,
     backoff: Backoff | None = None,
 ) -> None:
@@ -35,12 +37,16 @@ async def run_bridge(
         broker: The robots' broker; it need not be reachable.
         wanted: Server ids and server names of the robots to serve; all by default.
         http: Address to listen on, instead of stdio.
+        access: Who may use the bridge over HTTP; by default everybody, on loopback.
         client_id: MQTT client id; ``robot-node-bridge-`` and random digits by default.
         backoff: Delays between attempts to connect to the broker.
 
     Raises:
-        SettingsError: The client id is invalid, or the address cannot be listened on.
+        SettingsError: The client id is invalid, the address cannot be listened on, or it requires a token.
     """
+    access = access or HttpAccess()
+    if http is not None:
+        http.check(access)
     own_id = check_client_id(client_id or f"robot-node-bridge-{secrets.token_hex(4)}")
     bridge = Bridge()
     with contextlib.ExitStack() as stack:
@@ -51,8 +57,10 @@ async def run_bridge(
             if http is None or listener is None:
                 await _serve_stdio(bridge)
             else:
-                _print_url(http, listener.getsockname()[1])
-                await serve_http(bridge.server, http, listener)
+                url = access.public_url or http.url(listener.getsockname()[1])
+                sys.stderr.write(f"Robots as MCP tools at {url}{' for those with a token' if access else ''}\n")
+                sys.stderr.flush()
+                await serve_http(bridge.server, http, listener, access)
 
 
 async def _serve_stdio(bridge: Bridge) -> None:
@@ -62,10 +70,3 @@ async def _serve_stdio(bridge: Bridge) -> None:
     lines = cast("anyio.AsyncFile[str]", stdin_lines(descriptor))  # the transport only iterates over it
     async with stdio_server(stdin=lines) as (read, write):
         await serve_agent(bridge.server, read, write)
-
-
-def _print_url(address: HttpAddress, port: int) -> None:
-    sys.stderr.write(f"Robots as MCP tools at {address.url(port)}\n")
-    if not address.is_loopback:
-        sys.stderr.write("Anyone who can reach this address can use the robots: the bridge requires no password.\n")
-    sys.stderr.flush()

@@ -17,6 +17,8 @@ from robot_node.settings.root import ENV_PREFIX, BrokerSettings
 _NAME = "robots"
 _PASSWORD = f"{ENV_PREFIX}BROKER__PASSWORD"
 _INPUT = "robot-broker-password"
+_TOKEN = "ROBOT_BRIDGE_TOKEN"  # noqa: S105  # the name of a variable
+_TOKEN_INPUT = "robot-bridge-token"  # noqa: S105  # the name of an input
 
 
 class Desktop(enum.Enum):
@@ -87,18 +89,46 @@ def stdio_snippet(desktop: Desktop, executable: str, settings: BrokerSettings, o
     return _snippet(desktop, server, with_password=asks)
 
 
-def http_snippet(desktop: Desktop, url: str) -> Snippet:
+_TOKEN_REFERENCES = {
+    Desktop.CLAUDE_CODE: f"${{{_TOKEN}}}",
+    Desktop.CURSOR: f"${{env:{_TOKEN}}}",
+    Desktop.VSCODE: f"${{input:{_TOKEN_INPUT}}}",
+}
+
+
+def http_snippet(desktop: Desktop, url: str, *, with_token: bool = False) -> Snippet:
     """Return the configuration for an agent that connects to a running bridge.
+
+    Args:
+        desktop: The desktop agent.
+        url: The bridge's URL.
+        with_token: Whether the agent sends the bridge's own token.
 
     Raises:
         SettingsError: The agent supports stdio only.
     """
     if desktop is Desktop.CLAUDE_DESKTOP:
-        raise SettingsError("Claude Desktop supports servers on stdio only.", remedy="Omit --http.")
+        raise SettingsError(
+            "claude_desktop_config.json takes servers on stdio only.",
+            remedy="Omit --http, or add a bridge with a public https URL in Claude under Settings > Connectors.",
+        )
     server: dict[str, Any] = {"url": url}
     if desktop is not Desktop.CURSOR:
         server = {"type": "http", **server}
-    return _snippet(desktop, server, with_password=False)
+    if not with_token:
+        return _snippet(desktop, server, with_password=False)
+    snippet = _snippet(
+        desktop, server | {"headers": {"Authorization": f"Bearer {_TOKEN_REFERENCES[desktop]}"}}, with_password=False
+    )
+    if desktop is not Desktop.VSCODE:
+        return snippet._replace(advice=f"{snippet.advice} Start the program with {_TOKEN} in its environment.")
+    prompt = {
+        "type": "promptString",
+        "id": _TOKEN_INPUT,
+        "description": "Token of the robots' bridge",
+        "password": True,
+    }
+    return snippet._replace(text=_as_json({"inputs": [prompt], **json.loads(snippet.text)}))
 
 
 def _snippet(desktop: Desktop, server: dict[str, Any], *, with_password: bool) -> Snippet:
@@ -114,7 +144,11 @@ def _snippet(desktop: Desktop, server: dict[str, Any], *, with_password: bool) -
         )
     elif with_password:
         advice += f" Start the program with {_PASSWORD} in its environment."
-    return Snippet(json.dumps(config, indent=2, ensure_ascii=False), advice)
+    return Snippet(_as_json(config), advice)
+
+
+def _as_json(config: dict[str, Any]) -> str:
+    return json.dumps(config, indent=2, ensure_ascii=False)
 
 
 def _environment(settings: BrokerSettings, broker: Broker) -> dict[str, str]:

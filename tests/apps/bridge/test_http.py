@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import http.client
+import json
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from mcp import Client
@@ -15,7 +17,7 @@ from mcp.client.session import ClientRequestContext, IncomingMessage, MessageHan
 from mcp.shared.exceptions import MCPDeprecationWarning
 from mcp_types import ElicitRequestParams, ElicitResult
 
-from robot_node.apps.bridge.http import HttpAddress
+from robot_node.apps.bridge.http import MAX_SESSIONS, HttpAddress
 from robot_node.apps.private_broker import PrivateBroker
 from robot_node.errors import SettingsError
 from tests.apps.bridge.agents import BridgeProcess, Message, bridge_process, scripted_robot, text_of
@@ -176,6 +178,46 @@ async def test_a_body_that_would_become_too_much_is_refused_before_it_is_parsed(
         )
         assert (await asyncio.to_thread(answer, b" " * 1_048_577))[0] == 413
         assert (await asyncio.to_thread(answer, b"[" + b"[]," * 300 + b"[]]"))[0] == 400
+
+
+def post(url: str, message: Message, **headers: str) -> tuple[int, Message]:
+    connection = http.client.HTTPConnection("127.0.0.1", urlsplit(url).port, timeout=DEADLINE_S)
+    usual = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
+    given = {name.replace("_", "-"): text for name, text in headers.items()}
+    connection.request("POST", "/mcp", json.dumps(message), usual | given)
+    answered = connection.getresponse()
+    text = answered.read().decode().partition("data: {")  # what is no error comes as an event
+    connection.close()
+    return answered.status, json.loads(text[0] if not text[1] else "{" + text[2].splitlines()[0])
+
+
+async def test_an_unknown_version_of_mcp_is_named_with_those_that_are_known(
+    broker: PrivateBroker, tmp_path: Path
+) -> None:
+    async with over_http(broker, tmp_path) as (_, url):
+        for version in ("nonsense", "2031-01-01", "", "2025-11-25, 2025-11-25", "x" * 2000):
+            status, answer = post(url, {"jsonrpc": "2.0", "id": 5, "method": "ping"}, MCP_Protocol_Version=version)
+            error = answer["error"]
+            assert (status, answer["id"], error["code"]) == (400, 5, -32022)
+            assert error["message"].startswith(f"MCP-Protocol-Version is '{version[:30]}")
+            assert "which the bridge does not know. It knows: 2024-11-05, " in error["message"]
+            assert len(error["message"]) < 300
+            assert "2026-07-28" in error["data"]["supported"]
+
+
+@pytest.mark.slow  # opens 256 sessions
+async def test_the_257th_session_is_refused_and_the_log_says_so(broker: PrivateBroker, tmp_path: Path) -> None:
+    info = {"name": "raw", "version": "1"}
+    opening: Message = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": info}
+    message: Message = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": opening}
+
+    def open_sessions() -> list[int]:
+        return [post(url, message)[0] for _ in range(MAX_SESSIONS + 1)]
+
+    async with over_http(broker, tmp_path) as (bridge, url):
+        assert await asyncio.to_thread(open_sessions) == [200] * MAX_SESSIONS + [503]
+        log = bridge.log
+    assert "Refused a request from 127.0.0.1: 503, all sessions are in use." in log
 
 
 def test_a_port_that_is_taken_is_one_clear_line(broker: PrivateBroker) -> None:

@@ -84,8 +84,25 @@ def test_a_bridge_that_runs_already_is_named_by_its_address() -> None:
     assert entry(http_snippet(Desktop.VSCODE, url).text) == {"type": "http", "url": url}
     assert entry(http_snippet(Desktop.CLAUDE_CODE, url).text) == {"type": "http", "url": url}
     assert entry(http_snippet(Desktop.CURSOR, url).text) == {"url": url}
-    with pytest.raises(SettingsError, match=r"supports servers on stdio only\. Omit --http"):
+    with pytest.raises(SettingsError, match=r"takes servers on stdio only\. Omit --http"):
         http_snippet(Desktop.CLAUDE_DESKTOP, url)
+
+
+@pytest.mark.parametrize(
+    ("desktop", "reference"),
+    [
+        (Desktop.CLAUDE_CODE, "${ROBOT_BRIDGE_TOKEN}"),
+        (Desktop.CURSOR, "${env:ROBOT_BRIDGE_TOKEN}"),
+        (Desktop.VSCODE, "${input:robot-bridge-token}"),
+    ],
+)
+def test_the_token_of_a_bridge_is_referred_to(desktop: Desktop, reference: str) -> None:
+    snippet = http_snippet(desktop, "https://robots.example/mcp", with_token=True)
+    assert entry(snippet.text)["headers"] == {"Authorization": f"Bearer {reference}"}
+    if desktop is Desktop.VSCODE:
+        assert [each["id"] for each in json.loads(snippet.text)["inputs"]] == ["robot-bridge-token"]
+    else:
+        assert "ROBOT_BRIDGE_TOKEN in its environment" in snippet.advice
 
 
 def test_another_program_is_refused_by_name() -> None:
