@@ -136,6 +136,7 @@ def test_startup_compares_times_and_memory_with_what_only_imports() -> None:
     assert 0 < result["idle_mib"] < result["viewer_mib"]
 
 
+@pytest.mark.slow
 def test_worst_input_tries_every_kind_and_tells_the_worst_of_each() -> None:
     result = run("worst_input", "--quick")
     assert set(result["kinds"]) == {
