@@ -1,8 +1,17 @@
 import { createRoot } from "react-dom/client";
 
 import { App } from "./page/App";
+import { Boundary } from "./page/Boundary";
 import { fetchConfig } from "./page/settings";
 import "./page/style.css";
 
 const place = document.getElementById("page");
-if (place) void fetchConfig().then((served) => createRoot(place).render(<App served={served} />));
+if (place) {
+  void fetchConfig().then((served) =>
+    createRoot(place).render(
+      <Boundary view="robot-node">
+        <App served={served} />
+      </Boundary>,
+    ),
+  );
+}

@@ -4,12 +4,12 @@ import { en, type TextKey } from "../src/i18n/en";
 import { preferredLanguage, translator } from "../src/i18n/text";
 import { zh } from "../src/i18n/zh";
 import { Log } from "../src/page/log";
-import { argumentsOf, fieldsOf, initialValue, type Schema } from "../src/page/schema";
+import { argumentsOf, fieldsOf, initialValue } from "../src/page/schema";
 import { formatIceServers, parseIceServers } from "../src/page/settings";
 import { VideoMeter } from "../src/webrtc/stats";
 
 describe("a tool's schema becomes a form", () => {
-  const schema: Schema = {
+  const schema = {
     $defs: { Emotion: { type: "string", enum: ["happy", "sad"], description: "A feeling." } },
     properties: {
       emotion: { $ref: "#/$defs/Emotion", default: "sad" },
@@ -40,8 +40,8 @@ describe("a tool's schema becomes a form", () => {
 
   test("whose values become arguments; what is empty is left out", () => {
     const values = { emotion: "0", enabled: "true", volume: "7", quality: "", text: "", points: "[1, 2]", source: "" };
-    expect(argumentsOf(fields, values)).toEqual({ emotion: "happy", enabled: true, volume: 7, text: "", points: [1, 2] });
-    expect(() => argumentsOf(fields, { points: "[1" })).toThrow();
+    expect(argumentsOf(fields, new Map(Object.entries(values)))).toEqual({ emotion: "happy", enabled: true, volume: 7, text: "", points: [1, 2] });
+    expect(() => argumentsOf(fields, new Map([["points", "[1"]]))).toThrow();
   });
 });
 

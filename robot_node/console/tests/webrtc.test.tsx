@@ -8,6 +8,8 @@ import { outsider, renderHook, until, type Heard } from "./helpers";
 const brokerUrl = inject("brokerUrl");
 const cleanups: (() => unknown)[] = [];
 
+const OFFER = "v=0 offer\r\na=ice-ufrag:fragment\r\n";
+
 /** What jsdom lacks: a browser's peer connection, as far as signalling sees it. Real ones: tests/console. */
 class Peer {
   static all: Peer[] = [];
@@ -35,7 +37,7 @@ class Peer {
   }
 
   setLocalDescription(): Promise<void> {
-    this.localDescription = { type: "offer", sdp: "v=0 offer" };
+    this.localDescription = { type: "offer", sdp: OFFER };
     this.signalingState = "have-local-offer";
     this.onicecandidate?.({ candidate: { toJSON: () => ({ candidate: "candidate:1", sdpMid: "0" }) } });
     this.onicecandidate?.({ candidate: null });
@@ -99,7 +101,7 @@ test("offers, trickles after the offer, and takes early candidates after the ans
   expect(clientId).toMatch(/^webrtc_client_[0-9a-f]{16}$/);
   await until(() => heard.length === 3, "offer and candidates");
   expect(heard.map(({ text }) => JSON.parse(text) as unknown)).toEqual([
-    { type: "sdp_offer", data: { type: "offer", sdp: "v=0 offer" } },
+    { type: "sdp_offer", data: { type: "offer", sdp: OFFER } },
     { type: "ice_candidate", data: { candidate: "candidate:1", sdpMid: "0" } },
     { type: "ice_candidate", data: null },
   ]);
@@ -170,6 +172,48 @@ test("what the robot says beside the picture is told, until the session ends", a
   expect(result.current.robot).toEqual({ camera: "on", camera_error: "No encoder.", privacy: false });
   await tell(client, `$webrtc/${clientId}`, { type: "webrtc_terminated", reason: "The robot is leaving." });
   await until(() => result.current.robot === null, "the end");
+});
+
+test("a session that is up goes on until the one that replaces it is answered; an answer to another offer is passed over", async () => {
+  const { result, client, heard, clientId } = await calling("answerer-10");
+  const answer = (more = {}) => tell(client, `$webrtc/${clientId}`, { type: "sdp_answer", data: "v=0 answer", ...more });
+  await answer();
+  await until(() => Peer.all[0]?.remoteDescription, "the answer");
+  Peer.all[0]?.becomes("connected");
+  await until(() => result.current.isConnected, "connected");
+
+  result.current.toggleListening();
+  await until(() => heard.filter((message) => typeOf(message) === "sdp_offer").length === 2, "another offer");
+  expect(heard.every(({ topic }) => topic === `$webrtc/${clientId}/answerer-10`)).toBe(true);
+  expect(heard.some((message) => typeOf(message) === "webrtc_terminated")).toBe(false);
+  const [first, second] = Peer.all;
+  expect(first?.closed).toBe(false);
+  await answer({ offer: "another" });
+  await answer({ offer: "fragment" });
+  await until(() => second?.remoteDescription, "the second answer");
+  expect(first?.closed).toBe(true);
+  second?.becomes("connected");
+  await until(() => result.current.isConnected, "connected again");
+});
+
+test("when no connection comes about it is told what was tried", async () => {
+  const { result, client, clientId } = await calling("answerer-11", { reconnectInitialMs: 60_000 });
+  const data = `v=0\r\na=candidate:1 1 udp 1 127.0.0.1 5000 typ host\r\n`;
+  await tell(client, `$webrtc/${clientId}`, { type: "sdp_answer", data });
+  await until(() => Peer.all[0]?.remoteDescription, "the answer");
+  Peer.all[0]?.becomes("failed");
+  await until(() => result.current.error, "the error");
+  expect(result.current.error).toMatchObject({ problem: "loopback", tried: { remote: ["127.0.0.1 (host, udp)"], onlyLoopback: true } });
+});
+
+test("an ICE server that is no URL is an error that says so", async () => {
+  vi.stubGlobal("RTCPeerConnection", function () {
+    throw new SyntaxError("'nonsense' is not a valid URL.");
+  });
+  const hook = renderHook((props: UseWebRTCMqttOptions) => useWebRTCMqtt(props), { brokerUrl, serverId: "answerer-12", autoConnect: true });
+  cleanups.push(hook.unmount);
+  await until(() => hook.result.current.error, "the error");
+  expect(hook.result.current.error).toMatchObject({ problem: "media", message: "'nonsense' is not a valid URL." });
 });
 
 test("silence, a refusal and a lost path are told apart, and each is tried again", async () => {

@@ -9,6 +9,10 @@ export const en = {
   robots: "Robots",
   online: "online",
   offline: "offline",
+  findRobot: "Find a robot",
+  moreRobots: "and {count} more",
+  viewBroken: "“{view}” cannot be shown",
+  viewAgain: "Show it again",
 
   brokerConnecting: "Connecting to {url} …",
   brokerUnreachable: "The broker cannot be reached: nothing answers at {url}.",
@@ -40,6 +44,9 @@ export const en = {
   problemBroker: "The broker cannot be reached.",
   problemNoAnswer: "The robot does not answer.",
   problemNoPath: "No network path leads to the robot. Outside its network, a TURN server helps: see the settings.",
+  problemLoopback:
+    "The robot offers only the address of its own machine (loopback), and this browser does not use it: Firefox never does. It works when the robot’s machine has a network, or in Chromium on the same machine.",
+  tried: "Tried: this browser {local}; the robot {remote}; ICE servers {servers}.",
   problemLost: "The robot no longer sends anything.",
   problemRefused: "The robot ended it: {reason}",
   problemMedia: "The browser cannot do it: {reason}",
@@ -88,6 +95,7 @@ export const en = {
   notSet: "as it is",
   yes: "yes",
   no: "no",
+  toolsMalformed: "This robot describes some tools wrongly; they are left out: {names}",
   wrongJson: "This is not valid JSON.",
   done: "Done.",
 
@@ -111,6 +119,9 @@ export const en = {
   confirmTitle: "{robot} asks",
   confirmYes: "Allow",
   confirmNo: "Decline",
+  confirmNone: "Decline all ({count})",
+  declining: "Questions of {robot} are declined without asking you.",
+  askAgain: "Ask me again",
 
   emotion_neutral: "neutral",
   emotion_happy: "happy",

@@ -10,6 +10,10 @@ export const zh: Record<TextKey, string> = {
   robots: "机器人",
   online: "在线",
   offline: "离线",
+  findRobot: "查找机器人",
+  moreRobots: "还有 {count} 个",
+  viewBroken: "无法显示“{view}”",
+  viewAgain: "重新显示",
 
   brokerConnecting: "正在连接 {url} …",
   brokerUnreachable: "无法连接消息服务器：{url} 没有响应。",
@@ -41,6 +45,8 @@ export const zh: Record<TextKey, string> = {
   problemBroker: "无法连接消息服务器。",
   problemNoAnswer: "机器人没有应答。",
   problemNoPath: "找不到通往机器人的网络路径。如不在同一网络，请在设置中填写 TURN 服务器。",
+  problemLoopback: "机器人只提供本机地址（loopback），而此浏览器不使用它：Firefox 从不使用。给机器人所在的计算机接入网络，或在同一台计算机上使用 Chromium 即可。",
+  tried: "已尝试：本浏览器 {local}；机器人 {remote}；ICE 服务器 {servers}。",
   problemLost: "机器人不再发送画面。",
   problemRefused: "机器人结束了会话：{reason}",
   problemMedia: "浏览器无法完成：{reason}",
@@ -89,6 +95,7 @@ export const zh: Record<TextKey, string> = {
   notSet: "保持不变",
   yes: "是",
   no: "否",
+  toolsMalformed: "该机器人的部分工具描述有误，已略去：{names}",
   wrongJson: "不是有效的 JSON。",
   done: "完成。",
 
@@ -112,6 +119,9 @@ export const zh: Record<TextKey, string> = {
   confirmTitle: "{robot} 请求确认",
   confirmYes: "允许",
   confirmNo: "拒绝",
+  confirmNone: "全部拒绝（{count}）",
+  declining: "{robot} 的请求将不经询问直接拒绝。",
+  askAgain: "重新询问我",
 
   emotion_neutral: "平静",
   emotion_happy: "高兴",

@@ -2,6 +2,7 @@
 
 import "./strictCsp";
 
+import * as z from "zod/v4";
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import {
   ElicitRequestSchema,
@@ -14,8 +15,10 @@ import {
   type Tool,
 } from "@modelcontextprotocol/sdk/types.js";
 
+import { member } from "../json";
 import { Link, randomId, type LinkError, type LinkStatus, type UserProperties } from "../mqtt/link";
 import { Store } from "../mqtt/store";
+import { onceAtATime } from "../onceAtATime";
 import {
   clientPresenceTopic,
   DISCONNECTED,
@@ -26,6 +29,7 @@ import {
   type OnlineServer,
   type ServerAddress,
 } from "./topics";
+import { readTools, TOOLS_LIMIT } from "./tools";
 import { MqttTransport } from "./transport";
 
 export type ConnectionState = "disconnected" | "connecting" | "connected" | "failed";
@@ -44,6 +48,8 @@ export interface McpState {
   sessionError: Error | null;
   /** Of the robot that is asked for, as of the last session with it. */
   tools: Tool[];
+  /** Names of tools that are left out, because the robot lists them malformed or twice. */
+  malformedTools: string[];
 }
 
 export interface BrokerAccess {
@@ -68,6 +74,12 @@ const CALL_MS = 60_000;
 const OPEN_MS = 10_000;
 const RETRY_MS = 1000;
 const RETRY_MAXIMUM_MS = 15_000;
+const ROBOTS_LIMIT = 5000;
+/** A fleet that comes online at once is shown in a few steps, not robot by robot. */
+const ROBOTS_EVERY_MS = 100;
+const PAGES_LIMIT = 100;
+
+const byName = new Intl.Collator();
 
 const EMPTY: McpState = {
   connectionState: "disconnected",
@@ -76,6 +88,7 @@ const EMPTY: McpState = {
   sessionState: "none",
   sessionError: null,
   tools: [],
+  malformedTools: [],
 };
 
 interface Session {
@@ -97,6 +110,8 @@ export class McpMqtt extends Store<McpState> {
   private retry: ReturnType<typeof setTimeout> | undefined;
   private lookAgain: { timer: ReturnType<typeof setTimeout>; look: () => void } | null = null;
   private delay = RETRY_MS;
+  private showRobots: ReturnType<typeof setTimeout> | undefined;
+  private robotsChanged = false;
   private readonly watchers = new Map<string, Set<() => void>>();
 
   constructor() {
@@ -139,7 +154,7 @@ export class McpMqtt extends Store<McpState> {
     this.session = null;
     clearTimeout(this.retry);
     this.stopLooking();
-    this.online.clear();
+    this.forgetRobots();
     if (session) {
       session.over = true;
       void session.client.close().catch(() => undefined);
@@ -149,7 +164,8 @@ export class McpMqtt extends Store<McpState> {
       if (link.connected) link.publish(clientPresenceTopic(link.clientId), DISCONNECTED, { qos: 1 }).catch(() => undefined);
       link.close();
     }
-    this.update({ ...EMPTY, sessionState: this.target ? "offline" : "none", tools: this.getSnapshot().tools });
+    const { tools, malformedTools } = this.getSnapshot();
+    this.update({ ...EMPTY, sessionState: this.target ? "offline" : "none", tools, malformedTools });
   }
 
   /** Whom to ask when a robot wants a person's answer; sessions opened from now on say that somebody is there. */
@@ -169,16 +185,16 @@ export class McpMqtt extends Store<McpState> {
     if ((target && keyOf(target)) === (this.target && keyOf(this.target))) return;
     this.target = target;
     this.delay = RETRY_MS;
-    this.update({ sessionState: target ? "offline" : "none", sessionError: null, tools: [] });
+    this.update({ sessionState: target ? "offline" : "none", sessionError: null, tools: [], malformedTools: [] });
     this.reconcile();
   }
 
   async callTool(name: string, args: Record<string, unknown> = {}, options: CallOptions = {}): Promise<CallToolResult> {
-    const result = await this.open().client.callTool({ name, arguments: args }, undefined, {
+    const result = this.open().client.callTool({ name, arguments: args }, undefined, {
       timeout: options.timeoutMs ?? CALL_MS,
       ...(options.signal ? { signal: options.signal } : {}),
     });
-    return result as CallToolResult;
+    return (await result.catch(inWords)) as CallToolResult;
   }
 
   readResource(uri: string): Promise<ReadResourceResult> {
@@ -218,7 +234,7 @@ export class McpMqtt extends Store<McpState> {
     }
     this.session?.transport.lost();
     this.stopLooking();
-    this.online.clear();
+    this.forgetRobots();
     const connectionState = state === "connecting" ? (error ? "failed" : "connecting") : state === "waiting" ? "failed" : "disconnected";
     this.update({ connectionState, error, robots: [] });
     this.reconcile();
@@ -248,16 +264,33 @@ export class McpMqtt extends Store<McpState> {
     const server = parsePresenceTopic(topic);
     if (!server) return;
     const key = keyOf(server);
+    const isTarget = this.target !== null && key === keyOf(this.target);
     const description = payload.length ? parseAnnouncement(new TextDecoder().decode(payload)) : null;
     if (description === null) {
       this.online.delete(key);
       if (this.session?.key === key) this.session.transport.lost();
-    } else {
+    } else if (isTarget || this.online.has(key) || this.online.size < ROBOTS_LIMIT) {
       this.online.set(key, { ...server, description });
     }
-    const robots = [...this.online.values()].sort((a, b) => a.serverName.localeCompare(b.serverName));
-    this.update({ robots });
-    this.reconcile();
+    this.robotsChanged = true;
+    if (this.showRobots === undefined) this.tellRobots();
+    if (isTarget) this.reconcile();
+  }
+
+  /** Tell which robots are online: at once, and then at most every {@link ROBOTS_EVERY_MS}. */
+  private tellRobots(): void {
+    this.showRobots = undefined;
+    if (!this.robotsChanged) return;
+    this.robotsChanged = false;
+    this.update({ robots: [...this.online.values()].sort((a, b) => byName.compare(a.serverName, b.serverName)) });
+    this.showRobots = setTimeout(() => this.tellRobots(), ROBOTS_EVERY_MS);
+  }
+
+  private forgetRobots(): void {
+    clearTimeout(this.showRobots);
+    this.showRobots = undefined;
+    this.robotsChanged = false;
+    this.online.clear();
   }
 
   /** Bring the session to what is asked for and possible; one step after the other. */
@@ -290,6 +323,7 @@ export class McpMqtt extends Store<McpState> {
       { capabilities: this.onElicit ? { elicitation: {} } : {} },
     );
     const session: Session = { key: keyOf(target), client, transport: new MqttTransport(link, target), over: false };
+    const listTools = onceAtATime(() => this.listTools(session));
     this.session = session;
     this.update({ sessionState: "opening" });
     client.onclose = () => {
@@ -297,7 +331,7 @@ export class McpMqtt extends Store<McpState> {
       session.over = true;
       if (this.session === session) this.reconcile();
     };
-    client.setNotificationHandler(ToolListChangedNotificationSchema, () => this.listTools(session));
+    client.setNotificationHandler(ToolListChangedNotificationSchema, listTools);
     client.setNotificationHandler(ResourceUpdatedNotificationSchema, ({ params }) => {
       for (const changed of this.watchers.get(params.uri) ?? []) changed();
     });
@@ -309,7 +343,7 @@ export class McpMqtt extends Store<McpState> {
     }
     try {
       await client.connect(session.transport, { timeout: OPEN_MS });
-      await this.listTools(session);
+      await listTools();
       if (this.session !== session || session.over) return;
       this.delay = RETRY_MS;
       this.update({ sessionState: "open", sessionError: null });
@@ -323,23 +357,29 @@ export class McpMqtt extends Store<McpState> {
       this.session = null;
       await client.close().catch(() => undefined);
       if (this.target !== target || this.link !== link || !link.connected || !this.online.has(session.key)) return;
-      this.update({ sessionState: "failed", sessionError: error as Error });
+      this.update({ sessionState: "failed", sessionError: readable(error) });
       this.retry = setTimeout(() => this.reconcile(), this.delay);
       this.delay = Math.min(2 * this.delay, RETRY_MAXIMUM_MS);
     }
   }
 
   private async listTools(session: Session): Promise<void> {
-    const tools: Tool[] = [];
+    const listed: unknown[] = [];
     if (session.client.getServerCapabilities()?.tools) {
-      let cursor: string | undefined;
-      do {
-        const page = await session.client.listTools(cursor ? { cursor } : {}, { timeout: REQUEST_MS });
-        tools.push(...page.tools);
-        cursor = page.nextCursor;
-      } while (cursor && tools.length < 1000);
+      let cursor: unknown;
+      for (let page = 0; page < PAGES_LIMIT; page += 1) {
+        const params = typeof cursor === "string" ? { cursor } : {};
+        // Not the client's own listTools: it refuses the whole list for one malformed tool.
+        const answer = await session.client.request({ method: "tools/list", params }, z.unknown(), { timeout: REQUEST_MS });
+        const tools = member(answer, "tools");
+        if (!Array.isArray(tools)) throw new Error("The robot's list of tools is malformed.");
+        listed.push(...(tools as unknown[]));
+        cursor = member(answer, "nextCursor");
+        if (typeof cursor !== "string" || listed.length > TOOLS_LIMIT) break;
+      }
     }
-    if (this.session === session) this.update({ tools });
+    const { tools, malformed } = readTools(listed);
+    if (this.session === session) this.update({ tools, malformedTools: malformed });
   }
 
   private subscribeTo(session: Session, uri: string): void {
@@ -347,4 +387,14 @@ export class McpMqtt extends Store<McpState> {
     // Refused, e.g. to a role that may not: then it is only read.
     session.client.subscribeResource({ uri }, { timeout: REQUEST_MS }).catch(() => undefined);
   }
+}
+
+/** An answer that does not fit its schema is said to be one in a sentence: zod lists each member, as JSON. */
+function readable(error: unknown): Error {
+  if (!(error instanceof Error)) return new Error(String(error));
+  return error instanceof z.ZodError ? new Error("The robot's answer is malformed.", { cause: error }) : error;
+}
+
+function inWords(error: unknown): never {
+  throw readable(error);
 }

@@ -1,5 +1,7 @@
 /** Topics of MCP over MQTT (EMQX specification, 2025-03-26 revision). Pure. */
 
+import { isDocument, member, parsed, shortened } from "../json";
+
 export interface ServerAddress {
   /** MQTT client id of the server. */
   serverId: string;
@@ -34,26 +36,25 @@ export function parsePresenceTopic(topic: string): ServerAddress | null {
     : { serverId: rest.slice(0, slash), serverName: rest.slice(slash + 1) };
 }
 
+const DESCRIPTION_LIMIT = 1000;
+
 /** The description in a presence message; null when the payload is no announcement. */
 export function parseAnnouncement(payload: string): string | null {
-  try {
-    const message = JSON.parse(payload) as { method?: unknown; params?: { description?: unknown } } | null;
-    if (message?.method !== "notifications/server/online") return null;
-    const description = message.params?.description;
-    return typeof description === "string" ? description : "";
-  } catch {
-    return null;
-  }
+  const message = parsed(payload);
+  if (!isDocument(message) || member(message, "method") !== "notifications/server/online") return null;
+  const description = member(member(message, "params"), "description");
+  return typeof description === "string" ? shortened(description, DESCRIPTION_LIMIT) : "";
+}
+
+/** A robot's address out of any JSON; null when it is none. */
+export function readAddress(value: unknown): ServerAddress | null {
+  const [serverId, serverName] = [member(value, "serverId"), member(value, "serverName")];
+  return typeof serverId === "string" && typeof serverName === "string" ? { serverId, serverName } : null;
 }
 
 /** The name filters that the broker tells a client to use (`MCP-SERVER-NAME-FILTERS`), else all names. */
 export function nameFilters(connackProperties: Record<string, string | string[]>): string[] {
-  const said = connackProperties["MCP-SERVER-NAME-FILTERS"];
-  try {
-    const filters: unknown = typeof said === "string" ? JSON.parse(said) : null;
-    if (Array.isArray(filters)) return filters.filter((filter): filter is string => typeof filter === "string");
-  } catch {
-    // Not JSON: as if it had said nothing.
-  }
-  return ["#"];
+  const property = connackProperties["MCP-SERVER-NAME-FILTERS"];
+  const filters = typeof property === "string" ? parsed(property) : undefined;
+  return Array.isArray(filters) ? filters.filter((filter): filter is string => typeof filter === "string") : ["#"];
 }

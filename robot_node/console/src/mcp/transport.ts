@@ -1,8 +1,9 @@
 /** A transport of the official MCP SDK over an open MQTT connection, to one server. */
 
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js";
-import { JSONRPCMessageSchema, type JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js";
+import { ErrorCode, JSONRPCMessageSchema, type JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js";
 
+import { member, parsed } from "../json";
 import type { Link } from "../mqtt/link";
 import { capabilityTopic, controlTopic, DISCONNECTED, rpcTopic, type ServerAddress } from "./topics";
 
@@ -68,15 +69,22 @@ export class MqttTransport implements Transport {
   receive(topic: string, payload: Uint8Array): boolean {
     if (topic !== this.rpc && topic !== this.capability) return false;
     if (this.ended) return true;
-    let message: JSONRPCMessage;
-    try {
-      message = JSONRPCMessageSchema.parse(JSON.parse(decoder.decode(payload)));
-    } catch (error) {
-      this.onerror?.(new Error("The robot sent something that is no JSON-RPC message.", { cause: error }));
+    const document = parsed(decoder.decode(payload));
+    const { success, data } = JSONRPCMessageSchema.safeParse(document);
+    const message = success ? data : malformedAnswer(document);
+    if (!message) {
+      this.onerror?.(new Error("The robot sent something that is no JSON-RPC message."));
       return true;
     }
     if ("method" in message && message.method === "notifications/disconnected") this.lost();
     else this.onmessage?.(message);
     return true;
   }
+}
+
+/** The error that takes the place of an answer that is none: who asked need not wait for the time limit. */
+function malformedAnswer(document: unknown): JSONRPCMessage | null {
+  const id = member(document, "id");
+  if (typeof id !== "number" || member(document, "method") !== undefined) return null;
+  return { jsonrpc: "2.0", id, error: { code: ErrorCode.InternalError, message: "The robot's answer is malformed." } };
 }

@@ -1,60 +1,49 @@
-import { useCallback, useEffect, useMemo, useRef, useState } from "react";
-import type { CallToolResult, ElicitResult } from "@modelcontextprotocol/sdk/types.js";
+import { useCallback, useEffect, useMemo, useRef, useState, type ReactNode } from "react";
+import type { CallToolResult } from "@modelcontextprotocol/sdk/types.js";
 
-import type { Elicit } from "../mcp/session";
-import type { ServerAddress } from "../mcp/topics";
+import { readAddress, type ServerAddress } from "../mcp/topics";
 import { useMcpMqtt } from "../mcp/useMcpMqtt";
-import { TextContext, translator } from "../i18n/text";
+import { TextContext, translator, type TextKey } from "../i18n/text";
+import { messageOf, printed, shortened } from "../json";
 import type { BackendMessage } from "../webrtc/signaling";
 import { useWebRTCMqtt } from "../webrtc/useWebRTCMqtt";
 import { Banner } from "./Banner";
-import { Confirm, type Question } from "./Confirm";
+import { Boundary } from "./Boundary";
+import { Confirm, Declining } from "./Confirm";
 import { Face } from "./Face";
 import { Header } from "./Header";
 import { Log } from "./log";
 import { LogPanel } from "./LogPanel";
 import { Photos, type Photo } from "./Photos";
-import { fieldsOf, type Schema } from "./schema";
+import { Questions } from "./questions";
+import { fieldsOf } from "./schema";
 import { defaults, loadSettings, read, saveSettings, write, type ServedConfig } from "./settings";
 import { SettingsDialog } from "./SettingsDialog";
-import { Conversation, TextBox, type Line } from "./Speech";
+import { Conversation, TextBox } from "./Speech";
+import { joined, lineOf, newId, type Line } from "./lines";
+import type { RobotStatus } from "./status";
 import { Tools } from "./Tools";
-import { useRobot, type RobotStatus } from "./useRobot";
+import { useRobot } from "./useRobot";
 import { Video } from "./Video";
 import { Volume } from "./Volume";
 
 const ROBOT_KEY = "robot-node.robot";
 const PHOTOS_KEPT = 24;
-const LINES_KEPT = 200;
+const EMOTIONS_LIMIT = 64;
+const NOTICE_LIMIT = 1000;
+/** As many are named when they come online at once. */
+const NAMED_LIMIT = 10;
 /** Tools that have a place of their own on the page. */
 const PLACED = new Set(["control_camera", "change_emotion", "take_photo", "control_volume"]);
 
 export function App({ served }: { served: ServedConfig }) {
   const [settings, setSettings] = useState(() => loadSettings(served));
-  const [chosen, setChosen] = useState<ServerAddress | null>(() => read<ServerAddress>(localStorage, ROBOT_KEY));
+  const [chosen, setChosen] = useState(() => readAddress(read(localStorage, ROBOT_KEY)));
   const [log] = useState(() => new Log());
+  const [questions] = useState(() => new Questions());
   const t = useMemo(() => translator(settings.language), [settings.language]);
   const settingsDialog = useRef<HTMLDialogElement>(null);
   const openSettings = () => settingsDialog.current?.showModal();
-
-  // Two calls may ask at once: one question after the other.
-  const [questions, setQuestions] = useState<Question[]>([]);
-  const onElicit = useCallback<Elicit>(
-    ({ message }, signal) =>
-      new Promise((resolve) => {
-        const end = (result: ElicitResult) => {
-          setQuestions((before) => before.filter((each) => each !== question));
-          resolve(result);
-        };
-        const question: Question = {
-          message,
-          answer: (accepted) => end(accepted ? { action: "accept", content: {} } : { action: "decline" }),
-        };
-        setQuestions((before) => [...before, question]);
-        signal.addEventListener("abort", () => end({ action: "cancel" }));
-      }),
-    [],
-  );
 
   const { brokerUrl, username, password, clientId, iceServers } = settings;
   const mcp = useMcpMqtt({
@@ -64,13 +53,14 @@ export function App({ served }: { served: ServedConfig }) {
     clientId,
     serverId: chosen?.serverId,
     serverName: chosen?.serverName,
-    onElicit,
+    onElicit: questions.ask,
   });
   const { robots, sessionState, connectionState, callTool } = mcp;
   const serverId = chosen?.serverId;
   if (!chosen && robots[0]) setChosen({ serverId: robots[0].serverId, serverName: robots[0].serverName });
   const choose = ({ serverId, serverName }: ServerAddress) => {
     setChosen({ serverId, serverName });
+    questions.askAgain();
     write(localStorage, ROBOT_KEY, { serverId, serverName });
   };
   const { status, isLive, face, applied } = useRobot(chosen?.serverId, mcp);
@@ -118,8 +108,8 @@ export function App({ served }: { served: ServedConfig }) {
       }
       const said = result.content.find((block) => block.type === "text");
       const outcome = result.isError ? `: ${said?.type === "text" ? said.text : "error"}` : "";
-      log.add("mcp", `${name} ${JSON.stringify(args)}${outcome}`, { isError: result.isError === true });
-      if (!result.isError && result.structuredContent) applied(result.structuredContent);
+      log.add("mcp", `${name} ${printed(args)}${outcome}`, { isError: result.isError === true });
+      if (!result.isError && PLACED.has(name)) applied(result.structuredContent);
       return result;
     },
     [callTool, log, applied],
@@ -129,7 +119,7 @@ export function App({ served }: { served: ServedConfig }) {
   const act = async (name: string, args: Record<string, unknown>): Promise<CallToolResult> => {
     const result = await run(name, args);
     const [block] = result.content;
-    setNotice(result.isError ? (block?.type === "text" ? block.text : name) : "");
+    setNotice(result.isError ? shortened(block?.type === "text" ? block.text : name, NOTICE_LIMIT) : "");
     return result;
   };
   const switchCamera = async (enabled: boolean) => {
@@ -167,37 +157,49 @@ export function App({ served }: { served: ServedConfig }) {
     log.add("webrtc", `${call.connectionState}${call.error ? `: ${call.error.message}` : ""}`, { isError: call.error !== null });
   }, [log, call.connectionState, call.error]);
   const seen = useRef("");
-  const online = connectionState === "connected" ? robots.map((robot) => robot.serverId).join(", ") : "";
+  const online = connectionState === "connected" ? named(robots.map(({ serverId }) => serverId)) : "";
   useEffect(() => {
     if (online !== seen.current) log.add("app", online ? `online: ${online}` : "no robot is known to be online");
     seen.current = online;
   }, [log, online]);
 
   const offers = (name: string) => mcp.tools.some((tool) => tool.name === name);
-  const emotions = emotionsOf(mcp.tools.find(({ name }) => name === "change_emotion")?.inputSchema as Schema | undefined);
-  const textTools = mcp.tools.filter(({ inputSchema }) => isTextTool(inputSchema as Schema));
+  const emotions = emotionsOf(mcp.tools.find(({ name }) => name === "change_emotion")?.inputSchema);
+  const textTools = mcp.tools.filter(({ inputSchema }) => isTextTool(inputSchema));
   const otherTools = mcp.tools.filter(({ name }) => !PLACED.has(name));
+
+  const report = (text: string) => log.add("app", text, { isError: true });
+  // What shows the robot begins anew with another one.
+  const guarded = (view: TextKey, content: ReactNode, of = "") => (
+    <Boundary key={`${view} ${of}`} view={t(view)} report={report}>
+      {content}
+    </Boundary>
+  );
 
   return (
     <TextContext value={t}>
-      <Header robots={robots} robot={chosen} choose={choose} openSettings={openSettings} />
+      {guarded("robots", <Header robots={robots} robot={chosen} choose={choose} openSettings={openSettings} />)}
       <Banner mcp={mcp} brokerUrl={brokerUrl} robot={chosen} retry={mcp.retryNow} openSettings={openSettings} />
       <main className="page">
         <div className="column">
-          <Video
-            call={call}
-            status={isLive ? status : told}
-            isOn={isOn}
-            hasCamera={sessionState === "open" && offers("control_camera")}
-            switchCamera={(enabled) => void switchCamera(enabled)}
-            takePhoto={() => void takePhoto()}
-            takingPhoto={takingPhoto}
-            reportMicrophone={(error) => {
-              const text = t("microphoneRefused", { reason: messageOf(error) });
-              setNotice(text);
-              log.add("app", text, { isError: true });
-            }}
-          />
+          {guarded(
+            "camera",
+            <Video
+              call={call}
+              status={isLive ? status : told}
+              isOn={isOn}
+              hasCamera={sessionState === "open" && offers("control_camera")}
+              switchCamera={(enabled) => void switchCamera(enabled)}
+              takePhoto={() => void takePhoto()}
+              takingPhoto={takingPhoto}
+              reportMicrophone={(error) => {
+                const text = t("microphoneRefused", { reason: messageOf(error) });
+                setNotice(text);
+                report(text);
+              }}
+            />,
+            serverId,
+          )}
           <div role="alert" className="notice-place">
             {notice && (
               <p className="notice problem-text">
@@ -207,86 +209,94 @@ export function App({ served }: { served: ServedConfig }) {
                 </button>
               </p>
             )}
+            <Declining questions={questions} robot={chosen?.serverName ?? ""} />
           </div>
-          <Photos photos={photos} />
-          <Conversation
-            lines={lines}
-            canSend={call.isConnected && call.mqttConnected}
-            send={(text) => {
-              call.sendChatMessage(text);
-              addLine({ id: crypto.getRandomValues(new Uint32Array(2)).join("-"), who: "you", text });
-            }}
-          />
+          {guarded("photos", <Photos photos={photos} />)}
+          {guarded(
+            "conversation",
+            <Conversation
+              lines={lines}
+              canSend={call.isConnected && call.mqttConnected}
+              send={(text) => {
+                call.sendChatMessage(text);
+                addLine({ id: newId(), who: "you", text });
+              }}
+            />,
+          )}
         </div>
         <div className="column">
-          <Face
-            status={status}
-            picture={face}
-            emotions={emotions}
-            disabled={sessionState !== "open"}
-            show={(emotion) => void act("change_emotion", { emotion })}
-          />
-          {offers("control_volume") && status && status.volume !== null && (
-            <Volume
-              volume={status.volume}
-              muted={status.muted ?? false}
+          {guarded(
+            "face",
+            <Face
+              status={status}
+              picture={face}
+              emotions={emotions}
               disabled={sessionState !== "open"}
-              set={(changes) => void act("control_volume", changes)}
-            />
+              show={(emotion) => void act("change_emotion", { emotion })}
+            />,
+            serverId,
           )}
-          <TextBox
-            tools={textTools.map(({ name, title }) => ({ name, title: title ?? name }))}
-            disabled={sessionState !== "open"}
-            send={(tool, text) => void act(tool, { text })}
-          />
-          <Tools key={chosen?.serverId} tools={otherTools} disabled={sessionState !== "open"} run={run} />
+          {offers("control_volume") &&
+            status &&
+            status.volume !== null &&
+            guarded(
+              "volume",
+              <Volume
+                volume={status.volume}
+                muted={status.muted ?? false}
+                disabled={sessionState !== "open"}
+                set={(changes) => void act("control_volume", changes)}
+              />,
+              serverId,
+            )}
+          {guarded(
+            "text",
+            <TextBox
+              tools={textTools.map(({ name, title }) => ({ name, title: title ?? name }))}
+              disabled={sessionState !== "open"}
+              send={(tool, text) => void act(tool, { text })}
+            />,
+            serverId,
+          )}
+          {guarded(
+            "tools",
+            <Tools tools={otherTools} malformed={mcp.malformedTools} disabled={sessionState !== "open"} run={run} report={report} />,
+            serverId,
+          )}
         </div>
-        <LogPanel log={log} />
+        {guarded("log", <LogPanel log={log} />)}
       </main>
-      <SettingsDialog
-        ref={settingsDialog}
-        settings={settings}
-        standard={defaults(served)}
-        save={(changed) => {
-          saveSettings(changed, served);
-          setSettings(changed);
-        }}
-      />
-      <Confirm question={questions[0] ?? null} robot={chosen?.serverName ?? ""} />
+      {guarded(
+        "settings",
+        <SettingsDialog
+          ref={settingsDialog}
+          settings={settings}
+          standard={defaults(served)}
+          save={(changed) => {
+            saveSettings(changed, served);
+            setSettings(changed);
+          }}
+        />,
+      )}
+      <Confirm questions={questions} robot={chosen?.serverName ?? ""} />
     </TextContext>
   );
 }
 
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
-
 const isCapturing = (camera: RobotStatus["camera"] | undefined): boolean => camera === "on" || camera === "starting";
 
+const named = (ids: string[]): string =>
+  ids.slice(0, NAMED_LIMIT).join(", ") + (ids.length > NAMED_LIMIT ? ` and ${ids.length - NAMED_LIMIT} more` : "");
+
 /** The emotions that the robot knows, neutral last. */
-function emotionsOf(schema: Schema | undefined): string[] {
-  const choices = schema ? fieldsOf(schema).find(({ name }) => name === "emotion")?.choices : [];
-  const names = (choices ?? []).filter((choice): choice is string => typeof choice === "string");
+function emotionsOf(schema: unknown): string[] {
+  const choices = fieldsOf(schema).find(({ name }) => name === "emotion")?.choices ?? [];
+  const names = [...new Set(choices.filter((choice): choice is string => typeof choice === "string"))].slice(0, EMOTIONS_LIMIT);
   return [...names.filter((name) => name !== "neutral"), ...names.filter((name) => name === "neutral")];
 }
 
 /** A tool that takes a text and needs nothing else, e.g. to show or to say it. */
-function isTextTool(schema: Schema): boolean {
+function isTextTool(schema: unknown): boolean {
   const fields = fieldsOf(schema);
   return fields.some(({ name, kind }) => name === "text" && kind === "text") && fields.every(({ name, required }) => name === "text" || !required);
-}
-
-function lineOf(message: BackendMessage): Line | null {
-  const id = crypto.getRandomValues(new Uint32Array(2)).join("-");
-  if (message.type === "asr_response") return { id, who: "heard", text: message.results };
-  if (message.type === "tts_text") return { id: message.task_id, who: "said", text: message.text };
-  if (message.type === "message") return { id, who: "said", text: message.payload };
-  return null;
-}
-
-/** Add a line; the pieces of what is said become one. */
-function joined(lines: Line[], line: Line): Line[] {
-  const last = lines.at(-1);
-  if (last && last.id === line.id && last.who === "said") {
-    return [...lines.slice(0, -1), { ...last, text: last.text + line.text }];
-  }
-  return [...lines.slice(1 - LINES_KEPT), line];
 }

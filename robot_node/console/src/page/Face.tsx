@@ -1,6 +1,6 @@
 import { useText, type TextKey } from "../i18n/text";
 import { en } from "../i18n/en";
-import type { RobotStatus } from "./useRobot";
+import type { RobotStatus } from "./status";
 
 interface Props {
   status: RobotStatus | null;
@@ -13,10 +13,11 @@ interface Props {
 /** The face as it is now, and the emotions as faces to press. */
 export function Face({ status, picture, emotions, disabled, show }: Props) {
   const t = useText();
-  const label = (emotion: string) => (`emotion_${emotion}` in en ? t(`emotion_${emotion}` as TextKey) : emotion);
+  const isStandard = (emotion: string) => Object.hasOwn(en, `emotion_${emotion}`);
+  const label = (emotion: string) => (isStandard(emotion) ? t(`emotion_${emotion}` as TextKey) : emotion);
   const now = status?.emotion;
   // The server has pictures of the standard emotions only; a robot may know others.
-  const pictureOf = (emotion: string) => (`emotion_${emotion}` in en ? `faces/${emotion}.png` : null);
+  const pictureOf = (emotion: string) => (isStandard(emotion) ? `faces/${emotion}.png` : null);
   const name = label(now ?? "");
   const source = picture ?? (now ? pictureOf(now) : null);
   return (
@@ -30,7 +31,7 @@ export function Face({ status, picture, emotions, disabled, show }: Props) {
       {status?.display_error && <p className="problem-text">{t("noDisplay", { reason: status.display_error })}</p>}
       <div className="emotions" role="group" aria-label={t("emotions")}>
         {emotions.map((emotion) => (
-          <button key={emotion} type="button" className={emotion} aria-pressed={emotion === now} disabled={disabled} onClick={() => show(emotion)}>
+          <button key={emotion} type="button" className={isStandard(emotion) ? emotion : ""} aria-pressed={emotion === now} disabled={disabled} onClick={() => show(emotion)}>
             <span className="glass">
               {pictureOf(emotion) && <img src={pictureOf(emotion) ?? ""} alt="" width="64" height="32" />}
             </span>

@@ -9,6 +9,7 @@ export function LogPanel({ log }: { log: Log }) {
   const { entries, recording } = useSyncExternalStore(log.subscribe, log.getSnapshot);
   const [hidden, setHidden] = useState<ReadonlySet<Category>>(new Set());
   const [copied, setCopied] = useState(false);
+  const [isOpen, setOpen] = useState(false);
   const shown = entries.filter(({ category }) => !hidden.has(category));
 
   const toggle = (category: Category) =>
@@ -19,7 +20,7 @@ export function LogPanel({ log }: { log: Log }) {
     });
 
   return (
-    <details className="card log">
+    <details className="card log" onToggle={(event) => setOpen(event.currentTarget.open)}>
       <summary>
         {t("log")} <small>{entries.length}</small>
       </summary>
@@ -47,7 +48,7 @@ export function LogPanel({ log }: { log: Log }) {
         </button>
       </div>
       <ol tabIndex={0} aria-label={t("log")}>
-        {[...shown].reverse().map(({ id, time, category, isError, text }) => (
+        {[...(isOpen ? shown : [])].reverse().map(({ id, time, category, isError, text }) => (
           <li key={id} className={isError ? "problem-text" : ""}>
             <time dateTime={time.toISOString()}>{time.toLocaleTimeString()}</time> <b>{category}</b> {text}
           </li>

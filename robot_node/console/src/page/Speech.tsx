@@ -2,12 +2,8 @@ import { useState, type FormEvent } from "react";
 
 import { useText } from "../i18n/text";
 import type { TextKey } from "../i18n/text";
-
-export interface Line {
-  id: string;
-  who: "heard" | "said" | "you";
-  text: string;
-}
+import { shortened } from "../json";
+import type { Line } from "./lines";
 
 interface TextTool {
   name: string;
@@ -39,7 +35,7 @@ export function TextBox({ tools, disabled, send }: { tools: TextTool[]; disabled
         />
         {tools.map(({ name, title }) => (
           <button key={name} type="submit" value={name} disabled={disabled}>
-            {title}
+            {shortened(title, 60)}
           </button>
         ))}
       </form>

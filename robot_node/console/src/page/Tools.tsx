@@ -2,36 +2,64 @@ import { useId, useState } from "react";
 import type { CallToolResult, Tool } from "@modelcontextprotocol/sdk/types.js";
 
 import { useText } from "../i18n/text";
-import { argumentsOf, fieldsOf, initialValue, type Field, type Schema } from "./schema";
+import { printed, shortened } from "../json";
+import { Boundary } from "./Boundary";
+import { argumentsOf, fieldsOf, initialValue, type Field } from "./schema";
 
 type Run = (name: string, args: Record<string, unknown>) => Promise<CallToolResult>;
 
+interface Props {
+  tools: Tool[];
+  /** Names of tools that the robot lists, and that are none. */
+  malformed: string[];
+  disabled: boolean;
+  run: Run;
+  report: (text: string) => void;
+}
+
+const TITLE_LIMIT = 200;
+const TEXT_LIMIT = 4000;
+const RESULT_LIMIT = 100_000;
+const BLOCKS_LIMIT = 50;
+
 /** Every tool that has no place of its own on the page, as a form made from its input schema. */
-export function Tools({ tools, disabled, run }: { tools: Tool[]; disabled: boolean; run: Run }) {
+export function Tools({ tools, malformed, disabled, run, report }: Props) {
   const t = useText();
-  if (tools.length === 0) return null;
+  if (tools.length === 0 && malformed.length === 0) return null;
   return (
     <section className="card tools" aria-label={t("tools")}>
       <h2>{t("tools")}</h2>
+      {malformed.length > 0 && <p className="problem-text">{t("toolsMalformed", { names: malformed.join(", ") })}</p>}
       {tools.map((tool) => (
-        <details key={tool.name}>
-          <summary>
-            {tool.title ?? tool.name} <code>{tool.name}</code>
-          </summary>
-          <ToolForm tool={tool} disabled={disabled} run={run} />
-        </details>
+        <ToolDetails key={tool.name} tool={tool} disabled={disabled} run={run} report={report} />
       ))}
     </section>
   );
 }
 
+function ToolDetails({ tool, report, ...rest }: { tool: Tool; disabled: boolean; run: Run; report: (text: string) => void }) {
+  const [wasOpened, setOpened] = useState(false);
+  return (
+    <details onToggle={() => setOpened(true)}>
+      <summary>
+        {shortened(tool.title ?? tool.name, TITLE_LIMIT)} <code>{tool.name}</code>
+      </summary>
+      {wasOpened && (
+        <Boundary view={tool.name} report={report}>
+          <ToolForm tool={tool} {...rest} />
+        </Boundary>
+      )}
+    </details>
+  );
+}
+
 function ToolForm({ tool, disabled, run }: { tool: Tool; disabled: boolean; run: Run }) {
   const t = useText();
-  const fields = fieldsOf(tool.inputSchema as Schema);
-  const [values, setValues] = useState<Record<string, string>>({});
+  const fields = fieldsOf(tool.inputSchema);
+  const [values, setValues] = useState<ReadonlyMap<string, string>>(new Map());
   const [running, setRunning] = useState(false);
   const [result, setResult] = useState<CallToolResult | null>(null);
-  const filled = Object.fromEntries(fields.map((field) => [field.name, values[field.name] ?? initialValue(field)]));
+  const filled = new Map(fields.map((field) => [field.name, values.get(field.name) ?? initialValue(field)]));
 
   const submit = async () => {
     let args: Record<string, unknown>;
@@ -54,13 +82,13 @@ function ToolForm({ tool, disabled, run }: { tool: Tool; disabled: boolean; run:
         void submit();
       }}
     >
-      <p>{tool.description}</p>
+      <p>{shortened(tool.description ?? "", TEXT_LIMIT)}</p>
       {fields.map((field) => (
         <FieldInput
           key={field.name}
           field={field}
-          value={filled[field.name] ?? ""}
-          set={(value) => setValues((before) => ({ ...before, [field.name]: value }))}
+          value={filled.get(field.name) ?? ""}
+          set={(value) => setValues((before) => new Map(before).set(field.name, value))}
         />
       ))}
       <button type="submit" disabled={disabled || running}>
@@ -84,7 +112,7 @@ function FieldInput({ field, value, set }: { field: Field; value: string; set: (
             ["true", t("yes")],
             ["false", t("no")],
           ]
-        : choices.map((choice, index) => [String(index), String(choice)]);
+        : choices.map((choice, index) => [String(index), shortened(typeof choice === "string" ? choice : printed(choice), TITLE_LIMIT)]);
     input = (
       <select {...common} onChange={(event) => set(event.target.value)}>
         {!required && <option value="">{t("notSet")}</option>}
@@ -114,7 +142,7 @@ function FieldInput({ field, value, set }: { field: Field; value: string; set: (
   return (
     <div className="field">
       <label htmlFor={id}>
-        {name} {!required && <small>({t("optional")})</small>}
+        {shortened(name, TITLE_LIMIT)} {!required && <small>({t("optional")})</small>}
       </label>
       {input}
       <small id={`${id}-hint`}>{description}</small>
@@ -128,18 +156,18 @@ function Result({ result }: { result: CallToolResult }) {
   if (structuredContent && !isError) {
     return (
       <pre className="result" tabIndex={0}>
-        {JSON.stringify(structuredContent, null, 2)}
+        {printed(structuredContent, 2)}
       </pre>
     );
   }
   if (content.length === 0) return <p>{t("done")}</p>;
-  return content.map((block, index) => {
+  return content.slice(0, BLOCKS_LIMIT).map((block, index) => {
     if (block.type === "image") {
       return <img key={index} className="result" src={`data:${block.mimeType};base64,${block.data}`} alt={t("photo")} />;
     }
     return (
       <pre key={index} className={isError ? "result problem-text" : "result"} tabIndex={0}>
-        {block.type === "text" ? block.text : JSON.stringify(block, null, 2)}
+        {block.type === "text" ? shortened(block.text, RESULT_LIMIT) : printed(block, 2)}
       </pre>
     );
   });

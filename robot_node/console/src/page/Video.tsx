@@ -1,11 +1,12 @@
 import { useEffect, useRef, useState, type ReactNode } from "react";
 
 import type { UseWebRTCMqtt } from "../webrtc/useWebRTCMqtt";
-import type { CallError } from "../webrtc/call";
+import type { CallError } from "../webrtc/state";
+import { listed, serverNames } from "../webrtc/tried";
 import { VideoMeter, type VideoStats } from "../webrtc/stats";
 import { useText, type TextKey, type Translate } from "../i18n/text";
 import { Icon } from "./icons";
-import type { RobotStatus } from "./useRobot";
+import type { RobotStatus } from "./status";
 
 interface Props {
   call: UseWebRTCMqtt;
@@ -23,6 +24,7 @@ const PROBLEMS: Record<CallError["problem"], TextKey> = {
   broker: "problemBroker",
   "no-answer": "problemNoAnswer",
   "no-path": "problemNoPath",
+  loopback: "problemLoopback",
   lost: "problemLost",
   refused: "problemRefused",
   limit: "videoLimitHint",
@@ -123,13 +125,18 @@ function overlay(
   switchCamera: (enabled: boolean) => void,
 ): ReactNode {
   if (isOn && call.connectionState === "failed" && call.error) {
-    const { problem, message } = call.error;
+    const { problem, message, tried } = call.error;
     return (
       <>
         <strong>{t(problem === "limit" ? "videoLimit" : "videoFailed")}</strong>
         <p>
           {t(PROBLEMS[problem], { reason: message })} {t("triesAgain")}
         </p>
+        {tried && (
+          <p className="tried">
+            {t("tried", { local: listed(tried.local), remote: listed(tried.remote), servers: listed(serverNames(tried)) })}
+          </p>
+        )}
         <button type="button" onClick={call.retryNow}>
           {t("retry")}
         </button>

@@ -1,5 +1,6 @@
 /** What happened, for a person who looks for a fault. Bounded. */
 
+import { shortened } from "../json";
 import { Store } from "../mqtt/store";
 
 export const CATEGORIES = ["mqtt", "mcp", "webrtc", "app"] as const;
@@ -14,6 +15,7 @@ export interface Entry {
 }
 
 const KEPT = 500;
+const TEXT_LIMIT = 2000;
 
 export class Log extends Store<{ entries: Entry[]; recording: boolean }> {
   private next = 1;
@@ -25,7 +27,7 @@ export class Log extends Store<{ entries: Entry[]; recording: boolean }> {
   add(category: Category, text: string, { isError = false } = {}): void {
     const { entries, recording } = this.getSnapshot();
     if (!recording) return;
-    const entry: Entry = { id: this.next++, time: new Date(), category, isError, text };
+    const entry: Entry = { id: this.next++, time: new Date(), category, isError, text: shortened(text, TEXT_LIMIT) };
     this.update({ entries: [...entries.slice(1 - KEPT), entry] });
   }
 

@@ -1,25 +1,6 @@
-/** What kind of field a property of a tool's input schema needs. Pure. */
+/** What kind of field a property of a tool's input schema needs, for any schema. Pure. */
 
-export interface Schema {
-  type?: string | string[];
-  title?: string;
-  description?: string;
-  default?: unknown;
-  enum?: unknown[];
-  const?: unknown;
-  anyOf?: Schema[];
-  oneOf?: Schema[];
-  allOf?: Schema[];
-  $ref?: string;
-  $defs?: Record<string, Schema>;
-  properties?: Record<string, Schema>;
-  required?: string[];
-  minimum?: number;
-  maximum?: number;
-  exclusiveMinimum?: number;
-  exclusiveMaximum?: number;
-  maxLength?: number;
-}
+import { isDocument, member, printed, shortened, type Document } from "../json";
 
 export type FieldKind = "boolean" | "choice" | "integer" | "number" | "text" | "json";
 
@@ -35,76 +16,98 @@ export interface Field {
   maxLength: number | undefined;
 }
 
-/** The fields of a form for a tool, in the schema's order. */
-export function fieldsOf(schema: Schema): Field[] {
-  const required = new Set(schema.required);
-  return Object.entries(schema.properties ?? {}).map(([name, property]) => {
-    const resolved = resolve(property, schema.$defs ?? {});
-    const choices = resolved.enum ?? (resolved.const === undefined ? [] : [resolved.const]);
-    return {
-      name,
-      kind: kindOf(resolved, choices),
-      required: required.has(name),
-      description: property.description ?? resolved.description ?? "",
-      default: property.default,
-      choices,
-      minimum: resolved.minimum ?? resolved.exclusiveMinimum,
-      maximum: resolved.maximum ?? resolved.exclusiveMaximum,
-      maxLength: resolved.maxLength,
-    };
-  });
+const FIELDS_LIMIT = 200;
+const CHOICES_LIMIT = 1000;
+const DESCRIPTION_LIMIT = 4000;
+const DEPTH_LIMIT = 8;
+
+/** The fields of a form for a tool, in the schema's order; what cannot be read as JSON Schema is a field for any JSON. */
+export function fieldsOf(schema: unknown): Field[] {
+  const properties = member(schema, "properties");
+  const required = new Set(listOf(member(schema, "required")));
+  const definitions = member(schema, "$defs");
+  return Object.entries(isDocument(properties) ? properties : {})
+    .slice(0, FIELDS_LIMIT)
+    .map(([name, property]) => {
+      const resolved = resolve(isDocument(property) ? property : {}, definitions);
+      const constant = member(resolved, "const");
+      const listed = listOf(member(resolved, "enum"));
+      const choices = listed.length ? listed : constant === undefined ? [] : [constant];
+      return {
+        name,
+        kind: kindOf(resolved, choices),
+        required: required.has(name),
+        description: textOf(member(property, "description")) || textOf(member(resolved, "description")),
+        default: member(property, "default"),
+        choices: choices.slice(0, CHOICES_LIMIT),
+        minimum: numberOf(member(resolved, "minimum")) ?? numberOf(member(resolved, "exclusiveMinimum")),
+        maximum: numberOf(member(resolved, "maximum")) ?? numberOf(member(resolved, "exclusiveMaximum")),
+        maxLength: lengthOf(member(resolved, "maxLength")),
+      };
+    });
 }
 
+const listOf = (value: unknown): unknown[] => (Array.isArray(value) ? (value as unknown[]) : []);
+const textOf = (value: unknown): string => (typeof value === "string" ? shortened(value, DESCRIPTION_LIMIT) : "");
+const numberOf = (value: unknown): number | undefined => (Number.isFinite(value) ? (value as number) : undefined);
+const lengthOf = (value: unknown): number | undefined =>
+  Number.isInteger(value) && (value as number) >= 0 && (value as number) < 2 ** 31 ? (value as number) : undefined;
+
 /** Follow `$ref`, and take the one alternative beside null, as pydantic writes what is optional. */
-function resolve(schema: Schema, definitions: Record<string, Schema>, depth = 0): Schema {
-  if (depth > 8) return schema;
-  const name = schema.$ref?.replace("#/$defs/", "");
-  const target = name ? definitions[name] : undefined;
-  if (target) return resolve({ ...target, ...without(schema, "$ref") }, definitions, depth + 1);
-  const alternatives = (schema.anyOf ?? schema.oneOf ?? schema.allOf)?.filter(({ type }) => type !== "null");
-  const [only] = alternatives ?? [];
-  if (only && alternatives?.length === 1) {
-    return resolve({ ...only, ...without(without(without(schema, "anyOf"), "oneOf"), "allOf") }, definitions, depth + 1);
+function resolve(schema: Document, definitions: unknown, depth = 0): Document {
+  if (depth > DEPTH_LIMIT) return schema;
+  const reference = member(schema, "$ref");
+  const target = typeof reference === "string" ? member(definitions, reference.replace("#/$defs/", "")) : undefined;
+  if (isDocument(target)) return resolve({ ...target, ...without(schema, "$ref") }, definitions, depth + 1);
+  const alternatives = ["anyOf", "oneOf", "allOf"]
+    .map((key) => member(schema, key))
+    .find(Array.isArray)
+    ?.filter((each) => member(each, "type") !== "null");
+  const only: unknown = alternatives?.[0];
+  if (isDocument(only) && alternatives?.length === 1) {
+    return resolve({ ...only, ...without(schema, "anyOf", "oneOf", "allOf") }, definitions, depth + 1);
   }
   return schema;
 }
 
-function without(schema: Schema, key: keyof Schema): Schema {
-  const copy = { ...schema };
-  delete copy[key];
-  return copy;
+function without(schema: Document, ...keys: string[]): Document {
+  return Object.fromEntries(Object.entries(schema).filter(([key]) => !keys.includes(key)));
 }
 
-function kindOf({ type }: Schema, choices: unknown[]): FieldKind {
+function kindOf(schema: Document, choices: unknown[]): FieldKind {
+  if (choices.length > CHOICES_LIMIT) return "json";
   if (choices.length) return "choice";
-  const types = [type].flat().filter((name) => name !== "null");
+  const types = [member(schema, "type")].flat().filter((name) => name !== "null");
+  const [only] = types;
   if (types.length !== 1) return "json";
-  if (types[0] === "boolean" || types[0] === "integer" || types[0] === "number") return types[0];
-  return types[0] === "string" ? "text" : "json";
+  if (only === "boolean" || only === "integer" || only === "number") return only;
+  return only === "string" ? "text" : "json";
 }
 
-/** What the fields hold, as texts; an empty one is left out. Throws when a JSON field holds none. */
-export function argumentsOf(fields: Field[], values: Record<string, string>): Record<string, unknown> {
-  const result: Record<string, unknown> = {};
-  for (const field of fields) {
-    const text = values[field.name] ?? "";
-    if (text === "" && !(field.kind === "text" && field.required)) continue;
-    if (field.kind === "boolean") result[field.name] = text === "true";
-    else if (field.kind === "integer" || field.kind === "number") result[field.name] = Number(text);
-    else if (field.kind === "choice") result[field.name] = field.choices[Number(text)];
-    else result[field.name] = field.kind === "json" ? (JSON.parse(text) as unknown) : text;
-  }
-  return result;
+/** What the fields hold, as texts by name; an empty one is left out. Throws when a JSON field holds none. */
+export function argumentsOf(fields: Field[], values: ReadonlyMap<string, string>): Record<string, unknown> {
+  const filled = fields
+    .map((field) => [field, values.get(field.name) ?? ""] as const)
+    .filter(([{ kind, required }, text]) => text !== "" || (kind === "text" && required));
+  return Object.fromEntries(filled.map(([field, text]) => [field.name, argumentOf(field, text)]));
 }
 
-/** What a field holds at first. */
+function argumentOf({ kind, choices }: Field, text: string): unknown {
+  if (kind === "boolean") return text === "true";
+  if (kind === "integer" || kind === "number") return Number(text);
+  if (kind === "choice") return choices[Number(text)];
+  return kind === "json" ? (JSON.parse(text) as unknown) : text;
+}
+
+/** What a field holds at first: its default, where that is of the field's kind. */
 export function initialValue(field: Field): string {
-  if (field.kind === "choice") {
-    const index = field.choices.indexOf(field.default);
+  const { kind, default: preset } = field;
+  if (kind === "choice") {
+    const index = field.choices.indexOf(preset);
     return index >= 0 ? String(index) : field.required ? "0" : "";
   }
-  if (field.kind === "boolean" && field.required) return String(field.default === true);
-  const { default: preset } = field;
-  if (preset === undefined || preset === null) return "";
-  return field.kind !== "json" && typeof preset === "string" ? preset : JSON.stringify(preset);
+  if (kind === "boolean") return typeof preset === "boolean" || field.required ? String(preset === true) : "";
+  if (kind === "text") return typeof preset === "string" ? preset : "";
+  if (kind === "json") return preset === undefined || preset === null ? "" : printed(preset);
+  return Number.isFinite(preset) ? String(preset) : "";
 }

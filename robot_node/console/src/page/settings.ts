@@ -1,6 +1,7 @@
 /** What a person may set, kept in the browser; the password for the session only, unless asked. */
 
-import { preferredLanguage, type Language } from "../i18n/text";
+import { LANGUAGES, preferredLanguage, type Language } from "../i18n/text";
+import { isDocument, member, parsed } from "../json";
 
 export interface Settings {
   brokerUrl: string;
@@ -44,8 +45,9 @@ export function defaults(served: ServedConfig): Settings {
 
 /** What was changed here before, over the served defaults. */
 export function loadSettings(served: ServedConfig): Settings {
-  const kept = read<Partial<Settings>>(localStorage, KEY) ?? {};
-  const password = read<string>(sessionStorage, PASSWORD_KEY) ?? kept.password ?? served.password ?? "";
+  const kept = readSettings(read(localStorage, KEY));
+  const session = read(sessionStorage, PASSWORD_KEY);
+  const password = typeof session === "string" ? session : (kept.password ?? served.password ?? "");
   return { ...defaults(served), ...kept, password };
 }
 
@@ -66,7 +68,7 @@ export function saveSettings(settings: Settings, served: ServedConfig): void {
 export async function fetchConfig(): Promise<ServedConfig> {
   try {
     const response = await fetch("config.json");
-    return response.ok ? ((await response.json()) as ServedConfig) : {};
+    return response.ok ? readSettings(await response.json()) : {};
   } catch {
     return {};
   }
@@ -82,7 +84,7 @@ export function parseIceServers(lines: string): RTCIceServer[] {
       const match = /^(turns?):([^:@]+):([^@]+)@(.+)$/.exec(line);
       if (!match) return { urls: line };
       const [, scheme, user, password, host] = match as unknown as [string, string, string, string, string];
-      return { urls: `${scheme}:${host}`, username: decodeURIComponent(user), credential: decodeURIComponent(password) };
+      return { urls: `${scheme}:${host}`, username: decoded(user), credential: decoded(password) };
     });
 }
 
@@ -93,18 +95,58 @@ export function formatIceServers(servers: RTCIceServer[]): string {
       [urls].flat().map((url) => {
         const [scheme, ...rest] = url.split(":");
         return username
-          ? `${scheme}:${encodeURIComponent(username)}:${encodeURIComponent(String(credential))}@${rest.join(":")}`
+          ? `${scheme}:${encoded(username)}:${encoded(credential ?? "")}@${rest.join(":")}`
           : url;
       }),
     )
     .join("\n");
 }
 
-export function read<T>(storage: Storage, key: string): T | null {
+/** Percent signs that encode nothing stand for themselves. */
+const decoded = (text: string): string => {
   try {
-    return JSON.parse(storage.getItem(key) ?? "null") as T | null;
+    return decodeURIComponent(text);
   } catch {
-    return null; // storage is forbidden, or somebody wrote something else there
+    return text;
+  }
+};
+
+const encoded = (text: string): string => {
+  try {
+    return encodeURIComponent(text);
+  } catch {
+    return text; // half a character
+  }
+};
+
+/** What any JSON holds of settings, of the right kind; others are left out. */
+export function readSettings(value: unknown): Partial<Settings> {
+  const isText = (field: unknown) => typeof field === "string";
+  const isValid: Record<keyof Settings, (field: unknown) => boolean> = {
+    brokerUrl: isText,
+    username: isText,
+    password: isText,
+    rememberPassword: (field) => typeof field === "boolean",
+    clientId: isText,
+    iceServers: (field) => Array.isArray(field) && field.every(isIceServer),
+    language: (field) => typeof field === "string" && Object.hasOwn(LANGUAGES, field),
+  };
+  const found = Object.entries(isValid).filter(([name, fits]) => fits(member(value, name)));
+  return Object.fromEntries(found.map(([name]) => [name, member(value, name)]));
+}
+
+function isIceServer(value: unknown): boolean {
+  const texts = [member(value, "urls")].flat();
+  const credentials = [member(value, "username"), member(value, "credential")];
+  return isDocument(value) && texts.length > 0 && [...texts, ...credentials.map((field) => field ?? "")].every((field) => typeof field === "string");
+}
+
+/** What is stored under a key; undefined when it is nothing, no JSON, or storage is forbidden. */
+export function read(storage: Storage, key: string): unknown {
+  try {
+    return parsed(storage.getItem(key) ?? "");
+  } catch {
+    return undefined;
   }
 }
 

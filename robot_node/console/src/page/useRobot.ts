@@ -1,23 +1,15 @@
 import { useCallback, useEffect, useState } from "react";
 
+import { parsed } from "../json";
 import type { UseMcpMqtt } from "../mcp/useMcpMqtt";
-
-/** Of what `robot://status` holds, what the page shows. */
-export interface RobotStatus {
-  camera: "off" | "starting" | "on" | "stopping" | "failed";
-  camera_error: string;
-  privacy: boolean;
-  privacy_error: string;
-  emotion: string;
-  display_error: string;
-  volume: number | null;
-  muted: boolean | null;
-  viewers: number;
-}
+import { onceAtATime } from "../onceAtATime";
+import { readStatus, statusFields, type RobotStatus } from "./status";
 
 const FACE_EVERY_MS = 1000;
 // A face takes a moment to change.
 const AFTER_CHANGE_MS = [0, 200, 500];
+// A robot that announces changes without end is read this often.
+const PAUSE_MS = 50;
 
 export interface Robot {
   /** As far as is known: without a session what was true last; null when nothing was ever known. */
@@ -26,8 +18,8 @@ export interface Robot {
   isLive: boolean;
   /** A picture of the face now, as a data URL; null when it is not known. */
   face: string | null;
-  /** The result of a tool says what is true now, before the robot announces it. */
-  applied: (changes: Partial<RobotStatus>) => void;
+  /** The result of a tool says what is true now, before the robot announces it; any JSON. */
+  applied: (result: unknown) => void;
 }
 
 type Mcp = Pick<UseMcpMqtt, "sessionState" | "readResource" | "watchResource" | "callTool">;
@@ -49,12 +41,12 @@ export function useRobot(serverId: string | undefined, { sessionState, readResou
   useEffect(() => {
     if (!open) return;
     let current = true;
-    const read = async () => {
-      const found = await readStatus(readResource, callTool);
+    const read = onceAtATime(async () => {
+      const found = await fetchStatus(readResource, callTool);
       if (!current || !found) return;
       setStatus(found);
       setLive(true);
-    };
+    }, PAUSE_MS);
     const stop = watchResource("robot://status", () => void read());
     return () => {
       current = false;
@@ -66,17 +58,18 @@ export function useRobot(serverId: string | undefined, { sessionState, readResou
   useEffect(() => {
     if (!open) return;
     let current = true;
-    const read = async () => {
+    const read = onceAtATime(async () => {
       try {
         const [content] = (await readResource("robot://face.png")).contents;
         if (current && content && "blob" in content) setFace(`data:image/png;base64,${content.blob}`);
       } catch {
         // It may not be read, or there is no such picture: the emotion's own picture is shown.
       }
-    };
-    const timers = new Set<ReturnType<typeof setTimeout>>();
+    }, PAUSE_MS);
+    let timers: ReturnType<typeof setTimeout>[] = [];
     const stop = watchResource("robot://face.png", () => {
-      for (const delay of AFTER_CHANGE_MS) timers.add(setTimeout(() => void read(), delay));
+      timers.forEach(clearTimeout);
+      timers = AFTER_CHANGE_MS.map((delay) => setTimeout(() => void read(), delay));
     });
     const regularly = setInterval(() => {
       if (document.visibilityState === "visible") void read();
@@ -84,31 +77,31 @@ export function useRobot(serverId: string | undefined, { sessionState, readResou
     return () => {
       current = false;
       stop();
-      for (const timer of timers) clearTimeout(timer);
+      timers.forEach(clearTimeout);
       clearInterval(regularly);
     };
   }, [open, readResource, watchResource]);
 
   const applied = useCallback(
-    (changes: Partial<RobotStatus>) => setStatus((before) => (before ? { ...before, ...changes } : before)),
+    (result: unknown) => setStatus((before) => (before ? { ...before, ...statusFields(result) } : before)),
     [],
   );
   return { status, isLive, face, applied };
 }
 
-async function readStatus(
+async function fetchStatus(
   readResource: UseMcpMqtt["readResource"],
   callTool: UseMcpMqtt["callTool"],
 ): Promise<RobotStatus | null> {
   try {
     const [content] = (await readResource("robot://status")).contents;
-    if (content && "text" in content) return JSON.parse(content.text) as RobotStatus;
+    const status = content && "text" in content ? readStatus(parsed(content.text)) : null;
+    if (status) return status;
   } catch {
     // Who may not read resources may perhaps call the tool.
   }
   try {
-    const { structuredContent } = await callTool("get_status");
-    return (structuredContent as unknown as RobotStatus | undefined) ?? null;
+    return readStatus((await callTool("get_status")).structuredContent);
   } catch {
     return null;
   }

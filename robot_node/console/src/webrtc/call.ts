@@ -2,6 +2,7 @@
 
 import { Link, randomId, type LinkError } from "../mqtt/link";
 import { Store } from "../mqtt/store";
+import { CallError, IDLE, type CallEvents, type CallOptions, type CallState } from "./state";
 import {
   answersTopic,
   messagesTopic,
@@ -11,80 +12,10 @@ import {
   parseViewerStatus,
   PROXY_NAME,
   STATUS_CHANNEL,
-  type BackendMessage,
   type Outgoing,
   type ViewerStatus,
 } from "./signaling";
-
-/** As protocol and page name them. */
-export type CallConnectionState = "disconnected" | "connecting" | "connected" | "failed" | "closed";
-
-/** Why a session failed. */
-export type CallProblem = "broker" | "no-answer" | "no-path" | "lost" | "refused" | "limit" | "media";
-
-export class CallError extends Error {
-  constructor(
-    readonly problem: CallProblem,
-    message: string,
-  ) {
-    super(message);
-    this.name = "CallError";
-  }
-}
-
-export interface CallState {
-  connectionState: CallConnectionState;
-  /** The signalling connection is up. Pictures and sound go on without it. */
-  mqttConnected: boolean;
-  error: CallError | null;
-  /** Our microphone and camera, while one of them is on. */
-  localStream: MediaStream | null;
-  remoteStream: MediaStream | null;
-  isAudioEnabled: boolean;
-  isVideoEnabled: boolean;
-  /** We hear the other side. */
-  isListening: boolean;
-  /** The other side takes our sound. */
-  isHeard: boolean;
-  /** The other side sends sound. */
-  isHearing: boolean;
-  /** What a robot says of itself beside the picture; null before, and where a media backend says nothing. */
-  robot: ViewerStatus | null;
-}
-
-export interface CallOptions {
-  brokerUrl: string;
-  username?: string | undefined;
-  password?: string | undefined;
-  /** Who answers: a robot's server id; `multimedia_proxy` when left out. */
-  answerer?: string | undefined;
-  /** Our name in topics, where the broker's rules want a certain one; else our random MQTT client id. */
-  clientId?: string | undefined;
-  iceServers?: RTCIceServer[] | undefined;
-  /** Limits and delays in milliseconds. */
-  connectTimeoutMs?: number | undefined;
-  stepTimeoutMs?: number | undefined;
-  reconnectInitialMs?: number | undefined;
-  reconnectMaximumMs?: number | undefined;
-}
-
-export interface CallEvents {
-  onMessage?: ((message: BackendMessage) => void) | undefined;
-}
-
-const IDLE: CallState = {
-  connectionState: "disconnected",
-  mqttConnected: false,
-  error: null,
-  localStream: null,
-  remoteStream: null,
-  isAudioEnabled: false,
-  isVideoEnabled: false,
-  isListening: false,
-  isHeard: false,
-  isHearing: false,
-  robot: null,
-};
+import { Attempt, describe } from "./tried";
 
 const decoder = new TextDecoder();
 
@@ -94,6 +25,9 @@ export class Call extends Store<CallState> {
   private id = "";
   private link: Link | null = null;
   private peer: RTCPeerConnection | null = null;
+  /** The session that the next one replaces: open until the other side has answered, which else would miss us. */
+  private previous: RTCPeerConnection | null = null;
+  private attempt = new Attempt([]);
   private early: (RTCIceCandidateInit | null)[] = [];
   private step: ReturnType<typeof setTimeout> | undefined;
   private retry: ReturnType<typeof setTimeout> | undefined;
@@ -242,7 +176,7 @@ export class Call extends Store<CallState> {
     if (this.link === link && this.getSnapshot().connectionState !== "connected") await this.offer(link);
   }
 
-  /** What is sent and received has changed: negotiate a new session. The last picture stays until the next comes. */
+  /** What is sent and received has changed: negotiate a new session. The old one goes on until it is answered. */
   private offerAnew(): void {
     if (this.link?.connected && ["connecting", "connected"].includes(this.getSnapshot().connectionState)) {
       void this.offer(this.link);
@@ -251,10 +185,18 @@ export class Call extends Store<CallState> {
 
   private async offer(link: Link): Promise<void> {
     clearTimeout(this.retry);
-    this.dropPeer();
+    this.replacePeer();
     const { localStream, isListening } = this.getSnapshot();
-    const peer = new RTCPeerConnection({ iceServers: this.options?.iceServers ?? [], bundlePolicy: "max-bundle" });
+    const iceServers = this.options?.iceServers ?? [];
+    let peer: RTCPeerConnection;
+    try {
+      peer = new RTCPeerConnection({ iceServers, bundlePolicy: "max-bundle" });
+    } catch (error) {
+      this.fail(new CallError("media", (error as Error).message)); // e.g. an ICE server that is no URL
+      return;
+    }
     this.peer = peer;
+    const attempt = (this.attempt = new Attempt(iceServers));
     const [voice] = localStream?.getAudioTracks() ?? [];
     const [camera] = localStream?.getVideoTracks() ?? [];
     peer.addTransceiver(camera ?? "video", { direction: camera ? "sendrecv" : "recvonly", streams: localStream ? [localStream] : [] });
@@ -279,14 +221,16 @@ export class Call extends Store<CallState> {
     const candidates: Promise<void>[] = [];
     let offered = () => undefined as void;
     const offerSent = new Promise<void>((resolve) => (offered = resolve));
+    peer.onicecandidateerror = ({ url, errorCode, errorText }) => attempt.addServerError(url, errorCode, errorText);
     peer.onicecandidate = ({ candidate }) => {
+      if (candidate) attempt.addLocal(candidate.candidate, (candidate as { url?: string | null }).url); // newer than TypeScript
       candidates.push(offerSent.then(() => this.peer === peer && this.send({ type: "ice_candidate", data: candidate?.toJSON() ?? null })).then(() => undefined));
     };
     peer.onconnectionstatechange = () => {
       if (this.peer === peer) this.peerChanged(peer, audio?.currentDirection ?? "");
     };
     this.update({ connectionState: "connecting", isHeard: false, isHearing: false });
-    this.limit("no-answer", "Nobody answers.");
+    this.limit(() => new CallError("no-answer", "Nobody answers."));
     try {
       await peer.setLocalDescription();
       if (this.peer !== peer) return;
@@ -309,10 +253,19 @@ export class Call extends Store<CallState> {
         isHearing: sound.includes("recv"),
       });
     } else if (peer.connectionState === "disconnected") {
-      this.limit("lost", "The robot no longer sends anything.");
+      this.limit(() => new CallError("lost", "The robot no longer sends anything."));
     } else if (peer.connectionState === "failed") {
-      this.fail(new CallError("no-path", "No network path leads to the robot."));
+      this.fail(this.noPath());
     }
+  }
+
+  private noPath(): CallError {
+    const tried = this.attempt.result;
+    return new CallError(
+      tried.onlyLoopback ? "loopback" : "no-path",
+      `No network path leads to the robot. ${describe(tried)}`,
+      tried,
+    );
   }
 
   private receive(topic: string, payload: string): void {
@@ -325,8 +278,10 @@ export class Call extends Store<CallState> {
     const { peer } = this;
     if (!signal || !peer) return;
     if (signal.type === "sdp_answer") {
-      if (peer.signalingState !== "have-local-offer") return;
-      this.limit("no-path", "No network path leads to the robot.");
+      if (peer.signalingState !== "have-local-offer" || !answersOffer(signal.offer, peer.localDescription?.sdp)) return;
+      this.limit(() => this.noPath());
+      this.attempt.addRemoteDescription(signal.sdp);
+      this.dropPrevious();
       peer
         .setRemoteDescription({ type: "answer", sdp: signal.sdp })
         .then(() => {
@@ -334,6 +289,7 @@ export class Call extends Store<CallState> {
         })
         .catch((error: Error) => this.peer === peer && this.fail(new CallError("media", error.message)));
     } else if (signal.type === "ice_candidate") {
+      if (signal.candidate) this.attempt.addRemote(signal.candidate.candidate ?? "");
       if (peer.remoteDescription) this.addCandidate(peer, signal.candidate);
       else if (this.early.length < 64) this.early.push(signal.candidate);
     } else {
@@ -359,9 +315,9 @@ export class Call extends Store<CallState> {
     link.publish(offersTopic(this.id, options.answerer ?? PROXY_NAME), JSON.stringify(message)).catch(() => undefined);
   }
 
-  private limit(problem: CallProblem, message: string): void {
+  private limit(error: () => CallError): void {
     clearTimeout(this.step);
-    this.step = setTimeout(() => this.fail(new CallError(problem, message)), this.options?.stepTimeoutMs ?? 5000);
+    this.step = setTimeout(() => this.fail(error()), this.options?.stepTimeoutMs ?? 5000);
   }
 
   private fail(error: CallError): void {
@@ -376,16 +332,43 @@ export class Call extends Store<CallState> {
   }
 
   private dropPeer(): void {
+    this.dropPrevious();
+    close(this.detachPeer());
+  }
+
+  private dropPrevious(): void {
+    close(this.previous);
+    this.previous = null;
+  }
+
+  /** Make room for a new session; one that is up goes on until the new one is answered. */
+  private replacePeer(): void {
+    const peer = this.detachPeer();
+    if (peer?.connectionState !== "connected") {
+      close(peer);
+      return;
+    }
+    this.dropPrevious();
+    this.previous = peer;
+  }
+
+  private detachPeer(): RTCPeerConnection | null {
     clearTimeout(this.step);
     this.early = [];
     const { peer } = this;
     this.peer = null;
-    if (!peer) return;
-    peer.ontrack = peer.onicecandidate = peer.onconnectionstatechange = null;
+    if (!peer) return null;
+    peer.ontrack = peer.onicecandidate = peer.onicecandidateerror = peer.onconnectionstatechange = null;
     for (const receiver of peer.getReceivers()) receiver.track.onunmute = null;
-    peer.close();
+    return peer;
   }
 }
+
+const close = (peer: RTCPeerConnection | null): void => peer?.close();
+
+/** An answer may name its offer, by the `ice-ufrag`: who offered twice passes over the answer to the older offer. */
+const answersOffer = (fragment: string | undefined, sdp = ""): boolean =>
+  fragment === undefined || sdp.split(/\r?\n/).includes(`a=ice-ufrag:${fragment}`);
 
 const terminated = (reason: string) => JSON.stringify({ type: "webrtc_terminated", reason } satisfies Outgoing);
 

@@ -1,5 +1,7 @@
 /** The JSON messages of WebRTC over MQTT, and their topics. Pure. `{client-id}` is always the offering side: us. */
 
+import { isDocument, member, parsed, shortened } from "../json";
+
 /** The answerer's name on a broker with a single media proxy. */
 export const PROXY_NAME = "multimedia_proxy";
 
@@ -16,7 +18,7 @@ export type Outgoing =
 
 /** What the answering side sends. */
 export type Incoming =
-  | { type: "sdp_answer"; sdp: string }
+  | { type: "sdp_answer"; sdp: string; /** The `ice-ufrag` of the offer that it answers. */ offer?: string }
   | { type: "ice_candidate"; candidate: RTCIceCandidateInit | null }
   | { type: "webrtc_terminated"; reason: string };
 
@@ -27,7 +29,7 @@ export type BackendMessage =
   | { type: "tts_text"; task_id: string; text: string }
   | { type: "tts_complete"; task_id: string }
   | { type: "tts_terminate"; task_id: string }
-  | { type: "message"; payload: string };
+  | { type: "message"; payload: unknown };
 
 /** What a robot tells its viewers on the data channel `status`: also while the broker is away. */
 export interface ViewerStatus {
@@ -40,34 +42,44 @@ export interface ViewerStatus {
 
 export const STATUS_CHANNEL = "status";
 
-type Document = Record<string, unknown>;
+const REASON_LIMIT = 1000;
 
-function read(payload: string): Document | null {
-  try {
-    const document: unknown = JSON.parse(payload);
-    return typeof document === "object" && document !== null ? (document as Document) : null;
-  } catch {
-    return null;
-  }
-}
+const read = (payload: string) => {
+  const document = parsed(payload);
+  return isDocument(document) ? document : null;
+};
 
 /** Read a signalling message; null when it is none that we know. */
 export function parseSignal(payload: string): Incoming | null {
   const document = read(payload);
   if (!document) return null;
-  const { type, data, reason } = document;
-  if (type === "webrtc_terminated") return { type, reason: typeof reason === "string" ? reason : "" };
+  const { type, data, reason, offer } = document;
+  if (type === "webrtc_terminated") return { type, reason: typeof reason === "string" ? shortened(reason, REASON_LIMIT) : "" };
   if (type === "sdp_answer") {
-    const sdp = typeof data === "string" ? data : (data as Document | null)?.["sdp"];
-    return typeof sdp === "string" && sdp ? { type, sdp } : null;
+    const sdp = typeof data === "string" ? data : member(data, "sdp");
+    if (typeof sdp !== "string" || !sdp) return null;
+    return typeof offer === "string" ? { type, sdp, offer } : { type, sdp };
   }
   if (type === "ice_candidate") {
     if (data === null || data === undefined) return { type, candidate: null };
-    if (typeof data !== "object") return null;
-    const candidate = data as RTCIceCandidateInit;
-    return { type, candidate: candidate.candidate ? candidate : null };
+    return isDocument(data) ? readCandidate(data) : null;
   }
   return null;
+}
+
+function readCandidate({ candidate, sdpMid, sdpMLineIndex, usernameFragment }: Record<string, unknown>): Incoming | null {
+  const type = "ice_candidate";
+  if (candidate === "" || candidate === undefined) return { type, candidate: null };
+  if (typeof candidate !== "string") return null;
+  return {
+    type,
+    candidate: {
+      candidate,
+      ...(typeof sdpMid === "string" ? { sdpMid } : {}),
+      ...(typeof sdpMLineIndex === "number" ? { sdpMLineIndex } : {}),
+      ...(typeof usernameFragment === "string" ? { usernameFragment } : {}),
+    },
+  };
 }
 
 /** Read a message of the data channel `status`; null when it is none that we know. */
@@ -75,23 +87,34 @@ export function parseViewerStatus(text: unknown): ViewerStatus | null {
   const document = typeof text === "string" ? read(text) : null;
   const { camera, camera_error = "", privacy } = document ?? {};
   return typeof camera === "string" && typeof camera_error === "string" && typeof privacy === "boolean"
-    ? ({ camera, camera_error, privacy } as ViewerStatus)
+    ? ({ camera, camera_error: shortened(camera_error, REASON_LIMIT), privacy } as ViewerStatus)
     : null;
 }
 
-const TEXT_FIELDS: Record<BackendMessage["type"], string[]> = {
-  asr_response: ["results"],
-  tts_begin: ["task_id"],
-  tts_text: ["task_id", "text"],
-  tts_complete: ["task_id"],
-  tts_terminate: ["task_id"],
-  message: ["payload"],
-};
-
 /** Read a message of `$message/...`; null when it is none that we know. */
 export function parseBackendMessage(payload: string): BackendMessage | null {
-  const document = read(payload);
-  const fields = document && TEXT_FIELDS[document["type"] as BackendMessage["type"]];
-  if (!document || !fields?.every((field) => typeof document[field] === "string")) return null;
-  return document as unknown as BackendMessage;
+  const { type, results, by, text, task_id, format, payload: content } = read(payload) ?? {};
+  const task = typeof task_id === "number" ? String(task_id) : task_id;
+  switch (type) {
+    case "asr_response": {
+      const heard = format === "raw" && Array.isArray(results) ? rawText(results) : results;
+      return typeof heard === "string" ? { type, results: heard, ...(typeof by === "string" ? { by } : {}) } : null;
+    }
+    case "tts_text":
+      return typeof task === "string" && typeof text === "string" ? { type, task_id: task, text } : null;
+    case "tts_begin":
+    case "tts_complete":
+    case "tts_terminate":
+      return typeof task === "string" ? { type, task_id: task } : null;
+    case "message":
+      return content === undefined ? null : { type, payload: content };
+    default:
+      return null;
+  }
+}
+
+/** The text of a recogniser's raw results: a list of pieces. */
+function rawText(results: unknown[]): string {
+  const texts = results.map((piece) => (typeof piece === "string" ? piece : member(piece, "text")));
+  return texts.filter((text) => typeof text === "string").join("");
 }

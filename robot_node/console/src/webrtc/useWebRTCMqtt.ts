@@ -1,7 +1,8 @@
 import { useCallback, useEffect, useState, useSyncExternalStore } from "react";
 
-import { Call, type CallOptions, type CallState } from "./call";
+import { Call } from "./call";
 import type { BackendMessage } from "./signaling";
+import type { CallOptions, CallState } from "./state";
 
 export interface UseWebRTCMqttOptions extends Omit<CallOptions, "answerer"> {
   /** Whom to call: a robot's server id; without it the broker's `multimedia_proxy`. */

@@ -1,0 +1,61 @@
+/** What the page shows of `robot://status`, read from any JSON. Pure. */
+
+import { isDocument, member, shortened } from "../json";
+
+const CAMERA_STATES = ["off", "starting", "on", "stopping", "failed"] as const;
+
+export interface RobotStatus {
+  camera: (typeof CAMERA_STATES)[number];
+  camera_error: string;
+  privacy: boolean;
+  privacy_error: string;
+  emotion: string;
+  display_error: string;
+  /** 0 to 100; null without a loudspeaker. */
+  volume: number | null;
+  muted: boolean | null;
+  viewers: number;
+}
+
+const NOTHING_KNOWN: RobotStatus = {
+  camera: "off",
+  camera_error: "",
+  privacy: false,
+  privacy_error: "",
+  emotion: "",
+  display_error: "",
+  volume: null,
+  muted: null,
+  viewers: 0,
+};
+
+const TEXT_LIMIT = 1000;
+
+const isText = (value: unknown) => typeof value === "string";
+const isFlag = (value: unknown) => typeof value === "boolean";
+const isCount = (value: unknown) => Number.isInteger(value) && (value as number) >= 0;
+
+const IS_VALID: Record<keyof RobotStatus, (value: unknown) => boolean> = {
+  camera: (value) => (CAMERA_STATES as readonly unknown[]).includes(value),
+  camera_error: isText,
+  privacy: isFlag,
+  privacy_error: isText,
+  emotion: isText,
+  display_error: isText,
+  volume: (value) => value === null || (isCount(value) && (value as number) <= 100),
+  muted: (value) => value === null || isFlag(value),
+  viewers: isCount,
+};
+
+/** The fields of a status that a JSON value holds, of the right kind; others are left out. */
+export function statusFields(value: unknown): Partial<RobotStatus> {
+  const found = Object.entries(IS_VALID)
+    .map(([name, isValid]) => [name, member(value, name), isValid] as const)
+    .filter(([, field, isValid]) => field !== undefined && isValid(field))
+    .map(([name, field]) => [name, typeof field === "string" ? shortened(field, TEXT_LIMIT) : field]);
+  return Object.fromEntries(found) as Partial<RobotStatus>;
+}
+
+/** A status; null when the value is none at all. */
+export const readStatus = (value: unknown): RobotStatus | null =>
+  isDocument(value) ? { ...NOTHING_KNOWN, ...statusFields(value) } : null;

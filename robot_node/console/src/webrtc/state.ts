@@ -1,0 +1,76 @@
+/** The state of a call, why it fails, and its options. */
+
+import type { BackendMessage, ViewerStatus } from "./signaling";
+import type { Tried } from "./tried";
+
+/** As protocol and page name them. */
+export type CallConnectionState = "disconnected" | "connecting" | "connected" | "failed" | "closed";
+
+/** Why a session failed. */
+export type CallProblem = "broker" | "no-answer" | "no-path" | "loopback" | "lost" | "refused" | "limit" | "media";
+
+export class CallError extends Error {
+  constructor(
+    readonly problem: CallProblem,
+    message: string,
+    /** Where no connection came about. */
+    readonly tried?: Tried,
+  ) {
+    super(message);
+    this.name = "CallError";
+  }
+}
+
+export interface CallState {
+  connectionState: CallConnectionState;
+  /** The signalling connection is up. Pictures and sound go on without it. */
+  mqttConnected: boolean;
+  error: CallError | null;
+  /** Our microphone and camera, while one of them is on. */
+  localStream: MediaStream | null;
+  remoteStream: MediaStream | null;
+  isAudioEnabled: boolean;
+  isVideoEnabled: boolean;
+  /** We hear the other side. */
+  isListening: boolean;
+  /** The other side takes our sound. */
+  isHeard: boolean;
+  /** The other side sends sound. */
+  isHearing: boolean;
+  /** What a robot says of itself beside the picture; null before, and where a media backend says nothing. */
+  robot: ViewerStatus | null;
+}
+
+export interface CallOptions {
+  brokerUrl: string;
+  username?: string | undefined;
+  password?: string | undefined;
+  /** Who answers: a robot's server id; `multimedia_proxy` when left out. */
+  answerer?: string | undefined;
+  /** Our name in topics, where the broker's rules want a certain one; else our random MQTT client id. */
+  clientId?: string | undefined;
+  iceServers?: RTCIceServer[] | undefined;
+  /** Limits and delays in milliseconds. */
+  connectTimeoutMs?: number | undefined;
+  stepTimeoutMs?: number | undefined;
+  reconnectInitialMs?: number | undefined;
+  reconnectMaximumMs?: number | undefined;
+}
+
+export interface CallEvents {
+  onMessage?: ((message: BackendMessage) => void) | undefined;
+}
+
+export const IDLE: CallState = {
+  connectionState: "disconnected",
+  mqttConnected: false,
+  error: null,
+  localStream: null,
+  remoteStream: null,
+  isAudioEnabled: false,
+  isVideoEnabled: false,
+  isListening: false,
+  isHeard: false,
+  isHearing: false,
+  robot: null,
+};
