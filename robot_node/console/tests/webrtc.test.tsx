@@ -20,7 +20,7 @@ class Peer {
   candidates: unknown[] = [];
   channels = new Map<string, { onmessage: ((event: { data: unknown }) => void) | null }>();
   closed = false;
-  onicecandidate: ((event: { candidate: { toJSON: () => object } | null }) => void) | null = null;
+  onicecandidate: ((event: { candidate: { candidate: string; toJSON: () => object } | null }) => void) | null = null;
   onconnectionstatechange: (() => void) | null = null;
 
   constructor() {
@@ -39,7 +39,7 @@ class Peer {
   setLocalDescription(): Promise<void> {
     this.localDescription = { type: "offer", sdp: OFFER };
     this.signalingState = "have-local-offer";
-    this.onicecandidate?.({ candidate: { toJSON: () => ({ candidate: "candidate:1", sdpMid: "0" }) } });
+    this.onicecandidate?.({ candidate: { candidate: "candidate:1", toJSON: () => ({ candidate: "candidate:1", sdpMid: "0" }) } });
     this.onicecandidate?.({ candidate: null });
     return Promise.resolve();
   }
