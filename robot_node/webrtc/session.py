@@ -11,7 +11,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from aiortc import RTCDataChannel, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
+from aiortc import RTCDataChannel, RTCPeerConnection, RTCRtpSender, RTCRtpTransceiver, RTCSessionDescription
 from aiortc.exceptions import OperationError
 from aiortc.stats import RTCOutboundRtpStreamStats, RTCRemoteInboundRtpStreamStats
 
@@ -24,6 +24,7 @@ from robot_node.webrtc.audio import PeerSound, Sound
 from robot_node.webrtc.broadcast import Broadcast
 from robot_node.webrtc.negotiation import VideoCodec, ice_server, prefer_with_retransmission, video_codec_for
 from robot_node.webrtc.peer_connection import Lifetime, PeerConnection, log_steps, until_vanished
+from robot_node.webrtc.sections import receives_video, select_sections
 from robot_node.webrtc.signaling import Answer, Candidate, Message, Offer, strip_candidates
 from robot_node.webrtc.stats import Cause, SessionEnd, SessionStats
 from robot_node.webrtc.tracks import BroadcastTrack
@@ -73,6 +74,7 @@ class Session:
         self._codec = VideoCodec.H264 if vp8 is None else video_codec_for(offer.sdp)
         self._track = BroadcastTrack(vp8 if vp8 is not None and self._codec is VideoCodec.VP8 else broadcast)
         self._sound = PeerSound(sound, Input.VIEWER, client_id)
+        self._has_video = False
         self._connected = False
         self._offered_at = asyncio.get_running_loop().time()
         self._network = _NetworkStats()
@@ -89,7 +91,7 @@ class Session:
         counts, first_packet_at = self._track.viewer.counts, self._track.first_packet_at
         return SessionStats(
             viewer=self._client_id,
-            codec=self._codec.name,
+            codec=self._codec.name if self._has_video else "",
             connected=self._connected,
             duration_s=round(asyncio.get_running_loop().time() - self._offered_at, 3),
             first_packet_ms=None if first_packet_at is None else round((first_packet_at - self._offered_at) * 1000, 1),
@@ -141,43 +143,56 @@ class Session:
             return
         if self._life.over:
             return
-        logger.debug("Answer sent: %s", self._codec.name)
+        logger.debug("Answer sent: %s", self._codec.name if self._has_video else "sound only")
         self._send(answer)
         self._trickle.send_late(answer.sdp)
 
     async def _answer(self) -> Answer:
         connection = self._connection
-        transceiver = connection.addTransceiver(self._track, direction="sendonly")
-        prefer_with_retransmission(transceiver, self._codec)
-        aiortc_hooks.on_keyframe_request(transceiver.sender, self._track.viewer.request_keyframe)
-        aiortc_hooks.on_receiver_report(transceiver.sender, self._track.viewer.estimate, self._track.viewer.report_loss)
         description, candidates = strip_candidates(self._offer.sdp)
+        if "a=fingerprint:" not in description:
+            raise SignalingError("The session description of the offer has no certificate fingerprint.")
+        video = self._add_video() if receives_video(description) else None
         audio = self._sound.answer(connection, description)
-        await _set_offer(connection, description)
+        media = video or audio
+        if media is None:
+            lacks = "does not ask to receive video" if "\r\nm=video" in description else "has no video section"
+            raise SignalingError(f"The offer {lacks}.", remedy="Offer to receive video.")
+        offer = select_sections(description, audio=audio is not None)
+        await _set_offer(connection, offer.sdp)
         if aiortc_hooks.lacks_transport(connection):
             raise SignalingError(
                 "The offer cannot be used: its BUNDLE group begins with a section that it does not have."
             )
-        if transceiver.mid is None:
-            raise SignalingError("The offer has no video section.", remedy="Offer to receive video.")
         for other in connection.getTransceivers():
-            if other not in {transceiver, audio}:
+            if other not in {video, audio}:
                 # Media without a consumer must not be received: aiortc would decode and queue it without bound.
                 other.direction = "inactive"
-        log_steps(connection, transceiver.sender)
+        log_steps(connection, media.sender)
+        media.sender.transport.on("statechange", lambda: self._transport_changed(media.sender))
+        media.sender.transport.transport.on("statechange", lambda: self._transport_changed(media.sender))
         try:
-            answer = await self._trickle.describe(self._settings)
+            answer = offer.complete(await self._trickle.describe(self._settings))
         except Exception as error:  # aiortc looks at some parts of an offer only when it answers
             raise SignalingError(f"The offer cannot be used: {type(error).__name__}.") from error
-        if transceiver.currentDirection != "sendonly":
+        if media.currentDirection in {None, "inactive"}:
             raise SignalingError("The offer does not ask to receive video.", remedy="Offer to receive video.")
         if "a=candidate:" not in answer and not self._trickle.more_to_come:
             raise SignalingError(
                 "The robot has no network address that a viewer could reach.", remedy="Connect it to a network."
             )
-        self._trickle.use_early(candidates)
+        self._trickle.use_early(candidates, offer.mids)
         self._life.spawn(self._sound.play_received(), "sound of the viewer")
         return Answer(answer)
+
+    def _add_video(self) -> RTCRtpTransceiver:
+        transceiver = self._connection.addTransceiver(self._track, direction="sendonly")
+        prefer_with_retransmission(transceiver, self._codec)
+        viewer = self._track.viewer
+        aiortc_hooks.on_keyframe_request(transceiver.sender, viewer.request_keyframe)
+        aiortc_hooks.on_receiver_report(transceiver.sender, viewer.estimate, viewer.report_loss)
+        self._has_video = True
+        return transceiver
 
     async def _watch(self, sender: RTCRtpSender) -> None:
         await until_vanished(sender)
@@ -186,21 +201,28 @@ class Session:
     def _connect_failed(self, error: Exception) -> None:
         self.end(Cause.REFUSED, f"The offer cannot be used: {type(error).__name__}.")
 
+    def _transport_changed(self, sender: RTCRtpSender) -> None:
+        """Judge by the transport of the media: without BUNDLE each section has its own, and may never connect."""
+        states = {sender.transport.state, sender.transport.transport.state}
+        if "failed" in states:
+            self.end(Cause.FAILED)
+        elif "closed" in states:
+            self._closed()
+        elif sender.transport.state == "connected" and not self._connected:
+            self._connected = True
+            self._trickle.stop_gathering()
+            self._life.spawn(self._watch(sender), "watch")
+            self._life.spawn(self._network.follow(sender), "statistics")
+            self._on_connected()
+
     def _connection_state_changed(self) -> None:
-        match self._connection.connectionState:
-            case "connected" if not self._connected:
-                self._connected = True
-                self._trickle.stop_gathering()
-                sender = self._connection.getSenders()[0]
-                self._life.spawn(self._watch(sender), "watch")
-                self._life.spawn(self._network.follow(sender), "statistics")
-                self._on_connected()
-            case "failed":
-                self.end(Cause.FAILED)
-            case "closed":
-                # aiortc reports "closed" after the peer's DTLS close, its own loss of consent, and its own errors.
-                by_peer = aiortc_hooks.closed_by_peer(self._connection)
-                self.end(Cause.CLOSED if by_peer else Cause.FAILED)
+        if self._connection.connectionState == "closed":
+            self._closed()
+
+    def _closed(self) -> None:
+        # aiortc reports "closed" after the peer's DTLS close, its own loss of consent, and its own errors.
+        by_peer = aiortc_hooks.closed_by_peer(self._connection)
+        self.end(Cause.CLOSED if by_peer else Cause.FAILED)
 
     def _data_channel_opened(self, channel: RTCDataChannel) -> None:
         # One is enough, however many the viewer opens.
@@ -249,8 +271,6 @@ class _NetworkStats:
 
 
 async def _set_offer(connection: RTCPeerConnection, sdp: str) -> None:
-    if "a=fingerprint:" not in sdp:
-        raise SignalingError("The session description of the offer has no certificate fingerprint.")
     try:
         await connection.setRemoteDescription(RTCSessionDescription(sdp=sdp, type="offer"))
     except OperationError as error:

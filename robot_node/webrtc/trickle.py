@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
 from typing import Any
 
 from aiortc import RTCIceTransport, RTCPeerConnection
@@ -44,6 +45,7 @@ class Trickle:
         self._send = send
         self._spawn = spawn
         self._taken = 0
+        self._mids: Sequence[str] = ()
         self._early: list[Candidate] | None = []
         self._held_back: dict[RTCIceTransport, aiortc_hooks.HeldBackServers] = {}
         self._gathering: asyncio.Task[None] | None = None
@@ -65,8 +67,14 @@ class Trickle:
         else:
             self._use(candidate)
 
-    def use_early(self, described: Sequence[Candidate]) -> None:
-        """Use the candidates in the peer's description, now that it is in place, and those that came before it."""
+    def use_early(self, described: Sequence[Candidate], mids: Sequence[str] = ()) -> None:
+        """Use the candidates in the peer's description, now that it is in place, and those that came before it.
+
+        Args:
+            described: The candidates in the description.
+            mids: The names of the peer's media sections by position, when the connection knows only some of them.
+        """
+        self._mids = mids
         early, self._early = self._early or [], None
         for candidate in (*described[:MAX_CANDIDATES], *early):
             self._use(candidate)
@@ -113,9 +121,16 @@ class Trickle:
 
     async def _resolve_and_add(self, candidate: Candidate) -> None:
         try:
-            await self._connection.addIceCandidate(rtc_candidate(candidate))
+            await self._connection.addIceCandidate(rtc_candidate(self._by_name(candidate)))
         except Exception as error:  # noqa: BLE001  # one address of several, chosen by the peer: anything can be wrong
             logger.debug("A candidate cannot be used: %s", error)
+
+    def _by_name(self, candidate: Candidate) -> Candidate:
+        """Name the media section that a candidate gives by position."""
+        index = candidate.sdp_mline_index
+        if index is None or not 0 <= index < len(self._mids) or not self._mids[index]:
+            return candidate
+        return replace(candidate, sdp_mid=candidate.sdp_mid or self._mids[index], sdp_mline_index=None)
 
     async def _gather_late(self, sdp: str) -> None:
         """Send each candidate as it comes, then the end of the candidates."""

@@ -101,12 +101,19 @@ class Viewer:
             case "sdp_answer":
                 _, sdp = GstSdp.SDPMessage.new_from_text(message["data"]["sdp"])
                 answer = GstWebRTC.WebRTCSessionDescription.new(GstWebRTC.WebRTCSDPType.ANSWER, sdp)
-                self.webrtc.emit("set-remote-description", answer, Gst.Promise.new())
+                self.webrtc.emit(
+                    "set-remote-description", answer, Gst.Promise.new_with_change_func(self.answer_set, None)
+                )
                 tell("answer", sdp=message["data"]["sdp"])
             case "ice_candidate" if message["data"]:
                 self.webrtc.emit("add-ice-candidate", message["data"]["sdpMLineIndex"], message["data"]["candidate"])
             case "webrtc_terminated":
                 tell("terminated", reason=message["reason"])
+
+    def answer_set(self, promise: Any, _: object) -> None:
+        reply = promise.get_reply()
+        if reply is not None:
+            tell("refused", reason=reply.to_string())
 
     def state_changed(self, *_: object) -> None:
         tell("state", state=self.webrtc.get_property("connection-state").value_nick)

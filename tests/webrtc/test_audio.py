@@ -24,7 +24,7 @@ from robot_node.core.mixer import Input, Mixer
 from robot_node.core.state import RobotState
 from robot_node.devices.audio import Loudspeaker, Microphone
 from robot_node.webrtc.audio import AudioBroadcast
-from robot_node.webrtc.signaling import Offer
+from robot_node.webrtc.signaling import Offer, Terminated
 from robot_node.webrtc.streams import Streams
 from tests.sound import loudest_hz, tone
 from tests.waiting import DEADLINE_S, eventually
@@ -182,6 +182,28 @@ async def test_the_microphone_is_closed_until_a_viewer_hears_it_and_when_the_las
         await eventually(lambda: not microphone.recording)
         assert not robot.state.snapshot.microphone_on
         await watcher.frame()
+
+
+@pytest.mark.peer("aiortc", works="sound alone, without video")
+async def test_a_listener_without_video_hears_the_robot_and_starts_no_encoder(listening: SoundRobot) -> None:
+    robot = listening.robot
+    async with peer(robot.broker) as viewer:
+        viewer.rtc.addTransceiver("audio", direction="recvonly")
+        await viewer.rtc.setLocalDescription()
+        await viewer.send(Offer(viewer.rtc.localDescription.sdp))
+        await viewer.take_answer()
+        assert loudest_hz(await hear(viewer)) == pytest.approx(1000, abs=10)
+        assert robot.viewers == 1
+        assert not robot.scene.encoding
+    await robot.has_viewers(0)
+
+
+async def test_sound_alone_is_refused_by_a_robot_without_microphone(robot: Robot) -> None:
+    async with peer(robot.broker) as viewer:
+        viewer.rtc.addTransceiver("audio", direction="recvonly")
+        await viewer.rtc.setLocalDescription()
+        await viewer.send(Offer(viewer.rtc.localDescription.sdp))
+        assert "no video section" in (await viewer.receive(Terminated)).reason
 
 
 async def test_sound_and_picture_come_together(listening: SoundRobot) -> None:

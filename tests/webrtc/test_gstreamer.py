@@ -49,3 +49,16 @@ async def test_gstreamer_gets_lost_packets_again(robot: Robot) -> None:
         told = await viewer.told("retransmission")
     assert told["lost"] > 0
     assert told["successes"] > 0  # not each: the repeated ones get lost as often, and the last ones are under way
+
+
+@pytest.mark.slow  # the fast one with aiortc is in test_sections.py
+@pytest.mark.peer("GStreamer", works="bundle-policy none: H.264 and data channel on two transports, sound rejected")
+async def test_gstreamer_without_bundle_shows_the_picture(robot: Robot) -> None:
+    options = ("--bundle", "none", "--codecs", "OPUS", "H264", "--channel", "status")
+    async with gstreamer(robot.broker, *options) as viewer:
+        assert "BUNDLE" not in (await viewer.told("offer"))["sdp"]
+        answer = (await viewer.told("answer"))["sdp"]
+        assert "BUNDLE" not in answer
+        assert "m=audio 0 " in answer
+        await viewer.told("frame")
+        assert '"camera"' in (await viewer.told("message"))["text"]
