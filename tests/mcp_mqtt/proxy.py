@@ -14,10 +14,17 @@ from robot_node.mqtt import Broker
 
 
 class Proxy:
-    """Stands between a client and the broker: records CONNECT, and can add user properties to CONNACK."""
+    """Stands between a client and the broker: records CONNECT, and can add user properties to CONNACK.
+
+    Attributes:
+        connects: Each CONNECT so far.
+        connack_properties: What it adds.
+        refuses: Nobody is let through who comes now.
+    """
 
     def __init__(self, broker: PrivateBroker) -> None:
         self._broker = broker
+        self.refuses = False
         self.connects: list[bytes] = []
         self.connack_properties: tuple[tuple[str, str], ...] = ()
         self._server: asyncio.Server | None = None
@@ -44,6 +51,9 @@ class Proxy:
         await self._server.wait_closed()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.refuses:
+            writer.transport.abort()
+            return
         broker_reader, broker_writer = await asyncio.open_connection("127.0.0.1", self._broker.port)
         both = {writer, broker_writer}
         self._writers |= both

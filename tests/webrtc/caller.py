@@ -65,6 +65,7 @@ async def calling_robot(
     settings: DialerSettings | None = None,
     webrtc: WebRtcSettings | None = None,
     *,
+    address: Broker | None = None,
     wanted: bool = True,
     initial_s: float = 0.02,
     make_streams: Callable[[VideoSource], Streams] = Streams,
@@ -73,7 +74,7 @@ async def calling_robot(
     scene, state = Scene(), RobotState()
     streams = make_streams(scene)
     control, backoff = CallControl(state, enabled=wanted, backend="multimedia_proxy"), CountedBackoff(initial_s)
-    address = Broker.from_url(private.url)
+    address = address or Broker.from_url(private.url)
     links: list[LinkStatus] = []
     messages: list[BackendMessage] = []
     counters, announcements = Counters(), Announcements()

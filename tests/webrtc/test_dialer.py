@@ -16,13 +16,14 @@ import pytest
 
 from robot_node.apps.private_broker import PrivateBroker
 from robot_node.core.state import CallState, RobotSnapshot
-from robot_node.mqtt import Broker, ConnectOptions, connect
+from robot_node.mqtt import Broker
 from robot_node.settings.root import DialerSettings, WebRtcSettings
 from robot_node.webrtc.answerer import answer
 from robot_node.webrtc.call import without_media_from_peer
 from robot_node.webrtc.dialer import dialer_client_id
 from robot_node.webrtc.messages import AsrResponse, BackendMessage, TtsText
 from robot_node.webrtc.signaling import Answer, Candidate, EndOfCandidates, Offer, Terminated, encode
+from tests.mcp_mqtt.proxy import Proxy
 from tests.waiting import DEADLINE_S, eventually
 from tests.webrtc.caller import Caller, calling_robot
 from tests.webrtc.conftest import SERVER_ID
@@ -403,20 +404,26 @@ async def test_a_call_outlives_the_broker_and_the_next_one_comes_when_it_is_back
 
 
 async def test_what_was_said_before_the_robot_listened_is_not_for_this_call(
-    caller: Caller, backend: MediaBackend
+    broker: PrivateBroker, backend: MediaBackend
 ) -> None:
-    await backend.answer()
-    await caller.is_in(CallState.CONNECTED)
-    await backend.frame()
-    before = len(caller.links)
-    async with connect(caller.broker, ConnectOptions(client_id=dialer_client_id(SERVER_ID)), lambda _: None):
-        await eventually(lambda: not all(link.connected for link in caller.links[before:]))
+    async with Proxy(broker) as proxy, calling_robot(broker, address=proxy.address) as caller:
+        await backend.answer()
+        await caller.is_in(CallState.CONNECTED)
+        await backend.frame()
+        proxy.refuses = True
+        proxy.cut()
+        await eventually(lambda: not caller.links[-1].connected)
         await backend.send_bytes(encode(Terminated("an older call")), retain=True)
-    await eventually(lambda: caller.links[-1].connected)
-    await backend.say(AsrResponse("marker"))
-    await eventually(lambda: bool(caller.messages))
-    assert caller.state.snapshot.call is CallState.CONNECTED
-    assert difference(await backend.frame()) < 8
+        proxy.refuses = False
+        listens = f"Sending SUBACK to {dialer_client_id(SERVER_ID)}"
+        await eventually(lambda: broker.log.count(listens) == 2, "the robot listens again")
+        await backend.say(AsrResponse("marker"))
+        await eventually(lambda: bool(caller.messages))
+        later = caller.scene.encoded + 10
+        async with asyncio.timeout(DEADLINE_S):
+            while read_number(grey_of(await backend.frame())) < later:
+                assert caller.state.snapshot.call is CallState.CONNECTED
+        assert not caller.backoff.delays  # it was one call
 
 
 async def test_who_does_not_want_a_call_publishes_nothing(broker: PrivateBroker, backend: MediaBackend) -> None:
