@@ -56,6 +56,7 @@ class ViewerClient:
         session: Serves the offer.
         task: Serves one offer after the other.
         expiry: Removes a client whose candidates are not followed by an offer.
+        present: It counts as a viewer: media can flow, or could until it offered anew a moment ago.
     """
 
     id: str
@@ -67,11 +68,7 @@ class ViewerClient:
     session: Session | None = None
     task: asyncio.Task[None] | None = None
     expiry: asyncio.TimerHandle | None = None
-
-    @property
-    def connected(self) -> bool:
-        """Media can flow."""
-        return self.session is not None and self.session.connected
+    present: bool = False
 
     def begin_offer(self, offer: Offer) -> list[Candidate]:
         """Make ``offer`` the one that is being served; return its candidates that came before it."""
@@ -137,13 +134,13 @@ class Viewers:
         return viewer is not None and viewer.task is not None
 
     def is_connected(self, client_id: str) -> bool:
-        """Whether a client has a session in which media can flow."""
+        """Whether a client is a viewer: media can flow, or could until it offered anew."""
         viewer = self._viewers.get(client_id)
-        return viewer is not None and viewer.connected
+        return viewer is not None and viewer.present
 
     def connected(self) -> Iterator[str]:
-        """Client ids of all sessions in which media can flow."""
-        return (viewer.id for viewer in self._viewers.values() if viewer.connected)
+        """Client ids of all viewers, as :meth:`is_connected` says."""
+        return (viewer.id for viewer in self._viewers.values() if viewer.present)
 
     def offer(self, client_id: str, offer: Offer) -> None:
         """Begin a session, replacing the client's previous one.
@@ -268,10 +265,14 @@ class Viewers:
                     end = await self._serve_offer(viewer, offer, candidates, self._open_session)
                     self._log_end(viewer, end)
                 viewer.end_offer(end.cause)
+                if viewer.next_offer is None:
+                    viewer.present = False
+                    self._count()
                 if end.notify_peer and viewer.next_offer is None:
                     self._send(viewer.id, Terminated(end.reason))
         finally:
-            viewer.task = None
+            viewer.task, viewer.present = None, False
+            self._count()
             if viewer.candidates and not self._leaving:
                 self._expect_offer(viewer)  # they came after the end, for an offer that is still on its way
             else:
@@ -303,7 +304,6 @@ class Viewers:
             else:
                 counted.end(end)
             viewer.session = None
-            self._count()
         return end
 
     def _send_from_session(self, viewer: ViewerClient, message: Message) -> None:
@@ -322,10 +322,11 @@ class Viewers:
     def _connected(self, viewer: ViewerClient) -> None:
         logger.info("Viewer %r is connected", viewer.id)
         self._statistics.connected()
+        viewer.present = True
         self._count()
 
     def _count(self) -> None:
-        self._state.update(viewers=sum(viewer.connected for viewer in self._viewers.values()))
+        self._state.update(viewers=sum(viewer.present for viewer in self._viewers.values()))
 
 
 def _burst(per_minute: float) -> float:

@@ -1,10 +1,15 @@
-"""Which candidates belong to which offer of a viewer."""
+"""Which candidates belong to which offer of a viewer, and when it counts as one."""
 
 from __future__ import annotations
+
+import asyncio
 
 from robot_node.webrtc.signaling import Candidate, Offer
 from robot_node.webrtc.stats import Cause
 from robot_node.webrtc.viewers import ViewerClient
+from tests.waiting import eventually
+from tests.webrtc.conftest import Robot
+from tests.webrtc.peer import peer
 
 FIRST, SECOND = (Offer(f"v=0\r\na=ice-ufrag:{name}\r\n") for name in ("first", "second"))
 
@@ -49,3 +54,26 @@ def test_what_comes_after_a_termination_is_for_the_next_offer() -> None:
     client = served(PLAIN)
     client.end_offer(Cause.TERMINATED)
     assert client.begin_offer(SECOND) == [PLAIN]
+
+
+async def test_a_viewer_that_offers_anew_stays_the_same_viewer(robot: Robot) -> None:
+    counted: list[int] = []
+
+    async def count() -> None:
+        async for snapshot in robot.state.changes():
+            if not counted or counted[-1] != snapshot.viewers:
+                counted.append(snapshot.viewers)
+
+    counting = asyncio.create_task(count())
+    async with peer(robot.broker) as viewer:
+        await viewer.offer()
+        await robot.has_viewers(1)
+        for _ in range(2):
+            viewer.new_connection()
+            await viewer.offer()
+            await viewer.frame()
+        assert robot.statistics.snapshot().totals.connected == 3
+    await robot.has_viewers(0)
+    await eventually(lambda: counted[-1] == 0)
+    counting.cancel()
+    assert counted == [0, 1, 0]
