@@ -59,7 +59,7 @@ class Update:
     new: Path
     wheel: Path
     limit_s: float
-    settings: str = survey.SETTINGS
+    settings: str
 
     @property
     def kept(self) -> Path:
@@ -98,13 +98,16 @@ def linked_program(program: Path) -> Path:
     return program
 
 
-def plan_update(program: str, wheel: Path, *, limit_s: float = ONLINE_LIMIT_S) -> Update:
+def plan_update(
+    program: str, wheel: Path, *, limit_s: float = ONLINE_LIMIT_S, settings: str = survey.SETTINGS
+) -> Update:
     """Plan an update.
 
     Args:
         program: Path of the program that the service starts.
         wheel: A wheel of robot-node.
         limit_s: Seconds within which the robot must be online.
+        settings: The robot's settings file.
 
     Raises:
         SetupError: The wheel is not one of robot-node, or the program is not in a virtual environment.
@@ -126,7 +129,7 @@ def plan_update(program: str, wheel: Path, *, limit_s: float = ONLINE_LIMIT_S) -
     while new.exists():
         new = environment.with_name(f"{_PREFIX}{version}-{number}")
         number += 1
-    return Update(str(version), environment.resolve(), environment, new, wheel.resolve(), limit_s)
+    return Update(str(version), environment.resolve(), environment, new, wheel.resolve(), limit_s, settings)
 
 
 def run_update(update: Update, executor: Executor, report: Callable[[str], None]) -> None:
