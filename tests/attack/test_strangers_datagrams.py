@@ -17,6 +17,7 @@ from aiortc.rtp import RtcpByePacket, RtpPacket
 from OpenSSL import SSL
 
 from robot_node.apps.private_broker import PrivateBroker
+from robot_node.settings.root import WebRtcSettings
 from robot_node.webrtc import aiortc_hooks
 from robot_node.webrtc.signaling import Answer, Offer
 from tests.waiting import DEADLINE_S, eventually
@@ -94,7 +95,7 @@ DATAGRAMS: dict[str, Callable[[Seen], bytes]] = {
 
 @pytest.fixture
 async def robot(broker: PrivateBroker) -> AsyncIterator[Robot]:
-    async with running_robot(broker) as running:
+    async with running_robot(broker, WebRtcSettings(connect_timeout_s=DEADLINE_S)) as running:
         yield running
 
 

@@ -88,7 +88,7 @@ async def test_without_the_relay_there_is_no_way(broker: PrivateBroker) -> None:
 
 async def test_wrong_credentials_end_nothing(broker: PrivateBroker) -> None:
     async with turn_server() as port:
-        settings = WebRtcSettings(ice_servers=(f"turn:{USER}:wrong@127.0.0.1:{port}",))
+        settings = WebRtcSettings(ice_servers=(f"turn:{USER}:wrong@127.0.0.1:{port}",), connect_timeout_s=DEADLINE_S)
         async with running_robot(broker, settings) as robot, peer(robot.broker) as viewer:
             sdp, candidates = await viewer.make_offer()
             await viewer.send(Offer(sdp))
