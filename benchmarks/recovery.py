@@ -84,7 +84,7 @@ async def _until(condition: Callable[[], Awaitable[bool]]) -> float:
 
 
 async def _status(client: Client) -> dict[str, Any]:
-    return (await client.call_tool("get_status", {})).structured_content or {}
+    return (await client.call_tool("get_status", {"details": True})).structured_content or {}
 
 
 async def _service(stage: Stage) -> float:

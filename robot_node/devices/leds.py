@@ -24,6 +24,12 @@ class Led(PinOutput):
     def __init__(self, board: PinBoard, name: str, settings: LedSettings, state: RobotState) -> None:
         super().__init__(board, name, settings, state)
         self._settings = settings
+        self._brightness = 0.0
+
+    @property
+    def value(self) -> float:
+        """Its brightness: 0 dark, 1 brightest."""
+        return self._brightness
 
     @property
     def dims(self) -> bool:
@@ -40,6 +46,7 @@ class Led(PinOutput):
             DeviceError: The pin cannot be used.
         """
         await self._set("value", brightness if self.dims else brightness > 0)
+        self._brightness = brightness if self.dims else float(brightness > 0)
 
     def _build(self, gpiozero: Any, factory: Any) -> Any:
         settings, kind = self._settings, gpiozero.PWMLED if self.dims else gpiozero.LED
@@ -62,6 +69,12 @@ class RgbLed(PinOutput):
         super().__init__(board, name, settings, state)
         self._settings = settings
         self._colour = (1.0, 1.0, 1.0)
+        self._brightness = 0.0
+
+    @property
+    def value(self) -> str:
+        """Its light, as ``#rrggbb``; ``#000000`` is dark."""
+        return "#" + "".join(f"{round(255 * part * self._brightness):02x}" for part in self._colour)
 
     async def light(self, brightness: float, colour: tuple[float, float, float] | None = None) -> None:
         """Light it.
@@ -75,6 +88,7 @@ class RgbLed(PinOutput):
         """
         self._colour = colour or self._colour
         await self._set("value", tuple(part * brightness for part in self._colour))
+        self._brightness = brightness
 
     def _build(self, gpiozero: Any, factory: Any) -> Any:
         red, green, blue = self._settings.pins

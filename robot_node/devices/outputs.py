@@ -50,6 +50,11 @@ class Buzzer(PinOutput):
         self._sounding: asyncio.Task[None] | None = None
         self._owner: object = None
 
+    @property
+    def value(self) -> bool:
+        """Whether it sounds."""
+        return self._sounding is not None and not self._sounding.done()
+
     async def beep(self, duration_s: float, times: int = 1, *, owner: object = None) -> None:
         """Start a number of beeps, with pauses of the same length; replaces the current ones.
 
@@ -120,6 +125,11 @@ class Servo(PinOutput):
         self.settings = settings
         bounds = Bounds(*settings.range, rate=settings.max_speed)
         self.mover = Mover(name, self._turn, bounds, start=settings.start_angle, rest=None, clock=clock, sleep=sleep)
+
+    @property
+    def value(self) -> float:
+        """Its angle in degrees; before its first movement the one that it starts from."""
+        return round(self.mover.value, 1)
 
     async def turn(self, angle: float, duration_s: float | None = None, *, owner: object = None) -> bool:
         """Turn to an angle, no faster than the settings allow.
@@ -193,6 +203,11 @@ class Motor(PinOutput):
         self.settings = settings
         bounds = Bounds(-settings.max_speed, settings.max_speed, rate=settings.max_acceleration)
         self.mover = Mover(name, self._drive, bounds, start=0.0, rest=0.0, clock=clock, sleep=sleep)
+
+    @property
+    def value(self) -> float:
+        """Its speed: -1 full speed back, 1 full speed ahead."""
+        return round(self.mover.value, 2)
 
     async def drive(self, speed: float, duration_s: float, *, owner: object = None) -> asyncio.Future[bool]:
         """Begin to drive; afterwards it slows down and stops.
@@ -271,6 +286,10 @@ class Outputs:
             except DeviceError as error:
                 failed.append(error)
         return tuple(failed)
+
+    def values(self) -> dict[str, bool | float | str]:
+        """Return what each output does now, by name."""
+        return {output.name: output.value for output in itertools.chain(*self._all())}
 
     def stop_all(self, owner: object = None) -> tuple[str, ...]:
         """Stop everything that moves or makes sound at once; LEDs stay as they are.

@@ -40,6 +40,11 @@ class PinOutput:
             with self._reporting_fault():
                 self._made = await self._board.make(self._what, self._build)
 
+    @property
+    def value(self) -> bool | float | str:
+        """What it does now: brightness, light, angle in degrees, speed, or whether it sounds."""
+        raise NotImplementedError
+
     def _build(self, gpiozero: Any, factory: Any) -> Any:
         raise NotImplementedError
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import functools
 import platform
+from collections.abc import Mapping
 from importlib import metadata
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import BaseModel, Field
@@ -43,6 +45,14 @@ class Status(FaceStatus, CameraStatus):
     speaking: bool = Field(description="The robot is speaking.")
     voice_error: str = Field(description="Why the robot cannot speak; empty while it can, or when it has no voice.")
     hearing_error: str = Field(description="Why speech is not recognised; empty while it is, or when it is not wanted.")
+    inputs: dict[str, bool | float | None] = Field(
+        description="Each input on the pins: whether it is pressed or sees something, or the distance in metres; null: "
+        "not known."
+    )
+    outputs: dict[str, bool | float | str] = Field(
+        description="Each output on the pins: an LED's brightness (0 to 1) or light (#rrggbb), a servo's angle in "
+        "degrees, a motor's speed (-1 to 1), whether a buzzer sounds."
+    )
     faults: dict[str, str] = Field(
         description="Everything that does not work now, by name, and why: devices, those of other packages and on the "
         "pins, and parts of the robot that are being restarted."
@@ -58,7 +68,7 @@ class Status(FaceStatus, CameraStatus):
     versions: dict[str, str] = Field(description="Versions of robot-node and of the packages that it uses.")
 
 
-COUNTERS = frozenset({"streaming", "uptime_s"})
+COUNTERS = frozenset({"streaming", "uptime_s", "outputs"})
 """Fields of :class:`Status` that change by themselves all the time."""
 
 
@@ -68,14 +78,32 @@ def view(now: RobotSnapshot) -> dict[str, Any]:
     return values | {f"{device}_error": now.fault(device) for device in Device}
 
 
-def status_of(telemetry: Telemetry) -> Status:
-    """Return the robot's status."""
+def status_of(telemetry: Telemetry, outputs: Mapping[str, bool | float | str] = MappingProxyType({})) -> Status:
+    """Return the robot's status.
+
+    Args:
+        telemetry: What the robot reports of itself.
+        outputs: What each output on the pins does now.
+    """
+    now = telemetry.state.snapshot
+    inputs = {
+        name: found.active if found.distance_m is None else found.distance_m for name, found in now.inputs.items()
+    }
     return Status(
-        **view(telemetry.state.snapshot),
+        **view(now) | {"inputs": inputs},
+        outputs=dict(outputs),
         streaming=telemetry.statistics.snapshot(),
         uptime_s=telemetry.uptime_s,
         versions=_versions(),
     )
+
+
+def brief(status: Status) -> dict[str, Any]:
+    """Return what a model needs of the status: without statistics, versions, and what is empty or unknown."""
+    values = status.model_dump(mode="json", exclude={"streaming", "versions"})
+    if status.streaming.call is not None:
+        values["streaming"] = {"call": dataclasses.asdict(status.streaming.call)}
+    return {name: value for name, value in values.items() if value not in ("", None, {})}
 
 
 _SHOWN_VERSIONS = ("robot-node", "mcp", "aiomqtt", "aiortc", "av", "luma.oled", "picamera2")

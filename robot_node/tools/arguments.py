@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from robot_node.core.json_limits import check_json
 from robot_node.core.text import bounded
+from robot_node.tools.listing import UNLISTED
 
 _MAX_SENTENCES = 5
 _MAX_SHOWN_CHARACTERS = 40
@@ -63,7 +64,7 @@ def _unknown(tool: str, arguments: Mapping[str, Any], known: Mapping[str, Any]) 
     wrong = [name for name in arguments if name not in known]
     if wrong and not known:
         return [f"{tool} takes no arguments; {_shown(wrong[0])} was given."]
-    it_takes = f" It takes {', '.join(known)}."
+    it_takes = f" It takes {', '.join(name for name, found in known.items() if not found.get(UNLISTED))}."
     return [
         f"{tool} has no argument {_shown(name)}.{_did_you_mean(name, known)}{it_takes if name == wrong[0] else ''}"
         for name in wrong[: _MAX_SENTENCES + 1]

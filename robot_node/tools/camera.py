@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from robot_node.core.state import CameraState, RobotState
 from robot_node.devices.camera import Camera
 from robot_node.tools.common import READS, SETS, readable_errors
+from robot_node.tools.listing import UNLISTED
 
 
 class CameraResult(BaseModel):
@@ -35,7 +36,8 @@ def offer_camera(server: MCPServer, camera: Camera, state: RobotState) -> None:
     async def take_photo(
         quality: Annotated[float, Field(ge=0, le=1, description="JPEG quality: 0 smallest, 1 best.")] = 0.9,
         source: Annotated[  # noqa: ARG001  # part of the protocol
-            Literal["local", "remote"], Field(description="Without effect: there is one camera.")
+            Literal["local", "remote"],
+            Field(description="Without effect: there is one camera.", json_schema_extra={UNLISTED: True}),
         ] = "local",
     ) -> Image:
         """Take a photo with the robot's camera and return it as a JPEG image. The camera must be on."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
 
 from mcp.server.mcpserver import MCPServer
 from pydantic import BaseModel, Field
 
-from robot_node.robot.status import Status, status_of
+from robot_node.devices.outputs import Outputs
+from robot_node.robot.status import brief, status_of
 from robot_node.robot.telemetry import Telemetry
 from robot_node.tools.common import READS, SETS, readable_errors
 
@@ -20,13 +22,16 @@ class StopResult(BaseModel):
     )
 
 
-def offer_status(server: MCPServer, telemetry: Telemetry) -> None:
+def offer_status(server: MCPServer, telemetry: Telemetry, outputs: Outputs) -> None:
     """Let agents read the robot's status."""
 
     @server.tool(title="Get the robot's status", annotations=READS)
-    async def get_status() -> Status:
-        """Return the robot's status: camera, emotion, viewers, faults, streaming statistics, uptime, versions."""
-        return status_of(telemetry)
+    async def get_status(
+        details: Annotated[bool, Field(description="true: with streaming statistics and versions")] = False,  # noqa: FBT002  # an argument of a tool has a name
+    ) -> dict[str, Any]:
+        """Return what is true now: camera, face, viewers, inputs, outputs, sound, faults. What is empty is left out."""
+        status = status_of(telemetry, outputs.values())
+        return status.model_dump(mode="json") if details else brief(status)
 
 
 def offer_stop(server: MCPServer, stop: Callable[[], Awaitable[tuple[str, ...]]]) -> None:

@@ -16,6 +16,7 @@ from robot_node.devices.leds import Led, RgbLed
 from robot_node.devices.outputs import Buzzer, Motor, Outputs, Servo
 from robot_node.mcp_mqtt.stay import ClientStay, current_stay
 from robot_node.tools.common import ACTS, SETS, readable_errors
+from robot_node.tools.listing import UNLISTED
 
 
 class LedResult(BaseModel):
@@ -90,10 +91,8 @@ def _offer_leds(server: MCPServer, leds: dict[str, Led | RgbLed]) -> None:
     async def set_led(
         name: str,
         on: Annotated[bool | None, Field(description="true: on, false: dark.")] = None,
-        brightness: Annotated[float | None, Field(ge=0, le=1, description="0 dark, 1 brightest.")] = None,
-        colour: Annotated[
-            str | None, Field(pattern="^#[0-9a-fA-F]{6}$", description='As "#ff8000". Kept until it is changed.')
-        ] = None,
+        brightness: float | None = None,
+        colour: str | None = None,
     ) -> LedResult:
         """Light an LED, or let it go dark."""
         with readable_errors():
@@ -101,6 +100,24 @@ def _offer_leds(server: MCPServer, leds: dict[str, Led | RgbLed]) -> None:
                 name=name, brightness=await led_driver.set_led(leds[name], on=on, brightness=brightness, colour=colour)
             )
 
+    # What none of these LEDs can do is refused with the reason, but not offered.
+    set_led.__annotations__["brightness"] = Annotated[
+        float | None,
+        Field(
+            ge=0,
+            le=1,
+            description="0 dark, 1 brightest.",
+            json_schema_extra={UNLISTED: not any(led.dims for led in leds.values())},
+        ),
+    ]
+    set_led.__annotations__["colour"] = Annotated[
+        str | None,
+        Field(
+            pattern="^#[0-9a-fA-F]{6}$",
+            description='As "#ff8000". Kept until it is changed.',
+            json_schema_extra={UNLISTED: not any(isinstance(led, RgbLed) for led in leds.values())},
+        ),
+    ]
     kinds = "; ".join(f"{name}: {_led_can(led)}" for name, led in leds.items())
     _name_one_of(set_led, leds, f"Which LED. {kinds}.")
     server.tool(title="Set an LED", annotations=SETS)(set_led)

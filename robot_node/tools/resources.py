@@ -12,6 +12,7 @@ from robot_node.core.changes import Changes
 from robot_node.core.events import Event
 from robot_node.core.state import RobotSnapshot, RobotState, input_fault
 from robot_node.devices.face import Face
+from robot_node.devices.outputs import Outputs
 from robot_node.robot.status import COUNTERS, CameraStatus, FaceStatus, status_of, view
 from robot_node.robot.telemetry import Telemetry
 
@@ -58,7 +59,7 @@ def picture_of(face: Face) -> bytes:
     return png.getvalue()
 
 
-def offer_resources(server: MCPServer, telemetry: Telemetry, face: Face) -> None:
+def offer_resources(server: MCPServer, telemetry: Telemetry, face: Face, outputs: Outputs) -> None:
     """Let agents read the robot's state and events, and follow them."""
     state = telemetry.state
 
@@ -69,8 +70,8 @@ def offer_resources(server: MCPServer, telemetry: Telemetry, face: Face) -> None
     # Coroutines: the SDK would call functions in a thread, and the robot's state belongs to the event loop.
     @server.resource(STATUS, name="status", title="The robot's status", mime_type=_JSON)
     async def status() -> str:
-        """What get_status returns. An update is announced when more than counters changed."""
-        return status_of(telemetry).model_dump_json()
+        """What get_status returns with details. An update is announced when more than counters and outputs changed."""
+        return status_of(telemetry, outputs.values()).model_dump_json()
 
     @server.resource(CAMERA, name="camera", title="The camera", mime_type=_JSON)
     async def camera() -> str:

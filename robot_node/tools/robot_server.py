@@ -11,13 +11,14 @@ from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.lowlevel.helper_types import ReadResourceContents
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
-from mcp_types import INVALID_PARAMS, CallToolResult, InputRequiredResult
+from mcp_types import INVALID_PARAMS, CallToolResult, InputRequiredResult, Tool
 from pydantic import AnyUrl
 
 from robot_node.core.text import SHOWN_CHARACTERS, bounded
 from robot_node.devices.face import Face
 from robot_node.mcp_mqtt.access import is_human_only
 from robot_node.tools.arguments import unknown_tool, wrong_arguments
+from robot_node.tools.listing import listed_schema
 from robot_node.tools.resources import FACE, PNG, picture_of
 
 _MAX_URI_CHARACTERS = 500
@@ -47,6 +48,17 @@ class RobotServer(MCPServer):
     ) -> None:
         """Add a tool. A docstring that describes it loses its indentation, which Python keeps before 3.13."""
         super().add_tool(fn, name, title, description or inspect.getdoc(fn), *args, **options)
+
+    async def list_tools(self) -> list[Tool]:
+        """List all tools as clients get them: see :mod:`robot_node.tools.listing`."""
+        return [
+            tool.model_copy(update={"input_schema": listed_schema(tool.input_schema), "output_schema": None})
+            for tool in await self.described_tools()
+        ]
+
+    async def described_tools(self) -> list[Tool]:
+        """List all tools with all that is known of their arguments and results."""
+        return await super().list_tools()
 
     def wrong_arguments(self, tool: str, arguments: Mapping[str, Any]) -> str:
         """Say what is wrong with a call, of any tool however it was added; empty when nothing is."""

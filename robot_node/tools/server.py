@@ -57,9 +57,9 @@ def build_server(robot: Robot, *, name: str, description: str, notifier: Notifie
         lifespan=lambda _: stop_with_session(outputs),
     )
     offer_camera(server, robot.camera, state)
-    offer_status(server, telemetry)
+    offer_status(server, telemetry, outputs)
     offer_face(server, robot.face)
-    offer_resources(server, telemetry, robot.face)
+    offer_resources(server, telemetry, robot.face, outputs)
     offer_outputs(server, outputs)
     offer_events(server, telemetry.events)
     offer_stop(server, robot.stop_all)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from mcp import Client
@@ -20,6 +20,7 @@ from robot_node.robot.status import CameraStatus, FaceStatus, Status
 from robot_node.settings.access import BUILT_IN_ROLES, TOOLS
 from robot_node.settings.loading import load_settings
 from robot_node.tools import resources
+from robot_node.tools.server import build_guarded_server
 from scripts.reference.schema import Schema, named_below, properties, summary, table
 
 _HEAD = """\
@@ -109,7 +110,7 @@ async def tools_page() -> str:
     lines = [_HEAD]
     async with PrivateBroker() as broker, _robot(broker.url, {}) as plain, _robot(broker.url, _EVERYTHING) as client:
         everywhere = {tool.name for tool in (await plain.list_tools()).tools}
-        for tool in (await client.list_tools()).tools:
+        for tool in await _described():
             needs = "Every robot has it." if tool.name in everywhere else f"Needs {_NEEDS[tool.name]}."
             refusals = [
                 (arguments, await _refusal(client, tool.name, arguments)) for arguments in _REFUSED.get(tool.name, ())
@@ -133,6 +134,15 @@ async def _robot(broker_url: str, sections: Mapping[str, Any]) -> AsyncIterator[
         async with Client(mqtt_transport(settings.broker, name, f"reference/{name}")) as client:
             yield client
         running.cancel()
+
+
+async def _described() -> list[Tool]:
+    """The tools of the robot that has everything, with what lists of tools leave out."""
+    settings = load_settings(None, {"robot": {"server_id": "x", "server_name": "reference/x"}, **_EVERYTHING})
+    async with AsyncExitStack() as devices:
+        robot = await daemon.build_robot(settings, hardware.choose(settings, simulated=True), devices)
+        server, _ = await build_guarded_server(robot, settings.robot, settings.access)
+        return await server.described_tools()
 
 
 async def _refusal(client: Client, tool: str, arguments: dict[str, Any]) -> str:
@@ -185,6 +195,9 @@ def _result(tool: Tool) -> Iterator[str]:
     if tool.output_schema is None:
         yield "Returns an image content block."
         return
+    if not tool.output_schema.get("properties"):
+        yield "Returns an object; [resources and events](../resources.md) says what is in it."
+        return
     yield from _fields(tool.output_schema, "result")
 
 
@@ -210,7 +223,5 @@ async def _resources(client: Client) -> list[str]:
     rows += [(f"`{found.uri_template}`", found.mime_type or "", found.description or "") for found in templates]
     lines += table(("resource", "type", "holds"), rows)
     for uri, model in _HELD.items():
-        if model is Status:
-            continue  # get_status has it
         lines += ["", f"### {uri}", "", *_fields(model.model_json_schema(mode="serialization"), "field")]
     return lines

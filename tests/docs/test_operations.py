@@ -29,7 +29,7 @@ async def test_all_robots_are_asked(broker: PrivateBroker, tmp_path: Path) -> No
     terminal = Terminal(tmp_path, broker)
     async with robot(broker, "robot-kitchen", "robot-node/kitchen"), robot(broker, "robot-two", "robot-node/two"):
         said = await terminal.run("PATH=$PWD/.venv/bin:$PATH\n" + SAID["ask all"])
-    assert sorted(said.splitlines()) == ['robot-kitchen: "camera_error": ""', 'robot-two: "camera_error": ""']
+    assert sorted(said.splitlines()) == ['robot-kitchen: "camera": "off"', 'robot-two: "camera": "off"']
 
 
 async def test_a_robot_is_backed_up_and_brought_back(broker: PrivateBroker, tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ async def structured(client: Client, tool: str, **arguments: object) -> dict[str
 
 async def status(client: Client) -> dict[str, Any]:
     """What get_status says."""
-    return await structured(client, "get_status")
+    return await structured(client, "get_status", details=True)
 
 
 async def events(client: Client, after: int = 0) -> list[dict[str, Any]]:

@@ -158,7 +158,7 @@ async def test_the_resources_are_listed_and_what_they_hold_is_json(robot: Online
         (template,) = (await agent.client.list_resource_templates()).resource_templates
         assert template.uri_template == "robot://events{?after}"
 
-        status = (await agent.client.call_tool("get_status", {})).structured_content
+        status = (await agent.client.call_tool("get_status", {"details": True})).structured_content
         assert status is not None
         read = await agent.read("robot://status")
         assert set(read) == set(status)

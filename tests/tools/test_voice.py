@@ -88,7 +88,7 @@ async def test_what_is_said_is_heard_at_the_volume_that_is_set(robot: Robot, pi:
     assert (await call(robot, "get_status"))["speaking"]
     await eventually(lambda: not robot.telemetry.state.snapshot.speaking)
     status = await call(robot, "get_status")
-    assert (status["speaking"], status["emotion"], status["voice_error"]) == (False, "happy", "")
+    assert (status["speaking"], status["emotion"], "voice_error" in status) == (False, "happy", False)
     await eventually(lambda: not pi.loudspeaker.open)
     assert 0.2 < len(pi.loudspeaker.played) / 2 / 48_000 < 2
     half = max(memoryview(pi.loudspeaker.played).cast("h"))

@@ -257,3 +257,50 @@ async def test_what_cannot_be_used_is_explained_at_start_and_in_the_error_and_th
         assert not it.state.snapshot.faults
         assert ("recovered", "Output lamp: works again.") in it.told
         assert pi.gpio.level(LAMP) == 1
+
+
+async def test_the_status_tells_what_each_output_does_and_each_input_sees() -> None:
+    pins: dict[str, Any] = {
+        "outputs": {
+            "lamp": {"kind": "led", "pin": 5},
+            "eyes": {"kind": "rgb_led", "pins": [13, 19, 26]},
+            "horn": {"kind": "buzzer", "pin": 16},
+            "neck": {"kind": "servo", "pin": 18},
+            "wheel": {"kind": "motor", "pins": [20, 21]},
+        },
+        "inputs": {"doorbell": {"kind": "button", "pin": 22}},
+    }
+    async with robot(pins=pins) as it, Client(it.server) as client:
+
+        async def status() -> dict[str, Any]:
+            return (await client.call_tool("get_status", {})).structured_content or {}
+
+        before = await status()
+        assert before["outputs"] == {"lamp": 0, "eyes": "#000000", "horn": False, "neck": 0, "wheel": 0}
+        assert before["inputs"] == {"doorbell": False}
+        assert not {"versions", "streaming", "camera_error", "volume"} & set(before)
+        for tool, arguments in (
+            ("set_led", {"name": "lamp", "on": True}),
+            ("set_led", {"name": "eyes", "colour": "#ff8000"}),
+            ("move_servo", {"name": "neck", "angle": 30}),
+        ):
+            assert not (await client.call_tool(tool, arguments)).is_error
+        it.pi.gpio.press(22)
+        await eventually(lambda: it.state.snapshot.inputs["doorbell"].active)
+        now = await status()
+        assert now["outputs"] == {"lamp": 1, "eyes": "#ff8000", "horn": False, "neck": 30, "wheel": 0}
+        assert now["inputs"] == {"doorbell": True}
+
+
+@pytest.mark.parametrize(
+    ("led", "offered"),
+    [
+        ({"kind": "led", "pin": 5}, {"name", "on"}),
+        ({"kind": "pwm_led", "pin": 5}, {"name", "on", "brightness"}),
+        ({"kind": "rgb_led", "pins": [13, 19, 26]}, {"name", "on", "brightness", "colour"}),
+    ],
+)
+async def test_only_what_an_led_can_do_is_offered(led: dict[str, Any], offered: set[str]) -> None:
+    async with robot(pins={"outputs": {"lamp": led}}) as it, Client(it.server) as client:
+        (tool,) = [each for each in (await client.list_tools()).tools if each.name == "set_led"]
+        assert set(tool.input_schema["properties"]) == offered

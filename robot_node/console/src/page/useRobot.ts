@@ -101,7 +101,7 @@ async function fetchStatus(
     // Who may not read resources may perhaps call the tool.
   }
   try {
-    return readStatus((await callTool("get_status")).structuredContent);
+    return readStatus((await callTool("get_status", { details: true })).structuredContent);
   } catch {
     return null;
   }
