@@ -28,7 +28,8 @@ help:
 	@echo "make setup    the virtual environment .venv, the console, and the system packages that the demo needs"
 	@echo "make develop  the same, and what tests, documentation and benchmarks need"
 	@echo "make reference  the pages in docs/reference, the drawings of docs/wiring.md and the picture of the rooms, from the code"
-	@echo "make dist     a wheel and an sdist in dist/, constraints.txt, the versions that they were tested with, and checksums"
+	@echo "make dist     a wheel and an sdist in dist/, constraints.txt, the versions that they were tested with, and checksums;"
+	@echo "              a bundle for Claude Desktop, and server.json for the MCP registry: RELEASE_URL is where the files will be"
 	@echo "make upgrade  the newest versions of all packages; constraints.txt then says which they are"
 	@echo "make audit    known vulnerabilities of the packages; needs services that know them"
 	@echo "make format   format the code"
@@ -129,6 +130,7 @@ dist: develop
 	@rm -rf dist && mkdir -p build
 	$(BIN)/python -m build --no-isolation
 	@cp constraints.txt dist/
+	@$(BIN)/python -m scripts.bundles dist $(RELEASE_URL)
 	@$(BIN)/python -m scripts.release_notes > build/release-notes.md
 	@cd dist && sha256sum -- * > SHA256SUMS  # last: of all that is there
 
