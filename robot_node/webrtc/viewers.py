@@ -56,7 +56,7 @@ class ViewerClient:
         session: Serves the offer.
         task: Serves one offer after the other.
         expiry: Removes a client whose candidates are not followed by an offer.
-        present: It counts as a viewer: media can flow, or could until it offered anew a moment ago.
+        present: It counts as a viewer: media can flow, or could until it offered again a moment ago.
     """
 
     id: str
@@ -134,7 +134,7 @@ class Viewers:
         return viewer is not None and viewer.task is not None
 
     def is_connected(self, client_id: str) -> bool:
-        """Whether a client is a viewer: media can flow, or could until it offered anew."""
+        """Whether a client is a viewer: media can flow, or could until it offered again."""
         viewer = self._viewers.get(client_id)
         return viewer is not None and viewer.present
 
