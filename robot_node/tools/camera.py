@@ -27,7 +27,7 @@ def offer_camera(server: MCPServer, camera: Camera, state: RobotState) -> None:
     async def control_camera(
         enabled: Annotated[bool, Field(description="true switches the camera on, false off.")],
     ) -> CameraResult:
-        """Switch the robot's camera on or off. While it is off nothing is captured and photos are refused."""
+        """Switch the robot's camera on or off. While it is off nothing is captured."""
         with readable_errors():
             await (camera.start() if enabled else camera.stop())
         return CameraResult(camera=state.snapshot.camera)

@@ -1,4 +1,8 @@
-"""Shared by all tools: annotations for clients, and errors as texts that a model can act upon."""
+"""Shared by all tools: annotations for clients, and errors as texts that a model can act upon.
+
+Annotations name what differs from the defaults of the specification: a tool changes something, may destroy something,
+does it again when it is repeated, and reaches others.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +17,13 @@ from robot_node.errors import RobotNodeError
 READS = ToolAnnotations(read_only_hint=True, open_world_hint=False)
 """The tool changes nothing."""
 
-SETS = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
+SETS = ToolAnnotations(destructive_hint=False, idempotent_hint=True, open_world_hint=False)
 """Repeating the call changes nothing more."""
 
-ACTS = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=False)
+ACTS = ToolAnnotations(destructive_hint=False, open_world_hint=False)
 """Repeating the call does it again."""
 
-CONNECTS = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=True)
+CONNECTS = ToolAnnotations(destructive_hint=False, idempotent_hint=True)
 """The tool connects the robot to others, or disconnects it."""
 
 

@@ -27,8 +27,8 @@ _MOST_KINDS = 20
 
 _After = Annotated[str, Field(max_length=64, description="cursor of your last result")]
 _Kinds = Annotated[
-    list[Annotated[str, Field(max_length=40)]],
-    Field(max_length=_MOST_KINDS, description="such as input, heard, chat, viewers, camera, fault; none: all"),
+    list[str],
+    Field(max_length=_MOST_KINDS, description="such as input, heard, chat, viewers, fault"),
 ]
 
 
@@ -47,7 +47,7 @@ def offer_events(server: MCPServer, events: EventLog, *, progress_every_s: float
         kinds: _Kinds = [],  # noqa: B006  # the SDK reads the default, and nobody changes it
         limit: Annotated[int, Field(ge=1, le=_MOST)] = _DEFAULT_LIMIT,
     ) -> dict[str, Any]:
-        """Return what happened: buttons, sensors, words heard or typed, viewers, faults; without after the latest."""
+        """Return what happened, the latest without after: buttons, sensors, words heard or typed, viewers, faults."""
         return _result(events.read(after, kinds=kinds, limit=limit))
 
     @server.tool(title="Wait for an event", annotations=READS)

@@ -40,10 +40,10 @@ def offer_face(server: MCPServer, face: Face) -> None:
     async def show_text(
         text: Annotated[str, Field(max_length=MAX_CHARACTERS, description="Empty takes away what shows.")],
         duration: Annotated[
-            float | None, Field(gt=0, le=600, description="Seconds in all; left out: as long as it takes to read.")
+            float | None, Field(gt=0, le=600, description="Seconds; left out: as long as it takes to read.")
         ] = None,
     ) -> TextResult:
-        """Write a text below the robot's eyes, line after line, e.g. what it says. A new text replaces the old one."""
+        """Write a text below the robot's eyes; it replaces the one before."""
         return TextResult(seconds=round(face.show_text(text, duration), 2))
 
 

@@ -39,11 +39,9 @@ def offer_stop(server: MCPServer, stop: Callable[[], Awaitable[tuple[str, ...]]]
 
     @server.tool(title="Stop everything", annotations=SETS)
     async def stop_all() -> StopResult:
-        """Stop everything that moves or makes sound at once, for every caller.
+        """Stop at once, for every caller: servos, motors, buzzers, devices of other packages, all speech and sound.
 
-        Servos, motors and buzzers stop, and devices of other packages; speech ends, and texts that wait are dropped.
-        The sound of a call, or of a viewer, falls silent until the call or the viewer reconnects.
-        LEDs, the camera and the streams stay as they are, and no call is ended.
+        That includes the sound of a call or a viewer; LEDs, the camera and the streams stay as they are.
         """
         with readable_errors():
             return StopResult(stopped=await stop())

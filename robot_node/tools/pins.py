@@ -159,10 +159,10 @@ def _offer_servos(server: MCPServer, servos: dict[str, Servo]) -> None:
         ctx: Context[Any, Any],
         duration: Annotated[
             float | None,
-            Field(gt=0, le=30, description="Seconds that it takes; left out, or too short: as fast as is allowed."),
+            Field(gt=0, le=30, description="Seconds; left out: as fast as allowed."),
         ] = None,
     ) -> ServoResult:
-        """Turn a servo. Returns when it is there, or when another call moved or stopped it."""
+        """Turn a servo; returns when it is there, or was stopped by another call."""
         with readable_errors():
             return await _turn(servos[name], angle, duration, ctx)
 
@@ -192,7 +192,7 @@ def _offer_look(server: MCPServer, pan: Servo, tilt: Servo) -> None:
             float | None, Field(gt=0, le=30, description="Seconds; left out: as fast as allowed.")
         ] = None,
     ) -> LookResult:
-        """Turn the robot's head or camera. Returns when it is there, or when another call moved or stopped it."""
+        """Turn the robot's head or camera; returns when it is there, or was stopped by another call."""
         with readable_errors():
             for servo, angle in zip(servos, (pan, tilt), strict=True):
                 servo.check(angle)  # neither moves when one of them cannot

@@ -33,21 +33,19 @@ def offer_voice(server: MCPServer, speaker: Speaker, state: RobotState) -> None:
     @server.tool(
         title="Say something",
         description=(
-            "Say a text aloud, from the robot's loudspeaker and to its viewers, with its mouth moving and subtitles. "
-            f"Returns at once; get_status tells whether it is still speaking. At most {QUEUE} texts wait."
+            "Say a text aloud, with mouth and subtitles. Returns at once; get_status tells whether it still speaks. "
+            f"At most {QUEUE} texts wait."
         ),
         annotations=ACTS,
     )
     async def say(
         text: Annotated[str, Field(min_length=1, max_length=LONGEST_TEXT, description="Plain text, no markup.")],
-        emotion: Annotated[
-            str | None, Field(max_length=64, description="What the face turns to then, as for change_emotion.")
-        ] = None,
+        emotion: Annotated[str | None, Field(max_length=64, description="As for change_emotion.")] = None,
         language: Annotated[
-            str | None, Field(max_length=64, description='Of the text, such as "en" or "zh"; left out: the robot\'s.')
+            str | None, Field(max_length=64, description='Such as "en"; left out: the robot\'s.')
         ] = None,
         interrupt: Annotated[  # noqa: FBT002  # an argument of a tool has a name
-            bool, Field(description="true: instead of what is being said and what waits; false: after it.")
+            bool, Field(description="true: at once, instead of what is being said or waits.")
         ] = False,
     ) -> SayResult:
         with readable_errors():

@@ -186,7 +186,7 @@ def _hints(hints: ToolAnnotations | None) -> str:
     else:
         words.append("destroys nothing" if hints.destructive_hint is False else "may destroy something")
         words.append("may be repeated" if hints.idempotent_hint else "does it again when repeated")
-    words.append("reaches beyond the robot" if hints.open_world_hint else "concerns the robot only")
+    words.append("concerns the robot only" if hints.open_world_hint is False else "reaches beyond the robot")
     text = ", ".join(words)
     return f"{text[0].upper()}{text[1:]}."
 

@@ -75,7 +75,7 @@ async def test_tools_from_the_official_client(robot: RobotProcess, mode: str) ->
         for name, read_only in (("control_camera", False), ("take_photo", True), ("get_status", True)):
             annotations = tools[name].annotations
             assert annotations is not None
-            assert annotations.read_only_hint is read_only
+            assert bool(annotations.read_only_hint) is read_only
 
         refused = await client.call_tool("take_photo", {})
         assert refused.is_error

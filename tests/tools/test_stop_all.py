@@ -116,5 +116,5 @@ async def test_a_reaction_silences_the_robot_too(robot: Robot) -> None:
 async def test_what_it_stops_is_said_exactly(robot: Robot) -> None:
     async with Client(build_server(robot, name="test/robot", description="A robot.")) as client:
         (tool,) = [tool for tool in (await client.list_tools()).tools if tool.name == "stop_all"]
-    for word in ("Servos", "motors", "buzzers", "speech", "call", "viewer", "other packages", "LEDs", "camera"):
+    for word in ("servos", "motors", "buzzers", "speech", "call", "viewer", "other packages", "LEDs", "camera"):
         assert word in str(tool.description)
