@@ -66,7 +66,7 @@ def simulated_platform(
     """Build a simulated Raspberry Pi.
 
     Args:
-        scene: Picture of the camera: ``clock``, ``webcam``, ``auto``, or the path of a video file.
+        scene: Picture of the camera: ``clock``, ``noise``, ``webcam``, ``auto``, or the path of a video file.
         board: Model of the Pi, which determines the H.264 encoder.
         controller: The display's controller.
         display_height: Rows of the display.

@@ -1,7 +1,7 @@
-"""Scenes of the simulated camera: a running clock, a video file, or this machine's webcam.
+"""Scenes of the simulated camera: a running clock, noise, a video file, or this machine's webcam.
 
-A setting selects the scene: ``clock``, ``webcam``, the path of a video device such as ``/dev/video0``, the path of a
-video file, or ``auto`` (the webcam if it can be opened, else the clock).
+A setting selects the scene: ``clock``, ``noise``, ``webcam``, the path of a video device such as ``/dev/video0``, the
+path of a video file, or ``auto`` (the webcam if it can be opened, else the clock).
 """
 
 from __future__ import annotations
@@ -34,6 +34,26 @@ class Scene(Protocol):
 
     def close(self) -> None:
         """Close files and devices."""
+
+
+class NoiseScene:
+    """Noise, the worst that a JPEG or a video encoder can get; two pictures in turns.
+
+    Args:
+        width: Width of the picture in pixels.
+        height: Height of the picture in pixels.
+    """
+
+    def __init__(self, width: int, height: int) -> None:
+        noise = np.random.default_rng(1)
+        self._pictures = [noise.integers(16, 236, (height * 3 // 2, width), np.uint8) for _ in range(2)]
+
+    def picture(self, monotonic_s: float) -> Picture:
+        """Return one of the two."""
+        return self._pictures[int(monotonic_s * 30) % 2]
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
 class VideoScene:
@@ -167,7 +187,7 @@ def open_scene(setting: str, width: int, height: int) -> Scene:
     """Open the scene of a setting.
 
     Args:
-        setting: ``clock``, ``webcam``, ``auto``, a video device, or the path of a video file.
+        setting: ``clock``, ``noise``, ``webcam``, ``auto``, a video device, or the path of a video file.
         width: Width of the picture in pixels, even.
         height: Height of the picture in pixels, even.
 
@@ -178,15 +198,15 @@ def open_scene(setting: str, width: int, height: int) -> Scene:
     match setting:
         case "clock":
             return ClockScene(width, height, utc_offset_s=_local_time_offset_s())
+        case "noise":
+            return NoiseScene(width, height)
         case "auto":
             try:
                 return WebcamScene(WEBCAM, width, height)
             except DeviceError:
                 return open_scene("clock", width, height)
-        case "webcam":
-            return WebcamScene(WEBCAM, width, height)
-        case device if device.startswith("/dev/"):
-            return WebcamScene(device, width, height)
+        case device if device == "webcam" or device.startswith("/dev/"):
+            return WebcamScene(WEBCAM if device == "webcam" else device, width, height)
     return VideoScene(Path(setting).expanduser(), width, height)
 
 
@@ -196,7 +216,7 @@ def check_scene(setting: str) -> None:
     Raises:
         SettingsError: There is no such file, or it is not a video.
     """
-    if setting not in ("clock", "auto", "webcam") and not setting.startswith("/dev/"):
+    if setting not in ("clock", "noise", "auto", "webcam") and not setting.startswith("/dev/"):
         VideoScene(Path(setting).expanduser(), 64, 64).close()
 
 
@@ -240,5 +260,5 @@ def _local_time_offset_s() -> float:
 def _unreadable(path: Path, reason: str) -> SettingsError:
     return SettingsError(
         f"The scene {str(path)!r} cannot be opened: {reason}.",
-        remedy="Use 'clock', 'webcam', 'auto', or the path of a video file.",
+        remedy="Use 'clock', 'noise', 'webcam', 'auto', or the path of a video file.",
     )

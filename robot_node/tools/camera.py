@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
 
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.utilities.types import Image
 from pydantic import BaseModel, Field
 
 from robot_node.core.state import CameraState, RobotState
+from robot_node.core.threads import NO_THREAD_REMEDY, is_no_thread
+from robot_node.devices import photo as photos
 from robot_node.devices.camera import Camera
+from robot_node.devices.photo import FittedPhoto, PhotoLimits
+from robot_node.errors import DeviceError
 from robot_node.tools.common import READS, SETS, readable_errors
 from robot_node.tools.listing import UNLISTED
 
@@ -34,13 +41,32 @@ def offer_camera(server: MCPServer, camera: Camera, state: RobotState) -> None:
 
     @server.tool(title="Take a photo", annotations=READS, structured_output=False)
     async def take_photo(
-        quality: Annotated[float, Field(ge=0, le=1, description="JPEG quality: 0 smallest, 1 best.")] = 0.9,
+        quality: Annotated[float, Field(ge=0, le=1)] = 0.9,
+        max_side: Annotated[int | None, Field(ge=16)] = None,
+        max_bytes: Annotated[int, Field(ge=10_000)] = photos.MAX_BYTES,
         source: Annotated[  # noqa: ARG001  # part of the protocol
             Literal["local", "remote"],
             Field(description="Without effect: there is one camera.", json_schema_extra={UNLISTED: True}),
         ] = "local",
-    ) -> Image:
-        """Take a photo with the robot's camera and return it as a JPEG image. The camera must be on."""
+    ) -> list[Any]:
+        """Take a photo, at most max_side pixels wide or high. The camera must be on."""
         with readable_errors():
             photo = await camera.photo(quality)
-        return Image(data=photo.jpeg, format="jpeg")
+            taken = _now()
+            fitted = await _in_thread(lambda: photos.fit(photo, quality, PhotoLimits(max_bytes, max_side)))
+        return [Image(data=fitted.photo.jpeg, format="jpeg"), f"Taken {taken}: {fitted}"]
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+async def _in_thread(work: Callable[[], FittedPhoto]) -> FittedPhoto:
+    try:
+        return await asyncio.to_thread(work)
+    except RuntimeError as error:
+        if not is_no_thread(error):
+            raise
+        raise DeviceError(
+            "The photo cannot be made to fit: the system permits no further thread.", remedy=NO_THREAD_REMEDY
+        ) from error

@@ -193,7 +193,7 @@ def _hints(hints: ToolAnnotations | None) -> str:
 
 def _result(tool: Tool) -> Iterator[str]:
     if tool.output_schema is None:
-        yield "Returns an image content block."
+        yield "Returns an image content block, then a text block that describes it ([photos](../photos.md))."
         return
     if not tool.output_schema.get("properties"):
         yield "Returns an object; [resources and events](../resources.md) says what is in it."

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from mcp import Client
-from mcp_types import CallToolResult, ImageContent
+from mcp_types import CallToolResult, ImageContent, TextContent
 from PIL import Image
 
 from robot_node.apps.private_broker import PrivateBroker
@@ -41,8 +41,9 @@ from tests.webrtc.test_audio import offer
 
 def photo_of(result: CallToolResult) -> Image.Image:
     assert not result.is_error, text_of(result)
-    (block,) = result.content
+    block, description = result.content
     assert isinstance(block, ImageContent)
+    assert isinstance(description, TextContent)
     assert block.mime_type == "image/jpeg"
     return Image.open(io.BytesIO(base64.b64decode(block.data)))
 

@@ -129,7 +129,7 @@ async def test_an_argument_of_the_wrong_kind_is_named_with_what_is_allowed(every
         (
             "take_photo",
             {"qualty": 0.5},
-            "take_photo has no argument 'qualty'. Did you mean quality? It takes quality.",
+            "take_photo has no argument 'qualty'. Did you mean quality? It takes quality, max_side, max_bytes.",
         ),
         ("take_photo", {"source": "moon"}, "source of take_photo must be one of local, remote; 'moon' is not."),
         ("control_camera", {}, "control_camera needs enabled: true or false."),

@@ -76,5 +76,5 @@ async def test_what_is_not_offered_is_accepted_as_before(robot: Robot) -> None:
         assert not (await client.call_tool("take_photo", {"source": "remote"})).is_error
         assert not (await client.call_tool("show_text", {"text": "Hello", "duration": None})).is_error
         refused = await client.call_tool("take_photo", {"sauce": "local"})
-        assert "It takes quality" in str(refused.content)
+        assert "It takes quality, max_side, max_bytes" in str(refused.content)
         assert "source." not in str(refused.content)

@@ -1,0 +1,79 @@
+"""Photos as agents get them: always small enough, with a text that says what they are."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from mcp import Client
+from mcp_types import ImageContent, TextContent
+from PIL import Image
+
+from hw_mocks.platform import simulated_platform
+from robot_node.devices.camera import Camera
+from robot_node.robot.telemetry import Telemetry
+from robot_node.settings.devices import CameraSettings
+from robot_node.tools.server import build_server
+from tests.robots import make_robot
+
+
+@asynccontextmanager
+async def agent(scene: str = "clock", **settings: Any) -> AsyncIterator[Client]:
+    """An agent of a robot whose camera is off."""
+    platform, telemetry = simulated_platform(scene=scene).platform, Telemetry()
+    camera = Camera(platform, CameraSettings(**settings), telemetry.state)
+    robot = make_robot(platform, telemetry, camera=camera)
+    try:
+        async with Client(build_server(robot, name="test/robot", description="A robot.")) as client:
+            yield client
+    finally:
+        await camera.close()
+
+
+async def picture_of(client: Client, tool: str, **arguments: Any) -> tuple[Image.Image, int, str]:
+    """Return picture, bytes of its file, and the text of a result."""
+    result = await client.call_tool(tool, arguments)
+    assert not result.is_error, result.content
+    image, text = result.content
+    assert isinstance(image, ImageContent), "first, as clients have always taken it"
+    assert image.mime_type == "image/jpeg"
+    assert isinstance(text, TextContent)
+    jpeg = base64.b64decode(image.data)
+    return Image.open(io.BytesIO(jpeg)), len(jpeg), text.text
+
+
+async def test_a_photo_of_noise_fits_and_says_what_was_lowered() -> None:
+    async with agent("noise", width=1920, height=1080) as client:
+        await client.call_tool("control_camera", {"enabled": True})
+        picture, size, text = await picture_of(client, "take_photo")
+        assert size <= 750_000
+        assert f"{picture.width}x{picture.height} pixels, {size} bytes, quality 0." in text
+        assert "Lowered to fit max_bytes: quality from 0.9" in text
+
+
+async def test_a_photo_is_as_large_as_asked_for_and_says_when_it_was_taken() -> None:
+    async with agent(width=640, height=360) as client:
+        await client.call_tool("control_camera", {"enabled": True})
+        before = datetime.now(UTC) - timedelta(milliseconds=1)  # the text has no microseconds
+        picture, size, text = await picture_of(client, "take_photo", max_side=320, quality=0.5)
+        assert picture.size == (320, 180)
+        said = re.fullmatch(r"Taken (\S+): 320x180 pixels, (\d+) bytes, quality 0.5\.", text)
+        assert said is not None, text
+        assert int(said[2]) == size
+        assert before <= datetime.fromisoformat(said[1]) <= datetime.now(UTC)
+        _, size, _ = await picture_of(client, "take_photo", max_bytes=10_000)
+        assert size <= 10_000
+
+
+@pytest.mark.parametrize("arguments", [{"max_bytes": 9_999}, {"max_side": 8}, {"quality": 1.1}])
+async def test_wrong_limits_are_refused(arguments: dict[str, Any]) -> None:
+    async with agent() as client:
+        refused = await client.call_tool("take_photo", arguments)
+        assert refused.is_error
+        assert f"{next(iter(arguments))} of take_photo must be a" in str(refused.content)
