@@ -1,0 +1,113 @@
+"""Debian's Firefox with its defaults, driven over WebDriver BiDi: Playwright's own Firefox is another one."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import json
+import os
+import re
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+from websockets.asyncio.client import ClientConnection, connect
+
+from tests.waiting import DEADLINE_S
+
+_LISTENING = re.compile(rb"WebDriver BiDi listening on (ws://\S+)")
+
+
+class Firefox:
+    """One window of Firefox."""
+
+    def __init__(self, connection: ClientConnection) -> None:
+        self._connection = connection
+        self._ids = itertools.count(1)
+        self._window = ""
+
+    async def start(self) -> None:
+        """Begin a session."""
+        await self._command("session.new", capabilities={})
+        (window,) = (await self._command("browsingContext.getTree"))["contexts"]
+        self._window = window["context"]
+
+    async def before_each_page(self, function: str) -> None:
+        """Run a JavaScript function in each page before its own scripts."""
+        await self._command("script.addPreloadScript", functionDeclaration=function)
+
+    async def open(self, url: str) -> None:
+        """Load a page."""
+        await self._command("browsingContext.navigate", context=self._window, url=url, wait="complete")
+
+    async def evaluate(self, expression: str) -> Any:
+        """The value of an expression, or of its promise, as JSON."""
+        answer = await self._command(
+            "script.evaluate",
+            expression=f"(async () => JSON.stringify(await ({expression})))()",
+            target={"context": self._window},
+            awaitPromise=True,
+            userActivation=True,
+        )
+        assert answer["type"] == "success", answer
+        return json.loads(answer["result"].get("value", "null"))
+
+    async def until(self, expression: str) -> Any:
+        """Wait until an expression is true; returns its value."""
+        async with asyncio.timeout(DEADLINE_S):
+            while not (value := await self.evaluate(expression)):
+                await asyncio.sleep(0.1)
+        return value
+
+    async def _command(self, method: str, **params: Any) -> dict[str, Any]:
+        number = next(self._ids)
+        await self._connection.send(json.dumps({"id": number, "method": method, "params": params}))
+        async with asyncio.timeout(DEADLINE_S):
+            async for text in self._connection:
+                answer: dict[str, Any] = json.loads(text)
+                if answer.get("id") == number:
+                    assert answer["type"] == "success", answer
+                    result: dict[str, Any] = answer["result"]
+                    return result
+        raise AssertionError("Firefox has ended")
+
+
+@contextlib.asynccontextmanager
+async def firefox(folder: Path) -> AsyncIterator[Firefox]:
+    """Firefox with a new profile, without a screen."""
+    executable = shutil.which("firefox-esr")
+    assert executable, "firefox-esr is not installed: make peers"
+    process = await asyncio.create_subprocess_exec(
+        *(executable, "--headless", "--no-remote", "--profile", str(folder), "--remote-debugging-port", "0"),
+        env={**os.environ, "HOME": str(folder), "MOZ_CRASHREPORTER_DISABLE": "1"},
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stderr is not None
+    reading: asyncio.Task[None] | None = None
+    try:
+        async with asyncio.timeout(DEADLINE_S):
+            async for line in process.stderr:
+                if found := _LISTENING.search(line):
+                    break
+            else:
+                raise AssertionError("Firefox has ended")
+        reading = asyncio.create_task(_read_to_the_end(process.stderr))
+        async with connect(f"{found[1].decode()}/session", max_size=None) as connection:
+            window = Firefox(connection)
+            await window.start()
+            yield window
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+        if reading is not None:
+            await reading
+
+
+async def _read_to_the_end(stream: asyncio.StreamReader) -> None:
+    while await stream.readline():
+        pass
