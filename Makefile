@@ -18,7 +18,7 @@ PIP_LINES := 2>&1 | sed -u 's/^/pip: /'
 NPM_LINES := 2>&1 | sed -u 's/^/npm: /'
 CHECKS := check-console check-types docs check-style check-imports
 
-.PHONY: help setup develop demo test test-all pytest lint docs reference dist upgrade audit format clean test-console $(CHECKS)
+.PHONY: help setup develop demo test test-all pytest lint docs reference dist upgrade audit format clean test-console firefox $(CHECKS)
 
 help:
 	@echo "make demo     a broker and a simulated robot on this machine; SCENE=clip.mp4 chooses what its camera sees"
@@ -118,7 +118,11 @@ test: pytest $(CHECKS) test-console
 pytest: develop
 	$(PYTEST) -m 'not slow'
 
-test-all: $(CHECKS) test-console
+# A browser of 280 MB, for tests that only test-all runs.
+firefox: develop
+	@scripts/need firefox-esr=firefox-esr
+
+test-all: $(CHECKS) test-console firefox
 	$(PYTEST)
 
 reference: develop

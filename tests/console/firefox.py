@@ -78,7 +78,7 @@ class Firefox:
 async def firefox(folder: Path) -> AsyncIterator[Firefox]:
     """Firefox with a new profile, without a screen."""
     executable = shutil.which("firefox-esr")
-    assert executable, "firefox-esr is not installed: make peers"
+    assert executable, "firefox-esr is not installed: make firefox"
     process = await asyncio.create_subprocess_exec(
         *(executable, "--headless", "--no-remote", "--profile", str(folder), "--remote-debugging-port", "0"),
         env={**os.environ, "HOME": str(folder), "MOZ_CRASHREPORTER_DISABLE": "1"},
