@@ -9,8 +9,9 @@
 * ``kinds``: the same for each kind of input, with the message that was worst (``worst``), and how many were tried:
   ``mcp_calls``, ``mcp_openings`` (the control topic), ``mcp_large`` (a packet that the broker still delivers),
   ``mcp_flood`` (64 messages of 1 MiB at once), ``mqtt_properties``, ``sdp``, ``candidates``, ``signalling``,
-  ``backend`` (``$message``), ``data_channel``, ``http`` (console and metrics), ``settings`` (a file of 256 KiB, read
-  as after SIGHUP) and ``state`` (the file with what survives a restart).
+  ``backend`` (``$message``), ``data_channel``, ``sound`` (3000 packets a second of a viewer who may speak), ``http``
+  (console and metrics), ``settings`` (a file of 256 KiB, read as after SIGHUP) and ``state`` (the file with what
+  survives a restart).
 
 Each message is sent several times (``--rounds``), and counts with the median of the pauses: whatever else the machine
 does for a moment does not decide, and neither does a garbage collection that would have come anyway. The robot is a
@@ -23,147 +24,31 @@ import asyncio
 import contextlib
 import json
 import secrets
-import statistics
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
-
+from benchmarks import _worst_media
 from benchmarks import _worst_payloads as payloads
-from benchmarks._processes import LOOPBACK, Peer, peer, robot_settings, server_of, watchable
-from benchmarks._report import BenchmarkError, command_line, positive, print_result, progress
+from benchmarks._observed import ANSWER_S, SETTLE_S, Action, Observed, Stranger, a_stranger
+from benchmarks._processes import LOOPBACK, peer, robot_settings, server_of, watchable
+from benchmarks._report import command_line, positive, print_result
 from robot_node.apps.private_broker import PrivateBroker, free_port
 from robot_node.mcp_mqtt.topics import ServerTopics
-from robot_node.mqtt import Broker, Connection, ConnectOptions, Incoming, Subscription, connect
 from robot_node.robot import saved_state
 from robot_node.webrtc.dialer import dialer_client_id
 from robot_node.webrtc.messages import messages_topic
-from robot_node.webrtc.signaling import MAX_MESSAGE_BYTES, Answer, Offer, answers_topic, encode, offers_topic, parse
+from robot_node.webrtc.signaling import MAX_MESSAGE_BYTES, Offer, answers_topic, encode, offers_topic
 
 _ROBOT_ID = "robot"
 _LARGEST_PACKET = 8 * payloads.MEBIBYTE - 4096
-_SETTLE_S = 0.1
-_ANSWER_S = 30.0
-
-Action = Callable[[], Awaitable[None]]
 
 
-@dataclass(slots=True)
-class _Kind:
-    """What was measured of one kind of input."""
-
-    pauses_ms: dict[str, float] = field(default_factory=dict)
-    busy_ms: dict[str, float] = field(default_factory=dict)
-    memory_mb: float = 0.0
-
-    def as_result(self) -> dict[str, Any]:
-        worst = max(self.busy_ms, key=self.busy_ms.__getitem__)
-        return {
-            "worst_pause_ms": max(self.pauses_ms.values()),
-            "worst_busy_ms": self.busy_ms[worst],
-            "memory_mb": round(self.memory_mb, 1),
-            "worst": worst,
-            "messages": len(self.busy_ms),
-        }
-
-
-class _Observed:
-    """The robot's process, and what its messages cost it."""
-
-    def __init__(self, process: Peer, rounds: int, step: int) -> None:
-        self._process = process
-        self._rounds = rounds
-        self._step = step
-        self.kinds: dict[str, _Kind] = {}
-
-    async def ask(self, do: str, **details: Any) -> Any:
-        """Have the process do something itself."""
-        return await self._process.ask(do, **details)
-
-    async def measure(self, kind: str, cases: Iterable[tuple[str, Action]], handled: Action) -> None:
-        """Send each message some times.
-
-        Args:
-            kind: What they are.
-            cases: Their names, and what sends them.
-            handled: Returns once the robot has handled what was sent before.
-        """
-        measured = self.kinds.setdefault(kind, _Kind())
-        before = (await self.ask("pause"))["resident_mib"]
-        for name, send in tuple(cases)[:: self._step]:
-            pauses, busy = [], []
-            for _ in range(self._rounds):
-                await asyncio.sleep(_SETTLE_S)
-                await self.ask("pause")
-                await send()
-                await handled()
-                await asyncio.sleep(_SETTLE_S)
-                figures = await self.ask("pause")
-                pauses.append(figures["pause_ms"])
-                busy.append(figures["busy_ms"])
-                measured.memory_mb = max(measured.memory_mb, figures["resident_mib"] - before)
-            measured.pauses_ms[name] = statistics.median(pauses)
-            measured.busy_ms[name] = statistics.median(busy)
-        shown = measured.as_result()
-        progress(
-            f"{kind}: {shown['worst_busy_ms']:.1f} ms busy ({shown['worst']}), "
-            f"{shown['worst_pause_ms']:.1f} ms late, {shown['memory_mb']:.0f} MB"
-        )
-
-
-class _Stranger:
-    """An MQTT client that sends what it likes, and hears what is answered."""
-
-    def __init__(self, connection: Connection) -> None:
-        self.connection = connection
-        self._answers: asyncio.Queue[Incoming] = asyncio.Queue()
-        connection.on_message = self._answers.put_nowait
-
-    def sends(self, topic: str, payload: bytes) -> Action:
-        async def send() -> None:
-            while not self._answers.empty():
-                self._answers.get_nowait()
-            await self.connection.publish(topic, payload)
-
-        return send
-
-    async def until(self, wanted: Callable[[bytes], bool]) -> bytes:
-        """The first answer that fits.
-
-        Raises:
-            BenchmarkError: it doesn't come.
-        """
-        try:
-            async with asyncio.timeout(_ANSWER_S):
-                while not wanted(payload := (await self._answers.get()).payload):
-                    pass
-        except TimeoutError as error:
-            raise BenchmarkError("The robot does not answer any more.") from error
-        return payload
-
-
-@contextlib.asynccontextmanager
-async def _stranger(
-    private: PrivateBroker, *topics: str, name: str = "", properties: Iterable[tuple[str, str]] = ()
-) -> AsyncIterator[_Stranger]:
-    client_id = name or f"stranger-{secrets.token_hex(4)}"
-    identity = (("MCP-MQTT-CLIENT-ID", client_id),)
-    options = ConnectOptions(client_id=client_id, publish_properties=(*identity, *properties))
-    async with connect(Broker.from_url(private.url), options) as connection:
-        stranger = _Stranger(connection)
-        if topics:
-            await connection.subscribe(*(Subscription(topic, no_local=True) for topic in topics))
-        yield stranger
-
-
-async def _mcp(observed: _Observed, private: PrivateBroker) -> None:
+async def _mcp(observed: Observed, private: PrivateBroker) -> None:
     server = server_of(_ROBOT_ID)
     name = "stranger"
-    async with _stranger(private, server.rpc(name), name=name) as stranger:
+    async with a_stranger(private, server.rpc(name), name=name) as stranger:
         rpc = server.rpc(name)
         await _open(stranger, server)
 
@@ -186,19 +71,19 @@ async def _mcp(observed: _Observed, private: PrivateBroker) -> None:
         await observed.measure("mcp_flood", [("64 calls of 1 MiB", flood)], handled)
 
     async def open_again() -> None:  # the robot takes few openings of one client: others knock
-        async with _stranger(private, server.rpc("marker"), name="marker") as marker:
+        async with a_stranger(private, server.rpc("marker"), name="marker") as marker:
             await _open(marker, server)
 
     async def knock(payload: bytes) -> None:
-        async with _stranger(private) as knocking:
+        async with a_stranger(private) as knocking:
             await knocking.connection.publish(server.control, payload, qos=1)
-            await asyncio.sleep(_SETTLE_S)
+            await asyncio.sleep(SETTLE_S)
 
     openings = [(case, partial(knock, payload)) for case, payload in payloads.openings(payloads.MEBIBYTE)]
     await observed.measure("mcp_openings", openings, open_again)
 
 
-async def _open(stranger: _Stranger, server: ServerTopics) -> None:
+async def _open(stranger: Stranger, server: ServerTopics) -> None:
     await stranger.connection.publish(
         server.control,
         _request(
@@ -214,7 +99,7 @@ def _request(request_id: str, method: str, params: dict[str, Any] | None = None)
     return json.dumps({"jsonrpc": "2.0", "id": request_id, "method": method, "params": params or {}}).encode()
 
 
-async def _properties(observed: _Observed, private: PrivateBroker) -> None:
+async def _properties(observed: Observed, private: PrivateBroker) -> None:
     server = server_of(_ROBOT_ID)
     cases: list[tuple[str, Action]] = []
     async with contextlib.AsyncExitStack() as stack:
@@ -224,17 +109,17 @@ async def _properties(observed: _Observed, private: PrivateBroker) -> None:
             ("64 pairs of 64 KiB", 64, "x" * 65_000),
         ):
             pairs = [("", text)] * count
-            stranger = await stack.enter_async_context(_stranger(private, properties=pairs))
+            stranger = await stack.enter_async_context(a_stranger(private, properties=pairs))
             for topic_name, topic in (("MCP", server.control), ("WebRTC", offers_topic("stranger", _ROBOT_ID))):
                 cases.append((f"{topic_name}: {name}", stranger.sends(topic, b"{}")))
-        marker = await stack.enter_async_context(_stranger(private, server.rpc("marker"), name="marker"))
+        marker = await stack.enter_async_context(a_stranger(private, server.rpc("marker"), name="marker"))
         await observed.measure("mqtt_properties", cases, lambda: _open(marker, server))
 
 
-async def _webrtc(observed: _Observed, private: PrivateBroker) -> None:
+async def _webrtc(observed: Observed, private: PrivateBroker) -> None:
     name = f"stranger-{secrets.token_hex(4)}"
     topic = offers_topic(name, _ROBOT_ID)
-    async with _stranger(private, answers_topic(name), name=name) as stranger:
+    async with a_stranger(private, answers_topic(name), name=name) as stranger:
 
         async def handled() -> None:
             await stranger.connection.publish(topic, encode(Offer("v=0")))
@@ -242,7 +127,7 @@ async def _webrtc(observed: _Observed, private: PrivateBroker) -> None:
 
         async def offer(sdp: str) -> None:
             await stranger.connection.publish(topic, encode(Offer(sdp)))
-            await asyncio.sleep(5 * _SETTLE_S)  # for what is negotiated and gathered
+            await asyncio.sleep(5 * SETTLE_S)  # for what is negotiated and gathered
 
         sdps = [(case, partial(offer, sdp)) for case, sdp in payloads.offers()]
         await observed.measure("sdp", sdps, handled)
@@ -262,46 +147,7 @@ async def _webrtc(observed: _Observed, private: PrivateBroker) -> None:
         await observed.measure("backend", said, handled)
 
 
-async def _data_channel(observed: _Observed, private: PrivateBroker) -> None:
-    name = f"viewer-{secrets.token_hex(4)}"
-    viewer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-    try:
-        async with _stranger(private, answers_topic(name), name=name) as stranger:
-            viewer.addTransceiver("video", direction="recvonly")
-            channel = viewer.createDataChannel("status")
-            opened = asyncio.Event()
-            channel.on("open", opened.set)
-            await viewer.setLocalDescription()
-            await stranger.connection.publish(offers_topic(name, _ROBOT_ID), encode(Offer(viewer.localDescription.sdp)))
-            answer = parse(await stranger.until(lambda payload: b"sdp_answer" in payload))
-            assert isinstance(answer, Answer)
-            await viewer.setRemoteDescription(RTCSessionDescription(answer.sdp, "answer"))
-            async with asyncio.timeout(_ANSWER_S):
-                await opened.wait()
-
-            async def send(text: str, times: int) -> None:
-                for _ in range(times):
-                    channel.send(text)
-                async with asyncio.timeout(_ANSWER_S):
-                    while channel.bufferedAmount:  # noqa: ASYNC110  # there is an event for the last message only
-                        await asyncio.sleep(_SETTLE_S / 10)
-
-            async def open_many() -> None:
-                for number in range(64):
-                    viewer.createDataChannel(f"channel {number}")
-                await asyncio.sleep(_SETTLE_S)
-
-            cases: list[tuple[str, Action]] = [
-                ("a message of 256 KiB", lambda: send("x" * 262_144, 1)),
-                ("256 messages of a byte", lambda: send("x", 256)),
-                ("64 channels", open_many),
-            ]
-            await observed.measure("data_channel", cases, lambda: asyncio.sleep(_SETTLE_S))
-    finally:
-        await viewer.close()
-
-
-async def _http(observed: _Observed, ports: dict[str, int]) -> None:
+async def _http(observed: Observed, ports: dict[str, int]) -> None:
     async def request(port: int, head: str, body: bytes = b"") -> None:
         reader, writer = await asyncio.open_connection(LOOPBACK, port)
         try:
@@ -309,7 +155,7 @@ async def _http(observed: _Observed, ports: dict[str, int]) -> None:
                 writer.write(f"{head}\r\n\r\n".encode() + body)
                 await writer.drain()
                 writer.write_eof()
-                async with asyncio.timeout(_ANSWER_S):
+                async with asyncio.timeout(ANSWER_S):
                     while await reader.read(65_536):
                         pass
         finally:
@@ -336,7 +182,7 @@ async def _http(observed: _Observed, ports: dict[str, int]) -> None:
     await observed.measure("http", cases, lambda: asyncio.sleep(0))
 
 
-async def _files(observed: _Observed, folder: Path) -> None:
+async def _files(observed: Observed, folder: Path) -> None:
     cases: dict[str, list[tuple[str, Action]]] = {"settings": [], "state": []}
     entries = "".join(f'[pins.outputs.led{number}]\nkind = "led"\npin = 5\n' for number in range(5_000))
     texts = {
@@ -381,6 +227,8 @@ async def measure(rounds: int, step: int = 1) -> dict[str, Any]:
             console__port=str(ports["console"]),
             metrics__enabled="true",
             metrics__port=str(ports["metrics"]),
+            audio__loudspeaker="default",
+            audio__viewer_may_speak="true",
             dialer__enabled="true",
             dialer__call_at_start="false",
             webrtc__offers_per_minute="6000",
@@ -390,13 +238,14 @@ async def measure(rounds: int, step: int = 1) -> dict[str, Any]:
         )
         process = await stack.enter_async_context(peer("benchmarks._observed_robot", _ROBOT_ID, environment=settings))
         await watchable(private, _ROBOT_ID)
-        observed = _Observed(process, rounds, step)
+        observed = Observed(process, rounds, step)
         await asyncio.sleep(1)
         before = (await observed.ask("pause"))["resident_mib"]
         await _mcp(observed, private)
         await _properties(observed, private)
         await _webrtc(observed, private)
-        await _data_channel(observed, private)
+        await _worst_media.data_channel(observed, private, _ROBOT_ID)
+        await _worst_media.sound(observed, private, _ROBOT_ID)
         await _http(observed, ports)
         await _files(observed, folder)
         after = (await observed.ask("pause"))["resident_mib"]
