@@ -7,10 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mcp import Client
 
 from robot_node.core.media import SAMPLE_RATE
+from robot_node.mcp_mqtt.client import mqtt_transport
+from robot_node.mqtt import Broker
 from tests.console.browser import ConsolePage, visit
 from tests.console.conftest import Site
+from tests.console.test_page import events_of
+from tests.end_to_end.robot_process import SERVER_ID, SERVER_NAME
 from tests.sound import loudest_hz
 from tests.waiting import eventually
 
@@ -88,3 +93,24 @@ async def test_who_presses_talk_is_heard_by_the_robot_and_who_presses_listen_hea
     before = len(site.said)
     await page.moving_pictures(25)
     assert beeps_at_s(site.said[before:]) == []
+
+
+async def test_whoever_listens_and_talks_stays_one_visitor_of_the_robot(page: ConsolePage, site: Site) -> None:
+    await page.camera.click()
+    await page.moving_pictures()
+    robot = mqtt_transport(Broker.from_url(site.broker.url), SERVER_ID, SERVER_NAME)
+    async with Client(robot) as agent:
+
+        async def visits() -> list[str]:
+            return [event["text"] for event in await events_of(agent) if event["kind"] == "viewers"]
+
+        before = await visits()
+        assert before[-1] == "A viewer came: 1 now."
+        await page.button("Listen").click()
+        await page.page.wait_for_function("() => document.querySelector('video').srcObject.getAudioTracks().length > 0")
+        await page.moving_pictures()
+        already = len(site.said)
+        await page.button("Talk").click()
+        await eventually(lambda: bool(beeps_at_s(site.said[already:])), "a beep from the robot's loudspeaker")
+        await page.moving_pictures()
+        assert await visits() == before
