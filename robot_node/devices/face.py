@@ -72,6 +72,8 @@ class Face:
         self._animator = Animator(display.size, seed=seed, expression=expressions[Emotion.NEUTRAL])
         self._signs = Signs()
         self._listening = False
+        self._question = ""
+        self._question_until = 0.0
         self._started_at = self._active_at = clock()
         self._changed = asyncio.Event()
         self._shown: tuple[Image.Image, tuple[int, int]] | None = None  # None: dark
@@ -121,13 +123,36 @@ class Face:
             duration_s: Total duration in seconds; by default the time it takes to read.
 
         Returns:
-            Duration in seconds.
+            Duration in seconds; 0 while a question shows, which no other text hides.
         """
+        if self._question:
+            return 0.0
         now = self._clock()
         until = self._animator.caption(text, now, duration_s)
         self._set_changed()
         self._active_at = until
         return until - now
+
+    def show_question(self, text: str) -> None:
+        """Show a question to a person below the face, again and again, instead of all other texts.
+
+        Args:
+            text: As for :meth:`show_text`; empty: there is no question any more.
+        """
+        if text != self._question:
+            self._question = text
+            self._question_until = self._animator.caption(text, self._clock())
+            self._set_changed()
+
+    @property
+    def question(self) -> str:
+        """The question that shows; empty when there is none."""
+        return self._question
+
+    @property
+    def is_visible(self) -> bool:
+        """Whether there is a display that works."""
+        return self._display.answers
 
     def speak(self, levels: Iterable[tuple[float, float]]) -> None:
         """Animate the mouth with the loudness of speech.
@@ -163,6 +188,8 @@ class Face:
             stop()
 
     async def _draw(self, now: float) -> None:
+        if self._question and now >= self._question_until:
+            self._question_until = self._animator.caption(self._question, now)
         state = self._policy.state_at(
             now, active_at=self._last_activity(now), started_at=self._started_at, local=self._local_time()
         )
@@ -191,7 +218,7 @@ class Face:
     def _last_activity(self, now: float) -> float:
         """Return when the content changed last; now while camera or microphone are in use, which must stay visible."""
         in_use = self._signs.camera or self._signs.watched or self._signs.microphone or self._signs.listening
-        return now if in_use else self._active_at
+        return now if in_use or self._question else self._active_at
 
     def _is_on(self, now: float) -> bool:
         return not self._policy.off_after_s or now - self._last_activity(now) < self._policy.off_after_s

@@ -66,6 +66,15 @@ class Inputs:
         if self._settings:
             state.update(inputs={name: InputState(entry.kind) for name, entry in self._settings.items()})
 
+    @property
+    def confirming(self) -> tuple[str, ...]:
+        """Names of the inputs that say yes to a question when a person presses them."""
+        return tuple(
+            name
+            for name, settings in self._settings.items()
+            if isinstance(settings, SwitchInputSettings) and settings.confirms
+        )
+
     async def open(self) -> tuple[DeviceError, ...]:
         """Open and read all inputs; return the errors."""
         failed = []

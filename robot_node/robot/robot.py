@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from robot_node.core.questions import Questions
 from robot_node.devices.audio import Loudspeaker
 from robot_node.devices.board import Board
 from robot_node.devices.camera import Camera
@@ -41,6 +42,7 @@ class Robot:
         notifier: Announces to agents that a resource has changed.
         store: Saves state over a restart; None: nothing is saved.
         saved: The state that was saved before this start.
+        questions: What people are asked now.
     """
 
     telemetry: Telemetry
@@ -57,6 +59,7 @@ class Robot:
     notifier: Notifier = field(default_factory=Notifier)
     store: StateStore | None = None
     saved: SavedState = field(default_factory=SavedState)
+    questions: Questions = field(default_factory=Questions)
 
     async def stop_all(self) -> tuple[str, ...]:
         """Emergency stop: see :func:`robot_node.robot.stop_all.stop_all`."""

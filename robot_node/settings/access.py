@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import replace
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -31,6 +31,8 @@ TOOLS = (
     "look_at",
     "drive_motor",
     "stop_all",
+    "ask",
+    "answer_question",
     "set_log_level",
 )
 """Every built-in tool; which of them a robot has depends on its hardware and settings.
@@ -64,6 +66,7 @@ BUILT_IN_ROLES = {
                 "look_at",
                 "drive_motor",
                 "stop_all",
+                "ask",
             }
         ),
         allowed_resources="all",
@@ -96,6 +99,11 @@ class AccessSettings(Section):
     clients: tuple[ClientRole, ...] = ()
     people_only_tools: tuple[str, ...] = ()
     confirm_tools: tuple[str, ...] = ()
+    confirm_by: Annotated[tuple[Literal["elicitation", "button", "console"], ...], Field(min_length=1)] = (
+        "elicitation",
+        "button",
+        "console",
+    )
     confirm_timeout_s: Annotated[float, Field(gt=0, le=600)] = 50.0
     calls_per_minute: Annotated[float, Field(ge=0, le=100_000)] = 0.0
     tool_calls_per_minute: dict[str, Annotated[float, Field(ge=0, le=100_000)]] = Field(default={})

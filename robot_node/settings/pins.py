@@ -140,6 +140,7 @@ class SwitchInputSettings(Section):
     pull: Literal["up", "down", "none"] | None = None
     active_high: bool = True
     bounce_s: Annotated[float, Field(ge=0, le=10)] = 0.02
+    confirms: bool = False
 
     @property
     def pull_in_use(self) -> Literal["up", "down", "none"]:
@@ -155,6 +156,12 @@ class SwitchInputSettings(Section):
     def _pulled_to_the_inactive_level(self) -> Self:
         if not self.active_high and self.pull_in_use != "none":
             raise refused({"active_high": 'false is for pull = "none"; an input that is pulled up is active when low'})
+        return self
+
+    @model_validator(mode="after")
+    def _confirms_when_pressed(self) -> Self:
+        if self.confirms and self.kind not in {"button", "touch_sensor"}:
+            raise refused({"confirms": "is for a button or a touch_sensor: a person presses it to say yes"})
         return self
 
     def gpios(self) -> Iterable[int]:

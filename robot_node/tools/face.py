@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import BaseModel, BeforeValidator, Field
 
 from robot_node.devices.face import Face
@@ -44,6 +45,8 @@ def offer_face(server: MCPServer, face: Face) -> None:
         ] = None,
     ) -> TextResult:
         """Write a text below the robot's eyes; it replaces the one before."""
+        if face.question:
+            raise ToolError("The robot shows a question to a person now, which no other text hides. Try again later.")
         return TextResult(seconds=round(face.show_text(text, duration), 2))
 
 

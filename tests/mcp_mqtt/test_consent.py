@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from robot_node.mcp_mqtt.consent import MAX_SHOWN_ARGUMENTS, Consents, question
+from robot_node.mcp_mqtt.consent import MAX_SHOWN_ARGUMENTS, Asked, Consents, question
 
 
 def test_a_long_argument_pushes_no_other_one_out_and_shows_that_it_was_cut() -> None:
@@ -37,22 +37,22 @@ def test_a_name_cannot_pass_for_another_argument() -> None:
 
 def test_an_answer_counts_once_and_for_the_client_that_was_asked() -> None:
     consents = Consents()
-    consents.ask("anna", "token", 7.0)
+    consents.ask("token", Asked("anna", 7.0))
     assert consents.take("mallory", "token") is None
     assert consents.take("anna", "another") is None
     assert consents.take("anna", None) is None
-    assert consents.take("anna", "token") == 7.0
+    assert consents.take("anna", "token") == Asked("anna", 7.0)
     assert consents.take("anna", "token") is None
 
 
 def test_open_questions_are_bounded_and_a_client_loses_its_own_first() -> None:
     consents = Consents()
-    consents.ask("anna", "hers", 1.0)
+    consents.ask("hers", Asked("anna", 1.0))
     for number in range(100):
-        consents.ask("mallory", f"m{number}", 1.0)
+        consents.ask(f"m{number}", Asked("mallory", 1.0))
     assert [number for number in range(100) if consents.take("mallory", f"m{number}")] == [*range(92, 100)]
     assert consents.take("anna", "hers")
     for number in range(1025):
-        consents.ask(f"client-{number}", f"c{number}", 1.0)
+        consents.ask(f"c{number}", Asked(f"client-{number}", 1.0))
     assert not consents.take("client-0", "c0")
     assert consents.take("client-1", "c1")
