@@ -13,6 +13,7 @@ from typing import Any
 
 from robot_node.core.backoff import RestartPolicy
 from robot_node.core.events import Event
+from robot_node.core.questions import Questions
 from robot_node.devices.audio import Loudspeaker, Microphone
 from robot_node.devices.board import Board
 from robot_node.devices.camera import Camera
@@ -26,6 +27,7 @@ from robot_node.mcp_mqtt.notifier import Notifier
 from robot_node.mcp_mqtt.server import ExtraPublisher, ServerOptions, serve
 from robot_node.mqtt import LinkStatus
 from robot_node.robot import systemd, watchdog
+from robot_node.robot.asking import CONFIRMATION, QUESTION, Asking
 from robot_node.robot.chat import Chat
 from robot_node.robot.monitoring.factory import Monitoring
 from robot_node.robot.plugins import open_plugins
@@ -125,6 +127,8 @@ async def build_robot(settings: Settings, platform: Platform, devices: AsyncExit
         ),
         devices,
     )
+    questions = Questions()
+    devices.callback(questions.close)
     board = Board(platform)
     devices.callback(board.close)
     if store is not None:
@@ -144,6 +148,7 @@ async def build_robot(settings: Settings, platform: Platform, devices: AsyncExit
         notifier=notifier,
         store=store,
         saved=saved,
+        questions=questions,
     )
 
 
@@ -156,7 +161,7 @@ def _telemetry() -> Telemetry:
 
 def _log_event(event: Event) -> None:
     # Who switched the camera, and what hands did at the robot, belongs in the journal too.
-    if event.kind in {"camera", "privacy", "input"}:
+    if event.kind in {"camera", "privacy", "input", CONFIRMATION, QUESTION}:
         logger.info("%s%s", event.text, f" By {event.by!r}." if event.by else "")
 
 
@@ -242,11 +247,13 @@ async def robot_services(
     reactions = Reactions(
         settings.reactions.rules, telemetry.state, robot.face, robot.outputs, robot.stop_all, robot.speech.speaker
     )
+    asking = Asking(robot.questions, telemetry.state, telemetry.events, robot.face, robot.inputs.confirming)
     services: Services = {
         "face": robot.face.run,
         "inputs": robot.inputs.watch,
         "reactions": reactions.run,
-        "resource updates": ResourceAnnouncer(telemetry, notifier.resource_updated).run,
+        "questions": asking.run,
+        "resource updates": ResourceAnnouncer(telemetry, notifier.resource_updated, questions=robot.questions).run,
         **monitoring.services(online),
         "MCP": partial(
             _serve_mcp,

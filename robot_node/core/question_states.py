@@ -65,7 +65,7 @@ def choice_in(text: str, choices: Sequence[str]) -> str | None:
         choices: The answers that count; none: the words themselves are the answer.
 
     Returns:
-        The only choice that is all of the text, or stands in it as words of its own; None when it is not clear.
+        The only choice that is all of the text, or is part of it as words of its own; None when it is not clear.
     """
     if not choices:
         return text.strip() or None

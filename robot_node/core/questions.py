@@ -84,7 +84,7 @@ class Question:
 
 
 class Pending:
-    """The asker's hold of a question, also when it is over.
+    """The asker's hold of a question, also when it has ended.
 
     Attributes:
         question: The question as it is now.
@@ -193,7 +193,7 @@ class Questions:
         return known[0].question
 
     def withdraw(self, question_id: str) -> None:
-        """Withdraw a question; nothing happens when it is over."""
+        """Withdraw a question; nothing happens when it has ended."""
         self._apply(question_id, QuestionEvent.WITHDRAW)
 
     def close(self) -> None:

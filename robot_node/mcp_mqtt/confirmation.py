@@ -126,10 +126,7 @@ class Confirmer:
         after_s = self._clock() - asked.at
         pending = asked.pending or self._open(ctx, client_id, tool)
         refusal = self._answered(pending, client_id, _answer(ctx.params or {}), after_s)
-        if refusal and not self._others:
-            self._questions.withdraw(pending.question.id)
-            return refusal
-        outcome = await self._settle(ctx, client_id, pending, asks_client=False)
+        outcome = await self._settle(ctx, client_id, pending, asks_client=False, refusal=refusal)
         return outcome or (consent.TOO_LATE if self._is_late(asked, after_s) else "")
 
     def _is_late(self, asked: Asked, after_s: float) -> bool:
@@ -164,9 +161,23 @@ class Confirmer:
         }
 
     async def _settle(
-        self, ctx: ServerRequestContext[Any, Any], client_id: str, pending: Pending, *, asks_client: bool
+        self,
+        ctx: ServerRequestContext[Any, Any],
+        client_id: str,
+        pending: Pending,
+        *,
+        asks_client: bool,
+        refusal: str = "",
     ) -> str:
-        """Wait for the first answer and withdraw all other ways; return why it is no yes, or nothing."""
+        """Wait for the first answer and withdraw all other ways; return why it is no yes, or nothing.
+
+        Args:
+            ctx: The call.
+            client_id: Who calls.
+            pending: The question.
+            asks_client: Ask the client too.
+            refusal: Why the client, which has answered already, does not agree.
+        """
         began, timeout_s, asking = self._clock(), self._confirmation.timeout_s, None
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -182,19 +193,20 @@ class Confirmer:
                     asking.cancel()
         finally:
             self._questions.withdraw(pending.question.id)
-        from_client = asking.result() if asking is not None and not asking.cancelled() else ""
-        return self._why_not(pending, from_client)
+        if asking is not None and not asking.cancelled():
+            refusal = asking.result()
+        return self._why_not(pending, refusal)
 
-    def _why_not(self, pending: Pending, from_client: str) -> str:
+    def _why_not(self, pending: Pending, refusal: str) -> str:
         match pending.question.state, pending.question.answer:
             case QuestionState.ANSWERED, Answer(text=text) if text == YES:
                 return ""
             case QuestionState.ANSWERED, Answer() as answer:
-                return from_client if from_client and answer.way is Way.ELICITATION else consent.refused(answer)
+                return refusal if refusal and answer.way is Way.ELICITATION else consent.refused(answer)
             case QuestionState.TIMED_OUT, _:
                 return consent.unanswered(self._confirmation.timeout_s)
             case _:
-                return from_client or consent.WITHDRAWN
+                return refusal or consent.WITHDRAWN
 
     async def _elicit(self, ctx: ServerRequestContext[Any, Any], client_id: str, pending: Pending) -> str:
         """Ask the client during the call; return why it did not agree, or nothing."""
@@ -204,24 +216,22 @@ class Confirmer:
             result = await ctx.session.elicit_form(pending.question.text, _FORM, related_request_id=ctx.request_id)
             action = result.action
         except MCPError as error:
-            reason = consent.failed(error.error.code, error.error.message, self._clock() - began)
             if not self._others:
                 self._questions.withdraw(pending.question.id)
-            return reason
+            return consent.failed(error.error.code, error.error.message, self._clock() - began)
         except ValidationError:
             pass
-        reason = self._answered(pending, client_id, action, self._clock() - began)
-        if reason and not self._others:
-            self._questions.withdraw(pending.question.id)
-        return reason
+        return self._answered(pending, client_id, action, self._clock() - began)
 
     def _answered(self, pending: Pending, client_id: str, action: object, after_s: float) -> str:
-        """Take the client's answer, unless the question is over; return why it is no yes, or nothing."""
+        """Take the client's answer, unless the question has ended; return why it is no yes, or nothing."""
         reason = "" if action == "accept" else consent.answered(action, after_s)
         is_no = action in {"decline", "cancel"} and (after_s >= _NOBODY_READS_S or not self._others)
         if not pending.question.is_over and (not reason or is_no):
             answer = Answer(NO if reason else YES, Way.ELICITATION, by=client_id)
             self._questions.answer(pending.question.id, answer)
+        elif not self._others:
+            self._questions.withdraw(pending.question.id)
         return reason
 
 

@@ -66,9 +66,7 @@ class OpenQuestions(BaseModel):
 
 def open_questions(questions: Questions) -> OpenQuestions:
     """Return the questions that answer_question can answer now."""
-    return OpenQuestions(
-        questions=tuple(OpenQuestion.of(each) for each in questions.open if Way.CONSOLE in each.ways)
-    )
+    return OpenQuestions(questions=tuple(OpenQuestion.of(each) for each in questions.open if Way.CONSOLE in each.ways))
 
 
 def offer_ask(
@@ -95,14 +93,12 @@ def offer_ask(
         question: Annotated[str, Field(min_length=1, max_length=_LONGEST_QUESTION)],
         choices: Annotated[
             list[Annotated[str, Field(min_length=1, max_length=40)]],
-            Field(max_length=_MOST_CHOICES, description='such as ["yes", "no"]; none: any words'),
+            Field(max_length=_MOST_CHOICES, description="none: any words"),
         ] = [],  # noqa: B006  # the SDK reads the default, and nobody changes it
         timeout_s: Annotated[float, Field(gt=0, le=_LONGEST_WAIT_S)] = _DEFAULT_WAIT_S,
-        if_busy: Annotated[
-            Literal["wait", "refuse"], Field(description="while another question is open")
-        ] = "wait",
+        if_busy: Annotated[Literal["wait", "refuse"], Field(description="while another question is open")] = "wait",
     ) -> dict[str, Any]:
-        """Show and speak a question; return what a person answered, spoken, typed or pressed; null: nobody did."""
+        """Ask people at the robot, by display, voice and console; return what one answered. null: nobody did."""
         asked_for = _choices(choices)
         if if_busy == "refuse" and not questions.is_free:
             raise ToolError("Another question is open already. Try again later, or wait with if_busy.")

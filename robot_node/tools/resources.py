@@ -10,11 +10,13 @@ from pydantic import BaseModel, Field
 
 from robot_node.core.changes import Changes
 from robot_node.core.events import Event
+from robot_node.core.questions import Questions
 from robot_node.core.state import RobotSnapshot, RobotState, input_fault
 from robot_node.devices.face import Face
 from robot_node.devices.outputs import Outputs
 from robot_node.robot.status import COUNTERS, CameraStatus, FaceStatus, status_of, view
 from robot_node.robot.telemetry import Telemetry
+from robot_node.tools.ask import QUESTIONS, open_questions
 
 STATUS = "robot://status"
 CAMERA = "robot://camera"
@@ -124,18 +126,27 @@ class ResourceAnnouncer:
     Args:
         telemetry: What the resources show.
         announce: Called with the URI of a resource that may be read again.
+        questions: What people are asked; None: nothing.
         settle_s: How long a burst is waited for, in seconds: no resource is announced more often.
     """
 
-    def __init__(self, telemetry: Telemetry, announce: Callable[[str], object], *, settle_s: float = _SETTLE_S) -> None:
+    def __init__(
+        self,
+        telemetry: Telemetry,
+        announce: Callable[[str], object],
+        *,
+        questions: Questions | None = None,
+        settle_s: float = _SETTLE_S,
+    ) -> None:
         self._telemetry = telemetry
+        self._questions = questions or Questions()
         self._announce = announce
         self._settle_s = settle_s
         self._announced = dict(self._contents())
 
     async def run(self) -> None:
         """Announce until cancelled."""
-        with Changes(self._telemetry.state.listen, self._telemetry.events.listen) as changes:
+        with Changes(self._telemetry.state.listen, self._telemetry.events.listen, self._questions.listen) as changes:
             while True:
                 for uri, content in self._contents().items():
                     if content != self._announced.get(uri):
@@ -153,5 +164,6 @@ class ResourceAnnouncer:
             FACE: FaceStatus(**values),
             FACE_PICTURE: now.emotion,
             EVENTS: self._telemetry.events.last,
+            QUESTIONS: open_questions(self._questions),
             **{PINS + name: InputStatus.of(name, now) for name in now.inputs},
         }

@@ -11,6 +11,7 @@ from robot_node.robot.status import version_of
 from robot_node.settings.access import AccessSettings
 from robot_node.settings.root import RobotSettings
 from robot_node.tools.access import guarded
+from robot_node.tools.ask import ANSWER_QUESTION, offer_answers, offer_ask
 from robot_node.tools.audio import offer_volume
 from robot_node.tools.call import offer_calls
 from robot_node.tools.camera import offer_camera
@@ -63,6 +64,7 @@ def build_server(robot: Robot, *, name: str, description: str, notifier: Notifie
     offer_outputs(server, outputs)
     offer_events(server, telemetry.events)
     offer_stop(server, robot.stop_all)
+    offer_ask(server, robot.questions, speaker=speaker, has_button=bool(robot.inputs.confirming))
     for plugin in robot.plugins.values():
         plugin.offer(server)
     if robot.loudspeaker is not None:
@@ -85,6 +87,8 @@ async def build_guarded_server(
     server = build_server(robot, name=settings.server_name, description=settings.description, notifier=robot.notifier)
     if access.grants_by_name(SET_LOG_LEVEL):
         offer_log_levels(server)
-    policy = await guarded(server, access)
+    if access.grants_by_name(ANSWER_QUESTION):
+        offer_answers(server, robot.questions)
+    policy = await guarded(server, access, questions=robot.questions, buttons=robot.inputs.confirming)
     robot.telemetry.counters.register_tools(tool.name for tool in await server.list_tools())
     return server, policy.meta()

@@ -72,7 +72,7 @@ def another_value(setting: str, file: Path) -> Any:
         above = (schema.get("minimum", 0) if default is None else default) + schema.get("multipleOf", 1)
         return above if above <= schema.get("maximum", above) else schema["minimum"]
     if kind == "array":
-        return ["text"]
+        return schema["items"].get("enum", ["text"])[:1]
     return str(file) if schema.get("format") == "path" else "text"
 
 

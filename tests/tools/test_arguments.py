@@ -195,7 +195,7 @@ async def test_a_tool_that_there_is_not_is_answered_with_those_there_are() -> No
     assert unknown_tool("x" * 500, ()) == f"Unknown tool '{'x' * 40}... (460 more characters)'."
     async with robot() as it, Client(it.server) as client:
         said = await refusal(client, "take_foto", {})
-    assert said.startswith("Unknown tool 'take_foto'. Did you mean take_photo? The robot has: change_emotion, ")
+    assert said.startswith("Unknown tool 'take_foto'. Did you mean take_photo? The robot has: ask, change_emotion, ")
 
 
 class Target(BaseModel):
