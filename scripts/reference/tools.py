@@ -20,6 +20,7 @@ from robot_node.robot.status import CameraStatus, FaceStatus, Status
 from robot_node.settings.access import BUILT_IN_ROLES, TOOLS
 from robot_node.settings.loading import load_settings
 from robot_node.tools import resources
+from robot_node.tools.ask import QUESTIONS, OpenQuestions
 from robot_node.tools.server import build_guarded_server
 from scripts.reference.schema import Schema, named_below, properties, summary, table
 
@@ -76,6 +77,7 @@ _NEEDS = {
     "move_servo": "a servo in `pins.outputs`",
     "look_at": "`pins.pan` and `pins.tilt`",
     "drive_motor": "a motor in `pins.outputs`",
+    "answer_question": "a role in `access` that names it",
     "set_log_level": "a role in `access` that names it",
 }
 """The settings without which a robot does not have a tool; every robot has those that are not named."""
@@ -96,6 +98,7 @@ _HELD: Mapping[str, type[BaseModel]] = {
     resources.CAMERA: CameraStatus,
     resources.FACE: FaceStatus,
     resources.EVENTS: resources.Events,
+    QUESTIONS: OpenQuestions,
     resources.PINS + "doorbell": resources.InputStatus,
 }
 """What the resources hold that are JSON."""
