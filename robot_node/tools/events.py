@@ -26,10 +26,7 @@ _MOST = 200
 _MOST_KINDS = 20
 
 _After = Annotated[str, Field(max_length=64, description="cursor of your last result")]
-_Kinds = Annotated[
-    list[str],
-    Field(max_length=_MOST_KINDS, description="such as input, heard, chat, viewers, fault"),
-]
+_Kinds = Annotated[list[str], Field(max_length=_MOST_KINDS, description="input, heard, chat, viewers, fault, ...")]
 
 
 def offer_events(server: MCPServer, events: EventLog, *, progress_every_s: float = _PROGRESS_EVERY_S) -> None:

@@ -27,9 +27,9 @@ def offer_status(server: MCPServer, telemetry: Telemetry, outputs: Outputs) -> N
 
     @server.tool(title="Get the robot's status", annotations=READS)
     async def get_status(
-        details: Annotated[bool, Field(description="true: with streaming statistics and versions")] = False,  # noqa: FBT002  # an argument of a tool has a name
+        details: Annotated[bool, Field(description="with statistics and versions")] = False,  # noqa: FBT002  # an argument of a tool has a name
     ) -> dict[str, Any]:
-        """Return what is true now: camera, face, viewers, inputs, outputs, sound, faults. What is empty is left out."""
+        """Return what is true now: camera, face, viewers, inputs, outputs, sound, faults; without what is empty."""
         status = status_of(telemetry, outputs.values())
         return status.model_dump(mode="json") if details else brief(status)
 

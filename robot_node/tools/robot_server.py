@@ -18,7 +18,7 @@ from robot_node.core.text import SHOWN_CHARACTERS, bounded
 from robot_node.devices.face import Face
 from robot_node.mcp_mqtt.access import is_human_only
 from robot_node.tools.arguments import unknown_tool, wrong_arguments
-from robot_node.tools.listing import listed_schema
+from robot_node.tools.listing import listed
 from robot_node.tools.resources import FACE, PNG, picture_of
 
 _MAX_URI_CHARACTERS = 500
@@ -51,10 +51,7 @@ class RobotServer(MCPServer):
 
     async def list_tools(self) -> list[Tool]:
         """List all tools as clients get them: see :mod:`robot_node.tools.listing`."""
-        return [
-            tool.model_copy(update={"input_schema": listed_schema(tool.input_schema), "output_schema": None})
-            for tool in await self.described_tools()
-        ]
+        return [listed(tool) for tool in await self.described_tools()]
 
     async def described_tools(self) -> list[Tool]:
         """List all tools with all that is known of their arguments and results."""

@@ -32,7 +32,7 @@ async def test_they_are_not_harmless_but_may_be_repeated(silent_robot: Robot) ->
     for name in ("call_backend", "hang_up"):
         annotations = found[name]
         assert annotations is not None
-        assert (annotations.read_only_hint, annotations.idempotent_hint) == (None, True)
+        assert (annotations.read_only_hint, annotations.destructive_hint) == (None, False)
 
 
 async def test_calling_asks_for_a_call_and_the_status_shows_it(silent_robot: Robot) -> None:
