@@ -21,7 +21,15 @@ from robot_node.webrtc.broadcast import Broadcast
 from robot_node.webrtc.call_control import CallCause, CallEnd
 from robot_node.webrtc.negotiation import VideoCodec, ice_server, prefer_with_retransmission, video_codec_for
 from robot_node.webrtc.peer_connection import Lifetime, PeerConnection, log_steps, until_vanished
-from robot_node.webrtc.signaling import Answer, Candidate, Message, Offer, Terminated, strip_candidates
+from robot_node.webrtc.signaling import (
+    Answer,
+    Candidate,
+    Message,
+    Offer,
+    Terminated,
+    strip_candidates,
+    username_fragments,
+)
 from robot_node.webrtc.tracks import BroadcastTrack
 from robot_node.webrtc.trickle import Trickle
 
@@ -71,6 +79,7 @@ class Call:
         self._vp8 = vp8
         self._sound = PeerSound(sound, Input.CALL)
         self._answer: asyncio.Future[Answer] = self._loop.create_future()
+        self._fragments: frozenset[str] = frozenset()
         self._connected_at: float | None = None
 
     def receive(self, message: Message) -> None:
@@ -80,6 +89,8 @@ class Call:
             SignalingError: it doesn't fit into this call.
         """
         match message:
+            case Answer() if not message.fits(self._fragments):
+                logger.debug("Ignored the answer to an older offer")
             case Answer():
                 if self._answer.done():
                     raise SignalingError("The backend has answered already.")
@@ -146,7 +157,9 @@ class Call:
         prefer_with_retransmission(transceiver, *codecs)
         self._sound.offer(self._connection)
         log_steps(self._connection, transceiver.sender)
-        return Offer(await self._trickle.describe(self._settings))
+        offer = Offer(await self._trickle.describe(self._settings))
+        self._fragments = username_fragments(offer.sdp)
+        return offer
 
     async def _accept(self, answer: Answer) -> None:
         if "a=fingerprint:" not in answer.sdp:

@@ -20,6 +20,10 @@ LOOPBACK = ("127.0.0.1",)
 
 _RTPMAP = re.compile(r"^a=rtpmap:(\d+) ([^/\s]+)/", re.MULTILINE)
 _FMTP = re.compile(r"^a=fmtp:(\d+) (.*)", re.MULTILINE)
+_DEFAULT_PROFILE_LEVEL_ID = "42e01f"
+# Retransmission and error correction, which are negotiated as codecs are.
+_NO_CODECS = frozenset({"rtx", "red", "ulpfec", "flexfec-03"})
+_MAX_NAMES, _MAX_NAME = 6, 20
 
 LATE_GATHERING_LIMIT_S = 5.0
 """Seconds after the answer within which candidates of STUN and TURN servers are used."""
@@ -70,14 +74,43 @@ def _first_video_section(description: str) -> str:
 
 
 def _is_usable_h264(fmtp: str) -> bool:
-    parameters = dict(re.findall(r"([^=;\s]+)=([^;\s]*)", fmtp))
+    parameters = _h264_parameters(fmtp)
     if parameters.get("packetization-mode") != "1":  # RFC 6184, 8.1: 0 where it is not given
         return False
     try:
-        profile, _ = parse_h264_profile_level_id(parameters.get("profile-level-id", "42e01f"))
+        profile, _ = parse_h264_profile_level_id(parameters.get("profile-level-id", _DEFAULT_PROFILE_LEVEL_ID))
     except ValueError:
         return False
     return profile in {H264Profile.PROFILE_CONSTRAINED_BASELINE, H264Profile.PROFILE_BASELINE}
+
+
+def _h264_parameters(fmtp: str) -> dict[str, str]:
+    return dict(re.findall(r"([^=;\s]+)=([^;\s]*)", fmtp))
+
+
+def offered_codecs(description: str) -> str:
+    """The codecs of the first video section for an error message: H.264 with profile and packetization mode."""
+    section = _first_video_section(description)
+    parameters = dict(_FMTP.findall(section))
+    names: dict[str, None] = {}  # each once, in the order of the offer
+    for payload_type, name in _RTPMAP.findall(section):
+        if name.lower() == "h264":
+            names[_h264_name(parameters.get(payload_type, ""))] = None
+        elif name.lower() not in _NO_CODECS:
+            names[ascii(name)[1:-1][:_MAX_NAME]] = None
+    return ", ".join([*names][:_MAX_NAMES]) or "none"
+
+
+def _h264_name(fmtp: str) -> str:
+    parameters = _h264_parameters(fmtp)
+    mode = "1" if parameters.get("packetization-mode") == "1" else "0"
+    profile_level_id = parameters.get("profile-level-id", _DEFAULT_PROFILE_LEVEL_ID)
+    try:
+        profile, _ = parse_h264_profile_level_id(profile_level_id)
+    except ValueError:
+        return f"H.264 with packetization-mode {mode} and an unknown profile"
+    name = profile.name.removeprefix("PROFILE_").replace("_", " ").title()
+    return f"H.264 {name} ({profile_level_id[:6]}) with packetization-mode {mode}"
 
 
 def prefer_with_retransmission(transceiver: RTCRtpTransceiver, *codecs: VideoCodec) -> None:

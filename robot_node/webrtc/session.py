@@ -22,10 +22,16 @@ from robot_node.settings.root import WebRtcSettings
 from robot_node.webrtc import aiortc_hooks, status_channel
 from robot_node.webrtc.audio import PeerSound, Sound
 from robot_node.webrtc.broadcast import Broadcast
-from robot_node.webrtc.negotiation import VideoCodec, ice_server, prefer_with_retransmission, video_codec_for
+from robot_node.webrtc.negotiation import (
+    VideoCodec,
+    ice_server,
+    offered_codecs,
+    prefer_with_retransmission,
+    video_codec_for,
+)
 from robot_node.webrtc.peer_connection import Lifetime, PeerConnection, log_steps, until_vanished
 from robot_node.webrtc.sections import receives_video, select_sections
-from robot_node.webrtc.signaling import Answer, Candidate, Message, Offer, strip_candidates
+from robot_node.webrtc.signaling import Answer, Candidate, Message, Offer, first_username_fragment, strip_candidates
 from robot_node.webrtc.stats import Cause, SessionEnd, SessionStats
 from robot_node.webrtc.tracks import BroadcastTrack
 from robot_node.webrtc.trickle import Trickle
@@ -33,6 +39,7 @@ from robot_node.webrtc.trickle import Trickle
 logger = logging.getLogger(__name__)
 
 _FIGURES_EVERY_S = 1.0
+_H264 = "H.264 Constrained Baseline or Baseline with packetization-mode 1"
 
 
 class Session:
@@ -72,6 +79,7 @@ class Session:
         self._life: Lifetime[SessionEnd] = Lifetime()
         self._trickle = Trickle(self._connection, send=send, spawn=self._life.spawn)
         self._codec = VideoCodec.H264 if vp8 is None else video_codec_for(offer.sdp)
+        self._vp8 = vp8
         self._track = BroadcastTrack(vp8 if vp8 is not None and self._codec is VideoCodec.VP8 else broadcast)
         self._sound = PeerSound(sound, Input.VIEWER, client_id)
         self._has_video = False
@@ -159,7 +167,7 @@ class Session:
             lacks = "does not ask to receive video" if "\r\nm=video" in description else "has no video section"
             raise SignalingError(f"The offer {lacks}.", remedy="Offer to receive video.")
         offer = select_sections(description, audio=audio is not None)
-        await _set_offer(connection, offer.sdp)
+        await _set_offer(connection, offer.sdp, sends=_H264 if self._vp8 is None else f"{_H264}, or VP8")
         if aiortc_hooks.lacks_transport(connection):
             raise SignalingError(
                 "The offer cannot be used: its BUNDLE group begins with a section that it does not have."
@@ -183,7 +191,7 @@ class Session:
             )
         self._trickle.use_early(candidates, offer.mids)
         self._life.spawn(self._sound.play_received(), "sound of the viewer")
-        return Answer(answer)
+        return Answer(answer, first_username_fragment(self._offer.sdp))
 
     def _add_video(self) -> RTCRtpTransceiver:
         transceiver = self._connection.addTransceiver(self._track, direction="sendonly")
@@ -270,13 +278,12 @@ class _NetworkStats:
                         self.round_trip_ms = round(stats.roundTripTime * 1000, 2)
 
 
-async def _set_offer(connection: RTCPeerConnection, sdp: str) -> None:
+async def _set_offer(connection: RTCPeerConnection, sdp: str, *, sends: str) -> None:
     try:
         await connection.setRemoteDescription(RTCSessionDescription(sdp=sdp, type="offer"))
     except OperationError as error:
         raise SignalingError(
-            "The offer has no video codec in common with the robot.",
-            remedy="Offer H.264 with packetization-mode 1, or VP8.",
+            f"The robot sends none of the video codecs in the offer: {offered_codecs(sdp)}.", remedy=f"Offer {sends}."
         ) from error
     except Exception as error:  # aiortc's parser raises anything on a broken description
         raise SignalingError("The session description of the offer cannot be read.") from error

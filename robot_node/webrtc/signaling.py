@@ -31,6 +31,7 @@ _MAX_REASON_CHARACTERS = 500
 _MAX_CANDIDATE_CHARACTERS = 1000
 # RFC 8839, 5.4: of a user name fragment. Media sections have names of a few characters.
 _MAX_NAME_CHARACTERS = 256
+_UFRAG = re.compile(r"^a=ice-ufrag:(\S+)", re.MULTILINE)
 # RFC 8839, 5.1: foundation, component, transport, priority, address, port, type.
 _CANDIDATE = re.compile(r"(candidate:)?\S+ \d{1,5} \S+ \d{1,10} \S+ \d{1,5} typ \S+", re.ASCII)
 
@@ -48,9 +49,19 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """``sdp_answer``: the other side agrees."""
+    """``sdp_answer``: the other side agrees.
+
+    Attributes:
+        sdp: The session description.
+        offer: First ICE user name fragment of the offer that it answers; empty when the sender does not say.
+    """
 
     sdp: str
+    offer: str = ""
+
+    def fits(self, username_fragments: Collection[str]) -> bool:
+        """Whether it may answer the offer with these ICE user name fragments; False for the answer to an older one."""
+        return not self.offer or self.offer in username_fragments
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +174,8 @@ def parse(payload: bytes) -> Message:
             return Offer(_sdp(data, "offer"))
         case "sdp_answer":
             try:
-                return Answer(_sdp(data, "answer"))
+                offer = document.get("offer")
+                return Answer(_sdp(data, "answer"), offer if _is_name(offer) else "")
             except SignalingError as error:
                 raise UnusableAnswerError(str(error)) from error
         case "ice_candidate":
@@ -202,15 +214,22 @@ def strip_candidates(sdp: str) -> tuple[str, tuple[Candidate, ...]]:
 
 def username_fragments(sdp: str) -> frozenset[str]:
     """The ICE user name fragments of a description: the generation that its candidates belong to."""
-    return frozenset(re.findall(r"^a=ice-ufrag:(\S+)", sdp, re.MULTILINE))
+    return frozenset(_UFRAG.findall(sdp))
+
+
+def first_username_fragment(sdp: str) -> str:
+    """Name of an offer for the other side: its first ICE user name fragment; empty without one."""
+    match = _UFRAG.search(sdp)
+    return match[1][:_MAX_NAME_CHARACTERS] if match else ""
 
 
 def _document(message: Message) -> dict[str, Any]:
     match message:
         case Offer(sdp):
             return {"type": "sdp_offer", "data": {"type": "offer", "sdp": sdp}}
-        case Answer(sdp):
-            return {"type": "sdp_answer", "data": {"type": "answer", "sdp": sdp}}
+        case Answer(sdp, offer):
+            named = {"offer": offer} if offer else {}
+            return {"type": "sdp_answer", "data": {"type": "answer", "sdp": sdp}, **named}
         case Candidate():
             data: dict[str, Any] = {
                 "candidate": message.candidate,

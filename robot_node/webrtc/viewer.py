@@ -39,6 +39,7 @@ from robot_node.webrtc.signaling import (
     encode,
     offers_topic,
     parse,
+    username_fragments,
 )
 from robot_node.webrtc.status_channel import StatusReader
 
@@ -259,6 +260,7 @@ async def view(
         async with connect(broker, options, signaling.receive) as connection:
             await connection.subscribe(Subscription(answers_topic(client_id)))
             transceiver = await _offer_to_receive(peer, LOOPBACK if broker.host in _LOOPBACK_NAMES else ())
+            signaling.fragments = username_fragments(peer.localDescription.sdp)
             offered_at = time.monotonic()
             await connection.publish(topic, encode(Offer(peer.localDescription.sdp)))
             candidates: asyncio.Task[None] | None = None
@@ -282,6 +284,7 @@ class _Signaling:
 
     def __init__(self) -> None:
         loop = asyncio.get_running_loop()
+        self.fragments: frozenset[str] = frozenset()
         self.answer: asyncio.Future[str] = loop.create_future()
         self.ended: asyncio.Future[str] = loop.create_future()
         self._candidates: asyncio.Queue[Candidate] = asyncio.Queue(MAX_CANDIDATES)
@@ -295,6 +298,8 @@ class _Signaling:
             logger.warning("From the robot: %s", error)
             return
         match message:
+            case Answer() if not message.fits(self.fragments):
+                logger.debug("Ignored the answer to an older offer")
             case Answer(sdp) if not self.answer.done():
                 self.answer.set_result(sdp)
             case Terminated(reason) if not self.ended.done():

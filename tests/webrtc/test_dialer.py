@@ -22,7 +22,15 @@ from robot_node.webrtc.answerer import answer
 from robot_node.webrtc.call import without_media_from_peer
 from robot_node.webrtc.dialer import dialer_client_id
 from robot_node.webrtc.messages import AsrResponse, BackendMessage, TtsText
-from robot_node.webrtc.signaling import Answer, Candidate, EndOfCandidates, Offer, Terminated, encode
+from robot_node.webrtc.signaling import (
+    Answer,
+    Candidate,
+    EndOfCandidates,
+    Offer,
+    Terminated,
+    encode,
+    first_username_fragment,
+)
 from tests.mcp_mqtt.proxy import Proxy
 from tests.waiting import DEADLINE_S, eventually
 from tests.webrtc.caller import Caller, calling_robot
@@ -302,6 +310,13 @@ async def test_an_answer_that_cannot_be_used_is_refused_with_a_reason_and_the_ca
     await backend.send(Answer(sdp))
     assert "answer" in (await backend.receive(Terminated)).reason
     await backend.answer()
+    await caller.is_in(CallState.CONNECTED)
+
+
+async def test_the_answer_to_an_older_offer_is_passed_over(caller: Caller, backend: MediaBackend) -> None:
+    sdp = await backend.take_offer()
+    await backend.send(Answer("v=0", offer="older"))
+    await backend.send(Answer(sdp, offer=first_username_fragment(backend.rtc.remoteDescription.sdp)))
     await caller.is_in(CallState.CONNECTED)
 
 

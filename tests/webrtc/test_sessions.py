@@ -115,6 +115,17 @@ async def test_candidates_for_a_new_offer_may_come_before_it(robot: Robot) -> No
         assert difference(await viewer.frame()) < 8
 
 
+async def test_each_answer_names_its_offer(robot: Robot) -> None:
+    async with peer(robot.broker) as viewer:
+        for _ in range(2):
+            sdp, _ = await viewer.make_offer()
+            await viewer.send(Offer(sdp))
+            answer = await viewer.receive(Answer)
+            assert answer.offer
+            assert f"a=ice-ufrag:{answer.offer}\r\n" in sdp
+            viewer.new_connection()
+
+
 async def test_h264_with_retransmission_is_agreed_upon_whatever_else_is_offered(robot: Robot) -> None:
     async with peer(robot.broker) as viewer:
         sdp, _ = await viewer.make_offer(codec=None)
@@ -222,7 +233,20 @@ async def test_an_offer_with_packetization_mode_0_only_is_refused_with_a_reason(
     async with peer(robot.broker) as viewer:
         sdp, _ = await viewer.make_offer()
         await viewer.send(Offer(sdp.replace("packetization-mode=1", "packetization-mode=0")))
-        assert "H.264 with packetization-mode 1" in (await viewer.receive(Terminated)).reason
+        reason = (await viewer.receive(Terminated)).reason
+        assert "H.264 Constrained Baseline (42e01f) with packetization-mode 0" in reason
+        assert "Offer H.264 Constrained Baseline or Baseline with packetization-mode 1." in reason
+
+
+async def test_an_offer_with_high_profile_only_is_refused_and_the_reason_names_the_profile(robot: Robot) -> None:
+    async with peer(robot.broker) as viewer:
+        sdp, _ = await viewer.make_offer()
+        high = re.sub("profile-level-id=42.01f", "profile-level-id=640c1f", sdp)
+        await viewer.send(Offer(high))
+        assert (await viewer.receive(Terminated)).reason == (
+            "The robot sends none of the video codecs in the offer: H.264 Constrained High (640c1f) with "
+            "packetization-mode 1. Offer H.264 Constrained Baseline or Baseline with packetization-mode 1."
+        )
 
 
 async def test_an_offer_that_does_not_want_video_is_refused_with_a_reason(robot: Robot) -> None:

@@ -35,7 +35,7 @@ HIDDEN = "candidate:2 1 udp 2113937151 4a8f0e0e-1111-4222-8333-944455556666.loca
 texts = st.text(min_size=1, max_size=200).filter(str.strip)
 messages: st.SearchStrategy[Message] = st.one_of(
     st.builds(Offer, texts),
-    st.builds(Answer, texts),
+    st.builds(Answer, texts, st.text(max_size=20)),
     st.builds(Terminated, st.text(max_size=200)),
     st.builds(Chat, texts),
     st.just(EndOfCandidates()),
@@ -99,6 +99,8 @@ def test_the_messages_are_those_of_the_protocol() -> None:
 
 def test_an_answer_may_be_the_bare_description() -> None:
     assert parse(b'{"type":"sdp_answer","data":"v=0"}') == Answer("v=0")
+    assert parse(b'{"type":"sdp_answer","data":"v=0","offer":"abcd"}') == Answer("v=0", "abcd")
+    assert parse(b'{"type":"sdp_answer","data":"v=0","offer":7}') == Answer("v=0")
 
 
 @pytest.mark.parametrize("data", ["null", '{"candidate":""}', '{"candidate":"","sdpMid":"0"}', "{}"])

@@ -10,9 +10,9 @@ import pytest
 from robot_node.apps.private_broker import PrivateBroker
 from robot_node.core.state import CameraState, Device
 from robot_node.errors import BrokerError, RemoteError, SettingsError, SignalingError
-from robot_node.mqtt import Broker, ConnectOptions, connect
+from robot_node.mqtt import Broker, ConnectOptions, Subscription, connect
 from robot_node.settings.root import WebRtcSettings
-from robot_node.webrtc.signaling import Terminated, answers_topic, encode
+from robot_node.webrtc.signaling import Answer, Terminated, answers_topic, encode, offers_topic
 from robot_node.webrtc.viewer import ViewerLimits, Viewing, view, watch
 from tests.waiting import eventually
 from tests.webrtc.conftest import SERVER_ID, Robot, running_robot
@@ -40,6 +40,19 @@ async def test_a_retained_message_is_not_the_robots(robot: Robot) -> None:
         async with view(robot.broker, SERVER_ID, client_id="viewer") as viewing:
             await viewing.frame()
         await connection.publish(answers_topic("viewer"), b"", qos=1, retain=True)
+
+
+async def test_the_answer_to_an_older_offer_is_passed_over(broker: PrivateBroker) -> None:
+    offered = asyncio.Event()
+    async with (
+        running_robot(broker, load_after=offered) as robot,
+        connect(robot.broker, ConnectOptions("listener"), lambda _: offered.set()) as connection,
+    ):
+        await connection.subscribe(Subscription(offers_topic("viewer", SERVER_ID)))
+        async with asyncio.TaskGroup() as group:
+            group.create_task(watch(robot.broker, SERVER_ID, client_id="viewer", frames=1))
+            await offered.wait()
+            await connection.publish(answers_topic("viewer"), encode(Answer("v=0", offer="older")), qos=1)
 
 
 @pytest.mark.parametrize(
