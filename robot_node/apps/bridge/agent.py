@@ -44,6 +44,12 @@ class Agent:
         # Not one of the SDK's models, which drop unknown members.
         await self._ctx.session.send_notification(cast("types.ServerNotification", notification), self._ctx.request_id)
 
+    async def report_progress(self, done: float, total: float) -> None:
+        """Send progress of the request, if the agent wants any."""
+        if self.progress_token is not None:
+            progress = {"progressToken": self.progress_token, "progress": done, "total": total}
+            await self.notify("notifications/progress", progress)
+
     async def notify_event(self, event: ServerEvent) -> None:
         """Send a notification that belongs to no request."""
         await self._ctx.session.send_notification(event_to_notification(event, {}))

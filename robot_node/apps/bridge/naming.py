@@ -21,7 +21,9 @@ MAX_NAME = 50
 """Maximum length of a tool's name. Clients take 60 to 64, with a prefix of their own such as mcp__robots__."""
 _MAX_PREFIX = 24
 _MAX_ROBOTS = 4096
-_SEPARATOR = "__"
+SEPARATOR = "__"
+"""Between the name of a robot and that of its tool."""
+_OF_GROUPS = re.compile(r"robots(-\d+)?\Z")  # see groups.py
 _URI_SCHEME = "bridge://"
 _ROBOT_DIGITS = 16  # a stranger must not find a robot name with the same digits
 _TOOL_DIGITS = 6  # among the tools of a single robot
@@ -82,7 +84,7 @@ class RobotNames:
         count = Counter(name.casefold() for name in wanted.values())
         for robot, name in wanted.items():
             key = name.casefold()
-            fits = 0 < len(name) <= _MAX_PREFIX and not _WITH_DIGITS.search(key)
+            fits = 0 < len(name) <= _MAX_PREFIX and not _WITH_DIGITS.search(key) and not _OF_GROUPS.match(key)
             if fits and count[key] == 1 and key not in self._robots:
                 self._bind(robot, name)
 
@@ -117,7 +119,7 @@ class ToolNames:
         self._plain: dict[str, str] = {}
         self.shown: dict[Offer, str] = {}
         for robot, tools in offered.items():
-            start = f"{robots.prefix(robot)}{_SEPARATOR}"
+            start = f"{robots.prefix(robot)}{SEPARATOR}"
             names = self._prefixed[robot] = _distinct(tools, MAX_NAME - len(start))
             if robot == robots.unprefixed:
                 self._plain = _distinct(tools, MAX_NAME, reserved)
@@ -135,7 +137,7 @@ class ToolNames:
         Raises:
             RemoteError: No robot that is online has that tool, or the name does not say which robot is meant.
         """
-        prefix, separator, rest = name.partition(_SEPARATOR)
+        prefix, separator, rest = name.partition(SEPARATOR)
         robot = self._robots.robot(prefix, self._prefixed) if separator else self._robots.unprefixed
         names = self._prefixed.get(robot, {}) if robot is not None and separator else self._plain
         if robot is not None and (tool := names.get(rest if separator else name)) is not None:

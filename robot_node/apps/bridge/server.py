@@ -19,7 +19,10 @@ from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler
 from mcp.shared.exceptions import MCPError
 from mcp.shared.subscriptions import ResourcesListChanged, ResourceUpdated, ServerEvent, ToolsListChanged
 
+from robot_node.apps.bridge import events as bridge_events
 from robot_node.apps.bridge.agent import Agent, EventQueue
+from robot_node.apps.bridge.events import RobotEvents, has_events
+from robot_node.apps.bridge.groups import Groups, common, with_robot
 from robot_node.apps.bridge.listing import result_problem
 from robot_node.apps.bridge.naming import Offer, ResourceUris, RobotNames, ToolNames
 from robot_node.apps.bridge.overview import LIST_ROBOTS, describe, instructions
@@ -36,6 +39,7 @@ _Offered = tuple[tuple[ServerName, tuple[str, ...]], ...]
 
 # Members of a result that belong to the connection with the agent.
 _ENVELOPE = ("resultType", "ttlMs", "cacheScope")
+_RESERVED = frozenset({LIST_ROBOTS["name"]}) | bridge_events.TOOLS
 _SETTLE_S = 3.0
 _MAX_ID = 100
 _MAX_TITLE = 200
@@ -69,6 +73,8 @@ class Bridge:
         self._subscriptions = Subscriptions()
         self._robot_names = RobotNames()
         self._tool_names = ToolNames({}, self._robot_names)
+        self._groups = Groups(self._robot_names)
+        self._events = RobotEvents(lambda: self._robots, self._robot_names)
         self._tool_names_of: _Offered = ()
         self._announced: dict[ServerEvent, list[object]] = {}
         self._numbers = itertools.count(1)
@@ -109,6 +115,8 @@ class Bridge:
             if self._announced.get(changed, []) != now:
                 self._announced[changed] = now
                 await self._bus.publish(changed)
+        if isinstance(event, ToolsListChanged):
+            await self._events.on_listed(robot)
 
     async def _send_events(self, ctx: Context, _: types.NotificationParams) -> None:
         """Notify an agent of the handshake era of changes, until the end of its connection cancels this."""
@@ -136,7 +144,7 @@ class Bridge:
                 case "tools/list":
                     await self._robots.settled(_SETTLE_S)
                     self._announced.setdefault(ToolsListChanged(), self._listed(ToolsListChanged()))
-                    result: Params = {"tools": [LIST_ROBOTS, *self._tools()]}
+                    result: Params = {"tools": [LIST_ROBOTS, *self._events.tools(), *self._tools()]}
                 case "tools/call":
                     result = await self._call(ctx, params)
                 case "resources/list":
@@ -163,8 +171,16 @@ class Bridge:
     async def _call(self, ctx: Context, params: Params) -> Params:
         await self._robots.settled(_SETTLE_S)
         if params["name"] == LIST_ROBOTS["name"]:
-            return describe(self._robots, self._names())
-        offer = self._names().resolve(params["name"])
+            return describe(self._robots, self._names(), self._robot_names, self._common())
+        arguments = params.get("arguments") or {}
+        if params["name"] in bridge_events.TOOLS:
+            return await self._events.call(params["name"], arguments, Agent(ctx).report_progress)
+        names = self._names()
+        if (grouped := self._groups.resolve(params["name"], arguments, dict(self._offered()))) is not None:
+            offer, arguments = grouped
+            params |= {"arguments": arguments}
+        else:
+            offer = names.resolve(params["name"])
         session = await self._robots.get(offer.robot).session()
         try:
             result = await session.request(ctx.method, params | {"name": offer.tool}, Agent(ctx))
@@ -203,7 +219,7 @@ class Bridge:
         ]
 
     def _offered(self) -> _Offered:
-        return tuple((robot.name, tuple(tool["name"] for tool in robot.tools)) for robot in self._robots.listed)
+        return tuple((robot.name, tuple(tool["name"] for tool in _own_tools(robot))) for robot in self._robots.listed)
 
     def _listed(self, event: ServerEvent) -> list[object]:
         """What an event announces a change of; empty for lists that are all empty."""
@@ -225,8 +241,7 @@ class Bridge:
         self._show_robots()
         offered = self._offered()
         if offered != self._tool_names_of:  # every tool call needs them, and they change rarely
-            reserved = frozenset({LIST_ROBOTS["name"]})
-            self._tool_names = ToolNames(dict(offered), self._robot_names, reserved=reserved)
+            self._tool_names = ToolNames(dict(offered), self._robot_names, reserved=_RESERVED)
             self._tool_names_of = offered
         return self._tool_names
 
@@ -235,14 +250,24 @@ class Bridge:
         offered = {robot.name: [item["uri"] for item in robot.resources] for robot in self._robots.listed}
         return ResourceUris(offered, self._robot_names)
 
+    def _common(self) -> dict[Offer, str]:
+        return common({robot.name: _own_tools(robot) for robot in self._robots.listed}, self._groups)
+
     def _tools(self) -> list[Params]:
-        names, shown_alone = self._names(), self._shown_alone()
-        return [
-            (tool if shown_alone else _labelled(tool, self._robot_names.prefix(robot.name), robot)) | {"name": name}
-            for robot in self._robots.listed
-            for tool in robot.tools
-            if (name := names.shown.get(Offer(robot.name, tool["name"]))) is not None
-        ]
+        names, shown_alone, grouped = self._names(), self._shown_alone(), self._common()
+        robots_of: dict[str, list[str]] = {}
+        for offer, name in grouped.items():
+            robots_of.setdefault(name, []).append(self._robot_names.prefix(offer.robot))
+        tools: dict[str, Params] = {}
+        for robot in self._robots.listed:
+            for tool in _own_tools(robot):
+                offer = Offer(robot.name, tool["name"])
+                if (name := grouped.get(offer, "")) and name not in tools:
+                    tools[name] = with_robot(tool, robots_of[name]) | {"name": name}
+                elif not name and (name := names.shown.get(offer, "")):
+                    shown = tool if shown_alone else _labelled(tool, self._robot_names.prefix(robot.name), robot)
+                    tools[name] = shown | {"name": name}
+        return [*tools.values()]
 
     async def _subscribe(self, ctx: Context, params: types.SubscribeRequestParams) -> types.EmptyResult:
         await self._add_subscription(Agent(ctx).agent, params.uri)
@@ -270,6 +295,13 @@ class Bridge:
             await self._subscriptions.add(subscriber, uri, offer, self._robots.get(offer.robot))
         except RemoteError as error:
             raise self._refusal(error) from error
+
+
+def _own_tools(robot: Robot) -> list[Params]:
+    """A robot's tools, without those for which the bridge has its own."""
+    if not has_events(robot.tools):
+        return robot.tools
+    return [tool for tool in robot.tools if tool["name"] not in bridge_events.TOOLS]
 
 
 def _placeholder(result: Any) -> Any:

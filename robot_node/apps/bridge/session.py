@@ -53,7 +53,7 @@ class Caller(Protocol):
     """The agent's side of one request.
 
     Attributes:
-        agent: Identifies the agent.
+        agent: Identifies the agent; empty for the bridge itself, which no robot can ask.
         progress_token: The agent's progress token; None if it wants no progress.
     """
 
@@ -202,7 +202,7 @@ class RobotSession:
             return {}
         if method not in _SERVER_REQUESTS:
             raise MCPError(METHOD_NOT_FOUND, "Method not found", method)
-        callers = {call.caller.agent: call.caller for call in self._calls.values()}
+        callers = {call.caller.agent: call.caller for call in self._calls.values() if call.caller.agent}
         if len(callers) != 1:
             number = "no agent" if not callers else f"{len(callers)} agents"
             raise MCPError(INVALID_REQUEST, f"The bridge cannot forward {method}: {number} had called this robot.")

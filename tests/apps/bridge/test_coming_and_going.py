@@ -21,7 +21,7 @@ from tests.waiting import DEADLINE_S
 
 TOYS = {"add", "wait", "count", "fail", "picture", "who", "announce"}
 KITCHEN = {f"kitchen__{name}" for name in TOYS}
-GARAGE = {f"garage__{name}" for name in TOYS}
+BOTH = {f"robots__{name}" for name in TOYS}
 ADD = {"a": 1, "b": 2}
 
 
@@ -38,7 +38,8 @@ async def test_tools_have_prefixes_only_while_there_are_several_robots(broker: P
     async with running(broker, toy), raw_agent(broker) as agent:
         assert set(await agent.tools()) == TOYS | {"list_robots"}
         async with running(broker, toy_server(), server_id="robot-2", server_name="robot-node/garage"):
-            await agent.until_tools(KITCHEN | GARAGE)
+            await agent.until_tools(BOTH)
+            assert sum_in(await agent.call("robots__add", ADD | {"robot": "garage"})) == 3
             assert sum_in(await agent.call("garage__add", ADD)) == 3
             assert sum_in(await agent.call("add", ADD)) == 3
         await agent.until_tools(TOYS)
@@ -231,7 +232,7 @@ async def test_there_is_a_limit_to_how_many_robots_one_bridge_serves(broker: Pri
     async with directory(Broker.from_url(broker.url)) as pool.servers:
         await pool.update([OnlineServer(f"robot-{number}", f"many/{number}") for number in range(MAX_ROBOTS + 2)])
         pool.on_status(LinkStatus(connected=True))
-        said = describe(pool, ToolNames({}, RobotNames()))["content"][0]["text"]
+        said = describe(pool, ToolNames({}, RobotNames()), RobotNames())["content"][0]["text"]
         assert said.startswith("64 online at ")
         assert said.endswith("2 more are online. The bridge serves at most 64: choose them with --robot.")
         await pool.close()
