@@ -20,6 +20,7 @@ _MODULES = (
     "latency",
     "control_under_load",
     "tool_call",
+    "tool_list",
     "fleet",
     "face",
     "soak",
@@ -101,6 +102,14 @@ def test_tool_call_compares_with_an_echo_and_with_the_other_ways_of_calling() ->
     assert set(result["at_once_ms"]) == ways | {"echo", "adapted_echo"}
     assert result["at_once"] == 16
     assert all(time > 0 for time in (*result["first_result_ms"].values(), *result["at_once_ms"].values()))
+
+
+@pytest.mark.slow
+def test_tool_list_of_two_robots_is_hardly_longer_than_that_of_one() -> None:
+    result = run("tool_list")
+    assert result["bridge_two_tools"] == result["bridge_one_tools"] == result["robot_tools"] + 1
+    assert result["robot_bytes"] <= 6000
+    assert result["robot_bytes"] < result["bridge_one_bytes"] < result["bridge_two_bytes"] <= 9000
 
 
 @pytest.mark.slow

@@ -42,7 +42,9 @@ class Cursor:
         found = [_ENTRY.fullmatch(part) for part in text.split("~")] if text else []
         entries = {match[1]: match[2] for match in found if match is not None}
         if len(text) > MAX_CHARACTERS or len(entries) != len(found):
-            raise RemoteError("after is not a cursor of this tool.", remedy="Leave it out to begin anew.")
+            raise RemoteError(
+                "after is not a cursor of this tool.", remedy="Leave it out to begin with the latest events."
+            )
         return cls(entries)
 
     def __str__(self) -> str:
