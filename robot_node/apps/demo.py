@@ -59,6 +59,7 @@ async def run_demo(scene: str) -> None:
                         "webrtc": {"proxy": True, "loopback": True},
                         # viewers hear it
                         "voice": {"engine": "espeak-ng" if shutil.which("espeak-ng") else "none"},
+                        "camera": {"photo_switches_on": True},
                         "simulation": {"scene": scene, "display_picture": face},
                         **PIN_SETTINGS,
                         "console": {

@@ -6,13 +6,14 @@ import asyncio
 import contextlib
 import functools
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeVar
 
 from robot_node.core.media import FrameSink, RawFrameSink
-from robot_node.core.state import CameraState, Device, RobotState, act_for
-from robot_node.devices.camera_sensor import CameraSensor, IndicatorError
-from robot_node.devices.camera_states import Action, CameraEvent, Situation, decide, refusal
+from robot_node.core.state import CameraState, RobotState, act_for
+from robot_node.devices.camera_machine import CameraMachine
+from robot_node.devices.camera_sensor import CameraSensor, fault_event
+from robot_node.devices.camera_states import Action, CameraEvent, refusal
 from robot_node.devices.camera_stream import StreamDemand
 from robot_node.devices.capture import CameraLimits, Photo, StalledError
 from robot_node.devices.idle import CallLater, IdleTimer
@@ -62,7 +63,6 @@ class Camera:
         call_later: CallLater | None = None,
     ) -> None:
         self._settings = settings
-        self._state = state
         self._privacy = privacy or NoPrivacySwitch()
         self._privacy.on_engaged(self._on_privacy_engaged)
         indicator = indicator or NoIndicator()
@@ -79,8 +79,8 @@ class Camera:
         )
         call_later = call_later or asyncio.get_running_loop().call_later
         self._idle = IdleTimer(settings.off_when_unwatched_s, self._on_idle, call_later)
-        self._failing = self._resumes = self._closing = False
-        self._failure = ""
+        self._machine = CameraMachine(state, self._privacy, self._sensor, self._idle)
+        self._series = 0
         self._interruption: RobotNodeError | None = None
         self._adjusting = False
 
@@ -94,7 +94,7 @@ class Camera:
 
         async def switch_on() -> None:
             await self._check_engaged()
-            if self._request(CameraEvent.SWITCH_ON) is Action.OPEN:
+            if self._machine.request(CameraEvent.SWITCH_ON) is Action.OPEN:
                 await self._start_sensor()
 
         await self._run("camera on", switch_on)
@@ -107,26 +107,51 @@ class Camera:
         """
 
         async def switch_off() -> None:
-            self._request(CameraEvent.SWITCH_OFF)
+            self._machine.request(CameraEvent.SWITCH_OFF)
             await self._finish_stop()
 
         await self._run("camera off", switch_off)
 
-    async def photo(self, quality: float = 0.9) -> Photo:
-        """Take a photo while the camera is on; the video goes on meanwhile.
+    @property
+    def photo_switches_on(self) -> bool:
+        """A photo switches the camera on for itself, and off again."""
+        return self._settings.photo_switches_on
 
-        Args:
-            quality: JPEG quality: 0 (smallest) to 1 (best).
+    async def photo(self, quality: float = 0.9) -> Photo:
+        """Take a photo: see :meth:`photo_series`."""
+        async with self.photo_series() as take:
+            return await take(quality)
+
+    @contextlib.asynccontextmanager
+    async def photo_series(self) -> AsyncIterator[Callable[[float], Awaitable[Photo]]]:
+        """Take photos while the camera is on, one at each call with a JPEG quality from 0 to 1; the video goes on.
+
+        With :attr:`photo_switches_on` the first one switches the camera on, and it goes off after the last series that
+        is under way. Who switches it on or off meanwhile decides.
 
         Raises:
-            NotReadyError: The camera is off, or is being restarted.
-            DeviceError: The camera delivers no pictures; it is switched off then.
-            ValueError: ``quality`` is out of range.
+            NotReadyError: The camera is off, or is being restarted; privacy is engaged.
+            DeviceError: The camera delivers no pictures; it is switched off then. Or it cannot be switched on.
+            ValueError: The quality is out of range.
         """
-        if not 0 <= quality <= 1:
-            raise ValueError(f"The quality of a photo is between 0 and 1, not {quality}.")
-        self._idle.touch()
-        return await self._run("photo", functools.partial(self._take_photo, quality))
+        switches_on = self.photo_switches_on
+
+        async def take(quality: float) -> Photo:
+            nonlocal switches_on
+            if not 0 <= quality <= 1:
+                raise ValueError(f"The quality of a photo is between 0 and 1, not {quality}.")
+            self._idle.touch()
+            photo = await self._run("photo", functools.partial(self._take_photo, quality, switches_on=switches_on))
+            switches_on = False
+            return photo
+
+        self._series += 1
+        try:
+            yield take
+        finally:
+            self._series -= 1
+            if self._machine.situation.for_photos and not self._series:
+                self._submit("camera off after photos", self._end_photos)
 
     async def is_delivering_frames(self) -> bool | None:
         """Whether frames have come since the last call, or come now; None when none are expected.
@@ -134,7 +159,7 @@ class Camera:
         Raises:
             HangingError: The camera library does not answer.
         """
-        if self._state.snapshot.camera is CameraState.FAILED and self._resumes:
+        if self._machine.state is CameraState.FAILED and self._machine.situation.resumes:
             return False
         return await self._run("camera check", self._check_frames)
 
@@ -147,17 +172,17 @@ class Camera:
         """
 
         async def restart() -> None:
-            if self._state.snapshot.camera is CameraState.ON:
+            if self._machine.state is CameraState.ON:
                 await self._fail(StalledError("The camera delivers no pictures. It is restarted."))
             await self._check_engaged()
-            if self._request(CameraEvent.RESTART) is Action.OPEN:
+            if self._machine.request(CameraEvent.RESTART) is Action.OPEN:
                 await self._start_sensor()
 
         await self._run("camera restart", restart)
 
     async def close(self) -> None:
         """Switch the camera off for good, and end its thread. A pending start fails."""
-        self._closing = True
+        self._machine.closing = True
         self._interrupt(CameraEvent.CLOSE, refusal(Action.REFUSE_CLOSING))
         await self._run("camera off", self._finish_stop)
         if self._sensor.unclosed:
@@ -206,55 +231,8 @@ class Camera:
 
     def _interrupt(self, event: CameraEvent, error: RobotNodeError | None) -> None:
         self._interruption = error
-        if self._apply(event, error) is Action.STOP:
+        if self._machine.apply(event, error) is Action.STOP:
             self._submit("camera off", self._finish_stop)  # unless the running operation does it
-
-    # The table.
-
-    def _request(self, event: CameraEvent) -> Action:
-        """Apply an event and return its action; raises NotReadyError or DeviceError for a refused one."""
-        action = self._apply(event)
-        if (error := refusal(action)) is not None:
-            raise error
-        return action
-
-    def _apply(self, event: CameraEvent, error: Exception | None = None) -> Action:
-        """Apply an event to the state and return its action; ``error`` is that of a fault."""
-        now = self._state.snapshot
-        before = Situation(
-            state=now.camera,
-            wanted=now.camera_wanted,
-            failing=self._failing,
-            resumes=self._resumes,
-            privacy=self._privacy.engaged,
-            closing=self._closing,
-            unclosed=self._sensor.unclosed,
-        )
-        after, action = decide(before, event)
-        if not before.failing and (after.failing or event is CameraEvent.NOT_CLOSED):
-            self._failure = str(error)
-        self._failing, self._resumes = after.failing, after.resumes
-        if after.state is not before.state:
-            self._enter(after.state)
-        self._state.set_fault(Device.CAMERA, self._error(after.state), camera=after.state, camera_wanted=after.wanted)
-        return action
-
-    def _enter(self, state: CameraState) -> None:
-        match state:
-            case CameraState.ON:
-                self._idle.start()
-            case CameraState.FAILED:
-                logger.error("Camera failed: %s", self._failure)
-            case CameraState.STOPPING:
-                self._idle.stop()
-                if self._sensor.stream is not None:
-                    self._sensor.stream.cut()
-
-    def _error(self, state: CameraState) -> str:
-        if state is CameraState.FAILED:
-            return self._failure
-        stream = None if state is CameraState.STOPPING else self._sensor.stream
-        return "" if stream is None else stream.error
 
     # What the table asks for. One operation at a time.
 
@@ -278,20 +256,20 @@ class Camera:
             NotReadyError: It was interrupted.
         """
         self._interruption = None
-        steps = self._sensor.start(on_change=self._adjust_soon, on_error=self._report_stream_error)
+        steps = self._sensor.start(on_change=self._adjust_soon, on_error=self._machine.report_error)
         try:
             for step in steps:
                 await self._privacy.check()  # the pin decides, not the last notification
                 self._raise_if_interrupted(CameraState.STARTING)
                 await step()
                 self._raise_if_interrupted(CameraState.STARTING)
-            self._request(CameraEvent.FIRST_PICTURE)
+            self._machine.request(CameraEvent.FIRST_PICTURE)
         except Exception as error:
             await self._fail(error)
             raise
 
     def _raise_if_interrupted(self, expected: CameraState) -> None:
-        if self._state.snapshot.camera is not expected:
+        if self._machine.state is not expected:
             assert self._interruption is not None, "nothing else leaves a state during an operation"
             raise self._interruption
 
@@ -304,9 +282,11 @@ class Camera:
         if self._privacy.engaged:
             await self._privacy.check()
 
-    async def _take_photo(self, quality: float) -> Photo:
+    async def _take_photo(self, quality: float, *, switches_on: bool) -> Photo:
         await self._check_engaged()
-        self._request(CameraEvent.PHOTO)
+        if switches_on and self._series and self._machine.request(CameraEvent.SWITCH_ON_FOR_PHOTO) is Action.OPEN:
+            await self._start_sensor()
+        self._machine.request(CameraEvent.PHOTO)
         try:
             photo = await self._sensor.photo(quality)
         except (StalledError, HangingError) as error:
@@ -315,6 +295,10 @@ class Camera:
         self._raise_if_interrupted(CameraState.ON)
         self._idle.touch()
         return photo
+
+    async def _end_photos(self) -> None:
+        if not self._series and self._machine.request(CameraEvent.PHOTOS_TAKEN) is Action.STOP:
+            await self._finish_stop()
 
     async def _check_frames(self) -> bool | None:
         if self._sensor.stream is None:
@@ -330,18 +314,11 @@ class Camera:
 
     async def _fail(self, error: Exception) -> None:
         """Stop the sensor because of an error or an interruption."""
-        match error:
-            case IndicatorError():
-                event = CameraEvent.INDICATOR_FAILED
-            case StalledError() | HangingError():
-                event = CameraEvent.STALL
-            case _:
-                event = CameraEvent.FAULT
         with act_for(""):  # not for the agent that was served
-            self._apply(event, error)
+            self._machine.apply(fault_event(error), error)
             if isinstance(error, HangingError):
                 self._sensor.abandon()
-                self._apply(CameraEvent.NOT_CLOSED, error)
+                self._machine.apply(CameraEvent.NOT_CLOSED, error)
             else:
                 with contextlib.suppress(DeviceError):  # logged
                     await self._finish_stop()
@@ -352,16 +329,16 @@ class Camera:
         Raises:
             DeviceError: The camera could not be closed.
         """
-        if self._state.snapshot.camera is not CameraState.STOPPING:
+        if self._machine.state is not CameraState.STOPPING:
             return
         try:
             await self._sensor.stop()
         except Exception as error:
-            if self._failing:  # that is what is reported
+            if self._machine.situation.failing:  # that is what is reported
                 logger.error("%s", error)
-            self._apply(CameraEvent.NOT_CLOSED, error)
+            self._machine.apply(CameraEvent.NOT_CLOSED, error)
             raise as_device_error(error, "camera") from error
-        self._request(CameraEvent.CLOSED)
+        self._machine.request(CameraEvent.CLOSED)
 
     def _demand_changed(self, *, retry: bool = False) -> None:
         self._idle.set_watched(self._demand.needed)
@@ -389,10 +366,7 @@ class Camera:
             if self._idle.idle:  # not used while other operations ran
                 logger.info("Camera idle for %g s; switching it off.", self._settings.off_when_unwatched_s)
                 with act_for(""):  # not for the agent whose call started the timer
-                    self._request(CameraEvent.IDLE)
+                    self._machine.request(CameraEvent.IDLE)
                     await self._finish_stop()
 
         self._submit("camera off when idle", switch_off)
-
-    def _report_stream_error(self) -> None:
-        self._state.set_fault(Device.CAMERA, self._error(self._state.snapshot.camera))

@@ -8,8 +8,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
+from robot_node.devices.camera_states import CameraEvent
 from robot_node.devices.camera_stream import CameraStream, StreamDemand
-from robot_node.devices.capture import CameraLimits, CaptureSession, Photo
+from robot_node.devices.capture import CameraLimits, CaptureSession, Photo, StalledError
 from robot_node.devices.indicator import Indicator
 from robot_node.devices.operation_queue import OperationQueue
 from robot_node.devices.platform import Platform
@@ -27,6 +28,17 @@ Step = Callable[[], Awaitable[None]]
 
 class IndicatorError(DeviceError):
     """The indicator cannot be lit: nobody near the camera would see that it captures."""
+
+
+def fault_event(error: Exception) -> CameraEvent:
+    """Return the event that an error of the sensor is in the camera's table."""
+    match error:
+        case IndicatorError():
+            return CameraEvent.INDICATOR_FAILED
+        case StalledError() | HangingError():
+            return CameraEvent.STALL
+        case _:
+            return CameraEvent.FAULT
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,8 @@ class CameraEvent(enum.Enum):
     SWITCH_ON = enum.auto()
     SWITCH_OFF = enum.auto()
     PHOTO = enum.auto()
+    SWITCH_ON_FOR_PHOTO = enum.auto()  # before a photo, with camera.photo_switches_on
+    PHOTOS_TAKEN = enum.auto()  # none is waiting any more
     RESTART = enum.auto()  # by the watchdog
     IDLE = enum.auto()  # unused for the time in the settings
     # Results of what the shell does.
@@ -60,6 +62,7 @@ class Situation:
             robot itself has switched it off.
         failing: While stopping: because of a fault.
         resumes: It failed while it was on, and the watchdog is to switch it on again.
+        for_photos: A photo has switched it on, and nobody else since then: it goes off after the last one.
         privacy: The privacy switch is engaged.
         closing: The robot is shutting down.
         unclosed: An earlier sensor could not be closed, and may still be on.
@@ -69,6 +72,7 @@ class Situation:
     wanted: bool | None = None
     failing: bool = False
     resumes: bool = False
+    for_photos: bool = False
     privacy: bool = False
     closing: bool = False
     unclosed: bool = False
@@ -81,6 +85,8 @@ TABLE: dict[CameraState, dict[CameraEvent, tuple[CameraState, Action]]] = {
         _E.SWITCH_ON: (STARTING, _A.OPEN),
         _E.SWITCH_OFF: (OFF, _A.NOTHING),
         _E.PHOTO: (OFF, _A.REFUSE_OFF),
+        _E.SWITCH_ON_FOR_PHOTO: (STARTING, _A.OPEN),
+        _E.PHOTOS_TAKEN: (OFF, _A.NOTHING),
         _E.RESTART: (OFF, _A.NOTHING),
         _E.IDLE: (OFF, _A.NOTHING),
         _E.PRIVACY: (OFF, _A.NOTHING),
@@ -99,6 +105,8 @@ TABLE: dict[CameraState, dict[CameraEvent, tuple[CameraState, Action]]] = {
         _E.SWITCH_ON: (ON, _A.NOTHING),
         _E.SWITCH_OFF: (STOPPING, _A.STOP),
         _E.PHOTO: (ON, _A.TAKE_PHOTO),
+        _E.SWITCH_ON_FOR_PHOTO: (ON, _A.NOTHING),
+        _E.PHOTOS_TAKEN: (ON, _A.NOTHING),  # for_photos: (STOPPING, STOP)
         _E.RESTART: (ON, _A.NOTHING),
         _E.IDLE: (STOPPING, _A.STOP),
         _E.FAULT: (STOPPING, _A.STOP),
@@ -121,6 +129,8 @@ TABLE: dict[CameraState, dict[CameraEvent, tuple[CameraState, Action]]] = {
         _E.SWITCH_ON: (STARTING, _A.OPEN),
         _E.SWITCH_OFF: (OFF, _A.NOTHING),  # unclosed: it stays FAILED
         _E.PHOTO: (FAILED, _A.REFUSE_FAILED),  # resumes: REFUSE_RESTARTING
+        _E.SWITCH_ON_FOR_PHOTO: (STARTING, _A.OPEN),  # resumes: REFUSE_RESTARTING
+        _E.PHOTOS_TAKEN: (FAILED, _A.NOTHING),
         _E.RESTART: (FAILED, _A.NOTHING),  # resumes: (STARTING, OPEN)
         _E.IDLE: (FAILED, _A.NOTHING),
         _E.PRIVACY: (FAILED, _A.NOTHING),
@@ -153,6 +163,7 @@ def decide(now: Situation, event: CameraEvent) -> tuple[Situation, Action]:
             wanted=_wanted(now, event, state),
             failing=state is STOPPING and _failing(now, event),
             resumes=_resumes(now, event),
+            for_photos=_for_photos(now, event, state),
         ),
         action,
     )
@@ -163,14 +174,16 @@ def _with_flags(now: Situation, event: CameraEvent) -> tuple[CameraState, Action
     refused = _A.REFUSE_CLOSING if now.closing else _A.REFUSE_PRIVACY if now.privacy else None
     cell: tuple[CameraState, Action] | None = None
     match event:
-        case _E.SWITCH_ON | _E.PHOTO if refused:
+        case _E.SWITCH_ON | _E.PHOTO | _E.SWITCH_ON_FOR_PHOTO if refused:
             cell = now.state, refused
         case _E.FIRST_PICTURE if refused:
             cell = STOPPING, refused
         case _E.RESTART if now.state is FAILED and now.resumes:
             cell = (FAILED, refused) if refused else (STARTING, _A.OPEN)
-        case _E.PHOTO if now.state is FAILED and now.resumes:
+        case _E.PHOTO | _E.SWITCH_ON_FOR_PHOTO if now.state is FAILED and now.resumes:
             cell = FAILED, _A.REFUSE_RESTARTING
+        case _E.PHOTOS_TAKEN if now.state is ON and now.for_photos:
+            cell = STOPPING, _A.STOP
         case _E.CLOSED if now.unclosed:
             cell = FAILED, _A.REFUSE_NOT_CLOSED
         case _E.CLOSED if now.failing:
@@ -181,19 +194,21 @@ def _with_flags(now: Situation, event: CameraEvent) -> tuple[CameraState, Action
 
 
 def _wanted(now: Situation, event: CameraEvent, state: CameraState) -> bool | None:
+    wanted = now.wanted
     match event:
-        case _E.SWITCH_ON | _E.FIRST_PICTURE if state is ON and not now.privacy:
-            return True
-        case _E.SWITCH_OFF:
-            return False
-        case _E.PRIVACY if now.state is not OFF or now.wanted:
-            return False
         case _E.FIRST_PICTURE if now.privacy:
-            return False
+            wanted = False
+        case _E.FIRST_PICTURE | _E.IDLE if now.for_photos:
+            pass  # nobody has switched it
+        case _E.SWITCH_ON | _E.FIRST_PICTURE if state is ON and not now.privacy:
+            wanted = True
+        case _E.SWITCH_OFF:
+            wanted = False
+        case _E.PRIVACY if now.state is not OFF or now.wanted:
+            wanted = False
         case _E.IDLE if now.state is ON:
-            return None
-        case _:
-            return now.wanted
+            wanted = None
+    return wanted
 
 
 def _failing(now: Situation, event: CameraEvent) -> bool:
@@ -204,8 +219,14 @@ def _failing(now: Situation, event: CameraEvent) -> bool:
 
 def _resumes(now: Situation, event: CameraEvent) -> bool:
     if event is _E.STALL and now.state is ON:
-        return True
+        return not now.for_photos
     return now.resumes and event not in _CANCEL_RESUMING
+
+
+def _for_photos(now: Situation, event: CameraEvent, state: CameraState) -> bool:
+    if event is _E.SWITCH_ON_FOR_PHOTO and now.state is not ON:
+        return state is STARTING
+    return now.for_photos and state in {STARTING, ON} and event is not _E.SWITCH_ON
 
 
 _SWITCH_ON = "Call control_camera with enabled=true"

@@ -21,6 +21,7 @@ class CameraSettings(Section):
     number: Annotated[int, Field(ge=0, le=7)] = 0
     on_at_start: bool = False
     on_after_restart: bool = False
+    photo_switches_on: bool = False
     width: Annotated[int, Field(ge=64, le=1920, multiple_of=2)] = 1280
     height: Annotated[int, Field(ge=64, le=1080, multiple_of=2)] = 720
     frame_rate: Annotated[int, Field(ge=1, le=60)] = 30

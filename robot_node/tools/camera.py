@@ -39,7 +39,16 @@ def offer_camera(server: MCPServer, camera: Camera, state: RobotState) -> None:
             await (camera.start() if enabled else camera.stop())
         return CameraResult(camera=state.snapshot.camera)
 
-    @server.tool(title="Take a photo", annotations=READS, structured_output=False)
+    switches_on = camera.photo_switches_on
+    needs = "The camera goes on for it, and off again." if switches_on else "The camera must be on."
+    hints = SETS if switches_on else READS
+
+    @server.tool(
+        title="Take a photo",
+        description=f"Take a photo, at most max_side pixels wide or high. {needs}",
+        annotations=hints,
+        structured_output=False,
+    )
     async def take_photo(
         quality: Annotated[float, Field(ge=0, le=1)] = 0.9,
         max_side: Annotated[int | None, Field(ge=16)] = None,
@@ -49,7 +58,6 @@ def offer_camera(server: MCPServer, camera: Camera, state: RobotState) -> None:
             Field(description="Without effect: there is one camera.", json_schema_extra={UNLISTED: True}),
         ] = "local",
     ) -> list[Any]:
-        """Take a photo, at most max_side pixels wide or high. The camera must be on."""
         with readable_errors():
             photo = await camera.photo(quality)
             taken = _now()

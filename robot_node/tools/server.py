@@ -26,12 +26,17 @@ from robot_node.tools.robot_server import RobotServer
 from robot_node.tools.voice import offer_voice
 
 _INSTRUCTIONS = """\
-You have a body: a camera that is off until you switch it on, and a face that shows emotions.
-Call control_camera with enabled=true before take_photo, and switch the camera off as soon as you no longer need it:
-people see that it is on. Use change_emotion to show how you feel about what is said or seen, and show_text to write
-below the eyes.
+You have a body: a camera, and a face that shows emotions.
+{camera}
+Use change_emotion to show how you feel about what is said or seen, and show_text to write below the eyes.
 get_status tells what is true now, get_events what happened; wait_for_event waits for what happens next: a button, a
 sensor, words that somebody says or types. Give each of the two the cursor of the last result, and you miss nothing."""
+
+_SWITCH_CAMERA = """\
+The camera is off until you switch it on: call control_camera with enabled=true before take_photo, and switch it off as
+soon as you no longer need it: people see that it is on."""
+_PHOTO_SWITCHES = """\
+take_photo switches the camera on for the photo and off again: call control_camera only for people who want to watch."""
 
 _VOICE = "\nWith say you speak aloud, with your mouth moving; with stop_speaking you fall silent at once."
 
@@ -51,7 +56,8 @@ def build_server(robot: Robot, *, name: str, description: str, notifier: Notifie
         robot.face,
         name,
         description=description,
-        instructions=_INSTRUCTIONS + (_VOICE if speaker is not None else ""),
+        instructions=_INSTRUCTIONS.format(camera=_PHOTO_SWITCHES if robot.camera.photo_switches_on else _SWITCH_CAMERA)
+        + (_VOICE if speaker is not None else ""),
         version=version_of("robot-node"),
         subscriptions=notifier or False,
         middleware=[CallRecorder(telemetry.counters)],

@@ -21,6 +21,7 @@ _FLAGS = {
     "unclosed": "an earlier sensor could not be closed",
     "failing": "it stops because of a fault",
     "resumes": "it failed while it was on",
+    "for_photos": "it is on for photos only",
 }
 
 

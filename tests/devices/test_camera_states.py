@@ -20,6 +20,8 @@ CELLS = [
     (OFF, E.SWITCH_ON, STARTING, OPEN),
     (OFF, E.SWITCH_OFF, OFF, NOTHING),
     (OFF, E.PHOTO, OFF, A.REFUSE_OFF),
+    (OFF, E.SWITCH_ON_FOR_PHOTO, STARTING, OPEN),
+    (OFF, E.PHOTOS_TAKEN, OFF, NOTHING),
     (OFF, E.RESTART, OFF, NOTHING),
     (OFF, E.IDLE, OFF, NOTHING),
     (OFF, E.PRIVACY, OFF, NOTHING),
@@ -34,6 +36,8 @@ CELLS = [
     (ON, E.SWITCH_ON, ON, NOTHING),
     (ON, E.SWITCH_OFF, STOPPING, STOP),
     (ON, E.PHOTO, ON, A.TAKE_PHOTO),
+    (ON, E.SWITCH_ON_FOR_PHOTO, ON, NOTHING),
+    (ON, E.PHOTOS_TAKEN, ON, NOTHING),
     (ON, E.RESTART, ON, NOTHING),
     (ON, E.IDLE, STOPPING, STOP),
     (ON, E.FAULT, STOPPING, STOP),
@@ -52,6 +56,8 @@ CELLS = [
     (FAILED, E.SWITCH_ON, STARTING, OPEN),
     (FAILED, E.SWITCH_OFF, OFF, NOTHING),
     (FAILED, E.PHOTO, FAILED, A.REFUSE_FAILED),
+    (FAILED, E.SWITCH_ON_FOR_PHOTO, STARTING, OPEN),
+    (FAILED, E.PHOTOS_TAKEN, FAILED, NOTHING),
     (FAILED, E.RESTART, FAILED, NOTHING),
     (FAILED, E.IDLE, FAILED, NOTHING),
     (FAILED, E.PRIVACY, FAILED, NOTHING),
@@ -83,6 +89,11 @@ def test_what_cannot_happen_is_a_mistake_of_the_caller(state: CameraState, event
         (Situation(STOPPING, privacy=True), E.PHOTO, STOPPING, A.REFUSE_PRIVACY),
         (Situation(STARTING, privacy=True), E.FIRST_PICTURE, STOPPING, A.REFUSE_PRIVACY),
         (Situation(FAILED, resumes=True, privacy=True), E.RESTART, FAILED, A.REFUSE_PRIVACY),
+        (Situation(OFF, privacy=True), E.SWITCH_ON_FOR_PHOTO, OFF, A.REFUSE_PRIVACY),
+        (Situation(FAILED, privacy=True), E.SWITCH_ON_FOR_PHOTO, FAILED, A.REFUSE_PRIVACY),
+        (Situation(OFF, closing=True), E.SWITCH_ON_FOR_PHOTO, OFF, A.REFUSE_CLOSING),
+        (Situation(FAILED, resumes=True), E.SWITCH_ON_FOR_PHOTO, FAILED, A.REFUSE_RESTARTING),
+        (Situation(ON, for_photos=True), E.PHOTOS_TAKEN, STOPPING, STOP),
         (Situation(OFF, closing=True), E.SWITCH_ON, OFF, A.REFUSE_CLOSING),
         (Situation(FAILED, closing=True), E.SWITCH_ON, FAILED, A.REFUSE_CLOSING),
         (Situation(OFF, closing=True, privacy=True), E.PHOTO, OFF, A.REFUSE_CLOSING),
@@ -122,6 +133,13 @@ def test_flags_that_change_a_cell(now: Situation, event: CameraEvent, expected: 
         (Situation(ON, wanted=True), E.INDICATOR_FAILED, True),
         (Situation(STARTING, wanted=None), E.FAULT, None),
         (Situation(STARTING, wanted=True, privacy=True), E.FIRST_PICTURE, False),
+        (Situation(STARTING, wanted=None, for_photos=True), E.FIRST_PICTURE, None),
+        (Situation(STARTING, wanted=False, for_photos=True), E.FIRST_PICTURE, False),
+        (Situation(STARTING, for_photos=True, privacy=True), E.FIRST_PICTURE, False),
+        (Situation(ON, wanted=False, for_photos=True), E.IDLE, False),
+        (Situation(ON, wanted=False, for_photos=True), E.PHOTOS_TAKEN, False),
+        (Situation(ON, wanted=False, for_photos=True), E.SWITCH_ON, True),
+        (Situation(ON, wanted=None, for_photos=True), E.PRIVACY, False),
     ],
 )
 def test_who_switched_it_last_is_remembered(now: Situation, event: CameraEvent, wanted: bool | None) -> None:
@@ -132,6 +150,7 @@ def test_who_switched_it_last_is_remembered(now: Situation, event: CameraEvent, 
     ("now", "event", "resumes"),
     [
         (Situation(ON), E.STALL, True),
+        (Situation(ON, for_photos=True), E.STALL, False),
         (Situation(ON), E.FAULT, False),
         (Situation(STARTING), E.STALL, False),
         (Situation(STARTING, resumes=True), E.STALL, True),
@@ -146,6 +165,27 @@ def test_who_switched_it_last_is_remembered(now: Situation, event: CameraEvent, 
 )
 def test_what_the_watchdog_may_switch_on_again(now: Situation, event: CameraEvent, resumes: bool) -> None:
     assert decide(now, event)[0].resumes is resumes
+
+
+@pytest.mark.parametrize(
+    ("now", "event", "for_photos"),
+    [
+        (Situation(OFF), E.SWITCH_ON_FOR_PHOTO, True),
+        (Situation(OFF, privacy=True), E.SWITCH_ON_FOR_PHOTO, False),
+        (Situation(FAILED), E.SWITCH_ON_FOR_PHOTO, True),
+        (Situation(ON), E.SWITCH_ON_FOR_PHOTO, False),
+        (Situation(ON, for_photos=True), E.SWITCH_ON_FOR_PHOTO, True),
+        (Situation(STARTING, for_photos=True), E.FIRST_PICTURE, True),
+        (Situation(ON, for_photos=True), E.PHOTO, True),
+        (Situation(ON, for_photos=True), E.SWITCH_ON, False),
+        *((Situation(ON, for_photos=True), event, False) for event in (E.SWITCH_OFF, E.PHOTOS_TAKEN, E.PRIVACY)),
+        *((Situation(STARTING, for_photos=True), event, False) for event in (E.FAULT, E.CLOSE)),
+    ],
+)
+def test_a_camera_is_on_for_photos_until_somebody_else_switches_it(
+    now: Situation, event: CameraEvent, for_photos: bool
+) -> None:
+    assert decide(now, event)[0].for_photos is for_photos
 
 
 @pytest.mark.parametrize(
@@ -172,9 +212,9 @@ def test_what_a_stop_ends_in(events: list[CameraEvent], ends: CameraState) -> No
 def every_situation() -> Iterator[tuple[Situation, CameraEvent]]:
     both = (False, True)
     for state, event in sorted(POSSIBLE, key=str):
-        for wanted, *flags in itertools.product((None, True, False), both, both, both, both, both):
-            failing, resumes, privacy, closing, unclosed = map(bool, flags)
-            yield Situation(state, wanted, failing, resumes, privacy, closing, unclosed), event
+        for wanted, *flags in itertools.product((None, True, False), both, both, both, both, both, both):
+            failing, resumes, for_photos, privacy, closing, unclosed = map(bool, flags)
+            yield Situation(state, wanted, failing, resumes, for_photos, privacy, closing, unclosed), event
 
 
 def test_what_holds_in_every_cell_whatever_the_flags_are() -> None:
@@ -199,9 +239,13 @@ def test_what_holds_in_every_cell_whatever_the_flags_are() -> None:
         if now.unclosed and now.state is not OFF:
             assert after.state is not OFF, where
         assert not (after.failing and after.state is not STOPPING), where
-        assert (
-            replace(now, state=after.state, wanted=after.wanted, failing=after.failing, resumes=after.resumes) == after
-        )
+        assert not (after.for_photos and after.state not in {STARTING, ON}), where
+        if after.for_photos and not now.privacy:
+            assert after.wanted is now.wanted, where
+        if now.for_photos and event is E.PHOTOS_TAKEN:
+            assert after.state is not ON, where
+        flags = {name: getattr(after, name) for name in ("state", "wanted", "failing", "resumes", "for_photos")}
+        assert replace(now, **flags) == after
 
 
 @pytest.mark.parametrize(

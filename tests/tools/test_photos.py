@@ -71,6 +71,17 @@ async def test_a_photo_is_as_large_as_asked_for_and_says_when_it_was_taken() -> 
         assert size <= 10_000
 
 
+async def test_a_photo_may_switch_the_camera_on_for_itself() -> None:
+    async with agent(photo_switches_on=True) as client:
+        tools = {tool.name: tool for tool in (await client.list_tools()).tools}
+        assert tools["take_photo"].description is not None
+        assert "goes on for it, and off again" in tools["take_photo"].description
+        assert tools["take_photo"].annotations is not None
+        assert not tools["take_photo"].annotations.read_only_hint
+        picture, _, _ = await picture_of(client, "take_photo")
+        assert picture.width > 0
+
+
 @pytest.mark.parametrize("arguments", [{"max_bytes": 9_999}, {"max_side": 8}, {"quality": 1.1}])
 async def test_wrong_limits_are_refused(arguments: dict[str, Any]) -> None:
     async with agent() as client:

@@ -144,6 +144,24 @@ async def test_while_it_is_engaged_nobody_can_switch_the_camera_on() -> None:
         assert signs_of(it.state.snapshot).privacy
 
 
+async def test_a_photo_that_switches_the_camera_on_needs_privacy_disengaged_and_lights_the_led() -> None:
+    async with robot(privacy=PRIVACY, camera={"photo_switches_on": True}) as it:
+        with pytest.raises(ToolError, match="privacy switch of the robot is engaged"):
+            await it.server.call_tool("take_photo", {})
+        assert it.pi.sensor.starts == 0
+        await ready(it)
+        levels: list[tuple[float, bool]] = []
+        it.pi.gpio.pin(LED).on_level = lambda level: levels.append((level, capturing(it)))
+        await it.server.call_tool("take_photo", {})
+        await eventually(lambda: camera(it) is CameraState.OFF)
+        assert levels == [(1.0, False), (0.0, False)], "on before the sensor captures, off after it"
+        it.pi.gpio.pin(LED).broken = True
+        with pytest.raises(ToolError, match=f"GPIO{LED} cannot be"):
+            await it.server.call_tool("take_photo", {})
+        assert not capturing(it)
+        assert it.pi.sensor.starts == 1
+
+
 async def test_engaging_it_switches_the_camera_off_and_what_is_off_stays_off() -> None:
     async with robot(privacy=PRIVACY) as it:
         await ready(it)

@@ -71,12 +71,15 @@ class PrivateRobot(RuleBasedStateMachine):
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         return self.runner.run(work)
 
-    @initialize()
-    def begin(self) -> None:
+    @initialize(photo_switches_on=st.booleans())
+    def begin(self, photo_switches_on: bool) -> None:
+        self.camera = {"width": 320, "height": 240, "photo_switches_on": photo_switches_on}
         self.run(self._begin())
 
     async def _begin(self) -> None:
-        self.robot = await self.devices.enter_async_context(robot(self.pi, privacy={**PRIVACY, "led_check_s": 0.01}))
+        self.robot = await self.devices.enter_async_context(
+            robot(self.pi, camera=self.camera, privacy={**PRIVACY, "led_check_s": 0.01})
+        )
         self.robot.parts.camera.set_sink(self._frame)
         self.robot.parts.camera.set_watched(self.watched)
         self.closed = False  # the pull-up of a pin that is taken anew
@@ -107,7 +110,9 @@ class PrivateRobot(RuleBasedStateMachine):
             self._tools(
                 lambda: self._tool("control_camera", {"enabled": True}),
                 lambda: self._tool("control_camera", {"enabled": False}),
+                lambda: self._tool("take_photo", {}),
                 hand,
+                lambda: self._tool("take_photo", {}),
                 self._restart_camera,
                 lambda: self._tool("control_camera", {"enabled": True}),
             )
@@ -200,6 +205,8 @@ class PrivateRobot(RuleBasedStateMachine):
         await self._rest()
 
     async def _rest(self) -> None:
+        with contextlib.suppress(RobotNodeError):
+            await self.robot.parts.camera.is_delivering_frames()  # after all that was queued
         if not self.closed:
             await eventually(lambda: self.robot.state.snapshot.privacy)
         await eventually(lambda: self._at_rest)
