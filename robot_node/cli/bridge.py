@@ -63,6 +63,13 @@ def bridge(
             metavar="ID", help="MQTT client id. Access rules of brokers and robots usually require the user name here."
         ),
     ] = None,
+    channel: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KINDS",
+            help="Send events of these kinds, e.g. input,heard,chat, into the session (Claude Code's channels).",
+        ),
+    ] = None,
     print_config: Annotated[
         str | None,
         typer.Option(
@@ -80,6 +87,7 @@ def bridge(
     of the broker.
     """
     from robot_node.apps.bridge import run as bridge_run
+    from robot_node.apps.bridge.channel import parse_kinds
     from robot_node.apps.bridge.http import HttpAddress
     from robot_node.apps.bridge.tokens import HttpAccess, read_token
 
@@ -88,12 +96,16 @@ def bridge(
     address = None if http is None else HttpAddress.parse(http)
     if http is None and (token_file or issuer or public_url):
         raise SettingsError("--token-file, --issuer and --public-url are options of --http.", remedy="Add --http.")
+    if http is not None and channel is not None:
+        raise SettingsError("--channel is for an agent on stdio.", remedy="Omit --http or --channel.")
+    kinds = () if channel is None else parse_kinds(channel)
     access = HttpAccess(
         token=read_token(token_file) if http else "", issuers=tuple(issuer or ()), public_url=public_url or ""
     )
     if print_config is not None:
         options = [word for name in robot or () for word in ("--robot", name)]
         options += ["--client-id", client_id] if client_id else []
+        options += ["--channel", channel] if channel else []
         url = None if address is None else access.public_url or address.url()
         _print_snippet(print_config, settings, options, url, with_token=bool(access.token))
         return
@@ -106,6 +118,7 @@ def bridge(
                 http=address,
                 access=access,
                 client_id=client_id,
+                channel=kinds,
                 backoff=settings.backoff(),
             )
         )

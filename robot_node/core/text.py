@@ -7,6 +7,7 @@ ends, which forge a line; escape sequences, which a terminal obeys; and characte
 from __future__ import annotations
 
 import codecs
+import html
 import json
 import re
 
@@ -47,6 +48,14 @@ def one_line(text: str, limit: int = LINE_CHARACTERS) -> str:
 def shown(name: str) -> str:
     """Return a stranger's name as a sentence repeats it: one line, shortened with a visible mark."""
     return one_line(name, SHOWN_CHARACTERS)
+
+
+def for_markup(text: str, limit: int = LINE_CHARACTERS) -> str:
+    """Return the text as one bounded line for an element or an attribute: ``<``, ``>``, ``&`` and quotes are escaped.
+
+    A text cannot end the element that it is in, and begin another.
+    """
+    return html.escape(one_line(text, limit))
 
 
 def quoted(value: object, limit: int = SHOWN_CHARACTERS) -> str:

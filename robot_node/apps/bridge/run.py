@@ -29,6 +29,7 @@ async def run_bridge(
     http: HttpAddress | None = None,
     access: HttpAccess | None = None,
     client_id: str | None = None,
+    channel: Sequence[str] = (),
     backoff: Backoff | None = None,
 ) -> None:
     """Serve agents until stdin is closed, or until cancelled.
@@ -39,6 +40,7 @@ async def run_bridge(
         http: Address to listen on, instead of stdio.
         access: Who may use the bridge over HTTP; by default everybody, on loopback.
         client_id: MQTT client id; ``robot-node-bridge-`` and random digits by default.
+        channel: Kinds of events that arrive in the session of an agent on stdio, unasked.
         backoff: Delays between attempts to connect to the broker.
 
     Raises:
@@ -48,7 +50,7 @@ async def run_bridge(
     if http is not None:
         http.check(access)
     own_id = check_client_id(client_id or f"robot-node-bridge-{secrets.token_hex(4)}")
-    bridge = Bridge()
+    bridge = Bridge(channel)
     with contextlib.ExitStack() as stack:
         remedy = "Choose another address or port."
         listener = stack.enter_context(await listen(http.host, http.port, remedy=remedy)) if http else None

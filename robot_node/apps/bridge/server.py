@@ -6,8 +6,9 @@ the robot's, unchanged: the SDK's models would drop unknown members.
 
 from __future__ import annotations
 
+import asyncio
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any, cast
 
@@ -21,6 +22,7 @@ from mcp.shared.subscriptions import ResourcesListChanged, ResourceUpdated, Serv
 
 from robot_node.apps.bridge import events as bridge_events
 from robot_node.apps.bridge.agent import Agent, EventQueue
+from robot_node.apps.bridge.channel import CAPABILITY, INSTRUCTIONS, Channel
 from robot_node.apps.bridge.events import RobotEvents, has_events
 from robot_node.apps.bridge.groups import Groups, common, with_robot
 from robot_node.apps.bridge.listing import result_problem
@@ -29,6 +31,7 @@ from robot_node.apps.bridge.overview import LIST_ROBOTS, describe, instructions
 from robot_node.apps.bridge.robots import Robot, Robots
 from robot_node.apps.bridge.session import Params
 from robot_node.apps.bridge.subscriptions import Subscriptions
+from robot_node.core.asyncio_tools import cancel_and_wait
 from robot_node.core.text import one_line
 from robot_node.errors import RemoteError
 from robot_node.mcp_mqtt.jsonrpc import ErrorCode
@@ -46,7 +49,9 @@ _MAX_TITLE = 200
 
 
 class _AnnouncingServer(Server[Any]):
-    """An MCP server that declares ``listChanged`` to agents of the handshake era."""
+    """An MCP server that declares ``listChanged`` to agents of the handshake era, and perhaps a channel."""
+
+    has_channel = False
 
     def create_initialization_options(
         self,
@@ -55,11 +60,15 @@ class _AnnouncingServer(Server[Any]):
         extensions: dict[str, dict[str, Any]] | None = None,
     ) -> InitializationOptions:
         changes = notification_options or NotificationOptions(tools_changed=True, resources_changed=True)
-        return super().create_initialization_options(changes, experimental_capabilities, extensions)
+        experimental = (experimental_capabilities or {}) | ({CAPABILITY: {}} if self.has_channel else {})
+        return super().create_initialization_options(changes, experimental or None, extensions)
 
 
 class Bridge:
     """The MCP server that agents connect to.
+
+    Args:
+        channel: Kinds of events that arrive in the session of the only agent, unasked.
 
     Attributes:
         server: For any transport of the SDK.
@@ -67,7 +76,8 @@ class Bridge:
 
     _robots: Robots
 
-    def __init__(self) -> None:
+    def __init__(self, channel: Sequence[str] = ()) -> None:
+        self._channel = channel
         self._bus = InMemorySubscriptionBus()
         self._listen = ListenHandler(self._bus)
         self._subscriptions = Subscriptions()
@@ -78,11 +88,11 @@ class Bridge:
         self._tool_names_of: _Offered = ()
         self._announced: dict[ServerEvent, list[object]] = {}
         self._numbers = itertools.count(1)
-        self.server: Server[Any] = _AnnouncingServer(
+        self.server = _AnnouncingServer(
             "robot-node-bridge",
             version=version("robot-node"),
             title="Robots",
-            instructions=instructions(()),
+            instructions=self._instructions(()),
             # The SDK answers with these; _forward replaces them with the robots' results.
             on_list_tools=_placeholder(types.ListToolsResult(tools=[])),
             on_call_tool=_placeholder(types.CallToolResult(content=[])),
@@ -93,12 +103,16 @@ class Bridge:
             on_unsubscribe_resource=self._unsubscribe,
             on_subscriptions_listen=self._serve_listen,
         )
+        self.server.has_channel = bool(channel)
         self.server.add_notification_handler("notifications/initialized", types.NotificationParams, self._send_events)
         self.server.middleware[:] = [self._forward]
 
     def serve(self, robots: Robots) -> None:
         """Set the robots to serve."""
         self._robots = robots
+
+    def _instructions(self, robots: Sequence[Robot]) -> str:
+        return instructions(robots) + (INSTRUCTIONS if self._channel else "")
 
     async def on_event(self, robot: ServerName, event: ServerEvent) -> None:
         """Notify agents of a change of a robot."""
@@ -123,6 +137,8 @@ class Bridge:
         agent = Agent(ctx)
         queue = EventQueue()
         unsubscribe = self._bus.subscribe(queue.put)
+        channel = Channel(self._events, self._channel, agent.notify).run() if self._channel else None
+        sending = None if channel is None else asyncio.create_task(channel, name="bridge channel")
         try:
             async for event in queue.events():
                 if not isinstance(event, ResourceUpdated) or self._subscriptions.has(agent.agent, event.uri):
@@ -130,6 +146,8 @@ class Bridge:
         finally:
             unsubscribe()
             self._subscriptions.remove(agent.agent)
+            if sending is not None:
+                await cancel_and_wait(sending)
 
     async def _forward(self, ctx: Context, call_next: CallNext) -> HandlerResult:
         answer = await call_next(ctx)
@@ -140,7 +158,7 @@ class Bridge:
             match ctx.method:
                 case "initialize" | "server/discover":
                     await self._robots.settled(_SETTLE_S)
-                    return answer | {"instructions": instructions(self._robots.listed)}
+                    return answer | {"instructions": self._instructions(self._robots.listed)}
                 case "tools/list":
                     await self._robots.settled(_SETTLE_S)
                     self._announced.setdefault(ToolsListChanged(), self._listed(ToolsListChanged()))

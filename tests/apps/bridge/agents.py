@@ -9,7 +9,7 @@ import json
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -163,6 +163,7 @@ async def raw_agent(
     capabilities: Message | None = None,
     backoff: Backoff | None = None,
     handshake: bool = True,
+    channel: Sequence[str] = (),
 ) -> AsyncIterator[RawAgent]:
     """A raw agent, with a session if there is a handshake; the bridge runs here, behind the SDK's stdio transport."""
     lines: asyncio.Queue[bytes] = asyncio.Queue()
@@ -173,7 +174,7 @@ async def raw_agent(
             yield line.decode()
 
     async def serve() -> None:
-        bridge = Bridge()
+        bridge = Bridge(channel)
         pool = robots(
             Broker.from_url(broker.url),
             wanted=wanted,
