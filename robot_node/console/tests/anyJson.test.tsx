@@ -10,6 +10,7 @@ import { parsed, printed } from "../src/json";
 import { readTools } from "../src/mcp/tools";
 import { parseAnnouncement, parsePresenceTopic, readAddress } from "../src/mcp/topics";
 import { Face } from "../src/page/Face";
+import { readQuestions } from "../src/page/openQuestions";
 import { Header } from "../src/page/Header";
 import { joined, lineOf, type Line } from "../src/page/lines";
 import { argumentsOf, fieldsOf, initialValue } from "../src/page/schema";
@@ -152,6 +153,23 @@ test("a status is one of known values", async () => {
       await seen(<Face status={read} picture={null} emotions={[...new Set(emotions)]} disabled={false} show={nothing} />);
     }),
     { numRuns: 60 },
+  );
+});
+
+test("questions to people are those that a person can read and answer", () => {
+  const question = almost({ id: text, text, asked_by: fc.constantFrom("me", "bot"), tool: text, choices: fc.array(text) });
+  fc.assert(
+    fc.property(almost({ questions: fc.array(question) }), (any) => {
+      const read = readQuestions(any, "me");
+      expect(read.length).toBeLessThanOrEqual(20);
+      expect(new Set(read.map(({ id }) => id)).size).toBe(read.length);
+      for (const { id, askedBy, choices } of read) {
+        expect(id).not.toBe("");
+        expect(askedBy).not.toBe("me");
+        expect(choices.every((choice) => typeof choice === "string")).toBe(true);
+      }
+    }),
+    { numRuns: 300 },
   );
 });
 

@@ -120,7 +120,12 @@ export const en = {
   confirmYes: "Allow",
   confirmNo: "Decline",
   confirmNone: "Decline all ({count})",
-  declining: "Questions of {robot} are declined without asking you.",
+  declining: "Questions of {robot} are declined, or left to others, without asking you.",
+  askedToConfirm: "{agent} wants to do it. The first answer counts.",
+  askedBy: "{agent} asks. The first answer counts.",
+  askAnswer: "Your answer",
+  askLater: "Not now",
+  askLaterAll: "None of {count} now",
   askAgain: "Ask me again",
 
   emotion_neutral: "neutral",

@@ -120,7 +120,12 @@ export const zh: Record<TextKey, string> = {
   confirmYes: "允许",
   confirmNo: "拒绝",
   confirmNone: "全部拒绝（{count}）",
-  declining: "{robot} 的请求将不经询问直接拒绝。",
+  declining: "{robot} 的请求将不经询问直接拒绝，或留给他人回答。",
+  askedToConfirm: "{agent} 想要执行此操作。以第一个回答为准。",
+  askedBy: "{agent} 提问。以第一个回答为准。",
+  askAnswer: "你的回答",
+  askLater: "暂不回答",
+  askLaterAll: "暂不回答全部 {count} 个",
   askAgain: "重新询问我",
 
   emotion_neutral: "平静",

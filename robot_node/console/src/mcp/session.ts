@@ -38,6 +38,8 @@ export type ConnectionState = "disconnected" | "connecting" | "connected" | "fai
 export type SessionState = "none" | "offline" | "opening" | "open" | "failed";
 
 export interface McpState {
+  /** As which client the robots know this page; empty before it has ever connected. */
+  clientId: string;
   connectionState: ConnectionState;
   /** Why there is no connection to the broker, or why it does not tell who is online; tried again by itself. */
   error: LinkError | null;
@@ -82,6 +84,7 @@ const PAGES_LIMIT = 100;
 const byName = new Intl.Collator();
 
 const EMPTY: McpState = {
+  clientId: "",
   connectionState: "disconnected",
   error: null,
   robots: [],
@@ -143,7 +146,7 @@ export class McpMqtt extends Store<McpState> {
       },
     );
     this.link = link;
-    this.update({ connectionState: "connecting", error: null });
+    this.update({ clientId, connectionState: "connecting", error: null });
     link.start();
   }
 

@@ -7,6 +7,7 @@ import { TextContext, translator, type TextKey } from "../i18n/text";
 import { messageOf, printed, shortened } from "../json";
 import type { BackendMessage } from "../webrtc/signaling";
 import { useWebRTCMqtt } from "../webrtc/useWebRTCMqtt";
+import { Ask } from "./Ask";
 import { Banner } from "./Banner";
 import { Boundary } from "./Boundary";
 import { Confirm, Declining } from "./Confirm";
@@ -23,6 +24,7 @@ import { Conversation, TextBox } from "./Speech";
 import { joined, lineOf, newId, type Line } from "./lines";
 import type { RobotStatus } from "./status";
 import { Tools } from "./Tools";
+import { ANSWER_QUESTION, useOpenQuestions } from "./useOpenQuestions";
 import { useRobot } from "./useRobot";
 import { Video } from "./Video";
 import { Volume } from "./Volume";
@@ -34,7 +36,7 @@ const NOTICE_LIMIT = 1000;
 /** As many are named when they come online at once. */
 const NAMED_LIMIT = 10;
 /** Tools that have a place of their own on the page. */
-const PLACED = new Set(["control_camera", "change_emotion", "take_photo", "control_volume"]);
+const PLACED = new Set(["control_camera", "change_emotion", "take_photo", "control_volume", ANSWER_QUESTION]);
 
 export function App({ served }: { served: ServedConfig }) {
   const [settings, setSettings] = useState(() => loadSettings(served));
@@ -63,6 +65,7 @@ export function App({ served }: { served: ServedConfig }) {
     questions.askAgain();
     write(localStorage, ROBOT_KEY, { serverId, serverName });
   };
+  const openQuestions = useOpenQuestions(mcp);
   const { status, isLive, face, applied } = useRobot(chosen?.serverId, mcp);
 
   const [lines, setLines] = useState<Line[]>([]);
@@ -109,7 +112,7 @@ export function App({ served }: { served: ServedConfig }) {
       const said = result.content.find((block) => block.type === "text");
       const outcome = result.isError ? `: ${said?.type === "text" ? said.text : "error"}` : "";
       log.add("mcp", `${name} ${printed(args)}${outcome}`, { isError: result.isError === true });
-      if (!result.isError && PLACED.has(name)) applied(result.structuredContent);
+      if (!result.isError && PLACED.has(name) && name !== ANSWER_QUESTION) applied(result.structuredContent);
       return result;
     },
     [callTool, log, applied],
@@ -278,6 +281,12 @@ export function App({ served }: { served: ServedConfig }) {
           }}
         />,
       )}
+      <Ask
+        open={openQuestions}
+        questions={questions}
+        robot={chosen?.serverName ?? ""}
+        answer={({ id }, text) => void act(ANSWER_QUESTION, { question_id: id, answer: text })}
+      />
       <Confirm questions={questions} robot={chosen?.serverName ?? ""} />
     </TextContext>
   );
