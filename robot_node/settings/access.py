@@ -17,6 +17,7 @@ TOOLS = (
     "change_emotion",
     "show_text",
     "take_photo",
+    "look",
     "get_status",
     "get_events",
     "wait_for_event",
@@ -43,7 +44,7 @@ Devices of other packages add tools, known once they are loaded (:func:`robot_no
 BUILT_IN_ROLES = {
     "viewer": Permissions(
         description="Sees what the robot sees and how it is, and changes nothing.",
-        allowed_tools=frozenset({"get_status", "get_events", "wait_for_event", "take_photo"}),
+        allowed_tools=frozenset({"get_status", "get_events", "wait_for_event", "take_photo", "look"}),
         allowed_resources="all",
     ),
     "operator": Permissions(
@@ -54,6 +55,7 @@ BUILT_IN_ROLES = {
                 "get_events",
                 "wait_for_event",
                 "take_photo",
+                "look",
                 "control_camera",
                 "change_emotion",
                 "show_text",

@@ -1,11 +1,11 @@
-"""The tools of the camera: switch it, and take a photo."""
+"""The tools of the camera: switch it, take a photo, and look for some seconds."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.utilities.types import Image
@@ -14,11 +14,17 @@ from pydantic import BaseModel, Field
 from robot_node.core.state import CameraState, RobotState
 from robot_node.core.threads import NO_THREAD_REMEDY, is_no_thread
 from robot_node.devices import photo as photos
-from robot_node.devices.camera import Camera
+from robot_node.devices.camera import Camera, Photo
 from robot_node.devices.photo import FittedPhoto, PhotoLimits
 from robot_node.errors import DeviceError
 from robot_node.tools.common import READS, SETS, readable_errors
 from robot_node.tools.listing import UNLISTED
+
+T = TypeVar("T")
+
+_LONGEST_LOOK_S = 10.0
+_MOST_FRAMES = 9
+_LOOK_QUALITY = 0.9
 
 
 class CameraResult(BaseModel):
@@ -62,14 +68,55 @@ def offer_camera(server: MCPServer, camera: Camera, state: RobotState) -> None:
             photo = await camera.photo(quality)
             taken = _now()
             fitted = await _in_thread(lambda: photos.fit(photo, quality, PhotoLimits(max_bytes, max_side)))
-        return [Image(data=fitted.photo.jpeg, format="jpeg"), f"Taken {taken}: {fitted}"]
+        return [_image(fitted), f"Taken {taken}: {fitted}"]
+
+    @server.tool(title="Look", annotations=hints, structured_output=False)
+    async def look(
+        seconds: Annotated[float, Field(gt=0, le=_LONGEST_LOOK_S)] = 2.0,
+        frames: Annotated[int, Field(ge=2, le=_MOST_FRAMES)] = 4,
+        separate: Annotated[  # noqa: FBT002  # an argument of a tool has a name
+            bool, Field(description="true: a picture each", json_schema_extra={UNLISTED: True})
+        ] = False,
+    ) -> list[Any]:
+        """See what moves: photos over some seconds, side by side in one picture, with their times."""
+        with readable_errors():
+            taken = _now()
+            shots = await _shots(camera, seconds, frames)
+            if not separate:
+                sheet = await _in_thread(lambda: photos.contact_sheet(shots, _LOOK_QUALITY, PhotoLimits()))
+                return [_image(sheet), f"{frames} photos from {taken}, row by row at {_times(shots)}: {sheet}"]
+            limits = PhotoLimits(photos.MAX_BYTES // frames)
+            fitted = await _in_thread(lambda: [photos.fit(photo, _LOOK_QUALITY, limits) for _, photo in shots])
+        lines = "\n".join(f"{after_s:.1f} s: {each}" for (after_s, _), each in zip(shots, fitted, strict=True))
+        return [*map(_image, fitted), f"{frames} photos from {taken}, after\n{lines}"]
+
+
+async def _shots(camera: Camera, seconds: float, frames: int) -> list[tuple[float, Photo]]:
+    """Take photos at equal intervals; each with its seconds since the first."""
+    clock, shots, began = asyncio.get_running_loop().time, list[tuple[float, Photo]](), 0.0
+    async with camera.photo_series() as take:
+        for number in range(frames):
+            if number:
+                await asyncio.sleep(max(0.0, began + number * seconds / (frames - 1) - clock()))
+            photo = await take(_LOOK_QUALITY)
+            began = began or clock()
+            shots.append((clock() - began, photo))
+    return shots
+
+
+def _times(shots: list[tuple[float, Photo]]) -> str:
+    return ", ".join(f"{after_s:.1f} s" for after_s, _ in shots)
+
+
+def _image(fitted: FittedPhoto) -> Image:
+    return Image(data=fitted.photo.jpeg, format="jpeg")
 
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-async def _in_thread(work: Callable[[], FittedPhoto]) -> FittedPhoto:
+async def _in_thread(work: Callable[[], T]) -> T:
     try:
         return await asyncio.to_thread(work)
     except RuntimeError as error:

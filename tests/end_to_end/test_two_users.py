@@ -352,7 +352,7 @@ async def test_a_whole_robot_follows_its_settings_under_these_rules(site: Privat
         assert [role["name"] for role in meta["rbac"]["roles"]] == ["operator", "viewer"]
         async with visit(site, "alice") as alice, visit(site, "bob") as bob:
             tools = {tool.name for tool in (await bob.list_tools()).tools}
-            assert tools == {"get_status", "get_events", "wait_for_event", "take_photo"}
+            assert tools == {"get_status", "get_events", "wait_for_event", "take_photo", "look"}
             assert "change_emotion" in {tool.name for tool in (await alice.list_tools()).tools}
             assert not (await alice.call_tool("change_emotion", {"emotion": "happy"})).is_error
             with pytest.raises(MCPError, match="The role viewer may not call change_emotion"):

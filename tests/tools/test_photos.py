@@ -88,3 +88,42 @@ async def test_wrong_limits_are_refused(arguments: dict[str, Any]) -> None:
         refused = await client.call_tool("take_photo", arguments)
         assert refused.is_error
         assert f"{next(iter(arguments))} of take_photo must be a" in str(refused.content)
+
+
+async def test_looking_shows_photos_over_time_on_one_sheet() -> None:
+    async with agent(photo_switches_on=True, width=320, height=240) as client:
+        sheet, size, text = await picture_of(client, "look", seconds=0.2, frames=3)
+        assert sheet.size == (640, 480), "two columns, two rows"
+        assert size <= 750_000
+        said = re.match(r"3 photos from (\S+), row by row at 0\.0 s, (\d+\.\d) s, (\d+\.\d) s: 640x480 pixels", text)
+        assert said is not None, text
+        assert 0.1 <= float(said[2]) <= float(said[3])
+        assert float(said[3]) >= 0.2
+
+
+async def test_looking_returns_a_picture_each_when_asked_to() -> None:
+    async with agent("noise", photo_switches_on=True, width=640, height=480) as client:
+        result = await client.call_tool("look", {"seconds": 0.1, "frames": 5, "separate": True})
+        *images, text = result.content
+        assert [image.type for image in images] == ["image"] * 5
+        assert sum(len(base64.b64decode(image.data)) for image in images if isinstance(image, ImageContent)) <= 750_000
+        assert isinstance(text, TextContent)
+        lines = text.text.splitlines()[1:]
+        assert [line.split(" s: ")[0] for line in lines] == sorted(line.split(" s: ")[0] for line in lines)
+        assert len(lines) == 5
+
+
+async def test_what_changes_between_two_photos_is_seen() -> None:
+    async with agent(photo_switches_on=True, width=320, height=240) as client:
+        result = await client.call_tool("look", {"seconds": 0.2, "frames": 2, "separate": True})
+        first, second, _ = result.content
+        assert isinstance(first, ImageContent)
+        assert isinstance(second, ImageContent)
+        assert first.data != second.data, "the scene shows a running clock"
+
+
+async def test_looking_needs_the_camera_on_unless_it_may_switch_it() -> None:
+    async with agent() as client:
+        refused = await client.call_tool("look", {"seconds": 0.1})
+        assert refused.is_error
+        assert "The camera is off. Call control_camera" in str(refused.content)

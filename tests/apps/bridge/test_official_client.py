@@ -151,7 +151,7 @@ async def guarded(broker: PrivateBroker, tmp_path: Path) -> AsyncIterator[RobotP
 async def test_a_robot_knows_the_bridge_by_its_client_id_and_asks_its_person(broker: PrivateBroker) -> None:
     async with official_client(broker, mode="legacy") as viewer:
         names = {tool.name for tool in (await viewer.list_tools()).tools}
-        assert names == {"list_robots", "get_status", "get_events", "wait_for_event", "take_photo"}
+        assert names == {"list_robots", "get_status", "get_events", "wait_for_event", "take_photo", "look"}
     answers = ["accept", "decline"]
     questions = []
 
