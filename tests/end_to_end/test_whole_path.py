@@ -71,7 +71,9 @@ async def test_presence_is_retained_and_says_what_the_robot_can_do(robot: RobotP
 async def test_tools_from_the_official_client(robot: RobotProcess, mode: str) -> None:
     async with agent(robot.broker, mode) as client:
         tools = {tool.name: tool for tool in (await client.list_tools()).tools}
-        names = "control_camera change_emotion show_text take_photo look get_status get_events wait_for_event stop_all ask"
+        names = (
+            "control_camera change_emotion show_text take_photo look get_status get_events wait_for_event stop_all ask"
+        )
         assert set(tools) == set(names.split())
         for name, read_only in (("control_camera", False), ("take_photo", True), ("get_status", True)):
             annotations = tools[name].annotations
