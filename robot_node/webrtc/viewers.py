@@ -41,6 +41,9 @@ _MAX_WAITING_CLIENTS = 64
 # may return together.
 _BURST_MINUTES = 0.5
 
+RETURN_GRACE_S = 1.0
+"""Seconds for which a client that closed its connection still counts as a viewer: pages close, then offer again."""
+
 
 @dataclass(slots=True)
 class ViewerClient:
@@ -117,6 +120,7 @@ class Viewers:
         self._open_session: SessionOpener | None = None
         self._can_open = asyncio.Event()
         self._viewers: dict[str, ViewerClient] = {}
+        self._returning: dict[str, asyncio.TimerHandle] = {}
         self._leaving = False
         self._clock = asyncio.get_running_loop().time
         each, in_all = settings.offers_per_minute, settings.all_offers_per_minute
@@ -155,6 +159,7 @@ class Viewers:
         if not self.is_served(client_id):
             self._check_room()
         viewer = self._viewers.get(client_id) or self._add(client_id)
+        viewer.present = self._take_returning(client_id) or viewer.present
         viewer.next_offer, viewer.next_log_name = offer, new_session("webrtc", client_id)
         with in_session(viewer.next_log_name):
             logger.debug("Viewer %r offers", client_id)
@@ -187,6 +192,8 @@ class Viewers:
             client_id: The client.
             reason: The client's reason.
         """
+        if self._take_returning(client_id):
+            self._count()
         viewer = self._viewers.get(client_id)
         if viewer is None or self._leaving:
             return
@@ -215,6 +222,8 @@ class Viewers:
         """Remove every client."""
         for viewer in tuple(self._viewers.values()):
             self._remove(viewer)
+        for client_id in tuple(self._returning):
+            self._take_returning(client_id)
         self._count()
 
     def _limit_offers(self, client_id: str) -> None:
@@ -266,6 +275,8 @@ class Viewers:
                     self._log_end(viewer, end)
                 viewer.end_offer(end.cause)
                 if viewer.next_offer is None:
+                    if viewer.present and end.cause is Cause.CLOSED and not self._leaving:
+                        self._expect_return(viewer.id)
                     viewer.present = False
                     self._count()
                 if end.notify_peer and viewer.next_offer is None:
@@ -325,8 +336,23 @@ class Viewers:
         viewer.present = True
         self._count()
 
+    def _expect_return(self, client_id: str) -> None:
+        loop = asyncio.get_running_loop()
+        self._returning[client_id] = loop.call_later(RETURN_GRACE_S, self._did_not_return, client_id)
+
+    def _did_not_return(self, client_id: str) -> None:
+        del self._returning[client_id]
+        self._count()
+
+    def _take_returning(self, client_id: str) -> bool:
+        """Forget that a client closed its connection a moment ago; False when it did not."""
+        expiry = self._returning.pop(client_id, None)
+        if expiry is not None:
+            expiry.cancel()
+        return expiry is not None
+
     def _count(self) -> None:
-        self._state.update(viewers=sum(viewer.present for viewer in self._viewers.values()))
+        self._state.update(viewers=len(self._returning) + sum(viewer.present for viewer in self._viewers.values()))
 
 
 def _burst(per_minute: float) -> float:

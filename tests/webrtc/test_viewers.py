@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
-from robot_node.webrtc.signaling import Candidate, Offer
+import pytest
+
+from robot_node.webrtc.signaling import Candidate, Offer, Terminated
 from robot_node.webrtc.stats import Cause
 from robot_node.webrtc.viewers import ViewerClient
 from tests.waiting import eventually
@@ -77,3 +79,39 @@ async def test_a_viewer_that_offers_anew_stays_the_same_viewer(robot: Robot) -> 
     await eventually(lambda: counted[-1] == 0)
     counting.cancel()
     assert counted == [0, 1, 0]
+
+
+async def test_a_viewer_that_closes_before_it_offers_anew_stays_the_same_viewer(
+    robot: Robot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("robot_node.webrtc.viewers.RETURN_GRACE_S", 3600)
+    counted: set[int] = set()
+    async with peer(robot.broker) as viewer:
+        await viewer.offer()
+        await robot.has_viewers(1)
+        counting = asyncio.create_task(_count_viewers(robot, counted))
+        await viewer.rtc.close()
+        await eventually(lambda: robot.statistics.snapshot().totals.ended.get("closed") == 1)
+        viewer.new_connection()
+        await viewer.offer()
+        await viewer.frame()
+        await viewer.rtc.close()
+        await eventually(lambda: robot.statistics.snapshot().totals.ended.get("closed") == 2)
+        assert counted == {1}
+        await viewer.send(Terminated())  # this one does not return
+        await robot.has_viewers(0)
+    counting.cancel()
+
+
+async def test_a_viewer_that_closes_and_does_not_return_is_gone(robot: Robot, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("robot_node.webrtc.viewers.RETURN_GRACE_S", 0.01)
+    async with peer(robot.broker) as viewer:
+        await viewer.offer()
+        await robot.has_viewers(1)
+        await viewer.rtc.close()
+        await robot.has_viewers(0)
+
+
+async def _count_viewers(robot: Robot, counted: set[int]) -> None:
+    async for snapshot in robot.state.changes():
+        counted.add(snapshot.viewers)
