@@ -1,10 +1,10 @@
-"""MQTT client side of the commands ``robots`` and ``call``: an ordinary agent of a robot."""
+"""MQTT client side of ``robots``, ``tools``, ``events`` and ``call``: an ordinary agent of a robot."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -22,9 +22,12 @@ from mcp_types import (
     ElicitResult,
     ErrorData,
     InputRequiredResult,
+    ListToolsRequest,
+    PaginatedRequestParams,
 )
 from pydantic import RootModel, ValidationError
 
+from robot_node.apps.bridge.listing import TOOLS, Listing
 from robot_node.core.text import one_line, shown
 from robot_node.errors import RemoteError, RobotNodeError
 from robot_node.mcp_mqtt.client import mqtt_transport
@@ -32,6 +35,10 @@ from robot_node.mcp_mqtt.presence import OnlineServer, directory, online_servers
 from robot_node.mqtt import Backoff, Broker, LinkStatus
 
 _CALL_LIMIT_S = 60.0  # MCP over MQTT, Time limits: tools/call
+_MOVES_FOR = {"drive_motor": "duration"}
+"""Tools that return while what they have begun goes on, and the argument that says for how many seconds."""
+_LONGEST_STAY_S = 3600.0
+_MAX_PAGES = 32
 _MAX_LISTED = 10
 _MAX_ROUNDS = 10
 _MAX_REASON = 300
@@ -160,27 +167,26 @@ def _one_line(text: str) -> str:
     return one_line(" ".join(text.split()))
 
 
-async def call(
+@asynccontextmanager
+async def session(
     broker: Broker,
     robot: str,
-    tool: str,
-    arguments: dict[str, Any],
+    what: str,
     *,
     client_id: str | None = None,
     ask: Callable[[str], bool] | None = None,
-) -> CallToolResult:
-    """Call a tool of a robot.
+) -> AsyncIterator[Client]:
+    """Keep a session with a robot for as long as the block runs.
 
     Args:
         broker: The robot's broker.
         robot: Its server id or server name.
-        tool: The tool's name.
-        arguments: The tool's arguments.
+        what: The name of the tool, or of the request, for errors.
         client_id: MQTT client id; random by default.
         ask: Asks the user for consent, in a thread: returns True for yes. None if there is no user to ask.
 
     Raises:
-        RemoteError: The robot is not online, refused the call, or did not answer in time.
+        RemoteError: The robot is not online, refused what the block asks for, or did not answer in time.
         BrokerError: The broker cannot be reached.
     """
     server = await find(broker, robot)
@@ -198,7 +204,7 @@ async def call(
             transport, read_timeout_seconds=_CALL_LIMIT_S, elicitation_callback=elicitation, message_handler=on_message
         ) as client:
             connected = True
-            return await _result(client, tool, arguments)
+            yield client
     except _SDK_ERRORS as error:
         cause = ended[0] if ended else _unwrapped(error)
         if isinstance(cause, RobotNodeError):
@@ -206,17 +212,69 @@ async def call(
         label = shown(server.server_id)
         if not isinstance(cause, MCPError):
             raise RemoteError(
-                f"{label} answered the call of {tool} with a malformed message: {_reason(cause)}."
+                f"{label} answered the call of {what} with a malformed message: {_reason(cause)}."
             ) from error
         if cause.error.code == REQUEST_TIMEOUT:
             needs_client_id = broker.username not in {None, client_id}
-            raise _timeout_error(label, tool, connected=connected, needs_client_id=needs_client_id) from error
+            raise _timeout_error(label, what, connected=connected, needs_client_id=needs_client_id) from error
         reason = one_line(cause.error.message.removesuffix("."))
-        raise RemoteError(f"{label} refused the call of {tool}: {reason}.") from error
+        raise RemoteError(f"{label} refused the call of {what}: {reason}.") from error
 
 
-async def _result(client: Client, tool: str, arguments: dict[str, Any]) -> CallToolResult:
-    """Call a tool, and answer the questions of the 2026-07-28 protocol until there is a result.
+async def call(
+    broker: Broker,
+    robot: str,
+    tool: str,
+    arguments: dict[str, Any],
+    *,
+    client_id: str | None = None,
+    ask: Callable[[str], bool] | None = None,
+    on_stay: Callable[[float], None] = lambda _: None,
+) -> CallToolResult:
+    """Call a tool of a robot. Of a motor, stay until it stops: it stops with the session.
+
+    Args:
+        broker: The robot's broker.
+        robot: Its server id or server name.
+        tool: The tool's name.
+        arguments: The tool's arguments.
+        client_id: MQTT client id; random by default.
+        ask: Asks the user for consent, in a thread: returns True for yes. None if there is no user to ask.
+        on_stay: Called with the seconds for which the session stays open after the result.
+
+    Raises:
+        RemoteError: The robot is not online, refused the call, or did not answer in time.
+        BrokerError: The broker cannot be reached.
+    """
+    async with session(broker, robot, tool, client_id=client_id, ask=ask) as client:
+        result = await request(client, tool, arguments)
+        stay_s = arguments.get(_MOVES_FOR.get(tool, ""), 0.0)
+        if not result.is_error and isinstance(stay_s, int | float) and 0 < stay_s <= _LONGEST_STAY_S:
+            on_stay(stay_s)
+            await asyncio.sleep(stay_s)
+        return result
+
+
+async def tools(broker: Broker, robot: str, *, client_id: str | None = None) -> list[dict[str, Any]]:
+    """Return the tools that a robot offers this client, each checked on its own as the bridge does.
+
+    Raises:
+        RemoteError: The robot is not online, refused, or did not answer in time.
+        BrokerError: The broker cannot be reached.
+    """
+    listing, cursor = Listing(TOOLS), None
+    async with session(broker, robot, TOOLS.method, client_id=client_id) as client:
+        for _ in range(_MAX_PAGES):
+            params = PaginatedRequestParams(cursor=cursor)
+            page = (await client.session.send_request(ListToolsRequest(params=params), _AnyResult)).root
+            listing.add(page.get(TOOLS.member))
+            if listing.is_full or not isinstance(cursor := page.get("nextCursor"), str):
+                break
+    return listing.items
+
+
+async def request(client: Client, tool: str, arguments: dict[str, Any]) -> CallToolResult:
+    """Call a tool of a session, and answer the questions of the 2026-07-28 protocol until there is a result.
 
     The SDK's own ``call_tool`` reads the tool's output schema too, whose patterns can take the validator for ever.
     """

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from robot_node.apps.remote import find
+from mcp_types import CallToolResult, TextContent
+
+from robot_node.apps.remote import call, find
 from robot_node.core.asyncio_tools import cancel_and_wait
+from robot_node.core.text import one_line, shown
 from robot_node.errors import RemoteError
 from robot_node.mcp_mqtt.presence import Directory, OnlineServer, directory
 from robot_node.mqtt import Broker
@@ -18,6 +22,7 @@ if TYPE_CHECKING:  # aiortc is slow to import, and only needed to watch
     from robot_node.webrtc.viewer import WatchReport
 
 _CHECK_S = 0.5
+_SWITCH_OFF_S = 15.0
 _STALLED_S = 2.0
 """Seconds without a frame after which a robot that is offline counts as gone. While frames arrive it is not: the
 connection to its broker may be interrupted without affecting the video."""
@@ -111,6 +116,49 @@ async def watch(
     finally:
         loop.remove_signal_handler(signal.SIGINT)
         await cancel_and_wait(watching)
+
+
+async def watch_switched_on(broker: Broker, robot: str, **options: Any) -> WatchReport | None:
+    """Watch a robot's camera, switched on for it and off again at the end, however it ends; see :func:`watch`.
+
+    A camera that is on already stays on.
+
+    Raises:
+        RemoteError: The camera cannot be switched, or as :func:`watch` does.
+    """
+    client_id = options.get("client_id")
+    before = await _call(broker, robot, "get_status", {}, client_id)
+    if _camera_of(before) == "on":
+        return await watch(broker, robot, **options)
+    try:
+        await _call(broker, robot, "control_camera", {"enabled": True}, client_id)
+        return await watch(broker, robot, **options)
+    finally:
+        async with asyncio.timeout(_SWITCH_OFF_S):
+            await _call(broker, robot, "control_camera", {"enabled": False}, client_id)
+
+
+async def _call(
+    broker: Broker, robot: str, tool: str, arguments: dict[str, Any], client_id: str | None
+) -> CallToolResult:
+    result = await call(broker, robot, tool, arguments, client_id=client_id)
+    if result.is_error:
+        raise RemoteError(f"{shown(robot)}: {one_line(_text_of(result))}")
+    return result
+
+
+def _camera_of(status: CallToolResult) -> object:
+    if status.structured_content is not None:
+        return status.structured_content.get("camera")
+    try:
+        found = json.loads(_text_of(status))
+    except (ValueError, RecursionError):
+        return None
+    return found.get("camera") if isinstance(found, dict) else None
+
+
+def _text_of(result: CallToolResult) -> str:
+    return next((block.text for block in result.content if isinstance(block, TextContent)), "")
 
 
 async def _wait_while_online(

@@ -1,4 +1,4 @@
-"""The command line: ``robot-node run | demo | console | robots | call | watch | bridge | face | doctor | setup``."""
+"""The command line ``robot-node``: its commands, each with what it does in its own module."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from robot_node.apps.setup.survey import SETTINGS, exists
 from robot_node.cli.bridge import bridge
 from robot_node.cli.options import BrokerOption, JsonOption, run_command, without_none
 from robot_node.cli.output import print_json, print_line
-from robot_node.cli.remote import call, robots, watch
+from robot_node.cli.remote import call, events, robots, tools, watch
 from robot_node.cli.setup import setup
 from robot_node.core.asyncio_tools import end_process, run_until_signal
 from robot_node.core.imports import without_collector
@@ -38,7 +38,6 @@ app = typer.Typer(
     help="A body for an LLM agent: a Raspberry Pi's camera and face as MCP tools over MQTT, live video over WebRTC.",
     epilog="Each setting is also an environment variable: ROBOT_NODE_<SECTION>__<KEY>, e.g. ROBOT_NODE_BROKER__URL.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -193,7 +192,7 @@ def _options(
     del version  # handled by the callback
 
 
-for _command in (robots, call, watch, setup):
+for _command in (robots, tools, events, call, watch, setup):
     app.command()(_command)
 app.command(short_help="Run an MCP server for desktop agents: all robots of a broker.")(bridge)
 

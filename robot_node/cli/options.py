@@ -11,6 +11,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
+from robot_node.cli import completion
 from robot_node.core.asyncio_tools import run_until_signal
 from robot_node.mqtt import Broker
 from robot_node.settings.loading import load_settings
@@ -42,7 +43,11 @@ ClientIdOption = Annotated[
 ]
 RobotArgument = Annotated[
     str,
-    typer.Argument(metavar="ROBOT", help="The robot's server id or server name, as 'robot-node robots' lists it."),
+    typer.Argument(
+        metavar="ROBOT",
+        help="The robot's server id or server name, as 'robot-node robots' lists it.",
+        autocompletion=completion.robots,
+    ),
 ]
 
 

@@ -1,9 +1,8 @@
-"""Commands that talk to a running robot: ``robot-node robots | call | watch``."""
+"""Commands that talk to a running robot: ``robot-node robots | tools | events | call | watch``."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -11,16 +10,14 @@ from typing import Annotated, Any
 
 import typer
 
+from robot_node.cli import completion
 from robot_node.cli.options import BrokerOption, ClientIdOption, JsonOption, RobotArgument, broker_from_url, run_command
 from robot_node.cli.output import confirm, print_json, print_line, print_progress
 from robot_node.core.asyncio_tools import run_until_signal
-from robot_node.errors import SettingsError
 from robot_node.logs.setup import configure_logging
 from robot_node.mqtt import Broker
 from robot_node.settings.loading import load_settings
 from robot_node.settings.logs import LogSettings
-
-_ARGUMENTS_REMEDY = "Write them like '{\"enabled\": true}', in quotes for the shell."
 
 
 def robots(
@@ -85,12 +82,96 @@ def _print_table(found: tuple[Any, ...]) -> None:
     console.print(table) if console.is_terminal else Console(width=1000).print(table)
 
 
+def tools(
+    robot: RobotArgument,
+    tool: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="TOOL",
+            help="Only this tool, with what its arguments may be and an example.",
+            autocompletion=completion.tools,
+        ),
+    ] = None,
+    broker: BrokerOption = None,
+    client_id: ClientIdOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the tools of a robot, or describe one."""
+    from robot_node.apps import remote, tool_help
+
+    configure_logging(LogSettings(level="error"))
+    found = run_command(remote.tools(broker_from_url(broker), robot, client_id=client_id))
+    lines = list(tool_help.list_lines(found) if tool is None else tool_help.tool_lines(found, tool, robot))
+    if as_json:
+        print_json(found if tool is None else next(each for each in found if each["name"] == tool))
+        return
+    for line in lines:
+        print_line(line)
+
+
+def events(
+    robot: RobotArgument,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Print events as they happen, until Ctrl-C, through restarts.")
+    ] = False,
+    kinds: Annotated[
+        str,
+        typer.Option(metavar="KINDS", help="Only events of these kinds, e.g. input,heard,chat.", show_default=False),
+    ] = "",
+    limit: Annotated[int, typer.Option("--limit", "-n", metavar="N", min=1, max=200, help="Of the latest.")] = 20,
+    broker: BrokerOption = None,
+    client_id: ClientIdOption = None,
+    as_json: Annotated[
+        bool,
+        typer.Option(
+            "--json", help="Print a single JSON document on stdout; with --follow, one JSON object per line and event."
+        ),
+    ] = False,
+) -> None:
+    """Print what happened at a robot.
+
+    Buttons, sensors, words that somebody said or typed, viewers, faults: the latest, and with --follow those to come.
+    """
+    from robot_node.apps import remote_events
+
+    configure_logging(LogSettings(level="error"))
+    address, wanted = broker_from_url(broker), [kind.strip() for kind in kinds.split(",") if kind.strip()]
+
+    def show(page: remote_events.Page) -> None:
+        if as_json:
+            for each in [{"missed": page["missed"]}] if page.get("missed") else []:
+                print_json(each)
+            for event in page["events"]:
+                print_json(event)
+        else:
+            for line in remote_events.as_lines(page):
+                print_line(line)
+
+    if follow:
+        following = remote_events.follow(
+            address, robot, show=show, log=print_progress, kinds=wanted, limit=limit, client_id=client_id
+        )
+        asyncio.run(run_until_signal(following))
+        return
+    page = run_command(remote_events.latest(address, robot, kinds=wanted, limit=limit, client_id=client_id))
+    print_json(page) if as_json else show(page)
+
+
 def call(
     robot: RobotArgument,
-    tool: Annotated[str, typer.Argument(metavar="TOOL", help="Name of the tool, e.g. take_photo.")],
+    tool: Annotated[
+        str,
+        typer.Argument(metavar="TOOL", help="Name of the tool, e.g. take_photo.", autocompletion=completion.tools),
+    ],
     arguments: Annotated[
-        str, typer.Argument(metavar="JSON", help="The tool's arguments, e.g. '{\"enabled\": true}'.")
-    ] = "{}",
+        list[str] | None,
+        typer.Argument(
+            metavar="ARGUMENT",
+            help="The tool's arguments: NAME=TEXT or NAME:=JSON, e.g. emotion=happy duration:=3; or all in one as "
+            "JSON, e.g. '{\"enabled\": true}'.",
+            show_default=False,
+        ),
+    ] = None,
     broker: BrokerOption = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Save the image of the result to this file.")
@@ -98,18 +179,22 @@ def call(
     client_id: ClientIdOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Call a tool of a robot."""
-    from robot_node.apps import remote, tool_results
+    """Call a tool of a robot: 'robot-node tools ROBOT' lists them.
+
+    What drives a motor stays until the motor stops, since it stops with this command.
+    """
+    from robot_node.apps import remote, tool_help, tool_results
 
     configure_logging(LogSettings(level="error"))  # what is wrong with a message is the error
-    try:
-        parsed = json.loads(arguments)
-    except ValueError as error:
-        raise SettingsError(f"The tool's arguments are not valid JSON: {error}.", remedy=_ARGUMENTS_REMEDY) from error
-    if not isinstance(parsed, dict):
-        raise SettingsError("The tool's arguments must be a JSON object.", remedy=_ARGUMENTS_REMEDY)
+    parsed = tool_help.parse_arguments(arguments or [])
     ask = confirm if sys.stdin.isatty() and not as_json else None
-    result = run_command(remote.call(broker_from_url(broker), robot, tool, parsed, client_id=client_id, ask=ask))
+
+    def stays(seconds: float) -> None:
+        print_progress(f"The motor runs for {seconds:g} s. Ctrl-C stops it.")
+
+    result = run_command(
+        remote.call(broker_from_url(broker), robot, tool, parsed, client_id=client_id, ask=ask, on_stay=stays)
+    )
     if as_json:  # before saving: the result is printed even if the file cannot be written
         print_json(tool_results.as_json(result))
     saved = tool_results.save_image(result, robot, output) if output and not result.is_error else None
@@ -138,6 +223,9 @@ def watch(
             show_default=False,
         ),
     ] = None,
+    on: Annotated[
+        bool, typer.Option("--on", help="Switch the camera on for it, and off again, unless it is on already.")
+    ] = False,
     client_id: ClientIdOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -149,7 +237,7 @@ def watch(
 
     configure_logging(LogSettings(level="warning"))
     report = run_command(
-        app.watch(
+        (app.watch_switched_on if on else app.watch)(
             broker_from_url(broker),
             robot,
             frames=frames,
