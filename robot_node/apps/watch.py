@@ -134,8 +134,13 @@ async def watch_switched_on(broker: Broker, robot: str, **options: Any) -> Watch
         await _call(broker, robot, "control_camera", {"enabled": True}, client_id)
         return await watch(broker, robot, **options)
     finally:
-        async with asyncio.timeout(_SWITCH_OFF_S):
-            await _call(broker, robot, "control_camera", {"enabled": False}, client_id)
+        try:
+            async with asyncio.timeout(_SWITCH_OFF_S):
+                await _call(broker, robot, "control_camera", {"enabled": False}, client_id)
+        except TimeoutError:
+            raise RemoteError(
+                f"{shown(robot)} did not switch its camera off.", remedy="Look whether it is on."
+            ) from None
 
 
 async def _call(

@@ -49,7 +49,7 @@ def main() -> None:
     if sys.stdin is None:  # the parent process closed it
         sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115  # until the process ends
     try:
-        app()
+        app(prog_name=app.info.name)  # else it would depend on how Python was started
     except RobotNodeError as error:
         first, *more = error.lines()
         for line in (f"robot-node: {first}", *more):

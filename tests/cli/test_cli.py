@@ -14,7 +14,20 @@ from tests.command import command
 
 def test_help_lists_every_command_in_a_line_each() -> None:
     shown = command("--help").stdout
-    for name in ("run", "demo", "robots", "call", "watch", "bridge", "face", "doctor", "setup", "version"):
+    for name in (
+        "run",
+        "demo",
+        "robots",
+        "tools",
+        "events",
+        "call",
+        "watch",
+        "bridge",
+        "face",
+        "doctor",
+        "setup",
+        "version",
+    ):
         (line,) = [line for line in shown.splitlines() if line.startswith(f"  {name} ")]
         assert line.endswith("."), "the help of the command is cut off"
 
@@ -24,7 +37,7 @@ def test_the_version_is_an_option_too() -> None:
     assert command("--version").stdout == command("version").stdout == f"{installed}\n"
 
 
-@pytest.mark.parametrize("name", ["run", "robots", "call", "watch", "bridge"])
+@pytest.mark.parametrize("name", ["run", "robots", "tools", "events", "call", "watch", "bridge"])
 def test_every_command_says_how_to_name_the_broker(name: str) -> None:
     shown = " ".join(command(name, "--help").stdout.split())
     assert "--broker URL mqtt[s]://user:password@host:port" in shown
@@ -33,7 +46,14 @@ def test_every_command_says_how_to_name_the_broker(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "usage"),
-    [("call", "ROBOT TOOL [JSON]"), ("watch", "ROBOT"), ("robots", ""), ("run", "")],
+    [
+        ("call", "ROBOT TOOL [ARGUMENT]..."),
+        ("tools", "ROBOT [TOOL]"),
+        ("events", "ROBOT"),
+        ("watch", "ROBOT"),
+        ("robots", ""),
+        ("run", ""),
+    ],
 )
 def test_the_help_shows_how_a_command_is_written(name: str, usage: str) -> None:
     first_line = command(name, "--help").stdout.splitlines()[0]
@@ -61,8 +81,8 @@ def test_the_help_shows_how_a_command_is_written(name: str, usage: str) -> None:
         (("run", "--server-name", "kitchen"), "command line: robot.server_name: must have the form 'group/name'"),
         (("robots", "--broker", "http://host"), "command line: broker.url: The broker address has an unknown scheme"),
         (("call", "x", "y", "{"), "The tool's arguments are not valid JSON"),
-        (("call", "x", "y", "{", "--json"), "Write them like '{\"enabled\": true}', in quotes for the shell."),
-        (("call", "x", "y", "[1]"), "The tool's arguments must be a JSON object. Write them like"),
+        (("call", "x", "y", "{", "--json"), "or all in one as '{\"enabled\": true}', in quotes for the shell."),
+        (("call", "x", "y", "[1]"), "The tool's arguments must be a JSON object. Write arguments as"),
         (("run", "--config", "no\nwhere\x1b[2J"), r"The settings file no\nwhere\x1b[2J cannot be read"),
     ],
 )

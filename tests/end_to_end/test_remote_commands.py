@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
+import json
+import signal
+import sys
 
 import pytest
 from mcp import Client
@@ -11,11 +15,11 @@ from robot_node.apps import remote, watch
 from robot_node.apps.private_broker import PrivateBroker
 from robot_node.errors import RemoteError
 from robot_node.mqtt import Broker
-from tests.end_to_end.agents import agent, structured
-from tests.end_to_end.robot_process import SERVER_ID, RobotProcess
+from tests.end_to_end.agents import agent, status, structured
+from tests.end_to_end.robot_process import SERVER_ID, RobotProcess, environment
 from tests.mcp_mqtt import peers
 from tests.mcp_mqtt.toys import running, toy_server
-from tests.waiting import eventually
+from tests.waiting import DEADLINE_S, eventually
 
 # A bridge of MQTT 3.1.1, which is mosquitto's default.
 _BRIDGE = """\
@@ -42,6 +46,30 @@ async def test_watching_a_robot_that_is_killed_says_that_it_is_gone(own_robot: R
     with pytest.raises(RemoteError, match=rf"^{SERVER_ID} went offline after \d+ frames\. .*watch again"):
         await watch.watch(address, SERVER_ID, frames=None, output=None, ice_servers=(), log=kill)
     assert process.returncode is not None
+
+
+async def test_watch_switches_the_camera_on_and_off_again_after_ctrl_c_too(robot: RobotProcess) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "robot_node", "watch", SERVER_ID, "--on", "--json"),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=environment(robot.broker),
+    )
+    assert process.stderr is not None
+    try:
+        async with asyncio.timeout(DEADLINE_S), agent(robot.broker) as client:
+            line = await process.stderr.readline()
+            assert line.endswith(b" frames\n"), line
+            assert (await status(client))["camera"] == "on"
+            process.send_signal(signal.SIGINT)
+            stdout, _ = await process.communicate()
+            assert process.returncode == 0
+            assert json.loads(stdout)["frames"] > 0
+            assert (await status(client))["camera"] == "off"
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
 
 
 @pytest.fixture
