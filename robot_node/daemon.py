@@ -27,6 +27,7 @@ from robot_node.mcp_mqtt.notifier import Notifier
 from robot_node.mcp_mqtt.server import ExtraPublisher, ServerOptions, serve
 from robot_node.mqtt import LinkStatus
 from robot_node.robot import systemd, watchdog
+from robot_node.robot.a2a import publish_card
 from robot_node.robot.asking import CONFIRMATION, QUESTION, Asking
 from robot_node.robot.chat import Chat
 from robot_node.robot.monitoring.factory import Monitoring
@@ -272,6 +273,8 @@ async def robot_services(
         services["state store"] = robot.store.run
     if settings.webrtc.enabled:
         services["WebRTC"] = partial(_answer_viewers, robot, settings, link=links["WebRTC"], online=online)
+    if settings.a2a.enabled:
+        services["A2A card"] = partial(publish_card, settings, server.list_tools, online)
     if robot.calls is not None:
         services["dialer"] = partial(_dial, robot, robot.calls, settings, online=online)
     return services

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -217,6 +217,19 @@ class HomeAssistantSettings(Section):
         return self
 
 
+AgentId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$", max_length=128)]
+"""A2A over MQTT 0.1, "Identifier Format"."""
+
+
+class A2aSettings(Section):
+    """The robot's Agent Card, for agents that look for others by A2A over MQTT."""
+
+    enabled: bool = False
+    organization: AgentId = "robot-node"
+    unit: AgentId = "robots"
+    agent: AgentId | Literal[""] = ""
+
+
 class DevicesSettings(BaseModel):
     """Devices of other packages: a table for each, with the device's own settings."""
 
@@ -271,6 +284,7 @@ class Settings(Section):
     metrics: MetricsSettings = MetricsSettings()
     health: HealthSettings = HealthSettings()
     home_assistant: HomeAssistantSettings = HomeAssistantSettings()
+    a2a: A2aSettings = A2aSettings()
     devices: DevicesSettings = DevicesSettings()
     simulation: SimulationSettings = SimulationSettings()
     log: LogSettings = LogSettings()

@@ -44,7 +44,7 @@ def test_a_dead_link_a_missing_picture_and_a_page_that_is_in_no_list_are_errors(
         assert complaint in built.stderr
 
 
-@pytest.mark.parametrize("page", ["README.md", "CHANGELOG.md", "CONTRIBUTING.md"])
+@pytest.mark.parametrize("page", ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "AGENTS.md"])
 def test_a_page_outside_the_site_leads_somewhere(page: str) -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)", (ROOT / page).read_text())
     assert links

@@ -68,7 +68,7 @@ def pictures(request: dict[str, Any]) -> int:
     return json.dumps(request).count('"type": "image')
 
 
-@pytest.mark.parametrize("api", ["openai", "anthropic"])
+@pytest.mark.parametrize("api", [pytest.param("openai", marks=pytest.mark.slow), "anthropic"])  # one in 'make test'
 async def test_it_sees_and_speaks(broker: PrivateBroker, model: ModelServer, tmp_path: Path, api: str) -> None:
     voice: dict[str, Any] = {"voice": {"engine": "espeak-ng"}} if api == "anthropic" else {}
     model.script = [503, *LOOK, "I see it again."]
@@ -90,6 +90,7 @@ async def test_it_sees_and_speaks(broker: PrivateBroker, model: ModelServer, tmp
     assert model.complaints == []
 
 
+@pytest.mark.slow  # starts the two programs a second time
 async def test_its_costs_are_bounded(broker: PrivateBroker, model: ModelServer, tmp_path: Path) -> None:
     model.script = [*[Call("get_status")] * 3, "First.", "Second.", "Third."]
     async with robot(broker, **PIN_SETTINGS) as (settings, platform):
