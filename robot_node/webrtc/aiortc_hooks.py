@@ -7,15 +7,15 @@ name that is missing raises here, at the first session, and not as a picture tha
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from aioice import Candidate, ice
-from aioice.stun import TransactionError
+from aioice.stun import TransactionError, TransactionTimeout
 from aiortc import (
     RTCConfiguration,
     RTCDtlsTransport,
@@ -38,6 +38,7 @@ from aiortc.rtp import (
 from OpenSSL import SSL
 
 from robot_node.webrtc import dtls_certificate, packet_filter
+from robot_node.webrtc.ice_servers import HeldBackServers, server_name
 
 logger = logging.getLogger(__name__)
 
@@ -276,17 +277,6 @@ def limit_gathering(
     agent.get_component_candidates = gather_within_limits
 
 
-@dataclass(frozen=True, slots=True)
-class HeldBackServers:
-    """The STUN and TURN server that an ICE agent does not ask by itself."""
-
-    stun: tuple[str, int] | None
-    turn: tuple[str, int] | None
-
-    def __bool__(self) -> bool:
-        return bool(self.stun or self.turn)
-
-
 def hold_back_servers(transport: RTCIceTransport) -> HeldBackServers:
     """Let gathering find host candidates only, which takes no time; :func:`gather_from` does the rest later.
 
@@ -303,6 +293,7 @@ async def gather_from(
     servers: HeldBackServers,
     transport: RTCIceTransport,
     on_candidate: Callable[[str, str], None],
+    on_reply: Callable[[str, str], None],
     *,
     limit_s: float,
 ) -> None:
@@ -312,34 +303,35 @@ async def gather_from(
         servers: STUN and TURN server.
         transport: Gets the candidates: relayed ones are checked at once with all remote candidates.
         on_candidate: Called with each candidate as it comes: the candidate attribute, and the user name fragment.
+        on_reply: Called with a server and its error, empty if it gave a candidate; not for one that does not answer.
         limit_s: Time limit of a server in seconds.
     """
     agent = _agent(transport)
-    queries: list[Any] = []
+    queries: list[tuple[str, Any]] = []
     if servers.stun:
         queries += [
-            ice.server_reflexive_candidate(protocol, servers.stun)
+            (server_name("STUN", servers.stun), ice.server_reflexive_candidate(protocol, servers.stun))
             for protocol in agent._protocols  # aioice itself asks while it gathers or not at all
             if ipaddress.ip_address(protocol.local_candidate.host).version == 4  # as aioice does
         ]
     if servers.turn:
-        queries.append(_allocate(agent, servers.turn))
+        queries.append((server_name("TURN", servers.turn), _allocate(agent, servers.turn)))
 
-    async def ask(query: Any) -> None:
+    async def ask(server: str, query: Any) -> None:
         try:
             candidate, relay = await query
         except Exception as error:  # noqa: BLE001  # a server of whatever kind: there are the host candidates
-            logger.info("An ICE server gives no candidate: %s", str(error) or type(error).__name__)
+            if not isinstance(error, TransactionTimeout):
+                on_reply(server, str(error) or type(error).__name__)
             return
+        on_reply(server, "")
         _use_late_candidate(agent, candidate, relay)
         on_candidate(f"candidate:{candidate.to_sdp()}", agent.local_username)
 
-    try:
+    with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(limit_s), asyncio.TaskGroup() as group:
-            for query in queries:
-                group.create_task(ask(query), name="WebRTC ICE server")
-    except TimeoutError:
-        logger.info("An ICE server has not answered within %g s.", limit_s)
+            for server, query in queries:
+                group.create_task(ask(server, query), name="WebRTC ICE server")
 
 
 async def _allocate(agent: Any, server: tuple[str, int]) -> tuple[Candidate, Any]:

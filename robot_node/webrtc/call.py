@@ -187,9 +187,8 @@ class Call:
     async def _limit_connecting(self) -> None:
         await asyncio.sleep(self._settings.connect_timeout_s)
         if self._connected_at is None:
-            self.end(
-                CallCause.NOT_CONNECTED, f"No connection came about within {self._settings.connect_timeout_s:g} s."
-            )
+            limit = f"{self._settings.connect_timeout_s:g} s"
+            self.end(CallCause.NOT_CONNECTED, f"No connection came about within {limit}. {self._trickle.attempts()}")
 
     async def _watch(self, sender: RTCRtpSender) -> None:
         await until_vanished(sender)

@@ -54,3 +54,25 @@ def parse_ice_server(text: str) -> IceServer:
         )
     url = f"{match['scheme']}:{match['host']}{match['port'] or ''}{match['transport'] or ''}"
     return IceServer(url, unquote(match["user"] or ""), unquote(match["password"] or ""))
+
+
+@dataclass(frozen=True, slots=True)
+class HeldBackServers:
+    """The STUN and TURN server that an ICE agent does not ask by itself."""
+
+    stun: tuple[str, int] | None
+    turn: tuple[str, int] | None
+
+    @property
+    def names(self) -> list[str]:
+        """The servers for people, without credentials."""
+        named = (("STUN", self.stun), ("TURN", self.turn))
+        return [server_name(kind, address) for kind, address in named if address]
+
+    def __bool__(self) -> bool:
+        return bool(self.stun or self.turn)
+
+
+def server_name(kind: str, address: tuple[str, int]) -> str:
+    """Name a server for people."""
+    return f"{kind} server {address[0]}:{address[1]}"

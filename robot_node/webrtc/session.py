@@ -141,7 +141,8 @@ class Session:
 
     def _give_up(self) -> None:
         if not self._connected:
-            self.end(Cause.NOT_CONNECTED, f"No connection came about within {self._settings.connect_timeout_s:g} s.")
+            limit = f"{self._settings.connect_timeout_s:g} s"
+            self.end(Cause.NOT_CONNECTED, f"No connection came about within {limit}. {self._trickle.attempts()}")
 
     async def _negotiate(self) -> None:
         try:
@@ -213,7 +214,7 @@ class Session:
         """Judge by the transport of the media: without BUNDLE each section has its own, and may never connect."""
         states = {sender.transport.state, sender.transport.transport.state}
         if "failed" in states:
-            self.end(Cause.FAILED)
+            self.end(Cause.FAILED, "" if self._connected else f"No connection came about. {self._trickle.attempts()}")
         elif "closed" in states:
             self._closed()
         elif sender.transport.state == "connected" and not self._connected:

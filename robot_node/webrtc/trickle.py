@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,6 +14,7 @@ from aiortc import RTCIceTransport, RTCPeerConnection
 from robot_node.errors import SignalingError
 from robot_node.settings.root import WebRtcSettings
 from robot_node.webrtc import aiortc_hooks
+from robot_node.webrtc.ice_servers import HeldBackServers
 from robot_node.webrtc.negotiation import (
     GATHERING_LIMIT_S,
     LATE_GATHERING_LIMIT_S,
@@ -23,6 +25,9 @@ from robot_node.webrtc.negotiation import (
 from robot_node.webrtc.signaling import MAX_CANDIDATES, Candidate, EndOfCandidates, Message
 
 logger = logging.getLogger(__name__)
+
+_NO_ANSWER, _ANSWERED = "no answer", "answered"
+_TYPE = re.compile(r" typ (host|srflx|prflx|relay)\b")
 
 
 class Trickle:
@@ -47,8 +52,11 @@ class Trickle:
         self._taken = 0
         self._mids: Sequence[str] = ()
         self._early: list[Candidate] | None = []
-        self._held_back: dict[RTCIceTransport, aiortc_hooks.HeldBackServers] = {}
+        self._held_back: dict[RTCIceTransport, HeldBackServers] = {}
         self._gathering: asyncio.Task[None] | None = None
+        self._local_kinds: set[str] = set()
+        self._remote_kinds: set[str] = set()
+        self._servers: dict[str, str] = {}
 
     def take(self, candidate: Candidate) -> None:
         """Use a candidate of the peer; before the peer's description is in place, keep it until then.
@@ -92,8 +100,10 @@ class Trickle:
             )
             if servers := aiortc_hooks.hold_back_servers(transport):
                 self._held_back[transport] = servers
+                self._servers |= dict.fromkeys(servers.names, _NO_ANSWER)
         await self._connection.setLocalDescription()
         sdp = self._connection.localDescription.sdp
+        self._local_kinds.update(_TYPE.findall(sdp))
         return sdp.replace("a=end-of-candidates\r\n", "") if self._held_back else sdp
 
     @property
@@ -115,7 +125,15 @@ class Trickle:
         if self._gathering is not None:
             self._gathering.cancel()
 
+    def attempts(self) -> str:
+        """What was tried in order to connect: kinds of candidates, and the ICE servers with their replies."""
+        servers = [f"{name} ({reply})" for name, reply in self._servers.items()] or ["none configured"]
+        local, remote = (" ".join(sorted(kinds)) or "none" for kinds in (self._local_kinds, self._remote_kinds))
+        return f"Tried: candidates of the robot: {local}; of the peer: {remote}; ICE servers: {', '.join(servers)}."
+
     def _use(self, candidate: Candidate) -> None:
+        if match := _TYPE.search(candidate.candidate):
+            self._remote_kinds.add(f"{match[1]} with a hidden address" if candidate.hidden else match[1])
         # A task for each: resolving an mDNS name may take a second, for which nothing else must wait.
         self._spawn(self._resolve_and_add(candidate), "candidate")
 
@@ -141,10 +159,20 @@ class Trickle:
                 mid = sections[transport]
 
                 def send_candidate(candidate: str, username_fragment: str, mid: str = mid) -> None:
+                    self._local_kinds.update(_TYPE.findall(candidate))
                     self._send(Candidate(candidate, mid, positions[mid], username_fragment))
 
                 group.create_task(
-                    aiortc_hooks.gather_from(servers, transport, send_candidate, limit_s=LATE_GATHERING_LIMIT_S),
+                    aiortc_hooks.gather_from(
+                        servers, transport, send_candidate, self._note_reply, limit_s=LATE_GATHERING_LIMIT_S
+                    ),
                     name="WebRTC ICE servers",
                 )
+        for name, reply in self._servers.items():
+            if reply != _ANSWERED:
+                logger.warning("%s gives no candidate: %s. robot-node doctor tests it.", name, reply)
         self._send(EndOfCandidates())
+
+    def _note_reply(self, server: str, error: str) -> None:
+        if self._servers.get(server) != _ANSWERED:  # from another of our addresses
+            self._servers[server] = error or _ANSWERED

@@ -83,7 +83,30 @@ async def test_without_the_relay_there_is_no_way(broker: PrivateBroker) -> None:
         for candidate in candidates:
             await viewer.send(candidate)
         await viewer.take_answer()
-        assert "No connection" in (await viewer.receive(Terminated)).reason
+        reason = (await viewer.receive(Terminated)).reason
+        assert "No connection came about" in reason
+        assert reason.endswith(
+            "Tried: candidates of the robot: host; of the peer: relay; ICE servers: none configured."
+        )
+
+
+async def test_without_a_connection_the_viewer_is_told_which_servers_did_not_answer(
+    broker: PrivateBroker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("robot_node.webrtc.trickle.LATE_GATHERING_LIMIT_S", 0.5)
+    async with slow_stun_server() as (_, stun), turn_server() as port:
+        turn = f"turn:{USER}:wrong@127.0.0.1:{port}"
+        settings = WebRtcSettings(ice_servers=(stun, turn), addresses=("127.0.0.1",), connect_timeout_s=1.5)
+        async with running_robot(broker, settings) as robot, peer(robot.broker) as viewer:
+            await viewer.send(Offer((await viewer.make_offer())[0]))
+            await viewer.receive(Answer)
+            await viewer.receive(EndOfCandidates)
+            reason = (await viewer.receive(Terminated)).reason
+    name = stun.replace("stun:", "STUN server ")
+    assert f"of the peer: none; ICE servers: {name} (no answer), TURN server 127.0.0.1:{port} (STUN" in reason
+    assert "401" in reason
+    assert f"{name} gives no candidate: no answer." in caplog.text
+    assert f"TURN server 127.0.0.1:{port} gives no candidate: " in caplog.text
 
 
 async def test_wrong_credentials_end_nothing(broker: PrivateBroker) -> None:

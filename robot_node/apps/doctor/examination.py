@@ -7,6 +7,7 @@ from robot_node.apps.doctor.camera import check_camera
 from robot_node.apps.doctor.case import Case
 from robot_node.apps.doctor.display import check_display
 from robot_node.apps.doctor.findings import Finding, Report
+from robot_node.apps.doctor.ice import check_ice_servers
 from robot_node.apps.doctor.machine import Machine
 from robot_node.apps.doctor.pins import check_pins
 from robot_node.apps.doctor.service import service_of
@@ -40,6 +41,7 @@ async def examine(
     robot = ServerTopics(settings.robot.server_id, settings.robot.server_name) if has_robot else None
     await check_broker(settings.broker, report, console=settings.console, robot=robot, now=machine.now())
     case = Case(settings, platform, machine, service_of(machine), report, limit_s=limit_s)
+    await check_ice_servers(case)
     if case.on_a_pi or platform.name == "simulated":
         await check_display(case)
         await check_camera(case)
