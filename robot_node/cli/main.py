@@ -16,6 +16,7 @@ import typer
 
 from robot_node.apps.setup.survey import SETTINGS, exists
 from robot_node.cli.bridge import bridge
+from robot_node.cli.confirm import confirm
 from robot_node.cli.options import BrokerOption, JsonOption, run_command, without_none
 from robot_node.cli.output import print_json, print_line
 from robot_node.cli.remote import call, events, robots, tools, watch
@@ -192,7 +193,7 @@ def _options(
     del version  # handled by the callback
 
 
-for _command in (robots, tools, events, call, watch, setup):
+for _command in (robots, tools, events, call, watch, confirm, setup):
     app.command()(_command)
 app.command(short_help="Run an MCP server for desktop agents: all robots of a broker.")(bridge)
 

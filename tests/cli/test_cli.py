@@ -22,6 +22,7 @@ def test_help_lists_every_command_in_a_line_each() -> None:
         "events",
         "call",
         "watch",
+        "confirm",
         "bridge",
         "face",
         "doctor",
@@ -37,7 +38,7 @@ def test_the_version_is_an_option_too() -> None:
     assert command("--version").stdout == command("version").stdout == f"{installed}\n"
 
 
-@pytest.mark.parametrize("name", ["run", "robots", "tools", "events", "call", "watch", "bridge"])
+@pytest.mark.parametrize("name", ["run", "robots", "tools", "events", "call", "watch", "confirm", "bridge"])
 def test_every_command_says_how_to_name_the_broker(name: str) -> None:
     shown = " ".join(command(name, "--help").stdout.split())
     assert "--broker URL mqtt[s]://user:password@host:port" in shown
@@ -50,7 +51,7 @@ def test_every_command_says_how_to_name_the_broker(name: str) -> None:
         ("call", "ROBOT TOOL [ARGUMENT]..."),
         ("tools", "ROBOT [TOOL]"),
         ("events", "ROBOT"),
-        ("watch", "ROBOT"),
+        ("watch", "ROBOT"), ("confirm", "ROBOT"),
         ("robots", ""),
         ("run", ""),
     ],

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
+import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -15,11 +17,15 @@ from mcp_types import CallToolResult, ElicitRequestParams, ElicitResult, TextRes
 
 from hw_mocks.platform import SimulatedPi, simulated_platform
 from robot_node import daemon
+from robot_node.apps import confirm
 from robot_node.apps.private_broker import PrivateBroker
+from robot_node.errors import RemoteError
 from robot_node.mcp_mqtt.client import mqtt_transport
 from robot_node.mqtt import Broker
 from robot_node.settings.loading import load_settings
+from robot_node.tools.ask import OpenQuestion
 from tests.end_to_end.agents import text_of
+from tests.end_to_end.robot_process import environment, robot_node
 from tests.waiting import DEADLINE_S, eventually
 
 SERVER_ID, SERVER_NAME = "robot-that-asks", "tests/asking"
@@ -229,3 +235,81 @@ async def test_an_agent_asks_and_is_told_who_answered_what(broker: PrivateBroker
         assert nobody.structured_content == {"answer": None, "reason": "No answer came within 0.1 s."}
         for wrong in (["only"], ["same", "Same"], [" ", "x"]):
             assert (await agent.call_tool("ask", {"question": "?", "choices": wrong})).is_error
+
+
+@pytest.mark.usefixtures("pi")
+async def test_a_person_is_asked_each_question_of_a_robot_in_turn(broker: PrivateBroker) -> None:
+    decided: dict[str, str | None] = {"Done?": "yes", "Which?": None, "Where?": "here"}
+    reports: list[tuple[str, str]] = []
+
+    def decide(question: OpenQuestion) -> str | None:
+        return decided[question.text]
+
+    async with visit(broker, "bot") as agent:
+        address = Broker.from_url(broker.url)
+        with pytest.raises(RemoteError, match="must list answer_question by name"):
+            await confirm.answer(address, SERVER_ID, "abcdef", "yes", client_id="stranger")
+        first = asyncio.create_task(agent.call_tool("ask", {"question": "Done?", "choices": ["yes", "no"]}))
+        await eventually_open(address, "Done?")
+        second = asyncio.create_task(agent.call_tool("ask", {"question": "Where?"}))
+        asked = await confirm.ask_person(
+            address,
+            SERVER_ID,
+            decide=decide,
+            report=lambda question, error: reports.append((question.text, error)),
+            client_id="anna",
+        )
+        told = [(await call).structured_content for call in (first, second)]
+        assert [each and each["answer"] for each in told] == ["yes", "here"]
+        assert (asked, reports) == (2, [("Done?", ""), ("Where?", "")])
+
+
+async def eventually_open(address: Broker, text: str) -> str:
+    """The id of a question, once it is open."""
+    async with asyncio.timeout(DEADLINE_S):
+        while True:
+            for question in await confirm.open_questions(address, SERVER_ID, client_id="anna"):
+                if question.text.startswith(text):
+                    return question.id
+
+
+@pytest.mark.slow
+async def test_a_script_confirms_a_call_by_its_id(broker: PrivateBroker, pi: SimulatedPi) -> None:
+    async with visit(broker, "bot") as agent:
+        call = switch_on(agent)
+        question_id = await eventually_open(Broker.from_url(broker.url), "May the robot carry out set_led")
+        as_anna = ("--client-id", "anna")
+        wrong, listed = await asyncio.gather(
+            robot_node("confirm", SERVER_ID, "--yes", "abcdef", "--client-id", "mum", broker=broker),
+            robot_node("confirm", SERVER_ID, *as_anna, broker=broker),
+        )
+        assert wrong.status == 1
+        assert "No question 'abcdef' is open" in wrong.stderr
+        assert listed.stdout.startswith(f"{question_id}  bot: May the robot carry out set_led with name: ")
+        said = await robot_node("confirm", SERVER_ID, "--yes", question_id, *as_anna, broker=broker)
+        assert (said.status, said.stdout) == (0, "Answered: yes.\n")
+        assert not (await call).is_error
+    assert pi.gpio.level(LAMP) == 1
+
+
+async def test_a_person_says_yes_in_a_terminal(broker: PrivateBroker, pi: SimulatedPi) -> None:
+    terminal, stdin = os.openpty()
+    async with visit(broker, "bot") as agent:
+        call = switch_on(agent)
+        await eventually_open(Broker.from_url(broker.url), "May the robot carry out set_led")
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "robot_node", "confirm", SERVER_ID, "--client-id", "anna"),
+                stdin=stdin,
+                stdout=asyncio.subprocess.PIPE,
+                env=environment(broker),
+            )
+            os.write(terminal, b"perhaps\ny\n")
+            async with asyncio.timeout(DEADLINE_S):
+                stdout, _ = await process.communicate()
+        finally:
+            os.close(terminal)
+            os.close(stdin)
+        assert [line.strip() for line in stdout.decode().splitlines()][-2:] == ["Answered.", "No further question is open."]
+        assert not (await call).is_error
+    assert pi.gpio.level(LAMP) == 1
