@@ -31,7 +31,7 @@ def confirm(
 ) -> None:
     """Answer a robot's open questions: calls of agents to confirm, and what agents ask.
 
-    Asks one after the other in a terminal; otherwise, and with --json, lists them.
+    Asks them in order in a terminal; otherwise, and with --json, lists them.
     """
     from robot_node.apps import confirm as app
 

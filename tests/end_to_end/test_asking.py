@@ -310,6 +310,9 @@ async def test_a_person_says_yes_in_a_terminal(broker: PrivateBroker, pi: Simula
         finally:
             os.close(terminal)
             os.close(stdin)
-        assert [line.strip() for line in stdout.decode().splitlines()][-2:] == ["Answered.", "No further question is open."]
+        assert [line.strip() for line in stdout.decode().splitlines()][-2:] == [
+            "Answered.",
+            "No further question is open.",
+        ]
         assert not (await call).is_error
     assert pi.gpio.level(LAMP) == 1
