@@ -294,3 +294,29 @@ def test_a_cursor_is_bounded_whatever_robots_choose() -> None:
     for text in ("nonsense", "~", str(cursor) * 2):
         with pytest.raises(RemoteError):
             Cursor.parse(text)
+
+
+async def test_a_robot_can_ask_the_agent_that_calls_while_others_wait(broker: PrivateBroker) -> None:
+    nod: Message = {"name": "nod", "inputSchema": {"type": "object"}}
+    question = {"message": "Nod?", "requestedSchema": {"type": "object", "properties": {}}}
+    page = {"content": [], "structuredContent": {"events": [], "cursor": "a.1"}}
+
+    def on_call(call: Message) -> list[Message]:
+        if call["params"]["name"] == "wait_for_event":
+            return []  # it waits
+        if call["params"]["name"] == "get_events":
+            return [{"result": page}]
+        return [{"method": "elicitation/create", "id": 1, "params": question}]
+
+    async with (
+        scripted_robot(broker, [*TOOLS, nod], server_id="asks", server_name="home/asks") as asks,
+        raw_agent(broker, capabilities={"elicitation": {}}) as agent,
+    ):
+        asks.on_call = on_call
+        await sources(agent, "asks")
+        agent.answer_to = lambda _: {"result": {"action": "accept", "content": {}}}
+        await start_wait(agent, timeout_s=600)
+        await asks.until(lambda message: message.get("params", {}).get("name") == "wait_for_event")
+        await agent.start("tools/call", {"name": "nod", "arguments": {}})
+        answer = await asks.until(lambda message: message.get("id") == 1 and "method" not in message)
+        assert answer["result"]["action"] == "accept"
