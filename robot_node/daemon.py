@@ -31,6 +31,7 @@ from robot_node.robot.a2a import publish_card
 from robot_node.robot.asking import CONFIRMATION, QUESTION, Asking
 from robot_node.robot.chat import Chat
 from robot_node.robot.monitoring.factory import Monitoring
+from robot_node.robot.performer import Performer
 from robot_node.robot.plugins import open_plugins
 from robot_node.robot.reactions import Reactions
 from robot_node.robot.robot import Robot
@@ -118,6 +119,8 @@ async def build_robot(settings: Settings, platform: Platform, devices: AsyncExit
     store, saved = await _load_state(settings, telemetry)
     restore(saved, state, face, loudspeaker)
     speech = build_speech(settings, face, state, events, microphone=microphone, loudspeaker=loudspeaker)
+    performer = Performer(state, face, on_pins.outputs, speech.speaker, behaviours=settings.behaviours.all())
+    devices.push_async_callback(performer.close)
     streams = _build_streams(settings, camera, speech)
     devices.callback(streams.close)
     notifier = Notifier()
@@ -142,6 +145,7 @@ async def build_robot(settings: Settings, platform: Platform, devices: AsyncExit
         inputs=on_pins.inputs,
         loudspeaker=loudspeaker,
         speech=speech,
+        performer=performer,
         streams=streams,
         calls=_call_control(settings.dialer, telemetry) if settings.dialer.enabled else None,
         plugins=plugins,

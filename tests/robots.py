@@ -12,6 +12,7 @@ from robot_node.devices.inputs import Inputs
 from robot_node.devices.outputs import Outputs
 from robot_node.devices.pins import PinBoard
 from robot_node.devices.platform import Platform
+from robot_node.robot.performer import Performer
 from robot_node.robot.reactions import Reactions
 from robot_node.robot.robot import Robot
 from robot_node.robot.telemetry import Telemetry
@@ -37,12 +38,15 @@ def make_robot(platform: Platform, telemetry: Telemetry | None = None, **parts: 
     face = parts.pop("face", None) or Face(Display(platform, DisplaySettings(driver="none"), state), state)
     speech = parts.pop("speech", None) or build_speech(Settings(), face, state, events)
     pin_board = PinBoard(platform)
+    outputs = parts.pop("outputs", None) or Outputs(pin_board, pins, state)
+    performer = parts.pop("performer", None) or Performer(state, face, outputs, speech.speaker)
     return Robot(
         telemetry=telemetry,
         board=Board(platform),
         camera=camera,
         face=face,
-        outputs=parts.pop("outputs", None) or Outputs(pin_board, pins, state),
+        outputs=outputs,
+        performer=performer,
         inputs=parts.pop("inputs", None) or Inputs(pin_board, pins, state, events),
         speech=speech,
         streams=Streams(camera, speech.mixer),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from robot_node.core.state import RobotState
@@ -48,6 +50,10 @@ class Led(PinOutput):
         await self._set("value", brightness if self.dims else brightness > 0)
         self._brightness = brightness if self.dims else float(brightness > 0)
 
+    def saved(self) -> Callable[[], Awaitable[None]]:
+        """Return a function that lights it as it is now."""
+        return partial(self.light, self._brightness)
+
     def _build(self, gpiozero: Any, factory: Any) -> Any:
         settings, kind = self._settings, gpiozero.PWMLED if self.dims else gpiozero.LED
         return kind(settings.pin, active_high=settings.active_high, pin_factory=factory)
@@ -89,6 +95,10 @@ class RgbLed(PinOutput):
         self._colour = colour or self._colour
         await self._set("value", tuple(part * brightness for part in self._colour))
         self._brightness = brightness
+
+    def saved(self) -> Callable[[], Awaitable[None]]:
+        """Return a function that lights it as it is now."""
+        return partial(self.light, self._brightness, self._colour)
 
     def _build(self, gpiozero: Any, factory: Any) -> Any:
         red, green, blue = self._settings.pins

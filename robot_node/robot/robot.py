@@ -14,6 +14,7 @@ from robot_node.devices.inputs import Inputs
 from robot_node.devices.outputs import Outputs
 from robot_node.devices.plugin import DevicePlugin
 from robot_node.mcp_mqtt.notifier import Notifier
+from robot_node.robot.performer import Performer
 from robot_node.robot.saved_state import SavedState
 from robot_node.robot.state_store import StateStore
 from robot_node.robot.stop_all import stop_all
@@ -35,6 +36,7 @@ class Robot:
         outputs: Outputs on the pins.
         inputs: Inputs on the pins.
         speech: Mixer, voice and speech recognition.
+        performer: Performs behaviours.
         streams: The media that viewers and the backend get.
         loudspeaker: The loudspeaker; None without one.
         calls: The robot's calls to its media backend; None when it may not call.
@@ -52,6 +54,7 @@ class Robot:
     outputs: Outputs
     inputs: Inputs
     speech: Speech
+    performer: Performer
     streams: Streams
     loudspeaker: Loudspeaker | None = None
     calls: CallControl | None = None
@@ -63,4 +66,4 @@ class Robot:
 
     async def stop_all(self) -> tuple[str, ...]:
         """Emergency stop: see :func:`robot_node.robot.stop_all.stop_all`."""
-        return await stop_all(self.outputs, self.speech, self.plugins)
+        return await stop_all(self.outputs, self.speech, self.plugins, self.performer)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from robot_node.devices.outputs import Outputs
 from robot_node.devices.plugin import DevicePlugin, Stoppable
 from robot_node.errors import DeviceError
+from robot_node.robot.performer import BEHAVIOUR, Performer
 from robot_node.speech.factory import Speech
 
 logger = logging.getLogger(__name__)
@@ -19,25 +20,29 @@ SPEECH = "speech"
 _LIMIT_S = 5.0
 
 
-async def stop_all(outputs: Outputs, speech: Speech, plugins: Mapping[str, DevicePlugin]) -> tuple[str, ...]:
+async def stop_all(
+    outputs: Outputs, speech: Speech, plugins: Mapping[str, DevicePlugin], performer: Performer
+) -> tuple[str, ...]:
     """Stop everything that moves or makes sound at once, for every caller.
 
-    That is: servos, motors and buzzers; speech, the texts that wait included; the sound of the call or viewer that is
-    heard, until it reconnects; devices of other packages. LEDs, camera and streams stay as they are.
+    That is: a behaviour; servos, motors and buzzers; speech, the texts that wait included; the sound of the call or
+    viewer that is heard, until it reconnects; devices of other packages. LEDs, camera and streams stay as they are.
     When the caller is cancelled, it stops waiting; the devices stop.
 
     Args:
         outputs: Outputs on the pins.
         speech: The robot's sound.
         plugins: Devices of other packages, by name.
+        performer: Performs behaviours.
 
     Returns:
-        What was moving or sounding: the names of outputs and devices, ``speech``, ``call``, ``viewer``.
+        What was moving or sounding: ``behaviour``, the names of outputs and devices, ``speech``, ``call``, ``viewer``.
 
     Raises:
         DeviceError: a device of another package could not be stopped, or not within 5 s; all others are.
     """
-    stopped = list(outputs.stop_all())
+    stopped = [BEHAVIOUR] if performer.stop() else []
+    stopped += outputs.stop_all()
     if speech.speaker is not None and speech.speaker.stop():
         stopped.append(SPEECH)
     if (peer := speech.mixer.stop_peer()) is not None:

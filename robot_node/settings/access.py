@@ -31,6 +31,7 @@ TOOLS = (
     "move_servo",
     "look_at",
     "drive_motor",
+    "perform",
     "stop_all",
     "ask",
     "answer_question",
@@ -67,6 +68,7 @@ BUILT_IN_ROLES = {
                 "move_servo",
                 "look_at",
                 "drive_motor",
+                "perform",
                 "stop_all",
                 "ask",
             }

@@ -28,6 +28,7 @@ from robot_node.mcp_mqtt.options import ServerLimits
 from robot_node.mqtt.identifiers import RESERVED_IDS, is_client_id, is_server_name
 from robot_node.mqtt.types import Broker, parse_address, split_urls
 from robot_node.settings.access import AccessSettings
+from robot_node.settings.behaviours import BehaviourSettings
 from robot_node.settings.devices import (
     AudioSettings,
     CameraSettings,
@@ -272,6 +273,7 @@ class Settings(Section):
     camera: CameraSettings = CameraSettings()
     display: DisplaySettings = DisplaySettings()
     face: FaceSettings = FaceSettings()
+    behaviours: BehaviourSettings = BehaviourSettings()
     audio: AudioSettings = AudioSettings()
     voice: VoiceSettings = VoiceSettings()
     webrtc: WebRtcSettings = WebRtcSettings()
@@ -300,6 +302,7 @@ class Settings(Section):
         else:
             problems = self.reactions.problems(emotions, self.pins)
             reasons.update((f"reactions.{key}", reason) for key, reason in problems)
+            reasons.update((f"behaviours.{key}", reason) for key, reason in self.behaviours.problems(emotions))
         reasons.update((f"hearing.{key}", reason) for key, reason in self._hearing_problems())
         reasons.update((f"dialer.{key}", reason) for key, reason in self._dialer_problems())
         if reasons:

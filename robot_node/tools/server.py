@@ -13,6 +13,7 @@ from robot_node.settings.root import RobotSettings
 from robot_node.tools.access import guarded
 from robot_node.tools.ask import ANSWER_QUESTION, offer_answers, offer_ask
 from robot_node.tools.audio import offer_volume
+from robot_node.tools.behaviours import offer_behaviours
 from robot_node.tools.call import offer_calls
 from robot_node.tools.camera import offer_camera
 from robot_node.tools.events import offer_events
@@ -68,6 +69,7 @@ def build_server(robot: Robot, *, name: str, description: str, notifier: Notifie
     offer_face(server, robot.face)
     offer_resources(server, telemetry, robot.face, outputs)
     offer_outputs(server, outputs)
+    offer_behaviours(server, robot.performer)
     offer_events(server, telemetry.events)
     offer_stop(server, robot.stop_all)
     offer_ask(server, robot.questions, speaker=speaker, has_button=bool(robot.inputs.confirming))

@@ -72,7 +72,8 @@ async def test_tools_from_the_official_client(robot: RobotProcess, mode: str) ->
     async with agent(robot.broker, mode) as client:
         tools = {tool.name: tool for tool in (await client.list_tools()).tools}
         names = (
-            "control_camera change_emotion show_text take_photo look get_status get_events wait_for_event stop_all ask"
+            "control_camera change_emotion show_text take_photo look get_status get_events wait_for_event stop_all ask "
+            "perform"
         )
         assert set(tools) == set(names.split())
         for name, read_only in (("control_camera", False), ("take_photo", True), ("get_status", True)):
