@@ -9,6 +9,7 @@ BIN := .venv/bin
 MADE_FROM := pyproject.toml constraints.txt requirements-picamera2.txt
 CONSOLE := robot_node/console
 AGENT_PROGRAMS := tests/agent_programs
+NPM_VIEWERS := tests/webrtc/npm_viewers
 PAGE := $(CONSOLE)/dist/index.html
 PAGE_FROM := $(shell find $(CONSOLE)/src $(CONSOLE)/public -type f) $(CONSOLE)/index.html $(CONSOLE)/vite.config.ts $(CONSOLE)/tsconfig.json
 # Two things at a time: Python's packages and the page's need nothing of each other, nor do the checks; the longest first.
@@ -49,6 +50,12 @@ $(AGENT_PROGRAMS)/node_modules/.ready: $(AGENT_PROGRAMS)/package.json $(AGENT_PR
 	@cd $(AGENT_PROGRAMS) && npm install --no-save --loglevel error $(NPM_LINES)
 	@touch $@
 
+$(NPM_VIEWERS)/node_modules/.ready: $(NPM_VIEWERS)/package.json $(NPM_VIEWERS)/package-lock.json
+	@scripts/need node=nodejs npm=npm
+	@echo "Installing the viewers that tests use ..."
+	@cd $(NPM_VIEWERS) && npm install --no-save --loglevel error $(NPM_LINES)
+	@touch $@
+
 $(PAGE): $(CONSOLE)/node_modules/.ready $(PAGE_FROM)
 	@echo "Building the console's page ..."
 	@cd $(CONSOLE) && npm run --silent build -- --logLevel error $(NPM_LINES)
@@ -65,7 +72,7 @@ $(PAGE): $(CONSOLE)/node_modules/.ready $(PAGE_FROM)
 
 # A font of twelve pixels with Chinese letters, GStreamer with WebRTC, a mixer without a sound card: their packages bring
 # no command that could be looked for.
-develop: .venv/.ready-to-develop $(BIN)/promtool $(PAGE) $(AGENT_PROGRAMS)/node_modules/.ready
+develop: .venv/.ready-to-develop $(BIN)/promtool $(PAGE) $(AGENT_PROGRAMS)/node_modules/.ready $(NPM_VIEWERS)/node_modules/.ready
 	@ls /usr/share/fonts/X11/misc/wenquanyi_9pt.pcf* >/dev/null 2>&1 || scripts/need no-such-command=xfonts-wqy
 	@ls /usr/lib/*/gstreamer-1.0/libgstnice.so >/dev/null 2>&1 || scripts/need no-such-command=gstreamer1.0-nice no-such-command=gstreamer1.0-plugins-good no-such-command=gstreamer1.0-plugins-bad no-such-command=gir1.2-gst-plugins-bad-1.0 no-such-command=python3-gi
 	@ls /usr/lib/*/alsa-lib/libasound_module_ctl_equal.so >/dev/null 2>&1 || scripts/need no-such-command=libasound2-plugin-equal
