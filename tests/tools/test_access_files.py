@@ -103,7 +103,7 @@ def test_emqx_and_mosquitto_allow_the_same() -> None:
 def test_emqx_denies_before_the_wildcard_and_at_the_end() -> None:
     rules = emqx_rules()
     # "#" does not match topics that begin with "$".
-    trees = ("$mcp-server/#", "$mcp-client/#", "$mcp-rpc/#", "$webrtc/#", "$message/#")
+    trees = ("$mcp-server/#", "$mcp-client/#", "$mcp-rpc/#", "$webrtc/#", "$message/#", "$a2a/#")
     assert rules[-2:] == [("deny", "%everybody", "all", trees), ("deny", "%everybody", "all", ())]
     control = next(index for index, rule in enumerate(rules) if rule[3] == ("$mcp-server/+/robot-node/+",))
     denied = rules[control - 1]
