@@ -24,6 +24,7 @@ from robot_node.mcp_mqtt.client import mqtt_transport
 from robot_node.mqtt import Broker
 from robot_node.settings.loading import load_settings
 from robot_node.tools.ask import OpenQuestion
+from tests.apps.bridge.agents import raw_agent
 from tests.end_to_end.agents import text_of
 from tests.end_to_end.robot_process import environment, robot_node
 from tests.waiting import DEADLINE_S, eventually
@@ -51,7 +52,7 @@ async def pi(broker: PrivateBroker) -> AsyncIterator[SimulatedPi]:
             },
             "access": {
                 "roles": roles,
-                "clients": [{"client_id": "anna", "role": "owner"}, {"client_id": "mum", "role": "owner"}],
+                "clients": [{"client_id": name, "role": "owner"} for name in ("anna", "mum", "bridge")],
                 "confirm_tools": ["set_led"],
                 "confirm_timeout_s": DEADLINE_S,
             },
@@ -161,6 +162,22 @@ async def test_nobody_confirms_the_calls_of_the_same_client(broker: PrivateBroke
         async with visit(broker, "mum") as mum:
             await answer(mum, await question_of(mum), "yes")
         assert not (await call).is_error
+    assert pi.gpio.level(LAMP) == 1
+
+
+async def test_behind_the_bridge_are_agents_only_whatever_role_it_has_and_a_button_confirms(
+    broker: PrivateBroker, pi: SimulatedPi
+) -> None:
+    async with raw_agent(broker) as agent:
+        await agent.until_tools({"set_led"})
+        call = asyncio.create_task(agent.call("set_led", {"name": "lamp", "on": True}))
+        async with visit(broker, "anna") as anna:
+            question = await question_of(anna)
+        refused = await agent.call("answer_question", {"question_id": question["id"], "answer": "yes"})
+        assert "answer_question" in str(refused["error"])
+        assert pi.gpio.level(LAMP) == 0
+        await press_until(pi, call)
+        assert not (await call)["result"]["isError"]
     assert pi.gpio.level(LAMP) == 1
 
 

@@ -23,6 +23,7 @@ from robot_node.apps.bridge.listing import RESOURCES, TEMPLATES, TOOLS, Budget, 
 from robot_node.apps.bridge.session import Params, RobotSession, open_session
 from robot_node.core.asyncio_tools import cancel_and_wait
 from robot_node.errors import RemoteError, RobotNodeError
+from robot_node.mcp_mqtt.access import is_human_only
 from robot_node.mcp_mqtt.presence import Directory, OnlineServer, directory
 from robot_node.mcp_mqtt.topics import ServerName
 from robot_node.mqtt import Backoff, Broker, LinkStatus
@@ -119,7 +120,9 @@ class Robot:
         self.refusal, self.instructions = "", session.instructions
         left_out: list[str] = []
         if "tools" in session.capabilities:
-            self.tools = await self._list(session, TOOLS, left_out)
+            # Behind the bridge are agents, whatever role its client id has: they answer no questions to people.
+            tools = await self._list(session, TOOLS, left_out)
+            self.tools = [tool for tool in tools if not is_human_only(tool.get("_meta"))]
         if "resources" in session.capabilities:
             self.resources = await self._list(session, RESOURCES, left_out)
             self.templates = await self._list(session, TEMPLATES, left_out)
