@@ -38,7 +38,7 @@ _MAX_STARTS = 256
 _ANSWER_S = 10.0
 _LOOK_S = 0.5  # while an agent waits: for robots that come online
 _RETRY_S, _LONGEST_RETRY_S = 0.5, 8.0
-_PROGRESS_S = 10.0
+PROGRESS_S = 10.0
 _MEMBERS = {"time": _MAX_KIND, "kind": _MAX_KIND, "device": _MAX_KIND * 2, "text": _MAX_TEXT, "by": _MAX_KIND * 2}
 
 OnProgress = Callable[[float, float], Awaitable[None]]
@@ -94,7 +94,7 @@ class RobotEvents:
     """
 
     def __init__(
-        self, robots: Callable[[], Robots], names: RobotNames, *, progress_every_s: float = _PROGRESS_S
+        self, robots: Callable[[], Robots], names: RobotNames, *, progress_every_s: float = PROGRESS_S
     ) -> None:
         self._progress_every_s = progress_every_s
         self._robots = robots

@@ -69,6 +69,7 @@ class Bridge:
 
     Args:
         channel: Kinds of events that arrive in the session of the only agent, unasked.
+        progress_every_s: How often a wait for events sends progress.
 
     Attributes:
         server: For any transport of the SDK.
@@ -76,7 +77,7 @@ class Bridge:
 
     _robots: Robots
 
-    def __init__(self, channel: Sequence[str] = ()) -> None:
+    def __init__(self, channel: Sequence[str] = (), *, progress_every_s: float = bridge_events.PROGRESS_S) -> None:
         self._channel = channel
         self._bus = InMemorySubscriptionBus()
         self._listen = ListenHandler(self._bus)
@@ -84,7 +85,7 @@ class Bridge:
         self._robot_names = RobotNames()
         self._tool_names = ToolNames({}, self._robot_names)
         self._groups = Groups(self._robot_names)
-        self._events = RobotEvents(lambda: self._robots, self._robot_names)
+        self._events = RobotEvents(lambda: self._robots, self._robot_names, progress_every_s=progress_every_s)
         self._tool_names_of: _Offered = ()
         self._announced: dict[ServerEvent, list[object]] = {}
         self._numbers = itertools.count(1)

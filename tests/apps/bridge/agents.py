@@ -164,6 +164,7 @@ async def raw_agent(
     backoff: Backoff | None = None,
     handshake: bool = True,
     channel: Sequence[str] = (),
+    progress_every_s: float = 10.0,
 ) -> AsyncIterator[RawAgent]:
     """A raw agent, with a session if there is a handshake; the bridge runs here, behind the SDK's stdio transport."""
     lines: asyncio.Queue[bytes] = asyncio.Queue()
@@ -174,7 +175,7 @@ async def raw_agent(
             yield line.decode()
 
     async def serve() -> None:
-        bridge = Bridge(channel)
+        bridge = Bridge(channel, progress_every_s=progress_every_s)
         pool = robots(
             Broker.from_url(broker.url),
             wanted=wanted,

@@ -199,6 +199,16 @@ async def test_a_wait_ends_with_the_agents_session(broker: PrivateBroker) -> Non
         await eventually(lambda: not kitchen.listening, "the wait is over with the session")
 
 
+async def test_a_wait_sends_progress_to_the_agent_that_wants_it(broker: PrivateBroker) -> None:
+    async with raw_agent(broker, progress_every_s=0.01) as agent:
+        number = await start_wait(agent, timeout_s=600)  # its progress token is "p"
+        for _ in range(2):
+            progress = (await agent.notified("notifications/progress"))["params"]
+            assert progress["progressToken"] == "p"
+            assert 0 < progress["progress"] < progress["total"] == 600
+        await agent.send({"method": "notifications/cancelled", "params": {"requestId": number}})
+
+
 async def test_progress_keeps_a_host_from_giving_up_and_without_robots_the_wait_goes_on(broker: PrivateBroker) -> None:
     seen: asyncio.Queue[tuple[float, float]] = asyncio.Queue()
 
