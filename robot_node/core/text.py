@@ -40,6 +40,11 @@ def escaped(text: str) -> str:
     return "".join(c if c.isprintable() else _ESCAPE(c)[0].decode() for c in text)
 
 
+def printable(text: str) -> str:
+    """Return the text as one line of words: what cannot be printed becomes a space, and spaces are single."""
+    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
+
+
 def one_line(text: str, limit: int = LINE_CHARACTERS) -> str:
     """Return the text as one bounded line."""
     return escaped(bounded(text, limit))

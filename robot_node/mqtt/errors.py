@@ -11,6 +11,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from robot_node.core.text import printable
 from robot_node.errors import BrokerError
 from robot_node.mqtt.types import Broker
 
@@ -86,8 +87,7 @@ def note_reason_string(code: ReasonCode, properties: Properties | None) -> Reaso
     text = getattr(properties, "ReasonString", "")
     if text:
         # It may contain anything, and goes into logs and terminals.
-        plain = "".join(char if char.isprintable() else " " for char in text[:_MAX_REASON_CHARACTERS])
-        code.reason_string = plain.strip().rstrip(".")  # type: ignore[attr-defined]  # paho's class takes attributes
+        code.reason_string = printable(text[:_MAX_REASON_CHARACTERS]).rstrip(".")  # type: ignore[attr-defined]  # paho's class takes attributes
     return code
 
 

@@ -38,7 +38,8 @@ PRIVATE_NAMES = {
         *("_create_socket", "_create_socket_connection", "_ssl_wrap_socket"),
         *("_sock", "_sock_close", "_sock_recv", "_transport"),
         *("_do_on_publish", "_in_packet", "_loop_rc_handle", "_out_messages", "_packet_handle", "_packet_queue"),
-    )
+    ),
+    "paho.mqtt.client:_WebsocketWrapper": ("_readbuffer",),
 }
 """By module and class."""
 
@@ -50,6 +51,9 @@ OnMessage = Callable[[Incoming], None]
 _FROM_BROKERS = PUBLISH_AT_QOS_0_OR_1 | {0x20, 0x40, 0x90, 0xB0, 0xD0, 0xE0}
 # Bytes read at once, and so handled before the event loop has its next turn: some two dozen calls or answers.
 _CHUNK_BYTES = 8 * 1024
+# Largest packets that may share a WebSocket frame, and bytes of small ones: paho keeps a frame until it is whole.
+_LARGEST_PACKETS_IN_A_FRAME = 4
+_FRAME_BYTES = 64 * 1024
 # A packet type that paho doesn't know, so that it expects no answer.
 _NO_COMMAND = 0
 # The content of a PUBACK of four bytes; paho creates both again for each one.
@@ -111,9 +115,17 @@ class PahoClient(paho.Client):
         """Read once from the socket, and handle what came. A broker that breaks MQTT is disconnected."""
         try:
             result = self._read(max_packets)
-            if self._in_packet["remaining_length"] <= self.largest_packet:
+            frame_bytes = len(getattr(self._sock, "_readbuffer", b""))  # of a WebSocket
+            if (
+                self._in_packet["remaining_length"] <= self.largest_packet
+                and frame_bytes <= _LARGEST_PACKETS_IN_A_FRAME * self.largest_packet + _FRAME_BYTES
+            ):
                 return result
-            logger.debug("The broker sends a packet of %d bytes", self._in_packet["remaining_length"])
+            logger.debug(
+                "The broker sends a packet of %d bytes, in a frame of %d or more",
+                self._in_packet["remaining_length"],
+                frame_bytes,
+            )
         except Exception:  # over malformed packets paho raises nearly everything
             logger.debug("The broker sent what cannot be read", exc_info=True)
         return self._loop_rc_handle(MQTTErrorCode.MQTT_ERR_PROTOCOL)

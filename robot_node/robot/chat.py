@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from robot_node.core.events import MAX_TEXT_CHARACTERS, EventLog
 from robot_node.core.rate_limit import RateLimiter
+from robot_node.core.text import printable
 
 _PER_MINUTE = 20.0
 """Sustained rate per sender: as fast as a person types."""
@@ -54,8 +55,7 @@ class Chat:
         return self._add("message", client_id, json.dumps(payload, separators=(",", ":"), ensure_ascii=False))
 
     def _add(self, kind: str, client_id: str, text: str) -> str:
-        printable = "".join(char if char.isprintable() else " " for char in text[:MAX_TEXT_CHARACTERS])
-        line = " ".join(printable.split())
+        line = printable(text[:MAX_TEXT_CHARACTERS])
         if not line:
             return ""
         now = self._clock()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from robot_node.core.text import printable
+
 LONGEST_TEXT = 2000
 """Characters of one text to say."""
 
@@ -19,8 +21,7 @@ def text_chunks(text: str) -> tuple[str, ...]:
         Chunks that together are the text, without unprintable characters and with single spaces; none when nothing of
         it can be spoken.
     """
-    clean = "".join(char if char.isprintable() else " " for char in text)
-    clean = " ".join(clean.split())
+    clean = printable(text)
     if not any(char.isalnum() for char in clean):
         return ()
     chunks: list[str] = []

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from robot_node.core.text import LINE_CHARACTERS, SHOWN_CHARACTERS, json_line, one_line, quoted, shown
+from robot_node.core.text import LINE_CHARACTERS, SHOWN_CHARACTERS, json_line, one_line, printable, quoted, shown
 
 
 @pytest.mark.parametrize(
@@ -69,3 +69,7 @@ def test_json_keeps_what_people_can_read() -> None:
     assert json_line("Küche 厨房 \x7f\x9b\u2028\u202e\u200f\u2066\U000e0001\n") == (
         r'"Küche 厨房 \u007f\u009b\u2028\u202e\u200f\u2066\udb40\udc01\n"'
     )
+
+
+def test_what_people_read_aloud_has_spaces_where_characters_cannot_be_printed() -> None:
+    assert printable(" a\r\n\x1b[2Jb\u202e\u2028 c ") == "a [2Jb c"

@@ -153,8 +153,10 @@ def _as_json(config: dict[str, Any]) -> str:
 
 def _environment(settings: BrokerSettings, broker: Broker) -> dict[str, str]:
     """The settings of the broker but for the password: the program will not have our environment."""
-    path = broker.path if broker.transport == "websockets" else ""
-    environment = {f"{ENV_PREFIX}BROKER__URL": f"{broker}{path}"}
+    urls = (f"{each}{each.path if each.transport == 'websockets' else ''}" for each in broker.addresses)
+    environment = {f"{ENV_PREFIX}BROKER__URL": ",".join(urls)}
+    if broker.presence_wait_s:
+        environment[f"{ENV_PREFIX}BROKER__PRESENCE_WAIT_S"] = f"{broker.presence_wait_s:g}"
     if broker.username is not None:
         environment[f"{ENV_PREFIX}BROKER__USERNAME"] = broker.username
     for key in ("password_file", "ca_file", "cert_file", "key_file"):

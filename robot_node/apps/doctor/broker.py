@@ -49,13 +49,48 @@ async def check_broker(
     It publishes only on topics with random names, and leaves no retained message.
 
     Args:
-        broker: The broker.
+        broker: The broker. Where it has several addresses, each is checked, and its findings name it.
         report: Called with each finding.
         console: Settings of the web page, which connects to the broker over WebSocket; None without a page.
         robot: The robot that the account belongs to; None for a client's account.
         now: Current time, with a time zone.
     """
     now = now or datetime.now(UTC)
+    first, *others = broker.addresses
+    if not others:
+        await _check_address(broker, report, console, robot, now)
+        return
+    for address in broker.addresses:
+        await _check_address(address, lambda found: report(_at(address, found)), console, robot, now)  # noqa: B023  # called in this turn
+    probe = Probe.new(await asyncio.to_thread(user_of, broker))
+    for other in others:
+        report(_at(other, await _shares_messages(first, other, probe)))
+
+
+def _at(address: Broker, finding: Finding) -> Finding:
+    return replace(finding, check=f"{finding.check} ({address})")
+
+
+async def _shares_messages(first: Broker, other: Broker, probe: Probe) -> Finding:
+    check = "shared messages"
+    detail = f"Messages from {first} are not delivered at {other}."
+    try:
+        if await delivery.is_same_broker(first, other, probe):
+            return Finding.good(check, f"Messages from {first} are delivered at {other}.")
+    except BrokerError as error:
+        detail = f"{detail} {error.message}"
+    return Finding.bad(
+        check,
+        detail,
+        why="A robot that is connected to one of several brokers is not found at the others.",
+        remedy="Make them a cluster, or connect them by a bridge that speaks MQTT 5 and names the topics: "
+        "docs/brokers.md.",
+    )
+
+
+async def _check_address(
+    broker: Broker, report: Report, console: ConsoleSettings | None, robot: topics.ServerTopics | None, now: datetime
+) -> None:
     if not await is_reachable(broker, report) or (broker.tls and not await is_trusted(broker, now, report)):
         return
     if not broker.tls and not is_this_machine(broker.host):

@@ -79,6 +79,14 @@ def test_without_a_password_none_is_asked_for(program: Desktop) -> None:
     assert entry(snippet.text)["env"] == {"ROBOT_NODE_BROKER__URL": "ws://pi:8083/mqtt"}
 
 
+def test_all_brokers_and_the_wait_for_robots_are_in_it() -> None:
+    broker = BrokerSettings(url="ws://one.lan/way,mqtt://two.lan", presence_wait_s=6)
+    assert entry(printed(Desktop.CURSOR, broker).text)["env"] == {
+        "ROBOT_NODE_BROKER__URL": "ws://one.lan:8083/way,mqtt://two.lan:1883",
+        "ROBOT_NODE_BROKER__PRESENCE_WAIT_S": "6",
+    }
+
+
 def test_a_bridge_that_runs_already_is_named_by_its_address() -> None:
     url = "http://127.0.0.1:8765/mcp"
     assert entry(http_snippet(Desktop.VSCODE, url).text) == {"type": "http", "url": url}

@@ -52,6 +52,26 @@ async def test_a_good_broker_passes_every_check_and_keeps_nothing_of_them(broker
     assert [message.topic for message in kept] == ["own"]
 
 
+async def test_each_of_several_brokers_is_checked_and_whether_they_share_messages(broker: PrivateBroker) -> None:
+    one, nobody = broker.url, f"mqtt://127.0.0.1:{free_port()}"
+    async with PrivateBroker() as stranger:
+        found = await findings(Broker(f"{one},{nobody},{stranger.url}", connect_timeout_s=1.0))
+    for address in (one, stranger.url):
+        assert {f"{check} ({address})" for check in ALL} <= set(found)
+    assert problems(found) == [
+        f"reachable ({nobody})",
+        f"shared messages ({nobody})",
+        f"shared messages ({stranger.url})",
+    ]
+    assert "docs/brokers.md" in found[f"shared messages ({stranger.url})"].remedy
+
+
+async def test_two_addresses_of_one_broker_share_their_messages(broker: PrivateBroker) -> None:
+    found = await findings(Broker(f"{broker.url},ws://127.0.0.1:{broker.websocket_port}"))
+    assert not problems(found)
+    assert found[f"shared messages (ws://127.0.0.1:{broker.websocket_port})"].ok
+
+
 async def test_messages_in_clear_that_leave_the_machine_are_worth_knowing(broker: PrivateBroker) -> None:
     # That address is this machine, too, and does not look so.
     found = await findings(Broker(f"mqtt://0.0.0.0:{broker.port}"))  # to connect to
