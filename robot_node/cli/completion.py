@@ -46,7 +46,7 @@ def tools(ctx: typer.Context, incomplete: str) -> list[str]:
 
 def _within_limit(find: Callable[[], Coroutine[Any, Any, list[str]]], incomplete: str) -> list[str]:
     """Run it in a thread: resolving a name can block for longer, and no event loop ends before its threads."""
-    logging.disable()
+    logging.getLogger().addHandler(logging.NullHandler())  # else warnings go to the terminal
     found: list[str] = []
 
     def run() -> None:

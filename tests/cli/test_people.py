@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 import signal
+import socket
 import sys
 import threading
 import time
@@ -18,6 +19,7 @@ from mcp.server import MCPServer
 from pydantic import Field
 
 from robot_node.apps.private_broker import PrivateBroker
+from robot_node.cli import completion
 from robot_node.core.events import EventLog
 from robot_node.tools.events import offer_events
 from tests.attack.evil_robot import evil_robot, tool
@@ -196,6 +198,12 @@ async def test_events_are_followed_until_ctrl_c(kitchen: Kitchen) -> None:
             await process.wait()
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slow machine has no more time than a person who waits for a completion; a test has."""
+    monkeypatch.setattr(completion, "_LIMIT_S", DEADLINE_S)
+
+
 def completed(kitchen: Kitchen | None, *words: str, **settings: str) -> list[str]:
     """What the shell offers after these words, of which the last one is incomplete."""
     completing = {"_ROBOT_NODE_COMPLETE": "complete_bash", "COMP_WORDS": " ".join(("robot-node", *words))}
@@ -205,6 +213,7 @@ def completed(kitchen: Kitchen | None, *words: str, **settings: str) -> list[str
     return done.stdout.split()
 
 
+@pytest.mark.usefixtures("patient")
 def test_the_shell_completes_robots_and_tools(kitchen: Kitchen) -> None:
     assert completed(kitchen, "call", "k") == ["kitchen"]
     assert completed(kitchen, "watch", "home/") == ["home/kitchen"]
@@ -213,12 +222,24 @@ def test_the_shell_completes_robots_and_tools(kitchen: Kitchen) -> None:
     assert {"events", "tools"} <= set(completed(kitchen, ""))
 
 
+@pytest.mark.usefixtures("patient")
 def test_names_that_a_shell_would_execute_are_not_offered(kitchen: Kitchen) -> None:
     assert completed(kitchen, "call", "k") == ["kitchen"]
     assert completed(kitchen, "call", "evil/") == []
 
 
+@pytest.mark.usefixtures("patient")
 def test_without_a_broker_the_completion_is_silent() -> None:
     nobody = {"ROBOT_NODE_BROKER__URL": "mqtt://127.0.0.1:1"}
     assert completed(None, "call", "k", **nobody) == []
     assert completed(None, "call", "k", ROBOT_NODE_BROKER__URL="http://no") == []
+
+
+def test_a_broker_that_does_not_answer_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(completion, "_LIMIT_S", 0.1)
+    ended: list[int] = []
+    monkeypatch.setattr("os._exit", ended.append)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        assert completed(None, "call", "k", ROBOT_NODE_BROKER__URL=f"mqtt://127.0.0.1:{silent.getsockname()[1]}") == []
+    # Either the thread ended in time, or the process would have ended without it.
+    assert ended in ([], [0])
