@@ -24,9 +24,9 @@ def offer_behaviours(server: MCPServer, performer: Performer) -> None:
         return
 
     async def perform(name: Any) -> PerformResult:
-        """Act with face and body for some seconds. Returns at the end."""
+        """Act with face and body for some seconds."""
         with readable_errors():
             return PerformResult(name=name, finished=await performer.perform(name))
 
     perform.__annotations__["name"] = Annotated[Literal[performer.names], Field()]
-    server.tool(title="Perform a behaviour", annotations=ACTS)(perform)
+    server.tool(title="Perform", annotations=ACTS)(perform)

@@ -22,7 +22,7 @@ from robot_node.tools.listing import UNLISTED
 
 T = TypeVar("T")
 
-_LONGEST_LOOK_S = 10.0
+_LONGEST_LOOK_S = 10
 _MOST_FRAMES = 9
 _LOOK_QUALITY = 0.9
 
@@ -46,12 +46,12 @@ def offer_camera(server: MCPServer, camera: Camera, state: RobotState) -> None:
         return CameraResult(camera=state.snapshot.camera)
 
     switches_on = camera.photo_switches_on
-    needs = "The camera goes on for it, and off again." if switches_on else "The camera must be on."
+    needs = "Switches the camera on and off." if switches_on else "The camera must be on."
     hints = SETS if switches_on else READS
 
     @server.tool(
         title="Take a photo",
-        description=f"Take a photo, at most max_side pixels wide or high. {needs}",
+        description=f"Take a photo, up to max_side pixels wide or high. {needs}",
         annotations=hints,
         structured_output=False,
     )
@@ -72,13 +72,13 @@ def offer_camera(server: MCPServer, camera: Camera, state: RobotState) -> None:
 
     @server.tool(title="Look", annotations=hints, structured_output=False)
     async def look(
-        seconds: Annotated[float, Field(gt=0, le=_LONGEST_LOOK_S)] = 2.0,
+        seconds: Annotated[float, Field(gt=0, le=_LONGEST_LOOK_S)] = 2,
         frames: Annotated[int, Field(ge=2, le=_MOST_FRAMES)] = 4,
         separate: Annotated[  # noqa: FBT002  # an argument of a tool has a name
             bool, Field(description="true: a picture each", json_schema_extra={UNLISTED: True})
         ] = False,
     ) -> list[Any]:
-        """See what moves: photos over some seconds, side by side in one picture, with their times."""
+        """See what moves: photos over some seconds in one picture."""
         with readable_errors():
             taken = _now()
             shots = await _shots(camera, seconds, frames)

@@ -75,7 +75,7 @@ async def test_a_photo_may_switch_the_camera_on_for_itself() -> None:
     async with agent(photo_switches_on=True) as client:
         tools = {tool.name: tool for tool in (await client.list_tools()).tools}
         assert tools["take_photo"].description is not None
-        assert "goes on for it, and off again" in tools["take_photo"].description
+        assert "Switches the camera on and off" in tools["take_photo"].description
         assert tools["take_photo"].annotations is not None
         assert not tools["take_photo"].annotations.read_only_hint
         picture, _, _ = await picture_of(client, "take_photo")
