@@ -24,7 +24,7 @@ def offer_behaviours(server: MCPServer, performer: Performer) -> None:
         return
 
     async def perform(name: Any) -> PerformResult:
-        """Act with face and body for some seconds."""
+        """Act with face and body."""
         with readable_errors():
             return PerformResult(name=name, finished=await performer.perform(name))
 
