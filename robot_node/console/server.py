@@ -54,12 +54,12 @@ class Console:
             SettingsError: An ICE server's address is invalid.
         """
         console, broker = settings.console, settings.broker
-        websocket = broker.url if broker.url.startswith(("ws://", "wss://")) and "@" not in broker.url else ""
+        websockets = (f"{each}{each.path}" for each in broker.addresses if each.transport == "websockets")
         servers = [parse_ice_server(url) for url in settings.webrtc.ice_servers]
         return cls(
             host=console.host,
             port=console.port,
-            broker_url=console.broker_url or websocket,
+            broker_url=console.broker_url or ",".join(websockets),
             username=console.username,
             ice_servers=tuple(
                 {"urls": server.url}

@@ -91,6 +91,20 @@ async def test_the_defaults_are_served_and_no_password_is(monkeypatch: pytest.Mo
     ]
 
 
+@pytest.mark.parametrize(
+    ("url", "for_the_page"),
+    [
+        ("mqtt://one", ""),
+        ("ws://user:word@one/way", "ws://one:8083/way"),
+        ("ws://one,mqtt://two", "ws://one:8083/mqtt"),
+        ("mqtt://one,ws://two,wss://three", "ws://two:8083/mqtt,wss://three:8084/mqtt"),
+    ],
+)
+def test_of_several_brokers_the_page_gets_those_that_it_can_reach(url: str, for_the_page: str) -> None:
+    settings = load_settings(overrides={"broker": {"url": url}})
+    assert Console.from_settings(settings).config()["brokerUrl"] == for_the_page
+
+
 async def test_a_page_of_another_site_gets_nothing_under_a_name_of_its_own(address: str) -> None:
     """Whose owner lets it mean this machine: the passwords of TURN servers are in /config.json."""
     for path in ("", "config.json", "faces/happy.png"):

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import logging
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -15,12 +16,13 @@ from mcp_types.version import KNOWN_PROTOCOL_VERSIONS
 from robot_node.apps.private_broker import PrivateBroker
 from robot_node.errors import BrokerError, RemoteError, SettingsError
 from robot_node.mcp_mqtt.presence import OnlineServer, directory, online_servers, parse_presence, presence_filters
-from robot_node.mqtt import Broker
+from robot_node.mqtt import Broker, ConnectOptions, Subscription, connect
 from tests.mcp_mqtt.peers import PRESENCE, SERVER_ID, SERVER_NAME, raw_peer, until_set
 from tests.mcp_mqtt.proxy import Proxy
 from tests.mcp_mqtt.toys import Toy, fast_backoff, running
 from tests.waiting import DEADLINE_S, eventually
 
+ROBOTS_CONF = Path(__file__).parents[2] / "config" / "mosquitto" / "robots.conf"
 VERSIONS = {"protocol_versions": list(KNOWN_PROTOCOL_VERSIONS)}
 TOY = OnlineServer(SERVER_ID, SERVER_NAME, "a toy", {**VERSIONS, "site": 7})
 DOOR = OnlineServer("robot-2", "barn/door", meta=VERSIONS)
@@ -47,6 +49,22 @@ async def test_many_servers_are_all_listed(broker: PrivateBroker, address: Broke
         for number in range(300):
             await fleet.publish(f"$mcp-server/presence/r{number}/fleet/{number}", online_message(), retain=True)
     assert len(await online_servers(address)) == 300
+
+
+async def test_with_the_settings_that_we_ship_a_broker_tells_of_more_than_a_thousand_robots() -> None:
+    """With mosquitto's default, a client that subscribes at QoS 1 never hears of those beyond 1020."""
+    (line,) = (each for each in ROBOTS_CONF.read_text().splitlines() if each.startswith("max_queued_messages"))
+    heard: set[str] = set()
+    async with (
+        PrivateBroker(extra=line) as private,
+        connect(Broker(private.url), ConnectOptions(client_id="fleet")) as fleet,
+        connect(Broker(private.url), ConnectOptions(client_id="sdk"), lambda each: heard.add(each.topic)) as client,
+    ):
+        for start in range(0, 1200, 20):
+            topics = [f"$mcp-server/presence/r{number}/fleet/{number}" for number in range(start, start + 20)]
+            await asyncio.gather(*(fleet.publish(topic, b"{}", qos=1, retain=True) for topic in topics))
+        await client.subscribe(Subscription("$mcp-server/presence/#", qos=1))
+        await eventually(lambda: len(heard) == 1200, "all are heard of")
 
 
 async def test_malformed_presence_of_strangers_is_passed_over(
