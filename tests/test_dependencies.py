@@ -95,6 +95,7 @@ def pinned_versions() -> list[Requirement]:
     return [Requirement(line) for line in lines if not line.startswith("#")]
 
 
+@pytest.mark.slow  # builds them
 def test_both_packages_bring_the_constraints(tmp_path: Path) -> None:
     # Without npm on the path no page is built.
     command = [sys.executable, "-m", "hatchling", "build", "--directory", str(tmp_path)]

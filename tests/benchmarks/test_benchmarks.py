@@ -70,6 +70,7 @@ def test_first_frame_times_joins_to_a_running_stream_with_a_dead_stun_server_and
         assert 0 < result[f"{case}p50_ms"] <= result[f"{case}p95_ms"]
 
 
+@pytest.mark.slow
 def test_latency_finds_every_frame_again_and_its_stages_make_up_the_whole() -> None:
     result = run("latency", "--quick")
     assert result["frames"] + result["unread_frames"] == 30

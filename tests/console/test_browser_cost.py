@@ -32,6 +32,7 @@ new PerformanceObserver((list) => {
 """
 
 
+@pytest.mark.slow  # loads the page anew and starts the camera five times
 async def test_the_page_is_light_and_soon_there(
     site: Site, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:

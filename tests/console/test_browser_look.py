@@ -89,7 +89,7 @@ async def show_everything(page: ConsolePage) -> None:
     await page.page.evaluate("() => scrollTo(0, 0)")
 
 
-@pytest.mark.parametrize("device", ["desktop", "phone"])
+@pytest.mark.parametrize("device", [pytest.param("desktop", marks=pytest.mark.slow), "phone"])  # nine examinations each
 async def test_nobody_is_left_out_in_light_and_dark(site: Site, tmp_path: Path, pictures: Path, device: str) -> None:
     options: dict[str, Any] = _PHONE if device == "phone" else {}
     await site.call("control_camera", {"enabled": False})

@@ -30,7 +30,6 @@ TELLTALE = f"tell/tale@{os.getpid():x}"  # these tests look at all processes; ot
 FORMS = (TELLTALE, quote(TELLTALE, safe=""), base64.b64encode(TELLTALE.encode()).decode())
 TURN = f"turn:turner:{quote(TELLTALE, safe='')}@127.0.0.1:3478"
 URL = "mqtt://u:p@h"
-SOURCES = ("command line", "environment", "settings file")
 
 
 def tells(text: str) -> bool:
@@ -90,7 +89,11 @@ async def retained(broker: PrivateBroker) -> str:
     raise AssertionError("unreachable")
 
 
-@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize(
+    # Starts five programs. The command line is where processes would show it.
+    "source",
+    ["command line", *(pytest.param(source, marks=pytest.mark.slow) for source in ("environment", "settings file"))],
+)
 async def test_a_password_shows_nowhere(guarded: PrivateBroker, tmp_path: Path, source: str) -> None:
     arguments, variables = said(source, SERVER_ID, guarded.port, tmp_path)
     if source == "settings file":

@@ -50,6 +50,7 @@ def test_what_is_no_phrase_is_not_heard(recognizer: SphinxRecognizer, other: str
     assert heard(recognizer, spoken(other)) == []
 
 
+@pytest.mark.slow  # loads the model of a whole language
 def test_without_phrases_anything_may_be_said() -> None:
     recognizer = SphinxRecognizer(RecognitionOptions())
     assert "would like" in " ".join(heard(recognizer, spoken("I would like a cup of tea")))

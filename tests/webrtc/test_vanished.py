@@ -53,8 +53,16 @@ async def viewer_process(broker: PrivateBroker, will: str) -> AsyncIterator[View
         await process.wait()
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "silent"])
-@pytest.mark.parametrize("camera_on", [True, False], ids=["camera on", "camera off"])
+@pytest.mark.parametrize(
+    ("number", "camera_on"),
+    [
+        pytest.param(signal.SIGKILL, True, id="killed, camera on"),
+        pytest.param(signal.SIGSTOP, False, id="silent, camera off"),
+        # Each waits for five seconds.
+        pytest.param(signal.SIGSTOP, True, id="silent, camera on", marks=pytest.mark.slow),
+        pytest.param(signal.SIGKILL, False, id="killed, camera off", marks=pytest.mark.slow),
+    ],
+)
 async def test_a_viewer_without_a_will_is_missed_and_another_is_not(
     broker: PrivateBroker, number: signal.Signals, *, camera_on: bool
 ) -> None:

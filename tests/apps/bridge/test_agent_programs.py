@@ -118,6 +118,7 @@ async def test_the_typescript_sdk_uses_a_robot(broker: PrivateBroker, tmp_path: 
     assert (got["moved"], got["picture"]) == ("moved", "image/png")
 
 
+@pytest.mark.slow  # starts two programs
 @pytest.mark.peer("MCP Inspector (CLI)", works="calls of tools over stdio")
 @pytest.mark.usefixtures("robot")
 async def test_the_inspector_calls_a_tool(broker: PrivateBroker) -> None:
