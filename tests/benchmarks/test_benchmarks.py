@@ -151,7 +151,7 @@ def test_worst_input_tries_every_kind_and_tells_the_worst_of_each() -> None:
     result = run("worst_input", "--quick")
     assert set(result["kinds"]) == {
         *("mcp_calls", "mcp_openings", "mcp_large", "mcp_flood", "mqtt_properties", "sdp", "candidates", "signalling"),
-        *("backend", "data_channel", "http", "settings", "state"),
+        *("backend", "data_channel", "sound", "http", "settings", "state"),
     }
     kinds = result["kinds"].values()
     assert result["worst_pause_ms"] == max(kind["worst_pause_ms"] for kind in kinds)
