@@ -54,7 +54,7 @@ def test_the_settings_in_the_guide_are_those_that_are_printed() -> None:
 
 def test_every_command_of_the_guide_is_understood() -> None:
     commands = re.findall(r"^\.venv/bin/robot-node (bridge .*--print-config .*)$", GUIDE, re.MULTILINE)
-    assert len(commands) == 4
+    assert len(commands) == 5
     for arguments in commands:
         printed = command(*arguments.split())
         assert printed.status == 0, printed.stderr
