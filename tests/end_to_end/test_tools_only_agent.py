@@ -10,6 +10,7 @@ import base64
 import contextlib
 import io
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,8 +21,11 @@ from PIL import Image
 from hw_mocks.platform import simulated_platform
 from robot_node import daemon
 from robot_node.apps.private_broker import PrivateBroker
+from robot_node.console.server import Console
 from robot_node.settings.loading import load_settings
 from tests.apps.bridge.agents import official_client
+from tests.console.browser import chromium, serving, visit
+from tests.console.conftest import websocket_url
 from tests.end_to_end.agents import structured, text_of
 from tests.waiting import DEADLINE_S
 
@@ -39,6 +43,8 @@ SETTINGS: dict[str, Any] = {
         },
     },
     "access": {
+        "roles": {"owner": {"allowed_tools": ["answer_question", "control_camera"], "allowed_resources": "all"}},
+        "clients": [{"client_id": "mcp-client-*", "role": "owner"}],  # as the page calls itself
         "confirm_tools": ["set_led"],
         "confirm_timeout_s": DEADLINE_S,
     },
@@ -57,14 +63,18 @@ async def wait_for_event(agent: Client, after: str) -> tuple[dict[str, Any], flo
     return page, time.perf_counter()
 
 
-@pytest.mark.slow  # a bridge, and a robot whose photos are large
-async def test_an_agent_with_tools_only_notices_looks_asks_and_is_allowed(broker: PrivateBroker) -> None:
+@pytest.mark.slow  # Chromium, a bridge, and a robot whose photos are large
+async def test_an_agent_with_tools_only_notices_looks_asks_and_is_allowed(
+    broker: PrivateBroker, tmp_path: Path
+) -> None:
     pi, online = simulated_platform(scene="noise"), asyncio.Event()
     async with contextlib.AsyncExitStack() as stack:
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         settings = load_settings(None, {**SETTINGS, "broker": {"url": broker.url}})
         robot = tasks.create_task(daemon.run(settings, pi.platform, on_online=online.set))
         stack.callback(robot.cancel)
+        url = await stack.enter_async_context(serving(Console(port=0, broker_url=websocket_url(broker))))
+        browser = await stack.enter_async_context(chromium())
         async with asyncio.timeout(DEADLINE_S):
             await online.wait()
         agent = await stack.enter_async_context(official_client(broker))
@@ -101,20 +111,29 @@ async def test_an_agent_with_tools_only_notices_looks_asks_and_is_allowed(broker
             print(f"measured: {len(jpeg)} bytes, {picture.size}: {text_of(photo)}")
         await structured(agent, "control_camera", enabled=False)
 
-        # It asks a person, and a person allows a call: by the robot's button.
-        question = {"question": "May I come in?", "choices": ["yes", "no"], "timeout_s": 50}
-        for tool, arguments in (("ask", question), ("set_led", {"name": "lamp", "on": True})):
-            assert pi.gpio.level(LAMP) == 0
-            call = tasks.create_task(agent.call_tool(tool, arguments))
-            async with asyncio.timeout(DEADLINE_S):
-                while not call.done():  # the first second of the question does not count
-                    pi.gpio.press(OK)
-                    await asyncio.sleep(0.1)
-                    pi.gpio.release(OK)
-                    await done(call, within_s=0.2)
-            assert not call.result().is_error, text_of(call.result())
-            if tool == "ask":
-                answered = call.result().structured_content
-                assert answered is not None
-                assert (answered["answer"], answered["way"]) == ("yes", "button")
+        # It asks a person, who answers in a real browser.
+        person = await stack.enter_async_context(visit(browser, url, tmp_path))
+        await person.ready()
+        dialog = person.page.get_by_role("dialog", name="asks")
+        asking = tasks.create_task(agent.call_tool("ask", {"question": "Who rang?", "timeout_s": 50}))
+        await person.sees(dialog, "Who rang?")
+        await dialog.get_by_role("textbox").fill("The postman")
+        async with asyncio.timeout(DEADLINE_S):
+            while not await done(asking, within_s=0.2):  # an answer in the first moment does not count
+                await person.page.keyboard.press("Enter")
+        answered = asking.result().structured_content
+        assert answered is not None
+        assert (answered["answer"], answered["way"]) == ("The postman", "console")
+
+        # A person allows a call by the robot's button.
+        assert pi.gpio.level(LAMP) == 0
+        call = tasks.create_task(agent.call_tool("set_led", {"name": "lamp", "on": True}))
+        async with asyncio.timeout(DEADLINE_S):
+            while not call.done():  # the first second of the question does not count
+                pi.gpio.press(OK)
+                await asyncio.sleep(0.1)
+                pi.gpio.release(OK)
+                await done(call, within_s=0.2)
+        assert not call.result().is_error, text_of(call.result())
         assert pi.gpio.level(LAMP) == 1
+        await dialog.wait_for(state="hidden")
