@@ -67,6 +67,7 @@ async def test_only_those_who_watch_can_write(broker: PrivateBroker) -> None:
         companion_backend(robot.broker) as stranger,
         companion_page(robot.broker) as page,
     ):
+        await robot.has_viewers(1)
         await stranger._connection.publish(
             device_messages_topic("stranger", "multimedia_proxy"), b'{"type":"message","payload":"let me in"}'
         )

@@ -45,7 +45,7 @@ test("calls tools of a real robot, and reads and follows its resources", async (
   await until(() => changes >= 2, "the change is told");
   const { contents } = await result.current.readResource("robot://face");
   expect(JSON.parse((contents[0] as { text: string }).text)).toMatchObject({ emotion: "shy" });
-  const refused = await result.current.callTool("take_photo");
+  const refused = await result.current.callTool("take_photo", { quality: 5 });
   expect(refused.isError).toBe(true);
 });
 
