@@ -115,8 +115,8 @@ docs: develop
 	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --fresh-env -d build/doctrees docs build/docs
 	@echo "The documentation is in build/docs/index.html"
 
-# The tests wait more than they compute: five at once keep two cores busy, with the checks beside them.
-PYTEST := $(BIN)/python -m pytest --numprocesses 5 --dist worksteal
+# The tests wait more than they compute: six at once keep two cores busy, with the checks beside them.
+PYTEST := $(BIN)/python -m pytest --numprocesses 6 --dist worksteal
 # A test run starts hundreds of processes: without bytecode, each would compile all of robot_node.
 test test-all: export PYTHONDONTWRITEBYTECODE :=
 

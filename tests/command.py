@@ -31,7 +31,7 @@ def command(
         mock.patch.object(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode()), encoding="utf-8")),
         contextlib.redirect_stdout(stdout),
         contextlib.redirect_stderr(stderr),
-        _logging_as_before(),
+        logging_as_before(),
     ):
         try:
             main()
@@ -43,7 +43,7 @@ def command(
 
 
 @contextlib.contextmanager
-def _logging_as_before() -> Iterator[None]:
+def logging_as_before() -> Iterator[None]:
     """Take back how the block sets logging up, for all loggers."""
     root = logging.getLogger()
     handlers, levels = root.handlers[:], {root: root.level}

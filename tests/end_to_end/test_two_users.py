@@ -330,6 +330,7 @@ async def test_without_a_password_nobody_comes_in(site: PrivateBroker) -> None:
                 pass
 
 
+@pytest.mark.slow  # starts three programs; each rule is tried above
 async def test_a_whole_robot_follows_its_settings_under_these_rules(site: PrivateBroker, tmp_path: Path) -> None:
     (tmp_path / "robot.toml").write_text(
         f"""

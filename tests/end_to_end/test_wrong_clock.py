@@ -46,7 +46,7 @@ async def test_a_clock_that_jumps_by_years_costs_nobody_anything(broker: Private
         async with agent(broker) as client, watching(broker, "viewer-1") as viewer:
             await viewer.frames(5)
             uptime = (await status(client))["uptime_s"]
-            for number, days in enumerate((0, 10 * YEARS, -20 * YEARS, 0)):
+            for number, days in enumerate((10 * YEARS, -20 * YEARS)):
                 await asyncio.to_thread(jump, days)
                 emotion = ("happy", "sad")[number % 2]
                 await client.call_tool("change_emotion", {"emotion": emotion})

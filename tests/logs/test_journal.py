@@ -20,6 +20,7 @@ from robot_node.logs.formats import add_session
 from robot_node.logs.journal import JournalHandler, stderr_is_journal
 from robot_node.logs.rate_limit import RateLimitedHandler
 from robot_node.settings.logs import LogSettings
+from tests.command import logging_as_before
 from tests.waiting import DEADLINE_S
 
 
@@ -155,18 +156,12 @@ def test_the_journal_is_used_only_when_stderr_is_connected_with_it(
 
 def test_json_is_never_sent_as_fields(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(setup, "stderr_is_journal", lambda: True)
-    root = logging.getLogger()
-    before, level = root.handlers[:], root.level
-    root.handlers = []
-    try:
+    with logging_as_before():
         setup.configure_logging(LogSettings(format="json"))
-        (handler,) = root.handlers
+        (handler,) = logging.getLogger().handlers
         assert isinstance(handler, RateLimitedHandler)
         assert not isinstance(handler._target, JournalHandler)
         handler.close()
-    finally:
-        root.handlers = before
-        root.setLevel(level)
 
 
 # A journald in namespaces of its own, and stderr connected with it as systemd connects that of a service.

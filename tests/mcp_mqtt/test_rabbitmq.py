@@ -50,6 +50,7 @@ async def test_without_the_setting_nobody_is_found(broker: PrivateBroker, toy: T
             assert (await client.call_tool("add", {"a": 1, "b": 1})).structured_content == {"result": 2}
 
 
+@pytest.mark.slow  # waits for several renewals
 async def test_a_directory_keeps_who_renews_its_presence(broker: PrivateBroker, toy: Toy) -> None:
     async with (
         like_rabbitmq(broker) as address,

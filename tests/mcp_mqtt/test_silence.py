@@ -64,7 +64,7 @@ async def test_a_client_that_vanished_without_a_will_is_let_go(broker: PrivateBr
         await newcomer.open_session()  # its place is free
 
 
-@pytest.mark.parametrize("answer", ["result", "error"])
+@pytest.mark.parametrize("answer", ["result", pytest.param("error", marks=pytest.mark.slow)])  # three pings each
 async def test_a_client_that_answers_stays(broker: PrivateBroker, toy: Toy, answer: str) -> None:
     body = {"result": {}} if answer == "result" else {"error": {"code": -32601, "message": "Method not found"}}
     async with running(broker, toy, ping_interval_s=0.1, ping_timeout_s=5.0), raw_peer(broker, "agent") as agent:
@@ -80,6 +80,7 @@ async def test_a_client_that_answers_stays(broker: PrivateBroker, toy: Toy, answ
         assert not any(is_goodbye(message) for message in agent.seen())
 
 
+@pytest.mark.slow  # four pings
 async def test_the_official_client_stays_however_long_it_says_nothing(
     broker: PrivateBroker, address: Broker, toy: Toy
 ) -> None:
