@@ -157,6 +157,8 @@ class PrivateRobot(RuleBasedStateMachine):
 
     def _break(self, pin: int, fault: str, value: object) -> None:
         was_on = self.pi.sensor.capturing
+        if pin == LED and fault == "stuck":
+            self.left_lit = not value and self.lit
         setattr(self.pi.gpio.pin(pin), fault, value)
 
         async def nothing() -> None: ...
@@ -165,6 +167,8 @@ class PrivateRobot(RuleBasedStateMachine):
         if was_on and not self.led_can_be_seen:
             assert self.robot.state.snapshot.camera is CameraState.FAILED
             assert f"GPIO{LED}" in self.robot.state.snapshot.fault("camera")
+
+    left_lit = False
 
     @property
     def led_can_be_seen(self) -> bool:
@@ -193,6 +197,8 @@ class PrivateRobot(RuleBasedStateMachine):
 
     def _mend(self, gpio: int) -> None:
         pin = self.pi.gpio.pin(gpio)
+        if gpio == LED and pin.stuck:
+            self.left_lit = self.lit
         pin.broken, pin.stuck, pin.held = False, False, None
 
     async def _tool(self, name: str, arguments: dict[str, Any]) -> None:
@@ -230,7 +236,9 @@ class PrivateRobot(RuleBasedStateMachine):
             assert self.led_can_be_seen
             assert not status["privacy"]
         elif self.led_can_be_seen and not self.pi.gpio.pin(LED).stuck:
-            assert not self.lit
+            # A pin that stuck lit and is free again stays lit until the camera is switched the next time.
+            self.left_lit = self.left_lit and self.lit
+            assert not self.lit or self.left_lit
         if not self.closed:
             assert status["privacy"]
             assert not self.pi.sensor.capturing
