@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -93,24 +94,39 @@ class IndicatorLed:
         self._callbacks.append(callback)
 
     async def light(self, *, lit: bool) -> None:
-        """Switch it on or off, and read the pin back.
+        """Switch it on or off, and read the pin back. One that stays lit is tried again periodically.
 
         Raises:
             DeviceError: The pin cannot be used, or does not follow.
         """
         self._stop_watching()
         await self.open()
-        if not await self._board.call(self._name, self._switch, lit):
+        try:
+            await self._switch(lit=lit)
+        except DeviceError:
+            if not lit:
+                self._watching = asyncio.create_task(self._darken(), name="indicator LED")
+            raise
+        if lit:
+            self._watching = asyncio.create_task(self._watch(), name="indicator LED")
+
+    async def _switch(self, *, lit: bool) -> None:
+        def follows() -> bool:
+            self._led.value = lit
+            return bool(self._led.value) == lit
+
+        if not await self._board.call(self._name, follows):
             raise DeviceError(
                 f"{self._name} cannot be {'lit' if lit else 'switched off'}: the pin does not follow.",
                 remedy=_CHECK_LED,
             )
-        if lit:
-            self._watching = asyncio.create_task(self._watch(), name="indicator LED")
 
-    def _switch(self, lit: bool) -> bool:
-        self._led.value = lit
-        return bool(self._led.value) == lit
+    async def _darken(self) -> None:
+        """Try until it is dark: an LED that is always lit tells nobody anything."""
+        while True:
+            await asyncio.sleep(self._check_s)
+            with contextlib.suppress(DeviceError):
+                return await self._switch(lit=False)
 
     def _stop_watching(self) -> None:
         if self._watching is not None:

@@ -78,6 +78,19 @@ async def test_without_the_led_the_camera_does_not_come_on(fault: str) -> None:
         assert it.pi.gpio.level(LED) == 1
 
 
+@pytest.mark.parametrize("fault", ["broken", "stuck"])
+async def test_an_led_that_cannot_be_switched_off_goes_dark_as_soon_as_it_can(fault: str) -> None:
+    async with robot(privacy={"led_pin": LED, "led_check_s": 0.01}) as it:
+        await it.parts.camera.start()
+        setattr(it.pi.gpio.pin(LED), fault, True)
+        await it.parts.camera.stop()
+        assert not capturing(it)
+        setattr(it.pi.gpio.pin(LED), fault, False)
+        await eventually(lambda: it.pi.gpio.level(LED) == 0, "the LED is dark")
+        await it.parts.camera.start()
+        assert it.pi.gpio.level(LED) == 1
+
+
 async def test_an_indicator_led_that_cannot_be_used_is_a_fault_until_it_can() -> None:
     pi = simulated_platform(scene="clock")
     pi.gpio.pin(LED).broken = True

@@ -157,8 +157,6 @@ class PrivateRobot(RuleBasedStateMachine):
 
     def _break(self, pin: int, fault: str, value: object) -> None:
         was_on = self.pi.sensor.capturing
-        if pin == LED and fault == "stuck":
-            self.left_lit = not value and self.lit
         setattr(self.pi.gpio.pin(pin), fault, value)
 
         async def nothing() -> None: ...
@@ -168,7 +166,9 @@ class PrivateRobot(RuleBasedStateMachine):
             assert self.robot.state.snapshot.camera is CameraState.FAILED
             assert f"GPIO{LED}" in self.robot.state.snapshot.fault("camera")
 
-    left_lit = False
+    @property
+    def led_can_be_switched(self) -> bool:
+        return self.led_can_be_seen and not self.pi.gpio.pin(LED).stuck
 
     @property
     def led_can_be_seen(self) -> bool:
@@ -197,8 +197,6 @@ class PrivateRobot(RuleBasedStateMachine):
 
     def _mend(self, gpio: int) -> None:
         pin = self.pi.gpio.pin(gpio)
-        if gpio == LED and pin.stuck:
-            self.left_lit = self.lit
         pin.broken, pin.stuck, pin.held = False, False, None
 
     async def _tool(self, name: str, arguments: dict[str, Any]) -> None:
@@ -222,7 +220,8 @@ class PrivateRobot(RuleBasedStateMachine):
         snapshot = self.robot.state.snapshot
         passing = snapshot.camera in {CameraState.STARTING, CameraState.STOPPING}
         must_be_off = snapshot.privacy or not self.led_can_be_seen
-        return not passing and not (must_be_off and self.pi.sensor.capturing)
+        must_be_dark = not self.pi.sensor.capturing and self.led_can_be_switched
+        return not passing and not (must_be_off and self.pi.sensor.capturing) and not (must_be_dark and self.lit)
 
     @invariant()
     def promise(self) -> None:
@@ -235,10 +234,8 @@ class PrivateRobot(RuleBasedStateMachine):
             assert self.lit
             assert self.led_can_be_seen
             assert not status["privacy"]
-        elif self.led_can_be_seen and not self.pi.gpio.pin(LED).stuck:
-            # A pin that stuck lit and is free again stays lit until the camera is switched the next time.
-            self.left_lit = self.left_lit and self.lit
-            assert not self.lit or self.left_lit
+        elif self.led_can_be_switched:
+            assert not self.lit
         if not self.closed:
             assert status["privacy"]
             assert not self.pi.sensor.capturing
