@@ -305,6 +305,7 @@ async def test_an_offer_that_fails_gives_the_floor_back(talking: SoundRobot) -> 
         assert await offer(viewer, Voice(440), direction="sendrecv") == "sendrecv"
 
 
+@pytest.mark.slow  # as the sessions of tests/webrtc/test_leaks.py
 async def test_talkers_come_and_go_without_a_trace(talking: SoundRobot) -> None:
     async def come_and_go(times: int) -> None:
         for _ in range(times):
