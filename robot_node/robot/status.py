@@ -68,8 +68,8 @@ class Status(FaceStatus, CameraStatus):
     versions: dict[str, str] = Field(description="Versions of robot-node and of the packages that it uses.")
 
 
-COUNTERS = frozenset({"streaming", "uptime_s", "outputs"})
-"""Fields of :class:`Status` that change by themselves all the time."""
+COUNTERS = frozenset({"streaming", "uptime_s", "inputs", "outputs"})
+"""Fields of :class:`Status` that may change by themselves all the time: a distance, the angle of a servo on its way."""
 
 
 def view(now: RobotSnapshot) -> dict[str, Any]:

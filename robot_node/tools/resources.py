@@ -72,7 +72,7 @@ def offer_resources(server: MCPServer, telemetry: Telemetry, face: Face, outputs
     # Coroutines: the SDK would call functions in a thread, and the robot's state belongs to the event loop.
     @server.resource(STATUS, name="status", title="The robot's status", mime_type=_JSON)
     async def status() -> str:
-        """What get_status returns with details. An update is announced when more than counters and outputs changed."""
+        """What get_status returns with details. An update is not announced for counters, distances and outputs alone."""
         return status_of(telemetry, outputs.values()).model_dump_json()
 
     @server.resource(CAMERA, name="camera", title="The camera", mime_type=_JSON)
@@ -159,7 +159,10 @@ class ResourceAnnouncer:
         now = self._telemetry.state.snapshot
         values = view(now)
         return {
-            STATUS: status_of(self._telemetry).model_dump(exclude=set(COUNTERS)),
+            STATUS: (
+                status_of(self._telemetry).model_dump(exclude=set(COUNTERS)),
+                {name: found.active for name, found in now.inputs.items()},
+            ),
             CAMERA: CameraStatus(**values),
             FACE: FaceStatus(**values),
             FACE_PICTURE: now.emotion,

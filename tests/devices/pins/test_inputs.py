@@ -14,6 +14,7 @@ from mcp import Client
 from mcp_types import TextResourceContents
 
 from hw_mocks.platform import simulated_platform
+from robot_node.core.state import InputState
 from robot_node.tools.resources import ResourceAnnouncer
 from tests.devices.pins.rig import Rig, robot, without_library
 from tests.waiting import DEADLINE_S, eventually
@@ -100,6 +101,22 @@ async def test_whoever_follows_an_input_is_told_of_its_changes_only() -> None:
         async with asyncio.timeout(DEADLINE_S):
             changed = {await told.get() for _ in range(3)}
             assert changed == {"robot://pins/doorbell", "robot://events", "robot://status"}
+        task.cancel()
+
+
+async def test_a_distance_alone_does_not_change_the_status() -> None:
+    async with robot(pins=PINS) as it:
+        told: asyncio.Queue[str] = asyncio.Queue()
+        task = asyncio.create_task(ResourceAnnouncer(it.parts.telemetry, told.put_nowait, settle_s=0.02).run())
+        await asyncio.sleep(0)
+        for metres, near in ((1.0, False), (1.2, False), (0.2, True)):
+            it.state.update(inputs={**it.state.snapshot.inputs, "eyes": InputState("distance_sensor", near, metres)})
+            async with asyncio.timeout(DEADLINE_S):
+                first = {await told.get()}
+                if metres != 1.2:  # a new input, or another answer to whether something is near
+                    first.add(await told.get())
+            assert first == {"robot://pins/eyes"} | ({"robot://status"} if metres != 1.2 else set())
+        assert told.empty()
         task.cancel()
 
 
