@@ -72,7 +72,7 @@ def offer_resources(server: MCPServer, telemetry: Telemetry, face: Face, outputs
     # Coroutines: the SDK would call functions in a thread, and the robot's state belongs to the event loop.
     @server.resource(STATUS, name="status", title="The robot's status", mime_type=_JSON)
     async def status() -> str:
-        """What get_status returns with details. An update is not announced for counters, distances and outputs alone."""
+        """What get_status returns with details. Counters, distances and outputs alone announce no update."""
         return status_of(telemetry, outputs.values()).model_dump_json()
 
     @server.resource(CAMERA, name="camera", title="The camera", mime_type=_JSON)
