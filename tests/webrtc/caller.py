@@ -19,8 +19,7 @@ from robot_node.webrtc.dialer import dial
 from robot_node.webrtc.messages import Announcements, BackendMessage
 from robot_node.webrtc.streams import Streams
 from tests.waiting import DEADLINE_S
-from tests.webrtc.conftest import SERVER_ID
-from tests.webrtc.scene import Scene
+from tests.webrtc.scene import SERVER_ID, Scene
 
 
 class CountedBackoff(Backoff):

@@ -19,9 +19,9 @@ from robot_node.webrtc.bitrate import BitrateLimits
 from robot_node.webrtc.stats import Statistics
 from robot_node.webrtc.streams import Streams
 from tests.waiting import DEADLINE_S
-from tests.webrtc.scene import Scene
-
-SERVER_ID = "robot"
+from tests.webrtc.caller import Caller, calling_robot
+from tests.webrtc.media_backend import MediaBackend, media_backend
+from tests.webrtc.scene import SERVER_ID, Scene
 
 
 @dataclass(slots=True)
@@ -101,3 +101,18 @@ async def robot(broker: PrivateBroker) -> AsyncIterator[Robot]:
     """A robot with its camera on."""
     async with running_robot(broker) as running:
         yield running
+
+
+@pytest.fixture
+async def backend(broker: PrivateBroker) -> AsyncIterator[MediaBackend]:
+    """A backend that listens before anybody calls."""
+    async with media_backend(Broker.from_url(broker.url)) as running:
+        yield running
+
+
+@pytest.fixture
+async def caller(broker: PrivateBroker, backend: MediaBackend) -> AsyncIterator[Caller]:
+    """A robot that calls the backend."""
+    del backend  # first, so that no offer goes unheard
+    async with calling_robot(broker) as robot:
+        yield robot

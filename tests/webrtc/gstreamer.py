@@ -12,7 +12,7 @@ from typing import Any
 
 from robot_node.mqtt import Broker
 from tests.waiting import DEADLINE_S
-from tests.webrtc.conftest import SERVER_ID
+from tests.webrtc.scene import SERVER_ID
 
 SCRIPT = Path(__file__).with_name("gstreamer_viewer.py")
 

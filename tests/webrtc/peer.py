@@ -26,7 +26,7 @@ from robot_node.webrtc.signaling import (
     strip_candidates,
 )
 from tests.waiting import DEADLINE_S
-from tests.webrtc.conftest import SERVER_ID
+from tests.webrtc.scene import SERVER_ID
 
 M = TypeVar("M", bound=Message)
 

@@ -13,6 +13,9 @@ from av.video.frame import PictureType
 
 from robot_node.core.media import EncodedFrame, FrameSink
 
+SERVER_ID = "robot"
+"""The id of the robot in these tests, as an MCP server."""
+
 WIDTH, HEIGHT = 320, 240
 BITS = 16
 _CELL = WIDTH // BITS

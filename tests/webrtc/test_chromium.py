@@ -25,8 +25,8 @@ from robot_node.webrtc.signaling import (
     strip_candidates,
 )
 from tests.waiting import eventually
-from tests.webrtc.conftest import SERVER_ID, Robot
-from tests.webrtc.scene import BITS, HEIGHT, WIDTH, shade
+from tests.webrtc.conftest import Robot
+from tests.webrtc.scene import BITS, HEIGHT, SERVER_ID, WIDTH, shade
 
 _ARGUMENTS = [
     "--no-sandbox",

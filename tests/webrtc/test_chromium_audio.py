@@ -12,7 +12,7 @@ from robot_node.mqtt import ConnectOptions, Incoming, Subscription, connect
 from robot_node.webrtc.signaling import answers_topic, offers_topic
 from tests.sound import loudest_hz
 from tests.waiting import eventually
-from tests.webrtc.conftest import SERVER_ID
+from tests.webrtc.scene import SERVER_ID
 from tests.webrtc.test_audio import robot_with_sound
 from tests.webrtc.test_chromium import chromium_page
 

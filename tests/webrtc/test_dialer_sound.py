@@ -26,10 +26,9 @@ from robot_node.webrtc.streams import Streams
 from tests.sound import loudest_hz
 from tests.waiting import DEADLINE_S, eventually
 from tests.webrtc.caller import Caller, calling_robot
-from tests.webrtc.conftest import SERVER_ID
 from tests.webrtc.media_backend import MediaBackend, media_backend
 from tests.webrtc.peer import peer
-from tests.webrtc.scene import difference
+from tests.webrtc.scene import SERVER_ID, difference
 from tests.webrtc.test_audio import Voice
 
 

@@ -21,8 +21,8 @@ from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mqtt import Broker, ConnectOptions, Incoming, Subscription, connect
 from robot_node.webrtc.signaling import answers_topic, offers_topic
 from tests.waiting import DEADLINE_S
-from tests.webrtc.conftest import SERVER_ID, Robot
-from tests.webrtc.scene import difference
+from tests.webrtc.conftest import Robot
+from tests.webrtc.scene import SERVER_ID, difference
 from tests.webrtc.test_vp8 import running_robot as running_vp8_robot
 
 PROGRAMS = Path(__file__).with_name("npm_viewers")

@@ -9,9 +9,9 @@ import pytest
 from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mqtt import ConnectOptions, connect
 from tests.waiting import eventually
-from tests.webrtc.conftest import SERVER_ID, Robot
+from tests.webrtc.conftest import Robot
 from tests.webrtc.peer import peer
-from tests.webrtc.scene import difference, grey_of, read_number
+from tests.webrtc.scene import SERVER_ID, difference, grey_of, read_number
 
 
 @pytest.mark.own_broker

@@ -15,7 +15,8 @@ from robot_node.settings.root import WebRtcSettings
 from robot_node.webrtc.signaling import Answer, Terminated, answers_topic, encode, offers_topic
 from robot_node.webrtc.viewer import ViewerLimits, Viewing, view, watch
 from tests.waiting import eventually
-from tests.webrtc.conftest import SERVER_ID, Robot, running_robot
+from tests.webrtc.conftest import Robot, running_robot
+from tests.webrtc.scene import SERVER_ID
 
 
 async def test_no_broker(unused_tcp_port: int) -> None:

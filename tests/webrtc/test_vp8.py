@@ -28,10 +28,10 @@ from robot_node.webrtc.streams import Streams
 from tests.devices.camera_rig import Pi, make_pi
 from tests.end_to_end.footage import Footage, clip_path
 from tests.waiting import DEADLINE_S, eventually
-from tests.webrtc.conftest import SERVER_ID
 from tests.webrtc.counts import vp8_threads
 from tests.webrtc.gstreamer import gstreamer
 from tests.webrtc.peer import Peer, peer
+from tests.webrtc.scene import SERVER_ID
 from tests.webrtc.test_chromium import watching
 
 VP8 = VideoCodec.VP8

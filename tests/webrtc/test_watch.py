@@ -9,8 +9,8 @@ import pytest
 
 from robot_node.errors import RemoteError
 from robot_node.webrtc.viewer import view, watch
-from tests.webrtc.conftest import SERVER_ID, Robot
-from tests.webrtc.scene import HEIGHT, WIDTH, difference, grey_of, read_number
+from tests.webrtc.conftest import Robot
+from tests.webrtc.scene import HEIGHT, SERVER_ID, WIDTH, difference, grey_of, read_number
 
 
 async def test_a_viewer_sees_the_frames_of_the_source(robot: Robot) -> None:

@@ -10,8 +10,8 @@ import sys
 
 from robot_node.mqtt import Broker
 from robot_node.webrtc.viewer import ViewerLimits, view
-from tests.webrtc.conftest import SERVER_ID
 from tests.webrtc.peer import peer
+from tests.webrtc.scene import SERVER_ID
 
 
 async def main(url: str, client_id: str, will: str) -> None:
