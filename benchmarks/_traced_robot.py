@@ -20,7 +20,7 @@ from hw_mocks.encoders import LibavH264Encoder
 from hw_mocks.platform import simulated_platform
 from robot_node import daemon
 from robot_node.core.media import EncodedFrame, FrameSink
-from robot_node.devices.camera import Camera
+from robot_node.devices.camera.camera import Camera
 from robot_node.devices.platform import CameraLibrary
 from robot_node.logs.setup import configure_logging
 from robot_node.settings.loading import load_settings

@@ -16,8 +16,8 @@ from robot_node.core.events import Event
 from robot_node.core.questions import Questions
 from robot_node.devices.audio import Loudspeaker, Microphone
 from robot_node.devices.board import Board
-from robot_node.devices.camera import Camera
-from robot_node.devices.camera_watchdog import restart_when_stalled, switch_on_at_start
+from robot_node.devices.camera.camera import Camera
+from robot_node.devices.camera.watchdog import restart_when_stalled, switch_on_at_start
 from robot_node.devices.display import Display
 from robot_node.devices.face import Face
 from robot_node.devices.on_pins import open_pins

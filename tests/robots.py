@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from robot_node.devices.board import Board
-from robot_node.devices.camera import Camera
+from robot_node.devices.camera.camera import Camera
 from robot_node.devices.display import Display
 from robot_node.devices.face import Face
 from robot_node.devices.inputs import Inputs

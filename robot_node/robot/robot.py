@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from robot_node.core.questions import Questions
 from robot_node.devices.audio import Loudspeaker
 from robot_node.devices.board import Board
-from robot_node.devices.camera import Camera
+from robot_node.devices.camera.camera import Camera
 from robot_node.devices.face import Face
 from robot_node.devices.inputs import Inputs
 from robot_node.devices.outputs import Outputs

@@ -13,9 +13,9 @@ from pydantic import BaseModel, Field
 
 from robot_node.core.state import CameraState, RobotState
 from robot_node.core.threads import NO_THREAD_REMEDY, is_no_thread
-from robot_node.devices import photo as photos
-from robot_node.devices.camera import Camera, Photo
-from robot_node.devices.photo import FittedPhoto, PhotoLimits
+from robot_node.devices.camera import photo as photos
+from robot_node.devices.camera.camera import Camera, Photo
+from robot_node.devices.camera.photo import FittedPhoto, PhotoLimits
 from robot_node.errors import DeviceError
 from robot_node.tools.common import READS, SETS, readable_errors
 from robot_node.tools.listing import UNLISTED

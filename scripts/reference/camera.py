@@ -1,4 +1,4 @@
-"""The page of the camera's states, from the table in :mod:`robot_node.devices.camera_states`."""
+"""The page of the camera's states, from the table in :mod:`robot_node.devices.camera.states`."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from robot_node.core.state import CameraState
-from robot_node.devices.camera_states import TABLE, Action, CameraEvent, Situation, decide
+from robot_node.devices.camera.states import TABLE, Action, CameraEvent, Situation, decide
 
 _HEAD = """# The camera's states
 
-Made from `robot_node/devices/camera_states.py` by `make reference`; `tests/devices/test_camera_states.py` tests each
+Made from `robot_node/devices/camera/states.py` by `make reference`; `tests/devices/camera/test_states.py` tests each
 cell.
 A row is an event, a column the state in which it happens. A cell is the state that follows and what is done;
 an empty one cannot happen.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.devices.camera_rig import Pi, make_pi
+from tests.devices.camera.rig import Pi, make_pi
 
 
 @pytest.fixture

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from robot_node.core.state import CameraState, RobotState
-from robot_node.devices.camera import Camera
+from robot_node.devices.camera.camera import Camera
 from robot_node.devices.idle import IdleTimer
-from tests.devices.camera_rig import SETTINGS, make_pi
+from tests.devices.camera.rig import SETTINGS, make_pi
 from tests.waiting import eventually
 
 

@@ -16,7 +16,7 @@ from hw_mocks import picamera2 as simulated
 from hw_mocks.camera_requests import CompletedRequest
 from hw_mocks.real_picamera2 import real_camera_library
 from hw_mocks.sensor import CAMERA_MODULE_3, Board, SensorMode, SimulatedSensor
-from robot_node.devices import capture, h264, raw
+from robot_node.devices.camera import capture, h264, raw
 
 OWN_NAMES = {"sensor", "take_back_buffer", "sensor_timestamp_ns"}
 """What the simulation adds for itself. The driver uses none of it."""

@@ -16,7 +16,7 @@ from mcp_types import ImageContent, TextContent
 from PIL import Image
 
 from hw_mocks.platform import simulated_platform
-from robot_node.devices.camera import Camera
+from robot_node.devices.camera.camera import Camera
 from robot_node.robot.telemetry import Telemetry
 from robot_node.settings.devices import CameraSettings
 from robot_node.tools.server import build_server

@@ -20,7 +20,7 @@ from PIL import Image
 
 from hw_mocks.platform import simulated_platform
 from robot_node.apps.private_broker import PrivateBroker
-from robot_node.devices.camera import Camera
+from robot_node.devices.camera.camera import Camera
 from robot_node.face.expressions import Emotion
 from robot_node.mcp_mqtt.client import mqtt_transport
 from robot_node.mcp_mqtt.notifier import Notifier

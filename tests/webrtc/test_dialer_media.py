@@ -10,13 +10,13 @@ import pytest
 
 from robot_node.apps.private_broker import PrivateBroker
 from robot_node.core.state import CallState, RobotState
-from robot_node.devices.camera import Camera
+from robot_node.devices.camera.camera import Camera
 from robot_node.mqtt import Broker
 from robot_node.settings.devices import CameraSettings
 from robot_node.webrtc.bitrate import BitrateLimits
 from robot_node.webrtc.signaling import Offer, Terminated
 from robot_node.webrtc.streams import Streams
-from tests.devices.camera_rig import make_pi
+from tests.devices.camera.rig import make_pi
 from tests.end_to_end.footage import Footage, clip_path
 from tests.waiting import eventually
 from tests.webrtc.caller import Caller, calling_robot

@@ -16,7 +16,7 @@ from aiortc import RTCPeerConnection
 
 from robot_node.apps.private_broker import PrivateBroker
 from robot_node.core.state import RobotState
-from robot_node.devices.camera import Camera
+from robot_node.devices.camera.camera import Camera
 from robot_node.mqtt import Backoff, Broker
 from robot_node.settings.devices import CameraSettings
 from robot_node.settings.root import WebRtcSettings
@@ -25,7 +25,7 @@ from robot_node.webrtc.broadcast import EndOfStreamError, Viewer
 from robot_node.webrtc.negotiation import VideoCodec, prefer_with_retransmission, video_codec_for
 from robot_node.webrtc.signaling import Offer, Terminated
 from robot_node.webrtc.streams import Streams
-from tests.devices.camera_rig import Pi, make_pi
+from tests.devices.camera.rig import Pi, make_pi
 from tests.end_to_end.footage import Footage, clip_path
 from tests.waiting import DEADLINE_S, eventually
 from tests.webrtc.counts import vp8_threads

@@ -12,7 +12,7 @@ from mcp.server.mcpserver import MCPServer
 from hw_mocks.platform import SimulatedPi, simulated_platform
 from robot_node.core.media import EncodedFrame
 from robot_node.core.state import RobotState
-from robot_node.devices.camera import Camera
+from robot_node.devices.camera.camera import Camera
 from robot_node.devices.display import Display
 from robot_node.devices.face import Face
 from robot_node.devices.on_pins import OnPins, open_pins

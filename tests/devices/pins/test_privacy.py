@@ -16,7 +16,7 @@ from mcp_types import TextResourceContents
 
 from hw_mocks.platform import simulated_platform
 from robot_node.core.state import CameraState, act_for
-from robot_node.devices.camera_watchdog import switch_on_at_start
+from robot_node.devices.camera.watchdog import switch_on_at_start
 from robot_node.devices.face import signs_of
 from robot_node.errors import DeviceError, NotReadyError
 from robot_node.robot.saved_state import SavedState, camera_comes_on

@@ -10,7 +10,7 @@ import pytest
 
 from robot_node.core.state import CameraState
 from robot_node.errors import DeviceError, NotReadyError
-from tests.devices.camera_rig import Hand, Pi, Rig, rig
+from tests.devices.camera.rig import Hand, Pi, Rig, rig
 from tests.waiting import eventually
 
 

@@ -6,8 +6,8 @@ import logging
 from dataclasses import replace
 
 from robot_node.core.state import CameraState, Device, RobotState
-from robot_node.devices.camera_sensor import CameraSensor
-from robot_node.devices.camera_states import Action, CameraEvent, Situation, decide, refusal
+from robot_node.devices.camera.sensor import CameraSensor
+from robot_node.devices.camera.states import Action, CameraEvent, Situation, decide, refusal
 from robot_node.devices.idle import IdleTimer
 from robot_node.devices.privacy import Privacy
 
@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 
 class CameraMachine:
-    """Applies events to the table of :mod:`robot_node.devices.camera_states`. Used by the camera only.
+    """Applies events to the table of :mod:`robot_node.devices.camera.states`. Used by the camera only.
 
     Args:
         state: Where the camera's state and fault are reported.

@@ -22,7 +22,7 @@ from robot_node.core.state import CameraState
 from robot_node.devices.platform import Platform
 from robot_node.devices.worker import HangingError
 from robot_node.errors import DeviceError, NotReadyError, RobotNodeError
-from tests.devices.camera_rig import Hand, IndicatorLog, Pi, Pictures, Rig, make_pi, rig
+from tests.devices.camera.rig import Hand, IndicatorLog, Pi, Pictures, Rig, make_pi, rig
 from tests.devices.stepping import Stepper
 from tests.waiting import eventually
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import ParamSpec, Protocol, TypeVar
 
 from robot_node.core.media import EncodedFrame, FrameSink, RawFrame, RawFrameSink
-from robot_node.devices.capture import CaptureSession
-from robot_node.devices.h264 import EncoderMissingError, H264Stream
-from robot_node.devices.raw import RawStream
+from robot_node.devices.camera.capture import CaptureSession
+from robot_node.devices.camera.h264 import EncoderMissingError, H264Stream
+from robot_node.devices.camera.raw import RawStream
 from robot_node.devices.worker import HangingError
 from robot_node.errors import DeviceError
 

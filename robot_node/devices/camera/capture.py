@@ -12,10 +12,10 @@ from typing import Any
 
 from robot_node.core import memory
 from robot_node.core.media import RawFrameSink
-from robot_node.devices.h264 import FrameReceiver, H264Stream
+from robot_node.devices.camera.h264 import FrameReceiver, H264Stream
+from robot_node.devices.camera.raw import RawStream
+from robot_node.devices.camera.sensor_modes import widest_mode
 from robot_node.devices.platform import CameraLibrary
-from robot_node.devices.raw import RawStream
-from robot_node.devices.sensor_modes import widest_mode
 from robot_node.errors import DeviceError, RobotNodeError
 from robot_node.settings.devices import CameraSettings
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageDraw, ImageFont
 
-from robot_node.devices.capture import Photo
+from robot_node.devices.camera.capture import Photo
 
 MAX_BYTES = 750_000
 """Default limit of a photo: one megabyte in base64, as agents' programs take it."""

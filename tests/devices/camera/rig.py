@@ -22,7 +22,7 @@ from hw_mocks.real_picamera2 import real_camera_library
 from hw_mocks.sensor import Board, SimulatedSensor
 from robot_node.core.media import EncodedFrame, RawFrame
 from robot_node.core.state import CameraState, RobotSnapshot, RobotState
-from robot_node.devices.camera import Camera, CameraLimits
+from robot_node.devices.camera.camera import Camera, CameraLimits
 from robot_node.devices.platform import CameraLibrary, Platform
 from robot_node.devices.privacy import Privacy
 from robot_node.errors import DeviceError, NotReadyError

@@ -17,11 +17,11 @@ import pytest
 from hw_mocks.real_picamera2 import real_camera_library
 from hw_mocks.sensor import Board
 from robot_node.core.state import CameraState
-from robot_node.devices.camera import CameraLimits
-from robot_node.devices.capture import StalledError
+from robot_node.devices.camera.camera import CameraLimits
+from robot_node.devices.camera.capture import StalledError
 from robot_node.devices.platform import CameraLibrary, raspberry_pi
 from robot_node.errors import DeviceError, NotReadyError
-from tests.devices.camera_rig import ON_EVERY_PI, ON_REAL_PICAMERA2_TOO, PIS, Pi, decode, make_pi, open_files, rig
+from tests.devices.camera.rig import ON_EVERY_PI, ON_REAL_PICAMERA2_TOO, PIS, Pi, decode, make_pi, open_files, rig
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.filterwarnings("ignore:setDaemon:DeprecationWarning")  # picamera2's own line

@@ -8,7 +8,7 @@ import math
 from typing import Any
 
 from robot_node.core.media import RawFrame, RawFrameSink
-from robot_node.devices.h264 import capture_time_us, discard_encoder, release_encoder
+from robot_node.devices.camera.h264 import capture_time_us, discard_encoder, release_encoder
 from robot_node.devices.platform import CameraLibrary
 from robot_node.errors import DeviceError
 from robot_node.settings.devices import CameraSettings

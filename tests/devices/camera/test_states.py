@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from robot_node.core.state import CameraState
-from robot_node.devices.camera_states import Action, CameraEvent, Situation, decide, refusal
+from robot_node.devices.camera.states import Action, CameraEvent, Situation, decide, refusal
 from robot_node.errors import DeviceError, NotReadyError
 
 OFF, STARTING, ON, STOPPING, FAILED = CameraState

@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
-from robot_node.devices.camera_states import CameraEvent
-from robot_node.devices.camera_stream import CameraStream, StreamDemand
-from robot_node.devices.capture import CameraLimits, CaptureSession, Photo, StalledError
+from robot_node.devices.camera.capture import CameraLimits, CaptureSession, Photo, StalledError
+from robot_node.devices.camera.states import CameraEvent
+from robot_node.devices.camera.stream import CameraStream, StreamDemand
 from robot_node.devices.indicator import Indicator
 from robot_node.devices.operation_queue import OperationQueue
 from robot_node.devices.platform import Platform

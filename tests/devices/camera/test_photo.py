@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from robot_node.devices.capture import Photo
-from robot_node.devices.photo import MAX_BYTES, PhotoLimits, contact_sheet, fit
+from robot_node.devices.camera.capture import Photo
+from robot_node.devices.camera.photo import MAX_BYTES, PhotoLimits, contact_sheet, fit
 
 
 def opened(photo: Photo) -> Image.Image:

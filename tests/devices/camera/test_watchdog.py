@@ -13,11 +13,11 @@ import pytest
 
 from robot_node.core.backoff import RestartPolicy
 from robot_node.core.state import CameraState
-from robot_node.devices.camera import CameraLimits
-from robot_node.devices.camera_watchdog import StallDetector, restart_when_stalled, switch_on_at_start
-from robot_node.devices.capture import StalledError
+from robot_node.devices.camera.camera import CameraLimits
+from robot_node.devices.camera.capture import StalledError
+from robot_node.devices.camera.watchdog import StallDetector, restart_when_stalled, switch_on_at_start
 from robot_node.errors import DeviceError, ServiceError
-from tests.devices.camera_rig import ON_EVERY_PI, ON_PIS_WITH_LIBX264, Pi, Rig, rig
+from tests.devices.camera.rig import ON_EVERY_PI, ON_PIS_WITH_LIBX264, Pi, Rig, rig
 from tests.waiting import DEADLINE_S, eventually
 
 pytestmark = pytest.mark.filterwarnings("ignore:setDaemon:DeprecationWarning")  # picamera2's own line

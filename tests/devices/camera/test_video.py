@@ -16,8 +16,8 @@ import pytest
 
 from robot_node.core.media import EncodedFrame
 from robot_node.core.state import CameraState
-from robot_node.devices.camera_stream import FrameHandoff
-from tests.devices.camera_rig import (
+from robot_node.devices.camera.stream import FrameHandoff
+from tests.devices.camera.rig import (
     ON_EVERY_PI,
     ON_PIS_WITH_LIBX264,
     Frames,

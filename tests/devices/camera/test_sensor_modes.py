@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from robot_node.devices.sensor_modes import widest_mode
+from robot_node.devices.camera.sensor_modes import widest_mode
 
 
 def mode(size: tuple[int, int], fps: float, crop: tuple[int, int], bit_depth: int) -> dict[str, Any]:

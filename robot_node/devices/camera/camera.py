@@ -1,4 +1,4 @@
-"""The camera: the table of :mod:`robot_node.devices.camera_states` over picamera2. Off means that the sensor is off."""
+"""The camera: the table of :mod:`robot_node.devices.camera.states` over picamera2. Off means that the sensor is off."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import TypeVar
 
 from robot_node.core.media import FrameSink, RawFrameSink
 from robot_node.core.state import CameraState, RobotState, act_for
-from robot_node.devices.camera_machine import CameraMachine
-from robot_node.devices.camera_sensor import CameraSensor, fault_event
-from robot_node.devices.camera_states import Action, CameraEvent, refusal
-from robot_node.devices.camera_stream import StreamDemand
-from robot_node.devices.capture import CameraLimits, Photo, StalledError
+from robot_node.devices.camera.capture import CameraLimits, Photo, StalledError
+from robot_node.devices.camera.machine import CameraMachine
+from robot_node.devices.camera.sensor import CameraSensor, fault_event
+from robot_node.devices.camera.states import Action, CameraEvent, refusal
+from robot_node.devices.camera.stream import StreamDemand
 from robot_node.devices.idle import CallLater, IdleTimer
 from robot_node.devices.indicator import Indicator, NoIndicator
 from robot_node.devices.operation_queue import OperationQueue

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from robot_node.core.state import CameraState, RobotState
-from robot_node.devices.camera import Camera
+from robot_node.devices.camera.camera import Camera
 from robot_node.errors import NotReadyError
 from robot_node.settings.devices import CameraSettings
-from tests.devices.camera_rig import (
+from tests.devices.camera.rig import (
     ON_EVERY_PI,
     ON_PIS_WITH_LIBX264,
     ON_REAL_PICAMERA2_TOO,

@@ -13,7 +13,7 @@ import pytest
 from hw_mocks.scenes import planes
 from robot_node.core.media import RawFrame
 from robot_node.core.state import CameraState
-from tests.devices.camera_rig import (
+from tests.devices.camera.rig import (
     ON_EVERY_PI,
     Pi,
     Pictures,

@@ -1,0 +1,1 @@
+"""The camera and its drivers, over simulated hardware."""
