@@ -16,7 +16,7 @@ from hw_mocks import picamera2 as simulated
 from hw_mocks.camera_requests import CompletedRequest
 from hw_mocks.real_picamera2 import real_camera_library
 from hw_mocks.sensor import CAMERA_MODULE_3, Board, SensorMode, SimulatedSensor
-from robot_node.devices.camera import capture, h264, raw
+from robot_node.devices.camera import h264, picamera2_driver, raw
 
 OWN_NAMES = {"sensor", "take_back_buffer", "sensor_timestamp_ns"}
 """What the simulation adds for itself. The driver uses none of it."""
@@ -96,7 +96,7 @@ def test_the_driver_reaches_for_nothing_but_what_both_have() -> None:
         "Encoder": {"frame_skip_count", "width", "height", "stride", "firsttimestamp", "stop"},
         "H264Encoder": {"force_key_frame", "firsttimestamp", "stop"},
     }
-    source = "".join(map(inspect.getsource, (h264, raw, capture)))
+    source = "".join(map(inspect.getsource, (h264, raw, picamera2_driver)))
     for owner, names in used.items():
         for side in pairs()[owner]:
             known = {name for base in side.__mro__[:-1] for name in (*_assigned(base), *vars(base))}

@@ -1,4 +1,4 @@
-"""The camera: the table of :mod:`robot_node.devices.camera.states` over picamera2. Off means that the sensor is off."""
+"""The camera: the table of :mod:`robot_node.devices.camera.states` over a driver. Off means that the sensor is off."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from robot_node.core.media import FrameSink, RawFrameSink
 from robot_node.core.state import CameraState, RobotState, act_for
 from robot_node.devices.camera.capture import CameraLimits, Photo, StalledError
 from robot_node.devices.camera.machine import CameraMachine
+from robot_node.devices.camera.picamera2_driver import Picamera2Driver
 from robot_node.devices.camera.sensor import CameraSensor, fault_event
 from robot_node.devices.camera.states import Action, CameraEvent, refusal
 from robot_node.devices.camera.stream import StreamDemand
@@ -69,12 +70,12 @@ class Camera:
         indicator.on_failure(self._on_indicator_failed)
         self._operations = OperationQueue()
         self._demand = StreamDemand(settings.bitrate)
+        limits = limits or CameraLimits()
         self._sensor = CameraSensor(
-            platform,
-            settings,
+            Picamera2Driver(platform.camera_library, settings, limits),
             self._demand,
             indicator=indicator,
-            limits=limits or CameraLimits(),
+            limits=limits,
             operations=self._operations,
         )
         call_later = call_later or asyncio.get_running_loop().call_later

@@ -1,28 +1,20 @@
-"""The blocking half of the camera: opens it, takes photos and closes it by way of picamera2, and explains errors."""
+"""What the camera asks of a driver: a session from opening to closing, its pictures, photos and streams."""
 
 from __future__ import annotations
 
-import contextlib
-import io
-import logging
-import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Protocol
 
-from robot_node.core import memory
 from robot_node.core.media import RawFrameSink
-from robot_node.devices.camera.h264 import FrameReceiver, H264Stream
-from robot_node.devices.camera.raw import RawStream
-from robot_node.devices.camera.sensor_modes import widest_mode
-from robot_node.devices.platform import CameraLibrary
-from robot_node.errors import DeviceError, RobotNodeError
-from robot_node.settings.devices import CameraSettings
+from robot_node.errors import DeviceError
 
-logger = logging.getLogger(__name__)
+FrameReceiver = Callable[[bytes, bool, int], None]
+"""Takes an access unit, whether it is a keyframe, and its capture time in microseconds of the monotonic clock."""
 
-_CONTINUOUS_AUTOFOCUS = 2  # libcamera: AfModeContinuous
-_LIST_CAMERAS = "Check the ribbon cable, with the power off, and run: rpicam-hello --list-cameras."
+
+class EncoderMissingError(DeviceError):
+    """The board has no H.264 encoder in hardware, or its driver is not loaded."""
 
 
 class StalledError(DeviceError):
@@ -63,33 +55,61 @@ class Photo:
     height: int
 
 
-class CaptureSession:
-    """The camera from its opening to its closing. Every method blocks: call them in the camera's worker.
+class PictureStream(Protocol):
+    """Pictures of an open camera, handed out from a thread of the library. Its methods block."""
 
-    Args:
-        load: Imports the camera library.
-        settings: The camera's settings.
-        limits: How long to wait for a picture before the camera counts as stalled.
-        sensor_modes: As an earlier session found them: finding out takes a configuration of the camera for each.
+    def start(self) -> None:
+        """Start handing out pictures.
+
+        Raises:
+            DeviceError: The camera library refuses.
+        """
+
+    def stop(self) -> None:
+        """Stop handing out pictures. Does nothing when stopped.
+
+        Raises:
+            DeviceError: It could not be stopped.
+        """
+
+
+class EncodedStream(PictureStream, Protocol):
+    """H.264 of an open camera. Each start begins with a keyframe, and each keyframe with SPS and PPS.
 
     Attributes:
-        sensor_modes: The modes of the sensor, as picamera2 lists them; None before :meth:`open`.
+        bitrate: In bit/s.
     """
 
-    def __init__(
-        self,
-        load: Callable[[], CameraLibrary],
-        settings: CameraSettings,
-        *,
-        limits: CameraLimits,
-        sensor_modes: Sequence[Mapping[str, Any]] | None = None,
-    ) -> None:
-        self._load = load
-        self._settings = settings
-        self._limits = limits
-        self.sensor_modes = sensor_modes
-        self._library: CameraLibrary | None = None
-        self._picam2: Any = None
+    bitrate: int
+
+    def start(self) -> None:
+        """Start encoding.
+
+        Raises:
+            EncoderMissingError: The hardware encoder is missing; libx264 would do.
+            DeviceError: The encoder refuses.
+        """
+
+    def restart(self) -> None:
+        """Start anew, which makes a keyframe.
+
+        Raises:
+            DeviceError: It could not be stopped, or not be started.
+        """
+
+    def set_bitrate(self, bits_per_second: int) -> None:
+        """Change the target bitrate.
+
+        Raises:
+            DeviceError: The encoder could not be restarted.
+        """
+
+    def request_keyframe(self) -> bool:
+        """Make one of the next frames a keyframe; returns at once, and False when only a restart can make one."""
+
+
+class CaptureSession(Protocol):
+    """The camera from its opening to its closing. Every method blocks: call them in the camera's worker."""
 
     def load(self) -> None:
         """Import the library, which takes seconds on a Pi the first time.
@@ -97,15 +117,6 @@ class CaptureSession:
         Raises:
             DeviceError: It is not installed, too old, or broken.
         """
-        try:
-            self._library = self._load()
-        except RobotNodeError:
-            raise
-        except Exception as error:  # it may raise anything, e.g. ValueError with a numpy that it was not built with
-            reason = f"{type(error).__name__}: {str(error).rstrip('.')}"
-            raise DeviceError(
-                f"The camera library fails while it is loaded: {reason}.", remedy="'robot-node doctor' looks closer."
-            ) from error
 
     def open(self) -> None:
         """Open the camera and start capturing.
@@ -113,23 +124,6 @@ class CaptureSession:
         Raises:
             DeviceError: There is no camera, another program uses it, or it refuses to start.
         """
-        assert self._library is not None, "load() comes first"
-        number = self._settings.number
-        try:
-            cameras = len(self._library.Picamera2.global_camera_info())
-        except Exception as error:
-            raise _explain(error) from error
-        if number >= cameras:
-            found = f"only {cameras} found" if cameras else "none is connected"
-            raise DeviceError(f"There is no camera number {number}: {found}.", remedy=_LIST_CAMERAS)
-        try:
-            self._picam2 = _construct(self._library.Picamera2, number)
-            if self.sensor_modes is None:
-                self.sensor_modes = _sensor_modes(self._picam2)
-            self._picam2.configure(self._configuration(self._library, self._picam2))
-            self._picam2.start()
-        except Exception as error:
-            raise _explain(error) from error
 
     def wait_for_picture(self) -> None:
         """Return when the camera has delivered a picture.
@@ -137,7 +131,6 @@ class CaptureSession:
         Raises:
             StalledError: It delivers none.
         """
-        self._next_request().release()
 
     def photo(self, quality: float) -> Photo:
         """Take the next picture of the running camera as JPEG; the video goes on meanwhile.
@@ -149,20 +142,8 @@ class CaptureSession:
             StalledError: The camera delivers no picture.
             DeviceError: The picture cannot be stored.
         """
-        jpeg = io.BytesIO()
-        request = self._next_request()
-        try:
-            # Here and not by capture_file(), which would hold up the camera's event thread and so the video.
-            self._picam2.options["quality"] = max(1, round(quality * 100))
-            request.save("main", jpeg, format="jpeg")
-        except Exception as error:
-            raise DeviceError(f"The photo could not be stored as JPEG: {error}.") from error
-        finally:
-            request.release()
-        width, height = self._picam2.camera_configuration()["main"]["size"]
-        return Photo(jpeg.getvalue(), width, height)
 
-    def h264(self, receive: FrameReceiver, bitrate: int, *, software: bool) -> H264Stream:
+    def h264(self, receive: FrameReceiver, bitrate: int, *, software: bool) -> EncodedStream:
         """Make an H.264 stream of the open camera, to be started and stopped by the caller.
 
         Args:
@@ -170,17 +151,13 @@ class CaptureSession:
             bitrate: In bit/s.
             software: libx264 encodes, on every board.
         """
-        assert self._library is not None, "load() comes first"
-        return H264Stream(self._library, self._picam2, self._settings, receive, bitrate, software=software)
 
-    def raw(self, receive: RawFrameSink) -> RawStream:
+    def raw(self, receive: RawFrameSink) -> PictureStream:
         """Make a stream of the open camera's unencoded pictures, to be started and stopped by the caller.
 
         Args:
             receive: Called with each picture, in a thread of the library.
         """
-        assert self._library is not None, "load() comes first"
-        return RawStream(self._library, self._picam2, self._settings, receive)
 
     def close(self) -> None:
         """Stop capturing and release the camera, whatever state it is in. Does nothing when it is not open.
@@ -190,96 +167,10 @@ class CaptureSession:
         Raises:
             DeviceError: The camera could not be closed.
         """
-        picam2 = self._picam2
-        if picam2 is None:
-            return
-        try:
-            # A job that still waits for a frame would keep stop() waiting as well, for ever when the camera stalls.
-            picam2.cancel_all_and_flush()
-            # close() ends the event thread first and then stops the camera directly: unlike stop() it needs no help
-            # from that thread, which an exception may have ended.
-            picam2.close()
-        except Exception as error:
-            raise DeviceError(
-                f"The camera could not be closed: {error}.", remedy="Restart the robot: the kernel then closes it."
-            ) from error
-        self._picam2 = None
-        memory.give_back()
-
-    def _configuration(self, library: CameraLibrary, picam2: Any) -> Any:
-        settings = self._settings
-        size, frame_us = (settings.width, settings.height), round(1_000_000 / settings.frame_rate)
-        controls: dict[str, Any] = {"FrameDurationLimits": (frame_us, frame_us)}
-        if "AfMode" in picam2.camera_controls:  # without it, picamera2 leaves the lens where the tuning file puts it
-            controls["AfMode"] = _CONTINUOUS_AUTOFOCUS
-        turned = settings.rotate == 180
-        return picam2.create_video_configuration(
-            main={"size": size, "format": "YUV420"},
-            raw=None,  # nothing needs it, and its buffers would take tens of MB
-            controls=controls,
-            transform=library.Transform(hflip=turned, vflip=turned),
-            queue=False,  # a photo shows what is seen after the call, not a picture kept from before
-            sensor=widest_mode(self.sensor_modes or (), size, settings.frame_rate),
-        )
-
-    def _next_request(self) -> Any:
-        limit_s = self._limits.picture
-        try:
-            return self._picam2.capture_request(wait=limit_s)
-        except TimeoutError as error:
-            raise StalledError(
-                f"The camera delivers no pictures: none came within {limit_s:g} seconds.",
-                remedy=f"Switch it off and on again. {_LIST_CAMERAS}",
-            ) from error
-        except Exception as error:
-            raise StalledError(f"The camera gave no picture: {error}.", remedy="Switch it off and on again.") from error
 
 
-def _construct(picamera2_class: Any, number: int) -> Any:
-    picam2 = picamera2_class.__new__(picamera2_class)
-    try:
-        picam2.__init__(number)
-    except Exception:
-        # picamera2 leaves its pipe open when it cannot open the camera, and the camera when something fails after that:
-        # descriptors would run out, attempt by attempt, or nobody could open it again.
-        with contextlib.suppress(Exception):  # it is not complete
-            picam2.close()
-        with contextlib.suppress(AttributeError, OSError):
-            if not picam2.notifymeread.closed:
-                picam2.notifymeread.close()
-                os.close(picam2.notifyme_w)
-        raise
-    return picam2
+class CameraDriver(Protocol):
+    """Drives one camera, as long as the robot runs; what it found out about the camera outlives a session."""
 
-
-def _sensor_modes(picam2: Any) -> Sequence[Mapping[str, Any]]:
-    try:
-        return tuple(picam2.sensor_modes)
-    except Exception as error:  # noqa: BLE001  # whatever it is, libcamera can choose the mode itself
-        logger.warning("The modes of the camera's sensor cannot be read; its picture may be cropped: %s", error)
-        return ()
-
-
-def _explain(error: Exception) -> RobotNodeError:
-    if isinstance(error, RobotNodeError):
-        return error
-    if any("busy" in str(cause).lower() for cause in _causes(error)):
-        return DeviceError(
-            "The camera is busy: another program uses it.",
-            remedy="End the other program; this lists it: sudo fuser -v /dev/media* /dev/video*.",
-        )
-    if any(isinstance(cause, AttributeError) for cause in _causes(error)):
-        # libcamera returns None where it offers no configuration, and picamera2 goes on: 'NoneType' has no 'at'.
-        return DeviceError(
-            "The camera could not be started: libcamera offers no configuration for it.",
-            remedy=f"It has to be a camera for the Pi's own connector, not a USB camera. {_LIST_CAMERAS}",
-        )
-    reason = " ".join(str(cause).rstrip(".") + "." for cause in _causes(error) if str(cause))
-    return DeviceError(f"The camera could not be started: {reason}", remedy=_LIST_CAMERAS)
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    cause: BaseException | None = error
-    while cause is not None:
-        yield cause
-        cause = cause.__cause__ or cause.__context__  # older picamera2 raises without "from"
+    def session(self) -> CaptureSession:
+        """Begin a session; opens nothing yet."""

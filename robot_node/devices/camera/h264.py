@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from robot_node.devices.camera.capture import EncoderMissingError, FrameReceiver
 from robot_node.devices.platform import CameraLibrary
 from robot_node.errors import DeviceError
 from robot_node.settings.devices import CameraSettings
@@ -19,13 +20,6 @@ PROFILE = "constrained baseline"
 
 _SHORTEST_BUFFER_S = 1 / 8
 _FRAMES_PER_BUFFER = 2
-
-FrameReceiver = Callable[[bytes, bool, int], None]
-"""Takes an access unit, whether it is a keyframe, and its capture time in microseconds of the monotonic clock."""
-
-
-class EncoderMissingError(DeviceError):
-    """The board has no H.264 encoder in hardware, or its driver is not loaded."""
 
 
 class H264Stream:

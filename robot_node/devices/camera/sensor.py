@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
-from robot_node.devices.camera.capture import CameraLimits, CaptureSession, Photo, StalledError
+from robot_node.devices.camera.capture import CameraDriver, CameraLimits, CaptureSession, Photo, StalledError
 from robot_node.devices.camera.states import CameraEvent
 from robot_node.devices.camera.stream import CameraStream, StreamDemand
 from robot_node.devices.indicator import Indicator
 from robot_node.devices.operation_queue import OperationQueue
-from robot_node.devices.platform import Platform
 from robot_node.devices.worker import DeviceWorker, HangingError
 from robot_node.errors import DeviceError
-from robot_node.settings.devices import CameraSettings
 
 logger = logging.getLogger(__name__)
 
@@ -58,8 +56,7 @@ class CameraSensor:
     """Opens and closes the sensor; knows no states. Used by the camera only, for one operation at a time.
 
     Args:
-        platform: Gives the camera library.
-        settings: The camera's settings.
+        driver: Talks to the camera's library.
         demand: What viewers need.
         indicator: Lit while the sensor may be capturing.
         limits: How long the library may take.
@@ -68,16 +65,14 @@ class CameraSensor:
 
     def __init__(
         self,
-        platform: Platform,
-        settings: CameraSettings,
+        driver: CameraDriver,
         demand: StreamDemand,
         *,
         indicator: Indicator,
         limits: CameraLimits,
         operations: OperationQueue,
     ) -> None:
-        self._platform = platform
-        self._settings = settings
+        self._driver = driver
         self._demand = demand
         self._indicator = indicator
         self._limits = limits
@@ -86,7 +81,6 @@ class CameraSensor:
         self._run: _Run | None = None
         self._unclosed = 0
         self._indicator_on = False
-        self._sensor_modes: Sequence[Mapping[str, Any]] | None = None
 
     @property
     def stream(self) -> CameraStream | None:
@@ -106,19 +100,14 @@ class CameraSensor:
             on_error: As :class:`CameraStream` calls it.
         """
         limits = self._limits
-        session = CaptureSession(
-            self._platform.camera_library,
-            self._settings,
-            limits=limits,
-            sensor_modes=self._sensor_modes,
-        )
+        session = self._driver.session()
         call = functools.partial(self._call, limits.encoder)
         stream = CameraStream(session, self._demand, call=call, on_change=on_change, on_error=on_error)
         self._run = _Run(session, stream)
         return (
             lambda: self._call(limits.load, session.load),
             self._update_indicator,
-            lambda: self._open(session),
+            lambda: self._call(limits.open, session.open),
             stream.adjust,
             self.wait_for_picture,
         )
@@ -166,10 +155,6 @@ class CameraSensor:
     def shut_down(self) -> None:
         """End the thread."""
         self._worker.close()
-
-    async def _open(self, session: CaptureSession) -> None:
-        await self._call(self._limits.open, session.open)
-        self._sensor_modes = session.sensor_modes
 
     async def _close(self, run: _Run) -> None:
         try:

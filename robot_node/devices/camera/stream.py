@@ -9,9 +9,7 @@ from dataclasses import dataclass
 from typing import ParamSpec, Protocol, TypeVar
 
 from robot_node.core.media import EncodedFrame, FrameSink, RawFrame, RawFrameSink
-from robot_node.devices.camera.capture import CaptureSession
-from robot_node.devices.camera.h264 import EncoderMissingError, H264Stream
-from robot_node.devices.camera.raw import RawStream
+from robot_node.devices.camera.capture import CaptureSession, EncodedStream, EncoderMissingError, PictureStream
 from robot_node.devices.worker import HangingError
 from robot_node.errors import DeviceError
 
@@ -123,12 +121,12 @@ class CameraStream:
         self._on_change = on_change
         self._on_error = on_error
         self._cut = False
-        self._h264: H264Stream | None = None
+        self._h264: EncodedStream | None = None
         self._h264_failed = False
         self._h264_restart = False
         self._handoff = FrameHandoff(asyncio.get_running_loop(), self._deliver)
         self._taken_before: int | None = None
-        self._raw: RawStream | None = None
+        self._raw: PictureStream | None = None
         self._raw_failed = False
         self.error = ""
 
@@ -217,7 +215,7 @@ class CameraStream:
             await self._call(self._h264.stop)
             self._h264 = None
 
-    async def _restart_h264(self, stream: H264Stream) -> None:
+    async def _restart_h264(self, stream: EncodedStream) -> None:
         self._h264_restart = False
         await self._call(stream.restart)
 
