@@ -6,7 +6,7 @@ import { flushSync } from "react-dom";
 import { createRoot } from "react-dom/client";
 import { expect, test, vi } from "vitest";
 
-import { parsed, printed } from "../src/json";
+import { member, parsed, printed } from "../src/json";
 import { readTools } from "../src/mcp/tools";
 import { parseAnnouncement, parsePresenceTopic, readAddress } from "../src/mcp/topics";
 import { Face } from "../src/page/Face";
@@ -249,6 +249,11 @@ test("what is nested more deeply than the stack is high costs the robot that too
   ]);
   expect(tools.map((each) => each.name)).toContain("nod");
   for (const each of tools) for (const field of fieldsOf(each.inputSchema)) expect(typeof initialValue(field)).toBe("string");
+});
+
+test("a document has the members that were sent, not those of every object", () => {
+  expect(["constructor", "toString", "__proto__"].map((each) => member({}, each))).toEqual([undefined, undefined, undefined]);
+  expect(member(parsed('{"toString": 1}'), "toString")).toBe(1);
 });
 
 test("long texts are cut", async () => {

@@ -29,6 +29,7 @@ import {
   type OnlineServer,
   type ServerAddress,
 } from "./topics";
+import { keyOf, OnlineRobots } from "./robots";
 import { readTools, TOOLS_LIMIT } from "./tools";
 import { MqttTransport } from "./transport";
 
@@ -76,12 +77,7 @@ const CALL_MS = 60_000;
 const OPEN_MS = 10_000;
 const RETRY_MS = 1000;
 const RETRY_MAXIMUM_MS = 15_000;
-const ROBOTS_LIMIT = 5000;
-/** A fleet that comes online at once is shown in a few steps, not robot by robot. */
-const ROBOTS_EVERY_MS = 100;
 const PAGES_LIMIT = 100;
-
-const byName = new Intl.Collator();
 
 const EMPTY: McpState = {
   clientId: "",
@@ -101,20 +97,16 @@ interface Session {
   over: boolean;
 }
 
-const keyOf = ({ serverId, serverName }: ServerAddress) => `${serverId}/${serverName}`;
-
 export class McpMqtt extends Store<McpState> {
   private onElicit: Elicit | null = null;
   private link: Link | null = null;
-  private readonly online = new Map<string, OnlineServer>();
+  private readonly online = new OnlineRobots((robots) => this.update({ robots }));
   private target: ServerAddress | null = null;
   private session: Session | null = null;
   private steps: Promise<void> = Promise.resolve();
   private retry: ReturnType<typeof setTimeout> | undefined;
   private lookAgain: { timer: ReturnType<typeof setTimeout>; look: () => void } | null = null;
   private delay = RETRY_MS;
-  private showRobots: ReturnType<typeof setTimeout> | undefined;
-  private robotsChanged = false;
   private readonly watchers = new Map<string, Set<() => void>>();
 
   constructor() {
@@ -157,7 +149,7 @@ export class McpMqtt extends Store<McpState> {
     this.session = null;
     clearTimeout(this.retry);
     this.stopLooking();
-    this.forgetRobots();
+    this.online.clear();
     if (session) {
       session.over = true;
       void session.client.close().catch(() => undefined);
@@ -237,7 +229,7 @@ export class McpMqtt extends Store<McpState> {
     }
     this.session?.transport.lost();
     this.stopLooking();
-    this.forgetRobots();
+    this.online.clear();
     const connectionState = state === "connecting" ? (error ? "failed" : "connecting") : state === "waiting" ? "failed" : "disconnected";
     this.update({ connectionState, error, robots: [] });
     this.reconcile();
@@ -270,30 +262,12 @@ export class McpMqtt extends Store<McpState> {
     const isTarget = this.target !== null && key === keyOf(this.target);
     const description = payload.length ? parseAnnouncement(new TextDecoder().decode(payload)) : null;
     if (description === null) {
-      this.online.delete(key);
+      this.online.delete(server);
       if (this.session?.key === key) this.session.transport.lost();
-    } else if (isTarget || this.online.has(key) || this.online.size < ROBOTS_LIMIT) {
-      this.online.set(key, { ...server, description });
+    } else {
+      this.online.add({ ...server, description }, isTarget);
     }
-    this.robotsChanged = true;
-    if (this.showRobots === undefined) this.tellRobots();
     if (isTarget) this.reconcile();
-  }
-
-  /** Tell which robots are online: at once, and then at most every {@link ROBOTS_EVERY_MS}. */
-  private tellRobots(): void {
-    this.showRobots = undefined;
-    if (!this.robotsChanged) return;
-    this.robotsChanged = false;
-    this.update({ robots: [...this.online.values()].sort((a, b) => byName.compare(a.serverName, b.serverName)) });
-    this.showRobots = setTimeout(() => this.tellRobots(), ROBOTS_EVERY_MS);
-  }
-
-  private forgetRobots(): void {
-    clearTimeout(this.showRobots);
-    this.showRobots = undefined;
-    this.robotsChanged = false;
-    this.online.clear();
   }
 
   /** Bring the session to what is asked for and possible; one step after the other. */
@@ -304,7 +278,7 @@ export class McpMqtt extends Store<McpState> {
 
   private async step(): Promise<void> {
     const { link, target } = this;
-    const key = link?.connected && target && this.online.has(keyOf(target)) ? keyOf(target) : null;
+    const key = link?.connected && target && this.online.has(target) ? keyOf(target) : null;
     const current = this.session;
     if (current && (current.over || current.key !== key)) {
       this.session = null;
@@ -359,7 +333,7 @@ export class McpMqtt extends Store<McpState> {
       session.over = true;
       this.session = null;
       await client.close().catch(() => undefined);
-      if (this.target !== target || this.link !== link || !link.connected || !this.online.has(session.key)) return;
+      if (this.target !== target || this.link !== link || !link.connected || !this.online.has(target)) return;
       this.update({ sessionState: "failed", sessionError: readable(error) });
       this.retry = setTimeout(() => this.reconcile(), this.delay);
       this.delay = Math.min(2 * this.delay, RETRY_MAXIMUM_MS);

@@ -1,0 +1,57 @@
+/** Which robots are online now, told in steps. Without React. */
+
+import type { OnlineServer, ServerAddress } from "./topics";
+
+const LIMIT = 5000;
+/** A fleet that comes online at once is shown in a few steps, not robot by robot. */
+const EVERY_MS = 100;
+
+const byName = new Intl.Collator();
+
+export const keyOf = ({ serverId, serverName }: ServerAddress) => `${serverId}/${serverName}`;
+
+export class OnlineRobots {
+  private readonly online = new Map<string, OnlineServer>();
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private changed = false;
+
+  /** `tell` gets the robots ordered by name: at once, and then at most every {@link EVERY_MS}. */
+  constructor(private readonly tell: (robots: OnlineServer[]) => void) {}
+
+  has(server: ServerAddress): boolean {
+    return this.online.has(keyOf(server));
+  }
+
+  /** Of more than {@link LIMIT} robots only those are kept that somebody wants. */
+  add(server: OnlineServer, wanted: boolean): void {
+    if (!wanted && !this.has(server) && this.online.size >= LIMIT) return;
+    this.online.set(keyOf(server), server);
+    this.tellSoon();
+  }
+
+  delete(server: ServerAddress): void {
+    this.online.delete(keyOf(server));
+    this.tellSoon();
+  }
+
+  /** Forget all, and tell nobody. */
+  clear(): void {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    this.changed = false;
+    this.online.clear();
+  }
+
+  private tellSoon(): void {
+    this.changed = true;
+    if (this.timer === undefined) this.tellNow();
+  }
+
+  private tellNow(): void {
+    this.timer = undefined;
+    if (!this.changed) return;
+    this.changed = false;
+    this.tell([...this.online.values()].sort((a, b) => byName.compare(a.serverName, b.serverName)));
+    this.timer = setTimeout(() => this.tellNow(), EVERY_MS);
+  }
+}
