@@ -10,13 +10,14 @@ from typing import Any, Protocol
 import av
 from PIL import Image
 
-from hw_mocks.scenes import Picture
+from hw_mocks.scenes import Picture, scaled
 
 
 class RequestOwner(Protocol):
     """The camera that a buffer belongs to."""
 
     options: dict[str, Any]
+    camera_config: dict[str, Any]
 
     def take_back_buffer(self) -> None:
         """Return a buffer to the camera."""
@@ -63,9 +64,10 @@ class CompletedRequest:
 
     def make_array(self, name: str) -> Picture:
         """Return the picture of a stream."""
-        if name != "main":
+        stream = self.picam2.camera_config.get(name)
+        if stream is None:
             raise RuntimeError(f"Stream {name!r} is not defined")
-        return self.request
+        return scaled(self.request, *stream["size"])
 
     def save(
         self,

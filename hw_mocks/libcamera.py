@@ -31,7 +31,7 @@ from hw_mocks.libcamera_types import (
     controls,
     properties,
 )
-from hw_mocks.scenes import Picture, Scene, planes, rotated_180
+from hw_mocks.scenes import Picture, Scene, planes, rotated_180, scaled
 from hw_mocks.sensor import SensorMode, SimulatedSensor, timestamp_ns
 
 __all__ = [
@@ -324,7 +324,9 @@ class Camera:
             picture = rotated_180(picture)
         for stream, buffer in request.buffers.items():
             if stream.configuration.pixel_format.name == "YUV420":
-                os.pwrite(buffer.planes[0].fd, _with_stride(picture, stream.configuration.stride), 0)
+                size = stream.configuration.size
+                shown = scaled(picture, size.width, size.height)
+                os.pwrite(buffer.planes[0].fd, _with_stride(shown, stream.configuration.stride), 0)
         request.metadata = {
             controls.SensorTimestamp: captured_ns,
             controls.ExposureTime: 20_000,

@@ -139,8 +139,12 @@ class Picamera2:
         if self.started:
             raise RuntimeError("Camera must be stopped before configuring")
         config = camera_config or self.create_video_configuration(main={"format": "YUV420"})
-        if config["main"]["format"] != "YUV420":
-            raise RuntimeError(f"Bad format {config['main']['format']} in stream main: only YUV420 is simulated")
+        streams = {name: config[name] for name in ("main", "lores") if config[name] is not None}
+        for name, stream in streams.items():
+            if stream["format"] != "YUV420":
+                raise RuntimeError(f"Bad format {stream['format']} in stream {name}: only YUV420 is simulated")
+            if any(side > most for side, most in zip(stream["size"], config["main"]["size"], strict=True)):
+                raise RuntimeError("lores stream dimensions may not exceed main stream")
         for name in config["controls"]:
             if name not in self.camera_controls:
                 raise RuntimeError(f"Control {name} is not advertised by libcamera")
@@ -148,7 +152,8 @@ class Picamera2:
         sensor = config["sensor"] or {}
         mode = self.sensor.choose_mode(sensor.get("output_size", size), sensor.get("bit_depth"))
         chosen = {"output_size": mode.size, "bit_depth": mode.bit_depth}
-        self.camera_config = config | {"main": config["main"] | {"stride": size[0]}, "sensor": chosen}
+        strides = {name: stream | {"stride": stream["size"][0]} for name, stream in streams.items()}
+        self.camera_config = config | strides | {"sensor": chosen}
 
     def camera_configuration(self) -> dict[str, Any]:
         """Return the current configuration."""
@@ -215,7 +220,9 @@ class Picamera2:
         if not self.camera_config:
             raise RuntimeError("Camera has not been configured")
         encoder.name = name or self.camera_config["encode"]
-        stream = self.camera_config[encoder.name]
+        stream = self.camera_config.get(encoder.name)
+        if stream is None:
+            raise RuntimeError(f"Encode stream {encoder.name} was not defined")
         encoder.width, encoder.height = stream["size"]
         encoder.format, encoder.stride = stream["format"], stream["stride"]
         if encoder.framerate is None:

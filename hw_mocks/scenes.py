@@ -26,6 +26,19 @@ Picture = npt.NDArray[np.uint8]
 """I420 with limited range: an array of height * 3 / 2 rows and width columns, Y above U above V."""
 
 
+def scaled(picture: Picture, width: int, height: int) -> Picture:
+    """Return the picture in another size, by its nearest pixels."""
+    rows, columns = picture.shape[0] * 2 // 3, picture.shape[1]
+    if (columns, rows) == (width, height):
+        return picture
+    small = np.empty((height * 3 // 2, width), np.uint8)
+    for target, source in zip(planes(small), planes(picture), strict=True):
+        y = np.arange(target.shape[0]) * source.shape[0] // target.shape[0]
+        x = np.arange(target.shape[1]) * source.shape[1] // target.shape[1]
+        target[:] = source[y[:, None], x]
+    return small
+
+
 class Scene(Protocol):
     """A source of pictures. Used by one thread at a time."""
 

@@ -50,6 +50,7 @@ class Camera:
         privacy: While it is engaged the sensor is off.
         limits: How long the library may take.
         call_later: Schedules the end of the time after which an idle camera goes off; by default the event loop.
+        small_stream: It can deliver small pictures, see :meth:`set_small_watched`.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Camera:
         privacy: Privacy | None = None,
         limits: CameraLimits | None = None,
         call_later: CallLater | None = None,
+        small_stream: bool = False,
     ) -> None:
         self._settings = settings
         self._privacy = privacy or NoPrivacySwitch()
@@ -72,7 +74,7 @@ class Camera:
         self._demand = StreamDemand(settings.bitrate)
         limits = limits or CameraLimits()
         self._sensor = CameraSensor(
-            Picamera2Driver(platform.camera_library, settings, limits),
+            Picamera2Driver(platform.camera_library, settings, limits, small_stream=small_stream),
             self._demand,
             indicator=indicator,
             limits=limits,
@@ -219,6 +221,21 @@ class Camera:
         """Set whether unencoded frames are needed; they are delivered while the camera is on."""
         retry = watched and not self._demand.raw_watched
         self._demand.raw_watched = watched
+        self._demand_changed(retry=retry)
+
+    def set_small_sink(self, sink: RawFrameSink | None) -> None:
+        """Set the receiver of the small unencoded frames, called in a thread of the camera library."""
+        self._demand.small_sink = sink
+
+    def set_small_watched(self, rate: float | None) -> None:
+        """Set how many small unencoded frames a second are needed while the camera is on; None: none.
+
+        They are 320 pixels wide, see :func:`robot_node.devices.camera.capture.small_size`, and only these frames are
+        copied. They keep the camera on like a viewer. The camera must have been made with ``small_stream``.
+        """
+        assert rate is None or rate > 0
+        retry = rate is not None and self._demand.small_rate is None
+        self._demand.small_rate = rate
         self._demand_changed(retry=retry)
 
     # Events that do not wait for operations, and end the running one.

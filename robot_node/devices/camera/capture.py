@@ -13,6 +13,16 @@ FrameReceiver = Callable[[bytes, bool, int], None]
 """Takes an access unit, whether it is a keyframe, and its capture time in microseconds of the monotonic clock."""
 
 
+SMALL_WIDTH = 320
+"""Width of the small stream in pixels: enough to detect motion in, and to see who is there."""
+
+
+def small_size(width: int, height: int) -> tuple[int, int]:
+    """Return width and height of the small stream beside a video of that size: the same aspect, even numbers."""
+    small = min(width, SMALL_WIDTH)
+    return small, max(2, round(height * small / width / 2) * 2)
+
+
 class EncoderMissingError(DeviceError):
     """The board has no H.264 encoder in hardware, or its driver is not loaded."""
 
@@ -157,6 +167,14 @@ class CaptureSession(Protocol):
 
         Args:
             receive: Called with each picture, in a thread of the library.
+        """
+
+    def small(self, receive: RawFrameSink, rate: float) -> PictureStream:
+        """Make a stream of small pictures, see :func:`small_size`, to be started and stopped by the caller.
+
+        Args:
+            receive: Called with each picture, in a thread of the library.
+            rate: At most so many pictures a second; others are not copied.
         """
 
     def close(self) -> None:

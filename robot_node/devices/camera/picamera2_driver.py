@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from robot_node.core import memory
 from robot_node.core.media import RawFrameSink
-from robot_node.devices.camera.capture import CameraLimits, FrameReceiver, Photo, StalledError
+from robot_node.devices.camera.capture import CameraLimits, FrameReceiver, Photo, StalledError, small_size
 from robot_node.devices.camera.h264 import H264Stream
 from robot_node.devices.camera.raw import RawStream
 from robot_node.devices.camera.sensor_modes import widest_mode
@@ -22,6 +23,7 @@ from robot_node.settings.devices import CameraSettings
 logger = logging.getLogger(__name__)
 
 _CONTINUOUS_AUTOFOCUS = 2  # libcamera: AfModeContinuous
+_MAX_RAW_FRAMES_PER_S = 30
 _LIST_CAMERAS = "Check the ribbon cable, with the power off, and run: rpicam-hello --list-cameras."
 
 
@@ -32,16 +34,25 @@ class Picamera2Driver:
         load: Imports the camera library.
         settings: The camera's settings.
         limits: How long to wait for a picture before the camera counts as stalled.
+        small_stream: Sessions have a small stream, which costs some memory and bandwidth also while it is not used.
 
     Attributes:
         sensor_modes: The modes of the sensor, as picamera2 lists them: finding out takes a configuration of the camera
             for each. None before the first session has opened it.
     """
 
-    def __init__(self, load: Callable[[], CameraLibrary], settings: CameraSettings, limits: CameraLimits) -> None:
+    def __init__(
+        self,
+        load: Callable[[], CameraLibrary],
+        settings: CameraSettings,
+        limits: CameraLimits,
+        *,
+        small_stream: bool = False,
+    ) -> None:
         self.load = load
         self.settings = settings
         self.limits = limits
+        self.small_stream = small_stream
         self.sensor_modes: Sequence[Mapping[str, Any]] | None = None
 
     def session(self) -> Picamera2Session:
@@ -151,7 +162,17 @@ class Picamera2Session:
             receive: Called with each picture, in a thread of the library.
         """
         assert self._library is not None, "load() comes first"
-        return RawStream(self._library, self._picam2, self._settings, receive)
+        return RawStream(self._library, self._picam2, receive, every=self._every(_MAX_RAW_FRAMES_PER_S))
+
+    def small(self, receive: RawFrameSink, rate: float) -> RawStream:
+        """Make a stream of small pictures, to be started and stopped by the caller.
+
+        Args:
+            receive: Called with each picture, in a thread of the library.
+            rate: At most so many pictures a second; others are not copied.
+        """
+        assert self._library is not None, "load() comes first"
+        return RawStream(self._library, self._picam2, receive, every=self._every(rate), name="lores")
 
     def close(self) -> None:
         """Stop capturing and release the camera, whatever state it is in. Does nothing when it is not open.
@@ -177,6 +198,9 @@ class Picamera2Session:
         self._picam2 = None
         memory.give_back()
 
+    def _every(self, rate: float) -> int:
+        return max(1, math.ceil(self._settings.frame_rate / rate))
+
     def _configuration(self, library: CameraLibrary, picam2: Any) -> Any:
         settings = self._settings
         size, frame_us = (settings.width, settings.height), round(1_000_000 / settings.frame_rate)
@@ -186,6 +210,7 @@ class Picamera2Session:
         turned = settings.rotate == 180
         return picam2.create_video_configuration(
             main={"size": size, "format": "YUV420"},
+            lores={"size": small_size(*size), "format": "YUV420"} if self._driver.small_stream else None,
             raw=None,  # nothing needs it, and its buffers would take tens of MB
             controls=controls,
             transform=library.Transform(hflip=turned, vflip=turned),

@@ -1,40 +1,40 @@
-"""The camera's pictures unencoded, for encoders other than H.264."""
+"""The camera's pictures unencoded, in full and in small: for other encoders than H.264, and for detection."""
 
 from __future__ import annotations
 
 import functools
 import logging
-import math
 from typing import Any
 
 from robot_node.core.media import RawFrame, RawFrameSink
 from robot_node.devices.camera.h264 import capture_time_us, discard_encoder, release_encoder
 from robot_node.devices.platform import CameraLibrary
 from robot_node.errors import DeviceError
-from robot_node.settings.devices import CameraSettings
 
 logger = logging.getLogger(__name__)
 
-MAX_FRAMES_PER_S = 30
-
 
 class RawStream:
-    """Copies of one camera's pictures. Its methods block: call them in the worker.
+    """Copies of the pictures of one of a camera's streams. Its methods block: call them in the worker.
 
-    Besides the H.264 encoder it costs the camera's event thread one copy of a picture, and nothing else.
+    It costs the camera's event thread one copy of each picture that it hands out, and nothing else.
 
     Args:
         library: The camera library.
-        picam2: The camera, configured for YUV420.
-        settings: The camera's frame rate; above 30 frames/s, pictures are skipped evenly.
+        picam2: The camera, its stream configured for YUV420.
         receive: Called with each picture, in a thread of the library.
+        every: Hand out each first, second, third picture and so on: the others are not copied.
+        name: picamera2's name of the stream: "main", or "lores" for the small one.
     """
 
-    def __init__(self, library: CameraLibrary, picam2: Any, settings: CameraSettings, receive: RawFrameSink) -> None:
+    def __init__(
+        self, library: CameraLibrary, picam2: Any, receive: RawFrameSink, *, every: int, name: str = "main"
+    ) -> None:
         self._library = library
         self._picam2 = picam2
-        self._settings = settings
         self._receive = receive
+        self._every = every
+        self._name = name
         self._encoder: Any = None
 
     def start(self) -> None:
@@ -46,12 +46,13 @@ class RawStream:
         encoder = None
         try:
             encoder = self._library.Encoder()
-            encoder.frame_skip_count = math.ceil(self._settings.frame_rate / MAX_FRAMES_PER_S)
-            self._picam2.start_encoder(encoder, _raw_output(self._library.Output)(encoder, self._receive), name="main")
+            encoder.frame_skip_count = self._every
+            output = _raw_output(self._library.Output)(encoder, self._receive)
+            self._picam2.start_encoder(encoder, output, name=self._name)
         except Exception as error:
             if encoder is not None:
                 discard_encoder(encoder)
-            raise DeviceError(f"The camera delivers no frames for VP8: {error}.") from error
+            raise DeviceError(f"The camera delivers no unencoded pictures: {error}.") from error
         self._encoder = encoder
 
     def stop(self) -> None:
@@ -67,7 +68,7 @@ class RawStream:
             self._picam2.stop_encoder(encoder)
         except Exception as error:
             discard_encoder(encoder)
-            raise DeviceError(f"The camera's pictures for VP8 could not be stopped: {error}.") from error
+            raise DeviceError(f"The camera's unencoded pictures could not be stopped: {error}.") from error
         release_encoder(encoder)
 
 
@@ -97,7 +98,7 @@ def _raw_output(base: Any) -> Any:
                 self._receive(RawFrame(planes, width, height, stride, capture_time_us(encoder, timestamp)))
             except Exception:
                 if not self._failed:
-                    logger.exception("Pictures for VP8 cannot be handed on")
+                    logger.exception("Unencoded pictures cannot be handed on")
                 self._failed = True
 
     return RawOutput

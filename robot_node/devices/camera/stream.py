@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import ParamSpec, Protocol, TypeVar
@@ -19,6 +20,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _MAX_IN_FLIGHT = 60
+_ALL = math.inf
 
 
 @dataclass(slots=True)
@@ -29,22 +31,26 @@ class StreamDemand:
         bitrate: Of the H.264 stream, in bit/s.
         watched: Encoded frames are needed.
         raw_watched: Unencoded pictures are needed.
+        small_rate: So many small pictures a second are needed; None: no one.
         sink: Receives the encoded frames, on the event loop.
         raw_sink: Receives the unencoded pictures, in a thread of the camera library.
+        small_sink: Receives the small pictures, in a thread of the camera library.
         software_encoder: The board's own encoder was found missing: libx264 encodes.
     """
 
     bitrate: int
     watched: bool = False
     raw_watched: bool = False
+    small_rate: float | None = None
     sink: FrameSink | None = None
     raw_sink: RawFrameSink | None = None
+    small_sink: RawFrameSink | None = None
     software_encoder: bool = False
 
     @property
     def needed(self) -> bool:
         """Frames or pictures are needed."""
-        return self.watched or self.raw_watched
+        return self.watched or self.raw_watched or self.small_rate is not None
 
 
 class BlockingCall(Protocol):
@@ -92,6 +98,42 @@ class FrameHandoff:
         self._deliver(frame)
 
 
+class _Pictures:
+    """Unencoded pictures of one kind: started, stopped, and started anew at another rate.
+
+    Attributes:
+        stream: What runs, or is being started or stopped.
+        failed: It could not be started or stopped: it is left alone until that is reset.
+    """
+
+    def __init__(self, call: BlockingCall, make: Callable[[float], PictureStream]) -> None:
+        self._call = call
+        self._make = make
+        self._rate: float | None = None
+        self.stream: PictureStream | None = None
+        self.failed = False
+
+    async def adjust(self, rate: float | None) -> bool:
+        """Make one change towards that rate, None for no pictures; False when there is none to make."""
+        wanted = None if self.failed else rate
+        if wanted == self._rate:
+            return False
+        try:
+            if self.stream is not None:
+                await self._call(self.stream.stop)
+                self.stream = self._rate = None
+            elif wanted is not None:
+                # Held from now on: should the camera be given up while this starts, stop() finds it.
+                self.stream, self._rate = self._make(wanted), wanted
+                await self._call(self.stream.start)
+        except HangingError:
+            raise
+        except DeviceError as error:
+            self.stream, self._rate, self.failed = None, None, True
+            logger.error("%s", error)
+        return True
+
+
 class CameraStream:
     """The streams of one open camera: the only place that knows whether one runs. Used by the camera only.
 
@@ -126,8 +168,8 @@ class CameraStream:
         self._h264_restart = False
         self._handoff = FrameHandoff(asyncio.get_running_loop(), self._deliver)
         self._taken_before: int | None = None
-        self._raw: PictureStream | None = None
-        self._raw_failed = False
+        self._raw = _Pictures(call, lambda _: session.raw(self._deliver_raw))
+        self._small = _Pictures(call, lambda rate: session.small(self._deliver_small, rate))
         self.error = ""
 
     def cut(self) -> None:
@@ -136,7 +178,7 @@ class CameraStream:
 
     def stop(self) -> None:
         """Stop what runs. Blocks: for the camera's thread."""
-        for stream in (self._h264, self._raw):
+        for stream in (self._h264, self._raw.stream, self._small.stream):
             if stream is not None:
                 try:
                     stream.stop()
@@ -145,7 +187,7 @@ class CameraStream:
 
     def retry(self) -> None:
         """Try again what could not be started."""
-        self._h264_failed = self._raw_failed = False
+        self._h264_failed = self._raw.failed = self._small.failed = False
 
     def request_keyframe(self) -> None:
         """Make one of the next frames a keyframe. A stream that is being started begins with one anyway."""
@@ -166,7 +208,12 @@ class CameraStream:
         Raises:
             HangingError: The camera library does not answer.
         """
-        while not self._cut and (await self._adjust_raw() or await self._adjust_h264()):
+        demand = self._demand
+        while not self._cut and (
+            await self._raw.adjust(_ALL if demand.raw_watched else None)
+            or await self._small.adjust(demand.small_rate)
+            or await self._adjust_h264()
+        ):
             pass
 
     async def _adjust_h264(self) -> bool:
@@ -219,25 +266,6 @@ class CameraStream:
         self._h264_restart = False
         await self._call(stream.restart)
 
-    async def _adjust_raw(self) -> bool:
-        """Make one change; False when there is none to make."""
-        wanted = self._demand.raw_watched and not self._raw_failed
-        if wanted == (self._raw is not None):
-            return False
-        try:
-            if self._raw is None:
-                self._raw = self._session.raw(self._deliver_raw)
-                await self._call(self._raw.start)
-            else:
-                await self._call(self._raw.stop)
-                self._raw = None
-        except HangingError:
-            raise
-        except DeviceError as error:
-            self._raw, self._raw_failed = None, True
-            logger.error("%s", error)
-        return True
-
     def _set_error(self, error: str) -> None:
         self.error = error
         self._on_error()
@@ -253,5 +281,11 @@ class CameraStream:
     def _deliver_raw(self, frame: RawFrame) -> None:
         """Deliver a picture, in a thread of the camera library."""
         sink = self._demand.raw_sink
+        if sink is not None and not self._cut:
+            sink(frame)
+
+    def _deliver_small(self, frame: RawFrame) -> None:
+        """Deliver a small picture, in a thread of the camera library."""
+        sink = self._demand.small_sink
         if sink is not None and not self._cut:
             sink(frame)

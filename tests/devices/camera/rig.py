@@ -249,6 +249,7 @@ async def rig(
     privacy: Privacy | None = None,
     indicator: IndicatorLog | None = None,
     watched: bool = False,
+    small_stream: bool = False,
     **settings: object,
 ) -> AsyncIterator[Rig]:
     """Give a camera, switched off at first and closed at the end."""
@@ -267,6 +268,7 @@ async def rig(
         indicator=indicator,
         privacy=privacy,
         limits=limits or pi.limits,
+        small_stream=small_stream,
     )
     camera.set_sink(frames)
     camera.set_watched(watched)
@@ -296,6 +298,12 @@ def decode_jpeg(jpeg: bytes) -> npt.NDArray[np.uint8]:
     """Return the brightness of a JPEG file's pixels."""
     (picture,) = av.CodecContext.create("mjpeg", "r").decode(av.Packet(jpeg))
     return luma(picture)
+
+
+def grey(frame: RawFrame) -> npt.NDArray[np.uint8]:
+    """Return the Y plane of an unencoded frame without what fills up its rows."""
+    rows = np.frombuffer(frame.planes, np.uint8).reshape(frame.height * 3 // 2, frame.stride)
+    return rows[: frame.height, : frame.width]
 
 
 def stamp_of(picture: npt.NDArray[np.uint8]) -> int:

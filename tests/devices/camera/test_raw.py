@@ -17,6 +17,7 @@ from tests.devices.camera.rig import (
     ON_EVERY_PI,
     Pi,
     Pictures,
+    grey,
     make_pi,
     open_files,
     rig,
@@ -27,12 +28,6 @@ from tests.devices.camera.rig import (
 from tests.waiting import DEADLINE_S, eventually
 
 pytestmark = pytest.mark.filterwarnings("ignore:setDaemon:DeprecationWarning")  # picamera2's own line
-
-
-def grey(frame: RawFrame) -> Any:
-    """The Y plane without what fills up its rows."""
-    rows = np.frombuffer(frame.planes, np.uint8).reshape(frame.height * 3 // 2, frame.stride)
-    return rows[: frame.height, : frame.width]
 
 
 @ON_EVERY_PI
@@ -125,7 +120,7 @@ async def test_a_sink_that_raises_holds_up_nothing(pi: Pi, caplog: pytest.LogCap
         await robot.camera.start()
         await eventually(lambda: len(called) > 3)
         await robot.frames.more(5)
-    assert caplog.text.count("Pictures for VP8 cannot be handed on") == 1
+    assert caplog.text.count("Unencoded pictures cannot be handed on") == 1
 
 
 async def test_a_library_that_refuses_leaves_camera_and_video_as_they_are(
@@ -141,7 +136,7 @@ async def test_a_library_that_refuses_leaves_camera_and_video_as_they_are(
         await robot.camera.start()
         await robot.frames.more(5)
         assert robot.camera_state() is CameraState.ON
-    assert caplog.text.count("delivers no frames for VP8: out of buffers") == 1, "once, not in a loop"
+    assert caplog.text.count("delivers no unencoded pictures: out of buffers") == 1, "once, not in a loop"
 
 
 async def test_no_picture_is_delivered_once_the_camera_goes_off(pi: Pi) -> None:
