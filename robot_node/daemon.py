@@ -29,8 +29,8 @@ from robot_node.mqtt import LinkStatus
 from robot_node.robot import systemd, watchdog
 from robot_node.robot.a2a import publish_card
 from robot_node.robot.asking import CONFIRMATION, QUESTION, Asking
-from robot_node.robot.chat import Chat
 from robot_node.robot.monitoring.factory import Monitoring
+from robot_node.robot.peers import answer_viewers, dial
 from robot_node.robot.performer import Performer
 from robot_node.robot.plugins import open_plugins
 from robot_node.robot.reactions import Reactions
@@ -38,7 +38,6 @@ from robot_node.robot.robot import Robot
 from robot_node.robot.saved_state import SavedState, camera_comes_on, restore
 from robot_node.robot.shutdown import DeviceStack
 from robot_node.robot.state_store import StateStore, state_file
-from robot_node.robot.subtitles import Subtitles
 from robot_node.robot.supervisor import Service, Supervisor
 from robot_node.robot.telemetry import Telemetry
 from robot_node.robot.watchdog import LinkCheck
@@ -47,11 +46,8 @@ from robot_node.speech.factory import Speech, build_speech
 from robot_node.tools.resources import ResourceAnnouncer
 from robot_node.tools.robot_server import RobotServer
 from robot_node.tools.server import build_guarded_server
-from robot_node.webrtc.answerer import answer
 from robot_node.webrtc.bitrate import BitrateLimits
 from robot_node.webrtc.call_control import CallControl
-from robot_node.webrtc.media_stack import load_module
-from robot_node.webrtc.messages import BackendMessage, DataMessage
 from robot_node.webrtc.streams import Streams
 
 logger = logging.getLogger(__name__)
@@ -276,11 +272,11 @@ async def robot_services(
     if robot.store is not None:
         services["state store"] = robot.store.run
     if settings.webrtc.enabled:
-        services["WebRTC"] = partial(_answer_viewers, robot, settings, link=links["WebRTC"], online=online)
+        services["WebRTC"] = partial(answer_viewers, robot, settings, link=links["WebRTC"], online=online)
     if settings.a2a.enabled:
         services["A2A card"] = partial(publish_card, settings, server.list_tools, online)
     if robot.calls is not None:
-        services["dialer"] = partial(_dial, robot, robot.calls, settings, online=online)
+        services["dialer"] = partial(dial, robot, robot.calls, settings, online=online)
     return services
 
 
@@ -316,58 +312,6 @@ async def _serve_mcp(
         on_online=on_online,
         on_sessions=lambda count: state.update(sessions=count),
         extra_publisher=extra_publisher,
-    )
-
-
-async def _answer_viewers(robot: Robot, settings: Settings, *, link: LinkCheck, online: asyncio.Event) -> None:
-    # Offers are taken at once; the media stack that answers them is loaded when the robot is reachable.
-    telemetry = robot.telemetry
-    chat = Chat(telemetry.events)
-
-    def report(status: LinkStatus) -> None:
-        link.report(status)
-        telemetry.state.update(signaling_connected=status.connected)
-
-    await answer(
-        settings.broker,
-        settings.robot.server_id,
-        robot.streams,
-        settings.webrtc,
-        telemetry.state,
-        statistics=telemetry.statistics,
-        load_after=online,
-        backoff=settings.broker.backoff(),
-        on_status=report,
-        announcements=robot.speech.announcements,
-        on_chat=chat.receive,
-        on_data=chat.receive_data,
-    )
-
-
-async def _dial(robot: Robot, calls: CallControl, settings: Settings, *, online: asyncio.Event) -> None:
-    counters = robot.telemetry.counters
-    subtitles, chat = Subtitles(robot.face.show_text), Chat(robot.telemetry.events)
-
-    def receive(message: BackendMessage) -> None:
-        if isinstance(message, DataMessage):
-            chat.receive_data(settings.dialer.backend, message.payload)
-        else:
-            subtitles.receive(message)
-
-    await online.wait()  # loading aiortc and av takes seconds on a Pi: in a thread, and not before
-    dialer = await load_module("dialer")
-    await dialer.dial(
-        settings.broker,
-        settings.robot.server_id,
-        robot.streams,
-        settings.dialer,
-        calls,
-        webrtc=settings.webrtc,
-        counters=counters,
-        link_backoff=settings.broker.backoff(),
-        on_status=lambda status: counters.set_dialer_connected(connected=status.connected),
-        on_message=receive,
-        announcements=robot.speech.announcements,
     )
 
 
