@@ -115,8 +115,10 @@ async def test_wrong_credentials_end_nothing(broker: PrivateBroker) -> None:
         async with running_robot(broker, settings) as robot, peer(robot.broker) as viewer:
             sdp, candidates = await viewer.make_offer()
             await viewer.send(Offer(sdp))
-            await viewer.take_answer()
+            answer = await viewer.receive(Answer)
+            # Before it connects: a robot that is connected gathers no more, and has no end of it to tell.
             await viewer.receive(EndOfCandidates)
+            await viewer.apply(answer)
             for candidate in candidates:
                 await viewer.send(candidate)
             assert difference(await viewer.frame()) < 8
