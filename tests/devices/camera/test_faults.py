@@ -4,24 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import io
-import subprocess
-import sys
 import threading
-import time
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from hw_mocks.real_picamera2 import real_camera_library
-from hw_mocks.sensor import Board
 from robot_node.core.state import CameraState
 from robot_node.devices.camera.camera import CameraLimits
 from robot_node.devices.camera.capture import StalledError
-from robot_node.devices.platform import CameraLibrary, raspberry_pi
 from robot_node.errors import DeviceError, NotReadyError
-from tests.devices.camera.rig import ON_EVERY_PI, ON_REAL_PICAMERA2_TOO, PIS, Pi, decode, make_pi, open_files, rig
+from tests.devices.camera.rig import ON_EVERY_PI, ON_REAL_PICAMERA2_TOO, Pi, decode, make_pi, open_files, rig
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.filterwarnings("ignore:setDaemon:DeprecationWarning")  # picamera2's own line
@@ -221,110 +213,6 @@ async def test_a_stalled_camera_can_be_switched_off(pi: Pi) -> None:
         assert robot.camera_state() is CameraState.OFF
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-@ON_EVERY_PI
-async def test_a_camera_whose_event_thread_died_is_found_out_and_starts_again(pi: Pi) -> None:
-    """An exception in an encoder ends picamera2's event thread; from then on stop() would wait for ever."""
-    broken = threading.Event()
-    base = pi.library.H264Encoder
-
-    def encode(encoder: Any, stream: Any, request: Any) -> None:
-        if broken.is_set():
-            raise OSError("the encoder's driver failed")
-        base._encode(encoder, stream, request)
-
-    limits = CameraLimits(picture=1.5)  # on a busy machine a camera that works takes some of it
-    async with rig(pi, platform=pi.with_encoder(_encode=encode), limits=limits, watched=True) as robot:
-        await robot.camera.start()
-        await robot.frames.more(2)
-        broken.set()
-        await asyncio.sleep(0.1)  # the next frame ends the thread
-        with pytest.raises(StalledError):
-            await robot.camera.photo()
-        assert not pi.capturing()
-        broken.clear()
-        seen = len(robot.frames.received)
-        await robot.camera.start()
-        await robot.frames.reach(seen + 2)
-
-
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-@ON_EVERY_PI
-async def test_a_camera_whose_event_thread_died_can_be_switched_off(pi: Pi) -> None:
-    def encode(_encoder: Any, _stream: Any, _request: Any) -> None:
-        raise OSError("the encoder's driver failed")
-
-    async with rig(pi, platform=pi.with_encoder(_encode=encode)) as robot:
-        await robot.camera.start()
-        robot.camera.set_watched(True)
-        await asyncio.sleep(0.2)
-        await robot.camera.stop()
-        assert not pi.capturing()
-        assert robot.camera_state() is CameraState.OFF
-
-
-@ON_EVERY_PI
-async def test_an_encoder_that_fails_is_reported_while_photos_go_on_and_is_tried_anew(pi: Pi) -> None:
-    failing = [True]
-    base = pi.library.H264Encoder
-
-    def start(encoder: Any, quality: object = None) -> None:
-        if failing[0]:
-            raise RuntimeError("out of memory")
-        base.start(encoder, quality)
-
-    async with rig(pi, platform=pi.with_encoder(start=start), watched=True) as robot:
-        await robot.camera.start()
-        assert robot.camera_state() is CameraState.ON
-        assert "The video encoder cannot be started: out of memory." in robot.state.snapshot.fault("camera")
-        assert (await robot.camera.photo()).jpeg
-        failing[0] = False
-        robot.camera.set_watched(False)
-        robot.camera.set_watched(True)
-        await robot.frames.reach(2)
-        assert not robot.state.snapshot.fault("camera")
-
-
-async def test_without_the_hardware_encoder_libx264_encodes_with_one_warning(caplog: pytest.LogCaptureFixture) -> None:
-    """The V4L2 encoder of the real picamera2, on a machine without /dev/video11."""
-    pi = make_pi("real picamera2")
-    hardware = real_camera_library(pi.sensor, Board.PI_4).H264Encoder
-    platform = replace(pi.platform, camera_library=lambda: replace(pi.library, H264Encoder=hardware))
-    async with rig(pi, platform=platform, watched=True) as robot:
-        for seen in (0, 3):
-            await robot.camera.start()
-            await robot.frames.reach(seen + 3)
-            assert not robot.state.snapshot.fault("camera")
-            await robot.camera.stop()
-        assert not pi.capturing()
-    assert len(decode(robot.frames.received)) == len(robot.frames.received)
-    (warning,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
-    assert "there is no /dev/video11" in warning
-    assert "bcm2835_codec" in warning
-    assert "libx264 encodes instead" in warning
-
-
-async def test_without_any_encoder_there_are_photos_only(pi: Pi) -> None:
-    def start(_encoder: Any, _quality: object = None, **_: object) -> None:
-        raise FileNotFoundError(2, "No such file or directory", "/dev/video11")
-
-    missing = type("MissingEncoder", (pi.library.LibavH264Encoder,), {"start": start})
-    library = replace(pi.library, H264Encoder=missing, LibavH264Encoder=missing)
-    async with rig(pi, platform=replace(pi.platform, camera_library=lambda: library), watched=True) as robot:
-        await robot.camera.start()
-        assert "there is no /dev/video11" in robot.state.snapshot.fault("camera")
-        assert (await robot.camera.photo()).jpeg
-
-
-async def test_a_hardware_encoder_that_may_not_be_opened_says_which_group(pi: Pi) -> None:
-    def start(_encoder: Any, _quality: object = None, **_: object) -> None:
-        raise PermissionError(13, "Permission denied", "/dev/video11")
-
-    async with rig(pi, platform=pi.with_encoder(start=start), watched=True) as robot:
-        await robot.camera.start()
-        assert "usermod -aG video" in robot.state.snapshot.fault("camera")
-
-
 async def test_a_call_that_never_returns_fails_in_time_and_the_led_stays_lit_until_the_sensor_is_off() -> None:
     pi = make_pi("simulated Pi 5")
     release = threading.Event()
@@ -372,79 +260,6 @@ async def test_a_camera_that_cannot_be_closed_never_counts_as_off_and_the_led_st
         assert robot.indicator == [True]
     stuck[0] = False
     pi.cameras[0].close()
-    assert not pi.capturing()
-
-
-async def test_a_missing_library_is_reported_with_the_package_to_install() -> None:
-    def missing() -> CameraLibrary:
-        raise DeviceError("The camera library cannot be loaded.", remedy="sudo apt install python3-picamera2")
-
-    pi = make_pi("simulated Pi 5")
-    async with rig(pi, platform=replace(pi.platform, camera_library=missing)) as robot:
-        with pytest.raises(DeviceError, match="python3-picamera2"):
-            await robot.camera.start()
-        assert robot.camera_state() is CameraState.FAILED
-        assert robot.indicator == []
-
-
-def test_a_pi_without_libcamera_names_the_apt_package() -> None:
-    program = "from robot_node.devices.platform import raspberry_pi; raspberry_pi().camera_library()"
-    process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-    assert "sudo apt install python3-libcamera" in process.stderr
-    assert "--system-site-packages" in process.stderr
-
-
-def test_the_real_platform_hands_out_the_real_library() -> None:
-    real = make_pi("real picamera2").library
-    library = raspberry_pi().camera_library()
-    assert issubclass(real.Picamera2, library.Picamera2)
-    assert library.version == "0.3.38"
-
-
-def test_a_picamera2_that_is_too_old_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    make_pi("real picamera2")
-    monkeypatch.setattr("importlib.metadata.version", lambda _name: "0.3.12")
-    with pytest.raises(DeviceError, match=r"picamera2 0\.3\.12 is too old: 0\.3\.26 or later is needed.*full-upgrade"):
-        raspberry_pi().camera_library()
-
-
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-@pytest.mark.parametrize(
-    ("name", "trap"),
-    [
-        *((name, "an output raises") for name in PIS),
-        ("simulated Pi 5", "a keyframe is forced"),
-        ("real picamera2", "a keyframe is forced"),
-    ],
-)
-def test_the_traps_that_the_driver_avoids_are_there(name: str, trap: str) -> None:
-    """picamera2 used without the driver: the same end of all frames in the simulated and in the real package."""
-    pi = make_pi(name)
-    received: list[bytes] = []
-    base: Any = pi.library.Output
-
-    class Output(base):  # type: ignore[misc]  # picamera2 ships no types
-        def outputframe(self, frame: bytes, *_others: object) -> None:
-            received.append(bytes(frame))
-            if trap == "an output raises":
-                raise RuntimeError("full")
-
-    picam2 = pi.library.Picamera2()
-    try:
-        picam2.configure(picam2.create_video_configuration(main={"size": (160, 120), "format": "YUV420"}, queue=False))
-        encoder = pi.library.H264Encoder(bitrate=500_000)
-        picam2.start()
-        picam2.capture_file(io.BytesIO(), format="jpeg", wait=5)
-        if trap == "a keyframe is forced":
-            encoder.force_key_frame()
-        picam2.start_encoder(encoder, Output())
-        time.sleep(0.3)  # nine frames: the first ends the thread
-        with pytest.raises(TimeoutError):
-            picam2.capture_file(io.BytesIO(), format="jpeg", wait=0.5)
-        assert len(received) <= 1
-    finally:
-        picam2.cancel_all_and_flush()
-        picam2.close()
     assert not pi.capturing()
 
 
