@@ -1,0 +1,74 @@
+"""Settings of what the robot notices in its camera's pictures."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from robot_node.settings.section import Section
+
+PICTURE = "picture"
+"""Name of the zone that is the whole picture, when no other zone is included."""
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
+
+Share = Annotated[float, Field(ge=0, le=1)]
+"""Of the picture's width or height, from its left or upper edge."""
+
+Point = tuple[Share, Share]
+"""x and y."""
+
+
+class ZoneSettings(Section):
+    """A part of the picture: a rectangle or a polygon."""
+
+    rectangle: tuple[Share, Share, Share, Share] | None = None
+    polygon: Annotated[tuple[Point, ...], Field(max_length=32)] = ()
+    exclude: bool = False
+
+    @model_validator(mode="after")
+    def _one_shape(self) -> Self:
+        if (self.rectangle is None) == (not self.polygon):
+            raise ValueError("must have either a rectangle = [left, top, right, bottom] or a polygon = [[x, y], ...]")
+        if self.rectangle is not None:
+            left, top, right, bottom = self.rectangle
+            if not (left < right and top < bottom):
+                raise ValueError("rectangle must be [left, top, right, bottom], with left < right and top < bottom")
+        elif len(self.polygon) < 3:
+            raise ValueError("polygon must have at least 3 points")
+        return self
+
+    @property
+    def points(self) -> tuple[Point, ...]:
+        """The corners."""
+        if self.rectangle is None:
+            return self.polygon
+        left, top, right, bottom = self.rectangle
+        return (left, top), (right, top), (right, bottom), (left, bottom)
+
+
+class MotionSettings(Section):
+    """Motion in the camera's picture; not looked for by default."""
+
+    enabled: bool = False
+    rate: Annotated[float, Field(ge=1, le=15)] = 5.0
+    sensitivity: Annotated[int, Field(ge=1, le=100)] = 50
+    min_area: Annotated[float, Field(gt=0, le=0.5)] = 0.005
+    end_after_s: Annotated[float, Field(ge=0.5, le=600)] = 3.0
+    keeps_camera_on: bool = False
+    zones: Annotated[dict[str, ZoneSettings], Field(max_length=16)] = Field(default={})
+
+    @field_validator("zones")
+    @classmethod
+    def _usable_names(cls, value: dict[str, ZoneSettings]) -> dict[str, ZoneSettings]:
+        for name in value:
+            if not _NAME.fullmatch(name):
+                raise ValueError(f"{name[:80]!r} cannot be a zone's name: use letters, digits, '_' and '-'")
+        return value
+
+    @property
+    def included(self) -> tuple[str, ...]:
+        """The zones in which motion is looked for: the whole picture when none is named."""
+        return tuple(name for name, zone in self.zones.items() if not zone.exclude) or (PICTURE,)
