@@ -1,4 +1,4 @@
-"""How well motion is told from what is none, and what it costs.
+"""How well motion is distinguished from what is none, and what it costs.
 
 ``python -m benchmarks.motion`` prints one JSON line. Real footage is shown between still pictures of it, so that it is
 known when something moves; then noise, changes of the light, and a push against the camera, in which nothing does. All

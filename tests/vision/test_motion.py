@@ -50,7 +50,7 @@ def test_what_is_no_motion_raises_no_event() -> None:
         assert _changes(Scene(scenes[name].pictures[: 26 * RATE], [])) == [], name
 
 
-def test_motion_is_told_from_the_light_that_changes_meanwhile() -> None:
+def test_motion_is_distinguished_from_the_light_that_changes_meanwhile() -> None:
     lights_on, walker = nothing()["lights on"].pictures[:150], played(SHOTS["walker"], rounds=1)
     begin = len(lights_on) / RATE
     times = [now for now, _, change in _changes(Scene(lights_on + walker.pictures, [])) if change is BEGAN]
