@@ -11,8 +11,20 @@ _CHARACTERS = "0123456789:."
 _BLACK, _WHITE = 16, 235
 _BALL_YUV = (160, 60, 190)
 _BALL_PERIOD_S = 4.0
+MARKERS = (
+    (0, 0, 0),
+    (81, 90, 240),
+    (145, 54, 34),
+    (41, 240, 110),
+    (210, 16, 146),
+    (170, 166, 16),
+    (106, 202, 222),
+    (235, 128, 128),
+)
+"""Colours of the square in the corner, as Y, U, V: none, red, green, blue, yellow, cyan, magenta, white."""
 _STAMP_BITS = 24
 _CHECK_BITS = 8
+_MARKER_TOLERANCE = 24
 
 
 class ClockScene:
@@ -25,12 +37,15 @@ class ClockScene:
         width: Width in pixels, even.
         height: Height in pixels, even.
         utc_offset_s: Difference between the time of day that the clock shows and the monotonic clock, in seconds.
+        marker: Colour of the square in the upper left corner (:data:`MARKERS`); 0: no square.
     """
 
-    def __init__(self, width: int, height: int, *, utc_offset_s: float) -> None:
+    def __init__(self, width: int, height: int, *, utc_offset_s: float, marker: int = 0) -> None:
         self._size = width, height
         self._offset_s = utc_offset_s
         self._background = _background(width, height)
+        if marker:
+            _fill(self._background, width, height, (0, 0, marker_side(height)), MARKERS[marker])
         self._glyphs = _glyphs(width, height)
 
     def picture(self, monotonic_s: float) -> npt.NDArray[np.uint8]:
@@ -99,11 +114,34 @@ def _draw_stamp(picture: npt.NDArray[np.uint8], width: int, height: int, monoton
 
 
 def _draw_ball(picture: npt.NDArray[np.uint8], width: int, height: int, monotonic_s: float) -> None:
-    left, top, side = ball_box(width, height, monotonic_s)
-    picture[top : top + side, left : left + side] = _BALL_YUV[0]
+    _fill(picture, width, height, ball_box(width, height, monotonic_s), _BALL_YUV)
+
+
+def _fill(
+    picture: npt.NDArray[np.uint8], width: int, height: int, square: tuple[int, int, int], yuv: tuple[int, int, int]
+) -> None:
+    left, top, side = square
+    picture[top : top + side, left : left + side] = yuv[0]
     chroma = picture.reshape(-1)[height * width :].reshape(2, height // 2, width // 2)
     box = slice(top // 2, (top + side) // 2), slice(left // 2, (left + side) // 2)
-    chroma[0][box], chroma[1][box] = _BALL_YUV[1], _BALL_YUV[2]
+    chroma[0][box], chroma[1][box] = yuv[1], yuv[2]
+
+
+def marker_side(height: int) -> int:
+    """Return the side length of the square in the corner of a picture, in pixels, even."""
+    return max(4, height // 9 // 2 * 2)
+
+
+def read_marker(picture: npt.NDArray[np.uint8], width: int, height: int) -> int:
+    """Read the marker of an I420 picture; 0 without one."""
+    side = marker_side(height)
+    inner = slice(side // 4, side - side // 4)
+    half = slice(side // 8, side // 2 - side // 8)
+    chroma = picture.reshape(-1)[height * width : height * width * 3 // 2].reshape(2, height // 2, width // 2)
+    found = np.array([picture[inner, inner].mean(), *(plane[half, half].mean() for plane in chroma)])
+    distances = [float(np.abs(found - colour).max()) for colour in MARKERS]
+    nearest = min(range(1, len(MARKERS)), key=distances.__getitem__)
+    return nearest if distances[nearest] < _MARKER_TOLERANCE else 0
 
 
 def _background(width: int, height: int) -> npt.NDArray[np.uint8]:

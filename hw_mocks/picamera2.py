@@ -34,7 +34,7 @@ class _Job:
 class Picamera2:
     """The camera. One thread captures frames, executes jobs, and feeds the encoders."""
 
-    sensor: ClassVar[SimulatedSensor]
+    sensors: ClassVar[tuple[SimulatedSensor, ...]]
     _owners: ClassVar[set[int]] = set()
 
     @staticmethod
@@ -68,6 +68,7 @@ class Picamera2:
             raise RuntimeError(
                 f'No camera number {camera_num} found - use "rpicam-hello --list-cameras" to check connected cameras'
             )
+        self.sensor = [sensor for sensor in self.sensors if not sensor.absent][camera_num]
         if self.sensor.busy or id(self.sensor) in self._owners:
             reason = RuntimeError("Failed to acquire camera: Device or resource busy")
             raise RuntimeError("Camera __init__ sequence did not complete.") from reason
@@ -368,22 +369,29 @@ class Picamera2:
                 job.future.set_result(result)
 
 
-def camera_library(sensor: SimulatedSensor, board: Board) -> CameraLibrary:
-    """Return the simulated package, with one camera."""
+def camera_library(sensor: SimulatedSensor, board: Board, *others: SimulatedSensor) -> CameraLibrary:
+    """Return the simulated package, with a camera for each sensor."""
 
     class ConnectedPicamera2(Picamera2):
-        """The camera class with its sensor."""
+        """The camera class with its sensors."""
 
-        @staticmethod
-        def global_camera_info() -> list[dict[str, Any]]:
+        sensors = (sensor, *others)
+
+        @classmethod
+        def global_camera_info(cls) -> list[dict[str, Any]]:
             """Return an entry for each connected camera."""
-            if sensor.absent:
-                return []
             return [
-                {"Model": "imx708", "Location": 2, "Rotation": 180, "Id": "/base/soc/i2c0mux/i2c@1/imx708@1a", "Num": 0}
+                {
+                    "Model": "imx708",
+                    "Location": 2,
+                    "Rotation": 180,
+                    "Id": f"/base/soc/i2c0mux/i2c@{1 - number}/imx708@1a",
+                    "Num": number,
+                }
+                for number, each in enumerate(cls.sensors)
+                if not each.absent
             ]
 
-    ConnectedPicamera2.sensor = sensor
     return CameraLibrary(
         Picamera2=ConnectedPicamera2,
         H264Encoder=H264Encoder if board is Board.PI_4 else LibavH264Encoder,

@@ -26,7 +26,8 @@ class SimulatedPi:
 
     Attributes:
         platform: The platform for the robot.
-        sensor: The camera's image sensor, with fault injection.
+        sensor: The image sensor of the camera, or of the first one, with fault injection.
+        sensors: Those of all cameras, by number.
         oled: The display.
         i2c: The I2C adapter of the display.
         spi: The SPI bus of the display; one of both is used.
@@ -40,6 +41,7 @@ class SimulatedPi:
 
     platform: Platform
     sensor: SimulatedSensor
+    sensors: tuple[SimulatedSensor, ...]
     oled: SimulatedOled
     i2c: SimulatedI2cAdapter
     spi: SimulatedSpiBus
@@ -54,6 +56,7 @@ class SimulatedPi:
 def simulated_platform(
     *,
     scene: str = "auto",
+    cameras: int = 1,
     board: Board = Board.PI_5,
     controller: Literal["ssd1306", "sh1106"] = "ssd1306",
     display_height: Literal[32, 64] = 64,
@@ -67,6 +70,7 @@ def simulated_platform(
 
     Args:
         scene: Picture of the camera: ``clock``, ``noise``, ``webcam``, ``auto``, or the path of a video file.
+        cameras: How many there are; each further one has a clock with another marker (:data:`hw_mocks.scenes.CLOCKS`).
         board: Model of the Pi, which determines the H.264 encoder.
         controller: The display's controller.
         display_height: Rows of the display.
@@ -84,12 +88,13 @@ def simulated_platform(
 
         check_scene(scene)
     sensor = SimulatedSensor(scene=scene, hangs_while=camera_hangs_while)
+    others = [SimulatedSensor(scene=f"clock-{number}") for number in range(1, cameras)]
 
     @functools.cache
     def library() -> CameraLibrary:
         from hw_mocks.picamera2 import camera_library  # late, like the real one: when the camera is needed
 
-        return camera_library(sensor, board)
+        return camera_library(sensor, board, *others)
 
     oled = SimulatedOled(controller, display_height, display_picture)
     i2c = SimulatedI2cAdapter({display_address: oled})
@@ -118,6 +123,7 @@ def simulated_platform(
     return SimulatedPi(
         platform=platform,
         sensor=sensor,
+        sensors=(sensor, *others),
         oled=oled,
         i2c=i2c,
         spi=spi,

@@ -1,7 +1,8 @@
 """Scenes of the simulated camera: a running clock, noise, a video file, or this machine's webcam.
 
-A setting selects the scene: ``clock``, ``noise``, ``webcam``, the path of a video device such as ``/dev/video0``, the
-path of a video file, or ``auto`` (the webcam if it can be opened, else the clock).
+A setting selects the scene: ``clock``, ``clock-1`` to ``clock-7`` (each marked with a colour), ``noise``, ``webcam``,
+the path of a video device such as ``/dev/video0``, the path of a video file, or ``auto`` (the webcam if it can be
+opened, else the clock).
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ import av.error
 import numpy as np
 import numpy.typing as npt
 
-from hw_mocks.clock_scene import ClockScene
+from hw_mocks.clock_scene import MARKERS, ClockScene
 from robot_node.errors import DeviceError, SettingsError
 
 WEBCAM = "/dev/video0"
+CLOCKS = ("clock", *(f"clock-{marker}" for marker in range(1, len(MARKERS))))
+"""Clocks that differ by their marker, so that the pictures of several cameras can be told apart."""
 
 Picture = npt.NDArray[np.uint8]
 """I420 with limited range: an array of height * 3 / 2 rows and width columns, Y above U above V."""
@@ -200,7 +203,8 @@ def open_scene(setting: str, width: int, height: int) -> Scene:
     """Open the scene of a setting.
 
     Args:
-        setting: ``clock``, ``noise``, ``webcam``, ``auto``, a video device, or the path of a video file.
+        setting: ``clock``, ``clock-1`` to ``clock-7``, ``noise``, ``webcam``, ``auto``, a video device, or the path of
+            a video file.
         width: Width of the picture in pixels, even.
         height: Height of the picture in pixels, even.
 
@@ -209,8 +213,8 @@ def open_scene(setting: str, width: int, height: int) -> Scene:
         DeviceError: The webcam cannot be opened.
     """
     match setting:
-        case "clock":
-            return ClockScene(width, height, utc_offset_s=_local_time_offset_s())
+        case marked if marked in CLOCKS:
+            return ClockScene(width, height, utc_offset_s=_local_time_offset_s(), marker=CLOCKS.index(marked))
         case "noise":
             return NoiseScene(width, height)
         case "auto":
@@ -229,7 +233,7 @@ def check_scene(setting: str) -> None:
     Raises:
         SettingsError: There is no such file, or it is not a video.
     """
-    if setting not in ("clock", "noise", "auto", "webcam") and not setting.startswith("/dev/"):
+    if setting not in (*CLOCKS, "noise", "auto", "webcam") and not setting.startswith("/dev/"):
         VideoScene(Path(setting).expanduser(), 64, 64).close()
 
 

@@ -16,8 +16,7 @@ from robot_node.core.events import Event
 from robot_node.core.questions import Questions
 from robot_node.devices.audio import Loudspeaker, Microphone
 from robot_node.devices.board import Board
-from robot_node.devices.camera.camera import Camera
-from robot_node.devices.camera.watchdog import restart_when_stalled, switch_on_at_start
+from robot_node.devices.camera.cameras import Cameras
 from robot_node.devices.display import Display
 from robot_node.devices.face import Face
 from robot_node.devices.on_pins import open_pins
@@ -29,18 +28,20 @@ from robot_node.mqtt import LinkStatus
 from robot_node.robot import systemd, watchdog
 from robot_node.robot.a2a import publish_card
 from robot_node.robot.asking import CONFIRMATION, QUESTION, Asking
+from robot_node.robot.camera_services import camera_services
 from robot_node.robot.monitoring.factory import Monitoring
 from robot_node.robot.peers import answer_viewers, dial
 from robot_node.robot.performer import Performer
 from robot_node.robot.plugins import open_plugins
 from robot_node.robot.reactions import Reactions
 from robot_node.robot.robot import Robot
-from robot_node.robot.saved_state import SavedState, camera_comes_on, restore
+from robot_node.robot.saved_state import SavedState, restore
 from robot_node.robot.shutdown import DeviceStack
 from robot_node.robot.state_store import StateStore, state_file
 from robot_node.robot.supervisor import Service, Supervisor
 from robot_node.robot.telemetry import Telemetry
 from robot_node.robot.watchdog import LinkCheck
+from robot_node.settings.devices import CameraSettings
 from robot_node.settings.root import DialerSettings, Settings
 from robot_node.speech.factory import Speech, build_speech
 from robot_node.tools.resources import ResourceAnnouncer
@@ -48,7 +49,7 @@ from robot_node.tools.robot_server import RobotServer
 from robot_node.tools.server import build_guarded_server
 from robot_node.webrtc.bitrate import BitrateLimits
 from robot_node.webrtc.call_control import CallControl
-from robot_node.webrtc.streams import Streams
+from robot_node.webrtc.streams import Streams, VideoStreams
 
 logger = logging.getLogger(__name__)
 
@@ -109,15 +110,17 @@ async def build_robot(settings: Settings, platform: Platform, devices: AsyncExit
     state, events = telemetry.state, telemetry.events
     face = await _open_face(settings, platform, telemetry, devices)
     on_pins = await open_pins(platform, settings, state, events, devices)
-    camera = Camera(platform, settings.camera, state, indicator=on_pins.indicator, privacy=on_pins.privacy)
-    devices.push_async_callback(camera.close)
+    cameras = Cameras.build(
+        platform, settings.all_cameras(), state, indicator=on_pins.indicator, privacy=on_pins.privacy
+    )
+    devices.push_async_callback(cameras.close)
     microphone, loudspeaker = _open_sound(settings, platform, telemetry, devices)
     store, saved = await _load_state(settings, telemetry)
     restore(saved, state, face, loudspeaker)
     speech = build_speech(settings, face, state, events, microphone=microphone, loudspeaker=loudspeaker)
     performer = Performer(state, face, on_pins.outputs, speech.speaker, behaviours=settings.behaviours.all())
     devices.push_async_callback(performer.close)
-    streams = _build_streams(settings, camera, speech)
+    streams = _build_streams(settings, cameras, speech)
     devices.callback(streams.close)
     notifier = Notifier()
     plugins = await open_plugins(
@@ -135,7 +138,7 @@ async def build_robot(settings: Settings, platform: Platform, devices: AsyncExit
         devices.push_async_callback(store.close)  # the last one, to be the first in a shutdown
     return Robot(
         telemetry=telemetry,
-        camera=camera,
+        cameras=cameras,
         face=face,
         outputs=on_pins.outputs,
         inputs=on_pins.inputs,
@@ -203,14 +206,20 @@ async def _load_state(settings: Settings, telemetry: Telemetry) -> tuple[StateSt
     return store, await store.load()
 
 
-def _build_streams(settings: Settings, camera: Camera, speech: Speech) -> Streams:
-    bitrate = settings.camera.bitrate
+def _build_streams(settings: Settings, cameras: Cameras, speech: Speech) -> Streams:
+    lowest = settings.webrtc.min_bitrate
+
+    def video_of(name: str, camera: CameraSettings) -> dict[str, Any]:
+        limits = BitrateLimits(floor=min(lowest, camera.bitrate), ceiling=camera.bitrate)
+        return {"pictures": cameras[name], "camera_settings": camera, "bitrate": limits}
+
+    (first, its), *others = settings.all_cameras().items()
     return Streams(
-        camera,
+        cameras.first,
         speech.mixer,
-        pictures=camera,
-        camera_settings=settings.camera,
-        bitrate=BitrateLimits(floor=min(settings.webrtc.min_bitrate, bitrate), ceiling=bitrate),
+        name=first,
+        others={name: VideoStreams(cameras[name], **video_of(name, each)) for name, each in others},
+        **video_of(first, its),
     )
 
 
@@ -266,7 +275,7 @@ async def robot_services(
             on_online=report_online,
             extra_publisher=monitoring.publish,
         ),
-        **_camera_services(robot, settings),
+        **camera_services(robot, settings.all_cameras()),
         **_sound_services(robot),
     }
     if robot.store is not None:
@@ -323,16 +332,6 @@ def _sound_services(robot: Robot) -> Services:
         services |= {"speech": speaker.run, "voice at start": speaker.check}
     if recognition is not None:
         services["speech recognition"] = recognition.run
-    return services
-
-
-def _camera_services(robot: Robot, settings: Settings) -> Services:
-    camera, saved, wanted = robot.camera, robot.saved, settings.camera
-    services: Services = {"camera watchdog": partial(restart_when_stalled, camera, wanted.restart_after_s)}
-    if wanted.on_at_start and saved.camera is False:
-        logger.info("The camera stays off, although camera.on_at_start is set: it was switched off before the restart")
-    if camera_comes_on(saved, on_at_start=wanted.on_at_start, on_after_restart=wanted.on_after_restart):
-        services["camera at start"] = partial(switch_on_at_start, camera, robot.telemetry.state)
     return services
 
 

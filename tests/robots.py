@@ -6,6 +6,7 @@ from typing import Any
 
 from robot_node.devices.board import Board
 from robot_node.devices.camera.camera import Camera
+from robot_node.devices.camera.cameras import Cameras
 from robot_node.devices.display import Display
 from robot_node.devices.face import Face
 from robot_node.devices.inputs import Inputs
@@ -43,7 +44,7 @@ def make_robot(platform: Platform, telemetry: Telemetry | None = None, **parts: 
     return Robot(
         telemetry=telemetry,
         board=Board(platform),
-        camera=camera,
+        cameras=Cameras({"camera": camera}),
         face=face,
         outputs=outputs,
         performer=performer,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from robot_node.core.faults import FaultChange, FaultTracker
-from robot_node.core.state import CallState, CameraState, Device, RobotSnapshot, RobotState, acting_for
+from robot_node.core.state import CallState, CameraState, Device, RobotSnapshot, RobotState, acting_for, camera_fault
 
 logger = logging.getLogger(__name__)
 
@@ -162,8 +162,8 @@ def record(state: RobotState, log: EventLog) -> Callable[[], None]:
     def on_change(now: RobotSnapshot) -> None:
         nonlocal before
         previous, before = before, now
-        for kind, text in _events_of(previous, now):
-            log.add(kind, text, by=acting_for() if kind in _CAUSED_BY_AGENTS else "")
+        for kind, text, *device in _events_of(previous, now):
+            log.add(kind, text, by=acting_for() if kind in _CAUSED_BY_AGENTS else "", device="".join(device))
         for change in faults.update(now):
             log.add(*_fault_event(change, now), device=change.name)
 
@@ -179,7 +179,6 @@ _PRIVACY = {
 }
 
 _DEVICES: dict[str, str] = {
-    Device.CAMERA: "The camera",
     Device.DISPLAY: "The display",
     Device.HEARING: "The speech recognition",
     Device.LOUDSPEAKER: "The loudspeaker",
@@ -196,12 +195,15 @@ _CALLS = {
 }
 
 
-def _events_of(before: RobotSnapshot, now: RobotSnapshot) -> Iterator[tuple[str, str]]:
+def _events_of(before: RobotSnapshot, now: RobotSnapshot) -> Iterator[tuple[str, ...]]:
+    """Yield kind and text of each event, and of a camera its name when there are several."""
     yield from _links(before, now)
     if now.privacy != before.privacy:
         yield "privacy", _PRIVACY[now.privacy]
-    if now.camera is not before.camera and now.camera in {CameraState.ON, CameraState.OFF}:
-        yield "camera", f"The camera was switched {now.camera}."
+    for name, camera in now.every_camera.items():
+        was = before.every_camera.get(name)
+        if was is not None and camera.state is not was.state and camera.state in {CameraState.ON, CameraState.OFF}:
+            yield "camera", f"The camera{_quoted(name)} was switched {camera.state}.", name
     if now.emotion != before.emotion:
         yield "emotion", f"The face shows {now.emotion}."
     if now.microphone_on != before.microphone_on:
@@ -216,12 +218,23 @@ def _events_of(before: RobotSnapshot, now: RobotSnapshot) -> Iterator[tuple[str,
 
 
 def _fault_event(change: FaultChange, now: RobotSnapshot) -> tuple[str, str]:
-    device = _DEVICES.get(change.name)  # of anything else the error says itself what it is about
+    camera = now.cameras_by_fault().get(change.name)
+    # Of anything else the error says itself what it is about.
+    device = _DEVICES.get(change.name) if camera is None else _camera_of_fault(change.name, now)
     if not change.error:
         return "recovered", f"{device} works again." if device else f"{_capital(change.name)}: works again."
-    if change.name == Device.CAMERA and now.camera is not CameraState.FAILED:  # an encoder failed: there are photos
-        return "fault", f"The camera gives no video: {change.error}"
+    if camera is not None and camera.state is not CameraState.FAILED:  # an encoder failed: there are photos
+        return "fault", f"{device} gives no video: {change.error}"
     return "fault", f"{device} failed: {change.error}" if device else change.error
+
+
+def _camera_of_fault(fault: str, now: RobotSnapshot) -> str:
+    name = fault.removeprefix(camera_fault("")).strip() or now.first_camera
+    return f"The camera{_quoted(name)}"
+
+
+def _quoted(name: str) -> str:
+    return f" {name!r}" if name else ""
 
 
 def _capital(text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from robot_node.core.state import CameraState, Device, RobotSnapshot
+from robot_node.core.state import CameraState, RobotSnapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +40,13 @@ class FaultTracker:
             if error != before:
                 changes.append(FaultChange(name, error, began=not before))
             self._known[name] = error
+        cameras = now.cameras_by_fault()
         for name in self._known.keys() - now.faults.keys():
-            if name == Device.CAMERA and now.camera is not CameraState.ON:
+            camera = cameras.get(name)
+            if camera is not None and camera.state is not CameraState.ON:
                 # A start clears its error, but only a picture shows that it works again; until then the same failure
                 # is no news, perhaps for days, unless somebody has switched the camera off in between.
-                if now.camera is CameraState.OFF:
+                if camera.state is CameraState.OFF:
                     self._known[name] = ""
                 continue
             del self._known[name]

@@ -28,6 +28,20 @@ class CameraState(enum.StrEnum):
     FAILED = "failed"
 
 
+@dataclass(frozen=True, slots=True)
+class CameraView:
+    """What everybody may know of a camera.
+
+    Attributes:
+        state: Its state.
+        wanted: True: somebody has switched it on, and nobody off since then; False: somebody has switched it off, from
+            afar or by the privacy switch; None: neither, or the robot itself has switched it off.
+    """
+
+    state: CameraState = CameraState.OFF
+    wanted: bool | None = None
+
+
 class CallState(enum.StrEnum):
     """States of the robot's call to its media backend (protocol.md 2, connection states shown to people)."""
 
@@ -70,9 +84,10 @@ class RobotSnapshot:
     """The robot's state at one moment.
 
     Attributes:
-        camera: The camera's state.
-        camera_wanted: True: somebody has switched it on, and nobody off since then; False: somebody has switched it
-            off, from afar or by the privacy switch; None: neither, or the robot itself has switched it off.
+        camera: The state of the camera, or of the first one.
+        camera_wanted: Whether somebody wants it: see :attr:`CameraView.wanted`.
+        first_camera: The first camera's name; empty when there are no others.
+        cameras: The other cameras, by name.
         privacy: The privacy switch is engaged: the camera is off, and nobody can switch it on from afar.
         emotion: Name of the expression shown.
         microphone_on: The microphone is open: what is said near the robot is heard elsewhere.
@@ -94,6 +109,8 @@ class RobotSnapshot:
 
     camera: CameraState = CameraState.OFF
     camera_wanted: bool | None = None
+    first_camera: str = ""
+    cameras: Mapping[str, CameraView] = field(default_factory=dict)
     privacy: bool = False
     emotion: str = "neutral"
     microphone_on: bool = False
@@ -109,6 +126,25 @@ class RobotSnapshot:
     call_error: str = ""
     inputs: Mapping[str, InputState] = field(default_factory=dict)
     faults: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def every_camera(self) -> Mapping[str, CameraView]:
+        """All cameras by name, the first one first; the name of an only camera is empty."""
+        return {self.first_camera: CameraView(self.camera, self.camera_wanted), **self.cameras}
+
+    @property
+    def capturing(self) -> bool:
+        """A camera is on."""
+        return any(camera.state is CameraState.ON for camera in self.every_camera.values())
+
+    def view_of_camera(self, name: str = "") -> CameraView:
+        """Return what is known of a camera; without a name, of the first."""
+        return self.every_camera[name or self.first_camera]
+
+    def cameras_by_fault(self) -> Mapping[str, CameraView]:
+        """Return all cameras by the names of their faults."""
+        first = CameraView(self.camera, self.camera_wanted)
+        return {camera_fault(""): first, **{camera_fault(name): each for name, each in self.cameras.items()}}
 
     def fault(self, name: str) -> str:
         """Return the reason of a fault; empty without fault, and for unknown names."""
@@ -131,6 +167,11 @@ def act_for(client_id: str) -> Iterator[None]:
 def acting_for() -> str:
     """Return the client id of the agent that causes the current changes; empty without one."""
     return _ACTOR.get()
+
+
+def camera_fault(name: str) -> str:
+    """Return the name of the fault of a camera; of the first one when ``name`` is empty."""
+    return f"{Device.CAMERA} {name}" if name else Device.CAMERA
 
 
 def input_fault(name: str) -> str:

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from PIL import Image
 
-from robot_node.core.state import CameraState, RobotSnapshot, RobotState
+from robot_node.core.state import RobotSnapshot, RobotState
 from robot_node.devices.display import Display
 from robot_node.face.animator import Animator
 from robot_node.face.custom import find
@@ -242,7 +242,7 @@ def signs_of(snapshot: RobotSnapshot) -> Signs:
     error = snapshot.link_error or next(iter(snapshot.faults.values()), "")
     return Signs(
         link=link,
-        camera=snapshot.camera is CameraState.ON,
+        camera=snapshot.capturing,
         watched=snapshot.viewers > 0,
         privacy=snapshot.privacy,
         microphone=snapshot.microphone_on,

@@ -142,3 +142,63 @@ class IndicatorLed:
             fault = DeviceError(f"The state of the indicator LED is not known: {error.message}", remedy=error.remedy)
         for callback in self._callbacks:
             callback(fault)
+
+
+class SharedIndicator:
+    """One indicator for several cameras: on while any of them needs it.
+
+    Args:
+        indicator: The one there is.
+    """
+
+    def __init__(self, indicator: Indicator) -> None:
+        self._indicator = indicator
+        self._lock = asyncio.Lock()
+        self._lit: set[_Share] = set()
+
+    def share(self) -> Indicator:
+        """Return the indicator for one camera."""
+        return _Share(self)
+
+    def on_failure(self, callback: Callable[[DeviceError], None]) -> None:
+        """Call back when it is dark, or cannot be read any more, while it should be lit."""
+        self._indicator.on_failure(callback)
+
+    async def light(self, share: _Share, *, lit: bool) -> None:
+        """Switch it on; or off, unless another camera needs it. It is read back each time that a camera needs it.
+
+        Raises:
+            DeviceError: It cannot be used, or does not follow. If it cannot be lit, no camera may capture any more.
+        """
+        async with self._lock:
+            if not lit:
+                self._lit.discard(share)
+                if not self._lit:
+                    await self._indicator.light(lit=False)
+                return
+            try:
+                await self._indicator.light(lit=True)
+            except DeviceError as error:
+                for other in self._lit - {share}:
+                    other.fail(error)
+                raise
+            self._lit.add(share)
+
+
+class _Share:
+    """A shared indicator, as one camera needs it."""
+
+    def __init__(self, shared: SharedIndicator) -> None:
+        self._shared = shared
+        self._callbacks: list[Callable[[DeviceError], None]] = []
+
+    async def light(self, *, lit: bool) -> None:
+        await self._shared.light(self, lit=lit)
+
+    def on_failure(self, callback: Callable[[DeviceError], None]) -> None:
+        self._callbacks.append(callback)
+        self._shared.on_failure(callback)
+
+    def fail(self, error: DeviceError) -> None:
+        for callback in self._callbacks:
+            callback(error)

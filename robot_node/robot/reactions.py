@@ -27,7 +27,11 @@ def matches(when: When, before: RobotSnapshot, now: RobotSnapshot) -> bool:
         was, is_ = before.inputs[when.input].active, now.inputs[when.input].active
         return was is not None and is_ is not was and is_ is (when.is_ == "active")
     if when.camera is not None:
-        return now.camera is not before.camera and now.camera == when.camera
+        cameras = before.every_camera
+        return any(
+            each.state == when.camera and cameras[name].state is not each.state
+            for name, each in now.every_camera.items()
+        )
     if when.privacy is not None:
         return now.privacy is not before.privacy and now.privacy is when.privacy
     if when.connected is not None:

@@ -9,6 +9,7 @@ from robot_node.core.questions import Questions
 from robot_node.devices.audio import Loudspeaker
 from robot_node.devices.board import Board
 from robot_node.devices.camera.camera import Camera
+from robot_node.devices.camera.cameras import Cameras
 from robot_node.devices.face import Face
 from robot_node.devices.inputs import Inputs
 from robot_node.devices.outputs import Outputs
@@ -31,7 +32,7 @@ class Robot:
     Attributes:
         telemetry: State, events, counters and statistics.
         board: The Raspberry Pi itself.
-        camera: The camera.
+        cameras: The cameras.
         face: The face.
         outputs: Outputs on the pins.
         inputs: Inputs on the pins.
@@ -49,7 +50,7 @@ class Robot:
 
     telemetry: Telemetry
     board: Board
-    camera: Camera
+    cameras: Cameras
     face: Face
     outputs: Outputs
     inputs: Inputs
@@ -63,6 +64,11 @@ class Robot:
     store: StateStore | None = None
     saved: SavedState = field(default_factory=SavedState)
     questions: Questions = field(default_factory=Questions)
+
+    @property
+    def camera(self) -> Camera:
+        """The camera, or the first one."""
+        return self.cameras.first
 
     async def stop_all(self) -> tuple[str, ...]:
         """Emergency stop: see :func:`robot_node.robot.stop_all.stop_all`."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import dataclass
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -25,7 +26,8 @@ class SavedState:
     """State that survives a restart; None means: as the settings say.
 
     Attributes:
-        camera: False: somebody switched it off; True: somebody switched it on.
+        camera: False: somebody switched it, or the first one, off; True: somebody switched it on.
+        cameras: The same of each camera, by name, when there are several.
         emotion: The expression shown.
         volume: Of the loudspeaker, 0 to 100.
         muted: The loudspeaker is muted.
@@ -35,6 +37,16 @@ class SavedState:
     emotion: str | None = None
     volume: int | None = None
     muted: bool | None = None
+    cameras: Mapping[str, bool] = field(default_factory=dict)
+
+    def camera_wanted(self, name: str, *, first: bool) -> bool | None:
+        """Return whether somebody switched a camera on or off.
+
+        Args:
+            name: Its name.
+            first: It is the first one, or the only one.
+        """
+        return self.cameras.get(name, self.camera if first else None)
 
     @classmethod
     def of(cls, now: RobotSnapshot, *, defaults: RobotSnapshot) -> SavedState:
@@ -49,6 +61,7 @@ class SavedState:
             emotion=None if now.emotion == defaults.emotion else now.emotion,
             volume=None if now.volume == defaults.volume else now.volume,
             muted=None if now.muted == defaults.muted else now.muted,
+            cameras={name: each.wanted for name, each in now.every_camera.items() if name and each.wanted is not None},
         )
 
 
@@ -60,12 +73,20 @@ class _File(BaseModel):
     emotion: Annotated[str, Field(min_length=1, max_length=128)] | None = None
     volume: Annotated[int, Field(ge=0, le=100)] | None = None
     muted: bool | None = None
+    cameras: Annotated[dict[Annotated[str, Field(max_length=128)], bool], Field(max_length=64)] = {}
 
 
 def dump(saved: SavedState) -> bytes:
     """Serialise as JSON."""
-    values = {"camera": saved.camera, "emotion": saved.emotion, "volume": saved.volume, "muted": saved.muted}
+    values: dict[str, Any] = {
+        "camera": saved.camera,
+        "emotion": saved.emotion,
+        "volume": saved.volume,
+        "muted": saved.muted,
+    }
     changed = {name: value for name, value in values.items() if value is not None}
+    if saved.cameras:
+        changed["cameras"] = dict(saved.cameras)
     return json.dumps({"version": VERSION, **changed}).encode() + b"\n"
 
 
@@ -89,7 +110,7 @@ def parse(data: bytes) -> SavedState:
         raise StateFileError(f"It is damaged: {f'{where}: ' if where else ''}{problem['msg']}.") from error
     except (ValueError, RecursionError) as error:
         raise StateFileError("It is damaged: it is not JSON.") from error
-    return SavedState(file.camera, file.emotion, file.volume, file.muted)
+    return SavedState(file.camera, file.emotion, file.volume, file.muted, file.cameras)
 
 
 @dataclass(slots=True)
@@ -127,7 +148,7 @@ class WriteSchedule:
         due = self._changed_at + self.settle_s
         if self._attempted_at is None:
             return due
-        urgent = written is None or current.camera != written.camera
+        urgent = written is None or (current.camera, current.cameras) != (written.camera, written.cameras)
         pause_s = self.retry_s if self._failed else self.urgent_s if urgent else self.shortest_s
         return max(due, self._attempted_at + pause_s)
 
@@ -147,7 +168,9 @@ def restore(saved: SavedState, state: RobotState, face: Face, loudspeaker: Louds
         face: Shows the expression again, if there still is one of that name.
         loudspeaker: Gets its volume; None without one.
     """
-    state.update(camera_wanted=saved.camera)
+    now = state.snapshot
+    others = {name: replace(each, wanted=saved.camera_wanted(name, first=False)) for name, each in now.cameras.items()}
+    state.update(camera_wanted=saved.camera_wanted(now.first_camera, first=True), cameras=others)
     if saved.emotion is not None:
         try:
             face.show_emotion(saved.emotion)
@@ -157,11 +180,16 @@ def restore(saved: SavedState, state: RobotState, face: Face, loudspeaker: Louds
         loudspeaker.begin_with(saved.volume, muted=saved.muted)
 
 
-def camera_comes_on(saved: SavedState, *, on_at_start: bool, on_after_restart: bool) -> bool:
-    """Return whether the camera is to be on when the robot starts.
+def camera_comes_on(wanted: bool | None, *, on_at_start: bool, on_after_restart: bool) -> bool:
+    """Return whether a camera is to be on when the robot starts.
 
     Switching off wins. A camera that was on comes back only where the settings say so.
+
+    Args:
+        wanted: What was saved: somebody switched it on, or off.
+        on_at_start: A setting.
+        on_after_restart: A setting.
     """
-    if saved.camera is False:
+    if wanted is False:
         return False
-    return on_at_start or (saved.camera is True and on_after_restart)
+    return on_at_start or (wanted is True and on_after_restart)

@@ -91,7 +91,8 @@ class StateStore:
                 self._path,
                 _reason(error),
             )
-            return SavedState(camera=False)
+            cameras = self._defaults.every_camera if self._defaults.cameras else ()
+            return SavedState(camera=False, cameras=dict.fromkeys(cameras, False))
         return self._written
 
     async def run(self) -> None:

@@ -29,6 +29,7 @@ from robot_node.mqtt.identifiers import RESERVED_IDS, is_client_id, is_server_na
 from robot_node.mqtt.types import Broker, parse_address, split_urls
 from robot_node.settings.access import AccessSettings
 from robot_node.settings.behaviours import BehaviourSettings
+from robot_node.settings.cameras import ONLY, CameraTables, problems, with_inherited
 from robot_node.settings.devices import (
     AudioSettings,
     CameraSettings,
@@ -271,6 +272,7 @@ class Settings(Section):
     mcp: ServerLimits = ServerLimits()
     access: AccessSettings = AccessSettings()
     camera: CameraSettings = CameraSettings()
+    cameras: CameraTables = Field(default={})
     display: DisplaySettings = DisplaySettings()
     face: FaceSettings = FaceSettings()
     behaviours: BehaviourSettings = BehaviourSettings()
@@ -291,6 +293,15 @@ class Settings(Section):
     simulation: SimulationSettings = SimulationSettings()
     log: LogSettings = LogSettings()
 
+    def all_cameras(self) -> Mapping[str, CameraSettings]:
+        """The robot's cameras by name, at least one; the first is the default."""
+        return self.cameras or {ONLY: self.camera}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _inheriting(cls, sections: Any) -> Any:
+        return with_inherited(sections)
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         """Check the sections against each other, once each is valid by itself: so no error follows from another."""
@@ -300,9 +311,10 @@ class Settings(Section):
         except SettingsError as error:
             reasons["face.expressions"] = str(error)
         else:
-            problems = self.reactions.problems(emotions, self.pins)
-            reasons.update((f"reactions.{key}", reason) for key, reason in problems)
+            found = self.reactions.problems(emotions, self.pins)
+            reasons.update((f"reactions.{key}", reason) for key, reason in found)
             reasons.update((f"behaviours.{key}", reason) for key, reason in self.behaviours.problems(emotions))
+        reasons.update((f"cameras.{key}", reason) for key, reason in problems(self.cameras))
         reasons.update((f"hearing.{key}", reason) for key, reason in self._hearing_problems())
         reasons.update((f"dialer.{key}", reason) for key, reason in self._dialer_problems())
         if reasons:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from robot_node.core.media import RawVideoSource, VideoSource
@@ -16,14 +18,11 @@ if TYPE_CHECKING:  # PyAV takes seconds to load on a Pi: not before somebody nee
     from robot_node.webrtc.broadcast import Broadcast
 
 
-class Streams:
-    """The one broadcast of a robot's camera for each codec, and its one sound, shared by the answerer and the dialer.
-
-    Used from the event loop only.
+class VideoStreams:
+    """The one broadcast of a camera for each codec. Used from the event loop only.
 
     Args:
         camera: Encodes once, and only while somebody watches.
-        mixer: What peers hear, and what plays them; None for a robot without sound.
         bitrate: Limits within which the video's bitrate follows the receivers; None leaves it as it is.
         pictures: The camera's raw pictures, for peers without H.264; None when such peers are refused.
         camera_settings: Bitrate, frame rate and keyframe interval, for peers without H.264 too.
@@ -32,7 +31,6 @@ class Streams:
     def __init__(
         self,
         camera: VideoSource,
-        mixer: Mixer | None = None,
         *,
         bitrate: BitrateLimits | None = None,
         pictures: RawVideoSource | None = None,
@@ -40,12 +38,10 @@ class Streams:
     ) -> None:
         self._bitrate = bitrate
         self._camera = camera
-        self._mixer = mixer or Mixer()
         self._pictures = pictures
         self._camera_settings = camera_settings or CameraSettings()
         self._video: Broadcast | None = None
         self._vp8: Broadcast | None = None
-        self._sound: Sound | None = None
 
     async def video(self) -> Broadcast:
         """Return the camera's broadcast; made, and what it needs loaded in a thread, when first asked for."""
@@ -66,6 +62,60 @@ class Streams:
             self._vp8 = video.Broadcast(source, asyncio.get_running_loop(), bitrate=self._bitrate)
         return self._vp8
 
+    def keyframes_forced(self) -> int:
+        """Return the number of keyframes requested of the encoders."""
+        return sum(broadcast.keyframes.forwarded for broadcast in (self._video, self._vp8) if broadcast is not None)
+
+    def close(self) -> None:
+        """Release the camera; remaining peers get nothing more."""
+        for broadcast in (self._video, self._vp8):
+            if broadcast is not None:
+                broadcast.close()
+        self._video = self._vp8 = None
+
+
+class Streams:
+    """The broadcasts of a robot's cameras, and its one sound, shared by the answerer and the dialer.
+
+    Used from the event loop only.
+
+    Args:
+        camera: The camera, or the first one.
+        mixer: What peers hear, and what plays them; None for a robot without sound.
+        bitrate: As of :class:`VideoStreams`.
+        pictures: As of :class:`VideoStreams`.
+        camera_settings: As of :class:`VideoStreams`.
+        name: Name of the camera.
+        others: The streams of the other cameras, by name.
+
+    Attributes:
+        cameras: The streams of each camera, by name; the first is the default.
+    """
+
+    def __init__(
+        self,
+        camera: VideoSource,
+        mixer: Mixer | None = None,
+        *,
+        bitrate: BitrateLimits | None = None,
+        pictures: RawVideoSource | None = None,
+        camera_settings: CameraSettings | None = None,
+        name: str = "",
+        others: Mapping[str, VideoStreams] = MappingProxyType({}),
+    ) -> None:
+        self._first = VideoStreams(camera, bitrate=bitrate, pictures=pictures, camera_settings=camera_settings)
+        self._mixer = mixer or Mixer()
+        self._sound: Sound | None = None
+        self.cameras: Mapping[str, VideoStreams] = {name: self._first, **others}
+
+    async def video(self) -> Broadcast:
+        """Return the first camera's broadcast: see :meth:`VideoStreams.video`."""
+        return await self._first.video()
+
+    async def vp8(self) -> Broadcast | None:
+        """Return the first camera's broadcast for peers without H.264: see :meth:`VideoStreams.vp8`."""
+        return await self._first.vp8()
+
     async def sound(self) -> Sound:
         """Return the sound for peers; made, and what it needs loaded in a thread, when first asked for."""
         module = await asyncio.to_thread(importlib.import_module, "robot_node.webrtc.audio")
@@ -76,14 +126,12 @@ class Streams:
 
     def keyframes_forced(self) -> int:
         """Return the number of keyframes requested of the encoders."""
-        return sum(broadcast.keyframes.forwarded for broadcast in (self._video, self._vp8) if broadcast is not None)
+        return sum(each.keyframes_forced() for each in self.cameras.values())
 
     def close(self) -> None:
-        """Release camera and microphone; remaining peers get nothing more."""
+        """Release cameras and microphone; remaining peers get nothing more."""
         if self._sound is not None and self._sound.broadcast is not None:
             self._sound.broadcast.close()
         self._sound = None
-        for broadcast in (self._video, self._vp8):
-            if broadcast is not None:
-                broadcast.close()
-        self._video = self._vp8 = None
+        for each in self.cameras.values():
+            each.close()

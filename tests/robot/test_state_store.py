@@ -90,7 +90,7 @@ def test_a_camera_that_somebody_switched_off_stays_off_and_one_that_was_on_asks_
     *, on_at_start: bool, on_after_restart: bool
 ) -> None:
     def comes_on(camera: bool | None) -> bool:
-        return camera_comes_on(SavedState(camera=camera), on_at_start=on_at_start, on_after_restart=on_after_restart)
+        return camera_comes_on(camera, on_at_start=on_at_start, on_after_restart=on_after_restart)
 
     assert comes_on(False) is False
     assert comes_on(None) is on_at_start

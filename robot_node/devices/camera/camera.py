@@ -14,6 +14,7 @@ from robot_node.core.state import CameraState, RobotState, act_for
 from robot_node.devices.camera.capture import CameraLimits, Photo, StalledError
 from robot_node.devices.camera.machine import CameraMachine
 from robot_node.devices.camera.picamera2_driver import Picamera2Driver
+from robot_node.devices.camera.report import CameraReport
 from robot_node.devices.camera.sensor import CameraSensor, fault_event
 from robot_node.devices.camera.states import Action, CameraEvent, refusal
 from robot_node.devices.camera.stream import StreamDemand
@@ -46,6 +47,7 @@ class Camera:
         platform: Gives the camera library.
         settings: The camera's settings.
         state: Where the camera's state is reported.
+        name: Its name there; empty for the first camera.
         indicator: On from just before the sensor starts until it has stopped; a failed one switches the camera off.
         privacy: While it is engaged the sensor is off.
         limits: How long the library may take.
@@ -59,6 +61,7 @@ class Camera:
         settings: CameraSettings,
         state: RobotState,
         *,
+        name: str = "",
         indicator: Indicator | None = None,
         privacy: Privacy | None = None,
         limits: CameraLimits | None = None,
@@ -82,10 +85,15 @@ class Camera:
         )
         call_later = call_later or asyncio.get_running_loop().call_later
         self._idle = IdleTimer(settings.off_when_unwatched_s, self._on_idle, call_later)
-        self._machine = CameraMachine(state, self._privacy, self._sensor, self._idle)
+        self._machine = CameraMachine(CameraReport(state, name), self._privacy, self._sensor, self._idle)
         self._series = 0
         self._interruption: RobotNodeError | None = None
         self._adjusting = False
+
+    @property
+    def state(self) -> CameraState:
+        """Its state."""
+        return self._machine.state
 
     async def start(self) -> None:
         """Switch the camera on; returns when there are pictures. Does nothing when it is on.

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 
-from robot_node.core.state import CameraState, Device, RobotState
+from robot_node.core.state import CameraState, CameraView
+from robot_node.devices.camera.report import CameraReport
 from robot_node.devices.camera.sensor import CameraSensor
 from robot_node.devices.camera.states import Action, CameraEvent, Situation, decide, refusal
 from robot_node.devices.idle import IdleTimer
@@ -18,7 +19,7 @@ class CameraMachine:
     """Applies events to the table of :mod:`robot_node.devices.camera.states`. Used by the camera only.
 
     Args:
-        state: Where the camera's state and fault are reported.
+        report: Where the camera's state and fault are reported.
         privacy: Whether its switch is engaged.
         sensor: Whether it could be closed, and its stream's error.
         idle: Runs while the camera is on.
@@ -28,10 +29,10 @@ class CameraMachine:
         situation: As the last event left it.
     """
 
-    def __init__(self, state: RobotState, privacy: Privacy, sensor: CameraSensor, idle: IdleTimer) -> None:
+    def __init__(self, report: CameraReport, privacy: Privacy, sensor: CameraSensor, idle: IdleTimer) -> None:
         self.closing = False
         self.situation = Situation()
-        self._state = state
+        self._report = report
         self._privacy = privacy
         self._sensor = sensor
         self._idle = idle
@@ -40,7 +41,7 @@ class CameraMachine:
     @property
     def state(self) -> CameraState:
         """The camera's state."""
-        return self._state.snapshot.camera
+        return self._report.view.state
 
     def request(self, event: CameraEvent) -> Action:
         """Apply an event and return its action; raises NotReadyError or DeviceError for a refused one."""
@@ -51,11 +52,11 @@ class CameraMachine:
 
     def apply(self, event: CameraEvent, error: Exception | None = None) -> Action:
         """Apply an event to the state and return its action; ``error`` is that of a fault."""
-        now = self._state.snapshot
+        now = self._report.view
         before = replace(
             self.situation,
-            state=now.camera,
-            wanted=now.camera_wanted,
+            state=now.state,
+            wanted=now.wanted,
             privacy=self._privacy.engaged,
             closing=self.closing,
             unclosed=self._sensor.unclosed,
@@ -66,19 +67,19 @@ class CameraMachine:
         self.situation = after
         if after.state is not before.state:
             self._enter(after.state)
-        self._state.set_fault(Device.CAMERA, self._error(after.state), camera=after.state, camera_wanted=after.wanted)
+        self._report.show(CameraView(after.state, after.wanted), self._error(after.state))
         return action
 
     def report_error(self) -> None:
         """Report an error of the stream, or its end."""
-        self._state.set_fault(Device.CAMERA, self._error(self.state))
+        self._report.show(self._report.view, self._error(self.state))
 
     def _enter(self, state: CameraState) -> None:
         match state:
             case CameraState.ON:
                 self._idle.start()
             case CameraState.FAILED:
-                logger.error("Camera failed: %s", self._failure)
+                logger.error("%s failed: %s", self._report.title, self._failure)
             case CameraState.STOPPING:
                 self._idle.stop()
                 if self._sensor.stream is not None:

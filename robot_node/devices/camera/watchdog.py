@@ -115,6 +115,7 @@ async def switch_on_at_start(
     camera: Startable,
     state: RobotState,
     *,
+    name: str = "",
     backoff: Backoff | None = None,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> None:
@@ -125,6 +126,7 @@ async def switch_on_at_start(
     Args:
         camera: The camera, not switched on yet.
         state: The robot's state, with the camera's.
+        name: The camera's name there; empty for the first.
         backoff: Delays between the attempts.
         sleep: Waits for some seconds.
     """
@@ -142,7 +144,8 @@ async def switch_on_at_start(
         else:
             return
         await sleep(backoff.next_delay())
-        if state.snapshot.camera is not CameraState.FAILED or state.snapshot.camera_wanted is False:
+        now = state.snapshot.view_of_camera(name)
+        if now.state is not CameraState.FAILED or now.wanted is False:
             return
 
 

@@ -19,7 +19,7 @@ from robot_node.core.state import CameraState, act_for
 from robot_node.devices.camera.watchdog import switch_on_at_start
 from robot_node.devices.face import signs_of
 from robot_node.errors import DeviceError, NotReadyError
-from robot_node.robot.saved_state import SavedState, camera_comes_on
+from robot_node.robot.saved_state import camera_comes_on
 from tests.devices.pins.rig import LED, PRIVACY, SWITCH, Rig, robot, without_library
 from tests.waiting import DEADLINE_S, eventually
 
@@ -265,7 +265,7 @@ async def test_engaged_while_a_start_waits_for_its_first_picture_it_fails_the_st
         assert not capturing(it)
         assert it.pi.gpio.level(LED) == 0
         assert it.state.snapshot.camera_wanted is False
-        assert not camera_comes_on(SavedState(camera=False), on_at_start=True, on_after_restart=True)
+        assert not camera_comes_on(False, on_at_start=True, on_after_restart=True)
         (off,) = [event for event in it.parts.telemetry.events.after() if event.kind == "camera"]
         assert (off.text, off.by) == ("The camera was switched off.", ""), "by a hand, and not by the agent"
 
