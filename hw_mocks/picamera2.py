@@ -380,17 +380,10 @@ def camera_library(sensor: SimulatedSensor, board: Board, *others: SimulatedSens
         @classmethod
         def global_camera_info(cls) -> list[dict[str, Any]]:
             """Return an entry for each connected camera."""
-            return [
-                {
-                    "Model": "imx708",
-                    "Location": 2,
-                    "Rotation": 180,
-                    "Id": f"/base/soc/i2c0mux/i2c@{1 - number}/imx708@1a",
-                    "Num": number,
-                }
-                for number, each in enumerate(cls.sensors)
-                if not each.absent
-            ]
+            common = {"Model": "imx708", "Location": 2, "Rotation": 180}
+            found = [each for each in cls.sensors if not each.absent]
+            names = [f"/base/soc/i2c0mux/i2c@{1 - number}/imx708@1a" for number in range(len(found))]
+            return [{**common, "Id": name, "Num": number} for number, name in enumerate(names)]
 
     return CameraLibrary(
         Picamera2=ConnectedPicamera2,

@@ -23,7 +23,7 @@ from robot_node.errors import DeviceError, SettingsError
 
 WEBCAM = "/dev/video0"
 CLOCKS = ("clock", *(f"clock-{marker}" for marker in range(1, len(MARKERS))))
-"""Clocks that differ by their marker, so that the pictures of several cameras can be told apart."""
+"""Clocks that differ by their marker, so that nobody mistakes one camera's pictures for another's."""
 
 Picture = npt.NDArray[np.uint8]
 """I420 with limited range: an array of height * 3 / 2 rows and width columns, Y above U above V."""

@@ -32,10 +32,12 @@ def reactions_of(robot: Robot, rules: tuple[ReactionRule, ...]) -> Reactions:
 
 
 def make_robot(platform: Platform, telemetry: Telemetry | None = None, **parts: Any) -> Robot:  # parts of a Robot
-    """A robot with a camera and a face, and nothing else but the given parts. Close its camera."""
+    """A robot with a camera and a face, and nothing else but the given parts. Close its cameras."""
     telemetry = telemetry or Telemetry()
     state, events, pins = telemetry.state, telemetry.events, PinsSettings()
-    camera = parts.pop("camera", None) or Camera(platform, CameraSettings(), state)
+    cameras = parts.pop("cameras", None) or Cameras(
+        {"camera": parts.pop("camera", None) or Camera(platform, CameraSettings(), state)}
+    )
     face = parts.pop("face", None) or Face(Display(platform, DisplaySettings(driver="none"), state), state)
     speech = parts.pop("speech", None) or build_speech(Settings(), face, state, events)
     pin_board = PinBoard(platform)
@@ -44,12 +46,12 @@ def make_robot(platform: Platform, telemetry: Telemetry | None = None, **parts: 
     return Robot(
         telemetry=telemetry,
         board=Board(platform),
-        cameras=Cameras({"camera": camera}),
+        cameras=cameras,
         face=face,
         outputs=outputs,
         performer=performer,
         inputs=parts.pop("inputs", None) or Inputs(pin_board, pins, state, events),
         speech=speech,
-        streams=Streams(camera, speech.mixer),
+        streams=Streams(cameras.first, speech.mixer),
         **parts,
     )

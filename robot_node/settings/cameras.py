@@ -30,12 +30,12 @@ def with_inherited(sections: Any) -> Any:
     """
     if not isinstance(sections, Mapping) or not isinstance(tables := sections.get("cameras"), Mapping):
         return sections
-    shared = _given(sections.get("camera", {}))
+    shared = _own_values(sections.get("camera", {}))
     try:
         CameraSettings.model_validate(shared)
     except ValidationError:
         return sections
-    return {**sections, "cameras": {name: _merged(shared, _given(own)) for name, own in tables.items()}}
+    return {**sections, "cameras": {name: _merged(shared, _own_values(own)) for name, own in tables.items()}}
 
 
 def problems(cameras: Mapping[str, CameraSettings]) -> Iterator[tuple[str, str]]:
@@ -45,7 +45,7 @@ def problems(cameras: Mapping[str, CameraSettings]) -> Iterator[tuple[str, str]]
             yield f"{other}.number", f"is {second.number}, which is the camera {one!r}: each camera has its own"
 
 
-def _given(settings: Any) -> Any:
+def _own_values(settings: Any) -> Any:
     return settings.model_dump(exclude_unset=True) if isinstance(settings, CameraSettings) else settings
 
 

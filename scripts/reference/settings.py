@@ -49,6 +49,9 @@ def settings_page() -> str:
     meanings = comments(SHIPPED.read_text(encoding="utf-8"))
     lines = [_HEAD]
     for section in Settings.model_fields:
+        if "$ref" not in schema["properties"][section]:  # tables of the user's names, each as another section is
+            lines += ["", f"## [{section}]", "", *_linked(_sentence(meanings[section, ""]))]
+            continue
         described = definitions[schema["properties"][section]["$ref"].rpartition("/")[2]]
         said = summary(described)
         lines += ["", f"## [{section}]", "", said, *_linked(_sentence(_beyond(said, meanings[section, ""]))), ""]

@@ -12,7 +12,7 @@ from mcp.server.mcpserver import MCPServer
 from hw_mocks.platform import SimulatedPi, simulated_platform
 from robot_node.core.media import EncodedFrame
 from robot_node.core.state import RobotState
-from robot_node.devices.camera.camera import Camera
+from robot_node.devices.camera.cameras import Cameras
 from robot_node.devices.display import Display
 from robot_node.devices.face import Face
 from robot_node.devices.on_pins import OnPins, open_pins
@@ -71,12 +71,14 @@ async def robot(
     state, events = telemetry.state, telemetry.events
     async with AsyncExitStack() as devices:
         on_pins = await open_pins(platform, settings, state, events, devices)
-        camera = Camera(platform, settings.camera, state, indicator=on_pins.indicator, privacy=on_pins.privacy)
-        devices.push_async_callback(camera.close)
-        camera.set_sink(frames.append)
+        cameras = Cameras.build(
+            platform, settings.all_cameras(), state, indicator=on_pins.indicator, privacy=on_pins.privacy
+        )
+        devices.push_async_callback(cameras.close)
+        cameras.first.set_sink(frames.append)
         face = Face(Display(platform, settings.display, state), state)
         parts = make_robot(
-            platform, telemetry, camera=camera, face=face, outputs=on_pins.outputs, inputs=on_pins.inputs
+            platform, telemetry, cameras=cameras, face=face, outputs=on_pins.outputs, inputs=on_pins.inputs
         )
         server = build_server(parts, name="tests/robot", description="A robot.")
         yield Rig(pi, parts, on_pins, server, frames)
