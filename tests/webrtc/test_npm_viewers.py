@@ -1,4 +1,4 @@
-"""A WebRTC stack for Node.js watches the robot: werift."""
+"""WebRTC stacks for Node.js watch the robot: werift (TypeScript) and node-datachannel (libdatachannel)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.webrtc.scene import SERVER_ID, difference
 from tests.webrtc.test_vp8 import running_robot as running_vp8_robot
 
 PROGRAMS = Path(__file__).with_name("npm_viewers")
-WERIFT = "werift_viewer.mjs"
+WERIFT, NODE_DATACHANNEL = "werift_viewer.mjs", "node_datachannel_viewer.mjs"
 
 
 class NpmViewer:
@@ -107,6 +107,7 @@ async def npm_viewer(broker: Broker, program: str, codec: str) -> AsyncIterator[
     "program",
     [
         pytest.param(WERIFT, marks=pytest.mark.peer("werift", works="H.264, data channel")),
+        pytest.param(NODE_DATACHANNEL, marks=pytest.mark.peer("node-datachannel", works="H.264, data channel")),
     ],
 )
 async def test_a_stack_for_node_shows_the_picture(robot: Robot, program: str) -> None:
@@ -122,6 +123,7 @@ async def test_a_stack_for_node_shows_the_picture(robot: Robot, program: str) ->
     "program",
     [
         pytest.param(WERIFT, marks=pytest.mark.peer("werift", works="VP8")),
+        pytest.param(NODE_DATACHANNEL, marks=pytest.mark.peer("node-datachannel", works="VP8")),
     ],
 )
 async def test_a_stack_for_node_without_h264_gets_vp8(broker: PrivateBroker, program: str) -> None:

@@ -1,9 +1,10 @@
-"""A peer connection that is closed while it connects: nothing of it goes on; and its life as tasks."""
+"""A peer connection that is closed while it connects: nothing of it goes on; its certificate; its life as tasks."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
+import re
 
 import pytest
 from aiortc import RTCPeerConnection, VideoStreamTrack
@@ -46,6 +47,14 @@ async def test_closing_does_not_wait_for_a_connecting_that_overhears_its_cancell
         await _connect_and_close(0)
     assert [connection.connectionState for connection in deaf] == ["closed", "closed"]
     may_end.set()
+
+
+async def test_the_certificate_has_one_fingerprint_by_sha_256() -> None:
+    robot = PeerConnection()
+    robot.createDataChannel("status")
+    sdp = (await robot.createOffer()).sdp
+    await robot.close()
+    assert re.findall(r"a=fingerprint:(\S+)", sdp) == ["sha-256"], "libdatachannel takes the last of several"
 
 
 async def _connect_and_close(after_s: float) -> None:
