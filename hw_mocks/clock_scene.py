@@ -15,13 +15,13 @@ MARKERS = (
     (0, 0, 0),
     (81, 90, 240),
     (145, 54, 34),
-    (41, 240, 110),
+    (16, 128, 128),
     (210, 16, 146),
     (170, 166, 16),
     (106, 202, 222),
     (235, 128, 128),
 )
-"""Colours of the square in the corner, as Y, U, V: none, red, green, blue, yellow, cyan, magenta, white."""
+"""Colours of the square in the corner, as Y, U, V: none, red, green, black, yellow, cyan, magenta, white."""
 _STAMP_BITS = 24
 _CHECK_BITS = 8
 _MARKER_TOLERANCE = 24

@@ -26,6 +26,12 @@ class CameraStatus(BaseModel):
     viewers: int = Field(description="How many people or programs watch the video stream now.")
 
 
+class CamerasStatus(CameraStatus):
+    """Content of ``robot://camera`` of a robot with several cameras; what the others say is of the first."""
+
+    cameras: dict[str, CameraState] = Field(description="The state of each camera; the first is the default.")
+
+
 class FaceStatus(BaseModel):
     """Content of ``robot://face``."""
 
@@ -68,6 +74,10 @@ class Status(FaceStatus, CameraStatus):
     versions: dict[str, str] = Field(description="Versions of robot-node and of the packages that it uses.")
 
 
+class StatusOfSeveral(CamerasStatus, Status):
+    """The status of a robot with several cameras."""
+
+
 COUNTERS = frozenset({"streaming", "uptime_s", "inputs", "outputs"})
 """Fields of :class:`Status` that may change by themselves all the time: a distance, the angle of a servo on its way."""
 
@@ -75,7 +85,13 @@ COUNTERS = frozenset({"streaming", "uptime_s", "inputs", "outputs"})
 def view(now: RobotSnapshot) -> dict[str, Any]:
     """Return the snapshot's fields, and the fault of each device as ``<device>_error``: models pick what they show."""
     values = {field.name: getattr(now, field.name) for field in dataclasses.fields(now)}
+    values["cameras"] = {name: camera.state for name, camera in now.every_camera.items()}
     return values | {f"{device}_error": now.fault(device) for device in Device}
+
+
+def camera_status(now: RobotSnapshot) -> CameraStatus:
+    """Return what there is to know of the camera, or of each."""
+    return (CamerasStatus if now.cameras else CameraStatus)(**view(now))
 
 
 def status_of(telemetry: Telemetry, outputs: Mapping[str, bool | float | str] = MappingProxyType({})) -> Status:
@@ -89,7 +105,7 @@ def status_of(telemetry: Telemetry, outputs: Mapping[str, bool | float | str] = 
     inputs = {
         name: found.active if found.distance_m is None else found.distance_m for name, found in now.inputs.items()
     }
-    return Status(
+    return (StatusOfSeveral if now.cameras else Status)(
         **view(now) | {"inputs": inputs},
         outputs=dict(outputs),
         streaming=telemetry.statistics.snapshot(),

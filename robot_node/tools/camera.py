@@ -11,12 +11,14 @@ from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.utilities.types import Image
 from pydantic import BaseModel, Field
 
-from robot_node.core.state import CameraState, RobotState
+from robot_node.core.state import CameraState
 from robot_node.core.threads import NO_THREAD_REMEDY, is_no_thread
 from robot_node.devices.camera import photo as photos
 from robot_node.devices.camera.camera import Camera, Photo
+from robot_node.devices.camera.cameras import Cameras
 from robot_node.devices.camera.photo import FittedPhoto, PhotoLimits
 from robot_node.errors import DeviceError
+from robot_node.tools.camera_choice import choosing
 from robot_node.tools.common import READS, SETS, readable_errors
 from robot_node.tools.listing import UNLISTED
 
@@ -33,21 +35,24 @@ class CameraResult(BaseModel):
     camera: CameraState = Field(description="State of the camera after the call.")
 
 
-def offer_camera(server: MCPServer, camera: Camera, state: RobotState) -> None:
-    """Let agents switch the camera and take photos."""
+def offer_camera(server: MCPServer, cameras: Cameras) -> None:
+    """Let agents switch the cameras and take photos."""
 
     @server.tool(title="Switch the camera", annotations=SETS)
+    @choosing(cameras)
     async def control_camera(
         enabled: Annotated[bool, Field(description="true switches the camera on, false off.")],
+        camera: str | None = None,
     ) -> CameraResult:
         """Switch the robot's camera on or off. While it is off nothing is captured."""
         with readable_errors():
-            await (camera.start() if enabled else camera.stop())
-        return CameraResult(camera=state.snapshot.camera)
+            chosen = cameras.choose(camera)
+            await (chosen.start() if enabled else chosen.stop())
+        return CameraResult(camera=chosen.state)
 
-    switches_on = camera.photo_switches_on
+    switches_on = cameras.first.photo_switches_on
     needs = "Switches the camera on and off." if switches_on else "The camera must be on."
-    hints = SETS if switches_on else READS
+    hints = SETS if any(each.photo_switches_on for each in cameras.values()) else READS
 
     @server.tool(
         title="Take a photo",
@@ -55,33 +60,37 @@ def offer_camera(server: MCPServer, camera: Camera, state: RobotState) -> None:
         annotations=hints,
         structured_output=False,
     )
+    @choosing(cameras)
     async def take_photo(
         quality: Annotated[float, Field(ge=0, le=1)] = 0.9,
         max_side: Annotated[int | None, Field(ge=16)] = None,
         max_bytes: Annotated[int, Field(ge=10_000)] = photos.MAX_BYTES,
         source: Annotated[  # noqa: ARG001  # part of the protocol
             Literal["local", "remote"],
-            Field(description="Without effect: there is one camera.", json_schema_extra={UNLISTED: True}),
+            Field(description="Without effect: all cameras are the robot's.", json_schema_extra={UNLISTED: True}),
         ] = "local",
+        camera: str | None = None,
     ) -> list[Any]:
         with readable_errors():
-            photo = await camera.photo(quality)
+            photo = await cameras.choose(camera).photo(quality)
             taken = _now()
             fitted = await _in_thread(lambda: photos.fit(photo, quality, PhotoLimits(max_bytes, max_side)))
         return [_image(fitted), f"Taken {taken}: {fitted}"]
 
     @server.tool(title="Look", annotations=hints, structured_output=False)
+    @choosing(cameras)
     async def look(
         seconds: Annotated[float, Field(gt=0, le=_LONGEST_LOOK_S)] = 2,
         frames: Annotated[int, Field(ge=2, le=_MOST_FRAMES)] = 4,
         separate: Annotated[  # noqa: FBT002  # an argument of a tool has a name
             bool, Field(description="true: a picture each", json_schema_extra={UNLISTED: True})
         ] = False,
+        camera: str | None = None,
     ) -> list[Any]:
         """See what moves: photos over some seconds in one picture."""
         with readable_errors():
             taken = _now()
-            shots = await _shots(camera, seconds, frames)
+            shots = await _shots(cameras.choose(camera), seconds, frames)
             if not separate:
                 sheet = await _in_thread(lambda: photos.contact_sheet(shots, _LOOK_QUALITY, PhotoLimits()))
                 return [_image(sheet), f"{frames} photos from {taken}, row by row at {_times(shots)}: {sheet}"]

@@ -14,7 +14,7 @@ from robot_node.core.questions import Questions
 from robot_node.core.state import RobotSnapshot, RobotState, input_fault
 from robot_node.devices.face import Face
 from robot_node.devices.outputs import Outputs
-from robot_node.robot.status import COUNTERS, CameraStatus, FaceStatus, status_of, view
+from robot_node.robot.status import COUNTERS, FaceStatus, camera_status, status_of, view
 from robot_node.robot.telemetry import Telemetry
 from robot_node.tools.ask import QUESTIONS, open_questions
 
@@ -78,7 +78,7 @@ def offer_resources(server: MCPServer, telemetry: Telemetry, face: Face, outputs
     @server.resource(CAMERA, name="camera", title="The camera", mime_type=_JSON)
     async def camera() -> str:
         """Whether the camera is on, why it failed, and how many watch."""
-        return CameraStatus(**view(state.snapshot)).model_dump_json()
+        return camera_status(state.snapshot).model_dump_json()
 
     @server.resource(FACE, name="face", title="The face", mime_type=_JSON)
     async def face_status() -> str:
@@ -163,7 +163,7 @@ class ResourceAnnouncer:
                 status_of(self._telemetry).model_dump(exclude=set(COUNTERS)),
                 {name: found.active for name, found in now.inputs.items()},
             ),
-            CAMERA: CameraStatus(**values),
+            CAMERA: camera_status(now),
             FACE: FaceStatus(**values),
             FACE_PICTURE: now.emotion,
             EVENTS: self._telemetry.events.last,

@@ -64,7 +64,7 @@ def build_server(robot: Robot, *, name: str, description: str, notifier: Notifie
         middleware=[CallRecorder(telemetry.counters)],
         lifespan=lambda _: stop_with_session(outputs),
     )
-    offer_camera(server, robot.camera, state)
+    offer_camera(server, robot.cameras)
     offer_status(server, telemetry, outputs)
     offer_face(server, robot.face)
     offer_resources(server, telemetry, robot.face, outputs)
