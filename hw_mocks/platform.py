@@ -17,6 +17,7 @@ from hw_mocks.oled import SimulatedOled
 from hw_mocks.pins import SimulatedPins
 from hw_mocks.sensor import Board, SimulatedSensor
 from hw_mocks.spi import SimulatedSpiBus
+from hw_mocks.v4l2 import SimulatedUsbCamera, v4l2_library
 from robot_node.devices.platform import CameraLibrary, Platform
 
 
@@ -28,6 +29,7 @@ class SimulatedPi:
         platform: The platform for the robot.
         sensor: The image sensor of the camera, or of the first one, with fault injection.
         sensors: Those of all cameras, by number.
+        usb_cameras: The same sensors as USB cameras, for the driver "v4l2".
         oled: The display.
         i2c: The I2C adapter of the display.
         spi: The SPI bus of the display; one of both is used.
@@ -42,6 +44,7 @@ class SimulatedPi:
     platform: Platform
     sensor: SimulatedSensor
     sensors: tuple[SimulatedSensor, ...]
+    usb_cameras: tuple[SimulatedUsbCamera, ...]
     oled: SimulatedOled
     i2c: SimulatedI2cAdapter
     spi: SimulatedSpiBus
@@ -96,6 +99,9 @@ def simulated_platform(
 
         return camera_library(sensor, board, *others)
 
+    usb_cameras = tuple(
+        SimulatedUsbCamera(each, f"/dev/video{2 * number}") for number, each in enumerate((sensor, *others))
+    )
     oled = SimulatedOled(controller, display_height, display_picture)
     i2c = SimulatedI2cAdapter({display_address: oled})
     microphone, loudspeaker = SimulatedMicrophone(), SimulatedLoudspeaker(loudspeaker_recording)
@@ -119,11 +125,13 @@ def simulated_platform(
         pin_users=lambda: gpio.other_users,
         board_temperature=computer.temperature,
         board_throttling=computer.throttling,
+        v4l2=lambda: v4l2_library(*usb_cameras),
     )
     return SimulatedPi(
         platform=platform,
         sensor=sensor,
         sensors=(sensor, *others),
+        usb_cameras=usb_cameras,
         oled=oled,
         i2c=i2c,
         spi=spi,

@@ -20,6 +20,7 @@ from typing import Any
 
 from robot_node.core.child_environment import child_environment
 from robot_node.core.pip_hint import run_pip
+from robot_node.devices.v4l2 import V4l2Library, no_v4l2, real_v4l2
 from robot_node.errors import DeviceError
 
 logger = logging.getLogger(__name__)
@@ -143,6 +144,7 @@ class Platform:
         board_throttling: Returns what ``vcgencmd get_throttled`` prints; raises OSError. May block.
         drive_pin: Of simulated hardware only: puts a level on an input, as a button does; given GPIO and whether high.
         spidev: Returns an SPI bus that is not open yet, as ``spidev.SpiDev``; raises DeviceError.
+        v4l2: Imports PyAV for the kernel's video devices; raises DeviceError.
     """
 
     name: str
@@ -156,6 +158,7 @@ class Platform:
     board_temperature: Callable[[], str] = no_board
     board_throttling: Callable[[], str] = no_board
     drive_pin: Callable[[int, bool], None] | None = None
+    v4l2: Callable[[], V4l2Library] = no_v4l2
 
 
 def raspberry_pi() -> Platform:
@@ -171,6 +174,7 @@ def raspberry_pi() -> Platform:
         pin_users=_pin_users,
         board_temperature=_board_temperature,
         board_throttling=_board_throttling,
+        v4l2=real_v4l2,
     )
 
 

@@ -18,6 +18,9 @@ from robot_node.settings.section import NUMBER_FROM_TEXT, Section
 class CameraSettings(Section):
     """The camera and its video."""
 
+    driver: Literal["picamera2", "v4l2"] = "picamera2"
+    device: str = "auto"
+    format: Literal["auto", "mjpeg", "yuyv", "h264"] = "auto"
     number: Annotated[int, Field(ge=0, le=7)] = 0
     on_at_start: bool = False
     on_after_restart: bool = False

@@ -12,8 +12,8 @@ from typing import TypeVar
 from robot_node.core.media import FrameSink, RawFrameSink
 from robot_node.core.state import CameraState, RobotState, act_for
 from robot_node.devices.camera.capture import CameraLimits, Photo, StalledError
+from robot_node.devices.camera.drivers import camera_driver
 from robot_node.devices.camera.machine import CameraMachine
-from robot_node.devices.camera.picamera2_driver import Picamera2Driver
 from robot_node.devices.camera.report import CameraReport
 from robot_node.devices.camera.sensor import CameraSensor, fault_event
 from robot_node.devices.camera.states import Action, CameraEvent, refusal
@@ -77,7 +77,7 @@ class Camera:
         self._demand = StreamDemand(settings.bitrate)
         limits = limits or CameraLimits()
         self._sensor = CameraSensor(
-            Picamera2Driver(platform.camera_library, settings, limits, small_stream=small_stream),
+            camera_driver(platform, settings, limits, small_stream=small_stream),
             self._demand,
             indicator=indicator,
             limits=limits,

@@ -31,6 +31,10 @@ class StalledError(DeviceError):
     """The camera is open but delivers no pictures."""
 
 
+class AbsentError(DeviceError):
+    """The camera is not connected: it may be plugged in at any time."""
+
+
 @dataclass(frozen=True, slots=True)
 class CameraLimits:
     """How long the camera library may take, in seconds, before the camera counts as failed.

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from robot_node.core.backoff import Backoff, Crashes, RestartPolicy
 from robot_node.core.state import CameraState, RobotState
+from robot_node.devices.camera.capture import AbsentError
 from robot_node.errors import DeviceError, NotReadyError, ServiceError
 
 logger = logging.getLogger(__name__)
@@ -104,11 +105,30 @@ async def restart_when_stalled(
             except NotReadyError as error:
                 logger.info("The camera is not restarted: %s", error)
                 break
+            except AbsentError as error:
+                logger.warning("The camera is restarted when it is there again: %s", error)
+                await _restart_when_there(
+                    camera, Backoff(initial_s=policy.initial_s, maximum_s=policy.maximum_s), sleep
+                )
+                break
             except DeviceError as error:  # the camera has logged and reported it
                 reason = str(error)
                 if attempt == attempts:
                     raise _given_up(f"{attempts} attempts to restart it failed.", reason) from error
                 await sleep(delay)
+
+
+async def _restart_when_there(camera: Restartable, backoff: Backoff, sleep: Callable[[float], Awaitable[None]]) -> None:
+    """Restart an unplugged camera once it is plugged in, however long that takes: to end the robot would not help."""
+    while True:
+        await sleep(backoff.next_delay())
+        try:
+            await camera.restart()
+        except AbsentError:
+            continue
+        except (NotReadyError, DeviceError) as error:  # as with any other restart
+            logger.info("The camera is not restarted yet: %s", error)
+        return
 
 
 async def switch_on_at_start(

@@ -1,4 +1,4 @@
-"""What the camera's tests share: a camera on one of three Pis, its frames, and a decoder."""
+"""What the camera's tests share: a camera on one of three Pis or on USB, its frames, and a decoder."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import asyncio
 import gc
 import os
 import threading
-from collections.abc import AsyncIterator, Callable
+import weakref
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -20,11 +21,13 @@ from hw_mocks.clock_scene import read_stamp
 from hw_mocks.picamera2 import camera_library
 from hw_mocks.real_picamera2 import real_camera_library
 from hw_mocks.sensor import Board, SimulatedSensor
+from hw_mocks.v4l2 import SimulatedUsbCamera, v4l2_library
 from robot_node.core.media import EncodedFrame, RawFrame
 from robot_node.core.state import CameraState, RobotSnapshot, RobotState
 from robot_node.devices.camera.camera import Camera, CameraLimits
 from robot_node.devices.platform import CameraLibrary, Platform
 from robot_node.devices.privacy import Privacy
+from robot_node.devices.v4l2 import V4l2Library
 from robot_node.errors import DeviceError, NotReadyError
 from robot_node.settings.devices import CameraSettings
 from tests.waiting import DEADLINE_S, eventually
@@ -37,6 +40,11 @@ PIS: dict[str, Callable[[SimulatedSensor], CameraLibrary]] = {
 
 ON_EVERY_PI = pytest.mark.parametrize("pi", PIS, indirect=True)
 """For a test of what the driver and the library do together: on others, only the driver is tried."""
+
+USB = "USB camera"
+
+ON_EVERY_CAMERA = pytest.mark.parametrize("pi", [*PIS, USB], indirect=True)
+"""The same for a test that knows nothing of picamera2."""
 
 ON_PIS_WITH_LIBX264 = pytest.mark.parametrize("pi", ["simulated Pi 5", "real picamera2"], indirect=True)
 
@@ -53,16 +61,21 @@ class Pi:
     """A Pi with a camera.
 
     Attributes:
-        name: Which of the three.
+        name: Which of the three; or ``"USB camera"``, for any computer.
         sensor: The sensor, with its faults.
-        library: What the driver is given.
-        cameras: Each camera that the driver has opened, as picamera2 has it.
+        library: What the driver of picamera2 is given.
+        cameras: Each camera that this driver has opened, as picamera2 has it.
+        usb: The USB camera, where there is one.
+        settings: Settings that the camera needs.
     """
 
     name: str
     sensor: SimulatedSensor
     library: CameraLibrary
     cameras: list[Any]
+    usb: SimulatedUsbCamera | None = None
+    settings: Mapping[str, object] = field(default_factory=dict)
+    _encoders: weakref.WeakSet[WatchedCodec] = field(default_factory=weakref.WeakSet)
 
     @property
     def limits(self) -> CameraLimits:
@@ -72,7 +85,22 @@ class Pi:
     @property
     def platform(self) -> Platform:
         """What the driver is given."""
-        return Platform(name="simulated", camera_library=lambda: self.library, i2c=lambda _bus, _address: None)
+        platform = Platform(name="simulated", camera_library=lambda: self.library, i2c=lambda _bus, _address: None)
+        return platform if self.usb is None else replace(platform, v4l2=self.v4l2)
+
+    def v4l2(self) -> V4l2Library:
+        """What the driver of V4L2 is given."""
+        assert self.usb is not None
+        library = v4l2_library(self.usb)
+
+        def codec(name: str, mode: str) -> Any:
+            if mode == "r":
+                return library.codec(name, mode)
+            watched = WatchedCodec(library.codec(name, mode))
+            self._encoders.add(watched)
+            return watched
+
+        return replace(library, codec=codec)
 
     def capturing(self) -> bool:
         """The sensor turns light into pictures."""
@@ -80,6 +108,8 @@ class Pi:
 
     def running_encoders(self) -> list[str]:
         """The encoders that were started and not stopped, of all cameras: ``"h264"`` or ``"raw"``."""
+        if self.usb is not None:
+            return ["h264"] * len(self._encoders)
         h264 = (self.library.H264Encoder, self.library.LibavH264Encoder)
         running = [encoder for camera in self.cameras for encoder in camera.encoders if encoder.running]
         return sorted("h264" if isinstance(encoder, h264) else "raw" for encoder in running)
@@ -96,6 +126,19 @@ class Pi:
         return replace(self.platform, camera_library=lambda: library)
 
 
+class WatchedCodec:
+    """PyAV's codec, of which one can see that it lives: that is how long it encodes."""
+
+    def __init__(self, codec: Any) -> None:
+        object.__setattr__(self, "codec", codec)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.codec, name)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        setattr(self.codec, name, value)
+
+
 class _Limits(CameraLimits):
     def __init__(self, sensor: SimulatedSensor) -> None:
         super().__init__()
@@ -110,8 +153,12 @@ class _Limits(CameraLimits):
 
 
 def make_pi(name: str, scene: str = "clock") -> Pi:
-    """Build the Pi of that name."""
+    """Build the Pi of that name, or the computer with a USB camera."""
     sensor, cameras = SimulatedSensor(scene), list[Any]()
+    if name == USB:
+        library = PIS["simulated Pi 5"](sensor)
+        settings = {"driver": "v4l2", "format": "mjpeg"}
+        return Pi(name, sensor, library, cameras, SimulatedUsbCamera(sensor), settings)
     library = PIS[name](sensor)
     base = library.Picamera2
 
@@ -263,7 +310,7 @@ async def rig(
     state.listen(note)
     camera = Camera(
         platform or pi.platform,
-        SETTINGS.model_copy(update=settings),
+        SETTINGS.model_copy(update={**pi.settings, **settings}),
         state,
         indicator=indicator,
         privacy=privacy,

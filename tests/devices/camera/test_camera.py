@@ -14,6 +14,7 @@ from robot_node.devices.camera.camera import Camera
 from robot_node.errors import NotReadyError
 from robot_node.settings.devices import CameraSettings
 from tests.devices.camera.rig import (
+    ON_EVERY_CAMERA,
     ON_EVERY_PI,
     ON_PIS_WITH_LIBX264,
     ON_REAL_PICAMERA2_TOO,
@@ -36,7 +37,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:setDaemon:DeprecationWarning")  
 SPS, PPS, IDR = 7, 8, 5
 
 
-@ON_EVERY_PI
+@ON_EVERY_CAMERA
 async def test_off_means_that_the_sensor_is_off(pi: Pi) -> None:
     async with rig(pi, watched=True) as robot:
         assert pi.sensor.starts == 0
@@ -73,7 +74,7 @@ async def test_the_indicator_is_lit_whenever_the_sensor_captures(pi: Pi) -> None
     assert capturing_when_told == [False, False], "lit before the sensor starts, dark after it stopped"
 
 
-@ON_EVERY_PI
+@ON_EVERY_CAMERA
 async def test_eight_restarts_each_begin_with_a_keyframe_and_time_goes_on(pi: Pi) -> None:
     pi.sensor.speed = 4
     async with rig(pi, watched=True) as robot:
@@ -102,7 +103,7 @@ async def test_switching_on_twice_and_off_twice_is_fine(pi: Pi) -> None:
     assert robot.indicator == [True, False]
 
 
-@ON_EVERY_PI
+@ON_EVERY_CAMERA
 async def test_a_photo_shows_what_is_seen_after_the_call(pi: Pi) -> None:
     async with rig(pi) as robot:
         await robot.camera.start()
@@ -136,7 +137,7 @@ async def test_a_photo_with_the_camera_off_says_what_to_call_first(pi: Pi) -> No
             await robot.camera.photo()
 
 
-@ON_EVERY_PI
+@ON_EVERY_CAMERA
 async def test_a_camera_mounted_upside_down_is_turned(pi: Pi) -> None:
     async with rig(pi, rotate=180) as robot:
         await robot.camera.start()
@@ -179,7 +180,7 @@ async def test_a_lens_that_can_focus_does_so_all_the_time(pi: Pi, autofocus: boo
         assert pi.sensor.focus == focus
 
 
-@ON_EVERY_PI
+@ON_EVERY_CAMERA
 async def test_a_size_that_needs_padding_in_memory_is_shown_whole(pi: Pi) -> None:
     async with rig(pi, width=482, height=270) as robot:
         await robot.camera.start()

@@ -13,7 +13,16 @@ from robot_node.core.state import CameraState
 from robot_node.devices.camera.camera import CameraLimits
 from robot_node.devices.camera.capture import StalledError
 from robot_node.errors import DeviceError, NotReadyError
-from tests.devices.camera.rig import ON_EVERY_PI, ON_REAL_PICAMERA2_TOO, Pi, decode, make_pi, open_files, rig
+from tests.devices.camera.rig import (
+    ON_EVERY_CAMERA,
+    ON_EVERY_PI,
+    ON_REAL_PICAMERA2_TOO,
+    Pi,
+    decode,
+    make_pi,
+    open_files,
+    rig,
+)
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.filterwarnings("ignore:setDaemon:DeprecationWarning")  # picamera2's own line
@@ -45,7 +54,7 @@ async def test_a_camera_number_too_high_says_how_many_there_are(pi: Pi) -> None:
             await robot.camera.start()
 
 
-@ON_EVERY_PI
+@ON_EVERY_CAMERA
 async def test_a_busy_camera_says_how_to_find_who_uses_it(pi: Pi) -> None:
     pi.sensor.busy = True
     async with rig(pi) as robot:
@@ -100,7 +109,7 @@ async def test_a_camera_that_libcamera_cannot_configure_is_explained_in_words(pi
     assert "USB camera" in refused.value.remedy
 
 
-@ON_EVERY_PI
+@ON_EVERY_CAMERA
 async def test_a_start_that_fails_gives_the_reason_and_frees_the_camera(pi: Pi) -> None:
     pi.sensor.start_error = "Failed to start streaming: Connection timed out"
     async with rig(pi, watched=True) as robot:
@@ -123,7 +132,7 @@ async def test_switching_off_a_failed_camera_clears_the_failure(pi: Pi) -> None:
         assert not robot.state.snapshot.fault("camera")
 
 
-@ON_EVERY_PI
+@ON_EVERY_CAMERA
 async def test_a_camera_that_gives_no_picture_at_the_start_is_not_on(pi: Pi) -> None:
     pi.sensor.stalled = True
     async with rig(pi, watched=True) as robot:
@@ -151,7 +160,7 @@ async def test_a_start_that_fails_when_nobody_waits_for_it_any_more_is_told_by_t
     assert not complaints
 
 
-@ON_EVERY_PI
+@ON_EVERY_CAMERA
 async def test_a_photo_from_a_stalled_camera_is_an_error_in_time_and_never_an_old_picture(pi: Pi) -> None:
     async with rig(pi, watched=True) as robot:
         await robot.camera.start()

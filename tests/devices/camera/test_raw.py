@@ -14,6 +14,7 @@ from hw_mocks.scenes import planes
 from robot_node.core.media import RawFrame
 from robot_node.core.state import CameraState
 from tests.devices.camera.rig import (
+    ON_EVERY_CAMERA,
     ON_EVERY_PI,
     Pi,
     Pictures,
@@ -30,7 +31,7 @@ from tests.waiting import DEADLINE_S, eventually
 pytestmark = pytest.mark.filterwarnings("ignore:setDaemon:DeprecationWarning")  # picamera2's own line
 
 
-@ON_EVERY_PI
+@ON_EVERY_CAMERA
 async def test_pictures_show_the_scene_at_their_capture_time_beside_the_video(pi: Pi) -> None:
     async with rig(pi, watched=True) as robot:
         pictures = Pictures()
@@ -94,7 +95,7 @@ async def test_pictures_come_again_when_the_camera_was_off(pi: Pi) -> None:
         assert pictures.received[seen].timestamp_us > before[-1].timestamp_us
 
 
-@ON_EVERY_PI
+@ON_EVERY_CAMERA
 async def test_pictures_are_at_most_30_a_second(pi: Pi) -> None:
     async with rig(pi, watched=True, frame_rate=60, width=160, height=120) as robot:
         pictures = Pictures()

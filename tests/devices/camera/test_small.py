@@ -8,7 +8,7 @@ import pytest
 
 from robot_node.core.state import CameraState
 from robot_node.devices.camera.capture import small_size
-from tests.devices.camera.rig import ON_EVERY_PI, Pi, Pictures, grey, rig, stamp_at, stamp_of
+from tests.devices.camera.rig import ON_EVERY_CAMERA, ON_EVERY_PI, Pi, Pictures, grey, rig, stamp_at, stamp_of
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.filterwarnings("ignore:setDaemon:DeprecationWarning")  # picamera2's own line
@@ -32,7 +32,7 @@ def test_the_small_stream_has_the_videos_aspect_in_even_numbers(video: tuple[int
     assert small_size(*video) == small
 
 
-@ON_EVERY_PI
+@ON_EVERY_CAMERA
 async def test_small_pictures_show_the_scene_beside_video_and_large_pictures(pi: Pi) -> None:
     async with rig(pi, watched=True, small_stream=True) as robot:
         small, large = Pictures(), Pictures()

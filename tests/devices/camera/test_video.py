@@ -18,6 +18,7 @@ from robot_node.core.media import EncodedFrame
 from robot_node.core.state import CameraState
 from robot_node.devices.camera.stream import FrameHandoff
 from tests.devices.camera.rig import (
+    ON_EVERY_CAMERA,
     ON_EVERY_PI,
     ON_PIS_WITH_LIBX264,
     Frames,
@@ -47,7 +48,7 @@ def street() -> str:
     return str(Path(package.origin).parent / "datasets" / "data" / "bikes.mp4")
 
 
-@ON_EVERY_PI
+@ON_EVERY_CAMERA
 async def test_decoded_frames_show_the_scene_at_their_capture_time(pi: Pi) -> None:
     pi.sensor.speed = 4
     async with rig(pi, watched=True) as robot:
@@ -84,7 +85,7 @@ async def test_each_picture_comes_out_of_the_encoder_before_the_next_goes_in(pi:
     assert set(held_back) == {0}
 
 
-@ON_EVERY_PI
+@ON_EVERY_CAMERA
 async def test_the_stream_is_constrained_baseline_as_webrtc_wants_it(pi: Pi) -> None:
     async with rig(pi, watched=True) as robot:
         await robot.camera.start()
@@ -96,7 +97,7 @@ async def test_the_stream_is_constrained_baseline_as_webrtc_wants_it(pi: Pi) -> 
     assert constraints & CONSTRAINT_SET1
 
 
-@ON_EVERY_PI
+@ON_EVERY_CAMERA
 async def test_an_unwatched_camera_runs_no_encoder(pi: Pi) -> None:
     async with rig(pi) as robot:
         await robot.camera.start()
@@ -142,7 +143,7 @@ async def test_viewers_who_come_and_go_quickly_leave_the_encoder_as_the_last_wan
         assert not robot.state.snapshot.fault("camera")
 
 
-@ON_EVERY_PI
+@ON_EVERY_CAMERA
 async def test_a_request_makes_one_keyframe(pi: Pi) -> None:
     async with rig(pi, watched=True) as robot:
         await robot.camera.start()
@@ -167,7 +168,7 @@ async def test_a_request_before_the_camera_is_on_is_no_error(pi: Pi) -> None:
         assert robot.frames.keyframes == [0], "the first frame is one anyway"
 
 
-@ON_EVERY_PI
+@ON_EVERY_CAMERA
 async def test_a_keyframe_comes_at_the_set_interval(pi: Pi) -> None:
     pi.sensor.speed = 4
     async with rig(pi, watched=True, keyframe_interval_s=0.5) as robot:
@@ -176,7 +177,7 @@ async def test_a_keyframe_comes_at_the_set_interval(pi: Pi) -> None:
     assert robot.frames.keyframes == [0, 15, 30]
 
 
-@ON_EVERY_PI
+@ON_EVERY_CAMERA
 async def test_the_bitrate_changes_while_running(pi: Pi) -> None:
     pi.sensor.scene, pi.sensor.speed = street(), 4
 
@@ -226,7 +227,7 @@ async def test_the_rate_buffer_bounds_keyframes(pi: Pi) -> None:
     assert largest * 8 < 800_000 / 4, "a quarter of a second's bits: without a rate buffer it is several times that"
 
 
-@ON_EVERY_PI
+@ON_EVERY_CAMERA
 async def test_photos_do_not_interrupt_the_video(pi: Pi) -> None:
     async with rig(pi, watched=True) as robot:
         await robot.camera.start()

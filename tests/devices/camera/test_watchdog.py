@@ -17,7 +17,7 @@ from robot_node.devices.camera.camera import CameraLimits
 from robot_node.devices.camera.capture import StalledError
 from robot_node.devices.camera.watchdog import StallDetector, restart_when_stalled, switch_on_at_start
 from robot_node.errors import DeviceError, ServiceError
-from tests.devices.camera.rig import ON_EVERY_PI, ON_PIS_WITH_LIBX264, Pi, Rig, rig
+from tests.devices.camera.rig import ON_EVERY_CAMERA, ON_PIS_WITH_LIBX264, Pi, Rig, rig
 from tests.waiting import DEADLINE_S, eventually
 
 pytestmark = pytest.mark.filterwarnings("ignore:setDaemon:DeprecationWarning")  # picamera2's own line
@@ -57,7 +57,7 @@ def test_nothing_is_expected_of_a_camera_that_is_off() -> None:
     assert judged((0, None), (100, None), (101, False), (103, False)) == [False] * 4
 
 
-@ON_EVERY_PI
+@ON_EVERY_CAMERA
 async def test_a_stalled_camera_is_restarted_and_its_viewers_get_pictures_again(pi: Pi) -> None:
     async with rig(pi, watched=True) as robot, looked_after(robot):
         await robot.camera.start()

@@ -1,0 +1,311 @@
+"""The driver for V4L2: USB cameras, and the video devices of boards that are no Pi. Opens them, and explains errors."""
+
+from __future__ import annotations
+
+import errno
+import io
+import logging
+import math
+from collections.abc import Callable, Sequence
+
+from robot_node.core import memory
+from robot_node.core.media import RawFrameSink
+from robot_node.devices.camera.capture import (
+    AbsentError,
+    CameraLimits,
+    EncodedStream,
+    EncoderMissingError,
+    FrameReceiver,
+    Photo,
+    StalledError,
+    small_size,
+)
+from robot_node.devices.camera.jpeg import complete_jpeg
+from robot_node.devices.camera.v4l2_choice import Choice, cameras, choose, usable_formats
+from robot_node.devices.camera.v4l2_encoder import Encoder
+from robot_node.devices.camera.v4l2_ioctl import VideoDevice, describe, video_devices
+from robot_node.devices.camera.v4l2_pictures import Decoder, Shot
+from robot_node.devices.camera.v4l2_reader import V4l2Reader
+from robot_node.devices.camera.v4l2_streams import EncodingStream, PassingStream, UnencodedStream
+from robot_node.devices.v4l2 import V4l2Library
+from robot_node.errors import DeviceError, RobotNodeError
+from robot_node.settings.devices import CameraSettings
+
+logger = logging.getLogger(__name__)
+
+LIST_DEVICES = "'robot-node doctor' lists the video devices."
+_PLUG = f"Plug it in, or set device in [camera]. {LIST_DEVICES}"
+_OWN_JPEG_QUALITY = 0.9
+"""From this quality of a photo on, the JPEG is that of the camera."""
+_MAX_RAW_FRAMES_PER_S = 30
+_OPENING_SHARE = 0.9
+"""Of the time limit of opening: what FFmpeg may take, so that a stall is told apart from a call that hangs."""
+
+
+class V4l2Driver:
+    """Drives one camera by V4L2: see :class:`robot_node.devices.camera.capture.CameraDriver`.
+
+    Args:
+        load: Imports what V4L2 needs.
+        settings: The camera's settings.
+        limits: How long to wait for a picture before the camera counts as stalled.
+
+    Attributes:
+        passes: The camera's own H.264 is usable, as far as is known.
+        told: What was logged already, and is not logged again.
+    """
+
+    def __init__(self, load: Callable[[], V4l2Library], settings: CameraSettings, limits: CameraLimits) -> None:
+        self.load = load
+        self.settings = settings
+        self.limits = limits
+        self.passes = True
+        self.told: set[str] = set()
+
+    def session(self) -> V4l2Session:
+        """Begin a session; opens nothing yet."""
+        return V4l2Session(self)
+
+    def tell(self, text: str) -> None:
+        """Log a warning once."""
+        if text not in self.told:
+            self.told.add(text)
+            logger.warning("%s", text)
+
+
+class V4l2Session:
+    """A video device: see :class:`robot_node.devices.camera.capture.CaptureSession`.
+
+    Args:
+        driver: What is known of the camera already; what this session finds out is left there.
+    """
+
+    def __init__(self, driver: V4l2Driver) -> None:
+        self._driver = driver
+        self._settings = driver.settings
+        self._library: V4l2Library | None = None
+        self._has_encoder = False
+        self._reader: V4l2Reader | None = None
+        self._opened = Choice("mjpeg", 0, 0, 1.0)
+
+    def load(self) -> None:
+        """Import what V4L2 needs.
+
+        Raises:
+            DeviceError: It is missing.
+        """
+        self._library = self._driver.load()
+
+    def open(self) -> None:
+        """Open the device and start capturing.
+
+        Raises:
+            AbsentError: There is no such device.
+            DeviceError: Another program uses it, or it refuses to start.
+        """
+        assert self._library is not None, "load() comes first"
+        settings, driver, library = self._settings, self._driver, self._library
+        devices = video_devices(library)
+        self._has_encoder = any(each.encodes_h264 for each in devices)
+        device = find_device(settings.device, devices, library)
+        wanted = settings.format if driver.passes or settings.format != "h264" else "auto"
+        choice = choose(device, wanted, settings.width, settings.height, settings.frame_rate)
+        if choice is None:
+            has = ", ".join(usable_formats(device))
+            raise DeviceError(
+                f"{device.name} ({device.path}) has no {settings.format}.", remedy=f'Set format in [camera]: "{has}".'
+            )
+        if (choice.width, choice.height) != (settings.width, settings.height):
+            driver.tell(
+                f"{device.name} has no {settings.width}x{settings.height}: {choice.width}x{choice.height} is used. "
+                "'robot-node doctor' lists what it has."
+            )
+        limit_s = driver.limits.open * _OPENING_SHARE
+        try:
+            container = library.open(device.path, choice.options(), limit_s)
+        except Exception as error:
+            raise _explain(error, device, limit_s) from error
+        context = container.streams.video[0].codec_context  # the kernel may have changed what was asked for
+        self._opened = Choice(choice.format, context.width, context.height, choice.rate)
+        decoder = Decoder(
+            lambda name: library.codec(name, "r"),
+            choice.format,
+            context.width,
+            context.height,
+            turned=settings.rotate == 180,
+        )
+        self._reader = V4l2Reader(
+            container,
+            decoder,
+            rate=choice.rate,
+            wanted_rate=settings.frame_rate,
+            skips=choice.format != "h264",
+        )
+        self._reader.start()
+
+    def wait_for_picture(self) -> None:
+        """Return when the camera has delivered a picture.
+
+        Raises:
+            StalledError: It delivers none.
+        """
+        self._running().next(lambda _shot: True, self._driver.limits.picture)
+
+    def photo(self, quality: float) -> Photo:
+        """Take the next picture as JPEG; the video goes on meanwhile. That of an MJPEG camera is its own, as it came.
+
+        Args:
+            quality: 0 (smallest file) to 1 (best); from 0.9 on, an MJPEG camera's own.
+
+        Raises:
+            StalledError: The camera delivers no picture.
+            DeviceError: The picture cannot be stored.
+        """
+        own = self._opened.format == "mjpeg" and quality >= _OWN_JPEG_QUALITY and not self._settings.rotate
+        limit_s = self._driver.limits.picture
+        if own:
+            jpeg = self._running().next(lambda shot: complete_jpeg(shot.data), limit_s)
+            return Photo(jpeg, self._opened.width, self._opened.height)
+        picture = self._running().next(Shot.picture, limit_s)
+        try:
+            file = io.BytesIO()
+            picture.to_image().save(file, "JPEG", quality=max(1, round(quality * 100)))
+        except Exception as error:
+            raise DeviceError(f"The photo could not be stored as JPEG: {error}.") from error
+        return Photo(file.getvalue(), picture.width, picture.height)
+
+    def h264(self, receive: FrameReceiver, bitrate: int, *, software: bool) -> EncodedStream:
+        """Make an H.264 stream of the open camera, to be started and stopped by the caller.
+
+        Args:
+            receive: Called with each frame, in the reader's thread.
+            bitrate: In bit/s.
+            software: libx264 encodes, on every board.
+        """
+        reader = self._running()
+        passes = self._opened.format == "h264" and self._driver.passes and not self._settings.rotate
+
+        def make(bits_per_second: int) -> Encoder:
+            return self._encoder(bits_per_second, software=software, falls_back=passes)
+
+        encoding = EncodingStream(reader, make, receive, bitrate)
+        return PassingStream(reader, receive, encoding, self._give_up_passing) if passes else encoding
+
+    def raw(self, receive: RawFrameSink) -> UnencodedStream:
+        """Make a stream of the open camera's unencoded pictures, to be started and stopped by the caller.
+
+        Args:
+            receive: Called with each picture, in the reader's thread.
+        """
+        return UnencodedStream(self._running(), receive, every=self._every(_MAX_RAW_FRAMES_PER_S))
+
+    def small(self, receive: RawFrameSink, rate: float) -> UnencodedStream:
+        """Make a stream of small pictures, scaled from the others, to be started and stopped by the caller.
+
+        Args:
+            receive: Called with each picture, in the reader's thread.
+            rate: At most so many pictures a second; others are neither decoded nor scaled for it.
+        """
+        size = small_size(self._opened.width, self._opened.height)
+        return UnencodedStream(self._running(), receive, every=self._every(rate), size=size)
+
+    def close(self) -> None:
+        """Stop capturing and release the camera, whatever state it is in. Does nothing when it is not open.
+
+        Its streams must have been stopped.
+
+        Raises:
+            DeviceError: The camera could not be closed.
+        """
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            reader.close()
+            memory.give_back()
+
+    def _every(self, rate: float) -> int:
+        return max(1, math.ceil(min(self._settings.frame_rate, self._opened.rate) / rate))
+
+    def _running(self) -> V4l2Reader:
+        assert self._reader is not None, "open() comes first"
+        return self._reader
+
+    def _encoder(self, bitrate: int, *, software: bool, falls_back: bool) -> Encoder:
+        assert self._library is not None, "load() comes first"
+        size = self._opened.width, self._opened.height
+        software = software or not self._has_encoder  # most boards have none, and need no warning for it
+        try:
+            return Encoder(self._library, self._settings, size, bitrate, software=software)
+        except EncoderMissingError:
+            if not falls_back:  # the camera does it
+                raise
+            return Encoder(self._library, self._settings, size, bitrate, software=True)
+
+    def _give_up_passing(self) -> None:
+        self._driver.passes = False
+        self._driver.tell(
+            "The camera's own H.264 has no keyframe when a viewer needs one: the robot decodes and encodes it, "
+            'which needs most of a processor core. Set format = "mjpeg" or "yuyv" in [camera].'
+        )
+
+
+def find_device(setting: str, devices: Sequence[VideoDevice], library: V4l2Library) -> VideoDevice:
+    """Return the camera that a setting means.
+
+    Args:
+        setting: A device's file, a link to one, or ``"auto"``: the first that captures.
+        devices: The devices that there are.
+        library: Opens the file.
+
+    Raises:
+        AbsentError: There is no such camera.
+        DeviceError: It cannot be used.
+    """
+    if setting == "auto":
+        found = cameras(devices)
+        if not found:
+            raise AbsentError("There is no USB camera.", remedy=_PLUG)
+        return found[0]
+    try:
+        with library.node(setting) as node:
+            device = describe(setting, node)
+    except FileNotFoundError as error:
+        raise AbsentError(f"There is no camera {setting}.", remedy=_PLUG) from error
+    except PermissionError as error:
+        raise _not_permitted(setting) from error
+    except OSError as error:
+        raise DeviceError(f"{setting} is no camera: {error.strerror or error}.", remedy=LIST_DEVICES) from error
+    if not device.captures or not usable_formats(device):
+        raise DeviceError(
+            f"{device.name} ({setting}) is no camera that can be used.",
+            remedy=f"It has to deliver MJPEG, YUYV or H.264. {LIST_DEVICES}",
+        )
+    return device
+
+
+def _not_permitted(path: str) -> DeviceError:
+    return DeviceError(
+        f"The camera {path} may not be opened.",
+        remedy="Put the user into the group video: sudo usermod -aG video $USER; and log in again.",
+    )
+
+
+def _explain(error: Exception, device: VideoDevice, limit_s: float) -> RobotNodeError:
+    if isinstance(error, RobotNodeError):
+        return error
+    number = getattr(error, "errno", None)
+    if number == errno.EBUSY:
+        return DeviceError(
+            "The camera is busy: another program uses it.",
+            remedy=f"End the other program; this lists it: sudo fuser -v {device.path}.",
+        )
+    if number in {errno.EACCES, errno.EPERM}:
+        return _not_permitted(device.path)
+    if number in {errno.ENOENT, errno.ENODEV, errno.ENXIO}:
+        return AbsentError(f"The camera {device.path} is gone.", remedy=_PLUG)
+    if type(error).__name__ == "ExitError":  # PyAV's, when FFmpeg took longer than the limit
+        return StalledError(
+            f"The camera delivers no pictures: none came within {limit_s:g} seconds.",
+            remedy="Unplug it and plug it in again.",
+        )
+    reason = getattr(error, "strerror", None) or str(error)
+    return DeviceError(f"The camera {device.path} could not be started: {reason}.", remedy=LIST_DEVICES)
