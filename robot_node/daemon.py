@@ -41,6 +41,7 @@ from robot_node.robot.state_store import StateStore, state_file
 from robot_node.robot.supervisor import Service, Supervisor
 from robot_node.robot.telemetry import Telemetry
 from robot_node.robot.watchdog import LinkCheck
+from robot_node.robot.web.service import Page, serve_http
 from robot_node.settings.devices import CameraSettings
 from robot_node.settings.root import DialerSettings, Settings
 from robot_node.speech.factory import Speech, build_speech
@@ -63,6 +64,7 @@ async def run(
     *,
     on_online: Callable[[], None] = lambda: None,
     extra_services: Mapping[str, Service] = MappingProxyType({}),
+    page: Page = tuple,
     restarts: RestartPolicy = RestartPolicy(),
 ) -> None:
     """Run one robot until cancelled.
@@ -76,6 +78,7 @@ async def run(
         platform: The hardware, real or simulated.
         on_online: Called each time the robot has become reachable.
         extra_services: Further services to run as long as the robot does, by name.
+        page: Makes the console's routes for the robot's own HTTP server.
         restarts: When a service that crashed is started again.
 
     Raises:
@@ -85,7 +88,7 @@ async def run(
     links = _link_checks(settings)
     async with watchdog.notifications([watchdog.check_device_calls, *links.values()]), DeviceStack() as devices:
         robot = await build_robot(settings, platform, devices)
-        services = await robot_services(robot, settings, links, on_online)
+        services = await robot_services(robot, settings, links, on_online, page)
         try:
             async with Supervisor(robot.telemetry.state, policy=restarts) as supervisor:
                 for name, service in {**services, **extra_services}.items():
@@ -230,7 +233,11 @@ def _call_control(settings: DialerSettings, telemetry: Telemetry) -> CallControl
 
 
 async def robot_services(
-    robot: Robot, settings: Settings, links: Mapping[str, LinkCheck], on_online: Callable[[], None]
+    robot: Robot,
+    settings: Settings,
+    links: Mapping[str, LinkCheck],
+    on_online: Callable[[], None],
+    page: Page = tuple,
 ) -> Services:
     """Return the services of a robot, by name; each gets the parts that it needs.
 
@@ -239,6 +246,7 @@ async def robot_services(
         settings: Its settings.
         links: Checks of its connections, for the watchdog.
         on_online: Called each time the robot has become reachable.
+        page: Makes the console's routes for the robot's own HTTP server.
 
     Raises:
         SettingsError: the access rules name a tool that this robot does not have.
@@ -282,6 +290,8 @@ async def robot_services(
         services["state store"] = robot.store.run
     if settings.webrtc.enabled:
         services["WebRTC"] = partial(answer_viewers, robot, settings, link=links["WebRTC"], online=online)
+    if settings.http.enabled:
+        services["HTTP"] = partial(serve_http, robot, settings, monitoring, page, online=online)
     if settings.a2a.enabled:
         services["A2A card"] = partial(publish_card, settings, server.list_tools, online)
     if robot.calls is not None:

@@ -6,11 +6,11 @@ import asyncio
 import errno
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from importlib import metadata
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -30,6 +30,9 @@ from robot_node.logs.uncaught import log_uncaught
 from robot_node.settings.loading import load_settings
 from robot_node.settings.logs import LogSettings
 from robot_node.settings.root import ENV_PREFIX, Settings
+
+if TYPE_CHECKING:  # starlette takes its time to load
+    from starlette.routing import BaseRoute
 
 _STOP_WITHIN_S = 4.5
 """systemd kills the service after 5 s (TimeoutStopSec= of the unit)."""
@@ -114,12 +117,20 @@ async def _run_with_console(settings: Settings, *, simulated: bool) -> None:
     from robot_node import daemon, hardware
 
     platform = hardware.choose(settings, simulated=simulated)
-    if not settings.console.enabled:
-        await daemon.run(settings, platform)
-        return
+    console = {"console": partial(_serve_console, settings)} if settings.console.enabled else {}
+    await daemon.run(settings, platform, extra_services=console, page=partial(_page_routes, settings))
+
+
+async def _serve_console(settings: Settings) -> None:
     from robot_node.console.server import serve_with_robot  # imported only if enabled: starlette takes its time
 
-    await daemon.run(settings, platform, extra_services={"console": partial(serve_with_robot, settings)})
+    await serve_with_robot(settings)
+
+
+def _page_routes(settings: Settings) -> Sequence[BaseRoute]:
+    from robot_node.console.server import door_routes  # likewise
+
+    return door_routes(settings)
 
 
 @app.command()

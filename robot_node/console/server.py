@@ -7,7 +7,7 @@ import logging
 import os
 import sys
 import webbrowser
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
 from typing import Any, Self
@@ -19,6 +19,7 @@ from starlette.routing import Route
 
 from robot_node.console.page import HEADERS, PageFile, face_picture, page_files
 from robot_node.core.web_server import listen, not_for_good, serve_app
+from robot_node.errors import NotReadyError
 from robot_node.settings.root import Settings
 from robot_node.webrtc.ice_servers import parse_ice_server
 
@@ -79,8 +80,8 @@ class Console:
         }
 
 
-def build_app(console: Console, files: Mapping[str, PageFile]) -> Starlette:
-    """Build the ASGI application. Reads a file, the version of the package: call it in a thread.
+def page_routes(console: Console, files: Mapping[str, PageFile]) -> Sequence[Route]:
+    """Build the routes; the last takes every path. Reads a file, the version of the package: call it in a thread.
 
     Args:
         console: Content of ``/config.json``.
@@ -107,9 +108,7 @@ def build_app(console: Console, files: Mapping[str, PageFile]) -> Starlette:
             return Response(file.compressed, 200, {**headers, "Content-Encoding": "gzip"}, file.media_type)
         return Response(file.content, 200, headers, file.media_type)
 
-    return Starlette(
-        routes=[Route("/config.json", config), Route("/faces/{emotion}.png", face), Route("/{path:path}", page)]
-    )
+    return (Route("/config.json", config), Route("/faces/{emotion}.png", face), Route("/{path:path}", page))
 
 
 async def serve_console(console: Console, *, on_listening: Callable[[str], None] = lambda _: None) -> None:
@@ -123,12 +122,26 @@ async def serve_console(console: Console, *, on_listening: Callable[[str], None]
         NotReadyError: The page has not been built.
         SettingsError: The address cannot be listened on.
     """
-    app = await asyncio.to_thread(lambda: build_app(console, page_files()))
+    app = await asyncio.to_thread(lambda: Starlette(routes=page_routes(console, page_files())))
     remedy = "Choose another address or port: --host, --port, or [console] of the settings."
     with await listen(console.host, console.port, remedy=remedy) as listener:
         host = f"[{console.host}]" if ":" in console.host else console.host
         on_listening(f"http://{host}:{listener.getsockname()[1]}/")
         await serve_app(app, listener, host=console.host, name="console", lifespan="off")
+
+
+def door_routes(settings: Settings) -> Sequence[Route]:
+    """Return the routes for the robot's own HTTP server; none when the page has not been built.
+
+    Raises:
+        SettingsError: An ICE server's address is invalid.
+    """
+    try:
+        files = page_files()
+    except NotReadyError as error:
+        logger.warning("The robot's HTTP server has no console. %s", error)
+        return ()
+    return page_routes(Console.from_settings(settings), files)
 
 
 async def serve_with_robot(settings: Settings) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Literal
 
 import uvicorn
@@ -88,6 +89,7 @@ async def serve_app(
     also: str = "",
     lifespan: Literal["auto", "off"] = "auto",
     limits: ConnectionLimits = USUAL,
+    tls: tuple[Path, Path] | None = None,
 ) -> None:
     """Serve until cancelled; pending requests then have a second to end.
 
@@ -101,7 +103,9 @@ async def serve_app(
         also: Another host name of the server, e.g. that of a proxy before it; may be empty.
         lifespan: Whether to send the application lifespan events.
         limits: Limits on its connections.
+        tls: Files of the certificate and of its key; None: without TLS.
     """
+    certificate, key = tls or (None, None)
     config = LimitedConfig(
         OwnHostOnly(app, host, also),
         limits,
@@ -110,6 +114,8 @@ async def serve_app(
         access_log=False,
         timeout_graceful_shutdown=_GOODBYE_S,
         ws="none",
+        ssl_certfile=certificate,
+        ssl_keyfile=key,
         lifespan=lifespan,
     )
     server = _Server(config)

@@ -46,6 +46,7 @@ async def answer_viewers(robot: Robot, settings: Settings, *, link: LinkCheck, o
         announcements=robot.speech.announcements,
         on_chat=chat.receive,
         on_data=chat.receive_data,
+        direct=robot.direct,
     )
 
 

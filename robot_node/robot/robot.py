@@ -22,6 +22,7 @@ from robot_node.robot.stop_all import stop_all
 from robot_node.robot.telemetry import Telemetry
 from robot_node.speech.factory import Speech
 from robot_node.webrtc.call_control import CallControl
+from robot_node.webrtc.direct import DirectSignaling
 from robot_node.webrtc.streams import Streams
 
 
@@ -46,6 +47,7 @@ class Robot:
         store: Saves state over a restart; None: nothing is saved.
         saved: The state that was saved before this start.
         questions: What people are asked now.
+        direct: Viewers that come by HTTP.
     """
 
     telemetry: Telemetry
@@ -64,6 +66,7 @@ class Robot:
     store: StateStore | None = None
     saved: SavedState = field(default_factory=SavedState)
     questions: Questions = field(default_factory=Questions)
+    direct: DirectSignaling = field(default_factory=DirectSignaling)
 
     @property
     def camera(self) -> Camera:

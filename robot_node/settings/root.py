@@ -38,6 +38,7 @@ from robot_node.settings.devices import (
     HearingSettings,
     VoiceSettings,
 )
+from robot_node.settings.http import HttpSettings
 from robot_node.settings.logs import LogSettings
 from robot_node.settings.pins import PinsSettings, PrivacySettings, pins_used_twice
 from robot_node.settings.reactions import ReactionSettings
@@ -289,6 +290,7 @@ class Settings(Section):
     health: HealthSettings = HealthSettings()
     home_assistant: HomeAssistantSettings = HomeAssistantSettings()
     a2a: A2aSettings = A2aSettings()
+    http: HttpSettings = HttpSettings()
     devices: DevicesSettings = DevicesSettings()
     simulation: SimulationSettings = SimulationSettings()
     log: LogSettings = LogSettings()

@@ -29,6 +29,7 @@ from robot_node.mqtt import (
     tell_crash,
 )
 from robot_node.settings.root import WebRtcSettings
+from robot_node.webrtc.direct import PREFIX, DirectSignaling
 from robot_node.webrtc.ice_servers import parse_ice_server
 from robot_node.webrtc.media_stack import load_media_stack
 from robot_node.webrtc.messages import (
@@ -84,6 +85,7 @@ async def answer(
     announcements: Announcements | None = None,
     on_chat: Callable[[str, str], str] = lambda _client_id, _text: "",
     on_data: Callable[[str, object], str] = lambda _client_id, _payload: "",
+    direct: DirectSignaling | None = None,
 ) -> None:
     """Answer the offers to a robot until cancelled; then notify every viewer, and close everything.
 
@@ -101,6 +103,7 @@ async def answer(
         announcements: Messages of the robot to every connected viewer.
         on_chat: Called with a viewer's client id and what it typed; returns a reply, or nothing.
         on_data: Likewise, with JSON that a viewer's program sent.
+        direct: Viewers that come by another way than the broker.
 
     Raises:
         SettingsError: an ICE server's address cannot be used.
@@ -114,7 +117,8 @@ async def answer(
     statistics = statistics or Statistics()
     statistics.count_keyframes_with(streams.keyframes_forced)
     async with tell_crash(on_status, "WebRTC"), asyncio.TaskGroup() as group:
-        answerer = _Answerer(settings, state, statistics, group, on_chat=on_chat, on_data=on_data)
+        direct = direct or DirectSignaling()
+        answerer = _Answerer(settings, state, statistics, group, on_chat=on_chat, on_data=on_data, direct=direct)
         stop_announcing = announcements.listen(answerer.announce) if announcements else lambda: None
 
         async def serve(connection: Connection) -> None:
@@ -134,8 +138,9 @@ async def answer(
         try:
             if load_after is not None:
                 await load_after.wait()
-            answerer.viewers.open_sessions_with(await load_media_stack(streams, settings, state))
-            await asyncio.get_running_loop().create_future()  # until cancelled
+            with direct.serving(answerer.viewers):
+                answerer.viewers.open_sessions_with(await load_media_stack(streams, settings, state))
+                await asyncio.get_running_loop().create_future()  # until cancelled
         finally:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_GOODBYE_LIMIT_S):
@@ -164,12 +169,14 @@ class _Answerer:
         *,
         on_chat: Callable[[str, str], str],
         on_data: Callable[[str, object], str],
+        direct: DirectSignaling,
     ) -> None:
+        self._direct = direct
         self._on_chat = on_chat
         self._on_data = on_data
         self._complaints: OrderedDict[str, None] = OrderedDict()
         self.outbox = Outbox()
-        self.viewers = Viewers(settings, state, statistics, group, send=self.outbox.put, complain=self._complain)
+        self.viewers = Viewers(settings, state, statistics, group, send=self._send, complain=self._complain)
 
     def receive(self, incoming: Incoming) -> None:
         """Handle one message from the broker."""
@@ -196,12 +203,18 @@ class _Answerer:
         """Send a message of the robot to every connected viewer."""
         payload = encode_message(message)
         for client_id in self.viewers.connected():
+            if client_id.startswith(PREFIX):
+                continue  # what has come by HTTP has no topic
             self.outbox.publish(messages_topic(client_id), payload)
 
     async def leave(self) -> None:
         """End every session, and wait until the viewers are notified."""
         await self.viewers.leave()
         await self.outbox.flush()
+
+    def _send(self, client_id: str, message: Message) -> None:
+        if not self._direct.deliver(client_id, message):
+            self.outbox.put(client_id, message)
 
     def _handle(self, client_id: str, message: Message) -> None:
         match message:

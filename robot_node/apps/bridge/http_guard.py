@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 import time
 from collections.abc import Callable
 
@@ -22,16 +21,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from robot_node.apps.bridge.tokens import HttpAccess, Tokens
 from robot_node.core.json_limits import check_json
-from robot_node.core.rate_limit import RateLimiter
 from robot_node.core.text import one_line
-from robot_node.core.web_limits import origin_of
+from robot_node.core.wrong_tokens import WrongTokens
 from robot_node.mcp_mqtt.jsonrpc import MAX_VALUES
 from robot_node.mcp_mqtt.notices import Notices
 
 logger = logging.getLogger(__name__)
 
 _WELL_KNOWN = "/.well-known/oauth-protected-resource"
-_WRONG_TOKENS_PER_MINUTE = 10.0
 _VERSIONS = [*HANDSHAKE_PROTOCOL_VERSIONS, *MODERN_PROTOCOL_VERSIONS]
 _REASONS = {
     401: "no valid token",
@@ -56,9 +53,8 @@ class BearerOnly:
         self, app: ASGIApp, access: HttpAccess, url: str, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._app = app
-        self._clock = clock
         self._backend = BearerAuthBackend(Tokens(access, url))
-        self._wrong = RateLimiter(_WRONG_TOKENS_PER_MINUTE, burst=_WRONG_TOKENS_PER_MINUTE)
+        self._wrong = WrongTokens(clock)
         resource = AnyHttpUrl(url)
         metadata_url = build_resource_metadata_url(resource) if access.issuers else None
         self._guarded = RequireAuthMiddleware(app, [], metadata_url)
@@ -78,17 +74,14 @@ class BearerOnly:
             await self._check(scope, receive, send)
 
     async def _check(self, scope: Scope, receive: Receive, send: Send) -> None:
-        origin = origin_of(scope.get("client"))
-        if wait_s := self._wrong.wait_s(origin, self._clock()):
-            text = f"Too many wrong tokens. Try again in {math.ceil(wait_s)} s.\n"
-            refusal = PlainTextResponse(text, 429, headers={"Retry-After": str(math.ceil(wait_s))})
+        if (refusal := self._wrong.refusal(scope)) is not None:
             await refusal(scope, receive, send)
             return
         connection = HTTPConnection(scope)
         if (found := await self._backend.authenticate(connection)) is not None:
             scope = {**scope, **dict(zip(("auth", "user"), found, strict=True))}
         elif "authorization" in connection.headers:
-            self._wrong.take(origin, self._clock())
+            self._wrong.note(scope)
         await self._guarded(scope, receive, send)
 
 

@@ -21,6 +21,8 @@ from robot_node.robot.telemetry import Telemetry
 from robot_node.settings.root import Settings
 
 if TYPE_CHECKING:  # what makes the figures and shows them is loaded when it is asked for, and after presence
+    from starlette.routing import BaseRoute
+
     from robot_node.robot.monitoring.figures import Figures
 
 logger = logging.getLogger(__name__)
@@ -52,7 +54,7 @@ class Monitoring:
             online: Set when the robot is reachable: nothing is loaded before.
         """
         services: dict[str, Service] = {}
-        if self._settings.metrics.enabled or self._settings.health.enabled:
+        if self._settings.metrics.enabled or self._settings.health.enabled or self._settings.http.enabled:
             services["event loop lateness"] = partial(self._watch_loop_lag, online)
         if self._settings.metrics.enabled:
             services["metrics"] = partial(self._serve_metrics, online)
@@ -88,6 +90,11 @@ class Monitoring:
                 services.run("Home Assistant", partial(_publish_again_and_again, publish))
             elif home_assistant is not None:
                 await home_assistant.remove_from_home_assistant(connection, robot, home)
+
+    async def metrics_route(self) -> BaseRoute:
+        """Return the route of the metrics, for the robot's own HTTP server."""
+        route: BaseRoute = (await _module("metrics")).route(self._figures)
+        return route
 
     async def _figures(self) -> Figures:
         figures = await _module("figures")

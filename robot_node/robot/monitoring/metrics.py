@@ -188,8 +188,8 @@ def _buckets(timing: Timing) -> list[tuple[str, float]]:
     return list(timing.within_s.items())
 
 
-def build_app(figures: Callable[[], Awaitable[Figures]]) -> Starlette:
-    """Return the web application: nothing but ``/metrics``.
+def route(figures: Callable[[], Awaitable[Figures]]) -> Route:
+    """Return the route of the metrics.
 
     Args:
         figures: Returns the present figures.
@@ -202,10 +202,20 @@ def build_app(figures: Callable[[], Awaitable[Figures]]) -> Starlette:
         encode, content_type = choose_encoder(request.headers.get("accept", ""))
         return Response(encode(registry), media_type=None, headers={"Content-Type": content_type})
 
+    return Route(PATH, metrics)
+
+
+def build_app(figures: Callable[[], Awaitable[Figures]]) -> Starlette:
+    """Return the web application: nothing but ``/metrics``.
+
+    Args:
+        figures: Returns the present figures.
+    """
+
     async def elsewhere(_: Request) -> Response:
         return PlainTextResponse(f"The metrics are at {PATH}.\n", 404)
 
-    return Starlette(routes=[Route(PATH, metrics), Route("/{path:path}", elsewhere)])
+    return Starlette(routes=[route(figures), Route("/{path:path}", elsewhere)])
 
 
 async def serve_metrics(

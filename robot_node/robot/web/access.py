@@ -1,0 +1,73 @@
+"""Who may pass the robot's door: whoever has its token, as bearer token or as password."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import time
+from collections.abc import Callable, Collection
+
+from starlette.datastructures import Headers
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from robot_node.core.wrong_tokens import WrongTokens
+
+_CHALLENGE = 'Basic realm="robot-node", charset="UTF-8"'
+_MAX_HEADER = 8192
+
+
+class TokenOnly:
+    """ASGI middleware that passes on requests with the token.
+
+    Args:
+        app: What it protects.
+        token: The token; empty: everybody may pass.
+        open_paths: Paths that need no token.
+        clock: Monotonic time in seconds.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        token: str,
+        *,
+        open_paths: Collection[str] = (),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._app = app
+        self._token = token.encode()
+        self._open_paths = frozenset(open_paths)
+        self._wrong = WrongTokens(clock)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or refuse it."""
+        if not self._token or scope["type"] == "lifespan" or scope["path"] in self._open_paths:
+            await self._app(scope, receive, send)
+            return
+        if (refusal := self._wrong.refusal(scope)) is not None:
+            await refusal(scope, receive, send)
+            return
+        given = given_token(Headers(scope=scope).get("authorization", ""))
+        if given is not None and hmac.compare_digest(given, self._token):
+            await self._app(scope, receive, send)
+            return
+        if given is not None:
+            self._wrong.note(scope)
+        text = "The robot's token is needed: as bearer token, or as password with any user name.\n"
+        await PlainTextResponse(text, 401, headers={"WWW-Authenticate": _CHALLENGE})(scope, receive, send)
+
+
+def given_token(header: str) -> bytes | None:
+    """Return the token in an Authorization header: a bearer token, or the password of a user; None without any."""
+    scheme, _, value = header[:_MAX_HEADER].partition(" ")
+    match scheme.lower():
+        case "bearer":
+            return value.strip().encode()
+        case "basic":  # RFC 7617: players and cards that know no bearer tokens
+            try:
+                return base64.b64decode(value, validate=True).partition(b":")[2]
+            except binascii.Error:
+                return b""
+    return None
