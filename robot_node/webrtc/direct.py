@@ -40,6 +40,10 @@ class DirectSignaling:
             raise NotReadyError("The robot does not stream now.", remedy="Try again later; see webrtc.enabled.")
         return self._viewers
 
+    def is_served(self, viewer_id: str) -> bool:
+        """Whether a viewer has a session, or an offer that waits for one."""
+        return self._viewers is not None and self._viewers.is_served(viewer_id)
+
     def listen(self, viewer_id: str, receive: Callable[[Message], None]) -> None:
         """Pass the robot's messages to a viewer to ``receive``, until :meth:`forget`."""
         self._receivers[viewer_id] = receive

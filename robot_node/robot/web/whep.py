@@ -46,8 +46,8 @@ class _Session:
 
     Attributes:
         viewer_id: Its id among the viewers.
-        messages: What the robot tells it, until the answer is complete.
         username_fragment: Its ICE user name fragment.
+        messages: What the robot tells it, until the answer is complete.
     """
 
     viewer_id: str
@@ -88,6 +88,7 @@ class Whep:
             check_sdp(sdp)
         except ValueError as error:
             return _refused(400, str(error))
+        self._forget_ended()
         name = secrets.token_urlsafe(16)
         session = self._open(name, sdp)
         try:
@@ -112,6 +113,7 @@ class Whep:
         return response
 
     async def _trickle(self, request: Request) -> Response:
+        self._forget_ended()
         if (session := self._sessions.get(request.path_params["session"])) is None:
             return _no_session()
         if _media_type(request) != _FRAGMENT:
@@ -127,6 +129,7 @@ class Whep:
         return Response(status_code=204)
 
     async def _delete(self, request: Request) -> Response:
+        self._forget_ended()
         name = request.path_params["session"]
         if name not in self._sessions:
             return _no_session()
@@ -143,6 +146,12 @@ class Whep:
 
         self._direct.listen(session.viewer_id, receive)
         return session
+
+    def _forget_ended(self) -> None:
+        """Forget sessions that ended in silence: a player that closes its connection is told nothing."""
+        for name, session in tuple(self._sessions.items()):
+            if not self._direct.is_served(session.viewer_id):
+                self._forget(name)
 
     def _end(self, name: str) -> None:
         session = self._forget(name)
@@ -240,4 +249,7 @@ async def _body(request: Request, most: int) -> str:
         body += chunk
         if len(body) > most:
             raise ValueError(f"The body has more than {most} bytes.")
-    return body.decode()
+    try:
+        return body.decode()
+    except UnicodeDecodeError as error:
+        raise ValueError("The body is not UTF-8.") from error

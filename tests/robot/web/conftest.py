@@ -1,0 +1,90 @@
+"""A robot's camera behind a real HTTP server."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+
+import httpx2
+import pytest
+
+from hw_mocks.platform import simulated_platform
+from robot_node.apps.private_broker import PrivateBroker
+from robot_node.core.state import RobotState
+from robot_node.devices.camera.camera import Camera
+from robot_node.mqtt import Broker
+from robot_node.robot.web.door import build_app, serve_door
+from robot_node.robot.web.pictures import Pictures
+from robot_node.robot.web.whep import Whep
+from robot_node.settings.devices import CameraSettings
+from robot_node.settings.http import HttpSettings
+from robot_node.settings.root import WebRtcSettings
+from robot_node.webrtc.answerer import answer
+from robot_node.webrtc.direct import DirectSignaling
+from robot_node.webrtc.streams import Streams
+
+TOKEN = "a-token-of-the-robot"  # of these tests
+CAMERA = CameraSettings(width=320, height=240)
+
+
+@dataclass(frozen=True)
+class Door:
+    """The server, and what is behind it."""
+
+    url: str
+    camera: Camera
+    state: RobotState
+    pictures: Pictures
+    client: httpx2.AsyncClient
+
+
+OpenDoor = Callable[..., AbstractAsyncContextManager[Door]]
+
+
+@contextlib.asynccontextmanager
+async def running(service: asyncio.Task[None]) -> AsyncIterator[None]:
+    try:
+        yield
+    finally:
+        service.cancel()
+        await asyncio.wait([service])
+
+
+@contextlib.asynccontextmanager
+async def open_door(settings: HttpSettings, broker: Broker | None = None) -> AsyncIterator[Door]:
+    """Serve a simulated camera; with a broker its video, too."""
+    state = RobotState()
+    camera = Camera(simulated_platform(scene="clock").platform, CAMERA, state)
+    direct, webrtc = DirectSignaling(), WebRtcSettings()
+    pictures = Pictures(camera.photo, frame_rate=settings.stream_frame_rate, max_streams=settings.max_streams)
+    app = build_app(settings, state, pictures, Whep(direct, webrtc))
+    listening: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(camera.close)
+        if broker is not None:
+            ready = asyncio.Event()
+            answering = answer(broker, "robot", Streams(camera), webrtc, state, direct=direct, on_ready=ready.set)
+            await stack.enter_async_context(running(asyncio.create_task(answering)))
+            await ready.wait()
+        serving = asyncio.create_task(serve_door(app, settings, on_listening=listening.set_result))
+        await stack.enter_async_context(running(serving))
+        url = await listening
+        client = await stack.enter_async_context(httpx2.AsyncClient(base_url=url, trust_env=False, timeout=60))
+        yield Door(url, camera, state, pictures, client)
+
+
+@pytest.fixture
+async def door() -> AsyncIterator[Door]:
+    """A server without token, and without video."""
+    async with open_door(HttpSettings(port=0)) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def streaming(broker: PrivateBroker) -> AsyncIterator[Door]:
+    """A server without token, with video."""
+    async with open_door(HttpSettings(port=0), Broker.from_url(broker.url)) as opened:
+        yield opened

@@ -1,0 +1,125 @@
+"""WHEP, by a player written to the draft: draft-ietf-wish-whep-02."""
+
+from __future__ import annotations
+
+import asyncio
+
+import av
+import pytest
+from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+
+from robot_node.robot.web.whep import parse_fragment, with_candidates
+from robot_node.webrtc.signaling import Candidate
+from tests.robot.web.conftest import Door
+from tests.waiting import DEADLINE_S, eventually
+
+SDP = {"Content-Type": "application/sdp"}
+FRAGMENT = {"Content-Type": "application/trickle-ice-sdpfrag"}
+
+
+class Player:
+    """Receives video, and nothing else."""
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+        self.rtc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        self.receiver = self.rtc.addTransceiver("video", direction="recvonly").receiver
+        self.session = ""
+
+    async def play(self) -> None:
+        await self.rtc.setLocalDescription()
+        answer = await self._door.client.post("/whep", content=self.rtc.localDescription.sdp, headers=SDP)
+        assert answer.status_code == 201, answer.text
+        assert answer.headers["content-type"] == "application/sdp"
+        assert answer.headers["etag"]
+        self.session = answer.headers["location"]
+        await self.rtc.setRemoteDescription(RTCSessionDescription(answer.text, "answer"))
+
+    async def frame(self) -> av.VideoFrame:
+        frame = await asyncio.wait_for(self.receiver.track.recv(), DEADLINE_S)
+        assert isinstance(frame, av.VideoFrame)
+        return frame
+
+
+async def test_a_player_sees_the_picture_until_it_deletes_its_session(streaming: Door) -> None:
+    player = Player(streaming)
+    await streaming.camera.start()
+    await player.play()
+    assert ((await player.frame()).width, (await player.frame()).height) == (320, 240)
+    await eventually(lambda: streaming.state.snapshot.viewers == 1)
+    trickled = "a=ice-ufrag:other\r\na=candidate:1 1 udp 1 127.0.0.1 9 typ host\r\n"
+    assert (await streaming.client.patch(player.session, content=trickled, headers=FRAGMENT)).status_code == 422
+    own = "a=mid:0\r\na=candidate:1 1 udp 1 127.0.0.1 9 typ host\r\n"
+    assert (await streaming.client.patch(player.session, content=own, headers=FRAGMENT)).status_code == 204
+    assert (await streaming.client.delete(player.session)).status_code == 200
+    await eventually(lambda: streaming.state.snapshot.viewers == 0)
+    assert (await streaming.client.delete(player.session)).status_code == 404
+    await player.rtc.close()
+
+
+async def test_a_session_that_has_ended_is_gone(streaming: Door) -> None:
+    player = Player(streaming)
+    await streaming.camera.start()
+    await player.play()
+    await player.frame()
+    await player.rtc.close()
+
+    await eventually(lambda: streaming.state.snapshot.viewers == 0)
+    response = await streaming.client.patch(player.session, content="", headers=FRAGMENT)
+    assert response.status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("content", "headers", "status", "reason"),
+    [
+        ("v=0", {"Content-Type": "text/plain"}, 415, "must be application/sdp"),
+        ("v=0\r\n", SDP, 400, "fingerprint"),
+        ("x" * 50_000, SDP, 400, "more than 40000 bytes"),
+        (b"\xff", SDP, 400, "UTF-8"),
+        ("v=0\r\na=fingerprint:sha-256 00\r\nm=audio 9 UDP/TLS/RTP/SAVPF 0\r\n", SDP, 400, "has no video section"),
+    ],
+)
+async def test_what_is_no_offer_is_told(
+    streaming: Door, content: str | bytes, headers: dict[str, str], status: int, reason: str
+) -> None:
+    response = await streaming.client.post("/whep", content=content, headers=headers)
+    assert response.status_code == status
+    assert reason in response.text
+
+
+async def test_a_robot_that_does_not_stream_says_so(door: Door) -> None:
+    rtc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    rtc.addTransceiver("video", direction="recvonly")
+    offer = (await rtc.createOffer()).sdp
+    response = await door.client.post("/whep", content=offer, headers=SDP)
+    assert (response.status_code, response.text) == (
+        503,
+        "The robot does not stream now. Try again later; see webrtc.enabled.\n",
+    )
+    await rtc.close()
+
+
+async def test_what_players_ask_first(door: Door) -> None:
+    assert (await door.client.options("/whep")).headers["accept-post"] == "application/sdp"
+    assert (await door.client.get("/whep")).status_code == 405
+    assert (await door.client.patch("/whep/nobody", content="", headers=FRAGMENT)).status_code == 404
+
+
+def test_candidates_of_a_fragment_belong_to_its_section() -> None:
+    text = (
+        "a=ice-ufrag:EsAw\r\na=ice-pwd:P2uY\r\na=group:BUNDLE 0 1\r\nm=audio 9 UDP/TLS/RTP/SAVPF 0\r\na=mid:0\r\n"
+        "a=candidate:1387637174 1 udp 2122260223 192.0.2.1 61764 typ host generation 0 ufrag EsAw network-id 1\r\n"
+        "a=end-of-candidates\r\n"
+    )  # RFC 9725, 4.3.2, figure 5
+    (candidate,) = parse_fragment(text)
+    assert (candidate.sdp_mid, candidate.username_fragment, candidate.host) == ("0", "EsAw", "192.0.2.1")
+    (without,) = parse_fragment("a=candidate:1 1 udp 1 127.0.0.1 9 typ host\r\n")
+    assert (without.sdp_mid, without.sdp_mline_index) == (None, 0)
+    with pytest.raises(ValueError, match="More than 64"):
+        parse_fragment("a=candidate:1 1 udp 1 127.0.0.1 9 typ host\r\n" * 65)
+
+
+def test_late_candidates_go_into_their_section() -> None:
+    sdp = "v=0\r\nm=video 9 A 1\r\na=mid:0\r\nm=audio 9 A 2\r\na=mid:1\r\n"
+    late = Candidate("candidate:1 1 udp 1 192.0.2.9 9 typ relay", "1", 1)
+    assert with_candidates(sdp, [late]) == sdp + "a=candidate:1 1 udp 1 192.0.2.9 9 typ relay\r\n"
