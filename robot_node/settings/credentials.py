@@ -34,6 +34,7 @@ CREDENTIALS = (
     Credential("client-key", "broker", "key_file", is_path=True),
     Credential("client-key-password", "broker", "key_password"),
     Credential("ice-servers", "webrtc", "ice_servers", is_list=True),
+    Credential("http-token", "http", "token"),
 )
 """The credentials that the unit loads (``LoadCredential=`` in systemd/robot-node.service)."""
 

@@ -29,6 +29,7 @@ FREE_TEXT: dict[str, Any] = {
     "console.broker_url": "wss://pi/mqtt",
     "pins.outputs": {"lamp": {"kind": "led", "pin": 5}},
     "pins.inputs": {"button": {"kind": "button", "pin": 6}},
+    "http.token": "a-token-of-sixteen-or-more",
     "pins.pan": "left",
     "pins.tilt": "right",
     "reactions.rules": [{"when": {"camera": "on"}, "then": {"emotion": "happy"}}],
@@ -40,6 +41,8 @@ NEEDED: dict[str, dict[str, Any]] = {
     "broker.key_file": {"broker.url": "mqtts://pi", "broker.cert_file": "/c"},
     "broker.key_password": {"broker.url": "mqtts://pi", "broker.cert_file": "/c"},
     "hearing.engine": {"audio.microphone": "default"},
+    "http.cert_file": {"http.key_file": "/k"},
+    "http.key_file": {"http.cert_file": "/c"},
     "pins.pan": {"pins.outputs": SERVOS, "pins.tilt": "right"},
     "pins.tilt": {"pins.outputs": SERVOS, "pins.pan": "left"},
 }

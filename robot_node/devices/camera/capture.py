@@ -18,7 +18,7 @@ SMALL_WIDTH = 320
 
 
 def small_size(width: int, height: int) -> tuple[int, int]:
-    """Return width and height of the small stream beside a video of that size: the same aspect, even numbers."""
+    """Return width and height of the small stream of a video of that size: the same aspect, even numbers."""
     small = min(width, SMALL_WIDTH)
     return small, max(2, round(height * small / width / 2) * 2)
 
@@ -105,7 +105,7 @@ class EncodedStream(PictureStream, Protocol):
         """
 
     def restart(self) -> None:
-        """Start anew, which makes a keyframe.
+        """Restart, which makes a keyframe.
 
         Raises:
             DeviceError: It could not be stopped, or not be started.

@@ -99,7 +99,7 @@ class FrameHandoff:
 
 
 class _Pictures:
-    """Unencoded pictures of one kind: started, stopped, and started anew at another rate.
+    """Unencoded pictures of one kind: started, stopped, and restarted at another rate.
 
     Attributes:
         stream: What runs, or is being started or stopped.

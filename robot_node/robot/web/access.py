@@ -1,4 +1,4 @@
-"""Who may pass the robot's door: whoever has its token, as bearer token or as password."""
+"""Access to the robot's HTTP server: its token, as bearer token or as password."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ class Whep:
 
     Args:
         direct: Where the viewers are.
-        settings: ICE servers, which players are told too, and the time limit of a connection.
+        settings: ICE servers, for players too, and the time limit of a connection.
     """
 
     def __init__(self, direct: DirectSignaling, settings: WebRtcSettings) -> None:
@@ -148,7 +148,7 @@ class Whep:
         return session
 
     def _forget_ended(self) -> None:
-        """Forget sessions that ended in silence: a player that closes its connection is told nothing."""
+        """Forget sessions that ended in silence: the viewers send nothing to a player that closes its connection."""
         for name, session in tuple(self._sessions.items()):
             if not self._direct.is_served(session.viewer_id):
                 self._forget(name)
