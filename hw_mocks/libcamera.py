@@ -31,7 +31,7 @@ from hw_mocks.libcamera_types import (
     controls,
     properties,
 )
-from hw_mocks.scenes import Picture, Scene, planes, rotated_180, scaled
+from hw_mocks.scenes import Picture, Scene, planes, scaled
 from hw_mocks.sensor import SensorMode, SimulatedSensor, timestamp_ns
 
 __all__ = [
@@ -60,7 +60,6 @@ __all__ = [
 _STRIDE_ALIGNMENT = 64
 _MODEL = "imx708"
 _RAW_FORMATS = {8: "SRGGB8", 10: "SRGGB10_CSI2P", 12: "SRGGB12_CSI2P"}
-_LONGEST_FRAME_US = 1_000_000
 
 
 class FrameMetadata:
@@ -196,6 +195,7 @@ class Request:
     def reuse(self) -> None:
         """Reset it for another picture."""
         self.metadata: dict[ControlId, Any] = {}
+        self.controls: dict[str, Any] = {}
         self.status = Request.Status.Pending
 
     def add_buffer(self, stream: SimpleStream, buffer: FrameBuffer) -> None:
@@ -203,7 +203,8 @@ class Request:
         self.buffers[stream] = buffer
 
     def set_control(self, control: ControlId, value: Any) -> None:
-        """Do nothing: the simulated sensor has no controls."""
+        """Set a control with this picture."""
+        self.controls[control.name] = _plain(value)
 
 
 class Camera:
@@ -219,7 +220,6 @@ class Camera:
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
-        self._frame_us = 33333
 
     @property
     def properties(self) -> dict[ControlId, Any]:
@@ -230,24 +230,12 @@ class Camera:
     @property
     def controls(self) -> dict[ControlId, ControlInfo]:
         """Controls of the camera with their ranges."""
-        crop = Rectangle(*self._mode.crop)
-        lens = {controls.AfMode: ControlInfo(0, 2, 0)} if self._sensor.autofocus else {}
         return {
-            controls.FrameDurationLimits: ControlInfo(self._shortest_frame_us, _LONGEST_FRAME_US, 33333),
-            controls.ExposureTime: ControlInfo(9, 66666, 20000),
-            controls.AnalogueGain: ControlInfo(1.0, 16.0, 1.0),
-            controls.NoiseReductionMode: ControlInfo(0, 4, 0),
-            controls.ScalerCrop: ControlInfo(Rectangle(0, 0, 64, 64), crop, crop),
-            **lens,
+            getattr(controls, name): ControlInfo(
+                *(Rectangle(*each) if name == "ScalerCrop" else each for each in values)
+            )
+            for name, values in self._sensor.control_ranges().items()
         }
-
-    @property
-    def _mode(self) -> SensorMode:
-        return self._sensor.mode or self._sensor.modes[-1]
-
-    @property
-    def _shortest_frame_us(self) -> int:
-        return round(1_000_000 / self._mode.fps)
 
     def acquire(self) -> None:
         """Acquire the camera for this process."""
@@ -277,9 +265,7 @@ class Camera:
     def start(self, initial: dict[ControlId, Any] | None = None) -> None:
         """Start capturing."""
         assert self._configuration is not None, "not configured"
-        limits = (initial or {}).get(controls.FrameDurationLimits, (self._frame_us, self._frame_us))
-        self._frame_us = min(max(limits[0], self._shortest_frame_us), _LONGEST_FRAME_US)
-        self._sensor.focus = (initial or {}).get(controls.AfMode, 0)
+        self._sensor.set_controls({control.name: _plain(value) for control, value in (initial or {}).items()})
         size = self._configuration.at(0).size
         scene = self._sensor.start(size.width, size.height)
         self._stopping.clear()
@@ -313,15 +299,22 @@ class Camera:
                 with self._lock:
                     request = self._queued.pop(0) if self._queued and not self._sensor.stalled else None
                 if request is not None:
-                    captured_at = self._sensor.capture_time(self._frame_us / 1e6)
-                    self._fill(request, scene.picture(captured_at), timestamp_ns(captured_at))
-                due = max(due + self._frame_us / 1e6 / self._sensor.speed, time.monotonic())
+                    self._sensor.set_controls(request.controls)
+                    captured_at = self._sensor.capture_time(self._sensor.frame_us() / 1e6)
+                    picture = self._sensor.picture(scene, captured_at, self._flips())
+                    self._fill(request, picture, timestamp_ns(captured_at))
+                due = max(due + self._sensor.frame_us() / 1e6 / self._sensor.speed, time.monotonic())
         finally:
             self._sensor.stop(scene)
 
+    def _flips(self) -> tuple[bool, bool]:
+        orientation = None if self._configuration is None else self._configuration.orientation
+        return (
+            orientation in {Orientation.Rotate180, Orientation.Rotate0Mirror},
+            orientation in {Orientation.Rotate180, Orientation.Rotate180Mirror},
+        )
+
     def _fill(self, request: Request, picture: Picture, captured_ns: int) -> None:
-        if self._configuration is not None and self._configuration.orientation is Orientation.Rotate180:
-            picture = rotated_180(picture)
         for stream, buffer in request.buffers.items():
             if stream.configuration.pixel_format.name == "YUV420":
                 size = stream.configuration.size
@@ -329,10 +322,10 @@ class Camera:
                 os.pwrite(buffer.planes[0].fd, _with_stride(shown, stream.configuration.stride), 0)
         request.metadata = {
             controls.SensorTimestamp: captured_ns,
-            controls.ExposureTime: 20_000,
-            controls.AnalogueGain: 2.0,
+            controls.ExposureTime: self._sensor.controls.get("ExposureTime", 20_000),
+            controls.AnalogueGain: self._sensor.controls.get("AnalogueGain", 2.0),
             controls.DigitalGain: 1.0,
-            controls.FrameDuration: self._frame_us,
+            controls.FrameDuration: self._sensor.frame_us(),
         }
         request.status = Request.Status.Complete
         CameraManager.singleton().complete(request)
@@ -384,6 +377,10 @@ class CameraManager:
         with self._lock:
             ready, self._ready = self._ready, []
         return ready
+
+
+def _plain(value: Any) -> Any:
+    return value.to_tuple() if isinstance(value, Rectangle) else value
 
 
 def _with_stride(picture: Picture, stride: int) -> bytes:

@@ -147,7 +147,10 @@ controls = SimpleNamespace(
         name: ControlId(name)
         for name in (
             *("SensorTimestamp", "FrameDuration", "FrameDurationLimits", "ExposureTime", "ExposureTimeMode"),
-            *("AnalogueGain", "AnalogueGainMode", "DigitalGain", "NoiseReductionMode", "AfMode"),
+            *("AnalogueGain", "AnalogueGainMode", "DigitalGain", "NoiseReductionMode", "HdrMode"),
+            *("AfMode", "AfTrigger", "LensPosition", "ExposureValue", "AeExposureMode", "AeFlickerMode"),
+            *("AeFlickerPeriod", "AwbEnable", "AwbMode", "ColourGains", "ColourTemperature"),
+            *("Brightness", "Contrast", "Saturation", "Sharpness"),
         )
     },
     ScalerCrop=ControlId("ScalerCrop", ControlType.Rectangle),

@@ -15,14 +15,13 @@ from typing import Any, ClassVar
 
 from hw_mocks.camera_requests import CompletedRequest, Transform
 from hw_mocks.encoders import Encoder, H264Encoder, LibavH264Encoder, Output
-from hw_mocks.scenes import Scene, rotated_180
+from hw_mocks.scenes import Scene
 from hw_mocks.sensor import Board, SimulatedSensor, timestamp_ns
 from robot_node.devices.platform import CameraLibrary
 
 _log = logging.getLogger(__name__)
 
 VERSION = "0.3.38"
-_LONGEST_FRAME_US = 1_000_000
 
 
 class _Job:
@@ -53,6 +52,7 @@ class Picamera2:
         self.started = False
         self.options: dict[str, Any] = {}
         self.camera_config: dict[str, Any] = {}
+        self.controls: dict[str, Any] = {}
         self.encoders: set[Encoder] = set()
         self.completed_requests: list[CompletedRequest] = []
         self.lock = threading.Lock()
@@ -109,15 +109,7 @@ class Picamera2:
     @property
     def camera_controls(self) -> dict[str, tuple[Any, Any, Any]]:
         """What can be set: minimum, maximum and default."""
-        mode = self.sensor.mode or self.sensor.modes[-1]
-        lens = {"AfMode": (0, 2, 0)} if self.sensor.autofocus else {}
-        return {
-            "FrameDurationLimits": (round(1_000_000 / mode.fps), _LONGEST_FRAME_US, 33333),
-            "ExposureTime": (9, 66666, 20000),
-            "NoiseReductionMode": (0, 4, 0),
-            "ScalerCrop": ((0, 0, 64, 64), mode.crop, mode.crop),
-            **lens,
-        }
+        return dict(self.sensor.control_ranges())
 
     @property
     def sensor_modes(self) -> list[dict[str, Any]]:
@@ -130,7 +122,7 @@ class Picamera2:
                 "size": mode.size,
                 "fps": mode.fps,
                 "crop_limits": mode.crop,
-                "exposure_limits": (9, 66666, 20000),
+                "exposure_limits": self.sensor.control_ranges()["ExposureTime"],
             }
             for mode in self.sensor.modes
         ]
@@ -146,15 +138,27 @@ class Picamera2:
                 raise RuntimeError(f"Bad format {stream['format']} in stream {name}: only YUV420 is simulated")
             if any(side > most for side, most in zip(stream["size"], config["main"]["size"], strict=True)):
                 raise RuntimeError("lores stream dimensions may not exceed main stream")
-        for name in config["controls"]:
-            if name not in self.camera_controls:
-                raise RuntimeError(f"Control {name} is not advertised by libcamera")
+        self._check_controls(config["controls"])
         size = config["main"]["size"]
         sensor = config["sensor"] or {}
         mode = self.sensor.choose_mode(sensor.get("output_size", size), sensor.get("bit_depth"))
         chosen = {"output_size": mode.size, "bit_depth": mode.bit_depth}
+        self.controls = dict(config["controls"])
         strides = {name: stream | {"stride": stream["size"][0]} for name, stream in streams.items()}
         self.camera_config = config | strides | {"sensor": chosen}
+
+    def set_controls(self, controls: dict[str, Any]) -> None:
+        """Set controls, with the next picture; before the start, for the start."""
+        self._check_controls(controls)
+        if self.started:
+            self.sensor.set_controls(controls)
+        else:
+            self.controls |= controls
+
+    def _check_controls(self, controls: dict[str, Any]) -> None:
+        for name in controls:
+            if name not in self.camera_controls:
+                raise RuntimeError(f"Control {name} is not advertised by libcamera")
 
     def camera_configuration(self) -> dict[str, Any]:
         """Return the current configuration."""
@@ -173,7 +177,7 @@ class Picamera2:
         if self.started:
             return
         self._free_buffers = self.camera_config["buffer_count"]
-        self.sensor.focus = self.camera_config["controls"].get("AfMode", 0)
+        self.sensor.set_controls(self.controls)
         self._scene = self.sensor.start(*self.camera_config["main"]["size"])
         self.started = True
 
@@ -326,25 +330,20 @@ class Picamera2:
                 request = None
                 if time.monotonic() >= due:
                     request = self._capture()
-                    due = max(due + self._frame_s / self.sensor.speed, time.monotonic())
+                    due = max(due + self.sensor.frame_us() / 1e6 / self.sensor.speed, time.monotonic())
                 self._process(request)
         except Exception:  # noqa: BLE001  # any error ends this thread
             # Like picamera2's NullPreview: log it, and process no frames, jobs or stop() any more.
             _log.exception("Exception during process_requests()")
-
-    @property
-    def _frame_s(self) -> float:
-        return float(self.camera_config["controls"]["FrameDurationLimits"][0]) / 1e6
 
     def _capture(self) -> CompletedRequest | None:
         if not self.started or self._scene is None or self.sensor.stalled or self._free_buffers == 0:
             return None
         with self._buffers_lock:
             self._free_buffers -= 1
-        captured_at = self.sensor.capture_time(self._frame_s)
-        picture = self._scene.picture(captured_at)
-        if self.camera_config["transform"] == Transform(hflip=1, vflip=1):
-            picture = rotated_180(picture)
+        captured_at = self.sensor.capture_time(self.sensor.frame_us() / 1e6)
+        transform = self.camera_config["transform"]
+        picture = self.sensor.picture(self._scene, captured_at, (bool(transform.hflip), bool(transform.vflip)))
         return CompletedRequest(picture, self, timestamp_ns(captured_at))
 
     def _process(self, request: CompletedRequest | None) -> None:

@@ -262,14 +262,6 @@ def planes(picture: Picture) -> tuple[Picture, Picture, Picture]:
     return picture[:height], chroma[0], chroma[1]
 
 
-def rotated_180(picture: Picture) -> Picture:
-    """Return the picture rotated by 180 degrees."""
-    turned = np.empty_like(picture)
-    for target, source in zip(planes(turned), planes(picture), strict=True):
-        target[:] = source[::-1, ::-1]
-    return turned
-
-
 def _local_time_offset_s() -> float:
     return time.time() + time.localtime().tm_gmtoff - time.monotonic()
 

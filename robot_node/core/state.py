@@ -88,6 +88,8 @@ class RobotSnapshot:
         camera_wanted: Whether somebody wants it: see :attr:`CameraView.wanted`.
         first_camera: The first camera's name; empty when there are no others.
         cameras: The other cameras, by name.
+        camera_controls: Which controls of a camera are set otherwise than the settings say: values by name, by the camera's
+            name; that of the first one is empty.
         privacy: The privacy switch is engaged: the camera is off, and nobody can switch it on from afar.
         emotion: Name of the expression shown.
         microphone_on: The microphone is open: what is said near the robot is heard elsewhere.
@@ -111,6 +113,7 @@ class RobotSnapshot:
     camera_wanted: bool | None = None
     first_camera: str = ""
     cameras: Mapping[str, CameraView] = field(default_factory=dict)
+    camera_controls: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     privacy: bool = False
     emotion: str = "neutral"
     microphone_on: bool = False

@@ -11,6 +11,7 @@ from pydantic import Field, field_validator
 from robot_node.face.custom import with_custom
 from robot_node.face.display_policy import DisplayPolicy, Night
 from robot_node.face.shapes import Expression
+from robot_node.settings.camera_controls import CameraControls, ControlSettings, Rotation
 from robot_node.settings.pins import Claims
 from robot_node.settings.section import NUMBER_FROM_TEXT, Section
 
@@ -30,9 +31,16 @@ class CameraSettings(Section):
     frame_rate: Annotated[int, Field(ge=1, le=60)] = 30
     bitrate: Annotated[int, Field(ge=100_000, le=25_000_000)] = 2_000_000
     keyframe_interval_s: Annotated[float, Field(gt=0, le=60)] = 10.0
-    rotate: Annotated[Literal[0, 180], NUMBER_FROM_TEXT] = 0
+    rotate: Annotated[Rotation, NUMBER_FROM_TEXT] = 0
+    adjustable: bool = False
+    keep_controls: bool = False
+    controls: ControlSettings = ControlSettings()
     off_when_unwatched_s: Annotated[float, Field(ge=0, le=86_400)] = 0.0
     restart_after_s: Annotated[float, Field(ge=1, le=600)] = 5.0
+
+    def initial_controls(self) -> CameraControls:
+        """What the camera is set to at the start."""
+        return CameraControls(**self.controls.model_dump(), rotate=self.rotate)
 
 
 class DisplaySettings(Section):

@@ -18,7 +18,6 @@ from hw_mocks.scenes import (
     fitted,
     open_scene,
     planes,
-    rotated_180,
 )
 from robot_node.errors import DeviceError, SettingsError
 
@@ -189,12 +188,3 @@ def test_a_missing_webcam_is_a_device_error_that_says_what_to_check() -> None:
 def test_auto_falls_back_to_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hw_mocks.scenes.WEBCAM", "/dev/video63")
     assert isinstance(open_scene("auto", 640, 480), ClockScene)
-
-
-@pytest.mark.parametrize(("width", "height"), SIZES)
-def test_turning_twice_gives_the_same_picture(width: int, height: int) -> None:
-    picture = ClockScene(width, height, utc_offset_s=0).picture(1.5)
-    turned = rotated_180(picture)
-    assert not np.array_equal(turned, picture)
-    assert turned[0, 0] == picture[height - 1, width - 1]
-    assert np.array_equal(rotated_180(turned), picture)

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from robot_node.core.media import FrameSink, RawFrameSink
 from robot_node.core.state import CameraState, RobotState, act_for
+from robot_node.devices.camera.adjusting import AdjustableControls
 from robot_node.devices.camera.capture import CameraLimits, Photo, StalledError
 from robot_node.devices.camera.drivers import camera_driver
 from robot_node.devices.camera.machine import CameraMachine
@@ -42,6 +43,9 @@ class Camera:
     It is also a :class:`robot_node.core.media.VideoSource` and a :class:`robot_node.core.media.RawVideoSource`.
     Operations run one at a time, and a caller's cancellation interrupts none of them. The privacy switch, a failed
     indicator and shutdown do not wait: the running operation ends at its next await.
+
+    Attributes:
+        controls: Focus, exposure, zoom and so on.
 
     Args:
         platform: Gives the camera library.
@@ -82,10 +86,13 @@ class Camera:
             indicator=indicator,
             limits=limits,
             operations=self._operations,
+            controls=settings.initial_controls(),
         )
         call_later = call_later or asyncio.get_running_loop().call_later
         self._idle = IdleTimer(settings.off_when_unwatched_s, self._on_idle, call_later)
-        self._machine = CameraMachine(CameraReport(state, name), self._privacy, self._sensor, self._idle)
+        report = CameraReport(state, name)
+        self._machine = CameraMachine(report, self._privacy, self._sensor, self._idle)
+        self.controls = AdjustableControls(self._sensor, report, run=self._run, fail=self._fail, reopen=self._reopen)
         self._series = 0
         self._interruption: RobotNodeError | None = None
         self._adjusting = False
@@ -282,14 +289,27 @@ class Camera:
             NotReadyError: It was interrupted.
         """
         self._interruption = None
-        steps = self._sensor.start(on_change=self._adjust_soon, on_error=self._machine.report_error)
         try:
-            for step in steps:
-                await self._privacy.check()  # the pin decides, not the last notification
-                self._raise_if_interrupted(CameraState.STARTING)
-                await step()
-                self._raise_if_interrupted(CameraState.STARTING)
+            await self._run_steps(CameraState.STARTING)
             self._machine.request(CameraEvent.FIRST_PICTURE)
+        except Exception as error:
+            await self._fail(error)
+            raise
+
+    async def _run_steps(self, expected: CameraState) -> None:
+        for step in self._sensor.start(on_change=self._adjust_soon, on_error=self._machine.report_error):
+            await self._privacy.check()  # the pin decides, not the last notification
+            self._raise_if_interrupted(expected)
+            await step()
+            self._raise_if_interrupted(expected)
+
+    async def _reopen(self) -> None:
+        if self._machine.state is not CameraState.ON:
+            return
+        try:
+            await self._sensor.stop()
+            self._raise_if_interrupted(CameraState.ON)
+            await self._run_steps(CameraState.ON)
         except Exception as error:
             await self._fail(error)
             raise

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from robot_node.core.media import RawFrameSink
+from robot_node.devices.camera.controls import Ranges
 from robot_node.errors import DeviceError
+from robot_node.settings.camera_controls import CameraControls
 
 FrameReceiver = Callable[[bytes, bool, int], None]
 """Takes an access unit, whether it is a keyframe, and its capture time in microseconds of the monotonic clock."""
@@ -123,7 +125,13 @@ class EncodedStream(PictureStream, Protocol):
 
 
 class CaptureSession(Protocol):
-    """The camera from its opening to its closing. Every method blocks: call them in the camera's worker."""
+    """The camera from its opening to its closing. Every method blocks: call them in the camera's worker.
+
+    Attributes:
+        rotation: Degrees clockwise by which its pictures still have to be rotated: the camera does not.
+    """
+
+    rotation: int
 
     def load(self) -> None:
         """Import the library, which takes seconds on a Pi the first time.
@@ -137,6 +145,26 @@ class CaptureSession(Protocol):
 
         Raises:
             DeviceError: There is no camera, another program uses it, or it refuses to start.
+        """
+
+    def control_ranges(self) -> Ranges:
+        """Return what the open camera can be set to; nothing for a camera without controls."""
+
+    def apply(self, controls: CameraControls, *, refocus: bool = False) -> bool:
+        """Set what the camera can do of these controls, and return when pictures show it.
+
+        Before :meth:`open` they are kept for it.
+
+        Args:
+            controls: All that is wished.
+            refocus: A single focus (``focus="once"``) is made anew.
+
+        Returns:
+            False: the camera has to be closed and opened for a change in them, and nothing was changed.
+
+        Raises:
+            StalledError: The camera delivers no picture.
+            DeviceError: It refuses.
         """
 
     def wait_for_picture(self) -> None:

@@ -7,23 +7,29 @@ import io
 import logging
 import math
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from robot_node.core import memory
 from robot_node.core.media import RawFrameSink
 from robot_node.devices.camera.capture import CameraLimits, FrameReceiver, Photo, StalledError, small_size
+from robot_node.devices.camera.controls import Ranges, supported
 from robot_node.devices.camera.h264 import H264Stream
+from robot_node.devices.camera.picamera2_controls import AppliedControls, flips, ranges_of, remaining_rotation
 from robot_node.devices.camera.raw import RawStream
 from robot_node.devices.camera.sensor_modes import widest_mode
 from robot_node.devices.platform import CameraLibrary
 from robot_node.errors import DeviceError, RobotNodeError
+from robot_node.settings.camera_controls import CameraControls
 from robot_node.settings.devices import CameraSettings
 
 logger = logging.getLogger(__name__)
 
-_CONTINUOUS_AUTOFOCUS = 2  # libcamera: AfModeContinuous
 _MAX_RAW_FRAMES_PER_S = 30
+# So many pictures are under way when controls are set: picamera2's buffers, and what the sensor is late by.
+_PICTURES_UNDER_WAY = 6 + 3
+_LONGEST_TO_SETTLE_S = 1.0
 _LIST_CAMERAS = "Check the ribbon cable, with the power off, and run: rpicam-hello --list-cameras."
 
 
@@ -39,6 +45,7 @@ class Picamera2Driver:
     Attributes:
         sensor_modes: The modes of the sensor, as picamera2 lists them: finding out takes a configuration of the camera
             for each. None before the first session has opened it.
+        applied: What libcamera was set to.
     """
 
     def __init__(
@@ -54,6 +61,7 @@ class Picamera2Driver:
         self.limits = limits
         self.small_stream = small_stream
         self.sensor_modes: Sequence[Mapping[str, Any]] | None = None
+        self.applied = AppliedControls()
 
     def session(self) -> Picamera2Session:
         """Begin a session; opens nothing yet."""
@@ -72,6 +80,8 @@ class Picamera2Session:
         self._settings = driver.settings
         self._library: CameraLibrary | None = None
         self._picam2: Any = None
+        self._controls = driver.settings.initial_controls()
+        self.rotation = 0
 
     def load(self) -> None:
         """Import the library, which takes seconds on a Pi the first time.
@@ -109,9 +119,54 @@ class Picamera2Session:
             if self._driver.sensor_modes is None:
                 self._driver.sensor_modes = _sensor_modes(self._picam2)
             self._picam2.configure(self._configuration(self._library, self._picam2))
+            controls, problems = supported(self._controls, self.control_ranges())
+            self._set(controls)
             self._picam2.start()
         except Exception as error:
             raise _explain(error) from error
+        for problem in problems:
+            logger.warning("%s", problem)
+
+    def control_ranges(self) -> Ranges:
+        """Return what the open camera can be set to."""
+        return ranges_of(self._picam2.camera_controls)
+
+    def apply(self, controls: CameraControls, *, refocus: bool = False) -> bool:
+        """Set what the camera can do of these controls, and return when pictures show it.
+
+        Before :meth:`open` they are kept for it.
+
+        Args:
+            controls: All that is wished.
+            refocus: A single focus is made anew.
+
+        Returns:
+            False: the camera has to be closed and opened for a change in them, and nothing was changed.
+
+        Raises:
+            StalledError: The camera delivers no picture.
+            DeviceError: It refuses.
+        """
+        if self._picam2 is not None:
+            if flips(controls) != flips(self._controls):
+                return False
+            try:
+                self._set(controls, refocus=refocus)
+            except Exception as error:
+                raise DeviceError(f"The camera refuses its controls: {error}.") from error
+            enough = time.monotonic() + _LONGEST_TO_SETTLE_S
+            for _ in range(_PICTURES_UNDER_WAY):
+                self.wait_for_picture()
+                if time.monotonic() > enough:
+                    break
+        self._controls = controls
+        return True
+
+    def _set(self, controls: CameraControls, *, refocus: bool = True) -> None:
+        available = self._picam2.camera_controls
+        changes = self._driver.applied.change_to(controls, available, self._frame_us, refocus=refocus)
+        self._picam2.set_controls(changes)
+        self.rotation = remaining_rotation(controls)
 
     def wait_for_picture(self) -> None:
         """Return when the camera has delivered a picture.
@@ -203,20 +258,21 @@ class Picamera2Session:
 
     def _configuration(self, library: CameraLibrary, picam2: Any) -> Any:
         settings = self._settings
-        size, frame_us = (settings.width, settings.height), round(1_000_000 / settings.frame_rate)
-        controls: dict[str, Any] = {"FrameDurationLimits": (frame_us, frame_us)}
-        if "AfMode" in picam2.camera_controls:  # without it, picamera2 leaves the lens where the tuning file puts it
-            controls["AfMode"] = _CONTINUOUS_AUTOFOCUS
-        turned = settings.rotate == 180
+        size = (settings.width, settings.height)
+        left_right, top_bottom = flips(self._controls)
         return picam2.create_video_configuration(
             main={"size": size, "format": "YUV420"},
             lores={"size": small_size(*size), "format": "YUV420"} if self._driver.small_stream else None,
             raw=None,  # nothing needs it, and its buffers would take tens of MB
-            controls=controls,
-            transform=library.Transform(hflip=turned, vflip=turned),
+            controls={"FrameDurationLimits": (self._frame_us, self._frame_us)},
+            transform=library.Transform(hflip=left_right, vflip=top_bottom),
             queue=False,  # a photo shows what is seen after the call, not a picture kept from before
             sensor=widest_mode(self._driver.sensor_modes or (), size, settings.frame_rate),
         )
+
+    @property
+    def _frame_us(self) -> int:
+        return round(1_000_000 / self._settings.frame_rate)
 
     def _next_request(self) -> Any:
         limit_s = self._driver.limits.picture

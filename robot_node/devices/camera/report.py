@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from robot_node.core.state import CameraView, RobotState, camera_fault
 
 
@@ -27,6 +30,11 @@ class CameraReport:
     def view(self) -> CameraView:
         """What was reported last."""
         return self._state.snapshot.view_of_camera(self._name)
+
+    def show_controls(self, controls: Mapping[str, Any]) -> None:
+        """Report which controls are set otherwise than the settings say."""
+        others = {name: each for name, each in self._state.snapshot.camera_controls.items() if name != self._name}
+        self._state.update(camera_controls={**others, self._name: controls} if controls else others)
 
     def show(self, view: CameraView, error: str) -> None:
         """Report the camera's state, and its fault; an empty ``error`` ends it."""

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from typing import ParamSpec, TypeVar
 
 from robot_node.devices.camera.capture import CameraDriver, CameraLimits, CaptureSession, Photo, StalledError
+from robot_node.devices.camera.controls import Ranges, supported
 from robot_node.devices.camera.states import CameraEvent
 from robot_node.devices.camera.stream import CameraStream, StreamDemand
 from robot_node.devices.indicator import Indicator
 from robot_node.devices.operation_queue import OperationQueue
 from robot_node.devices.worker import DeviceWorker, HangingError
 from robot_node.errors import DeviceError
+from robot_node.settings.camera_controls import CameraControls
 
 logger = logging.getLogger(__name__)
 
@@ -61,6 +63,11 @@ class CameraSensor:
         indicator: Lit while the sensor may be capturing.
         limits: How long the library may take.
         operations: Where the closing of a camera that hangs goes on.
+        controls: What the camera is to be set to.
+
+    Attributes:
+        controls: What the camera is set to, or will be when it is opened.
+        ranges: What it can be set to; None before it was opened for the first time.
     """
 
     def __init__(
@@ -71,6 +78,7 @@ class CameraSensor:
         indicator: Indicator,
         limits: CameraLimits,
         operations: OperationQueue,
+        controls: CameraControls,
     ) -> None:
         self._driver = driver
         self._demand = demand
@@ -81,6 +89,8 @@ class CameraSensor:
         self._run: _Run | None = None
         self._unclosed = 0
         self._indicator_on = False
+        self.controls = controls
+        self.ranges: Ranges | None = None
 
     @property
     def stream(self) -> CameraStream | None:
@@ -101,16 +111,44 @@ class CameraSensor:
         """
         limits = self._limits
         session = self._driver.session()
+        session.apply(self.controls)  # before it is opened: kept for that
         call = functools.partial(self._call, limits.encoder)
         stream = CameraStream(session, self._demand, call=call, on_change=on_change, on_error=on_error)
         self._run = _Run(session, stream)
         return (
             lambda: self._call(limits.load, session.load),
             self._update_indicator,
-            lambda: self._call(limits.open, session.open),
+            lambda: self._open(session),
             stream.adjust,
             self.wait_for_picture,
         )
+
+    async def _open(self, session: CaptureSession) -> None:
+        await self._call(self._limits.open, session.open)
+        self.ranges = await self._call(self._limits.encoder, session.control_ranges)
+        self.controls, _ = supported(self.controls, self.ranges)
+        self._demand.rotation = session.rotation
+
+    async def set_controls(self, controls: CameraControls, *, refocus: bool) -> bool:
+        """Set the controls: those of the open camera now, else when it is opened.
+
+        Args:
+            controls: All that is wished.
+            refocus: A single focus is made anew.
+
+        Returns:
+            False: the camera has to be closed and opened for them.
+
+        Raises:
+            DeviceError: See :meth:`CaptureSession.apply`.
+        """
+        applied = True
+        if self._run is not None:
+            session = self._run.session
+            applied = await self._call_for_picture(session.apply, controls, refocus=refocus)
+            self._demand.rotation = session.rotation
+        self.controls = controls
+        return applied
 
     async def photo(self, quality: float) -> Photo:
         """Take a photo.

@@ -36,6 +36,7 @@ class StreamDemand:
         raw_sink: Receives the unencoded pictures, in a thread of the camera library.
         small_sink: Receives the small pictures, in a thread of the camera library.
         software_encoder: The board's own encoder was found missing: libx264 encodes.
+        rotation: Degrees clockwise by which viewers have to rotate the pictures.
     """
 
     bitrate: int
@@ -46,6 +47,7 @@ class StreamDemand:
     raw_sink: RawFrameSink | None = None
     small_sink: RawFrameSink | None = None
     software_encoder: bool = False
+    rotation: int = 0
 
     @property
     def needed(self) -> bool:

@@ -20,6 +20,7 @@ from robot_node.devices.camera.capture import (
     StalledError,
     small_size,
 )
+from robot_node.devices.camera.controls import ControlRange, Ranges
 from robot_node.devices.camera.jpeg import complete_jpeg
 from robot_node.devices.camera.v4l2_choice import Choice, cameras, choose, usable_formats
 from robot_node.devices.camera.v4l2_encoder import Encoder
@@ -29,6 +30,7 @@ from robot_node.devices.camera.v4l2_reader import V4l2Reader
 from robot_node.devices.camera.v4l2_streams import EncodingStream, PassingStream, UnencodedStream
 from robot_node.devices.v4l2 import V4l2Library
 from robot_node.errors import DeviceError, RobotNodeError
+from robot_node.settings.camera_controls import CameraControls, Rotation
 from robot_node.settings.devices import CameraSettings
 
 logger = logging.getLogger(__name__)
@@ -87,6 +89,8 @@ class V4l2Session:
         self._has_encoder = False
         self._reader: V4l2Reader | None = None
         self._opened = Choice("mjpeg", 0, 0, 1.0)
+        self._rotate: Rotation = driver.settings.rotate
+        self.rotation = 0
 
     def load(self) -> None:
         """Import what V4L2 needs.
@@ -132,7 +136,7 @@ class V4l2Session:
             choice.format,
             context.width,
             context.height,
-            turned=settings.rotate == 180,
+            turned=self._rotate == 180,
         )
         self._reader = V4l2Reader(
             container,
@@ -142,6 +146,26 @@ class V4l2Session:
             skips=choice.format != "h264",
         )
         self._reader.start()
+
+    def control_ranges(self) -> Ranges:
+        """Return what the open camera can be set to."""
+        return {"rotate": ControlRange(default=0, choices=(0, 90, 180, 270))}
+
+    def apply(self, controls: CameraControls, *, refocus: bool = False) -> bool:  # noqa: ARG002  # it cannot focus
+        """Set what the camera can do of these controls; before :meth:`open` they are kept for it.
+
+        Args:
+            controls: All that is wished.
+            refocus: Without effect.
+
+        Returns:
+            False: the camera has to be closed and opened for a change in them, and nothing was changed.
+        """
+        if self._reader is not None and (controls.rotate == 180) != (self._rotate == 180):
+            return False
+        self._rotate = controls.rotate
+        self.rotation = controls.rotate if controls.rotate in {90, 270} else 0
+        return True
 
     def wait_for_picture(self) -> None:
         """Return when the camera has delivered a picture.
