@@ -34,7 +34,7 @@ class CameraSettings(Section):
     rotate: Annotated[Rotation, NUMBER_FROM_TEXT] = 0
     adjustable: bool = False
     keep_controls: bool = False
-    controls: ControlSettings = ControlSettings()
+    controls: ControlSettings = Field(default_factory=ControlSettings)
     off_when_unwatched_s: Annotated[float, Field(ge=0, le=86_400)] = 0.0
     restart_after_s: Annotated[float, Field(ge=1, le=600)] = 5.0
 

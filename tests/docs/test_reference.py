@@ -31,7 +31,7 @@ def test_every_setting_tool_and_command_is_on_its_page() -> None:
 
 def test_a_setting_without_a_comment_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     said = settings.comments(settings.SHIPPED.read_text())
-    assert said["camera", "rotate"] == "0, or 180 for a camera mounted upside down"
+    assert said["camera", "rotate"] == "degrees clockwise: 0, 90, 180 or 270, as the camera is mounted"
     assert said["robot", "server_id"].startswith("MQTT client id of the robot, unique on its broker.")
     del said["camera", "rotate"]
     monkeypatch.setattr(settings, "comments", lambda _: said)

@@ -39,7 +39,8 @@ def test_in_the_dark_a_longer_exposure_is_brighter() -> None:
     short, long = ({"FrameDurationLimits": (33_333, longest)} for longest in (33_333, 200_000))
     assert exposure(short, 0.01)[0] < 0.3
     brightness, us = exposure(long, 0.01)
-    assert (brightness, us) == (pytest.approx(1, abs=0.01), 200_000)
+    assert brightness == pytest.approx(1, abs=0.01)
+    assert us == 200_000
     assert exposure({"ExposureTime": 10_000, "AnalogueGain": 1.0}, 1.0) == (0.5, 10_000)
     assert exposure({"ExposureTime": 10_000}, 1.0)[0] == pytest.approx(1), "the gain makes up for it"
 

@@ -22,6 +22,7 @@ FREE_TEXT: dict[str, Any] = {
     "access.clients": [{"client_id": "x", "role": "viewer"}],
     "access.default_role": "viewer",
     "access.tool_calls_per_minute": {"say": 3},
+    "camera.controls": {"zoom": 2.0},
     "display.night": "22:00-07:00",
     "face.expressions": {"wink": {"like": "playful"}},
     "voice.language": "de",

@@ -71,7 +71,7 @@ class AdjustableControls:
     async def set(self, wishes: Mapping[str, Any], *, reset: bool = False) -> CameraControls:
         """Change some of the controls, by the names of :class:`CameraControls`; returns when pictures show it.
 
-        To exchange left and right, or top and bottom, a camera that is on is opened anew: viewers stay, and see no new
+        To exchange left and right, or top and bottom, a camera that is on is closed and opened again: viewers stay, and see no new
         pictures for that time.
 
         Args:
@@ -84,7 +84,7 @@ class AdjustableControls:
         Raises:
             ArgumentError: There is no such control, this camera lacks it, or the value is out of its range.
             DeviceError: The camera refuses, or delivers no pictures.
-            NotReadyError: The camera had to be opened anew, and was switched off meanwhile.
+            NotReadyError: The camera had to be opened again, and was switched off meanwhile.
         """
 
         async def change() -> CameraControls:

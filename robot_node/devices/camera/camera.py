@@ -281,38 +281,26 @@ class Camera:
             await self._finish_stop()
         return await operation()
 
-    async def _start_sensor(self) -> None:
-        """Open the camera and wait for its first picture.
-
-        Raises:
-            DeviceError: That failed.
-            NotReadyError: It was interrupted.
-        """
+    async def _start_sensor(self, state: CameraState = CameraState.STARTING) -> None:
+        """Open the camera, or in state ON close and open it, and wait for its first picture; raise why that failed."""
         self._interruption = None
         try:
-            await self._run_steps(CameraState.STARTING)
-            self._machine.request(CameraEvent.FIRST_PICTURE)
+            if state is CameraState.ON:
+                await self._sensor.stop()
+            for step in self._sensor.start(on_change=self._adjust_soon, on_error=self._machine.report_error):
+                await self._privacy.check()  # the pin decides, not the last notification
+                self._raise_if_interrupted(state)
+                await step()
+                self._raise_if_interrupted(state)
+            if state is CameraState.STARTING:
+                self._machine.request(CameraEvent.FIRST_PICTURE)
         except Exception as error:
             await self._fail(error)
             raise
-
-    async def _run_steps(self, expected: CameraState) -> None:
-        for step in self._sensor.start(on_change=self._adjust_soon, on_error=self._machine.report_error):
-            await self._privacy.check()  # the pin decides, not the last notification
-            self._raise_if_interrupted(expected)
-            await step()
-            self._raise_if_interrupted(expected)
 
     async def _reopen(self) -> None:
-        if self._machine.state is not CameraState.ON:
-            return
-        try:
-            await self._sensor.stop()
-            self._raise_if_interrupted(CameraState.ON)
-            await self._run_steps(CameraState.ON)
-        except Exception as error:
-            await self._fail(error)
-            raise
+        if self._machine.state is CameraState.ON:
+            await self._start_sensor(CameraState.ON)
 
     def _raise_if_interrupted(self, expected: CameraState) -> None:
         if self._machine.state is not expected:

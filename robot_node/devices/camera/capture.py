@@ -157,7 +157,7 @@ class CaptureSession(Protocol):
 
         Args:
             controls: All that is wished.
-            refocus: A single focus (``focus="once"``) is made anew.
+            refocus: A single focus (``focus="once"``) is made again.
 
         Returns:
             False: the camera has to be closed and opened for a change in them, and nothing was changed.

@@ -162,7 +162,7 @@ def transition(
         before: What was set: libcamera keeps it, even while the camera is closed.
         after: What is to be set.
         available: What the camera has.
-        refocus: A single focus is made anew.
+        refocus: A single focus is made again.
     """
     changes = {name: value for name, value in after.items() if name not in before or before[name] != value}
     if "AfTrigger" in after and (refocus or "AfMode" in changes):

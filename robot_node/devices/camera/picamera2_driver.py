@@ -138,7 +138,7 @@ class Picamera2Session:
 
         Args:
             controls: All that is wished.
-            refocus: A single focus is made anew.
+            refocus: A single focus is made again.
 
         Returns:
             False: the camera has to be closed and opened for a change in them, and nothing was changed.

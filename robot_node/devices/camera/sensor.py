@@ -134,7 +134,7 @@ class CameraSensor:
 
         Args:
             controls: All that is wished.
-            refocus: A single focus is made anew.
+            refocus: A single focus is made again.
 
         Returns:
             False: the camera has to be closed and opened for them.

@@ -21,7 +21,7 @@ from tests.devices.camera.rig import ON_EVERY_PI, Pi, Rig, decode_jpeg, rig, sta
 pytestmark = pytest.mark.filterwarnings("ignore:setDaemon:DeprecationWarning")  # picamera2's own line
 
 Planes = tuple[npt.NDArray[np.int16], npt.NDArray[np.int16], npt.NDArray[np.int16]]
-SMALL = {"width": 320, "height": 180}
+SMALL: dict[str, Any] = {"width": 320, "height": 180}
 
 
 def planes_of(photo: Photo) -> Planes:
