@@ -88,8 +88,8 @@ class RobotSnapshot:
         camera_wanted: Whether somebody wants it: see :attr:`CameraView.wanted`.
         first_camera: The first camera's name; empty when there are no others.
         cameras: The other cameras, by name.
-        camera_controls: Which controls of a camera are set otherwise than the settings say: values by name, by the camera's
-            name; that of the first one is empty.
+        camera_controls: By the name of a camera, empty for the first: which of its controls are set otherwise than the
+            settings say, values by name.
         privacy: The privacy switch is engaged: the camera is off, and nobody can switch it on from afar.
         emotion: Name of the expression shown.
         microphone_on: The microphone is open: what is said near the robot is heard elsewhere.

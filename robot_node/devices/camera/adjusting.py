@@ -30,7 +30,7 @@ class AdjustableControls:
         report: Where the controls are reported.
         run: Runs an operation of the camera.
         fail: Stops the camera because of an error.
-        reopen: Closes and opens the camera if it is on.
+        reopen: Closes and opens the camera, which is on.
     """
 
     def __init__(
@@ -71,8 +71,8 @@ class AdjustableControls:
     async def set(self, wishes: Mapping[str, Any], *, reset: bool = False) -> CameraControls:
         """Change some of the controls, by the names of :class:`CameraControls`; returns when pictures show it.
 
-        To exchange left and right, or top and bottom, a camera that is on is closed and opened again: viewers stay, and see no new
-        pictures for that time.
+        To exchange left and right, or top and bottom, a camera that is on is closed and opened again: viewers stay, and
+        see no new pictures for that time.
 
         Args:
             wishes: What to change; None: as the camera has it.

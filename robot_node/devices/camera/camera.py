@@ -42,10 +42,8 @@ class Camera:
 
     It is also a :class:`robot_node.core.media.VideoSource` and a :class:`robot_node.core.media.RawVideoSource`.
     Operations run one at a time, and a caller's cancellation interrupts none of them. The privacy switch, a failed
-    indicator and shutdown do not wait: the running operation ends at its next await.
-
-    Attributes:
-        controls: Focus, exposure, zoom and so on.
+    indicator and shutdown do not wait: the running operation ends at its next await. ``controls`` are focus, exposure,
+    zoom and so on.
 
     Args:
         platform: Gives the camera library.
@@ -92,7 +90,8 @@ class Camera:
         self._idle = IdleTimer(settings.off_when_unwatched_s, self._on_idle, call_later)
         report = CameraReport(state, name)
         self._machine = CameraMachine(report, self._privacy, self._sensor, self._idle)
-        self.controls = AdjustableControls(self._sensor, report, run=self._run, fail=self._fail, reopen=self._reopen)
+        reopen = functools.partial(self._start_sensor, CameraState.ON)
+        self.controls = AdjustableControls(self._sensor, report, run=self._run, fail=self._fail, reopen=reopen)
         self._series = 0
         self._interruption: RobotNodeError | None = None
         self._adjusting = False
@@ -283,7 +282,6 @@ class Camera:
 
     async def _start_sensor(self, state: CameraState = CameraState.STARTING) -> None:
         """Open the camera, or in state ON close and open it, and wait for its first picture; raise why that failed."""
-        self._interruption = None
         try:
             if state is CameraState.ON:
                 await self._sensor.stop()
@@ -297,10 +295,6 @@ class Camera:
         except Exception as error:
             await self._fail(error)
             raise
-
-    async def _reopen(self) -> None:
-        if self._machine.state is CameraState.ON:
-            await self._start_sensor(CameraState.ON)
 
     def _raise_if_interrupted(self, expected: CameraState) -> None:
         if self._machine.state is not expected:

@@ -187,6 +187,6 @@ async def test_what_was_changed_is_reported(pi: Pi) -> None:
     async with rig(pi, rotate=180, **SMALL) as robot:
         await robot.camera.controls.set({"zoom": 2.0})
         await robot.camera.controls.set({"rotate": 0})
-        assert robot.state.snapshot.camera_controls == {"zoom": 2.0, "rotate": 0}
+        assert robot.state.snapshot.camera_controls == {"": {"zoom": 2.0, "rotate": 0}}
         await robot.camera.controls.set({}, reset=True)
         assert robot.state.snapshot.camera_controls == {}
