@@ -48,6 +48,7 @@ from robot_node.speech.factory import Speech, build_speech
 from robot_node.tools.resources import ResourceAnnouncer
 from robot_node.tools.robot_server import RobotServer
 from robot_node.tools.server import build_guarded_server
+from robot_node.vision.factory import Vision, build_vision, needs_small_pictures
 from robot_node.webrtc.bitrate import BitrateLimits
 from robot_node.webrtc.call_control import CallControl
 from robot_node.webrtc.streams import Streams, VideoStreams
@@ -114,7 +115,12 @@ async def build_robot(settings: Settings, platform: Platform, devices: AsyncExit
     face = await _open_face(settings, platform, telemetry, devices)
     on_pins = await open_pins(platform, settings, state, events, devices)
     cameras = Cameras.build(
-        platform, settings.all_cameras(), state, indicator=on_pins.indicator, privacy=on_pins.privacy
+        platform,
+        settings.all_cameras(),
+        state,
+        indicator=on_pins.indicator,
+        privacy=on_pins.privacy,
+        small_stream=needs_small_pictures(settings),
     )
     devices.push_async_callback(cameras.close)
     microphone, loudspeaker = _open_sound(settings, platform, telemetry, devices)
@@ -156,6 +162,7 @@ async def build_robot(settings: Settings, platform: Platform, devices: AsyncExit
         store=store,
         saved=saved,
         questions=questions,
+        vision=build_vision(settings, cameras.first, state, moving=lambda: on_pins.outputs.moving),
     )
 
 
@@ -168,7 +175,7 @@ def _telemetry() -> Telemetry:
 
 def _log_event(event: Event) -> None:
     # Who switched the camera, and what hands did at the robot, belongs in the journal too.
-    if event.kind in {"camera", "privacy", "input", CONFIRMATION, QUESTION}:
+    if event.kind in {"camera", "privacy", "input", "motion", CONFIRMATION, QUESTION}:
         logger.info("%s%s", event.text, f" By {event.by!r}." if event.by else "")
 
 
@@ -285,6 +292,7 @@ async def robot_services(
         ),
         **camera_services(robot, settings.all_cameras()),
         **_sound_services(robot),
+        **_vision_services(robot.vision),
     }
     if robot.store is not None:
         services["state store"] = robot.store.run
@@ -343,6 +351,10 @@ def _sound_services(robot: Robot) -> Services:
     if recognition is not None:
         services["speech recognition"] = recognition.run
     return services
+
+
+def _vision_services(vision: Vision) -> Services:
+    return {} if vision.motion is None else {"motion": vision.motion.run}
 
 
 def _link_checks(settings: Settings) -> dict[str, LinkCheck]:

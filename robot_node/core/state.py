@@ -104,6 +104,7 @@ class RobotSnapshot:
         call: The robot's call to its media backend.
         call_error: Why the last attempt to call failed, or who ended the call; empty without error.
         inputs: The inputs on the robot's pins, by name.
+        motion: Whether something moves in each zone of the camera's picture, by name; empty: nobody looks for motion.
         faults: Everything that does not work now, by name: why, in a sentence. A :class:`Device`, an input
             or output on the pins, a device of another package, a service that crashed and is being restarted, the
             state file. The oldest comes first.
@@ -128,6 +129,7 @@ class RobotSnapshot:
     call: CallState = CallState.DISCONNECTED
     call_error: str = ""
     inputs: Mapping[str, InputState] = field(default_factory=dict)
+    motion: Mapping[str, bool] = field(default_factory=dict)
     faults: Mapping[str, str] = field(default_factory=dict)
 
     @property

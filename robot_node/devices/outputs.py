@@ -291,6 +291,12 @@ class Outputs:
         """Return what each output does now, by name."""
         return {output.name: output.value for output in itertools.chain(*self._all())}
 
+    @property
+    def moving(self) -> bool:
+        """Whether a servo or a motor is moving."""
+        movers = (each.mover for kind in (self.servos, self.motors) for each in kind.values())
+        return any(mover.moving for mover in movers)
+
     def stop_all(self, owner: object = None) -> tuple[str, ...]:
         """Stop everything that moves or makes sound at once; LEDs stay as they are.
 

@@ -23,8 +23,8 @@ _QUEUE = 32
 
 def matches(when: When, before: RobotSnapshot, now: RobotSnapshot) -> bool:
     """Return whether a change of the robot's state is what a rule waits for."""
-    if when.input is not None:
-        was, is_ = before.inputs[when.input].active, now.inputs[when.input].active
+    if when.input is not None or when.motion is not None:
+        was, is_ = _active(when, before), _active(when, now)
         return was is not None and is_ is not was and is_ is (when.is_ == "active")
     if when.camera is not None:
         cameras = before.every_camera
@@ -44,6 +44,10 @@ def matches(when: When, before: RobotSnapshot, now: RobotSnapshot) -> bool:
         "some": now.viewers > 0 == before.viewers,
         "none": before.viewers > 0 == now.viewers,
     }[when.viewers or "came"]
+
+
+def _active(when: When, of: RobotSnapshot) -> bool | None:
+    return of.inputs[when.input].active if when.input is not None else of.motion.get(when.motion or "", False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from robot_node.robot.state_store import StateStore
 from robot_node.robot.stop_all import stop_all
 from robot_node.robot.telemetry import Telemetry
 from robot_node.speech.factory import Speech
+from robot_node.vision.factory import Vision
 from robot_node.webrtc.call_control import CallControl
 from robot_node.webrtc.direct import DirectSignaling
 from robot_node.webrtc.streams import Streams
@@ -48,6 +49,7 @@ class Robot:
         saved: The state that was saved before this start.
         questions: What people are asked now.
         direct: Viewers that come by HTTP.
+        vision: What it looks for in its camera's pictures.
     """
 
     telemetry: Telemetry
@@ -67,6 +69,7 @@ class Robot:
     saved: SavedState = field(default_factory=SavedState)
     questions: Questions = field(default_factory=Questions)
     direct: DirectSignaling = field(default_factory=DirectSignaling)
+    vision: Vision = field(default_factory=Vision)
 
     @property
     def camera(self) -> Camera:

@@ -55,6 +55,9 @@ class Status(FaceStatus, CameraStatus):
         description="Each input on the pins: whether it is pressed or sees something, or the distance in metres; null: "
         "not known."
     )
+    motion: dict[str, bool] = Field(
+        description="Whether something moves in each zone of the camera's picture; empty: nobody looks for motion."
+    )
     outputs: dict[str, bool | float | str] = Field(
         description="Each output on the pins: an LED's brightness (0 to 1) or light (#rrggbb), a servo's angle in "
         "degrees, a motor's speed (-1 to 1), whether a buzzer sounds."

@@ -12,11 +12,12 @@ from robot_node.settings.section import Section
 
 
 class When(Section):
-    """The event of a rule: an input, the camera, the privacy switch, viewers, the broker or a call changes."""
+    """The event of a rule: an input, motion, the camera, the privacy switch, viewers, the broker or a call changes."""
 
     model_config = ConfigDict(populate_by_name=True)
 
     input: str | None = None
+    motion: str | None = None
     camera: Literal["off", "on", "failed"] | None = None
     privacy: bool | None = None
     viewers: Literal["came", "left", "some", "none"] | None = None
@@ -31,7 +32,7 @@ class When(Section):
         return self
 
 
-_EVENTS = ("input", "camera", "privacy", "viewers", "connected", "call")
+_EVENTS = ("input", "motion", "camera", "privacy", "viewers", "connected", "call")
 
 
 class Then(Section):
@@ -71,20 +72,27 @@ class ReactionSettings(Section):
 
     rules: Annotated[tuple[ReactionRule, ...], Field(max_length=100)] = ()
 
-    def problems(self, emotions: Collection[str], pins: PinsSettings) -> Iterator[tuple[str, str]]:
+    def problems(
+        self, emotions: Collection[str], pins: PinsSettings, zones: Collection[str] = ()
+    ) -> Iterator[tuple[str, str]]:
         """Yield what the rules name that does not exist, or cannot do what they say: key below the section, reason."""
         for number, rule in enumerate(self.rules):
             for key, name, known in (
                 ("when.input", rule.when.input, pins.inputs),
+                ("when.motion", rule.when.motion, zones),
                 ("then.emotion", rule.then.emotion, emotions),
                 ("then.output", rule.then.output, pins.outputs),
             ):
                 if name is not None and name not in known:
                     there_are = f"there are: {', '.join(known)}" if known else "there are none"
-                    yield f"rules.{number}.{key}", f"there is no {key.partition('.')[2]} {name!r}; {there_are}"
+                    kind = _KINDS.get(key) or key.partition(".")[2]
+                    yield f"rules.{number}.{key}", f"there is no {kind} {name!r}; {there_are}"
             if rule.then.output in pins.outputs:
                 output = pins.outputs[rule.then.output]
                 yield from ((f"rules.{number}.then{key}", reason) for key, reason in _of_output(rule.then, output))
+
+
+_KINDS = {"when.motion": "zone of motion"}
 
 
 def _of_output(then: Then, output: OutputSettings) -> Iterator[tuple[str, str]]:

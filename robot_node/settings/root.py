@@ -43,6 +43,7 @@ from robot_node.settings.logs import LogSettings
 from robot_node.settings.pins import PinsSettings, PrivacySettings, pins_used_twice
 from robot_node.settings.reactions import ReactionSettings
 from robot_node.settings.section import Section, refused
+from robot_node.settings.vision import MotionSettings
 
 ENV_PREFIX = "ROBOT_NODE_"
 
@@ -281,6 +282,7 @@ class Settings(Section):
     voice: VoiceSettings = VoiceSettings()
     webrtc: WebRtcSettings = WebRtcSettings()
     hearing: HearingSettings = HearingSettings()
+    motion: MotionSettings = MotionSettings()
     dialer: DialerSettings = DialerSettings()
     console: ConsoleSettings = ConsoleSettings()
     privacy: PrivacySettings = PrivacySettings()
@@ -313,7 +315,7 @@ class Settings(Section):
         except SettingsError as error:
             reasons["face.expressions"] = str(error)
         else:
-            found = self.reactions.problems(emotions, self.pins)
+            found = self.reactions.problems(emotions, self.pins, self.motion.watched)
             reasons.update((f"reactions.{key}", reason) for key, reason in found)
             reasons.update((f"behaviours.{key}", reason) for key, reason in self.behaviours.problems(emotions))
         reasons.update((f"cameras.{key}", reason) for key, reason in problems(self.cameras))

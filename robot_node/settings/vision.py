@@ -69,6 +69,11 @@ class MotionSettings(Section):
         return value
 
     @property
+    def watched(self) -> tuple[str, ...]:
+        """The zones in which motion is looked for; none while it is not enabled."""
+        return self.included if self.enabled else ()
+
+    @property
     def included(self) -> tuple[str, ...]:
         """The zones in which motion is looked for: the whole picture when none is named."""
         return tuple(name for name, zone in self.zones.items() if not zone.exclude) or (PICTURE,)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver.exceptions import ResourceError
 from pydantic import BaseModel, Field
 
 from robot_node.core.changes import Changes
@@ -18,15 +20,20 @@ from robot_node.robot.status import COUNTERS, FaceStatus, camera_status, status_
 from robot_node.robot.telemetry import Telemetry
 from robot_node.tools.ask import QUESTIONS, open_questions
 
+if TYPE_CHECKING:  # loaded when it is on
+    from robot_node.vision.motion_watch import MotionWatch
+
 STATUS = "robot://status"
 CAMERA = "robot://camera"
 FACE = "robot://face"
 FACE_PICTURE = "robot://face.png"
 EVENTS = "robot://events"
 PINS = "robot://pins/"
+MOTION_PICTURE = "robot://motion.jpg"
 
 _JSON = "application/json"
 PNG = "image/png"
+_JPEG = "image/jpeg"
 _SETTLE_S = 0.1
 
 
@@ -116,6 +123,19 @@ def _offer_input(server: MCPServer, state: RobotState, name: str) -> None:
     )
     async def read() -> str:
         return InputStatus.of(name, state.snapshot).model_dump_json()
+
+
+def offer_motion_picture(server: MCPServer, motion: MotionWatch, announce: Callable[[str], object]) -> None:
+    """Let agents see the last motion, and follow it."""
+    motion.on_picture(lambda: announce(MOTION_PICTURE))
+
+    @server.resource(MOTION_PICTURE, name="motion_picture", title="A picture of the last motion", mime_type=_JPEG)
+    async def motion_picture() -> bytes:
+        """The last motion, 320 pixels wide: the picture in which most has moved. In memory only."""
+        jpeg = await motion.jpeg()
+        if jpeg is None:
+            raise ResourceError("Nothing has moved since the robot started, or since the privacy switch was engaged.")
+        return jpeg
 
 
 class ResourceAnnouncer:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from robot_node.core.media import RawFrame
 from robot_node.settings.vision import MotionSettings
 from robot_node.vision.background import Background, cells_of
 from robot_node.vision.debounce import Change, Debounce
@@ -56,6 +57,12 @@ class MotionDetector:
         """End all motion, and forget all pictures; return the zones in which it ends."""
         self._background = Background(self._background.threshold)
         return {name: change for name, zone in self._zones.items() if (change := zone.reset()) is not None}
+
+    def look(self, picture: RawFrame) -> Motion:
+        """Look at a picture of the camera: see :meth:`update`."""
+        rows = np.frombuffer(picture.planes, np.uint8, picture.stride * picture.height)
+        brightness = rows.reshape(picture.height, picture.stride)[:, : picture.width]
+        return self.update(brightness, picture.timestamp_us / 1e6)
 
     def update(self, brightness: npt.NDArray[np.uint8], now: float) -> Motion:
         """Look at a picture.

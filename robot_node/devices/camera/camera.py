@@ -241,15 +241,16 @@ class Camera:
         """Set the receiver of the small unencoded frames, called in a thread of the camera library."""
         self._demand.small_sink = sink
 
-    def set_small_watched(self, rate: float | None) -> None:
+    def set_small_watched(self, rate: float | None, *, keeps_on: bool = False) -> None:
         """Set how many small unencoded frames a second are needed while the camera is on; None: none.
 
         They are 320 pixels wide, see :func:`robot_node.devices.camera.capture.small_size`, and only these frames are
-        copied. They keep the camera on like a viewer. The camera must have been made with ``small_stream``.
+        copied. With ``keeps_on`` they keep the camera on like a viewer. The camera must have been made with
+        ``small_stream``.
         """
         assert rate is None or rate > 0
         retry = rate is not None and self._demand.small_rate is None
-        self._demand.small_rate = rate
+        self._demand.small_rate, self._demand.small_keeps_on = rate, keeps_on
         self._demand_changed(retry=retry)
 
     # Events that do not wait for operations, and end the running one.

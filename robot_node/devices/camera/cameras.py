@@ -35,6 +35,7 @@ class Cameras(Mapping[str, Camera]):
         *,
         indicator: Indicator,
         privacy: Privacy,
+        small_stream: bool = False,
     ) -> Cameras:
         """Make the cameras of the settings; all are off.
 
@@ -44,10 +45,14 @@ class Cameras(Mapping[str, Camera]):
             state: Where the cameras' state is reported.
             indicator: On while any of them captures.
             privacy: While it is engaged all of them are off.
+            small_stream: The first can deliver small pictures.
         """
         first, *others = settings
         if not others:
-            return cls({first: Camera(platform, settings[first], state, indicator=indicator, privacy=privacy)})
+            camera = Camera(
+                platform, settings[first], state, indicator=indicator, privacy=privacy, small_stream=small_stream
+            )
+            return cls({first: camera})
         state.update(first_camera=first, cameras={name: CameraView() for name in others})
         shared = SharedIndicator(indicator)
         return cls(
@@ -59,6 +64,7 @@ class Cameras(Mapping[str, Camera]):
                     name="" if name == first else name,
                     indicator=shared.share(),
                     privacy=privacy,
+                    small_stream=small_stream and name == first,
                 )
                 for name, each in settings.items()
             }

@@ -32,6 +32,7 @@ class StreamDemand:
         watched: Encoded frames are needed.
         raw_watched: Unencoded pictures are needed.
         small_rate: So many small pictures a second are needed; None: no one.
+        small_keeps_on: Who needs them keeps the camera on like a viewer.
         sink: Receives the encoded frames, on the event loop.
         raw_sink: Receives the unencoded pictures, in a thread of the camera library.
         small_sink: Receives the small pictures, in a thread of the camera library.
@@ -43,6 +44,7 @@ class StreamDemand:
     watched: bool = False
     raw_watched: bool = False
     small_rate: float | None = None
+    small_keeps_on: bool = False
     sink: FrameSink | None = None
     raw_sink: RawFrameSink | None = None
     small_sink: RawFrameSink | None = None
@@ -51,8 +53,8 @@ class StreamDemand:
 
     @property
     def needed(self) -> bool:
-        """Frames or pictures are needed."""
-        return self.watched or self.raw_watched or self.small_rate is not None
+        """Frames or pictures are needed by somebody for whom the camera stays on."""
+        return self.watched or self.raw_watched or (self.small_rate is not None and self.small_keeps_on)
 
 
 class BlockingCall(Protocol):

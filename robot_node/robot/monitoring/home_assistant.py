@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import zlib
+from collections.abc import Iterable
 from importlib import metadata
 from typing import Any
 
@@ -46,18 +47,24 @@ def discovery_topic(prefix: str, server_id: str) -> str:
     return f"{prefix}/device/{discovery_id(server_id)}/config"
 
 
-def discovery(robot: RobotSettings, presence_topic: str) -> dict[str, Any]:
+def discovery(robot: RobotSettings, presence_topic: str, zones: Iterable[str] = ()) -> dict[str, Any]:
     """Return the discovery message of the device.
 
     Args:
         robot: Its identity.
         presence_topic: Topic of its retained presence.
+        zones: Zones of the camera's picture in which motion is looked for.
     """
     device_id = discovery_id(robot.server_id)
     availability = {"topic": presence_topic, "value_template": _AVAILABILITY}
 
     def entity(name: str, platform: str, **more: object) -> dict[str, object]:
-        return {"platform": platform, "unique_id": f"{device_id}_{name.lower()}", "name": name, **more}
+        return {
+            "platform": platform,
+            "unique_id": f"{device_id}_{name.lower().replace(' ', '_')}",
+            "name": name,
+            **more,
+        }
 
     def from_state(name: str, platform: str, expression: str, **more: object) -> dict[str, object]:
         return entity(name, platform, value_template=_value(expression), availability=availability, **more)
@@ -93,6 +100,15 @@ def discovery(robot: RobotSettings, presence_topic: str) -> dict[str, Any]:
                 device_class="problem",
                 entity_category="diagnostic",
             ),
+            **{
+                f"motion_{zone}": from_state(
+                    f"Motion {zone}",
+                    "binary_sensor",
+                    f"('ON' if '{zone}' in value_json.motion else 'OFF')",
+                    device_class="motion",
+                )
+                for zone in zones
+            },
         },
     }
 
@@ -100,9 +116,10 @@ def discovery(robot: RobotSettings, presence_topic: str) -> dict[str, Any]:
 def state_message(state: RobotState) -> bytes:
     """Return the state that Home Assistant shows, as JSON."""
     now = state.snapshot
-    return json.dumps(
-        {"camera": now.camera, "emotion": now.emotion, "viewers": now.viewers, "faults": sorted(now.faults)}
-    ).encode()
+    shown = {"camera": now.camera, "emotion": now.emotion, "viewers": now.viewers, "faults": sorted(now.faults)}
+    if now.motion:
+        shown["motion"] = [zone for zone, moves in now.motion.items() if moves]
+    return json.dumps(shown).encode()
 
 
 async def show_in_home_assistant(
@@ -120,7 +137,7 @@ async def show_in_home_assistant(
     Raises:
         BrokerError: the connection is lost.
     """
-    message = json.dumps(discovery(robot, presence_topic)).encode()
+    message = json.dumps(discovery(robot, presence_topic, state.snapshot.motion)).encode()
     await connection.publish(discovery_topic(settings.prefix, robot.server_id), message, qos=1, retain=True)
 
     async def content() -> bytes:

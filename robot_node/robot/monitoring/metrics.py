@@ -111,6 +111,8 @@ def _state(now: Figures) -> Iterator[Metric]:
     yield _gauge("emotion", "1 for the emotion that the face shows.", {state.emotion: 1}, label="emotion")
     yield _gauge("privacy", "1 while the privacy switch is engaged.", state.privacy)
     yield _gauge("microphone_on", "1 while the microphone is open.", state.microphone_on)
+    if state.motion:
+        yield _gauge("motion", "1 while something moves in the zone.", state.motion, label="zone")
     yield _gauge("speaking", "1 while the robot is speaking.", state.speaking)
     yield _gauge(
         "fault",

@@ -1,0 +1,142 @@
+"""Watches the camera's pictures for motion, and reports it to the robot's state."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from robot_node.core.changes import Changes
+from robot_node.core.media import RawFrame
+from robot_node.core.pip_hint import run_pip
+from robot_node.core.state import CameraState, RobotSnapshot, RobotState
+from robot_node.devices.worker import DeviceWorker
+from robot_node.errors import DeviceError
+from robot_node.settings.vision import MotionSettings
+from robot_node.vision.pictures import NewestPicture, PictureFeed, jpeg_of
+
+if TYPE_CHECKING:  # numpy is imported in the worker, when there is a picture
+    from robot_node.vision.motion import Motion, MotionDetector
+
+logger = logging.getLogger(__name__)
+
+FAULT = "motion"
+"""Name of the fault."""
+
+
+class MotionWatch:
+    """Looks for motion while the camera is on. Used from the event loop only; the pictures are compared in a thread.
+
+    Args:
+        settings: Zones, sensitivity and so on.
+        feed: Gives the pictures.
+        state: Where motion is reported, and whose camera and privacy switch are obeyed.
+        moving: Whether the robot itself moves now: what its camera sees then is no motion.
+
+    Attributes:
+        compared: So many pictures were compared since the start.
+    """
+
+    def __init__(
+        self, settings: MotionSettings, feed: PictureFeed, state: RobotState, *, moving: Callable[[], bool]
+    ) -> None:
+        self._settings = settings
+        self._feed = feed
+        self._state = state
+        self._moving = moving
+        self._picture: RawFrame | None = None
+        self._area = 0.0
+        self._on_picture: Callable[[], object] = lambda: None
+        self.compared = 0
+        state.update(motion=dict.fromkeys(settings.included, False))
+
+    @property
+    def picture(self) -> RawFrame | None:
+        """The picture of the last motion in which most has moved; None before the first, and after privacy."""
+        return self._picture
+
+    def on_picture(self, listener: Callable[[], object]) -> None:
+        """Call ``listener`` when there is another :attr:`picture`, or none any more."""
+        self._on_picture = listener
+
+    async def jpeg(self) -> bytes | None:
+        """Return :attr:`picture` as a JPEG file."""
+        picture = self._picture
+        return None if picture is None else await asyncio.to_thread(jpeg_of, picture)
+
+    async def run(self) -> None:
+        """Watch until cancelled. What prevents it is a fault, and ends it."""
+        settings, worker = self._settings, DeviceWorker("motion")
+        stop_listening = self._state.listen(self._obey_privacy)
+        try:
+            with self._feed.watch(settings.rate, keeps_on=settings.keeps_camera_on) as pictures:
+                await self._watch(pictures, worker)
+        except DeviceError as error:
+            logger.error("%s", error)
+            self._state.set_fault(FAULT, str(error))
+        finally:
+            stop_listening()
+            worker.close()
+            self._report_none()
+
+    async def _watch(self, pictures: NewestPicture, worker: DeviceWorker) -> None:
+        detector: MotionDetector | None = None
+        with Changes(self._state.listen, pictures.listen) as changes:
+            while True:
+                picture = pictures.take()
+                if not _sees(self._state.snapshot):
+                    detector = None  # and with it the pictures that it knows
+                    self._report_none()
+                elif picture is not None:
+                    if detector is None:
+                        detector = await worker.run(_load, self._settings)
+                    motion = await worker.run(_look, detector, picture, robot_moves=self._moving())
+                    if _sees(self._state.snapshot):  # still
+                        self._remember(picture, motion)
+                        self._report({zone: change == "began" for zone, change in motion.changes.items()})
+                    self.compared += 1
+                await changes.wait()
+
+    def _remember(self, picture: RawFrame, motion: Motion) -> None:
+        began = "began" in motion.changes.values() and not any(self._state.snapshot.motion.values())
+        area = max(motion.area.values(), default=0.0)
+        if began or (any(self._state.snapshot.motion.values()) and area > self._area):
+            self._picture, self._area = picture, area
+            self._on_picture()
+
+    def _report_none(self) -> None:
+        self._report(dict.fromkeys(self._settings.included, False))
+
+    def _report(self, changes: dict[str, bool]) -> None:
+        self._state.update(motion={**self._state.snapshot.motion, **changes})
+
+    def _obey_privacy(self, now: RobotSnapshot) -> None:
+        if now.privacy and self._picture is not None:
+            self._picture, self._area = None, 0.0
+            self._on_picture()
+
+
+def _load(settings: MotionSettings) -> MotionDetector:
+    """Make a detector; the first time that takes as long as importing numpy.
+
+    Raises:
+        DeviceError: numpy is missing.
+    """
+    try:
+        motion = importlib.import_module("robot_node.vision.motion")
+    except ImportError as error:
+        raise DeviceError(f"Motion cannot be detected: {error}.", remedy=f"Run: {run_pip('install numpy')}") from error
+    detector: MotionDetector = motion.MotionDetector(settings)
+    return detector
+
+
+def _look(detector: MotionDetector, picture: RawFrame, *, robot_moves: bool) -> Motion:
+    if robot_moves:
+        detector.settle()
+    return detector.look(picture)
+
+
+def _sees(now: RobotSnapshot) -> bool:
+    return now.camera is CameraState.ON and not now.privacy
