@@ -28,7 +28,7 @@ help:
 	@echo "make docs     the documentation as a site: build/docs/index.html"
 	@echo "make setup    the virtual environment .venv, the console, and the system packages that the demo needs"
 	@echo "make develop  the same, and what tests, documentation and benchmarks need"
-	@echo "make reference  the pages in docs/reference, the drawings of docs/wiring.md and the picture of the rooms, from the code"
+	@echo "make reference  the pages in docs/reference, the drawings of docs/wiring.md and docs/motion.md, the picture of the rooms"
 	@echo "make dist     a wheel and an sdist in dist/, constraints.txt, the versions that they were tested with, and checksums;"
 	@echo "              a bundle for Claude Desktop, and server.json for the MCP registry: RELEASE_URL is where the files will be"
 	@echo "make upgrade  the newest versions of all packages; constraints.txt then says which they are"
@@ -137,6 +137,7 @@ reference: develop
 	$(BIN)/python -m scripts.reference
 	$(BIN)/python -m scripts.wiring
 	$(BIN)/python -m scripts.rooms
+	$(BIN)/python -m scripts.motion_zones
 
 dist: develop
 	@rm -rf dist && mkdir -p build

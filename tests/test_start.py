@@ -27,6 +27,7 @@ from robot_node.__main__ import main
 main()
 """
 _LATER = ("aiortc", "aioice", "av", "numpy", "hw_mocks.picamera2", "sounddevice", "pocketsphinx", "prometheus_client")
+_WHEN_ENABLED = ("robot_node.vision.motion_watch", "robot_node.vision.pictures", "robot_node.vision.motion")
 
 
 async def test_a_robot_is_reachable_before_it_loads_what_streams(broker: PrivateBroker) -> None:
@@ -41,7 +42,7 @@ async def test_a_robot_is_reachable_before_it_loads_what_streams(broker: Private
         assert process.stdout is not None
         told = json.loads(await asyncio.wait_for(process.stdout.readline(), DEADLINE_S))
         assert "mcp" in told["modules"]
-        assert [name for name in _LATER if name in told["modules"]] == []
+        assert [name for name in (*_LATER, *_WHEN_ENABLED) if name in told["modules"]] == []
         assert told["collects"]
         # Not when the first viewer comes: it is ready by then.
         await eventually(lambda: "pylibsrtp" in maps.read_text(), "a part of aiortc is loaded")

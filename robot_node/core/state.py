@@ -104,7 +104,7 @@ class RobotSnapshot:
         call: The robot's call to its media backend.
         call_error: Why the last attempt to call failed, or who ended the call; empty without error.
         inputs: The inputs on the robot's pins, by name.
-        motion: Whether something moves in each zone of the camera's picture, by name; empty: nobody looks for motion.
+        motion: Whether something moves in each zone of the camera's picture, by name; empty: motion is not looked for.
         faults: Everything that does not work now, by name: why, in a sentence. A :class:`Device`, an input
             or output on the pins, a device of another package, a service that crashed and is being restarted, the
             state file. The oldest comes first.

@@ -56,7 +56,7 @@ class Status(FaceStatus, CameraStatus):
         "not known."
     )
     motion: dict[str, bool] = Field(
-        description="Whether something moves in each zone of the camera's picture; empty: nobody looks for motion."
+        description="Whether something moves in each zone of the camera's picture; empty: motion is not looked for."
     )
     outputs: dict[str, bool | float | str] = Field(
         description="Each output on the pins: an LED's brightness (0 to 1) or light (#rrggbb), a servo's angle in "

@@ -55,7 +55,7 @@ class MotionSettings(Section):
     enabled: bool = False
     rate: Annotated[float, Field(ge=1, le=15)] = 5.0
     sensitivity: Annotated[int, Field(ge=1, le=100)] = 50
-    min_area: Annotated[float, Field(gt=0, le=0.5)] = 0.005
+    min_area: Annotated[float, Field(ge=0.0005, le=0.5)] = 0.005
     end_after_s: Annotated[float, Field(ge=0.5, le=600)] = 3.0
     keeps_camera_on: bool = False
     zones: Annotated[dict[str, ZoneSettings], Field(max_length=16)] = Field(default={})

@@ -23,6 +23,7 @@ _MODULES = (
     "tool_list",
     "fleet",
     "face",
+    "motion",
     "soak",
     "startup",
     "recovery",
@@ -134,6 +135,15 @@ def test_face_sends_less_than_whole_pictures_and_the_slow_bus_carries_fewer() ->
     assert 0 < result["fps_100khz"] <= result["fps_400khz"] <= 30
     assert result["whole_fps_100khz"] == pytest.approx(result["whole_fps_400khz"] / 4, abs=0.1)
     assert result["cpu_ms"] > 0
+
+
+@pytest.mark.slow
+def test_motion_counts_what_is_found_and_what_it_costs() -> None:
+    result = run("motion", "--quick")
+    assert 0 < result["recall"] <= 1
+    assert 0 < result["precision"] <= 1
+    assert set(result["by_noise"]) == {"6"}
+    assert result["core_percent"] > 0
 
 
 @pytest.mark.slow

@@ -27,6 +27,7 @@ FREE_TEXT: dict[str, Any] = {
     "face.expressions": {"wink": {"like": "playful"}},
     "voice.language": "de",
     "hearing.language": "de",
+    "motion.zones": {"door": {"rectangle": [0.0, 0.0, 0.5, 1.0]}},
     "console.broker_url": "wss://pi/mqtt",
     "pins.outputs": {"lamp": {"kind": "led", "pin": 5}},
     "pins.inputs": {"button": {"kind": "button", "pin": 6}},

@@ -122,7 +122,7 @@ class StateFigures(_Figures):
     microphone_on: bool = Field(description="The microphone is open.")
     speaking: bool = Field(description="The robot is speaking.")
     call: CallState = Field(description="The call to the media backend.")
-    motion: dict[str, bool] = Field(description="Whether something moves, by zone; empty: nobody looks for motion.")
+    motion: dict[str, bool] = Field(description="Whether something moves, by zone; empty: motion is not looked for.")
 
 
 class FaultFigures(_Figures):

@@ -93,6 +93,8 @@ PRESSED, RELEASED = {"button": InputState("button", active=True)}, {"button": In
     [
         ({"input": "button"}, {"inputs": RELEASED}, {"inputs": PRESSED}),
         ({"input": "button", "is": "inactive"}, {"inputs": PRESSED}, {"inputs": RELEASED}),
+        ({"motion": "door"}, {"motion": {"door": False}}, {"motion": {"door": True}}),
+        ({"motion": "door", "is": "inactive"}, {"motion": {"door": True}}, {"motion": {"door": False}}),
         ({"camera": "failed"}, {}, {"camera": CameraState.FAILED}),
         ({"privacy": True}, {}, {"privacy": True}),
         ({"privacy": False}, {"privacy": True}, {}),

@@ -42,7 +42,7 @@ class _Entity(_Documented):
 
 class _BinarySensor(_Entity):
     platform: Literal["binary_sensor"]
-    device_class: Literal["connectivity", "problem", "running", "presence"] | None = None
+    device_class: Literal["connectivity", "problem", "running", "presence", "motion"] | None = None
 
 
 class _Sensor(_Entity):
@@ -81,6 +81,20 @@ def test_nothing_is_said_that_home_assistant_does_not_document() -> None:
     assert device.state_topic == "robot-node/robot-1/state"
     assert set(device.components) == {"online", "camera", "emotion", "viewers", "problem"}
     assert len({entity.unique_id for entity in device.components.values()}) == len(device.components)
+
+
+def test_each_zone_of_motion_has_an_entity_that_shows_whether_something_moves_in_it() -> None:
+    described = discovery(RobotSettings(server_id="robot-1"), PRESENCE, ["door", "back-yard"])
+    components = TypeAdapter(_DeviceDiscovery).validate_python(described).components
+    assert {components["motion_door"].name, components["motion_back-yard"].name} == {"Motion door", "Motion back-yard"}
+    state = RobotState()
+    state.update(motion={"door": False, "back-yard": True})
+    given = {"value_json": json.loads(state_message(state))}
+    shown = [
+        jinja2.Template(components[f"motion_{zone}"].value_template, undefined=jinja2.StrictUndefined).render(given)
+        for zone in ("door", "back-yard")
+    ]
+    assert shown == ["OFF", "ON"]
 
 
 def test_nothing_can_be_operated() -> None:
