@@ -244,9 +244,8 @@ class Camera:
     def set_small_watched(self, rate: float | None, *, keeps_on: bool = False) -> None:
         """Set how many small unencoded frames a second are needed while the camera is on; None: none.
 
-        They are 320 pixels wide, see :func:`robot_node.devices.camera.capture.small_size`, and only these frames are
-        copied. With ``keeps_on`` they keep the camera on like a viewer. The camera must have been made with
-        ``small_stream``.
+        Their size: :func:`robot_node.devices.camera.capture.small_size`; only these frames are copied. With
+        ``keeps_on`` they keep the camera on like a viewer. The camera must have been made with ``small_stream``.
         """
         assert rate is None or rate > 0
         retry = rate is not None and self._demand.small_rate is None

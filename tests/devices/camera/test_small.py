@@ -88,7 +88,7 @@ async def test_it_goes_on_after_the_camera_was_off_and_keeps_it_on(pi: Pi) -> No
     async with rig(pi, small_stream=True, off_when_unwatched_s=0.3) as robot:
         small = Pictures()
         robot.camera.set_small_sink(small)
-        robot.camera.set_small_watched(30)
+        robot.camera.set_small_watched(30, keeps_on=True)
         await robot.camera.start()
         await small.more(2)
         await robot.camera.stop()
