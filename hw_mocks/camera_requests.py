@@ -18,6 +18,7 @@ class RequestOwner(Protocol):
 
     options: dict[str, Any]
     camera_config: dict[str, Any]
+    stop_count: int
 
     def take_back_buffer(self) -> None:
         """Return a buffer to the camera."""
@@ -39,6 +40,8 @@ class CompletedRequest:
         self.request = request
         self.picam2 = picam2
         self.sensor_timestamp_ns = sensor_timestamp_ns
+        self.config = dict(picam2.camera_config)
+        self.stop_count = picam2.stop_count
         self.ref_count = 1
         self._lock = threading.Lock()
 
@@ -55,7 +58,7 @@ class CompletedRequest:
             self.ref_count -= 1
             if self.ref_count < 0:
                 raise RuntimeError("CompletedRequest: lock now has negative ref_count")
-            if self.ref_count == 0:
+            if self.ref_count == 0 and self.stop_count == self.picam2.stop_count:
                 self.picam2.take_back_buffer()
 
     def get_metadata(self) -> dict[str, Any]:
@@ -64,7 +67,7 @@ class CompletedRequest:
 
     def make_array(self, name: str) -> Picture:
         """Return the picture of a stream."""
-        stream = self.picam2.camera_config.get(name)
+        stream = self.config.get(name)
         if stream is None:
             raise RuntimeError(f"Stream {name!r} is not defined")
         return scaled(self.request, *stream["size"])
@@ -81,3 +84,10 @@ class CompletedRequest:
             raise RuntimeError("Stream format YUV420 not supported for PIL images")
         rgb = av.VideoFrame.from_ndarray(self.make_array(name), "yuv420p").to_ndarray(format="rgb24")
         Image.fromarray(rgb).save(file_output, "JPEG", quality=self.picam2.options.get("quality", 90))
+
+    def save_dng(self, file_output: Any, name: str = "raw") -> None:
+        """Write what the sensor saw as a TIFF file of grey pixels, which a DNG file is."""
+        if self.config.get(name) is None:
+            raise RuntimeError(f"Stream {name!r} is not defined")
+        height = self.config["main"]["size"][1]
+        Image.fromarray(self.request[:height]).save(file_output, "TIFF")

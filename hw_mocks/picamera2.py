@@ -13,6 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 from typing import Any, ClassVar
 
+from hw_mocks.camera_configurations import Configurations
 from hw_mocks.camera_requests import CompletedRequest, Transform
 from hw_mocks.encoders import Encoder, H264Encoder, LibavH264Encoder, Output
 from hw_mocks.scenes import Scene
@@ -30,7 +31,7 @@ class _Job:
         self.future: Future[Any] = Future()
 
 
-class Picamera2:
+class Picamera2(Configurations):
     """The camera. One thread captures frames, executes jobs, and feeds the encoders."""
 
     sensors: ClassVar[tuple[SimulatedSensor, ...]]
@@ -55,6 +56,7 @@ class Picamera2:
         self.controls: dict[str, Any] = {}
         self.encoders: set[Encoder] = set()
         self.completed_requests: list[CompletedRequest] = []
+        self.stop_count = 0
         self.lock = threading.Lock()
         self._jobs: list[_Job] = []
         self._immediate = False
@@ -74,37 +76,6 @@ class Picamera2:
             raise RuntimeError("Camera __init__ sequence did not complete.") from reason
         self._owners.add(id(self.sensor))
         self.is_open = True
-
-    def create_video_configuration(
-        self,
-        main: dict[str, Any] = {},
-        lores: dict[str, Any] | None = None,
-        raw: dict[str, Any] | None = {},
-        transform: Transform = Transform(),  # noqa: B008  # the package's signature
-        colour_space: Any = None,
-        buffer_count: int = 6,
-        controls: dict[str, Any] = {},
-        display: str | None = "main",
-        encode: str | None = "main",
-        queue: bool = True,
-        sensor: dict[str, Any] | None = {},
-        use_case: str = "video",
-    ) -> dict[str, Any]:
-        """Create a configuration for video."""
-        return {
-            "use_case": use_case,
-            "transform": transform,
-            "colour_space": colour_space,
-            "buffer_count": buffer_count,
-            "queue": queue,
-            "main": {"format": "XBGR8888", "size": (1280, 720)} | main,
-            "lores": lores,
-            "raw": raw,
-            "controls": {"FrameDurationLimits": (33333, 33333)} | controls,
-            "sensor": sensor,
-            "display": display,
-            "encode": encode,
-        }
 
     @property
     def camera_controls(self) -> dict[str, tuple[Any, Any, Any]]:
@@ -312,6 +283,7 @@ class Picamera2:
 
     def _stop(self) -> tuple[bool, Any]:
         self.started = False
+        self.stop_count += 1
         if self._scene is not None:
             self.sensor.stop(self._scene)
             self._scene = None

@@ -44,7 +44,7 @@ def real_camera_library(sensor: SimulatedSensor, board: Board) -> CameraLibrary:
 
 
 class _UnusedModule(types.ModuleType):
-    """Replaces a module that picamera2 imports for previews and raw files, which a robot does not use.
+    """Replaces a module that picamera2 imports for previews, which a robot does not use.
 
     Installing the real ones requires a compiler or system libraries.
     """
@@ -55,12 +55,30 @@ class _UnusedModule(types.ModuleType):
         return _UnusedModule(name)
 
 
+class _Dng:
+    """Replaces PiDNG's converter, which needs a compiler to be installed: a TIFF header, then the sensor's data."""
+
+    def __init__(self, camera: Any) -> None:
+        del camera
+
+    def options(self, *, compress: int) -> None:
+        """Nothing is compressed."""
+
+    def convert(self, raw: Any, *, file: Any) -> None:
+        """Write the file."""
+        file.write(b"II*\0" + raw.tobytes())
+
+
 def _install() -> None:
     module: Any = libcamera
     module._libcamera = module  # noqa: SLF001  # picamera2 imports libcamera's extension module by this name
     sys.modules.setdefault("libcamera", module)
     for name in ("prctl", "pykms", "pidng", "pidng.camdefs", "pidng.core"):
         sys.modules.setdefault(name, _UnusedModule(name))
+    pidng: Any = sys.modules["pidng.core"]
+    pidng.PICAM2DNG = _Dng
+    pidng = sys.modules["pidng.camdefs"]
+    pidng.Picamera2Camera = lambda config, metadata, model: (config, metadata, model)
 
 
 def _patch_dma_heap() -> None:

@@ -13,10 +13,11 @@ import pytest
 
 from hw_mocks import encoders
 from hw_mocks import picamera2 as simulated
+from hw_mocks.camera_configurations import Configurations
 from hw_mocks.camera_requests import CompletedRequest
 from hw_mocks.real_picamera2 import real_camera_library
 from hw_mocks.sensor import CAMERA_MODULE_3, Board, SensorMode, SimulatedSensor
-from robot_node.devices.camera import h264, picamera2_driver, raw
+from robot_node.devices.camera import h264, picamera2_driver, picamera2_still, raw
 
 OWN_NAMES = {"sensor", "take_back_buffer", "sensor_timestamp_ns"}
 """What the simulation adds for itself. The driver uses none of it."""
@@ -30,6 +31,7 @@ def pairs() -> dict[str, tuple[type, type]]:
 
     return {
         "Picamera2": (simulated.Picamera2, library.Picamera2),
+        "Configurations": (Configurations, library.Picamera2),
         "CompletedRequest": (CompletedRequest, RealRequest),
         "Output": (encoders.Output, library.Output),
         "Encoder": (encoders.Encoder, Encoder),
@@ -39,7 +41,7 @@ def pairs() -> dict[str, tuple[type, type]]:
 
 
 def methods() -> Iterator[tuple[str, str]]:
-    classes = (simulated.Picamera2, CompletedRequest, encoders.Output, encoders.Encoder)
+    classes = (simulated.Picamera2, Configurations, CompletedRequest, encoders.Output, encoders.Encoder)
     for owner in (*classes, encoders.LibavH264Encoder, encoders.H264Encoder):
         for name, member in vars(owner).items():
             called = inspect.isfunction(member) or isinstance(member, staticmethod)
@@ -78,9 +80,9 @@ def test_the_driver_reaches_for_nothing_but_what_both_have() -> None:
         "Picamera2": {
             *("global_camera_info", "create_video_configuration", "configure", "start", "close", "options"),
             *("start_encoder", "stop_encoder", "capture_request", "cancel_all_and_flush", "camera_configuration"),
-            *("camera_controls", "sensor_modes"),
+            *("camera_controls", "sensor_modes", "create_still_configuration", "stop"),
         },
-        "CompletedRequest": {"save", "release"},
+        "CompletedRequest": {"save", "save_dng", "config", "release"},
         "LibavH264Encoder": {
             "_start",
             "_stop",
@@ -96,7 +98,7 @@ def test_the_driver_reaches_for_nothing_but_what_both_have() -> None:
         "Encoder": {"frame_skip_count", "width", "height", "stride", "firsttimestamp", "stop"},
         "H264Encoder": {"force_key_frame", "firsttimestamp", "stop"},
     }
-    source = "".join(map(inspect.getsource, (h264, raw, picamera2_driver)))
+    source = "".join(map(inspect.getsource, (h264, raw, picamera2_driver, picamera2_still)))
     for owner, names in used.items():
         for side in pairs()[owner]:
             known = {name for base in side.__mro__[:-1] for name in (*_assigned(base), *vars(base))}

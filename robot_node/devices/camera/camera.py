@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import functools
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from typing import TypeVar
 
 from robot_node.core.media import FrameSink, RawFrameSink
@@ -15,6 +16,8 @@ from robot_node.devices.camera.adjusting import AdjustableControls
 from robot_node.devices.camera.capture import CameraLimits, Photo, StalledError
 from robot_node.devices.camera.drivers import camera_driver
 from robot_node.devices.camera.machine import CameraMachine
+from robot_node.devices.camera.photo_folder import PhotoFolder
+from robot_node.devices.camera.photographer import FullPhoto, Photographer, Steps
 from robot_node.devices.camera.report import CameraReport
 from robot_node.devices.camera.sensor import CameraSensor, fault_event
 from robot_node.devices.camera.states import Action, CameraEvent, refusal
@@ -92,7 +95,18 @@ class Camera:
         self._machine = CameraMachine(report, self._privacy, self._sensor, self._idle)
         reopen = functools.partial(self._start_sensor, CameraState.ON)
         self.controls = AdjustableControls(self._sensor, report, run=self._run, fail=self._fail, reopen=reopen)
-        self._series = 0
+        steps = Steps(
+            run=self._run,
+            submit=self._submit,
+            check_engaged=self._check_engaged,
+            start=self._start_sensor,
+            fail=self._fail,
+            finish_stop=self._finish_stop,
+            raise_if_interrupted=functools.partial(self._raise_if_interrupted, CameraState.ON),
+        )
+        self._photographer = Photographer(
+            self._sensor, self._machine, self._idle, steps, switches_on=settings.photo_switches_on
+        )
         self._interruption: RobotNodeError | None = None
         self._adjusting = False
 
@@ -139,8 +153,7 @@ class Camera:
         async with self.photo_series() as take:
             return await take(quality)
 
-    @contextlib.asynccontextmanager
-    async def photo_series(self) -> AsyncIterator[Callable[[float], Awaitable[Photo]]]:
+    def photo_series(self) -> AbstractAsyncContextManager[Callable[[float], Awaitable[Photo]]]:
         """Take photos while the camera is on, one at each call with a JPEG quality from 0 to 1; the video goes on.
 
         With :attr:`photo_switches_on` the first one switches the camera on, and it goes off after the last series that
@@ -151,24 +164,21 @@ class Camera:
             DeviceError: The camera delivers no pictures; it is switched off then. Or it cannot be switched on.
             ValueError: The quality is out of range.
         """
-        switches_on = self.photo_switches_on
+        return self._photographer.series()
 
-        async def take(quality: float) -> Photo:
-            nonlocal switches_on
-            if not 0 <= quality <= 1:
-                raise ValueError(f"The quality of a photo is between 0 and 1, not {quality}.")
-            self._idle.touch()
-            photo = await self._run("photo", functools.partial(self._take_photo, quality, switches_on=switches_on))
-            switches_on = False
-            return photo
+    async def full_photo(self, quality: float = 0.9, *, folder: PhotoFolder | None = None) -> FullPhoto:
+        """Take a photo in the sensor's full size. The video pauses meanwhile, and goes on with a keyframe.
 
-        self._series += 1
-        try:
-            yield take
-        finally:
-            self._series -= 1
-            if self._machine.situation.for_photos and not self._series:
-                self._submit("camera off after photos", self._end_photos)
+        Args:
+            quality: JPEG quality from 0 to 1.
+            folder: Where to store it as DNG and as JPEG; None: nowhere.
+
+        Raises:
+            NotReadyError: As for :meth:`photo_series`.
+            DeviceError: As for :meth:`photo_series`; or it cannot be taken, encoded or stored: the video goes on.
+            ValueError: The quality is out of range.
+        """
+        return await self._photographer.full_photo(quality, folder)
 
     async def is_delivering_frames(self) -> bool | None:
         """Whether frames have come since the last call, or come now; None when none are expected.
@@ -309,24 +319,6 @@ class Camera:
         """
         if self._privacy.engaged:
             await self._privacy.check()
-
-    async def _take_photo(self, quality: float, *, switches_on: bool) -> Photo:
-        await self._check_engaged()
-        if switches_on and self._series and self._machine.request(CameraEvent.SWITCH_ON_FOR_PHOTO) is Action.OPEN:
-            await self._start_sensor()
-        self._machine.request(CameraEvent.PHOTO)
-        try:
-            photo = await self._sensor.photo(quality)
-        except (StalledError, HangingError) as error:
-            await self._fail(error)
-            raise
-        self._raise_if_interrupted(CameraState.ON)
-        self._idle.touch()
-        return photo
-
-    async def _end_photos(self) -> None:
-        if not self._series and self._machine.request(CameraEvent.PHOTOS_TAKEN) is Action.STOP:
-            await self._finish_stop()
 
     async def _check_frames(self) -> bool | None:
         if self._sensor.stream is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from robot_node.core.media import RawFrameSink
@@ -69,6 +70,31 @@ class Photo:
     jpeg: bytes
     width: int
     height: int
+
+
+class FullPicture(Protocol):
+    """A picture in full size, as the sensor gave it. Its methods block: call them in any thread, one at a time."""
+
+    def photo(self, quality: float) -> Photo:
+        """Encode it as JPEG, which takes up to a second on a small Pi.
+
+        Args:
+            quality: 0 (smallest file) to 1 (best).
+
+        Raises:
+            DeviceError: It cannot be encoded, e.g. because the camera was closed.
+        """
+
+    def save_dng(self, path: Path) -> None:
+        """Write what the sensor saw as DNG, if the picture was taken with it.
+
+        Raises:
+            DeviceError: There is no such data, or it cannot be converted.
+            OSError: The file cannot be written.
+        """
+
+    def release(self) -> None:
+        """Free its memory. Does nothing when it is free."""
 
 
 class PictureStream(Protocol):
@@ -183,6 +209,22 @@ class CaptureSession(Protocol):
         Raises:
             StalledError: The camera delivers no picture.
             DeviceError: The picture cannot be stored.
+        """
+
+    def full_size(self) -> tuple[int, int]:
+        """Return width and height of the open camera's largest picture: that of the video when it has no larger."""
+
+    def capture_full(self, *, raw: bool) -> FullPicture:
+        """Take a picture in full size, which the caller releases; then the camera captures video again.
+
+        All streams must have been stopped, and may be started again when this returns or raises DeviceError.
+
+        Args:
+            raw: With the sensor's data, for DNG.
+
+        Raises:
+            StalledError: The camera delivers no picture, or does not go on with the video.
+            DeviceError: It refuses, e.g. for want of memory.
         """
 
     def h264(self, receive: FrameReceiver, bitrate: int, *, software: bool) -> EncodedStream:

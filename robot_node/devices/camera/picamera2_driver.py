@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import logging
 import math
 import os
@@ -16,9 +15,16 @@ from robot_node.core.media import RawFrameSink
 from robot_node.devices.camera.capture import CameraLimits, FrameReceiver, Photo, StalledError, small_size
 from robot_node.devices.camera.controls import Ranges, supported
 from robot_node.devices.camera.h264 import H264Stream
-from robot_node.devices.camera.picamera2_controls import AppliedControls, flips, ranges_of, remaining_rotation
+from robot_node.devices.camera.picamera2_controls import (
+    AppliedControls,
+    flips,
+    ranges_of,
+    remaining_rotation,
+    to_libcamera,
+)
+from robot_node.devices.camera.picamera2_still import StillPicture, save_jpeg, still_configuration
 from robot_node.devices.camera.raw import RawStream
-from robot_node.devices.camera.sensor_modes import widest_mode
+from robot_node.devices.camera.sensor_modes import largest_mode, widest_mode
 from robot_node.devices.platform import CameraLibrary
 from robot_node.errors import DeviceError, RobotNodeError
 from robot_node.settings.camera_controls import CameraControls
@@ -186,18 +192,58 @@ class Picamera2Session:
             StalledError: The camera delivers no picture.
             DeviceError: The picture cannot be stored.
         """
-        jpeg = io.BytesIO()
         request = self._next_request()
         try:
             # Here and not by capture_file(), which would hold up the camera's event thread and so the video.
-            self._picam2.options["quality"] = max(1, round(quality * 100))
-            request.save("main", jpeg, format="jpeg")
-        except Exception as error:
-            raise DeviceError(f"The photo could not be stored as JPEG: {error}.") from error
+            return save_jpeg(request, self._picam2, quality)
         finally:
             request.release()
-        width, height = self._picam2.camera_configuration()["main"]["size"]
-        return Photo(jpeg.getvalue(), width, height)
+
+    def full_size(self) -> tuple[int, int]:
+        """Return width and height of the largest picture."""
+        video: tuple[int, int] = self._picam2.camera_configuration()["main"]["size"]
+        mode = largest_mode(self._driver.sensor_modes or ())
+        if mode is None:
+            return video
+        width, height = (side - side % 2 for side in mode["output_size"])
+        return (width, height) if width * height > video[0] * video[1] else video
+
+    def capture_full(self, *, raw: bool) -> StillPicture:
+        """Take a picture in full size, which the caller releases; then the camera captures video again.
+
+        Args:
+            raw: With the sensor's data, for DNG.
+
+        Raises:
+            StalledError: The camera delivers no picture, or does not go on with the video.
+            DeviceError: It refuses, e.g. for want of memory.
+        """
+        video = self._picam2.camera_configuration()
+        if not raw and self.full_size() == video["main"]["size"]:
+            return StillPicture(self._next_request(), self._picam2)
+        try:
+            mode = largest_mode(self._driver.sensor_modes or ()) or {}
+            transform = video["transform"]
+            still = still_configuration(self._picam2, self.full_size(), mode, transform, raw=raw)
+            self._switch(still, still=True)
+            picture = StillPicture(self._next_request(), self._picam2)
+        except StalledError:
+            raise  # the camera has to be closed: the job that waits for a picture would keep stop() waiting
+        except Exception as error:
+            self._resume(video)
+            raise DeviceError(f"The camera could not take a photo in full size: {error}.") from error
+        try:
+            self._resume(video)
+        except StalledError:
+            picture.release()
+            raise
+        return picture
+
+    def _resume(self, video: Any) -> None:
+        try:
+            self._switch(video)
+        except Exception as error:
+            raise StalledError(f"The camera does not go on with the video after a photo: {error}.") from error
 
     def h264(self, receive: FrameReceiver, bitrate: int, *, software: bool) -> H264Stream:
         """Make an H.264 stream of the open camera, to be started and stopped by the caller.
@@ -273,6 +319,16 @@ class Picamera2Session:
     @property
     def _frame_us(self) -> int:
         return round(1_000_000 / self._settings.frame_rate)
+
+    def _switch(self, configuration: Any, *, still: bool = False) -> None:
+        # Not by switch_mode(), which has no room for controls: configuring takes some of them back.
+        self._picam2.stop()
+        self._picam2.configure(configuration)
+        controls, _ = supported(self._controls, self.control_ranges())
+        wished = to_libcamera(controls, self._picam2.camera_controls, self._frame_us)
+        left_out = {"AfTrigger", "FrameDurationLimits"} if still else {"AfTrigger"}
+        self._picam2.set_controls({name: value for name, value in wished.items() if name not in left_out})
+        self._picam2.start()
 
     def _next_request(self) -> Any:
         limit_s = self._driver.limits.picture

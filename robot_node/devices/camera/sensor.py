@@ -8,7 +8,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import ParamSpec, TypeVar
 
-from robot_node.devices.camera.capture import CameraDriver, CameraLimits, CaptureSession, Photo, StalledError
+from robot_node.devices.camera.capture import (
+    CameraDriver,
+    CameraLimits,
+    CaptureSession,
+    FullPicture,
+    Photo,
+    StalledError,
+)
 from robot_node.devices.camera.controls import Ranges, supported
 from robot_node.devices.camera.states import CameraEvent
 from robot_node.devices.camera.stream import CameraStream, StreamDemand
@@ -157,6 +164,19 @@ class CameraSensor:
             DeviceError: See :meth:`CaptureSession.photo`.
         """
         return await self._call_for_picture(self._opened().session.photo, quality)
+
+    async def full_size(self) -> tuple[int, int]:
+        """Return width and height of the largest picture."""
+        return await self._call(self._limits.picture, self._opened().session.full_size)
+
+    async def capture_full(self, *, raw: bool) -> FullPicture:
+        """Take a picture in full size, while no stream runs.
+
+        Raises:
+            DeviceError: See :meth:`CaptureSession.capture_full`.
+        """
+        limits = self._limits
+        return await self._call(2 * limits.open + limits.picture, self._opened().session.capture_full, raw=raw)
 
     async def wait_for_picture(self) -> None:
         """Return when the sensor has delivered a picture.

@@ -1,4 +1,6 @@
-"""Which mode of an image sensor shows most. Pure: picamera2's list of modes in, a part of its configuration out.
+"""Which mode of an image sensor shows most, and which has the most pixels.
+
+Pure: picamera2's list of modes in, a part of its configuration out.
 
 Left alone, libcamera takes the mode whose size fits the video best, which on many sensors is one that reads the middle
 of the sensor only.
@@ -36,4 +38,20 @@ def widest_mode(modes: Iterable[Mapping[str, Any]], size: tuple[int, int], frame
         return crop_width * crop_height, width >= size[0] and height >= size[1], mode["bit_depth"], -width * height
 
     best = max(fast, key=merit)
+    return {"output_size": best["size"], "bit_depth": best["bit_depth"]}
+
+
+def largest_mode(modes: Iterable[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """Choose the sensor mode with the most pixels; of those, with the most bits.
+
+    Args:
+        modes: As ``Picamera2.sensor_modes`` lists them.
+
+    Returns:
+        ``sensor`` for ``create_still_configuration``; None when no mode is known.
+    """
+    sized = [mode for mode in modes if "size" in mode]
+    if not sized:
+        return None
+    best = max(sized, key=lambda mode: (mode["size"][0] * mode["size"][1], mode["bit_depth"]))
     return {"output_size": best["size"], "bit_depth": best["bit_depth"]}

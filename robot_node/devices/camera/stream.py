@@ -102,6 +102,16 @@ class FrameHandoff:
         self._deliver(frame)
 
 
+async def _stopped(call: BlockingCall, stream: PictureStream) -> None:
+    """Stop a stream; one that cannot be stopped in order was discarded: it hands out nothing."""
+    try:
+        await call(stream.stop)
+    except HangingError:
+        raise
+    except DeviceError as error:
+        logger.warning("%s", error)
+
+
 class _Pictures:
     """Unencoded pictures of one kind: started, stopped, and restarted at another rate.
 
@@ -116,6 +126,12 @@ class _Pictures:
         self._rate: float | None = None
         self.stream: PictureStream | None = None
         self.failed = False
+
+    async def suspend(self) -> None:
+        """Stop what runs; :meth:`adjust` starts it again."""
+        if self.stream is not None:
+            await _stopped(self._call, self.stream)
+            self.stream = self._rate = None
 
     async def adjust(self, rate: float | None) -> bool:
         """Make one change towards that rate, None for no pictures; False when there is none to make."""
@@ -219,6 +235,18 @@ class CameraStream:
             or await self._adjust_h264()
         ):
             pass
+
+    async def suspend(self) -> None:
+        """Stop all that runs, until :meth:`adjust` is called.
+
+        Raises:
+            HangingError: The camera library does not answer.
+        """
+        await self._raw.suspend()
+        await self._small.suspend()
+        if self._h264 is not None:
+            await _stopped(self._call, self._h264)
+            self._h264 = None
 
     async def _adjust_h264(self) -> bool:
         """Make one change; False when there is none to make."""

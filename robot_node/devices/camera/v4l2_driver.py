@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import io
 import logging
 import math
 from collections.abc import Callable, Sequence
@@ -25,7 +24,7 @@ from robot_node.devices.camera.jpeg import complete_jpeg
 from robot_node.devices.camera.v4l2_choice import Choice, cameras, choose, usable_formats
 from robot_node.devices.camera.v4l2_encoder import Encoder
 from robot_node.devices.camera.v4l2_ioctl import VideoDevice, describe, video_devices
-from robot_node.devices.camera.v4l2_pictures import Decoder, Shot
+from robot_node.devices.camera.v4l2_pictures import Decoder, Shot, StillShot
 from robot_node.devices.camera.v4l2_reader import V4l2Reader
 from robot_node.devices.camera.v4l2_streams import EncodingStream, PassingStream, UnencodedStream
 from robot_node.devices.v4l2 import V4l2Library
@@ -190,13 +189,25 @@ class V4l2Session:
         if own:
             jpeg = self._running().next(lambda shot: complete_jpeg(shot.data), limit_s)
             return Photo(jpeg, self._opened.width, self._opened.height)
-        picture = self._running().next(Shot.picture, limit_s)
-        try:
-            file = io.BytesIO()
-            picture.to_image().save(file, "JPEG", quality=max(1, round(quality * 100)))
-        except Exception as error:
-            raise DeviceError(f"The photo could not be stored as JPEG: {error}.") from error
-        return Photo(file.getvalue(), picture.width, picture.height)
+        return StillShot(self._running().next(Shot.picture, limit_s)).photo(quality)
+
+    def full_size(self) -> tuple[int, int]:
+        """Return width and height of the largest picture: that of the video."""
+        return self._opened.width, self._opened.height
+
+    def capture_full(self, *, raw: bool) -> StillShot:
+        """Take the next picture.
+
+        Args:
+            raw: With the sensor's data, which there is none of.
+
+        Raises:
+            StalledError: The camera delivers no picture.
+            DeviceError: ``raw`` is wished.
+        """
+        if raw:
+            raise DeviceError("A V4L2 camera gives no data of its sensor: there is no DNG.")
+        return StillShot(self._running().next(Shot.picture, self._driver.limits.picture))
 
     def h264(self, receive: FrameReceiver, bitrate: int, *, software: bool) -> EncodedStream:
         """Make an H.264 stream of the open camera, to be started and stopped by the caller.

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import logging
 from collections import deque
 from collections.abc import Callable
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 from robot_node.core.media import RawFrame
 from robot_node.devices.camera.annex_b import is_keyframe
+from robot_node.devices.camera.capture import Photo
+from robot_node.errors import DeviceError
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +45,42 @@ class Shot:
             self._tried = True
             self._picture = self._decoder.decode(self)
         return self._picture
+
+
+class StillShot:
+    """A decoded picture for a photo: see :class:`robot_node.devices.camera.capture.FullPicture`.
+
+    Args:
+        picture: PyAV's frame.
+    """
+
+    def __init__(self, picture: Any) -> None:
+        self._picture = picture
+
+    def photo(self, quality: float) -> Photo:
+        """Encode it as JPEG.
+
+        Args:
+            quality: 0 (smallest file) to 1 (best).
+
+        Raises:
+            DeviceError: It cannot be encoded.
+        """
+        picture = self._picture
+        file = io.BytesIO()
+        try:
+            picture.to_image().save(file, "JPEG", quality=max(1, round(quality * 100)))
+        except Exception as error:
+            raise DeviceError(f"The photo could not be stored as JPEG: {error}.") from error
+        return Photo(file.getvalue(), picture.width, picture.height)
+
+    def save_dng(self, path: Path) -> None:
+        """Raise DeviceError: there is no such data."""
+        raise DeviceError(f"{path} cannot be written: a V4L2 camera gives no data of its sensor.")
+
+    def release(self) -> None:
+        """Free its memory."""
+        self._picture = None
 
 
 class Decoder:

@@ -1,0 +1,105 @@
+"""Photos of picamera2: JPEG and DNG of a request, also after the camera has gone on with the video."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from robot_node.devices.camera.capture import Photo
+from robot_node.errors import DeviceError
+
+
+def still_configuration(
+    picam2: Any, size: tuple[int, int], mode: Mapping[str, Any], transform: Any, *, raw: bool
+) -> Any:
+    """Make the configuration for one photo.
+
+    Args:
+        picam2: The camera.
+        size: Width and height of the photo in pixels.
+        mode: The sensor's mode, as ``sensor`` of a configuration.
+        transform: That of the video.
+        raw: With the sensor's data, which takes as much memory again.
+    """
+    return picam2.create_still_configuration(
+        main={"size": size, "format": "YUV420"},
+        raw={} if raw else None,
+        transform=transform,
+        queue=False,
+        sensor=mode,
+    )
+
+
+def save_jpeg(request: Any, picam2: Any, quality: float) -> Photo:
+    """Encode the main picture of a request.
+
+    Args:
+        request: With its buffers.
+        picam2: Its camera.
+        quality: 0 (smallest file) to 1 (best).
+
+    Raises:
+        DeviceError: It cannot be encoded.
+    """
+    jpeg = io.BytesIO()
+    try:
+        width, height = request.config["main"]["size"]
+        picam2.options["quality"] = max(1, round(quality * 100))
+        request.save("main", jpeg, format="jpeg")
+    except Exception as error:
+        raise DeviceError(f"The photo could not be stored as JPEG: {error}.") from error
+    return Photo(jpeg.getvalue(), width, height)
+
+
+class StillPicture:
+    """A request of the still configuration: see :class:`robot_node.devices.camera.capture.FullPicture`.
+
+    Args:
+        request: With its buffers, which this releases.
+        picam2: Its camera.
+    """
+
+    def __init__(self, request: Any, picam2: Any) -> None:
+        self._request: Any = request
+        self._picam2 = picam2
+        self._lock = threading.Lock()
+
+    def photo(self, quality: float) -> Photo:
+        """Encode it as JPEG.
+
+        Args:
+            quality: 0 (smallest file) to 1 (best).
+
+        Raises:
+            DeviceError: It cannot be encoded, e.g. because the camera was closed.
+        """
+        return save_jpeg(self._request, self._picam2, quality)
+
+    def save_dng(self, path: Path) -> None:
+        """Write what the sensor saw as DNG, if the picture was taken with it.
+
+        Raises:
+            DeviceError: There is no such data, or it cannot be converted.
+            OSError: The file cannot be written.
+        """
+        try:
+            self._request.save_dng(str(path))
+        except OSError:
+            raise
+        except Exception as error:
+            raise DeviceError(
+                f"The photo could not be stored as DNG: {error}.", remedy="picamera2 needs the package PiDNG for it."
+            ) from error
+
+    def release(self) -> None:
+        """Free its memory. Does nothing when it is free."""
+        with self._lock:
+            request, self._request = self._request, None
+        if request is not None:
+            request.release()
+
+    def __del__(self) -> None:
+        self.release()  # a caller that was cancelled has never got it; its buffers are of the scarce contiguous memory
