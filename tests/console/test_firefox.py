@@ -20,7 +20,8 @@ from tests.console.firefox import Firefox, firefox
 from tests.end_to_end.robot_process import SERVER_ID, RobotProcess, environment, wait_until_online
 from tests.waiting import DEADLINE_S
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]  # Firefox
+# Firefox and the demo compute for 8 s; the quick viewers are those of tests/webrtc, and Chromium.
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 
 _KEEP_PEERS = """() => {
   window.peers = [];

@@ -118,7 +118,6 @@ async def test_the_typescript_sdk_uses_a_robot(broker: PrivateBroker, tmp_path: 
     assert (got["moved"], got["picture"]) == ("moved", "image/png")
 
 
-@pytest.mark.slow  # starts two programs
 @pytest.mark.peer("MCP Inspector (CLI)", works="calls of tools over stdio")
 @pytest.mark.usefixtures("robot")
 async def test_the_inspector_calls_a_tool(broker: PrivateBroker) -> None:
@@ -147,7 +146,6 @@ async def use(client: Client) -> str:
     return text_of(await client.call_tool("move", {}))
 
 
-@pytest.mark.slow  # starts two programs
 @pytest.mark.peer("mcp-remote", works="stdio to the bridge's streamable HTTP, with a token; confirmation")
 @pytest.mark.usefixtures("robot")
 async def test_mcp_remote_reaches_a_bridge_by_its_url(broker: PrivateBroker, tmp_path: Path) -> None:
@@ -172,7 +170,6 @@ async def stdio_client(command: Sequence[str], folder: Path) -> AsyncIterator[Cl
         yield client
 
 
-@pytest.mark.slow  # starts two programs
 @pytest.mark.peer("supergateway", works="streamable HTTP to the bridge's stdio; confirmation")
 @pytest.mark.usefixtures("robot")
 async def test_supergateway_offers_a_bridge_over_http(broker: PrivateBroker) -> None:
