@@ -34,6 +34,7 @@ from robot_node.robot.peers import answer_viewers, dial
 from robot_node.robot.performer import Performer
 from robot_node.robot.plugins import open_plugins
 from robot_node.robot.reactions import Reactions
+from robot_node.robot.recording.factory import build_recorder, recording_services
 from robot_node.robot.robot import Robot
 from robot_node.robot.saved_state import SavedState, restore
 from robot_node.robot.shutdown import DeviceStack
@@ -131,6 +132,9 @@ async def build_robot(settings: Settings, platform: Platform, devices: AsyncExit
     devices.push_async_callback(performer.close)
     streams = _build_streams(settings, cameras, speech)
     devices.callback(streams.close)
+    recorder = build_recorder(settings, telemetry, streams)
+    if recorder is not None:
+        devices.push_async_callback(recorder.close)
     notifier = Notifier()
     plugins = await open_plugins(
         (
@@ -155,6 +159,7 @@ async def build_robot(settings: Settings, platform: Platform, devices: AsyncExit
         speech=speech,
         performer=performer,
         streams=streams,
+        recorder=recorder,
         calls=_call_control(settings.dialer, telemetry) if settings.dialer.enabled else None,
         plugins=plugins,
         board=board,
@@ -175,7 +180,7 @@ def _telemetry() -> Telemetry:
 
 def _log_event(event: Event) -> None:
     # Who switched the camera, and what hands did at the robot, belongs in the journal too.
-    if event.kind in {"camera", "privacy", "input", "motion", CONFIRMATION, QUESTION}:
+    if event.kind in {"camera", "privacy", "input", "motion", "recording", CONFIRMATION, QUESTION}:
         logger.info("%s%s", event.text, f" By {event.by!r}." if event.by else "")
 
 
@@ -270,7 +275,13 @@ async def robot_services(
         on_online()
 
     reactions = Reactions(
-        settings.reactions.rules, telemetry.state, robot.face, robot.outputs, robot.stop_all, robot.speech.speaker
+        settings.reactions.rules,
+        telemetry.state,
+        robot.face,
+        robot.outputs,
+        robot.stop_all,
+        robot.speech.speaker,
+        robot.recorder,
     )
     asking = Asking(robot.questions, telemetry.state, telemetry.events, robot.face, robot.inputs.confirming)
     services: Services = {
@@ -293,6 +304,7 @@ async def robot_services(
         **camera_services(robot, settings.all_cameras()),
         **_sound_services(robot),
         **_vision_services(robot.vision),
+        **recording_services(robot.recorder, settings, robot.camera, telemetry.state),
     }
     if robot.store is not None:
         services["state store"] = robot.store.run

@@ -28,7 +28,7 @@ from robot_node.webrtc.streams import Streams
 def reactions_of(robot: Robot, rules: tuple[ReactionRule, ...]) -> Reactions:
     """The reactions of a robot, as the daemon makes them."""
     state, speaker = robot.telemetry.state, robot.speech.speaker
-    return Reactions(rules, state, robot.face, robot.outputs, robot.stop_all, speaker)
+    return Reactions(rules, state, robot.face, robot.outputs, robot.stop_all, speaker, robot.recorder)
 
 
 def make_robot(platform: Platform, telemetry: Telemetry | None = None, **parts: Any) -> Robot:  # parts of a Robot

@@ -36,8 +36,13 @@ class VideoSource(Protocol):
     def set_sink(self, sink: FrameSink | None) -> None:
         """Set the receiver of the frames."""
 
-    def set_watched(self, watched: bool) -> None:
-        """Set whether there are viewers: the encoder runs only while the source is on and watched."""
+    def set_watched(self, watched: bool, *, in_use: bool = True) -> None:
+        """Set whether there are viewers: the encoder runs only while the source is on and watched.
+
+        Args:
+            watched: There are viewers.
+            in_use: They keep the source from being switched off as idle.
+        """
 
     def request_keyframe(self) -> None:
         """Make one of the next frames a keyframe; each call may cost one."""

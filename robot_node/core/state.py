@@ -96,6 +96,7 @@ class RobotSnapshot:
         volume: Of the loudspeaker, 0 to 100; None when there is none.
         muted: The loudspeaker is silent, whatever its volume; None when there is none.
         speaking: The robot is speaking.
+        recording: The camera's video is being recorded; None when the robot may not record.
         viewers: Number of WebRTC sessions that are connected.
         sessions: Number of agents that have an MCP session.
         mcp_connected: The MCP connection to the broker is up.
@@ -121,6 +122,7 @@ class RobotSnapshot:
     volume: int | None = None
     muted: bool | None = None
     speaking: bool = False
+    recording: bool | None = None
     viewers: int = 0
     sessions: int = 0
     mcp_connected: bool = False

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 from robot_node.core.state import RobotSnapshot, RobotState
 from robot_node.devices.face import Face
@@ -14,6 +15,9 @@ from robot_node.devices.outputs import Outputs
 from robot_node.errors import RobotNodeError
 from robot_node.settings.reactions import ReactionRule, Then, When
 from robot_node.speech.speaker import Speaker
+
+if TYPE_CHECKING:  # not loaded unless the robot may record
+    from robot_node.robot.recording.recorder import Recorder
 
 logger = logging.getLogger(__name__)
 
@@ -61,6 +65,7 @@ class Reactions:
         outputs: Outputs on the pins.
         stop_all: Stops everything that moves or makes sound.
         speaker: The voice; None without one.
+        recorder: Records; None when the robot may not.
     """
 
     rules: tuple[ReactionRule, ...]
@@ -69,6 +74,7 @@ class Reactions:
     outputs: Outputs
     stop_all: Callable[[], Awaitable[object]]
     speaker: Speaker | None = None
+    recorder: Recorder | None = None
 
     async def run(self) -> None:
         """React until cancelled."""
@@ -107,8 +113,14 @@ class Reactions:
             self.face.show_text(then.text)
         if then.output is not None:
             await _set(self.outputs, then.output, then)
+        if then.record is not None and self.recorder is not None:
+            _record(self.recorder, then.record)
         if then.say is not None and self.speaker is not None:
             await self.speaker.say(then.say)
+
+
+def _record(recorder: Recorder, what: Literal["clip", "start", "stop"]) -> None:
+    {"clip": recorder.save_clip, "start": recorder.start, "stop": recorder.stop}[what]()
 
 
 async def _set(outputs: Outputs, name: str, then: Then) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from robot_node.core.questions import Questions
 from robot_node.devices.audio import Loudspeaker
@@ -26,6 +27,9 @@ from robot_node.webrtc.call_control import CallControl
 from robot_node.webrtc.direct import DirectSignaling
 from robot_node.webrtc.streams import Streams
 
+if TYPE_CHECKING:  # not loaded unless the robot may record
+    from robot_node.robot.recording.recorder import Recorder
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Robot:
@@ -42,6 +46,7 @@ class Robot:
         performer: Performs behaviours.
         streams: The media that viewers and the backend get.
         loudspeaker: The loudspeaker; None without one.
+        recorder: Records clips; None when the robot may not.
         calls: The robot's calls to its media backend; None when it may not call.
         plugins: Devices of other packages, by their names in the settings.
         notifier: Announces to agents that a resource has changed.
@@ -62,6 +67,7 @@ class Robot:
     performer: Performer
     streams: Streams
     loudspeaker: Loudspeaker | None = None
+    recorder: Recorder | None = None
     calls: CallControl | None = None
     plugins: Mapping[str, DevicePlugin] = field(default_factory=dict)
     notifier: Notifier = field(default_factory=Notifier)

@@ -23,6 +23,7 @@ class CameraStatus(BaseModel):
     camera: CameraState = Field(description="off, starting, on, stopping or failed.")
     camera_error: str = Field(description="Why the camera failed; empty otherwise.")
     privacy: bool = Field(description="The privacy switch is engaged: the camera is off until a hand disengages it.")
+    recording: bool | None = Field(description="The camera's video is being recorded; null when the robot may not.")
     viewers: int = Field(description="How many people or programs watch the video stream now.")
 
 

@@ -18,6 +18,9 @@ TOOLS = (
     "show_text",
     "take_photo",
     "look",
+    "save_clip",
+    "start_recording",
+    "stop_recording",
     "get_status",
     "get_events",
     "wait_for_event",
@@ -49,7 +52,7 @@ BUILT_IN_ROLES = {
         allowed_resources="all",
     ),
     "operator": Permissions(
-        description="Uses camera, face, loudspeaker and pins, but does not connect the robot to others.",
+        description="Uses camera, face, loudspeaker and pins, but does not record, or connect the robot to others.",
         allowed_tools=frozenset(
             {
                 "get_status",

@@ -48,12 +48,13 @@ class Then(Section):
     angle: float | None = None
     speed: Annotated[float, Field(ge=-1, le=1)] | None = None
     duration_s: Annotated[float, Field(gt=0, le=600)] | None = None
+    record: Literal["clip", "start", "stop"] | None = None
     stop_all: bool = False
 
     @model_validator(mode="after")
     def _something(self) -> Self:
-        if not (self.emotion or self.text is not None or self.say or self.output or self.stop_all):
-            raise ValueError("must have at least one of: emotion, text, say, output, stop_all")
+        if not (self.emotion or self.text is not None or self.say or self.output or self.record or self.stop_all):
+            raise ValueError("must have at least one of: emotion, text, say, output, record, stop_all")
         details = (self.on, self.brightness, self.colour, self.angle, self.speed, self.duration_s)
         if self.output is None and any(detail is not None for detail in details):
             raise ValueError("on, brightness, colour, angle, speed and duration_s need an output")

@@ -42,6 +42,7 @@ from robot_node.settings.http import HttpSettings
 from robot_node.settings.logs import LogSettings
 from robot_node.settings.pins import PinsSettings, PrivacySettings, pins_used_twice
 from robot_node.settings.reactions import ReactionSettings
+from robot_node.settings.recording import RecordingSettings, TimelapseSettings
 from robot_node.settings.section import Section, refused
 from robot_node.settings.vision import MotionSettings
 
@@ -287,6 +288,8 @@ class Settings(Section):
     console: ConsoleSettings = ConsoleSettings()
     privacy: PrivacySettings = PrivacySettings()
     pins: PinsSettings = PinsSettings()
+    recording: RecordingSettings = RecordingSettings()
+    timelapse: TimelapseSettings = TimelapseSettings()
     reactions: ReactionSettings = ReactionSettings()
     metrics: MetricsSettings = MetricsSettings()
     health: HealthSettings = HealthSettings()
@@ -321,6 +324,8 @@ class Settings(Section):
         reasons.update((f"cameras.{key}", reason) for key, reason in problems(self.cameras))
         reasons.update((f"hearing.{key}", reason) for key, reason in self._hearing_problems())
         reasons.update((f"dialer.{key}", reason) for key, reason in self._dialer_problems())
+        reasons.update((f"recording.{key}", reason) for key, reason in self.recording.problems())
+        reasons.update((f"reactions.{key}", reason) for key, reason in self._record_problems())
         if reasons:
             raise refused(reasons)
         return self
@@ -333,6 +338,11 @@ class Settings(Section):
             yield "source", 'there is no microphone to listen to: set audio.microphone, e.g. to "default"'
         if hearing.source != "microphone" and not (audio.viewer_may_speak and self.webrtc.enabled):
             yield "source", "viewers cannot speak: set audio.viewer_may_speak and webrtc.enabled to true"
+
+    def _record_problems(self) -> Iterator[tuple[str, str]]:
+        for number, rule in enumerate(self.reactions.rules):
+            if rule.then.record is not None and not self.recording.enabled:
+                yield f"rules.{number}.then.record", "the robot may not record: set recording.enabled to true"
 
     def _dialer_problems(self) -> Iterator[tuple[str, str]]:
         backend, webrtc = self.dialer.backend, self.webrtc

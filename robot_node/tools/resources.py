@@ -30,8 +30,9 @@ FACE_PICTURE = "robot://face.png"
 EVENTS = "robot://events"
 PINS = "robot://pins/"
 MOTION_PICTURE = "robot://motion.jpg"
+CLIPS = "robot://clips"
 
-_JSON = "application/json"
+JSON = "application/json"
 PNG = "image/png"
 _JPEG = "image/jpeg"
 _SETTLE_S = 0.1
@@ -77,17 +78,17 @@ def offer_resources(server: MCPServer, telemetry: Telemetry, face: Face, outputs
         return Events(last=events.last, events=events.after(sequence)).model_dump_json()
 
     # Coroutines: the SDK would call functions in a thread, and the robot's state belongs to the event loop.
-    @server.resource(STATUS, name="status", title="The robot's status", mime_type=_JSON)
+    @server.resource(STATUS, name="status", title="The robot's status", mime_type=JSON)
     async def status() -> str:
         """What get_status returns with details. Counters, distances and outputs alone announce no update."""
         return status_of(telemetry, outputs.values()).model_dump_json()
 
-    @server.resource(CAMERA, name="camera", title="The camera", mime_type=_JSON)
+    @server.resource(CAMERA, name="camera", title="The camera", mime_type=JSON)
     async def camera() -> str:
         """Whether the camera is on, why it failed, and how many watch."""
         return camera_status(state.snapshot).model_dump_json()
 
-    @server.resource(FACE, name="face", title="The face", mime_type=_JSON)
+    @server.resource(FACE, name="face", title="The face", mime_type=JSON)
     async def face_status() -> str:
         """The emotion shown, and why nobody can see it; after it, the picture now shown as PNG."""
         return FaceStatus(**view(state.snapshot)).model_dump_json()
@@ -97,12 +98,12 @@ def offer_resources(server: MCPServer, telemetry: Telemetry, face: Face, outputs
         """What the face looks like now, one bit a pixel. An update is announced when the emotion changes."""
         return picture_of(face)
 
-    @server.resource(EVENTS, name="events", title="What happened", mime_type=_JSON)
+    @server.resource(EVENTS, name="events", title="What happened", mime_type=JSON)
     async def events() -> str:
         """The latest events: camera, face, viewers, calls, faults and their end, links. Each has a sequence number."""
         return events_after_number(0)
 
-    @server.resource(EVENTS + "{?after}", name="events_after", title="What happened since", mime_type=_JSON)
+    @server.resource(EVENTS + "{?after}", name="events_after", title="What happened since", mime_type=JSON)
     async def events_after(after: int = 0) -> str:
         """The events after a sequence number."""
         return events_after_number(after)
@@ -119,7 +120,7 @@ def _offer_input(server: MCPServer, state: RobotState, name: str) -> None:
         name=f"pins_{name}",
         title=f"{kind.capitalize()} {name}",
         description=f"Whether the {kind} {name!r} is active. An update is announced when it changes.",
-        mime_type=_JSON,
+        mime_type=JSON,
     )
     async def read() -> str:
         return InputStatus.of(name, state.snapshot).model_dump_json()
@@ -188,5 +189,6 @@ class ResourceAnnouncer:
             FACE_PICTURE: now.emotion,
             EVENTS: self._telemetry.events.last,
             QUESTIONS: open_questions(self._questions),
+            **({} if now.recording is None else {CLIPS: (now.recording, self._telemetry.counters.recordings_saved)}),
             **{PINS + name: InputStatus.of(name, now) for name in now.inputs},
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -77,6 +78,8 @@ def build_server(robot: Robot, *, name: str, description: str, notifier: Notifie
     offer_ask(server, robot.questions, speaker=speaker, has_button=bool(robot.inputs.confirming))
     for plugin in robot.plugins.values():
         plugin.offer(server)
+    if robot.recorder is not None:
+        importlib.import_module("robot_node.tools.recording").offer_recording(server, robot.recorder)
     if robot.loudspeaker is not None:
         offer_volume(server, robot.loudspeaker)
     if speaker is not None:

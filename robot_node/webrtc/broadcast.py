@@ -129,11 +129,20 @@ class ViewerCounts:
 
 
 class Viewer:
-    """One viewer's place in the broadcast. It gets frames from :meth:`join` to :meth:`leave`."""
+    """One viewer's place in the broadcast. It gets frames from :meth:`join` to :meth:`leave`.
 
-    def __init__(self, broadcast: Broadcast) -> None:
+    Args:
+        broadcast: Where it joins.
+        local: It is on the robot itself: there is no network whose capacity counts, and the source may be switched off
+            as idle although it watches, unless it is :attr:`in_use`.
+        queue_frames: How many frames it may be behind; None: as many as any viewer.
+    """
+
+    def __init__(self, broadcast: Broadcast, *, local: bool = False, queue_frames: int | None = None) -> None:
         self._broadcast = broadcast
-        self._limit = broadcast.queue_frames
+        self.local = local
+        self._in_use = not local
+        self._limit = broadcast.queue_frames if queue_frames is None else queue_frames
         self._queue: deque[EncodedPacket] = deque()
         self._arrived = asyncio.Event()
         self._joined = False
@@ -148,6 +157,16 @@ class Viewer:
     def captured_us(self) -> int | None:
         """When the newest frame was captured, in microseconds of the monotonic clock; None before there is one."""
         return self._broadcast.captured_us
+
+    @property
+    def in_use(self) -> bool:
+        """It keeps the source from being switched off as idle."""
+        return self._in_use
+
+    @in_use.setter
+    def in_use(self, in_use: bool) -> None:
+        self._in_use = in_use
+        self._broadcast.update_watched()
 
     def join(self) -> None:
         """Begin to receive: a stream that begins with a keyframe, made for this viewer. Does nothing when called again.
@@ -266,6 +285,7 @@ class Broadcast:
     ) -> None:
         self._source = source
         self._viewers: list[Viewer] = []
+        self._watched = self._in_use = False
         self._last_pts = -1
         self.captured_us: int | None = None
         self.keyframes = KeyframeRequests(source.request_keyframe, scheduler)
@@ -281,20 +301,26 @@ class Broadcast:
     def add(self, viewer: Viewer) -> None:
         """Add a viewer; called by :meth:`Viewer.join`."""
         self._viewers.append(viewer)
-        if self.bitrate is not None:
+        if self.bitrate is not None and not viewer.local:
             self.bitrate.join(viewer)
-        if len(self._viewers) == 1:
-            self._source.set_watched(True)
+        self.update_watched()
         self.keyframes.ask()
 
     def remove(self, viewer: Viewer) -> None:
         """Remove a viewer; called by :meth:`Viewer.leave`."""
         self._viewers.remove(viewer)
-        if self.bitrate is not None:
+        if self.bitrate is not None and not viewer.local:
             self.bitrate.leave(viewer)
         if not self._viewers:
             self.keyframes.clear()
-            self._source.set_watched(False)
+        self.update_watched()
+
+    def update_watched(self) -> None:
+        """Tell the source whether there are viewers, and such that keep it on; called by viewers."""
+        watched, in_use = bool(self._viewers), any(viewer.in_use for viewer in self._viewers)
+        if (watched, in_use) != (self._watched, self._in_use):
+            self._watched, self._in_use = watched, in_use
+            self._source.set_watched(watched, in_use=in_use)
 
     def close(self) -> None:
         """Release the source; the viewers that are left get no more frames."""

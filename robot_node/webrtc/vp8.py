@@ -130,7 +130,7 @@ class Vp8Source:
         """Choose the receiver of the frames."""
         self._sink = sink
 
-    def set_watched(self, watched: bool) -> None:
+    def set_watched(self, watched: bool, *, in_use: bool = True) -> None:  # noqa: ARG002  # only whole viewers want it
         """Set whether there are viewers: only then is there an encoder, and the camera delivers frames."""
         if watched == self.encoding:
             return

@@ -19,7 +19,7 @@ from robot_node.mcp_mqtt.client import mqtt_transport
 from robot_node.robot.status import CameraStatus, FaceStatus, Status
 from robot_node.settings.access import BUILT_IN_ROLES, TOOLS
 from robot_node.settings.loading import load_settings
-from robot_node.tools import resources
+from robot_node.tools import recording, resources
 from robot_node.tools.ask import QUESTIONS, OpenQuestions
 from robot_node.tools.server import build_guarded_server
 from scripts.reference.schema import Schema, named_below, properties, summary, table
@@ -51,6 +51,7 @@ _EVERYTHING: dict[str, Any] = {
     "audio": {"loudspeaker": "default"},
     "voice": {"engine": "espeak-ng"},
     "dialer": {"enabled": True, "call_at_start": False},
+    "recording": {"enabled": True, "folder": "/var/lib/robot-node/clips", "min_free_mb": 0},
     "pins": {
         "outputs": {
             "lamp": {"kind": "led", "pin": 5},
@@ -72,6 +73,9 @@ _NEEDS = {
     "stop_speaking": "`voice.engine`",
     "call_backend": "`dialer.enabled`",
     "hang_up": "`dialer.enabled`",
+    "save_clip": "`recording.enabled`",
+    "start_recording": "`recording.enabled`",
+    "stop_recording": "`recording.enabled`",
     "set_led": "an LED in `pins.outputs`",
     "beep": "a buzzer in `pins.outputs`",
     "move_servo": "a servo in `pins.outputs`",
@@ -87,6 +91,9 @@ _REFUSED: dict[str, tuple[dict[str, Any], ...]] = {
     "take_photo": ({}, {"quality": 5}),
     "change_emotion": ({"emotion": "dizzy"},),
     "control_volume": ({},),
+    "save_clip": ({},),
+    "start_recording": ({},),
+    "stop_recording": ({},),
     "say": ({"text": "Hello", "emotion": "dizzy"}, {"text": "nuqneH", "language": "tlh"}),
     "set_led": ({"name": "lamp"}, {"name": "lamp", "brightness": 0.5}, {"name": "lamp", "colour": "#ff0000"}),
     "move_servo": ({"name": "nod", "angle": 50},),
@@ -98,6 +105,7 @@ _HELD: Mapping[str, type[BaseModel]] = {
     resources.CAMERA: CameraStatus,
     resources.FACE: FaceStatus,
     resources.EVENTS: resources.Events,
+    resources.CLIPS: recording.Clips,
     QUESTIONS: OpenQuestions,
     resources.PINS + "doorbell": resources.InputStatus,
 }

@@ -85,7 +85,15 @@ def test_a_viewer_looks_an_operator_acts_and_an_admin_connects() -> None:
     policy = policy_of(AccessSettings.model_validate({"clients": clients}))
     may = {name: {tool for tool in TOOLS if policy.role_of(name).may_call(tool)} for name in ("viewer", "operator")}
     assert may["viewer"] == {"get_status", "get_events", "wait_for_event", "take_photo", "look"}
-    assert may["operator"] == set(TOOLS) - {"call_backend", "hang_up", "answer_question", "set_log_level"}
+    assert may["operator"] == set(TOOLS) - {
+        "call_backend",
+        "hang_up",
+        "answer_question",
+        "set_log_level",
+        "save_clip",
+        "start_recording",
+        "stop_recording",
+    }
     assert all(policy.role_of("admin").may_call(tool) for tool in TOOLS)
 
 

@@ -24,6 +24,7 @@ FREE_TEXT: dict[str, Any] = {
     "access.tool_calls_per_minute": {"say": 3},
     "camera.controls": {"zoom": 2.0},
     "display.night": "22:00-07:00",
+    "timelapse.between": "07:00-19:00",
     "face.expressions": {"wink": {"like": "playful"}},
     "voice.language": "de",
     "hearing.language": "de",

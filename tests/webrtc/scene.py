@@ -70,7 +70,7 @@ class Scene:
         self._thread: threading.Thread | None = None
         self._number = 0
         self._on = on
-        self.watched = False
+        self.watched = self.in_use = False
         self.encoded = 0
         self.starts = 0
         self.keyframe_requests = 0
@@ -79,8 +79,8 @@ class Scene:
     def set_sink(self, sink: FrameSink | None) -> None:
         self._sink = sink
 
-    def set_watched(self, watched: bool) -> None:
-        self.watched = watched
+    def set_watched(self, watched: bool, *, in_use: bool = True) -> None:
+        self.watched, self.in_use = watched, in_use
         self._apply()
 
     def switch(self, *, on: bool) -> None:

@@ -54,14 +54,16 @@ class Source:
     def __init__(self) -> None:
         self.sink: FrameSink | None = None
         self.watched: list[bool] = []
+        self.in_use: list[bool] = []
         self.keyframes = 0
         self.bitrates: list[int] = []
 
     def set_sink(self, sink: FrameSink | None) -> None:
         self.sink = sink
 
-    def set_watched(self, watched: bool) -> None:
+    def set_watched(self, watched: bool, *, in_use: bool = True) -> None:
         self.watched.append(watched)
+        self.in_use.append(in_use)
 
     def request_keyframe(self) -> None:
         self.keyframes += 1
@@ -110,6 +112,29 @@ def taken(viewer: Viewer) -> list[int]:
 @pytest.fixture
 def studio() -> Studio:
     return Studio()
+
+
+async def test_a_viewer_on_the_robot_itself_makes_frames_but_does_not_keep_the_source_on(studio: Studio) -> None:
+    ring = Viewer(studio.broadcast, local=True)
+    ring.join()
+    watcher = studio.join()
+    watcher.leave()
+    ring.in_use = True
+    ring.leave()
+    assert studio.source.watched == [True, True, True, True, False]
+    assert studio.source.in_use == [False, True, False, True, False]
+
+
+async def test_a_viewer_on_the_robot_itself_does_not_count_for_the_bitrate(studio: Studio) -> None:
+    Viewer(studio.broadcast, local=True).join()
+    slow = studio.join()
+    studio.clock.advance(2.0)
+    slow.estimate(400_000)
+    slow.report_loss(0.2)
+    studio.frame(key=True)
+    studio.frame()
+    assert taken(slow) == [1, 2], "it is the only one with a network: the bitrate follows it, and it is not thinned out"
+    assert studio.source.bitrates[-1] == 400_000
 
 
 async def test_the_source_is_watched_from_the_first_viewer_to_the_last(studio: Studio) -> None:

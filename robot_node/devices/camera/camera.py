@@ -221,10 +221,15 @@ class Camera:
         """Set the receiver of the encoded frames."""
         self._demand.sink = sink
 
-    def set_watched(self, watched: bool) -> None:
-        """Set whether there are viewers: the encoder runs only while the camera is on and watched."""
-        retry = watched and not self._demand.watched
-        self._demand.watched = watched
+    def set_watched(self, watched: bool, *, in_use: bool = True) -> None:
+        """Set whether there are viewers: the encoder runs only while the camera is on and watched.
+
+        Args:
+            watched: There are viewers.
+            in_use: They keep the camera from being switched off as idle.
+        """
+        retry = watched and in_use and not self._demand.in_use
+        self._demand.watched, self._demand.in_use = watched, watched and in_use
         self._demand_changed(retry=retry)
 
     def request_keyframe(self) -> None:

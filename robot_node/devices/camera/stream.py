@@ -30,6 +30,7 @@ class StreamDemand:
     Attributes:
         bitrate: Of the H.264 stream, in bit/s.
         watched: Encoded frames are needed.
+        in_use: Those who need them keep the camera on.
         raw_watched: Unencoded pictures are needed.
         small_rate: So many small pictures a second are needed; None: no one.
         small_keeps_on: Who needs them keeps the camera on like a viewer.
@@ -42,6 +43,7 @@ class StreamDemand:
 
     bitrate: int
     watched: bool = False
+    in_use: bool = False
     raw_watched: bool = False
     small_rate: float | None = None
     small_keeps_on: bool = False
@@ -54,7 +56,7 @@ class StreamDemand:
     @property
     def needed(self) -> bool:
         """Frames or pictures are needed by somebody for whom the camera stays on."""
-        return self.watched or self.raw_watched or (self.small_rate is not None and self.small_keeps_on)
+        return self.in_use or self.raw_watched or (self.small_rate is not None and self.small_keeps_on)
 
 
 class BlockingCall(Protocol):

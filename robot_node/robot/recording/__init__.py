@@ -1,0 +1,1 @@
+"""Recording: the camera's encoded frames into files, without encoding them again."""

@@ -1,0 +1,403 @@
+"""The recorder: a viewer of the camera's broadcast that keeps a ring buffer and writes clips."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from robot_node.core.media import SAMPLE_RATE
+from robot_node.core.state import CameraState, RobotSnapshot, acting_for
+from robot_node.errors import DeviceError, NotReadyError
+from robot_node.robot.recording.library import Library
+from robot_node.robot.recording.ring import Ring, Sample, parameter_sets
+from robot_node.robot.recording.states import TABLE, RecorderAction, RecorderEvent, RecorderState
+from robot_node.robot.recording.writer import ClipWriter, Saved
+from robot_node.robot.telemetry import Telemetry
+from robot_node.settings.recording import RecordingSettings
+from robot_node.webrtc.streams import Streams
+
+if TYPE_CHECKING:  # PyAV takes seconds to load on a Pi: not before the robot is reachable
+    from robot_node.webrtc.audio import Listener
+    from robot_node.webrtc.broadcast import Viewer
+
+logger = logging.getLogger(__name__)
+
+FAULT = "recording"
+"""Name of its fault in the robot's state, and kind of its events."""
+
+_NO_PICTURES_S = 10.0
+_QUEUE_FRAMES = 60
+_MOST_WRITERS = 3
+_MOST_RESULTS = 32
+_SAVED_WITHIN_S = 20.0
+_ROOM_EVERY_S = 3600.0
+_MICROSECONDS = 1_000_000
+
+
+@dataclass(slots=True)
+class _Clip:
+    """What is being recorded.
+
+    Attributes:
+        name: Of its present file.
+        by: Client id of the agent that began it.
+        before_s: How much of the ring buffer it begins with.
+        lasts_s: It ends so many seconds after :attr:`counted_from_us`.
+        counted_from_us: Capture time of a picture; None before there was one.
+        file_began_us: Capture time of the first picture of the present file.
+        parameters: SPS and PPS of the present file.
+        writer: Writes the present file; None before its first keyframe.
+    """
+
+    name: str
+    by: str
+    before_s: float
+    lasts_s: float
+    counted_from_us: int | None = None
+    file_began_us: int = 0
+    parameters: bytes = b""
+    writer: ClipWriter | None = None
+
+
+class Recorder:
+    """Keeps the last seconds in memory while the camera is on, and writes clips. Used from the event loop only.
+
+    Off means off: once the camera is not on, or the privacy switch is engaged, nothing is in memory any more, and what
+    is being recorded ends.
+
+    Args:
+        settings: How much, how long and where.
+        telemetry: The camera's state is read from it; it gets ``recording``, events, counts and faults.
+        streams: The camera's frames and the robot's sound.
+        library: Where clips are stored.
+        now: The time, with time zone.
+    """
+
+    def __init__(
+        self,
+        settings: RecordingSettings,
+        telemetry: Telemetry,
+        streams: Streams,
+        library: Library,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.settings = settings
+        self.library = library
+        self._telemetry = telemetry
+        self._streams = streams
+        self._now = now
+        self._ring = Ring(settings.ring_s, settings.ring_mb * 1_000_000)
+        self._state = RecorderState.IDLE
+        self._clip: _Clip | None = None
+        self._newest_us = 0
+        self._last_name_at = datetime.min.replace(tzinfo=UTC)
+        self._writers: dict[str, ClipWriter] = {}
+        self._results: dict[str, asyncio.Future[Saved]] = {}
+        self._viewer: Viewer | None = None
+        self._listener: Listener | None = None
+        self._needed = asyncio.Event()
+        self._closed = False
+        telemetry.state.update(recording=False)
+        telemetry.state.listen(self._on_state)
+
+    @property
+    def state(self) -> RecorderState:
+        """What is being recorded."""
+        return self._state
+
+    @property
+    def ring_bytes(self) -> int:
+        """Bytes in the ring buffer."""
+        return self._ring.size
+
+    @property
+    def ring_seconds(self) -> float:
+        """Seconds in the ring buffer."""
+        return self._ring.seconds
+
+    def save_clip(self, before_s: float | None = None, after_s: float | None = None) -> str:
+        """Begin a clip that ends by itself; one that has begun already lasts longer instead.
+
+        Args:
+            before_s: Seconds before now, as far as the ring buffer has them; None: as the settings say.
+            after_s: Seconds from now on; None: as the settings say.
+
+        Returns:
+            Its file's name: see :meth:`saved`.
+
+        Raises:
+            NotReadyError: The camera is not on.
+            DeviceError: Clips are not written as fast as they are made.
+        """
+        before_s = self.settings.before_s if before_s is None else before_s
+        return self._begin(RecorderEvent.SAVE_CLIP, before_s, self.settings.after_s if after_s is None else after_s)
+
+    def start(self) -> str:
+        """Begin to record, until :meth:`stop` or the longest time of the settings; a clip goes on as a recording.
+
+        Returns:
+            The name of its first file.
+
+        Raises:
+            NotReadyError: The camera is not on.
+            DeviceError: Clips are not written as fast as they are made.
+        """
+        return self._begin(RecorderEvent.START, 0.0, self.settings.longest_s)
+
+    def stop(self) -> str:
+        """End what is being recorded; returns the name of its last file.
+
+        Raises:
+            NotReadyError: Nothing is being recorded.
+        """
+        name = self._clip.name if self._clip is not None else ""
+        if self._apply(RecorderEvent.STOP) is RecorderAction.REFUSE:
+            raise NotReadyError("Nothing is being recorded.", remedy="Call start_recording or save_clip first.")
+        return name
+
+    async def saved(self, name: str, *, within_s: float = _SAVED_WITHIN_S) -> Saved:
+        """Wait until a file is complete.
+
+        Raises:
+            DeviceError: Nothing could be written; or not in time, and it may still be written later.
+        """
+        future = self._results.get(name)
+        if future is None:
+            raise DeviceError(f"{name} is not among the latest recordings.", remedy="Read robot://clips.")
+        try:
+            async with asyncio.timeout(within_s):
+                saved = await asyncio.shield(future)
+        except TimeoutError:
+            raise DeviceError(
+                f"{name} is not complete after {within_s:.0f} s.", remedy="Look for it in robot://clips later."
+            ) from None
+        if saved.error and not saved.size:
+            raise DeviceError(f"Nothing was recorded: {saved.error}")
+        return saved
+
+    async def run(self) -> None:
+        """Watch the camera while that is needed, until cancelled."""
+        broadcast = await self._streams.video()
+        sound = (await self._streams.sound()).broadcast if self.settings.sound else None
+        from robot_node.webrtc.broadcast import EndOfStreamError, Viewer  # noqa: PLC0415  # loaded by now, in a thread
+
+        self._consider()
+        try:
+            while True:
+                await self._needed.wait()
+                self._viewer = viewer = Viewer(broadcast, local=True, queue_frames=_QUEUE_FRAMES)
+                viewer.in_use = self._state is not RecorderState.IDLE
+                viewer.join()
+                async with asyncio.TaskGroup() as tasks:
+                    if sound is not None:
+                        self._listener = sound.join()
+                        tasks.create_task(self._hear(self._listener), name="recorder: sound")
+                    try:
+                        await self._watch(viewer)
+                    except EndOfStreamError:
+                        pass
+                    finally:
+                        self._leave()
+        finally:
+            self._leave()
+
+    async def keep_limits(self) -> None:
+        """Delete what is too old, every hour, until cancelled."""
+        while True:
+            try:
+                await asyncio.to_thread(self.library.make_room, self._clip.name if self._clip else "")
+            except OSError as error:
+                logger.warning("The recordings' limits cannot be kept: %s", error)
+            await asyncio.sleep(_ROOM_EVERY_S)
+
+    async def close(self, limit_s: float = 2.0) -> None:
+        """End what is being recorded, and wait until it is on the disk, for so long at most."""
+        self._closed = True
+        self._stop_watching()
+        pending = [future for future in self._results.values() if not future.done()]
+        if pending:
+            await asyncio.wait(pending, timeout=limit_s)
+
+    # The camera.
+
+    def _on_state(self, _: RobotSnapshot) -> None:
+        self._consider()
+
+    def _consider(self) -> None:
+        """Watch, or stop watching: at once, and with nothing left in memory."""
+        if not self._is_capturing():
+            self._stop_watching()
+        elif self.settings.ring_s or self._state is not RecorderState.IDLE:
+            self._needed.set()
+        else:
+            self._needed.clear()
+            self._leave()
+
+    def _is_capturing(self) -> bool:
+        now = self._telemetry.state.snapshot
+        return now.camera is CameraState.ON and not now.privacy and not self._closed
+
+    def _stop_watching(self) -> None:
+        self._needed.clear()
+        self._leave()
+        self._apply(RecorderEvent.NO_PICTURES)
+
+    def _leave(self) -> None:
+        self._ring.clear()
+        if self._viewer is not None:
+            self._viewer.leave()
+            self._viewer = None
+        if self._listener is not None:
+            self._listener.leave()
+            self._listener = None
+
+    async def _watch(self, viewer: Viewer) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(_NO_PICTURES_S):
+                    packet = await viewer.next_packet()
+            except TimeoutError:
+                self._apply(RecorderEvent.NO_PICTURES)
+                continue
+            if viewer is not self._viewer:
+                return
+            time_us = int((packet.pts or 0) * (packet.time_base or 0) * _MICROSECONDS)
+            self._take_picture(Sample(bytes(packet), time_us, keyframe=packet.is_keyframe), viewer)
+
+    async def _hear(self, listener: Listener) -> None:
+        while (packet := await listener.next_packet()) is not None:
+            sample = Sample(bytes(packet), (packet.pts or 0) * _MICROSECONDS // SAMPLE_RATE, video=False)
+            if self.settings.ring_s:
+                self._ring.add(sample)
+            if self._clip is not None and self._clip.writer is not None:
+                self._clip.writer.add(sample)
+
+    def _take_picture(self, sample: Sample, viewer: Viewer) -> None:
+        self._newest_us = sample.time_us
+        if self.settings.ring_s:
+            self._ring.add(sample)
+        clip = self._clip
+        if clip is not None:
+            self._record(clip, sample)
+        behind = clip is not None and clip.writer is not None and clip.writer.needs_keyframe
+        if self._ring.wants_keyframe or behind:
+            viewer.request_keyframe()
+
+    # Files.
+
+    def _begin(self, event: RecorderEvent, before_s: float, lasts_s: float) -> str:
+        if not self._is_capturing():
+            raise NotReadyError(
+                "The camera is not on: there is nothing to record.",
+                remedy="Call control_camera with enabled=true first.",
+            )
+        if self._clip is None and len(self._writers) >= _MOST_WRITERS:
+            raise DeviceError(
+                f"{len(self._writers)} recordings are still being written: the disk is slow.", remedy="Try again later."
+            )
+        if self._clip is None:
+            self._clip = _Clip(self._new_name(), acting_for(), before_s, lasts_s)
+        clip = self._clip
+        match self._apply(event):
+            case RecorderAction.BEGIN:
+                self._report(f"Recording began: {clip.name}.", by=clip.by)
+                self._begin_with_ring(clip)
+            case RecorderAction.EXTEND:
+                if clip.counted_from_us is not None and self._remaining_s(clip) < lasts_s:
+                    clip.counted_from_us, clip.lasts_s = None, lasts_s
+        return clip.name
+
+    def _begin_with_ring(self, clip: _Clip) -> None:
+        samples = self._ring.since(clip.before_s) if clip.before_s else ()
+        if samples:
+            clip.counted_from_us = self._newest_us
+            self._open(clip, samples)
+        elif self._viewer is not None:  # a viewer that joins asks by itself
+            self._viewer.request_keyframe()
+
+    def _record(self, clip: _Clip, sample: Sample) -> None:
+        """Record a picture."""
+        if sample.keyframe and clip.writer is not None and self._begins_a_file(clip, sample):
+            clip.writer.end()
+            clip.writer, clip.name = None, self._new_name()
+        if clip.writer is not None:
+            clip.writer.add(sample)
+        elif sample.keyframe:
+            self._open(clip, (sample,))
+        if clip.counted_from_us is None:
+            clip.counted_from_us = sample.time_us
+        elif self._remaining_s(clip) <= 0:
+            self._apply(RecorderEvent.TIME_UP)
+
+    def _begins_a_file(self, clip: _Clip, keyframe: Sample) -> bool:
+        too_long = keyframe.time_us - clip.file_began_us >= self.settings.file_s * _MICROSECONDS
+        return too_long or parameter_sets(keyframe.data) != clip.parameters  # another size: no file can hold both
+
+    def _remaining_s(self, clip: _Clip) -> float:
+        return clip.lasts_s - (self._newest_us - (clip.counted_from_us or 0)) / _MICROSECONDS
+
+    def _open(self, clip: _Clip, samples: tuple[Sample, ...]) -> None:
+        first = samples[0]
+        clip.file_began_us, clip.parameters = first.time_us, parameter_sets(first.data)
+        try:
+            clip.writer = self._writers[clip.name] = ClipWriter(
+                self.library,
+                clip.name,
+                created=self._now() - timedelta(microseconds=self._newest_us - first.time_us),
+                samples=samples,
+                sound=self._listener is not None,
+                on_ended=self._on_writer_ended,
+            )
+        except DeviceError as error:
+            self._on_writer_ended(Saved(clip.name, 0.0, 0, error=str(error)))
+
+    def _new_name(self) -> str:
+        at = max(self._now(), self._last_name_at + timedelta(milliseconds=1))
+        self._last_name_at = at
+        name = self.library.name_for(at)
+        self._results[name] = asyncio.get_running_loop().create_future()
+        for old in list(self._results)[:-_MOST_RESULTS]:
+            if self._results[old].done():
+                del self._results[old]
+        return name
+
+    def _apply(self, event: RecorderEvent) -> RecorderAction:
+        self._state, action = TABLE[self._state, event]
+        clip = self._clip
+        if action in {RecorderAction.END, RecorderAction.DROP} and clip is not None:
+            self._clip = None
+            if clip.writer is not None:
+                clip.writer.end()
+            else:
+                self._on_writer_ended(Saved(clip.name, 0.0, 0, error="no picture came."))
+        is_recording = self._state is not RecorderState.IDLE
+        if self._viewer is not None:
+            self._viewer.in_use = is_recording
+        self._telemetry.state.update(recording=is_recording)  # whose listener considers whether to watch
+        return action
+
+    def _on_writer_ended(self, saved: Saved) -> None:
+        self._writers.pop(saved.name, None)
+        result = self._results.get(saved.name)
+        if result is not None and not result.done():
+            result.set_result(saved)
+        if self._clip is not None and self._clip.name == saved.name:
+            self._apply(RecorderEvent.WRITER_ENDED)
+        counters = self._telemetry.counters
+        counters.recording_lost_frames += saved.lost_frames
+        if saved.size:
+            counters.recordings_saved += 1
+            self._report(f"Saved {saved.name}: {saved.seconds:.1f} s, {saved.size / 1e6:.1f} MB.")
+        if saved.lost_frames:
+            self._report(f"{saved.name} lacks {saved.lost_frames} pictures: the disk is too slow.")
+        if saved.error:
+            self._report(f"{saved.name} ended early: {saved.error}")
+        self._telemetry.state.set_fault(FAULT, f"{saved.name} ended early: {saved.error}" if saved.error else "")
+
+    def _report(self, text: str, *, by: str = "") -> None:
+        self._telemetry.events.add(FAULT, text, by=by)

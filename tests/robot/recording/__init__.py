@@ -1,0 +1,1 @@
+"""Recording: ring buffer, files, folder, and the recorder over a simulated camera."""
