@@ -59,6 +59,7 @@ async def watch(
     ice_servers: Sequence[str],
     log: Callable[[str], None],
     client_id: str | None = None,
+    camera: str = "",
 ) -> WatchReport | None:
     """Watch a robot's camera until ``frames`` frames are decoded, or until Ctrl-C.
 
@@ -70,6 +71,7 @@ async def watch(
         ice_servers: STUN and TURN servers.
         log: Called with the progress, about once a second.
         client_id: MQTT client id; random by default.
+        camera: Which camera of several; empty: the first.
 
     Returns:
         Measurements; None when it was interrupted before the first frame.
@@ -91,6 +93,7 @@ async def watch(
             frames=frames,
             output=output,
             ice_servers=tuple(ice_servers),
+            camera=camera,
             stop=stop,
             on_progress=progress.update,
         ),
@@ -126,17 +129,18 @@ async def watch_switched_on(broker: Broker, robot: str, **options: Any) -> Watch
     Raises:
         RemoteError: The camera cannot be switched, or as :func:`watch` does.
     """
-    client_id = options.get("client_id")
+    client_id, camera = options.get("client_id"), options.get("camera", "")
+    its = {"camera": camera} if camera else {}
     before = await _call(broker, robot, "get_status", {}, client_id)
-    if _camera_of(before) == "on":
+    if _camera_of(before, camera) == "on":
         return await watch(broker, robot, **options)
     try:
-        await _call(broker, robot, "control_camera", {"enabled": True}, client_id)
+        await _call(broker, robot, "control_camera", {"enabled": True, **its}, client_id)
         return await watch(broker, robot, **options)
     finally:
         try:
             async with asyncio.timeout(_SWITCH_OFF_S):
-                await _call(broker, robot, "control_camera", {"enabled": False}, client_id)
+                await _call(broker, robot, "control_camera", {"enabled": False, **its}, client_id)
         except TimeoutError:
             raise RemoteError(
                 f"{shown(robot)} did not switch its camera off.", remedy="Look whether it is on."
@@ -152,14 +156,18 @@ async def _call(
     return result
 
 
-def _camera_of(status: CallToolResult) -> object:
-    if status.structured_content is not None:
-        return status.structured_content.get("camera")
-    try:
-        found = json.loads(_text_of(status))
-    except (ValueError, RecursionError):
+def _camera_of(result: CallToolResult, name: str) -> object:
+    """The state of a camera in the result of get_status."""
+    status: object = result.structured_content
+    if status is None:
+        try:
+            status = json.loads(_text_of(result))
+        except (ValueError, RecursionError):
+            return None
+    if not isinstance(status, dict):
         return None
-    return found.get("camera") if isinstance(found, dict) else None
+    states = status.get("cameras")
+    return states.get(name) if name and isinstance(states, dict) else status.get("camera")
 
 
 def _text_of(result: CallToolResult) -> str:

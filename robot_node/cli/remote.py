@@ -226,6 +226,7 @@ def watch(
     on: Annotated[
         bool, typer.Option("--on", help="Switch the camera on for it, and off again, unless it is on already.")
     ] = False,
+    camera: Annotated[str, typer.Option(metavar="NAME", help="Which camera of several.  [default: the first]")] = "",
     client_id: ClientIdOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -245,6 +246,7 @@ def watch(
             ice_servers=ice_server or load_settings().webrtc.ice_servers,
             log=print_progress,
             client_id=client_id,
+            camera=camera,
         )
     )
     if as_json:

@@ -67,6 +67,8 @@ logger = logging.getLogger(__name__)
 # MQTT's own header and the topic, on top of the message.
 _PACKET_OVERHEAD_BYTES = 1024
 _MAX_COMPLAINTS = 256
+_CAMERA = "camera"
+"""User property of an offer: which cameras the viewer wants to see."""
 _GOODBYE_LIMIT_S = 2.0
 
 
@@ -192,7 +194,7 @@ class _Answerer:
             self._complain(incoming.topic, error)
             return
         try:
-            self._handle(client_id, parse(incoming.payload))
+            self._handle(client_id, parse(incoming.payload), incoming.user_property(_CAMERA) or "")
         except SignalingError as error:
             self._complain(client_id, error)
             # A client that has a session keeps it: one bad message changes nothing else.
@@ -216,10 +218,10 @@ class _Answerer:
         if not self._direct.deliver(client_id, message):
             self.outbox.put(client_id, message)
 
-    def _handle(self, client_id: str, message: Message) -> None:
+    def _handle(self, client_id: str, message: Message, camera: str) -> None:
         match message:
-            case Offer():
-                self.viewers.offer(client_id, message)
+            case Offer(sdp):
+                self.viewers.offer(client_id, Offer(sdp, camera))
             case Candidate():
                 self.viewers.candidate(client_id, message)
             case Terminated(reason):

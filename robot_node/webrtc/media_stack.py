@@ -64,20 +64,21 @@ async def load_media_stack(streams: Streams, settings: WebRtcSettings, state: Ro
         NotReadyError: it cannot be loaded.
     """
     await load_module("session")
+    from robot_node.webrtc.sent_video import CameraVideo  # noqa: PLC0415  # likewise
     from robot_node.webrtc.session import Session  # noqa: PLC0415  # loaded by now, in a thread
 
-    broadcast, vp8, sound = await streams.video(), await streams.vp8(), await streams.sound()
+    cameras = [CameraVideo(name, await each.video(), await each.vp8()) for name, each in streams.cameras.items()]
+    sound = await streams.sound()
 
     def open_session(
         offer: Offer, *, client_id: str, send: Callable[[Message], None], on_connected: Callable[[], None]
     ) -> Session:
         return Session(
             offer,
-            broadcast,
+            cameras,
             client_id=client_id,
             send=send,
             on_connected=on_connected,
-            vp8=vp8,
             sound=sound,
             state=state,
             settings=settings,

@@ -103,26 +103,27 @@ class SelectedOffer:
         return "".join(f"{line}\r\n" for line in [*lines[:position], *group, *lines[position:]])
 
 
-def receives_video(sdp: str) -> bool:
-    """Whether the peer wants to receive video."""
-    return any(section.receives_video for section in _sections(sdp))
+def received_videos(sdp: str) -> int:
+    """In how many sections the peer wants to receive video."""
+    return sum(section.receives_video for section in _sections(sdp))
 
 
-def select_sections(sdp: str, *, audio: bool) -> SelectedOffer:
+def select_sections(sdp: str, *, audio: bool, videos: int = 1) -> SelectedOffer:
     """Select the sections of an offer that are accepted.
 
-    That is: the first section of each kind that is of use; and unused ones that share another's transport.
+    That is: the first sections of each kind that are of use; and unused ones that share another's transport.
 
     Args:
         sdp: The offer.
         audio: Whether its first audio section is of use.
+        videos: How many of the sections in which the peer wants to receive video are of use.
     """
     session, *_ = _split(sdp)
     sections = _sections(sdp)
     group = next((line for line in session if line.startswith(_BUNDLE)), "")
     bundled = tuple(group.removeprefix(_BUNDLE).split())
     used = [
-        next((index for index, each in enumerate(sections) if each.receives_video), None),
+        *[index for index, each in enumerate(sections) if each.receives_video][:videos],
         next((index for index, each in enumerate(sections) if each.kind == "audio"), None) if audio else None,
         next((index for index, each in enumerate(sections) if each.kind == "application" and not each.zero_port), None),
     ]

@@ -9,11 +9,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from aiortc import RTCDataChannel, RTCPeerConnection, RTCRtpSender, RTCRtpTransceiver, RTCSessionDescription
 from aiortc.exceptions import OperationError
-from aiortc.stats import RTCOutboundRtpStreamStats, RTCRemoteInboundRtpStreamStats
 
 from robot_node.core.mixer import Input
 from robot_node.core.state import RobotState
@@ -21,24 +20,21 @@ from robot_node.errors import SignalingError
 from robot_node.settings.root import WebRtcSettings
 from robot_node.webrtc import aiortc_hooks, status_channel
 from robot_node.webrtc.audio import PeerSound, Sound
-from robot_node.webrtc.broadcast import Broadcast
 from robot_node.webrtc.negotiation import (
     VideoCodec,
     ice_server,
     offered_codecs,
-    prefer_with_retransmission,
     video_codec_for,
 )
 from robot_node.webrtc.peer_connection import Lifetime, PeerConnection, log_steps, until_vanished
-from robot_node.webrtc.sections import receives_video, select_sections
+from robot_node.webrtc.sections import received_videos, select_sections
+from robot_node.webrtc.sent_video import CameraVideo, SentVideo, chosen_cameras
 from robot_node.webrtc.signaling import Answer, Candidate, Message, Offer, first_username_fragment, strip_candidates
 from robot_node.webrtc.stats import Cause, SessionEnd, SessionStats
-from robot_node.webrtc.tracks import BroadcastTrack
 from robot_node.webrtc.trickle import Trickle
 
 logger = logging.getLogger(__name__)
 
-_FIGURES_EVERY_S = 1.0
 _H264 = "H.264 Constrained Baseline or Baseline with packetization-mode 1"
 
 
@@ -47,11 +43,10 @@ class Session:
 
     Args:
         offer: The viewer's offer.
-        broadcast: Source of frames, as H.264.
+        cameras: The robot's cameras; the first is the default.
         send: Sends a message to the viewer.
         on_connected: Called once, when media can flow.
         client_id: The viewer's client id.
-        vp8: Source of frames for a viewer without H.264; None when such a viewer is refused.
         sound: Source and sink of sound; None without sound.
         state: Sent to the viewer on its data channel ``status``; None leaves such a channel silent.
         settings: ICE servers, addresses and time limit of the connection.
@@ -60,12 +55,11 @@ class Session:
     def __init__(
         self,
         offer: Offer,
-        broadcast: Broadcast,
+        cameras: Sequence[CameraVideo],
         *,
         send: Callable[[Message], None],
         on_connected: Callable[[], None],
         client_id: str,
-        vp8: Broadcast | None = None,
         sound: Sound | None = None,
         state: RobotState | None = None,
         settings: WebRtcSettings,
@@ -78,14 +72,13 @@ class Session:
         self._connection = PeerConnection([ice_server(url) for url in settings.ice_servers])
         self._life: Lifetime[SessionEnd] = Lifetime()
         self._trickle = Trickle(self._connection, send=send, spawn=self._life.spawn)
-        self._codec = VideoCodec.H264 if vp8 is None else video_codec_for(offer.sdp)
-        self._vp8 = vp8
-        self._track = BroadcastTrack(vp8 if vp8 is not None and self._codec is VideoCodec.VP8 else broadcast)
+        self._cameras = cameras
+        self._has_vp8 = cameras[0].vp8 is not None
+        self._codec = video_codec_for(offer.sdp) if self._has_vp8 else VideoCodec.H264
+        self._videos: list[SentVideo] = []
         self._sound = PeerSound(sound, Input.VIEWER, client_id)
-        self._has_video = False
         self._connected = False
         self._offered_at = asyncio.get_running_loop().time()
-        self._network = _NetworkStats()
         self._state = state
         self._status_channel: RTCDataChannel | None = None
 
@@ -96,19 +89,21 @@ class Session:
 
     def stats(self) -> SessionStats:
         """Figures of the session."""
-        counts, first_packet_at = self._track.viewer.counts, self._track.first_packet_at
+        counts = [video.track.viewer.counts for video in self._videos]
+        first_packets = [at for video in self._videos if (at := video.track.first_packet_at) is not None]
+        round_trips = [ms for video in self._videos if (ms := video.network.round_trip_ms) is not None]
         return SessionStats(
             viewer=self._client_id,
-            codec=self._codec.name if self._has_video else "",
+            codec=self._codec.name if self._videos else "",
             connected=self._connected,
             duration_s=round(asyncio.get_running_loop().time() - self._offered_at, 3),
-            first_packet_ms=None if first_packet_at is None else round((first_packet_at - self._offered_at) * 1000, 1),
-            bitrate=self._network.bitrate,
-            packet_loss=self._network.packet_loss,
-            round_trip_ms=self._network.round_trip_ms,
-            frames_sent=counts.sent,
-            frames_dropped=counts.dropped,
-            keyframes_asked=counts.keyframes_asked,
+            first_packet_ms=round((min(first_packets) - self._offered_at) * 1000, 1) if first_packets else None,
+            bitrate=sum(video.network.bitrate for video in self._videos),
+            packet_loss=max((video.network.packet_loss for video in self._videos), default=0.0),
+            round_trip_ms=max(round_trips, default=None),
+            frames_sent=sum(each.sent for each in counts),
+            frames_dropped=sum(each.dropped for each in counts),
+            keyframes_asked=sum(each.keyframes_asked for each in counts),
         )
 
     def add_candidate(self, candidate: Candidate) -> None:
@@ -121,9 +116,10 @@ class Session:
 
     def end(self, cause: Cause, reason: str = "") -> None:
         """Make :meth:`run` end; only the first cause counts."""
-        counts = self._track.viewer.counts
+        counts = [video.track.viewer.counts for video in self._videos]
+        sent, dropped = sum(each.sent for each in counts), sum(each.dropped for each in counts)
         text = reason or f"{cause.value[:1].upper()}{cause.value[1:]}."
-        self._life.end(SessionEnd(cause, text, self._connected, counts.sent, counts.dropped))
+        self._life.end(SessionEnd(cause, text, self._connected, sent, dropped))
 
     async def run(self) -> SessionEnd:
         """Answer the offer, stream, close everything, and return how it ended."""
@@ -135,7 +131,8 @@ class Session:
             return await self._life.run(self._negotiate())
         finally:
             give_up.cancel()
-            self._track.stop()
+            for video in self._videos:
+                video.track.stop()
             self._sound.stop()
             await self._connection.close()
 
@@ -152,7 +149,7 @@ class Session:
             return
         if self._life.over:
             return
-        logger.debug("Answer sent: %s", self._codec.name if self._has_video else "sound only")
+        logger.debug("Answer sent: %s", self._codec.name if self._videos else "sound only")
         self._send(answer)
         self._trickle.send_late(answer.sdp)
 
@@ -161,20 +158,20 @@ class Session:
         description, candidates = strip_candidates(self._offer.sdp)
         if "a=fingerprint:" not in description:
             raise SignalingError("The session description of the offer has no certificate fingerprint.")
-        video = self._add_video() if receives_video(description) else None
+        videos = self._add_videos(received_videos(description))
         audio = self._sound.answer(connection, description)
-        media = video or audio
+        media = videos[0] if videos else audio
         if media is None:
             lacks = "does not ask to receive video" if "\r\nm=video" in description else "has no video section"
             raise SignalingError(f"The offer {lacks}.", remedy="Offer to receive video.")
-        offer = select_sections(description, audio=audio is not None)
-        await _set_offer(connection, offer.sdp, sends=_H264 if self._vp8 is None else f"{_H264}, or VP8")
+        offer = select_sections(description, audio=audio is not None, videos=len(videos))
+        await _set_offer(connection, offer.sdp, sends=f"{_H264}, or VP8" if self._has_vp8 else _H264)
         if aiortc_hooks.lacks_transport(connection):
             raise SignalingError(
                 "The offer cannot be used: its BUNDLE group begins with a section that it does not have."
             )
         for other in connection.getTransceivers():
-            if other not in {video, audio}:
+            if other not in {*videos, audio}:
                 # Media without a consumer must not be received: aiortc would decode and queue it without bound.
                 other.direction = "inactive"
         log_steps(connection, media.sender)
@@ -194,14 +191,15 @@ class Session:
         self._life.spawn(self._sound.play_received(), "sound of the viewer")
         return Answer(answer, first_username_fragment(self._offer.sdp))
 
-    def _add_video(self) -> RTCRtpTransceiver:
-        transceiver = self._connection.addTransceiver(self._track, direction="sendonly")
-        prefer_with_retransmission(transceiver, self._codec)
-        viewer = self._track.viewer
-        aiortc_hooks.on_keyframe_request(transceiver.sender, viewer.request_keyframe)
-        aiortc_hooks.on_receiver_report(transceiver.sender, viewer.estimate, viewer.report_loss)
-        self._has_video = True
-        return transceiver
+    def _add_videos(self, sections: int) -> list[RTCRtpTransceiver]:
+        """Add the cameras that the viewer asks for, one for each of its video sections in their order.
+
+        Raises:
+            SignalingError: It asks for a camera that there is not.
+        """
+        cameras = chosen_cameras(self._cameras, self._offer.camera, sections)
+        self._videos = [SentVideo(camera, self._codec) for camera in cameras]
+        return [video.add_to(self._connection, of_several=len(cameras)) for video in self._videos]
 
     async def _watch(self, sender: RTCRtpSender) -> None:
         await until_vanished(sender)
@@ -221,7 +219,8 @@ class Session:
             self._connected = True
             self._trickle.stop_gathering()
             self._life.spawn(self._watch(sender), "watch")
-            self._life.spawn(self._network.follow(sender), "statistics")
+            for video, transceiver in zip(self._videos, self._connection.getTransceivers(), strict=False):
+                self._life.spawn(video.network.follow(transceiver.sender), f"statistics {video.name}")
             self._on_connected()
 
     def _connection_state_changed(self) -> None:
@@ -237,46 +236,17 @@ class Session:
         # One is enough, however many the viewer opens.
         if channel.label == status_channel.LABEL and self._state is not None and self._status_channel is None:
             self._status_channel = channel
-            self._life.spawn(status_channel.report_status(channel, self._state, self._stream_figures), "status")
+            watched = [video.name for video in self._videos]
+            report = status_channel.report_status(channel, self._state, self._stream_figures, watched)
+            self._life.spawn(report, "status")
 
     def _stream_figures(self) -> status_channel.StreamFigures:
-        captured_us = self._track.viewer.captured_us
+        """The figures of the first video."""
+        if not self._videos:
+            return status_channel.StreamFigures(0, None)
+        captured_us = self._videos[0].track.viewer.captured_us
         age_ms = None if captured_us is None else max(0, time.monotonic_ns() // 1000 - captured_us) // 1000
-        return status_channel.StreamFigures(self._network.bitrate, age_ms)
-
-
-class _NetworkStats:
-    """The newest figures that aiortc has of one sender.
-
-    Attributes:
-        bitrate: Of the last second, in bits per second.
-        packet_loss: Share of all packets that the peer has missed, 0 to 1.
-        round_trip_ms: To the peer and back; None before it is known.
-    """
-
-    def __init__(self) -> None:
-        self.bitrate = 0
-        self.packet_loss = 0.0
-        self.round_trip_ms: float | None = None
-
-    async def follow(self, sender: RTCRtpSender) -> None:
-        """Update the figures once a second, until cancelled."""
-        loop = asyncio.get_running_loop()
-        bytes_before, asked_at = 0, loop.time()
-        while True:
-            await asyncio.sleep(_FIGURES_EVERY_S)
-            report = list((await sender.getStats()).values())
-            sent = next((stats for stats in report if isinstance(stats, RTCOutboundRtpStreamStats)), None)
-            if sent is None:
-                continue
-            now = loop.time()
-            self.bitrate = round((sent.bytesSent - bytes_before) * 8 / (now - asked_at))
-            bytes_before, asked_at = sent.bytesSent, now
-            for stats in report:
-                if isinstance(stats, RTCRemoteInboundRtpStreamStats):
-                    self.packet_loss = round(max(0, stats.packetsLost) / max(1, sent.packetsSent), 4)
-                    if stats.roundTripTime:
-                        self.round_trip_ms = round(stats.roundTripTime * 1000, 2)
+        return status_channel.StreamFigures(self._videos[0].network.bitrate, age_ms)
 
 
 async def _set_offer(connection: RTCPeerConnection, sdp: str, *, sends: str) -> None:

@@ -42,9 +42,15 @@ class UnusableAnswerError(SignalingError):
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """``sdp_offer``: a peer wants a session."""
+    """``sdp_offer``: a peer wants a session.
+
+    Attributes:
+        sdp: The session description.
+        camera: The message's MQTT user property ``camera``: names of cameras, with commas between them; empty without.
+    """
 
     sdp: str
+    camera: str = ""
 
 
 @dataclass(frozen=True, slots=True)

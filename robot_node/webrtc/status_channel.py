@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from aiortc import RTCDataChannel, RTCPeerConnection
 
 from robot_node.core.changes import Changes
 from robot_node.core.json_limits import check_json
-from robot_node.core.state import CameraState, Device, RobotState
+from robot_node.core.state import CameraState, RobotSnapshot, RobotState, camera_fault
 from robot_node.errors import RemoteError
 
 LABEL = "status"
@@ -37,32 +37,42 @@ class StreamFigures:
     frame_age_ms: int | None
 
 
-async def report_status(channel: RTCDataChannel, state: RobotState, figures: Callable[[], StreamFigures]) -> None:
+async def report_status(
+    channel: RTCDataChannel, state: RobotState, figures: Callable[[], StreamFigures], watched: Sequence[str] = ()
+) -> None:
     """Send the status when the channel opens and at each change, five times a second at most, until it closes.
 
     Figures of the stream alone are sent once a second. A viewer that reads too slowly misses messages.
+
+    Args:
+        channel: To the viewer.
+        state: The robot's state.
+        figures: Returns the figures of the stream.
+        watched: Names of the cameras that the viewer sees; "camera" is the first of them.
     """
     last = ""
     with Changes(state.listen) as changes:
         while channel.readyState not in {"closing", "closed"}:
-            status = _status(state, figures())
+            status = _status(state.snapshot, figures(), watched)
             if status != last and channel.readyState == "open" and channel.bufferedAmount < _MAX_WAITING_BYTES:
                 channel.send(status)
                 last = status
             await changes.wait(shortest_s=_SHORTEST_S, longest_s=_FIGURES_EVERY_S)
 
 
-def _status(state: RobotState, figures: StreamFigures) -> str:
-    now = state.snapshot
+def _status(now: RobotSnapshot, figures: StreamFigures, watched: Sequence[str]) -> str:
+    name = watched[0] if watched and watched[0] in now.cameras else ""
+    of_several = {"watched": [*watched], "cameras": {name: each.state for name, each in now.every_camera.items()}}
     return json.dumps(
         {
             "type": "status",
-            "camera": now.camera,
-            "camera_error": now.fault(Device.CAMERA),
+            "camera": now.view_of_camera(name).state,
+            "camera_error": now.fault(camera_fault(name)),
             "privacy": now.privacy,
             "emotion": now.emotion,
             "bitrate": figures.bitrate,
             "frame_age_ms": figures.frame_age_ms,
+            **(of_several if now.cameras else {}),
         }
     )
 

@@ -105,7 +105,7 @@ class Viewing:
         connection: Connection,
         signaling: _Signaling,
         status: StatusReader,
-        track: MediaStreamTrack,
+        tracks: Sequence[MediaStreamTrack],
         *,
         offered_at: float,
         limit_s: float,
@@ -113,22 +113,23 @@ class Viewing:
         self._connection = connection
         self._signaling = signaling
         self._status = status
-        self._track = track
+        self._tracks = tracks
         self._limit_s = limit_s
         self._count = 0
         self.offered_at = offered_at
 
-    async def frame(self, *, needs_camera: bool = False) -> ReceivedFrame:
+    async def frame(self, *, needs_camera: bool = False, section: int = 0) -> ReceivedFrame:
         """Return the next decoded frame.
 
         Args:
+            section: Which of the cameras that were asked for.
             needs_camera: Raise as soon as the robot reports that its camera is off or failed. Else wait, since somebody
                 may switch it on.
 
         Raises:
             RemoteError: The robot ended the session, its privacy switch is engaged, or no frame came in time.
         """
-        received = asyncio.create_task(self._track.recv(), name="WebRTC next frame")
+        received = asyncio.create_task(self._tracks[section].recv(), name="WebRTC next frame")
         ended, private, unusable = self._signaling.ended, self._status.private, self._status.camera_unusable
         try:
             futures: set[asyncio.Future[Any]] = {received, ended, private}
@@ -181,6 +182,7 @@ async def watch(
     client_id: str | None = None,
     ice_servers: Sequence[str] = (),
     limits: ViewerLimits | None = None,
+    camera: str = "",
     stop: asyncio.Event | None = None,
     on_progress: Callable[[int], None] = lambda _: None,
 ) -> WatchReport:
@@ -194,6 +196,7 @@ async def watch(
         client_id: Our MQTT client id; a random one by default.
         ice_servers: STUN and TURN servers, as in the settings.
         limits: Time limits.
+        camera: Which camera of several; empty: the first.
         stop: Set it to leave early with a report.
         on_progress: Called with the number of frames after each.
 
@@ -205,7 +208,9 @@ async def watch(
     stop = stop or asyncio.Event()
     limits = limits or ViewerLimits()
     async with (
-        view(broker, server_id, client_id=client_id, ice_servers=ice_servers, limits=limits) as viewing,
+        view(
+            broker, server_id, client_id=client_id, ice_servers=ice_servers, limits=limits, cameras=(camera,)
+        ) as viewing,
         Recording(output) as recording,
     ):
         first = last = await viewing.frame(needs_camera=True)
@@ -235,10 +240,14 @@ async def view(
     client_id: str | None = None,
     ice_servers: Sequence[str] = (),
     limits: ViewerLimits | None = None,
+    cameras: Sequence[str] = ("",),
 ) -> AsyncIterator[Viewing]:
     """Open a session with a robot as its viewer; on leaving, notify the robot and close everything.
 
     A viewer that is killed is freed at once too: its MQTT will ends the session.
+
+    A video section is offered for each of the ``cameras``; without names, for the robot's cameras in their order. The
+    other arguments are those of :func:`watch`.
 
     Raises:
         BrokerError: the broker cannot be reached.
@@ -250,6 +259,7 @@ async def view(
     topic = offers_topic(client_id, server_id)
     options = ConnectOptions(
         client_id=client_id,
+        publish_properties=(("camera", ",".join(cameras)),) if any(cameras) else (),
         will=Will(topic, encode(Terminated("The viewer has lost its connection."))),
         max_packet_bytes=2 * MAX_MESSAGE_BYTES,
     )
@@ -259,7 +269,7 @@ async def view(
     try:
         async with connect(broker, options, signaling.receive) as connection:
             await connection.subscribe(Subscription(answers_topic(client_id)))
-            transceiver = await _offer_to_receive(peer, LOOPBACK if broker.host in _LOOPBACK_NAMES else ())
+            videos = await _offer_to_receive(peer, len(cameras), LOOPBACK if broker.host in _LOOPBACK_NAMES else ())
             signaling.fragments = username_fragments(peer.localDescription.sdp)
             offered_at = time.monotonic()
             await connection.publish(topic, encode(Offer(peer.localDescription.sdp)))
@@ -268,8 +278,8 @@ async def view(
                 await _accept(peer, await signaling.wait_for_answer(connection, server_id, limits.answer_s))
                 candidates = asyncio.create_task(signaling.add_candidates(peer), name="WebRTC candidates")
                 await _connected(peer, signaling, limits.connect_s)
-                track = transceiver.receiver.track
-                yield Viewing(connection, signaling, status, track, offered_at=offered_at, limit_s=limits.frame_s)
+                tracks = [video.receiver.track for video in videos]
+                yield Viewing(connection, signaling, status, tracks, offered_at=offered_at, limit_s=limits.frame_s)
             finally:
                 if candidates is not None:
                     await _cancel(candidates)
@@ -337,13 +347,14 @@ class _Signaling:
                 logger.debug("A candidate cannot be used: %s", error)
 
 
-async def _offer_to_receive(peer: RTCPeerConnection, extra_addresses: Sequence[str]) -> RTCRtpTransceiver:
-    transceiver = peer.addTransceiver("video", direction="recvonly")
-    prefer_h264_with_retransmission(transceiver)
+async def _offer_to_receive(peer: RTCPeerConnection, videos: int, others: Sequence[str]) -> list[RTCRtpTransceiver]:
+    transceivers = [peer.addTransceiver("video", direction="recvonly") for _ in range(videos)]
+    for transceiver in transceivers:
+        prefer_h264_with_retransmission(transceiver)
     for transport in aiortc_hooks.ice_transports(peer):
-        aiortc_hooks.limit_gathering(transport, GATHERING_LIMIT_S, extra_addresses=extra_addresses)
+        aiortc_hooks.limit_gathering(transport, GATHERING_LIMIT_S, extra_addresses=others)
     await peer.setLocalDescription()
-    return transceiver
+    return transceivers
 
 
 async def _accept(peer: RTCPeerConnection, sdp: str) -> None:

@@ -20,6 +20,7 @@ from robot_node.webrtc.audio import Sound
 from robot_node.webrtc.broadcast import Broadcast
 from robot_node.webrtc.negotiation import prefer_h264_with_retransmission
 from robot_node.webrtc.peer_connection import PeerConnection
+from robot_node.webrtc.sent_video import CameraVideo
 from robot_node.webrtc.session import Session
 from robot_node.webrtc.signaling import Answer, Message, Offer
 from robot_node.webrtc.stats import Cause, SessionEnd
@@ -75,7 +76,7 @@ async def watch(broadcast: Broadcast) -> Meeting:
     answers: asyncio.Queue[Message] = asyncio.Queue()
     session = Session(
         Offer(viewer.localDescription.sdp),
-        broadcast,
+        [CameraVideo("camera", broadcast)],
         send=answers.put_nowait,
         on_connected=lambda: None,
         client_id="viewer",
@@ -132,7 +133,7 @@ async def test_of_an_offer_that_cannot_be_used_nothing_is_left(parts: list[weakr
     async with asyncio.timeout(DEADLINE_S), scene_broadcast() as broadcast:
         session = Session(
             Offer("v=0\r\na=fingerprint:sha-256 AA\r\n"),
-            broadcast,
+            [CameraVideo("camera", broadcast)],
             send=lambda _: None,
             on_connected=lambda: None,
             client_id="viewer",

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from robot_node.webrtc.broadcast import Broadcast
 from robot_node.webrtc.negotiation import VideoCodec, prefer_with_retransmission
-from robot_node.webrtc.sections import receives_video, select_sections
+from robot_node.webrtc.sections import received_videos, select_sections
+from robot_node.webrtc.sent_video import CameraVideo, chosen_cameras
 from robot_node.webrtc.signaling import Answer, Candidate, Offer, strip_candidates
 from tests.webrtc.conftest import Robot
 from tests.webrtc.peer import peer
@@ -64,10 +67,34 @@ def test_what_is_of_no_use_and_has_a_transport_of_its_own_is_rejected(
     assert answered(offer, audio=audio) == (sections, group)
 
 
+def test_as_many_videos_are_accepted_as_there_are_cameras() -> None:
+    offer = head("a", "b", "c", "d") + section("video", "a") + section("video", "b") + AUDIO + section("video", "d")
+    assert received_videos(offer) == 3
+    accepted = select_sections(offer, audio=False, videos=2).sdp
+    assert [mid for mid in "abd" if f"a=mid:{mid}" in accepted] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "sections", "expected"),
+    [
+        ("", 1, ["front"]),
+        ("", 2, ["front", "rear"]),
+        ("", 5, ["front", "rear"]),
+        ("rear", 1, ["rear"]),
+        ("rear", 2, ["rear"]),
+        ("rear, front", 2, ["rear", "front"]),
+        ("rear,rear", 2, ["rear", "rear"]),
+    ],
+)
+def test_the_offer_says_which_camera_is_in_which_section(wanted: str, sections: int, expected: list[str]) -> None:
+    cameras = [CameraVideo(name, cast("Broadcast", None)) for name in ("front", "rear")]
+    assert [each.name for each in chosen_cameras(cameras, wanted, sections)] == expected
+
+
 @pytest.mark.parametrize("file", OFFERS, ids=[file.stem for file in OFFERS])
 def test_recorded_offers_stay_as_they_are(file: Path) -> None:
     offer = file.read_bytes().decode().replace("\r\n", "\n").replace("\n", "\r\n")
-    assert receives_video(offer)
+    assert received_videos(offer) >= 1
     selected = select_sections(offer, audio=True)
     if "a=group:BUNDLE" in offer:
         assert selected.sdp == offer
