@@ -15,6 +15,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
 from robot_node.core.changes import Changes
+from robot_node.core.long_waits import DEFAULT_WAIT_S, PROGRESS_EVERY_S, LongWait
 from robot_node.core.question_states import NO, YES, YES_NO, QuestionState
 from robot_node.core.questions import Answer, Pending, Questions, Way
 from robot_node.errors import NotReadyError
@@ -24,7 +25,6 @@ from robot_node.mcp_mqtt.consent import Asked, Consents, question
 _QUESTION = "confirm"
 # A form without a field has only buttons: accepting it is the answer.
 _FORM: dict[str, Any] = {"type": "object", "properties": {}}
-_PROGRESS_EVERY_S = 10.0
 _NOBODY_READS_S = 1.5
 """A client that declines sooner has asked nobody: then another way still counts."""
 _LATE_S = 10.0
@@ -41,12 +41,14 @@ class Confirmation:
             client of the 2026-07-28 era repeats the call with the answer: without other ways the SDK's limit of 10
             minutes counts there.
         ways: How a person may confirm: by MCP elicitation, and what else answers :class:`Questions`.
+        progress_every_s: How often the client is told that the wait goes on.
         elsewhere: For the error of a call that was not confirmed: a sentence that says where a person can confirm it.
     """
 
     tools: frozenset[str] = frozenset()
-    timeout_s: float = 50.0
+    timeout_s: float = DEFAULT_WAIT_S
     ways: frozenset[Way] = frozenset({Way.ELICITATION})
+    progress_every_s: float = PROGRESS_EVERY_S
     elsewhere: str = ""
 
 
@@ -178,17 +180,18 @@ class Confirmer:
             asks_client: Ask the client too.
             refusal: Why the client, which has answered already, does not agree.
         """
-        began, timeout_s, asking = self._clock(), self._confirmation.timeout_s, None
+        limit_s, asking = self._confirmation.timeout_s, None
+        wait = LongWait(
+            lambda seconds: ctx.session.report_progress(seconds, limit_s, "Waiting for a person to confirm."),
+            every_s=self._confirmation.progress_every_s,
+        )
         try:
             async with asyncio.TaskGroup() as tasks:
                 with Changes(self._questions.listen, value=lambda: pending.question) as changes:
                     if asks_client:
                         asking = tasks.create_task(self._elicit(ctx, client_id, pending), name="elicitation")
                     while not pending.question.is_over:
-                        if not await changes.wait(longest_s=_PROGRESS_EVERY_S):
-                            await ctx.session.report_progress(
-                                self._clock() - began, timeout_s, "Waiting for a person to confirm."
-                            )
+                        await wait.next(changes)
                 if asking is not None and not asking.done():
                     asking.cancel()
         finally:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
@@ -12,6 +11,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import BaseModel, Field
 
 from robot_node.core.changes import Changes
+from robot_node.core.long_waits import DEFAULT_WAIT_S, LONGEST_WAIT_S, PROGRESS_EVERY_S, LongWait
 from robot_node.core.question_states import YES_NO, QuestionState, yes_of
 from robot_node.core.questions import Answer, Pending, Question, Questions, Way
 from robot_node.core.state import acting_for
@@ -26,11 +26,6 @@ logger = logging.getLogger(__name__)
 ANSWER_QUESTION = "answer_question"
 QUESTIONS = "robot://questions"
 
-_DEFAULT_WAIT_S = 50.0
-"""Hosts give a call up after 60 s, unless they take progress for life."""
-
-_LONGEST_WAIT_S = 600.0
-_PROGRESS_EVERY_S = 10.0
 _LONGEST_QUESTION = 300
 _LONGEST_ANSWER = 500
 _MOST_CHOICES = 8
@@ -75,7 +70,7 @@ def offer_ask(
     *,
     speaker: Speaker | None = None,
     has_button: bool = False,
-    progress_every_s: float = _PROGRESS_EVERY_S,
+    progress_every_s: float = PROGRESS_EVERY_S,
 ) -> None:
     """Let agents ask people.
 
@@ -95,7 +90,7 @@ def offer_ask(
             list[Annotated[str, Field(min_length=1, max_length=40)]],
             Field(max_length=_MOST_CHOICES, description="none: any words"),
         ] = [],  # noqa: B006  # the SDK reads the default, and nobody changes it
-        timeout_s: Annotated[float, Field(gt=0, le=_LONGEST_WAIT_S)] = _DEFAULT_WAIT_S,
+        timeout_s: Annotated[float, Field(gt=0, le=LONGEST_WAIT_S)] = DEFAULT_WAIT_S,
         if_busy: Annotated[Literal["wait", "refuse"], Field(description="while another question is open")] = "wait",
     ) -> dict[str, Any]:
         """Ask people at the robot, by display, voice and console; return what one answered. null: nobody did."""
@@ -128,15 +123,16 @@ def _choices(choices: Sequence[str]) -> tuple[str, ...]:
 async def _answered(
     ctx: Context[Any, Any], questions: Questions, pending: Pending, speaker: Speaker | None, progress_every_s: float
 ) -> None:
-    loop, spoken = asyncio.get_running_loop(), False
-    began, timeout_s = loop.time(), pending.question.timeout_s
+    spoken, timeout_s = False, pending.question.timeout_s
+    wait = LongWait(
+        lambda seconds: ctx.report_progress(seconds, timeout_s, "Waiting for a person."), every_s=progress_every_s
+    )
     with Changes(questions.listen, value=lambda: pending.question) as changes:
         while not pending.question.is_over:
             if pending.question.state is QuestionState.OPEN and not spoken:
                 spoken = True
                 await _speak(speaker, pending.question)
-            if not await changes.wait(longest_s=progress_every_s):
-                await ctx.report_progress(loop.time() - began, timeout_s, "Waiting for a person.")
+            await wait.next(changes)
 
 
 async def _speak(speaker: Speaker | None, question: Question) -> None:

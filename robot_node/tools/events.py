@@ -5,7 +5,6 @@ Most agents' programs don't show changes of resources to their models: what is n
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated, Any
 
 from mcp.server.mcpserver import Context, MCPServer
@@ -13,14 +12,10 @@ from pydantic import Field
 
 from robot_node.core.changes import Changes
 from robot_node.core.events import Event, EventLog, EventPage
+from robot_node.core.long_waits import DEFAULT_WAIT_S, LONGEST_WAIT_S, PROGRESS_EVERY_S, LongWait
 from robot_node.core.state import acting_for
 from robot_node.tools.common import READS
 
-_DEFAULT_WAIT_S = 50.0
-"""Hosts give a call up after 60 s, unless they take progress for life."""
-
-_LONGEST_WAIT_S = 600.0
-_PROGRESS_EVERY_S = 10.0
 _DEFAULT_LIMIT = 20
 _MOST = 200
 _MOST_KINDS = 20
@@ -29,7 +24,7 @@ _After = Annotated[str, Field(max_length=64, description="cursor of your last re
 _Kinds = Annotated[list[str], Field(max_length=_MOST_KINDS, description="input, heard, chat, viewers, fault, ...")]
 
 
-def offer_events(server: MCPServer, events: EventLog, *, progress_every_s: float = _PROGRESS_EVERY_S) -> None:
+def offer_events(server: MCPServer, events: EventLog, *, progress_every_s: float = PROGRESS_EVERY_S) -> None:
     """Let agents read events and wait for them.
 
     Args:
@@ -52,19 +47,21 @@ def offer_events(server: MCPServer, events: EventLog, *, progress_every_s: float
         ctx: Context[Any, Any],
         after: _After = "",
         kinds: _Kinds = [],  # noqa: B006  # the SDK reads the default, and nobody changes it
-        timeout_s: Annotated[float, Field(ge=0, le=_LONGEST_WAIT_S)] = _DEFAULT_WAIT_S,
+        timeout_s: Annotated[float, Field(ge=0, le=LONGEST_WAIT_S)] = DEFAULT_WAIT_S,
     ) -> dict[str, Any]:
         """Wait until something happens that you did not cause; no events: time is up. Give after to miss nothing."""
         after = after or events.cursor
-        loop, me = asyncio.get_running_loop(), acting_for()
-        began = loop.time()
+        me = acting_for()
+        wait = LongWait(lambda seconds: ctx.report_progress(seconds, timeout_s), every_s=progress_every_s)
         with Changes(events.listen) as changes:
             while True:
-                page, waited = events.read(after, kinds=kinds, limit=_DEFAULT_LIMIT, not_by=me), loop.time() - began
-                if page.events or page.missed or waited >= timeout_s:
+                page, left_s = (
+                    events.read(after, kinds=kinds, limit=_DEFAULT_LIMIT, not_by=me),
+                    timeout_s - wait.seconds,
+                )
+                if page.events or page.missed or left_s <= 0:
                     return _result(page)
-                if not await changes.wait(longest_s=min(progress_every_s, timeout_s - waited)):
-                    await ctx.report_progress(loop.time() - began, timeout_s)
+                await wait.next(changes, longest_s=left_s)
 
 
 def _result(page: EventPage) -> dict[str, Any]:

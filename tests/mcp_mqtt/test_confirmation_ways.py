@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import pytest
 from mcp.client import ClientRequestContext
 from mcp_types import ElicitRequestParams, ElicitResult
 
 from robot_node.apps.private_broker import PrivateBroker
 from robot_node.core.questions import MAX_OF_A_CLIENT, Answer, Question, Questions, Way
-from robot_node.mcp_mqtt import confirmation as confirmation_module
 from robot_node.mcp_mqtt.access import AccessPolicy
 from robot_node.mcp_mqtt.guard import Confirmation
 from tests.mcp_mqtt.test_access_guard import MODES, Robot, person, served, text, visit
@@ -25,18 +23,19 @@ async def said_yes(questions: Questions) -> Question:
     return questions.answer(question.id, Answer("yes", Way.CONSOLE, by="anna"))
 
 
-def answered_elsewhere(questions: Questions, *ways: Way, **more: Any) -> Robot:
-    confirmation = Confirmation(tools=frozenset({"move"}), ways=frozenset({Way.CONSOLE, *ways}))
+def answered_elsewhere(questions: Questions, *ways: Way, progress_every_s: float = 10.0, **more: Any) -> Robot:
+    confirmation = Confirmation(
+        tools=frozenset({"move"}), ways=frozenset({Way.CONSOLE, *ways}), progress_every_s=progress_every_s
+    )
     return Robot(policy=AccessPolicy(), confirmation=confirmation, questions=questions, **more)
 
 
 @MODES
 async def test_a_client_that_cannot_ask_waits_for_another_way_and_is_told_that_it_goes_on(
-    broker: PrivateBroker, mode: str, monkeypatch: pytest.MonkeyPatch
+    broker: PrivateBroker, mode: str
 ) -> None:
-    monkeypatch.setattr(confirmation_module, "_PROGRESS_EVERY_S", 0.02)
     questions = Questions()
-    robot = answered_elsewhere(questions)
+    robot = answered_elsewhere(questions, progress_every_s=0.02)
     told = asyncio.Event()
 
     async def progress(progress: float, total: float | None = None, message: str | None = None) -> None:

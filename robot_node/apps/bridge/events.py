@@ -23,6 +23,7 @@ from robot_node.apps.bridge.naming import RobotNames
 from robot_node.apps.bridge.robots import Robot, Robots
 from robot_node.apps.bridge.session import Params
 from robot_node.core.asyncio_tools import cancel_and_wait
+from robot_node.core.long_waits import DEFAULT_WAIT_S, LONGEST_WAIT_S, PROGRESS_EVERY_S
 from robot_node.core.text import one_line
 from robot_node.errors import RemoteError
 from robot_node.mcp_mqtt.topics import ServerName
@@ -31,14 +32,12 @@ GET, WAIT = "get_events", "wait_for_event"
 TOOLS = frozenset({GET, WAIT})
 _ARGUMENTS = {GET: {"after", "kinds", "limit"}, WAIT: {"after", "kinds", "timeout_s"}}
 _LIMIT, _MOST = 20, 200
-_WAIT_S, _LONGEST_WAIT_S = 50.0, 600.0
 _MAX_KINDS = 20
 _MAX_KIND, _MAX_TEXT, _MAX_REASON = 40, 500, 200
 _MAX_STARTS = 256
 _ANSWER_S = 10.0
 _LOOK_S = 0.5  # while an agent waits: for robots that come online
 _RETRY_S, _LONGEST_RETRY_S = 0.5, 8.0
-PROGRESS_S = 10.0
 _MEMBERS = {"time": _MAX_KIND, "kind": _MAX_KIND, "device": _MAX_KIND * 2, "text": _MAX_TEXT, "by": _MAX_KIND * 2}
 
 OnProgress = Callable[[float, float], Awaitable[None]]
@@ -57,7 +56,7 @@ class _Get(_Arguments):
 
 
 class _Wait(_Arguments):
-    timeout_s: float = Field(_WAIT_S, ge=0, le=_LONGEST_WAIT_S, allow_inf_nan=False)
+    timeout_s: float = Field(DEFAULT_WAIT_S, ge=0, le=LONGEST_WAIT_S, allow_inf_nan=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +93,7 @@ class RobotEvents:
     """
 
     def __init__(
-        self, robots: Callable[[], Robots], names: RobotNames, *, progress_every_s: float = PROGRESS_S
+        self, robots: Callable[[], Robots], names: RobotNames, *, progress_every_s: float = PROGRESS_EVERY_S
     ) -> None:
         self._progress_every_s = progress_every_s
         self._robots = robots
@@ -360,7 +359,7 @@ def _tool(name: str, robots: Sequence[str]) -> Params:
             "Return what happened: buttons, sensors, words heard or typed, viewers, faults; without after the latest."
         )
     else:
-        properties["timeout_s"] = {"type": "number", "minimum": 0, "maximum": _LONGEST_WAIT_S, "default": _WAIT_S}
+        properties["timeout_s"] = {"type": "number", "minimum": 0, "maximum": LONGEST_WAIT_S, "default": DEFAULT_WAIT_S}
         what = "Wait until something happens that you did not cause; no events: time is up. Give after to miss nothing."
     return {
         "name": name,

@@ -32,6 +32,7 @@ from robot_node.apps.bridge.robots import Robot, Robots
 from robot_node.apps.bridge.session import Params
 from robot_node.apps.bridge.subscriptions import Subscriptions
 from robot_node.core.asyncio_tools import cancel_and_wait
+from robot_node.core.long_waits import PROGRESS_EVERY_S
 from robot_node.core.text import one_line
 from robot_node.errors import RemoteError
 from robot_node.mcp_mqtt.jsonrpc import ErrorCode
@@ -77,7 +78,7 @@ class Bridge:
 
     _robots: Robots
 
-    def __init__(self, channel: Sequence[str] = (), *, progress_every_s: float = bridge_events.PROGRESS_S) -> None:
+    def __init__(self, channel: Sequence[str] = (), *, progress_every_s: float = PROGRESS_EVERY_S) -> None:
         self._channel = channel
         self._bus = InMemorySubscriptionBus()
         self._listen = ListenHandler(self._bus)
