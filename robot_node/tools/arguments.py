@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from robot_node.core.json_limits import check_json
 from robot_node.core.text import bounded
-from robot_node.tools.listing import UNLISTED
+from robot_node.tools.listing import offered
 
 _MAX_SENTENCES = 5
 _MAX_SHOWN_CHARACTERS = 40
@@ -37,7 +37,7 @@ def wrong_arguments(tool: Tool, arguments: Mapping[str, Any]) -> str:
     """
     schema = tool.parameters
     known: Mapping[str, Any] = schema.get("properties", {})
-    sentences = _unknown(tool.name, arguments, known)
+    sentences = _unknown(tool, arguments, known)
     given = {name: value for name, value in arguments.items() if name in known}
     too_large = {name: reason for name, value in given.items() if (reason := _too_large(value))}
     sentences += [f"{name} of {tool.name} is too large: {reason}" for name, reason in too_large.items()]
@@ -60,13 +60,13 @@ def unknown_tool(name: str, offered: Iterable[str]) -> str:
     return f"Unknown tool {_shown(name)}.{_did_you_mean(name, names)}{there_are}"
 
 
-def _unknown(tool: str, arguments: Mapping[str, Any], known: Mapping[str, Any]) -> list[str]:
+def _unknown(tool: Tool, arguments: Mapping[str, Any], known: Mapping[str, Any]) -> list[str]:
     wrong = [name for name in arguments if name not in known]
     if wrong and not known:
-        return [f"{tool} takes no arguments; {_shown(wrong[0])} was given."]
-    it_takes = f" It takes {', '.join(name for name, found in known.items() if not found.get(UNLISTED))}."
+        return [f"{tool.name} takes no arguments; {_shown(wrong[0])} was given."]
+    it_takes = f" It takes {', '.join(offered(tool.parameters))}."
     return [
-        f"{tool} has no argument {_shown(name)}.{_did_you_mean(name, known)}{it_takes if name == wrong[0] else ''}"
+        f"{tool.name} has no argument {_shown(name)}.{_did_you_mean(name, known)}{it_takes if name == wrong[0] else ''}"
         for name in wrong[: _MAX_SENTENCES + 1]
     ]
 

@@ -55,10 +55,8 @@ def offer_events(server: MCPServer, events: EventLog, *, progress_every_s: float
         wait = LongWait(lambda seconds: ctx.report_progress(seconds, timeout_s), every_s=progress_every_s)
         with Changes(events.listen) as changes:
             while True:
-                page, left_s = (
-                    events.read(after, kinds=kinds, limit=_DEFAULT_LIMIT, not_by=me),
-                    timeout_s - wait.seconds,
-                )
+                page = events.read(after, kinds=kinds, limit=_DEFAULT_LIMIT, not_by=me)
+                left_s = timeout_s - wait.seconds
                 if page.events or page.missed or left_s <= 0:
                     return _result(page)
                 await wait.next(changes, longest_s=left_s)
