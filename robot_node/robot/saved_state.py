@@ -46,7 +46,9 @@ class SavedState:
             name: Its name.
             first: It is the first one, or the only one.
         """
-        return self.cameras.get(name, self.camera if first else None)
+        if self.cameras:
+            return self.cameras.get(name)
+        return self.camera if first else None
 
     @classmethod
     def of(cls, now: RobotSnapshot, *, defaults: RobotSnapshot) -> SavedState:

@@ -89,7 +89,7 @@ COUNTERS = frozenset({"streaming", "uptime_s", "inputs", "outputs"})
 def view(now: RobotSnapshot) -> dict[str, Any]:
     """Return the snapshot's fields, and the fault of each device as ``<device>_error``: models pick what they show."""
     values = {field.name: getattr(now, field.name) for field in dataclasses.fields(now)}
-    values["cameras"] = {name: camera.state for name, camera in now.every_camera.items()}
+    values["cameras"] = {name: each.state for name, each in now.every_camera.items()} if now.cameras else {}
     return values | {f"{device}_error": now.fault(device) for device in Device}
 
 

@@ -22,21 +22,23 @@ async def check_camera(case: Case) -> None:
     if library is None:
         return
     case.report(Finding.good("camera library", f"picamera2 {library.version or '(version unknown)'} can be imported."))
-    try:
-        await case.call("camera", case.limit_s, _check_sensor, case, library)
-    except HangingError as error:
-        remedy = "Restart the machine; if it happens again, check the ribbon cable, and: sudo dmesg | tail."
-        case.report(Finding.bad("camera", error.message, why=_WHY, remedy=remedy))
+    cameras = case.settings.all_cameras()
+    for name, settings in cameras.items():
+        check = f"camera {name}" if len(cameras) > 1 else "camera"
+        try:
+            await case.call(check, case.limit_s, _check_sensor, case, library, check, settings.number)
+        except HangingError as error:
+            remedy = "Restart the machine; if it happens again, check the ribbon cable, and: sudo dmesg | tail."
+            case.report(Finding.bad(check, error.message, why=_WHY, remedy=remedy))
     if case.on_a_pi:
         case.report(_encoder(case))
 
 
-def _check_sensor(case: Case, library: CameraLibrary) -> None:
-    number = case.settings.camera.number
+def _check_sensor(case: Case, library: CameraLibrary, check: str, number: int) -> None:
     try:
         cameras = library.Picamera2.global_camera_info()
     except Exception as error:  # noqa: BLE001  # libcamera may raise anything, and that is the finding
-        case.report(Finding.bad("camera", f"libcamera fails: {error}.", why=_WHY, remedy="See: sudo dmesg | tail."))
+        case.report(Finding.bad(check, f"libcamera fails: {error}.", why=_WHY, remedy="See: sudo dmesg | tail."))
         return
     if number >= len(cameras):
         found = f"only {len(cameras)} found" if cameras else "no camera was found"
@@ -50,33 +52,33 @@ def _check_sensor(case: Case, library: CameraLibrary) -> None:
                 "Choose a number that rpicam-hello --list-cameras lists: sudo robot-node setup --non-interactive "
                 "--camera N"
             )
-        case.report(Finding.bad("camera", detail, why=_WHY, remedy=remedy))
+        case.report(Finding.bad(check, detail, why=_WHY, remedy=remedy))
         return
     model = cameras[number].get("Model", "camera")
     try:
         library.Picamera2(number).close()
     except Exception as error:  # noqa: BLE001  # as above
-        case.report(_unusable(case, model, error))
+        case.report(_unusable(case, check, model, error))
     else:
-        case.report(Finding.good("camera", f"{model} is connected and not in use."))
+        case.report(Finding.good(check, f"{model} is connected and not in use."))
 
 
-def _unusable(case: Case, model: str, error: Exception) -> Finding:
+def _unusable(case: Case, check: str, model: str, error: Exception) -> Finding:
     reason = str(error.__cause__ or error.__context__ or error)  # older picamera2 raises without "from"
     if "busy" not in reason.lower():
         remedy = "Restart the machine; if it happens again: rpicam-hello --list-cameras, and sudo dmesg | tail."
-        return Finding.bad("camera", f"{model} cannot be opened: {reason}.", why=_WHY, remedy=remedy)
+        return Finding.bad(check, f"{model} cannot be opened: {reason}.", why=_WHY, remedy=remedy)
     users = case.machine.users_of(*_DEVICES)
     if robots := [user for user in users if user.is_robot]:
-        return Finding.good("camera", f"{model} is in use by the robot itself: {robots[0]}.")
+        return Finding.good(check, f"{model} is in use by the robot itself: {robots[0]}.")
     if users:
         names = ", ".join(map(str, users))
         numbers = " ".join(str(user.pid) for user in users)
         return Finding.bad(
-            "camera", f"{model} is in use by {names}.", why=_WHY, remedy=f"Stop that program: sudo kill {numbers}"
+            check, f"{model} is in use by {names}.", why=_WHY, remedy=f"Stop that program: sudo kill {numbers}"
         )
     return Finding.bad(
-        "camera",
+        check,
         f"{model} is in use by another program, or by a robot of another user.",
         why=_WHY,
         remedy="List the programs that use it: sudo fuser -v /dev/video* /dev/media*",

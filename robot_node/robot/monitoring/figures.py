@@ -125,6 +125,12 @@ class StateFigures(_Figures):
     motion: dict[str, bool] = Field(description="Whether something moves, by zone; empty: motion is not looked for.")
 
 
+class StateOfSeveral(StateFigures):
+    """The state of a robot with several cameras; `camera` is that of the first."""
+
+    cameras: dict[str, CameraState] = Field(description="The state of each camera.")
+
+
 class FaultFigures(_Figures):
     """Faults."""
 
@@ -152,7 +158,7 @@ class Figures(_Figures):
     calls: CallFigures = Field(description="How the robot's calls to its media backend went.")
     board: BoardFigures = Field(description="How the Raspberry Pi itself is.")
     process: ProcessFigures = Field(description="What the robot's process needs, and how late it is.")
-    state: StateFigures = Field(description="What the robot does.")
+    state: StateFigures | StateOfSeveral = Field(description="What the robot does.")
     faults: FaultFigures = Field(description="What does not work, and how often it did not.")
     events: int = Field(description="Number of the newest event in robot://events.")
 
@@ -189,7 +195,7 @@ def figures_of(telemetry: Telemetry, board: BoardReadings, server_id: str) -> Fi
             throttled_since_boot=_names(board.throttled_since_boot),
         ),
         process=_process(counted),
-        state=StateFigures(**view(now)),
+        state=(StateOfSeveral if now.cameras else StateFigures)(**view(now)),
         faults=FaultFigures(
             now=dict(now.faults),
             count={part: counted.faults[part] for part in sorted({*Device, *counted.faults})},

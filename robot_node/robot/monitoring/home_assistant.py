@@ -47,13 +47,16 @@ def discovery_topic(prefix: str, server_id: str) -> str:
     return f"{prefix}/device/{discovery_id(server_id)}/config"
 
 
-def discovery(robot: RobotSettings, presence_topic: str, zones: Iterable[str] = ()) -> dict[str, Any]:
+def discovery(
+    robot: RobotSettings, presence_topic: str, zones: Iterable[str] = (), cameras: Iterable[str] = ()
+) -> dict[str, Any]:
     """Return the discovery message of the device.
 
     Args:
         robot: Its identity.
         presence_topic: Topic of its retained presence.
         zones: Zones of the camera's picture in which motion is looked for.
+        cameras: Names of the cameras but the first.
     """
     device_id = discovery_id(robot.server_id)
     availability = {"topic": presence_topic, "value_template": _AVAILABILITY}
@@ -101,6 +104,15 @@ def discovery(robot: RobotSettings, presence_topic: str, zones: Iterable[str] = 
                 entity_category="diagnostic",
             ),
             **{
+                f"camera_{name}": from_state(
+                    f"Camera {name}",
+                    "binary_sensor",
+                    f"('ON' if value_json.cameras['{name}'] == 'on' else 'OFF')",
+                    icon="mdi:camera",
+                )
+                for name in cameras
+            },
+            **{
                 f"motion_{zone}": from_state(
                     f"Motion {zone}",
                     "binary_sensor",
@@ -116,9 +128,16 @@ def discovery(robot: RobotSettings, presence_topic: str, zones: Iterable[str] = 
 def state_message(state: RobotState) -> bytes:
     """Return the state that Home Assistant shows, as JSON."""
     now = state.snapshot
-    shown = {"camera": now.camera, "emotion": now.emotion, "viewers": now.viewers, "faults": sorted(now.faults)}
+    shown: dict[str, object] = {
+        "camera": now.camera,
+        "emotion": now.emotion,
+        "viewers": now.viewers,
+        "faults": sorted(now.faults),
+    }
     if now.motion:
         shown["motion"] = [zone for zone, moves in now.motion.items() if moves]
+    if now.cameras:
+        shown["cameras"] = {name: each.state for name, each in now.every_camera.items()}
     return json.dumps(shown).encode()
 
 
@@ -137,7 +156,7 @@ async def show_in_home_assistant(
     Raises:
         BrokerError: the connection is lost.
     """
-    message = json.dumps(discovery(robot, presence_topic, state.snapshot.motion)).encode()
+    message = json.dumps(discovery(robot, presence_topic, state.snapshot.motion, state.snapshot.cameras)).encode()
     await connection.publish(discovery_topic(settings.prefix, robot.server_id), message, qos=1, retain=True)
 
     async def content() -> bytes:

@@ -16,7 +16,7 @@ from starlette.routing import Route
 from robot_node.core.state import CallState, CameraState
 from robot_node.core.web_server import listen, not_for_good, serve_app
 from robot_node.devices.board import Throttling
-from robot_node.robot.monitoring.figures import Figures, Timing
+from robot_node.robot.monitoring.figures import Figures, StateFigures, StateOfSeveral, Timing
 from robot_node.settings.root import MetricsSettings
 
 PATH = "/metrics"
@@ -106,7 +106,7 @@ def _webrtc(now: Figures) -> Iterator[Metric]:
 
 def _state(now: Figures) -> Iterator[Metric]:
     state, faults = now.state, now.faults
-    yield _one_of("camera_state", "1 for the state that the camera is in.", CameraState, state.camera, label="state")
+    yield _camera_state(state)
     yield _one_of("call_state", "1 for the state of the call to the backend.", CallState, state.call, label="state")
     yield _gauge("emotion", "1 for the emotion that the face shows.", {state.emotion: 1}, label="emotion")
     yield _gauge("privacy", "1 while the privacy switch is engaged.", state.privacy)
@@ -129,6 +129,17 @@ def _state(now: Figures) -> Iterator[Metric]:
         label="bus",
     )
     yield _counter("events", "Entries of robot://events since the start.", now.events)
+
+
+def _camera_state(state: StateFigures) -> Metric:
+    name, said = "camera_state", "1 for the state that the camera is in."
+    if not isinstance(state, StateOfSeveral):
+        return _one_of(name, said, CameraState, state.camera, label="state")
+    family = GaugeMetricFamily(_PREFIX + name, said, labels=("camera", "state"))
+    for camera, its in state.cameras.items():
+        for each in CameraState:
+            family.add_metric((camera, str(each)), each == its)
+    return family
 
 
 def _board(now: Figures) -> Iterator[Metric]:

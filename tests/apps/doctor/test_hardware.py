@@ -216,6 +216,7 @@ def no_pocketsphinx(pi: Pi) -> None:
         (ON_SPI, other_spi_device, "SPI bus", "/dev/spidev0.1 cannot be opened: No such file", "group spi"),
         ({}, no_camera, "camera", "no camera was found", "rpicam-hello --list-cameras"),
         ({"camera": {"number": 1}}, lambda _: None, "camera", "only 1 found", "--camera N"),
+        ({"cameras": {"a": {}, "b": {"number": 1}}}, lambda _: None, "camera b", "only 1 found", "--camera N"),
         ({}, camera_of_somebody, "camera", "in use by rpicam-vid (process 4711).", "sudo kill 4711"),
         ({}, camera_of_somebody_under_an_older_picamera2, "camera", "in use by rpicam-vid", "sudo kill 4711"),
         ({}, camera_of_nobody_known, "camera", "in use by another program", "sudo fuser -v /dev/video*"),

@@ -10,7 +10,7 @@ import jinja2
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from robot_node.core.state import CameraState, RobotState
+from robot_node.core.state import CameraState, CameraView, RobotState
 from robot_node.errors import SettingsError
 from robot_node.robot.monitoring.home_assistant import discovery, discovery_id, discovery_topic, state_message
 from robot_node.settings.loading import load_settings
@@ -95,6 +95,21 @@ def test_each_zone_of_motion_has_an_entity_that_shows_whether_something_moves_in
         for zone in ("door", "back-yard")
     ]
     assert shown == ["OFF", "ON"]
+
+
+def test_each_camera_after_the_first_has_an_entity_of_its_own() -> None:
+    described = discovery(RobotSettings(server_id="robot-1"), PRESENCE, cameras=["rear", "left-side"])
+    components = TypeAdapter(_DeviceDiscovery).validate_python(described).components
+    state = RobotState()
+    cameras = {"rear": CameraView(CameraState.ON), "left-side": CameraView()}
+    state.update(first_camera="front", cameras=cameras)
+    given = {"value_json": json.loads(state_message(state))}
+    shown = {
+        name: jinja2.Template(entity.value_template, undefined=jinja2.StrictUndefined).render(given)
+        for name, entity in components.items()
+        if name.startswith("camera")
+    }
+    assert shown == {"camera": "OFF", "camera_rear": "ON", "camera_left-side": "OFF"}
 
 
 def test_nothing_can_be_operated() -> None:
