@@ -245,6 +245,7 @@ def signs_of(snapshot: RobotSnapshot) -> Signs:
         camera=snapshot.capturing,
         watched=snapshot.viewers > 0,
         privacy=snapshot.privacy,
+        recording=bool(snapshot.recording),
         microphone=snapshot.microphone_on,
         error=_TECHNICAL.sub("", error.partition(". ")[0].rstrip(".")),
     )

@@ -35,6 +35,7 @@ class Signs:
         camera: The camera is on: a dot.
         watched: There are viewers: an eye, with the camera's dot as its pupil.
         privacy: The privacy switch is engaged: a closed eye.
+        recording: The camera's video is being recorded: an R, in turns with the camera's dot.
         microphone: The microphone is on.
         listening: The robot listens to speech: moving bars.
         error: Short text of a fault, shown below the face from time to time; empty for none.
@@ -44,6 +45,7 @@ class Signs:
     camera: bool = False
     watched: bool = False
     privacy: bool = False
+    recording: bool = False
     microphone: bool = False
     listening: bool = False
     error: str = ""
@@ -53,6 +55,7 @@ _DOT = ("       ", "  ###  ", " ##### ", " ##### ", "  ###  ", "       ")
 _EYE = ("  ###  ", "##   ##", "#     #", "#     #", "##   ##", "  ###  ")
 _SEEING_EYE = ("  ###  ", "##   ##", "# ### #", "# ### #", "##   ##", "  ###  ")
 _CLOSED_EYE = ("       ", "#     #", " ##### ", " # # # ", "#  #  #", "       ")
+_RECORDING = ("#######", "#   ###", "# ## ##", "#   ###", "# ## ##", "#######")
 _MICROPHONE = ("  ###  ", "  ###  ", "# ### #", "#  #  #", " ##### ", "   #   ")
 _OFFLINE = ("#     #", " ## ## ", "  ###  ", "  ###  ", " ## ## ", "#     #")
 _ERROR = ("  ###  ", "  ###  ", "  ###  ", "   #   ", "       ", "   #   ")
@@ -84,7 +87,7 @@ def next_change(signs: Signs, time: float) -> float:
 
 
 def _moves(signs: Signs) -> bool:
-    return signs.listening or signs.link is Link.CONNECTING
+    return signs.listening or signs.recording or signs.link is Link.CONNECTING
 
 
 def _bitmaps(signs: Signs, time: float) -> list[tuple[str, ...]]:
@@ -96,7 +99,9 @@ def _bitmaps(signs: Signs, time: float) -> list[tuple[str, ...]]:
         shown.append(_OFFLINE)
     elif signs.error:
         shown.append(_ERROR)
-    if signs.privacy:
+    if signs.recording and math.floor(time / _PERIOD) % 4 < 2:
+        shown.append(_RECORDING)
+    elif signs.privacy:
         shown.append(_CLOSED_EYE)
     elif signs.watched:
         shown.append(_SEEING_EYE if signs.camera else _EYE)

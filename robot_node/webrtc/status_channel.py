@@ -63,12 +63,14 @@ async def report_status(
 def _status(now: RobotSnapshot, figures: StreamFigures, watched: Sequence[str]) -> str:
     name = watched[0] if watched and watched[0] in now.cameras else ""
     of_several = {"watched": [*watched], "cameras": {name: each.state for name, each in now.every_camera.items()}}
+    recording = {} if now.recording is None else {"recording": now.recording}
     return json.dumps(
         {
             "type": "status",
             "camera": now.view_of_camera(name).state,
             "camera_error": now.fault(camera_fault(name)),
             "privacy": now.privacy,
+            **recording,
             "emotion": now.emotion,
             "bitrate": figures.bitrate,
             "frame_age_ms": figures.frame_age_ms,

@@ -50,6 +50,7 @@ async def _metrics() -> list[Metric]:
     telemetry = Telemetry()
     telemetry.counters.register_tools(["take_photo"])
     telemetry.counters.record_tool_call("take_photo", Outcome.OK, 0.1)
+    telemetry.state.update(recording=False)
     figures = figures_of(telemetry, BoardReadings(48.7, Throttling(0), Throttling(0)), "robot-node-kitchen")
     return list(RobotCollector(lambda: figures).collect())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from robot_node.core.state import CameraState, RobotState
 from robot_node.devices.camera.camera import Camera
 from robot_node.devices.idle import IdleTimer
-from tests.devices.camera.rig import SETTINGS, make_pi
+from tests.devices.camera.rig import SETTINGS, Frames, make_pi
 from tests.waiting import eventually
 
 
@@ -127,6 +127,25 @@ async def test_the_camera_goes_off_when_it_is_idle_and_not_while_it_is_used() ->
         await eventually(lambda: state.snapshot.camera is CameraState.OFF)
         assert not pi.capturing()
         assert state.snapshot.camera_wanted is None, "nobody switched it off: the robot did"
+    finally:
+        await camera.close()
+
+
+async def test_a_ring_buffer_gets_frames_and_does_not_keep_the_camera_on() -> None:
+    pi, state, clock = make_pi("simulated Pi 5"), RobotState(), Clock()
+    settings = SETTINGS.model_copy(update={"off_when_unwatched_s": 600})
+    camera, frames = Camera(pi.platform, settings, state, call_later=clock.call_later), Frames()
+    camera.set_sink(frames)
+    try:
+        camera.set_watched(True, in_use=False)
+        await camera.start()
+        await frames.reach(3)
+        camera.set_watched(True, in_use=True)  # it is being recorded
+        clock.advance(10_000)
+        assert await camera.is_delivering_frames()
+        camera.set_watched(True, in_use=False)
+        clock.advance(600)
+        await eventually(lambda: state.snapshot.camera is CameraState.OFF)
     finally:
         await camera.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import combinations, product
 
 import pytest
@@ -85,6 +86,15 @@ def test_what_is_going_on_moves(signs: Signs) -> None:
     for step in range(29):
         if next_change(signs, step * 0.1) > (step + 1) * 0.1:
             assert pictures[step] == pictures[step + 1]
+
+
+@pytest.mark.parametrize("signs", [Signs(camera=True), Signs(camera=True, watched=True), Signs(microphone=True)])
+def test_recording_is_seen_in_turns_with_the_camera_and_its_viewers(signs: Signs) -> None:
+    recording = replace(signs, recording=True)
+    pictures = [column(recording, time=step * 0.2).tobytes() for step in range(16)]
+    assert len(set(pictures)) == 2
+    assert column(signs).tobytes() in pictures
+    assert next_change(recording, 5.0) <= 5.4
 
 
 def test_what_is_so_does_not_move() -> None:

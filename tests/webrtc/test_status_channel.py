@@ -44,6 +44,8 @@ async def test_the_status_comes_at_once_and_at_each_change(robot: Robot) -> None
         await channel.until(emotion="happy", camera="off", camera_error="", privacy=False)
         robot.state.update(privacy=True)
         await channel.until(privacy=True)
+        robot.state.update(recording=True)
+        await channel.until(recording=True)
         await viewer.frame()
         async with asyncio.timeout(DEADLINE_S):
             while not (status := await channel.received.get())["bitrate"]:

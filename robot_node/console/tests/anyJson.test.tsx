@@ -76,6 +76,7 @@ const status = almost({
   camera: fc.constantFrom("on", "off"),
   camera_error: text,
   privacy: fc.boolean(),
+  recording: fc.boolean(),
   emotion: fc.constantFrom("happy", "constructor"),
   display_error: text,
   volume: fc.integer(),

@@ -170,6 +170,8 @@ test("what the robot says beside the picture is told, until the session ends", a
   say('{"type":"status","camera":"on","camera_error":"No encoder.","privacy":false}');
   await until(() => result.current.robot?.camera_error, "the camera's error");
   expect(result.current.robot).toEqual({ camera: "on", camera_error: "No encoder.", privacy: false });
+  say('{"type":"status","camera":"on","camera_error":"","privacy":false,"recording":true}');
+  await until(() => result.current.robot?.recording, "recording");
   await tell(client, `$webrtc/${clientId}`, { type: "webrtc_terminated", reason: "The robot is leaving." });
   await until(() => result.current.robot === null, "the end");
 });

@@ -113,6 +113,14 @@ class ProcessFigures(_Figures):
     loop_lateness: Timing = Field(description="How late the event loop was, asked once a second.")
 
 
+class RecordingFigures(_Figures):
+    """Recording; null where the robot may not."""
+
+    now: bool = Field(description="The camera's video is being recorded.")
+    saved: int = Field(description="Files that are complete, since the start.")
+    lost_frames: int = Field(description="Pictures that files lack because the disk was too slow.")
+
+
 class StateFigures(_Figures):
     """The robot's state."""
 
@@ -155,6 +163,7 @@ class Figures(_Figures):
     sessions: SessionFigures = Field(description="Agents that came and went.")
     tools: dict[str, ToolFigures] = Field(description="Tools that were called, by name; `other`: not the robot's.")
     webrtc: WebRtcFigures = Field(description="Viewers, how their connections went, and what they get.")
+    recording: RecordingFigures | None = Field(description="Recording; null where the robot may not.")
     calls: CallFigures = Field(description="How the robot's calls to its media backend went.")
     board: BoardFigures = Field(description="How the Raspberry Pi itself is.")
     process: ProcessFigures = Field(description="What the robot's process needs, and how late it is.")
@@ -184,6 +193,11 @@ def figures_of(telemetry: Telemetry, board: BoardReadings, server_id: str) -> Fi
             for name, calls in counted.tools.items()
         },
         webrtc=_webrtc(telemetry.statistics.snapshot(), now.viewers),
+        recording=None
+        if now.recording is None
+        else RecordingFigures(
+            now=now.recording, saved=counted.recordings_saved, lost_frames=counted.recording_lost_frames
+        ),
         calls=CallFigures(
             attempts=counted.calls,
             connected=counted.calls_connected,

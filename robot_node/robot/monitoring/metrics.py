@@ -41,6 +41,7 @@ class RobotCollector(Collector):
         yield from _broker(now)
         yield from _tools(now)
         yield from _webrtc(now)
+        yield from _recording(now)
         yield from _state(now)
         yield from _board(now)
         yield from _process(now)
@@ -102,6 +103,14 @@ def _webrtc(now: Figures) -> Iterator[Metric]:
     yield _counter("call_attempts", "Calls to the backend that were begun.", now.calls.attempts)
     yield _counter("call_connected", "Calls to the backend that came to be connected.", now.calls.connected)
     yield _counter("call_ended", "Ended calls to the backend, by reason.", now.calls.ended, label="reason")
+
+
+def _recording(now: Figures) -> Iterator[Metric]:
+    recording = now.recording
+    if recording is not None:
+        yield _gauge("recording", "1 while the camera's video is being recorded.", recording.now)
+        yield _counter("recordings_saved", "Recordings that are complete on the disk.", recording.saved)
+        yield _counter("recording_frames_lost", "Pictures lost because the disk was too slow.", recording.lost_frames)
 
 
 def _state(now: Figures) -> Iterator[Metric]:

@@ -9,8 +9,12 @@ import pytest
 
 from robot_node.core.mixer import Mixer
 from robot_node.core.state import CameraState, act_for
+from robot_node.devices.board import BoardReadings
 from robot_node.errors import DeviceError, NotReadyError
+from robot_node.robot.monitoring.figures import figures_of
+from robot_node.robot.monitoring.metrics import RobotCollector
 from robot_node.robot.recording.states import RecorderState
+from robot_node.robot.telemetry import Telemetry
 from robot_node.webrtc.broadcast import Viewer
 from tests.robot.recording.source import GROUP, RATE, Microphone, Studio, studio
 from tests.waiting import eventually
@@ -264,3 +268,24 @@ async def test_shutting_down_completes_the_file(tmp_path: Path) -> None:
         assert it.numbers(name) == recorded
         with pytest.raises(NotReadyError):
             it.recorder.start()
+
+
+async def test_what_is_recorded_is_in_the_metrics(tmp_path: Path) -> None:
+    def metrics(telemetry: Telemetry) -> dict[str, float]:
+        figures = figures_of(telemetry, BoardReadings(), "robot-1")
+        samples = [sample for metric in RobotCollector(lambda: figures).collect() for sample in metric.samples]
+        return {sample.name: sample.value for sample in samples if "recording" in sample.name}
+
+    assert metrics(Telemetry()) == {}, "a robot that may not record"
+    async with studio(tmp_path) as it:
+        await it.on()
+        name = await it.start()
+        await it.source.play(1)
+        assert metrics(it.telemetry)["robot_node_recording"] == 1
+        it.recorder.stop()
+        await saved(it, name)
+        assert metrics(it.telemetry) == {
+            "robot_node_recording": 0,
+            "robot_node_recordings_saved_total": 1,
+            "robot_node_recording_frames_lost_total": 0,
+        }

@@ -34,6 +34,7 @@ export const en = {
   cameraSwitchOn: "Switch on",
   cameraStarting: "The camera starts …",
   cameraFailed: "The camera fails",
+  recording: "The robot is recording",
   privacyEngaged: "No picture: privacy",
   privacyHint: "The robot’s privacy switch is engaged. Its camera is off, and nobody can switch it on from here; a person at the robot can release the switch.",
   livePicture: "Live picture of the camera",

@@ -98,7 +98,7 @@ export function App({ served }: { served: ServedConfig }) {
   });
 
   // While the broker is away, the robot itself still says beside the picture what is true.
-  const told = isLive || !call.robot || !status ? null : { ...status, privacy_error: "", ...call.robot };
+  const told = isLive || !call.robot || !status ? null : { ...status, privacy_error: "", recording: null, ...call.robot };
   const isOn = wanted && (told === null || (isCapturing(told.camera) && !told.privacy));
 
   const run = useCallback(

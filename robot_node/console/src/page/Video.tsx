@@ -59,6 +59,11 @@ export function Video(props: Props) {
     <section className="card video" aria-label={t("camera")}>
       <div className="screen">
         <video ref={video} muted={!call.isListening} autoPlay playsInline aria-label={t("livePicture")} className={showsPicture ? "" : "empty"} />
+        {status?.recording === true && (
+          <span className="recording" role="status" title={t("recording")}>
+            REC
+          </span>
+        )}
         {(!showsPicture || call.connectionState === "failed") && (
           <div className="overlay" role="status">
             {overlay(t, call, status, isOn, hasCamera, switchCamera)}

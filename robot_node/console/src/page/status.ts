@@ -9,6 +9,8 @@ export interface RobotStatus {
   camera_error: string;
   privacy: boolean;
   privacy_error: string;
+  /** Null when the robot may not record. */
+  recording: boolean | null;
   emotion: string;
   display_error: string;
   /** 0 to 100; null without a loudspeaker. */
@@ -22,6 +24,7 @@ const NOTHING_KNOWN: RobotStatus = {
   camera_error: "",
   privacy: false,
   privacy_error: "",
+  recording: null,
   emotion: "",
   display_error: "",
   volume: null,
@@ -40,6 +43,7 @@ const IS_VALID: Record<keyof RobotStatus, (value: unknown) => boolean> = {
   camera_error: isText,
   privacy: isFlag,
   privacy_error: isText,
+  recording: (value) => value === null || isFlag(value),
   emotion: isText,
   display_error: isText,
   volume: (value) => value === null || (isCount(value) && (value as number) <= 100),

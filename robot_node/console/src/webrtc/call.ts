@@ -300,7 +300,7 @@ export class Call extends Store<CallState> {
 
   private told(robot: ViewerStatus | null): void {
     const before = this.getSnapshot().robot;
-    const isNews = (["camera", "camera_error", "privacy"] as const).some((field) => robot?.[field] !== before?.[field]);
+    const isNews = (["camera", "camera_error", "privacy", "recording"] as const).some((field) => robot?.[field] !== before?.[field]);
     if (robot && isNews) this.update({ robot });
   }
 

@@ -38,6 +38,8 @@ export interface ViewerStatus {
   camera_error: string;
   /** The privacy switch is engaged: no picture until a person at the robot disengages it. */
   privacy: boolean;
+  /** The camera's video is being recorded; a robot that may not record does not say. */
+  recording?: boolean;
 }
 
 export const STATUS_CHANNEL = "status";
@@ -85,9 +87,14 @@ function readCandidate({ candidate, sdpMid, sdpMLineIndex, usernameFragment }: R
 /** Read a message of the data channel `status`; null when it is none that we know. */
 export function parseViewerStatus(text: unknown): ViewerStatus | null {
   const document = typeof text === "string" ? read(text) : null;
-  const { camera, camera_error = "", privacy } = document ?? {};
+  const { camera, camera_error = "", privacy, recording } = document ?? {};
   return typeof camera === "string" && typeof camera_error === "string" && typeof privacy === "boolean"
-    ? ({ camera, camera_error: shortened(camera_error, REASON_LIMIT), privacy } as ViewerStatus)
+    ? ({
+        camera,
+        camera_error: shortened(camera_error, REASON_LIMIT),
+        privacy,
+        ...(typeof recording === "boolean" ? { recording } : {}),
+      } as ViewerStatus)
     : null;
 }
 
