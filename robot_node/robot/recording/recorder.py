@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from robot_node.core.media import SAMPLE_RATE
 from robot_node.core.state import CameraState, RobotSnapshot, acting_for
 from robot_node.errors import DeviceError, NotReadyError
+from robot_node.robot.recording.clip import Clip
 from robot_node.robot.recording.library import Library
-from robot_node.robot.recording.ring import Ring, Sample, parameter_sets
+from robot_node.robot.recording.ring import Ring, Sample
 from robot_node.robot.recording.states import TABLE, RecorderAction, RecorderEvent, RecorderState
 from robot_node.robot.recording.writer import ClipWriter, Saved
 from robot_node.robot.telemetry import Telemetry
@@ -36,31 +36,6 @@ _MOST_RESULTS = 32
 _SAVED_WITHIN_S = 20.0
 _ROOM_EVERY_S = 3600.0
 _MICROSECONDS = 1_000_000
-
-
-@dataclass(slots=True)
-class _Clip:
-    """What is being recorded.
-
-    Attributes:
-        name: Of its present file.
-        by: Client id of the agent that began it.
-        before_s: How much of the ring buffer it begins with.
-        lasts_s: It ends so many seconds after :attr:`counted_from_us`.
-        counted_from_us: Capture time of a picture; None before there was one.
-        file_began_us: Capture time of the first picture of the present file.
-        parameters: SPS and PPS of the present file.
-        writer: Writes the present file; None before its first keyframe.
-    """
-
-    name: str
-    by: str
-    before_s: float
-    lasts_s: float
-    counted_from_us: int | None = None
-    file_began_us: int = 0
-    parameters: bytes = b""
-    writer: ClipWriter | None = None
 
 
 class Recorder:
@@ -93,7 +68,7 @@ class Recorder:
         self._now = now
         self._ring = Ring(settings.ring_s, settings.ring_mb * 1_000_000)
         self._state = RecorderState.IDLE
-        self._clip: _Clip | None = None
+        self._clip: Clip | None = None
         self._newest_us = 0
         self._last_name_at = datetime.min.replace(tzinfo=UTC)
         self._writers: dict[str, ClipWriter] = {}
@@ -274,18 +249,17 @@ class Recorder:
             sample = Sample(bytes(packet), (packet.pts or 0) * _MICROSECONDS // SAMPLE_RATE, video=False)
             if self.settings.ring_s:
                 self._ring.add(sample)
-            if self._clip is not None and self._clip.writer is not None:
-                self._clip.writer.add(sample)
+            if self._clip is not None:
+                self._clip.add_sound(sample)
 
     def _take_picture(self, sample: Sample, viewer: Viewer) -> None:
         self._newest_us = sample.time_us
         if self.settings.ring_s:
             self._ring.add(sample)
         clip = self._clip
-        if clip is not None:
-            self._record(clip, sample)
-        behind = clip is not None and clip.writer is not None and clip.writer.needs_keyframe
-        if self._ring.wants_keyframe or behind:
+        if clip is not None and clip.add_picture(sample):
+            self._apply(RecorderEvent.TIME_UP)
+        if self._ring.wants_keyframe or (clip is not None and clip.needs_keyframe):
             viewer.request_keyframe()
 
     # Files.
@@ -300,61 +274,35 @@ class Recorder:
             raise DeviceError(
                 f"{len(self._writers)} recordings are still being written: the disk is slow.", remedy="Try again later."
             )
-        if self._clip is None:
-            self._clip = _Clip(self._new_name(), acting_for(), before_s, lasts_s)
-        clip = self._clip
+        clip = self._clip = self._clip or Clip(
+            self._new_name, self._open_file, by=acting_for(), lasts_s=lasts_s, file_s=self.settings.file_s
+        )
         match self._apply(event):
             case RecorderAction.BEGIN:
                 self._report(f"Recording began: {clip.name}.", by=clip.by)
-                self._begin_with_ring(clip)
+                samples = self._ring.since(before_s) if before_s else ()
+                if samples:
+                    clip.begin(samples)
+                elif self._viewer is not None:  # a viewer that joins asks by itself
+                    self._viewer.request_keyframe()
             case RecorderAction.EXTEND:
-                if clip.counted_from_us is not None and self._remaining_s(clip) < lasts_s:
-                    clip.counted_from_us, clip.lasts_s = None, lasts_s
+                clip.extend(lasts_s, self._newest_us)
         return clip.name
 
-    def _begin_with_ring(self, clip: _Clip) -> None:
-        samples = self._ring.since(clip.before_s) if clip.before_s else ()
-        if samples:
-            clip.counted_from_us = self._newest_us
-            self._open(clip, samples)
-        elif self._viewer is not None:  # a viewer that joins asks by itself
-            self._viewer.request_keyframe()
-
-    def _record(self, clip: _Clip, sample: Sample) -> None:
-        """Record a picture."""
-        if sample.keyframe and clip.writer is not None and self._begins_a_file(clip, sample):
-            clip.writer.end()
-            clip.writer, clip.name = None, self._new_name()
-        if clip.writer is not None:
-            clip.writer.add(sample)
-        elif sample.keyframe:
-            self._open(clip, (sample,))
-        if clip.counted_from_us is None:
-            clip.counted_from_us = sample.time_us
-        elif self._remaining_s(clip) <= 0:
-            self._apply(RecorderEvent.TIME_UP)
-
-    def _begins_a_file(self, clip: _Clip, keyframe: Sample) -> bool:
-        too_long = keyframe.time_us - clip.file_began_us >= self.settings.file_s * _MICROSECONDS
-        return too_long or parameter_sets(keyframe.data) != clip.parameters  # another size: no file can hold both
-
-    def _remaining_s(self, clip: _Clip) -> float:
-        return clip.lasts_s - (self._newest_us - (clip.counted_from_us or 0)) / _MICROSECONDS
-
-    def _open(self, clip: _Clip, samples: tuple[Sample, ...]) -> None:
-        first = samples[0]
-        clip.file_began_us, clip.parameters = first.time_us, parameter_sets(first.data)
+    def _open_file(self, name: str, samples: tuple[Sample, ...]) -> ClipWriter | None:
         try:
-            clip.writer = self._writers[clip.name] = ClipWriter(
+            writer = self._writers[name] = ClipWriter(
                 self.library,
-                clip.name,
-                created=self._now() - timedelta(microseconds=self._newest_us - first.time_us),
+                name,
+                created=self._now() - timedelta(microseconds=self._newest_us - samples[0].time_us),
                 samples=samples,
                 sound=self._listener is not None,
                 on_ended=self._on_writer_ended,
             )
         except DeviceError as error:
-            self._on_writer_ended(Saved(clip.name, 0.0, 0, error=str(error)))
+            self._on_writer_ended(Saved(name, 0.0, 0, error=str(error)))
+            return None
+        return writer
 
     def _new_name(self) -> str:
         at = max(self._now(), self._last_name_at + timedelta(milliseconds=1))
@@ -371,9 +319,7 @@ class Recorder:
         clip = self._clip
         if action in {RecorderAction.END, RecorderAction.DROP} and clip is not None:
             self._clip = None
-            if clip.writer is not None:
-                clip.writer.end()
-            else:
+            if not clip.end():
                 self._on_writer_ended(Saved(clip.name, 0.0, 0, error="no picture came."))
         is_recording = self._state is not RecorderState.IDLE
         if self._viewer is not None:
