@@ -41,7 +41,7 @@ class Confirmation:
             client of the 2026-07-28 era repeats the call with the answer: without other ways the SDK's limit of 10
             minutes counts there.
         ways: How a person may confirm: by MCP elicitation, and what else answers :class:`Questions`.
-        progress_every_s: How often the client is told that the wait goes on.
+        progress_every_s: How often the client gets progress, in seconds.
         elsewhere: For the error of a call that was not confirmed: a sentence that says where a person can confirm it.
     """
 

@@ -9,6 +9,7 @@ from robot_node.apps.doctor.display import check_display
 from robot_node.apps.doctor.findings import Finding, Report
 from robot_node.apps.doctor.ice import check_ice_servers
 from robot_node.apps.doctor.machine import Machine
+from robot_node.apps.doctor.people import check_people_only
 from robot_node.apps.doctor.pins import check_pins
 from robot_node.apps.doctor.service import service_of
 from robot_node.apps.doctor.sound import check_sound
@@ -41,6 +42,7 @@ async def examine(
     robot = ServerTopics(settings.robot.server_id, settings.robot.server_name) if has_robot else None
     await check_broker(settings.broker, report, console=settings.console, robot=robot, now=machine.now())
     case = Case(settings, platform, machine, service_of(machine), report, limit_s=limit_s)
+    check_people_only(case)
     await check_ice_servers(case)
     if case.on_a_pi or platform.name == "simulated":
         await check_display(case)
