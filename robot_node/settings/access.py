@@ -18,9 +18,14 @@ TOOLS = (
     "show_text",
     "take_photo",
     "look",
+<<<<<<< HEAD
     "save_clip",
     "start_recording",
     "stop_recording",
+=======
+    "set_camera",
+    "get_camera",
+>>>>>>> a3dbef8 (set_camera and get_camera: focus, exposure, colours and zoom by agents, with this camera's ranges)
     "get_status",
     "get_events",
     "wait_for_event",
@@ -48,7 +53,7 @@ Devices of other packages add tools, known once they are loaded (:func:`robot_no
 BUILT_IN_ROLES = {
     "viewer": Permissions(
         description="Sees what the robot sees and how it is, and changes nothing.",
-        allowed_tools=frozenset({"get_status", "get_events", "wait_for_event", "take_photo", "look"}),
+        allowed_tools=frozenset({"get_status", "get_events", "wait_for_event", "take_photo", "look", "get_camera"}),
         allowed_resources="all",
     ),
     "operator": Permissions(
@@ -60,6 +65,8 @@ BUILT_IN_ROLES = {
                 "wait_for_event",
                 "take_photo",
                 "look",
+                "set_camera",
+                "get_camera",
                 "control_camera",
                 "change_emotion",
                 "show_text",

@@ -6,7 +6,7 @@ A robot with one camera accepts it, and does not offer it: models pay for each a
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated, ParamSpec, TypeVar
+from typing import Annotated, Any, ParamSpec, TypeVar
 
 from pydantic import Field
 from pydantic.config import JsonDict
@@ -23,12 +23,15 @@ def choosing(cameras: Cameras) -> Callable[[Callable[P, Awaitable[R]]], Callable
 
     It belongs below ``@server.tool``.
     """
-    schema: JsonDict = {"enum": [*cameras]} if len(cameras) > 1 else {UNLISTED: True}
 
     def describe(tool: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
-        tool.__annotations__["camera"] = Annotated[
-            str | None, Field(description=f"Default: {next(iter(cameras))}.", json_schema_extra=schema)
-        ]
+        tool.__annotations__["camera"] = camera_argument(cameras)
         return tool
 
     return describe
+
+
+def camera_argument(cameras: Cameras) -> Any:
+    """Return the type of the argument, with its description."""
+    schema: JsonDict = {"enum": [*cameras]} if len(cameras) > 1 else {UNLISTED: True}
+    return Annotated[str | None, Field(description=f"Default: {next(iter(cameras))}.", json_schema_extra=schema)]

@@ -21,6 +21,9 @@ from robot_node.tools.arguments import unknown_tool, wrong_arguments
 from robot_node.tools.listing import listed
 from robot_node.tools.resources import FACE, PNG, picture_of
 
+DescribeArguments = Callable[[Mapping[str, Any]], dict[str, Any]]
+"""Returns the schemas of a tool's arguments from those that the tool was added with."""
+
 _MAX_URI_CHARACTERS = 500
 
 
@@ -35,6 +38,7 @@ class RobotServer(MCPServer):
     def __init__(self, face: Face, name: str, **options: Any) -> None:
         super().__init__(name, **options)
         self._face = face
+        self._describers: dict[str, DescribeArguments] = {}
         self.middleware.append(self._refuse_unknown_resources)
 
     def add_tool(
@@ -53,9 +57,20 @@ class RobotServer(MCPServer):
         """List all tools as clients get them: see :mod:`robot_node.tools.listing`."""
         return [listed(tool) for tool in await self.described_tools()]
 
+    def describe_arguments(self, tool: str, describe: DescribeArguments) -> None:
+        """Let the schemas of a tool's arguments, by name, depend on what is known when they are listed."""
+        self._describers[tool] = describe
+
     async def described_tools(self) -> list[Tool]:
         """List all tools with all that is known of their arguments and results."""
-        return await super().list_tools()
+        return [self._described(tool) for tool in await super().list_tools()]
+
+    def _described(self, tool: Tool) -> Tool:
+        describe = self._describers.get(tool.name)
+        if describe is None:
+            return tool
+        schema = {**tool.input_schema, "properties": describe(tool.input_schema["properties"])}
+        return tool.model_copy(update={"input_schema": schema})
 
     def wrong_arguments(self, tool: str, arguments: Mapping[str, Any]) -> str:
         """Say what is wrong with a call, of any tool however it was added; empty when nothing is."""

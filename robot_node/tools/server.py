@@ -17,6 +17,7 @@ from robot_node.tools.audio import offer_volume
 from robot_node.tools.behaviours import offer_behaviours
 from robot_node.tools.call import offer_calls
 from robot_node.tools.camera import offer_camera
+from robot_node.tools.camera_controls import offer_camera_controls
 from robot_node.tools.events import offer_events
 from robot_node.tools.face import offer_face
 from robot_node.tools.general import offer_status, offer_stop
@@ -66,6 +67,7 @@ def build_server(robot: Robot, *, name: str, description: str, notifier: Notifie
         lifespan=lambda _: stop_with_session(outputs),
     )
     offer_camera(server, robot.cameras)
+    offer_camera_controls(server, robot.cameras)
     offer_status(server, telemetry, outputs)
     offer_face(server, robot.face)
     offer_resources(server, telemetry, robot.face, outputs)

@@ -11,6 +11,7 @@ from robot_node.devices.camera.report import CameraReport
 from robot_node.devices.camera.sensor import CameraSensor
 from robot_node.devices.worker import HangingError
 from robot_node.settings.camera_controls import CameraControls
+from robot_node.settings.devices import CameraSettings
 
 T = TypeVar("T")
 
@@ -22,21 +23,26 @@ class RunOperation(Protocol):
         """Return what the operation returns, and raise what it raises."""
 
 
-class AdjustableControls:
+class CurrentControls:
     """The controls of one camera. They stay when it is off, and are then set when it is switched on.
 
     Args:
         sensor: The camera's sensor.
         report: Where the controls are reported.
+        settings: The camera's settings.
         run: Runs an operation of the camera.
         fail: Stops the camera because of an error.
         reopen: Closes and opens the camera, which is on.
+
+    Attributes:
+        adjustable: The settings let agents change them.
     """
 
     def __init__(
         self,
         sensor: CameraSensor,
         report: CameraReport,
+        settings: CameraSettings,
         *,
         run: RunOperation,
         fail: Callable[[Exception], Awaitable[None]],
@@ -44,7 +50,8 @@ class AdjustableControls:
     ) -> None:
         self._sensor = sensor
         self._report = report
-        self._initial = sensor.controls
+        self._initial = settings.initial_controls()
+        self.adjustable = settings.adjustable
         self._run = run
         self._fail = fail
         self._reopen = reopen
