@@ -28,7 +28,7 @@ from robot_node.mqtt import LinkStatus
 from robot_node.robot import systemd, watchdog
 from robot_node.robot.a2a import publish_card
 from robot_node.robot.asking import CONFIRMATION, QUESTION, Asking
-from robot_node.robot.camera_services import camera_services
+from robot_node.robot.camera_services import camera_services, restore_controls
 from robot_node.robot.monitoring.factory import Monitoring
 from robot_node.robot.peers import answer_viewers, dial
 from robot_node.robot.performer import Performer
@@ -127,6 +127,7 @@ async def build_robot(settings: Settings, platform: Platform, devices: AsyncExit
     microphone, loudspeaker = _open_sound(settings, platform, telemetry, devices)
     store, saved = await _load_state(settings, telemetry)
     restore(saved, state, face, loudspeaker)
+    restore_controls(saved, cameras, settings.all_cameras())
     speech = build_speech(settings, face, state, events, microphone=microphone, loudspeaker=loudspeaker)
     performer = Performer(state, face, on_pins.outputs, speech.speaker, behaviours=settings.behaviours.all())
     devices.push_async_callback(performer.close)

@@ -6,13 +6,32 @@ import logging
 from collections.abc import Mapping
 from functools import partial
 
+from robot_node.devices.camera.cameras import Cameras
 from robot_node.devices.camera.watchdog import restart_when_stalled, switch_on_at_start
+from robot_node.errors import ArgumentError
 from robot_node.robot.robot import Robot
-from robot_node.robot.saved_state import camera_comes_on
+from robot_node.robot.saved_state import SavedState, camera_comes_on
 from robot_node.robot.supervisor import Service
 from robot_node.settings.devices import CameraSettings
 
 logger = logging.getLogger(__name__)
+
+
+def restore_controls(saved: SavedState, cameras: Cameras, settings: Mapping[str, CameraSettings]) -> None:
+    """Set the controls that were set before a restart, of the cameras whose settings wish that.
+
+    Args:
+        saved: The state before the restart.
+        cameras: They are off.
+        settings: Of each camera.
+    """
+    for name, camera in cameras.items():
+        controls = saved.controls.get(name if len(cameras) > 1 else "")
+        if controls and settings[name].keep_controls:
+            try:
+                camera.controls.begin_with(controls)
+            except ArgumentError as error:  # of another version, or damaged
+                logger.warning("The camera's controls are as the settings say, not as before the restart: %s", error)
 
 
 def camera_services(robot: Robot, settings: Mapping[str, CameraSettings]) -> dict[str, Service]:

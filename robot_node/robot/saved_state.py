@@ -18,7 +18,7 @@ from robot_node.errors import SettingsError, StateFileError
 logger = logging.getLogger(__name__)
 
 VERSION = 1
-MAX_BYTES = 4096
+MAX_BYTES = 16_384
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,7 @@ class SavedState:
         emotion: The expression shown.
         volume: Of the loudspeaker, 0 to 100.
         muted: The loudspeaker is muted.
+        controls: Of each camera by name, empty for an only camera: its controls that were set, values by name.
     """
 
     camera: bool | None = None
@@ -38,6 +39,7 @@ class SavedState:
     volume: int | None = None
     muted: bool | None = None
     cameras: Mapping[str, bool] = field(default_factory=dict)
+    controls: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def camera_wanted(self, name: str, *, first: bool) -> bool | None:
         """Return whether somebody switched a camera on or off.
@@ -64,6 +66,7 @@ class SavedState:
             volume=None if now.volume == defaults.volume else now.volume,
             muted=None if now.muted == defaults.muted else now.muted,
             cameras={name: each.wanted for name, each in now.every_camera.items() if name and each.wanted is not None},
+            controls={name or now.first_camera: each for name, each in now.camera_controls.items()},
         )
 
 
@@ -76,6 +79,7 @@ class _File(BaseModel):
     volume: Annotated[int, Field(ge=0, le=100)] | None = None
     muted: bool | None = None
     cameras: Annotated[dict[Annotated[str, Field(max_length=128)], bool], Field(max_length=64)] = {}
+    controls: Annotated[dict[Annotated[str, Field(max_length=128)], dict[str, Any]], Field(max_length=64)] = {}
 
 
 def dump(saved: SavedState) -> bytes:
@@ -89,6 +93,8 @@ def dump(saved: SavedState) -> bytes:
     changed = {name: value for name, value in values.items() if value is not None}
     if saved.cameras:
         changed["cameras"] = dict(saved.cameras)
+    if saved.controls:
+        changed["controls"] = {name: dict(each) for name, each in saved.controls.items()}
     return json.dumps({"version": VERSION, **changed}).encode() + b"\n"
 
 
@@ -112,7 +118,7 @@ def parse(data: bytes) -> SavedState:
         raise StateFileError(f"It is damaged: {f'{where}: ' if where else ''}{problem['msg']}.") from error
     except (ValueError, RecursionError) as error:
         raise StateFileError("It is damaged: it is not JSON.") from error
-    return SavedState(file.camera, file.emotion, file.volume, file.muted, file.cameras)
+    return SavedState(file.camera, file.emotion, file.volume, file.muted, file.cameras, file.controls)
 
 
 @dataclass(slots=True)

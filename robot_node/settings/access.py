@@ -18,14 +18,11 @@ TOOLS = (
     "show_text",
     "take_photo",
     "look",
-<<<<<<< HEAD
     "save_clip",
     "start_recording",
     "stop_recording",
-=======
     "set_camera",
     "get_camera",
->>>>>>> a3dbef8 (set_camera and get_camera: focus, exposure, colours and zoom by agents, with this camera's ranges)
     "get_status",
     "get_events",
     "wait_for_event",

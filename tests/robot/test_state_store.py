@@ -71,7 +71,7 @@ def test_no_file_can_do_more_than_be_refused(data: bytes) -> None:
         (b'{"camera": true}', "It is damaged: version: "),
         (b'{"version": 2, "camera": "on"}', "newer robot-node: it has version 2, not 1"),
         (b"[" * 3000, "It is damaged: it is not JSON"),
-        (b'{"version": 1}' + b" " * MAX_BYTES, "larger than 4096 bytes"),
+        (b'{"version": 1}' + b" " * MAX_BYTES, "larger than 16384 bytes"),
     ],
 )
 def test_what_is_wrong_with_a_file_is_said(data: bytes, reason: str) -> None:

@@ -84,8 +84,7 @@ def test_a_viewer_looks_an_operator_acts_and_an_admin_connects() -> None:
     clients = [{"client_id": role, "role": role} for role in ("viewer", "operator", "admin")]
     policy = policy_of(AccessSettings.model_validate({"clients": clients}))
     may = {name: {tool for tool in TOOLS if policy.role_of(name).may_call(tool)} for name in ("viewer", "operator")}
-<<<<<<< HEAD
-    assert may["viewer"] == {"get_status", "get_events", "wait_for_event", "take_photo", "look"}
+    assert may["viewer"] == {"get_status", "get_events", "wait_for_event", "take_photo", "look", "get_camera"}
     assert may["operator"] == set(TOOLS) - {
         "call_backend",
         "hang_up",
@@ -95,10 +94,6 @@ def test_a_viewer_looks_an_operator_acts_and_an_admin_connects() -> None:
         "start_recording",
         "stop_recording",
     }
-=======
-    assert may["viewer"] == {"get_status", "get_events", "wait_for_event", "take_photo", "look", "get_camera"}
-    assert may["operator"] == set(TOOLS) - {"call_backend", "hang_up", "answer_question", "set_log_level"}
->>>>>>> a3dbef8 (set_camera and get_camera: focus, exposure, colours and zoom by agents, with this camera's ranges)
     assert all(policy.role_of("admin").may_call(tool) for tool in TOOLS)
 
 

@@ -94,8 +94,7 @@ class Camera:
         report = CameraReport(state, name)
         self._machine = CameraMachine(report, self._privacy, self._sensor, self._idle)
         reopen = functools.partial(self._start_sensor, CameraState.ON)
-<<<<<<< HEAD
-        self.controls = AdjustableControls(self._sensor, report, run=self._run, fail=self._fail, reopen=reopen)
+        self.controls = CurrentControls(self._sensor, report, settings, run=self._run, fail=self._fail, reopen=reopen)
         steps = Steps(
             run=self._run,
             submit=self._submit,
@@ -108,10 +107,6 @@ class Camera:
         self._photographer = Photographer(
             self._sensor, self._machine, self._idle, steps, switches_on=settings.photo_switches_on
         )
-=======
-        self.controls = CurrentControls(self._sensor, report, settings, run=self._run, fail=self._fail, reopen=reopen)
-        self._series = 0
->>>>>>> a3dbef8 (set_camera and get_camera: focus, exposure, colours and zoom by agents, with this camera's ranges)
         self._interruption: RobotNodeError | None = None
         self._adjusting = False
 

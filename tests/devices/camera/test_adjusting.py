@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -115,21 +116,20 @@ async def test_a_mirrored_picture_and_one_turned_by_180_keep_their_viewers(pi: P
         assert robot.indicator[-1]
 
 
-def shows_now(picture: npt.NDArray[np.uint8]) -> bool:
-    stamp = read_stamp(picture)
-    return stamp is not None and stamp_at(time.monotonic_ns() // 1000) - stamp in range(60_000)
-
-
 async def turned(robot: Rig) -> tuple[bool, bool]:
-    """Whether left and right, and top and bottom, are exchanged: the code in the picture can be read in one way."""
+    """Whether left and right, and top and bottom, are exchanged: then the code in the picture shows another time."""
     picture = decode_jpeg((await robot.camera.photo(0.95)).jpeg)
-    (found,) = [
-        (left_right, top_bottom)
+    ages = {
+        (left_right, top_bottom): age_ms(picture[:: -1 if top_bottom else 1, :: -1 if left_right else 1])
         for left_right in (False, True)
         for top_bottom in (False, True)
-        if shows_now(picture[:: -1 if top_bottom else 1, :: -1 if left_right else 1])
-    ]
-    return found
+    }
+    return min(ages, key=lambda way: ages[way])
+
+
+def age_ms(picture: npt.NDArray[np.uint8]) -> float:
+    stamp = read_stamp(picture)
+    return math.inf if stamp is None else (stamp_at(time.monotonic_ns() // 1000) - stamp) % (1 << 24)
 
 
 @ON_EVERY_PI
