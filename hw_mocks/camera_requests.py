@@ -10,7 +10,9 @@ from typing import Any, Protocol
 import av
 from PIL import Image
 
+from hw_mocks.imx500 import output_tensors
 from hw_mocks.scenes import Picture, scaled
+from hw_mocks.sensor import SimulatedSensor
 
 
 class RequestOwner(Protocol):
@@ -19,6 +21,7 @@ class RequestOwner(Protocol):
     options: dict[str, Any]
     camera_config: dict[str, Any]
     stop_count: int
+    sensor: SimulatedSensor
 
     def take_back_buffer(self) -> None:
         """Return a buffer to the camera."""
@@ -63,7 +66,8 @@ class CompletedRequest:
 
     def get_metadata(self) -> dict[str, Any]:
         """Return the metadata of the picture."""
-        return {"SensorTimestamp": self.sensor_timestamp_ns, "ExposureTime": 20_000}
+        found = {"SensorTimestamp": self.sensor_timestamp_ns, "ExposureTime": 20_000}
+        return found | output_tensors(self.picam2.sensor)
 
     def make_array(self, name: str) -> Picture:
         """Return the picture of a stream."""

@@ -5,6 +5,7 @@ Names, signatures and failures are those of picamera2 0.3.38; a contract test co
 
 from __future__ import annotations
 
+import functools
 import io
 import logging
 import threading
@@ -16,6 +17,7 @@ from typing import Any, ClassVar
 from hw_mocks.camera_configurations import Configurations
 from hw_mocks.camera_requests import CompletedRequest, Transform
 from hw_mocks.encoders import Encoder, H264Encoder, LibavH264Encoder, Output
+from hw_mocks.imx500 import SimulatedImx500
 from hw_mocks.scenes import Scene
 from hw_mocks.sensor import Board, SimulatedSensor, timestamp_ns
 from robot_node.devices.platform import CameraLibrary
@@ -364,4 +366,5 @@ def camera_library(sensor: SimulatedSensor, board: Board, *others: SimulatedSens
         Output=Output,
         Transform=Transform,
         version=VERSION,
+        imx500=functools.partial(SimulatedImx500, sensor),
     )

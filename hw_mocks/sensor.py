@@ -73,6 +73,9 @@ class SimulatedSensor:
         flicker_hz: Frequency of the lamps' mains, which makes bands in the picture; 0: daylight.
         speed: How many seconds of pictures pass in a second. With more than one, which a test may have, the pictures
             have a clock of their own: each is exactly one frame later than the one before, however busy the machine is.
+        sees: What a camera with a network in it has detected: for each object left, top, right and bottom (0 to 1),
+            score, and number of the class.
+        network: File of the network that was loaded into it; empty: none.
         capturing: Whether pictures are being captured now: what the privacy switch must prevent.
         starts: Number of times that capturing was started.
         mode: The mode chosen last; None before that.
@@ -92,6 +95,8 @@ class SimulatedSensor:
     light: float = 1.0
     flicker_hz: int = 0
     speed: float = 1.0
+    sees: tuple[tuple[float, float, float, float, float, int], ...] = ()
+    network: str = ""
     capturing: bool = field(default=False, init=False)
     starts: int = field(default=0, init=False)
     mode: SensorMode | None = field(default=None, init=False)

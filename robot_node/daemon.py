@@ -49,7 +49,7 @@ from robot_node.speech.factory import Speech, build_speech
 from robot_node.tools.resources import ResourceAnnouncer
 from robot_node.tools.robot_server import RobotServer
 from robot_node.tools.server import build_guarded_server
-from robot_node.vision.factory import Vision, build_vision, needs_small_pictures
+from robot_node.vision.factory import build_vision, needs_small_pictures
 from robot_node.webrtc.bitrate import BitrateLimits
 from robot_node.webrtc.call_control import CallControl
 from robot_node.webrtc.streams import Streams, VideoStreams
@@ -144,6 +144,9 @@ async def build_robot(settings: Settings, platform: Platform, devices: AsyncExit
         ),
         devices,
     )
+    vision = await build_vision(
+        settings, cameras.first, state, platform, devices, moving=lambda: on_pins.outputs.moving
+    )
     questions = Questions()
     devices.callback(questions.close)
     board = Board(platform)
@@ -168,7 +171,7 @@ async def build_robot(settings: Settings, platform: Platform, devices: AsyncExit
         store=store,
         saved=saved,
         questions=questions,
-        vision=build_vision(settings, cameras.first, state, moving=lambda: on_pins.outputs.moving),
+        vision=vision,
     )
 
 
@@ -304,7 +307,7 @@ async def robot_services(
         ),
         **camera_services(robot, settings.all_cameras()),
         **_sound_services(robot),
-        **_vision_services(robot.vision),
+        **robot.vision.services(),
         **recording_services(robot.recorder, settings, robot.camera, telemetry.state),
     }
     if robot.store is not None:
@@ -364,10 +367,6 @@ def _sound_services(robot: Robot) -> Services:
     if recognition is not None:
         services["speech recognition"] = recognition.run
     return services
-
-
-def _vision_services(vision: Vision) -> Services:
-    return {} if vision.motion is None else {"motion": vision.motion.run}
 
 
 def _link_checks(settings: Settings) -> dict[str, LinkCheck]:

@@ -9,13 +9,19 @@ from robot_node.devices.platform import Platform
 from robot_node.devices.plugin import DeviceContext, DeviceFactory, DevicePlugin, Stoppable
 from robot_node.devices.worker import DeviceWorker
 from robot_node.errors import DeviceError, NotReadyError, RobotNodeError, SettingsError
+from robot_node.settings.vision import DetectionSettings
 from robot_node.tools.common import ACTS, CONNECTS, READS, SETS, readable_errors
+from robot_node.vision.detector import Detection, Detector, DetectorFactory, View
 
 __all__ = [
     "ACTS",
     "CONNECTS",
     "READS",
     "SETS",
+    "Detection",
+    "DetectionSettings",
+    "Detector",
+    "DetectorFactory",
     "DeviceContext",
     "DeviceError",
     "DeviceFactory",
@@ -29,5 +35,6 @@ __all__ = [
     "RobotState",
     "SettingsError",
     "Stoppable",
+    "View",
     "readable_errors",
 ]

@@ -29,12 +29,14 @@ class Event:
         sequence: 1 for the first since the robot started; later ones have greater numbers, whatever the clock does.
         time: When, in ISO 8601 with milliseconds, in UTC. A Pi without network may have it wrong.
         kind: What it is about: ``robot``, ``link``, ``camera``, ``privacy``, ``input``, ``microphone``, ``speech``,
-            ``heard``, ``motion``, ``chat``, ``message``, ``emotion``, ``viewers``, ``call``, ``volume``, ``fault``,
-            ``recovered``, ``confirmation``, ``question``, ``recording``; devices that are added bring their own.
+            ``heard``, ``motion``, ``detection``, ``chat``, ``message``, ``emotion``, ``viewers``, ``call``, ``volume``,
+            ``fault``, ``recovered``, ``confirmation``, ``question``, ``recording``; devices that are added bring
+            their own.
         text: A sentence.
         by: Client id of the agent that caused it, or of the viewer who was heard or wrote; empty when nobody did,
             when it was heard near the robot, or when it isn't known.
-        device: Which device, input, zone or fault it is about, where the kind alone does not say it; empty otherwise.
+        device: Which device, input, zone, label or fault it is about, where the kind alone does not say it; empty
+            otherwise.
     """
 
     sequence: int
@@ -167,6 +169,8 @@ def record(state: RobotState, log: EventLog) -> Callable[[], None]:
         for zone, moves in now.motion.items():
             if moves is not previous.motion.get(zone, False):
                 log.add("motion", f"Motion {'began' if moves else 'ended'} in {zone}.", device=zone)
+        for label in sorted({*previous.detected} ^ {*now.detected}):
+            log.add("detection", f"{'Seen' if label in now.detected else 'Gone'}: {label}.", device=label)
         for change in faults.update(now):
             log.add(*_fault_event(change, now), device=change.name)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import array
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,7 @@ class RawFrame:
         height: Height in pixels.
         stride: Bytes from one row of Y to the next.
         timestamp_us: Capture time in microseconds of the monotonic clock.
+        metadata: What the camera library says about a small picture; of others, and with other libraries, nothing.
     """
 
     planes: bytes
@@ -68,6 +69,7 @@ class RawFrame:
     height: int
     stride: int
     timestamp_us: int
+    metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
 RawFrameSink = Callable[[RawFrame], None]

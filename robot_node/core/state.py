@@ -106,6 +106,7 @@ class RobotSnapshot:
         call_error: Why the last attempt to call failed, or who ended the call; empty without error.
         inputs: The inputs on the robot's pins, by name.
         motion: Whether something moves in each zone of the camera's picture, by name; empty: motion is not looked for.
+        detected: Labels of the objects in the camera's picture, in alphabetical order.
         faults: Everything that does not work now, by name: why, in a sentence. A :class:`Device`, an input
             or output on the pins, a device of another package, a service that crashed and is being restarted, the
             state file. The oldest comes first.
@@ -132,6 +133,7 @@ class RobotSnapshot:
     call_error: str = ""
     inputs: Mapping[str, InputState] = field(default_factory=dict)
     motion: Mapping[str, bool] = field(default_factory=dict)
+    detected: tuple[str, ...] = ()
     faults: Mapping[str, str] = field(default_factory=dict)
 
     @property

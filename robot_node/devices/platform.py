@@ -32,6 +32,16 @@ _VCGENCMD_LIMIT_S = 5.0
 _AMIXER_LIMIT_S = 5.0
 
 
+def no_imx500(network_file: str) -> Any:
+    """A camera library without this camera.
+
+    Raises:
+        DeviceError: always.
+    """
+    del network_file
+    raise DeviceError("This camera library knows no IMX500.")
+
+
 @dataclass(frozen=True, slots=True)
 class CameraLibrary:
     """The parts of the ``picamera2`` package that the camera driver uses.
@@ -44,6 +54,8 @@ class CameraLibrary:
         Output: Base class of the receivers of encoded frames.
         Transform: libcamera's ``Transform(hflip, vflip)``.
         version: Version of the package.
+        imx500: Loads a network into Sony's IMX500, a camera that detects objects itself: picamera2's class of that
+            name, called with the network's file before the camera is opened.
     """
 
     Picamera2: Any
@@ -53,6 +65,7 @@ class CameraLibrary:
     Output: Any
     Transform: Any
     version: str
+    imx500: Callable[[str], Any] = no_imx500
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +220,14 @@ def _picamera2() -> CameraLibrary:
         Output=Output,
         Transform=Transform,
         version=version,
+        imx500=_imx500,
     )
+
+
+def _imx500(network_file: str) -> Any:
+    from picamera2.devices.imx500 import IMX500  # with what only this camera needs
+
+    return IMX500(network_file)
 
 
 def _installed_version() -> str:

@@ -27,7 +27,7 @@ _QUEUE = 32
 
 def matches(when: When, before: RobotSnapshot, now: RobotSnapshot) -> bool:
     """Return whether a change of the robot's state is what a rule waits for."""
-    if when.input is not None or when.motion is not None:
+    if when.input is not None or when.motion is not None or when.detected is not None:
         was, is_ = _active(when, before), _active(when, now)
         return was is not None and is_ is not was and is_ is (when.is_ == "active")
     if when.camera is not None:
@@ -51,7 +51,9 @@ def matches(when: When, before: RobotSnapshot, now: RobotSnapshot) -> bool:
 
 
 def _active(when: When, of: RobotSnapshot) -> bool | None:
-    return of.inputs[when.input].active if when.input is not None else of.motion.get(when.motion or "", False)
+    if when.input is not None:
+        return of.inputs[when.input].active
+    return when.detected in of.detected if when.motion is None else of.motion.get(when.motion, False)
 
 
 @dataclass(frozen=True, slots=True)

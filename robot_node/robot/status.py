@@ -59,6 +59,7 @@ class Status(FaceStatus, CameraStatus):
     motion: dict[str, bool] = Field(
         description="Whether something moves in each zone of the camera's picture; empty: motion is not looked for."
     )
+    detected: list[str] = Field(description="Labels of the objects in the camera's picture.")
     outputs: dict[str, bool | float | str] = Field(
         description="Each output on the pins: an LED's brightness (0 to 1) or light (#rrggbb), a servo's angle in "
         "degrees, a motor's speed (-1 to 1), whether a buzzer sounds."
@@ -123,7 +124,7 @@ def brief(status: Status) -> dict[str, Any]:
     values = status.model_dump(mode="json", exclude={"streaming", "versions"})
     if status.streaming.call is not None:
         values["streaming"] = {"call": dataclasses.asdict(status.streaming.call)}
-    return {name: value for name, value in values.items() if value not in ("", None, {})}
+    return {name: value for name, value in values.items() if value not in ("", None, {}, [])}
 
 
 _SHOWN_VERSIONS = ("robot-node", "mcp", "aiomqtt", "aiortc", "av", "luma.oled", "picamera2")

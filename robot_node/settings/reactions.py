@@ -12,12 +12,13 @@ from robot_node.settings.section import Section
 
 
 class When(Section):
-    """The event of a rule: an input, motion, the camera, the privacy switch, viewers, the broker or a call changes."""
+    """The event of a rule: an input, motion, an object, the camera, privacy, viewers, the broker or a call changes."""
 
     model_config = ConfigDict(populate_by_name=True)
 
     input: str | None = None
     motion: str | None = None
+    detected: str | None = None
     camera: Literal["off", "on", "failed"] | None = None
     privacy: bool | None = None
     viewers: Literal["came", "left", "some", "none"] | None = None
@@ -32,7 +33,7 @@ class When(Section):
         return self
 
 
-_EVENTS = ("input", "motion", "camera", "privacy", "viewers", "connected", "call")
+_EVENTS = ("input", "motion", "detected", "camera", "privacy", "viewers", "connected", "call")
 
 
 class Then(Section):

@@ -44,7 +44,7 @@ from robot_node.settings.pins import PinsSettings, PrivacySettings, pins_used_tw
 from robot_node.settings.reactions import ReactionSettings
 from robot_node.settings.recording import RecordingSettings, TimelapseSettings
 from robot_node.settings.section import Section, refused
-from robot_node.settings.vision import MotionSettings
+from robot_node.settings.vision import DetectionSettings, MotionSettings
 
 ENV_PREFIX = "ROBOT_NODE_"
 
@@ -284,6 +284,7 @@ class Settings(Section):
     webrtc: WebRtcSettings = WebRtcSettings()
     hearing: HearingSettings = HearingSettings()
     motion: MotionSettings = MotionSettings()
+    detection: DetectionSettings = DetectionSettings()
     dialer: DialerSettings = DialerSettings()
     console: ConsoleSettings = ConsoleSettings()
     privacy: PrivacySettings = PrivacySettings()

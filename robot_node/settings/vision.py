@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Self
+from pathlib import Path
+from typing import Annotated, Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -77,3 +78,18 @@ class MotionSettings(Section):
     def included(self) -> tuple[str, ...]:
         """The zones in which motion is looked for: the whole picture when none is named."""
         return tuple(name for name, zone in self.zones.items() if not zone.exclude) or (PICTURE,)
+
+
+class DetectionSettings(Section):
+    """Objects in the camera's picture; not looked for by default."""
+
+    engine: Annotated[str, Field(min_length=1, max_length=64)] = "none"
+    labels: Annotated[tuple[Annotated[str, Field(min_length=1, max_length=64)], ...], Field(max_length=100)] = ()
+    min_score: Annotated[float, Field(ge=0, le=1)] = 0.5
+    rate: Annotated[float, Field(gt=0, le=15)] = 2.0
+    end_after_s: Annotated[float, Field(ge=0.5, le=600)] = 3.0
+    keeps_camera_on: bool = False
+    model: Path | None = None
+    model_checksum: Annotated[str, Field(pattern=r"^([0-9a-fA-F]{64})?$")] = ""
+    label_file: Path | None = None
+    options: dict[str, Any] = Field(default={})

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from robot_node.speech.engine_loading import load_engine
+from robot_node.core.engine_loading import load_engine
 
 ENTRY_POINTS = "robot_node.recognition_engines"
 """Group of the entry points by which a package brings an engine: functions of :class:`RecognitionOptions`."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from robot_node.core.engine_loading import load_engine
 from robot_node.settings.devices import VoiceSettings
-from robot_node.speech.engine_loading import load_engine
 from robot_node.speech.espeak import EspeakEngine
 from robot_node.speech.waveform import Waveform
 

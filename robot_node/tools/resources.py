@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
+import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
@@ -21,6 +23,7 @@ from robot_node.robot.telemetry import Telemetry
 from robot_node.tools.ask import QUESTIONS, open_questions
 
 if TYPE_CHECKING:  # loaded when it is on
+    from robot_node.vision.detection_watch import DetectionWatch
     from robot_node.vision.motion_watch import MotionWatch
 
 STATUS = "robot://status"
@@ -31,6 +34,7 @@ EVENTS = "robot://events"
 PINS = "robot://pins/"
 MOTION_PICTURE = "robot://motion.jpg"
 CLIPS = "robot://clips"
+DETECTIONS = "robot://detections"
 
 JSON = "application/json"
 PNG = "image/png"
@@ -139,6 +143,16 @@ def offer_motion_picture(server: MCPServer, motion: MotionWatch, announce: Calla
         return jpeg
 
 
+def offer_detections(server: MCPServer, detection: DetectionWatch) -> None:
+    """Let agents read what the detector sees, and follow which labels there are."""
+
+    @server.resource(DETECTIONS, name="detections", title="Detected objects", mime_type=JSON)
+    async def detections() -> str:
+        """Objects in the last picture: label, score and box (left, top, right, bottom: 0 to 1)."""
+        objects = [dataclasses.asdict(each) for each in detection.latest.objects]
+        return json.dumps({"objects": objects})
+
+
 class ResourceAnnouncer:
     """Announces each resource whose content has changed. A burst of changes is announced once, and its end always.
 
@@ -188,6 +202,7 @@ class ResourceAnnouncer:
             FACE: FaceStatus(**values),
             FACE_PICTURE: now.emotion,
             EVENTS: self._telemetry.events.last,
+            DETECTIONS: now.detected,
             QUESTIONS: open_questions(self._questions),
             **({} if now.recording is None else {CLIPS: (now.recording, self._telemetry.counters.recordings_saved)}),
             **{PINS + name: InputStatus.of(name, now) for name in now.inputs},

@@ -8,14 +8,14 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from robot_node.core.changes import Changes
 from robot_node.core.media import RawFrame
 from robot_node.core.pip_hint import run_pip
-from robot_node.core.state import CameraState, RobotSnapshot, RobotState
+from robot_node.core.state import RobotSnapshot, RobotState
 from robot_node.devices.worker import DeviceWorker
 from robot_node.errors import DeviceError
 from robot_node.settings.vision import MotionSettings
 from robot_node.vision.pictures import NewestPicture, PictureFeed, jpeg_of
+from robot_node.vision.watching import look_at_each, sees
 
 if TYPE_CHECKING:  # numpy is imported in the worker, when there is a picture
     from robot_node.vision.motion import Motion, MotionDetector
@@ -83,21 +83,23 @@ class MotionWatch:
 
     async def _watch(self, pictures: NewestPicture, worker: DeviceWorker) -> None:
         detector: MotionDetector | None = None
-        with Changes(self._state.listen, pictures.listen) as changes:
-            while True:
-                picture = pictures.take()
-                if not _sees(self._state.snapshot):
-                    detector = None  # and with it the pictures that it knows
-                    self._report_none()
-                elif picture is not None:
-                    if detector is None:
-                        detector = await worker.run(_load, self._settings)
-                    motion = await worker.run(_look, detector, picture, robot_moves=self._moving())
-                    if _sees(self._state.snapshot):  # still
-                        self._remember(picture, motion)
-                        self._report({zone: change == "began" for zone, change in motion.changes.items()})
-                    self.compared += 1
-                await changes.wait()
+
+        async def look(picture: RawFrame) -> None:
+            nonlocal detector
+            if detector is None:
+                detector = await worker.run(_load, self._settings)
+            motion = await worker.run(_look, detector, picture, robot_moves=self._moving())
+            if sees(self._state):  # still
+                self._remember(picture, motion)
+                self._report({zone: change == "began" for zone, change in motion.changes.items()})
+            self.compared += 1
+
+        def blind() -> None:
+            nonlocal detector
+            detector = None  # and with it the pictures that it knows
+            self._report_none()
+
+        await look_at_each(pictures, self._state, look=look, blind=blind)
 
     def _remember(self, picture: RawFrame, motion: Motion) -> None:
         began = "began" in motion.changes.values() and not any(self._state.snapshot.motion.values())
@@ -136,7 +138,3 @@ def _look(detector: MotionDetector, picture: RawFrame, *, robot_moves: bool) -> 
     if robot_moves:
         detector.settle()
     return detector.look(picture)
-
-
-def _sees(now: RobotSnapshot) -> bool:
-    return now.camera is CameraState.ON and not now.privacy

@@ -36,14 +36,21 @@ from tests.waiting import DEADLINE_S, eventually
 EXAMPLE = Path(__file__).parents[2] / "docs" / "device-example"
 
 
-def install(folder: Path, code: str, entry_points: dict[str, str], module: str = "robot_node_thermometer") -> None:
+def install(
+    folder: Path,
+    code: str,
+    entry_points: dict[str, str],
+    module: str = "robot_node_thermometer",
+    *,
+    group: str = ENTRY_POINTS,
+) -> None:
     """What pip does with a package of one module."""
     (folder / f"{module}.py").write_text(code)
     info = folder / f"{module}-1.0.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {module}\nVersion: 1.0.0\n")
     lines = "".join(f"{name} = {value}\n" for name, value in entry_points.items())
-    (info / "entry_points.txt").write_text(f"[{ENTRY_POINTS}]\n{lines}")
+    (info / "entry_points.txt").write_text(f"[{group}]\n{lines}")
 
 
 @pytest.fixture
@@ -52,7 +59,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "site"
     folder.mkdir()
     monkeypatch.syspath_prepend(folder)
-    for module in ("robot_node_thermometer", "robot_node_pump"):
+    for module in ("robot_node_thermometer", "robot_node_pump", "robot_node_hunter"):
         monkeypatch.delitem(sys.modules, module, raising=False)
     return folder
 

@@ -6,12 +6,14 @@ import asyncio
 import io
 import sys
 import threading
+from contextlib import AsyncExitStack
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from benchmarks._motion_scenes import RATE, SHOTS, Picture, frames_of, played
+from hw_mocks.platform import simulated_platform
 from robot_node.core.state import CameraState, RobotState
 from robot_node.settings.root import Settings
 from robot_node.vision.factory import build_vision
@@ -145,8 +147,10 @@ def test_a_picture_as_jpeg_has_the_colours_of_the_camera() -> None:
         assert image.convert("RGB").getpixel((20, 10)) == (255, 255, 255)
 
 
-def test_a_robot_that_looks_for_nothing_gets_nothing() -> None:
+async def test_a_robot_that_looks_for_nothing_gets_nothing() -> None:
     camera, state = FootageCamera(), RobotState()
-    vision = build_vision(Settings(), camera, state, moving=lambda: False)
-    assert vision.motion is None
+    async with AsyncExitStack() as devices:
+        platform = simulated_platform().platform
+        vision = await build_vision(Settings(), camera, state, platform, devices, moving=lambda: False)
+    assert vision.services() == {}
     assert (camera.sink, camera.rate, dict(state.snapshot.motion)) == (None, None, {})

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from robot_node.core.media import RawFrame, RawFrameSink
@@ -45,7 +48,7 @@ class RawStream:
         """
         encoder = None
         try:
-            encoder = self._library.Encoder()
+            encoder = _with_metadata(self._library.Encoder)() if self._name == "lores" else self._library.Encoder()
             encoder.frame_skip_count = self._every
             output = _raw_output(self._library.Output)(encoder, self._receive)
             self._picam2.start_encoder(encoder, output, name=self._name)
@@ -73,6 +76,21 @@ class RawStream:
 
 
 @functools.cache
+def _with_metadata(base: Any) -> Any:
+    class EncoderWithMetadata(base):  # type: ignore[misc]  # the base comes with the library, untyped
+        """Reads the metadata of each picture that it hands out: some cameras detect objects themselves."""
+
+        metadata: Mapping[str, Any] = MappingProxyType({})
+
+        def _encode(self, stream: Any, request: Any) -> None:  # picamera2's name
+            with contextlib.suppress(Exception):  # that would end the camera's event thread
+                self.metadata = request.get_metadata()
+            super()._encode(stream, request)
+
+    return EncoderWithMetadata
+
+
+@functools.cache
 def _raw_output(base: Any) -> Any:
     class RawOutput(base):  # type: ignore[misc]  # the base comes with the library, untyped
         """Copies each picture and hands it on; never raises: that would end the camera's event thread."""
@@ -95,7 +113,8 @@ def _raw_output(base: Any) -> Any:
             try:
                 width, height, stride = encoder.width, encoder.height, encoder.stride
                 planes = bytes(memoryview(frame)[: stride * height * 3 // 2])  # a buffer may be longer than its picture
-                self._receive(RawFrame(planes, width, height, stride, capture_time_us(encoder, timestamp)))
+                metadata = getattr(encoder, "metadata", {})
+                self._receive(RawFrame(planes, width, height, stride, capture_time_us(encoder, timestamp), metadata))
             except Exception:
                 if not self._failed:
                     logger.exception("Unencoded pictures cannot be handed on")

@@ -95,6 +95,8 @@ PRESSED, RELEASED = {"button": InputState("button", active=True)}, {"button": In
         ({"input": "button", "is": "inactive"}, {"inputs": PRESSED}, {"inputs": RELEASED}),
         ({"motion": "door"}, {"motion": {"door": False}}, {"motion": {"door": True}}),
         ({"motion": "door", "is": "inactive"}, {"motion": {"door": True}}, {"motion": {"door": False}}),
+        ({"detected": "cat"}, {"detected": ("dog",)}, {"detected": ("cat", "dog")}),
+        ({"detected": "cat", "is": "inactive"}, {"detected": ("cat",)}, {}),
         ({"camera": "failed"}, {}, {"camera": CameraState.FAILED}),
         ({"privacy": True}, {}, {"privacy": True}),
         ({"privacy": False}, {"privacy": True}, {}),
