@@ -16,14 +16,14 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 FILE = ROOT / "constraints.txt"
-EXTRAS = ("audio", "hearing", "simulation")
+EXTRAS = ("audio", "detection", "hearing", "motion", "simulation")
 PYTHONS = ("3.11", "3.12", "3.13")
 MACHINES = ("x86_64", "aarch64")
 LEFT_OUT = {"setuptools"}
 """An environment of Python brings one that fits, or does without."""
 
 _HEAD = """\
-# The versions that were tested, of everything that a robot runs on, its extras audio, hearing and simulation included:
+# The versions that were tested, of everything that a robot runs on, its extras for robots included:
 # pip install -c constraints.txt robot_node-*.whl
 # Written by scripts/constraints.py from what is installed (make upgrade); tests/test_dependencies.py compares the two.
 """

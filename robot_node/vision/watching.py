@@ -1,4 +1,4 @@
-"""Looks at the camera's pictures, one after the other, while the camera is on."""
+"""Looks at the camera's pictures in order, the newest each time, while the camera is on."""
 
 from __future__ import annotations
 
