@@ -37,6 +37,8 @@ export const en = {
   recording: "The robot is recording",
   privacyEngaged: "No picture: privacy",
   privacyHint: "The robot’s privacy switch is engaged. Its camera is off, and nobody can switch it on from here; a person at the robot can release the switch.",
+  otherCameras: "Other cameras",
+  enlargeCamera: "Enlarge {name}",
   livePicture: "Live picture of the camera",
   videoConnecting: "Connecting …",
   videoFailed: "No picture",

@@ -57,6 +57,8 @@ export const zh: Record<TextKey, string> = {
   photoTaken: "{time} 拍摄的照片",
   photoDownload: "下载",
   noPhotos: "拍摄的照片会显示在这里。",
+  otherCameras: "其他摄像头",
+  enlargeCamera: "放大 {name}",
   fullscreen: "全屏",
   listen: "收听",
   talk: "讲话",

@@ -26,7 +26,7 @@ import type { RobotStatus } from "./status";
 import { Tools } from "./Tools";
 import { ANSWER_QUESTION, useOpenQuestions } from "./useOpenQuestions";
 import { useRobot } from "./useRobot";
-import { Video } from "./Video";
+import { isCapturing, Video } from "./Video";
 import { Volume } from "./Volume";
 
 const ROBOT_KEY = "robot-node.robot";
@@ -81,7 +81,13 @@ export function App({ served }: { served: ServedConfig }) {
   // The picture is wanted while the camera is on. Without the broker nobody knows better: it goes on.
   const [asked, setAsked] = useState(false);
   const [watching, setWatching] = useState(false);
-  const cameraOn = !status?.privacy && (asked || isCapturing(status?.camera));
+  const [enlarged, enlarge] = useState("");
+  const cameras = status?.cameras ?? {};
+  const names = Object.keys(cameras);
+  const large = Math.max(0, names.indexOf(enlarged));
+  const several = names.length > 1;
+  const chosenCamera = several ? { camera: names[large] } : {};
+  const cameraOn = !status?.privacy && (asked || isCapturing(status?.camera) || Object.values(cameras).some(isCapturing));
   const known = sessionState === "open" && (isLive || asked);
   const gone = connectionState === "connected" && (sessionState === "offline" || sessionState === "none");
   const wanted = known ? cameraOn : gone ? false : watching;
@@ -93,13 +99,15 @@ export function App({ served }: { served: ServedConfig }) {
     clientId,
     serverId: chosen?.serverId,
     iceServers,
+    cameras: Math.max(1, names.length),
     autoConnect: wanted,
     onMessage,
   });
 
   // While the broker is away, the robot itself still says beside the picture what is true.
   const told = isLive || !call.robot || !status ? null : { ...status, privacy_error: "", recording: null, ...call.robot };
-  const isOn = wanted && (told === null || (isCapturing(told.camera) && !told.privacy));
+  const shown = ofCamera(isLive ? status : told, large > 0 ? names[large] : undefined);
+  const isOn = wanted && (told === null ? !several || asked || isCapturing(shown?.camera) : isCapturing(shown?.camera) && !told.privacy);
 
   const run = useCallback(
     async (name: string, args: Record<string, unknown>): Promise<CallToolResult> => {
@@ -112,10 +120,10 @@ export function App({ served }: { served: ServedConfig }) {
       const said = result.content.find((block) => block.type === "text");
       const outcome = result.isError ? `: ${said?.type === "text" ? said.text : "error"}` : "";
       log.add("mcp", `${name} ${printed(args)}${outcome}`, { isError: result.isError === true });
-      if (!result.isError && PLACED.has(name) && name !== ANSWER_QUESTION) applied(result.structuredContent);
+      if (!result.isError && PLACED.has(name) && name !== ANSWER_QUESTION && !(large > 0 && args["camera"])) applied(result.structuredContent);
       return result;
     },
-    [callTool, log, applied],
+    [callTool, log, applied, large],
   );
 
   const [notice, setNotice] = useState("");
@@ -127,7 +135,7 @@ export function App({ served }: { served: ServedConfig }) {
   };
   const switchCamera = async (enabled: boolean) => {
     setAsked(enabled);
-    await act("control_camera", { enabled });
+    await act("control_camera", { enabled, ...chosenCamera });
     setAsked(false);
   };
 
@@ -135,7 +143,7 @@ export function App({ served }: { served: ServedConfig }) {
   const [takingPhoto, setTakingPhoto] = useState(false);
   const takePhoto = async () => {
     setTakingPhoto(true);
-    const { content, isError } = await act("take_photo", {});
+    const { content, isError } = await act("take_photo", chosenCamera);
     setTakingPhoto(false);
     const image = content.find((block) => block.type === "image");
     if (isError || image?.type !== "image") return;
@@ -189,8 +197,11 @@ export function App({ served }: { served: ServedConfig }) {
             "camera",
             <Video
               call={call}
-              status={isLive ? status : told}
+              status={shown}
               isOn={isOn}
+              cameras={cameras}
+              large={large}
+              enlarge={enlarge}
               hasCamera={sessionState === "open" && offers("control_camera")}
               switchCamera={(enabled) => void switchCamera(enabled)}
               takePhoto={() => void takePhoto()}
@@ -292,7 +303,9 @@ export function App({ served }: { served: ServedConfig }) {
   );
 }
 
-const isCapturing = (camera: RobotStatus["camera"] | undefined): boolean => camera === "on" || camera === "starting";
+/** The status as it is of another camera than the first. */
+const ofCamera = (status: RobotStatus | null, name: string | undefined): RobotStatus | null =>
+  status && name !== undefined ? { ...status, camera: status.cameras[name] ?? "off", camera_error: "" } : status;
 
 const named = (ids: string[]): string =>
   ids.slice(0, NAMED_LIMIT).join(", ") + (ids.length > NAMED_LIMIT ? ` and ${ids.length - NAMED_LIMIT} more` : "");

@@ -6,7 +6,7 @@ import { listed, serverNames } from "../webrtc/tried";
 import { VideoMeter, type VideoStats } from "../webrtc/stats";
 import { useText, type TextKey, type Translate } from "../i18n/text";
 import { Icon } from "./icons";
-import type { RobotStatus } from "./status";
+import type { CameraState, RobotStatus } from "./status";
 
 interface Props {
   call: UseWebRTCMqtt;
@@ -14,6 +14,11 @@ interface Props {
   /** The camera is on, or soon will be, as far as is known: the broker may be gone, and the picture goes on. */
   isOn: boolean;
   hasCamera: boolean;
+  /** The state of each camera, by name, where there are several. */
+  cameras: Record<string, CameraState>;
+  /** Which of them is shown large. */
+  large: number;
+  enlarge: (name: string) => void;
   switchCamera: (enabled: boolean) => void;
   takePhoto: () => void;
   takingPhoto: boolean;
@@ -33,11 +38,12 @@ const PROBLEMS: Record<CallError["problem"], TextKey> = {
 
 /** The live picture, what is known of it, and what a person can do with camera and sound. */
 export function Video(props: Props) {
-  const { call, status, isOn, hasCamera, switchCamera, takePhoto, takingPhoto, reportMicrophone } = props;
+  const { call, status, isOn, hasCamera, cameras, large, enlarge, switchCamera, takePhoto, takingPhoto, reportMicrophone } = props;
   const t = useText();
   const video = useRef<HTMLVideoElement>(null);
   const [painted, setPainted] = useState<MediaStream | null>(null);
-  const { remoteStream } = call;
+  const streams = [call.remoteStream, ...call.otherStreams];
+  const remoteStream = streams[large] ?? null;
 
   useEffect(() => {
     const element = video.current;
@@ -58,7 +64,7 @@ export function Video(props: Props) {
   return (
     <section className="card video" aria-label={t("camera")}>
       <div className="screen">
-        <video ref={video} muted={!call.isListening} autoPlay playsInline aria-label={t("livePicture")} className={showsPicture ? "" : "empty"} />
+        <video ref={video} muted={!call.isListening || large > 0} autoPlay playsInline aria-label={t("livePicture")} className={showsPicture ? "" : "empty"} />
         {status?.recording === true && (
           <span className="recording" role="status" title={t("recording")}>
             REC
@@ -70,6 +76,18 @@ export function Video(props: Props) {
           </div>
         )}
       </div>
+      {Object.keys(cameras).length > 1 && (
+        <div className="others" aria-label={t("otherCameras")} role="group">
+          {Object.entries(cameras).map(([name, state], place) =>
+            place === large ? null : (
+              <button key={name} type="button" aria-label={t("enlargeCamera", { name })} title={t("enlargeCamera", { name })} onClick={() => enlarge(name)}>
+                {isCapturing(state) && <Small stream={streams[place] ?? null} muted={place > 0 || !call.isListening} />}
+                <span>{name}</span>
+              </button>
+            ),
+          )}
+        </div>
+      )}
       <Statistics call={call} viewers={status?.viewers ?? null} live={showsPicture} />
       <div className="controls">
         <button
@@ -119,6 +137,18 @@ export function Video(props: Props) {
       </p>
     </section>
   );
+}
+
+export const isCapturing = (camera: CameraState | undefined): boolean => camera === "on" || camera === "starting";
+
+function Small({ stream, muted }: { stream: MediaStream | null; muted: boolean }) {
+  const video = useRef<HTMLVideoElement>(null);
+  useEffect(() => {
+    if (!video.current) return;
+    video.current.srcObject = stream;
+    if (stream) video.current.play().catch(() => undefined);
+  }, [stream]);
+  return <video ref={video} muted={muted} autoPlay playsInline aria-hidden="true" />;
 }
 
 function overlay(

@@ -4,8 +4,10 @@ import { isDocument, member, shortened } from "../json";
 
 const CAMERA_STATES = ["off", "starting", "on", "stopping", "failed"] as const;
 
+export type CameraState = (typeof CAMERA_STATES)[number];
+
 export interface RobotStatus {
-  camera: (typeof CAMERA_STATES)[number];
+  camera: CameraState;
   camera_error: string;
   privacy: boolean;
   privacy_error: string;
@@ -17,6 +19,8 @@ export interface RobotStatus {
   volume: number | null;
   muted: boolean | null;
   viewers: number;
+  /** The state of each camera, where there are several; the others are what is true of the first. */
+  cameras: Record<string, CameraState>;
 }
 
 const NOTHING_KNOWN: RobotStatus = {
@@ -30,16 +34,25 @@ const NOTHING_KNOWN: RobotStatus = {
   volume: null,
   muted: null,
   viewers: 0,
+  cameras: {},
 };
 
 const TEXT_LIMIT = 1000;
+const NAME_LIMIT = 64;
+const CAMERAS_LIMIT = 16;
 
 const isText = (value: unknown) => typeof value === "string";
 const isFlag = (value: unknown) => typeof value === "boolean";
 const isCount = (value: unknown) => Number.isInteger(value) && (value as number) >= 0;
 
+const isCameraState = (value: unknown) => (CAMERA_STATES as readonly unknown[]).includes(value);
+const isCameras = (value: unknown) =>
+  isDocument(value) &&
+  Object.keys(value).length <= CAMERAS_LIMIT &&
+  Object.entries(value).every(([name, state]) => name.length <= NAME_LIMIT && isCameraState(state));
+
 const IS_VALID: Record<keyof RobotStatus, (value: unknown) => boolean> = {
-  camera: (value) => (CAMERA_STATES as readonly unknown[]).includes(value),
+  camera: isCameraState,
   camera_error: isText,
   privacy: isFlag,
   privacy_error: isText,
@@ -49,6 +62,7 @@ const IS_VALID: Record<keyof RobotStatus, (value: unknown) => boolean> = {
   volume: (value) => value === null || (isCount(value) && (value as number) <= 100),
   muted: (value) => value === null || isFlag(value),
   viewers: isCount,
+  cameras: isCameras,
 };
 
 /** The fields of a status that a JSON value holds, of the right kind; others are left out. */

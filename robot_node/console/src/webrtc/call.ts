@@ -207,11 +207,17 @@ export class Call extends Store<CallState> {
             streams: localStream ? [localStream] : [],
           })
         : null;
+    const others = Array.from({ length: (this.options?.cameras ?? 1) - 1 }, () => peer.addTransceiver("video", { direction: "recvonly" }));
     peer.createDataChannel(STATUS_CHANNEL).onmessage = ({ data }) => {
       if (this.peer === peer) this.told(parseViewerStatus(data));
     };
     const stream = new MediaStream();
-    peer.ontrack = ({ track }) => {
+    peer.ontrack = ({ track, transceiver }) => {
+      const other = others.indexOf(transceiver);
+      if (other >= 0) {
+        track.onunmute = () => this.peer === peer && this.showOther(other, new MediaStream([track]));
+        return;
+      }
       stream.addTrack(track);
       // The old stream shows its last picture until there is a new one.
       const show = () => this.peer === peer && this.update({ remoteStream: stream });
@@ -240,6 +246,12 @@ export class Call extends Store<CallState> {
       if (this.peer === peer) this.fail(new CallError("media", (error as Error).message));
     }
     if (this.link !== link) peer.close();
+  }
+
+  private showOther(place: number, stream: MediaStream): void {
+    const otherStreams = [...this.getSnapshot().otherStreams];
+    otherStreams[place] = stream;
+    this.update({ otherStreams });
   }
 
   private peerChanged(peer: RTCPeerConnection, sound: string): void {

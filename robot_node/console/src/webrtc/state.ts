@@ -29,6 +29,8 @@ export interface CallState {
   /** Our microphone and camera, while one of them is on. */
   localStream: MediaStream | null;
   remoteStream: MediaStream | null;
+  /** The pictures of a robot's other cameras, in its order, as they come. */
+  otherStreams: (MediaStream | null)[];
   isAudioEnabled: boolean;
   isVideoEnabled: boolean;
   /** We hear the other side. */
@@ -50,6 +52,8 @@ export interface CallOptions {
   /** Our name in topics, where the broker's rules want a certain one; else our random MQTT client id. */
   clientId?: string | undefined;
   iceServers?: RTCIceServer[] | undefined;
+  /** How many of a robot's cameras to watch, in its order; 1 when left out. */
+  cameras?: number | undefined;
   /** Limits and delays in milliseconds. */
   connectTimeoutMs?: number | undefined;
   stepTimeoutMs?: number | undefined;
@@ -67,6 +71,7 @@ export const IDLE: CallState = {
   error: null,
   localStream: null,
   remoteStream: null,
+  otherStreams: [],
   isAudioEnabled: false,
   isVideoEnabled: false,
   isListening: false,

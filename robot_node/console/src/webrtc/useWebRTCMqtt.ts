@@ -40,7 +40,7 @@ export interface UseWebRTCMqtt extends CallState {
  * the session is closed, the other side is told, and the MQTT client disconnects.
  */
 export function useWebRTCMqtt(options: UseWebRTCMqttOptions): UseWebRTCMqtt {
-  const { brokerUrl, username, password, serverId, clientId, autoConnect = false, iceServers } = options;
+  const { brokerUrl, username, password, serverId, clientId, autoConnect = false, iceServers, cameras } = options;
   const { connectTimeoutMs, stepTimeoutMs, reconnectInitialMs, reconnectMaximumMs } = options;
   const { onASRResponse, onTTSText, onMessage } = options;
   const [call] = useState(() => new Call());
@@ -57,12 +57,13 @@ export function useWebRTCMqtt(options: UseWebRTCMqttOptions): UseWebRTCMqtt {
         answerer: serverId,
         clientId,
         iceServers: JSON.parse(iceKey) as RTCIceServer[],
+        cameras,
         connectTimeoutMs,
         stepTimeoutMs,
         reconnectInitialMs,
         reconnectMaximumMs,
       }),
-    [call, brokerUrl, username, password, serverId, clientId, iceKey, connectTimeoutMs, stepTimeoutMs, reconnectInitialMs, reconnectMaximumMs],
+    [call, brokerUrl, username, password, serverId, clientId, iceKey, cameras, connectTimeoutMs, stepTimeoutMs, reconnectInitialMs, reconnectMaximumMs],
   );
   const disconnect = useCallback(() => call.disconnect(), [call]);
   const retryNow = useCallback(() => call.retryNow(), [call]);
