@@ -45,7 +45,7 @@ async def test_watching_a_robot_that_is_killed_says_that_it_is_gone(own_robot: R
     address = Broker(own_robot.broker.url)
     with pytest.raises(RemoteError, match=rf"^{SERVER_ID} went offline after \d+ frames\. .*watch again"):
         await watch.watch(address, SERVER_ID, frames=None, output=None, ice_servers=(), log=kill)
-    assert process.returncode is not None
+    assert await process.wait() == -signal.SIGKILL
 
 
 async def test_watch_switches_the_camera_on_and_off_again_after_ctrl_c_too(robot: RobotProcess) -> None:

@@ -107,10 +107,11 @@ async def test_a_password_shows_nowhere(guarded: PrivateBroker, tmp_path: Path, 
         settings={"ROBOT_NODE_LOG__LEVEL": "debug", "ROBOT_NODE_WEBRTC__ICE_SERVERS": json.dumps([TURN])} | variables,
         arguments=arguments,
         names_broker=bool(variables),
+        warm=False,
     )
     await robot.start()
     try:
-        await eventually(lambda: "WebRTC connection" in robot.log and "MCP connection" in robot.log, "it is online")
+        await eventually(lambda: "WebRTC connection" in robot.log and "Online as" in robot.log, "it is online")
         assert robot.process is not None
         processes = command_lines()
         assert " run --simulated" in processes[robot.process.pid]

@@ -346,7 +346,7 @@ async def test_systemd_is_told_ready_when_the_robot_is_reachable_and_not_before(
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))
         manager.setblocking(False)
-        robot = RobotProcess(broker, tmp_path, settings={"NOTIFY_SOCKET": str(tmp_path / "notify")})
+        robot = RobotProcess(broker, tmp_path, settings={"NOTIFY_SOCKET": str(tmp_path / "notify")}, warm=False)
         await robot.start()
         loop = asyncio.get_running_loop()
         try:
