@@ -77,20 +77,23 @@ def can_start(environment: dict[str, str]) -> bool:
     return all(environment.get(name) == os.environ.get(name) for name in names if name.startswith(_FOR_THE_INTERPRETER))
 
 
-def start(arguments: Sequence[str], environment: dict[str, str], *, output: int) -> WarmProcess:
-    """Start ``robot-node ARGUMENTS`` with an empty stdin.
+def start(
+    arguments: Sequence[str], environment: dict[str, str], *outputs: int, stdin: int | None = None
+) -> WarmProcess:
+    """Start ``robot-node ARGUMENTS``.
 
     Args:
         arguments: Its arguments.
         environment: Its environment.
-        output: The file descriptor that its stdout and stderr go to.
+        outputs: The file descriptors of its stdout and stderr.
+        stdin: That of its stdin; without one, that is empty.
     """
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     connection.settimeout(DEADLINE_S)
     connection.connect(_server())
+    request = json.dumps([list(arguments), environment]).encode()
     with Path(os.devnull).open("rb") as nothing:
-        request = json.dumps([list(arguments), environment]).encode()
-        socket.send_fds(connection, [request], [nothing.fileno(), output, output])
+        socket.send_fds(connection, [request], [nothing.fileno() if stdin is None else stdin, *outputs])
     return WarmProcess(connection)
 
 

@@ -126,19 +126,13 @@ class RobotProcess:
             "ROBOT_NODE_BROKER__RECONNECT_MAXIMUM_S": "1",
         }
         arguments = (
-            "run",
-            "--simulated",
-            "--scene",
-            self.scene,
-            "--server-id",
-            SERVER_ID,
-            "--server-name",
-            SERVER_NAME,
+            *("run", "--simulated", "--scene", self.scene, "--server-id", SERVER_ID, "--server-name", SERVER_NAME),
+            *self.arguments,
         )
         its_environment = environment(self.broker if self.names_broker else None, {**defaults, **self.settings})
         with (self.folder / "log").open("ab") as log:
             if self.warm and warm_start.can_start(its_environment):
-                self.process = warm_start.start(arguments, its_environment, output=log.fileno())
+                self.process = warm_start.start(arguments, its_environment, log.fileno(), log.fileno())
                 return
             self.process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "robot_node", *arguments),

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import json
+import os
 import signal
 import socket
 import sys
@@ -26,9 +27,11 @@ from robot_node.apps.bridge.server import Bridge
 from robot_node.apps.bridge.stdio import serve_agent
 from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mqtt import Backoff, Broker
+from tests import warm_start
 from tests.end_to_end.robot_process import environment
 from tests.mcp_mqtt.toys import fast_backoff
 from tests.waiting import DEADLINE_S
+from tests.warm_start import WarmProcess
 
 Message = dict[str, Any]
 
@@ -200,8 +203,12 @@ async def raw_agent(
 class BridgeProcess:
     """``robot-node bridge`` as a desktop agent starts it."""
 
-    def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
+    def __init__(
+        self, process: WarmProcess, stdin: asyncio.WriteTransport, stdout: asyncio.StreamReader, log: Path
+    ) -> None:
         self.process = process
+        self._stdin = stdin
+        self._stdout = stdout
         self._log = log
         self.agent = RawAgent(self._write)
         self._reader = asyncio.create_task(self._read())
@@ -213,8 +220,7 @@ class BridgeProcess:
 
     async def leave(self) -> int:
         """Close stdin; returns the exit status."""
-        assert self.process.stdin is not None
-        self.process.stdin.close()
+        self._stdin.close()
         return await self.ended()
 
     async def terminate(self) -> int:
@@ -225,19 +231,16 @@ class BridgeProcess:
         return await asyncio.wait_for(self.process.wait(), DEADLINE_S)
 
     async def stop(self) -> None:
-        if self.process.returncode is None:
-            self.process.kill()
-            await self.process.wait()
+        self.process.kill()
+        await self.process.wait()
+        self._stdin.close()
         await self._reader
 
     async def _write(self, line: bytes) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.write(line)
-        await self.process.stdin.drain()
+        self._stdin.write(line)
 
     async def _read(self) -> None:
-        assert self.process.stdout is not None
-        async for line in self.process.stdout:
+        async for line in self._stdout:
             await self.agent.take(line)  # which fails when stdout carries anything else
         await self.agent.take("")
 
@@ -247,21 +250,22 @@ async def bridge_process(
     broker: PrivateBroker | None, folder: Path, *options: str, extra: dict[str, str] | None = None
 ) -> AsyncIterator[BridgeProcess]:
     """The bridge, not yet spoken to."""
-    log = folder / "bridge.log"
-    with log.open("ab") as stderr:
-        process = await asyncio.create_subprocess_exec(
-            *bridge_command(*options),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=stderr,
-            env=environment(broker, FAST | (extra or {})),
-            limit=2**26,
-        )
-    bridge = BridgeProcess(process, log)
+    log, loop = folder / "bridge.log", asyncio.get_running_loop()
+    (stdin, to_bridge), (from_bridge, stdout) = os.pipe(), os.pipe()
+    with os.fdopen(stdin), os.fdopen(stdout, "wb"), log.open("ab") as stderr:  # it has its own
+        its_environment = environment(broker, FAST | (extra or {}))
+        process = warm_start.start(("bridge", *options), its_environment, stdout, stderr.fileno(), stdin=stdin)
+    writer, _ = await loop.connect_write_pipe(asyncio.Protocol, os.fdopen(to_bridge, "wb"))
+    reader = asyncio.StreamReader(limit=2**26)
+    received, _ = await loop.connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(from_bridge, "rb")
+    )
+    bridge = BridgeProcess(process, writer, reader, log)
     try:
         yield bridge
     finally:
         await bridge.stop()
+        received.close()
         print(bridge.log)
 
 
