@@ -22,7 +22,7 @@ def choose(settings: Settings, *, simulated: bool) -> Platform:
 
     return simulated_platform(
         scene=settings.simulation.scene,
-        cameras=1 + max(camera.number for camera in settings.all_cameras().values()),
+        cameras=len(settings.all_cameras()),
         controller="sh1106" if settings.display.driver == "sh1106" else "ssd1306",
         display_height=settings.display.height,
         display_address=settings.display.address,
