@@ -46,6 +46,13 @@ class Case:
         """Whether the machine is a Raspberry Pi."""
         return bool(self.machine.model)
 
+    def package(self, check: str, package: str, *, why: str) -> Finding:
+        """Check that a Python package is installed."""
+        if version := self.machine.version_of(package):
+            return Finding.good(check, f"{package} {version} is installed.")
+        detail = f"The Python package {package} is not installed."
+        return Finding.bad(check, detail, why=why, remedy=f"Install it: {run_pip(f'install {package}')}")
+
     async def call(self, name: str, limit_s: float, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call a blocking function in its own thread.
 

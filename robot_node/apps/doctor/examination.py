@@ -14,6 +14,7 @@ from robot_node.apps.doctor.pins import check_pins
 from robot_node.apps.doctor.service import service_of
 from robot_node.apps.doctor.sound import check_sound
 from robot_node.apps.doctor.system import check_system
+from robot_node.apps.doctor.vision import check_vision
 from robot_node.devices.platform import Platform
 from robot_node.mcp_mqtt.topics import ServerTopics
 from robot_node.settings.root import Settings
@@ -49,6 +50,7 @@ async def examine(
         await check_camera(case)
         await check_pins(case)
         await check_sound(case)
+        await check_vision(case)
     else:
         detail = "Not checked: this is not a Raspberry Pi. With --simulated, the simulated hardware is checked."
         report(Finding.not_applicable("hardware", detail))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from robot_node.apps.doctor.case import Case
 from robot_node.apps.doctor.findings import Finding
-from robot_node.core.pip_hint import run_module, run_pip
+from robot_node.core.pip_hint import run_module
 from robot_node.devices.audio import DEFAULT_DEVICE
 from robot_node.devices.platform import SoundLibrary
 from robot_node.devices.worker import HangingError
@@ -25,7 +25,7 @@ async def check_sound(case: Case) -> None:
     if case.settings.voice.engine == "espeak-ng":
         case.report(_program(case, "voice", "espeak-ng", why="The robot cannot speak."))
     if case.settings.hearing.engine == "pocketsphinx":
-        case.report(_package(case, "hearing", "pocketsphinx", why="The robot does not recognise speech."))
+        case.report(case.package("hearing", "pocketsphinx", why="The robot does not recognise speech."))
 
 
 async def _device(case: Case, library: SoundLibrary, name: str, device: str, kind: str) -> Finding:
@@ -48,10 +48,3 @@ def _program(case: Case, check: str, program: str, *, why: str) -> Finding:
         return Finding.good(check, f"{program} is installed.")
     detail = f"The program {program} is not installed."
     return Finding.bad(check, detail, why=why, remedy=f"Install it: sudo apt install {program}")
-
-
-def _package(case: Case, check: str, package: str, *, why: str) -> Finding:
-    if version := case.machine.version_of(package):
-        return Finding.good(check, f"{package} {version} is installed.")
-    detail = f"The Python package {package} is not installed."
-    return Finding.bad(check, detail, why=why, remedy=f"Install it: {run_pip(f'install {package}')}")
