@@ -23,6 +23,7 @@ TOOLS = (
     "stop_recording",
     "set_camera",
     "get_camera",
+    "see_motion",
     "get_status",
     "get_events",
     "wait_for_event",
@@ -50,7 +51,9 @@ Devices of other packages add tools, known once they are loaded (:func:`robot_no
 BUILT_IN_ROLES = {
     "viewer": Permissions(
         description="Sees what the robot sees and how it is, and changes nothing.",
-        allowed_tools=frozenset({"get_status", "get_events", "wait_for_event", "take_photo", "look", "get_camera"}),
+        allowed_tools=frozenset(
+            {"get_status", "get_events", "wait_for_event", "take_photo", "look", "get_camera", "see_motion"}
+        ),
         allowed_resources="all",
     ),
     "operator": Permissions(
@@ -64,6 +67,7 @@ BUILT_IN_ROLES = {
                 "look",
                 "set_camera",
                 "get_camera",
+                "see_motion",
                 "control_camera",
                 "change_emotion",
                 "show_text",

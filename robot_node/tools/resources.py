@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import io
-import json
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
 
 from mcp.server.mcpserver import MCPServer
-from mcp.server.mcpserver.exceptions import ResourceError
 from pydantic import BaseModel, Field
 
 from robot_node.core.changes import Changes
@@ -21,10 +17,6 @@ from robot_node.devices.outputs import Outputs
 from robot_node.robot.status import COUNTERS, FaceStatus, camera_status, status_of, view
 from robot_node.robot.telemetry import Telemetry
 from robot_node.tools.ask import QUESTIONS, open_questions
-
-if TYPE_CHECKING:  # loaded when it is on
-    from robot_node.vision.detection_watch import DetectionWatch
-    from robot_node.vision.motion_watch import MotionWatch
 
 STATUS = "robot://status"
 CAMERA = "robot://camera"
@@ -38,7 +30,6 @@ DETECTIONS = "robot://detections"
 
 JSON = "application/json"
 PNG = "image/png"
-_JPEG = "image/jpeg"
 _SETTLE_S = 0.1
 
 
@@ -128,29 +119,6 @@ def _offer_input(server: MCPServer, state: RobotState, name: str) -> None:
     )
     async def read() -> str:
         return InputStatus.of(name, state.snapshot).model_dump_json()
-
-
-def offer_motion_picture(server: MCPServer, motion: MotionWatch, announce: Callable[[str], object]) -> None:
-    """Let agents see the last motion, and follow it."""
-    motion.on_picture(lambda: announce(MOTION_PICTURE))
-
-    @server.resource(MOTION_PICTURE, name="motion_picture", title="A picture of the last motion", mime_type=_JPEG)
-    async def motion_picture() -> bytes:
-        """The last motion, 320 pixels wide: the picture in which most has moved. In memory only."""
-        jpeg = await motion.jpeg()
-        if jpeg is None:
-            raise ResourceError("Nothing has moved since the robot started, or since the privacy switch was engaged.")
-        return jpeg
-
-
-def offer_detections(server: MCPServer, detection: DetectionWatch) -> None:
-    """Let agents read what the detector sees, and follow which labels there are."""
-
-    @server.resource(DETECTIONS, name="detections", title="Detected objects", mime_type=JSON)
-    async def detections() -> str:
-        """Objects in the last picture: label, score and box (left, top, right, bottom: 0 to 1)."""
-        objects = [dataclasses.asdict(each) for each in detection.latest.objects]
-        return json.dumps({"objects": objects})
 
 
 class ResourceAnnouncer:

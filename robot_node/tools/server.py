@@ -24,7 +24,7 @@ from robot_node.tools.general import offer_status, offer_stop
 from robot_node.tools.logs import SET_LOG_LEVEL, offer_log_levels
 from robot_node.tools.middleware import CallRecorder
 from robot_node.tools.pins import offer_outputs, stop_with_session
-from robot_node.tools.resources import offer_detections, offer_motion_picture, offer_resources
+from robot_node.tools.resources import offer_resources
 from robot_node.tools.robot_server import RobotServer
 from robot_node.tools.voice import offer_voice
 
@@ -71,10 +71,6 @@ def build_server(robot: Robot, *, name: str, description: str, notifier: Notifie
     offer_status(server, telemetry, outputs)
     offer_face(server, robot.face)
     offer_resources(server, telemetry, robot.face, outputs)
-    if robot.vision.motion is not None and notifier is not None:
-        offer_motion_picture(server, robot.vision.motion, notifier.resource_updated)
-    if robot.vision.detection is not None:
-        offer_detections(server, robot.vision.detection)
     offer_outputs(server, outputs)
     offer_behaviours(server, robot.performer)
     offer_events(server, telemetry.events)
@@ -84,6 +80,11 @@ def build_server(robot: Robot, *, name: str, description: str, notifier: Notifie
         plugin.offer(server)
     if robot.recorder is not None:
         importlib.import_module("robot_node.tools.recording").offer_recording(server, robot.recorder)
+    if robot.vision.motion is not None:
+        announce = notifier.resource_updated if notifier is not None else str
+        importlib.import_module("robot_node.tools.vision").offer_motion(server, robot.vision.motion, announce)
+    if robot.vision.detection is not None:
+        importlib.import_module("robot_node.tools.vision").offer_detections(server, robot.vision.detection)
     if robot.loudspeaker is not None:
         offer_volume(server, robot.loudspeaker)
     if speaker is not None:

@@ -8,6 +8,8 @@ from pathlib import Path
 from robot_node.errors import SettingsError
 from robot_node.settings.vision import DetectionSettings
 
+_REMEDY = "Check the path, and that the robot's user may read it."
+
 
 def checked_model(settings: DetectionSettings, default: Path | None = None) -> Path:
     """Return the file of the model.
@@ -26,7 +28,7 @@ def checked_model(settings: DetectionSettings, default: Path | None = None) -> P
         with path.open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest() if settings.model_checksum else ""
     except OSError as error:
-        raise SettingsError(f"detection.model: {path} cannot be read: {error.strerror}.") from error
+        raise SettingsError(f"detection.model: {path} cannot be read: {error.strerror}.", remedy=_REMEDY) from error
     if found != settings.model_checksum.lower():
         raise SettingsError(
             f"detection.model: the SHA-256 of {path} is {found}, not detection.model_checksum.",
@@ -46,4 +48,6 @@ def read_labels(settings: DetectionSettings) -> list[str]:
     try:
         return settings.label_file.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"detection.label_file: {settings.label_file} cannot be read: {error}.") from error
+        raise SettingsError(
+            f"detection.label_file: {settings.label_file} cannot be read: {error}.", remedy=_REMEDY
+        ) from error

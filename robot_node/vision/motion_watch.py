@@ -6,6 +6,8 @@ import asyncio
 import importlib
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from robot_node.core.media import RawFrame
@@ -24,6 +26,27 @@ logger = logging.getLogger(__name__)
 
 FAULT = "motion"
 """Name of the fault."""
+
+
+@dataclass(frozen=True, slots=True)
+class MotionPicture:
+    """A picture with motion in it.
+
+    Attributes:
+        frame: What the camera saw.
+        zones: Where something moved.
+        taken: When, by the robot's clock, in UTC.
+        area: Share of the picture that moved, 0 to 1.
+    """
+
+    frame: RawFrame
+    zones: tuple[str, ...]
+    taken: datetime
+    area: float
+
+    async def jpeg(self) -> bytes:
+        """Return it as a JPEG file."""
+        return await asyncio.to_thread(jpeg_of, self.frame)
 
 
 class MotionWatch:
@@ -46,25 +69,19 @@ class MotionWatch:
         self._feed = feed
         self._state = state
         self._moving = moving
-        self._picture: RawFrame | None = None
-        self._area = 0.0
+        self._picture: MotionPicture | None = None
         self._on_picture: Callable[[], object] = lambda: None
         self.compared = 0
         state.update(motion=dict.fromkeys(settings.included, False))
 
     @property
-    def picture(self) -> RawFrame | None:
+    def picture(self) -> MotionPicture | None:
         """The picture of the last motion in which most has moved; None before the first, and after privacy."""
         return self._picture
 
     def on_picture(self, listener: Callable[[], object]) -> None:
         """Call ``listener`` when there is another :attr:`picture`, or none any more."""
         self._on_picture = listener
-
-    async def jpeg(self) -> bytes | None:
-        """Return :attr:`picture` as a JPEG file."""
-        picture = self._picture
-        return None if picture is None else await asyncio.to_thread(jpeg_of, picture)
 
     async def run(self) -> None:
         """Watch until cancelled. What prevents it is a fault, and ends it."""
@@ -102,10 +119,11 @@ class MotionWatch:
         await look_at_each(pictures, self._state, look=look, blind=blind)
 
     def _remember(self, picture: RawFrame, motion: Motion) -> None:
-        began = "began" in motion.changes.values() and not any(self._state.snapshot.motion.values())
-        area = max(motion.area.values(), default=0.0)
-        if began or (any(self._state.snapshot.motion.values()) and area > self._area):
-            self._picture, self._area = picture, area
+        moves = any(self._state.snapshot.motion.values())
+        area, most = max(motion.area.values(), default=0.0), 0.0 if self._picture is None else self._picture.area
+        if (moves and area > most) or (not moves and "began" in motion.changes.values()):
+            zones = tuple(zone for zone, share in motion.area.items() if share)
+            self._picture = MotionPicture(picture, zones, datetime.now(UTC), area)
             self._on_picture()
 
     def _report_none(self) -> None:
@@ -116,7 +134,7 @@ class MotionWatch:
 
     def _obey_privacy(self, now: RobotSnapshot) -> None:
         if now.privacy and self._picture is not None:
-            self._picture, self._area = None, 0.0
+            self._picture = None
             self._on_picture()
 
 

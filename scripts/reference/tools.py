@@ -19,7 +19,7 @@ from robot_node.mcp_mqtt.client import mqtt_transport
 from robot_node.robot.status import CameraStatus, FaceStatus, Status
 from robot_node.settings.access import BUILT_IN_ROLES, TOOLS
 from robot_node.settings.loading import load_settings
-from robot_node.tools import recording, resources
+from robot_node.tools import recording, resources, vision
 from robot_node.tools.ask import QUESTIONS, OpenQuestions
 from robot_node.tools.server import build_guarded_server
 from scripts.reference.schema import Schema, named_below, properties, summary, table
@@ -51,6 +51,8 @@ _EVERYTHING: dict[str, Any] = {
     "audio": {"loudspeaker": "default"},
     "voice": {"engine": "espeak-ng"},
     "dialer": {"enabled": True, "call_at_start": False},
+    "motion": {"enabled": True, "zones": {"door": {"rectangle": [0.1, 0.2, 0.4, 1.0]}}},
+    "detection": {"engine": "imx500", "model": __file__},
     "recording": {"enabled": True, "folder": "/var/lib/robot-node/clips", "min_free_mb": 0},
     "pins": {
         "outputs": {
@@ -76,6 +78,7 @@ _NEEDS = {
     "save_clip": "`recording.enabled`",
     "start_recording": "`recording.enabled`",
     "stop_recording": "`recording.enabled`",
+    "see_motion": "`motion.enabled`",
     "set_camera": "`camera.adjustable`",
     "get_camera": "`camera.adjustable`",
     "set_led": "an LED in `pins.outputs`",
@@ -92,6 +95,7 @@ _REFUSED: dict[str, tuple[dict[str, Any], ...]] = {
     "control_camera": ({}, {"enabled": True, "zoom": 2}),
     "take_photo": ({}, {"quality": 5}),
     "set_camera": ({}, {"zoom": 0}, {"focus": "once", "focus_distance_m": 1}),
+    "see_motion": ({},),
     "change_emotion": ({"emotion": "dizzy"},),
     "control_volume": ({},),
     "save_clip": ({},),
@@ -109,6 +113,7 @@ _HELD: Mapping[str, type[BaseModel]] = {
     resources.FACE: FaceStatus,
     resources.EVENTS: resources.Events,
     resources.CLIPS: recording.Clips,
+    resources.DETECTIONS: vision.Detections,
     QUESTIONS: OpenQuestions,
     resources.PINS + "doorbell": resources.InputStatus,
 }

@@ -84,7 +84,8 @@ def test_a_viewer_looks_an_operator_acts_and_an_admin_connects() -> None:
     clients = [{"client_id": role, "role": role} for role in ("viewer", "operator", "admin")]
     policy = policy_of(AccessSettings.model_validate({"clients": clients}))
     may = {name: {tool for tool in TOOLS if policy.role_of(name).may_call(tool)} for name in ("viewer", "operator")}
-    assert may["viewer"] == {"get_status", "get_events", "wait_for_event", "take_photo", "look", "get_camera"}
+    looks = {"take_photo", "look", "get_camera", "see_motion"}
+    assert may["viewer"] == looks | {"get_status", "get_events", "wait_for_event"}
     assert may["operator"] == set(TOOLS) - {
         "call_backend",
         "hang_up",

@@ -14,7 +14,7 @@ import av
 import numpy as np
 import pytest
 from mcp import Client, MCPError
-from mcp_types import BlobResourceContents
+from mcp_types import BlobResourceContents, ImageContent, TextContent
 from PIL import Image
 from pydantic import ValidationError
 
@@ -67,6 +67,9 @@ async def test_an_agent_waits_for_motion_and_reads_its_picture(tmp_path: Path) -
         async with Client(server) as agent:
             with pytest.raises(MCPError, match="Nothing has moved"):
                 await agent.read_resource(MOTION_JPG)
+            refused = await agent.call_tool("see_motion", {})
+            assert refused.is_error
+            assert "wait_for_event" in str(refused.content)
             await agent.call_tool("control_camera", {"enabled": True})
             result = await agent.call_tool("wait_for_event", {"kinds": ["motion"], "timeout_s": DEADLINE_S})
             assert isinstance(result.structured_content, dict)
@@ -78,6 +81,12 @@ async def test_an_agent_waits_for_motion_and_reads_its_picture(tmp_path: Path) -
             (content,) = (await agent.read_resource(MOTION_JPG)).contents
             assert isinstance(content, BlobResourceContents)
             assert content.mime_type == "image/jpeg"
+            shown, said = (await agent.call_tool("see_motion", {})).content
+            assert isinstance(shown, ImageContent)
+            assert isinstance(said, TextContent)
+            assert said.text.startswith("Motion in picture, 20")
+            with Image.open(io.BytesIO(base64.b64decode(shown.data))) as image:
+                assert image.size == (320, 180)
             await agent.call_tool("control_camera", {"enabled": False})
         watching.cancel()
         await asyncio.wait({watching})

@@ -39,8 +39,10 @@ async def test_motion_is_in_the_state_in_the_events_and_in_a_picture() -> None:
         await eventually(lambda: robot.state.snapshot.motion == {"picture": False})
         assert robot.motions() == ["Motion began in picture.", "Motion ended in picture."]
         assert [event.device for event in robot.events.after() if event.kind == "motion"] == ["picture"] * 2
-        jpeg = await robot.watch.jpeg()
-    assert jpeg is not None
+        picture = robot.watch.picture
+        assert picture is not None
+        assert picture.zones == ("picture",)
+        jpeg = await picture.jpeg()
     seen = np.asarray(Image.open(io.BytesIO(jpeg)).convert("L"), np.int16)
     differences = [np.abs(seen - picture).mean() for picture in _walk()]
     most = int(np.argmin(differences))
@@ -55,7 +57,6 @@ async def test_privacy_empties_the_picture_at_once_and_ends_motion() -> None:
         await eventually(lambda: robot.watch.picture)
         robot.state.update(privacy=True, camera=CameraState.STOPPING)
         assert robot.watch.picture is None, "in the same step"
-        assert await robot.watch.jpeg() is None
         assert robot.announced[-1] is False
         await eventually(lambda: robot.state.snapshot.motion == {"picture": False})
         for picture in _walk()[STILL_S * RATE :]:  # what was under way
@@ -99,11 +100,12 @@ async def test_the_watch_gives_the_camera_back_at_its_end_and_no_thread_is_left(
 
 
 async def test_without_numpy_there_is_a_fault_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    wall = frames_of("bikes.mp4")[230]
     for name in ("motion", "background", "zones"):
         monkeypatch.delitem(sys.modules, f"robot_node.vision.{name}", raising=False)
     monkeypatch.setitem(sys.modules, "numpy", None)
     async with watched_robot() as robot:
-        robot.camera.show(frames_of("bikes.mp4")[230])
+        robot.camera.show(wall)
         await eventually(lambda: "install numpy" in robot.state.snapshot.fault("motion"))
         await eventually(lambda: robot.camera.rate is None)
 

@@ -39,9 +39,13 @@ async def test_all_is_well(tmp_path: Path) -> None:
     assert str(model) in found["detection"].detail
 
 
-@pytest.mark.parametrize(("settings", "check", "package"), [
-    (MOTION, "motion", "numpy"), (_onnx(Path("/m.onnx")), "detection", "onnxruntime"),
-])
+@pytest.mark.parametrize(
+    ("settings", "check", "package"),
+    [
+        (MOTION, "motion", "numpy"),
+        (_onnx(Path("/m.onnx")), "detection", "onnxruntime"),
+    ],
+)
 async def test_a_missing_package_is_found_with_what_installs_it(
     tmp_path: Path, settings: dict[str, Any], check: str, package: str
 ) -> None:
