@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
@@ -28,14 +28,18 @@ _LIMITS = ConnectionLimits(connections=96, per_address=48)
 
 
 def build_app(
-    settings: HttpSettings, state: RobotState, pictures: Pictures, whep: Whep | None, also: Sequence[BaseRoute] = ()
+    settings: HttpSettings,
+    state: RobotState,
+    pictures: Mapping[str, Pictures],
+    whep: Whep | None,
+    also: Sequence[BaseRoute] = (),
 ) -> TokenOnly:
     """Build the ASGI application.
 
     Args:
         settings: The token.
         state: What ``/healthz`` tells: 200 while agents can reach the robot, else 503.
-        pictures: Snapshots and MJPEG.
+        pictures: Snapshots and MJPEG of each camera; the first is the default.
         whep: Video; None when the robot does not stream.
         also: Further routes; the last may take every path that is left.
     """
@@ -44,9 +48,13 @@ def build_app(
         online = state.snapshot.mcp_connected
         return JSONResponse({"online": online}, 200 if online else 503, {"Cache-Control": "no-store"})
 
+    async def snapshot(request: Request) -> Response:
+        chosen = _chosen(pictures, request)
+        return chosen if isinstance(chosen, Response) else await chosen.snapshot(request)
+
     routes = [
         Route(HEALTH, healthz),
-        Route("/snapshot.jpg", pictures.snapshot),
+        Route("/snapshot.jpg", snapshot),
         Route("/stream.mjpeg", _Mjpeg(pictures)),
         *(whep.routes() if whep is not None else ()),
         *also,
@@ -57,17 +65,24 @@ def build_app(
 class _Mjpeg:
     """An ASGI application: Starlette takes only objects for such, and functions for those that return a response."""
 
-    def __init__(self, pictures: Pictures) -> None:
+    def __init__(self, pictures: Mapping[str, Pictures]) -> None:
         self._pictures = pictures
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._pictures.stream(scope, receive, send)
+        chosen = _chosen(self._pictures, Request(scope))
+        await (chosen if isinstance(chosen, Response) else chosen.stream)(scope, receive, send)
+
+
+def _chosen(pictures: Mapping[str, Pictures], request: Request) -> Pictures | Response:
+    """The pictures of the camera that a request names; without a name, of the first."""
+    name = request.query_params.get("camera", next(iter(pictures)))
+    return pictures.get(name) or PlainTextResponse(f"There is no such camera; there are: {', '.join(pictures)}.\n", 404)
 
 
 async def serve(
     settings: Settings,
     state: RobotState,
-    take_photo: TakePhoto,
+    take_photo: Mapping[str, TakePhoto],
     direct: DirectSignaling,
     also: Sequence[BaseRoute] = (),
 ) -> None:
@@ -76,7 +91,7 @@ async def serve(
     Args:
         settings: Those of the robot.
         state: Its state.
-        take_photo: Takes a photo of a JPEG quality from 0 to 1.
+        take_photo: Takes a photo of a JPEG quality from 0 to 1, by the camera's name.
         direct: Where offers go.
         also: Further routes; the last may take every path that is left.
 
@@ -84,7 +99,10 @@ async def serve(
         NotReadyError: The address cannot be listened on; the robot goes on without.
     """
     http = settings.http
-    pictures = Pictures(take_photo, frame_rate=http.stream_frame_rate, max_streams=http.max_streams)
+    pictures = {
+        name: Pictures(take, frame_rate=http.stream_frame_rate, max_streams=http.max_streams)
+        for name, take in take_photo.items()
+    }
     whep = Whep(direct, settings.webrtc) if settings.webrtc.enabled else None
     app = build_app(http, state, pictures, whep, also)
     await serve_door(app, http, on_listening=lambda url: logger.info("HTTP at %s", url))

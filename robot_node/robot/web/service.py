@@ -36,4 +36,5 @@ async def serve_http(
     await online.wait()
     door = await asyncio.to_thread(importlib.import_module, "robot_node.robot.web.door")
     routes = [await monitoring.metrics_route(), *await asyncio.to_thread(page)]
-    await door.serve(settings, robot.telemetry.state, robot.camera.photo, robot.direct, routes)
+    photos = {name: camera.photo for name, camera in robot.cameras.items()}
+    await door.serve(settings, robot.telemetry.state, photos, robot.direct, routes)

@@ -92,7 +92,7 @@ class Whep:
         name = secrets.token_urlsafe(16)
         session = self._open(name, sdp)
         try:
-            self._direct.viewers.offer(session.viewer_id, Offer(sdp))
+            self._direct.viewers.offer(session.viewer_id, Offer(sdp, request.query_params.get("camera", "")))
             async with asyncio.timeout(self._settings.connect_timeout_s):
                 answer = await _answer(session.messages)
         except BaseException as error:

@@ -15,6 +15,9 @@ from hw_mocks.platform import simulated_platform
 from robot_node.apps.private_broker import PrivateBroker
 from robot_node.core.state import RobotState
 from robot_node.devices.camera.camera import Camera
+from robot_node.devices.camera.cameras import Cameras
+from robot_node.devices.indicator import NoIndicator
+from robot_node.devices.privacy import NoPrivacySwitch
 from robot_node.mqtt import Broker
 from robot_node.robot.web.door import build_app, serve_door
 from robot_node.robot.web.pictures import Pictures
@@ -24,10 +27,13 @@ from robot_node.settings.http import HttpSettings
 from robot_node.settings.root import WebRtcSettings
 from robot_node.webrtc.answerer import answer
 from robot_node.webrtc.direct import DirectSignaling
-from robot_node.webrtc.streams import Streams
+from robot_node.webrtc.streams import Streams, VideoStreams
 
 TOKEN = "a-token-of-the-robot"  # of these tests
-CAMERA = CameraSettings(width=320, height=240)
+CAMERAS = {
+    "front": CameraSettings(width=320, height=240),
+    "rear": CameraSettings(number=1, width=160, height=120),
+}
 
 
 @dataclass(frozen=True)
@@ -35,10 +41,15 @@ class Door:
     """The server, and what is behind it."""
 
     url: str
-    camera: Camera
+    cameras: Cameras
     state: RobotState
     pictures: Pictures
     client: httpx2.AsyncClient
+
+    @property
+    def camera(self) -> Camera:
+        """The first."""
+        return self.cameras.first
 
 
 OpenDoor = Callable[..., AbstractAsyncContextManager[Door]]
@@ -55,25 +66,29 @@ async def running(service: asyncio.Task[None]) -> AsyncIterator[None]:
 
 @contextlib.asynccontextmanager
 async def open_door(settings: HttpSettings, broker: Broker | None = None) -> AsyncIterator[Door]:
-    """Serve a simulated camera; with a broker its video, too."""
-    state = RobotState()
-    camera = Camera(simulated_platform(scene="clock").platform, CAMERA, state)
+    """Serve two simulated cameras; with a broker their video, too."""
+    state, platform = RobotState(), simulated_platform(scene="clock", cameras=2).platform
+    cameras = Cameras.build(platform, CAMERAS, state, indicator=NoIndicator(), privacy=NoPrivacySwitch())
     direct, webrtc = DirectSignaling(), WebRtcSettings()
-    pictures = Pictures(camera.photo, frame_rate=settings.stream_frame_rate, max_streams=settings.max_streams)
+    pictures = {
+        name: Pictures(each.photo, frame_rate=settings.stream_frame_rate, max_streams=settings.max_streams)
+        for name, each in cameras.items()
+    }
     app = build_app(settings, state, pictures, Whep(direct, webrtc))
     listening: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     async with contextlib.AsyncExitStack() as stack:
-        stack.push_async_callback(camera.close)
+        stack.push_async_callback(cameras.close)
         if broker is not None:
             ready = asyncio.Event()
-            answering = answer(broker, "robot", Streams(camera), webrtc, state, direct=direct, on_ready=ready.set)
+            streams = Streams(cameras.first, name="front", others={"rear": VideoStreams(cameras["rear"])})
+            answering = answer(broker, "robot", streams, webrtc, state, direct=direct, on_ready=ready.set)
             await stack.enter_async_context(running(asyncio.create_task(answering)))
             await ready.wait()
         serving = asyncio.create_task(serve_door(app, settings, on_listening=listening.set_result))
         await stack.enter_async_context(running(serving))
         url = await listening
         client = await stack.enter_async_context(httpx2.AsyncClient(base_url=url, trust_env=False, timeout=60))
-        yield Door(url, camera, state, pictures, client)
+        yield Door(url, cameras, state, pictures["front"], client)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
 from robot_node.robot.web.whep import parse_fragment, with_candidates
 from robot_node.webrtc.signaling import Candidate
+from tests.markers import marker_of
 from tests.robot.web.conftest import Door
 from tests.waiting import DEADLINE_S, eventually
 
@@ -26,9 +27,9 @@ class Player:
         self.receiver = self.rtc.addTransceiver("video", direction="recvonly").receiver
         self.session = ""
 
-    async def play(self) -> None:
+    async def play(self, query: str = "") -> None:
         await self.rtc.setLocalDescription()
-        answer = await self._door.client.post("/whep", content=self.rtc.localDescription.sdp, headers=SDP)
+        answer = await self._door.client.post(f"/whep{query}", content=self.rtc.localDescription.sdp, headers=SDP)
         assert answer.status_code == 201, answer.text
         assert answer.headers["content-type"] == "application/sdp"
         assert answer.headers["etag"]
@@ -55,6 +56,16 @@ async def test_a_player_sees_the_picture_until_it_deletes_its_session(streaming:
     await eventually(lambda: streaming.state.snapshot.viewers == 0)
     assert (await streaming.client.delete(player.session)).status_code == 404
     await player.rtc.close()
+
+
+async def test_a_player_chooses_one_of_several_cameras(streaming: Door) -> None:
+    await streaming.cameras["rear"].start()
+    player = Player(streaming)
+    await player.play("?camera=rear")
+    assert marker_of(await player.frame()) == 1
+    await player.rtc.close()
+    refused = await streaming.client.post("/whep?camera=left", content=player.rtc.localDescription.sdp, headers=SDP)
+    assert (refused.status_code, refused.text) == (400, "There is no camera 'left'; there are: front, rear.\n")
 
 
 async def test_a_session_that_has_ended_is_gone(streaming: Door) -> None:
