@@ -73,7 +73,7 @@ class Photographer:
     Args:
         sensor: The camera's sensor.
         machine: The camera's states.
-        idle: Begins anew with each photo.
+        idle: Restarted by each photo.
         steps: What the camera does.
         switches_on: A photo switches the camera on for itself, and off again.
     """

@@ -1,4 +1,4 @@
-"""Photos of picamera2: JPEG and DNG of a request, also after the camera has gone on with the video."""
+"""Photos of picamera2: JPEG and DNG of a request, also after the camera continues with the video."""
 
 from __future__ import annotations
 

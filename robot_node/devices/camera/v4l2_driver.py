@@ -40,7 +40,7 @@ _OWN_JPEG_QUALITY = 0.9
 """From this quality of a photo on, the JPEG is that of the camera."""
 _MAX_RAW_FRAMES_PER_S = 30
 _OPENING_SHARE = 0.9
-"""Of the time limit of opening: what FFmpeg may take, so that a stall is told apart from a call that hangs."""
+"""Of the time limit of opening: what FFmpeg may take, so that a stall differs from a call that hangs."""
 
 
 class V4l2Driver:
