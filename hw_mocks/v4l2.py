@@ -40,6 +40,7 @@ class SimulatedUsbCamera:
         keyframe_every: Pictures from one keyframe of its own H.264 to the next.
         repeats_headers: Each keyframe of its own H.264 has parameter sets, and not the first one alone.
         huffman_tables: Its JPEGs have them.
+        damaged_every: In each such picture the data were lost on the bus; 0: none.
         encoder: The board has an H.264 encoder in hardware.
         opened: How it was opened last: FFmpeg's options.
     """
@@ -52,6 +53,7 @@ class SimulatedUsbCamera:
     keyframe_every: int = 30
     repeats_headers: bool = True
     huffman_tables: bool = True
+    damaged_every: int = 0
     encoder: bool = False
     opened: Mapping[str, str] = field(default_factory=dict, init=False)
     in_use: bool = field(default=False, init=False)
@@ -68,12 +70,12 @@ class SimulatedUsbCamera:
         return f"/dev/video{int(self.path.removeprefix('/dev/video')) + 11}"
 
 
-def v4l2_library(*cameras: SimulatedUsbCamera, hardware_encoder: str = "libx264") -> V4l2Library:
+def v4l2_library(*cameras: SimulatedUsbCamera, hardware_encoder: str = "h264_v4l2m2m") -> V4l2Library:
     """Return the library over some cameras.
 
     Args:
         cameras: The cameras.
-        hardware_encoder: Encoder that takes the place of the board's.
+        hardware_encoder: Name of the encoder on the board's hardware.
     """
     import av
 
@@ -227,6 +229,8 @@ class _Container:
         captured_at = self._camera.sensor.capture_time(self._frame_s)
         data = self._codec(self._scene.picture(captured_at))
         self._camera.made += 1
+        if self._camera.damaged_every and self._camera.made % self._camera.damaged_every == 0:
+            data = bytes(len(data))
         packet = av.Packet(data)
         packet.pts, packet.time_base = round(captured_at * 1_000_000), Fraction(1, 1_000_000)
         return packet

@@ -12,8 +12,10 @@ from typing import Any, Protocol, Self
 
 from robot_node.errors import DeviceError
 
-_NOT_BLOCKING = "+4"
-"""AVFMT_FLAG_NONBLOCK, which has no name in FFmpeg's options: else a camera that stalls holds its reader for ever."""
+_INPUT_FLAGS = "+4+noparse"
+"""AVFMT_FLAG_NONBLOCK, which has no name in FFmpeg's options: else a camera that stalls holds its reader for ever.
+
+Without a parser, which would hold back each picture of H.264 until the next one begins, and lose its time."""
 
 
 class V4l2Node(Protocol):
@@ -103,7 +105,7 @@ def real_v4l2() -> V4l2Library:
     import av  # takes a second on a Pi
 
     def open_device(path: str, options: Mapping[str, str], limit_s: float) -> Any:
-        return av.open(path, format="v4l2", options={**options, "fflags": _NOT_BLOCKING}, timeout=(limit_s, None))
+        return av.open(path, format="v4l2", options={**options, "fflags": _INPUT_FLAGS}, timeout=(limit_s, None))
 
     return V4l2Library(paths=_paths, node=VideoNode, open=open_device, codec=av.CodecContext.create)
 

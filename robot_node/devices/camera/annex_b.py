@@ -24,11 +24,6 @@ def units(data: bytes) -> Iterator[tuple[int, bytes]]:
         start = following
 
 
-def is_keyframe(data: bytes) -> bool:
-    """Whether a decoder can start at an access unit: it begins a coded video sequence (an IDR picture)."""
-    return any(kind == _IDR for kind, _ in units(data))
-
-
 class ParameterSets:
     """Remembers a stream's parameter sets, and puts them in front of keyframes that come without."""
 

@@ -13,18 +13,19 @@ _DHT, _SOS = 0xC4, 0xDA
 def complete_jpeg(data: bytes) -> bytes | None:
     """Return a camera's picture as a JPEG file that every program reads; None when it is damaged.
 
-    Cameras of USB's video class leave out the Huffman tables, those of JPEG's annex K, and fill up the picture's end.
+    Cameras of USB's video class leave out the Huffman tables, those of JPEG's annex K, and the end, or fill it up.
     """
-    end = data.rfind(_EOI)
-    if not data.startswith(_SOI) or end < 0:
+    if not data.startswith(_SOI):
         return None
+    end = data.rfind(_EOI)
+    whole = data[:end] if end >= 0 else data
     has_tables = False
     for marker, start, _ in _segments(data):
         if marker == _DHT:
             has_tables = True
         if marker == _SOS:
             tables = b"" if has_tables else _standard_tables()
-            return data[:start] + tables + data[start : end + len(_EOI)]
+            return data[:start] + tables + whole[start:] + _EOI
     return None
 
 

@@ -144,7 +144,6 @@ class V4l2Session:
             wanted_rate=settings.frame_rate,
             skips=choice.format != "h264",
         )
-        self._reader.start()
 
     def control_ranges(self) -> Ranges:
         """Return what the open camera can be set to."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from robot_node.core.media import RawFrame
-from robot_node.devices.camera.annex_b import is_keyframe
+from robot_node.devices.camera.annex_b import ParameterSets
 from robot_node.devices.camera.capture import Photo
 from robot_node.errors import DeviceError
 
@@ -30,11 +30,13 @@ class Shot:
         data: JPEG, YUYV or an access unit of H.264.
         timestamp_us: Capture time in microseconds of the monotonic clock.
         decoder: Decodes it.
+        keyframe: A decoder can start here; an access unit of H.264 has its parameter sets in front then.
     """
 
-    def __init__(self, data: bytes, timestamp_us: int, decoder: Decoder) -> None:
+    def __init__(self, data: bytes, timestamp_us: int, decoder: Decoder, *, keyframe: bool = True) -> None:
         self.data = data
         self.timestamp_us = timestamp_us
+        self.keyframe = keyframe
         self._decoder = decoder
         self._picture: Any = None
         self._tried = False
@@ -100,22 +102,26 @@ class Decoder:
         self._size = width, height
         self._turn = _Turn() if turned else None
         self._codec: Any = None
+        self._reformatter: Any = None
+        self._sets = ParameterSets()
         self._since_keyframe: deque[Shot] = deque()
         self._bytes = 0
         self._decoded: Shot | None = None
         self._reported = False
 
-    def take(self, shot: Shot) -> None:
-        """Take note of the next picture, whether it will be decoded or not."""
+    def take(self, data: bytes, timestamp_us: int) -> Shot:
+        """Take the next of the device's pictures, whether it will be decoded or not."""
         if self._format != "h264":
-            return
-        if is_keyframe(shot.data):
+            return Shot(data, timestamp_us, self)
+        data, keyframe = self._sets.complete(data)
+        shot = Shot(data, timestamp_us, self, keyframe=keyframe)
+        full = self._bytes > _MOST_BYTES or len(self._since_keyframe) >= _MOST_SHOTS
+        if keyframe or full:
             self._clear()
-        elif not self._since_keyframe or self._bytes > _MOST_BYTES or len(self._since_keyframe) >= _MOST_SHOTS:
-            self._clear()
-            return
-        self._since_keyframe.append(shot)
-        self._bytes += len(shot.data)
+        if keyframe or self._since_keyframe:
+            self._since_keyframe.append(shot)
+            self._bytes += len(data)
+        return shot
 
     def decode(self, shot: Shot) -> Any:
         """Return the newest picture in yuv420p; None when it is damaged, or no keyframe came before it."""
@@ -129,12 +135,17 @@ class Decoder:
             return None
         if frame is None:
             return None
-        plain = frame.reformat(format="yuv420p")
+        if self._reformatter is None:
+            from av.video.reformatter import VideoReformatter
+
+            self._reformatter = VideoReformatter()  # one for all: each begins with computing its tables
+        # JPEG has 0 to 255, and what is encoded as video without a word about it has 16 to 235.
+        plain = self._reformatter.reformat(frame, format="yuv420p", dst_color_range="MPEG")
         return plain if self._turn is None else self._turn(plain)
 
     def close(self) -> None:
         """Give back what it holds."""
-        self._codec, self._turn = None, None
+        self._codec = self._turn = self._reformatter = None
         self._clear()
 
     def _decode_single(self, shot: Shot) -> Any:

@@ -32,10 +32,10 @@ _SWITCH = "Switch it off and on again."
 
 
 class V4l2Reader:
-    """Reads an open device from :meth:`start` to :meth:`close`. Called by other threads than its own.
+    """Reads an open device from its first taker on to :meth:`close`. Called by other threads than its own.
 
     Args:
-        container: PyAV's input container of the device; closed at the end, by the reader's thread.
+        container: PyAV's input container of the device; closed at the end.
         decoder: Decodes what somebody needs as a picture.
         rate: Frames per second that the device delivers.
         wanted_rate: Frames per second that are handed on at most; pictures are skipped evenly.
@@ -55,22 +55,19 @@ class V4l2Reader:
         self._failure = ""
         self._clock_offset_us: int | None = None
         self._stopping = threading.Event()
+        self._closed = False
         self._close_error: Exception | None = None
         self._thread = threading.Thread(target=self._run, name="video device", daemon=True)
 
-    def start(self) -> None:
-        """Start reading.
+    def add(self, taker: Taker) -> None:
+        """Hand each picture from now on to a taker, in the reader's thread; reading begins with the first one.
 
         Raises:
             DeviceError: The system has no thread left.
         """
-        if not started(self._thread):
-            self._container.close()
-            raise DeviceError("The camera cannot be read: the system has no thread left.", remedy=NO_THREAD_REMEDY)
-
-    def add(self, taker: Taker) -> None:
-        """Hand each picture from now on to a taker, in the reader's thread."""
         with self._lock:
+            if self._thread.ident is None and not started(self._thread):
+                raise DeviceError("The camera cannot be read: the system has no thread left.", remedy=NO_THREAD_REMEDY)
             self._takers[taker] = True
 
     def remove(self, taker: Taker) -> None:
@@ -83,6 +80,7 @@ class V4l2Reader:
 
         Raises:
             StalledError: None came within the limit, or the device is gone.
+            DeviceError: The system has no thread left.
         """
         taken: list[T] = []
 
@@ -114,6 +112,8 @@ class V4l2Reader:
         self._stopping.set()
         if self._thread.ident is not None:
             self._thread.join()
+        elif not self._closed:
+            self._close()
         error, self._close_error = self._close_error, None
         if error is not None:
             raise DeviceError(f"The camera could not be closed: {error}.", remedy="Unplug it.") from error
@@ -128,11 +128,15 @@ class V4l2Reader:
             logger.exception("The camera's pictures cannot be read")
             self._fail(error)
         finally:
-            try:
-                self._container.close()
-            except Exception as error:  # noqa: BLE001  # close() raises it
-                self._close_error = error
-            self._decoder.close()
+            self._close()
+
+    def _close(self) -> None:
+        self._closed = True
+        try:
+            self._container.close()
+        except Exception as error:  # noqa: BLE001  # close() raises it
+            self._close_error = error
+        self._decoder.close()
 
     def _fail(self, error: Exception) -> None:
         number = getattr(error, "errno", None)
@@ -182,9 +186,8 @@ class V4l2Reader:
         if self._due < 1:
             return
         self._due -= 1
-        shot = Shot(bytes(packet), self._time_us(packet), self._decoder)
+        shot = self._decoder.take(bytes(packet), self._time_us(packet))
         with self._lock:
-            self._decoder.take(shot)
             for taker in list(self._takers):
                 taker(shot)
         with self._arrived:

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 
 from robot_node.core.media import RawFrameSink
-from robot_node.devices.camera.annex_b import ParameterSets
 from robot_node.devices.camera.capture import FrameReceiver
 from robot_node.devices.camera.v4l2_encoder import Encoder
 from robot_node.devices.camera.v4l2_pictures import Shot, raw_frame
@@ -130,7 +129,6 @@ class PassingStream:
         self._encoding = encoding
         self._on_unusable = on_unusable
         self._clock = clock
-        self._sets = ParameterSets()
         self._begun = False
         self._needed_since: float | None = None
         self._given_up = False
@@ -178,14 +176,13 @@ class PassingStream:
         return self._encoding.request_keyframe()
 
     def _take(self, shot: Shot) -> None:
-        data, keyframe = self._sets.complete(shot.data)
-        if keyframe:
+        if shot.keyframe:
             self._begun, self._needed_since = True, None
         elif self._needed_since is not None and self._clock() - self._needed_since > KEYFRAME_LIMIT_S:
             self._give_up(shot)
             return
         if self._begun:
-            self._receive(data, keyframe, shot.timestamp_us)
+            self._receive(shot.data, shot.keyframe, shot.timestamp_us)
 
     def _give_up(self, shot: Shot) -> None:
         self._given_up = True

@@ -67,6 +67,9 @@ class Pi:
         cameras: Each camera that this driver has opened, as picamera2 has it.
         usb: The USB camera, where there is one.
         settings: Settings that the camera needs.
+        hardware_encoder: Name of the board's encoder for a USB camera's pictures.
+        encoders: Those that were made for a USB camera: ``"libx264"`` or ``"board's"``.
+        decoders: Codecs that were made for decoding a USB camera's pictures.
     """
 
     name: str
@@ -75,6 +78,9 @@ class Pi:
     cameras: list[Any]
     usb: SimulatedUsbCamera | None = None
     settings: Mapping[str, object] = field(default_factory=dict)
+    hardware_encoder: str = "board's"
+    encoders: list[str] = field(default_factory=list)
+    decoders: list[str] = field(default_factory=list)
     _encoders: weakref.WeakSet[WatchedCodec] = field(default_factory=weakref.WeakSet)
 
     @property
@@ -91,12 +97,14 @@ class Pi:
     def v4l2(self) -> V4l2Library:
         """What the driver of V4L2 is given."""
         assert self.usb is not None
-        library = v4l2_library(self.usb)
+        library = v4l2_library(self.usb, hardware_encoder=self.hardware_encoder)
 
         def codec(name: str, mode: str) -> Any:
             if mode == "r":
+                self.decoders.append(name)
                 return library.codec(name, mode)
-            watched = WatchedCodec(library.codec(name, mode))
+            self.encoders.append(name)
+            watched = WatchedCodec(library.codec("libx264" if name == "board's" else name, mode))
             self._encoders.add(watched)
             return watched
 
