@@ -19,7 +19,7 @@ PIP_LINES := 2>&1 | sed -u 's/^/pip: /'
 NPM_LINES := 2>&1 | sed -u 's/^/npm: /'
 CHECKS := check-console check-types docs check-style check-imports
 
-.PHONY: help setup develop demo test test-all pytest lint docs reference dist upgrade audit format clean test-console firefox $(CHECKS)
+.PHONY: help test-v4l2 setup develop demo test test-all pytest lint docs reference dist upgrade audit format clean test-console firefox $(CHECKS)
 
 help:
 	@echo "make demo     a broker and a simulated robot on this machine; SCENE=clip.mp4 chooses what its camera sees"
@@ -79,7 +79,7 @@ develop: .venv/.ready-to-develop $(BIN)/promtool $(PAGE) $(AGENT_PROGRAMS)/node_
 	@ls /usr/lib/*/alsa-lib/libasound_module_ctl_equal.so >/dev/null 2>&1 || scripts/need no-such-command=libasound2-plugin-equal
 
 .venv/.ready-to-develop: .venv/.ready $(MADE_FROM)
-	@scripts/need mosquitto=mosquitto mosquitto_passwd=mosquitto chromium=chromium systemd-analyze=systemd ss=iproute2 espeak-ng=espeak-ng libatomic.so.1=libatomic1 turnserver=coturn mosquitto_sub=mosquitto-clients curl=curl amixer=alsa-utils openssl=openssl git=git faketime=faketime
+	@scripts/need mosquitto=mosquitto mosquitto_passwd=mosquitto chromium=chromium systemd-analyze=systemd ss=iproute2 espeak-ng=espeak-ng libatomic.so.1=libatomic1 turnserver=coturn mosquitto_sub=mosquitto-clients curl=curl amixer=alsa-utils openssl=openssl git=git faketime=faketime gcc=build-essential
 	@echo "Installing the development tools into .venv ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[simulation,dev]' $(PIP_LINES)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement requirements-picamera2.txt $(PIP_LINES)
@@ -125,6 +125,10 @@ test: pytest $(CHECKS) test-console
 
 pytest: develop
 	$(PYTEST) -m 'not slow'
+
+# A camera of this machine by V4L2, which no other test touches; docs/cameras.md.
+test-v4l2: develop
+	$(BIN)/python -m tests.devices.camera.v4l2_through_kernel $(or $(DEVICE),/dev/video0)
 
 # A browser of 280 MB, for tests that only test-all runs.
 firefox: develop

@@ -200,7 +200,7 @@ class _Container:
         self._scene = sensor.start(width, height)
         camera.in_use = True
         self._due = time.monotonic()
-        self._codec = _codec(self._format, width, height, camera)
+        self._codec = camera_codec(self._format, width, height, camera)
         context = SimpleNamespace(name=self._format, width=width, height=height)
         self.streams = SimpleNamespace(video=[SimpleNamespace(codec_context=context)])
 
@@ -236,7 +236,8 @@ class _Container:
         return packet
 
 
-def _codec(format: str, width: int, height: int, camera: SimulatedUsbCamera) -> Any:  # noqa: A002  # FFmpeg's word
+def camera_codec(format: str, width: int, height: int, camera: SimulatedUsbCamera) -> Any:  # noqa: A002  # FFmpeg's word
+    """Return what makes a camera's data in one of FFmpeg's input formats, a picture at a time."""
     import av
 
     if format == "yuyv422":

@@ -183,7 +183,7 @@ class V4l2Session:
             StalledError: The camera delivers no picture.
             DeviceError: The picture cannot be stored.
         """
-        own = self._opened.format == "mjpeg" and quality >= _OWN_JPEG_QUALITY and not self._settings.rotate
+        own = self._opened.format == "mjpeg" and quality >= _OWN_JPEG_QUALITY and self._rotate != 180
         limit_s = self._driver.limits.picture
         if own:
             jpeg = self._running().next(lambda shot: complete_jpeg(shot.data), limit_s)
@@ -217,7 +217,7 @@ class V4l2Session:
             software: libx264 encodes, on every board.
         """
         reader = self._running()
-        passes = self._opened.format == "h264" and self._driver.passes and not self._settings.rotate
+        passes = self._opened.format == "h264" and self._driver.passes and self._rotate != 180
 
         def make(bits_per_second: int) -> Encoder:
             return self._encoder(bits_per_second, software=software, falls_back=passes)

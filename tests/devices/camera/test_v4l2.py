@@ -246,6 +246,7 @@ async def test_a_device_that_is_no_camera_is_refused(pi: Pi, device: str, reason
 
 async def test_the_boards_encoder_is_used_where_there_is_one(pi: Pi, caplog: pytest.LogCaptureFixture) -> None:
     camera_of(pi).encoder = True
+    pi.sensor.speed = 4
     async with rig(pi, watched=True) as robot:
         await robot.camera.start()
         await robot.frames.reach(3)
