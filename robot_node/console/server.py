@@ -8,7 +8,7 @@ import os
 import sys
 import webbrowser
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import metadata
 from typing import Any, Self
 
@@ -141,7 +141,9 @@ def door_routes(settings: Settings) -> Sequence[Route]:
     except NotReadyError as error:
         logger.warning("The robot's HTTP server has no console. %s", error)
         return ()
-    return page_routes(Console.from_settings(settings), files)
+    return page_routes(
+        replace(Console.from_settings(settings), broker_url=settings.console.broker_url or "/mqtt"), files
+    )
 
 
 async def serve_with_robot(settings: Settings) -> None:

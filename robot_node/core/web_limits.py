@@ -72,6 +72,11 @@ class LimitedProtocol(H11Protocol):
         super().data_received(data)
         self._watch()
 
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        """Pass the connection on to the WebSocket's protocol: its request has come whole."""
+        self._stop_watching()
+        super().handle_websocket_upgrade(event)
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
         self._stop_watching()

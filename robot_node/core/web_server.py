@@ -18,6 +18,8 @@ from robot_node.errors import NotReadyError, SettingsError
 _GOODBYE_S = 1
 # Of what has not come whole: what one read of the socket brings, 256 KiB at most, may be longer.
 _MAX_HEADER_BYTES = 16 * 1024
+# A page's photo goes to it, not from it.
+_MAX_MESSAGE_BYTES = 256 * 1024
 
 
 async def listen(host: str, port: int, *, remedy: str) -> socket.socket:
@@ -90,6 +92,7 @@ async def serve_app(
     lifespan: Literal["auto", "off"] = "auto",
     limits: ConnectionLimits = USUAL,
     tls: tuple[Path, Path] | None = None,
+    websockets: bool = False,
 ) -> None:
     """Serve until cancelled; pending requests then have a second to end.
 
@@ -104,6 +107,7 @@ async def serve_app(
         lifespan: Whether to send the application lifespan events.
         limits: Limits on its connections.
         tls: Files of the certificate and of its key; None: without TLS.
+        websockets: The application takes WebSockets.
     """
     certificate, key = tls or (None, None)
     config = LimitedConfig(
@@ -113,7 +117,8 @@ async def serve_app(
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=_GOODBYE_S,
-        ws="none",
+        ws="websockets-sansio" if websockets else "none",
+        ws_max_size=_MAX_MESSAGE_BYTES,
         ssl_certfile=certificate,
         ssl_keyfile=key,
         lifespan=lifespan,

@@ -135,5 +135,6 @@ async def serve_door(
             also=settings.name,
             lifespan="off",
             limits=_LIMITS,
+            websockets=True,
             tls=(settings.cert_file, settings.key_file) if settings.cert_file and settings.key_file else None,
         )

@@ -35,6 +35,7 @@ async def serve_http(
     """
     await online.wait()
     door = await asyncio.to_thread(importlib.import_module, "robot_node.robot.web.door")
-    routes = [await monitoring.metrics_route(), *await asyncio.to_thread(page)]
+    mqtt = await asyncio.to_thread(importlib.import_module, "robot_node.robot.web.mqtt")
+    routes = [mqtt.MqttDoor(settings.broker).route(), await monitoring.metrics_route(), *await asyncio.to_thread(page)]
     photos = {name: camera.photo for name, camera in robot.cameras.items()}
     await door.serve(settings, robot.telemetry.state, photos, robot.direct, routes)

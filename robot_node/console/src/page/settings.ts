@@ -31,9 +31,14 @@ function brokerBesideUs({ protocol, hostname }: Location): string {
   return protocol === "https:" ? `wss://${hostname}:8084/mqtt` : `ws://${hostname}:8083/mqtt`;
 }
 
+/** A path is one of whoever served the page. */
+function absolute(url: string, { protocol, host }: Location): string {
+  return url.startsWith("/") ? `${protocol === "https:" ? "wss" : "ws"}://${host}${url}` : url;
+}
+
 export function defaults(served: ServedConfig): Settings {
   return {
-    brokerUrl: served.brokerUrl || brokerBesideUs(location),
+    brokerUrl: served.brokerUrl ? absolute(served.brokerUrl, location) : brokerBesideUs(location),
     username: served.username ?? "",
     password: served.password ?? "",
     rememberPassword: false,
