@@ -1,0 +1,49 @@
+"""The console through the robot's own HTTP server alone: the broker has no WebSocket listener."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser
+
+from robot_node.apps.private_broker import PrivateBroker, free_port
+from tests.console.browser import visit
+from tests.end_to_end.robot_process import RobotProcess, wait_until_online
+from tests.waiting import eventually
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+TOKEN = "a-token-of-the-robot"  # of this test
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def robot(tmp_path: Path) -> AsyncIterator[RobotProcess]:
+    """A robot with its HTTP server, at a broker that speaks MQTT over TCP only."""
+    settings = {"ENABLED": "true", "PORT": str(free_port()), "TOKEN": TOKEN}
+    async with PrivateBroker() as broker:
+        process = RobotProcess(
+            broker, tmp_path, settings={f"ROBOT_NODE_HTTP__{key}": settings[key] for key in settings}
+        )
+        try:
+            await process.start()
+            await wait_until_online(broker)
+            await eventually(lambda: "HTTP at " in process.log, "the HTTP server is up")
+            yield process
+        finally:
+            await process.kill()
+
+
+async def test_the_page_needs_nothing_but_the_door(robot: RobotProcess, browser: Browser, tmp_path: Path) -> None:
+    found = re.search(r"HTTP at (http://\S+)", robot.log)
+    assert found
+    login = {"http_credentials": {"username": "anna", "password": TOKEN}}
+    async with visit(browser, found[1], tmp_path, **login) as page:
+        await page.ready()
+        await page.camera.click()
+        await page.moving_pictures()
+        await page.button("Photo").click()
+        await page.page.locator(".photos li img").wait_for()
