@@ -36,7 +36,9 @@ async def mqtt_door(broker: Broker, *, token: str = "", most: int = 32) -> Async
 
     settings = HttpSettings(port=0, token=token)
     pictures = Pictures(no_photo, frame_rate=1, max_streams=1)  # type: ignore[arg-type]  # none is taken
-    app = build_app(settings, RobotState(), {"camera": pictures}, None, [MqttDoor(broker, max_connections=most).route()])
+    app = build_app(
+        settings, RobotState(), {"camera": pictures}, None, [MqttDoor(broker, max_connections=most).route()]
+    )
     listening: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     async with running(asyncio.create_task(serve_door(app, settings, on_listening=listening.set_result))):
         yield f"ws://{urlsplit(await listening).netloc}/mqtt"
