@@ -18,12 +18,14 @@ class EncodedFrame:
         keyframe: A decoder can start here.
         timestamp_us: Capture time in microseconds of the monotonic clock.
         after_loss: Frames before it were lost: unless it is a keyframe, no decoder can use it.
+        rotation: Degrees clockwise by which it has to be rotated to be shown: 0, 90, 180 or 270.
     """
 
     data: bytes
     keyframe: bool
     timestamp_us: int
     after_loss: bool = False
+    rotation: int = 0
 
 
 FrameSink = Callable[[EncodedFrame], None]
@@ -62,6 +64,7 @@ class RawFrame:
         stride: Bytes from one row of Y to the next.
         timestamp_us: Capture time in microseconds of the monotonic clock.
         metadata: What the camera library says about a small picture; of others, and with other libraries, nothing.
+        rotation: Degrees clockwise by which it has to be rotated to be shown: 0, 90, 180 or 270.
     """
 
     planes: bytes
@@ -70,6 +73,7 @@ class RawFrame:
     stride: int
     timestamp_us: int
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    rotation: int = 0
 
 
 RawFrameSink = Callable[[RawFrame], None]

@@ -159,6 +159,11 @@ class Viewer:
         return self._broadcast.captured_us
 
     @property
+    def rotation(self) -> int:
+        """Degrees clockwise by which the newest frame has to be rotated to be shown."""
+        return self._broadcast.rotation
+
+    @property
     def in_use(self) -> bool:
         """It keeps the source from being switched off as idle."""
         return self._in_use
@@ -270,6 +275,7 @@ class Broadcast:
     Attributes:
         captured_us: When the newest frame was captured, in microseconds of the monotonic clock; None before there is
             one.
+        rotation: Degrees clockwise by which the newest frame has to be rotated to be shown.
         keyframes: The only owner of keyframe requests: viewers ask here, and no other place repeats or merges them.
         bitrate: Follows the receivers; None when the bitrate stays as it is.
         queue_frames: How many frames a viewer may be behind.
@@ -288,6 +294,7 @@ class Broadcast:
         self._watched = self._in_use = False
         self._last_pts = -1
         self.captured_us: int | None = None
+        self.rotation = 0
         self.keyframes = KeyframeRequests(source.request_keyframe, scheduler)
         self.bitrate = BitrateControl(bitrate, source.set_bitrate, scheduler.time) if bitrate else None
         self.queue_frames = queue_frames
@@ -332,6 +339,7 @@ class Broadcast:
     def _publish(self, frame: EncodedFrame) -> None:
         self.keyframes.frame_arrived(keyframe=frame.keyframe)
         self.captured_us = frame.timestamp_us
+        self.rotation = frame.rotation
         packet = self._packet(frame)
         for viewer in self._viewers:
             viewer.offer(packet, after_loss=frame.after_loss)

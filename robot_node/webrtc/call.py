@@ -15,7 +15,7 @@ from aiortc import RTCRtpSender, RTCSessionDescription
 from robot_node.core.mixer import Input
 from robot_node.errors import SignalingError
 from robot_node.settings.root import WebRtcSettings
-from robot_node.webrtc import aiortc_hooks
+from robot_node.webrtc import aiortc_hooks, orientation
 from robot_node.webrtc.audio import PeerSound, Sound
 from robot_node.webrtc.broadcast import Broadcast
 from robot_node.webrtc.call_control import CallCause, CallEnd
@@ -172,6 +172,7 @@ class Call:
             self._track.stop()
             self._track = BroadcastTrack(self._vp8)
             sender.replaceTrack(self._track)
+        orientation.send_orientation(sender, lambda: self._track.viewer.rotation)
         aiortc_hooks.on_keyframe_request(sender, self._track.viewer.request_keyframe)
         aiortc_hooks.on_receiver_report(sender, self._track.viewer.estimate, self._track.viewer.report_loss)
         try:

@@ -246,7 +246,7 @@ class Session:
             return status_channel.StreamFigures(0, None)
         captured_us = self._videos[0].track.viewer.captured_us
         age_ms = None if captured_us is None else max(0, time.monotonic_ns() // 1000 - captured_us) // 1000
-        return status_channel.StreamFigures(self._videos[0].network.bitrate, age_ms)
+        return status_channel.StreamFigures(self._videos[0].network.bitrate, age_ms, self._videos[0].rotation)
 
 
 async def _set_offer(connection: RTCPeerConnection, sdp: str, *, sends: str) -> None:

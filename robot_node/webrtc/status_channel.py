@@ -31,10 +31,12 @@ class StreamFigures:
     Attributes:
         bitrate: Of the video as sent lately, in bits per second.
         frame_age_ms: Since the newest frame was captured; None before there is one.
+        rotation: Degrees clockwise by which the viewer has to rotate the picture itself: 0 when the video says it.
     """
 
     bitrate: int
     frame_age_ms: int | None
+    rotation: int = 0
 
 
 async def report_status(
@@ -74,6 +76,7 @@ def _status(now: RobotSnapshot, figures: StreamFigures, watched: Sequence[str]) 
             "emotion": now.emotion,
             "bitrate": figures.bitrate,
             "frame_age_ms": figures.frame_age_ms,
+            **({"rotation": figures.rotation} if figures.rotation else {}),
             **(of_several if now.cameras else {}),
         }
     )

@@ -72,7 +72,9 @@ class Vp8Encoder:
         self._last_us = frame.timestamp_us
         if not packets:
             return None
-        return EncodedFrame(b"".join(map(bytes, packets)), packets[0].is_keyframe, frame.timestamp_us)
+        return EncodedFrame(
+            b"".join(map(bytes, packets)), packets[0].is_keyframe, frame.timestamp_us, rotation=frame.rotation
+        )
 
     def _does_not_fit(self, context: VideoCodecContext, frame: RawFrame, bitrate: int) -> bool:
         if (context.width, context.height) != (frame.width, frame.height):

@@ -75,6 +75,7 @@ class Scene:
         self.starts = 0
         self.keyframe_requests = 0
         self.bitrates: list[int] = []
+        self.rotation = 0
 
     def set_sink(self, sink: FrameSink | None) -> None:
         self._sink = sink
@@ -138,7 +139,7 @@ class Scene:
                 frame.pict_type = PictureType.I
             for packet in codec.encode(frame):
                 self.encoded += 1
-                encoded = EncodedFrame(bytes(packet), packet.is_keyframe, timestamp_us)
+                encoded = EncodedFrame(bytes(packet), packet.is_keyframe, timestamp_us, rotation=self.rotation)
                 self._loop.call_soon_threadsafe(self._deliver, encoded, stopping)
 
     def _deliver(self, frame: EncodedFrame, stopping: threading.Event) -> None:

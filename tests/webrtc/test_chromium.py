@@ -187,6 +187,17 @@ async def test_chromium_without_trickle_plays_the_picture_too(robot: Robot, tmp_
     assert all(candidate.hidden for candidate in candidates)
 
 
+@pytest.mark.slow  # a browser more
+@pytest.mark.peer("Chromium", works="video turned by the orientation extension (RFC 7742, 4)")
+async def test_chromium_turns_the_picture_as_the_video_says(robot: Robot, tmp_path: Path) -> None:
+    async with watching(robot.broker, tmp_path / "profile") as viewer:
+        await viewer.frames(5)
+        for rotation, size in ((90, (HEIGHT, WIDTH)), (0, (WIDTH, HEIGHT)), (270, (HEIGHT, WIDTH))):
+            robot.scene.rotation = rotation
+            shown = "([width, height]) => video.videoWidth == width && video.videoHeight == height"
+            await viewer.page.wait_for_function(shown, arg=[*size], timeout=30_000)
+
+
 async def test_a_browser_that_is_closed_is_missed(robot: Robot, tmp_path: Path) -> None:
     async with watching(robot.broker, tmp_path / "profile", trickle=True) as viewer:
         await viewer.frames(1)

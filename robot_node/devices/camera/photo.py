@@ -19,6 +19,7 @@ MAX_BYTES = 750_000
 
 _LOWER_QUALITIES = (0.75, 0.6, 0.45, 0.3)
 _SMALLEST_SIDE = 16
+_CLOCKWISE = {90: Image.Transpose.ROTATE_270, 180: Image.Transpose.ROTATE_180, 270: Image.Transpose.ROTATE_90}
 _SHEET_SIDE = 1536
 """Longest side of a contact sheet, in pixels: vision models scale down what is larger."""
 _MAX_LABEL = 24
@@ -56,6 +57,21 @@ class FittedPhoto:
         photo = self.photo
         text = f"{photo.width}x{photo.height} pixels, {len(photo.jpeg)} bytes, quality {self.quality:g}."
         return f"{text} Lowered to fit max_bytes: {', '.join(self.lowered)}." if self.lowered else text
+
+
+def rotated(photo: Photo, degrees: int, quality: float) -> Photo:
+    """Return a photo turned clockwise by 0, 90, 180 or 270 degrees. Takes up to a second: not for the event loop.
+
+    Args:
+        photo: As the camera delivers it.
+        degrees: How far.
+        quality: JPEG quality of the result, 0 to 1.
+    """
+    if not degrees:
+        return photo
+    with Image.open(io.BytesIO(photo.jpeg)) as opened:
+        turned = opened.transpose(_CLOCKWISE[degrees])
+    return Photo(_encode(turned, quality), *turned.size)
 
 
 def fit(photo: Photo, quality: float, limits: PhotoLimits = PhotoLimits()) -> FittedPhoto:

@@ -14,6 +14,7 @@ from robot_node.core.state import CameraState
 from robot_node.core.threads import NO_THREAD_REMEDY, is_no_thread
 from robot_node.devices.camera.capture import FullPicture, Photo, StalledError
 from robot_node.devices.camera.machine import CameraMachine
+from robot_node.devices.camera.photo import rotated
 from robot_node.devices.camera.photo_folder import PhotoFolder
 from robot_node.devices.camera.sensor import CameraSensor
 from robot_node.devices.camera.states import Action, CameraEvent
@@ -109,7 +110,7 @@ class Photographer:
             picture = await self._take("full photo", quality, lambda: self._capture_full(raw=raw), self._switches_on)
             # The camera goes on meanwhile, and privacy need not wait: a camera that is closed has no such picture more.
             try:
-                return await _in_thread(functools.partial(_develop, picture, quality, folder))
+                return await _in_thread(functools.partial(_develop, picture, quality, folder, self._sensor.rotation))
             finally:
                 if self._machine.state is not CameraState.ON:
                     raise NotReadyError("The camera was switched off before the photo was encoded.")
@@ -170,10 +171,10 @@ class Photographer:
             await self._steps.finish_stop()
 
 
-def _develop(picture: FullPicture, quality: float, folder: PhotoFolder | None) -> FullPhoto:
+def _develop(picture: FullPicture, quality: float, folder: PhotoFolder | None, rotation: int) -> FullPhoto:
     """Encode and store a picture, and free it."""
     try:
-        photo = picture.photo(quality)
+        photo = rotated(picture.photo(quality), rotation, quality)
         return FullPhoto(photo, () if folder is None else folder.store(picture, photo))
     finally:
         picture.release()

@@ -17,6 +17,7 @@ from robot_node.devices.camera.capture import (
     StalledError,
 )
 from robot_node.devices.camera.controls import Ranges, supported
+from robot_node.devices.camera.photo import rotated
 from robot_node.devices.camera.states import CameraEvent
 from robot_node.devices.camera.stream import CameraStream, StreamDemand
 from robot_node.devices.indicator import Indicator
@@ -163,7 +164,15 @@ class CameraSensor:
         Raises:
             DeviceError: See :meth:`CaptureSession.photo`.
         """
-        return await self._call_for_picture(self._opened().session.photo, quality)
+        photo = await self._call_for_picture(self._opened().session.photo, quality)
+        if not self.rotation:
+            return photo
+        return await self._call(self._limits.encoder, rotated, photo, self.rotation, quality)
+
+    @property
+    def rotation(self) -> int:
+        """Degrees clockwise by which the camera's pictures have to be rotated."""
+        return self._demand.rotation
 
     async def full_size(self) -> tuple[int, int]:
         """Return width and height of the largest picture."""

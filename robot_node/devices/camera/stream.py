@@ -6,7 +6,7 @@ import asyncio
 import logging
 import math
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ParamSpec, Protocol, TypeVar
 
 from robot_node.core.media import EncodedFrame, FrameSink, RawFrame, RawFrameSink
@@ -307,6 +307,8 @@ class CameraStream:
     def _deliver(self, frame: EncodedFrame) -> None:
         if self._cut or self._demand.sink is None:
             return
+        if self._demand.rotation:
+            frame = replace(frame, rotation=self._demand.rotation)
         try:
             self._demand.sink(frame)
         except Exception:
@@ -316,10 +318,13 @@ class CameraStream:
         """Deliver a picture, in a thread of the camera library."""
         sink = self._demand.raw_sink
         if sink is not None and not self._cut:
-            sink(frame)
+            sink(self._rotated(frame))
 
     def _deliver_small(self, frame: RawFrame) -> None:
         """Deliver a small picture, in a thread of the camera library."""
         sink = self._demand.small_sink
         if sink is not None and not self._cut:
-            sink(frame)
+            sink(self._rotated(frame))
+
+    def _rotated(self, frame: RawFrame) -> RawFrame:
+        return replace(frame, rotation=self._demand.rotation) if self._demand.rotation else frame

@@ -17,7 +17,7 @@ from robot_node.core.state import CameraState
 from robot_node.devices.camera.capture import Photo
 from robot_node.errors import ArgumentError
 from robot_node.settings.camera_controls import CameraControls, ControlSettings
-from tests.devices.camera.rig import ON_EVERY_PI, Pi, Rig, decode_jpeg, rig, stamp_at
+from tests.devices.camera.rig import ON_EVERY_PI, Pi, Pictures, Rig, decode_jpeg, rig, stamp_at
 
 pytestmark = pytest.mark.filterwarnings("ignore:setDaemon:DeprecationWarning")  # picamera2's own line
 
@@ -146,6 +146,24 @@ async def test_controls_set_while_off_are_there_at_each_start(pi: Pi) -> None:
         await robot.camera.controls.set({}, reset=True)
         await robot.camera.start()
         assert pi.sensor.controls["ScalerCrop"] == (0, 0, 4608, 2592), "libcamera keeps it unless it is told"
+
+
+async def test_at_90_degrees_photos_are_turned_and_frames_say_it(pi: Pi) -> None:
+    pictures = Pictures()
+    async with rig(pi, watched=True, rotate=90, **SMALL) as robot:
+        robot.camera.set_raw_sink(pictures)
+        robot.camera.set_raw_watched(True)
+        await robot.camera.start()
+        for rotate, turns in ((90, 1), (270, 3)):
+            await robot.camera.controls.set({"rotate": rotate})
+            photo = await robot.camera.photo(0.95)
+            assert (photo.width, photo.height) == (180, 320)
+            assert read_stamp(np.rot90(decode_jpeg(photo.jpeg), turns)) is not None, "turned clockwise"
+            assert {frame.rotation for frame in await robot.frames.more(2)} == {rotate}
+            assert {picture.rotation for picture in await pictures.more(2)} == {rotate}
+        await robot.camera.controls.set({"rotate": 0})
+        assert {frame.rotation for frame in await robot.frames.more(2)} == {0}
+        assert pi.sensor.starts == 1
 
 
 async def test_what_the_camera_lacks_is_refused_and_nothing_changes(pi: Pi) -> None:

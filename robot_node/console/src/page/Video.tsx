@@ -61,10 +61,11 @@ export function Video(props: Props) {
     call.isConnected && call.isListening && !call.isHearing && t("nothingToHear"),
   ].filter(Boolean);
   const showsPicture = isOn && painted !== null && painted === remoteStream;
+  const rotation = large === 0 ? (call.robot?.rotation ?? 0) : 0; // the status is of the first camera
   return (
     <section className="card video" aria-label={t("camera")}>
       <div className="screen">
-        <video ref={video} muted={!call.isListening || large > 0} autoPlay playsInline aria-label={t("livePicture")} className={showsPicture ? "" : "empty"} />
+        <video ref={video} muted={!call.isListening || large > 0} autoPlay playsInline aria-label={t("livePicture")} className={showsPicture ? `rotated-${rotation}` : "empty"} />
         {status?.recording === true && (
           <span className="recording" role="status" title={t("recording")}>
             REC

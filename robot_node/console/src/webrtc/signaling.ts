@@ -40,6 +40,8 @@ export interface ViewerStatus {
   privacy: boolean;
   /** The camera's video is being recorded; a robot that may not record does not say. */
   recording?: boolean;
+  /** Degrees clockwise by which the page has to rotate the picture; absent when the video itself says it, or need not. */
+  rotation?: 90 | 180 | 270;
 }
 
 export const STATUS_CHANNEL = "status";
@@ -87,13 +89,14 @@ function readCandidate({ candidate, sdpMid, sdpMLineIndex, usernameFragment }: R
 /** Read a message of the data channel `status`; null when it is none that we know. */
 export function parseViewerStatus(text: unknown): ViewerStatus | null {
   const document = typeof text === "string" ? read(text) : null;
-  const { camera, camera_error = "", privacy, recording } = document ?? {};
+  const { camera, camera_error = "", privacy, recording, rotation } = document ?? {};
   return typeof camera === "string" && typeof camera_error === "string" && typeof privacy === "boolean"
     ? ({
         camera,
         camera_error: shortened(camera_error, REASON_LIMIT),
         privacy,
         ...(typeof recording === "boolean" ? { recording } : {}),
+        ...([90, 180, 270].includes(rotation as number) ? { rotation } : {}),
       } as ViewerStatus)
     : null;
 }
