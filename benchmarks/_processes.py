@@ -33,6 +33,11 @@ class Peer:
         self._process = process
 
     @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    @property
     def cpu_s(self) -> float:
         """Processor time that it has used so far, in seconds: all its threads, user and system."""
         return processor_s(self._process.pid)

@@ -308,7 +308,7 @@ async def robot_services(
         **camera_services(robot, settings.all_cameras()),
         **_sound_services(robot),
         **robot.vision.services(),
-        **recording_services(robot.recorder, settings, robot.camera, telemetry.state),
+        **recording_services(robot.recorder, settings, robot.camera, telemetry.state, online),
     }
     if robot.store is not None:
         services["state store"] = robot.store.run

@@ -24,6 +24,7 @@ _MODULES = (
     "fleet",
     "face",
     "motion",
+    "recording",
     "soak",
     "startup",
     "recovery",
@@ -200,3 +201,11 @@ def test_help_names_what_is_printed(
     shown = capsys.readouterr().out
     assert f"python -m benchmarks.{module}" in shown
     assert "prints one JSON line" in shown
+
+
+@pytest.mark.slow
+def test_recording_compares_a_robot_with_ring_buffer_with_one_without() -> None:
+    result = run("recording", "--quick")
+    assert result["cores"] > 0
+    assert result["expected_mib"] > 0
+    assert {"cpu_ratio", "ring_cores", "recording_cores", "ring_mib"} < set(result)

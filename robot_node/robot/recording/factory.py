@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import os
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,16 +67,23 @@ def build_recorder(settings: Settings, telemetry: Telemetry, streams: Streams) -
 
 
 def recording_services(
-    recorder: Recorder | None, settings: Settings, camera: Camera, state: RobotState
+    recorder: Recorder | None, settings: Settings, camera: Camera, state: RobotState, online: asyncio.Event
 ) -> dict[str, Service]:
     """Return the services of recorder and time-lapse, by name; none unless they are wanted.
+
+    Args:
+        recorder: The recorder.
+        settings: The robot's.
+        camera: Takes the photos.
+        state: The robot's state.
+        online: Set once the robot is reachable.
 
     Raises:
         SettingsError: There is no folder for the photos.
     """
     services: dict[str, Service] = {}
     if recorder is not None:
-        services |= {"recorder": recorder.run, "recordings' limits": recorder.keep_limits}
+        services |= {"recorder": partial(recorder.run, online), "recordings' limits": recorder.keep_limits}
     if settings.timelapse.every_s:
         module = importlib.import_module("robot_node.robot.recording.timelapse")
         photos = _library("timelapse", settings.timelapse, prefix="photo", suffix=".jpg")

@@ -139,6 +139,15 @@ class Library:
             raise error
         return os.fdopen(descriptor, "rb")
 
+    def path(self, name: str) -> Path:
+        """Return the path of one of our files.
+
+        Raises:
+            ArgumentError: There is none of that name.
+        """
+        self.open(name).close()
+        return self.folder / name
+
     def make_room(self, keep: str = "") -> tuple[str, ...]:
         """Delete our oldest files until all limits hold; returns their names.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -30,6 +31,7 @@ FAULT = "recording"
 """Name of its fault in the robot's state, and kind of its events."""
 
 _NO_PICTURES_S = 10.0
+_LOAD_WITHIN_S = 10.0
 _QUEUE_FRAMES = 60
 _MOST_WRITERS = 3
 _MOST_RESULTS = 32
@@ -155,8 +157,17 @@ class Recorder:
             raise DeviceError(f"Nothing was recorded: {saved.error}")
         return saved
 
-    async def run(self) -> None:
-        """Watch the camera while that is needed, until cancelled."""
+    async def run(self, load_after: asyncio.Event | None = None) -> None:
+        """Watch the camera while that is needed, until cancelled.
+
+        Args:
+            load_after: The media stack, which takes seconds to load on a Pi, is loaded when this is set, and without
+                it after a while: a robot whose broker is away records, too.
+        """
+        if load_after is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LOAD_WITHIN_S):
+                    await load_after.wait()
         broadcast = await self._streams.video()
         sound = (await self._streams.sound()).broadcast if self.settings.sound else None
         from robot_node.webrtc.broadcast import EndOfStreamError, Viewer  # noqa: PLC0415  # loaded by now, in a thread

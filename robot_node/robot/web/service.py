@@ -36,6 +36,15 @@ async def serve_http(
     await online.wait()
     door = await asyncio.to_thread(importlib.import_module, "robot_node.robot.web.door")
     mqtt = await asyncio.to_thread(importlib.import_module, "robot_node.robot.web.mqtt")
-    routes = [mqtt.MqttDoor(settings.broker).route(), await monitoring.metrics_route(), *await asyncio.to_thread(page)]
+    routes = [mqtt.MqttDoor(settings.broker).route(), await monitoring.metrics_route()]
+    routes += [*await _clips(robot), *await asyncio.to_thread(page)]
     photos = {name: camera.photo for name, camera in robot.cameras.items()}
     await door.serve(settings, robot.telemetry.state, photos, robot.direct, routes)
+
+
+async def _clips(robot: Robot) -> Sequence[BaseRoute]:
+    if robot.recorder is None:
+        return ()
+    clips = await asyncio.to_thread(importlib.import_module, "robot_node.robot.web.clips")
+    routes: Sequence[BaseRoute] = clips.clip_routes(robot.recorder.library)
+    return routes

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
 import httpx2
 import pytest
+from starlette.routing import BaseRoute
 
 from hw_mocks.platform import simulated_platform
 from robot_node.apps.private_broker import PrivateBroker
@@ -65,7 +66,9 @@ async def running(service: asyncio.Task[None]) -> AsyncIterator[None]:
 
 
 @contextlib.asynccontextmanager
-async def open_door(settings: HttpSettings, broker: Broker | None = None) -> AsyncIterator[Door]:
+async def open_door(
+    settings: HttpSettings, broker: Broker | None = None, also: Sequence[BaseRoute] = ()
+) -> AsyncIterator[Door]:
     """Serve two simulated cameras; with a broker their video, too."""
     state, platform = RobotState(), simulated_platform(scene="clock", cameras=2).platform
     cameras = Cameras.build(platform, CAMERAS, state, indicator=NoIndicator(), privacy=NoPrivacySwitch())
@@ -74,7 +77,7 @@ async def open_door(settings: HttpSettings, broker: Broker | None = None) -> Asy
         name: Pictures(each.photo, frame_rate=settings.stream_frame_rate, max_streams=settings.max_streams)
         for name, each in cameras.items()
     }
-    app = build_app(settings, state, pictures, Whep(direct, webrtc))
+    app = build_app(settings, state, pictures, Whep(direct, webrtc), also)
     listening: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(cameras.close)

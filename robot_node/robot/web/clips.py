@@ -1,0 +1,43 @@
+"""Recordings over HTTP: a list, and each file with ranges, so that players can seek."""
+
+from __future__ import annotations
+
+import asyncio
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from robot_node.errors import ArgumentError
+from robot_node.robot.recording.library import Library
+
+_NOT_STORED = {"Cache-Control": "no-store"}
+
+
+def clip_routes(library: Library) -> tuple[BaseRoute, ...]:
+    """Return the routes ``/clips/`` and ``/clips/NAME``.
+
+    Args:
+        library: The recordings.
+    """
+
+    async def clips(_: Request) -> Response:
+        try:
+            files = await asyncio.to_thread(library.files)
+        except OSError as error:
+            return PlainTextResponse(f"The recordings cannot be read: {error.strerror}.\n", 503, _NOT_STORED)
+        listed = [
+            {"name": file.name, "began": file.began.isoformat(timespec="seconds"), "bytes": file.size}
+            for file in reversed(files)
+        ]
+        return JSONResponse({"clips": listed}, headers=_NOT_STORED)
+
+    async def clip(request: Request) -> Response:
+        try:
+            path = await asyncio.to_thread(library.path, request.path_params["name"])
+        except ArgumentError as error:
+            return PlainTextResponse(f"{error.message}\n", 404, _NOT_STORED)
+        # RFC 9110, 14: ranges, with an ETag of size and time of the last change.
+        return FileResponse(path, media_type="video/mp4", headers=_NOT_STORED)
+
+    return Route("/clips/", clips), Route("/clips/{name}", clip)
