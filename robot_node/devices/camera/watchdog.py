@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from robot_node.core.backoff import Backoff, Crashes, RestartPolicy
-from robot_node.core.state import CameraState, RobotState
+from robot_node.core.state import RobotSnapshot, RobotState
 from robot_node.devices.camera.capture import AbsentError
 from robot_node.errors import DeviceError, NotReadyError, ServiceError
 
@@ -151,22 +152,27 @@ async def switch_on_at_start(
         sleep: Waits for some seconds.
     """
     backoff = backoff or Backoff(initial_s=5.0, maximum_s=600.0)
-    last = ""
-    while True:
-        try:
-            await camera.start()
-        except NotReadyError as error:  # the privacy switch: a person decides
-            logger.warning("The camera stays off at start: %s", error)
-            return
-        except DeviceError as error:  # it is in the state, too
-            if last != (last := str(error)):
-                logger.error("The camera cannot be switched on at start; retrying: %s", error)
-        else:
-            return
-        await sleep(backoff.next_delay())
-        now = state.snapshot.view_of_camera(name)
-        if now.state is not CameraState.FAILED or now.wanted is False:
-            return
+    last, decided = "", False
+
+    def note(snapshot: RobotSnapshot) -> None:
+        nonlocal decided
+        # Not the camera's state: a photo between two attempts leaves it off, and has decided nothing.
+        decided = decided or snapshot.view_of_camera(name).wanted is not None
+
+    with contextlib.ExitStack() as listening:
+        listening.callback(state.listen(note))
+        while not decided:
+            try:
+                await camera.start()
+            except NotReadyError as error:  # the privacy switch: a person decides
+                logger.warning("The camera stays off at start: %s", error)
+                return
+            except DeviceError as error:  # it is in the state, too
+                if last != (last := str(error)):
+                    logger.error("The camera cannot be switched on at start; retrying: %s", error)
+            else:
+                return
+            await sleep(backoff.next_delay())
 
 
 async def _stall(

@@ -225,6 +225,33 @@ async def test_whoever_switches_it_off_meanwhile_ends_the_waiting(pi: Pi) -> Non
         assert not pi.capturing()
 
 
+async def test_a_photo_between_two_attempts_does_not_end_them(pi: Pi) -> None:
+    pi.sensor.absent = True
+    async with rig(pi, photo_switches_on=True) as robot, asyncio.timeout(DEADLINE_S):
+
+        async def take_photo() -> None:
+            pi.sensor.absent = False
+            await robot.camera.photo()
+            await eventually(lambda: robot.camera_state() is CameraState.OFF)
+
+        await switch_on_at_start(robot.camera, robot.state, sleep=Impatient(take_photo))
+        assert robot.camera_state() is CameraState.ON
+        assert robot.state.snapshot.camera_wanted is True
+
+
+async def test_who_switches_it_on_meanwhile_has_decided_also_when_it_went_off_unwatched(pi: Pi) -> None:
+    pi.sensor.absent = True
+    async with rig(pi, off_when_unwatched_s=0.05) as robot, asyncio.timeout(DEADLINE_S):
+
+        async def switch_on() -> None:
+            pi.sensor.absent = False
+            await robot.camera.start()
+            await eventually(lambda: robot.camera_state() is CameraState.OFF)
+
+        await switch_on_at_start(robot.camera, robot.state, sleep=Impatient(switch_on))
+        assert robot.camera_state() is CameraState.OFF
+
+
 @pytest.mark.parametrize("fault", ["stalled", "absent"])
 async def test_a_camera_that_stays_broken_is_given_up_after_some_restarts(pi: Pi, fault: str) -> None:
     async with rig(pi, watched=True) as robot, looked_after(robot, attempts=3) as task:
