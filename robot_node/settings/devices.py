@@ -26,6 +26,8 @@ class CameraSettings(Section):
     on_at_start: bool = False
     on_after_restart: bool = False
     photo_switches_on: bool = False
+    photo_folder: Path | None = None
+    photo_folder_mb: Annotated[int, Field(ge=1, le=1_000_000)] = 1_000
     width: Annotated[int, Field(ge=64, le=1920, multiple_of=2)] = 1280
     height: Annotated[int, Field(ge=64, le=1080, multiple_of=2)] = 720
     frame_rate: Annotated[int, Field(ge=1, le=60)] = 30

@@ -18,7 +18,7 @@ from robot_node.devices.camera.camera import Camera, Photo
 from robot_node.devices.camera.cameras import Cameras
 from robot_node.devices.camera.photo import FittedPhoto, PhotoLimits
 from robot_node.errors import DeviceError
-from robot_node.tools.camera_choice import choosing
+from robot_node.tools.camera_choice import choosing, storing
 from robot_node.tools.common import READS, SETS, readable_errors
 from robot_node.tools.listing import UNLISTED
 
@@ -61,7 +61,8 @@ def offer_camera(server: MCPServer, cameras: Cameras) -> None:
         structured_output=False,
     )
     @choosing(cameras)
-    async def take_photo(
+    @storing(cameras)
+    async def take_photo(  # noqa: PLR0917  # the arguments of a tool have names
         quality: Annotated[float, Field(ge=0, le=1)] = 0.9,
         max_side: Annotated[int | None, Field(ge=16)] = None,
         max_bytes: Annotated[int, Field(ge=10_000)] = photos.MAX_BYTES,
@@ -69,13 +70,20 @@ def offer_camera(server: MCPServer, cameras: Cameras) -> None:
             Literal["local", "remote"],
             Field(description="Without effect: all cameras are the robot's.", json_schema_extra={UNLISTED: True}),
         ] = "local",
+        size: Literal["video", "full"] = "video",
+        dng: bool = False,  # noqa: FBT002  # an argument of a tool has a name
         camera: str | None = None,
     ) -> list[Any]:
         with readable_errors():
-            photo = await cameras.choose(camera).photo(quality)
+            chosen, files = cameras.choose(camera), ""
+            if size == "full" or dng:
+                full = await chosen.full_photo(quality, dng=dng)
+                photo, files = full.photo, "".join(f" Stored: {path}." for path in full.files)
+            else:
+                photo = await chosen.photo(quality)
             taken = _now()
             fitted = await _in_thread(lambda: photos.fit(photo, quality, PhotoLimits(max_bytes, max_side)))
-        return [_image(fitted), f"Taken {taken}: {fitted}"]
+        return [_image(fitted), f"Taken {taken}: {fitted}{files}"]
 
     @server.tool(title="Look", annotations=hints, structured_output=False)
     @choosing(cameras)

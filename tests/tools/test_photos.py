@@ -8,6 +8,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -127,3 +128,32 @@ async def test_looking_needs_the_camera_on_unless_it_may_switch_it() -> None:
         refused = await client.call_tool("look", {"seconds": 0.1})
         assert refused.is_error
         assert "The camera is off. Call control_camera" in str(refused.content)
+
+
+async def test_a_full_photo_has_the_sensors_size_and_fits_all_the_same() -> None:
+    async with agent(width=640, height=360) as client:
+        await client.call_tool("control_camera", {"enabled": True})
+        picture, size, text = await picture_of(client, "take_photo", size="full", max_bytes=10_000_000)
+        assert picture.size == (4608, 2592)
+        assert f"4608x2592 pixels, {size} bytes, quality 0.9." in text
+        picture, _, _ = await picture_of(client, "take_photo", size="full", max_side=1024)
+        assert picture.size == (1024, 576)
+        picture, _, _ = await picture_of(client, "take_photo")
+        assert picture.size == (640, 360)
+        refused = await client.call_tool("take_photo", {"dng": True})
+        assert refused.is_error
+        assert "Set photo_folder in [camera]" in str(refused.content)
+
+
+async def test_a_robot_with_a_folder_offers_full_size_and_stores_the_photo_there(tmp_path: Path) -> None:
+    async with agent(width=640, height=360) as client:
+        (tool,) = [each for each in (await client.list_tools()).tools if each.name == "take_photo"]
+        assert not {"size", "dng"} & tool.input_schema["properties"].keys(), "costs others nothing"
+    async with agent(photo_folder=tmp_path, photo_switches_on=True) as client:
+        (tool,) = [each for each in (await client.list_tools()).tools if each.name == "take_photo"]
+        assert tool.input_schema["properties"]["size"]["enum"] == ["video", "full"]
+        _, _, text = await picture_of(client, "take_photo", dng=True, max_side=64)
+        dng, jpeg = re.findall(r"Stored: (\S+)\.(?= |$)", text)
+        assert dng.endswith(".dng")
+        with Image.open(jpeg) as stored:
+            assert stored.size == (4608, 2592), "the whole of it, whatever the message took"

@@ -28,7 +28,7 @@ from robot_node.devices.operation_queue import OperationQueue
 from robot_node.devices.platform import Platform
 from robot_node.devices.privacy import NoPrivacySwitch, Privacy
 from robot_node.devices.worker import HangingError, as_device_error
-from robot_node.errors import DeviceError, RobotNodeError
+from robot_node.errors import ArgumentError, DeviceError, RobotNodeError
 from robot_node.settings.devices import CameraSettings
 
 __all__ = ["Camera", "CameraLimits", "Photo"]
@@ -166,18 +166,29 @@ class Camera:
         """
         return self._photographer.series()
 
-    async def full_photo(self, quality: float = 0.9, *, folder: PhotoFolder | None = None) -> FullPhoto:
+    @property
+    def stores_photos(self) -> bool:
+        """Photos in full size can be stored: there is a folder for them."""
+        return self._settings.photo_folder is not None
+
+    async def full_photo(self, quality: float = 0.9, *, dng: bool = False) -> FullPhoto:
         """Take a photo in the sensor's full size. The video pauses meanwhile, and goes on with a keyframe.
 
         Args:
             quality: JPEG quality from 0 to 1.
-            folder: Where to store it as DNG and as JPEG; None: nowhere.
+            dng: Store it in the folder of the settings, as DNG and as JPEG.
 
         Raises:
             NotReadyError: As for :meth:`photo_series`.
             DeviceError: As for :meth:`photo_series`; or it cannot be taken, encoded or stored: the video goes on.
             ValueError: The quality is out of range.
+            ArgumentError: There is no folder.
         """
+        folder = None
+        if dng:
+            if self._settings.photo_folder is None:
+                raise ArgumentError("There is no folder for DNG files.", remedy="Set photo_folder in [camera].")
+            folder = PhotoFolder(self._settings.photo_folder, self._settings.photo_folder_mb * 1_000_000)
         return await self._photographer.full_photo(quality, folder)
 
     async def is_delivering_frames(self) -> bool | None:

@@ -13,9 +13,8 @@ import pytest
 from hw_mocks.sensor import SensorMode
 from robot_node.core.state import CameraState
 from robot_node.devices.camera.capture import StalledError
-from robot_node.devices.camera.photo_folder import PhotoFolder
 from robot_node.devices.platform import Platform
-from robot_node.errors import DeviceError, NotReadyError
+from robot_node.errors import ArgumentError, DeviceError, NotReadyError
 from tests.devices.camera.rig import (
     ON_EVERY_PI,
     Hand,
@@ -83,9 +82,9 @@ async def test_a_full_photo_shows_the_scene_and_all_streams_go_on(pi: Pi) -> Non
 
 @ON_EVERY_PI
 async def test_a_full_photo_is_stored_as_dng_and_jpeg(pi: Pi, tmp_path: Path) -> None:
-    async with rig(pi) as robot:
+    async with rig(pi, photo_folder=tmp_path / "photos") as robot:
         await robot.camera.start()
-        full = await robot.camera.full_photo(folder=PhotoFolder(tmp_path / "photos", 100_000_000))
+        full = await robot.camera.full_photo(dng=True)
         dng, jpeg = full.files
         assert jpeg.read_bytes() == full.photo.jpeg
         assert dng.read_bytes()[:4] == b"II*\0", "a DNG file is a TIFF file"
@@ -248,3 +247,5 @@ async def test_a_camera_that_is_off_takes_none(pi: Pi) -> None:
         await robot.camera.start()
         with pytest.raises(ValueError, match="quality"):
             await robot.camera.full_photo(2)
+        with pytest.raises(ArgumentError, match="no folder for DNG"):
+            await robot.camera.full_photo(dng=True)
