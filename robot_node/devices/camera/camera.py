@@ -10,25 +10,24 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import TypeVar
 
-from robot_node.core.media import FrameSink, RawFrameSink
 from robot_node.core.state import CameraState, RobotState, act_for
 from robot_node.devices.camera.adjusting import CurrentControls
 from robot_node.devices.camera.capture import CameraLimits, Photo, StalledError
 from robot_node.devices.camera.drivers import camera_driver
 from robot_node.devices.camera.machine import CameraMachine
-from robot_node.devices.camera.photo_folder import PhotoFolder
 from robot_node.devices.camera.photographer import FullPhoto, Photographer, Steps
 from robot_node.devices.camera.report import CameraReport
 from robot_node.devices.camera.sensor import CameraSensor, fault_event
+from robot_node.devices.camera.source import StreamSource
 from robot_node.devices.camera.states import Action, CameraEvent, refusal
-from robot_node.devices.camera.stream import StreamDemand
+from robot_node.devices.camera.stream import CameraStream, StreamDemand
 from robot_node.devices.idle import CallLater, IdleTimer
 from robot_node.devices.indicator import Indicator, NoIndicator
 from robot_node.devices.operation_queue import OperationQueue
 from robot_node.devices.platform import Platform
 from robot_node.devices.privacy import NoPrivacySwitch, Privacy
 from robot_node.devices.worker import HangingError, as_device_error
-from robot_node.errors import ArgumentError, DeviceError, RobotNodeError
+from robot_node.errors import DeviceError, RobotNodeError
 from robot_node.settings.devices import CameraSettings
 
 __all__ = ["Camera", "CameraLimits", "Photo"]
@@ -37,10 +36,8 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-_LOWEST_BITRATE = 100_000
 
-
-class Camera:
+class Camera(StreamSource):
     """The robot's camera. Used from the event loop only; every blocking call runs in the camera's own thread.
 
     It is also a :class:`robot_node.core.media.VideoSource` and a :class:`robot_node.core.media.RawVideoSource`.
@@ -79,7 +76,7 @@ class Camera:
         indicator = indicator or NoIndicator()
         indicator.on_failure(self._on_indicator_failed)
         self._operations = OperationQueue()
-        self._demand = StreamDemand(settings.bitrate)
+        super().__init__(StreamDemand(settings.bitrate))
         limits = limits or CameraLimits()
         self._sensor = CameraSensor(
             camera_driver(platform, settings, limits, small_stream=small_stream),
@@ -104,9 +101,7 @@ class Camera:
             finish_stop=self._finish_stop,
             raise_if_interrupted=functools.partial(self._raise_if_interrupted, CameraState.ON),
         )
-        self._photographer = Photographer(
-            self._sensor, self._machine, self._idle, steps, switches_on=settings.photo_switches_on
-        )
+        self._photographer = Photographer(settings, self._sensor, self._machine, self._idle, steps)
         self._interruption: RobotNodeError | None = None
         self._adjusting = False
 
@@ -184,12 +179,7 @@ class Camera:
             ValueError: The quality is out of range.
             ArgumentError: There is no folder.
         """
-        folder = None
-        if dng:
-            if self._settings.photo_folder is None:
-                raise ArgumentError("There is no folder for DNG files.", remedy="Set photo_folder in [camera].")
-            folder = PhotoFolder(self._settings.photo_folder, self._settings.photo_folder_mb * 1_000_000)
-        return await self._photographer.full_photo(quality, folder)
+        return await self._photographer.full_photo(quality, dng=dng)
 
     async def is_delivering_frames(self) -> bool | None:
         """Whether frames have come since the last call, or come now; None when none are expected.
@@ -227,56 +217,6 @@ class Camera:
             logger.error("%s", refusal(Action.REFUSE_NOT_CLOSED))
         self._sensor.shut_down()
         await self._operations.close()
-
-    def set_sink(self, sink: FrameSink | None) -> None:
-        """Set the receiver of the encoded frames."""
-        self._demand.sink = sink
-
-    def set_watched(self, watched: bool, *, in_use: bool = True) -> None:
-        """Set whether there are viewers: the encoder runs only while the camera is on and watched.
-
-        Args:
-            watched: There are viewers.
-            in_use: They keep the camera from being switched off as idle.
-        """
-        retry = watched and in_use and not self._demand.in_use
-        self._demand.watched, self._demand.in_use = watched, watched and in_use
-        self._demand_changed(retry=retry)
-
-    def request_keyframe(self) -> None:
-        """Make one of the next frames a keyframe; each call may cost one."""
-        if self._sensor.stream is not None:
-            self._sensor.stream.request_keyframe()
-
-    def set_bitrate(self, bits_per_second: int) -> None:
-        """Change the target bitrate while running, in bit/s; at least 100 000. How: see :class:`H264Stream`."""
-        self._demand.bitrate = max(_LOWEST_BITRATE, bits_per_second)
-        self._demand_changed()
-
-    def set_raw_sink(self, sink: RawFrameSink | None) -> None:
-        """Set the receiver of the unencoded frames, called in a thread of the camera library."""
-        self._demand.raw_sink = sink
-
-    def set_raw_watched(self, watched: bool) -> None:
-        """Set whether unencoded frames are needed; they are delivered while the camera is on."""
-        retry = watched and not self._demand.raw_watched
-        self._demand.raw_watched = watched
-        self._demand_changed(retry=retry)
-
-    def set_small_sink(self, sink: RawFrameSink | None) -> None:
-        """Set the receiver of the small unencoded frames, called in a thread of the camera library."""
-        self._demand.small_sink = sink
-
-    def set_small_watched(self, rate: float | None, *, keeps_on: bool = False) -> None:
-        """Set how many small unencoded frames a second are needed while the camera is on; None: none.
-
-        Their size: :func:`robot_node.devices.camera.capture.small_size`; only these frames are copied. With
-        ``keeps_on`` they keep the camera on like a viewer. The camera must have been made with ``small_stream``.
-        """
-        assert rate is None or rate > 0
-        retry = rate is not None and self._demand.small_rate is None
-        self._demand.small_rate, self._demand.small_keeps_on = rate, keeps_on
-        self._demand_changed(retry=retry)
 
     # Events that do not wait for operations, and end the running one.
 
@@ -375,6 +315,10 @@ class Camera:
             self._machine.apply(CameraEvent.NOT_CLOSED, error)
             raise as_device_error(error, "camera") from error
         self._machine.request(CameraEvent.CLOSED)
+
+    @property
+    def _stream(self) -> CameraStream | None:
+        return self._sensor.stream
 
     def _demand_changed(self, *, retry: bool = False) -> None:
         self._idle.set_watched(self._demand.needed)

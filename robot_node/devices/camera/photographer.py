@@ -20,7 +20,8 @@ from robot_node.devices.camera.sensor import CameraSensor
 from robot_node.devices.camera.states import Action, CameraEvent
 from robot_node.devices.idle import IdleTimer
 from robot_node.devices.worker import HangingError
-from robot_node.errors import DeviceError, NotReadyError
+from robot_node.errors import ArgumentError, DeviceError, NotReadyError
+from robot_node.settings.devices import CameraSettings
 
 T = TypeVar("T")
 
@@ -72,21 +73,24 @@ class Photographer:
     """Takes the photos of one camera. Used by the camera only.
 
     Args:
+        settings: Whether a photo switches the camera on for itself; the folder for photos.
         sensor: The camera's sensor.
         machine: The camera's states.
         idle: Restarted by each photo.
         steps: What the camera does.
-        switches_on: A photo switches the camera on for itself, and off again.
     """
 
     def __init__(
-        self, sensor: CameraSensor, machine: CameraMachine, idle: IdleTimer, steps: Steps, *, switches_on: bool
+        self, settings: CameraSettings, sensor: CameraSensor, machine: CameraMachine, idle: IdleTimer, steps: Steps
     ) -> None:
         self._sensor = sensor
         self._machine = machine
         self._idle = idle
         self._steps = steps
-        self._switches_on = switches_on
+        self._switches_on = settings.photo_switches_on
+        self._folder = None
+        if settings.photo_folder is not None:
+            self._folder = PhotoFolder(settings.photo_folder, settings.photo_folder_mb * 1_000_000)
         self._series = 0
 
     @contextlib.asynccontextmanager
@@ -103,11 +107,13 @@ class Photographer:
         with self._under_way():
             yield take
 
-    async def full_photo(self, quality: float, folder: PhotoFolder | None) -> FullPhoto:
+    async def full_photo(self, quality: float, *, dng: bool) -> FullPhoto:
         """Take a photo: see :meth:`robot_node.devices.camera.camera.Camera.full_photo`."""
-        raw = folder is not None
+        folder = self._folder if dng else None
+        if dng and folder is None:
+            raise ArgumentError("There is no folder for DNG files.", remedy="Set photo_folder in [camera].")
         with self._under_way():
-            picture = await self._take("full photo", quality, lambda: self._capture_full(raw=raw), self._switches_on)
+            picture = await self._take("full photo", quality, lambda: self._capture_full(raw=dng), self._switches_on)
             # The camera goes on meanwhile, and privacy need not wait: a camera that is closed has no such picture more.
             try:
                 return await _in_thread(functools.partial(_develop, picture, quality, folder, self._sensor.rotation))
