@@ -132,7 +132,11 @@ class SimulatedSensor:
         return self._clock
 
     def choose_mode(self, size: tuple[int, int], bit_depth: int | None = None) -> SensorMode:
-        """Choose the mode that fits a size best, as libcamera does: the smallest of those that are large enough."""
+        """Choose the mode that fits a size best, as libcamera does: the smallest of those that are large enough.
+
+        Configuring takes the crop back.
+        """
+        self.controls.pop("ScalerCrop", None)
         deep = [mode for mode in self.modes if bit_depth in {None, mode.bit_depth}] or list(self.modes)
         large = [mode for mode in deep if mode.size[0] >= size[0] and mode.size[1] >= size[1]]
         self.mode = min(large, key=lambda mode: mode.size) if large else max(deep, key=lambda mode: mode.size)

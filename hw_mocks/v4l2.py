@@ -16,6 +16,7 @@ from types import SimpleNamespace
 from typing import Any, Self
 
 from hw_mocks.sensor import SimulatedSensor
+from hw_mocks.v4l2_controls import SimulatedControls
 from robot_node.devices.v4l2 import V4l2Library, V4l2Node
 
 _CAPTURE, _META_CAPTURE, _M2M_MPLANE = 0x1, 0x0080_0000, 0x4000
@@ -43,6 +44,7 @@ class SimulatedUsbCamera:
         damaged_every: In each such picture the data were lost on the bus; 0: none.
         encoder: The board has an H.264 encoder in hardware.
         opened: How it was opened last: FFmpeg's options.
+        controls: Its controls.
     """
 
     sensor: SimulatedSensor = field(default_factory=SimulatedSensor)
@@ -58,6 +60,10 @@ class SimulatedUsbCamera:
     opened: Mapping[str, str] = field(default_factory=dict, init=False)
     in_use: bool = field(default=False, init=False)
     made: int = field(default=0, init=False)
+    controls: SimulatedControls = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.controls = SimulatedControls(self.sensor)
 
     @property
     def metadata_path(self) -> str:
@@ -132,6 +138,10 @@ class _Node:
                 return self._size(argument)
             case 75:
                 return self._interval(argument)
+            case 28 if self._kind == "camera":
+                return self._camera.controls.set(argument)
+            case 36 if self._kind == "camera":
+                return self._camera.controls.query(argument)
         raise OSError(errno.ENOTTY, os.strerror(errno.ENOTTY))
 
     def close(self) -> None:
@@ -227,7 +237,7 @@ class _Container:
         import av
 
         captured_at = self._camera.sensor.capture_time(self._frame_s)
-        data = self._codec(self._scene.picture(captured_at))
+        data = self._codec(self._camera.sensor.picture(self._scene, captured_at, (False, False)))
         self._camera.made += 1
         if self._camera.damaged_every and self._camera.made % self._camera.damaged_every == 0:
             data = bytes(len(data))

@@ -183,6 +183,10 @@ class AppliedControls:
     def __init__(self) -> None:
         self._applied: LibcameraControls = {}
 
+    def begin_with(self, controls: CameraControls, available: Available, frame_us: int) -> LibcameraControls:
+        """Return what to set between configuring, which takes some controls back, and the start."""
+        return self.change_to(controls, available, frame_us) | self._applied
+
     def change_to(
         self, controls: CameraControls, available: Available, frame_us: int, *, refocus: bool = True
     ) -> LibcameraControls:

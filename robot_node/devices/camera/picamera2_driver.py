@@ -126,7 +126,9 @@ class Picamera2Session:
                 self._driver.sensor_modes = _sensor_modes(self._picam2)
             self._picam2.configure(self._configuration(self._library, self._picam2))
             controls, problems = supported(self._controls, self.control_ranges())
-            self._set(controls)
+            available = self._picam2.camera_controls
+            self._picam2.set_controls(self._driver.applied.begin_with(controls, available, self._frame_us))
+            self.rotation = remaining_rotation(controls)
             self._picam2.start()
         except Exception as error:
             raise _explain(error) from error
@@ -168,7 +170,7 @@ class Picamera2Session:
         self._controls = controls
         return True
 
-    def _set(self, controls: CameraControls, *, refocus: bool = True) -> None:
+    def _set(self, controls: CameraControls, *, refocus: bool) -> None:
         available = self._picam2.camera_controls
         changes = self._driver.applied.change_to(controls, available, self._frame_us, refocus=refocus)
         self._picam2.set_controls(changes)

@@ -19,9 +19,10 @@ from robot_node.devices.camera.capture import (
     StalledError,
     small_size,
 )
-from robot_node.devices.camera.controls import ControlRange, Ranges
+from robot_node.devices.camera.controls import NO_CONTROLS, Ranges
 from robot_node.devices.camera.jpeg import complete_jpeg
 from robot_node.devices.camera.v4l2_choice import Choice, cameras, choose, usable_formats
+from robot_node.devices.camera.v4l2_controls import AppliedV4l2Controls
 from robot_node.devices.camera.v4l2_encoder import Encoder
 from robot_node.devices.camera.v4l2_ioctl import VideoDevice, describe, video_devices
 from robot_node.devices.camera.v4l2_pictures import Decoder, Shot, StillShot
@@ -29,7 +30,7 @@ from robot_node.devices.camera.v4l2_reader import V4l2Reader
 from robot_node.devices.camera.v4l2_streams import EncodingStream, PassingStream, UnencodedStream
 from robot_node.devices.v4l2 import V4l2Library
 from robot_node.errors import DeviceError, RobotNodeError
-from robot_node.settings.camera_controls import CameraControls, Rotation
+from robot_node.settings.camera_controls import CameraControls
 from robot_node.settings.devices import CameraSettings
 
 logger = logging.getLogger(__name__)
@@ -39,6 +40,8 @@ _PLUG = f"Plug it in, or set device in [camera]. {LIST_DEVICES}"
 _OWN_JPEG_QUALITY = 0.9
 """From this quality of a photo on, the JPEG is that of the camera."""
 _MAX_RAW_FRAMES_PER_S = 30
+_PICTURES_UNDER_WAY = 4
+"""When controls are set: the kernel's buffers that are filled."""
 _OPENING_SHARE = 0.9
 """Of the time limit of opening: what FFmpeg may take, so that a stall differs from a call that hangs."""
 
@@ -54,6 +57,7 @@ class V4l2Driver:
     Attributes:
         passes: The camera's own H.264 is usable, as far as is known.
         told: What was logged already, and is not logged again.
+        applied: What the device was set to.
     """
 
     def __init__(self, load: Callable[[], V4l2Library], settings: CameraSettings, limits: CameraLimits) -> None:
@@ -62,6 +66,7 @@ class V4l2Driver:
         self.limits = limits
         self.passes = True
         self.told: set[str] = set()
+        self.applied = AppliedV4l2Controls()
 
     def session(self) -> V4l2Session:
         """Begin a session; opens nothing yet."""
@@ -88,7 +93,9 @@ class V4l2Session:
         self._has_encoder = False
         self._reader: V4l2Reader | None = None
         self._opened = Choice("mjpeg", 0, 0, 1.0)
-        self._rotate: Rotation = driver.settings.rotate
+        self._path = ""
+        self._controls = driver.settings.initial_controls()
+        self._ranges: Ranges = {}
         self.rotation = 0
 
     def load(self) -> None:
@@ -128,6 +135,8 @@ class V4l2Session:
             container = library.open(device.path, choice.options(), limit_s)
         except Exception as error:
             raise _explain(error, device, limit_s) from error
+        self._path = device.path
+        self._set(library, self._controls)
         context = container.streams.video[0].codec_context  # the kernel may have changed what was asked for
         self._opened = Choice(choice.format, context.width, context.height, choice.rate)
         decoder = Decoder(
@@ -135,7 +144,7 @@ class V4l2Session:
             choice.format,
             context.width,
             context.height,
-            turned=self._rotate == 180,
+            turned=self._turned,
         )
         self._reader = V4l2Reader(
             container,
@@ -147,10 +156,12 @@ class V4l2Session:
 
     def control_ranges(self) -> Ranges:
         """Return what the open camera can be set to."""
-        return {"rotate": ControlRange(default=0, choices=(0, 90, 180, 270))}
+        return self._ranges
 
-    def apply(self, controls: CameraControls, *, refocus: bool = False) -> bool:  # noqa: ARG002  # it cannot focus
-        """Set what the camera can do of these controls; before :meth:`open` they are kept for it.
+    def apply(self, controls: CameraControls, *, refocus: bool = False) -> bool:  # noqa: ARG002  # it cannot focus once
+        """Set what the camera can do of these controls, and return when pictures show it.
+
+        Before :meth:`open` they are kept for it.
 
         Args:
             controls: All that is wished.
@@ -158,12 +169,32 @@ class V4l2Session:
 
         Returns:
             False: the camera has to be closed and opened for a change in them, and nothing was changed.
+
+        Raises:
+            StalledError: The camera delivers no picture.
         """
-        if self._reader is not None and (controls.rotate == 180) != (self._rotate == 180):
-            return False
-        self._rotate = controls.rotate
-        self.rotation = controls.rotate if controls.rotate in {90, 270} else 0
+        if self._reader is not None and self._library is not None:
+            if (controls.rotate == 180) != self._turned:
+                return False
+            self._set(self._library, controls)
+            for _ in range(_PICTURES_UNDER_WAY):
+                self.wait_for_picture()
+        self._controls = controls
         return True
+
+    def _set(self, library: V4l2Library, controls: CameraControls) -> None:
+        self.rotation = controls.rotate if controls.rotate in {90, 270} else 0
+        try:
+            with library.node(self._path) as node:
+                self._ranges, problems = self._driver.applied.change_to(controls, node)
+        except OSError as error:
+            self._ranges, problems = NO_CONTROLS, (f"The controls of {self._path} cannot be set: {error}.",)
+        for problem in problems:
+            self._driver.tell(problem)
+
+    @property
+    def _turned(self) -> bool:
+        return self._controls.rotate == 180
 
     def wait_for_picture(self) -> None:
         """Return when the camera has delivered a picture.
@@ -183,7 +214,7 @@ class V4l2Session:
             StalledError: The camera delivers no picture.
             DeviceError: The picture cannot be stored.
         """
-        own = self._opened.format == "mjpeg" and quality >= _OWN_JPEG_QUALITY and self._rotate != 180
+        own = self._opened.format == "mjpeg" and quality >= _OWN_JPEG_QUALITY and not self._turned
         limit_s = self._driver.limits.picture
         if own:
             jpeg = self._running().next(lambda shot: complete_jpeg(shot.data), limit_s)
@@ -217,7 +248,7 @@ class V4l2Session:
             software: libx264 encodes, on every board.
         """
         reader = self._running()
-        passes = self._opened.format == "h264" and self._driver.passes and self._rotate != 180
+        passes = self._opened.format == "h264" and self._driver.passes and not self._turned
 
         def make(bits_per_second: int) -> Encoder:
             return self._encoder(bits_per_second, software=software, falls_back=passes)
