@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from robot_node.core.media import SAMPLE_RATE
 from robot_node.core.state import CameraState, RobotSnapshot, acting_for
 from robot_node.errors import DeviceError, NotReadyError
 from robot_node.robot.recording.clip import Clip
 from robot_node.robot.recording.library import Library
 from robot_node.robot.recording.ring import Ring, Sample
+from robot_node.robot.recording.sound_clock import SoundClock
 from robot_node.robot.recording.states import TABLE, RecorderAction, RecorderEvent, RecorderState
 from robot_node.robot.recording.writer import ClipWriter, Saved
 from robot_node.robot.telemetry import Telemetry
@@ -52,6 +53,7 @@ class Recorder:
         streams: The camera's frames and the robot's sound.
         library: Where clips are stored.
         now: The time, with time zone.
+        clock: Monotonic time in seconds.
     """
 
     def __init__(
@@ -62,7 +64,9 @@ class Recorder:
         library: Library,
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._clock = clock
         self.settings = settings
         self.library = library
         self._telemetry = telemetry
@@ -256,8 +260,9 @@ class Recorder:
             self._take_picture(Sample(bytes(packet), time_us, keyframe=packet.is_keyframe), viewer)
 
     async def _hear(self, listener: Listener) -> None:
+        times = SoundClock()
         while (packet := await listener.next_packet()) is not None:
-            sample = Sample(bytes(packet), (packet.pts or 0) * _MICROSECONDS // SAMPLE_RATE, video=False)
+            sample = Sample(bytes(packet), times.time_us(packet.pts or 0, self._clock()), video=False)
             if self.settings.ring_s:
                 self._ring.add(sample)
             if self._clip is not None:

@@ -191,7 +191,9 @@ async def studio(
     library = Library(folder, limits or Limits(10**9, timedelta(days=7), 0), free_bytes=lambda _: space[0])
     source, telemetry = Source(), Telemetry()
     streams = Streams(source, mixer)
-    recorder = Recorder(RecordingSettings(enabled=True, **settings), telemetry, streams, library)
+    recorder = Recorder(
+        RecordingSettings(enabled=True, **settings), telemetry, streams, library, clock=lambda: 1 + source.number / RATE
+    )
     task = asyncio.create_task(recorder.run(), name="recorder")
     try:
         yield Studio(recorder, source, telemetry, streams, folder, space)
