@@ -27,7 +27,11 @@ from robot_node.__main__ import main
 main()
 """
 _LATER = ("aiortc", "aioice", "av", "numpy", "hw_mocks.picamera2", "sounddevice", "pocketsphinx", "prometheus_client")
-_WHEN_ENABLED = ("robot_node.vision.motion_watch", "robot_node.vision.pictures", "robot_node.vision.motion")
+_WHEN_ENABLED = (
+    *("robot_node.vision.motion_watch", "robot_node.vision.pictures", "robot_node.vision.motion"),
+    *("robot_node.robot.recording.recorder", "robot_node.robot.recording.library", "robot_node.tools.recording"),
+    "robot_node.robot.recording.timelapse",
+)
 
 
 async def test_a_robot_is_reachable_before_it_loads_what_streams(broker: PrivateBroker) -> None:

@@ -6,16 +6,22 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
 
+import av
 import numpy as np
 
-from benchmarks._motion_scenes import RATE, Picture
+from benchmarks._motion_scenes import RATE, SHOTS, Picture, frames_of
 from robot_node.core.events import EventLog, record
 from robot_node.core.media import RawFrame, RawFrameSink
 from robot_node.core.state import CameraState, RobotState
 from robot_node.settings.vision import MotionSettings
 from robot_node.vision.motion_watch import MotionWatch
 from robot_node.vision.pictures import PictureFeed
+
+_FRAME_RATE = 25
+_STILL_S = 3
 
 
 def raw(picture: Picture, index: int) -> RawFrame:
@@ -90,3 +96,22 @@ async def watched_robot(**settings: object) -> AsyncIterator[WatchedRobot]:
     finally:
         task.cancel()
         await asyncio.wait({task})
+
+
+def walker_clip(folder: Path) -> Path:
+    """Write a clip: still for 3 s; then somebody passes."""
+    shot = SHOTS["walker"]
+    frames = frames_of(shot.clip)
+    pictures: list[Picture] = [frames[shot.frames[0]]] * (_STILL_S * _FRAME_RATE)
+    pictures += [frames[index] for index in shot.frames]
+    path = folder / "walker.mp4"
+    with av.open(path, "w") as container:
+        stream = container.add_stream("libx264", rate=_FRAME_RATE)
+        stream.height, stream.width = pictures[0].shape
+        stream.pix_fmt, stream.options = "yuv420p", {"preset": "ultrafast", "crf": "18"}
+        for index, picture in enumerate(pictures):
+            frame = av.VideoFrame.from_ndarray(picture, format="gray")
+            frame.pts, frame.time_base = index, Fraction(1, _FRAME_RATE)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path

@@ -6,11 +6,9 @@ import asyncio
 import base64
 import io
 from contextlib import AsyncExitStack
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 import pytest
 from mcp import Client, MCPError
@@ -18,35 +16,15 @@ from mcp_types import BlobResourceContents, ImageContent, TextContent
 from PIL import Image
 from pydantic import ValidationError
 
-from benchmarks._motion_scenes import SHOTS, Picture, frames_of
+from benchmarks._motion_scenes import frames_of
 from hw_mocks.platform import simulated_platform
 from robot_node import daemon
 from robot_node.settings.root import Settings
 from robot_node.tools.server import build_server
+from tests.vision.footage_camera import walker_clip
 from tests.waiting import DEADLINE_S
 
-FRAME_RATE = 25
-STILL_S = 3
 MOTION_JPG = "robot://motion.jpg"
-
-
-def _clip(folder: Path) -> Path:
-    """Still for 3 s; then somebody passes."""
-    shot = SHOTS["walker"]
-    frames = frames_of(shot.clip)
-    pictures: list[Picture] = [frames[shot.frames[0]]] * (STILL_S * FRAME_RATE)
-    pictures += [frames[index] for index in shot.frames]
-    path = folder / "walker.mp4"
-    with av.open(path, "w") as container:
-        stream = container.add_stream("libx264", rate=FRAME_RATE)
-        stream.height, stream.width = pictures[0].shape
-        stream.pix_fmt, stream.options = "yuv420p", {"preset": "ultrafast", "crf": "18"}
-        for index, picture in enumerate(pictures):
-            frame = av.VideoFrame.from_ndarray(picture, format="gray")
-            frame.pts, frame.time_base = index, Fraction(1, FRAME_RATE)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
-    return path
 
 
 def _settings(**sections: Any) -> Settings:
@@ -57,7 +35,7 @@ def _settings(**sections: Any) -> Settings:
 
 
 async def test_an_agent_waits_for_motion_and_reads_its_picture(tmp_path: Path) -> None:
-    pi = simulated_platform(scene=str(_clip(tmp_path)))
+    pi = simulated_platform(scene=str(walker_clip(tmp_path)))
     async with AsyncExitStack() as devices:
         robot = await daemon.build_robot(_settings(), pi.platform, devices)
         assert robot.vision.motion is not None
