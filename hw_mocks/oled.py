@@ -160,10 +160,15 @@ class SimulatedOled:
         if self._unplugged_error is not None or not chip.lit:
             return glass
         memory = chip.shown(self._wiring.left_edge, self.width)
-        for line in range(self.height):
-            row = chip.row_of_output(self._com(line))
+        rows = [chip.row_of_output(self._com(line)) for line in range(self.height)]
+        line = 0
+        while line < self.height:
+            row, count = rows[line], 1
             if row is not None:
-                glass.paste(memory.crop((0, row, self.width, row + 1)), (0, line))
+                while rows[line + count : line + count + 1] == [row + count]:  # usually all of them
+                    count += 1
+                glass.paste(memory.crop((0, row, self.width, row + count)), (0, line))
+            line += count
         return glass
 
     def _com(self, line: int) -> int:
