@@ -4,30 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import os
 import threading
 import weakref
 from collections.abc import AsyncIterator, Generator, Iterator
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from robot_node.apps.private_broker import PrivateBroker
 from tests.limits import assert_ended, lasting_threads, limit_of, within
+from tests.order import spread
 from tests.shared_broker import SharedBroker
 
 # A busy machine is no reason to fail; what takes long is measured in benchmarks/.
 settings.register_profile("busy machine", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy machine")
 
-_TESTS = Path(__file__).parent
-_LONG = ("console", "end_to_end", "systemd", "benchmarks", "logs", "apps", "docs", "webrtc", "speech", "mcp_mqtt")
-"""Folders whose tests take seconds: begun last, they would keep one process busy while the others had nothing to do."""
 
-
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the longest; limit the time of each coroutine."""
-    items.sort(key=_place)
+    """Put the tests in order; limit the time of each coroutine."""
+    items[:] = spread(items, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
     for item in items:
         if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj):
             item.obj = within(limit_of(item), item.obj)
@@ -53,13 +51,6 @@ def pytest_runtest_teardown() -> Generator[None]:
         left = lasting_threads() - set(_known)
         _known.update(left)
         assert_ended(left)
-
-
-def _place(item: pytest.Item) -> int:
-    if item.get_closest_marker("slow"):
-        return 0
-    folder = item.path.relative_to(_TESTS).parts[0]
-    return 1 + _LONG.index(folder) if folder in _LONG else 1 + len(_LONG)
 
 
 @pytest.fixture(scope="session")
