@@ -42,8 +42,8 @@ class Robot:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def robot(browser: Browser) -> AsyncIterator[Robot]:
-    """It may be seen."""
+async def robot(browser: Browser, tmp_path: Path) -> AsyncIterator[Robot]:
+    """It may be seen, and records what it sees."""
     pi = simulated_platform(scene="clock")
     async with (
         PrivateBroker(websocket_port=0) as broker,
@@ -56,6 +56,8 @@ async def robot(browser: Browser) -> AsyncIterator[Robot]:
                 "robot": {"server_id": SERVER_ID, "server_name": SERVER_NAME},
                 "camera": {"width": 320, "height": 240},
                 "privacy": {"led_pin": LED, "switch_pin": SWITCH},
+                "recording": {"enabled": True, "folder": str(tmp_path / "clips"), "min_free_mb": 0},
+                "reactions": {"rules": [{"when": {"camera": "on"}, "then": {"record": "start"}}]},
             },
         )
         online = asyncio.Event()
@@ -80,8 +82,12 @@ async def test_the_page_says_so_in_its_language_and_goes_on_when_it_is_released(
         await page.sees(page.overlay, "The camera is off")
         await page.camera.click()
         await page.moving_pictures()
+        recording = page.page.locator(".screen .recording")
+        await recording.wait_for()
+        assert await recording.inner_text() == "REC"
         robot.private(engaged=True)
         await page.sees(page.overlay, "The robot\u2019s privacy switch is engaged.")
+        await recording.wait_for(state="detached")
         await chinese.sees(chinese.overlay, "\u9690\u79c1\u5f00\u5173")
         assert await page.camera.is_disabled()
         assert await page.camera.get_attribute("aria-checked") == "false"

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import av
+import httpx2
 import numpy as np
 import pytest_asyncio
 from mcp import Client
 from mcp_types import BlobResourceContents, TextResourceContents
 
 from hw_mocks.clock_scene import read_stamp
-from robot_node.apps.private_broker import PrivateBroker
+from robot_node.apps.private_broker import PrivateBroker, free_port
 from tests.end_to_end.agents import agent, events, status, structured
 from tests.end_to_end.robot_process import RobotProcess
 from tests.waiting import eventually
@@ -37,6 +38,8 @@ async def robot(broker: PrivateBroker, tmp_path: Path) -> AsyncIterator[RobotPro
         "CAMERA__KEYFRAME_INTERVAL_S": "0.5",
         "CAMERA__OFF_WHEN_UNWATCHED_S": "3600",
         "AUDIO__MICROPHONE": "default",
+        "HTTP__ENABLED": "true",
+        "HTTP__PORT": str(free_port()),
     }
     process = RobotProcess(broker, tmp_path, settings={f"ROBOT_NODE_{name}": value for name, value in settings.items()})
     async with process.online():
@@ -85,7 +88,14 @@ async def test_a_moment_is_in_the_clip_and_a_recording_plays_after_a_kill(robot:
         assert clip["seconds"] >= 2.5
         (found,) = await listed(client)
         assert (found["uri"], found["bytes"]) == (clip["uri"], clip["bytes"])
-        shown = [(stamp - int(moment * 1000)) % _STAMPS for stamp in stamps(await fetched(client, found))]
+        data = await fetched(client, found)
+        await eventually(lambda: "HTTP at " in robot.log, "the HTTP server is up")
+        port = robot.settings["ROBOT_NODE_HTTP__PORT"]
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=60) as player:
+            assert (await player.get("/clips/")).json()["clips"][0]["name"] == clip["name"]
+            answer = await player.get(f"/clips/{clip['name']}", headers={"Range": "bytes=1000-"})
+            assert answer.content == data[1000:]
+        shown = [(stamp - int(moment * 1000)) % _STAMPS for stamp in stamps(data)]
         offsets = [offset - _STAMPS if offset > _STAMPS // 2 else offset for offset in shown]
         assert offsets == sorted(offsets)
         assert offsets[0] <= -1000
