@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from robot_node.apps.doctor.case import Case
 from robot_node.apps.doctor.findings import Finding
 from robot_node.apps.doctor.machine import Machine
+from robot_node.apps.doctor.v4l2 import check_v4l2
 from robot_node.devices.platform import CameraLibrary
 from robot_node.devices.worker import HangingError
+from robot_node.settings.devices import CameraSettings
 
 _WHY = "Without it there are neither photos nor video."
 _DEVICES = ("/dev/video", "/dev/media")
@@ -16,15 +19,30 @@ _DEVICES = ("/dev/video", "/dev/media")
 
 async def check_camera(case: Case) -> None:
     """Check the camera. It is opened briefly unless another program uses it; the sensor stays off."""
+    every = case.settings.all_cameras()
+    named = {f"camera {name}" if len(every) > 1 else "camera": settings for name, settings in every.items()}
+    if by_v4l2 := {check: settings for check, settings in named.items() if settings.driver == "v4l2"}:
+        await check_v4l2(case, by_v4l2)
+    if by_picamera2 := {check: settings for check, settings in named.items() if settings.driver == "picamera2"}:
+        await _check_picamera2(case, by_picamera2)
+
+
+async def check_cameras_of_other_boards(case: Case) -> None:
+    """Check the cameras of a machine that is no Pi, which only V4L2 can drive; without one, list those there are."""
+    if any(settings.driver == "v4l2" for settings in case.settings.all_cameras().values()):
+        await check_camera(case)
+    else:
+        await check_v4l2(case, {})
+
+
+async def _check_picamera2(case: Case, cameras: Mapping[str, CameraSettings]) -> None:
     if case.on_a_pi:
         case.report(_packages_match(case.machine))
     library = await case.load("camera library", case.platform.camera_library, why=_WHY)
     if library is None:
         return
     case.report(Finding.good("camera library", f"picamera2 {library.version or '(version unknown)'} can be imported."))
-    cameras = case.settings.all_cameras()
-    for name, settings in cameras.items():
-        check = f"camera {name}" if len(cameras) > 1 else "camera"
+    for check, settings in cameras.items():
         try:
             await case.call(check, case.limit_s, _check_sensor, case, library, check, settings.number)
         except HangingError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from robot_node.apps.doctor.broker import check_broker
-from robot_node.apps.doctor.camera import check_camera
+from robot_node.apps.doctor.camera import check_camera, check_cameras_of_other_boards
 from robot_node.apps.doctor.case import Case
 from robot_node.apps.doctor.display import check_display
 from robot_node.apps.doctor.findings import Finding, Report
@@ -54,4 +54,5 @@ async def examine(
     else:
         detail = "Not checked: this is not a Raspberry Pi. With --simulated, the simulated hardware is checked."
         report(Finding.not_applicable("hardware", detail))
+        await check_cameras_of_other_boards(case)
     await check_system(case)

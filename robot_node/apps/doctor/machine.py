@@ -129,12 +129,16 @@ class Machine:
 
     def users_of(self, *devices: str) -> list[Process]:
         """Return the processes that have a device open whose path begins with one of ``devices``, as far as visible."""
-        using = []
+        return [process for process, opened in self._opened() if any(name.startswith(devices) for name in opened)]
+
+    def holders_of(self, device: str) -> list[Process]:
+        """Return the processes that have one device open, as far as visible."""
+        return [process for process, opened in self._opened() if device in opened]
+
+    def _opened(self) -> Iterator[tuple[Process, list[str]]]:
         for process in self.processes():
             try:
                 opened = [str(file.readlink()) for file in self.path(f"proc/{process.pid}/fd").iterdir()]
             except OSError:  # of another user, or it has ended
                 continue
-            if any(name.startswith(devices) for name in opened):
-                using.append(process)
-        return using
+            yield process, opened

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from hw_mocks.platform import SimulatedPi, simulated_platform
+from hw_mocks.v4l2 import v4l2_library
 from robot_node.apps.doctor.findings import Finding
 from robot_node.apps.doctor.machine import Machine
 from robot_node.devices.platform import Platform
@@ -83,6 +84,13 @@ class Pi:
             descriptor = self.machine.root / f"proc/{pid}/fd/{number}"
             descriptor.parent.mkdir(exist_ok=True)
             descriptor.symlink_to(device)
+
+    def use_encoder(self, name: str) -> None:
+        """Give the board a video encoder for V4L2, under PyAV's name for it."""
+        for camera in self.hardware.usb_cameras:
+            camera.encoder = True
+        library = v4l2_library(*self.hardware.usb_cameras, hardware_encoder=name)
+        self.platform = replace(self.platform, v4l2=lambda: library)
 
     def changed(self, **what: Any) -> None:
         """Make something else true of the machine."""
