@@ -16,7 +16,7 @@ import typer
 from robot_node.apps.bridge import snippets
 from robot_node.apps.setup import plan, questions, survey
 from robot_node.apps.setup import update as updates
-from robot_node.apps.setup.answers import Answers
+from robot_node.apps.setup.answers import Answers, camera_values
 from robot_node.apps.setup.executor import Executor
 from robot_node.apps.setup.image import path_in
 from robot_node.cli.options import executable_path, without_none
@@ -61,8 +61,11 @@ def setup(
         str | None, typer.Option(metavar="BUS", help="Bus of the display: i2c or spi.  [default: i2c]")
     ] = None,
     camera: Annotated[
-        int | None,
-        typer.Option(metavar="N", help="Number of the camera in 'rpicam-hello --list-cameras'.  [default: 0]"),
+        str | None,
+        typer.Option(
+            metavar="CAMERA",
+            help="Camera: its number in 'rpicam-hello --list-cameras', usb, or a device as /dev/video0.  [default: 0]",
+        ),
     ] = None,
     upside_down: Annotated[
         bool | None,
@@ -130,9 +133,14 @@ def setup(
     existing = file if file.exists() else None
     if display is None and interface != "spi" and existing is None and root == _THIS_MACHINE:
         display = _find_display()
+    if camera is None and existing is None and root == _THIS_MACHINE:
+        camera = _find_camera()
     options: dict[str, dict[str, Any]] = {
         "broker": {"url": broker},
-        "camera": {"number": camera, "rotate": None if upside_down is None else 180 if upside_down else 0},
+        "camera": {
+            **({} if camera is None else camera_values(camera)),
+            "rotate": None if upside_down is None else 180 if upside_down else 0,
+        },
         "display": {"driver": display, "interface": interface},
     }
     answers = Answers.from_settings(
@@ -180,6 +188,14 @@ def _find_display() -> str | None:
     if found is not None:
         print_line(f"Found a display at 0x{defaults.address:02x}: {found.upper()}.")
     return found
+
+
+def _find_camera() -> str | None:
+    """Say which USB cameras are connected; return the first on a machine that is no Pi, which can have no other."""
+    found = survey.find_cameras(raspberry_pi())
+    for device, name in found:
+        print_line(f"Found a USB camera: {device}: {name}.")
+    return found[0][0] if found and not survey.is_a_pi(_THIS_MACHINE) else None
 
 
 def _ask_questions(defaults: Answers) -> Answers:

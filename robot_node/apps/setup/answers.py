@@ -9,11 +9,12 @@ from robot_node.apps.setup.settings_text import Key, Value
 from robot_node.errors import SettingsError
 from robot_node.mqtt import Broker
 from robot_node.mqtt.identifiers import is_client_id, is_server_name
-from robot_node.settings.devices import DisplaySettings
+from robot_node.settings.devices import CameraSettings, DisplaySettings
 from robot_node.settings.root import Settings
 
 DISPLAY_DRIVERS = ("ssd1306", "sh1106", "none")
 DISPLAY_INTERFACES = ("i2c", "spi")
+_USB = "usb"
 _ID_PREFIX = "robot-node-"
 _NAME_LENGTH = 100
 """Longest name: the client id, of at most 128 characters, is the prefix and the name."""
@@ -31,7 +32,7 @@ class Answers:
         password: Password of that user.
         driver: The display's controller, or ``"none"``.
         interface: The display's bus: ``"i2c"`` or ``"spi"``.
-        camera: Number of the camera.
+        camera: The camera: a number of picamera2, ``"usb"``, or the file of a video device.
         upside_down: Whether the camera is mounted upside down.
     """
 
@@ -42,7 +43,7 @@ class Answers:
     password: str | None = field(repr=False)
     driver: str
     interface: str
-    camera: int
+    camera: str
     upside_down: bool
 
     @classmethod
@@ -69,7 +70,7 @@ class Answers:
             password=password or Broker.from_url(settings.broker.url).password or stored,
             driver=settings.display.driver,
             interface=settings.display.interface,
-            camera=settings.camera.number,
+            camera=camera_text(settings.camera),
             upside_down=settings.camera.rotate == 180,
         )
 
@@ -117,6 +118,15 @@ class Answers:
         server_id = self.server_id if username == self.username else _id(self.name, username)
         return replace(self, username=username, password=password if username else None, server_id=server_id)
 
+    def with_camera(self, camera: str) -> Self:
+        """Return a copy with another camera.
+
+        Raises:
+            SettingsError: It is neither a number nor a device.
+        """
+        camera_values(camera)
+        return replace(self, camera=camera)
+
     def values(self) -> dict[Key, Value | None]:
         """Return the settings to write; None removes a setting. The password is never in the file."""
         stored: dict[Key, Value | None] = {("broker", "password_file"): None} if self.password else {}
@@ -127,7 +137,7 @@ class Answers:
             ("broker", "url"): self.url,
             ("broker", "username"): self.username,
             ("broker", "password"): None,
-            ("camera", "number"): self.camera,
+            **{("camera", key): value for key, value in camera_values(self.camera).items()},
             ("camera", "rotate"): 180 if self.upside_down else 0,
             ("display", "driver"): self.driver,
             ("display", "interface"): self.interface,
@@ -137,6 +147,34 @@ class Answers:
 def address(broker: Broker) -> str:
     """Return the broker's URL without credentials, with the path of a WebSocket."""
     return f"{broker}{broker.path}" if broker.transport == "websockets" else str(broker)
+
+
+def camera_values(camera: str) -> dict[str, str | int]:
+    """Return the settings of a camera, as an answer names it.
+
+    Args:
+        camera: A number of picamera2, ``"usb"`` for the first on USB, or the file of a video device.
+
+    Raises:
+        SettingsError: It is none of these.
+    """
+    if camera.isdecimal() and len(camera) == 1:
+        return {"driver": "picamera2", "number": int(camera)}
+    if camera == _USB:
+        return {"driver": "v4l2", "device": "auto"}
+    if camera.startswith("/dev/"):
+        return {"driver": "v4l2", "device": camera}
+    raise SettingsError(
+        f"{camera!r} is no camera.",
+        remedy="Use its number in 'rpicam-hello --list-cameras', \"usb\", or a device, e.g. /dev/video0.",
+    )
+
+
+def camera_text(settings: CameraSettings) -> str:
+    """Return a camera as an answer names it."""
+    if settings.driver == "picamera2":
+        return str(settings.number)
+    return _USB if settings.device == "auto" else settings.device
 
 
 def display(driver: str, interface: str) -> DisplaySettings:

@@ -29,9 +29,10 @@ def ask(defaults: Answers) -> Answers:
     answers = replace(answers, driver=driver)
     if driver != "none":
         answers = replace(answers, interface=_choose("Bus of the display?", answers.interface, DISPLAY_INTERFACES))
-    camera = typer.prompt("Number of the camera in 'rpicam-hello --list-cameras'?", default=answers.camera)
+    question = "Camera: its number in 'rpicam-hello --list-cameras', usb, or its device?"
+    answers = _ask(question, answers.camera, answers.with_camera, answers)
     upside_down = typer.confirm("Is the camera mounted upside down?", default=answers.upside_down)
-    return replace(answers, camera=camera, upside_down=upside_down)
+    return replace(answers, upside_down=upside_down)
 
 
 def _ask(question: str, default: str, apply: Callable[[str], Answers], unchanged: Answers) -> Answers:

@@ -17,6 +17,8 @@ import robot_node
 from robot_node.apps.setup.image import path_in
 from robot_node.core.child_environment import child_environment
 from robot_node.devices import oled
+from robot_node.devices.camera.v4l2_choice import cameras
+from robot_node.devices.camera.v4l2_ioctl import video_devices
 from robot_node.devices.platform import Platform
 from robot_node.errors import DeviceError, SetupError
 from robot_node.settings.devices import DisplaySettings
@@ -175,6 +177,29 @@ def find_controller(platform: Platform, settings: DisplaySettings) -> oled.Contr
         finally:
             serial.cleanup()
     return None
+
+
+def find_cameras(platform: Platform, links: Path = Path("/dev/v4l/by-id")) -> list[tuple[str, str]]:
+    """Return file and name of each connected camera that V4L2 can drive; the file's name stays the same if possible.
+
+    Args:
+        platform: Gives the video devices.
+        links: Folder with a link to each, under a name that stays the same.
+    """
+    try:
+        devices = cameras(video_devices(platform.v4l2()))
+        lasting = {str(link.resolve()): str(link) for link in sorted(links.glob("*"), reverse=True)}
+    except (DeviceError, OSError):
+        return []
+    return [(lasting.get(device.path, device.path), device.name) for device in devices]
+
+
+def is_a_pi(root: Path) -> bool:
+    """Whether a machine is a Raspberry Pi."""
+    try:
+        return (root / "proc/device-tree/model").read_text(errors="replace").startswith("Raspberry Pi")
+    except OSError:
+        return False
 
 
 def _disabled_interfaces() -> frozenset[str]:

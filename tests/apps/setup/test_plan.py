@@ -36,7 +36,7 @@ ANSWERS = Answers(
     password=None,
     driver="ssd1306",
     interface="i2c",
-    camera=0,
+    camera="0",
     upside_down=False,
 )
 GROUPS = {"root": 0, "video": 44, "render": 104, "i2c": 994, "spi": 995, "gpio": 993, "audio": 29}

@@ -154,11 +154,12 @@ async def test_a_dry_run_says_what_would_be_done_and_does_nothing(image: Path) -
 
 
 async def test_it_asks_few_questions_and_asks_again_what_cannot_be_used(image: Path) -> None:
-    answers = ("a/b", "kitchen", "http://x", "mqtt://b", "anna", "hunter2", "lcd", "sh1106", "spi", "1", "y", "y")
+    answers = ("a/b", "kitchen", "http://x", "mqtt://b", "anna", "hunter2", "lcd", "sh1106", "spi", "x", "1", "y", "y")
     said = await setup(image=image, stdin="\n".join(answers) + "\n")
     assert said.status == 0, said.stderr
     assert "'a/b' is not a valid robot name." in said.stdout + said.stderr
     assert "unknown scheme 'http'" in said.stdout + said.stderr
+    assert "'x' is no camera." in said.stdout + said.stderr
     assert "'lcd' is not one of ssd1306, sh1106, none." in said.stdout + said.stderr
     settings = load_settings(image / "etc/robot-node/robot-node.toml")
     assert settings.robot.server_name == "robot-node/kitchen"
