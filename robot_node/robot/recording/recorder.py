@@ -31,7 +31,6 @@ logger = logging.getLogger(__name__)
 FAULT = "recording"
 """Name of its fault in the robot's state, and kind of its events."""
 
-_NO_PICTURES_S = 10.0
 _LOAD_WITHIN_S = 10.0
 _QUEUE_FRAMES = 60
 _MOST_WRITERS = 3
@@ -54,6 +53,7 @@ class Recorder:
         library: Where clips are stored.
         now: The time, with time zone.
         clock: Monotonic time in seconds.
+        no_pictures_s: What is being recorded ends when no picture has come for so many seconds.
     """
 
     def __init__(
@@ -65,8 +65,10 @@ class Recorder:
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         clock: Callable[[], float] = time.monotonic,
+        no_pictures_s: float = 10.0,
     ) -> None:
         self._clock = clock
+        self._no_pictures_s = no_pictures_s
         self.settings = settings
         self.library = library
         self._telemetry = telemetry
@@ -79,6 +81,7 @@ class Recorder:
         self._last_name_at = datetime.min.replace(tzinfo=UTC)
         self._writers: dict[str, ClipWriter] = {}
         self._results: dict[str, asyncio.Future[Saved]] = {}
+        self._ends: dict[str, str] = {}
         self._viewer: Viewer | None = None
         self._listener: Listener | None = None
         self._needed = asyncio.Event()
@@ -137,7 +140,7 @@ class Recorder:
             NotReadyError: Nothing is being recorded.
         """
         name = self._clip.name if self._clip is not None else ""
-        if self._apply(RecorderEvent.STOP) is RecorderAction.REFUSE:
+        if self._apply(RecorderEvent.STOP, "it was stopped") is RecorderAction.REFUSE:
             raise NotReadyError("Nothing is being recorded.", remedy="Call start_recording or save_clip first.")
         return name
 
@@ -235,7 +238,9 @@ class Recorder:
     def _stop_watching(self) -> None:
         self._needed.clear()
         self._leave()
-        self._apply(RecorderEvent.NO_PICTURES)
+        now = self._telemetry.state.snapshot
+        off = "the privacy switch is engaged" if now.privacy else f"the camera is {now.camera}"
+        self._apply(RecorderEvent.NO_PICTURES, "the robot is shutting down" if self._closed else off)
 
     def _leave(self) -> None:
         self._ring.clear()
@@ -249,10 +254,10 @@ class Recorder:
     async def _watch(self, viewer: Viewer) -> None:
         while True:
             try:
-                async with asyncio.timeout(_NO_PICTURES_S):
+                async with asyncio.timeout(self._no_pictures_s):
                     packet = await viewer.next_packet()
             except TimeoutError:
-                self._apply(RecorderEvent.NO_PICTURES)
+                self._apply(RecorderEvent.NO_PICTURES, f"no picture came for {self._no_pictures_s:g} s")
                 continue
             if viewer is not self._viewer:
                 return
@@ -330,13 +335,15 @@ class Recorder:
                 del self._results[old]
         return name
 
-    def _apply(self, event: RecorderEvent) -> RecorderAction:
+    def _apply(self, event: RecorderEvent, why: str = "") -> RecorderAction:
         self._state, action = TABLE[self._state, event]
         clip = self._clip
         if action in {RecorderAction.END, RecorderAction.DROP} and clip is not None:
             self._clip = None
+            self._ends[clip.name] = why
             if not clip.end():
-                self._on_writer_ended(Saved(clip.name, 0.0, 0, error="no picture came."))
+                self._report(f"Nothing was recorded into {clip.name}: {why or 'no picture came'}.")
+                self._on_ended(Saved(clip.name, 0.0, 0, error=f"{why or 'no picture came'}."))
         is_recording = self._state is not RecorderState.IDLE
         if self._viewer is not None:
             self._viewer.in_use = is_recording
@@ -344,22 +351,28 @@ class Recorder:
         return action
 
     def _on_writer_ended(self, saved: Saved) -> None:
-        self._writers.pop(saved.name, None)
-        result = self._results.get(saved.name)
-        if result is not None and not result.done():
-            result.set_result(saved)
         if self._clip is not None and self._clip.name == saved.name:
             self._apply(RecorderEvent.WRITER_ENDED)
+        why = self._on_ended(saved)
         counters = self._telemetry.counters
         counters.recording_lost_frames += saved.lost_frames
         if saved.size:
             counters.recordings_saved += 1
-            self._report(f"Saved {saved.name}: {saved.seconds:.1f} s, {saved.size / 1e6:.1f} MB.")
+            ended = f"; {why}" if why else ""
+            self._report(f"Saved {saved.name}: {saved.seconds:.1f} s, {saved.size / 1e6:.1f} MB{ended}.")
         if saved.lost_frames:
             self._report(f"{saved.name} lacks {saved.lost_frames} pictures: the disk is too slow.")
         if saved.error:
             self._report(f"{saved.name} ended early: {saved.error}")
         self._telemetry.state.set_fault(FAULT, f"{saved.name} ended early: {saved.error}" if saved.error else "")
+
+    def _on_ended(self, saved: Saved) -> str:
+        """Finish with a file; returns why it ended before its time, or empty."""
+        self._writers.pop(saved.name, None)
+        result = self._results.get(saved.name)
+        if result is not None and not result.done():
+            result.set_result(saved)
+        return self._ends.pop(saved.name, "")
 
     def _report(self, text: str, *, by: str = "") -> None:
         self._telemetry.events.add(FAULT, text, by=by)

@@ -184,7 +184,12 @@ class Studio:
 
 @asynccontextmanager
 async def studio(
-    folder: Path, *, mixer: Mixer | None = None, limits: Limits | None = None, **settings: Any
+    folder: Path,
+    *,
+    mixer: Mixer | None = None,
+    limits: Limits | None = None,
+    no_pictures_s: float = 10.0,
+    **settings: Any,
 ) -> AsyncIterator[Studio]:
     """Run a recorder over a source, the camera off at first."""
     space = [10**12]
@@ -192,7 +197,12 @@ async def studio(
     source, telemetry = Source(), Telemetry()
     streams = Streams(source, mixer)
     recorder = Recorder(
-        RecordingSettings(enabled=True, **settings), telemetry, streams, library, clock=lambda: 1 + source.number / RATE
+        RecordingSettings(enabled=True, **settings),
+        telemetry,
+        streams,
+        library,
+        clock=lambda: 1 + source.number / RATE,
+        no_pictures_s=no_pictures_s,
     )
     task = asyncio.create_task(recorder.run(), name="recorder")
     try:

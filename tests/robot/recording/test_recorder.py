@@ -145,6 +145,7 @@ async def test_nothing_is_left_in_memory_once_the_camera_is_off_or_private(
         assert it.telemetry.state.snapshot.recording is False
         assert not it.source.watched
         assert await saved(it, name) == recorded, "what was recorded before is complete"
+        assert any(reason in it.events()[-1] for reason in ("the camera is off", "camera is failed", "privacy switch"))
         with pytest.raises(NotReadyError, match="The camera is not on"):
             it.recorder.save_clip()
         it.telemetry.state.update(camera=CameraState.ON, privacy=False)
@@ -246,6 +247,21 @@ async def test_a_disk_without_space_ends_the_recording_and_what_was_written_play
         await it.source.play(1)
         await saved(it, again)
         await eventually(lambda: not it.telemetry.state.snapshot.fault("recording"))
+
+
+async def test_a_recording_of_a_camera_that_gives_no_pictures_ends(tmp_path: Path) -> None:
+    async with studio(tmp_path, no_pictures_s=0.2) as it:
+        await it.on()
+        recorded = await it.source.play(1)
+        name = it.recorder.save_clip(before_s=10, after_s=10)
+        await eventually(lambda: it.recorder.state is RecorderState.IDLE)
+        assert await saved(it, name) == [0, *recorded]
+        await eventually(lambda: it.events()[-1].endswith("; no picture came for 0.2 s."))
+        nothing = it.recorder.start()
+        await eventually(lambda: it.recorder.state is RecorderState.IDLE)
+        with pytest.raises(DeviceError, match=r"no picture came for 0\.2 s\."):
+            await it.recorder.saved(nothing)
+        assert not it.telemetry.state.snapshot.faults, "the disk works"
 
 
 async def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
