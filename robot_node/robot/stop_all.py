@@ -26,8 +26,8 @@ async def stop_all(
     """Stop everything that moves or makes sound at once, for every caller.
 
     That is: a behaviour; servos, motors and buzzers; speech, the texts that wait included; the sound of the call or
-    viewer that is heard, until it reconnects; devices of other packages. LEDs, camera, streams and recordings stay as they
-    are. When the caller is cancelled, it stops waiting; the devices stop.
+    viewer that is heard, until it reconnects; devices of other packages. LEDs, camera, streams and recordings stay as
+    they are. When the caller is cancelled, it stops waiting; the devices stop.
 
     Args:
         outputs: Outputs on the pins.
