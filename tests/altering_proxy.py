@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 
 from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mqtt import Broker
+from tests.mcp_mqtt.packets import read_packet
 
 _SUBSCRIBE, _SUBACK = 0x82, 0x90
 _DO_NOT_SEND_RETAINED = 0x20  # MQTT 5.0, 3.8.3.1: Retain Handling 2
@@ -79,13 +80,8 @@ async def _copy(
 ) -> None:
     with contextlib.suppress(OSError, asyncio.IncompleteReadError):
         while True:
-            head = await reader.readexactly(2)
-            length, shift = head[1] & 0x7F, 7
-            while head[-1] & 0x80:
-                head += await reader.readexactly(1)
-                length |= (head[-1] & 0x7F) << shift
-                shift += 7
-            body = bytearray(await reader.readexactly(length))
+            head, length, content = await read_packet(reader)
+            body = bytearray(content)
             alter(head[0], body)
-            writer.write(head + body)
+            writer.write(head + length + body)
             await writer.drain()

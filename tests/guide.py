@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from robot_node import daemon, hardware
+from robot_node import hardware
 from robot_node.apps.private_broker import PrivateBroker
 from robot_node.devices.platform import Platform
 from robot_node.settings.loading import load_settings
 from robot_node.settings.root import Settings
 from tests.end_to_end.robot_process import environment
+from tests.robots import online_robot
 from tests.waiting import DEADLINE_S, eventually
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -48,13 +49,8 @@ async def robot(
     small = {"width": 320, "height": 240}
     settings = load_settings(None, {"broker": {"url": broker.url}, "robot": who, "camera": small, **sections})
     platform = hardware.choose(settings, simulated=True)
-    online = asyncio.Event()
-    async with asyncio.TaskGroup() as tasks:
-        running = tasks.create_task(daemon.run(settings, platform, on_online=online.set), name=server_id)
-        async with asyncio.timeout(DEADLINE_S):
-            await online.wait()
+    async with online_robot(settings, platform):
         yield settings, platform
-        running.cancel()
 
 
 @dataclass

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 from typing import Any
 
+from robot_node import daemon
+from robot_node.core.asyncio_tools import cancel_and_wait
 from robot_node.devices.board import Board
 from robot_node.devices.camera.camera import Camera
 from robot_node.devices.camera.cameras import Cameras
@@ -23,6 +28,22 @@ from robot_node.settings.reactions import ReactionRule
 from robot_node.settings.root import Settings
 from robot_node.speech.factory import build_speech
 from robot_node.webrtc.streams import Streams
+from tests.waiting import DEADLINE_S
+
+
+@contextlib.asynccontextmanager
+async def online_robot(settings: Settings, platform: Platform) -> AsyncIterator[None]:
+    """A whole robot in the process of its test, online until the block is left."""
+    online = asyncio.Event()
+    robot = asyncio.create_task(daemon.run(settings, platform, on_online=online.set), name=settings.robot.server_id)
+    try:
+        async with asyncio.timeout(DEADLINE_S):
+            await online.wait()
+        yield
+    finally:
+        await cancel_and_wait(robot)
+        if not robot.cancelled():
+            raise AssertionError("the robot ended by itself") from robot.exception()
 
 
 def reactions_of(robot: Robot, rules: tuple[ReactionRule, ...]) -> Reactions:

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from tests.mcp_mqtt.packets import read_packet
 from tests.mqtt.scripted_broker import CONNECT, PUBLISH_QOS_1, SUBSCRIBE, WELCOME, Answer, packet, suback
 
 _PING, _UNSUBSCRIBE = 0xC0, 0xA2
@@ -131,7 +132,7 @@ class NastyBroker:
         try:
             with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
                 while True:
-                    head, body = await _read(reader)
+                    (head,), _, body = await read_packet(reader)
                     writer.write(_answer(behaviour, head, body))
                     if head == CONNECT:
                         if self.behaviour == "closes at once":
@@ -169,17 +170,6 @@ def _filters(body: bytes, options: int = 1) -> int:
         position += 2 + int.from_bytes(body[position : position + 2], "big") + options
         count += 1
     return count
-
-
-async def _read(reader: asyncio.StreamReader) -> tuple[int, bytes]:
-    head = (await reader.readexactly(1))[0]
-    length = shift = 0
-    while True:
-        digit = (await reader.readexactly(1))[0]
-        length |= (digit & 0x7F) << shift
-        shift += 7
-        if not digit & 0x80:
-            return head, await reader.readexactly(length)
 
 
 @contextlib.asynccontextmanager

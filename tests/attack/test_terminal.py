@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import pytest
 
@@ -20,6 +20,7 @@ from tests.apps.bridge.agents import Message, ScriptedRobot
 from tests.attack.evil_robot import BAD_RESULTS, SCHEMA, evil_robot, tool
 from tests.command import command
 from tests.end_to_end.robot_process import CommandResult
+from tests.in_a_thread import InAThread
 from tests.shared_broker import lone_broker
 
 NASTY = "\x1b]0;owned\x07\x1b[2J\x9b31m\x7f\u202e\u200f\u2066\u2028"
@@ -46,33 +47,21 @@ ODD_RESULTS: dict[str, Any] = BAD_RESULTS | {
 }
 
 
-class Evil:
-    """The evil robot, in a thread with an event loop of its own: a command needs the test's."""
+class Evil(InAThread):
+    """The evil robot, beside the command that meets it."""
 
     robot: ScriptedRobot
 
     def __init__(self, broker: PrivateBroker) -> None:
+        super().__init__()
         self.broker = broker
-        self.loop = asyncio.new_event_loop()
-        self._online, self._end = threading.Event(), asyncio.Event()
-        self._thread = threading.Thread(target=self.loop.run_until_complete, args=(self._serve(),), name="evil robot")
 
-    async def _serve(self) -> None:
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[None]:
         schema = {"type": "object", "properties": {"x": {"type": "string", "pattern": "^(a+)+$"}}}
         tools = [tool("nod", outputSchema=schema)]
         async with evil_robot(self.broker, tools, server_name="evil/\u202ebot") as self.robot:
-            self._online.set()
-            await self._end.wait()
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        self._online.wait()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.loop.call_soon_threadsafe(self._end.set)
-        self._thread.join()
-        self.loop.close()
+            yield
 
     def call(self, result: Any, *options: str) -> CommandResult:
         """``robot-node call`` of a tool with this result."""

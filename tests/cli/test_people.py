@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 import pytest
 from mcp.server import MCPServer
@@ -25,6 +25,7 @@ from robot_node.tools.events import offer_events
 from tests.attack.evil_robot import evil_robot, tool
 from tests.command import command
 from tests.end_to_end.robot_process import CommandResult, environment
+from tests.in_a_thread import InAThread
 from tests.mcp_mqtt.toys import Toy, running
 from tests.shared_broker import lone_broker
 from tests.waiting import DEADLINE_S
@@ -32,24 +33,22 @@ from tests.waiting import DEADLINE_S
 NAME = ("kitchen", "home/kitchen")
 
 
-class Kitchen:
-    """A robot in a thread with an event loop of its own: a command needs the test's."""
+class Kitchen(InAThread):
+    """A robot beside the command that uses it."""
 
     def __init__(self, broker: PrivateBroker) -> None:
+        super().__init__()
         self.broker = broker
         self.events = EventLog()
         self.calls: list[tuple[str, Any]] = []
         self.drove_at = self.left_at = 0.0
-        self.loop = asyncio.new_event_loop()
-        self._online, self._end = threading.Event(), asyncio.Event()
-        self._thread = threading.Thread(target=self.loop.run_until_complete, args=(self._serve(),), name="kitchen")
 
-    async def _serve(self) -> None:
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[None]:
         toy = Toy(self._server())
         evil = evil_robot(self.broker, [tool("$(reboot)")], server_id="k;reboot", server_name="evil/$(reboot)")
         async with running(self.broker, toy, server_id=NAME[0], server_name=NAME[1]), evil:
-            self._online.set()
-            await self._end.wait()
+            yield
 
     def _server(self) -> MCPServer:
         @asynccontextmanager
@@ -79,16 +78,6 @@ class Kitchen:
             return "driving"
 
         return server
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        self._online.wait()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.loop.call_soon_threadsafe(self._end.set)
-        self._thread.join()
-        self.loop.close()
 
     def happen(self, kind: str, text: str) -> None:
         added = threading.Event()

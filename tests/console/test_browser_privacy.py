@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,14 +11,13 @@ import pytest_asyncio
 from playwright.async_api import Browser
 
 from hw_mocks.platform import SimulatedPi, simulated_platform
-from robot_node import daemon
 from robot_node.apps.private_broker import PrivateBroker
 from robot_node.console.server import Console
 from robot_node.settings.loading import load_settings
 from tests.console.browser import serving, visit
 from tests.console.conftest import websocket_url
 from tests.end_to_end.robot_process import SERVER_ID, SERVER_NAME
-from tests.waiting import DEADLINE_S
+from tests.robots import online_robot
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -60,18 +57,10 @@ async def robot(browser: Browser, tmp_path: Path) -> AsyncIterator[Robot]:
                 "reactions": {"rules": [{"when": {"camera": "on"}, "then": {"record": "start"}}]},
             },
         )
-        online = asyncio.Event()
-        running = asyncio.create_task(daemon.run(settings, pi.platform, on_online=online.set))
-        try:
-            async with asyncio.timeout(DEADLINE_S):
-                await online.wait()
+        async with online_robot(settings, pi.platform):
             it = Robot(pi, broker, browser, address)
             it.private(engaged=False)
             yield it
-        finally:
-            running.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await running
 
 
 async def test_the_page_says_so_in_its_language_and_goes_on_when_it_is_released(robot: Robot, tmp_path: Path) -> None:

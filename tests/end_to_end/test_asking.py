@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
 import sys
@@ -16,7 +15,6 @@ from mcp.client import ClientRequestContext
 from mcp_types import CallToolResult, ElicitRequestParams, ElicitResult, TextResourceContents
 
 from hw_mocks.platform import SimulatedPi, simulated_platform
-from robot_node import daemon
 from robot_node.apps import confirm
 from robot_node.apps.private_broker import PrivateBroker
 from robot_node.errors import RemoteError
@@ -27,6 +25,7 @@ from robot_node.tools.ask import OpenQuestion
 from tests.apps.bridge.agents import raw_agent
 from tests.end_to_end.agents import text_of
 from tests.end_to_end.robot_process import environment, robot_node
+from tests.robots import online_robot
 from tests.waiting import DEADLINE_S, eventually
 
 SERVER_ID, SERVER_NAME = "robot-that-asks", "tests/asking"
@@ -38,7 +37,7 @@ BOTH_ERAS = pytest.mark.parametrize("mode", ["legacy", "2026-07-28"])
 @pytest.fixture
 async def pi(broker: PrivateBroker) -> AsyncIterator[SimulatedPi]:
     """The hardware of a robot that is online: a lamp whose calls must be confirmed, and a button that says yes."""
-    pi, online = simulated_platform(scene="clock"), asyncio.Event()
+    pi = simulated_platform(scene="clock")
     roles = {"owner": {"allowed_tools": ["answer_question", "set_led"], "allowed_resources": [QUESTIONS]}}
     settings = load_settings(
         None,
@@ -58,13 +57,8 @@ async def pi(broker: PrivateBroker) -> AsyncIterator[SimulatedPi]:
             },
         },
     )
-    task = asyncio.create_task(daemon.run(settings, pi.platform, on_online=online.set))
-    async with asyncio.timeout(DEADLINE_S):
-        await online.wait()
-    yield pi
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
+    async with online_robot(settings, pi.platform):
+        yield pi
 
 
 def visit(broker: PrivateBroker, client_id: str, mode: str = "auto", **options: Any) -> Client:

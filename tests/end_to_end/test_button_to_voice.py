@@ -16,13 +16,13 @@ from mcp import Client, MCPDeprecationWarning
 from mcp_types import ResourceUpdatedNotification, TextResourceContents
 
 from hw_mocks.platform import SimulatedPi, simulated_platform
-from robot_node import daemon
 from robot_node.apps.private_broker import PrivateBroker
 from robot_node.core.media import SAMPLE_RATE
 from robot_node.mcp_mqtt.client import mqtt_transport
 from robot_node.mqtt import Broker
 from robot_node.settings.loading import load_settings
 from tests.end_to_end.robot_process import SERVER_ID, SERVER_NAME
+from tests.robots import online_robot
 from tests.sound import loudest_hz
 from tests.waiting import DEADLINE_S, eventually
 from tests.webrtc.peer import peer
@@ -51,16 +51,8 @@ async def pi(broker: PrivateBroker) -> AsyncIterator[SimulatedPi]:
             "pins": {"inputs": {"bell": {"kind": "button", "pin": BELL_PIN}}},
         },
     )
-    online = asyncio.Event()
-    robot = asyncio.create_task(daemon.run(settings, simulated.platform, on_online=online.set))
-    try:
-        async with asyncio.timeout(DEADLINE_S):
-            await online.wait()
+    async with online_robot(settings, simulated.platform):
         yield simulated
-    finally:
-        robot.cancel()
-        await asyncio.wait({robot})
-    assert robot.cancelled()
     assert not simulated.loudspeaker.open
     assert not simulated.microphone.recording
 

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import pytest
 
 from hw_mocks.platform import SimulatedPi, simulated_platform
-from robot_node import daemon
 from robot_node.apps.private_broker import PrivateBroker
 from robot_node.settings.loading import load_settings
 from tests.mcp_mqtt.emqx_bridge_plugin import CALL_LIMIT_S, EmqxBridgePlugin, emqx_bridge_plugin
 from tests.mcp_mqtt.peers import INITIALIZED, RawPeer, initialize, raw_peer
+from tests.robots import online_robot
 from tests.waiting import DEADLINE_S, eventually
 
 SERVER_ID, SERVER_NAME = "moving-robot", "tests/moving"
@@ -25,7 +25,7 @@ _RENEWALS = 3  # of a presence while it is valid
 
 @contextlib.asynccontextmanager
 async def moving_robot(broker: PrivateBroker, *, presence_expiry_s: int) -> AsyncIterator[SimulatedPi]:
-    pi, online = simulated_platform(scene="clock"), asyncio.Event()
+    pi = simulated_platform(scene="clock")
     outputs = {
         "wheel": {"kind": "motor", "pins": [AHEAD, BACK], "max_duration_s": 60, "max_acceleration": 100},
         "neck": {"kind": "servo", "pin": NECK},
@@ -41,15 +41,8 @@ async def moving_robot(broker: PrivateBroker, *, presence_expiry_s: int) -> Asyn
             "pins": {"outputs": outputs},
         },
     )
-    task = asyncio.create_task(daemon.run(settings, pi.platform, on_online=online.set))
-    try:
-        async with asyncio.timeout(DEADLINE_S):
-            await online.wait()
+    async with online_robot(settings, pi.platform):
         yield pi
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
 
 
 @dataclass(frozen=True)

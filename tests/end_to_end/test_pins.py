@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import sys
 from collections.abc import AsyncIterator
 
@@ -12,11 +11,11 @@ from mcp import Client, MCPDeprecationWarning
 from mcp_types import ResourceUpdatedNotification
 
 from hw_mocks.platform import SimulatedPi, simulated_platform
-from robot_node import daemon
 from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mcp_mqtt.client import mqtt_transport
 from robot_node.mqtt import Broker
 from robot_node.settings.loading import load_settings
+from tests.robots import online_robot
 from tests.waiting import DEADLINE_S, eventually
 
 SERVER_ID, SERVER_NAME = "robot-with-pins", "tests/pins"
@@ -40,7 +39,7 @@ asyncio.run(main())
 @pytest.fixture
 async def pi(broker: PrivateBroker) -> AsyncIterator[SimulatedPi]:
     """The hardware of a robot that is online."""
-    pi, online = simulated_platform(scene="clock"), asyncio.Event()
+    pi = simulated_platform(scene="clock")
     pins = {
         "outputs": {
             "wheel": {"kind": "motor", "pins": [AHEAD, BACK], "max_duration_s": 60},
@@ -60,13 +59,8 @@ async def pi(broker: PrivateBroker) -> AsyncIterator[SimulatedPi]:
             "reactions": {"rules": [{"when": {"input": "button"}, "then": {"emotion": "surprised"}}]},
         },
     )
-    task = asyncio.create_task(daemon.run(settings, pi.platform, on_online=online.set))
-    async with asyncio.timeout(DEADLINE_S):
-        await online.wait()
-    yield pi
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
+    async with online_robot(settings, pi.platform):
+        yield pi
     assert not any(pi.pins._reservations.values()), "every pin is given back"
 
 

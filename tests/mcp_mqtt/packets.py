@@ -5,11 +5,35 @@ Source of every number: MQTT 5.0, sections 2 and 3.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 UserProperties = tuple[tuple[str, str], ...]
+
+
+class WirePacket(NamedTuple):
+    """A packet in bytes: its type and flags, its length, and what follows (MQTT 5.0, 2.1)."""
+
+    head: bytes
+    length: bytes
+    body: bytes
+
+
+async def read_packet(reader: asyncio.StreamReader) -> WirePacket:
+    """Read a packet.
+
+    Raises:
+        asyncio.IncompleteReadError: the connection ended.
+    """
+    head = await reader.readexactly(1)
+    size, length, shift = 0, b"", 0
+    while not length or length[-1] & 0x80:
+        length += await reader.readexactly(1)
+        size |= (length[-1] & 0x7F) << shift
+        shift += 7
+    return WirePacket(head, length, await reader.readexactly(size))
 
 
 @dataclass(frozen=True, slots=True)

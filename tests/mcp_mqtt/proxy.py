@@ -11,6 +11,7 @@ from paho.mqtt.properties import Properties, VariableByteIntegers
 
 from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mqtt import Broker
+from tests.mcp_mqtt.packets import read_packet
 
 
 class Proxy:
@@ -76,13 +77,7 @@ class Proxy:
             self._writers -= both
 
     async def _packet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter | None) -> bytes:
-        head = await reader.readexactly(2)
-        length, shift = head[1] & 0x7F, 7
-        while head[-1] & 0x80:
-            head += await reader.readexactly(1)
-            length |= (head[-1] & 0x7F) << shift
-            shift += 7
-        packet = head + await reader.readexactly(length)
+        packet = b"".join(await read_packet(reader))
         if writer is not None:
             writer.write(packet)
         return packet

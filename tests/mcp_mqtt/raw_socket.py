@@ -7,6 +7,8 @@ import contextlib
 import json
 from collections.abc import AsyncIterator, Iterable, Mapping
 
+from tests.mcp_mqtt.packets import read_packet
+
 
 def _text(value: str | bytes) -> bytes:
     data = value if isinstance(value, bytes) else value.encode()
@@ -78,16 +80,7 @@ class RawSocket:
             count -= await self._next() & 0xF0 == 0x30
 
     async def _next(self) -> int:
-        head = (await self._reader.readexactly(1))[0]
-        length = shift = 0
-        while True:
-            (digit,) = await self._reader.readexactly(1)
-            length |= (digit & 0x7F) << shift
-            shift += 7
-            if not digit & 0x80:
-                break
-        await self._reader.readexactly(length)
-        return head
+        return (await read_packet(self._reader)).head[0]
 
 
 @contextlib.asynccontextmanager

@@ -6,11 +6,11 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple, Self, TypeVar
+from typing import Self, TypeVar
 
 from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mqtt import Broker
-from tests.mcp_mqtt.packets import Connack, Connect, Packet, Publish, UserProperties, decode
+from tests.mcp_mqtt.packets import Connack, Connect, Packet, Publish, UserProperties, WirePacket, decode, read_packet
 from tests.mcp_mqtt.proxy import in_packet
 from tests.waiting import DEADLINE_S
 
@@ -165,22 +165,22 @@ class Tap:
     ) -> None:
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
             while True:
-                packet = await _read_packet(reader)
+                packet = await read_packet(reader)
                 await self._passing.wait()
                 await self._pass(client, packet, writer, to_broker=to_broker)
         await self._passing.wait()  # a silent network does not carry the end of a connection, either
 
-    async def _pass(self, client: _Client, raw: _Raw, writer: asyncio.StreamWriter, *, to_broker: bool) -> None:
-        packet = decode(raw.head, raw.body)
+    async def _pass(self, client: _Client, raw: WirePacket, writer: asyncio.StreamWriter, *, to_broker: bool) -> None:
+        packet = decode(raw.head[0], raw.body)
         if isinstance(packet, Connect):
             client.client_id = packet.client_id
         if isinstance(packet, Connack) and self.connack_properties:
             raw = _with_user_properties(raw, self.connack_properties)
-            packet = decode(raw.head, raw.body)
+            packet = decode(raw.head[0], raw.body)
         async with self._news:
             self.seen.append(Seen(client.client_id, client.connection, to_broker, packet))
             self._news.notify_all()
-        writer.write(bytes([raw.head]) + raw.length + raw.body)
+        writer.write(b"".join(raw))
         await writer.drain()
 
 
@@ -190,28 +190,12 @@ class _Client:
     client_id: str = ""
 
 
-class _Raw(NamedTuple):
-    head: int
-    length: bytes
-    body: bytes
-
-
-async def _read_packet(reader: asyncio.StreamReader) -> _Raw:
-    head = (await reader.readexactly(1))[0]
-    length, encoded, shift = 0, b"", 0
-    while not encoded or encoded[-1] & 0x80:
-        encoded += await reader.readexactly(1)
-        length |= (encoded[-1] & 0x7F) << shift
-        shift += 7
-    return _Raw(head, encoded, await reader.readexactly(length))
-
-
-def _with_user_properties(connack: _Raw, pairs: UserProperties) -> _Raw:
+def _with_user_properties(connack: WirePacket, pairs: UserProperties) -> WirePacket:
     # Flags, reason, length of the properties, properties.
     assert connack.body[2] < 0x80
     properties = connack.body[3:] + b"".join(in_packet(name, value) for name, value in pairs)
     body = connack.body[:2] + _variable(len(properties)) + properties
-    return _Raw(connack.head, _variable(len(body)), body)
+    return WirePacket(connack.head, _variable(len(body)), body)
 
 
 def _variable(value: int) -> bytes:

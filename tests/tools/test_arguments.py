@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, Literal
 
@@ -15,7 +13,7 @@ from mcp.server.mcpserver.tools import Tool as ServerTool
 from mcp_types import CallToolResult, ElicitRequestParams, ElicitResult, Tool
 from pydantic import BaseModel, Field
 
-from robot_node import daemon, hardware
+from robot_node import hardware
 from robot_node.apps.demo_buttons import PIN_SETTINGS
 from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mcp_mqtt.client import mqtt_transport
@@ -25,6 +23,7 @@ from robot_node.settings.loading import load_settings
 from robot_node.tools.access import guarded
 from robot_node.tools.arguments import unknown_tool, wrong_arguments
 from tests.devices.pins.rig import robot
+from tests.robots import online_robot
 
 SERVER_ID, SERVER_NAME = "robot", "tests/robot"
 # What the demo's robot has on its pins, and whatever else gives a robot one more tool.
@@ -63,14 +62,8 @@ async def everything() -> AsyncIterator[Broker]:
     async with PrivateBroker() as broker:
         sections = {"robot": {"server_id": SERVER_ID, "server_name": SERVER_NAME}, "broker": {"url": broker.url}}
         settings = load_settings(None, {**sections, **EVERYTHING})
-        online = asyncio.Event()
-        platform = hardware.choose(settings, simulated=True)
-        running = asyncio.create_task(daemon.run(settings, platform, on_online=online.set))
-        await online.wait()
-        yield Broker.from_url(broker.url)
-        running.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await running
+        async with online_robot(settings, hardware.choose(settings, simulated=True)):
+            yield Broker.from_url(broker.url)
 
 
 def visiting(broker: Broker) -> Client:
