@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from mcp.server.mcpserver.exceptions import ToolError
 
 from hw_mocks.platform import simulated_platform
@@ -61,7 +61,7 @@ class PrivateCameras(RuleBasedStateMachine):
                 "cameras": {"front": {"number": 0}, "back": {"number": 1, "photo_switches_on": True}},
                 "privacy": {"led_pin": LED, "switch_pin": SWITCH, "led_check_s": 0.05},
                 "recording": {"enabled": True, "folder": self.folder.name, "sound": False, "min_free_mb": 0},
-                "motion": {"enabled": True, "rate": 15},
+                "motion": {"enabled": True, "rate": 15, "sensitivity": 100, "min_area": 0.0005},
             },
         )
         robot = await daemon.build_robot(chosen, self.pi.platform, self.devices)
@@ -85,6 +85,31 @@ class PrivateCameras(RuleBasedStateMachine):
             self.violations.append("a picture came from a sensor that is off")
 
     # What agents and people do.
+
+    @initialize()
+    def everything_is_on(self) -> None:
+        self.hand()
+        for camera in self.robot.cameras:
+            self.switch(camera, enabled=True)
+        self.record("start_recording")
+        self.time_passes()
+        self.run(
+            eventually(lambda: self.robot.vision.motion is not None and self.robot.vision.motion.picture is not None)
+        )
+
+    @rule()
+    def time_passes(self) -> None:
+        """There is something to hide."""
+
+        async def seen() -> None:
+            recorder, motion = self.robot.recorder, self.robot.vision.motion
+            assert recorder is not None
+            assert motion is not None
+            if self.robot.telemetry.state.snapshot.camera is CameraState.ON:
+                before = motion.compared
+                await eventually(lambda: recorder.ring_bytes > 0 and motion.compared > before + 3)
+
+        self.run(seen())
 
     @rule(camera=CAMERAS, enabled=st.booleans())
     def switch(self, camera: str, enabled: bool) -> None:
@@ -195,7 +220,7 @@ class PrivateCameras(RuleBasedStateMachine):
 
 TestPrivacy = PrivateCameras.TestCase
 TestPrivacy.settings = settings(
-    max_examples=5,
+    max_examples=3,
     stateful_step_count=15,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
