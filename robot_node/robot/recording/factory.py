@@ -86,7 +86,7 @@ def recording_services(
         services |= {"recorder": partial(recorder.run, online), "recordings' limits": recorder.keep_limits}
     if settings.timelapse.every_s:
         module = importlib.import_module("robot_node.robot.recording.timelapse")
-        photos = _library("timelapse", settings.timelapse, prefix="photo", suffix=".jpg")
+        photos = _library("timelapse", settings.timelapse, prefix="timelapse", suffix=".jpg")
         services["time-lapse"] = module.Timelapse(settings.timelapse, camera, photos, state).run
     return services
 

@@ -102,7 +102,21 @@ class Library:
         """
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        return os.open(self.folder / name, flags, 0o600)
+        descriptor = os.open(self.folder / name, flags, 0o600)
+        try:
+            self._synchronise_folder()
+        except OSError:
+            os.close(descriptor)
+            raise
+        return descriptor
+
+    def _synchronise_folder(self) -> None:
+        """Make a new name outlive a power cut, too."""
+        folder = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
     def files(self) -> tuple[StoredFile, ...]:
         """Return our files, the oldest first.

@@ -104,6 +104,10 @@ class Recorder:
         """Seconds in the ring buffer."""
         return self._ring.seconds
 
+    def is_unfinished(self, name: str) -> bool:
+        """Whether a file is still being written."""
+        return name in self._writers
+
     def save_clip(self, before_s: float | None = None, after_s: float | None = None) -> str:
         """Begin a clip that ends by itself; one that has begun already lasts longer instead.
 

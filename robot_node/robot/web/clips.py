@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
@@ -14,11 +15,12 @@ from robot_node.robot.recording.library import Library
 _NOT_STORED = {"Cache-Control": "no-store"}
 
 
-def clip_routes(library: Library) -> tuple[BaseRoute, ...]:
+def clip_routes(library: Library, *, is_unfinished: Callable[[str], bool]) -> tuple[BaseRoute, ...]:
     """Return the routes ``/clips/`` and ``/clips/NAME``.
 
     Args:
         library: The recordings.
+        is_unfinished: Whether a file is still being written; called on the event loop.
     """
 
     async def clips(_: Request) -> Response:
@@ -33,6 +35,8 @@ def clip_routes(library: Library) -> tuple[BaseRoute, ...]:
         return JSONResponse({"clips": listed}, headers=_NOT_STORED)
 
     async def clip(request: Request) -> Response:
+        if is_unfinished(request.path_params["name"]):  # it would grow while it is sent
+            return PlainTextResponse("It is still being recorded.\n", 409, _NOT_STORED)
         try:
             path = await asyncio.to_thread(library.path, request.path_params["name"])
         except ArgumentError as error:

@@ -46,5 +46,5 @@ async def _clips(robot: Robot) -> Sequence[BaseRoute]:
     if robot.recorder is None:
         return ()
     clips = await asyncio.to_thread(importlib.import_module, "robot_node.robot.web.clips")
-    routes: Sequence[BaseRoute] = clips.clip_routes(robot.recorder.library)
+    routes: Sequence[BaseRoute] = clips.clip_routes(robot.recorder.library, is_unfinished=robot.recorder.is_unfinished)
     return routes

@@ -42,7 +42,7 @@ async def lapse(
         CameraSettings(width=160, height=120, photo_switches_on=switches_on),
         state,
     )
-    library = Library(folder, Limits(max_bytes, None, 0), prefix="photo", suffix=".jpg")
+    library = Library(folder, Limits(max_bytes, None, 0), prefix="timelapse", suffix=".jpg")
     timelapse = Timelapse(TimelapseSettings(**settings), camera, library, state, now=lambda: now[0])
     try:
         yield Lapse(timelapse, camera, state, now)
@@ -55,8 +55,8 @@ async def test_photos_are_taken_while_the_camera_is_on_and_between_its_times(tmp
         assert await it.timelapse.take() == "", "the camera is off, and stays off"
         assert it.state.snapshot.camera is CameraState.OFF
         await it.camera.start()
-        assert await it.timelapse.take() == "photo-20261128-120000-000.jpg"
-        with Image.open(tmp_path / "photo-20261128-120000-000.jpg") as photo:
+        assert await it.timelapse.take() == "timelapse-20261128-120000-000.jpg"
+        with Image.open(tmp_path / "timelapse-20261128-120000-000.jpg") as photo:
             assert photo.size == (160, 120)
         it.now[0] += dt.timedelta(hours=7)
         assert await it.timelapse.take() == ""
@@ -93,7 +93,7 @@ async def test_it_runs_on_its_schedule(tmp_path: Path) -> None:
 
         def another() -> bool:
             it.now[0] += dt.timedelta(seconds=1)
-            return len(list(tmp_path.glob("photo-*.jpg"))) >= 3
+            return len(list(tmp_path.glob("timelapse-*.jpg"))) >= 3
 
         await eventually(another)
         running.cancel()
