@@ -160,7 +160,9 @@ class Viewer:
         self.frames += 1
         if self.options.picture:
             # Rows are padded to four bytes.
-            self.options.picture.write_bytes(buffer.extract_dup(0, buffer.get_size()))
+            unfinished = self.options.picture.with_suffix(".part")
+            unfinished.write_bytes(buffer.extract_dup(0, buffer.get_size()))
+            unfinished.replace(self.options.picture)  # whoever reads it meanwhile reads a whole one
         tell("frame", number=self.frames, width=structure.get_value("width"), height=structure.get_value("height"))
         return Gst.FlowReturn.OK
 
