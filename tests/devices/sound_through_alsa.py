@@ -10,6 +10,7 @@ from robot_node.core.media import EncodedAudio
 from robot_node.core.state import RobotState
 from robot_node.devices.audio import Loudspeaker, Microphone
 from robot_node.devices.platform import raspberry_pi
+from tests.waiting import eventually
 
 _PACKETS = 50
 
@@ -33,8 +34,7 @@ async def _main(sound: bytes, played: Path, heard: Path) -> None:
     try:
         async with asyncio.timeout(45):
             await enough.wait()
-            while not played.exists() or played.stat().st_size < len(sound):  # noqa: ASYNC240  # ALSA writes it
-                await asyncio.sleep(0.01)
+            await eventually(lambda: played.exists() and played.stat().st_size >= len(sound))  # ALSA writes it
     finally:
         await microphone.close()
         await loudspeaker.close()
