@@ -233,13 +233,16 @@ def _build_streams(settings: Settings, cameras: Cameras, speech: Speech) -> Stre
         return {"pictures": cameras[name], "camera_settings": camera, "bitrate": limits}
 
     (first, its), *others = settings.all_cameras().items()
-    return Streams(
+    streams = Streams(
         cameras.first,
         speech.mixer,
         name=first,
         others={name: VideoStreams(cameras[name], **video_of(name, each)) for name, each in others},
         **video_of(first, its),
     )
+    for name, each in streams.cameras.items():
+        cameras[name].video.listen(each.set_mode)
+    return streams
 
 
 def _call_control(settings: DialerSettings, telemetry: Telemetry) -> CallControl:

@@ -10,6 +10,23 @@ from typing import Any, Protocol
 
 
 @dataclass(frozen=True, slots=True)
+class VideoMode:
+    """What a camera's video is to be like.
+
+    Attributes:
+        width: Width in pixels.
+        height: Height in pixels.
+        frame_rate: Frames per second.
+        bitrate: Highest bitrate, in bits per second: it adapts to viewers below that.
+    """
+
+    width: int
+    height: int
+    frame_rate: int
+    bitrate: int
+
+
+@dataclass(frozen=True, slots=True)
 class EncodedFrame:
     """One encoded picture.
 

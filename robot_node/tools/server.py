@@ -26,6 +26,7 @@ from robot_node.tools.middleware import CallRecorder
 from robot_node.tools.pins import offer_outputs, stop_with_session
 from robot_node.tools.resources import offer_resources
 from robot_node.tools.robot_server import RobotServer
+from robot_node.tools.video import offer_video
 from robot_node.tools.voice import offer_voice
 
 _INSTRUCTIONS = """\
@@ -68,6 +69,7 @@ def build_server(robot: Robot, *, name: str, description: str, notifier: Notifie
     )
     offer_camera(server, robot.cameras)
     offer_camera_controls(server, robot.cameras)
+    offer_video(server, robot.cameras)
     offer_status(server, telemetry, outputs)
     offer_face(server, robot.face)
     offer_resources(server, telemetry, robot.face, outputs)

@@ -75,6 +75,16 @@ class BitrateControl:
         self._receivers.pop(receiver, None)
         self._decide()
 
+    def set_limits(self, limits: BitrateLimits) -> None:
+        """Change the limits, at once; the encoder has the new ceiling already. Who had all of the old one gets all."""
+        for known in self._receivers.values():
+            everything = known.allowed >= self._limits.ceiling
+            known.allowed = limits.ceiling if everything else min(known.allowed, limits.ceiling)
+        self._limits = limits
+        self._bitrate = limits.ceiling
+        self._changed_at = float("-inf")
+        self._decide()
+
     def thinned(self, receiver: Hashable) -> bool:
         """Whether the receiver's network carries so much less than the others' that it gets keyframes only."""
         known = self._receivers.get(receiver)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import importlib
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from robot_node.core.media import RawVideoSource, VideoSource
+from robot_node.core.media import RawVideoSource, VideoMode, VideoSource
 from robot_node.core.mixer import Mixer
 from robot_node.settings.devices import CameraSettings
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:  # PyAV takes seconds to load on a Pi: not before somebody nee
     from robot_node.webrtc.audio import Sound
     from robot_node.webrtc.bitrate import BitrateLimits
     from robot_node.webrtc.broadcast import Broadcast
+    from robot_node.webrtc.vp8 import Vp8Source
 
 
 class VideoStreams:
@@ -42,6 +44,7 @@ class VideoStreams:
         self._camera_settings = camera_settings or CameraSettings()
         self._video: Broadcast | None = None
         self._vp8: Broadcast | None = None
+        self._vp8_source: Vp8Source | None = None
 
     async def video(self) -> Broadcast:
         """Return the camera's broadcast; made, and what it needs loaded in a thread, when first asked for."""
@@ -58,9 +61,23 @@ class VideoStreams:
         video = await asyncio.to_thread(importlib.import_module, "robot_node.webrtc.broadcast")
         vp8 = await asyncio.to_thread(importlib.import_module, "robot_node.webrtc.vp8")
         if self._vp8 is None and self._pictures is not None and vp8.can_encode_vp8():
-            source = vp8.Vp8Source(self._pictures, self._camera_settings)
-            self._vp8 = video.Broadcast(source, asyncio.get_running_loop(), bitrate=self._bitrate)
+            self._vp8_source = vp8.Vp8Source(self._pictures, self._camera_settings)
+            self._vp8 = video.Broadcast(self._vp8_source, asyncio.get_running_loop(), bitrate=self._bitrate)
         return self._vp8
+
+    def set_mode(self, mode: VideoMode) -> None:
+        """Follow the camera's video: bitrate and frame rate of the encoders; viewers stay."""
+        self._camera_settings = self._camera_settings.model_copy(update=dataclasses.asdict(mode))
+        if self._vp8_source is not None:
+            self._vp8_source.set_settings(self._camera_settings)
+        if self._bitrate is None:
+            return
+        self._bitrate = dataclasses.replace(
+            self._bitrate, floor=min(self._bitrate.floor, mode.bitrate), ceiling=mode.bitrate
+        )
+        for broadcast in (self._video, self._vp8):
+            if broadcast is not None and broadcast.bitrate is not None:
+                broadcast.bitrate.set_limits(self._bitrate)
 
     def keyframes_forced(self) -> int:
         """Return the number of keyframes requested of the encoders."""

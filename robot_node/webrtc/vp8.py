@@ -146,6 +146,15 @@ class Vp8Source:
             self._encoding = None
         self._camera.set_raw_watched(watched)
 
+    def set_settings(self, settings: CameraSettings) -> None:
+        """Change bitrate and frame rate; a running encoder is replaced, and begins with a keyframe."""
+        self._settings = settings
+        self._bitrate = settings.bitrate
+        if self._encoding is not None:
+            self._encoding.stop()
+            self._encoding = _Encoding(Vp8Encoder(settings), asyncio.get_running_loop(), self._deliver, self._bitrate)
+            self._camera.set_raw_sink(self._encoding.put)
+
     def request_keyframe(self) -> None:
         """Make the next frame a keyframe."""
         if self._encoding is not None:

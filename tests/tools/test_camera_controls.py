@@ -123,3 +123,19 @@ async def test_they_are_offered_where_the_settings_permit_it() -> None:
         assert await call(client, "set_camera", zoom=2, camera="rear") == {"controls": {"zoom": 2.0}}
     async with agent(camera={"adjustable": False}) as client:
         assert not {"set_camera", "get_camera"} & {tool.name for tool in (await client.list_tools()).tools}
+
+
+async def test_the_video_is_changed_where_the_settings_permit_it() -> None:
+    video = {"width": 320, "height": 180, "frame_rate": 30, "bitrate": 2_000_000}
+    async with agent() as client:
+        assert await call(client, "set_video") == video, "nothing is changed"
+        await client.call_tool("control_camera", {"enabled": True})
+        assert await call(client, "set_video", width=640, height=360) == video | {"width": 640, "height": 360}
+        assert (await photo(client)).shape[1] == 640
+        assert "The sensor gives at most" not in (refused := await call(client, "set_video", width=1920, height=1080))
+        assert "need H.264 level 4.0: more than the 3.1" in refused
+    async with agent(front={"adjustable": False}, rear={"number": 1}) as client:
+        assert "The video of this camera is fixed." in await call(client, "set_video", width=64)
+        assert (await call(client, "set_video", width=64, camera="rear"))["width"] == 64
+    async with agent(camera={"adjustable": False}) as client:
+        assert "set_video" not in {tool.name for tool in (await client.list_tools()).tools}

@@ -154,3 +154,18 @@ def test_whatever_is_reported_the_limits_hold(reports: list[tuple[str, int | Non
     times = [time for time, _ in encoder.asked]
     assert all(later - earlier >= 1 for earlier, later in itertools.pairwise(times))
     assert all(FLOOR <= rate <= CEILING for _, rate in encoder.asked)
+
+
+def test_a_new_ceiling_holds_at_once_and_a_poor_network_keeps_its_own() -> None:
+    encoder = Encoder("rich", "poor")
+    encoder.control.set_limits(BitrateLimits(FLOOR, 4_000_000))
+    assert encoder.control.bitrate == 4_000_000, "which the encoder has already"
+    assert encoder.asked == []
+    encoder.report("poor", 2_500_000, 0.2)
+    assert encoder.control.bitrate == 2_500_000
+    encoder.control.set_limits(BitrateLimits(FLOOR, 3_000_000))
+    assert encoder.asked[-1][1] == encoder.control.bitrate == 2_500_000, "asked for again: the encoder had the new one"
+    encoder.control.set_limits(BitrateLimits(FLOOR, 1_000_000))
+    for _ in range(5):
+        encoder.report("poor", 5_000_000, 0.0)
+    assert encoder.control.bitrate == 1_000_000

@@ -14,6 +14,7 @@ import av
 import pytest
 from aiortc import RTCPeerConnection
 
+from hw_mocks.sensor import CAMERA_MODULE_3, SensorMode
 from robot_node.apps.private_broker import PrivateBroker
 from robot_node.core.state import RobotState
 from robot_node.devices.camera.camera import Camera
@@ -64,11 +65,14 @@ class Robot:
 
 
 @contextlib.asynccontextmanager
-async def running_robot(private: PrivateBroker, name: str = "simulated Pi 5") -> AsyncIterator[Robot]:
+async def running_robot(
+    private: PrivateBroker, name: str = "simulated Pi 5", *, modes: tuple[SensorMode, ...] = CAMERA_MODULE_3
+) -> AsyncIterator[Robot]:
     """A robot whose camera sees the clip."""
     settings = CameraSettings(width=640, height=272, bitrate=1_500_000, keyframe_interval_s=60)
     state, ready = RobotState(), asyncio.Event()
     pi = make_pi(name, str(clip_path()))
+    pi.sensor.modes = modes
     camera = Camera(pi.platform, settings, state)
     streams = Streams(camera, pictures=camera, camera_settings=settings)
     broker = Broker.from_url(private.url)

@@ -13,6 +13,7 @@ from typing import TypeVar
 from robot_node.core.state import CameraState, RobotState, act_for
 from robot_node.devices.camera.adjusting import CurrentControls
 from robot_node.devices.camera.capture import CameraLimits, Photo, StalledError
+from robot_node.devices.camera.current_video import CurrentVideo
 from robot_node.devices.camera.drivers import camera_driver
 from robot_node.devices.camera.machine import CameraMachine
 from robot_node.devices.camera.photographer import FullPhoto, Photographer, Steps
@@ -92,6 +93,14 @@ class Camera(StreamSource):
         self._machine = CameraMachine(report, self._privacy, self._sensor, self._idle)
         reopen = functools.partial(self._start_sensor, CameraState.ON)
         self.controls = CurrentControls(self._sensor, report, settings, run=self._run, fail=self._fail, reopen=reopen)
+        self.video = CurrentVideo(
+            self._sensor,
+            settings,
+            run=self._run,
+            reopen=reopen,
+            start=self._switch_on,
+            adjust=self._adjust_soon,
+        )
         steps = Steps(
             run=self._run,
             submit=self._submit,
@@ -117,13 +126,7 @@ class Camera(StreamSource):
             DeviceError: There is no camera, it is busy, its library is missing, or it delivers no pictures.
             NotReadyError: The privacy switch is engaged, or was meanwhile, or the robot is shutting down.
         """
-
-        async def switch_on() -> None:
-            await self._check_engaged()
-            if self._machine.request(CameraEvent.SWITCH_ON) is Action.OPEN:
-                await self._start_sensor()
-
-        await self._run("camera on", switch_on)
+        await self._run("camera on", self._switch_on)
 
     async def stop(self) -> None:
         """Switch the camera off: the sensor captures no more. Does nothing when it is off.
@@ -266,6 +269,11 @@ class Camera(StreamSource):
         if self._machine.state is not expected:
             assert self._interruption is not None, "nothing else leaves a state during an operation"
             raise self._interruption
+
+    async def _switch_on(self) -> None:
+        await self._check_engaged()
+        if self._machine.request(CameraEvent.SWITCH_ON) is Action.OPEN:
+            await self._start_sensor()
 
     async def _check_engaged(self) -> None:
         """Refuse while the privacy switch is engaged; its pin is read again first.

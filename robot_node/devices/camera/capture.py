@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from robot_node.core.media import RawFrameSink
+from robot_node.core.media import RawFrameSink, VideoMode
 from robot_node.devices.camera.controls import Ranges
 from robot_node.errors import DeviceError
 from robot_node.settings.camera_controls import CameraControls
@@ -266,3 +266,10 @@ class CameraDriver(Protocol):
 
     def session(self) -> CaptureSession:
         """Begin a session; opens nothing yet."""
+
+    def set_mode(self, mode: VideoMode) -> None:
+        """Set what the video is like from the next session on.
+
+        Raises:
+            ArgumentError: The camera cannot do it, as far as is known before it was opened.
+        """

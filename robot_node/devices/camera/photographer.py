@@ -8,10 +8,11 @@ import functools
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from robot_node.core.state import CameraState
 from robot_node.core.threads import NO_THREAD_REMEDY, is_no_thread
+from robot_node.devices.camera.adjusting import RunOperation
 from robot_node.devices.camera.capture import FullPicture, Photo, StalledError
 from robot_node.devices.camera.machine import CameraMachine
 from robot_node.devices.camera.photo import rotated
@@ -24,13 +25,6 @@ from robot_node.errors import ArgumentError, DeviceError, NotReadyError
 from robot_node.settings.devices import CameraSettings
 
 T = TypeVar("T")
-
-
-class RunOperation(Protocol):
-    """Runs an operation of the camera after those before it."""
-
-    async def __call__(self, name: str, operation: Callable[[], Awaitable[T]], /) -> T:
-        """Return what the operation returns, and raise what it raises."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import logging
 import math
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from robot_node.core import memory
-from robot_node.core.media import RawFrameSink
+from robot_node.core.media import RawFrameSink, VideoMode
 from robot_node.devices.camera.capture import CameraLimits, FrameReceiver, Photo, StalledError, small_size
 from robot_node.devices.camera.controls import Ranges, supported
 from robot_node.devices.camera.h264 import H264Stream
@@ -22,9 +23,10 @@ from robot_node.devices.camera.picamera2_controls import (
     remaining_rotation,
     to_libcamera,
 )
+from robot_node.devices.camera.picamera2_errors import LIST_CAMERAS, explain
 from robot_node.devices.camera.picamera2_still import StillPicture, save_jpeg, still_configuration
 from robot_node.devices.camera.raw import RawStream
-from robot_node.devices.camera.sensor_modes import largest_mode, widest_mode
+from robot_node.devices.camera.sensor_modes import check_mode, largest_mode, widest_mode
 from robot_node.devices.platform import CameraLibrary
 from robot_node.errors import DeviceError, RobotNodeError
 from robot_node.settings.camera_controls import CameraControls
@@ -36,7 +38,6 @@ _MAX_RAW_FRAMES_PER_S = 30
 # So many pictures are under way when controls are set: picamera2's buffers, and what the sensor is late by.
 _PICTURES_UNDER_WAY = 6 + 3
 _LONGEST_TO_SETTLE_S = 1.0
-_LIST_CAMERAS = "Check the ribbon cable, with the power off, and run: rpicam-hello --list-cameras."
 
 
 class Picamera2Driver:
@@ -72,6 +73,15 @@ class Picamera2Driver:
     def session(self) -> Picamera2Session:
         """Begin a session; opens nothing yet."""
         return Picamera2Session(self)
+
+    def set_mode(self, mode: VideoMode) -> None:
+        """Set what the video is like from the next session on.
+
+        Raises:
+            ArgumentError: The sensor cannot do it, as far as is known.
+        """
+        check_mode(self.sensor_modes or (), mode)
+        self.settings = self.settings.model_copy(update=dataclasses.asdict(mode))
 
 
 class Picamera2Session:
@@ -116,10 +126,10 @@ class Picamera2Session:
         try:
             cameras = len(self._library.Picamera2.global_camera_info())
         except Exception as error:
-            raise _explain(error) from error
+            raise explain(error) from error
         if number >= cameras:
             found = f"only {cameras} found" if cameras else "none is connected"
-            raise DeviceError(f"There is no camera number {number}: {found}.", remedy=_LIST_CAMERAS)
+            raise DeviceError(f"There is no camera number {number}: {found}.", remedy=LIST_CAMERAS)
         try:
             self._picam2 = _construct(self._library.Picamera2, number)
             if self._driver.sensor_modes is None:
@@ -131,7 +141,7 @@ class Picamera2Session:
             self.rotation = remaining_rotation(controls)
             self._picam2.start()
         except Exception as error:
-            raise _explain(error) from error
+            raise explain(error) from error
         for problem in problems:
             logger.warning("%s", problem)
 
@@ -339,7 +349,7 @@ class Picamera2Session:
         except TimeoutError as error:
             raise StalledError(
                 f"The camera delivers no pictures: none came within {limit_s:g} seconds.",
-                remedy=f"Switch it off and on again. {_LIST_CAMERAS}",
+                remedy=f"Switch it off and on again. {LIST_CAMERAS}",
             ) from error
         except Exception as error:
             raise StalledError(f"The camera gave no picture: {error}.", remedy="Switch it off and on again.") from error
@@ -368,28 +378,3 @@ def _sensor_modes(picam2: Any) -> Sequence[Mapping[str, Any]]:
     except Exception as error:  # noqa: BLE001  # whatever it is, libcamera can choose the mode itself
         logger.warning("The modes of the camera's sensor cannot be read; its picture may be cropped: %s", error)
         return ()
-
-
-def _explain(error: Exception) -> RobotNodeError:
-    if isinstance(error, RobotNodeError):
-        return error
-    if any("busy" in str(cause).lower() for cause in _causes(error)):
-        return DeviceError(
-            "The camera is busy: another program uses it.",
-            remedy="End the other program; this lists it: sudo fuser -v /dev/media* /dev/video*.",
-        )
-    if any(isinstance(cause, AttributeError) for cause in _causes(error)):
-        # libcamera returns None where it offers no configuration, and picamera2 goes on: 'NoneType' has no 'at'.
-        return DeviceError(
-            "The camera could not be started: libcamera offers no configuration for it.",
-            remedy=f"It has to be a camera for the Pi's own connector, not a USB camera. {_LIST_CAMERAS}",
-        )
-    reason = " ".join(str(cause).rstrip(".") + "." for cause in _causes(error) if str(cause))
-    return DeviceError(f"The camera could not be started: {reason}", remedy=_LIST_CAMERAS)
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    cause: BaseException | None = error
-    while cause is not None:
-        yield cause
-        cause = cause.__cause__ or cause.__context__  # older picamera2 raises without "from"

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import ParamSpec, TypeVar
 
+from robot_node.core.media import VideoMode
 from robot_node.devices.camera.capture import (
     CameraDriver,
     CameraLimits,
@@ -130,6 +131,15 @@ class CameraSensor:
             stream.adjust,
             self.wait_for_picture,
         )
+
+    def set_mode(self, mode: VideoMode) -> None:
+        """Set what the video is like from the next start on.
+
+        Raises:
+            ArgumentError: The camera cannot do it.
+        """
+        self._driver.set_mode(mode)
+        self._demand.bitrate = mode.bitrate
 
     async def _open(self, session: CaptureSession) -> None:
         await self._call(self._limits.open, session.open)

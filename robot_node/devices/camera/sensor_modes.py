@@ -11,6 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from robot_node.core.media import VideoMode
+from robot_node.errors import ArgumentError
+
 _FAST_ENOUGH = 0.99
 """Of the frame rate: a mode of 29.97 frames/s serves for 30."""
 
@@ -55,3 +58,27 @@ def largest_mode(modes: Iterable[Mapping[str, Any]]) -> dict[str, Any] | None:
         return None
     best = max(sized, key=lambda mode: (mode["size"][0] * mode["size"][1], mode["bit_depth"]))
     return {"output_size": best["size"], "bit_depth": best["bit_depth"]}
+
+
+def check_mode(modes: Iterable[Mapping[str, Any]], video: VideoMode) -> None:
+    """Check whether the sensor can do a video; everything passes when no mode is known.
+
+    Args:
+        modes: As ``Picamera2.sensor_modes`` lists them.
+        video: The video.
+
+    Raises:
+        ArgumentError: It is larger than the sensor, or the sensor is not so fast.
+    """
+    sized = [mode for mode in modes if "size" in mode]
+    if not sized:
+        return
+    large = [mode for mode in sized if mode["size"][0] >= video.width and mode["size"][1] >= video.height]
+    if not large:
+        width, height = max((mode["size"] for mode in sized), key=lambda size: size[0] * size[1])
+        raise ArgumentError(f"The sensor has no {video.width}x{video.height} pixels: at most {width}x{height}.")
+    fastest = max(mode["fps"] for mode in large)
+    if fastest < _FAST_ENOUGH * video.frame_rate:
+        raise ArgumentError(
+            f"At {video.width}x{video.height} the sensor gives at most {fastest:g} frames/s, not {video.frame_rate}."
+        )

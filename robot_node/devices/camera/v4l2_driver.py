@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import logging
 import math
 from collections.abc import Callable, Sequence
 
 from robot_node.core import memory
-from robot_node.core.media import RawFrameSink
+from robot_node.core.media import RawFrameSink, VideoMode
 from robot_node.devices.camera.capture import (
     AbsentError,
     CameraLimits,
@@ -71,6 +72,13 @@ class V4l2Driver:
     def session(self) -> V4l2Session:
         """Begin a session; opens nothing yet."""
         return V4l2Session(self)
+
+    def set_mode(self, mode: VideoMode) -> None:
+        """Set what the video is like from the next session on.
+
+        The device's nearest is taken then.
+        """
+        self.settings = self.settings.model_copy(update=dataclasses.asdict(mode))
 
     def tell(self, text: str) -> None:
         """Log a warning once."""
