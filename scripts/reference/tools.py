@@ -81,6 +81,7 @@ _NEEDS = {
     "see_motion": "`motion.enabled`",
     "set_camera": "`camera.adjustable`",
     "get_camera": "`camera.adjustable`",
+    "set_video": "`camera.adjustable`",
     "set_led": "an LED in `pins.outputs`",
     "beep": "a buzzer in `pins.outputs`",
     "move_servo": "a servo in `pins.outputs`",

@@ -77,7 +77,7 @@ class CurrentVideo:
         Raises:
             ArgumentError: A value is out of range, the sensor cannot do it, or viewers' decoders need not.
             DeviceError: The camera refuses, and goes on as before; or it delivers no pictures.
-            NotReadyError: The camera had to be opened anew, and was switched off meanwhile.
+            NotReadyError: The camera had to be opened again, and was switched off meanwhile.
         """
         wishes = {"width": width, "height": height, "frame_rate": frame_rate, "bitrate": bitrate}
 
