@@ -16,7 +16,8 @@ import numpy.typing as npt
 WIDTH, HEIGHT = 320, 180
 RATE = 5
 """Pictures a second."""
-_CLIP_RATE = 25
+CLIP_RATE = 25
+"""Of the clips."""
 
 Picture = npt.NDArray[np.uint8]
 """Brightness of each pixel."""
@@ -98,7 +99,7 @@ def played(shot: Shot, *, rounds: int = 2) -> Scene:
     for _ in range(rounds):
         pictures += still(frames[shot.frames[0]], _STILL_S)
         begin = len(pictures) / RATE
-        pictures += [frames[shot.frames[index]] for index in range(0, len(shot.frames), _CLIP_RATE // RATE)]
+        pictures += [frames[shot.frames[index]] for index in range(0, len(shot.frames), CLIP_RATE // RATE)]
         motions.append((begin, len(pictures) / RATE))
         pictures += still(frames[shot.frames[-1]], _STILL_S)
     return Scene(pictures, motions)
