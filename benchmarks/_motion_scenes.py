@@ -146,12 +146,12 @@ def _lamp() -> npt.NDArray[np.float64]:
     return light
 
 
-def _snow(pictures: list[Picture]) -> list[Picture]:
+def _snow(pictures: list[Picture], *, flakes: int) -> list[Picture]:
     """Flakes of 2x4 pixels, each in one picture only."""
     random, snowing = np.random.default_rng(1), []
     for picture in pictures:
         with_flakes = picture.copy()
-        for y, x in zip(random.integers(0, HEIGHT - 4, 60), random.integers(0, WIDTH - 2, 60), strict=True):
+        for y, x in zip(random.integers(0, HEIGHT - 4, flakes), random.integers(0, WIDTH - 2, flakes), strict=True):
             with_flakes[y : y + 4, x : x + 2] = 235
         snowing.append(with_flakes)
     return snowing
@@ -181,7 +181,8 @@ def nothing() -> dict[str, Scene]:
         "a lamp, and the exposure follows": lit(
             quiet, lambda t: 0.7 if t < 20 else 0.7 * (1.0 + (lamp - 1.0) * 0.4) * (0.75 + 0.25 * math.exp(20 - t))
         ),
-        "snow": _snow(quiet),
+        "snow": _snow(quiet, flakes=60),
+        "rain": _snow(quiet, flakes=25),
         "a bird": _passing_often((10, 8), 40.0),
         "camera starts": lit(quiet, lambda t: 1.0 - 0.8 * math.exp(-t / 0.5)),
         "camera pushed": still(wall, 20.0) + still(np.roll(wall, (6, 30), (0, 1)), 20.0),

@@ -26,7 +26,7 @@ from robot_node.settings.vision import PICTURE, MotionSettings
 from robot_node.vision.debounce import Change
 from robot_node.vision.motion import MotionDetector
 
-_NOISES = (2.0, 6.0, 12.0)
+_NOISES = (2.0, 6.0, 12.0, 24.0)
 _SENSITIVITIES = (20, 80)
 
 

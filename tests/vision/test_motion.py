@@ -35,10 +35,11 @@ def test_motion_in_real_footage_begins_and_ends_when_something_moves(shot: str) 
 
 
 _NO_MOTION = (
+    "dimmer",
+    "rain",
     "fast clouds",
     "lights on",
     "lights off",
-    "a lamp, and the exposure follows",
     "camera starts",
     "camera pushed",
 )
@@ -48,6 +49,13 @@ def test_what_is_no_motion_raises_no_event() -> None:
     scenes = nothing()
     for name in _NO_MOTION:  # what happens once happens after 20 s
         assert _changes(Scene(scenes[name].pictures[: 26 * RATE], [])) == [], name
+
+
+def test_a_dark_night_with_much_noise_is_no_motion() -> None:
+    night = Scene(nothing()["still"].pictures[: 15 * RATE], [])
+    assert _changes(night, noise=24.0, sensitivity=80) == []
+    lamp = Scene(nothing()["a lamp, and the exposure follows"].pictures[: 26 * RATE], [])
+    assert _changes(lamp, noise=12.0) == []
 
 
 def test_motion_is_distinguished_from_the_light_that_changes_meanwhile() -> None:
