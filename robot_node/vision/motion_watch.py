@@ -70,6 +70,7 @@ class MotionWatch:
         self._state = state
         self._moving = moving
         self._picture: MotionPicture | None = None
+        self._announced = self._picture
         self._on_picture: Callable[[], object] = lambda: None
         self.compared = 0
         state.update(motion=dict.fromkeys(settings.included, False))
@@ -80,7 +81,7 @@ class MotionWatch:
         return self._picture
 
     def on_picture(self, listener: Callable[[], object]) -> None:
-        """Call ``listener`` when there is another :attr:`picture`, or none any more."""
+        """Call ``listener`` when motion begins and when it has ended with another :attr:`picture`, and at privacy."""
         self._on_picture = listener
 
     async def run(self) -> None:
@@ -124,17 +125,22 @@ class MotionWatch:
         if (moves and area > most) or (not moves and "began" in motion.changes.values()):
             zones = tuple(zone for zone, share in motion.area.items() if share)
             self._picture = MotionPicture(picture, zones, datetime.now(UTC), area)
-            self._on_picture()
+            if not moves:  # once, and again at the end: not with each picture that shows more
+                self._announced = self._picture
+                self._on_picture()
 
     def _report_none(self) -> None:
         self._report(dict.fromkeys(self._settings.included, False))
 
     def _report(self, changes: dict[str, bool]) -> None:
         self._state.update(motion={**self._state.snapshot.motion, **changes})
+        if self._announced is not self._picture and not any(self._state.snapshot.motion.values()):
+            self._announced = self._picture
+            self._on_picture()
 
     def _obey_privacy(self, now: RobotSnapshot) -> None:
         if now.privacy and self._picture is not None:
-            self._picture = None
+            self._picture = self._announced = None
             self._on_picture()
 
 

@@ -15,6 +15,10 @@ from PIL import Image
 from benchmarks._motion_scenes import RATE, SHOTS, Picture, frames_of, played
 from hw_mocks.platform import simulated_platform
 from robot_node.core.state import CameraState, RobotState
+from robot_node.devices.board import BoardReadings
+from robot_node.robot.monitoring.figures import figures_of
+from robot_node.robot.monitoring.metrics import RobotCollector
+from robot_node.robot.telemetry import Telemetry
 from robot_node.settings.root import Settings
 from robot_node.vision.factory import build_vision
 from robot_node.vision.pictures import NewestPicture, jpeg_of
@@ -48,7 +52,7 @@ async def test_motion_is_in_the_state_in_the_events_and_in_a_picture() -> None:
     most = int(np.argmin(differences))
     assert differences[most] < 4
     assert STILL_S * RATE <= most < STILL_S * RATE + 12, "the picture shows the passer-by"
-    assert set(robot.announced) == {True}
+    assert robot.announced == [True, True], "when it begins, and the best one when it has ended"
 
 
 async def test_privacy_empties_the_picture_at_once_and_ends_motion() -> None:
@@ -147,6 +151,18 @@ def test_a_picture_as_jpeg_has_the_colours_of_the_camera() -> None:
     assert b > 230
     with Image.open(io.BytesIO(jpeg_of(frame))) as image:
         assert image.convert("RGB").getpixel((20, 10)) == (255, 255, 255)
+
+
+def test_each_zone_is_in_the_metrics_of_a_robot_that_looks_for_motion() -> None:
+    def metrics(telemetry: Telemetry) -> dict[str, float]:
+        figures = figures_of(telemetry, BoardReadings(), "robot-1")
+        samples = [sample for metric in RobotCollector(lambda: figures).collect() for sample in metric.samples]
+        return {sample.labels["zone"]: sample.value for sample in samples if sample.name == "robot_node_motion"}
+
+    telemetry = Telemetry()
+    assert metrics(telemetry) == {}
+    telemetry.state.update(motion={"door": True, "path": False})
+    assert metrics(telemetry) == {"door": 1, "path": 0}
 
 
 async def test_a_robot_that_looks_for_nothing_gets_nothing() -> None:
