@@ -70,7 +70,7 @@ class MotionWatch:
         self._state = state
         self._moving = moving
         self._picture: MotionPicture | None = None
-        self._announced = self._picture
+        self._announced: MotionPicture | None = None
         self._on_picture: Callable[[], object] = lambda: None
         self.compared = 0
         state.update(motion=dict.fromkeys(settings.included, False))
