@@ -40,14 +40,14 @@ class View:
     """What the camera sees at one moment.
 
     Attributes:
-        frame: The small picture, at most 320 pixels wide, as YUV 4:2:0.
+        frame: The small picture, at most 320 pixels wide, as YUV 4:2:0; as the camera delivers it, see its rotation.
     """
 
     frame: RawFrame
 
     @property
     def image(self) -> Image.Image:
-        """The picture in red, green and blue."""
+        """The picture in red, green and blue, upright."""
         return image_of(self.frame)
 
     @property

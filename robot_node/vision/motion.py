@@ -59,10 +59,11 @@ class MotionDetector:
         return {name: change for name, zone in self._zones.items() if (change := zone.reset()) is not None}
 
     def look(self, picture: RawFrame) -> Motion:
-        """Look at a picture of the camera: see :meth:`update`."""
+        """Look at a picture of the camera, as people see it: see :meth:`update`."""
         rows = np.frombuffer(picture.planes, np.uint8, picture.stride * picture.height)
         brightness = rows.reshape(picture.height, picture.stride)[:, : picture.width]
-        return self.update(brightness, picture.timestamp_us / 1e6)
+        upright = np.rot90(brightness, -(picture.rotation // 90))  # it counts anticlockwise
+        return self.update(upright, picture.timestamp_us / 1e6)
 
     def update(self, brightness: npt.NDArray[np.uint8], now: float) -> Motion:
         """Look at a picture.

@@ -59,7 +59,8 @@ class OnnxDetector:
         Raises:
             DeviceError: The model's output has none of the shapes that are understood.
         """
-        pixels, scale, left, top = self._fitted(view.image)
+        image = view.image
+        pixels, scale, left, top = self._fitted(image)
         (output, *_) = self._session.run(None, {self._name: pixels})
         if output.ndim == 2:
             return [self._found(number, score) for number, score in enumerate(output[0]) if score >= self._min_score]
@@ -69,7 +70,7 @@ class OnnxDetector:
                 remedy="docs/detection.md lists the shapes.",
             )
         rows = output[0] if output.shape[2] == 6 else _rows_of_yolo(output[0], self._min_score)
-        width, height = view.frame.width, view.frame.height
+        width, height = image.size
         border = np.array([left, top, left, top], np.float32)
         size = np.array([width, height, width, height], np.float32) * scale
         found = []

@@ -113,16 +113,27 @@ class PictureFeed:
 
 
 def jpeg_of(picture: RawFrame) -> bytes:
-    """Return a picture as a JPEG file."""
-    image = Image.merge("YCbCr", [_plane(picture, number) for number in range(3)])
+    """Return a picture as a JPEG file, upright."""
     file = io.BytesIO()
-    image.save(file, "JPEG", quality=_QUALITY)
+    _upright(picture).save(file, "JPEG", quality=_QUALITY)
     return file.getvalue()
 
 
 def image_of(picture: RawFrame) -> Image.Image:
-    """Return a picture in red, green and blue."""
-    return Image.merge("YCbCr", [_plane(picture, number) for number in range(3)]).convert("RGB")
+    """Return a picture in red, green and blue, upright."""
+    return _upright(picture).convert("RGB")
+
+
+_ROTATIONS = {
+    90: Image.Transpose.ROTATE_270,  # Pillow's are anticlockwise
+    180: Image.Transpose.ROTATE_180,
+    270: Image.Transpose.ROTATE_90,
+}
+
+
+def _upright(picture: RawFrame) -> Image.Image:
+    image = Image.merge("YCbCr", [_plane(picture, number) for number in range(3)])
+    return image.transpose(_ROTATIONS[picture.rotation]) if picture.rotation else image
 
 
 def _plane(picture: RawFrame, number: int) -> Image.Image:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import io
 import sys
 import threading
@@ -20,7 +21,9 @@ from robot_node.robot.monitoring.figures import figures_of
 from robot_node.robot.monitoring.metrics import RobotCollector
 from robot_node.robot.telemetry import Telemetry
 from robot_node.settings.root import Settings
+from robot_node.settings.vision import MotionSettings
 from robot_node.vision.factory import build_vision
+from robot_node.vision.motion import MotionDetector
 from robot_node.vision.pictures import NewestPicture, jpeg_of
 from tests.vision.footage_camera import FootageCamera, raw, watched_robot
 from tests.waiting import eventually
@@ -151,6 +154,24 @@ def test_a_picture_as_jpeg_has_the_colours_of_the_camera() -> None:
     assert b > 230
     with Image.open(io.BytesIO(jpeg_of(frame))) as image:
         assert image.convert("RGB").getpixel((20, 10)) == (255, 255, 255)
+
+
+@pytest.mark.parametrize("rotation", [90, 180, 270])
+def test_a_rotated_camera_has_its_zones_and_its_pictures_as_people_see_them(rotation: int) -> None:
+    right = MotionSettings.model_validate({"zones": {"right": {"rectangle": [0.5, 0.0, 1.0, 1.0]}}})
+    detector, areas = MotionDetector(right), []
+    for index in range(30):
+        upright = np.full((180, 320), 60, np.uint8)
+        if index >= 20:
+            upright[40:100, 220 + index : 260 + index] = 220
+        seen = np.ascontiguousarray(np.rot90(upright, rotation // 90))  # how the camera is mounted
+        frame = dataclasses.replace(raw(seen, index), rotation=rotation)
+        areas.append(detector.look(frame).area["right"])
+    assert max(areas[:20]) == 0
+    assert max(areas) == pytest.approx(60 * 40 / (180 * 320), abs=0.02)
+    with Image.open(io.BytesIO(jpeg_of(frame))) as image:
+        shown = np.asarray(image.convert("L"), np.int16)
+    assert np.abs(shown - upright).mean() < 3
 
 
 def test_each_zone_is_in_the_metrics_of_a_robot_that_looks_for_motion() -> None:
