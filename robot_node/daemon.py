@@ -30,9 +30,10 @@ from robot_node.robot.a2a import publish_card
 from robot_node.robot.asking import CONFIRMATION, QUESTION, Asking
 from robot_node.robot.camera_services import camera_services, restore_controls
 from robot_node.robot.monitoring.factory import Monitoring
-from robot_node.robot.peers import answer_viewers, dial
+from robot_node.robot.peers import answer_viewers, dial, publish
 from robot_node.robot.performer import Performer
 from robot_node.robot.plugins import open_plugins
+from robot_node.robot.publish_control import PublishControl
 from robot_node.robot.reactions import Reactions
 from robot_node.robot.recording.factory import build_recorder, recording_services
 from robot_node.robot.robot import Robot
@@ -44,6 +45,7 @@ from robot_node.robot.telemetry import Telemetry
 from robot_node.robot.watchdog import LinkCheck
 from robot_node.robot.web.service import Page, serve_http
 from robot_node.settings.devices import CameraSettings
+from robot_node.settings.publish import PublishSettings
 from robot_node.settings.root import DialerSettings, Settings
 from robot_node.speech.factory import Speech, build_speech
 from robot_node.tools.resources import ResourceAnnouncer
@@ -165,6 +167,7 @@ async def build_robot(settings: Settings, platform: Platform, devices: AsyncExit
         streams=streams,
         recorder=recorder,
         calls=_call_control(settings.dialer, telemetry) if settings.dialer.enabled else None,
+        publishing=_publish_control(settings.publish, telemetry) if settings.publish.enabled else None,
         plugins=plugins,
         board=board,
         notifier=notifier,
@@ -184,7 +187,7 @@ def _telemetry() -> Telemetry:
 
 def _log_event(event: Event) -> None:
     # Who switched the camera, and what hands did at the robot, belongs in the journal too.
-    if event.kind in {"camera", "privacy", "input", "motion", "recording", CONFIRMATION, QUESTION}:
+    if event.kind in {"camera", "privacy", "input", "motion", "recording", "publish", CONFIRMATION, QUESTION}:
         logger.info("%s%s", event.text, f" By {event.by!r}." if event.by else "")
 
 
@@ -249,6 +252,10 @@ def _call_control(settings: DialerSettings, telemetry: Telemetry) -> CallControl
     calls = CallControl(telemetry.state, enabled=settings.call_at_start, backend=settings.backend)
     telemetry.statistics.show_call(calls.stats)
     return calls
+
+
+def _publish_control(settings: PublishSettings, telemetry: Telemetry) -> PublishControl:
+    return PublishControl(settings, telemetry.state, telemetry.events, telemetry.counters)
 
 
 async def robot_services(
@@ -323,6 +330,8 @@ async def robot_services(
         services["A2A card"] = partial(publish_card, settings, server.list_tools, online)
     if robot.calls is not None:
         services["dialer"] = partial(dial, robot, robot.calls, settings, online=online)
+    if robot.publishing is not None:
+        services["publishing"] = partial(publish, robot, robot.publishing, settings, online=online)
     return services
 
 

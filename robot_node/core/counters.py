@@ -110,6 +110,8 @@ class Counters:
         self.bus_errors: Counter[str] = Counter()
         self.calls = self.calls_connected = 0
         self.call_ends: Counter[str] = Counter()
+        self.publish_attempts = self.publish_connected = 0
+        self.publish_ends: Counter[str] = Counter()
         self.recordings_saved = self.recording_lost_frames = 0
         self.dialer_connected: bool | None = None
         """The connection for calls is up; None when the robot may not call."""

@@ -52,6 +52,15 @@ class CallState(enum.StrEnum):
     CLOSED = "closed"
 
 
+class PublishState(enum.StrEnum):
+    """State of the robot's publication, its stream to a server that passes it on."""
+
+    OFF = "off"
+    CONNECTING = "connecting"
+    LIVE = "live"
+    WAITING = "waiting"  # for the next attempt, after a failure
+
+
 class Device(enum.StrEnum):
     """The devices that a robot may have; each is the name of its fault in :attr:`RobotSnapshot.faults`."""
 
@@ -104,6 +113,7 @@ class RobotSnapshot:
         link_error: Why the MCP connection is down; empty while it is up, and before the first attempt has failed.
         call: The robot's call to its media backend.
         call_error: Why the last attempt to call failed, or who ended the call; empty without error.
+        publishing: The robot's stream to a server that passes it on; None when it may not publish.
         inputs: The inputs on the robot's pins, by name.
         motion: Whether something moves in each zone of the camera's picture, by name; empty: motion is not looked for.
         detected: Labels of the objects in the camera's picture, in alphabetical order.
@@ -131,6 +141,7 @@ class RobotSnapshot:
     link_error: str = ""
     call: CallState = CallState.DISCONNECTED
     call_error: str = ""
+    publishing: PublishState | None = None
     inputs: Mapping[str, InputState] = field(default_factory=dict)
     motion: Mapping[str, bool] = field(default_factory=dict)
     detected: tuple[str, ...] = ()

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 
 from robot_node.mqtt import LinkStatus
 from robot_node.robot.chat import Chat
+from robot_node.robot.publish_control import PublishControl
 from robot_node.robot.robot import Robot
+from robot_node.robot.state_store import state_file
 from robot_node.robot.subtitles import Subtitles
 from robot_node.robot.watchdog import LinkCheck
 from robot_node.settings.root import Settings
@@ -83,3 +86,20 @@ async def dial(robot: Robot, calls: CallControl, settings: Settings, *, online: 
         on_message=receive,
         announcements=robot.speech.announcements,
     )
+
+
+async def publish(robot: Robot, control: PublishControl, settings: Settings, *, online: asyncio.Event) -> None:
+    """Publish the robot's stream to a server that passes it on, whenever it is wanted, until cancelled.
+
+    Args:
+        robot: Whose camera and sound.
+        control: What is wanted.
+        settings: Its settings.
+        online: Set once the robot is reachable.
+    """
+    await online.wait()
+    await load_module("publication")
+    module = await asyncio.to_thread(importlib.import_module, "robot_node.robot.publish")
+    saved = state_file(settings.robot.state_file)
+    file = None if saved is None else saved.with_suffix(".publish")
+    await module.Publisher(control, robot.telemetry.state, robot.streams, settings.webrtc, file=file).run()

@@ -17,6 +17,7 @@ from robot_node.devices.outputs import Outputs
 from robot_node.devices.plugin import DevicePlugin
 from robot_node.mcp_mqtt.notifier import Notifier
 from robot_node.robot.performer import Performer
+from robot_node.robot.publish_control import PublishControl
 from robot_node.robot.saved_state import SavedState
 from robot_node.robot.state_store import StateStore
 from robot_node.robot.stop_all import stop_all
@@ -48,6 +49,7 @@ class Robot:
         loudspeaker: The loudspeaker; None without one.
         recorder: Records clips; None when the robot may not.
         calls: The robot's calls to its media backend; None when it may not call.
+        publishing: Switches publishing on and off; None when it may not.
         plugins: Devices of other packages, by their names in the settings.
         notifier: Announces to agents that a resource has changed.
         store: Saves state over a restart; None: nothing is saved.
@@ -69,6 +71,7 @@ class Robot:
     loudspeaker: Loudspeaker | None = None
     recorder: Recorder | None = None
     calls: CallControl | None = None
+    publishing: PublishControl | None = None
     plugins: Mapping[str, DevicePlugin] = field(default_factory=dict)
     notifier: Notifier = field(default_factory=Notifier)
     store: StateStore | None = None

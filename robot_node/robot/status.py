@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from robot_node.core.state import CallState, CameraState, Device, RobotSnapshot
+from robot_node.core.state import CallState, CameraState, Device, PublishState, RobotSnapshot
 from robot_node.robot.telemetry import Telemetry
 from robot_node.webrtc.stats import StreamingStats
 
@@ -72,6 +72,9 @@ class Status(FaceStatus, CameraStatus):
         description="The robot's call to its media backend: disconnected, connecting, connected, failed or closed."
     )
     call_error: str = Field(description="Why the last attempt to call failed, or who ended the call; empty otherwise.")
+    publishing: PublishState | None = Field(
+        description="The stream to a server for many viewers: off, connecting, live, waiting; null: not configured."
+    )
     streaming: StreamingStats = Field(
         description="Statistics of video streaming: totals since the start, open sessions, the last that ended."
     )

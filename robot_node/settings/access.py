@@ -33,6 +33,8 @@ TOOLS = (
     "stop_speaking",
     "call_backend",
     "hang_up",
+    "publish_stream",
+    "unpublish_stream",
     "set_led",
     "beep",
     "move_servo",

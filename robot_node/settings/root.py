@@ -41,6 +41,7 @@ from robot_node.settings.devices import (
 from robot_node.settings.http import HttpSettings
 from robot_node.settings.logs import LogSettings
 from robot_node.settings.pins import PinsSettings, PrivacySettings, pins_used_twice
+from robot_node.settings.publish import PublishSettings
 from robot_node.settings.reactions import ReactionSettings
 from robot_node.settings.recording import RecordingSettings, TimelapseSettings
 from robot_node.settings.section import Section, refused
@@ -297,6 +298,7 @@ class Settings(Section):
     home_assistant: HomeAssistantSettings = HomeAssistantSettings()
     a2a: A2aSettings = A2aSettings()
     http: HttpSettings = HttpSettings()
+    publish: PublishSettings = PublishSettings()
     devices: DevicesSettings = DevicesSettings()
     simulation: SimulationSettings = SimulationSettings()
     log: LogSettings = LogSettings()
@@ -325,6 +327,8 @@ class Settings(Section):
         reasons.update((f"cameras.{key}", reason) for key, reason in problems(self.cameras))
         reasons.update((f"hearing.{key}", reason) for key, reason in self._hearing_problems())
         reasons.update((f"dialer.{key}", reason) for key, reason in self._dialer_problems())
+        if self.publish.enabled and not self.webrtc.enabled:
+            reasons["publish.url"] = "the robot cannot publish while webrtc.enabled is false"
         reasons.update((f"recording.{key}", reason) for key, reason in self.recording.problems())
         reasons.update((f"reactions.{key}", reason) for key, reason in self._record_problems())
         if reasons:

@@ -91,6 +91,8 @@ def build_server(robot: Robot, *, name: str, description: str, notifier: Notifie
         offer_volume(server, robot.loudspeaker)
     if speaker is not None:
         offer_voice(server, speaker, state)
+    if robot.publishing is not None and robot.publishing.settings.when == "on_demand":
+        importlib.import_module("robot_node.tools.publish").offer_publishing(server, robot.publishing, state)
     if robot.calls is not None:
         offer_calls(server, robot.calls, state)
     return server

@@ -11,7 +11,7 @@ import contextlib
 import ipaddress
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from aioice import Candidate, ice
@@ -19,11 +19,13 @@ from aioice.stun import TransactionError, TransactionTimeout
 from aiortc import (
     RTCConfiguration,
     RTCDtlsTransport,
+    RTCIceServer,
     RTCIceTransport,
     RTCPeerConnection,
     RTCRtpReceiver,
     RTCRtpSender,
 )
+from aiortc.rtcicetransport import connection_kwargs
 from aiortc.rtp import (
     RTCP_PSFB_APP,
     RTCP_PSFB_FIR,
@@ -38,7 +40,7 @@ from aiortc.rtp import (
 from OpenSSL import SSL
 
 from robot_node.webrtc import dtls_certificate, packet_filter
-from robot_node.webrtc.ice_servers import HeldBackServers, server_name
+from robot_node.webrtc.ice_servers import HeldBackServers, IceServer, server_name
 
 logger = logging.getLogger(__name__)
 
@@ -287,6 +289,16 @@ def hold_back_servers(transport: RTCIceTransport) -> HeldBackServers:
     held_back = HeldBackServers(agent.stun_server, agent.turn_server)
     agent.stun_server = agent.turn_server = None
     return held_back
+
+
+def add_servers(transport: RTCIceTransport, servers: Iterable[IceServer], *, known: Iterable[str]) -> HeldBackServers:
+    """Return the servers of kinds of which none is known (by name), for :func:`gather_from`; one of each kind."""
+    agent, kinds = _agent(transport), {name.partition(" ")[0] for name in known}
+    found = connection_kwargs([RTCIceServer(each.url, each.username, each.credential) for each in servers])
+    added = HeldBackServers(*(None if k in kinds else found.pop(f"{k.lower()}_server", None) for k in ("STUN", "TURN")))
+    if added.turn:
+        vars(agent).update({name: value for name, value in found.items() if name != "stun_server"})
+    return added
 
 
 async def gather_from(

@@ -176,9 +176,10 @@ class PeerSound:
         self._rate = TokenBucket(_PACKETS_PER_S, _BURST_PACKETS, self._clock())
         self._exceeded = False
 
-    def offer(self, connection: RTCPeerConnection) -> None:
-        """Add an audio section to the robot's own offer, for what there is to send and to play."""
-        self._add_section(connection, sends=True, receives=self._mixer.accepts(self._peer.source))
+    def offer(self, connection: RTCPeerConnection, *, only_sends: bool = False) -> None:
+        """Add an audio section to the robot's own offer, for what there is to send and, if wanted, to play."""
+        receives = not only_sends and self._mixer.accepts(self._peer.source)
+        self._add_section(connection, sends=True, receives=receives)
 
     def answer(self, connection: RTCPeerConnection, offer_sdp: str) -> RTCRtpTransceiver | None:
         """Answer the audio section of a peer's offer, before the offer is set: only then can Opus be chosen.

@@ -13,17 +13,22 @@ from robot_node.webrtc.stats import CallStats
 
 
 class CallCause(enum.Enum):
-    """Why a call ended."""
+    """Why a call, or another connection that the robot offered, ended."""
 
     HUNG_UP = "the robot has hung up"
     LEAVING = "the robot is leaving"
-    TERMINATED = "ended by the backend"
-    CLOSED = "closed by the backend"
-    VANISHED = "the backend has vanished"
-    NOT_ANSWERED = "the backend did not answer"
-    UNUSABLE = "the backend's answer cannot be used"
+    TERMINATED = "ended by {peer}"
+    CLOSED = "closed by {peer}"
+    VANISHED = "{peer} has vanished"
+    NOT_ANSWERED = "{peer} did not answer"
+    UNUSABLE = "the answer of {peer} cannot be used"
     NOT_CONNECTED = "no connection came about"
     FAILED = "the connection failed"
+
+    def sentence(self, peer: str) -> str:
+        """Say it for people; ``peer`` is the other side, e.g. ``"the backend"``."""
+        text = self.value.format(peer=peer)
+        return f"{text[:1].upper()}{text[1:]}."
 
 
 @dataclass(frozen=True, slots=True)

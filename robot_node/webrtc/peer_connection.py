@@ -7,7 +7,7 @@ import logging
 from collections.abc import Coroutine, Sequence
 from typing import Any, Generic, TypeVar
 
-from aiortc import RTCConfiguration, RTCIceServer, RTCPeerConnection, RTCRtpSender
+from aiortc import RTCBundlePolicy, RTCConfiguration, RTCIceServer, RTCPeerConnection, RTCRtpSender
 from aiortc.stats import RTCTransportStats
 
 from robot_node.webrtc import aiortc_hooks
@@ -31,10 +31,13 @@ class PeerConnection(aiortc_hooks.TrackedPeerConnection):
 
     Args:
         ice_servers: STUN and TURN servers; without any, none is asked. (To aiortc, None means a public one.)
+        bundling: Which media sections of an offer have a transport of their own.
     """
 
-    def __init__(self, ice_servers: Sequence[RTCIceServer] = ()) -> None:
-        super().__init__(RTCConfiguration(iceServers=list(ice_servers)))
+    def __init__(
+        self, ice_servers: Sequence[RTCIceServer] = (), bundling: RTCBundlePolicy = RTCBundlePolicy.BALANCED
+    ) -> None:
+        super().__init__(RTCConfiguration(iceServers=list(ice_servers), bundlePolicy=bundling))
 
     async def close(self) -> None:
         """Close it in any state; what has not ended after 5 s is logged as an error, and abandoned."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from aiortc import RTCIceTransport, RTCPeerConnection
 from robot_node.errors import SignalingError
 from robot_node.settings.root import WebRtcSettings
 from robot_node.webrtc import aiortc_hooks
-from robot_node.webrtc.ice_servers import HeldBackServers
+from robot_node.webrtc.ice_servers import HeldBackServers, IceServer
 from robot_node.webrtc.negotiation import (
     GATHERING_LIMIT_S,
     LATE_GATHERING_LIMIT_S,
@@ -119,6 +119,18 @@ class Trickle:
         """
         if self._held_back:
             self._gathering = self._spawn(self._gather_late(sdp), "gathering")
+
+    def add_servers(self, servers: Iterable[IceServer]) -> bool:
+        """Use these servers too, where there are none of that kind yet; True if there are such, for :meth:`send_late`.
+
+        Those that were known before are not asked again.
+        """
+        self._held_back = {}
+        for transport in aiortc_hooks.ice_transports(self._connection):
+            if added := aiortc_hooks.add_servers(transport, servers, known=self._servers):
+                self._held_back[transport] = added
+                self._servers |= dict.fromkeys(added.names, _NO_ANSWER)
+        return bool(self._held_back)
 
     def stop_gathering(self) -> None:
         """Stop gathering: the connection is established."""

@@ -89,6 +89,8 @@ def test_a_viewer_looks_an_operator_acts_and_an_admin_connects() -> None:
     assert may["operator"] == set(TOOLS) - {
         "call_backend",
         "hang_up",
+        "publish_stream",
+        "unpublish_stream",
         "answer_question",
         "set_log_level",
         "save_clip",

@@ -35,6 +35,7 @@ FREE_TEXT: dict[str, Any] = {
     "pins.outputs": {"lamp": {"kind": "led", "pin": 5}},
     "pins.inputs": {"button": {"kind": "button", "pin": 6}},
     "http.token": "a-token-of-sixteen-or-more",
+    "publish.url": "https://sfu.example.org/whip",
     "pins.pan": "left",
     "pins.tilt": "right",
     "reactions.rules": [{"when": {"camera": "on"}, "then": {"emotion": "happy"}}],

@@ -14,9 +14,9 @@ from robot_node.apps.private_broker import PrivateBroker
 from robot_node.core.state import CallState
 from robot_node.settings.root import WebRtcSettings
 from robot_node.webrtc.answerer import answer
-from robot_node.webrtc.call import without_media_from_peer
 from robot_node.webrtc.dialer import dialer_client_id
 from robot_node.webrtc.messages import AsrResponse, BackendMessage, TtsText
+from robot_node.webrtc.offerer import without_media_from_peer
 from robot_node.webrtc.signaling import (
     Answer,
     Candidate,

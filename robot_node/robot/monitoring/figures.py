@@ -14,7 +14,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from robot_node.core.counters import Counters, Distribution, Link, Outcome
-from robot_node.core.state import CallState, CameraState, Device
+from robot_node.core.state import CallState, CameraState, Device, PublishState
 from robot_node.devices.board import BoardReadings, Throttling
 from robot_node.robot.status import view
 from robot_node.robot.telemetry import Telemetry
@@ -94,6 +94,15 @@ class CallFigures(_Figures):
     ended: dict[str, int] = Field(description="Ended calls, by reason.")
 
 
+class PublishFigures(_Figures):
+    """The stream to a server for many viewers; null where the robot may not publish."""
+
+    state: PublishState = Field(description="off, connecting, live or waiting (to try again).")
+    attempts: int = Field(description="Attempts that were begun since the start.")
+    connected: int = Field(description="Attempts that came to be connected.")
+    ended: dict[str, int] = Field(description="Attempts and streams that have failed, by reason.")
+
+
 class BoardFigures(_Figures):
     """The Raspberry Pi itself; null each on a machine that doesn't tell."""
 
@@ -165,6 +174,9 @@ class Figures(_Figures):
     webrtc: WebRtcFigures = Field(description="Viewers, how their connections went, and what they get.")
     recording: RecordingFigures | None = Field(description="Recording; null where the robot may not.")
     calls: CallFigures = Field(description="How the robot's calls to its media backend went.")
+    publishing: PublishFigures | None = Field(
+        description="The stream to a server for many viewers; null where the robot may not publish."
+    )
     board: BoardFigures = Field(description="How the Raspberry Pi itself is.")
     process: ProcessFigures = Field(description="What the robot's process needs, and how late it is.")
     state: StateFigures | StateOfSeveral = Field(description="What the robot does.")
@@ -202,6 +214,14 @@ def figures_of(telemetry: Telemetry, board: BoardReadings, server_id: str) -> Fi
             attempts=counted.calls,
             connected=counted.calls_connected,
             ended=_counted(counted.call_ends, CALL_END_REASONS),
+        ),
+        publishing=None
+        if now.publishing is None
+        else PublishFigures(
+            state=now.publishing,
+            attempts=counted.publish_attempts,
+            connected=counted.publish_connected,
+            ended=_counted(counted.publish_ends, CALL_END_REASONS),
         ),
         board=BoardFigures(
             temperature_c=board.temperature_c,

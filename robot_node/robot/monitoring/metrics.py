@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from robot_node.core.state import CallState, CameraState
+from robot_node.core.state import CallState, CameraState, PublishState
 from robot_node.core.web_server import listen, not_for_good, serve_app
 from robot_node.devices.board import Throttling
 from robot_node.robot.monitoring.figures import Figures, StateFigures, StateOfSeveral, Timing
@@ -42,6 +42,7 @@ class RobotCollector(Collector):
         yield from _tools(now)
         yield from _webrtc(now)
         yield from _recording(now)
+        yield from _publishing(now)
         yield from _state(now)
         yield from _board(now)
         yield from _process(now)
@@ -111,6 +112,17 @@ def _recording(now: Figures) -> Iterator[Metric]:
         yield _gauge("recording", "1 while the camera's video is being recorded.", recording.now)
         yield _counter("recordings_saved", "Recordings that are complete on the disk.", recording.saved)
         yield _counter("recording_frames_lost", "Pictures lost because the disk was too slow.", recording.lost_frames)
+
+
+def _publishing(now: Figures) -> Iterator[Metric]:
+    publishing = now.publishing
+    if publishing is not None:
+        yield _one_of(
+            "publish_state", "1 for the state of the published stream.", PublishState, publishing.state, label="state"
+        )
+        yield _counter("publish_attempts", "Attempts to publish that were begun.", publishing.attempts)
+        yield _counter("publish_connected", "Attempts to publish that came to be connected.", publishing.connected)
+        yield _counter("publish_failed", "Failed attempts and streams, by reason.", publishing.ended, label="reason")
 
 
 def _state(now: Figures) -> Iterator[Metric]:

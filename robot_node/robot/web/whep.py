@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -17,9 +16,9 @@ from robot_node.errors import NotReadyError, SignalingError
 from robot_node.settings.root import WebRtcSettings
 from robot_node.webrtc.direct import PREFIX, DirectSignaling
 from robot_node.webrtc.ice_servers import parse_ice_server
+from robot_node.webrtc.sdp_fragments import FRAGMENT, parse_fragment, with_candidates
 from robot_node.webrtc.sdp_limits import MAX_SDP_BYTES, check_sdp
 from robot_node.webrtc.signaling import (
-    MAX_CANDIDATES,
     Answer,
     Candidate,
     Message,
@@ -29,11 +28,10 @@ from robot_node.webrtc.signaling import (
 )
 
 PATH = "/whep"
-_SDP, _FRAGMENT = "application/sdp", "application/trickle-ice-sdpfrag"
+_SDP = "application/sdp"
 _NO_STORE = {"Cache-Control": "no-store"}
 _MAX_FRAGMENT_BYTES = 16 * 1024
 _LATE_CANDIDATES_S = 5.0
-_LINE = re.compile(r"^a=(candidate|mid|ice-ufrag):(.*?)\r?$", re.MULTILINE)
 
 
 class _UnusableOfferError(SignalingError):
@@ -77,7 +75,7 @@ class Whep:
             Route(PATH, _options(f"Accept-Post: {_SDP}"), methods=["OPTIONS"]),
             Route(session, self._trickle, methods=["PATCH"]),
             Route(session, self._delete, methods=["DELETE"]),
-            Route(session, _options(f"Accept-Patch: {_FRAGMENT}"), methods=["OPTIONS"]),
+            Route(session, _options(f"Accept-Patch: {FRAGMENT}"), methods=["OPTIONS"]),
         )
 
     async def _offer(self, request: Request) -> Response:
@@ -116,8 +114,8 @@ class Whep:
         self._forget_ended()
         if (session := self._sessions.get(request.path_params["session"])) is None:
             return _no_session()
-        if _media_type(request) != _FRAGMENT:
-            return PlainTextResponse(f"Candidates must be {_FRAGMENT}.\n", 415, headers={"Accept-Patch": _FRAGMENT})
+        if _media_type(request) != FRAGMENT:
+            return PlainTextResponse(f"Candidates must be {FRAGMENT}.\n", 415, headers={"Accept-Patch": FRAGMENT})
         try:
             candidates = parse_fragment(await _body(request, _MAX_FRAGMENT_BYTES))
             if not all(each.fits({session.username_fragment}) for each in candidates):
@@ -182,36 +180,6 @@ async def _answer(messages: asyncio.Queue[Message]) -> str:
                 while isinstance(candidate := await messages.get(), Candidate):
                     late.append(candidate)
     return with_candidates(sdp, late)
-
-
-def with_candidates(sdp: str, candidates: Sequence[Candidate]) -> str:
-    """Return a session description with more candidates, each in its section, and their end."""
-    head, *sections = re.split(r"(?m)^(?=m=)", sdp)
-    for candidate in candidates:
-        index = candidate.sdp_mline_index or 0
-        if index < len(sections):
-            sections[index] += f"a={candidate.candidate}\r\n"
-    return head + "".join(sections)
-
-
-def parse_fragment(text: str) -> list[Candidate]:
-    """Read candidates out of an SDP fragment (RFC 8840, 9).
-
-    Raises:
-        ValueError: There are too many.
-    """
-    mid, fragment, candidates = None, None, list[Candidate]()
-    for kind, value in _LINE.findall(text):
-        match kind:
-            case "mid":
-                mid = value
-            case "ice-ufrag":
-                fragment = value
-            case _:
-                candidates.append(Candidate(f"candidate:{value}", mid, None if mid else 0, fragment))
-    if len(candidates) > MAX_CANDIDATES:
-        raise ValueError(f"More than {MAX_CANDIDATES} candidates.")
-    return candidates
 
 
 def _link(url: str) -> str:

@@ -8,7 +8,7 @@ import av
 import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
-from robot_node.robot.web.whep import parse_fragment, with_candidates
+from robot_node.webrtc.sdp_fragments import parse_fragment, with_candidates
 from robot_node.webrtc.signaling import Candidate
 from tests.markers import marker_of
 from tests.robot.web.conftest import Door

@@ -1,0 +1,77 @@
+"""The publishing part of a robot."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from robot_node.core.state import CameraState, PublishState
+from robot_node.robot.publish import Publisher
+from robot_node.robot.publish_control import FAULT, PublishControl
+from robot_node.robot.telemetry import Telemetry
+from robot_node.settings.publish import PublishSettings
+from robot_node.settings.root import WebRtcSettings
+from robot_node.webrtc.streams import Streams
+from tests.waiting import DEADLINE_S
+from tests.webrtc.caller import CountedBackoff
+from tests.webrtc.scene import Scene
+from tests.whip_front import TOKEN, WhipFront
+
+
+@dataclass(frozen=True)
+class PublishingRobot:
+    """Publishes a scene."""
+
+    scene: Scene
+    telemetry: Telemetry
+    control: PublishControl
+    backoff: CountedBackoff
+
+    async def is_in(self, state: PublishState) -> None:
+        """Wait until publishing is in this state."""
+        async with asyncio.timeout(DEADLINE_S):
+            async for snapshot in self.telemetry.state.changes():
+                if snapshot.publishing is state:
+                    return
+
+    async def fails(self, reason: str) -> None:
+        """Wait until publishing has failed for this reason."""
+        async with asyncio.timeout(DEADLINE_S):
+            async for snapshot in self.telemetry.state.changes():
+                if reason in snapshot.fault(FAULT):
+                    return
+
+    def switch_camera(self, *, on: bool) -> None:
+        """Switch it, as the camera itself reports it."""
+        self.scene.switch(on=on)
+        self.telemetry.state.update(camera=CameraState.ON if on else CameraState.OFF)
+
+    def events(self) -> list[str]:
+        """The texts of the events of publishing."""
+        return [event.text for event in self.telemetry.events.after() if event.kind == "publish"]
+
+
+@contextlib.asynccontextmanager
+async def publishing_robot(
+    front: WhipFront, *, file: Path | None = None, initial_s: float = 0.02, webrtc: Any = None, **settings: Any
+) -> AsyncIterator[PublishingRobot]:
+    """A robot that publishes always, or as the settings say, until the block is left."""
+    telemetry, scene = Telemetry(), Scene()
+    streams = Streams(scene)
+    options = PublishSettings(**{"url": front.url, "token": TOKEN, "when": "always"} | settings)
+    control = PublishControl(options, telemetry.state, telemetry.events, telemetry.counters)
+    backoff = CountedBackoff(initial_s)
+    publisher = Publisher(control, telemetry.state, streams, webrtc or WebRtcSettings(), file=file, backoff=backoff)
+    running = asyncio.create_task(publisher.run())
+    try:
+        yield PublishingRobot(scene, telemetry, control, backoff)
+    finally:
+        running.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await running
+        streams.close()
+        scene.close()

@@ -1,0 +1,96 @@
+"""Servers that refuse, keep silent, answer nonsense, or keep what a crash left behind."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from robot_node.core.state import PublishState
+from tests.robot.publishing import publishing_robot
+from tests.whip_front import WhipFront, answering, silent, whip_front
+
+
+@pytest.fixture
+async def front() -> AsyncIterator[WhipFront]:
+    """An endpoint without a media server."""
+    async with whip_front() as opened:
+        yield opened
+
+
+async def test_a_wrong_token_is_said_and_counted(front: WhipFront) -> None:
+    async with publishing_robot(front, token="another", initial_s=5.0) as robot:
+        await robot.fails("refuses the token (403): 'wrong token'. Set publish.token")
+        assert robot.telemetry.state.snapshot.publishing is PublishState.WAITING
+        assert robot.telemetry.counters.publish_ends == {"unusable": 1}
+    assert front.count("DELETE") == 0
+
+
+async def test_each_fault_of_a_server_has_its_reason(front: WhipFront) -> None:
+    faults = {
+        "already has a publisher there (409)": answering(409),
+        "is overloaded (503)": answering(503),
+        "has failed (500)": answering(500),
+        "gives an answer that is no answer of WHIP (200)": answering(200, "v=0"),
+        "The server's answer is no session description.": answering(201, "<html>", location="/whip/session/7"),
+        "answers with more than": answering(201, "v=0\r\n" * 20_000),
+        "redirects to where the robot must not go": answering(307, location="ftp://127.0.0.1/"),
+        "did not answer in time": silent,
+    }
+    front.misbehaviours["POST"].extend(faults.values())
+    async with publishing_robot(front, answer_timeout_s=1.0) as robot:
+        for reason in faults:
+            await robot.fails(reason)
+    assert ("DELETE", "/whip/session/7") in front.requests, "what cannot be used is not left behind"
+
+
+async def test_redirects_end_and_take_the_token_to_no_other_origin(front: WhipFront) -> None:
+    async with whip_front() as other:
+        front.misbehaviours["POST"].append(answering(308, location=other.url))
+        other.misbehaviours["POST"].extend([answering(307, location=front.url), answering(409)])
+        front.misbehaviours["POST"].extend(answering(307, location="/whip") for _ in range(6))
+        async with publishing_robot(front) as robot:
+            await robot.fails("redirects more than 5 times")
+        assert other.authorizations == [""]
+        assert all(front.authorizations)
+
+
+async def test_retry_after_is_obeyed(front: WhipFront) -> None:
+    front.misbehaviours["POST"].append(answering(503, retry_after="3600"))
+    async with publishing_robot(front, initial_s=0.01) as robot:
+        await robot.fails("is overloaded (503)")
+        await robot.is_in(PublishState.WAITING)
+        assert robot.backoff.delays[0] < 0.02
+        await front.asked("POST")
+    assert front.count("POST") == 1
+
+
+async def test_a_leftover_is_deleted_before_the_next_offer(front: WhipFront, tmp_path: Path) -> None:
+    kept = tmp_path / "state.publish"
+    kept.write_text(f"{front.url}/session/old\n")
+    front.misbehaviours["DELETE"].extend([answering(500), answering(503)])
+    async with publishing_robot(front, file=kept):
+        await front.asked("DELETE", 3)
+        await front.asked("POST", 2)
+    old = ("DELETE", "/whip/session/old")
+    assert front.requests[:5] == [old, old, ("POST", "/whip"), old, ("POST", "/whip")]
+    assert not kept.exists()
+
+
+async def test_a_refused_delete_is_not_repeated(front: WhipFront, tmp_path: Path) -> None:
+    kept = tmp_path / "state.publish"
+    kept.write_text(f"{front.url}/session/old")
+    front.misbehaviours["DELETE"].append(answering(405))
+    async with publishing_robot(front, file=kept):
+        await front.asked("POST", 3)
+    assert front.count("DELETE") == 1
+
+
+@pytest.mark.parametrize("left", ["http://127.0.0.1:9/other", "file:///etc/passwd", "\x00", "x" * 5000])
+async def test_nothing_but_a_session_of_the_server_is_deleted(front: WhipFront, tmp_path: Path, left: str) -> None:
+    kept = tmp_path / "state.publish"
+    kept.write_text(left)
+    async with publishing_robot(front, file=kept):
+        await front.asked("POST")
+    assert front.count("DELETE") == 0
