@@ -107,3 +107,19 @@ async def test_each_part_reports_to_the_same_state() -> None:
             "The robot calls its media backend.",
         ]
     assert not pi.sensor.capturing
+
+
+async def test_a_new_bitrate_of_the_video_is_the_new_limit_of_its_adaptation() -> None:
+    pi = simulated_platform(scene="clock", cameras=2)
+    async with DeviceStack() as devices:
+        robot = await daemon.build_robot(
+            settings_with(cameras={"front": {"number": 0}, "back": {"number": 1}}), pi.platform, devices
+        )
+        before = await robot.streams.cameras["back"].video()
+        mode = await robot.cameras["back"].video.set(bitrate=5_000_000)
+        vp8 = await robot.streams.cameras["back"].vp8()
+        other = await robot.streams.video()
+        assert vp8 is not None
+        limits = [each.bitrate.bitrate for each in (before, vp8, other) if each.bitrate is not None]
+        assert limits == [5_000_000, 5_000_000, 2_000_000]
+        assert mode.bitrate == 5_000_000
