@@ -24,6 +24,7 @@ _MODULES = (
     "fleet",
     "face",
     "motion",
+    "pauses",
     "recording",
     "soak",
     "startup",
@@ -88,6 +89,14 @@ def test_control_under_load_calls_with_and_without_viewers_who_really_watch() ->
     assert result["calls"] == 40
     assert result["min_fps"] > 1
     assert result["p99_ratio"] == pytest.approx(result["watched_p99_ms"] / result["p99_ms"], abs=0.01)
+
+
+@pytest.mark.slow
+def test_pauses_times_photos_in_full_size_and_new_sizes() -> None:
+    result = run("pauses", "--quick")
+    assert result["photos"] == 2
+    assert 0 < result["drawing_ms"] < result["photo_pause_ms"] <= result["worst_photo_pause_ms"]
+    assert result["set_video_pause_ms"] > 0
 
 
 @pytest.mark.slow
