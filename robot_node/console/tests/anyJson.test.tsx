@@ -82,6 +82,8 @@ const status = almost({
   volume: fc.integer(),
   muted: fc.boolean(),
   viewers: fc.integer(),
+  motion: fc.dictionary(name, fc.boolean()),
+  detected: fc.array(text),
 });
 
 /** What a person sees of a view; breaking, or leaving React in doubt, it fails. */

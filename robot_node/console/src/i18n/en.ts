@@ -35,6 +35,7 @@ export const en = {
   cameraStarting: "The camera starts …",
   cameraFailed: "The camera fails",
   recording: "The robot is recording",
+  motionIn: "Motion: {zones}",
   privacyEngaged: "No picture: privacy",
   privacyHint: "The robot’s privacy switch is engaged. Its camera is off, and nobody can switch it on from here; a person at the robot can release the switch.",
   otherCameras: "Other cameras",

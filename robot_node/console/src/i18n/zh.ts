@@ -36,6 +36,7 @@ export const zh: Record<TextKey, string> = {
   cameraStarting: "摄像头正在启动 …",
   cameraFailed: "摄像头故障",
   recording: "机器人正在录像",
+  motionIn: "有动静：{zones}",
   privacyEngaged: "没有画面：隐私模式",
   privacyHint: "机器人的隐私开关已启用：摄像头已关闭，无法从这里打开，只有在机器人旁边的人才能解除。",
   livePicture: "摄像头实时画面",

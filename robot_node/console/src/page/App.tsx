@@ -105,7 +105,7 @@ export function App({ served }: { served: ServedConfig }) {
   });
 
   // While the broker is away, the robot itself still says beside the picture what is true.
-  const told = isLive || !call.robot || !status ? null : { ...status, privacy_error: "", recording: null, ...call.robot };
+  const told = isLive || !call.robot || !status ? null : { ...status, privacy_error: "", recording: null, motion: {}, detected: [], ...call.robot };
   const shown = ofCamera(isLive ? status : told, large > 0 ? names[large] : undefined);
   const isOn = wanted && (told === null ? !several || asked || isCapturing(shown?.camera) : isCapturing(shown?.camera) && !told.privacy);
 

@@ -6,6 +6,7 @@ import { listed, serverNames } from "../webrtc/tried";
 import { VideoMeter, type VideoStats } from "../webrtc/stats";
 import { useText, type TextKey, type Translate } from "../i18n/text";
 import { Icon } from "./icons";
+import { Noticed } from "./Noticed";
 import type { CameraState, RobotStatus } from "./status";
 
 interface Props {
@@ -71,6 +72,7 @@ export function Video(props: Props) {
             REC
           </span>
         )}
+        {large === 0 && isOn && status && <Noticed status={status} />}
         {(!showsPicture || call.connectionState === "failed") && (
           <div className="overlay" role="status">
             {overlay(t, call, status, isOn, hasCamera, switchCamera)}

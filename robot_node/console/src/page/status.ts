@@ -19,6 +19,10 @@ export interface RobotStatus {
   volume: number | null;
   muted: boolean | null;
   viewers: number;
+  /** Whether something moves in each zone of the first camera's picture; empty: motion is not looked for. */
+  motion: Record<string, boolean>;
+  /** Labels of the objects in that picture. */
+  detected: string[];
   /** The state of each camera, where there are several; the others are what is true of the first. */
   cameras: Record<string, CameraState>;
 }
@@ -34,12 +38,16 @@ const NOTHING_KNOWN: RobotStatus = {
   volume: null,
   muted: null,
   viewers: 0,
+  motion: {},
+  detected: [],
   cameras: {},
 };
 
 const TEXT_LIMIT = 1000;
 const NAME_LIMIT = 64;
 const CAMERAS_LIMIT = 16;
+const ZONES_LIMIT = 16;
+const LABELS_LIMIT = 50;
 
 const isText = (value: unknown) => typeof value === "string";
 const isFlag = (value: unknown) => typeof value === "boolean";
@@ -50,6 +58,14 @@ const isCameras = (value: unknown) =>
   isDocument(value) &&
   Object.keys(value).length <= CAMERAS_LIMIT &&
   Object.entries(value).every(([name, state]) => name.length <= NAME_LIMIT && isCameraState(state));
+
+const isMotion = (value: unknown) =>
+  isDocument(value) &&
+  Object.keys(value).length <= ZONES_LIMIT &&
+  Object.entries(value).every(([name, moves]) => name.length <= NAME_LIMIT && isFlag(moves));
+
+const isLabels = (value: unknown) =>
+  Array.isArray(value) && value.length <= LABELS_LIMIT && value.every((label) => isText(label) && label.length <= NAME_LIMIT);
 
 const IS_VALID: Record<keyof RobotStatus, (value: unknown) => boolean> = {
   camera: isCameraState,
@@ -62,6 +78,8 @@ const IS_VALID: Record<keyof RobotStatus, (value: unknown) => boolean> = {
   volume: (value) => value === null || (isCount(value) && (value as number) <= 100),
   muted: (value) => value === null || isFlag(value),
   viewers: isCount,
+  motion: isMotion,
+  detected: isLabels,
   cameras: isCameras,
 };
 
