@@ -62,7 +62,7 @@ def unknown_tool(name: str, offered: Iterable[str]) -> str:
 
 def _unknown(tool: Tool, arguments: Mapping[str, Any], known: Mapping[str, Any]) -> list[str]:
     wrong = [name for name in arguments if name not in known]
-    if wrong and not known:
+    if wrong and not offered(tool.parameters):
         return [f"{tool.name} takes no arguments; {_shown(wrong[0])} was given."]
     it_takes = f" It takes {', '.join(offered(tool.parameters))}."
     return [

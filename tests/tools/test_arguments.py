@@ -46,10 +46,13 @@ EVERYTHING: dict[str, Any] = {
         "roles": {"everybody": {"allowed_tools": list(TOOLS), "allowed_resources": "all"}},
         "default_role": "everybody",
     },
-    "camera": {"width": 320, "height": 240},
+    "camera": {"width": 320, "height": 240, "adjustable": True},
+    "motion": {"enabled": True},
+    "recording": {"enabled": True, "min_free_mb": 0},
     "audio": {"loudspeaker": "default"},
     "voice": {"engine": "espeak-ng"},
     "dialer": {"enabled": True, "call_at_start": False},
+    "publish": {"url": "http://127.0.0.1:9/whip", "when": "on_demand"},
 }
 OF_PYDANTIC = ("validation error", "pydantic", "http", "input_value", "type=", "Arguments")
 
@@ -57,11 +60,12 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def everything() -> AsyncIterator[Broker]:
+async def everything(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Broker]:
     """The broker of a robot that has every tool."""
     async with PrivateBroker() as broker:
         sections = {"robot": {"server_id": SERVER_ID, "server_name": SERVER_NAME}, "broker": {"url": broker.url}}
-        settings = load_settings(None, {**sections, **EVERYTHING})
+        clips = {"recording": {**EVERYTHING["recording"], "folder": str(tmp_path_factory.mktemp("clips"))}}
+        settings = load_settings(None, {**sections, **EVERYTHING, **clips})
         async with online_robot(settings, hardware.choose(settings, simulated=True)):
             yield Broker.from_url(broker.url)
 

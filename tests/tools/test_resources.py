@@ -156,6 +156,7 @@ async def test_the_resources_are_listed_and_what_they_hold_is_json(robot: Online
             "camera": "off",
             "camera_error": "",
             "privacy": False,
+            "recording": None,
             "viewers": 0,
         }
         assert await agent.read("robot://face") == {"emotion": "neutral", "display_error": ""}
