@@ -14,7 +14,7 @@ from robot_node.core.media import RawFrame
 from robot_node.core.pip_hint import run_pip
 from robot_node.core.state import RobotState
 from robot_node.devices.platform import Platform
-from robot_node.devices.worker import DeviceWorker
+from robot_node.devices.worker import DeviceWorker, as_device_error
 from robot_node.errors import DeviceError, RobotNodeError
 from robot_node.settings.vision import DetectionSettings
 from robot_node.vision.debounce import Debounce, Phase
@@ -148,12 +148,20 @@ def _make(settings: DetectionSettings, platform: Platform) -> Detector:
     else:
         built_in = ", ".join(_BUILT_IN)
         factory = load_engine(name, group=ENTRY_POINTS, kind="detection", built_in=built_in, setting="detection.engine")
-    detector: Detector = factory(settings, platform)
+    try:
+        detector: Detector = factory(settings, platform)
+    except RobotNodeError:
+        raise
+    except Exception as error:  # whatever another package raises
+        raise as_device_error(error, f"detector {name}") from error
     return detector
 
 
 def _detect(detector: Detector, picture: RawFrame, settings: DetectionSettings) -> tuple[Detection, ...]:
-    found: Sequence[Detection] = detector.detect(View(picture))
+    try:
+        found: Sequence[Detection] = detector.detect(View(picture))
+    except Exception as error:  # the same
+        raise as_device_error(error, f"detector {settings.engine}") from error
     wanted = [
         each
         for each in found

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from robot_node.core.media import RawFrame
 from robot_node.core.pip_hint import run_pip
 from robot_node.core.state import RobotSnapshot, RobotState
-from robot_node.devices.worker import DeviceWorker
+from robot_node.devices.worker import DeviceWorker, as_device_error
 from robot_node.errors import DeviceError
 from robot_node.settings.vision import MotionSettings
 from robot_node.vision.pictures import NewestPicture, PictureFeed, jpeg_of
@@ -161,4 +161,7 @@ def _load(settings: MotionSettings) -> MotionDetector:
 def _look(detector: MotionDetector, picture: RawFrame, *, robot_moves: bool) -> Motion:
     if robot_moves:
         detector.settle()
-    return detector.look(picture)
+    try:
+        return detector.look(picture)
+    except Exception as error:  # a bug must not end the robot
+        raise as_device_error(error, "motion detector") from error

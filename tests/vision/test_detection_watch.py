@@ -111,6 +111,19 @@ async def test_a_detector_of_another_package_is_found_and_what_it_sees_is_told(s
     assert hunter.closed
 
 
+async def test_a_detector_that_crashes_is_a_fault_and_the_service_ends_without_a_crash(site: Path) -> None:
+    install(site, HUNTER, {"hunter": "robot_node_hunter:Hunter"}, "robot_node_hunter", group=ENTRY_POINTS)
+    async with AsyncExitStack() as devices:
+        it = await rig(devices, engine="hunter")
+        await it.robot.camera.start()
+        await it.until("cat")
+        hunter: Any = importlib.import_module("robot_node_hunter").Hunter
+        hunter.seen = ["no pair"]
+        await eventually(lambda: "hunter's driver crashed: ValueError" in it.state.snapshot.fault("detection"))
+        await it.until()
+        assert it.state.snapshot.camera == "on"
+
+
 async def test_the_detector_of_the_guide_works(site: Path) -> None:
     (code,) = re.findall(r"<!-- tested: detector -->\n```python\n(.*?)```", GUIDE.read_text(), re.DOTALL)
     point = {"brightness": "robot_node_hunter:BrightnessDetector"}
