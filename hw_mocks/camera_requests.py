@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import av
@@ -89,9 +90,18 @@ class CompletedRequest:
         rgb = av.VideoFrame.from_ndarray(self.make_array(name), "yuv420p").to_ndarray(format="rgb24")
         Image.fromarray(rgb).save(file_output, "JPEG", quality=self.picam2.options.get("quality", 90))
 
-    def save_dng(self, file_output: Any, name: str = "raw") -> None:
-        """Write what the sensor saw as a TIFF file of grey pixels, which a DNG file is."""
+    def make_buffer(self, name: str) -> Picture:
+        """Return a copy of a stream's pixels; the sensor's data are the grey of the picture."""
         if self.config.get(name) is None:
             raise RuntimeError(f"Stream {name!r} is not defined")
         height = self.config["main"]["size"][1]
-        Image.fromarray(self.request[:height]).save(file_output, "TIFF")
+        return (self.request[:height] if name == "raw" else self.make_array(name)).reshape(-1).copy()
+
+
+class Helpers:
+    """What picamera2 does with the pixels of a request."""
+
+    def save_dng(self, buffer: Picture, metadata: dict[str, Any], config: dict[str, Any], file_output: Any) -> None:
+        """Write the sensor's data as a TIFF file, which a DNG file is."""
+        del metadata, config
+        Path(file_output).write_bytes(b"II*\0" + buffer.tobytes())

@@ -15,7 +15,7 @@ from concurrent.futures import CancelledError, Future
 from typing import Any, ClassVar
 
 from hw_mocks.camera_configurations import Configurations
-from hw_mocks.camera_requests import CompletedRequest, Transform
+from hw_mocks.camera_requests import CompletedRequest, Helpers, Transform
 from hw_mocks.encoders import Encoder, H264Encoder, LibavH264Encoder, Output
 from hw_mocks.imx500 import SimulatedImx500
 from hw_mocks.scenes import Scene
@@ -59,6 +59,7 @@ class Picamera2(Configurations):
         self.encoders: set[Encoder] = set()
         self.completed_requests: list[CompletedRequest] = []
         self.stop_count = 0
+        self.helpers = Helpers()
         self.lock = threading.Lock()
         self._jobs: list[_Job] = []
         self._immediate = False

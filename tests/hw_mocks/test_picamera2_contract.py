@@ -14,7 +14,7 @@ import pytest
 from hw_mocks import encoders
 from hw_mocks import picamera2 as simulated
 from hw_mocks.camera_configurations import Configurations
-from hw_mocks.camera_requests import CompletedRequest
+from hw_mocks.camera_requests import CompletedRequest, Helpers
 from hw_mocks.real_picamera2 import real_camera_library
 from hw_mocks.sensor import CAMERA_MODULE_3, Board, SensorMode, SimulatedSensor
 from robot_node.devices.camera import h264, picamera2_driver, picamera2_still, raw
@@ -28,10 +28,12 @@ def pairs() -> dict[str, tuple[type, type]]:
     from picamera2 import CompletedRequest as RealRequest  # only after libcamera is in place
     from picamera2.encoders import Encoder  # only after libcamera is in place
     from picamera2.encoders.h264_encoder import H264Encoder  # only after libcamera is in place
+    from picamera2.request import Helpers as RealHelpers  # only after libcamera is in place
 
     return {
         "Picamera2": (simulated.Picamera2, library.Picamera2),
         "Configurations": (Configurations, library.Picamera2),
+        "Helpers": (Helpers, RealHelpers),
         "CompletedRequest": (CompletedRequest, RealRequest),
         "Output": (encoders.Output, library.Output),
         "Encoder": (encoders.Encoder, Encoder),
@@ -41,7 +43,7 @@ def pairs() -> dict[str, tuple[type, type]]:
 
 
 def methods() -> Iterator[tuple[str, str]]:
-    classes = (simulated.Picamera2, Configurations, CompletedRequest, encoders.Output, encoders.Encoder)
+    classes = (simulated.Picamera2, Configurations, Helpers, CompletedRequest, encoders.Output, encoders.Encoder)
     for owner in (*classes, encoders.LibavH264Encoder, encoders.H264Encoder):
         for name, member in vars(owner).items():
             called = inspect.isfunction(member) or isinstance(member, staticmethod)
@@ -80,9 +82,10 @@ def test_the_driver_reaches_for_nothing_but_what_both_have() -> None:
         "Picamera2": {
             *("global_camera_info", "create_video_configuration", "configure", "start", "close", "options"),
             *("start_encoder", "stop_encoder", "capture_request", "cancel_all_and_flush", "camera_configuration"),
-            *("camera_controls", "sensor_modes", "create_still_configuration", "stop"),
+            *("camera_controls", "sensor_modes", "create_still_configuration", "stop", "helpers"),
         },
-        "CompletedRequest": {"save", "save_dng", "config", "release"},
+        "CompletedRequest": {"save", "make_buffer", "get_metadata", "config", "release"},
+        "Helpers": {"save_dng"},
         "LibavH264Encoder": {
             "_start",
             "_stop",

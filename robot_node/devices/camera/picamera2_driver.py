@@ -7,6 +7,7 @@ import dataclasses
 import logging
 import math
 import os
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -98,6 +99,7 @@ class Picamera2Session:
         self._picam2: Any = None
         self._controls = driver.settings.initial_controls()
         self.rotation = 0
+        self._allocation = threading.RLock()
 
     def load(self) -> None:
         """Import the library, which takes seconds on a Pi the first time.
@@ -232,13 +234,13 @@ class Picamera2Session:
         """
         video = self._picam2.camera_configuration()
         if not raw and self.full_size() == video["main"]["size"]:
-            return StillPicture(self._next_request(), self._picam2)
+            return StillPicture(self._next_request(), self._picam2, self._allocation)
         try:
             mode = largest_mode(self._driver.sensor_modes or ()) or {}
             transform = video["transform"]
             still = still_configuration(self._picam2, self.full_size(), mode, transform, raw=raw)
             self._switch(still, still=True)
-            picture = StillPicture(self._next_request(), self._picam2)
+            picture = StillPicture(self._next_request(), self._picam2, self._allocation)
         except StalledError:
             raise  # the camera has to be closed: the job that waits for a picture would keep stop() waiting
         except Exception as error:
@@ -335,7 +337,8 @@ class Picamera2Session:
     def _switch(self, configuration: Any, *, still: bool = False) -> None:
         # Not by switch_mode(), which has no room for controls: configuring takes some of them back.
         self._picam2.stop()
-        self._picam2.configure(configuration)
+        with self._allocation:  # an earlier photo may be freed in another thread
+            self._picam2.configure(configuration)
         controls, _ = supported(self._controls, self.control_ranges())
         wished = to_libcamera(controls, self._picam2.camera_controls, self._frame_us)
         left_out = {"AfTrigger", "FrameDurationLimits"} if still else {"AfTrigger"}

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import io
+import logging
 import threading
+import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from robot_node.devices.camera.capture import Photo
 from robot_node.errors import DeviceError
+
+logger = logging.getLogger(__name__)
 
 
 def still_configuration(
@@ -50,6 +54,7 @@ def save_jpeg(request: Any, picam2: Any, quality: float) -> Photo:
         picam2.options["quality"] = max(1, round(quality * 100))
         request.save("main", jpeg, format="jpeg")
     except Exception as error:
+        traceback.clear_frames(error.__traceback__)  # they hold the buffer, which could not be freed
         raise DeviceError(f"The photo could not be stored as JPEG: {error}.") from error
     return Photo(jpeg.getvalue(), width, height)
 
@@ -60,12 +65,13 @@ class StillPicture:
     Args:
         request: With its buffers, which this releases.
         picam2: Its camera.
+        allocation: Held while buffers are freed or allocated: picamera2 does not guard that against other threads.
     """
 
-    def __init__(self, request: Any, picam2: Any) -> None:
+    def __init__(self, request: Any, picam2: Any, allocation: threading.RLock) -> None:
         self._request: Any = request
         self._picam2 = picam2
-        self._lock = threading.Lock()
+        self._allocation = allocation
 
     def photo(self, quality: float) -> Photo:
         """Encode it as JPEG.
@@ -85,8 +91,12 @@ class StillPicture:
             DeviceError: There is no such data, or it cannot be converted.
             OSError: The file cannot be written.
         """
+        request = self._request
         try:
-            self._request.save_dng(str(path))
+            # A copy, unlike request.save_dng(): a buffer that a converter that fails holds on to cannot be freed, and
+            # that would end picamera2's event thread with the next picture.
+            raw = request.make_buffer("raw")
+            self._picam2.helpers.save_dng(raw, request.get_metadata(), request.config["raw"], str(path))
         except OSError:
             raise
         except Exception as error:
@@ -96,10 +106,14 @@ class StillPicture:
 
     def release(self) -> None:
         """Free its memory. Does nothing when it is free."""
-        with self._lock:
+        with self._allocation:
             request, self._request = self._request, None
-        if request is not None:
-            request.release()
+            if request is None:
+                return
+            try:
+                request.release()
+            except Exception:
+                logger.exception("The memory of a photo could not be freed")
 
     def __del__(self) -> None:
         self.release()  # a caller that was cancelled has never got it; its buffers are of the scarce contiguous memory

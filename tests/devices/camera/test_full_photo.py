@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +25,7 @@ from tests.devices.camera.rig import (
     decode,
     decode_jpeg,
     grey,
+    make_pi,
     rig,
     stamp_at,
     stamp_of,
@@ -33,12 +35,13 @@ from tests.waiting import DEADLINE_S, eventually
 pytestmark = pytest.mark.filterwarnings("ignore:setDaemon:DeprecationWarning")  # picamera2's own line
 
 FULL = (1280, 720)
+MODES = (SensorMode((640, 360), 60.0, (0, 0, *FULL)), SensorMode(FULL, 30.0, (0, 0, *FULL)))
 
 
 @pytest.fixture
 def pi(pi: Pi) -> Pi:
     """Its sensor has twice the video's size."""
-    pi.sensor.modes = (SensorMode((640, 360), 60.0, (0, 0, *FULL)), SensorMode(FULL, 30.0, (0, 0, *FULL)))
+    pi.sensor.modes = MODES
     return pi
 
 
@@ -91,6 +94,31 @@ async def test_a_full_photo_is_stored_as_dng_and_jpeg(pi: Pi, tmp_path: Path) ->
         assert dng.stat().st_size > FULL[0] * FULL[1]
         assert sorted((tmp_path / "photos").iterdir()) == [dng, jpeg]
         assert (dng.stem, dng.suffix, jpeg.suffix) == (jpeg.stem, ".dng", ".jpg")
+
+
+@pytest.mark.parametrize("form", ["DNG", "JPEG"])
+async def test_a_picture_that_cannot_be_encoded_is_explained_and_the_video_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    def fail(*arguments: Any, **_: Any) -> None:
+        raise TypeError(f"{len(arguments)} are no use")  # its traceback holds the pixels
+
+    pi = make_pi("real picamera2")
+    pi.sensor.modes = MODES
+    if form == "DNG":
+        monkeypatch.setattr(sys.modules["pidng.core"].PICAM2DNG, "convert", fail)
+    else:
+        monkeypatch.setattr(sys.modules["simplejpeg"], "encode_jpeg_yuv_planes", fail)
+    async with rig(pi, watched=True, photo_folder=tmp_path) as robot:
+        await robot.camera.start()
+        errors = []
+        for _ in range(2):
+            with pytest.raises(DeviceError, match=rf"could not be stored as {form}: \d are no use") as refused:
+                await robot.camera.full_photo(dng=True)
+            errors.append(refused)  # each with its traceback
+            await robot.frames.more(3)
+        assert not any(path.is_file() for path in tmp_path.iterdir())  # noqa: ASYNC240  # of a few entries
+        assert robot.camera_state() is CameraState.ON
 
 
 async def test_the_video_stays_when_no_picture_is_larger(pi: Pi) -> None:
