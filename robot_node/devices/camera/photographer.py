@@ -110,10 +110,14 @@ class Photographer:
             picture = await self._take("full photo", quality, lambda: self._capture_full(raw=dng), self._switches_on)
             # The camera goes on meanwhile, and privacy need not wait: a camera that is closed has no such picture more.
             try:
-                return await _in_thread(functools.partial(_develop, picture, quality, folder, self._sensor.rotation))
-            finally:
-                if self._machine.state is not CameraState.ON:
-                    raise NotReadyError("The camera was switched off before the photo was encoded.")
+                full = await _in_thread(functools.partial(_develop, picture, quality, folder, self._sensor.rotation))
+            except DeviceError as error:
+                if self._machine.state is CameraState.ON:
+                    raise
+                raise _switched_off() from error
+            if self._machine.state is not CameraState.ON:
+                raise _switched_off()
+            return full
 
     @contextlib.contextmanager
     def _under_way(self) -> Iterator[None]:
@@ -169,6 +173,10 @@ class Photographer:
     async def _end(self) -> None:
         if not self._series and self._machine.request(CameraEvent.PHOTOS_TAKEN) is Action.STOP:
             await self._steps.finish_stop()
+
+
+def _switched_off() -> NotReadyError:
+    return NotReadyError("The camera was switched off before the photo was encoded.")
 
 
 def _develop(picture: FullPicture, quality: float, folder: PhotoFolder | None, rotation: int) -> FullPhoto:

@@ -12,7 +12,19 @@ from robot_node.core.media import VideoMode
 from robot_node.core.state import CameraState
 from robot_node.devices.camera.h264_levels import level_of
 from robot_node.errors import ArgumentError, DeviceError, NotReadyError
-from tests.devices.camera.rig import ON_EVERY_PI, Hand, Pi, Pictures, decode, rig, stamp_at, stamp_of
+from tests.devices.camera.rig import (
+    ON_EVERY_CAMERA,
+    ON_EVERY_PI,
+    USB,
+    Hand,
+    Pi,
+    Pictures,
+    decode,
+    make_pi,
+    rig,
+    stamp_at,
+    stamp_of,
+)
 from tests.waiting import DEADLINE_S, eventually
 
 pytestmark = pytest.mark.filterwarnings("ignore:setDaemon:DeprecationWarning")  # picamera2's own line
@@ -62,7 +74,7 @@ async def test_a_new_frame_rate_is_that_of_the_frames(pi: Pi) -> None:
         assert all(abs(gap - 100_000) < 1_000 for gap in gaps)
 
 
-@ON_EVERY_PI
+@ON_EVERY_CAMERA
 async def test_a_new_bitrate_alone_needs_no_pause(pi: Pi) -> None:
     async with rig(pi, watched=True) as robot:
         await robot.camera.start()
@@ -70,6 +82,21 @@ async def test_a_new_bitrate_alone_needs_no_pause(pi: Pi) -> None:
         assert (await robot.camera.video.set(bitrate=3_000_000)).bitrate == 3_000_000
         await robot.frames.more(3)
         assert pi.sensor.starts == 1
+
+
+async def test_a_usb_camera_changes_too() -> None:
+    async with rig(make_pi(USB), watched=True) as robot:
+        await robot.camera.start()
+        await robot.frames.reach(3)
+        await robot.camera.video.set(width=1280, height=720)
+        await robot.frames.reach_keyframes(2)
+        again = robot.frames.keyframes[1]
+        await robot.frames.reach(again + 3)
+        assert {picture.shape for picture in decode(robot.frames.received[again:])} == {(720, 1280)}
+        full = await robot.camera.full_photo()
+        assert (full.photo.width, full.photo.height) == (1280, 720), "its video's"
+        await robot.frames.more(3)
+        assert robot.states == [CameraState.OFF, CameraState.STARTING, CameraState.ON]
 
 
 async def test_it_is_kept_while_the_camera_is_off(pi: Pi) -> None:
