@@ -67,7 +67,7 @@ class CompletedRequest:
 
     def get_metadata(self) -> dict[str, Any]:
         """Return the metadata of the picture."""
-        found = {"SensorTimestamp": self.sensor_timestamp_ns, "ExposureTime": 20_000}
+        found = {"SensorTimestamp": self.sensor_timestamp_ns, **self.picam2.sensor.metadata}
         return found | output_tensors(self.picam2.sensor)
 
     def make_array(self, name: str) -> Picture:

@@ -322,10 +322,7 @@ class Camera:
                 os.pwrite(buffer.planes[0].fd, _with_stride(shown, stream.configuration.stride), 0)
         request.metadata = {
             controls.SensorTimestamp: captured_ns,
-            controls.ExposureTime: self._sensor.controls.get("ExposureTime", 20_000),
-            controls.AnalogueGain: self._sensor.controls.get("AnalogueGain", 2.0),
-            controls.DigitalGain: 1.0,
-            controls.FrameDuration: self._sensor.frame_us(),
+            **{getattr(controls, name): value for name, value in self._sensor.metadata.items()},
         }
         request.status = Request.Status.Complete
         CameraManager.singleton().complete(request)

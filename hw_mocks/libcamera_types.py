@@ -148,7 +148,7 @@ controls = SimpleNamespace(
         for name in (
             *("SensorTimestamp", "FrameDuration", "FrameDurationLimits", "ExposureTime", "ExposureTimeMode"),
             *("AnalogueGain", "AnalogueGainMode", "DigitalGain", "NoiseReductionMode", "HdrMode"),
-            *("AfMode", "AfTrigger", "LensPosition", "ExposureValue", "AeExposureMode", "AeFlickerMode"),
+            *("AfState", "AfMode", "AfTrigger", "LensPosition", "ExposureValue", "AeExposureMode", "AeFlickerMode"),
             *("AeFlickerPeriod", "AwbEnable", "AwbMode", "ColourGains", "ColourTemperature"),
             *("Brightness", "Contrast", "Saturation", "Sharpness"),
         )

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 _POLL_S = 0.05
 _LONGEST_FRAME_US = 1_000_000
 _TUNED_LENS = 1.0
+_PICTURES_TO_SCAN = 15
 
 _MODES = {"ExposureTimeMode": "ExposureTime", "AnalogueGainMode": "AnalogueGain"}
 """Controls that are automatic when another one is 0."""
@@ -102,6 +103,7 @@ class SimulatedSensor:
     mode: SensorMode | None = field(default=None, init=False)
     controls: dict[str, Any] = field(default_factory=dict, init=False)
     _focused_at: float = field(default=_TUNED_LENS, init=False)
+    _pictures_to_scan: int = field(default=0, init=False)
     _clock: float = field(default_factory=time.monotonic, init=False)
 
     def start(self, width: int, height: int) -> Scene:
@@ -159,6 +161,17 @@ class SimulatedSensor:
             return self.subject_dioptres
         return self._focused_at if self.focus == 1 else float(self.controls.get("LensPosition", _TUNED_LENS))
 
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """What libcamera says with a picture, besides its time."""
+        return {
+            "ExposureTime": self.controls.get("ExposureTime", 20_000),
+            "AnalogueGain": self.controls.get("AnalogueGain", 2.0),
+            "DigitalGain": 1.0,
+            "FrameDuration": self.frame_us(),
+            "AfState": 1 if self._pictures_to_scan else 2,
+        }
+
     def control_ranges(self) -> dict[str, Range]:
         """What can be set, by libcamera's names, as a Camera Module 3 has it."""
         mode = self.mode or self.modes[-1]
@@ -193,7 +206,7 @@ class SimulatedSensor:
         if name not in self.control_ranges():
             return
         if name == "AfTrigger" and value == 0 and self.focus == 1:
-            self._focused_at = self.subject_dioptres
+            self._pictures_to_scan = _PICTURES_TO_SCAN
         if name == "ColourTemperature":
             self.controls.pop("ColourGains", None)
         self.controls[name] = value
@@ -222,6 +235,10 @@ class SimulatedSensor:
         """
         from hw_mocks.optics import seen  # late: imports numpy
 
+        if self._pictures_to_scan:
+            self._pictures_to_scan -= 1
+            if not self._pictures_to_scan:
+                self._focused_at = self.subject_dioptres
         return seen(
             scene.picture(captured_at),
             self.controls,

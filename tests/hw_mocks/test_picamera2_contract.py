@@ -82,7 +82,7 @@ def test_the_driver_reaches_for_nothing_but_what_both_have() -> None:
         "Picamera2": {
             *("global_camera_info", "create_video_configuration", "configure", "start", "close", "options"),
             *("start_encoder", "stop_encoder", "capture_request", "cancel_all_and_flush", "camera_configuration"),
-            *("camera_controls", "sensor_modes", "create_still_configuration", "stop", "helpers"),
+            *("camera_controls", "set_controls", "sensor_modes", "create_still_configuration", "stop", "helpers"),
         },
         "CompletedRequest": {"save", "make_buffer", "get_metadata", "config", "release"},
         "Helpers": {"save_dng"},

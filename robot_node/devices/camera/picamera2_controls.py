@@ -18,6 +18,8 @@ LibcameraControls = dict[str, Any]
 
 _AF_MANUAL, _AF_AUTO, _AF_CONTINUOUS = 0, 1, 2
 _AF_START = 0
+AF_SCANNING = 1
+"""AfState: the lens is searching; other states are idle, focused and failed."""
 _LONG_EXPOSURES = 2  # AeExposureMode
 _SLOWEST_NIGHT_FRAME_US = 200_000
 # A picture that takes longer would count as missing.

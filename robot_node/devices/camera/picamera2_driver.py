@@ -18,6 +18,7 @@ from robot_node.devices.camera.capture import CameraLimits, FrameReceiver, Photo
 from robot_node.devices.camera.controls import Ranges, supported
 from robot_node.devices.camera.h264 import H264Stream
 from robot_node.devices.camera.picamera2_controls import (
+    AF_SCANNING,
     AppliedControls,
     flips,
     ranges_of,
@@ -39,6 +40,7 @@ _MAX_RAW_FRAMES_PER_S = 30
 # So many pictures are under way when controls are set: picamera2's buffers, and what the sensor is late by.
 _PICTURES_UNDER_WAY = 6 + 3
 _LONGEST_TO_SETTLE_S = 1.0
+_LONGEST_TO_FOCUS_S = 3.0
 
 
 class Picamera2Driver:
@@ -174,13 +176,21 @@ class Picamera2Session:
                 self._set(controls, refocus=refocus)
             except Exception as error:
                 raise DeviceError(f"The camera refuses its controls: {error}.") from error
-            enough = time.monotonic() + _LONGEST_TO_SETTLE_S
-            for _ in range(_PICTURES_UNDER_WAY):
-                self.wait_for_picture()
-                if time.monotonic() > enough:
-                    break
+            self._settle(focuses=refocus and controls.focus == "once")
         self._controls = controls
         return True
+
+    def _settle(self, *, focuses: bool) -> None:
+        """Wait until pictures show what was set, but not for ever: a picture may take a second."""
+        begun, pictures = time.monotonic(), 0
+        limit_s = _LONGEST_TO_FOCUS_S if focuses else _LONGEST_TO_SETTLE_S
+        while time.monotonic() < begun + limit_s:
+            request = self._next_request()
+            pictures += 1
+            scanning = focuses and request.get_metadata().get("AfState") == AF_SCANNING
+            request.release()
+            if pictures >= _PICTURES_UNDER_WAY and not scanning:
+                return
 
     def _set(self, controls: CameraControls, *, refocus: bool) -> None:
         available = self._picam2.camera_controls
