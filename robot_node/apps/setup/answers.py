@@ -34,6 +34,7 @@ class Answers:
         interface: The display's bus: ``"i2c"`` or ``"spi"``.
         camera: The camera: a number of picamera2, ``"usb"``, or the file of a video device.
         upside_down: Whether the camera is mounted upside down.
+        sideways: Degrees by which a camera on its side is rotated: 90 or 270, which only the settings file says; or 0.
     """
 
     server_id: str
@@ -45,6 +46,7 @@ class Answers:
     interface: str
     camera: str
     upside_down: bool
+    sideways: int = 0
 
     @classmethod
     def from_settings(
@@ -72,6 +74,7 @@ class Answers:
             interface=settings.display.interface,
             camera=camera_text(settings.camera),
             upside_down=settings.camera.rotate == 180,
+            sideways=settings.camera.rotate % 180 and settings.camera.rotate,
         )
 
     @property
@@ -138,7 +141,7 @@ class Answers:
             ("broker", "username"): self.username,
             ("broker", "password"): None,
             **{("camera", key): value for key, value in camera_values(self.camera).items()},
-            ("camera", "rotate"): 180 if self.upside_down else 0,
+            ("camera", "rotate"): 180 if self.upside_down else self.sideways,
             ("display", "driver"): self.driver,
             ("display", "interface"): self.interface,
         }

@@ -14,10 +14,10 @@ import pytest
 
 from hw_mocks.clock_scene import read_stamp
 from robot_node.core.state import CameraState
-from robot_node.devices.camera.capture import Photo
-from robot_node.errors import ArgumentError
+from robot_node.devices.camera.capture import Photo, StalledError
+from robot_node.errors import ArgumentError, NotReadyError
 from robot_node.settings.camera_controls import CameraControls, ControlSettings
-from tests.devices.camera.rig import ON_EVERY_PI, Pi, Pictures, Rig, decode_jpeg, rig, stamp_at
+from tests.devices.camera.rig import ON_EVERY_PI, Hand, IndicatorLog, Pi, Pictures, Rig, decode_jpeg, rig, stamp_at
 
 pytestmark = pytest.mark.filterwarnings("ignore:setDaemon:DeprecationWarning")  # picamera2's own line
 
@@ -208,3 +208,35 @@ async def test_what_was_changed_is_reported(pi: Pi) -> None:
         assert robot.state.snapshot.camera_controls == {"": {"zoom": 2.0, "rotate": 0}}
         await robot.camera.controls.set({}, reset=True)
         assert robot.state.snapshot.camera_controls == {}
+
+
+async def test_privacy_while_the_camera_is_opened_again_leaves_it_off(pi: Pi) -> None:
+    hand = Hand()
+
+    def engage_when_dark() -> None:
+        if pi.sensor.starts == 1 and not indicator.told[-1]:
+            hand.engage()
+
+    indicator = IndicatorLog(look=engage_when_dark)
+    async with rig(pi, privacy=hand, indicator=indicator, **SMALL) as robot:
+        await robot.camera.start()
+        with pytest.raises(NotReadyError, match="privacy"):
+            await robot.camera.controls.set({"mirror": True})
+        assert not pi.capturing()
+        assert robot.camera_state() is CameraState.OFF
+        hand.release()
+        await robot.camera.start()
+        assert await turned(robot) == (True, False), "what was wished while it was private is there afterwards"
+
+
+async def test_a_camera_that_stalls_while_it_is_set_fails_and_recovers(pi: Pi) -> None:
+    async with rig(pi, **SMALL) as robot:
+        await robot.camera.start()
+        pi.sensor.stalled = True
+        with pytest.raises(StalledError):
+            await robot.camera.controls.set({"zoom": 2.0})
+        assert robot.camera_state() is CameraState.FAILED
+        pi.sensor.stalled = False
+        await robot.camera.controls.set({"zoom": 3.0})
+        await robot.camera.restart()
+        assert pi.sensor.controls["ScalerCrop"] == (1536, 864, 1536, 864)
