@@ -146,6 +146,7 @@ reference: develop
 	$(BIN)/python -m scripts.wiring
 	$(BIN)/python -m scripts.rooms
 	$(BIN)/python -m scripts.motion_zones
+	$(BIN)/python -m scripts.camera_controls
 
 dist: develop
 	@rm -rf dist && mkdir -p build
