@@ -41,8 +41,17 @@ def with_inherited(sections: Any) -> Any:
 def problems(cameras: Mapping[str, CameraSettings]) -> Iterator[tuple[str, str]]:
     """Yield key and reason of each setting that two cameras must not share."""
     for (one, first), (other, second) in itertools.combinations(cameras.items(), 2):
-        if first.number == second.number:
-            yield f"{other}.number", f"is {second.number}, which is the camera {one!r}: each camera has its own"
+        if (key := _what_both_take(first, second)) is not None:
+            value = getattr(second, key)
+            yield f"{other}.{key}", f"is {value}, which is the camera {one!r}: each camera has its own"
+
+
+def _what_both_take(first: CameraSettings, second: CameraSettings) -> str | None:
+    if first.driver != second.driver:
+        return None
+    if first.driver == "picamera2" or first.device == second.device == "auto":
+        return "number" if first.number == second.number else None
+    return "device" if first.device == second.device else None
 
 
 def _own_values(settings: Any) -> Any:

@@ -52,10 +52,19 @@ def test_the_environment_sets_one_of_them(tmp_path: Path, monkeypatch: pytest.Mo
     assert found == {"rear": (2, 640, 240), "front": (0, 320, 240)}
 
 
+def test_cameras_of_several_kinds_are_told_apart_by_what_names_them(tmp_path: Path) -> None:
+    text = '[cameras.a]\n[cameras.b]\ndriver = "v4l2"\n[cameras.c]\ndriver = "v4l2"\ndevice = "/dev/video4"\n'
+    assert [each.device for each in load(tmp_path, text).all_cameras().values()] == ["auto", "auto", "/dev/video4"]
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
         ("[cameras.a]\n[cameras.b]\n", "cameras.b.number: is 0, which is the camera 'a': each camera has its own."),
+        (
+            '[camera]\ndriver = "v4l2"\ndevice = "/dev/video0"\n[cameras.a]\n[cameras.b]\nnumber = 1\n',
+            "cameras.b.device: is /dev/video0, which is the camera 'a': each camera has its own.",
+        ),
         ("[cameras.a]\nwidht = 64\n", "cameras.a.widht: there is no such setting; did you mean width?"),
         ("[camera]\nwidth = 2\n[cameras.a]\n", "camera.width: Input should be greater than or equal to 64."),
         ("[cameras.a]\nwidth = 2\n", "cameras.a.width: Input should be greater than or equal to 64."),

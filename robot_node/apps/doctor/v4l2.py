@@ -9,7 +9,7 @@ from robot_node.apps.doctor.case import Case
 from robot_node.apps.doctor.findings import Finding
 from robot_node.core.pip_hint import run_pip
 from robot_node.devices.camera.v4l2_choice import choose, sizes_text, usable_formats
-from robot_node.devices.camera.v4l2_driver import find_device
+from robot_node.devices.camera.v4l2_finding import find_device
 from robot_node.devices.camera.v4l2_ioctl import VideoDevice, video_devices
 from robot_node.devices.v4l2 import V4l2Library
 from robot_node.devices.worker import HangingError
@@ -46,7 +46,7 @@ def _check(case: Case, library: V4l2Library, cameras: Mapping[str, CameraSetting
         case.report(Finding.not_applicable("video devices", "There is no camera that V4L2 could drive."))
     for check, settings in cameras.items():
         try:
-            device = find_device(settings.device, devices, library)
+            device = find_device(settings, devices, library)
         except DeviceError as error:
             case.report(Finding.bad(check, error.message, why=_WHY, remedy=error.remedy))
         else:

@@ -81,6 +81,18 @@ def choose(device: VideoDevice, wanted: str, width: int, height: int, rate: int)
     return None
 
 
+def largest(device: VideoDevice) -> Choice | None:
+    """Choose the largest pictures that a device has as single ones; None when it has H.264 only."""
+    found = [
+        Choice(name, *(size.maximum or (size.width, size.height)), max(size.rates, default=1.0))
+        for name, video_format in usable_formats(device).items()
+        if name != "h264"
+        for size in video_format.sizes
+    ]
+    even = [each for each in found if each.width % 2 == each.height % 2 == 0]
+    return max(even, default=None, key=lambda each: each.width * each.height)
+
+
 def _nearest(name: str, chosen: VideoFormat, width: int, height: int, rate: int) -> Choice:
     sizes = list(_sizes(chosen, width, height)) or [(width, height, ())]
 

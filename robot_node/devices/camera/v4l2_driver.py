@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import errno
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from robot_node.core import memory
 from robot_node.core.media import RawFrameSink, VideoMode
 from robot_node.devices.camera.capture import (
-    AbsentError,
     CameraLimits,
     EncodedStream,
     EncoderMissingError,
@@ -22,22 +20,21 @@ from robot_node.devices.camera.capture import (
 )
 from robot_node.devices.camera.controls import NO_CONTROLS, Ranges
 from robot_node.devices.camera.jpeg import complete_jpeg
-from robot_node.devices.camera.v4l2_choice import Choice, cameras, choose, usable_formats
+from robot_node.devices.camera.v4l2_choice import Choice, choose, largest, usable_formats
 from robot_node.devices.camera.v4l2_controls import AppliedV4l2Controls
 from robot_node.devices.camera.v4l2_encoder import Encoder
-from robot_node.devices.camera.v4l2_ioctl import VideoDevice, describe, video_devices
+from robot_node.devices.camera.v4l2_finding import explained, find_device
+from robot_node.devices.camera.v4l2_ioctl import VideoDevice, video_devices
 from robot_node.devices.camera.v4l2_pictures import Decoder, Shot, StillShot
 from robot_node.devices.camera.v4l2_reader import V4l2Reader
 from robot_node.devices.camera.v4l2_streams import EncodingStream, PassingStream, UnencodedStream
 from robot_node.devices.v4l2 import V4l2Library
-from robot_node.errors import DeviceError, RobotNodeError
+from robot_node.errors import DeviceError
 from robot_node.settings.camera_controls import CameraControls
 from robot_node.settings.devices import CameraSettings
 
 logger = logging.getLogger(__name__)
 
-LIST_DEVICES = "'robot-node doctor' lists the video devices."
-_PLUG = f"Plug it in, or set device in [camera]. {LIST_DEVICES}"
 _OWN_JPEG_QUALITY = 0.9
 """From this quality of a photo on, the JPEG is that of the camera."""
 _MAX_RAW_FRAMES_PER_S = 30
@@ -101,6 +98,7 @@ class V4l2Session:
         self._has_encoder = False
         self._reader: V4l2Reader | None = None
         self._opened = Choice("mjpeg", 0, 0, 1.0)
+        self._device: VideoDevice | None = None
         self._path = ""
         self._controls = driver.settings.initial_controls()
         self._ranges: Ranges = {}
@@ -125,7 +123,7 @@ class V4l2Session:
         settings, driver, library = self._settings, self._driver, self._library
         devices = video_devices(library)
         self._has_encoder = any(each.encodes_h264 for each in devices)
-        device = find_device(settings.device, devices, library)
+        device = find_device(settings, devices, library)
         wanted = settings.format if driver.passes or settings.format != "h264" else "auto"
         choice = choose(device, wanted, settings.width, settings.height, settings.frame_rate)
         if choice is None:
@@ -138,15 +136,20 @@ class V4l2Session:
                 f"{device.name} has no {settings.width}x{settings.height}: {choice.width}x{choice.height} is used. "
                 "'robot-node doctor' lists what it has."
             )
-        limit_s = driver.limits.open * _OPENING_SHARE
+        self._device = device
+        self._start(device, choice)
+
+    def _start(self, device: VideoDevice, choice: Choice) -> None:
+        assert self._library is not None, "load() comes first"
+        settings, library, limit_s = self._settings, self._library, self._driver.limits.open * _OPENING_SHARE
         try:
             container = library.open(device.path, choice.options(), limit_s)
         except Exception as error:
-            raise _explain(error, device, limit_s) from error
+            raise explained(error, device, limit_s) from error
         self._path = device.path
         self._set(library, self._controls)
         context = container.streams.video[0].codec_context  # the kernel may have changed what was asked for
-        self._opened = Choice(choice.format, context.width, context.height, choice.rate)
+        self._opened = dataclasses.replace(choice, width=context.width, height=context.height)
         decoder = Decoder(
             lambda name: library.codec(name, "r"),
             choice.format,
@@ -227,24 +230,48 @@ class V4l2Session:
         if own:
             jpeg = self._running().next(lambda shot: complete_jpeg(shot.data), limit_s)
             return Photo(jpeg, self._opened.width, self._opened.height)
-        return StillShot(self._running().next(Shot.picture, limit_s)).photo(quality)
+        return self._shot().photo(quality)
 
     def full_size(self) -> tuple[int, int]:
-        """Return width and height of the largest picture: that of the video."""
-        return self._opened.width, self._opened.height
+        """Return width and height of the device's largest picture."""
+        full = self._full()
+        return full.width, full.height
 
     def capture_full(self, *, raw: bool) -> StillShot:
-        """Take the next picture.
+        """Take a picture in the device's largest size, for which it is closed and opened twice.
 
         Args:
             raw: With the sensor's data, which there is none of.
 
         Raises:
-            StalledError: The camera delivers no picture.
-            DeviceError: ``raw`` is wished.
+            StalledError: The camera delivers no picture, or does not go on with the video.
+            DeviceError: ``raw`` is wished, or the device refuses the size.
         """
         if raw:
             raise DeviceError("A V4L2 camera gives no data of its sensor: there is no DNG.")
+        video, full, device = self._opened, self._full(), self._device
+        if full == video or device is None:
+            return self._shot()
+        self.close()
+        try:
+            self._start(device, full)
+            for _ in range(_PICTURES_UNDER_WAY):  # the exposure is that of the size before
+                self.wait_for_picture()
+            return self._shot()
+        finally:
+            self.close()
+            try:
+                self._start(device, video)
+            except DeviceError as error:
+                raise StalledError(f"The camera does not go on with the video. {error.message}") from error
+
+    def _full(self) -> Choice:
+        full = None if self._device is None else largest(self._device)
+        if full is None or full.width * full.height <= self._opened.width * self._opened.height:
+            return self._opened
+        return full
+
+    def _shot(self) -> StillShot:
         return StillShot(self._running().next(Shot.picture, self._driver.limits.picture))
 
     def h264(self, receive: FrameReceiver, bitrate: int, *, software: bool) -> EncodedStream:
@@ -319,66 +346,3 @@ class V4l2Session:
             "The camera's own H.264 has no keyframe when a viewer needs one: the robot decodes and encodes it, "
             'which needs most of a processor core. Set format = "mjpeg" or "yuyv" in [camera].'
         )
-
-
-def find_device(setting: str, devices: Sequence[VideoDevice], library: V4l2Library) -> VideoDevice:
-    """Return the camera that a setting means.
-
-    Args:
-        setting: A device's file, a link to one, or ``"auto"``: the first that captures.
-        devices: The devices that there are.
-        library: Opens the file.
-
-    Raises:
-        AbsentError: There is no such camera.
-        DeviceError: It cannot be used.
-    """
-    if setting == "auto":
-        found = cameras(devices)
-        if not found:
-            raise AbsentError("There is no USB camera.", remedy=_PLUG)
-        return found[0]
-    try:
-        with library.node(setting) as node:
-            device = describe(setting, node)
-    except FileNotFoundError as error:
-        raise AbsentError(f"There is no camera {setting}.", remedy=_PLUG) from error
-    except PermissionError as error:
-        raise _not_permitted(setting) from error
-    except OSError as error:
-        raise DeviceError(f"{setting} is no camera: {error.strerror or error}.", remedy=LIST_DEVICES) from error
-    if not device.captures or not usable_formats(device):
-        raise DeviceError(
-            f"{device.name} ({setting}) is no camera that can be used.",
-            remedy=f"It has to deliver MJPEG, YUYV or H.264. {LIST_DEVICES}",
-        )
-    return device
-
-
-def _not_permitted(path: str) -> DeviceError:
-    return DeviceError(
-        f"The camera {path} may not be opened.",
-        remedy="Put the user into the group video: sudo usermod -aG video $USER; and log in again.",
-    )
-
-
-def _explain(error: Exception, device: VideoDevice, limit_s: float) -> RobotNodeError:
-    if isinstance(error, RobotNodeError):
-        return error
-    number = getattr(error, "errno", None)
-    if number == errno.EBUSY:
-        return DeviceError(
-            "The camera is busy: another program uses it.",
-            remedy=f"End the other program; this lists it: sudo fuser -v {device.path}.",
-        )
-    if number in {errno.EACCES, errno.EPERM}:
-        return _not_permitted(device.path)
-    if number in {errno.ENOENT, errno.ENODEV, errno.ENXIO}:
-        return AbsentError(f"The camera {device.path} is gone.", remedy=_PLUG)
-    if type(error).__name__ == "ExitError":  # PyAV's, when FFmpeg took longer than the limit
-        return StalledError(
-            f"The camera delivers no pictures: none came within {limit_s:g} seconds.",
-            remedy="Unplug it and plug it in again.",
-        )
-    reason = getattr(error, "strerror", None) or str(error)
-    return DeviceError(f"The camera {device.path} could not be started: {reason}.", remedy=LIST_DEVICES)

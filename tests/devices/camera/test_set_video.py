@@ -32,7 +32,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:setDaemon:DeprecationWarning")  
 AT_START = VideoMode(640, 360, 30, 2_000_000)
 
 
-@ON_EVERY_PI
+@ON_EVERY_CAMERA
 async def test_viewers_go_on_in_the_new_size_with_a_keyframe(pi: Pi) -> None:
     async with rig(pi, watched=True, small_stream=True) as robot:
         large, small = Pictures(), Pictures()

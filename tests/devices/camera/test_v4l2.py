@@ -279,6 +279,29 @@ async def test_damaged_pictures_are_left_out(pi: Pi, caplog: pytest.LogCaptureFi
     assert caplog.text.count("is damaged and left out") == 1
 
 
+@EACH_FORMAT
+async def test_a_full_photo_has_the_cameras_largest_size_and_its_viewers_stay(pi: Pi, video_format: str) -> None:
+    async with rig(pi, format=video_format, watched=True) as robot:
+        await robot.camera.start()
+        await robot.frames.reach(2)
+        full = (await robot.camera.full_photo()).photo
+        assert (full.width, full.height) == (1920, 1080)
+        shown = decode_jpeg(full.jpeg)
+        assert shown.shape == (1080, 1920)
+        await robot.frames.reach_keyframes(2)
+        again = robot.frames.keyframes[-1]
+        assert stamp_of(shown) < stamp_at(robot.frames.received[again].timestamp_us)
+        assert (await robot.camera.photo()).width == 640
+        assert camera_of(pi).opened["input_format"] == {"yuyv": "yuyv422"}.get(video_format, video_format)
+        assert robot.states == [CameraState.OFF, CameraState.STARTING, CameraState.ON], "on, all the time"
+
+
+async def test_the_second_of_two_usb_cameras_has_number_1(pi: Pi) -> None:
+    async with rig(pi, number=1) as robot:
+        with pytest.raises(AbsentError, match="There is no USB camera number 1: only 1 found"):
+            await robot.camera.start()
+
+
 async def test_two_robots_cannot_have_the_same_camera(pi: Pi) -> None:
     async with asyncio.timeout(DEADLINE_S), rig(pi) as first, rig(pi) as second:
         await first.camera.start()
