@@ -94,7 +94,7 @@ async def test_a_usb_camera_changes_too() -> None:
         await robot.frames.reach(again + 3)
         assert {picture.shape for picture in decode(robot.frames.received[again:])} == {(720, 1280)}
         full = await robot.camera.full_photo()
-        assert (full.photo.width, full.photo.height) == (1280, 720), "its video's"
+        assert (full.photo.width, full.photo.height) == (1920, 1080), "the largest that it has"
         await robot.frames.more(3)
         assert robot.states == [CameraState.OFF, CameraState.STARTING, CameraState.ON]
 
