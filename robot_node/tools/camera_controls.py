@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 from mcp.server.mcpserver.exceptions import ToolError
@@ -50,8 +50,14 @@ class ControlsStatus(ControlsResult):
     )
 
 
-def offer_camera_controls(server: RobotServer, cameras: Cameras) -> None:
-    """Let agents set the controls of the cameras whose settings permit it."""
+def offer_camera_controls(server: RobotServer, cameras: Cameras, on_change: Callable[[], None]) -> None:
+    """Let agents set the controls of the cameras whose settings permit it.
+
+    Args:
+        server: Gets the tools.
+        cameras: The robot's cameras.
+        on_change: Called when the list of tools has changed: what a camera has is known once it was on.
+    """
     if not any(camera.controls.adjustable for camera in cameras.values()):
         return
 
@@ -82,6 +88,7 @@ def offer_camera_controls(server: RobotServer, cameras: Cameras) -> None:
         )
 
     if len(cameras) == 1:
+        cameras.first.controls.on_ranges(on_change)
         server.describe_arguments("set_camera", functools.partial(_narrowed, cameras.first))
 
 

@@ -68,7 +68,7 @@ def build_server(robot: Robot, *, name: str, description: str, notifier: Notifie
         lifespan=lambda _: stop_with_session(outputs),
     )
     offer_camera(server, robot.cameras)
-    offer_camera_controls(server, robot.cameras)
+    offer_camera_controls(server, robot.cameras, notifier.tools_changed if notifier is not None else lambda: None)
     offer_video(server, robot.cameras)
     offer_status(server, telemetry, outputs)
     offer_face(server, robot.face)

@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 from mcp import Client
+from mcp.shared.subscriptions import ToolsListChanged
 
 from hw_mocks.platform import SimulatedPi, simulated_platform
 from robot_node.devices.camera.cameras import Cameras
 from robot_node.devices.indicator import NoIndicator
 from robot_node.devices.privacy import NoPrivacySwitch
+from robot_node.mcp_mqtt.notifier import Notifier
 from robot_node.robot.telemetry import Telemetry
 from robot_node.settings.devices import CameraSettings
 from robot_node.tools.server import build_server
@@ -26,14 +28,17 @@ SMALL: dict[str, Any] = {"width": 320, "height": 180, "photo_switches_on": False
 
 
 @asynccontextmanager
-async def agent(pi: SimulatedPi | None = None, **cameras: dict[str, Any]) -> AsyncIterator[Client]:
+async def agent(
+    pi: SimulatedPi | None = None, *, notifier: Notifier | None = None, **cameras: dict[str, Any]
+) -> AsyncIterator[Client]:
     """An agent of a robot with these cameras, or with one; they are off."""
     platform, telemetry = (pi or simulated_platform(scene="clock")).platform, Telemetry()
     settings = {name: CameraSettings(**SMALL | each) for name, each in (cameras or {"camera": {}}).items()}
     its = Cameras.build(platform, settings, telemetry.state, indicator=NoIndicator(), privacy=NoPrivacySwitch())
     robot = make_robot(platform, telemetry, cameras=its)
     try:
-        async with Client(build_server(robot, name="test/robot", description="A robot.")) as client:
+        server = build_server(robot, name="test/robot", description="A robot.", notifier=notifier)
+        async with Client(server) as client:
             yield client
     finally:
         await its.close()
@@ -114,6 +119,17 @@ async def test_only_what_the_camera_has_is_offered_with_its_ranges() -> None:
 async def test_what_cannot_be_set_is_explained(arguments: dict[str, Any], message: str) -> None:
     async with agent() as client:
         assert message in await call(client, "set_camera", **arguments)
+
+
+async def test_agents_are_notified_once_when_the_ranges_are_known() -> None:
+    events: list[object] = []
+    notifier = Notifier()
+    stop = notifier.subscribe(events.append)
+    async with agent(notifier=notifier) as client:
+        for enabled in (True, False, True):
+            await call(client, "control_camera", enabled=enabled)
+    stop()
+    assert [event for event in events if isinstance(event, ToolsListChanged)] == [ToolsListChanged()]
 
 
 async def test_they_are_offered_where_the_settings_permit_it() -> None:

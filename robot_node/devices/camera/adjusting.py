@@ -66,6 +66,10 @@ class CurrentControls:
         """What the camera can be set to; None before it was on for the first time."""
         return self._sensor.ranges
 
+    def on_ranges(self, callback: Callable[[], None]) -> None:
+        """Call back when :attr:`ranges` are known, and when they have changed."""
+        self._sensor.on_ranges = callback
+
     def begin_with(self, saved: Mapping[str, Any]) -> None:
         """Set what was saved before a restart, before the camera is switched on.
 

@@ -77,6 +77,7 @@ class CameraSensor:
     Attributes:
         controls: What the camera is set to, or will be when it is opened.
         ranges: What it can be set to; None before it was opened for the first time.
+        on_ranges: Called when they are known, and when they have changed.
     """
 
     def __init__(
@@ -100,6 +101,7 @@ class CameraSensor:
         self._indicator_on = False
         self.controls = controls
         self.ranges: Ranges | None = None
+        self.on_ranges: Callable[[], None] = lambda: None
 
     @property
     def stream(self) -> CameraStream | None:
@@ -143,8 +145,11 @@ class CameraSensor:
 
     async def _open(self, session: CaptureSession) -> None:
         await self._call(self._limits.open, session.open)
-        self.ranges = await self._call(self._limits.encoder, session.control_ranges)
-        self.controls, _ = supported(self.controls, self.ranges)
+        ranges = await self._call(self._limits.encoder, session.control_ranges)
+        known, self.ranges = self.ranges, ranges
+        self.controls, _ = supported(self.controls, ranges)
+        if ranges != known:
+            self.on_ranges()
         self._demand.rotation = session.rotation
 
     async def set_controls(self, controls: CameraControls, *, refocus: bool) -> bool:
