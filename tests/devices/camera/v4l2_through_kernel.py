@@ -111,8 +111,11 @@ async def try_faults(device: str, video_format: str, folder: Path) -> None:
 
 async def main(device: str, folder: Path | None) -> None:
     """Try each format."""
-    with raspberry_pi().v4l2().node(device) as node:
-        found = describe(device, node)
+    try:
+        with raspberry_pi().v4l2().node(device) as node:
+            found = describe(device, node)
+    except OSError as error:
+        sys.exit(f"{device} cannot be tried: {error.strerror}. docs/cameras.md says how to make one of software.")
     print(f"{found.name}, {found.driver}, {found.bus}: {', '.join(usable_formats(found))}")
     for video_format in usable_formats(found):
         await try_format(device, video_format)
