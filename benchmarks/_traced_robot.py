@@ -20,6 +20,7 @@ from hw_mocks.encoders import LibavH264Encoder
 from hw_mocks.platform import simulated_platform
 from robot_node import daemon
 from robot_node.core.media import EncodedFrame, FrameSink
+from robot_node.devices.camera import cameras
 from robot_node.devices.camera.camera import Camera
 from robot_node.devices.platform import CameraLibrary
 from robot_node.logs.setup import configure_logging
@@ -84,7 +85,7 @@ async def _run(server_id: str) -> None:
         return dataclasses.replace(simulated.camera_library(), H264Encoder=encoder, LibavH264Encoder=LibavH264Encoder)
 
     platform = dataclasses.replace(simulated, camera_library=traced_library)
-    with mock.patch.object(daemon, "Camera", _traced_camera(trace)):
+    with mock.patch.object(cameras, "Camera", _traced_camera(trace)):
         running = asyncio.create_task(daemon.run(settings, platform), name="robot")
         try:
             async for _ in requests():
