@@ -51,6 +51,11 @@ class Viewers:
         """Let all of them leave."""
         await self._process.ask("leave")
 
+    async def frames(self) -> list[int]:
+        """Number of frames that each of them has received since it came."""
+        counted: list[int] = (await self._process.ask("count"))["frames"]
+        return counted
+
     async def start_counting(self) -> Counting:
         """Count what reaches them from now on."""
         return Counting(self._process, await self._process.ask("count"))
@@ -81,7 +86,7 @@ async def viewers(private: PrivateBroker) -> AsyncIterator[Viewers]:
         yield Viewers(process)
 
 
-class _NotDecoding:
+class NotDecoding:
     """Replaces a decoder; returns its input."""
 
     def decode(self, encoded_frame: JitterFrame) -> list[JitterFrame]:
@@ -138,5 +143,5 @@ async def _end(tasks: list[asyncio.Task[None]]) -> None:
 
 
 if __name__ == "__main__":
-    with mock.patch.object(rtcrtpreceiver, "get_decoder", return_value=_NotDecoding()):
+    with mock.patch.object(rtcrtpreceiver, "get_decoder", return_value=NotDecoding()):
         asyncio.run(_obey(Broker.from_url(sys.argv[1])))

@@ -26,8 +26,10 @@ _CODE = ("plugins/libjanus_videoroom.so", "transports/libjanus_websockets.so")
 _SETTINGS = {
     "janus.jcfg": """general: {{
         configs_folder = "{0}"  plugins_folder = "{0}/plugins"  transports_folder = "{0}/transports"
-        events_folder = "{0}"  loggers_folder = "{0}"  session_timeout = 0  debug_level = 3  debug_colors = false }}""",
-    "janus.transport.websockets.jcfg": 'general: {{ ws = true  ws_unix = "{0}/api"  json = "compact" }}',
+        events_folder = "{0}"  loggers_folder = "{0}"  session_timeout = 0  admin_secret = "admin"
+        debug_level = 3  debug_colors = false }}""",
+    "janus.transport.websockets.jcfg": """general: {{ ws = true  ws_unix = "{0}/api"  json = "compact" }}
+        admin: {{ admin_ws = true  admin_ws_unix = "{0}/admin" }}""",
     "janus.plugin.videoroom.jcfg": f"""room-{ROOM}: {{{{
         publishers = 10  bitrate = 0  fir_freq = 0  audiocodec = "opus"  videocodec = "h264,vp8" }}}}""",
 }
@@ -42,7 +44,7 @@ class Participant:
 
     def __init__(self, janus: Janus, handle: int) -> None:
         self._janus = janus
-        self._handle = handle
+        self.handle = handle
         self.reports: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self.feed = 0
         """The id under which subscribers find a publisher."""
@@ -62,7 +64,7 @@ class Participant:
         """
         body = {"request": request, **fields}
         more = {} if jsep is None else {"jsep": jsep}
-        event = await self._janus.request("message", handle_id=self._handle, body=body, **more)
+        event = await self._janus.request("message", handle_id=self.handle, body=body, **more)
         data = event["plugindata"]["data"]
         if "error" in data:
             raise JanusError(data["error"])
@@ -70,19 +72,35 @@ class Participant:
 
     async def leave(self) -> None:
         """Close its peer connection."""
-        await self._janus.request("detach", handle_id=self._handle)
+        await self._janus.request("detach", handle_id=self.handle)
 
 
 class Janus:
-    """A session of the API of a server, its ``process``."""
+    """A session of the API of a server, whose ``process`` has its settings in ``folder``."""
 
-    def __init__(self, socket: ClientConnection, process: asyncio.subprocess.Process) -> None:
-        self.process = process
+    def __init__(self, socket: ClientConnection, folder: Path, process: asyncio.subprocess.Process | None) -> None:
+        self._process = process
+        self.folder = folder
         self._socket = socket
         self._numbers = itertools.count(1)
         self._session: dict[str, int] = {}
         self._replies: dict[str, asyncio.Future[dict[str, Any]]] = {}
         self._participants: dict[int, Participant] = {}
+
+    @property
+    def process(self) -> asyncio.subprocess.Process:
+        """The server's."""
+        assert self._process is not None, "it is another's"
+        return self._process
+
+    async def received_bytes(self, publisher: Participant) -> int:
+        """How many bytes of video Janus has received of a publisher, by its admin API."""
+        protocols = [Subprotocol("janus-admin-protocol")]
+        async with unix_connect(str(self.folder / "admin"), "ws://janus/", subprotocols=protocols) as socket:
+            about = {"janus": "handle_info", "handle_id": publisher.handle, **self._session}
+            await socket.send(json.dumps({"transaction": "bytes", "admin_secret": "admin", **about}))
+            info = json.loads(await socket.recv())["info"]
+        return int(info["webrtc"]["media"]["0"]["stats"]["in"]["bytes"])
 
     async def read(self) -> None:
         """Sort what Janus sends, until it closes the connection."""
@@ -134,10 +152,11 @@ class Janus:
         return publisher, event["jsep"]["sdp"]
 
     @contextlib.asynccontextmanager
-    async def watching(self, publisher: Participant) -> AsyncIterator[MediaStreamTrack]:
-        """Subscribe to a publisher with a peer connection of our own; its video."""
+    async def watching(self, publisher: Participant | int) -> AsyncIterator[MediaStreamTrack]:
+        """Subscribe to a publisher, or its feed, with a peer connection of our own; its video."""
+        feed = publisher if isinstance(publisher, int) else publisher.feed
         subscriber = await self.attach()
-        event = await subscriber.send("join", room=ROOM, ptype="subscriber", streams=[{"feed": publisher.feed}])
+        event = await subscriber.send("join", room=ROOM, ptype="subscriber", streams=[{"feed": feed}])
         rtc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         try:
             await rtc.setRemoteDescription(RTCSessionDescription(**event["jsep"]))
@@ -159,26 +178,34 @@ def _prepare(folder: Path) -> None:
 
 
 @contextlib.asynccontextmanager
+async def session_of(folder: Path, process: asyncio.subprocess.Process | None = None) -> AsyncIterator[Janus]:
+    """A session of the API of the server with its settings in that folder."""
+    protocols = [Subprotocol("janus-protocol")]
+    async with unix_connect(str(folder / "api"), "ws://janus/", subprotocols=protocols) as socket:
+        janus = Janus(socket, folder, process)
+        reading = asyncio.create_task(janus.read())
+        try:
+            await janus.open()
+            yield janus
+        finally:
+            reading.cancel()
+            await asyncio.wait({reading})
+
+
+@contextlib.asynccontextmanager
 async def running_janus() -> AsyncIterator[Janus]:
     """A server with its settings in a folder of its own, and no port but those of media; and a session of its API."""
     with tempfile.TemporaryDirectory(prefix="janus-") as name:
         folder = Path(name)
         _prepare(folder)
         process = await asyncio.create_subprocess_exec(
-            *("setpriv", "--pdeathsig", "KILL", "janus", "-F", name, "-C", str(folder / "janus.jcfg"))
+            *("setpriv", "--pdeathsig", "KILL", "janus", "-F", name, "-C", str(folder / "janus.jcfg")),
+            stdout=2,  # standard output is a benchmark's result
         )
         try:
             await eventually((folder / "api").is_socket, "Janus listens")
-            protocols = [Subprotocol("janus-protocol")]
-            async with unix_connect(str(folder / "api"), "ws://janus/", subprotocols=protocols) as socket:
-                janus = Janus(socket, process)
-                reading = asyncio.create_task(janus.read())
-                try:
-                    await janus.open()
-                    yield janus
-                finally:
-                    reading.cancel()
-                    await asyncio.wait({reading})
+            async with session_of(folder, process) as janus:
+                yield janus
         finally:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -128,15 +129,16 @@ class WhipFront:
 
 
 @contextlib.asynccontextmanager
-async def whip_front(janus: Janus | None = None) -> AsyncIterator[WhipFront]:
-    """Serve one at a free port."""
+async def whip_front(janus: Janus | None = None, *, tls: tuple[Path, Path] | None = None) -> AsyncIterator[WhipFront]:
+    """Serve one at a free port; with the files of a certificate for localhost and its key by https."""
     front = WhipFront(janus)
     host = "127.0.0.1"
     listener = await listen(host, 0, remedy="")
-    front.url = f"http://{host}:{listener.getsockname()[1]}/whip"
+    server = f"https://localhost:{listener.getsockname()[1]}" if tls else f"http://{host}:{listener.getsockname()[1]}"
+    front.url = f"{server}/whip"
     methods = ["POST", "DELETE", "PATCH"]
     app = Starlette(routes=[Route("/{path:path}", front.handle, methods=methods)])
-    serving = asyncio.create_task(serve_app(app, listener, host=host, name="WHIP front", lifespan="off"))
+    serving = asyncio.create_task(serve_app(app, listener, host=host, name="WHIP front", lifespan="off", tls=tls))
     try:
         yield front
     finally:

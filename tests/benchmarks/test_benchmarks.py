@@ -16,6 +16,7 @@ pytestmark = pytest.mark.timeout(240)  # each starts several processes
 _REPOSITORY = Path(__file__).parents[2]
 _MODULES = (
     "viewers",
+    "crowd",
     "first_frame",
     "latency",
     "control_under_load",
@@ -49,6 +50,16 @@ def run(module: str, *arguments: str) -> Any:
     assert finished.returncode == 0, finished.stderr
     assert finished.stdout.count("\n") == 1
     return json.loads(finished.stdout)
+
+
+@pytest.mark.slow
+def test_crowd_counts_what_reaches_subscribers_and_the_robots_own_viewers() -> None:
+    result = run("crowd", "--quick")
+    assert set(result["behind_janus"]) == {"0", "1", "3"}
+    assert all(load["uplink_kbit_per_s"] > 10 for load in result["behind_janus"].values())
+    assert result["behind_janus"]["3"]["min_fps"] > 1
+    assert result["by_itself"]["3"]["min_fps"] > 1
+    assert result["viewer_cost_ratio_to_janus"] > 0
 
 
 @pytest.mark.slow

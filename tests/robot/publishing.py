@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from robot_node.core.media import VideoSource
 from robot_node.core.state import CameraState, PublishState
 from robot_node.robot.publish import Publisher
 from robot_node.robot.publish_control import FAULT, PublishControl
@@ -57,11 +58,17 @@ class PublishingRobot:
 
 @contextlib.asynccontextmanager
 async def publishing_robot(
-    front: WhipFront, *, file: Path | None = None, initial_s: float = 0.02, webrtc: Any = None, **settings: Any
+    front: WhipFront,
+    *,
+    file: Path | None = None,
+    initial_s: float = 0.02,
+    webrtc: WebRtcSettings | None = None,
+    make_streams: Callable[[VideoSource], Streams] = Streams,
+    **settings: Any,
 ) -> AsyncIterator[PublishingRobot]:
     """A robot that publishes always, or as the settings say, until the block is left."""
     telemetry, scene = Telemetry(), Scene()
-    streams = Streams(scene)
+    streams = make_streams(scene)
     options = PublishSettings(**{"url": front.url, "token": TOKEN, "when": "always"} | settings)
     control = PublishControl(options, telemetry.state, telemetry.events, telemetry.counters)
     backoff = CountedBackoff(initial_s)

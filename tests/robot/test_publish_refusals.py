@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 
 from robot_node.core.state import PublishState
+from robot_node.webrtc.whip import WhipClient, http_client
+from robot_node.webrtc.whip_messages import WhipSession
+from tests.certificates import run_recipe
 from tests.robot.publishing import publishing_robot
-from tests.whip_front import WhipFront, answering, silent, whip_front
+from tests.whip_front import TOKEN, WhipFront, answering, silent, whip_front
 
 
 @pytest.fixture
@@ -94,3 +97,24 @@ async def test_nothing_but_a_session_of_the_server_is_deleted(front: WhipFront, 
     async with publishing_robot(front, file=kept):
         await front.asked("POST")
     assert front.count("DELETE") == 0
+
+
+async def test_late_candidates_name_the_session_until_the_server_takes_none(front: WhipFront) -> None:
+    async with http_client(None, 5.0) as http:
+        client = WhipClient(http, front.url, TOKEN)
+        session = WhipSession(f"{front.url}/session/1", "", '"etag"')
+        assert await client.trickle(session, "a=candidate:1")
+        assert front.fragments == ["a=candidate:1"]
+        front.misbehaviours["PATCH"].append(answering(405))
+        assert not await client.trickle(session, "a=candidate:2")
+
+
+async def test_a_server_whose_certificate_nobody_vouches_for_gets_nothing(tmp_path: Path) -> None:
+    run_recipe("authority", tmp_path)
+    run_recipe("broker", tmp_path, BROKER="localhost")
+    async with whip_front(tls=(tmp_path / "broker.crt", tmp_path / "broker.key")) as front:
+        async with publishing_robot(front) as robot:
+            await robot.fails("certificate verify failed")
+        assert front.requests == []
+        async with publishing_robot(front, ca_file=tmp_path / "ca.crt") as robot:
+            await robot.fails("is overloaded (503)")
