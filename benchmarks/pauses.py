@@ -6,7 +6,6 @@ with a viewer's encoder running at 1280x720 and 30 frames/s.
 * ``photo_pause_ms``: from the last frame before the photo to the first after it, the median. Target: at most 600.
 * ``worst_photo_pause_ms``: the longest.
 * ``photo_ms``: from the call to the JPEG.
-* ``drawing_ms``: of the pause, what the simulation takes to make a scene of 12 megapixels, the median. No sensor does.
 * ``sensor_ms``: of the pause, what the sensor takes for one picture of its full size.
 * ``set_video_pause_ms``: the same for ``set_video`` with another size.
 """
@@ -23,7 +22,6 @@ from typing import Any
 
 from benchmarks._report import BenchmarkError, command_line, print_result, progress
 from hw_mocks.real_picamera2 import real_camera_library
-from hw_mocks.scenes import Scene
 from hw_mocks.sensor import CAMERA_MODULE_3, Board, SimulatedSensor
 from robot_node.core.media import EncodedFrame
 from robot_node.core.state import RobotState
@@ -32,22 +30,6 @@ from robot_node.devices.platform import Platform
 from robot_node.settings.devices import CameraSettings
 
 _LIMIT_S = 30.0
-
-
-class _Sensor(SimulatedSensor):
-    """Takes note of how long its scenes take to be made."""
-
-    def __init__(self) -> None:
-        super().__init__("clock")
-        self.drawing_ms: list[float] = []
-
-    def start(self, width: int, height: int) -> Scene:
-        """Start capturing."""
-        began = time.monotonic()
-        scene = super().start(width, height)
-        if (width, height) == self.modes[-1].size:
-            self.drawing_ms.append((time.monotonic() - began) * 1000)
-        return scene
 
 
 class _Viewer:
@@ -82,7 +64,7 @@ class _Viewer:
 
 async def measure(rounds: int) -> Mapping[str, Any]:
     """Return the figures."""
-    sensor = _Sensor()
+    sensor = SimulatedSensor("clock")
     try:
         library = real_camera_library(sensor, Board.PI_5)
     except ImportError as error:
@@ -94,6 +76,7 @@ async def measure(rounds: int) -> Mapping[str, Any]:
     try:
         await camera.start()
         progress("Photos in full size ...")
+        await camera.full_photo()  # the simulation draws its scene of 12 megapixels once
         photos = [await viewer.pause_ms(camera.full_photo) for _ in range(rounds)]
         progress("New sizes ...")
         small, large = (functools.partial(camera.video.set, width=each, height=each * 9 // 16) for each in (640, 1280))
@@ -106,7 +89,6 @@ async def measure(rounds: int) -> Mapping[str, Any]:
         "photo_pause_ms": round(statistics.median(pause for pause, _ in photos)),
         "worst_photo_pause_ms": round(max(pause for pause, _ in photos)),
         "photo_ms": round(statistics.median(took for _, took in photos)),
-        "drawing_ms": round(statistics.median(sensor.drawing_ms)),
         "sensor_ms": round(1000 / CAMERA_MODULE_3[-1].fps),
         "set_video_pause_ms": round(statistics.median(pause for pause, _ in changes)),
     }

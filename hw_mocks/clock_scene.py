@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import av
 import numpy as np
 import numpy.typing as npt
@@ -45,6 +47,7 @@ class ClockScene:
         self._offset_s = utc_offset_s
         self._background = _background(width, height)
         if marker:
+            self._background = self._background.copy()
             _fill(self._background, width, height, (0, 0, marker_side(height)), MARKERS[marker])
         self._glyphs = _glyphs(width, height)
 
@@ -144,6 +147,7 @@ def read_marker(picture: npt.NDArray[np.uint8], width: int, height: int) -> int:
     return nearest if distances[nearest] < _MARKER_TOLERANCE else 0
 
 
+@functools.lru_cache(maxsize=2)  # of the video and of a photo in full size, which takes a fifth of a second to draw
 def _background(width: int, height: int) -> npt.NDArray[np.uint8]:
     image = Image.linear_gradient("L").resize((width, height))
     coloured = Image.merge("RGB", (image.point([30 + value // 4 for value in range(256)]), image, image.rotate(180)))
@@ -168,6 +172,7 @@ def _glyph_size(width: int, height: int) -> tuple[int, int]:
     return max(2, min(width // 12, height // 8)), max(4, min(width // 8, height // 5))
 
 
+@functools.lru_cache(maxsize=2)
 def _glyphs(width: int, height: int) -> dict[str, npt.NDArray[np.uint8]]:
     columns, rows = _glyph_size(width, height)
     font = ImageFont.load_default(max(4, int(rows * 0.9)))
