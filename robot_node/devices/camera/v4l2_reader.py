@@ -24,8 +24,6 @@ _POLL_S = 0.003
 _LONGEST_SLEEP = 0.7
 """Part of the time from picture to picture that is slept without looking, at most."""
 _CLOCKS_AGREE_US = 60_000_000
-_MOST_STALE = 32
-"""Pictures to skip at once: a kernel has no more buffers."""
 _UNPLUGGED = {errno.ENODEV, errno.EIO, errno.ENXIO, errno.EPROTO, errno.ENOENT}
 
 _SWITCH = "Switch it off and on again."
@@ -160,10 +158,8 @@ class V4l2Reader:
             # A picture that was there already came earlier than expected.
             sleep_s = min(longest_s, sleep_s + _POLL_S) if looked else sleep_s / 2
             looked = False
-            for _ in range(_MOST_STALE if self._skips else 0):
-                newer = self._read()
-                if newer is None:
-                    break
+            # What waited is skipped; what comes while this looks is not, or a slow machine would never hand one on.
+            while self._skips and time.monotonic() - began < 1 / self._rate and (newer := self._read()) is not None:
                 packet = newer
             yield packet
             del packet  # it holds a buffer of the kernel
