@@ -39,6 +39,7 @@ class _Receiver:
 
     allowed: float
     estimate: float | None = None
+    wanted: float = float("inf")
     thinned: bool = False
     reported_at: float = float("-inf")
 
@@ -79,7 +80,8 @@ class BitrateControl:
         """Change the limits, at once; the encoder has the new ceiling already. Who had all of the old one gets all."""
         for known in self._receivers.values():
             everything = known.allowed >= self._limits.ceiling
-            known.allowed = limits.ceiling if everything else min(known.allowed, limits.ceiling)
+            allowed = limits.ceiling if everything else min(known.allowed, limits.ceiling)
+            known.allowed = min(allowed, known.wanted)
         self._limits = limits
         self._bitrate = limits.ceiling
         self._changed_at = float("-inf")
@@ -95,6 +97,13 @@ class BitrateControl:
         if (known := self._receivers.get(receiver)) is not None:
             known.estimate = bits_per_second
 
+    def limit(self, receiver: Hashable, bits_per_second: int) -> None:
+        """Take the most that a media server wants (its REMB): unlike an estimate it holds without loss, too."""
+        if (known := self._receivers.get(receiver)) is not None:
+            known.estimate = known.wanted = bits_per_second
+            known.allowed = min(known.allowed, known.wanted)
+            self._decide()
+
     def report(self, receiver: Hashable, fraction_lost: float) -> None:
         """Take a receiver's report: the share of packets lost since the last one, 0 to 1."""
         known = self._receivers.get(receiver)
@@ -107,7 +116,7 @@ class BitrateControl:
         elif fraction_lost < _CLEAN:
             passed_s = min(1.0, now - known.reported_at)
             known.allowed = max(known.allowed * _GROWTH_PER_S**passed_s, known.estimate or 0.0)
-        known.allowed = min(known.allowed, self._limits.ceiling)
+        known.allowed = min(known.allowed, known.wanted, self._limits.ceiling)
         known.reported_at = now
         self._decide()
 

@@ -208,6 +208,11 @@ class Viewer:
         if self._broadcast.bitrate is not None:
             self._broadcast.bitrate.estimate(self, bits_per_second)
 
+    def limit(self, bits_per_second: int) -> None:
+        """Report the most that a media server wants (its REMB)."""
+        if self._broadcast.bitrate is not None:
+            self._broadcast.bitrate.limit(self, bits_per_second)
+
     def report_loss(self, fraction_lost: float) -> None:
         """Report the share of packets that the receiver has lost since its last report, 0 to 1."""
         if self._broadcast.bitrate is not None:

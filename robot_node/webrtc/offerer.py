@@ -143,7 +143,9 @@ class Offerer:
             sender.replaceTrack(self._track)
         orientation.send_orientation(sender, lambda: self._track.viewer.rotation)
         aiortc_hooks.on_keyframe_request(sender, self._track.viewer.request_keyframe)
-        aiortc_hooks.on_receiver_report(sender, self._track.viewer.estimate, self._track.viewer.report_loss)
+        viewer = self._track.viewer
+        take_estimate = viewer.limit if self._only_sends else viewer.estimate
+        aiortc_hooks.on_receiver_report(sender, take_estimate, viewer.report_loss)
         try:
             await self._connection.setRemoteDescription(RTCSessionDescription(sdp=description, type="answer"))
         except Exception as error:  # aiortc's parser raises anything on a broken description

@@ -69,16 +69,38 @@ async def publishing_robot(
     """A robot that publishes always, or as the settings say, until the block is left."""
     telemetry, scene = Telemetry(), Scene()
     streams = make_streams(scene)
-    options = PublishSettings(**{"url": front.url, "token": TOKEN, "when": "always"} | settings)
-    control = PublishControl(options, telemetry.state, telemetry.events, telemetry.counters)
+    control = control_of(telemetry, front, **settings)
     backoff = CountedBackoff(initial_s)
+    try:
+        async with publishing(control, telemetry, streams, webrtc=webrtc, file=file, backoff=backoff):
+            yield PublishingRobot(scene, telemetry, control, backoff)
+    finally:
+        streams.close()
+        scene.close()
+
+
+def control_of(telemetry: Telemetry, front: WhipFront, **settings: Any) -> PublishControl:
+    """What switches publishing to an endpoint; always, unless the settings say otherwise."""
+    options = PublishSettings(**{"url": front.url, "token": TOKEN, "when": "always"} | settings)
+    return PublishControl(options, telemetry.state, telemetry.events, telemetry.counters)
+
+
+@contextlib.asynccontextmanager
+async def publishing(
+    control: PublishControl,
+    telemetry: Telemetry,
+    streams: Streams,
+    *,
+    webrtc: WebRtcSettings | None = None,
+    file: Path | None = None,
+    backoff: CountedBackoff | None = None,
+) -> AsyncIterator[None]:
+    """The service, until the block is left."""
     publisher = Publisher(control, telemetry.state, streams, webrtc or WebRtcSettings(), file=file, backoff=backoff)
     running = asyncio.create_task(publisher.run())
     try:
-        yield PublishingRobot(scene, telemetry, control, backoff)
+        yield
     finally:
         running.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await running
-        streams.close()
-        scene.close()

@@ -44,6 +44,23 @@ def test_a_low_estimate_without_loss_changes_nothing() -> None:
     assert encoder.asked == []
 
 
+def test_what_a_media_server_wants_holds_without_loss_until_it_wants_more() -> None:
+    encoder = Encoder("server")
+    encoder.control.limit("server", 400_000)
+    assert encoder.control.bitrate == 400_000
+    for _ in range(30):
+        encoder.report("server", None, 0.0)
+    assert encoder.control.bitrate == 400_000
+    encoder.control.set_limits(BitrateLimits(FLOOR, CEILING))
+    assert encoder.control.bitrate == 400_000
+    encoder.control.limit("server", 10_000_000)
+    for _ in range(3):
+        encoder.report("server", None, 0.0)
+    assert encoder.control.bitrate == CEILING
+    encoder.control.limit("nobody", 100_000)
+    assert encoder.control.bitrate == CEILING
+
+
 def test_loss_without_an_estimate_changes_nothing() -> None:
     encoder = Encoder("a")
     encoder.report("a", None, 0.3)
