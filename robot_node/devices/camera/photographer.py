@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -116,6 +116,7 @@ class Photographer:
                     raise
                 raise _switched_off() from error
             if self._machine.state is not CameraState.ON:
+                await asyncio.to_thread(_delete, full.files)
                 raise _switched_off()
             return full
 
@@ -186,6 +187,12 @@ def _develop(picture: FullPicture, quality: float, folder: PhotoFolder | None, r
         return FullPhoto(photo, () if folder is None else folder.store(picture, photo))
     finally:
         picture.release()
+
+
+def _delete(files: Sequence[Path]) -> None:
+    """Leave nothing of a photo that was refused after all, e.g. by privacy."""
+    for file in files:
+        file.unlink(missing_ok=True)
 
 
 async def _in_thread(work: Callable[[], T]) -> T:

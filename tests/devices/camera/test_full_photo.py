@@ -240,6 +240,32 @@ async def test_an_end_in_the_middle_leaves_nothing_on(pi: Pi, end: str) -> None:
         await eventually(lambda: all(request.ref_count == 0 for request in requests))
 
 
+async def test_a_photo_that_is_refused_while_it_is_encoded_is_not_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pi, hand, encoding, go_on = make_pi("real picamera2"), Hand(), threading.Event(), threading.Event()
+    pi.sensor.modes = MODES
+    converter = sys.modules["pidng.core"].PICAM2DNG
+    convert = converter.convert
+
+    def held(*arguments: Any, **options: Any) -> Any:
+        encoding.set()
+        go_on.wait(DEADLINE_S)
+        return convert(*arguments, **options)
+
+    monkeypatch.setattr(converter, "convert", held)
+    async with rig(pi, privacy=hand, photo_folder=tmp_path / "photos") as robot:
+        await robot.camera.start()
+        taking = asyncio.create_task(robot.camera.full_photo(dng=True))
+        await eventually(encoding.is_set)
+        hand.engage()
+        await eventually(lambda: robot.camera_state() is CameraState.OFF)
+        go_on.set()
+        with pytest.raises(NotReadyError):
+            await taking
+        assert list((tmp_path / "photos").iterdir()) == []
+
+
 @ON_EVERY_PI
 async def test_a_caller_that_is_cancelled_costs_the_viewers_nothing_more(pi: Pi) -> None:
     go_on = threading.Event()
