@@ -170,7 +170,7 @@ def _table(loads: list[_Load], counts: list[int]) -> dict[str, dict[str, float]]
     for count in counts:
         these = [load for load in loads if load.receivers == count]
         row = {"robot_cores": round(_robot_cores(these, count), 4)}
-        if any(load.other_cores for load in these):
+        if any(load.uplink_kbit_per_s for load in these):
             row["janus_cores"] = round(statistics.median(load.other_cores for load in these), 4)
             row["uplink_kbit_per_s"] = round(statistics.median(load.uplink_kbit_per_s for load in these))
         if count:
@@ -184,10 +184,10 @@ def main() -> None:
     parser = command_line("benchmarks.crowd", __doc__)
     parser.add_argument("--seconds", type=float, default=8.0, help="how long each number of viewers (default: 8)")
     parser.add_argument("--rounds", type=positive, default=2, help="how often to measure everything (default: 2)")
-    parser.add_argument("--quick", action="store_true", help="few viewers for a second, to see that it works")
+    parser.add_argument("--quick", action="store_true", help="few viewers for seconds, to see that it works")
     arguments = parser.parse_args()
     if arguments.quick:
-        print_result(measure([0, 1, 3], [1, 3], seconds=1.0, rounds=1))
+        print_result(measure([0, 1, 6], [1, 3], seconds=3.0, rounds=1))
     else:
         print_result(measure([0, 1, 10, 50], [1, 4, 10], seconds=arguments.seconds, rounds=arguments.rounds))
 

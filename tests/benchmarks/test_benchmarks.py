@@ -55,11 +55,11 @@ def run(module: str, *arguments: str) -> Any:
 @pytest.mark.slow
 def test_crowd_counts_what_reaches_subscribers_and_the_robots_own_viewers() -> None:
     result = run("crowd", "--quick")
-    assert set(result["behind_janus"]) == {"0", "1", "3"}
+    assert set(result["behind_janus"]) == {"0", "1", "6"}
     assert all(load["uplink_kbit_per_s"] > 10 for load in result["behind_janus"].values())
-    assert result["behind_janus"]["3"]["min_fps"] > 1
+    assert result["behind_janus"]["6"]["min_fps"] > 1
     assert result["by_itself"]["3"]["min_fps"] > 1
-    assert result["viewer_cost_ratio_to_janus"] > 0
+    assert result["janus_cores_per_subscriber"] > 0
 
 
 @pytest.mark.slow
