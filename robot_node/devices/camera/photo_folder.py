@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import threading
 from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -19,6 +20,9 @@ _SUFFIXES = frozenset({".dng", ".jpg", _UNFINISHED})
 _LEAST_FREE_BYTES = 200_000_000
 """Of its disk: so much stays free for the rest of the system."""
 
+_STORING = threading.Lock()
+"""Held while a photo is stored: cameras may share a folder, and one must not delete what another is writing."""
+
 
 class PhotoFolder:
     """Stores photos; the oldest ones make room for new ones. Blocks: not for the event loop.
@@ -26,7 +30,7 @@ class PhotoFolder:
     Other files in the folder are left alone, and do not count.
 
     Args:
-        folder: Is made when there is none.
+        folder: Made when there is none, for the robot's user alone.
         max_bytes: What all photos together may take.
         now: The time of day.
         free_bytes: What is free on the disk of a folder.
@@ -56,9 +60,9 @@ class PhotoFolder:
             DeviceError: It cannot be stored, or there is no room.
         """
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             stem = f"{_PREFIX}{self._now():%Y%m%d-%H%M%S-%f}"
-            with self._new(f"{stem}.dng") as dng, self._new(f"{stem}.jpg") as jpeg:
+            with _STORING, self._new(f"{stem}.dng") as dng, self._new(f"{stem}.jpg") as jpeg:
                 picture.save_dng(dng)
                 jpeg.write_bytes(photo.jpeg)
                 self._make_room((dng, jpeg))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -67,6 +69,30 @@ def test_a_photo_that_cannot_be_written_leaves_nothing(tmp_path: Path, error: Ex
     with pytest.raises(DeviceError, match=r"No space left on device|No raw data"):
         folder_at(tmp_path, 10_000).store(Picture(error), PHOTO)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_two_photos_at_once_do_not_delete_each_other(tmp_path: Path) -> None:
+    folder = folder_at(tmp_path / "photos", 4_500)
+    overlap = threading.Event()
+
+    class Second(Picture):
+        def save_dng(self, path: Path) -> None:
+            super().save_dng(path)
+            overlap.set()
+
+    class First(Picture):
+        def save_dng(self, path: Path) -> None:
+            super().save_dng(path)
+            others.append(pool.submit(folder.store, Second(), PHOTO))
+            assert not overlap.wait(0.1), "the second one waits"
+
+    others: list[Future[tuple[Path, ...]]] = []
+    with ThreadPoolExecutor(1) as pool:
+        first = folder.store(First(), PHOTO)
+    second = others[0].result()
+    assert set((tmp_path / "photos").iterdir()) == {*second}, "there is room for one"
+    assert not {*first} & {*second}
+    assert (tmp_path / "photos").stat().st_mode & 0o077 == 0, "for the robot's user alone"
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
