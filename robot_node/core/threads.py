@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+from robot_node.errors import DeviceError
+
+T = TypeVar("T")
 
 NO_THREAD_REMEDY = (
     "Raise the limit on processes and threads (TasksMax= of the service, ulimit -u), or stop what uses them up."
@@ -18,6 +25,24 @@ def started(thread: threading.Thread) -> bool:
             raise
         return False
     return True
+
+
+async def in_thread(work: Callable[[], T], failure: str) -> T:
+    """Return what a blocking function returns, called in a thread.
+
+    Args:
+        work: The function.
+        failure: Begins the error's message, e.g. ``"The photo cannot be encoded"``.
+
+    Raises:
+        DeviceError: The system permits no further thread.
+    """
+    try:
+        return await asyncio.to_thread(work)
+    except RuntimeError as error:
+        if not is_no_thread(error):
+            raise
+        raise DeviceError(f"{failure}: the system permits no further thread.", remedy=NO_THREAD_REMEDY) from error
 
 
 def is_no_thread(error: BaseException) -> bool:

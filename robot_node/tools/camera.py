@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.utilities.types import Image
 from pydantic import BaseModel, Field
 
 from robot_node.core.state import CameraState
-from robot_node.core.threads import NO_THREAD_REMEDY, is_no_thread
+from robot_node.core.threads import in_thread
 from robot_node.devices.camera import photo as photos
 from robot_node.devices.camera.camera import Camera, Photo
 from robot_node.devices.camera.cameras import Cameras
 from robot_node.devices.camera.photo import FittedPhoto, PhotoLimits
-from robot_node.errors import DeviceError
 from robot_node.tools.camera_choice import choosing, storing
 from robot_node.tools.common import READS, SETS, readable_errors
 from robot_node.tools.listing import UNLISTED
 
-T = TypeVar("T")
-
 _LONGEST_LOOK_S = 10
 _MOST_FRAMES = 9
 _LOOK_QUALITY = 0.9
+_FITTING_FAILED = "The photo cannot be made to fit"
 
 
 class CameraResult(BaseModel):
@@ -82,7 +79,9 @@ def offer_camera(server: MCPServer, cameras: Cameras) -> None:
             else:
                 photo = await chosen.photo(quality)
             taken = _now()
-            fitted = await _in_thread(lambda: photos.fit(photo, quality, PhotoLimits(max_bytes, max_side)))
+            fitted = await in_thread(
+                lambda: photos.fit(photo, quality, PhotoLimits(max_bytes, max_side)), _FITTING_FAILED
+            )
         return [_image(fitted), f"Taken {taken}: {fitted}{files}"]
 
     @server.tool(title="Look", annotations=hints, structured_output=False)
@@ -100,10 +99,14 @@ def offer_camera(server: MCPServer, cameras: Cameras) -> None:
             taken = _now()
             shots = await _shots(cameras.choose(camera), seconds, frames)
             if not separate:
-                sheet = await _in_thread(lambda: photos.contact_sheet(shots, _LOOK_QUALITY, PhotoLimits()))
+                sheet = await in_thread(
+                    lambda: photos.contact_sheet(shots, _LOOK_QUALITY, PhotoLimits()), _FITTING_FAILED
+                )
                 return [_image(sheet), f"{frames} photos from {taken}, row by row at {_times(shots)}: {sheet}"]
             limits = PhotoLimits(photos.MAX_BYTES // frames)
-            fitted = await _in_thread(lambda: [photos.fit(photo, _LOOK_QUALITY, limits) for _, photo in shots])
+            fitted = await in_thread(
+                lambda: [photos.fit(photo, _LOOK_QUALITY, limits) for _, photo in shots], _FITTING_FAILED
+            )
         lines = "\n".join(f"{after_s:.1f} s: {each}" for (after_s, _), each in zip(shots, fitted, strict=True))
         return [*map(_image, fitted), f"{frames} photos from {taken}, after\n{lines}"]
 
@@ -131,14 +134,3 @@ def _image(fitted: FittedPhoto) -> Image:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
-
-
-async def _in_thread(work: Callable[[], T]) -> T:
-    try:
-        return await asyncio.to_thread(work)
-    except RuntimeError as error:
-        if not is_no_thread(error):
-            raise
-        raise DeviceError(
-            "The photo cannot be made to fit: the system permits no further thread.", remedy=NO_THREAD_REMEDY
-        ) from error

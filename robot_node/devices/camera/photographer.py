@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import functools
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from robot_node.core.state import CameraState
-from robot_node.core.threads import NO_THREAD_REMEDY, is_no_thread
+from robot_node.core.threads import in_thread
 from robot_node.devices.camera.adjusting import RunOperation
 from robot_node.devices.camera.capture import FullPicture, Photo, StalledError
 from robot_node.devices.camera.machine import CameraMachine
@@ -108,15 +107,16 @@ class Photographer:
             raise ArgumentError("There is no folder for DNG files.", remedy="Set photo_folder in [camera].")
         with self._under_way():
             picture = await self._take("full photo", quality, lambda: self._capture_full(raw=dng), self._switches_on)
-            # The camera goes on meanwhile, and privacy need not wait: a camera that is closed has no such picture more.
+            # The camera goes on meanwhile, and privacy need not wait: a closed camera cannot give this picture.
             try:
-                full = await _in_thread(functools.partial(_develop, picture, quality, folder, self._sensor.rotation))
+                develop = functools.partial(_develop, picture, quality, folder, self._sensor.rotation)
+                full = await in_thread(develop, "The photo cannot be encoded")
             except DeviceError as error:
                 if self._machine.state is CameraState.ON:
                     raise
                 raise _switched_off() from error
             if self._machine.state is not CameraState.ON:
-                await asyncio.to_thread(_delete, full.files)
+                await in_thread(functools.partial(_delete, full.files), "The refused photo cannot be deleted")
                 raise _switched_off()
             return full
 
@@ -193,14 +193,3 @@ def _delete(files: Sequence[Path]) -> None:
     """Leave nothing of a photo that was refused after all, e.g. by privacy."""
     for file in files:
         file.unlink(missing_ok=True)
-
-
-async def _in_thread(work: Callable[[], T]) -> T:
-    try:
-        return await asyncio.to_thread(work)
-    except RuntimeError as error:
-        if not is_no_thread(error):
-            raise
-        raise DeviceError(
-            "The photo cannot be encoded: the system permits no further thread.", remedy=NO_THREAD_REMEDY
-        ) from error
