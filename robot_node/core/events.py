@@ -207,8 +207,9 @@ def _events_of(before: RobotSnapshot, now: RobotSnapshot) -> Iterator[tuple[str,
     yield from _links(before, now)
     if now.privacy != before.privacy:
         yield "privacy", _PRIVACY[now.privacy]
+    cameras_before = before.every_camera
     for name, camera in now.every_camera.items():
-        was = before.every_camera.get(name)
+        was = cameras_before.get(name)
         if was is not None and camera.state is not was.state and camera.state in {CameraState.ON, CameraState.OFF}:
             yield "camera", f"The camera{_quoted(name)} was switched {camera.state}.", name
     if now.emotion != before.emotion:

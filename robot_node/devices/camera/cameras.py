@@ -48,13 +48,10 @@ class Cameras(Mapping[str, Camera]):
             small_stream: The first can deliver small pictures.
         """
         first, *others = settings
-        if not others:
-            camera = Camera(
-                platform, settings[first], state, indicator=indicator, privacy=privacy, small_stream=small_stream
-            )
-            return cls({first: camera})
-        state.update(first_camera=first, cameras={name: CameraView() for name in others})
-        shared = SharedIndicator(indicator)
+        shared = None
+        if others:
+            state.update(first_camera=first, cameras={name: CameraView() for name in others})
+            shared = SharedIndicator(indicator)
         return cls(
             {
                 name: Camera(
@@ -62,7 +59,7 @@ class Cameras(Mapping[str, Camera]):
                     each,
                     state,
                     name="" if name == first else name,
-                    indicator=shared.share(),
+                    indicator=indicator if shared is None else shared.share(),
                     privacy=privacy,
                     small_stream=small_stream and name == first,
                 )
