@@ -117,6 +117,11 @@ def wished_of(controls: CameraControls) -> dict[str, Any]:
     }
 
 
+def remaining_rotation(controls: CameraControls) -> int:
+    """Return by how many degrees clockwise a camera's pictures still have to be rotated: none can do 90 or 270."""
+    return controls.rotate if controls.rotate in {90, 270} else 0
+
+
 def dioptres(distance_m: float) -> float:
     """Return a distance as dioptres, for ``focus_dioptres``.
 

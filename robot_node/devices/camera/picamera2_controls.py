@@ -202,13 +202,8 @@ class AppliedControls:
 def flips(controls: CameraControls) -> tuple[bool, bool]:
     """Return whether the sensor is to exchange left and right, and top and bottom.
 
-    A rotation by 90 or 270 degrees comes after it: :func:`remaining_rotation`.
+    A rotation by 90 or 270 degrees comes after it: :func:`robot_node.devices.camera.controls.remaining_rotation`.
     """
     upside_down, mirror = controls.rotate == 180, bool(controls.mirror)
     sideways = controls.rotate in {90, 270}
     return upside_down ^ (mirror and not sideways), upside_down ^ (mirror and sideways)
-
-
-def remaining_rotation(controls: CameraControls) -> int:
-    """Return by how many degrees clockwise the sensor's pictures still have to be rotated: it cannot do 90 or 270."""
-    return controls.rotate if controls.rotate in {90, 270} else 0

@@ -15,14 +15,13 @@ from typing import Any
 from robot_node.core import memory
 from robot_node.core.media import RawFrameSink, VideoMode
 from robot_node.devices.camera.capture import CameraLimits, FrameReceiver, Photo, StalledError, small_size
-from robot_node.devices.camera.controls import Ranges, supported
+from robot_node.devices.camera.controls import Ranges, remaining_rotation, supported
 from robot_node.devices.camera.h264 import H264Stream
 from robot_node.devices.camera.picamera2_controls import (
     AF_SCANNING,
     AppliedControls,
     flips,
     ranges_of,
-    remaining_rotation,
     to_libcamera,
 )
 from robot_node.devices.camera.picamera2_errors import LIST_CAMERAS, explain

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import math
+from collections import deque
 from collections.abc import Callable
 
 from robot_node.core import memory
@@ -18,12 +19,12 @@ from robot_node.devices.camera.capture import (
     StalledError,
     small_size,
 )
-from robot_node.devices.camera.controls import NO_CONTROLS, Ranges
+from robot_node.devices.camera.controls import NO_CONTROLS, Ranges, remaining_rotation
 from robot_node.devices.camera.jpeg import complete_jpeg
 from robot_node.devices.camera.v4l2_choice import Choice, choose, largest, usable_formats
 from robot_node.devices.camera.v4l2_controls import AppliedV4l2Controls
 from robot_node.devices.camera.v4l2_encoder import Encoder
-from robot_node.devices.camera.v4l2_finding import explained, find_device
+from robot_node.devices.camera.v4l2_finding import explain, find_device
 from robot_node.devices.camera.v4l2_ioctl import VideoDevice, video_devices
 from robot_node.devices.camera.v4l2_pictures import Decoder, Shot, StillShot
 from robot_node.devices.camera.v4l2_reader import V4l2Reader
@@ -40,6 +41,7 @@ _OWN_JPEG_QUALITY = 0.9
 _MAX_RAW_FRAMES_PER_S = 30
 _PICTURES_UNDER_WAY = 4
 """When controls are set: the kernel's buffers that are filled."""
+_WARNINGS_REMEMBERED = 32
 _OPENING_SHARE = 0.9
 """Of the time limit of opening: what FFmpeg may take, so that a stall differs from a call that hangs."""
 
@@ -54,7 +56,7 @@ class V4l2Driver:
 
     Attributes:
         passes: The camera's own H.264 is usable, as far as is known.
-        told: What was logged already, and is not logged again.
+        warnings: The last ones that were logged; they are not logged again.
         applied: What the device was set to.
     """
 
@@ -63,7 +65,7 @@ class V4l2Driver:
         self.settings = settings
         self.limits = limits
         self.passes = True
-        self.told: set[str] = set()
+        self.warnings: deque[str] = deque(maxlen=_WARNINGS_REMEMBERED)
         self.applied = AppliedV4l2Controls()
 
     def session(self) -> V4l2Session:
@@ -77,10 +79,10 @@ class V4l2Driver:
         """
         self.settings = self.settings.model_copy(update=dataclasses.asdict(mode))
 
-    def tell(self, text: str) -> None:
+    def warn_once(self, text: str) -> None:
         """Log a warning once."""
-        if text not in self.told:
-            self.told.add(text)
+        if text not in self.warnings:
+            self.warnings.append(text)
             logger.warning("%s", text)
 
 
@@ -132,7 +134,7 @@ class V4l2Session:
                 f"{device.name} ({device.path}) has no {settings.format}.", remedy=f'Set format in [camera]: "{has}".'
             )
         if (choice.width, choice.height) != (settings.width, settings.height):
-            driver.tell(
+            driver.warn_once(
                 f"{device.name} has no {settings.width}x{settings.height}: {choice.width}x{choice.height} is used. "
                 "'robot-node doctor' lists what it has."
             )
@@ -145,7 +147,7 @@ class V4l2Session:
         try:
             container = library.open(device.path, choice.options(), limit_s)
         except Exception as error:
-            raise explained(error, device, limit_s) from error
+            raise explain(error, device, limit_s) from error
         self._path = device.path
         self._set(library, self._controls)
         context = container.streams.video[0].codec_context  # the kernel may have changed what was asked for
@@ -194,14 +196,14 @@ class V4l2Session:
         return True
 
     def _set(self, library: V4l2Library, controls: CameraControls) -> None:
-        self.rotation = controls.rotate if controls.rotate in {90, 270} else 0
+        self.rotation = remaining_rotation(controls)
         try:
             with library.node(self._path) as node:
                 self._ranges, problems = self._driver.applied.change_to(controls, node)
         except OSError as error:
             self._ranges, problems = NO_CONTROLS, (f"The controls of {self._path} cannot be set: {error}.",)
         for problem in problems:
-            self._driver.tell(problem)
+            self._driver.warn_once(problem)
 
     @property
     def _turned(self) -> bool:
@@ -252,15 +254,15 @@ class V4l2Session:
         video, full, device = self._opened, self._full(), self._device
         if full == video or device is None:
             return self._shot()
-        self.close()
         try:
+            self.close()
             self._start(device, full)
             for _ in range(_PICTURES_UNDER_WAY):  # the exposure is that of the size before
                 self.wait_for_picture()
             return self._shot()
         finally:
-            self.close()
             try:
+                self.close()
                 self._start(device, video)
             except DeviceError as error:
                 raise StalledError(f"The camera does not go on with the video. {error.message}") from error
@@ -342,7 +344,7 @@ class V4l2Session:
 
     def _give_up_passing(self) -> None:
         self._driver.passes = False
-        self._driver.tell(
+        self._driver.warn_once(
             "The camera's own H.264 has no keyframe when a viewer needs one: the robot decodes and encodes it, "
             'which needs most of a processor core. Set format = "mjpeg" or "yuyv" in [camera].'
         )

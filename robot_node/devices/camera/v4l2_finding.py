@@ -61,8 +61,8 @@ def _not_permitted(path: str) -> DeviceError:
     )
 
 
-def explained(error: Exception, device: VideoDevice, limit_s: float) -> RobotNodeError:
-    """Return an error of opening a device in words.
+def explain(error: Exception, device: VideoDevice, limit_s: float) -> RobotNodeError:
+    """Return the error to report when a device cannot be opened.
 
     Args:
         error: The error.

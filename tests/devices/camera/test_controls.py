@@ -8,12 +8,11 @@ import pytest
 from pydantic import ValidationError
 
 from hw_mocks.sensor import SimulatedSensor
-from robot_node.devices.camera.controls import changed, dioptres, supported
+from robot_node.devices.camera.controls import changed, dioptres, remaining_rotation, supported
 from robot_node.devices.camera.picamera2_controls import (
     AppliedControls,
     flips,
     ranges_of,
-    remaining_rotation,
     to_libcamera,
     transition,
 )

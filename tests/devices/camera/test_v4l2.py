@@ -297,6 +297,26 @@ async def test_a_full_photo_has_the_cameras_largest_size_and_its_viewers_stay(pi
         assert robot.states == [CameraState.OFF, CameraState.STARTING, CameraState.ON], "on, all the time"
 
 
+async def test_the_video_goes_on_when_a_device_cannot_be_closed_for_a_full_photo(
+    pi: Pi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop = pi.sensor.stop
+
+    def fail(scene: Any) -> None:
+        monkeypatch.undo()
+        stop(scene)
+        raise OSError("Input/output error")
+
+    async with rig(pi, watched=True) as robot:
+        await robot.camera.start()
+        await robot.frames.reach(2)
+        monkeypatch.setattr(pi.sensor, "stop", fail)
+        with pytest.raises(DeviceError, match="could not be closed: Input/output error"):
+            await robot.camera.full_photo()
+        await robot.frames.more(2)
+        assert (await robot.camera.photo()).width == 640
+
+
 async def test_the_second_of_two_usb_cameras_has_number_1(pi: Pi) -> None:
     async with rig(pi, number=1) as robot:
         with pytest.raises(AbsentError, match="There is no USB camera number 1: only 1 found"):
