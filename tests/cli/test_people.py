@@ -42,6 +42,7 @@ class Kitchen(InAThread):
         self.events = EventLog()
         self.calls: list[tuple[str, Any]] = []
         self.drove_at = self.left_at = 0.0
+        self.left = threading.Event()
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
@@ -57,6 +58,7 @@ class Kitchen(InAThread):
                 yield
             finally:
                 self.left_at = time.monotonic()
+                self.left.set()
 
         server = MCPServer("kitchen", lifespan=session)
         offer_events(server, self.events)
@@ -74,6 +76,7 @@ class Kitchen(InAThread):
         async def drive_motor(name: str, duration: float) -> str:  # noqa: ARG001  # the command reads it
             """Drive."""
             self.calls.append(("drive_motor", name))
+            self.left.clear()
             self.drove_at = time.monotonic()
             return "driving"
 
@@ -151,6 +154,7 @@ def test_a_call_of_a_motor_stays_until_it_stops(kitchen: Kitchen) -> None:
     done = kitchen.command("call", "kitchen", "drive_motor", "name=wheel", "duration:=0.4")
     assert (done.status, done.stdout) == (0, "driving\n")
     assert done.stderr == "The motor runs for 0.4 s. Ctrl-C stops it.\n"
+    assert kitchen.left.wait(DEADLINE_S)
     assert kitchen.left_at - kitchen.drove_at >= 0.4
 
 
