@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 from robot_node.core.media import RawFrameSink
 from robot_node.devices.camera.capture import FrameReceiver
@@ -213,6 +214,7 @@ class UnencodedStream:
         self._receive = receive
         self._every = every
         self._size = size
+        self._reformatter: Any = None
         self._number = 0
         self._failed = False
 
@@ -230,9 +232,16 @@ class UnencodedStream:
             return
         try:
             if self._size is not None:
-                picture = picture.reformat(*self._size, format="yuv420p")
+                picture = self._scaled(picture, *self._size)
             self._receive(raw_frame(picture, shot.timestamp_us))
         except Exception:
             if not self._failed:
                 logger.exception("Unencoded pictures cannot be handed on")
             self._failed = True
+
+    def _scaled(self, picture: Any, width: int, height: int) -> Any:
+        if self._reformatter is None:
+            from av.video.reformatter import VideoReformatter
+
+            self._reformatter = VideoReformatter()  # one for all: computing its tables takes longer than scaling
+        return self._reformatter.reformat(picture, width, height, format="yuv420p")
