@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -20,20 +21,22 @@ _GOODBYE_S = 1
 _MAX_HEADER_BYTES = 16 * 1024
 # A page's photo goes to it, not from it.
 _MAX_MESSAGE_BYTES = 256 * 1024
+_UNREAD_S = 30.0
 
 
-async def listen(host: str, port: int, *, remedy: str) -> socket.socket:
+async def listen(host: str, port: int, *, remedy: str, unread_s: float = _UNREAD_S) -> socket.socket:
     """Open a listening socket. The host's name is looked up in a thread, as that may block.
 
     Args:
         host: A host name or address of this machine.
         port: A TCP port; 0 for any free one.
         remedy: How to choose another one.
+        unread_s: A client that reads nothing of what it is sent for so many seconds is disconnected.
 
     Raises:
         SettingsError: it cannot be had.
     """
-    opening = asyncio.get_running_loop().run_in_executor(None, _open_listener, host, port)
+    opening = asyncio.get_running_loop().run_in_executor(None, _open_listener, host, port, unread_s)
     try:
         return await asyncio.shield(opening)
     except asyncio.CancelledError:
@@ -44,11 +47,14 @@ async def listen(host: str, port: int, *, remedy: str) -> socket.socket:
         raise SettingsError(f"Cannot listen at {host}:{port}: {reason}.", remedy=remedy) from error
 
 
-def _open_listener(host: str, port: int) -> socket.socket:
+def _open_listener(host: str, port: int, unread_s: float) -> socket.socket:
     family, _, _, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if sys.platform == "linux":
+            # tcp(7); connections inherit it. Without it a response, or a close, may wait for the client for ever.
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(unread_s * 1000))
         listener.bind(where)
         listener.listen(BACKLOG)
     except OSError:

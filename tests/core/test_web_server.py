@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from robot_node.console.server import Console, serve_console
-from robot_node.core.web_server import listen
+from robot_node.core.web_server import listen, serve_app
 from robot_node.errors import SettingsError
 
 _LIMIT_S = 20
@@ -113,3 +113,32 @@ async def test_reading_the_consoles_page_holds_nobody_up(monkeypatch: pytest.Mon
         with contextlib.suppress(asyncio.CancelledError):
             await console
     assert not slow.held_the_loop_up
+
+
+async def test_a_client_that_reads_nothing_is_disconnected() -> None:
+    ended = asyncio.Event()
+
+    async def endless(scope: Any, receive: Any, send: Any) -> None:
+        del scope
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        gone = asyncio.create_task(_until_gone(receive))
+        while not gone.done():
+            await send({"type": "http.response.body", "body": bytes(65536), "more_body": True})
+            await asyncio.sleep(0)
+        ended.set()
+
+    with await listen("127.0.0.1", 0, remedy="", unread_s=0.5) as listener, socket.socket() as client:
+        serving = asyncio.create_task(serve_app(endless, listener, host="127.0.0.1", name="HTTP", lifespan="off"))
+        try:
+            client.setblocking(False)
+            await asyncio.get_running_loop().sock_connect(client, listener.getsockname())
+            client.send(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+            await asyncio.wait_for(ended.wait(), _LIMIT_S)
+        finally:
+            serving.cancel()
+            await asyncio.wait([serving])
+
+
+async def _until_gone(receive: Any) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
