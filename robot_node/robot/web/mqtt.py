@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 PATH = "/mqtt"
 _SUBPROTOCOL = "mqtt"
 _PIECE_BYTES = 64 * 1024
+_CLOSE_LIMIT_S = 5.0
 _TRY_AGAIN_LATER, _UNACCEPTABLE = 1013, 1002
 """RFC 6455, 7.4, and its registry."""
 
@@ -124,8 +125,12 @@ class _Socket:
 
     async def close(self) -> None:
         self._writer.close()
-        with contextlib.suppress(OSError):
-            await self._writer.wait_closed()
+        try:
+            with contextlib.suppress(OSError):  # TimeoutError is one: a broker that reads nothing any more
+                async with asyncio.timeout(_CLOSE_LIMIT_S):
+                    await self._writer.wait_closed()
+        finally:
+            self._writer.transport.abort()
 
 
 class _WebSocket:
