@@ -37,7 +37,7 @@ def build_app(
     """Build the ASGI application.
 
     Args:
-        settings: The token.
+        settings: The token, and how many MJPEG streams there may be at once.
         state: What ``/healthz`` tells: 200 while agents can reach the robot, else 503.
         pictures: Snapshots and MJPEG of each camera; the first is the default.
         whep: Video; None when the robot does not stream.
@@ -55,7 +55,7 @@ def build_app(
     routes = [
         Route(HEALTH, healthz),
         Route("/snapshot.jpg", snapshot),
-        Route("/stream.mjpeg", _Mjpeg(pictures)),
+        Route("/stream.mjpeg", _Mjpeg(pictures, settings.max_streams)),
         *(whep.routes() if whep is not None else ()),
         *also,
     ]
@@ -65,11 +65,15 @@ def build_app(
 class _Mjpeg:
     """An ASGI application: Starlette takes only objects for such, and functions for those that return a response."""
 
-    def __init__(self, pictures: Mapping[str, Pictures]) -> None:
+    def __init__(self, pictures: Mapping[str, Pictures], max_streams: int) -> None:
         self._pictures = pictures
+        self._max_streams = max_streams
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         chosen = _chosen(self._pictures, Request(scope))
+        if sum(each.streams for each in self._pictures.values()) >= self._max_streams:
+            text = f"There are {self._max_streams} streams already, as many as the robot permits.\n"
+            chosen = PlainTextResponse(text, 503, headers={"Retry-After": "10"})
         await (chosen if isinstance(chosen, Response) else chosen.stream)(scope, receive, send)
 
 
@@ -99,10 +103,7 @@ async def serve(
         NotReadyError: The address cannot be listened on; the robot goes on without.
     """
     http = settings.http
-    pictures = {
-        name: Pictures(take, frame_rate=http.stream_frame_rate, max_streams=http.max_streams)
-        for name, take in take_photo.items()
-    }
+    pictures = {name: Pictures(take, frame_rate=http.stream_frame_rate) for name, take in take_photo.items()}
     whep = Whep(direct, settings.webrtc) if settings.webrtc.enabled else None
     app = build_app(http, state, pictures, whep, also)
     await serve_door(app, http, on_listening=lambda url: logger.info("HTTP at %s", url))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Awaitable, Callable
 
 from starlette.requests import Request
@@ -13,6 +14,8 @@ from starlette.types import Receive, Scope, Send
 from robot_node.devices.camera.capture import Photo
 from robot_node.devices.camera.photo import FittedPhoto, PhotoLimits, fit
 from robot_node.errors import RobotNodeError
+
+logger = logging.getLogger(__name__)
 
 BOUNDARY = "picture"
 _QUALITY = 0.8
@@ -30,13 +33,11 @@ class Pictures:
     Args:
         take_photo: Takes a photo.
         frame_rate: Pictures per second of a stream, at most.
-        max_streams: How many may watch at once.
     """
 
-    def __init__(self, take_photo: TakePhoto, *, frame_rate: float, max_streams: int) -> None:
+    def __init__(self, take_photo: TakePhoto, *, frame_rate: float) -> None:
         self._take_photo = take_photo
         self._interval_s = 1 / frame_rate
-        self._max_streams = max_streams
         self._streams = 0
         self._taking: asyncio.Task[None] | None = None
         self._waiting: set[asyncio.Future[Photo]] = set()
@@ -61,18 +62,15 @@ class Pictures:
 
     async def stream(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send pictures as ``multipart/x-mixed-replace`` until the client leaves or the camera goes off."""
-        if self._streams >= self._max_streams:
-            text = f"There are {self._max_streams} streams already, as many as the robot permits.\n"
-            await PlainTextResponse(text, 503, headers={"Retry-After": "10"})(scope, receive, send)
-            return
         self._streams += 1
         try:
             await self._send_pictures(scope, receive, send)
         finally:
             self._streams -= 1
             if not self._streams and self._taking is not None:
-                self._taking.cancel()
-                self._taking = None
+                taking, self._taking = self._taking, None  # the next stream begins another
+                taking.cancel()
+                await asyncio.wait([taking])
 
     async def _send_pictures(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -89,10 +87,11 @@ class Pictures:
                 async with asyncio.timeout(_SLOWEST_S):
                     await send({"type": "http.response.body", "body": _part(photo), "more_body": True})
                 photo = await self._next()
-        except (RobotNodeError, TimeoutError):
-            # The camera went off, or the client reads nothing.
+        except RobotNodeError:  # the camera went off
             with contextlib.suppress(OSError):
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
+        except TimeoutError:  # nothing more can be sent either: the server closes the connection
+            logger.debug("A client takes more than %g s for one picture", _SLOWEST_S)
         finally:
             gone.cancel()
 

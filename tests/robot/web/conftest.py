@@ -73,10 +73,7 @@ async def open_door(
     state, platform = RobotState(), simulated_platform(scene="clock", cameras=2).platform
     cameras = Cameras.build(platform, CAMERAS, state, indicator=NoIndicator(), privacy=NoPrivacySwitch())
     direct, webrtc = DirectSignaling(), WebRtcSettings()
-    pictures = {
-        name: Pictures(each.photo, frame_rate=settings.stream_frame_rate, max_streams=settings.max_streams)
-        for name, each in cameras.items()
-    }
+    pictures = {name: Pictures(each.photo, frame_rate=settings.stream_frame_rate) for name, each in cameras.items()}
     app = build_app(settings, state, pictures, Whep(direct, webrtc), also)
     listening: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     async with contextlib.AsyncExitStack() as stack:

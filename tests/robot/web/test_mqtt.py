@@ -35,7 +35,7 @@ async def mqtt_door(broker: Broker, *, token: str = "", most: int = 32) -> Async
         raise AssertionError
 
     settings = HttpSettings(port=0, token=token)
-    pictures = Pictures(no_photo, frame_rate=1, max_streams=1)  # type: ignore[arg-type]  # none is taken
+    pictures = Pictures(no_photo, frame_rate=1)  # type: ignore[arg-type]  # none is taken
     app = build_app(
         settings, RobotState(), {"camera": pictures}, None, [MqttDoor(broker, max_connections=most).route()]
     )

@@ -7,6 +7,7 @@ import io
 from collections.abc import AsyncIterator
 
 import httpx2
+import pytest
 from PIL import Image
 
 from robot_node.settings.http import HttpSettings
@@ -72,11 +73,12 @@ async def test_one_photo_serves_all_streams_and_none_is_taken_for_nobody(door: D
     await eventually(lambda: "MJPEG pictures" not in {task.get_name() for task in asyncio.all_tasks()})
 
 
-async def test_more_streams_than_permitted_are_refused() -> None:
+@pytest.mark.parametrize("camera", ["front", "rear"])
+async def test_more_streams_than_permitted_are_refused(camera: str) -> None:
     async with open_door(HttpSettings(port=0, max_streams=1)) as door:
         await door.camera.start()
         async with door.client.stream("GET", "/stream.mjpeg"):
-            refused = await door.client.get("/stream.mjpeg")
+            refused = await door.client.get("/stream.mjpeg", params={"camera": camera})
             assert refused.status_code == 503
             assert "1 streams already" in refused.text
             assert "Retry-After" in refused.headers
