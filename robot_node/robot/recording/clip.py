@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from robot_node.robot.recording.ring import Sample, parameter_sets
+from robot_node.robot.recording.ring import Sample, track_format
 from robot_node.robot.recording.writer import ClipWriter
 
 _MICROSECONDS = 1_000_000
@@ -39,7 +39,7 @@ class Clip:
         self._file_s = file_s
         self._counted_from_us: int | None = None  # of a picture; None: from the next one
         self._file_began_us = 0
-        self._parameters = b""
+        self._format: tuple[bytes, int] | None = None
         self._writer: ClipWriter | None = None  # None before the first keyframe of a file
         self.name = new_name()
         self.by = by
@@ -93,8 +93,8 @@ class Clip:
 
     def _begins_a_file(self, keyframe: Sample) -> bool:
         too_long = keyframe.time_us - self._file_began_us >= self._file_s * _MICROSECONDS
-        return too_long or parameter_sets(keyframe.data) != self._parameters  # another size: no file can hold both
+        return too_long or track_format(keyframe) != self._format  # another size: no file can hold both
 
     def _open(self, samples: tuple[Sample, ...]) -> None:
-        self._file_began_us, self._parameters = samples[0].time_us, parameter_sets(samples[0].data)
+        self._file_began_us, self._format = samples[0].time_us, track_format(samples[0])
         self._writer = self._open_file(self.name, samples)

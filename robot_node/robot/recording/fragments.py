@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from datetime import datetime
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, cast
@@ -55,10 +56,14 @@ class Fragments:
                 self._container = av.open(cast("Any", self._output), "w", format="mp4", options=_OPTIONS)
                 self._container.metadata["creation_time"] = created.isoformat()
                 self._video: VideoStream = self._container.add_stream_from_template(template)
+                height, width = template.height, template.width
         except (av.error.FFmpegError, IndexError) as error:
             raise ValueError(f"The keyframe cannot be read: {error}.") from error
         self._video.time_base = Fraction(1, _VIDEO_CLOCK_HZ)
         self._sound = self._container.add_stream("libopus", rate=SAMPLE_RATE, layout="mono") if sound else None
+        if first.rotation:
+            self._container.start_encoding()  # writes the index
+            self._output.rotate(first.rotation, height, width)
 
     def add(self, sample: Sample) -> bytes:
         """Add the next sample; returns the bytes that follow in the file: none, or one complete fragment or more."""
@@ -95,6 +100,17 @@ class _Output:
     def write(self, data: bytes) -> int:
         self._written += data
         return len(data)
+
+    def rotate(self, degrees: int, height: int, width: int) -> None:
+        """Tell players, in the first track's header, to rotate its pictures: PyAV cannot write that.
+
+        ISO/IEC 14496-12, 8.3.2.3: the last fields of the box are nine of the matrix, width and height, of 32 bits each.
+        """
+        start = self._written.index(b"tkhd") - 4
+        end = start + int.from_bytes(self._written[start : start + 4], "big") - 8
+        one, corner = 1 << 16, {90: (height << 16, 0), 180: (width << 16, height << 16), 270: (0, width << 16)}
+        a, b = {90: (0, one), 180: (-one, 0), 270: (0, -one)}[degrees]
+        self._written[end - 36 : end] = struct.pack(">9i", a, b, 0, -b, a, 0, *corner[degrees], 1 << 30)
 
     def take(self) -> bytes:
         taken = bytes(self._written)

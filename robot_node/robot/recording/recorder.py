@@ -266,7 +266,8 @@ class Recorder:
             if viewer is not self._viewer:
                 return
             time_us = int((packet.pts or 0) * (packet.time_base or 0) * _MICROSECONDS)
-            self._take_picture(Sample(bytes(packet), time_us, keyframe=packet.is_keyframe), viewer)
+            sample = Sample(bytes(packet), time_us, keyframe=packet.is_keyframe, rotation=viewer.rotation)
+            self._take_picture(sample, viewer)
 
     async def _hear(self, listener: Listener) -> None:
         times = SoundClock()

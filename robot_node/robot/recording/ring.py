@@ -22,12 +22,14 @@ class Sample:
         time_us: When it was captured, in microseconds of the monotonic clock.
         video: It is a picture.
         keyframe: It is a picture that a decoder can start with.
+        rotation: Degrees clockwise by which a picture has to be rotated to be shown.
     """
 
     data: bytes = field(repr=False)
     time_us: int
     video: bool = True
     keyframe: bool = False
+    rotation: int = 0
 
 
 def parameter_sets(access_unit: bytes) -> bytes:
@@ -48,6 +50,11 @@ def parameter_sets(access_unit: bytes) -> bytes:
         if kind in {_SPS, _PPS}
     )
     return b"".join(sets)
+
+
+def track_format(keyframe: Sample) -> tuple[bytes, int]:
+    """Return what all pictures of a file have in common: their parameter sets, and how they are rotated."""
+    return parameter_sets(keyframe.data), keyframe.rotation
 
 
 @dataclass(slots=True)
@@ -74,7 +81,7 @@ class Ring:
         self._length_us = int(seconds * _MICROSECONDS)
         self._max_bytes = max_bytes
         self._groups: deque[_Group] = deque()
-        self._parameters = b""
+        self._format: tuple[bytes, int] | None = None
         self._size = 0
         self._newest_us = 0
 
@@ -102,10 +109,10 @@ class Ring:
     def add(self, sample: Sample) -> None:
         """Add the next sample; what comes before the first keyframe is dropped."""
         if sample.keyframe:
-            parameters = parameter_sets(sample.data)
-            if parameters != self._parameters:  # another size: no file can hold both
+            its_format = track_format(sample)
+            if its_format != self._format:  # another size or rotation: no file can hold both
                 self.clear()
-                self._parameters = parameters
+                self._format = its_format
             self._groups.append(_Group([]))
         elif not self._groups:
             return
@@ -139,7 +146,7 @@ class Ring:
         """Drop everything."""
         self._groups.clear()
         self._size = 0
-        self._parameters = b""
+        self._format = None
 
     def _second_suffices(self) -> bool:
         return self._groups[1].samples[0].time_us <= self._newest_us - self._length_us

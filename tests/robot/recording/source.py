@@ -54,6 +54,7 @@ class Source:
         self._codec: VideoCodecContext | None = None
         self._force = False
         self.size = 1
+        self.rotation = 0
 
     def set_sink(self, sink: FrameSink | None) -> None:
         self.sink = sink
@@ -79,7 +80,8 @@ class Source:
             numbers.append(self.number)
             for packet in self._encode(self.number):
                 if self.watched and self.sink is not None:
-                    self.sink(EncodedFrame(bytes(packet), packet.is_keyframe, 1_000_000 + self.number * _US))
+                    captured_us = 1_000_000 + self.number * _US
+                    self.sink(EncodedFrame(bytes(packet), packet.is_keyframe, captured_us, rotation=self.rotation))
             if microphone is not None:
                 began = (RATE + self.number) * SAMPLE_RATE // RATE
                 for timestamp in range(began, began + SAMPLE_RATE // RATE, FRAME_SAMPLES):
@@ -173,6 +175,11 @@ class Studio:
     def numbers(self, name: str) -> list[int]:
         """The numbers of the pictures in a file."""
         return numbers_in((self.folder / name).read_bytes())
+
+    def rotation(self, name: str) -> int:
+        """By how many degrees a player is to rotate the first picture of a file, anticlockwise."""
+        with av.open(str(self.folder / name), "r") as container:
+            return next(container.decode(video=0)).rotation
 
     def sound_seconds(self, name: str) -> float | None:
         """Seconds of sound in a file; None without a track for it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from datetime import UTC, datetime
 from fractions import Fraction
 
@@ -18,12 +19,12 @@ NOW = datetime(2026, 11, 28, 12, 0, tzinfo=UTC)
 SECONDS = 5
 
 
-async def samples(*, sound: bool = False) -> list[Sample]:
-    """Five seconds as the ring would have them."""
+async def samples(*, seconds: int = SECONDS, sound: bool = False) -> list[Sample]:
+    """Some seconds as the ring would have them."""
     source, taken = Source(), list[Sample]()
     source.watched = True
     source.set_sink(lambda frame: taken.append(Sample(frame.data, frame.timestamp_us, keyframe=frame.keyframe)))
-    await source.play(SECONDS)
+    await source.play(seconds)
     if sound:
         microphone = Microphone()
         microphone.set_listened(True)
@@ -52,6 +53,16 @@ async def test_pictures_keep_their_times_and_are_not_encoded_again() -> None:
         times = [float(packet.pts * (packet.time_base or Fraction(0))) for packet in packets if packet.pts is not None]
         assert times == pytest.approx([number / RATE for number in range(SECONDS * RATE)], abs=0.001)
         assert [number for number, packet in enumerate(packets) if packet.is_keyframe] == [0, 20, 40]
+
+
+@pytest.mark.parametrize(("degrees", "anticlockwise"), [(0, 0), (90, -90), (180, -180), (270, 90)])
+async def test_players_are_told_to_rotate_the_pictures(degrees: int, anticlockwise: int) -> None:
+    taken = [replace(sample, rotation=degrees) for sample in await samples(seconds=1)]
+    muxer = Fragments(taken[0], sound=True, created=NOW)
+    data = b"".join([*map(muxer.add, taken), muxer.end()])
+    assert numbers_in(data) == list(range(RATE))
+    with av.open(io.BytesIO(data), "r") as container:
+        assert next(container.decode(video=0)).rotation == anticlockwise
 
 
 async def test_whatever_was_written_before_the_power_failed_plays() -> None:

@@ -48,6 +48,18 @@ async def test_a_clip_has_what_was_before_and_what_comes_after(tmp_path: Path) -
     assert it.telemetry.counters.recordings_saved == 1
 
 
+async def test_another_rotation_begins_another_file(tmp_path: Path) -> None:
+    async with studio(tmp_path) as it:
+        await it.on()
+        await it.start()
+        await it.source.play(1)
+        it.source.rotation = 90
+        await it.source.play(3)
+        last = it.recorder.stop()
+        await it.recorder.saved(last, within_s=60)
+        assert [it.rotation(name) for name in it.files()] == [0, -90]
+
+
 async def test_a_clip_of_what_comes_begins_with_a_keyframe_that_is_asked_for(tmp_path: Path) -> None:
     async with studio(tmp_path) as it:
         await it.on()
