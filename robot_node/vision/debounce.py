@@ -58,11 +58,6 @@ class Debounce:
             return Change.ENDED
         return None
 
-    def reset(self) -> Change | None:
-        """End at once what has begun: nothing is seen any more."""
-        before, self.phase = self.phase, Phase.QUIET
-        return Change.ENDED if before in {Phase.ACTIVE, Phase.ENDING} else None
-
 
 _SEEN = {
     Phase.QUIET: Phase.STARTING,

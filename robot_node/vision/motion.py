@@ -53,11 +53,6 @@ class MotionDetector:
         """Learn the still picture again: the camera was switched on, or has moved."""
         self._background.settle()
 
-    def reset(self) -> dict[str, Change]:
-        """End all motion, and forget all pictures; return the zones in which it ends."""
-        self._background = Background(self._background.threshold)
-        return {name: change for name, zone in self._zones.items() if (change := zone.reset()) is not None}
-
     def look(self, picture: RawFrame) -> Motion:
         """Look at a picture of the camera, as people see it: see :meth:`update`."""
         rows = np.frombuffer(picture.planes, np.uint8, picture.stride * picture.height)

@@ -39,14 +39,6 @@ def test_each_cell_of_the_table(phase: Phase, seen: bool, now: float, then: Phas
     assert debounce.phase is then
 
 
-@pytest.mark.parametrize("phase", Phase)
-def test_a_reset_ends_what_has_begun_and_nothing_else(phase: Phase) -> None:
-    debounce = _at(phase)
-    has_begun = phase in {Phase.ACTIVE, Phase.ENDING}
-    assert debounce.reset() is (Change.ENDED if has_begun else None)
-    assert debounce.phase is Phase.QUIET
-
-
 def test_it_ends_after_the_last_look_at_it_not_after_the_first() -> None:
     debounce = _at(Phase.ACTIVE)
     debounce.update(seen=True, now=10.0)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks._motion_scenes import HEIGHT, RATE, SHOTS, WIDTH, Picture, Scene, frames_of, nothing, passing, played
+from benchmarks._motion_scenes import RATE, SHOTS, Picture, Scene, frames_of, nothing, passing, played
 from robot_node.settings.vision import MotionSettings
 from robot_node.vision.debounce import Change
 from robot_node.vision.motion import MotionDetector
@@ -108,18 +108,6 @@ def test_after_settling_the_new_view_is_the_background() -> None:
         picture = turned(wall, min(max(index - 50, 0), 10))
         found.append(detector.update(picture, index / RATE).changes)
     assert not any(found)
-
-
-def test_a_reset_ends_motion_and_forgets_the_picture() -> None:
-    detector = MotionDetector(MotionSettings())
-    scene = played(SHOTS["walker"], rounds=1)
-    for now, picture in scene.noisy(2.0):
-        if detector.update(picture, now).changes:
-            break
-    assert detector.reset() == {"picture": ENDED}
-    assert detector.reset() == {}
-    other = np.full((HEIGHT, WIDTH), 200, np.uint8)
-    assert not detector.update(other, now + 1.0).changes
 
 
 def test_pictures_may_change_their_size() -> None:
