@@ -292,6 +292,11 @@ class Recorder:
 
     def _begin(self, event: RecorderEvent, before_s: float, lasts_s: float) -> str:
         if not self._is_capturing():
+            if self._telemetry.state.snapshot.privacy:
+                raise NotReadyError(
+                    "The privacy switch of the robot is engaged: there is nothing to record.",
+                    remedy="Only a person at the robot can disengage it.",
+                )
             raise NotReadyError(
                 "The camera is not on: there is nothing to record.",
                 remedy="Call control_camera with enabled=true first.",
