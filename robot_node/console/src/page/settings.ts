@@ -72,7 +72,8 @@ export function saveSettings(settings: Settings, served: ServedConfig): void {
 
 export async function fetchConfig(): Promise<ServedConfig> {
   try {
-    const response = await fetch("config.json");
+    // Relative to a page that was opened with a user name and password in its URL, fetch refuses.
+    const response = await fetch(new URL("config.json", location.origin + location.pathname));
     return response.ok ? readSettings(await response.json()) : {};
   } catch {
     return {};
