@@ -71,8 +71,9 @@ class Participant:
         return event
 
     async def leave(self) -> None:
-        """Close its peer connection."""
+        """Close its peer connection, if the peer has not: then Janus has reported the hangup, else it reports none."""
         await self._janus.request("detach", handle_id=self.handle)
+        self.reports.put_nowait({"janus": "hangup", "reason": "detached"})
 
 
 class Janus:

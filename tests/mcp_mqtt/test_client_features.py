@@ -256,8 +256,9 @@ async def test_an_idle_client_is_told_why_its_session_ended(broker: PrivateBroke
 async def test_a_client_that_is_cancelled_says_goodbye_all_the_same(broker: PrivateBroker, address: Broker) -> None:
     async with raw_peer(broker, "observer") as observer:
         await observer.subscribe("$mcp-client/presence/+")
-        with anyio.move_on_after(0.2) as scope:
+        with anyio.CancelScope() as scope:
             async with Client(kitchen(address)) as client:
+                asyncio.get_running_loop().call_later(0.2, scope.cancel)
                 await client.call_tool("wait", {})
         assert scope.cancelled_caught
         goodbye = await observer.until(lambda message: message.topic == "$mcp-client/presence/agent")
