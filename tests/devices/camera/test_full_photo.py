@@ -46,9 +46,10 @@ def pi(pi: Pi) -> Pi:
 
 
 async def video_goes_on(robot: Rig, seen: int) -> None:
-    """What came after ``seen`` frames begins with a keyframe, of the video's size."""
-    await robot.frames.reach(seen + 5)
+    """After ``seen`` frames comes a keyframe, and the video goes on from there in its size."""
+    await robot.frames.until(lambda: any(number >= seen for number in robot.frames.keyframes))
     again = next(number for number in robot.frames.keyframes if number >= seen)
+    await robot.frames.reach(again + 5)
     shown = decode(robot.frames.received[again : again + 4])
     assert all(picture.shape == (360, 640) for picture in shown)
     times = [frame.timestamp_us for frame in robot.frames.received]
@@ -142,9 +143,10 @@ async def test_a_photo_that_the_library_refuses_leaves_the_video(pi: Pi) -> None
     async with rig(pi, platform=pi.with_camera(create_still_configuration=refuse), watched=True) as robot:
         await robot.camera.start()
         await robot.frames.reach(2)
+        seen = len(robot.frames.received)
         with pytest.raises(DeviceError, match="full size: failed to allocate capture buffers"):
             await robot.camera.full_photo()
-        await video_goes_on(robot, len(robot.frames.received))
+        await video_goes_on(robot, seen)
         assert robot.camera_state() is CameraState.ON
         assert not robot.state.snapshot.fault("camera")
 
