@@ -79,14 +79,8 @@ class H264Stream:
             DeviceError: It could not be stopped.
         """
         encoder, self._encoder = self._encoder, None
-        if encoder is None:
-            return
-        try:
-            self._picam2.stop_encoder(encoder)
-        except Exception as error:
-            discard_encoder(encoder)
-            raise DeviceError(f"The video encoder could not be stopped: {error}.") from error
-        release_encoder(encoder)
+        if encoder is not None:
+            stop_encoder(self._picam2, encoder, "The video encoder")
 
     def restart(self) -> None:
         """Restart the encoder, which makes a keyframe. Measured at 0.4 ms for libx264.
@@ -249,7 +243,26 @@ def capture_time_us(encoder: Any, timestamp_us: int | None) -> int:
     return int(first_us) + timestamp_us - suspended_ns // 1000
 
 
-def release_encoder(encoder: Any) -> None:
+def stop_encoder(picam2: Any, encoder: Any, name: str) -> None:
+    """Stop an encoder that runs.
+
+    Args:
+        picam2: Its camera.
+        encoder: The encoder.
+        name: What it is called in the error.
+
+    Raises:
+        DeviceError: It could not be stopped.
+    """
+    try:
+        picam2.stop_encoder(encoder)
+    except Exception as error:
+        discard_encoder(encoder)
+        raise DeviceError(f"{name} could not be stopped: {error}.") from error
+    _release_encoder(encoder)
+
+
+def _release_encoder(encoder: Any) -> None:
     """Break the cycle of references between a stopped encoder and its output, which keeps both in memory."""
     encoder.output = []
 
@@ -260,7 +273,7 @@ def discard_encoder(encoder: Any) -> None:
         encoder.stop()  # one that failed to start still believes that it runs, and may have left a thread behind
     except Exception:  # it is broken already, and the reason is being reported
         logger.debug("A broken encoder could not be stopped", exc_info=True)
-    release_encoder(encoder)
+    _release_encoder(encoder)
 
 
 def _explain(error: Exception) -> DeviceError:

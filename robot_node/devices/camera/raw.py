@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from robot_node.core.media import RawFrame, RawFrameSink
-from robot_node.devices.camera.h264 import capture_time_us, discard_encoder, release_encoder
+from robot_node.devices.camera.h264 import capture_time_us, discard_encoder, stop_encoder
 from robot_node.devices.platform import CameraLibrary
 from robot_node.errors import DeviceError
 
@@ -65,14 +65,8 @@ class RawStream:
             DeviceError: It could not be stopped.
         """
         encoder, self._encoder = self._encoder, None
-        if encoder is None:
-            return
-        try:
-            self._picam2.stop_encoder(encoder)
-        except Exception as error:
-            discard_encoder(encoder)
-            raise DeviceError(f"The camera's unencoded pictures could not be stopped: {error}.") from error
-        release_encoder(encoder)
+        if encoder is not None:
+            stop_encoder(self._picam2, encoder, "The stream of unencoded pictures")
 
 
 @functools.cache

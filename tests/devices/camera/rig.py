@@ -48,8 +48,8 @@ ON_EVERY_CAMERA = pytest.mark.parametrize("pi", [*PIS, USB], indirect=True)
 
 ON_PIS_WITH_LIBX264 = pytest.mark.parametrize("pi", ["simulated Pi 5", "real picamera2"], indirect=True)
 
-ON_REAL_PICAMERA2_TOO = pytest.mark.parametrize(
-    "pi", ["simulated Pi 5", pytest.param("real picamera2", marks=pytest.mark.slow)], indirect=True
+WITH_EACH_DRIVER = pytest.mark.parametrize(
+    "pi", ["simulated Pi 5", USB, pytest.param("real picamera2", marks=pytest.mark.slow)], indirect=True
 )
 """For a test that repeats: it takes several times longer with the real package."""
 

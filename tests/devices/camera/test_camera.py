@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import random
+import threading
 import time
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,8 +19,8 @@ from tests.devices.camera.rig import (
     ON_EVERY_CAMERA,
     ON_EVERY_PI,
     ON_PIS_WITH_LIBX264,
-    ON_REAL_PICAMERA2_TOO,
     SETTINGS,
+    WITH_EACH_DRIVER,
     IndicatorLog,
     Pi,
     decode_jpeg,
@@ -235,7 +237,7 @@ async def test_a_caller_that_gives_up_leaves_the_camera_usable(pi: Pi) -> None:
         assert (await robot.camera.photo()).width == 640
 
 
-@ON_REAL_PICAMERA2_TOO
+@WITH_EACH_DRIVER
 async def test_twenty_cycles_leave_no_thread_and_no_file_open(pi: Pi) -> None:
     pi.sensor.speed = 4
 
@@ -280,15 +282,26 @@ async def test_what_waits_for_its_turn_when_the_robot_shuts_down_does_not_open_t
 
 @ON_EVERY_PI
 def test_a_frame_that_comes_when_the_loop_is_gone_hurts_nobody(pi: Pi) -> None:
+    left, met, base = threading.Event(), threading.Semaphore(0), pi.library.H264Encoder
+
+    def encode(encoder: Any, stream: Any, request: Any) -> None:
+        base._encode(encoder, stream, request)
+        if left.is_set():
+            met.release()
+
+    platform = pi.with_encoder(_encode=encode)
+
     async def leave_without_closing() -> Camera:
-        camera = Camera(pi.platform, CameraSettings(width=160, height=120), RobotState())
+        camera = Camera(platform, CameraSettings(width=160, height=120), RobotState())
         camera.set_watched(True)
         await camera.start()
         return camera
 
     camera = asyncio.run(leave_without_closing())
     assert pi.capturing()
-    time.sleep(0.1)  # frames meet a closed loop; an error in their thread would fail the test
+    left.set()
+    for _ in range(3):  # frames meet a closed loop; an error in their thread would end it, and fail the test
+        assert met.acquire(timeout=DEADLINE_S)
     asyncio.run(camera.close())
     assert not pi.capturing()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from dataclasses import replace
 from typing import Any
@@ -15,6 +14,7 @@ from robot_node.core.state import CameraState
 from robot_node.devices.camera.camera import CameraLimits
 from robot_node.devices.camera.capture import StalledError
 from tests.devices.camera.rig import ON_EVERY_PI, Pi, decode, make_pi, rig
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.filterwarnings("ignore:setDaemon:DeprecationWarning")  # picamera2's own line
 
@@ -23,11 +23,12 @@ pytestmark = pytest.mark.filterwarnings("ignore:setDaemon:DeprecationWarning")  
 @ON_EVERY_PI
 async def test_a_camera_whose_event_thread_died_is_found_out_and_starts_again(pi: Pi) -> None:
     """An exception in an encoder ends picamera2's event thread; from then on stop() would wait for ever."""
-    broken = threading.Event()
+    broken, failed = threading.Event(), threading.Event()
     base = pi.library.H264Encoder
 
     def encode(encoder: Any, stream: Any, request: Any) -> None:
         if broken.is_set():
+            failed.set()
             raise OSError("the encoder's driver failed")
         base._encode(encoder, stream, request)
 
@@ -36,7 +37,7 @@ async def test_a_camera_whose_event_thread_died_is_found_out_and_starts_again(pi
         await robot.camera.start()
         await robot.frames.more(2)
         broken.set()
-        await asyncio.sleep(0.1)  # the next frame ends the thread
+        await eventually(failed.is_set)  # which ends the thread
         with pytest.raises(StalledError):
             await robot.camera.photo()
         assert not pi.capturing()
@@ -49,13 +50,16 @@ async def test_a_camera_whose_event_thread_died_is_found_out_and_starts_again(pi
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 @ON_EVERY_PI
 async def test_a_camera_whose_event_thread_died_can_be_switched_off(pi: Pi) -> None:
+    failed = threading.Event()
+
     def encode(_encoder: Any, _stream: Any, _request: Any) -> None:
+        failed.set()
         raise OSError("the encoder's driver failed")
 
     async with rig(pi, platform=pi.with_encoder(_encode=encode)) as robot:
         await robot.camera.start()
         robot.camera.set_watched(True)
-        await asyncio.sleep(0.2)
+        await eventually(failed.is_set)
         await robot.camera.stop()
         assert not pi.capturing()
         assert robot.camera_state() is CameraState.OFF

@@ -25,11 +25,9 @@ from tests.devices.camera.rig import (
     grey,
     make_pi,
     nal_types,
-    open_files,
     rig,
     stamp_at,
     stamp_of,
-    threads,
 )
 from tests.devices.camera.test_watchdog import OFTEN
 from tests.waiting import DEADLINE_S, eventually
@@ -187,22 +185,6 @@ async def test_however_long_it_is_unplugged_the_robot_goes_on_and_its_viewers_se
         assert not robot.state.snapshot.fault("camera")
         watchdog.cancel()
         await asyncio.wait([watchdog])
-
-
-async def test_twenty_cycles_leave_no_thread_and_no_file_open(pi: Pi) -> None:
-    async def cycle() -> None:
-        async with rig(pi, watched=True, width=160, height=120) as robot:
-            await robot.camera.start()
-            await robot.frames.more(1)
-            await robot.camera.photo()
-
-    await cycle()  # loads what stays loaded
-    await eventually(lambda: "camera" not in threads())
-    before = open_files(), threads()
-    for _ in range(20):
-        await cycle()
-    await eventually(lambda: threads() <= before[1])
-    await eventually(lambda: open_files() <= before[0])
 
 
 async def test_the_nearest_size_is_used_and_told_once(pi: Pi, caplog: pytest.LogCaptureFixture) -> None:
