@@ -174,8 +174,11 @@ test("what the robot says beside the picture is told, until the session ends", a
   await until(() => result.current.robot?.recording, "recording");
   say('{"type":"status","camera":"on","camera_error":"","privacy":false,"rotation":90}');
   await until(() => result.current.robot?.rotation === 90, "the rotation");
+  say('{"type":"status","camera":"on","camera_error":"","privacy":false,"rotation":270}');
+  await until(() => result.current.robot?.rotation === 270, "another rotation");
   say('{"type":"status","camera":"on","camera_error":"","privacy":false,"rotation":45}');
-  await until(() => result.current.robot?.rotation === undefined, "none");
+  await until(() => result.current.robot?.rotation !== 270, "none");
+  expect(result.current.robot).toEqual({ camera: "on", camera_error: "", privacy: false });
   await tell(client, `$webrtc/${clientId}`, { type: "webrtc_terminated", reason: "The robot is leaving." });
   await until(() => result.current.robot === null, "the end");
 });

@@ -311,9 +311,8 @@ export class Call extends Store<CallState> {
   }
 
   private told(robot: ViewerStatus | null): void {
-    const before = this.getSnapshot().robot;
-    const isNews = (["camera", "camera_error", "privacy", "recording"] as const).some((field) => robot?.[field] !== before?.[field]);
-    if (robot && isNews) this.update({ robot });
+    // Most messages differ in the bit rate alone, which is not read.
+    if (robot && JSON.stringify(robot) !== JSON.stringify(this.getSnapshot().robot)) this.update({ robot });
   }
 
   private addCandidate(peer: RTCPeerConnection, candidate: RTCIceCandidateInit | null): void {
