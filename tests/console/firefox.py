@@ -17,6 +17,18 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from tests.waiting import DEADLINE_S
 
+# Each change of the document is an occasion to look.
+_UNTIL = """new Promise((resolve) => {
+  const look = () => {
+    const value = %s;
+    if (!value) return;
+    observer.disconnect();
+    resolve(value);
+  };
+  const observer = new MutationObserver(look);
+  observer.observe(document, {subtree: true, childList: true, attributes: true, characterData: true});
+  look();
+})"""
 _LISTENING = re.compile(rb"WebDriver BiDi listening on (ws://\S+)")
 
 
@@ -55,11 +67,8 @@ class Firefox:
         return json.loads(answer["result"].get("value", "null"))
 
     async def until(self, expression: str) -> Any:
-        """Wait until an expression is true; returns its value."""
-        async with asyncio.timeout(DEADLINE_S):
-            while not (value := await self.evaluate(expression)):
-                await asyncio.sleep(0.1)
-        return value
+        """Wait until an expression of the document is true; returns its value."""
+        return await self.evaluate(_UNTIL % expression)
 
     async def _command(self, method: str, **params: Any) -> dict[str, Any]:
         number = next(self._ids)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser
 
 from hw_mocks.platform import simulated_platform
-from robot_node import daemon
 from robot_node.apps.private_broker import PrivateBroker
 from robot_node.console.server import Console
 from robot_node.settings.loading import load_settings
@@ -18,7 +15,7 @@ from tests.console.browser import serving, visit
 from tests.console.conftest import websocket_url
 from tests.end_to_end.robot_process import SERVER_ID, SERVER_NAME
 from tests.markers import marker_of
-from tests.waiting import DEADLINE_S
+from tests.robots import online_robot
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -26,7 +23,7 @@ _SMALL_PICTURE_MOVES = "document.querySelector('.others video')?.getVideoPlaybac
 
 
 async def test_one_is_large_and_a_click_enlarges_the_other(browser: Browser, tmp_path: Path) -> None:
-    pi, online = simulated_platform(scene="clock", cameras=2), asyncio.Event()
+    pi = simulated_platform(scene="clock", cameras=2)
     async with (
         PrivateBroker(websocket_port=0) as broker,
         serving(Console(port=0, broker_url=websocket_url(broker))) as address,
@@ -40,28 +37,22 @@ async def test_one_is_large_and_a_click_enlarges_the_other(browser: Browser, tmp
                 "cameras": {"front": {}, "rear": {"number": 1}},
             },
         )
-        running = asyncio.create_task(daemon.run(settings, pi.platform, on_online=online.set))
-        try:
-            async with asyncio.timeout(DEADLINE_S), visit(browser, address, tmp_path) as page:
-                await page.ready()
-                await page.sees(page.overlay, "The camera is off")
-                await page.button("Enlarge rear").click()
-                await page.camera.click()
-                await page.moving_pictures()
-                assert [sensor.capturing for sensor in pi.sensors] == [False, True]
-                assert [marker_of(frame) for frame in await page.frames(1)] == [1]
+        async with online_robot(settings, pi.platform), visit(browser, address, tmp_path) as page:
+            await page.ready()
+            await page.sees(page.overlay, "The camera is off")
+            await page.button("Enlarge rear").click()
+            await page.camera.click()
+            await page.moving_pictures()
+            assert [sensor.capturing for sensor in pi.sensors] == [False, True]
+            assert [marker_of(frame) for frame in await page.frames(1)] == [1]
 
-                await page.button("Enlarge front").click()
-                await page.sees(page.overlay, "The camera is off")
-                await page.camera.click()
-                await page.moving_pictures()
-                assert [marker_of(frame) for frame in await page.frames(1)] == [0]
-                await page.page.wait_for_function(_SMALL_PICTURE_MOVES)
+            await page.button("Enlarge front").click()
+            await page.sees(page.overlay, "The camera is off")
+            await page.camera.click()
+            await page.moving_pictures()
+            assert [marker_of(frame) for frame in await page.frames(1)] == [0]
+            await page.page.wait_for_function(_SMALL_PICTURE_MOVES)
 
-                await page.camera.click()
-                await page.sees(page.overlay, "The camera is off")
-                assert [sensor.capturing for sensor in pi.sensors] == [False, True]
-        finally:
-            running.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await running
+            await page.camera.click()
+            await page.sees(page.overlay, "The camera is off")
+            assert [sensor.capturing for sensor in pi.sensors] == [False, True]
