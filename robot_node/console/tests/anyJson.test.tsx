@@ -14,6 +14,7 @@ import { readQuestions } from "../src/page/openQuestions";
 import { Header } from "../src/page/Header";
 import { joined, lineOf, type Line } from "../src/page/lines";
 import { argumentsOf, fieldsOf, initialValue } from "../src/page/schema";
+import { Noticed } from "../src/page/Noticed";
 import { loadSettings, readSettings } from "../src/page/settings";
 import { SettingsDialog } from "../src/page/SettingsDialog";
 import { Conversation } from "../src/page/Speech";
@@ -84,6 +85,7 @@ const status = almost({
   viewers: fc.integer(),
   motion: fc.dictionary(name, fc.boolean()),
   detected: fc.array(text),
+  cameras: fc.dictionary(name, fc.constantFrom("on", "off")),
 });
 
 /** What a person sees of a view; breaking, or leaving React in doubt, it fails. */
@@ -153,7 +155,9 @@ test("a status is one of known values", async () => {
       expect(typeof (read?.emotion ?? "")).toBe("string");
       const { volume } = { ...read, ...statusFields(any) };
       expect(volume ?? 0).toBeGreaterThanOrEqual(0);
+      for (const camera of Object.values(read?.cameras ?? {})) expect(["on", "starting", "off", "stopping", "failed"]).toContain(camera);
       await seen(<Face status={read} picture={null} emotions={[...new Set(emotions)]} disabled={false} show={nothing} />);
+      if (read) await seen(<Noticed status={read} />);
     }),
     { numRuns: 60 },
   );

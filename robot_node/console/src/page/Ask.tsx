@@ -2,6 +2,7 @@ import { useEffect, useRef, useState, useSyncExternalStore, type SyntheticEvent 
 
 import { useText } from "../i18n/text";
 import type { OpenQuestion } from "./openQuestions";
+import { QuestionDialog } from "./QuestionDialog";
 import type { Questions } from "./questions";
 
 /** A click sooner was meant for something else: nobody has read the question. */
@@ -18,7 +19,6 @@ interface Props {
 /** What agents' calls and agents themselves ask people: a dialog on every page that may answer; the first answer counts. */
 export function Ask({ open, questions, robot, answer }: Props) {
   const t = useText();
-  const dialog = useRef<HTMLDialogElement>(null);
   const shownAt = useRef(0);
   const { isDeclining } = useSyncExternalStore(questions.subscribe, questions.getSnapshot);
   const [left, setLeft] = useState<readonly string[]>([]);
@@ -27,8 +27,6 @@ export function Ask({ open, questions, robot, answer }: Props) {
   const id = question?.id;
   useEffect(() => {
     shownAt.current = performance.now();
-    if (id) dialog.current?.showModal();
-    else dialog.current?.close();
   }, [id]);
   const leave = () => {
     // Only those that are open still matter.
@@ -40,14 +38,8 @@ export function Ask({ open, questions, robot, answer }: Props) {
     leave();
   };
   return (
-    <dialog
-      ref={dialog}
-      aria-label={t("confirmTitle", { robot })}
-      // Escape closes it: somebody else may answer. Open again, it is there for the next question.
-      onClose={() => dialog.current?.open || leave()}
-    >
-      <h2>{t("confirmTitle", { robot })}</h2>
-      <p className="question">{question?.text}</p>
+    // Escape leaves it: somebody else may answer.
+    <QuestionDialog robot={robot} id={id} text={question?.text} leave={leave}>
       <p className="asked-by">{t(question?.tool ? "askedToConfirm" : "askedBy", { agent: question?.askedBy ?? "" })}</p>
       {question?.choices.length === 0 && <Words key={id} send={choose} />}
       <div className="row wrap">
@@ -66,7 +58,7 @@ export function Ask({ open, questions, robot, answer }: Props) {
           </button>
         ))}
       </div>
-    </dialog>
+    </QuestionDialog>
   );
 }
 

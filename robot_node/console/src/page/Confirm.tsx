@@ -1,27 +1,16 @@
-import { useEffect, useRef, useSyncExternalStore } from "react";
+import { useSyncExternalStore } from "react";
 
 import { useText } from "../i18n/text";
+import { QuestionDialog } from "./QuestionDialog";
 import type { Questions } from "./questions";
 
 /** The robot's owner wants each call of some tools confirmed by a person: one dialog, whatever waits behind it. */
 export function Confirm({ questions, robot }: { questions: Questions; robot: string }) {
   const t = useText();
-  const dialog = useRef<HTMLDialogElement>(null);
   const { waiting } = useSyncExternalStore(questions.subscribe, questions.getSnapshot);
   const [question] = waiting;
-  useEffect(() => {
-    if (question) dialog.current?.showModal();
-    else dialog.current?.close();
-  }, [question]);
   return (
-    <dialog
-      ref={dialog}
-      aria-label={t("confirmTitle", { robot })}
-      // Escape closes it. Open again, it is there for a question that came meanwhile.
-      onClose={() => dialog.current?.open || question?.answer(false)}
-    >
-      <h2>{t("confirmTitle", { robot })}</h2>
-      <p className="question">{question?.message}</p>
+    <QuestionDialog robot={robot} id={question} text={question?.message} leave={() => question?.answer(false)}>
       <div className="row wrap">
         {waiting.length > 1 && (
           <button type="button" className="quiet" onClick={() => questions.declineAll()}>
@@ -36,7 +25,7 @@ export function Confirm({ questions, robot }: { questions: Questions; robot: str
           {t("confirmYes")}
         </button>
       </div>
-    </dialog>
+    </QuestionDialog>
   );
 }
 

@@ -54,15 +54,10 @@ const isFlag = (value: unknown) => typeof value === "boolean";
 const isCount = (value: unknown) => Number.isInteger(value) && (value as number) >= 0;
 
 const isCameraState = (value: unknown) => (CAMERA_STATES as readonly unknown[]).includes(value);
-const isCameras = (value: unknown) =>
+const isTable = (value: unknown, isEntry: (value: unknown) => boolean, limit: number) =>
   isDocument(value) &&
-  Object.keys(value).length <= CAMERAS_LIMIT &&
-  Object.entries(value).every(([name, state]) => name.length <= NAME_LIMIT && isCameraState(state));
-
-const isMotion = (value: unknown) =>
-  isDocument(value) &&
-  Object.keys(value).length <= ZONES_LIMIT &&
-  Object.entries(value).every(([name, moves]) => name.length <= NAME_LIMIT && isFlag(moves));
+  Object.keys(value).length <= limit &&
+  Object.entries(value).every(([name, entry]) => name.length <= NAME_LIMIT && isEntry(entry));
 
 const isLabels = (value: unknown) =>
   Array.isArray(value) && value.length <= LABELS_LIMIT && value.every((label) => isText(label) && label.length <= NAME_LIMIT);
@@ -78,9 +73,9 @@ const IS_VALID: Record<keyof RobotStatus, (value: unknown) => boolean> = {
   volume: (value) => value === null || (isCount(value) && (value as number) <= 100),
   muted: (value) => value === null || isFlag(value),
   viewers: isCount,
-  motion: isMotion,
+  motion: (value) => isTable(value, isFlag, ZONES_LIMIT),
   detected: isLabels,
-  cameras: isCameras,
+  cameras: (value) => isTable(value, isCameraState, CAMERAS_LIMIT),
 };
 
 /** The fields of a status that a JSON value holds, of the right kind; others are left out. */
