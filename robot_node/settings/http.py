@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from robot_node.core.loopback import is_loopback
 from robot_node.settings.section import Section, refused
 
 _SHORTEST_TOKEN = 16
@@ -37,16 +37,8 @@ class HttpSettings(Section):
 
     @model_validator(mode="after")
     def _safe(self) -> Self:
-        if self.enabled and not self.token and not self.is_loopback:
+        if self.enabled and not self.token and not is_loopback(self.host):
             raise refused({"token": "is required, as other machines can reach http.host: openssl rand -hex 32"})
         if (self.cert_file is None) != (self.key_file is None):
             raise refused({"key_file": "and cert_file belong together: set both, or none"})
         return self
-
-    @property
-    def is_loopback(self) -> bool:
-        """Only programs on this machine can connect."""
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return self.host == "localhost"

@@ -16,6 +16,7 @@ import av
 from aiortc import MediaStreamTrack, RTCPeerConnection, RTCRtpTransceiver, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError
 
+from robot_node.core.loopback import is_loopback
 from robot_node.errors import BrokerError, RemoteError, SignalingError
 from robot_node.mqtt import Broker, Connection, ConnectOptions, Incoming, Subscription, Will, connect
 from robot_node.webrtc import aiortc_hooks
@@ -46,8 +47,6 @@ from robot_node.webrtc.status_channel import StatusReader
 logger = logging.getLogger(__name__)
 
 _LAST_WORD_S = 1.0
-# A robot whose broker is on this machine may be reachable on loopback only, as that of the demo is without a network.
-_LOOPBACK_NAMES = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,7 +268,8 @@ async def view(
     try:
         async with connect(broker, options, signaling.receive) as connection:
             await connection.subscribe(Subscription(answers_topic(client_id)))
-            videos = await _offer_to_receive(peer, len(cameras), LOOPBACK if broker.host in _LOOPBACK_NAMES else ())
+            # A robot whose broker is on this machine may be reachable on loopback only: in the demo without a network.
+            videos = await _offer_to_receive(peer, len(cameras), LOOPBACK if is_loopback(broker.host) else ())
             signaling.fragments = username_fragments(peer.localDescription.sdp)
             offered_at = time.monotonic()
             await connection.publish(topic, encode(Offer(peer.localDescription.sdp)))

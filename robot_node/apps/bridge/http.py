@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 
 from robot_node.apps.bridge.http_guard import BearerOnly, RefusalLog, UsableMessages
 from robot_node.apps.bridge.tokens import HttpAccess
+from robot_node.core.loopback import is_loopback
 from robot_node.core.web_limits import ConnectionLimits
 from robot_node.core.web_server import serve_app
 from robot_node.errors import SettingsError
@@ -23,7 +24,6 @@ MAX_SESSIONS = 256
 _MAX_BODY_BYTES = 1024 * 1024
 # Agents on one machine, or behind a proxy, have one address; each may keep a stream of events open.
 _LIMITS = ConnectionLimits(connections=2 * MAX_SESSIONS, per_address=MAX_SESSIONS)
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class HttpAddress:
     @property
     def is_loopback(self) -> bool:
         """Whether only programs on this machine can connect."""
-        return self.host in _LOOPBACK
+        return is_loopback(self.host)
 
     def check(self, access: HttpAccess) -> None:
         """Refuse an address that others can reach without a token.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import ipaddress
 import json
 import logging
 import os
@@ -19,6 +18,7 @@ from urllib.parse import urlsplit
 import jwt
 from mcp.server.auth.provider import AccessToken
 
+from robot_node.core.loopback import is_loopback
 from robot_node.core.text import one_line
 from robot_node.errors import SettingsError
 from robot_node.mcp_mqtt.notices import Notices
@@ -88,7 +88,7 @@ def read_token(file: Path | None) -> str:
 def _check_url(url: str, option: str) -> None:
     try:
         parts = urlsplit(url)
-        usable = parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname or ""))
+        usable = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))
         usable = usable and bool(parts.hostname) and not (parts.query or parts.fragment or parts.username)
     except ValueError:
         usable = False
@@ -97,13 +97,6 @@ def _check_url(url: str, option: str) -> None:
             f"{option} {one_line(url, 200)} is not usable.",
             remedy="Write it as https://name/path; http on loopback only.",
         )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 class Tokens:

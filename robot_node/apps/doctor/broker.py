@@ -14,11 +14,11 @@ from robot_node.apps.doctor.transport import (
     close,
     in_clear,
     is_reachable,
-    is_this_machine,
     is_trusted,
     speaks_tls,
     user_of,
 )
+from robot_node.core.loopback import is_loopback
 from robot_node.errors import BrokerError, SettingsError
 from robot_node.mcp_mqtt import topics
 from robot_node.mqtt import Broker, ConnectOptions, Subscription, connect
@@ -93,7 +93,7 @@ async def _check_address(
 ) -> None:
     if not await is_reachable(broker, report) or (broker.tls and not await is_trusted(broker, now, report)):
         return
-    if not broker.tls and not is_this_machine(broker.host):
+    if not broker.tls and not is_loopback(broker.host):
         report(in_clear(broker))
     probe = Probe.new(await asyncio.to_thread(user_of, broker))
     try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import os
 import socket
 import ssl
@@ -43,14 +42,6 @@ async def is_reachable(broker: Broker, report: Report) -> bool:
     await close(writer)
     report(Finding.good("reachable", f"Something listens at {broker}."))
     return True
-
-
-def is_this_machine(host: str) -> bool:
-    """Whether a host is this machine: localhost or a loopback address."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:  # a name
-        return host == "localhost"
 
 
 def in_clear(broker: Broker) -> Finding:
