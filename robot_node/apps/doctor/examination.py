@@ -50,9 +50,9 @@ async def examine(
         await check_camera(case)
         await check_pins(case)
         await check_sound(case)
-        await check_vision(case)
     else:
         detail = "Not checked: this is not a Raspberry Pi. With --simulated, the simulated hardware is checked."
         report(Finding.not_applicable("hardware", detail))
         await check_cameras_of_other_boards(case)
+    await check_vision(case)
     await check_system(case)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from robot_node.apps.doctor.case import Case
+from robot_node.apps.doctor.examination import examine
 from robot_node.apps.doctor.findings import Finding
 from robot_node.apps.doctor.service import service_of
 from robot_node.apps.doctor.vision import check_vision
@@ -63,3 +65,14 @@ async def test_a_model_that_is_missing_or_another_one_is_found(tmp_path: Path) -
     model.write_bytes(b"another")
     found = await _examined(Pi.in_good_health(tmp_path / "b", **_onnx(model, model_checksum="0" * 64)))
     assert "SHA-256" in found["detection"].detail
+
+
+async def test_on_a_board_that_is_no_pi_too(tmp_path: Path) -> None:
+    pi = Pi.in_good_health(tmp_path, **MOTION, broker={"url": "mqtt://127.0.0.1:1"})
+    pi.remove("proc/device-tree/model")
+    found: list[Finding] = []
+    other = replace(pi.platform, name="another board")
+    await examine(pi.settings, other, found.append, machine=pi.machine, has_robot=False)
+    checks = by_check(found)
+    assert checks["motion"].ok
+    assert "HD Pro Webcam C920" in checks["video devices"].detail
