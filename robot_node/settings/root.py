@@ -330,7 +330,7 @@ class Settings(Section):
         if self.publish.enabled and not self.webrtc.enabled:
             reasons["publish.url"] = "the robot cannot publish while webrtc.enabled is false"
         reasons.update((f"recording.{key}", reason) for key, reason in self.recording.problems())
-        reasons.update((f"reactions.{key}", reason) for key, reason in self._record_problems())
+        reasons.update((f"reactions.{key}", reason) for key, reason in self._rule_problems())
         if reasons:
             raise refused(reasons)
         return self
@@ -344,10 +344,12 @@ class Settings(Section):
         if hearing.source != "microphone" and not (audio.viewer_may_speak and self.webrtc.enabled):
             yield "source", "viewers cannot speak: set audio.viewer_may_speak and webrtc.enabled to true"
 
-    def _record_problems(self) -> Iterator[tuple[str, str]]:
+    def _rule_problems(self) -> Iterator[tuple[str, str]]:
         for number, rule in enumerate(self.reactions.rules):
             if rule.then.record is not None and not self.recording.enabled:
                 yield f"rules.{number}.then.record", "the robot may not record: set recording.enabled to true"
+            if rule.when.detected is not None and self.detection.engine == "none":
+                yield f"rules.{number}.when.detected", "the robot detects no objects: set detection.engine"
 
     def _dialer_problems(self) -> Iterator[tuple[str, str]]:
         backend, webrtc = self.dialer.backend, self.webrtc

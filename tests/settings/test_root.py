@@ -244,3 +244,10 @@ def test_a_robot_that_would_call_itself_or_without_webrtc_is_refused(tmp_path: P
 def test_the_robot_may_call_a_backend_beside_its_own_proxy(tmp_path: Path) -> None:
     file = write(tmp_path, '[webrtc]\nproxy = true\n[dialer]\nenabled = true\nbackend = "cloud"\n')
     assert load_settings(file).dialer.backend == "cloud"
+
+
+def test_a_rule_on_objects_needs_an_engine_that_detects_them(tmp_path: Path) -> None:
+    rule = '[[reactions.rules]]\nwhen = { detected = "cat" }\nthen = { emotion = "happy" }\n'
+    with pytest.raises(SettingsError, match=r"reactions\.rules\.0\.when\.detected: the robot detects no objects"):
+        load_settings(write(tmp_path, rule))
+    assert load_settings(write(tmp_path, f'{rule}[detection]\nengine = "imx500"\n')).reactions.rules
