@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -13,6 +14,12 @@ ALTERNATIVES = (("focus", "focus_dioptres"), ("white_balance", "colour_temperatu
 
 Rotation = Literal[0, 90, 180, 270]
 """Degrees clockwise."""
+
+
+def excluded_by(names: Iterable[str]) -> set[str]:
+    """Return the controls that cannot be set together with some others."""
+    given = set(names)
+    return {name for group in ALTERNATIVES if not given.isdisjoint(group) for name in group} - given
 
 
 class ControlSettings(Section):

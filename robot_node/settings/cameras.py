@@ -8,7 +8,9 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 
+from robot_node.settings.camera_controls import excluded_by
 from robot_node.settings.devices import CameraSettings
+from robot_node.settings.section import merged
 
 ONLY = "camera"
 """Name of a camera that has none of its own."""
@@ -35,7 +37,7 @@ def with_inherited(sections: Any) -> Any:
         CameraSettings.model_validate(shared)
     except ValidationError:
         return sections
-    return {**sections, "cameras": {name: _merged(shared, _own_values(own)) for name, own in tables.items()}}
+    return {**sections, "cameras": {name: _inheriting(shared, _own_values(own)) for name, own in tables.items()}}
 
 
 def problems(cameras: Mapping[str, CameraSettings]) -> Iterator[tuple[str, str]]:
@@ -58,7 +60,11 @@ def _own_values(settings: Any) -> Any:
     return settings.model_dump(exclude_unset=True) if isinstance(settings, CameraSettings) else settings
 
 
-def _merged(below: Any, above: Any) -> Any:
-    if not (isinstance(below, Mapping) and isinstance(above, Mapping)):
-        return above
-    return {**below, **{key: _merged(below.get(key), value) for key, value in above.items()}}
+def _inheriting(shared: Mapping[str, Any], own: Any) -> Any:
+    if not isinstance(own, Mapping):
+        return own
+    if isinstance(controls := own.get("controls"), Mapping):
+        excluded = excluded_by(controls)
+        inherited = {key: value for key, value in dict(shared.get("controls", {})).items() if key not in excluded}
+        shared = {**shared, "controls": inherited}
+    return merged(shared, own)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import tomllib
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource
 from robot_node.errors import SettingsError
 from robot_node.settings.credentials import read_credentials
 from robot_node.settings.root import ENV_PREFIX, Settings
+from robot_node.settings.section import merged
 
 # The file with all settings and their comments has 20 KiB.
 _MAX_FILE_BYTES = 256 * 1024
@@ -40,11 +42,8 @@ def load_settings(file: Path | None = None, overrides: Mapping[str, Mapping[str,
         "environment variable": read_environment(),
         "command line": overrides or {},
     }
-    merged: Tables = {}
-    for tables in sources.values():
-        merged = _merged(merged, tables)
     try:
-        return Settings.model_validate(merged)
+        return Settings.model_validate(functools.reduce(merged, sources.values()))
     except ValidationError as error:
         from robot_node.settings.explanation import explain  # noqa: PLC0415  # builds a schema: only for an error
 
@@ -70,16 +69,6 @@ class _Environment(EnvSettingsSource):
             return super().decode_complex_value(field_name, field, value)
         except (ValueError, RecursionError):  # RecursionError: "[[[[..." nested deeper than the parser goes
             return value
-
-
-def _merged(below: Tables, above: Tables) -> dict[str, Any]:
-    """The tables of two sources, key by key; where both have a value, that of the upper one."""
-    merged = dict(below)
-    for key, value in above.items():
-        beneath = merged.get(key)
-        both = isinstance(beneath, Mapping) and isinstance(value, Mapping)
-        merged[key] = _merged(beneath, value) if both else value  # type: ignore[arg-type]  # both are tables
-    return merged
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -30,6 +30,16 @@ def refused(reasons: Mapping[str, str]) -> ValidationError:
     return ValidationError.from_exception_data("settings", errors)
 
 
+def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge two tables, key by key; where both have a value, that of the upper one counts."""
+    result = dict(below)
+    for key, value in above.items():
+        beneath = result.get(key)
+        both = isinstance(beneath, Mapping) and isinstance(value, Mapping)
+        result[key] = merged(beneath, value) if both else value  # type: ignore[arg-type]  # both are tables
+    return result
+
+
 def _number(value: Any) -> Any:  # whatever a file or the environment holds
     try:
         return int(value, 0) if isinstance(value, str) else value

@@ -43,6 +43,13 @@ def test_each_has_from_camera_what_it_does_not_set_and_the_first_in_the_file_com
     assert found == [(1, 640, 5, 720), (0, 640, 15, 720)]
 
 
+def test_a_control_of_a_camera_replaces_the_inherited_ones_that_it_excludes(tmp_path: Path) -> None:
+    text = '[camera.controls]\nfocus = "once"\ngain = 2\n[cameras.a]\n[cameras.b]\nnumber = 1\n'
+    cameras = load(tmp_path, text + "controls.focus_dioptres = 0.5\n").all_cameras()
+    found = [(each.controls.focus, each.controls.focus_dioptres, each.controls.gain) for each in cameras.values()]
+    assert found == [("once", None, 2), (None, 0.5, 2)]
+
+
 def test_the_environment_sets_one_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ROBOT_NODE_CAMERAS__FRONT__WIDTH", "320")
     monkeypatch.setenv("ROBOT_NODE_CAMERAS__REAR__NUMBER", "2")

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from robot_node.errors import ArgumentError
-from robot_node.settings.camera_controls import ALTERNATIVES, CameraControls
+from robot_node.settings.camera_controls import CameraControls, excluded_by
 
 Value = float | str | bool | tuple[float, float]
 
@@ -78,7 +78,8 @@ def changed(now: CameraControls, wishes: Mapping[str, Any], ranges: Ranges | Non
     """
     for name, value in wishes.items():
         _check(name, value, ranges)
-    values = now.model_dump() | dict.fromkeys(_excluded(wishes))
+    given = [name for name, value in wishes.items() if value is not None]
+    values = now.model_dump() | dict.fromkeys(excluded_by(given))
     values |= {name: value for name, value in wishes.items() if not (name == "rotate" and value is None)}
     try:
         return CameraControls.model_validate(values)
@@ -144,11 +145,6 @@ def _check(name: str, value: Any, ranges: Ranges | None) -> None:
         raise ArgumentError(_lacking(name, ranges))
     if value not in ranges[name] and not _is_automatic(name, value):
         raise ArgumentError(_out_of_range(name, value, ranges[name]))
-
-
-def _excluded(wishes: Mapping[str, Any]) -> set[str]:
-    given = {name for name, value in wishes.items() if value is not None}
-    return {name for names in ALTERNATIVES if given & set(names) for name in names} - given
 
 
 def _is_automatic(name: str, value: Any) -> bool:
