@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from robot_node.apps.bridge import snippets
+from robot_node.apps.doctor.machine import Machine
 from robot_node.apps.setup import plan, questions, survey
 from robot_node.apps.setup import update as updates
 from robot_node.apps.setup.answers import Answers, camera_values
@@ -195,7 +196,7 @@ def _find_camera() -> str | None:
     found = survey.find_cameras(raspberry_pi())
     for device, name in found:
         print_line(f"Found a USB camera: {device}: {name}.")
-    return found[0][0] if found and not survey.is_a_pi(_THIS_MACHINE) else None
+    return found[0][0] if found and not Machine().model else None
 
 
 def _ask_questions(defaults: Answers) -> Answers:

@@ -194,14 +194,6 @@ def find_cameras(platform: Platform, links: Path = Path("/dev/v4l/by-id")) -> li
     return [(lasting.get(device.path, device.path), device.name) for device in devices]
 
 
-def is_a_pi(root: Path) -> bool:
-    """Whether a machine is a Raspberry Pi."""
-    try:
-        return (root / "proc/device-tree/model").read_text(errors="replace").startswith("Raspberry Pi")
-    except OSError:
-        return False
-
-
 def _disabled_interfaces() -> frozenset[str]:
     if shutil.which("raspi-config") is None:
         return frozenset()

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from hw_mocks.platform import simulated_platform
+from robot_node.apps.doctor.machine import Machine
 from robot_node.apps.setup import survey
 from robot_node.apps.setup.answers import camera_text, camera_values
 from robot_node.errors import SettingsError
@@ -55,7 +56,7 @@ def test_connected_cameras_are_found_by_a_name_that_lasts(tmp_path: Path) -> Non
 
 
 def test_a_machine_knows_whether_it_is_a_pi(tmp_path: Path) -> None:
-    assert not survey.is_a_pi(tmp_path)
+    assert not Machine(tmp_path).model
     (tmp_path / "proc/device-tree").mkdir(parents=True)
     (tmp_path / "proc/device-tree/model").write_text("Raspberry Pi 4 Model B Rev 1.5\0")
-    assert survey.is_a_pi(tmp_path)
+    assert Machine(tmp_path).model
