@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from typing import Self
 
@@ -32,7 +33,7 @@ class Answers:
         password: Password of that user.
         driver: The display's controller, or ``"none"``.
         interface: The display's bus: ``"i2c"`` or ``"spi"``.
-        camera: The camera: a number of picamera2, ``"usb"``, or the file of a video device.
+        camera: The camera, as :func:`camera_values` takes it.
         upside_down: Whether the camera is mounted upside down.
         sideways: Degrees by which a camera on its side is rotated: 90 or 270, which only the settings file says; or 0.
     """
@@ -156,15 +157,16 @@ def camera_values(camera: str) -> dict[str, str | int]:
     """Return the settings of a camera, as an answer names it.
 
     Args:
-        camera: A number of picamera2, ``"usb"`` for the first on USB, or the file of a video device.
+        camera: A number of picamera2, ``"usb"`` for the first on USB, ``"usb1"`` for the next one, or the file of a
+            video device.
 
     Raises:
         SettingsError: It is none of these.
     """
     if camera.isdecimal() and len(camera) == 1:
         return {"driver": "picamera2", "number": int(camera)}
-    if camera == _USB:
-        return {"driver": "v4l2", "device": "auto"}
+    if re.fullmatch(rf"{_USB}\d?", camera):
+        return {"driver": "v4l2", "device": "auto", "number": int(camera.removeprefix(_USB) or 0)}
     if camera.startswith("/dev/"):
         return {"driver": "v4l2", "device": camera}
     raise SettingsError(
@@ -177,7 +179,7 @@ def camera_text(settings: CameraSettings) -> str:
     """Return a camera as an answer names it."""
     if settings.driver == "picamera2":
         return str(settings.number)
-    return _USB if settings.device == "auto" else settings.device
+    return f"{_USB}{settings.number or ''}" if settings.device == "auto" else settings.device
 
 
 def display(driver: str, interface: str) -> DisplaySettings:

@@ -17,14 +17,16 @@ from tests.apps.setup.test_plan import ANSWERS
 from tests.apps.setup.test_setup_command import image, setup  # noqa: F401  # a fixture
 
 
-@pytest.mark.parametrize("camera", ["0", "3", "usb", "/dev/video2", "/dev/v4l/by-id/usb-046d_C920-video-index0"])
+@pytest.mark.parametrize(
+    "camera", ["0", "3", "usb", "usb1", "/dev/video2", "/dev/v4l/by-id/usb-046d_C920-video-index0"]
+)
 def test_an_answer_becomes_settings_and_these_the_answer_again(camera: str) -> None:
     settings = CameraSettings.model_validate(camera_values(camera))
     assert camera_text(settings) == camera
     assert settings.driver == ("picamera2" if camera.isdecimal() else "v4l2")
 
 
-@pytest.mark.parametrize("camera", ["", "x", "42", "video0", "-1"])
+@pytest.mark.parametrize("camera", ["", "x", "42", "usb12", "video0", "-1"])
 def test_what_is_no_camera_is_refused_with_what_would_be(camera: str) -> None:
     with pytest.raises(SettingsError, match="/dev/video0"):
         ANSWERS.with_camera(camera)
@@ -41,6 +43,9 @@ async def test_a_usb_camera_is_set_up_and_kept(image: Path) -> None:  # noqa: F8
     assert '  camera.driver: "v4l2" -> "picamera2"\n' in back.stdout
     settings = load_settings(image / "etc/robot-node/robot-node.toml").camera
     assert (settings.driver, settings.number) == ("picamera2", 1)
+    await setup("--non-interactive", "--camera", "usb", image=image)
+    settings = load_settings(image / "etc/robot-node/robot-node.toml").camera
+    assert (settings.driver, settings.device, settings.number) == ("v4l2", "auto", 0), "the first of them"
 
 
 def test_connected_cameras_are_found_by_a_name_that_lasts(tmp_path: Path) -> None:
