@@ -17,6 +17,7 @@ from robot_node.core.changes import Changes
 from robot_node.core.state import RobotSnapshot, RobotState
 from robot_node.core.threads import started
 from robot_node.errors import StateFileError
+from robot_node.robot import systemd
 from robot_node.robot.saved_state import MAX_BYTES, SavedState, WriteSchedule, dump, parse
 
 logger = logging.getLogger(__name__)
@@ -37,12 +38,12 @@ def state_file(setting: Path | None, environment: Mapping[str, str] = os.environ
 
     Args:
         setting: ``robot.state_file``.
-        environment: Its ``STATE_DIRECTORY`` is the folder that systemd has made for a service (systemd.exec(5)).
+        environment: Tells the folder of a systemd service.
     """
     if setting is not None:
         return setting
-    folder = environment.get("STATE_DIRECTORY", "").partition(":")[0]
-    return Path(folder) / _NAME if folder else None
+    folder = systemd.state_directory(environment)
+    return None if folder is None else folder / _NAME
 
 
 class StateStore:

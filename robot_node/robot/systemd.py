@@ -1,10 +1,12 @@
-"""Notifications to systemd (sd_notify(3)). Without systemd they do nothing."""
+"""What systemd gives a service: notifications (sd_notify(3)), a watchdog, a folder. Without systemd: nothing."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import socket
+from collections.abc import Mapping
+from pathlib import Path
 
 
 def notify(*assignments: str) -> None:
@@ -33,3 +35,9 @@ def watchdog_period_s() -> float | None:
     if watched and watched != str(os.getpid()):  # a child of the watched process has inherited its environment
         return None
     return int(microseconds) / 1_000_000
+
+
+def state_directory(environment: Mapping[str, str] = os.environ) -> Path | None:
+    """Return the folder that systemd has made for what a service keeps (systemd.exec(5)); None without."""
+    first = environment.get("STATE_DIRECTORY", "").partition(":")[0]
+    return Path(first) if first else None

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from robot_node.core.state import RobotState
 from robot_node.devices.camera.camera import Camera
 from robot_node.errors import SettingsError
+from robot_node.robot import systemd
 from robot_node.robot.supervisor import Service
 from robot_node.robot.telemetry import Telemetry
 from robot_node.settings.recording import RecordingSettings, TimelapseSettings
@@ -37,18 +38,20 @@ def folder_of(section: str, setting: Path | None, name: str, environment: Mappin
         section: Whose setting ``folder`` it is.
         setting: That setting.
         name: The folder in the service's own one when there is no setting.
-        environment: Its ``STATE_DIRECTORY`` is the folder that systemd has made for a service (systemd.exec(5)).
+        environment: Tells the folder of a systemd service.
 
     Raises:
         SettingsError: There is neither.
     """
-    state = environment.get("STATE_DIRECTORY", "").partition(":")[0]
-    if setting is None and not state:
+    if setting is not None:
+        return setting
+    state = systemd.state_directory(environment)
+    if state is None:
         raise SettingsError(
             f"{section}.folder: there is no folder to store it in.",
             remedy=f"Set {section}.folder; only as a systemd service has the robot one of its own.",
         )
-    return setting if setting is not None else Path(state) / name
+    return state / name
 
 
 def build_recorder(settings: Settings, telemetry: Telemetry, streams: Streams) -> Recorder | None:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from robot_node.errors import ArgumentError
+from robot_node.errors import ArgumentError, SettingsError
+from robot_node.robot.recording.factory import folder_of
 from robot_node.robot.recording.library import Library, Limits, NoSpaceError
 
 NOW = datetime(2026, 11, 28, 12, 0, tzinfo=UTC)
@@ -109,3 +110,11 @@ def test_a_folder_that_does_not_exist_is_empty_and_made_for_the_robot_alone(tmp_
         assert file.read() == bytes(2)
     with pytest.raises(FileExistsError):
         clips.create(name)
+
+
+def test_without_a_setting_the_folder_is_in_that_of_the_service() -> None:
+    service = {"STATE_DIRECTORY": "/var/lib/robot-node:/other"}
+    assert folder_of("recording", None, "clips", service) == Path("/var/lib/robot-node/clips")
+    assert folder_of("recording", Path("/media/clips"), "clips", service) == Path("/media/clips")
+    with pytest.raises(SettingsError, match=r"recording\.folder: there is no folder"):
+        folder_of("recording", None, "clips", {})
