@@ -16,22 +16,39 @@ from robot_node.core.state import (
     Device,
     RobotSnapshot,
     RobotState,
+    camera_fault,
     device_fault,
     input_fault,
     output_fault,
 )
+from robot_node.devices import indicator
 from robot_node.devices.board import BoardReadings
 from robot_node.devices.face import signs_of
 from robot_node.devices.plugin import DeviceContext
-from robot_node.robot import plugins
+from robot_node.robot import plugins, publish_control, state_store
 from robot_node.robot.monitoring.figures import Figures, figures_of
 from robot_node.robot.monitoring.home_assistant import state_message
 from robot_node.robot.monitoring.metrics import RobotCollector
+from robot_node.robot.recording import recorder, timelapse
 from robot_node.robot.status import status_of
 from robot_node.robot.telemetry import Telemetry
+from robot_node.vision import detection_watch, motion_watch
 
 ERROR = "It was unplugged"
-OTHERS = (input_fault("doorbell"), output_fault("wheel"), device_fault("thermometer"), "reactions", "state file")
+OTHERS = (
+    camera_fault("rear"),
+    input_fault("doorbell"),
+    output_fault("wheel"),
+    device_fault("thermometer"),
+    "reactions",
+    state_store.FAULT,
+    indicator.FAULT,
+    recorder.FAULT,
+    timelapse.FAULT,
+    publish_control.FAULT,
+    motion_watch.FAULT,
+    detection_watch.FAULT,
+)
 EVERY_FAULT = pytest.mark.parametrize("name", [*map(str, Device), *OTHERS])
 
 
