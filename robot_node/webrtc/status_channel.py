@@ -55,14 +55,15 @@ async def report_status(
     last = ""
     with Changes(state.listen) as changes:
         while channel.readyState not in {"closing", "closed"}:
-            status = _status(state.snapshot, figures(), watched)
+            status = status_message(state.snapshot, figures(), watched)
             if status != last and channel.readyState == "open" and channel.bufferedAmount < _MAX_WAITING_BYTES:
                 channel.send(status)
                 last = status
             await changes.wait(shortest_s=_SHORTEST_S, longest_s=_FIGURES_EVERY_S)
 
 
-def _status(now: RobotSnapshot, figures: StreamFigures, watched: Sequence[str]) -> str:
+def status_message(now: RobotSnapshot, figures: StreamFigures, watched: Sequence[str]) -> str:
+    """Return the message with the robot's status, as JSON (docs/protocol.md); arguments as of :func:`report_status`."""
     name = watched[0] if watched and watched[0] in now.cameras else ""
     of_several = {"watched": [*watched], "cameras": {name: each.state for name, each in now.every_camera.items()}}
     recording = {} if now.recording is None else {"recording": now.recording}

@@ -71,7 +71,7 @@ def test_the_messages_are_what_the_code_reads_and_writes() -> None:
             assert json.loads(encode(message)) == json.loads(line)
     for line in said["messages"].splitlines():
         assert json.loads(encode_message(parse_message(line.encode()))) == json.loads(line)
-    status = status_channel._status(RobotState().snapshot, status_channel.StreamFigures(0, None), [])
+    status = status_channel.status_message(RobotState().snapshot, status_channel.StreamFigures(0, None), [])
     assert json.loads(said["status"]).keys() == json.loads(status).keys()
     assert MAX_MESSAGE_BYTES == 128 * 1024
 
