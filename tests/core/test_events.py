@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from robot_node.core.events import Event, EventLog, record
-from robot_node.core.state import CallState, CameraState, RobotSnapshot, RobotState, act_for
+from robot_node.core.state import CallState, CameraState, CameraView, RobotSnapshot, RobotState, act_for
 
 NOON = datetime(2026, 7, 28, 12, tzinfo=UTC)
 
@@ -127,6 +127,30 @@ def test_a_camera_without_encoder_is_a_fault_of_its_own() -> None:
         ("fault", "The camera gives no video: No encoder."),
         ("camera", "The camera was switched on."),
         ("recovered", "The camera works again."),
+    ]
+
+
+def rear(state: CameraState, error: str = "") -> dict[str, Any]:
+    """A change of the second camera, with its fault."""
+    return {"cameras": {"rear": CameraView(state)}, "faults": {"camera rear": error} if error else {}}
+
+
+def test_a_further_camera_that_is_tried_again_in_vain_is_reported_once_under_its_name() -> None:
+    busy, starting, on, off = (
+        rear(CameraState.FAILED, "It is busy."),
+        *(rear(state) for state in (CameraState.STARTING, CameraState.ON, CameraState.OFF)),
+    )
+    several = RobotSnapshot(camera=CameraState.ON, first_camera="front", cameras={"rear": CameraView()})
+    assert after(busy, starting, busy, starting, on, busy, off, starting, busy, start=several) == [
+        ("fault", "The camera 'rear' failed: It is busy."),
+        ("camera", "The camera 'rear' was switched on."),
+        ("recovered", "The camera 'rear' works again."),
+        ("fault", "The camera 'rear' failed: It is busy."),
+        ("camera", "The camera 'rear' was switched off."),
+        ("fault", "The camera 'rear' failed: It is busy."),
+    ]
+    assert after(camera(CameraState.FAILED, "It is gone."), start=several) == [
+        ("fault", "The camera 'front' failed: It is gone.")
     ]
 
 
