@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from robot_node.apps.doctor.case import Case
+from robot_node.apps.doctor.case import Case, in_use
 from robot_node.apps.doctor.findings import Finding
 from robot_node.apps.doctor.machine import Machine
 from robot_node.apps.doctor.v4l2 import check_v4l2
@@ -86,16 +86,7 @@ def _unusable(case: Case, check: str, model: str, error: Exception) -> Finding:
     if "busy" not in reason.lower():
         remedy = "Restart the machine; if it happens again: rpicam-hello --list-cameras, and sudo dmesg | tail."
         return Finding.bad(check, f"{model} cannot be opened: {reason}.", why=_WHY, remedy=remedy)
-    users = case.machine.users_of(*_DEVICES)
-    if robots := [user for user in users if user.is_robot]:
-        return Finding.good(check, f"{model} is in use by the robot itself: {robots[0]}.")
-    if users:
-        names = ", ".join(map(str, users))
-        numbers = " ".join(str(user.pid) for user in users)
-        return Finding.bad(
-            check, f"{model} is in use by {names}.", why=_WHY, remedy=f"Stop that program: sudo kill {numbers}"
-        )
-    return Finding.bad(
+    return in_use(check, model, case.machine.users_of(*_DEVICES), why=_WHY) or Finding.bad(
         check,
         f"{model} is in use by another program, or by a robot of another user.",
         why=_WHY,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ParamSpec, TypeVar
 
 from robot_node.apps.doctor.findings import Finding, Report
-from robot_node.apps.doctor.machine import Machine
+from robot_node.apps.doctor.machine import Machine, Process
 from robot_node.apps.doctor.service import Service
 from robot_node.core.pip_hint import run_pip
 from robot_node.devices.platform import Platform
@@ -82,3 +82,14 @@ class Case:
             )
             self.report(Finding.bad(check, detail, why=why, remedy=remedy))
         return None
+
+
+def in_use(check: str, device: str, users: Sequence[Process], *, why: str) -> Finding | None:
+    """Report on the programs that use a device: well if the robot is one of them; None when there are none."""
+    if robots := [user for user in users if user.is_robot]:
+        return Finding.good(check, f"{device} is in use by the robot itself: {robots[0]}.")
+    if not users:
+        return None
+    names, numbers = ", ".join(map(str, users)), " ".join(str(user.pid) for user in users)
+    remedy = f"Stop that program: sudo kill {numbers}"
+    return Finding.bad(check, f"{device} is in use by {names}.", why=why, remedy=remedy)

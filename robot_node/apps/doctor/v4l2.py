@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 
-from robot_node.apps.doctor.case import Case
+from robot_node.apps.doctor.case import Case, in_use
 from robot_node.apps.doctor.findings import Finding
 from robot_node.core.pip_hint import run_pip
 from robot_node.devices.camera.v4l2_choice import choose, sizes_text, usable_formats
@@ -71,16 +71,11 @@ def _usable(case: Case, check: str, device: VideoDevice, settings: CameraSetting
         has = ", ".join(usable_formats(device))
         remedy = f"Set format in [camera] to one of: {has}."
         return Finding.bad(check, f"{device.name} has no {settings.format}.", why=_WHY, remedy=remedy)
-    users = case.machine.holders_of(os.path.realpath(device.path))
-    if robots := [user for user in users if user.is_robot]:
-        return Finding.good(check, f"{device.name} is in use by the robot itself: {robots[0]}.")
-    if users:
-        names, numbers = ", ".join(map(str, users)), " ".join(str(user.pid) for user in users)
-        return Finding.bad(
-            check, f"{device.name} is in use by {names}.", why=_WHY, remedy=f"Stop that program: sudo kill {numbers}"
-        )
     video = f"{choice.format}, {choice.width}x{choice.height}, {choice.rate:g} frames/s"
-    return Finding.good(check, f"{device.name} ({device.path}) is connected and not in use: {video}.")
+    users = case.machine.holders_of(os.path.realpath(device.path))
+    return in_use(check, device.name, users, why=_WHY) or Finding.good(
+        check, f"{device.name} ({device.path}) is connected and not in use: {video}."
+    )
 
 
 def _encoder(case: Case, library: V4l2Library, devices: Sequence[VideoDevice]) -> Finding:
