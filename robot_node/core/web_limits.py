@@ -72,18 +72,14 @@ class LimitedProtocol(H11Protocol):
         super().data_received(data)
         self._watch()
 
-    def handle_websocket_upgrade(self, event: h11.Request) -> None:
-        """Pass the connection on to the WebSocket's protocol: its request has come whole."""
-        self._stop_watching()
-        super().handle_websocket_upgrade(event)
-
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
         self._stop_watching()
         super().connection_lost(exc)
 
     def _watch(self) -> None:
-        if self.conn.their_state not in _RECEIVING:
+        # h11 does not see the end of a WebSocket's request: the connection has then another protocol.
+        if self.conn.their_state not in _RECEIVING or self.transport.get_protocol() is not self:
             self._stop_watching()
         elif self._deadline is None and not self.transport.is_closing():
             self._deadline = self.loop.call_later(self.config.limits.request_s, self.transport.abort)

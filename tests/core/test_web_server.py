@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from websockets.asyncio.client import connect
 
 from robot_node.console.server import Console, serve_console
+from robot_node.core.web_limits import ConnectionLimits
 from robot_node.core.web_server import listen, serve_app
 from robot_node.errors import SettingsError
 
@@ -134,6 +136,33 @@ async def test_a_client_that_reads_nothing_is_disconnected() -> None:
             await asyncio.get_running_loop().sock_connect(client, listener.getsockname())
             client.send(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
             await asyncio.wait_for(ended.wait(), _LIMIT_S)
+        finally:
+            serving.cancel()
+            await asyncio.wait([serving])
+
+
+async def test_a_websocket_stays_when_the_time_for_its_request_is_over() -> None:
+    async def echo(scope: Any, receive: Any, send: Any) -> None:
+        assert scope["type"] == "websocket"
+        await receive()
+        await send({"type": "websocket.accept"})
+        while (message := await receive())["type"] == "websocket.receive":
+            await send({"type": "websocket.send", "text": message["text"]})
+
+    limits = ConnectionLimits(request_s=1.0)
+    with await listen("127.0.0.1", 0, remedy="") as listener:
+        serving = asyncio.create_task(
+            serve_app(echo, listener, host="127.0.0.1", name="HTTP", lifespan="off", limits=limits, websockets=True)
+        )
+        host, port = listener.getsockname()
+        try:
+            async with asyncio.timeout(_LIMIT_S), connect(f"ws://{host}:{port}/") as websocket:
+                late, writer = await asyncio.open_connection(host, port)
+                with contextlib.suppress(ConnectionError):
+                    assert await late.read() == b"", "a client that came later, and whose time is over"
+                writer.close()
+                await websocket.send("still here")
+                assert await websocket.recv() == "still here"
         finally:
             serving.cancel()
             await asyncio.wait([serving])
