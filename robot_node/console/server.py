@@ -18,6 +18,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from robot_node.console.page import HEADERS, PageFile, face_picture, page_files
+from robot_node.core.hosts import host_in_url
 from robot_node.core.web_server import listen, not_for_good, serve_app
 from robot_node.errors import NotReadyError
 from robot_node.settings.root import Settings
@@ -125,8 +126,7 @@ async def serve_console(console: Console, *, on_listening: Callable[[str], None]
     app = await asyncio.to_thread(lambda: Starlette(routes=page_routes(console, page_files())))
     remedy = "Choose another address or port: --host, --port, or [console] of the settings."
     with await listen(console.host, console.port, remedy=remedy) as listener:
-        host = f"[{console.host}]" if ":" in console.host else console.host
-        on_listening(f"http://{host}:{listener.getsockname()[1]}/")
+        on_listening(f"http://{host_in_url(console.host)}:{listener.getsockname()[1]}/")
         await serve_app(app, listener, host=console.host, name="console", lifespan="off")
 
 

@@ -10,6 +10,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from pydantic import Field
 
+from robot_node.core.hosts import host_in_url
 from robot_node.errors import SettingsError
 
 UserProperties = tuple[tuple[str, str], ...]
@@ -131,7 +132,7 @@ class Broker:
         """The addresses without path and credentials, fit for a log."""
         if len(addresses := self.addresses) > 1:
             return ", ".join(map(str, addresses))
-        host = f"[{self.host}]" if ":" in self.host else self.host
+        host = host_in_url(self.host)
         return f"{self._address.scheme}://{host}:{self.port}"
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from robot_node.core.loopback import is_loopback
+from robot_node.core.hosts import is_loopback
 from robot_node.settings.section import Section, refused
 
 _SHORTEST_TOKEN = 16

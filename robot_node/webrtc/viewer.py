@@ -16,7 +16,7 @@ import av
 from aiortc import MediaStreamTrack, RTCPeerConnection, RTCRtpTransceiver, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError
 
-from robot_node.core.loopback import is_loopback
+from robot_node.core.hosts import is_loopback
 from robot_node.errors import BrokerError, RemoteError, SignalingError
 from robot_node.mqtt import Broker, Connection, ConnectOptions, Incoming, Subscription, Will, connect
 from robot_node.webrtc import aiortc_hooks

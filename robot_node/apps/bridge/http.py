@@ -14,7 +14,7 @@ from starlette.types import ASGIApp
 
 from robot_node.apps.bridge.http_guard import BearerOnly, RefusalLog, UsableMessages
 from robot_node.apps.bridge.tokens import HttpAccess
-from robot_node.core.loopback import is_loopback
+from robot_node.core.hosts import host_in_url, is_loopback
 from robot_node.core.web_limits import ConnectionLimits
 from robot_node.core.web_server import serve_app
 from robot_node.errors import SettingsError
@@ -75,8 +75,7 @@ class HttpAddress:
 
     def url(self, port: int | None = None) -> str:
         """Return the URL for agents."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.port if port is None else port}{PATH}"
+        return f"http://{host_in_url(self.host)}:{self.port if port is None else port}{PATH}"
 
 
 def _is_unspecified(host: str) -> bool:

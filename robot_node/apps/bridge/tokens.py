@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import jwt
 from mcp.server.auth.provider import AccessToken
 
-from robot_node.core.loopback import is_loopback
+from robot_node.core.hosts import is_loopback
 from robot_node.core.text import one_line
 from robot_node.errors import SettingsError
 from robot_node.mcp_mqtt.notices import Notices

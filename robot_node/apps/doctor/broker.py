@@ -18,7 +18,7 @@ from robot_node.apps.doctor.transport import (
     speaks_tls,
     user_of,
 )
-from robot_node.core.loopback import is_loopback
+from robot_node.core.hosts import host_in_url, is_loopback
 from robot_node.errors import BrokerError, SettingsError
 from robot_node.mcp_mqtt import topics
 from robot_node.mqtt import Broker, ConnectOptions, Subscription, connect
@@ -202,7 +202,7 @@ def console_broker(broker: Broker, console: ConsoleSettings) -> Broker:
     Raises:
         SettingsError: console.broker_url is invalid.
     """
-    host = f"[{broker.host}]" if ":" in broker.host else broker.host
+    host = host_in_url(broker.host)
     return replace(broker, url=console.broker_url or f"{'wss' if broker.tls else 'ws'}://{host}")
 
 

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from robot_node.core.hosts import host_in_url
 from robot_node.core.state import CallState, CameraState, PublishState
 from robot_node.core.web_server import listen, not_for_good, serve_app
 from robot_node.devices.board import Throttling
@@ -272,6 +273,6 @@ async def serve_metrics(
     with not_for_good():
         listener = await listen(settings.host, settings.port, remedy=remedy)
     with listener:
-        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        host = host_in_url(settings.host)
         on_listening(f"http://{host}:{listener.getsockname()[1]}{PATH}")
         await serve_app(build_app(figures), listener, host=settings.host, name="metrics", lifespan="off")

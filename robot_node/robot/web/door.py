@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
+from robot_node.core.hosts import host_in_url
 from robot_node.core.state import RobotState
 from robot_node.core.web_limits import ConnectionLimits
 from robot_node.core.web_server import listen, not_for_good, serve_app
@@ -126,8 +127,7 @@ async def serve_door(
         listener = await listen(settings.host, settings.port, remedy="Choose another host or port in [http].")
     with listener:
         scheme = "https" if settings.cert_file else "http"
-        host = f"[{settings.host}]" if ":" in settings.host else settings.host
-        on_listening(f"{scheme}://{host}:{listener.getsockname()[1]}/")
+        on_listening(f"{scheme}://{host_in_url(settings.host)}:{listener.getsockname()[1]}/")
         await serve_app(
             app,
             listener,

@@ -1,4 +1,4 @@
-"""Whether a host is this machine itself."""
+"""Hosts: which are this machine itself, and how to write one in a URL."""
 
 from __future__ import annotations
 
@@ -11,3 +11,8 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:  # a name
         return host == "localhost"
+
+
+def host_in_url(host: str) -> str:
+    """Return a host as it stands in a URL: IPv6 addresses in brackets (RFC 3986, 3.2.2)."""
+    return f"[{host}]" if ":" in host else host

@@ -1,10 +1,10 @@
-"""Whether a host is this machine itself: what may do without token or encryption depends on it."""
+"""Hosts: which are this machine itself (what needs no token depends on it), and how to write one in a URL."""
 
 from __future__ import annotations
 
 import pytest
 
-from robot_node.core.loopback import is_loopback
+from robot_node.core.hosts import host_in_url, is_loopback
 
 
 @pytest.mark.parametrize(
@@ -25,3 +25,7 @@ from robot_node.core.loopback import is_loopback
 )
 def test_only_this_machine_is_loopback(host: str, expected: bool) -> None:
     assert is_loopback(host) is expected
+
+
+def test_ipv6_addresses_are_in_brackets_in_a_url() -> None:
+    assert [host_in_url(host) for host in ("::1", "127.0.0.1", "pi.local")] == ["[::1]", "127.0.0.1", "pi.local"]
