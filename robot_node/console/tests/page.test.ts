@@ -81,7 +81,7 @@ test("the log is bounded, and silent when switched off", () => {
 });
 
 test("figures of the video are those of the time between two reports", () => {
-  const meter = new VideoMeter();
+  const meter = new VideoMeter("front");
   const report = (second: number) => [
     {
       id: "v",
@@ -105,4 +105,15 @@ test("figures of the video are those of the time between two reports", () => {
   expect(stats?.latencyMs).toBeCloseTo(15);
   expect(meter.measure(report(1))).toBeNull();
   expect(meter.measure([])).toBeNull();
+});
+
+test("figures of the video are those of one track among several", () => {
+  const meter = new VideoMeter("front");
+  const video = (trackIdentifier: string, second: number, frameWidth: number) => ({
+    ...{ id: trackIdentifier, type: "inbound-rtp", kind: "video", trackIdentifier },
+    ...{ timestamp: second * 1000, bytesReceived: second * frameWidth, frameWidth },
+  });
+  meter.measure([video("front", 1, 640), video("rear", 1, 320)]);
+  expect(meter.measure([video("front", 2, 640), video("rear", 2, 320)])).toMatchObject({ width: 640, bitsPerSecond: 640 * 8 });
+  expect(meter.measure([video("rear", 3, 320)])).toBeNull();
 });

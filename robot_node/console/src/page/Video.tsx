@@ -62,11 +62,11 @@ export function Video(props: Props) {
     call.isConnected && call.isListening && !call.isHearing && t("nothingToHear"),
   ].filter(Boolean);
   const showsPicture = isOn && painted !== null && painted === remoteStream;
-  const rotation = large === 0 ? (call.robot?.rotation ?? 0) : 0; // the status is of the first camera
+  const rotated = (place: number) => `rotated-${place === 0 ? (call.robot?.rotation ?? 0) : 0}`; // the status is of the first camera
   return (
     <section className="card video" aria-label={t("camera")}>
       <div className="screen">
-        <video ref={video} muted={!call.isListening || large > 0} autoPlay playsInline aria-label={t("livePicture")} className={showsPicture ? `rotated-${rotation}` : "empty"} />
+        <video ref={video} muted={!call.isListening || large > 0} autoPlay playsInline aria-label={t("livePicture")} className={showsPicture ? rotated(large) : "empty"} />
         {status?.recording === true && (
           <span className="recording" role="status" title={t("recording")}>
             REC
@@ -84,14 +84,14 @@ export function Video(props: Props) {
           {Object.entries(cameras).map(([name, state], place) =>
             place === large ? null : (
               <button key={name} type="button" aria-label={t("enlargeCamera", { name })} title={t("enlargeCamera", { name })} onClick={() => enlarge(name)}>
-                {isCapturing(state) && <Small stream={streams[place] ?? null} muted={place > 0 || !call.isListening} />}
+                {isCapturing(state) && <Small stream={streams[place] ?? null} className={rotated(place)} muted={place > 0 || !call.isListening} />}
                 <span>{name}</span>
               </button>
             ),
           )}
         </div>
       )}
-      <Statistics call={call} viewers={status?.viewers ?? null} live={showsPicture} />
+      <Statistics call={call} track={remoteStream?.getVideoTracks()[0]?.id} viewers={status?.viewers ?? null} live={showsPicture} />
       <div className="controls">
         <button
           type="button"
@@ -144,14 +144,14 @@ export function Video(props: Props) {
 
 export const isCapturing = (camera: CameraState | undefined): boolean => camera === "on" || camera === "starting";
 
-function Small({ stream, muted }: { stream: MediaStream | null; muted: boolean }) {
+function Small({ stream, className, muted }: { stream: MediaStream | null; className: string; muted: boolean }) {
   const video = useRef<HTMLVideoElement>(null);
   useEffect(() => {
     if (!video.current) return;
     video.current.srcObject = stream;
     if (stream) video.current.play().catch(() => undefined);
   }, [stream]);
-  return <video ref={video} muted={muted} autoPlay playsInline aria-hidden="true" />;
+  return <video ref={video} className={className} muted={muted} autoPlay playsInline aria-hidden="true" />;
 }
 
 function overlay(
@@ -221,14 +221,14 @@ function overlay(
   );
 }
 
-function Statistics({ call, viewers, live }: { call: UseWebRTCMqtt; viewers: number | null; live: boolean }) {
+function Statistics({ call, track, viewers, live }: { call: UseWebRTCMqtt; track: string | undefined; viewers: number | null; live: boolean }) {
   const t = useText();
   const [stats, setStats] = useState<VideoStats | null>(null);
   const { getStats, isConnected } = call;
 
   useEffect(() => {
     if (!isConnected) return;
-    const meter = new VideoMeter();
+    const meter = new VideoMeter(track);
     let current = true;
     const look = async () => {
       const report = await getStats();
@@ -241,7 +241,7 @@ function Statistics({ call, viewers, live }: { call: UseWebRTCMqtt; viewers: num
       clearInterval(timer);
       setStats(null);
     };
-  }, [getStats, isConnected]);
+  }, [getStats, isConnected, track]);
 
   const now = live ? stats : null;
   const figures: [TextKey, string][] = [

@@ -29,12 +29,15 @@ const number = (value: unknown): number => (typeof value === "number" ? value : 
 export class VideoMeter {
   private last: Counters | null = null;
 
-  /** Null until there have been two reports of the same video. */
+  /** `track` is the id of the video's track; reports that name no track are of any. */
+  constructor(private readonly track: string | undefined) {}
+
+  /** Null until there have been two reports of this video. */
   measure(reports: Iterable<Report>): VideoStats | null {
     let video: Report | undefined;
     let pair: Report | undefined;
     for (const report of reports) {
-      if (report.type === "inbound-rtp" && report["kind"] === "video") video = report;
+      if (report.type === "inbound-rtp" && report["kind"] === "video" && (report["trackIdentifier"] ?? this.track) === this.track) video = report;
       if (report.type === "candidate-pair" && report["nominated"] && report["state"] === "succeeded") pair = report;
     }
     if (!video) {
