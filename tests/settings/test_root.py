@@ -251,3 +251,10 @@ def test_a_rule_on_objects_needs_an_engine_that_detects_them(tmp_path: Path) -> 
     with pytest.raises(SettingsError, match=r"reactions\.rules\.0\.when\.detected: the robot detects no objects"):
         load_settings(write(tmp_path, rule))
     assert load_settings(write(tmp_path, f'{rule}[detection]\nengine = "imx500"\n')).reactions.rules
+
+
+def test_a_clip_begins_no_earlier_than_the_ring_buffer_reaches(tmp_path: Path) -> None:
+    too_short = "[recording]\nenabled = true\nring_s = 3\nbefore_s = 4\n"
+    with pytest.raises(SettingsError, match=r"recording\.before_s: the ring buffer has 3 s: set ring_s to at least 4"):
+        load_settings(write(tmp_path, too_short))
+    assert load_settings(write(tmp_path, too_short.replace("ring_s = 3", "ring_s = 4"))).recording.ring_s == 4
