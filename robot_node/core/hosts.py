@@ -14,5 +14,5 @@ def is_loopback(host: str) -> bool:
 
 
 def host_in_url(host: str) -> str:
-    """Return a host as it stands in a URL: IPv6 addresses in brackets (RFC 3986, 3.2.2)."""
+    """Return a host for a URL: IPv6 addresses in brackets (RFC 3986, 3.2.2)."""
     return f"[{host}]" if ":" in host else host
