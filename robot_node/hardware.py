@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
+from robot_node.core.pip_hint import run_pip
 from robot_node.devices.platform import Platform, raspberry_pi
+from robot_node.errors import SettingsError
 from robot_node.settings.root import Settings
 
 
@@ -14,10 +18,15 @@ def choose(settings: Settings, *, simulated: bool) -> Platform:
         simulated: Simulated hardware instead of the Pi's.
 
     Raises:
-        SettingsError: the simulated camera's scene cannot be opened.
+        SettingsError: the simulated camera's scene cannot be opened, or numpy is missing, with which it draws.
     """
     if not simulated:
         return raspberry_pi()
+    if find_spec("numpy") is None:
+        raise SettingsError(
+            "Simulated hardware needs the Python package numpy, which is not installed.",
+            remedy=f"Run: {run_pip('install numpy')}",
+        )
     from hw_mocks.platform import simulated_platform  # noqa: PLC0415  # a robot needs neither it nor numpy
 
     return simulated_platform(
