@@ -11,7 +11,7 @@ from hw_mocks.platform import simulated_platform
 from robot_node.apps.private_broker import PrivateBroker
 from robot_node.console.server import Console
 from robot_node.settings.loading import load_settings
-from tests.console.browser import serving, visit
+from tests.console.browser import frame_of, serving, visit
 from tests.console.conftest import websocket_url
 from tests.end_to_end.robot_process import SERVER_ID, SERVER_NAME
 from tests.markers import marker_of
@@ -51,6 +51,7 @@ async def test_one_is_large_and_a_click_enlarges_the_other(browser: Browser, tmp
                 "robot": {"server_id": SERVER_ID, "server_name": SERVER_NAME},
                 "camera": {"width": 320, "height": 240, "frame_rate": 15},
                 "cameras": {"front": {"rotate": 90}, "rear": {"number": 1, "height": 180}},
+                "motion": {"enabled": True, "sensitivity": 100, "min_area": 0.0005},
             },
         )
         async with online_robot(settings, pi.platform), visit(browser, address, tmp_path) as page:
@@ -63,6 +64,10 @@ async def test_one_is_large_and_a_click_enlarges_the_other(browser: Browser, tmp
             await page.moving_pictures()
             assert [sensor.capturing for sensor in pi.sensors] == [False, True]
             assert [marker_of(frame) for frame in await page.frames(1)] == [1]
+            await page.button("Photo").click()
+            photo = await page.page.locator(".photos li img").get_attribute("src")
+            assert photo
+            assert marker_of(frame_of(photo)) == 1
 
             await page.button("Enlarge front").click()
             await page.sees(page.overlay, "The camera is off")
@@ -73,9 +78,12 @@ async def test_one_is_large_and_a_click_enlarges_the_other(browser: Browser, tmp
             await page.page.wait_for_function(_IS_ROTATED, arg=".screen video")
             size = page.page.locator("[data-figure=statSize] dd")
             await page.sees(size, "320 \u00d7 240")
+            motion = page.page.locator(".screen .noticed")
+            await page.sees(motion, "Motion: picture")
 
             await page.button("Enlarge rear").click()
             await page.sees(size, "320 \u00d7 180")
+            await motion.wait_for(state="detached")  # it is of the first camera
             await page.page.wait_for_function(_IS_ROTATED, arg=".others video")
             assert not await page.page.evaluate(_IS_ROTATED, ".screen video")
             await page.button("Enlarge front").click()
