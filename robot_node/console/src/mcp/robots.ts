@@ -1,4 +1,4 @@
-/** Which robots are online now, told in steps. Without React. */
+/** The robots that are online; reports of changes are throttled. Without React. */
 
 import type { OnlineServer, ServerAddress } from "./topics";
 
@@ -22,7 +22,7 @@ export class OnlineRobots {
     return this.online.has(keyOf(server));
   }
 
-  /** Of more than {@link LIMIT} robots only those are kept that somebody wants. */
+  /** Beyond {@link LIMIT} robots only one that is `wanted` is added. */
   add(server: OnlineServer, wanted: boolean): void {
     if (!wanted && !this.has(server) && this.online.size >= LIMIT) return;
     this.online.set(keyOf(server), server);

@@ -31,7 +31,7 @@ function brokerBesideUs({ protocol, hostname }: Location): string {
   return protocol === "https:" ? `wss://${hostname}:8084/mqtt` : `ws://${hostname}:8083/mqtt`;
 }
 
-/** A path is one of whoever served the page. */
+/** A path alone is resolved against the origin of the page. */
 function absolute(url: string, { protocol, host }: Location): string {
   return url.startsWith("/") ? `${protocol === "https:" ? "wss" : "ws"}://${host}${url}` : url;
 }
