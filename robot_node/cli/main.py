@@ -128,9 +128,9 @@ async def _serve_console(settings: Settings) -> None:
 
 
 def _page_routes(settings: Settings) -> Sequence[BaseRoute]:
-    from robot_node.console.server import door_routes  # likewise
+    from robot_node.console.server import http_routes  # likewise
 
-    return door_routes(settings)
+    return http_routes(settings)
 
 
 @app.command()

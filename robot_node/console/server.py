@@ -130,7 +130,7 @@ async def serve_console(console: Console, *, on_listening: Callable[[str], None]
         await serve_app(app, listener, host=console.host, name="console", lifespan="off")
 
 
-def door_routes(settings: Settings) -> Sequence[Route]:
+def http_routes(settings: Settings) -> Sequence[Route]:
     """Return the routes for the robot's own HTTP server; none when the page has not been built.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Settings of the robot's own HTTP server, the one door for everything that speaks no MQTT."""
+"""Settings of the robot's own HTTP server, for everything that speaks no MQTT."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class _Pipe(Protocol):
         """End the connection."""
 
 
-class MqttDoor:
+class MqttProxy:
     """Passes connections of pages on to the broker.
 
     Args:
@@ -60,7 +60,7 @@ class MqttDoor:
         self._connections = 0
 
     def route(self) -> WebSocketRoute:
-        """The route of the door."""
+        """The route of the proxy."""
         return WebSocketRoute(PATH, self._serve)
 
     async def _serve(self, page: WebSocket) -> None:

@@ -34,12 +34,12 @@ async def serve_http(
         NotReadyError: The address cannot be listened on; the robot goes on without.
     """
     await online.wait()
-    door = await asyncio.to_thread(importlib.import_module, "robot_node.robot.web.door")
+    server = await asyncio.to_thread(importlib.import_module, "robot_node.robot.web.server")
     mqtt = await asyncio.to_thread(importlib.import_module, "robot_node.robot.web.mqtt")
-    routes = [mqtt.MqttDoor(settings.broker).route(), await monitoring.metrics_route()]
+    routes = [mqtt.MqttProxy(settings.broker).route(), await monitoring.metrics_route()]
     routes += [*await _clips(robot), *await asyncio.to_thread(page)]
     photos = {name: camera.photo for name, camera in robot.cameras.items()}
-    await door.serve(settings, robot.telemetry.state, photos, robot.direct, routes)
+    await server.serve(settings, robot.telemetry.state, photos, robot.direct, routes)
 
 
 async def _clips(robot: Robot) -> Sequence[BaseRoute]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 import httpx2
@@ -20,8 +19,8 @@ from robot_node.devices.camera.cameras import Cameras
 from robot_node.devices.indicator import NoIndicator
 from robot_node.devices.privacy import NoPrivacySwitch
 from robot_node.mqtt import Broker
-from robot_node.robot.web.door import build_app, serve_door
 from robot_node.robot.web.pictures import Pictures
+from robot_node.robot.web.server import build_app, listen_and_serve
 from robot_node.robot.web.whep import Whep
 from robot_node.settings.devices import CameraSettings
 from robot_node.settings.http import HttpSettings
@@ -38,7 +37,7 @@ CAMERAS = {
 
 
 @dataclass(frozen=True)
-class Door:
+class HttpServer:
     """The server, and what is behind it."""
 
     url: str
@@ -53,9 +52,6 @@ class Door:
         return self.cameras.first
 
 
-OpenDoor = Callable[..., AbstractAsyncContextManager[Door]]
-
-
 @contextlib.asynccontextmanager
 async def running(service: asyncio.Task[None]) -> AsyncIterator[None]:
     try:
@@ -66,9 +62,9 @@ async def running(service: asyncio.Task[None]) -> AsyncIterator[None]:
 
 
 @contextlib.asynccontextmanager
-async def open_door(
+async def running_server(
     settings: HttpSettings, broker: Broker | None = None, also: Sequence[BaseRoute] = ()
-) -> AsyncIterator[Door]:
+) -> AsyncIterator[HttpServer]:
     """Serve two simulated cameras; with a broker their video, too."""
     state, platform = RobotState(), simulated_platform(scene="clock", cameras=2).platform
     cameras = Cameras.build(platform, CAMERAS, state, indicator=NoIndicator(), privacy=NoPrivacySwitch())
@@ -84,22 +80,22 @@ async def open_door(
             answering = answer(broker, "robot", streams, webrtc, state, direct=direct, on_ready=ready.set)
             await stack.enter_async_context(running(asyncio.create_task(answering)))
             await ready.wait()
-        serving = asyncio.create_task(serve_door(app, settings, on_listening=listening.set_result))
+        serving = asyncio.create_task(listen_and_serve(app, settings, on_listening=listening.set_result))
         await stack.enter_async_context(running(serving))
         url = await listening
         client = await stack.enter_async_context(httpx2.AsyncClient(base_url=url, trust_env=False, timeout=60))
-        yield Door(url, cameras, state, pictures["front"], client)
+        yield HttpServer(url, cameras, state, pictures["front"], client)
 
 
 @pytest.fixture
-async def door() -> AsyncIterator[Door]:
+async def server() -> AsyncIterator[HttpServer]:
     """A server without token, and without video."""
-    async with open_door(HttpSettings(port=0)) as opened:
+    async with running_server(HttpSettings(port=0)) as opened:
         yield opened
 
 
 @pytest.fixture
-async def streaming(broker: PrivateBroker) -> AsyncIterator[Door]:
+async def streaming(broker: PrivateBroker) -> AsyncIterator[HttpServer]:
     """A server without token, with video."""
-    async with open_door(HttpSettings(port=0), Broker.from_url(broker.url)) as opened:
+    async with running_server(HttpSettings(port=0), Broker.from_url(broker.url)) as opened:
         yield opened

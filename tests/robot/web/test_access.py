@@ -1,4 +1,4 @@
-"""Who may pass the door, and what strangers get."""
+"""Access to the HTTP server, and what strangers get."""
 
 from __future__ import annotations
 
@@ -7,52 +7,52 @@ import pytest
 from pydantic import ValidationError
 
 from robot_node.settings.http import HttpSettings
-from tests.robot.web.conftest import TOKEN, Door, open_door
+from tests.robot.web.conftest import TOKEN, HttpServer, running_server
 
 
 async def test_the_token_opens_as_bearer_token_and_as_password() -> None:
-    async with open_door(HttpSettings(port=0, token=TOKEN)) as door:
-        await door.camera.start()
-        refused = await door.client.get("/snapshot.jpg")
+    async with running_server(HttpSettings(port=0, token=TOKEN)) as server:
+        await server.camera.start()
+        refused = await server.client.get("/snapshot.jpg")
         assert refused.status_code == 401
         assert refused.headers["www-authenticate"].startswith("Basic ")
-        bearer = await door.client.get("/snapshot.jpg", headers={"Authorization": f"Bearer {TOKEN}"})
-        password = await door.client.get("/snapshot.jpg", auth=("anybody", TOKEN))
+        bearer = await server.client.get("/snapshot.jpg", headers={"Authorization": f"Bearer {TOKEN}"})
+        password = await server.client.get("/snapshot.jpg", auth=("anybody", TOKEN))
         assert [bearer.status_code, password.status_code] == [200, 200]
 
 
 async def test_every_path_needs_the_token_but_the_health() -> None:
-    async with open_door(HttpSettings(port=0, token=TOKEN)) as door:
+    async with running_server(HttpSettings(port=0, token=TOKEN)) as server:
         for path in ("/", "/snapshot.jpg", "/stream.mjpeg", "/whep", "/whep/x", "/metrics", "/clips/", "/nowhere"):
-            assert (await door.client.get(path)).status_code == 401
-        assert (await door.client.get("/healthz")).json() == {"online": False}
+            assert (await server.client.get(path)).status_code == 401
+        assert (await server.client.get("/healthz")).json() == {"online": False}
 
 
 async def test_who_guesses_has_to_wait() -> None:
-    async with open_door(HttpSettings(port=0, token=TOKEN)) as door:
-        wrong = [await door.client.get("/whep", auth=("a", "wrong" * 4)) for _ in range(12)]
+    async with running_server(HttpSettings(port=0, token=TOKEN)) as server:
+        wrong = [await server.client.get("/whep", auth=("a", "wrong" * 4)) for _ in range(12)]
         assert {each.status_code for each in wrong} == {401, 429}
         assert wrong[-1].status_code == 429
         assert int(wrong[-1].headers["retry-after"]) > 0
         # Even with the right one: else the answer would tell when a guess was right.
-        assert (await door.client.get("/whep", auth=("a", TOKEN))).status_code == 429
+        assert (await server.client.get("/whep", auth=("a", TOKEN))).status_code == 429
 
 
 @pytest.mark.parametrize("header", ["Basic", "Basic !!!", "Basic Zm9v", "Bearer", "Digest x", "Basic " + "A" * 9000])
 async def test_any_header_is_only_wrong(header: str) -> None:
-    async with open_door(HttpSettings(port=0, token=TOKEN)) as door:
-        assert (await door.client.get("/metrics", headers={"Authorization": header})).status_code == 401
+    async with running_server(HttpSettings(port=0, token=TOKEN)) as server:
+        assert (await server.client.get("/metrics", headers={"Authorization": header})).status_code == 401
 
 
-async def test_the_health_tells_whether_agents_can_reach_the_robot(door: Door) -> None:
-    assert (await door.client.get("/healthz")).status_code == 503
-    door.state.update(mcp_connected=True)
-    assert (await door.client.get("/healthz")).status_code == 200
+async def test_the_health_tells_whether_agents_can_reach_the_robot(server: HttpServer) -> None:
+    assert (await server.client.get("/healthz")).status_code == 503
+    server.state.update(mcp_connected=True)
+    assert (await server.client.get("/healthz")).status_code == 200
 
 
-async def test_pages_of_other_sites_and_other_names_are_refused(door: Door) -> None:
+async def test_pages_of_other_sites_and_other_names_are_refused(server: HttpServer) -> None:
     for headers, status in (({"Host": "evil.example"}, 421), ({"Origin": "https://evil.example"}, 403)):
-        assert (await door.client.get("/snapshot.jpg", headers=headers)).status_code == status
+        assert (await server.client.get("/snapshot.jpg", headers=headers)).status_code == status
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "fd00::1", "::", "robot.local"])
@@ -69,6 +69,6 @@ def test_a_token_that_would_not_protect_is_refused(token: str) -> None:
         HttpSettings(token=token)
 
 
-async def test_a_path_that_does_not_exist_is_told(door: Door) -> None:
-    response: httpx2.Response = await door.client.get("/../etc/passwd")
+async def test_a_path_that_does_not_exist_is_told(server: HttpServer) -> None:
+    response: httpx2.Response = await server.client.get("/../etc/passwd")
     assert response.status_code == 404

@@ -10,7 +10,7 @@ import pytest
 from robot_node.robot.recording.library import Library, Limits
 from robot_node.robot.web.clips import clip_routes
 from robot_node.settings.http import HttpSettings
-from tests.robot.web.conftest import TOKEN, open_door
+from tests.robot.web.conftest import TOKEN, running_server
 
 DATA = bytes(range(256)) * 40
 
@@ -28,22 +28,22 @@ def library(folder: Path) -> tuple[Library, list[str]]:
 async def test_clips_are_listed_and_served_with_ranges_to_who_has_the_token(tmp_path: Path) -> None:
     clips, (older, newer) = library(tmp_path)
     unfinished = {older}
-    async with open_door(
+    async with running_server(
         HttpSettings(port=0, token=TOKEN), also=clip_routes(clips, is_unfinished=unfinished.__contains__)
-    ) as door:
-        assert (await door.client.get(f"/clips/{newer}")).status_code == 401
-        door.client.headers["Authorization"] = f"Bearer {TOKEN}"
-        listed = (await door.client.get("/clips/")).json()["clips"]
+    ) as server:
+        assert (await server.client.get(f"/clips/{newer}")).status_code == 401
+        server.client.headers["Authorization"] = f"Bearer {TOKEN}"
+        listed = (await server.client.get("/clips/")).json()["clips"]
         assert [(clip["name"], clip["bytes"]) for clip in listed] == [(newer, len(DATA)), (older, len(DATA))]
-        whole = await door.client.get(f"/clips/{newer}")
+        whole = await server.client.get(f"/clips/{newer}")
         assert (whole.content, whole.headers["content-type"]) == (DATA, "video/mp4")
         assert whole.headers["accept-ranges"] == "bytes"
-        part = await door.client.get(f"/clips/{newer}", headers={"Range": "bytes=100-199"})
+        part = await server.client.get(f"/clips/{newer}", headers={"Range": "bytes=100-199"})
         assert (part.status_code, part.content) == (206, DATA[100:200])
         assert part.headers["content-range"] == f"bytes 100-199/{len(DATA)}"
-        beyond = await door.client.get(f"/clips/{newer}", headers={"Range": "bytes=999999-"})
+        beyond = await server.client.get(f"/clips/{newer}", headers={"Range": "bytes=999999-"})
         assert beyond.status_code == 416
-        assert (await door.client.get(f"/clips/{older}")).status_code == 409
+        assert (await server.client.get(f"/clips/{older}")).status_code == 409
 
 
 @pytest.mark.parametrize("name", ["nothing.mp4", "secret.txt", "..%2Fsecret.txt", "%2e%2e/secret.txt", "clip-link.mp4"])
@@ -52,7 +52,7 @@ async def test_nothing_else_is_served(tmp_path: Path, name: str) -> None:
     (tmp_path / "secret.txt").write_text("secret")
     (tmp_path / "clips" / "secret.txt").write_text("secret")
     (tmp_path / "clips" / "clip-link.mp4").symlink_to(tmp_path / "secret.txt")
-    async with open_door(HttpSettings(port=0), also=clip_routes(clips, is_unfinished=lambda _: False)) as door:
-        answer = await door.client.get(f"/clips/{name}")
+    async with running_server(HttpSettings(port=0), also=clip_routes(clips, is_unfinished=lambda _: False)) as server:
+        answer = await server.client.get(f"/clips/{name}")
         assert answer.status_code == 404
         assert "secret\n" not in answer.text

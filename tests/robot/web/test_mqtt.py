@@ -17,9 +17,9 @@ from robot_node.apps.private_broker import WEBSOCKET_USER, PrivateBroker
 from robot_node.core.state import RobotState
 from robot_node.errors import BrokerError
 from robot_node.mqtt import Broker, ConnectOptions, Incoming, Subscription, connect
-from robot_node.robot.web.door import build_app, serve_door
-from robot_node.robot.web.mqtt import MqttDoor
+from robot_node.robot.web.mqtt import MqttProxy
 from robot_node.robot.web.pictures import Pictures
+from robot_node.robot.web.server import build_app, listen_and_serve
 from robot_node.settings.http import HttpSettings
 from tests.robot.web.conftest import TOKEN, running
 from tests.waiting import DEADLINE_S, eventually
@@ -28,7 +28,7 @@ MQTT = [Subprotocol("mqtt")]
 
 
 @contextlib.asynccontextmanager
-async def mqtt_door(broker: Broker, *, token: str = "", most: int = 32) -> AsyncIterator[str]:
+async def mqtt_proxy(broker: Broker, *, token: str = "", most: int = 32) -> AsyncIterator[str]:
     """Serve nothing but MQTT; yields the URL for it."""
 
     async def no_photo(_: float) -> None:
@@ -37,10 +37,10 @@ async def mqtt_door(broker: Broker, *, token: str = "", most: int = 32) -> Async
     settings = HttpSettings(port=0, token=token)
     pictures = Pictures(no_photo, frame_rate=1)  # type: ignore[arg-type]  # none is taken
     app = build_app(
-        settings, RobotState(), {"camera": pictures}, None, [MqttDoor(broker, max_connections=most).route()]
+        settings, RobotState(), {"camera": pictures}, None, [MqttProxy(broker, max_connections=most).route()]
     )
     listening: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    async with running(asyncio.create_task(serve_door(app, settings, on_listening=listening.set_result))):
+    async with running(asyncio.create_task(listen_and_serve(app, settings, on_listening=listening.set_result))):
         yield f"ws://{urlsplit(await listening).netloc}/mqtt"
 
 
@@ -52,7 +52,7 @@ async def test_a_page_speaks_with_the_robot_s_broker(broker: PrivateBroker, tran
     # A photo; less from a WebSocket of mosquitto 2.0, which sends 4 KiB in 100 ms.
     large = bytes(range(256)) * (2000 if transport == "tcp" else 60)
     async with (
-        mqtt_door(robots) as url,
+        mqtt_proxy(robots) as url,
         connect(Broker.from_url(url), ConnectOptions(client_id="page")) as page,
         connect(Broker.from_url(broker.url), ConnectOptions(client_id="other")) as other,
     ):
@@ -69,7 +69,7 @@ async def test_the_robot_s_credentials_are_not_used() -> None:
     async with PrivateBroker(0, 0, websocket_password="hunter2") as private:  # of this test
         websocket_url = f"ws://127.0.0.1:{private.websocket_port}/mqtt"
         with_password = Broker.from_url(websocket_url, username=WEBSOCKET_USER, password="hunter2")
-        async with mqtt_door(with_password) as url:
+        async with mqtt_proxy(with_password) as url:
             with pytest.raises(BrokerError, match=r"(?i)not authori"):
                 async with connect(Broker.from_url(url), ConnectOptions(client_id="page")):
                     pass
@@ -79,7 +79,7 @@ async def test_the_robot_s_credentials_are_not_used() -> None:
 
 
 async def test_a_page_needs_the_cookie_that_the_token_gives(broker: PrivateBroker) -> None:
-    async with mqtt_door(Broker.from_url(broker.url), token=TOKEN) as url:
+    async with mqtt_proxy(Broker.from_url(broker.url), token=TOKEN) as url:
         with pytest.raises(InvalidStatus, match="401"):
             async with websocket(url, subprotocols=MQTT, proxy=None):
                 pass
@@ -94,7 +94,7 @@ async def test_a_page_needs_the_cookie_that_the_token_gives(broker: PrivateBroke
 
 
 async def test_a_page_of_another_site_gets_no_connection(broker: PrivateBroker) -> None:
-    async with mqtt_door(Broker.from_url(broker.url)) as url:
+    async with mqtt_proxy(Broker.from_url(broker.url)) as url:
         with pytest.raises(InvalidStatus, match="403"):
             async with websocket(url, subprotocols=MQTT, origin="https://evil.example", proxy=None):  # type: ignore[arg-type]  # a NewType of str
                 pass
@@ -104,7 +104,7 @@ async def test_a_page_of_another_site_gets_no_connection(broker: PrivateBroker) 
 
 
 async def test_connections_are_bounded_and_freed(broker: PrivateBroker) -> None:
-    async with mqtt_door(Broker.from_url(broker.url), most=1) as url:
+    async with mqtt_proxy(Broker.from_url(broker.url), most=1) as url:
         async with websocket(url, subprotocols=MQTT, proxy=None):
             with pytest.raises(InvalidStatus):
                 async with websocket(url, subprotocols=MQTT, proxy=None):
@@ -122,7 +122,7 @@ async def test_connections_are_bounded_and_freed(broker: PrivateBroker) -> None:
 
 
 async def test_a_broker_that_is_away_is_told_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
-    async with mqtt_door(Broker("mqtt://127.0.0.1:9")) as url:
+    async with mqtt_proxy(Broker("mqtt://127.0.0.1:9")) as url:
         with pytest.raises(InvalidStatus):
             async with websocket(url, subprotocols=MQTT, proxy=None):
                 pass

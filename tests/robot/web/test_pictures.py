@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from robot_node.settings.http import HttpSettings
-from tests.robot.web.conftest import Door, open_door
+from tests.robot.web.conftest import HttpServer, running_server
 from tests.waiting import eventually
 
 
@@ -31,54 +31,59 @@ async def pictures_in(response: httpx2.Response) -> AsyncIterator[bytes]:
             yield picture
 
 
-async def test_a_snapshot_is_a_photo_of_the_size_that_is_asked_for(door: Door) -> None:
-    await door.camera.start()
-    whole, small = await asyncio.gather(door.client.get("/snapshot.jpg"), door.client.get("/snapshot.jpg?max_side=64"))
+async def test_a_snapshot_is_a_photo_of_the_size_that_is_asked_for(server: HttpServer) -> None:
+    await server.camera.start()
+    whole, small = await asyncio.gather(
+        server.client.get("/snapshot.jpg"), server.client.get("/snapshot.jpg?max_side=64")
+    )
     assert whole.headers["content-type"] == "image/jpeg"
     assert whole.headers["cache-control"] == "no-store"
     assert [Image.open(io.BytesIO(each.content)).size for each in (whole, small)] == [(320, 240), (64, 48)]
 
 
-async def test_without_a_picture_the_reason_is_told(door: Door) -> None:
+async def test_without_a_picture_the_reason_is_told(server: HttpServer) -> None:
     for path in ("/snapshot.jpg", "/stream.mjpeg"):
-        response = await door.client.get(path)
+        response = await server.client.get(path)
         assert response.status_code == 503
         assert "The camera is off." in response.text
 
 
-async def test_what_cannot_be_asked_for_is_refused(door: Door) -> None:
+async def test_what_cannot_be_asked_for_is_refused(server: HttpServer) -> None:
     for query in ("quality=2", "max_side=3", "quality=high", "max_side=1e3"):
-        assert (await door.client.get(f"/snapshot.jpg?{query}")).status_code == 400
+        assert (await server.client.get(f"/snapshot.jpg?{query}")).status_code == 400
 
 
-async def test_a_stream_shows_what_moves_and_ends_with_the_camera(door: Door) -> None:
-    await door.camera.start()
-    async with door.client.stream("GET", "/stream.mjpeg") as response:
+async def test_a_stream_shows_what_moves_and_ends_with_the_camera(server: HttpServer) -> None:
+    await server.camera.start()
+    async with server.client.stream("GET", "/stream.mjpeg") as response:
         seen = set[bytes]()
         async for picture in pictures_in(response):
             assert Image.open(io.BytesIO(picture)).size == (320, 240)
             seen.add(picture)
             if len(seen) == 3:
-                await door.camera.stop()
-    await eventually(lambda: door.pictures.streams == 0)
+                await server.camera.stop()
+    await eventually(lambda: server.pictures.streams == 0)
 
 
-async def test_one_photo_serves_all_streams_and_none_is_taken_for_nobody(door: Door) -> None:
-    await door.camera.start()
-    async with door.client.stream("GET", "/stream.mjpeg") as one, door.client.stream("GET", "/stream.mjpeg") as other:
+async def test_one_photo_serves_all_streams_and_none_is_taken_for_nobody(server: HttpServer) -> None:
+    await server.camera.start()
+    async with (
+        server.client.stream("GET", "/stream.mjpeg") as one,
+        server.client.stream("GET", "/stream.mjpeg") as other,
+    ):
         first, second = pictures_in(one), pictures_in(other)
         same = {await anext(first) for _ in range(4)} & {await anext(second) for _ in range(4)}
         assert same
-    await eventually(lambda: door.pictures.streams == 0)
+    await eventually(lambda: server.pictures.streams == 0)
     await eventually(lambda: "MJPEG pictures" not in {task.get_name() for task in asyncio.all_tasks()})
 
 
 @pytest.mark.parametrize("camera", ["front", "rear"])
 async def test_more_streams_than_permitted_are_refused(camera: str) -> None:
-    async with open_door(HttpSettings(port=0, max_streams=1)) as door:
-        await door.camera.start()
-        async with door.client.stream("GET", "/stream.mjpeg"):
-            refused = await door.client.get("/stream.mjpeg", params={"camera": camera})
+    async with running_server(HttpSettings(port=0, max_streams=1)) as server:
+        await server.camera.start()
+        async with server.client.stream("GET", "/stream.mjpeg"):
+            refused = await server.client.get("/stream.mjpeg", params={"camera": camera})
             assert refused.status_code == 503
             assert "1 streams already" in refused.text
             assert "Retry-After" in refused.headers

@@ -11,7 +11,7 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from robot_node.webrtc.sdp_fragments import parse_fragment, with_candidates
 from robot_node.webrtc.signaling import Candidate
 from tests.markers import marker_of
-from tests.robot.web.conftest import Door
+from tests.robot.web.conftest import HttpServer
 from tests.waiting import DEADLINE_S, eventually
 
 SDP = {"Content-Type": "application/sdp"}
@@ -21,15 +21,15 @@ FRAGMENT = {"Content-Type": "application/trickle-ice-sdpfrag"}
 class Player:
     """Receives video, and nothing else."""
 
-    def __init__(self, door: Door) -> None:
-        self._door = door
+    def __init__(self, server: HttpServer) -> None:
+        self._server = server
         self.rtc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self.receiver = self.rtc.addTransceiver("video", direction="recvonly").receiver
         self.session = ""
 
     async def play(self, query: str = "") -> None:
         await self.rtc.setLocalDescription()
-        answer = await self._door.client.post(f"/whep{query}", content=self.rtc.localDescription.sdp, headers=SDP)
+        answer = await self._server.client.post(f"/whep{query}", content=self.rtc.localDescription.sdp, headers=SDP)
         assert answer.status_code == 201, answer.text
         assert answer.headers["content-type"] == "application/sdp"
         assert answer.headers["etag"]
@@ -42,7 +42,7 @@ class Player:
         return frame
 
 
-async def test_a_player_sees_the_picture_until_it_deletes_its_session(streaming: Door) -> None:
+async def test_a_player_sees_the_picture_until_it_deletes_its_session(streaming: HttpServer) -> None:
     player = Player(streaming)
     await streaming.camera.start()
     await player.play()
@@ -58,7 +58,7 @@ async def test_a_player_sees_the_picture_until_it_deletes_its_session(streaming:
     await player.rtc.close()
 
 
-async def test_a_player_chooses_one_of_several_cameras(streaming: Door) -> None:
+async def test_a_player_chooses_one_of_several_cameras(streaming: HttpServer) -> None:
     await streaming.cameras["rear"].start()
     player = Player(streaming)
     await player.play("?camera=rear")
@@ -68,7 +68,7 @@ async def test_a_player_chooses_one_of_several_cameras(streaming: Door) -> None:
     assert (refused.status_code, refused.text) == (400, "There is no camera 'left'; there are: front, rear.\n")
 
 
-async def test_a_session_that_has_ended_is_gone(streaming: Door) -> None:
+async def test_a_session_that_has_ended_is_gone(streaming: HttpServer) -> None:
     player = Player(streaming)
     await streaming.camera.start()
     await player.play()
@@ -91,18 +91,18 @@ async def test_a_session_that_has_ended_is_gone(streaming: Door) -> None:
     ],
 )
 async def test_what_is_no_offer_is_told(
-    streaming: Door, content: str | bytes, headers: dict[str, str], status: int, reason: str
+    streaming: HttpServer, content: str | bytes, headers: dict[str, str], status: int, reason: str
 ) -> None:
     response = await streaming.client.post("/whep", content=content, headers=headers)
     assert response.status_code == status
     assert reason in response.text
 
 
-async def test_a_robot_that_does_not_stream_says_so(door: Door) -> None:
+async def test_a_robot_that_does_not_stream_says_so(server: HttpServer) -> None:
     rtc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
     rtc.addTransceiver("video", direction="recvonly")
     offer = (await rtc.createOffer()).sdp
-    response = await door.client.post("/whep", content=offer, headers=SDP)
+    response = await server.client.post("/whep", content=offer, headers=SDP)
     assert (response.status_code, response.text) == (
         503,
         "The robot does not stream now. Try again later; see webrtc.enabled.\n",
@@ -110,10 +110,10 @@ async def test_a_robot_that_does_not_stream_says_so(door: Door) -> None:
     await rtc.close()
 
 
-async def test_what_players_ask_first(door: Door) -> None:
-    assert (await door.client.options("/whep")).headers["accept-post"] == "application/sdp"
-    assert (await door.client.get("/whep")).status_code == 405
-    assert (await door.client.patch("/whep/nobody", content="", headers=FRAGMENT)).status_code == 404
+async def test_what_players_ask_first(server: HttpServer) -> None:
+    assert (await server.client.options("/whep")).headers["accept-post"] == "application/sdp"
+    assert (await server.client.get("/whep")).status_code == 405
+    assert (await server.client.patch("/whep/nobody", content="", headers=FRAGMENT)).status_code == 404
 
 
 def test_candidates_of_a_fragment_belong_to_its_section() -> None:

@@ -107,10 +107,10 @@ async def serve(
     pictures = {name: Pictures(take, frame_rate=http.stream_frame_rate) for name, take in take_photo.items()}
     whep = Whep(direct, settings.webrtc) if settings.webrtc.enabled else None
     app = build_app(http, state, pictures, whep, also)
-    await serve_door(app, http, on_listening=lambda url: logger.info("HTTP at %s", url))
+    await listen_and_serve(app, http, on_listening=lambda url: logger.info("HTTP at %s", url))
 
 
-async def serve_door(
+async def listen_and_serve(
     app: TokenOnly, settings: HttpSettings, *, on_listening: Callable[[str], None] = lambda _: None
 ) -> None:
     """Serve until cancelled.

@@ -37,7 +37,7 @@ async def robot(tmp_path: Path) -> AsyncIterator[RobotProcess]:
             await process.kill()
 
 
-async def test_the_page_needs_nothing_but_the_door(robot: RobotProcess, browser: Browser, tmp_path: Path) -> None:
+async def test_the_page_needs_no_other_server(robot: RobotProcess, browser: Browser, tmp_path: Path) -> None:
     found = re.search(r"HTTP at (http://\S+)", robot.log)
     assert found
     login = {"http_credentials": {"username": "anna", "password": TOKEN}}
