@@ -85,5 +85,5 @@ async def test_the_privacy_switch_ends_the_stream_at_once(front: WhipFront) -> N
             await front.asked("DELETE")
             await eventually(lambda: control.state is PublishState.OFF)
             assert it.state.snapshot.privacy
-            assert not it.pi.sensor.capturing
+            await eventually(lambda: not it.pi.sensor.capturing)
     assert front.count("POST") == 1
