@@ -86,6 +86,9 @@ async def test_one_is_large_and_a_click_enlarges_the_other(browser: Browser, tmp
             await motion.wait_for(state="detached")  # it is of the first camera
             await page.page.wait_for_function(_IS_ROTATED, arg=".others video")
             assert not await page.page.evaluate(_IS_ROTATED, ".screen video")
+            # The form of the place, not of the picture: what is below does not move when a video comes.
+            shape = "(small) => small.offsetWidth / small.offsetHeight"
+            assert abs(await page.page.locator(".others video").evaluate(shape) - 16 / 9) < 0.02
             await page.button("Enlarge front").click()
 
             await page.camera.click()
