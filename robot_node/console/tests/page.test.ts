@@ -1,8 +1,5 @@
 import { describe, expect, test } from "vitest";
 
-import { en, type TextKey } from "../src/i18n/en";
-import { preferredLanguage, translator } from "../src/i18n/text";
-import { zh } from "../src/i18n/zh";
 import { Log } from "../src/page/log";
 import { argumentsOf, fieldsOf, initialValue } from "../src/page/schema";
 import { formatIceServers, parseIceServers } from "../src/page/settings";
@@ -53,21 +50,6 @@ test("ICE servers are written as in the robot's settings", () => {
     { urls: "turn:b.example:3478?transport=tcp", username: "user", credential: "p@ss" },
   ]);
   expect(formatIceServers(servers)).toBe(lines);
-});
-
-test("the language is the first of the browser's that we have", () => {
-  expect(preferredLanguage(["fr", "zh-TW", "en"])).toBe("zh");
-  expect(preferredLanguage(["fr"])).toBe("en");
-  expect(translator("en")("robotOffline", { robot: "a/b" })).toBe("a/b is offline.");
-});
-
-test("every text is there in Chinese, with the same places for names and reasons", () => {
-  const places = (text: string) => (text.match(/\{\w+\}/g) ?? []).sort();
-  expect(Object.keys(zh).sort()).toEqual(Object.keys(en).sort());
-  for (const key of Object.keys(en) as TextKey[]) {
-    expect(zh[key], key).toMatch(/\p{Script=Han}/u);
-    expect(places(zh[key]), key).toEqual(places(en[key]));
-  }
 });
 
 test("the log is bounded, and silent when switched off", () => {

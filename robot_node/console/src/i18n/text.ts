@@ -1,20 +1,23 @@
 import { createContext, useContext } from "react";
 
+import { de } from "./de";
 import { en, type TextKey } from "./en";
 import { zh } from "./zh";
 
-export type Language = "en" | "zh";
+export type Language = "en" | "zh" | "de";
 export type { TextKey };
 export type Translate = (key: TextKey, values?: Record<string, string>) => string;
 
-export const LANGUAGES: Record<Language, string> = { en: "English", zh: "中文" };
-const TEXTS: Record<Language, Record<TextKey, string>> = { en, zh };
+export const LANGUAGES: Record<Language, string> = { en: "English", zh: "中文", de: "Deutsch" };
+export const TEXTS: Record<Language, Record<TextKey, string>> = { en, zh, de };
+
+const isLanguage = (text: string): text is Language => Object.hasOwn(LANGUAGES, text);
 
 /** The language that the browser's user likes best among ours. */
 export function preferredLanguage(wanted: readonly string[] = navigator.languages): Language {
   for (const tag of wanted) {
-    const language = tag.slice(0, 2).toLowerCase();
-    if (language === "en" || language === "zh") return language;
+    const [language = ""] = tag.toLowerCase().split("-");
+    if (isLanguage(language)) return language;
   }
   return "en";
 }
