@@ -13,6 +13,7 @@ from robot_node.apps.private_broker import PrivateBroker
 from robot_node.console.server import Console
 from tests.console.browser import ConsolePage, serving, visit
 from tests.console.conftest import Site, websocket_url
+from tests.console.test_browser_look import assert_accessible
 from tests.end_to_end.footage import Footage
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -74,7 +75,7 @@ async def test_a_camera_that_somebody_else_switches(page: ConsolePage, site: Sit
     assert await page.camera.get_attribute("aria-checked") == "false"
 
 
-async def test_a_wrong_password_is_said_and_put_right(site: Site, tmp_path: Path) -> None:
+async def test_a_broker_that_wants_a_password_gets_it_from_a_form(site: Site, tmp_path: Path) -> None:
     passwords = tmp_path / "passwords"
     passwords.touch(mode=0o600)
     subprocess.run(["mosquitto_passwd", "-b", passwords, "anna", "secret"], check=True)
@@ -83,10 +84,16 @@ async def test_a_wrong_password_is_said_and_put_right(site: Site, tmp_path: Path
         serving(Console(port=0, broker_url=websocket_url(broker), username="anna")) as url,
         visit(site.browser, url, tmp_path) as page,
     ):
-        await page.sees(page.banner, "Wrong password")
-        await page.banner.get_by_role("button", name="Settings").click()
-        await page.page.get_by_label("Password", exact=True).fill("secret")
-        await page.button("Save").click()
+        form = page.page.get_by_role("form", name="Sign in")
+        await page.sees(form, "asks who you are")
+        await assert_accessible(page.page)
+        assert await form.get_by_role("alert").inner_text() == "", "blamed before anything was typed"
+        await page.page.keyboard.type("guess")  # the user is known: the password's field has the keyboard
+        await page.page.keyboard.press("Enter")
+        await page.sees(form, "does not accept")
+        await assert_accessible(page.page)
+        await form.get_by_label("Password", exact=True).fill("secret")
+        await page.page.keyboard.press("Enter")
         await page.sees(page.banner, "No robot is online")
         await page.page.reload()
         await page.sees(page.banner, "No robot is online")  # kept for the session

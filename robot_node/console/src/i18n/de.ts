@@ -19,7 +19,6 @@ export const de: Record<TextKey, string> = {
   brokerUnreachable: "Der Broker ist nicht erreichbar: Unter {url} antwortet nichts.",
   brokerTaken: "Die Verbindung zum Broker unter {url} bricht immer wieder ab. {reason}",
   brokerLost: "Die Verbindung zum Broker unter {url} ist abgebrochen.",
-  brokerCredentials: "Falsches Passwort: Der Broker unter {url} lehnt diesen Benutzernamen oder dieses Passwort ab.",
   brokerRefused: "Der Broker unter {url} lehnt die Verbindung ab: {reason}",
   brokerAddress: "Das kann nicht die Adresse des Brokers sein: {reason}",
   triesAgain: "Es wird von selbst erneut versucht.",
@@ -120,6 +119,12 @@ export const de: Record<TextKey, string> = {
   iceLabel: "ICE-Server, einer pro Zeile",
   iceHint: "stun:host:3478 oder turn:user:password@host:3478",
   defaults: "Zurücksetzen",
+
+  signIn: "Anmelden",
+  signingIn: "Anmeldung läuft …",
+  signInHint: "Der Broker unter {url} möchte wissen, wer Sie sind.",
+  signInKept: "Das hier gespeicherte Passwort nimmt er nicht mehr an.",
+  signInRefused: "Der Broker nimmt diesen Benutzernamen oder dieses Passwort nicht an.",
 
   confirmTitle: "{robot} fragt",
   confirmYes: "Erlauben",

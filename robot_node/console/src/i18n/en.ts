@@ -18,7 +18,6 @@ export const en = {
   brokerUnreachable: "The broker cannot be reached: nothing answers at {url}.",
   brokerTaken: "The connection to the broker at {url} is lost again and again. {reason}",
   brokerLost: "The connection to the broker at {url} was lost.",
-  brokerCredentials: "Wrong password: the broker at {url} refuses this user name or password.",
   brokerRefused: "The broker at {url} refuses us: {reason}",
   brokerAddress: "This cannot be the broker’s address: {reason}",
   triesAgain: "Trying again by itself.",
@@ -119,6 +118,12 @@ export const en = {
   iceLabel: "ICE servers, one a line",
   iceHint: "stun:host:3478 or turn:user:password@host:3478",
   defaults: "Back to defaults",
+
+  signIn: "Sign in",
+  signingIn: "Signing in …",
+  signInHint: "The broker at {url} asks who you are.",
+  signInKept: "It no longer accepts the password that is kept here.",
+  signInRefused: "The broker does not accept this user name or password.",
 
   confirmTitle: "{robot} asks",
   confirmYes: "Allow",

@@ -19,7 +19,6 @@ export const zh: Record<TextKey, string> = {
   brokerUnreachable: "无法连接消息服务器：{url} 没有响应。",
   brokerTaken: "与消息服务器 {url} 的连接反复断开，可能有另一个窗口使用了相同的客户端 ID。{reason}",
   brokerLost: "与消息服务器 {url} 的连接已断开。",
-  brokerCredentials: "密码错误：消息服务器 {url} 拒绝了该用户名或密码。",
   brokerRefused: "消息服务器 {url} 拒绝连接：{reason}",
   brokerAddress: "消息服务器地址无效：{reason}",
   triesAgain: "正在自动重试。",
@@ -119,6 +118,12 @@ export const zh: Record<TextKey, string> = {
   iceLabel: "ICE 服务器，每行一个",
   iceHint: "stun:host:3478 或 turn:user:password@host:3478",
   defaults: "恢复默认",
+
+  signIn: "登录",
+  signingIn: "正在登录 …",
+  signInHint: "消息服务器 {url} 需要确认您的身份。",
+  signInKept: "它不再接受这里保存的密码。",
+  signInRefused: "消息服务器不接受该用户名或密码。",
 
   confirmTitle: "{robot} 请求确认",
   confirmYes: "允许",

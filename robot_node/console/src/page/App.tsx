@@ -18,8 +18,9 @@ import { LogPanel } from "./LogPanel";
 import { Photos, type Photo } from "./Photos";
 import { Questions } from "./questions";
 import { fieldsOf } from "./schema";
-import { defaults, loadSettings, read, saveSettings, write, type ServedConfig } from "./settings";
+import { defaults, loadSettings, read, saveSettings, write, type ServedConfig, type Settings } from "./settings";
 import { SettingsDialog } from "./SettingsDialog";
+import { SignIn } from "./signin/SignIn";
 import { Conversation, TextBox } from "./Speech";
 import { joined, lineOf, newId, type Line } from "./lines";
 import type { RobotStatus } from "./status";
@@ -46,6 +47,10 @@ export function App({ served }: { served: ServedConfig }) {
   const t = useMemo(() => translator(settings.language), [settings.language]);
   const settingsDialog = useRef<HTMLDialogElement>(null);
   const openSettings = () => settingsDialog.current?.showModal();
+  const save = (changed: Settings) => {
+    saveSettings(changed, served);
+    setSettings(changed);
+  };
 
   const { brokerUrl, username, password, clientId, iceServers } = settings;
   const mcp = useMcpMqtt({
@@ -190,7 +195,9 @@ export function App({ served }: { served: ServedConfig }) {
   return (
     <TextContext value={t}>
       {guarded("robots", <Header robots={robots} robot={chosen} choose={choose} openSettings={openSettings} />)}
-      <Banner mcp={mcp} brokerUrl={brokerUrl} robot={chosen} retry={mcp.retryNow} openSettings={openSettings} />
+      <SignIn mcp={mcp} settings={settings} save={save} retry={mcp.retryNow} openSettings={openSettings}>
+        <Banner mcp={mcp} brokerUrl={brokerUrl} robot={chosen} retry={mcp.retryNow} openSettings={openSettings} />
+      </SignIn>
       <main className="page">
         <div className="column">
           {guarded(
@@ -286,10 +293,7 @@ export function App({ served }: { served: ServedConfig }) {
           ref={settingsDialog}
           settings={settings}
           standard={defaults(served)}
-          save={(changed) => {
-            saveSettings(changed, served);
-            setSettings(changed);
-          }}
+          save={save}
         />,
       )}
       <Ask

@@ -14,7 +14,6 @@ const BROKER_PROBLEMS: Record<string, TextKey> = {
   address: "brokerAddress",
   unreachable: "brokerUnreachable",
   timeout: "brokerUnreachable",
-  credentials: "brokerCredentials",
   refused: "brokerRefused",
   taken: "brokerTaken",
   lost: "brokerLost",
