@@ -1,9 +1,9 @@
 import { createRoot } from "react-dom/client";
 
+import "./page/base.css";
 import { App } from "./page/App";
 import { Boundary } from "./page/Boundary";
 import { fetchConfig } from "./page/settings";
-import "./page/style.css";
 
 const place = document.getElementById("page");
 if (place) {

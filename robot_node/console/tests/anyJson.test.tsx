@@ -9,17 +9,17 @@ import { expect, test, vi } from "vitest";
 import { member, parsed, printed } from "../src/json";
 import { readTools } from "../src/mcp/tools";
 import { parseAnnouncement, parsePresenceTopic, readAddress } from "../src/mcp/topics";
-import { Face } from "../src/page/Face";
-import { readQuestions } from "../src/page/openQuestions";
-import { Header } from "../src/page/Header";
-import { joined, lineOf, type Line } from "../src/page/lines";
-import { argumentsOf, fieldsOf, initialValue } from "../src/page/schema";
-import { Noticed } from "../src/page/Noticed";
+import { Face } from "../src/page/face/Face";
+import { readQuestions } from "../src/page/dialogs/openQuestions";
+import { Header } from "../src/page/header/Header";
+import { joined, lineOf, type Line } from "../src/page/activity/lines";
+import { argumentsOf, fieldsOf, initialValue } from "../src/page/controls/schema";
+import { Noticed } from "../src/page/video/Noticed";
 import { loadSettings, readSettings } from "../src/page/settings";
-import { SettingsDialog } from "../src/page/SettingsDialog";
-import { Conversation } from "../src/page/Speech";
+import { SettingsDialog } from "../src/page/dialogs/SettingsDialog";
+import { Conversation } from "../src/page/activity/Conversation";
 import { readStatus, statusFields } from "../src/page/status";
-import { Tools } from "../src/page/Tools";
+import { Tools } from "../src/page/controls/Tools";
 import { parseBackendMessage, parseSignal, parseViewerStatus } from "../src/webrtc/signaling";
 
 /** As it is read from the wire. */

@@ -3,9 +3,9 @@ import { flushSync } from "react-dom";
 import { createRoot, type Root } from "react-dom/client";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 
-import { Ask } from "../src/page/Ask";
-import { readQuestions } from "../src/page/openQuestions";
-import { Questions } from "../src/page/questions";
+import { Ask } from "../src/page/dialogs/Ask";
+import { readQuestions } from "../src/page/dialogs/openQuestions";
+import { Questions } from "../src/page/dialogs/questions";
 
 const QUESTIONS = [
   { id: "a1", text: "May the robot carry out drive?", asked_by: "bot", tool: "drive", choices: ["yes", "no"] },

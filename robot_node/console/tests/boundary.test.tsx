@@ -4,7 +4,7 @@ import { createRoot } from "react-dom/client";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 
 import { Boundary } from "../src/page/Boundary";
-import { Questions, WAITING_LIMIT } from "../src/page/questions";
+import { Questions, WAITING_LIMIT } from "../src/page/dialogs/questions";
 
 beforeEach(() => void vi.spyOn(console, "error").mockImplementation(() => undefined));
 afterEach(() => vi.restoreAllMocks());

@@ -3,7 +3,7 @@
 import { renderToStaticMarkup } from "react-dom/server";
 import { expect, test } from "vitest";
 
-import { Noticed } from "../src/page/Noticed";
+import { Noticed } from "../src/page/video/Noticed";
 import { readStatus } from "../src/page/status";
 
 const shown = (json: unknown) => {

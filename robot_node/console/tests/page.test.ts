@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 
-import { Log } from "../src/page/log";
-import { argumentsOf, fieldsOf, initialValue } from "../src/page/schema";
+import { argumentsOf, fieldsOf, initialValue } from "../src/page/controls/schema";
+import { Log } from "../src/page/log/log";
 import { formatIceServers, parseIceServers } from "../src/page/settings";
 import { VideoMeter } from "../src/webrtc/stats";
 

@@ -6,6 +6,8 @@ const CAMERA_STATES = ["off", "starting", "on", "stopping", "failed"] as const;
 
 export type CameraState = (typeof CAMERA_STATES)[number];
 
+export const isCapturing = (camera: CameraState | undefined): boolean => camera === "on" || camera === "starting";
+
 export interface RobotStatus {
   camera: CameraState;
   camera_error: string;

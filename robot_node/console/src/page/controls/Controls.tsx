@@ -1,0 +1,57 @@
+import type { ReactNode } from "react";
+import type { Tool } from "@modelcontextprotocol/sdk/types.js";
+
+import type { TextKey } from "../../i18n/text";
+import { ANSWER_QUESTION } from "../dialogs/useOpenQuestions";
+import type { RobotStatus } from "../status";
+import type { Calls } from "../useCalls";
+import { fieldsOf } from "./schema";
+import { TextBox } from "./TextBox";
+import { Tools } from "./Tools";
+import { Volume } from "./Volume";
+
+/** Tools that have a place of their own on the page. */
+export const PLACED = new Set(["control_camera", "change_emotion", "take_photo", "control_volume", ANSWER_QUESTION]);
+
+interface Props {
+  tools: Tool[];
+  malformed: string[];
+  status: RobotStatus | null;
+  disabled: boolean;
+  calls: Calls;
+  report: (text: string) => void;
+  /** Keeps a part that breaks from taking the others away. */
+  guarded: (view: TextKey, content: ReactNode) => ReactNode;
+}
+
+/** What a person can do with the robot, beside its camera and its face. */
+export function Controls({ tools, malformed, status, disabled, calls: { run, act }, report, guarded }: Props) {
+  const textTools = tools.filter(({ inputSchema }) => isTextTool(inputSchema));
+  const otherTools = tools.filter(({ name }) => !PLACED.has(name));
+  return (
+    <>
+      {tools.some(({ name }) => name === "control_volume") &&
+        status &&
+        status.volume !== null &&
+        guarded(
+          "volume",
+          <Volume volume={status.volume} muted={status.muted ?? false} disabled={disabled} set={(changes) => void act("control_volume", changes)} />,
+        )}
+      {guarded(
+        "text",
+        <TextBox
+          tools={textTools.map(({ name, title }) => ({ name, title: title ?? name }))}
+          disabled={disabled}
+          send={(tool, text) => void act(tool, { text })}
+        />,
+      )}
+      {guarded("tools", <Tools tools={otherTools} malformed={malformed} disabled={disabled} run={run} report={report} />)}
+    </>
+  );
+}
+
+/** A tool that takes a text and needs nothing else, e.g. to show or to say it. */
+function isTextTool(schema: unknown): boolean {
+  const fields = fieldsOf(schema);
+  return fields.some(({ name, kind }) => name === "text" && kind === "text") && fields.every(({ name, required }) => name === "text" || !required);
+}

@@ -1,0 +1,58 @@
+import { useCallback, useState } from "react";
+import type { CallToolResult } from "@modelcontextprotocol/sdk/types.js";
+
+import { messageOf, printed, shortened } from "../json";
+import type { UseMcpMqtt } from "../mcp/useMcpMqtt";
+import type { Log } from "./log/log";
+
+const NOTICE_LIMIT = 1000;
+
+export type Run = (name: string, args: Record<string, unknown>) => Promise<CallToolResult>;
+
+export interface Calls {
+  /** Call a tool, and write it into the log; a call that fails is a result with `isError`. */
+  run: Run;
+  /** The same, and tell the person when it fails. */
+  act: Run;
+  /** What failed last; empty when nothing did, or the person has read it. */
+  notice: string;
+  setNotice: (text: string) => void;
+}
+
+interface Options {
+  callTool: UseMcpMqtt["callTool"];
+  log: Log;
+  /** Called with each result that is no error. It must be the same function in each render, or a new one only when it acts differently. */
+  onResult: (name: string, args: Record<string, unknown>, result: CallToolResult) => void;
+}
+
+/** Call a robot's tools. */
+export function useCalls({ callTool, log, onResult }: Options): Calls {
+  const [notice, setNotice] = useState("");
+  const run = useCallback<Run>(
+    async (name, args) => {
+      let result: CallToolResult;
+      try {
+        result = await callTool(name, args);
+      } catch (error) {
+        result = { isError: true, content: [{ type: "text", text: messageOf(error) }] };
+      }
+      const said = result.content.find((block) => block.type === "text");
+      const outcome = result.isError ? `: ${said?.type === "text" ? said.text : "error"}` : "";
+      log.add("mcp", `${name} ${printed(args)}${outcome}`, { isError: result.isError === true });
+      if (!result.isError) onResult(name, args, result);
+      return result;
+    },
+    [callTool, log, onResult],
+  );
+  const act = useCallback<Run>(
+    async (name, args) => {
+      const result = await run(name, args);
+      const [block] = result.content;
+      setNotice(result.isError ? shortened(block?.type === "text" ? block.text : name, NOTICE_LIMIT) : "");
+      return result;
+    },
+    [run],
+  );
+  return { run, act, notice, setNotice };
+}

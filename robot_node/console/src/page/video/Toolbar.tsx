@@ -1,0 +1,65 @@
+import { useText } from "../../i18n/text";
+import type { UseWebRTCMqtt } from "../../webrtc/useWebRTCMqtt";
+import { Icon } from "../icons";
+
+interface Props {
+  call: UseWebRTCMqtt;
+  isOn: boolean;
+  canSwitch: boolean;
+  canTakePhoto: boolean;
+  showsPicture: boolean;
+  switchCamera: (enabled: boolean) => void;
+  takePhoto: () => void;
+  reportMicrophone: (error: unknown) => void;
+  enterFullscreen: () => void;
+}
+
+/** What a person can do with camera and sound. */
+export function Toolbar({ call, isOn, canSwitch, canTakePhoto, showsPicture, switchCamera, takePhoto, reportMicrophone, enterFullscreen }: Props) {
+  const t = useText();
+  return (
+    <div className="toolbar">
+      <button
+        type="button"
+        role="switch"
+        aria-checked={isOn}
+        className="switch"
+        disabled={!canSwitch}
+        onClick={() => switchCamera(!isOn)}
+      >
+        <span className="track" aria-hidden="true" />
+        {t("camera")}
+      </button>
+      <button type="button" className="primary" disabled={!canTakePhoto} onClick={takePhoto}>
+        <Icon name="photo" /> {t("photo")}
+      </button>
+      <span className="spring" />
+      <button
+        type="button"
+        aria-pressed={call.isListening}
+        disabled={!call.isConnected && !call.isListening}
+        onClick={call.toggleListening}
+      >
+        <Icon name="listen" /> {t("listen")}
+      </button>
+      <button
+        type="button"
+        aria-pressed={call.isAudioEnabled}
+        disabled={!call.isConnected && !call.isAudioEnabled}
+        onClick={() => void call.toggleAudio().catch(reportMicrophone)}
+      >
+        <Icon name="talk" /> {t("talk")}
+      </button>
+      <button
+        type="button"
+        className="quiet"
+        aria-label={t("fullscreen")}
+        title={t("fullscreen")}
+        disabled={!showsPicture}
+        onClick={enterFullscreen}
+      >
+        <Icon name="fullscreen" />
+      </button>
+    </div>
+  );
+}

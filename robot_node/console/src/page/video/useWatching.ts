@@ -1,0 +1,74 @@
+import { useState } from "react";
+
+import type { UseMcpMqtt } from "../../mcp/useMcpMqtt";
+import type { BackendMessage } from "../../webrtc/signaling";
+import { useWebRTCMqtt, type UseWebRTCMqtt } from "../../webrtc/useWebRTCMqtt";
+import type { Settings } from "../settings";
+import { isCapturing, type RobotStatus } from "../status";
+import type { Run } from "../useCalls";
+import type { Robot } from "../useRobot";
+import type { Cameras } from "./useCameras";
+
+interface Options {
+  settings: Settings;
+  serverId: string | undefined;
+  mcp: Pick<UseMcpMqtt, "sessionState" | "connectionState">;
+  robot: Pick<Robot, "status" | "isLive">;
+  cameras: Cameras;
+  act: Run;
+  onMessage: (message: BackendMessage) => void;
+}
+
+export interface Watching {
+  call: UseWebRTCMqtt;
+  /** The status as it is of the camera that is shown large; without the broker as the robot tells it beside the picture. */
+  shown: RobotStatus | null;
+  /** That camera is on, or soon will be, as far as is known. */
+  isOn: boolean;
+  switchCamera: (enabled: boolean) => Promise<void>;
+}
+
+/** Watch the robot while its camera is on. */
+export function useWatching({ settings, serverId, mcp, robot, cameras, act, onMessage }: Options): Watching {
+  const { brokerUrl, username, password, clientId, iceServers } = settings;
+  const { sessionState, connectionState } = mcp;
+  const { status, isLive } = robot;
+  const { states, names, large, argument } = cameras;
+  const several = names.length > 1;
+
+  // The picture is wanted while the camera is on. Without the broker nobody knows better: it goes on.
+  const [asked, setAsked] = useState(false);
+  const [watching, setWatching] = useState(false);
+  const cameraOn = !status?.privacy && (asked || isCapturing(status?.camera) || Object.values(states).some(isCapturing));
+  const known = sessionState === "open" && (isLive || asked);
+  const gone = connectionState === "connected" && (sessionState === "offline" || sessionState === "none");
+  const wanted = known ? cameraOn : gone ? false : watching;
+  if (wanted !== watching) setWatching(wanted);
+  const call = useWebRTCMqtt({
+    brokerUrl,
+    username,
+    password,
+    clientId,
+    serverId,
+    iceServers,
+    cameras: Math.max(1, names.length),
+    autoConnect: wanted,
+    onMessage,
+  });
+
+  // While the broker is away, the robot itself still says beside the picture what is true.
+  const told = isLive || !call.robot || !status ? null : { ...status, privacy_error: "", recording: null, motion: {}, detected: [], ...call.robot };
+  const shown = ofCamera(isLive ? status : told, large > 0 ? names[large] : undefined);
+  const isOn = wanted && (told === null ? !several || asked || isCapturing(shown?.camera) : isCapturing(shown?.camera) && !told.privacy);
+
+  const switchCamera = async (enabled: boolean) => {
+    setAsked(enabled);
+    await act("control_camera", { enabled, ...argument });
+    setAsked(false);
+  };
+  return { call, shown, isOn, switchCamera };
+}
+
+/** The status as it is of another camera than the first. */
+const ofCamera = (status: RobotStatus | null, name: string | undefined): RobotStatus | null =>
+  status && name !== undefined ? { ...status, camera: status.cameras[name] ?? "off", camera_error: "" } : status;
