@@ -40,6 +40,7 @@ from robot_node.robot.robot import Robot
 from robot_node.robot.saved_state import SavedState, restore
 from robot_node.robot.shutdown import DeviceStack
 from robot_node.robot.state_store import StateStore, state_file
+from robot_node.robot.status import version_of
 from robot_node.robot.supervisor import Service, Supervisor
 from robot_node.robot.telemetry import Telemetry
 from robot_node.robot.watchdog import LinkCheck
@@ -358,7 +359,7 @@ async def _serve_mcp(
             server_id=identity.server_id,
             server_name=identity.server_name,
             description=identity.description,
-            meta=presence,
+            meta={"version": version_of("robot-node"), **presence},
             limits=settings.mcp,
         ),
         notifier=robot.notifier,

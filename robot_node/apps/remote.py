@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from mcp import Client, MCPError
-from mcp.client import ClientRequestContext
+from mcp.client import ClientRequestContext, Transport
 from mcp.client.session import ElicitationFnT
 from mcp_types import (
     REQUEST_TIMEOUT,
@@ -191,6 +191,34 @@ async def session(
     """
     server = await find(broker, robot)
     transport = mqtt_transport(broker, server.server_id, server.server_name, client_id=client_id)
+    needs_client_id = broker.username not in {None, client_id}
+    async with session_over(transport, server, what, needs_client_id=needs_client_id, ask=ask) as client:
+        yield client
+
+
+@asynccontextmanager
+async def session_over(
+    transport: Transport,
+    server: OnlineServer,
+    what: str,
+    *,
+    needs_client_id: bool = False,
+    ask: Callable[[str], bool] | None = None,
+    limit_s: float | None = None,
+) -> AsyncIterator[Client]:
+    """Keep a session with a robot over a transport, as :func:`session` does.
+
+    Args:
+        transport: The way to it.
+        server: The robot.
+        what: The name of the tool, or of the request, for errors.
+        needs_client_id: The user has a name at the broker, and the client id is another one: a cause of silence.
+        ask: Asks the user for consent, in a thread: returns True for yes. None if there is no user to ask.
+        limit_s: How long a request may stay unanswered, in seconds; 60 by default.
+
+    Raises:
+        RemoteError: The robot is not online, refused what the block asks for, or did not answer in time.
+    """
     elicitation = None if ask is None else _elicitation_callback(ask)
     ended: list[RobotNodeError] = []
 
@@ -201,7 +229,10 @@ async def session(
     connected = False
     try:
         async with Client(
-            transport, read_timeout_seconds=_CALL_LIMIT_S, elicitation_callback=elicitation, message_handler=on_message
+            transport,
+            read_timeout_seconds=limit_s or _CALL_LIMIT_S,
+            elicitation_callback=elicitation,
+            message_handler=on_message,
         ) as client:
             connected = True
             yield client
@@ -215,7 +246,6 @@ async def session(
                 f"{label} answered the call of {what} with a malformed message: {_reason(cause)}."
             ) from error
         if cause.error.code == REQUEST_TIMEOUT:
-            needs_client_id = broker.username not in {None, client_id}
             raise _timeout_error(label, what, connected=connected, needs_client_id=needs_client_id) from error
         reason = one_line(cause.error.message.removesuffix("."))
         raise RemoteError(f"{label} refused the call of {what}: {reason}.") from error
@@ -247,12 +277,19 @@ async def call(
         BrokerError: The broker cannot be reached.
     """
     async with session(broker, robot, tool, client_id=client_id, ask=ask) as client:
-        result = await request(client, tool, arguments)
-        stay_s = arguments.get(_MOVES_FOR.get(tool, ""), 0.0)
-        if not result.is_error and isinstance(stay_s, int | float) and 0 < stay_s <= _LONGEST_STAY_S:
-            on_stay(stay_s)
-            await asyncio.sleep(stay_s)
-        return result
+        return await call_and_stay(client, tool, arguments, on_stay)
+
+
+async def call_and_stay(
+    client: Client, tool: str, arguments: dict[str, Any], on_stay: Callable[[float], None]
+) -> CallToolResult:
+    """Call a tool of a session, and of a motor, wait until it stops, as :func:`call` does."""
+    result = await request(client, tool, arguments)
+    stay_s = arguments.get(_MOVES_FOR.get(tool, ""), 0.0)
+    if not result.is_error and isinstance(stay_s, int | float) and 0 < stay_s <= _LONGEST_STAY_S:
+        on_stay(stay_s)
+        await asyncio.sleep(stay_s)
+    return result
 
 
 async def tools(broker: Broker, robot: str, *, client_id: str | None = None) -> list[dict[str, Any]]:

@@ -41,6 +41,36 @@ ClientIdOption = Annotated[
         show_default=False,
     ),
 ]
+NamesOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--name",
+        metavar="PATTERN",
+        help="Only robots whose server name or server id matches, e.g. 'lab/*'; repeatable: one of them.",
+        show_default=False,
+    ),
+]
+WhereOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--where",
+        metavar="CONDITION",
+        help="Only robots that fulfil it: FIELD=PATTERN, FIELD!=PATTERN, FIELD<NUMBER or FIELD>NUMBER, e.g. camera=on, "
+        "'viewers>0', 'faults!=none', 'version<0.3'; repeatable: all of them. Fields: server_id, server_name, "
+        "description, version, and those of robot://status.",
+        show_default=False,
+    ),
+]
+ParallelOption = Annotated[
+    int,
+    typer.Option("--parallel", metavar="N", min=1, max=256, help="Of several robots, how many are asked at a time."),
+]
+TimeoutOption = Annotated[
+    float,
+    typer.Option(
+        "--timeout", metavar="SECONDS", min=0.1, max=3600, help="Of several robots, how long each may take to answer."
+    ),
+]
 RobotArgument = Annotated[
     str,
     typer.Argument(

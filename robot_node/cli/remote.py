@@ -4,16 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from robot_node.cli import completion
-from robot_node.cli.options import BrokerOption, ClientIdOption, JsonOption, RobotArgument, broker_from_url, run_command
+from robot_node.cli import completion, fleet
+from robot_node.cli.options import (
+    BrokerOption,
+    ClientIdOption,
+    JsonOption,
+    NamesOption,
+    ParallelOption,
+    RobotArgument,
+    TimeoutOption,
+    WhereOption,
+    broker_from_url,
+    run_command,
+)
 from robot_node.cli.output import confirm, print_json, print_line, print_progress
 from robot_node.core.asyncio_tools import run_until_signal
+from robot_node.errors import SettingsError
 from robot_node.logs.setup import configure_logging
 from robot_node.mqtt import Broker
 from robot_node.settings.loading import load_settings
@@ -36,28 +49,43 @@ def robots(
             'with "event": "online" or "offline".',
         ),
     ] = False,
+    name: NamesOption = None,
+    where: WhereOption = None,
+    parallel: ParallelOption = 16,
+    timeout: TimeoutOption = 60.0,
+    client_id: ClientIdOption = None,
 ) -> None:
-    """List the robots that are online."""
-    from robot_node.apps import remote
+    """List the robots that are online, or those of them that match.
 
+    With --where, a robot is asked for its status unless its presence decides; the exit status is 1 when one did not
+    answer.
+    """
+    names, conditions, address = name or [], where or [], broker_from_url(broker)
     if watch_:
+        if conditions:
+            raise SettingsError("--watch does not follow --where.", remedy="Use --name, or ask again and again.")
         configure_logging(LogSettings(level="error"))
-        _watch_robots(broker_from_url(broker), as_json=as_json)
+        _watch_robots(address, names, as_json=as_json)
         return
+    from robot_node.apps.fleet import Limits
+
     configure_logging(LogSettings(level="warning"))
-    found = run_command(remote.online(broker_from_url(broker)))
-    if as_json:
-        print_json([remote.as_json(robot) for robot in found])
-    elif found:
-        _print_table(found)
+    limits = Limits(parallel, timeout)
+    selection = fleet.select(address, names, conditions, limits=limits, client_id=client_id)
+    if as_json or selection.robots:
+        fleet.print_robots(selection, as_json=as_json)
     else:
-        print_line(f"No robot is online at {broker_from_url(broker)}.")
+        print_line(f"No robot {'matches' if names or conditions else 'is online'} at {address}.")
+    if selection.unknown:
+        raise typer.Exit(1)
 
 
-def _watch_robots(broker: Broker, *, as_json: bool) -> None:
-    from robot_node.apps import remote
+def _watch_robots(broker: Broker, names: Sequence[str], *, as_json: bool) -> None:
+    from robot_node.apps import conditions, remote
 
     def show(change: remote.PresenceChange) -> None:
+        if not conditions.name_matches(names, change.robot):
+            return
         at = datetime.now().astimezone()
         if as_json:
             print_json(remote.change_as_json(change, at))
@@ -65,21 +93,6 @@ def _watch_robots(broker: Broker, *, as_json: bool) -> None:
             print_line(remote.change_as_text(change, at))
 
     asyncio.run(run_until_signal(remote.follow(broker, show=show, log=print_progress)))
-
-
-def _print_table(found: tuple[Any, ...]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    from robot_node.apps import remote
-
-    table = Table("SERVER ID", "SERVER NAME", "DESCRIPTION", box=None, pad_edge=False)
-    for robot in found:
-        table.add_row(*map(Text, remote.table_row(robot)))  # a text has no markup
-    console = Console()
-    # Not a terminal: never wrap, so that grep and cut get one robot per line.
-    console.print(table) if console.is_terminal else Console(width=1000).print(table)
 
 
 def tools(
@@ -160,9 +173,14 @@ def events(
 def call(
     robot: RobotArgument,
     tool: Annotated[
-        str,
-        typer.Argument(metavar="TOOL", help="Name of the tool, e.g. take_photo.", autocompletion=completion.tools),
-    ],
+        str | None,
+        typer.Argument(
+            metavar="TOOL",
+            help="Name of the tool, e.g. take_photo.",
+            show_default=False,
+            autocompletion=completion.tools,
+        ),
+    ] = None,
     arguments: Annotated[
         list[str] | None,
         typer.Argument(
@@ -177,15 +195,43 @@ def call(
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Save the image of the result to this file.")
     ] = None,
     client_id: ClientIdOption = None,
-    as_json: JsonOption = False,
+    as_json: Annotated[
+        bool,
+        typer.Option("--json", help="Print a single JSON document on stdout; of several robots, one line for each."),
+    ] = False,
+    everyone: Annotated[
+        bool, typer.Option("--all", help="Call the tool of all robots that are online; ROBOT is left out.")
+    ] = False,
+    name: NamesOption = None,
+    where: WhereOption = None,
+    parallel: ParallelOption = 16,
+    timeout: TimeoutOption = 60.0,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Do not ask before several robots act: what only reads is never asked.")
+    ] = False,
 ) -> None:
-    """Call a tool of a robot: 'robot-node tools ROBOT' lists them.
+    """Call a tool of a robot, or of several: 'robot-node tools ROBOT' lists them.
+
+    With --all, --name or --where the arguments are TOOL [ARGUMENT]... without ROBOT. The exit status is 0 when all
+    succeeded, 1 when one failed or did not answer, 3 when no robot matches.
 
     What drives a motor stays until the motor stops, since it stops with this command.
     """
     from robot_node.apps import remote, tool_help, tool_results
 
     configure_logging(LogSettings(level="error"))  # what is wrong with a message is the error
+    if everyone or name or where:
+        if output is not None:
+            raise SettingsError("--output saves the image of one robot.", remedy="Name a single ROBOT.")
+        from robot_node.apps.fleet import Limits
+
+        parsed = tool_help.parse_arguments([*([] if tool is None else [tool]), *(arguments or [])])
+        address, limits = broker_from_url(broker), Limits(parallel, timeout)
+        found = fleet.select(address, name or [], where or [], limits=limits, client_id=client_id)
+        fleet.call(address, found, robot, parsed, limits=limits, client_id=client_id, as_json=as_json, yes=yes)
+        return
+    if tool is None:
+        raise typer.BadParameter("TOOL is missing; with --all, --name or --where, ROBOT is left out.")
     parsed = tool_help.parse_arguments(arguments or [])
     ask = confirm if sys.stdin.isatty() and not as_json else None
 

@@ -48,7 +48,7 @@ def test_every_command_says_how_to_name_the_broker(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "usage"),
     [
-        ("call", "ROBOT TOOL [ARGUMENT]..."),
+        ("call", "ROBOT [TOOL] [ARGUMENT]..."),
         ("tools", "ROBOT [TOOL]"),
         ("events", "ROBOT"),
         ("watch", "ROBOT"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -29,7 +31,10 @@ async def test_all_robots_are_asked(broker: PrivateBroker, tmp_path: Path) -> No
     terminal = Terminal(tmp_path, broker)
     async with robot(broker, "robot-kitchen", "robot-node/kitchen"), robot(broker, "robot-two", "robot-node/two"):
         said = await terminal.run("PATH=$PWD/.venv/bin:$PATH\n" + SAID["ask all"])
-    assert sorted(said.splitlines()) == ['robot-kitchen: "camera": "off"', 'robot-two: "camera": "off"']
+    called, found = said.split("SERVER ID")[1:]
+    for robot_id, name in (("robot-kitchen", "robot-node/kitchen"), ("robot-two", "robot-node/two")):
+        assert re.search(rf'^{robot_id} +{name} +ok +{{"camera": "off",', called, re.MULTILINE)
+        assert re.search(rf"^{robot_id} +{name} +off +{metadata.version('robot-node')} ", found, re.MULTILINE)
 
 
 async def test_a_robot_is_backed_up_and_brought_back(broker: PrivateBroker, tmp_path: Path) -> None:
