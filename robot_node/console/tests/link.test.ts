@@ -1,3 +1,4 @@
+// @vitest-environment jsdom
 import { afterEach, expect, inject, test } from "vitest";
 
 import { Link, randomId, type LinkStatus } from "../src/mqtt/link";
