@@ -19,7 +19,8 @@ from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 from aiortc.rtp import RtpPacket
 
 from hw_mocks.clock_scene import read_stamp
-from robot_node.webrtc.viewer import ReceivedFrame, Viewing
+from robot_node.webrtc.receiving import ReceivedFrame
+from robot_node.webrtc.viewer import Viewing
 
 _RTP_TIMESTAMPS = 1 << 32
 

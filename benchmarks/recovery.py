@@ -47,7 +47,8 @@ from robot_node.errors import RobotNodeError
 from robot_node.mqtt import Broker
 from robot_node.robot.state_store import FAULT
 from robot_node.settings.loading import load_settings
-from robot_node.webrtc.viewer import ViewerLimits, Viewing, view
+from robot_node.webrtc.receiving import ViewerLimits
+from robot_node.webrtc.viewer import Viewing, view
 
 _ROBOT_ID = "recovering-robot"
 _POLL_S = 0.02

@@ -1,11 +1,11 @@
-"""Watches a robot's camera for the command ``watch``: an ordinary viewer of the robot."""
+"""Watches a robot's camera for the command ``watch``: an ordinary viewer of the robot, or a player by WHEP."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from robot_node.mcp_mqtt.presence import Directory, OnlineServer, directory
 from robot_node.mqtt import Broker
 
 if TYPE_CHECKING:  # aiortc is slow to import, and only needed to watch
-    from robot_node.webrtc.viewer import WatchReport
+    from robot_node.webrtc.receiving import WatchReport
 
 _CHECK_S = 0.5
 _SWITCH_OFF_S = 15.0
@@ -82,10 +82,9 @@ async def watch(
     """
     from robot_node.webrtc import viewer  # noqa: PLC0415  # imports aiortc
 
-    loop, stop, interrupted = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
-    progress = _Progress(log)
+    stop, progress = asyncio.Event(), _Progress(log)
     server = await find(broker, robot)
-    watching = loop.create_task(
+    watching = asyncio.create_task(
         viewer.watch(
             broker,
             server.server_id,
@@ -100,6 +99,69 @@ async def watch(
         name="watch",
     )
 
+    async def check() -> None:
+        async with directory(broker, name_filter=server.server_name) as robots:
+            await _wait_while_online(watching, robots, server, progress)
+
+    return await _until_interrupted(watching, stop, progress, check)
+
+
+async def watch_whep(
+    url: str,
+    *,
+    token: str,
+    frames: int | None,
+    output: Path | None,
+    ice_servers: Sequence[str],
+    log: Callable[[str], None],
+) -> WatchReport | None:
+    """Watch what a WHEP endpoint sends, as :func:`watch` does a robot.
+
+    Args:
+        url: The endpoint.
+        token: Sent as bearer token; empty: none.
+        frames: Number of frames to watch; None for no limit.
+        output: MP4 file to write.
+        ice_servers: STUN and TURN servers; without any, those that the server names.
+        log: Called with the progress, about once a second.
+
+    Raises:
+        RobotNodeError: See :func:`robot_node.webrtc.whep_viewer.watch`.
+    """
+    from robot_node.webrtc import whep_viewer  # noqa: PLC0415  # imports aiortc
+
+    stop, progress = asyncio.Event(), _Progress(log)
+    watching = asyncio.create_task(
+        whep_viewer.watch(
+            url,
+            token=token,
+            frames=frames,
+            output=output,
+            ice_servers=tuple(ice_servers),
+            stop=stop,
+            on_progress=progress.update,
+        ),
+        name="watch",
+    )
+    return await _until_interrupted(watching, stop, progress)
+
+
+async def _until_interrupted(
+    watching: asyncio.Task[WatchReport],
+    stop: asyncio.Event,
+    progress: _Progress,
+    check: Callable[[], Coroutine[Any, Any, None]] | None = None,
+) -> WatchReport | None:
+    """Wait for the report; Ctrl-C asks for it early, or gives None before the first frame.
+
+    Args:
+        watching: Makes the report.
+        stop: Asks it to.
+        progress: What it has received.
+        check: Returns when ``watching`` is done, or raises when it is in vain.
+    """
+    interrupted, loop = asyncio.Event(), asyncio.get_running_loop()
+
     def interrupt() -> None:
         interrupted.set()
         if progress.frames:
@@ -109,8 +171,8 @@ async def watch(
 
     loop.add_signal_handler(signal.SIGINT, interrupt)
     try:
-        async with directory(broker, name_filter=server.server_name) as robots:
-            await _wait_while_online(watching, robots, server, progress)
+        if check is not None:
+            await check()
         return await watching
     except asyncio.CancelledError:
         if interrupted.is_set():

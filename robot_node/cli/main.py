@@ -19,8 +19,9 @@ from robot_node.cli.bridge import bridge
 from robot_node.cli.confirm import confirm
 from robot_node.cli.options import BrokerOption, JsonOption, run_command, without_none
 from robot_node.cli.output import print_json, print_line
-from robot_node.cli.remote import call, events, robots, tools, watch
+from robot_node.cli.remote import call, events, robots, tools
 from robot_node.cli.setup import setup
+from robot_node.cli.watch import watch
 from robot_node.core.asyncio_tools import end_process, run_until_signal
 from robot_node.core.imports import without_collector
 from robot_node.errors import RobotNodeError, SettingsError

@@ -13,6 +13,7 @@ import typer
 
 from robot_node.cli import completion
 from robot_node.core.asyncio_tools import run_until_signal
+from robot_node.errors import SettingsError
 from robot_node.mqtt import Broker
 from robot_node.settings.loading import load_settings
 
@@ -90,6 +91,22 @@ def without_none(overrides: dict[str, dict[str, Any]]) -> dict[str, dict[str, An
     """Drop the options that are not on the command line, so that they override nothing."""
     present = {section: {key: v for key, v in keys.items() if v is not None} for section, keys in overrides.items()}
     return {section: keys for section, keys in present.items() if keys}
+
+
+def read_secret(file: Path, what: str) -> str:
+    """Read a password or a token from a file, or from standard input when its name is ``-``.
+
+    Raises:
+        SettingsError: it cannot be read.
+    """
+    try:
+        text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise SettingsError(
+            f"The {what} file {file} cannot be read: {reason}.", remedy="Name a readable file, or '-' for stdin."
+        ) from error
+    return text.rstrip("\n")
 
 
 def run_command(command: Coroutine[Any, Any, T | None]) -> T:

@@ -1,4 +1,4 @@
-"""Commands that talk to a running robot: ``robot-node robots | tools | events | call | watch``."""
+"""Commands that talk to a running robot: ``robot-node robots | tools | events | call``."""
 
 from __future__ import annotations
 
@@ -29,7 +29,6 @@ from robot_node.core.asyncio_tools import run_until_signal
 from robot_node.errors import SettingsError
 from robot_node.logs.setup import configure_logging
 from robot_node.mqtt import Broker
-from robot_node.settings.loading import load_settings
 from robot_node.settings.logs import LogSettings
 
 
@@ -249,56 +248,3 @@ def call(
             print_line(line, err=result.is_error)
     if result.is_error:
         raise typer.Exit(1)
-
-
-def watch(
-    robot: RobotArgument,
-    broker: BrokerOption = None,
-    frames: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="Stop after N decoded frames.  [default: until Ctrl-C]")
-    ] = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE.mp4", help="Save the video to this file.")
-    ] = None,
-    ice_server: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="URL",
-            help="STUN or TURN server, e.g. stun:host:3478 or turn:user:password@host:3478; repeatable.  "
-            "[default: ROBOT_NODE_WEBRTC__ICE_SERVERS]",
-            show_default=False,
-        ),
-    ] = None,
-    on: Annotated[
-        bool, typer.Option("--on", help="Switch the camera on for it, and off again, unless it is on already.")
-    ] = False,
-    camera: Annotated[str, typer.Option(metavar="NAME", help="Which camera of several.  [default: the first]")] = "",
-    client_id: ClientIdOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Watch a robot's camera over WebRTC.
-
-    Prints time to first frame, picture size and frame rate.
-    """
-    from robot_node.apps import watch as app
-
-    configure_logging(LogSettings(level="warning"))
-    report = run_command(
-        (app.watch_switched_on if on else app.watch)(
-            broker_from_url(broker),
-            robot,
-            frames=frames,
-            output=output,
-            ice_servers=ice_server or load_settings().webrtc.ice_servers,
-            log=print_progress,
-            client_id=client_id,
-            camera=camera,
-        )
-    )
-    if as_json:
-        print_json(app.report_as_json(report))
-    else:
-        print_line(
-            f"first frame after {report.first_frame_ms:.0f} ms, {report.frames} frames of "
-            f"{report.width}x{report.height} at {report.fps:.1f} frames/s"
-        )

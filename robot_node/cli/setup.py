@@ -20,10 +20,10 @@ from robot_node.apps.setup import update as updates
 from robot_node.apps.setup.answers import Answers, camera_values
 from robot_node.apps.setup.executor import Executor
 from robot_node.apps.setup.image import path_in
-from robot_node.cli.options import executable_path, without_none
+from robot_node.cli.options import executable_path, read_secret, without_none
 from robot_node.cli.output import print_line, print_lines
 from robot_node.devices.platform import raspberry_pi
-from robot_node.errors import BrokerError, SettingsError, SetupError
+from robot_node.errors import BrokerError, SetupError
 from robot_node.logs.setup import configure_logging
 from robot_node.mqtt import Broker, ConnectOptions, connect
 from robot_node.settings.credentials import read_credentials
@@ -240,14 +240,7 @@ def _read_password(file: Path | None) -> str | None:
     """Read a new password: from a file, else from the environment."""
     if file is None:
         return os.environ.get(f"{ENV_PREFIX}BROKER__PASSWORD")
-    try:
-        text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise SettingsError(
-            f"The password file {file} cannot be read: {reason}.", remedy="Name a readable file, or '-' for stdin."
-        ) from error
-    return text.rstrip("\n")
+    return read_secret(file, "password")
 
 
 def _validated_settings(file: Path | None, answers: Answers) -> Settings:

@@ -123,11 +123,6 @@ def prefer_with_retransmission(transceiver: RTCRtpTransceiver, *codecs: VideoCod
     transceiver.setCodecPreferences([each for wanted in types for each in capabilities if each.mimeType == wanted])
 
 
-def prefer_h264_with_retransmission(transceiver: RTCRtpTransceiver) -> None:
-    """Negotiate H.264 only, with RTX."""
-    prefer_with_retransmission(transceiver, VideoCodec.H264)
-
-
 def rtc_candidate(candidate: Candidate) -> RTCIceCandidate:
     """Convert a candidate for aiortc.
 

@@ -1,34 +1,36 @@
-"""The viewing side, for the command line and for tests: offer, receive, count, and write to a file."""
+"""The viewing side, for the command line and for tests, signalled by the robot's broker."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 import av
-from aiortc import MediaStreamTrack, RTCPeerConnection, RTCRtpTransceiver, RTCSessionDescription
-from aiortc.mediastreams import MediaStreamError
+from aiortc import MediaStreamTrack, RTCPeerConnection
 
 from robot_node.core.hosts import is_loopback
 from robot_node.errors import BrokerError, RemoteError, SignalingError
 from robot_node.mqtt import Broker, Connection, ConnectOptions, Incoming, Subscription, Will, connect
-from robot_node.webrtc import aiortc_hooks
-from robot_node.webrtc.negotiation import (
-    GATHERING_LIMIT_S,
-    LOOPBACK,
-    ice_server,
-    prefer_h264_with_retransmission,
-    rtc_candidate,
-)
+from robot_node.webrtc.negotiation import LOOPBACK, ice_server, rtc_candidate
 from robot_node.webrtc.peer_connection import PeerConnection
-from robot_node.webrtc.recording import Recording
+from robot_node.webrtc.receiving import (
+    ReceivedFrame,
+    ViewerLimits,
+    WatchReport,
+    accept,
+    first_of,
+    has_ended,
+    offer_to_receive,
+    wait_until_connected,
+    watch_frames,
+)
 from robot_node.webrtc.signaling import (
     MAX_CANDIDATES,
     MAX_MESSAGE_BYTES,
@@ -47,53 +49,6 @@ from robot_node.webrtc.status_channel import StatusReader
 logger = logging.getLogger(__name__)
 
 _LAST_WORD_S = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class ViewerLimits:
-    """How long a viewer waits, in seconds.
-
-    Attributes:
-        answer_s: For the answer to its offer (protocol: one signalling step).
-        connect_s: For media to flow, after the answer.
-        frame_s: For the first frame and for each further one.
-    """
-
-    answer_s: float = 5.0
-    connect_s: float = 15.0
-    frame_s: float = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class WatchReport:
-    """The video that a viewer received.
-
-    Attributes:
-        first_frame_ms: From sending the offer to the first decoded frame, in milliseconds.
-        frames: Number of decoded frames.
-        width: Of the last frame, in pixels.
-        height: Of the last frame, in pixels.
-        fps: Frames per second from the first to the last frame; 0 for a single frame.
-    """
-
-    first_frame_ms: float
-    frames: int
-    width: int
-    height: int
-    fps: float
-
-
-@dataclass(frozen=True, slots=True)
-class ReceivedFrame:
-    """One decoded frame.
-
-    Attributes:
-        image: The picture, with its RTP time.
-        arrived_at: When it was decoded, in seconds of the monotonic clock.
-    """
-
-    image: av.VideoFrame
-    arrived_at: float
 
 
 class Viewing:
@@ -132,13 +87,13 @@ class Viewing:
         ended, private, unusable = self._signaling.ended, self._status.private, self._status.camera_unusable
         try:
             futures: set[asyncio.Future[Any]] = {received, ended, private}
-            done = await _first_of(futures | ({unusable} if needs_camera else set()), self._limit_s)
-            if received in done and not _failed(received):
+            done = await first_of(futures | ({unusable} if needs_camera else set()), self._limit_s)
+            if received in done and not has_ended(received):
                 self._count += 1
                 return ReceivedFrame(cast("av.VideoFrame", received.result()), time.monotonic())
             if done - {private, unusable}:
                 # The video ends a moment before the message with the reason.
-                done |= await _first_of({ended}, _LAST_WORD_S)
+                done |= await first_of({ended}, _LAST_WORD_S)
         finally:
             await _cancel(received)
         if private in done:
@@ -167,7 +122,7 @@ class Viewing:
     async def _broker_lost(self) -> bool:
         """The session then ends by our own will, which the broker publishes: nobody is left who could tell us."""
         lost = asyncio.create_task(self._connection.lost(), name="WebRTC connection watch")
-        await _first_of({lost}, _LAST_WORD_S)
+        await first_of({lost}, _LAST_WORD_S)
         await _cancel(lost)
         return not lost.cancelled() and isinstance(lost.exception(), BrokerError)
 
@@ -204,31 +159,17 @@ async def watch(
         SignalingError: no answer, or one that cannot be used.
         RemoteError: the robot refused or ended the session, or no frame came.
     """
-    stop = stop or asyncio.Event()
-    limits = limits or ViewerLimits()
-    async with (
-        view(
-            broker, server_id, client_id=client_id, ice_servers=ice_servers, limits=limits, cameras=(camera,)
-        ) as viewing,
-        Recording(output) as recording,
-    ):
-        first = last = await viewing.frame(needs_camera=True)
-        count = 1
-        recording.add(first.image)
-        on_progress(count)
-        while not stop.is_set() and (frames is None or count < frames):
-            last = await viewing.frame(needs_camera=True)
-            count += 1
-            recording.add(last.image)
-            on_progress(count)
-    seconds = last.arrived_at - first.arrived_at
-    return WatchReport(
-        first_frame_ms=round((first.arrived_at - viewing.offered_at) * 1000, 1),
-        frames=count,
-        width=last.image.width,
-        height=last.image.height,
-        fps=round((count - 1) / seconds, 2) if seconds > 0 else 0.0,
-    )
+    async with view(
+        broker, server_id, client_id=client_id, ice_servers=ice_servers, limits=limits, cameras=(camera,)
+    ) as viewing:
+        return await watch_frames(
+            functools.partial(viewing.frame, needs_camera=True),
+            offered_at=viewing.offered_at,
+            frames=frames,
+            output=output,
+            stop=stop or asyncio.Event(),
+            on_progress=on_progress,
+        )
 
 
 @contextlib.asynccontextmanager
@@ -269,15 +210,15 @@ async def view(
         async with connect(broker, options, signaling.receive) as connection:
             await connection.subscribe(Subscription(answers_topic(client_id)))
             # A robot whose broker is on this machine may be reachable on loopback only: in the demo without a network.
-            videos = await _offer_to_receive(peer, len(cameras), LOOPBACK if is_loopback(broker.host) else ())
+            videos = await offer_to_receive(peer, len(cameras), others=LOOPBACK if is_loopback(broker.host) else ())
             signaling.fragments = username_fragments(peer.localDescription.sdp)
             offered_at = time.monotonic()
             await connection.publish(topic, encode(Offer(peer.localDescription.sdp)))
             candidates: asyncio.Task[None] | None = None
             try:
-                await _accept(peer, await signaling.wait_for_answer(connection, server_id, limits.answer_s))
+                await accept(peer, await signaling.wait_for_answer(connection, server_id, limits.answer_s))
                 candidates = asyncio.create_task(signaling.add_candidates(peer), name="WebRTC candidates")
-                await _connected(peer, signaling, limits.connect_s)
+                await wait_until_connected(peer, limits.connect_s, ended=signaling.ended)
                 tracks = [video.receiver.track for video in videos]
                 yield Viewing(connection, signaling, status, tracks, offered_at=offered_at, limit_s=limits.frame_s)
             finally:
@@ -323,7 +264,7 @@ class _Signaling:
         """Wait for the session description of the answer."""
         lost = asyncio.create_task(connection.lost(), name="WebRTC connection watch")
         try:
-            done = await _first_of({self.answer, self.ended, lost}, limit_s)
+            done = await first_of({self.answer, self.ended, lost}, limit_s)
         finally:
             await _cancel(lost)
         if self.answer in done:
@@ -347,54 +288,6 @@ class _Signaling:
                 logger.debug("A candidate cannot be used: %s", error)
 
 
-async def _offer_to_receive(peer: RTCPeerConnection, videos: int, others: Sequence[str]) -> list[RTCRtpTransceiver]:
-    transceivers = [peer.addTransceiver("video", direction="recvonly") for _ in range(videos)]
-    for transceiver in transceivers:
-        prefer_h264_with_retransmission(transceiver)
-    for transport in aiortc_hooks.ice_transports(peer):
-        aiortc_hooks.limit_gathering(transport, GATHERING_LIMIT_S, extra_addresses=others)
-    await peer.setLocalDescription()
-    return transceivers
-
-
-async def _accept(peer: RTCPeerConnection, sdp: str) -> None:
-    try:
-        await peer.setRemoteDescription(RTCSessionDescription(sdp=sdp, type="answer"))
-    except Exception as error:  # aiortc's parser raises anything on a broken description
-        raise SignalingError("The robot's answer cannot be read.") from error
-
-
-async def _connected(peer: RTCPeerConnection, signaling: _Signaling, limit_s: float) -> None:
-    decided: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-
-    def look() -> None:
-        if peer.connectionState in {"connected", "failed", "closed"} and not decided.done():
-            decided.set_result(peer.connectionState)
-
-    peer.on("connectionstatechange", look)
-    look()
-    done = await _first_of({decided, signaling.ended}, limit_s)
-    if signaling.ended in done:
-        raise RemoteError(f"The robot ended the session before it was connected: {signaling.ended.result()}")
-    if decided not in done or decided.result() != "connected":
-        raise RemoteError(
-            f"The robot answered, but no connection came about within {limit_s:g} s.",
-            remedy="Both must reach each other over UDP; across networks, configure a TURN server.",
-        )
-
-
-async def _first_of(futures: set[asyncio.Future[Any]], limit_s: float) -> set[asyncio.Future[Any]]:
-    done, _ = await asyncio.wait(futures, timeout=limit_s, return_when=asyncio.FIRST_COMPLETED)
-    return done
-
-
 async def _cancel(future: asyncio.Future[Any]) -> None:
     future.cancel()
     await asyncio.wait({future})
-
-
-def _failed(received: asyncio.Future[Any]) -> bool:
-    error = received.exception()
-    if error is not None and not isinstance(error, MediaStreamError):
-        raise error
-    return error is not None

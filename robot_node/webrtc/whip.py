@@ -1,6 +1,6 @@
-"""WHIP (RFC 9725): offers the robot's stream to a server by HTTP, and ends the session there.
+"""WHIP (RFC 9725) and WHEP: offers a session to a server by HTTP, and ends it there.
 
-Loaded only where the robot publishes.
+Loaded only where the robot publishes, or a viewer watches by WHEP.
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ from robot_node.errors import SettingsError
 from robot_node.webrtc.sdp_fragments import FRAGMENT
 from robot_node.webrtc.sdp_limits import MAX_SDP_BYTES
 from robot_node.webrtc.whip_messages import (
+    WHIP,
     RefusedError,
     WhipSession,
+    Wording,
     check_answer,
     ice_servers,
     is_deleted,
@@ -38,13 +40,14 @@ _DELETE_LIMIT_S = 2.0
 
 
 class WhipClient:
-    """Speaks WHIP with one endpoint.
+    """Speaks WHIP, or WHEP, with one endpoint: to the client they differ in the offer only.
 
     Args:
         http: Follows no redirects, and has a time limit.
         url: The endpoint.
         token: Goes to the endpoint's own origin only; may be empty.
         clock: The time now.
+        wording: What errors say.
     """
 
     def __init__(
@@ -54,11 +57,13 @@ class WhipClient:
         token: str = "",
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        wording: Wording = WHIP,
     ) -> None:
         self._http = http
         self._url = url
         self._token = token
         self._clock = clock
+        self._wording = wording
         self._origins = {origin(url)}
 
     async def offer(self, sdp: str) -> WhipSession:
@@ -84,12 +89,13 @@ class WhipClient:
                 retry_after=response.headers.get("retry-after", ""),
                 said="" if "html" in response.headers.get("content-type", "") else body,
                 now=self._clock(),
+                wording=self._wording,
             )
         session = session_url(url, response.headers.get("location", ""), self._origins)
         if not session:
             logger.warning("The server at %s gives no address at which to end the session.", origin(url))
         try:
-            check_answer(sdp, body)
+            check_answer(sdp, body, self._wording)
         except ValueError:
             if session:
                 await self.delete(session)

@@ -1,10 +1,10 @@
-"""What WHIP (RFC 9725) puts into HTTP: URLs, Link headers, refusals, and what an answer must have. Pure."""
+"""What WHIP (RFC 9725) and WHEP put into HTTP: URLs, Link headers, refusals, and what an answer must have. Pure."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from urllib.parse import urljoin, urlsplit
@@ -27,22 +27,66 @@ _REFUSALS = {
     401: "refuses the token",
     403: "refuses the token",
     404: "knows no such endpoint",
-    405: "knows no WHIP at this address",
     406: "supports none of the codecs",
-    409: "already has a publisher there",
     415: "takes no session descriptions",
     422: "cannot use the offer",
     429: "is asked too often",
     503: "is overloaded",
 }
-_REMEDIES = {
-    401: "Set publish.token to the one that the server expects.",
-    403: "Set publish.token to the one that the server expects.",
-    404: "Check publish.url.",
-    405: "Check publish.url.",
-    406: "Let the server take H.264.",
-    409: "End the other publisher, or wait until the server notices that it is gone.",
-}
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """What errors say that differs between the two protocols.
+
+    Attributes:
+        protocol: Its name.
+        refused: Remedy of a refused token.
+        url: Remedy of a wrong address.
+        codecs: Remedy where no codec is common to both sides.
+        no_video: An answer without the video.
+        refusals: Refusals by the status of HTTP, in addition to those of both.
+        remedies: Remedies of these.
+    """
+
+    protocol: str
+    refused: str
+    url: str
+    codecs: str
+    no_video: str
+    refusals: Mapping[int, str] = field(default_factory=dict)
+    remedies: Mapping[int, str] = field(default_factory=dict)
+
+    def refusal(self, status: int) -> str:
+        """Return what the server did, by the status of its answer."""
+        unknown = "has failed" if status >= 500 else f"gives an answer that is no answer of {self.protocol}"
+        wrong_address = {405: f"knows no {self.protocol} at this address"}
+        return ({**_REFUSALS, **wrong_address, **self.refusals}).get(status, unknown)
+
+    def remedy(self, status: int) -> str:
+        """Return what helps, by the same status; empty when nothing is known to."""
+        both = {401: self.refused, 403: self.refused, 404: self.url, 405: self.url, 406: self.codecs}
+        return ({**both, **self.remedies}).get(status, "")
+
+
+WHIP = Wording(
+    "WHIP",
+    refused="Set publish.token to the one that the server expects.",
+    url="Check publish.url.",
+    codecs="Let the server take H.264.",
+    no_video="does not want the video",
+    refusals={409: "already has a publisher there"},
+    remedies={409: "End the other publisher, or wait until the server notices that it is gone."},
+)
+WHEP = Wording(
+    "WHEP",
+    refused="Give the one that the server expects: --token-file FILE, or WHEP_TOKEN in the environment.",
+    url="Check the address after --whep.",
+    codecs="Let it send H.264 or VP8.",
+    no_video="does not send the video",
+    refusals={409: "has no stream there now"},
+    remedies={409: "Let the robot publish first: its get_status shows it as publishing."},
+)
 _GONE = frozenset({404, 410})
 
 
@@ -117,7 +161,9 @@ def _joined(base: str, location: str) -> str:
     return url if len(url) <= MAX_URL_CHARACTERS and url.isascii() and url.isprintable() else ""
 
 
-def refusal(server: str, status: int, *, retry_after: str = "", said: str = "", now: datetime) -> RefusedError:
+def refusal(
+    server: str, status: int, *, retry_after: str = "", said: str = "", now: datetime, wording: Wording = WHIP
+) -> RefusedError:
     """Return the error of an answer that is not 201.
 
     Args:
@@ -126,12 +172,12 @@ def refusal(server: str, status: int, *, retry_after: str = "", said: str = "", 
         retry_after: That header.
         said: What the server wrote.
         now: The time, for a date in the header.
+        wording: Of the protocol.
     """
-    text = _REFUSALS.get(status, "has failed" if status >= 500 else "gives an answer that is no answer of WHIP")
     words = f": {said[:_MAX_REASON]!r}" if said.strip() else ""
     return RefusedError(
-        f"The server at {server} {text} ({status}){words}.",
-        remedy=_REMEDIES.get(status, ""),
+        f"The server at {server} {wording.refusal(status)} ({status}){words}.",
+        remedy=wording.remedy(status),
         retry_after_s=retry_after_s(retry_after, now),
     )
 
@@ -185,7 +231,7 @@ def for_server(offer: str) -> str:
     return re.sub(r"(?m)^a=rtcp-mux\r\n", "a=rtcp-mux\r\na=rtcp-mux-only\r\n", offer)
 
 
-def check_answer(offer: str, answer: str) -> None:
+def check_answer(offer: str, answer: str, wording: Wording = WHIP) -> None:
     """Refuse an answer that does not fit the offer.
 
     Raises:
@@ -198,7 +244,7 @@ def check_answer(offer: str, answer: str) -> None:
     if kinds[0] != kinds[1]:
         raise SignalingError("The server's answer has other media sections than the offer.")
     if re.search(r"(?m)^m=video 0 ", answer):
-        raise SignalingError("The server does not want the video.", remedy="Let it take H.264.")
+        raise SignalingError(f"The server {wording.no_video}.", remedy=wording.codecs)
     if "a=setup:actpass" in answer:
         raise SignalingError("The server's answer leaves open who begins the DTLS handshake.")
 

@@ -51,7 +51,7 @@ def test_every_command_says_how_to_name_the_broker(name: str) -> None:
         ("call", "ROBOT [TOOL] [ARGUMENT]..."),
         ("tools", "ROBOT [TOOL]"),
         ("events", "ROBOT"),
-        ("watch", "ROBOT"),
+        ("watch", "[ROBOT]"),
         ("confirm", "ROBOT"),
         ("robots", ""),
         ("run", ""),
@@ -85,6 +85,14 @@ def test_the_help_shows_how_a_command_is_written(name: str, usage: str) -> None:
         (("call", "x", "y", "{"), "The tool's arguments are not valid JSON"),
         (("call", "x", "y", "{", "--json"), "or all in one as '{\"enabled\": true}', in quotes for the shell."),
         (("call", "x", "y", "[1]"), "The tool's arguments must be a JSON object. Write arguments as"),
+        (("watch",), "No robot is named. Name one, or an endpoint: --whep URL."),
+        (("watch", "x", "--token-file", "-"), "--token-file is an option of --whep. Add --whep URL."),
+        (("watch", "x", "--whep", "http://h"), "ROBOT cannot be used with --whep."),
+        (
+            ("watch", "--whep", "ftp://h"),
+            "'ftp://h' is no address of a WHEP endpoint. Give its http:// or https://",
+        ),
+        (("watch", "--whep", "http://u:p@h"), "must have no password in it. Give the token apart: --token-file FILE"),
         (("run", "--config", "no\nwhere\x1b[2J"), r"The settings file no\nwhere\x1b[2J cannot be read"),
     ],
 )

@@ -12,7 +12,8 @@ from robot_node import daemon
 from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mqtt import Broker
 from robot_node.settings.loading import load_settings
-from robot_node.webrtc.viewer import ViewerLimits, view
+from robot_node.webrtc.receiving import ViewerLimits
+from robot_node.webrtc.viewer import view
 from tests.devices.camera.rig import luma, stamp_of
 from tests.end_to_end.agents import agent, status, structured
 from tests.end_to_end.robot_process import SERVER_ID, SERVER_NAME

@@ -48,10 +48,11 @@ class GStreamer:
 
 
 @contextlib.asynccontextmanager
-async def gstreamer(broker: Broker, *options: str) -> AsyncIterator[GStreamer]:
-    """A viewer that offers at once."""
+async def gstreamer(robot: Broker | str, *options: str) -> AsyncIterator[GStreamer]:
+    """A viewer that offers at once, through the robot's broker, or to the URL of its WHEP endpoint."""
+    signaling = (robot, "--whep") if isinstance(robot, str) else (SERVER_ID, "--port", str(robot.port))
     process = await asyncio.create_subprocess_exec(
-        *("setpriv", "--pdeathsig", "TERM", "/usr/bin/python3", str(SCRIPT), str(broker.port), SERVER_ID, *options),
+        *("setpriv", "--pdeathsig", "TERM", "/usr/bin/python3", str(SCRIPT), *signaling, *options),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         limit=1 << 20,

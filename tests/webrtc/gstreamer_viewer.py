@@ -1,17 +1,20 @@
-"""A viewer made of GStreamer's webrtcbin, signalled by mosquitto's clients; run with the system's Python, which has gi.
+"""A viewer made of GStreamer's webrtcbin, signalled by mosquitto's clients, or by HTTP as a WHEP player.
 
+Run it with the system's Python, which has gi.
 Reads "keyframe" from standard input to ask for one, any other line to end; prints what happens as lines of JSON.
 """
 
 from __future__ import annotations
 
 import argparse
+import http.client
 import json
 import subprocess
 import sys
 import threading
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin, urlsplit
 
 import gi
 
@@ -33,22 +36,93 @@ def tell(event: str, **details: Any) -> None:
     sys.stdout.flush()
 
 
+class Mqtt:
+    """Signalling through a broker, by two processes."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        port = ["-h", "127.0.0.1", "-p", str(options.port), "-V", "5"]
+        listen = ["stdbuf", "-oL", "mosquitto_sub", *port, "-t", f"$webrtc/{options.client_id}", "-d"]
+        send = ["mosquitto_pub", *port, "-t", f"$webrtc/{options.client_id}/{options.robot}", "-l"]
+        self.subscriber = subprocess.Popen(listen, stdout=subprocess.PIPE, text=True)
+        self.publisher = subprocess.Popen(send, stdin=subprocess.PIPE, text=True)
+
+    def listen(self, viewer: Viewer) -> None:
+        """Pass on the robot's messages, in a thread of its own."""
+        assert self.subscriber.stdout is not None
+        for line in self.subscriber.stdout:
+            if "received SUBACK" in line:
+                GLib.idle_add(viewer.offer)
+            elif line.startswith("{"):
+                GLib.idle_add(viewer.receive, json.loads(line))
+
+    def offer(self, sdp: str) -> None:
+        self._send({"type": "sdp_offer", "data": {"type": "offer", "sdp": sdp}})
+
+    def candidate(self, index: int, candidate: str) -> None:
+        self._send({"type": "ice_candidate", "data": {"candidate": candidate, "sdpMLineIndex": index}})
+
+    def gathered(self, viewer: Viewer) -> None:
+        """All candidates have been sent already."""
+
+    def _send(self, message: dict[str, Any]) -> None:
+        assert self.publisher.stdin is not None
+        self.publisher.stdin.write(json.dumps(message) + "\n")
+        self.publisher.stdin.flush()
+
+    def close(self) -> None:
+        assert self.publisher.stdin is not None
+        self.publisher.stdin.close()
+        self.publisher.wait()
+        self.subscriber.terminate()
+        self.subscriber.wait()
+
+
+class Whep:
+    """Signalling by WHEP: one offer with all candidates, and DELETE at the end."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.session = ""
+
+    def listen(self, viewer: Viewer) -> None:
+        GLib.idle_add(viewer.offer)
+
+    def offer(self, _: str) -> None:
+        """Wait for the candidates."""
+
+    def candidate(self, _: int, __: str) -> None:
+        """It will be in the offer."""
+
+    def gathered(self, viewer: Viewer) -> None:
+        offer = viewer.webrtc.get_property("local-description").sdp.as_text()
+        response, answer = self._ask("POST", self.url, offer.encode())
+        self.session = urljoin(self.url, response.getheader("Location"))
+        viewer.receive({"type": "sdp_answer", "data": {"sdp": answer.decode()}})
+
+    def close(self) -> None:
+        tell("deleted", status=self._ask("DELETE", self.session)[0].status)
+
+    def _ask(self, method: str, url: str, body: bytes | None = None) -> tuple[http.client.HTTPResponse, bytes]:
+        parts = urlsplit(url)
+        connection = http.client.HTTPConnection(parts.netloc)
+        connection.request(method, f"{parts.path}?{parts.query}", body, {"Content-Type": "application/sdp"})
+        response = connection.getresponse()
+        return response, response.read()
+
+
 class Viewer:
-    """The pipeline, and the two processes of its signalling."""
+    """The pipeline, and its signalling."""
 
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
+        self.signaling = Whep(options.robot) if options.whep else Mqtt(options)
         self.frames = self.packets = self.buffers = self.lost = 0
         self.sinks: dict[str, Any] = {}
         self.pipeline = Gst.Pipeline.new("viewer")
         self.webrtc = Gst.ElementFactory.make("webrtcbin", "webrtc")
         Gst.util_set_object_arg(self.webrtc, "bundle-policy", options.bundle)
         self.pipeline.add(self.webrtc)
-        port = ["-h", "127.0.0.1", "-p", str(options.port), "-V", "5"]
-        listen = ["stdbuf", "-oL", "mosquitto_sub", *port, "-t", f"$webrtc/{options.client_id}", "-d"]
-        send = ["mosquitto_pub", *port, "-t", f"$webrtc/{options.client_id}/{options.robot}", "-l"]
-        self.subscriber = subprocess.Popen(listen, stdout=subprocess.PIPE, text=True)
-        self.publisher = subprocess.Popen(send, stdin=subprocess.PIPE, text=True)
+        self.webrtc.connect("notify::ice-gathering-state", self.gathering_changed)
         self.webrtc.connect("on-ice-candidate", self.send_candidate)
         self.webrtc.connect("pad-added", self.receive_media)
         self.webrtc.connect("notify::connection-state", self.state_changed)
@@ -68,15 +142,6 @@ class Viewer:
             self.channel = self.webrtc.emit("create-data-channel", options.channel, None)
             self.channel.connect("on-message-string", lambda _, text: tell("message", text=text))
 
-    def listen(self) -> None:
-        """Pass on the robot's messages, in a thread of its own."""
-        assert self.subscriber.stdout is not None
-        for line in self.subscriber.stdout:
-            if "received SUBACK" in line:
-                GLib.idle_add(self.offer)
-            elif line.startswith("{"):
-                GLib.idle_add(self.receive, json.loads(line))
-
     def offer(self) -> None:
         promise = Gst.Promise.new_with_change_func(self.offer_created, None)
         self.webrtc.emit("create-offer", None, promise)
@@ -85,16 +150,15 @@ class Viewer:
         reply = promise.get_reply()  # the offer lives as long as it does
         offer = reply.get_value("offer")
         self.webrtc.emit("set-local-description", offer, Gst.Promise.new())
-        self.send({"type": "sdp_offer", "data": {"type": "offer", "sdp": offer.sdp.as_text()}})
+        self.signaling.offer(offer.sdp.as_text())
         tell("offer", sdp=offer.sdp.as_text())
 
     def send_candidate(self, _: object, index: int, candidate: str) -> None:
-        self.send({"type": "ice_candidate", "data": {"candidate": candidate, "sdpMLineIndex": index}})
+        self.signaling.candidate(index, candidate)
 
-    def send(self, message: dict[str, Any]) -> None:
-        assert self.publisher.stdin is not None
-        self.publisher.stdin.write(json.dumps(message) + "\n")
-        self.publisher.stdin.flush()
+    def gathering_changed(self, *_: object) -> None:
+        if self.webrtc.get_property("ice-gathering-state") == GstWebRTC.WebRTCICEGatheringState.COMPLETE:
+            GLib.idle_add(self.signaling.gathered, self)
 
     def receive(self, message: dict[str, Any]) -> None:
         match message["type"]:
@@ -193,17 +257,14 @@ class Viewer:
                 successes=stats.get_value("rtx-success-count"),
             )
         self.pipeline.set_state(Gst.State.NULL)
-        assert self.publisher.stdin is not None
-        self.publisher.stdin.close()
-        self.publisher.wait()
-        self.subscriber.terminate()
-        self.subscriber.wait()
+        self.signaling.close()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("port", type=int)
-    parser.add_argument("robot")
+    parser.add_argument("robot", help="its server id, or with --whep the endpoint's URL")
+    parser.add_argument("--port", type=int, help="of the broker")
+    parser.add_argument("--whep", action="store_true")
     parser.add_argument("--client-id", default="gstreamer")
     parser.add_argument("--codecs", nargs="*", default=["H264"])
     parser.add_argument("--bundle", default="max-bundle")
@@ -214,7 +275,7 @@ def main() -> None:
     tell("version", version=".".join(map(str, Gst.version()[:3])))
     viewer = Viewer(parser.parse_args())
     loop = GLib.MainLoop()
-    threading.Thread(target=viewer.listen, daemon=True).start()
+    threading.Thread(target=viewer.signaling.listen, args=(viewer,), daemon=True).start()
     threading.Thread(target=viewer.obey, args=(loop,), daemon=True).start()
     loop.run()
     viewer.close()

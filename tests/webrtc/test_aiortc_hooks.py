@@ -15,7 +15,7 @@ from aiortc.rtp import RTCP_PSFB_APP, RTCP_PSFB_FIR, RtcpPsfbPacket, pack_remb_f
 
 from robot_node.webrtc import aiortc_hooks, packet_filter
 from robot_node.webrtc.broadcast import Broadcast
-from robot_node.webrtc.negotiation import prefer_h264_with_retransmission
+from robot_node.webrtc.negotiation import VideoCodec, prefer_with_retransmission
 from robot_node.webrtc.tracks import BroadcastTrack
 from tests.waiting import eventually
 from tests.webrtc.peer import send_report
@@ -33,7 +33,7 @@ async def connected_pair() -> AsyncIterator[tuple[RTCPeerConnection, RTCPeerConn
             receiving.addTransceiver("video", "recvonly"),
             sending.addTransceiver(BroadcastTrack(broadcast), "sendonly"),
         ):
-            prefer_h264_with_retransmission(transceiver)
+            prefer_with_retransmission(transceiver, VideoCodec.H264)
         await receiving.setLocalDescription()
         await sending.setRemoteDescription(receiving.localDescription)
         await sending.setLocalDescription()

@@ -18,7 +18,7 @@ from robot_node.settings.root import WebRtcSettings
 from robot_node.webrtc import session as sessions
 from robot_node.webrtc.audio import Sound
 from robot_node.webrtc.broadcast import Broadcast
-from robot_node.webrtc.negotiation import prefer_h264_with_retransmission
+from robot_node.webrtc.negotiation import VideoCodec, prefer_with_retransmission
 from robot_node.webrtc.peer_connection import PeerConnection
 from robot_node.webrtc.sent_video import CameraVideo
 from robot_node.webrtc.session import Session
@@ -69,7 +69,7 @@ async def watch(broadcast: Broadcast) -> Meeting:
     """Return when frames come."""
     viewer = PeerConnection()
     transceiver = viewer.addTransceiver("video", "recvonly")
-    prefer_h264_with_retransmission(transceiver)
+    prefer_with_retransmission(transceiver, VideoCodec.H264)
     viewer.addTrack(AudioStreamTrack())
     viewer.createDataChannel("status")
     await viewer.setLocalDescription()

@@ -12,8 +12,9 @@ from robot_node.core.state import CameraState, Device
 from robot_node.errors import BrokerError, RemoteError, SettingsError, SignalingError
 from robot_node.mqtt import Broker, ConnectOptions, Subscription, connect
 from robot_node.settings.root import WebRtcSettings
+from robot_node.webrtc.receiving import ViewerLimits
 from robot_node.webrtc.signaling import Answer, Terminated, answers_topic, encode, offers_topic
-from robot_node.webrtc.viewer import ViewerLimits, Viewing, view, watch
+from robot_node.webrtc.viewer import Viewing, view, watch
 from tests.waiting import eventually
 from tests.webrtc.conftest import Robot, running_robot
 from tests.webrtc.scene import SERVER_ID

@@ -9,7 +9,8 @@ import asyncio
 import sys
 
 from robot_node.mqtt import Broker
-from robot_node.webrtc.viewer import ViewerLimits, view
+from robot_node.webrtc.receiving import ViewerLimits
+from robot_node.webrtc.viewer import view
 from tests.webrtc.peer import peer
 from tests.webrtc.scene import SERVER_ID
 
