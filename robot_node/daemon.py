@@ -22,6 +22,7 @@ from robot_node.devices.face import Face
 from robot_node.devices.on_pins import open_pins
 from robot_node.devices.platform import Platform
 from robot_node.devices.plugin import DeviceContext
+from robot_node.mcp_mqtt.local import call_tool
 from robot_node.mcp_mqtt.notifier import Notifier
 from robot_node.mcp_mqtt.server import ExtraPublisher, ServerOptions, serve
 from robot_node.mqtt import LinkStatus
@@ -29,6 +30,7 @@ from robot_node.robot import systemd, watchdog
 from robot_node.robot.a2a import publish_card
 from robot_node.robot.asking import CONFIRMATION, QUESTION, Asking
 from robot_node.robot.camera_services import camera_services, restore_controls
+from robot_node.robot.home_assistant.factory import home_assistant_services
 from robot_node.robot.monitoring.factory import Monitoring
 from robot_node.robot.peers import answer_viewers, dial, publish
 from robot_node.robot.performer import Performer
@@ -280,7 +282,9 @@ async def robot_services(
     """
     telemetry, notifier = robot.telemetry, robot.notifier
     server, presence = await build_guarded_server(robot, settings.robot, settings.access)
-    monitoring = Monitoring(settings, telemetry, robot.board)
+    act = partial(call_tool, server, settings.home_assistant.client_id)
+    at_home = partial(home_assistant_services, robot, settings, act)
+    monitoring = Monitoring(settings, telemetry, robot.board, at_home)
     online = asyncio.Event()
 
     def report_online() -> None:

@@ -18,6 +18,7 @@ from robot_node.core.text import SHOWN_CHARACTERS, bounded
 from robot_node.errors import BrokerError
 from robot_node.mcp_mqtt.implementation import IMPLEMENTATION
 from robot_node.mcp_mqtt.inbox import Inbox
+from robot_node.mcp_mqtt.local import low_level_server
 from robot_node.mcp_mqtt.notices import Notices
 from robot_node.mcp_mqtt.notifier import Notifier
 from robot_node.mcp_mqtt.options import ServerLimits, ServerOptions
@@ -74,8 +75,7 @@ async def serve(
         extra_publisher: Publishes something else on the server's connection while it is online. Cancelled while the
             connection still works, so that it can clean up. Its failure doesn't end the sessions.
     """
-    # The SDK keeps the low-level server of an MCPServer private, and says that it should be public.
-    low_level = server._lowlevel_server if isinstance(server, MCPServer) else server  # noqa: SLF001  # see above
+    low_level = low_level_server(server)
     if notifier is not None:
         accept_subscriptions(low_level)
     notices = Notices(logger.warning, time.monotonic)

@@ -38,6 +38,7 @@ from robot_node.settings.devices import (
     HearingSettings,
     VoiceSettings,
 )
+from robot_node.settings.home_assistant import HomeAssistantSettings
 from robot_node.settings.http import HttpSettings
 from robot_node.settings.logs import LogSettings
 from robot_node.settings.pins import PinsSettings, PrivacySettings, pins_used_twice
@@ -207,20 +208,6 @@ class HealthSettings(Section):
 
     enabled: bool = False
     interval_s: Annotated[float, Field(ge=1, le=86_400)] = 60.0
-
-
-class HomeAssistantSettings(Section):
-    """The robot as a read-only device in Home Assistant."""
-
-    enabled: bool = False
-    prefix: Annotated[str, Field(pattern=r"^[^/+#$\x00][^+#\x00]*$", max_length=128)] = "homeassistant"
-    remove: bool = False
-
-    @model_validator(mode="after")
-    def _enabled_or_removed(self) -> Self:
-        if self.enabled and self.remove:
-            raise refused({"remove": "removes the robot from Home Assistant: set enabled to false for that"})
-        return self
 
 
 AgentId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$", max_length=128)]

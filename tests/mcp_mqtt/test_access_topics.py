@@ -38,6 +38,8 @@ KNOWN = (
     "$message/anna/multimedia_proxy",
     "robot-node/robot-kitchen/health",
     "robot-node/robot-kitchen/state",
+    "robot-node/robot-kitchen/picture/camera",
+    "robot-node/robot-kitchen/set/camera",
     "homeassistant/device/robot-kitchen/config",
 )
 WORDS = (*ROOTS, *USERS, DIALER, "robot-garage", "presence", "capability", "robot-node", "homeassistant", "x")
@@ -64,6 +66,11 @@ def is_of_a_server(topic: str) -> bool:
     return not topic.startswith(("$mcp-server/presence/robot-node/", "$mcp-server/capability/robot-node/"))
 
 
+def is_of_a_robot(levels: list[str]) -> bool:
+    """Whether a topic below ``robot-node/<server id>`` is one of those that there are."""
+    return levels in (["health"], ["state"]) or (len(levels) == 2 and levels[0] in {"picture", "set"})
+
+
 def may_hear(user: str, topic: str) -> bool:
     """Who is meant to hear what."""
     match topic.split("/"):
@@ -83,8 +90,9 @@ def may_hear(user: str, topic: str) -> bool:
             may = user in {client, PROXY} or (user, client) == (KITCHEN, DIALER)
         case ["$message", _, "multimedia_proxy"]:
             may = user == PROXY
-        case ["robot-node", _, what]:
-            may = (user, what) in {("monitor", "health"), ("home-assistant", "state")}
+        case ["robot-node", robot, *what]:
+            heard_by = {"health": "monitor", "state": "home-assistant", "picture": "home-assistant", "set": robot}
+            may = is_of_a_robot(what) and user == heard_by[what[0]] and (what[0] != "set" or user == KITCHEN)
         case ["homeassistant", *_]:
             may = user == "home-assistant"
         case _:
@@ -111,8 +119,9 @@ def may_speak(user: str, topic: str) -> bool:
             may = user in {KITCHEN, PROXY}
         case ["$message", client, "multimedia_proxy"]:
             may = client == user or (user, client) == (KITCHEN, DIALER)
-        case ["robot-node", robot, "health" | "state"]:
-            may = user == robot == KITCHEN
+        case ["robot-node", robot, *what]:
+            by = "home-assistant" if what[:1] == ["set"] else KITCHEN
+            may = is_of_a_robot(what) and user == by and (robot == KITCHEN or what[0] == "set")
         case ["homeassistant", *rest]:
             may = user == "home-assistant" or (user == KITCHEN and rest == ["device", KITCHEN, "config"])
         case _:

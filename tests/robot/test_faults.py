@@ -26,8 +26,8 @@ from robot_node.devices.board import BoardReadings
 from robot_node.devices.face import signs_of
 from robot_node.devices.plugin import DeviceContext
 from robot_node.robot import plugins, publish_control, state_store
+from robot_node.robot.home_assistant.discovery import state_message
 from robot_node.robot.monitoring.figures import Figures, figures_of
-from robot_node.robot.monitoring.home_assistant import state_message
 from robot_node.robot.monitoring.metrics import RobotCollector
 from robot_node.robot.recording import recorder, timelapse
 from robot_node.robot.status import status_of

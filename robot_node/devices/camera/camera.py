@@ -164,6 +164,18 @@ class Camera(StreamSource):
         """
         return self._photographer.series()
 
+    async def background_photo(self, quality: float = 0.9) -> Photo:
+        """Take a photo of a camera that is on, for nobody in particular.
+
+        It neither switches the camera on, nor keeps it from going off when it is idle.
+
+        Raises:
+            NotReadyError: As for :meth:`photo_series`.
+            DeviceError: As for :meth:`photo_series`.
+            ValueError: The quality is out of range.
+        """
+        return await self._photographer.background_photo(quality)
+
     @property
     def stores_photos(self) -> bool:
         """Photos in full size can be stored: there is a folder for them."""

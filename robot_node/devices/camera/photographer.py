@@ -100,6 +100,11 @@ class Photographer:
         with self._under_way():
             yield take
 
+    async def background_photo(self, quality: float) -> Photo:
+        """Take a photo: see :meth:`robot_node.devices.camera.camera.Camera.background_photo`."""
+        capture = functools.partial(self._sensor.photo, quality)
+        return await self._take("background photo", quality, capture, switches_on=False, is_use=False)
+
     async def full_photo(self, quality: float, *, dng: bool) -> FullPhoto:
         """Take a photo: see :meth:`robot_node.devices.camera.camera.Camera.full_photo`."""
         folder = self._folder if dng else None
@@ -130,7 +135,9 @@ class Photographer:
             if self._machine.situation.for_photos and not self._series:
                 self._steps.submit("camera off after photos", self._end)
 
-    async def _take(self, name: str, quality: float, capture: Callable[[], Awaitable[T]], switches_on: bool) -> T:
+    async def _take(
+        self, name: str, quality: float, capture: Callable[[], Awaitable[T]], switches_on: bool, *, is_use: bool = True
+    ) -> T:
         if not 0 <= quality <= 1:
             raise ValueError(f"The quality of a photo is between 0 and 1, not {quality}.")
 
@@ -145,10 +152,12 @@ class Photographer:
                 await self._steps.fail(error)
                 raise
             self._steps.raise_if_interrupted()
-            self._idle.touch()
+            if is_use:
+                self._idle.touch()
             return taken
 
-        self._idle.touch()
+        if is_use:
+            self._idle.touch()
         return await self._steps.run(name, take)
 
     async def _capture_full(self, *, raw: bool) -> FullPicture:

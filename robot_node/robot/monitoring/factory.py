@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import importlib
 import logging
-from collections.abc import Awaitable, Callable
 from functools import partial
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from robot_node.devices.board import Board
 from robot_node.errors import BrokerError
 from robot_node.mcp_mqtt.topics import ServerTopics
 from robot_node.mqtt import Connection
+from robot_node.robot.home_assistant.factory import HomeAssistantServices
 from robot_node.robot.supervisor import Service, Supervisor
 from robot_node.robot.telemetry import Telemetry
 from robot_node.settings.root import Settings
@@ -40,10 +40,14 @@ class Monitoring:
         settings: What is published.
         telemetry: What the figures are made of.
         board: The Raspberry Pi itself, whose temperature is a figure too.
+        home_assistant: What is to run for Home Assistant.
     """
 
-    def __init__(self, settings: Settings, telemetry: Telemetry, board: Board) -> None:
+    def __init__(
+        self, settings: Settings, telemetry: Telemetry, board: Board, home_assistant: HomeAssistantServices
+    ) -> None:
         self._settings = settings
+        self._home_assistant = home_assistant
         self._telemetry = telemetry
         self._board = board
 
@@ -70,26 +74,18 @@ class Monitoring:
         Raises:
             BrokerError: the connection is lost.
         """
-        settings, robot = self._settings, self._settings.robot
-        home = settings.home_assistant
-        if not (settings.health.enabled or home.enabled or home.remove):
+        settings, state = self._settings, self._telemetry.state
+        publishers = await self._home_assistant(connection, topics)
+        if settings.health.enabled:
+            health = await _module("health")
+            publishers["health"] = partial(
+                health.publish_health, connection, settings.robot.server_id, settings.health, state, self._figures
+            )
+        if not publishers:
             return
-        health = await _module("health") if settings.health.enabled else None
-        home_assistant = await _module("home_assistant") if home.enabled or home.remove else None
-        state = self._telemetry.state
         async with Supervisor(state, policy=_FOR_EVER) as services:
-            if health is not None:
-                publish = partial(
-                    health.publish_health, connection, robot.server_id, settings.health, state, self._figures
-                )
-                services.run("health", partial(_publish_again_and_again, publish))
-            if home_assistant is not None and home.enabled:
-                publish = partial(
-                    home_assistant.show_in_home_assistant, connection, robot, home, state, topics.presence
-                )
-                services.run("Home Assistant", partial(_publish_again_and_again, publish))
-            elif home_assistant is not None:
-                await home_assistant.remove_from_home_assistant(connection, robot, home)
+            for name, publisher in publishers.items():
+                services.run(name, partial(_publish_again_and_again, name, publisher))
 
     async def metrics_route(self) -> BaseRoute:
         """Return the route of the metrics, for the robot's own HTTP server."""
@@ -113,14 +109,14 @@ class Monitoring:
         )
 
 
-async def _publish_again_and_again(publish: Callable[[], Awaitable[None]]) -> None:
+async def _publish_again_and_again(name: str, publish: Service) -> None:
     """Publish until cancelled, as a lost connection does; retry when the broker refuses something."""
     backoff = Backoff(maximum_s=300.0)
     while True:
         try:
             await publish()
         except BrokerError as error:
-            logger.info("Health or state for Home Assistant is not published: %s", error)
+            logger.info("The service %s is interrupted: %s", name, error)
         await asyncio.sleep(backoff.next_delay())
 
 

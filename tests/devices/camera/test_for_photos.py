@@ -145,3 +145,15 @@ async def test_a_stall_in_a_series_is_not_a_reason_to_switch_it_on_again(pi: Pi)
         await robot.camera.restart()  # the watchdog
         assert robot.camera_state() is CameraState.FAILED
         assert not pi.capturing()
+
+
+async def test_a_photo_in_the_background_never_switches_the_camera_on_nor_keeps_it_on(pi: Pi) -> None:
+    async with rig(pi, photo_switches_on=True, off_when_unwatched_s=0.3) as robot:
+        with pytest.raises(NotReadyError, match="camera is off"):
+            await robot.camera.background_photo()
+        await robot.camera.start()
+        with contextlib.suppress(NotReadyError):
+            while True:
+                assert (await robot.camera.background_photo()).jpeg
+        await until_off(robot, pi)
+        assert pi.sensor.starts == 1

@@ -1,0 +1,36 @@
+"""Settings of the robot as a device in Home Assistant."""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from robot_node.mqtt.identifiers import is_client_id
+from robot_node.settings.section import Section, refused
+
+
+class HomeAssistantSettings(Section):
+    """The robot as a device in Home Assistant, read-only unless it is allowed to control the robot."""
+
+    enabled: bool = False
+    prefix: Annotated[str, Field(pattern=r"^[^/+#$\x00][^+#\x00]*$", max_length=128)] = "homeassistant"
+    pictures: bool = False
+    picture_interval_s: Annotated[float, Field(ge=1, le=3600)] = 10.0
+    picture_max_side: Annotated[int, Field(ge=64, le=1920)] = 640
+    control: bool = False
+    client_id: Annotated[str, Field(max_length=128)] = "home-assistant"
+    remove: bool = False
+
+    @field_validator("client_id")
+    @classmethod
+    def _usable_client_id(cls, value: str) -> str:
+        if not is_client_id(value):
+            raise ValueError("must be a client id: without '/', '+', '#' and control characters")
+        return value
+
+    @model_validator(mode="after")
+    def _enabled_or_removed(self) -> Self:
+        if self.enabled and self.remove:
+            raise refused({"remove": "removes the robot from Home Assistant: set enabled to false for that"})
+        return self
