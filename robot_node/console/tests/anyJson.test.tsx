@@ -9,6 +9,8 @@ import { expect, test, vi } from "vitest";
 import { member, parsed, printed } from "../src/json";
 import { readTools } from "../src/mcp/tools";
 import { parseAnnouncement, parsePresenceTopic, readAddress } from "../src/mcp/topics";
+import { Activity } from "../src/page/activity/Activity";
+import { merged, readEvents } from "../src/page/activity/events";
 import { Face } from "../src/page/face/Face";
 import { readQuestions } from "../src/page/dialogs/openQuestions";
 import { Header } from "../src/page/header/Header";
@@ -213,6 +215,26 @@ test("what is said is lines", async () => {
         return line ? joined(before, line) : before;
       }, []);
       await seen(<Conversation lines={lines} canSend send={nothing} />);
+    }),
+    { numRuns: 60 },
+  );
+});
+
+test("what happens to a robot is a list of events", async () => {
+  const event = almost({
+    sequence: fc.nat(3),
+    time: fc.constantFrom("2026-07-28T12:00:01.500+00:00", "yesterday"),
+    kind: fc.constantFrom("input", "emotion", "motion", "constructor"),
+    text: fc.oneof(text, fc.constantFrom("The face shows happy.", "The face shows toString.")),
+    by: text,
+    device: text,
+  });
+  await fc.assert(
+    fc.asyncProperty(almost({ last: fc.nat(), events: fc.array(event) }), almost({ last: fc.nat(), events: fc.array(event) }), async (any, more) => {
+      const events = merged(readEvents(any)?.events ?? [], readEvents(more)?.events ?? []);
+      expect(new Set(events.map(({ key }) => key)).size).toBe(events.length);
+      const shown = await seen(<Activity activity={{ events, pictures: new Map(), isRefused: false }} ownId="me" />);
+      for (const { text: told } of events) expect(shown).toContain(told);
     }),
     { numRuns: 60 },
   );

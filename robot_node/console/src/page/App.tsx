@@ -5,8 +5,10 @@ import { readAddress, type ServerAddress } from "../mcp/topics";
 import { useMcpMqtt } from "../mcp/useMcpMqtt";
 import { TextContext, translator, type TextKey } from "../i18n/text";
 import { messageOf } from "../json";
+import { Activity } from "./activity/Activity";
 import { Conversation } from "./activity/Conversation";
 import { useConversation } from "./activity/useConversation";
+import { useEvents } from "./activity/useEvents";
 import { Boundary } from "./Boundary";
 import { Controls, PLACED } from "./controls/Controls";
 import { Ask } from "./dialogs/Ask";
@@ -73,6 +75,7 @@ export function App({ served }: { served: ServedConfig }) {
   const calls = useCalls({ callTool: mcp.callTool, log, onResult });
   const { act, notice, setNotice } = calls;
   const conversation = useConversation();
+  const activity = useEvents(serverId, mcp);
   const { call, shown, isOn, switchCamera } = useWatching({ settings, serverId, mcp, robot, cameras, act, onMessage: conversation.onMessage });
   const { photos, takingPhoto, takePhoto } = usePhotos(act, cameras.argument);
 
@@ -150,17 +153,22 @@ export function App({ served }: { served: ServedConfig }) {
             guarded={guarded}
           />
         }
-        activity={guarded(
-          "conversation",
-          <Conversation
-            lines={conversation.lines}
-            canSend={call.isConnected && call.mqttConnected}
-            send={(text) => {
-              call.sendChatMessage(text);
-              conversation.addOwn(text);
-            }}
-          />,
-        )}
+        activity={
+          <>
+            {guarded(
+              "conversation",
+              <Conversation
+                lines={conversation.lines}
+                canSend={call.isConnected && call.mqttConnected}
+                send={(text) => {
+                  call.sendChatMessage(text);
+                  conversation.addOwn(text);
+                }}
+              />,
+            )}
+            {ofRobot("activity", <Activity activity={activity} ownId={mcp.clientId} />)}
+          </>
+        }
         gallery={guarded("photos", <Photos photos={photos} />)}
         log={guarded("log", <LogPanel log={log} />)}
         dialogs={

@@ -59,11 +59,11 @@ function SignInForm({ isRefused, settings, save, retry, openSettings }: Omit<Pro
       </p>
       <label>
         {t("userLabel")}
-        <input name="username" value={username} autoComplete="username" autoCapitalize="none" spellCheck={false} onChange={(event) => setUsername(event.target.value)} />
+        <input name="username" required value={username} autoComplete="username" autoCapitalize="none" spellCheck={false} onChange={(event) => setUsername(event.target.value)} />
       </label>
       <label>
         {t("passwordLabel")}
-        <input name="password" type="password" value={password} autoComplete="current-password" onChange={(event) => setPassword(event.target.value)} />
+        <input name="password" required type="password" value={password} autoComplete="current-password" onChange={(event) => setPassword(event.target.value)} />
       </label>
       <label className="check">
         <input type="checkbox" checked={rememberPassword} onChange={(event) => setRemember(event.target.checked)} /> {t("rememberPassword")}
@@ -76,7 +76,7 @@ function SignInForm({ isRefused, settings, save, retry, openSettings }: Omit<Pro
           {t("settings")}
         </button>
         <span className="spring" />
-        <button type="submit" className="primary" disabled={username === "" || password === ""}>
+        <button type="submit" className="primary">
           {hasTried && !isRefused ? t("signingIn") : t("signIn")}
         </button>
       </div>

@@ -1,0 +1,81 @@
+import { useState } from "react";
+
+import { en } from "../../i18n/en";
+import { useText } from "../../i18n/text";
+import { emotionOf, groupOf, GROUPS, type Group, type RobotEvent } from "./events";
+import type { Activity as Happenings } from "./useEvents";
+import "./activity.css";
+
+interface Props {
+  activity: Happenings;
+  /** As which client the robot knows this page. */
+  ownId: string;
+}
+
+/** What happens to the robot, the newest first: with times, who did it, small pictures, and a filter. */
+export function Activity({ activity: { events, pictures, isRefused }, ownId }: Props) {
+  const t = useText();
+  const [wanted, setWanted] = useState<ReadonlySet<Group>>(new Set());
+  const there = new Set(events.map(({ kind }) => groupOf(kind)));
+  const shown = events.filter(({ kind }) => wanted.size === 0 || wanted.has(groupOf(kind)));
+  const toggle = (group: Group) =>
+    setWanted((before) => {
+      const after = new Set(before);
+      if (!after.delete(group)) after.add(group);
+      return after;
+    });
+  return (
+    <section className="card activity" aria-label={t("activity")}>
+      <h2>{t("activity")}</h2>
+      {events.length > 0 && (
+        <div className="filters" role="group" aria-label={t("activityFilter")}>
+          {GROUPS.filter((group) => there.has(group) || wanted.has(group)).map((group) => (
+            <button key={group} type="button" className={`filter ${group}`} aria-pressed={wanted.has(group)} onClick={() => toggle(group)}>
+              <span className="kind" aria-hidden="true" />
+              {t(`activity_${group}`)}
+            </button>
+          ))}
+        </div>
+      )}
+      {shown.length > 0 && (
+        <ol tabIndex={0} aria-label={t("activity")}>
+          {[...shown].reverse().map((event) => (
+            <Item key={event.key} event={event} ownId={ownId} picture={pictures.get(event.key)} />
+          ))}
+        </ol>
+      )}
+      {shown.length === 0 && <p className="empty-text">{t(isRefused ? "activityRefused" : events.length > 0 ? "activityNone" : "activityEmpty")}</p>}
+    </section>
+  );
+}
+
+function Item({ event, ownId, picture }: { event: RobotEvent; ownId: string; picture: string | undefined }) {
+  const t = useText();
+  const { kind, text, by, time } = event;
+  const emotion = emotionOf(event);
+  return (
+    <li className={groupOf(kind)} data-kind={kind}>
+      <span className="kind" aria-hidden="true" />
+      <time dateTime={time?.toISOString()} title={time?.toLocaleString()}>
+        {time ? timeOf(time) : "–"}
+      </time>
+      <p className={kind === "fault" ? "problem-text" : ""}>
+        <bdi>{text}</bdi>{" "}
+        {by && <small>{by === ownId ? t("you") : <bdi>{by}</bdi>}</small>}
+      </p>
+      {picture && <img src={picture} alt={t("activityPicture")} width="96" height="54" />}
+      {/* Of these the page has pictures. */}
+      {Object.hasOwn(en, `emotion_${emotion}`) && (
+        <span className="glass">
+          <img src={`faces/${emotion}.png`} alt="" width="64" height="32" />
+        </span>
+      )}
+    </li>
+  );
+}
+
+/** The time of today, the date of another day too. */
+function timeOf(time: Date): string {
+  const clock = time.toLocaleTimeString();
+  return time.toDateString() === new Date().toDateString() ? clock : `${time.toLocaleDateString()} ${clock}`;
+}
