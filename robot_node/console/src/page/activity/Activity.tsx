@@ -2,9 +2,13 @@ import { useState } from "react";
 
 import { en } from "../../i18n/en";
 import { useText } from "../../i18n/text";
+import { shortened } from "../../json";
 import { emotionOf, groupOf, GROUPS, type Group, type RobotEvent } from "./events";
 import type { Activity as Happenings } from "./useEvents";
 import "./activity.css";
+
+/** Random client ids are long and say little. */
+const BY_LIMIT = 20;
 
 interface Props {
   activity: Happenings;
@@ -61,7 +65,7 @@ function Item({ event, ownId, picture }: { event: RobotEvent; ownId: string; pic
       </time>
       <p className={kind === "fault" ? "problem-text" : ""}>
         <bdi>{text}</bdi>{" "}
-        {by && <small>{by === ownId ? t("you") : <bdi>{by}</bdi>}</small>}
+        {by && <small>{by === ownId ? t("you") : <bdi title={by}>{shortened(by, BY_LIMIT)}</bdi>}</small>}
       </p>
       {picture && <img src={picture} alt={t("activityPicture")} width="96" height="54" />}
       {/* Of these the page has pictures. */}
