@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+import shlex
 import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -215,6 +218,16 @@ def test_a_robot_that_does_not_answer_holds_up_nobody_and_ctrl_c_prints_what_is_
     last: dict[str, Any] = json.loads(stdout)
     assert (last["server_id"], last["outcome"]) == ("three", "interrupted")
     assert "Traceback" not in stderr
+
+
+def test_the_commands_of_the_guide_are_understood(fleet: Fleet) -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "fleet.md").read_text()
+    lines = re.findall(r"^robot-node ((?:robots|call) [^#|\n]+)", guide, re.MULTILINE)
+    assert len(lines) > 8
+    for line in lines:
+        done = fleet.command(*shlex.split(line), *(["--yes"] if line.startswith("call") else []))
+        assert done.status in {0, 1, 3}, line
+        assert not done.stderr.startswith("robot-node:"), done.stderr
 
 
 def test_what_concerns_one_robot_is_refused_of_several(fleet: Fleet) -> None:
