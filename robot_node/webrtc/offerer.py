@@ -14,7 +14,7 @@ from aiortc import RTCBundlePolicy, RTCRtpSender, RTCSessionDescription
 
 from robot_node.errors import SignalingError
 from robot_node.settings.root import WebRtcSettings
-from robot_node.webrtc import aiortc_hooks, orientation
+from robot_node.webrtc import aiortc_hooks, header_extensions
 from robot_node.webrtc.audio import PeerSound
 from robot_node.webrtc.broadcast import Broadcast
 from robot_node.webrtc.call_control import CallCause, CallEnd
@@ -141,7 +141,7 @@ class Offerer:
             self._track.stop()
             self._track = BroadcastTrack(self._vp8)
             sender.replaceTrack(self._track)
-        orientation.send_orientation(sender, lambda: self._track.viewer.rotation)
+        header_extensions.send_extensions(sender, lambda: self._track.viewer.rotation)
         aiortc_hooks.on_keyframe_request(sender, self._track.viewer.request_keyframe)
         viewer = self._track.viewer
         take_estimate = viewer.limit if self._only_sends else viewer.estimate

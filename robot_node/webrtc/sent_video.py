@@ -11,7 +11,7 @@ from aiortc.stats import RTCOutboundRtpStreamStats, RTCRemoteInboundRtpStreamSta
 
 from robot_node.core.text import SHOWN_CHARACTERS, bounded
 from robot_node.errors import SignalingError
-from robot_node.webrtc import aiortc_hooks, orientation
+from robot_node.webrtc import aiortc_hooks, header_extensions
 from robot_node.webrtc.broadcast import Broadcast
 from robot_node.webrtc.negotiation import VideoCodec, prefer_with_retransmission
 from robot_node.webrtc.tracks import BroadcastTrack
@@ -79,7 +79,7 @@ class SentVideo:
     @property
     def rotation(self) -> int:
         """Degrees clockwise by which the viewer has to rotate the picture itself: 0 when the video tells it to."""
-        by_video = self._sender is not None and orientation.receiver_rotates(self._sender)
+        by_video = self._sender is not None and header_extensions.receiver_rotates(self._sender)
         return 0 if by_video else self.track.viewer.rotation
 
     def add_to(self, connection: RTCPeerConnection, *, of_several: int) -> RTCRtpTransceiver:
@@ -93,7 +93,7 @@ class SentVideo:
         prefer_with_retransmission(transceiver, self._codec)
         self._sender = transceiver.sender
         viewer = self.track.viewer
-        orientation.send_orientation(transceiver.sender, lambda: viewer.rotation)
+        header_extensions.send_extensions(transceiver.sender, lambda: viewer.rotation)
         aiortc_hooks.on_keyframe_request(transceiver.sender, viewer.request_keyframe)
         aiortc_hooks.on_receiver_report(
             transceiver.sender, lambda estimate: viewer.estimate(estimate // of_several), viewer.report_loss

@@ -1,4 +1,4 @@
-"""Pictures that the viewer is to rotate: the RTP header extension where its offer has it, the status else."""
+"""RTP header extensions of the robot's video: how to rotate it, which else the status says, and not to delay it."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 
 from aiortc.rtp import HeaderExtensions, HeaderExtensionsMap, unpack_header_extensions
 
-from robot_node.webrtc.orientation import URI
+from robot_node.webrtc.header_extensions import ORIENTATION, PLAYOUT_DELAY
 from robot_node.webrtc.signaling import Offer
 from tests.waiting import eventually
 from tests.webrtc.conftest import Robot
 from tests.webrtc.peer import Peer, peer, with_candidates
 
 
-class Orientations(HeaderExtensionsMap):
+class Extension(HeaderExtensionsMap):
     """What a receiver reads in the header extension with this id."""
 
     def __init__(self, extension_id: int) -> None:
@@ -29,19 +29,19 @@ class Orientations(HeaderExtensionsMap):
         return super().get(extension_profile, extension_value)
 
 
-async def watch(viewer: Peer, *, extension: bool) -> tuple[Orientations, list[dict[str, Any]]]:
-    """Watch with or without the extension in the offer; returns what the viewer hears of the orientation."""
+async def watch(viewer: Peer, uri: str = ORIENTATION, *, extension: bool) -> tuple[Extension, list[dict[str, Any]]]:
+    """Watch with or without an extension in the offer; returns what the viewer hears in it, and of the status."""
     messages: list[dict[str, Any]] = []
     viewer.rtc.createDataChannel("status").on("message", lambda text: messages.append(json.loads(text)))
     sdp, candidates = await viewer.make_offer()
-    (line, extension_id), *_ = re.findall(rf"(a=extmap:(\d+) {URI}\r\n)", sdp)
-    orientations = Orientations(int(extension_id))
-    viewer.rtc.getTransceivers()[0].receiver.transport._rtp_header_extensions_map = orientations
+    (line, extension_id), *_ = re.findall(rf"(a=extmap:(\d+) {uri}\r\n)", sdp)
+    heard = Extension(int(extension_id))
+    viewer.rtc.getTransceivers()[0].receiver.transport._rtp_header_extensions_map = heard
     await viewer.send(Offer(with_candidates(sdp if extension else sdp.replace(line, ""), candidates)))
     answer = await viewer.take_answer()
     assert (line in answer) is extension
     await viewer.frame()
-    return orientations, messages
+    return heard, messages
 
 
 async def test_the_video_says_how_to_turn_it_to_a_viewer_that_understands(robot: Robot) -> None:
@@ -64,3 +64,13 @@ async def test_the_status_says_it_to_one_that_does_not(robot: Robot) -> None:
         robot.scene.rotation = 0
         await eventually(lambda: "rotation" not in messages[-1])
         assert set(orientations.seen) == {None}
+
+
+async def test_a_viewer_that_understands_displays_each_frame_at_once(robot: Robot) -> None:
+    async with peer(robot.broker) as viewer:
+        delays, _ = await watch(viewer, PLAYOUT_DELAY, extension=True)
+        await viewer.frame()
+        assert set(delays.seen) == {bytes(3)}
+    async with peer(robot.broker) as viewer:
+        delays, _ = await watch(viewer, PLAYOUT_DELAY, extension=False)
+        assert set(delays.seen) == {None}
