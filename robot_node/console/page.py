@@ -19,30 +19,38 @@ from robot_node.face.renderer import render
 BUILT = Path(__file__).with_name("dist")
 """Output of the Vite build, in the wheel and after ``make setup``."""
 
-HEADERS: Mapping[str, str] = MappingProxyType(
-    {
-        # The broker may be anywhere: its address is a setting of the page.
-        "Content-Security-Policy": "; ".join(
-            (
-                "default-src 'none'",
-                "script-src 'self'",
-                "style-src 'self'",
-                "img-src 'self' data: blob:",
-                "media-src 'self' blob:",
-                "connect-src 'self' ws: wss:",
-                "base-uri 'none'",
-                "form-action 'none'",
-                "frame-ancestors 'none'",
-                "require-trusted-types-for 'script'",
-            )
-        ),
-        "X-Content-Type-Options": "nosniff",
-        "Referrer-Policy": "no-referrer",
-        "Cross-Origin-Opener-Policy": "same-origin",
-        "Permissions-Policy": "microphone=(self), camera=(self), geolocation=()",
-    }
+_POLICY = (
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    "img-src 'self' data: blob:",
+    "media-src 'self' blob:",
+    # The broker may be anywhere: its address is a setting of the page.
+    "connect-src 'self' ws: wss:",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+    "require-trusted-types-for 'script'",
 )
-"""Only the page's own resources and scripts are loaded."""
+
+
+def headers(watched_at: str = "") -> Mapping[str, str]:
+    """Return the headers of each answer: only the page's own resources and scripts are loaded.
+
+    Args:
+        watched_at: Another origin that the page may ask by HTTP, that of a WHEP endpoint.
+    """
+    policy = (f"{each} {watched_at}" if watched_at and each.startswith("connect-src ") else each for each in _POLICY)
+    return MappingProxyType(
+        {
+            "Content-Security-Policy": "; ".join(policy),
+            "X-Content-Type-Options": "nosniff",
+            "Referrer-Policy": "no-referrer",
+            "Cross-Origin-Opener-Policy": "same-origin",
+            "Permissions-Policy": "microphone=(self), camera=(self), geolocation=()",
+        }
+    )
+
 
 _IMMUTABLE = "public, max-age=31536000, immutable"
 _REVALIDATE = "no-cache"

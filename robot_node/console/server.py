@@ -11,13 +11,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import metadata
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from robot_node.console.page import HEADERS, PageFile, face_picture, page_files
+from robot_node.console.page import PageFile, face_picture, headers, page_files
 from robot_node.core.hosts import host_in_url
 from robot_node.core.web_server import listen, not_for_good, serve_app
 from robot_node.errors import NotReadyError
@@ -25,6 +26,40 @@ from robot_node.settings.root import Settings
 from robot_node.webrtc.ice_servers import parse_ice_server
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class WhepEndpoint:
+    """Where the page watches robots by WHEP.
+
+    Attributes:
+        url: Of the endpoint; ``{server_id}`` in it stands for the robot's server id.
+        token: Its bearer token, for everyone who can load the page.
+        server_id: The only robot that is watched there; empty: every robot.
+    """
+
+    url: str
+    token: str = field(default="", repr=False)
+    server_id: str = ""
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self | None:
+        """Create it from a robot's settings; an address without ``{server_id}`` is for this robot alone."""
+        console = settings.console
+        if not console.whep_url:
+            return None
+        of = "" if "{server_id}" in console.whep_url else settings.robot.server_id
+        return cls(console.whep_url, console.whep_token, of)
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port; empty if it is of the page's own server."""
+        parts = urlsplit(self.url)
+        return f"{parts.scheme}://{parts.netloc}" if parts.netloc else ""
+
+    def config(self) -> dict[str, str]:
+        """Return what the page is told of it."""
+        return {"url": self.url, "token": self.token, "serverId": self.server_id}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +74,7 @@ class Console:
         username: The broker's user name that the page suggests.
         password: The broker's password, for everyone who can load the page: that of the demo's own broker only.
         ice_servers: ICE servers for the page's RTCPeerConnection, each with ``urls`` and, for TURN, its credentials.
+        whep: WHEP endpoint where the page watches in place of the robot; None: it watches at the robot.
     """
 
     host: str = "127.0.0.1"
@@ -47,6 +83,7 @@ class Console:
     username: str = ""
     password: str = field(default="", repr=False)
     ice_servers: tuple[Mapping[str, str], ...] = ()
+    whep: WhepEndpoint | None = None
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
@@ -68,6 +105,7 @@ class Console:
                 | ({"username": server.username, "credential": server.credential} if server.username else {})
                 for server in servers
             ),
+            whep=WhepEndpoint.from_settings(settings),
         )
 
     def config(self) -> dict[str, Any]:
@@ -77,6 +115,7 @@ class Console:
             "username": self.username,
             **({"password": self.password} if self.password else {}),
             "iceServers": [dict(server) for server in self.ice_servers],
+            **({"whep": self.whep.config()} if self.whep else {}),
             "version": metadata.version("robot-node"),
         }
 
@@ -89,25 +128,26 @@ def page_routes(console: Console, files: Mapping[str, PageFile]) -> Sequence[Rou
         files: The page, from :func:`robot_node.console.page.page_files`.
     """
     configuration = console.config()
+    headers_of_all = headers(console.whep.origin if console.whep else "")
 
     async def config(_: Request) -> Response:
         private = {"Cache-Control": "no-store", "Cross-Origin-Resource-Policy": "same-origin"}
-        return JSONResponse(configuration, headers={**HEADERS, **private})
+        return JSONResponse(configuration, headers={**headers_of_all, **private})
 
     async def face(request: Request) -> Response:
         picture = await asyncio.to_thread(face_picture, request.path_params["emotion"])
         if picture is None:
-            return Response("There is no such emotion.", 404, HEADERS, "text/plain")
-        return Response(picture, 200, {**HEADERS, "Cache-Control": "max-age=86400"}, "image/png")
+            return Response("There is no such emotion.", 404, headers_of_all, "text/plain")
+        return Response(picture, 200, {**headers_of_all, "Cache-Control": "max-age=86400"}, "image/png")
 
     async def page(request: Request) -> Response:
         file = files.get(request.url.path)
         if file is None:
-            return Response("There is no such page.", 404, HEADERS, "text/plain")
-        headers = {**HEADERS, "Cache-Control": file.cache_control, "Vary": "Accept-Encoding"}
+            return Response("There is no such page.", 404, headers_of_all, "text/plain")
+        found = {**headers_of_all, "Cache-Control": file.cache_control, "Vary": "Accept-Encoding"}
         if file.compressed is not None and "gzip" in request.headers.get("accept-encoding", ""):
-            return Response(file.compressed, 200, {**headers, "Content-Encoding": "gzip"}, file.media_type)
-        return Response(file.content, 200, headers, file.media_type)
+            return Response(file.compressed, 200, {**found, "Content-Encoding": "gzip"}, file.media_type)
+        return Response(file.content, 200, found, file.media_type)
 
     return (Route("/config.json", config), Route("/faces/{emotion}.png", face), Route("/{path:path}", page))
 

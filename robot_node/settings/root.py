@@ -186,8 +186,12 @@ class ConsoleSettings(Section):
     port: Annotated[int, Field(ge=0, le=65535)] = 8088
     broker_url: Annotated[str, Field(pattern=r"^(wss?://.+)?$")] = ""
     username: str = ""
+    whep_url: Annotated[
+        str, Field(pattern=r"^(https?://[A-Za-z0-9.:\[\]-]+(/[!-~]*)?|/[!-.0-~][!-~]*)?$", max_length=2048)
+    ] = ""
+    whep_token: Annotated[str, Field(pattern=r"^[!-~]*$", repr=False)] = ""
 
-    @field_validator("broker_url")
+    @field_validator("broker_url", "whep_url")
     @classmethod
     def _without_password(cls, value: str) -> str:
         if "@" in value:

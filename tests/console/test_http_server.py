@@ -25,8 +25,9 @@ async def robot(tmp_path: Path) -> AsyncIterator[RobotProcess]:
     """A robot with its HTTP server, at a broker that speaks MQTT over TCP only."""
     settings = {"ENABLED": "true", "PORT": str(free_port()), "TOKEN": TOKEN}
     async with PrivateBroker() as broker:
+        watched = {"ROBOT_NODE_CONSOLE__WHEP_URL": "/whep"}
         process = RobotProcess(
-            broker, tmp_path, settings={f"ROBOT_NODE_HTTP__{key}": settings[key] for key in settings}
+            broker, tmp_path, settings={f"ROBOT_NODE_HTTP__{key}": settings[key] for key in settings} | watched
         )
         try:
             await process.start()
@@ -45,6 +46,9 @@ async def test_the_page_needs_no_other_server(robot: RobotProcess, browser: Brow
         await page.ready()
         await page.camera.click()
         await page.moving_pictures()
+        # By WHEP, as the settings say, with the browser's cookie: there is nobody to talk to.
+        assert "Viewer 'http/" in robot.log
+        assert await page.button("Talk").count() == 0
         await page.button("Photo").click()
         await page.page.locator(".photos li img").wait_for()
         # fetch refuses to be relative to a page whose URL has a password

@@ -92,6 +92,42 @@ async def test_the_defaults_are_served_and_no_password_is(monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize(
+    ("url", "robot", "origin"),
+    [
+        ("https://sfu.example:8889/{server_id}/whep?a=b", "", " https://sfu.example:8889"),
+        ("https://sfu.example/some-secret", "r2", " https://sfu.example"),
+        ("/whep", "r2", ""),
+    ],
+)
+async def test_the_page_watches_by_whep_where_its_owner_says_so(url: str, robot: str, origin: str) -> None:
+    settings = load_settings(
+        overrides={"robot": {"server_id": "r2"}, "console": {"port": 0, "whep_url": url, "whep_token": "s3cret"}}
+    )
+    async with serving(Console.from_settings(settings)) as address:
+        for path in ("", "config.json"):
+            response, body = await get(address + path)
+            assert f"; connect-src 'self' ws: wss:{origin}; " in response.headers["Content-Security-Policy"]
+    assert json.loads(body)["whep"] == {"url": url, "token": "s3cret", "serverId": robot}
+    assert "s3cret" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "sfu.example/whep",
+        "ws://sfu.example",
+        "//sfu.example",
+        "https://u:p@sfu.example",
+        "https://a;b/",
+        "https://{server_id}.b/",
+    ],
+)
+def test_an_address_that_cannot_be_watched_is_refused(url: str) -> None:
+    with pytest.raises(SettingsError, match=r"console\.whep_url"):
+        load_settings(overrides={"console": {"whep_url": url}})
+
+
+@pytest.mark.parametrize(
     ("url", "for_the_page"),
     [
         ("mqtt://one", ""),

@@ -32,6 +32,7 @@ FREE_TEXT: dict[str, Any] = {
     "detection.options": {"threads": 2},
     "motion.zones": {"door": {"rectangle": [0.0, 0.0, 0.5, 1.0]}},
     "console.broker_url": "wss://pi/mqtt",
+    "console.whep_url": "https://sfu.example.org/{server_id}/whep",
     "pins.outputs": {"lamp": {"kind": "led", "pin": 5}},
     "pins.inputs": {"button": {"kind": "button", "pin": 6}},
     "http.token": "a-token-of-sixteen-or-more",

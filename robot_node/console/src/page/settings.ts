@@ -11,8 +11,21 @@ export interface Settings {
   /** Empty for random ones. */
   clientId: string;
   iceServers: RTCIceServer[];
+  /** Where to watch in place of the robot; only its owner says so, as the page's policy names the server. */
+  whep: WhepEndpoint;
   language: Language;
 }
+
+/** What `/config.json` says of a WHEP endpoint. */
+export interface WhepEndpoint {
+  /** `{server_id}` in it stands for the robot's; empty: there is none. */
+  url: string;
+  token: string;
+  /** The only robot that is watched there; empty: every robot. */
+  serverId: string;
+}
+
+const NO_WHEP: WhepEndpoint = { url: "", token: "", serverId: "" };
 
 /** What `/config.json` holds. */
 export interface ServedConfig {
@@ -21,6 +34,7 @@ export interface ServedConfig {
   /** Of the demo only, whose broker lets in its own page and no other. */
   password?: string;
   iceServers?: RTCIceServer[];
+  whep?: WhepEndpoint;
 }
 
 const KEY = "robot-node.settings";
@@ -44,6 +58,7 @@ export function defaults(served: ServedConfig): Settings {
     rememberPassword: false,
     clientId: "",
     iceServers: served.iceServers ?? [],
+    whep: served.whep ?? NO_WHEP,
     language: preferredLanguage(),
   };
 }
@@ -53,14 +68,14 @@ export function loadSettings(served: ServedConfig): Settings {
   const kept = readSettings(read(localStorage, KEY));
   const session = read(sessionStorage, PASSWORD_KEY);
   const password = typeof session === "string" ? session : (kept.password ?? served.password ?? "");
-  return { ...defaults(served), ...kept, password };
+  return { ...defaults(served), ...kept, whep: defaults(served).whep, password };
 }
 
 /** Keep only what differs from the defaults: a robot that moves takes its visitors with it. */
 export function saveSettings(settings: Settings, served: ServedConfig): void {
   const standard = defaults(served);
   const changed = Object.entries(settings).filter(
-    ([key, value]) => key !== "password" && JSON.stringify(value) !== JSON.stringify(standard[key as keyof Settings]),
+    ([key, value]) => !["password", "whep"].includes(key) && JSON.stringify(value) !== JSON.stringify(standard[key as keyof Settings]),
   );
   const kept: Partial<Settings> = Object.fromEntries(changed);
   // A served password is another one next time.
@@ -135,6 +150,7 @@ export function readSettings(value: unknown): Partial<Settings> {
     rememberPassword: (field) => typeof field === "boolean",
     clientId: isText,
     iceServers: (field) => Array.isArray(field) && field.every(isIceServer),
+    whep: (field) => isText(member(field, "url")) && isText(member(field, "token")) && isText(member(field, "serverId")),
     language: (field) => typeof field === "string" && Object.hasOwn(LANGUAGES, field),
   };
   const found = Object.entries(isValid).filter(([name, fits]) => fits(member(value, name)));

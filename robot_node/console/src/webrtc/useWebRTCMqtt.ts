@@ -20,6 +20,8 @@ export interface UseWebRTCMqttOptions extends Omit<CallOptions, "answerer"> {
 export interface UseWebRTCMqtt extends CallState {
   isConnecting: boolean;
   isConnected: boolean;
+  /** The other side could take our sound, and what we write. */
+  canTalk: boolean;
   connect: () => void;
   disconnect: () => void;
   retryNow: () => void;
@@ -96,6 +98,7 @@ export function useWebRTCMqtt(options: UseWebRTCMqttOptions): UseWebRTCMqtt {
     ...state,
     isConnecting: state.connectionState === "connecting",
     isConnected: state.connectionState === "connected",
+    canTalk: true,
     connect,
     disconnect,
     retryNow,

@@ -42,14 +42,16 @@ export function Toolbar({ call, isOn, canSwitch, canTakePhoto, showsPicture, swi
       >
         <Icon name="listen" /> {t("listen")}
       </button>
-      <button
-        type="button"
-        aria-pressed={call.isAudioEnabled}
-        disabled={!call.isConnected && !call.isAudioEnabled}
-        onClick={() => void call.toggleAudio().catch(reportMicrophone)}
-      >
-        <Icon name="talk" /> {t("talk")}
-      </button>
+      {call.canTalk && (
+        <button
+          type="button"
+          aria-pressed={call.isAudioEnabled}
+          disabled={!call.isConnected && !call.isAudioEnabled}
+          onClick={() => void call.toggleAudio().catch(reportMicrophone)}
+        >
+          <Icon name="talk" /> {t("talk")}
+        </button>
+      )}
       <button
         type="button"
         className="quiet"

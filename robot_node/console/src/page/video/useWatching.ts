@@ -3,6 +3,8 @@ import { useState } from "react";
 import type { UseMcpMqtt } from "../../mcp/useMcpMqtt";
 import type { BackendMessage } from "../../webrtc/signaling";
 import { useWebRTCMqtt, type UseWebRTCMqtt } from "../../webrtc/useWebRTCMqtt";
+import { useWhep } from "../../webrtc/useWhep";
+import { whepUrl } from "../../webrtc/whep";
 import type { Settings } from "../settings";
 import { isCapturing, type RobotStatus } from "../status";
 import type { Run } from "../useCalls";
@@ -30,7 +32,7 @@ export interface Watching {
 
 /** Watch the robot while its camera is on. */
 export function useWatching({ settings, serverId, mcp, robot, cameras, act, onMessage }: Options): Watching {
-  const { brokerUrl, username, password, clientId, iceServers } = settings;
+  const { brokerUrl, username, password, clientId, iceServers, whep } = settings;
   const { sessionState, connectionState } = mcp;
   const { status, isLive } = robot;
   const { states, names, large, argument } = cameras;
@@ -44,7 +46,10 @@ export function useWatching({ settings, serverId, mcp, robot, cameras, act, onMe
   const gone = connectionState === "connected" && (sessionState === "offline" || sessionState === "none");
   const wanted = known ? cameraOn : gone ? false : watching;
   if (wanted !== watching) setWatching(wanted);
-  const call = useWebRTCMqtt({
+  // A media server has the first camera only.
+  const url = large === 0 ? whepUrl(whep, serverId) : "";
+  const played = useWhep({ url, token: whep.token, iceServers, autoConnect: wanted && url !== "" });
+  const called = useWebRTCMqtt({
     brokerUrl,
     username,
     password,
@@ -52,9 +57,10 @@ export function useWatching({ settings, serverId, mcp, robot, cameras, act, onMe
     serverId,
     iceServers,
     cameras: Math.max(1, names.length),
-    autoConnect: wanted,
+    autoConnect: wanted && url === "",
     onMessage,
   });
+  const call = url ? played : called;
 
   // While the broker is away, the robot itself still says beside the picture what is true.
   const told = isLive || !call.robot || !status ? null : { ...status, privacy_error: "", recording: null, motion: {}, detected: [], ...call.robot };
