@@ -58,7 +58,7 @@ class WhepEndpoint:
         return f"{parts.scheme}://{parts.netloc}" if parts.netloc else ""
 
     def config(self) -> dict[str, str]:
-        """Return what the page is told of it."""
+        """Return its part of the page's configuration."""
         return {"url": self.url, "token": self.token, "serverId": self.server_id}
 
 
@@ -74,7 +74,7 @@ class Console:
         username: The broker's user name that the page suggests.
         password: The broker's password, for everyone who can load the page: that of the demo's own broker only.
         ice_servers: ICE servers for the page's RTCPeerConnection, each with ``urls`` and, for TURN, its credentials.
-        whep: WHEP endpoint where the page watches in place of the robot; None: it watches at the robot.
+        whep: WHEP endpoint where the page watches instead of at the robot; None: it watches at the robot.
     """
 
     host: str = "127.0.0.1"
