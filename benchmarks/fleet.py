@@ -8,6 +8,15 @@
 * ``p99_ms``, ``alone_p99_ms``, ``p50_ms``, ``alone_p50_ms``: of these calls.
 * ``start_s``: from starting the first process until all robots are online.
 
+Then, on another broker, more robots of which only the presence is simulated, and agents that follow all of them:
+
+* ``presences_discover_ms``: as ``discover_all_ms``, with ``presences`` robots.
+* ``agents_ready_s``: from starting the agents' processes until each of the ``agents`` knows every robot.
+* ``arrival_ms``: from publishing a presence until the last agent knows of it, median.
+* ``agents_p50_ms``, ``agents_p99_ms``: of calls, when each agent calls once a second; ``one_agent_p50_ms``: of one
+  agent's, when only this one calls.
+* ``broker_mib``: memory that mosquitto has allocated then.
+
 A light robot is an MCP server of one tool, served as a robot serves its own; a few processes share them all. The two
 robots that are called have a process each, and both brokers run all the time, so that what the machine does besides
 slows down both. Blocks of calls take turns; a percentile is that of a block, and of the blocks the median.
@@ -27,28 +36,25 @@ from typing import Any
 from mcp import Client
 
 from benchmarks._add import ADD, ARGUMENTS, server_with_add
+from benchmarks._crowded_fleet import MORE_CLIENTS, all_seen, broker_figures, identity, measure_crowd
 from benchmarks._processes import READY, peer, reply
-from benchmarks._report import BenchmarkError, command_line, percentile, positive, print_result, progress, times_ms
+from benchmarks._report import command_line, percentile, positive, print_result, progress, times_ms
 from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mcp_mqtt.client import mqtt_transport
-from robot_node.mcp_mqtt.presence import online_servers
 from robot_node.mcp_mqtt.server import ServerOptions, serve
-from robot_node.mqtt import Broker, ConnectOptions, Incoming, Subscription, connect
+from robot_node.mqtt import Broker
 
 _PROCESSES = 4
 _LEAST_SHARE = 25
 _BLOCKS = 8
 _WARM_UP = 50
 _DISCOVERIES = 5
+_SERVED = 20
+"""Of the robots with simulated presences, how many can be called."""
 _START_LIMIT_S = 120.0
 _COUNTERS = ("$SYS/broker/bytes/received", "$SYS/broker/bytes/sent")
 _COUNTERS_LAG_S = 2.5
 _COUNTERS_EACH_SECOND = "sys_interval 1"
-
-
-def _name(number: int) -> tuple[str, str]:
-    """Server id and server name of a robot."""
-    return f"robot-{number:05}", f"fleet/robot-{number:05}"
 
 
 async def _serve_robots(broker: Broker, first: int, count: int) -> None:
@@ -62,7 +68,7 @@ async def _serve_robots(broker: Broker, first: int, count: int) -> None:
 
     async with asyncio.TaskGroup() as group:
         for number in range(first, first + count):
-            server_id, server_name = _name(number)
+            server_id, server_name = identity(number)
             options = ServerOptions(server_id=server_id, server_name=server_name)
             group.create_task(serve(broker, server_with_add(), options, on_online=on_online))
 
@@ -86,27 +92,9 @@ async def _fleet(private: PrivateBroker, count: int) -> AsyncIterator[None]:
         yield
 
 
-async def _all_seen(broker: Broker, count: int) -> None:
-    seen = len(await online_servers(broker))
-    if seen != count:
-        raise BenchmarkError(f"A newcomer sees {seen} robots of {count}.")
-
-
 async def _bytes_so_far(broker: Broker) -> int:
     """What the broker has received and sent since it started."""
-    counters: dict[str, int] = {}
-    complete = asyncio.Event()
-
-    def on_message(incoming: Incoming) -> None:
-        counters[incoming.topic] = int(incoming.payload)
-        if len(counters) == len(_COUNTERS):
-            complete.set()
-
-    async with connect(broker, ConnectOptions(client_id="counter"), on_message) as connection:
-        await connection.subscribe(*(Subscription(counter) for counter in _COUNTERS))
-        async with asyncio.timeout(10):
-            await complete.wait()
-    return sum(counters.values())
+    return sum((await broker_figures(broker, *_COUNTERS)).values())
 
 
 async def _idle_bytes_per_s(crowded: Broker, quiet: Broker, others: int, seconds: float) -> float:
@@ -123,17 +111,29 @@ async def _add(client: Client) -> None:
     await client.call_tool(ADD, ARGUMENTS)
 
 
-async def measure(count: int, calls: int, seconds: float) -> dict[str, Any]:
+async def measure(count: int, calls: int, seconds: float, presences: int, agents: int) -> dict[str, Any]:
     """Measure.
 
     Args:
         count: How many robots, at least 2.
         calls: Calls to each of the two robots that are called.
         seconds: How long to count idle traffic.
+        presences: How many robots with a simulated presence.
+        agents: How many agents that follow these.
 
     Returns:
         What is printed.
     """
+    return await _measure_robots(count, calls, seconds) | await _measure_crowd(presences, agents, seconds)
+
+
+async def _measure_crowd(presences: int, agents: int, seconds: float) -> dict[str, Any]:
+    served = min(_SERVED, presences)
+    async with PrivateBroker(extra=MORE_CLIENTS) as private, _robots(private, 0, served):
+        return await measure_crowd(presences, agents, max(1, round(seconds)), private, served)
+
+
+async def _measure_robots(count: int, calls: int, seconds: float) -> dict[str, Any]:
     async with contextlib.AsyncExitStack() as stack:
         enter = stack.enter_async_context
         crowded = await enter(PrivateBroker(extra=_COUNTERS_EACH_SECOND))
@@ -144,12 +144,12 @@ async def measure(count: int, calls: int, seconds: float) -> dict[str, Any]:
         start_s = time.monotonic() - began
         await enter(_robots(quiet, count - 1, 1))
         broker = Broker.from_url(crowded.url)
-        discoveries = await times_ms(lambda: _all_seen(broker, count), _DISCOVERIES)
+        discoveries = await times_ms(lambda: all_seen(broker, count), _DISCOVERIES)
         progress(f"all {count} seen; now {seconds:g} s of silence")
         idle = await _idle_bytes_per_s(broker, Broker.from_url(quiet.url), count - 1, seconds)
         times: dict[str, list[list[float]]] = {"crowded": [], "quiet": []}
         clients = {
-            name: await enter(Client(mqtt_transport(Broker.from_url(private.url), *_name(count - 1))))
+            name: await enter(Client(mqtt_transport(Broker.from_url(private.url), *identity(count - 1))))
             for name, private in (("crowded", crowded), ("quiet", quiet))
         }
         for client in clients.values():
@@ -184,6 +184,8 @@ def main() -> None:
     parser.add_argument("--calls", type=positive, default=2400, metavar="N", help="to each of two (default: 2400)")
     # The keep-alive interval: every robot pings once.
     parser.add_argument("--seconds", type=float, default=20.0, help="how long to count idle traffic (default: 20)")
+    parser.add_argument("--presences", type=positive, default=2000, metavar="N", help="simulated ones (default: 2000)")
+    parser.add_argument("--agents", type=positive, default=100, metavar="N", help="that follow these (default: 100)")
     parser.add_argument("--peer", nargs=3, metavar=("BROKER", "FIRST", "COUNT"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.peer:
@@ -191,7 +193,9 @@ def main() -> None:
         with contextlib.suppress(KeyboardInterrupt):
             asyncio.run(_serve_robots(Broker(url, connect_timeout_s=_START_LIMIT_S), int(first), int(count)))
     else:
-        print_result(measure(max(2, arguments.robots), arguments.calls, arguments.seconds))
+        print_result(
+            measure(max(2, arguments.robots), arguments.calls, arguments.seconds, arguments.presences, arguments.agents)
+        )
 
 
 if __name__ == "__main__":

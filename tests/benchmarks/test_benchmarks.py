@@ -137,7 +137,7 @@ def test_tool_list_of_two_robots_is_hardly_longer_than_that_of_one() -> None:
 
 @pytest.mark.slow
 def test_fleet_sees_every_robot_and_calls_one_among_the_others_and_one_alone() -> None:
-    result = run("fleet", "--robots", "10", "--calls", "40", "--seconds", "1")
+    result = run("fleet", "--robots", "10", "--calls", "40", "--seconds", "1", "--presences", "30", "--agents", "3")
     assert result["robots"] == 10
     assert result["calls"] == 40
     assert result["discover_all_ms"] > 0
@@ -146,6 +146,11 @@ def test_fleet_sees_every_robot_and_calls_one_among_the_others_and_one_alone() -
     assert result["p99_ratio"] == pytest.approx(result["p99_ms"] / result["alone_p99_ms"], abs=0.01)
     assert 0 < result["p50_ms"] <= result["p99_ms"]
     assert 0 < result["alone_p50_ms"] <= result["alone_p99_ms"]
+    assert (result["presences"], result["agents"]) == (30, 3)
+    assert result["presences_discover_ms"] > 0
+    assert result["arrival_ms"] > 0
+    assert 0 < result["agents_p50_ms"] <= result["agents_p99_ms"]
+    assert result["broker_mib"] > 0
 
 
 @pytest.mark.slow
