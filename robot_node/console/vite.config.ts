@@ -3,13 +3,15 @@ import { gzipSync } from "node:zlib";
 import react from "@vitejs/plugin-react";
 import { defineConfig, type Plugin } from "vitest/config";
 
-/** The SDK's client imports ajv, which compiles code at run time: our Content-Security-Policy forbids that. */
-function withoutAjv(): Plugin {
-  const replacement = new URL("./src/mcp/noValidator.ts", import.meta.url).pathname;
+/** Put modules of ours in the place of what packages import: the reasons are in those modules. */
+function replaced(replacements: Record<string, string>): Plugin {
   return {
-    name: "without-ajv",
+    name: "replaced",
     enforce: "pre",
-    resolveId: (source) => (source.endsWith("validation/ajv-provider.js") ? replacement : null),
+    resolveId(source) {
+      const found = Object.keys(replacements).find((ending) => source.endsWith(ending));
+      return found ? new URL(`./src/${replacements[found]}`, import.meta.url).pathname : null;
+    },
   };
 }
 
@@ -31,7 +33,11 @@ function compressed(): Plugin {
 
 export default defineConfig({
   base: "./",
-  plugins: [withoutAjv(), react(), compressed()],
+  plugins: [
+    replaced({ "validation/ajv-provider.js": "mcp/noValidator.ts", "worker-timers": "mqtt/noWorkerTimers.ts" }),
+    react(),
+    compressed(),
+  ],
   build: {
     target: "es2022",
     assetsInlineLimit: 0,

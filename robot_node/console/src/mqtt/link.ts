@@ -1,9 +1,10 @@
 /** One MQTT 5 connection over WebSocket that comes back by itself. It knows no topic. */
 
-import { MqttConnection, type BrokerReason, type ConnectionEvents } from "./connection";
-import type { Subscription, UserProperties, Will } from "./packets";
+import type { IConnackPacket } from "mqtt";
 
-export type { Subscription, UserProperties } from "./packets";
+import { connect, type MqttClient } from "./client";
+
+export type UserProperties = Record<string, string | string[]>;
 
 export interface LinkOptions {
   /** `ws://host:port/path` or `wss://...`; or several, separated by commas: the next one is tried when one fails. */
@@ -11,7 +12,7 @@ export interface LinkOptions {
   username?: string | undefined;
   password?: string | undefined;
   clientId: string;
-  will?: Will;
+  will?: { topic: string; payload: string };
   /** User properties of CONNECT. */
   connectProperties?: UserProperties;
   /** User properties of the will and of every PUBLISH. */
@@ -54,19 +55,23 @@ export interface LinkEvents {
   onMessage?: (topic: string, payload: Uint8Array, retained: boolean) => void;
 }
 
+export interface Subscription {
+  topic: string;
+  qos?: 0 | 1;
+  noLocal?: boolean;
+}
+
+// MQTT 5.0, 3.2.2.2: bad user name or password, not authorized; and the same of MQTT 3.1.1.
 // MQTT 5.0, 3.14.2.1: another client has connected with this client id.
 const SESSION_TAKEN_OVER = 0x8e;
 
 /** A connection that lived as long was a good one: the delays begin anew. Two clients with one id never get there. */
 const STABLE_MS = 10_000;
 
-const KEEPALIVE_S = 30;
-
-// MQTT 5.0, 3.2.2.2: bad user name or password, not authorized; and the same of MQTT 3.1.1.
 const CREDENTIALS = new Set([0x86, 0x87, 4, 5]);
 
 export class Link {
-  private connection: MqttConnection | null = null;
+  private client: MqttClient | null = null;
   private retry: ReturnType<typeof setTimeout> | undefined;
   private delay: number;
   private closed = false;
@@ -111,17 +116,37 @@ export class Link {
   };
 
   async subscribe(...subscriptions: Subscription[]): Promise<void> {
-    const codes = await this.limited(this.live().subscribe(subscriptions));
-    const refused = subscriptions.find((_, place) => (codes[place] ?? 0) >= 0x80);
-    if (refused) throw new LinkError("refused", `The broker refuses the subscription of ${refused.topic}.`);
+    const client = this.live();
+    const wanted = Object.fromEntries(
+      subscriptions.map(({ topic, qos = 0, noLocal = false }) => [topic, { qos, nl: noLocal }]),
+    );
+    await this.limited(
+      new Promise<void>((resolve, reject) => {
+        client.subscribe(wanted, (error, granted) => {
+          const refused = granted?.find(({ qos }) => qos >= 0x80);
+          if (error || refused) reject(new LinkError("refused", `The broker refuses the subscription${refused ? ` of ${refused.topic}` : ""}.`));
+          else resolve();
+        });
+      }),
+    );
   }
 
   async unsubscribe(...topics: string[]): Promise<void> {
-    await this.limited(this.live().unsubscribe(topics));
+    const client = this.live();
+    await this.limited(new Promise<void>((resolve) => client.unsubscribe(topics, () => resolve())));
   }
 
   async publish(topic: string, payload: string, { qos = 0 }: { qos?: 0 | 1 } = {}): Promise<void> {
-    await this.limited(this.live().publish({ topic, payload, userProperties: this.options.publishProperties }, qos));
+    const client = this.live();
+    const properties = this.options.publishProperties ? { userProperties: this.options.publishProperties } : {};
+    await this.limited(
+      new Promise<void>((resolve, reject) => {
+        client.publish(topic, payload, { qos, properties }, (error) => {
+          if (error) reject(new LinkError("lost", error.message));
+          else resolve();
+        });
+      }),
+    );
   }
 
   /** End for good, with a DISCONNECT: the broker does not publish the will. */
@@ -130,35 +155,58 @@ export class Link {
     this.closed = true;
     clearTimeout(this.retry);
     globalThis.removeEventListener?.("online", this.retryNow);
-    this.connection?.end();
-    this.connection = null;
+    const client = this.client;
+    this.client = null;
+    if (client) {
+      const connected = client.connected;
+      client.removeAllListeners("message");
+      client.end(!connected);
+    }
     this.tell({ state: "closed", error: null });
   }
 
   private open(): void {
     this.tell({ state: "connecting", error: this.status.error });
+    let problem: LinkError | null = null;
     let connectedAt: number | null = null;
-    const events: ConnectionEvents = {
-      onConnected: (properties) => {
-        connectedAt = performance.now();
-        this.tell({ state: "connected", error: null });
-        this.events.onConnected?.(properties);
-      },
-      onMessage: (topic, payload, retained) => this.events.onMessage?.(topic, payload, retained),
-      onLost: (reason) => {
-        this.connection = null;
-        if (connectedAt !== null) this.judge(performance.now() - connectedAt);
-        const where = this.url;
-        this.wait(
-          reason ? this.inWords(reason) : connectedAt === null ? new LinkError("unreachable", `No broker answers at ${where}.`) : this.lost(),
-        );
-      },
-    };
+    let client: MqttClient;
     try {
-      this.connection = this.connect(events);
+      client = this.connect();
     } catch (error) {
       this.wait(new LinkError("address", error instanceof Error ? error.message : String(error)));
+      return;
     }
+    this.client = client;
+    client.on("connect", (packet: IConnackPacket) => {
+      if (this.client !== client) return;
+      connectedAt = performance.now();
+      this.tell({ state: "connected", error: null });
+      this.events.onConnected?.((packet.properties?.userProperties as UserProperties | undefined) ?? {});
+    });
+    client.on("message", (topic, payload, { retain }) => {
+      if (this.client === client) this.events.onMessage?.(topic, payload, retain);
+    });
+    client.on("error", (error) => {
+      const code = "code" in error && typeof error.code === "number" ? error.code : 0;
+      if (CREDENTIALS.has(code)) problem = new LinkError("credentials", error.message);
+      else if (code > 0) problem = new LinkError("refused", error.message);
+      if (problem) client.end(true);
+    });
+    client.on("disconnect", (packet) => {
+      const reason = packet.properties?.reasonString ?? `reason ${packet.reasonCode ?? 0}`;
+      problem =
+        packet.reasonCode === SESSION_TAKEN_OVER
+          ? this.takenOver()
+          : new LinkError("lost", `The broker ended the connection (${reason}).`);
+    });
+    client.on("close", () => {
+      if (this.client !== client) return;
+      this.client = null;
+      client.end(true);
+      if (connectedAt !== null) this.judge(performance.now() - connectedAt);
+      const where = this.url;
+      this.wait(problem ?? (connectedAt === null ? new LinkError("unreachable", `No broker answers at ${where}.`) : this.lost()));
+    });
   }
 
   /** Whether a connection was a good one, by how long it lived. Over WebSocket mosquitto 2.0 does not say why it ended. */
@@ -171,12 +219,6 @@ export class Link {
     }
   }
 
-  private inWords({ packet, code, text }: BrokerReason): LinkError {
-    if (packet === "connack") return new LinkError(CREDENTIALS.has(code) ? "credentials" : "refused", text);
-    if (code === SESSION_TAKEN_OVER) return this.takenOver();
-    return new LinkError("lost", `The broker ended the connection (${text}).`);
-  }
-
   private lost(): LinkError {
     if (this.shortLived > 1) return this.takenOver();
     return new LinkError("lost", `The connection to ${this.url} was lost.`);
@@ -186,27 +228,37 @@ export class Link {
     return new LinkError("taken", `Perhaps another window uses the client id ${this.options.clientId}.`);
   }
 
-  private connect(events: ConnectionEvents): MqttConnection {
-    const { clientId, will, connectProperties, publishProperties, connectTimeoutMs = 4000 } = this.options;
-    const url = new URL(this.url);
-    if (url.protocol !== "ws:" && url.protocol !== "wss:") throw new Error(`${this.url} does not begin with ws:// or wss://.`);
-    const username = this.options.username || decodeURIComponent(url.username);
-    const password = this.options.password || decodeURIComponent(url.password);
-    url.username = url.password = url.hash = "";
-    return new MqttConnection(
-      {
-        url: url.href,
-        timeoutMs: connectTimeoutMs,
-        clientId,
-        keepaliveS: KEEPALIVE_S,
-        username: username || undefined,
-        password: (username && password) || undefined,
-        userProperties: connectProperties,
-        will,
-        willUserProperties: publishProperties,
+  private connect(): MqttClient {
+    const { username, password, clientId, will, connectProperties, publishProperties } = this.options;
+    return connect(new URL(this.url), {
+      protocolVersion: 5,
+      clientId,
+      ...(username ? { username } : {}),
+      ...(username && password ? { password } : {}),
+      clean: true,
+      keepalive: 30,
+      reconnectPeriod: 0,
+      resubscribe: false,
+      queueQoSZero: false,
+      connectTimeout: this.options.connectTimeoutMs ?? 4000,
+      // Its other timers come from a worker made of a blob, which the Content-Security-Policy forbids: vite.config.ts leaves them out.
+      timerVariant: "native",
+      properties: {
+        sessionExpiryInterval: 0,
+        ...(connectProperties ? { userProperties: connectProperties } : {}),
       },
-      events,
-    );
+      ...(will
+        ? {
+            will: {
+              topic: will.topic,
+              payload: will.payload as unknown as Buffer,
+              qos: 1 as const,
+              retain: false,
+              ...(publishProperties ? { properties: { userProperties: publishProperties } } : {}),
+            },
+          }
+        : {}),
+    });
   }
 
   private wait(error: LinkError): void {
@@ -224,9 +276,9 @@ export class Link {
     this.events.onStatus?.(status);
   }
 
-  private live(): MqttConnection {
-    if (!this.connection || !this.connected) throw new LinkError("lost", "There is no connection to the broker.");
-    return this.connection;
+  private live(): MqttClient {
+    if (!this.client || !this.connected) throw new LinkError("lost", "There is no connection to the broker.");
+    return this.client;
   }
 
   private limited<T>(work: Promise<T>): Promise<T> {
