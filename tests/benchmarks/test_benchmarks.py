@@ -19,6 +19,7 @@ _MODULES = (
     "crowd",
     "first_frame",
     "latency",
+    "glass",
     "control_under_load",
     "tool_call",
     "tool_list",
@@ -92,6 +93,15 @@ def test_latency_finds_every_frame_again_and_its_stages_make_up_the_whole() -> N
     assert sum(stage["share"] for stage in result["stages"].values()) == pytest.approx(1, abs=0.01)
     assert all(stage["p50_ms"] > 0 for stage in result["stages"].values())
     assert 0 < result["p50_without_jitter_buffer_ms"] < result["p50_ms"] <= result["p95_ms"]
+
+
+@pytest.mark.slow
+def test_glass_reads_the_capture_time_of_what_both_browsers_paint_also_after_pauses() -> None:
+    result = run("glass", "--quick")
+    for figures in (result["chromium"], result["firefox"]):
+        assert figures["frames"] > 10
+        assert 0 < figures["p50_ms"] <= figures["refresh_p50_ms"]
+        assert {"hidden_back_ms", "dropped_back_ms", "held_back_ms"} <= set(figures)
 
 
 @pytest.mark.slow

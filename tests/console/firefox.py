@@ -70,6 +70,14 @@ class Firefox:
         """Wait until an expression of the document is true; returns its value."""
         return await self.evaluate(_UNTIL % expression)
 
+    @contextlib.asynccontextmanager
+    async def hidden(self) -> AsyncIterator[None]:
+        """Put another tab before the page."""
+        other = (await self._command("browsingContext.create", type="tab"))["context"]
+        yield
+        await self._command("browsingContext.activate", context=self._window)
+        await self._command("browsingContext.close", context=other)
+
     async def _command(self, method: str, **params: Any) -> dict[str, Any]:
         number = next(self._ids)
         await self._connection.send(json.dumps({"id": number, "method": method, "params": params}))
