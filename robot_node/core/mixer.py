@@ -130,6 +130,7 @@ class Mixer:
         has_voice: The robot may speak, so that peers have something to hear also without a microphone.
         recognised: The inputs that are recognised, of microphone and viewer.
         viewer_may_speak: Viewers may take the floor, not only a backend that the robot called.
+        on_floor: Called when the floor is taken (True), and when it is free again (False).
         clock: Monotonic time in seconds.
     """
 
@@ -142,6 +143,7 @@ class Mixer:
         has_voice: bool = False,
         recognised: frozenset[Input] = frozenset(),
         viewer_may_speak: bool = False,
+        on_floor: Callable[[bool], None] = lambda _taken: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._microphone = microphone
@@ -150,6 +152,7 @@ class Mixer:
         self._has_voice = has_voice
         self._recognised = recognised
         self._viewer_may_speak = viewer_may_speak
+        self._on_floor = on_floor
         self._clock = clock
         self._sink: AudioPacketSink | None = None
         self._listened = False
@@ -256,7 +259,7 @@ class Mixer:
     def take_floor(self, peer: Peer) -> bool:
         """Give the floor to a peer if it is free, and return whether the peer has it."""
         if self._floor is None and peer not in self._stopped and self.accepts(peer.source):
-            self._floor = peer
+            self._set_floor(peer)
         return self._floor is peer
 
     def play(self, peer: Peer, samples: bytes) -> None:
@@ -294,7 +297,7 @@ class Mixer:
         peer = self._floor
         if peer is not None:
             self.flush(peer)
-            self._floor = None
+            self._set_floor(None)
             self._stopped.add(peer)
         return peer
 
@@ -302,7 +305,11 @@ class Mixer:
         """Free the floor, if this peer has it."""
         self._stopped.discard(peer)
         if self._floor is peer:
-            self._floor = None
+            self._set_floor(None)
+
+    def _set_floor(self, peer: Peer | None) -> None:
+        self._floor = peer
+        self._on_floor(peer is not None)
 
     def _on_played(self, level: float) -> None:
         # The voice moves the mouth itself, as it is due: also where no loudspeaker plays it.

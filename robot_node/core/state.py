@@ -61,6 +61,13 @@ class PublishState(enum.StrEnum):
     WAITING = "waiting"  # for the next attempt, after a failure
 
 
+class ViewerSpeech(enum.StrEnum):
+    """Whether the loudspeaker is there for a viewer who wants to speak."""
+
+    FREE = "free"
+    TAKEN = "taken"  # by a viewer, or by a call
+
+
 class Device(enum.StrEnum):
     """The devices that a robot may have; each is the name of its fault in :attr:`RobotSnapshot.faults`."""
 
@@ -104,6 +111,8 @@ class RobotSnapshot:
         microphone_on: The microphone is open: what is said near the robot is heard elsewhere.
         volume: Of the loudspeaker, 0 to 100; None when there is none.
         muted: The loudspeaker is silent, whatever its volume; None when there is none.
+        viewers_hear: There is, or may be, sound for viewers: a microphone or a voice.
+        viewers_speak: Whether a viewer may speak now; None when none may at any time.
         speaking: The robot is speaking.
         recording: The camera's video is being recorded; None when the robot may not record.
         viewers: Number of WebRTC sessions that are connected.
@@ -132,6 +141,8 @@ class RobotSnapshot:
     microphone_on: bool = False
     volume: int | None = None
     muted: bool | None = None
+    viewers_hear: bool = False
+    viewers_speak: ViewerSpeech | None = None
     speaking: bool = False
     recording: bool | None = None
     viewers: int = 0

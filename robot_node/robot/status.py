@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from robot_node.core.state import CallState, CameraState, Device, PublishState, RobotSnapshot
+from robot_node.core.state import CallState, CameraState, Device, PublishState, RobotSnapshot, ViewerSpeech
 from robot_node.robot.telemetry import Telemetry
 from robot_node.webrtc.stats import StreamingStats
 
@@ -49,6 +49,10 @@ class Status(FaceStatus, CameraStatus):
     volume: int | None = Field(description="Volume of the loudspeaker, 0 to 100; null when there is none.")
     muted: bool | None = Field(description="The loudspeaker is muted; null when there is none.")
     loudspeaker_error: str = Field(description="Why the loudspeaker cannot be used; empty otherwise.")
+    viewers_hear: bool = Field(description="There is sound for viewers: a microphone or a voice.")
+    viewers_speak: ViewerSpeech | None = Field(
+        description="Whether a viewer may speak to the robot: free, or taken by one or by a call; null: never."
+    )
     speaking: bool = Field(description="The robot is speaking.")
     voice_error: str = Field(description="Why the robot cannot speak; empty while it can, or when it has no voice.")
     hearing_error: str = Field(description="Why speech is not recognised; empty while it is, or when it is not wanted.")
@@ -124,7 +128,7 @@ def status_of(telemetry: Telemetry, outputs: Mapping[str, bool | float | str] = 
 
 def brief(status: Status) -> dict[str, Any]:
     """Return what a model needs of the status: without statistics, versions, and what is empty or unknown."""
-    values = status.model_dump(mode="json", exclude={"streaming", "versions"})
+    values = status.model_dump(mode="json", exclude={"streaming", "versions", "viewers_hear", "viewers_speak"})
     if status.streaming.call is not None:
         values["streaming"] = {"call": dataclasses.asdict(status.streaming.call)}
     return {name: value for name, value in values.items() if value not in ("", None, {}, [])}

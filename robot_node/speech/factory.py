@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from robot_node.core.events import EventLog
 from robot_node.core.media import LoudspeakerSink, MicrophoneSource
 from robot_node.core.mixer import Input, Mixer
-from robot_node.core.state import RobotState
+from robot_node.core.state import RobotState, ViewerSpeech
 from robot_node.devices.face import Face
 from robot_node.settings.root import Settings
 from robot_node.speech.recognition import SpeechRecognition
@@ -66,6 +66,11 @@ def build_speech(
     voice, hearing = settings.voice, settings.hearing
     engine = make_engine(voice)
     announcements = Announcements()
+
+    def show_floor(taken: bool) -> None:  # the mixer's signature
+        speech = ViewerSpeech.TAKEN if taken else ViewerSpeech.FREE
+        state.update(viewers_speak=speech if mixer.accepts(Input.VIEWER) else None)
+
     mixer = Mixer(
         microphone=microphone,
         loudspeaker=loudspeaker,
@@ -73,7 +78,10 @@ def build_speech(
         has_voice=engine is not None,
         recognised=frozenset() if hearing.engine == "none" else _RECOGNISED[hearing.source],
         viewer_may_speak=settings.audio.viewer_may_speak,
+        on_floor=show_floor,
     )
+    state.update(viewers_hear=mixer.has_sound_for_peers)
+    show_floor(False)
     speaker = recognition = None
     if engine is not None:
         speaker = Speaker(engine, face, state, mixer, language=voice.language, send=announcements.send, events=events)

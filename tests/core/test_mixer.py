@@ -91,6 +91,7 @@ class Rig:
         self.mouth: list[tuple[float, float]] = []
         self.packets: list[EncodedAudio] = []
         self.heard: list[tuple[bytes, str] | None] = []
+        self.floor: list[bool] = []
         self.mixer = Mixer(
             microphone=self.microphone if microphone else None,
             loudspeaker=self.loudspeaker if loudspeaker else None,
@@ -98,6 +99,7 @@ class Rig:
             has_voice=has_voice,
             recognised=recognised,
             viewer_may_speak=viewer_may_speak,
+            on_floor=self.floor.append,
             clock=self.clock,
         )
         self.mixer.set_sink(self.packets.append)
@@ -317,6 +319,20 @@ def test_one_peer_has_the_floor_until_it_leaves() -> None:
     rig.mixer.play(second, LOUD)
     assert rig.mixer.take_floor(second)
     assert rig.loudspeaker.played == [LOUD, LOUD]
+
+
+def test_it_is_told_when_the_floor_is_taken_and_when_it_is_free_again() -> None:
+    rig, first, second = Rig(), Peer(Input.VIEWER, "anna"), Peer(Input.VIEWER, "ben")
+    rig.mixer.play(first, LOUD)
+    rig.mixer.play(first, LOUD)
+    rig.mixer.play(second, LOUD)
+    rig.mixer.leave(second)
+    assert rig.floor == [True]
+    rig.mixer.leave(first)
+    assert rig.floor == [True, False]
+    rig.mixer.play(second, LOUD)
+    rig.mixer.stop_peer()
+    assert rig.floor == [True, False, True, False]
 
 
 @pytest.mark.parametrize(
