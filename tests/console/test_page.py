@@ -46,7 +46,7 @@ async def test_the_camera_is_switched_on_and_the_clip_is_seen(page: ConsolePage,
 
 async def places(page: ConsolePage) -> list[object]:
     """Where things are on the page, as far as a video that starts could move them."""
-    cards = page.page.locator(".screen, .statistics, .toolbar, .photos, .conversation, .face")
+    cards = page.page.locator(".screen, .toolbar, .photos, .conversation, .face")
     return [await card.bounding_box() for card in await cards.all()]
 
 

@@ -151,6 +151,11 @@ export const de: Record<TextKey, string> = {
   askLaterAll: "Jetzt keine von {count}",
   askAgain: "Wieder fragen",
 
+  parts: "Teile der Seite",
+  controls: "Steuerung",
+  activity: "Aktivität",
+  faceReset: "Zurücksetzen",
+
   emotion_neutral: "neutral",
   emotion_happy: "fröhlich",
   emotion_sad: "traurig",

@@ -150,6 +150,11 @@ export const en = {
   askLaterAll: "None of {count} now",
   askAgain: "Ask me again",
 
+  parts: "Parts of the page",
+  controls: "Controls",
+  activity: "Activity",
+  faceReset: "Reset",
+
   emotion_neutral: "neutral",
   emotion_happy: "happy",
   emotion_sad: "sad",

@@ -150,6 +150,11 @@ export const zh: Record<TextKey, string> = {
   askLaterAll: "暂不回答全部 {count} 个",
   askAgain: "重新询问我",
 
+  parts: "页面各部分",
+  controls: "控制",
+  activity: "动态",
+  faceReset: "复位",
+
   emotion_neutral: "平静",
   emotion_happy: "高兴",
   emotion_sad: "悲伤",

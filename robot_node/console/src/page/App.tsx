@@ -101,6 +101,7 @@ export function App({ served }: { served: ServedConfig }) {
   return (
     <TextContext value={t}>
       <Layout
+        isLoading={mcp.connectionState !== "failed" && tools.length === 0 && sessionState !== "open"}
         header={guarded("robots", <Header robots={robots} robot={chosen} choose={choose} openSettings={openSettings} />)}
         banner={
           <SignIn mcp={mcp} settings={settings} save={save} retry={mcp.retryNow} openSettings={openSettings}>

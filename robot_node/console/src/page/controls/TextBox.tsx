@@ -17,7 +17,7 @@ export function TextBox({ tools, disabled, send }: { tools: TextTool[]; disabled
     <section className="card" aria-label={t("text")}>
       <h2>{t("text")}</h2>
       <form
-        className="row"
+        className="text-box"
         onSubmit={(event: FormEvent<HTMLFormElement>) => {
           event.preventDefault();
           const { submitter } = event.nativeEvent as SubmitEvent;
@@ -31,11 +31,13 @@ export function TextBox({ tools, disabled, send }: { tools: TextTool[]; disabled
           value={text}
           onChange={(event) => setText(event.target.value)}
         />
+        <div className="row wrap">
         {tools.map(({ name, title }) => (
           <button key={name} type="submit" value={name} disabled={disabled}>
             {shortened(title, 60)}
           </button>
         ))}
+        </div>
       </form>
     </section>
   );

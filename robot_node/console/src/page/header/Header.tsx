@@ -1,4 +1,4 @@
-import { useMemo, useState, type ReactNode } from "react";
+import { useEffect, useMemo, useRef, useState, type ReactNode } from "react";
 
 import type { OnlineServer, ServerAddress } from "../../mcp/topics";
 import { useText } from "../../i18n/text";
@@ -34,6 +34,19 @@ export function Header({ robots, robot, choose, openSettings, stop }: Props) {
   if (robot && !shown.some((one) => keyOf(one) === keyOf(robot))) {
     shown.unshift(robots.find((one) => keyOf(one) === keyOf(robot)) ?? robot);
   }
+  const list = useRef<HTMLUListElement>(null);
+  const chosen = robot && keyOf(robot);
+  // Its tab is in sight, of however many.
+  useEffect(() => {
+    const element = list.current;
+    if (!element) return;
+    const observer = new ResizeObserver(() => {
+      const tab = element.querySelector<HTMLElement>("[aria-pressed=true]");
+      if (tab) element.scrollLeft = tab.offsetLeft - (element.clientWidth - tab.offsetWidth) / 2;
+    });
+    observer.observe(element);
+    return () => observer.disconnect();
+  }, [chosen, shown.length]);
   const hidden = matching.length - Math.min(matching.length, SHOWN_LIMIT);
   return (
     <header className="header">
@@ -51,7 +64,7 @@ export function Header({ robots, robot, choose, openSettings, stop }: Props) {
           onChange={(event) => setSought(event.target.value)}
         />
       )}
-      <ul className="robots" aria-label={t("robots")}>
+      <ul ref={list} className="robots" aria-label={t("robots")}>
         {shown.map((one) => {
           const isOnline = online.has(keyOf(one));
           return (

@@ -8,11 +8,10 @@ interface Props {
   call: UseWebRTCMqtt;
   track: string | undefined;
   viewers: number | null;
-  live: boolean;
 }
 
-/** Size, rate and quality of the picture that is shown, once a second. */
-export function Statistics({ call, track, viewers, live }: Props) {
+/** Size, rate and quality of the picture, once a second, in one line over it. */
+export function Statistics({ call, track, viewers }: Props) {
   const t = useText();
   const [stats, setStats] = useState<VideoStats | null>(null);
   const { getStats, isConnected } = call;
@@ -34,23 +33,25 @@ export function Statistics({ call, track, viewers, live }: Props) {
     };
   }, [getStats, isConnected, track]);
 
-  const now = live ? stats : null;
-  const figures: [TextKey, string][] = [
-    ["statSize", now ? `${now.width} × ${now.height}` : "–"],
-    ["statRate", now ? `${now.framesPerSecond.toFixed(0)} fps` : "–"],
-    ["statBitrate", now ? `${(now.bitsPerSecond / 1e6).toFixed(2)} Mbit/s` : "–"],
-    ["statLatency", now && now.latencyMs !== null ? `${now.latencyMs.toFixed(0)} ms` : "–"],
-    ["statLoss", now ? `${(now.loss * 100).toFixed(1)} %` : "–"],
-    ["viewers", viewers === null ? "–" : String(viewers)],
+  const figures: [TextKey, string | null][] = [
+    ["statSize", stats && `${stats.width} × ${stats.height}`],
+    ["statRate", stats && `${stats.framesPerSecond.toFixed(0)} fps`],
+    ["statBitrate", stats && `${(stats.bitsPerSecond / 1e6).toFixed(2)} Mbit/s`],
+    ["statLatency", stats && stats.latencyMs !== null ? `${stats.latencyMs.toFixed(0)} ms` : null],
+    ["statLoss", stats && `${(stats.loss * 100).toFixed(1)} %`],
+    ["viewers", viewers === null ? null : String(viewers)],
   ];
   return (
     <dl className="statistics" aria-label={t("statistics")}>
-      {figures.map(([key, value]) => (
-        <div key={key} data-figure={key}>
-          <dt>{t(key)}</dt>
-          <dd>{value}</dd>
-        </div>
-      ))}
+      {figures.map(
+        ([key, value]) =>
+          value !== null && (
+            <div key={key} data-figure={key} title={t(key)}>
+              <dt>{t(key)}</dt>
+              <dd>{value}</dd>
+            </div>
+          ),
+      )}
     </dl>
   );
 }

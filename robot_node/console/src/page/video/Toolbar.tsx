@@ -40,7 +40,7 @@ export function Toolbar({ call, isOn, canSwitch, canTakePhoto, showsPicture, swi
         disabled={!call.isConnected && !call.isListening}
         onClick={call.toggleListening}
       >
-        <Icon name="listen" /> {t("listen")}
+        <Icon name="listen" /> <span className="label">{t("listen")}</span>
       </button>
       {call.canTalk && (
         <button
@@ -49,7 +49,7 @@ export function Toolbar({ call, isOn, canSwitch, canTakePhoto, showsPicture, swi
           disabled={!call.isConnected && !call.isAudioEnabled}
           onClick={() => void call.toggleAudio().catch(reportMicrophone)}
         >
-          <Icon name="talk" /> {t("talk")}
+          <Icon name="talk" /> <span className="label">{t("talk")}</span>
         </button>
       )}
       <button

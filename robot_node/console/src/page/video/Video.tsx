@@ -60,6 +60,7 @@ export function Video(props: Props) {
           </span>
         )}
         {large === 0 && isOn && status && <Noticed status={status} />}
+        {showsPicture && <Statistics call={call} track={remoteStream?.getVideoTracks()[0]?.id} viewers={status?.viewers ?? null} />}
         {(!showsPicture || call.connectionState === "failed") && (
           <div className="overlay" role="status">
             {overlay(t, call, status, isOn, hasCamera, switchCamera)}
@@ -78,7 +79,6 @@ export function Video(props: Props) {
           )}
         </div>
       )}
-      <Statistics call={call} track={remoteStream?.getVideoTracks()[0]?.id} viewers={status?.viewers ?? null} live={showsPicture} />
       <Toolbar
         call={call}
         isOn={isOn}
