@@ -102,7 +102,7 @@ async def test_firefox_with_its_defaults_shows_the_demo(demo: str, tmp_path: Pat
         await assert_picture_moves(page)
         has_h264 = await page.evaluate(_HAS_H264)
         assert await page.evaluate(_CODEC) == ("video/H264" if has_h264 else "video/VP8")
-        await page.until("/\\d \u00d7 \\d/.test(document.querySelector('[data-figure=statSize]').innerText)")
+        await page.until("/\\d \u00d7 \\d/.test(document.querySelector('[data-figure=statSize]')?.innerText)")
         await page.evaluate(f"{_SWITCH.replace('false', 'true')}.click()")
         await page.until(f"{_SWITCH} !== null")
 

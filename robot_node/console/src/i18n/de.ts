@@ -153,7 +153,6 @@ export const de: Record<TextKey, string> = {
 
   parts: "Teile der Seite",
   controls: "Steuerung",
-  activity: "Aktivität",
   faceReset: "Zurücksetzen",
 
   emotion_neutral: "neutral",

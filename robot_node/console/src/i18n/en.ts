@@ -152,7 +152,6 @@ export const en = {
 
   parts: "Parts of the page",
   controls: "Controls",
-  activity: "Activity",
   faceReset: "Reset",
 
   emotion_neutral: "neutral",

@@ -152,7 +152,6 @@ export const zh: Record<TextKey, string> = {
 
   parts: "页面各部分",
   controls: "控制",
-  activity: "动态",
   faceReset: "复位",
 
   emotion_neutral: "平静",

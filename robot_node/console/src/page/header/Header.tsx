@@ -40,12 +40,13 @@ export function Header({ robots, robot, choose, openSettings, stop }: Props) {
   useEffect(() => {
     const element = list.current;
     if (!element) return;
-    const observer = new ResizeObserver(() => {
+    const show = () => {
       const tab = element.querySelector<HTMLElement>("[aria-pressed=true]");
       if (tab) element.scrollLeft = tab.offsetLeft - (element.clientWidth - tab.offsetWidth) / 2;
-    });
-    observer.observe(element);
-    return () => observer.disconnect();
+    };
+    show();
+    addEventListener("resize", show);
+    return () => removeEventListener("resize", show);
   }, [chosen, shown.length]);
   const hidden = matching.length - Math.min(matching.length, SHOWN_LIMIT);
   return (
