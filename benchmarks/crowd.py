@@ -6,6 +6,8 @@
   over that with one. Target: at most 1.05.
 * ``viewer_cost_ratio_to_janus``: processor time that each further viewer of its own costs the robot, over what each
   further subscriber of the same stream costs Janus. Target: 1.5; Janus is C.
+* ``latency_added_by_janus_p50_ms``, ``_p95_ms``: how much later a subscriber has a frame decoded than a viewer of the
+  robot itself; of the same frames, seen by both at once in one process.
 * ``behind_janus``: for each number of subscribers the cores of the robot (``robot_cores``) and of Janus, the robot's
   uplink as Janus counts it, and the frames per second of the worst-off subscriber.
 * ``by_itself``: for each number of viewers that the robot serves itself its cores, and their frames per second.
@@ -23,11 +25,13 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
+from benchmarks._added_latency import added_latency_ms
 from benchmarks._footage import busy_clip
 from benchmarks._processes import peer, processor_s, robot
-from benchmarks._report import BenchmarkError, command_line, positive, print_result, progress, slope
+from benchmarks._report import BenchmarkError, command_line, percentile, positive, print_result, progress, slope
 from benchmarks._watching import viewers
 from robot_node.apps.private_broker import PrivateBroker
+from robot_node.mqtt import Broker
 from tests.janus import running_janus
 from tests.whip_front import TOKEN, whip_front
 
@@ -85,6 +89,22 @@ async def _behind_janus(clip: str, counts: list[int], seconds: float) -> list[_L
     return loads
 
 
+async def _added_latency(seconds: float) -> list[float]:
+    """Publish the clock scene, and watch it behind Janus and at the robot."""
+    async with (
+        running_janus() as janus,
+        whip_front(janus) as front,
+        PrivateBroker() as private,
+        robot(private, _ROBOT_ID, **_CAMERA, **_PUBLISH, publish__url=front.url),
+    ):
+        publisher = await front.published()
+        added = await added_latency_ms(janus, publisher, Broker.from_url(private.url), _ROBOT_ID, seconds)
+    progress(f"Latency added by Janus: {len(added)} frames")
+    if not added:
+        raise BenchmarkError("No frame was seen both ways.")
+    return added
+
+
 async def _by_itself(clip: str, counts: list[int], seconds: float) -> list[_Load]:
     """Let viewers of the robot itself come, from one count to the next."""
     loads: list[_Load] = []
@@ -139,6 +159,7 @@ async def measure(subscribers: list[int], own: list[int], seconds: float, rounds
     """
     behind: list[_Load] = []
     by_itself: list[_Load] = []
+    added = await _added_latency(seconds)
     with busy_clip() as clip:
         for _ in range(rounds):
             behind += await _behind_janus(str(clip), subscribers, seconds)
@@ -152,6 +173,8 @@ async def measure(subscribers: list[int], own: list[int], seconds: float, rounds
     return {
         f"robot_cpu_ratio_{most}_to_{one}": round(_robot_cores(behind, most) / _robot_cores(behind, one), 3),
         "viewer_cost_ratio_to_janus": round(own_slope / janus_slope, 2),
+        "latency_added_by_janus_p50_ms": round(percentile(added, 50), 2),
+        "latency_added_by_janus_p95_ms": round(percentile(added, 95), 2),
         "cores_per_viewer": round(own_slope, 5),
         "janus_cores_per_subscriber": round(janus_slope, 5),
         "rounds": rounds,
