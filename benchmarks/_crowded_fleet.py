@@ -81,7 +81,7 @@ async def _announce(connection: Connection, number: int) -> None:
 
 
 async def _be_robots(broker: Broker, first: int, count: int) -> None:
-    """Hold the connections until the process is told to end."""
+    """Hold the connections until the process ends."""
     places, online, end = asyncio.Semaphore(_CONNECTING), 0, asyncio.Event()
 
     async def be(number: int) -> None:

@@ -13,7 +13,7 @@ from websockets.asyncio.server import ServerConnection, serve
 
 from benchmarks._processes import LOOPBACK
 
-# The page is told one port for each candidate of the robot, and its own candidates are kept from the robot.
+# The page gets one port for each candidate of the robot, and its own candidates are kept from the robot.
 _SCRIPT = """
 (() => {
   const relayed = (candidate) => new Promise((resolve) => {
