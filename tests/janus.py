@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import itertools
 import json
+import socket
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -79,10 +80,10 @@ class Participant:
 class Janus:
     """A session of the API of a server, whose ``process`` has its settings in ``folder``."""
 
-    def __init__(self, socket: ClientConnection, folder: Path, process: asyncio.subprocess.Process | None) -> None:
+    def __init__(self, api: ClientConnection, folder: Path, process: asyncio.subprocess.Process | None) -> None:
         self._process = process
         self.folder = folder
-        self._socket = socket
+        self._socket = api
         self._numbers = itertools.count(1)
         self._session: dict[str, int] = {}
         self._replies: dict[str, asyncio.Future[dict[str, Any]]] = {}
@@ -97,10 +98,10 @@ class Janus:
     async def received_bytes(self, publisher: Participant) -> int:
         """How many bytes of video Janus has received of a publisher, by its admin API."""
         protocols = [Subprotocol("janus-admin-protocol")]
-        async with unix_connect(str(self.folder / "admin"), "ws://janus/", subprotocols=protocols) as socket:
+        async with unix_connect(str(self.folder / "admin"), "ws://janus/", subprotocols=protocols) as admin:
             about = {"janus": "handle_info", "handle_id": publisher.handle, **self._session}
-            await socket.send(json.dumps({"transaction": "bytes", "admin_secret": "admin", **about}))
-            info = json.loads(await socket.recv())["info"]
+            await admin.send(json.dumps({"transaction": "bytes", "admin_secret": "admin", **about}))
+            info = json.loads(await admin.recv())["info"]
         return int(info["webrtc"]["media"]["0"]["stats"]["in"]["bytes"])
 
     async def read(self) -> None:
@@ -182,8 +183,8 @@ def _prepare(folder: Path) -> None:
 async def session_of(folder: Path, process: asyncio.subprocess.Process | None = None) -> AsyncIterator[Janus]:
     """A session of the API of the server with its settings in that folder."""
     protocols = [Subprotocol("janus-protocol")]
-    async with unix_connect(str(folder / "api"), "ws://janus/", subprotocols=protocols) as socket:
-        janus = Janus(socket, folder, process)
+    async with unix_connect(str(folder / "api"), "ws://janus/", subprotocols=protocols) as api:
+        janus = Janus(api, folder, process)
         reading = asyncio.create_task(janus.read())
         try:
             await janus.open()
@@ -191,6 +192,12 @@ async def session_of(folder: Path, process: asyncio.subprocess.Process | None = 
         finally:
             reading.cancel()
             await asyncio.wait({reading})
+
+
+def _listens(path: Path) -> bool:
+    """A socket is there before its server listens."""
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(str(path)) == 0
 
 
 @contextlib.asynccontextmanager
@@ -204,7 +211,7 @@ async def running_janus() -> AsyncIterator[Janus]:
             stdout=2,  # standard output is a benchmark's result
         )
         try:
-            await eventually((folder / "api").is_socket, "Janus listens")
+            await eventually(lambda: _listens(folder / "api"), "Janus listens")
             async with session_of(folder, process) as janus:
                 yield janus
         finally:
