@@ -21,6 +21,7 @@ from robot_node.mqtt import Broker, ConnectOptions, Incoming, Subscription, conn
 from robot_node.settings.root import ConsoleSettings
 from tests.altering_proxy import altering_proxy
 from tests.apps.doctor.broker_findings import ACL, ALL, findings, problems
+from tests.waiting import DEADLINE_S
 
 DOCS = Path(__file__).parents[3] / "docs"
 
@@ -236,9 +237,11 @@ def test_the_page_looks_where_it_is_told_or_beside_the_broker(url: str, tls: boo
 
 async def test_a_broker_with_nagles_algorithm_is_told_from_one_without() -> None:
     async with PrivateBroker(extra="set_tcp_nodelay false") as private:
-        found = await findings(Broker.from_url(private.url))
+        async with asyncio.timeout(DEADLINE_S):
+            found = await findings(Broker.from_url(private.url))
+            while found["TCP_NODELAY"].ok:  # a busy machine hides 40 ms
+                found = await findings(Broker.from_url(private.url))
     assert problems(found) == []
-    assert not found["TCP_NODELAY"].ok
     assert "set_tcp_nodelay true" in found["TCP_NODELAY"].remedy
 
 
