@@ -20,6 +20,7 @@ from mcp_types import CallToolResult, TextResourceContents
 
 from robot_node.apps import remote
 from robot_node.apps.conditions import Condition, is_known, missing_names, name_matches, value_of
+from robot_node.core.asyncio_tools import first_error
 from robot_node.core.json_limits import check_json
 from robot_node.core.text import shown
 from robot_node.errors import BrokerError, RemoteError, RobotNodeError
@@ -211,6 +212,7 @@ async def ask_each(
 
     Raises:
         BrokerError: The broker cannot be reached.
+        Exception: What ``on_answer`` or ``log`` raises.
     """
     done, waiting = 0, iter(robots)
 
@@ -226,12 +228,15 @@ async def ask_each(
             await asyncio.sleep(_PROGRESS_S)
             log(f"{what}: {done} of {len(robots)} robots.")
 
-    async with _followed(broker, robots, client_id) as followed, asyncio.TaskGroup() as group:
-        ticker = group.create_task(progress(), name="fleet progress")
-        async with asyncio.TaskGroup() as workers:
-            for number in range(min(limits.parallel, len(robots))):
-                workers.create_task(work(followed), name=f"fleet {number}")
-        ticker.cancel()
+    try:
+        async with _followed(broker, robots, client_id) as followed, asyncio.TaskGroup() as group:
+            ticker = group.create_task(progress(), name="fleet progress")
+            async with asyncio.TaskGroup() as workers:
+                for number in range(min(limits.parallel, len(robots))):
+                    workers.create_task(work(followed), name=f"fleet {number}")
+            ticker.cancel()
+    except ExceptionGroup as errors:  # of on_answer or log, e.g. where their output has been closed
+        raise first_error(errors) from errors
 
 
 async def _ask_one(

@@ -75,6 +75,13 @@ def _limited(limit_s: float, task: asyncio.Task[Any]) -> contextlib.AbstractCont
     return limited_shutdown(limit_s, _STOP_SIGNALS, task.done)
 
 
+def first_error(error: BaseException) -> BaseException:
+    """Return the first error in a group of groups: the others are mostly its consequences."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
 def end_process() -> NoReturn:
     """End the process with status 0, now that everything is closed.
 

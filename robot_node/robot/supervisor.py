@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from types import TracebackType
 from typing import Any, Self
 
+from robot_node.core.asyncio_tools import first_error
 from robot_node.core.backoff import Crashes, RestartPolicy
 from robot_node.core.state import RobotState
 from robot_node.errors import RobotNodeError, ServiceError, SettingsError
@@ -73,7 +74,7 @@ class Supervisor:
         try:
             await self._group.__aexit__(kind, error, traceback)
         except BaseExceptionGroup as group:
-            cause = _leaf(group)
+            cause = first_error(group)
             if isinstance(cause, RobotNodeError):  # its text says it all
                 raise cause from cause.__cause__
             raise
@@ -108,7 +109,7 @@ class Supervisor:
                 raise _too_often(name, reason, self._policy) from crash
             is_news, last = reason != last, reason
             if blocked:
-                self._report_blocked(name, str(_leaf(crash)), is_news=is_news)
+                self._report_blocked(name, str(first_error(crash)), is_news=is_news)
             else:
                 # The traceback of the same crash is in the log already.
                 trace = crash if is_news else None
@@ -146,21 +147,14 @@ def _crash(name: str, error: BaseException) -> BaseException:
         if not isinstance(error, asyncio.CancelledError):
             logger.error("The service %s failed while it was stopped", name, exc_info=error)
         raise asyncio.CancelledError
-    cause = _leaf(error)
+    cause = first_error(error)
     if isinstance(cause, SettingsError | ServiceError):
         raise cause
     return error
 
 
-def _leaf(error: BaseException) -> BaseException:
-    """Return the first error in a group of groups: the others are mostly its consequences."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
-
-
 def _reason(error: BaseException) -> str:
-    cause = _leaf(error)
+    cause = first_error(error)
     return f"{type(cause).__name__}: {cause}".rstrip(" .:")[:_LONGEST_REASON]
 
 
