@@ -80,7 +80,9 @@ def watch(
 
     configure_logging(LogSettings(level="warning"))
     _check_arguments(
-        whep, only_whep={"--token-file": token_file}, not_whep={"ROBOT": robot, "--on": on, "--camera": camera}
+        whep,
+        only_whep={"--token-file": token_file},
+        not_whep={"ROBOT": robot, "--on": on, "--camera": camera, "--broker": broker, "--client-id": client_id},
     )
     ice_servers = ice_server or load_settings().webrtc.ice_servers
     watching: Coroutine[Any, Any, Any]

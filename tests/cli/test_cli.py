@@ -48,7 +48,7 @@ def test_every_command_says_how_to_name_the_broker(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "usage"),
     [
-        ("call", "ROBOT [TOOL] [ARGUMENT]..."),
+        ("call", "[ROBOT] [TOOL] [ARGUMENT]..."),
         ("tools", "ROBOT [TOOL]"),
         ("events", "ROBOT"),
         ("watch", "[ROBOT]"),
@@ -88,6 +88,7 @@ def test_the_help_shows_how_a_command_is_written(name: str, usage: str) -> None:
         (("watch",), "No robot is named. Name one, or an endpoint: --whep URL."),
         (("watch", "x", "--token-file", "-"), "--token-file is an option of --whep. Add --whep URL."),
         (("watch", "x", "--whep", "http://h"), "ROBOT cannot be used with --whep."),
+        (("watch", "--whep", "http://h", "--broker", "mqtt://h"), "--broker cannot be used with --whep."),
         (
             ("watch", "--whep", "ftp://h"),
             "'ftp://h' is no address of a WHEP endpoint. Give its http:// or https://",
