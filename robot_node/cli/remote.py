@@ -170,7 +170,16 @@ def events(
 
 
 def call(
-    robot: RobotArgument,
+    robot: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="ROBOT",
+            help="The robot's server id or server name, as 'robot-node robots' lists it; not with --all, --name or "
+            "--where.",
+            autocompletion=completion.robots,
+            show_default=False,
+        ),
+    ] = None,
     tool: Annotated[
         str | None,
         typer.Argument(
@@ -219,7 +228,11 @@ def call(
     from robot_node.apps import remote, tool_help, tool_results
 
     configure_logging(LogSettings(level="error"))  # what is wrong with a message is the error
-    if everyone or name or where:
+    several = everyone or bool(name) or bool(where)
+    if robot is None or not (tool or several):  # TOOL has the place of ROBOT when there are several
+        missing = "TOOL is missing" if several or robot else "ROBOT and TOOL are missing"
+        raise typer.BadParameter(f"{missing}; with --all, --name or --where, ROBOT is left out.")
+    if several:
         if output is not None:
             raise SettingsError("--output saves the image of one robot.", remedy="Name a single ROBOT.")
         from robot_node.apps.fleet import Limits
@@ -229,8 +242,7 @@ def call(
         found = fleet.select(address, name or [], where or [], limits=limits, client_id=client_id)
         fleet.call(address, found, robot, parsed, limits=limits, client_id=client_id, as_json=as_json, yes=yes)
         return
-    if tool is None:
-        raise typer.BadParameter("TOOL is missing; with --all, --name or --where, ROBOT is left out.")
+    assert tool is not None
     parsed = tool_help.parse_arguments(arguments or [])
     ask = confirm if sys.stdin.isatty() and not as_json else None
 

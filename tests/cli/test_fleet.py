@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import shlex
 import signal
@@ -233,6 +234,20 @@ def test_the_commands_of_the_guide_are_understood(fleet: Fleet) -> None:
 def test_what_concerns_one_robot_is_refused_of_several(fleet: Fleet) -> None:
     assert "--output saves the image of one robot." in fleet.command("call", "--all", "look", "-o", "x.jpg").stderr
     assert "--watch does not follow --where." in fleet.command("robots", "--watch", "--where", "camera=on").stderr
-    missing = fleet.command("call", "one")
-    assert missing.status == 2
-    assert "TOOL is missing" in missing.stderr
+    for arguments, says in ((("one",), "value: TOOL is"), (("--all",), "value: TOOL is"), ((), "ROBOT and TOOL are")):
+        missing = fleet.command("call", *arguments)
+        assert missing.status == 2
+        assert f"{says} missing; with --all" in missing.stderr
+
+
+def test_a_reader_that_has_seen_enough_gets_no_traceback(fleet: Fleet) -> None:
+    call = [sys.executable, "-m", "robot_node", "call", "--all", "--json", "get_status"]
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = subprocess.run(
+            call, stdout=writer, stderr=subprocess.PIPE, env=environment(fleet.broker), text=True, check=False
+        )
+    finally:
+        os.close(writer)
+    assert (done.returncode, done.stderr) == (1, "")
