@@ -45,11 +45,6 @@ class Condition:
     sign: str
     value: str
 
-    @property
-    def needs_status(self) -> bool:
-        """Whether the robot must be asked, whatever its presence says."""
-        return self.field not in PRESENCE_FIELDS
-
     def holds(self, found: object) -> bool:
         """Return whether the condition holds for a field's value; None: the robot has no such field."""
         if self.sign in _ORDER:
