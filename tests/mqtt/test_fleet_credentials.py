@@ -130,3 +130,12 @@ def test_names_that_would_give_the_rights_of_others_are_refused(
     refused = credentials(folder, *arguments)
     assert refused.returncode == 1
     assert says in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("host", "name"), [("broker.local", "DNS:broker.local"), ("192.168.1.5", "IP Address:192.168.1.5")]
+)
+def test_the_broker_is_known_by_its_host_name_or_address(tmp_path: Path, host: str, name: str) -> None:
+    assert credentials(tmp_path, "broker", host).returncode == 0
+    show = ("openssl", "x509", "-noout", "-ext", "subjectAltName", "-in", tmp_path / "broker" / "broker.crt")
+    assert name in subprocess.run(show, capture_output=True, text=True, check=True).stdout
