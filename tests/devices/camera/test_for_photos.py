@@ -11,7 +11,7 @@ import pytest
 from robot_node.core.state import CameraState
 from robot_node.errors import DeviceError, NotReadyError
 from tests.devices.camera.rig import Hand, Pi, Rig, rig
-from tests.waiting import eventually
+from tests.waiting import DEADLINE_S, eventually
 
 
 def robot_of(pi: Pi, privacy: Hand | None = None) -> AbstractAsyncContextManager[Rig]:
@@ -153,7 +153,8 @@ async def test_a_photo_in_the_background_never_switches_the_camera_on_nor_keeps_
             await robot.camera.background_photo()
         await robot.camera.start()
         with contextlib.suppress(NotReadyError):
-            while True:
-                assert (await robot.camera.background_photo()).jpeg
+            async with asyncio.timeout(DEADLINE_S):
+                while True:
+                    assert (await robot.camera.background_photo()).jpeg
         await until_off(robot, pi)
         assert pi.sensor.starts == 1
