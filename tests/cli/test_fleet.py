@@ -39,6 +39,8 @@ class Fleet(InAThread):
         self.calls: list[str] = []
         self.asked: list[str] = []
         self.busy = self.most_busy = 0
+        self.silent = ""
+        """Whose status is malformed."""
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
@@ -58,6 +60,8 @@ class Fleet(InAThread):
         @server.resource("robot://status")
         async def status() -> str:
             self.asked.append(name)
+            if name == self.silent:
+                return "[]"
             return json.dumps({"camera": camera, "versions": {"robot-node": "0.1.0"}})
 
         @server.tool()
@@ -119,6 +123,20 @@ def test_robots_are_found_by_their_status(fleet: Fleet) -> None:
         ("one", {"camera": "on", "server_name": "lab/one"})
     ]
     assert sorted(fleet.asked) == ["lab/one", "lab/two"]
+
+
+def test_a_robot_that_does_not_tell_its_status_is_named_and_does_not_match(fleet: Fleet) -> None:
+    fleet.silent = "hall/three"
+    try:
+        found = fleet.command("robots", "--where", "camera=on", "--json")
+        called = fleet.command("call", "--where", "camera=on", "get_status", "--json")
+    finally:
+        fleet.silent = ""
+    assert [each["server_id"] for each in json.loads(found.stdout)] == ["one"]
+    assert json.loads(called.stdout)["server_id"] == "one"
+    for each in (found, called):
+        assert each.status == 1
+        assert each.stderr.startswith("three did not tell its status: error. robot://status is no JSON object.")
 
 
 def test_only_a_robot_whose_presence_does_not_tell_its_version_is_asked(fleet: Fleet) -> None:

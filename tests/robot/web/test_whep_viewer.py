@@ -55,6 +55,8 @@ async def test_the_command_watches_and_deletes_its_session(guarded: HttpServer, 
     assert report["first_frame_ms"] > 0
     with av.open(file) as container:
         assert sum(1 for _ in container.decode(video=0)) == 5
+    again = await robot_node("watch", "--whep", url, "--frames", "1", settings={"WHEP_TOKEN": TOKEN})
+    assert again.status == 0, again.stderr
     await eventually(lambda: guarded.state.snapshot.viewers == 0)
 
 
