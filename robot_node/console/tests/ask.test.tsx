@@ -4,6 +4,7 @@ import { createRoot, type Root } from "react-dom/client";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 
 import { Ask } from "../src/page/dialogs/Ask";
+import { Confirm } from "../src/page/dialogs/Confirm";
 import { readQuestions } from "../src/page/dialogs/openQuestions";
 import { Questions } from "../src/page/dialogs/questions";
 
@@ -83,6 +84,22 @@ test("a click before anybody can have read the question is not an answer to it",
   expect(answers).toEqual([]);
   click("red", 1600);
   expect(answers).toEqual([["a2", "red"]]);
+});
+
+test("nor is it a confirmation, also of the call after it", async () => {
+  flushSync(() => root.render(<Confirm questions={questions} robot="toys/one" />));
+  const asked = ["drive", "set_servo"].map((message) => questions.ask({ message, requestedSchema: { type: "object", properties: {} } }, new AbortController().signal));
+  const shows = (text: string) => vi.waitFor(() => expect(dialog().textContent).toContain(text));
+  await shows("drive");
+  click("Allow", 100);
+  expect(dialog().textContent).toContain("drive");
+  now = 1000;
+  click("Allow", 1000);
+  await shows("set_servo");
+  click("Allow", 1100);
+  expect(dialog().open).toBe(true);
+  click("Decline", 1600);
+  expect((await Promise.all(asked)).map(({ action }) => action)).toEqual(["accept", "decline"]);
 });
 
 test("a question that is answered elsewhere goes; one that is left for others does not come again", () => {

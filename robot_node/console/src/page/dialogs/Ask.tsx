@@ -1,12 +1,10 @@
-import { useEffect, useRef, useState, useSyncExternalStore, type SyntheticEvent } from "react";
+import { useState, useSyncExternalStore, type SyntheticEvent } from "react";
 
 import { useText } from "../../i18n/text";
 import type { OpenQuestion } from "./openQuestions";
 import { QuestionDialog } from "./QuestionDialog";
 import type { Questions } from "./questions";
-
-/** A click sooner was meant for something else: nobody has read the question. */
-const READ_MS = 500;
+import { useReadTime } from "./useReadTime";
 
 interface Props {
   open: readonly OpenQuestion[];
@@ -19,21 +17,18 @@ interface Props {
 /** What agents' calls and agents themselves ask people: a dialog on every page that may answer; the first answer counts. */
 export function Ask({ open, questions, robot, answer }: Props) {
   const t = useText();
-  const shownAt = useRef(0);
   const { isDeclining } = useSyncExternalStore(questions.subscribe, questions.getSnapshot);
   const [left, setLeft] = useState<readonly string[]>([]);
   const waiting = isDeclining ? [] : open.filter(({ id }) => !left.includes(id));
   const question = waiting[0];
   const id = question?.id;
-  useEffect(() => {
-    shownAt.current = performance.now();
-  }, [id]);
+  const isAnswer = useReadTime(id);
   const leave = () => {
     // Only those that are open still matter.
     if (id) setLeft((before) => [...before.filter((each) => open.some((one) => one.id === each)), id]);
   };
-  const choose = (text: string, { timeStamp }: SyntheticEvent) => {
-    if (!question || timeStamp - shownAt.current < READ_MS) return;
+  const choose = (text: string, event: SyntheticEvent) => {
+    if (!question || !isAnswer(event)) return;
     answer(question, text);
     leave();
   };

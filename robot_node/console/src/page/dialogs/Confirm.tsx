@@ -3,12 +3,14 @@ import { useSyncExternalStore } from "react";
 import { useText } from "../../i18n/text";
 import { QuestionDialog } from "./QuestionDialog";
 import type { Questions } from "./questions";
+import { useReadTime } from "./useReadTime";
 
 /** The robot's owner wants each call of some tools confirmed by a person: one dialog, whatever waits behind it. */
 export function Confirm({ questions, robot }: { questions: Questions; robot: string }) {
   const t = useText();
   const { waiting } = useSyncExternalStore(questions.subscribe, questions.getSnapshot);
   const [question] = waiting;
+  const isAnswer = useReadTime(question);
   return (
     <QuestionDialog robot={robot} id={question} text={question?.message} leave={() => question?.answer(false)}>
       <div className="row wrap">
@@ -21,7 +23,7 @@ export function Confirm({ questions, robot }: { questions: Questions; robot: str
         <button type="button" onClick={() => question?.answer(false)}>
           {t("confirmNo")}
         </button>
-        <button type="button" className="primary" onClick={() => question?.answer(true)}>
+        <button type="button" className="primary" onClick={(event) => isAnswer(event) && question?.answer(true)}>
           {t("confirmYes")}
         </button>
       </div>
