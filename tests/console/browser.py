@@ -16,7 +16,7 @@ from typing import Any
 import av
 import numpy as np
 from PIL import Image
-from playwright.async_api import Browser, ConsoleMessage, Locator, Page, async_playwright
+from playwright.async_api import Browser, ConsoleMessage, Error, Locator, Page, async_playwright
 
 from robot_node.console.server import Console, serve_console
 
@@ -112,6 +112,15 @@ class ConsolePage:
     def button(self, name: str) -> Locator:
         """A button by its label."""
         return self.page.get_by_role("button", name=name, exact=True)
+
+    async def allow(self) -> None:
+        """Confirm what the robot asks; press again, as a person would, when it was too soon to count."""
+        asks = self.page.get_by_role("dialog", name="asks")
+        await asks.wait_for()
+        async with asyncio.timeout(DEADLINE_MS / 1000):
+            while await asks.is_visible():
+                with contextlib.suppress(Error):
+                    await self.button("Allow").click(timeout=500)
 
     @property
     def camera(self) -> Locator:
