@@ -3,6 +3,7 @@ import { useCallback, useEffect, useState, useSyncExternalStore } from "react";
 import { Call } from "./call";
 import type { BackendMessage } from "./signaling";
 import type { CallOptions, CallState } from "./state";
+import { useConnection } from "./useConnection";
 
 export interface UseWebRTCMqttOptions extends Omit<CallOptions, "answerer"> {
   /** Whom to call: a robot's server id; without it the broker's `multimedia_proxy`. */
@@ -84,15 +85,7 @@ export function useWebRTCMqtt(options: UseWebRTCMqttOptions): UseWebRTCMqtt {
       },
     });
   }, [call, onASRResponse, onTTSText, onMessage]);
-  useEffect(() => {
-    if (autoConnect) connect();
-    // A tab that is closed unmounts nothing: the other side should not have to miss us first.
-    addEventListener("pagehide", disconnect);
-    return () => {
-      removeEventListener("pagehide", disconnect);
-      disconnect();
-    };
-  }, [autoConnect, connect, disconnect]);
+  useConnection(autoConnect, connect, disconnect);
 
   return {
     ...state,

@@ -1,5 +1,6 @@
-import { useCallback, useEffect, useState, useSyncExternalStore } from "react";
+import { useCallback, useState, useSyncExternalStore } from "react";
 
+import { useConnection } from "./useConnection";
 import type { UseWebRTCMqtt } from "./useWebRTCMqtt";
 import { WhepPlayer, type WhepOptions } from "./whep";
 
@@ -22,14 +23,7 @@ export function useWhep({ url, token = "", iceServers, autoConnect, stepTimeoutM
     [player, url, token, iceKey, stepTimeoutMs, reconnectInitialMs, reconnectMaximumMs],
   );
   const disconnect = useCallback(() => player.disconnect(), [player]);
-  useEffect(() => {
-    if (autoConnect) connect();
-    addEventListener("pagehide", disconnect);
-    return () => {
-      removeEventListener("pagehide", disconnect);
-      disconnect();
-    };
-  }, [autoConnect, connect, disconnect]);
+  useConnection(autoConnect, connect, disconnect);
   const refuse = useCallback(() => Promise.reject(new Error("The picture comes from a media server, to which nobody can talk.")), []);
   return {
     ...state,
