@@ -21,9 +21,10 @@ new PerformanceObserver((list) => {
 _BOX = "(element) => element.getBoundingClientRect().toJSON()"
 # How far from the window's right side the last column ends, and from its lower side the last card of each.
 _EMPTY = """() => {
-  const selector = innerWidth < 1600 ? ".main-column, .rest" : ".main-column, .rest > .column";
-  const columns = [...document.querySelectorAll(selector)];
   const end = (element, side) => element.getBoundingClientRect()[side];
+  const parts = [...document.querySelectorAll(".main-column, .rest > .column")];
+  const isWide = new Set(parts.map((part) => end(part, "left"))).size === parts.length;
+  const columns = isWide ? parts : [...document.querySelectorAll(".main-column, .rest")];
   const lowest = (column) => Math.max(...[...column.querySelectorAll(".card")].map((card) => end(card, "bottom")));
   return {
     columns: columns.length,
