@@ -19,9 +19,9 @@ from packaging.requirements import Requirement
 
 import robot_node
 from robot_node.mqtt import client, paho
-from robot_node.webrtc import aiortc_hooks, dtls_certificate, header_extensions, packet_filter
+from robot_node.webrtc import aiortc_hooks, dtls_certificate, header_extensions, packet_filter, packing
 
-FILES: list[Any] = [client, paho, aiortc_hooks, dtls_certificate, header_extensions, packet_filter]
+FILES: list[Any] = [client, paho, aiortc_hooks, dtls_certificate, header_extensions, packet_filter, packing]
 OTHERS = ("aiortc", "aioice", "aiomqtt", "paho")
 CLASSES = [(file, name) for file in FILES for name in file.PRIVATE_NAMES]
 

@@ -284,6 +284,7 @@ class Broadcast:
         keyframes: The only owner of keyframe requests: viewers ask here, and no other place repeats or merges them.
         bitrate: Follows the receivers; None when the bitrate stays as it is.
         queue_frames: How many frames a viewer may be behind.
+        packed: The newest frames as RTP payloads with their time at 90 kHz, by presentation time; of the senders.
     """
 
     def __init__(
@@ -303,6 +304,7 @@ class Broadcast:
         self.keyframes = KeyframeRequests(source.request_keyframe, scheduler)
         self.bitrate = BitrateControl(bitrate, source.set_bitrate, scheduler.time) if bitrate else None
         self.queue_frames = queue_frames
+        self.packed: dict[int, tuple[list[bytes], int]] = {}
         source.set_sink(self._publish)
 
     @property
@@ -325,6 +327,7 @@ class Broadcast:
             self.bitrate.leave(viewer)
         if not self._viewers:
             self.keyframes.clear()
+            self.packed.clear()
         self.update_watched()
 
     def update_watched(self) -> None:

@@ -31,35 +31,41 @@ _EXTENSIONS_MAP = "_RTCRtpSender__rtp_header_extensions_map"
 _NO_DELAY = bytes(3)
 
 
-class _VideoExtensionsMap(HeaderExtensionsMap):
+class VideoExtensionsMap(HeaderExtensionsMap):
     """aiortc's header extensions, and ours where the receiver's description has them."""
 
     def __init__(self, rotation: Callable[[], int]) -> None:
         super().__init__()
         self._rotation = rotation
         self._was_rotated = False
-        self._playout_delay_id: int | None = None
+        self._constant: list[tuple[int, bytes]] = []
+        self._packed_constant = pack_header_extensions([])
         self.orientation_id: int | None = None
 
     def configure(self, parameters: RTCRtpParameters) -> None:
+        """Take the ids of a description's extensions."""
         super().configure(parameters)
         ids = {each.uri: each.id for each in parameters.headerExtensions}
         self.orientation_id = ids.get(ORIENTATION)
-        self._playout_delay_id = ids.get(PLAYOUT_DELAY)
+        if (delay_id := ids.get(PLAYOUT_DELAY)) is not None:
+            self._constant = [(delay_id, _NO_DELAY)]
+            self._packed_constant = pack_header_extensions(self._constant)
 
     def set(self, values: HeaderExtensions) -> tuple[int, bytes]:
+        """Return the profile and the extensions of one packet (RFC 8285)."""
         profile, packed = super().set(values)
-        ours = []
-        if self._playout_delay_id is not None:
-            ours.append((self._playout_delay_id, _NO_DELAY))
         rotation = self._rotation()
         if self.orientation_id is not None and (rotation or self._was_rotated):
             self._was_rotated = True  # from now on 0 has to be said as well
             # The camera's number, 0, and the flip, 0, then two bits: quarter turns clockwise.
-            ours.append((self.orientation_id, bytes([rotation // 90 % 4])))
-        if not ours:
+            orientation = (self.orientation_id, bytes([rotation // 90 % 4]))
+            return pack_header_extensions([*unpack_header_extensions(profile, packed), *self._constant, orientation])
+        if not self._constant:
             return profile, packed
-        return pack_header_extensions([*unpack_header_extensions(profile, packed), *ours])
+        own_profile, own = self._packed_constant
+        if profile == own_profile:  # no second packing: this runs for each packet of each viewer
+            return profile, packed + own  # with padding between them, which RFC 8285, 4.1.2, allows anywhere
+        return pack_header_extensions([*unpack_header_extensions(profile, packed), *self._constant])
 
 
 def offer_extensions() -> None:
@@ -81,13 +87,13 @@ def send_extensions(sender: RTCRtpSender, rotation: Callable[[], int]) -> None:
         AttributeError: This version of aiortc packs header extensions in another way.
     """
     _map_of(sender)
-    setattr(sender, _EXTENSIONS_MAP, _VideoExtensionsMap(rotation))
+    setattr(sender, _EXTENSIONS_MAP, VideoExtensionsMap(rotation))
 
 
 def receiver_rotates(sender: RTCRtpSender) -> bool:
     """Whether the receiver's description has the extension of the orientation."""
     found = _map_of(sender)
-    return isinstance(found, _VideoExtensionsMap) and found.orientation_id is not None
+    return isinstance(found, VideoExtensionsMap) and found.orientation_id is not None
 
 
 def _map_of(sender: RTCRtpSender) -> Any:

@@ -14,6 +14,7 @@ from robot_node.errors import SignalingError
 from robot_node.webrtc import aiortc_hooks, header_extensions
 from robot_node.webrtc.broadcast import Broadcast
 from robot_node.webrtc.negotiation import VideoCodec, prefer_with_retransmission
+from robot_node.webrtc.packing import pack_once
 from robot_node.webrtc.tracks import BroadcastTrack
 
 _FIGURES_EVERY_S = 1.0
@@ -71,6 +72,7 @@ class SentVideo:
     def __init__(self, camera: CameraVideo, codec: VideoCodec) -> None:
         vp8 = camera.vp8 if codec is VideoCodec.VP8 else None
         self.name = camera.name
+        self._camera = camera
         self.track = BroadcastTrack(camera.broadcast if vp8 is None else vp8)
         self.network = NetworkStats()
         self._codec = codec
@@ -94,6 +96,8 @@ class SentVideo:
         self._sender = transceiver.sender
         viewer = self.track.viewer
         header_extensions.send_extensions(transceiver.sender, lambda: viewer.rotation)
+        if self._codec is VideoCodec.H264:
+            pack_once(transceiver.sender, self._camera.broadcast)
         aiortc_hooks.on_keyframe_request(transceiver.sender, viewer.request_keyframe)
         aiortc_hooks.on_receiver_report(
             transceiver.sender, lambda estimate: viewer.estimate(estimate // of_several), viewer.report_loss
