@@ -106,7 +106,7 @@ class ConsolePage:
             self.errors.append(message.text)
 
     def _note_request(self, url: str) -> None:
-        if not url.startswith((self.url, "data:", "blob:")):
+        if not url.startswith((self.url.partition("#")[0], "data:", "blob:")):
             self.elsewhere.append(url)
 
     def button(self, name: str) -> Locator:

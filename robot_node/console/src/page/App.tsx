@@ -1,7 +1,6 @@
 import { useCallback, useEffect, useMemo, useRef, useState, type ReactNode } from "react";
 import type { CallToolResult } from "@modelcontextprotocol/sdk/types.js";
 
-import { readAddress, type ServerAddress } from "../mcp/topics";
 import { useMcpMqtt } from "../mcp/useMcpMqtt";
 import { TextContext, translator, type TextKey } from "../i18n/text";
 import { messageOf } from "../json";
@@ -26,20 +25,20 @@ import { Layout } from "./layout/Layout";
 import { Notice } from "./layout/Notice";
 import { LogPanel } from "./log/LogPanel";
 import { useConnectionLog, useLog } from "./log/usePageLog";
-import { defaults, loadSettings, read, saveSettings, write, type ServedConfig, type Settings } from "./settings";
+import { routeTo } from "./route";
+import { defaults, loadSettings, saveSettings, type ServedConfig, type Settings } from "./settings";
 import { SignIn } from "./signin/SignIn";
 import { useCalls } from "./useCalls";
 import { useRobot } from "./useRobot";
+import { useRoute } from "./useRoute";
 import { useCameras } from "./video/useCameras";
 import { useWatching } from "./video/useWatching";
 import { Video } from "./video/Video";
 
-const ROBOT_KEY = "robot-node.robot";
-
 /** The page: its state comes from hooks, and each part of it is in a place of {@link Layout}. */
 export function App({ served }: { served: ServedConfig }) {
   const [settings, setSettings] = useState(() => loadSettings(served));
-  const [chosen, setChosen] = useState(() => readAddress(read(localStorage, ROBOT_KEY)));
+  const routing = useRoute();
   const [questions] = useState(() => new Questions());
   const log = useLog();
   const t = useMemo(() => translator(settings.language), [settings.language]);
@@ -51,15 +50,12 @@ export function App({ served }: { served: ServedConfig }) {
   };
 
   const { brokerUrl, username, password, clientId } = settings;
+  const chosen = routing.robot;
   const serverId = chosen?.serverId;
   const mcp = useMcpMqtt({ brokerUrl, username, password, clientId, serverId, serverName: chosen?.serverName, onElicit: questions.ask });
   const { robots, sessionState, tools } = mcp;
-  if (!chosen && robots[0]) setChosen({ serverId: robots[0].serverId, serverName: robots[0].serverName });
-  const choose = ({ serverId, serverName }: ServerAddress) => {
-    setChosen({ serverId, serverName });
-    questions.askAgain();
-    write(localStorage, ROBOT_KEY, { serverId, serverName });
-  };
+  routing.resolve(robots);
+  useEffect(() => questions.askAgain(), [questions, serverId]);
   const openQuestions = useOpenQuestions(mcp);
   const robot = useRobot(serverId, mcp);
   const { status, applied } = robot;
@@ -102,7 +98,7 @@ export function App({ served }: { served: ServedConfig }) {
     <TextContext value={t}>
       <Layout
         isLoading={mcp.connectionState !== "failed" && tools.length === 0 && sessionState !== "open"}
-        header={guarded("robots", <Header robots={robots} robot={chosen} choose={choose} openSettings={openSettings} />)}
+        header={guarded("robots", <Header robots={robots} robot={chosen} choose={(robot) => routing.open(routeTo(robot, robots))} openSettings={openSettings} />)}
         banner={
           <SignIn mcp={mcp} settings={settings} save={save} retry={mcp.retryNow} openSettings={openSettings}>
             <Banner mcp={mcp} brokerUrl={brokerUrl} robot={chosen} retry={mcp.retryNow} openSettings={openSettings} />

@@ -41,7 +41,7 @@ export function Banner({ mcp, brokerUrl, robot, retry, openSettings }: Props) {
   } else if (!robot) {
     text = t("noRobots");
     hint = t("noRobotsHint");
-  } else if (mcp.sessionState === "offline") {
+  } else if (mcp.sessionState === "offline" || !robot.serverId) {
     tone = "problem";
     text = t("robotOffline", { robot: name });
     hint = t("robotOfflineHint");
