@@ -16,19 +16,31 @@ from robot_node.cli.main import main
 from tests.end_to_end.robot_process import CommandResult, environment
 
 
+class _Terminal(io.TextIOWrapper):
+    """A stdin at which somebody types."""
+
+    def isatty(self) -> bool:
+        return True
+
+
 def command(
-    *arguments: str, broker: PrivateBroker | None = None, stdin: str = "", settings: dict[str, str] | None = None
+    *arguments: str,
+    broker: PrivateBroker | None = None,
+    stdin: str = "",
+    terminal: bool = False,
+    settings: dict[str, str] | None = None,
 ) -> CommandResult:
-    """Run a command without a terminal, with ``settings`` in the environment.
+    """Run a command, without a terminal unless stdin is to be one, with ``settings`` in the environment.
 
     It must be called where no event loop runs. What concerns the process itself (signals, passwords in the process
     list, streams that are closed) needs one: :func:`tests.end_to_end.robot_process.robot_node`.
     """
+    typed = _Terminal if terminal else io.TextIOWrapper
     stdout, stderr = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
     with (
         mock.patch.dict(os.environ, environment(broker, settings), clear=True),
         mock.patch.object(sys, "argv", ["robot-node", *arguments]),
-        mock.patch.object(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode()), encoding="utf-8")),
+        mock.patch.object(sys, "stdin", typed(io.BytesIO(stdin.encode()), encoding="utf-8")),
         contextlib.redirect_stdout(stdout),
         contextlib.redirect_stderr(stderr),
         logging_as_before(),

@@ -42,6 +42,8 @@ _MAX_PAGES = 32
 _MAX_LISTED = 10
 _MAX_ROUNDS = 10
 _MAX_REASON = 300
+_READ_S = 2.0
+"""A robot takes a faster no for that of a program which asks nobody, and waits for another person's answer."""
 # A robot's answer decides which one: also a task group's, and pydantic's, which are ValueErrors.
 _SDK_ERRORS = (MCPError, ExceptionGroup, ValueError, RuntimeError)
 
@@ -370,8 +372,11 @@ def _elicitation_callback(ask: Callable[[str], bool]) -> ElicitationFnT:
         # Only a form without fields can be answered with yes or no.
         if not isinstance(params, ElicitRequestFormParams) or params.requested_schema.get("properties"):
             return ElicitResult(action="cancel")
-        accepted = await asyncio.to_thread(ask, one_line(params.message))
-        return ElicitResult(action="accept", content={}) if accepted else ElicitResult(action="decline")
+        read_at = asyncio.get_running_loop().time() + _READ_S
+        if await asyncio.to_thread(ask, one_line(params.message)):
+            return ElicitResult(action="accept", content={})
+        await asyncio.sleep(read_at - asyncio.get_running_loop().time())
+        return ElicitResult(action="decline")
 
     return answer
 

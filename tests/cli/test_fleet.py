@@ -10,8 +10,9 @@ import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,10 @@ CAMERAS = {"lab/one": "on", "lab/two": "off", "hall/three": "on"}
 
 
 class Fleet(InAThread):
-    """Three robots: ``lab/one`` and ``lab/two`` work, ``hall/three`` fails, and answers no call of ``perform``."""
+    """Three robots: ``lab/one`` and ``lab/two`` work, ``hall/three`` fails, and answers no call of ``perform``.
+
+    A fourth, which no other test meets, is online for one test, and goes when ``perform`` is called.
+    """
 
     def __init__(self, broker: PrivateBroker) -> None:
         super().__init__()
@@ -54,7 +58,27 @@ class Fleet(InAThread):
                 )
             yield
 
-    def _server(self, name: str, camera: str) -> MCPServer:
+    @contextmanager
+    def with_fourth(self) -> Iterator[None]:
+        """Have ``yard/four`` online until it is called."""
+        online = threading.Event()
+
+        async def serve() -> None:
+            called = asyncio.Event()
+            toy = Toy(self._server("yard/four", "on", called.set))
+            async with running(self.broker, toy, server_id="four", server_name="yard/four"):
+                online.set()
+                await called.wait()
+
+        serving = asyncio.run_coroutine_threadsafe(serve(), self.loop)
+        try:
+            assert online.wait(DEADLINE_S)
+            yield
+            serving.result(DEADLINE_S)
+        finally:
+            serving.cancel()
+
+    def _server(self, name: str, camera: str, on_perform: Callable[[], None] = lambda: None) -> MCPServer:
         server = MCPServer(name)
 
         @server.resource("robot://status")
@@ -85,16 +109,23 @@ class Fleet(InAThread):
         async def perform() -> str:
             """Take for ever."""
             self.calls.append(f"{name} perform")
-            if name == "hall/three":
+            on_perform()
+            if name in {"hall/three", "yard/four"}:
                 await asyncio.Event().wait()
             return "done"
 
+        @server.tool()
+        async def drive_motor(duration: float) -> str:  # noqa: ARG001  # the command reads it
+            """Begin to drive, and return."""
+            self.calls.append(f"{name} drive_motor")
+            return "driving"
+
         return server
 
-    def command(self, *arguments: str) -> CommandResult:
+    def command(self, *arguments: str, **options: Any) -> CommandResult:
         self.calls.clear()
         self.asked.clear()
-        return command(*arguments, broker=self.broker)
+        return command(*arguments, broker=self.broker, **options)
 
 
 @pytest.fixture(scope="module")
@@ -186,6 +217,14 @@ def test_several_robots_act_only_after_a_confirmation(fleet: Fleet) -> None:
     assert fleet.command("call", "--name", "lab/*", "get_status").status == 0, "what only reads needs none"
 
 
+@pytest.mark.parametrize(("answer", "calls"), [("n", []), ("", []), ("y", ["lab/one sad", "lab/two sad"])])
+def test_in_a_terminal_several_robots_act_only_after_a_yes(fleet: Fleet, answer: str, calls: list[str]) -> None:
+    arguments = ("call", "--name", "lab/*", "change_emotion", "emotion=sad")
+    done = fleet.command(*arguments, stdin=f"{answer}\n", terminal=True)
+    assert done.stderr.startswith("Call change_emotion of 2 robots (one, two)? [y/N]:")
+    assert (sorted(fleet.calls), done.status) == (calls, 0 if calls else 1)
+
+
 def test_no_robot_at_all_is_a_status_of_its_own(fleet: Fleet) -> None:
     done = fleet.command("call", "--name", "cellar/*", "get_status", "--json")
     assert (done.status, done.stdout) == (3, "")
@@ -204,6 +243,24 @@ def test_a_robot_that_does_not_answer_in_time_is_a_timeout(fleet: Fleet) -> None
     done = fleet.command("call", "--name", "hall/*", "perform", "--timeout", "0.5")
     assert done.status == 1
     assert rows(done.stdout) == [["three", "hall/three", "timeout", "No answer within 0.5 s."]]
+
+
+def test_a_robot_that_goes_during_its_call_is_offline(fleet: Fleet) -> None:
+    with fleet.with_fourth():
+        done = fleet.command("call", "--name", "lab/one", "--name", "yard/*", "--yes", "perform")
+    assert (done.status, done.stderr) == (1, "1 ok, 1 offline\n")
+    assert rows(done.stdout) == [
+        ["one", "lab/one", "ok", '{"result": "done"}'],
+        ["four", "yard/four", "offline", "It went offline."],
+    ]
+
+
+def test_a_motor_may_run_for_longer_than_an_answer_may_take(fleet: Fleet) -> None:
+    motors = ("call", "--name", "lab/*", "--yes", "drive_motor", "duration:=2.2", "--timeout", "2", "--json")
+    done = fleet.command(*motors)
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [line["outcome"] for line in lines] == ["ok", "ok"], done.stderr
+    assert min(line["seconds"] for line in lines) >= 2.2, "the session stays until the motor stops"
 
 
 def test_as_many_robots_at_a_time_as_permitted(fleet: Fleet) -> None:

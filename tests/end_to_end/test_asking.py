@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import sys
+from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -303,27 +305,53 @@ async def test_a_script_confirms_a_call_by_its_id(broker: PrivateBroker, pi: Sim
     assert pi.gpio.level(LAMP) == 1
 
 
-async def test_a_person_says_yes_in_a_terminal(broker: PrivateBroker, pi: SimulatedPi) -> None:
+@contextlib.asynccontextmanager
+async def in_a_terminal(broker: PrivateBroker, *arguments: str, typed: str) -> AsyncIterator[Process]:
+    """A command whose stdin is a terminal at which somebody types in advance."""
     terminal, stdin = os.openpty()
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "robot_node", *arguments),
+            stdin=stdin,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=environment(broker),
+        )
+        os.write(terminal, typed.encode())
+        try:
+            async with asyncio.timeout(DEADLINE_S):
+                yield process
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+    finally:
+        os.close(terminal)
+        os.close(stdin)
+
+
+@pytest.mark.parametrize(("typed", "on"), [("perhaps\ny\n", 1), ("n\n", 0)], ids=["yes", "no"])
+async def test_a_person_answers_in_a_terminal(broker: PrivateBroker, pi: SimulatedPi, typed: str, on: int) -> None:
     async with visit(broker, "bot") as agent:
         call = switch_on(agent)
         await eventually_open(Broker.from_url(broker.url), "May the robot carry out set_led")
-        try:
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "robot_node", "confirm", SERVER_ID, "--client-id", "anna"),
-                stdin=stdin,
-                stdout=asyncio.subprocess.PIPE,
-                env=environment(broker),
-            )
-            os.write(terminal, b"perhaps\ny\n")
-            async with asyncio.timeout(DEADLINE_S):
-                stdout, _ = await process.communicate()
-        finally:
-            os.close(terminal)
-            os.close(stdin)
+        async with in_a_terminal(broker, "confirm", SERVER_ID, "--client-id", "anna", typed=typed) as process:
+            stdout, _ = await process.communicate()
         assert [line.strip() for line in stdout.decode().splitlines()][-2:] == [
             "Answered.",
             "No further question is open.",
         ]
-        assert not (await call).is_error
-    assert pi.gpio.level(LAMP) == 1
+        refused = (await call).is_error
+    assert (refused, pi.gpio.level(LAMP)) == (not on, on)
+
+
+@pytest.mark.parametrize(("typed", "on"), [("y\n", 1), ("n\n", 0), ("\x04", 0)], ids=["yes", "no", "end of input"])
+async def test_who_calls_from_a_terminal_confirms_there(
+    broker: PrivateBroker, pi: SimulatedPi, typed: str, on: int
+) -> None:
+    call = ("call", SERVER_ID, "set_led", "name=lamp", "on:=true", "--client-id", "carol")
+    async with in_a_terminal(broker, *call, typed=typed) as process:
+        _, stderr = await process.communicate()
+    assert stderr.startswith(b"May the robot carry out set_led"), stderr
+    assert (process.returncode, pi.gpio.level(LAMP)) == (1 - on, on), stderr
+    assert on or b"declined" in stderr

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import av
 import pytest
-from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpSender, RTCSessionDescription, VideoStreamTrack
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -103,20 +103,67 @@ async def test_a_refusal_has_its_reason(front: WhipFront, misbehaviour: Misbehav
     assert says in str(refused.value)
 
 
+class Sender:
+    """A media server that sends colour bars, and names a STUN server.
+
+    Args:
+        codecs: What it can encode; all by default.
+        ice_server: The STUN server's URL.
+    """
+
+    def __init__(self, *codecs: str, ice_server: str = "") -> None:
+        self._rtc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        self._codecs, self._ice_server = codecs, ice_server
+
+    async def answer(self, request: Request) -> Response:
+        self._rtc.addTrack(VideoStreamTrack())
+        (transceiver,) = self._rtc.getTransceivers()
+        known = RTCRtpSender.getCapabilities("video").codecs
+        transceiver.setCodecPreferences([each for each in known if each.name in self._codecs])
+        await self._rtc.setRemoteDescription(RTCSessionDescription((await request.body()).decode(), "offer"))
+        await self._rtc.setLocalDescription()
+        headers = {"Location": "/whip/session/1", "ETag": '"1"'}
+        if self._ice_server:
+            headers["Link"] = f'<{self._ice_server}>; rel="ice-server"'
+        return Response(self._rtc.localDescription.sdp, 201, headers)
+
+    async def close(self) -> None:
+        await self._rtc.close()
+
+
+@contextlib.asynccontextmanager
+async def sending(front: WhipFront, sender: Sender) -> AsyncIterator[None]:
+    front.misbehaviours["POST"].append(sender.answer)
+    try:
+        yield
+    finally:
+        await sender.close()
+
+
 async def test_servers_of_the_answer_are_asked_and_what_they_say_is_sent(front: WhipFront) -> None:
-    sender = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-
-    async def answer(request: Request) -> Response:
-        await sender.setRemoteDescription(RTCSessionDescription((await request.body()).decode(), "offer"))
-        await sender.setLocalDescription()
-        headers = {"Location": "/whip/session/1", "ETag": '"1"', "Link": f'<{stun_url}>; rel="ice-server"'}
-        return Response(sender.localDescription.sdp, 201, headers)
-
-    async with slow_stun_server() as (stun, stun_url):
-        front.misbehaviours["POST"].append(answer)
-        async with whep_viewer.view(front.url, token=TOKEN_OF_FRONT):
-            await asyncio.wait_for(stun.asked.wait(), DEADLINE_S)
-            stun.answer(("192.0.2.7", 4000))
-            await eventually(lambda: any(" 192.0.2.7 4000 typ srflx" in each for each in front.fragments))
+    async with (
+        slow_stun_server() as (stun, stun_url),
+        sending(front, Sender(ice_server=stun_url)),
+        whep_viewer.view(front.url, token=TOKEN_OF_FRONT),
+    ):
+        await asyncio.wait_for(stun.asked.wait(), DEADLINE_S)
+        stun.answer(("192.0.2.7", 4000))
+        await eventually(lambda: any(" 192.0.2.7 4000 typ srflx" in each for each in front.fragments))
     assert ("DELETE", "/whip/session/1") in front.requests
-    await sender.close()
+
+
+async def test_servers_that_the_command_names_are_asked_in_place_of_the_answer_s(front: WhipFront) -> None:
+    async with (
+        slow_stun_server() as (own, own_url),
+        slow_stun_server() as (other, other_url),
+        sending(front, Sender(ice_server=other_url)),
+    ):
+        done = await robot_node("watch", "--whep", front.url, "--ice-server", own_url, "--frames", "3")
+    assert done.status == 0, done.stderr
+    assert (own.asked.is_set(), other.asked.is_set()) == (True, False)
+
+
+async def test_a_server_that_can_send_vp8_only_is_watched(front: WhipFront) -> None:
+    async with sending(front, Sender("VP8")):
+        report = await whep_viewer.watch(front.url, frames=5)
+    assert (report.frames, report.width, report.height) == (5, 640, 480)
