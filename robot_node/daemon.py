@@ -14,7 +14,6 @@ from typing import Any
 from robot_node.core.backoff import RestartPolicy
 from robot_node.core.events import Event
 from robot_node.core.questions import Questions
-from robot_node.devices.audio import Loudspeaker, Microphone
 from robot_node.devices.board import Board
 from robot_node.devices.camera.cameras import Cameras
 from robot_node.devices.display import Display
@@ -22,6 +21,7 @@ from robot_node.devices.face import Face
 from robot_node.devices.on_pins import open_pins
 from robot_node.devices.platform import Platform
 from robot_node.devices.plugin import DeviceContext
+from robot_node.devices.sound import open_sound
 from robot_node.mcp_mqtt.local import call_tool
 from robot_node.mcp_mqtt.notifier import Notifier
 from robot_node.mcp_mqtt.server import ExtraPublisher, ServerOptions, serve
@@ -129,9 +129,9 @@ async def build_robot(settings: Settings, platform: Platform, devices: AsyncExit
         small_stream=needs_small_pictures(settings),
     )
     devices.push_async_callback(cameras.close)
-    microphone, loudspeaker = _open_sound(settings, platform, telemetry, devices)
+    microphone, loudspeaker = open_sound(platform, settings.audio, state, on_pins, devices)
     store, saved = await _load_state(settings, telemetry)
-    restore(saved, state, face, loudspeaker)
+    restore(saved, state, face, microphone, loudspeaker)
     restore_controls(saved, cameras, settings.all_cameras())
     speech = build_speech(settings, face, state, events, microphone=microphone, loudspeaker=loudspeaker)
     performer = Performer(state, face, on_pins.outputs, speech.speaker, behaviours=settings.behaviours.all())
@@ -164,6 +164,7 @@ async def build_robot(settings: Settings, platform: Platform, devices: AsyncExit
         face=face,
         outputs=on_pins.outputs,
         inputs=on_pins.inputs,
+        microphone=microphone,
         loudspeaker=loudspeaker,
         speech=speech,
         performer=performer,
@@ -205,22 +206,6 @@ async def _open_face(settings: Settings, platform: Platform, telemetry: Telemetr
         policy=settings.display.policy(),
         seed=zlib.crc32(settings.robot.server_id.encode()),  # two robots side by side don't blink together
     )
-
-
-def _open_sound(
-    settings: Settings, platform: Platform, telemetry: Telemetry, devices: AsyncExitStack
-) -> tuple[Microphone | None, Loudspeaker | None]:
-    audio, state = settings.audio, telemetry.state
-    microphone = loudspeaker = None
-    if audio.microphone != "none":
-        microphone = Microphone(platform, audio.microphone, state, bitrate=audio.bitrate)
-        devices.push_async_callback(microphone.close)
-    if audio.loudspeaker != "none":
-        loudspeaker = Loudspeaker(
-            platform, audio.loudspeaker, state, volume=audio.volume, volume_control=audio.volume_control
-        )
-        devices.push_async_callback(loudspeaker.close)
-    return microphone, loudspeaker
 
 
 async def _load_state(settings: Settings, telemetry: Telemetry) -> tuple[StateStore | None, SavedState]:

@@ -178,11 +178,16 @@ def record(state: RobotState, log: EventLog) -> Callable[[], None]:
 
 
 # A fault may come to light while an agent acts, but no agent has caused it.
-_CAUSED_BY_AGENTS = frozenset({"camera", "emotion", "call", "volume"})
+_CAUSED_BY_AGENTS = frozenset({"camera", "emotion", "call", "microphone", "volume"})
 
 _PRIVACY = {
     True: "The privacy switch is engaged: the camera cannot be switched on.",
     False: "The privacy switch is disengaged: the camera may be switched on.",
+}
+
+_MICROPHONE_SWITCH = {
+    True: "The microphone switch is engaged: the microphone cannot be opened.",
+    False: "The microphone switch is disengaged: the microphone may be opened.",
 }
 
 _DEVICES: dict[str, str] = {
@@ -190,6 +195,7 @@ _DEVICES: dict[str, str] = {
     Device.HEARING: "The speech recognition",
     Device.LOUDSPEAKER: "The loudspeaker",
     Device.MICROPHONE: "The microphone",
+    Device.MICROPHONE_SWITCH: "The microphone switch",
     Device.PRIVACY: "The privacy switch",
     Device.VOICE: "The voice",
 }
@@ -207,6 +213,8 @@ def _events_of(before: RobotSnapshot, now: RobotSnapshot) -> Iterator[tuple[str,
     yield from _links(before, now)
     if now.privacy != before.privacy:
         yield "privacy", _PRIVACY[now.privacy]
+    if now.microphone_privacy != before.microphone_privacy:
+        yield "privacy", _MICROPHONE_SWITCH[now.microphone_privacy], Device.MICROPHONE
     cameras_before = before.every_camera
     for name, camera in now.every_camera.items():
         was = cameras_before.get(name)
@@ -214,6 +222,8 @@ def _events_of(before: RobotSnapshot, now: RobotSnapshot) -> Iterator[tuple[str,
             yield "camera", f"The camera{_quoted(name)} was switched {camera.state}.", name
     if now.emotion != before.emotion:
         yield "emotion", f"The face shows {now.emotion}."
+    if before.microphone_enabled is not None and now.microphone_enabled is not before.microphone_enabled:
+        yield "microphone", f"The microphone was switched {'on' if now.microphone_enabled else 'off'}."
     if now.microphone_on != before.microphone_on:
         yield "microphone", "The microphone was opened." if now.microphone_on else "The microphone was closed."
     if before.volume is not None and (now.volume, now.muted) != (before.volume, before.muted):

@@ -76,6 +76,7 @@ class Device(enum.StrEnum):
     HEARING = "hearing"
     LOUDSPEAKER = "loudspeaker"
     MICROPHONE = "microphone"
+    MICROPHONE_SWITCH = "microphone_switch"
     PRIVACY = "privacy"
     VOICE = "voice"
 
@@ -109,6 +110,8 @@ class RobotSnapshot:
         privacy: The privacy switch is engaged: the camera is off, and nobody can switch it on from afar.
         emotion: Name of the expression shown.
         microphone_on: The microphone is open: what is said near the robot is heard elsewhere.
+        microphone_enabled: The microphone may be opened, as far as agents say; None when there is none.
+        microphone_privacy: The microphone switch is engaged: the microphone is closed; only a hand can change that.
         volume: Of the loudspeaker, 0 to 100; None when there is none.
         muted: The loudspeaker is silent, whatever its volume; None when there is none.
         viewers_hear: There is, or may be, sound for viewers: a microphone or a voice.
@@ -139,6 +142,8 @@ class RobotSnapshot:
     privacy: bool = False
     emotion: str = "neutral"
     microphone_on: bool = False
+    microphone_enabled: bool | None = None
+    microphone_privacy: bool = False
     volume: int | None = None
     muted: bool | None = None
     viewers_hear: bool = False

@@ -247,5 +247,6 @@ def signs_of(snapshot: RobotSnapshot) -> Signs:
         privacy=snapshot.privacy,
         recording=bool(snapshot.recording),
         microphone=snapshot.microphone_on,
+        deaf=snapshot.microphone_privacy or snapshot.microphone_enabled is False,
         error=_TECHNICAL.sub("", error.partition(". ")[0].rstrip(".")),
     )

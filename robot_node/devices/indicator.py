@@ -1,4 +1,4 @@
-"""The indicator LED, which shows everybody near the robot that its camera captures. No tool can reach it."""
+"""Indicator LEDs: they show everybody near the robot that its camera or microphone is in use. No tool reaches them."""
 
 from __future__ import annotations
 
@@ -9,22 +9,20 @@ from typing import Any, Protocol
 
 from robot_node.core.state import RobotState
 from robot_node.devices.pins import PinBoard
+from robot_node.devices.protected import CAMERA, Protected
 from robot_node.errors import DeviceError
-
-FAULT = "indicator LED"
-"""Name of its fault in the robot's state."""
 
 _CHECK_LED = "Check the LED, its resistor and its wiring."
 
 
 class Indicator(Protocol):
-    """An indicator of capturing, as the camera needs it."""
+    """An indicator of use, as the camera or the microphone needs it."""
 
     async def light(self, *, lit: bool) -> None:
         """Switch it on or off.
 
         Raises:
-            DeviceError: It cannot be lit: the sensor must not be started.
+            DeviceError: It cannot be lit: the device must not be started.
         """
 
     def on_failure(self, callback: Callable[[DeviceError], None]) -> None:
@@ -53,10 +51,18 @@ class IndicatorLed:
         state: Where a pin that cannot be used is reported.
         active_high: A high level lights it.
         check_s: How often it is read while it is lit, in seconds.
+        shows: What is in use while it is lit.
     """
 
     def __init__(
-        self, board: PinBoard, pin: int, state: RobotState, *, active_high: bool = True, check_s: float = 1.0
+        self,
+        board: PinBoard,
+        pin: int,
+        state: RobotState,
+        *,
+        active_high: bool = True,
+        check_s: float = 1.0,
+        shows: Protected = CAMERA,
     ) -> None:
         self._board = board
         self._pin = pin
@@ -66,7 +72,8 @@ class IndicatorLed:
         self._led: Any = None
         self._callbacks: list[Callable[[DeviceError], None]] = []
         self._watching: asyncio.Task[None] | None = None
-        self._name = f"The indicator LED on GPIO{pin}"
+        self._shows = shows
+        self._name = f"The {shows.led} on GPIO{pin}"
 
     async def open(self) -> None:
         """Open the pin; the LED is dark. Does nothing when it is open.
@@ -81,9 +88,9 @@ class IndicatorLed:
                     lambda gpio, factory: gpio.LED(self._pin, active_high=self._active_high, pin_factory=factory),
                 )
             except DeviceError as error:
-                self._state.set_fault(FAULT, str(error))
+                self._state.set_fault(self._shows.led, str(error))
                 raise
-            self._state.set_fault(FAULT, "")
+            self._state.set_fault(self._shows.led, "")
 
     async def close(self) -> None:
         """Stop reading the pin; it is closed with the board."""
@@ -105,10 +112,10 @@ class IndicatorLed:
             await self._switch(lit=lit)
         except DeviceError:
             if not lit:
-                self._watching = asyncio.create_task(self._darken(), name="indicator LED")
+                self._watching = asyncio.create_task(self._darken(), name=self._shows.led)
             raise
         if lit:
-            self._watching = asyncio.create_task(self._watch(), name="indicator LED")
+            self._watching = asyncio.create_task(self._watch(), name=self._shows.led)
 
     async def _switch(self, *, lit: bool) -> None:
         def follows() -> bool:
@@ -137,9 +144,11 @@ class IndicatorLed:
         try:
             while await self._board.call(self._name, lambda led: bool(led.value), self._led):  # noqa: ASYNC110  # a pin sends no event
                 await asyncio.sleep(self._check_s)
-            fault = DeviceError(f"{self._name} went off while the camera is on.", remedy=_CHECK_LED)
+            fault = DeviceError(f"{self._name} went off while the {self._shows.device} is on.", remedy=_CHECK_LED)
         except DeviceError as error:
-            fault = DeviceError(f"The state of the indicator LED is not known: {error.message}", remedy=error.remedy)
+            fault = DeviceError(
+                f"The state of the {self._shows.led} is not known: {error.message}", remedy=error.remedy
+            )
         for callback in self._callbacks:
             callback(fault)
 

@@ -1,4 +1,4 @@
-"""The privacy switch: while it is engaged the camera is off, and nobody can switch it on from afar."""
+"""Privacy switches: while one is engaged its device is off, and nobody can switch it on from afar."""
 
 from __future__ import annotations
 
@@ -7,32 +7,35 @@ import logging
 from collections.abc import Callable
 from typing import Any, Literal, Protocol
 
-from robot_node.core.state import Device, RobotState, act_for
+from robot_node.core.state import RobotState, act_for
 from robot_node.devices.pins import PinBoard
+from robot_node.devices.protected import CAMERA, Protected
 from robot_node.errors import DeviceError, NotReadyError
 
 logger = logging.getLogger(__name__)
 
 _BOUNCE_S = 0.05
-_ENGAGED = "The privacy switch of the robot is engaged: the camera is off, and nobody can switch it on from afar."
 
 
 class Privacy(Protocol):
-    """A privacy switch, as the camera needs it."""
+    """A privacy switch, as the camera or the microphone needs it."""
 
     @property
     def engaged(self) -> bool:
-        """The camera must be off."""
+        """The device must be off."""
 
     async def check(self) -> None:
         """Read the switch now.
 
         Raises:
-            NotReadyError: It is engaged, or cannot be read: the camera must not be switched on.
+            NotReadyError: It is engaged, or cannot be read: the device must not be switched on.
         """
 
     def on_engaged(self, callback: Callable[[], None]) -> None:
         """Call back whenever the switch is engaged."""
+
+    def on_disengaged(self, callback: Callable[[], None]) -> None:
+        """Call back whenever the switch is disengaged."""
 
 
 class NoPrivacySwitch:
@@ -46,6 +49,9 @@ class NoPrivacySwitch:
     def on_engaged(self, callback: Callable[[], None]) -> None:
         """Never call back."""
 
+    def on_disengaged(self, callback: Callable[[], None]) -> None:
+        """Never call back."""
+
 
 class PrivacySwitch:
     """A switch or a push button between a pin and ground. Used from the event loop only.
@@ -56,9 +62,10 @@ class PrivacySwitch:
     Args:
         board: The pins.
         pin: Number of its GPIO; pulled up.
-        state: Gets ``privacy``, and the fault of a switch that cannot be read.
+        state: Gets whether it is engaged, and the fault of a switch that cannot be read.
         kind: A switch stays as it is put; each press of a button changes from engaged to not engaged, or back.
         engaged_when: Position of a switch. ``"open"``: a cut wire means privacy as well.
+        protects: What is off while it is engaged.
     """
 
     def __init__(
@@ -69,15 +76,17 @@ class PrivacySwitch:
         *,
         kind: Literal["switch", "button"] = "switch",
         engaged_when: Literal["open", "closed"] = "open",
+        protects: Protected = CAMERA,
     ) -> None:
         self._board = board
         self._pin = pin
         self._state = state
         self._kind = kind
         self._engaged_when = engaged_when
-        self._name = f"The privacy {kind} on GPIO{pin}"
+        self._protects = protects
+        self._name = f"The {protects.switch} {kind} on GPIO{pin}"
         self._input: Any = None
-        self._callbacks: list[Callable[[], None]] = []
+        self._callbacks: dict[bool, list[Callable[[], None]]] = {True: [], False: []}
         self._engaged = True
         self._loop = asyncio.get_running_loop()
         self._reading: asyncio.Task[None] | None = None
@@ -85,15 +94,19 @@ class PrivacySwitch:
 
     @property
     def engaged(self) -> bool:
-        """The camera must be off."""
+        """The device must be off."""
         return self._engaged
 
     def on_engaged(self, callback: Callable[[], None]) -> None:
         """Call back whenever the switch is engaged."""
-        self._callbacks.append(callback)
+        self._callbacks[True].append(callback)
+
+    def on_disengaged(self, callback: Callable[[], None]) -> None:
+        """Call back whenever the switch is disengaged."""
+        self._callbacks[False].append(callback)
 
     async def open(self) -> None:
-        """Open the pin and read the switch. A failure is reported in the state: the robot runs with its camera off."""
+        """Open the pin and read the switch. A failure is reported in the state: the robot runs with the device off."""
         try:
             await self._open()
             if self._kind == "switch":
@@ -126,11 +139,16 @@ class PrivacySwitch:
         except DeviceError as error:
             self._cannot_be_read(error)
             raise NotReadyError(
-                f"The camera stays off, because the privacy {self._kind} cannot be read: {error.message}",
+                f"The {self._protects.device} stays off, because the {self._protects.switch} {self._kind} cannot be "
+                f"read: {error.message}",
                 remedy=error.remedy,
             ) from error
         if self._engaged:
-            raise NotReadyError(_ENGAGED, remedy=f"Only a person at the robot can disengage it: GPIO{self._pin}.")
+            raise NotReadyError(
+                f"The {self._protects.switch} switch of the robot is engaged: the {self._protects.device} is off, and "
+                "nobody can switch it on from afar.",
+                remedy=f"Only a person at the robot can disengage it: GPIO{self._pin}.",
+            )
 
     async def _open(self) -> None:
         if self._input is None:
@@ -162,7 +180,7 @@ class PrivacySwitch:
     def _read_soon(self) -> None:
         self._changed_again = True
         if self._reading is None:
-            self._reading = self._loop.create_task(self._read_again(), name="privacy switch")
+            self._reading = self._loop.create_task(self._read_again(), name=f"{self._protects.switch} switch")
 
     async def _read_again(self) -> None:
         try:
@@ -182,13 +200,13 @@ class PrivacySwitch:
         return closed == (self._engaged_when == "closed")
 
     def _cannot_be_read(self, error: DeviceError) -> None:
-        logger.error("%s The camera stays off.", error)
+        logger.error("%s The %s stays off.", error, self._protects.device)
         self._set(engaged=True, error=str(error))
 
     def _set(self, *, engaged: bool, error: str = "") -> None:
         before, self._engaged = self._engaged, engaged
         with act_for(""):  # a person at the robot did it, not the agent served at that moment
-            if engaged and not before:
-                for callback in self._callbacks:
+            if engaged is not before:
+                for callback in self._callbacks[engaged]:
                     callback()
-            self._state.set_fault(Device.PRIVACY, error, privacy=engaged)
+            self._state.set_fault(self._protects.switch_fault, error, **{self._protects.engaged: engaged})

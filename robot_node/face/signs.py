@@ -37,6 +37,7 @@ class Signs:
         privacy: The privacy switch is engaged: a closed eye.
         recording: The camera's video is being recorded: an R, in turns with the camera's dot.
         microphone: The microphone is on.
+        deaf: The microphone has been switched off, by hand or from afar: the microphone, crossed out.
         listening: The robot listens to speech: moving bars.
         error: Short text of a fault, shown below the face from time to time; empty for none.
     """
@@ -47,6 +48,7 @@ class Signs:
     privacy: bool = False
     recording: bool = False
     microphone: bool = False
+    deaf: bool = False
     listening: bool = False
     error: str = ""
 
@@ -57,6 +59,7 @@ _SEEING_EYE = ("  ###  ", "##   ##", "# ### #", "# ### #", "##   ##", "  ###  ")
 _CLOSED_EYE = ("       ", "#     #", " ##### ", " # # # ", "#  #  #", "       ")
 _RECORDING = ("#######", "#   ###", "# ## ##", "#   ###", "# ## ##", "#######")
 _MICROPHONE = ("  ###  ", "  ###  ", "# ### #", "#  #  #", " ##### ", "   #   ")
+_NO_MICROPHONE = ("# ###  ", " # ##  ", "# # # #", "#  #  #", " ### # ", "   #  #")
 _OFFLINE = ("#     #", " ## ## ", "  ###  ", "  ###  ", " ## ## ", "#     #")
 _ERROR = ("  ###  ", "  ###  ", "  ###  ", "   #   ", "       ", "   #   ")
 _CONNECTING = (
@@ -111,6 +114,8 @@ def _bitmaps(signs: Signs, time: float) -> list[tuple[str, ...]]:
         shown.append(_bars(math.floor(time / _PERIOD)))
     elif signs.microphone:
         shown.append(_MICROPHONE)
+    elif signs.deaf:
+        shown.append(_NO_MICROPHONE)
     return shown
 
 

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from robot_node.core.questions import Questions
-from robot_node.devices.audio import Loudspeaker
 from robot_node.devices.board import Board
 from robot_node.devices.camera.camera import Camera
 from robot_node.devices.camera.cameras import Cameras
 from robot_node.devices.face import Face
 from robot_node.devices.inputs import Inputs
+from robot_node.devices.loudspeaker import Loudspeaker
+from robot_node.devices.microphone import Microphone
 from robot_node.devices.outputs import Outputs
 from robot_node.devices.plugin import DevicePlugin
 from robot_node.mcp_mqtt.notifier import Notifier
@@ -46,6 +47,7 @@ class Robot:
         speech: Mixer, voice and speech recognition.
         performer: Performs behaviours.
         streams: The media that viewers and the backend get.
+        microphone: The microphone; None without one.
         loudspeaker: The loudspeaker; None without one.
         recorder: Records clips; None when the robot may not.
         calls: The robot's calls to its media backend; None when it may not call.
@@ -68,6 +70,7 @@ class Robot:
     speech: Speech
     performer: Performer
     streams: Streams
+    microphone: Microphone | None = None
     loudspeaker: Loudspeaker | None = None
     recorder: Recorder | None = None
     calls: CallControl | None = None

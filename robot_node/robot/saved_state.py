@@ -11,8 +11,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from robot_node.core.state import RobotSnapshot, RobotState
-from robot_node.devices.audio import Loudspeaker
 from robot_node.devices.face import Face
+from robot_node.devices.loudspeaker import Loudspeaker
+from robot_node.devices.microphone import Microphone
 from robot_node.errors import SettingsError, StateFileError
 
 logger = logging.getLogger(__name__)
@@ -31,6 +32,7 @@ class SavedState:
         emotion: The expression shown.
         volume: Of the loudspeaker, 0 to 100.
         muted: The loudspeaker is muted.
+        microphone: False: somebody switched it off.
         controls: Of each camera by name, empty for an only camera: its controls that were set, values by name.
     """
 
@@ -38,6 +40,7 @@ class SavedState:
     emotion: str | None = None
     volume: int | None = None
     muted: bool | None = None
+    microphone: bool | None = None
     cameras: Mapping[str, bool] = field(default_factory=dict)
     controls: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
@@ -52,6 +55,11 @@ class SavedState:
             return self.cameras.get(name)
         return self.camera if first else None
 
+    @property
+    def private(self) -> tuple[object, ...]:
+        """What somebody switched off must not come back after a power cut."""
+        return self.camera, self.cameras, self.microphone
+
     @classmethod
     def of(cls, now: RobotSnapshot, *, defaults: RobotSnapshot) -> SavedState:
         """Return what differs from the defaults.
@@ -65,6 +73,7 @@ class SavedState:
             emotion=None if now.emotion == defaults.emotion else now.emotion,
             volume=None if now.volume == defaults.volume else now.volume,
             muted=None if now.muted == defaults.muted else now.muted,
+            microphone=False if now.microphone_enabled is False else None,
             cameras={name: each.wanted for name, each in now.every_camera.items() if name and each.wanted is not None},
             controls={name or now.first_camera: each for name, each in now.camera_controls.items()},
         )
@@ -78,6 +87,7 @@ class _File(BaseModel):
     emotion: Annotated[str, Field(min_length=1, max_length=128)] | None = None
     volume: Annotated[int, Field(ge=0, le=100)] | None = None
     muted: bool | None = None
+    microphone: bool | None = None
     cameras: Annotated[dict[Annotated[str, Field(max_length=128)], bool], Field(max_length=64)] = {}
     controls: Annotated[dict[Annotated[str, Field(max_length=128)], dict[str, Any]], Field(max_length=64)] = {}
 
@@ -89,6 +99,7 @@ def dump(saved: SavedState) -> bytes:
         "emotion": saved.emotion,
         "volume": saved.volume,
         "muted": saved.muted,
+        "microphone": saved.microphone,
     }
     changed = {name: value for name, value in values.items() if value is not None}
     if saved.cameras:
@@ -118,7 +129,7 @@ def parse(data: bytes) -> SavedState:
         raise StateFileError(f"It is damaged: {f'{where}: ' if where else ''}{problem['msg']}.") from error
     except (ValueError, RecursionError) as error:
         raise StateFileError("It is damaged: it is not JSON.") from error
-    return SavedState(file.camera, file.emotion, file.volume, file.muted, file.cameras, file.controls)
+    return SavedState(file.camera, file.emotion, file.volume, file.muted, file.microphone, file.cameras, file.controls)
 
 
 @dataclass(slots=True)
@@ -127,7 +138,7 @@ class WriteSchedule:
 
     Attributes:
         settle_s: Seconds from a change to its write; further changes within them are part of it.
-        urgent_s: Shortest time between two writes, in seconds, when the camera is concerned.
+        urgent_s: Shortest time between two writes, in seconds, when camera or microphone are concerned.
         shortest_s: Shortest time between two writes otherwise, in seconds.
         retry_s: Seconds from a failed write to the next attempt.
     """
@@ -156,7 +167,7 @@ class WriteSchedule:
         due = self._changed_at + self.settle_s
         if self._attempted_at is None:
             return due
-        urgent = written is None or (current.camera, current.cameras) != (written.camera, written.cameras)
+        urgent = written is None or current.private != written.private
         pause_s = self.retry_s if self._failed else self.urgent_s if urgent else self.shortest_s
         return max(due, self._attempted_at + pause_s)
 
@@ -167,13 +178,16 @@ class WriteSchedule:
             self._changed_at = None
 
 
-def restore(saved: SavedState, state: RobotState, face: Face, loudspeaker: Loudspeaker | None) -> None:
+def restore(
+    saved: SavedState, state: RobotState, face: Face, microphone: Microphone | None, loudspeaker: Loudspeaker | None
+) -> None:
     """Apply saved state to the devices. Whether the camera comes on is not decided here: :func:`camera_comes_on`.
 
     Args:
         saved: The state before the restart.
         state: The robot's state.
         face: Shows the expression again, if there still is one of that name.
+        microphone: Stays off, if it was; None without one.
         loudspeaker: Gets its volume; None without one.
     """
     now = state.snapshot
@@ -184,6 +198,8 @@ def restore(saved: SavedState, state: RobotState, face: Face, loudspeaker: Louds
             face.show_emotion(saved.emotion)
         except SettingsError as error:
             logger.info("The face does not show what it showed before: %s", error)
+    if microphone is not None and saved.microphone is False:
+        microphone.begin_off()
     if loudspeaker is not None and (saved.volume, saved.muted) != (None, None):
         loudspeaker.begin_with(saved.volume, muted=saved.muted)
 

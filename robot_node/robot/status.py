@@ -45,6 +45,13 @@ class Status(FaceStatus, CameraStatus):
 
     privacy_error: str = Field(description="Why the privacy switch cannot be read; the camera stays off then.")
     microphone_on: bool = Field(description="The microphone is open: what is said near the robot is heard elsewhere.")
+    microphone_enabled: bool | None = Field(
+        description="The microphone may be opened, unless its switch is engaged; null when there is none."
+    )
+    microphone_privacy: bool = Field(description="The microphone switch is engaged: a hand has to disengage it.")
+    microphone_switch_error: str = Field(
+        description="Why the microphone switch cannot be read; the microphone stays closed then."
+    )
     microphone_error: str = Field(description="Why the microphone cannot be used; empty otherwise.")
     volume: int | None = Field(description="Volume of the loudspeaker, 0 to 100; null when there is none.")
     muted: bool | None = Field(description="The loudspeaker is muted; null when there is none.")

@@ -29,6 +29,7 @@ TOOLS = (
     "get_events",
     "wait_for_event",
     "control_volume",
+    "control_microphone",
     "say",
     "stop_speaking",
     "call_backend",
@@ -60,7 +61,7 @@ BUILT_IN_ROLES = {
         allowed_resources="all",
     ),
     "operator": Permissions(
-        description="Uses camera, face, loudspeaker and pins, but does not record, or connect the robot to others.",
+        description="Uses camera, face, sound and pins, but does not record, or connect the robot to others.",
         allowed_tools=frozenset(
             {
                 "get_status",
@@ -76,6 +77,7 @@ BUILT_IN_ROLES = {
                 "change_emotion",
                 "show_text",
                 "control_volume",
+                "control_microphone",
                 "say",
                 "stop_speaking",
                 "set_led",

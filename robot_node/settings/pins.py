@@ -18,8 +18,8 @@ Claims = Iterator[tuple[str, int]]
 """Users of GPIOs: the setting, and the GPIO's number."""
 
 
-class PrivacySettings(Section):
-    """The indicator LED and the privacy switch; none by default."""
+class SwitchAndLedSettings(Section):
+    """The switch that keeps a device off, and the LED that shows it in use; none by default."""
 
     led_pin: Gpio | None = None
     led_active_high: bool = True
@@ -28,11 +28,22 @@ class PrivacySettings(Section):
     switch_kind: Literal["switch", "button"] = "switch"
     engaged_when: Literal["open", "closed"] = "open"
 
-    def claims(self) -> Claims:
-        """The GPIOs in use."""
+    def gpios_of(self, section: str) -> Claims:
+        """The GPIOs in use, as those of a section of that name."""
         for key in ("led_pin", "switch_pin"):
             if (pin := getattr(self, key)) is not None:
-                yield f"privacy.{key}", pin
+                yield f"{section}.{key}", pin
+
+
+class PrivacySettings(SwitchAndLedSettings):
+    """Privacy switch and indicator LED of the camera, and those of the microphone."""
+
+    microphone: SwitchAndLedSettings = SwitchAndLedSettings()
+
+    def claims(self) -> Claims:
+        """The GPIOs in use."""
+        yield from self.gpios_of("privacy")
+        yield from self.microphone.gpios_of("privacy.microphone")
 
 
 class LedSettings(Section):

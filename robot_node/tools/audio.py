@@ -1,4 +1,4 @@
-"""The tool of the loudspeaker: its volume."""
+"""The tools of microphone and loudspeaker: a switch, and the volume."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import BaseModel, Field
 
-from robot_node.devices.audio import Loudspeaker
-from robot_node.tools.common import SETS
+from robot_node.core.state import RobotState
+from robot_node.devices.loudspeaker import Loudspeaker
+from robot_node.devices.microphone import Microphone
+from robot_node.tools.common import SETS, readable_errors
 
 
 class VolumeResult(BaseModel):
@@ -32,3 +34,29 @@ def offer_volume(server: MCPServer, loudspeaker: Loudspeaker) -> None:
             raise ToolError("Nothing to set. Give volume (0 to 100), or muted (true or false), or both.")
         await loudspeaker.set_volume(volume, muted=muted)
         return VolumeResult(volume=loudspeaker.volume, muted=loudspeaker.muted)
+
+
+class MicrophoneResult(BaseModel):
+    """Result of control_microphone."""
+
+    microphone_enabled: bool = Field(description="The microphone may be opened when somebody listens.")
+    microphone_on: bool = Field(description="The microphone is open now.")
+
+
+def offer_microphone(server: MCPServer, microphone: Microphone, state: RobotState) -> None:
+    """Let agents switch the microphone."""
+
+    @server.tool(title="Switch the microphone", annotations=SETS)
+    async def control_microphone(
+        enabled: Annotated[
+            bool, Field(description="true: it is opened when somebody listens; false: it stays closed.")
+        ],
+    ) -> MicrophoneResult:
+        """Switch the robot's microphone on or off.
+
+        While it is off, nothing that is said near the robot is heard, recorded or recognised. A person at the robot can
+        switch it off by hand, where it has such a switch; then only a hand can switch it on again.
+        """
+        with readable_errors():
+            await microphone.switch(enabled=enabled)
+        return MicrophoneResult(microphone_enabled=microphone.enabled, microphone_on=state.snapshot.microphone_on)

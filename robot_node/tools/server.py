@@ -13,7 +13,7 @@ from robot_node.settings.access import AccessSettings
 from robot_node.settings.root import RobotSettings
 from robot_node.tools.access import guarded
 from robot_node.tools.ask import ANSWER_QUESTION, offer_answers, offer_ask
-from robot_node.tools.audio import offer_volume
+from robot_node.tools.audio import offer_microphone, offer_volume
 from robot_node.tools.behaviours import offer_behaviours
 from robot_node.tools.call import offer_calls
 from robot_node.tools.camera import offer_camera
@@ -87,6 +87,8 @@ def build_server(robot: Robot, *, name: str, description: str, notifier: Notifie
         importlib.import_module("robot_node.tools.vision").offer_motion(server, robot.vision.motion, announce)
     if robot.vision.detection is not None:
         importlib.import_module("robot_node.tools.vision").offer_detections(server, robot.vision.detection)
+    if robot.microphone is not None:
+        offer_microphone(server, robot.microphone, state)
     if robot.loudspeaker is not None:
         offer_volume(server, robot.loudspeaker)
     if speaker is not None:

@@ -66,14 +66,16 @@ def status_message(now: RobotSnapshot, figures: StreamFigures, watched: Sequence
     """Return the message with the robot's status, as JSON (docs/protocol.md); arguments as of :func:`report_status`."""
     name = watched[0] if watched and watched[0] in now.cameras else ""
     of_several = {"watched": [*watched], "cameras": {name: each.state for name, each in now.every_camera.items()}}
-    recording = {} if now.recording is None else {"recording": now.recording}
+    optional = {} if now.recording is None else {"recording": now.recording}
+    if now.microphone_enabled is not None:
+        optional["microphone"] = now.microphone_on
     return json.dumps(
         {
             "type": "status",
             "camera": now.view_of_camera(name).state,
             "camera_error": now.fault(camera_fault(name)),
             "privacy": now.privacy,
-            **recording,
+            **optional,
             "emotion": now.emotion,
             "bitrate": figures.bitrate,
             "frame_age_ms": figures.frame_age_ms,

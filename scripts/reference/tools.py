@@ -48,7 +48,7 @@ _EVERYTHING: dict[str, Any] = {
         "default_role": "everybody",
     },
     "camera": {"width": 320, "height": 240, "adjustable": True},
-    "audio": {"loudspeaker": "default"},
+    "audio": {"microphone": "default", "loudspeaker": "default"},
     "voice": {"engine": "espeak-ng"},
     "publish": {"url": "https://sfu.example.org/whip", "when": "on_demand"},
     "dialer": {"enabled": True, "call_at_start": False},
@@ -72,6 +72,7 @@ _EVERYTHING: dict[str, Any] = {
 
 _NEEDS = {
     "control_volume": "`audio.loudspeaker`",
+    "control_microphone": "`audio.microphone`",
     "say": "`voice.engine`",
     "stop_speaking": "`voice.engine`",
     "call_backend": "`dialer.enabled`",

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from robot_node.core.media import EncodedAudio
 from robot_node.core.state import RobotState
-from robot_node.devices.audio import Loudspeaker, Microphone
+from robot_node.devices.loudspeaker import Loudspeaker
+from robot_node.devices.microphone import Microphone
 from robot_node.devices.platform import raspberry_pi
 from tests.waiting import eventually
 

@@ -19,7 +19,8 @@ import sounddevice
 from hw_mocks.platform import SimulatedPi, simulated_platform
 from robot_node.core.media import FRAME_SAMPLES, SAMPLE_RATE, EncodedAudio
 from robot_node.core.state import RobotState
-from robot_node.devices.audio import Loudspeaker, Microphone
+from robot_node.devices.loudspeaker import Loudspeaker
+from robot_node.devices.microphone import Microphone
 from robot_node.devices.platform import SoundLibrary, raspberry_pi
 from tests.sound import loudest_hz, tone
 from tests.waiting import DEADLINE_S, eventually

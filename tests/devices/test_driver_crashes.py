@@ -12,9 +12,10 @@ import pytest
 from hw_mocks.platform import simulated_platform
 from robot_node.core.media import FRAME_SAMPLES
 from robot_node.core.state import CameraState, RobotSnapshot, RobotState
-from robot_node.devices.audio import Loudspeaker, Microphone
 from robot_node.devices.camera.camera import Camera
 from robot_node.devices.display import Display
+from robot_node.devices.loudspeaker import Loudspeaker
+from robot_node.devices.microphone import Microphone
 from robot_node.devices.platform import SoundLibrary
 from robot_node.errors import DeviceError
 from robot_node.settings.devices import CameraSettings, DisplaySettings

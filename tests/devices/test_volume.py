@@ -13,7 +13,7 @@ import sounddevice
 from hw_mocks.mixer import SimulatedControl
 from hw_mocks.platform import SimulatedPi, simulated_platform
 from robot_node.core.state import RobotState
-from robot_node.devices.audio import Loudspeaker
+from robot_node.devices.loudspeaker import Loudspeaker
 from robot_node.devices.platform import raspberry_pi
 from robot_node.devices.volume import controls, mixer_of
 from robot_node.errors import DeviceError

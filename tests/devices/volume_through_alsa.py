@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from robot_node.core.state import RobotState
-from robot_node.devices.audio import Loudspeaker
+from robot_node.devices.loudspeaker import Loudspeaker
 from robot_node.devices.platform import raspberry_pi
 
 

@@ -21,7 +21,7 @@ from robot_node.core.state import (
     input_fault,
     output_fault,
 )
-from robot_node.devices import indicator
+from robot_node.devices import protected
 from robot_node.devices.board import BoardReadings
 from robot_node.devices.face import signs_of
 from robot_node.devices.plugin import DeviceContext
@@ -42,7 +42,8 @@ OTHERS = (
     device_fault("thermometer"),
     "reactions",
     state_store.FAULT,
-    indicator.FAULT,
+    protected.CAMERA.led,
+    protected.MICROPHONE.led,
     recorder.FAULT,
     timelapse.FAULT,
     publish_control.FAULT,

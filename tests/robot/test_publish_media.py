@@ -9,7 +9,7 @@ import pytest
 from hw_mocks.platform import simulated_platform
 from robot_node.core.mixer import Mixer
 from robot_node.core.state import PublishState, RobotState
-from robot_node.devices.audio import Microphone
+from robot_node.devices.microphone import Microphone
 from robot_node.settings.root import WebRtcSettings
 from robot_node.webrtc.bitrate import BitrateLimits
 from robot_node.webrtc.streams import Streams

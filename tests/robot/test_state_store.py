@@ -41,6 +41,7 @@ some_saved = st.builds(
     emotion=st.none() | st.text(min_size=1, max_size=128).filter(lambda text: text.isprintable()),
     volume=st.none() | st.integers(0, 100),
     muted=st.none() | st.booleans(),
+    microphone=st.none() | st.just(False),
 )
 
 
@@ -139,7 +140,7 @@ async def keeping(path: Path, state: RobotState, schedule: WriteSchedule | None 
     """A robot that saves its state, from its start to its shutdown; gives what was saved before."""
     store = StateStore(path, state, schedule=schedule or at_once())
     saved = await store.load()
-    restore(saved, state, face(state), None)
+    restore(saved, state, face(state), None, None)
     running = asyncio.create_task(store.run())
     await asyncio.sleep(0)  # it runs: as a robot's services do before anybody reaches it
     try:

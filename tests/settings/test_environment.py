@@ -35,6 +35,7 @@ FREE_TEXT: dict[str, Any] = {
     "console.whep_url": "https://sfu.example.org/{server_id}/whep",
     "pins.outputs": {"lamp": {"kind": "led", "pin": 5}},
     "pins.inputs": {"button": {"kind": "button", "pin": 6}},
+    "privacy.microphone": {"led_pin": 5},
     "http.token": "a-token-of-sixteen-or-more",
     "publish.url": "https://sfu.example.org/whip",
     "pins.pan": "left",

@@ -14,9 +14,9 @@ from robot_node.core.events import EventLog, record
 from robot_node.core.media import AudioSampleSink, LoudspeakerSink
 from robot_node.core.mixer import Input, Mixer
 from robot_node.core.state import RobotState
-from robot_node.devices.audio import Microphone
 from robot_node.devices.display import Display
 from robot_node.devices.face import Face
+from robot_node.devices.microphone import Microphone
 from robot_node.settings.devices import DisplaySettings
 from robot_node.speech.recognition import SpeechRecognition
 from robot_node.speech.recognition_engine import RecognitionOptions

@@ -17,9 +17,9 @@ from robot_node.core.events import EventLog
 from robot_node.core.media import SAMPLE_RATE, EncodedAudio
 from robot_node.core.mixer import Mixer
 from robot_node.core.state import RobotState
-from robot_node.devices.audio import Loudspeaker
 from robot_node.devices.display import Display
 from robot_node.devices.face import Face
+from robot_node.devices.loudspeaker import Loudspeaker
 from robot_node.settings.devices import DisplaySettings
 from robot_node.speech.espeak import EspeakEngine
 from robot_node.speech.speaker import Speaker

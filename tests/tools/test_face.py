@@ -15,9 +15,9 @@ from mcp_types import BlobResourceContents, TextResourceContents
 from hw_mocks.platform import simulated_platform
 from robot_node.core.media import level_of
 from robot_node.core.state import RobotState
-from robot_node.devices.audio import Loudspeaker
 from robot_node.devices.display import Display
 from robot_node.devices.face import Face
+from robot_node.devices.loudspeaker import Loudspeaker
 from robot_node.errors import SettingsError
 from robot_node.face.custom import with_custom
 from robot_node.face.text import MAX_CHARACTERS

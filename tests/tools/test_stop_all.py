@@ -10,9 +10,9 @@ from mcp import Client
 
 from hw_mocks.platform import SimulatedPi, simulated_platform
 from robot_node.core.mixer import Input, Peer
-from robot_node.devices.audio import Loudspeaker
 from robot_node.devices.display import Display
 from robot_node.devices.face import Face
+from robot_node.devices.loudspeaker import Loudspeaker
 from robot_node.robot.robot import Robot
 from robot_node.robot.telemetry import Telemetry
 from robot_node.settings.devices import AudioSettings, DisplaySettings, VoiceSettings

@@ -13,7 +13,7 @@ from mcp import Client
 from hw_mocks.platform import SimulatedPi, simulated_platform
 from robot_node.core.events import EventLog
 from robot_node.core.mixer import Input
-from robot_node.devices.audio import Loudspeaker
+from robot_node.devices.loudspeaker import Loudspeaker
 from robot_node.robot.robot import Robot
 from robot_node.settings.devices import VoiceSettings
 from robot_node.settings.root import Settings

@@ -10,7 +10,7 @@ import pytest
 from mcp import Client
 
 from hw_mocks.platform import SimulatedPi, simulated_platform
-from robot_node.devices.audio import Loudspeaker
+from robot_node.devices.loudspeaker import Loudspeaker
 from robot_node.robot.robot import Robot
 from robot_node.tools.server import build_server
 from tests.robots import make_robot

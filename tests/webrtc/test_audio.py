@@ -22,7 +22,8 @@ from robot_node.apps.private_broker import PrivateBroker
 from robot_node.core.media import FRAME_SAMPLES, SAMPLE_RATE, VideoSource
 from robot_node.core.mixer import Input, Mixer
 from robot_node.core.state import RobotState
-from robot_node.devices.audio import Loudspeaker, Microphone
+from robot_node.devices.loudspeaker import Loudspeaker
+from robot_node.devices.microphone import Microphone
 from robot_node.webrtc.audio import AudioBroadcast
 from robot_node.webrtc.signaling import Offer, Terminated
 from robot_node.webrtc.streams import Streams

@@ -17,7 +17,8 @@ from robot_node.apps.private_broker import PrivateBroker
 from robot_node.core.media import SAMPLE_RATE
 from robot_node.core.mixer import Input, Mixer, Peer
 from robot_node.core.state import CallState, RobotState
-from robot_node.devices.audio import Loudspeaker, Microphone
+from robot_node.devices.loudspeaker import Loudspeaker
+from robot_node.devices.microphone import Microphone
 from robot_node.mqtt import Broker
 from robot_node.settings.root import WebRtcSettings
 from robot_node.webrtc.answerer import answer

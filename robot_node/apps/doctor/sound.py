@@ -5,8 +5,8 @@ from __future__ import annotations
 from robot_node.apps.doctor.case import Case
 from robot_node.apps.doctor.findings import Finding
 from robot_node.core.pip_hint import run_module
-from robot_node.devices.audio import DEFAULT_DEVICE
 from robot_node.devices.platform import SoundLibrary
+from robot_node.devices.sound_stream import DEFAULT_DEVICE
 from robot_node.devices.worker import HangingError
 
 _WHY = "It is configured in [audio]."

@@ -269,6 +269,9 @@ class Hand:
         """Call back from now on."""
         self._callbacks.append(callback)
 
+    def on_disengaged(self, callback: Callable[[], None]) -> None:
+        """Nothing of the camera follows."""
+
     def engage(self) -> None:
         """Engage it."""
         self.engaged = True

@@ -15,6 +15,7 @@ from robot_node.core.state import RobotState
 from robot_node.devices.camera.cameras import Cameras
 from robot_node.devices.display import Display
 from robot_node.devices.face import Face
+from robot_node.devices.microphone import Microphone
 from robot_node.devices.on_pins import OnPins, open_pins
 from robot_node.devices.platform import Platform
 from robot_node.errors import DeviceError
@@ -77,8 +78,25 @@ async def robot(
         devices.push_async_callback(cameras.close)
         cameras.first.set_sink(frames.append)
         face = Face(Display(platform, settings.display, state), state)
+        microphone = None
+        if settings.audio.microphone != "none":
+            microphone = Microphone(
+                platform,
+                settings.audio.microphone,
+                state,
+                privacy=on_pins.microphone_privacy,
+                indicator=on_pins.microphone_indicator,
+                retry_s=0.05,
+            )
+            devices.push_async_callback(microphone.close)
         parts = make_robot(
-            platform, telemetry, cameras=cameras, face=face, outputs=on_pins.outputs, inputs=on_pins.inputs
+            platform,
+            telemetry,
+            cameras=cameras,
+            face=face,
+            outputs=on_pins.outputs,
+            inputs=on_pins.inputs,
+            microphone=microphone,
         )
         server = build_server(parts, name="tests/robot", description="A robot.")
         yield Rig(pi, parts, on_pins, server, frames)
