@@ -17,7 +17,10 @@ export const de: Record<TextKey, string> = {
 
   brokerConnecting: "Verbindung zu {url} wird hergestellt …",
   brokerUnreachable: "Der Broker ist nicht erreichbar: Unter {url} antwortet nichts.",
-  brokerTaken: "Die Verbindung zum Broker unter {url} bricht immer wieder ab. {reason}",
+  brokerTaken: "Ein anderes Fenster benutzt die Client-ID {id}, deshalb hat dieses aufgehört.",
+  brokerContested: "Die Verbindung geht immer wieder verloren. Anscheinend benutzt ein anderes Fenster die Client-ID {id}, deshalb hat dieses aufgehört.",
+  brokerTakenHint: "Nur eines kann verbunden sein.",
+  useHere: "Hier benutzen",
   brokerLost: "Die Verbindung zum Broker unter {url} ist abgebrochen.",
   brokerRefused: "Der Broker unter {url} lehnt die Verbindung ab: {reason}",
   brokerAddress: "Das kann nicht die Adresse des Brokers sein: {reason}",

@@ -16,7 +16,10 @@ export const en = {
 
   brokerConnecting: "Connecting to {url} …",
   brokerUnreachable: "The broker cannot be reached: nothing answers at {url}.",
-  brokerTaken: "The connection to the broker at {url} is lost again and again. {reason}",
+  brokerTaken: "Another window uses the client id {id}, so this one has stopped.",
+  brokerContested: "The connection is lost again and again. Another window seems to use the client id {id}, so this one has stopped.",
+  brokerTakenHint: "Only one at a time can be connected.",
+  useHere: "Use it here",
   brokerLost: "The connection to the broker at {url} was lost.",
   brokerRefused: "The broker at {url} refuses us: {reason}",
   brokerAddress: "This cannot be the broker’s address: {reason}",

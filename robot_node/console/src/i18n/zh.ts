@@ -17,7 +17,10 @@ export const zh: Record<TextKey, string> = {
 
   brokerConnecting: "正在连接 {url} …",
   brokerUnreachable: "无法连接消息服务器：{url} 没有响应。",
-  brokerTaken: "与消息服务器 {url} 的连接反复断开，可能有另一个窗口使用了相同的客户端 ID。{reason}",
+  brokerTaken: "另一个窗口正在使用客户端 ID {id}，因此本窗口已停止。",
+  brokerContested: "连接反复中断。似乎有另一个窗口在使用客户端 ID {id}，因此本窗口已停止。",
+  brokerTakenHint: "同一时间只能有一个窗口连接。",
+  useHere: "在此使用",
   brokerLost: "与消息服务器 {url} 的连接已断开。",
   brokerRefused: "消息服务器 {url} 拒绝连接：{reason}",
   brokerAddress: "消息服务器地址无效：{reason}",

@@ -33,7 +33,8 @@ import { keyOf, OnlineRobots } from "./robots";
 import { readTools, TOOLS_LIMIT } from "./tools";
 import { MqttTransport } from "./transport";
 
-export type ConnectionState = "disconnected" | "connecting" | "connected" | "failed";
+/** `taken`: it has stopped until {@link McpMqtt.retryNow}, as another window uses the client id. */
+export type ConnectionState = "disconnected" | "connecting" | "connected" | "failed" | "taken";
 
 /** `offline`: the robot that is asked for is not there; the session opens by itself when it comes. */
 export type SessionState = "none" | "offline" | "opening" | "open" | "failed";
@@ -124,6 +125,7 @@ export class McpMqtt extends Store<McpState> {
         username,
         password,
         clientId,
+        isShared: Boolean(wantedId),
         will: { topic: clientPresenceTopic(clientId), payload: DISCONNECTED },
         connectProperties: {
           ...component,
@@ -230,8 +232,7 @@ export class McpMqtt extends Store<McpState> {
     this.session?.transport.lost();
     this.stopLooking();
     this.online.clear();
-    const connectionState = state === "connecting" ? (error ? "failed" : "connecting") : state === "waiting" ? "failed" : "disconnected";
-    this.update({ connectionState, error, robots: [] });
+    this.update({ connectionState: connectionStateOf({ state, error }), error, robots: [] });
     this.reconcile();
   }
 
@@ -363,6 +364,19 @@ export class McpMqtt extends Store<McpState> {
     if (!session.client.getServerCapabilities()?.resources?.subscribe) return;
     // Refused, e.g. to a role that may not: then it is only read.
     session.client.subscribeResource({ uri }, { timeout: REQUEST_MS }).catch(() => undefined);
+  }
+}
+
+function connectionStateOf({ state, error }: LinkStatus): ConnectionState {
+  switch (state) {
+    case "connecting":
+      return error ? "failed" : "connecting";
+    case "waiting":
+      return "failed";
+    case "closed":
+      return "disconnected";
+    default:
+      return state;
   }
 }
 

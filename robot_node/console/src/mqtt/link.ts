@@ -2,7 +2,9 @@
 
 import type { IConnackPacket } from "mqtt";
 
+import { CLAIMED, nextClaim, type Claim, type ClaimEvent } from "./claim";
 import { connect, type MqttClient } from "./client";
+import { OtherWindows } from "./otherWindows";
 
 export type UserProperties = Record<string, string | string[]>;
 
@@ -12,6 +14,8 @@ export interface LinkOptions {
   username?: string | undefined;
   password?: string | undefined;
   clientId: string;
+  /** A person chose the client id: other windows may use it too, and then only the last one stays connected. */
+  isShared?: boolean;
   will?: { topic: string; payload: string };
   /** User properties of CONNECT. */
   connectProperties?: UserProperties;
@@ -26,8 +30,8 @@ export interface LinkOptions {
   reconnectMaximumMs?: number;
 }
 
-/** Why there is no connection. */
-export type LinkProblem = "address" | "unreachable" | "credentials" | "refused" | "taken" | "lost" | "timeout";
+/** Why there is no connection. `taken`: another client uses the client id; `contested`: it seems so. */
+export type LinkProblem = "address" | "unreachable" | "credentials" | "refused" | "taken" | "contested" | "lost" | "timeout";
 
 export class LinkError extends Error {
   constructor(
@@ -39,7 +43,8 @@ export class LinkError extends Error {
   }
 }
 
-export type LinkState = "connecting" | "connected" | "waiting" | "closed";
+/** `taken`: it has stopped until {@link Link.retryNow}, as another client uses its client id. */
+export type LinkState = "connecting" | "connected" | "waiting" | "taken" | "closed";
 
 export interface LinkStatus {
   state: LinkState;
@@ -61,13 +66,13 @@ export interface Subscription {
   noLocal?: boolean;
 }
 
-// MQTT 5.0, 3.2.2.2: bad user name or password, not authorized; and the same of MQTT 3.1.1.
 // MQTT 5.0, 3.14.2.1: another client has connected with this client id.
 const SESSION_TAKEN_OVER = 0x8e;
 
-/** A connection that lived as long was a good one: the delays begin anew. Two clients with one id never get there. */
+/** A connection that lived as long was a good one: the delays begin anew. */
 const STABLE_MS = 10_000;
 
+// MQTT 5.0, 3.2.2.2: bad user name or password, not authorized; and the same of MQTT 3.1.1.
 const CREDENTIALS = new Set([0x86, 0x87, 4, 5]);
 
 export class Link {
@@ -78,8 +83,8 @@ export class Link {
   private readonly urls: string[];
   /** Which one of them is used now. */
   private place = 0;
-  /** Connections in a row that ended soon. */
-  private shortLived = 0;
+  private claim: Claim = CLAIMED;
+  private readonly others: OtherWindows | null;
   private status: LinkStatus = { state: "connecting", error: null };
 
   constructor(
@@ -88,6 +93,8 @@ export class Link {
   ) {
     this.delay = options.reconnectInitialMs ?? 1000;
     this.urls = options.url.split(/,(?=\s*wss?:\/\/)/).map((url) => url.trim());
+    const broker = options.url.replace(/\/\/[^/@]*@/g, "//"); // without a password
+    this.others = options.isShared ? new OtherWindows(`${options.clientId} ${broker}`, () => this.giveWay()) : null;
   }
 
   private get url(): string {
@@ -96,7 +103,8 @@ export class Link {
 
   /** Connect, and again whenever the connection is lost, until {@link close}. */
   start(): void {
-    globalThis.addEventListener?.("online", this.retryNow);
+    globalThis.addEventListener?.("online", this.goOn);
+    this.others?.claim();
     this.open();
   }
 
@@ -108,12 +116,22 @@ export class Link {
     return this.status.state === "connected";
   }
 
-  /** Don't wait any longer for the next attempt. */
-  readonly retryNow = (): void => {
-    if (this.status.state !== "waiting") return;
+  /** A person does not want to wait any longer for the next attempt, or wants to use the client id here. */
+  retryNow(): void {
+    if (this.status.state !== "waiting" && this.status.state !== "taken") return;
+    this.claim = nextClaim(this.claim, "wanted");
+    this.others?.claim();
+    this.reopen();
+  }
+
+  private readonly goOn = (): void => {
+    if (this.status.state === "waiting") this.reopen();
+  };
+
+  private reopen(): void {
     clearTimeout(this.retry);
     this.open();
-  };
+  }
 
   async subscribe(...subscriptions: Subscription[]): Promise<void> {
     const client = this.live();
@@ -154,7 +172,8 @@ export class Link {
     if (this.closed) return;
     this.closed = true;
     clearTimeout(this.retry);
-    globalThis.removeEventListener?.("online", this.retryNow);
+    globalThis.removeEventListener?.("online", this.goOn);
+    this.others?.close();
     const client = this.client;
     this.client = null;
     if (client) {
@@ -196,36 +215,41 @@ export class Link {
       const reason = packet.properties?.reasonString ?? `reason ${packet.reasonCode ?? 0}`;
       problem =
         packet.reasonCode === SESSION_TAKEN_OVER
-          ? this.takenOver()
+          ? this.takenOver("taken")
           : new LinkError("lost", `The broker ended the connection (${reason}).`);
     });
     client.on("close", () => {
       if (this.client !== client) return;
       this.client = null;
       client.end(true);
-      if (connectedAt !== null) this.judge(performance.now() - connectedAt);
-      const where = this.url;
-      this.wait(problem ?? (connectedAt === null ? new LinkError("unreachable", `No broker answers at ${where}.`) : this.lost()));
+      if (problem?.problem === "taken") return this.end("told", problem);
+      if (connectedAt === null) return this.end("unreachable", problem ?? new LinkError("unreachable", `No broker answers at ${this.url}.`));
+      const isStable = performance.now() - connectedAt >= STABLE_MS;
+      if (isStable) this.delay = this.options.reconnectInitialMs ?? 1000;
+      this.end(isStable ? "lived" : "ended-soon", problem ?? new LinkError("lost", `The connection to ${this.url} was lost.`));
     });
   }
 
-  /** Whether a connection was a good one, by how long it lived. Over WebSocket mosquitto 2.0 does not say why it ended. */
-  private judge(livedMs: number): void {
-    if (livedMs < STABLE_MS) {
-      this.shortLived += 1;
-    } else {
-      this.shortLived = 0;
-      this.delay = this.options.reconnectInitialMs ?? 1000;
-    }
+  /** After a connection, or an attempt: try again, or stop when another client uses the client id. */
+  private end(event: ClaimEvent, error: LinkError): void {
+    // A random client id is nobody else's.
+    if (event === "told" || this.options.isShared) this.claim = nextClaim(this.claim, event);
+    if (this.claim.state !== "taken") this.wait(error);
+    // Over WebSocket mosquitto 2.0 does not say why it ends a connection.
+    else this.tell({ state: "taken", error: event === "told" ? error : this.takenOver("contested") });
   }
 
-  private lost(): LinkError {
-    if (this.shortLived > 1) return this.takenOver();
-    return new LinkError("lost", `The connection to ${this.url} was lost.`);
+  private giveWay(): void {
+    if (this.closed || this.status.state === "taken") return;
+    clearTimeout(this.retry);
+    const { client, connected } = this;
+    this.client = null;
+    client?.end(!connected);
+    this.end("told", this.takenOver("taken"));
   }
 
-  private takenOver(): LinkError {
-    return new LinkError("taken", `Perhaps another window uses the client id ${this.options.clientId}.`);
+  private takenOver(problem: "taken" | "contested"): LinkError {
+    return new LinkError(problem, `Another window uses the client id ${this.options.clientId}.`);
   }
 
   private connect(): MqttClient {

@@ -17,6 +17,7 @@ const BROKER_PROBLEMS: Record<string, TextKey> = {
   timeout: "brokerUnreachable",
   refused: "brokerRefused",
   taken: "brokerTaken",
+  contested: "brokerContested",
   lost: "brokerLost",
 };
 
@@ -28,12 +29,13 @@ export function Banner({ mcp, brokerUrl, robot, retry, openSettings }: Props) {
   let text = "";
   let hint = "";
   let settings = false;
+  const isTaken = mcp.connectionState === "taken";
   const canRetry = mcp.error !== null || mcp.sessionState === "failed";
   if (mcp.connectionState !== "connected" || mcp.error) {
     if (mcp.error) {
       tone = "problem";
-      text = t(BROKER_PROBLEMS[mcp.error.problem] ?? "brokerUnreachable", { url: brokerUrl, reason: mcp.error.message });
-      hint = t("triesAgain");
+      text = t(BROKER_PROBLEMS[mcp.error.problem] ?? "brokerUnreachable", { url: brokerUrl, id: mcp.clientId, reason: mcp.error.message });
+      hint = t(isTaken ? "brokerTakenHint" : "triesAgain");
       settings = true;
     } else {
       text = t("brokerConnecting", { url: brokerUrl });
@@ -61,7 +63,7 @@ export function Banner({ mcp, brokerUrl, robot, retry, openSettings }: Props) {
           </p>
           {canRetry && (
             <button type="button" onClick={retry}>
-              {t("retry")}
+              {t(isTaken ? "useHere" : "retry")}
             </button>
           )}
           {settings && (

@@ -44,7 +44,9 @@ export function useWatching({ settings, serverId, mcp, robot, cameras, act, onMe
   const cameraOn = !status?.privacy && (asked || isCapturing(status?.camera) || Object.values(states).some(isCapturing));
   const known = sessionState === "open" && (isLive || asked);
   const gone = connectionState === "connected" && (sessionState === "offline" || sessionState === "none");
-  const wanted = known ? cameraOn : gone ? false : watching;
+  // Of two windows with one client id only one watches: the robot would take the other's offer for this one's.
+  const taken = connectionState === "taken";
+  const wanted = known ? cameraOn : gone || taken ? false : watching;
   if (wanted !== watching) setWatching(wanted);
   // A media server has the first camera only.
   const url = large === 0 ? whepUrl(whep, serverId) : "";
