@@ -179,6 +179,22 @@ class ConsolePage:
         return [frame_of(picture) for picture in pictures]
 
 
+async def shown_in(image: Locator) -> av.VideoFrame:
+    """What an ``<img>`` shows."""
+    await image.wait_for()
+    return frame_of(
+        await image.evaluate(
+            """async (image) => {
+              await image.decode();
+              const canvas = document.createElement("canvas");
+              canvas.width = image.naturalWidth; canvas.height = image.naturalHeight;
+              canvas.getContext("2d").drawImage(image, 0, 0);
+              return canvas.toDataURL("image/png");
+            }"""
+        )
+    )
+
+
 def picture_of(data_url: str) -> Image.Image:
     """The picture in a data URL."""
     return Image.open(io.BytesIO(base64.b64decode(data_url.partition(",")[2])))

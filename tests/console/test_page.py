@@ -15,7 +15,7 @@ from mcp_types import TextResourceContents
 from robot_node.mcp_mqtt.client import mqtt_transport
 from robot_node.mqtt import Broker
 from robot_node.tools.resources import EVENTS
-from tests.console.browser import ConsolePage, frame_of, picture_of, visit
+from tests.console.browser import ConsolePage, picture_of, shown_in, visit
 from tests.console.conftest import Site
 from tests.end_to_end.footage import Footage
 from tests.end_to_end.robot_process import SERVER_ID, SERVER_NAME
@@ -76,10 +76,7 @@ async def test_a_photo_appears_and_can_be_looked_at(page: ConsolePage, footage: 
     await page.camera.click()
     await page.button("Photo").click()
     picture = page.page.locator(".photos li img")
-    await picture.wait_for()
-    source = await picture.get_attribute("src")
-    assert source
-    _, difference = footage.nearest(frame_of(source))
+    _, difference = footage.nearest(await shown_in(picture))
     assert difference < 6
     await picture.click()
     await page.page.locator(".lightbox img").wait_for()

@@ -11,7 +11,7 @@ from hw_mocks.platform import simulated_platform
 from robot_node.apps.private_broker import PrivateBroker
 from robot_node.console.server import Console
 from robot_node.settings.loading import load_settings
-from tests.console.browser import frame_of, serving, visit
+from tests.console.browser import serving, shown_in, visit
 from tests.console.conftest import websocket_url
 from tests.end_to_end.robot_process import SERVER_ID, SERVER_NAME
 from tests.markers import marker_of
@@ -65,9 +65,8 @@ async def test_one_is_large_and_a_click_enlarges_the_other(browser: Browser, tmp
             assert [sensor.capturing for sensor in pi.sensors] == [False, True]
             assert [marker_of(frame) for frame in await page.frames(1)] == [1]
             await page.button("Photo").click()
-            photo = await page.page.locator(".photos li img").get_attribute("src")
-            assert photo
-            assert marker_of(frame_of(photo)) == 1
+            assert marker_of(await shown_in(page.page.locator(".photos li img"))) == 1
+            assert await page.page.get_by_role("img", name="rear").count() == 1, "of which camera is it?"
 
             await page.button("Enlarge front").click()
             await page.sees(page.overlay, "The camera is off")

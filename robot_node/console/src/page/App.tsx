@@ -73,7 +73,7 @@ export function App({ served }: { served: ServedConfig }) {
   const conversation = useConversation();
   const activity = useEvents(serverId, mcp);
   const { call, shown, isOn, switchCamera } = useWatching({ settings, serverId, mcp, robot, cameras, act, onMessage: conversation.onMessage });
-  const { photos, takingPhoto, takePhoto } = usePhotos(act, cameras.argument);
+  const photos = usePhotos(act, chosen?.serverName ?? "", cameras.argument);
 
   useConnectionLog({ log, brokerUrl, serverId, mcp, call });
   useEffect(() => {
@@ -113,8 +113,8 @@ export function App({ served }: { served: ServedConfig }) {
             cameras={cameras}
             hasCamera={!disabled && tools.some(({ name }) => name === "control_camera")}
             switchCamera={(enabled) => void switchCamera(enabled)}
-            takePhoto={() => void takePhoto()}
-            takingPhoto={takingPhoto}
+            takePhoto={() => void photos.takePhoto()}
+            takingPhoto={photos.takingPhoto}
             reportMicrophone={(error) => {
               const text = t("microphoneRefused", { reason: messageOf(error) });
               setNotice(text);
@@ -166,7 +166,7 @@ export function App({ served }: { served: ServedConfig }) {
             {ofRobot("activity", <Activity activity={activity} ownId={mcp.clientId} />)}
           </>
         }
-        gallery={guarded("photos", <Photos photos={photos} />)}
+        gallery={guarded("photos", <Photos photos={photos.photos} notStored={photos.notStored} remove={photos.deletePhotos} report={report} />)}
         log={guarded("log", <LogPanel log={log} />)}
         dialogs={
           <>

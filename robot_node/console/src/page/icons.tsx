@@ -9,6 +9,8 @@ const PATHS = {
   privacy: "M3 9c2.5 4 5.5 6 9 6s6.5-2 9-6M6 13l-2 3M18 13l2 3M12 15v4",
   settings: "M4 7h9m5 0h2M4 17h2m5 0h9M15.5 4.5v5M8.5 14.5v5",
   reset: "M5 12a7 7 0 1 0 2.5-5.4M5 4v4.5h4.5",
+  back: "m14 6-6 6 6 6",
+  forward: "m10 6 6 6-6 6",
   close: "m6 6 12 12M18 6 6 18",
 } as const;
 

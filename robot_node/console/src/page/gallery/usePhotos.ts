@@ -1,28 +1,28 @@
-import { useState } from "react";
+import { useEffect, useState, useSyncExternalStore } from "react";
 
 import type { Run } from "../useCalls";
-import type { Photo } from "./Photos";
+import { readPhoto } from "./photo";
+import { PhotoStore, type PhotosState } from "./photoStore";
 
-const PHOTOS_KEPT = 24;
-
-export interface UsePhotos {
-  photos: Photo[];
+export interface UsePhotos extends PhotosState {
   takingPhoto: boolean;
   takePhoto: () => Promise<void>;
+  deletePhotos: (ids: readonly string[]) => void;
 }
 
-/** The photos that were taken on this page, the newest first. `argument` says of which camera. */
-export function usePhotos(act: Run, argument: { camera?: string }): UsePhotos {
-  const [photos, setPhotos] = useState<Photo[]>([]);
+/** The photos that were taken with this browser. `argument` says with which camera of which robot the next one is taken. */
+export function usePhotos(act: Run, robot: string, argument: { camera?: string }): UsePhotos {
+  const [store] = useState(() => new PhotoStore());
+  const state = useSyncExternalStore(store.subscribe, store.getSnapshot);
   const [takingPhoto, setTakingPhoto] = useState(false);
+  useEffect(() => store.open(), [store]);
+
   const takePhoto = async () => {
     setTakingPhoto(true);
     const { content, isError } = await act("take_photo", argument);
     setTakingPhoto(false);
-    const image = content.find((block) => block.type === "image");
-    if (isError || image?.type !== "image") return;
-    const url = `data:${image.mimeType};base64,${image.data}`;
-    setPhotos((before) => [{ id: (before[0]?.id ?? 0) + 1, time: new Date(), url }, ...before].slice(0, PHOTOS_KEPT));
+    const photo = isError ? null : readPhoto(content, Date.now());
+    if (photo) await store.add({ ...photo, robot, camera: argument.camera ?? "" });
   };
-  return { photos, takingPhoto, takePhoto };
+  return { ...state, takingPhoto, takePhoto, deletePhotos: (ids) => void store.delete(ids) };
 }
