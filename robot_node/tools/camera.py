@@ -16,6 +16,7 @@ from robot_node.devices.camera import photo as photos
 from robot_node.devices.camera.camera import Camera, Photo
 from robot_node.devices.camera.cameras import Cameras
 from robot_node.devices.camera.photo import FittedPhoto, PhotoLimits
+from robot_node.errors import ArgumentError
 from robot_node.tools.camera_choice import choosing, storing
 from robot_node.tools.common import READS, SETS, readable_errors
 from robot_node.tools.listing import UNLISTED
@@ -69,11 +70,22 @@ def offer_camera(server: MCPServer, cameras: Cameras) -> None:
         ] = "local",
         size: Literal["video", "full"] = "video",
         dng: bool = False,  # noqa: FBT002  # an argument of a tool has a name
+        only_if_on: Annotated[  # noqa: FBT002  # an argument of a tool has a name
+            bool,
+            Field(
+                description="true: neither switch the camera on, nor count as use of it.",
+                json_schema_extra={UNLISTED: True},
+            ),
+        ] = False,
         camera: str | None = None,
     ) -> list[Any]:
         with readable_errors():
             chosen, files = cameras.choose(camera), ""
-            if size == "full" or dng:
+            if only_if_on:
+                if size == "full" or dng:
+                    raise ArgumentError("A photo in full size interrupts the video.", remedy="Leave out only_if_on.")
+                photo = await chosen.background_photo(quality)
+            elif size == "full" or dng:
                 full = await chosen.full_photo(quality, dng=dng)
                 photo, files = full.photo, "".join(f" Stored: {path}." for path in full.files)
             else:

@@ -83,6 +83,19 @@ async def test_a_photo_may_switch_the_camera_on_for_itself() -> None:
         assert picture.width > 0
 
 
+async def test_a_photo_only_if_the_camera_is_on_never_switches_it_on() -> None:
+    async with agent(photo_switches_on=True, width=640, height=360) as client:
+        refused = await client.call_tool("take_photo", {"only_if_on": True})
+        assert refused.is_error
+        assert "The camera is off" in str(refused.content)
+        await client.call_tool("control_camera", {"enabled": True})
+        picture, _, _ = await picture_of(client, "take_photo", only_if_on=True, max_side=320)
+        assert picture.size == (320, 180)
+        refused = await client.call_tool("take_photo", {"only_if_on": True, "size": "full"})
+        assert refused.is_error
+        assert "Leave out only_if_on" in str(refused.content)
+
+
 @pytest.mark.parametrize("arguments", [{"max_bytes": 9_999}, {"max_side": 8}, {"quality": 1.1}])
 async def test_wrong_limits_are_refused(arguments: dict[str, Any]) -> None:
     async with agent() as client:
