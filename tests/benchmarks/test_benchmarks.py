@@ -26,6 +26,7 @@ _MODULES = (
     "fleet",
     "face",
     "motion",
+    "page_photo",
     "pauses",
     "recording",
     "soak",
@@ -102,6 +103,16 @@ def test_glass_reads_the_capture_time_of_what_both_browsers_paint_also_after_pau
         assert figures["frames"] > 10
         assert 0 < figures["p50_ms"] <= figures["refresh_p50_ms"]
         assert {"hidden_back_ms", "dropped_back_ms", "held_back_ms"} <= set(figures)
+
+
+@pytest.mark.slow
+def test_page_photo_times_photos_on_the_page_by_both_ways_to_the_broker() -> None:
+    result = run("page_photo", "--quick")
+    assert result["photos"] == 2
+    assert result["door_ratio"] == pytest.approx(result["door_p50_ms"] / result["listener_p50_ms"], abs=0.01)
+    assert 0 < result["door_p50_ms"] <= result["door_p95_ms"]
+    assert result["agent_p50_ms"] > 0
+    assert result["photo_kb"] > 50
 
 
 @pytest.mark.slow
