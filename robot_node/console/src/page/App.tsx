@@ -108,6 +108,7 @@ export function App({ served }: { served: ServedConfig }) {
           "camera",
           <Video
             call={call}
+            serverId={serverId ?? ""}
             status={shown}
             isOn={isOn}
             cameras={cameras}
@@ -120,6 +121,7 @@ export function App({ served }: { served: ServedConfig }) {
               setNotice(text);
               report(text);
             }}
+            urgent={<Notice text={notice} close={() => setNotice("")} />}
           />,
         )}
         notices={

@@ -1,3 +1,5 @@
+import type { ReactNode } from "react";
+
 import { useText } from "../../i18n/text";
 import type { UseWebRTCMqtt } from "../../webrtc/useWebRTCMqtt";
 import { Icon } from "../icons";
@@ -11,11 +13,13 @@ interface Props {
   switchCamera: (enabled: boolean) => void;
   takePhoto: () => void;
   reportMicrophone: (error: unknown) => void;
-  enterFullscreen: () => void;
+  isFull: boolean;
+  toggleFull: () => void;
+  urgent: ReactNode;
 }
 
 /** What a person can do with camera and sound. */
-export function Toolbar({ call, isOn, canSwitch, canTakePhoto, showsPicture, switchCamera, takePhoto, reportMicrophone, enterFullscreen }: Props) {
+export function Toolbar({ call, isOn, canSwitch, canTakePhoto, showsPicture, switchCamera, takePhoto, reportMicrophone, isFull, toggleFull, urgent }: Props) {
   const t = useText();
   return (
     <div className="toolbar">
@@ -52,15 +56,16 @@ export function Toolbar({ call, isOn, canSwitch, canTakePhoto, showsPicture, swi
           <Icon name="talk" /> <span className="label">{t("talk")}</span>
         </button>
       )}
+      {urgent}
       <button
         type="button"
         className="quiet"
-        aria-label={t("fullscreen")}
-        title={t("fullscreen")}
-        disabled={!showsPicture}
-        onClick={enterFullscreen}
+        aria-label={t(isFull ? "fullscreenLeave" : "fullscreen")}
+        title={`${t(isFull ? "fullscreenLeave" : "fullscreen")} (f)`}
+        disabled={!showsPicture && !isFull}
+        onClick={toggleFull}
       >
-        <Icon name="fullscreen" />
+        <Icon name={isFull ? "leave" : "fullscreen"} />
       </button>
     </div>
   );

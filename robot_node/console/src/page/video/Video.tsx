@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from "react";
+import { useEffect, useRef, useState, type KeyboardEvent, type ReactNode } from "react";
 
 import type { UseWebRTCMqtt } from "../../webrtc/useWebRTCMqtt";
 import { useText } from "../../i18n/text";
@@ -8,10 +8,17 @@ import { overlay } from "./Overlay";
 import { Statistics } from "./Statistics";
 import { Toolbar } from "./Toolbar";
 import type { Cameras } from "./useCameras";
+import { useFullScreen } from "./useFullScreen";
+import { useMirror } from "./useMirror";
+import { usePictureInPicture } from "./usePictureInPicture";
+import { useZoom } from "./useZoom";
+import { ViewTools } from "./ViewTools";
 import "./video.css";
+import "./view.css";
 
 interface Props {
   call: UseWebRTCMqtt;
+  serverId: string;
   status: RobotStatus | null;
   /** The camera is on, or soon will be, as far as is known: the broker may be gone, and the picture goes on. */
   isOn: boolean;
@@ -21,13 +28,17 @@ interface Props {
   takePhoto: () => void;
   takingPhoto: boolean;
   reportMicrophone: (error: unknown) => void;
+  /** What has to be in sight when the picture takes the whole screen: the stop button, and what has gone wrong. */
+  urgent?: ReactNode;
 }
 
 /** The live picture, what is known of it, and what a person can do with camera and sound. */
 export function Video(props: Props) {
-  const { call, status, isOn, hasCamera, switchCamera, takePhoto, takingPhoto, reportMicrophone } = props;
+  const { call, serverId, status, isOn, hasCamera, switchCamera, takePhoto, takingPhoto, reportMicrophone, urgent } = props;
   const { states, large, enlarge } = props.cameras;
   const t = useText();
+  const section = useRef<HTMLElement>(null);
+  const lens = useRef<HTMLDivElement>(null);
   const video = useRef<HTMLVideoElement>(null);
   const [painted, setPainted] = useState<MediaStream | null>(null);
   const streams = [call.remoteStream, ...call.otherStreams];
@@ -49,11 +60,50 @@ export function Video(props: Props) {
     call.isConnected && call.isListening && !call.isHearing && t("nothingToHear"),
   ].filter(Boolean);
   const showsPicture = isOn && painted !== null && painted === remoteStream;
-  const rotated = (place: number) => `rotated-${place === 0 ? (call.robot?.rotation ?? 0) : 0}`; // the status is of the first camera
+  const rotation = (place: number) => (place === 0 ? (call.robot?.rotation ?? 0) : 0); // the status is of the first camera
+  const rotated = (place: number) => `rotated-${rotation(place)}`;
+
+  const isOnItsSide = rotation(large) % 180 !== 0;
+  const zoom = useZoom(lens, video, isOnItsSide, large);
+  const mirror = useMirror(serverId);
+  const pictureInPicture = usePictureInPicture(video, isOn);
+  const fullScreen = useFullScreen(section);
+  const toggleFull = () => {
+    const { videoWidth: width = 0, videoHeight: height = 0 } = video.current ?? {};
+    fullScreen.toggle(isOnItsSide ? { width: height, height: width } : { width, height });
+  };
+  const onKey = (event: KeyboardEvent) => {
+    if (event.ctrlKey || event.altKey || event.metaKey) return;
+    if (event.key === "f" && (showsPicture || fullScreen.isFull)) toggleFull();
+    else if (event.key === "Escape" && fullScreen.isFull) toggleFull(); // The browser's own full screen ends without it.
+    else if (!showsPicture || !zoom.onKey(event.key)) return;
+    event.preventDefault();
+  };
+  const { scale, x, y } = zoom.view;
   return (
-    <section className="card video" aria-label={t("camera")}>
-      <div className="screen">
-        <video ref={video} muted={!call.isListening || large > 0} autoPlay playsInline aria-label={t("livePicture")} className={showsPicture ? rotated(large) : "empty"} />
+    <section
+      ref={section}
+      className={`card video${mirror[0] ? " mirrored" : ""}${fullScreen.isFull ? " full" : ""}`}
+      aria-label={t("camera")}
+      onKeyDown={onKey}
+    >
+      <div
+        className="screen"
+        role="group"
+        aria-label={t("picture")}
+        aria-keyshortcuts="+ - 0 f"
+        tabIndex={showsPicture ? 0 : undefined}
+      >
+        <div
+          ref={lens}
+          className={zoom.isZoomed ? "lens zoomed" : "lens"}
+          onDoubleClick={showsPicture ? toggleFull : undefined}
+          {...zoom.onPointer}
+        >
+          <div className="zoom" style={{ transform: `translate(${x * 100}%, ${y * 100}%) scale(${scale})` }}>
+            <video ref={video} muted={!call.isListening || large > 0} autoPlay playsInline aria-label={t("livePicture")} className={showsPicture ? rotated(large) : "empty"} />
+          </div>
+        </div>
         {status?.recording === true && (
           <span className="recording" role="status" title={t("recording")}>
             REC
@@ -61,6 +111,7 @@ export function Video(props: Props) {
         )}
         {large === 0 && isOn && status && <Noticed status={status} />}
         {showsPicture && <Statistics call={call} track={remoteStream?.getVideoTracks()[0]?.id} viewers={status?.viewers ?? null} />}
+        {showsPicture && <ViewTools zoom={zoom} mirror={mirror} pictureInPicture={pictureInPicture} />}
         {(!showsPicture || call.connectionState === "failed") && (
           <div className="overlay" role="status">
             {overlay(t, call, status, isOn, hasCamera, switchCamera)}
@@ -88,7 +139,9 @@ export function Video(props: Props) {
         switchCamera={switchCamera}
         takePhoto={takePhoto}
         reportMicrophone={reportMicrophone}
-        enterFullscreen={() => void video.current?.requestFullscreen()}
+        isFull={fullScreen.isFull}
+        toggleFull={toggleFull}
+        urgent={fullScreen.isFull && urgent}
       />
       <p className="note" role="status">
         {soundNotes.join(" ")}
