@@ -33,9 +33,16 @@ def is_own_host(header: str, names: frozenset[str]) -> bool:
     return name in names or _is_address(name)
 
 
-def is_own_origin(header: str, names: frozenset[str]) -> bool:
-    """Whether an Origin header is of a page of this server; any port, since a proxy may be before it."""
-    return header.startswith(("http://", "https://")) and _name_in(header) in names
+def is_own_origin(header: str, names: frozenset[str], host: str = "") -> bool:
+    """Whether an Origin header is of a page of this server; any port, since a proxy may be before it.
+
+    Args:
+        header: The header.
+        names: The server's names.
+        host: The request's Host header, of this server: pages at the same address and port are its own, too.
+    """
+    scheme, _, rest = header.partition("://")
+    return scheme in {"http", "https"} and (_name_in(header) in names or (rest != "" and rest.lower() == host.lower()))
 
 
 def _name_in(url: str) -> str:
@@ -76,6 +83,6 @@ class OwnHostOnly:
             hosts, origins = headers.getlist("host"), headers.getlist("origin")
             if len(hosts) != 1 or not is_own_host(hosts[0], self._names):
                 app = PlainTextResponse(_REMEDY, 421)
-            elif not all(is_own_origin(origin, self._names) for origin in origins):
+            elif not all(is_own_origin(origin, self._names, hosts[0]) for origin in origins):
                 app = PlainTextResponse("A page of another site may not ask this.\n", 403)
         await app(scope, receive, send)

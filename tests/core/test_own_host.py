@@ -46,3 +46,16 @@ def test_pages_of_other_sites_are_told_by_their_origin() -> None:
         ),
     ):
         assert not is_own_origin(origin, NAMES), origin
+
+
+def test_a_page_that_was_opened_by_the_address_is_its_own_at_the_same_port_only() -> None:
+    assert is_own_origin("http://192.168.1.20:8088", NAMES, "192.168.1.20:8088")
+    assert is_own_origin("https://[FE80::1]", NAMES, "[fe80::1]")
+    for origin in (
+        "http://192.168.1.20",
+        "http://192.168.1.20:80",
+        "http://192.168.1.21:8088",
+        "ws://192.168.1.20:8088",
+    ):
+        assert not is_own_origin(origin, NAMES, "192.168.1.20:8088"), origin
+    assert not is_own_origin("http://", NAMES, "")
