@@ -75,11 +75,12 @@ $(PAGE): $(CONSOLE)/node_modules/.ready $(PAGE_FROM)
 develop: .venv/.ready-to-develop $(BIN)/promtool $(PAGE) $(AGENT_PROGRAMS)/node_modules/.ready $(NPM_VIEWERS)/node_modules/.ready
 	@ls /usr/share/fonts/X11/misc/wenquanyi_9pt.pcf* >/dev/null 2>&1 || scripts/need no-such-command=xfonts-wqy
 	@ls /usr/lib/*/gstreamer-1.0/libgstnice.so >/dev/null 2>&1 || scripts/need no-such-command=gstreamer1.0-nice no-such-command=gstreamer1.0-plugins-good no-such-command=gstreamer1.0-plugins-bad no-such-command=gir1.2-gst-plugins-bad-1.0 no-such-command=python3-gi
+	@ls /usr/lib/*/vlc/plugins/demux/libmjpeg_plugin.so >/dev/null 2>&1 || scripts/need no-such-command=vlc-plugin-base
 	@scripts/need janus=janus
 	@ls /usr/lib/*/alsa-lib/libasound_module_ctl_equal.so >/dev/null 2>&1 || scripts/need no-such-command=libasound2-plugin-equal
 
 .venv/.ready-to-develop: .venv/.ready $(MADE_FROM)
-	@scripts/need mosquitto=mosquitto mosquitto_passwd=mosquitto chromium=chromium systemd-analyze=systemd ss=iproute2 espeak-ng=espeak-ng libatomic.so.1=libatomic1 turnserver=coturn mosquitto_sub=mosquitto-clients curl=curl amixer=alsa-utils openssl=openssl git=git faketime=faketime gcc=build-essential
+	@scripts/need mosquitto=mosquitto mosquitto_passwd=mosquitto chromium=chromium systemd-analyze=systemd ss=iproute2 espeak-ng=espeak-ng libatomic.so.1=libatomic1 turnserver=coturn mosquitto_sub=mosquitto-clients curl=curl amixer=alsa-utils openssl=openssl git=git faketime=faketime gcc=build-essential ffmpeg=ffmpeg cvlc=vlc-bin gst-launch-1.0=gstreamer1.0-tools
 	@echo "Installing the development tools into .venv ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[simulation,dev]' $(PIP_LINES)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement requirements-picamera2.txt $(PIP_LINES)

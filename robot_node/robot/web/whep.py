@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from starlette.requests import Request
@@ -72,11 +73,20 @@ class Whep:
         session = f"{PATH}/{{session}}"
         return (
             Route(PATH, self._offer, methods=["POST"]),
-            Route(PATH, _options(f"Accept-Post: {_SDP}"), methods=["OPTIONS"]),
+            Route(PATH, self._options, methods=["OPTIONS"]),
             Route(session, self._trickle, methods=["PATCH"]),
             Route(session, self._delete, methods=["DELETE"]),
-            Route(session, _options(f"Accept-Patch: {FRAGMENT}"), methods=["OPTIONS"]),
+            Route(session, _session_options, methods=["OPTIONS"]),
         )
+
+    async def _options(self, _: Request) -> Response:
+        # RFC 9725, 4.6: some players gather candidates before they offer, e.g. mediamtx.
+        return self._with_links(Response(status_code=204, headers={"Accept-Post": _SDP}))
+
+    def _with_links(self, response: Response) -> Response:
+        for link in self._links:
+            response.headers.append("Link", link)
+        return response
 
     async def _offer(self, request: Request) -> Response:
         if _media_type(request) != _SDP:
@@ -105,10 +115,7 @@ class Whep:
                 case _:
                     raise
         headers = {**_NO_STORE, "Location": f"{PATH}/{name}", "ETag": f'"{session.username_fragment}"'}
-        response = Response(answer, 201, headers, _SDP)
-        for link in self._links:
-            response.headers.append("Link", link)
-        return response
+        return self._with_links(Response(answer, 201, headers, _SDP))
 
     async def _trickle(self, request: Request) -> Response:
         self._forget_ended()
@@ -184,13 +191,18 @@ async def _answer(messages: asyncio.Queue[Message]) -> str:
 
 def _link(url: str) -> str:
     server = parse_ice_server(url)
-    login = f'; username="{server.username}"; credential="{server.credential}"; credential-type="password"'
+    username, credential = _quoted(server.username), _quoted(server.credential)
+    login = f'; username={username}; credential={credential}; credential-type="password"'
     return f'<{server.url}>; rel="ice-server"' + (login if server.username else "")
 
 
-def _options(header: str) -> Callable[[Request], Response]:
-    name, _, value = header.partition(": ")
-    return lambda _: Response(status_code=204, headers={name: value})
+def _quoted(text: str) -> str:
+    """A quoted string of HTTP (RFC 9110, 5.6.4)."""
+    return '"' + re.sub(r'(["\\])', r"\\\1", text) + '"'
+
+
+async def _session_options(_: Request) -> Response:
+    return Response(status_code=204, headers={"Accept-Patch": FRAGMENT})
 
 
 def _no_session() -> Response:

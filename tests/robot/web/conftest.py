@@ -63,12 +63,16 @@ async def running(service: asyncio.Task[None]) -> AsyncIterator[None]:
 
 @contextlib.asynccontextmanager
 async def running_server(
-    settings: HttpSettings, broker: Broker | None = None, also: Sequence[BaseRoute] = ()
+    settings: HttpSettings,
+    broker: Broker | None = None,
+    also: Sequence[BaseRoute] = (),
+    *,
+    webrtc: WebRtcSettings | None = None,
 ) -> AsyncIterator[HttpServer]:
     """Serve two simulated cameras; with a broker their video, too."""
     state, platform = RobotState(), simulated_platform(scene="clock", cameras=2).platform
     cameras = Cameras.build(platform, CAMERAS, state, indicator=NoIndicator(), privacy=NoPrivacySwitch())
-    direct, webrtc = DirectSignaling(), WebRtcSettings()
+    direct, webrtc = DirectSignaling(), webrtc or WebRtcSettings()
     pictures = {name: Pictures(each.photo, frame_rate=settings.stream_frame_rate) for name, each in cameras.items()}
     app = build_app(settings, state, pictures, Whep(direct, webrtc), also)
     listening: asyncio.Future[str] = asyncio.get_running_loop().create_future()

@@ -8,10 +8,16 @@ import av
 import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
+from robot_node.apps.private_broker import PrivateBroker
+from robot_node.mqtt import Broker
+from robot_node.settings.http import HttpSettings
+from robot_node.settings.root import WebRtcSettings
+from robot_node.webrtc.ice_servers import IceServer
 from robot_node.webrtc.sdp_fragments import parse_fragment, with_candidates
 from robot_node.webrtc.signaling import Candidate
+from robot_node.webrtc.whip_messages import ice_servers
 from tests.markers import marker_of
-from tests.robot.web.conftest import HttpServer
+from tests.robot.web.conftest import HttpServer, running_server
 from tests.waiting import DEADLINE_S, eventually
 
 SDP = {"Content-Type": "application/sdp"}
@@ -114,6 +120,17 @@ async def test_what_players_ask_first(server: HttpServer) -> None:
     assert (await server.client.options("/whep")).headers["accept-post"] == "application/sdp"
     assert (await server.client.get("/whep")).status_code == 405
     assert (await server.client.patch("/whep/nobody", content="", headers=FRAGMENT)).status_code == 404
+
+
+async def test_players_are_told_of_stun_and_turn_servers_before_they_offer(broker: PrivateBroker) -> None:
+    turn = "turn:anna:a%22b%5Cc@turn.example:3478?transport=tcp"
+    webrtc = WebRtcSettings(ice_servers=("stun:stun.example:3478", turn))
+    async with running_server(HttpSettings(port=0), Broker.from_url(broker.url), webrtc=webrtc) as server:
+        links = (await server.client.options("/whep")).headers.get_list("link")
+    assert ice_servers(links) == (
+        IceServer("stun:stun.example:3478"),
+        IceServer("turn:turn.example:3478?transport=tcp", "anna", 'a"b\\c'),
+    )
 
 
 def test_candidates_of_a_fragment_belong_to_its_section() -> None:
