@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import secrets
 from collections import deque
-from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from types import MappingProxyType
 
 from robot_node.core.faults import FaultChange, FaultTracker
 from robot_node.core.state import CallState, CameraState, Device, RobotSnapshot, RobotState, acting_for, camera_fault
@@ -29,14 +30,15 @@ class Event:
         sequence: 1 for the first since the robot started; later ones have greater numbers, whatever the clock does.
         time: When, in ISO 8601 with milliseconds, in UTC. A Pi without network may have it wrong.
         kind: What it is about: ``robot``, ``link``, ``camera``, ``privacy``, ``input``, ``microphone``, ``speech``,
-            ``heard``, ``motion``, ``detection``, ``chat``, ``message``, ``emotion``, ``viewers``, ``call``, ``volume``,
-            ``fault``, ``recovered``, ``confirmation``, ``question``, ``recording``, ``publish``; devices that are added
-            bring their own.
+            ``heard``, ``wake_word``, ``turn``, ``motion``, ``detection``, ``chat``, ``message``, ``emotion``,
+            ``viewers``, ``call``, ``volume``, ``fault``, ``recovered``, ``confirmation``, ``question``, ``recording``,
+            ``publish``; devices that are added bring their own.
         text: A sentence.
         by: Client id of the agent that caused it, or of the viewer who was heard or wrote; empty when nobody did,
             when it was heard near the robot, or when it isn't known.
         device: Which device, input, zone, label or fault it is about, where the kind alone does not say it; empty
             otherwise.
+        details: Further facts by name, where there are any; of ``heard``: confidence (0 to 1), language, duration_s.
     """
 
     sequence: int
@@ -45,6 +47,7 @@ class Event:
     text: str
     by: str = ""
     device: str = ""
+    details: Mapping[str, float | str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +97,15 @@ class EventLog:
         """Where the log ends now: :meth:`read` after it gives what happens later."""
         return self._cursor(self._last)
 
-    def add(self, kind: str, text: str, *, by: str = "", device: str = "") -> Event:
+    def add(
+        self,
+        kind: str,
+        text: str,
+        *,
+        by: str = "",
+        device: str = "",
+        details: Mapping[str, float | str] = MappingProxyType({}),
+    ) -> Event:
         """Add an event that happens now.
 
         Args:
@@ -102,10 +113,11 @@ class EventLog:
             text: One sentence; it is cut when it is too long.
             by: Client id of the agent that caused it.
             device: Which device, input or fault it is about.
+            details: Further facts by name.
         """
         self._last += 1
         time = self._clock().astimezone(UTC).isoformat(timespec="milliseconds")
-        event = Event(self._last, time, kind, text[:MAX_TEXT_CHARACTERS], by, device)
+        event = Event(self._last, time, kind, text[:MAX_TEXT_CHARACTERS], by, device, dict(details))
         self._events.append(event)
         for listener in tuple(self._listeners):
             try:

@@ -40,6 +40,7 @@ class Output(enum.StrEnum):
     LOUDSPEAKER = "loudspeaker"
     PEERS = "peers"  # viewers, and the backend in a call
     RECOGNITION = "recognition"  # tap: speech recognition
+    WAKE_WORD = "wake_word"  # tap: a wake word that interrupts the robot
     MOUTH = "mouth"  # tap: the loudness moves the face's mouth
 
 
@@ -78,6 +79,12 @@ SILENCED_BY: Mapping[Route, Mapping[Route, float]] = MappingProxyType(
             Route(Input.VIEWER, Output.RECOGNITION): VIEWER_PAUSE_S,
         },
         Route(Input.VIEWER, Output.RECOGNITION): {_VOICE: 0.0},
+        # The robot does not say it, but others may whom the loudspeaker plays.
+        Route(Input.MICROPHONE, Output.WAKE_WORD): {
+            Route(Input.CALL, Output.LOUDSPEAKER): ECHO_S,
+            Route(Input.VIEWER, Output.LOUDSPEAKER): ECHO_S,
+            Route(Input.VIEWER, Output.RECOGNITION): VIEWER_PAUSE_S,
+        },
     }
 )
 """All routes, each with the routes that mute it while they carry loud sound, and for how many seconds
@@ -100,6 +107,9 @@ class RecognitionTap(Protocol):
             samples: Signed 16 bit, machine byte order, 48 kHz, mono.
             by: Client id of the viewer whose sound it is; empty for the microphone.
         """
+
+    def overhear(self, samples: bytes) -> None:
+        """Receive the microphone's samples while the robot itself speaks: its voice is in them."""
 
     def forget(self) -> None:
         """Drop an unfinished utterance: the next samples do not continue it."""
@@ -326,11 +336,16 @@ class Mixer:
             self._microphone.set_sample_sink(self._recognise_microphone if tap is not None else None)
 
     def _recognise_microphone(self, samples: bytes) -> None:
-        if self._tap is not None and self.is_open(Route(Input.MICROPHONE, Output.RECOGNITION)):
+        if self._tap is None:
+            return
+        if self.is_open(Route(Input.MICROPHONE, Output.RECOGNITION)):
             self._microphone_heard = True
             self._tap.hear(samples, "")
-        elif self._microphone_heard:
+            return
+        if self._microphone_heard:
             self._forget()
+        if self.is_open(Route(Input.MICROPHONE, Output.WAKE_WORD)):
+            self._tap.overhear(samples)
 
     def _recognise_viewer(self, tap: RecognitionTap, viewer: Peer, samples: bytes, *, loud: bool) -> None:
         turn = Route(Input.VIEWER, Output.RECOGNITION)

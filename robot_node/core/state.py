@@ -117,6 +117,7 @@ class RobotSnapshot:
         viewers_hear: There is, or may be, sound for viewers: a microphone or a voice.
         viewers_speak: Whether a viewer may speak now; None when none may at any time.
         speaking: The robot is speaking.
+        listening: Somebody speaks to the robot, or is expected to: a turn of the conversation is theirs.
         recording: The camera's video is being recorded; None when the robot may not record.
         viewers: Number of WebRTC sessions that are connected.
         sessions: Number of agents that have an MCP session.
@@ -149,6 +150,7 @@ class RobotSnapshot:
     viewers_hear: bool = False
     viewers_speak: ViewerSpeech | None = None
     speaking: bool = False
+    listening: bool = False
     recording: bool | None = None
     viewers: int = 0
     sessions: int = 0

@@ -36,10 +36,13 @@ def matches(when: When, before: RobotSnapshot, now: RobotSnapshot) -> bool:
             each.state == when.camera and cameras[name].state is not each.state
             for name, each in now.every_camera.items()
         )
-    if when.privacy is not None:
-        return now.privacy is not before.privacy and now.privacy is when.privacy
-    if when.connected is not None:
-        return now.mcp_connected is not before.mcp_connected and now.mcp_connected is when.connected
+    for awaited, was_true, is_true in (
+        (when.privacy, before.privacy, now.privacy),
+        (when.listening, before.listening, now.listening),
+        (when.connected, before.mcp_connected, now.mcp_connected),
+    ):
+        if awaited is not None:
+            return is_true is not was_true and is_true is awaited
     if when.call is not None:
         return now.call is not before.call and now.call == when.call
     return {

@@ -61,6 +61,7 @@ class Status(FaceStatus, CameraStatus):
         description="Whether a viewer may speak to the robot: free, or taken by one or by a call; null: never."
     )
     speaking: bool = Field(description="The robot is speaking.")
+    listening: bool = Field(description="The robot listens to somebody, or expects them to speak now.")
     voice_error: str = Field(description="Why the robot cannot speak; empty while it can, or when it has no voice.")
     hearing_error: str = Field(description="Why speech is not recognised; empty while it is, or when it is not wanted.")
     inputs: dict[str, bool | float | None] = Field(

@@ -147,3 +147,27 @@ class HearingSettings(Section):
     language: Annotated[str, Field(pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$", max_length=64)] = "en"
     phrases: Annotated[tuple[Annotated[str, Field(min_length=1, max_length=200)], ...], Field(max_length=1000)] = ()
     model: Path | None = None
+    voice_activity: Annotated[str, Field(min_length=1, max_length=64)] = "none"
+    speech_threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    end_of_speech_s: Annotated[float, Field(ge=0.6, le=1.2)] = 0.8
+    wake_word: Annotated[str, Field(min_length=1, max_length=64)] = "none"
+    wake_words: Annotated[
+        tuple[Annotated[str, Field(min_length=1, max_length=400)], ...], Field(min_length=1, max_length=8)
+    ] = ("okay_nabu",)
+    wake_threshold: Annotated[float, Field(gt=0, lt=1)] | None = None
+    follow_up_s: Annotated[float, Field(ge=0, le=60)] = 8.0
+    stop_phrases: Annotated[tuple[Annotated[str, Field(min_length=1, max_length=200)], ...], Field(max_length=20)] = (
+        "stop talking",
+        "be quiet",
+    )
+
+    @property
+    def has_turns(self) -> bool:
+        """What is said belongs to turns; else all that is said is recognised."""
+        return self.voice_activity != "none"
+
+    @property
+    def all_phrases(self) -> tuple[str, ...]:
+        """The phrases to recognise, with turns those that stop the robot among them; empty for any text."""
+        stop_phrases = self.stop_phrases if self.has_turns else ()
+        return tuple(dict.fromkeys((*self.phrases, *stop_phrases))) if self.phrases else ()

@@ -12,7 +12,7 @@ from robot_node.settings.section import Section
 
 
 class When(Section):
-    """The event of a rule: an input, motion, an object, the camera, privacy, viewers, the broker or a call changes."""
+    """The event of a rule: an input, motion, an object, camera, privacy, viewers, broker, call or listening changes."""
 
     model_config = ConfigDict(populate_by_name=True)
 
@@ -24,6 +24,7 @@ class When(Section):
     viewers: Literal["came", "left", "some", "none"] | None = None
     connected: bool | None = None
     call: Literal["connecting", "connected", "failed", "closed"] | None = None
+    listening: bool | None = None
     is_: Annotated[Literal["active", "inactive"], Field(alias="is")] = "active"
 
     @model_validator(mode="after")
@@ -33,7 +34,7 @@ class When(Section):
         return self
 
 
-_EVENTS = ("input", "motion", "detected", "camera", "privacy", "viewers", "connected", "call")
+_EVENTS = ("input", "motion", "detected", "camera", "privacy", "viewers", "connected", "call", "listening")
 
 
 class Then(Section):

@@ -334,6 +334,8 @@ class Settings(Section):
             yield "source", 'there is no microphone to listen to: set audio.microphone, e.g. to "default"'
         if hearing.source != "microphone" and not (audio.viewer_may_speak and self.webrtc.enabled):
             yield "source", "viewers cannot speak: set audio.viewer_may_speak and webrtc.enabled to true"
+        if hearing.wake_word != "none" and not hearing.has_turns:
+            yield "wake_word", 'after it the end of speech must be found: set hearing.voice_activity, e.g. to "silero"'
 
     def _rule_problems(self) -> Iterator[tuple[str, str]]:
         for number, rule in enumerate(self.reactions.rules):

@@ -9,11 +9,13 @@ from robot_node.core.media import LoudspeakerSink, MicrophoneSource
 from robot_node.core.mixer import Input, Mixer
 from robot_node.core.state import RobotState, ViewerSpeech
 from robot_node.devices.face import Face
+from robot_node.settings.devices import HearingSettings
 from robot_node.settings.root import Settings
 from robot_node.speech.recognition import SpeechRecognition
 from robot_node.speech.recognition_engine import RecognitionOptions
 from robot_node.speech.speaker import Speaker
 from robot_node.speech.synthesis_engine import make_engine
+from robot_node.speech.turn_options import TurnOptions
 from robot_node.webrtc.messages import Announcements
 
 _RECOGNISED = {
@@ -86,8 +88,29 @@ def build_speech(
     if engine is not None:
         speaker = Speaker(engine, face, state, mixer, language=voice.language, send=announcements.send, events=events)
     if hearing.engine != "none":
-        options = RecognitionOptions(hearing.language, hearing.phrases, str(hearing.model or ""))
+        options = RecognitionOptions(hearing.language, hearing.all_phrases, str(hearing.model or ""))
         recognition = SpeechRecognition(
-            hearing.engine, options, mixer, face, state, send=announcements.send, events=events
+            hearing.engine,
+            options,
+            mixer,
+            face,
+            state,
+            turns=_turn_options(hearing),
+            send=announcements.send,
+            events=events,
+            stop_speaking=speaker.stop if speaker is not None else lambda: 0,
         )
     return Speech(mixer, speaker, recognition, announcements)
+
+
+def _turn_options(hearing: HearingSettings) -> TurnOptions:
+    return TurnOptions(
+        voice_activity=hearing.voice_activity,
+        speech_threshold=hearing.speech_threshold,
+        wake_word=hearing.wake_word,
+        wake_words=hearing.wake_words,
+        wake_threshold=hearing.wake_threshold,
+        end_of_speech_s=hearing.end_of_speech_s,
+        follow_up_s=hearing.follow_up_s,
+        stop_phrases=hearing.stop_phrases if hearing.has_turns else (),
+    )

@@ -14,7 +14,7 @@ class MicroWakeWords:
     """A :class:`robot_node.speech.wake_words.WakeWordDetector`; a four-hundredth of a core of a PC for each word.
 
     Args:
-        options: Words are names of the package's, or paths of a model's JSON file, whose ``.tflite`` is beside it.
+        options: Words are names of the package's, or paths of a model's JSON file, next to its ``.tflite``.
 
     Raises:
         DeviceError: the package is missing, or does not work.

@@ -13,17 +13,33 @@ from robot_node.core.state import Device, RobotState
 from robot_node.devices.face import Face
 from robot_node.errors import DeviceError
 from robot_node.speech.recognition_engine import RecognitionOptions
-from robot_node.speech.recognition_process import (
+from robot_node.speech.recognition_messages import (
     EngineMessage,
     Listening,
     Ready,
-    RecognizerProcess,
+    TurnBegan,
+    TurnEnd,
+    TurnEnded,
     Utterance,
-    running,
+    WakeWord,
 )
+from robot_node.speech.recognition_process import RecognizerProcess, running
+from robot_node.speech.turn_options import NONE, TurnOptions
 from robot_node.webrtc.messages import AsrResponse, BackendMessage
 
 logger = logging.getLogger(__name__)
+
+HEARD, WAKE_WORD, TURN = "heard", "wake_word", "turn"
+"""Kinds of events: what was understood; a wake word, whose name is the device; a turn began or ended."""
+
+_ENDINGS = {
+    TurnEnd.HEARD: "The turn has ended.",
+    TurnEnd.SILENCE: "The turn has ended: nothing was understood.",
+    TurnEnd.TOO_LONG: "The turn has ended: the sound did not end.",
+    TurnEnd.STOPPED: "The turn has ended with a stop phrase.",
+    TurnEnd.INTERRUPTED: "The turn has ended: the robot or a viewer speaks.",
+    TurnEnd.SWITCHED_OFF: "The turn has ended: hearing was switched off.",
+}
 
 
 class SpeechRecognition:
@@ -38,8 +54,11 @@ class SpeechRecognition:
         mixer: Its tap ``recognition`` is connected while the engine runs.
         face: Shows that the robot listens, and what it understood.
         state: Gets the fault of hearing.
+        turns: How turns of a conversation begin and end; as a rule there are none, and all that is said is recognised.
         send: Sends messages to peers.
-        events: Gets what was understood: kind ``heard``, the text nothing but that, and by which viewer.
+        events: Gets what was understood: kind ``heard``, the text nothing but that, and by which viewer; and with
+            turns when they begin and end.
+        stop_speaking: Silences the robot's voice: at a stop phrase, and at a wake word while the robot speaks.
         retry_initial_s: Seconds until an engine that failed is started again; doubles each time.
         retry_maximum_s: The longest delay.
     """
@@ -52,8 +71,10 @@ class SpeechRecognition:
         face: Face,
         state: RobotState,
         *,
+        turns: TurnOptions = TurnOptions(),
         send: Callable[[BackendMessage], None] = lambda _: None,
         events: EventLog | None = None,
+        stop_speaking: Callable[[], object] = lambda: None,
         retry_initial_s: float = 5.0,
         retry_maximum_s: float = 300.0,
     ) -> None:
@@ -62,8 +83,11 @@ class SpeechRecognition:
         self._mixer = mixer
         self._face = face
         self._state = state
+        self._turns = turns
         self._send = send
         self._events = events or EventLog()
+        self._stop_speaking = stop_speaking
+        self._stop_phrases = frozenset(phrase.casefold() for phrase in turns.stop_phrases)
         self._backoff = Backoff(retry_initial_s, retry_maximum_s)
         self._recognizer: RecognizerProcess | None = None
         self._behind = False
@@ -72,6 +96,11 @@ class SpeechRecognition:
     def ready(self) -> bool:
         """The engine is loaded: what the tap hears now is recognised."""
         return self._recognizer is not None
+
+    @property
+    def has_turns(self) -> bool:
+        """What is said belongs to turns; else all that is said is recognised."""
+        return self._turns.voice_activity != NONE
 
     @property
     def _muted(self) -> bool:
@@ -98,21 +127,41 @@ class SpeechRecognition:
             logger.warning("Speech recognition is slower than speech: parts are dropped. Set hearing.phrases.")
         self._behind = behind
 
+    def overhear(self, samples: bytes) -> None:
+        """Have a wake word looked for in what the microphone hears while the robot speaks."""
+        if self._recognizer is not None and self._turns.wake_word != NONE:
+            self._recognizer.overhear(samples)
+
     def forget(self) -> None:
         """Drop an unfinished utterance."""
         if self._recognizer is not None:
             self._recognizer.forget()
-            self._face.listen(listening=False)
+            self._show(listening=False)
+
+    def push_to_talk(self, seconds: float) -> None:
+        """Fall silent, and wait so many seconds for somebody to speak. Without turns it always waits."""
+        if self._recognizer is not None:
+            self._stop_speaking()
+            self._recognizer.push_to_talk(seconds)
+
+    def switch_off(self) -> None:
+        """End the turn: the microphone will hear nothing for a while."""
+        if self._recognizer is not None:
+            self._recognizer.switch_off()
 
     async def _recognise(self) -> None:
         try:
-            async with running(self._engine, self._options) as recognizer:
+            async with running(self._engine, self._options, self._turns) as recognizer:
                 async for message in recognizer.messages():
                     self._handle(message, recognizer)
         finally:
             self._recognizer = None
             self._mixer.set_recognition(None)
-            self._face.listen(listening=False)
+            self._show(listening=False)
+
+    def _show(self, *, listening: bool) -> None:
+        self._face.listen(listening=listening)
+        self._state.update(listening=listening)
 
     def _handle(self, message: EngineMessage, recognizer: RecognizerProcess) -> None:
         match message:
@@ -121,10 +170,28 @@ class SpeechRecognition:
                 self._state.set_fault(Device.HEARING, "")
                 self._mixer.set_recognition(self)
             case Listening(begun):
-                self._face.listen(listening=begun and not self._muted)
-            case Utterance(text, by):
+                self._show(listening=begun and not self._muted)
+            case Utterance():
                 self._backoff.reset()
                 if not self._muted:
-                    self._face.show_text(f"\u201c{text}\u201d")
-                    self._events.add("heard", text, by=by)
-                    self._send(AsrResponse(text, by))
+                    self._understood(message)
+            case WakeWord(name):
+                self._events.add(WAKE_WORD, f"The wake word {name} was heard.", device=name)
+                self._stop_speaking()
+            case TurnBegan():
+                self._events.add(TURN, "A turn has begun: the robot listens.", details={"state": "began"})
+            case TurnEnded(reason):
+                self._events.add(TURN, _ENDINGS[reason], details={"state": "ended", "reason": str(reason)})
+
+    def _understood(self, said: Utterance) -> None:
+        if said.text.casefold() in self._stop_phrases:
+            self._stop_speaking()
+        self._face.show_text(f"\u201c{said.text}\u201d")
+        known = {
+            "confidence": None if said.confidence is None else round(said.confidence, 2),
+            "language": said.language or self._options.language,
+            "duration_s": None if said.seconds is None else round(said.seconds, 1),
+        }
+        details = {name: value for name, value in known.items() if value is not None}
+        self._events.add(HEARD, said.text, by=said.by, details=details)
+        self._send(AsrResponse(said.text, said.by))

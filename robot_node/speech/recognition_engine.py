@@ -6,7 +6,7 @@ An engine runs in a process of its own, which imports nothing else of robot-node
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from robot_node.core.engine_loading import load_engine
 
@@ -31,6 +31,23 @@ class RecognitionOptions:
     model: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """What an engine understood.
+
+    Attributes:
+        text: The words; never empty.
+        confidence: How sure the engine is, 0 to 1; None: it does not say.
+        language: A language tag; empty: the one that it was made for.
+        seconds: How long the utterance was; None: it is not known.
+    """
+
+    text: str
+    confidence: float | None = None
+    language: str = ""
+    seconds: float | None = None
+
+
 class Recognizer(Protocol):
     """Recognises speech. May block; used by one thread only."""
 
@@ -53,6 +70,20 @@ class Recognizer(Protocol):
 
     def forget(self) -> None:
         """Drop an unfinished utterance: what comes next does not continue it."""
+
+
+@runtime_checkable
+class UtteranceRecognizer(Recognizer, Protocol):
+    """A recogniser that also takes from outside where an utterance begins and ends; others find that out themselves."""
+
+    def begin_utterance(self) -> None:
+        """Begin an utterance: what :meth:`add` gets belongs to it."""
+
+    def add(self, samples: bytes) -> None:
+        """Take the sound that comes next, as for :meth:`Recognizer.hear`."""
+
+    def end_utterance(self) -> Recognised | None:
+        """End the utterance, and return what was understood; None for nothing."""
 
 
 def make_recognizer(engine: str, options: RecognitionOptions) -> Recognizer:

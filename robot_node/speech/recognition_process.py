@@ -9,44 +9,17 @@ import json
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 
 from robot_node.core.child_environment import child_environment
 from robot_node.core.media import SAMPLE_RATE
 from robot_node.errors import DeviceError
-from robot_node.speech.recognition_child import HEADER
+from robot_node.speech.recognition_child import HEADER, MILLISECONDS, Command
 from robot_node.speech.recognition_engine import RecognitionOptions
+from robot_node.speech.recognition_messages import EngineMessage, Failed, from_line
+from robot_node.speech.turn_options import TurnOptions
 
 _BACKLOG_BYTES = 5 * SAMPLE_RATE * 2
 """Sound that may wait to be recognised: a text that comes much later answers nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """The engine is loaded."""
-
-
-@dataclass(frozen=True, slots=True)
-class Listening:
-    """Somebody began or ceased to speak."""
-
-    begun: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Utterance:
-    """Something was understood.
-
-    Attributes:
-        text: The recognised text.
-        by: The speaker: the ``by`` of the sound in which the utterance began.
-    """
-
-    text: str
-    by: str
-
-
-EngineMessage = Ready | Listening | Utterance
 
 
 class RecognizerProcess:
@@ -70,12 +43,26 @@ class RecognizerProcess:
         if stdin is not None and stdin.transport.get_write_buffer_size() > _BACKLOG_BYTES:
             return False
         name = by.encode()
-        self._write(HEADER.pack(len(samples), len(name)) + name + samples)
+        self._write(Command.HEAR, samples, name)
         return True
+
+    def overhear(self, samples: bytes) -> None:
+        """Have a wake word looked for in the microphone's sound while the robot speaks."""
+        stdin = self._process.stdin
+        if stdin is not None and stdin.transport.get_write_buffer_size() <= _BACKLOG_BYTES:
+            self._write(Command.OVERHEAR, samples)
 
     def forget(self) -> None:
         """Drop an unfinished utterance."""
-        self._write(HEADER.pack(0, 0))
+        self._write(Command.FORGET)
+
+    def push_to_talk(self, seconds: float) -> None:
+        """Begin a turn, and wait so many seconds for speech. Without turns it has no effect."""
+        self._write(Command.TALK, MILLISECONDS.pack(round(1000 * seconds)))
+
+    def switch_off(self) -> None:
+        """End the turn: no sound will come for a while."""
+        self._write(Command.SWITCH_OFF)
 
     async def messages(self) -> AsyncIterator[EngineMessage]:
         """Yield the engine's messages until the block is left.
@@ -85,35 +72,35 @@ class RecognizerProcess:
         """
         assert self._process.stdout is not None  # for mypy: it is a pipe
         async for line in self._process.stdout:
-            match json.loads(line):
-                case {"error": str(error), "remedy": str(remedy)}:
+            match from_line(line):
+                case Failed(error, remedy):
                     raise DeviceError(error, remedy=remedy)
-                case {"ready": True}:
-                    yield Ready()
-                case {"listening": bool(begun)}:
-                    yield Listening(begun)
-                case {"text": str(text), "by": str(by)}:
-                    yield Utterance(text, by)
+                case message:
+                    yield message
         status = await self._process.wait()
         raise DeviceError(f"The speech recognition has ended (exit status {status}).")
 
-    def _write(self, message: bytes) -> None:
+    def _write(self, command: Command, content: bytes = b"", name: bytes = b"") -> None:
         if (stdin := self._process.stdin) is not None and not stdin.is_closing():
-            stdin.write(message)
+            stdin.write(HEADER.pack(command, len(content), len(name)) + name + content)
 
 
 @contextlib.asynccontextmanager
-async def running(engine: str, options: RecognitionOptions) -> AsyncIterator[RecognizerProcess]:
+async def running(
+    engine: str, options: RecognitionOptions, turns: TurnOptions = TurnOptions()
+) -> AsyncIterator[RecognizerProcess]:
     """Run an engine in a process of its own, which is killed at the end of the block.
 
     Args:
         engine: Name of the engine.
         options: What it is to recognise.
+        turns: How turns begin and end; as a rule there are none.
 
     Raises:
         DeviceError: the process cannot be started.
     """
-    arguments = ("-m", "robot_node.speech.recognition_child", engine, json.dumps(dataclasses.asdict(options)))
+    settings = (json.dumps(dataclasses.asdict(each)) for each in (options, turns))
+    arguments = ("-m", "robot_node.speech.recognition_child", engine, *settings)
     try:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, *arguments), stdin=PIPE, stdout=PIPE, env=child_environment()

@@ -9,7 +9,7 @@ from typing import Any
 
 from robot_node.core.pip_hint import run_pip
 from robot_node.errors import DeviceError, SettingsError
-from robot_node.speech.recognition_engine import RecognitionOptions
+from robot_node.speech.recognition_engine import Recognised, RecognitionOptions
 
 _RATE = 48_000
 _SEARCH = "phrases"
@@ -25,7 +25,7 @@ a processor busy."""
 
 
 class SphinxRecognizer:
-    """A :class:`robot_node.speech.recognition_engine.Recognizer`. Silence costs next to nothing: it is not decoded.
+    """A :class:`robot_node.speech.recognition_engine.UtteranceRecognizer`. Silence costs little: it is not decoded.
 
     Args:
         options: With phrases, only those are recognised, which is much more reliable and much cheaper.
@@ -77,32 +77,49 @@ class SphinxRecognizer:
         self._rest = b""
         self._decoding = False
         self._too_long = False
-        self._frames = 0
+        self._seconds = 0.0
+
+    def begin_utterance(self) -> None:
+        """Begin an utterance, whatever the sound."""
+        self.forget()
+        self._start()
+
+    def add(self, samples: bytes) -> None:
+        """Take the sound of the utterance that comes next."""
+        self._decode(samples)
+
+    def end_utterance(self) -> Recognised | None:
+        """End the utterance, and return what was understood."""
+        return self._end()
 
     def _hear_frame(self, frame: bytes) -> str:
         self._endpointer.process(frame)
         speech = bool(self._endpointer.in_speech)
         if self._decoding:
-            self._decoder.process_raw(frame)
-            self._frames += 1
-            self._too_long = self._frames * self._endpointer.frame_length > _LONGEST_S
+            self._decode(frame)
+            self._too_long = self._seconds > _LONGEST_S
             if not speech or self._too_long:
-                return self._end()
+                found = self._end()
+                return found.text if found else ""
         elif speech and not self._too_long:
-            self._begin(frame)
+            self._start()
+            self._decode(b"".join(self._pre_roll) + frame)
+            self._pre_roll.clear()
         else:
             self._too_long = self._too_long and speech
             self._pre_roll.append(frame)
         return ""
 
-    def _begin(self, frame: bytes) -> None:
-        self._decoding, self._frames = True, 0
+    def _start(self) -> None:
+        self._decoding, self._seconds = True, 0.0
         self._mean_before = self._decoder.get_cmn()
         self._decoder.start_utt()
-        self._decoder.process_raw(b"".join(self._pre_roll) + frame)
-        self._pre_roll.clear()
 
-    def _end(self) -> str:
+    def _decode(self, samples: bytes) -> None:
+        self._decoder.process_raw(samples)
+        self._seconds += len(samples) / 2 / _RATE
+
+    def _end(self) -> Recognised | None:
         self._decoding = False
         self._decoder.end_utt()
         found = self._decoder.hyp()
@@ -112,7 +129,10 @@ class SphinxRecognizer:
             text = ""
         if not text:  # the decoder adapts itself to voice and room, but must not do so to noise
             self._decoder.set_cmn(self._mean_before)
-        return text
+            return None
+        # Without phrases the score says nothing, and the posterior probability is 1 for whatever is recognised.
+        confidence = min(1.0, float(found.score)) if self._phrases else None
+        return Recognised(text, confidence, seconds=self._seconds)
 
     def _load_decoder(self, library: Any, options: RecognitionOptions) -> Any:
         model = _model(Path(options.model)) if options.model else {}

@@ -77,7 +77,7 @@ TRANSITIONS: Mapping[tuple[TurnState, TurnEvent], TurnState | Next] = MappingPro
 """The next state. What is not here changes nothing: who sleeps is not woken by speech."""
 
 _RESTARTS = frozenset({TurnEvent.WAKE_WORD, TurnEvent.PUSH_TO_TALK, TurnEvent.ROBOT_SPEAKS})
-"""Events after which the time that may pass is counted anew."""
+"""Events after which the time of the state begins again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,6 +67,6 @@ def _result(page: EventPage) -> dict[str, Any]:
     return result | ({"missed": page.missed} if page.missed else {})
 
 
-def _shown(event: Event) -> dict[str, str]:
+def _shown(event: Event) -> dict[str, Any]:
     shown = {"time": event.time, "kind": event.kind, "device": event.device, "text": event.text, "by": event.by}
-    return {name: value for name, value in shown.items() if value}
+    return {name: value for name, value in [*shown.items(), *event.details.items()] if value}

@@ -91,6 +91,7 @@ class Rig:
         self.mouth: list[tuple[float, float]] = []
         self.packets: list[EncodedAudio] = []
         self.heard: list[tuple[bytes, str] | None] = []
+        self.overheard: list[bytes] = []
         self.floor: list[bool] = []
         self.mixer = Mixer(
             microphone=self.microphone if microphone else None,
@@ -109,6 +110,9 @@ class Rig:
     def hear(self, samples: bytes, by: str) -> None:
         self.heard.append((samples, by))
 
+    def overhear(self, samples: bytes) -> None:
+        self.overheard.append(samples)
+
     def forget(self) -> None:
         self.heard.append(None)
 
@@ -124,7 +128,7 @@ class Rig:
                 if self.microphone.sample_sink is not None:
                     self.microphone.sample_sink(LOUD)
             case Input.CALL | Input.VIEWER as source:
-                peer = Peer(source)
+                peer = Peer(source, "anna")
                 self.mixer.play(peer, LOUD)
                 self.loudspeaker.report_level(0.5)  # it plays what it has
                 self.mixer.leave(peer)
@@ -136,6 +140,8 @@ class Rig:
             Output.PEERS: len(self.packets),
             Output.MOUTH: len(self.mouth),
             Output.RECOGNITION: sum(heard is not None for heard in self.heard),
+            # In what is recognised of the microphone a wake word is looked for as well.
+            Output.WAKE_WORD: len(self.overheard) + sum(heard is not None and not heard[1] for heard in self.heard),
         }
 
 
@@ -149,6 +155,7 @@ SILENT_AFTER_S: dict[Route, dict[Input, float]] = {
     Route(Input.VIEWER, Output.RECOGNITION): {Input.SPEECH: 0.0},
     Route(Input.MICROPHONE, Output.PEERS): {Input.SPEECH: 0.0},
     Route(Input.MICROPHONE, Output.RECOGNITION): {Input.SPEECH: 0.4, Input.CALL: 0.4, Input.VIEWER: 1.0},
+    Route(Input.MICROPHONE, Output.WAKE_WORD): {Input.CALL: 0.4, Input.VIEWER: 1.0},
 }
 """For how long a route is silent after others have sounded. All that is not here is heard beside the others."""
 

@@ -20,6 +20,7 @@ from robot_node.devices.microphone import Microphone
 from robot_node.settings.devices import DisplaySettings
 from robot_node.speech.recognition import SpeechRecognition
 from robot_node.speech.recognition_engine import RecognitionOptions
+from robot_node.speech.turn_options import TurnOptions
 from robot_node.webrtc.messages import BackendMessage
 from tests.waiting import eventually
 
@@ -74,6 +75,7 @@ class HearingRobot:
     Attributes:
         clock: By which echoes die away and viewers pause: it stands still unless a test sets it.
         messages: What peers are told.
+        stops: Has an entry for each time that its voice was to fall silent.
     """
 
     pi: SimulatedPi
@@ -85,6 +87,7 @@ class HearingRobot:
     microphone: ObservedMicrophone
     clock: Clock
     messages: list[BackendMessage]
+    stops: list[str]
 
     @property
     def heard(self) -> list[str]:
@@ -109,6 +112,10 @@ class HearingRobot:
         """The face says so."""
         return self.face._signs.listening
 
+    def says_that_it_listens(self) -> bool:
+        """Agents are told so."""
+        return self.state.snapshot.listening
+
 
 @contextlib.asynccontextmanager
 async def hearing_robot(
@@ -116,6 +123,8 @@ async def hearing_robot(
     *,
     recognised: frozenset[Input] = frozenset({Input.MICROPHONE}),
     loudspeaker: LoudspeakerSink | None = None,
+    turns: TurnOptions = TurnOptions(),
+    phrases: tuple[str, ...] = PHRASES,
 ) -> AsyncIterator[HearingRobot]:
     """A robot that hears, until the block is left; near its microphone it is quiet."""
     pi, state, events = simulated_platform(scene="clock"), RobotState(), EventLog()
@@ -125,20 +134,23 @@ async def hearing_robot(
     microphone = ObservedMicrophone(pi.platform, "default", state, retry_s=0.05)
     messages: list[BackendMessage] = []
     clock = Clock()
+    stops: list[str] = []
     mixer = Mixer(
         microphone=microphone, loudspeaker=loudspeaker, recognised=recognised, viewer_may_speak=True, clock=clock
     )
     recognition = SpeechRecognition(
         engine,
-        RecognitionOptions(phrases=PHRASES),
+        RecognitionOptions(phrases=phrases),
         mixer,
         face,
         state,
         send=messages.append,
         events=events,
+        turns=turns,
+        stop_speaking=lambda: stops.append("stopped"),
         retry_initial_s=0.05,
     )
-    robot = HearingRobot(pi, state, face, events, recognition, mixer, microphone, clock, messages)
+    robot = HearingRobot(pi, state, face, events, recognition, mixer, microphone, clock, messages, stops)
     running = asyncio.create_task(recognition.run())
     try:
         yield robot

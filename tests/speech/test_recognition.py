@@ -12,7 +12,8 @@ import pytest
 from robot_node.core.mixer import Input, Peer
 from robot_node.core.state import Device
 from robot_node.speech.recognition_engine import RecognitionOptions
-from robot_node.speech.recognition_process import Ready, running
+from robot_node.speech.recognition_messages import Ready
+from robot_node.speech.recognition_process import running
 from robot_node.webrtc.messages import AsrResponse
 from tests.speech.hearing_robot import PHRASES, HearingRobot, children, hearing_robot
 from tests.speech.sounds import pieces, silence, spoken

@@ -76,6 +76,8 @@ class Tap:
     def hear(self, samples: bytes, by: str) -> None:
         self.heard.setdefault(by, bytearray()).extend(samples)
 
+    def overhear(self, samples: bytes) -> None: ...
+
     def forget(self) -> None: ...
 
 

@@ -105,6 +105,7 @@ PRESSED, RELEASED = {"button": InputState("button", active=True)}, {"button": In
         ({"viewers": "some"}, {}, {"viewers": 1}),
         ({"viewers": "none"}, {"viewers": 1}, {}),
         ({"connected": False}, {"mcp_connected": True}, {}),
+        ({"listening": True}, {}, {"listening": True}),
         ({"call": "connected"}, {}, {"call": CallState.CONNECTED}),
     ],
 )

@@ -1,0 +1,189 @@
+"""From the microphone's sound to what was said in a turn: wake word, voice activity, recognition. May block."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+
+from robot_node.speech.decimation import BYTES_PER_S, Decimator
+from robot_node.speech.endpointing import Edge, Endpointer
+from robot_node.speech.recognition_engine import Recognised, Recognizer, UtteranceRecognizer
+from robot_node.speech.recognition_messages import (
+    EngineMessage,
+    Listening,
+    TurnBegan,
+    TurnEnd,
+    TurnEnded,
+    Utterance,
+    WakeWord,
+)
+from robot_node.speech.turn_options import NONE, TurnOptions
+from robot_node.speech.turns import TurnEvent, Turns, TurnState, TurnTimes
+from robot_node.speech.voice_activity import VoiceActivityDetector, make_voice_activity
+from robot_node.speech.wake_words import WakeWordDetector, WakeWordOptions, make_wake_words
+
+_INPUT_BYTES_PER_S = 2 * 48_000
+_PRE_ROLL_S = 0.5
+"""Sound kept from before speech is detected: its beginning."""
+
+_SILENCE = bytes(_INPUT_BYTES_PER_S)
+"""After which an engine that finds the end of speech itself has found it."""
+
+_ENDS = {
+    TurnEvent.SPEECH_ENDS: TurnEnd.HEARD,
+    TurnEvent.STOP: TurnEnd.STOPPED,
+    TurnEvent.ROBOT_SPEAKS: TurnEnd.INTERRUPTED,
+    TurnEvent.SWITCHED_OFF: TurnEnd.SWITCHED_OFF,
+    TurnEvent.NOT_UNDERSTOOD: TurnEnd.SILENCE,
+}
+
+
+class TurnPipeline:
+    """Hears the microphone of one robot. Used by one thread only.
+
+    What it hears is dropped while nobody is to be recognised: only a wake word is looked for, and without one, speech.
+
+    Args:
+        recognizer: Recognises what is said.
+        options: How turns begin and end.
+
+    Raises:
+        SettingsError: there is no such detector, or no such wake word.
+        DeviceError: the package of a detector is missing, or does not work.
+    """
+
+    def __init__(self, recognizer: Recognizer, options: TurnOptions) -> None:
+        self._recognizer = recognizer
+        self._detector: VoiceActivityDetector = make_voice_activity(options.voice_activity)
+        self._wake: WakeWordDetector | None = None
+        if options.wake_word != NONE:
+            self._wake = make_wake_words(options.wake_word, WakeWordOptions(options.wake_words, options.wake_threshold))
+        self._stop_phrases = frozenset(phrase.casefold() for phrase in options.stop_phrases)
+        self._decimator = Decimator()
+        frame_s = self._detector.frame_samples * 2 / BYTES_PER_S
+        self._endpointer = Endpointer(frame_s, threshold=options.speech_threshold, end_s=options.end_of_speech_s)
+        self._turns = Turns(has_wake_word=self._wake is not None, times=TurnTimes(follow_up_s=options.follow_up_s))
+        self._now = 0.0  # seconds of sound so far
+        self._rest = b""  # sound that does not fill the detector's frame yet
+        self._pre_roll: deque[bytes] = deque()
+        self._pre_roll_bytes = 0
+        self._heard: list[str] = []  # of an engine that finds the end of speech itself
+
+    def hear(self, samples: bytes) -> Iterator[EngineMessage]:
+        """Take the microphone's sound that comes next: signed 16 bit, machine byte order, 48 kHz, mono."""
+        self._now += len(samples) / _INPUT_BYTES_PER_S
+        decimated = self._decimator.decimate(samples)
+        yield from self._look_for_wake_word(decimated)
+        if self._turns.state is not TurnState.ASLEEP:
+            yield from self._listen(samples, decimated)
+        if self._turns.is_over(self._now):
+            yield from self._handle(TurnEvent.TIMEOUT)
+
+    def overhear(self, samples: bytes) -> Iterator[EngineMessage]:
+        """Take the microphone's sound while the robot itself speaks: only a wake word is looked for in it."""
+        if self._wake is not None:
+            yield from self._look_for_wake_word(self._decimator.decimate(samples))
+
+    def forget(self) -> Iterator[EngineMessage]:
+        """Drop an unfinished utterance: the robot, or a viewer, speaks."""
+        yield from self._handle(TurnEvent.ROBOT_SPEAKS)
+
+    def push_to_talk(self, wait_s: float) -> Iterator[EngineMessage]:
+        """Begin a turn without a wake word, and wait so many seconds for speech."""
+        yield from self._handle(TurnEvent.PUSH_TO_TALK, wait_s)
+
+    def switch_off(self) -> Iterator[EngineMessage]:
+        """End the turn: nothing will be heard for a while."""
+        yield from self._handle(TurnEvent.SWITCHED_OFF)
+
+    def _look_for_wake_word(self, decimated: bytes) -> Iterator[EngineMessage]:
+        if self._wake is None or self._turns.state is TurnState.LISTENING:
+            return
+        if name := self._wake.hear(decimated):
+            yield WakeWord(name)
+            yield from self._handle(TurnEvent.WAKE_WORD)
+            self._forget_speech()  # of the wake word itself
+
+    def _listen(self, samples: bytes, decimated: bytes) -> Iterator[EngineMessage]:
+        if self._turns.state is TurnState.LISTENING:
+            self._recognise(samples)
+        else:
+            self._keep(samples)
+        self._rest += decimated
+        size = 2 * self._detector.frame_samples
+        while len(self._rest) >= size:
+            frame, self._rest = self._rest[:size], self._rest[size:]
+            match self._endpointer.update(self._detector.probability(frame)):
+                case Edge.BEGINS:
+                    yield from self._handle(TurnEvent.SPEECH_BEGINS)
+                case Edge.ENDS if self._turns.state is TurnState.LISTENING:
+                    yield from self._end_utterance()
+
+    def _handle(self, event: TurnEvent, wait_s: float | None = None) -> Iterator[EngineMessage]:
+        before, was_in_turn = self._turns.state, self._turns.in_turn
+        after = self._turns.handle(event, self._now, wait_s=wait_s)
+        if after is TurnState.LISTENING and before is not TurnState.LISTENING:
+            self._begin_utterance()
+        elif before is TurnState.LISTENING and after is not TurnState.LISTENING:
+            self._recognizer.forget()
+        if event is TurnEvent.ROBOT_SPEAKS or after is TurnState.ASLEEP or before is TurnState.ASLEEP:
+            self._forget_speech()
+        if self._turns.in_turn is was_in_turn:
+            return
+        if was_in_turn:
+            yield Listening(begun=False)
+            too_long = event is TurnEvent.TIMEOUT and before is TurnState.LISTENING
+            yield TurnEnded(TurnEnd.TOO_LONG if too_long else _ENDS.get(event, TurnEnd.SILENCE))
+        else:
+            yield TurnBegan()
+            yield Listening(begun=True)
+
+    def _end_utterance(self) -> Iterator[EngineMessage]:
+        found = self._recognised()
+        if found is None:
+            yield from self._handle(TurnEvent.NOT_UNDERSTOOD)
+            return
+        yield Utterance(found.text, "", found.confidence, found.language, found.seconds)
+        is_stop = found.text.casefold() in self._stop_phrases
+        yield from self._handle(TurnEvent.STOP if is_stop else TurnEvent.SPEECH_ENDS)
+
+    # The recogniser.
+
+    def _begin_utterance(self) -> None:
+        if isinstance(self._recognizer, UtteranceRecognizer):
+            self._recognizer.begin_utterance()
+        else:
+            self._recognizer.forget()
+        self._heard.clear()
+        self._recognise(b"".join(self._pre_roll))
+        self._drop_pre_roll()
+
+    def _recognise(self, samples: bytes) -> None:
+        if isinstance(self._recognizer, UtteranceRecognizer):
+            self._recognizer.add(samples)
+        elif text := self._recognizer.hear(samples):
+            self._heard.append(text)
+
+    def _recognised(self) -> Recognised | None:
+        if isinstance(self._recognizer, UtteranceRecognizer):
+            return self._recognizer.end_utterance()
+        self._recognise(_SILENCE)
+        return Recognised(" ".join(self._heard)) if self._heard else None
+
+    # What was heard before.
+
+    def _keep(self, samples: bytes) -> None:
+        self._pre_roll.append(samples)
+        self._pre_roll_bytes += len(samples)
+        while self._pre_roll_bytes - len(self._pre_roll[0]) >= _PRE_ROLL_S * _INPUT_BYTES_PER_S:
+            self._pre_roll_bytes -= len(self._pre_roll.popleft())
+
+    def _drop_pre_roll(self) -> None:
+        self._pre_roll.clear()
+        self._pre_roll_bytes = 0
+
+    def _forget_speech(self) -> None:
+        self._drop_pre_roll()
+        self._rest = b""
+        self._detector.forget()
+        self._endpointer.forget()
