@@ -1,26 +1,26 @@
-"""The demo: a local broker, a robot on simulated hardware and the console, on loopback except for the video."""
+"""The demo: a local broker, and a robot on simulated hardware with the console, on loopback except for the video."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-import secrets
 import shutil
 import sys
 import tempfile
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from robot_node import daemon, hardware
 from robot_node.apps.demo_buttons import PIN_SETTINGS, Buttons, read_terminal
-from robot_node.apps.private_broker import WEBSOCKET_USER, PrivateBroker, free_port
-from robot_node.console.server import Console, open_browser, serve_console
-from robot_node.errors import RobotNodeError
+from robot_node.apps.private_broker import PrivateBroker, free_port, is_listening
+from robot_node.console.page import page_files
+from robot_node.console.server import http_routes, open_browser
+from robot_node.errors import NotReadyError
 from robot_node.settings.loading import load_settings
 
 _MQTT_PORT = 1883
-_WEBSOCKET_PORT = 8083
-_CONSOLE_PORT = 8088
+_HTTP_PORT = 8088
+_HTTP_WITHIN_S = 30.0
 _SERVER_ID = "demo-robot"
 COMMANDS = (
     "robots",
@@ -33,7 +33,7 @@ COMMANDS = (
 
 
 async def run_demo(scene: str) -> None:
-    """Run broker, robot and console until cancelled, and print example commands.
+    """Run broker and robot until cancelled, and print example commands.
 
     Args:
         scene: Picture of the simulated camera: a video file, ``webcam``, ``clock`` or ``auto``.
@@ -46,9 +46,7 @@ async def run_demo(scene: str) -> None:
     try:
         with tempfile.TemporaryDirectory(prefix="robot-node-demo-") as folder:
             face = Path(folder) / "face.png"
-            # Every web page in this browser may open a WebSocket to this machine; only ours gets the password.
-            password = secrets.token_urlsafe()
-            async with PrivateBroker(port, free_port(_WEBSOCKET_PORT), websocket_password=password) as broker:
+            async with PrivateBroker(port) as broker:
                 settings = load_settings(
                     None,
                     {
@@ -62,22 +60,17 @@ async def run_demo(scene: str) -> None:
                         "camera": {"photo_switches_on": True},
                         "simulation": {"scene": scene, "display_picture": face},
                         **PIN_SETTINGS,
-                        "console": {
-                            "port": free_port(_CONSOLE_PORT),
-                            "broker_url": f"ws://127.0.0.1:{broker.websocket_port}/mqtt",
-                            "username": WEBSOCKET_USER,
-                        },
+                        "http": {"enabled": True, "port": free_port(_HTTP_PORT)},
                     },
                 )
                 platform = hardware.choose(settings, simulated=True)
                 online = asyncio.Event()
                 async with asyncio.TaskGroup() as tasks:
-                    tasks.create_task(daemon.run(settings, platform, on_online=online.set), name="robot")
+                    page = partial(http_routes, settings)
+                    tasks.create_task(daemon.run(settings, platform, on_online=online.set, page=page), name="robot")
                     await online.wait()
-                    console: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-                    page = replace(Console.from_settings(settings), password=password)
-                    tasks.create_task(_serve_console(page, console), name="console")
-                    _print(_welcome(broker, platform.name, face, await console))
+                    url = f"http://127.0.0.1:{settings.http.port}/"
+                    _print(_welcome(broker, platform.name, face, url, await _console(settings.http.port, url)))
                     buttons = Buttons(settings, platform)
                     _print(f"To press a button, type 'press NAME' and Enter here: {', '.join(buttons.names)}.")
                     tasks.create_task(read_terminal(buttons, _print), name="buttons")
@@ -85,30 +78,32 @@ async def run_demo(scene: str) -> None:
         _print("Stopped: robot and broker.")
 
 
-async def _serve_console(page: Console, message: asyncio.Future[str]) -> None:
-    """Serve the page, and open it if there is a terminal; set ``message`` to the URL or the error, as a sentence."""
-
-    def listening(url: str) -> None:
-        message.set_result(f"Open it in a browser: {url}")
-        if sys.stdin is not None and sys.stdin.isatty():
-            asyncio.get_running_loop().run_in_executor(None, open_browser, url)  # it may wait for the browser
-
+async def _console(port: int, url: str) -> str:
+    """Open the page if there is a terminal; return its URL, or why there is none, as a sentence."""
     try:
-        await serve_console(page, on_listening=listening)
-    except RobotNodeError as error:
-        message.set_result(str(error))
+        await asyncio.to_thread(page_files)
+        async with asyncio.timeout(_HTTP_WITHIN_S):
+            while not await is_listening(port):  # noqa: ASYNC110  # the robot's server tells nobody
+                await asyncio.sleep(0.02)
+    except NotReadyError as error:
+        return str(error)
+    except TimeoutError:
+        return f"The robot's HTTP server does not answer at {url}; the log says why."
+    if sys.stdin is not None and sys.stdin.isatty():
+        asyncio.get_running_loop().run_in_executor(None, open_browser, url)  # it may wait for the browser
+    return f"Open it in a browser: {url}"
 
 
-def _welcome(broker: PrivateBroker, hardware_name: str, face: Path, console: str) -> str:
+def _welcome(broker: PrivateBroker, hardware_name: str, face: Path, url: str, console: str) -> str:
     prefix = _command()
     where = "" if broker.port == _MQTT_PORT else f" --broker {broker.url}"
     commands = "\n".join(f"  {prefix} {command}{where}" for command in COMMANDS)
     return f"""
 A robot is online: {_SERVER_ID} (demo/robot), on {hardware_name} hardware.
-Broker: {broker.url}, WebSocket ws://127.0.0.1:{broker.websocket_port}/mqtt with a password that the
-console's page gets; both on loopback only.
+Broker: {broker.url}, for web pages {url.replace("http", "ws", 1)}mqtt; both on loopback only.
 
 {console}
+Pictures and video for other programs: {url}snapshot.jpg, {url}stream.mjpeg, {url}whep
 
 Or, in another terminal:
 {commands}

@@ -57,6 +57,18 @@ def free_port(preferred: int = 0) -> int:
     )
 
 
+async def is_listening(port: int) -> bool:
+    """Return whether something accepts connections at a TCP port of loopback."""
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
+    return True
+
+
 class PrivateBroker:
     """One mosquitto process with MQTT and MQTT over WebSocket, on loopback only.
 
@@ -174,11 +186,7 @@ class PrivateBroker:
         while port is not None:
             if self._process is None or self._process.poll() is not None:
                 raise BrokerError(f"mosquitto exited at once: {self.log.strip()[-400:]}")
-            with contextlib.suppress(OSError):
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-                writer.close()
-                with contextlib.suppress(OSError):
-                    await writer.wait_closed()
+            if await is_listening(port):
                 return
             await asyncio.sleep(0.02)
 

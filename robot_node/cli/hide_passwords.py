@@ -8,9 +8,9 @@ import sys
 from collections.abc import Sequence
 
 _BROKER, _ICE_SERVER = "--broker", "--ice-server"
-_OPTIONS = dict.fromkeys(("run", "robots", "tools", "events", "call", "bridge", "doctor", "setup"), (_BROKER,)) | {
-    "watch": (_BROKER, _ICE_SERVER)
-}
+_OPTIONS = dict.fromkeys(
+    ("run", "robots", "tools", "events", "call", "bridge", "console", "doctor", "setup"), (_BROKER,)
+) | {"watch": (_BROKER, _ICE_SERVER)}
 """Options whose value may contain a password, per command; each is also a setting: broker.url, webrtc.ice_servers."""
 
 

@@ -17,7 +17,7 @@ import typer
 from robot_node.apps.setup.survey import SETTINGS, exists
 from robot_node.cli.bridge import bridge
 from robot_node.cli.confirm import confirm
-from robot_node.cli.options import BrokerOption, JsonOption, run_command, without_none
+from robot_node.cli.options import BrokerOption, JsonOption, read_secret, run_command, without_none
 from robot_node.cli.output import print_json, print_line
 from robot_node.cli.remote import call, events, robots, tools
 from robot_node.cli.setup import setup
@@ -163,23 +163,28 @@ def console(
         int | None,
         typer.Option(metavar="PORT", min=0, max=65535, help="TCP port; 0 for any free one.  [default: 8088]"),
     ] = None,
-    broker: Annotated[
-        str | None,
+    broker: BrokerOption = None,
+    token_file: Annotated[
+        Path | None,
         typer.Option(
-            metavar="URL",
-            help="URL of the broker for browsers: ws://host:port/path or wss://...  "
-            "[default: the page's host, port 8083, or 8084 for https]",
+            metavar="FILE",
+            help="File with the token that visitors need, or '-' for stdin; required if HOST is beyond this machine. "
+            "[default: $ROBOT_NODE_CONSOLE__TOKEN, if any]",
         ),
     ] = None,
     open_: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
 ) -> None:
     """Serve the console: a web page for the robots of a broker.
 
-    Browsers connect to the broker directly, with MQTT over WebSocket. Ctrl-C stops the server.
+    Their MQTT is passed on to the broker, with the user names and passwords that people sign in with. Ctrl-C stops the
+    server.
     """
     from robot_node.console.server import Console, open_browser, serve_console
 
-    settings = load_settings(config, without_none({"console": {"host": host, "port": port, "broker_url": broker}}))
+    token = None if token_file is None else read_secret(token_file, "token")
+    # A broker on the command line is meant, even if the settings name another one for browsers.
+    options = {"host": host, "port": port, "token": token, "broker_url": None if broker is None else ""}
+    settings = load_settings(config, without_none({"console": options, "broker": {"url": broker}}))
     configure_logging(settings.log)
 
     def listening(url: str) -> None:

@@ -1,4 +1,4 @@
-"""HTTP server of the console: serves the page only, since the page itself talks to the broker."""
+"""Web server of the console: the page, and its MQTT, which is passed on to the broker."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import os
 import sys
 import webbrowser
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from importlib import metadata
+from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
@@ -19,13 +20,23 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from robot_node.console.page import PageFile, face_picture, headers, page_files
-from robot_node.core.hosts import host_in_url
-from robot_node.core.web_server import listen, not_for_good, serve_app
-from robot_node.errors import NotReadyError
+from robot_node.core.hosts import is_loopback
+from robot_node.core.web_limits import ConnectionLimits
+from robot_node.core.web_server import not_for_good
+from robot_node.errors import NotReadyError, SettingsError
+from robot_node.mqtt.types import Broker
+from robot_node.robot.web.access import TokenOnly
+from robot_node.robot.web.door import listen_and_serve
+from robot_node.robot.web.mqtt import PATH as MQTT_PATH
+from robot_node.robot.web.mqtt import MqttProxy
 from robot_node.settings.root import Settings
 from robot_node.webrtc.ice_servers import parse_ice_server
 
 logger = logging.getLogger(__name__)
+
+# Of all robots' people, who may come through one proxy: a page has two connections for MQTT.
+_LIMITS = ConnectionLimits(connections=256, per_address=192)
+_MOST_MQTT = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,21 +80,29 @@ class Console:
     Attributes:
         host: Host name or address of this machine to listen on; loopback by default.
         port: TCP port; 0 for any free one.
-        broker_url: The broker's address for browsers: ``ws://...`` or ``wss://...``. Empty: the host that the page was
-            loaded from, port 8083, or 8084 if it was loaded over https.
+        broker_url: The broker's address for browsers: ``ws://...``, ``wss://...``, or a path of the page's own server.
+            Empty: the host that the page was loaded from, port 8083, or 8084 if it was loaded over https.
         username: The broker's user name that the page suggests.
-        password: The broker's password, for everyone who can load the page: that of the demo's own broker only.
         ice_servers: ICE servers for the page's RTCPeerConnection, each with ``urls`` and, for TURN, its credentials.
         whep: WHEP endpoint where the page watches instead of at the robot; None: it watches at the robot.
+        broker: Where the page's MQTT is passed on to; None: nowhere.
+        token: What everybody needs who asks; empty: nothing.
+        name: Another host name of the server, e.g. that of a proxy before it; may be empty.
+        cert_file: The server's certificate; None: without TLS.
+        key_file: The certificate's key.
     """
 
     host: str = "127.0.0.1"
     port: int = 8088
     broker_url: str = ""
     username: str = ""
-    password: str = field(default="", repr=False)
     ice_servers: tuple[Mapping[str, str], ...] = ()
     whep: WhepEndpoint | None = None
+    broker: Broker | None = None
+    token: str = field(default="", repr=False)
+    name: str = ""
+    cert_file: Path | None = None
+    key_file: Path | None = None
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
@@ -92,13 +111,12 @@ class Console:
         Raises:
             SettingsError: An ICE server's address is invalid.
         """
-        console, broker = settings.console, settings.broker
-        websockets = (f"{each}{each.path}" for each in broker.addresses if each.transport == "websockets")
+        console = settings.console
         servers = [parse_ice_server(url) for url in settings.webrtc.ice_servers]
         return cls(
             host=console.host,
             port=console.port,
-            broker_url=console.broker_url or ",".join(websockets),
+            broker_url=console.broker_url or MQTT_PATH,
             username=console.username,
             ice_servers=tuple(
                 {"urls": server.url}
@@ -106,6 +124,11 @@ class Console:
                 for server in servers
             ),
             whep=WhepEndpoint.from_settings(settings),
+            broker=None if console.broker_url else settings.broker,
+            token=console.token,
+            name=console.name,
+            cert_file=console.cert_file,
+            key_file=console.key_file,
         )
 
     def config(self) -> dict[str, Any]:
@@ -113,7 +136,6 @@ class Console:
         return {
             "brokerUrl": self.broker_url,
             "username": self.username,
-            **({"password": self.password} if self.password else {}),
             "iceServers": [dict(server) for server in self.ice_servers],
             **({"whep": self.whep.config()} if self.whep else {}),
             "version": metadata.version("robot-node"),
@@ -153,7 +175,7 @@ def page_routes(console: Console, files: Mapping[str, PageFile]) -> Sequence[Rou
 
 
 async def serve_console(console: Console, *, on_listening: Callable[[str], None] = lambda _: None) -> None:
-    """Serve the page until cancelled.
+    """Serve the page, and its MQTT, until cancelled.
 
     Args:
         console: Address and configuration.
@@ -161,13 +183,19 @@ async def serve_console(console: Console, *, on_listening: Callable[[str], None]
 
     Raises:
         NotReadyError: The page has not been built.
-        SettingsError: The address cannot be listened on.
+        SettingsError: The address cannot be listened on, or would open the broker to the network without a token.
     """
-    app = await asyncio.to_thread(lambda: Starlette(routes=page_routes(console, page_files())))
+    if console.broker is not None and not console.token and not is_loopback(console.host):
+        raise SettingsError(
+            f"At {console.host} other machines could reach the broker through the console: it needs a token.",
+            remedy="Set console.token (openssl rand -hex 32), or console.broker_url: browsers then connect to the "
+            "broker directly.",
+        )
+    mqtt = [MqttProxy(console.broker, max_connections=_MOST_MQTT).route()] if console.broker is not None else []
+    page = await asyncio.to_thread(lambda: page_routes(console, page_files()))
+    app = TokenOnly(Starlette(routes=[*mqtt, *page]), console.token)
     remedy = "Choose another address or port: --host, --port, or [console] of the settings."
-    with await listen(console.host, console.port, remedy=remedy) as listener:
-        on_listening(f"http://{host_in_url(console.host)}:{listener.getsockname()[1]}/")
-        await serve_app(app, listener, host=console.host, name="console", lifespan="off")
+    await listen_and_serve(app, console, name="console", remedy=remedy, limits=_LIMITS, on_listening=on_listening)
 
 
 def http_routes(settings: Settings) -> Sequence[Route]:
@@ -181,9 +209,7 @@ def http_routes(settings: Settings) -> Sequence[Route]:
     except NotReadyError as error:
         logger.warning("The robot's HTTP server has no console. %s", error)
         return ()
-    return page_routes(
-        replace(Console.from_settings(settings), broker_url=settings.console.broker_url or "/mqtt"), files
-    )
+    return page_routes(Console.from_settings(settings), files)
 
 
 async def serve_with_robot(settings: Settings) -> None:

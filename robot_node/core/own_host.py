@@ -14,6 +14,7 @@ from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+_DEFAULT_PORTS = {"http": "80", "https": "443"}
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _REMEDY = (
     "This name is not one of this server's. Use its IP address, or listen at the name: it is checked against web pages "
@@ -33,16 +34,20 @@ def is_own_host(header: str, names: frozenset[str]) -> bool:
     return name in names or _is_address(name)
 
 
-def is_own_origin(header: str, names: frozenset[str], host: str = "") -> bool:
-    """Whether an Origin header is of a page of this server; any port, since a proxy may be before it.
+def is_own_origin(header: str, names: frozenset[str]) -> bool:
+    """Whether an Origin header is of a page of this machine; any port, since a proxy may be before the server."""
+    return header.startswith(("http://", "https://")) and _name_in(header) in names
 
-    Args:
-        header: The header.
-        names: The server's names.
-        host: The request's Host header, of this server: pages at the same address and port are its own, too.
-    """
-    scheme, _, rest = header.partition("://")
-    return scheme in {"http", "https"} and (_name_in(header) in names or (rest != "" and rest.lower() == host.lower()))
+
+def is_same_origin(header: str, host: str) -> bool:
+    """Whether an Origin header is of a page that came from where a Host header leads; it may be http or https."""
+    scheme, _, authority = header.partition("://")
+    default = f":{_DEFAULT_PORTS.get(scheme, '')}"
+    return (
+        scheme in _DEFAULT_PORTS
+        and bool(_name_in(header))
+        and authority.lower().removesuffix(default) == host.lower().removesuffix(default)
+    )
 
 
 def _name_in(url: str) -> str:
@@ -73,7 +78,8 @@ class OwnHostOnly:
 
     def __init__(self, app: ASGIApp, host: str, also: str = "") -> None:
         self._app = app
-        self._names = own_names(host) | ({also.lower()} if also else set())
+        self._also = frozenset({also.lower()} if also else ())
+        self._names = own_names(host) | self._also
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it."""
@@ -83,6 +89,11 @@ class OwnHostOnly:
             hosts, origins = headers.getlist("host"), headers.getlist("origin")
             if len(hosts) != 1 or not is_own_host(hosts[0], self._names):
                 app = PlainTextResponse(_REMEDY, 421)
-            elif not all(is_own_origin(origin, self._names, hosts[0]) for origin in origins):
+            elif not all(self._takes(origin, hosts[0], scope["type"]) for origin in origins):
                 app = PlainTextResponse("A page of another site may not ask this.\n", 403)
         await app(scope, receive, send)
+
+    def _takes(self, origin: str, host: str, kind: str) -> bool:
+        # Browsers let a page of another port, another server's, read no answer, but they let it use a WebSocket.
+        names = self._also if kind == "websocket" else self._names
+        return is_same_origin(origin, host) or is_own_origin(origin, names)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import socket
 import sys
 from collections.abc import Iterator
@@ -81,6 +82,11 @@ def not_for_good() -> Iterator[None]:
         raise NotReadyError(error.message, remedy=error.remedy) from error
 
 
+def _is_no_refusal(record: logging.LogRecord) -> bool:
+    # uvicorn takes a WebSocket that is refused with a reason for a mistake of the application, and strangers get many.
+    return not record.msg.startswith("ASGI callable returned without completing handshake")
+
+
 class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -129,6 +135,7 @@ async def serve_app(
         ssl_keyfile=key,
         lifespan=lifespan,
     )
+    logging.getLogger("uvicorn.error").addFilter(_is_no_refusal)  # the same one is there once
     server = _Server(config)
     serving = asyncio.create_task(server.serve([listener]), name=name)
     try:

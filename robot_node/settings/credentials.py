@@ -35,6 +35,7 @@ CREDENTIALS = (
     Credential("client-key-password", "broker", "key_password"),
     Credential("ice-servers", "webrtc", "ice_servers", is_list=True),
     Credential("http-token", "http", "token"),
+    Credential("console-token", "console", "token"),
     Credential("publish-token", "publish", "token"),
 )
 """The credentials that the unit loads (``LoadCredential=`` in systemd/robot-node.service)."""

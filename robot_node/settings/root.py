@@ -39,7 +39,7 @@ from robot_node.settings.devices import (
     VoiceSettings,
 )
 from robot_node.settings.home_assistant import HomeAssistantSettings
-from robot_node.settings.http import HttpSettings
+from robot_node.settings.http import ConsoleSettings, HttpSettings
 from robot_node.settings.logs import LogSettings
 from robot_node.settings.pins import PinsSettings, PrivacySettings, pins_used_twice
 from robot_node.settings.publish import PublishSettings
@@ -176,27 +176,6 @@ class DialerSettings(Section):
     def backoff(self) -> Backoff:
         """New delays between attempts to call."""
         return Backoff(initial_s=self.retry_initial_s, maximum_s=self.retry_maximum_s)
-
-
-class ConsoleSettings(Section):
-    """The web console, served by the robot itself."""
-
-    enabled: bool = False
-    host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
-    port: Annotated[int, Field(ge=0, le=65535)] = 8088
-    broker_url: Annotated[str, Field(pattern=r"^(wss?://.+)?$")] = ""
-    username: str = ""
-    whep_url: Annotated[
-        str, Field(pattern=r"^(https?://[A-Za-z0-9.:\[\]-]+(/[!-~]*)?|/[!-.0-~][!-~]*)?$", max_length=2048)
-    ] = ""
-    whep_token: Annotated[str, Field(pattern=r"^[!-~]*$", repr=False)] = ""
-
-    @field_validator("broker_url", "whep_url")
-    @classmethod
-    def _without_password(cls, value: str) -> str:
-        if "@" in value:
-            raise ValueError("must hold neither user nor password: everybody who loads the page can read it")
-        return value
 
 
 class MetricsSettings(Section):

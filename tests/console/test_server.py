@@ -84,7 +84,7 @@ async def test_the_defaults_are_served_and_no_password_is(monkeypatch: pytest.Mo
     served = Console.from_settings(settings).config()
     assert "hunter2" not in json.dumps(served)
     assert "password" not in served
-    assert served["brokerUrl"] == "ws://broker.example:8083/mqtt"
+    assert served["brokerUrl"] == "/mqtt"
     assert served["iceServers"] == [
         {"urls": "stun:a:3478"},
         {"urls": "turn:b:3478", "username": "user", "credential": "word"},
@@ -127,20 +127,6 @@ def test_an_address_that_cannot_be_watched_is_refused(url: str) -> None:
         load_settings(overrides={"console": {"whep_url": url}})
 
 
-@pytest.mark.parametrize(
-    ("url", "for_the_page"),
-    [
-        ("mqtt://one", ""),
-        ("ws://user:word@one/way", "ws://one:8083/way"),
-        ("ws://one,mqtt://two", "ws://one:8083/mqtt"),
-        ("mqtt://one,ws://two,wss://three", "ws://two:8083/mqtt,wss://three:8084/mqtt"),
-    ],
-)
-def test_of_several_brokers_the_page_gets_those_that_it_can_reach(url: str, for_the_page: str) -> None:
-    settings = load_settings(overrides={"broker": {"url": url}})
-    assert Console.from_settings(settings).config()["brokerUrl"] == for_the_page
-
-
 async def test_a_page_of_another_site_gets_nothing_under_a_name_of_its_own(address: str) -> None:
     """Whose owner lets it mean this machine: the passwords of TURN servers are in /config.json."""
     for path in ("", "config.json", "faces/happy.png"):
@@ -171,27 +157,6 @@ async def test_what_stands_in_the_way_is_said(address: str, tmp_path: Path) -> N
     port = int(address.rstrip("/").rpartition(":")[2])
     with pytest.raises(SettingsError, match=f"annot listen at 127.0.0.1:{port}"):
         await serve_console(Console(port=port))
-
-
-async def test_the_command_serves_the_page() -> None:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "robot_node", "console", "--port", "0", "--broker", "ws://somewhere:1/mqtt"),
-        stdout=asyncio.subprocess.PIPE,
-        env=environment(None),
-    )
-    assert process.stdout is not None
-    try:
-        async with asyncio.timeout(DEADLINE_S):
-            said = (await process.stdout.readline()).decode()
-            url = said.split()[-1]
-            assert url.startswith("http://127.0.0.1:")
-            _, config = await get(url + "config.json")
-            assert json.loads(config)["brokerUrl"] == "ws://somewhere:1/mqtt"
-            process.terminate()
-            assert await process.wait() == 0
-    finally:
-        if process.returncode is None:
-            process.kill()
 
 
 async def test_a_robot_serves_the_page_when_asked_and_lives_without_it(broker: PrivateBroker, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from robot_node.core.own_host import is_own_host, is_own_origin, own_names
+from robot_node.core.own_host import is_own_host, is_own_origin, is_same_origin, own_names
 
 NAMES = own_names("Pi.example")
 
@@ -48,14 +48,33 @@ def test_pages_of_other_sites_are_told_by_their_origin() -> None:
         assert not is_own_origin(origin, NAMES), origin
 
 
-def test_a_page_that_was_opened_by_the_address_is_its_own_at_the_same_port_only() -> None:
-    assert is_own_origin("http://192.168.1.20:8088", NAMES, "192.168.1.20:8088")
-    assert is_own_origin("https://[FE80::1]", NAMES, "[fe80::1]")
-    for origin in (
-        "http://192.168.1.20",
-        "http://192.168.1.20:80",
-        "http://192.168.1.21:8088",
-        "ws://192.168.1.20:8088",
-    ):
-        assert not is_own_origin(origin, NAMES, "192.168.1.20:8088"), origin
-    assert not is_own_origin("http://", NAMES, "")
+@pytest.mark.parametrize(
+    ("origin", "host"),
+    [
+        ("http://localhost:8088", "localhost:8088"),
+        ("https://Pi.example", "pi.example:443"),
+        ("http://pi.example:80", "pi.example"),
+        ("http://192.168.1.20:8088", "192.168.1.20:8088"),
+        ("http://[::1]:1", "[::1]:1"),
+        ("https://[FE80::1]", "[fe80::1]"),
+    ],
+)
+def test_a_page_of_the_same_server_has_its_name_and_port(origin: str, host: str) -> None:
+    assert is_same_origin(origin, host)
+
+
+@pytest.mark.parametrize(
+    ("origin", "host"),
+    [
+        ("http://localhost:9000", "localhost:8088"),
+        ("http://127.0.0.1:8088", "localhost:8088"),
+        ("https://pi.example:80", "pi.example"),
+        *((f"http://192.168.1.{other}", "192.168.1.20:8088") for other in ("20", "20:80", "21:8088")),
+        ("ws://192.168.1.20:8088", "192.168.1.20:8088"),
+        ("http://pi.example", "pi.example:8088"),
+        *((other, "pi.example") for other in ("null", "", "pi.example", "ftp://pi.example", "https://a@pi.example")),
+        ("http://", ""),
+    ],
+)
+def test_a_page_of_another_server_of_the_same_machine_has_not(origin: str, host: str) -> None:
+    assert not is_same_origin(origin, host)

@@ -23,7 +23,7 @@ from robot_node.errors import BrokerError, SettingsError
 from robot_node.mcp_mqtt import topics
 from robot_node.mqtt import Broker, ConnectOptions, Subscription, connect
 from robot_node.mqtt.tls import tls_context
-from robot_node.settings.root import ConsoleSettings
+from robot_node.settings.http import ConsoleSettings
 
 # MQTT 5.0, 3.2.2.2: unsupported protocol version; bad user name or password, not authorized, bad authentication method.
 _UNSUPPORTED = 0x84
@@ -51,7 +51,7 @@ async def check_broker(
     Args:
         broker: The broker. Where it has several addresses, each is checked, and its findings name it.
         report: Called with each finding.
-        console: Settings of the web page, which connects to the broker over WebSocket; None without a page.
+        console: Settings of the web page, which may connect to the broker over WebSocket; None without a page.
         robot: The robot that the account belongs to; None for a client's account.
         now: Current time, with a time zone.
     """
@@ -112,7 +112,8 @@ async def _check_address(
     if console is not None:
         if (found := await _web_pages(broker, probe, console)) is not None:
             report(found)
-        report(await _websocket(broker, probe, console, delivers=delivers))
+        if console.broker_url:  # else the page reaches the broker through its own server
+            report(await _websocket(broker, probe, console, delivers=delivers))
 
 
 async def _check_delivery(broker: Broker, probe: Probe, report: Report) -> bool:
@@ -229,7 +230,7 @@ async def _web_pages(broker: Broker, probe: Probe, console: ConsoleSettings) -> 
 
 async def _websocket(broker: Broker, probe: Probe, console: ConsoleSettings, *, delivers: bool) -> Finding:
     check = "WebSocket"
-    why = "The console's page needs MQTT over WebSocket to connect to this broker."
+    why = "With console.broker_url the page connects to the broker by MQTT over WebSocket."
     try:
         page = console_broker(broker, console)
         # Where the broker does not deliver messages, only the connection can be checked.
@@ -239,8 +240,8 @@ async def _websocket(broker: Broker, probe: Probe, console: ConsoleSettings, *, 
     except (BrokerError, SettingsError) as error:
         detail = error.message
     remedy = (
-        "Add a WebSocket listener to the broker as docs/console.md shows (mosquitto's default listener on port 1883 "
-        "must then be configured too), or set its URL: broker_url in [console]."
+        "Leave broker_url in [console] empty: the page then needs no WebSocket listener. Or add one to the broker as "
+        "docs/console.md shows (mosquitto's default listener on port 1883 must then be configured too)."
     )
     if console.enabled:
         return Finding.bad(check, detail, why=why, remedy=remedy)

@@ -16,12 +16,6 @@ test("what is changed is kept in the browser, and what is not follows the served
   expect(loadSettings(moved)).toMatchObject({ username: "ben", language: "zh", brokerUrl: "wss://elsewhere.example/mqtt" });
 });
 
-test("a password that is served is used and not kept: the next one is another", () => {
-  saveSettings({ ...defaults({ ...SERVED, password: "first" }), rememberPassword: true, username: "ben" }, { ...SERVED, password: "first" });
-  expect(loadSettings({ ...SERVED, password: "second" })).toMatchObject({ username: "ben", password: "second" });
-  expect(JSON.stringify([{ ...localStorage }, { ...sessionStorage }])).not.toContain("first");
-});
-
 test("the password is kept for the session, for longer only when asked, and no longer when asked no more", () => {
   const secret = { ...defaults(SERVED), password: "secret" };
   saveSettings(secret, SERVED);

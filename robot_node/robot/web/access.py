@@ -1,4 +1,4 @@
-"""Access to the robot's HTTP server: its token, as bearer token or as password."""
+"""Access to a web server: its token, as bearer token or as password."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from robot_node.core.wrong_tokens import WrongTokens
 
 _CHALLENGE = 'Basic realm="robot-node", charset="UTF-8"'
-_COOKIE = "robot-node"
 _MAX_HEADER = 8192
 
 
@@ -40,7 +39,9 @@ class TokenOnly:
     ) -> None:
         self._app = app
         self._token = token.encode()
-        self._cookie = hmac.digest(self._token, b"cookie of the robot's HTTP server", "sha256").hex()
+        digest = hmac.digest(self._token, b"cookie of the robot's HTTP server", "sha256").hex()
+        # Cookies know no port: servers of one host would take each other's away, had they the same name.
+        self._cookie_name, self._cookie = f"robot-node-{digest[:8]}", digest[8:]
         self._open_paths = frozenset(open_paths)
         self._wrong = WrongTokens(clock)
 
@@ -62,17 +63,17 @@ class TokenOnly:
             return
         if given is not None:
             self._wrong.note(scope)
-        text = "The robot's token is needed: as bearer token, or as password with any user name.\n"
+        text = "The token is needed: as bearer token, or as password with any user name.\n"
         await PlainTextResponse(text, 401, headers={"WWW-Authenticate": _CHALLENGE})(scope, receive, send)
 
     def _has_cookie(self, headers: Headers) -> bool:
-        given = cookie_parser(headers.get("cookie", "")[:_MAX_HEADER]).get(_COOKIE, "")
+        given = cookie_parser(headers.get("cookie", "")[:_MAX_HEADER]).get(self._cookie_name, "")
         return hmac.compare_digest(given.encode(), self._cookie.encode())
 
     def _with_cookie(self, scope: Scope, send: Send) -> Send:
         """Give a browser a cookie: its WebSockets send it, and not all send the password."""
         secure = "; Secure" if scope["scheme"] == "https" else ""
-        cookie = f"{_COOKIE}={self._cookie}; Path=/; HttpOnly; SameSite=Strict{secure}"
+        cookie = f"{self._cookie_name}={self._cookie}; Path=/; HttpOnly; SameSite=Strict{secure}"
 
         async def send_with_cookie(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -1,7 +1,7 @@
-"""MQTT over WebSocket, passed on to the robot's broker as it is: pages need no WebSocket listener of the broker.
+"""MQTT over WebSocket, passed on to the broker as it is: pages need no WebSocket listener of the broker.
 
-The client's own CONNECT passes through, and so do its credentials; the robot's are never used. What the client may do
-is what the broker permits it.
+The client's own CONNECT passes through, and so do its credentials; those of the settings are never used. What the
+client may do is what the broker permits it.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class MqttProxy:
     """Passes connections of pages on to the broker.
 
     Args:
-        broker: The robot's broker; without its credentials and client certificate.
+        broker: The broker; its credentials and client certificate are not used.
         max_connections: How many at once.
     """
 

@@ -11,11 +11,11 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
-from robot_node.core.hosts import host_in_url
 from robot_node.core.state import RobotState
 from robot_node.core.web_limits import ConnectionLimits
-from robot_node.core.web_server import listen, not_for_good, serve_app
+from robot_node.core.web_server import not_for_good
 from robot_node.robot.web.access import TokenOnly
+from robot_node.robot.web.door import listen_and_serve
 from robot_node.robot.web.pictures import Pictures, TakePhoto
 from robot_node.robot.web.whep import Whep
 from robot_node.settings.http import HttpSettings
@@ -107,10 +107,10 @@ async def serve(
     pictures = {name: Pictures(take, frame_rate=http.stream_frame_rate) for name, take in take_photo.items()}
     whep = Whep(direct, settings.webrtc) if settings.webrtc.enabled else None
     app = build_app(http, state, pictures, whep, also)
-    await listen_and_serve(app, http, on_listening=lambda url: logger.info("HTTP at %s", url))
+    await serve_robot(app, http, on_listening=lambda url: logger.info("HTTP at %s", url))
 
 
-async def listen_and_serve(
+async def serve_robot(
     app: TokenOnly, settings: HttpSettings, *, on_listening: Callable[[str], None] = lambda _: None
 ) -> None:
     """Serve until cancelled.
@@ -123,19 +123,6 @@ async def listen_and_serve(
     Raises:
         NotReadyError: The address cannot be listened on; the robot goes on without.
     """
+    remedy = "Choose another host or port in [http]."
     with not_for_good():
-        listener = await listen(settings.host, settings.port, remedy="Choose another host or port in [http].")
-    with listener:
-        scheme = "https" if settings.cert_file else "http"
-        on_listening(f"{scheme}://{host_in_url(settings.host)}:{listener.getsockname()[1]}/")
-        await serve_app(
-            app,
-            listener,
-            host=settings.host,
-            name="HTTP",
-            also=settings.name,
-            lifespan="off",
-            limits=_LIMITS,
-            websockets=True,
-            tls=(settings.cert_file, settings.key_file) if settings.cert_file and settings.key_file else None,
-        )
+        await listen_and_serve(app, settings, name="HTTP", remedy=remedy, limits=_LIMITS, on_listening=on_listening)

@@ -18,7 +18,7 @@ from robot_node.apps.doctor.findings import Finding, Level
 from robot_node.apps.private_broker import PrivateBroker, free_port
 from robot_node.mcp_mqtt.topics import ServerTopics
 from robot_node.mqtt import Broker, ConnectOptions, Incoming, Subscription, connect
-from robot_node.settings.root import ConsoleSettings
+from robot_node.settings.http import ConsoleSettings
 from tests.altering_proxy import altering_proxy
 from tests.apps.doctor.broker_findings import ACL, ALL, findings, problems
 from tests.waiting import DEADLINE_S

@@ -20,7 +20,7 @@ from robot_node.devices.indicator import NoIndicator
 from robot_node.devices.privacy import NoPrivacySwitch
 from robot_node.mqtt import Broker
 from robot_node.robot.web.pictures import Pictures
-from robot_node.robot.web.server import build_app, listen_and_serve
+from robot_node.robot.web.server import build_app, serve_robot
 from robot_node.robot.web.whep import Whep
 from robot_node.settings.devices import CameraSettings
 from robot_node.settings.http import HttpSettings
@@ -84,7 +84,7 @@ async def running_server(
             answering = answer(broker, "robot", streams, webrtc, state, direct=direct, on_ready=ready.set)
             await stack.enter_async_context(running(asyncio.create_task(answering)))
             await ready.wait()
-        serving = asyncio.create_task(listen_and_serve(app, settings, on_listening=listening.set_result))
+        serving = asyncio.create_task(serve_robot(app, settings, on_listening=listening.set_result))
         await stack.enter_async_context(running(serving))
         url = await listening
         client = await stack.enter_async_context(httpx2.AsyncClient(base_url=url, trust_env=False, timeout=60))

@@ -11,7 +11,7 @@ import httpx2
 import pytest
 from websockets.asyncio.client import connect as websocket
 from websockets.exceptions import InvalidStatus
-from websockets.typing import Subprotocol
+from websockets.typing import Origin, Subprotocol
 
 from robot_node.apps.private_broker import WEBSOCKET_USER, PrivateBroker
 from robot_node.core.state import RobotState
@@ -19,7 +19,7 @@ from robot_node.errors import BrokerError
 from robot_node.mqtt import Broker, ConnectOptions, Incoming, Subscription, connect
 from robot_node.robot.web.mqtt import MqttProxy
 from robot_node.robot.web.pictures import Pictures
-from robot_node.robot.web.server import build_app, listen_and_serve
+from robot_node.robot.web.server import build_app, serve_robot
 from robot_node.settings.http import HttpSettings
 from tests.robot.web.conftest import TOKEN, running
 from tests.waiting import DEADLINE_S, eventually
@@ -40,7 +40,7 @@ async def mqtt_proxy(broker: Broker, *, token: str = "", most: int = 32) -> Asyn
         settings, RobotState(), {"camera": pictures}, None, [MqttProxy(broker, max_connections=most).route()]
     )
     listening: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    async with running(asyncio.create_task(listen_and_serve(app, settings, on_listening=listening.set_result))):
+    async with running(asyncio.create_task(serve_robot(app, settings, on_listening=listening.set_result))):
         yield f"ws://{urlsplit(await listening).netloc}/mqtt"
 
 
@@ -78,11 +78,14 @@ async def test_the_robot_s_credentials_are_not_used() -> None:
                 pass
 
 
-async def test_a_page_needs_the_cookie_that_the_token_gives(broker: PrivateBroker) -> None:
+async def test_a_page_needs_the_cookie_that_the_token_gives(
+    broker: PrivateBroker, caplog: pytest.LogCaptureFixture
+) -> None:
     async with mqtt_proxy(Broker.from_url(broker.url), token=TOKEN) as url:
         with pytest.raises(InvalidStatus, match="401"):
             async with websocket(url, subprotocols=MQTT, proxy=None):
                 pass
+        assert not [record for record in caplog.records if record.levelname == "ERROR"]  # nobody's mistake
         async with httpx2.AsyncClient(trust_env=False) as client:
             page = await client.get(url.replace("ws:", "http:"), auth=("anybody", TOKEN))
             cookie = page.headers["set-cookie"]
@@ -95,9 +98,11 @@ async def test_a_page_needs_the_cookie_that_the_token_gives(broker: PrivateBroke
 
 async def test_a_page_of_another_site_gets_no_connection(broker: PrivateBroker) -> None:
     async with mqtt_proxy(Broker.from_url(broker.url)) as url:
-        with pytest.raises(InvalidStatus, match="403"):
-            async with websocket(url, subprotocols=MQTT, origin="https://evil.example", proxy=None):  # type: ignore[arg-type]  # a NewType of str
-                pass
+        # A page of this machine, too, if another server sent it.
+        for origin in ("https://evil.example", "http://localhost:9", "http://127.0.0.1:9"):
+            with pytest.raises(InvalidStatus, match="403"):
+                async with websocket(url, subprotocols=MQTT, origin=Origin(origin), proxy=None):
+                    pass
         with pytest.raises(InvalidStatus):
             async with websocket(url, proxy=None):  # no MQTT
                 pass

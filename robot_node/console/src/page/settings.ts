@@ -31,8 +31,6 @@ const NO_WHEP: WhepEndpoint = { url: "", token: "", serverId: "" };
 export interface ServedConfig {
   brokerUrl?: string;
   username?: string;
-  /** Of the demo only, whose broker lets in its own page and no other. */
-  password?: string;
   iceServers?: RTCIceServer[];
   whep?: WhepEndpoint;
 }
@@ -54,7 +52,7 @@ export function defaults(served: ServedConfig): Settings {
   return {
     brokerUrl: served.brokerUrl ? absolute(served.brokerUrl, location) : brokerBesideUs(location),
     username: served.username ?? "",
-    password: served.password ?? "",
+    password: "",
     rememberPassword: false,
     clientId: "",
     iceServers: served.iceServers ?? [],
@@ -67,7 +65,7 @@ export function defaults(served: ServedConfig): Settings {
 export function loadSettings(served: ServedConfig): Settings {
   const kept = readSettings(read(localStorage, KEY));
   const session = read(sessionStorage, PASSWORD_KEY);
-  const password = typeof session === "string" ? session : (kept.password ?? served.password ?? "");
+  const password = typeof session === "string" ? session : (kept.password ?? "");
   return { ...defaults(served), ...kept, whep: defaults(served).whep, password };
 }
 
@@ -78,11 +76,9 @@ export function saveSettings(settings: Settings, served: ServedConfig): void {
     ([key, value]) => !["password", "whep"].includes(key) && JSON.stringify(value) !== JSON.stringify(standard[key as keyof Settings]),
   );
   const kept: Partial<Settings> = Object.fromEntries(changed);
-  // A served password is another one next time.
-  const password = settings.password === standard.password ? null : settings.password;
-  if (settings.rememberPassword && password !== null) kept.password = password;
+  if (settings.rememberPassword) kept.password = settings.password;
   write(localStorage, KEY, kept);
-  write(sessionStorage, PASSWORD_KEY, password);
+  write(sessionStorage, PASSWORD_KEY, settings.password);
 }
 
 export async function fetchConfig(): Promise<ServedConfig> {
