@@ -47,7 +47,6 @@ export default defineConfig({
   test: {
     include: ["tests/**/*.test.{ts,tsx}"],
     globalSetup: "tests/robot.ts",
-    setupFiles: "tests/atTheRobot.ts",
     testTimeout: 30_000,
     hookTimeout: 60_000,
     fileParallelism: false,

@@ -14,7 +14,9 @@ declare module "vitest" {
 export default async function setup({ provide }: TestProject): Promise<() => Promise<void>> {
   const own = new URL("../../../.venv/bin/robot-node", import.meta.url).pathname;
   const command = process.env["ROBOT_NODE"] ?? (existsSync(own) ? own : "robot-node");
-  const demo = spawn(command, ["demo", "--scene", "clock"], { stdio: ["ignore", "pipe", "inherit"] });
+  // The documents of jsdom come from http://localhost:3000, and only pages of the server's names may speak MQTT with it.
+  const env = { ...process.env, ROBOT_NODE_HTTP__NAME: "localhost" };
+  const demo = spawn(command, ["demo", "--scene", "clock"], { stdio: ["ignore", "pipe", "inherit"], env });
   const ended = new Promise<void>((resolve) => demo.on("exit", () => resolve()));
   const page = await new Promise<string>((resolve, reject) => {
     demo.on("error", reject);
