@@ -160,5 +160,6 @@ def _split(sdp: str) -> list[list[str]]:
     for line in sdp.splitlines():
         if line.startswith("m="):
             parts.append([])
-        parts[-1].append(line)
+        # Pion ends "a=rtcp-fb:96 nack " with a space: to aiortc that is a feedback which it does not know.
+        parts[-1].append(line.rstrip(" ") if line.startswith("a=") else line)
     return parts

@@ -47,7 +47,8 @@ def test_three_times_what_a_real_peer_offers_is_read(offer: Path) -> None:
 
 
 def test_every_program_that_the_documentation_names_is_among_the_recorded() -> None:
-    assert {offer.stem.partition("-")[0] for offer in RECORDED} == {"chromium", "firefox", "gstreamer", "safari"}
+    programs = {"chromium", "firefox", "gstreamer", "pion", "safari"}
+    assert {offer.stem.partition("-")[0] for offer in RECORDED} == programs
     assert max(len(offer.read_bytes()) for offer in RECORDED) > 12_000
 
 

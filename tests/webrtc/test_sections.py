@@ -97,7 +97,7 @@ def test_recorded_offers_stay_as_they_are(file: Path) -> None:
     assert received_videos(offer) >= 1
     selected = select_sections(offer, audio=True)
     if "a=group:BUNDLE" in offer:
-        assert selected.sdp == offer
+        assert selected.sdp == offer.replace(" \r\n", "\r\n")  # Pion ends some lines with a space
 
 
 @pytest.mark.peer("aiortc", works="no BUNDLE: one transport for each section, unused ones are rejected")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import av
 import pytest
@@ -20,6 +21,7 @@ from tests.markers import marker_of
 from tests.robot.web.conftest import HttpServer, running_server
 from tests.waiting import DEADLINE_S, eventually
 
+OFFERS = Path(__file__).parents[2] / "webrtc" / "offers"
 SDP = {"Content-Type": "application/sdp"}
 FRAGMENT = {"Content-Type": "application/trickle-ice-sdpfrag"}
 
@@ -72,6 +74,14 @@ async def test_a_player_chooses_one_of_several_cameras(streaming: HttpServer) ->
     await player.rtc.close()
     refused = await streaming.client.post("/whep?camera=left", content=player.rtc.localDescription.sdp, headers=SDP)
     assert (refused.status_code, refused.text) == (400, "There is no camera 'left'; there are: front, rear.\n")
+
+
+async def test_a_player_of_pion_gets_the_feedback_that_it_offers(streaming: HttpServer) -> None:
+    await streaming.camera.start()
+    answer = await streaming.client.post("/whep", content=(OFFERS / "pion-watch.sdp").read_text(), headers=SDP)
+    assert (await streaming.client.delete(answer.headers["location"])).status_code == 200
+    feedback = {line.removeprefix("a=rtcp-fb:96 ") for line in answer.text.splitlines() if "rtcp-fb:96" in line}
+    assert feedback == {"nack", "nack pli", "goog-remb"}
 
 
 async def test_a_session_that_has_ended_is_gone(streaming: HttpServer) -> None:
