@@ -105,6 +105,10 @@ class Mover:
         """Whether an order is running or ending."""
         return self._task is not None
 
+    def obeys(self, owner: object) -> bool:
+        """Whether the current order is that of an owner."""
+        return self._order is not None and self._order.owner is owner
+
     def order(
         self, target: float, *, owner: object = None, rate: float | None = None, hold_s: float | None = None
     ) -> asyncio.Future[bool]:

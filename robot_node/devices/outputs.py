@@ -14,7 +14,7 @@ from robot_node.devices.leds import Led, RgbLed
 from robot_node.devices.motion import Bounds, Mover
 from robot_node.devices.pin_output import PinOutput
 from robot_node.devices.pins import PinBoard
-from robot_node.errors import DeviceError, SettingsError
+from robot_node.errors import DeviceError, NotReadyError, SettingsError
 from robot_node.settings.pins import (
     BuzzerSettings,
     LedSettings,
@@ -209,13 +209,16 @@ class Motor(PinOutput):
         """Its speed: -1 full speed back, 1 full speed ahead."""
         return round(self.mover.value, 2)
 
-    async def drive(self, speed: float, duration_s: float, *, owner: object = None) -> asyncio.Future[bool]:
+    async def drive(
+        self, speed: float, duration_s: float, *, owner: object = None, renew: bool = False
+    ) -> asyncio.Future[bool]:
         """Begin to drive; afterwards it slows down and stops.
 
         Args:
             speed: -1 full speed back, 1 full speed ahead, within the settings' limit.
             duration_s: For how many seconds, within the settings' limit.
             owner: On whose behalf.
+            renew: Only go on with what this owner began: not after its time, a stop, or another owner's order.
 
         Returns:
             Whether it drove so long; False when somebody else drove or stopped it.
@@ -223,12 +226,19 @@ class Motor(PinOutput):
         Raises:
             SettingsError: A limit is exceeded.
             DeviceError: The pins cannot be used.
+            NotReadyError: There is nothing to renew.
         """
         if abs(speed) > self.settings.max_speed:
             raise SettingsError(f"The motor {self.name!r} drives at {self.settings.max_speed:g} at most.")
         if not 0 < duration_s <= self.settings.max_duration_s:
             raise SettingsError(f"The motor {self.name!r} drives for {self.settings.max_duration_s:g} s at most.")
         await self.open()
+        if renew and not self.mover.obeys(owner):
+            raise NotReadyError(
+                f"The motor {self.name!r} no longer drives for this caller: its time was over, or others have stopped"
+                " or driven it.",
+                remedy="Call without renew to drive it anew.",
+            )
         return self.mover.order(speed, owner=owner, hold_s=duration_s)
 
     async def _drive(self, speed: float) -> None:

@@ -211,13 +211,19 @@ def _offer_look(server: MCPServer, pan: Servo, tilt: Servo) -> None:
 
 
 def _offer_motors(server: MCPServer, motors: dict[str, Motor]) -> None:
-    async def drive_motor(name: str, speed: float, duration: float, ctx: Context[Any, Any]) -> MotorResult:
+    async def drive_motor(
+        name: str,
+        speed: float,
+        duration: float,
+        ctx: Context[Any, Any],
+        renew: Annotated[bool, Field(description="true: only while it still drives for you.")] = False,  # noqa: FBT002  # an argument of a tool has a name
+    ) -> MotorResult:
         """Drive a motor for some seconds; then it stops by itself.
 
         Returns at once, so that two can drive together. It stops too when the caller's session ends.
         """
         with readable_errors():
-            await motors[name].drive(speed, duration, owner=_owner(ctx))
+            await motors[name].drive(speed, duration, owner=_owner(ctx), renew=renew)
         return MotorResult(name=name, speed=speed, seconds=duration)
 
     fastest = max(motor.settings.max_speed for motor in motors.values())

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from mcp import Client
 from mcp.server.mcpserver import MCPServer
-from mcp_types import Tool
+from mcp_types import TextContent, Tool
 
 from hw_mocks.platform import simulated_platform
 from tests.devices.pins.rig import Rig, robot, without_library
@@ -179,6 +179,32 @@ async def test_a_motor_drives_both_ways_and_stop_all_stops_it() -> None:
         await it.call("drive_motor", name="wheel", speed=0.5, duration=0.05)
         await eventually(lambda: it.level(AHEAD) > 0)
         await eventually(lambda: it.level(AHEAD) == 0)
+
+
+async def test_a_motor_is_renewed_by_who_drives_it_until_it_is_over_or_others_stop_or_drive_it() -> None:
+    drive = {"name": "wheel", "speed": 0.5, "duration": 30}
+    async with robot(pins=PINS) as it, Client(it.server) as who, Client(it.server) as other:
+
+        async def driven(client: Client, **arguments: object) -> str:
+            (told,) = (await client.call_tool("drive_motor", {**drive, **arguments})).content
+            assert isinstance(told, TextContent)
+            return told.text
+
+        gone = "no longer drives for this caller"
+        assert gone in await driven(who, renew=True), "there is nothing to renew"
+        await driven(who)
+        assert gone not in await driven(who, renew=True, speed=-0.5)
+        await eventually(lambda: it.pi.gpio.level(BACK) == 0.5)
+        await other.call_tool("stop_all", {})
+        assert gone in await driven(who, renew=True)
+        await eventually(lambda: not it.on_pins.outputs.moving)
+        await driven(who)
+        await driven(other)
+        assert gone in await driven(who, renew=True), "the latest command wins"
+        await driven(other, renew=True, duration=0.05)
+        await eventually(lambda: not it.on_pins.outputs.moving)
+        assert gone in await driven(other, renew=True)
+        assert it.pi.gpio.level(AHEAD) == it.pi.gpio.level(BACK) == 0
 
 
 async def test_a_buzzer_sounds_in_beeps() -> None:
