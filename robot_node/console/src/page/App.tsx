@@ -10,6 +10,8 @@ import { useConversation } from "./activity/useConversation";
 import { useEvents } from "./activity/useEvents";
 import { Boundary } from "./Boundary";
 import { Controls, PLACED } from "./controls/Controls";
+import { StopArea } from "./controls/stop/StopArea";
+import { StopButton } from "./controls/stop/StopButton";
 import { Ask } from "./dialogs/Ask";
 import { Confirm, Declining } from "./dialogs/Confirm";
 import { Questions } from "./dialogs/questions";
@@ -96,9 +98,10 @@ export function App({ served }: { served: ServedConfig }) {
 
   return (
     <TextContext value={t}>
+      <StopArea robot={serverId} tools={tools} act={act}>
       <Layout
         isLoading={mcp.connectionState !== "failed" && tools.length === 0 && sessionState !== "open"}
-        header={guarded("robots", <Header robots={robots} robot={chosen} choose={(robot) => routing.open(routeTo(robot, robots))} openSettings={openSettings} />)}
+        header={guarded("robots", <Header robots={robots} robot={chosen} choose={(robot) => routing.open(routeTo(robot, robots))} openSettings={openSettings} stop={<StopButton />} />)}
         banner={
           <SignIn mcp={mcp} settings={settings} save={save} retry={mcp.retryNow} openSettings={openSettings}>
             <Banner mcp={mcp} brokerUrl={brokerUrl} robot={chosen} retry={mcp.retryNow} openSettings={openSettings} />
@@ -121,7 +124,12 @@ export function App({ served }: { served: ServedConfig }) {
               setNotice(text);
               report(text);
             }}
-            urgent={<Notice text={notice} close={() => setNotice("")} />}
+            urgent={
+              <>
+                <StopButton />
+                <Notice text={notice} close={() => setNotice("")} />
+              </>
+            }
           />,
         )}
         notices={
@@ -149,6 +157,7 @@ export function App({ served }: { served: ServedConfig }) {
             disabled={disabled}
             calls={calls}
             report={report}
+            isAsked={questions.isAsking}
             guarded={guarded}
           />
         }
@@ -183,6 +192,7 @@ export function App({ served }: { served: ServedConfig }) {
           </>
         }
       />
+      </StopArea>
     </TextContext>
   );
 }

@@ -16,6 +16,11 @@ const PATHS = {
   reset: "M5 12a7 7 0 1 0 2.5-5.4M5 4v4.5h4.5",
   back: "m14 6-6 6 6 6",
   forward: "m10 6 6 6-6 6",
+  stop: "M8.3 3h7.4L21 8.3v7.4L15.7 21H8.3L3 15.7V8.3L8.3 3Zm.2 9h7",
+  up: "M12 20V5m-6 6 6-6 6 6",
+  down: "M12 4v15m-6-6 6 6 6-6",
+  left: "M20 12H5m6-6-6 6 6 6",
+  right: "M4 12h15m-6-6 6 6-6 6",
   close: "m6 6 12 12M18 6 6 18",
 } as const;
 

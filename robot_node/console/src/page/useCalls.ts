@@ -2,6 +2,7 @@ import { useCallback, useState } from "react";
 import type { CallToolResult } from "@modelcontextprotocol/sdk/types.js";
 
 import { messageOf, printed, shortened } from "../json";
+import type { CallOptions } from "../mcp/session";
 import type { UseMcpMqtt } from "../mcp/useMcpMqtt";
 import type { Log } from "./log/log";
 
@@ -14,6 +15,8 @@ export interface Calls {
   run: Run;
   /** The same, and tell the person when it fails. */
   act: Run;
+  /** The same as `run`, without a line in the log: for what is called many times a second. */
+  quietly: (name: string, args: Record<string, unknown>, options?: CallOptions) => Promise<CallToolResult>;
   /** What failed last; empty when nothing did, or the person has read it. */
   notice: string;
   setNotice: (text: string) => void;
@@ -29,21 +32,25 @@ interface Options {
 /** Call a robot's tools. */
 export function useCalls({ callTool, log, onResult }: Options): Calls {
   const [notice, setNotice] = useState("");
+  const quietly = useCallback<Calls["quietly"]>(
+    async (name, args, options) => {
+      try {
+        return await callTool(name, args, options);
+      } catch (error) {
+        return { isError: true, content: [{ type: "text", text: messageOf(error) }] };
+      }
+    },
+    [callTool],
+  );
   const run = useCallback<Run>(
     async (name, args) => {
-      let result: CallToolResult;
-      try {
-        result = await callTool(name, args);
-      } catch (error) {
-        result = { isError: true, content: [{ type: "text", text: messageOf(error) }] };
-      }
-      const said = result.content.find((block) => block.type === "text");
-      const outcome = result.isError ? `: ${said?.type === "text" ? said.text : "error"}` : "";
+      const result = await quietly(name, args);
+      const outcome = result.isError ? `: ${textOf(result) || "error"}` : "";
       log.add("mcp", `${name} ${printed(args)}${outcome}`, { isError: result.isError === true });
       if (!result.isError) onResult(name, args, result);
       return result;
     },
-    [callTool, log, onResult],
+    [quietly, log, onResult],
   );
   const act = useCallback<Run>(
     async (name, args) => {
@@ -54,5 +61,11 @@ export function useCalls({ callTool, log, onResult }: Options): Calls {
     },
     [run],
   );
-  return { run, act, notice, setNotice };
+  return { run, act, quietly, notice, setNotice };
+}
+
+/** The first text of a result; empty when it has none. */
+export function textOf({ content }: CallToolResult): string {
+  const block = content.find(({ type }) => type === "text");
+  return block?.type === "text" ? block.text : "";
 }

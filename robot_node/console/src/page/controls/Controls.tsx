@@ -5,13 +5,16 @@ import type { TextKey } from "../../i18n/text";
 import { ANSWER_QUESTION } from "../dialogs/useOpenQuestions";
 import type { RobotStatus } from "../status";
 import type { Calls } from "../useCalls";
+import { Drive } from "./drive/Drive";
+import { DRIVE } from "./drive/useDriver";
 import { fieldsOf } from "./schema";
+import { STOP } from "./stop/canStop";
 import { TextBox } from "./TextBox";
 import { Tools } from "./Tools";
 import { Volume } from "./Volume";
 
 /** Tools that have a place of their own on the page. */
-export const PLACED = new Set(["control_camera", "change_emotion", "take_photo", "control_volume", ANSWER_QUESTION]);
+export const PLACED = new Set(["control_camera", "change_emotion", "take_photo", "control_volume", STOP, ANSWER_QUESTION]);
 
 interface Props {
   tools: Tool[];
@@ -20,16 +23,21 @@ interface Props {
   disabled: boolean;
   calls: Calls;
   report: (text: string) => void;
+  /** A question of the robot waits for the person. */
+  isAsked: () => boolean;
   /** Keeps a part that breaks from taking the others away. */
   guarded: (view: TextKey, content: ReactNode) => ReactNode;
 }
 
 /** What a person can do with the robot, beside its camera and its face. */
-export function Controls({ tools, malformed, status, disabled, calls: { run, act }, report, guarded }: Props) {
+export function Controls({ tools, malformed, status, disabled, calls, report, isAsked, guarded }: Props) {
+  const { run, act } = calls;
+  const drive = tools.find(({ name }) => name === DRIVE);
   const textTools = tools.filter(({ inputSchema }) => isTextTool(inputSchema));
   const otherTools = tools.filter(({ name }) => !PLACED.has(name));
   return (
     <>
+      {drive && guarded("drive", <Drive inputSchema={drive.inputSchema} disabled={disabled} calls={calls} isAsked={isAsked} />)}
       {tools.some(({ name }) => name === "control_volume") &&
         status &&
         status.volume !== null &&

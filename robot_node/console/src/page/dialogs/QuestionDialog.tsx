@@ -1,6 +1,7 @@
 import { useEffect, useRef, type ReactNode } from "react";
 
 import { useText } from "../../i18n/text";
+import { StopButton } from "../controls/stop/StopButton";
 import "./dialogs.css";
 
 interface Props {
@@ -31,6 +32,8 @@ export function QuestionDialog({ robot, id, text, leave, children }: Props) {
       <h2>{t("confirmTitle", { robot })}</h2>
       <p className="question">{text}</p>
       {children}
+      {/* Last, so that the first answer has the keyboard. The page's own button cannot be pressed while this is open. */}
+      <StopButton />
     </dialog>
   );
 }

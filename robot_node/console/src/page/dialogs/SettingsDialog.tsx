@@ -2,6 +2,7 @@ import { useState, type RefObject } from "react";
 
 import { LANGUAGES, useText, type Language } from "../../i18n/text";
 import { formatIceServers, parseIceServers, type Settings } from "../settings";
+import { StopButton } from "../controls/stop/StopButton";
 import "./dialogs.css";
 
 interface Props {
@@ -17,6 +18,7 @@ export function SettingsDialog({ ref, settings, standard, save }: Props) {
     <dialog ref={ref} className="settings" aria-label={t("settings")}>
       {/* A new form whenever what is kept changes: it begins with that. */}
       <SettingsForm key={JSON.stringify(settings)} settings={settings} standard={standard} save={save} close={() => ref.current?.close()} />
+      <StopButton />
     </dialog>
   );
 }

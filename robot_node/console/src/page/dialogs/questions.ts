@@ -46,6 +46,9 @@ export class Questions extends Store<QuestionsState> {
       signal.addEventListener("abort", () => end({ action: "cancel" }));
     });
 
+  /** A question waits for the person's answer. */
+  readonly isAsking = (): boolean => this.getSnapshot().waiting.length > 0;
+
   /** Decline what waits, and what else comes. */
   declineAll(): void {
     this.update({ isDeclining: true });
