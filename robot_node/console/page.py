@@ -27,10 +27,13 @@ _POLICY = (
     "media-src 'self' blob:",
     # The broker may be anywhere: its address is a setting of the page.
     "connect-src 'self' ws: wss:",
+    "manifest-src 'self'",
+    "worker-src 'self'",
     "base-uri 'none'",
     "form-action 'none'",
     "frame-ancestors 'none'",
     "require-trusted-types-for 'script'",
+    "trusted-types robot-node",
 )
 
 

@@ -1,7 +1,10 @@
+import { createHash } from "node:crypto";
 import { gzipSync } from "node:zlib";
 
 import react from "@vitejs/plugin-react";
 import { defineConfig, type Plugin } from "vitest/config";
+
+import { offlinePage } from "./src/installable/page";
 
 /** Put modules of ours in the place of what packages import: the reasons are in those modules. */
 function replaced(replacements: Record<string, string>): Plugin {
@@ -11,6 +14,25 @@ function replaced(replacements: Record<string, string>): Plugin {
     resolveId(source) {
       const found = Object.keys(replacements).find((ending) => source.endsWith(ending));
       return found ? new URL(`./src/${replacements[found]}`, import.meta.url).pathname : null;
+    },
+  };
+}
+
+/** The page without a connection, and the service worker that knows its files by their content. */
+function installable(): Plugin {
+  return {
+    name: "installable",
+    apply: "build",
+    generateBundle(_, bundle) {
+      const chunks = Object.values(bundle).filter((output) => output.type === "chunk");
+      const [script, worker] = ["offline", "sw"].map((name) => chunks.find((chunk) => chunk.name === name));
+      if (!script || !worker || worker.imports.length > 0 || script.imports.length > 0) return this.error("A service worker is one file, and so is the script of its page.");
+      const styles = [...(script.viteMetadata?.importedCss ?? [])];
+      const page = offlinePage(script.fileName, styles);
+      this.emitFile({ type: "asset", fileName: "offline.html", source: page });
+      const files = ["offline.html", script.fileName, ...styles];
+      const version = createHash("sha256").update(page).digest("hex").slice(0, 12); // The other files have hashes in their names.
+      worker.code = `const SHELL=${JSON.stringify({ files, version })};${worker.code}`;
     },
   };
 }
@@ -36,9 +58,14 @@ export default defineConfig({
   plugins: [
     replaced({ "validation/ajv-provider.js": "mcp/noValidator.ts", "worker-timers": "mqtt/noWorkerTimers.ts" }),
     react(),
+    installable(),
     compressed(),
   ],
   build: {
+    rollupOptions: {
+      input: { index: "index.html", offline: "src/installable/offline.ts", sw: "src/installable/worker.ts" },
+      output: { entryFileNames: ({ name }) => (name === "sw" ? "sw.js" : "assets/[name]-[hash].js") },
+    },
     target: "es2022",
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },

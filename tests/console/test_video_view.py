@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from playwright.async_api import Page
 
-from tests.console.browser import ConsolePage, frame_of, visit
+from tests.console.browser import ConsolePage, shown_in, visit
 from tests.console.conftest import Site
 from tests.console.test_browser_look import assert_accessible, assert_fits
 from tests.end_to_end.footage import Footage
@@ -120,9 +120,8 @@ async def test_a_mirrored_picture_stays_mirrored_and_its_photo_is_not(page: Cons
     await page.button("Mirror").click()
     await assert_sees(page.page, mirrored, instead_of=plain)
     await page.button("Photo").click()
-    photo = await page.page.get_by_role("img", name="Photo taken").first.get_attribute("src")
-    assert photo
-    assert footage.nearest(frame_of(photo))[1] < 6
+    photo = await shown_in(page.page.get_by_role("img", name="Photo taken").first)
+    assert footage.nearest(photo)[1] < 6
 
     await page.page.reload()
     await page.ready()

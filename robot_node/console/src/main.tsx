@@ -1,6 +1,7 @@
 import { createRoot } from "react-dom/client";
 
 import "./page/base.css";
+import { registerWorker } from "./installable/register";
 import { App } from "./page/App";
 import { Boundary } from "./page/Boundary";
 import { fetchConfig } from "./page/settings";
@@ -15,3 +16,4 @@ if (place) {
     ),
   );
 }
+registerWorker();

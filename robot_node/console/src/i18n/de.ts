@@ -25,6 +25,8 @@ export const de: Record<TextKey, string> = {
   brokerRefused: "Der Broker unter {url} lehnt die Verbindung ab: {reason}",
   brokerAddress: "Das kann nicht die Adresse des Brokers sein: {reason}",
   triesAgain: "Es wird von selbst erneut versucht.",
+  offlineTitle: "Keine Verbindung zum Server",
+  offlineText: "Der Server, von dem diese Seite kommt, ist nicht erreichbar: Von hier ist kein Roboter zu sehen oder zu steuern.",
   noRobots: "An diesem Broker ist kein Roboter online.",
   noRobotsHint: "Sobald einer online ist, erscheint er hier.",
   robotOffline: "{robot} ist offline.",

@@ -24,6 +24,8 @@ export const en = {
   brokerRefused: "The broker at {url} refuses us: {reason}",
   brokerAddress: "This cannot be the broker’s address: {reason}",
   triesAgain: "Trying again by itself.",
+  offlineTitle: "No connection to the server",
+  offlineText: "The server that this page comes from cannot be reached: no robot can be seen or controlled from here.",
   noRobots: "No robot is online at this broker.",
   noRobotsHint: "It appears here as soon as one is.",
   robotOffline: "{robot} is offline.",

@@ -25,6 +25,8 @@ export const zh: Record<TextKey, string> = {
   brokerRefused: "消息服务器 {url} 拒绝连接：{reason}",
   brokerAddress: "消息服务器地址无效：{reason}",
   triesAgain: "正在自动重试。",
+  offlineTitle: "无法连接服务器",
+  offlineText: "无法连接提供本页面的服务器：从这里无法查看或控制任何机器人。",
   noRobots: "该消息服务器上没有在线的机器人。",
   noRobotsHint: "机器人上线后会立即显示在这里。",
   robotOffline: "{robot} 已离线。",
