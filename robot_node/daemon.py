@@ -36,6 +36,7 @@ from robot_node.robot.peers import answer_viewers, dial, publish
 from robot_node.robot.performer import Performer
 from robot_node.robot.plugins import open_plugins
 from robot_node.robot.publish_control import PublishControl
+from robot_node.robot.push_to_talk import watch_talk_buttons
 from robot_node.robot.reactions import Reactions
 from robot_node.robot.recording.factory import build_recorder, recording_services
 from robot_node.robot.robot import Robot
@@ -287,7 +288,15 @@ async def robot_services(
         robot.speech.speaker,
         robot.recorder,
     )
-    asking = Asking(robot.questions, telemetry.state, telemetry.events, robot.face, robot.inputs.confirming)
+    recognition = robot.speech.recognition
+    asking = Asking(
+        robot.questions,
+        telemetry.state,
+        telemetry.events,
+        robot.face,
+        robot.inputs.confirming,
+        expect_speech=recognition.expect_speech if recognition is not None else lambda _: None,
+    )
     services: Services = {
         "face": robot.face.run,
         "inputs": robot.inputs.watch,
@@ -368,6 +377,10 @@ def _sound_services(robot: Robot) -> Services:
         services |= {"speech": speaker.run, "voice at start": speaker.check}
     if recognition is not None:
         services["speech recognition"] = recognition.run
+        if robot.inputs.talking:
+            services["push to talk"] = partial(
+                watch_talk_buttons, robot.telemetry.state, robot.inputs.talking, recognition
+            )
     return services
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import warnings
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -69,11 +70,17 @@ class Inputs:
     @property
     def confirming(self) -> tuple[str, ...]:
         """Names of the inputs that say yes to a question when a person presses them."""
-        return tuple(
-            name
-            for name, settings in self._settings.items()
-            if isinstance(settings, SwitchInputSettings) and settings.confirms
-        )
+        return tuple(name for name, settings in self._switches() if settings.confirms)
+
+    @property
+    def talking(self) -> tuple[str, ...]:
+        """Names of the inputs that a person presses to talk to the robot."""
+        return tuple(name for name, settings in self._switches() if settings.talks)
+
+    def _switches(self) -> Iterator[tuple[str, SwitchInputSettings]]:
+        for name, settings in self._settings.items():
+            if isinstance(settings, SwitchInputSettings):
+                yield name, settings
 
     async def open(self) -> tuple[DeviceError, ...]:
         """Open and read all inputs; return the errors."""

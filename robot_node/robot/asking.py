@@ -24,6 +24,9 @@ CONFIRMATION, QUESTION = "confirmation", "question"
 _READ_S = 1.0
 """A button that is pressed sooner was not pressed for the question, which nobody has read yet."""
 
+_LONGEST_LISTENING_S = 60.0
+"""How long a spoken answer needs no wake word: nobody is to be listened to for ten minutes."""
+
 _WORDS = {"heard": Way.SPEECH, "chat": Way.CHAT}
 """Kinds of events that hold a person's words."""
 
@@ -37,6 +40,7 @@ class Asking:
         events: Has what people say and type, and gets what became of each question.
         face: Shows the question.
         buttons: Names of the inputs that say yes.
+        expect_speech: Has the robot listen for so many seconds: no wake word is needed for an answer.
         clock: Monotonic time in seconds.
     """
 
@@ -48,8 +52,10 @@ class Asking:
         face: Face,
         buttons: tuple[str, ...] = (),
         *,
+        expect_speech: Callable[[float], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._expect_speech = expect_speech
         self._questions = questions
         self._state = state
         self._events = events
@@ -92,6 +98,8 @@ class Asking:
         if (question and question.id) != (self._shown and self._shown.id):
             self._shown, self._shown_at = question, self._clock()
             self._face.show_question(self._text(question) if question else "")
+            if question is not None and Way.SPEECH in question.ways:
+                self._expect_speech(min(question.timeout_s, _LONGEST_LISTENING_S))
 
     def _text(self, question: Question) -> str:
         if question.tool:

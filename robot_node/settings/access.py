@@ -44,6 +44,7 @@ TOOLS = (
     "perform",
     "stop_all",
     "ask",
+    "listen",
     "answer_question",
     "set_log_level",
 )
@@ -88,6 +89,7 @@ BUILT_IN_ROLES = {
                 "perform",
                 "stop_all",
                 "ask",
+                "listen",
             }
         ),
         allowed_resources="all",

@@ -152,6 +152,7 @@ class SwitchInputSettings(Section):
     active_high: bool = True
     bounce_s: Annotated[float, Field(ge=0, le=10)] = 0.02
     confirms: bool = False
+    talks: bool = False
 
     @property
     def pull_in_use(self) -> Literal["up", "down", "none"]:
@@ -170,9 +171,10 @@ class SwitchInputSettings(Section):
         return self
 
     @model_validator(mode="after")
-    def _confirms_when_pressed(self) -> Self:
-        if self.confirms and self.kind not in {"button", "touch_sensor"}:
-            raise refused({"confirms": "is for a button or a touch_sensor: a person presses it to say yes"})
+    def _acts_when_pressed(self) -> Self:
+        for key, why in (("confirms", "to say yes"), ("talks", "to talk to the robot")):
+            if getattr(self, key) and self.kind not in {"button", "touch_sensor"}:
+                raise refused({key: f"is for a button or a touch_sensor: a person presses it {why}"})
         return self
 
     def gpios(self) -> Iterable[int]:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from robot_node.core.backoff import Backoff
 from robot_node.core.events import EventLog
 from robot_node.core.mixer import Mixer
-from robot_node.core.state import Device, RobotState
+from robot_node.core.state import Device, RobotSnapshot, RobotState
 from robot_node.devices.face import Face
 from robot_node.errors import DeviceError
 from robot_node.speech.recognition_engine import RecognitionOptions
@@ -32,13 +32,16 @@ logger = logging.getLogger(__name__)
 HEARD, WAKE_WORD, TURN = "heard", "wake_word", "turn"
 """Kinds of events: what was understood; a wake word, whose name is the device; a turn began or ended."""
 
+TALK_S = 8.0
+"""How long the robot waits for speech when somebody pushed to talk."""
+
 _ENDINGS = {
     TurnEnd.HEARD: "The turn has ended.",
     TurnEnd.SILENCE: "The turn has ended: nothing was understood.",
     TurnEnd.TOO_LONG: "The turn has ended: the sound did not end.",
     TurnEnd.STOPPED: "The turn has ended with a stop phrase.",
     TurnEnd.INTERRUPTED: "The turn has ended: the robot or a viewer speaks.",
-    TurnEnd.SWITCHED_OFF: "The turn has ended: hearing was switched off.",
+    TurnEnd.SWITCHED_OFF: "The turn has ended: the microphone was closed.",
 }
 
 
@@ -91,6 +94,7 @@ class SpeechRecognition:
         self._backoff = Backoff(retry_initial_s, retry_maximum_s)
         self._recognizer: RecognizerProcess | None = None
         self._behind = False
+        self._microphone_was_on = False
 
     @property
     def ready(self) -> bool:
@@ -109,14 +113,23 @@ class SpeechRecognition:
 
     async def run(self) -> None:
         """Recognise until cancelled; an engine that fails is started again."""
-        while True:
-            try:
-                await self._recognise()
-            except DeviceError as error:
-                if self._state.snapshot.fault(Device.HEARING) != str(error):
-                    logger.error("Speech recognition does not work: %s", error)  # the text says it all
-                self._state.set_fault(Device.HEARING, str(error))
-            await asyncio.sleep(self._backoff.next_delay())
+        stop = self._state.listen(self._on_state)
+        try:
+            while True:
+                try:
+                    await self._recognise()
+                except DeviceError as error:
+                    if self._state.snapshot.fault(Device.HEARING) != str(error):
+                        logger.error("Speech recognition does not work: %s", error)  # the text says it all
+                    self._state.set_fault(Device.HEARING, str(error))
+                await asyncio.sleep(self._backoff.next_delay())
+        finally:
+            stop()
+
+    def _on_state(self, now: RobotSnapshot) -> None:
+        closed, self._microphone_was_on = self._microphone_was_on and not now.microphone_on, now.microphone_on
+        if closed and self._recognizer is not None:
+            self._recognizer.switch_off()
 
     def hear(self, samples: bytes, by: str) -> None:
         """Have the sound recognised that comes next."""
@@ -138,16 +151,19 @@ class SpeechRecognition:
             self._recognizer.forget()
             self._show(listening=False)
 
-    def push_to_talk(self, seconds: float) -> None:
-        """Fall silent, and wait so many seconds for somebody to speak. Without turns it always waits."""
-        if self._recognizer is not None:
-            self._stop_speaking()
-            self._recognizer.push_to_talk(seconds)
+    def push_to_talk(self, seconds: float = TALK_S) -> None:
+        """Fall silent, and wait for somebody to speak; no wake word is needed.
 
-    def switch_off(self) -> None:
-        """End the turn: the microphone will hear nothing for a while."""
+        Args:
+            seconds: For how long. Without turns it has no effect: the robot always waits.
+        """
+        self._stop_speaking()
+        self.expect_speech(seconds)
+
+    def expect_speech(self, seconds: float) -> None:
+        """Wait so many seconds for somebody to speak, from the end of what the robot says now."""
         if self._recognizer is not None:
-            self._recognizer.switch_off()
+            self._recognizer.push_to_talk(seconds)
 
     async def _recognise(self) -> None:
         try:

@@ -66,7 +66,7 @@ class TurnBegan:
 
 @dataclass(frozen=True, slots=True)
 class TurnEnded:
-    """A turn is over."""
+    """A turn has ended."""
 
     reason: TurnEnd
 

@@ -109,6 +109,7 @@ class Turns:
         self._after = TurnState.FOLLOW_UP if has_wake_word and times.follow_up_s > 0 else self._rest
         self._before, self._deadline_before = self._rest, math.inf
         self._state, self._deadline = self._rest, math.inf
+        self._wait_s = times.wait_s
 
     @property
     def state(self) -> TurnState:
@@ -130,18 +131,20 @@ class Turns:
         Args:
             event: What happens.
             now: When, in seconds.
-            wait_s: How long the robot waits for speech after this event; None: as the times say.
+            wait_s: How long the robot waits for speech after this event; None: as the times say, or as before.
         """
         entry = TRANSITIONS.get((self._state, event))
         if entry is None:
             return self._state
         next_state = self._resolve(entry)
+        if event in {TurnEvent.WAKE_WORD, TurnEvent.PUSH_TO_TALK}:
+            self._wait_s = self._times.wait_s if wait_s is None else wait_s
         if next_state is TurnState.LISTENING:
             self._before, self._deadline_before = self._state, self._deadline
         if entry is Next.BEFORE and event not in _RESTARTS:
             self._deadline = self._deadline_before
         else:
-            self._deadline = now + self._seconds(next_state, wait_s)
+            self._deadline = now + self._seconds(next_state)
         self._state = next_state
         return next_state
 
@@ -155,10 +158,10 @@ class Turns:
                 return self._before
         return entry
 
-    def _seconds(self, state: TurnState, wait_s: float | None) -> float:
+    def _seconds(self, state: TurnState) -> float:
         match state:
             case TurnState.AWAKE:
-                return self._times.wait_s if wait_s is None else wait_s
+                return self._wait_s
             case TurnState.LISTENING:
                 return self._times.longest_s
             case TurnState.FOLLOW_UP:

@@ -21,6 +21,7 @@ from robot_node.tools.camera_controls import offer_camera_controls
 from robot_node.tools.events import offer_events
 from robot_node.tools.face import offer_face
 from robot_node.tools.general import offer_status, offer_stop
+from robot_node.tools.listen import offer_listen
 from robot_node.tools.logs import SET_LOG_LEVEL, offer_log_levels
 from robot_node.tools.middleware import CallRecorder
 from robot_node.tools.pins import offer_outputs, stop_with_session
@@ -93,6 +94,8 @@ def build_server(robot: Robot, *, name: str, description: str, notifier: Notifie
         offer_volume(server, robot.loudspeaker)
     if speaker is not None:
         offer_voice(server, speaker, state)
+    if robot.speech.recognition is not None:
+        offer_listen(server, robot.speech.recognition, state, telemetry.events)
     if robot.publishing is not None and robot.publishing.settings.when == "on_demand":
         importlib.import_module("robot_node.tools.publish").offer_publishing(server, robot.publishing, state)
     if robot.calls is not None:

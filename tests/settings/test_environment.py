@@ -28,6 +28,8 @@ FREE_TEXT: dict[str, Any] = {
     "face.expressions": {"wink": {"like": "playful"}},
     "voice.language": "de",
     "hearing.language": "de",
+    "hearing.speech_threshold": 0.4,
+    "hearing.wake_threshold": 0.9,
     "detection.model_checksum": "0" * 64,
     "detection.options": {"threads": 2},
     "motion.zones": {"door": {"rectangle": [0.0, 0.0, 0.5, 1.0]}},

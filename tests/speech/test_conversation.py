@@ -96,12 +96,12 @@ async def test_push_to_talk_begins_a_turn_and_silences_the_robot() -> None:
         await eventually(lambda: turn_ended(robot, "silence"))
 
 
-async def test_when_hearing_is_switched_off_the_turn_ends() -> None:
+async def test_when_the_microphone_is_closed_the_turn_ends() -> None:
     async with hearing_robot(turns=TURNS) as robot:
         await eventually(robot.hears_microphone)
         robot.recognition.push_to_talk(60.0)
         await eventually(robot.listens_to_somebody)
-        robot.recognition.switch_off()
+        robot.pi.microphone.absent = True
         await eventually(lambda: turn_ended(robot, "switched_off"))
         assert not robot.listens_to_somebody()
 

@@ -103,6 +103,11 @@ def test_push_to_talk_waits_as_long_as_is_asked_for() -> None:
     made.handle(_E.PUSH_TO_TALK, 100.0, wait_s=30.0)
     assert not made.is_over(129.9)
     assert made.is_over(130.0)
+    made.handle(_E.ROBOT_SPEAKS, 110.0)  # the question itself, say
+    assert not made.is_over(139.9)
+    assert made.is_over(140.0)
+    made.handle(_E.WAKE_WORD, 120.0)
+    assert made.is_over(128.0)
 
 
 def test_after_a_turn_it_hears_on_without_a_wake_word_unless_it_is_not_to() -> None:

