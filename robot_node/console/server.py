@@ -8,7 +8,7 @@ import os
 import sys
 import webbrowser
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Self
@@ -90,6 +90,7 @@ class Console:
         name: Another host name of the server, e.g. that of a proxy before it; may be empty.
         cert_file: The server's certificate; None: without TLS.
         key_file: The certificate's key.
+        clips_of: Server id of the robot whose recordings are under ``clips/`` next to the page; empty: there are none.
     """
 
     host: str = "127.0.0.1"
@@ -103,6 +104,7 @@ class Console:
     name: str = ""
     cert_file: Path | None = None
     key_file: Path | None = None
+    clips_of: str = ""
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
@@ -138,6 +140,7 @@ class Console:
             "username": self.username,
             "iceServers": [dict(server) for server in self.ice_servers],
             **({"whep": self.whep.config()} if self.whep else {}),
+            **({"clipsOf": self.clips_of} if self.clips_of else {}),
             "version": metadata.version("robot-node"),
         }
 
@@ -209,7 +212,8 @@ def http_routes(settings: Settings) -> Sequence[Route]:
     except NotReadyError as error:
         logger.warning("The robot's HTTP server has no console. %s", error)
         return ()
-    return page_routes(Console.from_settings(settings), files)
+    clips_of = settings.robot.server_id if settings.recording.enabled else ""
+    return page_routes(replace(Console.from_settings(settings), clips_of=clips_of), files)
 
 
 async def serve_with_robot(settings: Settings) -> None:

@@ -85,7 +85,7 @@ class Reactions:
         """React until cancelled."""
         if not self.rules:
             return
-        due: asyncio.Queue[Then] = asyncio.Queue(_QUEUE)
+        due: asyncio.Queue[ReactionRule] = asyncio.Queue(_QUEUE)
         before = self.state.snapshot
 
         def on_change(now: RobotSnapshot) -> None:
@@ -94,22 +94,22 @@ class Reactions:
             for rule in self.rules:
                 if matches(rule.when, previous, now):
                     try:
-                        due.put_nowait(rule.then)
+                        due.put_nowait(rule)
                     except asyncio.QueueFull:
                         logger.warning("Too many reactions at once: one is dropped")
 
         stop = self.state.listen(on_change)
         try:
             while True:
-                then = await due.get()
+                rule = await due.get()
                 try:
-                    await self._do(then)
+                    await self._do(rule.then, rule.when)
                 except RobotNodeError as error:
                     logger.error("A reaction failed: %s", error)
         finally:
             stop()
 
-    async def _do(self, then: Then) -> None:
+    async def _do(self, then: Then, when: When) -> None:
         if then.stop_all:
             await self.stop_all()
         if then.emotion is not None:
@@ -119,13 +119,19 @@ class Reactions:
         if then.output is not None:
             await _set(self.outputs, then.output, then)
         if then.record is not None and self.recorder is not None:
-            _record(self.recorder, then.record)
+            _record(self.recorder, then.record, f"when {when}")
         if then.say is not None and self.speaker is not None:
             await self.speaker.say(then.say)
 
 
-def _record(recorder: Recorder, what: Literal["clip", "start", "stop"]) -> None:
-    {"clip": recorder.save_clip, "start": recorder.start, "stop": recorder.stop}[what]()
+def _record(recorder: Recorder, what: Literal["clip", "start", "stop"], cause: str) -> None:
+    match what:
+        case "clip":
+            recorder.save_clip(cause=cause)
+        case "start":
+            recorder.start(cause=cause)
+        case "stop":
+            recorder.stop()
 
 
 async def _set(outputs: Outputs, name: str, then: Then) -> None:

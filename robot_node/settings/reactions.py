@@ -27,6 +27,11 @@ class When(Section):
     listening: bool | None = None
     is_: Annotated[Literal["active", "inactive"], Field(alias="is")] = "active"
 
+    def __str__(self) -> str:
+        """Describe it in short, e.g. ``input doorbell`` or ``motion door is inactive``."""
+        event = next(f"{key} {getattr(self, key)}" for key in _EVENTS if getattr(self, key) is not None)
+        return event if self.is_ == "active" else f"{event} is inactive"
+
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
         if sum(getattr(self, key) is not None for key in _EVENTS) != 1:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Sequence
 from typing import Annotated
 
 from mcp.server.mcpserver import MCPServer
@@ -11,7 +12,8 @@ from mcp.server.mcpserver.exceptions import ResourceError
 from pydantic import BaseModel, Field
 
 from robot_node.errors import ArgumentError
-from robot_node.robot.recording.library import Library
+from robot_node.robot.recording.contents import Contents, contents_of
+from robot_node.robot.recording.library import Library, StoredFile
 from robot_node.robot.recording.recorder import Recorder
 from robot_node.robot.recording.states import RecorderState
 from robot_node.tools.common import ACTS, SETS, readable_errors
@@ -45,6 +47,9 @@ class ListedClip(BaseModel):
     began: str = Field(description="When it was begun, by the robot's clock, in UTC.")
     bytes: int = Field(description="Its size; it grows while it is being recorded.")
     chunks: int = Field(description="How many chunks it has; one can be read as a whole.")
+    seconds: float | None = Field(default=None, description="Its length; null while it is being recorded, or cut off.")
+    cause: str = Field(default="", description="'by' a client id, or 'when' and the event of a rule; empty: not known.")
+    recording: bool = Field(default=False, description="It is still being recorded.")
 
 
 class Clips(BaseModel):
@@ -98,9 +103,9 @@ def _offer_resources(server: MCPServer, recorder: Recorder) -> None:
 
     @server.resource(CLIPS, name="clips", title="Recordings", mime_type=JSON)
     async def clips() -> str:
-        """The newest recordings: name, URI, when it began, size in bytes, and how many chunks to read it in."""
+        """The newest recordings: name, URI, when it began, length, size, chunks to read it in, and what caused it."""
         try:
-            files = await asyncio.to_thread(library.files)
+            files, contents = await asyncio.to_thread(_read_list, library)
         except OSError as error:
             raise ResourceError(f"{library.folder} cannot be read: {error.strerror}.") from error
         listed = tuple(
@@ -110,8 +115,11 @@ def _offer_resources(server: MCPServer, recorder: Recorder) -> None:
                 began=file.began.isoformat(timespec="seconds"),
                 bytes=file.size,
                 chunks=_chunks(file.size),
+                seconds=each.seconds,
+                cause=each.cause,
+                recording=recorder.is_unfinished(file.name),
             )
-            for file in files[-_MOST_LISTED:]
+            for file, each in zip(files[-_MOST_LISTED:], contents, strict=True)
         )
         return Clips(clips=listed, all=len(files), folder=str(library.folder)).model_dump_json()
 
@@ -122,6 +130,18 @@ def _offer_resources(server: MCPServer, recorder: Recorder) -> None:
             return await asyncio.to_thread(read_chunk, library, name, chunk)
         except ArgumentError as error:
             raise ResourceError(str(error)) from error
+
+
+def _read_list(library: Library) -> tuple[Sequence[StoredFile], Sequence[Contents]]:
+    """All files, and what the newest ones say of themselves. Blocks."""
+    files, contents = library.files(), []
+    for listed in files[-_MOST_LISTED:]:
+        try:
+            with library.open(listed.name) as file:
+                contents.append(contents_of(file))
+        except (ArgumentError, OSError):  # deleted meanwhile
+            contents.append(Contents(None, ""))
+    return files, contents
 
 
 def read_chunk(library: Library, name: str, chunk: int | None) -> bytes:

@@ -79,6 +79,11 @@ async def test_recording_by_tools(tmp_path: Path) -> None:
         assert (ended["name"], ended["recording"], ended["ended_early"]) == (began["name"], False, "")
         assert ended["bytes"] == (tmp_path / ended["name"]).stat().st_size
         assert it.numbers(ended["name"]) == recorded
+        (content,) = (await client.read_resource("robot://clips")).contents
+        assert isinstance(content, TextResourceContents)
+        (listed,) = json.loads(content.text)["clips"]
+        assert listed["seconds"] == pytest.approx(ended["seconds"], abs=0.2)
+        assert not listed["recording"]
         assert it.telemetry.state.snapshot.camera is CameraState.ON
 
 

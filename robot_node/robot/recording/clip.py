@@ -22,16 +22,18 @@ class Clip:
         new_name: Returns the name of the next file.
         open_file: Opens it.
         by: Client id of the agent that began it.
+        cause: What caused it, as it is stored in the files.
         lasts_s: It ends so many seconds after it began.
         file_s: A file that is longer is followed by another.
 
     Attributes:
         name: Of the present file.
         by: Client id of the agent that began it.
+        cause: What caused it.
     """
 
     def __init__(
-        self, new_name: Callable[[], str], open_file: OpenFile, *, by: str, lasts_s: float, file_s: float
+        self, new_name: Callable[[], str], open_file: OpenFile, *, by: str, cause: str, lasts_s: float, file_s: float
     ) -> None:
         self._new_name = new_name
         self._open_file = open_file
@@ -43,6 +45,7 @@ class Clip:
         self._writer: ClipWriter | None = None  # None before the first keyframe of a file
         self.name = new_name()
         self.by = by
+        self.cause = cause
 
     @property
     def needs_keyframe(self) -> bool:

@@ -38,12 +38,13 @@ class Fragments:
         first: A keyframe with its parameter sets in front; time 0 of the file. :meth:`add` it too.
         sound: There is a track for Opus.
         created: When it was captured, with time zone; stored in the file.
+        cause: What caused the recording; stored in the file as its comment.
 
     Raises:
         ValueError: The keyframe has no usable parameter sets.
     """
 
-    def __init__(self, first: Sample, *, sound: bool, created: datetime) -> None:
+    def __init__(self, first: Sample, *, sound: bool, created: datetime, cause: str = "") -> None:
         self._start_us = first.time_us
         self._last = {True: -1, False: -1}
         self._output = _Output()
@@ -55,6 +56,8 @@ class Fragments:
                     raise ValueError("The keyframe does not say how large the picture is.")
                 self._container = av.open(cast("Any", self._output), "w", format="mp4", options=_OPTIONS)
                 self._container.metadata["creation_time"] = created.isoformat()
+                if cause:
+                    self._container.metadata["comment"] = cause
                 self._video: VideoStream = self._container.add_stream_from_template(template)
                 height, width = template.height, template.width
         except (av.error.FFmpegError, IndexError) as error:

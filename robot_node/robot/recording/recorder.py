@@ -35,6 +35,7 @@ _LOAD_WITHIN_S = 10.0
 _QUEUE_FRAMES = 60
 _MOST_WRITERS = 3
 _MOST_RESULTS = 32
+_CAUSE_LIMIT = 200
 _SAVED_WITHIN_S = 20.0
 _ROOM_EVERY_S = 3600.0
 _MICROSECONDS = 1_000_000
@@ -108,12 +109,13 @@ class Recorder:
         """Whether a file is still being written."""
         return name in self._writers
 
-    def save_clip(self, before_s: float | None = None, after_s: float | None = None) -> str:
+    def save_clip(self, before_s: float | None = None, after_s: float | None = None, *, cause: str = "") -> str:
         """Begin a clip that ends by itself; one that has begun already lasts longer instead.
 
         Args:
             before_s: Seconds before now, as far as the ring buffer has them; None: as the settings say.
             after_s: Seconds from now on; None: as the settings say.
+            cause: What caused it, if no agent.
 
         Returns:
             Its file's name: see :meth:`saved`.
@@ -123,10 +125,14 @@ class Recorder:
             DeviceError: Clips are not written as fast as they are made.
         """
         before_s = self.settings.before_s if before_s is None else before_s
-        return self._begin(RecorderEvent.SAVE_CLIP, before_s, self.settings.after_s if after_s is None else after_s)
+        after_s = self.settings.after_s if after_s is None else after_s
+        return self._begin(RecorderEvent.SAVE_CLIP, before_s, after_s, cause)
 
-    def start(self) -> str:
+    def start(self, *, cause: str = "") -> str:
         """Begin to record, until :meth:`stop` or the longest time of the settings; a clip goes on as a recording.
+
+        Args:
+            cause: What caused it, if no agent.
 
         Returns:
             The name of its first file.
@@ -135,7 +141,7 @@ class Recorder:
             NotReadyError: The camera is not on.
             DeviceError: Clips are not written as fast as they are made.
         """
-        return self._begin(RecorderEvent.START, 0.0, self.settings.longest_s)
+        return self._begin(RecorderEvent.START, 0.0, self.settings.longest_s, cause)
 
     def stop(self) -> str:
         """End what is being recorded; returns the name of its last file.
@@ -290,7 +296,7 @@ class Recorder:
 
     # Files.
 
-    def _begin(self, event: RecorderEvent, before_s: float, lasts_s: float) -> str:
+    def _begin(self, event: RecorderEvent, before_s: float, lasts_s: float, cause: str) -> str:
         if not self._is_capturing():
             if self._telemetry.state.snapshot.privacy:
                 raise NotReadyError(
@@ -305,8 +311,10 @@ class Recorder:
             raise DeviceError(
                 f"{len(self._writers)} recordings are still being written: the disk is slow.", remedy="Try again later."
             )
+        by, file_s = acting_for(), self.settings.file_s
+        cause = f"by {by}" if by else cause
         clip = self._clip = self._clip or Clip(
-            self._new_name, self._open_file, by=acting_for(), lasts_s=lasts_s, file_s=self.settings.file_s
+            self._new_name, self._open_file, by=by, cause=cause[:_CAUSE_LIMIT], lasts_s=lasts_s, file_s=file_s
         )
         match self._apply(event):
             case RecorderAction.BEGIN:
@@ -326,6 +334,7 @@ class Recorder:
                 self.library,
                 name,
                 created=self._now() - timedelta(microseconds=self._newest_us - samples[0].time_us),
+                cause=self._clip.cause if self._clip is not None else "",
                 samples=samples,
                 sound=self._listener is not None,
                 on_ended=self._on_writer_ended,

@@ -56,6 +56,7 @@ class ClipWriter:
         library: Where it is stored.
         name: Its file.
         created: When its first picture was captured, with time zone.
+        cause: What caused the recording; stored in the file.
         samples: What it begins with, a keyframe first. They are in memory anyway, and don't count as waiting.
         sound: It has a track for sound.
         on_ended: Called on the event loop when the file is complete, or writing failed.
@@ -71,6 +72,7 @@ class ClipWriter:
         name: str,
         *,
         created: datetime,
+        cause: str = "",
         samples: Iterable[Sample],
         sound: bool,
         on_ended: Callable[[Saved], None],
@@ -79,6 +81,7 @@ class ClipWriter:
         self.name = name
         self._library = library
         self._created = created
+        self._cause = cause
         self._has_sound = sound
         self._loop = asyncio.get_running_loop()
         self._on_ended = on_ended
@@ -143,7 +146,7 @@ class ClipWriter:
         muxer: Fragments | None = None
         while (sample := self._next()) is not None:
             if muxer is None:
-                muxer = _muxer(sample, sound=self._has_sound, created=self._created)
+                muxer = _muxer(sample, sound=self._has_sound, created=self._created, cause=self._cause)
                 file.create()
             file.append(muxer.add(sample), sample)
         if muxer is not None:
@@ -215,10 +218,10 @@ class _ClipFile:
             self._descriptor = None
 
 
-def _muxer(first: Sample, *, sound: bool, created: datetime) -> Fragments:
+def _muxer(first: Sample, *, sound: bool, created: datetime, cause: str) -> Fragments:
     from robot_node.robot.recording.fragments import Fragments  # noqa: PLC0415  # PyAV takes seconds to load on a Pi
 
-    return Fragments(first, sound=sound, created=created)
+    return Fragments(first, sound=sound, created=created, cause=cause)
 
 
 def _reason(error: OSError) -> str:

@@ -10,6 +10,7 @@ import pytest
 from hw_mocks.platform import simulated_platform
 from robot_node.core.state import InputState
 from robot_node.errors import SettingsError
+from robot_node.robot.recording.contents import contents_of
 from robot_node.robot.recording.states import RecorderState
 from robot_node.settings.loading import load_settings
 from robot_node.settings.reactions import ReactionRule
@@ -45,6 +46,8 @@ async def test_a_button_begins_and_ends_it(tmp_path: Path, record: str, state: R
         press(down=False)
         await eventually(lambda: it.recorder.state is RecorderState.IDLE)
         await eventually(lambda: it.telemetry.counters.recordings_saved == 1)
+        with (tmp_path / it.files()[0]).open("rb") as file:
+            assert contents_of(file).cause == "when input button"
         reacting.cancel()
         await asyncio.wait([reacting])
         await robot.camera.close()

@@ -19,6 +19,7 @@ import { SettingsDialog } from "./dialogs/SettingsDialog";
 import { ANSWER_QUESTION, useOpenQuestions } from "./dialogs/useOpenQuestions";
 import { emotionsOf } from "./face/emotions";
 import { Face } from "./face/Face";
+import { Clips } from "./gallery/Clips";
 import { Photos } from "./gallery/Photos";
 import { usePhotos } from "./gallery/usePhotos";
 import { Banner } from "./header/Banner";
@@ -177,7 +178,15 @@ export function App({ served }: { served: ServedConfig }) {
             {ofRobot("activity", <Activity activity={activity} ownId={mcp.clientId} />)}
           </>
         }
-        gallery={guarded("photos", <Photos photos={photos.photos} notStored={photos.notStored} remove={photos.deletePhotos} report={report} />)}
+        gallery={
+          <>
+            {guarded("photos", <Photos photos={photos.photos} notStored={photos.notStored} remove={photos.deletePhotos} report={report} />)}
+            {ofRobot(
+              "clips",
+              <Clips mcp={mcp} status={status} tools={tools} act={act} robot={robotName} isServedByRobot={serverId !== undefined && served.clipsOf === serverId} />,
+            )}
+          </>
+        }
         log={guarded("log", <LogPanel log={log} />)}
         dialogs={
           <>

@@ -33,6 +33,8 @@ export interface ServedConfig {
   username?: string;
   iceServers?: RTCIceServer[];
   whep?: WhepEndpoint;
+  /** Server id of the robot whose recordings are under `clips/` next to the page. */
+  clipsOf?: string;
 }
 
 const KEY = "robot-node.settings";
@@ -85,7 +87,9 @@ export async function fetchConfig(): Promise<ServedConfig> {
   try {
     // Relative to a page that was opened with a user name and password in its URL, fetch refuses.
     const response = await fetch(new URL("config.json", location.origin + location.pathname));
-    return response.ok ? readSettings(await response.json()) : {};
+    const config: unknown = response.ok ? await response.json() : {};
+    const clipsOf = member(config, "clipsOf");
+    return { ...readSettings(config), ...(typeof clipsOf === "string" ? { clipsOf } : {}) };
   } catch {
     return {};
   }

@@ -99,7 +99,7 @@ async function textAt(readResource: Mcp["readResource"], uri: string): Promise<u
 }
 
 /** An answer of the robot, that is, and not the want of one. */
-function isRefusal(error: unknown): boolean {
+export function isRefusal(error: unknown): boolean {
   const code = error instanceof Error && "code" in error ? error.code : undefined;
   return typeof code === "number" && !OF_THE_CONNECTION.has(code);
 }

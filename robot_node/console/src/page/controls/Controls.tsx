@@ -14,7 +14,16 @@ import { Tools } from "./Tools";
 import { Volume } from "./Volume";
 
 /** Tools that have a place of their own on the page. */
-export const PLACED = new Set(["control_camera", "change_emotion", "take_photo", "control_volume", STOP, ANSWER_QUESTION]);
+export const PLACED = new Set([
+  "control_camera",
+  "change_emotion",
+  "take_photo",
+  "control_volume",
+  "start_recording",
+  "stop_recording",
+  STOP,
+  ANSWER_QUESTION,
+]);
 
 interface Props {
   tools: Tool[];
