@@ -21,6 +21,7 @@ _MODULES = (
     "latency",
     "glass",
     "control_under_load",
+    "conversation",
     "tool_call",
     "tool_list",
     "fleet",
@@ -185,6 +186,17 @@ def test_face_sends_less_than_whole_pictures_and_the_slow_bus_carries_fewer() ->
 
 
 @pytest.mark.slow
+@pytest.mark.slow
+def test_conversation_measures_cpu_events_and_wake_words() -> None:
+    result = run("conversation", "--quick", "--sounds", "/usr/share/sounds/alsa")
+    assert result["idle_core_percent"] > 0
+    assert result["event_p50_ms"] > 0
+    assert result["understood"] == "2 of 2"
+    assert result["wake_words"]["okay_nabu"]["said"] == 2
+    assert result["other_sound_s"] > 3
+    assert result["false_accepts"]["okay_nabu"] == 0
+
+
 def test_motion_counts_what_is_found_and_what_it_costs() -> None:
     result = run("motion", "--quick")
     assert 0 < result["recall"] <= 1

@@ -43,3 +43,10 @@ def spoken_file(file: Path, text: str, *, voice: str = "en-us+f3", rate: int = 1
 def pieces(samples: bytes) -> list[bytes]:
     """As it comes: 20 ms at a time."""
     return [samples[start : start + 1920] for start in range(0, len(samples), 1920)]
+
+
+def recorded() -> dict[str, bytes]:
+    """A woman who says eight things, with a pause before and after: the recordings of Debian's package alsa-utils."""
+    files = [file for file in sorted(Path("/usr/share/sounds/alsa").glob("*.wav")) if file.stem != "Noise"]
+    assert len(files) == 8, "the package alsa-utils is missing"
+    return {file.stem.replace("_", " ").lower(): silence(0.5) + sound_of(file) + silence(1) for file in files}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+import numpy as np
 import pytest
 
 from robot_node.errors import SettingsError
@@ -25,7 +26,7 @@ from robot_node.speech.sphinx import SphinxRecognizer
 from robot_node.speech.turn_options import TurnOptions
 from robot_node.speech.turn_pipeline import TurnPipeline
 from tests.speech.hearing_robot import PHRASES
-from tests.speech.sounds import noise, pieces, silence, spoken
+from tests.speech.sounds import noise, pieces, recorded, silence, spoken
 
 WAKE = spoken("okay nabu", voice="en-gb", rate=150)
 WOKEN = [WakeWord("okay_nabu"), TurnBegan(), Listening(begun=True)]
@@ -116,6 +117,20 @@ def test_without_a_wake_word_whatever_is_said_is_understood(recognizer: SphinxRe
         assert messages[:2] == [TurnBegan(), Listening(begun=True)]
         assert messages[-2:] == ended(TurnEnd.HEARD)
     assert hears(pipeline, silence(2) + noise(2, 0.003)) == []
+
+
+@pytest.mark.parametrize("loudness", [1.0, 0.1])
+def test_a_person_who_was_recorded_is_understood_loud_and_quiet(loudness: float) -> None:
+    sounds = recorded()
+    pipeline = TurnPipeline(
+        SphinxRecognizer(RecognitionOptions(phrases=tuple(sounds))), options(wake_word="none", follow_up_s=60)
+    )
+    understood = [texts(hears(pipeline, louder(sound, loudness))) for sound in sounds.values()]
+    assert sum(text == [said] for text, said in zip(understood, sounds, strict=True)) >= 7
+
+
+def louder(sound: bytes, times: float) -> bytes:
+    return (np.frombuffer(sound, np.int16) * times).astype(np.int16).tobytes()
 
 
 def test_push_to_talk_needs_no_wake_word_and_waits_as_long_as_asked(recognizer: SphinxRecognizer) -> None:

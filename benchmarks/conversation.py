@@ -1,0 +1,170 @@
+"""What it costs to wait for a wake word, how soon words are events, and how often the wake word is missed or imagined.
+
+``python -m benchmarks.conversation`` prints one JSON line. The microphone is simulated and runs in real time; drivers,
+mixer, process and engines are the robot's own.
+
+* ``idle_core_percent``: CPU of the process that waits for the wake word, in percent of a core, in quiet. Target: 10 or
+  less. ``idle_robot_core_percent``: of the robot's own process, with the simulated microphone.
+* ``event_p50_ms``, ``event_p95_ms``: from the end of what a person says (the recordings of alsa-utils) to the event
+  ``heard``, ``end_of_speech_s`` of silence included, up to 20 ms too long. ``understood``: how many of how many were.
+  ``event_minus_silence_p50_ms``: without that silence.
+* ``wake_missed``: wake words of how many that were not noticed; said by espeak-ng in seven voices and at three speeds,
+  because no package that could be found carries recordings of people who say them. ``wake_missed_in_noise``: with white
+  noise of a third of their loudness.
+* ``false_accepts``: wake words that were noticed in ``other_sound_s`` seconds of speech and music without one: those of
+  Debian's packages asterisk-core-sounds-{en,es,fr,it,ru}-wav and asterisk-moh-opsound-wav, or of ``--sounds``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmarks._conversing_robot import ConversingRobot, conversing_robot
+from benchmarks._processes import processor_s
+from benchmarks._recorded_speech import (
+    OTHERS,
+    Spoken,
+    other_sounds,
+    recorded_commands,
+    silence,
+    synthesised,
+    with_noise,
+)
+from benchmarks._report import BenchmarkError, command_line, percentile, print_result, progress
+from robot_node.core.media import SAMPLE_RATE
+from robot_node.speech.decimation import Decimator
+from robot_node.speech.recognition import HEARD, TURN
+from robot_node.speech.turn_options import TurnOptions
+from robot_node.speech.wake_words import MICRO, OPEN, WakeWordDetector, WakeWordOptions, make_wake_words
+
+_WORDS = ("okay_nabu", "alexa", "hey_jarvis", "hey_mycroft")
+_PIECE_BYTES = 1920
+_BYTES_PER_S = 2 * SAMPLE_RATE
+_EVENT_LIMIT_S = 6.0
+_PAUSE_S = 1.5
+
+
+@dataclass
+class _Heard:
+    """How recorded speech became events.
+
+    Attributes:
+        after_s: Seconds from the end of each that was understood to its event.
+        wrong: What was not understood, or taken for something else.
+    """
+
+    after_s: list[float] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+
+
+async def _idle(robot: ConversingRobot, seconds: float) -> Mapping[str, float]:
+    await asyncio.sleep(1.0)  # what is loaded late
+    before = {pid: processor_s(pid) for pid in (robot.child, os.getpid())}
+    await asyncio.sleep(seconds)
+    child, own = (100 * (processor_s(pid) - used) / seconds for pid, used in before.items())
+    return {"idle_core_percent": round(child, 2), "idle_robot_core_percent": round(own, 2)}
+
+
+async def _events(robot: ConversingRobot, commands: Sequence[Spoken], rounds: int) -> _Heard:
+    heard = _Heard()
+    robot.recognition.push_to_talk(60.0)
+    for spoken in [*commands] * rounds:
+        after = robot.events.last
+        ends = asyncio.get_running_loop().time() + len(spoken.samples) / _BYTES_PER_S
+        robot.pi.microphone.hear(spoken.samples)
+        came = await robot.next_event(
+            lambda event: event.kind == HEARD, after=after, limit_s=len(spoken.samples) / _BYTES_PER_S + _EVENT_LIMIT_S
+        )
+        text = next((event.text for event in reversed(robot.events.after(after)) if event.kind == HEARD), "")
+        if came is None or text != spoken.text:
+            heard.wrong.append(spoken.text)
+        else:
+            heard.after_s.append(came - ends)
+        await asyncio.sleep(_PAUSE_S)
+    return heard
+
+
+def _noticed(detector: WakeWordDetector, sound: bytes) -> list[str]:
+    decimator = Decimator()
+    pieces = (sound[start : start + _PIECE_BYTES] for start in range(0, len(sound), _PIECE_BYTES))
+    return [word for piece in pieces if (word := detector.hear(decimator.decimate(piece)))]
+
+
+def _misses(engine: str, word: str, *, quick: bool) -> Mapping[str, int]:
+    detector = make_wake_words(engine, WakeWordOptions((word,)))
+    counts = {"said": 0, "missed": 0, "missed_in_noise": 0}
+    voices = {"voices": 2, "rates": 1} if quick else {}
+    for spoken in synthesised(word.replace("_", " "), **voices):
+        counts["said"] += 1
+        sound = silence(1.0) + spoken.samples + silence(1.0)
+        counts["missed"] += not _noticed(detector, sound)
+        counts["missed_in_noise"] += not _noticed(detector, with_noise(sound, 0.33))
+    return counts
+
+
+def _false_accepts(engine: str, folders: Sequence[Path], most: int | None) -> Mapping[str, Any]:
+    detector = make_wake_words(engine, WakeWordOptions(_WORDS))
+    seconds, found = 0.0, dict.fromkeys(_WORDS, 0)
+    for sound in other_sounds(folders, most):
+        seconds += len(sound) / _BYTES_PER_S
+        for word in _noticed(detector, sound + silence(0.5)):
+            found[word] += 1
+    return {"other_sound_s": round(seconds), "false_accepts": found}
+
+
+async def measure(engine: str, folders: Sequence[Path], *, quick: bool = False) -> Mapping[str, Any]:
+    """Return the figures.
+
+    Args:
+        engine: Name of the wake word detector.
+        folders: With sound in which no wake word is.
+        quick: Only show that it works.
+    """
+    commands = recorded_commands()
+    turns = TurnOptions(
+        voice_activity="silero", wake_word=engine, wake_words=_WORDS[:1], follow_up_s=60.0, stop_phrases=()
+    )
+    async with conversing_robot(tuple(command.text for command in commands), turns) as robot:
+        progress("Waiting for a wake word")
+        idle = await _idle(robot, 2.0 if quick else 30.0)
+        progress("Recorded speech becomes events")
+        heard = await _events(robot, commands[:2] if quick else commands, 1 if quick else 5)
+        if not any(event.kind == TURN for event in robot.events.after()):
+            raise BenchmarkError("No turn began.")
+    progress("Wake words are said")
+    misses = {word: await asyncio.to_thread(_misses, engine, word, quick=quick) for word in _WORDS[: 1 if quick else 4]}
+    progress("Other sounds are heard")
+    others = await asyncio.to_thread(_false_accepts, engine, folders, 3 if quick else None)
+    p50_ms, p95_ms = (1000 * percentile(heard.after_s, percent) for percent in (50, 95))
+    return {
+        "benchmark": "conversation",
+        "wake_word": engine,
+        **idle,
+        "event_p50_ms": round(p50_ms),
+        "event_p95_ms": round(p95_ms),
+        "event_minus_silence_p50_ms": round(p50_ms - 1000 * turns.end_of_speech_s),
+        "understood": f"{len(heard.after_s)} of {len(heard.after_s) + len(heard.wrong)}",
+        "wake_words": misses,
+        "wake_missed": sum(each["missed"] for each in misses.values()),
+        "wake_missed_in_noise": sum(each["missed_in_noise"] for each in misses.values()),
+        **others,
+    }
+
+
+def main() -> None:
+    """Measure and print the result."""
+    parser = command_line("benchmarks.conversation", __doc__)
+    parser.add_argument("--wake-word", choices=(MICRO, OPEN), default=MICRO, help="which detector")
+    parser.add_argument("--sounds", type=Path, action="append", help="folder of WAV files without a wake word")
+    parser.add_argument("--quick", action="store_true", help="only show that it works")
+    arguments = parser.parse_args()
+    print_result(measure(arguments.wake_word, arguments.sounds or [OTHERS], quick=arguments.quick))
+
+
+if __name__ == "__main__":
+    main()
