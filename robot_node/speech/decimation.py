@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from robot_node.core.pip_hint import run_pip
-from robot_node.errors import DeviceError
+from robot_node.speech.optional_package import import_package
 
 RATE = 16_000
 """Samples per second of what the detectors hear."""
@@ -27,13 +24,8 @@ class Decimator:
     """
 
     def __init__(self) -> None:
-        try:
-            import numpy as np  # the extra "conversation" brings it
-        except ImportError as error:
-            raise DeviceError(
-                f"The detection of speech cannot be loaded: {error}.", remedy=f"Install it: {run_pip('install numpy')}"
-            ) from error
-        self._np: Any = np
+        np = import_package("numpy", what="detection of speech")
+        self._np = np
         at = np.arange(_TAPS) - (_TAPS - 1) / 2
         share = 2 * _CUTOFF_HZ / _INPUT_HZ
         taps = share * np.sinc(share * at) * np.blackman(_TAPS)

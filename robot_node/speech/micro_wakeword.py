@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from robot_node.core.pip_hint import run_pip
-from robot_node.errors import DeviceError, SettingsError
+from robot_node.errors import SettingsError
+from robot_node.speech.optional_package import import_package
 from robot_node.speech.wake_words import WakeWordOptions
 
 
@@ -22,18 +22,10 @@ class MicroWakeWords:
     """
 
     def __init__(self, options: WakeWordOptions) -> None:
-        try:
-            import pymicro_wakeword  # the extra "conversation" brings it
-        except (ImportError, OSError) as error:  # OSError: its library of TensorFlow cannot be loaded
-            raise DeviceError(
-                f"The wake word detection cannot be loaded: {error}.",
-                remedy=f"Install it: {run_pip('install pymicro-wakeword')}",
-            ) from error
+        package = import_package("pymicro-wakeword", what="wake word detection")
         self._threshold = options.threshold
-        self._features: Any = pymicro_wakeword.MicroWakeWordFeatures()
-        self._words: dict[str, Any] = {}
-        for word in options.words:
-            self._words[Path(word).stem] = _load(pymicro_wakeword, word)
+        self._features: Any = package.MicroWakeWordFeatures()
+        self._words: dict[str, Any] = {Path(word).stem: _load(package, word) for word in options.words}
 
     def hear(self, samples: bytes) -> str:
         """Return the wake word whose end is in this sound; empty when there is none."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from robot_node.core.pip_hint import run_pip
-from robot_node.errors import DeviceError, SettingsError
+from robot_node.errors import SettingsError
+from robot_node.speech.optional_package import import_package
 from robot_node.speech.wake_words import WakeWordOptions
 
 _CHUNK_BYTES = 2 * 1280
@@ -28,19 +28,11 @@ class OpenWakeWords:
     """
 
     def __init__(self, options: WakeWordOptions) -> None:
-        try:
-            import pyopen_wakeword  # the extra "conversation" brings it
-        except (ImportError, OSError) as error:  # OSError: its library of TensorFlow cannot be loaded
-            raise DeviceError(
-                f"The wake word detection cannot be loaded: {error}.",
-                remedy=f"Install it: {run_pip('install pyopen-wakeword')}",
-            ) from error
+        package = import_package("pyopen-wakeword", what="wake word detection")
         self._threshold = _THRESHOLD if options.threshold is None else options.threshold
-        self._features: Any = pyopen_wakeword.OpenWakeWordFeatures.from_builtin()
+        self._features: Any = package.OpenWakeWordFeatures.from_builtin()
         self._rest = b""
-        self._words: dict[str, Any] = {}
-        for word in options.words:
-            self._words[Path(word).stem] = _load(pyopen_wakeword, word)
+        self._words: dict[str, Any] = {Path(word).stem: _load(package, word) for word in options.words}
 
     def hear(self, samples: bytes) -> str:
         """Return the wake word whose end is in this sound; empty when there is none."""

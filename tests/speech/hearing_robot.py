@@ -25,6 +25,15 @@ from robot_node.webrtc.messages import BackendMessage
 from tests.waiting import eventually
 
 PHRASES = ("hello robot", "take a photo", "please look happy", "turn on the light")
+TURNS = TurnOptions(
+    voice_activity="silero",
+    wake_word="micro-wakeword",
+    wake_words=("okay_nabu",),
+    follow_up_s=0.0,
+    stop_phrases=("be quiet",),
+)
+"""Each needs a wake word."""
+
 SPEED = 8.0
 """How many seconds of speech the microphone hears in a second; between, it hears silence in real time."""
 

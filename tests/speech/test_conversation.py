@@ -7,20 +7,12 @@ import signal
 
 from robot_node.core.events import Event
 from robot_node.core.mixer import Input, Peer
-from robot_node.speech.turn_options import TurnOptions
 from robot_node.webrtc.messages import AsrResponse
-from tests.speech.hearing_robot import PHRASES, HearingRobot, children, hearing_robot
+from tests.speech.hearing_robot import PHRASES, TURNS, HearingRobot, children, hearing_robot
 from tests.speech.sounds import pieces, silence, spoken
 from tests.waiting import eventually
 
 WAKE = spoken("okay nabu", voice="en-gb", rate=150)
-TURNS = TurnOptions(
-    voice_activity="silero",
-    wake_word="micro-wakeword",
-    wake_words=("okay_nabu",),
-    follow_up_s=0.0,
-    stop_phrases=("be quiet",),
-)
 WITH_STOP = (*PHRASES, "be quiet")
 
 

@@ -14,16 +14,9 @@ from mcp.server.mcpserver import MCPServer
 
 from robot_node.speech.turn_options import TurnOptions
 from robot_node.tools.listen import offer_listen
-from tests.speech.hearing_robot import HearingRobot, hearing_robot
+from tests.speech.hearing_robot import TURNS, HearingRobot, hearing_robot
 from tests.speech.sounds import silence, spoken
 from tests.waiting import DEADLINE_S, eventually
-
-TURNS = TurnOptions(
-    voice_activity="silero",
-    wake_word="micro-wakeword",
-    wake_words=("okay_nabu",),
-    follow_up_s=0.0,
-)
 
 
 @asynccontextmanager
