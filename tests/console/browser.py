@@ -21,6 +21,8 @@ from playwright.async_api import Browser, ConsoleMessage, Error, Locator, Page, 
 from robot_node.console.server import Console, serve_console
 
 DEADLINE_MS = 60_000
+INSECURE_HOST = "192.0.2.1"
+"""This machine at an address that browsers do not take for it: without https it is no secure context."""
 _ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -29,12 +31,15 @@ _ARGUMENTS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    # A microphone that beeps, and nobody to ask.
+    # A microphone that beeps.
     "--use-fake-device-for-media-stream",
-    "--use-fake-ui-for-media-stream",
+    f"--host-resolver-rules=MAP {INSECURE_HOST} 127.0.0.1",
 ]
-# The browser itself reports connections that fail; a page cannot prevent that.
-_REPORTED_BY_THE_BROWSER = re.compile(r"WebSocket connection to '.*' failed|Failed to load resource: net::ERR_")
+_ALLOW_MICROPHONE = "--use-fake-ui-for-media-stream"
+# The browser itself reports connections that fail, and a header that needs https; a page cannot prevent that.
+_REPORTED_BY_THE_BROWSER = re.compile(
+    r"WebSocket connection to '.*' failed|Failed to load resource: net::ERR_|The Cross-Origin-Opener-Policy header"
+)
 
 # For the time from a click to the first picture on the screen, and for what the page itself costs.
 _WATCH = """
@@ -50,12 +55,13 @@ new MutationObserver(() => {
 
 
 @contextlib.asynccontextmanager
-async def chromium() -> AsyncIterator[Browser]:
-    """A browser of this test's own."""
+async def chromium(*, allows_microphone: bool = True) -> AsyncIterator[Browser]:
+    """A browser of this test's own, whose person allows the page the microphone, or does not."""
     executable = shutil.which("chromium")
     assert executable, "chromium is not installed: sudo apt-get install chromium"
+    arguments = [*_ARGUMENTS, _ALLOW_MICROPHONE] if allows_microphone else _ARGUMENTS
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=executable, args=_ARGUMENTS, headless=True)
+        browser = await playwright.chromium.launch(executable_path=executable, args=arguments, headless=True)
         try:
             yield browser
         finally:

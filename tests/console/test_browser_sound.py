@@ -14,7 +14,7 @@ from robot_node.mcp_mqtt.client import mqtt_transport
 from robot_node.mqtt import Broker
 from tests.console.browser import ConsolePage, visit
 from tests.console.conftest import Site
-from tests.console.test_page import events_of
+from tests.console.test_conversation import events_of
 from tests.end_to_end.robot_process import SERVER_ID, SERVER_NAME
 from tests.sound import loudest_hz
 from tests.waiting import eventually
@@ -77,7 +77,7 @@ async def test_who_presses_talk_is_heard_by_the_robot_and_who_presses_listen_hea
     async with visit(site.browser, site.address, tmp_path) as other:
         await other.moving_pictures()
         await other.button("Talk").click()
-        await other.sees(other.page.get_by_role("status"), "The robot does not take your sound")
+        await other.sees(other.page.get_by_role("status"), "Somebody else is talking to the robot.")
         await other.moving_pictures()
     await eventually(lambda: steady_beeps(site.said), "every beep from the robot's loudspeaker")
     assert loudest_hz(site.said) == pytest.approx(_BEEP_HZ, abs=20)

@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from mcp import Client
-from mcp_types import TextResourceContents
 
-from robot_node.mcp_mqtt.client import mqtt_transport
-from robot_node.mqtt import Broker
-from robot_node.tools.resources import EVENTS
 from tests.console.browser import ConsolePage, picture_of, shown_in, visit
 from tests.console.conftest import Site
 from tests.end_to_end.footage import Footage
-from tests.end_to_end.robot_process import SERVER_ID, SERVER_NAME
+from tests.end_to_end.robot_process import SERVER_ID
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -143,36 +136,6 @@ async def test_two_calls_that_ask_at_once_are_both_answered(page: ConsolePage) -
     await page.page.wait_for_function(
         "(log) => log.innerText.split('a person must confirm it').length === 3", arg=await log.element_handle()
     )
-
-
-async def test_what_is_typed_reaches_agents_and_their_answer_the_page(page: ConsolePage, site: Site) -> None:
-    line = page.page.get_by_placeholder("Write to the robot")
-    assert await line.is_disabled(), "there is nobody who could be written to"
-    await page.camera.click()
-    await page.moving_pictures()
-    await line.fill("Where is the cat?")
-    await line.press("Enter")
-    lines = page.page.locator(".conversation li")
-    await page.sees(lines, "You Where is the cat?")
-    robot = mqtt_transport(Broker.from_url(site.broker.url), SERVER_ID, SERVER_NAME)
-    async with Client(robot) as agent, agent.listen(resource_subscriptions=[EVENTS]) as updates:
-        while not (chat := [event for event in await events_of(agent) if event["kind"] == "chat"]):
-            await anext(updates)
-    assert [event["text"] for event in chat] == ["Where is the cat?"]
-    assert chat[0]["by"].startswith("webrtc_client_")
-
-    for number in range(9):
-        await line.fill(f"Quick {number}")
-        await line.press("Enter")
-    await page.sees(lines, "Said Not sent: you are typing too fast.")
-
-
-async def events_of(agent: Client) -> list[dict[str, Any]]:
-    """What happened to the robot, as an agent reads it."""
-    (content,) = (await agent.read_resource(EVENTS)).contents
-    assert isinstance(content, TextResourceContents)
-    events: list[dict[str, Any]] = json.loads(content.text)["events"]
-    return events
 
 
 async def test_the_log_is_filtered_copied_and_switched_off(page: ConsolePage) -> None:

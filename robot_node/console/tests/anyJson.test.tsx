@@ -214,7 +214,7 @@ test("what is said is lines", async () => {
         const line = read && lineOf(read);
         return line ? joined(before, line) : before;
       }, []);
-      await seen(<Conversation lines={lines} canSend send={nothing} />);
+      await seen(<Conversation lines={lines} unsent={[]} note="" canSend begin={nothing} send={() => true} />);
     }),
     { numRuns: 60 },
   );

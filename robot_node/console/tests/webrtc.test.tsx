@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, expect, inject, test, vi } from "vitest";
 import type { MqttClient } from "mqtt";
 
+import { CHAT_LIMIT } from "../src/webrtc/state";
 import { useWebRTCMqtt, type UseWebRTCMqttOptions } from "../src/webrtc/useWebRTCMqtt";
 import { outsider, renderHook, until, type Heard } from "./helpers";
 
@@ -18,7 +19,7 @@ class Peer {
   localDescription: { type: string; sdp: string } | null = null;
   remoteDescription: unknown = null;
   candidates: unknown[] = [];
-  channels = new Map<string, { onmessage: ((event: { data: unknown }) => void) | null }>();
+  channels = new Map<string, { onopen: (() => void) | null; onmessage: ((event: { data: unknown }) => void) | null }>();
   closed = false;
   onicecandidate: ((event: { candidate: { candidate: string; toJSON: () => object } | null }) => void) | null = null;
   onconnectionstatechange: (() => void) | null = null;
@@ -27,11 +28,16 @@ class Peer {
     Peer.all.push(this);
   }
 
-  addTransceiver = () => ({ currentDirection: "recvonly" });
+  kinds: string[] = [];
+
+  addTransceiver = (track: string | { kind: string }) => {
+    this.kinds.push(typeof track === "string" ? track : track.kind);
+    return { currentDirection: "recvonly" };
+  };
   getReceivers = () => [];
 
   createDataChannel(label: string) {
-    const channel = { onmessage: null };
+    const channel = { onopen: null, onmessage: null };
     this.channels.set(label, channel);
     return channel;
   }
@@ -155,7 +161,41 @@ test("what is heard and said reaches the callbacks, what is typed the other side
   await until(() => said.some((item) => Array.isArray(item)), "the text");
   expect(said).toContainEqual(["hi", "t"]);
   result.current.sendChatMessage("typed");
+  Peer.all[0]?.channels.get("status")?.onopen?.();
   await until(() => heard.some(({ text }) => text === '{"type":"chat","data":"typed"}'), "the chat message");
+});
+
+test("what is typed and switched on before the call is part of it, and what the robot cannot receive yet waits", async () => {
+  const { client, heard } = await outsider(brokerUrl, "$webrtc/+/answerer-13");
+  cleanups.push(() => client.endAsync());
+  const sent: string[] = [];
+  const options: UseWebRTCMqttOptions = { brokerUrl, serverId: "answerer-13", onChatSent: (text) => sent.push(text) };
+  const { result, rerender, unmount } = renderHook(useWebRTCMqtt, options);
+  cleanups.push(unmount);
+  const typed = Array.from({ length: CHAT_LIMIT + 1 }, (_, index) => result.current.sendChatMessage(`typed ${index}`));
+  expect(typed.indexOf(false)).toBe(CHAT_LIMIT);
+  result.current.toggleListening();
+  rerender({ ...options, autoConnect: true });
+  await until(() => heard.some((message) => typeOf(message) === "sdp_offer"), "the offer");
+  expect(result.current.isListening).toBe(true);
+  expect(result.current.unsentChat.length).toBe(CHAT_LIMIT);
+  expect(Peer.all[0]?.kinds).toEqual(["video", "audio"]);
+  Peer.all[0]?.becomes("connected");
+  expect(sent).toEqual([]);
+  Peer.all[0]?.channels.get("status")?.onopen?.();
+  expect(sent).toEqual(["typed 0", "typed 1", "typed 2", "typed 3", "typed 4"]);
+  await until(() => heard.filter((message) => typeOf(message) === "chat").length === CHAT_LIMIT, "what was typed");
+  await until(() => result.current.unsentChat.length === 0, "nothing waits");
+  rerender(options);
+  await until(() => result.current.connectionState === "closed", "hung up");
+  expect(result.current.isListening).toBe(false);
+});
+
+test("the other side need not open a data channel to be written to", async () => {
+  const { result, heard } = await calling("answerer-14");
+  Peer.all[0]?.becomes("connected");
+  result.current.sendChatMessage("typed");
+  await until(() => heard.some((message) => typeOf(message) === "chat"), "the chat message");
 });
 
 test("what the robot says beside the picture is told, until the session ends", async () => {

@@ -3,9 +3,9 @@ import type { CallToolResult } from "@modelcontextprotocol/sdk/types.js";
 
 import { useMcpMqtt } from "../mcp/useMcpMqtt";
 import { TextContext, translator, type TextKey } from "../i18n/text";
-import { messageOf } from "../json";
 import { Activity } from "./activity/Activity";
 import { Conversation } from "./activity/Conversation";
+import { conversationNote } from "./activity/conversationNote";
 import { useConversation } from "./activity/useConversation";
 import { useEvents } from "./activity/useEvents";
 import { Boundary } from "./Boundary";
@@ -75,7 +75,9 @@ export function App({ served }: { served: ServedConfig }) {
   const { act, notice, setNotice } = calls;
   const conversation = useConversation();
   const activity = useEvents(serverId, mcp);
-  const { call, shown, isOn, switchCamera } = useWatching({ settings, serverId, mcp, robot, cameras, act, onMessage: conversation.onMessage });
+  const { onMessage, addOwn } = conversation;
+  const watching = useWatching({ settings, serverId, mcp, robot, cameras, act, onMessage, onChatSent: addOwn });
+  const { call, shown, isOn, switchCamera, talking } = watching;
   const photos = usePhotos(act, chosen?.serverName ?? "", cameras.argument);
 
   useConnectionLog({ log, brokerUrl, serverId, mcp, call });
@@ -120,11 +122,7 @@ export function App({ served }: { served: ServedConfig }) {
             switchCamera={(enabled) => void switchCamera(enabled)}
             takePhoto={() => void photos.takePhoto()}
             takingPhoto={photos.takingPhoto}
-            reportMicrophone={(error) => {
-              const text = t("microphoneRefused", { reason: messageOf(error) });
-              setNotice(text);
-              report(text);
-            }}
+            talking={talking}
             urgent={
               <>
                 <StopButton />
@@ -168,11 +166,11 @@ export function App({ served }: { served: ServedConfig }) {
               "conversation",
               <Conversation
                 lines={conversation.lines}
-                canSend={call.isConnected && call.mqttConnected}
-                send={(text) => {
-                  call.sendChatMessage(text);
-                  conversation.addOwn(text);
-                }}
+                unsent={call.unsentChat}
+                note={conversationNote(t, call)}
+                canSend={!disabled && call.canTalk}
+                begin={watching.converse}
+                send={call.sendChatMessage}
               />,
             )}
             {ofRobot("activity", <Activity activity={activity} ownId={mcp.clientId} />)}

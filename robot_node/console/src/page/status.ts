@@ -21,6 +21,10 @@ export interface RobotStatus {
   volume: number | null;
   muted: boolean | null;
   viewers: number;
+  /** There is sound for viewers; null: not known. */
+  viewers_hear: boolean | null;
+  /** Whether a viewer may speak to the robot now; null: never. */
+  viewers_speak: "free" | "taken" | "unknown" | null;
   /** Whether something moves in each zone of the first camera's picture; empty: motion is not looked for. */
   motion: Record<string, boolean>;
   /** Labels of the objects in that picture. */
@@ -40,6 +44,8 @@ const NOTHING_KNOWN: RobotStatus = {
   volume: null,
   muted: null,
   viewers: 0,
+  viewers_hear: null,
+  viewers_speak: "unknown",
   motion: {},
   detected: [],
   cameras: {},
@@ -75,6 +81,8 @@ const IS_VALID: Record<keyof RobotStatus, (value: unknown) => boolean> = {
   volume: (value) => value === null || (isCount(value) && (value as number) <= 100),
   muted: (value) => value === null || isFlag(value),
   viewers: isCount,
+  viewers_hear: isFlag,
+  viewers_speak: (value) => value === null || value === "free" || value === "taken",
   motion: (value) => isTable(value, isFlag, ZONES_LIMIT),
   detected: isLabels,
   cameras: (value) => isTable(value, isCameraState, CAMERAS_LIMIT),

@@ -2,8 +2,11 @@
 
 import { Link, randomId, type LinkError } from "../mqtt/link";
 import { Store } from "../mqtt/store";
-import { CallError, IDLE, type CallEvents, type CallOptions, type CallState } from "./state";
+import { openMedia, stopTracks } from "./capture";
+import { addSections } from "./sections";
+import { CallError, CHAT_LIMIT, IDLE, type CallEvents, type CallOptions, type CallState } from "./state";
 import {
+  answersOffer,
   answersTopic,
   messagesTopic,
   offersTopic,
@@ -12,10 +15,14 @@ import {
   parseViewerStatus,
   PROXY_NAME,
   STATUS_CHANNEL,
+  terminated,
   type Outgoing,
   type ViewerStatus,
 } from "./signaling";
-import { Attempt, describe } from "./tried";
+import { Attempt, noPath } from "./tried";
+
+/** A side that opens no data channel has been connected for long enough to receive what is typed. */
+const CHAT_AFTER_MS = 1000;
 
 const decoder = new TextDecoder();
 
@@ -32,6 +39,10 @@ export class Call extends Store<CallState> {
   private step: ReturnType<typeof setTimeout> | undefined;
   private retry: ReturnType<typeof setTimeout> | undefined;
   private delay = 1000;
+  private captures = 0;
+  /** The other side can receive what is typed. */
+  private canChat = false;
+  private chatDelay: ReturnType<typeof setTimeout> | undefined;
 
   constructor() {
     super(IDLE);
@@ -46,9 +57,12 @@ export class Call extends Store<CallState> {
     return this.peer;
   }
 
-  /** Call, and call again whenever the session is lost, until {@link disconnect}. */
+  /**
+   * Call, and call again whenever the session is lost, until {@link disconnect}. What was switched on and typed before
+   * is part of the call.
+   */
   connect(options: CallOptions): void {
-    this.disconnect();
+    if (this.link) this.disconnect();
     const clientId = randomId("webrtc_client_");
     this.options = options;
     this.id = options.clientId || clientId;
@@ -88,9 +102,10 @@ export class Call extends Store<CallState> {
     const { link } = this;
     const was = this.getSnapshot().connectionState;
     this.link = null;
+    this.captures += 1;
     clearTimeout(this.retry);
     this.dropPeer();
-    this.release();
+    stopTracks(this.getSnapshot().localStream);
     if (link) {
       if (link.connected && this.options) {
         const topic = offersTopic(this.id, this.options.answerer ?? PROXY_NAME);
@@ -127,33 +142,46 @@ export class Call extends Store<CallState> {
     this.offerAnew();
   }
 
-  sendChatMessage(text: string): void {
-    this.send({ type: "chat", data: text });
+  /** Send a text as soon as the other side can receive it; false when too many wait already. */
+  sendChatMessage(text: string): boolean {
+    const { unsentChat } = this.getSnapshot();
+    if (unsentChat.length >= CHAT_LIMIT) return false;
+    this.update({ unsentChat: [...unsentChat, text] });
+    this.sendChat();
+    return true;
+  }
+
+  private sendChat(): void {
+    const { unsentChat } = this.getSnapshot();
+    if (!this.canChat || !this.link?.connected || unsentChat.length === 0) return;
+    this.update({ unsentChat: [] });
+    for (const text of unsentChat) {
+      this.send({ type: "chat", data: text });
+      this.events.onChatSent?.(text);
+    }
+  }
+
+  private allowChat(peer: RTCPeerConnection): void {
+    if (this.peer !== peer) return;
+    this.canChat = true;
+    this.sendChat();
   }
 
   private async capture(audio: boolean, video: boolean): Promise<void> {
-    const { link } = this;
-    let stream: MediaStream | null = null;
-    if (audio || video) {
-      try {
-        // Undefined on pages that are neither https nor of this machine.
-        if (!navigator.mediaDevices) throw new Error("The browser gives microphone and camera to https pages only.");
-        stream = await navigator.mediaDevices.getUserMedia({ audio, video });
-      } catch (error) {
-        throw new CallError("media", error instanceof Error ? error.message : String(error));
-      }
-    }
-    if (this.link !== link || !link) {
+    const capture = (this.captures += 1);
+    const stream = audio || video ? await openMedia(audio, video) : null;
+    if (this.captures !== capture) {
       stopTracks(stream);
       return;
     }
     stopTracks(this.getSnapshot().localStream);
-    this.update({ localStream: stream, isAudioEnabled: audio, isVideoEnabled: video });
+    for (const track of stream?.getTracks() ?? []) {
+      track.onended = () => this.captures === capture && void this.capture(false, false); // e.g. unplugged
+    }
+    const changes = { localStream: stream, isAudioEnabled: audio, isVideoEnabled: video, isHeard: false };
+    // At once: a session that is up does not say anything about what it is yet to send.
+    this.update(this.canOfferAnew ? { ...changes, connectionState: "connecting" } : changes);
     this.offerAnew();
-  }
-
-  private release(): void {
-    stopTracks(this.getSnapshot().localStream);
   }
 
   private brokerFailed(error: LinkError): void {
@@ -173,20 +201,23 @@ export class Call extends Store<CallState> {
       if (this.link === link) this.fail(new CallError("broker", (error as Error).message));
       return;
     }
-    if (this.link === link && this.getSnapshot().connectionState !== "connected") await this.offer(link);
+    if (this.link !== link) return;
+    this.sendChat();
+    if (this.getSnapshot().connectionState !== "connected") await this.offer(link);
   }
 
   /** What is sent and received has changed: negotiate a new session. The old one goes on until it is answered. */
   private offerAnew(): void {
-    if (this.link?.connected && ["connecting", "connected"].includes(this.getSnapshot().connectionState)) {
-      void this.offer(this.link);
-    }
+    if (this.link && this.canOfferAnew) void this.offer(this.link);
+  }
+
+  private get canOfferAnew(): boolean {
+    return this.link?.connected === true && ["connecting", "connected", "failed"].includes(this.getSnapshot().connectionState);
   }
 
   private async offer(link: Link): Promise<void> {
     clearTimeout(this.retry);
     this.replacePeer();
-    const { localStream, isListening } = this.getSnapshot();
     const iceServers = this.options?.iceServers ?? [];
     let peer: RTCPeerConnection;
     try {
@@ -197,18 +228,11 @@ export class Call extends Store<CallState> {
     }
     this.peer = peer;
     const attempt = (this.attempt = new Attempt(iceServers));
-    const [voice] = localStream?.getAudioTracks() ?? [];
-    const [camera] = localStream?.getVideoTracks() ?? [];
-    peer.addTransceiver(camera ?? "video", { direction: camera ? "sendrecv" : "recvonly", streams: localStream ? [localStream] : [] });
-    const audio =
-      voice || isListening
-        ? peer.addTransceiver(voice ?? "audio", {
-            direction: voice ? (isListening ? "sendrecv" : "sendonly") : "recvonly",
-            streams: localStream ? [localStream] : [],
-          })
-        : null;
-    const others = Array.from({ length: (this.options?.cameras ?? 1) - 1 }, () => peer.addTransceiver("video", { direction: "recvonly" }));
-    peer.createDataChannel(STATUS_CHANNEL).onmessage = ({ data }) => {
+    const { audio, others } = addSections(peer, this.getSnapshot(), this.options?.cameras ?? 1);
+    const channel = peer.createDataChannel(STATUS_CHANNEL);
+    // Open, the other side is connected, too: before, a robot ignores what is typed.
+    channel.onopen = () => this.allowChat(peer);
+    channel.onmessage = ({ data }) => {
       if (this.peer === peer) this.told(parseViewerStatus(data));
     };
     const stream = new MediaStream();
@@ -219,6 +243,7 @@ export class Call extends Store<CallState> {
         return;
       }
       stream.addTrack(track);
+      if (track.kind === "audio") this.update({ remoteSound: new MediaStream([track]) });
       // The old stream shows its last picture until there is a new one.
       const show = () => this.peer === peer && this.update({ remoteStream: stream });
       if (track.kind === "video") track.onunmute = show;
@@ -258,6 +283,8 @@ export class Call extends Store<CallState> {
     if (peer.connectionState === "connected") {
       clearTimeout(this.step);
       this.delay = this.options?.reconnectInitialMs ?? 1000;
+      clearTimeout(this.chatDelay);
+      this.chatDelay = setTimeout(() => this.allowChat(peer), CHAT_AFTER_MS);
       this.update({
         connectionState: "connected",
         error: null,
@@ -267,17 +294,8 @@ export class Call extends Store<CallState> {
     } else if (peer.connectionState === "disconnected") {
       this.limit(() => new CallError("lost", "The robot no longer sends anything."));
     } else if (peer.connectionState === "failed") {
-      this.fail(this.noPath());
+      this.fail(noPath(this.attempt));
     }
-  }
-
-  private noPath(): CallError {
-    const tried = this.attempt.result;
-    return new CallError(
-      tried.onlyLoopback ? "loopback" : "no-path",
-      `No network path leads to the robot. ${describe(tried)}`,
-      tried,
-    );
   }
 
   private receive(topic: string, payload: string): void {
@@ -291,7 +309,7 @@ export class Call extends Store<CallState> {
     if (!signal || !peer) return;
     if (signal.type === "sdp_answer") {
       if (peer.signalingState !== "have-local-offer" || !answersOffer(signal.offer, peer.localDescription?.sdp)) return;
-      this.limit(() => this.noPath());
+      this.limit(() => noPath(this.attempt));
       this.attempt.addRemoteDescription(signal.sdp);
       this.dropPrevious();
       peer
@@ -365,6 +383,8 @@ export class Call extends Store<CallState> {
 
   private detachPeer(): RTCPeerConnection | null {
     clearTimeout(this.step);
+    clearTimeout(this.chatDelay);
+    this.canChat = false;
     this.early = [];
     const { peer } = this;
     this.peer = null;
@@ -376,13 +396,3 @@ export class Call extends Store<CallState> {
 }
 
 const close = (peer: RTCPeerConnection | null): void => peer?.close();
-
-/** An answer may name its offer, by the `ice-ufrag`: who offered twice passes over the answer to the older offer. */
-const answersOffer = (fragment: string | undefined, sdp = ""): boolean =>
-  fragment === undefined || sdp.split(/\r?\n/).includes(`a=ice-ufrag:${fragment}`);
-
-const terminated = (reason: string) => JSON.stringify({ type: "webrtc_terminated", reason } satisfies Outgoing);
-
-function stopTracks(stream: MediaStream | null): void {
-  for (const track of stream?.getTracks() ?? []) track.stop();
-}

@@ -123,6 +123,12 @@ export function parseBackendMessage(payload: string): BackendMessage | null {
   }
 }
 
+/** An answer may name its offer, by the `ice-ufrag`: who offered twice passes over the answer to the older offer. */
+export const answersOffer = (fragment: string | undefined, sdp = ""): boolean =>
+  fragment === undefined || sdp.split(/\r?\n/).includes(`a=ice-ufrag:${fragment}`);
+
+export const terminated = (reason: string) => JSON.stringify({ type: "webrtc_terminated", reason } satisfies Outgoing);
+
 /** The text of a recogniser's raw results: a list of pieces. */
 function rawText(results: unknown[]): string {
   const texts = results.map((piece) => (typeof piece === "string" ? piece : member(piece, "text")));

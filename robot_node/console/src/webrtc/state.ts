@@ -15,8 +15,9 @@ export class CallError extends Error {
     message: string,
     /** Where no connection came about. */
     readonly tried?: Tried,
+    options?: ErrorOptions,
   ) {
-    super(message);
+    super(message, options);
     this.name = "CallError";
   }
 }
@@ -29,6 +30,8 @@ export interface CallState {
   /** Our microphone and camera, while one of them is on. */
   localStream: MediaStream | null;
   remoteStream: MediaStream | null;
+  /** The other side's sound alone: it needs no picture to be played. */
+  remoteSound: MediaStream | null;
   /** The pictures of a robot's other cameras, in its order, as they come. */
   otherStreams: (MediaStream | null)[];
   isAudioEnabled: boolean;
@@ -39,6 +42,8 @@ export interface CallState {
   isHeard: boolean;
   /** The other side sends sound. */
   isHearing: boolean;
+  /** What was typed and cannot be sent yet; at most {@link CHAT_LIMIT}, as many as a robot takes at once. */
+  unsentChat: readonly string[];
   /** What a robot says of itself beside the picture; null before, and where a media backend says nothing. */
   robot: ViewerStatus | null;
 }
@@ -61,7 +66,11 @@ export interface CallOptions {
   reconnectMaximumMs?: number | undefined;
 }
 
+export const CHAT_LIMIT = 5;
+
 export interface CallEvents {
+  /** What was typed is on its way. */
+  onChatSent?: ((text: string) => void) | undefined;
   onMessage?: ((message: BackendMessage) => void) | undefined;
 }
 
@@ -71,11 +80,13 @@ export const IDLE: CallState = {
   error: null,
   localStream: null,
   remoteStream: null,
+  remoteSound: null,
   otherStreams: [],
   isAudioEnabled: false,
   isVideoEnabled: false,
   isListening: false,
   isHeard: false,
   isHearing: false,
+  unsentChat: [],
   robot: null,
 };

@@ -1,6 +1,7 @@
 /** With what a connection was tried, for a person who looks for the reason why there is none. Pure. */
 
 import { shortened } from "../json";
+import { CallError } from "./state";
 
 /** An ICE server, and why it gave no address; empty when it did, or was never asked. */
 export interface TriedServer {
@@ -93,3 +94,8 @@ function note(seen: Map<string, Address>, candidate: string): void {
 }
 
 const isLoopback = (address: string): boolean => address.startsWith("127.") || address === "::1";
+
+/** The error of a session for which no path was found. */
+export function noPath({ result: tried }: Attempt): CallError {
+  return new CallError(tried.onlyLoopback ? "loopback" : "no-path", `No network path leads to the robot. ${describe(tried)}`, tried);
+}

@@ -14,6 +14,8 @@ export interface UseWebRTCMqttOptions extends Omit<CallOptions, "answerer"> {
   onASRResponse?: (results: string) => void;
   /** The next piece of what the other side says. */
   onTTSText?: (text: string, taskId: string) => void;
+  /** A text of `sendChatMessage` is on its way. */
+  onChatSent?: (text: string) => void;
   /** Every message of `$message/...`. */
   onMessage?: (message: BackendMessage) => void;
 }
@@ -32,7 +34,8 @@ export interface UseWebRTCMqtt extends CallState {
   toggleVideo: () => Promise<void>;
   /** The other side's sound on or off. */
   toggleListening: () => void;
-  sendChatMessage: (text: string) => void;
+  /** Send a text as soon as the other side can receive it; false when too many wait already. */
+  sendChatMessage: (text: string) => boolean;
   /** The browser's own statistics of the session; null without one. */
   getStats: () => Promise<RTCStatsReport> | null;
 }
@@ -45,7 +48,7 @@ export interface UseWebRTCMqtt extends CallState {
 export function useWebRTCMqtt(options: UseWebRTCMqttOptions): UseWebRTCMqtt {
   const { brokerUrl, username, password, serverId, clientId, autoConnect = false, iceServers, cameras } = options;
   const { connectTimeoutMs, stepTimeoutMs, reconnectInitialMs, reconnectMaximumMs } = options;
-  const { onASRResponse, onTTSText, onMessage } = options;
+  const { onASRResponse, onTTSText, onChatSent, onMessage } = options;
   const [call] = useState(() => new Call());
   const state = useSyncExternalStore(call.subscribe, call.getSnapshot);
   // Compared by value: a list written in the caller's render is a new one each time.
@@ -78,13 +81,14 @@ export function useWebRTCMqtt(options: UseWebRTCMqttOptions): UseWebRTCMqtt {
 
   useEffect(() => {
     call.setEvents({
+      onChatSent,
       onMessage: (message) => {
         if (message.type === "asr_response") onASRResponse?.(message.results);
         if (message.type === "tts_text") onTTSText?.(message.text, message.task_id);
         onMessage?.(message);
       },
     });
-  }, [call, onASRResponse, onTTSText, onMessage]);
+  }, [call, onASRResponse, onTTSText, onChatSent, onMessage]);
   useConnection(autoConnect, connect, disconnect);
 
   return {

@@ -36,7 +36,7 @@ export function useWhep({ url, token = "", iceServers, autoConnect, stepTimeoutM
     toggleAudio: refuse,
     toggleVideo: refuse,
     toggleListening: useCallback(() => player.toggleListening(), [player]),
-    sendChatMessage: useCallback(() => undefined, []),
+    sendChatMessage: useCallback(() => false, []),
     getStats: useCallback(() => player.peerConnection?.getStats() ?? null, [player]),
   };
 }

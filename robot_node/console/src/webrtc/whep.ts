@@ -99,6 +99,7 @@ export class WhepPlayer extends Store<CallState> {
     const stream = new MediaStream();
     peer.ontrack = ({ track }) => {
       stream.addTrack(track);
+      if (track.kind === "audio") this.update({ remoteSound: new MediaStream([track]) });
       const show = () => this.peer === peer && this.update({ remoteStream: stream });
       if (track === video.receiver.track) track.onunmute = show;
       if (!this.getSnapshot().remoteStream) show();

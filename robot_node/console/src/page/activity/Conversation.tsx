@@ -6,8 +6,21 @@ import "./activity.css";
 
 const WHO: Record<Line["who"], TextKey> = { heard: "heard", said: "said", you: "you" };
 
+interface Props {
+  lines: Line[];
+  /** What was typed and is not sent yet. */
+  unsent: readonly string[];
+  /** Why it is not, or why nothing can be written; empty when all is well. */
+  note: string;
+  canSend: boolean;
+  /** The person begins to write. */
+  begin: () => void;
+  /** False: not now. */
+  send: (text: string) => boolean;
+}
+
 /** What was heard and said, and a line to write to whoever answers. */
-export function Conversation({ lines, canSend, send }: { lines: Line[]; canSend: boolean; send: (text: string) => void }) {
+export function Conversation({ lines, unsent, note, canSend, begin, send }: Props) {
   const t = useText();
   const [text, setText] = useState("");
   return (
@@ -19,15 +32,19 @@ export function Conversation({ lines, canSend, send }: { lines: Line[]; canSend:
             <b>{t(WHO[who])}</b> {said}
           </li>
         ))}
+        {unsent.map((text, index) => (
+          <li key={`unsent ${index}`} className="you unsent">
+            <b>{t("you")}</b> {text}
+          </li>
+        ))}
       </ol>
-      {lines.length === 0 && <p className="empty-text">{t("noConversation")}</p>}
+      {lines.length + unsent.length === 0 && <p className="empty-text">{t("noConversation")}</p>}
       <form
         className="row"
         onSubmit={(event) => {
           event.preventDefault();
-          if (!text.trim()) return;
-          send(text);
-          setText("");
+          begin();
+          if (text.trim() && send(text)) setText("");
         }}
       >
         <input
@@ -35,12 +52,18 @@ export function Conversation({ lines, canSend, send }: { lines: Line[]; canSend:
           placeholder={t("chatPlaceholder")}
           value={text}
           disabled={!canSend}
-          onChange={(event) => setText(event.target.value)}
+          onChange={(event) => {
+            if (!text) begin();
+            setText(event.target.value);
+          }}
         />
         <button type="submit" disabled={!canSend}>
           {t("send")}
         </button>
       </form>
+      <p className="note" role="status">
+        {note}
+      </p>
     </section>
   );
 }

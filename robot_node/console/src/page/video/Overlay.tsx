@@ -1,22 +1,11 @@
 import type { ReactNode } from "react";
 
 import type { UseWebRTCMqtt } from "../../webrtc/useWebRTCMqtt";
-import type { CallError } from "../../webrtc/state";
 import { listed, serverNames } from "../../webrtc/tried";
-import type { TextKey, Translate } from "../../i18n/text";
+import type { Translate } from "../../i18n/text";
 import { Icon } from "../icons";
+import { PROBLEMS } from "../problems";
 import type { RobotStatus } from "../status";
-
-const PROBLEMS: Record<CallError["problem"], TextKey> = {
-  broker: "problemBroker",
-  "no-answer": "problemNoAnswer",
-  "no-path": "problemNoPath",
-  loopback: "problemLoopback",
-  lost: "problemLost",
-  refused: "problemRefused",
-  limit: "videoLimitHint",
-  media: "problemMedia",
-};
 
 /** What stands in place of the picture: why there is none, and what helps. */
 export function overlay(

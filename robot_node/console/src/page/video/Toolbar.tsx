@@ -3,6 +3,8 @@ import type { ReactNode } from "react";
 import { useText } from "../../i18n/text";
 import type { UseWebRTCMqtt } from "../../webrtc/useWebRTCMqtt";
 import { Icon } from "../icons";
+import { SoundButton } from "../talk/SoundButton";
+import type { Talking } from "../talk/useTalk";
 
 interface Props {
   call: UseWebRTCMqtt;
@@ -12,14 +14,14 @@ interface Props {
   showsPicture: boolean;
   switchCamera: (enabled: boolean) => void;
   takePhoto: () => void;
-  reportMicrophone: (error: unknown) => void;
+  talking: Talking;
   isFull: boolean;
   toggleFull: () => void;
   urgent: ReactNode;
 }
 
 /** What a person can do with camera and sound. */
-export function Toolbar({ call, isOn, canSwitch, canTakePhoto, showsPicture, switchCamera, takePhoto, reportMicrophone, isFull, toggleFull, urgent }: Props) {
+export function Toolbar({ call, isOn, canSwitch, canTakePhoto, showsPicture, switchCamera, takePhoto, talking, isFull, toggleFull, urgent }: Props) {
   const t = useText();
   return (
     <div className="toolbar">
@@ -38,24 +40,8 @@ export function Toolbar({ call, isOn, canSwitch, canTakePhoto, showsPicture, swi
         <Icon name="photo" /> {t("photo")}
       </button>
       <span className="spring" />
-      <button
-        type="button"
-        aria-pressed={call.isListening}
-        disabled={!call.isConnected && !call.isListening}
-        onClick={call.toggleListening}
-      >
-        <Icon name="listen" /> <span className="label">{t("listen")}</span>
-      </button>
-      {call.canTalk && (
-        <button
-          type="button"
-          aria-pressed={call.isAudioEnabled}
-          disabled={!call.isConnected && !call.isAudioEnabled}
-          onClick={() => void call.toggleAudio().catch(reportMicrophone)}
-        >
-          <Icon name="talk" /> <span className="label">{t("talk")}</span>
-        </button>
-      )}
+      <SoundButton name="listen" sound={talking.listen} />
+      {call.canTalk && <SoundButton name="talk" sound={talking.talk} />}
       {urgent}
       <button
         type="button"

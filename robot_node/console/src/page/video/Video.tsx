@@ -3,6 +3,9 @@ import { useEffect, useRef, useState, type KeyboardEvent, type ReactNode } from 
 import type { UseWebRTCMqtt } from "../../webrtc/useWebRTCMqtt";
 import { useText } from "../../i18n/text";
 import { isCapturing, type RobotStatus } from "../status";
+import { Sound } from "../talk/Sound";
+import { useSoundNote } from "../talk/useSoundNote";
+import type { Talking } from "../talk/useTalk";
 import { Noticed } from "./Noticed";
 import { overlay } from "./Overlay";
 import { Statistics } from "./Statistics";
@@ -27,20 +30,21 @@ interface Props {
   switchCamera: (enabled: boolean) => void;
   takePhoto: () => void;
   takingPhoto: boolean;
-  reportMicrophone: (error: unknown) => void;
+  talking: Talking;
   /** What has to be in sight when the picture takes the whole screen: the stop button, and what has gone wrong. */
   urgent?: ReactNode;
 }
 
 /** The live picture, what is known of it, and what a person can do with camera and sound. */
 export function Video(props: Props) {
-  const { call, serverId, status, isOn, hasCamera, switchCamera, takePhoto, takingPhoto, reportMicrophone, urgent } = props;
+  const { call, serverId, status, isOn, hasCamera, switchCamera, takePhoto, takingPhoto, talking, urgent } = props;
   const { states, large, enlarge } = props.cameras;
   const t = useText();
   const section = useRef<HTMLElement>(null);
   const lens = useRef<HTMLDivElement>(null);
   const video = useRef<HTMLVideoElement>(null);
   const [painted, setPainted] = useState<MediaStream | null>(null);
+  const soundNote = useSoundNote(call, talking);
   const streams = [call.remoteStream, ...call.otherStreams];
   const remoteStream = streams[large] ?? null;
 
@@ -50,15 +54,10 @@ export function Video(props: Props) {
     element.srcObject = remoteStream;
     if (!remoteStream) return;
     const handle = element.requestVideoFrameCallback(() => setPainted(remoteStream));
-    // Refused while the page has not been touched and there is sound: the picture then waits for the person.
     element.play().catch(() => undefined);
     return () => element.cancelVideoFrameCallback(handle);
   }, [remoteStream]);
 
-  const soundNotes = [
-    call.isConnected && call.isAudioEnabled && !call.isHeard && t("notHeard"),
-    call.isConnected && call.isListening && !call.isHearing && t("nothingToHear"),
-  ].filter(Boolean);
   const showsPicture = isOn && painted !== null && painted === remoteStream;
   const rotation = (place: number) => (place === 0 ? (call.robot?.rotation ?? 0) : 0); // the status is of the first camera
   const rotated = (place: number) => `rotated-${rotation(place)}`;
@@ -101,7 +100,7 @@ export function Video(props: Props) {
           {...zoom.onPointer}
         >
           <div className="zoom" style={{ transform: `translate(${x * 100}%, ${y * 100}%) scale(${scale})` }}>
-            <video ref={video} muted={!call.isListening || large > 0} autoPlay playsInline aria-label={t("livePicture")} className={showsPicture ? rotated(large) : "empty"} />
+            <video ref={video} muted autoPlay playsInline aria-label={t("livePicture")} className={showsPicture ? rotated(large) : "empty"} />
           </div>
         </div>
         {status?.recording === true && (
@@ -123,7 +122,7 @@ export function Video(props: Props) {
           {Object.entries(states).map(([name, state], place) =>
             place === large ? null : (
               <button key={name} type="button" aria-label={t("enlargeCamera", { name })} title={t("enlargeCamera", { name })} onClick={() => enlarge(name)}>
-                {isCapturing(state) && <Small stream={streams[place] ?? null} className={rotated(place)} muted={place > 0 || !call.isListening} />}
+                {isCapturing(state) && <Small stream={streams[place] ?? null} className={rotated(place)} />}
                 <span>{name}</span>
               </button>
             ),
@@ -138,24 +137,25 @@ export function Video(props: Props) {
         showsPicture={showsPicture}
         switchCamera={switchCamera}
         takePhoto={takePhoto}
-        reportMicrophone={reportMicrophone}
+        talking={talking}
         isFull={fullScreen.isFull}
         toggleFull={toggleFull}
         urgent={fullScreen.isFull && urgent}
       />
+      <Sound stream={call.isListening ? call.remoteSound : null} />
       <p className="note" role="status">
-        {soundNotes.join(" ")}
+        {soundNote}
       </p>
     </section>
   );
 }
 
-function Small({ stream, className, muted }: { stream: MediaStream | null; className: string; muted: boolean }) {
+function Small({ stream, className }: { stream: MediaStream | null; className: string }) {
   const video = useRef<HTMLVideoElement>(null);
   useEffect(() => {
     if (!video.current) return;
     video.current.srcObject = stream;
     if (stream) video.current.play().catch(() => undefined);
   }, [stream]);
-  return <video ref={video} className={className} muted={muted} autoPlay playsInline aria-hidden="true" />;
+  return <video ref={video} className={className} muted autoPlay playsInline aria-hidden="true" />;
 }

@@ -6,6 +6,8 @@ import { useWebRTCMqtt, type UseWebRTCMqtt } from "../../webrtc/useWebRTCMqtt";
 import { useWhep } from "../../webrtc/useWhep";
 import { whepUrl } from "../../webrtc/whep";
 import type { Settings } from "../settings";
+import { useConversing, useEndWhenUnused } from "../talk/useConversing";
+import { useTalk, type Talking } from "../talk/useTalk";
 import { isCapturing, type RobotStatus } from "../status";
 import type { Run } from "../useCalls";
 import type { Robot } from "../useRobot";
@@ -19,6 +21,7 @@ interface Options {
   cameras: Cameras;
   act: Run;
   onMessage: (message: BackendMessage) => void;
+  onChatSent: (text: string) => void;
 }
 
 export interface Watching {
@@ -28,10 +31,13 @@ export interface Watching {
   /** That camera is on, or soon will be, as far as is known. */
   isOn: boolean;
   switchCamera: (enabled: boolean) => Promise<void>;
+  talking: Talking;
+  /** Wants a session with the robot: the person is about to write. */
+  converse: () => void;
 }
 
-/** Watch the robot while its camera is on. */
-export function useWatching({ settings, serverId, mcp, robot, cameras, act, onMessage }: Options): Watching {
+/** Watch the robot while its camera is on, and converse with it whether it is or not. */
+export function useWatching({ settings, serverId, mcp, robot, cameras, act, onMessage, onChatSent }: Options): Watching {
   const { brokerUrl, username, password, clientId, iceServers, whep } = settings;
   const { sessionState, connectionState } = mcp;
   const { status, isLive } = robot;
@@ -48,6 +54,7 @@ export function useWatching({ settings, serverId, mcp, robot, cameras, act, onMe
   const taken = connectionState === "taken";
   const wanted = known ? cameraOn : gone || taken ? false : watching;
   if (wanted !== watching) setWatching(wanted);
+  const conversing = useConversing(serverId, gone);
   // A media server has the first camera only.
   const url = large === 0 ? whepUrl(whep, serverId) : "";
   const played = useWhep({ url, token: whep.token, iceServers, autoConnect: wanted && url !== "" });
@@ -59,10 +66,14 @@ export function useWatching({ settings, serverId, mcp, robot, cameras, act, onMe
     serverId,
     iceServers,
     cameras: Math.max(1, names.length),
-    autoConnect: wanted && url === "",
+    autoConnect: (wanted || conversing.wish !== null) && url === "",
     onMessage,
+    onChatSent,
   });
+  useEndWhenUnused(conversing, called.isListening || called.isAudioEnabled);
   const call = url ? played : called;
+  const { converse } = conversing;
+  const talking = useTalk({ call, serverId, status, isReachable: sessionState === "open", converse });
 
   // While the broker is away, the robot itself still says beside the picture what is true.
   const told = isLive || !call.robot || !status ? null : { ...status, privacy_error: "", recording: null, motion: {}, detected: [], ...call.robot };
@@ -74,7 +85,7 @@ export function useWatching({ settings, serverId, mcp, robot, cameras, act, onMe
     await act("control_camera", { enabled, ...argument });
     setAsked(false);
   };
-  return { call, shown, isOn, switchCamera };
+  return { call, shown, isOn, switchCamera, talking, converse };
 }
 
 /** The status as it is of another camera than the first. */
