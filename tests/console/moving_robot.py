@@ -26,14 +26,15 @@ SERVER_ID, SERVER_NAME = "robot-that-moves", "tests/moving"
 LEFT, RIGHT = "left", "right"
 _PINS = {LEFT: (5, 6), RIGHT: (13, 19)}
 EYE = (16, 20, 21)
+PAN, TILT = 18, 12
 _MOTOR = {"kind": "motor", "max_acceleration": 20.0, "max_duration_s": 60}
 _OUTPUTS: dict[str, dict[str, Any]] = {
     **{
         name: {"kind": "motor", "pins": pins, "max_acceleration": 20.0, "max_duration_s": 60}
         for name, pins in _PINS.items()
     },
-    "neck": {"kind": "servo", "pin": 18, "limits": (-60, 60), "max_speed": 1000},
-    "nod": {"kind": "servo", "pin": 12, "limits": (-20, 30), "max_speed": 1000},
+    "neck": {"kind": "servo", "pin": PAN, "limits": (-60, 60), "max_speed": 1000},
+    "nod": {"kind": "servo", "pin": TILT, "limits": (-20, 30), "max_speed": 1000},
     "eye": {"kind": "rgb_led", "pins": EYE},
 }
 

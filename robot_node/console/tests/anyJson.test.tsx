@@ -122,7 +122,7 @@ test("a list of tools is forms, each of which can be opened and sent", async () 
         calls.push(args);
         return Promise.resolve({ content: [], ...(answer as object) });
       };
-      await seen(<Tools tools={tools} malformed={malformed} disabled={false} run={run} report={nothing} />, async (place) => {
+      await seen(<Tools tools={tools} malformed={malformed} emotions={[]} disabled={false} run={run} report={nothing} />, async (place) => {
         for (const details of place.querySelectorAll("details")) {
           details.open = true;
           flushSync(() => details.dispatchEvent(new Event("toggle")));
@@ -289,7 +289,7 @@ test("long texts are cut", async () => {
   const long = "x".repeat(1_000_000);
   const { tools } = readTools([{ name: "long", title: long, description: long, inputSchema: { type: "object" } }, { name: long, inputSchema: { type: "object" } }]);
   expect(tools.map((each) => each.name)).toEqual(["long"]);
-  const shown = await seen(<Tools tools={tools} malformed={[]} disabled={false} run={() => Promise.reject(new Error())} report={nothing} />, (place) =>
+  const shown = await seen(<Tools tools={tools} malformed={[]} emotions={[]} disabled={false} run={() => Promise.reject(new Error())} report={nothing} />, (place) =>
     flushSync(() => place.querySelector("details")?.dispatchEvent(new Event("toggle"))),
   );
   expect(shown.length).toBeLessThan(10_000);

@@ -162,6 +162,9 @@ export const de: Record<TextKey, string> = {
   droveAsked: "Dieser Roboter will jede Fahrt bestätigt haben: Dazu dient das Formular des Werkzeugs weiter unten.",
   droveStopped: "Mit dem Stoppknopf angehalten. Loslassen und neu drücken.",
 
+  look: "Blick",
+  lookPad: "Feld für zwei Winkel",
+  lookValues: "Schwenk {pan}°, Neigung {tilt}°",
   tools: "Weitere Werkzeuge",
   run: "Ausführen",
   running: "Läuft …",

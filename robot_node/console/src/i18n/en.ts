@@ -161,6 +161,9 @@ export const en = {
   droveAsked: "This robot wants each drive confirmed: use the tool’s form below.",
   droveStopped: "Stopped by the stop button. Let go and press again.",
 
+  look: "Look",
+  lookPad: "pad for two angles",
+  lookValues: "pan {pan}°, tilt {tilt}°",
   tools: "More tools",
   run: "Run",
   running: "Running …",

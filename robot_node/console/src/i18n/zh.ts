@@ -161,6 +161,9 @@ export const zh: Record<TextKey, string> = {
   droveAsked: "此机器人要求每次驾驶都经过确认：请使用下方的工具表单。",
   droveStopped: "已用停止按钮停止。请松开后重新按下。",
 
+  look: "视线",
+  lookPad: "双轴控制板",
+  lookValues: "水平 {pan}°，俯仰 {tilt}°",
   tools: "更多工具",
   run: "运行",
   running: "运行中 …",

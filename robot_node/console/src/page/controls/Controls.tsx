@@ -3,10 +3,12 @@ import type { Tool } from "@modelcontextprotocol/sdk/types.js";
 
 import type { TextKey } from "../../i18n/text";
 import { ANSWER_QUESTION } from "../dialogs/useOpenQuestions";
+import { emotionsOf } from "../face/emotions";
 import type { RobotStatus } from "../status";
 import type { Calls } from "../useCalls";
 import { Drive } from "./drive/Drive";
 import { DRIVE } from "./drive/useDriver";
+import { Look, LOOK } from "./look/Look";
 import { fieldsOf } from "./schema";
 import { STOP } from "./stop/canStop";
 import { TextBox } from "./TextBox";
@@ -42,11 +44,14 @@ interface Props {
 export function Controls({ tools, malformed, status, disabled, calls, report, isAsked, guarded }: Props) {
   const { run, act } = calls;
   const drive = tools.find(({ name }) => name === DRIVE);
+  const look = tools.find(({ name }) => name === LOOK);
+  const emotion = tools.find(({ name }) => name === "change_emotion");
   const textTools = tools.filter(({ inputSchema }) => isTextTool(inputSchema));
   const otherTools = tools.filter(({ name }) => !PLACED.has(name));
   return (
     <>
       {drive && guarded("drive", <Drive inputSchema={drive.inputSchema} disabled={disabled} calls={calls} isAsked={isAsked} />)}
+      {look && guarded("look", <Look inputSchema={look.inputSchema} disabled={disabled} act={act} isAsked={isAsked} />)}
       {tools.some(({ name }) => name === "control_volume") &&
         status &&
         status.volume !== null &&
@@ -62,7 +67,7 @@ export function Controls({ tools, malformed, status, disabled, calls, report, is
           send={(tool, text) => void act(tool, { text })}
         />,
       )}
-      {guarded("tools", <Tools tools={otherTools} malformed={malformed} disabled={disabled} run={run} report={report} />)}
+      {guarded("tools", <Tools tools={otherTools} malformed={malformed} emotions={emotionsOf(emotion?.inputSchema)} disabled={disabled} run={run} report={report} />)}
     </>
   );
 }

@@ -1,11 +1,14 @@
-import { useId, useState } from "react";
+import { useState } from "react";
 import type { CallToolResult, Tool } from "@modelcontextprotocol/sdk/types.js";
 
 import { useText } from "../../i18n/text";
 import { printed, shortened } from "../../json";
 import { Boundary } from "../Boundary";
-import { argumentsOf, fieldsOf, initialValue, type Field } from "./schema";
+import { withEmotions } from "./forms/control";
+import { FieldInput } from "./forms/FieldInput";
+import { argumentsOf, fieldsOf, initialValue } from "./schema";
 import "./controls.css";
+import "./forms/forms.css";
 
 type Run = (name: string, args: Record<string, unknown>) => Promise<CallToolResult>;
 
@@ -13,6 +16,8 @@ interface Props {
   tools: Tool[];
   /** Names of tools that the robot lists, and that are none. */
   malformed: string[];
+  /** Those of the robot's face. */
+  emotions: string[];
   disabled: boolean;
   run: Run;
   report: (text: string) => void;
@@ -24,7 +29,7 @@ const RESULT_LIMIT = 100_000;
 const BLOCKS_LIMIT = 50;
 
 /** Every tool that has no place of its own on the page, as a form made from its input schema. */
-export function Tools({ tools, malformed, disabled, run, report }: Props) {
+export function Tools({ tools, malformed, emotions, disabled, run, report }: Props) {
   const t = useText();
   if (tools.length === 0 && malformed.length === 0) return null;
   return (
@@ -32,13 +37,13 @@ export function Tools({ tools, malformed, disabled, run, report }: Props) {
       <h2>{t("tools")}</h2>
       {malformed.length > 0 && <p className="problem-text">{t("toolsMalformed", { names: malformed.join(", ") })}</p>}
       {tools.map((tool) => (
-        <ToolDetails key={tool.name} tool={tool} disabled={disabled} run={run} report={report} />
+        <ToolDetails key={tool.name} tool={tool} emotions={emotions} disabled={disabled} run={run} report={report} />
       ))}
     </section>
   );
 }
 
-function ToolDetails({ tool, report, ...rest }: { tool: Tool; disabled: boolean; run: Run; report: (text: string) => void }) {
+function ToolDetails({ tool, report, ...rest }: { tool: Tool; emotions: string[]; disabled: boolean; run: Run; report: (text: string) => void }) {
   const [wasOpened, setOpened] = useState(false);
   return (
     <details onToggle={() => setOpened(true)}>
@@ -54,9 +59,9 @@ function ToolDetails({ tool, report, ...rest }: { tool: Tool; disabled: boolean;
   );
 }
 
-function ToolForm({ tool, disabled, run }: { tool: Tool; disabled: boolean; run: Run }) {
+function ToolForm({ tool, emotions, disabled, run }: { tool: Tool; emotions: string[]; disabled: boolean; run: Run }) {
   const t = useText();
-  const fields = fieldsOf(tool.inputSchema);
+  const fields = withEmotions(fieldsOf(tool.inputSchema), emotions);
   const [values, setValues] = useState<ReadonlyMap<string, string>>(new Map());
   const [running, setRunning] = useState(false);
   const [result, setResult] = useState<CallToolResult | null>(null);
@@ -97,57 +102,6 @@ function ToolForm({ tool, disabled, run }: { tool: Tool; disabled: boolean; run:
       </button>
       <div role="status">{result && <Result result={result} />}</div>
     </form>
-  );
-}
-
-function FieldInput({ field, value, set }: { field: Field; value: string; set: (value: string) => void }) {
-  const t = useText();
-  const id = useId();
-  const { name, kind, required, description, choices, minimum, maximum, maxLength } = field;
-  const common = { id, required, "aria-describedby": `${id}-hint`, value };
-  let input;
-  if (kind === "choice" || kind === "boolean") {
-    const options: [string, string][] =
-      kind === "boolean"
-        ? [
-            ["true", t("yes")],
-            ["false", t("no")],
-          ]
-        : choices.map((choice, index) => [String(index), shortened(typeof choice === "string" ? choice : printed(choice), TITLE_LIMIT)]);
-    input = (
-      <select {...common} onChange={(event) => set(event.target.value)}>
-        {!required && <option value="">{t("notSet")}</option>}
-        {options.map(([key, label]) => (
-          <option key={key} value={key}>
-            {label}
-          </option>
-        ))}
-      </select>
-    );
-  } else if (kind === "integer" || kind === "number") {
-    input = (
-      <input
-        {...common}
-        type="number"
-        step={kind === "integer" ? 1 : "any"}
-        min={minimum}
-        max={maximum}
-        onChange={(event) => set(event.target.value)}
-      />
-    );
-  } else if (kind === "json") {
-    input = <textarea {...common} rows={3} spellCheck={false} onChange={(event) => set(event.target.value)} />;
-  } else {
-    input = <input {...common} maxLength={maxLength} onChange={(event) => set(event.target.value)} />;
-  }
-  return (
-    <div className="field">
-      <label htmlFor={id}>
-        {shortened(name, TITLE_LIMIT)} {!required && <small>({t("optional")})</small>}
-      </label>
-      {input}
-      <small id={`${id}-hint`}>{description}</small>
-    </div>
   );
 }
 

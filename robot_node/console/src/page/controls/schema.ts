@@ -13,7 +13,11 @@ export interface Field {
   choices: unknown[];
   minimum: number | undefined;
   maximum: number | undefined;
+  /** What a number is a multiple of. */
+  step: number | undefined;
   maxLength: number | undefined;
+  /** The regular expression of a text. */
+  pattern: string;
 }
 
 const FIELDS_LIMIT = 200;
@@ -42,7 +46,9 @@ export function fieldsOf(schema: unknown): Field[] {
         choices: choices.slice(0, CHOICES_LIMIT),
         minimum: numberOf(member(resolved, "minimum")) ?? numberOf(member(resolved, "exclusiveMinimum")),
         maximum: numberOf(member(resolved, "maximum")) ?? numberOf(member(resolved, "exclusiveMaximum")),
+        step: numberOf(member(resolved, "multipleOf")),
         maxLength: lengthOf(member(resolved, "maxLength")),
+        pattern: textOf(member(resolved, "pattern")),
       };
     });
 }
@@ -109,5 +115,8 @@ export function initialValue(field: Field): string {
   if (kind === "boolean") return typeof preset === "boolean" || field.required ? String(preset === true) : "";
   if (kind === "text") return typeof preset === "string" ? preset : "";
   if (kind === "json") return preset === undefined || preset === null ? "" : printed(preset);
-  return Number.isFinite(preset) ? String(preset) : "";
+  if (Number.isFinite(preset)) return String(preset);
+  const { minimum, maximum } = field;
+  // Of a range a person sees where it begins.
+  return field.required && minimum !== undefined && maximum !== undefined ? String(Math.min(Math.max(0, minimum), maximum)) : "";
 }
