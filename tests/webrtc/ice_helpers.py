@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import shutil
 import socket
-import subprocess
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -58,13 +57,18 @@ async def slow_stun_server() -> AsyncIterator[tuple[SlowStunServer, str]]:
 
 
 @contextlib.asynccontextmanager
-async def turn_server() -> AsyncIterator[int]:
-    """A real coturn that asks for credentials and relays between loopback addresses only; its port."""
+async def turn_server(configuration: str = "", log: Path | None = None) -> AsyncIterator[int]:
+    """A real coturn that asks for credentials and relays between loopback addresses only; its port.
+
+    Args:
+        configuration: Content of its file, whose address and port are replaced; empty: that of the tests.
+        log: Where its output goes; None: nowhere.
+    """
     program = shutil.which("turnserver")
     assert program, "coturn is not installed: run 'make develop'"
     with tempfile.TemporaryDirectory(prefix="coturn-") as folder:
         async with asyncio.timeout(DEADLINE_S):
-            while (process := await _start(program, folder, port := _free_port())) is None:
+            while (process := await _start(program, folder, port := _free_port(), configuration, log)) is None:
                 pass  # somebody else has taken the port meanwhile
         try:
             yield port
@@ -79,22 +83,28 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-async def _start(program: str, folder: str, port: int) -> asyncio.subprocess.Process | None:
+async def _start(
+    program: str, folder: str, port: int, configuration: str, log: Path | None
+) -> asyncio.subprocess.Process | None:
     """Start coturn; returns it when it answers, and nothing if it does not."""
     options = [
-        *("-n", "--no-cli", "--no-tls", "--no-dtls", "--fingerprint", "--lt-cred-mech"),
-        *("--allow-loopback-peers", "--listening-ip=127.0.0.1", "--relay-ip=127.0.0.1", "--realm=robot-node"),
-        # Nobody but another relay can be reached: the direct path is blocked.
-        *("--denied-peer-ip=0.0.0.0-126.255.255.255", "--denied-peer-ip=128.0.0.0-255.255.255.255"),
-        *(f"--listening-port={port}", f"--user={USER}:{PASSWORD}", "--log-file=stdout", "--simple-log"),
+        *("--listening-ip=127.0.0.1", "--relay-ip=127.0.0.1", "--allow-loopback-peers", f"--listening-port={port}"),
+        *("--no-tls", "--no-dtls", "--log-file=stdout", "--simple-log"),
         *(f"--pidfile={folder}/pid", f"--userdb={folder}/users"),
     ]
-    process = await asyncio.create_subprocess_exec(
-        *("setpriv", "--pdeathsig", "TERM", program, *options),
-        cwd=Path(folder),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    if configuration:
+        (Path(folder) / "turnserver.conf").write_text(configuration)
+        options += ["-c", "turnserver.conf"]
+    else:
+        options += [
+            *("-n", "--no-cli", "--fingerprint", "--lt-cred-mech", "--realm=robot-node", f"--user={USER}:{PASSWORD}"),
+            # Nobody but another relay can be reached: the direct path is blocked.
+            *("--denied-peer-ip=0.0.0.0-126.255.255.255", "--denied-peer-ip=128.0.0.0-255.255.255.255"),
+        ]
+    with (log or Path("/dev/null")).open("ab") as output:
+        process = await asyncio.create_subprocess_exec(
+            *("setpriv", "--pdeathsig", "TERM", program, *options), cwd=Path(folder), stdout=output, stderr=output
+        )
     try:
         async with asyncio.timeout(_START_S):
             await _answers(port)
