@@ -154,6 +154,7 @@ class HearingSettings(Section):
     wake_words: Annotated[
         tuple[Annotated[str, Field(min_length=1, max_length=400)], ...], Field(min_length=1, max_length=8)
     ] = ("okay_nabu",)
+    stop_words: Annotated[tuple[Annotated[str, Field(min_length=1, max_length=400)], ...], Field(max_length=8)] = ()
     wake_threshold: Annotated[float, Field(gt=0, lt=1)] | None = None
     follow_up_s: Annotated[float, Field(ge=0, le=60)] = 8.0
     stop_phrases: Annotated[tuple[Annotated[str, Field(min_length=1, max_length=200)], ...], Field(max_length=20)] = (

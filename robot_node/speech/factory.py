@@ -109,6 +109,7 @@ def _turn_options(hearing: HearingSettings) -> TurnOptions:
         speech_threshold=hearing.speech_threshold,
         wake_word=hearing.wake_word,
         wake_words=hearing.wake_words,
+        stop_words=hearing.stop_words,
         wake_threshold=hearing.wake_threshold,
         end_of_speech_s=hearing.end_of_speech_s,
         follow_up_s=hearing.follow_up_s,

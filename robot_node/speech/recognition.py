@@ -17,6 +17,7 @@ from robot_node.speech.recognition_messages import (
     EngineMessage,
     Listening,
     Ready,
+    StopWord,
     TurnBegan,
     TurnEnd,
     TurnEnded,
@@ -29,8 +30,8 @@ from robot_node.webrtc.messages import AsrResponse, BackendMessage
 
 logger = logging.getLogger(__name__)
 
-HEARD, WAKE_WORD, TURN = "heard", "wake_word", "turn"
-"""Kinds of events: what was understood; a wake word, whose name is the device; a turn began or ended."""
+HEARD, WAKE_WORD, STOP_WORD, TURN = "heard", "wake_word", "stop_word", "turn"
+"""Kinds of events: what was understood; a wake word or stop word, its name is the device; a turn began or ended."""
 
 TALK_S = 8.0
 """How long the robot waits for speech when somebody pushed to talk."""
@@ -39,7 +40,7 @@ _ENDINGS = {
     TurnEnd.HEARD: "The turn has ended.",
     TurnEnd.SILENCE: "The turn has ended: nothing was understood.",
     TurnEnd.TOO_LONG: "The turn has ended: the sound did not end.",
-    TurnEnd.STOPPED: "The turn has ended with a stop phrase.",
+    TurnEnd.STOPPED: "The turn has ended: somebody said stop.",
     TurnEnd.INTERRUPTED: "The turn has ended: the robot or a viewer speaks.",
     TurnEnd.SWITCHED_OFF: "The turn has ended: the microphone was closed.",
 }
@@ -193,6 +194,9 @@ class SpeechRecognition:
                     self._understood(message)
             case WakeWord(name):
                 self._events.add(WAKE_WORD, f"The wake word {name} was heard.", device=name)
+                self._stop_speaking()
+            case StopWord(name):
+                self._events.add(STOP_WORD, f"The stop word {name} was heard.", device=name)
                 self._stop_speaking()
             case TurnBegan():
                 self._events.add(TURN, "A turn has begun: the robot listens.", details={"state": "began"})

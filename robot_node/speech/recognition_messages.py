@@ -16,7 +16,7 @@ class TurnEnd(enum.StrEnum):
     HEARD = "heard"
     SILENCE = "silence"  # nobody spoke, or nothing was understood, within the time
     TOO_LONG = "too_long"  # what was taken for speech did not end
-    STOPPED = "stopped"  # a stop phrase
+    STOPPED = "stopped"  # a stop phrase or a stop word
     INTERRUPTED = "interrupted"  # the robot, or a viewer, spoke
     SWITCHED_OFF = "switched_off"
 
@@ -60,6 +60,13 @@ class WakeWord:
 
 
 @dataclass(frozen=True, slots=True)
+class StopWord:
+    """A stop word was heard: its name."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class TurnBegan:
     """What is said now is meant for the robot."""
 
@@ -79,7 +86,7 @@ class Failed:
     remedy: str
 
 
-EngineMessage = Ready | Listening | Utterance | WakeWord | TurnBegan | TurnEnded | Failed
+EngineMessage = Ready | Listening | Utterance | WakeWord | StopWord | TurnBegan | TurnEnded | Failed
 
 _KINDS: Mapping[str, type[EngineMessage]] = MappingProxyType(
     {
@@ -87,6 +94,7 @@ _KINDS: Mapping[str, type[EngineMessage]] = MappingProxyType(
         "listening": Listening,
         "utterance": Utterance,
         "wake_word": WakeWord,
+        "stop_word": StopWord,
         "turn_began": TurnBegan,
         "turn_ended": TurnEnded,
         "failed": Failed,

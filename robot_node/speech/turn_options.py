@@ -18,6 +18,7 @@ class TurnOptions:
         speech_threshold: Probability from which sound is speech, 0 to 1.
         wake_word: Name of the wake word detector; ``"none"``: whatever is said is meant for the robot.
         wake_words: What it listens for.
+        stop_words: Wake words that silence the robot, and end a turn, instead of beginning one.
         wake_threshold: How sure it must be, 0 to 1; None: as each model's author advises.
         end_of_speech_s: Silence, in seconds, after which speech has ended.
         follow_up_s: For so many seconds after a turn the wake word is not needed.
@@ -28,6 +29,7 @@ class TurnOptions:
     speech_threshold: float = 0.5
     wake_word: str = NONE
     wake_words: tuple[str, ...] = ()
+    stop_words: tuple[str, ...] = ()
     wake_threshold: float | None = None
     end_of_speech_s: float = 0.8
     follow_up_s: float = 8.0
@@ -36,5 +38,5 @@ class TurnOptions:
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> Self:
         """Read the fields as JSON has them."""
-        lists = {key: tuple(fields[key]) for key in ("wake_words", "stop_phrases")}
+        lists = {key: tuple(fields[key]) for key in ("wake_words", "stop_words", "stop_phrases")}
         return cls(**{**fields, **lists})

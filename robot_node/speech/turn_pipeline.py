@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from pathlib import Path
 
 from robot_node.speech.decimation import BYTES_PER_S, Decimator
 from robot_node.speech.endpointing import Edge, Endpointer
@@ -11,6 +12,7 @@ from robot_node.speech.recognition_engine import Recognised, Recognizer, Utteran
 from robot_node.speech.recognition_messages import (
     EngineMessage,
     Listening,
+    StopWord,
     TurnBegan,
     TurnEnd,
     TurnEnded,
@@ -57,7 +59,9 @@ class TurnPipeline:
         self._detector: VoiceActivityDetector = make_voice_activity(options.voice_activity)
         self._wake: WakeWordDetector | None = None
         if options.wake_word != NONE:
-            self._wake = make_wake_words(options.wake_word, WakeWordOptions(options.wake_words, options.wake_threshold))
+            words = (*options.wake_words, *options.stop_words)
+            self._wake = make_wake_words(options.wake_word, WakeWordOptions(words, options.wake_threshold))
+        self._stop_words = frozenset(Path(word).stem for word in options.stop_words)
         self._stop_phrases = frozenset(phrase.casefold() for phrase in options.stop_phrases)
         self._decimator = Decimator()
         frame_s = self._detector.frame_samples * 2 / BYTES_PER_S
@@ -80,7 +84,7 @@ class TurnPipeline:
             yield from self._handle(TurnEvent.TIMEOUT)
 
     def overhear(self, samples: bytes) -> Iterator[EngineMessage]:
-        """Take the microphone's sound while the robot itself speaks: only a wake word is looked for in it."""
+        """Take the microphone's sound while the robot itself speaks: only wake and stop words are looked for in it."""
         if self._wake is not None:
             yield from self._look_for_wake_word(self._decimator.decimate(samples))
 
@@ -97,12 +101,17 @@ class TurnPipeline:
         yield from self._handle(TurnEvent.SWITCHED_OFF)
 
     def _look_for_wake_word(self, decimated: bytes) -> Iterator[EngineMessage]:
-        if self._wake is None or self._turns.state is TurnState.LISTENING:
+        if self._wake is None or not (name := self._wake.hear(decimated)):
             return
-        if name := self._wake.hear(decimated):
+        if name in self._stop_words:
+            yield StopWord(name)
+            yield from self._handle(TurnEvent.STOP)
+        elif self._turns.state is TurnState.LISTENING:  # it is part of what is said
+            return
+        else:
             yield WakeWord(name)
             yield from self._handle(TurnEvent.WAKE_WORD)
-            self._forget_speech()  # of the wake word itself
+        self._forget_speech()  # of the word itself
 
     def _listen(self, samples: bytes, decimated: bytes) -> Iterator[EngineMessage]:
         if self._turns.state is TurnState.LISTENING:

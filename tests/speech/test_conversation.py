@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 
@@ -58,12 +59,24 @@ async def test_the_wake_word_silences_the_robot_in_the_middle_of_what_it_says() 
         robot.mixer.begin_speech()
         robot.pi.microphone.hear(spoken("take a photo") + WAKE)
         await eventually(lambda: robot.stops)
-        assert kinds(robot)[:2] == ["wake_word", "turn"]
+        await eventually(lambda: kinds(robot) == ["wake_word", "turn"])
         robot.mixer.end_speech(flush=True)  # what its voice does then
         robot.clock.seconds += 1  # the echo has died away
         robot.pi.microphone.hear(spoken("hello robot") + silence(1))
         await eventually(lambda: robot.heard)
         assert robot.heard == ["hello robot"]
+
+
+async def test_a_stop_word_silences_the_robot_in_the_middle_of_what_it_says() -> None:
+    async with hearing_robot(turns=dataclasses.replace(TURNS, stop_words=("alexa",))) as robot:
+        await eventually(robot.hears_microphone)
+        robot.mixer.begin_speech()
+        robot.pi.microphone.hear(spoken("alexa", voice="en-gb", rate=150))
+        await eventually(lambda: robot.stops)
+        stopped = last(robot, "stop_word")
+        assert stopped is not None
+        assert stopped.device == "alexa"
+        assert kinds(robot) == []
 
 
 async def test_a_stop_phrase_silences_the_robot_and_ends_the_turn() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Iterator
 
 import numpy as np
@@ -14,6 +15,7 @@ from robot_node.speech.recognition_messages import (
     Failed,
     Listening,
     Ready,
+    StopWord,
     TurnBegan,
     TurnEnd,
     TurnEnded,
@@ -155,6 +157,14 @@ def test_while_the_robot_speaks_only_the_wake_word_is_heard(recognizer: SphinxRe
     assert [message for piece in pieces(WAKE) for message in deaf.overhear(piece)] == []
 
 
+def test_a_stop_word_ends_a_turn_and_begins_none_also_while_the_robot_speaks(recognizer: SphinxRecognizer) -> None:
+    pipeline = TurnPipeline(recognizer, dataclasses.replace(options(), stop_words=("alexa",)))
+    stop = spoken("alexa", voice="en-gb", rate=150)
+    assert [message for piece in pieces(stop) for message in pipeline.overhear(piece)] == [StopWord("alexa")]
+    assert hears(pipeline, WAKE + stop) == [*WOKEN, StopWord("alexa"), *ended(TurnEnd.STOPPED)]
+    assert hears(pipeline, spoken("take a photo") + silence(1)) == []
+
+
 def test_what_was_begun_when_the_robot_speaks_is_dropped_and_may_be_said_again(recognizer: SphinxRecognizer) -> None:
     pipeline = TurnPipeline(recognizer, options())
     said = spoken("take a photo")
@@ -205,7 +215,7 @@ def test_a_detector_that_is_not_there_is_explained() -> None:
 
 
 def each_message() -> Iterator[EngineMessage]:
-    yield from (Ready(), Listening(begun=True), WakeWord("alexa"), TurnBegan(), Failed("No.", "Yes."))
+    yield from (Ready(), Listening(begun=True), WakeWord("alexa"), StopWord("stop"), TurnBegan(), Failed("No.", "Yes."))
     yield Utterance("hello", "anna", 0.5, "en", 1.5)
     yield from (TurnEnded(reason) for reason in TurnEnd)
 
