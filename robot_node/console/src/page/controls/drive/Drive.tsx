@@ -4,6 +4,7 @@ import { useText, type TextKey } from "../../../i18n/text";
 import { shortened } from "../../../json";
 import type { Calls } from "../../useCalls";
 import { Arrows } from "./Arrows";
+import type { Pads } from "./gamepad";
 import { Joystick } from "./Joystick";
 import { motorsOf, type Vehicle } from "./motors";
 import type { Event } from "./table";
@@ -27,10 +28,12 @@ interface Props {
   calls: Pick<Calls, "quietly">;
   /** A question of the robot waits for the person. */
   isAsked: () => boolean;
+  /** Where gamepads are read; those of the browser by default. */
+  pads?: Pads;
 }
 
 /** Drive the robot's motors by hand, as long as something is held. */
-export function Drive({ inputSchema, disabled, calls, isAsked }: Props) {
+export function Drive({ inputSchema, disabled, calls, isAsked, pads }: Props) {
   const t = useText();
   const id = useId();
   const motors = useMemo(() => motorsOf(inputSchema), [inputSchema]);
@@ -45,6 +48,7 @@ export function Drive({ inputSchema, disabled, calls, isAsked }: Props) {
     vehicle: isUsable ? vehicle : null,
     limit: percent / 100,
     isAsked,
+    ...(pads ? { pads } : {}),
   });
   if (!motors || !vehicle) return null;
   const cause = shown.cause && CAUSES[shown.cause];

@@ -10,7 +10,8 @@ export interface Pad {
 /** The gamepads now; null where there is none. */
 export type Pads = () => readonly (Pad | null)[];
 
-export const browserPads: Pads = () => navigator.getGamepads();
+/** Browsers have none on pages that come neither from this machine nor by https. */
+export const browserPads: Pads = () => ("getGamepads" in navigator ? navigator.getGamepads() : []);
 
 /** A stick that nobody touches is seldom exactly in the middle. */
 const DEAD_ZONE = 0.15;
