@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from PIL import Image
-from playwright.async_api import Page
+from playwright.async_api import Browser, Page
 
 from tests.console.browser import ConsolePage, shown_in, visit
 from tests.console.conftest import Site
+from tests.console.moving_robot import LEFT, moving_robot
 from tests.console.test_browser_look import assert_accessible, assert_fits
 from tests.end_to_end.footage import Footage
 
@@ -157,7 +158,10 @@ async def test_full_screen_has_what_is_done_with_the_picture(site: Site, tmp_pat
         await assert_accessible(page.page)
 
         await tools.get_by_role("button", name="Photo").click()
+        await page.page.locator(".flash").wait_for(state="attached")
         await page.page.get_by_role("img", name="Photo taken").wait_for(state="attached")
+        await tools.get_by_role("button", name="Stop everything").click()
+        await page.sees(tools.get_by_role("status"), "Nothing moved or sounded.")
         talk = tools.get_by_role("button", name="Talk")
         await talk.click()
         await page.page.wait_for_selector(".toolbar [aria-pressed=true] >> text=Talk")
@@ -201,26 +205,47 @@ async def test_fingers_zoom_the_picture_of_a_phone_and_not_the_page(site: Site, 
         await page.sees(page.page.locator(".view-tools .scale"), "1.0×")  # noqa: RUF001  # as on the page
 
 
-async def test_where_there_is_no_full_screen_the_picture_takes_the_window(site: Site, tmp_path: Path) -> None:
-    """As on an iPhone."""
-    await site.call("control_camera", {"enabled": False})
-    async with visit(site.browser, "about:blank", tmp_path, **_PHONE) as page:
+async def test_where_there_is_no_full_screen_the_picture_takes_the_window(browser: Browser, tmp_path: Path) -> None:
+    """As on an iPhone, upright, whose lines are narrow."""
+    sound = {"microphone": "default", "loudspeaker": "default", "viewer_may_speak": True}
+    async with (
+        moving_robot({"webrtc": {"enabled": True}, "audio": sound}) as robot,
+        visit(browser, "about:blank", tmp_path, **_PHONE) as page,
+    ):
         await page.page.add_init_script("delete Element.prototype.requestFullscreen")
-        page.url = site.address
-        await page.page.goto(site.address)
+        page.url = robot.url
+        await page.page.goto(robot.url)
         await page.ready()
         await page.camera.tap()
         await page.moving_pictures()
         await page.button("Full screen").tap()
         leave = page.button("Leave full screen")
         await leave.wait_for()
-        box = await page.page.locator(".video").bounding_box()
-        assert box == {"x": 0, "y": 0, "width": 390, "height": 844}
+        video, buttons = page.page.locator(".video"), page.page.locator(".video .toolbar button")
+        assert await video.bounding_box() == {"x": 0, "y": 0, "width": 390, "height": 844}
         await page.moving_pictures()
+        names = []
+        for button in await buttons.all():
+            box = await button.bounding_box()
+            assert box is not None
+            assert 0 <= box["x"] < box["x"] + box["width"] <= 390
+            assert box["y"] + box["height"] <= 844
+            names.append((await button.inner_text()).strip() or await button.get_attribute("aria-label"))
+        assert names == ["Camera", "Photo", "Listen", "Talk", "Stop", "Leave full screen"]
         await assert_accessible(page.page)
-        await leave.tap()
+
+        await robot.drive(LEFT)
+        await page.page.locator(".video").get_by_role("button", name="Stop everything").tap()
+        await robot.stands(LEFT)
+        # The keyboard does not go where nothing is seen.
+        await leave.focus()
+        await page.page.keyboard.press("Tab")
+        assert await page.page.evaluate("() => document.activeElement.matches('.screen')")
+        await page.page.keyboard.press("Shift+Tab")
+        assert await leave.evaluate("(button) => button === document.activeElement")
+        await page.page.keyboard.press("Escape")
         await page.button("Full screen").wait_for()
-        box = await page.page.locator(".video").bounding_box()
+        box = await video.bounding_box()
         assert box is not None
         assert box["height"] < 500
 

@@ -120,7 +120,7 @@ export function App({ served }: { served: ServedConfig }) {
             cameras={cameras}
             hasCamera={!disabled && tools.some(({ name }) => name === "control_camera")}
             switchCamera={(enabled) => void switchCamera(enabled)}
-            takePhoto={() => void photos.takePhoto()}
+            takePhoto={photos.takePhoto}
             takingPhoto={photos.takingPhoto}
             talking={talking}
             urgent={

@@ -6,7 +6,8 @@ import { PhotoStore, type PhotosState } from "./photoStore";
 
 export interface UsePhotos extends PhotosState {
   takingPhoto: boolean;
-  takePhoto: () => Promise<void>;
+  /** Whether there is one more. */
+  takePhoto: () => Promise<boolean>;
   deletePhotos: (ids: readonly string[]) => void;
 }
 
@@ -23,6 +24,7 @@ export function usePhotos(act: Run, robot: string, argument: { camera?: string }
     setTakingPhoto(false);
     const photo = isError ? null : readPhoto(content, Date.now());
     if (photo) await store.add({ ...photo, robot, camera: argument.camera ?? "" });
+    return photo !== null;
   };
   return { ...state, takingPhoto, takePhoto, deletePhotos: (ids) => void store.delete(ids) };
 }

@@ -28,7 +28,8 @@ interface Props {
   hasCamera: boolean;
   cameras: Cameras;
   switchCamera: (enabled: boolean) => void;
-  takePhoto: () => void;
+  /** Whether there is one more. */
+  takePhoto: () => Promise<boolean>;
   takingPhoto: boolean;
   talking: Talking;
   /** What has to be in sight when the picture takes the whole screen: the stop button, and what has gone wrong. */
@@ -45,6 +46,7 @@ export function Video(props: Props) {
   const video = useRef<HTMLVideoElement>(null);
   const [painted, setPainted] = useState<MediaStream | null>(null);
   const soundNote = useSoundNote(call, talking);
+  const [flashes, setFlashes] = useState(0);
   const streams = [call.remoteStream, ...call.otherStreams];
   const remoteStream = streams[large] ?? null;
 
@@ -72,6 +74,7 @@ export function Video(props: Props) {
     fullScreen.toggle(isOnItsSide ? { width: height, height: width } : { width, height });
   };
   const onKey = (event: KeyboardEvent) => {
+    fullScreen.onKey(event);
     if (event.ctrlKey || event.altKey || event.metaKey) return;
     if (event.key === "f" && (showsPicture || fullScreen.isFull)) toggleFull();
     else if (event.key === "Escape" && fullScreen.isFull) toggleFull(); // The browser's own full screen ends without it.
@@ -110,6 +113,7 @@ export function Video(props: Props) {
         )}
         {large === 0 && isOn && status && <Noticed status={status} />}
         {showsPicture && <Statistics call={call} track={remoteStream?.getVideoTracks()[0]?.id} viewers={status?.viewers ?? null} />}
+        {flashes > 0 && <span key={flashes} className="flash" aria-hidden="true" />}
         {showsPicture && <ViewTools zoom={zoom} mirror={mirror} pictureInPicture={pictureInPicture} />}
         {(!showsPicture || call.connectionState === "failed") && (
           <div className="overlay" role="status">
@@ -136,8 +140,8 @@ export function Video(props: Props) {
         canTakePhoto={isOn && hasCamera && !takingPhoto}
         showsPicture={showsPicture}
         switchCamera={switchCamera}
-        takePhoto={takePhoto}
         talking={talking}
+        takePhoto={() => void takePhoto().then((isTaken) => isTaken && setFlashes((count) => count + 1))}
         isFull={fullScreen.isFull}
         toggleFull={toggleFull}
         urgent={fullScreen.isFull && urgent}

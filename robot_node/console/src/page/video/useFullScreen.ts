@@ -1,4 +1,4 @@
-import { useEffect, useState, type RefObject } from "react";
+import { useEffect, useState, type KeyboardEvent, type RefObject } from "react";
 
 import type { Size } from "./zoom";
 
@@ -6,6 +6,8 @@ export interface FullScreen {
   isFull: boolean;
   /** Enter or leave; a phone is held as the picture is: on its side for a wide one. */
   toggle: (picture: Size) => void;
+  /** Of the element: keeps the keyboard in what is seen. */
+  onKey: (event: KeyboardEvent) => void;
 }
 
 // Not in TypeScript's library, as Safari has no lock.
@@ -44,5 +46,14 @@ export function useFullScreen(element: RefObject<HTMLElement | null>): FullScree
   const toggle = (picture: Size) => {
     if (element.current) void (isFull ? leave(element.current) : enter(element.current, picture));
   };
-  return { isFull, toggle };
+
+  const onKey = (event: KeyboardEvent) => {
+    if (!isFull || event.key !== "Tab" || !element.current) return;
+    const stops = [...element.current.querySelectorAll<HTMLElement>("button:enabled, [tabindex='0']")];
+    const [from, to] = event.shiftKey ? [stops[0], stops.at(-1)] : [stops.at(-1), stops[0]];
+    if (document.activeElement !== from) return;
+    event.preventDefault();
+    to?.focus();
+  };
+  return { isFull, toggle, onKey };
 }
