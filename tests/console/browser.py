@@ -55,11 +55,11 @@ new MutationObserver(() => {
 
 
 @contextlib.asynccontextmanager
-async def chromium(*, allows_microphone: bool = True) -> AsyncIterator[Browser]:
-    """A browser of this test's own, whose person allows the page the microphone, or does not."""
+async def chromium(*more: str, allows_microphone: bool = True) -> AsyncIterator[Browser]:
+    """A browser of this test's own, whose person allows the page the microphone, or does not; with more arguments."""
     executable = shutil.which("chromium")
     assert executable, "chromium is not installed: sudo apt-get install chromium"
-    arguments = [*_ARGUMENTS, _ALLOW_MICROPHONE] if allows_microphone else _ARGUMENTS
+    arguments = [*_ARGUMENTS, *((_ALLOW_MICROPHONE,) if allows_microphone else ()), *more]
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=executable, args=arguments, headless=True)
         try:

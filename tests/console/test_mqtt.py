@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
+import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -23,6 +25,7 @@ from robot_node.settings.loading import load_settings
 from tests.command import command
 from tests.console.browser import serving
 from tests.end_to_end.robot_process import environment
+from tests.robot.web.reverse_proxies import NAME, RECIPES
 from tests.waiting import DEADLINE_S
 
 MQTT = [Subprotocol("mqtt")]
@@ -136,6 +139,29 @@ async def test_behind_a_proxy_the_page_has_the_proxy_s_name(broker: PrivateBroke
                 port=port,
             ):
                 pass
+
+
+async def test_with_a_certificate_page_and_mqtt_are_encrypted(broker: PrivateBroker, tmp_path: Path) -> None:
+    subprocess.run(["bash", "-euc", RECIPES["certificate"]], cwd=tmp_path, check=True, capture_output=True)
+    certificate, key = tmp_path / "robot.crt", tmp_path / "robot.key"
+    console = Console(port=0, broker=Broker.from_url(broker.url), name=NAME, cert_file=certificate, key_file=key)
+    trust = ssl.create_default_context(cafile=str(certificate))
+    async with serving(console) as url:
+        assert url.startswith("https://")
+        async with websocket(
+            f"wss://{NAME}/mqtt", host="127.0.0.1", port=urlsplit(url).port, ssl=trust, subprotocols=MQTT, proxy=None
+        ):
+            pass
+
+
+@pytest.mark.parametrize(("content", "reason"), [(None, "No such file"), ("no PEM", "PEM"), ("", "PEM")])
+async def test_a_certificate_that_cannot_be_used_is_said(content: str | None, reason: str, tmp_path: Path) -> None:
+    certificate = tmp_path / "x.crt"
+    if content is not None:
+        certificate.write_text(content)
+    with pytest.raises(SettingsError, match=f"The certificate .* cannot be used: .*{reason}") as refused:
+        await serve_console(Console(port=0, cert_file=certificate, key_file=certificate))
+    assert refused.value.remedy
 
 
 @pytest.fixture

@@ -83,9 +83,8 @@ async def listen_and_serve(
 def _check_certificate(certificate: Path, key: Path) -> None:
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
-    except (OSError, ssl.SSLError) as error:
-        reason = error.reason if isinstance(error, ssl.SSLError) else error.strerror
+    except OSError as error:  # ssl.SSLError is one
         raise SettingsError(
-            f"The certificate {certificate} with the key {key} cannot be used: {reason}.",
+            f"The certificate {certificate} with the key {key} cannot be used: {error.strerror}.",
             remedy="Both must be readable PEM files that belong together; docs/tls.md shows how to make them.",
         ) from error
