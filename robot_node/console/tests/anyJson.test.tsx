@@ -192,7 +192,7 @@ test("presence makes robots of announcements only", async () => {
         const description = parseAnnouncement(JSON.stringify(payload));
         if (server && description !== null) robots.set(`${server.serverId}/${server.serverName}`, { ...server, description });
       }
-      await seen(<Header robots={[...robots.values()]} robot={null} choose={nothing} openSettings={nothing} />);
+      await seen(<Header robots={[...robots.values()]} robot={null} status={null} fleet={{ seen: new Map(), show: () => undefined }} isOverview={false} choose={nothing} openSettings={nothing} />);
     }),
     { numRuns: 60 },
   );

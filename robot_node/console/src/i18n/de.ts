@@ -12,6 +12,13 @@ export const de: Record<TextKey, string> = {
   offline: "offline",
   findRobot: "Roboter suchen",
   moreRobots: "und {count} weitere",
+  allRobots: "Alle Roboter",
+  cameraIsOn: "Kamera an",
+  watchedBy: "{count} sehen zu",
+  faultOf: "Störung: {names}",
+  stateUnknown: "Dieser Roboter sagt nicht, wie es ihm geht",
+  tooManyInSight: "Nur {count} werden zugleich gezeigt",
+  smallPicture: "Bild der Kamera",
   viewBroken: "„{view}“ kann nicht angezeigt werden",
   viewAgain: "Erneut anzeigen",
 

@@ -11,6 +11,13 @@ export const en = {
   offline: "offline",
   findRobot: "Find a robot",
   moreRobots: "and {count} more",
+  allRobots: "All robots",
+  cameraIsOn: "camera on",
+  watchedBy: "{count} watching",
+  faultOf: "Fault: {names}",
+  stateUnknown: "This robot does not tell how it is",
+  tooManyInSight: "Only {count} are shown at once",
+  smallPicture: "Picture of the camera",
   viewBroken: "“{view}” cannot be shown",
   viewAgain: "Show it again",
 

@@ -12,6 +12,13 @@ export const zh: Record<TextKey, string> = {
   offline: "离线",
   findRobot: "查找机器人",
   moreRobots: "还有 {count} 个",
+  allRobots: "所有机器人",
+  cameraIsOn: "摄像头已打开",
+  watchedBy: "{count} 人观看",
+  faultOf: "故障：{names}",
+  stateUnknown: "此机器人不报告自身状态",
+  tooManyInSight: "同时最多显示 {count} 个",
+  smallPicture: "摄像头画面",
   viewBroken: "无法显示“{view}”",
   viewAgain: "重新显示",
 

@@ -30,6 +30,7 @@ import {
   type ServerAddress,
 } from "./topics";
 import { keyOf, OnlineRobots } from "./robots";
+import { SideSessions } from "./sideSessions";
 import { readTools, TOOLS_LIMIT } from "./tools";
 import { MqttTransport } from "./transport";
 
@@ -80,6 +81,8 @@ const RETRY_MS = 1000;
 const RETRY_MAXIMUM_MS = 15_000;
 const PAGES_LIMIT = 100;
 
+const CONNECTION_STATES = { connecting: "connecting", connected: "connected", waiting: "failed", taken: "taken", closed: "disconnected" } as const;
+
 const EMPTY: McpState = {
   clientId: "",
   connectionState: "disconnected",
@@ -104,6 +107,7 @@ export class McpMqtt extends Store<McpState> {
   private readonly online = new OnlineRobots((robots) => this.update({ robots }));
   private target: ServerAddress | null = null;
   private session: Session | null = null;
+  private readonly sides = new SideSessions();
   private steps: Promise<void> = Promise.resolve();
   private retry: ReturnType<typeof setTimeout> | undefined;
   private lookAgain: { timer: ReturnType<typeof setTimeout>; look: () => void } | null = null;
@@ -152,6 +156,7 @@ export class McpMqtt extends Store<McpState> {
     clearTimeout(this.retry);
     this.stopLooking();
     this.online.clear();
+    this.sides.lost();
     if (session) {
       session.over = true;
       void session.client.close().catch(() => undefined);
@@ -184,6 +189,18 @@ export class McpMqtt extends Store<McpState> {
     this.delay = RETRY_MS;
     this.update({ sessionState: target ? "offline" : "none", sessionError: null, tools: [], malformedTools: [] });
     this.reconcile();
+  }
+
+  /** Open a session with another robot that is online; `onClosed` as for {@link SideSessions.start}. */
+  async openSideSession(server: ServerAddress, onClosed: () => void): Promise<Client> {
+    await this.steps; // a session with this robot may be ending
+    const { link, target, session } = this;
+    const key = keyOf(server);
+    // Two sessions with one robot would be one to it.
+    if (!link?.connected || !this.online.has(server) || key === session?.key || (target && key === keyOf(target))) {
+      throw new Error("There can be no further session with this robot.");
+    }
+    return this.sides.start(link, server, onClosed);
   }
 
   async callTool(name: string, args: Record<string, unknown> = {}, options: CallOptions = {}): Promise<CallToolResult> {
@@ -230,9 +247,10 @@ export class McpMqtt extends Store<McpState> {
       return;
     }
     this.session?.transport.lost();
+    this.sides.lost();
     this.stopLooking();
     this.online.clear();
-    this.update({ connectionState: connectionStateOf({ state, error }), error, robots: [] });
+    this.update({ connectionState: state === "connecting" && error ? "failed" : CONNECTION_STATES[state], error, robots: [] });
     this.reconcile();
   }
 
@@ -256,7 +274,7 @@ export class McpMqtt extends Store<McpState> {
   }
 
   private receive(topic: string, payload: Uint8Array): void {
-    if (this.session?.transport.receive(topic, payload)) return;
+    if (this.session?.transport.receive(topic, payload) || this.sides.receive(topic, payload)) return;
     const server = parsePresenceTopic(topic);
     if (!server) return;
     const key = keyOf(server);
@@ -265,6 +283,7 @@ export class McpMqtt extends Store<McpState> {
     if (description === null) {
       this.online.delete(server);
       if (this.session?.key === key) this.session.transport.lost();
+      this.sides.lost(key);
     } else {
       this.online.add({ ...server, description }, isTarget);
     }
@@ -292,6 +311,7 @@ export class McpMqtt extends Store<McpState> {
       return;
     }
     if (this.session) return;
+    await this.sides.close(key);
     await this.openSession(link, target);
   }
 
@@ -364,19 +384,6 @@ export class McpMqtt extends Store<McpState> {
     if (!session.client.getServerCapabilities()?.resources?.subscribe) return;
     // Refused, e.g. to a role that may not: then it is only read.
     session.client.subscribeResource({ uri }, { timeout: REQUEST_MS }).catch(() => undefined);
-  }
-}
-
-function connectionStateOf({ state, error }: LinkStatus): ConnectionState {
-  switch (state) {
-    case "connecting":
-      return error ? "failed" : "connecting";
-    case "waiting":
-      return "failed";
-    case "closed":
-      return "disconnected";
-    default:
-      return state;
   }
 }
 

@@ -1,6 +1,7 @@
 import { useCallback, useEffect, useState, useSyncExternalStore } from "react";
 
 import { McpMqtt, type BrokerAccess, type CallOptions, type Elicit, type McpState } from "./session";
+import type { ServerAddress } from "./topics";
 
 export interface UseMcpMqttOptions extends BrokerAccess {
   /** The robot to have a session with; without it the hook only tells who is online. */
@@ -21,6 +22,8 @@ export interface UseMcpMqtt extends McpState {
   readResource: McpMqtt["readResource"];
   /** Call a function at each new session and each change of a resource; returns what ends it. */
   watchResource: McpMqtt["watchResource"];
+  /** A session with another robot beside this one. */
+  openSideSession: McpMqtt["openSideSession"];
 }
 
 /**
@@ -40,6 +43,7 @@ export function useMcpMqtt(options: UseMcpMqttOptions): UseMcpMqtt {
     [mcp],
   );
   const readResource = useCallback((uri: string) => mcp.readResource(uri), [mcp]);
+  const openSideSession = useCallback((server: ServerAddress, onClosed: () => void) => mcp.openSideSession(server, onClosed), [mcp]);
   const watchResource = useCallback((uri: string, changed: () => void) => mcp.watchResource(uri, changed), [mcp]);
 
   useEffect(() => {
@@ -53,5 +57,5 @@ export function useMcpMqtt(options: UseMcpMqttOptions): UseMcpMqtt {
     return disconnect;
   }, [autoConnect, connect, disconnect]);
 
-  return { ...state, connect, disconnect, retryNow, callTool, readResource, watchResource };
+  return { ...state, connect, disconnect, retryNow, callTool, readResource, watchResource, openSideSession };
 }

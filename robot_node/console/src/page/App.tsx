@@ -18,6 +18,8 @@ import { Questions } from "./dialogs/questions";
 import { SettingsDialog } from "./dialogs/SettingsDialog";
 import { ANSWER_QUESTION, useOpenQuestions } from "./dialogs/useOpenQuestions";
 import { emotionsOf } from "./face/emotions";
+import { Overview } from "./fleet/Overview";
+import { useFleet } from "./fleet/useFleet";
 import { Face } from "./face/Face";
 import { Clips } from "./gallery/Clips";
 import { Photos } from "./gallery/Photos";
@@ -62,6 +64,7 @@ export function App({ served }: { served: ServedConfig }) {
   const openQuestions = useOpenQuestions(mcp);
   const robot = useRobot(serverId, mcp);
   const { status, applied } = robot;
+  const fleet = useFleet(robots, chosen, mcp.openSideSession);
   const cameras = useCameras(status);
 
   const ofAnother = cameras.large > 0; // The status is of the first camera.
@@ -104,7 +107,20 @@ export function App({ served }: { served: ServedConfig }) {
       <StopArea robot={serverId} tools={tools} act={act}>
       <Layout
         isLoading={mcp.connectionState !== "failed" && tools.length === 0 && sessionState !== "open"}
-        header={guarded("robots", <Header robots={robots} robot={chosen} choose={(robot) => routing.open(routeTo(robot, robots))} openSettings={openSettings} stop={<StopButton />} />)}
+        header={guarded(
+          "robots",
+          <Header
+            robots={robots}
+            robot={chosen}
+            status={status}
+            fleet={fleet}
+            isOverview={routing.isOverview}
+            choose={(robot) => routing.open(routeTo(robot, robots))}
+            openSettings={openSettings}
+            stop={<StopButton />}
+          />,
+        )}
+        overview={routing.isOverview && guarded("robots", <Overview robots={robots} fleet={fleet} />, "side by side")}
         banner={
           <SignIn mcp={mcp} settings={settings} save={save} retry={mcp.retryNow} openSettings={openSettings}>
             <Banner mcp={mcp} brokerUrl={brokerUrl} robot={chosen} retry={mcp.retryNow} openSettings={openSettings} />

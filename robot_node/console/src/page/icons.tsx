@@ -21,6 +21,7 @@ const PATHS = {
   down: "M12 4v15m-6-6 6 6 6-6",
   left: "M20 12H5m6-6-6 6 6 6",
   right: "M4 12h15m-6-6 6 6-6 6",
+  grid: "M4 4h6v6H4Zm10 0h6v6h-6ZM4 14h6v6H4Zm10 0h6v6h-6Z",
   close: "m6 6 12 12M18 6 6 18",
 } as const;
 

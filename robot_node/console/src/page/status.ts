@@ -29,6 +29,8 @@ export interface RobotStatus {
   motion: Record<string, boolean>;
   /** Labels of the objects in that picture. */
   detected: string[];
+  /** Why something does not work, by its name. */
+  faults: Record<string, string>;
   /** The state of each camera, where there are several; the others are what is true of the first. */
   cameras: Record<string, CameraState>;
 }
@@ -48,12 +50,14 @@ const NOTHING_KNOWN: RobotStatus = {
   viewers_speak: "unknown",
   motion: {},
   detected: [],
+  faults: {},
   cameras: {},
 };
 
 const TEXT_LIMIT = 1000;
 const NAME_LIMIT = 64;
 const CAMERAS_LIMIT = 16;
+const FAULTS_LIMIT = 50;
 const ZONES_LIMIT = 16;
 const LABELS_LIMIT = 50;
 
@@ -85,6 +89,7 @@ const IS_VALID: Record<keyof RobotStatus, (value: unknown) => boolean> = {
   viewers_speak: (value) => value === null || value === "free" || value === "taken",
   motion: (value) => isTable(value, isFlag, ZONES_LIMIT),
   detected: isLabels,
+  faults: (value) => isTable(value, isText, FAULTS_LIMIT),
   cameras: (value) => isTable(value, isCameraState, CAMERAS_LIMIT),
 };
 

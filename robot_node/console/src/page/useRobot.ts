@@ -5,6 +5,7 @@ import type { UseMcpMqtt } from "../mcp/useMcpMqtt";
 import { onceAtATime } from "../onceAtATime";
 import { readStatus, statusFields, type RobotStatus } from "./status";
 
+export const STATUS_URI = "robot://status";
 const FACE_EVERY_MS = 1000;
 // A face takes a moment to change.
 const AFTER_CHANGE_MS = [0, 200, 500];
@@ -47,7 +48,7 @@ export function useRobot(serverId: string | undefined, { sessionState, readResou
       setStatus(found);
       setLive(true);
     }, PAUSE_MS);
-    const stop = watchResource("robot://status", () => void read());
+    const stop = watchResource(STATUS_URI, () => void read());
     return () => {
       current = false;
       stop();
@@ -89,12 +90,13 @@ export function useRobot(serverId: string | undefined, { sessionState, readResou
   return { status, isLive, face, applied };
 }
 
-async function fetchStatus(
+/** Read how a robot is; null when it does not tell. */
+export async function fetchStatus(
   readResource: UseMcpMqtt["readResource"],
   callTool: UseMcpMqtt["callTool"],
 ): Promise<RobotStatus | null> {
   try {
-    const [content] = (await readResource("robot://status")).contents;
+    const [content] = (await readResource(STATUS_URI)).contents;
     const status = content && "text" in content ? readStatus(parsed(content.text)) : null;
     if (status) return status;
   } catch {

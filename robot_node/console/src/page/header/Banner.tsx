@@ -41,8 +41,10 @@ export function Banner({ mcp, brokerUrl, robot, retry, openSettings }: Props) {
       text = t("brokerConnecting", { url: brokerUrl });
     }
   } else if (!robot) {
-    text = t("noRobots");
-    hint = t("noRobotsHint");
+    if (mcp.robots.length === 0) {
+      text = t("noRobots");
+      hint = t("noRobotsHint");
+    }
   } else if (mcp.sessionState === "offline" || !robot.serverId) {
     tone = "problem";
     text = t("robotOffline", { robot: name });

@@ -1,14 +1,26 @@
 import { useEffect, useMemo, useRef, useState, type ReactNode } from "react";
 
 import type { OnlineServer, ServerAddress } from "../../mcp/topics";
+import { keyOf } from "../../mcp/robots";
 import { useText } from "../../i18n/text";
-import { shortened } from "../../json";
+import type { FleetView } from "../fleet/useFleet";
+import { useInSight } from "../fleet/useInSight";
 import { Icon } from "../icons";
+import { formatRoute } from "../route";
+import type { RobotStatus } from "../status";
+import { FindRobot, matching } from "./FindRobot";
+import { Tab } from "./Tab";
 import "./header.css";
 
 interface Props {
   robots: OnlineServer[];
   robot: ServerAddress | null;
+  /** How it is. */
+  status: RobotStatus | null;
+  /** How the others are. */
+  fleet: FleetView;
+  /** The robots are shown side by side, in place of one of them. */
+  isOverview: boolean;
   choose: (robot: ServerAddress) => void;
   openSettings: () => void;
   /** The red stop button: the header stays in sight. */
@@ -16,83 +28,80 @@ interface Props {
 }
 
 const SHOWN_LIMIT = 24;
-const NAME_LIMIT = 100;
-
-const keyOf = ({ serverId, serverName }: ServerAddress) => `${serverId}/${serverName}`;
 
 /** Who is online, and who is looked at. Of many robots those are shown whose name or id holds the text looked for. */
-export function Header({ robots, robot, choose, openSettings, stop }: Props) {
+export function Header({ robots, robot, status, fleet, isOverview, choose, openSettings, stop }: Props) {
   const t = useText();
-  const [sought, setSought] = useState("");
-  const isFleet = robots.length > SHOWN_LIMIT;
-  const online = useMemo(() => new Set(robots.map(keyOf)), [robots]);
-  const matching = useMemo(() => {
-    const text = isFleet ? sought.trim().toLowerCase() : "";
-    return text ? robots.filter((one) => keyOf(one).toLowerCase().includes(text)) : robots;
-  }, [robots, isFleet, sought]);
-  const shown: (ServerAddress & { description?: string })[] = matching.slice(0, SHOWN_LIMIT);
-  if (robot && !shown.some((one) => keyOf(one) === keyOf(robot))) {
-    shown.unshift(robots.find((one) => keyOf(one) === keyOf(robot)) ?? robot);
-  }
-  const list = useRef<HTMLUListElement>(null);
-  const chosen = robot && keyOf(robot);
-  // Its tab is in sight, of however many.
-  useEffect(() => {
-    const element = list.current;
-    if (!element) return;
-    const show = () => {
-      const tab = element.querySelector<HTMLElement>("[aria-pressed=true]");
-      if (tab) element.scrollLeft = tab.offsetLeft - (element.clientWidth - tab.offsetWidth) / 2;
-    };
-    show();
-    addEventListener("resize", show);
-    return () => removeEventListener("resize", show);
-  }, [chosen, shown.length]);
-  const hidden = matching.length - Math.min(matching.length, SHOWN_LIMIT);
   return (
     <header className="header">
       <h1>
         <img src="icon.svg" alt="" width="28" height="28" />
         robot-node
       </h1>
-      {isFleet && (
-        <input
-          type="search"
-          className="find"
-          aria-label={t("findRobot")}
-          placeholder={t("findRobot")}
-          value={sought}
-          onChange={(event) => setSought(event.target.value)}
-        />
+      {(robots.length > 1 || isOverview) && (
+        <a
+          className="button quiet"
+          href={formatRoute({ at: "robots" })}
+          aria-current={isOverview ? "page" : undefined}
+          aria-label={t("allRobots")}
+          title={t("allRobots")}
+        >
+          <Icon name="grid" />
+        </a>
       )}
-      <ul ref={list} className="robots" aria-label={t("robots")}>
-        {shown.map((one) => {
-          const isOnline = online.has(keyOf(one));
-          return (
-            <li key={keyOf(one)}>
-              <button
-                type="button"
-                className="robot"
-                aria-pressed={robot !== null && keyOf(one) === keyOf(robot)}
-                title={one.description}
-                onClick={() => choose(one)}
-              >
-                <span className={isOnline ? "dot on" : "dot"} aria-hidden="true" />
-                <span>
-                  {shortened(one.serverName, NAME_LIMIT)}
-                  <small>{shortened(one.serverId, NAME_LIMIT)}</small>
-                </span>
-                <span className="visually-hidden">{isOnline ? t("online") : t("offline")}</span>
-              </button>
-            </li>
-          );
-        })}
-        {hidden > 0 && <li className="empty-text">{t("moreRobots", { count: String(hidden) })}</li>}
-      </ul>
+      {isOverview ? <div className="spring" /> : <Tabs robots={robots} robot={robot} status={status} fleet={fleet} choose={choose} />}
       <div className="stop-place">{stop}</div>
       <button type="button" className="quiet" onClick={openSettings} aria-label={t("settings")} title={t("settings")}>
         <Icon name="settings" />
       </button>
     </header>
+  );
+}
+
+function Tabs({ robots, robot, status, fleet, choose }: Pick<Props, "robots" | "robot" | "status" | "fleet" | "choose">) {
+  const t = useText();
+  const [sought, setSought] = useState("");
+  const isFleet = robots.length > SHOWN_LIMIT;
+  const online = useMemo(() => new Set(robots.map(keyOf)), [robots]);
+  const found = useMemo(() => matching(robots, isFleet ? sought : ""), [robots, isFleet, sought]);
+  const shown: (ServerAddress & { description?: string })[] = found.slice(0, SHOWN_LIMIT);
+  if (robot && !shown.some((one) => keyOf(one) === keyOf(robot))) {
+    shown.unshift(robots.find((one) => keyOf(one) === keyOf(robot)) ?? robot);
+  }
+  const list = useRef<HTMLUListElement>(null);
+  const chosen = robot && keyOf(robot);
+  const { show } = fleet;
+  const tell = useMemo(() => (keys: readonly string[]) => show("tabs", keys), [show]);
+  useInSight(list, JSON.stringify(shown.map(keyOf)), tell);
+  // Its tab is in sight, of however many.
+  useEffect(() => {
+    const element = list.current;
+    if (!element) return;
+    const scroll = () => {
+      const tab = element.querySelector<HTMLElement>("[aria-pressed=true]");
+      if (tab) element.scrollLeft = tab.offsetLeft - (element.clientWidth - tab.offsetWidth) / 2;
+    };
+    scroll();
+    addEventListener("resize", scroll);
+    return () => removeEventListener("resize", scroll);
+  }, [chosen, shown.length]);
+  const hidden = found.length - Math.min(found.length, SHOWN_LIMIT);
+  return (
+    <>
+      {isFleet && <FindRobot value={sought} change={setSought} />}
+      <ul ref={list} className="robots" aria-label={t("robots")}>
+        {shown.map((one) => (
+          <Tab
+            key={keyOf(one)}
+            robot={one}
+            isOnline={online.has(keyOf(one))}
+            isChosen={keyOf(one) === chosen}
+            status={keyOf(one) === chosen ? status : fleet.seen.get(keyOf(one))?.status}
+            choose={() => choose(one)}
+          />
+        ))}
+        {hidden > 0 && <li className="empty-text">{t("moreRobots", { count: String(hidden) })}</li>}
+      </ul>
+    </>
   );
 }

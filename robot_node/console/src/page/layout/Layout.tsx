@@ -16,13 +16,25 @@ interface Places {
   gallery: ReactNode;
   log: ReactNode;
   dialogs: ReactNode;
+  /** The robots side by side, in place of all parts that show one of them. */
+  overview?: ReactNode;
   /** It is not known yet what the robot can do. */
   isLoading: boolean;
 }
 
 /** The places of the page's parts. Each place is styled in layout.css, and what is in it in a file of its own. */
-export function Layout({ header, banner, video, notices, face, controls, activity, gallery, log, dialogs, isLoading }: Places) {
+export function Layout({ header, banner, video, notices, face, controls, activity, gallery, log, dialogs, overview, isLoading }: Places) {
   const page = useRef<HTMLElement>(null);
+  if (overview) {
+    return (
+      <>
+        {header}
+        {banner}
+        <main className="overview">{overview}</main>
+        {dialogs}
+      </>
+    );
+  }
   return (
     <>
       {header}

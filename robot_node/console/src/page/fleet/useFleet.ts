@@ -1,0 +1,25 @@
+import { useCallback, useEffect, useMemo, useState, useSyncExternalStore } from "react";
+
+import { keyOf } from "../../mcp/robots";
+import type { OnlineServer, ServerAddress } from "../../mcp/topics";
+import type { UseMcpMqtt } from "../../mcp/useMcpMqtt";
+import { Fleet, type Place, type Seen } from "./fleet";
+
+export interface FleetView {
+  /** How robots are, by their keys, as far as it is known. */
+  seen: ReadonlyMap<string, Seen>;
+  /** Which robots a part of the page shows in sight. */
+  show: (place: Place, keys: readonly string[]) => void;
+}
+
+/** Follow how the robots are that are in sight, but for the one that has the page's session. */
+export function useFleet(robots: readonly OnlineServer[], robot: ServerAddress | null, openSideSession: UseMcpMqtt["openSideSession"]): FleetView {
+  const [fleet] = useState(() => new Fleet(openSideSession, () => document.visibilityState === "visible"));
+  const { seen } = useSyncExternalStore(fleet.subscribe, fleet.getSnapshot);
+  const own = robot ? keyOf(robot) : "";
+  const others = useMemo(() => robots.filter((one) => keyOf(one) !== own), [robots, own]);
+  useEffect(() => fleet.setOnline(others), [fleet, others]);
+  useEffect(() => () => fleet.stop(), [fleet]);
+  const show = useCallback((place: Place, keys: readonly string[]) => fleet.show(place, keys), [fleet]);
+  return useMemo(() => ({ seen, show }), [seen, show]);
+}
