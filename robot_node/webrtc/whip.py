@@ -83,11 +83,12 @@ class WhipClient:
         else:
             raise RefusedError(f"The server at {origin(self._url)} redirects more than {_MAX_REDIRECTS} times.")
         if response.status_code != 201:
+            kind = response.headers.get("content-type", "")
             raise refusal(
                 origin(url),
                 response.status_code,
                 retry_after=response.headers.get("retry-after", ""),
-                said="" if "html" in response.headers.get("content-type", "") else body,
+                said="" if "html" in kind or kind.startswith(_SDP) else body,  # no page, and no counter-offer (WHEP)
                 now=self._clock(),
                 wording=self._wording,
             )

@@ -113,10 +113,12 @@ test("a session is asked for, gets its candidates, and is deleted", async () => 
 });
 
 test("a refusal is told, and asked again", async () => {
-  answers.push([404, "no stream"]);
+  answers.push([404, "no stream"], [406, "v=0", { "Content-Type": "application/sdp" }]);
   player.connect({ url, reconnectInitialMs: 50 });
   const error = await until(() => player.getSnapshot().error, "an error");
-  expect(error).toMatchObject({ problem: "refused", message: "The media server refuses (404): no stream" });
+  expect(error).toMatchObject({ problem: "server-refused", message: "404, no stream" });
+  const counter = await until(() => player.getSnapshot().error?.message.includes("406") && player.getSnapshot().error, "another error");
+  expect(counter).toMatchObject({ problem: "server-refused", message: "406, with an offer of its own, which this page does not answer" });
   await until(() => Peer.all.at(-1)?.remoteDescription, "another attempt");
   Peer.all.at(-1)?.becomes("connected");
   expect(player.getSnapshot()).toMatchObject({ connectionState: "connected", error: null });
@@ -124,7 +126,7 @@ test("a refusal is told, and asked again", async () => {
 
 test("a server that is not there, or leads nowhere, is told", async () => {
   player.connect({ url: "http://127.0.0.1:1/whep" });
-  expect((await until(() => player.getSnapshot().error, "an error")).problem).toBe("no-answer");
+  expect((await until(() => player.getSnapshot().error, "an error")).problem).toBe("server");
   player.connect({ url });
   await until(() => Peer.all.at(-1)?.remoteDescription, "an answer");
   Peer.all.at(-1)?.becomes("failed");
@@ -153,8 +155,8 @@ test("an address is for the robot that it names", () => {
 
 test("servers come from Link headers, several in one", () => {
   const header =
-    '<turn:t.example?transport=udp>; rel="ice-server"; username="u;s,er"; credential="pass"; credential-type="password", ' +
+    '<turn:t.example?transport=udp>; rel="ice-server"; username="u;s,er"; credential="pa\\"ss"; credential-type="password", ' +
     '<stun:s.example>; rel=ice-server, <https://x.example/ext>; rel="urn:ietf:params:whep:ext:core:layer"';
-  expect(linkedServers(header)).toEqual([{ urls: "turn:t.example?transport=udp", username: "u;s,er", credential: "pass" }, { urls: "stun:s.example" }]);
+  expect(linkedServers(header)).toEqual([{ urls: "turn:t.example?transport=udp", username: "u;s,er", credential: 'pa"ss' }, { urls: "stun:s.example" }]);
   expect(linkedServers("")).toEqual([]);
 });

@@ -88,7 +88,10 @@ async def test_a_server_that_closes_the_connection_is_told_from_silence(broker: 
         ),
         (answering(404), "knows no such endpoint (404). Check the address after --whep."),
         (answering(405), "knows no WHEP at this address (405). Check the address after --whep."),
-        (answering(406), "supports none of the codecs (406). Let it send H.264 or VP8."),
+        (
+            answering(406, "v=0\r\n", content_type="application/sdp"),
+            "supports none of the codecs (406). Let it send H.264 or VP8.",
+        ),
         (answering(409), "has no stream there now (409). Let the robot publish first"),
         (answering(503, "try later"), "is overloaded (503): 'try later'."),
         (answering(201, "v=1"), "The server's answer is no session description."),

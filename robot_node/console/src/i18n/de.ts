@@ -66,6 +66,8 @@ export const de: Record<TextKey, string> = {
   problemLost: "Vom Roboter kommt nichts mehr.",
   problemRefused: "Der Roboter hat die Sitzung beendet: {reason}",
   problemMedia: "Der Browser kann es nicht: {reason}",
+  problemServer: "Der Medienserver {reason} antwortet nicht: Er läuft nicht, oder er lässt diese Seite nicht zu (CORS).",
+  problemServerRefused: "Der Medienserver lehnt ab: {reason}",
   waitingForRobot: "Warten auf einen Roboter",
   photo: "Foto",
   photos: "Fotos",

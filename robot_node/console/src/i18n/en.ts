@@ -65,6 +65,8 @@ export const en = {
   problemLost: "The robot no longer sends anything.",
   problemRefused: "The robot ended it: {reason}",
   problemMedia: "The browser cannot do it: {reason}",
+  problemServer: "The media server at {reason} does not answer: it is down, or does not let this page in (CORS).",
+  problemServerRefused: "The media server refuses: {reason}",
   waitingForRobot: "Waiting for a robot",
   photo: "Photo",
   photos: "Photos",

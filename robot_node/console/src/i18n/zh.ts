@@ -63,6 +63,8 @@ export const zh: Record<TextKey, string> = {
   problemLost: "机器人不再发送画面。",
   problemRefused: "机器人结束了会话：{reason}",
   problemMedia: "浏览器无法完成：{reason}",
+  problemServer: "媒体服务器 {reason} 没有应答：它未运行，或不允许此页面访问（CORS）。",
+  problemServerRefused: "媒体服务器拒绝：{reason}",
   waitingForRobot: "等待机器人",
   photo: "拍照",
   photos: "照片",

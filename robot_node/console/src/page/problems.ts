@@ -11,4 +11,6 @@ export const PROBLEMS: Record<CallProblem, TextKey> = {
   refused: "problemRefused",
   limit: "videoLimitHint",
   media: "problemMedia",
+  server: "problemServer",
+  "server-refused": "problemServerRefused",
 };

@@ -7,7 +7,7 @@ import type { Tried } from "./tried";
 export type CallConnectionState = "disconnected" | "connecting" | "connected" | "failed" | "closed";
 
 /** Why a session failed. */
-export type CallProblem = "broker" | "no-answer" | "no-path" | "loopback" | "lost" | "refused" | "limit" | "media";
+export type CallProblem = "broker" | "no-answer" | "no-path" | "loopback" | "lost" | "refused" | "limit" | "media" | "server" | "server-refused";
 
 export class CallError extends Error {
   constructor(

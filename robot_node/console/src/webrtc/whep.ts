@@ -69,7 +69,7 @@ export class WhepPlayer extends Store<CallState> {
   private async offer(options: WhepOptions): Promise<void> {
     this.drop();
     this.update({ connectionState: "connecting", isHearing: false });
-    this.limit("no-answer", "The media server does not answer.");
+    this.limit("server", new URL(options.url).origin);
     let peer: RTCPeerConnection | null = null;
     const isCurrent = () => peer !== null && this.peer === peer;
     try {
@@ -127,12 +127,12 @@ export class WhepPlayer extends Store<CallState> {
     let response: Response;
     try {
       response = await fetch(options.url, { method: "POST", body: sdp, headers: { "Content-Type": SDP, ...authorization(options) } });
-    } catch (error) {
+    } catch {
       // Fetch does not say why: no server, no CORS headers, another origin than the page's policy names.
-      throw new CallError("no-answer", `The media server cannot be asked: ${messageOf(error)}`);
+      throw new CallError("server", new URL(options.url).origin);
     }
     const text = await response.text();
-    if (response.status !== 201) throw new CallError("refused", `The media server refuses (${response.status}): ${text.slice(0, 200)}`);
+    if (response.status !== 201) throw new CallError("server-refused", refusal(response, text));
     const location = response.headers.get("Location");
     return {
       sdp: text,
@@ -186,12 +186,19 @@ export class WhepPlayer extends Store<CallState> {
   }
 }
 
+/** The status, and what people can read of the answer: a page of HTML, or a counter-offer, they cannot. */
+function refusal({ status, headers }: Response, text: string): string {
+  const type = headers.get("Content-Type") ?? "";
+  if (type.startsWith(SDP)) return `${status}, with an offer of its own, which this page does not answer`;
+  return type.startsWith("text/html") || !text.trim() ? String(status) : `${status}, ${text.slice(0, 200)}`;
+}
+
 const authorization = ({ token }: WhepOptions): Record<string, string> => (token ? { Authorization: `Bearer ${token}` } : {});
 
 /** The STUN and TURN servers in Link headers (RFC 9725, 4.6). */
 export function linkedServers(header: string): RTCIceServer[] {
-  return [...header.matchAll(/<([^<>]*)>((?:\s*;\s*[\w-]+\s*=\s*(?:"[^"]*"|[^\s",;]*))*)/g)].flatMap(([, url = "", rest = ""]) => {
-    const named = new Map([...rest.matchAll(/;\s*([\w-]+)\s*=\s*(?:"([^"]*)"|([^\s",;]*))/g)].map(([, name = "", quoted, plain]) => [name, quoted ?? plain ?? ""]));
+  return [...header.matchAll(/<([^<>]*)>((?:\s*;\s*[\w-]+\s*=\s*(?:"(?:[^"\\]|\\.)*"|[^\s",;]*))*)/g)].flatMap(([, url = "", rest = ""]) => {
+    const named = new Map([...rest.matchAll(/;\s*([\w-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s",;]*))/g)].map(([, name = "", quoted, plain]) => [name, quoted?.replace(/\\(.)/g, "$1") ?? plain ?? ""]));
     if (named.get("rel") !== "ice-server" || !/^(stuns?|turns?):/.test(url)) return [];
     const username = named.get("username");
     return [username === undefined ? { urls: url } : { urls: url, username, credential: named.get("credential") ?? "" }];
