@@ -20,10 +20,10 @@ from __future__ import annotations
 
 import contextlib
 import statistics
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+from mcp_types import ImageContent
 from playwright.async_api import Browser, Page
 from playwright.async_api import Error as BrowserError
 
@@ -52,22 +52,14 @@ _STOPWATCH = """
     if (!image || image.timed) return;
     image.timed = true;
     await image.decode();
-    const bytes = Math.round((image.src.length - image.src.indexOf(",") - 1) * 3 / 4);
-    requestAnimationFrame((now) => done?.([now - clicked, bytes]));
+    requestAnimationFrame((now) => done?.(now - clicked));
   }).observe(document, {subtree: true, childList: true});
 })();
 """
 
 
-class _Shown(NamedTuple):
-    """A photo on the page: how long after the click, and how large it is."""
-
-    after_ms: float
-    size: float
-
-
-async def _photos(browser: Browser, url: str, count: int) -> list[_Shown]:
-    """Open the page, wait for its video, and take that many photos."""
+async def _photos(browser: Browser, url: str, count: int) -> list[float]:
+    """Open the page, wait for its video, and take that many photos; returns how long after the click each was shown."""
     page = await browser.new_page(locale="en-GB")
     try:
         page.set_default_timeout(_LIMIT_MS)
@@ -82,10 +74,10 @@ async def _photos(browser: Browser, url: str, count: int) -> list[_Shown]:
     return shown[_WARM_UP:]
 
 
-async def _photo(page: Page) -> _Shown:
+async def _photo(page: Page) -> float:
     await page.evaluate("void (window.photo = window.nextPhoto())")
     await page.get_by_role("button", name="Photo", exact=True).click()
-    return _Shown(*await page.evaluate("window.photo"))
+    return float(await page.evaluate("window.photo"))
 
 
 async def measure(count: int, rounds: int) -> dict[str, Any]:
@@ -98,8 +90,8 @@ async def measure(count: int, rounds: int) -> dict[str, Any]:
     Returns:
         What is printed.
     """
-    shown: dict[str, list[_Shown]] = {"door": [], "listener": []}
-    called: list[float] = []
+    shown: dict[str, list[float]] = {"door": [], "listener": []}
+    called, sizes = list[float](), list[int]()
     async with contextlib.AsyncExitStack() as stack:
         enter = stack.enter_async_context
         clip: Path = stack.enter_context(busy_clip())
@@ -112,27 +104,28 @@ async def measure(count: int, rounds: int) -> dict[str, Any]:
         }
         caller = await enter(agent(Broker.from_url(private.url), _ROBOT_ID))
         browser = await enter(chromium())
+
+        async def call() -> None:
+            blocks = (await caller.call_tool("take_photo", {})).content
+            sizes.extend(len(block.data) * 3 // 4 for block in blocks if isinstance(block, ImageContent))
+
         for number in range(rounds):
             for way, url in pages.items():
                 shown[way] += await _photos(browser, url, count)
-            called += await times_ms(lambda: caller.call_tool("take_photo", {}), count)
-            so_far = ", ".join(f"{way} {percentile(_times(photos), 50):.0f} ms" for way, photos in shown.items())
+            called += await times_ms(call, count)
+            so_far = ", ".join(f"{way} {percentile(times, 50):.0f} ms" for way, times in shown.items())
             progress(f"round {number + 1} of {rounds}: {so_far}")
-    p50 = {way: percentile(_times(photos), 50) for way, photos in shown.items()}
+    p50 = {way: percentile(times, 50) for way, times in shown.items()}
     return {
         "door_p50_ms": round(p50["door"]),
-        "door_p95_ms": round(percentile(_times(shown["door"]), 95)),
+        "door_p95_ms": round(percentile(shown["door"], 95)),
         "listener_p50_ms": round(p50["listener"]),
-        "listener_p95_ms": round(percentile(_times(shown["listener"]), 95)),
+        "listener_p95_ms": round(percentile(shown["listener"], 95)),
         "door_ratio": round(p50["door"] / p50["listener"], 3),
         "agent_p50_ms": round(percentile(called, 50)),
-        "photo_kb": round(statistics.median(photo.size for photo in shown["door"]) / 1000),
+        "photo_kb": round(statistics.median(sizes) / 1000),
         "photos": len(shown["door"]),
     }
-
-
-def _times(shown: Sequence[_Shown]) -> list[float]:
-    return [each.after_ms for each in shown]
 
 
 def main() -> None:
