@@ -1,4 +1,4 @@
-# make demo | make test | make test-all | make docs | make dist | make setup | make format | make clean
+# make demo | make test | make test-all | make docs | make pictures | make dist | make setup | make format | make clean
 SHELL := /bin/bash
 # A pipe fails when what writes into it does.
 .SHELLFLAGS := -o pipefail -c
@@ -19,7 +19,7 @@ PIP_LINES := 2>&1 | sed -u 's/^/pip: /'
 NPM_LINES := 2>&1 | sed -u 's/^/npm: /'
 CHECKS := check-console check-types docs check-style check-imports
 
-.PHONY: help test-v4l2 setup develop demo test test-all pytest lint docs reference dist upgrade audit format clean test-console firefox $(CHECKS)
+.PHONY: help test-v4l2 setup develop demo test test-all pytest lint docs reference pictures dist upgrade audit format clean test-console firefox $(CHECKS)
 
 help:
 	@echo "make demo     a broker and a simulated robot on this machine; SCENE=clip.mp4 chooses what its camera sees"
@@ -29,6 +29,7 @@ help:
 	@echo "make setup    the virtual environment .venv, the console, and the system packages that the demo needs"
 	@echo "make develop  the same, and what tests, documentation and benchmarks need"
 	@echo "make reference  the pages in docs/reference, the drawings of docs/wiring.md and docs/motion.md, the picture of the rooms"
+	@echo "make pictures   the pictures of the console in docs/images, to be looked at"
 	@echo "make dist     a wheel and an sdist in dist/, constraints.txt, the versions that they were tested with, and checksums;"
 	@echo "              a bundle for Claude Desktop, and server.json for the MCP registry: RELEASE_URL is where the files will be"
 	@echo "make upgrade  the newest versions of all packages; constraints.txt then says which they are"
@@ -141,6 +142,11 @@ firefox: develop
 
 test-all: $(CHECKS) test-console firefox
 	$(PYTEST)
+
+# With a font that has Chinese: those of bitmaps are not for browsers.
+pictures: develop
+	@ls /usr/share/fonts/truetype/droid/DroidSansFallback*.ttf >/dev/null 2>&1 || scripts/need no-such-command=fonts-droid-fallback
+	UPDATE_PICTURES=1 $(BIN)/python -m pytest --numprocesses 0 tests/console/test_pictures.py
 
 reference: develop
 	$(BIN)/python -m scripts.reference
