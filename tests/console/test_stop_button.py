@@ -70,3 +70,23 @@ async def test_it_stops_by_the_keyboard(browser: Browser, tmp_path: Path) -> Non
         await robot.drive(LEFT)
         await page.page.keyboard.press("Control+.")
         await robot.stands(LEFT)
+
+
+@pytest.mark.slow  # a camera and a viewer
+async def test_it_is_in_the_full_screen_too(browser: Browser, tmp_path: Path) -> None:
+    camera = {"webrtc": {"enabled": True}, "camera": {"width": 640, "height": 360, "on_at_start": True}}
+    async with moving_robot(camera) as robot, visit(browser, robot.url, tmp_path) as page:
+        await page.moving_pictures()
+        await page.button("Full screen").click()
+        await page.page.wait_for_function("() => document.fullscreenElement !== null")
+        button = stop_button(page)
+        for width, height in _SIZES:
+            await page.page.set_viewport_size({"width": width, "height": height})
+            assert await button.evaluate(_IN_SIGHT)
+        await robot.drive(LEFT)
+        await button.click()
+        await robot.stands(LEFT)
+        told = page.page.locator(".toolbar .outcome", has_text="Stopped: left")
+        await told.wait_for()
+        assert await told.evaluate(_IN_SIGHT)
+        await assert_accessible(page.page)
