@@ -87,8 +87,13 @@ def _nginx(folder: Path, robot: str, port: int) -> list[str]:
         RECIPES["nginx"],
         {"listen 443 ssl": f"listen 127.0.0.1:{port} ssl", _ROBOT: robot, "/etc/ssl/": f"{folder}/"},
     )
+    return nginx(folder, recipe)
+
+
+def nginx(folder: Path, servers: str) -> list[str]:
+    """Write the configuration of an nginx with these servers; returns the command that runs it."""
     user = "user root;" if os.geteuid() == 0 else ""
-    (folder / "nginx.conf").write_text(_NGINX.format(user=user, recipe=recipe))
+    (folder / "nginx.conf").write_text(_NGINX.format(user=user, recipe=servers))
     return ["nginx", "-p", str(folder), "-e", "stderr", "-c", "nginx.conf"]
 
 
@@ -111,11 +116,18 @@ async def reverse_proxy(program: str, robot: str, folder: Path) -> AsyncIterator
         folder: For certificate, configuration and log.
     """
     subprocess.run(["bash", "-euc", RECIPES["certificate"]], cwd=folder, check=True, capture_output=True)
+    port = free_port()
+    async with running(_PROGRAMS[program](folder, robot, port), folder, port):
+        yield ReverseProxy(port, ssl.create_default_context(cafile=str(folder / "robot.crt")))
+
+
+@contextlib.asynccontextmanager
+async def running(command: list[str], folder: Path, port: int) -> AsyncIterator[None]:
+    """Run a proxy in a folder, from when it listens at a port of loopback."""
+    program, *arguments = command
     path = f"{os.environ.get('PATH', '')}:/usr/sbin"
     executable = shutil.which(program, path=path)
     assert executable, f"{program} is not installed: run 'make develop'"
-    port = free_port()
-    command, *arguments = _PROGRAMS[program](folder, robot, port)
     log = folder / "log"
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
@@ -132,8 +144,8 @@ async def reverse_proxy(program: str, robot: str, folder: Path) -> AsyncIterator
             assert process.returncode is None, log.read_text()
             return await is_listening(port)
 
-        await eventually(listens, f"{command} listens")
-        yield ReverseProxy(port, ssl.create_default_context(cafile=str(folder / "robot.crt")))
+        await eventually(listens, f"{program} listens")
+        yield
     finally:
         with contextlib.suppress(ProcessLookupError):
             process.terminate()

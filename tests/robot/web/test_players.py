@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
+from PIL import Image
 
+from robot_node.apps.private_broker import free_port
 from robot_node.settings.http import HttpSettings
+from tests.guide import blocks
 from tests.players import Players, assert_is_of_the_camera
 from tests.robot.web.conftest import TOKEN, HttpServer, running_server
+from tests.robot.web.reverse_proxies import nginx, running
+from tests.robot.web.test_pictures import pictures_in
 from tests.waiting import eventually
 
 SIZE = (320, 240)
@@ -48,3 +56,18 @@ async def test_gstreamer_shows_the_stream(players: Players) -> None:
 async def test_vlc_shows_the_stream_until_it_is_closed(players: Players, robot: HttpServer) -> None:
     assert_is_of_the_camera(await players.vlc(), SIZE)
     await eventually(lambda: robot.pictures.streams == 0)
+
+
+async def test_the_proxy_before_octoprint_adds_the_token(robot: HttpServer, tmp_path: Path) -> None:
+    location = blocks("players.md")["octoprint"]
+    for old, new in (("192.168.1.20:8080", urlsplit(robot.url).netloc), ("Bearer TOKEN", f"Bearer {TOKEN}")):
+        assert old in location
+        location = location.replace(old, new)
+    port = free_port()
+    server = f"server {{ listen 127.0.0.1:{port}; {location} }}"
+    async with (
+        running(nginx(tmp_path, server), tmp_path, port),
+        robot.client.stream("GET", f"http://127.0.0.1:{port}/robot.mjpeg") as response,
+    ):
+        with Image.open(io.BytesIO(await anext(pictures_in(response)))) as picture:
+            assert_is_of_the_camera(picture, SIZE)
