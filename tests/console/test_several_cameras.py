@@ -75,6 +75,14 @@ async def test_one_is_large_and_a_click_enlarges_the_other(browser: Browser, tmp
             assert [marker_of(frame) for frame in await page.frames(1)] == [0]
             await page.page.wait_for_function(_SMALL_PICTURE_MOVES)
             await page.page.wait_for_function(_IS_ROTATED, arg=".screen video")
+            picture, box = page.page.locator(".screen video"), "(video) => video.getBoundingClientRect().toJSON()"
+            whole = await picture.evaluate(box)
+            await page.page.locator(".screen").hover()
+            await page.button("Zoom in").click()
+            large = await picture.evaluate(box)
+            for side in ("width", "height"):
+                assert abs(large[side] - 1.5 * whole[side]) < 1
+            await page.page.keyboard.press("0")
             size = page.page.locator("[data-figure=statSize] dd")
             await page.sees(size, "320 \u00d7 240")
             motion = page.page.locator(".screen .noticed")

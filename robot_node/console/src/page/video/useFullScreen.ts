@@ -10,8 +10,8 @@ export interface FullScreen {
   onKey: (event: KeyboardEvent) => void;
 }
 
-// Not in TypeScript's library, as Safari has no lock.
-type Orientation = ScreenOrientation & { lock?: (to: "landscape" | "portrait") => Promise<void> };
+// Not in TypeScript's library, as Safari has no lock, and older ones no orientation.
+type Orientation = { lock?: (to: "landscape" | "portrait") => Promise<void> } | undefined;
 
 /** An element with all that is in it over the whole screen; over the whole window where a browser has no full screen, as on iPhones. */
 export function useFullScreen(element: RefObject<HTMLElement | null>): FullScreen {
@@ -33,7 +33,7 @@ export function useFullScreen(element: RefObject<HTMLElement | null>): FullScree
       return;
     }
     // Refused on what is no phone.
-    await (screen.orientation as Orientation).lock?.(width >= height ? "landscape" : "portrait").catch(() => undefined);
+    await (screen.orientation as Orientation)?.lock?.(width >= height ? "landscape" : "portrait").catch(() => undefined);
   };
 
   const leave = async (shown: HTMLElement) => {
