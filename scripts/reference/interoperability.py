@@ -21,6 +21,7 @@ KINDS = {
     "server": "Servers of MCP over MQTT",
     "broker": "Brokers",
     "agent program": "Agents' programs",
+    "proxy": "Reverse proxies and TURN servers",
 }
 """The sections of the page, in order, by the kind of their peers."""
 

@@ -20,7 +20,7 @@ from PIL import Image
 
 from robot_node.apps.private_broker import PrivateBroker
 from robot_node.console.page import BUILT, page_files
-from robot_node.console.server import Console, serve_console
+from robot_node.console.server import Console, serve_console, serve_with_robot
 from robot_node.errors import NotReadyError, SettingsError
 from robot_node.face.expressions import EXPRESSIONS
 from robot_node.settings.loading import load_settings
@@ -157,6 +157,12 @@ async def test_what_stands_in_the_way_is_said(address: str, tmp_path: Path) -> N
     port = int(address.rstrip("/").rpartition(":")[2])
     with pytest.raises(SettingsError, match=f"annot listen at 127.0.0.1:{port}"):
         await serve_console(Console(port=port))
+
+
+async def test_a_robot_goes_on_without_a_page_that_would_open_its_broker() -> None:
+    settings = load_settings(overrides={"console": {"host": "0.0.0.0", "port": 0}})  # noqa: S104  # refused
+    with pytest.raises(NotReadyError, match="needs a token"):
+        await serve_with_robot(settings)
 
 
 async def test_a_robot_serves_the_page_when_asked_and_lives_without_it(broker: PrivateBroker, tmp_path: Path) -> None:

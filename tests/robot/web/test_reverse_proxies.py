@@ -69,6 +69,8 @@ async def site(
         yield Site(robot, broker, proxy)
 
 
+@pytest.mark.peer("nginx", works="TLS: the page, snapshots, MQTT over WebSocket")
+@pytest.mark.peer("Caddy", works="TLS: the page, snapshots, MQTT over WebSocket")
 async def test_the_page_its_pictures_and_mqtt_come_through(site: Site) -> None:
     async with site.proxy.client() as browser:
         page = await browser.get("/", auth=PASSWORD)
@@ -100,6 +102,8 @@ async def test_the_page_its_pictures_and_mqtt_come_through(site: Site) -> None:
             assert (await anext(aiter(page_client.messages))).payload == large
 
 
+@pytest.mark.peer("nginx", works="MJPEG without buffering")
+@pytest.mark.peer("Caddy", works="MJPEG without buffering")
 async def test_a_picture_of_mjpeg_is_there_at_once(site: Site) -> None:
     async with (
         site.proxy.client(headers=BEARER) as client,
@@ -110,6 +114,8 @@ async def test_a_picture_of_mjpeg_is_there_at_once(site: Site) -> None:
         assert Image.open(io.BytesIO(picture)).size == (320, 240)
 
 
+@pytest.mark.peer("nginx", works="WHEP")
+@pytest.mark.peer("Caddy", works="WHEP")
 async def test_a_whep_player_plays_until_it_deletes_its_session(site: Site) -> None:
     async with site.proxy.client(headers=BEARER) as client:
         player = Player(replace(site.robot, client=client))
@@ -152,6 +158,7 @@ async def test_pages_of_other_sites_get_no_mqtt_and_the_proxy_s_own_does(site: S
     await opens(site.proxy.url)
 
 
+@pytest.mark.peer("coturn", works="the file of the guide: an allocation after a password")
 async def test_coturn_takes_its_file_and_relays_after_a_password(tmp_path: Path) -> None:
     (url,) = load_settings(overrides={"webrtc": tomllib.loads(RECIPES["ice servers"])["webrtc"]}).webrtc.ice_servers
     log = tmp_path / "log"
