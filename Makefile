@@ -77,7 +77,7 @@ develop: .venv/.ready-to-develop $(BIN)/promtool $(PAGE) $(AGENT_PROGRAMS)/node_
 	@ls /usr/share/fonts/X11/misc/wenquanyi_9pt.pcf* >/dev/null 2>&1 || scripts/need no-such-command=xfonts-wqy
 	@ls /usr/lib/*/gstreamer-1.0/libgstnice.so >/dev/null 2>&1 || scripts/need no-such-command=gstreamer1.0-nice no-such-command=gstreamer1.0-plugins-good no-such-command=gstreamer1.0-plugins-bad no-such-command=gir1.2-gst-plugins-bad-1.0 no-such-command=python3-gi
 	@ls /usr/lib/*/vlc/plugins/demux/libmjpeg_plugin.so >/dev/null 2>&1 || scripts/need no-such-command=vlc-plugin-base
-	@scripts/need janus=janus amixer=alsa-utils nginx=nginx caddy=caddy wg=wireguard-tools
+	@scripts/need janus=janus nginx=nginx caddy=caddy wg=wireguard-tools
 	@ls /usr/lib/*/alsa-lib/libasound_module_ctl_equal.so >/dev/null 2>&1 || scripts/need no-such-command=libasound2-plugin-equal
 
 .venv/.ready-to-develop: .venv/.ready $(MADE_FROM)
