@@ -16,7 +16,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 FILE = ROOT / "constraints.txt"
-EXTRAS = ("audio", "conversation", "detection", "hearing", "motion", "simulation")
+EXTRAS = ("audio", "conversation", "detection", "hearing", "motion", "sherpa", "simulation")
 PYTHONS = ("3.11", "3.12", "3.13")
 MACHINES = ("x86_64", "aarch64")
 LEFT_OUT = {"setuptools"}

@@ -13,7 +13,7 @@ from robot_node.core.engine_loading import load_engine
 ENTRY_POINTS = "robot_node.recognition_engines"
 """Group of the entry points by which a package brings an engine: functions of :class:`RecognitionOptions`."""
 
-_BUILT_IN = "pocketsphinx"
+_BUILT_IN, SHERPA = "pocketsphinx", "sherpa-onnx"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +97,16 @@ def make_recognizer(engine: str, options: RecognitionOptions) -> Recognizer:
         from robot_node.speech.sphinx import SphinxRecognizer  # other engines need nothing of it
 
         return SphinxRecognizer(options)
+    if engine == SHERPA:
+        from robot_node.speech.sherpa import SherpaRecognizer
+
+        return SherpaRecognizer(options)
     factory = load_engine(
-        engine, group=ENTRY_POINTS, kind="speech recognition", built_in=_BUILT_IN, setting="hearing.engine"
+        engine,
+        group=ENTRY_POINTS,
+        kind="speech recognition",
+        built_in=f"{_BUILT_IN}, {SHERPA}",
+        setting="hearing.engine",
     )
     recognizer: Recognizer = factory(options)
     return recognizer

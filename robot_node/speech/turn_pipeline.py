@@ -73,6 +73,11 @@ class TurnPipeline:
         self._pre_roll_bytes = 0
         self._heard: list[str] = []  # of an engine that finds the end of speech itself
 
+    @property
+    def in_turn(self) -> bool:
+        """Somebody speaks, or is expected to."""
+        return self._turns.in_turn
+
     def hear(self, samples: bytes) -> Iterator[EngineMessage]:
         """Take the microphone's sound that comes next: signed 16 bit, machine byte order, 48 kHz, mono."""
         self._now += len(samples) / _INPUT_BYTES_PER_S

