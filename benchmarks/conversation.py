@@ -6,7 +6,8 @@ mixer, process and engines are the robot's own.
 * ``idle_core_percent``: CPU of the process that waits for the wake word, in percent of a core, in quiet. Target: 10 or
   less. ``idle_robot_core_percent``: of the robot's own process, with the simulated microphone.
 * ``event_p50_ms``, ``event_p95_ms``: from the end of what a person says (the recordings of alsa-utils) to the event
-  ``heard``, ``end_of_speech_s`` of silence included, up to 20 ms too long. ``understood``: how many of how many were.
+  ``heard``, ``end_of_speech_s`` of silence included, up to 20 ms too long. ``understood``: how many of how many were;
+  ``not_understood``: which were not, and how often.
   ``event_minus_silence_p50_ms``: without that silence.
 * ``wake_missed``: wake words of how many that were not noticed; said by espeak-ng in seven voices and at three speeds,
   because no package that could be found carries recordings of people who say them. ``wake_missed_in_noise``: with white
@@ -149,6 +150,7 @@ async def measure(engine: str, folders: Sequence[Path], *, quick: bool = False) 
         "event_p95_ms": round(p95_ms),
         "event_minus_silence_p50_ms": round(p50_ms - 1000 * turns.end_of_speech_s),
         "understood": f"{len(heard.after_s)} of {len(heard.after_s) + len(heard.wrong)}",
+        "not_understood": {text: heard.wrong.count(text) for text in sorted(set(heard.wrong))},
         "wake_words": misses,
         "wake_missed": sum(each["missed"] for each in misses.values()),
         "wake_missed_in_noise": sum(each["missed_in_noise"] for each in misses.values()),

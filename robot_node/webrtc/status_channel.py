@@ -69,6 +69,8 @@ def status_message(now: RobotSnapshot, figures: StreamFigures, watched: Sequence
     optional = {} if now.recording is None else {"recording": now.recording}
     if now.microphone_enabled is not None:
         optional["microphone"] = now.microphone_on
+    if now.listening:
+        optional["listening"] = True
     return json.dumps(
         {
             "type": "status",

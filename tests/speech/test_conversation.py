@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import signal
 
 from robot_node.core.events import Event
 from robot_node.core.mixer import Input, Peer
 from robot_node.webrtc.messages import AsrResponse
+from robot_node.webrtc.status_channel import StreamFigures, status_message
 from tests.speech.hearing_robot import PHRASES, TURNS, HearingRobot, children, hearing_robot
 from tests.speech.sounds import pieces, silence, spoken
 from tests.waiting import eventually
@@ -133,3 +135,16 @@ async def test_an_engine_that_dies_in_a_turn_leaves_no_sign_of_it() -> None:
         await eventually(lambda: not robot.listens_to_somebody())
         assert not robot.says_that_it_listens()
         await eventually(robot.hears_microphone)
+
+
+async def test_a_viewer_is_told_while_it_listens_to_somebody() -> None:
+    def told(robot: HearingRobot) -> dict[str, object]:
+        message: dict[str, object] = json.loads(status_message(robot.state.snapshot, StreamFigures(0, None), []))
+        return message
+
+    async with hearing_robot(turns=TURNS) as robot:
+        await eventually(robot.hears_microphone)
+        assert "listening" not in told(robot)
+        robot.recognition.push_to_talk(1.0)
+        await eventually(lambda: told(robot).get("listening") is True)
+        await eventually(lambda: "listening" not in told(robot))
