@@ -144,6 +144,23 @@ async def test_tabs_say_whether_the_camera_is_on_who_watches_and_what_is_broken(
         await page.sees(tab(page, "lab/a"), "online, 3 watching")
         await becomes(other, viewers=4)
         await page.sees(tab(page, "lab/b"), "online, 4 watching")
+        # And from the grid, where the page has no session of its own.
+        await page.page.get_by_role("link", name="All robots").click()
+        await becomes(other, viewers=5)
+        await page.sees(tile(page, "lab/b"), "5 watching")
+        opened(other)
+        await tile(page, "lab/b").click()
+        await page.page.wait_for_selector(".robot[aria-pressed=true] >> text=lab/b")
+        await becomes(other, viewers=6)
+        await page.sees(tab(page, "lab/b"), "online, 6 watching")
+        await page.banner.wait_for(state="detached")
+        assert opened(other) == 1, "the session of the grid ended the page's own"
+
+
+def opened(robot: ScriptedRobot) -> int:
+    """How many sessions have been opened since the last call."""
+    messages = [robot.received.get_nowait() for _ in range(robot.received.qsize())]
+    return [message.get("method") for message in messages].count("initialize")
 
 
 async def test_many_robots_cost_few_sessions_and_few_pictures_at_once(
