@@ -27,6 +27,7 @@ _MODULES = (
     "fleet",
     "face",
     "motion",
+    "page_load",
     "page_photo",
     "pauses",
     "recording",
@@ -104,6 +105,17 @@ def test_glass_reads_the_capture_time_of_what_both_browsers_paint_also_after_pau
         assert figures["frames"] > 10
         assert 0 < figures["p50_ms"] <= figures["refresh_p50_ms"]
         assert {"hidden_back_ms", "dropped_back_ms", "held_back_ms"} <= set(figures)
+
+
+@pytest.mark.slow
+def test_page_load_times_the_page_until_it_can_be_used() -> None:
+    result = run("page_load", "--quick")
+    assert result["loads"] == 2
+    assert 0 < result["usable_min_ms"] <= result["usable_p50_ms"]
+    assert 0 < result["script_p50_ms"] < result["listed_p50_ms"] <= result["usable_p50_ms"]
+    assert result["throttled_ratio"] > 1
+    assert min(result["cpu_p50_ms"], result["listener_p50_ms"]) > 0
+    assert 100 < result["loaded_kb"] < 400
 
 
 @pytest.mark.slow

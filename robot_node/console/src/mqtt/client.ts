@@ -20,6 +20,8 @@ export function connect(url: URL, options: IClientOptions): MqttClient {
     path: pathname + search,
     ...(username ? { username: decodeURIComponent(username) } : {}),
     ...(username && password ? { password: decodeURIComponent(password) } : {}),
+    // 65536 buffers in advance, one for each number that a packet may have, are a tenth of all work until the page is usable.
+    writeCache: false,
     ...options,
   });
 }

@@ -1,4 +1,4 @@
-import { useState } from "react";
+import { memo, useState } from "react";
 
 import { en } from "../../i18n/en";
 import { useText } from "../../i18n/text";
@@ -20,6 +20,7 @@ interface Props {
 export function Activity({ activity: { events, pictures, isRefused }, ownId }: Props) {
   const t = useText();
   const [wanted, setWanted] = useState<ReadonlySet<Group>>(new Set());
+  const today = new Date().toDateString();
   const there = new Set(events.map(({ kind }) => groupOf(kind)));
   const shown = events.filter(({ kind }) => wanted.size === 0 || wanted.has(groupOf(kind)));
   const toggle = (group: Group) =>
@@ -44,7 +45,7 @@ export function Activity({ activity: { events, pictures, isRefused }, ownId }: P
       {shown.length > 0 && (
         <ol tabIndex={0} aria-label={t("activity")}>
           {[...shown].reverse().map((event) => (
-            <Item key={event.key} event={event} ownId={ownId} picture={pictures.get(event.key)} />
+            <Item key={event.key} event={event} ownId={ownId} picture={pictures.get(event.key)} today={today} />
           ))}
         </ol>
       )}
@@ -53,15 +54,24 @@ export function Activity({ activity: { events, pictures, isRefused }, ownId }: P
   );
 }
 
-function Item({ event, ownId, picture }: { event: RobotEvent; ownId: string; picture: string | undefined }) {
+interface ItemProps {
+  event: RobotEvent;
+  ownId: string;
+  picture: string | undefined;
+  /** Of another day the date is shown. */
+  today: string;
+}
+
+// There may be hundreds, which hardly ever change.
+const Item = memo(function Item({ event, ownId, picture, today }: ItemProps) {
   const t = useText();
   const { kind, text, by, time } = event;
   const emotion = emotionOf(event);
   return (
     <li className={groupOf(kind)} data-kind={kind}>
       <span className="kind" aria-hidden="true" />
-      <time dateTime={time?.toISOString()} title={time?.toLocaleString()}>
-        {time ? timeOf(time) : "–"}
+      <time dateTime={time?.toISOString()} title={time ? DATE_AND_CLOCK.format(time) : undefined}>
+        {time ? timeOf(time, today) : "–"}
       </time>
       <p className={kind === "fault" ? "problem-text" : ""}>
         <bdi>{text}</bdi>{" "}
@@ -76,10 +86,15 @@ function Item({ event, ownId, picture }: { event: RobotEvent; ownId: string; pic
       )}
     </li>
   );
-}
+});
+
+// Making one is what costs.
+const CLOCK = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
+const DATE = new Intl.DateTimeFormat(undefined, { dateStyle: "short" });
+const DATE_AND_CLOCK = new Intl.DateTimeFormat(undefined, { dateStyle: "short", timeStyle: "medium" });
 
 /** The time of today, the date of another day too. */
-function timeOf(time: Date): string {
-  const clock = time.toLocaleTimeString();
-  return time.toDateString() === new Date().toDateString() ? clock : `${time.toLocaleDateString()} ${clock}`;
+function timeOf(time: Date, today: string): string {
+  const clock = CLOCK.format(time);
+  return time.toDateString() === today ? clock : `${DATE.format(time)} ${clock}`;
 }
