@@ -22,6 +22,7 @@ _BYTES_PER_SAMPLE = 2
 _KEPT_BYTES = 60 * SAMPLE_RATE * _BYTES_PER_SAMPLE
 _RECORDED_BYTES = 10 * _KEPT_BYTES
 _PAUSE_BYTES = 4 * SAMPLE_RATE * _BYTES_PER_SAMPLE
+_EMITTED = 200
 # Buffer of the sound card: a write blocks while it is full.
 _CARD_BUFFER_S = 0.04
 
@@ -38,6 +39,7 @@ class SimulatedMicrophone:
         frequency_hz: Frequency of the tone.
         amplitude: Amplitude of the tone, 0 to 1.
         repeated: Samples that replace the tone, 16 bit: from the start of a recording, repeated after pauses.
+        echoes: How the loudspeaker is heard: seconds and factor of each way that its sound takes.
         absent: It is not plugged in.
         speed: Seconds of queued sound (:meth:`hear`) per second, to speed up tests.
         recording: Whether sound is being captured now: what the privacy switch must prevent.
@@ -47,6 +49,7 @@ class SimulatedMicrophone:
     frequency_hz: int = 440
     amplitude: float = 0.5
     repeated: bytes = b""
+    echoes: tuple[tuple[float, float], ...] = ()
     absent: bool = False
     speed: float = 1.0
     recording: bool = field(default=False, init=False)
@@ -120,6 +123,7 @@ class SimulatedLoudspeaker:
         self.starts = 0
         self._lock = threading.Lock()
         self._played: deque[bytes] = deque()
+        self._emitted: deque[tuple[float, bytes]] = deque(maxlen=_EMITTED)
         self._kept_bytes = 0
 
     @property
@@ -128,9 +132,23 @@ class SimulatedLoudspeaker:
         with self._lock:
             return b"".join(self._played)
 
-    def record(self, samples: bytes) -> None:
-        """Play samples."""
+    def heard_at(self, time_s: float, count: int) -> bytes:
+        """Return what it emits from that time on, in seconds of the monotonic clock; of the last seconds."""
+        heard = bytearray(_BYTES_PER_SAMPLE * count)
         with self._lock:
+            for began, samples in reversed(self._emitted):
+                first = round((began - time_s) * SAMPLE_RATE) * _BYTES_PER_SAMPLE
+                if first + len(samples) <= 0:
+                    break
+                if first < len(heard):
+                    piece = samples[max(0, -first) : len(heard) - first]
+                    heard[max(0, first) : max(0, first) + len(piece)] = piece
+        return bytes(heard)
+
+    def record(self, samples: bytes, time_s: float) -> None:
+        """Play samples from that time on."""
+        with self._lock:
+            self._emitted.append((time_s, samples))
             self._played.append(samples)
             self._kept_bytes += len(samples)
             while self._kept_bytes > _KEPT_BYTES:
@@ -140,6 +158,12 @@ class SimulatedLoudspeaker:
                 with self._recording.open("wb" if begins else "ab") as file:
                     file.write(samples)
                 self._recorded_bytes = len(samples) + (0 if begins else self._recorded_bytes)
+
+
+def _mixed(samples: bytes, more: bytes, factor: float) -> bytes:
+    """Add sound to sound."""
+    pairs = zip(array.array("h", samples), array.array("h", more), strict=True)
+    return array.array("h", [max(-32768, min(32767, round(one + factor * two))) for one, two in pairs]).tobytes()
 
 
 def _check_name(device: int | str | None, direction: str) -> None:
@@ -201,6 +225,9 @@ def sound_library(microphone: SimulatedMicrophone, loudspeaker: SimulatedLoudspe
             self._due += frames / SAMPLE_RATE / microphone.pace
             self._wait(self._due)
             samples = microphone.samples(self._moved, frames)
+            for seconds, factor in microphone.echoes:
+                echo = loudspeaker.heard_at(self._due - frames / SAMPLE_RATE - seconds, frames)
+                samples = _mixed(samples, echo, factor)
             self._moved += frames
             return samples, False
 
@@ -219,7 +246,7 @@ def sound_library(microphone: SimulatedMicrophone, loudspeaker: SimulatedLoudspe
             underflowed = self._moved < played
             self._moved = max(self._moved, played)
             self._wait(self._started + (self._moved / SAMPLE_RATE - _CARD_BUFFER_S) / loudspeaker.speed)
-            loudspeaker.record(bytes(data))
+            loudspeaker.record(bytes(data), self._started + self._moved / SAMPLE_RATE)
             self._moved += len(data) // _BYTES_PER_SAMPLE
             return underflowed
 

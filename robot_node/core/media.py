@@ -191,6 +191,9 @@ class LoudspeakerSink(AudioSink, Protocol):
     def set_level_sink(self, sink: Callable[[float], None]) -> None:
         """Set the receiver, on the event loop, of the loudness of each chunk as it is played: 0 to 1."""
 
+    def set_played_sink(self, sink: Callable[[bytes, float], None] | None) -> None:
+        """Set the receiver, on the event loop, of each chunk as it is played, and of when, by the monotonic clock."""
+
 
 def level_of(samples: bytes) -> float:
     """Return the perceived loudness of 16 bit samples, 0 to 1: half the amplitude is nearly as loud."""

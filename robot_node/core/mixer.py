@@ -111,6 +111,9 @@ class RecognitionTap(Protocol):
     def overhear(self, samples: bytes) -> None:
         """Receive the microphone's samples while the robot itself speaks: its voice is in them."""
 
+    def played(self, samples: bytes, at: float) -> None:
+        """Receive what the loudspeaker plays, and when it was handed to it, in seconds of the monotonic clock."""
+
     def forget(self) -> None:
         """Drop an unfinished utterance: the next samples do not continue it."""
 
@@ -334,6 +337,8 @@ class Mixer:
         self._microphone_heard = False
         if self._microphone is not None and Input.MICROPHONE in self._recognised:
             self._microphone.set_sample_sink(self._recognise_microphone if tap is not None else None)
+            if self._loudspeaker is not None:
+                self._loudspeaker.set_played_sink(tap.played if tap is not None else None)
 
     def _recognise_microphone(self, samples: bytes) -> None:
         if self._tap is None:

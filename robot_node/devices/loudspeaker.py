@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 
 from robot_node.core.media import level_of
@@ -66,11 +67,16 @@ class Loudspeaker:
         self._closed = False
         self._volume = Volume(platform, named(device), volume=volume, control=volume_control)
         self._level_sink: Callable[[float], None] | None = None
+        self._played_sink: Callable[[bytes, float], None] | None = None
         self._state.update(volume=volume, muted=False)
 
     def set_level_sink(self, sink: Callable[[float], None]) -> None:
         """Choose who receives, on the event loop, the loudness of each piece as it is played: 0 to 1."""
         self._level_sink = sink
+
+    def set_played_sink(self, sink: Callable[[bytes, float], None] | None) -> None:
+        """Choose who receives, on the event loop, each piece handed to the device, and when by the monotonic clock."""
+        self._played_sink = sink
 
     @property
     def volume(self) -> int:
@@ -175,4 +181,6 @@ class Loudspeaker:
                 played = self._volume.adjusted(samples)
                 if self._level_sink is not None:
                     self._loop.call_soon_threadsafe(self._level_sink, level_of(played))
+                if (sink := self._played_sink) is not None:
+                    self._loop.call_soon_threadsafe(sink, played, time.monotonic())
                 stream.write(played)

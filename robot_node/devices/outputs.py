@@ -237,7 +237,7 @@ class Motor(PinOutput):
             raise NotReadyError(
                 f"The motor {self.name!r} no longer drives for this caller: its time was over, or others have stopped"
                 " or driven it.",
-                remedy="Call without renew to drive it anew.",
+                remedy="Call without renew to drive it again.",
             )
         return self.mover.order(speed, owner=owner, hold_s=duration_s)
 

@@ -161,6 +161,7 @@ class HearingSettings(Section):
         "stop talking",
         "be quiet",
     )
+    interruptible: bool = True
 
     @property
     def has_turns(self) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from robot_node.speech.optional_package import import_package
 
 RATE = 16_000
@@ -26,10 +28,7 @@ class Decimator:
     def __init__(self) -> None:
         np = import_package("numpy", what="detection of speech")
         self._np = np
-        at = np.arange(_TAPS) - (_TAPS - 1) / 2
-        share = 2 * _CUTOFF_HZ / _INPUT_HZ
-        taps = share * np.sinc(share * at) * np.blackman(_TAPS)
-        self._taps = (taps / taps.sum()).astype(np.float32)
+        self._taps = _low_pass(np)
         self._before = np.zeros(_TAPS - 1, np.float32)
         self._skip = 0  # samples of the input until the next one of the output
 
@@ -50,3 +49,38 @@ class Decimator:
             return b""
         decimated: bytes = np.rint(rows @ self._taps).clip(-32_768, 32_767).astype(np.int16).tobytes()
         return decimated
+
+
+class Interpolator:
+    """Makes sound of 48 kHz of sound of 16 kHz, for engines that take nothing else.
+
+    Raises:
+        DeviceError: numpy is missing.
+    """
+
+    def __init__(self) -> None:
+        self._np: Any = import_package("numpy", what="detection of speech")
+        self._taps = _low_pass(self._np) * _FACTOR
+        self._before = self._np.zeros(_TAPS - 1, self._np.float32)
+
+    def interpolate(self, samples: bytes) -> bytes:
+        """Return the sound that comes next."""
+        np = self._np
+        if not samples:
+            return b""
+        sound = np.frombuffer(samples, np.int16)
+        sparse = np.zeros(len(sound) * _FACTOR, np.float32)
+        sparse[::_FACTOR] = sound
+        sparse = np.concatenate((self._before, sparse))
+        self._before = sparse[len(sparse) - (_TAPS - 1) :]
+        filled: bytes = (
+            np.rint(np.convolve(sparse, self._taps, "valid")).clip(-32_768, 32_767).astype(np.int16).tobytes()
+        )
+        return filled
+
+
+def _low_pass(np: Any) -> Any:
+    at = np.arange(_TAPS) - (_TAPS - 1) / 2
+    share = 2 * _CUTOFF_HZ / _INPUT_HZ
+    taps = share * np.sinc(share * at) * np.blackman(_TAPS)
+    return (taps / taps.sum()).astype(np.float32)

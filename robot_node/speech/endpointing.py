@@ -49,6 +49,11 @@ class Endpointer:
         self._in_speech, self._against = not self._in_speech, 0
         return Edge.BEGINS if self._in_speech else Edge.ENDS
 
+    def begin(self) -> None:
+        """Begin again in speech."""
+        self._in_speech = True
+        self._against = 0
+
     def forget(self) -> None:
         """Begin again in silence."""
         self._in_speech = False

@@ -99,6 +99,7 @@ def build_speech(
             send=announcements.send,
             events=events,
             stop_speaking=speaker.stop if speaker is not None else lambda: 0,
+            interrupt=speaker.interrupt if speaker is not None else lambda: None,
         )
     return Speech(mixer, speaker, recognition, announcements)
 
@@ -114,4 +115,5 @@ def _turn_options(hearing: HearingSettings) -> TurnOptions:
         end_of_speech_s=hearing.end_of_speech_s,
         follow_up_s=hearing.follow_up_s,
         stop_phrases=hearing.stop_phrases if hearing.has_turns else (),
+        interruptible=hearing.interruptible and hearing.has_turns,
     )

@@ -15,6 +15,7 @@ from robot_node.errors import DeviceError
 from robot_node.speech.recognition_engine import RecognitionOptions
 from robot_node.speech.recognition_messages import (
     EngineMessage,
+    Interruption,
     Listening,
     Ready,
     StopWord,
@@ -63,6 +64,7 @@ class SpeechRecognition:
         events: Gets what was understood: kind ``heard``, the text nothing but that, and by which viewer; and with
             turns when they begin and end.
         stop_speaking: Silences the robot's voice: at a stop phrase, and at a wake word while the robot speaks.
+        interrupt: Silences it because a person speaks.
         retry_initial_s: Seconds until an engine that failed is started again; doubles each time.
         retry_maximum_s: The longest delay.
     """
@@ -79,6 +81,7 @@ class SpeechRecognition:
         send: Callable[[BackendMessage], None] = lambda _: None,
         events: EventLog | None = None,
         stop_speaking: Callable[[], object] = lambda: None,
+        interrupt: Callable[[], object] = lambda: None,
         retry_initial_s: float = 5.0,
         retry_maximum_s: float = 300.0,
     ) -> None:
@@ -91,6 +94,7 @@ class SpeechRecognition:
         self._send = send
         self._events = events or EventLog()
         self._stop_speaking = stop_speaking
+        self._interrupt = interrupt
         self._stop_phrases = frozenset(phrase.casefold() for phrase in turns.stop_phrases)
         self._backoff = Backoff(retry_initial_s, retry_maximum_s)
         self._recognizer: RecognizerProcess | None = None
@@ -142,9 +146,14 @@ class SpeechRecognition:
         self._behind = behind
 
     def overhear(self, samples: bytes) -> None:
-        """Have a wake word looked for in what the microphone hears while the robot speaks."""
-        if self._recognizer is not None and self._turns.wake_word != NONE:
+        """Have a wake word, or a person, looked for in what the microphone hears while the robot speaks."""
+        if self._recognizer is not None and (self._turns.wake_word != NONE or self._turns.interruptible):
             self._recognizer.overhear(samples)
+
+    def played(self, samples: bytes, at: float) -> None:
+        """Tell what the loudspeaker plays: it is subtracted from what the microphone hears."""
+        if self._recognizer is not None and self._turns.interruptible:
+            self._recognizer.played(samples, at)
 
     def forget(self) -> None:
         """Drop an unfinished utterance."""
@@ -198,6 +207,8 @@ class SpeechRecognition:
             case StopWord(name):
                 self._events.add(STOP_WORD, f"The stop word {name} was heard.", device=name)
                 self._stop_speaking()
+            case Interruption():
+                self._interrupt()
             case TurnBegan():
                 self._events.add(TURN, "A turn has begun: the robot listens.", details={"state": "began"})
             case TurnEnded(reason):

@@ -30,12 +30,15 @@ class Command(enum.IntEnum):
     FORGET = 2  # drop an unfinished utterance
     TALK = 3  # begin a turn, and wait for speech: so many milliseconds, as a number in the place of the sound
     SWITCH_OFF = 4  # end the turn
+    PLAYED = 5  # the loudspeaker's sound, behind the time when it was handed to it
 
 
 HEADER = struct.Struct("<BIH")
 """Before each command: which; the length of the sound; and that of its speaker's name, which precedes the sound."""
 
 MILLISECONDS = struct.Struct("<I")
+SECONDS = struct.Struct("<d")
+"""Of the monotonic clock, which all processes share."""
 
 _NICENESS = 5
 
@@ -119,6 +122,9 @@ def _command(pipeline: TurnPipeline, command: Command, content: bytes) -> Iterat
             return pipeline.hear(content)
         case Command.OVERHEAR:
             return pipeline.overhear(content)
+        case Command.PLAYED:
+            pipeline.played(content[SECONDS.size :], *SECONDS.unpack_from(content))
+            return iter(())
         case Command.TALK:
             return pipeline.push_to_talk(MILLISECONDS.unpack(content)[0] / 1000)
         case _:

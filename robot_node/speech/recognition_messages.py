@@ -67,6 +67,11 @@ class StopWord:
 
 
 @dataclass(frozen=True, slots=True)
+class Interruption:
+    """A person speaks while the robot does."""
+
+
+@dataclass(frozen=True, slots=True)
 class TurnBegan:
     """What is said now is meant for the robot."""
 
@@ -86,7 +91,7 @@ class Failed:
     remedy: str
 
 
-EngineMessage = Ready | Listening | Utterance | WakeWord | StopWord | TurnBegan | TurnEnded | Failed
+EngineMessage = Ready | Listening | Utterance | WakeWord | StopWord | Interruption | TurnBegan | TurnEnded | Failed
 
 _KINDS: Mapping[str, type[EngineMessage]] = MappingProxyType(
     {
@@ -95,6 +100,7 @@ _KINDS: Mapping[str, type[EngineMessage]] = MappingProxyType(
         "utterance": Utterance,
         "wake_word": WakeWord,
         "stop_word": StopWord,
+        "interruption": Interruption,
         "turn_began": TurnBegan,
         "turn_ended": TurnEnded,
         "failed": Failed,

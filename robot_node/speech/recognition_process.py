@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 from robot_node.core.child_environment import child_environment
 from robot_node.core.media import SAMPLE_RATE
 from robot_node.errors import DeviceError
-from robot_node.speech.recognition_child import HEADER, MILLISECONDS, Command
+from robot_node.speech.recognition_child import HEADER, MILLISECONDS, SECONDS, Command
 from robot_node.speech.recognition_engine import RecognitionOptions
 from robot_node.speech.recognition_messages import EngineMessage, Failed, from_line
 from robot_node.speech.turn_options import TurnOptions
@@ -47,10 +47,12 @@ class RecognizerProcess:
         return True
 
     def overhear(self, samples: bytes) -> None:
-        """Have a wake word looked for in the microphone's sound while the robot speaks."""
-        stdin = self._process.stdin
-        if stdin is not None and stdin.transport.get_write_buffer_size() <= _BACKLOG_BYTES:
-            self._write(Command.OVERHEAR, samples)
+        """Have a wake word, or a person, looked for in the microphone's sound while the robot speaks."""
+        self._write_if_room(Command.OVERHEAR, samples)
+
+    def played(self, samples: bytes, at: float) -> None:
+        """Tell what the loudspeaker plays, and when it was handed to it, in seconds of the monotonic clock."""
+        self._write_if_room(Command.PLAYED, SECONDS.pack(at) + samples)
 
     def forget(self) -> None:
         """Drop an unfinished utterance."""
@@ -79,6 +81,11 @@ class RecognizerProcess:
                     yield message
         status = await self._process.wait()
         raise DeviceError(f"The speech recognition has ended (exit status {status}).")
+
+    def _write_if_room(self, command: Command, content: bytes) -> None:
+        stdin = self._process.stdin
+        if stdin is not None and stdin.transport.get_write_buffer_size() <= _BACKLOG_BYTES:
+            self._write(command, content)
 
     def _write(self, command: Command, content: bytes = b"", name: bytes = b"") -> None:
         if (stdin := self._process.stdin) is not None and not stdin.is_closing():

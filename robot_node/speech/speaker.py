@@ -17,12 +17,16 @@ from robot_node.core.mixer import Mixer
 from robot_node.core.state import Device, RobotState, acting_for
 from robot_node.devices.face import Face
 from robot_node.errors import DeviceError, NotReadyError, RobotNodeError, SettingsError
+from robot_node.speech.progress import Progress
 from robot_node.speech.synthesis_engine import SpeechEngine
 from robot_node.speech.text_chunks import text_chunks
 from robot_node.speech.waveform import FRAME_S, SpeechEncoder
 from robot_node.webrtc.messages import BackendMessage, TtsBegin, TtsComplete, TtsTerminate, TtsText
 
 logger = logging.getLogger(__name__)
+
+INTERRUPTED = "interrupted"
+"""Kind of the event: a person has interrupted the robot."""
 
 QUEUE = 8
 """Texts that may wait behind the one that is being said."""
@@ -101,6 +105,7 @@ class Speaker:
         self._task: asyncio.Task[None] | None = None
         self._current: SpeechTask | None = None  # of which something has been heard
         self._due = 0.0  # when the next frame is to be heard
+        self._progress = Progress()
 
     @property
     def texts_ahead(self) -> int:
@@ -167,6 +172,14 @@ class Speaker:
             self._cut_short()
         return stopped
 
+    def interrupt(self) -> None:
+        """Fall silent because a person speaks; an event has what has been said by then."""
+        if self._current is not None:
+            said = self._progress.said(self._clock())
+            text = f"A person interrupted the robot after: {said}" if said else "A person interrupted the robot."
+            self._events.add(INTERRUPTED, text, details={"said": said})
+        self.stop()
+
     async def run(self) -> None:
         """Say the texts in the queue, until cancelled."""
         try:
@@ -201,6 +214,7 @@ class Speaker:
                     frames = await synthesis.next_chunk()
                     if self._current is None:
                         self._begin(task)
+                    self._progress.next_chunk(chunk, len(frames) * FRAME_S)
                     self._face.show_text(chunk, len(frames) * FRAME_S + _SUBTITLE_EXTRA_S)
                     self._send(TtsText(task.task_id, chunk))
                     await self._play(frames)
@@ -216,6 +230,7 @@ class Speaker:
 
     def _begin(self, task: SpeechTask) -> None:
         self._current = task
+        self._progress = Progress()
         self._due = 0.0
         if task.emotion:
             self._face.show_emotion(task.emotion)
@@ -230,7 +245,8 @@ class Speaker:
             return
         self._face.stop_speaking()
         self._face.show_text("")
-        self._events.add("speech", "The robot did not say all of it.", by=acting_for())
+        said = {"said": self._progress.said(self._clock())}
+        self._events.add("speech", "The robot did not say all of it.", by=acting_for(), details=said)
         self._end(TtsTerminate(self._current.task_id), flush=True)
 
     def _end(self, message: BackendMessage, *, flush: bool = False) -> None:
@@ -246,6 +262,7 @@ class Speaker:
             await self._sleep(max(0.0, self._due - _LEAD_S - self._clock()))
             # At the beginning, and after a delay, a frame is due now; what follows is heard later.
             self._due = max(self._due, self._clock())
+            self._progress.begin_chunk(self._due)
             self._mixer.speak(frame, self._due)
             self._due += FRAME_S
 

@@ -23,6 +23,7 @@ class TurnOptions:
         end_of_speech_s: Silence, in seconds, after which speech has ended.
         follow_up_s: For so many seconds after a turn the wake word is not needed.
         stop_phrases: Texts that end a turn.
+        interruptible: A person who speaks while the robot does interrupts it, and begins a turn.
     """
 
     voice_activity: str = NONE
@@ -34,6 +35,7 @@ class TurnOptions:
     end_of_speech_s: float = 0.8
     follow_up_s: float = 8.0
     stop_phrases: tuple[str, ...] = ()
+    interruptible: bool = False
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> Self:

@@ -32,6 +32,7 @@ class TurnEvent(enum.StrEnum):
     NOT_UNDERSTOOD = "not_understood"  # speech, or what was taken for it, has ended
     TIMEOUT = "timeout"
     STOP = "stop"  # a stop phrase
+    INTERRUPTION = "interruption"  # a person speaks while the robot does
     ROBOT_SPEAKS = "robot_speaks"  # or a viewer: the microphone is muted meanwhile
     SWITCHED_OFF = "switched_off"
 
@@ -50,10 +51,13 @@ TRANSITIONS: Mapping[tuple[TurnState, TurnEvent], TurnState | Next] = MappingPro
     {
         (_S.ASLEEP, _E.WAKE_WORD): _S.AWAKE,
         (_S.ASLEEP, _E.PUSH_TO_TALK): _S.AWAKE,
+        (_S.ASLEEP, _E.INTERRUPTION): _S.LISTENING,
         (_S.OPEN, _E.PUSH_TO_TALK): _S.AWAKE,
+        (_S.OPEN, _E.INTERRUPTION): _S.LISTENING,
         (_S.OPEN, _E.SPEECH_BEGINS): _S.LISTENING,
         (_S.AWAKE, _E.WAKE_WORD): _S.AWAKE,
         (_S.AWAKE, _E.PUSH_TO_TALK): _S.AWAKE,
+        (_S.AWAKE, _E.INTERRUPTION): _S.LISTENING,
         (_S.AWAKE, _E.SPEECH_BEGINS): _S.LISTENING,
         (_S.AWAKE, _E.TIMEOUT): Next.REST,
         (_S.AWAKE, _E.STOP): Next.REST,
@@ -67,6 +71,7 @@ TRANSITIONS: Mapping[tuple[TurnState, TurnEvent], TurnState | Next] = MappingPro
         (_S.LISTENING, _E.SWITCHED_OFF): Next.REST,
         (_S.FOLLOW_UP, _E.WAKE_WORD): _S.AWAKE,
         (_S.FOLLOW_UP, _E.PUSH_TO_TALK): _S.AWAKE,
+        (_S.FOLLOW_UP, _E.INTERRUPTION): _S.LISTENING,
         (_S.FOLLOW_UP, _E.SPEECH_BEGINS): _S.LISTENING,
         (_S.FOLLOW_UP, _E.TIMEOUT): Next.REST,
         (_S.FOLLOW_UP, _E.STOP): Next.REST,

@@ -66,6 +66,8 @@ class FakeLoudspeaker:
     def flush(self) -> None:
         self.played.clear()
 
+    def set_played_sink(self, sink: Callable[[bytes, float], None] | None) -> None: ...
+
     def set_level_sink(self, sink: Callable[[float], None]) -> None:
         self.report_level = sink
 
@@ -109,6 +111,8 @@ class Rig:
 
     def hear(self, samples: bytes, by: str) -> None:
         self.heard.append((samples, by))
+
+    def played(self, samples: bytes, at: float) -> None: ...
 
     def overhear(self, samples: bytes) -> None:
         self.overheard.append(samples)

@@ -96,6 +96,8 @@ class SilentLoudspeaker:
 
     def set_level_sink(self, sink: Callable[[float], None]) -> None: ...
 
+    def set_played_sink(self, sink: Callable[[bytes, float], None] | None) -> None: ...
+
 
 @pytest.mark.parametrize("source", [Input.CALL, Input.VIEWER])
 async def test_it_does_not_hear_what_its_loudspeaker_plays(source: Input) -> None:

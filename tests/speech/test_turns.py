@@ -13,11 +13,12 @@ _S, _E = TurnState, TurnEvent
 
 NAP, DUTY = _S.ASLEEP, _S.OPEN
 CELLS: dict[TurnState, dict[TurnEvent, TurnState | Next]] = {
-    NAP: {_E.WAKE_WORD: _S.AWAKE, _E.PUSH_TO_TALK: _S.AWAKE},
-    DUTY: {_E.PUSH_TO_TALK: _S.AWAKE, _E.SPEECH_BEGINS: _S.LISTENING},
+    NAP: {_E.WAKE_WORD: _S.AWAKE, _E.PUSH_TO_TALK: _S.AWAKE, _E.INTERRUPTION: _S.LISTENING},
+    DUTY: {_E.PUSH_TO_TALK: _S.AWAKE, _E.INTERRUPTION: _S.LISTENING, _E.SPEECH_BEGINS: _S.LISTENING},
     _S.AWAKE: {
         _E.WAKE_WORD: _S.AWAKE,
         _E.PUSH_TO_TALK: _S.AWAKE,
+        _E.INTERRUPTION: _S.LISTENING,
         _E.SPEECH_BEGINS: _S.LISTENING,
         _E.TIMEOUT: Next.REST,
         _E.STOP: Next.REST,
@@ -35,6 +36,7 @@ CELLS: dict[TurnState, dict[TurnEvent, TurnState | Next]] = {
     _S.FOLLOW_UP: {
         _E.WAKE_WORD: _S.AWAKE,
         _E.PUSH_TO_TALK: _S.AWAKE,
+        _E.INTERRUPTION: _S.LISTENING,
         _E.SPEECH_BEGINS: _S.LISTENING,
         _E.TIMEOUT: Next.REST,
         _E.STOP: Next.REST,

@@ -43,6 +43,8 @@ class Recorder:
 
     def set_level_sink(self, sink: Callable[[float], None]) -> None: ...
 
+    def set_played_sink(self, sink: Callable[[bytes, float], None] | None) -> None: ...
+
     @property
     def seconds(self) -> float:
         """Of sound."""
