@@ -3,6 +3,7 @@ import type { Tool } from "@modelcontextprotocol/sdk/types.js";
 
 import { useText } from "../../i18n/text";
 import type { UseMcpMqtt } from "../../mcp/useMcpMqtt";
+import { StopButton } from "../controls/stop/StopButton";
 import { Icon } from "../icons";
 import { isCapturing, type RobotStatus } from "../status";
 import type { Run } from "../useCalls";
@@ -112,6 +113,7 @@ export function Clips({ mcp, status, tools, act, robot, isServedByRobot }: Props
             <Icon name="close" /> {t("close")}
           </button>
         </form>
+        <StopButton />
       </dialog>
     </section>
   );

@@ -1,6 +1,7 @@
 import { useEffect, useRef } from "react";
 
 import { useText } from "../../i18n/text";
+import { StopButton } from "../controls/stop/StopButton";
 
 interface Props {
   /** How many photos; 0: nobody asks. */
@@ -28,6 +29,7 @@ export function Deleting({ count, confirm, leave }: Props) {
           {t("delete")}
         </button>
       </form>
+      <StopButton />
     </dialog>
   );
 }

@@ -2,6 +2,7 @@ import { useRef, useState } from "react";
 
 import { useText } from "../../i18n/text";
 import { messageOf } from "../../json";
+import { StopButton } from "../controls/stop/StopButton";
 import { Icon } from "../icons";
 import { Deleting } from "./Deleting";
 import { download } from "./download";
@@ -120,6 +121,7 @@ export function Photos({ photos, notStored, remove, report }: Props) {
             <Icon name="close" /> {t("close")}
           </button>
         </form>
+        <StopButton />
       </dialog>
       <Deleting count={deleting.length} confirm={doDelete} leave={() => setDeleting([])} />
     </section>

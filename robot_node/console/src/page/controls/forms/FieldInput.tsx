@@ -52,6 +52,9 @@ function Input(props: Common) {
   const { required, minimum, maximum, maxLength, kind } = field;
   const common = { id, required, "aria-describedby": hint, value };
   const control = controlOf(field);
+  const number = (least: number | undefined, most: number | undefined) => (
+    <input {...common} type="number" step={kind === "integer" ? 1 : "any"} min={least} max={most} onChange={(event) => set(event.target.value)} />
+  );
   switch (control.kind) {
     case "switch":
       return (
@@ -91,28 +94,12 @@ function Input(props: Common) {
             value={value === "" ? (least + most) / 2 : value}
             onChange={(event) => set(event.target.value)}
           />
-          <input
-            {...common}
-            type="number"
-            step={kind === "integer" ? 1 : "any"}
-            min={least}
-            max={most}
-            onChange={(event) => set(event.target.value)}
-          />
+          {number(least, most)}
         </div>
       );
     }
     case "number":
-      return (
-        <input
-          {...common}
-          type="number"
-          step={kind === "integer" ? 1 : "any"}
-          min={minimum}
-          max={maximum}
-          onChange={(event) => set(event.target.value)}
-        />
-      );
+      return number(minimum, maximum);
     case "colour":
       return (
         <div className="row">

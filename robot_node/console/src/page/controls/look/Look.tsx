@@ -1,8 +1,9 @@
-import { useMemo, useState, type PointerEvent } from "react";
+import { useMemo, useState } from "react";
 
 import { useText } from "../../../i18n/text";
 import { member } from "../../../json";
 import type { Run } from "../../useCalls";
+import { useDrag } from "../useDrag";
 import { afterKey, anglesAt, placeOf, rangesOf, within, type Angles, type Ranges } from "./angles";
 import { useLatest } from "./useLatest";
 import "./look.css";
@@ -29,7 +30,6 @@ function Pad({ ranges, disabled, act, isAsked }: Omit<Props, "inputSchema"> & { 
   const t = useText();
   // Where it is at first is not known: as servos begin.
   const [chosen, setChosen] = useState<Angles>({ pan: 0, tilt: 0 });
-  const [pointer, setPointer] = useState<number | null>(null);
   const at = within(ranges, chosen);
   const look = useLatest(({ pan, tilt }: Angles) => {
     if (isAsked()) return;
@@ -43,10 +43,7 @@ function Pad({ ranges, disabled, act, isAsked }: Omit<Props, "inputSchema"> & { 
     setChosen(angles);
     look(angles);
   };
-  const follow = (event: PointerEvent<HTMLDivElement>) => {
-    const { left, top, width, height } = event.currentTarget.getBoundingClientRect();
-    turn(anglesAt(ranges, (event.clientX - left) / width, (event.clientY - top) / height));
-  };
+  const drag = useDrag(disabled, (place) => place && turn(anglesAt(ranges, place.x, place.y)));
   const { x, y } = placeOf(ranges, at);
   const values = t("lookValues", { pan: String(Math.round(at.pan)), tilt: String(Math.round(at.tilt)) });
   return (
@@ -71,15 +68,7 @@ function Pad({ ranges, disabled, act, isAsked }: Omit<Props, "inputSchema"> & { 
           event.preventDefault();
           turn(next);
         }}
-        onPointerDown={(event) => {
-          if (disabled || event.button !== 0 || pointer !== null) return;
-          event.currentTarget.setPointerCapture(event.pointerId);
-          setPointer(event.pointerId);
-          follow(event);
-        }}
-        onPointerMove={(event) => event.pointerId === pointer && follow(event)}
-        onPointerUp={() => setPointer(null)}
-        onPointerCancel={() => setPointer(null)}
+        {...drag}
       >
         <span style={{ left: `${x * 100}%`, top: `${y * 100}%` }} />
       </div>
