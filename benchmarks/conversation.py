@@ -9,6 +9,11 @@ mixer, process and engines are the robot's own.
   ``heard``, ``end_of_speech_s`` of silence included, up to 20 ms too long. ``understood``: how many of how many were;
   ``not_understood``: which were not, and how often.
   ``event_minus_silence_p50_ms``: without that silence.
+* ``say_p50_ms``, ``say_p95_ms``: from ``say`` to the first audible sample that the loudspeaker is given, by espeak-ng,
+  which is loaded by then. Target: 300 (p50).
+* ``interruption_p50_ms``, ``interruption_p95_ms``: from the first sound of a person (a recording) to the silence of a
+  robot that has spoken for 6 s, and whose microphone hears its loudspeaker. Target: 250 (p50). ``interrupted``: how
+  many of how many did; ``interrupted_by_itself``: how often its own voice did.
 * ``wake_missed``: wake words of how many that were not noticed; said by espeak-ng in seven voices and at three speeds,
   because no package that could be found carries recordings of people who say them. ``wake_missed_in_noise``: with white
   noise of a third of their loudness.
@@ -37,6 +42,7 @@ from benchmarks._recorded_speech import (
     with_noise,
 )
 from benchmarks._report import BenchmarkError, command_line, percentile, print_result, progress
+from benchmarks._spoken_answers import SENTENCES, Answers, spoken_answers
 from robot_node.core.media import SAMPLE_RATE
 from robot_node.speech.decimation import Decimator
 from robot_node.speech.recognition import HEARD, TURN
@@ -118,6 +124,17 @@ def _false_accepts(engine: str, folders: Sequence[Path], most: int | None) -> Ma
     return {"other_sound_s": round(seconds), "false_accepts": found}
 
 
+def _answered(answers: Answers) -> Mapping[str, Any]:
+    figures: dict[str, Any] = {}
+    for name, seconds in (("say", answers.first_sound_s), ("interruption", answers.interrupted_s)):
+        for percent in (50, 95):
+            figures[f"{name}_p{percent}_ms"] = round(1000 * percentile(seconds, percent)) if seconds else None
+    noticed = len(answers.interrupted_s)
+    figures["interrupted"] = f"{noticed} of {noticed + answers.spoken_on}"
+    figures["interrupted_by_itself"] = answers.by_itself
+    return figures
+
+
 async def measure(engine: str, folders: Sequence[Path], *, quick: bool = False) -> Mapping[str, Any]:
     """Return the figures.
 
@@ -137,6 +154,8 @@ async def measure(engine: str, folders: Sequence[Path], *, quick: bool = False) 
         heard = await _events(robot, commands[:2] if quick else commands, 1 if quick else 5)
         if not any(event.kind == TURN for event in robot.events.after()):
             raise BenchmarkError("No turn began.")
+    progress("The robot answers, and is interrupted")
+    answers = await spoken_answers(commands[0], SENTENCES[: 1 if quick else None], 1 if quick else 10)
     progress("Wake words are said")
     misses = {word: await asyncio.to_thread(_misses, engine, word, quick=quick) for word in _WORDS[: 1 if quick else 4]}
     progress("Other sounds are heard")
@@ -151,6 +170,7 @@ async def measure(engine: str, folders: Sequence[Path], *, quick: bool = False) 
         "event_minus_silence_p50_ms": round(p50_ms - 1000 * turns.end_of_speech_s),
         "understood": f"{len(heard.after_s)} of {len(heard.after_s) + len(heard.wrong)}",
         "not_understood": {text: heard.wrong.count(text) for text in sorted(set(heard.wrong))},
+        **_answered(answers),
         "wake_words": misses,
         "wake_missed": sum(each["missed"] for each in misses.values()),
         "wake_missed_in_noise": sum(each["missed_in_noise"] for each in misses.values()),
