@@ -113,3 +113,11 @@ async def test_a_robot_that_takes_no_sound(
         status = (await agent.call_tool("get_status", {"details": True})).structured_content
         assert status is not None
         assert status["viewers"] == 0, "a session that is of no use"
+
+
+async def test_a_microphone_that_is_switched_off_is_not_waited_for(browser: Browser, tmp_path: Path) -> None:
+    async with robot_and_agent(browser, tmp_path, audio={"microphone": "default"}) as (_, page, agent):
+        await page.button("Listen").click()
+        await page.page.wait_for_function(_IS_PLAYING)
+        await agent.call_tool("control_microphone", {"enabled": False})
+        await page.sees(page.page.locator(".video .note"), "The robot\u2019s microphone is switched off")

@@ -8,7 +8,7 @@ import { TEXTS, translator, type Language } from "../src/i18n/text";
 import { Store } from "../src/mqtt/store";
 import { conversationNote } from "../src/page/activity/conversationNote";
 import { readStatus, type RobotStatus } from "../src/page/status";
-import { browserRefusal, listenUnavailable, REFUSALS, talkRefusal, talkUnavailable, type Refusal } from "../src/page/talk/refusals";
+import { browserRefusal, isMicrophoneOff, listenUnavailable, REFUSALS, talkRefusal, talkUnavailable, type Refusal } from "../src/page/talk/refusals";
 import { useConversing, useEndWhenUnused } from "../src/page/talk/useConversing";
 import { useTalk, type Talking } from "../src/page/talk/useTalk";
 import { CallError, IDLE, type CallConnectionState, type CallProblem, type CallState } from "../src/webrtc/state";
@@ -67,6 +67,14 @@ test.each([
 test("there may be nothing to hear", () => {
   expect(listenUnavailable(robot({ viewers_hear: false }))).toBe("nothing-to-hear");
   expect(listenUnavailable(robot({ viewers_hear: true }))).toBeNull();
+});
+
+test("a microphone that a hand or an agent has switched off is known", () => {
+  for (const status of [null, robot({}), robot({ microphone_enabled: null }), robot({ microphone_enabled: true, microphone_privacy: false })]) {
+    expect(isMicrophoneOff(status)).toBe(false);
+  }
+  expect(isMicrophoneOff(robot({ microphone_enabled: false }))).toBe(true);
+  expect(isMicrophoneOff(robot({ microphone_enabled: true, microphone_privacy: true }))).toBe(true);
 });
 
 test.each([

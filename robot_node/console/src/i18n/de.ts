@@ -121,6 +121,7 @@ export const de: Record<TextKey, string> = {
   talkNotTaken: "Der Roboter nimmt Ihren Ton nicht an: Sein Besitzer hat es nicht erlaubt, oder es spricht schon jemand anderes.",
   talkUnreachable: "Der Roboter ist gerade nicht erreichbar.",
   nothingToHear: "Es gibt nichts zu hören: Dieser Roboter hat weder Mikrofon noch Stimme.",
+  listenMicrophoneOff: "Das Mikrofon des Roboters ist ausgeschaltet: Sie hören nur seine Stimme, falls er eine hat.",
   statistics: "Videostatistik",
   statSize: "Größe",
   statRate: "Bildrate",

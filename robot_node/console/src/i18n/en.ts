@@ -120,6 +120,7 @@ export const en = {
   talkNotTaken: "The robot does not take your sound: its owner has not allowed it, or somebody else is talking.",
   talkUnreachable: "The robot cannot be reached now.",
   nothingToHear: "There is nothing to hear: this robot has neither microphone nor voice.",
+  listenMicrophoneOff: "The robot’s microphone is switched off: you hear its voice only, if it has one.",
   statistics: "Video statistics",
   statSize: "Size",
   statRate: "Frame rate",

@@ -120,6 +120,7 @@ export const zh: Record<TextKey, string> = {
   talkNotTaken: "机器人没有接收您的声音：主人未允许，或有其他人正在讲话。",
   talkUnreachable: "目前无法联系到机器人。",
   nothingToHear: "没有可听的声音：该机器人既没有麦克风，也没有语音。",
+  listenMicrophoneOff: "机器人的麦克风已关闭：只能听到它的语音（如果有）。",
   statistics: "视频统计",
   statSize: "尺寸",
   statRate: "帧率",

@@ -21,6 +21,9 @@ export interface RobotStatus {
   volume: number | null;
   muted: boolean | null;
   viewers: number;
+  /** The microphone may be opened, unless its switch is engaged; null: there is none, or it is not known. */
+  microphone_enabled: boolean | null;
+  microphone_privacy: boolean;
   /** There is sound for viewers; null: not known. */
   viewers_hear: boolean | null;
   /** Whether a viewer may speak to the robot now; null: never. */
@@ -46,6 +49,8 @@ const NOTHING_KNOWN: RobotStatus = {
   volume: null,
   muted: null,
   viewers: 0,
+  microphone_enabled: null,
+  microphone_privacy: false,
   viewers_hear: null,
   viewers_speak: "unknown",
   motion: {},
@@ -85,6 +90,8 @@ const IS_VALID: Record<keyof RobotStatus, (value: unknown) => boolean> = {
   volume: (value) => value === null || (isCount(value) && (value as number) <= 100),
   muted: (value) => value === null || isFlag(value),
   viewers: isCount,
+  microphone_enabled: (value) => value === null || isFlag(value),
+  microphone_privacy: isFlag,
   viewers_hear: isFlag,
   viewers_speak: (value) => value === null || value === "free" || value === "taken",
   motion: (value) => isTable(value, isFlag, ZONES_LIMIT),

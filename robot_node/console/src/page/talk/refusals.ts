@@ -58,6 +58,9 @@ export function talkUnavailable(status: RobotStatus | null): Refusal | null {
 /** Why there is nothing to hear of this robot; null when there is, or it is not known. */
 export const listenUnavailable = (status: RobotStatus | null): Refusal | null => (status?.viewers_hear === false ? "nothing-to-hear" : null);
 
+/** The robot's microphone is switched off, by hand or by an agent: its voice may still be heard. */
+export const isMicrophoneOff = (status: RobotStatus | null): boolean => status?.microphone_privacy === true || status?.microphone_enabled === false;
+
 type Sending = Pick<CallState, "isAudioEnabled" | "connectionState" | "isHeard" | "error">;
 
 /** Why a microphone that is on is to be switched off; null while it is of use, or may soon be. */

@@ -1,16 +1,18 @@
 import { useText } from "../../i18n/text";
 import type { UseWebRTCMqtt } from "../../webrtc/useWebRTCMqtt";
 import { PROBLEMS } from "../problems";
-import { REFUSALS } from "./refusals";
+import type { RobotStatus } from "../status";
+import { isMicrophoneOff, REFUSALS } from "./refusals";
 import type { Talking } from "./useTalk";
 
 /** What a person is told of Talk and Listen: why one does not work, or that it is on its way; empty when all is well. */
-export function useSoundNote(call: UseWebRTCMqtt, { talk, listen, refusal }: Talking): string {
+export function useSoundNote(call: UseWebRTCMqtt, { talk, listen, refusal }: Talking, status: RobotStatus | null): string {
   const t = useText();
   if (refusal) return t(REFUSALS[refusal.why], { reason: refusal.reason });
   if (listen.isOn && call.connectionState === "failed" && call.error) {
     return `${t(PROBLEMS[call.error.problem], { reason: call.error.message })} ${t("triesAgain")}`;
   }
   if (listen.isOn && call.isConnected && !call.isHearing) return t("nothingToHear");
+  if (listen.isOn && isMicrophoneOff(status)) return t("listenMicrophoneOff");
   return talk.isWaiting || listen.isWaiting ? t("videoConnecting") : "";
 }

@@ -45,7 +45,7 @@ export function Video(props: Props) {
   const lens = useRef<HTMLDivElement>(null);
   const video = useRef<HTMLVideoElement>(null);
   const [painted, setPainted] = useState<MediaStream | null>(null);
-  const soundNote = useSoundNote(call, talking);
+  const soundNote = useSoundNote(call, talking, status);
   const [flashes, setFlashes] = useState(0);
   const streams = [call.remoteStream, ...call.otherStreams];
   const remoteStream = streams[large] ?? null;
