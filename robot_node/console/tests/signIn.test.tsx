@@ -1,17 +1,62 @@
 // @vitest-environment jsdom
 /** Signing in at a real broker, which lets in one user. */
+import { execFileSync, spawn, type ChildProcess } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { connect, createServer, type AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
 import { useState } from "react";
 import { flushSync } from "react-dom";
 import { createRoot, type Root } from "react-dom/client";
-import { afterEach, beforeEach, expect, inject, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 
 import { useMcpMqtt } from "../src/mcp/useMcpMqtt";
 import { defaults, type Settings } from "../src/page/settings";
 import { SignIn } from "../src/page/signin/SignIn";
 import { until } from "./helpers";
 
-const { username, password, href } = new URL(inject("brokerUrl"));
-const brokerUrl = href.replace(`${username}:${password}@`, "");
+const [username, password] = ["anna", "secret"];
+let brokerUrl: string;
+let broker: ChildProcess;
+let folder: string;
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "signin-"));
+  const [passwords, config] = [join(folder, "passwords"), join(folder, "mosquitto.conf")];
+  const [port, other] = [await freePort(), await freePort()];
+  writeFileSync(passwords, "", { mode: 0o600 });
+  execFileSync("mosquitto_passwd", ["-b", passwords, username, password]);
+  // Started as root it would become another user, who may not read the file. With WebSocket alone mosquitto 2.0.11 does not start.
+  const listeners = [`listener ${other} 127.0.0.1`, `listener ${port} lo`, "protocol websockets"];
+  writeFileSync(config, ["user root", ...listeners, `password_file ${passwords}`, ""].join("\n"));
+  const path = `${process.env["PATH"]}:/usr/sbin`;
+  broker = spawn("mosquitto", ["-c", config], { stdio: "ignore", env: { ...process.env, PATH: path } });
+  const ended = new Promise<boolean>((_, reject) => broker.on("exit", () => reject(new Error("mosquitto has ended"))));
+  ended.catch(() => undefined);
+  while (!(await Promise.race([answers(port), ended])));
+  brokerUrl = `ws://127.0.0.1:${port}/mqtt`;
+});
+afterAll(async () => {
+  const ended = new Promise((resolve) => broker.once("close", resolve));
+  broker.kill();
+  await ended;
+  rmSync(folder, { recursive: true });
+});
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+const answers = (port: number) =>
+  new Promise<boolean>((resolve) => {
+    const socket = connect(port, "127.0.0.1", () => resolve(true)).on("error", () => setTimeout(resolve, 20, false));
+    socket.on("connect", () => socket.destroy());
+  });
 
 let place: HTMLElement;
 let root: Root;
