@@ -103,8 +103,7 @@ export function App({ served }: { served: ServedConfig }) {
   const ofRobot = (view: TextKey, content: ReactNode) => guarded(view, content, serverId);
 
   return (
-    <TextContext value={t}>
-      <StopArea robot={serverId} tools={tools} act={act}>
+    <TextContext value={t}><StopArea robot={serverId} tools={tools} act={act}>
       <Layout
         isLoading={mcp.connectionState !== "failed" && tools.length === 0 && sessionState !== "open"}
         header={guarded(
@@ -215,7 +214,6 @@ export function App({ served }: { served: ServedConfig }) {
           </>
         }
       />
-      </StopArea>
-    </TextContext>
+    </StopArea></TextContext>
   );
 }
