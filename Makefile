@@ -19,7 +19,7 @@ PIP_LINES := 2>&1 | sed -u 's/^/pip: /'
 NPM_LINES := 2>&1 | sed -u 's/^/npm: /'
 CHECKS := check-console check-types docs check-style check-imports
 
-.PHONY: help test-v4l2 setup develop demo test test-all pytest lint docs reference pictures dist upgrade audit format clean test-console firefox $(CHECKS)
+.PHONY: help piper test-v4l2 setup develop demo test test-all pytest lint docs reference pictures dist upgrade audit format clean test-console firefox $(CHECKS)
 
 help:
 	@echo "make demo     a broker and a simulated robot on this machine; SCENE=clip.mp4 chooses what its camera sees"
@@ -140,7 +140,15 @@ test-v4l2: develop
 firefox: develop
 	@scripts/need firefox-esr=firefox-esr
 
-test-all: $(CHECKS) test-console firefox
+# A speech program and a voice of 90 MB, likewise.
+piper: build/piper/.ready
+
+build/piper/.ready: requirements-piper.txt
+	@$(PYTHON) -m venv build/piper
+	@build/piper/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements-piper.txt $(PIP_LINES)
+	@touch $@
+
+test-all: $(CHECKS) test-console firefox piper
 	$(PYTEST)
 
 # With a font that has Chinese: those of bitmaps are not for browsers.

@@ -137,6 +137,9 @@ class VoiceSettings(Section):
     language: Annotated[str, Field(pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$", max_length=64)] = "en"
     rate: Annotated[int, Field(ge=80, le=450)] = 175
     pitch: Annotated[int, Field(ge=0, le=99)] = 50
+    program: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
+    voices: Path | None = None
+    voice: Annotated[str, Field(min_length=1, max_length=200)] | None = None
 
 
 class HearingSettings(Section):

@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import array
-import asyncio
-import contextlib
-import logging
 import re
 import sys
-from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator
 
-from robot_node.core.child_environment import child_environment
 from robot_node.errors import DeviceError, SettingsError
+from robot_node.speech.synthesis_program import SynthesisProgram
 from robot_node.speech.waveform import Waveform
-
-logger = logging.getLogger(__name__)
 
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,16}){0,3}")
 """Also keeps file names out of what espeak-ng takes for a voice."""
 
 _CACHED_VOICES = 64
-_READ_BYTES = 64 * 1024
 _COMMAND = "espeak-ng"
 
 
@@ -47,10 +39,14 @@ class EspeakEngine:
         timeout_s: float = 10.0,
         longest_s: float = 60.0,
     ) -> None:
-        self._program = program
-        self._options = ("-s", str(rate), "-p", str(pitch))
-        self._timeout_s = timeout_s
-        self._longest_s = longest_s
+        self._program = SynthesisProgram(
+            self.NAME,
+            program,
+            remedy="Install it: sudo apt install espeak-ng.",
+            timeout_s=timeout_s,
+            longest_bytes=int(longest_s * _WAV_RATE * 2),
+        )
+        self._options = ("-s", str(rate), "-p", str(pitch), "-b", "1", "--stdin", "--stdout")
         self._voices: dict[str, str] = {}
 
     async def check(self, language: str) -> None:
@@ -70,10 +66,11 @@ class EspeakEngine:
             SettingsError: it does not speak this language.
         """
         voice = await self._voice(language)
-        status, sound, error_text = await self._run(voice, text)
-        if status != 0 or not sound:
-            raise DeviceError(f"espeak-ng failed: {error_text or f'exit status {status}'}.")
-        return _waveform(sound)
+        output = await self._program.run(("-v", voice, *self._options), text)
+        if output.status != 0 or not output.sound:
+            cause = output.errors[0].rstrip(".") if output.errors else f"exit status {output.status}"
+            raise DeviceError(f"espeak-ng failed: {cause}.")
+        return _waveform(output.sound)
 
     async def _voice(self, language: str) -> str:
         """Find the voice for a language: its own, or that of the language without its region."""
@@ -81,8 +78,8 @@ class EspeakEngine:
             return self._voices[language]
         if _LANGUAGE.fullmatch(language):
             for voice in dict.fromkeys((language.lower(), language.lower().partition("-")[0])):
-                status, _, _ = await self._run(voice, "")
-                if status == 0:
+                output = await self._program.run(("-v", voice, *self._options), "")
+                if output.status == 0:
                     if len(self._voices) < _CACHED_VOICES:
                         self._voices[language] = voice
                     return voice
@@ -90,59 +87,6 @@ class EspeakEngine:
             f"espeak-ng has no voice for the language {language[:40]!r}.",
             remedy="Use a language tag such as en, de or zh; espeak-ng --voices lists them.",
         )
-
-    async def _run(self, voice: str, text: str) -> tuple[int, bytes, str]:
-        """Return exit status, WAV file and error text of espeak-ng for a text."""
-        try:
-            async with asyncio.timeout(self._timeout_s), self._process(voice) as process:
-                return await _converse(process, text.encode(), self._longest_s)
-        except TimeoutError as error:
-            raise DeviceError(f"espeak-ng gave no speech within {self._timeout_s:g} s.") from error
-
-    @contextlib.asynccontextmanager
-    async def _process(self, voice: str) -> AsyncIterator[Process]:
-        """Run espeak-ng; at the end of the block it is killed."""
-        arguments = ("-v", voice, *self._options, "-b", "1", "--stdin", "--stdout")
-        try:
-            process = await asyncio.create_subprocess_exec(
-                *(self._program, *arguments),
-                stdin=PIPE,
-                stdout=PIPE,
-                stderr=PIPE,
-                limit=_READ_BYTES,
-                env=child_environment(),
-            )
-        except FileNotFoundError as error:
-            raise DeviceError(
-                "The speech program espeak-ng is missing.", remedy="Install it: sudo apt install espeak-ng."
-            ) from error
-        except OSError as error:
-            raise DeviceError(f"The speech program {self._program} cannot be started: {error.strerror}.") from error
-        try:
-            yield process
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await asyncio.shield(process.wait())
-
-
-async def _converse(process: Process, text: bytes, longest_s: float) -> tuple[int, bytes, str]:
-    """Write the text to espeak-ng and read the sound, up to a limit."""
-    assert process.stdin is not None
-    assert process.stdout is not None
-    assert process.stderr is not None
-    with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # one that has no such voice does not read on
-        process.stdin.write(text)
-        await process.stdin.drain()
-    process.stdin.close()
-    sound = bytearray()
-    while chunk := await process.stdout.read(_READ_BYTES):
-        sound += chunk
-        if len(sound) > longest_s * _WAV_RATE * 2:
-            logger.warning("The speech of one chunk is longer than %g s and is cut.", longest_s)
-            return 0, bytes(sound), ""
-    error_text = (await process.stderr.read(_READ_BYTES)).decode(errors="replace").strip().partition("\n")[0]
-    return await process.wait(), bytes(sound), error_text.rstrip(".")
 
 
 _WAV_RATE = 22_050

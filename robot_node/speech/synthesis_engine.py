@@ -7,6 +7,7 @@ from typing import Protocol
 from robot_node.core.engine_loading import load_engine
 from robot_node.settings.devices import VoiceSettings
 from robot_node.speech.espeak import EspeakEngine
+from robot_node.speech.piper import PiperEngine
 from robot_node.speech.waveform import Waveform
 
 ENTRY_POINTS = "robot_node.speech_engines"
@@ -44,14 +45,20 @@ def make_engine(settings: VoiceSettings) -> SpeechEngine | None:
     """Make the engine that the settings name; None for ``"none"``.
 
     Raises:
-        SettingsError: there is no such engine; the remedy lists those there are.
+        SettingsError: there is no such engine, and the remedy lists those there are; or it needs other settings too.
     """
     if settings.engine == "none":
         return None
     if settings.engine == EspeakEngine.NAME:
-        return EspeakEngine(rate=settings.rate, pitch=settings.pitch)
-    factory = load_engine(
-        settings.engine, group=ENTRY_POINTS, kind="speech", built_in=EspeakEngine.NAME, setting="voice.engine"
-    )
+        return EspeakEngine(rate=settings.rate, pitch=settings.pitch, program=settings.program or EspeakEngine.NAME)
+    if settings.engine == PiperEngine.NAME:
+        return PiperEngine(
+            folder=settings.voices,
+            voice=settings.voice,
+            rate=settings.rate,
+            program=settings.program or PiperEngine.NAME,
+        )
+    built_in = f"{EspeakEngine.NAME}, {PiperEngine.NAME}"
+    factory = load_engine(settings.engine, group=ENTRY_POINTS, kind="speech", built_in=built_in, setting="voice.engine")
     engine: SpeechEngine = factory(settings)
     return engine

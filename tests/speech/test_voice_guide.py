@@ -11,7 +11,9 @@ import pytest
 from robot_node.core.media import SAMPLE_RATE
 from robot_node.settings.devices import VoiceSettings
 from robot_node.settings.loading import load_settings
+from robot_node.speech.piper import PiperEngine
 from robot_node.speech.speaker import QUEUE
+from robot_node.speech.synthesis_engine import make_engine
 from robot_node.speech.waveform import FRAME_S
 from tests.sound import loudest_hz
 from tests.speech.speaking_robot import speaking_robot
@@ -34,12 +36,23 @@ def test_the_settings_are_settings(tmp_path: Path) -> None:
     assert settings.audio.loudspeaker == "default"
 
 
+def test_the_settings_for_piper_name_the_program_that_was_installed(tmp_path: Path) -> None:
+    shown = re.search(r"<!-- tested: piper -->\n```toml\n(.*?)```", GUIDE, re.DOTALL)
+    assert shown is not None
+    file = tmp_path / "robot.toml"
+    file.write_text(shown[1])
+    voice = load_settings(file).voice
+    assert isinstance(make_engine(voice), PiperEngine)
+    assert f"sudo mkdir {voice.voices}\n" in GUIDE
+    assert f"-m piper.download_voices {voice.voice}\n" in GUIDE
+
+
 def test_the_numbers_are_those_of_the_program() -> None:
     assert f"at most {QUEUE} texts" in GUIDE
     table = dict(re.findall(r'^\| `(\w+)` \| "?`?"?([\w-]+)"?`? \|', GUIDE, re.MULTILINE))
     defaults = VoiceSettings()
     for name in VoiceSettings.model_fields:
-        assert table[name] == str(getattr(defaults, name))
+        assert table[name] == str(getattr(defaults, name)).lower()
 
 
 async def test_the_engine_in_the_guide_is_heard() -> None:

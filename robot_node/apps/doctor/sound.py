@@ -18,6 +18,12 @@ _PACKAGES = {
 }
 """By the name of an engine."""
 
+_PROGRAMS = {
+    "espeak-ng": "Install it: sudo apt install espeak-ng",
+    "piper": "Install it into a venv of its own (pip install piper-tts), and name it in voice.program.",
+}
+"""How to install the program of a voice engine, by its name."""
+
 _WHY = "It is configured in [audio]."
 
 
@@ -31,8 +37,10 @@ async def check_sound(case: Case) -> None:
     elif (library := await case.load("sound library", case.platform.sound_library, why=_WHY)) is not None:
         for name, (device, kind) in wanted.items():
             case.report(await _device(case, library, name, device, kind))
-    if case.settings.voice.engine == "espeak-ng":
-        case.report(_program(case, "voice", "espeak-ng", why="The robot cannot speak."))
+    voice = case.settings.voice
+    if (remedy := _PROGRAMS.get(voice.engine)) is not None:
+        program = voice.program or voice.engine
+        case.report(_program(case, "voice", program, why="The robot cannot speak.", remedy=remedy))
     hearing = case.settings.hearing
     for check, engine in (
         ("hearing", hearing.engine),
@@ -58,8 +66,8 @@ async def _device(case: Case, library: SoundLibrary, name: str, device: str, kin
     return Finding.good(name, f"Found {found['name']}.")
 
 
-def _program(case: Case, check: str, program: str, *, why: str) -> Finding:
+def _program(case: Case, check: str, program: str, *, why: str, remedy: str) -> Finding:
     if case.machine.find_program(program):
         return Finding.good(check, f"{program} is installed.")
     detail = f"The program {program} is not installed."
-    return Finding.bad(check, detail, why=why, remedy=f"Install it: sudo apt install {program}")
+    return Finding.bad(check, detail, why=why, remedy=remedy)
