@@ -24,14 +24,14 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 # What Chromium's fake microphone hears.
 _BEEP_HZ = 400
 _BEEPS_EVERY_S = 0.5
-# What the robot's simulated microphone hears.
-_ROOM_HZ = 440
+ROOM_HZ = 440
+"""What the robot's simulated microphone hears."""
 
-_LOUDEST_IN_VIDEO = """
-async () => {
+_LOUDEST = """
+async (element) => {
   const context = new AudioContext({sampleRate: 48000});
   const analyser = new AnalyserNode(context, {fftSize: 8192});
-  context.createMediaStreamSource(document.querySelector("video").srcObject).connect(analyser);
+  context.createMediaStreamSource(document.querySelector(element).srcObject).connect(analyser);
   await context.resume();
   const levels = new Float32Array(analyser.frequencyBinCount);
   let best = 0;
@@ -44,6 +44,12 @@ async () => {
   return best * 48000 / 8192;
 }
 """
+
+
+async def loudest_in(page: ConsolePage, element: str) -> float:
+    """The frequency that is loudest in what an element of the page gets, in Hz; waits until there is sound."""
+    found: float = await page.page.evaluate(_LOUDEST, element)
+    return found
 
 
 def beeps_at_s(samples: bytes) -> list[float]:
@@ -84,7 +90,7 @@ async def test_who_presses_talk_is_heard_by_the_robot_and_who_presses_listen_hea
 
     await page.button("Listen").click()
     await page.page.wait_for_function("() => document.querySelector('video').srcObject.getAudioTracks().length > 0")
-    assert await page.page.evaluate(_LOUDEST_IN_VIDEO) == pytest.approx(_ROOM_HZ, abs=20)
+    assert await loudest_in(page, "video") == pytest.approx(ROOM_HZ, abs=20)
 
     # microphone off again: what comes then is silence, if anything
     await page.button("Talk").click()

@@ -11,33 +11,12 @@ from robot_node.console.server import Console
 from tests.console.browser import INSECURE_HOST, ConsolePage, chromium, serving, visit
 from tests.console.conftest import Site, websocket_url
 from tests.console.test_browser_look import assert_accessible
-from tests.console.test_browser_sound import beeps_at_s
+from tests.console.test_browser_sound import ROOM_HZ, beeps_at_s, loudest_in
 from tests.console.test_conversation import robot_and_agent
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-# What the robot's simulated microphone hears.
-_ROOM_HZ = 440
-
-_LOUDEST_HEARD = """
-async () => {
-  const audio = document.querySelector("audio");
-  const context = new AudioContext({sampleRate: 48000});
-  const analyser = new AnalyserNode(context, {fftSize: 8192});
-  context.createMediaStreamSource(audio.srcObject).connect(analyser);
-  await context.resume();
-  const levels = new Float32Array(analyser.frequencyBinCount);
-  let best = 0;
-  do {
-    await new Promise((done) => setTimeout(done, 100));
-    analyser.getFloatFrequencyData(levels);
-    best = levels.indexOf(Math.max(...levels));
-  } while (!(levels[best] > -50));
-  await context.close();
-  return best * 48000 / 8192;
-}
-"""
 _IS_PLAYING = """
 () => {
   const {srcObject, paused, muted, currentTime} = document.querySelector("audio");
@@ -57,7 +36,7 @@ async def test_the_robot_is_heard_and_hears_with_its_camera_off_and_one_speaks_a
 ) -> None:
     await page.button("Listen").click()
     await page.page.wait_for_function(_IS_PLAYING)
-    assert await page.page.evaluate(_LOUDEST_HEARD) == pytest.approx(_ROOM_HZ, abs=20)
+    assert await loudest_in(page, "audio") == pytest.approx(ROOM_HZ, abs=20)
 
     before = len(site.said)
     await page.button("Talk").click()
