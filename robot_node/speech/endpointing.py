@@ -28,6 +28,7 @@ class Endpointer:
     """
 
     def __init__(self, frame_s: float, *, threshold: float, end_s: float) -> None:
+        self._frame_s = frame_s
         self._threshold = threshold
         self._frames_to_begin = max(1, round(BEGIN_S / frame_s))
         self._frames_to_end = max(1, round(end_s / frame_s))
@@ -38,6 +39,11 @@ class Endpointer:
     def in_speech(self) -> bool:
         """Speech has begun and not ended."""
         return self._in_speech
+
+    @property
+    def silent_s(self) -> float:
+        """Seconds of silence so far in speech that has not ended yet."""
+        return self._against * self._frame_s if self._in_speech else 0.0
 
     def update(self, probability: float) -> Edge | None:
         """Take the next frame's probability of speech, 0 to 1; return whether speech begins or ends with it."""

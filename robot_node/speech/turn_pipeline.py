@@ -32,6 +32,9 @@ _INPUT_BYTES_PER_S = 2 * 48_000
 _PRE_ROLL_S = 0.5
 """Sound kept from before speech is detected: its beginning."""
 
+_RECOGNISED_SILENCE_S = 0.3
+"""Of the silence at the end, so much is recognised: the more silence, the less sure is an engine of the words."""
+
 _SILENCE = bytes(_INPUT_BYTES_PER_S)
 """After which an engine that finds the end of speech itself has found it."""
 
@@ -86,6 +89,7 @@ class TurnPipeline:
         self._rest = b""  # sound that does not fill the detector's frame yet
         self._pre_roll: deque[bytes] = deque()
         self._pre_roll_bytes = 0
+        self._held: list[bytes] = []  # silence that is recognised when speech goes on
         self._heard: list[str] = []  # of an engine that finds the end of speech itself
 
     @property
@@ -169,7 +173,7 @@ class TurnPipeline:
 
     def _listen(self, samples: bytes, decimated: bytes) -> Iterator[EngineMessage]:
         if self._turns.state is TurnState.LISTENING:
-            self._recognise(samples)
+            self._held.append(samples)
         else:
             self._keep(samples)
         self._rest += decimated
@@ -181,6 +185,9 @@ class TurnPipeline:
                     yield from self._handle(TurnEvent.SPEECH_BEGINS)
                 case Edge.ENDS if self._turns.state is TurnState.LISTENING:
                     yield from self._end_utterance()
+        if self._held and self._endpointer.silent_s <= _RECOGNISED_SILENCE_S:
+            self._recognise(b"".join(self._held))
+            self._held.clear()
 
     def _handle(self, event: TurnEvent, wait_s: float | None = None) -> Iterator[EngineMessage]:
         before, was_in_turn = self._turns.state, self._turns.in_turn
@@ -189,6 +196,7 @@ class TurnPipeline:
             self._begin_utterance()
         elif before is TurnState.LISTENING and after is not TurnState.LISTENING:
             self._recognizer.forget()
+            self._held.clear()
         if event is TurnEvent.ROBOT_SPEAKS or after is TurnState.ASLEEP or before is TurnState.ASLEEP:
             self._forget_speech()
         if self._turns.in_turn is was_in_turn:

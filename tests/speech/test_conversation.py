@@ -15,6 +15,8 @@ from tests.speech.hearing_robot import PHRASES, TURNS, HearingRobot, children, h
 from tests.speech.sounds import pieces, silence, spoken
 from tests.waiting import eventually
 
+PHOTO, HELLO = spoken("take a photo"), spoken("hello robot")
+"""Made before a turn begins: it does not wait for espeak-ng."""
 WAKE = spoken("okay nabu", voice="en-gb", rate=150)
 WITH_STOP = (*PHRASES, "be quiet")
 
@@ -35,11 +37,11 @@ def turn_ended(robot: HearingRobot, reason: str) -> bool:
 async def test_a_wake_word_a_turn_and_what_was_said_are_told_in_order() -> None:
     async with hearing_robot(turns=TURNS) as robot:
         await eventually(robot.hears_microphone)
-        robot.pi.microphone.hear(spoken("hello robot") + WAKE)
+        robot.pi.microphone.hear(HELLO + WAKE)
         await eventually(robot.listens_to_somebody)
         assert robot.says_that_it_listens()
         assert robot.heard == []
-        robot.pi.microphone.hear(spoken("take a photo") + silence(1))
+        robot.pi.microphone.hear(PHOTO + silence(1))
         await eventually(lambda: turn_ended(robot, "heard"))
         assert kinds(robot) == ["wake_word", "turn", "heard", "turn"]
         assert robot.heard == ["take a photo"]
@@ -59,12 +61,12 @@ async def test_the_wake_word_silences_the_robot_in_the_middle_of_what_it_says() 
     async with hearing_robot(turns=TURNS) as robot:
         await eventually(robot.hears_microphone)
         robot.mixer.begin_speech()
-        robot.pi.microphone.hear(spoken("take a photo") + WAKE)
+        robot.pi.microphone.hear(PHOTO + WAKE)
         await eventually(lambda: robot.stops)
         await eventually(lambda: kinds(robot) == ["wake_word", "turn"])
         robot.mixer.end_speech(flush=True)  # what its voice does then
         robot.clock.seconds += 1  # the echo has died away
-        robot.pi.microphone.hear(spoken("hello robot") + silence(1))
+        robot.pi.microphone.hear(HELLO + silence(1))
         await eventually(lambda: robot.heard)
         assert robot.heard == ["hello robot"]
 
@@ -93,10 +95,10 @@ async def test_a_stop_phrase_silences_the_robot_and_ends_the_turn() -> None:
 async def test_push_to_talk_begins_a_turn_and_silences_the_robot() -> None:
     async with hearing_robot(turns=TURNS) as robot:
         await eventually(robot.hears_microphone)
-        robot.recognition.push_to_talk(3.0)
+        robot.recognition.push_to_talk(30.0)
         await eventually(robot.listens_to_somebody)
         assert robot.stops
-        robot.pi.microphone.hear(spoken("take a photo") + silence(1))
+        robot.pi.microphone.hear(PHOTO + silence(1))
         await eventually(lambda: robot.heard)
         assert robot.heard == ["take a photo"]
         robot.recognition.push_to_talk(0.1)
@@ -117,7 +119,7 @@ async def test_a_viewer_needs_no_wake_word() -> None:
     async with hearing_robot(turns=TURNS, recognised=frozenset({Input.VIEWER, Input.MICROPHONE})) as robot:
         await eventually(robot.hears_microphone)
         anna = Peer(Input.VIEWER, "anna")
-        for piece in pieces(spoken("take a photo")):
+        for piece in pieces(PHOTO):
             robot.mixer.play(anna, piece)
         robot.mixer.flush(anna)
         await eventually(lambda: robot.heard)
