@@ -11,6 +11,7 @@ from robot_node.core.state import RobotState, ViewerSpeech
 from robot_node.devices.face import Face
 from robot_node.settings.devices import HearingSettings
 from robot_node.settings.root import Settings
+from robot_node.speech.phrase_cache import PhraseCache
 from robot_node.speech.recognition import SpeechRecognition
 from robot_node.speech.recognition_engine import RecognitionOptions
 from robot_node.speech.speaker import Speaker
@@ -86,7 +87,15 @@ def build_speech(
     show_floor(False)
     speaker = recognition = None
     if engine is not None:
-        speaker = Speaker(engine, face, state, mixer, language=voice.language, send=announcements.send, events=events)
+        speaker = Speaker(
+            PhraseCache(engine),
+            face,
+            state,
+            mixer,
+            language=voice.language,
+            send=announcements.send,
+            events=events,
+        )
     if hearing.engine != "none":
         options = RecognitionOptions(hearing.language, hearing.all_phrases, str(hearing.model or ""))
         recognition = SpeechRecognition(
