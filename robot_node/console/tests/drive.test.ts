@@ -204,6 +204,20 @@ describe("a dead man's stop", () => {
     expect(world.shown.cause).toBe("ask");
     expect(world.calls).toHaveLength(1);
     expect(world.calls[0]?.signal?.aborted).toBe(true);
+    world.driver.steer("arrows", STILL);
+    expect(world.shown).toEqual({ state: "idle", cause: "ask", reason: "" });
+  });
+
+  test("a robot that asks, whose dialog lets go what was held", () => {
+    world.driver.steer("arrows", AHEAD);
+    world.isAsked = true;
+    world.driver.steer("arrows", STILL);
+    expect(world.shown).toEqual({ state: "idle", cause: "ask", reason: "" });
+    expect(world.calls).toHaveLength(1);
+    expect(world.calls[0]?.signal?.aborted).toBe(true);
+    world.isAsked = false;
+    world.driver.steer("arrows", AHEAD);
+    expect(world.shown.cause).toBeNull();
   });
 
   test("another vehicle: the one before stops", async () => {

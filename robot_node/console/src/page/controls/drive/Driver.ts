@@ -28,7 +28,7 @@ export interface Ports {
 
 export interface Shown {
   state: State;
-  /** Why it stopped while it was held; null when it did not. */
+  /** Why it stopped while it was held; null when it did not. `ask` stays until it drives again. */
   cause: Event | null;
   /** What the robot said, when it refused. */
   reason: string;
@@ -82,13 +82,17 @@ export class Driver {
 
   /** Something happened that the robot must stop for, or the person let go. */
   tell(event: Event, reason = ""): void {
+    // Its dialog takes the keyboard and the pointer from what is held, before the next tick.
+    if (event === "release" && this.isAskedFirst()) this.tell("ask");
     const before = this.shown.state;
     const [state, order] = TABLE[before][event];
     if (order) this.carryOut(order);
     const stops = order === "stop";
     if (stops) this.endTicks();
     if (before === state && !stops) return;
-    const cause = state === "held" ? (stops ? event : this.shown.cause) : null;
+    // That it wants to be asked another way is still to be read when nothing is held any more.
+    const isKept = state === "held" || (state === "idle" && this.shown.cause === "ask");
+    const cause = !isKept ? null : stops ? event : this.shown.cause;
     this.shown = { state, cause, reason: state === "held" ? reason : "" };
     this.ports.onChange(this.shown);
   }
@@ -126,6 +130,10 @@ export class Driver {
     }
   }
 
+  private isAskedFirst(): boolean {
+    return this.shown.state === "driving" && !this.isAnswered && this.ports.isAsked();
+  }
+
   private begin(): void {
     const { ports } = this;
     this.endTicks();
@@ -140,7 +148,7 @@ export class Driver {
     const now = this.ports.now();
     const isLate = now - this.tickedAt > SILENT_MS;
     this.tickedAt = now;
-    if (!this.isAnswered && this.ports.isAsked()) this.tell("ask");
+    if (this.isAskedFirst()) this.tell("ask");
     else this.tell(isLate || now > this.silentFrom ? "silence" : "renew");
   }
 }
