@@ -42,13 +42,16 @@ function compressed(): Plugin {
   return {
     name: "compressed",
     apply: "build",
-    generateBundle(_, bundle) {
-      for (const [fileName, output] of Object.entries(bundle)) {
-        const source = output.type === "chunk" ? output.code : output.source;
-        if (/\.(js|css|svg)$/.test(fileName)) {
-          this.emitFile({ type: "asset", fileName: `${fileName}.gz`, source: gzipSync(source, { level: 9 }) });
+    generateBundle: {
+      order: "post", // Vite itself still changes chunks that load others.
+      handler(_, bundle) {
+        for (const [fileName, output] of Object.entries(bundle)) {
+          const source = output.type === "chunk" ? output.code : output.source;
+          if (/\.(js|css|svg)$/.test(fileName)) {
+            this.emitFile({ type: "asset", fileName: `${fileName}.gz`, source: gzipSync(source, { level: 9 }) });
+          }
         }
-      }
+      },
     },
   };
 }
@@ -68,7 +71,7 @@ export default defineConfig({
     },
     target: "es2022",
     assetsInlineLimit: 0,
-    modulePreload: { polyfill: false },
+    modulePreload: false,
     chunkSizeWarningLimit: 1000,
   },
   test: {

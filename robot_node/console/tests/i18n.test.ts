@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 
-import { LANGUAGES, preferredLanguage, TEXTS, translator, type Language, type TextKey } from "../src/i18n/text";
+import { TEXTS } from "../src/i18n/all";
+import { LANGUAGES, loadTexts, preferredLanguage, translator, type Language, type TextKey } from "../src/i18n/text";
 
 const { en } = TEXTS;
 const KEYS = Object.keys(en) as TextKey[];
@@ -20,7 +21,9 @@ test("the language is the first of the browser's that we have, and English witho
   expect(preferredLanguage([])).toBe("en");
 });
 
-test("places in a text are filled, and those that nothing is known for stay", () => {
+test("places in a text are filled, and those that nothing is known for stay", async () => {
+  expect(translator("de")("robotOffline", { robot: "a" })).toBe("a is offline."); // as long as German is not there
+  await loadTexts("de");
   expect(translator("en")("robotOffline", { robot: "a/b" })).toBe("a/b is offline.");
   expect(translator("de")("robotOffline", { robot: "$&" })).toBe("$& ist offline.");
   expect(translator("en")("robotOffline")).toBe("{robot} is offline.");

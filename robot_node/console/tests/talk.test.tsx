@@ -4,7 +4,8 @@ import { useSyncExternalStore } from "react";
 import { flushSync } from "react-dom";
 import { expect, test } from "vitest";
 
-import { TEXTS, translator, type Language } from "../src/i18n/text";
+import { TEXTS } from "../src/i18n/all";
+import { translator, type Language } from "../src/i18n/text";
 import { Store } from "../src/mqtt/store";
 import { conversationNote } from "../src/page/activity/conversationNote";
 import { readStatus, type RobotStatus } from "../src/page/status";

@@ -1,6 +1,6 @@
 /** Of the build: the page that is shown without a connection to the server. */
 
-import { TEXTS } from "../i18n/text";
+import { TEXTS } from "../i18n/all";
 
 /** A face that sleeps. */
 const FACE =

@@ -2,7 +2,7 @@ import { useCallback, useEffect, useMemo, useRef, useState, type ReactNode } fro
 import type { CallToolResult } from "@modelcontextprotocol/sdk/types.js";
 
 import { useMcpMqtt } from "../mcp/useMcpMqtt";
-import { TextContext, translator, type TextKey } from "../i18n/text";
+import { loadTexts, TextContext, translator, type TextKey } from "../i18n/text";
 import { Activity } from "./activity/Activity";
 import { Conversation } from "./activity/Conversation";
 import { conversationNote } from "./activity/conversationNote";
@@ -51,7 +51,7 @@ export function App({ served }: { served: ServedConfig }) {
   const openSettings = () => settingsDialog.current?.showModal();
   const save = (changed: Settings) => {
     saveSettings(changed, served);
-    setSettings(changed);
+    void loadTexts(changed.language).then(() => setSettings(changed));
   };
 
   const { brokerUrl, username, password, clientId } = settings;
