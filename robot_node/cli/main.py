@@ -21,6 +21,7 @@ from robot_node.cli.options import BrokerOption, JsonOption, read_secret, run_co
 from robot_node.cli.output import print_json, print_line
 from robot_node.cli.remote import call, events, robots, tools
 from robot_node.cli.setup import setup
+from robot_node.cli.voices import voices
 from robot_node.cli.watch import watch
 from robot_node.core.asyncio_tools import end_process, run_until_signal
 from robot_node.core.imports import without_collector
@@ -210,7 +211,7 @@ def _options(
     del version  # handled by the callback
 
 
-for _command in (robots, tools, events, call, watch, confirm, setup):
+for _command in (robots, tools, events, call, watch, confirm, setup, voices):
     app.command()(_command)
 app.command(short_help="Run an MCP server for desktop agents: all robots of a broker.")(bridge)
 
