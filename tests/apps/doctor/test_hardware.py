@@ -199,7 +199,7 @@ def another_loudspeaker(pi: Pi) -> None:
     pi.settings = Pi.in_good_health(pi.machine.root / "x", audio={"loudspeaker": "Jabra"}).settings
 
 
-def no_espeak(pi: Pi) -> None:
+def no_program(pi: Pi) -> None:
     pi.changed(find_program=lambda _name: None)
 
 
@@ -230,7 +230,14 @@ def no_package(missing: str, pi: Pi) -> None:
         (WITH_LAMP, pin_of_somebody, "pins", "GPIO22 (pins.outputs.lamp) by w1-gpio.", "gpioinfo"),
         (WITH_SOUND, no_microphone, "microphone", "No device matches 'default'", f"{sys.executable} -m sounddevice"),
         (WITH_SOUND, another_loudspeaker, "loudspeaker", "No device matches 'Jabra'", "Plug it in"),
-        ({"voice": {"engine": "espeak-ng"}}, no_espeak, "voice", "espeak-ng is not", "sudo apt install espeak-ng"),
+        ({"voice": {"engine": "espeak-ng"}}, no_program, "voice", "espeak-ng is not", "sudo apt install espeak-ng"),
+        (
+            {"voice": {"engine": "piper", "program": "/opt/piper/bin/piper", "voices": "/opt/piper/voices"}},
+            no_program,
+            "voice",
+            "/opt/piper/bin/piper is not",
+            "pip install piper-tts",
+        ),
         (
             {**WITH_SOUND, "hearing": {"engine": "pocketsphinx"}},
             partial(no_package, "pocketsphinx"),
