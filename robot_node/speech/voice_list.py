@@ -36,7 +36,9 @@ class Voice:
 
     def settings(self, settings: VoiceSettings) -> VoiceSettings:
         """Return the settings with this voice, which also speaks texts without a language of their own."""
-        program = settings.program if settings.engine in {self.engine, "none"} else None
+        # Without an engine, a program is meant for piper: espeak-ng is found by its name.
+        engine = PiperEngine.NAME if settings.engine == "none" else settings.engine
+        program = settings.program if engine == self.engine else None
         voice = self.name if self.engine == PiperEngine.NAME else None
         changes = {"engine": self.engine, "language": self.language, "program": program, "voice": voice}
         return settings.model_copy(update=changes)

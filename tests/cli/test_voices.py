@@ -59,6 +59,14 @@ def test_a_voice_is_tried_into_a_file(settings: str, tmp_path: Path) -> None:
         assert sound.getnframes() / RATE == pytest.approx(0.05 * 20, abs=0.001)
 
 
+def test_a_program_is_piper_before_an_engine_is_chosen(settings: str, tmp_path: Path) -> None:
+    Path(settings).write_text(Path(settings).read_text().replace('engine = "piper"', 'engine = "none"'))
+    for name, text in (("joe", "Hello."), ("en", "Bye.")):
+        tried = command("voices", name, "--say", text, "--wav", str(tmp_path / "x.wav"), "--config", settings)
+        assert tried.status == 0
+    assert said(tmp_path) == ["joe Hello."]
+
+
 def test_a_folder_on_the_command_line_needs_no_settings(settings: str, tmp_path: Path) -> None:
     del settings  # it made the folder
     found = json.loads(command("voices", "--folder", str(tmp_path / "voices"), "--json").stdout)
