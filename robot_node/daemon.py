@@ -38,6 +38,7 @@ from robot_node.robot.plugins import open_plugins
 from robot_node.robot.publish_control import PublishControl
 from robot_node.robot.push_to_talk import watch_talk_buttons
 from robot_node.robot.reactions import Reactions
+from robot_node.robot.realtime.factory import converse
 from robot_node.robot.recording.factory import build_recorder, recording_services
 from robot_node.robot.robot import Robot
 from robot_node.robot.saved_state import SavedState, restore
@@ -329,6 +330,8 @@ async def robot_services(
         services["A2A card"] = partial(publish_card, settings, server.list_tools, online)
     if robot.calls is not None:
         services["dialer"] = partial(dial, robot, robot.calls, settings, online=online)
+    if settings.realtime.enabled:
+        services["realtime"] = partial(converse, robot, settings.realtime, server, online)
     if robot.publishing is not None:
         services["publishing"] = partial(publish, robot, robot.publishing, settings, online=online)
     return services

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from mcp.server import MCPServer, NotificationOptions, Server
@@ -29,6 +30,19 @@ def low_level_server(server: Server[Any] | MCPServer) -> Server[Any]:
     return server._lowlevel_server if isinstance(server, MCPServer) else server  # noqa: SLF001  # see above
 
 
+@dataclass(frozen=True, slots=True)
+class ToolAnswer:
+    """What a tool returned.
+
+    Attributes:
+        text: Of its result, or of its error; pictures and other content are left out.
+        failed: It was refused, or failed.
+    """
+
+    text: str
+    failed: bool
+
+
 async def call_tool(server: Server[Any] | MCPServer, client_id: str, tool: str, arguments: Mapping[str, Any]) -> str:
     """Call a tool; return why it was refused or failed, empty when it was carried out.
 
@@ -38,6 +52,14 @@ async def call_tool(server: Server[Any] | MCPServer, client_id: str, tool: str, 
         tool: The tool's name.
         arguments: Its arguments.
     """
+    answer = await ask_tool(server, client_id, tool, arguments)
+    return (answer.text or "The tool failed.") if answer.failed else ""
+
+
+async def ask_tool(
+    server: Server[Any] | MCPServer, client_id: str, tool: str, arguments: Mapping[str, Any]
+) -> ToolAnswer:
+    """Call a tool, as :func:`call_tool` does, and return its answer."""
     envelope = {
         PROTOCOL_VERSION_META_KEY: LATEST_MODERN_VERSION,
         CLIENT_INFO_META_KEY: {"name": client_id, "version": VERSION},
@@ -55,7 +77,7 @@ async def call_tool(server: Server[Any] | MCPServer, client_id: str, tool: str, 
     answer = _Answer(inbox)
     low_level = low_level_server(server)
     await low_level.run(inbox, answer, low_level.create_initialization_options(NotificationOptions()))
-    return answer.refusal
+    return answer.answer
 
 
 class _Answer(SdkStream):
@@ -63,14 +85,14 @@ class _Answer(SdkStream):
 
     def __init__(self, inbox: Inbox[SessionMessage | Exception]) -> None:
         self._inbox = inbox
-        self.refusal = "There was no answer."
+        self.answer = ToolAnswer("There was no answer.", failed=True)
 
     async def send(self, item: SessionMessage, /) -> None:
         match item.message:
             case JSONRPCError(error=error):
-                self.refusal = error.message
+                self.answer = ToolAnswer(error.message, failed=True)
             case JSONRPCResponse(result=result):
-                self.refusal = _refusal(result)
+                self.answer = ToolAnswer(_text_of(result), failed=bool(result.get("isError")))
             case _:
                 return
         self._inbox.end()
@@ -79,8 +101,5 @@ class _Answer(SdkStream):
         pass
 
 
-def _refusal(result: Mapping[str, Any]) -> str:
-    if not result.get("isError"):
-        return ""
-    texts = [part["text"] for part in result.get("content", ()) if part.get("type") == "text"]
-    return " ".join(texts) or "The tool failed."
+def _text_of(result: Mapping[str, Any]) -> str:
+    return " ".join(part["text"] for part in result.get("content", ()) if part.get("type") == "text")

@@ -37,6 +37,7 @@ CREDENTIALS = (
     Credential("http-token", "http", "token"),
     Credential("console-token", "console", "token"),
     Credential("publish-token", "publish", "token"),
+    Credential("realtime-key", "realtime", "key"),
 )
 """The credentials that the unit loads (``LoadCredential=`` in systemd/robot-node.service)."""
 

@@ -44,6 +44,7 @@ from robot_node.settings.logs import LogSettings
 from robot_node.settings.pins import PinsSettings, PrivacySettings, pins_used_twice
 from robot_node.settings.publish import PublishSettings
 from robot_node.settings.reactions import ReactionSettings
+from robot_node.settings.realtime import RealtimeSettings
 from robot_node.settings.recording import RecordingSettings, TimelapseSettings
 from robot_node.settings.section import Section, refused
 from robot_node.settings.vision import DetectionSettings, MotionSettings
@@ -269,6 +270,7 @@ class Settings(Section):
     a2a: A2aSettings = A2aSettings()
     http: HttpSettings = HttpSettings()
     publish: PublishSettings = PublishSettings()
+    realtime: RealtimeSettings = RealtimeSettings()
     devices: DevicesSettings = DevicesSettings()
     simulation: SimulationSettings = SimulationSettings()
     log: LogSettings = LogSettings()
@@ -297,6 +299,8 @@ class Settings(Section):
         reasons.update((f"cameras.{key}", reason) for key, reason in problems(self.cameras))
         reasons.update((f"hearing.{key}", reason) for key, reason in self._hearing_problems())
         reasons.update((f"dialer.{key}", reason) for key, reason in self._dialer_problems())
+        if self.realtime.enabled and self.voice.engine == "none":
+            reasons["realtime.url"] = "the robot cannot speak the answers: set voice.engine"
         if self.publish.enabled and not self.webrtc.enabled:
             reasons["publish.url"] = "the robot cannot publish while webrtc.enabled is false"
         reasons.update((f"recording.{key}", reason) for key, reason in self.recording.problems())

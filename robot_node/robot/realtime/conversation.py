@@ -1,0 +1,270 @@
+"""A conversation in the protocol OpenAI Realtime, by text: events in, actions out. Pure.
+
+The events are those of OpenAI's published schema (``openai.types.realtime`` of its Python package), of which the tests
+check each message that is made here.
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+MOST_CALLS = 8
+"""Calls of tools for one thing that a person said: a model that calls on and on is stopped."""
+
+LONGEST_ANSWER = 1500
+"""Characters of an answer that are spoken."""
+
+_LONGEST_OUTPUT = 8000
+_SENTENCE = re.compile(r".+?[.!?\u2026](?=\s)|.+?[\u3002\uff01\uff1f]", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send a message to the server."""
+
+    message: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """Speak a text."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallTool:
+    """Call a tool, and hand its result to :meth:`Conversation.tool_answered`."""
+
+    call_id: str
+    name: str
+    arguments: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """The server counted so many tokens."""
+
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The server could not answer: why."""
+
+    reason: str
+
+
+Action = Send | Say | CallTool | Used | Failed
+
+
+class State(enum.StrEnum):
+    """What the conversation waits for."""
+
+    WAITING = "waiting"  # a person
+    ANSWERING = "answering"  # the model's answer
+    CALLING = "calling"  # results of tools
+    CANCELLING = "cancelling"  # the end of an answer that nobody wants any more
+
+
+class Event(enum.StrEnum):
+    """What happens."""
+
+    PERSON = "person"  # says something
+    STOP = "stop"  # a person wants silence
+    DONE = "done"  # the answer is complete
+    DONE_WITH_CALLS = "done_with_calls"  # and tools are to be called
+    RESULTS = "results"  # of all tools are there
+
+
+_S, _E = State, Event
+
+TRANSITIONS: Mapping[tuple[State, Event], State] = MappingProxyType(
+    {
+        (_S.WAITING, _E.PERSON): _S.ANSWERING,
+        (_S.ANSWERING, _E.PERSON): _S.CANCELLING,
+        (_S.ANSWERING, _E.STOP): _S.CANCELLING,
+        (_S.ANSWERING, _E.DONE): _S.WAITING,
+        (_S.ANSWERING, _E.DONE_WITH_CALLS): _S.CALLING,
+        (_S.CALLING, _E.PERSON): _S.ANSWERING,
+        (_S.CALLING, _E.STOP): _S.WAITING,
+        (_S.CALLING, _E.RESULTS): _S.ANSWERING,
+        (_S.CANCELLING, _E.DONE): _S.WAITING,
+        (_S.CANCELLING, _E.DONE_WITH_CALLS): _S.WAITING,
+    }
+)
+"""The next state. What is not here changes nothing."""
+
+
+class Conversation:
+    """One session with a server.
+
+    Args:
+        instructions: What the model is told first.
+        tools: Name, description and JSON schema of each tool that it may call.
+    """
+
+    def __init__(self, instructions: str, tools: Sequence[tuple[str, str, Mapping[str, Any]]]) -> None:
+        self._instructions = instructions
+        self._tools = tools
+        self._names = {name for name, _, _ in tools}
+        self._text = ""
+        self._said = 0
+        self._calls: dict[str, str] = {}  # by id: the result; empty before it is there
+        self._calls_made = 0
+        self._wanted = False  # an answer, once the one before is done
+        self.state = State.WAITING
+
+    def begin(self) -> Iterator[Action]:
+        """What the server is told first."""
+        tools = [
+            {"type": "function", "name": name, "description": description, "parameters": dict(schema)}
+            for name, description, schema in self._tools
+        ]
+        yield Send(
+            {
+                "type": "session.update",
+                "session": {
+                    "type": "realtime",
+                    "output_modalities": ["text"],
+                    "instructions": self._instructions,
+                    "tools": tools,
+                    "tool_choice": "auto",
+                },
+            }
+        )
+
+    def person_said(self, text: str) -> Iterator[Action]:
+        """A person said or wrote something: the answer before it is not wanted any more."""
+        self._calls_made = 0
+        yield _item({"type": "message", "role": "user", "content": [{"type": "input_text", "text": text}]})
+        before = self.state
+        self._wanted = True
+        self._turn(Event.PERSON)
+        if before is State.ANSWERING:
+            yield Send({"type": "response.cancel"})
+        elif before is not State.CANCELLING:
+            yield from self._ask()
+
+    def stop(self, said: str = "") -> Iterator[Action]:
+        """A person wants silence.
+
+        Args:
+            said: What had been said of the answer by then, which the model is told.
+        """
+        before = self.state
+        self._wanted = False
+        self._turn(Event.STOP)
+        if said:
+            told = f"The person interrupted you. Of your last answer only this was heard: {said}"
+            yield _item({"type": "message", "role": "system", "content": [{"type": "input_text", "text": told}]})
+        if before is State.ANSWERING:
+            yield Send({"type": "response.cancel"})
+
+    def received(self, event: Mapping[str, Any]) -> Iterator[Action]:
+        """The server sent an event; unknown ones are ignored."""
+        match event:
+            # The second name is that of servers which follow the protocol's beta.
+            case {"type": "response.output_text.delta" | "response.text.delta", "delta": str(delta)}:
+                yield from self._hear(delta)
+            case {"type": "response.output_item.done", "item": {"type": "function_call"}}:
+                self._note_call(event["item"])
+                yield from self._call(event["item"])
+            case {"type": "response.done", "response": {}}:
+                yield from self._done(event["response"])
+            case {"type": "error", "error": {"message": str(message)}}:
+                if event["error"].get("code") != "response_cancel_not_active":  # it ended before it was cancelled
+                    yield Failed(message)
+
+    def tool_answered(self, call_id: str, text: str) -> Iterator[Action]:
+        """A tool has returned; what it returned goes to the model."""
+        if call_id not in self._calls:  # a person has gone on meanwhile
+            return
+        self._calls[call_id] = text or "Done."
+        yield _item(
+            {"type": "function_call_output", "call_id": call_id, "output": self._calls[call_id][:_LONGEST_OUTPUT]}
+        )
+        if self.state is State.CALLING and all(self._calls.values()):
+            yield from self._continue()
+
+    def _hear(self, delta: str) -> Iterator[Action]:
+        if self.state is not State.ANSWERING:
+            return
+        self._text = (self._text + delta)[:LONGEST_ANSWER]
+        # The first sentence at once; the rest in one piece, which is spoken without a pause.
+        if self._said == 0 and (first := _SENTENCE.match(self._text)):
+            self._said = first.end()
+            yield Say(self._text[: self._said].strip())
+
+    def _note_call(self, item: Mapping[str, Any]) -> None:
+        if self.state is State.ANSWERING and isinstance(call_id := item.get("call_id"), str):
+            self._calls[call_id] = ""
+
+    def _call(self, item: Mapping[str, Any]) -> Iterator[Action]:
+        call_id, name = item.get("call_id"), item.get("name")
+        if call_id not in self._calls or not isinstance(name, str):
+            return
+        self._calls_made += 1
+        try:
+            arguments = json.loads(item.get("arguments") or "{}")
+        except (ValueError, RecursionError):
+            arguments = None
+        if name not in self._names:
+            yield from self.tool_answered(call_id, f"There is no tool {name!r}.")
+        elif not isinstance(arguments, dict):
+            yield from self.tool_answered(call_id, "The arguments are no JSON object.")
+        elif self._calls_made > MOST_CALLS:
+            yield from self.tool_answered(call_id, "Too many calls: answer the person now.")
+        else:
+            yield CallTool(call_id, name, arguments)
+
+    def _done(self, response: Mapping[str, Any]) -> Iterator[Action]:
+        usage = response.get("usage")
+        if isinstance(usage, Mapping) and isinstance(tokens := usage.get("total_tokens"), int):
+            yield Used(tokens)
+        if self.state is State.ANSWERING and (rest := self._text[self._said :].strip()):
+            yield Say(rest)
+        self._text, self._said = "", 0
+        if response.get("status") == "failed":
+            self._calls.clear()
+            yield Failed(_reason(response))
+        self._turn(Event.DONE_WITH_CALLS if self._calls else Event.DONE)
+        if self.state is State.CALLING:
+            if all(self._calls.values()):
+                yield from self._continue()
+        elif self._wanted and self.state is State.WAITING:
+            self._turn(Event.PERSON)
+            yield from self._ask()
+
+    def _continue(self) -> Iterator[Action]:
+        self._turn(Event.RESULTS)
+        yield from self._ask()
+
+    def _ask(self) -> Iterator[Action]:
+        self._wanted = False
+        self._calls.clear()
+        yield Send({"type": "response.create"})
+
+    def _turn(self, event: Event) -> None:
+        self.state = TRANSITIONS.get((self.state, event), self.state)
+        if self.state is not State.ANSWERING and self.state is not State.CALLING:
+            self._calls.clear()
+
+
+def _item(item: Mapping[str, Any]) -> Send:
+    return Send({"type": "conversation.item.create", "item": item})
+
+
+def _reason(response: Mapping[str, Any]) -> str:
+    match response:
+        case {"status_details": {"error": {"message": str(message)}}}:
+            return message
+        case {"status_details": {"error": {"type": str(kind)}}}:
+            return kind
+    return "The model did not answer."
