@@ -30,9 +30,10 @@ class Event:
         sequence: 1 for the first since the robot started; later ones have greater numbers, whatever the clock does.
         time: When, in ISO 8601 with milliseconds, in UTC. A Pi without network may have it wrong.
         kind: What it is about: ``robot``, ``link``, ``camera``, ``privacy``, ``input``, ``microphone``, ``speech``,
-            ``heard``, ``wake_word``, ``stop_word``, ``turn``, ``interrupted``, ``motion``, ``detection``, ``chat``,
-            ``message``, ``emotion``, ``viewers``, ``call``, ``volume``, ``fault``, ``recovered``, ``confirmation``,
-            ``question``, ``recording``, ``publish``; devices that are added bring their own.
+            ``heard``, ``wake_word``, ``stop_word``, ``turn``, ``interrupted``, ``conversation``, ``motion``,
+            ``detection``, ``chat``, ``message``, ``emotion``, ``viewers``, ``call``, ``volume``, ``fault``,
+            ``recovered``, ``confirmation``, ``question``, ``recording``, ``publish``; devices that are added bring
+            their own.
         text: A sentence.
         by: Client id of the agent that caused it, or of the viewer who was heard or wrote; empty when nobody did,
             when it was heard near the robot, or when it isn't known.

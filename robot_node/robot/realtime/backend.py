@@ -176,7 +176,7 @@ class RealtimeBackend:
                 self._events.add(CONVERSATION, "The conversation with the model has ended.", details={"state": "ended"})
 
     def _keep_people(self) -> None:
-        """Whoever has said something meanwhile begins the next session."""
+        """People who have said something meanwhile begin the next session."""
         before, self._inputs = self._inputs, asyncio.Queue(_WAITING)
         while not before.empty():
             if isinstance(item := before.get_nowait(), _Person):
@@ -212,7 +212,7 @@ class RealtimeBackend:
         await self.put(_Result(call.call_id, text))
 
     def used(self, tokens: int) -> str:
-        """Count tokens; return why there are no more, empty while there are."""
+        """Count tokens; return which limit is reached, empty while none is."""
         self._budget.spend(self._today(), tokens=tokens)
         return self._budget.exhausted(self._today())
 
@@ -237,7 +237,7 @@ class _Session:
         """Talk until nobody has said anything for a while.
 
         Raises:
-            RemoteError: the server does not answer, refuses, or has gone.
+            RemoteError: the server does not answer, refuses, or ends the session.
         """
         self._reading = asyncio.create_task(self._read(), name="realtime events")
         conversation = self._conversation

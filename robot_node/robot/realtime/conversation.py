@@ -106,7 +106,7 @@ class Conversation:
     """One session with a server.
 
     Args:
-        instructions: What the model is told first.
+        instructions: What the model gets first.
         tools: Name, description and JSON schema of each tool that it may call.
     """
 
@@ -122,7 +122,7 @@ class Conversation:
         self.state = State.WAITING
 
     def begin(self) -> Iterator[Action]:
-        """What the server is told first."""
+        """What the server gets first."""
         tools = [
             {"type": "function", "name": name, "description": description, "parameters": dict(schema)}
             for name, description, schema in self._tools
@@ -156,7 +156,7 @@ class Conversation:
         """A person wants silence.
 
         Args:
-            said: What had been said of the answer by then, which the model is told.
+            said: What had been said of the answer by then; the model gets it.
         """
         before = self.state
         self._wanted = False
@@ -184,7 +184,7 @@ class Conversation:
 
     def tool_answered(self, call_id: str, text: str) -> Iterator[Action]:
         """A tool has returned; what it returned goes to the model."""
-        if call_id not in self._calls:  # a person has gone on meanwhile
+        if call_id not in self._calls:  # a person has said more meanwhile
             return
         self._calls[call_id] = text or "Done."
         yield _item(
