@@ -61,7 +61,7 @@ def test_a_voice_is_tried_into_a_file(settings: str, tmp_path: Path) -> None:
 
 def test_a_program_is_piper_before_an_engine_is_chosen(settings: str, tmp_path: Path) -> None:
     Path(settings).write_text(Path(settings).read_text().replace('engine = "piper"', 'engine = "none"'))
-    for name, text in (("joe", "Hello."), ("en", "Bye.")):
+    for name, text in (("joe", "Hello."), ("en-gb", "Bye.")):
         tried = command("voices", name, "--say", text, "--wav", str(tmp_path / "x.wav"), "--config", settings)
         assert tried.status == 0
     assert said(tmp_path) == ["joe Hello."]
