@@ -49,6 +49,7 @@ async def test_two_windows_of_a_browser_settle(site: Site, tmp_path: Path) -> No
         assert second.errors == []
 
 
+@pytest.mark.slow
 async def test_two_browsers_settle_at_a_broker_that_says_nothing(browser: Browser, tmp_path: Path) -> None:
     async with (
         PrivateBroker(websocket_port=0) as broker,

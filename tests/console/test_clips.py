@@ -145,6 +145,7 @@ async def test_a_clip_is_saved_listed_played_and_downloaded_through_the_broker(
         await assert_fits(page.page)
 
 
+@pytest.mark.slow
 async def test_recording_is_begun_and_ended(studio: Studio, browser: Browser, tmp_path: Path) -> None:
     async with visit(browser, studio.through_broker, tmp_path) as page:
         await switch_on(page)
@@ -159,6 +160,7 @@ async def test_recording_is_begun_and_ended(studio: Studio, browser: Browser, tm
         assert await listed(page).count() == before + 1
 
 
+@pytest.mark.slow
 async def test_at_the_robot_it_comes_over_http(studio: Studio, browser: Browser, tmp_path: Path) -> None:
     login = {"http_credentials": {"username": "anna", "password": _TOKEN}}
     async with visit(browser, studio.at_robot, tmp_path, **login) as page:

@@ -42,6 +42,7 @@ async def test_a_tools_form_has_a_slider_a_colour_and_choices(browser: Browser, 
             await assert_fits(page.page)
 
 
+@pytest.mark.slow
 async def test_the_head_follows_the_pad_by_finger_and_by_keys(browser: Browser, tmp_path: Path) -> None:
     async with moving_robot() as robot, visit(browser, robot.url, tmp_path) as page:
         await page.ready()

@@ -102,6 +102,7 @@ async def test_what_is_typed_reaches_agents_with_the_camera_off_and_then_it_is_s
         assert kinds == ["A viewer came: 1 now."]
 
 
+@pytest.mark.slow
 async def test_where_nobody_answers_the_page_says_so_and_keeps_what_was_typed(browser: Browser, tmp_path: Path) -> None:
     async with robot_and_agent(browser, tmp_path, webrtc={"enabled": False}) as (_, page, _):
         line = page.page.get_by_placeholder("Write to the robot")

@@ -163,6 +163,7 @@ def opened(robot: ScriptedRobot) -> int:
     return [message.get("method") for message in messages].count("initialize")
 
 
+@pytest.mark.slow
 async def test_many_robots_cost_few_sessions_and_few_pictures_at_once(
     browser: Browser, broker: PrivateBroker, address: str, tmp_path: Path
 ) -> None:
@@ -202,6 +203,7 @@ async def test_many_robots_cost_few_sessions_and_few_pictures_at_once(
         assert await page.page.locator(".tile").count() == 10
 
 
+@pytest.mark.slow
 async def test_no_picture_is_fetched_for_a_page_that_nobody_sees(
     browser: Browser, broker: PrivateBroker, address: str, tmp_path: Path
 ) -> None:

@@ -96,6 +96,7 @@ async def test_a_photo_survives_a_reload_with_the_time_when_it_was_taken(site: S
             assert picture.size == (640, 272)
 
 
+@pytest.mark.slow
 async def test_all_are_downloaded_as_one_file_and_deleted_after_a_question(page: ConsolePage) -> None:
     await take(page, 3)
     async with page.page.expect_download() as event:
@@ -136,6 +137,7 @@ async def test_all_are_downloaded_as_one_file_and_deleted_after_a_question(page:
     await eventually_stored(second, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("count", "bytes_each"), [(200, 1000), (50, 2_000_000)])
 async def test_the_oldest_make_room(page: ConsolePage, count: int, bytes_each: int) -> None:
     await page.page.evaluate(_SEED, [count, bytes_each])
@@ -154,6 +156,7 @@ async def test_the_oldest_make_room(page: ConsolePage, count: int, bytes_each: i
     assert await thumbnails(page.page).count() == count
 
 
+@pytest.mark.slow
 async def test_a_browser_that_stores_nothing_says_so_and_goes_on(site: Site, tmp_path: Path) -> None:
     await site.call("control_camera", {"enabled": False})
     async with visit(site.browser, "about:blank", tmp_path) as page:
@@ -172,6 +175,7 @@ async def test_a_browser_that_stores_nothing_says_so_and_goes_on(site: Site, tmp
         await page.sees(page.page.locator(".photos"), "Pictures that you take appear here.")
 
 
+@pytest.mark.slow
 async def test_the_keyboard_leads_through_the_gallery_in_the_dark_too(page: ConsolePage) -> None:
     keyboard = page.page.keyboard
     await take(page, 2)

@@ -49,10 +49,12 @@ def url_of(robot: RobotProcess) -> str:
     return found[1]
 
 
+@pytest.mark.slow
 async def test_behind_a_proxy_with_tls_the_page_needs_that_one_port(robot: RobotProcess, tmp_path: Path) -> None:
     async with (
         reverse_proxy("nginx", urlsplit(url_of(robot)).netloc, tmp_path) as proxy,
-        chromium(f"--host-resolver-rules=MAP {NAME} 127.0.0.1") as browser,
+        # A service worker's script is fetched by the rules of the browser, not by those of the visit.
+        chromium(f"--host-resolver-rules=MAP {NAME} 127.0.0.1", "--ignore-certificate-errors") as browser,
         visit(browser, f"{proxy.url}/", tmp_path, ignore_https_errors=True, **LOGIN) as page,
     ):
         await page.ready()

@@ -91,6 +91,7 @@ async def test_its_icons_are_those_of_the_svg(browser: Browser) -> None:
     await page.close()
 
 
+@pytest.mark.slow
 async def test_without_its_server_it_says_so_until_the_server_is_back(browser: Browser, tmp_path: Path) -> None:
     async with contextlib.AsyncExitStack() as stack:
         server = await stack.enter_async_context(contextlib.AsyncExitStack())

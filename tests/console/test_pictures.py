@@ -131,6 +131,7 @@ async def fluent(page: ConsolePage, shot: Shot) -> Picture:
             return picture
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("locale", "shots"), [("en-GB", ENGLISH), ("zh-CN", CHINESE)])
 async def test_the_documentation_shows_the_page_as_it_is(
     browser: Browser, address: str, tmp_path: Path, locale: str, shots: tuple[Shot, ...]
@@ -148,6 +149,7 @@ async def test_the_documentation_shows_the_page_as_it_is(
             )
 
 
+@pytest.mark.slow
 async def test_a_broken_layout_is_noticed(browser: Browser, address: str, tmp_path: Path) -> None:
     async with in_use(browser, address, tmp_path, "en-GB") as page:
         (shot, *_) = ENGLISH

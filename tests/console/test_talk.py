@@ -57,6 +57,7 @@ async def test_the_robot_is_heard_and_hears_with_its_camera_off_and_one_speaks_a
     assert await page.button("Listen").get_attribute("aria-pressed") == "false"
 
 
+@pytest.mark.slow
 async def test_a_browser_that_gives_no_microphone(site: Site, tmp_path: Path) -> None:
     broker_url = websocket_url(site.broker).replace("127.0.0.1", INSECURE_HOST)
     async with (
@@ -72,6 +73,7 @@ async def test_a_browser_that_gives_no_microphone(site: Site, tmp_path: Path) ->
         await refused(page, "The browser does not let this page use the microphone.")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("audio", "talk", "listen"),
     [
@@ -94,6 +96,7 @@ async def test_a_robot_that_takes_no_sound(
         assert status["viewers"] == 0, "a session that is of no use"
 
 
+@pytest.mark.slow
 async def test_a_microphone_that_is_switched_off_is_not_waited_for(browser: Browser, tmp_path: Path) -> None:
     async with robot_and_agent(browser, tmp_path, audio={"microphone": "default"}) as (_, page, agent):
         await page.button("Listen").click()

@@ -113,6 +113,7 @@ async def test_wheel_and_drag_and_keys_show_a_part_of_the_picture(page: ConsoleP
     await assert_accessible(page.page)
 
 
+@pytest.mark.slow
 async def test_a_mirrored_picture_stays_mirrored_and_its_photo_is_not(page: ConsolePage, footage: Footage) -> None:
     await still_picture(page)
     await page.page.locator(".screen").hover()
@@ -171,12 +172,14 @@ async def test_full_screen_has_what_is_done_with_the_picture(site: Site, tmp_pat
         await page.page.wait_for_function(_NOT_IN_FULL_SCREEN)
         await page.button("Full screen").wait_for()
         assert await screen.bounding_box() == before
+        await page.moving_pictures()
         await screen.press("f")
         await page.page.wait_for_function(_IN_FULL_SCREEN)
         await page.page.keyboard.press("f")
         await page.page.wait_for_function(_NOT_IN_FULL_SCREEN)
 
 
+@pytest.mark.slow
 async def test_fingers_zoom_the_picture_of_a_phone_and_not_the_page(site: Site, tmp_path: Path) -> None:
     await site.call("control_camera", {"enabled": False})
     async with visit(site.browser, site.address, tmp_path, **_PHONE) as page:
@@ -205,6 +208,7 @@ async def test_fingers_zoom_the_picture_of_a_phone_and_not_the_page(site: Site, 
         await page.sees(page.page.locator(".view-tools .scale"), "1.0×")  # noqa: RUF001  # as on the page
 
 
+@pytest.mark.slow
 async def test_where_there_is_no_full_screen_the_picture_takes_the_window(browser: Browser, tmp_path: Path) -> None:
     """As on an iPhone, upright, whose lines are narrow."""
     sound = {"microphone": "default", "loudspeaker": "default", "viewer_may_speak": True}

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
 import numpy as np
+import pytest
 
 from hw_mocks.platform import SimulatedPi, simulated_platform
 from robot_node.core.asyncio_tools import cancel_and_wait
@@ -85,6 +86,7 @@ async def robot(**hearing: object) -> AsyncIterator[SpeakingRobot]:
                 await cancel_and_wait(task)
 
 
+@pytest.mark.slow
 async def test_a_person_who_speaks_silences_it_and_agents_are_told_what_it_has_said_by_then() -> None:
     async with robot() as it:
         await it.say(LONG)
@@ -151,6 +153,7 @@ def test_its_own_voice_does_not_interrupt_it() -> None:
     assert room_.robot_speaks(voice, room(voice, 0.3), np.zeros(len(voice))) + room_.quiet(silence(2)) == []
 
 
+@pytest.mark.slow
 async def test_one_that_is_not_to_be_interrupted_speaks_on() -> None:
     async with robot(interruptible=False) as it:
         await it.say("The sun rose over the hills while a small dog ran along the river.")
