@@ -144,7 +144,9 @@ class Turns:
         next_state = self._resolve(entry)
         if event in {TurnEvent.WAKE_WORD, TurnEvent.PUSH_TO_TALK}:
             self._wait_s = self._times.wait_s if wait_s is None else wait_s
-        if next_state is TurnState.LISTENING:
+        if event is TurnEvent.INTERRUPTION:  # who speaks means the robot: it may be said again
+            self._before, self._deadline_before = TurnState.AWAKE, now + self._times.wait_s
+        elif next_state is TurnState.LISTENING:
             self._before, self._deadline_before = self._state, self._deadline
         if entry is Next.BEFORE and event not in _RESTARTS:
             self._deadline = self._deadline_before

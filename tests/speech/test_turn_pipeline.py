@@ -34,8 +34,9 @@ WAKE = spoken("okay nabu", voice="en-gb", rate=150)
 WOKEN = [WakeWord("okay_nabu"), TurnBegan(), Listening(begun=True)]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def recognizer() -> SphinxRecognizer:
+    """One of each test's own: what an engine has heard before changes how sure it is."""
     return SphinxRecognizer(RecognitionOptions(phrases=(*PHRASES, "be quiet")))
 
 
@@ -138,7 +139,7 @@ def louder(sound: bytes, times: float) -> bytes:
 def test_push_to_talk_needs_no_wake_word_and_waits_as_long_as_asked(recognizer: SphinxRecognizer) -> None:
     pipeline = TurnPipeline(recognizer, options())
     assert list(pipeline.push_to_talk(3)) == WOKEN[1:]
-    assert texts(hears(pipeline, silence(1) + spoken("take a photo") + silence(1))) == ["take a photo"]
+    assert texts(hears(pipeline, silence(1) + spoken("hello robot") + silence(1))) == ["hello robot"]
     assert list(pipeline.push_to_talk(3)) == WOKEN[1:]
     assert hears(pipeline, silence(2.9)) == []
     assert hears(pipeline, silence(0.2)) == ended(TurnEnd.SILENCE)
@@ -152,7 +153,7 @@ def test_while_the_robot_speaks_only_the_wake_word_is_heard(recognizer: SphinxRe
 
     assert overhears(spoken("take a photo")) == []
     assert overhears(WAKE) == WOKEN
-    assert texts(hears(pipeline, silence(0.3) + spoken("take a photo") + silence(1))) == ["take a photo"]
+    assert texts(hears(pipeline, silence(0.3) + spoken("hello robot") + silence(1))) == ["hello robot"]
     deaf = TurnPipeline(recognizer, options(wake_word="none"))
     assert [message for piece in pieces(WAKE) for message in deaf.overhear(piece)] == []
 

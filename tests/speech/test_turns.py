@@ -139,6 +139,15 @@ def test_after_speech_that_counts_for_nothing_it_is_as_before(
     assert made.handle(event, 102.0) is expected
 
 
+def test_after_an_interruption_that_was_not_understood_it_waits_for_it_to_be_said_again() -> None:
+    made = turns()
+    assert made.handle(_E.INTERRUPTION, 100.0) is _S.LISTENING
+    assert made.handle(_E.NOT_UNDERSTOOD, 102.0) is _S.AWAKE
+    assert not made.is_over(107.9)
+    assert made.is_over(108.0)
+    assert made.handle(_E.TIMEOUT, 108.0) is _S.ASLEEP
+
+
 def test_it_is_in_a_turn_from_the_wake_word_to_the_end_of_what_is_said() -> None:
     made = turns(_E.WAKE_WORD)
     assert made.in_turn
