@@ -85,7 +85,7 @@ class EchoCanceller:
         return samples, self._exceeds_echo(float(np.mean(left**2)), float(np.mean(echo**2)))
 
     def begin(self) -> None:
-        """The loudspeaker is opened: sound may take a little more or less time than before."""
+        """The loudspeaker begins again: sound may take a little more or less time than before."""
         self._ratio = self._leak = 1.0
         self._warm = 0
         self._doubt[:] = _DOUBT

@@ -6,10 +6,10 @@ from robot_node.speech.decimation import BYTES_PER_S, RATE
 
 _KEPT_BYTES = 2 * BYTES_PER_S
 _GAP_S = 0.004
-"""A piece that comes so much later than the one before ended: the device had run out of sound."""
+"""A piece that comes so much later than the one before ended: the device had run out of sound, and begins again."""
 
 _PAUSE_S = 0.5
-"""After such a gap the loudspeaker may have been opened again."""
+"""What was played before such a gap is not heard any more."""
 
 _LATE_S = 0.2
 _RISE = 1e-6
@@ -30,7 +30,7 @@ class PlayedSound:
             at: When it was handed to the loudspeaker, in seconds; several pieces at once follow one another.
 
         Returns:
-            It was silent before: it may take another while now until it is heard.
+            The device had run out of sound: it may take another while now until it is heard.
         """
         gap_s = at - self._end
         if gap_s > _GAP_S:
@@ -42,7 +42,7 @@ class PlayedSound:
         self._samples += samples
         self._end += len(samples) / BYTES_PER_S
         del self._samples[: max(0, len(self._samples) - _KEPT_BYTES)]
-        return gap_s > _PAUSE_S
+        return gap_s > _GAP_S
 
     def since(self, start: float, count: int) -> bytes:
         """Return so many samples from that time on; silence where nothing was played."""

@@ -112,7 +112,7 @@ def test_what_was_played_is_found_by_the_clock() -> None:
     assert sound.since(9.99, 320) == bytes(320) + first[:320]
     assert sound.since(10.03, 320) == second[320:] + bytes(320)
     assert sound.since(5.0, 320) == sound.since(20.0, 320) == bytes(640)
-    assert not sound.add(first, 10.2), "a pause between two sentences"
+    assert sound.add(first, 10.2), "a pause between two sentences"
     assert sound.since(10.04, 2560) == bytes(5120)
     assert sound.since(10.2, 320) == first
     assert sound.add(second, 20.0), "opened again"

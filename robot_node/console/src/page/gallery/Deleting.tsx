@@ -4,7 +4,7 @@ import { useText } from "../../i18n/text";
 import { StopButton } from "../controls/stop/StopButton";
 
 interface Props {
-  /** How many photos; 0: nobody asks. */
+  /** How many photos the question is about; 0: no question is shown. */
   count: number;
   confirm: () => void;
   leave: () => void;
