@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from robot_node.mqtt.identifiers import is_client_id
 from robot_node.settings.section import Section, refused
+from robot_node.settings.shared import ClientId
 
 
 class HomeAssistantSettings(Section):
@@ -19,15 +19,8 @@ class HomeAssistantSettings(Section):
     picture_interval_s: Annotated[float, Field(ge=1, le=3600)] = 10.0
     picture_max_side: Annotated[int, Field(ge=64, le=1920)] = 640
     control: bool = False
-    client_id: Annotated[str, Field(max_length=128)] = "home-assistant"
+    client_id: ClientId = "home-assistant"
     remove: bool = False
-
-    @field_validator("client_id")
-    @classmethod
-    def _usable_client_id(cls, value: str) -> str:
-        if not is_client_id(value):
-            raise ValueError("must be a client id: without '/', '+', '#' and control characters")
-        return value
 
     @model_validator(mode="after")
     def _enabled_or_removed(self) -> Self:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from typing import Annotated, Self
-from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
-from robot_node.mqtt.identifiers import is_client_id
 from robot_node.settings.section import Section, refused
+from robot_node.settings.shared import BearerToken, ClientId, server_url
 
 CAMERA_TOOLS = frozenset(
     {
@@ -25,14 +24,14 @@ class RealtimeSettings(Section):
     """What people say goes as text to a model, whose answers the robot speaks; off while there is no URL."""
 
     url: Annotated[str, Field(max_length=2048)] = ""
-    key: Annotated[str, Field(repr=False)] = ""
+    key: BearerToken = ""
     instructions: Annotated[str, Field(max_length=10_000)] = (
         "You are the voice of a small robot. Answer in one or two short sentences, in the language of the person, "
         "without lists and emoji: your answer is spoken."
     )
     tools: Annotated[tuple[Annotated[str, Field(min_length=1, max_length=64)], ...], Field(max_length=64)] = ()
     camera: bool = False
-    client_id: Annotated[str, Field(max_length=128)] = "realtime"
+    client_id: ClientId = "realtime"
     idle_s: Annotated[float, Field(ge=10, le=600)] = 60.0
     answer_timeout_s: Annotated[float, Field(gt=0, le=300)] = 30.0
     longest_session_s: Annotated[float, Field(ge=60, le=3600)] = 900.0
@@ -42,33 +41,12 @@ class RealtimeSettings(Section):
     @field_validator("url")
     @classmethod
     def _usable_url(cls, value: str) -> str:
-        if not value:
-            return value
-        try:
-            parts = urlsplit(value)
-            encrypted = parts.scheme == "wss" or (parts.scheme == "ws" and parts.hostname in _LOOPBACK)
-            usable = encrypted and bool(parts.hostname) and parts.port != 0
-        except ValueError:
-            usable = False
-        if not usable or not value.isascii() or not value.isprintable() or " " in value:
-            raise ValueError("must be a wss:// URL, or ws:// to this machine")
-        if parts.username is not None or parts.password is not None:
-            raise ValueError("must hold neither user nor password: set realtime.key")
-        return value
-
-    @field_validator("key")
-    @classmethod
-    def _usable_key(cls, value: str) -> str:
-        if not (value.isascii() and value.isprintable()) or " " in value:
-            raise ValueError("must be of ASCII characters without space")
-        return value
-
-    @field_validator("client_id")
-    @classmethod
-    def _usable_client_id(cls, value: str) -> str:
-        if not is_client_id(value):
-            raise ValueError("must be a client id: without '/', '+', '#' and control characters")
-        return value
+        return server_url(
+            value,
+            lambda parts: parts.scheme == "wss" or (parts.scheme == "ws" and parts.hostname in _LOOPBACK),
+            must_be="a wss:// URL, or ws:// to this machine",
+            secret="realtime.key",  # noqa: S106  # the name of a setting
+        )
 
     @model_validator(mode="after")
     def _camera_only_where_it_is_allowed(self) -> Self:
