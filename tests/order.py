@@ -8,7 +8,8 @@ piece, and evens out the rest.
 from __future__ import annotations
 
 import math
-from itertools import chain, groupby
+from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -32,14 +33,30 @@ _SECONDS = {
 _SLOW_S = 30.0
 _COMPUTING_AT_THE_END = 0.2
 
-File = list[pytest.Item]
+
+@dataclass(frozen=True)
+class File:
+    """Tests of one file, which stay together.
+
+    Attributes:
+        tests: In their order; all take equally long.
+        each_s: How long one takes, roughly; 0 for those that compute.
+    """
+
+    tests: list[pytest.Item]
+    each_s: float
+
+    @property
+    def total_s(self) -> float:
+        """How long all of them take."""
+        return len(self.tests) * self.each_s
 
 
 def spread(items: list[pytest.Item], processes: int) -> list[pytest.Item]:
     """Return the tests in order, one piece for each process; the tests of a file stay together."""
-    files = [list(tests) for _, tests in groupby(items, lambda item: (item.path, _seconds(item)))]
-    waiting = sorted((file for file in files if _seconds(file[0])), key=lambda file: -_seconds(file[0]))
-    computing = [file for file in files if not _seconds(file[0])]
+    files = [File([*tests], each_s) for (_, each_s), tests in groupby(items, lambda item: (item.path, _seconds(item)))]
+    waiting = sorted((file for file in files if file.each_s), key=lambda file: -file.each_s)
+    computing = [file for file in files if not file.each_s]
     room = math.ceil(len(items) / processes)
     ordered: list[pytest.Item] = []
     for process in range(processes):
@@ -48,26 +65,34 @@ def spread(items: list[pytest.Item], processes: int) -> list[pytest.Item]:
         while waiting and _total_s(share) < share_s:
             share.append(waiting.pop(0))
         others: list[File] = []
-        while computing and sum(map(len, share + others)) < room:
+        while computing and _count(share + others) < room:
             others.append(computing.pop(0))
         ordered += _mixed(share, others)
-    return [*ordered, *chain(*computing)]
+    return [*ordered, *_tests(computing)]
 
 
 def _mixed(waiting: list[File], computing: list[File]) -> list[pytest.Item]:
-    between = sum(map(len, computing)) * (1 - _COMPUTING_AT_THE_END)
+    between = _count(computing) * (1 - _COMPUTING_AT_THE_END)
     ordered: list[pytest.Item] = []
     placed = 0
     for number, file in enumerate(waiting, 1):
-        ordered += file
+        ordered += file.tests
         while placed < between * number / len(waiting):
-            ordered += computing[0]
-            placed += len(computing.pop(0))
-    return [*ordered, *chain(*computing)]
+            ordered += computing[0].tests
+            placed += len(computing.pop(0).tests)
+    return [*ordered, *_tests(computing)]
+
+
+def _tests(files: list[File]) -> list[pytest.Item]:
+    return [test for file in files for test in file.tests]
+
+
+def _count(files: list[File]) -> int:
+    return sum(len(file.tests) for file in files)
 
 
 def _total_s(files: list[File]) -> float:
-    return sum(_seconds(item) for file in files for item in file)
+    return sum(file.total_s for file in files)
 
 
 def _seconds(item: pytest.Item) -> float:

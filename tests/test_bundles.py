@@ -105,6 +105,7 @@ def test_the_bundle_installs_its_own_wheel_with_the_versions_that_were_tested(bu
     assert any(line.startswith("mcp==") for line in table["tool"]["uv"]["constraint-dependencies"])
 
 
+@pytest.mark.slow
 async def test_the_bundles_program_runs_the_bridge_whatever_fields_were_left_empty(
     broker: PrivateBroker, bundle: Path
 ) -> None:

@@ -75,6 +75,7 @@ async def publish(broker: PrivateBroker, topic: str, description: str | None) ->
         await client.publish(topic, payload, qos=1, retain=True)
 
 
+@pytest.mark.slow
 async def test_a_line_for_each_that_is_there_that_comes_and_that_goes(broker: PrivateBroker) -> None:
     await publish(broker, KITCHEN, "A robot in the kitchen.")
     async with watching(broker) as watch:
@@ -98,6 +99,7 @@ def test_the_table_shows_a_description_as_it_is_and_keeps_it_in_its_line(broker:
     assert line.split(maxsplit=2) == ["robot-1", "tests/kitchen", r"[/b] [bold]two \x1b[2Jlines[/bold]"]
 
 
+@pytest.mark.slow
 async def test_json_lines(broker: PrivateBroker) -> None:
     await publish(broker, KITCHEN, "A robot in the kitchen.")
     async with watching(broker, "--json") as watch:
@@ -116,6 +118,7 @@ async def test_json_lines(broker: PrivateBroker) -> None:
         assert await watch.interrupt() == 0
 
 
+@pytest.mark.slow
 @pytest.mark.own_broker
 async def test_a_broker_that_is_lost_and_comes_back_is_said_on_stderr(broker: PrivateBroker) -> None:
     await publish(broker, KITCHEN, "A robot in the kitchen.")

@@ -53,6 +53,7 @@ async def shown_by(client: Client) -> set[str]:
     return {each.name for each in (await client.list_tools()).tools}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("kitchen")
 @pytest.mark.parametrize("mode", ["legacy", "auto"])
 async def test_the_official_client_uses_all_tools_of_the_good_robot(broker: PrivateBroker, mode: str) -> None:

@@ -68,6 +68,7 @@ async def test_browsers_let_any_page_connect_to_a_listener_without_a_password(
     assert await hostile_page.evaluate(_CONNECT, [url, "", ""]) == _ACCEPTED
 
 
+@pytest.mark.slow
 async def test_a_page_of_another_server_gets_nothing_of_the_demo(hostile_page: Page, tmp_path: Path) -> None:
     async with running_demo(tmp_path) as demo:
         socket = re.search(r"for web pages (ws:\S+/mqtt)", demo.printed)

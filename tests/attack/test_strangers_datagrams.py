@@ -155,6 +155,7 @@ async def test_a_viewer_keeps_seeing(
         assert "has ended" not in caplog.text
 
 
+@pytest.mark.slow
 async def test_whatever_comes_before_the_viewer_does_not_keep_it_out(robot: Robot) -> None:
     async with peer(robot.broker) as viewer:
         sdp, candidates = await viewer.make_offer()

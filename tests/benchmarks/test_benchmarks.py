@@ -209,6 +209,7 @@ def test_conversation_measures_cpu_events_and_wake_words() -> None:
     assert result["false_accepts"]["okay_nabu"] == 0
 
 
+@pytest.mark.slow
 def test_motion_counts_what_is_found_and_what_it_costs() -> None:
     result = run("motion", "--quick")
     assert 0 < result["recall"] <= 1
@@ -240,6 +241,7 @@ def test_worst_input_tries_every_kind_and_tells_the_worst_of_each() -> None:
     assert all(kind["messages"] > 0 and kind["worst_busy_ms"] > 0 and kind["worst"] for kind in kinds)
 
 
+@pytest.mark.slow
 def test_a_benchmark_that_is_interrupted_ends_everything_that_it_started() -> None:
     command = [sys.executable, "-m", "benchmarks.latency"]
     with subprocess.Popen(

@@ -269,6 +269,7 @@ def test_as_many_robots_at_a_time_as_permitted(fleet: Fleet) -> None:
     assert fleet.most_busy == 1
 
 
+@pytest.mark.slow
 def test_a_robot_that_does_not_answer_holds_up_nobody_and_ctrl_c_prints_what_is_known(fleet: Fleet) -> None:
     fleet.calls.clear()
     process = subprocess.Popen(

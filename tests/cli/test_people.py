@@ -169,6 +169,7 @@ def test_the_latest_events_are_lines_or_json(kitchen: Kitchen) -> None:
     assert [event["text"] for event in page["events"]] == ["Button doorbell was pressed."]
 
 
+@pytest.mark.slow
 async def test_events_are_followed_until_ctrl_c(kitchen: Kitchen) -> None:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "robot_node", "events", "kitchen", "--follow", "--kinds", "heard", "--json"),

@@ -161,6 +161,7 @@ async def test_the_page_speaks_chinese(page: ConsolePage, pictures: Path) -> Non
     await page.page.get_by_role("button", name="设置").wait_for()
 
 
+@pytest.mark.slow
 async def test_what_is_wrong_is_said_accessibly(page: ConsolePage, site: Site, pictures: Path) -> None:
     await site.broker.stop()
     await page.sees(page.page.get_by_role("status"), "The broker cannot be reached")

@@ -63,6 +63,7 @@ async def robot(browser: Browser, tmp_path: Path) -> AsyncIterator[Robot]:
             yield it
 
 
+@pytest.mark.slow
 async def test_the_page_says_so_in_its_language_and_goes_on_when_it_is_released(robot: Robot, tmp_path: Path) -> None:
     async with (
         visit(robot.browser, robot.address, tmp_path) as page,
@@ -87,6 +88,7 @@ async def test_the_page_says_so_in_its_language_and_goes_on_when_it_is_released(
         await page.moving_pictures()
 
 
+@pytest.mark.slow
 async def test_it_is_said_also_while_the_broker_is_away(robot: Robot, tmp_path: Path) -> None:
     async with visit(robot.browser, robot.address, tmp_path) as page:
         await page.sees(page.overlay, "The camera is off")

@@ -67,6 +67,7 @@ def steady_beeps(samples: bytes) -> bool:
     return len(beeps) == 3 and all(gap == pytest.approx(_BEEPS_EVERY_S, abs=0.1) for gap in gaps)
 
 
+@pytest.mark.slow
 async def test_who_presses_talk_is_heard_by_the_robot_and_who_presses_listen_hears_it(
     page: ConsolePage, site: Site, tmp_path: Path
 ) -> None:

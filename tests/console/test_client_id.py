@@ -24,6 +24,7 @@ def uses(client_id: str) -> str:
     return f"localStorage.setItem('robot-node.settings', {json.dumps(json.dumps({'clientId': client_id}))})"
 
 
+@pytest.mark.slow
 async def test_two_windows_of_a_browser_settle(site: Site, tmp_path: Path) -> None:
     await site.call("control_camera", {"enabled": True})
     async with visit(site.browser, "about:blank", tmp_path) as first:

@@ -113,6 +113,7 @@ async def switch_on(page: ConsolePage) -> None:
     await page.moving_pictures()
 
 
+@pytest.mark.slow
 async def test_a_clip_is_saved_listed_played_and_downloaded_through_the_broker(
     studio: Studio, browser: Browser, tmp_path: Path
 ) -> None:

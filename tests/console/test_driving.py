@@ -140,6 +140,7 @@ async def test_it_stops_when_the_page_hangs_and_does_not_go_on_by_itself(browser
         await driver.hold(mouse.down, mouse.up, (-_HALF, -_HALF))
 
 
+@pytest.mark.slow
 async def test_it_stops_when_the_connection_is_lost_or_another_window_is_in_front(
     browser: Browser, tmp_path: Path
 ) -> None:

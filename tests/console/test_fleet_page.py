@@ -73,6 +73,7 @@ def tile(page: ConsolePage, name: str) -> Locator:
     return page.page.get_by_role("link", name=name)
 
 
+@pytest.mark.slow
 async def test_robots_side_by_side_with_pictures_of_the_cameras_that_are_on(
     site: Site, tmp_path: Path, browser: Browser
 ) -> None:

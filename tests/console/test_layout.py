@@ -49,6 +49,7 @@ async def test_nothing_jumps_while_the_page_loads(site: Site, tmp_path: Path, si
         assert shifted < 0.05, "the page jumps while it loads"
 
 
+@pytest.mark.slow
 async def test_every_window_is_filled_and_nothing_is_cut(site: Site, tmp_path: Path) -> None:
     await site.call("control_camera", {"enabled": False})
     async with visit(site.browser, site.address, tmp_path) as page:

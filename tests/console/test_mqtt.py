@@ -218,6 +218,7 @@ def test_the_command_says_so_too(tmp_path: Path) -> None:
     assert "openssl rand" in short.stderr
 
 
+@pytest.mark.slow
 async def test_the_command_passes_mqtt_on_to_its_broker(broker: PrivateBroker, tmp_path: Path) -> None:
     token = tmp_path / "token"
     token.write_text(f"{TOKEN}\n")

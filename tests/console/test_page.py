@@ -77,6 +77,7 @@ async def test_a_photo_appears_and_can_be_looked_at(page: ConsolePage, footage: 
     await page.button("Close").click()
 
 
+@pytest.mark.slow
 async def test_two_pages_see_the_same_and_a_third_is_told_that_there_is_no_room(
     page: ConsolePage, site: Site, footage: Footage, tmp_path: Path
 ) -> None:

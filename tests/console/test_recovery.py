@@ -31,6 +31,7 @@ async def test_a_reload_finds_the_picture_again(page: ConsolePage, footage: Foot
     footage.assert_plays(await page.frames(5))
 
 
+@pytest.mark.slow
 async def test_a_broker_that_restarts_costs_neither_picture_nor_control(
     page: ConsolePage, site: Site, footage: Footage
 ) -> None:
@@ -48,6 +49,7 @@ async def test_a_broker_that_restarts_costs_neither_picture_nor_control(
     footage.assert_plays(await page.frames(5))
 
 
+@pytest.mark.slow
 async def test_a_robot_that_is_killed_and_comes_back(page: ConsolePage, site: Site, footage: Footage) -> None:
     await page.camera.click()
     await page.moving_pictures()

@@ -38,6 +38,7 @@ _IS_ROTATED = """(selector) => {
 _SMALL_PICTURE_MOVES = "document.querySelector('.others video')?.getVideoPlaybackQuality().totalVideoFrames >= 5"
 
 
+@pytest.mark.slow
 async def test_one_is_large_and_a_click_enlarges_the_other(browser: Browser, tmp_path: Path) -> None:
     pi = simulated_platform(scene="clock", cameras=2)
     async with (

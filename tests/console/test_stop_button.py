@@ -26,6 +26,7 @@ def stop_button(page: ConsolePage) -> Locator:
     return page.page.get_by_role("button", name="Stop everything").last
 
 
+@pytest.mark.slow
 async def test_it_is_in_sight_in_every_window_however_far_one_scrolls(browser: Browser, tmp_path: Path) -> None:
     async with moving_robot() as robot, visit(browser, robot.url, tmp_path) as page:
         await page.ready()

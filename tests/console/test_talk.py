@@ -31,6 +31,7 @@ async def refused(page: ConsolePage, why: str) -> None:
     await page.page.get_by_role("button", name="Talk", pressed=False).wait_for()
 
 
+@pytest.mark.slow
 async def test_the_robot_is_heard_and_hears_with_its_camera_off_and_one_speaks_at_a_time(
     page: ConsolePage, site: Site, tmp_path: Path
 ) -> None:

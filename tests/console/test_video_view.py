@@ -76,6 +76,7 @@ async def point(page: Page, x: float, y: float) -> tuple[float, float]:
     return box["x"] + x * box["width"], box["y"] + y * box["height"]
 
 
+@pytest.mark.slow
 async def test_wheel_and_drag_and_keys_show_a_part_of_the_picture(page: ConsolePage) -> None:
     await still_picture(page)
     mouse, keyboard, scale = page.page.mouse, page.page.keyboard, page.page.locator(".view-tools .scale")
@@ -134,6 +135,7 @@ async def test_a_mirrored_picture_stays_mirrored_and_its_photo_is_not(page: Cons
     assert await page.button("Mirror").get_attribute("aria-pressed") == "false"
 
 
+@pytest.mark.slow
 async def test_full_screen_has_what_is_done_with_the_picture(site: Site, tmp_path: Path) -> None:
     await site.call("control_camera", {"enabled": False})
     async with visit(site.browser, "about:blank", tmp_path) as page:
@@ -254,6 +256,7 @@ async def test_where_there_is_no_full_screen_the_picture_takes_the_window(browse
         assert box["height"] < 500
 
 
+@pytest.mark.slow
 async def test_the_picture_has_a_window_of_its_own_until_the_camera_is_off(page: ConsolePage) -> None:
     await page.camera.click()
     await page.moving_pictures()

@@ -113,6 +113,7 @@ def beyond_loopback(addresses: Iterable[str]) -> list[str]:
     return [address for address in addresses if not address.startswith(("127.", "[::1]", "[::ffff:127."))]
 
 
+@pytest.mark.slow
 async def test_every_command_that_the_demo_prints_works_and_only_video_goes_beyond_loopback(
     demo: Demo, tmp_path: Path
 ) -> None:

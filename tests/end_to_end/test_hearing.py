@@ -7,6 +7,7 @@ import json
 import wave
 from pathlib import Path
 
+import pytest
 from mcp import Client
 
 from robot_node.apps.private_broker import PrivateBroker
@@ -18,6 +19,7 @@ from tests.speech.sounds import spoken, spoken_file
 from tests.waiting import DEADLINE_S
 
 
+@pytest.mark.slow
 async def test_an_agent_and_a_viewer_are_told_what_is_said_near_the_robot(
     broker: PrivateBroker, tmp_path: Path
 ) -> None:
@@ -53,6 +55,7 @@ async def test_an_agent_and_a_viewer_are_told_what_is_said_near_the_robot(
         await robot.kill()
 
 
+@pytest.mark.slow
 async def test_a_wake_word_begins_a_turn_and_what_is_said_in_it_reaches_an_agent(
     broker: PrivateBroker, tmp_path: Path
 ) -> None:

@@ -138,6 +138,7 @@ async def test_a_camera_that_was_on_before_a_restart_comes_back_only_where_its_o
         assert pi.sensor.capturing is on_after_restart
 
 
+@pytest.mark.slow
 async def test_what_somebody_chose_survives_a_power_cut(broker: PrivateBroker, tmp_path: Path) -> None:
     settings = {
         "STATE_DIRECTORY": str(tmp_path),  # as systemd has it

@@ -100,6 +100,7 @@ async def a_scraped_robot(
         yield Scraper(await logged(caplog, r"Metrics at (\S+)"))
 
 
+@pytest.mark.slow
 async def test_prometheus_sees_what_agents_and_viewers_do_and_how_the_hardware_is(
     broker: PrivateBroker, caplog: pytest.LogCaptureFixture
 ) -> None:

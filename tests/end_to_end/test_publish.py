@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import pytest
 import pytest_asyncio
 
 from robot_node.apps.private_broker import PrivateBroker
@@ -54,6 +55,7 @@ async def test_an_agent_publishes_and_ends_it(broker: PrivateBroker, tmp_path: P
         assert texts == ["The video is published.", "The video is not published any more."]
 
 
+@pytest.mark.slow
 async def test_what_a_killed_robot_left_behind_is_deleted_first(
     broker: PrivateBroker, tmp_path: Path, front: WhipFront
 ) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import av
 import httpx2
 import numpy as np
+import pytest
 import pytest_asyncio
 from mcp import Client
 from mcp_types import BlobResourceContents, TextResourceContents
@@ -76,6 +77,7 @@ async def fetched(client: Client, clip: dict[str, Any]) -> bytes:
     return data
 
 
+@pytest.mark.slow
 async def test_a_moment_is_in_the_clip_and_a_recording_plays_after_a_kill(robot: RobotProcess) -> None:
     folder = robot.folder / "clips"
     async with agent(robot.broker) as client:

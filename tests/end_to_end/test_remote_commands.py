@@ -48,6 +48,7 @@ async def test_watching_a_robot_that_is_killed_says_that_it_is_gone(own_robot: R
     assert await process.wait() == -signal.SIGKILL
 
 
+@pytest.mark.slow
 async def test_watch_switches_the_camera_on_and_off_again_after_ctrl_c_too(robot: RobotProcess) -> None:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "robot_node", "watch", SERVER_ID, "--on", "--json"),

@@ -76,6 +76,7 @@ async def test_a_broker_that_was_lost_is_told_afterwards(robot: RobotProcess) ->
         assert links[1].startswith("The connection to the broker is lost: ")
 
 
+@pytest.mark.slow
 async def test_the_example_of_the_guide_prints_what_happens(robot: RobotProcess) -> None:
     found = re.search(r"<!-- tested: follow -->\n```python\n(.*?)```", GUIDE.read_text(), re.DOTALL)
     assert found

@@ -160,6 +160,7 @@ async def visit(broker: PrivateBroker, folder: Path, source: str) -> dict[str, s
     return {**texts, "doctor": doctor.stdout + doctor.stderr}
 
 
+@pytest.mark.slow
 async def test_a_password_that_is_refused_is_not_repeated(guarded: PrivateBroker, tmp_path: Path) -> None:
     wrong = f"{TELLTALE}-wrong"
     arguments, _ = said("command line", "anna", guarded.port, tmp_path, wrong)

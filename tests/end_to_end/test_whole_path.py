@@ -162,6 +162,7 @@ async def test_a_viewer_sees_the_clip_across_off_and_on_again(robot: RobotProces
             assert not viewer.terminated
 
 
+@pytest.mark.slow
 async def test_several_viewers_share_the_stream(robot: RobotProcess, footage: Footage) -> None:
     async with agent(robot.broker) as client, contextlib.AsyncExitStack() as stack:
         await client.call_tool("control_camera", {"enabled": True})

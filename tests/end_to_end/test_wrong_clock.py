@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from robot_node.apps.private_broker import PrivateBroker
 from tests.end_to_end.agents import agent, events, status
 from tests.end_to_end.plain_viewer import watching
@@ -25,6 +27,7 @@ def faked_time(offset: Path) -> dict[str, str]:
     }
 
 
+@pytest.mark.slow
 async def test_a_clock_that_jumps_by_years_costs_nobody_anything(broker: PrivateBroker, tmp_path: Path) -> None:
     offset = tmp_path / "offset"
 

@@ -227,6 +227,7 @@ def test_showing_what_is_shown_changes_nothing() -> None:
     assert animator.scene is before
 
 
+@pytest.mark.slow
 def test_half_a_day_of_company_leaves_nothing_behind() -> None:
     animator, sizes = Animator(), []
     for minute in range(12 * 60):

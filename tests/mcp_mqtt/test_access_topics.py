@@ -149,6 +149,7 @@ def visitor(
     return connect(address, ConnectOptions(f"visitor-{user.replace('+', 'plus')}"), hear.append)
 
 
+@pytest.mark.slow
 async def test_nobody_speaks_where_it_is_not_meant_to(site: PrivateBroker) -> None:
     tried = topics()
     assert len(tried) > 700

@@ -270,7 +270,21 @@ async def bystander(broker: PrivateBroker) -> AsyncIterator[Bystander]:
         yield Bystander(client)
 
 
-@pytest.mark.parametrize("attack", ATTACKS)
+LONG = {
+    truncated_json,
+    unknown_methods,
+    flood_of_calls,
+    flood_of_notifications,
+    ten_thousand_clients,
+    clients_that_come_and_go,
+    a_client_that_never_reads,
+}
+"""What takes ten seconds and more."""
+
+
+@pytest.mark.parametrize(
+    "attack", [pytest.param(attack, marks=pytest.mark.slow if attack in LONG else ()) for attack in ATTACKS]
+)
 async def test_afterwards_everything_is_as_it_was(victim: PrivateBroker, attack: Attack) -> None:
     async with bystander(victim) as client:
         if attack is not ten_thousand_clients:

@@ -9,6 +9,8 @@ import re
 import sys
 from pathlib import Path
 
+import pytest
+
 from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mcp_mqtt.jsonrpc import ErrorCode
 from robot_node.mcp_mqtt.options import ServerLimits
@@ -31,6 +33,7 @@ async def start(folder: Path, number: int, program: str, broker: PrivateBroker) 
     )
 
 
+@pytest.mark.slow
 async def test_every_program_of_the_guide_prints_what_the_guide_says(
     broker: PrivateBroker, address: Broker, tmp_path: Path
 ) -> None:

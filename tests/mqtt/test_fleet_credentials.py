@@ -61,6 +61,7 @@ def robot_settings(folder: Path, name: str, port: int) -> Settings:
     return load_settings(file, {"broker": {"key_file": str(robot / "credentials" / "client-key")}, **SMALL})
 
 
+@pytest.mark.slow
 async def test_a_user_calls_all_robots_of_the_fleet(folder: Path, port: int) -> None:
     first, second = (robot_settings(folder, name, port) for name in ("robot-one", "robot-two"))
     platforms = [hardware.choose(settings, simulated=True) for settings in (first, second)]

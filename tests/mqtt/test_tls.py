@@ -190,6 +190,7 @@ async def test_missing_authorities_are_named(secured: Broker) -> None:
     assert "/nowhere/ca.crt cannot be used: No such file or directory" in said
 
 
+@pytest.mark.slow
 async def test_robot_command_and_bridge_use_certificates(
     site: tuple[PrivateBroker, Broker], certificates: Path, tmp_path: Path
 ) -> None:

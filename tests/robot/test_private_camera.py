@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Awaitable, Coroutine
 from typing import Any, TypeVar
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -218,7 +219,7 @@ class PrivateCameras(RuleBasedStateMachine):
         await self.devices.aclose()
 
 
-TestPrivacy = PrivateCameras.TestCase
+TestPrivacy = pytest.mark.slow(PrivateCameras.TestCase)
 TestPrivacy.settings = settings(
     max_examples=3,
     stateful_step_count=15,

@@ -99,6 +99,7 @@ async def test_always_a_session_lives_on_without_pictures_while_the_camera_is_of
     assert front.count("POST") == 1
 
 
+@pytest.mark.slow
 async def test_it_publishes_again_when_the_server_is_back() -> None:
     async with whip_front() as front:
         async with running_janus() as first, contextlib.AsyncExitStack() as stack:

@@ -38,6 +38,7 @@ def press(robot: HearingRobot, name: str, *, active: bool = True) -> None:
     robot.state.update(inputs={**robot.state.snapshot.inputs, name: InputState("button", active)})
 
 
+@pytest.mark.slow
 async def test_a_press_silences_the_robot_and_what_is_said_then_is_understood() -> None:
     async with robot_with_buttons() as robot:
         press(robot, "other")
@@ -50,6 +51,7 @@ async def test_a_press_silences_the_robot_and_what_is_said_then_is_understood() 
         assert robot.heard == ["hello robot"]
 
 
+@pytest.mark.slow
 async def test_a_question_is_answered_without_a_wake_word() -> None:
     async with hearing_robot(turns=TURNS) as robot:
         questions = Questions()

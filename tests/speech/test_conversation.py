@@ -7,6 +7,8 @@ import json
 import os
 import signal
 
+import pytest
+
 from robot_node.core.events import Event
 from robot_node.core.mixer import Input, Peer
 from robot_node.webrtc.messages import AsrResponse
@@ -92,6 +94,7 @@ async def test_a_stop_phrase_silences_the_robot_and_ends_the_turn() -> None:
         assert len(robot.stops) == 2  # at the wake word, too
 
 
+@pytest.mark.slow
 async def test_push_to_talk_begins_a_turn_and_silences_the_robot() -> None:
     async with hearing_robot(turns=TURNS) as robot:
         await eventually(robot.hears_microphone)
@@ -115,6 +118,7 @@ async def test_when_the_microphone_is_closed_the_turn_ends() -> None:
         assert not robot.listens_to_somebody()
 
 
+@pytest.mark.slow
 async def test_a_viewer_needs_no_wake_word() -> None:
     async with hearing_robot(turns=TURNS, recognised=frozenset({Input.VIEWER, Input.MICROPHONE})) as robot:
         await eventually(robot.hears_microphone)

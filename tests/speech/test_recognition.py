@@ -167,6 +167,7 @@ async def test_an_engine_that_cannot_work_is_told_once_and_opens_no_microphone(
     assert [event.kind for event in robot.events.after()].count("fault") == 1
 
 
+@pytest.mark.slow
 async def test_an_engine_that_was_killed_is_started_again() -> None:
     before = set(children())
     async with hearing_robot() as robot:

@@ -39,6 +39,7 @@ async def listen(client: Client, **arguments: Any) -> dict[str, Any]:
     return result.structured_content
 
 
+@pytest.mark.slow
 async def test_it_returns_what_a_person_says_without_a_wake_word() -> None:
     async with listened_to() as (robot, client):
         listening = asyncio.create_task(listen(client, seconds=30))
@@ -51,6 +52,7 @@ async def test_it_returns_what_a_person_says_without_a_wake_word() -> None:
         assert robot.stops  # it fell silent to listen
 
 
+@pytest.mark.slow
 async def test_when_nobody_speaks_it_says_so_after_its_time_and_reports_progress_meanwhile() -> None:
     reports: list[float] = []
 
@@ -65,6 +67,7 @@ async def test_when_nobody_speaks_it_says_so_after_its_time_and_reports_progress
         assert not robot.listens_to_somebody()
 
 
+@pytest.mark.slow
 async def test_it_returns_at_once_when_nothing_can_be_heard() -> None:
     async with listened_to() as (robot, client):
         robot.state.update(microphone_enabled=False)

@@ -49,6 +49,7 @@ async def picture_of(client: Client, tool: str, **arguments: Any) -> tuple[Image
     return Image.open(io.BytesIO(jpeg)), len(jpeg), text.text
 
 
+@pytest.mark.slow
 async def test_a_photo_of_noise_fits_and_says_what_was_lowered() -> None:
     async with agent("noise", width=1920, height=1080) as client:
         await client.call_tool("control_camera", {"enabled": True})

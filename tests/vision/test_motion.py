@@ -45,6 +45,7 @@ _NO_MOTION = (
 )
 
 
+@pytest.mark.slow
 def test_what_is_no_motion_raises_no_event() -> None:
     scenes = nothing()
     for name in _NO_MOTION:  # what happens once happens after 20 s

@@ -175,6 +175,7 @@ async def test_chromium_plays_the_picture_with_hidden_addresses(robot: Robot, tm
     assert [strip_candidates(offer.sdp)[1] for offer in offers] == [()]
 
 
+@pytest.mark.slow
 @pytest.mark.peer("Chromium", works="candidates inside the offer")
 async def test_chromium_without_trickle_plays_the_picture_too(robot: Robot, tmp_path: Path) -> None:
     async with watching(robot.broker, tmp_path / "profile", trickle=False) as viewer:
@@ -198,6 +199,7 @@ async def test_chromium_turns_the_picture_as_the_video_says(robot: Robot, tmp_pa
             await viewer.page.wait_for_function(shown, arg=[*size], timeout=30_000)
 
 
+@pytest.mark.slow
 async def test_a_browser_that_is_closed_is_missed(robot: Robot, tmp_path: Path) -> None:
     async with watching(robot.broker, tmp_path / "profile", trickle=True) as viewer:
         await viewer.frames(1)

@@ -54,6 +54,7 @@ window.loudest = () => {
 """
 
 
+@pytest.mark.slow
 @pytest.mark.peer("Chromium", works="sound in both directions")
 async def test_chromium_hears_the_robot_and_is_heard(broker: PrivateBroker, tmp_path: Path) -> None:
     to_page: asyncio.Queue[Incoming] = asyncio.Queue()

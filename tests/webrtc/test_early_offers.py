@@ -18,6 +18,7 @@ from tests.webrtc.conftest import running_robot
 from tests.webrtc.peer import peer
 
 
+@pytest.mark.slow
 def test_signalling_needs_no_media_stack() -> None:
     code = "import sys, robot_node.daemon; print({'av', 'aiortc', 'aioice'} & set(sys.modules))"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "set()"  # our own code
@@ -114,6 +115,7 @@ print(gc.get_freeze_count() - before > 50_000, gc.isenabled())
 """
 
 
+@pytest.mark.slow
 def test_a_full_collection_does_not_look_through_the_media_stack() -> None:
     """It stopped the event loop for 70 ms on a PC, whenever it came."""
     done = subprocess.run([sys.executable, "-c", _LOAD], capture_output=True, text=True, check=True, timeout=120)

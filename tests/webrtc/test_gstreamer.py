@@ -19,6 +19,7 @@ def asked(robot: Robot) -> int:
     return session.keyframes_asked
 
 
+@pytest.mark.slow
 @pytest.mark.peer(
     "GStreamer", works="H.264 over DTLS with its RSA certificate; data channel; keyframe on request (PLI)"
 )

@@ -71,6 +71,7 @@ async def test_a_viewer_that_can_be_reached_through_turn_only_gets_the_picture(b
             await eventually(lambda: "WebRTC viewer peer" not in {task.get_name() for task in asyncio.all_tasks()})
 
 
+@pytest.mark.slow
 async def test_without_the_relay_there_is_no_way(broker: PrivateBroker) -> None:
     async with (
         turn_server() as port,

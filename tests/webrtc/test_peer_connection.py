@@ -14,6 +14,7 @@ from robot_node.webrtc.peer_connection import Lifetime, PeerConnection
 from tests.waiting import DEADLINE_S
 
 
+@pytest.mark.slow
 async def test_closing_at_any_moment_of_connecting_ends_everything() -> None:
     complaints: list[str] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(repr(context)))

@@ -235,6 +235,7 @@ async def test_a_viewer_that_reports_loss_gets_one_keyframe(robot: Robot) -> Non
         assert robot.scene.keyframe_requests == 1
         await receiver._send_rtcp_pli(source)
         await receiver._send_rtcp_pli(source)
+        await eventually(lambda: robot.scene.keyframe_requests == 2)
         async with asyncio.timeout(DEADLINE_S):
             while not (await viewer.frame()).key_frame:
                 pass

@@ -106,6 +106,7 @@ async def test_the_others_go_on_when_one_vanishes(robot: Robot, broker: PrivateB
         assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
 
 
+@pytest.mark.slow
 async def test_a_short_outage_ends_no_session(robot: Robot, broker: PrivateBroker) -> None:
     async with viewer_process(broker, "without-will") as viewer:
         await viewer.says("frame")

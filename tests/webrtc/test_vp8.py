@@ -125,7 +125,9 @@ async def sees(footage: Footage, viewer: Peer, count: int) -> None:
                 print(error)
 
 
-@pytest.mark.parametrize("pi", ["simulated Pi 4", "simulated Pi 5", "real picamera2"])
+@pytest.mark.parametrize(
+    "pi", [*(pytest.param(pi, marks=pytest.mark.slow) for pi in ("simulated Pi 4", "simulated Pi 5")), "real picamera2"]
+)
 async def test_a_peer_that_offers_only_vp8_sees_what_the_camera_sees(
     broker: PrivateBroker, footage: Footage, pi: str
 ) -> None:

@@ -118,6 +118,7 @@ async def test_the_typescript_sdk_uses_a_robot(broker: PrivateBroker, tmp_path: 
     assert (got["moved"], got["picture"]) == ("moved", "image/png")
 
 
+@pytest.mark.slow
 @pytest.mark.peer("MCP Inspector (CLI)", works="calls of tools over stdio")
 @pytest.mark.usefixtures("robot")
 async def test_the_inspector_calls_a_tool(broker: PrivateBroker) -> None:
@@ -170,6 +171,7 @@ async def stdio_client(command: Sequence[str], folder: Path) -> AsyncIterator[Cl
         yield client
 
 
+@pytest.mark.slow
 @pytest.mark.peer("supergateway", works="streamable HTTP to the bridge's stdio; confirmation")
 @pytest.mark.usefixtures("robot")
 async def test_supergateway_offers_a_bridge_over_http(broker: PrivateBroker) -> None:

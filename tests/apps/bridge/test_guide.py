@@ -8,6 +8,8 @@ import re
 import sys
 from pathlib import Path
 
+import pytest
+
 from robot_node.apps.private_broker import PrivateBroker
 from tests.apps.bridge.agents import Message, scripted_robot
 from tests.command import command
@@ -20,6 +22,7 @@ DEFAULT_BROKER = "mqtt://127.0.0.1:1883"
 INSTALLED = "/home/you/robot-node/.venv/bin/robot-node"
 
 
+@pytest.mark.slow
 async def test_the_program_of_the_guide_reaches_the_robots(broker: PrivateBroker, tmp_path: Path) -> None:
     found = re.search(r"^<!-- tested -->\n```python\n(.*?)^```$", GUIDE, re.DOTALL | re.MULTILINE)
     assert found

@@ -36,6 +36,7 @@ def printed(program: Desktop, broker: BrokerSettings, *options: str) -> Snippet:
     return stdio_snippet(program, "/opt/robot-node/bin/robot-node", broker, options)
 
 
+@pytest.mark.slow
 async def test_the_printed_command_reaches_the_robots(broker: PrivateBroker) -> None:
     tools: list[Message] = [{"name": "nod", "inputSchema": {"type": "object"}}]
     shown = await robot_node("bridge", "--robot", "scripted", "--print-config", "claude-desktop", broker=broker)

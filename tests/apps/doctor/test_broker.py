@@ -124,6 +124,7 @@ async def test_a_broker_that_refuses_subscriptions_is_believed(passwords: Path) 
     assert found["access rules"].detail == detail
 
 
+@pytest.mark.slow
 async def test_rules_that_let_one_user_speak_or_hear_as_another_are_found(passwords: Path, tmp_path: Path) -> None:
     rules = tmp_path / "acl"
     alice = {"username": "alice", "password": "secret"}

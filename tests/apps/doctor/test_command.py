@@ -44,6 +44,7 @@ def test_what_is_wrong_comes_with_status_1_for_people_and_programs() -> None:
     assert ill.stdout.startswith(f"not ok  reachable: Cannot connect to {nobody}: Connection refused.")
 
 
+@pytest.mark.slow
 async def test_with_a_broker_alone_the_robots_settings_do_not_matter_and_a_program_can_read_it(tmp_path: Path) -> None:
     settings = tmp_path / "robot-node.toml"
     settings.write_text("[brokre]\n")
@@ -99,6 +100,7 @@ def begin(line: str) -> str:
     return "clock" if level_and_check.endswith(" clock") else level_and_check
 
 
+@pytest.mark.slow
 async def test_the_robots_password_is_found_beside_its_settings(tmp_path: Path) -> None:
     (tmp_path / "passwords").touch(mode=0o600)
     add = ["mosquitto_passwd", "-b", str(tmp_path / "passwords"), "robot-kitchen", "secret"]

@@ -105,6 +105,7 @@ async def test_what_it_writes_is_complete_and_nobody_reads_what_he_must_not(imag
     assert "Replace YOUR_AGENT with the agent's own account" in said.stdout
 
 
+@pytest.mark.slow
 async def test_run_again_it_keeps_what_was_changed_by_hand(image: Path) -> None:
     assert (await setup("--non-interactive", "--name", "kitchen", image=image)).status == 0
     file = image / "etc/robot-node/robot-node.toml"
@@ -122,6 +123,7 @@ async def test_run_again_it_keeps_what_was_changed_by_hand(image: Path) -> None:
     assert load_settings(file).robot.server_id == "robot-node-hall"
 
 
+@pytest.mark.slow
 async def test_a_password_in_a_file_of_the_persons_own_stays_there_until_another_is_given(
     image: Path, tmp_path: Path
 ) -> None:
@@ -242,6 +244,7 @@ async def setup_where(machine: str, *arguments: str) -> CommandResult:
     return CommandResult(process.returncode or 0, stdout.decode(), stderr.decode())
 
 
+@pytest.mark.slow
 async def test_who_is_not_root_is_told_so_before_a_question_is_asked(image: Path) -> None:
     refused = await setup_where(A_USER, "--root", str(image))
     assert refused.status == 1
@@ -264,6 +267,7 @@ async def test_a_machine_without_systemd_is_refused() -> None:
     assert refused.stdout == ""
 
 
+@pytest.mark.slow
 async def test_a_broker_that_is_away_is_a_warning_and_one_that_is_there_is_none(tmp_path: Path) -> None:
     """Only shown, nothing done: on the machine that runs the tests. Its broker wants a certificate (docs/tls.md)."""
     run_recipe("authority", tmp_path)

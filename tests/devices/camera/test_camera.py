@@ -237,6 +237,7 @@ async def test_a_caller_that_gives_up_leaves_the_camera_usable(pi: Pi) -> None:
         assert (await robot.camera.photo()).width == 640
 
 
+@pytest.mark.slow
 @WITH_EACH_DRIVER
 async def test_twenty_cycles_leave_no_thread_and_no_file_open(pi: Pi) -> None:
     pi.sensor.speed = 4

@@ -66,6 +66,7 @@ async def seen(robot: Any) -> np.ndarray:
     return decode_jpeg((await robot.camera.photo(0.95)).jpeg).astype(np.int16)[:270]
 
 
+@pytest.mark.slow
 @ON_USB
 async def test_what_is_set_is_seen_and_stays_over_a_restart(pi: Pi) -> None:
     assert pi.usb is not None

@@ -33,6 +33,7 @@ def make_frames(folder: Path) -> None:
         (folder / f"frames.{fourcc}").write_bytes(b"".join(struct.pack("<I", len(each)) + each for each in frames))
 
 
+@pytest.mark.slow
 def test_each_format_and_each_fault_over_an_emulated_kernel(tmp_path: Path) -> None:
     library = tmp_path / "kernel.so"
     subprocess.run(["gcc", "-shared", "-fPIC", "-o", library, _SOURCE, "-ldl", "-lpthread"], check=True)

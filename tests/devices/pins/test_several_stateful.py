@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack
 from typing import Any, TypeVar
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -188,7 +189,7 @@ class TwoCameras(RuleBasedStateMachine):
         assert not self.capturing
 
 
-TestPrivacyOfSeveral = TwoCameras.TestCase
+TestPrivacyOfSeveral = pytest.mark.slow(TwoCameras.TestCase)
 TestPrivacyOfSeveral.settings = settings(
     max_examples=8,
     stateful_step_count=12,

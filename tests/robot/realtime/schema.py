@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
-from openai.types.realtime import RealtimeClientEvent, RealtimeServerEvent
 from pydantic import BaseModel, TypeAdapter
-
-_CLIENT: TypeAdapter[Any] = TypeAdapter(RealtimeClientEvent)
-_SERVER: TypeAdapter[Any] = TypeAdapter(RealtimeServerEvent)
 
 
 def check_client_event(message: Mapping[str, Any]) -> None:
     """Raise unless the message is one that a client may send, without fields that the schema does not know."""
-    _check(_CLIENT.validate_python(message))
+    _check(_adapter("RealtimeClientEvent").validate_python(message))
 
 
 def check_server_event(message: Mapping[str, Any]) -> None:
     """Raise unless the message is one that a server sends: a stand-in that makes up its own proves nothing."""
-    _check(_SERVER.validate_python(message))
+    _check(_adapter("RealtimeServerEvent").validate_python(message))
+
+
+@cache
+def _adapter(union: str) -> TypeAdapter[Any]:
+    """OpenAI's package takes a second to import, which each process that collects tests would pay."""
+    from openai.types import realtime
+
+    return TypeAdapter(getattr(realtime, union))
 
 
 def _check(value: object) -> None:

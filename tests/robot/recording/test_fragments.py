@@ -65,6 +65,7 @@ async def test_players_are_told_to_rotate_the_pictures(degrees: int, anticlockwi
         assert next(container.decode(video=0)).rotation == anticlockwise
 
 
+@pytest.mark.slow
 async def test_whatever_was_written_before_the_power_failed_plays() -> None:
     taken = await samples()
     muxer = Fragments(taken[0], sound=False, created=NOW)

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
+
 from robot_node.robot.recording.library import Library, Limits
 from robot_node.robot.recording.ring import Sample
 from robot_node.robot.recording.writer import ClipWriter, Saved
@@ -73,6 +75,7 @@ async def busy_disk(folder: Path, *, max_waiting_bytes: int) -> AsyncIterator[Di
         await asyncio.wait_for(saved, DEADLINE_S)
 
 
+@pytest.mark.slow
 async def test_a_slow_disk_loses_pictures_up_to_a_keyframe_and_counts_them(tmp_path: Path) -> None:
     async with busy_disk(tmp_path, max_waiting_bytes=20_000) as disk:
         await disk.add(10)

@@ -44,6 +44,7 @@ async def front() -> AsyncIterator[WhipFront]:
         yield opened
 
 
+@pytest.mark.slow
 async def test_the_command_watches_and_deletes_its_session(guarded: HttpServer, tmp_path: Path) -> None:
     file = tmp_path / "video.mp4"
     url = f"{guarded.url}whep?camera=rear"
@@ -155,6 +156,7 @@ async def test_servers_of_the_answer_are_asked_and_what_they_say_is_sent(front: 
     assert ("DELETE", "/whip/session/1") in front.requests
 
 
+@pytest.mark.slow
 async def test_servers_that_the_command_names_are_asked_in_place_of_the_answer_s(front: WhipFront) -> None:
     async with (
         slow_stun_server() as (own, own_url),
