@@ -12,7 +12,7 @@ from pathlib import Path
 
 from robot_node.errors import SettingsError
 from robot_node.settings.devices import VoiceSettings
-from robot_node.speech.synthesis_engine import make_engine
+from robot_node.speech.synthesis_engine import LoadingEngine, make_engine
 from robot_node.speech.text_chunks import LONGEST_TEXT, text_chunks
 from robot_node.speech.voice_list import find_voice, list_voices
 from robot_node.speech.waveform import Waveform
@@ -49,8 +49,12 @@ async def try_voice(settings: VoiceSettings, name: str, text: str, file: Path) -
     chosen = (await find_voice(settings, name)).settings(settings)
     engine = make_engine(chosen)
     assert engine is not None
-    await engine.check(chosen.language)
-    speech = [await engine.synthesize(chunk.strip(), chosen.language) for chunk in chunks]
+    try:
+        await engine.check(chosen.language)
+        speech = [await engine.synthesize(chunk.strip(), chosen.language) for chunk in chunks]
+    finally:
+        if isinstance(engine, LoadingEngine):
+            await engine.close()
     try:
         await asyncio.to_thread(file.write_bytes, _wav(speech))
     except OSError as error:

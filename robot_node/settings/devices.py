@@ -140,6 +140,8 @@ class VoiceSettings(Section):
     program: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
     voices: Path | None = None
     voice: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    unload_after_s: Annotated[float, Field(ge=0, le=86_400)] = 600.0
+    memory_mb: Annotated[float, Field(ge=50, le=16_000)] = 500.0
 
 
 class HearingSettings(Section):

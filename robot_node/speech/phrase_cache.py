@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from robot_node.speech.synthesis_engine import SpeechEngine
+from robot_node.speech.synthesis_engine import LoadingEngine, SpeechEngine
 from robot_node.speech.waveform import Waveform
 
 _LONGEST_TEXT = 100
@@ -54,6 +54,16 @@ class PhraseCache:
         if len(text) <= _LONGEST_TEXT and key not in self._kept:
             self._keep(key, speech)
         return speech
+
+    async def prepare(self, language: str) -> None:
+        """See :meth:`robot_node.speech.synthesis_engine.LoadingEngine.prepare`."""
+        if isinstance(self._engine, LoadingEngine):
+            await self._engine.prepare(language)
+
+    async def close(self) -> None:
+        """See :meth:`robot_node.speech.synthesis_engine.LoadingEngine.close`."""
+        if isinstance(self._engine, LoadingEngine):
+            await self._engine.close()
 
     def _keep(self, key: tuple[str, str], speech: Waveform) -> None:
         if len(speech.samples) > self._most_bytes:

@@ -1,20 +1,23 @@
-"""piper: neural voices, offline; a program of the user's (GPL: never imported), run once for each chunk of text."""
+"""piper: neural voices, offline; a program of the user's (GPL: never imported) that keeps a voice loaded."""
 
 from __future__ import annotations
 
-import array
 import asyncio
-import sys
+import shutil
 from pathlib import Path
 
 from robot_node.errors import DeviceError, SettingsError
+from robot_node.speech.loaded_voices import LoadedVoices
+from robot_node.speech.piper_program import PiperProgram
 from robot_node.speech.piper_voices import PiperVoice, choose_voice, read_voices
-from robot_node.speech.synthesis_program import SynthesisProgram
+from robot_node.speech.voice_process import VoiceProcess
 from robot_node.speech.waveform import Waveform
 
 _COMMAND = "piper"
 _USUAL_RATE = 175
 """Words per minute at which a voice speaks as its author advises."""
+
+_REMEDY = "Install it into a venv of its own (pip install piper-tts), and name it in voice.program."
 
 _HIGHEST_SAMPLE_RATE = 48_000
 _CACHED_VOICES = 64
@@ -28,8 +31,10 @@ class PiperEngine:
         voice: Name of the voice that is preferred for its language; any by default.
         rate: Words per minute, 80 to 450; 175 is the voice's usual speed.
         program: Name or path of the program.
-        timeout_s: Seconds for the speech of one chunk to be synthesised.
-        longest_s: Seconds of speech of one chunk; what is longer is cut.
+        timeout_s: Seconds for the speech of one chunk to be synthesised, the loading of the voice included.
+        longest_s: Seconds of speech of one chunk; what is longer is an error.
+        unload_after_s: Seconds without a text after which a voice is not kept loaded; 0: it always is.
+        memory_mb: Memory of a voice above which it is loaded again.
     """
 
     NAME = _COMMAND
@@ -43,6 +48,8 @@ class PiperEngine:
         program: str = _COMMAND,
         timeout_s: float = 30.0,
         longest_s: float = 60.0,
+        unload_after_s: float = 600.0,
+        memory_mb: float = 500.0,
     ) -> None:
         if folder is None:
             raise SettingsError(
@@ -52,14 +59,13 @@ class PiperEngine:
         self._folder = folder
         self._preferred = voice
         self._slowness = _USUAL_RATE / rate
-        self._program = SynthesisProgram(
-            self.NAME,
-            program,
-            remedy="Install it into a venv of its own (pip install piper-tts), and name it in voice.program.",
-            timeout_s=timeout_s,
-            longest_bytes=int(longest_s * _HIGHEST_SAMPLE_RATE * 2),
-        )
+        self._program = program
+        self._timeout_s = timeout_s
+        self._longest_bytes = int(longest_s * _HIGHEST_SAMPLE_RATE * 2)
+        self._unload_after_s = unload_after_s
+        self._memory_bytes = int(memory_mb * 2**20)
         self._voices: dict[str, PiperVoice] = {}
+        self._loaded = LoadedVoices()
 
     async def check(self, language: str) -> None:
         """Make sure that a text in this language can be spoken.
@@ -69,7 +75,8 @@ class PiperEngine:
             SettingsError: there is no voice for this language.
         """
         await self._voice(language)
-        self._program.find()
+        if shutil.which(self._program) is None:
+            raise DeviceError("The speech program piper is missing.", remedy=_REMEDY)
 
     async def synthesize(self, text: str, language: str) -> Waveform:
         """Synthesise speech, of limited length.
@@ -78,17 +85,37 @@ class PiperEngine:
             DeviceError: piper is missing, or failed.
             SettingsError: there is no voice for this language.
         """
+        return await (await self._process(language)).synthesize(text)
+
+    async def prepare(self, language: str) -> None:
+        """Load the voice for a language, if voices stay loaded.
+
+        Raises:
+            DeviceError: piper is missing.
+            SettingsError: there is no voice for this language.
+        """
+        if self._unload_after_s == 0:
+            await (await self._process(language)).load()
+
+    async def close(self) -> None:
+        """End piper."""
+        await self._loaded.close()
+
+    async def _process(self, language: str) -> VoiceProcess:
         voice = await self._voice(language)
+        return await self._loaded.get(voice.name, lambda: self._make(voice))
+
+    def _make(self, voice: PiperVoice) -> VoiceProcess:
         scale = f"{voice.length_scale * self._slowness:.3f}"
-        # Underscores: understood by the old piper, which was no Python program, too.
-        arguments = ("--model", str(voice.model), "--output_raw", "--length_scale", scale)
-        output = await self._program.run(arguments, f"{text}\n")
-        if output.status != 0 or not output.sound:
-            raise DeviceError(f"piper failed: {_cause(output.status, output.errors)}.")
-        samples = array.array("h", output.sound[: len(output.sound) // 2 * 2])
-        if sys.byteorder == "big":
-            samples.byteswap()
-        return Waveform(samples.tobytes(), voice.rate)
+        program = PiperProgram(
+            self._program, voice.model, length_scale=scale, missing=_REMEDY, longest_bytes=self._longest_bytes
+        )
+        return VoiceProcess(
+            program,
+            timeout_s=self._timeout_s,
+            unload_after_s=self._unload_after_s,
+            memory_bytes=self._memory_bytes,
+        )
 
     async def _voice(self, language: str) -> PiperVoice:
         if language in self._voices:
@@ -109,8 +136,3 @@ class PiperEngine:
         if len(self._voices) < _CACHED_VOICES:
             self._voices[language] = voice
         return voice
-
-
-def _cause(status: int, errors: tuple[str, ...]) -> str:
-    """The last line: of a traceback, it is the one that says what happened."""
-    return errors[-1].rstrip(".")[:300] if errors else f"exit status {status}"

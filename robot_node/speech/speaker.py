@@ -18,7 +18,7 @@ from robot_node.core.state import Device, RobotState, acting_for
 from robot_node.devices.face import Face
 from robot_node.errors import DeviceError, NotReadyError, RobotNodeError, SettingsError
 from robot_node.speech.progress import Progress
-from robot_node.speech.synthesis_engine import SpeechEngine
+from robot_node.speech.synthesis_engine import LoadingEngine, SpeechEngine
 from robot_node.speech.text_chunks import text_chunks
 from robot_node.speech.waveform import FRAME_S, SpeechEncoder
 from robot_node.webrtc.messages import BackendMessage, TtsBegin, TtsComplete, TtsTerminate, TtsText
@@ -117,9 +117,11 @@ class Speaker:
         return self._task is not None and not self._task.done() and not self._task.cancelling()
 
     async def check(self) -> None:
-        """Check the engine, so that a missing one is reported at start."""
+        """Check the engine, so that a missing one is reported at start, and let it load its voice."""
         with contextlib.suppress(RobotNodeError):
             await self._check_engine(self._language)
+            if isinstance(self._engine, LoadingEngine):
+                await self._engine.prepare(self._language)
 
     async def say(self, text: str, *, emotion: str = "", language: str = "", interrupt: bool = False) -> SpeechTask:
         """Queue a text to be said; returns at once.
@@ -193,6 +195,8 @@ class Speaker:
             self.stop()
             if self._task is not None:
                 await asyncio.wait({self._task})
+            if isinstance(self._engine, LoadingEngine):
+                await self._engine.close()
 
     async def _check_engine(self, language: str) -> None:
         try:

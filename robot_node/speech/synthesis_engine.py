@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from robot_node.core.engine_loading import load_engine
 from robot_node.settings.devices import VoiceSettings
@@ -29,7 +29,7 @@ class SpeechEngine(Protocol):
         """
 
     async def synthesize(self, text: str, language: str) -> Waveform:
-        """Synthesise one sentence or so. When cancelled, leave nothing running.
+        """Synthesise one sentence or so. When cancelled, return at once.
 
         Args:
             text: Printable characters.
@@ -39,6 +39,22 @@ class SpeechEngine(Protocol):
             DeviceError: it failed.
             SettingsError: it does not speak this language.
         """
+
+
+@runtime_checkable
+class LoadingEngine(SpeechEngine, Protocol):
+    """A speech engine that keeps voices loaded between texts."""
+
+    async def prepare(self, language: str) -> None:
+        """Load the voice of a language at the robot's start, if the settings ask for it.
+
+        Raises:
+            DeviceError: the engine is missing or does not work.
+            SettingsError: it does not speak this language.
+        """
+
+    async def close(self) -> None:
+        """Unload all voices."""
 
 
 def make_engine(settings: VoiceSettings) -> SpeechEngine | None:
@@ -57,6 +73,8 @@ def make_engine(settings: VoiceSettings) -> SpeechEngine | None:
             voice=settings.voice,
             rate=settings.rate,
             program=settings.program or PiperEngine.NAME,
+            unload_after_s=settings.unload_after_s,
+            memory_mb=settings.memory_mb,
         )
     built_in = f"{EspeakEngine.NAME}, {PiperEngine.NAME}"
     factory = load_engine(settings.engine, group=ENTRY_POINTS, kind="speech", built_in=built_in, setting="voice.engine")

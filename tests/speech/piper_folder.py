@@ -22,32 +22,60 @@ def add_voice(folder: Path, name: str, language: str, *, length_scale: float = 1
 
 
 _PROGRAM = """#!{python}
-import argparse, math, pathlib, struct, sys
+import argparse, array, math, os, pathlib, sys, time, wave
 
 parser = argparse.ArgumentParser()
 parser.add_argument("-m", "--model", required=True)
-parser.add_argument("--output-raw", "--output_raw", action="store_true")
+parser.add_argument("-d", "--output-dir", "--output_dir")
 parser.add_argument("--length-scale", "--length_scale", type=float)
 options = parser.parse_args()
-if not options.output_raw:
-    sys.exit("It would write a file")
+if not options.output_dir:
+    sys.exit("It would play the sound")
 if not pathlib.Path(options.model).exists():
     raise ValueError("Unable to find voice: " + options.model)
+with open({log!r} + "-loaded", "a") as log:
+    log.write(str(os.getpid()) + " " + pathlib.Path(options.model).stem + "\\n")
 for line in sys.stdin:
+    if "crash" in line:
+        raise RuntimeError("It has crashed")
     with open({log!r}, "a") as log:
         log.write(pathlib.Path(options.model).stem + " " + line)
     count = round(len(line.strip()) * 0.05 * options.length_scale * {rate})
-    wave = (8000 * math.sin(2 * math.pi * 440 * n / {rate}) for n in range(count))
-    sys.stdout.buffer.write(b"".join(struct.pack("<h", round(value)) for value in wave))
+    path = options.output_dir + "/" + str(time.monotonic_ns()) + ".wav"
+    with wave.open(path, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate({rate})
+        tone = (8000 * math.sin(2 * math.pi * 440 * n / {rate}) for n in range(count))
+        file.writeframes(array.array("h", map(round, tone)).tobytes())
+    print("INFO:__main__:Wrote " + path, file=sys.stderr, flush=True)
 """
 
 
 def stand_in(folder: Path) -> str:
-    """Write the program: a tone of 0.05 s for each character. It logs voice and text to ``said`` in the folder."""
+    """Write the program: a tone of 0.05 s for each character. It logs voice and text to ``said`` in the folder.
+
+    It ends with an error at a text that has the word "crash".
+    """
     file = folder / "piper"
     file.write_text(_PROGRAM.format(python=sys.executable, log=str(folder / "said"), rate=RATE))
     file.chmod(0o755)
     return str(file)
+
+
+def loaded(folder: Path) -> list[str]:
+    """The voice of each start of the program."""
+    return [line.split()[1] for line in _starts(folder)]
+
+
+def pids(folder: Path) -> list[int]:
+    """The process of each start of the program."""
+    return [int(line.split()[0]) for line in _starts(folder)]
+
+
+def _starts(folder: Path) -> list[str]:
+    file = folder / "said-loaded"
+    return file.read_text().splitlines() if file.exists() else []
 
 
 def said(folder: Path) -> list[str]:
