@@ -1,6 +1,7 @@
 """Many cheap viewers in one process: they receive, decrypt and reassemble frames, but do not decode.
 
-Usage: ``python -m benchmarks._watching BROKER_URL``; obeys ``join`` (``robot``, ``count``), ``count`` and ``leave``.
+Usage: ``python -m benchmarks._watching BROKER_URL``; obeys ``join`` (``robot``, ``count``, ``small``), ``count`` and
+``leave``.
 Sixteen decoders would fill the machine that is being measured.
 """
 
@@ -43,9 +44,9 @@ class Viewers:
     def __init__(self, process: Peer) -> None:
         self._process = process
 
-    async def join(self, robot: str, count: int) -> None:
-        """Let so many more watch a robot; returns when each of them has received a frame."""
-        await self._process.ask("join", robot=robot, count=count)
+    async def join(self, robot: str, count: int, *, small: bool = False) -> None:
+        """Let so many more watch a robot, or its small video; returns when each of them has received a frame."""
+        await self._process.ask("join", robot=robot, count=count, small=small)
 
     async def leave(self) -> None:
         """Let all of them leave."""
@@ -99,8 +100,8 @@ class _Watcher:
     bytes: int = 0
     started: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def watch(self, broker: Broker, robot: str) -> None:
-        async with view(broker, robot) as viewing:
+    async def watch(self, broker: Broker, robot: str, *, small: bool) -> None:
+        async with view(broker, robot, small=small) as viewing:
             while True:
                 received = await viewing.frame()
                 self.frames += 1
@@ -113,9 +114,11 @@ async def _obey(broker: Broker) -> None:
     async with asyncio.TaskGroup() as group:
         async for request in requests():
             match request:
-                case {"do": "join", "robot": str(robot), "count": int(count)}:
+                case {"do": "join", "robot": str(robot), "count": int(count), "small": bool(small)}:
                     joining = [_Watcher() for _ in range(count)]
-                    watching |= {group.create_task(one.watch(broker, robot), name="viewer"): one for one in joining}
+                    watching |= {
+                        group.create_task(one.watch(broker, robot, small=small), name="viewer"): one for one in joining
+                    }
                     for one in joining:
                         await one.started.wait()
                     reply(len(watching))

@@ -57,9 +57,10 @@ from robot_node.tools.resources import ResourceAnnouncer
 from robot_node.tools.robot_server import RobotServer
 from robot_node.tools.server import build_guarded_server
 from robot_node.vision.factory import build_vision, needs_small_pictures
+from robot_node.vision.pictures import PictureFeed, SmallVideo
 from robot_node.webrtc.bitrate import BitrateLimits
 from robot_node.webrtc.call_control import CallControl
-from robot_node.webrtc.streams import Streams, VideoStreams
+from robot_node.webrtc.streams import SMALL_VIDEO_RATE, Streams, VideoStreams
 
 logger = logging.getLogger(__name__)
 
@@ -138,7 +139,8 @@ async def build_robot(settings: Settings, platform: Platform, devices: AsyncExit
     speech = build_speech(settings, face, state, events, microphone=microphone, loudspeaker=loudspeaker)
     performer = Performer(state, face, on_pins.outputs, speech.speaker, behaviours=settings.behaviours.all())
     devices.push_async_callback(performer.close)
-    streams = _build_streams(settings, cameras, speech)
+    feed = PictureFeed(cameras.first)
+    streams = _build_streams(settings, cameras, speech, feed)
     devices.callback(streams.close)
     recorder = build_recorder(settings, telemetry, streams)
     if recorder is not None:
@@ -151,9 +153,7 @@ async def build_robot(settings: Settings, platform: Platform, devices: AsyncExit
         ),
         devices,
     )
-    vision = await build_vision(
-        settings, cameras.first, state, platform, devices, moving=lambda: on_pins.outputs.moving
-    )
+    vision = await build_vision(settings, feed, state, platform, devices, moving=lambda: on_pins.outputs.moving)
     questions = Questions()
     devices.callback(questions.close)
     board = Board(platform)
@@ -218,7 +218,7 @@ async def _load_state(settings: Settings, telemetry: Telemetry) -> tuple[StateSt
     return store, await store.load()
 
 
-def _build_streams(settings: Settings, cameras: Cameras, speech: Speech) -> Streams:
+def _build_streams(settings: Settings, cameras: Cameras, speech: Speech, feed: PictureFeed) -> Streams:
     lowest = settings.webrtc.min_bitrate
 
     def video_of(name: str, camera: CameraSettings) -> dict[str, Any]:
@@ -230,6 +230,7 @@ def _build_streams(settings: Settings, cameras: Cameras, speech: Speech) -> Stre
         cameras.first,
         speech.mixer,
         name=first,
+        small_pictures=SmallVideo(feed, SMALL_VIDEO_RATE) if settings.webrtc.small_video else None,
         others={name: VideoStreams(cameras[name], **video_of(name, each)) for name, each in others},
         **video_of(first, its),
     )

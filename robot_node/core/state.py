@@ -120,6 +120,7 @@ class RobotSnapshot:
         listening: Somebody speaks to the robot, or is expected to: a turn of the conversation is theirs.
         recording: The camera's video is being recorded; None when the robot may not record.
         viewers: Number of WebRTC sessions that are connected.
+        small_video_places: How many more may watch the small video; None when there is none.
         sessions: Number of agents that have an MCP session.
         mcp_connected: The MCP connection to the broker is up.
         signaling_connected: The signalling connection to the broker is up.
@@ -153,6 +154,7 @@ class RobotSnapshot:
     listening: bool = False
     recording: bool | None = None
     viewers: int = 0
+    small_video_places: int | None = None
     sessions: int = 0
     mcp_connected: bool = False
     signaling_connected: bool = False

@@ -43,6 +43,9 @@ class FaceStatus(BaseModel):
 class Status(FaceStatus, CameraStatus):
     """Result of get_status, and content of ``robot://status``."""
 
+    small_video_places: int | None = Field(
+        description="How many more may watch the small video, for pages with many robots; null: there is none."
+    )
     privacy_error: str = Field(description="Why the privacy switch cannot be read; the camera stays off then.")
     microphone_on: bool = Field(description="The microphone is open: what is said near the robot is heard elsewhere.")
     microphone_enabled: bool | None = Field(
@@ -134,9 +137,12 @@ def status_of(telemetry: Telemetry, outputs: Mapping[str, bool | float | str] = 
     )
 
 
+_FOR_PAGES = {"streaming", "versions", "viewers_hear", "viewers_speak", "small_video_places"}
+
+
 def brief(status: Status) -> dict[str, Any]:
     """Return what a model needs of the status: without statistics, versions, and what is empty or unknown."""
-    values = status.model_dump(mode="json", exclude={"streaming", "versions", "viewers_hear", "viewers_speak"})
+    values = status.model_dump(mode="json", exclude=_FOR_PAGES)
     if status.streaming.call is not None:
         values["streaming"] = {"call": dataclasses.asdict(status.streaming.call)}
     return {name: value for name, value in values.items() if value not in ("", None, {}, [])}

@@ -156,6 +156,7 @@ class WebRtcSettings(Section):
     addresses: tuple[str, ...] = ()
     loopback: bool = False
     max_viewers: Annotated[int, Field(ge=1, le=64)] = 16
+    small_video: bool = True
     offers_per_minute: Annotated[int, Field(ge=1, le=100_000)] = 20
     all_offers_per_minute: Annotated[int, Field(ge=1, le=100_000)] = 120
     connect_timeout_s: Annotated[float, Field(gt=0, le=120)] = 15.0

@@ -14,7 +14,7 @@ from robot_node.settings.root import Settings
 if TYPE_CHECKING:
     from robot_node.vision.detection_watch import DetectionWatch
     from robot_node.vision.motion_watch import MotionWatch
-    from robot_node.vision.pictures import SmallPictures
+    from robot_node.vision.pictures import PictureFeed
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +37,13 @@ class Vision:
 
 def needs_small_pictures(settings: Settings) -> bool:
     """Whether the first camera must have a small stream."""
-    return settings.motion.enabled or settings.detection.engine != "none"
+    streamed = settings.webrtc.enabled and settings.webrtc.small_video
+    return streamed or settings.motion.enabled or settings.detection.engine != "none"
 
 
 async def build_vision(
     settings: Settings,
-    camera: SmallPictures,
+    feed: PictureFeed,
     state: RobotState,
     platform: Platform,
     devices: AsyncExitStack,
@@ -53,17 +54,13 @@ async def build_vision(
 
     Args:
         settings: Of the robot.
-        camera: The first camera.
+        feed: The first camera's small pictures.
         state: Where it is reported.
         platform: The hardware.
         devices: Where closing is put.
         moving: Whether the robot itself moves now.
     """
-    if not needs_small_pictures(settings):
-        return Vision()
-    from robot_node.vision.pictures import PictureFeed
-
-    feed, motion, detection = PictureFeed(camera), None, None
+    motion, detection = None, None
     if settings.motion.enabled:
         from robot_node.vision.motion_watch import MotionWatch
 

@@ -30,6 +30,25 @@ class SmallPictures(Protocol):
         """Set how many pictures a second are needed; None: none."""
 
 
+class _Pace:
+    """Leaves out pictures that come too soon. Used from one thread.
+
+    Args:
+        rate: At most about so many pictures a second are due.
+    """
+
+    def __init__(self, rate: float) -> None:
+        self._interval_us = round(_EARLY * 1e6 / rate)
+        self._due_us = 0
+
+    def is_due(self, picture: RawFrame) -> bool:
+        """Whether it is time for a picture."""
+        if picture.timestamp_us < self._due_us:
+            return False
+        self._due_us = picture.timestamp_us + self._interval_us
+        return True
+
+
 class NewestPicture:
     """A queue of one: a picture that was not taken is replaced by the next one.
 
@@ -44,14 +63,13 @@ class NewestPicture:
         self._loop = asyncio.get_running_loop()
         self._lock = threading.Lock()
         self._picture: RawFrame | None = None
-        self._due_us = 0
+        self._pace = _Pace(rate)
         self._listeners: list[Callable[[object], None]] = []
 
     def put(self, picture: RawFrame) -> None:
         """Put in a picture, if it is time for one, and wake the loop unless it is awake already."""
-        if picture.timestamp_us < self._due_us:
+        if not self._pace.is_due(picture):
             return
-        self._due_us = picture.timestamp_us + round(_EARLY * 1e6 / self.rate)
         with self._lock:
             before, self._picture = self._picture, picture
         if before is None and not self._loop.is_closed():
@@ -73,6 +91,20 @@ class NewestPicture:
             listener(None)
 
 
+class Watcher(Protocol):
+    """Receives small pictures.
+
+    Attributes:
+        rate: So many a second.
+    """
+
+    @property
+    def rate(self) -> float: ...  # noqa: D102  # see Attributes
+
+    def put(self, picture: RawFrame) -> None:
+        """Take a picture, in a thread of the camera, and return at once."""
+
+
 class PictureFeed:
     """Gives a camera's small pictures to several watchers, each at its own rate. Used from the event loop only.
 
@@ -82,7 +114,7 @@ class PictureFeed:
 
     def __init__(self, camera: SmallPictures) -> None:
         self._camera = camera
-        self._watchers: tuple[tuple[NewestPicture, bool], ...] = ()
+        self._watchers: tuple[tuple[Watcher, bool], ...] = ()
 
     @contextlib.contextmanager
     def watch(self, rate: float, *, keeps_on: bool = False) -> Iterator[NewestPicture]:
@@ -92,14 +124,22 @@ class PictureFeed:
             rate: So many pictures a second.
             keeps_on: The camera is not switched off for lack of viewers meanwhile.
         """
-        watcher = NewestPicture(rate), keeps_on
-        self._watchers = (*self._watchers, watcher)
-        self._adjust()
+        pictures = NewestPicture(rate)
+        self.add(pictures, keeps_on=keeps_on)
         try:
-            yield watcher[0]
+            yield pictures
         finally:
-            self._watchers = tuple(each for each in self._watchers if each is not watcher)
-            self._adjust()
+            self.remove(pictures)
+
+    def add(self, watcher: Watcher, *, keeps_on: bool = False) -> None:
+        """Give pictures to a watcher until :meth:`remove`; ``keeps_on`` as of :meth:`watch`."""
+        self._watchers = (*self._watchers, (watcher, keeps_on))
+        self._adjust()
+
+    def remove(self, watcher: Watcher) -> None:
+        """Give a watcher no more pictures. Does nothing when it gets none."""
+        self._watchers = tuple(each for each in self._watchers if each[0] is not watcher)
+        self._adjust()
 
     def _adjust(self) -> None:
         self._camera.set_small_sink(self._put if self._watchers else None)
@@ -110,6 +150,38 @@ class PictureFeed:
         """Hand a picture on, in a thread of the camera."""
         for pictures, _ in self._watchers:
             pictures.put(picture)
+
+
+class SmallVideo:
+    """The small pictures as source of a video: a :class:`robot_node.core.media.RawVideoSource`.
+
+    Who watches it does not keep the camera on.
+
+    Args:
+        feed: Gives the pictures.
+        rate: So many a second.
+    """
+
+    def __init__(self, feed: PictureFeed, rate: float) -> None:
+        self.rate = rate
+        self._feed = feed
+        self._pace = _Pace(rate)
+        self._sink: RawFrameSink | None = None
+
+    def set_raw_sink(self, sink: RawFrameSink | None) -> None:
+        """Set the receiver of the pictures, called in a thread of the camera."""
+        self._sink = sink
+
+    def set_raw_watched(self, watched: bool) -> None:  # the protocol's signature
+        """Set whether pictures are needed."""
+        self._feed.remove(self)
+        if watched:
+            self._feed.add(self)
+
+    def put(self, picture: RawFrame) -> None:
+        """Hand a picture on, if it is time for one."""
+        if (sink := self._sink) is not None and self._pace.is_due(picture):
+            sink(picture)
 
 
 def jpeg_of(picture: RawFrame) -> bytes:

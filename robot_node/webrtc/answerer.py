@@ -69,6 +69,8 @@ _PACKET_OVERHEAD_BYTES = 1024
 _MAX_COMPLAINTS = 256
 _CAMERA = "camera"
 """User property of an offer: which cameras the viewer wants to see."""
+_VIDEO, _SMALL = "video", "small"
+"""User property of an offer, and its value: the small video is enough."""
 _GOODBYE_LIMIT_S = 2.0
 
 
@@ -141,7 +143,8 @@ async def answer(
             if load_after is not None:
                 await load_after.wait()
             with direct.serving(answerer.viewers):
-                answerer.viewers.open_sessions_with(await load_media_stack(streams, settings, state))
+                open_session = await load_media_stack(streams, settings, state)
+                answerer.viewers.open_sessions_with(open_session, has_small_video=streams.has_small_video)
                 await asyncio.get_running_loop().create_future()  # until cancelled
         finally:
             with contextlib.suppress(TimeoutError):
@@ -194,7 +197,7 @@ class _Answerer:
             self._complain(incoming.topic, error)
             return
         try:
-            self._handle(client_id, parse(incoming.payload), incoming.user_property(_CAMERA) or "")
+            self._handle(client_id, parse(incoming.payload), incoming)
         except SignalingError as error:
             self._complain(client_id, error)
             # A client that has a session keeps it: one bad message changes nothing else.
@@ -218,10 +221,12 @@ class _Answerer:
         if not self._direct.deliver(client_id, message):
             self.outbox.put(client_id, message)
 
-    def _handle(self, client_id: str, message: Message, camera: str) -> None:
+    def _handle(self, client_id: str, message: Message, incoming: Incoming) -> None:
         match message:
             case Offer(sdp):
-                self.viewers.offer(client_id, Offer(sdp, camera))
+                camera = incoming.user_property(_CAMERA) or ""
+                small = incoming.user_property(_VIDEO) == _SMALL and not camera  # only the first has one
+                self.viewers.offer(client_id, Offer(sdp, camera, small))
             case Candidate():
                 self.viewers.candidate(client_id, message)
             case Terminated(reason):

@@ -67,7 +67,10 @@ async def load_media_stack(streams: Streams, settings: WebRtcSettings, state: Ro
     from robot_node.webrtc.sent_video import CameraVideo  # noqa: PLC0415  # likewise
     from robot_node.webrtc.session import Session  # noqa: PLC0415  # loaded by now, in a thread
 
-    cameras = [CameraVideo(name, await each.video(), await each.vp8()) for name, each in streams.cameras.items()]
+    cameras = [
+        CameraVideo(name, await each.video(), await each.vp8(), await each.small())
+        for name, each in streams.cameras.items()
+    ]
     sound = await streams.sound()
 
     def open_session(

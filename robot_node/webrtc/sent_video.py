@@ -28,11 +28,13 @@ class CameraVideo:
         name: The camera's name.
         broadcast: Source of frames, as H.264.
         vp8: Source of frames for a viewer without H.264; None when such a viewer is refused.
+        small: Source of small frames, as VP8; None where there are none.
     """
 
     name: str
     broadcast: Broadcast
     vp8: Broadcast | None = None
+    small: Broadcast | None = None
 
 
 def chosen_cameras(cameras: Sequence[CameraVideo], wanted: str, sections: int) -> list[CameraVideo]:
@@ -62,6 +64,7 @@ class SentVideo:
     Args:
         camera: The camera.
         codec: What the viewer gets.
+        small: It gets the small video, which the camera has, as VP8.
 
     Attributes:
         name: The camera's name.
@@ -69,8 +72,8 @@ class SentVideo:
         network: Figures of the sender.
     """
 
-    def __init__(self, camera: CameraVideo, codec: VideoCodec) -> None:
-        vp8 = camera.vp8 if codec is VideoCodec.VP8 else None
+    def __init__(self, camera: CameraVideo, codec: VideoCodec, *, small: bool = False) -> None:
+        vp8 = (camera.small if small else camera.vp8) if codec is VideoCodec.VP8 else None
         self.name = camera.name
         self._camera = camera
         self.track = BroadcastTrack(camera.broadcast if vp8 is None else vp8)

@@ -74,7 +74,10 @@ class Session:
         self._trickle = Trickle(self._connection, send=send, spawn=self._life.spawn)
         self._cameras = cameras
         self._has_vp8 = cameras[0].vp8 is not None
+        self._small = offer.small and cameras[0].small is not None
         self._codec = video_codec_for(offer.sdp) if self._has_vp8 else VideoCodec.H264
+        if self._small:
+            self._codec = VideoCodec.VP8
         self._videos: list[SentVideo] = []
         self._sound = PeerSound(sound, Input.VIEWER, client_id)
         self._connected = False
@@ -165,7 +168,7 @@ class Session:
             lacks = "does not ask to receive video" if "\r\nm=video" in description else "has no video section"
             raise SignalingError(f"The offer {lacks}.", remedy="Offer to receive video.")
         offer = select_sections(description, audio=audio is not None, videos=len(videos))
-        await _set_offer(connection, offer.sdp, sends=f"{_H264}, or VP8" if self._has_vp8 else _H264)
+        await _set_offer(connection, offer.sdp, sends=self._sendable())
         if aiortc_hooks.lacks_transport(connection):
             raise SignalingError(
                 "The offer cannot be used: its BUNDLE group begins with a section that it does not have."
@@ -191,6 +194,11 @@ class Session:
         self._life.spawn(self._sound.play_received(), "sound of the viewer")
         return Answer(answer, first_username_fragment(self._offer.sdp))
 
+    def _sendable(self) -> str:
+        if self._small:
+            return "VP8"
+        return f"{_H264}, or VP8" if self._has_vp8 else _H264
+
     def _add_videos(self, sections: int) -> list[RTCRtpTransceiver]:
         """Add the cameras that the viewer asks for, one for each of its video sections in their order.
 
@@ -198,7 +206,9 @@ class Session:
             SignalingError: It asks for a camera that there is not.
         """
         cameras = chosen_cameras(self._cameras, self._offer.camera, sections)
-        self._videos = [SentVideo(camera, self._codec) for camera in cameras]
+        if self._small:
+            cameras = cameras[:1]
+        self._videos = [SentVideo(camera, self._codec, small=self._small) for camera in cameras]
         return [video.add_to(self._connection, of_several=len(cameras)) for video in self._videos]
 
     async def _watch(self, sender: RTCRtpSender) -> None:

@@ -47,10 +47,12 @@ class Offer:
     Attributes:
         sdp: The session description.
         camera: The message's MQTT user property ``camera``: names of cameras, with commas between them; empty without.
+        small: The user property ``video`` is ``small``: the small video is enough.
     """
 
     sdp: str
     camera: str = ""
+    small: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ class Cause(enum.Enum):
     FAILED = "the connection failed"
     REFUSED = "the offer cannot be used"
     REPLACED = "replaced by a new offer"
+    YIELDED = "another of the viewers needs the place"
     LEAVING = "the robot is leaving"
 
 

@@ -20,6 +20,11 @@ if TYPE_CHECKING:  # PyAV takes seconds to load on a Pi: not before somebody nee
     from robot_node.webrtc.vp8 import Vp8Source
 
 
+SMALL_VIDEO_RATE = 10
+"""Pictures a second of the small video: enough to see what happens, for a tenth of the whole video's bytes."""
+_SMALL_BITRATE = 150_000
+
+
 class VideoStreams:
     """The one broadcast of a camera for each codec. Used from the event loop only.
 
@@ -28,6 +33,7 @@ class VideoStreams:
         bitrate: Limits within which the video's bitrate follows the receivers; None leaves it as it is.
         pictures: The camera's raw pictures, for peers without H.264; None when such peers are refused.
         camera_settings: Bitrate, frame rate and keyframe interval, for peers without H.264 too.
+        small_pictures: The same pictures in small, for the small video; None: there is none.
     """
 
     def __init__(
@@ -37,13 +43,16 @@ class VideoStreams:
         bitrate: BitrateLimits | None = None,
         pictures: RawVideoSource | None = None,
         camera_settings: CameraSettings | None = None,
+        small_pictures: RawVideoSource | None = None,
     ) -> None:
         self._bitrate = bitrate
         self._camera = camera
         self._pictures = pictures
+        self._small_pictures = small_pictures
         self._camera_settings = camera_settings or CameraSettings()
         self._video: Broadcast | None = None
         self._vp8: Broadcast | None = None
+        self._small: Broadcast | None = None
         self._vp8_source: Vp8Source | None = None
 
     async def video(self) -> Broadcast:
@@ -65,6 +74,25 @@ class VideoStreams:
             self._vp8 = video.Broadcast(self._vp8_source, asyncio.get_running_loop(), bitrate=self._bitrate)
         return self._vp8
 
+    async def small(self) -> Broadcast | None:
+        """Return the small video's broadcast, VP8, made when first asked for; None when there can be none.
+
+        Its encoder runs only while it has viewers, and its bitrate is fixed: there is little to save.
+        """
+        video = await asyncio.to_thread(importlib.import_module, "robot_node.webrtc.broadcast")
+        vp8 = await asyncio.to_thread(importlib.import_module, "robot_node.webrtc.vp8")
+        if self._small is None and self._small_pictures is not None and vp8.can_encode_vp8():
+            small = {"frame_rate": SMALL_VIDEO_RATE, "bitrate": _SMALL_BITRATE}
+            settings = self._camera_settings.model_copy(update=small)
+            source = vp8.Vp8Source(self._small_pictures, settings)
+            self._small = video.Broadcast(source, asyncio.get_running_loop())
+        return self._small
+
+    @property
+    def has_small_video(self) -> bool:
+        """:meth:`small` has returned a broadcast."""
+        return self._small is not None
+
     def set_mode(self, mode: VideoMode) -> None:
         """Follow the camera's video: bitrate and frame rate of the encoders; viewers stay."""
         self._camera_settings = self._camera_settings.model_copy(update=dataclasses.asdict(mode))
@@ -81,14 +109,16 @@ class VideoStreams:
 
     def keyframes_forced(self) -> int:
         """Return the number of keyframes requested of the encoders."""
-        return sum(broadcast.keyframes.forwarded for broadcast in (self._video, self._vp8) if broadcast is not None)
+        return sum(broadcast.keyframes.forwarded for broadcast in self._broadcasts())
 
     def close(self) -> None:
         """Release the camera; remaining peers get nothing more."""
-        for broadcast in (self._video, self._vp8):
-            if broadcast is not None:
-                broadcast.close()
-        self._video = self._vp8 = None
+        for broadcast in self._broadcasts():
+            broadcast.close()
+        self._video = self._vp8 = self._small = None
+
+    def _broadcasts(self) -> list[Broadcast]:
+        return [each for each in (self._video, self._vp8, self._small) if each is not None]
 
 
 class Streams:
@@ -102,6 +132,7 @@ class Streams:
         bitrate: As of :class:`VideoStreams`.
         pictures: As of :class:`VideoStreams`.
         camera_settings: As of :class:`VideoStreams`.
+        small_pictures: As of :class:`VideoStreams`.
         name: Name of the camera.
         others: The streams of the other cameras, by name.
 
@@ -117,10 +148,17 @@ class Streams:
         bitrate: BitrateLimits | None = None,
         pictures: RawVideoSource | None = None,
         camera_settings: CameraSettings | None = None,
+        small_pictures: RawVideoSource | None = None,
         name: str = "",
         others: Mapping[str, VideoStreams] = MappingProxyType({}),
     ) -> None:
-        self._first = VideoStreams(camera, bitrate=bitrate, pictures=pictures, camera_settings=camera_settings)
+        self._first = VideoStreams(
+            camera,
+            bitrate=bitrate,
+            pictures=pictures,
+            camera_settings=camera_settings,
+            small_pictures=small_pictures,
+        )
         self._mixer = mixer or Mixer()
         self._sound: Sound | None = None
         self.cameras: Mapping[str, VideoStreams] = {name: self._first, **others}
@@ -132,6 +170,11 @@ class Streams:
     async def vp8(self) -> Broadcast | None:
         """Return the first camera's broadcast for peers without H.264: see :meth:`VideoStreams.vp8`."""
         return await self._first.vp8()
+
+    @property
+    def has_small_video(self) -> bool:
+        """The media stack is loaded, and the first camera has a small video."""
+        return self._first.has_small_video
 
     async def sound(self) -> Sound:
         """Return the sound for peers; made, and what it needs loaded in a thread, when first asked for."""

@@ -18,7 +18,7 @@ from aiortc import MediaStreamTrack, RTCPeerConnection
 from robot_node.core.hosts import is_loopback
 from robot_node.errors import BrokerError, RemoteError, SignalingError
 from robot_node.mqtt import Broker, Connection, ConnectOptions, Incoming, Subscription, Will, connect
-from robot_node.webrtc.negotiation import LOOPBACK, ice_server, rtc_candidate
+from robot_node.webrtc.negotiation import LOOPBACK, VideoCodec, ice_server, rtc_candidate
 from robot_node.webrtc.peer_connection import PeerConnection
 from robot_node.webrtc.receiving import (
     ReceivedFrame,
@@ -181,13 +181,14 @@ async def view(
     ice_servers: Sequence[str] = (),
     limits: ViewerLimits | None = None,
     cameras: Sequence[str] = ("",),
+    small: bool = False,
 ) -> AsyncIterator[Viewing]:
     """Open a session with a robot as its viewer; on leaving, notify the robot and close everything.
 
     A viewer that is killed is freed at once too: its MQTT will ends the session.
 
-    A video section is offered for each of the ``cameras``; without names, for the robot's cameras in their order. The
-    other arguments are those of :func:`watch`.
+    A video section is offered for each of the ``cameras``; without names, for the robot's cameras in their order. With
+    ``small`` the small video is asked for. The other arguments are those of :func:`watch`.
 
     Raises:
         BrokerError: the broker cannot be reached.
@@ -199,7 +200,10 @@ async def view(
     topic = offers_topic(client_id, server_id)
     options = ConnectOptions(
         client_id=client_id,
-        publish_properties=(("camera", ",".join(cameras)),) if any(cameras) else (),
+        publish_properties=(
+            *((("camera", ",".join(cameras)),) if any(cameras) else ()),
+            *((("video", "small"),) if small else ()),
+        ),
         will=Will(topic, encode(Terminated("The viewer has lost its connection."))),
         max_packet_bytes=2 * MAX_MESSAGE_BYTES,
     )
@@ -210,7 +214,12 @@ async def view(
         async with connect(broker, options, signaling.receive) as connection:
             await connection.subscribe(Subscription(answers_topic(client_id)))
             # A robot whose broker is on this machine may be reachable on loopback only: in the demo without a network.
-            videos = await offer_to_receive(peer, len(cameras), others=LOOPBACK if is_loopback(broker.host) else ())
+            videos = await offer_to_receive(
+                peer,
+                len(cameras),
+                others=LOOPBACK if is_loopback(broker.host) else (),
+                codecs=(VideoCodec.VP8,) if small else (VideoCodec.H264,),
+            )
             signaling.fragments = username_fragments(peer.localDescription.sdp)
             offered_at = time.monotonic()
             await connection.publish(topic, encode(Offer(peer.localDescription.sdp)))

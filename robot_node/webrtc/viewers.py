@@ -60,6 +60,7 @@ class ViewerClient:
         task: Serves one offer after the other.
         expiry: Removes a client whose candidates are not followed by an offer.
         present: It counts as a viewer: media can flow, or could until it offered again a moment ago.
+        small: It gets the small video, and leaves its place to one who wants the whole.
     """
 
     id: str
@@ -72,6 +73,7 @@ class ViewerClient:
     task: asyncio.Task[None] | None = None
     expiry: asyncio.TimerHandle | None = None
     present: bool = False
+    small: bool = False
 
     def begin_offer(self, offer: Offer) -> list[Candidate]:
         """Make ``offer`` the one that is being served; return its candidates that came before it."""
@@ -94,7 +96,7 @@ class Viewers:
 
     Args:
         settings: How many there may be, and how long an offer may take to follow its candidates.
-        state: Gets the number of connected viewers.
+        state: Gets the number of connected viewers, and how many more may have the small video.
         statistics: Counts what happens.
         group: Where sessions run.
         send: Sends a message to a client.
@@ -122,14 +124,21 @@ class Viewers:
         self._viewers: dict[str, ViewerClient] = {}
         self._returning: dict[str, asyncio.TimerHandle] = {}
         self._leaving = False
+        self._has_small_video = False
         self._clock = asyncio.get_running_loop().time
         each, in_all = settings.offers_per_minute, settings.all_offers_per_minute
         self._offers = RateLimiter(each, burst=_burst(each))
         self._all_offers = TokenBucket(in_all / 60, _burst(in_all), self._clock())
 
-    def open_sessions_with(self, open_session: SessionOpener) -> None:
-        """Start serving, beginning with the offers that wait."""
-        self._open_session = open_session
+    def open_sessions_with(self, open_session: SessionOpener, *, has_small_video: bool = False) -> None:
+        """Start serving, beginning with the offers that wait.
+
+        Args:
+            open_session: Opens a session.
+            has_small_video: It can send the small video.
+        """
+        self._open_session, self._has_small_video = open_session, has_small_video
+        self._count()
         self._can_open.set()
 
     def is_served(self, client_id: str) -> bool:
@@ -156,9 +165,11 @@ class Viewers:
             return
         self._statistics.offer()
         self._limit_offers(client_id)
+        small = offer.small and self._has_small_video
         if not self.is_served(client_id):
-            self._check_room()
+            self._make_room(small=small)
         viewer = self._viewers.get(client_id) or self._add(client_id)
+        viewer.small = small
         viewer.present = self._take_returning(client_id) or viewer.present
         viewer.next_offer, viewer.next_log_name = offer, new_session("webrtc", client_id)
         with in_session(viewer.next_log_name):
@@ -234,13 +245,22 @@ class Viewers:
         self._offers.take(client_id, now)
         self._all_offers.take(now)
 
-    def _check_room(self) -> None:
+    def _make_room(self, *, small: bool) -> None:
+        """Check that there is a place. The last one is not for the small video; its viewers leave theirs to others."""
         most = self._settings.max_viewers
-        if sum(viewer.task is not None for viewer in self._viewers.values()) >= most:
+        served = [viewer for viewer in self._viewers.values() if viewer.task is not None]
+        if len(served) < most - small:
+            return
+        guest = None if small else next((viewer for viewer in reversed(served) if viewer.small), None)
+        if guest is None:
             self._statistics.refused(TOO_MANY_VIEWERS)
             raise SignalingError(
                 f"The robot already has {most} viewers, as many as it takes.", remedy="Try again later."
             )
+        guest.small = False  # it leaves: the next one needs another one's place
+        guest.next_offer = None
+        if guest.session is not None:
+            guest.session.end(Cause.YIELDED)
 
     def _add(self, client_id: str) -> ViewerClient:
         waiting = [viewer for viewer in self._viewers.values() if viewer.task is None]
@@ -352,7 +372,9 @@ class Viewers:
         return expiry is not None
 
     def _count(self) -> None:
-        self._state.update(viewers=len(self._returning) + sum(viewer.present for viewer in self._viewers.values()))
+        count = len(self._returning) + sum(viewer.present for viewer in self._viewers.values())
+        places = max(0, self._settings.max_viewers - 1 - count) if self._has_small_video else None
+        self._state.update(viewers=count, small_video_places=places)
 
 
 def _burst(per_minute: float) -> float:

@@ -17,6 +17,7 @@ _REPOSITORY = Path(__file__).parents[2]
 _MODULES = (
     "viewers",
     "crowd",
+    "grid",
     "first_frame",
     "latency",
     "glass",
@@ -64,6 +65,16 @@ def test_crowd_counts_what_reaches_subscribers_and_the_robots_own_viewers() -> N
     assert result["behind_janus"]["6"]["min_fps"] > 1
     assert result["by_itself"]["3"]["min_fps"] > 1
     assert result["janus_cores_per_subscriber"] > 0
+
+
+@pytest.mark.slow
+def test_grid_measures_the_small_video_and_what_could_be_sent_instead() -> None:
+    result = run("grid", "--quick")
+    assert set(result["small"]) == {"1", "2"}
+    for way in (*result["small"].values(), result["whole"]):
+        assert way["min_fps"] > 1
+        assert way["kbit_per_s"] > 20
+    assert result["pictures"]["2"]["fps"] > 0
 
 
 @pytest.mark.slow

@@ -24,7 +24,7 @@ from robot_node.settings.root import Settings
 from robot_node.settings.vision import MotionSettings
 from robot_node.vision.factory import build_vision
 from robot_node.vision.motion import MotionDetector
-from robot_node.vision.pictures import NewestPicture, jpeg_of
+from robot_node.vision.pictures import NewestPicture, PictureFeed, jpeg_of
 from tests.vision.footage_camera import FootageCamera, raw, watched_robot
 from tests.waiting import eventually
 
@@ -190,6 +190,6 @@ async def test_a_robot_that_looks_for_nothing_gets_nothing() -> None:
     camera, state = FootageCamera(), RobotState()
     async with AsyncExitStack() as devices:
         platform = simulated_platform().platform
-        vision = await build_vision(Settings(), camera, state, platform, devices, moving=lambda: False)
+        vision = await build_vision(Settings(), PictureFeed(camera), state, platform, devices, moving=lambda: False)
     assert vision.services() == {}
     assert (camera.sink, camera.rate, dict(state.snapshot.motion)) == (None, None, {})

@@ -132,10 +132,13 @@ async def send_report(receiver: RTCRtpReceiver, *, estimate: int, lost: float) -
 
 
 @contextlib.asynccontextmanager
-async def peer(broker: Broker, client_id: str = "peer", *, answerer: str = SERVER_ID) -> AsyncIterator[Peer]:
-    """A peer that is subscribed to what the robot answers."""
+async def peer(
+    broker: Broker, client_id: str = "peer", *, answerer: str = SERVER_ID, video: str = ""
+) -> AsyncIterator[Peer]:
+    """A peer that is subscribed to what the robot answers; ``video`` is the user property of that name."""
     inbox: asyncio.Queue[Incoming] = asyncio.Queue()
-    async with connect(broker, ConnectOptions(client_id=client_id), inbox.put_nowait) as connection:
+    options = ConnectOptions(client_id=client_id, publish_properties=(("video", video),) if video else ())
+    async with connect(broker, options, inbox.put_nowait) as connection:
         await connection.subscribe(Subscription(answers_topic(client_id)))
         made = Peer(connection, inbox, answerer)
         try:

@@ -21,11 +21,12 @@ from robot_node.devices.camera.camera import Camera
 from robot_node.mqtt import Backoff, Broker
 from robot_node.settings.devices import CameraSettings
 from robot_node.settings.root import WebRtcSettings
+from robot_node.vision.pictures import PictureFeed, SmallVideo
 from robot_node.webrtc.answerer import answer
 from robot_node.webrtc.broadcast import EndOfStreamError, Viewer
 from robot_node.webrtc.negotiation import VideoCodec, prefer_with_retransmission, video_codec_for
 from robot_node.webrtc.signaling import Offer, Terminated
-from robot_node.webrtc.streams import Streams
+from robot_node.webrtc.streams import SMALL_VIDEO_RATE, Streams
 from tests.devices.camera.rig import Pi, make_pi
 from tests.end_to_end.footage import Footage, clip_path
 from tests.waiting import DEADLINE_S, eventually
@@ -66,21 +67,28 @@ class Robot:
 
 @contextlib.asynccontextmanager
 async def running_robot(
-    private: PrivateBroker, name: str = "simulated Pi 5", *, modes: tuple[SensorMode, ...] = CAMERA_MODULE_3
+    private: PrivateBroker,
+    name: str = "simulated Pi 5",
+    *,
+    modes: tuple[SensorMode, ...] = CAMERA_MODULE_3,
+    webrtc: WebRtcSettings | None = None,
+    off_when_unwatched_s: float = 0,
 ) -> AsyncIterator[Robot]:
-    """A robot whose camera sees the clip."""
+    """A robot whose camera sees the clip, with a small video."""
     settings = CameraSettings(width=640, height=272, bitrate=1_500_000, keyframe_interval_s=60)
+    settings = settings.model_copy(update={"off_when_unwatched_s": off_when_unwatched_s})
     state, ready = RobotState(), asyncio.Event()
     pi = make_pi(name, str(clip_path()))
     pi.sensor.modes = modes
-    camera = Camera(pi.platform, settings, state)
-    streams = Streams(camera, pictures=camera, camera_settings=settings)
+    camera = Camera(pi.platform, settings, state, small_stream=True)
+    small = SmallVideo(PictureFeed(camera), SMALL_VIDEO_RATE)
+    streams = Streams(camera, pictures=camera, camera_settings=settings, small_pictures=small)
     broker = Broker.from_url(private.url)
     answering = answer(
         broker,
         SERVER_ID,
         streams,
-        WebRtcSettings(),
+        webrtc or WebRtcSettings(),
         state,
         backoff=Backoff(initial_s=0.05, maximum_s=0.2),
         on_ready=ready.set,

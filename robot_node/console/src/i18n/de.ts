@@ -19,6 +19,8 @@ export const de: Record<TextKey, string> = {
   stateUnknown: "Dieser Roboter sagt nicht, wie es ihm geht",
   tooManyInSight: "Nur {count} werden zugleich gezeigt",
   smallPicture: "Bild der Kamera",
+  live: "Live-Bild",
+  pictureEvery: "Alle {seconds} s ein Bild",
   viewBroken: "„{view}“ kann nicht angezeigt werden",
   viewAgain: "Erneut anzeigen",
 

@@ -18,6 +18,8 @@ export const en = {
   stateUnknown: "This robot does not tell how it is",
   tooManyInSight: "Only {count} are shown at once",
   smallPicture: "Picture of the camera",
+  live: "Live",
+  pictureEvery: "A picture every {seconds} s",
   viewBroken: "“{view}” cannot be shown",
   viewAgain: "Show it again",
 

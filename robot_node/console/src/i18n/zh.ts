@@ -19,6 +19,8 @@ export const zh: Record<TextKey, string> = {
   stateUnknown: "此机器人不报告自身状态",
   tooManyInSight: "同时最多显示 {count} 个",
   smallPicture: "摄像头画面",
+  live: "实时",
+  pictureEvery: "每 {seconds} 秒一张图片",
   viewBroken: "无法显示“{view}”",
   viewAgain: "重新显示",
 

@@ -64,7 +64,7 @@ export function App({ served }: { served: ServedConfig }) {
   const openQuestions = useOpenQuestions(mcp);
   const robot = useRobot(serverId, mcp);
   const { status, applied } = robot;
-  const fleet = useFleet(robots, chosen, mcp.openSideSession);
+  const fleet = useFleet(robots, chosen, mcp.openSideSession, clientId ? 1 : Infinity); // one name has one answer at a time
   const cameras = useCameras(status);
 
   const ofAnother = cameras.large > 0; // The status is of the first camera.
@@ -119,7 +119,7 @@ export function App({ served }: { served: ServedConfig }) {
             stop={<StopButton />}
           />,
         )}
-        overview={routing.isOverview && guarded("robots", <Overview robots={robots} fleet={fleet} />, "side by side")}
+        overview={routing.isOverview && guarded("robots", <Overview robots={robots} fleet={fleet} settings={settings} />, "side by side")}
         banner={
           <SignIn mcp={mcp} settings={settings} save={save} retry={mcp.retryNow} openSettings={openSettings}>
             <Banner mcp={mcp} brokerUrl={brokerUrl} robot={chosen} retry={mcp.retryNow} openSettings={openSettings} />

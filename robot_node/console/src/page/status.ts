@@ -21,6 +21,8 @@ export interface RobotStatus {
   volume: number | null;
   muted: boolean | null;
   viewers: number;
+  /** How many more may watch the small video; null: there is none. */
+  small_video_places: number | null;
   /** The microphone may be opened, unless its switch is engaged; null: there is none, or it is not known. */
   microphone_enabled: boolean | null;
   microphone_privacy: boolean;
@@ -49,6 +51,7 @@ const NOTHING_KNOWN: RobotStatus = {
   volume: null,
   muted: null,
   viewers: 0,
+  small_video_places: null,
   microphone_enabled: null,
   microphone_privacy: false,
   viewers_hear: null,
@@ -90,6 +93,7 @@ const IS_VALID: Record<keyof RobotStatus, (value: unknown) => boolean> = {
   volume: (value) => value === null || (isCount(value) && (value as number) <= 100),
   muted: (value) => value === null || isFlag(value),
   viewers: isCount,
+  small_video_places: (value) => value === null || isCount(value),
   microphone_enabled: (value) => value === null || isFlag(value),
   microphone_privacy: isFlag,
   viewers_hear: isFlag,

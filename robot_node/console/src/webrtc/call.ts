@@ -73,6 +73,7 @@ export class Call extends Store<CallState> {
         username: options.username,
         password: options.password,
         clientId,
+        ...(options.isSmall ? { publishProperties: { video: "small" } } : {}),
         // No will: media does not pass through the broker, and a broker that restarts must not end a session. The
         // other side misses whoever vanishes by its silence.
         ...(options.connectTimeoutMs ? { connectTimeoutMs: options.connectTimeoutMs } : {}),

@@ -59,6 +59,8 @@ export interface CallOptions {
   iceServers?: RTCIceServer[] | undefined;
   /** How many of a robot's cameras to watch, in its order; 1 when left out. */
   cameras?: number | undefined;
+  /** The small video of the robot's first camera is enough, where it has one. */
+  isSmall?: boolean | undefined;
   /** Limits and delays in milliseconds. */
   connectTimeoutMs?: number | undefined;
   stepTimeoutMs?: number | undefined;

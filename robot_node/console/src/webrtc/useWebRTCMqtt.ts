@@ -46,7 +46,7 @@ export interface UseWebRTCMqtt extends CallState {
  * the session is closed, the other side is told, and the MQTT client disconnects.
  */
 export function useWebRTCMqtt(options: UseWebRTCMqttOptions): UseWebRTCMqtt {
-  const { brokerUrl, username, password, serverId, clientId, autoConnect = false, iceServers, cameras } = options;
+  const { brokerUrl, username, password, serverId, clientId, autoConnect = false, iceServers, cameras, isSmall } = options;
   const { connectTimeoutMs, stepTimeoutMs, reconnectInitialMs, reconnectMaximumMs } = options;
   const { onASRResponse, onTTSText, onChatSent, onMessage } = options;
   const [call] = useState(() => new Call());
@@ -64,12 +64,13 @@ export function useWebRTCMqtt(options: UseWebRTCMqttOptions): UseWebRTCMqtt {
         clientId,
         iceServers: JSON.parse(iceKey) as RTCIceServer[],
         cameras,
+        isSmall,
         connectTimeoutMs,
         stepTimeoutMs,
         reconnectInitialMs,
         reconnectMaximumMs,
       }),
-    [call, brokerUrl, username, password, serverId, clientId, iceKey, cameras, connectTimeoutMs, stepTimeoutMs, reconnectInitialMs, reconnectMaximumMs],
+    [call, brokerUrl, username, password, serverId, clientId, iceKey, cameras, isSmall, connectTimeoutMs, stepTimeoutMs, reconnectInitialMs, reconnectMaximumMs],
   );
   const disconnect = useCallback(() => call.disconnect(), [call]);
   const retryNow = useCallback(() => call.retryNow(), [call]);

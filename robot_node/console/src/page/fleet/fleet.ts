@@ -8,6 +8,7 @@ import type { ServerAddress } from "../../mcp/topics";
 import { Store } from "../../mqtt/store";
 import type { RobotStatus } from "../status";
 import { Follower } from "./follower";
+import { LIVE_LIMIT, LiveChoice } from "./live";
 import { failed, FIRST_TURN, nextTurn, succeeded, type Turn } from "./pictures";
 
 /** Robots followed at once: of each, one session, which costs nothing while the robot's state does not change. */
@@ -32,6 +33,8 @@ export interface Seen {
 export interface FleetState {
   /** By the robot's key. */
   seen: ReadonlyMap<string, Seen>;
+  /** Those to be shown live. */
+  live: readonly string[];
 }
 
 const UNSEEN: Seen = { status: undefined, picture: "", problem: "", isBeyondLimit: false };
@@ -44,6 +47,11 @@ export class Fleet extends Store<FleetState> {
   private readonly inSight: Record<Place, readonly string[]> = { grid: [], tabs: [] };
   private readonly followers = new Map<string, Follower>();
   private readonly turns = new Map<string, Turn>();
+  private readonly choice = new LiveChoice();
+  /** Those that are live on the screen: they need no pictures. */
+  private readonly playing = new Set<string>();
+  private pointed = "";
+  private liveLimit = LIVE_LIMIT;
   private waiting: (() => void)[] = [];
   private opening = 0;
   private settling: ReturnType<typeof setTimeout> | undefined;
@@ -54,7 +62,7 @@ export class Fleet extends Store<FleetState> {
     /** Somebody can see the page. */
     private readonly isVisible: () => boolean,
   ) {
-    super({ seen: new Map() });
+    super({ seen: new Map(), live: [] });
   }
 
   /** The robots that are online, but for the one that the page has its own session with. */
@@ -64,7 +72,37 @@ export class Fleet extends Store<FleetState> {
     const kept = new Map([...seen].filter(([key]) => this.online.has(key)));
     if (kept.size < seen.size) this.update({ seen: kept });
     for (const key of [...this.turns.keys()]) if (!this.online.has(key)) this.turns.delete(key);
+    this.choice.keep((key) => this.online.has(key));
     this.apply();
+  }
+
+  /** How many may be live at once, beyond the page's own limit. */
+  limitLive(limit: number): void {
+    this.liveLimit = Math.min(limit, LIVE_LIMIT);
+    this.chooseLive();
+  }
+
+  /** The mouse, or the keyboard, has come to a robot of the grid. */
+  pointAt(key: string): void {
+    this.pointed = key;
+    this.chooseLive();
+  }
+
+  /** A live picture is on the screen, or no longer. */
+  setPlaying(key: string, isPlaying: boolean): void {
+    if (isPlaying) this.playing.add(key);
+    else this.playing.delete(key);
+  }
+
+  /** A robot's video did not come, or ended. */
+  liveFailed(key: string): void {
+    this.choice.refused(key, performance.now());
+    this.chooseLive();
+  }
+
+  /** Nobody can see the page any more, or somebody can again. */
+  visibilityChanged(): void {
+    this.chooseLive();
   }
 
   /** The robots that a part of the page shows in sight, by their keys. */
@@ -106,14 +144,29 @@ export class Fleet extends Store<FleetState> {
       });
       this.followers.set(key, follower);
     }
+    this.chooseLive();
     clearInterval(this.ticking);
     if (grid.length) this.ticking = setInterval(() => this.tick(), TICK_MS);
   }
 
+  private chooseLive(): void {
+    const { seen, live: before } = this.getSnapshot();
+    const inSight = this.isVisible() ? this.inSight.grid.filter((key) => this.followers.has(key)) : [];
+    const places = (key: string) => {
+      const status = seen.get(key)?.status;
+      return hasPictures(status) ? (status?.small_video_places ?? null) : null;
+    };
+    const live = this.choice.choose({ inSight, pointed: this.pointed, places, limit: this.liveLimit }, performance.now());
+    if (live !== before) this.update({ live });
+  }
+
   private tick(): void {
+    this.chooseLive();
     if (!this.isVisible()) return;
     const { seen } = this.getSnapshot();
-    const wanted = this.inSight.grid.filter((key) => this.followers.get(key)?.isOpen && hasPictures(seen.get(key)?.status));
+    const wanted = this.inSight.grid.filter(
+      (key) => this.followers.get(key)?.isOpen && hasPictures(seen.get(key)?.status) && !this.playing.has(key),
+    );
     const key = nextTurn(this.turns, wanted, performance.now());
     const follower = key === null ? undefined : this.followers.get(key);
     if (key !== null && follower) void this.fetchPicture(key, follower);

@@ -1,19 +1,19 @@
 import { useEffect, type RefObject } from "react";
 
-/** Tell which elements in `list` are in sight, by their `data-robot`. `keys` says when there are others. */
+/** Tell which elements in `list` are in sight, in their order, by their `data-robot`. `keys` says when there are others. */
 export function useInSight(list: RefObject<Element | null>, keys: string, tell: (keys: readonly string[]) => void): void {
   useEffect(() => {
     if (!list.current || typeof IntersectionObserver === "undefined") return;
-    const inSight = new Set<string>();
+    const elements = [...list.current.querySelectorAll("[data-robot]")];
+    const inSight = new Set<Element>();
     const observer = new IntersectionObserver((entries) => {
       for (const { target, isIntersecting } of entries) {
-        const key = target.getAttribute("data-robot") ?? "";
-        if (isIntersecting) inSight.add(key);
-        else inSight.delete(key);
+        if (isIntersecting) inSight.add(target);
+        else inSight.delete(target);
       }
-      tell([...inSight]);
+      tell(elements.filter((element) => inSight.has(element)).map((element) => element.getAttribute("data-robot") ?? ""));
     });
-    for (const element of list.current.querySelectorAll("[data-robot]")) observer.observe(element);
+    for (const element of elements) observer.observe(element);
     return () => {
       observer.disconnect();
       tell([]);

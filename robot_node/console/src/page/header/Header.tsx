@@ -18,7 +18,7 @@ interface Props {
   /** How it is. */
   status: RobotStatus | null;
   /** How the others are. */
-  fleet: FleetView;
+  fleet: Pick<FleetView, "seen" | "show">;
   /** The robots are shown side by side, in place of one of them. */
   isOverview: boolean;
   choose: (robot: ServerAddress) => void;
