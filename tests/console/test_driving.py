@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.async_api import Browser, Locator, WebSocket
@@ -81,9 +82,9 @@ class Driver:
 
 
 @contextlib.asynccontextmanager
-async def driving(browser: Browser, folder: Path) -> AsyncIterator[Driver]:
-    """Somebody in front of the page of a robot with two wheels."""
-    async with moving_robot() as robot, visit(browser, "about:blank", folder) as page:
+async def driving(browser: Browser, folder: Path, settings: dict[str, Any] | None = None) -> AsyncIterator[Driver]:
+    """Somebody in front of the page of a robot with two wheels, and with further settings."""
+    async with moving_robot(settings) as robot, visit(browser, "about:blank", folder) as page:
         driver = Driver(page, robot)
         page.url = robot.url
         await page.page.goto(robot.url)
@@ -183,3 +184,38 @@ async def test_it_stops_for_the_stop_button_and_for_the_stop_of_somebody_else(br
         for width, height in ((390, 844), (844, 390)):
             await page.set_viewport_size({"width": width, "height": height})
             await assert_fits(page)
+
+
+@pytest.mark.slow  # a robot and a broker of its own, real video, several holds
+async def test_from_within_a_full_screen_it_drives_and_stops_in_the_same_ways(browser: Browser, tmp_path: Path) -> None:
+    async with driving(browser, tmp_path, {"webrtc": {"enabled": True}}) as driver:
+        page, mouse, keyboard = driver.page.page, driver.page.page.mouse, driver.page.page.keyboard
+        await driver.page.camera.click()
+        await driver.page.moving_pictures()
+        await page.get_by_role("slider", name="Speed").fill("100")
+        await page.locator(".screen").dblclick()
+        await page.locator(".video .drive").wait_for()
+        assert await page.get_by_role("button", name="Ahead").count() == 1, "the controls are in one place"
+        await driver.page.button("Ahead").hover()
+        await driver.hold(mouse.down, mouse.up, (1, 1))
+        await page.evaluate("() => window.dispatchEvent(new Event('blur'))")
+        await driver.stand()
+        await mouse.up()
+
+        await driver.page.button("Leave full screen").focus()
+        await driver.hold(lambda: keyboard.down("ArrowLeft"), lambda: keyboard.up("ArrowLeft"), (-1, 1))
+        await keyboard.up("ArrowLeft")
+        await driver.stand()
+        await driver.hold(lambda: keyboard.down("ArrowUp"), lambda: keyboard.up("ArrowUp"), (1, 1))
+        await keyboard.press("Control+.")
+        await driver.stand()
+        await keyboard.up("ArrowUp")
+        await assert_accessible(page)
+
+        await driver.page.button("Ahead").hover()
+        await driver.hold(mouse.down, mouse.up, (1, 1))
+        await page.evaluate("document.exitFullscreen()")  # as with Escape
+        await page.locator(".video .drive").wait_for(state="detached")
+        await driver.stand()
+        await mouse.up()
+        await page.locator(".drive").wait_for()

@@ -48,9 +48,9 @@ const quietly = (_: string, { name, speed }: Record<string, unknown>): Promise<C
 const pads = (): (Pad | null)[] => [stick && { axes: stick, buttons: [] }];
 const CALLS = { quietly };
 const never = () => false;
-const show = ({ disabled = false, withPads = true } = {}) =>
+const show = ({ disabled = false, withPads = true, slot = null as HTMLElement | null } = {}) =>
   flushSync(() =>
-    root.render(<Drive inputSchema={SCHEMA} disabled={disabled} calls={CALLS} isAsked={never} {...(withPads ? { pads } : {})} />),
+    root.render(<Drive inputSchema={SCHEMA} disabled={disabled} calls={CALLS} isAsked={never} slot={slot} {...(withPads ? { pads } : {})} />),
   );
 const button = (name: string) => place.querySelector(`button[aria-label=${name}]`) as HTMLButtonElement;
 const pointer = (type: string, name: string) => flushSync(() => button(name).dispatchEvent(new MouseEvent(type, { bubbles: true, button: 0 })));
@@ -135,4 +135,42 @@ test("a browser without gamepads, as on a page without https, drives all the sam
   show({ withPads: false });
   pointer("pointerdown", "Ahead");
   expect(await after(100)).toEqual([0.5]);
+});
+
+test("in a full screen the arrow keys drive from everywhere in it, but for what they move themselves", async () => {
+  document.body.insertAdjacentHTML(
+    "beforeend",
+    '<section class="video"><div class="screen" tabindex="0"><div class="slot"></div></div><button>Photo</button></section><input class="elsewhere">',
+  );
+  const find = <T extends HTMLElement>(selector: string) => document.querySelector<T>(selector) as T;
+  const slot = find(".slot");
+  const press = async (on: HTMLElement, ms = 100) => {
+    const sent = (type: string) => new KeyboardEvent(type, { key: "ArrowUp", bubbles: true, cancelable: true });
+    flushSync(() => on.dispatchEvent(sent("keydown")));
+    const driven = await after(ms);
+    flushSync(() => on.dispatchEvent(sent("keyup")));
+    return [...driven, ...(await after(ms))];
+  };
+  try {
+    show();
+    expect(await press(document.body)).toEqual([]);
+    show({ slot });
+    for (const on of [document.body, find(".video > button"), find(".screen"), find("[aria-label=Ahead]")]) {
+      expect(await press(on)).toEqual([0.5, 0]);
+    }
+    expect(await press(find(".elsewhere"))).toEqual([]);
+    expect(await press(find("[type=range]"))).toEqual([]);
+    slot.dataset["arrows"] = "picture"; // it is zoomed
+    expect(await press(find(".screen"))).toEqual([]);
+    expect(await press(find(".video > button"))).toEqual([0.5, 0]);
+
+    // The full screen ends while something is held.
+    flushSync(() => document.body.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowUp", bubbles: true })));
+    expect(await after(100)).toEqual([0.5]);
+    show();
+    expect((await after(300)).at(-1)).toBe(0);
+    expect(await after(300)).toEqual([]);
+  } finally {
+    for (const each of [find(".video"), find(".elsewhere")]) each.remove();
+  }
 });

@@ -74,6 +74,7 @@ export function App({ served }: { served: ServedConfig }) {
     },
     [applied, ofAnother],
   );
+  const [driveSlot, setDriveSlot] = useState<HTMLElement | null>(null);
   const calls = useCalls({ callTool: mcp.callTool, log, onResult });
   const { act, notice, setNotice } = calls;
   const conversation = useConversation();
@@ -138,6 +139,7 @@ export function App({ served }: { served: ServedConfig }) {
             takePhoto={photos.takePhoto}
             takingPhoto={photos.takingPhoto}
             talking={talking}
+            driveSlot={setDriveSlot}
             urgent={
               <>
                 <StopButton />
@@ -172,6 +174,7 @@ export function App({ served }: { served: ServedConfig }) {
             calls={calls}
             report={report}
             isAsked={questions.isAsking}
+            driveSlot={driveSlot}
             guarded={guarded}
           />
         }

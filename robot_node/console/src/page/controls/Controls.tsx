@@ -36,12 +36,14 @@ interface Props {
   report: (text: string) => void;
   /** A question of the robot waits for the person. */
   isAsked: () => boolean;
+  /** Where to drive from in a full screen; null without one. */
+  driveSlot: HTMLElement | null;
   /** Keeps a part that breaks from taking the others away. */
   guarded: (view: TextKey, content: ReactNode) => ReactNode;
 }
 
 /** What a person can do with the robot, beside its camera and its face. */
-export function Controls({ tools, malformed, status, disabled, calls, report, isAsked, guarded }: Props) {
+export function Controls({ tools, malformed, status, disabled, calls, report, isAsked, driveSlot, guarded }: Props) {
   const { run, act } = calls;
   const drive = tools.find(({ name }) => name === DRIVE);
   const look = tools.find(({ name }) => name === LOOK);
@@ -50,7 +52,7 @@ export function Controls({ tools, malformed, status, disabled, calls, report, is
   const otherTools = tools.filter(({ name }) => !PLACED.has(name));
   return (
     <>
-      {drive && guarded("drive", <Drive inputSchema={drive.inputSchema} disabled={disabled} calls={calls} isAsked={isAsked} />)}
+      {drive && guarded("drive", <Drive inputSchema={drive.inputSchema} disabled={disabled} calls={calls} isAsked={isAsked} slot={driveSlot} />)}
       {look && guarded("look", <Look inputSchema={look.inputSchema} disabled={disabled} act={act} isAsked={isAsked} />)}
       {tools.some(({ name }) => name === "control_volume") &&
         status &&

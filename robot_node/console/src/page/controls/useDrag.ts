@@ -1,4 +1,4 @@
-import { useRef, type PointerEvent } from "react";
+import { useEffect, useRef, type PointerEvent } from "react";
 
 /** A place on a pad: 0 to 1 from the left and from the top, beyond that where the pointer has left it. */
 export interface Place {
@@ -14,6 +14,14 @@ export function useDrag(disabled: boolean, follow: (place: Place | null) => void
   Handler
 > {
   const pointer = useRef<number | null>(null);
+  const letGo = useRef(() => undefined as void);
+  useEffect(() => {
+    letGo.current = () => {
+      if (pointer.current !== null) follow(null);
+    };
+  });
+  // The pad may be taken away while it is held.
+  useEffect(() => () => letGo.current(), []);
   const at: Handler = (event) => {
     const { left, top, width, height } = event.currentTarget.getBoundingClientRect();
     follow({ x: (event.clientX - left) / width, y: (event.clientY - top) / height });

@@ -34,11 +34,13 @@ interface Props {
   talking: Talking;
   /** What has to be in sight when the picture takes the whole screen: the stop button, and what has gone wrong. */
   urgent?: ReactNode;
+  /** Gets the element where the drive controls are shown while the picture takes the whole screen. */
+  driveSlot?: (element: HTMLElement | null) => void;
 }
 
 /** The live picture, what is known of it, and what a person can do with camera and sound. */
 export function Video(props: Props) {
-  const { call, serverId, status, isOn, hasCamera, switchCamera, takePhoto, takingPhoto, talking, urgent } = props;
+  const { call, serverId, status, isOn, hasCamera, switchCamera, takePhoto, takingPhoto, talking, urgent, driveSlot } = props;
   const { states, large, enlarge } = props.cameras;
   const t = useText();
   const section = useRef<HTMLElement>(null);
@@ -75,7 +77,7 @@ export function Video(props: Props) {
   };
   const onKey = (event: KeyboardEvent) => {
     fullScreen.onKey(event);
-    if (event.ctrlKey || event.altKey || event.metaKey) return;
+    if (event.defaultPrevented || event.ctrlKey || event.altKey || event.metaKey) return;
     if (event.key === "f" && (showsPicture || fullScreen.isFull)) toggleFull();
     else if (event.key === "Escape" && fullScreen.isFull) toggleFull(); // The browser's own full screen ends without it.
     else if (!showsPicture || !zoom.onKey(event.key)) return;
@@ -115,6 +117,7 @@ export function Video(props: Props) {
         {showsPicture && <Statistics call={call} track={remoteStream?.getVideoTracks()[0]?.id} viewers={status?.viewers ?? null} />}
         {flashes > 0 && <span key={flashes} className="flash" aria-hidden="true" />}
         {showsPicture && <ViewTools zoom={zoom} mirror={mirror} pictureInPicture={pictureInPicture} />}
+        {fullScreen.isFull && <div ref={driveSlot} className="drive-slot" data-arrows={zoom.isZoomed ? "picture" : "drive"} />}
         {(!showsPicture || call.connectionState === "failed") && (
           <div className="overlay" role="status">
             {overlay(t, call, status, isOn, hasCamera, switchCamera)}

@@ -49,7 +49,7 @@ export function useFullScreen(element: RefObject<HTMLElement | null>): FullScree
 
   const onKey = (event: KeyboardEvent) => {
     if (!isFull || event.key !== "Tab" || !element.current) return;
-    const stops = [...element.current.querySelectorAll<HTMLElement>("button:enabled, [tabindex='0']")];
+    const stops = [...element.current.querySelectorAll<HTMLElement>("button:enabled, input:enabled, select:enabled, [tabindex='0']")];
     const [from, to] = event.shiftKey ? [stops[0], stops.at(-1)] : [stops.at(-1), stops[0]];
     if (document.activeElement !== from) return;
     event.preventDefault();

@@ -18,10 +18,12 @@ interface Props {
   turns: boolean;
   disabled: boolean;
   steer: (direction: Direction) => void;
+  /** Whether an arrow key drives that is pressed elsewhere on the page; null: none does. */
+  takesKey: ((event: globalThis.KeyboardEvent) => boolean) | null;
 }
 
 /** Buttons that are held: with a finger or a mouse, with the space bar; or all of them with the arrow keys. */
-export function Arrows({ turns, disabled, steer }: Props) {
+export function Arrows({ turns, disabled, steer, takesKey }: Props) {
   const t = useText();
   // By what holds them: several fingers, several keys.
   const held = useRef(new Map<string, Arrow>());
@@ -45,7 +47,34 @@ export function Arrows({ turns, disabled, steer }: Props) {
     return () => removeEventListener("blur", blurred);
   }, [disabled]);
 
+  // It may be taken away while it is held: the full screen ends.
+  useEffect(() => () => letAllGo.current(), []);
+
   const shown = NAMES.filter((name) => turns || ARROWS[name].x === 0);
+  const pressed = useRef<(event: globalThis.KeyboardEvent) => void>(() => undefined);
+  useEffect(() => {
+    pressed.current = (event) => {
+      if (event.type === "keyup") {
+        change(`key ${event.key}`, null);
+        return;
+      }
+      const arrow = shown.find((each) => ARROWS[each].key === event.key);
+      if (!arrow || disabled || event.ctrlKey || event.altKey || event.metaKey || !takesKey?.(event)) return;
+      event.preventDefault();
+      if (!event.repeat) change(`key ${event.key}`, arrow);
+    };
+  });
+  const takesKeys = takesKey !== null;
+  useEffect(() => {
+    if (!takesKeys) return;
+    const listener = (event: globalThis.KeyboardEvent) => pressed.current(event);
+    document.addEventListener("keydown", listener);
+    document.addEventListener("keyup", listener);
+    return () => {
+      document.removeEventListener("keydown", listener);
+      document.removeEventListener("keyup", listener);
+    };
+  }, [takesKeys]);
   const keyed = (event: KeyboardEvent, name: Arrow | null) => {
     const arrow = shown.find((each) => ARROWS[each].key === event.key) ?? (event.key === " " || event.key === "Enter" ? name : null);
     if (!arrow || event.ctrlKey || event.altKey || event.metaKey) return;

@@ -1,4 +1,5 @@
 import { useId, useMemo, useState } from "react";
+import { createPortal } from "react-dom";
 
 import { useText, type TextKey } from "../../../i18n/text";
 import { shortened } from "../../../json";
@@ -28,12 +29,14 @@ interface Props {
   calls: Pick<Calls, "quietly">;
   /** A question of the robot waits for the person. */
   isAsked: () => boolean;
+  /** Where it is shown in a full screen, in place of here; null without one. */
+  slot?: HTMLElement | null;
   /** Where gamepads are read; those of the browser by default. */
   pads?: Pads;
 }
 
 /** Drive the robot's motors by hand, as long as something is held. */
-export function Drive({ inputSchema, disabled, calls, isAsked, pads }: Props) {
+export function Drive({ inputSchema, disabled, calls, isAsked, slot = null, pads }: Props) {
   const t = useText();
   const id = useId();
   const motors = useMemo(() => motorsOf(inputSchema), [inputSchema]);
@@ -53,7 +56,7 @@ export function Drive({ inputSchema, disabled, calls, isAsked, pads }: Props) {
   if (!motors || !vehicle) return null;
   const cause = shown.cause && CAUSES[shown.cause];
   const turns = vehicle.motors.length > 1;
-  return (
+  const part = (
     <section className="card drive" aria-label={t("drive")}>
       <h2>{t("drive")}</h2>
       {vehicles.length > 1 && (
@@ -72,13 +75,29 @@ export function Drive({ inputSchema, disabled, calls, isAsked, pads }: Props) {
       </div>
       <div className="hold">
         <Joystick turns={turns} disabled={disabled} steer={(direction) => steer("stick", direction)} />
-        <Arrows key={vehicle.key} turns={turns} disabled={disabled} steer={(direction) => steer("arrows", direction)} />
+        <Arrows
+          key={vehicle.key}
+          turns={turns}
+          disabled={disabled}
+          steer={(direction) => steer("arrows", direction)}
+          takesKey={slot && ((event) => isForDriving(event, slot))}
+        />
       </div>
       <p role="status" className={cause ? "problem-text" : "empty-text"} data-state={shown.state}>
         {cause ? t(cause, { reason: shown.reason }) : t("driveHint")}
       </p>
     </section>
   );
+  // One driver, wherever it is shown: it keeps its state, and what is held is let go.
+  return slot ? createPortal(part, slot) : part;
+}
+
+/** In a full screen the arrow keys drive, unless they move what has the keyboard: a slider, or a picture that is zoomed. */
+function isForDriving({ target }: KeyboardEvent, slot: HTMLElement): boolean {
+  if (!(target instanceof Element)) return false;
+  const isSeen = target === document.body || slot.closest(".video")?.contains(target) === true;
+  const movesPicture = slot.dataset["arrows"] === "picture" && target.closest(".screen") !== null && !slot.contains(target);
+  return isSeen && !movesPicture && !target.matches("input, select, textarea");
 }
 
 const nameOf = ({ motors }: Vehicle): string => shortened(motors.join(" + "), 60);
