@@ -26,7 +26,7 @@ def voices(
     say: Annotated[str | None, typer.Option(metavar="TEXT", help="Try the voice: say a text into --wav.")] = None,
     wav: Annotated[Path | None, typer.Option(metavar="FILE.wav", help="File for the text of --say.")] = None,
     folder: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Folder of piper's voices, instead of voice.voices.")
+        Path | None, typer.Option(metavar="FOLDER", help="Folder of voices, instead of voice.voices.")
     ] = None,
     config: Annotated[Path | None, typer.Option("--config", "-c", metavar="FILE", help="Settings file (TOML).")] = None,
     as_json: JsonOption = False,
@@ -52,7 +52,7 @@ async def _voices(
             print_json([asdict(voice) for voice in found])
         else:
             if not found:
-                print_line("There is no espeak-ng here, and no voice of piper in a folder that is named.", err=True)
+                print_line("There is no espeak-ng here, and no voice in a folder that is named.", err=True)
             for voice in found:
                 print_line(f"{voice.engine:10} {voice.language:12} {voice.name:30} {voice.title}")
     elif say is not None and wav is not None:

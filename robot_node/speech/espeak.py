@@ -16,6 +16,18 @@ _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,16}){0,3}")
 _CACHED_VOICES = 64
 _COMMAND = "espeak-ng"
 
+_PINYIN = "cmn-latn-pinyin"
+_BETTER = {"zh": _PINYIN, "cmn": _PINYIN}
+"""The voices of these names (of espeak-ng 1.51) read Chinese as English letters and numbers: "ni5 three"."""
+
+
+def voice_names(language: str) -> tuple[str, ...]:
+    """Return the names under which espeak-ng may have a language's voice, the best first: its own, then its base's."""
+    tag = language.lower()
+    base = tag.partition("-")[0]
+    names = (_BETTER.get(tag), tag, _BETTER.get(base), base)
+    return tuple(dict.fromkeys(name for name in names if name))
+
 
 class EspeakEngine:
     """Speech by the program ``espeak-ng``: a :class:`robot_node.speech.synthesis_engine.SpeechEngine`.
@@ -77,7 +89,7 @@ class EspeakEngine:
         if language in self._voices:
             return self._voices[language]
         if _LANGUAGE.fullmatch(language):
-            for voice in dict.fromkeys((language.lower(), language.lower().partition("-")[0])):
+            for voice in voice_names(language):
                 output = await self._program.run(("-v", voice, *self._options), "")
                 if output.status == 0:
                     if len(self._voices) < _CACHED_VOICES:

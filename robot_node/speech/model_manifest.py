@@ -1,4 +1,4 @@
-"""A model of speech recognition in a folder of the user's: its manifest, and whether its files are those.
+"""A model of speech recognition or synthesis in a folder of the user's: its manifest, and whether its files are those.
 
 The folder has a ``model.toml``: ``name``, ``kind``, ``language``, and for each file a table ``[files.PART]`` with its
 name (``file``), its ``size`` in bytes and its ``sha256``. Nothing is downloaded.
@@ -19,7 +19,9 @@ from robot_node.errors import SettingsError
 
 MANIFEST = "model.toml"
 
-_REMEDY = "docs/hearing.md says what is in it."
+HEARING = ("hearing.model", "docs/hearing.md")
+VOICE = ("voice.voices", "docs/voice.md")
+"""The setting that names the folder, and the page that explains it, for messages."""
 
 
 class _File(BaseModel):
@@ -56,43 +58,65 @@ class SpeechModel:
     files: Mapping[str, Path]
 
 
-def read_model(folder: Path) -> SpeechModel:
+def read_model(folder: Path, about: tuple[str, str] = HEARING) -> SpeechModel:
     """Read the manifest in a folder, and check that its files are there, with their size and SHA-256.
+
+    Args:
+        folder: The folder.
+        about: :data:`HEARING` or :data:`VOICE`.
 
     Raises:
         SettingsError: the manifest is missing or wrong, or a file is another one; says which.
     """
-    path = folder / MANIFEST
-    try:
-        fields: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-        manifest = _Manifest.model_validate(fields)
-    except OSError as error:
-        raise SettingsError(f"{path} cannot be read: {error.strerror} (hearing.model).", remedy=_REMEDY) from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise SettingsError(f"{path}: {where}: {first['msg']} (hearing.model).", remedy=_REMEDY) from error
-    except ValueError as error:  # no TOML, or no UTF-8
-        raise SettingsError(f"{path} is no TOML file: {error} (hearing.model).", remedy=_REMEDY) from error
-    files = {part: _checked(folder / each.file, each) for part, each in manifest.files.items()}
+    manifest = _read(folder, about)
+    files = {part: _checked(folder / each.file, each, about) for part, each in manifest.files.items()}
     return SpeechModel(manifest.name, manifest.kind, manifest.language, files)
 
 
-def _checked(path: Path, expected: _File) -> Path:
+def read_names(folder: Path, about: tuple[str, str] = HEARING) -> SpeechModel:
+    """Read the manifest in a folder, without a look at the files.
+
+    Raises:
+        SettingsError: the manifest is missing or wrong.
+    """
+    manifest = _read(folder, about)
+    files = {part: folder / each.file for part, each in manifest.files.items()}
+    return SpeechModel(manifest.name, manifest.kind, manifest.language, files)
+
+
+def _read(folder: Path, about: tuple[str, str]) -> _Manifest:
+    path, (setting, page) = folder / MANIFEST, about
+    remedy = f"{page} says what is in it."
+    try:
+        fields: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+        return _Manifest.model_validate(fields)
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read: {error.strerror} ({setting}).", remedy=remedy) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise SettingsError(f"{path}: {where}: {first['msg']} ({setting}).", remedy=remedy) from error
+    except ValueError as error:  # no TOML, or no UTF-8
+        raise SettingsError(f"{path} is no TOML file: {error} ({setting}).", remedy=remedy) from error
+
+
+def _checked(path: Path, expected: _File, about: tuple[str, str]) -> Path:
+    setting, page = about
     try:
         size = path.stat().st_size
         if size != expected.size:
             raise SettingsError(
-                f"{path} has {size} bytes, not {expected.size} as its manifest says (hearing.model).",
+                f"{path} has {size} bytes, not {expected.size} as its manifest says ({setting}).",
                 remedy="Fetch it again; a download may have been cut off.",
             )
         with path.open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise SettingsError(f"{path} cannot be read: {error.strerror} (hearing.model).", remedy=_REMEDY) from error
+        remedy = f"{page} says what is in it."
+        raise SettingsError(f"{path} cannot be read: {error.strerror} ({setting}).", remedy=remedy) from error
     if found != expected.sha256.lower():
         raise SettingsError(
-            f"The SHA-256 of {path} is {found}, not that in its manifest (hearing.model).",
+            f"The SHA-256 of {path} is {found}, not that in its manifest ({setting}).",
             remedy="Use the file that was checked, or check the new one and write its SHA-256 into the manifest.",
         )
     return path

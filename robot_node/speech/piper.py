@@ -9,7 +9,8 @@ from pathlib import Path
 from robot_node.errors import DeviceError, SettingsError
 from robot_node.speech.loaded_voices import LoadedVoices
 from robot_node.speech.piper_program import PiperProgram
-from robot_node.speech.piper_voices import PiperVoice, choose_voice, read_voices
+from robot_node.speech.piper_voices import PiperVoice, read_voices
+from robot_node.speech.voice_choice import choose_voice
 from robot_node.speech.voice_process import VoiceProcess
 from robot_node.speech.waveform import Waveform
 

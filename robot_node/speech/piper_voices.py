@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -105,19 +104,3 @@ def _read_voice(model: Path) -> PiperVoice | None:
     return PiperVoice(
         model.stem, model, description.language_tag, description.audio.sample_rate, description.inference.length_scale
     )
-
-
-def choose_voice(voices: Iterable[PiperVoice], language: str, preferred: str | None) -> PiperVoice | None:
-    """Choose the voice for a language: one of its region before others, then the preferred one, then by name. Pure.
-
-    Returns:
-        None without a voice of this language.
-    """
-    wanted, _, region = language.lower().partition("-")
-    fitting = [voice for voice in voices if voice.language.lower().partition("-")[0] == wanted]
-
-    def order(voice: PiperVoice) -> tuple[bool, bool, str]:
-        other_region = bool(region) and voice.language.lower() != language.lower()
-        return other_region, voice.name != preferred, voice.name
-
-    return min(fitting, key=order, default=None)

@@ -8,6 +8,7 @@ from robot_node.core.engine_loading import load_engine
 from robot_node.settings.devices import VoiceSettings
 from robot_node.speech.espeak import EspeakEngine
 from robot_node.speech.piper import PiperEngine
+from robot_node.speech.sherpa_speech import SherpaEngine
 from robot_node.speech.waveform import Waveform
 
 ENTRY_POINTS = "robot_node.speech_engines"
@@ -76,7 +77,15 @@ def make_engine(settings: VoiceSettings) -> SpeechEngine | None:
             unload_after_s=settings.unload_after_s,
             memory_mb=settings.memory_mb,
         )
-    built_in = f"{EspeakEngine.NAME}, {PiperEngine.NAME}"
+    if settings.engine == SherpaEngine.NAME:
+        return SherpaEngine(
+            folder=settings.voices,
+            voice=settings.voice,
+            rate=settings.rate,
+            unload_after_s=settings.unload_after_s,
+            memory_mb=settings.memory_mb,
+        )
+    built_in = f"{EspeakEngine.NAME}, {PiperEngine.NAME}, {SherpaEngine.NAME}"
     factory = load_engine(settings.engine, group=ENTRY_POINTS, kind="speech", built_in=built_in, setting="voice.engine")
     engine: SpeechEngine = factory(settings)
     return engine

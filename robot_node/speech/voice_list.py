@@ -11,6 +11,7 @@ from robot_node.settings.devices import VoiceSettings
 from robot_node.speech.espeak import EspeakEngine
 from robot_node.speech.piper import PiperEngine
 from robot_node.speech.piper_voices import read_voices
+from robot_node.speech.sherpa_speech import SherpaEngine, read_models
 from robot_node.speech.synthesis_program import SynthesisProgram
 
 _ESPEAK_LINE = re.compile(r"\s*\d+\s+(?P<language>[\w-]+)\s+\S+\s+(?P<name>\S+)\s+\S+")
@@ -39,23 +40,25 @@ class Voice:
         # Without an engine, a program is meant for piper: espeak-ng is found by its name.
         engine = PiperEngine.NAME if settings.engine == "none" else settings.engine
         program = settings.program if engine == self.engine else None
-        voice = self.name if self.engine == PiperEngine.NAME else None
+        voice = None if self.engine == EspeakEngine.NAME else self.name
         changes = {"engine": self.engine, "language": self.language, "program": program, "voice": voice}
         return settings.model_copy(update=changes)
 
 
 async def list_voices(settings: VoiceSettings) -> tuple[Voice, ...]:
-    """List the voices of piper, if there is a folder of them, then those of espeak-ng, if it is installed.
+    """List the voices of piper and sherpa-onnx, if there is a folder of them, then espeak-ng's, if it is installed.
 
     Raises:
         SettingsError: the folder of voices cannot be read.
     """
-    piper: tuple[Voice, ...] = ()
+    neural: list[Voice] = []
     if settings.voices is not None:
-        found = await asyncio.to_thread(read_voices, settings.voices)
-        piper = tuple(Voice(PiperEngine.NAME, each.name, each.language, each.name) for each in found)
+        voices = await asyncio.to_thread(read_voices, settings.voices)
+        neural += [Voice(PiperEngine.NAME, each.name, each.language, each.name) for each in voices]
+        models = await asyncio.to_thread(read_models, settings.voices)
+        neural += [Voice(SherpaEngine.NAME, each.name, each.language, each.title) for each in models]
     program = settings.program if settings.engine == EspeakEngine.NAME else None
-    return piper + await _espeak_voices(program or EspeakEngine.NAME)
+    return (*neural, *await _espeak_voices(program or EspeakEngine.NAME))
 
 
 async def _espeak_voices(name: str) -> tuple[Voice, ...]:

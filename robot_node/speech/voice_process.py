@@ -208,7 +208,10 @@ class VoiceProcess:
         process, self._process = self._process, None
         if process is None:
             return
+        assert process.stdin is not None
         try:
+            if not process.stdin.transport.is_closing():
+                process.stdin.transport.abort()  # so that children of a program that is a script end too
             with contextlib.suppress(ProcessLookupError):
                 process.kill()  # it has nothing to save
             await asyncio.shield(_finished(process))

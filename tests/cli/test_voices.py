@@ -11,6 +11,7 @@ import pytest
 from robot_node.settings.loading import load_settings
 from tests.command import command
 from tests.speech.piper_folder import RATE, add_voice, said, stand_in
+from tests.speech.sherpa_voice_model import add_tone_voice
 
 
 @pytest.fixture
@@ -18,6 +19,7 @@ def settings(tmp_path: Path) -> str:
     """A settings file with a folder of two voices, whose program is a stand-in."""
     add_voice(tmp_path / "voices", "joe", "en_US")
     add_voice(tmp_path / "voices", "thorsten", "de_DE")
+    add_tone_voice(tmp_path / "voices")
     file = tmp_path / "robot.toml"
     file.write_text(f'[voice]\nengine = "piper"\nprogram = "{stand_in(tmp_path)}"\nvoices = "{tmp_path / "voices"}"\n')
     return str(file)
@@ -30,11 +32,12 @@ def test_the_voices_of_both_engines_are_listed(settings: str) -> None:
     assert ["piper", "en-US", "joe", "joe"] in lines
     assert ["piper", "de-DE", "thorsten", "thorsten"] in lines
     assert ["espeak-ng", "de", "de", "German"] in lines
+    assert ["sherpa-onnx", "en-US", "tones", "Tones"] in lines
     found = json.loads(command("voices", "--config", settings, "--json").stdout)
     assert len({voice["name"] for voice in found}) == len(found) == len(lines)
 
 
-@pytest.mark.parametrize("name", ["thorsten", "de"])
+@pytest.mark.parametrize("name", ["thorsten", "tones", "de"])
 def test_the_lines_for_the_settings_choose_the_voice(settings: str, tmp_path: Path, name: str) -> None:
     chosen = command("voices", name, "--config", settings)
     assert chosen.status == 0
@@ -44,6 +47,8 @@ def test_the_lines_for_the_settings_choose_the_voice(settings: str, tmp_path: Pa
     expected: tuple[object, ...]
     if name == "thorsten":
         expected = ("piper", "de-DE", "thorsten", tmp_path / "voices", str(tmp_path / "piper"))
+    elif name == "tones":
+        expected = ("sherpa-onnx", "en-US", "tones", tmp_path / "voices", None)
     else:
         expected = ("espeak-ng", "de", None, None, None)
     assert (voice.engine, voice.language, voice.voice, voice.voices, voice.program) == expected

@@ -48,6 +48,11 @@ async def test_languages_differ_and_a_region_that_is_not_known_is_left_away() ->
     assert (await engine.synthesize("\u4f60\u597d", "zh")).seconds > 0.3
 
 
+async def test_chinese_is_not_spelled_in_english() -> None:
+    """Two syllables take less time than the names of their letters and tones: "en eye five, aitch aye oh three"."""
+    assert (await EspeakEngine().synthesize("\u4f60\u597d", "zh")).seconds < 1.0
+
+
 @pytest.mark.parametrize("language", ["xx", "", "../../etc/passwd", "-h", "en;reboot"])
 async def test_a_language_without_a_voice_is_refused(language: str) -> None:
     with pytest.raises(SettingsError, match="has no voice for the language"):

@@ -41,6 +41,8 @@ async def check_sound(case: Case) -> None:
     if (remedy := _PROGRAMS.get(voice.engine)) is not None:
         program = voice.program or voice.engine
         case.report(_program(case, "voice", program, why="The robot cannot speak.", remedy=remedy))
+    if voice.engine == "sherpa-onnx":
+        case.report(case.package("voice", _PACKAGES[voice.engine], why="The robot cannot speak."))
     hearing = case.settings.hearing
     for check, engine in (
         ("hearing", hearing.engine),

@@ -239,6 +239,13 @@ def no_package(missing: str, pi: Pi) -> None:
             "pip install piper-tts",
         ),
         (
+            {"voice": {"engine": "sherpa-onnx", "voices": "/opt/voices"}},
+            partial(no_package, "sherpa-onnx"),
+            "voice",
+            "sherpa-onnx is not",
+            f"{sys.executable} -m pip install sherpa-onnx",
+        ),
+        (
             {**WITH_SOUND, "hearing": {"engine": "pocketsphinx"}},
             partial(no_package, "pocketsphinx"),
             "hearing",
