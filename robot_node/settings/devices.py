@@ -130,16 +130,22 @@ class AudioSettings(Section):
     viewer_may_speak: bool = False
 
 
+_LanguageTag = Annotated[str, Field(pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$", max_length=64)]
+
+
 class VoiceSettings(Section):
     """Speech synthesis; none by default."""
 
     engine: Annotated[str, Field(min_length=1, max_length=64)] = "none"
-    language: Annotated[str, Field(pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$", max_length=64)] = "en"
+    language: _LanguageTag = "en"
     rate: Annotated[int, Field(ge=80, le=450)] = 175
     pitch: Annotated[int, Field(ge=0, le=99)] = 50
     program: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
     voices: Path | None = None
     voice: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    voice_by_language: Annotated[
+        dict[_LanguageTag, Annotated[str, Field(min_length=1, max_length=200)]], Field(max_length=50)
+    ] = Field(default_factory=dict)
     unload_after_s: Annotated[float, Field(ge=0, le=86_400)] = 600.0
     memory_mb: Annotated[float, Field(ge=50, le=16_000)] = 500.0
 

@@ -5,13 +5,20 @@ from __future__ import annotations
 import array
 import re
 import sys
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from robot_node.errors import DeviceError, SettingsError
 from robot_node.speech.synthesis_program import SynthesisProgram
+from robot_node.speech.voice_choice import voice_for
 from robot_node.speech.waveform import Waveform
 
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,16}){0,3}")
 """Also keeps file names out of what espeak-ng takes for a voice."""
+
+_VOICE = re.compile(r"[A-Za-z0-9_-]+(\+[A-Za-z0-9_-]+)?")
+_REMEDY = "espeak-ng --voices lists them; a variant comes behind a plus sign, such as de+f3."
+_NONE: Mapping[str, str] = MappingProxyType({})
 
 _CACHED_VOICES = 64
 _COMMAND = "espeak-ng"
@@ -36,6 +43,7 @@ class EspeakEngine:
         rate: Words per minute, 80 to 450.
         pitch: 0 to 99.
         program: Name or path of the program.
+        by_language: Names of its voices by language tag, such as ``"de+f3"``; these come first.
         timeout_s: Seconds for the speech of one chunk to be synthesised.
         longest_s: Seconds of speech of one chunk; what is longer is cut.
     """
@@ -48,6 +56,7 @@ class EspeakEngine:
         rate: int = 175,
         pitch: int = 50,
         program: str = _COMMAND,
+        by_language: Mapping[str, str] = _NONE,
         timeout_s: float = 10.0,
         longest_s: float = 60.0,
     ) -> None:
@@ -59,6 +68,7 @@ class EspeakEngine:
             longest_bytes=int(longest_s * _WAV_RATE * 2),
         )
         self._options = ("-s", str(rate), "-p", str(pitch), "-b", "1", "--stdin", "--stdout")
+        self._by_language = by_language
         self._voices: dict[str, str] = {}
 
     async def check(self, language: str) -> None:
@@ -88,13 +98,18 @@ class EspeakEngine:
         """Find the voice for a language: its own, or that of the language without its region."""
         if language in self._voices:
             return self._voices[language]
+        named = voice_for(self._by_language, language)
+        if named is not None and not _VOICE.fullmatch(named):
+            raise SettingsError(f"{named!r} is no voice of espeak-ng (voice.voice_by_language).", remedy=_REMEDY)
         if _LANGUAGE.fullmatch(language):
-            for voice in voice_names(language):
+            for voice in (named,) if named is not None else voice_names(language):
                 output = await self._program.run(("-v", voice, *self._options), "")
                 if output.status == 0:
                     if len(self._voices) < _CACHED_VOICES:
                         self._voices[language] = voice
                     return voice
+        if named is not None:
+            raise SettingsError(f"espeak-ng has no voice {named!r} (voice.voice_by_language).", remedy=_REMEDY)
         raise SettingsError(
             f"espeak-ng has no voice for the language {language[:40]!r}.",
             remedy="Use a language tag such as en, de or zh; espeak-ng --voices lists them.",

@@ -93,6 +93,7 @@ def build_speech(
             state,
             mixer,
             language=voice.language,
+            languages=voice.voice_by_language,
             send=announcements.send,
             events=events,
         )

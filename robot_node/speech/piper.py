@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from robot_node.errors import DeviceError, SettingsError
 from robot_node.speech.loaded_voices import LoadedVoices
 from robot_node.speech.piper_program import PiperProgram
 from robot_node.speech.piper_voices import PiperVoice, read_voices
-from robot_node.speech.voice_choice import choose_voice
+from robot_node.speech.voice_choice import choose_voice, voice_for
 from robot_node.speech.voice_process import VoiceProcess
 from robot_node.speech.waveform import Waveform
 
@@ -20,6 +22,7 @@ _USUAL_RATE = 175
 
 _REMEDY = "Install it into a venv of its own (pip install piper-tts), and name it in voice.program."
 
+_NONE: Mapping[str, str] = MappingProxyType({})
 _HIGHEST_SAMPLE_RATE = 48_000
 _CACHED_VOICES = 64
 
@@ -30,6 +33,7 @@ class PiperEngine:
     Args:
         folder: Folder of the voices.
         voice: Name of the voice that is preferred for its language; any by default.
+        by_language: Names of voices by language tag; these come first.
         rate: Words per minute, 80 to 450; 175 is the voice's usual speed.
         program: Name or path of the program.
         timeout_s: Seconds for the speech of one chunk to be synthesised, the loading of the voice included.
@@ -45,6 +49,7 @@ class PiperEngine:
         *,
         folder: Path | None,
         voice: str | None = None,
+        by_language: Mapping[str, str] = _NONE,
         rate: int = _USUAL_RATE,
         program: str = _COMMAND,
         timeout_s: float = 30.0,
@@ -59,6 +64,7 @@ class PiperEngine:
             )
         self._folder = folder
         self._preferred = voice
+        self._by_language = by_language
         self._slowness = _USUAL_RATE / rate
         self._program = program
         self._timeout_s = timeout_s
@@ -122,12 +128,15 @@ class PiperEngine:
         if language in self._voices:
             return self._voices[language]
         voices = await asyncio.to_thread(read_voices, self._folder)
-        if self._preferred and self._preferred not in {voice.name for voice in voices}:
-            raise SettingsError(
-                f"There is no voice {self._preferred!r} that can be used in {self._folder} (voice.voice).",
-                remedy="Put its .onnx and .onnx.json there; the log says what is wrong with those that are there.",
-            )
-        voice = choose_voice(voices, language, self._preferred)
+        names = {voice.name: voice for voice in voices}
+        named = voice_for(self._by_language, language)
+        for name, setting in ((named, "voice.voice_by_language"), (self._preferred, "voice.voice")):
+            if name is not None and name not in names:
+                raise SettingsError(
+                    f"There is no voice {name!r} that can be used in {self._folder} ({setting}).",
+                    remedy="Put its .onnx and .onnx.json there; the log says what is wrong with those that are there.",
+                )
+        voice = names[named] if named is not None else choose_voice(voices, language, self._preferred)
         if voice is None:
             there = ", ".join(sorted({each.language for each in voices})[:20]) or "none"
             raise SettingsError(

@@ -8,8 +8,8 @@ import logging
 import time
 import uuid
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 
 from robot_node.core.events import EventLog
 from robot_node.core.media import SpeechFrame
@@ -20,6 +20,7 @@ from robot_node.errors import DeviceError, NotReadyError, RobotNodeError, Settin
 from robot_node.speech.progress import Progress
 from robot_node.speech.synthesis_engine import LoadingEngine, SpeechEngine
 from robot_node.speech.text_chunks import text_chunks
+from robot_node.speech.text_language import language_of
 from robot_node.speech.waveform import FRAME_S, SpeechEncoder
 from robot_node.webrtc.messages import BackendMessage, TtsBegin, TtsComplete, TtsTerminate, TtsText
 
@@ -45,6 +46,21 @@ _SUBTITLE_EXTRA_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
+class SpeechEnd:
+    """How a text has ended.
+
+    Attributes:
+        said: What of it has been heard, to the last word that was begun.
+        whole: All of it has.
+        error: Why the robot cannot speak; empty otherwise.
+    """
+
+    said: str = ""
+    whole: bool = False
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class SpeechTask:
     """A text to say.
 
@@ -54,6 +70,7 @@ class SpeechTask:
         language: A language tag.
         emotion: Shown by the face when it begins; empty leaves the face as it is.
         by: Client id of the agent that asked for it.
+        ended: Is done when it has been said, or will not be said.
     """
 
     task_id: str
@@ -61,6 +78,12 @@ class SpeechTask:
     language: str
     emotion: str
     by: str
+    ended: asyncio.Future[SpeechEnd] = field(compare=False, repr=False)
+
+    def end(self, how: SpeechEnd) -> None:
+        """Note how it has ended; only the first time counts."""
+        if not self.ended.done():
+            self.ended.set_result(how)
 
 
 class Speaker:
@@ -72,6 +95,7 @@ class Speaker:
         state: Gets ``speaking``, and the fault of the voice.
         mixer: Its input ``speech`` is the voice.
         language: A language tag, for texts that don't come with one.
+        languages: Other language tags: a text that comes without one may be in them, which its letters and words say.
         send: Sends messages to peers.
         events: Gets what is said.
         clock: Monotonic time in seconds; the mixer's.
@@ -86,6 +110,7 @@ class Speaker:
         mixer: Mixer,
         *,
         language: str = "en",
+        languages: Iterable[str] = (),
         send: Callable[[BackendMessage], None] = lambda _: None,
         events: EventLog | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -96,6 +121,7 @@ class Speaker:
         self._state = state
         self._mixer = mixer
         self._language = language
+        self._languages = tuple(languages)
         self._send = send
         self._events = events or EventLog()
         self._clock = clock
@@ -129,7 +155,7 @@ class Speaker:
         Args:
             text: Up to :data:`robot_node.speech.text_chunks.LONGEST_TEXT` characters.
             emotion: Shown by the face when it begins; empty leaves the face as it is.
-            language: A language tag; empty for the robot's own.
+            language: A language tag; empty for the one of the robot's languages that the text seems to be in.
             interrupt: Say it now: the current text is cut short, and the queue is emptied.
 
         Raises:
@@ -138,13 +164,14 @@ class Speaker:
             DeviceError: the engine is missing or does not work.
             NotReadyError: the queue is full.
         """
-        language = language or self._language
+        language = language or language_of(text, self._languages, self._language)
         task = SpeechTask(
             task_id=uuid.uuid4().hex,
             chunks=text_chunks(text),
             language=language,
             emotion=self._face.canonical_name(emotion) if emotion else "",
             by=acting_for(),
+            ended=asyncio.get_running_loop().create_future(),
         )
         if not task.chunks:
             raise SettingsError("There is nothing to be said in this text: no letter and no digit.")
@@ -167,9 +194,12 @@ class Speaker:
             How many texts are not, or not wholly, said.
         """
         stopped = len(self._queue)
-        self._queue.clear()
+        while self._queue:
+            self._queue.popleft().end(SpeechEnd())
         if self._task is not None and self._busy:
             stopped += 1
+            if self._current is not None:
+                self._current.end(SpeechEnd(self._said))
             self._task.cancel()
             self._cut_short()
         return stopped
@@ -225,12 +255,20 @@ class Speaker:
             await self._sleep(max(0.0, self._due - self._clock()))
             await self._until_queued_is_less_than(FRAME_S)
             self._end(TtsComplete(task.task_id))
+            task.end(SpeechEnd("".join(task.chunks), whole=True))
         except RobotNodeError as error:
+            task.end(SpeechEnd(self._said, error=str(error)))
             self._report(error)
         except Exception:  # whatever an engine stumbles over, the next text may be better
             logger.exception("A text could not be said")
         finally:
+            task.end(SpeechEnd(self._said))
             self._cut_short()
+
+    @property
+    def _said(self) -> str:
+        """What has been heard of the current text."""
+        return self._progress.said(self._clock()) if self._current is not None else ""
 
     def _begin(self, task: SpeechTask) -> None:
         self._current = task

@@ -67,11 +67,17 @@ def make_engine(settings: VoiceSettings) -> SpeechEngine | None:
     if settings.engine == "none":
         return None
     if settings.engine == EspeakEngine.NAME:
-        return EspeakEngine(rate=settings.rate, pitch=settings.pitch, program=settings.program or EspeakEngine.NAME)
+        return EspeakEngine(
+            rate=settings.rate,
+            pitch=settings.pitch,
+            program=settings.program or EspeakEngine.NAME,
+            by_language=settings.voice_by_language,
+        )
     if settings.engine == PiperEngine.NAME:
         return PiperEngine(
             folder=settings.voices,
             voice=settings.voice,
+            by_language=settings.voice_by_language,
             rate=settings.rate,
             program=settings.program or PiperEngine.NAME,
             unload_after_s=settings.unload_after_s,
@@ -81,6 +87,7 @@ def make_engine(settings: VoiceSettings) -> SpeechEngine | None:
         return SherpaEngine(
             folder=settings.voices,
             voice=settings.voice,
+            by_language=settings.voice_by_language,
             rate=settings.rate,
             unload_after_s=settings.unload_after_s,
             memory_mb=settings.memory_mb,

@@ -1,8 +1,8 @@
-"""Chooses the voice of a language. Pure."""
+"""Chooses the voice of a language, by the settings and by the voices that there are. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Protocol, TypeVar
 
 
@@ -35,3 +35,10 @@ def choose_voice(voices: Iterable[V], language: str, preferred: str | None) -> V
         return other_region, voice.name != preferred, voice.name
 
     return min(fitting, key=order, default=None)
+
+
+def voice_for(by_language: Mapping[str, str], language: str) -> str | None:
+    """Return the voice that the settings name for a language, or else for its base language; None without one."""
+    names = {tag.lower(): name for tag, name in by_language.items()}
+    tag = language.lower()
+    return names.get(tag) or names.get(tag.partition("-")[0])

@@ -27,6 +27,7 @@ FREE_TEXT: dict[str, Any] = {
     "timelapse.between": "07:00-19:00",
     "face.expressions": {"wink": {"like": "playful"}},
     "voice.language": "de",
+    "voice.voice_by_language": {"de": "thorsten"},
     "hearing.language": "de",
     "hearing.speech_threshold": 0.4,
     "hearing.wake_threshold": 0.9,

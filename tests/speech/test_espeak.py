@@ -48,6 +48,15 @@ async def test_languages_differ_and_a_region_that_is_not_known_is_left_away() ->
     assert (await engine.synthesize("\u4f60\u597d", "zh")).seconds > 0.3
 
 
+async def test_a_voice_that_the_settings_name_for_a_language_comes_first() -> None:
+    engine = EspeakEngine(by_language={"de": "de+f3", "fr": "/etc/passwd", "es": "nobody"})
+    named = await engine.synthesize("Restaurant", "de-AT")
+    assert named.samples != (await EspeakEngine().synthesize("Restaurant", "de")).samples
+    for language in ("fr", "es"):
+        with pytest.raises(SettingsError, match=r"voice\.voice_by_language"):
+            await engine.check(language)
+
+
 async def test_chinese_is_not_spelled_in_english() -> None:
     """Two syllables take less time than the names of their letters and tones: "en eye five, aitch aye oh three"."""
     assert (await EspeakEngine().synthesize("\u4f60\u597d", "zh")).seconds < 1.0

@@ -98,6 +98,21 @@ async def test_the_voice_follows_the_language_of_the_text(
     assert said(tmp_path) == [f"{speaks} {TEXT}"]
 
 
+async def test_a_voice_that_the_settings_name_for_a_language_comes_first(tmp_path: Path) -> None:
+    for name, code in (("amy", "en_US"), ("thorsten", "de_DE"), ("eva", "de_DE")):
+        add_voice(tmp_path / "voices", name, code)
+    async with piper(
+        tmp_path, voice="eva", voice_by_language={"de": "thorsten", "de-CH": "eva", "nl": "eva"}
+    ) as engine:
+        for language in ("de", "de-AT", "de-ch", "nl", "en"):
+            await engine.synthesize("Ja.", language)
+    assert [line.split()[0] for line in said(tmp_path)] == ["thorsten", "thorsten", "eva", "eva", "amy"]
+    async with piper(tmp_path, voice_by_language={"de": "nobody"}) as engine:
+        await engine.check("en")
+        with pytest.raises(SettingsError, match=r"no voice 'nobody' .*voice\.voice_by_language"):
+            await engine.check("de")
+
+
 async def test_a_language_without_a_voice_is_refused_and_those_there_are_named(tmp_path: Path) -> None:
     add_voice(tmp_path / "voices", "joe", "en_US")
     async with piper(tmp_path) as engine:

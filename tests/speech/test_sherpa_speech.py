@@ -69,6 +69,14 @@ async def test_speaker_and_speed_are_those_of_the_settings(tmp_path: Path) -> No
     assert pitch(fast) == pytest.approx(HERTZ[1], abs=10)
 
 
+async def test_a_voice_that_the_settings_name_for_a_language_comes_first(tmp_path: Path) -> None:
+    add_tone_voice(tmp_path)
+    async with sherpa(tmp_path, voice_by_language={"de": "tones:1", "fr": "nobody"}) as engine:
+        assert pitch(await engine.synthesize(TEXT, "de")) == pytest.approx(HERTZ[1], abs=10)
+        with pytest.raises(SettingsError, match=r"no voice 'nobody' .*voice\.voice_by_language"):
+            await engine.check("fr")
+
+
 async def test_a_voice_with_a_lexicon_needs_no_phonemes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     add_tone_voice(tmp_path, "plain")
     add_tone_voice(tmp_path, "words", "de", lexicon="good g \u028a d\nmorning m \u0254 n\n")

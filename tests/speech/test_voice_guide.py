@@ -49,7 +49,7 @@ def test_the_settings_for_piper_name_the_program_that_was_installed(tmp_path: Pa
 
 def test_the_numbers_are_those_of_the_program() -> None:
     assert f"at most {QUEUE} texts" in GUIDE
-    table = dict(re.findall(r'^\| `(\w+)` \| "?`?"?([\w.-]+)"?`? \|', GUIDE, re.MULTILINE))
+    table = dict(re.findall(r'^\| `(\w+)` \| "?`?"?([\w.{}-]+)"?`? \|', GUIDE, re.MULTILINE))
     defaults = VoiceSettings()
     for name in VoiceSettings.model_fields:
         assert table[name] == str(getattr(defaults, name)).lower()

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from mcp import Client
+from mcp.server.mcpserver import MCPServer
 
 from hw_mocks.platform import SimulatedPi, simulated_platform
 from robot_node.core.events import EventLog
@@ -19,7 +22,9 @@ from robot_node.settings.devices import VoiceSettings
 from robot_node.settings.root import Settings
 from robot_node.speech.factory import build_speech
 from robot_node.tools.server import build_server
+from robot_node.tools.voice import offer_voice
 from tests.robots import make_robot
+from tests.speech.test_espeak import script
 from tests.waiting import eventually
 
 
@@ -36,13 +41,13 @@ async def mute_robot(pi: SimulatedPi) -> AsyncIterator[Robot]:
     await robot.camera.close()
 
 
-@pytest.fixture
-async def robot(pi: SimulatedPi, mute_robot: Robot) -> AsyncIterator[Robot]:
+@contextlib.asynccontextmanager
+async def talking(pi: SimulatedPi, mute_robot: Robot, voice: VoiceSettings) -> AsyncIterator[Robot]:
+    """The robot with a voice and a loudspeaker, until the block is left."""
     telemetry = mute_robot.telemetry
     loudspeaker = Loudspeaker(pi.platform, "default", telemetry.state, idle_s=0.1)
-    settings = Settings(voice=VoiceSettings(engine="espeak-ng"))
     speech = build_speech(
-        settings, mute_robot.face, mute_robot.telemetry.state, mute_robot.telemetry.events, loudspeaker=loudspeaker
+        Settings(voice=voice), mute_robot.face, telemetry.state, telemetry.events, loudspeaker=loudspeaker
     )
     assert speech.speaker is not None
     running = asyncio.create_task(speech.speaker.run())
@@ -50,6 +55,13 @@ async def robot(pi: SimulatedPi, mute_robot: Robot) -> AsyncIterator[Robot]:
     running.cancel()
     await asyncio.wait({running})
     await loudspeaker.close()
+
+
+@pytest.fixture
+async def robot(pi: SimulatedPi, mute_robot: Robot) -> AsyncIterator[Robot]:
+    voice = VoiceSettings(engine="espeak-ng", voice_by_language={"de": "de"})
+    async with talking(pi, mute_robot, voice) as robot:
+        yield robot
 
 
 async def call(robot: Robot, tool: str, **arguments: object) -> Any:
@@ -103,6 +115,59 @@ async def test_texts_wait_for_their_turn_until_they_are_stopped(robot: Robot) ->
     assert (await call(robot, "say", text="Five"))["waiting"] == 1
     assert await call(robot, "stop_speaking") == {"stopped": 2}
     assert await call(robot, "stop_speaking") == {"stopped": 0}
+
+
+async def test_with_wait_it_returns_when_it_is_spoken(robot: Robot, pi: SimulatedPi) -> None:
+    said = await call(robot, "say", text="Hello there.", wait=True)
+    assert (said["spoken"], said["said"]) == (True, "Hello there.")
+    assert not robot.telemetry.state.snapshot.speaking
+    assert len(pi.loudspeaker.played) / 2 / 48_000 > 0.5
+    without = await call(robot, "say", text="Hello again.")
+    assert (without["spoken"], without["said"]) == (None, None)
+
+
+async def test_a_wait_ends_when_the_text_is_stopped(robot: Robot) -> None:
+    waiting = asyncio.create_task(call(robot, "say", text="One. " * 30, wait=True))
+    await eventually(lambda: robot.telemetry.state.snapshot.speaking)
+    queued = asyncio.create_task(call(robot, "say", text="Two.", wait=True))
+    await eventually(lambda: robot.speech.speaker is not None and robot.speech.speaker.texts_ahead == 1)
+    assert await call(robot, "stop_speaking") == {"stopped": 2}
+    stopped = await waiting
+    assert not stopped["spoken"]
+    assert ("One. " * 30).startswith(stopped["said"])
+    assert ((await queued)["spoken"], (await queued)["said"]) == (False, "")
+
+
+async def test_a_wait_reports_that_the_robot_cannot_speak(pi: SimulatedPi, mute_robot: Robot, tmp_path: Path) -> None:
+    broken = script(tmp_path, '[ -z "$(cat)" ] && exit 0; echo The voice is broken >&2; exit 1')
+    async with talking(pi, mute_robot, VoiceSettings(engine="espeak-ng", program=broken)) as robot:
+        assert "The voice is broken." in await call(robot, "say", text="Hello", wait=True)
+
+
+async def test_a_long_wait_reports_progress(robot: Robot) -> None:
+    assert robot.speech.speaker is not None
+    server = MCPServer("test")
+    offer_voice(server, robot.speech.speaker, robot.telemetry.state, progress_every_s=0.05)
+    reports: list[str | None] = []
+
+    async def report(progress: float, total: float | None, message: str | None) -> None:
+        del progress, total
+        reports.append(message)
+
+    async with Client(server) as client:
+        await client.call_tool("say", {"text": "Hello there.", "wait": True}, progress_callback=report)
+    assert "Speaking." in reports
+
+
+async def test_a_text_is_spoken_in_the_language_that_it_is_in(robot: Robot) -> None:
+    assert robot.speech.speaker is not None
+    for text, asked, language in (
+        ("Guten Morgen, wie geht es dir?", "", "de"),
+        ("Good morning, how are you?", "", "en"),
+        ("Guten Morgen, wie geht es dir?", "en", "en"),
+        ("Bonjour, comment allez-vous ?", "", "en"),  # the robot has no voice for it
+    ):
+        assert (await robot.speech.speaker.say(text, language=asked)).language == language
 
 
 @pytest.mark.parametrize(
