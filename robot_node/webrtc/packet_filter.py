@@ -6,7 +6,9 @@ Uses private names of aiortc and aioice, as :mod:`robot_node.webrtc.aiortc_hooks
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aioice import ice, stun
@@ -20,7 +22,8 @@ CHECKED_VERSIONS = {"aiortc": "1.16", "aioice": "0.13"}
 """What the private names below were checked against; pyproject.toml allows no later minor versions."""
 
 PRIVATE_NAMES = {
-    "aiortc.rtcdtlstransport:RTCDtlsTransport": ("_recv_next",),
+    "aiortc.rtcdtlstransport:RTCDtlsTransport": ("_recv_next", "_set_role"),
+    "aiortc.rtcicetransport:RTCIceTransport": ("_connection", "_recv"),
     "aioice.candidate:Candidate": ("_network_host",),
     "aioice.ice:Connection": ("_check_list", "_nominated", "_queue", "_remote_candidates"),
 }
@@ -28,8 +31,16 @@ PRIVATE_NAMES = {
 
 _MAX_DATAGRAM_BYTES = 1500
 _MAX_WAITING_DATAGRAMS = 512
-_LAST_STUN_BYTE, _DTLS_ALERT, _FIRST_DTLS_BYTE, _LAST_DTLS_BYTE = 3, 21, 20, 63
+_LAST_STUN_BYTE, _DTLS_ALERT, _FIRST_DTLS_BYTE, _LAST_PLAIN_DTLS_BYTE, _LAST_DTLS_BYTE = 3, 21, 20, 31, 63
 _EPOCH = slice(3, 5)
+_DTLS_CHANGE_CIPHER_SPEC, _DTLS_HANDSHAKE = 20, 22
+_DTLS_HEADER_BYTES = 13  # RFC 6347, 4.1
+_DTLS_LENGTH = slice(11, 13)
+_HANDSHAKE_OF_PEER = {
+    "client": frozenset({2, 3, 4, 11, 12, 13, 14, 22}),  # ServerHello ... CertificateStatus (RFC 5246, 7.4; 6066, 8)
+    "server": frozenset({1, 11, 15, 16}),  # ClientHello, Certificate, CertificateVerify, ClientKeyExchange
+}
+"""Types of unencrypted handshake messages that a peer sends, by our own role."""
 
 MAX_REMOTE_CANDIDATES = 96
 """Addresses of one peer that are checked: its candidates, and peer-reflexive ones."""
@@ -99,8 +110,37 @@ class GuardedSocket(ice.StunProtocol):
         return not plain_alert and self.dtls_limit.take(asyncio.get_running_loop().time())
 
 
+def is_of_handshake(data: bytes, types: frozenset[int]) -> bool:
+    """Whether all unencrypted DTLS records of a packet belong to a handshake, with messages of these types."""
+    while len(data) >= _DTLS_HEADER_BYTES and data[0] <= _LAST_PLAIN_DTLS_BYTE:
+        end = _DTLS_HEADER_BYTES + int.from_bytes(data[_DTLS_LENGTH], "big")
+        kind, encrypted, content = data[0], any(data[_EPOCH]), data[_DTLS_HEADER_BYTES:end]
+        message = kind == _DTLS_HANDSHAKE and content[:1] and content[0] in types
+        if not encrypted and not message and not (kind == _DTLS_CHANGE_CIPHER_SPEC and content == b"\x01"):
+            return False
+        data = data[end:]
+    return True
+
+
+async def _receive(receive: Callable[[], Awaitable[bytes]], types: frozenset[int]) -> bytes:
+    while not is_of_handshake(data := await receive(), types):
+        logger.debug("A DTLS record is none that the peer sends: dropped")
+    return data
+
+
 class TolerantDtlsTransport(RTCDtlsTransport):
-    """aiortc's DTLS transport; an error in handling one packet does not end it."""
+    """aiortc's DTLS transport; neither an error in handling one packet, nor a record that no peer sends, ends it.
+
+    OpenSSL gives a handshake up at the first record that does not belong there, such as a ClientHello that somebody sends
+    with the address of a peer that is the server. A forged message of a type that the peer may send still ends a
+    handshake: its messages are not authenticated before the last one.
+    """
+
+    def _set_role(self, role: str) -> None:
+        super()._set_role(role)
+        ice, types = self.transport, _HANDSHAKE_OF_PEER.get(role)
+        if types is not None:  # else aiortc sets it again, when it knows the peer's
+            ice._recv = functools.partial(_receive, ice._connection.recv, types)
 
     async def _recv_next(self) -> None:
         try:

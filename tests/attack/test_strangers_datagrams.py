@@ -64,8 +64,12 @@ def client_hello() -> bytes:
     return connection.bio_read(1500)
 
 
-def alert(level: int, kind: int) -> bytes:
-    return bytes([21, 0xFE, 0xFD, *bytes(8), 0, 2, level, kind])
+def plain_record(kind: int, content: bytes) -> bytes:
+    """A DTLS record that is not encrypted."""
+    return bytes([kind, 0xFE, 0xFD, *bytes(8)]) + len(content).to_bytes(2, "big") + content
+
+
+CHANGE_CIPHER_SPEC = plain_record(20, b"\x01")
 
 
 DATAGRAMS: dict[str, Callable[[Seen], bytes]] = {
@@ -82,8 +86,15 @@ DATAGRAMS: dict[str, Callable[[Seen], bytes]] = {
         b"\x00\x01\x00\x08\x21\x12\xa4\x42" + bytes(12) + b"\x00\x20\x00\x04" + bytes(4)
     ),
     "DTLS ClientHello": lambda _: client_hello(),
-    "DTLS close_notify that is not encrypted": lambda _: alert(1, 0),
-    "DTLS fatal alert that is not encrypted": lambda _: alert(2, 40),
+    "DTLS ClientHello behind another record": lambda _: CHANGE_CIPHER_SPEC + client_hello(),
+    "DTLS ChangeCipherSpec": lambda _: CHANGE_CIPHER_SPEC,
+    "DTLS ChangeCipherSpec of nonsense": lambda _: plain_record(20, b"\x02\x02"),
+    "DTLS handshake without a message": lambda _: plain_record(22, b""),
+    "DTLS ClientKeyExchange": lambda _: plain_record(22, b"\x10\0\0\x04\0\0\0\0\0\0\0\x04abcd"),
+    "DTLS application data that is not encrypted": lambda _: plain_record(23, b"abcd"),
+    "DTLS heartbeat": lambda _: plain_record(24, b"\x01\0\x04abcd"),
+    "DTLS close_notify that is not encrypted": lambda _: plain_record(21, b"\x01\0"),
+    "DTLS fatal alert that is not encrypted": lambda _: plain_record(21, b"\x02\x28"),
     "DTLS record of nonsense": lambda _: b"\x17\xfe\xfd\x00\x01" + bytes(6) + b"\x00\x20" + bytes(32),
     "RTP": lambda seen: RtpPacket(payload_type=96, ssrc=seen.ssrc, payload=b"x" * 100).serialize(),
     "RTCP BYE of the right source": lambda seen: bytes(RtcpByePacket([seen.ssrc])),
@@ -155,7 +166,28 @@ async def test_a_viewer_keeps_seeing(
         assert "has ended" not in caplog.text
 
 
-@pytest.mark.slow
+@pytest.mark.parametrize("kind", [kind for kind in DATAGRAMS if kind.startswith("DTLS")])
+async def test_a_forged_record_within_the_handshake_does_not_end_it(robot: Robot, kind: str) -> None:
+    """Of all that is sent with the viewer's address, only a handshake message that the viewer may send does harm."""
+    sent = list[int]()
+    async with peer(robot.broker) as viewer:
+        sdp, candidates = await viewer.make_offer()
+        await viewer.send(Offer(with_candidates(sdp, candidates)))
+        answer = await viewer.receive(Answer)
+        seen = Seen.in_answer(answer.sdp)
+
+        @viewer.rtc.on("iceconnectionstatechange")
+        def _forge() -> None:
+            if viewer.rtc.iceConnectionState == "completed":  # the robot has agreed, and the viewer's part is to come
+                with sockets_of_the_viewer(viewer) as sockets:
+                    sent.append(send(sockets, seen, DATAGRAMS[kind](seen)))
+
+        await viewer.apply(answer)
+        await newer_frame(robot, viewer)
+        assert sent
+        assert robot.viewers == 1
+
+
 async def test_whatever_comes_before_the_viewer_does_not_keep_it_out(robot: Robot) -> None:
     async with peer(robot.broker) as viewer:
         sdp, candidates = await viewer.make_offer()
