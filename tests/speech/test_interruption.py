@@ -34,6 +34,7 @@ LONG = (
     "The sun rose over the hills while a small dog ran along the river. Nobody had expected the rain to stop so early. "
     "Seven ships sailed past the harbour, and each of them carried wheat and wine from the islands in the south."
 )
+STORY = f"{LONG} {LONG} {LONG}"
 ROOM = ((0.02, 0.3), (0.033, 0.15), (0.051, -0.1))
 SETTINGS: dict[str, dict[str, object]] = {
     "audio": {"microphone": "default", "loudspeaker": "default"},
@@ -89,15 +90,17 @@ async def robot(**hearing: object) -> AsyncIterator[SpeakingRobot]:
 @pytest.mark.slow
 async def test_a_person_who_speaks_silences_it_and_agents_are_told_what_it_has_said_by_then() -> None:
     async with robot() as it:
-        await it.say(LONG)
+        await it.say(STORY)
         await eventually(lambda: len(it.pi.loudspeaker.played) > 2 * 48_000 * 3)
-        it.pi.microphone.hear(spoken("stop talking") + silence(2))
+        # Again and again, as people do: after its loudspeaker ran out of sound, as on a busy machine, it hears no person
+        # until it knows its own voice again.
+        it.pi.microphone.hear(20 * (spoken("stop talking") + silence(1)))
         await eventually(lambda: not it.state.snapshot.speaking)
         (interrupted,) = it.told("interrupted")
         said = str(interrupted.details["said"])
         assert said.startswith("The sun rose over the hills")
-        assert LONG.startswith(said)
-        assert len(said) < len(LONG)
+        assert STORY.startswith(said)
+        assert len(said) < len(STORY)
         assert said in interrupted.text
 
 
