@@ -131,9 +131,9 @@ async def _receive(receive: Callable[[], Awaitable[bytes]], types: frozenset[int
 class TolerantDtlsTransport(RTCDtlsTransport):
     """aiortc's DTLS transport; neither an error in handling one packet, nor a record that no peer sends, ends it.
 
-    OpenSSL gives a handshake up at the first record that does not belong there, such as a ClientHello that somebody sends
-    with the address of a peer that is the server. A forged message of a type that the peer may send still ends a
-    handshake: its messages are not authenticated before the last one.
+    OpenSSL gives a handshake up at the first record that does not belong there, such as a ClientHello with the forged
+    address of a peer that is the server. A forged message of a type that the peer may send still ends a handshake: its
+    messages are not authenticated before the last one.
     """
 
     def _set_role(self, role: str) -> None:

@@ -92,7 +92,7 @@ async def test_a_person_who_speaks_silences_it_and_agents_are_told_what_it_has_s
     async with robot() as it:
         await it.say(STORY)
         await eventually(lambda: len(it.pi.loudspeaker.played) > 2 * 48_000 * 3)
-        # Again and again, as people do: after its loudspeaker ran out of sound, as on a busy machine, it hears no person
+        # Again and again, as people do: after its loudspeaker ran out of sound, as on a busy machine, it hears nobody
         # until it knows its own voice again.
         it.pi.microphone.hear(20 * (spoken("stop talking") + silence(1)))
         await eventually(lambda: not it.state.snapshot.speaking)
