@@ -97,6 +97,15 @@ _SILENCE = bytes(SAMPLE_RATE * 2)
 _LONG_AGO = float("-inf")
 
 
+class Taken(enum.StrEnum):
+    """What becomes of a peer's sound."""
+
+    YES = "yes"
+    WAITS = "waits"  # the robot itself speaks
+    STOPPED = "stopped"  # by stop_peer
+    NO = "no"  # it has not the floor
+
+
 class RecognitionTap(Protocol):
     """Receives sound for speech recognition. Every method is called on the event loop and returns at once."""
 
@@ -117,6 +126,9 @@ class RecognitionTap(Protocol):
     def forget(self) -> None:
         """Drop an unfinished utterance: the next samples do not continue it."""
 
+    def expect_viewer(self) -> None:
+        """Have the robot fall silent: a viewer begins to speak to it."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Peer:
@@ -125,10 +137,12 @@ class Peer:
     Attributes:
         source: A viewer, or the backend of a call.
         client_id: The viewer's.
+        only_recognised: It speaks to the robot: its sound is recognised, and not played.
     """
 
     source: Input
     client_id: str = ""
+    only_recognised: bool = False
 
 
 class Mixer:
@@ -271,9 +285,23 @@ class Mixer:
 
     def take_floor(self, peer: Peer) -> bool:
         """Give the floor to a peer if it is free, and return whether the peer has it."""
-        if self._floor is None and peer not in self._stopped and self.accepts(peer.source):
+        if self._floor is None and peer not in self._stopped and self._accepts(peer):
             self._set_floor(peer)
+            if peer.only_recognised and self._tap is not None:
+                self._tap.expect_viewer()
         return self._floor is peer
+
+    def _accepts(self, peer: Peer) -> bool:
+        return self.accepts(peer.source) and (not peer.only_recognised or peer.source in self._recognised)
+
+    def taken(self, peer: Peer) -> Taken:
+        """Return what becomes of a peer's sound now."""
+        if peer in self._stopped:
+            return Taken.STOPPED
+        if self._floor is not peer:
+            return Taken.NO
+        to = Output.RECOGNITION if peer.only_recognised else Output.LOUDSPEAKER
+        return Taken.YES if self.is_open(Route(peer.source, to)) else Taken.WAITS
 
     def play(self, peer: Peer, samples: bytes) -> None:
         """Route the sound of a peer, if it has the floor or can take it.
@@ -288,7 +316,7 @@ class Mixer:
         if peer.source is Input.VIEWER and self._tap is not None and Input.VIEWER in self._recognised:
             self._recognise_viewer(self._tap, peer, samples, loud=loud)
         route = Route(peer.source, Output.LOUDSPEAKER)
-        if self._loudspeaker is not None and self.is_open(route):
+        if self._loudspeaker is not None and not peer.only_recognised and self.is_open(route):
             if loud:
                 self._loud_at[route] = self._clock()
             self._played = peer.source
@@ -298,7 +326,8 @@ class Mixer:
         """Clear the queued sound of a peer that has ended."""
         if self._floor is not peer:
             return
-        if self._loudspeaker is not None and self.is_open(Route(peer.source, Output.LOUDSPEAKER)):
+        own = not peer.only_recognised
+        if self._loudspeaker is not None and own and self.is_open(Route(peer.source, Output.LOUDSPEAKER)):
             self._loudspeaker.flush()
         turn = Route(Input.VIEWER, Output.RECOGNITION)
         if self._tap is not None and self._is_loud(turn, VIEWER_PAUSE_S) and self.is_open(turn):

@@ -115,6 +115,7 @@ class RobotSnapshot:
         volume: Of the loudspeaker, 0 to 100; None when there is none.
         muted: The loudspeaker is silent, whatever its volume; None when there is none.
         viewers_hear: There is, or may be, sound for viewers: a microphone or a voice.
+        viewers_heard: What a viewer says is recognised.
         viewers_speak: Whether a viewer may speak now; None when none may at any time.
         speaking: The robot is speaking.
         listening: Somebody speaks to the robot, or is expected to: a turn of the conversation is theirs.
@@ -149,6 +150,7 @@ class RobotSnapshot:
     volume: int | None = None
     muted: bool | None = None
     viewers_hear: bool = False
+    viewers_heard: bool = False
     viewers_speak: ViewerSpeech | None = None
     speaking: bool = False
     listening: bool = False

@@ -60,6 +60,7 @@ class Status(FaceStatus, CameraStatus):
     muted: bool | None = Field(description="The loudspeaker is muted; null when there is none.")
     loudspeaker_error: str = Field(description="Why the loudspeaker cannot be used; empty otherwise.")
     viewers_hear: bool = Field(description="There is sound for viewers: a microphone or a voice.")
+    viewers_heard: bool = Field(description="What a viewer says is recognised.")
     viewers_speak: ViewerSpeech | None = Field(
         description="Whether a viewer may speak to the robot: free, or taken by one or by a call; null: never."
     )
@@ -137,7 +138,7 @@ def status_of(telemetry: Telemetry, outputs: Mapping[str, bool | float | str] = 
     )
 
 
-_FOR_PAGES = {"streaming", "versions", "viewers_hear", "viewers_speak", "small_video_places"}
+_FOR_PAGES = {"streaming", "versions", "viewers_hear", "viewers_heard", "viewers_speak", "small_video_places"}
 
 
 def brief(status: Status) -> dict[str, Any]:

@@ -83,7 +83,8 @@ def build_speech(
         viewer_may_speak=settings.audio.viewer_may_speak,
         on_floor=show_floor,
     )
-    state.update(viewers_hear=mixer.has_sound_for_peers)
+    heard = hearing.engine != "none" and hearing.source != "microphone" and settings.audio.viewer_may_speak
+    state.update(viewers_hear=mixer.has_sound_for_peers, viewers_heard=heard)
     show_floor(False)
     speaker = recognition = None
     if engine is not None:

@@ -161,6 +161,10 @@ class SpeechRecognition:
             self._recognizer.forget()
             self._show(listening=False)
 
+    def expect_viewer(self) -> None:
+        """Fall silent: a viewer begins to speak to the robot."""
+        self._stop_speaking()
+
     def push_to_talk(self, seconds: float = TALK_S) -> None:
         """Fall silent, and wait for somebody to speak; no wake word is needed.
 

@@ -71,6 +71,8 @@ _CAMERA = "camera"
 """User property of an offer: which cameras the viewer wants to see."""
 _VIDEO, _SMALL = "video", "small"
 """User property of an offer, and its value: the small video is enough."""
+_SOUND, _RECOGNISED = "sound", "recognised"
+"""Likewise: what the viewer says is for the robot itself, not for its loudspeaker."""
 _GOODBYE_LIMIT_S = 2.0
 
 
@@ -226,7 +228,8 @@ class _Answerer:
             case Offer(sdp):
                 camera = incoming.user_property(_CAMERA) or ""
                 small = incoming.user_property(_VIDEO) == _SMALL and not camera  # only the first has one
-                self.viewers.offer(client_id, Offer(sdp, camera, small))
+                only_recognised = incoming.user_property(_SOUND) == _RECOGNISED
+                self.viewers.offer(client_id, Offer(sdp, camera, small, only_recognised))
             case Candidate():
                 self.viewers.candidate(client_id, message)
             case Terminated(reason):

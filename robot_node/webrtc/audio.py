@@ -15,7 +15,7 @@ from aiortc.mediastreams import MediaStreamError
 from aiortc.sdp import SessionDescription
 
 from robot_node.core.media import SAMPLE_RATE, AudioSource, EncodedAudio
-from robot_node.core.mixer import Input, Mixer, Peer
+from robot_node.core.mixer import Input, Mixer, Peer, Taken
 from robot_node.core.rate_limit import TokenBucket
 from robot_node.webrtc import aiortc_hooks
 
@@ -164,12 +164,15 @@ class PeerSound:
         sound: The robot's; None for a robot without sound.
         source: A viewer, or the backend of a call.
         client_id: The viewer's.
+        only_recognised: What it says is for speech recognition, and not played.
     """
 
-    def __init__(self, sound: Sound | None, source: Input, client_id: str = "") -> None:
+    def __init__(
+        self, sound: Sound | None, source: Input, client_id: str = "", *, only_recognised: bool = False
+    ) -> None:
         self._mixer = Mixer() if sound is None else sound.mixer
         self._broadcast = None if sound is None else sound.broadcast
-        self._peer = Peer(source, client_id)
+        self._peer = Peer(source, client_id, only_recognised)
         self._track: MicrophoneTrack | None = None
         self._transceiver: RTCRtpTransceiver | None = None
         self._clock = asyncio.get_running_loop().time
@@ -214,6 +217,13 @@ class PeerSound:
             self._exceeded = True
             logger.warning("A peer sends more sound than can be played: the rest is dropped.")
         return False
+
+    @property
+    def taken(self) -> Taken | None:
+        """What becomes of the peer's sound; None when it sends none."""
+        transceiver = self._transceiver
+        sends = transceiver is not None and "recv" in (transceiver.currentDirection or "")
+        return self._mixer.taken(self._peer) if sends else None
 
     @property
     def unwanted(self) -> frozenset[str]:

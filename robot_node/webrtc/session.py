@@ -79,7 +79,7 @@ class Session:
         if self._small:
             self._codec = VideoCodec.VP8
         self._videos: list[SentVideo] = []
-        self._sound = PeerSound(sound, Input.VIEWER, client_id)
+        self._sound = PeerSound(sound, Input.VIEWER, client_id, only_recognised=offer.only_recognised)
         self._connected = False
         self._offered_at = asyncio.get_running_loop().time()
         self._state = state
@@ -252,11 +252,12 @@ class Session:
 
     def _stream_figures(self) -> status_channel.StreamFigures:
         """The figures of the first video."""
+        taken = self._sound.taken
         if not self._videos:
-            return status_channel.StreamFigures(0, None)
+            return status_channel.StreamFigures(0, None, taken=taken)
         captured_us = self._videos[0].track.viewer.captured_us
         age_ms = None if captured_us is None else max(0, time.monotonic_ns() // 1000 - captured_us) // 1000
-        return status_channel.StreamFigures(self._videos[0].network.bitrate, age_ms, self._videos[0].rotation)
+        return status_channel.StreamFigures(self._videos[0].network.bitrate, age_ms, self._videos[0].rotation, taken)
 
 
 async def _set_offer(connection: RTCPeerConnection, sdp: str, *, sends: str) -> None:

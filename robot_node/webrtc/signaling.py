@@ -48,11 +48,14 @@ class Offer:
         sdp: The session description.
         camera: The message's MQTT user property ``camera``: names of cameras, with commas between them; empty without.
         small: The user property ``video`` is ``small``: the small video is enough.
+        only_recognised: The user property ``sound`` is ``recognised``: the viewer speaks to the robot, and its
+            loudspeaker is not to play that.
     """
 
     sdp: str
     camera: str = ""
     small: bool = False
+    only_recognised: bool = False
 
 
 @dataclass(frozen=True, slots=True)

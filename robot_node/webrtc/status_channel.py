@@ -11,6 +11,7 @@ from aiortc import RTCDataChannel, RTCPeerConnection
 
 from robot_node.core.changes import Changes
 from robot_node.core.json_limits import check_json
+from robot_node.core.mixer import Taken
 from robot_node.core.state import CameraState, RobotSnapshot, RobotState, camera_fault
 from robot_node.errors import RemoteError
 
@@ -32,11 +33,13 @@ class StreamFigures:
         bitrate: Of the video as sent lately, in bits per second.
         frame_age_ms: Since the newest frame was captured; None before there is one.
         rotation: Degrees clockwise by which the viewer has to rotate the picture itself: 0 when the video says it.
+        taken: What becomes of the viewer's own sound; None when it sends none.
     """
 
     bitrate: int
     frame_age_ms: int | None
     rotation: int = 0
+    taken: Taken | None = None
 
 
 async def report_status(
@@ -82,6 +85,7 @@ def status_message(now: RobotSnapshot, figures: StreamFigures, watched: Sequence
             "bitrate": figures.bitrate,
             "frame_age_ms": figures.frame_age_ms,
             **({"rotation": figures.rotation} if figures.rotation else {}),
+            **({"taken": figures.taken} if figures.taken is not None else {}),
             **(of_several if now.cameras else {}),
         }
     )

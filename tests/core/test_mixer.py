@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from robot_node.core.media import SAMPLE_RATE, AudioPacketSink, AudioSampleSink, EncodedAudio, SpeechFrame
-from robot_node.core.mixer import SILENCED_BY, Input, Mixer, Output, Peer, Route
+from robot_node.core.mixer import SILENCED_BY, Input, Mixer, Output, Peer, Route, Taken
 
 LOUD = b"\x00\x40" * 960
 QUIET = bytes(1920)
@@ -95,6 +95,7 @@ class Rig:
         self.heard: list[tuple[bytes, str] | None] = []
         self.overheard: list[bytes] = []
         self.floor: list[bool] = []
+        self.expected = 0
         self.mixer = Mixer(
             microphone=self.microphone if microphone else None,
             loudspeaker=self.loudspeaker if loudspeaker else None,
@@ -119,6 +120,9 @@ class Rig:
 
     def forget(self) -> None:
         self.heard.append(None)
+
+    def expect_viewer(self) -> None:
+        self.expected += 1
 
     def sends(self, route: Route) -> bool:
         """Put loud sound into the input of a route, and say whether it comes out at its output."""
@@ -369,3 +373,38 @@ def test_the_microphone_is_open_for_recognition_only_while_that_wants_it() -> No
     assert (rig.microphone.is_open_for_samples, of_viewers.microphone.is_open_for_samples) == (True, False)
     rig.mixer.set_recognition(None)
     assert not rig.microphone.is_open_for_samples
+
+
+def test_what_a_viewer_says_to_the_robot_is_recognised_and_not_played_and_the_robot_falls_silent_for_it() -> None:
+    rig, anna = Rig(), Peer(Input.VIEWER, "anna", only_recognised=True)
+    assert rig.mixer.take_floor(anna)
+    assert rig.mixer.take_floor(anna)
+    assert rig.expected == 1
+    rig.mixer.play(anna, LOUD)
+    assert rig.heard[-1] == (LOUD, "anna")
+    assert rig.loudspeaker.played == []
+    rig.mixer.flush(anna)
+    rig.mixer.leave(anna)
+    assert rig.heard[-1] == (bytes(2 * SAMPLE_RATE), "anna"), "its end is heard at once"
+
+
+def test_who_speaks_to_a_robot_that_recognises_no_viewers_does_not_get_the_floor() -> None:
+    rig, anna = Rig(recognised=frozenset({Input.MICROPHONE})), Peer(Input.VIEWER, "anna", only_recognised=True)
+    assert not rig.mixer.take_floor(anna)
+    rig.mixer.play(anna, LOUD)
+    assert (rig.heard, rig.loudspeaker.played) == ([], [])
+    assert rig.mixer.take_floor(Peer(Input.VIEWER, "ben"))
+
+
+@pytest.mark.parametrize("only_recognised", [True, False])
+def test_what_becomes_of_the_sound_of_a_viewer(only_recognised: bool) -> None:
+    rig, anna = Rig(), Peer(Input.VIEWER, "anna", only_recognised)
+    assert rig.mixer.taken(anna) is Taken.NO
+    rig.mixer.take_floor(anna)
+    assert rig.mixer.taken(anna) is Taken.YES
+    rig.mixer.begin_speech()
+    assert rig.mixer.taken(anna) is Taken.WAITS
+    rig.mixer.end_speech()
+    assert rig.mixer.taken(anna) is Taken.YES
+    rig.mixer.stop_peer()
+    assert rig.mixer.taken(anna) is Taken.STOPPED

@@ -41,16 +41,28 @@ test.each(Object.keys(ROBOTS))("a microphone that is on is of use, or says why n
   const status = ROBOTS[name] ?? null;
   for (const connectionState of STATES) {
     for (const isHeard of [false, true]) {
-      const sending = { isAudioEnabled: true, connectionState, isHeard, error: null };
+      const sending = { isAudioEnabled: true, connectionState, isHeard, error: null, robot: null };
       const expected = connectionState === "failed" ? "lost" : connectionState === "connected" && !isHeard ? UNHEARD[name] : null;
       expect(talkRefusal(sending, status), `${connectionState} ${isHeard}`).toBe(expected);
       expect(talkRefusal({ ...sending, isAudioEnabled: false }, status)).toBeNull();
     }
   }
   for (const problem of PROBLEMS) {
-    const sending = { isAudioEnabled: true, connectionState: "failed" as const, isHeard: false, error: new CallError(problem, "") };
+    const sending = { isAudioEnabled: true, connectionState: "failed" as const, isHeard: false, error: new CallError(problem, ""), robot: null };
     expect(talkRefusal(sending, status)).toBe(problem);
   }
+});
+
+test.each([
+  ["yes", null],
+  ["waits", null],
+  ["stopped", "stopped"],
+  ["no", "taken"],
+] as const)("a robot that takes our sound, or no longer, says so: %s", (taken, why) => {
+  const told = { camera: "off", camera_error: "", privacy: false, taken } as const;
+  const sending = { isAudioEnabled: true, connectionState: "connected", isHeard: true, error: null, robot: told } as const;
+  expect(talkRefusal(sending, robot({ viewers_speak: "taken" }))).toBe(why);
+  expect(talkRefusal({ ...sending, isHeard: false }, robot({ viewers_speak: "free" }))).toBe("not-taken"); // of the session before
 });
 
 test.each([
@@ -107,6 +119,11 @@ class Calling extends Store<CallState> {
     this.update({ isAudioEnabled: !isAudioEnabled });
   };
 
+  holdToTalk = async (isHeld: boolean) => {
+    if (isHeld) await this.microphone;
+    this.update({ isAudioEnabled: isHeld });
+  };
+
   toggleListening = () => this.update({ isListening: !this.getSnapshot().isListening });
 
   becomes = (changes: Partial<CallState>) => flushSync(() => this.update(changes));
@@ -119,7 +136,8 @@ function talkingTo(status: RobotStatus | null, isReachable = true) {
     const state = useSyncExternalStore(calling.subscribe, calling.getSnapshot);
     const isConnecting = state.connectionState === "connecting";
     const isConnected = state.connectionState === "connected";
-    const call = { ...state, isConnecting, isConnected, toggleAudio: calling.toggleAudio, toggleListening: calling.toggleListening };
+    const { toggleAudio, toggleListening, holdToTalk } = calling;
+    const call = { ...state, isConnecting, isConnected, canTalk: true, toggleAudio, toggleListening, holdToTalk };
     return useTalk({ call: call as UseWebRTCMqtt, serverId, status, isReachable, converse: () => void wishes.push(serverId) });
   }, "kitchen");
   return { result, choose: rerender, calling, wishes, state: calling.getSnapshot };
@@ -252,4 +270,46 @@ test("what is not sent yet says why", () => {
   const failed = { ...writing, connectionState: "failed" as const, error: new CallError("no-answer", "") };
   expect(conversationNote(t, failed)).toContain("The robot does not answer. Trying again by itself.");
   expect(conversationNote(t, { ...writing, canTalk: false })).toContain("media server");
+});
+
+const TOLD = { camera: "off", camera_error: "", privacy: false } as const;
+
+test("Talk is not lit while the robot takes nothing of what is said, and goes out when that was stopped", async () => {
+  const { result, calling } = await talking();
+  calling.becomes({ ...TALKS, robot: { ...TOLD, taken: "yes" } });
+  expect(result.current.talk).toMatchObject({ isOn: true, isWaiting: false });
+  calling.becomes({ robot: { ...TOLD, taken: "waits" } });
+  expect(result.current.talk).toMatchObject({ isOn: true, isWaiting: true });
+  calling.becomes({ robot: { ...TOLD, taken: "stopped" } });
+  expect(result.current.refusal?.why).toBe("stopped");
+  expect(result.current.talk.isOn).toBe(false);
+  await until(() => !calling.getSnapshot().isAudioEnabled, "the microphone is off");
+});
+
+test("a button is held to speak to a robot that understands its viewers, and to no other", async () => {
+  expect(talkingTo(ROBOTS["free"] ?? null).result.current.hold.set).toBeNull();
+  const { result, calling, wishes } = talkingTo(robot({ ...SPEAKS, viewers_heard: true }));
+  const hold = (isHeld: boolean) => flushSync(() => result.current.hold.set?.(isHeld));
+  hold(true);
+  expect(result.current.hold).toMatchObject({ isOn: false, isWaiting: true });
+  await until(() => calling.getSnapshot().isAudioEnabled, "the microphone is on");
+  expect(wishes).toEqual(["kitchen"]);
+  calling.becomes(TALKS);
+  expect(result.current.hold).toMatchObject({ isOn: true, isWaiting: false });
+  expect(result.current.talk.isOn).toBe(false);
+  hold(false);
+  expect(result.current.hold).toMatchObject({ isOn: false, isWaiting: false });
+  expect(calling.getSnapshot().isAudioEnabled).toBe(false);
+
+  calling.becomes({ connectionState: "connected", isHeard: false });
+  hold(true);
+  await until(() => result.current.refusal !== null, "somebody else speaks");
+  expect(result.current.refusal?.why).toBe("not-taken");
+  expect(result.current.hold.isWaiting).toBe(false);
+  await until(() => !calling.getSnapshot().isAudioEnabled, "the microphone is off");
+
+  calling.microphone = Promise.reject(new DOMException("No.", "NotAllowedError"));
+  hold(true);
+  await until(() => result.current.refusal?.why === "denied", "the browser refuses");
+  expect(result.current.hold.isWaiting).toBe(false);
 });

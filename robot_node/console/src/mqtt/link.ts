@@ -154,9 +154,10 @@ export class Link {
     await this.limited(new Promise<void>((resolve) => client.unsubscribe(topics, () => resolve())));
   }
 
-  async publish(topic: string, payload: string, { qos = 0 }: { qos?: 0 | 1 } = {}): Promise<void> {
+  async publish(topic: string, payload: string, { qos = 0, also = {} }: { qos?: 0 | 1; also?: UserProperties } = {}): Promise<void> {
     const client = this.live();
-    const properties = this.options.publishProperties ? { userProperties: this.options.publishProperties } : {};
+    const userProperties = { ...this.options.publishProperties, ...also };
+    const properties = Object.keys(userProperties).length > 0 ? { userProperties } : {};
     await this.limited(
       new Promise<void>((resolve, reject) => {
         client.publish(topic, payload, { qos, properties }, (error) => {

@@ -28,6 +28,8 @@ export interface RobotStatus {
   microphone_privacy: boolean;
   /** There is sound for viewers; null: not known. */
   viewers_hear: boolean | null;
+  /** What a viewer says is recognised. */
+  viewers_heard: boolean;
   /** Whether a viewer may speak to the robot now; null: never. */
   viewers_speak: "free" | "taken" | "unknown" | null;
   /** Whether something moves in each zone of the first camera's picture; empty: motion is not looked for. */
@@ -55,6 +57,7 @@ const NOTHING_KNOWN: RobotStatus = {
   microphone_enabled: null,
   microphone_privacy: false,
   viewers_hear: null,
+  viewers_heard: false,
   viewers_speak: "unknown",
   motion: {},
   detected: [],
@@ -97,6 +100,7 @@ const IS_VALID: Record<keyof RobotStatus, (value: unknown) => boolean> = {
   microphone_enabled: (value) => value === null || isFlag(value),
   microphone_privacy: isFlag,
   viewers_hear: isFlag,
+  viewers_heard: isFlag,
   viewers_speak: (value) => value === null || value === "free" || value === "taken",
   motion: (value) => isTable(value, isFlag, ZONES_LIMIT),
   detected: isLabels,

@@ -4,12 +4,14 @@ import { Link, randomId, type LinkError } from "../mqtt/link";
 import { Store } from "../mqtt/store";
 import { openMedia, stopTracks } from "./capture";
 import { addSections } from "./sections";
+import { signallingLink } from "./signallingLink";
 import { CallError, CHAT_LIMIT, IDLE, type CallEvents, type CallOptions, type CallState } from "./state";
 import {
   answersOffer,
   answersTopic,
   messagesTopic,
   offersTopic,
+  ofNewSession,
   parseBackendMessage,
   parseSignal,
   parseViewerStatus,
@@ -40,6 +42,8 @@ export class Call extends Store<CallState> {
   private retry: ReturnType<typeof setTimeout> | undefined;
   private delay = 1000;
   private captures = 0;
+  /** What we say is for the robot itself. */
+  private isToRobot = false;
   /** The other side can receive what is typed. */
   private canChat = false;
   private chatDelay: ReturnType<typeof setTimeout> | undefined;
@@ -67,32 +71,17 @@ export class Call extends Store<CallState> {
     this.options = options;
     this.id = options.clientId || clientId;
     this.delay = options.reconnectInitialMs ?? 1000;
-    const link: Link = new Link(
-      {
-        url: options.brokerUrl,
-        username: options.username,
-        password: options.password,
-        clientId,
-        ...(options.isSmall ? { publishProperties: { video: "small" } } : {}),
-        // No will: media does not pass through the broker, and a broker that restarts must not end a session. The
-        // other side misses whoever vanishes by its silence.
-        ...(options.connectTimeoutMs ? { connectTimeoutMs: options.connectTimeoutMs } : {}),
-        ...(options.stepTimeoutMs ? { stepTimeoutMs: options.stepTimeoutMs } : {}),
-        ...(options.reconnectInitialMs ? { reconnectInitialMs: options.reconnectInitialMs } : {}),
-        ...(options.reconnectMaximumMs ? { reconnectMaximumMs: options.reconnectMaximumMs } : {}),
+    const link: Link = new Link(signallingLink(options, clientId), {
+      onStatus: ({ state, error }) => {
+        if (this.link !== link) return;
+        this.update({ mqttConnected: state === "connected" });
+        if (error) this.brokerFailed(error);
       },
-      {
-        onStatus: ({ state, error }) => {
-          if (this.link !== link) return;
-          this.update({ mqttConnected: state === "connected" });
-          if (error) this.brokerFailed(error);
-        },
-        onConnected: () => this.link === link && void this.signalling(link),
-        onMessage: (topic, payload, retained) => {
-          if (this.link === link && !retained) this.receive(topic, decoder.decode(payload));
-        },
+      onConnected: () => this.link === link && void this.signalling(link),
+      onMessage: (topic, payload, retained) => {
+        if (this.link === link && !retained) this.receive(topic, decoder.decode(payload));
       },
-    );
+    });
     this.link = link;
     this.update({ connectionState: "connecting", error: null });
     link.start();
@@ -128,7 +117,14 @@ export class Call extends Store<CallState> {
   /** Our microphone on or off. The browser asks the person the first time. */
   toggleAudio(): Promise<void> {
     const { isAudioEnabled, isVideoEnabled } = this.getSnapshot();
+    this.isToRobot = false;
     return this.capture(!isAudioEnabled, isVideoEnabled);
+  }
+
+  /** Our microphone on while we speak to the robot itself: its speech recognition hears it, and its loudspeaker does not play it. */
+  holdToTalk(isHeld: boolean): Promise<void> {
+    this.isToRobot = isHeld;
+    return this.capture(isHeld, this.getSnapshot().isVideoEnabled);
   }
 
   /** Our camera on or off. */
@@ -261,7 +257,7 @@ export class Call extends Store<CallState> {
     peer.onconnectionstatechange = () => {
       if (this.peer === peer) this.peerChanged(peer, audio?.currentDirection ?? "");
     };
-    this.update({ connectionState: "connecting", isHeard: false, isHearing: false });
+    this.update({ connectionState: "connecting", isHeard: false, isHearing: false, robot: ofNewSession(this.getSnapshot().robot) });
     this.limit(() => new CallError("no-answer", "Nobody answers."));
     try {
       await peer.setLocalDescription();
@@ -342,7 +338,8 @@ export class Call extends Store<CallState> {
   private send(message: Outgoing): void {
     const { link, options } = this;
     if (!link?.connected || !options) return;
-    link.publish(offersTopic(this.id, options.answerer ?? PROXY_NAME), JSON.stringify(message)).catch(() => undefined);
+    const also = message.type === "sdp_offer" && this.isToRobot ? { sound: "recognised" } : {};
+    link.publish(offersTopic(this.id, options.answerer ?? PROXY_NAME), JSON.stringify(message), { also }).catch(() => undefined);
   }
 
   private limit(error: () => CallError): void {

@@ -42,7 +42,21 @@ export interface ViewerStatus {
   recording?: boolean;
   /** Degrees clockwise by which the page has to rotate the picture; absent when the video itself says it, or need not. */
   rotation?: 90 | 180 | 270;
+  /** What becomes of our sound: it waits while the robot itself speaks; somebody stopped it; `no`: somebody else speaks. */
+  taken?: Taken;
 }
+
+/** What a robot has told, without what it is not known of in a new session. */
+export function ofNewSession(robot: ViewerStatus | null): ViewerStatus | null {
+  if (robot?.taken === undefined) return robot;
+  const known = { ...robot };
+  delete known.taken;
+  return known;
+}
+
+const TAKEN = ["yes", "waits", "stopped", "no"] as const;
+
+export type Taken = (typeof TAKEN)[number];
 
 export const STATUS_CHANNEL = "status";
 
@@ -89,7 +103,7 @@ function readCandidate({ candidate, sdpMid, sdpMLineIndex, usernameFragment }: R
 /** Read a message of the data channel `status`; null when it is none that we know. */
 export function parseViewerStatus(text: unknown): ViewerStatus | null {
   const document = typeof text === "string" ? read(text) : null;
-  const { camera, camera_error = "", privacy, recording, rotation } = document ?? {};
+  const { camera, camera_error = "", privacy, recording, rotation, taken } = document ?? {};
   return typeof camera === "string" && typeof camera_error === "string" && typeof privacy === "boolean"
     ? ({
         camera,
@@ -97,6 +111,7 @@ export function parseViewerStatus(text: unknown): ViewerStatus | null {
         privacy,
         ...(typeof recording === "boolean" ? { recording } : {}),
         ...([90, 180, 270].includes(rotation as number) ? { rotation } : {}),
+        ...(TAKEN.includes(taken as Taken) ? { taken } : {}),
       } as ViewerStatus)
     : null;
 }

@@ -30,6 +30,8 @@ export interface UseWebRTCMqtt extends CallState {
   retryNow: () => void;
   /** Our microphone on or off; rejects when the browser or the person refuses it. */
   toggleAudio: () => Promise<void>;
+  /** Our microphone on while a button is held, for the robot's speech recognition alone; rejects likewise. */
+  holdToTalk: (isHeld: boolean) => Promise<void>;
   /** Our camera on or off; rejects when the browser or the person refuses it. */
   toggleVideo: () => Promise<void>;
   /** The other side's sound on or off. */
@@ -75,6 +77,7 @@ export function useWebRTCMqtt(options: UseWebRTCMqttOptions): UseWebRTCMqtt {
   const disconnect = useCallback(() => call.disconnect(), [call]);
   const retryNow = useCallback(() => call.retryNow(), [call]);
   const toggleAudio = useCallback(() => call.toggleAudio(), [call]);
+  const holdToTalk = useCallback((isHeld: boolean) => call.holdToTalk(isHeld), [call]);
   const toggleVideo = useCallback(() => call.toggleVideo(), [call]);
   const toggleListening = useCallback(() => call.toggleListening(), [call]);
   const sendChatMessage = useCallback((text: string) => call.sendChatMessage(text), [call]);
@@ -101,6 +104,7 @@ export function useWebRTCMqtt(options: UseWebRTCMqttOptions): UseWebRTCMqtt {
     disconnect,
     retryNow,
     toggleAudio,
+    holdToTalk,
     toggleVideo,
     toggleListening,
     sendChatMessage,

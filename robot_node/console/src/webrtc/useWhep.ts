@@ -34,6 +34,7 @@ export function useWhep({ url, token = "", iceServers, autoConnect, stepTimeoutM
     disconnect,
     retryNow: useCallback(() => player.retryNow(), [player]),
     toggleAudio: refuse,
+    holdToTalk: refuse,
     toggleVideo: refuse,
     toggleListening: useCallback(() => player.toggleListening(), [player]),
     sendChatMessage: useCallback(() => false, []),

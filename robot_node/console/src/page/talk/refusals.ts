@@ -15,6 +15,7 @@ export type Refusal =
   | "may-not-speak"
   | "taken"
   | "not-taken"
+  | "stopped"
   | "nothing-to-hear"
   | "unreachable"
   | CallProblem;
@@ -29,6 +30,7 @@ export const REFUSALS: Record<Refusal, TextKey> = {
   "may-not-speak": "talkMayNot",
   taken: "talkTaken",
   "not-taken": "talkNotTaken",
+  stopped: "talkStopped",
   "nothing-to-hear": "nothingToHear",
   unreachable: "talkUnreachable",
   ...PROBLEMS,
@@ -61,12 +63,14 @@ export const listenUnavailable = (status: RobotStatus | null): Refusal | null =>
 /** The robot's microphone is switched off, by hand or by an agent: its voice may still be heard. */
 export const isMicrophoneOff = (status: RobotStatus | null): boolean => status?.microphone_privacy === true || status?.microphone_enabled === false;
 
-type Sending = Pick<CallState, "isAudioEnabled" | "connectionState" | "isHeard" | "error">;
+type Sending = Pick<CallState, "isAudioEnabled" | "connectionState" | "isHeard" | "error" | "robot">;
 
 /** Why a microphone that is on is to be switched off; null while it is of use, or may soon be. */
-export function talkRefusal({ isAudioEnabled, connectionState, isHeard, error }: Sending, status: RobotStatus | null): Refusal | null {
+export function talkRefusal({ isAudioEnabled, connectionState, isHeard, error, robot }: Sending, status: RobotStatus | null): Refusal | null {
   if (!isAudioEnabled) return null;
   if (connectionState === "failed") return error?.problem ?? "lost";
+  if (isHeard && robot?.taken === "stopped") return "stopped";
+  if (isHeard && robot?.taken === "no") return "taken";
   if (connectionState !== "connected" || isHeard) return null;
   return talkUnavailable(status) ?? (status?.viewers_speak === "taken" ? "taken" : "not-taken");
 }

@@ -6,7 +6,7 @@ import { isMicrophoneOff, REFUSALS } from "./refusals";
 import type { Talking } from "./useTalk";
 
 /** What a person is told of Talk and Listen: why one does not work, or that it is on its way; empty when all is well. */
-export function useSoundNote(call: UseWebRTCMqtt, { talk, listen, refusal }: Talking, status: RobotStatus | null): string {
+export function useSoundNote(call: UseWebRTCMqtt, { talk, hold, listen, refusal }: Talking, status: RobotStatus | null): string {
   const t = useText();
   if (refusal) return t(REFUSALS[refusal.why], { reason: refusal.reason });
   if (listen.isOn && call.connectionState === "failed" && call.error) {
@@ -14,5 +14,7 @@ export function useSoundNote(call: UseWebRTCMqtt, { talk, listen, refusal }: Tal
   }
   if (listen.isOn && call.isConnected && !call.isHearing) return t("nothingToHear");
   if (listen.isOn && isMicrophoneOff(status)) return t("listenMicrophoneOff");
-  return talk.isWaiting || listen.isWaiting ? t("videoConnecting") : "";
+  if (hold.isOn) return t("holdSpeak");
+  if ((talk.isOn || hold.isWaiting) && call.isHeard && call.robot?.taken === "waits") return t("talkWaits");
+  return talk.isWaiting || hold.isWaiting || listen.isWaiting ? t("videoConnecting") : "";
 }

@@ -25,8 +25,15 @@ export interface Sound {
   press: () => void;
 }
 
+/** A button that is held to speak to the robot itself. */
+export interface Hold extends Omit<Sound, "press"> {
+  /** Null: the robot would not understand; there is no such button. */
+  set: ((isHeld: boolean) => void) | null;
+}
+
 export interface Talking {
   talk: Sound;
+  hold: Hold;
   listen: Sound;
   /** Why one of them has gone out, until it is pressed again, with the browser's or the robot's own words. */
   refusal: { why: Refusal; reason: string } | null;
@@ -36,22 +43,29 @@ export interface Talking {
 export function useTalk({ call, serverId, status, isReachable, converse }: Options): Talking {
   const [talkingTo, setTalkingTo] = useState<string | null>(null);
   const [isAsking, setAsking] = useState(false);
+  const [isHeld, setHeld] = useState(false);
   const [refusal, setRefusal] = useState<Talking["refusal"]>(null);
   const [of, setOf] = useState(serverId);
   if (of !== serverId) {
     setOf(serverId);
     setTalkingTo(null);
+    setHeld(false);
     setRefusal(null);
   }
-  const { isAudioEnabled, isListening, isConnected, isConnecting, isHeard, error, toggleAudio } = call;
+  const { isAudioEnabled, isListening, isConnected, isConnecting, isHeard, error, toggleAudio, holdToTalk } = call;
   const why = talkRefusal(call, status);
+  const waits = call.robot?.taken === "waits";
   const isTalking = talkingTo !== null && talkingTo === serverId;
   if (isTalking && (!isAudioEnabled || why !== null)) {
     setTalkingTo(null);
     // Without a refusal: the microphone has gone, or the robot has.
     setRefusal({ why: why ?? (isConnected || isConnecting ? "no-microphone" : "lost"), reason: error?.message ?? "" });
   }
-  const isUseless = isAudioEnabled && (why !== null || (!isTalking && !isAsking)); // e.g. allowed after another robot was chosen
+  if (isHeld && why !== null) {
+    setHeld(false);
+    setRefusal({ why, reason: error?.message ?? "" });
+  }
+  const isUseless = isAudioEnabled && (why !== null || (!isTalking && !isAsking && !isHeld)); // e.g. allowed after another robot was chosen
   useEffect(() => {
     if (isUseless) void toggleAudio();
   }, [isUseless, toggleAudio]);
@@ -82,6 +96,25 @@ export function useTalk({ call, serverId, status, isReachable, converse }: Optio
       }
     }
   };
+  const hold = (held: boolean) => {
+    if (held === isHeld) return;
+    if (!held) {
+      setHeld(false);
+      void holdToTalk(false);
+    } else if (cannotTalk) {
+      refuse(cannotTalk);
+    } else if (!isReachable) {
+      refuse("unreachable");
+    } else {
+      setRefusal(null);
+      setHeld(true);
+      converse();
+      holdToTalk(true).catch((error: unknown) => {
+        setHeld(false);
+        refuse(browserRefusal(error), messageOf(error));
+      });
+    }
+  };
   const pressListen = () => {
     setRefusal(null);
     if (isListening) call.toggleListening();
@@ -93,7 +126,13 @@ export function useTalk({ call, serverId, status, isReachable, converse }: Optio
     }
   };
   return {
-    talk: { isOn: isTalking, isWaiting: isAsking || (isTalking && !isHeard), isUnavailable: cannotTalk !== null, press: () => void pressTalk() },
+    talk: { isOn: isTalking, isWaiting: isAsking || (isTalking && (!isHeard || waits)), isUnavailable: cannotTalk !== null, press: () => void pressTalk() },
+    hold: {
+      isOn: isHeld && isAudioEnabled && isHeard && !waits,
+      isWaiting: isHeld && !(isAudioEnabled && isHeard && !waits),
+      isUnavailable: cannotTalk !== null || isTalking,
+      set: status?.viewers_heard && call.canTalk ? hold : null,
+    },
     listen: { isOn: isListening, isWaiting: isListening && !isConnected, isUnavailable: cannotListen !== null, press: pressListen },
     refusal,
   };

@@ -3,6 +3,7 @@ import type { ReactNode } from "react";
 import { useText } from "../../i18n/text";
 import type { UseWebRTCMqtt } from "../../webrtc/useWebRTCMqtt";
 import { Icon } from "../icons";
+import { HoldButton } from "../talk/HoldButton";
 import { SoundButton } from "../talk/SoundButton";
 import type { Talking } from "../talk/useTalk";
 
@@ -42,6 +43,7 @@ export function Toolbar({ call, isOn, canSwitch, canTakePhoto, showsPicture, swi
       <span className="spring" />
       <SoundButton name="listen" sound={talking.listen} />
       {call.canTalk && <SoundButton name="talk" sound={talking.talk} />}
+      <HoldButton hold={talking.hold} />
       {urgent}
       <button
         type="button"
