@@ -34,7 +34,7 @@ async def heard(agent: Client) -> list[dict[str, Any]]:
 
 async def status(agent: Client) -> dict[str, Any]:
     """How the robot is."""
-    found = (await agent.call_tool("get_status", {"details": True})).structured_content
+    found: dict[str, Any] | None = (await agent.call_tool("get_status", {"details": True})).structured_content
     assert found is not None
     return found
 
