@@ -332,7 +332,7 @@ async def robot_services(
     if robot.calls is not None:
         services["dialer"] = partial(dial, robot, robot.calls, settings, online=online)
     if settings.realtime.enabled:
-        services["realtime"] = partial(converse, robot, settings.realtime, server, online)
+        services["realtime"] = partial(converse, robot, settings.realtime, server, online, asking.is_answer)
     if robot.publishing is not None:
         services["publishing"] = partial(publish, robot, robot.publishing, settings, online=online)
     return services

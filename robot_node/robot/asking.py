@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import deque
 from collections.abc import Callable
 
 from robot_node.core.events import Event, EventLog
@@ -26,6 +27,13 @@ _READ_S = 1.0
 
 _LONGEST_LISTENING_S = 60.0
 """How long a spoken answer needs no wake word: nobody is to be listened to for ten minutes."""
+
+_REMEMBERED = 64
+"""Events that were answers: more than may wait to be looked at."""
+
+TRANSCRIBED = "transcription_model"
+"""Detail of a ``heard`` event: the model that understood it, later than it was said. No such text is an answer: what is
+said while a question is open goes to no model."""
 
 _WORDS = {"heard": Way.SPEECH, "chat": Way.CHAT}
 """Kinds of events that hold a person's words."""
@@ -65,6 +73,14 @@ class Asking:
         self._shown: Question | None = None
         self._shown_at = 0.0
         self._before = state.snapshot
+        self._answers: deque[int] = deque(maxlen=_REMEMBERED)
+
+    def is_answer(self, sequence: int) -> bool:
+        """Return whether the event of that number answered a question: it belongs to who asked, and to nobody else.
+
+        To be called when all listeners of the event have been.
+        """
+        return sequence in self._answers
 
     async def run(self) -> None:
         """Show questions and take answers until cancelled."""
@@ -128,17 +144,20 @@ class Asking:
     def _on_event(self, event: Event) -> None:
         way = _WORDS.get(event.kind)
         question = next((question for question in self._questions.open if way in question.ways), None)
-        if way is None or question is None:
+        if way is None or question is None or TRANSCRIBED in event.details:
             return
         text = choice_in(event.text, question.choices)
         if text is not None:
-            self._answer(question, Answer(text, way, by=event.by))
+            self._answer(question, Answer(text, way, by=event.by), event.sequence)
 
-    def _answer(self, question: Question, answer: Answer) -> None:
+    def _answer(self, question: Question, answer: Answer, sequence: int | None = None) -> None:
         try:
             self._questions.answer(question.id, answer)
         except RobotNodeError as error:
             logger.info("An answer does not count: %s", error)
+            return
+        if sequence is not None:
+            self._answers.append(sequence)
 
 
 def _outcome_of_call(question: Question) -> str:

@@ -180,6 +180,11 @@ class HearingSettings(Section):
         return self.voice_activity != "none"
 
     @property
+    def hears_microphone(self) -> bool:
+        """What is said near the robot is recognised."""
+        return self.engine != "none" and self.source != "viewer"
+
+    @property
     def all_phrases(self) -> tuple[str, ...]:
         """The phrases to recognise, with turns those that stop the robot among them; empty for any text."""
         stop_phrases = self.stop_phrases if self.has_turns else ()

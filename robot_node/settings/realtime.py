@@ -21,7 +21,7 @@ _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class RealtimeSettings(Section):
-    """What people say goes as text to a model, whose answers the robot speaks; off while there is no URL."""
+    """What people say goes to a model, as text or as sound, and the robot speaks its answers; off without a URL."""
 
     url: Annotated[str, Field(max_length=2048)] = ""
     key: BearerToken = ""
@@ -31,12 +31,16 @@ class RealtimeSettings(Section):
     )
     tools: Annotated[tuple[Annotated[str, Field(min_length=1, max_length=64)], ...], Field(max_length=64)] = ()
     camera: bool = False
+    sound: bool = False
+    sound_voice: Annotated[str, Field(max_length=128)] = ""
+    transcription_model: Annotated[str, Field(max_length=128)] = ""
     client_id: ClientId = "realtime"
     idle_s: Annotated[float, Field(ge=10, le=600)] = 60.0
     answer_timeout_s: Annotated[float, Field(gt=0, le=300)] = 30.0
     longest_session_s: Annotated[float, Field(ge=60, le=3600)] = 900.0
     minutes_per_day: Annotated[float, Field(gt=0, le=1440)] = 60.0
     tokens_per_day: Annotated[int, Field(gt=0)] = 200_000
+    sound_minutes_per_day: Annotated[float, Field(gt=0, le=1440)] = 30.0
 
     @field_validator("url")
     @classmethod
@@ -58,3 +62,8 @@ class RealtimeSettings(Section):
     def enabled(self) -> bool:
         """There is a model to talk to."""
         return bool(self.url)
+
+    @property
+    def sends_sound(self) -> bool:
+        """What people say goes to the model as sound."""
+        return self.enabled and self.sound

@@ -302,6 +302,8 @@ class Settings(Section):
         reasons.update((f"dialer.{key}", reason) for key, reason in self._dialer_problems())
         if self.realtime.enabled and self.voice.engine == "none":
             reasons["realtime.url"] = "the robot cannot speak the answers: set voice.engine"
+        if self.realtime.sound and not (self.hearing.hears_microphone and self.hearing.has_turns):
+            reasons["realtime.sound"] = "sound is sent in turns only: set hearing.engine and hearing.voice_activity"
         if self.publish.enabled and not self.webrtc.enabled:
             reasons["publish.url"] = "the robot cannot publish while webrtc.enabled is false"
         reasons.update((f"recording.{key}", reason) for key, reason in self.recording.problems())

@@ -1,4 +1,4 @@
-"""Sound of 48 kHz as the detectors of voice and wake words take it: 16 kHz."""
+"""Sound of 48 kHz at a lower rate: 16 kHz for the detectors of voice and wake words, 24 kHz for models."""
 
 from __future__ import annotations
 
@@ -15,20 +15,25 @@ _FACTOR = 3
 _TAPS = 63
 """Of the filter: what it mirrors into speech is 50 dB down, at a five-hundredth of a core of a PC."""
 
-_CUTOFF_HZ, _INPUT_HZ = 7_200, 48_000
+_PASSED = 0.9
+"""Of what the lower rate can carry."""
 
 
 class Decimator:
     """Lets through a third of the samples, without what would be mirrored into them; 0.7 ms late.
 
+    Args:
+        factor: The rate is divided by it: 3 for 16 kHz, 2 for 24 kHz.
+
     Raises:
         DeviceError: numpy is missing.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, factor: int = _FACTOR) -> None:
         np = import_package("numpy", what="detection of speech")
         self._np = np
-        self._taps = _low_pass(np)
+        self._factor = factor
+        self._taps = _low_pass(np, factor)
         self._before = np.zeros(_TAPS - 1, np.float32)
         self._skip = 0  # samples of the input until the next one of the output
 
@@ -42,8 +47,8 @@ class Decimator:
         sound = np.concatenate((self._before, np.frombuffer(samples, np.int16).astype(np.float32)))
         count = len(sound) - (_TAPS - 1)
         # Each row is what one sample of the output is made of: two thirds of a convolution would be thrown away.
-        rows = np.lib.stride_tricks.sliding_window_view(sound, _TAPS)[self._skip :: _FACTOR] if count > 0 else ()
-        self._skip = (self._skip - count) % _FACTOR
+        rows = np.lib.stride_tricks.sliding_window_view(sound, _TAPS)[self._skip :: self._factor] if count > 0 else ()
+        self._skip = (self._skip - count) % self._factor
         self._before = sound[count:]
         if not len(rows):
             return b""
@@ -60,7 +65,7 @@ class Interpolator:
 
     def __init__(self) -> None:
         self._np: Any = import_package("numpy", what="detection of speech")
-        self._taps = _low_pass(self._np) * _FACTOR
+        self._taps = _low_pass(self._np, _FACTOR) * _FACTOR
         self._before = self._np.zeros(_TAPS - 1, self._np.float32)
 
     def interpolate(self, samples: bytes) -> bytes:
@@ -79,8 +84,8 @@ class Interpolator:
         return filled
 
 
-def _low_pass(np: Any) -> Any:
+def _low_pass(np: Any, factor: int) -> Any:
     at = np.arange(_TAPS) - (_TAPS - 1) / 2
-    share = 2 * _CUTOFF_HZ / _INPUT_HZ
+    share = _PASSED / factor
     taps = share * np.sinc(share * at) * np.blackman(_TAPS)
     return (taps / taps.sum()).astype(np.float32)

@@ -56,7 +56,7 @@ def build_speech(
     """Build the parts that the settings ask for, connected by the mixer; the mouth follows what is heard.
 
     Args:
-        settings: The sections ``audio``, ``voice`` and ``hearing``.
+        settings: The sections ``audio``, ``voice``, ``hearing`` and ``realtime``.
         face: Moves its mouth, shows subtitles and that the robot listens.
         state: Gets whether the robot speaks, and the errors of the engines.
         events: Gets what the robot says and hears.
@@ -106,7 +106,7 @@ def build_speech(
             mixer,
             face,
             state,
-            turns=_turn_options(hearing),
+            turns=_turn_options(hearing, sound=settings.realtime.sends_sound),
             send=announcements.send,
             events=events,
             stop_speaking=speaker.stop if speaker is not None else lambda: 0,
@@ -115,7 +115,7 @@ def build_speech(
     return Speech(mixer, speaker, recognition, announcements)
 
 
-def _turn_options(hearing: HearingSettings) -> TurnOptions:
+def _turn_options(hearing: HearingSettings, *, sound: bool) -> TurnOptions:
     return TurnOptions(
         voice_activity=hearing.voice_activity,
         speech_threshold=hearing.speech_threshold,
@@ -127,4 +127,5 @@ def _turn_options(hearing: HearingSettings) -> TurnOptions:
         follow_up_s=hearing.follow_up_s,
         stop_phrases=hearing.stop_phrases if hearing.has_turns else (),
         interruptible=hearing.interruptible and hearing.has_turns,
+        sound=sound,
     )

@@ -26,7 +26,12 @@ class Progress:
         if self._began is None or self._seconds <= 0:
             return self._before.strip()
         share = min(1.0, max(0.0, (now - self._began) / self._seconds))
-        end = round(share * len(self._chunk))
-        if end < len(self._chunk):  # whole words, unless the language writes none
-            end = max(self._chunk.rfind(" ", 0, end + 1), 0) if " " in self._chunk.strip() else end
-        return (self._before + self._chunk[:end]).strip()
+        return (self._before + words_of(self._chunk, share)).strip()
+
+
+def words_of(text: str, share: float) -> str:
+    """Return the words in that share of a text, 0 to 1."""
+    end = round(share * len(text))
+    if end < len(text):  # whole words, unless the language writes none
+        end = max(text.rfind(" ", 0, end + 1), 0) if " " in text.strip() else end
+    return text[:end]

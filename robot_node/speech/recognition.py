@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from typing import Protocol
 
 from robot_node.core.backoff import Backoff
 from robot_node.core.events import EventLog
@@ -18,6 +19,8 @@ from robot_node.speech.recognition_messages import (
     Interruption,
     Listening,
     Ready,
+    SpokenEnd,
+    SpokenSound,
     StopWord,
     TurnBegan,
     TurnEnd,
@@ -45,6 +48,16 @@ _ENDINGS = {
     TurnEnd.INTERRUPTED: "The turn has ended: the robot or a viewer speaks.",
     TurnEnd.SWITCHED_OFF: "The turn has ended: the microphone was closed.",
 }
+
+
+class SpeechSink(Protocol):
+    """Receives the sound of what people say in turns. Every method is called on the event loop and returns at once."""
+
+    def hear(self, sound: str) -> None:
+        """Receive what comes next: see :class:`robot_node.speech.recognition_messages.SpokenSound`."""
+
+    def end(self, reason: TurnEnd) -> None:
+        """What was said has ended: see :class:`robot_node.speech.recognition_messages.SpokenEnd`."""
 
 
 class SpeechRecognition:
@@ -99,7 +112,8 @@ class SpeechRecognition:
         self._backoff = Backoff(retry_initial_s, retry_maximum_s)
         self._recognizer: RecognizerProcess | None = None
         self._behind = False
-        self._microphone_was_on = False
+        self._microphone_is_on = False
+        self._sink: SpeechSink | None = None
 
     @property
     def ready(self) -> bool:
@@ -119,6 +133,7 @@ class SpeechRecognition:
     async def run(self) -> None:
         """Recognise until cancelled; an engine that fails is started again."""
         stop = self._state.listen(self._on_state)
+        self._on_state(self._state.snapshot)
         try:
             while True:
                 try:
@@ -132,9 +147,20 @@ class SpeechRecognition:
             stop()
 
     def _on_state(self, now: RobotSnapshot) -> None:
-        closed, self._microphone_was_on = self._microphone_was_on and not now.microphone_on, now.microphone_on
+        # What may not be heard ends at once, not only when the device is closed.
+        is_on = now.microphone_on and not now.microphone_privacy and now.microphone_enabled is not False
+        closed, self._microphone_is_on = self._microphone_is_on and not is_on, is_on
         if closed and self._recognizer is not None:
             self._recognizer.switch_off()
+            if self._sink is not None:
+                self._sink.end(TurnEnd.SWITCHED_OFF)
+
+    def set_speech_sink(self, sink: SpeechSink | None) -> None:
+        """Set the receiver of the sound of what people say near the robot; of viewers only the text is handed on.
+
+        Nothing comes unless the turns' options say so, nor from the moment when the microphone is switched off.
+        """
+        self._sink = sink
 
     def hear(self, samples: bytes, by: str) -> None:
         """Have the sound recognised that comes next."""
@@ -186,6 +212,8 @@ class SpeechRecognition:
                     self._handle(message, recognizer)
         finally:
             self._recognizer = None
+            if self._sink is not None:
+                self._sink.end(TurnEnd.SWITCHED_OFF)  # an engine that has ended tells no more
             self._mixer.set_recognition(None)
             self._show(listening=False)
 
@@ -205,6 +233,8 @@ class SpeechRecognition:
                 self._backoff.reset()
                 if not self._muted:
                     self._understood(message)
+            case SpokenSound() | SpokenEnd() if self._sink is not None:
+                self._hand_on(message, self._sink)
             case WakeWord(name):
                 self._events.add(WAKE_WORD, f"The wake word {name} was heard.", device=name)
                 self._stop_speaking()
@@ -217,6 +247,17 @@ class SpeechRecognition:
                 self._events.add(TURN, "A turn has begun: the robot listens.", details={"state": "began"})
             case TurnEnded(reason):
                 self._events.add(TURN, _ENDINGS[reason], details={"state": "ended", "reason": str(reason)})
+
+    def _hand_on(self, message: SpokenSound | SpokenEnd, sink: SpeechSink) -> None:
+        may_be_heard = self._microphone_is_on and not self._muted
+        match message:
+            case SpokenSound(sound):
+                if may_be_heard:
+                    sink.hear(sound)
+            case SpokenEnd(TurnEnd.HEARD):
+                sink.end(TurnEnd.HEARD if may_be_heard else TurnEnd.INTERRUPTED)
+            case SpokenEnd(reason):
+                sink.end(reason)
 
     def _understood(self, said: Utterance) -> None:
         if said.text.casefold() in self._stop_phrases:

@@ -53,6 +53,29 @@ class Utterance:
 
 
 @dataclass(frozen=True, slots=True)
+class SpokenSound:
+    """Sound of what somebody says in a turn, which goes on.
+
+    Attributes:
+        sound: What comes next of it: base64 of signed 16 bit, little endian, mono, 24 kHz.
+    """
+
+    sound: str
+
+
+@dataclass(frozen=True, slots=True)
+class SpokenEnd:
+    """What somebody said in a turn has ended.
+
+    Attributes:
+        reason: ``HEARD``: it is complete. Else it is not meant for anybody: a stop phrase, or no speech, or the robot
+            spoke, or the microphone was closed.
+    """
+
+    reason: TurnEnd
+
+
+@dataclass(frozen=True, slots=True)
 class WakeWord:
     """A wake word was heard: its name."""
 
@@ -91,13 +114,27 @@ class Failed:
     remedy: str
 
 
-EngineMessage = Ready | Listening | Utterance | WakeWord | StopWord | Interruption | TurnBegan | TurnEnded | Failed
+EngineMessage = (
+    Ready
+    | Listening
+    | Utterance
+    | SpokenSound
+    | SpokenEnd
+    | WakeWord
+    | StopWord
+    | Interruption
+    | TurnBegan
+    | TurnEnded
+    | Failed
+)
 
 _KINDS: Mapping[str, type[EngineMessage]] = MappingProxyType(
     {
         "ready": Ready,
         "listening": Listening,
         "utterance": Utterance,
+        "spoken_sound": SpokenSound,
+        "spoken_end": SpokenEnd,
         "wake_word": WakeWord,
         "stop_word": StopWord,
         "interruption": Interruption,
@@ -118,4 +155,6 @@ def from_line(line: str | bytes) -> EngineMessage:
     """Read a line that :func:`to_line` wrote."""
     fields: dict[str, Any] = json.loads(line)
     kind = _KINDS[fields.pop("kind")]
-    return TurnEnded(TurnEnd(fields["reason"])) if kind is TurnEnded else kind(**fields)
+    if "reason" in fields:
+        fields["reason"] = TurnEnd(fields["reason"])
+    return kind(**fields)

@@ -8,7 +8,7 @@ import logging
 import time
 import uuid
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from robot_node.core.events import EventLog
@@ -17,11 +17,13 @@ from robot_node.core.mixer import Mixer
 from robot_node.core.state import Device, RobotState, acting_for
 from robot_node.devices.face import Face
 from robot_node.errors import DeviceError, NotReadyError, RobotNodeError, SettingsError
+from robot_node.speech.chunk_synthesis import ChunkSynthesis
 from robot_node.speech.progress import Progress
+from robot_node.speech.spoken_stream import SpokenStream
 from robot_node.speech.synthesis_engine import LoadingEngine, SpeechEngine
 from robot_node.speech.text_chunks import text_chunks
 from robot_node.speech.text_language import language_of
-from robot_node.speech.waveform import FRAME_S, SpeechEncoder
+from robot_node.speech.waveform import FRAME_S
 from robot_node.webrtc.messages import BackendMessage, TtsBegin, TtsComplete, TtsTerminate, TtsText
 
 logger = logging.getLogger(__name__)
@@ -71,6 +73,7 @@ class SpeechTask:
         emotion: Shown by the face when it begins; empty leaves the face as it is.
         by: Client id of the agent that asked for it.
         ended: Is done when it has been said, or will not be said.
+        stream: Speech that is there already, and is played instead of a text.
     """
 
     task_id: str
@@ -79,11 +82,17 @@ class SpeechTask:
     emotion: str
     by: str
     ended: asyncio.Future[SpeechEnd] = field(compare=False, repr=False)
+    stream: SpokenStream | None = None
 
-    def end(self, how: SpeechEnd) -> None:
-        """Note how it has ended; only the first time counts."""
+    def end(self, how: SpeechEnd, heard_s: float = 0.0) -> None:
+        """Note how it has ended, and how much of a stream was heard; only the first time counts."""
         if not self.ended.done():
             self.ended.set_result(how)
+        if self.stream is not None:
+            if how.whole:
+                self.stream.finish()
+            else:
+                self.stream.cut(heard_s)
 
 
 class Speaker:
@@ -131,6 +140,7 @@ class Speaker:
         self._task: asyncio.Task[None] | None = None
         self._current: SpeechTask | None = None  # of which something has been heard
         self._due = 0.0  # when the next frame is to be heard
+        self._sent_s = 0.0  # of the current text
         self._progress = Progress()
 
     @property
@@ -178,6 +188,24 @@ class Speaker:
         await self._check_engine(language)
         if interrupt:
             self.stop()
+        self._add(task)
+        return task
+
+    def play(self, stream: SpokenStream) -> SpeechTask:
+        """Queue speech that comes as sound, to be heard as the robot's voice; returns at once.
+
+        Args:
+            stream: Is filled while it is played; it is cut when it is not played to its end.
+
+        Raises:
+            NotReadyError: the queue is full.
+        """
+        ended = asyncio.get_running_loop().create_future()
+        task = SpeechTask(uuid.uuid4().hex, (), self._language, "", acting_for(), ended, stream)
+        self._add(task)
+        return task
+
+    def _add(self, task: SpeechTask) -> None:
         if len(self._queue) >= QUEUE:
             raise NotReadyError(
                 f"{QUEUE} texts wait to be said.",
@@ -185,7 +213,6 @@ class Speaker:
             )
         self._queue.append(task)
         self._queue_filled.set()
-        return task
 
     def stop(self) -> int:
         """Fall silent at once, and empty the queue.
@@ -193,21 +220,21 @@ class Speaker:
         Returns:
             How many texts are not, or not wholly, said.
         """
-        stopped = len(self._queue)
-        while self._queue:
-            self._queue.popleft().end(SpeechEnd())
+        waiting = list(self._queue)
+        stopped = len(waiting)
+        self._queue.clear()
         if self._task is not None and self._busy:
             stopped += 1
-            if self._current is not None:
-                self._current.end(SpeechEnd(self._said))
             self._task.cancel()
             self._cut_short()
+        for task in waiting:
+            task.end(SpeechEnd())
         return stopped
 
     def interrupt(self) -> None:
         """Fall silent because a person speaks; an event has what has been said by then."""
         if self._current is not None:
-            said = self._progress.said(self._clock())
+            said = self._said
             text = f"A person interrupted the robot after: {said}" if said else "A person interrupted the robot."
             self._events.add(INTERRUPTED, text, details={"said": said})
         self.stop()
@@ -243,53 +270,89 @@ class Speaker:
 
     async def _say(self, task: SpeechTask) -> None:
         try:
-            async with contextlib.aclosing(_ChunkSynthesis(self._engine, task)) as synthesis:
-                for chunk in task.chunks:
-                    frames = await synthesis.next_chunk()
-                    if self._current is None:
-                        self._begin(task)
-                    self._progress.next_chunk(chunk, len(frames) * FRAME_S)
-                    self._face.show_text(chunk, len(frames) * FRAME_S + _SUBTITLE_EXTRA_S)
-                    self._send(TtsText(task.task_id, chunk))
-                    await self._play(frames)
-            await self._sleep(max(0.0, self._due - self._clock()))
-            await self._until_queued_is_less_than(FRAME_S)
-            self._end(TtsComplete(task.task_id))
-            task.end(SpeechEnd("".join(task.chunks), whole=True))
+            if task.stream is None:
+                await self._say_chunks(task)
+            else:
+                await self._play_stream(task, task.stream)
+            if self._current is not None:
+                await self._sleep(max(0.0, self._due - self._clock()))
+                await self._until_queued_is_less_than(FRAME_S)
+                self._end(TtsComplete(task.task_id))
+            task.end(SpeechEnd("".join(task.chunks) if task.stream is None else task.stream.text, whole=True))
         except RobotNodeError as error:
-            task.end(SpeechEnd(self._said, error=str(error)))
+            self._cut_short(str(error))
+            task.end(SpeechEnd(error=str(error)))
             self._report(error)
         except Exception:  # whatever an engine stumbles over, the next text may be better
             logger.exception("A text could not be said")
         finally:
-            task.end(SpeechEnd(self._said))
             self._cut_short()
+            task.end(SpeechEnd())  # nothing of it has been heard
+
+    async def _say_chunks(self, task: SpeechTask) -> None:
+        async with contextlib.aclosing(ChunkSynthesis(self._engine, task.chunks, task.language)) as synthesis:
+            for chunk in task.chunks:
+                frames = await synthesis.next_chunk()
+                if self._current is None:
+                    self._begin(task)
+                    self._report_said(task, "".join(task.chunks))
+                self._progress.next_chunk(chunk, len(frames) * FRAME_S)
+                self._show(task, chunk, chunk, len(frames) * FRAME_S + _SUBTITLE_EXTRA_S)
+                await self._play(frames)
+
+    async def _play_stream(self, task: SpeechTask, stream: SpokenStream) -> None:
+        async with contextlib.aclosing(stream.parts()) as parts:
+            async for frames in parts:
+                if self._current is None:
+                    self._begin(task)
+                if (line := stream.next_line(self._sent_s)) is not None:
+                    self._show(task, *line)
+                await self._play(frames)
+        if self._current is not None:  # there was sound
+            if (line := stream.next_line(stream.received_s)) is not None:
+                self._show(task, *line)
+            self._report_said(task, stream.text)
+
+    def _show(self, task: SpeechTask, line: str, new: str, seconds: float | None = None) -> None:
+        self._face.show_text(line, seconds)
+        self._send(TtsText(task.task_id, new))
+
+    def _report_said(self, task: SpeechTask, text: str) -> None:
+        self._events.add("speech", f"The robot says: {text}", by=task.by)
 
     @property
     def _said(self) -> str:
         """What has been heard of the current text."""
-        return self._progress.said(self._clock()) if self._current is not None else ""
+        if self._current is None:
+            return ""
+        stream = self._current.stream
+        return self._progress.said(self._clock()) if stream is None else stream.said(self._heard_s)
+
+    @property
+    def _heard_s(self) -> float:
+        """Seconds of the current text that have been heard."""
+        return self._sent_s - max(0.0, self._due - self._clock(), self._mixer.queued_s)
 
     def _begin(self, task: SpeechTask) -> None:
         self._current = task
         self._progress = Progress()
-        self._due = 0.0
+        self._due = self._sent_s = 0.0
         if task.emotion:
             self._face.show_emotion(task.emotion)
         self._mixer.begin_speech()
         self._state.set_fault(Device.VOICE, "", speaking=True)
-        self._events.add("speech", f"The robot says: {''.join(task.chunks)}", by=task.by)
         self._send(TtsBegin(task.task_id))
 
-    def _cut_short(self) -> None:
+    def _cut_short(self, error: str = "") -> None:
         """Silence the current text, if any."""
-        if self._current is None:
+        if (task := self._current) is None:
             return
         self._face.stop_speaking()
         self._face.show_text("")
-        said = {"said": self._progress.said(self._clock())}
-        self._events.add("speech", "The robot did not say all of it.", by=acting_for(), details=said)
-        self._end(TtsTerminate(self._current.task_id), flush=True)
+        said, heard_s = self._said, self._heard_s
+        self._events.add("speech", "The robot did not say all of it.", by=acting_for(), details={"said": said})
+        self._end(TtsTerminate(task.task_id), flush=True)
+        task.end(SpeechEnd(said, error=error), heard_s)
 
     def _end(self, message: BackendMessage, *, flush: bool = False) -> None:
         self._current = None
@@ -307,6 +370,7 @@ class Speaker:
             self._progress.begin_chunk(self._due)
             self._mixer.speak(frame, self._due)
             self._due += FRAME_S
+            self._sent_s += FRAME_S
 
     async def _until_queued_is_less_than(self, seconds: float) -> None:
         """Wait for a loudspeaker that is being opened, or plays something else; not for one that is broken."""
@@ -317,43 +381,3 @@ class Speaker:
             and self._clock() - began < _LOUDSPEAKER_LIMIT_S
         ):
             await self._sleep(FRAME_S / 2)
-
-
-class _ChunkSynthesis:
-    """Synthesises the chunks of a text in order, each while the one before is heard."""
-
-    def __init__(self, engine: SpeechEngine, task: SpeechTask) -> None:
-        self._engine = engine
-        self._language = task.language
-        self._chunks: Iterator[str] = iter(task.chunks)
-        self._encoder: SpeechEncoder | None = None
-        self._next: asyncio.Task[tuple[SpeechFrame, ...]] | None = None
-        self._start_next()
-
-    async def next_chunk(self) -> tuple[SpeechFrame, ...]:
-        """Return the speech of the next chunk; to be called once for each.
-
-        Raises:
-            DeviceError: the engine failed.
-            SettingsError: it does not speak the language.
-        """
-        assert self._next is not None
-        frames = await self._next
-        self._start_next()
-        return frames
-
-    async def aclose(self) -> None:
-        """Leave nothing running."""
-        if self._next is not None:
-            self._next.cancel()
-            await asyncio.gather(self._next, return_exceptions=True)
-
-    def _start_next(self) -> None:
-        chunk = next(self._chunks, None)
-        self._next = None if chunk is None else asyncio.create_task(self._synthesize(chunk), name="speech synthesis")
-
-    async def _synthesize(self, chunk: str) -> tuple[SpeechFrame, ...]:
-        speech = await self._engine.synthesize(chunk.strip(), self._language)
-        if self._encoder is None:
-            self._encoder = await asyncio.to_thread(SpeechEncoder)
-        return await asyncio.to_thread(self._encoder.frames, speech)

@@ -25,12 +25,17 @@ def text_chunks(text: str) -> tuple[str, ...]:
     if not any(char.isalnum() for char in clean):
         return ()
     chunks: list[str] = []
-    for sentence in _split(clean, _SENTENCE_END):
+    for sentence in sentences(clean):
         if chunks and not any(char.isalnum() for char in sentence):
             chunks[-1] += sentence  # a lone "!" makes no sound
         else:
             chunks += _split_long(sentence)
     return tuple(chunks)
+
+
+def sentences(text: str) -> list[str]:
+    """Split a text at the end of its sentences; together they are the text."""
+    return _split(text, _SENTENCE_END)
 
 
 def _split_long(sentence: str) -> list[str]:

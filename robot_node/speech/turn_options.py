@@ -24,6 +24,8 @@ class TurnOptions:
         follow_up_s: For so many seconds after a turn the wake word is not needed.
         stop_phrases: Texts that end a turn.
         interruptible: A person who speaks while the robot does interrupts it, and begins a turn.
+        sound: What is said in a turn is also handed on as sound; then what the engine does not understand ends a turn,
+            too.
     """
 
     voice_activity: str = NONE
@@ -36,6 +38,7 @@ class TurnOptions:
     follow_up_s: float = 8.0
     stop_phrases: tuple[str, ...] = ()
     interruptible: bool = False
+    sound: bool = False
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> Self:

@@ -16,6 +16,8 @@ from robot_node.speech.recognition_messages import (
     EngineMessage,
     Interruption,
     Listening,
+    SpokenEnd,
+    SpokenSound,
     StopWord,
     TurnBegan,
     TurnEnd,
@@ -25,6 +27,7 @@ from robot_node.speech.recognition_messages import (
 )
 from robot_node.speech.turn_options import NONE, TurnOptions
 from robot_node.speech.turns import TurnEvent, Turns, TurnState, TurnTimes
+from robot_node.speech.utterance_sound import UtteranceSound
 from robot_node.speech.voice_activity import VoiceActivityDetector, make_voice_activity
 from robot_node.speech.wake_words import WakeWordDetector, WakeWordOptions, make_wake_words
 
@@ -91,6 +94,8 @@ class TurnPipeline:
         self._pre_roll_bytes = 0
         self._held: list[bytes] = []  # silence that is recognised when speech goes on
         self._heard: list[str] = []  # of an engine that finds the end of speech itself
+        self._gives_sound = options.sound
+        self._sound: UtteranceSound | None = None  # of what somebody says now
 
     @property
     def in_turn(self) -> bool:
@@ -186,31 +191,35 @@ class TurnPipeline:
                 case Edge.ENDS if self._turns.state is TurnState.LISTENING:
                     yield from self._end_utterance()
         if self._held and self._endpointer.silent_s <= _RECOGNISED_SILENCE_S:
-            self._recognise(b"".join(self._held))
+            yield from self._take(b"".join(self._held))
             self._held.clear()
 
     def _handle(self, event: TurnEvent, wait_s: float | None = None) -> Iterator[EngineMessage]:
+        began: Iterator[EngineMessage] = iter(())
         before, was_in_turn = self._turns.state, self._turns.in_turn
         after = self._turns.handle(event, self._now, wait_s=wait_s)
         if after is TurnState.LISTENING and before is not TurnState.LISTENING:
-            self._begin_utterance()
+            began = self._begin_utterance()
         elif before is TurnState.LISTENING and after is not TurnState.LISTENING:
             self._recognizer.forget()
             self._held.clear()
+            yield from self._end_sound(event)
         if event is TurnEvent.ROBOT_SPEAKS or after is TurnState.ASLEEP or before is TurnState.ASLEEP:
             self._forget_speech()
-        if self._turns.in_turn is was_in_turn:
-            return
-        if was_in_turn:
-            yield Listening(begun=False)
-            too_long = event is TurnEvent.TIMEOUT and before is TurnState.LISTENING
-            yield TurnEnded(TurnEnd.TOO_LONG if too_long else _ENDS.get(event, TurnEnd.SILENCE))
-        else:
-            yield TurnBegan()
-            yield Listening(begun=True)
+        if self._turns.in_turn is not was_in_turn:
+            if was_in_turn:
+                yield Listening(begun=False)
+                yield TurnEnded(_end(before, event))
+            else:
+                yield TurnBegan()
+                yield Listening(begun=True)
+        yield from began
 
     def _end_utterance(self) -> Iterator[EngineMessage]:
         found = self._recognised()
+        if found is None and self._gives_sound:  # who gets the sound may understand more
+            yield from self._handle(TurnEvent.SPEECH_ENDS)
+            return
         if found is None:
             yield from self._handle(TurnEvent.NOT_UNDERSTOOD)
             return
@@ -220,14 +229,27 @@ class TurnPipeline:
 
     # The recogniser.
 
-    def _begin_utterance(self) -> None:
+    def _begin_utterance(self) -> Iterator[EngineMessage]:
         if isinstance(self._recognizer, UtteranceRecognizer):
             self._recognizer.begin_utterance()
         else:
             self._recognizer.forget()
         self._heard.clear()
-        self._recognise(b"".join(self._pre_roll))
+        self._sound = UtteranceSound() if self._gives_sound else None
+        before = b"".join(self._pre_roll)
         self._drop_pre_roll()
+        return self._take(before)
+
+    def _take(self, samples: bytes) -> Iterator[EngineMessage]:
+        self._recognise(samples)
+        if self._sound is not None:
+            yield from map(SpokenSound, self._sound.add(samples))
+
+    def _end_sound(self, event: TurnEvent) -> Iterator[EngineMessage]:
+        sound, self._sound = self._sound, None
+        if sound is not None:
+            yield from map(SpokenSound, sound.rest())
+            yield SpokenEnd(_end(TurnState.LISTENING, event))
 
     def _recognise(self, samples: bytes) -> None:
         if isinstance(self._recognizer, UtteranceRecognizer):
@@ -258,3 +280,8 @@ class TurnPipeline:
         self._rest = b""
         self._detector.forget()
         self._endpointer.forget()
+
+
+def _end(before: TurnState, event: TurnEvent) -> TurnEnd:
+    too_long = event is TurnEvent.TIMEOUT and before is TurnState.LISTENING
+    return TurnEnd.TOO_LONG if too_long else _ENDS.get(event, TurnEnd.SILENCE)

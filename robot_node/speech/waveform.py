@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from robot_node.core.media import FRAME_SAMPLES, SAMPLE_RATE, SpeechFrame, level_of
 from robot_node.devices.opus import OpusEncoder, audio_frame
@@ -49,6 +50,41 @@ class SpeechEncoder:
         packets = self._encoder.encode(samples, self._position)
         self._position += FRAME_SAMPLES
         return b"".join(packets)
+
+
+class StreamEncoder:
+    """Cuts speech that comes in pieces into frames. Loads PyAV, too: to be used in a thread.
+
+    Args:
+        rate: Samples per second of what comes.
+    """
+
+    def __init__(self, rate: int) -> None:
+        self._encoder, self._rate = SpeechEncoder(), rate
+        import av  # loaded by the encoder
+
+        self._av = av
+        self._resampler = av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE)
+        self._position = 0
+        self._rest = b""
+
+    def frames(self, samples: bytes, *, last: bool = False) -> tuple[SpeechFrame, ...]:
+        """Cut what comes next; what fills no frame waits for more, unless it is the last.
+
+        Args:
+            samples: Signed 16 bit, machine byte order, mono; any number.
+            last: Nothing follows: the last frame is filled up with silence.
+        """
+        made: list[Any] = []
+        if samples:
+            made += self._resampler.resample(audio_frame(self._av, samples, self._rate, self._position))
+            self._position += len(samples) // 2
+        if last and self._position:
+            made += self._resampler.resample(None)
+        self._rest += b"".join(bytes(frame.planes[0])[: 2 * frame.samples] for frame in made)
+        end = len(self._rest) if last else len(self._rest) - len(self._rest) % _FRAME_BYTES
+        complete, self._rest = self._rest[:end], self._rest[end:]
+        return self._encoder.frames(Waveform(complete, SAMPLE_RATE))
 
 
 def _resampled(speech: Waveform) -> bytes:

@@ -1,28 +1,29 @@
-"""Talks with a model for the people around the robot: what they say goes out as text, what it answers is spoken."""
+"""Talks with a model for the people around the robot: what they say goes out, what it answers is spoken."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any, Protocol
 
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus, WebSocketException
 
-from robot_node.core.asyncio_tools import cancel_and_wait
 from robot_node.core.events import Event, EventLog
-from robot_node.core.json_limits import check_json
 from robot_node.core.state import RobotState, act_for
-from robot_node.errors import RemoteError, RobotNodeError
+from robot_node.core.text import printable
+from robot_node.errors import RobotNodeError
+from robot_node.robot.realtime.actions import CallTool
 from robot_node.robot.realtime.budget import DailyBudget
-from robot_node.robot.realtime.conversation import Action, CallTool, Conversation, Failed, Say, Send, State, Used
+from robot_node.robot.realtime.conversation import Conversation, SoundOptions, State
+from robot_node.robot.realtime.inputs import Cut, Ears, Input, Inputs, Result, Said, Sound, SoundEnd, Stop
+from robot_node.robot.realtime.session import Session
+from robot_node.robot.realtime.spoken_answers import SpokenAnswers
 from robot_node.settings.realtime import RealtimeSettings
+from robot_node.speech.spoken_stream import SpokenStream
 
 logger = logging.getLogger(__name__)
 
@@ -37,8 +38,6 @@ PERSON_STOPS = frozenset({"interrupted", "stop_word"})
 
 _CONNECT_S = 10.0
 _MAX_MESSAGE_BYTES = 1 << 20
-_MAX_VALUES = 20_000
-_WAITING = 16
 
 
 class Voice(Protocol):
@@ -47,41 +46,15 @@ class Voice(Protocol):
     async def say(self, text: str) -> object:
         """Speak after what is spoken now."""
 
+    def play(self, stream: SpokenStream) -> object:
+        """Speak with the sound that comes, after what is spoken now."""
+
     def stop(self) -> object:
         """Fall silent."""
 
 
 Tool = tuple[str, str, Mapping[str, Any]]
 """Name, description and JSON schema."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Person:
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Stop:
-    said: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Received:
-    event: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class _Result:
-    call_id: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Lost:
-    reason: str
-
-
-_Input = _Person | _Stop | _Received | _Result | _Lost
 
 
 class RealtimeBackend:
@@ -94,7 +67,13 @@ class RealtimeBackend:
         voice: Speaks the answers.
         tools: What the model may call.
         call_tool: Calls one of them; returns the text of its result.
+        is_asked: Whether the robot waits for the spoken answer to a question.
+        is_answer: Whether the event of a number answered a question: then it is not for the model.
+        on_transcribed: Gets what people said, from a model for transcription.
         today: The day, by which limits are counted.
+
+    Attributes:
+        ears: Take the sound of what people say.
     """
 
     def __init__(
@@ -106,6 +85,9 @@ class RealtimeBackend:
         *,
         tools: Sequence[Tool],
         call_tool: Callable[[str, Mapping[str, Any]], Awaitable[str]],
+        is_asked: Callable[[], bool] = lambda: False,
+        is_answer: Callable[[int], bool] = lambda _: False,
+        on_transcribed: Callable[[str], None] = lambda _: None,
         today: Callable[[], date] = lambda: datetime.now(UTC).date(),
     ) -> None:
         self._settings = settings
@@ -114,84 +96,72 @@ class RealtimeBackend:
         self._voice = voice
         self._tools = tools
         self._call_tool = call_tool
+        self._is_answer = is_answer
+        self._on_transcribed = on_transcribed
         self._today = today
-        self._budget = DailyBudget(settings.minutes_per_day, settings.tokens_per_day)
-        self._inputs: asyncio.Queue[_Input] = asyncio.Queue(_WAITING)
+        self._budget = DailyBudget(settings.minutes_per_day, settings.tokens_per_day, settings.sound_minutes_per_day)
+        self._inputs = Inputs()
+        self._transcribing = False
+        self.ears = Ears(self._inputs, is_asked)
 
     async def run(self) -> None:
         """Talk until cancelled."""
         stop_listening = self._events.listen(self._on_event)
         try:
             while True:
-                match await self._inputs.get():
-                    case _Person(text):
-                        await self._answer(text)
+                match await self._inputs.next():
+                    case Said(_, sequence) as said if not self._is_answer(sequence):
+                        await self._answer(said)
+                    case Sound() as sound:
+                        await self._answer(sound)
         finally:
             stop_listening()
 
     def _on_event(self, event: Event) -> None:
-        if event.kind in PERSON_SAYS:
-            self._put(_Person(event.text))
+        if event.kind in PERSON_SAYS and not self._transcribing:
+            self.ears.understand(event)
         elif event.kind in PERSON_STOPS:
-            self._put(_Stop(str(event.details.get("said", ""))))
+            # By sound the model learns exactly what was heard, from what is cut.
+            self._inputs.add(Stop("" if self._settings.sound else str(event.details.get("said", ""))))
 
-    def _put(self, item: _Input) -> None:
-        with contextlib.suppress(asyncio.QueueFull):  # people who talk faster than a model answers
-            self._inputs.put_nowait(item)
-
-    async def _answer(self, text: str) -> None:
+    async def _answer(self, first: Input) -> None:
         if reason := self._budget.exhausted(self._today()):
-            self._report(reason)
+            self._give_up(reason)
             return
         began = time.monotonic()
         try:
-            await self._converse(text)
+            await self._converse(first)
         except (RobotNodeError, OSError, WebSocketException, TimeoutError) as error:
-            self._report(_reason(error))
+            self._give_up(_reason(error))
         finally:
             self._budget.spend(self._today(), seconds=time.monotonic() - began)
 
-    def _report(self, reason: str) -> None:
+    def _give_up(self, reason: str) -> None:
         if self._state.snapshot.fault(FAULT) != reason:
             logger.error("The model cannot be talked to: %s", reason)
         self._state.set_fault(FAULT, reason)
+        self.ears.give_up()
 
-    async def _converse(self, text: str) -> None:
+    async def _converse(self, first: Input) -> None:
         """One session: from the first thing that a person says until nobody has said anything for a while."""
         settings = self._settings
         headers = {"Authorization": f"Bearer {settings.key}"} if settings.key else {}
         longest_s = min(settings.longest_session_s, self._budget.seconds_left(self._today()))
+        sound = SoundOptions(settings.sound_voice, settings.transcription_model) if settings.sound else None
         async with connect(
             settings.url, additional_headers=headers, open_timeout=_CONNECT_S, max_size=_MAX_MESSAGE_BYTES
         ) as server:
             self._events.add(CONVERSATION, "A conversation with the model has begun.", details={"state": "began"})
-            session = _Session(server, Conversation(settings.instructions, self._tools), self)
-            self._inputs = asyncio.Queue(_WAITING)  # nothing of an earlier session is in it
+            conversation = Conversation(settings.instructions, self._tools, sound)
+            session = Session(server, conversation, self._inputs, SpokenAnswers(self._play, self._cut), self)
             try:
                 async with asyncio.timeout(longest_s):
-                    await session.run(text)
+                    await session.run(first)
             finally:
                 await session.close()
-                self._keep_people()
+                # People who have said something meanwhile begin the next session.
+                self._inputs.keep(lambda item: isinstance(item, Said | Sound | SoundEnd))
                 self._events.add(CONVERSATION, "The conversation with the model has ended.", details={"state": "ended"})
-
-    def _keep_people(self) -> None:
-        """People who have said something meanwhile begin the next session."""
-        before, self._inputs = self._inputs, asyncio.Queue(_WAITING)
-        while not before.empty():
-            if isinstance(item := before.get_nowait(), _Person):
-                self._put(item)
-
-    async def next_input(self, limit_s: float) -> _Input | None:
-        """Return what comes next; None: nothing within that time."""
-        try:
-            return await asyncio.wait_for(self._inputs.get(), limit_s)
-        except TimeoutError:
-            return None
-
-    async def put(self, item: _Input) -> None:
-        """Add what the server or a tool says; waits while too much does."""
-        await self._inputs.put(item)
 
     async def say(self, text: str) -> None:
         """Speak a part of an answer."""
@@ -201,6 +171,13 @@ class RealtimeBackend:
         except RobotNodeError as error:  # the voice reports its own faults
             logger.warning("An answer of the model is not spoken: %s", error)
 
+    def _play(self, stream: SpokenStream) -> None:
+        with act_for(self._settings.client_id):
+            self._voice.play(stream)
+
+    def _cut(self, item_id: str, index: int, heard_s: float) -> None:
+        self._inputs.add(Cut(item_id, index, heard_s))
+
     def silence(self) -> None:
         """Say no more of an answer."""
         self._voice.stop()
@@ -209,96 +186,34 @@ class RealtimeBackend:
         """Call a tool for the model."""
         with act_for(self._settings.client_id):
             text = await self._call_tool(call.name, call.arguments)
-        await self.put(_Result(call.call_id, text))
+        await self._inputs.add_in_time(Result(call.call_id, text))
 
-    def used(self, tokens: int) -> str:
-        """Count tokens; return which limit is reached, empty while none is."""
-        self._budget.spend(self._today(), tokens=tokens)
+    def used(self, *, tokens: int = 0, sound_s: float = 0.0) -> str:
+        """Count what was used; return which limit is reached, empty while none is."""
+        self._budget.spend(self._today(), tokens=tokens, sound_s=sound_s)
         return self._budget.exhausted(self._today())
 
     def works(self) -> None:
         """The server answers."""
         self._state.set_fault(FAULT, "")
 
-    def limits_s(self, state: State) -> float:
+    def transcribed(self, text: str) -> None:
+        """A person said this; the model has heard it already."""
+        if not (line := printable(text)):
+            return
+        self._transcribing = True
+        try:
+            self._on_transcribed(line)
+        finally:
+            self._transcribing = False
+
+    def is_answer(self, sequence: int) -> bool:
+        """The event of that number answered a question, and is not for the model."""
+        return self._is_answer(sequence)
+
+    def limit_s(self, state: State) -> float:
         """How long to wait for the next thing to happen."""
         return self._settings.idle_s if state is State.WAITING else self._settings.answer_timeout_s
-
-
-class _Session:
-    def __init__(self, server: ClientConnection, conversation: Conversation, backend: RealtimeBackend) -> None:
-        self._server = server
-        self._conversation = conversation
-        self._backend = backend
-        self._reading: asyncio.Task[None] | None = None
-        self._calls: set[asyncio.Task[None]] = set()
-
-    async def run(self, text: str) -> None:
-        """Talk until nobody has said anything for a while.
-
-        Raises:
-            RemoteError: the server does not answer, refuses, or ends the session.
-        """
-        self._reading = asyncio.create_task(self._read(), name="realtime events")
-        conversation = self._conversation
-        await self._act(conversation.begin())
-        await self._act(conversation.person_said(text))
-        while True:
-            came = await self._backend.next_input(self._backend.limits_s(conversation.state))
-            match came:
-                case _Person(text):
-                    if conversation.state is State.ANSWERING:
-                        self._backend.silence()
-                    await self._act(conversation.person_said(text))
-                case _Stop(said):
-                    await self._act(conversation.stop(said))
-                case _Received(event):
-                    await self._act(conversation.received(event))
-                case _Result(call_id, text):
-                    await self._act(conversation.tool_answered(call_id, text))
-                case _Lost(reason):
-                    raise RemoteError(f"The server has ended the conversation: {reason}.")
-                case None if conversation.state is State.WAITING:
-                    return
-                case None:
-                    raise RemoteError("The server does not answer.", remedy="See whether it is overloaded.")
-
-    async def close(self) -> None:
-        for task in filter(None, (self._reading, *self._calls)):
-            await cancel_and_wait(task)
-
-    async def _act(self, actions: Iterable[Action]) -> None:
-        for action in actions:
-            match action:
-                case Send(message):
-                    await self._server.send(json.dumps(message))
-                case Say(text):
-                    self._backend.works()
-                    await self._backend.say(text)
-                case CallTool():
-                    task = asyncio.create_task(self._backend.call(action), name=f"tool {action.name} for the model")
-                    self._calls.add(task)
-                    task.add_done_callback(self._calls.discard)
-                case Used(tokens):
-                    if reason := self._backend.used(tokens):
-                        raise RemoteError(reason)
-                case Failed(reason):
-                    raise RemoteError(f"The server refuses: {reason.rstrip('.')}.")
-
-    async def _read(self) -> None:
-        try:
-            async for message in self._server:
-                data = message.encode() if isinstance(message, str) else message
-                try:
-                    check_json(data, max_values=_MAX_VALUES)
-                    event = json.loads(data)
-                except (ValueError, RecursionError):
-                    continue
-                if isinstance(event, dict):
-                    await self._backend.put(_Received(event))
-            await self._backend.put(_Lost("it closed the connection"))
-        except ConnectionClosed as error:
-            await self._backend.put(_Lost(str(error.rcvd.reason if error.rcvd and error.rcvd.reason else "it is gone")))
 
 
 def _reason(error: Exception) -> str:

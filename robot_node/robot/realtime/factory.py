@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from mcp.server import MCPServer
 
+from robot_node.core.questions import Way
 from robot_node.mcp_mqtt.local import ask_tool
+from robot_node.robot.asking import TRANSCRIBED
 from robot_node.robot.robot import Robot
 from robot_node.settings.realtime import RealtimeSettings
+from robot_node.speech.recognition import HEARD
+from robot_node.webrtc.messages import AsrResponse
 
 
-async def converse(robot: Robot, settings: RealtimeSettings, server: MCPServer, online: asyncio.Event) -> None:
+async def converse(
+    robot: Robot,
+    settings: RealtimeSettings,
+    server: MCPServer,
+    online: asyncio.Event,
+    is_answer: Callable[[int], bool],
+) -> None:
     """Talk with the model of the settings until cancelled.
 
     Args:
@@ -22,6 +32,7 @@ async def converse(robot: Robot, settings: RealtimeSettings, server: MCPServer, 
         settings: Server, key, tools and limits.
         server: Has the robot's tools; they are called as the client of the settings, under the access rules.
         online: Is set when the robot is reachable.
+        is_answer: Whether the event of a number answered a question: it belongs to who asked.
     """
     await online.wait()
     backend = await asyncio.to_thread(importlib.import_module, "robot_node.robot.realtime.backend")
@@ -38,6 +49,30 @@ async def converse(robot: Robot, settings: RealtimeSettings, server: MCPServer, 
         answer = await ask_tool(server, settings.client_id, tool, arguments)
         return f"Error: {answer.text}" if answer.failed else answer.text
 
-    await backend.RealtimeBackend(
-        settings, state, robot.telemetry.events, robot.speech.speaker, tools=offered, call_tool=call_tool
-    ).run()
+    def is_asked() -> bool:
+        return any(Way.SPEECH in question.ways for question in robot.questions.open)
+
+    def on_transcribed(text: str) -> None:
+        details = {TRANSCRIBED: settings.transcription_model}
+        robot.telemetry.events.add(HEARD, text, details=details)
+        robot.speech.announcements.send(AsrResponse(text, ""))
+
+    realtime = backend.RealtimeBackend(
+        settings,
+        state,
+        robot.telemetry.events,
+        robot.speech.speaker,
+        tools=offered,
+        call_tool=call_tool,
+        is_asked=is_asked,
+        is_answer=is_answer,
+        on_transcribed=on_transcribed,
+    )
+    recognition = robot.speech.recognition
+    if recognition is not None and settings.sound:
+        recognition.set_speech_sink(realtime.ears)
+    try:
+        await realtime.run()
+    finally:
+        if recognition is not None:
+            recognition.set_speech_sink(None)

@@ -9,20 +9,8 @@ from typing import Any
 
 import pytest
 
-from robot_node.robot.realtime.conversation import (
-    LONGEST_ANSWER,
-    MOST_CALLS,
-    TRANSITIONS,
-    Action,
-    CallTool,
-    Conversation,
-    Event,
-    Failed,
-    Say,
-    Send,
-    State,
-    Used,
-)
+from robot_node.robot.realtime.actions import Action, CallTool, Failed, Say, Send, Used
+from robot_node.robot.realtime.conversation import LONGEST_ANSWER, MOST_CALLS, TRANSITIONS, Conversation, Event, State
 from tests.robot.realtime.schema import check_client_event, check_server_event
 
 _S, _E = State, Event
