@@ -48,7 +48,7 @@ class Transcript:
             end, line = end + len(sentence), sentence
             if self._position < end:
                 break
-        if end <= self._shown:
+        if not self._text[self._shown : end].strip():
             return None
         new, self._shown = self._text[self._shown : end], end
         return line.strip()[-_LONGEST_LINE:], new

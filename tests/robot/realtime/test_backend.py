@@ -2,85 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
 
 import pytest
 
-from robot_node.core.asyncio_tools import cancel_and_wait
-from robot_node.core.state import acting_for
+from robot_node.core.questions import QuestionState
 from robot_node.errors import SettingsError
-from robot_node.robot.realtime.backend import FAULT, RealtimeBackend
+from robot_node.robot.realtime.backend import FAULT
 from robot_node.robot.realtime.budget import DailyBudget
 from robot_node.settings.loading import load_settings
-from robot_node.settings.realtime import RealtimeSettings
 from tests.robot.realtime.stand_in import KEY, stand_in
-from tests.speech.speaking_robot import SpeakingRobot, speaking_robot
+from tests.robot.realtime.talker import talker
 from tests.waiting import eventually
-
-LAMP = ("set_led", "Switch a light.", {"type": "object", "properties": {"name": {"type": "string"}}})
-
-
-@dataclass
-class Talker:
-    """A robot that talks with a model.
-
-    Attributes:
-        robot: Its voice and its events.
-        called: The tools that were called: name, arguments, and for whom.
-        day: The day.
-    """
-
-    robot: SpeakingRobot
-    called: list[tuple[str, Mapping[str, Any], str]] = field(default_factory=list)
-    day: date = date(2026, 11, 29)
-
-    def hears(self, text: str, kind: str = "heard") -> None:
-        """Somebody says something near it."""
-        self.robot.events.add(kind, text)
-
-    @property
-    def says(self) -> list[str]:
-        return [
-            event.text.removeprefix("The robot says: ")
-            for event in self.robot.events.after()
-            if event.text.startswith("The robot says: ")
-        ]
-
-    @property
-    def fault(self) -> str:
-        return self.robot.state.snapshot.fault(FAULT)
-
-
-@contextlib.asynccontextmanager
-async def talker(url: str, **settings: Any) -> AsyncIterator[Talker]:
-    async with speaking_robot() as robot:
-        it = Talker(robot)
-
-        async def call_tool(name: str, arguments: Mapping[str, Any]) -> str:
-            it.called.append((name, arguments, acting_for()))
-            return "The lamp is lit."
-
-        backend = RealtimeBackend(
-            RealtimeSettings.model_validate({"url": url, "key": KEY, **settings}),
-            robot.state,
-            robot.events,
-            robot.speaker,
-            tools=[LAMP],
-            call_tool=call_tool,
-            today=lambda: it.day,
-        )
-        running = asyncio.create_task(backend.run(), name="realtime")
-        await asyncio.sleep(0)  # it listens
-        try:
-            yield it
-            assert not running.done()
-        finally:
-            await cancel_and_wait(running)
 
 
 async def test_what_a_person_says_is_answered_by_the_robots_voice() -> None:
@@ -102,6 +35,25 @@ async def test_the_model_calls_tools_as_the_client_of_the_settings() -> None:
         assert it.called == [("set_led", {"name": "lamp"}, "realtime")]
         (output,) = server.items("function_call_output")
         assert output["output"] == "The lamp is lit."
+
+
+@pytest.mark.parametrize("kind", ["heard", "chat"])
+async def test_the_answer_to_a_question_goes_to_who_asked_and_not_to_the_model(kind: str) -> None:
+    async with stand_in("You are welcome.") as server, talker(server.url) as it:
+        pending = it.asks("Tea or coffee?", "tea", "coffee")
+        it.hears("tea", kind=kind)
+        await eventually(lambda: pending.question.state is QuestionState.ANSWERED)
+        it.hears("thank you", kind=kind)  # no answer: it is for the model, and comes after the other
+        await eventually(lambda: it.says == ["You are welcome."])
+        assert [item["content"][0]["text"] for item in server.items("message")] == ["thank you"]
+
+
+async def test_what_answers_no_open_question_is_for_the_model() -> None:
+    async with stand_in("It is nine o'clock.") as server, talker(server.url) as it:
+        pending = it.asks("Tea or coffee?", "tea", "coffee")
+        it.hears("what time is it")
+        await eventually(lambda: it.says == ["It is nine o'clock."])
+        assert pending.question.state is QuestionState.OPEN
 
 
 async def test_a_person_who_interrupts_ends_the_answer() -> None:

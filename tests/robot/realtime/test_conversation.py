@@ -10,7 +10,15 @@ from typing import Any
 import pytest
 
 from robot_node.robot.realtime.actions import Action, CallTool, Failed, Say, Send, Used
-from robot_node.robot.realtime.conversation import LONGEST_ANSWER, MOST_CALLS, TRANSITIONS, Conversation, Event, State
+from robot_node.robot.realtime.conversation import (
+    LONGEST_ANSWER,
+    MOST_CALLS,
+    TRANSITIONS,
+    Conversation,
+    Event,
+    SoundOptions,
+    State,
+)
 from tests.robot.realtime.schema import check_client_event, check_server_event
 
 _S, _E = State, Event
@@ -65,8 +73,8 @@ def done(tokens: int = 12, **response: Any) -> dict[str, Any]:
 class Talk:
     """A conversation, and all that it sent."""
 
-    def __init__(self) -> None:
-        self.conversation = Conversation("Be brief.", [LAMP])
+    def __init__(self, sound: SoundOptions | None = None) -> None:
+        self.conversation = Conversation("Be brief.", [LAMP], sound)
         self.sent: list[dict[str, Any]] = []
         self.does(self.conversation.begin())
 

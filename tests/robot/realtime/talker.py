@@ -1,0 +1,97 @@
+"""A robot that talks with a model behind a stand-in: its real voice, face and questions over simulated hardware."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from robot_node.core.asyncio_tools import cancel_and_wait
+from robot_node.core.questions import Pending, Questions, Way
+from robot_node.core.state import acting_for
+from robot_node.robot.asking import Asking
+from robot_node.robot.realtime.backend import FAULT, RealtimeBackend
+from robot_node.settings.realtime import RealtimeSettings
+from tests.robot.realtime.stand_in import KEY
+from tests.speech.speaking_robot import SpeakingRobot, speaking_robot
+
+LAMP = ("set_led", "Switch a light.", {"type": "object", "properties": {"name": {"type": "string"}}})
+
+
+@dataclass
+class Talker:
+    """A robot that talks with a model.
+
+    Attributes:
+        robot: Its voice and its events.
+        backend: Talks with the model.
+        questions: What people are asked.
+        called: The tools that were called: name, arguments, and for whom.
+        day: The day.
+    """
+
+    robot: SpeakingRobot
+    backend: RealtimeBackend
+    questions: Questions
+    called: list[tuple[str, Mapping[str, Any], str]] = field(default_factory=list)
+    day: date = date(2026, 11, 29)
+
+    def hears(self, text: str, kind: str = "heard") -> None:
+        """Somebody says something near it."""
+        self.robot.events.add(kind, text)
+
+    def asks(self, text: str, *choices: str) -> Pending:
+        """An agent asks the people around it."""
+        return self.questions.ask(
+            text, asked_by="agent", choices=choices, ways=frozenset({Way.SPEECH, Way.CHAT}), timeout_s=600.0
+        )
+
+    @property
+    def says(self) -> list[str]:
+        return [
+            event.text.removeprefix("The robot says: ")
+            for event in self.robot.events.after()
+            if event.text.startswith("The robot says: ")
+        ]
+
+    @property
+    def fault(self) -> str:
+        return self.robot.state.snapshot.fault(FAULT)
+
+
+@contextlib.asynccontextmanager
+async def talker(url: str, **settings: Any) -> AsyncIterator[Talker]:
+    """A robot that talks with the server at that URL, until the block is left."""
+    async with speaking_robot() as robot:
+        questions = Questions()
+        asking = Asking(questions, robot.state, robot.events, robot.face)
+
+        async def call_tool(name: str, arguments: Mapping[str, Any]) -> str:
+            called.append((name, arguments, acting_for()))
+            return "The lamp is lit."
+
+        called: list[tuple[str, Mapping[str, Any], str]] = []
+        backend = RealtimeBackend(
+            RealtimeSettings.model_validate({"url": url, "key": KEY, **settings}),
+            robot.state,
+            robot.events,
+            robot.speaker,
+            tools=[LAMP],
+            call_tool=call_tool,
+            is_asked=lambda: bool(questions.open),
+            is_answer=asking.is_answer,
+            today=lambda: it.day,
+        )
+        it = Talker(robot, backend, questions, called)
+        running = [asyncio.create_task(each(), name="realtime") for each in (backend.run, asking.run)]
+        await asyncio.sleep(0)  # they listen
+        try:
+            yield it
+            assert not any(task.done() for task in running)
+        finally:
+            for task in running:
+                await cancel_and_wait(task)
+            questions.close()
