@@ -113,6 +113,7 @@ class SpeechRecognition:
         self._recognizer: RecognizerProcess | None = None
         self._behind = False
         self._microphone_is_on = False
+        self._listening = False  # by the engine, also while the robot speaks
         self._sink: SpeechSink | None = None
 
     @property
@@ -147,6 +148,8 @@ class SpeechRecognition:
             stop()
 
     def _on_state(self, now: RobotSnapshot) -> None:
+        if now.listening is not (self._listening and not self._muted):
+            self._show()  # the robot has begun or ceased to speak
         # What may not be heard ends at once, not only when the device is closed.
         is_on = now.microphone_on and not now.microphone_privacy and now.microphone_enabled is not False
         closed, self._microphone_is_on = self._microphone_is_on and not is_on, is_on
@@ -185,7 +188,7 @@ class SpeechRecognition:
         """Drop an unfinished utterance."""
         if self._recognizer is not None:
             self._recognizer.forget()
-            self._show(listening=False)
+            self._show(listening=self._listening and self.has_turns)
 
     def expect_viewer(self) -> None:
         """Fall silent: a viewer begins to speak to the robot."""
@@ -217,9 +220,12 @@ class SpeechRecognition:
             self._mixer.set_recognition(None)
             self._show(listening=False)
 
-    def _show(self, *, listening: bool) -> None:
-        self._face.listen(listening=listening)
-        self._state.update(listening=listening)
+    def _show(self, *, listening: bool | None = None) -> None:
+        """Show that the robot listens, unless it speaks; None: as before."""
+        self._listening = self._listening if listening is None else listening
+        shown = self._listening and not self._muted
+        self._face.listen(listening=shown)
+        self._state.update(listening=shown)
 
     def _handle(self, message: EngineMessage, recognizer: RecognizerProcess) -> None:
         match message:
@@ -228,7 +234,7 @@ class SpeechRecognition:
                 self._state.set_fault(Device.HEARING, "")
                 self._mixer.set_recognition(self)
             case Listening(begun):
-                self._show(listening=begun and not self._muted)
+                self._show(listening=begun)
             case Utterance():
                 self._backoff.reset()
                 if not self._muted:

@@ -15,8 +15,8 @@ LONGEST_S = 300.0
 _START_S = 0.1
 """Sound that is there before it is played: what comes a little late makes no gap."""
 
-_PART_S = 0.2
-"""Seconds that are prepared at a time."""
+_PART_S = 0.4
+"""Seconds that are prepared at a time, while those before are heard."""
 
 
 class SpokenStream:
@@ -76,23 +76,31 @@ class SpokenStream:
         self._changed.set()
 
     async def parts(self) -> AsyncGenerator[tuple[SpeechFrame, ...]]:
-        """Yield the frames, a fifth of a second at a time, as they come; to be called once."""
-        encoder: StreamEncoder | None = None
-        enough = self._bytes(_START_S)
-        while True:
-            while len(self._waiting) < enough and not self._complete:
-                self._changed.clear()
-                await self._changed.wait()
-            enough, size = 2, min(self._bytes(_PART_S), len(self._waiting) & ~1)
-            samples = bytes(self._waiting[:size])
-            del self._waiting[:size]
-            last = self._complete and len(self._waiting) < enough
-            if encoder is None:
-                encoder = await asyncio.to_thread(StreamEncoder, self._rate)
-            if frames := await asyncio.to_thread(encoder.frames, samples, last=last):
-                yield frames
-            if last:
-                return
+        """Yield the frames as they come, less than half a second at a time; to be called once."""
+        encoder = await asyncio.to_thread(StreamEncoder, self._rate)
+        coming = asyncio.create_task(self._next_part(encoder, self._bytes(_START_S)), name="spoken stream")
+        try:
+            last = False
+            while not last:
+                frames, last = await coming
+                if not last:
+                    coming = asyncio.create_task(self._next_part(encoder, 2), name="spoken stream")
+                if frames:
+                    yield frames
+        finally:
+            coming.cancel()
+            await asyncio.gather(coming, return_exceptions=True)
+
+    async def _next_part(self, encoder: StreamEncoder, enough: int) -> tuple[tuple[SpeechFrame, ...], bool]:
+        """Return frames, and whether they are the last; waits for so many bytes."""
+        while len(self._waiting) < enough and not self._complete:
+            self._changed.clear()
+            await self._changed.wait()
+        size = min(self._bytes(_PART_S), len(self._waiting) & ~1)
+        samples = bytes(self._waiting[:size])
+        del self._waiting[:size]
+        last = self._complete and len(self._waiting) < 2
+        return await asyncio.to_thread(encoder.frames, samples, last=last), last
 
     def said(self, heard_s: float) -> str:
         """Return the words in its first seconds."""

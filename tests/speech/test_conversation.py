@@ -108,6 +108,20 @@ async def test_push_to_talk_begins_a_turn_and_silences_the_robot() -> None:
         await eventually(lambda: turn_ended(robot, "silence"))
 
 
+async def test_what_the_robot_says_in_a_turn_hides_the_sign_only_while_it_speaks() -> None:
+    async with hearing_robot(turns=TURNS) as robot:
+        await eventually(robot.hears_microphone)
+        robot.recognition.push_to_talk(60.0)
+        await eventually(robot.listens_to_somebody)
+        robot.mixer.begin_speech()
+        robot.state.update(speaking=True)
+        assert not robot.listens_to_somebody()
+        robot.mixer.end_speech()
+        robot.state.update(speaking=False)
+        assert robot.listens_to_somebody()
+        assert robot.says_that_it_listens()
+
+
 async def test_when_the_microphone_is_closed_the_turn_ends() -> None:
     async with hearing_robot(turns=TURNS) as robot:
         await eventually(robot.hears_microphone)

@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from robot_node.core.questions import QuestionState
+from robot_node.core.question_states import QuestionState
 from robot_node.errors import SettingsError
 from robot_node.robot.realtime.backend import FAULT
 from robot_node.robot.realtime.budget import DailyBudget

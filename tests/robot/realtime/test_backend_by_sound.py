@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
-from robot_node.core.questions import QuestionState
+from robot_node.core.question_states import QuestionState
 from robot_node.errors import SettingsError
 from robot_node.robot.realtime.backend import FAULT
 from robot_node.settings.loading import load_settings
@@ -200,7 +201,7 @@ async def test_a_conversation_does_not_end_while_its_answer_is_still_heard() -> 
 
 def test_sound_needs_turns() -> None:
     wanted = {"url": "wss://example.org/v1/realtime", "sound": True}
-    robot = {"realtime": wanted, "voice": {"engine": "espeak-ng"}, "audio": {"microphone": "default"}}
+    robot: dict[str, Any] = {"realtime": wanted, "voice": {"engine": "espeak-ng"}, "audio": {"microphone": "default"}}
     for hearing in ({}, {"engine": "pocketsphinx"}):
         with pytest.raises(SettingsError, match=r"realtime.sound"):
             load_settings(None, {**robot, "hearing": hearing})
