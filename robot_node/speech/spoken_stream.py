@@ -1,4 +1,4 @@
-"""Speech that others have made, and that comes piece by piece: its sound, and its text beside it."""
+"""Speech that others have made, and that comes piece by piece: its sound with its text."""
 
 from __future__ import annotations
 

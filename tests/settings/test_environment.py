@@ -55,6 +55,11 @@ NEEDED: dict[str, dict[str, Any]] = {
     "broker.key_password": {"broker.url": "mqtts://pi", "broker.cert_file": "/c"},
     "hearing.engine": {"audio.microphone": "default"},
     "realtime.url": {"voice.engine": "espeak-ng"},
+    "realtime.sound": {
+        "audio.microphone": "default",
+        "hearing.engine": "pocketsphinx",
+        "hearing.voice_activity": "silero",
+    },
     "console.cert_file": {"console.key_file": "/k"},
     "console.key_file": {"console.cert_file": "/c"},
     "http.cert_file": {"http.key_file": "/k"},

@@ -19,7 +19,7 @@ from robot_node.errors import RobotNodeError
 from robot_node.robot.realtime.actions import CallTool
 from robot_node.robot.realtime.budget import DailyBudget
 from robot_node.robot.realtime.conversation import Conversation, SoundOptions, State
-from robot_node.robot.realtime.inputs import Cut, Ears, Input, Inputs, Result, Said, Sound, SoundEnd, Stop
+from robot_node.robot.realtime.inputs import Cut, Input, Inputs, Result, Said, Sound, SoundEnd, SpeechInput, Stop
 from robot_node.robot.realtime.session import Session
 from robot_node.robot.realtime.spoken_answers import SpokenAnswers
 from robot_node.settings.realtime import RealtimeSettings
@@ -73,7 +73,7 @@ class RealtimeBackend:
         today: The day, by which limits are counted.
 
     Attributes:
-        ears: Take the sound of what people say.
+        speech_input: Takes the sound of what people say.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class RealtimeBackend:
         self._budget = DailyBudget(settings.minutes_per_day, settings.tokens_per_day, settings.sound_minutes_per_day)
         self._inputs = Inputs()
         self._transcribing = False
-        self.ears = Ears(self._inputs, is_asked)
+        self.speech_input = SpeechInput(self._inputs, is_asked)
 
     async def run(self) -> None:
         """Talk until cancelled."""
@@ -119,7 +119,7 @@ class RealtimeBackend:
 
     def _on_event(self, event: Event) -> None:
         if event.kind in PERSON_SAYS and not self._transcribing:
-            self.ears.understand(event)
+            self.speech_input.understand(event)
         elif event.kind in PERSON_STOPS:
             # By sound the model learns exactly what was heard, from what is cut.
             self._inputs.add(Stop("" if self._settings.sound else str(event.details.get("said", ""))))
@@ -140,7 +140,7 @@ class RealtimeBackend:
         if self._state.snapshot.fault(FAULT) != reason:
             logger.error("The model cannot be talked to: %s", reason)
         self._state.set_fault(FAULT, reason)
-        self.ears.give_up()
+        self.speech_input.give_up()
 
     async def _converse(self, first: Input) -> None:
         """One session: from the first thing that a person says until nobody has said anything for a while."""

@@ -70,7 +70,7 @@ async def converse(
     )
     recognition = robot.speech.recognition
     if recognition is not None and settings.sound:
-        recognition.set_speech_sink(realtime.ears)
+        recognition.set_speech_sink(realtime.speech_input)
     try:
         await realtime.run()
     finally:

@@ -131,7 +131,7 @@ class Inputs:
         self._taken.set()
 
 
-class Ears:
+class SpeechInput:
     """Numbers what people say, and adds it to the inputs: the sound near the robot, and texts of everybody.
 
     A :class:`robot_node.speech.recognition.SpeechSink`.

@@ -27,9 +27,9 @@ LONG = Spoken(STORY, said(STORY))
 def speaks(it: Talker, samples: bytes = QUESTION, end: TurnEnd | None = TurnEnd.HEARD) -> None:
     """Somebody says something in a turn."""
     for piece in in_base64(samples):
-        it.backend.ears.hear(piece)
+        it.backend.speech_input.hear(piece)
     if end is not None:
-        it.backend.ears.end(end)
+        it.backend.speech_input.end(end)
 
 
 def heard(it: Talker) -> bytes:
@@ -98,7 +98,7 @@ async def test_what_is_not_complete_is_not_kept_by_the_server_and_not_answered(r
     async with stand_in(PARIS) as server, talker(server.url, sound=True) as it:
         speaks(it, end=None)
         await eventually(lambda: len(server.buffer) == len(QUESTION))
-        it.backend.ears.end(reason)
+        it.backend.speech_input.end(reason)
         await eventually(lambda: server.count("input_audio_buffer.clear") == 1)
         assert server.heard == []
         speaks(it)
@@ -119,7 +119,7 @@ async def test_while_a_question_is_open_what_is_said_goes_to_who_asked() -> None
         pending = it.asks("Tea or coffee?", "tea", "coffee")
         speaks(it, said("tea"), end=None)
         it.hears("tea")  # as the robot itself recognises it
-        it.backend.ears.end(TurnEnd.HEARD)
+        it.backend.speech_input.end(TurnEnd.HEARD)
         await eventually(lambda: pending.question.state is QuestionState.ANSWERED)
         speaks(it)
         await eventually(lambda: it.says == ["Paris. It is a fine city."])
@@ -133,7 +133,7 @@ async def test_a_question_that_is_asked_while_somebody_speaks_gets_the_answer_to
         await eventually(lambda: server.buffer)
         pending = it.asks("Tea or coffee?", "tea", "coffee")
         it.hears("tea")
-        it.backend.ears.end(TurnEnd.HEARD)
+        it.backend.speech_input.end(TurnEnd.HEARD)
         await eventually(lambda: server.count("input_audio_buffer.clear") == 1)
         assert pending.question.state is QuestionState.ANSWERED
         assert server.heard == []
@@ -143,7 +143,7 @@ async def test_what_the_robot_itself_understands_does_not_go_out_as_text_too() -
     async with stand_in(PARIS) as server, talker(server.url, sound=True) as it:
         speaks(it, end=None)
         it.hears("what is the capital of France")
-        it.backend.ears.end(TurnEnd.HEARD)
+        it.backend.speech_input.end(TurnEnd.HEARD)
         await eventually(lambda: it.says == ["Paris. It is a fine city."])
         assert server.items("message") == []
 
