@@ -12,8 +12,33 @@ function replaced(replacements: Record<string, string>): Plugin {
     name: "replaced",
     enforce: "pre",
     resolveId(source) {
-      const found = Object.keys(replacements).find((ending) => source.endsWith(ending));
+      const found = Object.keys(replacements).find((name) => source === name || (name.includes("/") && source.endsWith(name)));
       return found ? new URL(`./src/${replacements[found]}`, import.meta.url).pathname : null;
+    },
+  };
+}
+
+/** What the page loads in any case is named in its HTML: it is fetched at once, not when a script that is there asks for it. */
+function preloaded(names: string[]): Plugin {
+  return {
+    name: "preloaded",
+    apply: "build",
+    transformIndexHtml: {
+      order: "post",
+      handler(_, { bundle, chunk: entry }) {
+        const chunks = Object.values(bundle ?? {}).filter((output) => output.type === "chunk");
+        const wanted = names.map((name) => chunks.find((chunk) => chunk.name === name));
+        if (!wanted.every((chunk) => chunk !== undefined)) throw new Error(`There are no chunks ${names.join(", ")}.`);
+        const scripts = new Set(wanted.flatMap((chunk) => [chunk.fileName, ...chunk.imports]));
+        const styles = new Set(wanted.flatMap((chunk) => [...(chunk.viteMetadata?.importedCss ?? [])]));
+        if (entry) scripts.delete(entry.fileName);
+        const link = (attrs: Record<string, string>) => ({ tag: "link", attrs: { ...attrs, crossorigin: "" }, injectTo: "head" as const });
+        return [
+          ...[...styles].map((file) => link({ rel: "stylesheet", href: `./${file}` })),
+          link({ rel: "preload", as: "fetch", href: "./config.json" }),
+          ...[...scripts].map((file) => link({ rel: "modulepreload", href: `./${file}` })),
+        ];
+      },
     },
   };
 }
@@ -37,6 +62,25 @@ function installable(): Plugin {
   };
 }
 
+/**
+ * What is loaded at first is compiled whole while it arrives, on another thread; else V8 compiles each function when it is
+ * called, on the page's own (https://v8.dev/blog/explicit-compile-hints). Other browsers see a comment.
+ */
+function compiledAtOnce(names: string[]): Plugin {
+  return {
+    name: "compiled-at-once",
+    apply: "build",
+    generateBundle: {
+      order: "post", // Minifying would remove it.
+      handler(_, bundle) {
+        for (const output of Object.values(bundle)) {
+          if (output.type === "chunk" && names.includes(output.name)) output.code = `//# allFunctionsCalledOnLoad\n${output.code}`;
+        }
+      },
+    },
+  };
+}
+
 /** A compressed twin of every text file: a Pi should not have to make it. */
 function compressed(): Plugin {
   return {
@@ -56,18 +100,32 @@ function compressed(): Plugin {
   };
 }
 
+/** The chunks that the first script imports in any case. */
+const FIRST = ["robotSession", "show"];
+
 export default defineConfig({
   base: "./",
   plugins: [
-    replaced({ "validation/ajv-provider.js": "mcp/noValidator.ts", "worker-timers": "mqtt/noWorkerTimers.ts" }),
+    replaced({
+      "validation/ajv-provider.js": "mcp/noValidator.ts",
+      "worker-timers": "mqtt/noWorkerTimers.ts",
+      "process/": "mqtt/process.ts",
+      debug: "mqtt/noDebug.ts",
+      "lru-cache": "mqtt/noCache.ts",
+    }),
     react(),
+    preloaded(FIRST),
     installable(),
+    compiledAtOnce(["index", ...FIRST]),
     compressed(),
   ],
   build: {
     rollupOptions: {
       input: { index: "index.html", offline: "src/installable/offline.ts", sw: "src/installable/worker.ts" },
-      output: { entryFileNames: ({ name }) => (name === "sw" ? "sw.js" : "assets/[name]-[hash].js") },
+      output: {
+        entryFileNames: ({ name }) => (name === "sw" ? "sw.js" : "assets/[name]-[hash].js"),
+        experimentalMinChunkSize: 2000,
+      },
     },
     target: "es2022",
     assetsInlineLimit: 0,

@@ -2,7 +2,7 @@ interface TrustedTypes {
   createPolicy: (name: string, rules: { createScriptURL: (url: string) => string }) => { createScriptURL: (url: string) => string };
 }
 
-/** Install the service worker, once the page is there. Browsers have it for https and for this machine only; elsewhere nothing is missing. */
+/** Install the service worker, once the page has been loaded. Browsers have it for https and for this machine only; elsewhere nothing is missing. */
 export function registerWorker(): void {
   if (!("serviceWorker" in navigator)) return;
   // Not relative: the page's address may have a user name and password in it.
@@ -11,5 +11,7 @@ export function registerWorker(): void {
   const { trustedTypes } = globalThis as { trustedTypes?: TrustedTypes };
   const trusted = trustedTypes?.createPolicy("robot-node", { createScriptURL: (text) => text }).createScriptURL(url) ?? url;
   // A certificate that the browser does not trust, or storage that is forbidden: the page works without.
-  addEventListener("load", () => void navigator.serviceWorker.register(trusted).catch(() => undefined));
+  const register = () => void navigator.serviceWorker.register(trusted).catch(() => undefined);
+  if (document.readyState === "complete") register();
+  else addEventListener("load", register);
 }

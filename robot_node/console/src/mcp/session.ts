@@ -1,24 +1,10 @@
 /** One MCP connection to a broker: who is online, and a session with the robot that is asked for. Without React. */
 
-import "./strictCsp";
+import type { CallToolResult, ReadResourceResult, Tool } from "@modelcontextprotocol/sdk/types.js";
+import type { Client } from "@modelcontextprotocol/sdk/client/index.js";
 
-import * as z from "zod/v4";
-import { Client } from "@modelcontextprotocol/sdk/client/index.js";
-import {
-  ElicitRequestSchema,
-  ResourceUpdatedNotificationSchema,
-  ToolListChangedNotificationSchema,
-  type CallToolResult,
-  type ElicitRequest,
-  type ElicitResult,
-  type ReadResourceResult,
-  type Tool,
-} from "@modelcontextprotocol/sdk/types.js";
-
-import { member } from "../json";
 import { Link, randomId, type LinkError, type LinkStatus, type UserProperties } from "../mqtt/link";
 import { Store } from "../mqtt/store";
-import { onceAtATime } from "../onceAtATime";
 import {
   clientPresenceTopic,
   DISCONNECTED,
@@ -30,9 +16,10 @@ import {
   type ServerAddress,
 } from "./topics";
 import { keyOf, OnlineRobots } from "./robots";
+import type { CallOptions, Elicit, RobotSession } from "./robotSession";
 import { SideSessions } from "./sideSessions";
-import { readTools, TOOLS_LIMIT } from "./tools";
-import { MqttTransport } from "./transport";
+
+export type { CallOptions, Elicit };
 
 /** `taken`: it has stopped until {@link McpMqtt.retryNow}, as another window uses the client id. */
 export type ConnectionState = "disconnected" | "connecting" | "connected" | "failed" | "taken";
@@ -65,21 +52,8 @@ export interface BrokerAccess {
   clientId?: string | undefined;
 }
 
-export interface CallOptions {
-  /** Limit in milliseconds; 60 s, as a person may have to confirm. */
-  timeoutMs?: number;
-  signal?: AbortSignal;
-}
-
-/** Asked when the robot wants a person's answer, e.g. to confirm a call; the signal says that it no longer waits for it. */
-export type Elicit = (params: ElicitRequest["params"], signal: AbortSignal) => Promise<ElicitResult>;
-
-const REQUEST_MS = 30_000;
-const CALL_MS = 60_000;
-const OPEN_MS = 10_000;
 const RETRY_MS = 1000;
 const RETRY_MAXIMUM_MS = 15_000;
-const PAGES_LIMIT = 100;
 
 const CONNECTION_STATES = { connecting: "connecting", connected: "connected", waiting: "failed", taken: "taken", closed: "disconnected" } as const;
 
@@ -94,19 +68,17 @@ const EMPTY: McpState = {
   malformedTools: [],
 };
 
-interface Session {
-  key: string;
-  client: Client;
-  transport: MqttTransport;
-  over: boolean;
-}
+/** See there; loaded once, while the connection comes about. */
+const loadSdk = () => import("./robotSession");
 
 export class McpMqtt extends Store<McpState> {
   private onElicit: Elicit | null = null;
   private link: Link | null = null;
+  /** What the connection was started with. */
+  private access = "";
   private readonly online = new OnlineRobots((robots) => this.update({ robots }));
   private target: ServerAddress | null = null;
-  private session: Session | null = null;
+  private session: RobotSession | null = null;
   private readonly sides = new SideSessions();
   private steps: Promise<void> = Promise.resolve();
   private retry: ReturnType<typeof setTimeout> | undefined;
@@ -118,9 +90,13 @@ export class McpMqtt extends Store<McpState> {
     super(EMPTY);
   }
 
-  /** Connect to a broker, instead of the one before. */
-  start({ brokerUrl, username, password, clientId: wantedId }: BrokerAccess): void {
+  /** Connect to a broker, instead of the one before; nothing happens when it is the same. */
+  start(access: BrokerAccess): void {
+    const { brokerUrl, username, password, clientId: wantedId } = access;
+    const key = JSON.stringify([brokerUrl, username, password, wantedId]);
+    if (this.link && key === this.access) return;
     this.stop();
+    this.access = key;
     const clientId = wantedId || randomId("mcp-client-");
     const component = { "MCP-COMPONENT-TYPE": "mcp-client" };
     const link: Link = new Link(
@@ -146,6 +122,7 @@ export class McpMqtt extends Store<McpState> {
     this.link = link;
     this.update({ clientId, connectionState: "connecting", error: null });
     link.start();
+    loadSdk().catch(() => undefined); // It is missed when a session is opened.
   }
 
   /** Leave the robot and the broker. */
@@ -157,10 +134,7 @@ export class McpMqtt extends Store<McpState> {
     this.stopLooking();
     this.online.clear();
     this.sides.lost();
-    if (session) {
-      session.over = true;
-      void session.client.close().catch(() => undefined);
-    }
+    void session?.close();
     if (link) {
       // The broker forgets our subscriptions with the connection.
       if (link.connected) link.publish(clientPresenceTopic(link.clientId), DISCONNECTED, { qos: 1 }).catch(() => undefined);
@@ -193,6 +167,7 @@ export class McpMqtt extends Store<McpState> {
 
   /** Open a session with another robot that is online; `onClosed` as for {@link SideSessions.start}. */
   async openSideSession(server: ServerAddress, onClosed: () => void): Promise<Client> {
+    const sdk = await loadSdk();
     await this.steps; // a session with this robot may be ending
     const { link, target, session } = this;
     const key = keyOf(server);
@@ -200,19 +175,15 @@ export class McpMqtt extends Store<McpState> {
     if (!link?.connected || !this.online.has(server) || key === session?.key || (target && key === keyOf(target))) {
       throw new Error("There can be no further session with this robot.");
     }
-    return this.sides.start(link, server, onClosed);
+    return this.sides.start(sdk, link, server, onClosed);
   }
 
   async callTool(name: string, args: Record<string, unknown> = {}, options: CallOptions = {}): Promise<CallToolResult> {
-    const result = this.open().client.callTool({ name, arguments: args }, undefined, {
-      timeout: options.timeoutMs ?? CALL_MS,
-      ...(options.signal ? { signal: options.signal } : {}),
-    });
-    return (await result.catch(inWords)) as CallToolResult;
+    return this.open().callTool(name, args, options);
   }
 
   readResource(uri: string): Promise<ReadResourceResult> {
-    return this.open().client.readResource({ uri }, { timeout: REQUEST_MS });
+    return this.open().readResource(uri);
   }
 
   /**
@@ -223,18 +194,18 @@ export class McpMqtt extends Store<McpState> {
     const watchers = this.watchers.get(uri) ?? new Set();
     this.watchers.set(uri, watchers.add(changed));
     if (this.getSnapshot().sessionState === "open" && this.session) {
-      if (watchers.size === 1) this.subscribeTo(this.session, uri);
+      if (watchers.size === 1) this.session.subscribe(uri);
       changed();
     }
     return () => {
       watchers.delete(changed);
       if (watchers.size > 0 || this.watchers.get(uri) !== watchers) return;
       this.watchers.delete(uri);
-      if (this.session && !this.session.over) this.session.client.unsubscribeResource({ uri }).catch(() => undefined);
+      if (this.session && !this.session.over) this.session.unsubscribe(uri);
     };
   }
 
-  private open(): Session {
+  private open(): RobotSession {
     if (!this.session || this.session.over || this.getSnapshot().sessionState !== "open") {
       throw new Error("There is no session with the robot.");
     }
@@ -246,7 +217,7 @@ export class McpMqtt extends Store<McpState> {
       this.update({ connectionState: "connected", error: null });
       return;
     }
-    this.session?.transport.lost();
+    this.session?.lost();
     this.sides.lost();
     this.stopLooking();
     this.online.clear();
@@ -274,7 +245,7 @@ export class McpMqtt extends Store<McpState> {
   }
 
   private receive(topic: string, payload: Uint8Array): void {
-    if (this.session?.transport.receive(topic, payload) || this.sides.receive(topic, payload)) return;
+    if (this.session?.receive(topic, payload) || this.sides.receive(topic, payload)) return;
     const server = parsePresenceTopic(topic);
     if (!server) return;
     const key = keyOf(server);
@@ -282,7 +253,7 @@ export class McpMqtt extends Store<McpState> {
     const description = payload.length ? parseAnnouncement(new TextDecoder().decode(payload)) : null;
     if (description === null) {
       this.online.delete(server);
-      if (this.session?.key === key) this.session.transport.lost();
+      if (this.session?.key === key) this.session.lost();
       this.sides.lost(key);
     } else {
       this.online.add({ ...server, description }, isTarget);
@@ -304,7 +275,7 @@ export class McpMqtt extends Store<McpState> {
       this.session = null;
       current.over = true;
       this.update({ sessionState: target ? "offline" : "none" });
-      await current.client.close().catch(() => undefined);
+      await current.close();
     }
     if (!link || !target || !key) {
       if (!this.session && link) this.update({ sessionState: target ? "offline" : "none" });
@@ -316,83 +287,36 @@ export class McpMqtt extends Store<McpState> {
   }
 
   private async openSession(link: Link, target: ServerAddress): Promise<void> {
-    const client = new Client(
-      { name: "robot-node console", version: "0.1.0" },
-      { capabilities: this.onElicit ? { elicitation: {} } : {} },
-    );
-    const session: Session = { key: keyOf(target), client, transport: new MqttTransport(link, target), over: false };
-    const listTools = onceAtATime(() => this.listTools(session));
-    this.session = session;
+    let session: RobotSession | null = null;
+    // Whoever changes it has asked for a further step.
+    const isWanted = () => this.target === target && this.link === link && link.connected && this.online.has(target);
     this.update({ sessionState: "opening" });
-    client.onclose = () => {
-      if (session.over) return;
-      session.over = true;
-      if (this.session === session) this.reconcile();
-    };
-    client.setNotificationHandler(ToolListChangedNotificationSchema, listTools);
-    client.setNotificationHandler(ResourceUpdatedNotificationSchema, ({ params }) => {
-      for (const changed of this.watchers.get(params.uri) ?? []) changed();
-    });
-    if (this.onElicit) {
-      client.setRequestHandler(
-        ElicitRequestSchema,
-        ({ params }, { signal }) => this.onElicit?.(params, signal) ?? Promise.resolve({ action: "cancel" }),
-      );
-    }
     try {
-      await client.connect(session.transport, { timeout: OPEN_MS });
-      await listTools();
+      const { RobotSession } = await loadSdk();
+      if (!isWanted()) return;
+      session = new RobotSession(link, target, {
+        onClosed: () => this.session === session && this.reconcile(),
+        onTools: ({ tools, malformed }) => this.session === session && this.update({ tools, malformedTools: malformed }),
+        onUpdated: (uri) => this.watchers.get(uri)?.forEach((changed) => changed()),
+        onElicit: this.onElicit && ((params, signal) => this.onElicit?.(params, signal) ?? Promise.resolve({ action: "cancel" })),
+      });
+      this.session = session;
+      const { tools, malformed } = await session.open();
       if (this.session !== session || session.over) return;
       this.delay = RETRY_MS;
-      this.update({ sessionState: "open", sessionError: null });
+      this.update({ sessionState: "open", sessionError: null, tools, malformedTools: malformed });
       for (const [uri, watchers] of this.watchers) {
-        this.subscribeTo(session, uri);
+        session.subscribe(uri);
         for (const changed of watchers) changed();
       }
     } catch (error) {
       if (this.session !== session) return;
-      session.over = true;
       this.session = null;
-      await client.close().catch(() => undefined);
-      if (this.target !== target || this.link !== link || !link.connected || !this.online.has(target)) return;
-      this.update({ sessionState: "failed", sessionError: readable(error) });
+      await session?.close();
+      if (!isWanted()) return;
+      this.update({ sessionState: "failed", sessionError: error instanceof Error ? error : new Error(String(error)) });
       this.retry = setTimeout(() => this.reconcile(), this.delay);
       this.delay = Math.min(2 * this.delay, RETRY_MAXIMUM_MS);
     }
   }
-
-  private async listTools(session: Session): Promise<void> {
-    const listed: unknown[] = [];
-    if (session.client.getServerCapabilities()?.tools) {
-      let cursor: unknown;
-      for (let page = 0; page < PAGES_LIMIT; page += 1) {
-        const params = typeof cursor === "string" ? { cursor } : {};
-        // Not the client's own listTools: it refuses the whole list for one malformed tool.
-        const answer = await session.client.request({ method: "tools/list", params }, z.unknown(), { timeout: REQUEST_MS });
-        const tools = member(answer, "tools");
-        if (!Array.isArray(tools)) throw new Error("The robot's list of tools is malformed.");
-        listed.push(...(tools as unknown[]));
-        cursor = member(answer, "nextCursor");
-        if (typeof cursor !== "string" || listed.length > TOOLS_LIMIT) break;
-      }
-    }
-    const { tools, malformed } = readTools(listed);
-    if (this.session === session) this.update({ tools, malformedTools: malformed });
-  }
-
-  private subscribeTo(session: Session, uri: string): void {
-    if (!session.client.getServerCapabilities()?.resources?.subscribe) return;
-    // Refused, e.g. to a role that may not: then it is only read.
-    session.client.subscribeResource({ uri }, { timeout: REQUEST_MS }).catch(() => undefined);
-  }
-}
-
-/** An answer that does not fit its schema is said to be one in a sentence: zod lists each member, as JSON. */
-function readable(error: unknown): Error {
-  if (!(error instanceof Error)) return new Error(String(error));
-  return error instanceof z.ZodError ? new Error("The robot's answer is malformed.", { cause: error }) : error;
-}
-
-function inWords(error: unknown): never {
-  throw readable(error);
 }

@@ -11,6 +11,8 @@ export interface UseMcpMqttOptions extends BrokerAccess {
   autoConnect?: boolean;
   /** Asked when the robot wants a person's answer, e.g. to confirm a call. It must be there from the first render on. */
   onElicit?: Elicit;
+  /** Use this connection, which may have been started already, in place of a new one. It must be there from the first render on. */
+  mcp?: McpMqtt;
 }
 
 export interface UseMcpMqtt extends McpState {
@@ -32,7 +34,7 @@ export interface UseMcpMqtt extends McpState {
  */
 export function useMcpMqtt(options: UseMcpMqttOptions): UseMcpMqtt {
   const { brokerUrl, username, password, clientId, serverId, serverName, autoConnect = true, onElicit } = options;
-  const [mcp] = useState(() => new McpMqtt());
+  const [mcp] = useState(() => options.mcp ?? new McpMqtt());
   const state = useSyncExternalStore(mcp.subscribe, mcp.getSnapshot);
 
   const connect = useCallback(() => mcp.start({ brokerUrl, username, password, clientId }), [mcp, brokerUrl, username, password, clientId]);

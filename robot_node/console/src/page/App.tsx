@@ -3,6 +3,7 @@ import type { CallToolResult } from "@modelcontextprotocol/sdk/types.js";
 
 import { useMcpMqtt } from "../mcp/useMcpMqtt";
 import { loadTexts, TextContext, translator, type TextKey } from "../i18n/text";
+import type { Begun } from "./begun";
 import { Activity } from "./activity/Activity";
 import { Conversation } from "./activity/Conversation";
 import { conversationNote } from "./activity/conversationNote";
@@ -14,7 +15,6 @@ import { StopArea } from "./controls/stop/StopArea";
 import { StopButton } from "./controls/stop/StopButton";
 import { Ask } from "./dialogs/Ask";
 import { Confirm, Declining } from "./dialogs/Confirm";
-import { Questions } from "./dialogs/questions";
 import { SettingsDialog } from "./dialogs/SettingsDialog";
 import { ANSWER_QUESTION, useOpenQuestions } from "./dialogs/useOpenQuestions";
 import { emotionsOf } from "./face/emotions";
@@ -31,7 +31,7 @@ import { Notice } from "./layout/Notice";
 import { LogPanel } from "./log/LogPanel";
 import { useConnectionLog, useLog } from "./log/usePageLog";
 import { routeTo } from "./route";
-import { defaults, loadSettings, saveSettings, type ServedConfig, type Settings } from "./settings";
+import { defaults, loadSettings, saveSettings, type Settings } from "./settings";
 import { SignIn } from "./signin/SignIn";
 import { useCalls } from "./useCalls";
 import { useRobot } from "./useRobot";
@@ -41,10 +41,9 @@ import { useWatching } from "./video/useWatching";
 import { Video } from "./video/Video";
 
 /** The page: its state comes from hooks, and each part of it is in a place of {@link Layout}. */
-export function App({ served }: { served: ServedConfig }) {
+export function App({ served, mcp: connection, questions }: Pick<Begun, "served" | "mcp" | "questions">) {
   const [settings, setSettings] = useState(() => loadSettings(served));
   const routing = useRoute();
-  const [questions] = useState(() => new Questions());
   const log = useLog();
   const t = useMemo(() => translator(settings.language), [settings.language]);
   const settingsDialog = useRef<HTMLDialogElement>(null);
@@ -57,7 +56,7 @@ export function App({ served }: { served: ServedConfig }) {
   const { brokerUrl, username, password, clientId } = settings;
   const chosen = routing.robot;
   const serverId = chosen?.serverId;
-  const mcp = useMcpMqtt({ brokerUrl, username, password, clientId, serverId, serverName: chosen?.serverName, onElicit: questions.ask });
+  const mcp = useMcpMqtt({ brokerUrl, username, password, clientId, serverId, serverName: chosen?.serverName, onElicit: questions.ask, mcp: connection });
   const { robots, sessionState, tools } = mcp;
   routing.resolve(robots);
   useEffect(() => questions.askAgain(), [questions, serverId]);

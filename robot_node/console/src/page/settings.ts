@@ -1,6 +1,6 @@
 /** What a person may set, kept in the browser; the password for the session only, unless asked. */
 
-import { LANGUAGES, preferredLanguage, type Language } from "../i18n/text";
+import { LANGUAGES, preferredLanguage, type Language } from "../i18n/texts";
 import { isDocument, member, parsed } from "../json";
 
 export interface Settings {
@@ -166,7 +166,9 @@ function isIceServer(value: unknown): boolean {
 /** What is stored under a key; undefined when it is nothing, no JSON, or storage is forbidden. */
 export function read(storage: Storage, key: string): unknown {
   try {
-    return parsed(storage.getItem(key) ?? "");
+    const text = storage.getItem(key);
+    // Of an empty one too it would say undefined, but by an exception, for which V8 parses the whole script once more.
+    return text ? parsed(text) : undefined;
   } catch {
     return undefined;
   }

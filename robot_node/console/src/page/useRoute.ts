@@ -1,11 +1,9 @@
 import { useEffect, useState, useSyncExternalStore } from "react";
 
 import { keyOf } from "../mcp/robots";
-import { readAddress, type OnlineServer, type ServerAddress } from "../mcp/topics";
+import type { OnlineServer, ServerAddress } from "../mcp/topics";
+import { keepRobot, lastRobot } from "./lastRobot";
 import { formatRoute, parseRoute, robotAt, routeTo, type Route } from "./route";
-import { read, write } from "./settings";
-
-const KEY = "robot-node.robot";
 
 export interface Routing {
   /** The robot that is looked at; its id is empty while none of this name was ever online. Null: none, or the overview. */
@@ -37,7 +35,7 @@ export function useRoute(): Routing {
     if (address && address !== location.hash && !isSame(address, location.hash)) location.replace(address);
   }, [address, hash]);
   useEffect(() => {
-    if (last) write(localStorage, KEY, last);
+    if (last) keepRobot(last);
   }, [last]);
 
   return {
@@ -49,8 +47,6 @@ export function useRoute(): Routing {
     resolve,
   };
 }
-
-const lastRobot = () => readAddress(read(localStorage, KEY));
 
 const keyOrEmpty = (robot: ServerAddress | null) => (robot ? keyOf(robot) : "");
 

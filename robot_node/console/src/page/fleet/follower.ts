@@ -1,8 +1,9 @@
 /** Follows how one robot is, by a session beside the page's own. Without React. */
 
 import type { Client } from "@modelcontextprotocol/sdk/client/index.js";
-import { ResourceUpdatedNotificationSchema, type CallToolResult } from "@modelcontextprotocol/sdk/types.js";
+import type { CallToolResult } from "@modelcontextprotocol/sdk/types.js";
 
+import { member } from "../../json";
 import { onceAtATime } from "../../onceAtATime";
 import type { RobotStatus } from "../status";
 import { fetchStatus, STATUS_URI } from "../useRobot";
@@ -78,9 +79,10 @@ export class Follower {
       if (status === null) clearInterval(this.poll);
       this.events.onStatus(status);
     }, PAUSE_MS);
-    client.setNotificationHandler(ResourceUpdatedNotificationSchema, ({ params }) => {
-      if (params.uri === STATUS_URI) void read();
-    });
+    // Not by a schema of the SDK, which is loaded apart.
+    client.fallbackNotificationHandler = async ({ method, params }) => {
+      if (method === "notifications/resources/updated" && member(params, "uri") === STATUS_URI) await read();
+    };
     client.subscribeResource({ uri: STATUS_URI }, { timeout: REQUEST_MS }).catch(() => {
       if (this.client === client) this.poll = setInterval(() => void read(), POLL_MS);
     });
