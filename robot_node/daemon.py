@@ -193,7 +193,17 @@ def _telemetry() -> Telemetry:
 
 def _log_event(event: Event) -> None:
     # Who switched the camera, and what hands did at the robot, belongs in the journal too.
-    if event.kind in {"camera", "privacy", "input", "motion", "recording", "publish", CONFIRMATION, QUESTION}:
+    if event.kind in {
+        "camera",
+        "privacy",
+        "input",
+        "motion",
+        "recording",
+        "publish",
+        "stopped",
+        CONFIRMATION,
+        QUESTION,
+    }:
         logger.info("%s%s", event.text, f" By {event.by!r}." if event.by else "")
 
 

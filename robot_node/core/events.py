@@ -32,8 +32,8 @@ class Event:
         kind: What it is about: ``robot``, ``link``, ``camera``, ``privacy``, ``input``, ``microphone``, ``speech``,
             ``heard``, ``wake_word``, ``stop_word``, ``turn``, ``interrupted``, ``conversation``, ``motion``,
             ``detection``, ``chat``, ``message``, ``emotion``, ``viewers``, ``call``, ``volume``, ``fault``,
-            ``recovered``, ``confirmation``, ``question``, ``recording``, ``publish``; devices that are added bring
-            their own.
+            ``recovered``, ``confirmation``, ``question``, ``recording``, ``publish``, ``stopped``; devices that are
+            added bring their own.
         text: A sentence.
         by: Client id of the agent that caused it, or of the viewer who was heard or wrote; empty when nobody did,
             when it was heard near the robot, or when it isn't known.

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from robot_node.core.questions import Questions
+from robot_node.core.state import acting_for
 from robot_node.devices.board import Board
 from robot_node.devices.camera.camera import Camera
 from robot_node.devices.camera.cameras import Cameras
@@ -21,7 +22,7 @@ from robot_node.robot.performer import Performer
 from robot_node.robot.publish_control import PublishControl
 from robot_node.robot.saved_state import SavedState
 from robot_node.robot.state_store import StateStore
-from robot_node.robot.stop_all import stop_all
+from robot_node.robot.stop_all import STOPPED, stop_all
 from robot_node.robot.telemetry import Telemetry
 from robot_node.speech.factory import Speech
 from robot_node.vision.factory import Vision
@@ -89,5 +90,8 @@ class Robot:
         return self.cameras.first
 
     async def stop_all(self) -> tuple[str, ...]:
-        """Emergency stop: see :func:`robot_node.robot.stop_all.stop_all`."""
-        return await stop_all(self.outputs, self.speech, self.plugins, self.performer)
+        """Emergency stop: see :func:`robot_node.robot.stop_all.stop_all`. Who stopped what is an event."""
+        stopped = await stop_all(self.outputs, self.speech, self.plugins, self.performer)
+        if stopped:  # a button that is pressed again and again must not push other events out
+            self.telemetry.events.add(STOPPED, f"Stopped: {', '.join(stopped)}.", by=acting_for())
+        return stopped

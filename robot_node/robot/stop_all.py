@@ -14,6 +14,8 @@ from robot_node.speech.factory import Speech
 
 logger = logging.getLogger(__name__)
 
+STOPPED = "stopped"
+"""Kind of the event: somebody has stopped what moved or sounded."""
 SPEECH = "speech"
 """What speech is called among that which was stopped; a peer's sound is called as its source in the mixer."""
 

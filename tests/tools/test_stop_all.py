@@ -73,6 +73,8 @@ async def test_speech_ends_and_what_waits_is_dropped(robot: Robot, pi: Simulated
     await eventually(lambda: not pi.loudspeaker.open)
     assert len(pi.loudspeaker.played) / 2 / 48_000 < 10  # of half a minute
     assert await stop_all(robot) == []
+    stops = [event.text for event in robot.telemetry.events.after() if event.kind == "stopped"]
+    assert stops == ["Stopped: speech."], "one event for what was stopped, none where nothing was"
 
 
 @pytest.mark.parametrize("source", [Input.CALL, Input.VIEWER])
