@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Sequence
 from typing import Annotated
 
 from mcp.server.mcpserver import MCPServer
@@ -12,8 +11,8 @@ from mcp.server.mcpserver.exceptions import ResourceError
 from pydantic import BaseModel, Field
 
 from robot_node.errors import ArgumentError
-from robot_node.robot.recording.contents import Contents, contents_of
-from robot_node.robot.recording.library import Library, StoredFile
+from robot_node.robot.recording.library import Library
+from robot_node.robot.recording.listing import listing_of
 from robot_node.robot.recording.recorder import Recorder
 from robot_node.robot.recording.states import RecorderState
 from robot_node.tools.common import ACTS, SETS, readable_errors
@@ -22,7 +21,6 @@ from robot_node.tools.resources import CLIPS, JSON
 CHUNK_BYTES = 750_000
 """Of a clip in one message: a megabyte in base64, as of photos."""
 
-_MOST_LISTED = 200
 _LONGEST_BEFORE_S = 120
 _LONGEST_AFTER_S = 40  # hosts give a call up after 60 s
 _WRITING_S = 15.0
@@ -105,7 +103,7 @@ def _offer_resources(server: MCPServer, recorder: Recorder) -> None:
     async def clips() -> str:
         """The newest recordings: name, URI, when it began, length, size, chunks to read it in, and what caused it."""
         try:
-            files, contents = await asyncio.to_thread(_read_list, library)
+            listing = await asyncio.to_thread(listing_of, library)
         except OSError as error:
             raise ResourceError(f"{library.folder} cannot be read: {error.strerror}.") from error
         listed = tuple(
@@ -119,9 +117,9 @@ def _offer_resources(server: MCPServer, recorder: Recorder) -> None:
                 cause=each.cause,
                 recording=recorder.is_unfinished(file.name),
             )
-            for file, each in zip(files[-_MOST_LISTED:], contents, strict=True)
+            for file, each in listing.newest
         )
-        return Clips(clips=listed, all=len(files), folder=str(library.folder)).model_dump_json()
+        return Clips(clips=listed, all=listing.all, folder=str(library.folder)).model_dump_json()
 
     @server.resource(f"{CLIPS}/{{name}}{{?chunk}}", name="clip", title="A recording", mime_type="video/mp4")
     async def clip(name: str, chunk: int | None = None) -> bytes:
@@ -130,18 +128,6 @@ def _offer_resources(server: MCPServer, recorder: Recorder) -> None:
             return await asyncio.to_thread(read_chunk, library, name, chunk)
         except ArgumentError as error:
             raise ResourceError(str(error)) from error
-
-
-def _read_list(library: Library) -> tuple[Sequence[StoredFile], Sequence[Contents]]:
-    """All files, and what the newest ones say of themselves. Blocks."""
-    files, contents = library.files(), []
-    for listed in files[-_MOST_LISTED:]:
-        try:
-            with library.open(listed.name) as file:
-                contents.append(contents_of(file))
-        except (ArgumentError, OSError):  # deleted meanwhile
-            contents.append(Contents(None, ""))
-    return files, contents
 
 
 def read_chunk(library: Library, name: str, chunk: int | None) -> bytes:

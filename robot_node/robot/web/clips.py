@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute, Route
 
 from robot_node.errors import ArgumentError
 from robot_node.robot.recording.library import Library
+from robot_node.robot.recording.listing import listing_of
 
 _NOT_STORED = {"Cache-Control": "no-store"}
 
@@ -25,14 +26,21 @@ def clip_routes(library: Library, *, is_unfinished: Callable[[str], bool]) -> tu
 
     async def clips(_: Request) -> Response:
         try:
-            files = await asyncio.to_thread(library.files)
+            listing = await asyncio.to_thread(listing_of, library)
         except OSError as error:
             return PlainTextResponse(f"The recordings cannot be read: {error.strerror}.\n", 503, _NOT_STORED)
         listed = [
-            {"name": file.name, "began": file.began.isoformat(timespec="seconds"), "bytes": file.size}
-            for file in reversed(files)
+            {
+                "name": file.name,
+                "began": file.began.isoformat(timespec="seconds"),
+                "bytes": file.size,
+                "seconds": contents.seconds,
+                "cause": contents.cause,
+                "recording": is_unfinished(file.name),
+            }
+            for file, contents in reversed(listing.newest)
         ]
-        return JSONResponse({"clips": listed}, headers=_NOT_STORED)
+        return JSONResponse({"clips": listed, "all": listing.all}, headers=_NOT_STORED)
 
     async def clip(request: Request) -> Response:
         if is_unfinished(request.path_params["name"]):  # it would grow while it is sent
