@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from robot_node.apps.doctor.case import Case
 from robot_node.apps.doctor.findings import Finding
 from robot_node.core.pip_hint import run_module
@@ -24,6 +26,15 @@ _PROGRAMS = {
 }
 """How to install the program of a voice engine, by its name."""
 
+_ECHO_CANCEL = "libpipewire-module-echo-cancel"
+_CONFIGURATIONS = (
+    "etc/pipewire/*.conf",
+    "etc/pipewire/*.conf.d/*.conf",
+    "home/*/.config/pipewire/*.conf",
+    "home/*/.config/pipewire/*.conf.d/*.conf",
+)
+_MOST_FILES = 50
+
 _WHY = "It is configured in [audio]."
 
 
@@ -37,6 +48,7 @@ async def check_sound(case: Case) -> None:
     elif (library := await case.load("sound library", case.platform.sound_library, why=_WHY)) is not None:
         for name, (device, kind) in wanted.items():
             case.report(await _device(case, library, name, device, kind))
+    _check_echo_cancellation(case)
     voice = case.settings.voice
     if (remedy := _PROGRAMS.get(voice.engine)) is not None:
         program = voice.program or voice.engine
@@ -51,6 +63,34 @@ async def check_sound(case: Case) -> None:
     ):
         if hearing.engine != "none" and (package := _PACKAGES.get(engine)) is not None:
             case.report(case.package(check, package, why="The robot does not recognise speech."))
+
+
+def _check_echo_cancellation(case: Case) -> None:
+    """Say that PipeWire can keep the robot's own voice out of its microphone, where it runs and does not."""
+    settings = case.settings
+    hearing, audio = settings.hearing, settings.audio
+    interruptible = hearing.engine != "none" and hearing.has_turns and hearing.interruptible
+    if not interruptible or settings.voice.engine == "none" or "none" in {audio.microphone, audio.loudspeaker}:
+        return
+    if not any(Path(process.command.split()[0]).name == "pipewire" for process in case.machine.processes()):
+        return
+    if any(_ECHO_CANCEL in case.machine.text(str(path)) for path in _configuration_of_pipewire(case)):
+        case.report(Finding.good("echo cancellation", "PipeWire is configured to do it."))
+        return
+    case.report(
+        Finding.note(
+            "echo cancellation",
+            "PipeWire runs without it.",
+            why="The robot subtracts its own voice itself, which takes it a sentence or two to learn.",
+            remedy='See "Echo cancellation by PipeWire" in docs/sound.md.',
+        )
+    )
+
+
+def _configuration_of_pipewire(case: Case) -> list[Path]:
+    root = case.machine.root
+    found = (path for pattern in _CONFIGURATIONS for path in sorted(root.glob(pattern))[:_MOST_FILES])
+    return [path.relative_to(root) for path in found]
 
 
 async def _device(case: Case, library: SoundLibrary, name: str, device: str, kind: str) -> Finding:

@@ -57,6 +57,34 @@ async def test_all_is_well_and_what_is_not_configured_is_said(tmp_path: Path) ->
     assert pi.hardware.sensor.starts == 0
 
 
+CONVERSES = {
+    "audio": {"microphone": "default", "loudspeaker": "default"},
+    "voice": {"engine": "espeak-ng"},
+    "hearing": {"engine": "pocketsphinx", "voice_activity": "silero"},
+}
+
+
+async def test_pipewire_without_echo_cancellation_is_worth_a_note(tmp_path: Path) -> None:
+    pi = Pi.in_good_health(tmp_path, **CONVERSES)
+    assert "echo cancellation" not in await examined(pi)
+    pi.write("proc/321/cmdline", "/usr/bin/pipewire\0")
+    finding = (await examined(pi))["echo cancellation"]
+    assert finding.level is Level.NOTE
+    assert "docs/sound.md" in finding.remedy
+    pi.write("etc/pipewire/pipewire.conf.d/echo-cancel.conf", "{ name = libpipewire-module-echo-cancel }")
+    assert (await examined(pi))["echo cancellation"].level is Level.OK
+
+
+async def test_what_does_not_converse_needs_no_echo_cancellation(tmp_path: Path) -> None:
+    for missing in ("audio", "voice", "hearing"):
+        settings = {name: section for name, section in CONVERSES.items() if name != missing}
+        if missing == "audio":
+            settings["audio"] = {"microphone": "default"}
+        pi = Pi.in_good_health(tmp_path / missing, **settings)
+        pi.write("proc/321/cmdline", "/usr/bin/pipewire\0")
+        assert "echo cancellation" not in await examined(pi)
+
+
 async def test_everything_configured_and_well(tmp_path: Path) -> None:
     found = await examined(
         Pi.in_good_health(
