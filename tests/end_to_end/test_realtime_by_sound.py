@@ -123,6 +123,7 @@ async def test_a_spoken_question_is_answered_aloud_interrupted_and_a_tool_is_cal
             "What is the capital of France?",
             "Please turn on the lamp.",
         ]
+        assert server.items("message") == [], "what it has heard does not go out again as text"
         assert await told(agent, "fault") == []
 
 

@@ -150,3 +150,11 @@ async def test_words_answer_an_agents_question_but_confirm_no_call(scene: Scene)
         "bot asks: And now?",
         "The answer to bot: in the kitchen",
     ]
+
+
+async def test_what_a_model_understood_afterwards_answers_no_question(scene: Scene) -> None:
+    pending = scene.ask()
+    scene.events.add("heard", "Order a pizza.", details={"transcription_model": "gpt-transcribe"})
+    assert pending.question.state is QuestionState.OPEN
+    scene.events.add("heard", "Yes.")
+    assert pending.question.state is QuestionState.ANSWERED

@@ -11,6 +11,7 @@ import pytest
 
 from robot_node.core.events import Event
 from robot_node.core.mixer import Input, Peer
+from robot_node.speech.recognition_messages import TurnEnd
 from robot_node.webrtc.messages import AsrResponse
 from robot_node.webrtc.status_channel import StreamFigures, status_message
 from tests.speech.hearing_robot import PHRASES, TURNS, HearingRobot, children, hearing_robot
@@ -133,6 +134,35 @@ async def test_when_the_microphone_is_closed_the_turn_ends() -> None:
 
 
 @pytest.mark.slow
+class Listener:
+    """Gets the sound of what is said in turns."""
+
+    def __init__(self) -> None:
+        self.heard, self.ends = list[str](), list[TurnEnd]()
+
+    def hear(self, sound: str) -> None:
+        self.heard.append(sound)
+
+    def end(self, reason: TurnEnd) -> None:
+        self.ends.append(reason)
+
+
+async def test_from_the_moment_when_the_microphone_is_switched_off_no_sound_is_handed_on() -> None:
+    async with hearing_robot(turns=dataclasses.replace(TURNS, sound=True)) as robot:
+        listener = Listener()
+        robot.recognition.set_speech_sink(listener)
+        await eventually(robot.hears_microphone)
+        robot.recognition.push_to_talk(60.0)
+        await eventually(robot.listens_to_somebody)
+        robot.pi.microphone.hear(PHOTO + PHOTO + silence(1))
+        await eventually(lambda: listener.heard)
+        robot.state.update(microphone_privacy=True)
+        assert listener.ends == [TurnEnd.SWITCHED_OFF], "at once, although its engine has not been asked yet"
+        handed_on = len(listener.heard)
+        await eventually(lambda: turn_ended(robot, "switched_off"))
+        assert len(listener.heard) == handed_on
+
+
 async def test_a_viewer_needs_no_wake_word() -> None:
     async with hearing_robot(turns=TURNS, recognised=frozenset({Input.VIEWER, Input.MICROPHONE})) as robot:
         await eventually(robot.hears_microphone)

@@ -122,6 +122,7 @@ class Conversation:
         self._hearing = False  # a person speaks: what has come of it is with the server
         self._resumes = False  # an answer was called off for that
         self._items: set[str] = set()  # of the answer
+        self._with_text: set[str] = set()  # of these, those whose text has come
         self._understood: deque[bool] = deque(maxlen=_REMEMBERED)  # of what was said: by the robot itself
         self._known: deque[str] = deque(maxlen=_REMEMBERED)  # ids of what the robot itself understood
         self.state = State.WAITING
@@ -235,7 +236,14 @@ class Conversation:
                 "content_index": int(index),
                 "delta": str(delta),
             } if self.state is State.ANSWERING:
+                self._with_text.add(event["item_id"])
                 yield Caption(event["item_id"], index, delta)
+            case {
+                "type": "response.output_audio_transcript.done" | "response.audio_transcript.done",
+                "content_index": int(index),
+                "transcript": str(text),
+            } if self.state is State.ANSWERING and event["item_id"] not in self._with_text:
+                yield Caption(event["item_id"], index, text)  # of a server that sends it in one piece
             case {"type": "input_audio_buffer.committed"} if self._understood:
                 if self._understood.popleft():
                     self._known.append(event["item_id"])
@@ -313,6 +321,7 @@ class Conversation:
         self._wanted = False
         self._calls.clear()
         self._items.clear()
+        self._with_text.clear()
         yield Send({"type": "response.create"})
 
     def _want(self) -> Iterator[Action]:

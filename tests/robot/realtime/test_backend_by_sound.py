@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -124,6 +125,7 @@ async def test_while_a_question_is_open_what_is_said_goes_to_who_asked() -> None
         speaks(it)
         await eventually(lambda: it.says == ["Paris. It is a fine city."])
         assert server.heard == [QUESTION]
+        assert server.count("input_audio_buffer.append") == len(in_base64(QUESTION)), "not even for a while"
         assert server.items("message") == []
 
 
@@ -186,6 +188,20 @@ async def test_the_sound_of_a_day_is_limited() -> None:
         await asyncio.sleep(0)
         await eventually(lambda: it.says == ["Paris. It is a fine city."])
         assert server.heard == [QUESTION]
+
+
+async def test_of_what_could_not_be_sent_from_its_beginning_nothing_is_sent() -> None:
+    async with stand_in(PARIS, PARIS) as server, talker(server.url, sound=True, tokens_per_day=100) as it:
+        speaks(it)
+        await eventually(lambda: it.says)
+        it.robot.state.set_fault(FAULT, "")
+        speaks(it, QUESTION[:48_000], end=None)
+        await eventually(lambda: "tokens_per_day" in it.fault)
+        it.day += timedelta(days=1)
+        speaks(it, QUESTION[48_000:])
+        speaks(it)
+        await eventually(lambda: len(it.says) == 2)
+        assert server.heard == [QUESTION, QUESTION]
 
 
 async def test_a_conversation_does_not_end_while_its_answer_is_still_heard() -> None:

@@ -89,6 +89,15 @@ def test_what_a_person_says_goes_out_as_it_is_said_and_is_answered_by_sound_with
     assert talk.conversation.state is State.WAITING
 
 
+def test_a_text_that_comes_in_one_piece_is_shown_and_one_that_came_already_is_not_shown_again() -> None:
+    talk = SoundTalk()
+    talk.person_speaks()
+    whole = {**PLACE, "type": "response.output_audio_transcript.done", "transcript": "Hello."}
+    assert talk.hears(checked(whole)) == [Caption("item", 0, "Hello.")]
+    talk.hears(of_answer("output_audio_transcript", "Hello.", item_id="next"))
+    assert talk.hears(checked({**whole, "item_id": "next"})) == []
+
+
 def test_what_was_no_speech_is_forgotten_by_the_server_and_not_answered() -> None:
     talk = SoundTalk()
     talk.person_speaks(complete=False)
