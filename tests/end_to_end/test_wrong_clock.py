@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
+from mcp import Client
 
 from robot_node.apps.private_broker import PrivateBroker
-from tests.end_to_end.agents import agent, events, status
+from tests.end_to_end.agents import agent, events, status, structured
 from tests.end_to_end.plain_viewer import watching
 from tests.end_to_end.robot_process import SERVER_ID, RobotProcess, wait_until_online
-from tests.waiting import DEADLINE_S
+from tests.waiting import DEADLINE_S, eventually
 
 YEARS = 365
 
@@ -27,6 +30,13 @@ def faked_time(offset: Path) -> dict[str, str]:
     }
 
 
+async def says_the_year(client: Client, year: int) -> bool:
+    """Whether what happens to the robot now is of that year, or the one beside it."""
+    shown = (await status(client))["emotion"]
+    await structured(client, "change_emotion", emotion="sad" if shown == "happy" else "happy")
+    return abs(int((await events(client))[-1]["time"][:4]) - year) <= 1
+
+
 @pytest.mark.slow
 async def test_a_clock_that_jumps_by_years_costs_nobody_anything(broker: PrivateBroker, tmp_path: Path) -> None:
     offset = tmp_path / "offset"
@@ -36,7 +46,6 @@ async def test_a_clock_that_jumps_by_years_costs_nobody_anything(broker: Private
 
     jump(-50 * YEARS)  # a Pi wakes up in the past
     settings = {
-        "ROBOT_NODE_BROKER__KEEPALIVE_S": "5",
         "ROBOT_NODE_CAMERA__ON_AT_START": "true",
         "ROBOT_NODE_CAMERA__WIDTH": "320",
         "ROBOT_NODE_CAMERA__HEIGHT": "180",
@@ -49,16 +58,14 @@ async def test_a_clock_that_jumps_by_years_costs_nobody_anything(broker: Private
         async with agent(broker) as client, watching(broker, "viewer-1") as viewer:
             await viewer.frames(5)
             uptime = (await status(client))["uptime_s"]
-            for number, days in enumerate((10 * YEARS, -20 * YEARS)):
+            for days in (10 * YEARS, -20 * YEARS):
                 await asyncio.to_thread(jump, days)
-                emotion = ("happy", "sad")[number % 2]
-                await client.call_tool("change_emotion", {"emotion": emotion})
-                await viewer.frames(30)  # two seconds: whatever looks at the clock has done so by now
+                year = (datetime.now(UTC) + timedelta(days=days)).year
+                await eventually(partial(says_the_year, client, year), f"its clock says {year}")
+                await viewer.frames(30)
                 now = await status(client)
-                assert (now["emotion"], now["viewers"], now["faults"]) == (emotion, 1, {})
+                assert (now["viewers"], now["faults"]) == (1, {})
                 assert uptime <= now["uptime_s"] < uptime + 10 * DEADLINE_S
-            years = {int(event["time"][:4]) for event in await events(client)}
-            assert max(years) - min(years) > 40, "its clock did jump"
         assert broker.log.count(f"as {SERVER_ID} (") == 1, "it was never away"
         assert "Traceback" not in robot.log
         assert await robot.stop() == 0
