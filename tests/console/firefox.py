@@ -70,6 +70,25 @@ class Firefox:
         """Wait until an expression of the document is true; returns its value."""
         return await self.evaluate(_UNTIL % expression)
 
+    async def press(self, selector: str) -> None:
+        """Move the mouse to the middle of an element, and press its first button down."""
+        box = await self.evaluate(f"document.querySelector({selector!r}).getBoundingClientRect()")
+        x, y = (round(box[start] + box[length] / 2) for start, length in (("x", "width"), ("y", "height")))
+        await self._mouse({"type": "pointerMove", "x": x, "y": y}, {"type": "pointerDown", "button": 0})
+
+    async def release(self) -> None:
+        """Let the mouse's button go."""
+        await self._mouse({"type": "pointerUp", "button": 0})
+
+    async def key(self, kind: str, key: str) -> None:
+        """Press a key down or let it go: ``keyDown`` or ``keyUp``, and its code in WebDriver."""
+        actions = [{"type": "key", "id": "keyboard", "actions": [{"type": kind, "value": key}]}]
+        await self._command("input.performActions", context=self._window, actions=actions)
+
+    async def _mouse(self, *actions: dict[str, Any]) -> None:
+        mouse = {"type": "pointer", "id": "mouse", "parameters": {"pointerType": "mouse"}, "actions": [*actions]}
+        await self._command("input.performActions", context=self._window, actions=[mouse])
+
     @contextlib.asynccontextmanager
     async def hidden(self) -> AsyncIterator[None]:
         """Put another tab before the page."""

@@ -162,8 +162,10 @@ test("in a full screen the arrow keys drive from everywhere in it, but for what 
     expect(await press(find("[type=range]"))).toEqual([]);
     slot.dataset["arrows"] = "picture"; // it is zoomed
     expect(await press(find(".screen"))).toEqual([]);
-    expect(await press(find(".video > button"))).toEqual([0.5, 0]);
+    expect(await press(find(".video > button"))).toEqual([]);
+    expect(await press(find("[aria-label=Ahead]"))).toEqual([0.5, 0]);
 
+    slot.dataset["arrows"] = "drive";
     // The full screen ends while something is held.
     flushSync(() => document.body.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowUp", bubbles: true })));
     expect(await after(100)).toEqual([0.5]);

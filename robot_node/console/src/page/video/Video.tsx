@@ -11,7 +11,7 @@ import { overlay } from "./Overlay";
 import { Statistics } from "./Statistics";
 import { Toolbar } from "./Toolbar";
 import type { Cameras } from "./useCameras";
-import { useFullScreen } from "./useFullScreen";
+import { useFullScreen, type Key } from "./useFullScreen";
 import { useMirror } from "./useMirror";
 import { usePictureInPicture } from "./usePictureInPicture";
 import { useZoom } from "./useZoom";
@@ -75,14 +75,35 @@ export function Video(props: Props) {
     const { videoWidth: width = 0, videoHeight: height = 0 } = video.current ?? {};
     fullScreen.toggle(isOnItsSide ? { width: height, height: width } : { width, height });
   };
-  const onKey = (event: KeyboardEvent) => {
+  const onScreenKey = (event: Key): boolean => {
     fullScreen.onKey(event);
-    if (event.defaultPrevented || event.ctrlKey || event.altKey || event.metaKey) return;
+    if (event.defaultPrevented || event.ctrlKey || event.altKey || event.metaKey) return true;
     if (event.key === "f" && (showsPicture || fullScreen.isFull)) toggleFull();
     else if (event.key === "Escape" && fullScreen.isFull) toggleFull(); // The browser's own full screen ends without it.
-    else if (!showsPicture || !zoom.onKey(event.key)) return;
+    else return false;
     event.preventDefault();
+    return true;
   };
+  const onKey = (event: KeyboardEvent) => {
+    if (!onScreenKey(event) && showsPicture && zoom.onKey(event.key)) event.preventDefault();
+  };
+  // React has the drive controls elsewhere: their keys do not come to this section by it.
+  const slot = useRef<HTMLDivElement>(null);
+  const latest = useRef(onScreenKey);
+  useEffect(() => {
+    latest.current = onScreenKey;
+  });
+  useEffect(() => {
+    const element = slot.current;
+    if (!element || !driveSlot) return;
+    const pressed = (event: globalThis.KeyboardEvent) => void latest.current(event);
+    element.addEventListener("keydown", pressed);
+    driveSlot(element);
+    return () => {
+      element.removeEventListener("keydown", pressed);
+      driveSlot(null);
+    };
+  }, [fullScreen.isFull, driveSlot]);
   const { scale, x, y } = zoom.view;
   return (
     <section
@@ -117,7 +138,7 @@ export function Video(props: Props) {
         {showsPicture && <Statistics call={call} track={remoteStream?.getVideoTracks()[0]?.id} viewers={status?.viewers ?? null} />}
         {flashes > 0 && <span key={flashes} className="flash" aria-hidden="true" />}
         {showsPicture && <ViewTools zoom={zoom} mirror={mirror} pictureInPicture={pictureInPicture} />}
-        {fullScreen.isFull && <div ref={driveSlot} className="drive-slot" data-arrows={zoom.isZoomed ? "picture" : "drive"} />}
+        {fullScreen.isFull && <div ref={slot} className="drive-slot" data-arrows={zoom.isZoomed ? "picture" : "drive"} />}
         {(!showsPicture || call.connectionState === "failed") && (
           <div className="overlay" role="status">
             {overlay(t, call, status, isOn, hasCamera, switchCamera)}

@@ -1,4 +1,4 @@
-import { useEffect, useState, type KeyboardEvent, type RefObject } from "react";
+import { useEffect, useState, type RefObject } from "react";
 
 import type { Size } from "./zoom";
 
@@ -7,8 +7,11 @@ export interface FullScreen {
   /** Enter or leave; a phone is held as the picture is: on its side for a wide one. */
   toggle: (picture: Size) => void;
   /** Of the element: keeps the keyboard in what is seen. */
-  onKey: (event: KeyboardEvent) => void;
+  onKey: (event: Key) => void;
 }
+
+/** What is read of a key that is pressed, whether by React's event or by the browser's. */
+export type Key = Pick<KeyboardEvent, "key" | "shiftKey" | "ctrlKey" | "altKey" | "metaKey" | "defaultPrevented" | "preventDefault">;
 
 // Not in TypeScript's library, as Safari has no lock, and older ones no orientation.
 type Orientation = { lock?: (to: "landscape" | "portrait") => Promise<void> } | undefined;
@@ -47,7 +50,7 @@ export function useFullScreen(element: RefObject<HTMLElement | null>): FullScree
     if (element.current) void (isFull ? leave(element.current) : enter(element.current, picture));
   };
 
-  const onKey = (event: KeyboardEvent) => {
+  const onKey = (event: Key) => {
     if (!isFull || event.key !== "Tab" || !element.current) return;
     const stops = [...element.current.querySelectorAll<HTMLElement>("button:enabled, input:enabled, select:enabled, [tabindex='0']")];
     const [from, to] = event.shiftKey ? [stops[0], stops.at(-1)] : [stops.at(-1), stops[0]];

@@ -96,7 +96,7 @@ export function Drive({ inputSchema, disabled, calls, isAsked, slot = null, pads
 function isForDriving({ target }: KeyboardEvent, slot: HTMLElement): boolean {
   if (!(target instanceof Element)) return false;
   const isSeen = target === document.body || slot.closest(".video")?.contains(target) === true;
-  const movesPicture = slot.dataset["arrows"] === "picture" && target.closest(".screen") !== null && !slot.contains(target);
+  const movesPicture = slot.dataset["arrows"] === "picture" && !slot.contains(target);
   return isSeen && !movesPicture && !target.matches("input, select, textarea");
 }
 
