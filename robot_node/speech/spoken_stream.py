@@ -42,6 +42,11 @@ class SpokenStream:
         return self._received_bytes / 2 / self._rate
 
     @property
+    def waiting_s(self) -> float:
+        """Seconds of it that are kept because they have not been heard yet."""
+        return len(self._waiting) / 2 / self._rate
+
+    @property
     def is_complete(self) -> bool:
         """Nothing more will come."""
         return self._complete

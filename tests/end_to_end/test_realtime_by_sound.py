@@ -133,6 +133,7 @@ async def told_aloud(agent: Client, text: str) -> bool:
 
 async def test_the_switch_of_the_microphone_ends_what_goes_out_at_once(broker: PrivateBroker) -> None:
     async with stand_in() as server, robot(broker, server.url) as (pi, _):
+        pi.microphone.speed = 4.0
         pi.microphone.hear(WAKE + QUESTION + QUESTION + silence(1))
         await eventually(lambda: server.buffer)
         pi.gpio.release(SWITCH)
@@ -145,6 +146,7 @@ async def test_the_switch_of_the_microphone_ends_what_goes_out_at_once(broker: P
         assert not server.buffer
 
 
+@pytest.mark.slow  # what each part does without network is shown by quicker tests
 async def test_without_network_it_says_why_and_still_hears_stop_and_reacts(broker: PrivateBroker) -> None:
     async with stand_in() as nobody:
         url = nobody.url

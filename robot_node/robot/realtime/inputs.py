@@ -89,7 +89,7 @@ Input = Said | Sound | SoundEnd | Stop | Cut | Received | Result | Lost
 _MOST = 400
 """Half a minute of sound, and more: people who speak while the server cannot be reached."""
 
-_MOST_RECEIVED = 64
+_MOST_RECEIVED = 16
 """While so much waits, nothing more is read from the server."""
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from robot_node.errors import RobotNodeError
 from robot_node.robot.realtime.actions import SOUND_RATE
-from robot_node.speech.spoken_stream import SpokenStream
+from robot_node.speech.spoken_stream import LONGEST_S, SpokenStream
 
 logger = logging.getLogger(__name__)
 
@@ -37,10 +37,14 @@ class SpokenAnswers:
         self._playing = [stream for stream in self._playing if not stream.is_done]
         return bool(self._playing)
 
+    @property
+    def _waiting_s(self) -> float:
+        return sum(stream.waiting_s for stream in self._playing)
+
     def add_sound(self, item_id: str, index: int, sound: bytes) -> None:
         """Take the sound that comes next of a part; the first makes it begin."""
         stream = self._part(item_id, index)
-        if stream is None or stream.is_done or not sound:
+        if stream is None or stream.is_done or not sound or self._waiting_s >= LONGEST_S:
             return
         is_first = stream.received_s == 0
         stream.add_sound(sound)
