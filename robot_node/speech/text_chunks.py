@@ -10,12 +10,17 @@ LONGEST_TEXT = 2000
 """Characters of one text to say."""
 
 _LONGEST_CHUNK = 240
+_LONG_START = 60
+"""Characters of a first sentence above which its first clause is a chunk, so that something is heard soon."""
+
+_SHORTEST_START = 12
+_CLAUSE = re.compile(r"(?<=[,;:])\s+|(?<=[\uff0c\uff1b\uff1a\u3001])")
 _SENTENCE_END = re.compile(r"(?<=[.!?\u2026])\s+|(?<=[\u3002\uff01\uff1f])\s*")
 _CLAUSE_END = re.compile(r"(?<=[,;:])\s+|(?<=[\uff0c\uff1b\uff1a\u3001])\s*|\s+")
 
 
 def text_chunks(text: str) -> tuple[str, ...]:
-    """Cut a text at the end of its sentences, and long sentences within.
+    """Cut a text at the end of its sentences, long sentences within, and a long first one after its first clause.
 
     Returns:
         Chunks that together are the text, without unprintable characters and with single spaces; none when nothing of
@@ -30,7 +35,19 @@ def text_chunks(text: str) -> tuple[str, ...]:
             chunks[-1] += sentence  # a lone "!" makes no sound
         else:
             chunks += _split_long(sentence)
-    return tuple(chunks)
+    if len(chunks) > 1 and not any(char.isalnum() for char in chunks[0]):
+        chunks[:2] = [chunks[0] + chunks[1]]
+    return (*_start(chunks[0]), *chunks[1:])
+
+
+def _start(chunk: str) -> tuple[str, ...]:
+    """Split the first clause off a long chunk."""
+    if len(chunk) > _LONG_START:
+        for end in _CLAUSE.finditer(chunk):
+            head = chunk[: end.end()]
+            if _SHORTEST_START <= len(head) <= _LONG_START and any(char.isalnum() for char in head):
+                return head, chunk[len(head) :]
+    return (chunk,)
 
 
 def sentences(text: str) -> list[str]:

@@ -35,6 +35,7 @@ _MODULES = (
     "soak",
     "startup",
     "recovery",
+    "voice",
     "worst_input",
 )
 
@@ -218,6 +219,12 @@ def test_conversation_measures_cpu_events_and_wake_words() -> None:
     assert result["wake_words"]["okay_nabu"]["said"] == 2
     assert result["other_sound_s"] > 3
     assert result["false_accepts"]["okay_nabu"] == 0
+
+
+def test_voice_measures_how_soon_a_voice_speaks() -> None:
+    result = run("voice", "--quick")
+    assert result["engine"] == "espeak-ng"
+    assert 0 < result["next_p50_ms"] <= result["next_p95_ms"]
 
 
 @pytest.mark.slow
