@@ -118,6 +118,7 @@ class Conversation:
         self._said = 0
         self._calls: dict[str, str] = {}  # by id: the result; empty before it is there
         self._calls_made = 0
+        self._without_tools = False  # too many calls: the next answer is to be one without
         self._wanted = False  # an answer, once the one before is done
         self._hearing = False  # a person speaks: what has come of it is with the server
         self._resumes = False  # an answer was called off for that
@@ -314,7 +315,11 @@ class Conversation:
             yield from self._ask()
 
     def _continue(self) -> Iterator[Action]:
+        if self._without_tools:  # it calls although it has been given none: there is nothing to be had from it
+            self._turn(Event.STOP)
+            return
         self._turn(Event.RESULTS)
+        self._without_tools = self._calls_made > MOST_CALLS
         yield from self._ask()
 
     def _ask(self) -> Iterator[Action]:
@@ -322,11 +327,12 @@ class Conversation:
         self._calls.clear()
         self._items.clear()
         self._with_text.clear()
-        yield Send({"type": "response.create"})
+        limits = {"response": {"tool_choice": "none"}} if self._without_tools else {}
+        yield Send({"type": "response.create", **limits})
 
     def _want(self) -> Iterator[Action]:
         """Have the model answer, as soon as it can and nobody speaks."""
-        self._calls_made = 0
+        self._calls_made, self._without_tools = 0, False
         if self._hearing:
             self._resumes = True
             return

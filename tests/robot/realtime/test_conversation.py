@@ -92,6 +92,11 @@ class Talk:
     def hears(self, *events: dict[str, Any]) -> list[Action]:
         return [action for event in events for action in self.does(self.conversation.received(event))]
 
+    def items(self, kind: str) -> list[dict[str, Any]]:
+        """The items of a kind that were sent."""
+        items = (each["item"] for each in self.sent if each["type"] == "conversation.item.create")
+        return [item for item in items if item["type"] == kind]
+
     @property
     def kinds(self) -> list[str]:
         return [each["type"] for each in self.sent]
@@ -180,17 +185,24 @@ def test_a_call_that_cannot_be_carried_out_is_explained_to_the_model(event: dict
     assert talk.kinds[-1] == "response.create"
 
 
-def test_a_model_that_calls_on_and_on_is_stopped() -> None:
+def test_a_model_that_calls_on_and_on_gets_no_tools_and_then_no_turn() -> None:
     talk = Talk()
     talk.does(talk.conversation.person_said("Light!"))
     called = 0
-    for number in range(MOST_CALLS + 1):
+    for number in range(3 * MOST_CALLS):
         call_id = f"c{number}"
         actions = talk.hears(call("set_led", {}, call_id), done())
         called += any(isinstance(action, CallTool) for action in actions)
         talk.does(talk.conversation.tool_answered(call_id, "lit"))
+        if talk.conversation.state is State.WAITING:
+            break
     assert called == MOST_CALLS
-    assert "Too many calls" in talk.sent[-2]["item"]["output"]
+    assert talk.conversation.state is State.WAITING, "nothing more is asked of it, nor paid for"
+    assert any("Too many calls" in item["output"] for item in talk.items("function_call_output"))
+    asked = [message for message in talk.sent if message["type"] == "response.create"]
+    assert [message.get("response") for message in asked[-2:]] == [None, {"tool_choice": "none"}]
+    talk.does(talk.conversation.person_said("Stop that"))
+    assert talk.sent[-1] == {"type": "response.create"}, "with tools again"
 
 
 def test_an_interruption_cancels_the_answer_and_tells_the_model_what_was_heard() -> None:
