@@ -12,8 +12,7 @@
   four of five stay so for a second. Target: 1000. ``dropped_back_ms``: the same, from the end of two seconds in which
   the network dropped all packets; ``held_back_ms``: in which it held them, and then delivered all at once.
 * ``after_hidden_p50_ms``, ``after_dropped_p50_ms``, ``after_held_p50_ms``: the picture's age in the third second after
-  that: whether something is still queued. Null: not within 4 s; of ``hidden`` also if the browser does not hide the
-  tab, as Chromium without a screen.
+  that: whether something is still queued. Null: not within 4 s; of ``hidden`` also if the browser did not hide the tab.
 * ``frames``, ``unread_frames``: how many were measured, and could not be.
 * ``clock_error_ms``: by this at most the browser's clock and the robot's differ.
 
@@ -32,15 +31,14 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
-from playwright.async_api import CDPSession, Page
-
 from benchmarks._painted_frames import SAMPLER, PageClock, PaintedFrame, read_frames
 from benchmarks._processes import robot
 from benchmarks._report import BenchmarkError, command_line, percentile, positive, print_result, progress
 from benchmarks._udp_relay import Relay, Traffic, relay
 from robot_node.apps.private_broker import PrivateBroker
 from robot_node.console.server import Console
-from tests.console.browser import chromium, serving
+from tests.console.browser import serving
+from tests.console.devtools import chromium_tab
 from tests.console.firefox import firefox
 
 _YOUNG_MS = 60.0
@@ -60,34 +58,14 @@ class _Window(Protocol):
         """Put another tab before it."""
 
 
-class _ChromiumWindow:
-    def __init__(self, page: Page, devtools: CDPSession) -> None:
-        self._page = page
-        self._devtools = devtools
-
-    async def evaluate(self, expression: str) -> Any:
-        return await self._page.evaluate(expression)
-
-    @contextlib.asynccontextmanager
-    async def hidden(self) -> AsyncIterator[None]:
-        # Playwright keeps every page visible.
-        await self._devtools.send("Emulation.setFocusEmulationEnabled", {"enabled": False})
-        other = await self._page.context.new_page()
-        await other.bring_to_front()
-        yield
-        await self._page.bring_to_front()
-        await other.close()
-
-
 @contextlib.asynccontextmanager
 async def _chromium(url: str, *scripts: str) -> AsyncIterator[_Window]:
-    async with chromium() as browser:
-        context = await browser.new_context(viewport={"width": 1360, "height": 900})
-        page = await context.new_page()
-        for script in scripts:
-            await page.add_init_script(script)
-        await page.goto(url)
-        yield _ChromiumWindow(page, await context.new_cdp_session(page))
+    with tempfile.TemporaryDirectory(prefix="glass-", ignore_cleanup_errors=True) as name:
+        async with chromium_tab(Path(name)) as window:
+            for script in scripts:
+                await window.before_each_page(script)
+            await window.open(url)
+            yield window
 
 
 @contextlib.asynccontextmanager

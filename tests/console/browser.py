@@ -23,7 +23,7 @@ from robot_node.console.server import Console, serve_console
 DEADLINE_MS = 60_000
 INSECURE_HOST = "192.0.2.1"
 """This machine at an address that browsers do not take for it: without https it is no secure context."""
-_ARGUMENTS = [
+ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
@@ -59,7 +59,7 @@ async def chromium(*more: str, allows_microphone: bool = True) -> AsyncIterator[
     """A browser of this test's own, whose person allows the page the microphone, or does not; with more arguments."""
     executable = shutil.which("chromium")
     assert executable, "chromium is not installed: sudo apt-get install chromium"
-    arguments = [*_ARGUMENTS, *((_ALLOW_MICROPHONE,) if allows_microphone else ()), *more]
+    arguments = [*ARGUMENTS, *((_ALLOW_MICROPHONE,) if allows_microphone else ()), *more]
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=executable, args=arguments, headless=True)
         try:
