@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useMemo, useRef, useState, type ReactNode } from "react";
+import { useCallback, useDeferredValue, useEffect, useMemo, useRef, useState, type ReactNode } from "react";
 import type { CallToolResult } from "@modelcontextprotocol/sdk/types.js";
 
 import { useMcpMqtt } from "../mcp/useMcpMqtt";
@@ -91,6 +91,8 @@ export function App({ served, mcp: connection, questions }: Pick<Begun, "served"
     document.title = chosen ? `${chosen.serverName} – robot-node` : "robot-node";
   }, [chosen]);
 
+  // What nobody presses in the first moment comes in a second step, below and beside the rest: so it moves nothing.
+  const isSecondStep = useDeferredValue(true, false);
   const disabled = sessionState !== "open";
   const robotName = chosen?.serverName ?? "";
   const report = (text: string) => log.add("app", text, { isError: true });
@@ -177,7 +179,7 @@ export function App({ served, mcp: connection, questions }: Pick<Begun, "served"
             guarded={guarded}
           />
         }
-        activity={
+        activity={isSecondStep &&
           <>
             {guarded(
               "conversation",
@@ -193,7 +195,7 @@ export function App({ served, mcp: connection, questions }: Pick<Begun, "served"
             {ofRobot("activity", <Activity activity={activity} ownId={mcp.clientId} />)}
           </>
         }
-        gallery={
+        gallery={isSecondStep &&
           <>
             {guarded("photos", <Photos photos={photos.photos} notStored={photos.notStored} remove={photos.deletePhotos} report={report} />)}
             {ofRobot(
@@ -202,8 +204,8 @@ export function App({ served, mcp: connection, questions }: Pick<Begun, "served"
             )}
           </>
         }
-        log={guarded("log", <LogPanel log={log} />)}
-        dialogs={
+        log={isSecondStep && guarded("log", <LogPanel log={log} />)}
+        dialogs={isSecondStep &&
           <>
             {guarded("settings", <SettingsDialog ref={settingsDialog} settings={settings} standard={defaults(served)} save={save} />)}
             <Ask

@@ -1,4 +1,4 @@
-import type { ReactNode } from "react";
+import { useDeferredValue, type ReactNode } from "react";
 import type { Tool } from "@modelcontextprotocol/sdk/types.js";
 
 import type { TextKey } from "../../i18n/text";
@@ -50,6 +50,7 @@ export function Controls({ tools, malformed, status, disabled, calls, report, is
   const emotion = tools.find(({ name }) => name === "change_emotion");
   const textTools = tools.filter(({ inputSchema }) => isTextTool(inputSchema));
   const otherTools = tools.filter(({ name }) => !PLACED.has(name));
+  const isSecondStep = useDeferredValue(true, false);
   return (
     <>
       {drive && guarded("drive", <Drive inputSchema={drive.inputSchema} disabled={disabled} calls={calls} isAsked={isAsked} slot={driveSlot} />)}
@@ -69,7 +70,7 @@ export function Controls({ tools, malformed, status, disabled, calls, report, is
           send={(tool, text) => void act(tool, { text })}
         />,
       )}
-      {guarded("tools", <Tools tools={otherTools} malformed={malformed} emotions={emotionsOf(emotion?.inputSchema)} disabled={disabled} run={run} report={report} />)}
+      {isSecondStep && guarded("tools", <Tools tools={otherTools} malformed={malformed} emotions={emotionsOf(emotion?.inputSchema)} disabled={disabled} run={run} report={report} />)}
     </>
   );
 }
