@@ -19,8 +19,9 @@ from PIL import Image
 from playwright.async_api import Browser, ConsoleMessage, Error, Locator, Page, async_playwright
 
 from robot_node.console.server import Console, serve_console
+from tests.waiting import DEADLINE_S
 
-DEADLINE_MS = 60_000
+DEADLINE_MS = 1000 * DEADLINE_S
 INSECURE_HOST = "192.0.2.1"
 """This machine at an address that browsers do not take for it: without https it is no secure context."""
 ARGUMENTS = [

@@ -61,10 +61,10 @@ def beeps_at_s(samples: bytes) -> list[float]:
 
 
 def steady_beeps(samples: bytes) -> bool:
-    """Whether the last beeps are those of the microphone, one after the other."""
-    beeps = beeps_at_s(samples)[-3:]
-    gaps = [later - earlier for earlier, later in itertools.pairwise(beeps)]
-    return len(beeps) == 3 and all(gap == pytest.approx(_BEEPS_EVERY_S, abs=0.1) for gap in gaps)
+    """Whether three beeps are those of the microphone, one after the other; on a busy machine others may be cut."""
+    gaps = [later - earlier for earlier, later in itertools.pairwise(beeps_at_s(samples))]
+    steady = [gap == pytest.approx(_BEEPS_EVERY_S, abs=0.1) for gap in gaps]
+    return any(one and next_one for one, next_one in itertools.pairwise(steady))
 
 
 @pytest.mark.slow
@@ -86,7 +86,8 @@ async def test_who_presses_talk_is_heard_by_the_robot_and_who_presses_listen_hea
         await other.button("Talk").click()
         await other.sees(other.page.get_by_role("status"), "Somebody else is talking to the robot.")
         await other.moving_pictures()
-    await eventually(lambda: steady_beeps(site.said), "every beep from the robot's loudspeaker")
+    goes_on = len(site.said)
+    await eventually(lambda: steady_beeps(site.said[goes_on:]), "every beep from the robot's loudspeaker")
     assert loudest_hz(site.said) == pytest.approx(_BEEP_HZ, abs=20)
 
     await page.button("Listen").click()

@@ -16,6 +16,7 @@ from tests.console.conftest import Site
 from tests.console.moving_robot import LEFT, moving_robot
 from tests.console.test_browser_look import assert_accessible, assert_fits
 from tests.end_to_end.footage import Footage
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -64,9 +65,13 @@ def part(picture: Image.Image, box: Box) -> Image.Image:
 
 
 async def assert_sees(page: Page, expected: Image.Image, instead_of: Image.Image) -> None:
-    """The page shows one picture rather than another."""
-    now = await seen(page)
-    assert difference(now, expected) < 0.4 * difference(now, instead_of)
+    """Wait until the page shows one picture rather than another."""
+
+    async def shows_it() -> bool:
+        now = await seen(page)
+        return difference(now, expected) < 0.4 * difference(now, instead_of)
+
+    await eventually(shows_it, "the page shows it")
 
 
 async def point(page: Page, x: float, y: float) -> tuple[float, float]:
