@@ -40,6 +40,8 @@ for line in sys.stdin:
         raise RuntimeError("It has crashed")
     with open({log!r}, "a") as log:
         log.write(pathlib.Path(options.model).stem + " " + line)
+    while "wait" in line and not os.path.exists({log!r} + "-go"):
+        time.sleep(0.01)
     count = round(len(line.strip()) * 0.05 * options.length_scale * {rate})
     path = options.output_dir + "/" + str(time.monotonic_ns()) + ".wav"
     with wave.open(path, "wb") as file:
@@ -55,12 +57,17 @@ for line in sys.stdin:
 def stand_in(folder: Path) -> str:
     """Write the program: a tone of 0.05 s for each character. It logs voice and text to ``said`` in the folder.
 
-    It ends with an error at a text that has the word "crash".
+    It ends with an error at a text that has the word "crash", and waits for :func:`go_on` at one with the word "wait".
     """
     file = folder / "piper"
     file.write_text(_PROGRAM.format(python=sys.executable, log=str(folder / "said"), rate=RATE))
     file.chmod(0o755)
     return str(file)
+
+
+def go_on(folder: Path) -> None:
+    """Let it say texts that have the word "wait"."""
+    (folder / "said-go").touch()
 
 
 def loaded(folder: Path) -> list[str]:

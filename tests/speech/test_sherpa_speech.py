@@ -194,10 +194,10 @@ async def test_a_real_voice_speaks(tmp_path: Path) -> None:
     add_real_voice(tmp_path, voices[0])
     async with sherpa(tmp_path) as engine:
         usual = await engine.synthesize("Good morning. Did you sleep well?", "en")
-    async with sherpa(tmp_path, rate=350) as engine:
+    async with sherpa(tmp_path, rate=450) as engine:
         fast = await engine.synthesize("Good morning. Did you sleep well?", "en")
     shutil.rmtree(tmp_path / "joe")
     assert usual.rate == 22_050
     assert 1.2 < usual.seconds < 4
-    assert fast.seconds < 0.7 * usual.seconds
+    assert fast.seconds < 0.8 * usual.seconds  # durations are random to some degree
     assert np.abs(np.frombuffer(usual.samples, np.int16)).max() > 5000
