@@ -14,7 +14,7 @@ from benchmarks._report import BenchmarkError
 from hw_mocks.platform import SimulatedPi, simulated_platform
 from robot_node.core.asyncio_tools import cancel_and_wait
 from robot_node.core.events import EventLog
-from robot_node.core.media import SAMPLE_RATE
+from robot_node.core.media import SAMPLE_RATE, Played
 from robot_node.core.state import Device, RobotState
 from robot_node.devices.display import Display
 from robot_node.devices.face import Face
@@ -46,7 +46,9 @@ LONG = (
     "Seven ships sailed past the harbour, and each of them carried wheat and wine from the islands in the south. "
     "The captain of the first one waved to the people on the shore, who had been waiting there since the morning."
 )
-_LEARNS_S = 6.0
+SPEAKS_S = 10.0
+"""How long the robot speaks until a person interrupts it."""
+
 _LIMIT_S = 60.0
 _AUDIBLE = 300
 """Of 32767: what is quieter is the silence before a word."""
@@ -117,13 +119,16 @@ async def _talker() -> AsyncIterator[_Talker]:
                 await cancel_and_wait(task)
 
 
-async def spoken_answers(person: Spoken, sentences: Sequence[str], interruptions: int) -> Answers:
+async def spoken_answers(
+    person: Spoken, sentences: Sequence[str], interruptions: int, *, speaks_s: float = SPEAKS_S
+) -> Answers:
     """Let a robot say sentences, then interrupt it.
 
     Args:
         person: What a person says, without silence before it.
         sentences: Each is said once, after one that does not count: it loads what is needed.
         interruptions: How often a person interrupts it.
+        speaks_s: How long it speaks until then.
     """
     answers = Answers()
     async with _talker() as robot:
@@ -133,7 +138,7 @@ async def spoken_answers(person: Spoken, sentences: Sequence[str], interruptions
     for _ in range(interruptions):
         async with _talker() as robot:
             await robot.speaker.say(LONG)
-            await asyncio.sleep(_LEARNS_S)
+            await asyncio.sleep(speaks_s)
             if robot.interrupted():
                 answers.by_itself += 1
                 continue
@@ -150,10 +155,10 @@ async def spoken_answers(person: Spoken, sentences: Sequence[str], interruptions
 async def _first_sound(robot: _Talker, sentence: str) -> float:
     heard: asyncio.Future[float] = asyncio.get_running_loop().create_future()
 
-    def look(samples: bytes, at: float) -> None:
-        loud = next((n for n, value in enumerate(memoryview(samples).cast("h")) if abs(value) > _AUDIBLE), None)
+    def look(played: Played) -> None:
+        loud = next((n for n, value in enumerate(memoryview(played.samples).cast("h")) if abs(value) > _AUDIBLE), None)
         if loud is not None and not heard.done():
-            heard.set_result(at + loud / SAMPLE_RATE)
+            heard.set_result(played.at + loud / SAMPLE_RATE)
 
     robot.loudspeaker.set_played_sink(look)
     began = time.monotonic()

@@ -12,8 +12,9 @@ mixer, process and engines are the robot's own.
 * ``say_p50_ms``, ``say_p95_ms``: from ``say`` to the first audible sample that the loudspeaker is given, by espeak-ng,
   which is loaded by then. Target: 300 (p50).
 * ``interruption_p50_ms``, ``interruption_p95_ms``: from the first sound of a person (a recording) to the silence of a
-  robot that has spoken for 6 s, and whose microphone hears its loudspeaker. Target: 250 (p50). ``interrupted``: how
-  many of how many did; ``interrupted_by_itself``: how often its own voice did.
+  robot that has spoken for 10 s, and whose microphone hears its loudspeaker. Target: 250 (p50). ``interrupted``: how
+  many of how many did; ``interrupted_by_itself``: how many of how many answers its own voice interrupted. With
+  ``--busy`` other processes keep the machine busy meanwhile, as a slower one would be.
 * ``wake_missed``: wake words of how many that were not noticed; said by espeak-ng in seven voices and at three speeds,
   because no package that could be found carries recordings of people who say them. ``wake_missed_in_noise``: with white
   noise of a third of their loudness.
@@ -25,11 +26,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
+from benchmarks._busy import busy_machine
 from benchmarks._conversing_robot import ConversingRobot, conversing_robot
 from benchmarks._processes import processor_s
 from benchmarks._recorded_speech import (
@@ -41,8 +44,8 @@ from benchmarks._recorded_speech import (
     synthesised,
     with_noise,
 )
-from benchmarks._report import BenchmarkError, command_line, percentile, print_result, progress
-from benchmarks._spoken_answers import SENTENCES, Answers, spoken_answers
+from benchmarks._report import BenchmarkError, command_line, percentile, positive, print_result, progress
+from benchmarks._spoken_answers import SENTENCES, SPEAKS_S, Answers, spoken_answers
 from robot_node.core.media import SAMPLE_RATE
 from robot_node.speech.decimation import Decimator
 from robot_node.speech.recognition import HEARD, TURN
@@ -54,6 +57,27 @@ _PIECE_BYTES = 1920
 _BYTES_PER_S = 2 * SAMPLE_RATE
 _EVENT_LIMIT_S = 6.0
 _PAUSE_S = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be measured.
+
+    Attributes:
+        wake_word: Name of the wake word detector.
+        sounds: Folders with sound in which no wake word is.
+        parts: Names of :data:`PARTS`.
+        answers: How many answers a person interrupts.
+        busy: So many processes keep the machine busy meanwhile.
+        quick: Only show that it works.
+    """
+
+    wake_word: str
+    sounds: tuple[Path, ...]
+    parts: tuple[str, ...]
+    answers: int
+    busy: int
+    quick: bool
 
 
 @dataclass
@@ -131,51 +155,75 @@ def _answered(answers: Answers) -> Mapping[str, Any]:
             figures[f"{name}_p{percent}_ms"] = round(1000 * percentile(seconds, percent)) if seconds else None
     noticed = len(answers.interrupted_s)
     figures["interrupted"] = f"{noticed} of {noticed + answers.spoken_on}"
-    figures["interrupted_by_itself"] = answers.by_itself
+    figures["interrupted_by_itself"] = f"{answers.by_itself} of {noticed + answers.spoken_on + answers.by_itself}"
     return figures
 
 
-async def measure(engine: str, folders: Sequence[Path], *, quick: bool = False) -> Mapping[str, Any]:
-    """Return the figures.
-
-    Args:
-        engine: Name of the wake word detector.
-        folders: With sound in which no wake word is.
-        quick: Only show that it works.
-    """
+async def _hearing(plan: Plan) -> Mapping[str, Any]:
+    """What it costs to wait, and how recorded speech becomes events."""
     commands = recorded_commands()
     turns = TurnOptions(
-        voice_activity="silero", wake_word=engine, wake_words=_WORDS[:1], follow_up_s=60.0, stop_phrases=()
+        voice_activity="silero", wake_word=plan.wake_word, wake_words=_WORDS[:1], follow_up_s=60.0, stop_phrases=()
     )
     async with conversing_robot(tuple(command.text for command in commands), turns) as robot:
         progress("Waiting for a wake word")
-        idle = await _idle(robot, 2.0 if quick else 30.0)
+        idle = await _idle(robot, 2.0 if plan.quick else 30.0)
         progress("Recorded speech becomes events")
-        heard = await _events(robot, commands[:2] if quick else commands, 1 if quick else 5)
+        heard = await _events(robot, commands[:2] if plan.quick else commands, 1 if plan.quick else 5)
         if not any(event.kind == TURN for event in robot.events.after()):
             raise BenchmarkError("No turn began.")
-    progress("The robot answers, and is interrupted")
-    answers = await spoken_answers(commands[0], SENTENCES[: 1 if quick else None], 1 if quick else 10)
-    progress("Wake words are said")
-    misses = {word: await asyncio.to_thread(_misses, engine, word, quick=quick) for word in _WORDS[: 1 if quick else 4]}
-    progress("Other sounds are heard")
-    others = await asyncio.to_thread(_false_accepts, engine, folders, 3 if quick else None)
     p50_ms, p95_ms = (1000 * percentile(heard.after_s, percent) for percent in (50, 95))
     return {
-        "benchmark": "conversation",
-        "wake_word": engine,
         **idle,
         "event_p50_ms": round(p50_ms),
         "event_p95_ms": round(p95_ms),
         "event_minus_silence_p50_ms": round(p50_ms - 1000 * turns.end_of_speech_s),
         "understood": f"{len(heard.after_s)} of {len(heard.after_s) + len(heard.wrong)}",
         "not_understood": {text: heard.wrong.count(text) for text in sorted(set(heard.wrong))},
-        **_answered(answers),
+    }
+
+
+async def _answers(plan: Plan) -> Mapping[str, Any]:
+    """How soon the robot answers, and whether a person, and nobody else, interrupts it."""
+    progress("The robot answers, and is interrupted")
+    person, quick = recorded_commands()[0], plan.quick
+    async with busy_machine(plan.busy):
+        answers = await spoken_answers(
+            person, SENTENCES[: 1 if quick else None], 1 if quick else plan.answers, speaks_s=4.0 if quick else SPEAKS_S
+        )
+    return {"busy": plan.busy, **_answered(answers)}
+
+
+async def _wake_words(plan: Plan) -> Mapping[str, Any]:
+    """How often a wake word is missed."""
+    progress("Wake words are said")
+    words = _WORDS[: 1 if plan.quick else None]
+    misses = {word: await asyncio.to_thread(_misses, plan.wake_word, word, quick=plan.quick) for word in words}
+    return {
         "wake_words": misses,
         "wake_missed": sum(each["missed"] for each in misses.values()),
         "wake_missed_in_noise": sum(each["missed_in_noise"] for each in misses.values()),
-        **others,
     }
+
+
+async def _other_sounds(plan: Plan) -> Mapping[str, Any]:
+    """How often a wake word is imagined."""
+    progress("Other sounds are heard")
+    return await asyncio.to_thread(_false_accepts, plan.wake_word, plan.sounds, 3 if plan.quick else None)
+
+
+PARTS: Mapping[str, Callable[[Plan], Awaitable[Mapping[str, Any]]]] = MappingProxyType(
+    {"hearing": _hearing, "answers": _answers, "wake-words": _wake_words, "other-sounds": _other_sounds}
+)
+"""What is measured, by the names of ``--part``."""
+
+
+async def measure(plan: Plan) -> Mapping[str, Any]:
+    """Return the figures."""
+    figures: dict[str, Any] = {"benchmark": "conversation", "wake_word": plan.wake_word}
+    for part in plan.parts:
+        figures |= await PARTS[part](plan)
+    return {**figures, "load": round(os.getloadavg()[0], 1)}
 
 
 def main() -> None:
@@ -183,9 +231,23 @@ def main() -> None:
     parser = command_line("benchmarks.conversation", __doc__)
     parser.add_argument("--wake-word", choices=(MICRO, OPEN), default=MICRO, help="which detector")
     parser.add_argument("--sounds", type=Path, action="append", help="folder of WAV files without a wake word")
+    parser.add_argument("--part", choices=tuple(PARTS), action="append", help="measure this alone; may be repeated")
+    parser.add_argument("--answers", type=positive, default=10, help="how many answers a person interrupts")
+    parser.add_argument("--busy", type=int, default=0, help="so many processes keep the machine busy while it answers")
     parser.add_argument("--quick", action="store_true", help="only show that it works")
-    arguments = parser.parse_args()
-    print_result(measure(arguments.wake_word, arguments.sounds or [OTHERS], quick=arguments.quick))
+    given = parser.parse_args()
+    print_result(
+        measure(
+            Plan(
+                wake_word=given.wake_word,
+                sounds=tuple(given.sounds or [OTHERS]),
+                parts=tuple(given.part or PARTS),
+                answers=given.answers,
+                busy=given.busy,
+                quick=given.quick,
+            )
+        )
+    )
 
 
 if __name__ == "__main__":

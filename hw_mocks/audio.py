@@ -39,6 +39,7 @@ class SimulatedMicrophone:
         frequency_hz: Frequency of the tone.
         amplitude: Amplitude of the tone, 0 to 1.
         repeated: Samples that replace the tone, 16 bit: from the start of a recording, repeated after pauses.
+        noise: Samples, 16 bit, that are in everything it hears, repeated without a pause.
         echoes: How the loudspeaker is heard: seconds and factor of each way that its sound takes.
         absent: It is not plugged in.
         speed: Seconds of queued sound (:meth:`hear`) per second, to speed up tests.
@@ -49,6 +50,7 @@ class SimulatedMicrophone:
     frequency_hz: int = 440
     amplitude: float = 0.5
     repeated: bytes = b""
+    noise: bytes = b""
     echoes: tuple[tuple[float, float], ...] = ()
     absent: bool = False
     speed: float = 1.0
@@ -166,6 +168,15 @@ def _mixed(samples: bytes, more: bytes, factor: float) -> bytes:
     return array.array("h", [max(-32768, min(32767, round(one + factor * two))) for one, two in pairs]).tobytes()
 
 
+def _cut_from_loop(samples: bytes, first: int, count: int) -> bytes:
+    """Return ``count`` samples from the ``first`` one of a loop."""
+    begin, size = first * _BYTES_PER_SAMPLE % len(samples), count * _BYTES_PER_SAMPLE
+    piece = samples[begin : begin + size]
+    while len(piece) < size:
+        piece += samples[: size - len(piece)]
+    return piece
+
+
 def _check_name(device: int | str | None, direction: str) -> None:
     if device not in {None, "hw:0"}:
         raise ValueError(f"No {direction} device matching {device!r}")
@@ -225,6 +236,8 @@ def sound_library(microphone: SimulatedMicrophone, loudspeaker: SimulatedLoudspe
             self._due += frames / SAMPLE_RATE / microphone.pace
             self._wait(self._due)
             samples = microphone.samples(self._moved, frames)
+            if microphone.noise:
+                samples = _mixed(samples, _cut_from_loop(microphone.noise, self._moved, frames), 1.0)
             for seconds, factor in microphone.echoes:
                 echo = loudspeaker.heard_at(self._due - frames / SAMPLE_RATE - seconds, frames)
                 samples = _mixed(samples, echo, factor)

@@ -6,7 +6,7 @@ import array
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +146,9 @@ class SpeechFrame:
 AudioPacketSink = Callable[[EncodedAudio], None]
 """Receives packets on the event loop. Must not block."""
 
-AudioSampleSink = Callable[[bytes], None]
-"""Receives 20 ms of samples (signed 16 bit, machine byte order, 48 kHz, mono) on the event loop. Must not block."""
+AudioSampleSink = Callable[[bytes, float], None]
+"""Receives 20 ms of samples (signed 16 bit, machine byte order, 48 kHz, mono) on the event loop, and when the last of
+them was heard, in seconds of the monotonic clock. Must not block."""
 
 
 class AudioSource(Protocol):
@@ -181,6 +182,24 @@ class AudioSink(Protocol):
         """Clear the queue."""
 
 
+class Played(NamedTuple):
+    """A chunk that a loudspeaker was given.
+
+    Attributes:
+        samples: Signed 16 bit, machine byte order, 48 kHz, mono.
+        at: When it was handed to the device, in seconds of the monotonic clock.
+        ran_out: The device had nothing left to play before it.
+    """
+
+    samples: bytes
+    at: float
+    ran_out: bool
+
+
+PlayedSink = Callable[[Played], None]
+"""Receives, on the event loop, each chunk that the loudspeaker was given. Must not block."""
+
+
 class LoudspeakerSink(AudioSink, Protocol):
     """A loudspeaker that reports its queue and its loudness."""
 
@@ -191,8 +210,8 @@ class LoudspeakerSink(AudioSink, Protocol):
     def set_level_sink(self, sink: Callable[[float], None]) -> None:
         """Set the receiver, on the event loop, of the loudness of each chunk as it is played: 0 to 1."""
 
-    def set_played_sink(self, sink: Callable[[bytes, float], None] | None) -> None:
-        """Set the receiver, on the event loop, of each chunk as it is played, and of when, by the monotonic clock."""
+    def set_played_sink(self, sink: PlayedSink | None) -> None:
+        """Set the receiver of what is played."""
 
 
 def level_of(samples: bytes) -> float:

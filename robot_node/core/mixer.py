@@ -20,6 +20,7 @@ from robot_node.core.media import (
     EncodedAudio,
     LoudspeakerSink,
     MicrophoneSource,
+    Played,
     SpeechFrame,
     level_of,
 )
@@ -117,11 +118,16 @@ class RecognitionTap(Protocol):
             by: Client id of the viewer whose sound it is; empty for the microphone.
         """
 
-    def overhear(self, samples: bytes) -> None:
-        """Receive the microphone's samples while the robot itself speaks: its voice is in them."""
+    def overhear(self, samples: bytes, heard_at: float) -> None:
+        """Receive the microphone's samples while the robot itself speaks, whose voice is in them.
 
-    def played(self, samples: bytes, at: float) -> None:
-        """Receive what the loudspeaker plays, and when it was handed to it, in seconds of the monotonic clock."""
+        Args:
+            samples: As for :meth:`hear`.
+            heard_at: When the last of them was heard, in seconds of the monotonic clock.
+        """
+
+    def played(self, played: Played) -> None:
+        """Receive what the loudspeaker plays."""
 
     def forget(self) -> None:
         """Drop an unfinished utterance: the next samples do not continue it."""
@@ -369,7 +375,7 @@ class Mixer:
             if self._loudspeaker is not None:
                 self._loudspeaker.set_played_sink(tap.played if tap is not None else None)
 
-    def _recognise_microphone(self, samples: bytes) -> None:
+    def _recognise_microphone(self, samples: bytes, heard_at: float) -> None:
         if self._tap is None:
             return
         if self.is_open(Route(Input.MICROPHONE, Output.RECOGNITION)):
@@ -379,7 +385,7 @@ class Mixer:
         if self._microphone_heard:
             self._forget()
         if self.is_open(Route(Input.MICROPHONE, Output.WAKE_WORD)):
-            self._tap.overhear(samples)
+            self._tap.overhear(samples, heard_at)
 
     def _recognise_viewer(self, tap: RecognitionTap, viewer: Peer, samples: bytes, *, loud: bool) -> None:
         turn = Route(Input.VIEWER, Output.RECOGNITION)

@@ -11,7 +11,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from robot_node.core.media import level_of
+from robot_node.core.media import Played, PlayedSink, level_of
 from robot_node.core.state import Device, RobotState
 from robot_node.devices.jitter_queue import JitterQueue
 from robot_node.devices.platform import Platform
@@ -67,15 +67,15 @@ class Loudspeaker:
         self._closed = False
         self._volume = Volume(platform, named(device), volume=volume, control=volume_control)
         self._level_sink: Callable[[float], None] | None = None
-        self._played_sink: Callable[[bytes, float], None] | None = None
+        self._played_sink: PlayedSink | None = None
         self._state.update(volume=volume, muted=False)
 
     def set_level_sink(self, sink: Callable[[float], None]) -> None:
         """Choose who receives, on the event loop, the loudness of each piece as it is played: 0 to 1."""
         self._level_sink = sink
 
-    def set_played_sink(self, sink: Callable[[bytes, float], None] | None) -> None:
-        """Choose who receives, on the event loop, each piece handed to the device, and when by the monotonic clock."""
+    def set_played_sink(self, sink: PlayedSink | None) -> None:
+        """Choose who receives, on the event loop, each piece that the device was given."""
         self._played_sink = sink
 
     @property
@@ -181,6 +181,7 @@ class Loudspeaker:
                 played = self._volume.adjusted(samples)
                 if self._level_sink is not None:
                     self._loop.call_soon_threadsafe(self._level_sink, level_of(played))
+                at = time.monotonic()
+                ran_out = bool(stream.write(played))
                 if (sink := self._played_sink) is not None:
-                    self._loop.call_soon_threadsafe(sink, played, time.monotonic())
-                stream.write(played)
+                    self._loop.call_soon_threadsafe(sink, Played(played, at, ran_out))

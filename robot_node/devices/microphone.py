@@ -17,6 +17,7 @@ from typing import Any
 from robot_node.core.media import FRAME_SAMPLES, SAMPLE_RATE, AudioPacketSink, AudioSampleSink, EncodedAudio
 from robot_node.core.state import Device, RobotState
 from robot_node.devices.indicator import Indicator, NoIndicator
+from robot_node.devices.microphone_clock import MicrophoneClock
 from robot_node.devices.opus import OpusEncoder
 from robot_node.devices.platform import Platform
 from robot_node.devices.privacy import NoPrivacySwitch, Privacy
@@ -197,12 +198,17 @@ class Microphone:
 
     def _encode(self, stream: Any, encoder: OpusEncoder, stop: threading.Event) -> None:
         continues, timestamp = False, 0
+        clock, position_s = MicrophoneClock(), 0.0
         while not stop.is_set():
             self._worker.heartbeat()
-            recorded, _overflowed = stream.read(FRAME_SAMPLES)
+            recorded, overflowed = stream.read(FRAME_SAMPLES)
             samples = bytes(recorded)
+            position_s += FRAME_SAMPLES / SAMPLE_RATE
+            if overflowed:
+                clock.begin()
+            heard_at = clock.time_of(position_s, self._clock())
             if self._sample_sink is not None:
-                self._loop.call_soon_threadsafe(self._deliver_samples, samples, stop)
+                self._loop.call_soon_threadsafe(self._deliver_samples, samples, heard_at, stop)
             if not self._listened:
                 continues = False
                 continue
@@ -228,9 +234,9 @@ class Microphone:
         if self._sink is not None and not stop.is_set():
             self._sink(packet)
 
-    def _deliver_samples(self, samples: bytes, stop: threading.Event) -> None:
+    def _deliver_samples(self, samples: bytes, heard_at: float, stop: threading.Event) -> None:
         if self._sample_sink is not None and not stop.is_set():
-            self._sample_sink(samples)
+            self._sample_sink(samples, heard_at)
 
 
 def _nothing() -> None:

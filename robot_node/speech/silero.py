@@ -8,7 +8,7 @@ from robot_node.speech.optional_package import import_package
 
 
 class SileroDetector:
-    """A :class:`robot_node.speech.voice_activity.VoiceActivityDetector`; about a thirtieth of a core of a PC.
+    """A :class:`robot_node.speech.voice_activity.VoiceActivityDetector`.
 
     Raises:
         DeviceError: the package is missing, or does not work.

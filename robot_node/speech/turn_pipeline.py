@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
+from robot_node.core.media import Played
 from robot_node.speech.decimation import BYTES_PER_S, Decimator, Interpolator
 from robot_node.speech.endpointing import Edge, Endpointer
 from robot_node.speech.interruption import InterruptionDetector
-from robot_node.speech.played_sound import MicrophoneClock
 from robot_node.speech.recognition_engine import Recognised, Recognizer, UtteranceRecognizer
 from robot_node.speech.recognition_messages import (
     EngineMessage,
@@ -58,16 +57,13 @@ class TurnPipeline:
     Args:
         recognizer: Recognises what is said.
         options: How turns begin and end.
-        clock: Monotonic time in seconds; that of :meth:`played`.
 
     Raises:
         SettingsError: there is no such detector, or no such wake word.
         DeviceError: the package of a detector is missing, or does not work.
     """
 
-    def __init__(
-        self, recognizer: Recognizer, options: TurnOptions, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, recognizer: Recognizer, options: TurnOptions) -> None:
         self._recognizer = recognizer
         self._detector: VoiceActivityDetector = make_voice_activity(options.voice_activity)
         self._wake: WakeWordDetector | None = None
@@ -80,15 +76,12 @@ class TurnPipeline:
         frame_s = self._detector.frame_samples * 2 / BYTES_PER_S
         self._endpointer = Endpointer(frame_s, threshold=options.speech_threshold, end_s=options.end_of_speech_s)
         self._turns = Turns(has_wake_word=self._wake is not None, times=TurnTimes(follow_up_s=options.follow_up_s))
-        self._clock = clock
         self._interruptions: InterruptionDetector | None = None
         if options.interruptible:
             another = make_voice_activity(options.voice_activity)
             self._interruptions = InterruptionDetector(another, options.speech_threshold)
         self._interrupted = False
-        self._microphone_clock = MicrophoneClock()
-        self._overheard = 0.0  # seconds of sound while the robot spoke
-        self._now = 0.0  # seconds of other sound so far
+        self._now = 0.0  # seconds of sound so far, without what was heard while the robot spoke
         self._rest = b""  # sound that does not fill the detector's frame yet
         self._pre_roll: deque[bytes] = deque()
         self._pre_roll_bytes = 0
@@ -106,7 +99,6 @@ class TurnPipeline:
         """Take the microphone's sound that comes next: signed 16 bit, machine byte order, 48 kHz, mono."""
         self._interrupted = False
         self._now += len(samples) / _INPUT_BYTES_PER_S
-        self._heard_at()
         decimated = self._decimator.decimate(samples)
         yield from self._look_for_wake_word(decimated)
         if self._turns.state is not TurnState.ASLEEP:
@@ -114,19 +106,22 @@ class TurnPipeline:
         if self._turns.is_over(self._now):
             yield from self._handle(TurnEvent.TIMEOUT)
 
-    def overhear(self, samples: bytes) -> Iterator[EngineMessage]:
-        """Take the microphone's sound while the robot itself speaks: a word or a person may interrupt it."""
-        self._overheard += len(samples) / _INPUT_BYTES_PER_S
-        heard_at = self._heard_at()
+    def overhear(self, samples: bytes, heard_at: float) -> Iterator[EngineMessage]:
+        """Take the microphone's sound while the robot itself speaks: a word or a person may interrupt it.
+
+        Args:
+            samples: As for :meth:`hear`.
+            heard_at: When the last of them was heard, by the clock of :meth:`played`.
+        """
         decimated = self._decimator.decimate(samples)
         yield from self._look_for_wake_word(decimated)
         if self._interruptions is not None:
             yield from self._look_for_person(self._interruptions, decimated, heard_at)
 
-    def played(self, samples: bytes, at: float) -> None:
-        """Take what the loudspeaker plays, and when it was handed to it, in seconds."""
+    def played(self, played: Played) -> None:
+        """Take what the loudspeaker plays."""
         if self._interruptions is not None:
-            self._interruptions.played(samples, at)
+            self._interruptions.played(played)
 
     def forget(self) -> Iterator[EngineMessage]:
         """Drop an unfinished utterance: the robot, or a viewer, speaks."""
@@ -160,10 +155,11 @@ class TurnPipeline:
         self, interruptions: InterruptionDetector, decimated: bytes, heard_at: float
     ) -> Iterator[EngineMessage]:
         cleaned, person = interruptions.overhear(decimated, heard_at)
+        if not cleaned:
+            return
         sound = self._interpolator.interpolate(cleaned)
         if self._interrupted:  # what the person says goes on while the robot's last sound dies away
-            seconds = len(cleaned) / BYTES_PER_S
-            self._now, self._overheard = self._now + seconds, self._overheard - seconds
+            self._now += len(cleaned) / BYTES_PER_S
             yield from self._listen(sound, cleaned)
             return
         self._keep(sound)
@@ -172,9 +168,6 @@ class TurnPipeline:
             yield Interruption()
             yield from self._handle(TurnEvent.INTERRUPTION)
             self._endpointer.begin()
-
-    def _heard_at(self) -> float:
-        return self._microphone_clock.time_of(self._now + self._overheard, self._clock())
 
     def _listen(self, samples: bytes, decimated: bytes) -> Iterator[EngineMessage]:
         if self._turns.state is TurnState.LISTENING:

@@ -7,7 +7,15 @@ from collections.abc import Callable
 
 import pytest
 
-from robot_node.core.media import SAMPLE_RATE, AudioPacketSink, AudioSampleSink, EncodedAudio, SpeechFrame
+from robot_node.core.media import (
+    SAMPLE_RATE,
+    AudioPacketSink,
+    AudioSampleSink,
+    EncodedAudio,
+    Played,
+    PlayedSink,
+    SpeechFrame,
+)
 from robot_node.core.mixer import SILENCED_BY, Input, Mixer, Output, Peer, Route, Taken
 
 LOUD = b"\x00\x40" * 960
@@ -66,7 +74,7 @@ class FakeLoudspeaker:
     def flush(self) -> None:
         self.played.clear()
 
-    def set_played_sink(self, sink: Callable[[bytes, float], None] | None) -> None: ...
+    def set_played_sink(self, sink: PlayedSink | None) -> None: ...
 
     def set_level_sink(self, sink: Callable[[float], None]) -> None:
         self.report_level = sink
@@ -113,9 +121,9 @@ class Rig:
     def hear(self, samples: bytes, by: str) -> None:
         self.heard.append((samples, by))
 
-    def played(self, samples: bytes, at: float) -> None: ...
+    def played(self, played: Played) -> None: ...
 
-    def overhear(self, samples: bytes) -> None:
+    def overhear(self, samples: bytes, heard_at: float) -> None:  # noqa: ARG002  # the protocol's signature
         self.overheard.append(samples)
 
     def forget(self) -> None:
@@ -134,7 +142,7 @@ class Rig:
             case Input.MICROPHONE:
                 self.microphone.hear(b"room", round(self.clock() * SAMPLE_RATE))
                 if self.microphone.sample_sink is not None:
-                    self.microphone.sample_sink(LOUD)
+                    self.microphone.sample_sink(LOUD, self.clock())
             case Input.CALL | Input.VIEWER as source:
                 peer = Peer(source, "anna")
                 self.mixer.play(peer, LOUD)

@@ -68,10 +68,10 @@ class ObservedMicrophone(Microphone):
     given: bytearray
 
     def set_sample_sink(self, sink: AudioSampleSink | None) -> None:
-        def give(samples: bytes) -> None:
+        def give(samples: bytes, heard_at: float) -> None:
             self.given += samples
             if sink is not None:
-                sink(samples)
+                sink(samples, heard_at)
 
         self.given = bytearray()
         super().set_sample_sink(give if sink is not None else None)

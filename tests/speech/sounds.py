@@ -50,3 +50,18 @@ def recorded() -> dict[str, bytes]:
     files = [file for file in sorted(Path("/usr/share/sounds/alsa").glob("*.wav")) if file.stem != "Noise"]
     assert len(files) == 8, "the package alsa-utils is missing"
     return {file.stem.replace("_", " ").lower(): silence(0.5) + sound_of(file) + silence(1) for file in files}
+
+
+def pink_noise(seconds: float, loudness: float) -> bytes:
+    """Noise like that of a fan or of many voices, with a root mean square of so much: 16 bit, mono, 48 kHz."""
+    count = round(seconds * SAMPLE_RATE)
+    spectrum = np.fft.rfft(np.random.default_rng(1).normal(size=count))
+    frequencies = np.fft.rfftfreq(count, 1 / SAMPLE_RATE)
+    sound = np.fft.irfft(spectrum / np.sqrt(np.maximum(frequencies, 20.0)), count)
+    return (sound * loudness / loudness_of(sound)).clip(-32768, 32767).astype(np.int16).tobytes()
+
+
+def loudness_of(sound: np.ndarray) -> float:
+    """Root mean square of the parts that are not silence."""
+    loud = sound[np.abs(sound) > 0.02 * np.abs(sound).max()]
+    return float(np.sqrt(np.mean(np.square(loud.astype(float)))))

@@ -7,10 +7,11 @@ import functools
 import numpy as np
 import pytest
 
+from robot_node.core.media import Played
 from robot_node.speech.decimation import Decimator
 from robot_node.speech.echo import FRAME_SAMPLES, EchoCanceller
 from robot_node.speech.interruption import InterruptionDetector
-from robot_node.speech.played_sound import MicrophoneClock, PlayedSound
+from robot_node.speech.played_sound import PlayedSound
 from robot_node.speech.progress import Progress
 from robot_node.speech.silero import SileroDetector
 from tests.speech.sounds import pieces, spoken
@@ -47,7 +48,7 @@ def interruptions(
     detector = detector or InterruptionDetector(SileroDetector(), 0.5)
     decimator, found, was = Decimator(), list[float](), False
     for number, (voice, sound) in enumerate(zip(pieces(samples(played)), pieces(samples(heard)), strict=True)):
-        detector.played(voice, start_s + number * 0.02)
+        detector.played(Played(voice, start_s + number * 0.02, ran_out=False))
         _, person = detector.overhear(decimator.decimate(sound), start_s + (number + 1) * 0.02)
         if person and not was:
             found.append((number + 1) * 0.02)
@@ -120,14 +121,6 @@ def test_what_was_played_is_found_by_the_clock() -> None:
     for number in range(500):
         sound.add(first, 20.02 + 0.02 * number)
     assert sound.since(20.0, 320) == bytes(640), "no more than the last seconds are kept"
-
-
-def test_the_microphones_clock_takes_no_notice_of_what_comes_late() -> None:
-    clock = MicrophoneClock()
-    late = [0.030, 0.004, 0.0, 0.055, 0.002]
-    times = [clock.time_of(0.02 * n, 50.0 + 0.02 * n + by) for n, by in enumerate(late)]
-    assert times[2:] == pytest.approx([50.04, 50.06, 50.08], abs=1e-4)
-    assert clock.time_of(0.10, 51.0) == pytest.approx(51.0), "sound was lost in between"
 
 
 def test_how_much_was_said() -> None:

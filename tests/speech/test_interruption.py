@@ -13,6 +13,7 @@ import pytest
 from hw_mocks.platform import SimulatedPi, simulated_platform
 from robot_node.core.asyncio_tools import cancel_and_wait
 from robot_node.core.events import Event, EventLog, record
+from robot_node.core.media import Played
 from robot_node.core.state import RobotState
 from robot_node.devices.display import Display
 from robot_node.devices.face import Face
@@ -115,7 +116,7 @@ class Room:
         self.now = 100.0
         options = TurnOptions(voice_activity="silero", interruptible=True, follow_up_s=0.0)
         recognizer = SphinxRecognizer(RecognitionOptions(phrases=("take a photo", "turn on the light")))
-        self.pipeline = TurnPipeline(recognizer, options, clock=lambda: self.now)
+        self.pipeline = TurnPipeline(recognizer, options)
 
     def robot_speaks(self, voice: np.ndarray, echo: np.ndarray, person: np.ndarray) -> list[EngineMessage]:
         """The robot speaks until a person is heard; what is told, also of what the person says on."""
@@ -123,14 +124,14 @@ class Room:
         for number, (played, heard) in enumerate(
             zip(pieces(samples(voice)), pieces(samples(echo + person)), strict=True), start=1
         ):
-            self.pipeline.played(played, self.now)
+            self.pipeline.played(Played(played, self.now, ran_out=False))
             self.now += 0.02
-            told += self.pipeline.overhear(heard)
+            told += self.pipeline.overhear(heard, self.now)
             if Interruption() in told:
                 speaks_on = pieces(samples(person))[number:]
                 for piece in speaks_on[:_DIES_AWAY]:
                     self.now += 0.02
-                    told += self.pipeline.overhear(piece)
+                    told += self.pipeline.overhear(piece, self.now)
                 return told + self.quiet(b"".join(speaks_on[_DIES_AWAY:]))
         return told
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
+from robot_node.core.media import PlayedSink
 from robot_node.core.mixer import Input, Peer
 from robot_node.core.state import Device
 from robot_node.speech.recognition_engine import RecognitionOptions
@@ -96,7 +97,7 @@ class SilentLoudspeaker:
 
     def set_level_sink(self, sink: Callable[[float], None]) -> None: ...
 
-    def set_played_sink(self, sink: Callable[[bytes, float], None] | None) -> None: ...
+    def set_played_sink(self, sink: PlayedSink | None) -> None: ...
 
 
 @pytest.mark.parametrize("source", [Input.CALL, Input.VIEWER])

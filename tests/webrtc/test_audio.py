@@ -19,7 +19,7 @@ from aiortc.rtcrtpreceiver import RemoteStreamTrack
 
 from hw_mocks.platform import SimulatedPi, simulated_platform
 from robot_node.apps.private_broker import PrivateBroker
-from robot_node.core.media import FRAME_SAMPLES, SAMPLE_RATE, VideoSource
+from robot_node.core.media import FRAME_SAMPLES, SAMPLE_RATE, Played, VideoSource
 from robot_node.core.mixer import Input, Mixer
 from robot_node.core.state import RobotState
 from robot_node.devices.loudspeaker import Loudspeaker
@@ -54,6 +54,38 @@ class Voice(MediaStreamTrack):
         return frame
 
 
+class SpokenTrack(MediaStreamTrack):
+    """A person who says what a test has recorded, and else nothing."""
+
+    kind = "audio"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._pace = AudioStreamTrack()  # silence, in time
+        self._said = bytearray()
+        self._position = 0
+
+    @property
+    def has_said_all(self) -> bool:
+        return not self._said
+
+    def say(self, samples: bytes) -> None:
+        """Say it after what is being said."""
+        self._said += samples
+
+    def be_quiet(self) -> None:
+        self._said.clear()
+
+    async def recv(self) -> av.AudioFrame:
+        await self._pace.recv()
+        piece = bytes(self._said[: 2 * FRAME_SAMPLES]).ljust(2 * FRAME_SAMPLES, b"\0")
+        del self._said[: 2 * FRAME_SAMPLES]
+        frame = av.AudioFrame.from_ndarray(np.frombuffer(piece, np.int16).reshape(1, -1), format="s16", layout="mono")
+        frame.sample_rate, frame.pts, frame.time_base = SAMPLE_RATE, self._position, Fraction(1, SAMPLE_RATE)
+        self._position += FRAME_SAMPLES
+        return frame
+
+
 @dataclass
 class SoundRobot:
     """A robot with sound.
@@ -76,9 +108,9 @@ class Tap:
     def hear(self, samples: bytes, by: str) -> None:
         self.heard.setdefault(by, bytearray()).extend(samples)
 
-    def overhear(self, samples: bytes) -> None: ...
+    def overhear(self, samples: bytes, heard_at: float) -> None: ...
 
-    def played(self, samples: bytes, at: float) -> None: ...
+    def played(self, played: Played) -> None: ...
 
     def expect_viewer(self) -> None: ...
 

@@ -15,7 +15,7 @@ import pytest
 from aiortc import RTCPeerConnection, RTCRtpReceiver, RTCRtpSender, rtcrtpreceiver
 from aiortc.rtp import RtcpByePacket, RtpPacket
 
-from robot_node.core.media import SAMPLE_RATE
+from robot_node.core.media import SAMPLE_RATE, PlayedSink
 from robot_node.core.mixer import Input, Mixer
 from robot_node.devices.opus import OpusEncoder
 from robot_node.webrtc import aiortc_hooks
@@ -43,7 +43,7 @@ class Recorder:
 
     def set_level_sink(self, sink: Callable[[float], None]) -> None: ...
 
-    def set_played_sink(self, sink: Callable[[bytes, float], None] | None) -> None: ...
+    def set_played_sink(self, sink: PlayedSink | None) -> None: ...
 
     @property
     def seconds(self) -> float:

@@ -31,7 +31,7 @@ async def control(robot: Rig, *, enabled: bool) -> dict[str, Any]:
 def listen(robot: Rig) -> None:
     """Somebody needs the microphone from now on."""
     assert robot.parts.microphone is not None
-    robot.parts.microphone.set_sample_sink(lambda _samples: None)
+    robot.parts.microphone.set_sample_sink(lambda _samples, _heard_at: None)
 
 
 async def heard(robot: Rig, *, is_open: bool) -> None:
