@@ -15,6 +15,10 @@ mixer, process and engines are the robot's own.
   robot that has spoken for 10 s, and whose microphone hears its loudspeaker. Target: 250 (p50). ``interrupted``: how
   many of how many did; ``interrupted_by_itself``: how many of how many answers its own voice interrupted. With
   ``--busy`` other processes keep the machine busy meanwhile, as a slower one would be.
+* ``word_errors``: for each package with recordings whose words are known, and for all: words that PocketSphinx got
+  wrong, of each that was said; with free text, and with the texts as phrases (of 40 utterances). ``exact``: how many
+  utterances had none. Of Debian's packages alsa-utils, pocketsphinx-testdata, and asterisk-core-sounds-en with
+  asterisk-core-sounds-en-g722; ``--unpacked`` names a folder in which they are unpacked.
 * ``wake_missed``: wake words of how many that were not noticed; said by espeak-ng in seven voices and at three speeds,
   because no package that could be found carries recordings of people who say them. ``wake_missed_in_noise``: with white
   noise of a third of their loudness.
@@ -46,6 +50,7 @@ from benchmarks._recorded_speech import (
 )
 from benchmarks._report import BenchmarkError, command_line, percentile, positive, print_result, progress
 from benchmarks._spoken_answers import SENTENCES, SPEAKS_S, Answers, spoken_answers
+from benchmarks._words import word_error_rates
 from robot_node.core.media import SAMPLE_RATE
 from robot_node.speech.decimation import Decimator
 from robot_node.speech.recognition import HEARD, TURN
@@ -66,6 +71,7 @@ class Plan:
     Attributes:
         wake_word: Name of the wake word detector.
         sounds: Folders with sound in which no wake word is.
+        unpacked: Folder in which packages with recordings are unpacked.
         parts: Names of :data:`PARTS`.
         answers: How many answers a person interrupts.
         busy: So many processes keep the machine busy meanwhile.
@@ -74,6 +80,7 @@ class Plan:
 
     wake_word: str
     sounds: tuple[Path, ...]
+    unpacked: Path
     parts: tuple[str, ...]
     answers: int
     busy: int
@@ -212,8 +219,20 @@ async def _other_sounds(plan: Plan) -> Mapping[str, Any]:
     return await asyncio.to_thread(_false_accepts, plan.wake_word, plan.sounds, 3 if plan.quick else None)
 
 
+async def _words(plan: Plan) -> Mapping[str, Any]:
+    """How many words are wrong."""
+    progress("Recorded sentences are recognised")
+    return {"word_errors": await asyncio.to_thread(word_error_rates, plan.unpacked, most=2 if plan.quick else None)}
+
+
 PARTS: Mapping[str, Callable[[Plan], Awaitable[Mapping[str, Any]]]] = MappingProxyType(
-    {"hearing": _hearing, "answers": _answers, "wake-words": _wake_words, "other-sounds": _other_sounds}
+    {
+        "hearing": _hearing,
+        "answers": _answers,
+        "words": _words,
+        "wake-words": _wake_words,
+        "other-sounds": _other_sounds,
+    }
 )
 """What is measured, by the names of ``--part``."""
 
@@ -231,6 +250,7 @@ def main() -> None:
     parser = command_line("benchmarks.conversation", __doc__)
     parser.add_argument("--wake-word", choices=(MICRO, OPEN), default=MICRO, help="which detector")
     parser.add_argument("--sounds", type=Path, action="append", help="folder of WAV files without a wake word")
+    parser.add_argument("--unpacked", type=Path, default=Path("/"), help="folder with packages that carry recordings")
     parser.add_argument("--part", choices=tuple(PARTS), action="append", help="measure this alone; may be repeated")
     parser.add_argument("--answers", type=positive, default=10, help="how many answers a person interrupts")
     parser.add_argument("--busy", type=int, default=0, help="so many processes keep the machine busy while it answers")
@@ -241,6 +261,7 @@ def main() -> None:
             Plan(
                 wake_word=given.wake_word,
                 sounds=tuple(given.sounds or [OTHERS]),
+                unpacked=given.unpacked,
                 parts=tuple(given.part or PARTS),
                 answers=given.answers,
                 busy=given.busy,

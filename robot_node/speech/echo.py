@@ -24,7 +24,7 @@ _PARTITIONS = 20
 _DOUBT = 1.0
 """How far the filter may be off at first, in power: it knows nothing."""
 
-_FORGETTING = 0.9998
+_FORGETTING = 0.999
 _FLOOR = 1e-8
 _FULL_SCALE = 32_768.0
 _NOISE_SMOOTHING = 0.7
@@ -38,7 +38,16 @@ _MARGIN = 4.0
 """By how much, in power, what is left must exceed what was left lately of the echo alone."""
 
 _WARM_FRAMES = 40
-"""Frames of loud sound from which the filter knows, after the loudspeaker was opened, the way to the microphone."""
+"""Frames of loud sound from which the filter knows, after the loudspeaker has begun, the way to the microphone."""
+
+_KNOWN_FRAMES = 100
+_LOUDER = 6.0
+"""By how much, in power, all that is heard must exceed the echo that is expected by its loudness alone, until then; and
+how long the filter must have known the way before."""
+
+_GAIN_SMOOTHING = 0.99
+_EXPECTED_FADES = 0.95
+"""From one frame to the next: until the way is known, sound may come up to 0.3 s after it was played."""
 
 _LOUD = 1e-5
 """Power of what is played, above which the filter learns from it: -50 dB of full scale."""
@@ -65,6 +74,14 @@ class EchoCanceller:
         self._ratio = self._leak = 1.0
         self._echo = 0.0
         self._warm = 0
+        self._gain = (0.0, 0.0)  # power of the echo, and of what was played, while the way was known
+        self._known_frames = 0
+        self._expected = self._heard = self._left = self._unknown = 0.0
+
+    @property
+    def sure(self) -> bool:
+        """It knows the way from the loudspeaker to the microphone; else it judges by loudness alone."""
+        return self._warm >= _WARM_FRAMES
 
     def clean(self, heard: bytes, played: bytes) -> tuple[bytes, bool]:
         """Return the microphone's next frame without the loudspeaker's sound, and whether more is left than echo.
@@ -80,9 +97,11 @@ class EchoCanceller:
         echo = self._echo_of(loudspeaker)
         self._warm += bool(np.mean(loudspeaker**2) > _LOUD)
         left = microphone - echo
-        self._learn(left)
-        samples: bytes = np.rint(left * _FULL_SCALE).clip(-32_768, 32_767).astype(np.int16).tobytes()
-        return samples, self._exceeds_echo(float(np.mean(left**2)), float(np.mean(echo**2)))
+        unknown = self._learn(left)
+        cleaned = left if self.sure else microphone  # a filter that learns makes a person less clear
+        samples: bytes = np.rint(cleaned * _FULL_SCALE).clip(-32_768, 32_767).astype(np.int16).tobytes()
+        all_heard, rest, expected, given = (float(np.mean(each**2)) for each in (microphone, left, echo, loudspeaker))
+        return samples, self._exceeds_echo(all_heard, rest, expected, given, unknown)
 
     def begin(self) -> None:
         """The loudspeaker begins again: sound may take a little more or less time than before."""
@@ -97,24 +116,38 @@ class EchoCanceller:
         self._before = played
         return np.fft.irfft((self._spectra * self._filter).sum(axis=0))[FRAME_SAMPLES:]
 
-    def _learn(self, left: Any) -> None:
+    def _learn(self, left: Any) -> float:
+        """Learn from what is left; return the power of the echo that may be in it, for all that the filter knows."""
         np = self._np
         error = np.fft.rfft(np.concatenate((np.zeros(FRAME_SAMPLES), left)))
         self._noise = _NOISE_SMOOTHING * self._noise + (1 - _NOISE_SMOOTHING) * np.abs(error) ** 2
         power = np.abs(self._spectra) ** 2
-        step = self._doubt / (0.5 * (power * self._doubt).sum(axis=0) + self._noise + _FLOOR)
+        unknown = 0.5 * (power * self._doubt).sum(axis=0)
+        step = self._doubt / (unknown + self._noise + _FLOOR)
         change = np.fft.irfft(step * np.conj(self._spectra) * error, axis=1)
         change[:, FRAME_SAMPLES:] = 0  # a filter of one frame for each partition: no circular convolution
         self._filter = _FORGETTING * (self._filter + np.fft.rfft(change, axis=1))
         kept = _FORGETTING**2
         self._doubt = kept * (1 - 0.5 * step * power) * self._doubt + (1 - kept) * np.abs(self._filter) ** 2
         np.maximum(self._doubt, 1e-9, out=self._doubt)
+        return float(unknown.sum()) / FRAME_SAMPLES**2
 
-    def _exceeds_echo(self, left: float, echo: float) -> bool:
+    def _exceeds_echo(self, heard: float, left: float, echo: float, played: float, unknown: float) -> bool:
         """Whether a person may be in what is left: more than the filter lately left of the echo alone."""
+        if self.sure:
+            self._gain = (_GAIN_SMOOTHING * self._gain[0] + echo, _GAIN_SMOOTHING * self._gain[1] + played)
+            self._known_frames += 1
+        self._expected = max(self._gain[0] / (self._gain[1] + _FLOOR) * played, _EXPECTED_FADES * self._expected)
+        self._heard = _RATIO_SMOOTHING * self._heard + (1 - _RATIO_SMOOTHING) * heard
+        self._left = _RATIO_SMOOTHING * self._left + (1 - _RATIO_SMOOTHING) * left
+        self._unknown = _RATIO_SMOOTHING * self._unknown + (1 - _RATIO_SMOOTHING) * unknown
         self._echo = max(echo, _ECHO_FADES * self._echo)
         self._ratio = _RATIO_SMOOTHING * self._ratio + (1 - _RATIO_SMOOTHING) * left / (self._echo + _FLOOR)
-        exceeds = self._warm >= _WARM_FRAMES and left > _QUIETEST and self._ratio > _MARGIN * self._leak
+        if self.sure:
+            more = self._ratio > _MARGIN * self._leak and self._left > self._unknown
+        else:
+            more = self._known_frames > _KNOWN_FRAMES and self._heard > _LOUDER * self._expected
+        exceeds = more and left > _QUIETEST
         if self._ratio < self._leak:
             self._leak += _LEAK_FALL * (self._ratio - self._leak)
         else:

@@ -13,8 +13,11 @@ from robot_node.speech.voice_activity import VoiceActivityDetector
 _SURE = 0.7
 """Probability of speech: what is left of the robot's own voice resembles speech, too."""
 
-_FRAMES = 3
-"""So many frames of the detector in a row: 0.1 s."""
+_FRAMES = 4
+"""So many frames of the detector in a row: 0.13 s."""
+
+_UNSURE_FRAMES = 6
+"""The same, while the way from the loudspeaker to the microphone is not known."""
 
 _LATELY = 4
 
@@ -93,7 +96,7 @@ class InterruptionDetector:
         return by_clock
 
     def _is_to_wait(self, end: float, now: float) -> bool:
-        """Whether what was played until then may yet be told: on a busy machine it comes late."""
+        """Whether what was played until then may still arrive: on a busy machine it comes late."""
         return now - end < _WAIT_S and 0 < end - self._played.end < _WAIT_S
 
     def _speaks(self, left: bytes) -> bool:
@@ -103,4 +106,4 @@ class InterruptionDetector:
             frame, self._cleaned = self._cleaned[:size], self._cleaned[size:]
             likely = self._detector.probability(frame) >= self._threshold
             self._in_a_row = self._in_a_row + 1 if likely and sum(self._exceeds) >= _LATELY - 1 else 0
-        return self._in_a_row >= _FRAMES
+        return self._in_a_row >= (_FRAMES if self._canceller.sure else _UNSURE_FRAMES)

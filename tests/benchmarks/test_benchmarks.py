@@ -220,6 +220,8 @@ def test_conversation_measures_cpu_events_and_wake_words() -> None:
     assert result["understood"] == "2 of 2"
     assert result["wake_words"]["okay_nabu"]["said"] == 2
     assert result["other_sound_s"] > 3
+    assert 0 <= result["word_errors"]["alsa-utils"]["phrases"]["rate"] < 1
+    assert result["interrupted_by_itself"] == "0 of 1"
     assert result["false_accepts"]["okay_nabu"] == 0
 
 

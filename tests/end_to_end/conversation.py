@@ -33,14 +33,19 @@ RECORDED = recorded()
 
 ANSWER = (
     "The sun rose over the hills while a small dog ran along the river. Nobody had expected the rain to stop so early. "
-    "Seven ships sailed past the harbour, and each of them carried wheat and wine from the islands in the south."
+    "Seven ships sailed past the harbour, and each of them carried wheat and wine from the islands in the south. "
+    "The captain of the first one waved to the people on the shore, who had been waiting there since the morning. "
+    "In the evening they lit fires on the beach, and told each other what had happened to them in all these years."
 )
 GOES_ON = "As you wish."
 
-LEARNT_S = 5.0
+LEARNT_S = 6.0
 """By then the robot knows how its loudspeaker sounds at its microphone."""
 
 _ROOM = ((0.02, 0.2), (0.033, 0.1), (0.051, -0.07))
+_LATE, _RELATED = 8, 0.25
+"""Looks by which sound and mouth may differ, and the correlation from which the mouth follows the sound."""
+
 _MOUTH = (slice(34, 54), slice(54, 74))
 """Rows and columns of the display between which the middle of the lips is."""
 
@@ -169,12 +174,12 @@ class Lips:
         """Look at the mouth until cancelled."""
         while True:
             sound = np.frombuffer(self.pi.loudspeaker.heard_at(time.monotonic() - 0.05, 2400), np.int16)
-            self.seen.append((self.height(), float(np.abs(sound.astype(float)).mean())))
+            self.seen.append((self.height(), float(np.sqrt(np.abs(sound.astype(float)).max()))))
             await asyncio.sleep(0.03)
 
     def follow_the_sound(self) -> bool:
-        """The mouth is wider open while the robot is loud than while it is quiet."""
-        loudness = np.array([loud for _, loud in self.seen])
-        heights = np.array([height for height, _ in self.seen], float)
-        quiet, loud = np.quantile(loudness, (0.3, 0.7))
-        return bool(heights[loudness >= loud].mean() > heights[loudness <= quiet].mean() + 1)
+        """The mouth is wider open while the robot is louder, if need be a little earlier or later."""
+        heights, loudness = (np.array(each, float) for each in zip(*self.seen, strict=True))
+        related = [np.corrcoef(np.roll(heights, by), loudness)[0, 1] for by in range(-_LATE, _LATE)]
+        print("The mouth and the sound are related by", np.round(related, 2))  # pytest shows it when the test failed
+        return bool(max(related) > _RELATED)
