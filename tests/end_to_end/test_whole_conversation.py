@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 
-import numpy as np
 import pytest
 
 from hw_mocks.platform import SimulatedPi
@@ -32,7 +31,7 @@ from tests.end_to_end.conversation import (
     texts,
 )
 from tests.end_to_end.robot_process import SERVER_ID
-from tests.speech.sounds import loudness_of, pink_noise, silence
+from tests.speech.sounds import silence
 from tests.waiting import DEADLINE_S, eventually
 from tests.webrtc.peer import peer
 from tests.webrtc.test_audio import SpokenTrack, offer
@@ -87,17 +86,6 @@ async def test_from_the_wake_word_to_an_answer_that_is_interrupted_and_gone_on_w
         await eventually(lambda: lips.height() < 4, "the mouth is closed")
         await goes_on(pi, scripted)
         assert played_s(pi) - resting < 5, "nothing of the first answer comes after the interruption"
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("snr_db", [15, 10])
-async def test_the_same_in_noise(broker: PrivateBroker, snr_db: int) -> None:
-    person = loudness_of(np.frombuffer(RECORDED[PERSON], np.int16))
-    async with conversing_robot(broker) as pi, scripted_agent(broker, SCRIPT) as scripted, asyncio.timeout(DEADLINE_S):
-        pi.microphone.noise = pink_noise(20, person / 10 ** (snr_db / 20))
-        await asked(pi, scripted)
-        assert ANSWER.startswith(await interrupted(pi, scripted))
-        await goes_on(pi, scripted)
 
 
 @pytest.mark.slow

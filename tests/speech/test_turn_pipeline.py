@@ -28,7 +28,7 @@ from robot_node.speech.sphinx import SphinxRecognizer
 from robot_node.speech.turn_options import TurnOptions
 from robot_node.speech.turn_pipeline import TurnPipeline
 from tests.speech.hearing_robot import PHRASES
-from tests.speech.sounds import noise, pieces, recorded, silence, spoken
+from tests.speech.sounds import loudness_of, noise, pieces, pink_noise, recorded, silence, spoken
 
 WAKE = spoken("okay nabu", voice="en-gb", rate=150)
 WOKEN = [WakeWord("okay_nabu"), TurnBegan(), Listening(begun=True)]
@@ -52,6 +52,13 @@ def options(*, wake_word: str = "micro-wakeword", follow_up_s: float = 0.0) -> T
 
 def hears(pipeline: TurnPipeline, sound: bytes) -> list[EngineMessage]:
     return [message for piece in pieces(sound) for message in pipeline.hear(piece)]
+
+
+def in_noise(sound: bytes, snr_db: float) -> bytes:
+    """The sound, and so much less of pink noise."""
+    clean = np.frombuffer(sound, np.int16).astype(float)
+    noise = np.frombuffer(pink_noise(len(clean) / 48_000 + 1, loudness_of(clean) / 10 ** (snr_db / 20)), np.int16)
+    return bytes((clean + noise[: len(clean)]).clip(-32768, 32767).astype(np.int16).tobytes())
 
 
 def overhears(pipeline: TurnPipeline, sound: bytes) -> list[EngineMessage]:
@@ -81,6 +88,10 @@ def test_after_a_wake_word_what_is_said_is_understood_and_before_it_nothing_is(r
     assert said.seconds == pytest.approx(2, abs=1)
     assert messages[4:] == ended(TurnEnd.HEARD)
     assert hears(pipeline, spoken("hello robot") + silence(1)) == []
+
+
+def test_in_noise_the_wake_word_begins_a_turn(recognizer: SphinxRecognizer) -> None:
+    assert hears(TurnPipeline(recognizer, options()), in_noise(silence(2) + WAKE + silence(0.5), 15)) == WOKEN
 
 
 def test_a_command_in_the_same_breath_is_understood() -> None:
