@@ -11,6 +11,7 @@ import { overlay } from "./Overlay";
 import { Statistics } from "./Statistics";
 import { Toolbar } from "./Toolbar";
 import type { Cameras } from "./useCameras";
+import { useFreshPicture } from "./useFreshPicture";
 import { useFullScreen, type Key } from "./useFullScreen";
 import { useMirror } from "./useMirror";
 import { usePictureInPicture } from "./usePictureInPicture";
@@ -68,6 +69,7 @@ export function Video(props: Props) {
 
   const isOnItsSide = rotation(large) % 180 !== 0;
   const zoom = useZoom(lens, video, isOnItsSide, large);
+  useFreshPicture(video);
   const mirror = useMirror(serverId);
   const pictureInPicture = usePictureInPicture(video, isOn);
   const fullScreen = useFullScreen(section);
