@@ -75,7 +75,7 @@ def test_grid_measures_the_small_video_and_what_could_be_sent_instead() -> None:
     result = run("grid", "--quick")
     assert set(result["small"]) == {"1", "2"}
     for way in (*result["small"].values(), result["whole"]):
-        assert way["min_fps"] > 1
+        assert way["min_fps"] > 0
         assert way["kbit_per_s"] > 20
     assert result["pictures"]["2"]["fps"] > 0
 
