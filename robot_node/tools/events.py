@@ -39,7 +39,7 @@ def offer_events(server: MCPServer, events: EventLog, *, progress_every_s: float
         kinds: _Kinds = [],  # noqa: B006  # the SDK reads the default, and nobody changes it
         limit: Annotated[int, Field(ge=1, le=_MOST)] = _DEFAULT_LIMIT,
     ) -> dict[str, Any]:
-        """Return what happened, the latest without after: buttons, sensors, words heard or typed, viewers, faults."""
+        """Return what happened, the latest without after: buttons, words heard or typed, faults."""
         return _result(events.read(after, kinds=kinds, limit=limit))
 
     @server.tool(title="Wait for an event", annotations=READS)

@@ -162,7 +162,7 @@ def _offer_servos(server: MCPServer, servos: dict[str, Servo]) -> None:
             Field(gt=0, le=30, description="Seconds; left out: as fast as allowed."),
         ] = None,
     ) -> ServoResult:
-        """Turn a servo; returns when it is there, or is stopped."""
+        """Turn a servo; returns when it is there or stopped."""
         with readable_errors():
             return await _turn(servos[name], angle, duration, ctx)
 

@@ -21,9 +21,9 @@ class SayResult(BaseModel):
 
     task_id: str = Field(description="What this speech is called in the messages on $message/<client id>.")
     waiting: int = Field(description="How many texts are said before this one.")
-    loudspeaker_error: str = Field(description="Why it is not heard from the loudspeaker; empty otherwise.")
-    spoken: bool | None = Field(default=None, description="With wait: all of it was said; false: it was stopped.")
-    said: str | None = Field(default=None, description="With wait: what was said of it.")
+    loudspeaker_error: str = Field(description="Why it is not heard; empty otherwise.")
+    spoken: bool | None = Field(default=None, description="With wait: all was said.")
+    said: str | None = Field(default=None, description="With wait: what was said.")
 
 
 class StopSpeakingResult(BaseModel):
@@ -46,10 +46,7 @@ def offer_voice(
 
     @server.tool(
         title="Say something",
-        description=(
-            "Say a text aloud, with mouth and subtitles. Returns at once, or with wait when it is spoken. "
-            f"At most {QUEUE} texts wait."
-        ),
+        description=(f"Say a text aloud, with mouth and subtitles. At most {QUEUE} texts wait."),
         annotations=ACTS,
     )
     async def say(  # noqa: PLR0917  # the arguments of a tool have names
@@ -60,10 +57,10 @@ def offer_voice(
             str | None, Field(max_length=64, description='Such as "en"; left out: the robot\'s, or by the text.')
         ] = None,
         interrupt: Annotated[  # noqa: FBT002  # an argument of a tool has a name
-            bool, Field(description="true: at once, instead of what is being said or waits.")
+            bool, Field(description="true: instead of what is said or waits.")
         ] = False,
         wait: Annotated[  # noqa: FBT002
-            bool, Field(description="true: return when it has been said, or stopped.")
+            bool, Field(description="true: return when said or stopped.")
         ] = False,
     ) -> SayResult:
         with readable_errors():
@@ -79,7 +76,7 @@ def offer_voice(
 
     @server.tool(title="Stop speaking", annotations=SETS)
     async def stop_speaking() -> StopSpeakingResult:
-        """Fall silent at once, and forget what waits to be said."""
+        """Fall silent at once, and forget what waits."""
         return StopSpeakingResult(stopped=speaker.stop())
 
 
