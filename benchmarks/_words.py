@@ -10,6 +10,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+import pocketsphinx
 
 from benchmarks._recorded_speech import Spoken, recorded_commands, silence
 from hw_mocks.audio import SAMPLE_RATE, sound_of
@@ -19,7 +20,7 @@ from robot_node.speech.sphinx import SphinxRecognizer
 _NOT_SPOKEN = re.compile(r"\[.*?\]|\(.*?\)|<.*?>|\.\.\.|\d")
 _LONGEST_S = 12.0
 _PHRASES = 40
-"""As many phrases as a robot may have: of each package the first ones."""
+"""As many phrases as a robot may have: of each package the first ones that the engine has words for."""
 
 _PIECE_BYTES = 1920
 _SPHINX = Path("usr/share/pocketsphinx/test/data/librivox")
@@ -94,14 +95,20 @@ def word_error_rates(folder: Path, most: int | None = None) -> Mapping[str, Mapp
         folder: As for :func:`transcribed`.
         most: So many recordings of each package; None for all.
     """
-    free = SphinxRecognizer(RecognitionOptions())
+    free, known = SphinxRecognizer(RecognitionOptions()), _known_words()
     figures: dict[str, Mapping[str, object]] = {}
     for package, all_spoken in transcribed(folder).items():
         spoken = all_spoken[:most]
-        few = spoken[:_PHRASES]
+        few = [each for each in spoken if known.issuperset(words_of(each.text))][:_PHRASES]
         phrases = SphinxRecognizer(RecognitionOptions(phrases=tuple(" ".join(words_of(each.text)) for each in few)))
         figures[package] = {"free": _errors(free, spoken), "phrases": _errors(phrases, few)}
     return figures
+
+
+def _known_words() -> frozenset[str]:
+    """The words that PocketSphinx knows: phrases are made of no others."""
+    dictionary = Path(pocketsphinx.get_model_path()) / "en-us/cmudict-en-us.dict"
+    return frozenset(line.split(" ", 1)[0] for line in dictionary.read_text().splitlines())
 
 
 def _errors(recognizer: UtteranceRecognizer, spoken: Sequence[Spoken]) -> Mapping[str, object]:
