@@ -191,19 +191,12 @@ def _telemetry() -> Telemetry:
     return telemetry
 
 
+_JOURNALLED = {*["camera", "privacy", "input", "motion", "recording", "publish", "stopped"], CONFIRMATION, QUESTION}
+
+
 def _log_event(event: Event) -> None:
     # Who switched the camera, and what hands did at the robot, belongs in the journal too.
-    if event.kind in {
-        "camera",
-        "privacy",
-        "input",
-        "motion",
-        "recording",
-        "publish",
-        "stopped",
-        CONFIRMATION,
-        QUESTION,
-    }:
+    if event.kind in _JOURNALLED:
         logger.info("%s%s", event.text, f" By {event.by!r}." if event.by else "")
 
 

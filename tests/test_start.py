@@ -28,7 +28,7 @@ main()
 """
 _LATER = ("aiortc", "aioice", "av", "numpy", "hw_mocks.picamera2", "sounddevice", "pocketsphinx", "prometheus_client")
 _WHEN_ENABLED = (
-    *("robot_node.vision.motion_watch", "robot_node.vision.pictures", "robot_node.vision.motion"),
+    *("robot_node.vision.motion_watch", "robot_node.vision.motion"),
     *("robot_node.robot.recording.recorder", "robot_node.robot.recording.library", "robot_node.tools.recording"),
     *("robot_node.robot.recording.timelapse", "robot_node.devices.camera.v4l2_driver"),
     *("robot_node.devices.camera.v4l2_reader", "robot_node.devices.camera.v4l2_controls"),

@@ -223,3 +223,32 @@ def level_of(samples: bytes) -> float:
 
 _LOUD_PEAK = 16384
 """Peak of samples that count as loud: half of full scale, which speech rarely exceeds."""
+
+
+class RecognitionTap(Protocol):
+    """Receives sound for speech recognition. Every method is called on the event loop and returns at once."""
+
+    def hear(self, samples: bytes, by: str) -> None:
+        """Receive the next samples.
+
+        Args:
+            samples: Signed 16 bit, machine byte order, 48 kHz, mono.
+            by: Client id of the viewer whose sound it is; empty for the microphone.
+        """
+
+    def overhear(self, samples: bytes, heard_at: float) -> None:
+        """Receive the microphone's samples while the robot itself speaks, whose voice is in them.
+
+        Args:
+            samples: As for :meth:`hear`.
+            heard_at: When the last of them was heard, in seconds of the monotonic clock.
+        """
+
+    def played(self, played: Played) -> None:
+        """Receive what the loudspeaker plays."""
+
+    def forget(self) -> None:
+        """Drop an unfinished utterance: the next samples do not continue it."""
+
+    def expect_viewer(self) -> None:
+        """Have the robot fall silent: a viewer begins to speak to it."""

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from robot_node.core.media import (
     FRAME_SAMPLES,
@@ -20,7 +20,7 @@ from robot_node.core.media import (
     EncodedAudio,
     LoudspeakerSink,
     MicrophoneSource,
-    Played,
+    RecognitionTap,
     SpeechFrame,
     level_of,
 )
@@ -105,35 +105,6 @@ class Taken(enum.StrEnum):
     WAITS = "waits"  # the robot itself speaks
     STOPPED = "stopped"  # by stop_peer
     NO = "no"  # it has not the floor
-
-
-class RecognitionTap(Protocol):
-    """Receives sound for speech recognition. Every method is called on the event loop and returns at once."""
-
-    def hear(self, samples: bytes, by: str) -> None:
-        """Receive the next samples.
-
-        Args:
-            samples: Signed 16 bit, machine byte order, 48 kHz, mono.
-            by: Client id of the viewer whose sound it is; empty for the microphone.
-        """
-
-    def overhear(self, samples: bytes, heard_at: float) -> None:
-        """Receive the microphone's samples while the robot itself speaks, whose voice is in them.
-
-        Args:
-            samples: As for :meth:`hear`.
-            heard_at: When the last of them was heard, in seconds of the monotonic clock.
-        """
-
-    def played(self, played: Played) -> None:
-        """Receive what the loudspeaker plays."""
-
-    def forget(self) -> None:
-        """Drop an unfinished utterance: the next samples do not continue it."""
-
-    def expect_viewer(self) -> None:
-        """Have the robot fall silent: a viewer begins to speak to it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

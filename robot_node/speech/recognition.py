@@ -62,7 +62,7 @@ class SpeechSink(Protocol):
 
 
 class SpeechRecognition:
-    """Recognises speech: a :class:`robot_node.core.mixer.RecognitionTap`, which needs :meth:`run` to be running.
+    """Recognises speech: a :class:`robot_node.core.media.RecognitionTap`, which needs :meth:`run` to be running.
 
     Used from the event loop only. Which sound is recognised, and which is not because the robot itself or its
     loudspeaker makes it, is the mixer's decision.

@@ -119,7 +119,7 @@ async def running(
     arguments = ("-m", "robot_node.speech.recognition_child", engine, *settings)
     try:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, *arguments), stdin=PIPE, stdout=PIPE, env=_ONE_THREAD | child_environment()
+            *(sys.executable, *arguments), stdin=PIPE, stdout=PIPE, env=child_environment() | _ONE_THREAD
         )
     except OSError as error:
         raise DeviceError(f"The speech recognition cannot be started: {error.strerror}.") from error

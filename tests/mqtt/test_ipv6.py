@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
+from collections.abc import Iterator
 
 import pytest
 from starlette.responses import PlainTextResponse
@@ -16,21 +18,23 @@ from tests.mqtt.rig import ONE
 from tests.waiting import DEADLINE_S
 
 
-def _free_port() -> int:
-    with socket.socket(socket.AF_INET6) as probe:
-        probe.bind(("::1", 0))
-        return int(probe.getsockname()[1])
+@contextlib.contextmanager
+def _reserved_port() -> Iterator[int]:
+    """A port that Linux assigns to nobody meanwhile: a bound socket that does not listen lets mosquitto do so."""
+    with socket.socket(socket.AF_INET6) as reserved:
+        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        reserved.bind(("::", 0))
+        yield int(reserved.getsockname()[1])
 
 
 async def test_a_broker_is_reached_over_ipv6_by_tcp_and_by_websocket() -> None:
-    port, websocket_port = _free_port(), _free_port()
-    extra = f"listener {port} ::1\nlistener {websocket_port}\nprotocol websockets\nsocket_domain ipv6"
-    async with PrivateBroker(extra=extra) as broker:
-        del broker
-        for url in (f"mqtt://[::1]:{port}", f"ws://[::1]:{websocket_port}/mqtt"):
-            async with connect(Broker.from_url(url), ONE) as connection:
-                await connection.subscribe(Subscription("x"))
-                assert await connection.publish("x", b"", qos=1) == ""
+    with _reserved_port() as port, _reserved_port() as websocket_port:
+        extra = f"listener {port} ::1\nlistener {websocket_port}\nprotocol websockets\nsocket_domain ipv6"
+        async with PrivateBroker(extra=extra):
+            for url in (f"mqtt://[::1]:{port}", f"ws://[::1]:{websocket_port}/mqtt"):
+                async with connect(Broker.from_url(url), ONE) as connection:
+                    await connection.subscribe(Subscription("x"))
+                    assert await connection.publish("x", b"", qos=1) == ""
 
 
 @pytest.mark.parametrize(("host", "status"), [("[::1]:{port}", 200), ("[::1]", 200), ("robot.example:{port}", 421)])
