@@ -180,6 +180,7 @@ async def test_a_robot_that_answers_the_handshake_with_nonsense_costs_nobody_els
                 assert "unknown version of MCP" in (await robots(agent))["evil"]["problem"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("kitchen")
 async def test_messages_that_are_too_large_are_not_read_and_hold_up_nobody(broker: PrivateBroker) -> None:
     async with evil_robot(broker, [tool("nod")]) as evil, raw_agent(broker) as agent:
@@ -210,6 +211,7 @@ async def test_a_robot_that_floods_loses_its_own_session(
     assert "sends too much that was not requested" in caplog.text
 
 
+@pytest.mark.slow
 async def test_a_robot_with_many_server_names_leaves_places_for_others(broker: PrivateBroker) -> None:
     async with evil_robot(broker, []) as evil:
         said = {"jsonrpc": "2.0", "method": "notifications/server/online", "params": {}}

@@ -225,6 +225,7 @@ def test_conversation_measures_cpu_events_and_wake_words() -> None:
     assert result["false_accepts"]["okay_nabu"] == 0
 
 
+@pytest.mark.slow
 def test_voice_measures_how_soon_a_voice_speaks() -> None:
     result = run("voice", "--quick")
     assert result["engine"] == "espeak-ng"

@@ -115,6 +115,7 @@ def test_an_output_on_a_full_disk_is_one_clear_line() -> None:
     assert done.returncode == 1
 
 
+@pytest.mark.slow
 def test_who_closes_the_standard_input_just_answers_nothing() -> None:
     command = ("-m", "robot_node", "call", "x", "y", "--broker", "mqtt://127.0.0.1:1")
     done = subprocess.run(

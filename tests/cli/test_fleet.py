@@ -316,6 +316,7 @@ def test_what_concerns_one_robot_is_refused_of_several(fleet: Fleet) -> None:
         assert f"{says} missing; with --all" in missing.stderr
 
 
+@pytest.mark.slow
 def test_a_reader_that_has_seen_enough_gets_no_traceback(fleet: Fleet) -> None:
     call = [sys.executable, "-m", "robot_node", "call", "--all", "--json", "get_status"]
     reader, writer = os.pipe()

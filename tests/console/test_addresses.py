@@ -60,6 +60,7 @@ async def has_address(page: ConsolePage, fragment: str) -> None:
     await page.page.wait_for_function("(wanted) => location.hash === wanted", arg=fragment)
 
 
+@pytest.mark.slow
 async def test_back_forward_and_reload_lead_to_the_robots_that_were_chosen(
     browser: Browser, broker: PrivateBroker, address: str, tmp_path: Path
 ) -> None:
@@ -81,6 +82,7 @@ async def test_back_forward_and_reload_lead_to_the_robots_that_were_chosen(
         await has_address(page, _ODD_HASH)
 
 
+@pytest.mark.slow
 async def test_a_bookmark_of_a_robot_that_is_offline_waits_for_it(
     browser: Browser, broker: PrivateBroker, address: str, tmp_path: Path
 ) -> None:
@@ -96,6 +98,7 @@ async def test_a_bookmark_of_a_robot_that_is_offline_waits_for_it(
         await has_address(page, "#/robot/attic/robot")
 
 
+@pytest.mark.slow
 async def test_two_robots_of_one_name_have_two_addresses(
     browser: Browser, broker: PrivateBroker, address: str, tmp_path: Path
 ) -> None:

@@ -122,6 +122,7 @@ async def test_nobody_is_left_out_in_light_and_dark(site: Site, tmp_path: Path, 
         await assert_accessible(page.page)
 
 
+@pytest.mark.slow
 async def test_keyboard_alone_is_enough(page: ConsolePage) -> None:
     keyboard = page.page.keyboard
     await tab_to(page.page, page.camera)
@@ -148,6 +149,7 @@ async def test_keyboard_alone_is_enough(page: ConsolePage) -> None:
     assert await focused(page.page) == "Settings"
 
 
+@pytest.mark.slow
 async def test_the_page_speaks_chinese(page: ConsolePage, pictures: Path) -> None:
     await page.button("Settings").click()
     await page.page.get_by_label("Language").select_option("中文")

@@ -103,6 +103,7 @@ async def test_who_presses_talk_is_heard_by_the_robot_and_who_presses_listen_hea
     assert beeps_at_s(site.said[before:]) == []
 
 
+@pytest.mark.slow
 async def test_whoever_listens_and_talks_stays_one_visitor_of_the_robot(page: ConsolePage, site: Site) -> None:
     await page.camera.click()
     await page.moving_pictures()

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 _MIDDLE_MS, _PER_DEGREE_MS = 1.5, 1 / 180  # of a servo's pulses: 1 to 2 ms from -90 to 90 degrees
 
 
+@pytest.mark.slow
 async def test_a_tools_form_has_a_slider_a_colour_and_choices(browser: Browser, tmp_path: Path) -> None:
     async with moving_robot() as robot, visit(browser, robot.url, tmp_path) as page:
         await page.ready()

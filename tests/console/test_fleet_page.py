@@ -127,6 +127,7 @@ async def test_robots_side_by_side_with_live_pictures_of_the_cameras_that_are_on
         assert await page.page.locator(".robot[aria-pressed=true]", has_text=SERVER_NAME).count() == 1
 
 
+@pytest.mark.slow
 async def test_tabs_say_whether_the_camera_is_on_who_watches_and_what_is_broken(
     browser: Browser, broker: PrivateBroker, address: str, tmp_path: Path
 ) -> None:

@@ -72,6 +72,7 @@ async def take(page: ConsolePage, count: int) -> None:
         await thumbnails(page.page).nth(before + taken - 1).wait_for()
 
 
+@pytest.mark.slow
 async def test_a_photo_survives_a_reload_with_the_time_when_it_was_taken(site: Site, tmp_path: Path) -> None:
     await site.call("control_camera", {"enabled": False})
     async with visit(site.browser, site.address, tmp_path) as page:

@@ -118,6 +118,7 @@ async def test_without_its_server_it_says_so_until_the_server_is_back(browser: B
         assert page.page.url == f"{address}#/robot/kitchen"
 
 
+@pytest.mark.slow
 async def test_it_keeps_that_page_alone_and_a_new_build_replaces_it(browser: Browser, tmp_path: Path) -> None:
     files = page_files()
     async with behind_a_proxy(files, "robots") as address, visit(browser, address, tmp_path) as page:

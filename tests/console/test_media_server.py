@@ -141,6 +141,7 @@ async def page(site: Site, browser: Browser, tmp_path: Path) -> AsyncIterator[Co
         opened.elsewhere.clear()
 
 
+@pytest.mark.slow
 async def test_the_page_watches_at_a_server_of_another_origin_that_lets_it_in(site: Site, page: ConsolePage) -> None:
     site.server.lets_in = site.origin
     await page.moving_pictures()

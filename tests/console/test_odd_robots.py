@@ -93,6 +93,7 @@ async def wave(page: ConsolePage) -> None:
     await page.sees(page.page.locator(".result"), "Waved.")
 
 
+@pytest.mark.slow
 async def test_a_robot_whose_every_answer_is_odd_takes_nothing_away(page: ConsolePage, broker: PrivateBroker) -> None:
     tools = [*MALFORMED_TOOLS.values(), USABLE, USABLE, tool("odd", inputSchema=_ODD_SCHEMA)]
     statuses = [{"contents": [{"uri": "robot://status", "text": json.dumps(each)}]} for each in _ODD_STATUSES]

@@ -64,6 +64,7 @@ async def test_an_emotion_changes_the_display_and_the_face_on_the_page(page: Con
     await page.page.wait_for_selector(".oled img[data-emotion=tired]")
 
 
+@pytest.mark.slow
 async def test_a_photo_appears_and_can_be_looked_at(page: ConsolePage, footage: Footage) -> None:
     assert await page.button("Photo").is_disabled()
     await page.camera.click()
@@ -105,6 +106,7 @@ async def test_every_other_tool_is_a_form_and_what_is_said_is_written(page: Cons
     await eventually(lambda: bool((np.asarray(site.robot.display) != dark)[-10:].any()), "the text on the display")
 
 
+@pytest.mark.slow
 async def test_the_volume_is_set_when_the_person_confirms_it(page: ConsolePage) -> None:
     slider = page.page.get_by_role("slider", name="Volume")
     await slider.focus()

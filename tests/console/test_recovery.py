@@ -23,6 +23,7 @@ _MAY = {"subscribe": False, "unsubscribe": True, "publishClientSend": True, "pub
 _NOBODY_SUBSCRIBES = json.dumps({"defaultACLAccess": _MAY, "clients": [], "groups": [], "roles": []})
 
 
+@pytest.mark.slow
 async def test_a_reload_finds_the_picture_again(page: ConsolePage, footage: Footage) -> None:
     await page.camera.click()
     await page.moving_pictures()
@@ -68,6 +69,7 @@ async def test_a_robot_that_is_killed_and_comes_back(page: ConsolePage, site: Si
     footage.assert_plays(await page.frames(5))
 
 
+@pytest.mark.slow
 async def test_a_camera_that_somebody_else_switches(page: ConsolePage, site: Site) -> None:
     await site.call("control_camera", {"enabled": True})
     await page.moving_pictures()
@@ -77,6 +79,7 @@ async def test_a_camera_that_somebody_else_switches(page: ConsolePage, site: Sit
     assert await page.camera.get_attribute("aria-checked") == "false"
 
 
+@pytest.mark.slow
 async def test_a_broker_that_wants_a_password_gets_it_from_a_form(site: Site, tmp_path: Path) -> None:
     passwords = tmp_path / "passwords"
     passwords.touch(mode=0o600)
@@ -102,6 +105,7 @@ async def test_a_broker_that_wants_a_password_gets_it_from_a_form(site: Site, tm
         assert "secret" not in str(await page.page.evaluate("JSON.stringify(localStorage)"))
 
 
+@pytest.mark.slow
 async def test_a_broker_that_does_not_tell_who_is_online(site: Site, tmp_path: Path) -> None:
     (plugin,) = glob.glob("/usr/lib/*/mosquitto_dynamic_security.so")  # noqa: PTH207  # short
     rules = tmp_path / "rules.json"
@@ -119,6 +123,7 @@ async def test_a_broker_that_does_not_tell_who_is_online(site: Site, tmp_path: P
         await page.ready()
 
 
+@pytest.mark.slow
 async def test_a_broker_that_is_not_there_yet(site: Site, tmp_path: Path) -> None:
     broker = PrivateBroker(websocket_port=0)
     async with (

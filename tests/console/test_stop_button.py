@@ -60,6 +60,7 @@ async def test_it_stops_at_once_while_another_call_runs_and_says_what(browser: B
         assert await page.button("Running …").is_visible()
 
 
+@pytest.mark.slow
 async def test_it_stops_by_the_keyboard(browser: Browser, tmp_path: Path) -> None:
     async with moving_robot() as robot, visit(browser, robot.url, tmp_path) as page:
         await page.ready()

@@ -39,6 +39,7 @@ _PICTURE = """async () => {
 }"""
 
 
+@pytest.mark.slow
 @pytest.mark.peer(
     "whip-whep", works="WHEP in Chromium: token, trickled candidates, H.264 decoded; DELETE ends the session"
 )

@@ -224,6 +224,7 @@ async def test_night_dims_and_morning_does_not() -> None:
         await eventually(lambda: stage.pi.oled.controller.contrast == 200)
 
 
+@pytest.mark.slow
 async def test_it_goes_dark_when_nothing_happens_and_wakes() -> None:
     async with living(policy=DisplayPolicy(off_after_s=3.0)) as stage:
         await eventually(lambda: not stage.dark)

@@ -27,6 +27,7 @@ systemctl() { echo "systemctl $*"; }
 pytestmark = pytest.mark.timeout(400)  # each starts several programs, on a busy machine
 
 
+@pytest.mark.slow
 async def test_all_robots_are_asked(broker: PrivateBroker, tmp_path: Path) -> None:
     terminal = Terminal(tmp_path, broker)
     async with robot(broker, "robot-kitchen", "robot-node/kitchen"), robot(broker, "robot-two", "robot-node/two"):

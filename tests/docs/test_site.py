@@ -32,6 +32,7 @@ def test_the_site_is_built_without_a_warning_and_loads_nothing_from_elsewhere(tm
         assert not IMPORTED.search(style.read_text()), style.name
 
 
+@pytest.mark.slow
 def test_a_dead_link_a_missing_picture_and_a_page_that_is_in_no_list_are_errors(tmp_path: Path) -> None:
     source = tmp_path / "docs"
     source.mkdir()

@@ -330,6 +330,7 @@ async def in_a_terminal(broker: PrivateBroker, *arguments: str, typed: str) -> A
         os.close(stdin)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("typed", "on"), [("perhaps\ny\n", 1), ("n\n", 0)], ids=["yes", "no"])
 async def test_a_person_answers_in_a_terminal(broker: PrivateBroker, pi: SimulatedPi, typed: str, on: int) -> None:
     async with visit(broker, "bot") as agent:
@@ -345,6 +346,7 @@ async def test_a_person_answers_in_a_terminal(broker: PrivateBroker, pi: Simulat
     assert (refused, pi.gpio.level(LAMP)) == (not on, on)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("typed", "on"), [("y\n", 1), ("n\n", 0), ("\x04", 0)], ids=["yes", "no", "end of input"])
 async def test_who_calls_from_a_terminal_confirms_there(
     broker: PrivateBroker, pi: SimulatedPi, typed: str, on: int

@@ -87,6 +87,7 @@ class Ear:
             self.heard.append(kind)
 
 
+@pytest.mark.slow
 async def test_a_pressed_bell_makes_an_agent_greet_and_a_viewer_hears_it(
     broker: PrivateBroker, pi: SimulatedPi
 ) -> None:

@@ -6,6 +6,8 @@ import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
+
 from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mqtt import Broker
 from robot_node.webrtc.signaling import Offer, Terminated
@@ -25,6 +27,7 @@ def robot_process(broker: PrivateBroker, folder: Path, **dialer: str) -> RobotPr
     return RobotProcess(broker, folder, scene=str(clip_path()), settings=settings)
 
 
+@pytest.mark.slow
 async def test_an_agent_makes_the_robot_call_and_hang_up(
     broker: PrivateBroker, tmp_path: Path, footage: Footage
 ) -> None:

@@ -47,6 +47,7 @@ async def answers(broker: PrivateBroker) -> None:
         await status(client)
 
 
+@pytest.mark.slow
 async def test_a_robot_that_stood_still_is_missed_and_comes_back(broker: PrivateBroker, tmp_path: Path) -> None:
     async with running_robot(broker, tmp_path / "robot", QUICK) as robot:
         await wait_until_online(broker)
@@ -116,6 +117,7 @@ async def test_a_robot_survives_a_killed_broker_with_persistence(
         assert not await is_retained(broker, PRESENCE)
 
 
+@pytest.mark.slow
 async def test_two_robots_with_one_id_say_so_and_do_not_fight(broker: PrivateBroker, tmp_path: Path) -> None:
     slow = {"ROBOT_NODE_BROKER__RECONNECT_INITIAL_S": "0.5", "ROBOT_NODE_BROKER__RECONNECT_MAXIMUM_S": "30"}
     async with running_robot(broker, tmp_path / "one", slow) as one:

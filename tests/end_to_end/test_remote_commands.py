@@ -32,6 +32,7 @@ topic $mcp-rpc/# both 0
 """
 
 
+@pytest.mark.slow
 async def test_watching_a_robot_that_is_killed_says_that_it_is_gone(own_robot: RobotProcess) -> None:
     async with agent(own_robot.broker) as client:
         await structured(client, "control_camera", enabled=True)

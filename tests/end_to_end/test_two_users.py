@@ -240,6 +240,7 @@ async def test_nobody_but_the_robot_can_speak_as_the_robot(site: PrivateBroker) 
         assert len(alice.heard) == len(before) + 1
 
 
+@pytest.mark.slow
 async def test_a_bridge_speaks_as_its_user_with_all_robots(site: PrivateBroker) -> None:
     kitchen = Kitchen()
     async with kitchen.online(site):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+import pytest
 from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
 from mcp import Client
@@ -97,6 +98,7 @@ async def say(client: Client, text: str, **arguments: object) -> str:
     return str((await structured(client, "say", text=text, **arguments))["task_id"])
 
 
+@pytest.mark.slow
 async def test_a_viewer_hears_what_an_agent_says_and_reads_along(broker: PrivateBroker, tmp_path: Path) -> None:
     async with (
         speaking_robot(broker, tmp_path) as robot,
@@ -135,6 +137,7 @@ async def until_status(client: Client, **expected: object) -> None:
     await eventually(as_expected, str(expected))
 
 
+@pytest.mark.slow
 async def test_the_backend_of_a_call_hears_and_reads_it_too(broker: PrivateBroker, tmp_path: Path) -> None:
     async with (
         speaking_robot(broker, tmp_path, ROBOT_NODE_DIALER__ENABLED="true", ROBOT_NODE_DIALER__CALL_AT_START="false"),

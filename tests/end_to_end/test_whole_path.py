@@ -106,6 +106,7 @@ async def test_tools_from_the_official_client(robot: RobotProcess, mode: str) ->
         assert off.structured_content == {"camera": "off"}
 
 
+@pytest.mark.slow
 async def test_every_emotion_comes_to_the_glass(robot: RobotProcess) -> None:
     async with agent(robot.broker) as client:
         for emotion in Emotion:
@@ -178,6 +179,7 @@ async def test_several_viewers_share_the_stream(robot: RobotProcess, footage: Fo
         await asyncio.to_thread(footage.assert_plays, await viewers[1].frames(10))
 
 
+@pytest.mark.slow
 def test_the_commands(robot: RobotProcess, footage: Footage, tmp_path: Path) -> None:
     listed = command("robots", "--json", broker=robot.broker)
     assert listed.status == 0, listed.stderr
@@ -217,6 +219,7 @@ def test_the_commands(robot: RobotProcess, footage: Footage, tmp_path: Path) -> 
     footage.assert_plays(written)
 
 
+@pytest.mark.slow
 async def test_viewers_with_one_codec_each_see_the_clip_at_once(robot: RobotProcess, footage: Footage) -> None:
     async with (
         agent(robot.broker) as client,
@@ -311,6 +314,7 @@ async def test_a_broker_that_is_down_at_start_is_waited_for(tmp_path: Path) -> N
         await robot.kill()
 
 
+@pytest.mark.slow
 async def test_a_robot_that_cannot_reach_its_broker_still_stops_at_once(tmp_path: Path) -> None:
     never_started = PrivateBroker()
     robot = RobotProcess(never_started, tmp_path)

@@ -117,6 +117,7 @@ def still(emotion: Emotion) -> Expression:
     return replace(expression, marks=marks, motion=motion)
 
 
+@pytest.mark.slow
 @all_sizes
 @all_emotions
 def test_an_expression_stays_inside_at_any_moment_of_its_motion(emotion: Emotion, size: Size) -> None:
@@ -154,6 +155,7 @@ def test_nothing_changes_before_it_is_announced(
         assert different(animator.picture(time), animator.picture(between)) == 0
 
 
+@pytest.mark.slow
 @all_emotions
 def test_an_idle_face_is_drawn_a_few_times_a_second(emotion: Emotion) -> None:
     animator = alive(emotion)

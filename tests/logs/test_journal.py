@@ -180,6 +180,7 @@ done
 _NAMESPACES = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
 
 
+@pytest.mark.slow
 def test_the_real_journal_finds_a_robots_lines_by_their_fields() -> None:
     robot = (sys.executable, "-m", "robot_node", "run", "--simulated", "--broker", "mqtt://127.0.0.1:1")
     done = subprocess.run(

@@ -142,6 +142,7 @@ def test_so_many_different_errors_that_not_all_can_be_remembered_lose_no_count(l
     assert any(line.startswith("the first one (repeated 1 times") for line in log.written.lines)
 
 
+@pytest.mark.slow
 def test_remembered_errors_keep_nothing_alive(log: Log) -> None:
     class Large:
         """Stands for a picture, say."""

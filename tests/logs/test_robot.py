@@ -47,6 +47,7 @@ def story(robot: RobotProcess, kind: str, peer: str) -> str:
     return "\n".join(record["message"] for record in told)
 
 
+@pytest.mark.slow
 async def test_the_steps_of_a_connection_are_found_by_its_session(broker: PrivateBroker, tmp_path: Path) -> None:
     async with robot_with(broker, tmp_path, level="debug", format="json").online() as robot:
         for client_id in (SERVER_ID, f"{SERVER_ID}-webrtc"):

@@ -200,6 +200,7 @@ def emqx_allows(user: str, action: str, topic: str) -> bool:
     return False
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("action", ["publish", "subscribe"])
 def test_the_rules_for_emqx_mean_the_same(action: str) -> None:
     meant = may_speak if action == "publish" else may_hear

@@ -275,11 +275,13 @@ LONG = {
     unknown_methods,
     flood_of_calls,
     flood_of_notifications,
+    flood_of_subscriptions,
+    mutated_messages,
     ten_thousand_clients,
     clients_that_come_and_go,
     a_client_that_never_reads,
 }
-"""What takes ten seconds and more."""
+"""What takes several seconds."""
 
 
 @pytest.mark.parametrize(

@@ -154,6 +154,7 @@ def test_a_server_announces_itself_once_it_can_be_reached(tap: Tap) -> None:
     assert index_of(seen, subscribe) < index_of(seen, Suback(subscribe.identifier, (0,))) < index_of(seen, online)
 
 
+@pytest.mark.slow
 async def test_a_server_renews_its_presence_before_the_broker_forgets_it(tap: Tap, address: Broker, toy: Toy) -> None:
     async with running(tap.address, toy, presence_expiry_s=3):
         until = asyncio.get_running_loop().time() + 5

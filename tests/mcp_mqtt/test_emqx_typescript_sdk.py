@@ -22,6 +22,7 @@ from tests.mcp_mqtt.toys import Toy, running
 from tests.waiting import DEADLINE_S, eventually
 
 
+@pytest.mark.slow
 @pytest.mark.peer("EMQX TypeScript SDK", works="its server: `robots`, `call`")
 async def test_a_call_reaches_a_server_that_ignores_server_discover(broker: PrivateBroker, address: Broker) -> None:
     async with typescript_server(broker) as server:

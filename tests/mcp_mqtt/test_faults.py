@@ -53,6 +53,7 @@ def is_presence(seen: Seen) -> bool:
     return seen.to_broker and isinstance(seen.packet, Publish) and seen.packet.topic == PRESENCE
 
 
+@pytest.mark.slow
 async def test_a_half_open_connection_is_noticed_by_both_sides_and_presence_comes_back(
     broker: PrivateBroker, address: Broker, toy: Toy
 ) -> None:
@@ -114,6 +115,7 @@ async def test_a_short_silence_loses_nothing(broker: PrivateBroker, toy: Toy) ->
         assert not [message for message in observer.seen() if message.topic == PRESENCE]
 
 
+@pytest.mark.slow
 async def test_a_busy_connection_is_not_mistaken_for_a_dead_one(broker: PrivateBroker, address: Broker) -> None:
     async def be_busy_then_idle(qos: int) -> None:
         server_id = f"robot-{qos}"
@@ -174,6 +176,7 @@ async def test_a_restarted_broker_without_persistence_learns_anew_who_is_online(
     assert await names_online(address) == set()
 
 
+@pytest.mark.slow
 async def test_a_presence_that_a_killed_broker_brings_back_from_its_disk_goes_by_itself(
     tmp_path_factory: Any,
     toy: Toy,

@@ -31,6 +31,7 @@ async def test_a_wrong_token_is_said_and_counted(front: WhipFront) -> None:
     assert front.count("DELETE") == 0
 
 
+@pytest.mark.slow
 async def test_each_fault_of_a_server_has_its_reason(front: WhipFront) -> None:
     faults = {
         "already has a publisher there (409)": answering(409),

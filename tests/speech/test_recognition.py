@@ -71,6 +71,7 @@ async def test_it_does_not_hear_itself() -> None:
         assert robot.heard == ["take a photo"]
 
 
+@pytest.mark.slow
 async def test_what_it_understands_while_it_speaks_is_its_own() -> None:
     async with hearing_robot(recognised=frozenset({Input.VIEWER})) as robot:
         await eventually(lambda: robot.recognition.ready)
@@ -180,6 +181,7 @@ async def test_an_engine_that_was_killed_is_started_again() -> None:
         await hears_again(robot)
 
 
+@pytest.mark.slow
 async def test_what_cannot_be_recognised_in_time_is_not_kept() -> None:
     async with running("pocketsphinx", RecognitionOptions(phrases=PHRASES)) as recognizer:
         assert await anext(recognizer.messages()) == Ready()

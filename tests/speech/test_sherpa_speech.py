@@ -46,6 +46,7 @@ def pitch(speech: Waveform) -> float:
     return loudest_hz(speech.samples) * speech.rate / 48_000
 
 
+@pytest.mark.slow
 async def test_a_text_is_spoken_by_a_voice_that_stays_loaded(tmp_path: Path) -> None:
     add_tone_voice(tmp_path)
     async with sherpa(tmp_path) as engine:
@@ -87,6 +88,7 @@ async def test_a_voice_with_a_lexicon_needs_no_phonemes(tmp_path: Path, monkeypa
             await engine.synthesize(TEXT, "en")
 
 
+@pytest.mark.slow
 async def test_after_the_end_of_its_process_the_next_text_loads_the_voice_again(tmp_path: Path) -> None:
     add_tone_voice(tmp_path)
     async with sherpa(tmp_path) as engine:

@@ -34,6 +34,7 @@ def _settings(**sections: Any) -> Settings:
     )
 
 
+@pytest.mark.slow
 async def test_an_agent_waits_for_motion_and_reads_its_picture(tmp_path: Path) -> None:
     pi = simulated_platform(scene=str(walker_clip(tmp_path)))
     async with AsyncExitStack() as devices:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.waiting import eventually
 from tests.webrtc.conftest import Robot
 from tests.webrtc.peer import Peer, peer, send_report
@@ -20,6 +22,7 @@ async def test_the_encoder_is_slowed_down_for_a_bad_network_and_recovers_when_th
     await eventually(lambda: robot.scene.bitrates[-1] > 400_000 or not robot.scene.encoding)
 
 
+@pytest.mark.slow
 async def test_a_bad_network_beside_a_good_one_slows_down_nobody(robot: Robot) -> None:
     async with peer(robot.broker, "good") as good, peer(robot.broker, "bad") as bad:
         for viewer in (good, bad):

@@ -35,6 +35,7 @@ async def answer_until_connected(caller: Caller, backend: MediaBackend) -> None:
     await connected
 
 
+@pytest.mark.slow
 async def test_a_silent_backend_is_called_again_after_growing_delays(
     broker: PrivateBroker, backend: MediaBackend
 ) -> None:

@@ -129,6 +129,7 @@ async def test_the_backend_is_heard_when_the_viewer_who_had_the_floor_has_left(
         await eventually(lambda: loudest_hz(audible(pi) or bytes(9600)) == pytest.approx(440, abs=10))
 
 
+@pytest.mark.slow
 async def test_a_viewer_has_the_floor_only_when_no_backend_has_it(broker: PrivateBroker, pi: SimulatedPi) -> None:
     async with call_with_sound(broker, pi) as (caller, backend):
         ready = asyncio.Event()

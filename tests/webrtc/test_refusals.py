@@ -66,6 +66,7 @@ async def test_an_offer_that_does_not_want_video_is_refused_with_a_reason(robot:
         assert "does not ask to receive video" in (await viewer.receive(Terminated)).reason
 
 
+@pytest.mark.slow
 async def test_a_candidate_for_nobody_is_logged_once_and_forgotten(
     broker: PrivateBroker, caplog: pytest.LogCaptureFixture
 ) -> None:

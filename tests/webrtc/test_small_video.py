@@ -21,6 +21,7 @@ from tests.webrtc.test_vp8 import frames, running_robot, sees
 pytestmark = pytest.mark.filterwarnings("ignore:setDaemon:DeprecationWarning")
 
 
+@pytest.mark.slow
 async def test_viewers_of_the_small_video_share_one_encoder_of_small_pictures(broker: PrivateBroker) -> None:
     footage = Footage.of(clip_path())
     async with (
@@ -56,6 +57,7 @@ async def test_the_small_video_does_not_keep_the_camera_on(broker: PrivateBroker
         await eventually(lambda: robot.camera.state is CameraState.OFF)
 
 
+@pytest.mark.slow
 async def test_the_last_place_is_not_for_the_small_video_and_its_viewers_leave_theirs_to_others(
     broker: PrivateBroker,
 ) -> None:

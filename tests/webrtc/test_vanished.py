@@ -83,6 +83,7 @@ async def test_a_viewer_without_a_will_is_missed_and_another_is_not(
         assert not robot.scene.encoding
 
 
+@pytest.mark.slow
 async def test_the_will_of_a_killed_viewer_frees_it_at_once(
     broker: PrivateBroker, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -94,6 +95,7 @@ async def test_the_will_of_a_killed_viewer_frees_it_at_once(
     assert "'The viewer has lost its connection.'" in caplog.text
 
 
+@pytest.mark.slow
 async def test_the_others_go_on_when_one_vanishes(robot: Robot, broker: PrivateBroker) -> None:
     async with peer(robot.broker) as healthy, viewer_process(broker, "without-will") as viewer:
         await healthy.offer()

@@ -220,6 +220,7 @@ async def test_the_picture_returns_when_the_camera_was_off(robot: Robot, footage
         assert robot.state.snapshot.viewers == 1
 
 
+@pytest.mark.slow
 @pytest.mark.peer("Chromium", works="VP8, where it has no H.264")
 async def test_chromium_without_h264_plays_the_picture(robot: Robot, footage: Footage, tmp_path: Path) -> None:
     async with watching(robot.broker, tmp_path / "profile", codecs=["video/VP8", "video/rtx"]) as viewer:

@@ -148,6 +148,7 @@ async def test_list_robots_says_who_is_there(broker: PrivateBroker, toy: Toy) ->
             assert "robot-1 (robot-node/kitchen): A toy. Its tools: add" in said["content"][0]["text"]
 
 
+@pytest.mark.slow
 async def test_a_robot_that_never_answers_does_not_hold_up_the_others(broker: PrivateBroker, toy: Toy) -> None:
     async with scripted_robot(broker, []) as robot, running(broker, toy):
         robot.deaf = True

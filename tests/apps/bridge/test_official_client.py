@@ -147,6 +147,7 @@ async def guarded(broker: PrivateBroker, tmp_path: Path) -> AsyncIterator[RobotP
         print(process.log)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("guarded")
 async def test_a_robot_knows_the_bridge_by_its_client_id_and_asks_its_person(broker: PrivateBroker) -> None:
     async with official_client(broker, mode="legacy") as viewer:

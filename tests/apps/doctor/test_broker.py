@@ -198,6 +198,7 @@ def listening_hosts(port: int) -> set[str]:
     return {row[1].partition(":")[0] for row in rows if row[1].endswith(f":{port:04X}") and row[3] == "0A"}
 
 
+@pytest.mark.slow
 async def test_the_listeners_of_the_consoles_guide_keep_that_of_robots_and_open_none_to_the_network(
     tmp_path: Path,
 ) -> None:
@@ -276,6 +277,7 @@ async def test_rules_that_let_nothing_through_are_found(tmp_path: Path) -> None:
     assert "ejabberd" in found["topics"].remedy
 
 
+@pytest.mark.slow
 async def test_rules_that_let_a_client_publish_but_not_receive_are_found(tmp_path: Path) -> None:
     rules = tmp_path / "acl"
     rules.write_text("topic write #\ntopic write $mcp-rpc/#\ntopic read $mcp-server/#\n")

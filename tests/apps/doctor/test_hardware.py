@@ -353,6 +353,7 @@ async def test_a_pi_5_needs_no_encoder_in_hardware(tmp_path: Path) -> None:
     assert "libx264" in found["video encoder"].detail
 
 
+@pytest.mark.slow
 async def test_a_library_that_hangs_is_one_finding_and_the_rest_goes_on(tmp_path: Path) -> None:
     pi = Pi.in_good_health(tmp_path)
     forever = threading.Event()

@@ -260,6 +260,7 @@ async def test_where_nobody_answers_it_says_how_to_do_without(image: Path) -> No
     assert listing(image) == before
 
 
+@pytest.mark.slow
 async def test_a_machine_without_systemd_is_refused() -> None:
     refused = await setup_where(WITHOUT_SYSTEMD)
     assert refused.status == 1

@@ -84,6 +84,7 @@ async def test_a_new_bitrate_alone_needs_no_pause(pi: Pi) -> None:
         assert pi.sensor.starts == 1
 
 
+@pytest.mark.slow
 async def test_a_usb_camera_changes_too() -> None:
     async with rig(make_pi(USB), watched=True) as robot:
         await robot.camera.start()

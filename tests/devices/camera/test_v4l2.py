@@ -107,6 +107,7 @@ async def test_the_cameras_own_video_is_passed_on_and_nothing_is_decoded(pi: Pi)
     assert len(decode(robot.frames.received)) == len(robot.frames.received)
 
 
+@pytest.mark.slow
 async def test_a_camera_without_keyframes_is_encoded_by_the_robot_when_a_viewer_needs_one(
     pi: Pi, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -227,6 +228,7 @@ async def test_a_device_that_is_no_camera_is_refused(pi: Pi, device: str, reason
         assert "'robot-node doctor' lists the video devices" in refused.value.remedy
 
 
+@pytest.mark.slow
 async def test_the_boards_encoder_is_used_where_there_is_one(pi: Pi, caplog: pytest.LogCaptureFixture) -> None:
     camera_of(pi).encoder = True
     pi.sensor.speed = 4

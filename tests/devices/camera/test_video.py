@@ -177,6 +177,7 @@ async def test_a_keyframe_comes_at_the_set_interval(pi: Pi) -> None:
     assert robot.frames.keyframes == [0, 15, 30]
 
 
+@pytest.mark.slow
 @ON_EVERY_CAMERA
 async def test_the_bitrate_changes_while_running(pi: Pi) -> None:
     pi.sensor.scene, pi.sensor.speed = street(), 4
@@ -227,6 +228,7 @@ async def test_the_rate_buffer_bounds_keyframes(pi: Pi) -> None:
     assert largest * 8 < 800_000 / 4, "a quarter of a second's bits: without a rate buffer it is several times that"
 
 
+@pytest.mark.slow
 @ON_EVERY_CAMERA
 async def test_photos_do_not_interrupt_the_video(pi: Pi) -> None:
     async with rig(pi, watched=True) as robot:
@@ -314,6 +316,7 @@ async def test_frames_on_their_way_are_not_delivered_once_privacy_is_engaged(pi:
         assert len(robot.frames.received) == seen
 
 
+@pytest.mark.slow
 @ON_PIS_WITH_LIBX264
 @pytest.mark.parametrize(("part", "kind"), [("H264Encoder", "h264"), ("Encoder", "raw")])
 async def test_a_stopped_encoder_is_freed_at_once(pi: Pi, part: str, kind: str) -> None:

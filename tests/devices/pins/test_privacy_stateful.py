@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack
 from typing import Any, TypeVar
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -255,7 +256,7 @@ class PrivateRobot(RuleBasedStateMachine):
         assert not self.pi.sensor.capturing
 
 
-TestPrivacy = PrivateRobot.TestCase
+TestPrivacy = pytest.mark.slow(PrivateRobot.TestCase)
 TestPrivacy.settings = settings(
     max_examples=10,
     stateful_step_count=25,

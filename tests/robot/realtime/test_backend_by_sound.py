@@ -161,6 +161,7 @@ async def test_without_network_what_is_said_is_lost_with_a_fault_and_what_is_sai
         await eventually(lambda: "cannot be reached" in it.fault)
 
 
+@pytest.mark.slow
 async def test_a_server_that_goes_away_in_the_middle_of_an_answer_is_heard_as_far_as_it_came() -> None:
     async with (
         stand_in(Spoken(STORY, LONG.samples, goes_on=True), PARIS) as server,

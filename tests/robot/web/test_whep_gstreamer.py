@@ -13,6 +13,7 @@ from tests.waiting import eventually
 from tests.webrtc.gstreamer import gstreamer
 
 
+@pytest.mark.slow
 @pytest.mark.peer("GStreamer", works="WHEP: webrtcbin with one offer over HTTP, H.264 decoded; DELETE ends the session")
 async def test_gstreamer_plays_until_it_deletes_its_session(streaming: HttpServer, tmp_path: Path) -> None:
     shown = tmp_path / "picture"
