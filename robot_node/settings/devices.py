@@ -160,7 +160,7 @@ class HearingSettings(Section):
     model: Path | None = None
     voice_activity: Annotated[str, Field(min_length=1, max_length=64)] = "none"
     speech_threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
-    end_of_speech_s: Annotated[float, Field(ge=0.6, le=1.2)] = 0.8
+    end_of_speech_s: Annotated[float, Field(ge=0.6, le=1.2)] = 0.7
     wake_word: Annotated[str, Field(min_length=1, max_length=64)] = "none"
     wake_words: Annotated[
         tuple[Annotated[str, Field(min_length=1, max_length=400)], ...], Field(min_length=1, max_length=8)

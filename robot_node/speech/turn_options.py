@@ -34,7 +34,7 @@ class TurnOptions:
     wake_words: tuple[str, ...] = ()
     stop_words: tuple[str, ...] = ()
     wake_threshold: float | None = None
-    end_of_speech_s: float = 0.8
+    end_of_speech_s: float = 0.7
     follow_up_s: float = 8.0
     stop_phrases: tuple[str, ...] = ()
     interruptible: bool = False

@@ -118,7 +118,7 @@ async def test_without_network_the_robot_listens_stops_and_reacts_and_tells_late
         async with scripted_agent(broker, SCRIPT) as scripted, asyncio.timeout(DEADLINE_S):
             await asked(pi, scripted)
             last = scripted.told[-1]["sequence"]
-            await broker.stop()
+        await broker.stop()  # the agent has left: its subscription would end with an error
         await eventually(lambda: played_s(pi) > LEARNT_S)
         while not lit(pi):  # the lamp shows that it listens
             pi.microphone.hear(RECORDED[PERSON])

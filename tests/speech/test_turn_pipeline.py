@@ -118,7 +118,7 @@ def test_what_is_not_understood_ends_no_turn(recognizer: SphinxRecognizer) -> No
 def test_after_a_turn_no_wake_word_is_needed_for_a_while(recognizer: SphinxRecognizer) -> None:
     pipeline = TurnPipeline(recognizer, options(follow_up_s=3))
     assert texts(hears(pipeline, WAKE + spoken("take a photo") + silence(1))) == ["take a photo"]
-    assert texts(hears(pipeline, silence(1) + spoken("hello robot") + silence(1))) == ["hello robot"]
+    assert texts(hears(pipeline, silence(0.5) + spoken("hello robot") + silence(1))) == ["hello robot"]
     assert hears(pipeline, silence(3) + spoken("take a photo") + silence(1)) == []
 
 
@@ -157,7 +157,7 @@ def louder(sound: bytes, times: float) -> bytes:
 def test_push_to_talk_needs_no_wake_word_and_waits_as_long_as_asked(recognizer: SphinxRecognizer) -> None:
     pipeline = TurnPipeline(recognizer, options())
     assert list(pipeline.push_to_talk(3)) == WOKEN[1:]
-    assert texts(hears(pipeline, silence(1) + spoken("hello robot") + silence(1))) == ["hello robot"]
+    assert texts(hears(pipeline, silence(0.5) + spoken("hello robot") + silence(1))) == ["hello robot"]
     assert list(pipeline.push_to_talk(3)) == WOKEN[1:]
     assert hears(pipeline, silence(2.9)) == []
     assert hears(pipeline, silence(0.2)) == ended(TurnEnd.SILENCE)
