@@ -16,6 +16,7 @@ from robot_node.speech.sherpa import KINDS
 from tests.sound import tone
 from tests.speech.sherpa_model import model_folder
 from tests.speech.sounds import pieces, silence, spoken
+from tests.speech.wrong_models import changed, replaced
 
 
 def recognizer(folder: Path, *phrases: str) -> UtteranceRecognizer:
@@ -63,22 +64,6 @@ def test_it_finds_the_end_of_speech_itself_and_forgets_what_is_not_finished(tmp_
     made.forget()
     assert not listens(made)
     assert [text for piece in pieces(silence(2)) if (text := made.hear(piece))] == []
-
-
-def changed(name: str, content: bytes) -> Callable[[Path], None]:
-    def change(folder: Path) -> None:
-        (folder / name).write_bytes(content)
-
-    return change
-
-
-def replaced(what: str, by: str) -> Callable[[Path], None]:
-    def change(folder: Path) -> None:
-        manifest = folder / "model.toml"
-        assert what in manifest.read_text()
-        manifest.write_text(manifest.read_text().replace(what, by))
-
-    return change
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from tests.sound import loudest_hz
 from tests.speech.hearing_robot import children
 from tests.speech.sherpa_voice_model import HERTZ, RATE, add_real_voice, add_tone_voice, write_model
 from tests.speech.test_espeak import is_gone
+from tests.speech.wrong_models import changed, replaced
 from tests.waiting import eventually
 
 TEXT = "Good morning."
@@ -97,22 +98,6 @@ async def test_after_the_end_of_its_process_the_next_text_loads_the_voice_again(
         os.kill(pid, signal.SIGKILL)
         await eventually(lambda: is_gone(pid))
         assert (await engine.synthesize(TEXT, "en")).seconds > 0
-
-
-def changed(name: str, content: bytes) -> Callable[[Path], None]:
-    def change(folder: Path) -> None:
-        (folder / name).write_bytes(content)
-
-    return change
-
-
-def replaced(what: str, by: str) -> Callable[[Path], None]:
-    def change(folder: Path) -> None:
-        manifest = folder / "model.toml"
-        assert what in manifest.read_text()
-        manifest.write_text(manifest.read_text().replace(what, by))
-
-    return change
 
 
 @pytest.mark.parametrize(
