@@ -15,6 +15,7 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection, connect
 
 from tests.console.browser import ARGUMENTS
+from tests.console.browser_process import listening_browser
 from tests.waiting import DEADLINE_S
 
 _LISTENING = re.compile(rb"DevTools listening on (ws://\S+)")
@@ -79,34 +80,11 @@ async def chromium_tab(folder: Path) -> AsyncIterator[Tab]:
     executable = shutil.which("chromium")
     assert executable, "chromium is not installed: sudo apt-get install chromium"
     own = ("--headless=new", f"--user-data-dir={folder}", "--remote-debugging-port=0", "--window-size=1360,1000")
-    process = await asyncio.create_subprocess_exec(
-        *(executable, *ARGUMENTS, *own, "about:blank"),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    assert process.stderr is not None
-    reading: asyncio.Task[None] | None = None
-    try:
-        async with asyncio.timeout(DEADLINE_S):
-            async for line in process.stderr:
-                if found := _LISTENING.search(line):
-                    break
-            else:
-                raise AssertionError("Chromium has ended")
-        reading = asyncio.create_task(_read_to_the_end(process.stderr))
-        async with connect(found[1].decode(), max_size=None) as connection:
-            tab = Tab(connection)
-            await tab.start()
-            yield tab
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
-        if reading is not None:
-            await reading
-
-
-async def _read_to_the_end(stream: asyncio.StreamReader) -> None:
-    while await stream.readline():
-        pass
+    command = (executable, *ARGUMENTS, *own, "about:blank")
+    async with (
+        listening_browser(command, _LISTENING) as address,
+        connect(address, max_size=None) as connection,
+    ):
+        tab = Tab(connection)
+        await tab.start()
+        yield tab

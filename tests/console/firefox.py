@@ -15,6 +15,7 @@ from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 
+from tests.console.browser_process import listening_browser
 from tests.waiting import DEADLINE_S
 
 # Each change of the document is an occasion to look.
@@ -115,35 +116,12 @@ async def firefox(folder: Path) -> AsyncIterator[Firefox]:
     """Firefox with a new profile, without a screen."""
     executable = shutil.which("firefox-esr")
     assert executable, "firefox-esr is not installed: make firefox"
-    process = await asyncio.create_subprocess_exec(
-        *(executable, "--headless", "--no-remote", "--profile", str(folder), "--remote-debugging-port", "0"),
-        env={**os.environ, "HOME": str(folder), "MOZ_CRASHREPORTER_DISABLE": "1"},
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    assert process.stderr is not None
-    reading: asyncio.Task[None] | None = None
-    try:
-        async with asyncio.timeout(DEADLINE_S):
-            async for line in process.stderr:
-                if found := _LISTENING.search(line):
-                    break
-            else:
-                raise AssertionError("Firefox has ended")
-        reading = asyncio.create_task(_read_to_the_end(process.stderr))
-        async with connect(f"{found[1].decode()}/session", max_size=None) as connection:
-            window = Firefox(connection)
-            await window.start()
-            yield window
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
-        if reading is not None:
-            await reading
-
-
-async def _read_to_the_end(stream: asyncio.StreamReader) -> None:
-    while await stream.readline():
-        pass
+    command = (executable, "--headless", "--no-remote", "--profile", str(folder), "--remote-debugging-port", "0")
+    env = {**os.environ, "HOME": str(folder), "MOZ_CRASHREPORTER_DISABLE": "1"}
+    async with (
+        listening_browser(command, _LISTENING, env=env) as address,
+        connect(f"{address}/session", max_size=None) as connection,
+    ):
+        window = Firefox(connection)
+        await window.start()
+        yield window
