@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import resource
 from asyncio.subprocess import PIPE, STDOUT, Process
 from pathlib import Path
@@ -86,11 +87,6 @@ class VoiceProcess:
         self._unfinished: asyncio.Task[Waveform] | None = None
         self._idle: asyncio.Task[None] | None = None
 
-    @property
-    def loaded(self) -> bool:
-        """The program runs."""
-        return self._process is not None and self._process.returncode is None
-
     async def load(self) -> None:
         """Start the program, if it does not run.
 
@@ -153,9 +149,10 @@ class VoiceProcess:
 
     async def _start(self) -> Process:
         """Return the running program: a new one when it has ended by itself, for want of memory for example."""
-        if self._process is not None and self._process.returncode is None:
+        if self._process is not None and not _has_ended(self._process):
             return self._process
         if self._process is not None:
+            await self._process.wait()
             logger.warning("%s ended with exit status %d; starting it", self._program.name, self._process.returncode)
             await self._end()
         command = await asyncio.to_thread(self._program.prepare)
@@ -225,6 +222,16 @@ class VoiceProcess:
             return int(Path(f"/proc/{self._process.pid}/statm").read_text().split()[1]) * _PAGE_BYTES
         except (OSError, IndexError):  # it has just ended
             return 0
+
+
+def _has_ended(process: Process) -> bool:
+    """The process has ended, which asyncio learns a moment later than the kernel."""
+    if process.returncode is not None:
+        return True
+    try:
+        return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:  # asyncio's thread has waited for it, and has not told the loop yet
+        return True
 
 
 async def _finished(process: Process) -> None:
