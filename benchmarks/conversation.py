@@ -53,7 +53,8 @@ from benchmarks._spoken_answers import SENTENCES, SPEAKS_S, Answers, spoken_answ
 from benchmarks._words import word_error_rates
 from robot_node.core.media import SAMPLE_RATE
 from robot_node.speech.decimation import Decimator
-from robot_node.speech.recognition import HEARD, TURN
+from robot_node.speech.recognition import TURN
+from robot_node.speech.turn_claims import HEARD
 from robot_node.speech.turn_options import TurnOptions
 from robot_node.speech.wake_words import MICRO, OPEN, WakeWordDetector, WakeWordOptions, make_wake_words
 

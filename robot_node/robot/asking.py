@@ -16,6 +16,7 @@ from robot_node.core.text import shown
 from robot_node.devices.face import Face
 from robot_node.errors import RobotNodeError
 from robot_node.mcp_mqtt.consent import said_by
+from robot_node.speech.turn_claims import TRANSCRIBED
 
 logger = logging.getLogger(__name__)
 
@@ -30,10 +31,6 @@ _LONGEST_LISTENING_S = 60.0
 
 _REMEMBERED = 64
 """Events that were answers: more than may wait to be looked at."""
-
-TRANSCRIBED = "transcription_model"
-"""Detail of a ``heard`` event: the model that understood it, later than it was said. No such text is an answer: what is
-said while a question is open goes to no model."""
 
 _WORDS = {"heard": Way.SPEECH, "chat": Way.CHAT}
 """Kinds of events that hold a person's words."""

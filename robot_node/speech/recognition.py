@@ -30,13 +30,14 @@ from robot_node.speech.recognition_messages import (
     WakeWord,
 )
 from robot_node.speech.recognition_process import RecognizerProcess, running
+from robot_node.speech.turn_claims import HEARD, TurnClaims
 from robot_node.speech.turn_options import NONE, TurnOptions
 from robot_node.webrtc.messages import AsrResponse, BackendMessage
 
 logger = logging.getLogger(__name__)
 
-HEARD, WAKE_WORD, STOP_WORD, TURN = "heard", "wake_word", "stop_word", "turn"
-"""Kinds of events: what was understood; a wake word or stop word, its name is the device; a turn began or ended."""
+WAKE_WORD, STOP_WORD, TURN = "wake_word", "stop_word", "turn"
+"""Kinds of events: a wake word or stop word, its name is the device; a turn began or ended."""
 
 TALK_S = 8.0
 """How long the robot waits for speech when somebody pushed to talk."""
@@ -81,6 +82,9 @@ class SpeechRecognition:
         interrupt: Silences it because a person speaks.
         retry_initial_s: Seconds until an engine that failed is started again; doubles each time.
         retry_maximum_s: The longest delay.
+
+    Attributes:
+        claims: Agents that wait for what is said next.
     """
 
     def __init__(
@@ -107,6 +111,7 @@ class SpeechRecognition:
         self._turns = turns
         self._send = send
         self._events = events or EventLog()
+        self.claims = TurnClaims(self._events)
         self._stop_speaking = stop_speaking
         self._interrupt = interrupt
         self._stop_phrases = frozenset(phrase.casefold() for phrase in turns.stop_phrases)
@@ -158,6 +163,10 @@ class SpeechRecognition:
             self._recognizer.switch_off()
             if self._sink is not None:
                 self._sink.end(TurnEnd.SWITCHED_OFF)
+
+    def is_stop_phrase(self, text: str) -> bool:
+        """Whether the text that was understood silences the robot, and ends the conversation."""
+        return text.casefold() in self._stop_phrases
 
     def set_speech_sink(self, sink: SpeechSink | None) -> None:
         """Set the receiver of the sound of what people say near the robot; of viewers only the text is handed on.
@@ -267,7 +276,7 @@ class SpeechRecognition:
                 sink.end(reason)
 
     def _understood(self, said: Utterance) -> None:
-        if said.text.casefold() in self._stop_phrases:
+        if self.is_stop_phrase(said.text):
             self._stop_speaking()
         self._face.show_text(f"\u201c{said.text}\u201d")
         known = {

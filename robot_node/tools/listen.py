@@ -11,7 +11,9 @@ from robot_node.core.changes import Changes
 from robot_node.core.events import Event, EventLog
 from robot_node.core.long_waits import PROGRESS_EVERY_S, LongWait
 from robot_node.core.state import Device, RobotSnapshot, RobotState
-from robot_node.speech.recognition import HEARD, TURN, SpeechRecognition
+from robot_node.speech.recognition import TURN, SpeechRecognition
+from robot_node.speech.recognition_messages import TurnEnd
+from robot_node.speech.turn_claims import is_speech
 from robot_node.tools.common import ACTS
 
 _LONGEST_S = 60.0
@@ -56,11 +58,13 @@ def offer_listen(
         after, longest_s = events.last, seconds + (_UTTERANCE_S if recognition.has_turns else 0.0)
         recognition.push_to_talk(seconds)
         wait = LongWait(lambda so_far: ctx.report_progress(so_far, longest_s, "Listening."), every_s=progress_every_s)
-        with Changes(events.listen) as changes:
+        with recognition.claims.claim(), Changes(events.listen) as changes:
             while True:
                 for event in events.after(after):
                     after = event.sequence
-                    if (result := _result(event, seconds)) is not None:
+                    if _was_not_understood(event):
+                        recognition.expect_speech(max(0.0, seconds - wait.seconds))
+                    elif (result := _result(event, seconds)) is not None:
                         return result
                 if wait.seconds >= longest_s:
                     return {"text": None, "reason": _REASONS["silence"].format(seconds=seconds)}
@@ -68,11 +72,16 @@ def offer_listen(
 
 
 def _result(event: Event, seconds: float) -> dict[str, Any] | None:
-    if event.kind == HEARD:
+    if is_speech(event):
         return {"text": event.text, **({"by": event.by} if event.by else {}), **event.details}
     if event.kind == TURN and event.details.get("state") == "ended":
         return {"text": None, "reason": _REASONS[str(event.details["reason"])].format(seconds=seconds)}
     return None
+
+
+def _was_not_understood(event: Event) -> bool:
+    """A turn has ended with speech, and no text of it came: it can be said again."""
+    return event.kind == TURN and event.details.get("reason") == TurnEnd.HEARD
 
 
 def _deaf(recognition: SpeechRecognition, now: RobotSnapshot) -> str:

@@ -16,7 +16,7 @@ from robot_node.mcp_mqtt.client import mqtt_transport
 from robot_node.mqtt import Broker
 from robot_node.settings.loading import load_settings
 from tests.end_to_end.agents import events
-from tests.robot.realtime.sounds import at_24_khz, said, share_found
+from tests.robot.realtime.sounds import at_24_khz, in_base64, said, share_found
 from tests.robot.realtime.stand_in import KEY, Spoken, stand_in
 from tests.robots import online_robot
 from tests.speech.sounds import silence, spoken
@@ -25,6 +25,7 @@ from tests.waiting import DEADLINE_S, eventually
 SERVER_ID, SERVER_NAME = "robot-of-a-model", "tests/realtime"
 LAMP, LISTENS, SWITCH = 5, 6, 27
 WAKE = spoken("okay nabu", voice="en-gb", rate=150)
+PHOTO, HELLO = spoken("take a photo"), spoken("hello robot")
 QUESTION, LIGHT = spoken("what is the capital of France"), spoken("please turn on the lamp")
 STORY = (
     "Once upon a time there was a robot that told a very long story to everybody who came by. Nobody had asked for it, "
@@ -33,8 +34,10 @@ STORY = (
 
 
 @contextlib.asynccontextmanager
-async def robot(broker: PrivateBroker, url: str, **hearing: object) -> AsyncIterator[tuple[SimulatedPi, Client]]:
-    """A robot that talks with the model behind a URL, and an agent of it."""
+async def robot(
+    broker: PrivateBroker, url: str, *, sound: bool = True, **hearing: object
+) -> AsyncIterator[tuple[SimulatedPi, Client]]:
+    """A robot that talks with the model behind a URL, by sound or by text, and an agent of it."""
     pi = simulated_platform(scene="clock")
     pi.microphone.amplitude = 0.0
     listens = [{"when": {"listening": value}, "then": {"output": "listens", "on": value}} for value in (True, False)]
@@ -57,9 +60,8 @@ async def robot(broker: PrivateBroker, url: str, **hearing: object) -> AsyncIter
             "realtime": {
                 "url": url,
                 "key": KEY,
-                "sound": True,
-                "transcription_model": "gpt-transcribe",
                 "tools": ["set_led"],
+                **({"sound": True, "transcription_model": "gpt-transcribe"} if sound else {}),
             },
             "pins": {"outputs": {name: {"kind": "led", "pin": pin} for name, pin in LEDS.items()}},
             "privacy": {"microphone": {"switch_pin": SWITCH}},
@@ -129,6 +131,35 @@ async def test_a_spoken_question_is_answered_aloud_interrupted_and_a_tool_is_cal
 
 async def told_aloud(agent: Client, text: str) -> bool:
     return f"The robot says: {text}" in [event["text"] for event in await told(agent, "speech")]
+
+
+@pytest.mark.slow  # quicker tests show it without the engines
+@pytest.mark.parametrize("sound", [True, False], ids=["by sound", "by text"])
+async def test_what_is_said_while_an_agent_listens_is_for_the_agent_alone(
+    broker: PrivateBroker, *, sound: bool
+) -> None:
+    phrases = ["take a photo", "hello robot"]
+    async with (
+        stand_in("Hello.") as server,
+        robot(broker, server.url, sound=sound, phrases=phrases) as (pi, agent),
+    ):
+        pi.microphone.speed = 4.0
+        listening = asyncio.create_task(agent.call_tool("listen", {"seconds": 60}))
+        await eventually(lambda: pi.gpio.level(LISTENS) == 1)
+        pi.microphone.hear(PHOTO + silence(1))
+        result = (await listening).structured_content
+        assert result is not None
+        assert result["text"] == "take a photo"
+        pi.microphone.hear(WAKE + HELLO + silence(1))
+        await eventually(lambda: server.count("response.create") == 1)
+        if sound:
+            assert server.count("input_audio_buffer.append") == len(in_base64(server.heard[0])), "nothing before"
+            assert share_found(server.heard[0], at_24_khz(HELLO)) == pytest.approx(1.0, abs=0.05)
+            assert server.items("message") == []
+        else:
+            (message,) = server.items("message")
+            assert message["content"][0]["text"] == "hello robot"
+            assert server.count("input_audio_buffer.append") == 0
 
 
 async def test_the_switch_of_the_microphone_ends_what_goes_out_at_once(broker: PrivateBroker) -> None:

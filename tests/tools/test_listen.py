@@ -18,8 +18,10 @@ from tests.speech.hearing_robot import TURNS, HearingRobot, hearing_robot
 from tests.speech.sounds import silence, spoken
 from tests.waiting import DEADLINE_S, eventually
 
-HELLO = spoken("hello robot")
+HELLO, OTHER = spoken("hello robot"), spoken("what is the capital of France")
 """Made before a turn begins: it does not wait for espeak-ng."""
+
+BEGAN = "A turn has begun: the robot listens."
 
 
 @asynccontextmanager
@@ -50,6 +52,16 @@ async def test_it_returns_what_a_person_says_without_a_wake_word() -> None:
         assert result["language"] == "en"
         assert 0.6 <= result["confidence"] <= 1
         assert robot.stops  # it fell silent to listen
+
+
+async def test_what_only_a_model_would_understand_can_be_said_again() -> None:
+    async with listened_to(dataclasses.replace(TURNS, sound=True)) as (robot, client):
+        listening = asyncio.create_task(listen(client, seconds=60))
+        await eventually(robot.listens_to_somebody)
+        robot.pi.microphone.hear(OTHER + silence(1))
+        await eventually(lambda: [event.text for event in robot.events.after()].count(BEGAN) == 2)
+        robot.pi.microphone.hear(HELLO + silence(1))
+        assert (await listening)["text"] == "hello robot"
 
 
 @pytest.mark.slow

@@ -22,8 +22,11 @@ from robot_node.robot.realtime.conversation import Conversation, SoundOptions, S
 from robot_node.robot.realtime.inputs import Cut, Input, Inputs, Result, Said, Sound, SoundEnd, SpeechInput, Stop
 from robot_node.robot.realtime.session import Session
 from robot_node.robot.realtime.spoken_answers import SpokenAnswers
+from robot_node.robot.realtime.spoken_texts import SpokenTexts
 from robot_node.settings.realtime import RealtimeSettings
+from robot_node.speech.speaker import SpeechTask
 from robot_node.speech.spoken_stream import SpokenStream
+from robot_node.speech.turn_claims import HEARD
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +36,7 @@ FAULT = "realtime"
 CONVERSATION = "conversation"
 """Kind of its events: a session began or ended."""
 
-PERSON_SAYS = frozenset({"heard", "chat"})
+PERSON_SAYS = frozenset({HEARD, "chat"})
 PERSON_STOPS = frozenset({"interrupted", "stop_word"})
 
 _CONNECT_S = 10.0
@@ -43,7 +46,7 @@ _MAX_MESSAGE_BYTES = 1 << 20
 class Voice(Protocol):
     """Speaks."""
 
-    async def say(self, text: str) -> object:
+    async def say(self, text: str) -> SpeechTask:
         """Speak after what is spoken now."""
 
     def play(self, stream: SpokenStream) -> object:
@@ -67,8 +70,9 @@ class RealtimeBackend:
         voice: Speaks the answers.
         tools: What the model may call.
         call_tool: Calls one of them; returns the text of its result.
-        is_asked: Whether the robot waits for the spoken answer to a question.
-        is_answer: Whether the event of a number answered a question: then it is not for the model.
+        is_claimed: Whether an agent waits for what is said now: then it is not for the model.
+        was_claimed: The same of what was said or typed already, by the number of its event.
+        is_stop_phrase: Whether a text that was understood ends the conversation.
         on_transcribed: Gets what people said, from a model for transcription.
         today: The day, by which limits are counted.
 
@@ -85,8 +89,9 @@ class RealtimeBackend:
         *,
         tools: Sequence[Tool],
         call_tool: Callable[[str, Mapping[str, Any]], Awaitable[str]],
-        is_asked: Callable[[], bool] = lambda: False,
-        is_answer: Callable[[int], bool] = lambda _: False,
+        is_claimed: Callable[[], bool] = lambda: False,
+        was_claimed: Callable[[int], bool] = lambda _: False,
+        is_stop_phrase: Callable[[str], bool] = lambda _: False,
         on_transcribed: Callable[[str], None] = lambda _: None,
         today: Callable[[], date] = lambda: datetime.now(UTC).date(),
     ) -> None:
@@ -96,13 +101,15 @@ class RealtimeBackend:
         self._voice = voice
         self._tools = tools
         self._call_tool = call_tool
-        self._is_answer = is_answer
+        self._was_claimed = was_claimed
+        self._is_stop_phrase = is_stop_phrase
         self._on_transcribed = on_transcribed
         self._today = today
         self._budget = DailyBudget(settings.minutes_per_day, settings.tokens_per_day, settings.sound_minutes_per_day)
         self._inputs = Inputs()
         self._transcribing = False
-        self.speech_input = SpeechInput(self._inputs, is_asked)
+        self._texts = SpokenTexts(lambda heard: self._inputs.add(Stop(heard)))
+        self.speech_input = SpeechInput(self._inputs, is_claimed)
 
     async def run(self) -> None:
         """Talk until cancelled."""
@@ -110,7 +117,7 @@ class RealtimeBackend:
         try:
             while True:
                 match await self._inputs.next():
-                    case Said(_, sequence) as said if not self._is_answer(sequence):
+                    case Said(_, sequence) as said if not self._was_claimed(sequence):
                         await self._answer(said)
                     case Sound() as sound:
                         await self._answer(sound)
@@ -118,11 +125,15 @@ class RealtimeBackend:
             stop_listening()
 
     def _on_event(self, event: Event) -> None:
-        if event.kind in PERSON_SAYS and not self._transcribing:
+        is_stop = event.kind in PERSON_STOPS or (event.kind == HEARD and self._is_stop_phrase(event.text))
+        if is_stop:
+            self.be_silent()
+        elif event.kind in PERSON_SAYS and not self._transcribing:
             self.speech_input.understand(event)
-        elif event.kind in PERSON_STOPS:
-            # By sound the model learns exactly what was heard, from what is cut.
-            self._inputs.add(Stop("" if self._settings.sound else str(event.details.get("said", ""))))
+
+    def be_silent(self) -> None:
+        """A person wants silence, or an agent listens: call off the answer."""
+        self._inputs.add(Stop(""))
 
     async def _answer(self, first: Input) -> None:
         if reason := self._budget.exhausted(self._today()):
@@ -167,7 +178,7 @@ class RealtimeBackend:
         """Speak a part of an answer."""
         try:
             with act_for(self._settings.client_id):
-                await self._voice.say(text)
+                self._texts.add(await self._voice.say(text))
         except RobotNodeError as error:  # the voice reports its own faults
             logger.warning("An answer of the model is not spoken: %s", error)
 
@@ -178,9 +189,19 @@ class RealtimeBackend:
     def _cut(self, item_id: str, index: int, heard_s: float) -> None:
         self._inputs.add(Cut(item_id, index, heard_s))
 
-    def silence(self) -> None:
-        """Say no more of an answer."""
+    @property
+    def is_speaking(self) -> bool:
+        """Its own voice still speaks an answer."""
+        return self._texts.is_speaking
+
+    def silence(self) -> str:
+        """Say no more of an answer; return what has been heard of it, as far as it came as text."""
         self._voice.stop()
+        return self._texts.forget()
+
+    def begin_answer(self) -> None:
+        """What is spoken from now on answers something else."""
+        self._texts.forget()
 
     async def call(self, call: CallTool) -> None:
         """Call a tool for the model."""
@@ -207,9 +228,9 @@ class RealtimeBackend:
         finally:
             self._transcribing = False
 
-    def is_answer(self, sequence: int) -> bool:
-        """The event of that number answered a question, and is not for the model."""
-        return self._is_answer(sequence)
+    def was_claimed(self, sequence: int) -> bool:
+        """The event of that number was for an agent, and is not for the model."""
+        return self._was_claimed(sequence)
 
     def limit_s(self, state: State) -> float:
         """How long to wait for the next thing to happen."""

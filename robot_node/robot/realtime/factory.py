@@ -11,10 +11,9 @@ from mcp.server import MCPServer
 
 from robot_node.core.questions import Way
 from robot_node.mcp_mqtt.local import ask_tool
-from robot_node.robot.asking import TRANSCRIBED
 from robot_node.robot.robot import Robot
 from robot_node.settings.realtime import RealtimeSettings
-from robot_node.speech.recognition import HEARD
+from robot_node.speech.turn_claims import HEARD, TRANSCRIBED
 from robot_node.webrtc.messages import AsrResponse
 
 
@@ -49,8 +48,14 @@ async def converse(
         answer = await ask_tool(server, settings.client_id, tool, arguments)
         return f"Error: {answer.text}" if answer.failed else answer.text
 
-    def is_asked() -> bool:
-        return any(Way.SPEECH in question.ways for question in robot.questions.open)
+    recognition = robot.speech.recognition
+
+    def is_claimed() -> bool:
+        asked = any(Way.SPEECH in question.ways for question in robot.questions.open)
+        return asked or (recognition is not None and recognition.claims.is_claimed)
+
+    def was_claimed(sequence: int) -> bool:
+        return is_answer(sequence) or (recognition is not None and recognition.claims.was_claimed(sequence))
 
     def on_transcribed(text: str) -> None:
         details = {TRANSCRIBED: settings.transcription_model}
@@ -64,15 +69,19 @@ async def converse(
         robot.speech.speaker,
         tools=offered,
         call_tool=call_tool,
-        is_asked=is_asked,
-        is_answer=is_answer,
+        is_claimed=is_claimed,
+        was_claimed=was_claimed,
+        is_stop_phrase=recognition.is_stop_phrase if recognition is not None else lambda _: False,
         on_transcribed=on_transcribed,
     )
-    recognition = robot.speech.recognition
-    if recognition is not None and settings.sound:
+    if recognition is None:
+        await realtime.run()
+        return
+    if settings.sound:
         recognition.set_speech_sink(realtime.speech_input)
+    stop = recognition.claims.listen(realtime.be_silent)
     try:
         await realtime.run()
     finally:
-        if recognition is not None:
-            recognition.set_speech_sink(None)
+        stop()
+        recognition.set_speech_sink(None)

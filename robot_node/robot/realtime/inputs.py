@@ -10,6 +10,7 @@ from typing import Any
 
 from robot_node.core.events import Event
 from robot_node.speech.recognition_messages import TurnEnd
+from robot_node.speech.turn_claims import is_speech
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,12 +139,12 @@ class SpeechInput:
 
     Args:
         inputs: Get what people say.
-        is_asked: Whether the robot waits for an answer to a question, which is meant for who asked.
+        is_claimed: Whether an agent waits for what is said now: then it is not for the model.
     """
 
-    def __init__(self, inputs: Inputs, is_asked: Callable[[], bool] = lambda: False) -> None:
+    def __init__(self, inputs: Inputs, is_claimed: Callable[[], bool] = lambda: False) -> None:
         self._inputs = inputs
-        self._is_asked = is_asked
+        self._is_claimed = is_claimed
         self._speaks = self._withheld = self._lost = False
         self._sequence: int | None = None
         self._utterance = 0
@@ -151,8 +152,10 @@ class SpeechInput:
     def hear(self, sound: str) -> None:
         """Take the next piece of what somebody says."""
         if not self._speaks:
-            self._speaks, self._withheld, self._lost, self._sequence = True, self._is_asked(), False, None
+            self._speaks, self._withheld, self._lost, self._sequence = True, self._is_claimed(), False, None
             self._utterance += 1
+        elif self._is_claimed():
+            self._withhold()
         if not self._withheld and not self._lost:
             self._inputs.add(Sound(self._utterance, sound))
 
@@ -160,9 +163,19 @@ class SpeechInput:
         """It has ended; of what is not complete nothing goes out from now on."""
         if not self._speaks:
             return
+        if self._is_claimed():
+            self._withhold()
         self._speaks = False
-        if self._withheld or self._lost:
-            return
+        if not self._withheld and not self._lost:
+            self._end(reason)
+
+    def _withhold(self) -> None:
+        """An agent waits for what is said: nothing of it is for the model, not even what was sent already."""
+        if not self._withheld and not self._lost:
+            self._end(TurnEnd.STOPPED)
+        self._withheld = True
+
+    def _end(self, reason: TurnEnd) -> None:
         if reason is not TurnEnd.HEARD:
             number = self._utterance
             self._inputs.keep(lambda item: not (isinstance(item, Sound) and item.utterance == number))
@@ -175,7 +188,10 @@ class SpeechInput:
 
     def understand(self, event: Event) -> None:
         """Take the text of what somebody said or typed; it is not needed where the sound of it is there."""
-        if event.by or event.kind == "chat" or not self._speaks or self._withheld:
+        if is_speech(event) and self._is_claimed():
+            if self._speaks and not event.by:
+                self._withhold()
+        elif event.by or event.kind == "chat" or not self._speaks or self._withheld:
             self._inputs.add(Said(event.text, event.sequence))
         else:
             self._sequence = event.sequence

@@ -41,8 +41,15 @@ class Surroundings(Protocol):
     async def say(self, text: str) -> None:
         """Speak a part of an answer with the robot's own voice."""
 
-    def silence(self) -> None:
-        """Say no more of an answer."""
+    @property
+    def is_speaking(self) -> bool:
+        """Its own voice still speaks an answer."""
+
+    def silence(self) -> str:
+        """Say no more of an answer; return what has been heard of it, as far as it came as text."""
+
+    def begin_answer(self) -> None:
+        """What is spoken from now on answers something else."""
 
     async def call(self, call: CallTool) -> None:
         """Call a tool for the model; its result is an input."""
@@ -56,8 +63,8 @@ class Surroundings(Protocol):
     def transcribed(self, text: str) -> None:
         """A person said this."""
 
-    def is_answer(self, sequence: int) -> bool:
-        """The event of that number answered a question, and is not for the model."""
+    def was_claimed(self, sequence: int) -> bool:
+        """The event of that number was for an agent, and is not for the model."""
 
     def limit_s(self, state: State) -> float:
         """How long to wait for the next thing to happen."""
@@ -107,7 +114,7 @@ class Session:
                 await self._handle(came)
             elif self._conversation.state is not State.WAITING:
                 raise RemoteError("The server does not answer.", remedy="See whether it is overloaded.")
-            elif not self._answers.is_speaking:
+            elif not self._is_speaking:
                 return
             came = await self._inputs.next(self._robot.limit_s(self._conversation.state))
 
@@ -121,11 +128,12 @@ class Session:
         conversation = self._conversation
         match came:
             case Said(text, sequence):
-                if not self._robot.is_answer(sequence):
-                    self._make_room()
+                if not self._robot.was_claimed(sequence):
+                    await self._make_room()
+                    self._robot.begin_answer()
                     await self._act(conversation.person_said(text))
             case Sound(_, sound):
-                self._make_room()
+                await self._make_room()
                 await self._act(conversation.person_speaks(sound))
                 self._check(self._robot.used(sound_s=_seconds_of(sound)))
             case SoundEnd():
@@ -141,16 +149,20 @@ class Session:
             case Lost(reason):
                 raise RemoteError(f"The server has ended the conversation: {reason}.")
 
-    def _make_room(self) -> None:
-        """A person speaks: an answer that is still being made is not wanted any more."""
-        if self._conversation.state is State.ANSWERING:
-            self._robot.silence()
+    @property
+    def _is_speaking(self) -> bool:
+        return self._answers.is_speaking or self._robot.is_speaking
+
+    async def _make_room(self) -> None:
+        """A person speaks: an answer that is still being made or spoken is not wanted any more."""
+        if (self._conversation.state is State.ANSWERING or self._is_speaking) and (heard := self._robot.silence()):
+            await self._act(self._conversation.stop(heard))
 
     async def _end_speech(self, end: SoundEnd) -> None:
-        answers_question = end.sequence is not None and self._robot.is_answer(end.sequence)
+        is_for_agent = end.sequence is not None and self._robot.was_claimed(end.sequence)
         await self._act(
             self._conversation.speech_ended(
-                complete=end.reason is TurnEnd.HEARD and not answers_question,
+                complete=end.reason is TurnEnd.HEARD and not is_for_agent,
                 understood=end.sequence is not None,
                 silence=end.reason is TurnEnd.STOPPED,
             )

@@ -15,10 +15,13 @@ from robot_node.core.state import acting_for
 from robot_node.robot.asking import Asking
 from robot_node.robot.realtime.backend import FAULT, RealtimeBackend
 from robot_node.settings.realtime import RealtimeSettings
+from robot_node.speech.turn_claims import TurnClaims
 from tests.robot.realtime.stand_in import KEY
 from tests.speech.speaking_robot import SpeakingRobot, speaking_robot
 
 LAMP = ("set_led", "Switch a light.", {"type": "object", "properties": {"name": {"type": "string"}}})
+
+STOP_PHRASE = "be quiet"
 
 
 @dataclass
@@ -29,6 +32,7 @@ class Talker:
         robot: Its voice and its events.
         backend: Talks with the model.
         questions: What people are asked.
+        claims: Agents that listen.
         called: The tools that were called: name, arguments, and for whom.
         day: The day.
     """
@@ -36,6 +40,7 @@ class Talker:
     robot: SpeakingRobot
     backend: RealtimeBackend
     questions: Questions
+    claims: TurnClaims
     called: list[tuple[str, Mapping[str, Any], str]] = field(default_factory=list)
     day: date = date(2026, 11, 29)
 
@@ -66,7 +71,7 @@ class Talker:
 async def talker(url: str, **settings: Any) -> AsyncIterator[Talker]:
     """A robot that talks with the server at that URL, until the block is left."""
     async with speaking_robot() as robot:
-        questions = Questions()
+        questions, claims = Questions(), TurnClaims(robot.events)
         asking = Asking(questions, robot.state, robot.events, robot.face)
 
         async def call_tool(name: str, arguments: Mapping[str, Any]) -> str:
@@ -81,11 +86,13 @@ async def talker(url: str, **settings: Any) -> AsyncIterator[Talker]:
             robot.speaker,
             tools=[LAMP],
             call_tool=call_tool,
-            is_asked=lambda: bool(questions.open),
-            is_answer=asking.is_answer,
+            is_claimed=lambda: bool(questions.open) or claims.is_claimed,
+            was_claimed=lambda number: asking.is_answer(number) or claims.was_claimed(number),
+            is_stop_phrase=lambda text: text == STOP_PHRASE,
             today=lambda: it.day,
         )
-        it = Talker(robot, backend, questions, called)
+        it = Talker(robot, backend, questions, claims, called)
+        claims.listen(backend.be_silent)
         running = [asyncio.create_task(each(), name="realtime") for each in (backend.run, asking.run)]
         await asyncio.sleep(0)  # they listen
         try:

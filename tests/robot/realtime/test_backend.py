@@ -11,20 +11,25 @@ from robot_node.errors import SettingsError
 from robot_node.robot.realtime.backend import FAULT
 from robot_node.robot.realtime.budget import DailyBudget
 from robot_node.settings.loading import load_settings
-from tests.robot.realtime.stand_in import KEY, stand_in
-from tests.robot.realtime.talker import talker
+from tests.robot.realtime.stand_in import KEY, StandIn, stand_in
+from tests.robot.realtime.talker import STOP_PHRASE, talker
 from tests.waiting import eventually
+
+
+def said_to(server: StandIn) -> list[str]:
+    """What people said, as the model got it."""
+    return [item["content"][0]["text"] for item in server.items("message") if item["role"] == "user"]
 
 
 async def test_what_a_person_says_is_answered_by_the_robots_voice() -> None:
     async with stand_in("Good morning! It is nine o'clock.", "You are welcome.") as server, talker(server.url) as it:
         it.hears("what time is it")
-        await eventually(lambda: len(it.says) == 2)
+        await eventually(lambda: len(it.says) == 2 and not it.robot.is_speaking())
         assert it.says == ["Good morning!", "It is nine o'clock."]
         it.hears("thank you", kind="chat")
         await eventually(lambda: len(it.says) == 3)
         assert server.sessions == 1, "one conversation"
-        assert [item["content"][0]["text"] for item in server.items("message")] == ["what time is it", "thank you"]
+        assert said_to(server) == ["what time is it", "thank you"]
         assert not it.fault
 
 
@@ -45,27 +50,93 @@ async def test_the_answer_to_a_question_goes_to_who_asked_and_not_to_the_model(k
         await eventually(lambda: pending.question.state is QuestionState.ANSWERED)
         it.hears("thank you", kind=kind)  # no answer: it is for the model, and comes after the other
         await eventually(lambda: it.says == ["You are welcome."])
-        assert [item["content"][0]["text"] for item in server.items("message")] == ["thank you"]
+        assert said_to(server) == ["thank you"]
 
 
-async def test_what_answers_no_open_question_is_for_the_model() -> None:
+async def test_while_a_question_is_open_all_that_is_said_is_for_who_asked_and_what_is_typed_may_be_for_the_model() -> (
+    None
+):
     async with stand_in("It is nine o'clock.") as server, talker(server.url) as it:
         pending = it.asks("Tea or coffee?", "tea", "coffee")
-        it.hears("what time is it")
+        it.hears("what do you have")
+        it.hears("what time is it", kind="chat")
         await eventually(lambda: it.says == ["It is nine o'clock."])
+        assert said_to(server) == ["what time is it"]
         assert pending.question.state is QuestionState.OPEN
+
+
+async def test_what_is_said_while_an_agent_listens_is_for_the_agent_and_what_is_said_next_for_the_model() -> None:
+    async with stand_in("You are welcome.") as server, talker(server.url) as it:
+        with it.claims.claim():
+            it.hears("my name is Anna")
+            it.hears("thank you")
+        await eventually(lambda: it.says == ["You are welcome."])
+        assert said_to(server) == ["thank you"]
+
+
+async def test_an_agent_that_listens_is_not_talked_over_by_an_answer_that_comes_meanwhile() -> None:
+    async with stand_in(None, "You are welcome.") as server, talker(server.url) as it:
+        it.hears("tell me a story")
+        await eventually(it.robot.is_speaking)
+        with it.claims.claim():
+            it.robot.speaker.stop()  # as the tool does
+            await eventually(lambda: server.count("response.cancel") == 1)
+            it.hears("my name is Anna")
+        it.hears("thank you")
+        await eventually(lambda: it.says[-1] == "You are welcome.")
+        assert it.says == ["Once upon a time there was a robot.", "You are welcome."]
+
+
+async def test_a_stop_phrase_ends_the_answer_and_gets_none() -> None:
+    async with stand_in(None, "You are welcome.") as server, talker(server.url) as it:
+        it.hears(STOP_PHRASE)
+        it.hears("tell me a story")
+        await eventually(it.robot.is_speaking)
+        it.hears(STOP_PHRASE)
+        await eventually(lambda: server.count("response.cancel") == 1)
+        it.hears("thank you")
+        await eventually(lambda: it.says[-1] == "You are welcome.")
+        assert STOP_PHRASE not in said_to(server)
+        assert server.sessions == 1
+
+
+async def test_who_stops_the_voice_does_not_hear_the_rest_of_the_answer_and_the_model_knows_what_was_heard() -> None:
+    async with stand_in(None, "You are welcome.") as server, talker(server.url) as it:
+        it.hears("tell me a story")
+        await eventually(lambda: it.robot.heard_s > 1)
+        it.robot.speaker.stop()  # by the tool stop_speaking, stop_all, a wake word, or a button
+        await eventually(lambda: server.count("response.cancel") == 1)
+        (known,) = (item for item in server.items("message") if item["role"] == "system")
+        assert "heard: Once upon" in known["content"][0]["text"]
+        it.hears("thank you")
+        await eventually(lambda: it.says[-1] == "You are welcome.")
+        assert len(it.says) == 2
+
+
+async def test_somebody_who_types_more_ends_an_answer_that_is_still_spoken() -> None:
+    story = "Once upon a time there was a robot that told a very long story. Everybody who came by had to listen."
+    async with stand_in(story, "You are welcome.") as server, talker(server.url) as it:
+        it.hears("tell me a story")
+        await eventually(lambda: it.robot.heard_s > 1)
+        it.hears("thank you", kind="chat")
+        await eventually(lambda: it.says[-1] == "You are welcome.")
+        assert len(it.says) == 2, "the second sentence is not said"
+        assert [item["role"] for item in server.items("message")] == ["user", "system", "user"]
+        assert server.count("response.cancel") == 0, "there was nothing to cancel"
 
 
 async def test_a_person_who_interrupts_ends_the_answer() -> None:
     async with stand_in(None, "All right.") as server, talker(server.url) as it:
         it.hears("tell me a story")
         await eventually(lambda: it.robot.state.snapshot.speaking)
-        it.robot.events.add("interrupted", "A person interrupted the robot.", details={"said": "Once upon"})
+        await eventually(lambda: it.robot.heard_s > 1)
+        it.robot.speaker.interrupt()
         await eventually(lambda: server.count("response.cancel") == 1)
         it.hears("thank you")
         await eventually(lambda: "All right." in it.says)
         system = [item for item in server.items("message") if item["role"] == "system"]
-        assert "Once upon" in system[0]["content"][0]["text"]
+        assert len(system) == 1
+        assert "heard: Once upon" in system[0]["content"][0]["text"]
 
 
 async def test_a_wrong_key_is_a_fault_with_a_remedy_that_goes_when_it_works() -> None:

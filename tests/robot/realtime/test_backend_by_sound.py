@@ -141,6 +141,40 @@ async def test_a_question_that_is_asked_while_somebody_speaks_gets_the_answer_to
         assert server.heard == []
 
 
+@pytest.mark.parametrize("understood", [True, False], ids=["the robot understands it", "the robot does not"])
+async def test_while_an_agent_listens_the_model_gets_no_sound_and_no_text(*, understood: bool) -> None:
+    async with stand_in(PARIS) as server, talker(server.url, sound=True) as it:
+        with it.claims.claim():
+            speaks(it, said("tea"), end=None)
+            if understood:
+                it.hears("tea")
+            it.backend.speech_input.end(TurnEnd.HEARD)
+        speaks(it)
+        await eventually(lambda: it.says == ["Paris. It is a fine city."])
+        assert server.heard == [QUESTION]
+        assert server.count("input_audio_buffer.append") == len(in_base64(QUESTION)), "not even for a while"
+        assert server.items("message") == []
+
+
+@pytest.mark.parametrize("understood", [True, False], ids=["the robot understands it", "the robot does not"])
+async def test_an_agent_that_begins_to_listen_gets_all_of_what_is_being_said(*, understood: bool) -> None:
+    async with stand_in(PARIS) as server, talker(server.url, sound=True) as it:
+        speaks(it, said("tea"), end=None)
+        await eventually(lambda: server.buffer)
+        with it.claims.claim():
+            for piece in in_base64(said("tea")):
+                it.backend.speech_input.hear(piece)
+            await eventually(lambda: server.count("input_audio_buffer.clear") == 1)
+            assert not server.buffer
+            if understood:
+                it.hears("tea")
+            it.backend.speech_input.end(TurnEnd.HEARD)
+        speaks(it)
+        await eventually(lambda: it.says == ["Paris. It is a fine city."])
+        assert server.heard == [QUESTION]
+        assert server.items("message") == []
+
+
 async def test_what_the_robot_itself_understands_does_not_go_out_as_text_too() -> None:
     async with stand_in(PARIS) as server, talker(server.url, sound=True) as it:
         speaks(it, end=None)
