@@ -83,4 +83,11 @@ class Failed:
     reason: str
 
 
-Action = Send | Say | Play | Caption | AnswerEnd | Transcribed | CallTool | Used | Failed
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The server ends the session, however well it went: why."""
+
+    reason: str
+
+
+Action = Send | Say | Play | Caption | AnswerEnd | Transcribed | CallTool | Used | Failed | Ended

@@ -18,11 +18,13 @@ from robot_node.core.text import printable
 from robot_node.errors import RobotNodeError
 from robot_node.robot.realtime.actions import CallTool
 from robot_node.robot.realtime.budget import DailyBudget
-from robot_node.robot.realtime.conversation import Conversation, SoundOptions, State
+from robot_node.robot.realtime.conversation import Conversation
 from robot_node.robot.realtime.inputs import Cut, Input, Inputs, Result, Said, Sound, SoundEnd, SpeechInput, Stop
+from robot_node.robot.realtime.messages import SessionOptions, SoundOptions, Tool
 from robot_node.robot.realtime.session import Session
 from robot_node.robot.realtime.spoken_answers import SpokenAnswers
 from robot_node.robot.realtime.spoken_texts import SpokenTexts
+from robot_node.robot.realtime.states import State
 from robot_node.settings.realtime import RealtimeSettings
 from robot_node.speech.speaker import SpeechTask
 from robot_node.speech.spoken_stream import SpokenStream
@@ -54,10 +56,6 @@ class Voice(Protocol):
 
     def stop(self) -> object:
         """Fall silent."""
-
-
-Tool = tuple[str, str, Mapping[str, Any]]
-"""Name, description and JSON schema."""
 
 
 class RealtimeBackend:
@@ -163,7 +161,7 @@ class RealtimeBackend:
             settings.url, additional_headers=headers, open_timeout=_CONNECT_S, max_size=_MAX_MESSAGE_BYTES
         ) as server:
             self._events.add(CONVERSATION, "A conversation with the model has begun.", details={"state": "began"})
-            conversation = Conversation(settings.instructions, self._tools, sound)
+            conversation = Conversation(SessionOptions(settings.instructions, self._tools, sound))
             session = Session(server, conversation, self._inputs, SpokenAnswers(self._play, self._cut), self)
             try:
                 async with asyncio.timeout(longest_s):

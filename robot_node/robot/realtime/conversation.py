@@ -6,22 +6,18 @@ check each message that is made here.
 
 from __future__ import annotations
 
-import base64
-import enum
 import json
 import re
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from types import MappingProxyType
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from robot_node.robot.realtime.actions import (
-    SOUND_RATE,
     Action,
     AnswerEnd,
     CallTool,
     Caption,
+    Ended,
     Failed,
     Play,
     Say,
@@ -29,6 +25,21 @@ from robot_node.robot.realtime.actions import (
     Transcribed,
     Used,
 )
+from robot_node.robot.realtime.messages import (
+    MAY_FAIL,
+    SESSION,
+    SessionOptions,
+    is_beta,
+    item,
+    message_of,
+    output_of,
+    reason_of,
+    response_id,
+    samples,
+    text_in,
+    text_of,
+)
+from robot_node.robot.realtime.states import TRANSITIONS, Event, State
 
 MOST_CALLS = 8
 """Calls of tools for one thing that a person said: a model that calls on and on is stopped."""
@@ -37,83 +48,24 @@ LONGEST_ANSWER = 1500
 """Characters of an answer that are spoken."""
 
 _LONGEST_OUTPUT = 8000
-_MAY_FAIL = "may-fail"
-"""Event id of messages that may come too late: their errors are of no consequence."""
-
 _REMEMBERED = 16
 _SENTENCE = re.compile(r".+?[.!?\u2026](?=\s)|.+?[\u3002\uff01\uff1f]", re.DOTALL)
-
-
-@dataclass(frozen=True, slots=True)
-class SoundOptions:
-    """How a conversation by sound is held.
-
-    Attributes:
-        voice: The model's, by its name; empty: as the server likes.
-        transcription_model: Makes text of what people say; empty: none.
-    """
-
-    voice: str = ""
-    transcription_model: str = ""
-
-
-class State(enum.StrEnum):
-    """What the conversation waits for."""
-
-    WAITING = "waiting"  # a person
-    ANSWERING = "answering"  # the model's answer
-    CALLING = "calling"  # results of tools
-    CANCELLING = "cancelling"  # the end of an answer that nobody wants any more
-
-
-class Event(enum.StrEnum):
-    """What happens."""
-
-    PERSON = "person"  # says something
-    STOP = "stop"  # a person wants silence
-    DONE = "done"  # the answer is complete
-    DONE_WITH_CALLS = "done_with_calls"  # and tools are to be called
-    RESULTS = "results"  # of all tools are there
-
-
-_S, _E = State, Event
-
-TRANSITIONS: Mapping[tuple[State, Event], State] = MappingProxyType(
-    {
-        (_S.WAITING, _E.PERSON): _S.ANSWERING,
-        (_S.ANSWERING, _E.PERSON): _S.CANCELLING,
-        (_S.ANSWERING, _E.STOP): _S.CANCELLING,
-        (_S.ANSWERING, _E.DONE): _S.WAITING,
-        (_S.ANSWERING, _E.DONE_WITH_CALLS): _S.CALLING,
-        (_S.CALLING, _E.PERSON): _S.ANSWERING,
-        (_S.CALLING, _E.STOP): _S.WAITING,
-        (_S.CALLING, _E.RESULTS): _S.ANSWERING,
-        (_S.CANCELLING, _E.DONE): _S.WAITING,
-        (_S.CANCELLING, _E.DONE_WITH_CALLS): _S.WAITING,
-    }
-)
-"""The next state. What is not here changes nothing."""
 
 
 class Conversation:
     """One session with a server.
 
     Args:
-        instructions: What the model gets first.
-        tools: Name, description and JSON schema of each tool that it may call.
-        sound: How it is held by sound; None: by text.
+        options: How it is held.
     """
 
-    def __init__(
-        self,
-        instructions: str,
-        tools: Sequence[tuple[str, str, Mapping[str, Any]]],
-        sound: SoundOptions | None = None,
-    ) -> None:
-        self._instructions = instructions
-        self._sound = sound
-        self._tools = tools
-        self._names = {name for name, _, _ in tools}
+    def __init__(self, options: SessionOptions) -> None:
+        self._options = options
+        self._names = {name for name, _, _ in options.tools}
+        self._is_beta = False  # the server is one of the protocol's beta
+        self._response = ""  # id of the answer that is being made, if the server says it
+        self._ended: deque[str] = deque(maxlen=_REMEMBERED)  # ids of those that were cancelled
+        self._cancels = 0
         self._text = ""
         self._said = 0
         self._calls: dict[str, str] = {}  # by id: the result; empty before it is there
@@ -130,24 +82,16 @@ class Conversation:
 
     def begin(self) -> Iterator[Action]:
         """What the server gets first."""
-        tools = [
-            {"type": "function", "name": name, "description": description, "parameters": dict(schema)}
-            for name, description, schema in self._tools
-        ]
-        session: dict[str, Any] = {
-            "type": "realtime",
-            "output_modalities": ["text"],
-            "instructions": self._instructions,
-            "tools": tools,
-            "tool_choice": "auto",
-        }
-        if self._sound is not None:
-            session |= {"output_modalities": ["audio"], "audio": _audio(self._sound)}
-        yield Send({"type": "session.update", "session": session})
+        yield self._options.update()
+
+    @property
+    def is_idle(self) -> bool:
+        """Nobody speaks to the model, and it is not to answer."""
+        return self.state is State.WAITING and not self._hearing
 
     def person_said(self, text: str) -> Iterator[Action]:
         """A person said or wrote something: the answer before it is not wanted any more."""
-        yield _item({"type": "message", "role": "user", "content": [{"type": "input_text", "text": text}]})
+        yield text_of("user", text)
         yield from self._want()
 
     def person_speaks(self, sound: str) -> Iterator[Action]:
@@ -177,7 +121,7 @@ class Conversation:
             self._understood.append(understood)
             yield Send({"type": "input_audio_buffer.commit"})
         else:
-            yield Send({"type": "input_audio_buffer.clear", "event_id": _MAY_FAIL})
+            yield Send({"type": "input_audio_buffer.clear", "event_id": MAY_FAIL})
         if complete or (resumes and not silence):
             yield from self._want()
 
@@ -185,9 +129,9 @@ class Conversation:
         """An answer was cut short: the model learns how many seconds of it were heard, and the rest is not made."""
         if self.state is State.ANSWERING and item_id in self._items:
             self._turn(Event.STOP)
-            yield _cancel()
+            yield self._cancel()
         place = {"item_id": item_id, "content_index": index, "audio_end_ms": int(1000 * heard_s)}
-        yield Send({"type": "conversation.item.truncate", **place, "event_id": _MAY_FAIL})
+        yield Send({"type": "conversation.item.truncate", **place, "event_id": MAY_FAIL})
 
     def stop(self, said: str = "") -> Iterator[Action]:
         """A person wants silence.
@@ -200,64 +144,98 @@ class Conversation:
         self._turn(Event.STOP)
         if said:
             told = f"The person interrupted you. Of your last answer only this was heard: {said}"
-            yield _item({"type": "message", "role": "system", "content": [{"type": "input_text", "text": told}]})
+            yield text_of("system", told)
         if before is State.ANSWERING:
-            yield _cancel()
+            yield self._cancel()
 
     def received(self, event: Mapping[str, Any]) -> Iterator[Action]:
         """The server sent an event; unknown ones are ignored."""
+        if event.get("response_id") in self._ended:  # nobody wants more of that answer
+            return
+        # The second name of an event is that of the protocol's beta.
         match event:
-            # The second name is that of servers which follow the protocol's beta.
+            case {"type": "session.created" | "session.updated", "session": {} as session}:
+                yield from self._begun(session)
+            case {"type": "response.created"}:
+                self._response = response_id(event)
             case {"type": "response.output_text.delta" | "response.text.delta", "delta": str(delta)}:
+                self._with_text.add(str(_item_id(event)))
                 yield from self._hear(delta)
-            case {"type": "response.output_item.done", "item": {"type": "function_call"}}:
-                self._note_call(event["item"])
-                yield from self._call(event["item"])
-            case {"type": "response.done", "response": {}}:
-                yield from self._done(event["response"])
-            case {"type": "error", "error": {"message": str(message)}}:
-                error = event["error"]
-                too_late = error.get("code") == "response_cancel_not_active"  # it ended before it was cancelled
-                if not too_late and error.get("event_id") != _MAY_FAIL:
-                    yield Failed(message)
-            case {"item_id": str()}:
+            case {"type": "response.output_text.done" | "response.text.done", "text": str(text)}:
+                yield from self._hear_whole(str(_item_id(event)), text)
+            case {"type": "response.output_item.done", "item": {"type": "function_call"} as call}:
+                yield from self._call(call)
+            case {"type": "response.function_call_arguments.done", "name": str()}:
+                yield from self._call(event)
+            case {"type": "response.done"}:
+                response = event.get("response")
+                yield from self._done(response if isinstance(response, Mapping) else {})
+            case {"type": "response.cancelled"}:  # in the place of the former, or before it
+                yield from self._done({"id": response_id(event) or self._response, "status": "cancelled"})
+            case {"type": "error"}:
+                yield from self._failed(event.get("error", event))
+            case _:
                 yield from self._received_sound(event)
 
     def _received_sound(self, event: Mapping[str, Any]) -> Iterator[Action]:
+        item_id, index = _item_id(event), event.get("content_index", 0)
+        if not isinstance(item_id, str) or not isinstance(index, int):
+            return
         match event:
-            case {
-                "type": "response.output_audio.delta" | "response.audio.delta",
-                "content_index": int(index),
-                "delta": str(delta),
-            } if self.state is State.ANSWERING:
-                self._items.add(event["item_id"])
-                yield Play(event["item_id"], index, _samples(delta))
+            case {"type": "response.output_audio.delta" | "response.audio.delta", "delta": str(delta)} if (
+                self.state is State.ANSWERING
+            ):
+                self._items.add(item_id)
+                yield Play(item_id, index, samples(delta))
             case {
                 "type": "response.output_audio_transcript.delta" | "response.audio_transcript.delta",
-                "content_index": int(index),
                 "delta": str(delta),
             } if self.state is State.ANSWERING:
-                self._with_text.add(event["item_id"])
-                yield Caption(event["item_id"], index, delta)
+                self._with_text.add(item_id)
+                yield Caption(item_id, index, delta)
             case {
                 "type": "response.output_audio_transcript.done" | "response.audio_transcript.done",
-                "content_index": int(index),
                 "transcript": str(text),
-            } if self.state is State.ANSWERING and event["item_id"] not in self._with_text:
-                yield Caption(event["item_id"], index, text)  # of a server that sends it in one piece
+            } if self.state is State.ANSWERING and item_id not in self._with_text:
+                yield Caption(item_id, index, text)  # of a server that sends it in one piece
             case {"type": "input_audio_buffer.committed"} if self._understood:
                 if self._understood.popleft():
-                    self._known.append(event["item_id"])
+                    self._known.append(item_id)
             case {"type": "conversation.item.input_audio_transcription.completed", "transcript": str(text)}:
-                if event["item_id"] not in self._known:
+                if item_id not in self._known:
                     yield Transcribed(text)
+
+    def _begun(self, session: Mapping[str, Any]) -> Iterator[Action]:
+        if not self._is_beta and is_beta(session):
+            self._is_beta = True
+            yield self._options.beta_update()
+
+    def _failed(self, error: object) -> Iterator[Action]:
+        code, event_id = (error.get("code"), error.get("event_id")) if isinstance(error, Mapping) else (None, None)
+        match code:
+            case "response_cancel_not_active":
+                # It has ended before. Who never says so says it now.
+                if self.state is State.CANCELLING and event_id in {None, self._cancel_id}:
+                    yield from self._done({"id": self._response, "status": "cancelled"})
+            case "conversation_already_has_active_response" | "input_audio_buffer_commit_empty":
+                pass  # the server answers, or takes what was said, without being asked to
+            case "session_expired":
+                yield Ended(message_of(error))
+            case _:
+                is_of_no_consequence = (
+                    str(event_id).startswith(MAY_FAIL)
+                    or (event_id == SESSION and self._is_beta)
+                    or (event_id is None and self.state in {State.WAITING, State.CANCELLING})
+                )
+                if not is_of_no_consequence:
+                    yield Failed(message_of(error))
 
     def tool_answered(self, call_id: str, text: str) -> Iterator[Action]:
         """A tool has returned; what it returned goes to the model."""
         if call_id not in self._calls:  # a person has said more meanwhile
             return
         self._calls[call_id] = text or "Done."
-        yield _item(
+        yield item(
             {"type": "function_call_output", "call_id": call_id, "output": self._calls[call_id][:_LONGEST_OUTPUT]}
         )
         if self.state is State.CALLING and all(self._calls.values()):
@@ -272,17 +250,26 @@ class Conversation:
             self._said = first.end()
             yield Say(self._text[: self._said].strip())
 
-    def _note_call(self, item: Mapping[str, Any]) -> None:
-        if self.state is State.ANSWERING and isinstance(call_id := item.get("call_id"), str):
-            self._calls[call_id] = ""
+    def _hear_whole(self, item_id: str, text: str) -> Iterator[Action]:
+        """Take a text that ends; a server that did not send it piece by piece sends it here alone."""
+        if item_id not in self._with_text:
+            self._with_text.add(item_id)
+            yield from self._hear(text)
 
-    def _call(self, item: Mapping[str, Any]) -> Iterator[Action]:
-        call_id, name = item.get("call_id"), item.get("name")
-        if call_id not in self._calls or not isinstance(name, str):
+    def _call(self, call: Mapping[str, Any]) -> Iterator[Action]:
+        """Call a tool; a server may say it several times."""
+        call_id, name = call.get("call_id"), call.get("name")
+        if (
+            self.state is not State.ANSWERING
+            or not isinstance(call_id, str)
+            or call_id in self._calls
+            or not isinstance(name, str)
+        ):
             return
+        self._calls[call_id] = ""
         self._calls_made += 1
         try:
-            arguments = json.loads(item.get("arguments") or "{}")
+            arguments = json.loads(call.get("arguments") or "{}")
         except (ValueError, RecursionError):
             arguments = None
         if name not in self._names:
@@ -295,17 +282,27 @@ class Conversation:
             yield CallTool(call_id, name, arguments)
 
     def _done(self, response: Mapping[str, Any]) -> Iterator[Action]:
-        usage = response.get("usage")
+        usage, name = response.get("usage"), response.get("id")
         if isinstance(usage, Mapping) and isinstance(tokens := usage.get("total_tokens"), int):
             yield Used(tokens)
+        if name in self._ended:  # it was said already, in another way
+            return
+        if isinstance(name, str) and name and response.get("status") == "cancelled":
+            self._ended.append(name)
+        nothing_came = not self._with_text and not self._items
+        for part in output_of(response):
+            if part.get("type") == "function_call":
+                yield from self._call(part)
+            elif nothing_came and (text := text_in(part)):
+                yield from self._hear(text)
         if self.state is State.ANSWERING and (rest := self._text[self._said :].strip()):
             yield Say(rest)
         self._text, self._said = "", 0
-        if self._sound is not None:
+        if self._options.sound is not None:
             yield AnswerEnd()
         if response.get("status") == "failed":
             self._calls.clear()
-            yield Failed(_reason(response))
+            yield Failed(reason_of(response))
         self._turn(Event.DONE_WITH_CALLS if self._calls else Event.DONE)
         if self.state is State.CALLING:
             if all(self._calls.values()):
@@ -340,7 +337,7 @@ class Conversation:
         self._wanted = True
         self._turn(Event.PERSON)
         if before is State.ANSWERING:
-            yield _cancel()
+            yield self._cancel()
         elif before is not State.CANCELLING:
             yield from self._ask()
 
@@ -349,38 +346,15 @@ class Conversation:
         if self.state is not State.ANSWERING and self.state is not State.CALLING:
             self._calls.clear()
 
+    def _cancel(self) -> Send:
+        self._cancels += 1
+        return Send({"type": "response.cancel", "event_id": self._cancel_id})
 
-def _item(item: Mapping[str, Any]) -> Send:
-    return Send({"type": "conversation.item.create", "item": item})
-
-
-def _cancel() -> Send:
-    return Send({"type": "response.cancel", "event_id": _MAY_FAIL})
-
-
-def _audio(options: SoundOptions) -> dict[str, Any]:
-    pcm = {"type": "audio/pcm", "rate": SOUND_RATE}
-    # The robot itself finds the end of what is said: the server gets nothing but that.
-    given: dict[str, Any] = {"format": pcm, "turn_detection": None}
-    if options.transcription_model:
-        given["transcription"] = {"model": options.transcription_model}
-    made: dict[str, Any] = {"format": pcm}
-    if options.voice:
-        made["voice"] = options.voice
-    return {"input": given, "output": made}
+    @property
+    def _cancel_id(self) -> str:
+        return f"{MAY_FAIL}-{self._cancels}"
 
 
-def _samples(delta: str) -> bytes:
-    try:
-        return base64.b64decode(delta, validate=True)
-    except ValueError:
-        return b""
-
-
-def _reason(response: Mapping[str, Any]) -> str:
-    match response:
-        case {"status_details": {"error": {"message": str(message)}}}:
-            return message
-        case {"status_details": {"error": {"type": str(kind)}}}:
-            return kind
-    return "The model did not answer."
+def _item_id(event: Mapping[str, Any]) -> object:
+    """Return of which part of an answer an event is; a server that does not say it has one for each answer."""
+    return event.get("item_id", response_id(event))

@@ -20,6 +20,7 @@ from robot_node.robot.realtime.actions import (
     AnswerEnd,
     CallTool,
     Caption,
+    Ended,
     Failed,
     Play,
     Say,
@@ -27,9 +28,10 @@ from robot_node.robot.realtime.actions import (
     Transcribed,
     Used,
 )
-from robot_node.robot.realtime.conversation import Conversation, State
+from robot_node.robot.realtime.conversation import Conversation
 from robot_node.robot.realtime.inputs import Cut, Input, Inputs, Lost, Received, Result, Said, Sound, SoundEnd, Stop
 from robot_node.robot.realtime.spoken_answers import SpokenAnswers
+from robot_node.robot.realtime.states import State
 from robot_node.speech.recognition_messages import TurnEnd
 
 _MAX_VALUES = 20_000
@@ -96,6 +98,7 @@ class Session:
         self._robot = robot
         self._reading: asyncio.Task[None] | None = None
         self._calls: set[asyncio.Task[None]] = set()
+        self._is_ended = False
 
     async def run(self, first: Input) -> None:
         """Talk until nobody has said anything for a while.
@@ -104,19 +107,20 @@ class Session:
             first: What a person said.
 
         Raises:
-            RemoteError: the server does not answer, refuses, or ends the session; a limit is reached.
+            RemoteError: the server does not answer, refuses, or ends the session in the middle; a limit is reached.
         """
         self._reading = asyncio.create_task(self._read(), name="realtime events")
         await self._act(self._conversation.begin())
         came: Input | None = first
-        while True:
+        while not self._is_ended:
             if came is not None:
                 await self._handle(came)
             elif self._conversation.state is not State.WAITING:
                 raise RemoteError("The server does not answer.", remedy="See whether it is overloaded.")
             elif not self._is_speaking:
                 return
-            came = await self._inputs.next(self._robot.limit_s(self._conversation.state))
+            if not self._is_ended:
+                came = await self._inputs.next(self._robot.limit_s(self._conversation.state))
 
     async def close(self) -> None:
         """Leave nothing running; what has come of an answer is played to its end."""
@@ -147,7 +151,7 @@ class Session:
             case Result(call_id, text):
                 await self._act(conversation.tool_answered(call_id, text))
             case Lost(reason):
-                raise RemoteError(f"The server has ended the conversation: {reason}.")
+                self._end(reason)
 
     @property
     def _is_speaking(self) -> bool:
@@ -157,6 +161,12 @@ class Session:
         """A person speaks: an answer that is still being made or spoken is not wanted any more."""
         if (self._conversation.state is State.ANSWERING or self._is_speaking) and (heard := self._robot.silence()):
             await self._act(self._conversation.stop(heard))
+
+    def _end(self, reason: str) -> None:
+        """The server ends the session: each has a longest time. What a person says next begins another one."""
+        if not self._conversation.is_idle:
+            raise RemoteError(f"The server has ended the conversation: {reason.rstrip('.')}.")
+        self._is_ended = True
 
     async def _end_speech(self, end: SoundEnd) -> None:
         is_for_agent = end.sequence is not None and self._robot.was_claimed(end.sequence)
@@ -192,6 +202,8 @@ class Session:
                     task.add_done_callback(self._calls.discard)
                 case Used(tokens):
                     self._check(self._robot.used(tokens=tokens))
+                case Ended(reason):
+                    self._end(reason)
                 case Failed(reason):
                     raise RemoteError(f"The server refuses: {reason.rstrip('.')}.")
 

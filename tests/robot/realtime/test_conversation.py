@@ -10,15 +10,9 @@ from typing import Any
 import pytest
 
 from robot_node.robot.realtime.actions import Action, CallTool, Failed, Say, Send, Used
-from robot_node.robot.realtime.conversation import (
-    LONGEST_ANSWER,
-    MOST_CALLS,
-    TRANSITIONS,
-    Conversation,
-    Event,
-    SoundOptions,
-    State,
-)
+from robot_node.robot.realtime.conversation import LONGEST_ANSWER, MOST_CALLS, Conversation
+from robot_node.robot.realtime.messages import SessionOptions, SoundOptions
+from robot_node.robot.realtime.states import TRANSITIONS, Event, State
 from tests.robot.realtime.schema import check_client_event, check_server_event
 
 _S, _E = State, Event
@@ -74,7 +68,7 @@ class Talk:
     """A conversation, and all that it sent."""
 
     def __init__(self, sound: SoundOptions | None = None) -> None:
-        self.conversation = Conversation("Be brief.", [LAMP], sound)
+        self.conversation = Conversation(SessionOptions("Be brief.", [LAMP], sound))
         self.sent: list[dict[str, Any]] = []
         self.does(self.conversation.begin())
 

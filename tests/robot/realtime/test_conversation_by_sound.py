@@ -16,7 +16,8 @@ from robot_node.robot.realtime.actions import (
     Transcribed,
     Used,
 )
-from robot_node.robot.realtime.conversation import SoundOptions, State
+from robot_node.robot.realtime.messages import SoundOptions
+from robot_node.robot.realtime.states import State
 from tests.robot.realtime.schema import check_server_event
 from tests.robot.realtime.test_conversation import Talk, call, done
 
@@ -191,6 +192,8 @@ def test_what_comes_too_late_to_be_truncated_or_cancelled_is_no_failure() -> Non
     for message in talk.sent[-2:]:
         error = {"type": "invalid_request_error", "message": "Too late.", "event_id": message["event_id"]}
         assert talk.hears(checked({"type": "error", "event_id": "e", "error": error})) == []
+    talk.hears(done(status="cancelled"))
+    talk.person_speaks()
     error = {"type": "invalid_request_error", "message": "No such voice."}
     assert talk.hears(checked({"type": "error", "event_id": "e", "error": error})) == [Failed("No such voice.")]
 
