@@ -19,7 +19,7 @@ PIP_LINES := 2>&1 | sed -u 's/^/pip: /'
 NPM_LINES := 2>&1 | sed -u 's/^/npm: /'
 CHECKS := check-console check-types docs check-style check-imports
 
-.PHONY: help piper test-v4l2 setup develop demo test test-all pytest lint docs reference pictures dist upgrade audit format clean test-console firefox $(CHECKS)
+.PHONY: help piper moonshine test-v4l2 setup develop demo test test-all pytest lint docs reference pictures dist upgrade audit format clean test-console firefox $(CHECKS)
 
 help:
 	@echo "make demo     a broker and a simulated robot on this machine; SCENE=clip.mp4 chooses what its camera sees"
@@ -148,7 +148,15 @@ build/piper/.ready: requirements-piper.txt
 	@build/piper/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements-piper.txt $(PIP_LINES)
 	@touch $@
 
-test-all: $(CHECKS) test-console firefox piper
+# A model of 44 MB that recognises English, likewise; the recipe of docs/hearing.md.
+moonshine: build/moonshine/.ready
+
+build/moonshine/.ready: requirements-moonshine.txt | .venv/.ready
+	@rm -rf $(@D)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target $(@D) --requirement requirements-moonshine.txt $(PIP_LINES)
+	@touch $@
+
+test-all: $(CHECKS) test-console firefox piper moonshine
 	$(PYTEST)
 
 # With a font that has Chinese: those of bitmaps are not for browsers.

@@ -21,6 +21,7 @@ from robot_node.cli.options import BrokerOption, JsonOption, read_secret, run_co
 from robot_node.cli.output import print_json, print_line
 from robot_node.cli.remote import call, events, robots, tools
 from robot_node.cli.setup import setup
+from robot_node.cli.speech_model import speech_model
 from robot_node.cli.voices import voices
 from robot_node.cli.watch import watch
 from robot_node.core.asyncio_tools import end_process, run_until_signal
@@ -211,7 +212,7 @@ def _options(
     del version  # handled by the callback
 
 
-for _command in (robots, tools, events, call, watch, confirm, setup, voices):
+for _command in (robots, tools, events, call, watch, confirm, setup, voices, speech_model):
     app.command()(_command)
 app.command(short_help="Run an MCP server for desktop agents: all robots of a broker.")(bridge)
 

@@ -32,6 +32,7 @@ from robot_node.speech.recognition_messages import (
 from robot_node.speech.recognition_process import RecognizerProcess, running
 from robot_node.speech.turn_claims import HEARD, TurnClaims
 from robot_node.speech.turn_options import NONE, TurnOptions
+from robot_node.speech.words import words_of
 from robot_node.webrtc.messages import AsrResponse, BackendMessage
 
 logger = logging.getLogger(__name__)
@@ -114,7 +115,7 @@ class SpeechRecognition:
         self.claims = TurnClaims(self._events)
         self._stop_speaking = stop_speaking
         self._interrupt = interrupt
-        self._stop_phrases = frozenset(phrase.casefold() for phrase in turns.stop_phrases)
+        self._stop_phrases = frozenset(map(words_of, turns.stop_phrases))
         self._backoff = Backoff(retry_initial_s, retry_maximum_s)
         self._recognizer: RecognizerProcess | None = None
         self._behind = False
@@ -166,7 +167,7 @@ class SpeechRecognition:
 
     def is_stop_phrase(self, text: str) -> bool:
         """Whether the text that was understood silences the robot, and ends the conversation."""
-        return text.casefold() in self._stop_phrases
+        return words_of(text) in self._stop_phrases
 
     def set_speech_sink(self, sink: SpeechSink | None) -> None:
         """Set the receiver of the sound of what people say near the robot; of viewers only the text is handed on.

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from robot_node.errors import DeviceError, SettingsError
@@ -14,24 +11,10 @@ from robot_node.speech.model_manifest import SpeechModel, read_model
 from robot_node.speech.optional_package import import_package
 from robot_node.speech.recognition_engine import Recognised, RecognitionOptions
 from robot_node.speech.recognition_messages import Utterance
+from robot_node.speech.sherpa_kinds import KINDS
 from robot_node.speech.turn_options import TurnOptions
 from robot_node.speech.turn_pipeline import TurnPipeline
-
-KINDS: Mapping[str, tuple[str, frozenset[str]]] = MappingProxyType(
-    {
-        "zipformer-ctc": ("from_zipformer_ctc", frozenset({"model", "tokens"})),
-        "nemo-ctc": ("from_nemo_ctc", frozenset({"model", "tokens"})),
-        "sense-voice": ("from_sense_voice", frozenset({"model", "tokens"})),
-        "paraformer": ("from_paraformer", frozenset({"paraformer", "tokens"})),
-        "transducer": ("from_transducer", frozenset({"encoder", "decoder", "joiner", "tokens"})),
-        "moonshine": ("from_moonshine_v2", frozenset({"encoder", "decoder", "tokens"})),
-        "whisper": ("from_whisper", frozenset({"encoder", "decoder", "tokens"})),
-    }
-)
-"""How sherpa-onnx loads each kind of model, and the parts that it has."""
-
-_SPEAKS_MANY = frozenset({"sense-voice", "whisper"})
-"""Kinds that are given the language."""
+from robot_node.speech.words import words_of
 
 
 class SherpaRecognizer:
@@ -78,7 +61,7 @@ class _Utterances:
 
     def __init__(self, library: Any, model: SpeechModel, options: RecognitionOptions) -> None:
         self._language = model.language
-        self._phrases = {_plain(phrase): phrase for phrase in options.phrases}
+        self._phrases = {words_of(phrase): phrase for phrase in options.phrases}
         self._network = _load(library, model, options.language)
         self._np = import_package("numpy", what="speech recognition")
         self._decimator = Decimator()
@@ -99,7 +82,7 @@ class _Utterances:
         self._network.decode_stream(stream)
         text = " ".join(stream.result.text.split())
         if self._phrases:
-            text = self._phrases.get(_plain(text), "")
+            text = self._phrases.get(words_of(text), "")
         return Recognised(text, language=self._language, seconds=len(sound) / RATE) if text else None
 
     def hear(self, samples: bytes) -> str:
@@ -115,19 +98,15 @@ def _load(library: Any, model: SpeechModel, language: str) -> Any:
         raise SettingsError(
             f"There is no kind {model.kind!r} of models (hearing.model).", remedy=f"There are: {', '.join(KINDS)}."
         )
-    method, parts = KINDS[model.kind]
-    if model.files.keys() != parts:
+    kind = KINDS[model.kind]
+    if model.files.keys() != kind.parts:
         raise SettingsError(
             f"The model {model.name} has the files {', '.join(sorted(model.files))} (hearing.model).",
-            remedy=f"A {model.kind} model has: {', '.join(sorted(parts))}.",
+            remedy=f"A {model.kind} model has: {', '.join(sorted(kind.parts))}.",
         )
     files = {part: str(path) for part, path in model.files.items()}
-    spoken = {"language": language.partition("-")[0]} if model.kind in _SPEAKS_MANY else {}
+    spoken = {"language": language.partition("-")[0]} if kind.languages else {}
     try:
-        return getattr(library.OfflineRecognizer, method)(**files, **spoken)
+        return getattr(library.OfflineRecognizer, kind.method)(**files, **kind.arguments, **spoken)
     except (RuntimeError, ValueError) as error:
         raise DeviceError(f"The model {model.name} cannot be loaded: {error}.") from error
-
-
-def _plain(text: str) -> str:
-    return " ".join(re.findall(r"[^\W_]+(?:'[^\W_]+)*", text.casefold()))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from robot_node.core.pip_hint import run_pip
 from robot_node.errors import DeviceError, SettingsError
 from robot_node.speech.recognition_engine import Recognised, RecognitionOptions
+from robot_node.speech.words import words_of
 
 _RATE = 48_000
 _SEARCH = "phrases"
@@ -166,8 +166,8 @@ class SphinxRecognizer:
         decoder.activate_search(_SEARCH)
 
 
-def _words(phrase: str) -> list[str]:
-    words = re.findall(r"[^\W_]+(?:'[^\W_]+)*", phrase.lower())
+def _words(phrase: str) -> tuple[str, ...]:
+    words = words_of(phrase)
     if not words:
         raise SettingsError(f"There is no word in the phrase {phrase!r} (hearing.phrases).")
     return words

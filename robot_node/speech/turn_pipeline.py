@@ -29,6 +29,7 @@ from robot_node.speech.turns import TurnEvent, Turns, TurnState, TurnTimes
 from robot_node.speech.utterance_sound import UtteranceSound
 from robot_node.speech.voice_activity import VoiceActivityDetector, make_voice_activity
 from robot_node.speech.wake_words import WakeWordDetector, WakeWordOptions, make_wake_words
+from robot_node.speech.words import words_of
 
 _INPUT_BYTES_PER_S = 2 * 48_000
 _PRE_ROLL_S = 0.5
@@ -71,7 +72,7 @@ class TurnPipeline:
             words = (*options.wake_words, *options.stop_words)
             self._wake = make_wake_words(options.wake_word, WakeWordOptions(words, options.wake_threshold))
         self._stop_words = frozenset(Path(word).stem for word in options.stop_words)
-        self._stop_phrases = frozenset(phrase.casefold() for phrase in options.stop_phrases)
+        self._stop_phrases = frozenset(map(words_of, options.stop_phrases))
         self._decimator, self._interpolator = Decimator(), Interpolator()
         frame_s = self._detector.frame_samples * 2 / BYTES_PER_S
         self._endpointer = Endpointer(frame_s, threshold=options.speech_threshold, end_s=options.end_of_speech_s)
@@ -217,7 +218,7 @@ class TurnPipeline:
             yield from self._handle(TurnEvent.NOT_UNDERSTOOD)
             return
         yield Utterance(found.text, "", found.confidence, found.language, found.seconds)
-        is_stop = found.text.casefold() in self._stop_phrases
+        is_stop = words_of(found.text) in self._stop_phrases
         yield from self._handle(TurnEvent.STOP if is_stop else TurnEvent.SPEECH_ENDS)
 
     # The recogniser.

@@ -12,7 +12,7 @@ import pytest
 
 from robot_node.errors import DeviceError, SettingsError
 from robot_node.speech.recognition_engine import Recognised, RecognitionOptions, UtteranceRecognizer, make_recognizer
-from robot_node.speech.sherpa import KINDS
+from robot_node.speech.sherpa_kinds import KINDS
 from tests.sound import tone
 from tests.speech.sherpa_model import model_folder
 from tests.speech.sounds import pieces, silence, spoken
@@ -98,6 +98,7 @@ def test_without_a_model_or_the_package_it_is_explained(tmp_path: Path, monkeypa
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_sherpa_onnx_takes_the_parts_of_each_kind(kind: str) -> None:
-    method, parts = KINDS[kind]
     library = importlib.import_module("sherpa_onnx")
-    assert parts <= set(inspect.signature(getattr(library.OfflineRecognizer, method)).parameters)
+    taken = set(inspect.signature(getattr(library.OfflineRecognizer, KINDS[kind].method)).parameters)
+    assert KINDS[kind].parts | set(KINDS[kind].arguments) <= taken
+    assert ("language" in taken) == KINDS[kind].languages

@@ -107,6 +107,38 @@ def test_who_says_nothing_more_is_waited_for_and_no_longer_than_that(recognizer:
     assert hears(pipeline, silence(3)) == ended(TurnEnd.SILENCE)
 
 
+class Writes:
+    """An engine of another package, which writes a sentence with its signs, whatever it hears."""
+
+    listening = False
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def begin_utterance(self) -> None:
+        pass
+
+    def add(self, samples: bytes) -> None:
+        pass
+
+    def end_utterance(self) -> Recognised:
+        return Recognised(self.text)
+
+    def hear(self, samples: bytes) -> str:
+        self.add(samples)
+        return ""
+
+    def forget(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(("text", "reason"), [("Be quiet!", TurnEnd.STOPPED), ("Be quiet, please.", TurnEnd.HEARD)])
+def test_a_stop_phrase_is_one_in_whatever_letters_and_signs_it_is_written(text: str, reason: TurnEnd) -> None:
+    pipeline = TurnPipeline(Writes(text), options())
+    messages = hears(pipeline, WAKE + spoken("take a photo") + silence(1))
+    assert messages == [*WOKEN, Utterance(text, ""), *ended(reason)]
+
+
 def test_what_is_not_understood_ends_no_turn(recognizer: SphinxRecognizer) -> None:
     pipeline = TurnPipeline(recognizer, options())
     other = spoken("my sister lives in a big house")
