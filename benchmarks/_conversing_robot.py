@@ -56,7 +56,9 @@ class ConversingRobot:
 
 
 @contextlib.asynccontextmanager
-async def conversing_robot(phrases: tuple[str, ...], turns: TurnOptions) -> AsyncIterator[ConversingRobot]:
+async def conversing_robot(
+    phrases: tuple[str, ...], turns: TurnOptions, *, engine: str = "pocketsphinx", model: str = ""
+) -> AsyncIterator[ConversingRobot]:
     """A robot that is ready to hear; around it is next to no sound.
 
     Raises:
@@ -67,9 +69,9 @@ async def conversing_robot(phrases: tuple[str, ...], turns: TurnOptions) -> Asyn
     face = Face(Display(pi.platform, DisplaySettings(driver="none"), state), state)
     microphone = Microphone(pi.platform, "default", state)
     mixer = Mixer(microphone=microphone, recognised=frozenset({Input.MICROPHONE}))
-    options = RecognitionOptions(phrases=phrases)
+    options = RecognitionOptions(phrases=phrases, model=model)
     before = _children()
-    recognition = SpeechRecognition("pocketsphinx", options, mixer, face, state, turns=turns, events=events)
+    recognition = SpeechRecognition(engine, options, mixer, face, state, turns=turns, events=events)
     running = asyncio.create_task(recognition.run(), name="recognition")
     try:
         await _ready(state)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +15,8 @@ import pocketsphinx
 
 from benchmarks._recorded_speech import Spoken, recorded_commands, silence
 from hw_mocks.audio import SAMPLE_RATE, sound_of
-from robot_node.speech.recognition_engine import RecognitionOptions, UtteranceRecognizer
-from robot_node.speech.sphinx import SphinxRecognizer
+from robot_node.speech.recognition_engine import RecognitionOptions, UtteranceRecognizer, make_recognizer
+from tests.speech.sounds import in_noise
 
 _NOT_SPOKEN = re.compile(r"\[.*?\]|\(.*?\)|<.*?>|\.\.\.|\d")
 _LONGEST_S = 12.0
@@ -88,41 +89,68 @@ def transcribed(folder: Path) -> dict[str, tuple[Spoken, ...]]:
     return {name: spoken for name, spoken in found.items() if spoken}
 
 
-def word_error_rates(folder: Path, most: int | None = None) -> Mapping[str, Mapping[str, object]]:
-    """How PocketSphinx does, by package: with free text, and with the texts as phrases.
+def word_error_rates(
+    folder: Path, *, engine: str, model: str, noise_db: Sequence[float], most: int | None = None
+) -> Mapping[str, Mapping[str, object]]:
+    """How an engine does, by package: with free text, in quiet and in noise, and with the texts as phrases.
 
     Args:
         folder: As for :func:`transcribed`.
+        engine: Name of the engine.
+        model: Folder of its model; empty for the one that it brings.
+        noise_db: So many decibels below the speech is pink noise; each is measured.
         most: So many recordings of each package; None for all.
     """
-    free, known = SphinxRecognizer(RecognitionOptions()), _known_words()
+    free, known = _recognizer(engine, RecognitionOptions(model=model)), _known_words()
     figures: dict[str, Mapping[str, object]] = {}
     for package, all_spoken in transcribed(folder).items():
         spoken = all_spoken[:most]
         few = [each for each in spoken if known.issuperset(words_of(each.text))][:_PHRASES]
-        phrases = SphinxRecognizer(RecognitionOptions(phrases=tuple(" ".join(words_of(each.text)) for each in few)))
-        figures[package] = {"free": _errors(free, spoken), "phrases": _errors(phrases, few)}
+        texts = tuple(" ".join(words_of(each.text)) for each in few)
+        phrases = _recognizer(engine, RecognitionOptions(phrases=texts, model=model))
+        figures[package] = {
+            "free": _errors(free, spoken),
+            "phrases": _errors(phrases, few),
+            **{f"free_at_{db:g}_db": _errors(free, spoken, db) for db in noise_db},
+        }
     return figures
 
 
+def _recognizer(engine: str, options: RecognitionOptions) -> UtteranceRecognizer:
+    recognizer = make_recognizer(engine, options)
+    assert isinstance(recognizer, UtteranceRecognizer)
+    return recognizer
+
+
 def _known_words() -> frozenset[str]:
-    """The words that PocketSphinx knows: phrases are made of no others."""
+    """The words that PocketSphinx knows: phrases are made of no others, for all engines."""
     dictionary = Path(pocketsphinx.get_model_path()) / "en-us/cmudict-en-us.dict"
     return frozenset(line.split(" ", 1)[0] for line in dictionary.read_text().splitlines())
 
 
-def _errors(recognizer: UtteranceRecognizer, spoken: Sequence[Spoken]) -> Mapping[str, object]:
-    errors = WordErrors()
+def _errors(
+    recognizer: UtteranceRecognizer, spoken: Sequence[Spoken], noise_db: float | None = None
+) -> Mapping[str, object]:
+    errors, seconds, cpu_s = WordErrors(), 0.0, 0.0
     for each in spoken:
-        errors.add(each.text, understood(recognizer, each))
-    exact = f"{errors.exact} of {errors.utterances}"
-    return {"rate": round(errors.rate, 3), "words": errors.words, "exact": exact}
+        sound = silence(0.3) + each.samples + silence(0.3)
+        if noise_db is not None:
+            sound = in_noise(sound, noise_db)
+        before = time.process_time()
+        errors.add(each.text, understood(recognizer, sound))
+        cpu_s += time.process_time() - before
+        seconds += len(sound) / (2 * SAMPLE_RATE)
+    return {
+        "rate": round(errors.rate, 3),
+        "words": errors.words,
+        "exact": f"{errors.exact} of {errors.utterances}",
+        "cpu_s_per_s": round(cpu_s / seconds, 3),
+    }
 
 
-def understood(recognizer: UtteranceRecognizer, spoken: Spoken) -> str:
-    """What an engine makes of one utterance."""
+def understood(recognizer: UtteranceRecognizer, sound: bytes) -> str:
+    """What an engine makes of one utterance: 16 bit, mono, 48 kHz."""
     recognizer.begin_utterance()
-    sound = silence(0.3) + spoken.samples + silence(0.3)
     for start in range(0, len(sound), _PIECE_BYTES):
         recognizer.add(sound[start : start + _PIECE_BYTES])
     found = recognizer.end_utterance()

@@ -15,10 +15,11 @@ mixer, process and engines are the robot's own.
   robot that has spoken for 10 s, and whose microphone hears its loudspeaker. Target: 250 (p50). ``interrupted``: how
   many of how many did; ``interrupted_by_itself``: how many of how many answers its own voice interrupted. With
   ``--busy`` other processes keep the machine busy meanwhile, as a slower one would be.
-* ``word_errors``: for each package with recordings whose words are known, and for all: words that PocketSphinx got
-  wrong, of each that was said; with free text, and with the texts as phrases (of 40 utterances). ``exact``: how many
-  utterances had none. Of Debian's packages alsa-utils, pocketsphinx-testdata, and asterisk-core-sounds-en with
-  asterisk-core-sounds-en-g722; ``--unpacked`` names a folder in which they are unpacked.
+* ``word_errors``: for each package with recordings whose words are known: words that ``--engine`` got wrong, of each
+  that was said; with free text, and with the texts as phrases (of 40 utterances). ``exact``: how many utterances had
+  none; ``cpu_s_per_s``: seconds of processor time for each second of sound. ``free_at_20_db``: the same with pink noise
+  20 dB below the speech, for each ``--noise``. Of Debian's packages alsa-utils, pocketsphinx-testdata, and
+  asterisk-core-sounds-en with asterisk-core-sounds-en-g722; ``--unpacked`` names a folder in which they are unpacked.
 * ``wake_missed``: wake words of how many that were not noticed; said by espeak-ng in seven voices and at three speeds,
   because no package that could be found carries recordings of people who say them. ``wake_missed_in_noise``: with white
   noise of a third of their loudness.
@@ -71,6 +72,9 @@ class Plan:
 
     Attributes:
         wake_word: Name of the wake word detector.
+        engine: Name of the engine of recognition.
+        model: Folder of its model; empty for the one that it brings.
+        noise_db: So many decibels below the words is noise.
         sounds: Folders with sound in which no wake word is.
         unpacked: Folder in which packages with recordings are unpacked.
         parts: Names of :data:`PARTS`.
@@ -80,6 +84,9 @@ class Plan:
     """
 
     wake_word: str
+    engine: str
+    model: str
+    noise_db: tuple[float, ...]
     sounds: tuple[Path, ...]
     unpacked: Path
     parts: tuple[str, ...]
@@ -173,7 +180,8 @@ async def _hearing(plan: Plan) -> Mapping[str, Any]:
     turns = TurnOptions(
         voice_activity="silero", wake_word=plan.wake_word, wake_words=_WORDS[:1], follow_up_s=60.0, stop_phrases=()
     )
-    async with conversing_robot(tuple(command.text for command in commands), turns) as robot:
+    phrases = tuple(command.text for command in commands)
+    async with conversing_robot(phrases, turns, engine=plan.engine, model=plan.model) as robot:
         progress("Waiting for a wake word")
         idle = await _idle(robot, 2.0 if plan.quick else 30.0)
         progress("Recorded speech becomes events")
@@ -223,7 +231,15 @@ async def _other_sounds(plan: Plan) -> Mapping[str, Any]:
 async def _words(plan: Plan) -> Mapping[str, Any]:
     """How many words are wrong."""
     progress("Recorded sentences are recognised")
-    return {"word_errors": await asyncio.to_thread(word_error_rates, plan.unpacked, most=2 if plan.quick else None)}
+    errors = await asyncio.to_thread(
+        word_error_rates,
+        plan.unpacked,
+        engine=plan.engine,
+        model=plan.model,
+        noise_db=plan.noise_db,
+        most=2 if plan.quick else None,
+    )
+    return {"engine": plan.engine, "word_errors": errors}
 
 
 PARTS: Mapping[str, Callable[[Plan], Awaitable[Mapping[str, Any]]]] = MappingProxyType(
@@ -250,6 +266,9 @@ def main() -> None:
     """Measure and print the result."""
     parser = command_line("benchmarks.conversation", __doc__)
     parser.add_argument("--wake-word", choices=(MICRO, OPEN), default=MICRO, help="which detector")
+    parser.add_argument("--engine", default="pocketsphinx", help="which engine of recognition")
+    parser.add_argument("--model", default="", help="folder of its model")
+    parser.add_argument("--noise", type=float, action="append", default=[], help="dB of speech above noise; repeatable")
     parser.add_argument("--sounds", type=Path, action="append", help="folder of WAV files without a wake word")
     parser.add_argument("--unpacked", type=Path, default=Path("/"), help="folder with packages that carry recordings")
     parser.add_argument("--part", choices=tuple(PARTS), action="append", help="measure this alone; may be repeated")
@@ -261,6 +280,9 @@ def main() -> None:
         measure(
             Plan(
                 wake_word=given.wake_word,
+                engine=given.engine,
+                model=given.model,
+                noise_db=tuple(given.noise),
                 sounds=tuple(given.sounds or [OTHERS]),
                 unpacked=given.unpacked,
                 parts=tuple(given.part or PARTS),

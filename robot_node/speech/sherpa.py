@@ -14,7 +14,7 @@ from robot_node.speech.recognition_messages import Utterance
 from robot_node.speech.sherpa_kinds import KINDS
 from robot_node.speech.turn_options import TurnOptions
 from robot_node.speech.turn_pipeline import TurnPipeline
-from robot_node.speech.words import words_of
+from robot_node.speech.words import without_loops, words_of
 
 
 class SherpaRecognizer:
@@ -63,6 +63,7 @@ class _Utterances:
         self._language = model.language
         self._phrases = {words_of(phrase): phrase for phrase in options.phrases}
         self._network = _load(library, model, options.language)
+        self._may_loop = KINDS[model.kind].may_loop
         self._np = import_package("numpy", what="speech recognition")
         self._decimator = Decimator()
         self._sound = bytearray()
@@ -77,12 +78,18 @@ class _Utterances:
     def end_utterance(self) -> Recognised | None:
         sound = self._np.frombuffer(bytes(self._sound), self._np.int16).astype(self._np.float32) / 32_768
         self._sound.clear()
+        if not len(sound):
+            return None
         stream = self._network.create_stream()
         stream.accept_waveform(RATE, sound)
         self._network.decode_stream(stream)
         text = " ".join(stream.result.text.split())
+        if self._may_loop:
+            text = without_loops(text)
+        if not (words := words_of(text)):  # models write notes and brackets for music and noise
+            return None
         if self._phrases:
-            text = self._phrases.get(words_of(text), "")
+            text = self._phrases.get(words, "")
         return Recognised(text, language=self._language, seconds=len(sound) / RATE) if text else None
 
     def hear(self, samples: bytes) -> str:

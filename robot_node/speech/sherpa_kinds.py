@@ -25,12 +25,14 @@ class Kind:
         files: A regular expression for the usual name of each file that it has, by the file's part.
         arguments: What the method is given besides.
         languages: It has several, and is given one.
+        may_loop: It writes word after word by what it wrote before, and then may not find an end.
     """
 
     method: str
     files: Mapping[str, str]
     arguments: Mapping[str, str] = field(default_factory=dict)
     languages: bool = False
+    may_loop: bool = False
 
     @property
     def parts(self) -> frozenset[str]:
@@ -47,6 +49,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
                 "decoder": r".*decoder.*merged.*\.(onnx|ort)",
                 "tokens": _TOKENS,
             },
+            may_loop=True,
         ),
         "moonshine-v1": Kind(
             "from_moonshine",
@@ -57,11 +60,13 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
                 "cached_decoder": r"(?!.*uncached).*cached_decode.*\.onnx",
                 "tokens": _TOKENS,
             },
+            may_loop=True,
         ),
         "whisper": Kind(
             "from_whisper",
             {"encoder": r".*encoder.*\.onnx", "decoder": r"(?!.*merged).*decoder.*\.onnx", "tokens": _TOKENS},
             languages=True,
+            may_loop=True,
         ),
         "transducer": Kind("from_transducer", _TRANSDUCER),
         "nemo-transducer": Kind("from_transducer", _TRANSDUCER, {"model_type": "nemo_transducer"}),

@@ -1,7 +1,7 @@
-"""A small model for sherpa-onnx, written byte by byte: to it a low tone is "yes", a high one "no", and quiet nothing.
+"""Models for sherpa-onnx: a small one, and the real one of "make moonshine".
 
-A real one cannot be had from a package registry. This one shows that models are checked, loaded and asked; it says
-nothing of how well speech is recognised.
+The small one is written byte by byte: to it a low tone is "yes", a high one "no", and quiet nothing. It shows that
+models are checked, loaded and asked; it says nothing of how well speech is recognised.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ from tests.vision.onnx_models import field, floats, node
 _BANDS = 80
 _FLOAT, _INT64 = 1, 7
 _TOKENS = "<blk> 0\n\u2581yes 1\n\u2581no 2\n"
+MOONSHINE = Path(__file__).parents[2] / "build/moonshine"
+"""Where "make moonshine" installs the package that carries the real one."""
+
 _QUIET = -10.0
 """Logarithm of the energy of a band between quiet and a tone."""
 
@@ -44,10 +47,10 @@ def zipformer_ctc() -> bytes:
     return field(1, 8) + field(7, graph) + field(8, field(1, "") + field(2, 13))
 
 
-def model_folder(folder: Path, *, kind: str = "zipformer-ctc") -> Path:
+def model_folder(folder: Path, *, kind: str = "zipformer-ctc", tokens: str = _TOKENS) -> Path:
     """A folder with the model and its manifest."""
     folder.mkdir(exist_ok=True)
-    parts = {"model": ("model.onnx", zipformer_ctc()), "tokens": ("tokens.txt", _TOKENS.encode())}
+    parts = {"model": ("model.onnx", zipformer_ctc()), "tokens": ("tokens.txt", tokens.encode())}
     manifest = f'name = "Tones"\nkind = "{kind}"\nlanguage = "en-x-tones"\n'
     for part, (name, content) in parts.items():
         (folder / name).write_bytes(content)

@@ -65,3 +65,10 @@ def loudness_of(sound: np.ndarray) -> float:
     """Root mean square of the parts that are not silence."""
     loud = sound[np.abs(sound) > 0.02 * np.abs(sound).max()]
     return float(np.sqrt(np.mean(np.square(loud.astype(float)))))
+
+
+def in_noise(sound: bytes, snr_db: float) -> bytes:
+    """The sound, and so much less of pink noise."""
+    clean = np.frombuffer(sound, np.int16).astype(float)
+    noise = np.frombuffer(pink_noise(len(clean) / 48_000 + 1, loudness_of(clean) / 10 ** (snr_db / 20)), np.int16)
+    return bytes((clean + noise[: len(clean)]).clip(-32768, 32767).astype(np.int16).tobytes())

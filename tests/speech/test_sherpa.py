@@ -46,6 +46,17 @@ def test_it_says_what_the_model_makes_of_an_utterance(tmp_path: Path) -> None:
     assert understood(made, silence(1)) is None
 
 
+def test_an_utterance_without_a_word_is_nothing(tmp_path: Path) -> None:
+    made = recognizer(model_folder(tmp_path, tokens="<blk> 0\n\u2581\u266a 1\n\u2581(no) 2\n"))
+    assert understood(made, tone(300, 0.5) + silence(0.5)) is None
+    assert understood(made, tone(3000, 0.5) + silence(0.5)) is not None
+
+
+def test_an_utterance_without_a_sound_is_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert understood(recognizer(model_folder(tmp_path)), b"") is None
+    assert capfd.readouterr().err == ""
+
+
 def test_with_phrases_only_they_count(tmp_path: Path) -> None:
     made = recognizer(model_folder(tmp_path), "Yes!", "maybe")
     assert (found := understood(made, tone(300, 0.5) + silence(0.5))) is not None

@@ -28,7 +28,7 @@ from robot_node.speech.sphinx import SphinxRecognizer
 from robot_node.speech.turn_options import TurnOptions
 from robot_node.speech.turn_pipeline import TurnPipeline
 from tests.speech.hearing_robot import PHRASES
-from tests.speech.sounds import loudness_of, noise, pieces, pink_noise, recorded, silence, spoken
+from tests.speech.sounds import in_noise, noise, pieces, recorded, silence, spoken
 
 WAKE = spoken("okay nabu", voice="en-gb", rate=150)
 WOKEN = [WakeWord("okay_nabu"), TurnBegan(), Listening(begun=True)]
@@ -52,13 +52,6 @@ def options(*, wake_word: str = "micro-wakeword", follow_up_s: float = 0.0) -> T
 
 def hears(pipeline: TurnPipeline, sound: bytes) -> list[EngineMessage]:
     return [message for piece in pieces(sound) for message in pipeline.hear(piece)]
-
-
-def in_noise(sound: bytes, snr_db: float) -> bytes:
-    """The sound, and so much less of pink noise."""
-    clean = np.frombuffer(sound, np.int16).astype(float)
-    noise = np.frombuffer(pink_noise(len(clean) / 48_000 + 1, loudness_of(clean) / 10 ** (snr_db / 20)), np.int16)
-    return bytes((clean + noise[: len(clean)]).clip(-32768, 32767).astype(np.int16).tobytes())
 
 
 def overhears(pipeline: TurnPipeline, sound: bytes) -> list[EngineMessage]:
