@@ -212,8 +212,9 @@ def _options(
     del version  # handled by the callback
 
 
-for _command in (robots, tools, events, call, watch, confirm, setup, voices, speech_model):
+for _command in (robots, tools, events, call, watch, confirm, setup, voices):
     app.command()(_command)
+app.command("speech-model")(speech_model)
 app.command(short_help="Run an MCP server for desktop agents: all robots of a broker.")(bridge)
 
 

@@ -214,13 +214,16 @@ def test_face_sends_less_than_whole_pictures_and_the_slow_bus_carries_fewer() ->
 @pytest.mark.slow
 @pytest.mark.slow
 def test_conversation_measures_cpu_events_and_wake_words() -> None:
-    result = run("conversation", "--quick", "--sounds", "/usr/share/sounds/alsa")
+    result = run("conversation", "--quick", "--noise", "15", "--sounds", "/usr/share/sounds/alsa")
     assert result["idle_core_percent"] > 0
     assert result["event_p50_ms"] > 0
     assert result["understood"] == "2 of 2"
     assert result["wake_words"]["okay_nabu"]["said"] == 2
     assert result["other_sound_s"] > 3
-    assert 0 <= result["word_errors"]["alsa-utils"]["phrases"]["rate"] < 1
+    words = result["word_errors"]["alsa-utils"]
+    assert 0 <= words["phrases"]["rate"] < 1
+    assert words["free_at_15_db"]["words"] == words["free"]["words"] == 4
+    assert words["free"]["cpu_s_per_s"] > 0
     assert result["interrupted_by_itself"] == "0 of 1"
     assert result["false_accepts"]["okay_nabu"] == 0
 
