@@ -1,12 +1,14 @@
 /** The robots that are online; reports of changes are throttled. Without React. */
 
+import { onFirstUse } from "../onFirstUse";
 import type { OnlineServer, ServerAddress } from "./topics";
 
 const LIMIT = 5000;
 /** A fleet that comes online at once is shown in a few steps, not robot by robot. */
 const EVERY_MS = 100;
 
-const byName = new Intl.Collator();
+// Making the first one of a page takes some milliseconds, which a page with one robot need not wait for.
+const byName = onFirstUse(() => new Intl.Collator());
 
 export const keyOf = ({ serverId, serverName }: ServerAddress) => `${serverId}/${serverName}`;
 
@@ -51,7 +53,7 @@ export class OnlineRobots {
     this.timer = undefined;
     if (!this.changed) return;
     this.changed = false;
-    this.tell([...this.online.values()].sort((a, b) => byName.compare(a.serverName, b.serverName)));
+    this.tell([...this.online.values()].sort((a, b) => byName().compare(a.serverName, b.serverName)));
     this.timer = setTimeout(() => this.tellNow(), EVERY_MS);
   }
 }

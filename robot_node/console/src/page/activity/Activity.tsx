@@ -3,6 +3,7 @@ import { memo, useState } from "react";
 import { en } from "../../i18n/en";
 import { useText } from "../../i18n/text";
 import { shortened } from "../../json";
+import { onFirstUse } from "../../onFirstUse";
 import { emotionOf, groupOf, GROUPS, type Group, type RobotEvent } from "./events";
 import type { Activity as Happenings } from "./useEvents";
 import "./activity.css";
@@ -70,7 +71,7 @@ const Item = memo(function Item({ event, ownId, picture, today }: ItemProps) {
   return (
     <li className={groupOf(kind)} data-kind={kind}>
       <span className="kind" aria-hidden="true" />
-      <time dateTime={time?.toISOString()} title={time ? DATE_AND_CLOCK.format(time) : undefined}>
+      <time dateTime={time?.toISOString()} title={time ? dateAndClock().format(time) : undefined}>
         {time ? timeOf(time, today) : "–"}
       </time>
       <p className={kind === "fault" ? "problem-text" : ""}>
@@ -88,13 +89,13 @@ const Item = memo(function Item({ event, ownId, picture, today }: ItemProps) {
   );
 });
 
-// Making one is what costs.
-const CLOCK = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
-const DATE = new Intl.DateTimeFormat(undefined, { dateStyle: "short" });
-const DATE_AND_CLOCK = new Intl.DateTimeFormat(undefined, { dateStyle: "short", timeStyle: "medium" });
+// Making one is what costs, the first one of a page most of all.
+const clock = onFirstUse(() => new Intl.DateTimeFormat(undefined, { timeStyle: "medium" }));
+const date = onFirstUse(() => new Intl.DateTimeFormat(undefined, { dateStyle: "short" }));
+const dateAndClock = onFirstUse(() => new Intl.DateTimeFormat(undefined, { dateStyle: "short", timeStyle: "medium" }));
 
 /** The time of today, the date of another day too. */
 function timeOf(time: Date, today: string): string {
-  const clock = CLOCK.format(time);
-  return time.toDateString() === today ? clock : `${DATE.format(time)} ${clock}`;
+  const ofDay = clock().format(time);
+  return time.toDateString() === today ? ofDay : `${date().format(time)} ${ofDay}`;
 }
