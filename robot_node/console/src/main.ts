@@ -2,7 +2,6 @@
 
 import "./page/base.css";
 import { loadTexts } from "./i18n/texts";
-import { registerWorker } from "./installable/register";
 import { begin } from "./page/begun";
 import { fetchConfig, loadSettings } from "./page/settings";
 
@@ -15,8 +14,5 @@ if (place) {
   // Only now: while the broker is on its way to answer, there is time to evaluate it.
   const page = begun.then(() => import("./page/show"));
   const ready = begun.then(({ ready }) => ready);
-  void Promise.all([page, begun, texts, ready]).then(([{ show }, begun]) => {
-    show(place, begun);
-    registerWorker();
-  });
+  void Promise.all([page, begun, texts, ready]).then(([{ show }, begun]) => show(place, begun));
 }

@@ -1,4 +1,4 @@
-import { useCallback, useDeferredValue, useEffect, useMemo, useRef, useState, type ReactNode } from "react";
+import { useCallback, useEffect, useMemo, useRef, useState, type ReactNode } from "react";
 import type { CallToolResult } from "@modelcontextprotocol/sdk/types.js";
 
 import { useMcpMqtt } from "../mcp/useMcpMqtt";
@@ -36,6 +36,7 @@ import { SignIn } from "./signin/SignIn";
 import { useCalls } from "./useCalls";
 import { useRobot } from "./useRobot";
 import { useRoute } from "./useRoute";
+import { useSecondStep } from "./useSecondStep";
 import { useCameras } from "./video/useCameras";
 import { useWatching } from "./video/useWatching";
 import { Video } from "./video/Video";
@@ -92,7 +93,7 @@ export function App({ served, mcp: connection, questions }: Pick<Begun, "served"
   }, [chosen]);
 
   // What nobody presses in the first moment comes in a second step, below and beside the rest: so it moves nothing.
-  const isSecondStep = useDeferredValue(true, false);
+  const isSecondStep = useSecondStep();
   const disabled = sessionState !== "open";
   const robotName = chosen?.serverName ?? "";
   const report = (text: string) => log.add("app", text, { isError: true });

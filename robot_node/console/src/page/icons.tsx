@@ -32,3 +32,15 @@ export function Icon({ name }: { name: keyof typeof PATHS }) {
     </svg>
   );
 }
+
+/** The face of icon.svg, as in index.html: a picture in a file of its own would be missing while it is fetched. */
+export function Logo() {
+  return (
+    <svg width="28" height="28" viewBox="0 0 32 32" aria-hidden="true">
+      <rect width="32" height="32" rx="8" fill="#0b0e13" />
+      <rect x="6" y="9" width="8" height="10" rx="3" fill="#96dcff" />
+      <rect x="18" y="9" width="8" height="10" rx="3" fill="#96dcff" />
+      <path d="M11 23q5 3 10 0" fill="none" stroke="#96dcff" strokeWidth="2" strokeLinecap="round" />
+    </svg>
+  );
+}

@@ -1,4 +1,4 @@
-import { useDeferredValue, type ReactNode } from "react";
+import type { ReactNode } from "react";
 import type { Tool } from "@modelcontextprotocol/sdk/types.js";
 
 import type { TextKey } from "../../i18n/text";
@@ -6,6 +6,7 @@ import { ANSWER_QUESTION } from "../dialogs/useOpenQuestions";
 import { emotionsOf } from "../face/emotions";
 import type { RobotStatus } from "../status";
 import type { Calls } from "../useCalls";
+import { useSecondStep } from "../useSecondStep";
 import { Drive } from "./drive/Drive";
 import { DRIVE } from "./drive/useDriver";
 import { Look, LOOK } from "./look/Look";
@@ -50,7 +51,7 @@ export function Controls({ tools, malformed, status, disabled, calls, report, is
   const emotion = tools.find(({ name }) => name === "change_emotion");
   const textTools = tools.filter(({ inputSchema }) => isTextTool(inputSchema));
   const otherTools = tools.filter(({ name }) => !PLACED.has(name));
-  const isSecondStep = useDeferredValue(true, false);
+  const isSecondStep = useSecondStep();
   return (
     <>
       {drive && guarded("drive", <Drive inputSchema={drive.inputSchema} disabled={disabled} calls={calls} isAsked={isAsked} slot={driveSlot} />)}

@@ -48,7 +48,7 @@ export function Face({ status, picture, emotions, disabled, show }: Props) {
           .filter((emotion) => emotion !== NEUTRAL)
           .map((emotion) => (
             <button key={emotion} type="button" aria-pressed={emotion === now} disabled={disabled} onClick={() => show(emotion)}>
-              <span className="glass">{pictureOf(emotion) && <img src={pictureOf(emotion) ?? ""} alt="" width="64" height="32" />}</span>
+              <span className="glass">{pictureOf(emotion) && <img src={pictureOf(emotion) ?? ""} alt="" width="64" height="32" loading="lazy" />}</span>
               <span className={label(emotion).length > LONG_LABEL ? "long" : ""}>{label(emotion)}</span>
             </button>
           ))}

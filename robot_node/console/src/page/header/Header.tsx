@@ -5,7 +5,7 @@ import { keyOf } from "../../mcp/robots";
 import { useText } from "../../i18n/text";
 import type { FleetView } from "../fleet/useFleet";
 import { useInSight } from "../fleet/useInSight";
-import { Icon } from "../icons";
+import { Icon, Logo } from "../icons";
 import { formatRoute } from "../route";
 import type { RobotStatus } from "../status";
 import { FindRobot, matching } from "./FindRobot";
@@ -35,7 +35,7 @@ export function Header({ robots, robot, status, fleet, isOverview, choose, openS
   return (
     <header className="header">
       <h1>
-        <img src="icon.svg" alt="" width="28" height="28" />
+        <Logo />
         robot-node
       </h1>
       {(robots.length > 1 || isOverview) && (
