@@ -28,6 +28,9 @@ _FRAME_S = 1 / 30
 _CHANGED_SHARE = 0.3
 """Share of a picture that changes in an animation: a slow bus gets fewer pictures, at a steady rate."""
 
+_GROWING_S = 5.0
+"""For so long a text shows that may grow yet."""
+
 _NO_DISPLAY_S = 1.0
 """Time between two pictures while there is no display."""
 
@@ -132,6 +135,12 @@ class Face:
         self._set_changed()
         self._active_at = until
         return until - now
+
+    def show_growing_text(self, text: str) -> None:
+        """Show the last line of a text that grows, until the next one, or for some seconds."""
+        if not self._question:
+            self._active_at = self._animator.caption(text, self._clock(), _GROWING_S, last_line=True)
+            self._set_changed()
 
     def show_question(self, text: str) -> None:
         """Show a question to a person below the face, again and again, instead of all other texts.

@@ -57,18 +57,20 @@ class Animator:
         """Discard the levels after a time, since playback was stopped."""
         self.scene = self.scene.silent(at)
 
-    def caption(self, text: str, at: float, duration: float | None = None) -> float:
+    def caption(self, text: str, at: float, duration: float | None = None, *, last_line: bool = False) -> float:
         """Show a text below the face, line by line.
 
         Args:
             text: Latin and, with a suitable font, Chinese characters. An empty text removes the current one.
             at: Start time.
             duration: Total duration in seconds; by default the time it takes to read.
+            last_line: Show the last line only.
 
         Returns:
             End time.
         """
-        caption = Caption.paced(self._lines(text), at, duration) if text.strip() else NO_CAPTION
+        lines = self._lines(text)[-1:] if last_line else self._lines(text)
+        caption = Caption.paced(lines, at, duration) if text.strip() else NO_CAPTION
         self.scene = self.scene.captioned(caption, at)
         return caption.until if caption.lines else at
 

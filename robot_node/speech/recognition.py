@@ -19,6 +19,7 @@ from robot_node.speech.recognition_messages import (
     EngineMessage,
     Interruption,
     Listening,
+    PartialUtterance,
     Ready,
     SpokenEnd,
     SpokenSound,
@@ -250,6 +251,9 @@ class SpeechRecognition:
                 self._backoff.reset()
                 if not self._muted:
                     self._understood(message)
+            case PartialUtterance(text):
+                if not self._muted:
+                    self._face.show_growing_text(f"\u201c{text} \u2026")
             case SpokenSound() | SpokenEnd() if self._sink is not None:
                 self._hand_on(message, self._sink)
             case WakeWord(name):

@@ -86,6 +86,14 @@ class UtteranceRecognizer(Recognizer, Protocol):
         """End the utterance, and return what was understood; None for nothing."""
 
 
+@runtime_checkable
+class PartialRecognizer(UtteranceRecognizer, Protocol):
+    """A recogniser that also says what it has understood of an utterance while it goes on."""
+
+    def so_far(self) -> str:
+        """What was understood since the utterance began; empty for nothing. Called often: it must be quick."""
+
+
 def make_recognizer(engine: str, options: RecognitionOptions) -> Recognizer:
     """Make an engine by its name.
 

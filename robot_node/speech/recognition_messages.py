@@ -53,6 +53,13 @@ class Utterance:
 
 
 @dataclass(frozen=True, slots=True)
+class PartialUtterance:
+    """What was understood so far of an utterance that goes on; what follows may change it."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class SpokenSound:
     """Sound of what somebody says in a turn, which goes on.
 
@@ -118,6 +125,7 @@ EngineMessage = (
     Ready
     | Listening
     | Utterance
+    | PartialUtterance
     | SpokenSound
     | SpokenEnd
     | WakeWord
@@ -133,6 +141,7 @@ _KINDS: Mapping[str, type[EngineMessage]] = MappingProxyType(
         "ready": Ready,
         "listening": Listening,
         "utterance": Utterance,
+        "partial_utterance": PartialUtterance,
         "spoken_sound": SpokenSound,
         "spoken_end": SpokenEnd,
         "wake_word": WakeWord,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,16 +10,20 @@ from robot_node.errors import DeviceError, SettingsError
 from robot_node.speech.decimation import RATE, Decimator
 from robot_node.speech.model_manifest import SpeechModel, read_model
 from robot_node.speech.optional_package import import_package
-from robot_node.speech.recognition_engine import Recognised, RecognitionOptions
+from robot_node.speech.recognition_engine import Recognised, RecognitionOptions, UtteranceRecognizer
 from robot_node.speech.recognition_messages import Utterance
 from robot_node.speech.sherpa_kinds import KINDS
+from robot_node.speech.sherpa_streaming import StreamedUtterances
 from robot_node.speech.turn_options import TurnOptions
 from robot_node.speech.turn_pipeline import TurnPipeline
 from robot_node.speech.words import without_loops, words_of
 
 
 class SherpaRecognizer:
-    """A :class:`robot_node.speech.recognition_engine.UtteranceRecognizer`. An utterance is decoded at its end.
+    """A :class:`robot_node.speech.recognition_engine.UtteranceRecognizer`.
+
+    An utterance is decoded at its end; with a model that streams, while it is heard: then this is also a
+    :class:`robot_node.speech.recognition_engine.PartialRecognizer`.
 
     Args:
         options: The model's folder; with phrases, only what is one of them counts.
@@ -32,7 +37,16 @@ class SherpaRecognizer:
         if not options.model:
             raise SettingsError("sherpa-onnx needs a model (hearing.model).", remedy="Name the folder of one.")
         library = import_package("sherpa-onnx", what="speech recognition")
-        self._utterances = _Utterances(library, read_model(Path(options.model)), options)
+        np = import_package("numpy", what="speech recognition")
+        model = read_model(Path(options.model))
+        network, meaning = _load(library, model, options.language), _Meaning(model, options)
+        self._utterances: UtteranceRecognizer
+        if KINDS[model.kind].streams:
+            self._utterances = streamed = StreamedUtterances(network, np, meaning.of)
+            if not options.phrases:  # what is no phrase yet may become one
+                self.so_far = streamed.so_far
+        else:
+            self._utterances = _Utterances(network, np, meaning.of)
         self._finder = TurnPipeline(self._utterances, TurnOptions(voice_activity="silero"))
         self.begin_utterance = self._utterances.begin_utterance
         self.add = self._utterances.add
@@ -54,17 +68,31 @@ class SherpaRecognizer:
         self._utterances.forget()
 
 
+class _Meaning:
+    """What a text of the network is to the robot."""
+
+    def __init__(self, model: SpeechModel, options: RecognitionOptions) -> None:
+        self._language = model.language
+        self._may_loop = KINDS[model.kind].may_loop
+        self._phrases = {words_of(phrase): phrase for phrase in options.phrases}
+
+    def of(self, text: str, seconds: float) -> Recognised | None:
+        if self._may_loop:
+            text = without_loops(text)
+        if not (words := words_of(text)):  # models write notes and brackets for music and noise
+            return None
+        if self._phrases:
+            text = self._phrases.get(words, "")
+        return Recognised(text, language=self._language, seconds=seconds) if text else None
+
+
 class _Utterances:
-    """Decodes utterances whose beginning and end others find."""
+    """Decodes utterances at their end; others find beginning and end."""
 
     listening = False
 
-    def __init__(self, library: Any, model: SpeechModel, options: RecognitionOptions) -> None:
-        self._language = model.language
-        self._phrases = {words_of(phrase): phrase for phrase in options.phrases}
-        self._network = _load(library, model, options.language)
-        self._may_loop = KINDS[model.kind].may_loop
-        self._np = import_package("numpy", what="speech recognition")
+    def __init__(self, network: Any, np: Any, finish: Callable[[str, float], Recognised | None]) -> None:
+        self._network, self._np, self._finish = network, np, finish
         self._decimator = Decimator()
         self._sound = bytearray()
 
@@ -83,14 +111,7 @@ class _Utterances:
         stream = self._network.create_stream()
         stream.accept_waveform(RATE, sound)
         self._network.decode_stream(stream)
-        text = " ".join(stream.result.text.split())
-        if self._may_loop:
-            text = without_loops(text)
-        if not (words := words_of(text)):  # models write notes and brackets for music and noise
-            return None
-        if self._phrases:
-            text = self._phrases.get(words, "")
-        return Recognised(text, language=self._language, seconds=len(sound) / RATE) if text else None
+        return self._finish(" ".join(stream.result.text.split()), len(sound) / RATE)
 
     def hear(self, samples: bytes) -> str:
         self.add(samples)
@@ -114,6 +135,7 @@ def _load(library: Any, model: SpeechModel, language: str) -> Any:
     files = {part: str(path) for part, path in model.files.items()}
     spoken = {"language": language.partition("-")[0]} if kind.languages else {}
     try:
-        return getattr(library.OfflineRecognizer, kind.method)(**files, **kind.arguments, **spoken)
+        recognizers = library.OnlineRecognizer if kind.streams else library.OfflineRecognizer
+        return getattr(recognizers, kind.method)(**files, **kind.arguments, **spoken)
     except (RuntimeError, ValueError) as error:
         raise DeviceError(f"The model {model.name} cannot be loaded: {error}.") from error

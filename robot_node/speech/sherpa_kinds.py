@@ -21,11 +21,12 @@ class Kind:
     """A kind of model.
 
     Attributes:
-        method: The method of ``OfflineRecognizer`` that loads it.
+        method: The method of ``OfflineRecognizer`` that loads it; if it streams, of ``OnlineRecognizer``.
         files: A regular expression for the usual name of each file that it has, by the file's part.
         arguments: What the method is given besides.
         languages: It has several, and is given one.
         may_loop: It writes word after word by what it wrote before, and then may not find an end.
+        streams: It recognises while somebody speaks.
     """
 
     method: str
@@ -33,6 +34,7 @@ class Kind:
     arguments: Mapping[str, str] = field(default_factory=dict)
     languages: bool = False
     may_loop: bool = False
+    streams: bool = False
 
     @property
     def parts(self) -> frozenset[str]:
@@ -64,7 +66,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         ),
         "whisper": Kind(
             "from_whisper",
-            {"encoder": r".*encoder.*\.onnx", "decoder": r"(?!.*merged).*decoder.*\.onnx", "tokens": _TOKENS},
+            {"encoder": r".+-encoder.*\.onnx", "decoder": r".+-decoder.*\.onnx", "tokens": _TOKENS},
             languages=True,
             may_loop=True,
         ),
@@ -74,6 +76,16 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "nemo-ctc": Kind("from_nemo_ctc", _MODEL),
         "sense-voice": Kind("from_sense_voice", _MODEL, languages=True),
         "paraformer": Kind("from_paraformer", {"paraformer": r".*model.*\.onnx", "tokens": _TOKENS}),
+        "streaming-transducer": Kind("from_transducer", _TRANSDUCER, streams=True),
+        "streaming-zipformer-ctc": Kind(
+            "from_zipformer2_ctc", {"model": r".*(model|ctc).*\.onnx", "tokens": _TOKENS}, streams=True
+        ),
+        "streaming-nemo-ctc": Kind("from_nemo_ctc", _MODEL, streams=True),
+        "streaming-paraformer": Kind(
+            "from_paraformer",
+            {"encoder": r"encoder(\.int8)?\.onnx", "decoder": r"decoder(\.int8)?\.onnx", "tokens": _TOKENS},
+            streams=True,
+        ),
     }
 )
 """All kinds, by the ``kind`` of a manifest."""

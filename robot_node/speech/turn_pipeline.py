@@ -10,11 +10,12 @@ from robot_node.core.media import Played
 from robot_node.speech.decimation import BYTES_PER_S, Decimator, Interpolator
 from robot_node.speech.endpointing import Edge, Endpointer
 from robot_node.speech.interruption import InterruptionDetector
-from robot_node.speech.recognition_engine import Recognised, Recognizer, UtteranceRecognizer
+from robot_node.speech.recognition_engine import PartialRecognizer, Recognised, Recognizer, UtteranceRecognizer
 from robot_node.speech.recognition_messages import (
     EngineMessage,
     Interruption,
     Listening,
+    PartialUtterance,
     SpokenEnd,
     SpokenSound,
     StopWord,
@@ -88,6 +89,8 @@ class TurnPipeline:
         self._pre_roll_bytes = 0
         self._held: list[bytes] = []  # silence that is recognised when speech goes on
         self._heard: list[str] = []  # of an engine that finds the end of speech itself
+        self._partial = recognizer if isinstance(recognizer, PartialRecognizer) else None
+        self._so_far = ""  # the text of the last PartialUtterance
         self._gives_sound = options.sound
         self._sound: UtteranceSound | None = None  # of what somebody says now
 
@@ -229,6 +232,7 @@ class TurnPipeline:
         else:
             self._recognizer.forget()
         self._heard.clear()
+        self._so_far = ""
         self._sound = UtteranceSound() if self._gives_sound else None
         before = b"".join(self._pre_roll)
         self._drop_pre_roll()
@@ -236,6 +240,9 @@ class TurnPipeline:
 
     def _take(self, samples: bytes) -> Iterator[EngineMessage]:
         self._recognise(samples)
+        if self._partial is not None and (text := self._partial.so_far()) and text != self._so_far:
+            self._so_far = text
+            yield PartialUtterance(text)
         if self._sound is not None:
             yield from map(SpokenSound, self._sound.add(samples))
 

@@ -34,12 +34,17 @@ ARCHIVES = {
         "tokens.txt",
     ),
     "nemo-transducer": ("encoder.int8.onnx", "decoder.int8.onnx", "joiner.int8.onnx", "tokens.txt"),
-    "zipformer-ctc": ("model.int8.onnx", "tokens.txt"),
-    "nemo-ctc": ("model.int8.onnx", "tokens.txt"),
-    "sense-voice": ("model.int8.onnx", "tokens.txt"),
-    "paraformer": ("model.int8.onnx", "tokens.txt"),
+    "streaming-transducer": (
+        "encoder-epoch-99-avg-1-chunk-16-left-128.onnx",
+        "decoder-epoch-99-avg-1-chunk-16-left-128.onnx",
+        "joiner-epoch-99-avg-1-chunk-16-left-128.onnx",
+        "tokens.txt",
+    ),
+    "streaming-zipformer-ctc": ("ctc-epoch-20-avg-1-chunk-16-left-128.onnx", "tokens.txt"),
+    "streaming-paraformer": ("encoder.int8.onnx", "decoder.int8.onnx", "tokens.txt"),
 }
-"""The names of the files in archives that sherpa-onnx publishes."""
+_ONE = ("model.int8.onnx", "tokens.txt")
+"""The names of the files in archives that sherpa-onnx publishes, of the kinds that are not of one file."""
 
 
 def put(folder: Path, *names: str) -> Path:
@@ -51,15 +56,15 @@ def put(folder: Path, *names: str) -> Path:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_kind_is_written_with_its_files(tmp_path: Path, kind: str) -> None:
-    folder = put(tmp_path / "english", *ARCHIVES[kind], "README.md")
+    folder = put(tmp_path / "english", *ARCHIVES.get(kind, _ONE), "README.md")
     (folder / "test_wavs").mkdir()
     assert command("speech-model", str(folder), "--kind", kind).status == 0
     model = read_model(folder)  # with size and SHA-256
     assert (model.name, model.kind, model.language) == ("english", kind, "en")
-    assert {path.name for path in model.files.values()} == set(ARCHIVES[kind])
+    assert {path.name for path in model.files.values()} == set(ARCHIVES.get(kind, _ONE))
 
 
-@pytest.mark.parametrize("kind", ["moonshine", "moonshine-v1", "whisper"])
+@pytest.mark.parametrize("kind", ["moonshine", "moonshine-v1", "whisper", "streaming-paraformer"])
 def test_a_kind_is_seen_by_the_names_of_its_files(tmp_path: Path, kind: str) -> None:
     put(tmp_path, *ARCHIVES[kind])
     done = command("speech-model", str(tmp_path), "--name", "Of a friend", "--language", "de-AT")
@@ -111,8 +116,8 @@ def test_the_tokens_of_moonshine_are_made_of_its_tokenizer(tmp_path: Path) -> No
         ((), (), "The files of a model are not seen in"),
         (ARCHIVES["whisper"], ("--kind", "transducer"), "joiner"),
         (ARCHIVES["whisper"], ("--kind", "oracle"), "no kind 'oracle'"),
-        (ARCHIVES["nemo-ctc"], (), "--kind zipformer-ctc or nemo-ctc or sense-voice or paraformer"),
-        (ARCHIVES["transducer"], (), "--kind transducer or nemo-transducer"),
+        (_ONE, (), "--kind zipformer-ctc or nemo-ctc or sense-voice or paraformer or streaming-"),
+        (ARCHIVES["transducer"], (), "--kind transducer or nemo-transducer or streaming-transducer"),
         ((*ARCHIVES["whisper"], "base-encoder.onnx"), (), "--file encoder=base-encoder.onnx"),
         (ARCHIVES["whisper"], ("--file", "tokens=absent.txt"), "The files of a model are not seen in"),
         (ARCHIVES["whisper"], ("--file", "tokens"), "PART=FILE"),

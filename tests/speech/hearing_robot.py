@@ -53,9 +53,14 @@ class Clock:
 
 
 class ObservedFace(Face):
-    """A face that keeps how often it was to show whether the robot listens."""
+    """A face that keeps how often it was to show whether the robot listens, and the lines of a text that grew."""
 
     signs_set: int = 0
+    grown: tuple[str, ...] = ()
+
+    def show_growing_text(self, text: str) -> None:
+        super().show_growing_text(text)
+        self.grown += (self._animator.scene.text(self._clock()),)
 
     def listen(self, *, listening: bool) -> None:
         self.signs_set += 1
@@ -134,6 +139,7 @@ async def hearing_robot(
     loudspeaker: LoudspeakerSink | None = None,
     turns: TurnOptions = TurnOptions(),
     phrases: tuple[str, ...] = PHRASES,
+    model: str = "",
 ) -> AsyncIterator[HearingRobot]:
     """A robot that hears, until the block is left; near its microphone it is quiet."""
     pi, state, events = simulated_platform(scene="clock"), RobotState(), EventLog()
@@ -149,7 +155,7 @@ async def hearing_robot(
     )
     recognition = SpeechRecognition(
         engine,
-        RecognitionOptions(phrases=phrases),
+        RecognitionOptions(phrases=phrases, model=model),
         mixer,
         face,
         state,

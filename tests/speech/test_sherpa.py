@@ -11,12 +11,22 @@ from pathlib import Path
 import pytest
 
 from robot_node.errors import DeviceError, SettingsError
-from robot_node.speech.recognition_engine import Recognised, RecognitionOptions, UtteranceRecognizer, make_recognizer
+from robot_node.speech.recognition_engine import (
+    PartialRecognizer,
+    Recognised,
+    RecognitionOptions,
+    UtteranceRecognizer,
+    make_recognizer,
+)
 from robot_node.speech.sherpa_kinds import KINDS
+from robot_node.speech.turn_options import TurnOptions
+from robot_node.webrtc.messages import AsrResponse
 from tests.sound import tone
+from tests.speech.hearing_robot import hearing_robot
 from tests.speech.sherpa_model import model_folder
 from tests.speech.sounds import pieces, silence, spoken
 from tests.speech.wrong_models import changed, replaced
+from tests.waiting import eventually
 
 
 def recognizer(folder: Path, *phrases: str) -> UtteranceRecognizer:
@@ -77,6 +87,45 @@ def test_it_finds_the_end_of_speech_itself_and_forgets_what_is_not_finished(tmp_
     assert [text for piece in pieces(silence(2)) if (text := made.hear(piece))] == []
 
 
+def test_a_model_that_streams_says_what_it_has_understood_so_far(tmp_path: Path) -> None:
+    made = recognizer(model_folder(tmp_path, kind="streaming-nemo-ctc"))
+    assert isinstance(made, PartialRecognizer)
+    made.begin_utterance()
+    for piece in pieces(silence(0.5) + tone(300, 0.5) + silence(0.5)):
+        made.add(piece)
+    assert set(made.so_far().split()) == {"yes"}
+    for piece in pieces(tone(3000, 0.5)):
+        made.add(piece)
+    heard = made.end_utterance()
+    assert heard is not None
+    assert heard.text.split()[0] == "yes"
+    assert heard.text.split()[-1] == "no"
+    assert heard.language == "en-x-tones"
+    assert heard.seconds == pytest.approx(2, abs=0.01)
+    assert understood(made, b"") is None
+    assert understood(made, tone(3000, 0.5)) is not None
+    made.begin_utterance()
+    assert made.so_far() == ""
+
+
+def test_only_what_streams_has_parts_and_no_phrase_has(tmp_path: Path) -> None:
+    assert not isinstance(recognizer(model_folder(tmp_path, kind="streaming-nemo-ctc"), "no"), PartialRecognizer)
+    assert not isinstance(recognizer(model_folder(tmp_path)), PartialRecognizer)
+
+
+async def test_what_is_understood_shows_while_somebody_speaks(tmp_path: Path) -> None:
+    model = str(model_folder(tmp_path, kind="streaming-nemo-ctc"))
+    turns = TurnOptions(voice_activity="silero")
+    async with hearing_robot("sherpa-onnx", turns=turns, phrases=(), model=model) as robot:
+        await eventually(robot.hears_microphone)
+        robot.pi.microphone.hear(spoken("take a photo") + silence(1))
+        await eventually(lambda: robot.heard)
+        assert len(set(robot.face.grown)) > 1
+        assert robot.face.grown[0].startswith("\u201c")
+        assert all(line.endswith(" \u2026") for line in robot.face.grown)
+        assert robot.messages == [AsrResponse(robot.heard[0], by="")]  # nobody else is given parts
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
@@ -110,6 +159,7 @@ def test_without_a_model_or_the_package_it_is_explained(tmp_path: Path, monkeypa
 @pytest.mark.parametrize("kind", KINDS)
 def test_sherpa_onnx_takes_the_parts_of_each_kind(kind: str) -> None:
     library = importlib.import_module("sherpa_onnx")
-    taken = set(inspect.signature(getattr(library.OfflineRecognizer, KINDS[kind].method)).parameters)
+    recognizers = library.OnlineRecognizer if KINDS[kind].streams else library.OfflineRecognizer
+    taken = set(inspect.signature(getattr(recognizers, KINDS[kind].method)).parameters)
     assert KINDS[kind].parts | set(KINDS[kind].arguments) <= taken
     assert ("language" in taken) == KINDS[kind].languages

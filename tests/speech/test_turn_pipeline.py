@@ -14,6 +14,7 @@ from robot_node.speech.recognition_messages import (
     EngineMessage,
     Failed,
     Listening,
+    PartialUtterance,
     Ready,
     StopWord,
     TurnBegan,
@@ -257,6 +258,7 @@ def test_a_detector_that_is_not_there_is_explained() -> None:
 
 def each_message() -> Iterator[EngineMessage]:
     yield from (Ready(), Listening(begun=True), WakeWord("alexa"), StopWord("stop"), TurnBegan(), Failed("No.", "Yes."))
+    yield PartialUtterance("hel")
     yield Utterance("hello", "anna", 0.5, "en", 1.5)
     yield from (TurnEnded(reason) for reason in TurnEnd)
 
