@@ -1,4 +1,7 @@
-"""The processes of a benchmark: started, awaited until ready, controlled by JSON lines, and ended on every path."""
+"""The processes of a benchmark: started, awaited until ready, controlled by JSON lines, and ended on every path.
+
+They end with the benchmark too when it is killed.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from typing import Any
 
 from benchmarks._report import BenchmarkError
 from robot_node.apps.private_broker import PrivateBroker
+from robot_node.core.parent_death import end_with_parent
 from robot_node.mcp_mqtt.topics import ServerTopics
 from robot_node.webrtc.signaling import offers_filter
 
@@ -202,7 +206,10 @@ async def _python(
     """A Python process of ours, told to end when the block is left, and killed when it does not."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("ROBOT_NODE_")}
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", module, *arguments), stdin=pipe, stdout=pipe, env={**clean, **(environment or {})}
+        *(*end_with_parent(), sys.executable, "-m", module, *arguments),
+        stdin=pipe,
+        stdout=pipe,
+        env={**clean, **(environment or {})},
     )
     try:
         yield process

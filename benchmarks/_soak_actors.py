@@ -24,6 +24,7 @@ from benchmarks._processes import Peer
 from benchmarks._report import progress
 from benchmarks._soaked_robot import FAULTS
 from robot_node.apps.private_broker import PrivateBroker
+from robot_node.core.parent_death import end_with_parent
 from robot_node.errors import RobotNodeError
 from robot_node.mqtt import Broker
 from robot_node.webrtc.viewer import view
@@ -163,7 +164,8 @@ async def viewers_are_killed(stage: Stage, chance: Random) -> None:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("ROBOT_NODE_")}
     while await stage.pause(chance.uniform(5, 20)):
         watching = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "robot_node", "watch", stage.server_id, "--broker", stage.private.url),
+            *(*end_with_parent(), sys.executable, "-m", "robot_node", "watch"),
+            *(stage.server_id, "--broker", stage.private.url),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,

@@ -11,18 +11,23 @@ import asyncio
 import contextlib
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 from unittest import mock
 
 from aiortc import rtcrtpreceiver
 from aiortc.jitterbuffer import JitterFrame
 
 from benchmarks._processes import Peer, peer, reply, requests
+from benchmarks._report import BenchmarkError
 from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mqtt import Broker
 from robot_node.webrtc.viewer import view
+
+_T = TypeVar("_T")
+_FRAME_LIMIT_S = 120.0
+_POLL_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +75,47 @@ class Counting:
         self._before = before
 
     async def stop(self) -> Delivered:
-        """What has reached the viewers since."""
-        after = await self._process.ask("count")
+        """What has reached the viewers since; waits until each of them has received a frame.
+
+        Raises:
+            BenchmarkError: one of them receives nothing.
+        """
+        after = await when_each_has_a_frame(
+            lambda: self._process.ask("count"), self._before["frames"], lambda counted: counted["frames"]
+        )
         seconds = after["at"] - self._before["at"]
         frames, size = (zip(self._before[what], after[what], strict=True) for what in ("frames", "bytes"))
         return Delivered(
             fps=tuple((now - then) / seconds for then, now in frames),
             kbit_per_s=tuple((now - then) / seconds * 8 / 1000 for then, now in size),
         )
+
+
+async def when_each_has_a_frame(
+    count: Callable[[], Awaitable[_T]], before: Sequence[int], frames: Callable[[_T], Sequence[int]]
+) -> _T:
+    """Count again and again until each receiver has a frame more than before: without one there is no rate.
+
+    Args:
+        count: Counts.
+        before: The frames of each receiver before.
+        frames: Those of a later count.
+
+    Returns:
+        The last count.
+
+    Raises:
+        BenchmarkError: A receiver gets no frame.
+    """
+    try:
+        async with asyncio.timeout(_FRAME_LIMIT_S):
+            while True:
+                counted = await count()
+                if all(now > then for then, now in zip(before, frames(counted), strict=True)):
+                    return counted
+                await asyncio.sleep(_POLL_S)  # another process, which is asked
+    except TimeoutError as error:
+        raise BenchmarkError(f"A receiver got no frame within {_FRAME_LIMIT_S:g} s.") from error
 
 
 @contextlib.asynccontextmanager

@@ -29,7 +29,7 @@ from benchmarks._added_latency import added_latency_ms
 from benchmarks._footage import busy_clip
 from benchmarks._processes import peer, processor_s, robot
 from benchmarks._report import BenchmarkError, command_line, percentile, positive, print_result, progress, slope
-from benchmarks._watching import viewers
+from benchmarks._watching import viewers, when_each_has_a_frame
 from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mqtt import Broker
 from tests.janus import running_janus
@@ -134,7 +134,9 @@ async def _load(
     robot_s, other_s, received, frames = await measured()
     began = loop.time()
     await asyncio.sleep(seconds)
-    robot_end_s, other_end_s, received_end, frames_end = await measured()
+    robot_end_s, other_end_s, received_end, frames_end = await when_each_has_a_frame(
+        measured, frames, lambda end: end[3]
+    )
     took = loop.time() - began
     return _Load(
         receivers=count,

@@ -86,6 +86,7 @@ async def _watched(
 
 async def _pictures(private: PrivateBroker, sender: Peer, rate: float, seconds: float, idle: float) -> dict[str, float]:
     fetched = size = 0
+    first = asyncio.Event()
 
     async def fetch() -> None:
         nonlocal fetched, size
@@ -96,16 +97,20 @@ async def _pictures(private: PrivateBroker, sender: Peer, rate: float, seconds: 
             if result.is_error:
                 raise BenchmarkError(f"There is no picture: {result.content}.")
             fetched, size = fetched + 1, size + len(json.dumps(result.model_dump(mode="json")))
+            first.set()
             await asyncio.sleep(max(0.0, began + 1 / rate - loop.time()))
 
     async with agent(Broker.from_url(private.url), _ROBOT_ID) as client, asyncio.TaskGroup() as group:
         fetching = group.create_task(fetch(), name="pictures")
+        began = asyncio.get_running_loop().time()
         cores = await _cores(sender, seconds) - idle
+        await first.wait()
+        took = asyncio.get_running_loop().time() - began
         fetching.cancel()
     found = {
         "cores": round(cores, 4),
-        "fps": round(fetched / seconds, 1),
-        "kbit_per_s": round(size * 8 / 1000 / seconds),
+        "fps": round(fetched / took, 2),
+        "kbit_per_s": round(size * 8 / 1000 / took),
     }
     progress(f"{rate:g} pictures a second: {found}")
     return found

@@ -34,6 +34,7 @@ from benchmarks._agent import agent, switch_camera
 from benchmarks._processes import processor_s, resident_mib, server_of, starting_robot
 from benchmarks._report import BenchmarkError, command_line, positive, print_result, progress
 from robot_node.apps.private_broker import PrivateBroker
+from robot_node.core.parent_death import end_with_parent
 from robot_node.mqtt import Broker, ConnectOptions, Incoming, Subscription, connect
 from robot_node.webrtc.viewer import view
 
@@ -47,7 +48,7 @@ _FRAMES = 60
 async def _import_times(statement: str) -> tuple[float, float]:
     """How long a process takes that only imports, from start to end, and its processor time, in seconds."""
     before, begun_at = _ended_children_s(), time.monotonic()
-    process = await asyncio.create_subprocess_exec(sys.executable, "-c", statement)
+    process = await asyncio.create_subprocess_exec(*end_with_parent(), sys.executable, "-c", statement)
     if await process.wait():
         raise BenchmarkError(f"{statement} failed.")
     return time.monotonic() - begun_at, _ended_children_s() - before

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Self
 
 from robot_node.core.child_environment import child_environment
+from robot_node.core.parent_death import end_with_parent
 from robot_node.errors import BrokerError
 
 _START_TIMEOUT_S = 10.0
@@ -143,7 +144,7 @@ class PrivateBroker:
         settings.write_text(self._settings())
         with (self.directory / "log").open("ab") as log:
             self._process = subprocess.Popen(  # noqa: ASYNC220  # takes a millisecond
-                [*_end_with_parent(), executable, "-v", "-c", str(settings)],
+                [*end_with_parent(), executable, "-v", "-c", str(settings)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -231,9 +232,3 @@ def _hashed(password: str) -> str:
     salt, rounds = secrets.token_bytes(12), 101
     key = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, rounds)
     return f"$7${rounds}${base64.b64encode(salt).decode()}${base64.b64encode(key).decode()}"
-
-
-def _end_with_parent() -> list[str]:
-    """Return the command prefix with which a child process ends when this process ends, even if it is killed."""
-    setpriv = shutil.which("setpriv")
-    return [setpriv, "--pdeathsig", "TERM"] if setpriv else []

@@ -8,6 +8,7 @@ import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 
 from robot_node.core.asyncio_tools import cancel_and_wait
+from robot_node.core.parent_death import end_with_parent
 from tests.waiting import DEADLINE_S
 
 
@@ -17,6 +18,7 @@ async def listening_browser(
 ) -> AsyncIterator[str]:
     """Run a browser; yields the address, the first group of what it prints where it listens."""
     process = await asyncio.create_subprocess_exec(
+        *end_with_parent(),
         *command,
         env=env,
         stdin=asyncio.subprocess.DEVNULL,
