@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import inspect
 import os
 import threading
@@ -13,9 +14,13 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from robot_node.apps.private_broker import PrivateBroker
+from tests.compiling import compile_share
 from tests.limits import assert_ended, lasting_threads, limit_of, within
 from tests.order import spread
 from tests.shared_broker import SharedBroker
+
+# Nothing of what is imported and collected is garbage: looking for it takes nearly half of that time.
+gc.disable()
 
 # As robot-node does for its engines: threads that wait for each other in a loop make a busy machine slower.
 os.environ.setdefault("OMP_THREAD_LIMIT", "1")
@@ -32,6 +37,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj):
             item.obj = within(limit_of(item), item.obj)
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Compile test files that are not compiled yet."""
+    compile_share(session.config)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Look for garbage from now on, but not among what was collected: it stays to the end."""
+    gc.freeze()
+    gc.enable()
 
 
 _known = weakref.WeakSet[threading.Thread]()
