@@ -16,12 +16,13 @@ from typing import Any
 import av
 import numpy as np
 from PIL import Image
-from playwright.async_api import Browser, ConsoleMessage, Error, Locator, Page, async_playwright
+from playwright.async_api import Browser, ConsoleMessage, Error, Locator, Page, async_playwright, expect
 
 from robot_node.console.server import Console, serve_console
 from tests.waiting import DEADLINE_S
 
 DEADLINE_MS = 1000 * DEADLINE_S
+expect.set_options(timeout=DEADLINE_MS)  # of what a page shows after an action: it renders when it gets to it
 INSECURE_HOST = "192.0.2.1"
 """This machine at an address that browsers do not take for it: without https it is no secure context."""
 ARGUMENTS = [

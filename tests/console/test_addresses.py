@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser
+from playwright.async_api import Browser, expect
 
 from robot_node.apps.private_broker import PrivateBroker
 from robot_node.console.server import Console
@@ -89,8 +89,8 @@ async def test_a_bookmark_of_a_robot_that_is_offline_waits_for_it(
     async with visit(browser, f"{address}#/robot/attic/robot", tmp_path) as page:
         await page.sees(page.banner, "attic/robot is offline.")
         pressed = page.page.locator(".robot[aria-pressed=true]")
-        assert "attic/robot" in await pressed.inner_text()
-        assert await page.page.locator(".robot").count() == 2, "the other robot is not shown"
+        await expect(pressed).to_contain_text("attic/robot")
+        await expect(page.page.locator(".robot"), "both robots are listed").to_have_count(2)
         async with robot(broker, "attic/robot"):
             await shows(page, "attic-robot")
             await page.banner.wait_for(state="detached")

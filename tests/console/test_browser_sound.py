@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from mcp import Client
+from playwright.async_api import expect
 
 from robot_node.core.media import SAMPLE_RATE
 from robot_node.mcp_mqtt.client import mqtt_transport
@@ -73,13 +74,13 @@ async def test_who_presses_talk_is_heard_by_the_robot_and_who_presses_listen_hea
 ) -> None:
     await page.camera.click()
     await page.moving_pictures()
-    assert await page.button("Talk").get_attribute("aria-pressed") == "false"
+    await expect(page.button("Talk")).to_have_attribute("aria-pressed", "false")
     assert site.said == b"", "heard without being asked"
 
     await page.button("Talk").click()
     await eventually(lambda: bool(beeps_at_s(site.said)), "a beep from the robot's loudspeaker")
     await page.moving_pictures()
-    assert await page.button("Talk").get_attribute("aria-pressed") == "true"
+    await expect(page.button("Talk")).to_have_attribute("aria-pressed", "true")
 
     async with visit(site.browser, site.address, tmp_path) as other:
         await other.moving_pictures()

@@ -10,7 +10,7 @@ from pathlib import Path
 import av
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Locator
+from playwright.async_api import Browser, Locator, expect
 
 from robot_node.apps.private_broker import PrivateBroker, free_port
 from robot_node.console.server import Console
@@ -119,14 +119,14 @@ async def test_a_clip_is_saved_listed_played_and_downloaded_through_the_broker(
 ) -> None:
     async with visit(browser, studio.through_broker, tmp_path) as page:
         await page.ready()
-        assert await page.button("Save clip").is_disabled(), "the camera is off"
+        await expect(page.button("Save clip"), "the camera is off").to_be_disabled()
         await switch_on(page)
         before = await listed(page).count()
         await page.button("Save clip").click()
         await listed(page).nth(before).wait_for()
         clip = listed(page).first
         await clip.get_by_role("button", name="Play").wait_for()
-        assert re.search(r"0:0\d · 0\.\d MB · You", await clip.inner_text())
+        await expect(clip).to_contain_text(re.compile(r"0:0\d · 0\.\d MB · You"))
         await assert_accessible(page.page)
 
         await tab_to(page.page, clip.get_by_role("button", name="Play"))
@@ -138,8 +138,8 @@ async def test_a_clip_is_saved_listed_played_and_downloaded_through_the_broker(
         assert times[-1] - times[0] > 1, "the last second at least"
 
         large = page.page.locator(f"[data-clip='{_LARGE}']")
-        assert f"copy the file from {studio.folder}" in await large.inner_text()
-        assert await large.get_by_role("button").count() == 0
+        await expect(large).to_contain_text(f"copy the file from {studio.folder}")
+        await expect(large.get_by_role("button")).to_have_count(0)
         await wear(page, "dark")
         await assert_accessible(page.page)
         await page.page.set_viewport_size({"width": 390, "height": 844})
@@ -158,7 +158,7 @@ async def test_recording_is_begun_and_ended(studio: Studio, browser: Browser, tm
         await page.button("Stop recording").click()
         await listed(page).first.get_by_role("button", name="Play").wait_for()
         await page.page.get_by_title("The robot is recording").wait_for(state="detached")
-        assert await listed(page).count() == before + 1
+        await expect(listed(page)).to_have_count(before + 1)
 
 
 @pytest.mark.slow

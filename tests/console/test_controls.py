@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser
+from playwright.async_api import Browser, expect
 
 from tests.console.browser import visit
 from tests.console.moving_robot import EYE, PAN, TILT, moving_robot
@@ -29,7 +29,7 @@ async def test_a_tools_form_has_a_slider_a_colour_and_choices(browser: Browser, 
         await tab_to(page.page, slider)
         await page.page.keyboard.press("End")
         await page.page.keyboard.press("ArrowLeft")
-        assert await exact.input_value() == "0.99"
+        await expect(exact).to_have_value("0.99")
         await exact.fill("0.505")  # between two steps of the slider
         await form.locator("input[type=color]").fill("#ff0000")
         await form.get_by_role("button", name="Run").click()
@@ -66,4 +66,4 @@ async def test_the_head_follows_the_pad_by_finger_and_by_keys(browser: Browser, 
         await page.page.mouse.move(box["x"] - 20, box["y"] - 20, steps=5)  # beyond its corner
         await page.page.mouse.up()
         await eventually(lambda: looks(-60, 30), "it looks into the corner")
-        assert await pad.get_attribute("aria-valuetext") == "pan -60\u00b0, tilt 30\u00b0"
+        await expect(pad).to_have_attribute("aria-valuetext", "pan -60\u00b0, tilt 30\u00b0")

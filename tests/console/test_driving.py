@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Locator, WebSocket
+from playwright.async_api import Browser, Locator, WebSocket, expect
 
 from tests.console.browser import ConsolePage, visit
 from tests.console.moving_robot import LEFT, RIGHT, MovingRobot, moving_robot
@@ -195,7 +195,7 @@ async def test_from_within_a_full_screen_it_drives_and_stops_in_the_same_ways(br
         await page.get_by_role("slider", name="Speed").fill("100")
         await page.locator(".screen").dblclick()
         await page.locator(".video .drive").wait_for()
-        assert await page.get_by_role("button", name="Ahead").count() == 1, "the controls are in one place"
+        await expect(page.get_by_role("button", name="Ahead"), "the controls are in one place").to_have_count(1)
         await driver.page.button("Ahead").hover()
         await driver.hold(mouse.down, mouse.up, (1, 1))
         await page.evaluate("() => window.dispatchEvent(new Event('blur'))")

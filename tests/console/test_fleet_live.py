@@ -6,6 +6,7 @@ import contextlib
 from pathlib import Path
 
 import pytest
+from playwright.async_api import expect
 
 from robot_node.apps import remote
 from robot_node.mqtt import Broker
@@ -49,7 +50,7 @@ async def test_a_tile_is_live_while_somebody_can_see_it_and_gives_way_to_a_perso
 
         robot = tile(page, SERVER_NAME)
         await is_live(page, robot)
-        assert await robot.get_by_role("img").count() == 0
+        await expect(robot.get_by_role("img")).to_have_count(0)
         assert await viewers(site) == 1
         await assert_accessible(page.page)
 

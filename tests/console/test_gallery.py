@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.async_api import Locator, Page
+from playwright.async_api import Locator, Page, expect
 
 from tests.console.browser import ConsolePage, visit
 from tests.console.conftest import Site
@@ -125,7 +125,7 @@ async def test_all_are_downloaded_as_one_file_and_deleted_after_a_question(page:
     question = second.get_by_role("dialog", name="Delete this photo?")
     await assert_accessible(second)
     await question.get_by_role("button", name="Cancel").click()
-    assert await thumbnails(second).count() == 3
+    await expect(thumbnails(second)).to_have_count(3)
     await page.button("Delete").first.click()
     await question.get_by_role("button", name="Delete").click()
     await thumbnails(second).nth(2).wait_for(state="detached")
@@ -149,12 +149,12 @@ async def test_the_oldest_make_room(page: ConsolePage, count: int, bytes_each: i
     await page.button("Photo").click()
     await page.page.get_by_role("img", name="tests/robot").wait_for()
     await eventually_stored(page.page, count)
-    assert await thumbnails(page.page).count() == count
+    await expect(thumbnails(page.page)).to_have_count(count)
     oldest = thumbnails(page.page).last
-    assert (await oldest.get_attribute("alt") or "").endswith("(old)")
+    await expect(oldest).to_have_attribute("alt", re.compile(r"\(old\)$"))
     await page.page.reload()
     await thumbnails(page.page).nth(count - 1).wait_for()
-    assert await thumbnails(page.page).count() == count
+    await expect(thumbnails(page.page)).to_have_count(count)
 
 
 @pytest.mark.slow
@@ -186,9 +186,9 @@ async def test_the_keyboard_leads_through_the_gallery_in_the_dark_too(page: Cons
     await tab_to(page.page, page.page.locator(".photos li button").first)
     await keyboard.press("Enter")
     shown = page.page.locator(".lightbox img")
-    assert await shown.get_attribute("alt") == await newest.get_attribute("alt")
+    await expect(shown).to_have_attribute("alt", await newest.get_attribute("alt") or "")
     await keyboard.press("ArrowRight")
-    assert await shown.get_attribute("alt") == await oldest.get_attribute("alt")
+    await expect(shown).to_have_attribute("alt", await oldest.get_attribute("alt") or "")
     await assert_accessible(page.page)
     await tab_to(page.page, page.page.locator(".lightbox").get_by_role("button", name="Delete"))
     await keyboard.press("Enter")
@@ -197,7 +197,7 @@ async def test_the_keyboard_leads_through_the_gallery_in_the_dark_too(page: Cons
     )
     await keyboard.press("Enter")
     await oldest.wait_for(state="detached")
-    assert await shown.get_attribute("alt") == await newest.get_attribute("alt"), "the next one is shown"
+    await expect(shown, "the next one is shown").to_have_attribute("alt", await newest.get_attribute("alt") or "")
     await keyboard.press("Escape")
     await page.page.set_viewport_size({"width": 390, "height": 844})
     await assert_accessible(page.page)

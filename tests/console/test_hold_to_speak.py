@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from mcp import Client
+from playwright.async_api import expect
 
 from robot_node.core.media import SAMPLE_RATE
 from robot_node.tools.resources import EVENTS
@@ -51,7 +52,7 @@ async def test_what_is_said_while_it_is_held_is_heard_by_agents_and_not_by_the_r
         await hold.hover()
         await page.page.mouse.down()
         await page.sees(page.page.locator(".video .note"), "Speak now")
-        assert await hold.get_attribute("aria-pressed") == "true"
+        await expect(hold).to_have_attribute("aria-pressed", "true")
         await assert_accessible(page.page)
         async with asyncio.timeout(DEADLINE_S):
             while not (said := await heard(agent)):
@@ -84,7 +85,7 @@ async def test_talk_goes_out_when_somebody_stops_all_sound(tmp_path: Path) -> No
         chromium() as browser,
         robot_and_agent(browser, tmp_path, audio=_SOUND) as (_, page, agent),
     ):
-        assert await page.page.get_by_role("button", name="Hold to speak").count() == 0
+        await expect(page.page.get_by_role("button", name="Hold to speak")).to_have_count(0)
         await page.button("Talk").click()
         await page.page.wait_for_selector("button[aria-pressed=true][aria-busy=false] >> text=Talk")
         await agent.call_tool("stop_all", {})

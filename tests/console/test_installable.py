@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.async_api import Browser, Route
+from playwright.async_api import Browser, Route, expect
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
@@ -103,8 +103,8 @@ async def test_without_its_server_it_says_so_until_the_server_is_back(browser: B
 
         await page.page.reload()
         await page.page.get_by_role("heading", name="Keine Verbindung zum Server").wait_for()
-        assert await page.page.locator("html").get_attribute("lang") == "de"
-        assert not await page.page.get_by_role("heading", name=_NO_CONNECTION).is_visible()
+        await expect(page.page.locator("html")).to_have_attribute("lang", "de")
+        await expect(page.page.get_by_role("heading", name=_NO_CONNECTION)).to_be_hidden()
         await assert_accessible(page.page)
         again = page.page.get_by_role("link", name="Jetzt erneut versuchen")
         async with page.page.expect_navigation():

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from playwright.async_api import expect
 
 from tests.console.browser import ConsolePage, picture_of, shown_in, visit
 from tests.console.conftest import Site
@@ -19,7 +20,9 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 async def test_the_camera_is_switched_on_and_the_clip_is_seen(page: ConsolePage, footage: Footage) -> None:
     await page.sees(page.overlay, "The camera is off")
-    assert await page.page.locator(".robot[aria-pressed=true]").inner_text() == f"tests/robot\n{SERVER_ID}\nonline"
+    await expect(page.page.locator(".robot[aria-pressed=true]")).to_have_text(
+        f"tests/robot\n{SERVER_ID}\nonline", use_inner_text=True
+    )
     before = await places(page)
     await page.camera.click()
     await page.moving_pictures()

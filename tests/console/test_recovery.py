@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from playwright.async_api import expect
 
 from robot_node.apps.private_broker import PrivateBroker
 from robot_node.console.server import Console
@@ -73,10 +74,10 @@ async def test_a_robot_that_is_killed_and_comes_back(page: ConsolePage, site: Si
 async def test_a_camera_that_somebody_else_switches(page: ConsolePage, site: Site) -> None:
     await site.call("control_camera", {"enabled": True})
     await page.moving_pictures()
-    assert await page.camera.get_attribute("aria-checked") == "true"
+    await expect(page.camera).to_have_attribute("aria-checked", "true")
     await site.call("control_camera", {"enabled": False})
     await page.sees(page.overlay, "The camera is off")
-    assert await page.camera.get_attribute("aria-checked") == "false"
+    await expect(page.camera).to_have_attribute("aria-checked", "false")
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ from playwright.async_api import Browser, Locator
 from tests.console.browser import ConsolePage, visit
 from tests.console.moving_robot import LEFT, moving_robot
 from tests.console.test_browser_look import assert_accessible, assert_fits, tab_to, wear
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -34,9 +35,9 @@ async def test_it_is_in_sight_in_every_window_however_far_one_scrolls(browser: B
         for width, height in _SIZES:
             await page.page.set_viewport_size({"width": width, "height": height})
             await assert_fits(page.page)
-            assert await button.evaluate(_IN_SIGHT)
+            await eventually(lambda: button.evaluate(_IN_SIGHT), "the button is in sight")
             await page.page.evaluate("() => scrollTo(0, document.body.scrollHeight)")
-            assert await button.evaluate(_IN_SIGHT), "it scrolls away"
+            await eventually(lambda: button.evaluate(_IN_SIGHT), "it does not scroll away")
             for scheme in ("light", "dark"):
                 await wear(page, scheme)
                 await assert_accessible(page.page)
@@ -84,11 +85,11 @@ async def test_it_is_in_the_full_screen_too(browser: Browser, tmp_path: Path) ->
         button = stop_button(page)
         for width, height in _SIZES:
             await page.page.set_viewport_size({"width": width, "height": height})
-            assert await button.evaluate(_IN_SIGHT)
+            await eventually(lambda: button.evaluate(_IN_SIGHT), "the button is in sight")
         await robot.drive(LEFT)
         await button.click()
         await robot.stands(LEFT)
         told = page.page.locator(".toolbar .outcome", has_text="Stopped: left")
         await told.wait_for()
-        assert await told.evaluate(_IN_SIGHT)
+        await eventually(lambda: told.evaluate(_IN_SIGHT), "the answer is in sight")
         await assert_accessible(page.page)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from PIL import Image
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser, Page, expect
 
 from tests.console.browser import ConsolePage, shown_in, visit
 from tests.console.conftest import Site
@@ -88,7 +88,7 @@ async def test_wheel_and_drag_and_keys_show_a_part_of_the_picture(page: ConsoleP
     await mouse.move(*await point(page.page, 0.75, 0.5))
     whole = await seen(page.page)
     await mouse.wheel(0, 400)
-    assert await scale.inner_text() == "1.0×"  # noqa: RUF001  # as on the page
+    await expect(scale).to_have_text("1.0×")  # noqa: RUF001  # as on the page
     await mouse.wheel(0, -400)
     await page.sees(scale, "2.0×")  # noqa: RUF001  # as on the page
     right = part(whole, (0.375, 0.25, 0.875, 0.75))
@@ -135,9 +135,9 @@ async def test_a_mirrored_picture_stays_mirrored_and_its_photo_is_not(page: Cons
     await page.ready()
     await page.moving_pictures()
     await page.page.locator(".screen").hover()
-    assert await page.button("Mirror").get_attribute("aria-pressed") == "true"
+    await expect(page.button("Mirror")).to_have_attribute("aria-pressed", "true")
     await page.button("Mirror").click()
-    assert await page.button("Mirror").get_attribute("aria-pressed") == "false"
+    await expect(page.button("Mirror")).to_have_attribute("aria-pressed", "false")
 
 
 @pytest.mark.slow
@@ -148,7 +148,7 @@ async def test_full_screen_has_what_is_done_with_the_picture(site: Site, tmp_pat
         page.url = site.address
         await page.page.goto(site.address)
         await page.ready()
-        assert await page.button("Full screen").is_disabled()
+        await expect(page.button("Full screen")).to_be_disabled()
         await page.camera.click()
         await page.moving_pictures()
         screen, tools = page.page.locator(".screen"), page.page.locator(".video .toolbar")
