@@ -3,6 +3,7 @@
 import { Link, randomId, type LinkError } from "../mqtt/link";
 import { Store } from "../mqtt/store";
 import { openMedia, stopTracks } from "./capture";
+import { KeptVoice } from "./keptVoice";
 import { addSections } from "./sections";
 import { signallingLink } from "./signallingLink";
 import { CallError, CHAT_LIMIT, IDLE, type CallEvents, type CallOptions, type CallState } from "./state";
@@ -44,6 +45,7 @@ export class Call extends Store<CallState> {
   private captures = 0;
   /** What we say is for the robot itself. */
   private isToRobot = false;
+  private voice: KeptVoice | null = null;
   /** The other side can receive what is typed. */
   private canChat = false;
   private chatDelay: ReturnType<typeof setTimeout> | undefined;
@@ -95,7 +97,7 @@ export class Call extends Store<CallState> {
     this.captures += 1;
     clearTimeout(this.retry);
     this.dropPeer();
-    stopTracks(this.getSnapshot().localStream);
+    this.releaseMedia();
     if (link) {
       if (link.connected && this.options) {
         const topic = offersTopic(this.id, this.options.answerer ?? PROXY_NAME);
@@ -121,10 +123,19 @@ export class Call extends Store<CallState> {
     return this.capture(!isAudioEnabled, isVideoEnabled);
   }
 
-  /** Our microphone on while we speak to the robot itself: its speech recognition hears it, and its loudspeaker does not play it. */
-  holdToTalk(isHeld: boolean): Promise<void> {
+  /**
+   * Our microphone on while we speak to the robot itself: its speech recognition hears it, and its loudspeaker does not play it.
+   * What is said before the robot receives it is kept, and sent then, also when the microphone is off again.
+   */
+  async holdToTalk(isHeld: boolean): Promise<void> {
+    const { voice } = this;
+    if (!isHeld && voice) {
+      this.update({ isAudioEnabled: false });
+      await voice.end();
+      if (this.voice !== voice) return;
+    }
     this.isToRobot = isHeld;
-    return this.capture(isHeld, this.getSnapshot().isVideoEnabled);
+    await this.capture(isHeld, this.getSnapshot().isVideoEnabled);
   }
 
   /** Our camera on or off. */
@@ -171,14 +182,27 @@ export class Call extends Store<CallState> {
       stopTracks(stream);
       return;
     }
-    stopTracks(this.getSnapshot().localStream);
+    this.releaseMedia();
     for (const track of stream?.getTracks() ?? []) {
       track.onended = () => this.captures === capture && void this.capture(false, false); // e.g. unplugged
     }
-    const changes = { localStream: stream, isAudioEnabled: audio, isVideoEnabled: video, isHeard: false };
+    if (audio && stream && this.isToRobot && typeof AudioContext === "function") this.voice = new KeptVoice(stream);
+    const changes = { localStream: this.voice?.stream ?? stream, isAudioEnabled: audio, isVideoEnabled: video, isHeard: false };
     // At once: a session that is up does not say anything about what it is yet to send.
     this.update(this.canOfferAnew ? { ...changes, connectionState: "connecting" } : changes);
     this.offerAnew();
+  }
+
+  private releaseMedia(): void {
+    this.voice?.close();
+    this.voice = null;
+    stopTracks(this.getSnapshot().localStream);
+  }
+
+  /** The robot takes what we say from now on, unless it speaks itself. */
+  private sendVoice(): void {
+    const { isHeard, robot } = this.getSnapshot();
+    if (isHeard && robot?.taken !== "waits") this.voice?.send();
   }
 
   private brokerFailed(error: LinkError): void {
@@ -288,6 +312,7 @@ export class Call extends Store<CallState> {
         isHeard: sound.startsWith("send"),
         isHearing: sound.includes("recv"),
       });
+      this.sendVoice();
     } else if (peer.connectionState === "disconnected") {
       this.limit(() => new CallError("lost", "The robot no longer sends anything."));
     } else if (peer.connectionState === "failed") {
@@ -328,6 +353,7 @@ export class Call extends Store<CallState> {
   private told(robot: ViewerStatus | null): void {
     // Most messages differ in the bit rate alone, which is not read.
     if (robot && JSON.stringify(robot) !== JSON.stringify(this.getSnapshot().robot)) this.update({ robot });
+    this.sendVoice();
   }
 
   private addCandidate(peer: RTCPeerConnection, candidate: RTCIceCandidateInit | null): void {

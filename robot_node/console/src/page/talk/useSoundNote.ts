@@ -14,7 +14,7 @@ export function useSoundNote(call: UseWebRTCMqtt, { talk, hold, listen, refusal 
   }
   if (listen.isOn && call.isConnected && !call.isHearing) return t("nothingToHear");
   if (listen.isOn && isMicrophoneOff(status)) return t("listenMicrophoneOff");
-  if (hold.isOn) return t("holdSpeak");
   if ((talk.isOn || hold.isWaiting) && call.isHeard && call.robot?.taken === "waits") return t("talkWaits");
+  if (hold.isOn || (hold.isWaiting && call.isAudioEnabled)) return t("holdSpeak"); // what is said is kept until the robot takes it
   return talk.isWaiting || hold.isWaiting || listen.isWaiting ? t("videoConnecting") : "";
 }
