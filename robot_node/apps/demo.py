@@ -6,7 +6,6 @@ import asyncio
 import os
 import shutil
 import sys
-import tempfile
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from robot_node.apps.demo_buttons import PIN_SETTINGS, Buttons, read_terminal
 from robot_node.apps.private_broker import PrivateBroker, free_port, is_listening
 from robot_node.console.page import page_files
 from robot_node.console.server import http_routes, open_browser
+from robot_node.core.temporary_folder import TemporaryFolder
 from robot_node.errors import NotReadyError
 from robot_node.settings.loading import load_settings
 
@@ -44,8 +44,8 @@ async def run_demo(scene: str) -> None:
     """
     port = free_port(_MQTT_PORT)
     try:
-        with tempfile.TemporaryDirectory(prefix="robot-node-demo-") as folder:
-            face = Path(folder) / "face.png"
+        with TemporaryFolder("robot-node-demo-") as folder:
+            face = folder.path / "face.png"
             async with PrivateBroker(port) as broker:
                 settings = load_settings(
                     None,

@@ -12,12 +12,12 @@ import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 from pathlib import Path
 from typing import Self
 
 from robot_node.core.child_environment import child_environment
 from robot_node.core.parent_death import end_with_parent
+from robot_node.core.temporary_folder import TemporaryFolder
 from robot_node.errors import BrokerError
 
 _START_TIMEOUT_S = 10.0
@@ -100,7 +100,7 @@ class PrivateBroker:
         self._extra = extra
         self._anonymous = anonymous
         self._websocket_password = websocket_password
-        self._directory = tempfile.TemporaryDirectory(prefix="robot-node-broker-")
+        self._directory = TemporaryFolder("robot-node-broker-")
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -111,7 +111,7 @@ class PrivateBroker:
     @property
     def directory(self) -> Path:
         """Its temporary folder, removed by :meth:`close`."""
-        return Path(self._directory.name)
+        return self._directory.path
 
     @property
     def log(self) -> str:
@@ -210,7 +210,7 @@ class PrivateBroker:
 
     def close(self) -> None:
         """Remove the temporary folder and release the ports."""
-        self._directory.cleanup()
+        self._directory.close()
         for reserved in self._reserved:
             reserved.close()
 

@@ -11,19 +11,19 @@ import collections
 import contextlib
 import io
 import resource
-import shutil
 import sys
-import tempfile
 import wave
 from array import array
 from asyncio.subprocess import Process
 from pathlib import Path
 
+from robot_node.core.temporary_folder import TemporaryFolder
 from robot_node.errors import DeviceError
 from robot_node.speech.voice_process import EndedError
 from robot_node.speech.waveform import Waveform
 
 _MEMORY = Path("/dev/shm")  # noqa: S108  # a folder of our own in it
+_PREFIX = "robot-node-piper-"
 _LAST_LINES = 5
 
 
@@ -47,15 +47,15 @@ class PiperProgram:
         self._length_scale = length_scale
         self._longest_bytes = longest_bytes
         self.missing = missing
-        self._folder: Path | None = None
+        self._folder: TemporaryFolder | None = None
 
     def prepare(self) -> tuple[str, ...]:
         """Make the folder of the sound files: in memory where that is possible, as an SD card wears out."""
         try:
-            folder = tempfile.mkdtemp(prefix="robot-node-piper-", dir=_MEMORY)
+            self._folder = TemporaryFolder(_PREFIX, _MEMORY)
         except OSError:
-            folder = tempfile.mkdtemp(prefix="robot-node-piper-")
-        self._folder = Path(folder)
+            self._folder = TemporaryFolder(_PREFIX)
+        folder = str(self._folder.path)
         # Underscores: understood by the old piper, which was no Python program, too.
         options = ("--model", str(self._model), "--output_dir", folder, "--length_scale", self._length_scale)
         return (self._program, *options)
@@ -79,12 +79,13 @@ class PiperProgram:
     def clean_up(self) -> None:
         """Remove the folder."""
         if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder.close()
             self._folder = None
 
     async def _written(self, process: Process) -> Path:
         assert process.stdout is not None
-        prefix = f"{self._folder}/"
+        assert self._folder is not None
+        prefix = f"{self._folder.path}/"
         printed: collections.deque[str] = collections.deque(maxlen=_LAST_LINES)
         try:
             async for line in process.stdout:

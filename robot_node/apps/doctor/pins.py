@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from robot_node.apps.doctor.case import Case
 from robot_node.apps.doctor.findings import Finding
+from robot_node.core.temporary_folder import TemporaryFolder
 from robot_node.devices.worker import HangingError
 from robot_node.errors import DeviceError
 from robot_node.settings.root import Settings
@@ -80,7 +80,7 @@ def _names(gpios: Mapping[int, Any]) -> str:
 def _scratch_folder() -> Iterator[None]:
     """A temporary folder for lgpio, which leaves files in $LG_WD and makes it the working directory."""
     before = Path.cwd()
-    with tempfile.TemporaryDirectory(prefix="robot-node-doctor-") as folder, _environment("LG_WD", folder):
+    with TemporaryFolder("robot-node-doctor-") as folder, _environment("LG_WD", str(folder.path)):
         try:
             yield
         finally:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 import sys
-import tempfile
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from robot_node.apps.setup.actions import (
     SwitchEnvironment,
 )
 from robot_node.apps.setup.executor import Executor
+from robot_node.core.temporary_folder import TemporaryFolder
 from robot_node.errors import SetupError
 
 ONLINE_LIMIT_S = 180.0
@@ -185,8 +185,8 @@ def run_update(update: Update, executor: Executor, report: Callable[[str], None]
 def _install(update: Update, executor: Executor, report: Callable[[str], None]) -> None:
     report(f"Installing {update.version} into {update.new} ...")
     executor.perform(MakeEnvironment(str(update.new), str(update.environment)))
-    with tempfile.TemporaryDirectory(prefix="robot-node-update-") as folder:
-        constraints = _constraints(update.wheel, Path(folder))
+    with TemporaryFolder("robot-node-update-") as folder:
+        constraints = _constraints(update.wheel, folder.path)
         executor.perform(InstallPackages(str(update.new), (str(update.wheel),), str(constraints or "")))
         # What was added by hand: sound, recognisers, devices of other packages.
         before, after = (_packages(each, executor) for each in (update.environment, update.new))
