@@ -7,7 +7,7 @@ import gc
 import importlib
 import logging
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from robot_node.devices.platform import Platform
@@ -20,6 +20,9 @@ T = TypeVar("T")
 
 Build = Callable[[Any, Any], T]
 """Creates a device from gpiozero's module and the pin factory. Called in the pins' thread."""
+
+_LOAD_LIMIT_S = 30.0
+"""Importing gpiozero takes seconds on a small board that is starting up."""
 
 _REMEDY = "Check pin and wiring, and that no other program or setting uses the pin."
 
@@ -40,7 +43,7 @@ class PinBoard:
         self._made: list[Any] = []
 
     async def make(self, what: str, build: Build[T]) -> T:
-        """Create a device on the pins; it is closed with the board.
+        """Create a device on the pins; it is closed with the board, and at once when it comes too late.
 
         Args:
             what: Name of the device for errors, e.g. ``"The indicator LED on GPIO17"``.
@@ -50,19 +53,26 @@ class PinBoard:
             DeviceError: The pin library is missing, or the pin cannot be used.
         """
 
-        def make() -> T:
-            if self._factory is None:
-                self._factory = self._platform.pin_factory()
+        def load() -> None:
+            factory = self._platform.pin_factory()
             # Imported lazily: a robot without devices on its pins saves the time.
+            importlib.import_module("gpiozero")
+            self._factory = factory
+
+        def make() -> T:
             try:
-                made = build(importlib.import_module("gpiozero"), self._factory)
+                return build(importlib.import_module("gpiozero"), self._factory)
             except Exception as error:
                 _let_go(error)
                 raise
-            self._made.append(made)
-            return made
 
-        return await self.call(what, make)
+        with _explained(what):
+            if self._factory is None:
+                await self._worker.run_within(_LOAD_LIMIT_S, load)
+            # One that is made too late would keep its pin: the next attempt would find the pin in use.
+            made: T = await self._worker.open_within(self._limit_s, make, _close)
+        self._made.append(made)
+        return made
 
     async def call(self, what: str, function: Callable[..., T], *args: Any) -> T:
         """Call a function in the pins' thread.
@@ -70,13 +80,8 @@ class PinBoard:
         Raises:
             DeviceError: It failed, or took too long.
         """
-        try:
+        with _explained(what):
             return await self._worker.run_within(self._limit_s, function, *args)
-        except RobotNodeError:
-            raise
-        except Exception as error:
-            reason = str(error).rstrip(".") or type(error).__name__
-            raise DeviceError(f"{what} cannot be used: {reason}.", remedy=_REMEDY) from error
 
     async def discard(self, made: Any) -> None:
         """Close one device; errors are logged."""
@@ -92,6 +97,21 @@ class PinBoard:
         while self._made:
             await self.discard(self._made.pop())
         self._worker.close()
+
+
+@contextlib.contextmanager
+def _explained(what: str) -> Iterator[None]:
+    try:
+        yield
+    except RobotNodeError:
+        raise
+    except Exception as error:
+        reason = str(error).rstrip(".") or type(error).__name__
+        raise DeviceError(f"{what} cannot be used: {reason}.", remedy=_REMEDY) from error
+
+
+def _close(made: Any) -> None:
+    made.close()
 
 
 def _let_go(error: BaseException) -> None:

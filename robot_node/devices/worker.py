@@ -105,7 +105,8 @@ class DeviceWorker:
             RuntimeError: The worker was closed.
             DeviceError: The system permits no further thread.
         """
-        return await self._run(_LIMIT_S, functools.partial(function, *args, **kwargs))
+        future = self._submit(_LIMIT_S, functools.partial(function, *args, **kwargs))
+        return await asyncio.shield(asyncio.wrap_future(future))
 
     async def run_within(self, limit_s: float, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """As :meth:`run`, but wait no longer than that many seconds.
@@ -113,10 +114,53 @@ class DeviceWorker:
         Raises:
             HangingError: It took longer, and may still be running.
         """
+        return await self._within(limit_s, self._submit(limit_s, functools.partial(function, *args, **kwargs)))
+
+    async def open_within(self, limit_s: float, make: Callable[[], T], close: Callable[[T], object]) -> T:
+        """As :meth:`run_within`, for a call that opens something.
+
+        What it returns after its caller has given up, or was cancelled, is closed at once: before the next call, which
+        may open the same again.
+
+        Args:
+            limit_s: How long to wait, in seconds.
+            make: Opens it.
+            close: Closes it, in the worker's thread. Its errors are logged.
+
+        Raises:
+            HangingError: It took longer, and may still be running.
+        """
+        future = self._submit(limit_s, make)
+        try:
+            return await self._within(limit_s, future)
+        except (HangingError, asyncio.CancelledError):
+            future.add_done_callback(functools.partial(self._close_unwanted, close))
+            raise
+
+    def _close_unwanted(self, close: Callable[[T], object], future: Future[T]) -> None:
+        if future.cancelled() or future.exception() is not None:
+            return  # it opened nothing
+
+        def close_it() -> None:
+            try:
+                close(future.result())
+            except Exception:
+                logger.exception("What a late call of the %s has opened cannot be closed", self._name)
+
+        closing = _Call(close_it, Future(), _LIMIT_S)
+        if threading.current_thread() is self._thread:
+            self._execute(self._thread, closing)
+        else:  # the call had ended already
+            self._calls.put(closing)
+
+    async def _within(self, limit_s: float, future: Future[T]) -> T:
+        waiting = asyncio.shield(asyncio.wrap_future(future))
         try:
             async with asyncio.timeout(limit_s):
-                return await self._run(limit_s, functools.partial(function, *args, **kwargs))
+                return await waiting
         except TimeoutError as error:
+            if future.done():  # in time, or nearly so: the event loop was late, and not the library
+                return future.result()
             raise HangingError(
                 f"The {self._name} does not answer: a call took longer than {limit_s:g} seconds.",
                 remedy="Switch it on again; if that fails, restart the robot.",
@@ -133,7 +177,7 @@ class DeviceWorker:
         self._closed = True
         self._calls.put(None)
 
-    async def _run(self, limit_s: float, function: Callable[[], T]) -> T:
+    def _submit(self, limit_s: float, function: Callable[[], T]) -> Future[T]:
         if self._closed:
             raise RuntimeError(f"The worker {self._name!r} is closed.")
         if self._thread is None:
@@ -146,21 +190,23 @@ class DeviceWorker:
         future: Future[T] = Future()
         # In the caller's context: what the library's call logs belongs to the caller's session.
         self._calls.put(_Call(functools.partial(contextvars.copy_context().run, function), future, limit_s))
-        return await asyncio.shield(asyncio.wrap_future(future))
+        return future
 
     def _work(self) -> None:
         thread = self._thread
         assert thread is not None, "this runs in it"
         while (call := self._calls.get()) is not None:
-            if not call.future.set_running_or_notify_cancel():
-                continue
-            thread.call = RunningCall(self._name, self._clock(), call.limit_s)
-            try:
-                result = call.function()
-            except BaseException as error:  # noqa: BLE001  # whatever it is belongs to the caller, who gets it
-                thread.call = None
-                call.future.set_exception(error)
-            else:
-                thread.call = None
-                call.future.set_result(result)
+            if call.future.set_running_or_notify_cancel():
+                self._execute(thread, call)
             del call  # a thread that waits must not keep a device alive
+
+    def _execute(self, thread: _WorkerThread, call: _Call) -> None:
+        thread.call = RunningCall(self._name, self._clock(), call.limit_s)
+        try:
+            result = call.function()
+        except BaseException as error:  # noqa: BLE001  # whatever it is belongs to the caller, who gets it
+            thread.call = None
+            call.future.set_exception(error)
+        else:
+            thread.call = None
+            call.future.set_result(result)

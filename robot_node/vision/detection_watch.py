@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import importlib
 import logging
 from collections.abc import Sequence
@@ -81,8 +82,9 @@ class DetectionWatch:
             DeviceError: A package is missing, or the hardware does not work.
         """
         if self._loading is None:
+            make = functools.partial(_make, self._settings, self._platform)
             self._loading = asyncio.create_task(
-                self._worker.run_within(_LIMIT_S, _make, self._settings, self._platform), name="load the detector"
+                self._worker.open_within(_LIMIT_S, make, lambda late: late.close()), name="load the detector"
             )
         return await asyncio.shield(self._loading)
 
