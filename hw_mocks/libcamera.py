@@ -242,6 +242,7 @@ class Camera:
         if self._acquired or self._sensor.busy:
             raise RuntimeError("Failed to acquire camera: Device or resource busy")
         self._acquired = True
+        self._sensor.hang("open")
 
     def release(self) -> None:
         """Release the camera."""

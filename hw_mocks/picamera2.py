@@ -78,6 +78,7 @@ class Picamera2(Configurations):
             reason = RuntimeError("Failed to acquire camera: Device or resource busy")
             raise RuntimeError("Camera __init__ sequence did not complete.") from reason
         self._owners.add(id(self.sensor))
+        self.sensor.hang("open")
         self.is_open = True
 
     @property

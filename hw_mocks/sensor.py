@@ -64,7 +64,8 @@ class SimulatedSensor:
         absent: Not connected: no camera is listed.
         busy: Another program uses the camera.
         stalled: The sensor delivers no more frames.
-        hangs_while: While this file exists, the call that starts capturing does not return, like a hanging driver.
+        hangs_while: While this file exists, a call does not return, like a hanging driver or on an overloaded machine.
+        hangs_at: Which: ``"open"``, ``"start"`` or ``"stop"``.
         start_error: Error of starting to capture; empty for none.
         modes: The modes that it can be read in.
         autofocus: The lens can be moved.
@@ -88,6 +89,7 @@ class SimulatedSensor:
     busy: bool = False
     stalled: bool = False
     hangs_while: Path | None = None
+    hangs_at: str = "start"
     start_error: str = ""
     modes: tuple[SensorMode, ...] = CAMERA_MODULE_3
     autofocus: bool = True
@@ -106,6 +108,20 @@ class SimulatedSensor:
     _pictures_to_scan: int = field(default=0, init=False)
     _clock: float = field(default_factory=time.monotonic, init=False)
 
+    def hang(self, at: str) -> None:
+        """Return when calls of that kind do not hang any more.
+
+        Args:
+            at: As in ``hangs_at``.
+        """
+        while self.hangs_at == at and self.hangs:
+            time.sleep(_POLL_S)
+
+    @property
+    def hangs(self) -> bool:
+        """Calls of the kind of ``hangs_at`` do not return."""
+        return self.hangs_while is not None and self.hangs_while.exists()
+
     def start(self, width: int, height: int) -> Scene:
         """Start capturing.
 
@@ -113,8 +129,7 @@ class SimulatedSensor:
             RuntimeError: ``start_error`` is set.
             RobotNodeError: The scene cannot be opened.
         """
-        while self.hangs_while is not None and self.hangs_while.exists():
-            time.sleep(_POLL_S)
+        self.hang("start")
         if self.start_error:
             raise RuntimeError(self.start_error)
         from hw_mocks.scenes import open_scene  # late: imports numpy and av
@@ -146,6 +161,7 @@ class SimulatedSensor:
 
     def stop(self, scene: Scene) -> None:
         """Stop capturing."""
+        self.hang("stop")
         self.capturing = False
         scene.close()
 

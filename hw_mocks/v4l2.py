@@ -207,8 +207,13 @@ class _Container:
         camera.opened = dict(options)
         self._format = options["input_format"]
         self._frame_s = 1 / float(options["framerate"])
-        self._scene = sensor.start(width, height)
         camera.in_use = True
+        try:
+            sensor.hang("open")
+            self._scene = sensor.start(width, height)
+        except BaseException:
+            camera.in_use = False
+            raise
         self._due = time.monotonic()
         self._codec = camera_codec(self._format, width, height, camera)
         context = SimpleNamespace(name=self._format, width=width, height=height)
@@ -230,8 +235,10 @@ class _Container:
     def close(self) -> None:
         """Stop the camera."""
         if self._camera.in_use:
-            self._camera.in_use = False
-            self._camera.sensor.stop(self._scene)
+            try:
+                self._camera.sensor.stop(self._scene)
+            finally:
+                self._camera.in_use = False
 
     def _packet(self) -> Any:
         import av

@@ -46,9 +46,11 @@ class OperationQueue:
         """Run an operation after those before it, without waiting for it."""
         self.spawn(name, self._after_others(operation))
 
-    def spawn(self, name: str, work: Coroutine[Any, Any, None]) -> None:
-        """Run something at once, concurrently with the operations, without waiting for it."""
-        self._task(name, work).add_done_callback(_log_unexpected)
+    def spawn(self, name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run something at once, concurrently with the operations, without waiting for it; return its task."""
+        task = self._task(name, work)
+        task.add_done_callback(_log_unexpected)
+        return task
 
     async def close(self) -> None:
         """Cancel the operations that are left, and wait until they have ended."""

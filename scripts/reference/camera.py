@@ -22,6 +22,7 @@ _FLAGS = {
     "failing": "it stops because of a fault",
     "resumes": "it failed while it was on",
     "for_photos": "it is on for photos only",
+    "off_when_closed": "it could not be closed in time when it was to go off",
 }
 
 

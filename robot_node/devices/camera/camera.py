@@ -105,12 +105,14 @@ class Camera(StreamSource):
             run=self._run,
             submit=self._submit,
             check_engaged=self._check_engaged,
+            wait_until_released=self._sensor.wait_until_released,
             start=self._start_sensor,
             fail=self._fail,
             finish_stop=self._finish_stop,
             raise_if_interrupted=functools.partial(self._raise_if_interrupted, CameraState.ON),
         )
         self._photographer = Photographer(settings, self._sensor, self._machine, self._idle, steps)
+        self._sensor.on_released = self._on_released
         self._interruption: RobotNodeError | None = None
         self._adjusting = False
 
@@ -136,6 +138,8 @@ class Camera(StreamSource):
         """
 
         async def switch_off() -> None:
+            with contextlib.suppress(DeviceError):  # the table knows
+                await self._sensor.wait_until_released()
             self._machine.request(CameraEvent.SWITCH_OFF)
             await self._finish_stop()
 
@@ -218,6 +222,8 @@ class Camera(StreamSource):
             if self._machine.state is CameraState.ON:
                 await self._fail(StalledError("The camera delivers no pictures. It is restarted."))
             await self._check_engaged()
+            if self._machine.situation.resumes:
+                await self._sensor.wait_until_released()
             if self._machine.request(CameraEvent.RESTART) is Action.OPEN:
                 await self._start_sensor()
 
@@ -242,8 +248,13 @@ class Camera(StreamSource):
         with act_for(""):  # not for the agent that switched it on
             self._interrupt(CameraEvent.INDICATOR_FAILED, error)
 
+    def _on_released(self) -> None:
+        with act_for(""):  # not for the agent whose call was given up
+            self._machine.request(CameraEvent.RELEASED)
+
     def _interrupt(self, event: CameraEvent, error: RobotNodeError | None) -> None:
         self._interruption = error
+        self._sensor.interrupt()
         if self._machine.apply(event, error) is Action.STOP:
             self._submit("camera off", self._finish_stop)  # unless the running operation does it
 
@@ -284,6 +295,7 @@ class Camera(StreamSource):
 
     async def _switch_on(self) -> None:
         await self._check_engaged()
+        await self._sensor.wait_until_released()
         if self._machine.request(CameraEvent.SWITCH_ON) is Action.OPEN:
             await self._start_sensor()
 

@@ -34,6 +34,13 @@ class StalledError(DeviceError):
     """The camera is open but delivers no pictures."""
 
 
+class GivenUpError(DeviceError):
+    """Nobody waits for the call any more."""
+
+    def __init__(self) -> None:
+        super().__init__("The call to the camera was given up.")
+
+
 class AbsentError(DeviceError):
     """The camera is not connected: it may be plugged in at any time."""
 
@@ -48,6 +55,7 @@ class CameraLimits:
         picture: Delivering the next picture.
         encoder: Starting, stopping or changing the encoder.
         close: Stopping the sensor and closing the camera.
+        release: Until a call that was given up returns, when the camera is to be opened again.
     """
 
     load: float = 60.0
@@ -55,6 +63,7 @@ class CameraLimits:
     picture: float = 2.0
     encoder: float = 5.0
     close: float = 5.0
+    release: float = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +181,9 @@ class CaptureSession(Protocol):
         Raises:
             DeviceError: There is no camera, another program uses it, or it refuses to start.
         """
+
+    def give_up(self) -> None:
+        """Begin nothing more: a call that runs ends before it starts the sensor. Does not block; for any thread."""
 
     def control_ranges(self) -> Ranges:
         """Return what the open camera can be set to; nothing for a camera without controls."""

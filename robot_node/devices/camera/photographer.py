@@ -34,6 +34,7 @@ class Steps:
         run: Runs an operation.
         submit: Runs an operation without waiting for it.
         check_engaged: Refuses while the privacy switch is engaged.
+        wait_until_released: Waits until a call that was given up has returned.
         start: Opens the camera.
         fail: Stops the camera because of an error.
         finish_stop: Does what is left of a stop.
@@ -43,6 +44,7 @@ class Steps:
     run: RunOperation
     submit: Callable[[str, Callable[[], Awaitable[None]]], None]
     check_engaged: Callable[[], Awaitable[None]]
+    wait_until_released: Callable[[], Awaitable[None]]
     start: Callable[[], Awaitable[None]]
     fail: Callable[[Exception], Awaitable[None]]
     finish_stop: Callable[[], Awaitable[None]]
@@ -143,8 +145,11 @@ class Photographer:
 
         async def take() -> T:
             await self._steps.check_engaged()
-            if switches_on and self._series and self._machine.request(CameraEvent.SWITCH_ON_FOR_PHOTO) is Action.OPEN:
-                await self._steps.start()
+            if switches_on and self._series:
+                if not self._machine.situation.resumes:
+                    await self._steps.wait_until_released()
+                if self._machine.request(CameraEvent.SWITCH_ON_FOR_PHOTO) is Action.OPEN:
+                    await self._steps.start()
             self._machine.request(CameraEvent.PHOTO)
             try:
                 taken = await capture()

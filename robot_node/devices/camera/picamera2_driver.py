@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import logging
 import math
-import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +12,14 @@ from typing import Any
 
 from robot_node.core import memory
 from robot_node.core.media import RawFrameSink, VideoMode
-from robot_node.devices.camera.capture import CameraLimits, FrameReceiver, Photo, StalledError, small_size
+from robot_node.devices.camera.capture import (
+    CameraLimits,
+    FrameReceiver,
+    GivenUpError,
+    Photo,
+    StalledError,
+    small_size,
+)
 from robot_node.devices.camera.controls import Ranges, remaining_rotation, supported
 from robot_node.devices.camera.h264 import H264Stream
 from robot_node.devices.camera.picamera2_controls import (
@@ -25,6 +30,7 @@ from robot_node.devices.camera.picamera2_controls import (
     to_libcamera,
 )
 from robot_node.devices.camera.picamera2_errors import LIST_CAMERAS, explain
+from robot_node.devices.camera.picamera2_opening import construct, modes_of
 from robot_node.devices.camera.picamera2_still import StillPicture, save_jpeg, still_configuration
 from robot_node.devices.camera.raw import RawStream
 from robot_node.devices.camera.sensor_modes import check_mode, largest_mode, widest_mode
@@ -101,6 +107,7 @@ class Picamera2Session:
         self._controls = driver.settings.initial_controls()
         self.rotation = 0
         self._allocation = threading.RLock()
+        self._given_up = threading.Event()
 
     def load(self) -> None:
         """Import the library, which takes seconds on a Pi the first time.
@@ -134,19 +141,28 @@ class Picamera2Session:
             found = f"only {cameras} found" if cameras else "none is connected"
             raise DeviceError(f"There is no camera number {number}: {found}.", remedy=LIST_CAMERAS)
         try:
-            self._picam2 = _construct(self._library.Picamera2, number)
+            self._picam2 = construct(self._library.Picamera2, number)
             if self._driver.sensor_modes is None:
-                self._driver.sensor_modes = _sensor_modes(self._picam2)
+                self._driver.sensor_modes = modes_of(self._picam2)
             self._picam2.configure(self._configuration(self._library, self._picam2))
             controls, problems = supported(self._controls, self.control_ranges())
             available = self._picam2.camera_controls
             self._picam2.set_controls(self._driver.applied.begin_with(controls, available, self._frame_us))
             self.rotation = remaining_rotation(controls)
-            self._picam2.start()
+            self._start()
         except Exception as error:
             raise explain(error) from error
         for problem in problems:
             logger.warning("%s", problem)
+
+    def give_up(self) -> None:
+        """Begin nothing more: a call that runs ends before it starts the sensor."""
+        self._given_up.set()
+
+    def _start(self) -> None:
+        if self._given_up.is_set():  # privacy may have been engaged meanwhile
+            raise GivenUpError
+        self._picam2.start()
 
     def control_ranges(self) -> Ranges:
         """Return what the open camera can be set to."""
@@ -352,7 +368,7 @@ class Picamera2Session:
         wished = to_libcamera(controls, self._picam2.camera_controls, self._frame_us)
         left_out = {"AfTrigger", "FrameDurationLimits"} if still else {"AfTrigger"}
         self._picam2.set_controls({name: value for name, value in wished.items() if name not in left_out})
-        self._picam2.start()
+        self._start()
 
     def _next_request(self) -> Any:
         limit_s = self._driver.limits.picture
@@ -365,28 +381,3 @@ class Picamera2Session:
             ) from error
         except Exception as error:
             raise StalledError(f"The camera gave no picture: {error}.", remedy="Switch it off and on again.") from error
-
-
-def _construct(picamera2_class: Any, number: int) -> Any:
-    picam2 = picamera2_class.__new__(picamera2_class)
-    try:
-        picam2.__init__(number)
-    except Exception:
-        # picamera2 leaves its pipe open when it cannot open the camera, and the camera when something fails after that:
-        # descriptors would run out, attempt by attempt, or nobody could open it again.
-        with contextlib.suppress(Exception):  # it is not complete
-            picam2.close()
-        with contextlib.suppress(AttributeError, OSError):
-            if not picam2.notifymeread.closed:
-                picam2.notifymeread.close()
-                os.close(picam2.notifyme_w)
-        raise
-    return picam2
-
-
-def _sensor_modes(picam2: Any) -> Sequence[Mapping[str, Any]]:
-    try:
-        return tuple(picam2.sensor_modes)
-    except Exception as error:  # noqa: BLE001  # whatever it is, libcamera can choose the mode itself
-        logger.warning("The modes of the camera's sensor cannot be read; its picture may be cropped: %s", error)
-        return ()

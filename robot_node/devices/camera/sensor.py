@@ -21,6 +21,7 @@ from robot_node.devices.camera.controls import Ranges, supported
 from robot_node.devices.camera.photo import rotated
 from robot_node.devices.camera.states import CameraEvent
 from robot_node.devices.camera.stream import CameraStream, StreamDemand
+from robot_node.devices.camera.unclosed import UnclosedCamera
 from robot_node.devices.indicator import Indicator
 from robot_node.devices.operation_queue import OperationQueue
 from robot_node.devices.worker import DeviceWorker, HangingError
@@ -78,6 +79,7 @@ class CameraSensor:
         controls: What the camera is set to, or will be when it is opened.
         ranges: What it can be set to; None before it was opened for the first time.
         on_ranges: Called when they are known, and when they have changed.
+        on_released: Called when a sensor that could not be closed in time is closed at last.
     """
 
     def __init__(
@@ -94,14 +96,14 @@ class CameraSensor:
         self._demand = demand
         self._indicator = indicator
         self._limits = limits
-        self._operations = operations
         self._worker = DeviceWorker("camera")
         self._run: _Run | None = None
-        self._unclosed = 0
+        self._unclosed = UnclosedCamera(operations, limits.release, self._released)
         self._indicator_on = False
         self.controls = controls
         self.ranges: Ranges | None = None
         self.on_ranges: Callable[[], None] = lambda: None
+        self.on_released: Callable[[], None] = lambda: None
 
     @property
     def stream(self) -> CameraStream | None:
@@ -111,7 +113,20 @@ class CameraSensor:
     @property
     def unclosed(self) -> bool:
         """A sensor that was open earlier could not be closed, and may still be capturing."""
-        return self._unclosed > 0
+        return self._unclosed.exists
+
+    async def wait_until_released(self) -> None:
+        """Wait until a sensor that was open earlier is closed, for a limited time; then it can be opened again.
+
+        Raises:
+            HeldError: A call that was given up has not returned.
+            DeviceError: It cannot be closed.
+        """
+        await self._unclosed.wait_until_closed()
+
+    def interrupt(self) -> None:
+        """End :meth:`wait_until_released`."""
+        self._unclosed.interrupt()
 
     def start(self, *, on_change: Callable[[], None], on_error: Callable[[], None]) -> Sequence[Step]:
         """Begin a run; returns the steps that lead to the first picture, each raising DeviceError.
@@ -223,19 +238,23 @@ class CameraSensor:
                 self.abandon()
                 raise
             except Exception:
-                self._run, self._unclosed = None, self._unclosed + 1
+                self._leave(hangs=False)
                 raise
             self._run = None
         await self._update_indicator()
 
     def abandon(self) -> None:
-        """Leave the sensor to the thread in which a call hangs: it closes it when the call returns, if ever."""
-        run, worker = self._opened(), self._worker
-        self._run, self._worker, self._unclosed = None, DeviceWorker("camera"), self._unclosed + 1
-        self._operations.spawn("close hanging camera", self._close_abandoned(worker, run))
+        """Leave the sensor to the thread in which a call hangs: it closes it when the call returns, if ever.
+
+        Does nothing when that was done.
+        """
+        if self._run is not None:
+            self._run.session.give_up()
+            self._leave(hangs=True)
 
     def shut_down(self) -> None:
         """End the thread."""
+        self._unclosed.shut_down()
         self._worker.close()
 
     async def _close(self, run: _Run) -> None:
@@ -247,18 +266,16 @@ class CameraSensor:
             logger.warning("%s Trying once more.", error.message)
             await self._call(self._limits.close, run.close)
 
-    async def _close_abandoned(self, worker: DeviceWorker, run: _Run) -> None:
-        try:
-            await worker.run(run.close)
-            self._unclosed -= 1
-            await self._update_indicator()
-        except DeviceError as error:
-            logger.error("%s", error)
-        finally:
-            worker.close()
+    def _leave(self, *, hangs: bool) -> None:
+        self._unclosed.take_over(self._worker, self._opened().close, hangs=hangs)
+        self._run, self._worker = None, DeviceWorker("camera")
+
+    async def _released(self) -> None:
+        await self._update_indicator()
+        self.on_released()
 
     async def _update_indicator(self) -> None:
-        on = self._run is not None or self._unclosed > 0
+        on = self._run is not None or self._unclosed.exists
         if on == self._indicator_on:
             return
         self._indicator_on = on

@@ -31,6 +31,7 @@ class CameraEvent(enum.Enum):
     STALL = enum.auto()  # there are no pictures, or a call hangs: a restart may help
     CLOSED = enum.auto()  # the sensor is off
     NOT_CLOSED = enum.auto()  # the sensor may still be on
+    RELEASED = enum.auto()  # one that may still have been on is off
     # At any time, whatever is under way.
     PRIVACY = enum.auto()  # the switch was engaged
     INDICATOR_FAILED = enum.auto()  # the LED is dark, or may be
@@ -66,6 +67,7 @@ class Situation:
         privacy: The privacy switch is engaged.
         closing: The robot is shutting down.
         unclosed: An earlier sensor could not be closed, and may still be on.
+        off_when_closed: It failed only because it could not be closed when it was to go off.
     """
 
     state: CameraState = OFF
@@ -76,6 +78,7 @@ class Situation:
     privacy: bool = False
     closing: bool = False
     unclosed: bool = False
+    off_when_closed: bool = False
 
 
 _E, _A = CameraEvent, Action
@@ -126,13 +129,14 @@ TABLE: dict[CameraState, dict[CameraEvent, tuple[CameraState, Action]]] = {
         _E.CLOSE: (STOPPING, _A.NOTHING),
     },
     FAILED: {
-        _E.SWITCH_ON: (STARTING, _A.OPEN),
+        _E.SWITCH_ON: (STARTING, _A.OPEN),  # unclosed: REFUSE_NOT_CLOSED
         _E.SWITCH_OFF: (OFF, _A.NOTHING),  # unclosed: it stays FAILED
         _E.PHOTO: (FAILED, _A.REFUSE_FAILED),  # resumes: REFUSE_RESTARTING
-        _E.SWITCH_ON_FOR_PHOTO: (STARTING, _A.OPEN),  # resumes: REFUSE_RESTARTING
+        _E.SWITCH_ON_FOR_PHOTO: (STARTING, _A.OPEN),  # resumes: REFUSE_RESTARTING; unclosed: REFUSE_NOT_CLOSED
         _E.PHOTOS_TAKEN: (FAILED, _A.NOTHING),
         _E.RESTART: (FAILED, _A.NOTHING),  # resumes: (STARTING, OPEN)
         _E.IDLE: (FAILED, _A.NOTHING),
+        _E.RELEASED: (FAILED, _A.NOTHING),  # off_when_closed: it is OFF
         _E.PRIVACY: (FAILED, _A.NOTHING),
         _E.INDICATOR_FAILED: (FAILED, _A.NOTHING),
         _E.CLOSE: (OFF, _A.NOTHING),  # unclosed: it stays FAILED
@@ -164,6 +168,7 @@ def decide(now: Situation, event: CameraEvent) -> tuple[Situation, Action]:
             failing=state is STOPPING and _failing(now, event),
             resumes=_resumes(now, event),
             for_photos=_for_photos(now, event, state),
+            off_when_closed=state is FAILED and _off_when_closed(now, event),
         ),
         action,
     )
@@ -179,9 +184,14 @@ def _with_flags(now: Situation, event: CameraEvent) -> tuple[CameraState, Action
         case _E.FIRST_PICTURE if refused:
             cell = STOPPING, refused
         case _E.RESTART if now.state is FAILED and now.resumes:
+            refused = refused or (_A.REFUSE_NOT_CLOSED if now.unclosed else None)
             cell = (FAILED, refused) if refused else (STARTING, _A.OPEN)
         case _E.PHOTO | _E.SWITCH_ON_FOR_PHOTO if now.state is FAILED and now.resumes:
             cell = FAILED, _A.REFUSE_RESTARTING
+        case _E.SWITCH_ON | _E.SWITCH_ON_FOR_PHOTO if now.state is FAILED and now.unclosed:
+            cell = FAILED, _A.REFUSE_NOT_CLOSED
+        case _E.RELEASED if now.off_when_closed and not now.unclosed:
+            cell = OFF, _A.NOTHING
         case _E.PHOTOS_TAKEN if now.state is ON and now.for_photos:
             cell = STOPPING, _A.STOP
         case _E.CLOSED if now.unclosed:
@@ -215,6 +225,12 @@ def _failing(now: Situation, event: CameraEvent) -> bool:
     if now.state is STOPPING:  # what began the stop decides; a hand, and the robot's end, come first
         return now.failing and event not in {_E.PRIVACY, _E.CLOSE}
     return event in _FAULTS
+
+
+def _off_when_closed(now: Situation, event: CameraEvent) -> bool:
+    if event in {_E.NOT_CLOSED, _E.SWITCH_OFF}:
+        return not now.failing
+    return now.off_when_closed
 
 
 def _resumes(now: Situation, event: CameraEvent) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import math
+import threading
 from collections import deque
 from collections.abc import Callable
 
@@ -15,6 +16,7 @@ from robot_node.devices.camera.capture import (
     EncodedStream,
     EncoderMissingError,
     FrameReceiver,
+    GivenUpError,
     Photo,
     StalledError,
     small_size,
@@ -105,6 +107,7 @@ class V4l2Session:
         self._controls = driver.settings.initial_controls()
         self._ranges: Ranges = {}
         self.rotation = 0
+        self._given_up = threading.Event()
 
     def load(self) -> None:
         """Import what V4L2 needs.
@@ -144,6 +147,8 @@ class V4l2Session:
     def _start(self, device: VideoDevice, choice: Choice) -> None:
         assert self._library is not None, "load() comes first"
         settings, library, limit_s = self._settings, self._library, self._driver.limits.open * _OPENING_SHARE
+        if self._given_up.is_set():  # privacy may have been engaged meanwhile
+            raise GivenUpError
         try:
             container = library.open(device.path, choice.options(), limit_s)
         except Exception as error:
@@ -166,6 +171,10 @@ class V4l2Session:
             wanted_rate=settings.frame_rate,
             skips=choice.format != "h264",
         )
+
+    def give_up(self) -> None:
+        """Begin nothing more: a call that runs ends before it opens the device."""
+        self._given_up.set()
 
     def control_ranges(self) -> Ranges:
         """Return what the open camera can be set to."""

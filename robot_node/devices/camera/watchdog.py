@@ -11,6 +11,7 @@ from typing import Protocol
 from robot_node.core.backoff import Backoff, Crashes, RestartPolicy
 from robot_node.core.state import RobotSnapshot, RobotState
 from robot_node.devices.camera.capture import AbsentError
+from robot_node.devices.camera.unclosed import HeldError
 from robot_node.errors import DeviceError, NotReadyError, ServiceError
 
 logger = logging.getLogger(__name__)
@@ -116,7 +117,8 @@ async def restart_when_stalled(
                 reason = str(error)
                 if attempt == attempts:
                     raise _given_up(f"{attempts} attempts to restart it failed.", reason) from error
-                await sleep(delay)
+                if not isinstance(error, HeldError):  # that has waited: it is free as soon as the call returns
+                    await sleep(delay)
 
 
 async def _restart_when_there(camera: Restartable, backoff: Backoff, sleep: Callable[[float], Awaitable[None]]) -> None:
@@ -170,6 +172,8 @@ async def switch_on_at_start(
             except DeviceError as error:  # it is in the state, too
                 if last != (last := str(error)):
                     logger.error("The camera cannot be switched on at start; retrying: %s", error)
+                if isinstance(error, HeldError):
+                    continue  # it has waited already, and the camera may be free at any moment
             else:
                 return
             await sleep(backoff.next_delay())

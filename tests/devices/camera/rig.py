@@ -85,8 +85,8 @@ class Pi:
 
     @property
     def limits(self) -> CameraLimits:
-        """The driver's patience: short with a sensor that has stalled, and long enough for any busy machine else."""
-        return _Limits(self.sensor)
+        """The driver's patience: short with a sensor that stalls or hangs, long enough for any busy machine else."""
+        return Limits(self.sensor)
 
     @property
     def platform(self) -> Platform:
@@ -147,15 +147,26 @@ class WatchedCodec:
         setattr(self.codec, name, value)
 
 
-class _Limits(CameraLimits):
-    def __init__(self, sensor: SimulatedSensor) -> None:
-        super().__init__()
+class Limits(CameraLimits):
+    """See :attr:`Pi.limits`.
+
+    Args:
+        sensor: The sensor.
+        release: How long the next start waits for a call that was given up, in seconds.
+    """
+
+    def __init__(self, sensor: SimulatedSensor, *, release: float = DEADLINE_S) -> None:
+        super().__init__(release=release)
         object.__setattr__(self, "_sensor", sensor)
 
     def __getattribute__(self, name: str) -> Any:
-        if name != "picture":
-            return super().__getattribute__(name)
-        return 0.2 if self._sensor.stalled else DEADLINE_S
+        match name:
+            case "picture":
+                return 0.2 if self._sensor.stalled else DEADLINE_S
+            case "open" | "close":
+                return 0.3 if self._sensor.hangs else DEADLINE_S
+            case _:
+                return super().__getattribute__(name)
 
     _sensor: SimulatedSensor
 

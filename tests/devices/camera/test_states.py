@@ -60,6 +60,7 @@ CELLS = [
     (FAILED, E.PHOTOS_TAKEN, FAILED, NOTHING),
     (FAILED, E.RESTART, FAILED, NOTHING),
     (FAILED, E.IDLE, FAILED, NOTHING),
+    (FAILED, E.RELEASED, FAILED, NOTHING),
     (FAILED, E.PRIVACY, FAILED, NOTHING),
     (FAILED, E.INDICATOR_FAILED, FAILED, NOTHING),
     (FAILED, E.CLOSE, OFF, NOTHING),
@@ -104,7 +105,11 @@ def test_what_cannot_happen_is_a_mistake_of_the_caller(state: CameraState, event
         (Situation(STOPPING, unclosed=True), E.CLOSED, FAILED, A.REFUSE_NOT_CLOSED),
         (Situation(FAILED, unclosed=True), E.SWITCH_OFF, FAILED, A.REFUSE_NOT_CLOSED),
         (Situation(FAILED, unclosed=True), E.CLOSE, FAILED, A.REFUSE_NOT_CLOSED),
-        (Situation(FAILED, unclosed=True), E.SWITCH_ON, STARTING, OPEN),
+        (Situation(FAILED, unclosed=True), E.SWITCH_ON, FAILED, A.REFUSE_NOT_CLOSED),
+        (Situation(FAILED, unclosed=True), E.SWITCH_ON_FOR_PHOTO, FAILED, A.REFUSE_NOT_CLOSED),
+        (Situation(FAILED, resumes=True, unclosed=True), E.RESTART, FAILED, A.REFUSE_NOT_CLOSED),
+        (Situation(FAILED, off_when_closed=True), E.RELEASED, OFF, NOTHING),
+        (Situation(FAILED, off_when_closed=True, unclosed=True), E.RELEASED, FAILED, NOTHING),
     ],
 )
 def test_flags_that_change_a_cell(now: Situation, event: CameraEvent, expected: CameraState, action: Action) -> None:
@@ -189,6 +194,23 @@ def test_a_camera_is_on_for_photos_until_somebody_else_switches_it(
 
 
 @pytest.mark.parametrize(
+    ("now", "event", "off_when_closed"),
+    [
+        (Situation(STOPPING, unclosed=True), E.NOT_CLOSED, True),
+        (Situation(STOPPING, failing=True, unclosed=True), E.NOT_CLOSED, False),
+        (Situation(FAILED, unclosed=True), E.SWITCH_OFF, True),
+        (Situation(FAILED, unclosed=True, off_when_closed=True), E.PRIVACY, True),
+        (Situation(FAILED, off_when_closed=True), E.RELEASED, False),
+        (Situation(FAILED, off_when_closed=True), E.SWITCH_ON, False),
+    ],
+)
+def test_a_camera_that_was_to_go_off_and_closes_late_is_off_then(
+    now: Situation, event: CameraEvent, off_when_closed: bool
+) -> None:
+    assert decide(now, event)[0].off_when_closed is off_when_closed
+
+
+@pytest.mark.parametrize(
     ("events", "ends"),
     [
         ([E.STALL, E.CLOSED], FAILED),
@@ -212,9 +234,9 @@ def test_what_a_stop_ends_in(events: list[CameraEvent], ends: CameraState) -> No
 def every_situation() -> Iterator[tuple[Situation, CameraEvent]]:
     both = (False, True)
     for state, event in sorted(POSSIBLE, key=str):
-        for wanted, *flags in itertools.product((None, True, False), both, both, both, both, both, both):
-            failing, resumes, for_photos, privacy, closing, unclosed = map(bool, flags)
-            yield Situation(state, wanted, failing, resumes, for_photos, privacy, closing, unclosed), event
+        for wanted, *flags in itertools.product((None, True, False), both, both, both, both, both, both, both):
+            failing, resumes, for_photos, privacy, closing, unclosed, late = map(bool, flags)
+            yield Situation(state, wanted, failing, resumes, for_photos, privacy, closing, unclosed, late), event
 
 
 def test_what_holds_in_every_cell_whatever_the_flags_are() -> None:
@@ -238,13 +260,16 @@ def test_what_holds_in_every_cell_whatever_the_flags_are() -> None:
             assert action is STOP or refusal(action), where
         if now.unclosed and now.state is not OFF:
             assert after.state is not OFF, where
+            assert action is not OPEN, where
         assert not (after.failing and after.state is not STOPPING), where
+        assert not (after.off_when_closed and after.state is not FAILED), where
         assert not (after.for_photos and after.state not in {STARTING, ON}), where
         if after.for_photos and not now.privacy:
             assert after.wanted is now.wanted, where
         if now.for_photos and event is E.PHOTOS_TAKEN:
             assert after.state is not ON, where
-        flags = {name: getattr(after, name) for name in ("state", "wanted", "failing", "resumes", "for_photos")}
+        changing = ("state", "wanted", "failing", "resumes", "for_photos", "off_when_closed")
+        flags = {name: getattr(after, name) for name in changing}
         assert replace(now, **flags) == after
 
 

@@ -294,7 +294,7 @@ async def test_a_library_that_hangs_is_given_up_with_the_led_lit_as_long_as_the_
         return base.capture_request(picam2, *arguments, **options)
 
     platform = pi.with_camera(capture_request=capture_request)
-    limits = CameraLimits(picture=1.0, encoder=0.5, close=1.0)
+    limits = CameraLimits(picture=1.0, encoder=0.5, close=1.0, release=0.5)
     async with rig(pi, platform=platform, limits=limits) as robot, looked_after(robot, attempts=2) as task:
         await robot.camera.start()
         hang.set()
