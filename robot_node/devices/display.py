@@ -352,3 +352,6 @@ class Display:
                 f"The {settings.driver} display at {where} does not answer: {error}.",
                 remedy=f"Check its wires; '{look}' lists what is there.",
             ) from error
+        except Exception:  # a bug, of ours or of a library: the bus must not stay open at each attempt
+            self._disconnect()
+            raise

@@ -83,6 +83,7 @@ class VoiceProcess:
         self._unload_after_s = unload_after_s
         self._memory_bytes = memory_bytes
         self._turn = asyncio.Lock()
+        self._preparing: asyncio.Future[tuple[str, ...]] | None = None
         self._process: Process | None = None
         self._unfinished: asyncio.Task[Waveform] | None = None
         self._idle: asyncio.Task[None] | None = None
@@ -125,6 +126,8 @@ class VoiceProcess:
             self._unfinished = None
         await self._cancel_idle()
         await self._end()
+        if self._preparing is not None:
+            self._preparing.add_done_callback(lambda _: self._program.clean_up())
 
     async def _speak(self, text: str) -> Waveform:
         try:
@@ -155,7 +158,13 @@ class VoiceProcess:
             await self._process.wait()
             logger.warning("%s ended with exit status %d; starting it", self._program.name, self._process.returncode)
             await self._end()
-        command = await asyncio.to_thread(self._program.prepare)
+        if self._preparing is None:  # else a start that was given up has begun it
+            self._preparing = asyncio.ensure_future(asyncio.to_thread(self._program.prepare))
+        try:
+            command = await asyncio.shield(self._preparing)
+        finally:
+            if self._preparing.done():
+                self._preparing = None
         try:
             self._process = await asyncio.create_subprocess_exec(
                 *command,
@@ -171,6 +180,9 @@ class VoiceProcess:
         except OSError as error:
             self._program.clean_up()
             raise DeviceError(f"The speech program {command[0]} cannot be started: {error.strerror}.") from error
+        except asyncio.CancelledError:
+            self._program.clean_up()
+            raise
         return self._process
 
     async def _ended(self, error: EndedError) -> DeviceError:

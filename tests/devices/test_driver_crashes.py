@@ -62,6 +62,26 @@ async def test_the_display(caplog: pytest.LogCaptureFixture) -> None:
     assert caplog.text.count("ZeroDivisionError: a mistake\n") == 1
 
 
+async def test_the_display_after_its_bus_was_opened_and_the_bus_is_closed() -> None:
+    pi, state = simulated_platform(scene="clock"), RobotState()
+
+    def opened(bus: int, address: int) -> Any:
+        serial = pi.platform.i2c(bus, address)
+        serial.command = clumsy if not clumsy.crashed else serial.command
+        return serial
+
+    clumsy = Clumsy(lambda *_: None)
+    display = Display(replace(pi.platform, i2c=opened), DisplaySettings(), state, retry_initial_s=0.01)
+    try:
+        await display.open()
+        await until(state, lambda snapshot: clumsy.crashed and not snapshot.fault("display"))
+        assert display.answers
+        assert pi.i2c.open_interfaces == 1
+    finally:
+        await display.close()
+    assert pi.i2c.open_interfaces == 0
+
+
 def clumsy_sound(library: SoundLibrary) -> Callable[[], SoundLibrary]:
     return Clumsy(lambda: library)
 
