@@ -40,7 +40,7 @@ class TemporaryFolder:
     def __init__(self, prefix: str, parent: Path | None = None) -> None:
         parent = parent or Path(tempfile.gettempdir())
         _remove_left_over(prefix, parent)
-        # Under a name that nobody looks for, until it is locked.
+        # Under another name, until it is locked.
         unlocked = Path(tempfile.mkdtemp(prefix=f".{prefix}", dir=parent))
         self._lock: int | None = os.open(unlocked, _FOLDER)
         with contextlib.suppress(OSError):  # a file system without locks: nothing is removed there either

@@ -90,11 +90,10 @@ def offer_camera(server: MCPServer, cameras: Cameras) -> None:
                 photo, files = full.photo, "".join(f" Stored: {path}." for path in full.files)
             else:
                 photo = await chosen.photo(quality)
-            taken = _now()
             fitted = await in_thread(
                 lambda: photos.fit(photo, quality, PhotoLimits(max_bytes, max_side)), _FITTING_FAILED
             )
-        return [_image(fitted), f"Taken {taken}: {fitted}{files}"]
+        return [_image(fitted), f"Taken {_time_of(photo)}: {fitted}{files}"]
 
     @server.tool(title="Look", annotations=hints, structured_output=False)
     @choosing(cameras)
@@ -108,8 +107,8 @@ def offer_camera(server: MCPServer, cameras: Cameras) -> None:
     ) -> list[Any]:
         """See what moves: photos over some seconds in one picture."""
         with readable_errors():
-            taken = _now()
             shots = await _shots(cameras.choose(camera), seconds, frames)
+            taken = _time_of(shots[0][1])
             if not separate:
                 sheet = await in_thread(
                     lambda: photos.contact_sheet(shots, _LOOK_QUALITY, PhotoLimits()), _FITTING_FAILED
@@ -126,13 +125,18 @@ def offer_camera(server: MCPServer, cameras: Cameras) -> None:
 async def _shots(camera: Camera, seconds: float, frames: int) -> list[tuple[float, Photo]]:
     """Take photos at equal intervals; each with its seconds since the first."""
     clock, shots, began = asyncio.get_running_loop().time, list[tuple[float, Photo]](), 0.0
+    first_us: int | None = None
     async with camera.photo_series() as take:
         for number in range(frames):
             if number:
                 await asyncio.sleep(max(0.0, began + number * seconds / (frames - 1) - clock()))
             photo = await take(_LOOK_QUALITY)
-            began = began or clock()
-            shots.append((clock() - began, photo))
+            if not number:
+                began, first_us = clock(), photo.captured_us
+            after_s = clock() - began
+            if photo.captured_us is not None and first_us is not None:
+                after_s = (photo.captured_us - first_us) / 1e6
+            shots.append((after_s, photo))
     return shots
 
 
@@ -144,5 +148,5 @@ def _image(fitted: FittedPhoto) -> Image:
     return Image(data=fitted.photo.jpeg, format="jpeg")
 
 
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
+def _time_of(photo: Photo) -> str:
+    return photos.time_of(photo, datetime.now(UTC)).isoformat(timespec="milliseconds")

@@ -5,22 +5,26 @@ from __future__ import annotations
 import base64
 import io
 import re
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from mcp import Client
 from mcp_types import ImageContent, TextContent
 from PIL import Image
 
+from hw_mocks.clock_scene import read_stamp
 from hw_mocks.platform import simulated_platform
 from robot_node.devices.camera.camera import Camera
 from robot_node.robot.telemetry import Telemetry
 from robot_node.settings.devices import CameraSettings
 from robot_node.tools.server import build_server
+from tests.devices.camera.rig import stamp_at
 from tests.robots import make_robot
 
 
@@ -62,15 +66,28 @@ async def test_a_photo_of_noise_fits_and_says_what_was_lowered() -> None:
 async def test_a_photo_is_as_large_as_asked_for_and_says_when_it_was_taken() -> None:
     async with agent(width=640, height=360) as client:
         await client.call_tool("control_camera", {"enabled": True})
-        before = datetime.now(UTC) - timedelta(milliseconds=1)  # the text has no microseconds
         picture, size, text = await picture_of(client, "take_photo", max_side=320, quality=0.5)
         assert picture.size == (320, 180)
         said = re.fullmatch(r"Taken (\S+): 320x180 pixels, (\d+) bytes, quality 0.5\.", text)
         assert said is not None, text
         assert int(said[2]) == size
-        assert before <= datetime.fromisoformat(said[1]) <= datetime.now(UTC)
+        assert datetime.fromisoformat(said[1]) <= datetime.now(UTC)
         _, size, _ = await picture_of(client, "take_photo", max_bytes=10_000)
         assert size <= 10_000
+
+
+@pytest.mark.parametrize("size", ["video", "full"])
+async def test_the_time_of_a_photo_is_that_which_its_picture_shows(size: str) -> None:
+    async with agent(width=640, height=360) as client:
+        await client.call_tool("control_camera", {"enabled": True})
+        picture, _, text = await picture_of(client, "take_photo", size=size)
+        said = re.match(r"Taken (\S+): ", text)
+        assert said is not None, text
+        age = datetime.now(UTC) - datetime.fromisoformat(said[1])
+        taken_us = time.monotonic_ns() // 1000 - age // timedelta(microseconds=1)
+        shown = read_stamp(np.asarray(picture.convert("L")))
+        assert shown is not None
+        assert abs(shown - stamp_at(taken_us)) <= 20, "milliseconds"
 
 
 async def test_a_photo_may_switch_the_camera_on_for_itself() -> None:

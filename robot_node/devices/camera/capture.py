@@ -74,11 +74,13 @@ class Photo:
         jpeg: The JPEG file.
         width: Width in pixels.
         height: Height in pixels.
+        captured_us: When the sensor began to take it, in microseconds of the monotonic clock; None: not known.
     """
 
     jpeg: bytes
     width: int
     height: int
+    captured_us: int | None = None
 
 
 class FullPicture(Protocol):

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from robot_node.devices.camera.capture import EncoderMissingError, FrameReceiver
+from robot_node.devices.camera.sensor_clock import monotonic_us
 from robot_node.devices.platform import CameraLibrary
 from robot_node.errors import DeviceError
 from robot_node.settings.devices import CameraSettings
@@ -238,9 +239,7 @@ def capture_time_us(encoder: Any, timestamp_us: int | None) -> int:
     first_us = getattr(encoder, "firsttimestamp", None)
     if first_us is None or timestamp_us is None:
         return time.monotonic_ns() // 1000
-    # libcamera: SensorTimestamp counts CLOCK_BOOTTIME, which differs from the monotonic clock after a suspend.
-    suspended_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME) - time.monotonic_ns()
-    return int(first_us) + timestamp_us - suspended_ns // 1000
+    return monotonic_us((int(first_us) + timestamp_us) * 1000)
 
 
 def stop_encoder(picam2: Any, encoder: Any, name: str) -> None:

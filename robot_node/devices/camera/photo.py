@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import io
 import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -71,7 +73,19 @@ def rotated(photo: Photo, degrees: int, quality: float) -> Photo:
         return photo
     with Image.open(io.BytesIO(photo.jpeg)) as opened:
         turned = opened.transpose(_CLOCKWISE[degrees])
-    return Photo(_encode(turned, quality), *turned.size)
+    return Photo(_encode(turned, quality), *turned.size, photo.captured_us)
+
+
+def time_of(photo: Photo, now: datetime) -> datetime:
+    """Return the time of day when a photo was taken; that of now when its camera does not say.
+
+    Args:
+        photo: The photo.
+        now: The time of day now.
+    """
+    if photo.captured_us is None:
+        return now
+    return now - timedelta(microseconds=time.monotonic_ns() // 1000 - photo.captured_us)
 
 
 def fit(photo: Photo, quality: float, limits: PhotoLimits = PhotoLimits()) -> FittedPhoto:

@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from robot_node.devices.camera.capture import FullPicture, Photo
+from robot_node.devices.camera.photo import time_of
 from robot_node.errors import DeviceError
 
 _PREFIX = "photo-"
@@ -61,7 +62,7 @@ class PhotoFolder:
         """
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            stem = f"{_PREFIX}{self._now():%Y%m%d-%H%M%S-%f}"
+            stem = f"{_PREFIX}{time_of(photo, self._now()):%Y%m%d-%H%M%S-%f}"
             with _STORING, self._new(f"{stem}.dng") as dng, self._new(f"{stem}.jpg") as jpeg:
                 picture.save_dng(dng)
                 jpeg.write_bytes(photo.jpeg)

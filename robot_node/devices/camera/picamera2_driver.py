@@ -31,7 +31,7 @@ from robot_node.devices.camera.picamera2_controls import (
 )
 from robot_node.devices.camera.picamera2_errors import LIST_CAMERAS, explain
 from robot_node.devices.camera.picamera2_opening import construct, modes_of
-from robot_node.devices.camera.picamera2_still import StillPicture, save_jpeg, still_configuration
+from robot_node.devices.camera.picamera2_still import StillPicture, capture_time_us, save_jpeg, still_configuration
 from robot_node.devices.camera.raw import RawStream
 from robot_node.devices.camera.sensor_modes import check_mode, largest_mode, widest_mode
 from robot_node.devices.platform import CameraLibrary
@@ -234,7 +234,7 @@ class Picamera2Session:
         request = self._next_request()
         try:
             # Here and not by capture_file(), which would hold up the camera's event thread and so the video.
-            return save_jpeg(request, self._picam2, quality)
+            return save_jpeg(request, self._picam2, quality, capture_time_us(request))
         finally:
             request.release()
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from robot_node.devices.camera.capture import Photo
+from robot_node.devices.camera.sensor_clock import monotonic_us
 from robot_node.errors import DeviceError
 
 logger = logging.getLogger(__name__)
@@ -37,13 +38,14 @@ def still_configuration(
     )
 
 
-def save_jpeg(request: Any, picam2: Any, quality: float) -> Photo:
+def save_jpeg(request: Any, picam2: Any, quality: float, captured_us: int | None) -> Photo:
     """Encode the main picture of a request.
 
     Args:
         request: With its buffers.
         picam2: Its camera.
         quality: 0 (smallest file) to 1 (best).
+        captured_us: See :func:`capture_time_us`.
 
     Raises:
         DeviceError: It cannot be encoded.
@@ -56,7 +58,13 @@ def save_jpeg(request: Any, picam2: Any, quality: float) -> Photo:
     except Exception as error:
         traceback.clear_frames(error.__traceback__)  # they hold the buffer, which could not be freed
         raise DeviceError(f"The photo could not be stored as JPEG: {error}.") from error
-    return Photo(jpeg.getvalue(), width, height)
+    return Photo(jpeg.getvalue(), width, height, captured_us)
+
+
+def capture_time_us(request: Any) -> int | None:
+    """Return when the sensor began to take a request's picture, by the monotonic clock; None when it does not say."""
+    timestamp_ns = request.get_metadata().get("SensorTimestamp")
+    return None if timestamp_ns is None else monotonic_us(timestamp_ns)
 
 
 class StillPicture:
@@ -72,6 +80,7 @@ class StillPicture:
         self._request: Any = request
         self._picam2 = picam2
         self._allocation = allocation
+        self._captured_us = capture_time_us(request)  # now: the camera may be closed before it is encoded
 
     def photo(self, quality: float) -> Photo:
         """Encode it as JPEG.
@@ -82,7 +91,7 @@ class StillPicture:
         Raises:
             DeviceError: It cannot be encoded, e.g. because the camera was closed.
         """
-        return save_jpeg(self._request, self._picam2, quality)
+        return save_jpeg(self._request, self._picam2, quality, self._captured_us)
 
     def save_dng(self, path: Path) -> None:
         """Write what the sensor saw as DNG, if the picture was taken with it.

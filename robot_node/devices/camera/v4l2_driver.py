@@ -239,8 +239,7 @@ class V4l2Session:
         own = self._opened.format == "mjpeg" and quality >= _OWN_JPEG_QUALITY and not self._turned
         limit_s = self._driver.limits.picture
         if own:
-            jpeg = self._running().next(lambda shot: complete_jpeg(shot.data), limit_s)
-            return Photo(jpeg, self._opened.width, self._opened.height)
+            return self._running().next(self._own_photo, limit_s)
         return self._shot().photo(quality)
 
     def full_size(self) -> tuple[int, int]:
@@ -282,8 +281,12 @@ class V4l2Session:
             return self._opened
         return full
 
+    def _own_photo(self, shot: Shot) -> Photo | None:
+        jpeg = complete_jpeg(shot.data)
+        return None if jpeg is None else Photo(jpeg, self._opened.width, self._opened.height, shot.timestamp_us)
+
     def _shot(self) -> StillShot:
-        return StillShot(self._running().next(Shot.picture, self._driver.limits.picture))
+        return self._running().next(StillShot.of, self._driver.limits.picture)
 
     def h264(self, receive: FrameReceiver, bitrate: int, *, software: bool) -> EncodedStream:
         """Make an H.264 stream of the open camera, to be started and stopped by the caller.

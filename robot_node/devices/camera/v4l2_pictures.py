@@ -54,10 +54,18 @@ class StillShot:
 
     Args:
         picture: PyAV's frame.
+        timestamp_us: Capture time in microseconds of the monotonic clock.
     """
 
-    def __init__(self, picture: Any) -> None:
+    def __init__(self, picture: Any, timestamp_us: int) -> None:
         self._picture = picture
+        self._timestamp_us = timestamp_us
+
+    @classmethod
+    def of(cls, shot: Shot) -> StillShot | None:
+        """Return that of a shot, or None when it is damaged. In the reader's thread only."""
+        picture = shot.picture()
+        return None if picture is None else cls(picture, shot.timestamp_us)
 
     def photo(self, quality: float) -> Photo:
         """Encode it as JPEG.
@@ -74,7 +82,7 @@ class StillShot:
             picture.to_image().save(file, "JPEG", quality=max(1, round(quality * 100)))
         except Exception as error:
             raise DeviceError(f"The photo could not be stored as JPEG: {error}.") from error
-        return Photo(file.getvalue(), picture.width, picture.height)
+        return Photo(file.getvalue(), picture.width, picture.height, self._timestamp_us)
 
     def save_dng(self, path: Path) -> None:
         """Raise DeviceError: there is no such data."""

@@ -148,12 +148,7 @@ class WatchedCodec:
 
 
 class Limits(CameraLimits):
-    """See :attr:`Pi.limits`.
-
-    Args:
-        sensor: The sensor.
-        release: How long the next start waits for a call that was given up, in seconds.
-    """
+    """See :attr:`Pi.limits`."""
 
     def __init__(self, sensor: SimulatedSensor, *, release: float = DEADLINE_S) -> None:
         super().__init__(release=release)

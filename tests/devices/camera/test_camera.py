@@ -116,6 +116,8 @@ async def test_a_photo_shows_what_is_seen_after_the_call(pi: Pi) -> None:
             picture = decode_jpeg(photo.jpeg)
             assert picture.shape == (360, 640)
             assert stamp_of(picture) >= called - 34, "at most one frame old"
+            assert photo.captured_us is not None
+            assert abs(stamp_of(picture) - stamp_at(photo.captured_us)) <= 20
 
 
 @ON_PIS_WITH_LIBX264

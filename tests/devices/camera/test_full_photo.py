@@ -75,6 +75,8 @@ async def test_a_full_photo_shows_the_scene_and_all_streams_go_on(pi: Pi) -> Non
         again = robot.frames.keyframes[1]
         before, after = (stamp_at(robot.frames.received[each].timestamp_us) for each in (again - 1, again))
         assert before < stamp_of(shown) < after, "between two frames of the video"
+        assert full.photo.captured_us is not None
+        assert abs(stamp_of(shown) - stamp_at(full.photo.captured_us)) <= 20
         await video_goes_on(robot, again)
         for pictures, size in ((large, (640, 360)), (small, (320, 180))):
             frame = (await pictures.more(2))[-1]

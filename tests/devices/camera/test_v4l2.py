@@ -273,6 +273,8 @@ async def test_a_full_photo_has_the_cameras_largest_size_and_its_viewers_stay(pi
         assert (full.width, full.height) == (1920, 1080)
         shown = decode_jpeg(full.jpeg)
         assert shown.shape == (1080, 1920)
+        assert full.captured_us is not None
+        assert abs(stamp_of(shown) - stamp_at(full.captured_us)) <= 20
         await robot.frames.reach_keyframes(2)
         again = robot.frames.keyframes[-1]
         assert stamp_of(shown) < stamp_at(robot.frames.received[again].timestamp_us)
