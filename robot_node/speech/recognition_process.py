@@ -31,10 +31,12 @@ class RecognizerProcess:
 
     Args:
         process: The process, with pipes at stdin and stdout.
+        has_model: Its model is one of the user's.
     """
 
-    def __init__(self, process: Process) -> None:
+    def __init__(self, process: Process, *, has_model: bool = False) -> None:
         self._process = process
+        self._has_model = has_model
 
     def hear(self, samples: bytes, by: str = "") -> bool:
         """Have the sound recognised that comes next; False when it is dropped, because too much waits.
@@ -82,14 +84,22 @@ class RecognizerProcess:
             DeviceError: it cannot work, or has ended.
         """
         assert self._process.stdout is not None  # for mypy: it is a pipe
+        loaded = False
         async for line in self._process.stdout:
             match from_line(line):
                 case Failed(error, remedy):
                     raise DeviceError(error, remedy=remedy)
                 case message:
+                    loaded = True
                     yield message
         status = await self._process.wait()
-        raise DeviceError(f"The speech recognition has ended (exit status {status}).")
+        if loaded:
+            raise DeviceError(f"The speech recognition has ended (exit status {status}).")
+        check = " Check the model (hearing.model) and its kind." if self._has_model else ""
+        raise DeviceError(
+            f"The speech recognition ended while it was loaded (exit status {status}).",
+            remedy=f"The log has what it printed.{check}",
+        )
 
     def _write_if_room(self, command: Command, content: bytes) -> None:
         stdin = self._process.stdin
@@ -124,7 +134,7 @@ async def running(
     except OSError as error:
         raise DeviceError(f"The speech recognition cannot be started: {error.strerror}.") from error
     try:
-        yield RecognizerProcess(process)
+        yield RecognizerProcess(process, has_model=bool(options.model))
     finally:
         with contextlib.suppress(ProcessLookupError):
             process.kill()

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from robot_node.core.pip_hint import run_pip
 from robot_node.errors import DeviceError, SettingsError
 from robot_node.speech.decimation import RATE, Decimator
 from robot_node.speech.model_manifest import SpeechModel, read_model
@@ -134,8 +135,13 @@ def _load(library: Any, model: SpeechModel, language: str) -> Any:
         )
     files = {part: str(path) for part, path in model.files.items()}
     spoken = {"language": language.partition("-")[0]} if kind.languages else {}
+    recognizers = library.OnlineRecognizer if kind.streams else library.OfflineRecognizer
+    if (method := getattr(recognizers, kind.method, None)) is None:
+        raise DeviceError(
+            f"This version of sherpa-onnx loads no models of the kind {model.kind}.",
+            remedy=f"Install another one: {run_pip('install --upgrade sherpa-onnx')}",
+        )
     try:
-        recognizers = library.OnlineRecognizer if kind.streams else library.OfflineRecognizer
-        return getattr(recognizers, kind.method)(**files, **kind.arguments, **spoken)
+        return method(**files, **kind.arguments, **spoken)
     except (RuntimeError, ValueError) as error:
         raise DeviceError(f"The model {model.name} cannot be loaded: {error}.") from error

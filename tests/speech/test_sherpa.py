@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from robot_node.core.state import Device
 from robot_node.errors import DeviceError, SettingsError
 from robot_node.speech.recognition_engine import (
     PartialRecognizer,
@@ -154,6 +155,21 @@ def test_without_a_model_or_the_package_it_is_explained(tmp_path: Path, monkeypa
     monkeypatch.setitem(sys.modules, "sherpa_onnx", None)
     with pytest.raises(DeviceError, match="pip install sherpa-onnx"):
         recognizer(model_folder(tmp_path))
+
+
+def test_a_library_that_does_not_know_the_kind_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(importlib.import_module("sherpa_onnx").OfflineRecognizer, "from_zipformer_ctc")
+    with pytest.raises(DeviceError, match=r"no models of the kind zipformer-ctc.*pip install --upgrade sherpa-onnx"):
+        recognizer(model_folder(tmp_path))
+
+
+async def test_a_model_of_another_kind_ends_the_engine_and_it_is_explained(tmp_path: Path) -> None:
+    model = str(model_folder(tmp_path, kind="nemo-ctc"))
+    async with hearing_robot("sherpa-onnx", phrases=(), model=model) as robot:
+        await eventually(lambda: robot.state.snapshot.fault(Device.HEARING))
+        fault = robot.state.snapshot.fault(Device.HEARING)
+        assert "ended while it was loaded" in fault
+        assert "its kind" in fault
 
 
 @pytest.mark.parametrize("kind", KINDS)
