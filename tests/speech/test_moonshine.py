@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import shutil
 import subprocess
@@ -20,8 +21,10 @@ from robot_node.speech.recognition_messages import EngineMessage, TurnEnd, TurnE
 from robot_node.speech.turn_options import TurnOptions
 from robot_node.speech.turn_pipeline import TurnPipeline
 from robot_node.speech.words import words_of
+from tests.speech.hearing_robot import hearing_robot
 from tests.speech.sherpa_model import MOONSHINE
 from tests.speech.sounds import in_noise, pieces, recorded, silence, spoken
+from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 TURNS = TurnOptions(voice_activity="silero", stop_phrases=("be quiet",))
@@ -115,6 +118,17 @@ def test_a_stop_phrase_is_noticed(model: str) -> None:
     messages = hears(TurnPipeline(recognizer(model), TURNS), spoken("be quiet") + silence(1))
     assert texts(messages) == ["Be quiet."]
     assert TurnEnded(TurnEnd.STOPPED) in messages
+
+
+async def test_a_robot_that_was_woken_understands_a_sentence_that_nobody_configured(model: str) -> None:
+    turns = dataclasses.replace(TURNS, wake_word="micro-wakeword", wake_words=("okay_nabu",), follow_up_s=0.0)
+    async with hearing_robot("sherpa-onnx", turns=turns, phrases=(), model=model) as robot:
+        await eventually(robot.hears_microphone)
+        robot.pi.microphone.hear(spoken("okay nabu", voice="en-gb", rate=150))
+        await eventually(robot.listens_to_somebody)
+        robot.pi.microphone.hear(spoken("turn on the light in the kitchen please") + silence(1))
+        await eventually(lambda: robot.heard)
+        assert words_of(robot.heard[0]) == words_of("turn on the light in the kitchen please")
 
 
 def test_a_model_that_was_changed_is_refused(model: str, tmp_path: Path) -> None:
