@@ -44,7 +44,8 @@ class SphinxRecognizer:
                 remedy=f"Install it: {run_pip('install pocketsphinx')}",
             ) from error
         self._rest = b""  # sound that does not fill a frame yet
-        self._mean_before = ""  # the decoder's cepstral mean before the utterance
+        self._utterance = bytearray()  # its sound, with phrases
+        self._mean_before = ""  # the decoder's cepstral mean before the utterance, without phrases
         self._decoding = self._too_long = False
         self._phrases = tuple(" ".join(_words(phrase)) for phrase in options.phrases)
         self._decoder = self._load_decoder(pocketsphinx, options)
@@ -75,6 +76,7 @@ class SphinxRecognizer:
         self._endpointer = self._endpointer_class(sample_rate=_RATE, vad_mode=self._strictest)
         self._pre_roll: deque[bytes] = deque(maxlen=round(_PRE_ROLL_S / self._endpointer.frame_length))
         self._rest = b""
+        self._utterance.clear()
         self._decoding = False
         self._too_long = False
         self._seconds = 0.0
@@ -112,15 +114,24 @@ class SphinxRecognizer:
 
     def _start(self) -> None:
         self._decoding, self._seconds = True, 0.0
+        self._utterance.clear()
         self._mean_before = self._decoder.get_cmn()
         self._decoder.start_utt()
 
     def _decode(self, samples: bytes) -> None:
-        self._decoder.process_raw(samples)
+        if self._phrases:
+            # Decoded at its end, which takes a fiftieth of its length: then its own cepstral mean is known. That of
+            # what was understood before is the wrong one in noise, in which nothing is understood that could adapt it.
+            self._utterance += samples
+        else:
+            self._decoder.process_raw(samples)
         self._seconds += len(samples) / 2 / _RATE
 
     def _end(self) -> Recognised | None:
         self._decoding = False
+        if self._utterance and not self._too_long:
+            self._decoder.process_raw(bytes(self._utterance), full_utt=True)
+        self._utterance.clear()
         self._decoder.end_utt()
         found = self._decoder.hyp()
         text = " ".join(found.hypstr.split()) if found is not None else ""
@@ -143,8 +154,9 @@ class SphinxRecognizer:
             )
         if self._phrases:
             model["lm"] = None
+        mean = "batch" if self._phrases else "live"
         try:
-            decoder = library.Decoder(samprate=_RATE, loglevel="FATAL", **model)
+            decoder = library.Decoder(samprate=_RATE, loglevel="FATAL", cmn=mean, **model)
         except RuntimeError as error:
             raise DeviceError(
                 f"The model of the speech recognition cannot be loaded: {error}.",
