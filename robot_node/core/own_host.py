@@ -2,20 +2,27 @@
 
 Any site can give a name of its own the address of this machine ("DNS rebinding"): its pages may then read what a server
 here answers, but their requests still have that name in the headers Host and Origin.
+
+And any site can show a picture of this machine in its page (``<img>``), with a password that the browser knows. Such a
+request has no Origin: browsers say in Sec-Fetch-Site where it comes from (Fetch Metadata, W3C), and those that do not
+say it keep to Cross-Origin-Resource-Policy (Fetch, 3.7), or did neither.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import socket
+from collections.abc import Collection
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_FOREIGN_PAGE = "A page of another site may not ask this.\n"
+_POLICY = "Cross-Origin-Resource-Policy"
 _REMEDY = (
     "This name is not one of this server's. Use its IP address, or listen at the name: it is checked against web pages "
     "of other sites that come under a name of their own.\n"
@@ -50,6 +57,17 @@ def is_same_origin(header: str, host: str) -> bool:
     )
 
 
+def is_embedded(headers: Headers) -> bool:
+    """Whether a page of another origin loads this as a part of itself, and not by CORS, which sends an Origin.
+
+    False also for browsers and programs that do not say it, and for a link that a person follows.
+    """
+    if "origin" in headers or headers.get("sec-fetch-site", "none") in {"none", "same-origin"}:
+        return False
+    follows = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
+    return not follows or "sec-purpose" in headers  # which a browser sends that loads a link beforehand
+
+
 def _name_in(url: str) -> str:
     try:
         parts = urlsplit(url)
@@ -57,6 +75,11 @@ def _name_in(url: str) -> str:
     except ValueError:
         return ""
     return (parts.hostname or "").removesuffix(".") if plain else ""
+
+
+def _origin_of(url: str) -> str:
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{rest.partition('/')[0]}".lower()
 
 
 def _is_address(name: str) -> bool:
@@ -74,24 +97,38 @@ class OwnHostOnly:
         app: What it protects.
         host: What the server listens at.
         also: Another name of it, e.g. that of a proxy before it; may be empty.
+        embed_origins: Origins of other servers' pages that may show what this one answers, such as pictures.
     """
 
-    def __init__(self, app: ASGIApp, host: str, also: str = "") -> None:
+    def __init__(self, app: ASGIApp, host: str, also: str = "", embed_origins: Collection[str] = ()) -> None:
         self._app = app
+        self._embed_origins = frozenset(embed_origins)
         self._also = frozenset({also.lower()} if also else ())
         self._names = own_names(host) | self._also
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it."""
         app = self._app
+        policy = "same-origin"
         if scope["type"] in {"http", "websocket"}:
             headers = Headers(scope=scope)
             hosts, origins = headers.getlist("host"), headers.getlist("origin")
             if len(hosts) != 1 or not is_own_host(hosts[0], self._names):
                 app = PlainTextResponse(_REMEDY, 421)
             elif not all(self._takes(origin, hosts[0], scope["type"]) for origin in origins):
-                app = PlainTextResponse("A page of another site may not ask this.\n", 403)
-        await app(scope, receive, send)
+                app = PlainTextResponse(_FOREIGN_PAGE, 403)
+            elif is_embedded(headers):
+                if _origin_of(headers.get("referer", "")) in self._embed_origins:
+                    policy = "cross-origin"
+                else:
+                    app = PlainTextResponse(_FOREIGN_PAGE, 403)
+
+        async def send_with_policy(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).setdefault(_POLICY, policy)
+            await send(message)
+
+        await app(scope, receive, send_with_policy)
 
     def _takes(self, origin: str, host: str, kind: str) -> bool:
         # Browsers let a page of another port, another server's, read no answer, but they let it use a WebSocket.

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -101,6 +101,7 @@ async def serve_app(
     host: str,
     name: str,
     also: str = "",
+    embed_origins: Collection[str] = (),
     lifespan: Literal["auto", "off"] = "auto",
     limits: ConnectionLimits = USUAL,
     tls: tuple[Path, Path] | None = None,
@@ -116,6 +117,7 @@ async def serve_app(
         host: The address that was passed to :func:`listen`.
         name: Of the task.
         also: Another host name of the server, e.g. that of a proxy before it; may be empty.
+        embed_origins: Origins of other servers' pages that may show what this one answers, such as pictures.
         lifespan: Whether to send the application lifespan events.
         limits: Limits on its connections.
         tls: Files of the certificate and of its key; None: without TLS.
@@ -123,7 +125,7 @@ async def serve_app(
     """
     certificate, key = tls or (None, None)
     config = LimitedConfig(
-        OwnHostOnly(app, host, also),
+        OwnHostOnly(app, host, also, embed_origins),
         limits,
         h11_max_incomplete_event_size=_MAX_HEADER_BYTES,
         log_config=None,

@@ -5,12 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from robot_node.core.hosts import is_loopback
 from robot_node.settings.section import Section, refused
 
 _SHORTEST_TOKEN = 16
+
+PageOrigin = Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9.\[\]:-]+$", max_length=260), AfterValidator(str.lower)]
+"""Scheme, host and port of a page, as browsers write it: without the usual port."""
 
 
 class WebServerSettings(Section):
@@ -46,6 +49,7 @@ class HttpSettings(WebServerSettings):
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
     max_streams: Annotated[int, Field(ge=0, le=32)] = 4
     stream_frame_rate: Annotated[float, Field(gt=0, le=30)] = 5.0
+    embed_origins: Annotated[tuple[PageOrigin, ...], Field(max_length=16)] = ()
 
     @model_validator(mode="after")
     def _safe(self) -> Self:

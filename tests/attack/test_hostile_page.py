@@ -12,8 +12,10 @@ import pytest
 from playwright.async_api import Page
 
 from robot_node.apps.private_broker import PrivateBroker
+from robot_node.settings.http import HttpSettings
 from tests.console.browser import DEADLINE_MS, chromium, visit
 from tests.end_to_end.test_demo import running_demo
+from tests.robot.web.conftest import CAMERAS, running_server
 
 # The page speaks MQTT 5 by itself: CONNECT as a user or as nobody, until CONNACK with its reason code.
 _CONNECT = """
@@ -30,6 +32,14 @@ _CONNECT = """
 })
 """
 _READ = "(url) => fetch(url).then((response) => response.text()).catch((error) => error.name)"
+_SHOW = """
+(url) => new Promise((resolve) => {
+  const image = new Image();
+  image.onload = () => resolve(image.naturalWidth);
+  image.onerror = () => resolve("error");
+  image.src = url;
+})
+"""
 _ACCEPTED = 0
 
 
@@ -66,6 +76,21 @@ async def test_browsers_let_any_page_connect_to_a_listener_without_a_password(
     """What the other test is worth: this page can do it, where nobody stops it."""
     url = f"ws://127.0.0.1:{broker.websocket_port}/mqtt"
     assert await hostile_page.evaluate(_CONNECT, [url, "", ""]) == _ACCEPTED
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("allowed", [False, True])
+async def test_a_page_of_another_server_shows_pictures_only_if_the_settings_name_it(
+    hostile_page: Page, allowed: bool
+) -> None:
+    origin = await hostile_page.evaluate("location.origin")
+    settings = HttpSettings(port=0, embed_origins=(origin,) if allowed else ())
+    async with running_server(settings) as server:
+        await server.camera.start()
+        for url in (server.url, server.url.replace("127.0.0.1", "localhost")):
+            for path in ("snapshot.jpg", "stream.mjpeg"):
+                shown = await hostile_page.evaluate(_SHOW, f"{url}{path}")
+                assert shown == (CAMERAS["front"].width if allowed else "error")
 
 
 @pytest.mark.slow

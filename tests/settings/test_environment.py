@@ -16,6 +16,7 @@ SCHEMA = Settings.model_json_schema()
 
 SERVOS = {"left": {"kind": "servo", "pin": 5}, "right": {"kind": "servo", "pin": 6}}
 FREE_TEXT: dict[str, Any] = {
+    "http.embed_origins": ["http://192.168.1.30:8123"],
     "robot.server_name": "home/kitchen",
     "broker.url": "mqtts://pi:8884",
     "access.roles": {"kid": {"allowed_tools": ["say"]}},

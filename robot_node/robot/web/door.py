@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Protocol
 
@@ -46,6 +46,7 @@ async def listen_and_serve(
     name: str,
     remedy: str,
     limits: ConnectionLimits,
+    embed_origins: Collection[str] = (),
     on_listening: Callable[[str], None] = lambda _: None,
 ) -> None:
     """Serve until cancelled.
@@ -56,6 +57,7 @@ async def listen_and_serve(
         name: Of the task.
         remedy: How to choose another address.
         limits: Limits on the connections.
+        embed_origins: Origins of other servers' pages that may show what this one answers, such as pictures.
         on_listening: Called with the URL once requests are answered.
 
     Raises:
@@ -73,6 +75,7 @@ async def listen_and_serve(
             host=address.host,
             name=name,
             also=address.name,
+            embed_origins=embed_origins,
             lifespan="off",
             limits=limits,
             websockets=True,

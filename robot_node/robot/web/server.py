@@ -125,4 +125,12 @@ async def serve_robot(
     """
     remedy = "Choose another host or port in [http]."
     with not_for_good():
-        await listen_and_serve(app, settings, name="HTTP", remedy=remedy, limits=_LIMITS, on_listening=on_listening)
+        await listen_and_serve(
+            app,
+            settings,
+            name="HTTP",
+            remedy=remedy,
+            limits=_LIMITS,
+            embed_origins=settings.embed_origins,
+            on_listening=on_listening,
+        )

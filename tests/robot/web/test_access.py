@@ -55,6 +55,71 @@ async def test_pages_of_other_sites_and_other_names_are_refused(server: HttpServ
         assert (await server.client.get("/snapshot.jpg", headers=headers)).status_code == status
 
 
+def loads(site: str, *, dest: str = "image", **more: str) -> dict[str, str]:
+    """Headers of a browser that loads something as a part of a page, or follows a link to a document."""
+    mode = "navigate" if dest in {"document", "iframe"} else "no-cors"
+    return {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": mode, "Sec-Fetch-Dest": dest, **more}
+
+
+PATHS = ("/snapshot.jpg", "/stream.mjpeg", "/clips/x.mp4", "/")
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize(
+    "headers",
+    [
+        loads("cross-site"),
+        loads("same-site"),  # another port of this machine: another server
+        loads("cross-site", dest="iframe"),
+        loads("cross-site", dest="document", **{"Sec-Purpose": "prefetch;prerender"}),
+        loads("cross-site", Referer="https://evil.example/http://127.0.0.1/"),
+    ],
+)
+async def test_pages_of_other_sites_may_not_show_pictures_of_the_robot(path: str, headers: dict[str, str]) -> None:
+    async with running_server(HttpSettings(port=0, token=TOKEN)) as server:
+        await server.camera.start()
+        refused = await server.client.get(path, headers=headers, auth=("anybody", TOKEN))
+        assert refused.status_code == 403
+        assert refused.headers["cross-origin-resource-policy"] == "same-origin"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{}, loads("none", dest="document"), loads("same-origin"), loads("cross-site", dest="document")],
+    ids=["no browser", "address bar", "own page", "link"],
+)
+async def test_who_opens_a_picture_by_its_own_page_or_a_link_gets_it(
+    server: HttpServer, headers: dict[str, str]
+) -> None:
+    await server.camera.start()
+    picture = await server.client.get("/snapshot.jpg", headers=headers)
+    assert picture.status_code == 200
+    assert picture.headers["cross-origin-resource-policy"] == "same-origin"
+
+
+async def test_a_page_that_the_settings_name_may_show_pictures() -> None:
+    allowed = HttpSettings(port=0, embed_origins=("http://Home.example:8123",))
+    async with running_server(allowed) as server:
+        await server.camera.start()
+        for referer, status in (
+            ("http://home.example:8123/", 200),
+            ("http://home.example:8123/lovelace?a=b", 200),
+            ("http://home.example:8123.evil.example/", 403),
+            ("http://home.example/", 403),
+            ("", 403),
+        ):
+            shown = await server.client.get("/snapshot.jpg", headers=loads("cross-site", Referer=referer))
+            assert shown.status_code == status, referer
+            policy = "cross-origin" if status == 200 else "same-origin"
+            assert shown.headers["cross-origin-resource-policy"] == policy
+
+
+@pytest.mark.parametrize("origin", ["home.example", "http://home.example/", "*", "http://a@home.example", "null"])
+def test_an_origin_has_scheme_and_host_alone(origin: str) -> None:
+    with pytest.raises(ValidationError, match="embed_origins"):
+        HttpSettings(embed_origins=(origin,))
+
+
 @pytest.mark.parametrize("host", ["192.0.2.1", "fd00::1", "::", "robot.local"])
 def test_beyond_this_machine_a_token_is_required(host: str) -> None:
     with pytest.raises(ValidationError, match="token"):
