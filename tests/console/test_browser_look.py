@@ -27,12 +27,10 @@ SCREENSHOTS = "CONSOLE_SCREENSHOTS"
 """The environment variable with the folder where pictures of the page are kept."""
 
 
-@pytest.fixture
-def pictures(tmp_path: Path) -> Path:
-    """Where to keep pictures of the page."""
-    folder = Path(os.environ.get(SCREENSHOTS) or tmp_path / "screenshots")
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+async def keep_picture(page: ConsolePage, name: str, *, full_page: bool = False) -> None:
+    """Keep a picture of the page, where somebody wants to have it: nobody compares it."""
+    if folder := os.environ.get(SCREENSHOTS):
+        await page.page.screenshot(path=Path(folder) / f"{name}.png", full_page=full_page)
 
 
 async def assert_accessible(page: Page) -> None:
@@ -90,7 +88,7 @@ async def show_everything(page: ConsolePage) -> None:
 
 
 @pytest.mark.parametrize("device", [pytest.param("desktop", marks=pytest.mark.slow), "phone"])  # nine examinations each
-async def test_nobody_is_left_out_in_light_and_dark(site: Site, tmp_path: Path, pictures: Path, device: str) -> None:
+async def test_nobody_is_left_out_in_light_and_dark(site: Site, tmp_path: Path, device: str) -> None:
     options: dict[str, Any] = _PHONE if device == "phone" else {}
     await site.call("control_camera", {"enabled": False})
     async with visit(site.browser, site.address, tmp_path, **options) as page:
@@ -105,20 +103,20 @@ async def test_nobody_is_left_out_in_light_and_dark(site: Site, tmp_path: Path, 
         await page.sees(page.page.locator("[data-figure=statRate] dd"), "fps")
         await wear(page, "light")
         await page.page.evaluate("() => scrollTo(0, 0)")
-        await page.page.screenshot(path=pictures / f"{device}-light.png")
+        await keep_picture(page, f"{device}-light")
         await assert_accessible(page.page)
         await assert_fits(page.page)
         await wear(page, "dark")
-        await page.page.screenshot(path=pictures / f"{device}-dark.png")
+        await keep_picture(page, f"{device}-dark")
         await show_everything(page)
-        await page.page.screenshot(path=pictures / f"{device}-dark-unfolded.png", full_page=True)
+        await keep_picture(page, f"{device}-dark-unfolded", full_page=True)
         await assert_accessible(page.page)
         await assert_fits(page.page)
         await page.button("Settings").click()
         await page.page.get_by_role("dialog", name="Settings").wait_for()
         await assert_accessible(page.page)
         await wear(page, "light")
-        await page.page.screenshot(path=pictures / f"{device}-light-settings.png")
+        await keep_picture(page, f"{device}-light-settings")
         await assert_accessible(page.page)
 
 
@@ -150,30 +148,30 @@ async def test_keyboard_alone_is_enough(page: ConsolePage) -> None:
 
 
 @pytest.mark.slow
-async def test_the_page_speaks_chinese(page: ConsolePage, pictures: Path) -> None:
+async def test_the_page_speaks_chinese(page: ConsolePage) -> None:
     await page.button("Settings").click()
     await page.page.get_by_label("Language").select_option("中文")
     await page.button("Save").click()
     await page.page.get_by_role("switch", name="摄像头").click()
     await page.moving_pictures()
     assert await page.page.locator("html").get_attribute("lang") == "zh"
-    await page.page.screenshot(path=pictures / "desktop-light-chinese.png")
+    await keep_picture(page, "desktop-light-chinese")
     await page.page.reload()
     await page.page.get_by_role("switch", name="摄像头", checked=True).wait_for()
     await page.page.get_by_role("button", name="设置").wait_for()
 
 
 @pytest.mark.slow
-async def test_what_is_wrong_is_said_accessibly(page: ConsolePage, site: Site, pictures: Path) -> None:
+async def test_what_is_wrong_is_said_accessibly(page: ConsolePage, site: Site) -> None:
     await site.broker.stop()
     await page.sees(page.page.get_by_role("status"), "The broker cannot be reached")
     await page.page.get_by_role("img", name="The robot’s face when it was last seen").wait_for()  # noqa: RUF001  # typography
     await assert_accessible(page.page)
-    await page.page.screenshot(path=pictures / "desktop-light-no-broker.png")
+    await keep_picture(page, "desktop-light-no-broker")
     await wear(page, "dark")
     await page.page.set_viewport_size({"width": 390, "height": 844})
     await assert_accessible(page.page)
     await assert_fits(page.page)
-    await page.page.screenshot(path=pictures / "phone-dark-no-broker.png")
+    await keep_picture(page, "phone-dark-no-broker")
     await site.broker.start()
     await page.ready()

@@ -35,7 +35,7 @@ _EMPTY = """() => {
 _ROOM_PX = 24
 
 
-@pytest.mark.parametrize("size", [(1280, 800), (390, 844)])
+@pytest.mark.parametrize("size", [(1280, 800), pytest.param((390, 844), marks=pytest.mark.slow)])
 async def test_nothing_jumps_while_the_page_loads(site: Site, tmp_path: Path, size: tuple[int, int]) -> None:
     width, height = size
     async with visit(site.browser, "about:blank", tmp_path, viewport={"width": width, "height": height}) as page:

@@ -162,19 +162,19 @@ def test_several_tools_get_one_answer_also_when_one_is_quicker_than_the_end_of_t
 
 
 @pytest.mark.parametrize(
-    ("event", "told"),
+    ("name", "arguments", "told"),
     [
-        (call("take_photo", {}), "There is no tool 'take_photo'."),
-        (call("set_led", "{"), "The arguments are no JSON object."),
-        (call("set_led", "[1]"), "The arguments are no JSON object."),
-        (call("set_led", "[" * 50_000), "The arguments are no JSON object."),
+        ("take_photo", {}, "There is no tool 'take_photo'."),
+        ("set_led", "{", "The arguments are no JSON object."),
+        ("set_led", "[1]", "The arguments are no JSON object."),
+        ("set_led", "[" * 50_000, "The arguments are no JSON object."),
     ],
     ids=["not allowed", "no JSON", "a list", "nested"],
 )
-def test_a_call_that_cannot_be_carried_out_is_explained_to_the_model(event: dict[str, Any], told: str) -> None:
+def test_a_call_that_cannot_be_carried_out_is_explained_to_the_model(name: str, arguments: object, told: str) -> None:
     talk = Talk()
     talk.does(talk.conversation.person_said("Photo!"))
-    assert talk.hears(event, done()) == [Used(12)]
+    assert talk.hears(call(name, arguments), done()) == [Used(12)]
     assert talk.sent[-2]["item"]["output"] == told
     assert talk.kinds[-1] == "response.create"
 
