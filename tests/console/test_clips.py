@@ -12,12 +12,13 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Locator, expect
 
-from robot_node.apps.private_broker import PrivateBroker, free_port
+from robot_node.apps.private_broker import PrivateBroker
 from robot_node.console.server import Console
 from tests.console.browser import ConsolePage, serving, visit
 from tests.console.conftest import websocket_url
 from tests.console.test_browser_look import assert_accessible, assert_fits, tab_to, wear
 from tests.end_to_end.robot_process import RobotProcess, wait_until_online
+from tests.ports import free_port
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -11,9 +11,10 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser
 
-from robot_node.apps.private_broker import PrivateBroker, free_port
+from robot_node.apps.private_broker import PrivateBroker
 from tests.console.browser import ConsolePage, chromium, visit
 from tests.end_to_end.robot_process import RobotProcess, wait_until_online
+from tests.ports import free_port
 from tests.robot.web.reverse_proxies import NAME, reverse_proxy
 from tests.waiting import eventually
 

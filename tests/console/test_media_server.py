@@ -18,12 +18,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from robot_node.apps.private_broker import PrivateBroker, free_port
+from robot_node.apps.private_broker import PrivateBroker
 from robot_node.console.server import Console, WhepEndpoint
 from robot_node.core.web_server import listen
 from tests.console.browser import ConsolePage, serving, visit
 from tests.console.conftest import websocket_url
 from tests.end_to_end.robot_process import SERVER_ID, RobotProcess, wait_until_online
+from tests.ports import free_port
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

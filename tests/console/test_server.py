@@ -43,7 +43,7 @@ async def get(url: str, **headers: str) -> tuple[HTTPResponse, bytes]:
 
     def ask() -> tuple[HTTPResponse, bytes]:
         request = urllib.request.Request(url, headers=headers)  # noqa: S310  # our own server
-        with urllib.request.urlopen(request, timeout=20) as response:  # noqa: S310  # our own server
+        with urllib.request.urlopen(request, timeout=DEADLINE_S) as response:  # noqa: S310  # our own server
             assert isinstance(response, HTTPResponse)
             return response, response.read()
 

@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from tests.waiting import DEADLINE_S
+
 PROGRAM = """
 import asyncio, ctypes, logging, os, signal, threading
 from robot_node.core.asyncio_tools import end_process, run_until_signal
@@ -71,7 +73,7 @@ def test_a_stop_ends_the_process(work: str, limit: float, status: int, said: str
         capture_output=True,
         text=True,
         check=False,
-        timeout=90,
+        timeout=DEADLINE_S,
     )
     assert done.returncode == status, done.stderr
     assert said in done.stdout + done.stderr

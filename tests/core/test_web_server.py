@@ -19,8 +19,9 @@ from robot_node.console.server import Console, serve_console
 from robot_node.core.web_limits import ConnectionLimits
 from robot_node.core.web_server import listen, serve_app
 from robot_node.errors import SettingsError
+from tests.waiting import DEADLINE_S
 
-_LIMIT_S = 20
+_LIMIT_S = DEADLINE_S
 
 
 class Slow:

@@ -11,7 +11,7 @@ from robot_node.core.state import RobotState
 from robot_node.devices.loudspeaker import Loudspeaker
 from robot_node.devices.microphone import Microphone
 from robot_node.devices.platform import raspberry_pi
-from tests.waiting import eventually
+from tests.waiting import DEADLINE_S, eventually
 
 _PACKETS = 50
 
@@ -33,7 +33,7 @@ async def _main(sound: bytes, played: Path, heard: Path) -> None:
     microphone.set_sink(take)
     microphone.set_listened(True)
     try:
-        async with asyncio.timeout(45):
+        async with asyncio.timeout(DEADLINE_S):
             await enough.wait()
             await eventually(lambda: played.exists() and played.stat().st_size >= len(sound))  # ALSA writes it
     finally:

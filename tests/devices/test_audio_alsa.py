@@ -12,6 +12,7 @@ import pytest
 from robot_node.core.media import EncodedAudio
 from tests.devices.test_audio import decoded, peak
 from tests.sound import loudest_hz, tone
+from tests.waiting import DEADLINE_S
 
 _ALSA = """
 </usr/share/alsa/alsa.conf>
@@ -68,7 +69,7 @@ def test_the_volume_is_set_in_the_mixer_or_heard_in_the_samples(
         capture_output=True,
         text=True,
         check=False,
-        timeout=90,
+        timeout=2 * DEADLINE_S,
     )
     assert (done.returncode, done.stdout.strip()) == (0, ""), done.stderr
     assert peak(played.read_bytes()) == pytest.approx(share * peak(tone(440, 0.4)), abs=2)

@@ -9,6 +9,7 @@ from pathlib import Path
 from robot_node.core.state import RobotState
 from robot_node.devices.loudspeaker import Loudspeaker
 from robot_node.devices.platform import raspberry_pi
+from tests.waiting import DEADLINE_S
 
 
 async def _main(sound: bytes, played: Path, control: str) -> None:
@@ -18,7 +19,7 @@ async def _main(sound: bytes, played: Path, control: str) -> None:
     for begin in range(0, len(sound), 1920):
         loudspeaker.play(sound[begin : begin + 1920])
     try:
-        async with asyncio.timeout(45):
+        async with asyncio.timeout(DEADLINE_S):
             while not played.exists() or played.stat().st_size < len(sound):  # noqa: ASYNC240  # ALSA writes it
                 await asyncio.sleep(0.01)
     finally:

@@ -13,9 +13,10 @@ import pytest
 from PIL import Image
 
 from robot_node.apps.demo_buttons import PIN_SETTINGS, Buttons
-from robot_node.apps.private_broker import PrivateBroker, free_port
+from robot_node.apps.private_broker import PrivateBroker
 from robot_node.settings.loading import load_settings
 from tests.guide import DOCS, Terminal, blocks, robot
+from tests.ports import free_port
 from tests.waiting import eventually
 
 RECIPES = blocks("recipes.md")

@@ -54,7 +54,7 @@ class Demo:
     def sockets(self, kinds: str = "tu") -> Iterator[str]:
         """The local addresses of every socket that its processes listen on: of TCP (t), of UDP (u)."""
         listed = subprocess.run(
-            ["ss", "-H", f"-ln{kinds}p"], capture_output=True, text=True, check=True, timeout=10
+            ["ss", "-H", f"-ln{kinds}p"], capture_output=True, text=True, check=True, timeout=DEADLINE_S
         ).stdout
         for line in listed.splitlines():
             if {int(pid) for pid in re.findall(r"pid=(\d+)", line)} & self.processes():

@@ -19,9 +19,10 @@ from mcp import Client
 from mcp_types import BlobResourceContents, TextResourceContents
 
 from hw_mocks.clock_scene import read_stamp
-from robot_node.apps.private_broker import PrivateBroker, free_port
+from robot_node.apps.private_broker import PrivateBroker
 from tests.end_to_end.agents import agent, events, status, structured
 from tests.end_to_end.robot_process import RobotProcess
+from tests.ports import free_port
 from tests.waiting import eventually
 
 _STAMPS = 1 << 24

@@ -22,7 +22,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from robot_node.apps import remote
-from robot_node.apps.private_broker import PrivateBroker, free_port
+from robot_node.apps.private_broker import PrivateBroker
 from robot_node.errors import RemoteError
 from robot_node.mcp_mqtt.access import ADMIN, AccessPolicy, Role
 from robot_node.mcp_mqtt.client import mqtt_transport
@@ -32,6 +32,7 @@ from robot_node.mqtt import Broker
 from tests.end_to_end.robot_process import RobotProcess, environment, robot_node
 from tests.mcp_mqtt.peers import DISCONNECTED, initialize
 from tests.mcp_mqtt.toys import Toy, running
+from tests.ports import free_port
 from tests.waiting import DEADLINE_S, eventually
 
 CONFIG = Path(__file__).parents[2] / "config"

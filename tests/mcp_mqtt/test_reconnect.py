@@ -16,7 +16,7 @@ from robot_node.mqtt import Backoff, Broker
 from tests.mcp_mqtt.peers import PRESENCE, SERVER_ID, SERVER_NAME, call, raw_peer, until_set
 from tests.mcp_mqtt.proxy import Proxy
 from tests.mcp_mqtt.toys import Toy, running, toy_server
-from tests.waiting import eventually
+from tests.waiting import DEADLINE_S, eventually
 
 
 def retry_lines(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -116,18 +116,18 @@ async def test_stopping_while_the_broker_is_down_or_just_lost_is_heard(
     broker: PrivateBroker, toy: Toy, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    slow = Backoff(initial_s=60.0, maximum_s=60.0)
+    slow = Backoff(initial_s=600.0, maximum_s=600.0)
     async with running(broker, toy, backoff=slow) as server, raw_peer(broker, "agent") as agent:
         await agent.open_session()
         await agent.rpc(call(1, "wait", name="call"))
         await toy.started.get()
         broker.signal(signal.SIGKILL)
         await toy.ended.get()  # the loss is being dealt with right now
-        async with asyncio.timeout(45):
+        async with asyncio.timeout(DEADLINE_S):
             await server.stop()
-    async with running(broker, toy, wait=False, backoff=Backoff(initial_s=60.0, maximum_s=60.0)) as server:
+    async with running(broker, toy, wait=False, backoff=Backoff(initial_s=600.0, maximum_s=600.0)) as server:
         await eventually(lambda: bool(re.search("Cannot reach.*Next attempt", caplog.text)))
-        async with asyncio.timeout(45):
+        async with asyncio.timeout(DEADLINE_S):
             await server.stop()
 
 

@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 
 from robot_node import hardware
-from robot_node.apps.private_broker import PrivateBroker, free_port
+from robot_node.apps.private_broker import PrivateBroker
 from robot_node.errors import BrokerError
 from robot_node.mcp_mqtt.presence import online_servers
 from robot_node.mqtt import Broker, ConnectOptions, connect
 from robot_node.settings.loading import load_settings
 from robot_node.settings.root import Settings
 from tests.end_to_end.robot_process import robot_node
+from tests.ports import free_port
 from tests.robots import online_robot
 from tests.waiting import DEADLINE_S
 

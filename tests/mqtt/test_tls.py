@@ -14,11 +14,12 @@ import pytest
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters
 
-from robot_node.apps.private_broker import PrivateBroker, free_port
+from robot_node.apps.private_broker import PrivateBroker
 from robot_node.errors import BrokerError
 from robot_node.mqtt import Broker, ConnectOptions, Incoming, Subscription, connect
 from tests.certificates import run_recipe, tls_listener
 from tests.end_to_end.robot_process import SERVER_ID, RobotProcess, environment, robot_node
+from tests.ports import free_port
 from tests.waiting import DEADLINE_S, eventually
 
 RULES = """

@@ -24,7 +24,7 @@ from robot_node.webrtc.signaling import (
     parse,
     strip_candidates,
 )
-from tests.waiting import eventually
+from tests.waiting import DEADLINE_S, eventually
 from tests.webrtc.conftest import Robot
 from tests.webrtc.scene import BITS, HEIGHT, SERVER_ID, WIDTH, shade
 
@@ -120,7 +120,7 @@ class Watching:
     async def frames(self, count: int) -> None:
         """Wait for that many more decoded frames."""
         seen = await self.page.evaluate("frames()")
-        await self.page.wait_for_function(f"frames() >= {seen + count}", timeout=30_000)
+        await self.page.wait_for_function(f"frames() >= {seen + count}", timeout=1000 * DEADLINE_S)
 
 
 @contextlib.asynccontextmanager
@@ -196,7 +196,7 @@ async def test_chromium_turns_the_picture_as_the_video_says(robot: Robot, tmp_pa
         for rotation, size in ((90, (HEIGHT, WIDTH)), (0, (WIDTH, HEIGHT)), (270, (HEIGHT, WIDTH))):
             robot.scene.rotation = rotation
             shown = "([width, height]) => video.videoWidth == width && video.videoHeight == height"
-            await viewer.page.wait_for_function(shown, arg=[*size], timeout=30_000)
+            await viewer.page.wait_for_function(shown, arg=[*size], timeout=1000 * DEADLINE_S)
 
 
 @pytest.mark.slow

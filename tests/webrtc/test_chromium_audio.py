@@ -11,7 +11,7 @@ from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mqtt import ConnectOptions, Incoming, Subscription, connect
 from robot_node.webrtc.signaling import answers_topic, offers_topic
 from tests.sound import loudest_hz
-from tests.waiting import eventually
+from tests.waiting import DEADLINE_S, eventually
 from tests.webrtc.scene import SERVER_ID
 from tests.webrtc.test_audio import robot_with_sound
 from tests.webrtc.test_chromium import chromium_page
@@ -78,7 +78,7 @@ async def test_chromium_hears_the_robot_and_is_heard(broker: PrivateBroker, tmp_
         relaying = asyncio.create_task(relay(), name="relay to the page")
         try:
             await page.evaluate("talk()")
-            await page.wait_for_function("Math.abs(loudest() - 1000) < 20", timeout=20_000)
+            await page.wait_for_function("Math.abs(loudest() - 1000) < 20", timeout=1000 * DEADLINE_S)
             await page.wait_for_function(
                 "document.getElementById('video').getVideoPlaybackQuality().totalVideoFrames > 5"
             )

@@ -18,11 +18,12 @@ from mcp.client.stdio import StdioServerParameters
 from mcp.server.mcpserver import Context
 from mcp_types import ElicitRequestParams, ElicitResult
 
-from robot_node.apps.private_broker import PrivateBroker, free_port
+from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mcp_mqtt.guard import Confirmation, Guard
 from tests.apps.bridge.agents import FAST, bridge_command, bridge_process, text_of
 from tests.end_to_end.robot_process import environment
 from tests.mcp_mqtt.toys import Toy, running, toy_server
+from tests.ports import free_port
 from tests.waiting import DEADLINE_S, eventually
 
 PROGRAMS = Path(__file__).parents[2] / "agent_programs"

@@ -23,7 +23,7 @@ from robot_node.mqtt import Broker
 from robot_node.tools.events import offer_events
 from tests.apps.bridge.agents import Message, RawAgent, raw_agent, scripted_robot
 from tests.mcp_mqtt.toys import Running, Toy, running
-from tests.waiting import eventually
+from tests.waiting import DEADLINE_S, eventually
 
 KITCHEN, GARAGE = ServerName("kitchen", "home/kitchen"), ServerName("garage", "home/garage")
 
@@ -219,7 +219,7 @@ async def test_progress_keeps_a_host_from_giving_up_and_without_robots_the_wait_
         """Nobody is told."""
 
     pool = robots(Broker.from_url(broker.url), wanted=(), client_id="bridge", on_event=on_event)
-    async with pool as found, asyncio.timeout(30):
+    async with pool as found, asyncio.timeout(DEADLINE_S):
         events = RobotEvents(lambda: found, RobotNames(), progress_every_s=0.01)
         waiting = asyncio.create_task(events.wait("", [], 600, tell=tell))
         (first, total), (second, _) = await seen.get(), await seen.get()

@@ -15,12 +15,13 @@ import pytest
 
 from robot_node.apps.doctor.broker import console_broker
 from robot_node.apps.doctor.findings import Finding, Level
-from robot_node.apps.private_broker import PrivateBroker, free_port
+from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mcp_mqtt.topics import ServerTopics
 from robot_node.mqtt import Broker, ConnectOptions, Incoming, Subscription, connect
 from robot_node.settings.http import ConsoleSettings
 from tests.altering_proxy import altering_proxy
 from tests.apps.doctor.broker_findings import ACL, ALL, findings, problems
+from tests.ports import free_port
 from tests.waiting import DEADLINE_S
 
 DOCS = Path(__file__).parents[3] / "docs"

@@ -14,11 +14,12 @@ import pytest
 from robot_node.apps.doctor.examination import examine
 from robot_node.apps.doctor.findings import Finding, Level
 from robot_node.apps.doctor.secrets import use_credentials
-from robot_node.apps.private_broker import PrivateBroker, free_port
+from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mqtt import Broker, ConnectOptions, Incoming, Subscription, connect
 from tests.apps.doctor.pi import Pi
 from tests.command import command
 from tests.end_to_end.robot_process import environment, robot_node
+from tests.ports import free_port
 from tests.waiting import DEADLINE_S, eventually
 
 GUIDE = (Path(__file__).parents[3] / "docs" / "doctor.md").read_text()

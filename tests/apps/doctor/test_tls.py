@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from robot_node.apps.doctor.findings import Level
-from robot_node.apps.private_broker import PrivateBroker, free_port
+from robot_node.apps.private_broker import PrivateBroker
 from robot_node.mqtt import Broker
 from tests.apps.doctor.broker_findings import ACL, ALL, findings, problems
 from tests.certificates import run_recipe, tls_listener
+from tests.ports import free_port
 
 
 @pytest.fixture(scope="module")

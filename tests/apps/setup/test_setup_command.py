@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from robot_node.apps.private_broker import PrivateBroker, free_port
+from robot_node.apps.private_broker import PrivateBroker
 from robot_node.apps.setup import survey
 from robot_node.settings.loading import load_settings
 from tests.apps.setup.system_image import make_image
 from tests.certificates import run_recipe, tls_listener
 from tests.command import command
 from tests.end_to_end.robot_process import CommandResult, environment
+from tests.ports import free_port
 from tests.waiting import DEADLINE_S
 
 

@@ -17,7 +17,7 @@ from robot_node.robot.recording.states import RecorderState
 from robot_node.robot.telemetry import Telemetry
 from robot_node.webrtc.broadcast import Viewer
 from tests.robot.recording.source import GROUP, RATE, Microphone, Studio, studio
-from tests.waiting import eventually
+from tests.waiting import DEADLINE_S, eventually
 
 
 async def saved(it: Studio, name: str) -> list[int]:
@@ -203,7 +203,7 @@ async def test_the_recorder_takes_nothing_from_other_viewers(tmp_path: Path) -> 
         name = it.recorder.start()
         await eventually(lambda: it.source.keyframes > asked)
         await it.source.play(0.5)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(DEADLINE_S):
             packet = await viewer.next_packet()
         assert packet.is_keyframe
         it.recorder.stop()
@@ -247,7 +247,7 @@ async def test_a_disk_without_space_ends_the_recording_and_what_was_written_play
         await it.source.play(3)
         await eventually(lambda: (tmp_path / name).exists() and it.numbers(name))
         it.space[0] = -1
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(DEADLINE_S):
             while it.recorder.state is not RecorderState.IDLE:
                 await it.source.play(1)
                 await asyncio.sleep(0.01)

@@ -17,8 +17,9 @@ from typing import Any
 import httpx2
 import pytest
 
-from robot_node.apps.private_broker import free_port, is_listening
+from robot_node.apps.private_broker import is_listening
 from tests.guide import blocks
+from tests.ports import free_port
 from tests.waiting import eventually
 
 NAME = "robot.example.org"

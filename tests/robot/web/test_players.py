@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 import pytest
 from PIL import Image
 
-from robot_node.apps.private_broker import free_port
 from robot_node.settings.http import HttpSettings
 from tests.guide import blocks
 from tests.players import Players, assert_is_of_the_camera
+from tests.ports import free_port
 from tests.robot.web.conftest import TOKEN, HttpServer, running_server
 from tests.robot.web.reverse_proxies import nginx, running
 from tests.robot.web.test_pictures import pictures_in
