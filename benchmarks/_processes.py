@@ -22,8 +22,8 @@ from robot_node.webrtc.signaling import offers_filter
 
 LOOPBACK = "127.0.0.1"
 READY = {"ready": True}
-_START_LIMIT_S = 60.0
-_ANSWER_LIMIT_S = 60.0
+_START_LIMIT_S = 240.0
+_ANSWER_LIMIT_S = 240.0
 _STOP_LIMIT_S = 10.0
 _CLOCK_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _SERVER_NAME = "benchmark/robot"

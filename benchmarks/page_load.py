@@ -37,7 +37,7 @@ from robot_node.console.server import Console
 from tests.console.browser import chromium, serving
 
 _ROBOT_ID = "robot"
-_LIMIT_S = 60.0
+_LIMIT_S = 240.0
 _SLOWDOWN = 4
 _BYTES_PER_S = 10_000_000 / 8
 _LATENCY_MS = 10
