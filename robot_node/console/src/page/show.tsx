@@ -5,7 +5,9 @@ import { registerWorker } from "../installable/register";
 import { App } from "./App";
 import type { Begun } from "./begun";
 import { Boundary } from "./Boundary";
-import { useSecondStep } from "./useSecondStep";
+
+/** A browser that starts the service worker would do so while the page is loading, in place of it. */
+const WORKER_AFTER_MS = 2000;
 
 /** Show the page. */
 export function show(place: Element, begun: Begun): void {
@@ -18,9 +20,9 @@ export function show(place: Element, begun: Begun): void {
 
 function Page({ begun }: { begun: Begun }) {
   useEffect(() => begun.handOver(), [begun]);
-  const isSecondStep = useSecondStep();
   useEffect(() => {
-    if (isSecondStep) registerWorker();
-  }, [isSecondStep]);
+    const timer = setTimeout(registerWorker, WORKER_AFTER_MS);
+    return () => clearTimeout(timer);
+  }, []);
   return <App {...begun} />;
 }
