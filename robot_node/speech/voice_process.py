@@ -128,6 +128,7 @@ class VoiceProcess:
         await self._end()
         if self._preparing is not None:
             self._preparing.add_done_callback(lambda _: self._program.clean_up())
+            self._preparing = None
 
     async def _speak(self, text: str) -> Waveform:
         try:

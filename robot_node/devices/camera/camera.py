@@ -105,7 +105,7 @@ class Camera(StreamSource):
             run=self._run,
             submit=self._submit,
             check_engaged=self._check_engaged,
-            wait_until_released=self._sensor.wait_until_released,
+            wait_until_released=self._wait_until_released,
             start=self._start_sensor,
             fail=self._fail,
             finish_stop=self._finish_stop,
@@ -138,8 +138,10 @@ class Camera(StreamSource):
         """
 
         async def switch_off() -> None:
-            with contextlib.suppress(DeviceError):  # the table knows
-                await self._sensor.wait_until_released()
+            if self._sensor.unclosed:
+                self._machine.apply(CameraEvent.SWITCH_OFF)  # the wish counts at once
+                with contextlib.suppress(DeviceError):  # the table knows
+                    await self._wait_until_released()
             self._machine.request(CameraEvent.SWITCH_OFF)
             await self._finish_stop()
 
@@ -223,7 +225,7 @@ class Camera(StreamSource):
                 await self._fail(StalledError("The camera delivers no pictures. It is restarted."))
             await self._check_engaged()
             if self._machine.situation.resumes:
-                await self._sensor.wait_until_released()
+                await self._wait_until_released()
             if self._machine.request(CameraEvent.RESTART) is Action.OPEN:
                 await self._start_sensor()
 
@@ -295,9 +297,13 @@ class Camera(StreamSource):
 
     async def _switch_on(self) -> None:
         await self._check_engaged()
-        await self._sensor.wait_until_released()
+        await self._wait_until_released()
         if self._machine.request(CameraEvent.SWITCH_ON) is Action.OPEN:
             await self._start_sensor()
+
+    async def _wait_until_released(self) -> None:
+        if not self._machine.closing:  # else the table refuses
+            await self._sensor.wait_until_released()
 
     async def _check_engaged(self) -> None:
         """Refuse while the privacy switch is engaged; its pin is read again first.

@@ -118,6 +118,7 @@ async def test_switching_off_waits_for_a_slow_call_too(pi: Pi, hang: Hang) -> No
         with pytest.raises(HangingError):
             await robot.camera.start()
         off = await waits(robot.camera.stop())
+        assert robot.state.snapshot.camera_wanted is False, "at once"
         hang.end()
         await off
         assert robot.camera_state() is OFF
@@ -164,15 +165,17 @@ async def test_a_photo_that_switches_the_camera_on_waits_for_a_slow_call(pi: Pi,
         assert (await second).jpeg
 
 
-@pytest.mark.parametrize("how", ["privacy", "shutdown"])
+@pytest.mark.parametrize("how", ["privacy", "shutdown", "shutdown before it waits"])
 async def test_privacy_and_shutdown_do_not_wait_for_it(pi: Pi, hang: Hang, how: str) -> None:
     hang.begin("start")
     hand = Hand()
     async with rig(pi, privacy=hand) as robot:
         with pytest.raises(HangingError):
             await robot.camera.start()
-        again = await waits(robot.camera.start())
+        again: asyncio.Future[None] = asyncio.ensure_future(robot.camera.start())
         closing = None
+        if how != "shutdown before it waits":
+            await waits(again)
         if how == "privacy":
             hand.engage()
         else:
