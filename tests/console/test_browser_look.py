@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from playwright.async_api import Locator, Page
+from playwright.async_api import Locator, Page, expect
 
 from robot_node.console.page import BUILT
 from tests.console.browser import ConsolePage, visit
 from tests.console.conftest import Site
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -49,9 +50,9 @@ async def assert_accessible(page: Page) -> None:
 
 
 async def assert_fits(page: Page) -> None:
-    """Nothing is wider than the screen."""
-    width = await page.evaluate("() => document.documentElement.scrollWidth - document.documentElement.clientWidth")
-    assert width <= 0, f"the page is {width} px too wide"
+    """Nothing is wider than the screen, once the page is laid out for it."""
+    fits = "() => document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+    await eventually(lambda: page.evaluate(fits), "the page is as wide as the screen")
 
 
 async def focused(page: Page) -> str:
@@ -136,7 +137,7 @@ async def test_keyboard_alone_is_enough(page: ConsolePage) -> None:
     await assert_accessible(page.page)
     await keyboard.press("Escape")
     await page.page.get_by_role("dialog", name="Photo").wait_for(state="hidden")
-    assert await photo.evaluate("(element) => element === document.activeElement"), "the keyboard is lost"
+    await expect(photo, "the keyboard is not lost").to_be_focused()
     await tab_to(page.page, page.button("laugh"))
     await keyboard.press("Space")
     await page.page.get_by_role("img", name="The robot’s face now: laugh").wait_for()  # noqa: RUF001  # typography
@@ -144,7 +145,7 @@ async def test_keyboard_alone_is_enough(page: ConsolePage) -> None:
     await keyboard.press("Enter")
     await page.page.get_by_role("dialog", name="Settings").wait_for()
     await keyboard.press("Escape")
-    assert await focused(page.page) == "Settings"
+    await expect(page.button("Settings")).to_be_focused()
 
 
 @pytest.mark.slow

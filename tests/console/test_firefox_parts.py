@@ -73,8 +73,8 @@ async def test_firefox_drives_while_something_is_held_in_a_full_screen_too(tmp_p
         await page.press(button("Full screen"))
         await page.release()
         await page.until("document.querySelector('.video.full .drive') !== null")
-        assert await page.evaluate("document.querySelector('.video').clientHeight === innerHeight")
-        assert await page.evaluate("document.querySelectorAll('.drive').length") == 1
+        await page.until("document.querySelector('.video').clientHeight === innerHeight")
+        await page.until("document.querySelectorAll('.drive').length === 1")
         await page.key("keyDown", _ARROW_UP)
         await drives(robot, page)
         await page.key("keyUp", _ARROW_UP)
@@ -101,4 +101,4 @@ async def test_firefox_keeps_photos_and_shows_robots_live_side_by_side(tmp_path:
         await page.evaluate("void (location.hash = '#/robots')")
         await page.until(f"document.querySelector('{_TILE}') !== null")
         assert await page.evaluate(_LIVE) == 320
-        assert "Live" in await page.evaluate("document.querySelector('.tile').innerText")
+        await page.until("document.querySelector('.tile').innerText.includes('Live')")

@@ -161,7 +161,7 @@ async def test_full_screen_has_what_is_done_with_the_picture(site: Site, tmp_pat
         assert box is not None
         assert (box["x"], box["y"], box["width"]) == (0, 0, 1360)
         assert box["height"] > 900 * 0.9
-        assert await page.page.evaluate("window.heldAs") == ["landscape"]
+        await page.page.wait_for_function("() => String(window.heldAs) === 'landscape'")
         await page.moving_pictures()
         await assert_accessible(page.page)
 
@@ -182,6 +182,7 @@ async def test_full_screen_has_what_is_done_with_the_picture(site: Site, tmp_pat
         await page.moving_pictures()
         await screen.press("f")
         await page.page.wait_for_function(_IN_FULL_SCREEN)
+        await page.button("Leave full screen").wait_for()  # the page knows it too
         await page.page.keyboard.press("f")
         await page.page.wait_for_function(_NOT_IN_FULL_SCREEN)
 
@@ -251,9 +252,9 @@ async def test_where_there_is_no_full_screen_the_picture_takes_the_window(browse
         # The keyboard does not go where nothing is seen.
         await leave.focus()
         await page.page.keyboard.press("Tab")
-        assert await page.page.evaluate("() => document.activeElement.matches('.screen')")
+        await expect(page.page.locator(".screen")).to_be_focused()
         await page.page.keyboard.press("Shift+Tab")
-        assert await leave.evaluate("(button) => button === document.activeElement")
+        await expect(leave).to_be_focused()
         await page.page.keyboard.press("Escape")
         await page.button("Full screen").wait_for()
         box = await video.bounding_box()

@@ -35,7 +35,7 @@ LONG = (
     "The sun rose over the hills while a small dog ran along the river. Nobody had expected the rain to stop so early. "
     "Seven ships sailed past the harbour, and each of them carried wheat and wine from the islands in the south."
 )
-STORY = f"{LONG} {LONG} {LONG}"
+STORY = " ".join(6 * [LONG])
 ROOM = ((0.02, 0.3), (0.033, 0.15), (0.051, -0.1))
 SETTINGS: dict[str, dict[str, object]] = {
     "audio": {"microphone": "default", "loudspeaker": "default"},
@@ -95,7 +95,7 @@ async def test_a_person_who_speaks_silences_it_and_agents_are_told_what_it_has_s
         await eventually(lambda: len(it.pi.loudspeaker.played) > 2 * 48_000 * 3)
         # Again and again, as people do: after its loudspeaker ran out of sound, as on a busy machine, it hears nobody
         # until it knows its own voice again.
-        it.pi.microphone.hear(20 * (spoken("stop talking") + silence(1)))
+        it.pi.microphone.hear(40 * (spoken("stop talking") + silence(1)))
         await eventually(lambda: not it.state.snapshot.speaking)
         (interrupted,) = it.told("interrupted")
         said = str(interrupted.details["said"])
