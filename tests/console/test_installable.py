@@ -25,6 +25,7 @@ from robot_node.settings.http import HttpSettings
 from robot_node.settings.loading import load_settings
 from scripts.icons import DRAW, ICONS, PUBLIC, svg_of
 from tests.console.browser import DEADLINE_MS, ConsolePage, picture_of, serving, visit
+from tests.console.conftest import Site
 from tests.console.test_browser_look import assert_accessible
 from tests.robot.web.conftest import TOKEN, running_server
 from tests.waiting import eventually
@@ -37,6 +38,18 @@ _STORED = """async () => {
   const requests = await Promise.all(caches_.map((cache) => cache.keys()));
   return requests.flat().map(({ url }) => new URL(url).pathname);
 }"""
+# How long the page has been shown when it asks for the worker, in milliseconds; the call itself is made.
+_SHOWN_BEFORE = """
+const register = ServiceWorkerContainer.prototype.register;
+let shown = Infinity;
+new MutationObserver(() => {
+  if (document.querySelector("video")) shown = Math.min(shown, performance.now());
+}).observe(document, {subtree: true, childList: true});
+ServiceWorkerContainer.prototype.register = function (...given) {
+  window.shownBefore = performance.now() - shown;
+  return register.apply(this, given);
+};
+"""
 _NO_CONNECTION = "No connection to the server"
 _BROKER = "ws://127.0.0.1:9/mqtt"
 
@@ -158,6 +171,17 @@ async def test_it_works_at_the_robots_own_server_with_its_token(browser: Browser
         await page.page.context.clear_cookies()
         await page.page.reload()
         await page.button("Settings").first.wait_for()
+
+
+@pytest.mark.slow
+async def test_the_worker_is_not_started_while_the_page_is_loading(site: Site, tmp_path: Path) -> None:
+    """It would take the processor from the page that a person waits for."""
+    async with visit(site.browser, "about:blank", tmp_path) as page:
+        await page.page.add_init_script(_SHOWN_BEFORE)
+        page.url = site.address
+        await page.page.goto(site.address)
+        await page.page.evaluate(_INSTALLED)
+        assert await page.page.evaluate("window.shownBefore") >= 1500
 
 
 async def test_elsewhere_it_says_nothing(browser: Browser) -> None:
