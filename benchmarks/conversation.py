@@ -25,6 +25,10 @@ mixer, process and engines are the robot's own.
   noise of a third of their loudness.
 * ``false_accepts``: wake words that were noticed in ``other_sound_s`` seconds of speech and music without one: those of
   Debian's packages asterisk-core-sounds-{en,es,fr,it,ru}-wav and asterisk-moh-opsound-wav, or of ``--sounds``.
+* ``in_noise``: what works in pink noise, beside a fan, and among voices (of ``--sounds``, if there are eight), by how
+  many decibels below the speech they are (``--noise``, else 20 to 5): wake words said by espeak-ng, phrases of the
+  recordings of alsa-utils, turns that end, turns that the noise alone begins, persons who interrupt the robot, and
+  answers that were interrupted by themselves. In the time of the sound: a busy machine changes no figure.
 """
 
 from __future__ import annotations
@@ -32,13 +36,14 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from benchmarks._busy import busy_machine
 from benchmarks._conversing_robot import ConversingRobot, conversing_robot
+from benchmarks._noise import in_noise, noises
 from benchmarks._processes import processor_s
 from benchmarks._recorded_speech import (
     OTHERS,
@@ -60,6 +65,10 @@ from robot_node.speech.turn_options import TurnOptions
 from robot_node.speech.wake_words import MICRO, OPEN, WakeWordDetector, WakeWordOptions, make_wake_words
 
 _WORDS = ("okay_nabu", "alexa", "hey_jarvis", "hey_mycroft")
+_NOISE_DB = (20.0, 15.0, 10.0, 5.0)
+_MURMUR = 40
+"""So many files of other sound are enough for a murmur of voices."""
+
 _PIECE_BYTES = 1920
 _BYTES_PER_S = 2 * SAMPLE_RATE
 _EVENT_LIMIT_S = 6.0
@@ -242,6 +251,26 @@ async def _words(plan: Plan) -> Mapping[str, Any]:
     return {"engine": plan.engine, "word_errors": errors}
 
 
+async def _noise(plan: Plan) -> Mapping[str, Any]:
+    """What works in noise."""
+    progress("Everything is said in noise")
+    found = await asyncio.to_thread(lambda: noises(other_sounds(plan.sounds, _MURMUR)))
+    levels = plan.noise_db or _NOISE_DB
+    return {
+        "in_noise": {
+            name: {
+                f"{db:g}_db": asdict(
+                    await asyncio.to_thread(
+                        in_noise, noise, db, wake_word=plan.wake_word, most=2 if plan.quick else None
+                    )
+                )
+                for db in levels[: 1 if plan.quick else None]
+            }
+            for name, noise in found.items()
+        }
+    }
+
+
 PARTS: Mapping[str, Callable[[Plan], Awaitable[Mapping[str, Any]]]] = MappingProxyType(
     {
         "hearing": _hearing,
@@ -249,6 +278,7 @@ PARTS: Mapping[str, Callable[[Plan], Awaitable[Mapping[str, Any]]]] = MappingPro
         "words": _words,
         "wake-words": _wake_words,
         "other-sounds": _other_sounds,
+        "noise": _noise,
     }
 )
 """What is measured, by the names of ``--part``."""

@@ -202,6 +202,9 @@ def test_conversation_measures_cpu_events_and_wake_words() -> None:
     assert words["free"]["cpu_s_per_s"] > 0
     assert result["interrupted_by_itself"] == "0 of 1"
     assert result["false_accepts"]["okay_nabu"] == 0
+    in_noise = result["in_noise"]["fan"]["15_db"]
+    assert (in_noise["phrases"], in_noise["turns"], in_noise["interruptions"]) == ("2 of 2",) * 3
+    assert (in_noise["alone"], in_noise["by_itself"]) == (0, 0)
 
 
 @pytest.mark.slow
