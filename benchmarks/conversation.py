@@ -25,7 +25,7 @@ mixer, process and engines are the robot's own.
   noise of a third of their loudness.
 * ``false_accepts``: wake words that were noticed in ``other_sound_s`` seconds of speech and music without one: those of
   Debian's packages asterisk-core-sounds-{en,es,fr,it,ru}-wav and asterisk-moh-opsound-wav, or of ``--sounds``.
-* ``in_noise``: what works in pink noise, beside a fan, and among voices (of ``--sounds``, if there are eight), by how
+* ``in_noise``: what works in pink noise, near a fan, and among voices (of ``--sounds``, if there are eight), by how
   many decibels below the speech they are (``--noise``, else 20 to 5): wake words said by espeak-ng, phrases of the
   recordings of alsa-utils, turns that end, turns that the noise alone begins, persons who interrupt the robot, and
   answers that were interrupted by themselves. In the time of the sound: a busy machine changes no figure.

@@ -66,7 +66,7 @@ async def conversing_robot(broker: PrivateBroker, **sections: Any) -> AsyncItera
         "phrases": list(RECORDED),
         "voice_activity": "silero",
         "wake_word": "micro-wakeword",
-        "follow_up_s": 0,
+        "follow_up_s": 8,  # who interrupts it may be understood at once, or say it again
     }
     settings = load_settings(
         None,

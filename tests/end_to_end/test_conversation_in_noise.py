@@ -13,16 +13,18 @@ import pytest
 from hw_mocks.platform import SimulatedPi
 from robot_node.apps.private_broker import PrivateBroker
 from tests.end_to_end.conversation import (
-    ANSWER,
     RECORDED,
-    Lips,
     ScriptedAgent,
     conversing_robot,
-    played_s,
     scripted_agent,
     speaking,
 )
-from tests.end_to_end.test_whole_conversation import ASKED, SCRIPT, asked, goes_on, interrupted
+from tests.end_to_end.test_whole_conversation import (
+    ASKED,
+    SCRIPT,
+    answered_with_lips_until_interrupted_and_again,
+    asked,
+)
 from tests.speech.sounds import loudness_of, pink_noise, silence
 from tests.waiting import DEADLINE_S, eventually
 
@@ -56,20 +58,9 @@ async def test_in_noise_a_person_wakes_asks_is_answered_interrupts_and_is_answer
     ):
         switch_on_noise(pi)
         await nobody_speaks(pi, 2)
-        lips = Lips(pi)
         await asked(pi, scripted)
         await eventually(lambda: turns(scripted) == ["began", "ended"], "the noise goes on, the turn does not")
-        watching = asyncio.create_task(lips.watch())
-        said = await interrupted(pi, scripted)
-        watching.cancel()
-        assert lips.follow_the_sound()
-        assert ANSWER.startswith(said)
-        assert len(said) < len(ANSWER)
-        assert not await speaking(scripted.client)
-        resting = played_s(pi)
-        await eventually(lambda: lips.height() < 4, "the mouth is closed")
-        await goes_on(pi, scripted)
-        assert played_s(pi) - resting < 5, "nothing of the first answer comes after the interruption"
+        await answered_with_lips_until_interrupted_and_again(pi, scripted)
 
 
 @pytest.mark.slow
