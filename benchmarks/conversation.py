@@ -6,9 +6,8 @@ mixer, process and engines are the robot's own.
 * ``idle_core_percent``: CPU of the process that waits for the wake word, in percent of a core, in quiet. Target: 10 or
   less. ``idle_robot_core_percent``: of the robot's own process, with the simulated microphone.
 * ``event_p50_ms``, ``event_p95_ms``: from the end of what a person says (the recordings of alsa-utils) to the event
-  ``heard``, ``end_of_speech_s`` of silence included, up to 20 ms too long. ``understood``: how many of how many were;
-  ``not_understood``: which were not, and how often.
-  ``event_minus_silence_p50_ms``: without that silence.
+  ``heard``, the silence that ends a turn included, up to 20 ms too long: 400 ms of it after a whole phrase, else
+  ``end_of_speech_s``. ``understood``: how many of how many were; ``not_understood``: which were not, and how often.
 * ``say_p50_ms``, ``say_p95_ms``: from ``say`` to the first audible sample that the loudspeaker is given, by espeak-ng,
   which is loaded by then. Target: 300 (p50).
 * ``interruption_p50_ms``, ``interruption_p95_ms``: from the first sound of a person (a recording) to the silence of a
@@ -202,7 +201,6 @@ async def _hearing(plan: Plan) -> Mapping[str, Any]:
         **idle,
         "event_p50_ms": round(p50_ms),
         "event_p95_ms": round(p95_ms),
-        "event_minus_silence_p50_ms": round(p50_ms - 1000 * turns.end_of_speech_s),
         "understood": f"{len(heard.after_s)} of {len(heard.after_s) + len(heard.wrong)}",
         "not_understood": {text: heard.wrong.count(text) for text in sorted(set(heard.wrong))},
     }

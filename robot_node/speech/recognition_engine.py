@@ -94,6 +94,14 @@ class PartialRecognizer(UtteranceRecognizer, Protocol):
         """What was understood since the utterance began; empty for nothing. Called often: it must be quick."""
 
 
+@runtime_checkable
+class PhraseRecognizer(UtteranceRecognizer, Protocol):
+    """A recogniser that also knows when all of a phrase has been said: its end need not be waited for as long."""
+
+    def whole_phrase(self) -> str:
+        """The phrase that the utterance is so far; empty unless it is whole, certain, and the beginning of no other."""
+
+
 def make_recognizer(engine: str, options: RecognitionOptions) -> Recognizer:
     """Make an engine by its name.
 

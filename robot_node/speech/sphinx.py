@@ -23,6 +23,9 @@ _LONGEST_S = 12.0
 """Of one utterance. Longer sound is not taken for speech and is ignored until it ends: a vacuum cleaner must not keep
 a processor busy."""
 
+_LONGEST_WHOLE_S = 5.0
+"""Of an utterance that may be a whole phrase: all of it is decoded to see that, at each pause."""
+
 
 class SphinxRecognizer:
     """A :class:`robot_node.speech.recognition_engine.UtteranceRecognizer`. Silence costs little: it is not decoded.
@@ -45,6 +48,7 @@ class SphinxRecognizer:
             ) from error
         self._rest = b""  # sound that does not fill a frame yet
         self._utterance = bytearray()  # its sound, with phrases
+        self._whole: Any = None  # what was found in it, if it is a phrase so far
         self._mean_before = ""  # the decoder's cepstral mean before the utterance, without phrases
         self._decoding = self._too_long = False
         self._phrases = tuple(" ".join(_words(phrase)) for phrase in options.phrases)
@@ -77,6 +81,7 @@ class SphinxRecognizer:
         self._pre_roll: deque[bytes] = deque(maxlen=round(_PRE_ROLL_S / self._endpointer.frame_length))
         self._rest = b""
         self._utterance.clear()
+        self._whole = None
         self._decoding = False
         self._too_long = False
         self._seconds = 0.0
@@ -93,6 +98,16 @@ class SphinxRecognizer:
     def end_utterance(self) -> Recognised | None:
         """End the utterance, and return what was understood."""
         return self._end()
+
+    def whole_phrase(self) -> str:
+        """The phrase that the utterance is so far; empty unless it is whole, certain, and the beginning of no other."""
+        if not self._utterance or self._seconds > _LONGEST_WHOLE_S:
+            return ""
+        found = self._decode_to_the_end()
+        self._decoder.start_utt()  # more may follow
+        text = self._accepted(found)
+        self._whole = found if text else None
+        return "" if any(phrase.startswith(f"{text} ") for phrase in self._phrases) else text
 
     def _hear_frame(self, frame: bytes) -> str:
         self._endpointer.process(frame)
@@ -123,27 +138,37 @@ class SphinxRecognizer:
             # Decoded at its end, which takes a fiftieth of its length: then its own cepstral mean is known. That of
             # what was understood before is the wrong one in noise, in which nothing is understood that could adapt it.
             self._utterance += samples
+            self._whole = None
         else:
             self._decoder.process_raw(samples)
         self._seconds += len(samples) / 2 / _RATE
 
     def _end(self) -> Recognised | None:
         self._decoding = False
-        if self._utterance and not self._too_long:
-            self._decoder.process_raw(bytes(self._utterance), full_utt=True)
+        found, self._whole = self._whole, None
+        if found is None:
+            found = self._decode_to_the_end()
+        else:
+            self._decoder.end_utt()
         self._utterance.clear()
-        self._decoder.end_utt()
-        found = self._decoder.hyp()
-        text = " ".join(found.hypstr.split()) if found is not None else ""
-        # Other speech gives the beginning of a phrase, or a phrase with a low score.
-        if self._too_long or (self._phrases and (text not in self._phrases or found.score < _MIN_SCORE)):
-            text = ""
+        text = "" if self._too_long else self._accepted(found)
         if not text:  # the decoder adapts itself to voice and room, but must not do so to noise
             self._decoder.set_cmn(self._mean_before)
             return None
         # Without phrases the score says nothing, and the posterior probability is 1 for whatever is recognised.
         confidence = min(1.0, float(found.score)) if self._phrases else None
         return Recognised(text, confidence, seconds=self._seconds)
+
+    def _decode_to_the_end(self) -> Any:
+        if self._utterance and not self._too_long:
+            self._decoder.process_raw(bytes(self._utterance), full_utt=True)
+        self._decoder.end_utt()
+        return self._decoder.hyp()
+
+    def _accepted(self, found: Any) -> str:
+        text = " ".join(found.hypstr.split()) if found is not None else ""
+        # Other speech gives the beginning of a phrase, or a phrase with a low score.
+        return text if not self._phrases or (text in self._phrases and found.score >= _MIN_SCORE) else ""
 
     def _load_decoder(self, library: Any, options: RecognitionOptions) -> Any:
         model = _model(Path(options.model)) if options.model else {}

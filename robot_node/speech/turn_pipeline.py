@@ -10,7 +10,13 @@ from robot_node.core.media import Played
 from robot_node.speech.decimation import BYTES_PER_S, Decimator, Interpolator
 from robot_node.speech.endpointing import Edge, Endpointer
 from robot_node.speech.interruption import InterruptionDetector
-from robot_node.speech.recognition_engine import PartialRecognizer, Recognised, Recognizer, UtteranceRecognizer
+from robot_node.speech.recognition_engine import (
+    PartialRecognizer,
+    PhraseRecognizer,
+    Recognised,
+    Recognizer,
+    UtteranceRecognizer,
+)
 from robot_node.speech.recognition_messages import (
     EngineMessage,
     Interruption,
@@ -38,6 +44,9 @@ _PRE_ROLL_S = 0.5
 
 _RECOGNISED_SILENCE_S = 0.3
 """Of the silence at the end, so much is recognised: the more silence, the less sure is an engine of the words."""
+
+_PHRASE_SILENCE_S = 0.4
+"""Silence that ends a turn when all of a phrase has been said: nobody thinks about how it goes on."""
 
 _SILENCE = bytes(_INPUT_BYTES_PER_S)
 """After which an engine that finds the end of speech itself has found it."""
@@ -91,6 +100,8 @@ class TurnPipeline:
         self._heard: list[str] = []  # of an engine that finds the end of speech itself
         self._partial = recognizer if isinstance(recognizer, PartialRecognizer) else None
         self._so_far = ""  # the text of the last PartialUtterance
+        self._phrases = recognizer if isinstance(recognizer, PhraseRecognizer) else None
+        self._may_be_whole = True  # the silence that lasts has not been looked at yet
         self._gives_sound = options.sound
         self._sound: UtteranceSound | None = None  # of what somebody says now
 
@@ -190,6 +201,9 @@ class TurnPipeline:
         if self._held and self._endpointer.silent_s <= _RECOGNISED_SILENCE_S:
             yield from self._take(b"".join(self._held))
             self._held.clear()
+        if self._turns.state is TurnState.LISTENING and self._is_whole_phrase():
+            self._endpointer.forget()
+            yield from self._end_utterance()
 
     def _handle(self, event: TurnEvent, wait_s: float | None = None) -> Iterator[EngineMessage]:
         began: Iterator[EngineMessage] = iter(())
@@ -223,6 +237,18 @@ class TurnPipeline:
         yield Utterance(found.text, "", found.confidence, found.language, found.seconds)
         is_stop = words_of(found.text) in self._stop_phrases
         yield from self._handle(TurnEvent.STOP if is_stop else TurnEvent.SPEECH_ENDS)
+
+    def _is_whole_phrase(self) -> bool:
+        """Whether what was said is a phrase, and nothing will follow: looked at once in each silence."""
+        if self._endpointer.silent_s < _PHRASE_SILENCE_S:
+            self._may_be_whole = True
+            return False
+        if self._phrases is None or not self._may_be_whole:
+            return False
+        self._may_be_whole = False
+        phrase = self._phrases.whole_phrase()
+        # Who gets the sound may be told more than a phrase, but for one that ends the conversation.
+        return bool(phrase) and (not self._gives_sound or words_of(phrase) in self._stop_phrases)
 
     # The recogniser.
 

@@ -32,6 +32,7 @@ from tests.speech.hearing_robot import PHRASES
 from tests.speech.sounds import in_noise, noise, pieces, recorded, silence, spoken
 
 WAKE = spoken("okay nabu", voice="en-gb", rate=150)
+TAKE_A_PHOTO = spoken("take a photo")
 WOKEN = [WakeWord("okay_nabu"), TurnBegan(), Listening(begun=True)]
 
 
@@ -140,6 +141,56 @@ def test_a_stop_phrase_is_one_in_whatever_letters_and_signs_it_is_written(text: 
     pipeline = TurnPipeline(Writes(text), options())
     messages = hears(pipeline, WAKE + spoken("take a photo") + silence(1))
     assert messages == [*WOKEN, Utterance(text, ""), *ended(reason)]
+
+
+def trimmed(sound: bytes) -> bytes:
+    """What is said, without the silence before and behind it."""
+    return np.trim_zeros(np.frombuffer(sound, np.int16)).tobytes()
+
+
+def silence_until_understood(pipeline: TurnPipeline, sound: bytes) -> float:
+    """Seconds of silence after what is said until it is understood."""
+    assert texts(hears(pipeline, trimmed(sound))) == []
+    for number, piece in enumerate(pieces(silence(2)), 1):
+        if texts(pipeline.hear(piece)):
+            return 0.02 * number
+    raise AssertionError("it was not understood")
+
+
+@pytest.mark.parametrize(
+    ("phrases", "sound", "sooner"),
+    [
+        (("take a photo",), False, True),
+        (("take a photo", "take a photo now"), False, False),
+        (("take a photo",), True, False),
+        (("take a photo", "be quiet"), True, False),
+    ],
+    ids=[
+        "a whole phrase",
+        "the beginning of another",
+        "a model may be told more",
+        "and so it may be beside a stop phrase",
+    ],
+)
+def test_when_a_whole_phrase_was_said_its_end_is_not_waited_for(
+    phrases: tuple[str, ...], *, sound: bool, sooner: bool
+) -> None:
+    how = dataclasses.replace(options(wake_word="none"), end_of_speech_s=1.2, sound=sound)
+    pipeline = TurnPipeline(SphinxRecognizer(RecognitionOptions(phrases=phrases)), how)
+    assert (silence_until_understood(pipeline, TAKE_A_PHOTO) < 0.7) is sooner
+
+
+def test_a_stop_phrase_is_not_waited_for_although_a_model_hears_it_too() -> None:
+    how = dataclasses.replace(options(wake_word="none"), end_of_speech_s=1.2, sound=True)
+    pipeline = TurnPipeline(SphinxRecognizer(RecognitionOptions(phrases=("be quiet",))), how)
+    assert silence_until_understood(pipeline, spoken("be quiet")) < 0.7
+
+
+def test_after_a_phrase_that_ended_sooner_the_next_one_is_understood_too() -> None:
+    how = dataclasses.replace(options(wake_word="none"), end_of_speech_s=1.2)
+    pipeline = TurnPipeline(SphinxRecognizer(RecognitionOptions(phrases=PHRASES)), how)
+    two = trimmed(TAKE_A_PHOTO) + silence(0.5) + trimmed(spoken("hello robot")) + silence(1)
+    assert texts(hears(pipeline, two)) == ["take a photo", "hello robot"]
 
 
 def test_what_is_not_understood_ends_no_turn(recognizer: SphinxRecognizer) -> None:
