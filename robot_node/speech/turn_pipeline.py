@@ -247,7 +247,7 @@ class TurnPipeline:
             return False
         self._may_be_whole = False
         phrase = self._phrases.whole_phrase()
-        # Who gets the sound may be told more than a phrase, but for one that ends the conversation.
+        # Who gets the sound may get more than a phrase, but for one that ends the conversation.
         return bool(phrase) and (not self._gives_sound or words_of(phrase) in self._stop_phrases)
 
     # The recogniser.
