@@ -151,7 +151,7 @@ async def test_a_clip_is_saved_listed_played_and_downloaded_through_the_broker(
 async def test_recording_is_begun_and_ended(studio: Studio, browser: Browser, tmp_path: Path) -> None:
     async with visit(browser, studio.through_broker, tmp_path) as page:
         await switch_on(page)
-        await listed(page).first.wait_for()
+        await page.page.locator(f"[data-clip='{_LARGE}']").wait_for()
         before = await listed(page).count()
         await page.button("Record").click()
         await page.page.get_by_title("The robot is recording").wait_for()
