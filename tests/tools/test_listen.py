@@ -18,7 +18,7 @@ from tests.speech.hearing_robot import TURNS, HearingRobot, hearing_robot
 from tests.speech.sounds import silence, spoken
 from tests.waiting import DEADLINE_S, eventually
 
-HELLO, OTHER = spoken("hello robot"), spoken("what is the capital of France")
+HELLO, OTHER = spoken("hello robot"), spoken("can you sing a song for me")
 """Made before a turn begins: it does not wait for espeak-ng."""
 
 BEGAN = "A turn has begun: the robot listens."
