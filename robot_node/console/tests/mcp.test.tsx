@@ -72,8 +72,8 @@ test("a session that the robot ends is opened again", async () => {
   const { client, heard } = await outsider(brokerUrl, "$mcp-server/demo-robot/#");
   cleanups.push(() => client.endAsync());
   const { result } = mcp(ROBOT);
-  await until(() => result.current.sessionState === "open", "the session is open");
-  const clientId = String(heard[0]?.properties["MCP-MQTT-CLIENT-ID"]);
+  await until(() => result.current.sessionState === "open" && heard.length === 1, "the session is open");
+  const { clientId } = result.current;
   const ended = JSON.stringify({ jsonrpc: "2.0", method: "notifications/disconnected" });
   await client.publishAsync(`$mcp-rpc/${clientId}/demo-robot/demo/robot`, ended);
   await until(() => heard.length === 2, "it initializes again");
