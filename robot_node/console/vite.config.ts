@@ -18,7 +18,10 @@ function replaced(replacements: Record<string, string>): Plugin {
   };
 }
 
-/** What the page loads in any case is named in its HTML: it is fetched at once, not when a script that is there asks for it. */
+/**
+ * What the page loads in any case is named in its HTML. The configuration and the styles are fetched at once; the scripts
+ * when the first one begins (`main.ts`): before, they would share the line with it.
+ */
 function preloaded(names: string[]): Plugin {
   return {
     name: "preloaded",
@@ -36,7 +39,7 @@ function preloaded(names: string[]): Plugin {
         return [
           ...[...styles].map((file) => link({ rel: "stylesheet", href: `./${file}` })),
           link({ rel: "preload", as: "fetch", href: "./config.json" }),
-          ...[...scripts].map((file) => link({ rel: "modulepreload", href: `./${file}` })),
+          ...[...scripts].map((file) => link({ rel: "next-script", href: `./${file}` })),
         ];
       },
     },

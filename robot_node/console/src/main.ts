@@ -5,6 +5,9 @@ import { loadTexts } from "./i18n/texts";
 import { begin } from "./page/begun";
 import { fetchConfig, loadSettings } from "./page/settings";
 
+// What vite.config.ts names in the page's HTML: from now on it has the line for itself.
+for (const link of document.querySelectorAll<HTMLLinkElement>("link[rel=next-script]")) link.rel = "modulepreload";
+
 const place = document.getElementById("page");
 if (place) {
   // No server says which language it is.

@@ -22,7 +22,7 @@ export function offlinePage(script: string, styles: string[]): string {
     <meta charset="utf-8" />
     <meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover" />
     <title>robot-node</title>
-    <link rel="icon" type="image/svg+xml" href="./icon.svg" />${styles.map((style) => `\n    <link rel="stylesheet" href="./${style}" />`).join("")}
+    <link rel="icon" type="image/png" sizes="192x192" href="./icon-192.png" />${styles.map((style) => `\n    <link rel="stylesheet" href="./${style}" />`).join("")}
     <script type="module" src="./${script}"></script>
   </head>
   <body>
