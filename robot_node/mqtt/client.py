@@ -38,6 +38,7 @@ PRIVATE_NAMES = {
         *("_pending_call", "_pending_publishes", "_pending_subscribes", "_pending_unsubscribes"),
         *("_on_connect", "_on_disconnect", "_on_message", "_on_publish", "_on_subscribe", "_on_unsubscribe"),
         *("_on_socket_close", "_on_socket_open", "_on_socket_register_write"),
+        *("_misc_loop", "_misc_task"),
     )
 }
 """By module and class."""
@@ -215,9 +216,30 @@ class MqttClient(aiomqtt.Client):
             # which uses the same client id.
             self._loop.call_soon_threadsafe(self.abandon)
 
-    def _on_socket_open(self, client: paho.Client, userdata: Any, sock: Any) -> None:
+    def _on_socket_open(self, client: paho.Client, userdata: Any, sock: Any) -> None:  # noqa: ARG002
         if not self._abandoned:  # else there is no reader, and the loop may be about to close
-            super()._on_socket_open(client, userdata, sock)
+            self._loop.call_soon_threadsafe(self._follow, sock)
+
+    def _follow(self, sock: Any) -> None:
+        """Read what comes. aiomqtt's way asks for that also of a socket that was closed in the meantime."""
+        if self._is_open(sock):
+            self._loop.add_reader(sock.fileno(), self._read)
+            self._misc_task = self._loop.create_task(self._misc_loop(), name="MQTT keep-alive")
+
+    def _is_open(self, sock: Any) -> bool:
+        """It is still the connection's; the number of one that was closed may be another file's by now."""
+        return sock is not None and sock is self._client.socket()
+
+    def _read(self) -> None:
+        """Read what has come."""
+        try:
+            self._client.loop_read()
+            while pending := getattr(self._client.socket(), "pending", None):  # of TLS, which select does not see
+                if not pending():
+                    return
+                self._client.loop_read()
+        except Exception as error:  # noqa: BLE001  # as aiomqtt does: whatever it is, the connection is broken
+            self._break(error)
 
     def _flush(self) -> None:
         """Write the queue now; what the socket does not take, as soon as it does."""
@@ -296,11 +318,16 @@ class MqttClient(aiomqtt.Client):
         if mid in self._pending_unsubscribes:  # as above
             super()._on_unsubscribe(client, userdata, mid, *answer)
 
-    def _on_socket_register_write(self, client: paho.Client, userdata: Any, sock: Any) -> None:
+    def _on_socket_register_write(self, client: paho.Client, userdata: Any, sock: Any) -> None:  # noqa: ARG002
         if threading.get_ident() != self._loop_thread:  # CONNECT is sent from an executor's thread
-            super()._on_socket_register_write(client, userdata, sock)
+            self._loop.call_soon_threadsafe(self._write_when_possible, sock)
         elif not self._publishing:
             self._loop.call_soon(self._flush)
+
+    def _write_when_possible(self, sock: Any) -> None:
+        """Write CONNECT after what has come by then was read: it may be why TLS failed."""
+        if self._is_open(sock):
+            self._loop.add_writer(sock.fileno(), self._flush)
 
     def _on_socket_close(self, client: paho.Client, userdata: Any, sock: Any) -> None:
         super()._on_socket_close(client, userdata, sock)

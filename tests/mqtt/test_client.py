@@ -7,6 +7,7 @@ import inspect
 import logging
 import select
 import socket
+import time
 from typing import Any
 
 import aiomqtt
@@ -24,6 +25,7 @@ from robot_node.mqtt.client import MqttClient, PublishProperties
 from robot_node.mqtt.packets import read_publish, read_user_properties, write_publish
 from robot_node.mqtt.paho import PahoClient
 from robot_node.mqtt.types import Incoming
+from tests.waiting import DEADLINE_S
 
 mqtt_text = st.text(st.characters(exclude_characters="\0\ufeff", exclude_categories=["Cs"]), max_size=50)
 pairs_of_text = st.lists(st.tuples(mqtt_text, mqtt_text), max_size=5)
@@ -223,6 +225,27 @@ async def test_of_a_broken_socket_only_we_tell(caplog: pytest.LogCaptureFixture)
         assert not caplog.records
         with pytest.raises(aiomqtt.MqttError):
             await client._connected
+
+
+@pytest.mark.parametrize("moment", ["_on_socket_open", "_on_socket_register_write"])
+async def test_of_a_socket_that_is_closed_before_it_is_watched_nobody_complains(
+    moment: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def closed_first(client: MqttClient, *args: Any) -> None:
+        """In the thread that connects: meanwhile, the event loop closes the socket."""
+        client._loop.call_soon_threadsafe(client._client._sock_close)
+        deadline = time.monotonic() + DEADLINE_S
+        while client._client.socket() is not None and time.monotonic() < deadline:
+            time.sleep(0.001)
+        original(client, *args)
+
+    original = getattr(MqttClient, moment)
+    monkeypatch.setattr(MqttClient, moment, closed_first)
+    async with await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0) as server:
+        client = MqttClient(lambda _: None, "127.0.0.1", server.sockets[0].getsockname()[1], timeout=1)
+        with pytest.raises(aiomqtt.MqttError):
+            await client.__aenter__()
+    assert [record.getMessage() for record in caplog.records if record.exc_info] == []
 
 
 async def test_what_is_used_of_aiomqtt_exists() -> None:
