@@ -42,6 +42,12 @@ _PLAYS = """async (video) => {
   while (!(video.currentTime > 0.3 && video.duration > 1)) await new Promise((done) => setTimeout(done, 50));
   return video.videoWidth;
 }"""
+_AT_FIRST = """async () => {
+  const found = () => document.querySelector(".switch:enabled");
+  while (!found()) await new Promise((done) => requestAnimationFrame(done));
+  return found().ariaChecked;
+}"""
+"""What the camera's switch says as soon as it can be pressed."""
 
 
 @dataclass(frozen=True)
@@ -160,6 +166,17 @@ async def test_recording_is_begun_and_ended(studio: Studio, browser: Browser, tm
         await listed(page).first.get_by_role("button", name="Play").wait_for()
         await page.page.get_by_title("The robot is recording").wait_for(state="detached")
         await expect(listed(page)).to_have_count(before + 1)
+
+
+@pytest.mark.slow
+async def test_the_cameras_switch_says_what_it_does_as_soon_as_it_can_be_pressed(
+    studio: Studio, browser: Browser, tmp_path: Path
+) -> None:
+    async with visit(browser, studio.through_broker, tmp_path) as page:
+        await switch_on(page)
+    async with visit(browser, studio.through_broker, tmp_path) as page:
+        said = await page.page.evaluate(_AT_FIRST)
+        assert said == "true", "else who switches it on switches it off"
 
 
 @pytest.mark.slow

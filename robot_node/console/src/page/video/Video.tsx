@@ -162,7 +162,7 @@ export function Video(props: Props) {
       <Toolbar
         call={call}
         isOn={isOn}
-        canSwitch={hasCamera && status?.privacy !== true}
+        canSwitch={hasCamera && status !== null && !status.privacy}
         canTakePhoto={isOn && hasCamera && !takingPhoto}
         showsPicture={showsPicture}
         switchCamera={switchCamera}
