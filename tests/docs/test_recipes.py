@@ -95,6 +95,7 @@ async def test_two_robots(terminal: Terminal) -> None:
             await terminal.run(RECIPES["watch both"].replace("--frames 90", "--frames 15"))
             for name in ("demo-robot", "robot-two"):
                 assert (terminal.folder / f"{name}.mp4").stat().st_size > 0
+            await second.until("has ended: Terminated by the viewer")  # it leaves without waiting for that
             said = await terminal.run(RECIPES["all robots"], program=sys.executable)
             assert "demo/two shows neutral and has 0 viewers" in said
             assert "demo/robot shows neutral and has" in said
