@@ -31,12 +31,13 @@ WAKE = spoken("okay nabu", voice="en-gb", rate=150)
 RECORDED = recorded()
 """What people say: recordings, by their text."""
 
-ANSWER = (
+ANSWER = 3 * (
     "The sun rose over the hills while a small dog ran along the river. Nobody had expected the rain to stop so early. "
     "Seven ships sailed past the harbour, and each of them carried wheat and wine from the islands in the south. "
     "The captain of the first one waved to the people on the shore, who had been waiting there since the morning. "
-    "In the evening they lit fires on the beach, and told each other what had happened to them in all these years."
+    "In the evening they lit fires on the beach, and told each other what had happened to them in all these years. "
 )
+"""So long that on a busy machine, too, a person is noticed before its end."""
 GOES_ON = "As you wish."
 
 LEARNT_S = 6.0
