@@ -39,6 +39,7 @@ test("calls tools of a real robot, and reads and follows its resources", async (
   const { result } = mcp(ROBOT);
   await until(() => result.current.sessionState === "open", "the session is open");
   expect(result.current.tools.map(({ name }) => name)).toContain("change_emotion");
+  expect(JSON.parse(result.current.firstStatus ?? "")).toMatchObject({ camera: expect.any(String) as string });
   let changes = 0;
   cleanups.push(result.current.watchResource("robot://face", () => (changes += 1)));
   await result.current.callTool("change_emotion", { emotion: "shy" });

@@ -22,7 +22,7 @@ import type { Link } from "../mqtt/link";
 import { onceAtATime } from "../onceAtATime";
 import { keyOf } from "./robots";
 import { readTools, TOOLS_LIMIT, type ListedTools } from "./tools";
-import type { ServerAddress } from "./topics";
+import { STATUS_URI, type ServerAddress } from "./topics";
 import { MqttTransport } from "./transport";
 
 export interface CallOptions {
@@ -41,6 +41,8 @@ export interface RobotSessionEvents {
   onTools: (listed: ListedTools) => void;
   /** A resource that was subscribed to has changed. */
   onUpdated: (uri: string) => void;
+  /** The robot's status when the session opened, JSON; never where it may not be read. */
+  onStatus: (text: string) => void;
   /** Null: the robot learns that nobody is there to be asked. */
   onElicit: Elicit | null;
 }
@@ -89,6 +91,7 @@ export class RobotSession {
     if (onElicit) client.setRequestHandler(ElicitRequestSchema, ({ params }, { signal }) => onElicit(params, signal));
     try {
       await client.connect(this.transport, { timeout: OPEN_MS });
+      this.readStatus(); // Its answer comes with that of the list: the first view has both.
       await list();
     } catch (error) {
       throw readable(error);
@@ -132,6 +135,13 @@ export class RobotSession {
 
   unsubscribe(uri: string): void {
     this.client.unsubscribeResource({ uri }).catch(() => undefined);
+  }
+
+  private readStatus(): void {
+    if (!this.client.getServerCapabilities()?.resources) return;
+    this.readResource(STATUS_URI)
+      .then(({ contents: [content] }) => content && "text" in content && this.events.onStatus(content.text))
+      .catch(() => undefined); // The page reads it again, and knows other ways.
   }
 
   private async listTools(): Promise<ListedTools> {

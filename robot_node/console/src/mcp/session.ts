@@ -38,6 +38,8 @@ export interface McpState {
   sessionState: SessionState;
   /** Why the last session could not be opened; tried again by itself. */
   sessionError: Error | null;
+  /** What the robot said of itself when the session opened, JSON; null when it has not. */
+  firstStatus: string | null;
   /** Of the robot that is asked for, as of the last session with it. */
   tools: Tool[];
   /** Names of tools that are left out, because the robot lists them malformed or twice. */
@@ -64,6 +66,7 @@ const EMPTY: McpState = {
   robots: [],
   sessionState: "none",
   sessionError: null,
+  firstStatus: null,
   tools: [],
   malformedTools: [],
 };
@@ -161,7 +164,7 @@ export class McpMqtt extends Store<McpState> {
     if ((target && keyOf(target)) === (this.target && keyOf(this.target))) return;
     this.target = target;
     this.delay = RETRY_MS;
-    this.update({ sessionState: target ? "offline" : "none", sessionError: null, tools: [], malformedTools: [] });
+    this.update({ sessionState: target ? "offline" : "none", sessionError: null, firstStatus: null, tools: [], malformedTools: [] });
     this.reconcile();
   }
 
@@ -290,13 +293,14 @@ export class McpMqtt extends Store<McpState> {
     let session: RobotSession | null = null;
     // Whoever changes it has asked for a further step.
     const isWanted = () => this.target === target && this.link === link && link.connected && this.online.has(target);
-    this.update({ sessionState: "opening" });
+    this.update({ sessionState: "opening", firstStatus: null });
     try {
       const { RobotSession } = await loadSdk();
       if (!isWanted()) return;
       session = new RobotSession(link, target, {
         onClosed: () => this.session === session && this.reconcile(),
         onTools: ({ tools, malformed }) => this.session === session && this.update({ tools, malformedTools: malformed }),
+        onStatus: (firstStatus) => this.session === session && this.update({ firstStatus }),
         onUpdated: (uri) => this.watchers.get(uri)?.forEach((changed) => changed()),
         onElicit: this.onElicit && ((params, signal) => this.onElicit?.(params, signal) ?? Promise.resolve({ action: "cancel" })),
       });

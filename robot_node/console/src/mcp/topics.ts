@@ -2,6 +2,9 @@
 
 import { isDocument, member, parsed, shortened } from "../json";
 
+/** The resource in which a robot says how it is. */
+export const STATUS_URI = "robot://status";
+
 export interface ServerAddress {
   /** MQTT client id of the server. */
   serverId: string;

@@ -1,11 +1,11 @@
-import { useCallback, useEffect, useState } from "react";
+import { useCallback, useEffect, useMemo, useState } from "react";
 
 import { parsed } from "../json";
+import { STATUS_URI } from "../mcp/topics";
 import type { UseMcpMqtt } from "../mcp/useMcpMqtt";
 import { onceAtATime } from "../onceAtATime";
 import { readStatus, statusFields, type RobotStatus } from "./status";
 
-export const STATUS_URI = "robot://status";
 const FACE_EVERY_MS = 1000;
 // A face takes a moment to change.
 const AFTER_CHANGE_MS = [0, 200, 500];
@@ -23,10 +23,10 @@ export interface Robot {
   applied: (result: unknown) => void;
 }
 
-type Mcp = Pick<UseMcpMqtt, "sessionState" | "readResource" | "watchResource" | "callTool">;
+type Mcp = Pick<UseMcpMqtt, "sessionState" | "firstStatus" | "readResource" | "watchResource" | "callTool">;
 
 /** Follow what is true of a robot. */
-export function useRobot(serverId: string | undefined, { sessionState, readResource, watchResource, callTool }: Mcp): Robot {
+export function useRobot(serverId: string | undefined, { sessionState, firstStatus, readResource, watchResource, callTool }: Mcp): Robot {
   const [status, setStatus] = useState<RobotStatus | null>(null);
   const [isLive, setLive] = useState(false);
   const [face, setFace] = useState<string | null>(null);
@@ -38,6 +38,7 @@ export function useRobot(serverId: string | undefined, { sessionState, readResou
     setFace(null);
   }
   const open = sessionState === "open";
+  const first = useMemo(() => (firstStatus === null ? null : readStatus(parsed(firstStatus))), [firstStatus]);
 
   useEffect(() => {
     if (!open) return;
@@ -87,6 +88,8 @@ export function useRobot(serverId: string | undefined, { sessionState, readResou
     (result: unknown) => setStatus((before) => (before ? { ...before, ...statusFields(result) } : before)),
     [],
   );
+  // Until it has been read after the session opened, what came with its opening is the newest.
+  if (open && !isLive && first) return { status: first, isLive: true, face, applied };
   return { status, isLive, face, applied };
 }
 

@@ -4,9 +4,10 @@ import type { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import type { CallToolResult } from "@modelcontextprotocol/sdk/types.js";
 
 import { member } from "../../json";
+import { STATUS_URI } from "../../mcp/topics";
 import { onceAtATime } from "../../onceAtATime";
 import type { RobotStatus } from "../status";
-import { fetchStatus, STATUS_URI } from "../useRobot";
+import { fetchStatus } from "../useRobot";
 import { PHOTO, pictureIn } from "./pictures";
 
 const REQUEST_MS = 10_000;
