@@ -23,6 +23,7 @@ from tests.devices.camera.rig import (
     open_files,
     rig,
 )
+from tests.devices.camera.stuck import Stuck
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.filterwarnings("ignore:setDaemon:DeprecationWarning")  # picamera2's own line
@@ -255,15 +256,8 @@ async def test_a_call_that_never_returns_fails_in_time_and_the_led_stays_lit_unt
 
 @ON_EVERY_PI
 async def test_a_camera_that_cannot_be_closed_never_counts_as_off_and_the_led_stays_lit(pi: Pi) -> None:
-    base = pi.library.Picamera2
-    stuck = [True]
-
-    def close(picam2: Any) -> None:
-        if stuck[0]:
-            raise RuntimeError("Failed to release camera")
-        base.close(picam2)
-
-    async with rig(pi, platform=pi.with_camera(close=close)) as robot:
+    closing = Stuck(pi)
+    async with rig(pi, platform=closing.platform) as robot:
         await robot.camera.start()
         with pytest.raises(DeviceError, match="could not be closed: Failed to release camera"):
             await robot.camera.stop()
@@ -271,7 +265,7 @@ async def test_a_camera_that_cannot_be_closed_never_counts_as_off_and_the_led_st
             await robot.camera.stop()
         assert robot.camera_state() is CameraState.FAILED
         assert robot.indicator == [True]
-    stuck[0] = False
+    closing.stuck = False
     pi.cameras[0].close()
     assert not pi.capturing()
 

@@ -16,6 +16,7 @@ from robot_node.devices.camera.watchdog import restart_when_stalled, switch_on_a
 from robot_node.devices.worker import HangingError
 from robot_node.errors import DeviceError, RobotNodeError
 from tests.devices.camera.rig import ON_EVERY_CAMERA, ON_EVERY_PI, Hand, Limits, Pi, rig
+from tests.devices.camera.stuck import Stuck
 from tests.waiting import DEADLINE_S, eventually
 
 pytestmark = pytest.mark.filterwarnings("ignore:setDaemon:DeprecationWarning")  # picamera2's own line
@@ -190,21 +191,14 @@ async def test_privacy_and_shutdown_do_not_wait_for_it(pi: Pi, hang: Hang, how: 
 
 
 async def test_a_camera_that_refused_to_be_closed_is_closed_when_it_is_switched_off_again(pi: Pi) -> None:
-    base = pi.library.Picamera2
-    stuck = [True]
-
-    def close(picam2: Any) -> None:
-        if stuck[0]:
-            raise RuntimeError("Failed to release camera")
-        base.close(picam2)
-
-    async with rig(pi, platform=pi.with_camera(close=close)) as robot:
+    closing = Stuck(pi)
+    async with rig(pi, platform=closing.platform) as robot:
         await robot.camera.start()
         with pytest.raises(DeviceError, match="could not be closed"):
             await robot.camera.stop()
         with pytest.raises(DeviceError, match="may still be capturing"):
             await robot.camera.start()
-        stuck[0] = False
+        closing.stuck = False
         await robot.camera.stop()
         assert robot.camera_state() is OFF
         assert not pi.capturing()
